@@ -48,11 +48,11 @@ from ledger.core.events.registry import Profile
 from ledger.core.log.notes import NoteSigner, parse_vkey
 from ledger.core.signing.authority import ServiceKeys
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
-from ledger.deadlines.upkeep import Warner, mark_of, recount
+from ledger.deadlines.upkeep import mark_of, recount, warn
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.procedures import shipped_rulebook
-from ledger.proofs.bundles import JournalAnchors, Prover
+from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
 from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.recording.registry_view import Registry
@@ -203,15 +203,9 @@ def make_service(parts: Parts) -> Service:
         timeout_s=settings.request_timeout_s,
         clock=parts.clock,
     )
-    anchors = JournalAnchors(DatabaseJournal(parts.database), lambda: trust.trust)
+    database, trusted = parts.database, lambda: trust.trust
     prover = Prover(
-        parts.database,
-        parts.registry,
-        parts.publisher,
-        anchors,
-        states=parts.states,
-        trust=lambda: trust.trust,
-        book=shipped_rulebook(),
+        database, parts.registry, parts.publisher, states=parts.states, trust=trusted, book=shipped_rulebook()
     )
     histories, pictures = Histories(parts.validator.states), Pictures()
     return Service(parts, sign_in, submissions, prover, histories, pictures, Audits(parts), Cursors(parts.token_key))
@@ -411,7 +405,6 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
 
 def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     """Return the loops that write to the log on their own or report what was written, by the name of their thread."""
-    warner = Warner(parts.database)
     sealer = AccessLogSealer(parts.database, parts.access, parts.system)
     voucher = Voucher(parts.database, parts.collector.witnesses, lambda: parts.trust.trust)
     secret = partial(webhook_secret, parts)
@@ -419,7 +412,7 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     working = {
         "follow": parts.chain_worker.run,
         "vouch": _repeat(VOUCH_EVERY, voucher.step),
-        "warn": _repeat(WARN_EVERY, lambda: warner.step(now_ms())),
+        "warn": _repeat(WARN_EVERY, lambda: warn(parts.database, now_ms())),
         "deliver": deliverer.run,
         "erase": _repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
         "seal": _repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),

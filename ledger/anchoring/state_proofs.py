@@ -106,9 +106,9 @@ class StateProofs:
         """Fetch proofs at the block of the stored header, which witnesses may vouch for, else at a newer block."""
         keys = [key_id] if key_id else []
         with self.database.read() as connection:
-            header = chain_journal.proof_header(connection, recorded.write)
-        if header is not None:
-            block = read_header(header)
+            proven = chain_journal.proven_block(connection, recorded.write)
+        if proven is not None:
+            block = read_header(proven.header)
             try:
                 self._take(recorded, keys, BlockRef(block.number, block.hash))
             except (Unavailable, MalformedInput, ProofRefused) as error:  # a node need not have old state
@@ -134,15 +134,14 @@ class StateProofs:
 
     def _kept(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
         with self.database.read() as connection:
-            header = chain_journal.proof_header(connection, recorded.write)
-            if header is None:
+            proven = chain_journal.proven_block(connection, recorded.write)
+            if proven is None:
                 return None
             try:
-                anchor = _built(header, recorded, key_id, lambda name: chain_journal.trie_node(connection, name))
+                anchor = _built(proven.header, recorded, key_id, lambda name: chain_journal.trie_node(connection, name))
             except (MalformedInput, ProofRefused):
                 return None
-            note = chain_journal.block_note(connection, recorded.write)
-        return anchor if note is None else replace(anchor, block_note=raw(note))
+        return anchor if proven.block_note is None else replace(anchor, block_note=raw(proven.block_note))
 
     def _final_block(self) -> BlockRef:
         final = self.chain().final_block()

@@ -24,17 +24,13 @@ Each fault is a finding with the index of its entry. What depends on a faulty en
 repeat the finding. Times that nobody signed (``recorded_at``) must lie between what is signed before and after them.
 """
 
-from ledger.audit.bindings import KeptFiles
 from ledger.audit.case import audit_case
-from ledger.audit.chain import ContractView, Look, NodeContracts, asking, left_out, replaying
-from ledger.audit.findings import AuditFinding, AuditReport
+from ledger.audit.chain import Look, NodeContracts, asking, left_out, replaying
+from ledger.audit.findings import AuditReport
 from ledger.audit.whole import audit_log
 
 __all__ = [
-    "AuditFinding",
     "AuditReport",
-    "ContractView",
-    "KeptFiles",
     "Look",
     "NodeContracts",
     "asking",

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ledger.audit.findings import AuditFinding, finding
 from ledger.core.errors import IntegrityBroken
 from ledger.store import bindings, chain_journal, checkpoints
-from ledger.store.bindings import BOUND_TABLES, COMMITS, DATASET_FILES, DEPLOYMENT, FORGOTTEN, Binding, BindingHead
+from ledger.store.bindings import BOUND_TABLES, COMMITS, DATASET_FILES, DEPLOYMENT, FORGOTTEN, BindingHead
 from ledger.store.database import Connection
 
 COSIGNATURES = "cosignatures"  # the table
@@ -56,18 +56,14 @@ def read_bound(connection: Connection, heads: Collection[BindingHead]) -> Bound:
         if record.number in wanted:
             kept[record.number] = record.digest
         if record.binding.of == COMMITS:
-            commits.update(_commits(record.binding))
+            for size, commit in record.binding.rows.items():
+                first, at = (commit or "0 0").split(" ")
+                commits[int(size)] = int(first), int(at)
         elif record.binding.of == FORGOTTEN:
             forgotten = max(forgotten, *map(int, record.binding.rows))
         else:
             rows.setdefault(record.binding.of, {}).update(record.binding.rows)
     return Bound(count, rows, commits, forgotten, kept)
-
-
-def _commits(binding: Binding) -> Iterator[tuple[int, tuple[int, int]]]:
-    for size, commit in binding.rows.items():
-        first, at = (commit or "0 0").split(" ")
-        yield int(size), (int(first), int(at))
 
 
 # 15
@@ -116,7 +112,9 @@ def _differing(connection: Connection, table: str, bound: Bound) -> Iterator[Aud
         return
     missing = expected.keys() - stored.keys()
     if table == COSIGNATURES and missing:
-        missing = _kept_for_good(connection, bound, missing)
+        # The service deletes co-signatures itself, which it binds, too.
+        gone = set(checkpoints.forgettable(connection, bound.forgotten))
+        missing = {key for key in missing if int(key.partition(" ")[0]) not in gone}
     for key in sorted(missing | stored.keys()):
         yield from _differs(table, key, expected.get(key), stored.get(key))
 
@@ -129,12 +127,6 @@ def _differs(table: str, key: str, expected: str | None, stored: str | None) -> 
             yield finding(step, None, "row", *shown, row=row)
     elif expected != stored:
         yield finding(step, None, "bound", expected, stored, row=row)
-
-
-def _kept_for_good(connection: Connection, bound: Bound, keys: Collection[str]) -> set[str]:
-    """Return those of the co-signatures that the service has not deleted itself."""
-    gone = set(checkpoints.forgettable(connection, bound.forgotten))
-    return {key for key in keys if int(key.partition(" ")[0]) not in gone}
 
 
 # 2

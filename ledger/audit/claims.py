@@ -116,8 +116,8 @@ def on_chain(
     except TallystickError as error:
         findings.add(finding_of("chain", None, error))
         return []
-    differs = [*_mirror_differs(mirror, on_chain)] or [*_registry_differs(mirror, changes, registry_hash)]
-    findings.add(*differs, *_times_differ(journal, records))
+    differs = [*_mirror_differs(mirror, on_chain, changes, registry_hash)]
+    findings.add(*differs[:1], *_times_differ(journal, records))
     findings.checked("chain", f"{len(records)} records, {changes} changes of the registry")
     return [RootClaim(r.size, r.root, "chain", Claimant("contract", r.number), _until(r.timestamp)) for r in records]
 
@@ -138,27 +138,24 @@ def _times_differ(journal: DatabaseJournal, records: Iterable[AnchorRecord]) -> 
             yield finding("anchors", None, "block_time", expected, anchor.block_time, size=anchor.size)
 
 
-def _mirror_differs(mirror: Mirror, on_chain: Sequence[RegistryChange]) -> Iterator[AuditFinding]:
-    """Yield the first mirror entry that differs from the contract's change, or has another place in the chain."""
+def _mirror_differs(
+    mirror: Mirror, on_chain: Sequence[RegistryChange], changes: int, registry_hash: bytes
+) -> Iterator[AuditFinding]:
+    """Yield where the mirror differs: in a change or its place in the chain, then as a whole."""
     for ours, theirs in zip(mirror.changes, on_chain, strict=False):
         if ours.change != theirs:
             yield finding("chain", ours.index, "registry_differs", _spelled(theirs), _spelled(ours.change))
-            return
+    # The mirror may lag behind, but the contract's registry must not lag behind the mirror.
+    now = mirror.authority
+    if now is not None and changes <= now.changes and (changes, registry_hash) != (now.changes, now.registry_hash):
+        expected, mirrored = f"{changes} / {registry_hash.hex()}", f"{now.changes} / {now.registry_hash.hex()}"
+        index = mirror.changes[changes].index if changes < now.changes else None
+        yield finding("chain", index, "registry_differs", expected, mirrored)
 
 
 def _spelled(change: RegistryChange) -> str:
     place = change.location
     return f"{change.number} / {change.registry_hash[2:]} / {place.block_number} {place.block_hash[2:]}"
-
-
-def _registry_differs(mirror: Mirror, changes: int, registry_hash: bytes) -> Iterator[AuditFinding]:
-    """Yield a finding unless the contract's registry is a prefix of the mirrored one."""
-    ours = mirror.authority
-    if ours is None or changes > ours.changes or (changes, registry_hash) == (ours.changes, ours.registry_hash):
-        return
-    expected, mirrored = f"{changes} / {registry_hash.hex()}", f"{ours.changes} / {ours.registry_hash.hex()}"
-    index = mirror.changes[changes].index if changes < ours.changes else None
-    yield finding("chain", index, "registry_differs", expected, mirrored)
 
 
 # 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -21,7 +20,7 @@ from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
 from ledger.store import clocks, feed, supervision
-from ledger.store.audit import Expected, Models, feed_row
+from ledger.store.audit import Expected, Models, feed_row, keyed
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
@@ -32,108 +31,6 @@ class Rules(Struct, frozen=True):
     states: CaseStates
     calendar: WorkCalendar
     agencies: Mapping[str, Agency] | None
-
-
-class Judge(Protocol):
-    """Judges one stream, event by event, while it is ``sound``: until the first impossible event."""
-
-    sound: bool
-    raises_flags: bool
-
-    def take(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...], /) -> Iterator[AuditFinding]:
-        """Judge the next event, given the flags that are stored for it."""
-
-    def models(self, stored: Models, /) -> Models:
-        """Return the read models that the stream's events lead to."""
-
-
-def judge_of(kind: str, rules: Rules, *, some_are_faulty: bool) -> Judge:
-    """Return the judge of a stream of this kind; with ``some_are_faulty`` entries of other streams may be faulty."""
-    if kind == "case":
-        return _OfCase(rules, some_are_faulty=some_are_faulty)
-    if kind == "supervision" and rules.agencies is not None:
-        return _OfMatter(rules.agencies)
-    return _OfNothing(kind)
-
-
-class _OfNothing:
-    """For streams without rules, or whose rules cannot be applied. An agency's stream has a feed all the same."""
-
-    raises_flags = False
-
-    def __init__(self, kind: str):
-        self.sound = kind != "supervision"
-        self._kind = kind
-        self._models: Models = {}
-
-    def take(self, row: StoredEntry, _payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[AuditFinding]:
-        if self._kind == "agency":
-            self._models.update([feed_row(row.stream_id, row.log_index, row.sequence)])
-        yield from ()
-
-    def models(self, _stored: Models, /) -> Models:
-        return self._models
-
-
-class _OfCase:
-    raises_flags = True
-
-    def __init__(self, rules: Rules, *, some_are_faulty: bool):
-        self.sound = True
-        self._states = rules.states
-        self._calendar = rules.calendar
-        self._agencies = rules.agencies
-        self._some_are_faulty = some_are_faulty
-        self._state: CaseState | None = None
-        self._expected = Expected()
-
-    def take(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...], /) -> Iterator[AuditFinding]:
-        try:
-            act = self._states.act(payload, row.payload_digest, row.signed_at, self._agencies)
-            after, raised = fold(self._state, act)
-            self._states.require_free_id(payload, below=row.log_index)
-        except TallystickError as error:
-            self.sound = False
-            if not (self._some_are_faulty and rests_on_another_case(payload)):
-                yield finding_of("custody", row.log_index, error, "impossible")
-            return
-        lines = clocks.changes(self._state, after, act.book, self._calendar)
-        self._expected.take(self._state, after, payload, row.log_index, lines)
-        self._state = after
-        if raised != flags:
-            yield finding("custody", row.log_index, "flags", names_of(raised), names_of(flags))
-
-    def models(self, _stored: Models, /) -> Models:
-        return {} if self._state is None else self._expected.models(self._state)
-
-
-class _OfMatter:
-    raises_flags = False
-
-    def __init__(self, agencies: Mapping[str, Agency]):
-        self.sound = True
-        self._agencies = agencies
-        self._matter: Matter | None = None  # as it stands
-        self._index = -1
-        self._feed: Models = {}
-
-    def take(self, row: StoredEntry, payload: Payload, _flags: tuple[Flag, ...], /) -> Iterator[AuditFinding]:
-        try:
-            act = SupervisionAct(payload, row.payload_digest, self._agencies, row.log_index)
-            after = fold_matter(self._matter, act)
-        except TallystickError as error:
-            self.sound = False
-            yield finding_of("supervision", row.log_index, error, "impossible")
-            return
-        recipients = feed.of_matter(Move(self._matter, after), row.sequence) if after is not None else ()
-        self._feed.update(feed_row(agency, row.log_index, since) for agency, since in recipients)
-        self._matter, self._index = after, row.log_index
-
-    def models(self, _stored: Models, /) -> Models:
-        if self._matter is None:
-            return {}
-        table, key, row = supervision.projection(self._matter, self._index)
-        return self._feed | {(table.name, *key): row}
 
 
 def names_of(flags: tuple[Flag, ...]) -> str:
@@ -175,24 +72,31 @@ def check_part(connection: Connection, part: StreamRange, faulty: Faulty, rules:
     stored = rows.stored_models(connection, part.kind, part.first, part.last)
     entries = rows.by_stream(connection, *bounds, size=part.size, without=faulty.unreadable)
     for stream_id, events in groupby(entries, key=lambda row: row.stream_id):
-        walk = _Walk(faulty, judge_of(part.kind, rules, some_are_faulty=bool(faulty.indices)))
+        stream = _AUDITS.get(part.kind, _StreamAudit)(part.kind, faulty, rules)
         for row in events:
-            findings += walk.take(row, flags.get(row.log_index, ()))
-        findings += walk.end(f"{part.kind} {stream_id}", heads.pop(stream_id, None), stored.pop(stream_id, {}))
+            findings += stream.take(row, flags.get(row.log_index, ()))
+        findings += stream.end(f"{part.kind} {stream_id}", heads.pop(stream_id, None), stored.pop(stream_id, {}))
     if not faulty.displaced:
         findings += (_stray("streams", "stream", name=f"{part.kind} {stream_id}") for stream_id in heads)
         findings += (_stray("models", "row", row=" ".join(key)) for models in stored.values() for key in models)
     return findings
 
 
-class _Walk:
-    """Checks one stream, event by event. It is ``sound`` until the first faulty entry."""
+class _StreamAudit:
+    """Checks one stream, event by event, and judges it by its rules until the first event that is faulty or impossible.
 
-    def __init__(self, faulty: Faulty, judge: Judge):
+    The streams of agencies and of the service have no rules. An agency's stream has a feed all the same.
+    """
+
+    raises_flags = False
+
+    def __init__(self, kind: str, faulty: Faulty, rules: Rules):
+        self._kind = kind
         self._faulty = faulty
-        self._judge = judge
+        self._rules = rules
         self._last: StoredEntry | None = None
-        self._sound = judge.sound
+        self._models: Models = {}
+        self._sound = kind != "supervision" or rules.agencies is not None
 
     def take(self, row: StoredEntry, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         """Check the next row by sequence."""
@@ -201,11 +105,10 @@ class _Walk:
         else:
             payload = decode_again(row.payload, row.event_type)
             yield from self._order(row, payload.previous)
-            if flags and not self._judge.raises_flags:
+            if flags and not self.raises_flags:
                 yield finding("custody", row.log_index, "flags", "none outside of cases", names_of(flags))
             if self._sound:
-                yield from self._judge.take(row, payload, flags)
-                self._sound = self._judge.sound
+                yield from self._judge(row, payload, flags)
         self._last = row
 
     def _order(self, row: StoredEntry, previous: str | None) -> Iterator[AuditFinding]:
@@ -236,7 +139,73 @@ class _Walk:
             actual = _place(*head) if head else "no such row"
             yield finding("streams", last.log_index, "stream", expected, actual, name=name)
         if self._sound:
-            yield from _compare(self._judge.models(stored), stored)
+            yield from _compare(self._led_to(), stored)
+
+    def _judge(self, row: StoredEntry, _payload: Payload, _flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
+        """Judge the next event, given the flags that are stored for it."""
+        if self._kind == "agency":
+            self._models.update([feed_row(row.stream_id, row.log_index, row.sequence)])
+        yield from ()
+
+    def _led_to(self) -> Models:
+        """Return the read models that the stream's events lead to."""
+        return self._models
+
+
+class _CaseAudit(_StreamAudit):
+    raises_flags = True
+
+    def __init__(self, kind: str, faulty: Faulty, rules: Rules):
+        super().__init__(kind, faulty, rules)
+        self._state: CaseState | None = None
+        self._expected = Expected()
+
+    def _judge(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
+        states = self._rules.states
+        try:
+            act = states.act(payload, row.payload_digest, row.signed_at, self._rules.agencies)
+            after, raised = fold(self._state, act)
+            states.require_free_id(payload, below=row.log_index)
+        except TallystickError as error:
+            self._sound = False
+            # Entries of the other case may be faulty, too.
+            if not (self._faulty.indices and rests_on_another_case(payload)):
+                yield finding_of("custody", row.log_index, error, "impossible")
+            return
+        lines = clocks.changes(self._state, after, act.book, self._rules.calendar)
+        self._expected.take(self._state, after, payload, row.log_index, lines)
+        self._state = after
+        if raised != flags:
+            yield finding("custody", row.log_index, "flags", names_of(raised), names_of(flags))
+
+    def _led_to(self) -> Models:
+        return {} if self._state is None else self._expected.models(self._state)
+
+
+class _MatterAudit(_StreamAudit):
+    _matter: Matter | None = None
+    _index = -1  # of the last event
+
+    def _judge(self, row: StoredEntry, payload: Payload, _flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
+        assert self._rules.agencies is not None, "no such stream is sound without them"
+        try:
+            act = SupervisionAct(payload, row.payload_digest, self._rules.agencies, row.log_index)
+            after = fold_matter(self._matter, act)
+        except TallystickError as error:
+            self._sound = False
+            yield finding_of("supervision", row.log_index, error, "impossible")
+            return
+        recipients = feed.of_matter(Move(self._matter, after), row.sequence)
+        self._models.update(feed_row(agency, row.log_index, since) for agency, since in recipients)
+        self._matter, self._index = after, row.log_index
+
+    def _led_to(self) -> Models:
+        if self._matter is None:
+            return {}
+        return self._models | dict([keyed(*supervision.projection(self._matter, self._index))])
+
+
+_AUDITS = {"case": _CaseAudit, "supervision": _MatterAudit}
 
 
 def _compare(expected: Models, stored: Models) -> Iterator[AuditFinding]:

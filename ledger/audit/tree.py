@@ -81,12 +81,15 @@ class TreeAudit:
 
     def _grow(self, leaves: bytes, tiles: bytes) -> None:
         size, same = self._stored.size, self._stored == self._from_tiles
-        self._stored = self._stored.append(hashes_in(_filled(leaves, tiles)))
+        pairs = list(zip(hashes_in(leaves), hashes_in(tiles), strict=True)) if leaves != tiles else []
+        # A missing leaf is a finding already: it is filled from the tile.
+        filled = [tile_leaf if leaf == NO_LEAF else leaf for leaf, tile_leaf in pairs] or hashes_in(leaves)
+        self._stored = self._stored.append(filled)
         if same and leaves == tiles:
             self._from_tiles = self._stored
             return
         self._from_tiles = self._from_tiles.append(hashes_in(tiles))
-        for index, (leaf, tile_leaf) in enumerate(zip(hashes_in(leaves), hashes_in(tiles), strict=True), size):
+        for index, (leaf, tile_leaf) in enumerate(pairs, size):
             if leaf not in (tile_leaf, NO_LEAF):
                 self._differing.append((index, leaf, tile_leaf))
 
@@ -164,14 +167,6 @@ def _check_tile(connection: Connection, size: int, level: int, index: int) -> It
 def claims_in_order(*claims: Sequence[RootClaim]) -> list[RootClaim]:
     """Return all claims, by size."""
     return sorted((claim for some in claims for claim in some), key=lambda claim: claim.size)
-
-
-def _filled(leaves: bytes, tiles: bytes) -> bytes:
-    """Fill missing leaves from the tiles: that they are missing is a finding already."""
-    if NO_LEAF not in leaves:
-        return leaves
-    pairs = zip(hashes_in(leaves), hashes_in(tiles), strict=True)
-    return b"".join(tile_leaf if leaf == NO_LEAF else leaf for leaf, tile_leaf in pairs)
 
 
 def _leaf_tile(index: int) -> str:

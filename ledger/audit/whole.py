@@ -6,7 +6,7 @@ import os
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 
 from msgspec import Struct
 
@@ -166,7 +166,7 @@ def audit_log(
         if processes is None:
             processes = (os.cpu_count() or 1) if tree.size >= WORTH_PROCESSES else 1
         with workers(database, read_ground(connection, mirror), book, processes) as crew:
-            pass_over = _Pass(connection, tree, bound, findings, log_id=trust.log_id, crew=crew, progress=progress)
+            pass_over = _Pass(connection, tree, bound, findings, trust.log_id, crew, progress)
             faulty = pass_over.entries(claims, {fault.step for fault in unlike})
             mirror.tell(findings, faulty.indices)
             pass_over.streams(faulty)
@@ -175,27 +175,16 @@ def audit_log(
     return findings.report(scope="log", development=trust.development, size=tree.size, root=tree.root)
 
 
-class _Pass:
+class _Pass(Struct):
     """The two passes over the log: by index, then by stream."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        tree: TreeState,
-        bound: Bound,
-        findings: AuditFindings,
-        *,
-        log_id: bytes,
-        crew: Workers,
-        progress: Progress,
-    ):
-        self._connection = connection
-        self._tree = tree
-        self._findings = findings
-        self._crew = crew
-        self._progress = progress
-        self._bound = bound
-        self._log_id = log_id
+    connection: Connection
+    tree: TreeState
+    bound: Bound
+    findings: AuditFindings
+    log_id: bytes
+    crew: Workers
+    progress: Progress
 
     # 2 to 5, 9
     def entries(self, claims: Sequence[RootClaim], failed: Collection[str]) -> Faulty:
@@ -203,18 +192,18 @@ class _Pass:
 
         Claims of a step that has ``failed`` are not used against an entry's time.
         """
-        size, commits = self._tree.size, array("q")
+        size, commits = self.tree.size, array("q")
         faults = list(self._by_index(TreeAudit(claims), commits))
         indices = frozenset(f.index for f in faults if f.index is not None and not (of_a_tile(f) or of_an_erasure(f)))
-        self._findings.add(*(f for f in faults if not (of_an_erasure(f) and any(i > (f.index or 0) for i in indices))))
+        self.findings.add(*(f for f in faults if not (of_an_erasure(f) and any(i > (f.index or 0) for i in indices))))
         disordered = list(check_commits(commits, size))
         named = indices | {f.index for f in disordered if f.index is not None}
-        self._findings.add(*disordered, *check_commits_bound(self._bound, commits, named))
+        self.findings.add(*disordered, *check_commits_bound(self.bound, commits, named))
         failed = {*failed, *(f.step for f in faults)}
         held = [claim for claim in claims if claim.step not in failed]
-        self._findings.add(*(f for f in check_latest(commits, held) if f.index not in named))
-        self._findings.add(*check_tiles(self._connection, size), *self._beside_entries(commits))
-        tell = self._findings.checked
+        self.findings.add(*(f for f in check_latest(commits, held) if f.index not in named))
+        self.findings.add(*check_tiles(self.connection, size), *self._beside_entries(commits))
+        tell = self.findings.checked
         tell("entries", f"{size} entries, none missing, each canonical and filed as its envelope says")
         tell("payloads", f"{size} payloads with the digests that were signed, and their sections")
         tell("signatures", f"{size} signatures")
@@ -224,26 +213,26 @@ class _Pass:
         return Faulty(indices, displaced, unreadable)
 
     def _by_index(self, tree: TreeAudit, commits: array[int]) -> Iterator[AuditFinding]:
-        size = self._tree.size
+        size = self.tree.size
         # At least one range, so that claims of size 0 are decided.
         ranges = [(start, min(start + RANGE, size)) for start in range(0, max(size, 1), RANGE)]
-        for part in self._crew.entries(ranges):
+        for part in self.crew.apply(self.crew.entries, ranges):
             commits.extend(part.commits)
             yield from part.findings
-            yield from tree.feed(part.leaves, read_leaf_tiles(self._connection, part.start, part.end))
-            self._progress(part.end, 2 * size)
+            yield from tree.feed(part.leaves, read_leaf_tiles(self.connection, part.start, part.end))
+            self.progress(part.end, 2 * size)
         yield from tree.finish()
 
     def _beside_entries(self, commits: array[int]) -> Iterator[AuditFinding]:
         """Check the rows that belong to no entry, and the row about the log, whose size and root are claims."""
-        size, highest = self._tree.size, rows.highest_index(self._connection)
+        size, highest = self.tree.size, rows.highest_index(self.connection)
         if highest >= size:
             yield finding("entries", size, "tree_size", highest + 1, size)
-        for table, index in rows.strays(self._connection, size):
+        for table, index in rows.strays(self.connection, size):
             yield finding("payloads", index, "row", "no such row", "a row of no entry", row=table)
         last = commits[-1] if commits else 0
-        expected = [(1, self._log_id.hex(), last or self._tree.recorded_at)]
-        actual = rows.tree_rows(self._connection)
+        expected = [(1, self.log_id.hex(), last or self.tree.recorded_at)]
+        actual = rows.tree_rows(self.connection)
         if actual != expected:
             texts = ("; ".join(" / ".join(map(str, row)) for row in table_rows) for table_rows in (expected, actual))
             yield finding("tree", None, "tree_rows", *texts)
@@ -251,19 +240,19 @@ class _Pass:
     # 6, 7, 8, 14
     def streams(self, faulty: Faulty) -> None:
         """Check every stream from its first event on."""
-        size = self._tree.size
+        size = self.tree.size
         parts = [
             StreamRange(kind, size, first, last)
-            for kind in rows.stream_kinds(self._connection)
-            for first, last in pairwise([None, *rows.stream_bounds(self._connection, kind, RANGE), None])
+            for kind in rows.stream_kinds(self.connection)
+            for first, last in pairwise([None, *rows.stream_bounds(self.connection, kind, RANGE), None])
         ]
-        for number, findings in enumerate(self._crew.streams(parts, faulty), 1):
-            self._findings.add(*findings)
-            self._progress(size + size * number // len(parts), 2 * size)
-        self._findings.checked("streams", "each event stands on the one before")
-        self._findings.checked("custody", "each act was possible, its flags are those of the rules")
-        self._findings.checked("models", "what lists show is what the events come to")
-        self._findings.checked("supervision", "each step was possible, by whom it belonged to")
+        for number, findings in enumerate(self.crew.apply(self.crew.streams, parts, repeat(faulty)), 1):
+            self.findings.add(*findings)
+            self.progress(size + size * number // len(parts), 2 * size)
+        self.findings.checked("streams", "each event stands on the one before")
+        self.findings.checked("custody", "each act was possible, its flags are those of the rules")
+        self.findings.checked("models", "what lists show is what the events come to")
+        self.findings.checked("supervision", "each step was possible, by whom it belonged to")
 
 
 # 16

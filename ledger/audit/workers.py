@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from itertools import repeat
-from typing import Protocol
+from typing import Any, NamedTuple
 
 from ledger.audit.entries import Ground, RangeResult, check_range
 from ledger.audit.findings import AuditFinding
@@ -23,16 +22,16 @@ NEW_OBJECTS = 50_000  # of a worker's process, between two garbage collections
 Range = tuple[int, int]
 
 
-class Workers(Protocol):
-    """Returns results in the order of the tasks."""
+class Workers(NamedTuple):
+    """What checks the entries of a range and a part of the streams; ``apply`` maps either over tasks, in order."""
 
-    def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]: ...
-
-    def streams(self, parts: Iterable[StreamRange], faulty: Faulty) -> Iterator[list[AuditFinding]]: ...
+    apply: Callable[..., Iterator[Any]]
+    entries: Callable[[Range], RangeResult]
+    streams: Callable[[StreamRange, Faulty], list[AuditFinding]]
 
 
 class Worker:
-    """Checks in this process, one task after the other."""
+    """Checks one task after the other."""
 
     def __init__(self, database: Database, ground: Ground, book: Rulebook):
         self._database = database
@@ -40,42 +39,26 @@ class Worker:
         agencies = None if ground.authority is None else ground.authority.agencies
         self._rules = Rules(CaseStates(database, book), shipped_calendar(), agencies)
 
-    def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]:
-        for start, end in ranges:
-            with self._database.read() as connection:
-                result = check_range(connection, self._ground, start, end)
-            yield result
+    def entries(self, task: Range) -> RangeResult:
+        with self._database.read() as connection:
+            return check_range(connection, self._ground, *task)
 
-    def streams(self, parts: Iterable[StreamRange], faulty: Faulty) -> Iterator[list[AuditFinding]]:
-        for part in parts:
-            with self._database.read() as connection:
-                findings = check_part(connection, part, faulty, self._rules)
-            yield findings
-
-
-class _Pool:
-    """Hands the tasks to processes that ``_attach`` has prepared."""
-
-    def __init__(self, executor: ProcessPoolExecutor):
-        self._executor = executor
-
-    def entries(self, ranges: Iterable[Range]) -> Iterator[RangeResult]:
-        return self._executor.map(_check_range, ranges)
-
-    def streams(self, parts: Iterable[StreamRange], faulty: Faulty) -> Iterator[list[AuditFinding]]:
-        return self._executor.map(_check_streams, parts, repeat(faulty))
+    def streams(self, part: StreamRange, faulty: Faulty) -> list[AuditFinding]:
+        with self._database.read() as connection:
+            return check_part(connection, part, faulty, self._rules)
 
 
 @contextmanager
 def workers(database: Database, ground: Ground, book: Rulebook, processes: int) -> Iterator[Workers]:
     """Start ``processes`` workers; 1 is this process itself."""
     if processes == 1:
-        yield Worker(database, ground, book)
+        worker = Worker(database, ground, book)
+        yield Workers(map, worker.entries, worker.streams)
         return
     context = multiprocessing.get_context("spawn")  # a copy of this process would share its connections
     arguments = (database.url, ground, book)
     with ProcessPoolExecutor(processes, context, initializer=_attach, initargs=arguments) as executor:
-        yield _Pool(executor)
+        yield Workers(executor.map, _entries, _streams)
 
 
 _worker: Worker
@@ -89,9 +72,9 @@ def _attach(url: str, ground: Ground, book: Rulebook) -> None:
     gc.set_threshold(NEW_OBJECTS)
 
 
-def _check_range(task: Range) -> RangeResult:
-    return next(_worker.entries([task]))
+def _entries(task: Range) -> RangeResult:
+    return _worker.entries(task)
 
 
-def _check_streams(part: StreamRange, faulty: Faulty) -> list[AuditFinding]:
-    return next(_worker.streams([part], faulty))
+def _streams(part: StreamRange, faulty: Faulty) -> list[AuditFinding]:
+    return _worker.streams(part, faulty)

@@ -22,8 +22,8 @@ from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.recording.validation import Validator
 from ledger.store import audit, clocks, log
-from ledger.store.clocks import Row, instant
-from ledger.store.database import Connection, Database
+from ledger.store.clocks import instant
+from ledger.store.database import Connection, Database, Row
 
 AHEAD = (7, 3, 1)  # days before the last day
 PASSED = 0
@@ -51,12 +51,12 @@ def mark_of(book: Rulebook, calendar: WorkCalendar) -> str:
 def _rows(connection: Connection, validator: Validator) -> Iterator[Row]:
     entries = audit.by_stream(connection, "case", None, None, size=log.tree(connection).size)
     for case_id, events in groupby(entries, key=lambda entry: entry.stream_id):
-        rows: dict[tuple[str, str], Row] = {}
+        rows: dict[str, Row] = {}
         before: CaseState | None = None
         try:
             for entry, _, after in validator.states.follow(events):
                 changed = clocks.changes(before, after, validator.book, validator.calendar)
-                rows.update(clocks.rows(changed, entry.log_index))
+                rows |= {row["deadline_id"]: row for row in clocks.rows(changed, entry.log_index)}
                 before = after
         # An audit reports what is wrong with the case, and so does the next act in it.
         except TallystickError as error:
@@ -65,32 +65,26 @@ def _rows(connection: Connection, validator: Validator) -> Iterator[Row]:
             yield from rows.values()
 
 
-class Warner:
-    """Derives warnings from the list of deadlines.
+def warn(database: Database, now_ms: int) -> int:
+    """Store the warnings that are due at ``now_ms`` (unix milliseconds) and return how many.
 
-    Warnings are stored, so that neither a restart nor a second process warns twice. A clock that begins within several
-    of the distances, or was recorded late, is warned of at the nearest one only; a clock that gets another end is
-    warned of again.
+    They are stored so that neither a restart nor a second process warns twice. A clock that begins within several of
+    the distances, or was recorded late, is warned of at the nearest one only; a clock that gets another end is warned
+    of again.
     """
-
-    def __init__(self, database: Database):
-        self._database = database
-
-    def step(self, now_ms: int) -> int:
-        """Store the warnings that are due at ``now_ms`` (unix milliseconds) and return how many."""
-        horizons = horizons_at(datetime.fromtimestamp(now_ms / 1000, UTC))
-        stored = 0
-        while True:
-            with self._database.read() as connection:
-                if not clocks.new_warnings(connection, horizons, limit=1):
-                    return stored
-            # A transaction for some of them at a time: a writer of cases need not wait for all.
-            with self._database.write() as connection:
-                due = clocks.new_warnings(connection, horizons, AT_ONCE)
-                clocks.store_warnings(connection, due, now_ms)
-            if not due:  # another process has stored them
+    horizons = horizons_at(datetime.fromtimestamp(now_ms / 1000, UTC))
+    stored = 0
+    while True:
+        with database.read() as connection:
+            if not clocks.new_warnings(connection, horizons, limit=1):
                 return stored
-            stored += len(due)
+        # A transaction for some of them at a time: a writer of cases need not wait for all.
+        with database.write() as connection:
+            due = clocks.new_warnings(connection, horizons, AT_ONCE)
+            clocks.store_warnings(connection, due, now_ms)
+        if not due:  # another process has stored them
+            return stored
+        stored += len(due)
 
 
 def horizons_at(now: datetime) -> dict[int, str]:

@@ -47,7 +47,7 @@ from ledger.core.verification.bundle_format import (
 from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.evidence import encode_response
-from ledger.core.verification.report import CheckedStep
+from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust, TrustedChain
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
@@ -71,35 +71,11 @@ class RecordedHead(Struct, frozen=True):
     root: bytes
 
 
-class AnchorSource(Protocol):
-    """Returns what is anchored."""
-
-    def latest(self) -> RecordedHead | None:
-        """Return the final record of the largest size, or None."""
-
-
 class StateSource(Protocol):
     """Returns state proofs of records."""
 
     def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
         """Return the proof of the record and the key's grant in a final block's state; None if it cannot be had."""
-
-
-class JournalAnchors:
-    """Anchors by the journal: only this service anchors, so the n-th confirmed anchor is record n."""
-
-    def __init__(self, journal: DatabaseJournal, trust: Callable[[], Trust]):
-        self._journal = journal
-        self._trust = trust
-
-    def latest(self) -> RecordedHead | None:
-        """Return the last proven anchor; None also if the trust file does not name its chain yet."""
-        write = self._journal.last_proven_anchor()
-        chains = {chain.chain_id: chain for chain in self._trust().chains}
-        if write is None or write.anchored is None or write.chain_id not in chains:
-            return None
-        number = self._journal.count_confirmed_anchors(write)
-        return RecordedHead(write, chains[write.chain_id], number, write.anchored.size, write.anchored.root)
 
 
 class _ProofHead(Struct, frozen=True):
@@ -119,9 +95,6 @@ class _View(Struct, frozen=True):
     heads: tuple[_ProofHead, ...]
     anchor: Callable[[RecordedHead, str | None], Anchor | None]
 
-    def head_for(self, index: int) -> _ProofHead:
-        return next(head for head in self.heads if index < head.size)
-
 
 class Prover:
     """Builds bundles. Safe to call from several threads."""
@@ -131,7 +104,6 @@ class Prover:
         database: Database,
         registry: Registry,
         publisher: Publisher,
-        anchors: AnchorSource,
         *,
         states: StateSource | None = None,
         trust: Callable[[], Trust],
@@ -140,7 +112,7 @@ class Prover:
         self._database = database
         self._registry = registry
         self._publisher = publisher
-        self._anchors = anchors
+        self._journal = DatabaseJournal(database)
         self._states = states
         self._trust = trust
         self._book = book
@@ -148,53 +120,61 @@ class Prover:
     def bundle(self, event_id: str, withheld: Withheld | None = None) -> bytes:
         """Return the bundle of one event. Raises NotFound, and IntegrityBroken if the store does not prove it."""
         with self._database.read() as connection:
-            view = self._view(connection)
             entry = log.entry_by_event_id(connection, event_id)
-            bundle = self._bundle(view, entry, view.head_for(entry.log_index), withheld)
-        encoded = encode_bundle(bundle)
+            bundles = self._bundles(connection, [entry], withheld)
+        encoded = encode_bundle(bundles[0])
         with _readable(entry.log_index):
-            report = verify_bundle(encoded, self._trust(), observed=blocks_of(bundle))
-        _require_proven(report.faults, entry.log_index)
-        return encoded
+            report = verify_bundle(encoded, self._trust(), observed=blocks_of(*bundles))
+        return _proven(encoded, report, [(entry, report)], entry.log_index)
 
     def case_bundle(self, case_id: str, withheld: Withheld | None = None) -> bytes:
         """Return the bundle of a case with all its events, under one tree head. Raises as ``bundle``."""
         with self._database.read() as connection:
-            view = self._view(connection)
             entries = log.stream(connection, "case", case_id)
             if not entries:
                 raise NotFound(f"no case {case_id}", field="case_id")
-            head = view.head_for(entries[-1].log_index)
-            events = [self._bundle(view, entry, head, withheld) for entry in entries]
-        parts = _encoded(events)
-        encoded = encode_bundle(
-            CaseBundle(format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=parts)
-        )
+            bundles = self._bundles(connection, entries, withheld)
+        events = tuple(Raw(encode_bundle(bundle)) for bundle in bundles)
+        case = CaseBundle(format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=events)
+        encoded = encode_bundle(case)
         with _readable(entries[0].log_index):
-            report = verify_case(encoded, self._trust(), self._book, observed=blocks_of(*events))
-        _require_all_proven(report, entries, entries[0].log_index)
-        return encoded
+            report = verify_case(encoded, self._trust(), self._book, observed=blocks_of(*bundles))
+        return _proven(encoded, report, zip(entries, report.events, strict=True), entries[0].log_index)
 
     def package(self, model_id: str, version: int, event_ids: Sequence[str]) -> bytes:
         """Return the package of a model: these publications, ``version`` last. Raises as ``bundle``."""
         with self._database.read() as connection:
-            view = self._view(connection)
             entries = [log.entry_by_event_id(connection, event_id) for event_id in event_ids[-MAX_VERSIONS:]]
-            head = view.head_for(entries[-1].log_index)
-            bundles = [self._bundle(view, entry, head, "sections") for entry in entries]
-        encoded = encode_package(
-            ModelPackage(
-                format="tallystick/model-package@v1",
-                log_id=self._log_id(),
-                model_id=model_id,
-                version=version,
-                publications=_encoded(bundles),
-            )
+            bundles = self._bundles(connection, entries, "sections")
+        package = ModelPackage(
+            format="tallystick/model-package@v1",
+            log_id=self._log_id(),
+            model_id=model_id,
+            version=version,
+            publications=tuple(Raw(encode_bundle(bundle)) for bundle in bundles),
         )
+        encoded = encode_package(package)
         with _readable(entries[-1].log_index):
             report = verify_package(encoded, self._trust(), observed=blocks_of(*bundles))
-        _require_all_proven(report, entries, entries[-1].log_index)
-        return encoded
+        return _proven(encoded, report, zip(entries, report.events, strict=True), entries[-1].log_index)
+
+    def _bundles(
+        self, connection: Connection, entries: Sequence[StoredEntry], withheld: Withheld | None
+    ) -> list[Bundle]:
+        """Return a bundle of each entry, all under the best tree head that has the last one."""
+        view = self._view(connection)
+        head = next(head for head in view.heads if entries[-1].log_index < head.size)
+        return [self._bundle(view, entry, head, withheld) for entry in entries]
+
+    def latest_anchor(self) -> RecordedHead | None:
+        """Return the last proven anchor; None also if the trust file does not name its chain yet."""
+        write = self._journal.last_proven_anchor()
+        chains = {chain.chain_id: chain for chain in self._trust().chains}
+        if write is None or write.anchored is None or write.chain_id not in chains:
+            return None
+        # Only this service anchors, so the n-th confirmed anchor is record n.
+        number = self._journal.count_confirmed_anchors(write)
+        return RecordedHead(write, chains[write.chain_id], number, write.anchored.size, write.anchored.root)
 
     def _log_id(self) -> str:
         return "0x" + self._trust().log_id.hex()
@@ -202,13 +182,12 @@ class Prover:
     def _view(self, connection: Connection) -> _View:
         tree = log.tree(connection)
         nodes = TileNodes(tree.size, log.tile_reader(connection))
-        recorded = self._anchors.latest()
+        recorded = self.latest_anchor()
         # The best first: the chain's record outweighs the witnesses, and they the service's own word.
         heads: list[_ProofHead] = []
         if recorded is not None and recorded.size <= tree.size:
-            heads.append(
-                _ProofHead(recorded.size, self._note(connection, recorded.size, recorded.root, nodes), recorded)
-            )
+            note = self._note(connection, recorded.size, recorded.root, nodes)
+            heads.append(_ProofHead(recorded.size, note, recorded))
         witnessed = checkpoints.last_witnessed(connection)
         if witnessed is not None and witnessed.size <= tree.size:
             heads.append(_ProofHead(witnessed.size, witnessed.note))
@@ -249,10 +228,6 @@ class Prover:
             anchor=UNSET if anchor is None else raw(anchor),
             timestamps=_timestamps(view, entry.log_index),
         )
-
-
-def _encoded(bundles: Iterable[Bundle]) -> tuple[Raw, ...]:
-    return tuple(Raw(encode_bundle(bundle)) for bundle in bundles)
 
 
 def blocks_of(*bundles: Bundle) -> tuple[ObservedBlock, ...]:
@@ -335,16 +310,18 @@ def _readable(index: int) -> Iterator[None]:
         ) from error
 
 
-def _require_proven(faults: Iterable[CheckedStep], index: int) -> None:
-    for fault in faults:
+def _proven(
+    encoded: bytes,
+    report: ProofReport | CaseReport | PackageReport,
+    events: Iterable[tuple[StoredEntry, ProofReport]],
+    index: int,
+) -> bytes:
+    """Return the bytes, or raise IntegrityBroken for the first fault of an event, else of all at ``index``."""
+    parts = [*((entry.log_index, event.faults) for entry, event in events), (index, report.faults)]
+    for at, fault in ((at, fault) for at, faults in parts for fault in faults):
         raise IntegrityBroken(
-            f"entry {index} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",
-            index=index,
+            f"entry {at} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",
+            index=at,
             hint=_HINT,
         )
-
-
-def _require_all_proven(report: CaseReport | PackageReport, entries: Iterable[StoredEntry], index: int) -> None:
-    for entry, event in zip(entries, report.events, strict=True):
-        _require_proven(event.faults, entry.log_index)
-    _require_proven(report.faults, index)
+    return encoded

@@ -101,6 +101,7 @@ class CaseStates:
                 return None
             if entry.stream_kind != "case":
                 return None
+            # Up to that event only: the case may have moved on since.
             stream = log.stream(connection, "case", entry.stream_id, limit=entry.sequence + 1)
             return self._fold(stream)
 
@@ -110,17 +111,15 @@ class CaseStates:
         Without this, each event that follows one of them would first have to fold its whole case.
         """
         for entry in entries:
-            if entry.stream_kind == "case":
-                try:
-                    self._apply_foreign(entry)
-                except TallystickError:
-                    continue  # the next event of this case folds the whole stream and reports what is wrong with it
-
-    def _apply_foreign(self, entry: StoredEntry) -> None:
-        payload = log.payload_of(entry)
-        before = self._kept.get(payload.previous) if payload.previous else None
-        if before is not None or payload.previous is None:
-            self.keep(fold(before, self.act(payload, entry.payload_digest, entry.signed_at)).state)
+            if entry.stream_kind != "case":
+                continue
+            try:
+                payload = log.payload_of(entry)
+                before = self._kept.get(payload.previous) if payload.previous else None
+                if before is not None or payload.previous is None:
+                    self.keep(fold(before, self.act(payload, entry.payload_digest, entry.signed_at)).state)
+            except TallystickError:
+                continue  # the next event of this case folds the whole stream and reports what is wrong with it
 
     def follow(
         self, entries: Iterable[StoredEntry], before: CaseState | None = None
@@ -157,6 +156,7 @@ class CaseStates:
         body = payload.body
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
+        # The state as it was when it was cited decides, whatever has become of that case.
         source = self.after(cites.payload_digest) if cites else None
         return Act(payload, digest, signed_at, self._book, source, registered)
 

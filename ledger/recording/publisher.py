@@ -73,6 +73,7 @@ class Publisher:
             tree = log.tree(connection)
             last = checkpoints.last_published(connection)
         if last is not None:
+            # The distance counts, not the order: a clock that was set back far must not stop publication.
             if tree.size <= last.size or abs(now_ms - last.published_at) < self._interval_ms:
                 return None
             now_ms = max(now_ms, last.published_at)

@@ -25,6 +25,7 @@ class Registry:
 
     def at(self, connection: Connection, changes: int) -> AuthorityState:
         """Return the authority after all changes that ``connection`` sees. Requires that it sees ``changes``."""
+        # Two threads must not replay the same change twice.
         with self._lock:
             if self._authority.changes != changes:
                 entries = log.registry_entries(connection, after=self._index)

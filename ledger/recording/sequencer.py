@@ -41,29 +41,15 @@ from ledger.store.log import StoredEntry, TreeState
 class LogView:
     """What the log holds under the lock, updated by each event of the batch that is admitted."""
 
-    def __init__(
-        self,
-        stored: dict[str, StoredEntry],
-        heads: dict[tuple[str, str], StreamHead],
-        authority: AuthorityState,
-        splitting: dict[str, str],
-    ):
-        self.stored = stored
-        self.heads = heads
-        self.splitting = splitting  # agencies, by the id of the unopened case that they split something off for
-        self.authority = authority
-
-    @classmethod
-    def read(cls, connection: Connection, batch: Sequence[ValidatedSubmission], authority: AuthorityState) -> LogView:
+    def __init__(self, connection: Connection, batch: Sequence[ValidatedSubmission], authority: AuthorityState):
         envelopes = [validated.envelope for validated in batch]
         new_cases = {new_case for validated in batch if (new_case := new_case_of(validated.payload)) is not None}
         streams = [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]
-        return cls(
-            log.identities(connection, [envelope.event_id for envelope in envelopes]),
-            log.heads(connection, [*streams, *(("case", new_case) for new_case in new_cases)]),
-            authority,
-            cases.splitting_agencies(connection, new_cases) if new_cases else {},
-        )
+        self.stored = log.identities(connection, [envelope.event_id for envelope in envelopes])
+        self.heads = log.heads(connection, [*streams, *(("case", new_case) for new_case in new_cases)])
+        # Agencies, by the id of the unopened case that they split something off for.
+        self.splitting = cases.splitting_agencies(connection, new_cases) if new_cases else {}
+        self.authority = authority
 
     def admit(self, validated: ValidatedSubmission, index: int) -> None:
         """Admit the event at ``index``, or raise Conflict, RuleRefused or Unauthorized."""
@@ -87,6 +73,7 @@ class LogView:
                 )
             self.authority = authorities.fold(self.authority, payload.body, index)
         self.heads[stream] = StreamHead(envelope.sequence, envelope.payload_digest)
+        # The id is the splitting agency's until the case is opened; then it is nobody's any more.
         if isinstance(payload.body, CaseSplit) and ("case", payload.body.new_case_id) not in self.heads:
             self.splitting[payload.body.new_case_id] = payload.agency
         elif (opened := new_case_of(payload)) is not None:
@@ -115,29 +102,20 @@ class AnswerSink(Protocol):
 Queued = tuple[ValidatedSubmission, AnswerSink]
 
 
-class BatchPlan(Struct, frozen=True):
-    """A batch with its places in the log.
+class Batch(Struct):
+    """A batch with its places in the log, written at ``at`` (unix milliseconds).
 
     ``sinks[i]`` wait for the receipt of ``entries[i]``; ``replies`` are the answers to submissions that add no entry.
-    """
-
-    entries: list[NewEntry]
-    leaves: list[Hash]
-    sinks: list[list[AnswerSink]]
-    replies: list[tuple[AnswerSink, Duplicate | TallystickError]]
-    registry_changes: int
-
-
-class WrittenBatch(Struct, frozen=True):
-    """A batch in its open transaction at ``at`` (unix milliseconds).
-
     ``grown`` is None if the batch adds nothing; ``others`` are entries that other processes wrote since the last batch.
     """
 
-    plan: BatchPlan
-    grown: Appended | None
     at: int
     others: list[StoredEntry]
+    entries: list[NewEntry] = []
+    leaves: list[Hash] = []
+    sinks: list[list[AnswerSink]] = []
+    replies: list[tuple[AnswerSink, Duplicate | TallystickError]] = []
+    grown: Appended | None = None
 
 
 class Sequencer:
@@ -161,7 +139,7 @@ class Sequencer:
         self._clock = clock
         self._queue: queue.SimpleQueue[Queued | None] = queue.SimpleQueue()
         self._edge: tuple[int, bytes, RightEdge] | None = None
-        self._failure: Unavailable | None = None
+        self.failure: Unavailable | None = None  # why this writer stopped for good
         self._door = Lock()
         self._closed = False
         self._is_ending = False
@@ -181,14 +159,9 @@ class Sequencer:
             self._thread.join()
 
     @property
-    def failure(self) -> Unavailable | None:
-        """Return why this writer stopped for good, or None."""
-        return self._failure
-
-    @property
     def is_running(self) -> bool:
         """Return whether a submission would be committed now."""
-        return self._failure is None and self._thread.is_alive()
+        return self.failure is None and self._thread.is_alive()
 
     def halt(self, reason: TallystickError) -> None:
         """Stop committing for good: every submission from now on is refused for this reason."""
@@ -196,10 +169,10 @@ class Sequencer:
 
     def _stop_for_good(self, reason: TallystickError) -> Unavailable:
         hint = reason.hint or "Ask the operator of this ledger."
-        self._failure = Unavailable(
+        self.failure = Unavailable(
             f"nothing is written any more: {reason}", code=reason.code, hint=hint, retry_after=STOPPED_FOR
         )
-        return self._failure
+        return self.failure
 
     def submit(self, validated: ValidatedSubmission) -> Future[Answer]:
         """Queue a submission.
@@ -221,8 +194,8 @@ class Sequencer:
             sink.set_exception(refusal)
 
     def _refusal(self) -> Unavailable | None:
-        if self._failure is not None:
-            return copy(self._failure)
+        if self.failure is not None:
+            return copy(self.failure)
         if self._closed:
             return Unavailable("the service is stopping", code="stopping")
         if self._queue.qsize() >= MAX_WAITING:
@@ -248,6 +221,7 @@ class Sequencer:
                 queued = self._queue.get_nowait()
             except queue.Empty:
                 return
+            # ``stop`` has put it: what came before is still committed.
             if queued is None:
                 self._is_ending = True
             else:
@@ -255,10 +229,10 @@ class Sequencer:
 
     def _commit(self, batch: list[Queued]) -> None:
         """Write one batch and answer its submissions."""
-        if self._failure is not None:
-            _fail(batch, self._failure)
+        if self.failure is not None:
+            _fail(batch, self.failure)
             return
-        written: WrittenBatch | None = None
+        written: Batch | None = None
         try:
             with self._database.write() as connection:
                 written = self._write(connection, batch)
@@ -274,27 +248,35 @@ class Sequencer:
                 _fail(batch, _not_recorded(error))
                 logger.warning("a batch came to nothing", trace=_trace(error))
                 return
-        self._answer(written)
+        for sink, reply in written.replies:
+            if isinstance(reply, Duplicate):
+                sink.set_result(reply)
+            else:
+                sink.set_exception(reply)
+        if written.grown is not None:
+            self._edge = (written.grown.size, written.grown.root, written.grown.edge)
+            self._hand_out(written, written.grown)
         if self._states is not None:  # after the answers, and out of the lock: it takes time, and nobody waits for it
             self._states.apply_foreign(written.others)
 
-    def _write(self, connection: Connection, batch: list[Queued]) -> WrittenBatch:
+    def _write(self, connection: Connection, queued: list[Queued]) -> Batch:
         """Write the batch into the open transaction, with what was queued while another process held the lock."""
         # Other processes may have held the lock for long: what was queued meanwhile joins this batch.
-        self._gather(batch)
+        self._gather(queued)
         tree = log.tree(connection)
         others: list[StoredEntry] = []
         if self._states is not None and self._edge is not None:
             others = list(log.entries(connection, max(self._edge[0], tree.size - READ_ON_AT_MOST), tree.size))
         # recorded_at never runs backwards, even if the clock was set back.
-        at = max(self._clock(), tree.recorded_at)
-        plan = self._place(connection, batch, tree)
-        if not plan.entries:
-            return WrittenBatch(plan, None, at, others)
-        grown = self._right_edge(connection, tree).append(plan.leaves)
-        new = NewTree(grown.size, grown.root, plan.registry_changes, at)
-        write_batch(connection, self._database, plan.entries, grown.tiles, new)
-        return WrittenBatch(plan, grown, at, others)
+        batch = Batch(max(self._clock(), tree.recorded_at), others)
+        authority = self._registry.at(connection, tree.registry_changes)
+        view = LogView(connection, [validated for validated, _ in queued], authority)
+        _place(queued, view, tree.size, batch)
+        if batch.entries:
+            batch.grown = grown = self._right_edge(connection, tree).append(batch.leaves)
+            new = NewTree(grown.size, grown.root, view.authority.changes, batch.at)
+            write_batch(connection, self._database, batch.entries, grown.tiles, new)
+        return batch
 
     def _right_edge(self, connection: Connection, tree: TreeState) -> RightEdge:
         """Return the edge kept from the last batch if the tree still ends there, else read it.
@@ -313,34 +295,6 @@ class Sequencer:
             )
         return edge
 
-    def _place(self, connection: Connection, batch: Sequence[Queued], tree: TreeState) -> BatchPlan:
-        authority = self._registry.at(connection, tree.registry_changes)
-        view = LogView.read(connection, [validated for validated, _ in batch], authority)
-        plan = BatchPlan([], [], [], [], 0)
-        taken: dict[str, int] = {}
-        for validated, sink in batch:
-            event_id = validated.envelope.event_id
-            try:
-                if event_id in taken:  # the same event twice in one batch: both get the one receipt
-                    require_same_event(plan.entries[taken[event_id]].event.envelope, validated)
-                    plan.sinks[taken[event_id]].append(sink)
-                    continue
-                # Before the rules: a repeated submission gets its receipt whatever has happened since.
-                if event_id in view.stored:
-                    require_same_event(view.stored[event_id], validated)
-                    plan.replies.append((sink, Duplicate(view.stored[event_id])))
-                    continue
-                index = tree.size + len(plan.entries)
-                view.admit(validated, index)
-            except TallystickError as refusal:
-                plan.replies.append((sink, refusal))
-                continue
-            taken[event_id] = len(plan.entries)
-            plan.entries.append(NewEntry(index, validated))
-            plan.leaves.append(leaf_hash(validated.envelope_bytes))
-            plan.sinks.append([sink])
-        return BatchPlan(plan.entries, plan.leaves, plan.sinks, plan.replies, view.authority.changes)
-
     def _is_stored(self, grown: Appended) -> bool:
         """Return whether the log holds the batch although its commit reported an error.
 
@@ -356,24 +310,40 @@ class Sequencer:
             nodes = TileNodes(grown.size, log.tile_reader(connection))
             return merkle.frontier_at(grown.size, nodes).root() == grown.root
 
-    def _answer(self, written: WrittenBatch) -> None:
-        for sink, reply in written.plan.replies:
-            if isinstance(reply, Duplicate):
-                sink.set_result(reply)
-            else:
-                sink.set_exception(reply)
-        if written.grown is not None:
-            self._edge = (written.grown.size, written.grown.root, written.grown.edge)
-            self._hand_out(written.plan, written.grown, written.at)
-
-    def _hand_out(self, plan: BatchPlan, grown: Appended, at: int) -> None:
+    def _hand_out(self, batch: Batch, grown: Appended) -> None:
         note = self._publisher.checkpoint(grown.size, grown.root)
         proofs = grown.inclusion_proofs()
-        for entry, leaf, hashes, sinks in zip(plan.entries, plan.leaves, proofs, plan.sinks, strict=True):
+        for entry, leaf, hashes, sinks in zip(batch.entries, batch.leaves, proofs, batch.sinks, strict=True):
             proof = TlogProof(entry.log_index, hashes, note)
-            receipt = self._publisher.receipt(entry.event.envelope.event_id, leaf, proof, entry.event.flags, at)
+            receipt = self._publisher.receipt(entry.event.envelope.event_id, leaf, proof, entry.event.flags, batch.at)
             for sink in sinks:
                 sink.set_result(receipt)
+
+
+def _place(queued: Sequence[Queued], view: LogView, size: int, batch: Batch) -> None:
+    """Give each submission its place behind the ``size`` entries of the log, or its answer."""
+    taken: dict[str, int] = {}
+    for validated, sink in queued:
+        event_id = validated.envelope.event_id
+        try:
+            if event_id in taken:  # the same event twice in one batch: both get the one receipt
+                require_same_event(batch.entries[taken[event_id]].event.envelope, validated)
+                batch.sinks[taken[event_id]].append(sink)
+                continue
+            # Before the rules: a repeated submission gets its receipt whatever has happened since.
+            if event_id in view.stored:
+                require_same_event(view.stored[event_id], validated)
+                batch.replies.append((sink, Duplicate(view.stored[event_id])))
+                continue
+            index = size + len(batch.entries)
+            view.admit(validated, index)
+        except TallystickError as refusal:
+            batch.replies.append((sink, refusal))
+            continue
+        taken[event_id] = len(batch.entries)
+        batch.entries.append(NewEntry(index, validated))
+        batch.leaves.append(leaf_hash(validated.envelope_bytes))
+        batch.sinks.append([sink])
 
 
 def _fail(batch: Sequence[Queued], error: Unavailable) -> None:

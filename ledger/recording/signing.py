@@ -110,6 +110,7 @@ def sign_event(
         authority=authority,
         confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
     )
+    # Decoded again, so that what is checked is what the service will read.
     require_consistent(decode_payload(canonical.encode(payload)), now)
     envelope = sign_payload(payload, actor.signer, log_id, signed_at=now)
     submission = encode_submission(envelope, payload, kept_apart)

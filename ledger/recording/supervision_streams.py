@@ -126,6 +126,7 @@ def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, age
     """
     if not may_supervise(agency):
         return
+    # Only those near: a refusal would tell others' data sets.
     near = frozenset(name for name, other in agencies.items() if in_line(other, agency))
     if imports.first_to_register(connection, dataset_id, near) not in (None, agency.agency_id):
         raise RuleRefused(

@@ -103,6 +103,7 @@ class AccessLogSealer:
         Raises:
             Unavailable: the seal could not be recorded.
         """
+        # A binding has no time of its own: it is as old as this process has known of it.
         oldest = self._access.read_at(self.sealed())
         if not self._is_bound_anew():
             self._bound_at = None

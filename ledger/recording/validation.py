@@ -7,7 +7,7 @@ sequencer checks only that these have not changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from msgspec.structs import asdict
 from ledger.core.custody import CaseState, Outcome, fold
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.encoding import canonical
-from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unauthorized
+from ledger.core.errors import Conflict, RuleRefused, TallystickError, Unauthorized
 from ledger.core.events import Body, Envelope, Payload, Submitted, decode_payload, decode_submission, digest_of
 from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.events.handover import HandoverOffered
@@ -94,7 +94,8 @@ class Validator:
             signatures.require_window(envelope, now)
             return self._validate(submitted)
         except TallystickError:
-            stored = self._stored(envelope.event_id)
+            with self._database.read() as connection:
+                stored = log.identities(connection, [envelope.event_id]).get(envelope.event_id)
             if stored is None:
                 raise
             require_same_event(stored, submitted)
@@ -110,18 +111,14 @@ class Validator:
         before = self.states.at_head(payload)
         digest = digest_of(canonical.encode(payload))
         outcome = fold(before, self.states.act(payload, digest, now, authority.agencies))
+        # Of another case, so that the fold of this one cannot know it.
         self.states.require_free_id(payload)
         self._require_cited_exists(authority, payload)
         return before, outcome
 
     def foresee_matter(self, payload: Payload) -> Move:
         """Return the step that an unsigned event of a model, a lead or a recommendation would make."""
-        authority = self._newest_authority()
-        digest = digest_of(canonical.encode(payload))
-        move = supervision_streams.advance(self._matter(payload, authority), payload, digest, authority.agencies)
-        self._require_cited_exists(authority, payload)
-        supervision_streams.require_runnable(payload, move, self._definitions)
-        return move
+        return self._move(payload, digest_of(canonical.encode(payload)), self._newest_authority())
 
     def _validate(self, submitted: Submitted) -> ValidatedSubmission:
         """Validate against the cached registry; if that refuses, again if the log has a newer one."""
@@ -146,12 +143,7 @@ class Validator:
         if payload.stream.kind != "case":  # of a case its rules say so
             require_consistent(payload, envelope.signed_at)
         if payload.stream.kind == "supervision":
-            move = supervision_streams.advance(
-                self._matter(payload, authority), payload, envelope.payload_digest, authority.agencies
-            )
-            self._require_cited_exists(authority, payload)
-            supervision_streams.require_runnable(payload, move, self._definitions)
-            return _judged(submitted, authority, move=move)
+            return _judged(submitted, authority, move=self._move(payload, envelope.payload_digest, authority))
         if payload.stream.kind != "case":
             self._require_cited_exists(authority, payload)
             return _judged(submitted, authority)
@@ -164,12 +156,16 @@ class Validator:
         lines = clocks.changes(before, outcome.state, self.book, self.calendar)
         return _judged(submitted, authority, before=before, after=outcome.state, flags=outcome.flags, clock_lines=lines)
 
-    def _matter(self, payload: Payload, authority: AuthorityState) -> Matter | None:
-        """Return the state that the event's stream is at; nothing is read for a first event."""
-        if payload.previous is None:
-            return None
-        with self._database.read() as connection:
-            return supervision_streams.matter_of(connection, payload.stream.id, authority.agencies)
+    def _move(self, payload: Payload, digest: str, authority: AuthorityState) -> Move:
+        """Return the step that an event of supervision makes; nothing is read for the first one of its stream."""
+        before: Matter | None = None
+        if payload.previous is not None:
+            with self._database.read() as connection:
+                before = supervision_streams.matter_of(connection, payload.stream.id, authority.agencies)
+        move = supervision_streams.advance(before, payload, digest, authority.agencies)
+        self._require_cited_exists(authority, payload)
+        supervision_streams.require_runnable(payload, move, self._definitions)
+        return move
 
     def _require_cited_exists(self, authority: AuthorityState, payload: Payload) -> None:
         """Require that what an event cites outside its state exists.
@@ -181,36 +177,23 @@ class Validator:
         if isinstance(body, HandoverOffered):
             _require_admitted(authority, body.to_agency, "to_agency")
         if isinstance(body, CustodyChangeRequested | CustodyPeriodNotified):
-            _require_detention_house(authority, body.detention_house)
+            house = _require_admitted(authority, body.detention_house, "detention_house")
+            if not may_detain(house):
+                raise RuleRefused(
+                    f"{house.agency_id} is no detention house, its kind is {house.kind}",
+                    code="not_a_detention_house",
+                    field="payload.body.detention_house",
+                    hint="The agencies and their kinds are listed at /api/v1/agencies.",
+                )
         if isinstance(body, SectionErased):
-            self._require_section(payload, body)
+            with self._database.read() as connection:
+                _require_section(connection, payload, body)
         if cites(body):
             with self._database.read() as connection:
                 require_cited(connection, payload)
         if supervision_streams.cites_other_streams(payload):
             with self._database.read() as connection:
                 supervision_streams.require_cited_elsewhere(connection, payload, authority)
-
-    def _require_section(self, payload: Payload, body: SectionErased) -> None:
-        with self._database.read() as connection:
-            try:
-                entry = log.entry_by_digest(connection, body.concerns.payload_digest)
-            except NotFound:
-                entry = None
-            stream = (payload.stream.kind, payload.stream.id)
-            cited = (body.concerns.event_id, *stream)
-            here = entry is not None and (entry.event_id, entry.stream_kind, entry.stream_id) == cited
-            if entry is None or not here or body.label not in log.sections(connection, entry.log_index):
-                raise RuleRefused(
-                    f"this stream has no section {body.label} of that event",
-                    code="unknown_section",
-                    field="payload.body",
-                    hint="An event is cited by its id and its payload's digest, both of the same event.",
-                )
-
-    def _stored(self, event_id: str) -> StoredEntry | None:
-        with self._database.read() as connection:
-            return log.identities(connection, [event_id]).get(event_id)
 
 
 def _judged(submitted: Submitted, authority: AuthorityState, **outcome: Any) -> ValidatedSubmission:
@@ -227,17 +210,6 @@ def _require_admitted(authority: AuthorityState, agency_id: str, field: str) -> 
             hint="The agencies are listed at /api/v1/agencies.",
         )
     return agency
-
-
-def _require_detention_house(authority: AuthorityState, agency_id: str) -> None:
-    agency = _require_admitted(authority, agency_id, "detention_house")
-    if not may_detain(agency):
-        raise RuleRefused(
-            f"{agency_id} is no detention house, its kind is {agency.kind}",
-            code="not_a_detention_house",
-            field="payload.body.detention_house",
-            hint="The agencies and their kinds are listed at /api/v1/agencies.",
-        )
 
 
 def require_same_event(stored: StoredEntry | Envelope, submitted: Submitted) -> None:
@@ -277,38 +249,43 @@ def require_cited(connection: Connection, payload: Payload) -> None:
     cited = cites(payload.body)
     stored = log.identities(connection, [ref.event_id for _, ref in cited])
     for field, ref in cited:
-        _require_here(stored, payload, ref, field)
+        if _cited_entry(stored, payload, ref) is None:
+            raise RuleRefused(
+                f"this stream has no event {ref.event_id} with the digest that is cited",
+                code="unknown_event",
+                field=f"payload.body.{field}",
+                hint="An event is cited by its id and its payload's digest, once it is recorded.",
+            )
     if isinstance(payload.body, RecordCorrected):
         corrected = decode_payload(stored[payload.body.corrects.event_id].payload)
-        for place, field in _unknown_fields(payload, payload.body, corrected):
-            raise RuleRefused(
-                f"{corrected.event_type} does not say {field}",
-                code="unknown_field",
-                field=f"payload.body.corrections[{place}].field",
-                hint=f"Fields of it are {', '.join(_fields(corrected))}; parts of one are named as in quantity.value.",
-            )
+        fields = (*corrected.body.__struct_fields__, "occurred_at")
+        labels = corrected.confidential.keys() | payload.confidential.keys()
+        correctable = {*fields, *(f"{_SECTION}{label}" for label in labels)}
+        for place, field in enumerate(correction.field for correction in payload.body.corrections):
+            if (field if field.startswith(_SECTION) else _STEP.split(field)[0]) not in correctable:
+                raise RuleRefused(
+                    f"{corrected.event_type} does not say {field}",
+                    code="unknown_field",
+                    field=f"payload.body.corrections[{place}].field",
+                    hint=f"Fields of it are {', '.join(fields)}; parts of one are named as in quantity.value.",
+                )
 
 
-def _require_here(stored: Mapping[str, StoredEntry], payload: Payload, ref: EventRef, field: str) -> None:
-    entry = stored.get(ref.event_id)
-    stands = (ref.payload_digest, payload.stream.kind, payload.stream.id)
-    if entry is None or (entry.payload_digest, entry.stream_kind, entry.stream_id) != stands:
+def _require_section(connection: Connection, payload: Payload, body: SectionErased) -> None:
+    entry = _cited_entry(log.identities(connection, [body.concerns.event_id]), payload, body.concerns)
+    if entry is None or body.label not in log.sections(connection, entry.log_index):
         raise RuleRefused(
-            f"this stream has no event {ref.event_id} with the digest that is cited",
-            code="unknown_event",
-            field=f"payload.body.{field}",
-            hint="An event is cited by its id and its payload's digest, once it is recorded.",
+            f"this stream has no section {body.label} of that event",
+            code="unknown_section",
+            field="payload.body",
+            hint="An event is cited by its id and its payload's digest, both of the same event.",
         )
 
 
-def _unknown_fields(payload: Payload, body: RecordCorrected, corrected: Payload) -> Iterator[tuple[int, str]]:
-    labels = corrected.confidential.keys() | payload.confidential.keys()
-    correctable = {*_fields(corrected), *(f"{_SECTION}{label}" for label in labels)}
-    for place, correction in enumerate(body.corrections):
-        field = correction.field
-        if (field if field.startswith(_SECTION) else _STEP.split(field)[0]) not in correctable:
-            yield place, field
-
-
-def _fields(corrected: Payload) -> tuple[str, ...]:
-    return (*corrected.body.__struct_fields__, "occurred_at")
+def _cited_entry(stored: Mapping[str, StoredEntry], payload: Payload, ref: EventRef) -> StoredEntry | None:
+    """Return the cited entry, or None unless it has the cited digest and is in the stream of the event that cites."""
+    entry = stored.get(ref.event_id)
+    cited = (ref.payload_digest, payload.stream.kind, payload.stream.id)
+    if entry is None or (entry.payload_digest, entry.stream_kind, entry.stream_id) != cited:
+        return None
+    return entry

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from threading import Lock
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select
+from sqlalchemy import Connection, Select, delete, func, insert, select
 from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, Unavailable
-from ledger.store.bindings import BindingHead
-from ledger.store.database import Database, WriterLock, translated, writing
-from ledger.store.tables import CHALLENGES, big, binary, core_of
+from ledger.store.bindings import FIRST, BindingHead, ChainedRecord, following
+from ledger.store.database import Database, WriterLock, given, translated, writing
+from ledger.store.tables import CHALLENGES, StoreTable, big, binary, core_of
 
 
-class AccessBase(SQLModel, registry=registry()):
+class AccessBase(StoreTable, registry=registry()):
     """The access log's own schema: it is kept apart so that reading never waits for the sequencer."""
 
 
-class AccessTable(AccessBase, table=True):
+class AccessLogTable(AccessBase, table=True):
     """One read of something with a payload; ``digest`` chains it to the one before.
 
     A row without an ``agency``, at the time 0, is no read: it records the head of the row bindings.
     """
-
-    __tablename__ = "access_log"
 
     number: int = Field(sa_column=big(primary_key=True))
     record: bytes = Field(sa_column=binary())
@@ -42,10 +40,9 @@ class AccessTable(AccessBase, table=True):
     read_at: int = Field(sa_column=big(), description="unix milliseconds")
 
 
-ACCESS_LOG = core_of(AccessTable)
+ACCESS_LOG = core_of(AccessLogTable)
 
 
-FIRST = "blake3:" + "00" * 32  # what the first record follows
 PAGE = 1000  # records fetched at a time when the chain is checked
 # Challenges from the oldest that waits to the newest; a flood of requests must not fill the disk. Numbers tell it by
 # two looks into an index; counting rows took longer the more there were, while everything else waited for the lock.
@@ -70,9 +67,7 @@ class Read(Struct, frozen=True, omit_defaults=True):
     supervision: bool = False
 
 
-class _Record(Struct, frozen=True, omit_defaults=True):
-    number: int
-    previous: str
+class _Record(ChainedRecord, frozen=True):
     read: Read | None = None
     bindings: BindingHead | None = None
 
@@ -108,14 +103,7 @@ class AccessLog:
         """Record reads and return the new head; durable when this returns. Raises Unavailable."""
         with self._lock, translated(), writing(self._engine, WriterLock.ACCESS) as connection:
             # Read under the lock: of two records behind one head, one would break the chain.
-            head = _head(connection)
-            rows = []
-            for read in reads:
-                head, row = _behind(head, _Record(head.count, head.digest, read))
-                rows.append(row | {"agency": read.agency, "case_id": read.case_id, "read_at": read.read_at})
-            if rows:
-                connection.execute(ACCESS_LOG.insert(), rows)
-            return head
+            return _append(connection, _head(connection), *reads)
 
     def append_bindings(self, bindings: BindingHead) -> AccessHead:
         """Record the head of the row bindings, unless the last record of it is the same; durable when this returns."""
@@ -124,9 +112,7 @@ class AccessLog:
             # A ledger at rest must not grow: a record calls for a seal, and a seal would bring a record.
             if _last_bindings(connection) == bindings:
                 return head
-            head, row = _behind(head, _Record(head.count, head.digest, bindings=bindings))
-            connection.execute(ACCESS_LOG.insert().values(**row, agency=None, case_id=None, read_at=0))
-            return head
+            return _append(connection, head, bindings)
 
     def last_bindings(self) -> BindingHead:
         """Return the head of the row bindings that was recorded last."""
@@ -152,25 +138,22 @@ class AccessLog:
 
     def since(self, after: int, limit: int, *, case_id: str | None = None) -> list[RecordedRead]:
         """Return at most ``limit`` records with a number above ``after``, of one case if ``case_id`` is given."""
-        query = _READS.where(ACCESS_LOG.c.number > after)
-        if case_id is not None:
-            query = query.where(ACCESS_LOG.c.case_id == case_id)
-        with translated(), self._engine.connect() as connection:
-            records = connection.execute(query.order_by(ACCESS_LOG.c.number).limit(limit)).scalars()
-            return [*_reads(records)]
+        query = given(_READS.where(ACCESS_LOG.c.number > after), case_id=case_id)
+        return self._reads(query.order_by(ACCESS_LOG.c.number).limit(limit))
 
     def latest(
         self, case_id: str, limit: int, *, before: int | None = None, agency: str | None = None
     ) -> list[RecordedRead]:
         """Return a case's last records, newest first: those numbered below ``before``, of one ``agency`` if given."""
-        query = _READS.where(ACCESS_LOG.c.case_id == case_id)
+        query = given(_READS, case_id=case_id, agency=agency)
         if before is not None:
             query = query.where(ACCESS_LOG.c.number < before)
-        if agency is not None:
-            query = query.where(ACCESS_LOG.c.agency == agency)
+        return self._reads(query.order_by(ACCESS_LOG.c.number.desc()).limit(limit))
+
+    def _reads(self, query: Select[Any]) -> list[RecordedRead]:
         with translated(), self._engine.connect() as connection:
-            records = connection.execute(query.order_by(ACCESS_LOG.c.number.desc()).limit(limit)).scalars()
-            return [*_reads(records)]
+            records = map(_decoder.decode, connection.execute(query).scalars())
+            return [RecordedRead(record.number, record.read) for record in records if record.read is not None]
 
     def check(self) -> AccessHead:
         """Derive the whole chain again and return its head.
@@ -178,47 +161,36 @@ class AccessLog:
         Raises IntegrityBroken, naming the first record that does not follow.
         """
         head = AccessHead(0, FIRST)
+        # Streamed: the log of reads may be larger than memory.
         query = select(ACCESS_LOG).order_by(ACCESS_LOG.c.number).execution_options(yield_per=PAGE)
         with translated(), self._engine.connect() as connection:
             for row in connection.execute(query):
-                if not _follows(row, head):
+                record = following(row, head.count, head.digest, _decoder)
+                if record is None or any(getattr(row, name) != value for name, value in _columns(record.read).items()):
                     raise IntegrityBroken(f"record {head.count} of the log of reads was changed", field="access_log")
                 head = AccessHead(head.count + 1, row.digest)
         return head
 
 
-def _follows(row: Row[Any], head: AccessHead) -> bool:
-    """Return whether the record is intact, comes right after ``head``, and its columns repeat its fields."""
-    if not isinstance(row.record, bytes):  # SQLite keeps a text in a column of bytes if somebody puts one there
-        return False
-    if row.number != head.count or row.digest != blake3_text(row.record):
-        return False
-    try:
-        record = _decoder.decode(row.record)
-    except msgspec.DecodeError:
-        return False
-    if (record.number, record.previous) != (head.count, head.digest):
-        return False
-    columns, read = (row.agency, row.case_id, row.read_at), record.read
+def _columns(read: Read | None) -> dict[str, Any]:
+    """Return the columns that repeat fields of a read, or those of a record that is no read."""
     if read is None:
-        return columns == (None, None, 0)
-    return columns == (read.agency, read.case_id, read.read_at)
+        return {"agency": None, "case_id": None, "read_at": 0}
+    return {"agency": read.agency, "case_id": read.case_id, "read_at": read.read_at}
 
 
-def _behind(head: AccessHead, record: _Record) -> tuple[AccessHead, dict[str, Any]]:
-    """Return the head after this record, and the columns of its row that all records have."""
-    data = canonical.encode(record)
-    return AccessHead(head.count + 1, blake3_text(data)), {
-        "number": head.count,
-        "record": data,
-        "digest": blake3_text(data),
-    }
-
-
-def _reads(records: Iterable[bytes]) -> Iterator[RecordedRead]:
-    for record in map(_decoder.decode, records):
-        if record.read is not None:
-            yield RecordedRead(record.number, record.read)
+def _append(connection: Connection, head: AccessHead, *parts: Read | BindingHead) -> AccessHead:
+    """Write a record for each of these behind ``head``, and return the head after them."""
+    rows = []
+    for part in parts:
+        read, bindings = (part, None) if isinstance(part, Read) else (None, part)
+        # Canonical, because the next record's ``previous`` is the digest of these bytes.
+        record = canonical.encode(_Record(head.count, head.digest, read, bindings))
+        rows.append({"number": head.count, "record": record, "digest": blake3_text(record), **_columns(read)})
+        head = AccessHead(head.count + 1, rows[-1]["digest"])
+    if rows:
+        connection.execute(ACCESS_LOG.insert(), rows)
+    return head
 
 
 def _binding_heads(connection: Connection, query: Select[Any]) -> Iterator[BindingHead]:

@@ -9,7 +9,7 @@ of a row stay until it is vacuumed, and its own logs and backups as long as its 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -23,9 +23,9 @@ from ledger.core.events import Payload, Submitted
 from ledger.core.events.record import SectionErased
 from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import Move
-from ledger.store import bindings, cases, clocks, feed, imports, search, supervision
+from ledger.store import bindings, cases, clocks, feed, imports, log, search, supervision
 from ledger.store.clocks import ClockLine
-from ledger.store.database import Database, NewRows, Row, write_rows
+from ledger.store.database import Change, Database, NewRows, Row, key_of, row_of, write_rows
 from ledger.store.tables import (
     BINDINGS,
     CASE_AGENCIES,
@@ -35,15 +35,13 @@ from ledger.store.tables import (
     FEED,
     FLAGS,
     HANDOVERS,
-    IMPORTS,
     ITEMS,
     META,
+    OF_CASES,
     SECTIONS,
-    SPLITS,
     STREAMS,
     TILES,
     TREE,
-    WORDS,
 )
 
 _ERASED = "erased_section"  # the last erasure whose bytes may be in the write-ahead log
@@ -51,20 +49,17 @@ _ERASED = "erased_section"  # the last erasure whose bytes may be in the write-a
 
 def erase(connection: Connection, database: Database, body: SectionErased) -> None:
     """Empty the section in the open transaction. Requires the writer's lock."""
-    target = (
-        select(ENTRIES.c.log_index).where(ENTRIES.c.payload_digest == body.concerns.payload_digest).scalar_subquery()
-    )
-    named = (SECTIONS.c.log_index == target, SECTIONS.c.label == body.label)
+    target = select(ENTRIES.c.log_index).where(ENTRIES.c.payload_digest == body.concerns.payload_digest)
+    named = (SECTIONS.c.log_index == target.scalar_subquery(), SECTIONS.c.label == body.label)
     connection.execute(update(SECTIONS).where(*named).values(data=None))
     mark = f"{body.concerns.event_id} {body.label}"
-    statement = database.upsert(META).values(name=_ERASED, value=mark)
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": mark}))
+    log.keep_fact(connection, database, _ERASED, mark)
 
 
 def clear_away(database: Database) -> bool:
     """Remove the last traces of erased sections from the write-ahead log; return False if it must be tried again."""
     with database.read() as connection:
-        mark = connection.execute(select(META.c.value).where(META.c.name == _ERASED)).scalar()
+        mark = log.fact(connection, _ERASED)
     if mark is None:
         return True
     if not database.empty_write_ahead_log():
@@ -76,8 +71,6 @@ def clear_away(database: Database) -> bool:
 
 
 T = TypeVar("T")
-
-_READ_MODELS = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)
 
 
 class ValidatedSubmission(Submitted, frozen=True, kw_only=True):
@@ -126,18 +119,19 @@ def write_batch(
 
     Raises IntegrityBroken for a row in the way that no batch has written.
     """
+    committed = {"recorded_at": tree.recorded_at, "committed_size": tree.size}
+    commit = f"{entries[0].log_index} {tree.recorded_at}"
     new: NewRows = {
         ENTRIES: [
-            _row(
+            row_of(
                 ENTRIES,
                 entry.event.envelope,
                 log_index=entry.log_index,
                 stream_kind=entry.event.envelope.stream.kind,
                 stream_id=entry.event.envelope.stream.id,
-                recorded_at=tree.recorded_at,
-                committed_size=tree.size,
                 envelope=entry.event.envelope_bytes,
                 payload=entry.event.payload_bytes,
+                **committed,
             )
             for entry in entries
         ],
@@ -149,32 +143,17 @@ def write_batch(
         FLAGS: [
             {"log_index": entry.log_index, "position": position, **asdict(flag)}
             for entry in entries
+            # The position keeps the order in which receipts repeat the flags.
             for position, flag in enumerate(entry.event.flags)
         ],
         FEED: feed.rows(entries),
         # What nobody signs about a commit: its first index and its time.
-        BINDINGS: [
-            bindings.record_of(
-                bindings.head(connection),
-                bindings.COMMITS,
-                {str(tree.size): f"{entries[0].log_index} {tree.recorded_at}"},
-            )
-        ],
-    }
-    # Of several entries of one stream the last one is its head.
-    heads = {
-        (entry.event.envelope.stream.kind, entry.event.envelope.stream.id): {
-            "kind": entry.event.envelope.stream.kind,
-            "id": entry.event.envelope.stream.id,
-            "sequence": entry.event.envelope.sequence,
-            "head": entry.event.envelope.payload_digest,
-        }
-        for entry in entries
+        BINDINGS: [bindings.record_of(bindings.head(connection), bindings.COMMITS, {str(tree.size): commit})],
     }
     latest: NewRows = {
+        # A tile at the right edge grows, so it is replaced by the one with more hashes.
         TILES: [{"level": tile.level, "tile_index": tile.index, "hashes": tile.hashes} for tile in tiles],
-        STREAMS: list(heads.values()),
-        **_read_models(entries),
+        **_latest_rows(entries),
     }
     # New rows are inserted, never replaced: a row in the way was written by somebody else.
     try:
@@ -195,48 +174,48 @@ def write_batch(
     connection.execute(_MOVE_TREE, asdict(tree))
 
 
-def _read_models(entries: Sequence[NewEntry]) -> NewRows:
-    """Return the rows of the read models. Of several events on one case the last one's row is kept."""
-    latest: dict[Table, dict[tuple[str, ...], Row]] = {table: {} for table in _READ_MODELS}
+def _latest_rows(entries: Sequence[NewEntry]) -> NewRows:
+    """Return the stream heads and the rows of the read models. Of several events the last one's row is kept."""
+    latest: dict[Table, dict[tuple[str, ...], Row]] = {table: {} for table in (STREAMS, *OF_CASES)}
     # Most batches have nothing of supervision, and then no table of it.
     if any(entry.event.move is not None for entry in entries):
-        latest |= {table: {} for table in supervision.TABLES}
+        latest |= {table: {} for table in supervision.STREAM_IDS}
     for entry in entries:
-        for table, key, row in projections(entry.event.before, entry.event.after, entry.log_index):
-            latest[table][key] = row
-        for table, key, row in payload_projections(entry.event.payload, entry.log_index):
-            latest[table][key] = row
-        if entry.event.clock_lines:
-            latest[CLOCKS].update(clocks.rows(entry.event.clock_lines, entry.log_index))
-        if entry.event.move is not None:
-            table, key, row = supervision.projection(entry.event.move.after, entry.log_index)
-            latest[table][key] = row
+        for table, row in _changes(entry.event, entry.log_index):
+            latest[table][key_of(table, row)] = row
     return {table: list(by_key.values()) for table, by_key in latest.items()}
 
 
-def projections(
-    before: CaseState | None, after: CaseState | None, index: int
-) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
-    """Yield what the entry at ``index`` changed in the read models of a case: table, key and new row."""
+def _changes(event: ValidatedSubmission, index: int) -> Iterator[Change]:
+    envelope = event.envelope
+    yield STREAMS, row_of(STREAMS, envelope.stream, envelope, head=envelope.payload_digest)
+    yield from projections(event.before, event.after, index)
+    yield from payload_projections(event.payload, index)
+    yield from ((CLOCKS, row) for row in clocks.rows(event.clock_lines, index))
+    if event.move is not None:
+        yield supervision.projection(event.move.after, index)
+
+
+def projections(before: CaseState | None, after: CaseState | None, index: int) -> Iterator[Change]:
+    """Yield what the entry at ``index`` changed in the read models of a case."""
     if after is None:
         return
-    case_id = after.case_id
-    case_number = after.numbers[after.opened_by]
-    yield CASES, (case_id,), _row(CASES, after, case_number=case_number, updated_index=index)
+    own = {"case_id": after.case_id, "updated_index": index}
+    yield CASES, row_of(CASES, after, case_number=after.numbers[after.opened_by], **own)
     for agency in after.agencies:
+        # Any change of the numbers writes all rows again: there are few agencies in a case.
         if before is None or agency not in before.agencies or before.numbers is not after.numbers:
             number = after.numbers.get(agency)
-            yield CASE_AGENCIES, (case_id, agency), {"case_id": case_id, "agency": agency, "case_number": number}
+            yield CASE_AGENCIES, {"case_id": after.case_id, "agency": agency, "case_number": number}
     for handover in changed(before.handovers if before else None, after.handovers):
-        row = _row(HANDOVERS, handover, case_id=case_id, items=len(handover.items), updated_index=index)
-        yield HANDOVERS, (case_id, handover.handover_id), row
+        yield HANDOVERS, row_of(HANDOVERS, handover, items=len(handover.items), **own)
     for item in changed(before.items if before else None, after.items):
         counted = {"quantity": item.quantity.value, "unit": item.quantity.unit}
-        yield ITEMS, (item.item_id, case_id), _row(ITEMS, item, case_id=case_id, updated_index=index, **counted)
+        yield ITEMS, row_of(ITEMS, item, **counted, **own)
 
 
-def payload_projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
-    """Yield what the payload alone changes in the read models, without the case's state: table, key and new row."""
+def payload_projections(payload: Payload, index: int) -> Iterator[Change]:
+    """Yield what the payload alone changes in the read models, without the case's state."""
     yield from imports.projections(payload, index)
     yield from search.projections(payload, index)
     yield from cases.split_projections(payload, index)
@@ -250,9 +229,3 @@ def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:
     for _, old_value, new_value in after.changes(before):
         if new_value is not None and new_value != old_value:
             yield new_value
-
-
-def _row(table: Table, source: object, **own: Any) -> Row:
-    """Return a row of the table: the columns named here, and from ``source`` the others, by their names."""
-    names = (column.name for column in table.columns)
-    return {name: own[name] if name in own else getattr(source, name) for name in names}

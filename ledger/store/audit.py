@@ -17,11 +17,10 @@ from ledger.store import bindings, clocks, feed, supervision
 from ledger.store.access import ACCESS_LOG
 from ledger.store.append import changed, payload_projections, projections
 from ledger.store.clocks import ClockLine
-from ledger.store.database import Database
+from ledger.store.database import Database, Row, key_of
 from ledger.store.log import PAGE, StoredEntry
 from ledger.store.tables import (
     AUDITS,
-    CASE_AGENCIES,
     CASES,
     CHAIN_WRITES,
     CHECKPOINTS,
@@ -30,17 +29,15 @@ from ledger.store.tables import (
     FEED,
     FLAGS,
     HANDOVERS,
-    IMPORTS,
     ITEMS,
+    OF_CASES,
     SECTIONS,
     SPLITS,
     STREAMS,
     TILES,
     TREE,
-    WORDS,
 )
 
-Row = dict[str, Any]
 ModelKey = tuple[str, ...]  # table, then the key of the row in it
 Models = dict[ModelKey, Row]  # of one stream
 
@@ -49,16 +46,6 @@ _ENTRY_COLUMNS = [
     cast(column, LargeBinary).label(column.name) if isinstance(column.type, LargeBinary) else column
     for column in (ENTRIES.c[name] for name in StoredEntry.__struct_fields__)
 ]
-_MODEL_TABLES: tuple[tuple[Table, tuple[str, ...]], ...] = (
-    (CASES, ("case_id",)),
-    (CASE_AGENCIES, ("case_id", "agency")),
-    (HANDOVERS, ("case_id", "handover_id")),
-    (ITEMS, ("item_id", "case_id")),
-    (CLOCKS, ("case_id", "deadline_id")),
-    (IMPORTS, ("case_id", "agency", "source_system", "source_key")),
-    (WORDS, ("word", "kind", "case_id")),
-    (SPLITS, ("log_index",)),
-)
 
 
 def highest_index(connection: Connection) -> int:
@@ -151,7 +138,7 @@ def rows_of_case(connection: Connection, case_id: str) -> dict[Table, ColumnElem
     indices = select(ENTRIES.c.log_index).where(of_cases)
     whole = dict.fromkeys((TREE, TILES, CHECKPOINTS, CHAIN_WRITES), true())
     read_by_index = {table: table.c.log_index.in_(indices) for table in (SECTIONS, FLAGS, FEED)}
-    read_by_case = {table: table.c.case_id.in_(cases) for table, _ in _MODEL_TABLES}
+    read_by_case = {table: table.c.case_id.in_(cases) for table in OF_CASES}
     of_log = (ENTRIES.c.stream_kind == "system") | (ENTRIES.c.event_type == "section.erased")
     streams = (STREAMS.c.kind == "case") & STREAMS.c.id.in_(cases)
     return {**whole, **read_by_index, **read_by_case, ENTRIES: of_cases | of_log, STREAMS: streams}
@@ -197,6 +184,7 @@ def by_stream(
     if without:
         query = query.where(ENTRIES.c.log_index.not_in(without))
     query = _between(query, ENTRIES.c.stream_id, first, last).order_by(ENTRIES.c.stream_id, ENTRIES.c.sequence)
+    # Streamed: a kind may have more entries than memory holds.
     yield from map(_stored, connection.execute(query.execution_options(yield_per=PAGE)))
 
 
@@ -224,24 +212,31 @@ def flags(connection: Connection, kind: str, first: str | None, last: str | None
 
 def stored_models(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[str, Models]:
     """Return the read models of the streams ``first <= id < last``, by stream, with their feed lines."""
-    by_stream_id = supervision.stored_rows(connection, first, last) if kind == "supervision" else {}
-    joined = select(FEED, ENTRIES.c.stream_id).join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index)
-    query = _between(joined.where(ENTRIES.c.stream_kind == kind), ENTRIES.c.stream_id, first, last)
-    for agency, index, since, stream_id in connection.execute(query).all():
-        by_stream_id.setdefault(stream_id, {}).update([feed_row(agency, index, since)])
-    if kind != "case":
-        return by_stream_id
-    for table, key in _MODEL_TABLES:
-        names = [column.name for column in table.columns]
-        for values in connection.execute(_between(select(table), table.c.case_id, first, last)).all():
-            row = dict(zip(names, values, strict=True))
-            by_stream_id.setdefault(row["case_id"], {})[table.name, *(str(row[name]) for name in key)] = row
+    stream_ids: dict[Table, ColumnElement[str]] = {FEED: ENTRIES.c.stream_id}
+    if kind == "supervision":
+        stream_ids |= supervision.STREAM_IDS
+    if kind == "case":
+        stream_ids |= {table: table.c.case_id for table in OF_CASES}
+    by_stream_id: dict[str, Models] = {}
+    for table, stream_id in stream_ids.items():
+        query = select(table, stream_id.label("stream"))
+        if table is FEED:
+            query = query.join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index).where(ENTRIES.c.stream_kind == kind)
+        # By position: names of columns may be those of the joined table.
+        for *values, stream in connection.execute(_between(query, stream_id, first, last)).all():
+            row = dict(zip(table.columns.keys(), values, strict=True))
+            by_stream_id.setdefault(stream, {}).update([keyed(table, row)])
     return by_stream_id
+
+
+def keyed(table: Table, row: Row) -> tuple[ModelKey, Row]:
+    """Return the row of a read model with its key."""
+    return (table.name, *key_of(table, row)), row
 
 
 def feed_row(agency: str, index: int, since: int) -> tuple[ModelKey, Row]:
     """Return a feed line as a read model of its entry's stream."""
-    return (FEED.name, agency, str(index)), {"log_index": index, "since": since}
+    return keyed(FEED, {"agency": agency, "log_index": index, "since": since})
 
 
 class Expected:
@@ -260,7 +255,7 @@ class Expected:
             self._changed_at[HANDOVERS.name, after.case_id, handover.handover_id] = index
         for item in changed(before.items if before else None, after.items):
             self._changed_at[ITEMS.name, item.item_id, after.case_id] = index
-        self._event_rows.update(((table.name, *key), row) for table, key, row in payload_projections(payload, index))
+        self._event_rows.update(keyed(table, row) for table, row in payload_projections(payload, index))
         self._lines.update((line.deadline_id, (line, index)) for line in lines)
         lines_of_feeds = feed.of_case(before, after, payload.sequence)
         self._event_rows.update(feed_row(agency, index, since) for agency, since in lines_of_feeds)
@@ -269,12 +264,12 @@ class Expected:
     def models(self, last: CaseState) -> Models:
         """Return all rows of the case, given its last state."""
         rows = self._event_rows
-        for table, key, row in projections(None, last, 0):
-            if (index := self._changed_at.get((table.name, *key))) is not None:
+        for key, row in (keyed(table, row) for table, row in projections(None, last, 0)):
+            if (index := self._changed_at.get(key)) is not None:
                 row["updated_index"] = index
-            rows[table.name, *key] = row
+            rows[key] = row
         for line, index in self._lines.values():
-            rows.update(((CLOCKS.name, *key), row) for key, row in clocks.rows((line,), index))
+            rows.update(keyed(CLOCKS, row) for row in clocks.rows((line,), index))
         return rows
 
 
@@ -289,7 +284,7 @@ def _stored(row: Any) -> StoredEntry:
 
 
 class KeptAudit(Struct, frozen=True):
-    """A stored audit, see ``tables.AuditTable``; lists leave ``report`` out."""
+    """A stored audit, see ``tables.AuditsTable``; lists leave ``report`` out."""
 
     audit_id: str
     case_id: str | None

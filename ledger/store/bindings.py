@@ -11,7 +11,7 @@ records. What is sealed cannot be replaced without changing the log's root.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
+from ledger.store.database import key_of
 from ledger.store.tables import (
     ANCHOR_STATES,
     AUDITS,
@@ -42,22 +43,10 @@ FIRST = "blake3:" + "00" * 32  # what the first record follows
 PAGE = 1000  # records fetched at a time
 PAGE_BACK = 20  # where the last record of a row is looked for, which is mostly a late one
 
-# What is bound of each table. Left out is what follows from other rows.
-BOUND: Mapping[Table, frozenset[str]] = {
-    table: frozenset(table.columns.keys()) - left_out
-    for table, left_out in (
-        (WARNINGS, set[str]()),
-        (AUDITS, set[str]()),
-        (WEBHOOKS, set[str]()),
-        (CHECKPOINTS, set[str]()),
-        (COSIGNATURES, set[str]()),
-        (TIMESTAMPS, set[str]()),
-        (CHAIN_WRITES, {"anchor_number"}),
-        (ANCHOR_STATES, set[str]()),
-        (TRIE_NODES, set[str]()),
-    )
-}
-BOUND_TABLES: Mapping[str, Table] = {table.name: table for table in BOUND}
+_OF_SERVICE = (WARNINGS, AUDITS, WEBHOOKS, CHECKPOINTS, COSIGNATURES, TIMESTAMPS)
+_OF_CHAIN = (CHAIN_WRITES, ANCHOR_STATES, TRIE_NODES)
+BOUND_TABLES: Mapping[str, Table] = {table.name: table for table in (*_OF_SERVICE, *_OF_CHAIN)}
+UNBOUND = "anchor_number"  # the one column that is not bound: it follows from other rows
 # What people see and no entry causes: only this calls for a seal. The others come with every entry, a seal's included.
 OF_PEOPLE = (WARNINGS.name, AUDITS.name, WEBHOOKS.name)
 COMMITS = ENTRIES.name  # by committed size: the first index and the time of the commit, as text
@@ -74,11 +63,16 @@ class BindingHead(Struct, frozen=True):
     digest: str
 
 
-class Binding(Struct, frozen=True):
-    """A record: for rows of ``of``, by key, the digest of their new content; None for a deleted row."""
+class ChainedRecord(Struct, frozen=True, omit_defaults=True):
+    """A record of a chain of digests: its number from 0, and the digest of the record before."""
 
     number: int
     previous: str
+
+
+class Binding(ChainedRecord, frozen=True):
+    """A record: for rows of ``of``, by key, the digest of their new content; None for a deleted row."""
+
     of: str
     rows: dict[str, str | None]
 
@@ -94,6 +88,7 @@ class StoredBinding(Struct, frozen=True):
 # Plain text, because every batch runs it: building and looking up the statement costs more than running it.
 _HEAD = f"SELECT number, digest FROM {BINDINGS.name} ORDER BY number DESC LIMIT 1"  # noqa: S608 - of our own names
 _decoder = decoder_of(Binding)
+R = TypeVar("R", bound=ChainedRecord)
 
 
 def bind(connection: Connection, of: str, rows: Mapping[str, str | None]) -> None:
@@ -105,18 +100,15 @@ def bind(connection: Connection, of: str, rows: Mapping[str, str | None]) -> Non
 def bind_rows(connection: Connection, table: Table, keys: Iterable[Mapping[str, Any]]) -> None:
     """Bind the rows of ``table`` under these primary keys as they are in the open transaction.
 
-    Requires the writer's lock, and that ``BOUND`` has the table.
+    Requires the writer's lock, and that ``BOUND_TABLES`` has the table.
     """
-    bound: dict[str, str | None] = {}
-    for key in keys:
-        # Read back: bound is what the database gives, whatever it was handed.
-        bound[key_of(table, key)] = _digest(connection, table, key)
-    bind(connection, table.name, bound)
+    # Read back: bound is what the database gives, whatever it was handed.
+    bind(connection, table.name, {" ".join(key_of(table, key)): _digest(connection, table, key) for key in keys})
 
 
 def require_bound(connection: Connection, table: Table, key: Mapping[str, Any]) -> None:
     """Raise IntegrityBroken unless the row is what was bound last, so that a manipulated row is never bound anew."""
-    name = key_of(table, key)
+    name = " ".join(key_of(table, key))
     if _digest(connection, table, key) != last_bound(connection, table.name, name):
         raise IntegrityBroken(
             f"the row {name} of {table.name} is not what was written",
@@ -143,19 +135,11 @@ def record_of(behind: BindingHead, of: str, rows: Mapping[str, str | None]) -> d
     return {"number": behind.count, "of": name, "record": record, "digest": blake3_text(record)}
 
 
-def key_of(table: Table, row: Mapping[str, Any]) -> str:
-    """Return the primary key of a row as records spell it."""
-    key = (row[column.name] for column in table.primary_key.columns)
-    return " ".join(part.hex() if isinstance(part, bytes) else str(part) for part in key)
-
-
 def digest_of_row(table: Table, row: Mapping[str, Any]) -> str:
     """Return the digest of a row's bound columns. A value of another type gives another digest."""
-    values = {name: row[name] for name in BOUND[table]}
-    values |= {
-        name: {"bytes": blake3_text(bytes(value))}
-        for name, value in values.items()
-        if isinstance(value, bytes | memoryview)
+    values = {
+        name: {"bytes": blake3_text(bytes(value))} if isinstance(value := row[name], bytes | memoryview) else value
+        for name in set(table.columns.keys()) - {UNBOUND}
     }
     return blake3_text(msgspec.json.encode(values, order="sorted"))
 
@@ -165,14 +149,12 @@ def digests(connection: Connection, name: str) -> dict[str, str]:
 
     Raises IntegrityBroken for a row that the database cannot read.
     """
-    table, by_key = BOUND_TABLES[name], dict[str, str]()
+    table = BOUND_TABLES[name]
     try:
-        for row in connection.execute(_raw(table).execution_options(yield_per=PAGE)).mappings():
-            values = dict(row)
-            by_key[key_of(table, values)] = digest_of_row(table, values)
+        rows = connection.execute(_raw(table).execution_options(yield_per=PAGE)).mappings()
+        return {" ".join(key_of(table, row)): digest_of_row(table, row) for row in map(dict, rows)}
     except DBAPIError as error:
         raise IntegrityBroken(f"the database cannot read the table {name}", field=name) from error
-    return by_key
 
 
 def _digest(connection: Connection, table: Table, key: Mapping[str, Any]) -> str | None:
@@ -190,6 +172,7 @@ def _raw(table: Table) -> Select[Any]:
 
 def head(connection: Connection) -> BindingHead:
     """Return the state of the chain."""
+    # Numbers have no gap, so the last one tells how many there are.
     row = connection.exec_driver_sql(_HEAD).first()
     return BindingHead(row.number + 1, row.digest) if row else BindingHead(0, FIRST)
 
@@ -204,16 +187,18 @@ def stored(connection: Connection) -> Iterator[StoredBinding]:
     """Yield all records in order, each checked against the one before."""
     last = BindingHead(0, FIRST)
     for row in connection.execute(select(BINDINGS).order_by(BINDINGS.c.number).execution_options(yield_per=PAGE)):
-        yield StoredBinding(row.number, row.digest, _following(row, last))
+        binding = following(row, last.count, last.digest, _decoder)
+        yield StoredBinding(row.number, row.digest, binding if binding and binding.of == row.of else None)
         last = BindingHead(row.number + 1, row.digest)
 
 
-def _following(row: Any, last: BindingHead) -> Binding | None:
+def following(row: Any, count: int, digest: str, decoder: msgspec.json.Decoder[R]) -> R | None:
+    """Return a row's record, or None unless it is intact and comes after ``count`` records, the last of this digest."""
+    # SQLite keeps a text in a column of bytes if somebody puts one there.
     if not isinstance(row.record, bytes) or row.digest != blake3_text(row.record):
         return None
     try:
-        binding = _decoder.decode(row.record)
+        record = decoder.decode(row.record)
     except msgspec.MsgspecError:
         return None
-    position = (binding.number, binding.previous, binding.of)
-    return binding if position == (last.count, last.digest, row.of) and row.number == last.count else None
+    return record if (row.number, record.number, record.previous) == (count, count, digest) else None

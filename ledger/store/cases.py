@@ -5,37 +5,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Connection,
-    Select,
-    Table,
-    bindparam,
-    literal,
-    or_,
-    select,
-    tuple_,
-    union,
-)
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Integer, Select, literal, or_, select, tuple_, union
 
 from ledger.core.errors import NotFound
 from ledger.core.events import Payload
 from ledger.core.events.case import CaseSplit
 from ledger.core.visibility import CaseSides, Offer, Reader, Sight, can_see
-from ledger.store.database import fetched, one_of
+from ledger.store.database import Change, fetched, given, one_of, row_of
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, HANDOVERS, ITEMS, SPLITS
 
 MOST_MERGED = 100  # agencies whose lists are merged to one; who sees those of more sees nearly every case
-
-_PARTIES = select(CASE_AGENCIES.c.case_id).where(
-    one_of(CASE_AGENCIES.c.case_id, "case_ids"), CASE_AGENCIES.c.agency == bindparam("agency")
-)
 
 
 class Page(Struct, frozen=True):
@@ -51,6 +34,7 @@ def case_of_item(connection: Connection, item_id: str, reader: Reader) -> str | 
     Of several the one that the item has not left is preferred, then the one that changed it last.
     """
     query = select(ITEMS.c.case_id).where(ITEMS.c.item_id == item_id, seen(reader, ITEMS.c.case_id))
+    # False sorts before true: a case that the item has left comes last.
     order = (ITEMS.c.status == "left", ITEMS.c.updated_index.desc())
     case_id: str | None = connection.execute(query.order_by(*order).limit(1)).scalar()
     return case_id
@@ -88,8 +72,8 @@ def holds(connection: Connection, case_id: str, agency: str) -> bool:
 
 def parties_among(connection: Connection, agency: str, case_ids: Collection[str]) -> set[str]:
     """Return those of the cases that the agency is a party to."""
-    rows = connection.execute(_PARTIES, {"case_ids": json.dumps(list(case_ids)), "agency": agency})
-    return set(rows.scalars())
+    is_party = (one_of(CASE_AGENCIES.c.case_id, case_ids), CASE_AGENCIES.c.agency == agency)
+    return set(connection.execute(select(CASE_AGENCIES.c.case_id).where(*is_party)).scalars())
 
 
 def offered_to(connection: Connection, case_id: str, handover_id: str) -> str | None:
@@ -103,17 +87,13 @@ def list_cases(
     connection: Connection, reader: Reader, page: Page, *, stage: str | None = None, responsible: str | None = None
 ) -> list[dict[str, Any]]:
     """Return the cases that the reader sees, by case id."""
-    query = select(CASES)
-    if stage is not None:
-        query = query.where(CASES.c.stage == stage)
-    if responsible is not None:
-        query = query.where(CASES.c.responsible == responsible)
+    query = given(select(CASES), stage=stage, responsible=responsible)
     # A filter may pass over any number of rows: then each row is tested, instead of merging lists.
     if stage is None and responsible is None and len(reader.supervised) <= MOST_MERGED:
         query = query.where(CASES.c.case_id.in_(_next_ids(reader, page)))
     else:
         query = query.where(seen(reader, CASES.c.case_id) if responsible == reader.agency else visible(reader))
-    return fetched(connection, _paged(query, CASES.c.case_id, page))
+    return fetched(connection, paged(query, CASES.c.case_id, page))
 
 
 def case(connection: Connection, case_id: str) -> dict[str, Any]:
@@ -122,19 +102,15 @@ def case(connection: Connection, case_id: str) -> dict[str, Any]:
     if row is None:
         raise NotFound(f"no case {case_id}", field="case_id")
     agencies = select(CASE_AGENCIES.c.agency, CASE_AGENCIES.c.case_number).where(CASE_AGENCIES.c.case_id == case_id)
-    numbers = {
-        row_of_agency.agency: row_of_agency.case_number
-        for row_of_agency in connection.execute(agencies.order_by("agency"))
-    }
-    return {**row, "agencies": numbers}
+    return {**row, "agencies": dict(connection.execute(agencies.order_by("agency")).all())}
 
 
 def numbers_of(connection: Connection, case_ids: Collection[str], reader: Reader | None = None) -> dict[str, str]:
     """Return the opening agencies' case numbers, by case id; with a ``reader`` only of cases that he sees."""
-    query = select(CASES.c.case_id, CASES.c.case_number).where(one_of(CASES.c.case_id, "case_ids"))
+    query = select(CASES.c.case_id, CASES.c.case_number).where(one_of(CASES.c.case_id, case_ids))
     if reader is not None:
         query = query.where(seen(reader, CASES.c.case_id))
-    return {row.case_id: row.case_number for row in connection.execute(query, {"case_ids": json.dumps([*case_ids])})}
+    return dict(connection.execute(query).all())
 
 
 def with_number(connection: Connection, case_number: str) -> list[str]:
@@ -147,11 +123,8 @@ def list_items(
     connection: Connection, reader: Reader, page: Page, *, case_id: str | None = None, holder: str | None = None
 ) -> list[dict[str, Any]]:
     """Return items of the cases that the reader sees, by item id and case; ``page.after`` is a ``place_of_item``."""
-    query = select(ITEMS).join(CASES, CASES.c.case_id == ITEMS.c.case_id).where(visible(reader))
-    if case_id is not None:
-        query = query.where(ITEMS.c.case_id == case_id)
-    if holder is not None:
-        query = query.where(ITEMS.c.holder == holder)
+    query = given(select(ITEMS), case_id=case_id, holder=holder)
+    query = query.join(CASES, CASES.c.case_id == ITEMS.c.case_id).where(visible(reader))
     if page.after is not None:
         query = query.where(tuple_(ITEMS.c.item_id, ITEMS.c.case_id) > tuple_(*map(literal, page.after.split("/"))))
     return fetched(connection, query.order_by(ITEMS.c.item_id, ITEMS.c.case_id).limit(page.limit))
@@ -181,13 +154,8 @@ def list_handovers(
 ) -> list[dict[str, Any]]:
     """Return handovers offered to (inbox) or by (outbox) the agency, the latest change last."""
     to, by = HANDOVERS.c.to_agency == agency, HANDOVERS.c.from_agency == agency
-    query = select(HANDOVERS).where({"inbox": to, "outbox": by, "all": or_(to, by)}[box])
-    if status is not None:
-        query = query.where(HANDOVERS.c.status == status)
-    after = None if page.after is None else int(page.after)
-    if after is not None:
-        query = query.where(HANDOVERS.c.updated_index > after)
-    return fetched(connection, query.order_by(HANDOVERS.c.updated_index).limit(page.limit))
+    query = given(select(HANDOVERS).where({"inbox": to, "outbox": by, "all": or_(to, by)}[box]), status=status)
+    return fetched(connection, paged(query, HANDOVERS.c.updated_index, page))
 
 
 def visible(reader: Reader) -> ColumnElement[bool]:
@@ -211,12 +179,8 @@ def _ids(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...
 
     With ``of_one_case`` they start from the few rows of the case, not from each of the many supervised agencies.
     """
-    own = (_of_agencies((reader.agency,)), _offered_to((reader.agency,), reader.now))
-    if not reader.supervised:
-        return own
-    many = reader.supervised
-    supervised = _of_agencies(many, by_case=of_one_case), _offered_to(many, reader.now, by_case=of_one_case)
-    return (*own, *supervised)
+    own = _of_agencies(reader, (reader.agency,))
+    return (*own, *_of_agencies(reader, reader.supervised, by_case=of_one_case)) if reader.supervised else own
 
 
 def _next_ids(reader: Reader, page: Page) -> CompoundSelect[Any]:
@@ -225,44 +189,42 @@ def _next_ids(reader: Reader, page: Page) -> CompoundSelect[Any]:
     It takes the next ids for each agency and each way of seeing, because an index has each of these in order.
     """
     agencies = (reader.agency, *sorted(reader.supervised - {reader.agency}))
-    sources = (ids for agency in agencies for ids in (_of_agencies((agency,)), _offered_to((agency,), reader.now)))
-    nexts = (_paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in sources)
+    sources = (ids for agency in agencies for ids in _of_agencies(reader, (agency,)))
+    nexts = (paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in sources)
     return union(*(select(ids.subquery().c.case_id) for ids in nexts))
 
 
-def _of_agencies(agencies: Collection[str], *, by_case: bool = False) -> Select[Any]:
-    """Select the cases that one of the agencies is a party to."""
-    return select(CASE_AGENCIES.c.case_id).where(_is_one_of(CASE_AGENCIES.c.agency, agencies, by_case=by_case))
+def _of_agencies(
+    reader: Reader, agencies: Collection[str], *, by_case: bool = False
+) -> tuple[Select[Any], Select[Any]]:
+    """Select the cases that one of the agencies is a party to, and those of which one has an open offer."""
+
+    def is_one(column: ColumnElement[str]) -> ColumnElement[bool]:
+        if len(agencies) == 1:
+            return column == next(iter(agencies))
+        # For one case the index by agency is slow. Written as an expression, the column does not use that index.
+        return (column.concat("") if by_case else column).in_(sorted(agencies))
+
+    unexpired = or_(HANDOVERS.c.expires_at.is_(None), HANDOVERS.c.expires_at >= reader.now)
+    offered = (is_one(HANDOVERS.c.to_agency), HANDOVERS.c.status == "offered", unexpired)
+    parties = select(CASE_AGENCIES.c.case_id).where(is_one(CASE_AGENCIES.c.agency))
+    return parties, select(HANDOVERS.c.case_id).where(*offered)
 
 
-def _offered_to(agencies: Collection[str], now: str, *, by_case: bool = False) -> Select[Any]:
-    """Select the cases of which one of the agencies has an open offer."""
-    is_open = (HANDOVERS.c.status == "offered", or_(HANDOVERS.c.expires_at.is_(None), HANDOVERS.c.expires_at >= now))
-    return select(HANDOVERS.c.case_id).where(_is_one_of(HANDOVERS.c.to_agency, agencies, by_case=by_case), *is_open)
-
-
-def _is_one_of(column: ColumnElement[str], agencies: Collection[str], *, by_case: bool = False) -> ColumnElement[bool]:
-    if len(agencies) == 1:
-        return column == next(iter(agencies))
-    # For one case the index by agency is slow. Written as an expression, the column does not use that index.
-    return (column.concat("") if by_case else column).in_(sorted(agencies))
-
-
-def _paged(query: Select[Any], key: ColumnElement[str], page: Page) -> Select[Any]:
+def paged(query: Select[Any], key: ColumnElement[Any], page: Page) -> Select[Any]:
+    """Restrict the query to the page, in the order of the key."""
     if page.after is not None:
-        query = query.where(key > page.after)
+        query = query.where(key > (int(page.after) if isinstance(key.type, Integer) else page.after))
     return query.order_by(key).limit(page.limit)
 
 
 _OPENED = (ENTRIES.c.stream_kind == "case", ENTRIES.c.stream_id == SPLITS.c.new_case_id, ENTRIES.c.sequence == 0)
-_NAMED_BY_SPLITS = select(SPLITS).where(one_of(SPLITS.c.new_case_id, "case_ids")).order_by(SPLITS.c.log_index)
 
 
-def split_projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], dict[str, Any]]]:
-    """Yield the row of the split that the entry at ``index`` is, if it is one: table, key and row."""
+def split_projections(payload: Payload, index: int) -> Iterator[Change]:
+    """Yield the row of the split that the entry at ``index`` is, if it is one."""
     if isinstance(payload.body, CaseSplit):
-        row = {"log_index": index, "case_id": payload.stream.id, "new_case_id": payload.body.new_case_id}
-        yield SPLITS, (str(index),), {**row, "agency": payload.agency}
+        yield SPLITS, row_of(SPLITS, payload.body, payload, log_index=index, case_id=payload.stream.id)
 
 
 def splitting_agencies(
@@ -272,10 +234,11 @@ def splitting_agencies(
 
     ``below`` is the index up to which entries count, all of them without it.
     """
-    opening, query = select(ENTRIES.c.log_index).where(*_OPENED), _NAMED_BY_SPLITS
+    opening = select(ENTRIES.c.log_index).where(*_OPENED)
+    query = select(SPLITS).where(one_of(SPLITS.c.new_case_id, case_ids)).order_by(SPLITS.c.log_index)
     if below is not None:
         opening, query = opening.where(ENTRIES.c.log_index < below), query.where(SPLITS.c.log_index < below)
     agencies: dict[str, str] = {}
-    for row in connection.execute(query.where(~opening.exists()), {"case_ids": json.dumps(sorted(case_ids))}):
+    for row in connection.execute(query.where(~opening.exists())):
         agencies.setdefault(row.new_case_id, row.agency)
     return agencies

@@ -7,52 +7,33 @@ from; blocks whose tries have the same nodes share them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    Select,
-    Update,
-    and_,
-    case,
-    exists,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, RowMapping, Select, Update, and_, case, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.chain.journal import SETTLED, AnchoredHead, ChainWrite, Deployment, Purpose, WriteState
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken
-from ledger.store import bindings
+from ledger.store import bindings, log
 from ledger.store.database import Database
-from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES, ENTRIES, META, TRIE_NODES
+from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES, ENTRIES, TRIE_NODES
 
 _UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
 _PAGE = 1000  # writes fetched at a time
 _PLAIN = [field.name for field in fields(ChainWrite) if field.name not in {"purpose", "state", "anchored"}]
 _PURPOSES = {purpose.value for purpose in Purpose}
 _STATES = {state.value for state in WriteState}
-_ANCHORS = select(CHAIN_WRITES).where(
-    CHAIN_WRITES.c.anchored_size.is_not(None), CHAIN_WRITES.c.state != WriteState.INVALID.value
-)
-
-
-def _is(state: WriteState) -> ColumnElement[bool]:
-    return CHAIN_WRITES.c.state == state.value
 
 
 # Except for those that list all anchors, each query below is a few look-ups in an index, however many there are.
 _OF_ANCHORS = CHAIN_WRITES.c.purpose == Purpose.ANCHOR.value
-_CONFIRMED = and_(_OF_ANCHORS, _is(WriteState.CONFIRMED))
+_IS_CONFIRMED = CHAIN_WRITES.c.state == WriteState.CONFIRMED.value
+_CONFIRMED = and_(_OF_ANCHORS, _IS_CONFIRMED)
 _VALID = tuple(state for state in WriteState if state is not WriteState.INVALID)
 DEPLOYMENT_NAME = "deployment"
 _deployment_decoder = decoder_of(Deployment)
@@ -83,7 +64,11 @@ class DatabaseJournal:
                 # The primary key alone would let a gap pass.
                 if write.number != last + 1:
                     raise _lost(write)
-                connection.execute(CHAIN_WRITES.insert().values(**_row(write)))
+                row = {name: getattr(write, name) for name in _PLAIN}
+                row |= {"purpose": write.purpose.value, "state": write.state.value}
+                if write.anchored is not None:
+                    row |= {f"anchored_{name}": value for name, value in asdict(write.anchored).items()}
+                connection.execute(CHAIN_WRITES.insert().values(row))
                 bindings.bind_rows(connection, CHAIN_WRITES, [{"number": write.number}])
                 _count_anchors(connection, write)
         except IntegrityError as error:
@@ -94,6 +79,7 @@ class DatabaseJournal:
         names = ("block_number", "block_hash", "block_time", "gas_used")
         moved = {name: getattr(write, name) for name in names} | {"state": write.state.value}
         with self._database.write() as connection:
+            # What somebody edited must not be bound anew by our own update.
             bindings.require_bound(connection, CHAIN_WRITES, {"number": write.number})
             connection.execute(_set(write.number).values(**moved))
             bindings.bind_rows(connection, CHAIN_WRITES, [{"number": write.number}])
@@ -101,12 +87,8 @@ class DatabaseJournal:
 
     def writes(self, *, after: int = 0) -> Iterator[ChainWrite]:
         """Yield the writes in order of number, fetched a page at a time."""
-        while True:
-            query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number)
-            with self._database.read() as connection:
-                page = _writes(connection, query.limit(_PAGE))
-            if not page:
-                return
+        query = select(CHAIN_WRITES).order_by(CHAIN_WRITES.c.number).limit(_PAGE)
+        while page := self._writes(query.where(CHAIN_WRITES.c.number > after)):
             yield from page
             after = page[-1].number
 
@@ -114,36 +96,33 @@ class DatabaseJournal:
         return self._first(select(CHAIN_WRITES).order_by(CHAIN_WRITES.c.number.desc()))
 
     def next_nonce(self, sender: str) -> int | None:
+        # An invalid write that stands in a block has used up its nonce.
         counted = or_(CHAIN_WRITES.c.state != WriteState.INVALID.value, CHAIN_WRITES.c.block_number.is_not(None))
-        query = select(func.max(CHAIN_WRITES.c.nonce)).where(CHAIN_WRITES.c.sender == sender, counted)
+        query = select(func.max(CHAIN_WRITES.c.nonce) + 1).where(CHAIN_WRITES.c.sender == sender, counted)
         with self._database.read() as connection:
-            highest = connection.execute(query).scalar()
-        return None if highest is None else highest + 1
+            return connection.execute(query).scalar()
 
     def find(self, transaction_hash: bytes) -> ChainWrite | None:
         return self._first(select(CHAIN_WRITES).where(CHAIN_WRITES.c.transaction_hash == transaction_hash))
 
     def unsettled(self) -> Sequence[ChainWrite]:
-        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.state.in_(_UNSETTLED)).order_by(CHAIN_WRITES.c.number)
-        with self._database.read() as connection:
-            return _writes(connection, query)
+        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.state.in_(_UNSETTLED))
+        return self._writes(query.order_by(CHAIN_WRITES.c.number))
 
     def last_confirmed(self) -> ChainWrite | None:
-        confirmed = select(CHAIN_WRITES).where(CHAIN_WRITES.c.state == WriteState.CONFIRMED.value)
+        confirmed = select(CHAIN_WRITES).where(_IS_CONFIRMED)
         return self._first(confirmed.order_by(CHAIN_WRITES.c.block_number.desc(), CHAIN_WRITES.c.number.desc()))
 
     def anchors(self, *, after: int = 0, limit: int | None = None) -> Sequence[ChainWrite]:
         """Return the writes numbered above ``after`` that anchor and are not invalid, in order of number."""
-        query = _ANCHORS.where(CHAIN_WRITES.c.number > after).order_by(CHAIN_WRITES.c.number).limit(limit)
-        with self._database.read() as connection:
-            return _writes(connection, query)
+        query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.anchored_size.is_not(None), CHAIN_WRITES.c.number > after)
+        query = query.where(CHAIN_WRITES.c.state != WriteState.INVALID.value)
+        return self._writes(query.order_by(CHAIN_WRITES.c.number).limit(limit))
 
     def last_anchor(self, *states: WriteState) -> ChainWrite | None:
         """Return the last anchor in one of ``states``, or, without any, the last that is not invalid."""
-        last = [
-            select(func.max(CHAIN_WRITES.c.number)).where(_OF_ANCHORS, _is(state)).scalar_subquery()
-            for state in states or _VALID
-        ]
+        number = select(func.max(CHAIN_WRITES.c.number)).where(_OF_ANCHORS)
+        last = [number.where(CHAIN_WRITES.c.state == state.value).scalar_subquery() for state in states or _VALID]
         query = select(CHAIN_WRITES).where(CHAIN_WRITES.c.number.in_(last))
         return self._first(query.order_by(CHAIN_WRITES.c.number.desc()))
 
@@ -155,18 +134,19 @@ class DatabaseJournal:
     def sizes(self) -> Mapping[WriteState, int]:
         """Return the largest tree size that was brought to each state; 0 if none was."""
         size = select(func.max(CHAIN_WRITES.c.anchored_size))
-        largest = [size.where(_is(state)).scalar_subquery() for state in _VALID]
+        largest = [size.where(CHAIN_WRITES.c.state == state.value).scalar_subquery() for state in _VALID]
         with self._database.read() as connection:
             row = connection.execute(select(*largest)).one()
-        return {state: size or 0 for state, size in zip(_VALID, row, strict=True)}
+        return {state: largest_size or 0 for state, largest_size in zip(_VALID, row, strict=True)}
 
     def proven_times(self, log_indices: Sequence[int]) -> Mapping[int, int]:
         """Return for each of these entries the block time (unix seconds) of the first anchor that covers it.
 
         Entries that no confirmed anchor covers, or whose block time is not known, are left out.
         """
-        first = select(CHAIN_WRITES.c.block_time).where(_is(WriteState.CONFIRMED))
-        first = first.where(CHAIN_WRITES.c.anchored_size > ENTRIES.c.log_index)
+        first = select(CHAIN_WRITES.c.block_time).where(
+            _IS_CONFIRMED, CHAIN_WRITES.c.anchored_size > ENTRIES.c.log_index
+        )
         first = first.order_by(CHAIN_WRITES.c.anchored_size, CHAIN_WRITES.c.number).limit(1)
         times = select(ENTRIES.c.log_index, first.correlate(ENTRIES).scalar_subquery())
         times_by_index: dict[int, int] = {}
@@ -180,9 +160,9 @@ class DatabaseJournal:
     def confirmed(self) -> Iterator[AnchoredAt]:
         """Yield the confirmed anchors in order."""
         columns = CHAIN_WRITES.c.anchor_number, CHAIN_WRITES.c.anchored_size, CHAIN_WRITES.c.block_time
+        query = select(*columns).where(_CONFIRMED).order_by(CHAIN_WRITES.c.number)
         with self._database.read() as connection:
-            for row in connection.execute(select(*columns).where(_CONFIRMED).order_by(CHAIN_WRITES.c.number)):
-                yield AnchoredAt(*row)
+            yield from (AnchoredAt(*row) for row in connection.execute(query))
 
     def misnumbered(self) -> Sequence[tuple[int, int]]:
         """Return (write, anchor number) of writes that have an anchor number and are no confirmed anchors.
@@ -197,8 +177,7 @@ class DatabaseJournal:
     def newest(self, limit: int, before: int | None = None) -> Sequence[ChainWrite]:
         """Return writes of every purpose, newest first, numbered below ``before`` if that is given."""
         query = select(CHAIN_WRITES).order_by(CHAIN_WRITES.c.number.desc()).limit(limit)
-        with self._database.read() as connection:
-            return _writes(connection, query if before is None else query.where(CHAIN_WRITES.c.number < before))
+        return self._writes(query if before is None else query.where(CHAIN_WRITES.c.number < before))
 
     def counts(self) -> dict[str, int]:
         """Return how many anchors are in each state."""
@@ -213,11 +192,11 @@ class DatabaseJournal:
         """Return confirmed anchors that have no stored state proof, newest first."""
         kept = and_(
             ANCHOR_STATES.c.write_number == CHAIN_WRITES.c.number,
+            # A proof for a block that was reorganised away does not count.
             ANCHOR_STATES.c.anchored_in == CHAIN_WRITES.c.block_hash,
         )
         query = select(CHAIN_WRITES).where(_CONFIRMED, ~exists().where(kept))
-        with self._database.read() as connection:
-            return _writes(connection, query.order_by(CHAIN_WRITES.c.number.desc()).limit(limit))
+        return self._writes(query.order_by(CHAIN_WRITES.c.number.desc()).limit(limit))
 
     def anchored_before(self, write: ChainWrite) -> int:
         """Return the size of the confirmed anchor before this write; 0 before the first."""
@@ -230,9 +209,12 @@ class DatabaseJournal:
         with self._database.read() as connection:
             return _confirmed_before(connection, up_to.number + 1)
 
-    def _first(self, query: Select[Any]) -> ChainWrite | None:
+    def _writes(self, query: Select[Any]) -> list[ChainWrite]:
         with self._database.read() as connection:
-            return next(iter(_writes(connection, query.limit(1))), None)
+            return [_write(row) for row in connection.execute(query).mappings()]
+
+    def _first(self, query: Select[Any]) -> ChainWrite | None:
+        return next(iter(self._writes(query.limit(1))), None)
 
 
 def _set(number: int) -> Update:
@@ -256,10 +238,6 @@ def _count_anchors(connection: Connection, moved: ChainWrite) -> None:
         connection.execute(_set(number).values(anchor_number=position))
 
 
-def _writes(connection: Connection, query: Select[Any]) -> list[ChainWrite]:
-    return [_write(row) for row in connection.execute(query).mappings()]
-
-
 def _write(row: RowMapping) -> ChainWrite:
     """Read a write from its row. Raises IntegrityBroken for a row that was changed."""
     head = row["anchored_size"], row["anchored_root"], row["anchored_registry_hash"]
@@ -279,17 +257,6 @@ def _write(row: RowMapping) -> ChainWrite:
     )
 
 
-def _row(write: ChainWrite) -> dict[str, Any]:
-    head = write.anchored
-    return {name: getattr(write, name) for name in _PLAIN} | {
-        "purpose": write.purpose.value,
-        "state": write.state.value,
-        "anchored_size": head.size if head else None,
-        "anchored_root": head.root if head else None,
-        "anchored_registry_hash": head.registry_hash if head else None,
-    }
-
-
 def _lost(write: ChainWrite) -> Conflict:
     return Conflict(
         f"the journal has a write {write.number} or this transaction already",
@@ -307,22 +274,17 @@ class ProvingHeader(Struct, frozen=True):
     block_note: str | None
 
 
-def newest_proven_block(connection: Connection) -> ProvingHeader | None:
-    """Return the proven block of the last anchor that is proven, or None."""
-    columns = (ANCHOR_STATES.c.write_number, ANCHOR_STATES.c.header, ANCHOR_STATES.c.block_note)
-    row = connection.execute(select(*columns).order_by(ANCHOR_STATES.c.write_number.desc()).limit(1)).first()
-    return ProvingHeader(row.write_number, row.header, row.block_note) if row else None
+def proven_block(connection: Connection, write: ChainWrite | None = None) -> ProvingHeader | None:
+    """Return the header by whose state the write is proven, if it was stored for the block that the write is in.
 
-
-def block_note(connection: Connection, write: ChainWrite) -> str | None:
-    """Return the block note of the header by whose state the write is proven.
-
-    None until enough witnesses vouch for that block.
+    Without a write it is that of the last anchor that is proven.
     """
-    query = select(ANCHOR_STATES.c.block_note).where(
-        ANCHOR_STATES.c.write_number == write.number, ANCHOR_STATES.c.anchored_in == write.block_hash
-    )
-    return connection.execute(query).scalar()
+    query = select(*(ANCHOR_STATES.c[name] for name in ProvingHeader.__struct_fields__))
+    if write is not None:
+        kept = (ANCHOR_STATES.c.write_number == write.number, ANCHOR_STATES.c.anchored_in == write.block_hash)
+        query = query.where(*kept)
+    row = connection.execute(query.order_by(ANCHOR_STATES.c.write_number.desc()).limit(1)).first()
+    return ProvingHeader(*row) if row else None
 
 
 def keep_block_note(database: Database, proven: ProvingHeader, note: str) -> None:
@@ -331,14 +293,6 @@ def keep_block_note(database: Database, proven: ProvingHeader, note: str) -> Non
     with database.write() as connection:
         if connection.execute(ANCHOR_STATES.update().where(*of_it).values(block_note=note)).rowcount:
             bindings.bind_rows(connection, ANCHOR_STATES, [{"write_number": proven.write_number}])
-
-
-def proof_header(connection: Connection, write: ChainWrite) -> bytes | None:
-    """Return the header by whose state the write is proven, if it was stored for the block the write is in."""
-    query = select(ANCHOR_STATES.c.header).where(
-        ANCHOR_STATES.c.write_number == write.number, ANCHOR_STATES.c.anchored_in == write.block_hash
-    )
-    return connection.execute(query).scalar()
 
 
 def trie_node(connection: Connection, node_hash: bytes) -> bytes | None:
@@ -369,20 +323,19 @@ def keep_state_proof(database: Database, write: ChainWrite, header: bytes, nodes
 def kept_deployment(database: Database) -> Deployment | None:
     """Return the deployment that this database knows; None before the first one."""
     with database.read() as connection:
-        value = connection.execute(select(META.c.value).where(META.c.name == DEPLOYMENT_NAME)).scalar()
+        value = log.fact(connection, DEPLOYMENT_NAME)
     return None if value is None else _deployment_decoder.decode(value)
 
 
 def deployment_digest(connection: Connection) -> str | None:
     """Return the digest of the stored deployment, as bindings have it, or None."""
-    value = connection.execute(select(META.c.value).where(META.c.name == DEPLOYMENT_NAME)).scalar()
+    value = log.fact(connection, DEPLOYMENT_NAME)
     return None if value is None else blake3_text(value.encode())
 
 
 def keep_deployment(database: Database, deployment: Deployment) -> None:
     """Store the deployment; durable when this returns. It replaces an earlier one of the same ledger."""
-    row = {"name": DEPLOYMENT_NAME, "value": msgspec.json.encode(deployment).decode()}
-    statement = database.upsert(META).values(**row)
+    value = msgspec.json.encode(deployment).decode()
     with database.write() as connection:
-        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": row["value"]}))
-        bindings.bind(connection, bindings.DEPLOYMENT, {DEPLOYMENT_NAME: blake3_text(row["value"].encode())})
+        log.keep_fact(connection, database, DEPLOYMENT_NAME, value)
+        bindings.bind(connection, bindings.DEPLOYMENT, {DEPLOYMENT_NAME: blake3_text(value.encode())})

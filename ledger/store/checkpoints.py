@@ -76,6 +76,7 @@ def store_cosignature(
     with database.write() as connection:
         if connection.execute(insert.on_conflict_do_nothing(index_elements=["size", "witness"])).rowcount:
             bindings.bind_rows(connection, COSIGNATURES, [{"size": size, "witness": witness}])
+        # Decided with the signature that completes the quorum, so that readers never see the one without the other.
         unwitnessed = select(CHECKPOINTS.c.size).where(CHECKPOINTS.c.size == size, CHECKPOINTS.c.witnessed.is_(False))
         if is_enough(cosigners(connection, size)) and connection.execute(unwitnessed).first():
             bindings.require_bound(connection, CHECKPOINTS, {"size": size})

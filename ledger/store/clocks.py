@@ -6,10 +6,9 @@ and stored once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict, astuple, replace
@@ -24,19 +23,18 @@ from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.legal_days import end_of, legal_day_of
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Reader
-from ledger.store import bindings
+from ledger.store import bindings, log
 from ledger.store.cases import visible
-from ledger.store.database import Database, one_of
-from ledger.store.tables import CASES, CLOCKS, HANDOVERS, META, WARNINGS
+from ledger.store.database import Database, Row, fetched, one_of
+from ledger.store.tables import CASES, CLOCKS, HANDOVERS, WARNINGS
 
-Row = dict[str, Any]
 LineStatus = Literal["running", "suspended", "ended", "void"]
 
 _NEVER = "9999"  # sorts behind every instant: what has no end, or none that can be counted, comes last
 
 
 class ClockLine(Struct, frozen=True):
-    """A row of ``tables.ClockTable``, without the entry that changed it last."""
+    """A row of ``tables.ClocksTable``, without the entry that changed it last."""
 
     case_id: str
     deadline_id: str
@@ -50,15 +48,19 @@ class ClockLine(Struct, frozen=True):
     status: LineStatus
 
 
-class DeadlinePosition(Struct, frozen=True):
-    """The position in a list of deadlines, ordered by their ends, after which the next page starts."""
+class ListPosition(Struct, frozen=True):
+    """The position in a list after which the next page starts: what its rows are ordered by."""
+
+    def __str__(self) -> str:
+        return ",".join(astuple(self))
+
+
+class DeadlinePosition(ListPosition, frozen=True):
+    """The position in a list of deadlines, ordered by their ends."""
 
     due_at: str
     case_id: str
     deadline_id: str
-
-    def __str__(self) -> str:
-        return f"{self.due_at},{self.case_id},{self.deadline_id}"
 
 
 class DeadlineFilter(Struct, frozen=True):
@@ -84,22 +86,16 @@ def changes(
     """Return the lines that an event changed between ``before`` and ``after``."""
     if before is None:
         return tuple(line_of(after, clock, book, calendar) for clock in after.clocks.values())
-    return tuple(_changes(before, after, book, calendar))
-
-
-def _changes(before: CaseState, after: CaseState, book: Rulebook, calendar: WorkCalendar) -> Iterator[ClockLine]:
+    lines: list[ClockLine] = []
     for key in sorted(_concerned(before, after)):
         old_clock, clock = before.clocks.get(key), after.clocks.get(key)
-        if clock is None:
-            yield replace(line_of(before, before.clocks[key], book, calendar), due_at=None, status="void")
-            continue
-        line = line_of(after, clock, book, calendar)
-        if (
-            old_clock is None
-            or old_clock.stopped_at != clock.stopped_at
-            or line != line_of(before, old_clock, book, calendar)
-        ):
-            yield line
+        old_line = None if old_clock is None else line_of(before, old_clock, book, calendar)
+        line = None if clock is None else line_of(after, clock, book, calendar)
+        if line is None and old_line is not None:
+            line = replace(old_line, due_at=None, status="void")
+        if line is not None and line != old_line:
+            lines.append(line)
+    return tuple(lines)
 
 
 def _concerned(before: CaseState, after: CaseState) -> set[str]:
@@ -151,10 +147,9 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")[: -len("+00:00")] + "Z"
 
 
-def rows(lines: Iterable[ClockLine], index: int) -> Iterator[tuple[tuple[str, str], Row]]:
-    """Yield key and row of each line that the entry at ``index`` changed."""
-    for line in lines:
-        yield (line.case_id, line.deadline_id), asdict(line) | {"updated_index": index}
+def rows(lines: Iterable[ClockLine], index: int) -> Iterator[Row]:
+    """Yield the row of each line that the entry at ``index`` changed."""
+    return (asdict(line) | {"updated_index": index} for line in lines)
 
 
 # -- by which calendar -------------------------------------------------------------------------------------------------
@@ -164,8 +159,7 @@ _COUNTED_BY = "clocks_counted_by"
 
 def counted_by(connection: Connection) -> str | None:
     """Return the mark of the rules and the calendar by which the lines were computed; None if none were."""
-    mark: str | None = connection.execute(select(META.c.value).where(META.c.name == _COUNTED_BY)).scalar()
-    return mark
+    return log.fact(connection, _COUNTED_BY)
 
 
 def replace_all(connection: Connection, database: Database, new: Iterable[Row], mark: str) -> None:
@@ -173,8 +167,7 @@ def replace_all(connection: Connection, database: Database, new: Iterable[Row], 
     connection.execute(delete(CLOCKS))
     for row in new:
         connection.execute(CLOCKS.insert(), row)
-    statement = database.upsert(META).values(name=_COUNTED_BY, value=mark)
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": mark}))
+    log.keep_fact(connection, database, _COUNTED_BY, mark)
 
 
 # -- queries -----------------------------------------------------------------------------------------------------------
@@ -188,7 +181,7 @@ def list_deadlines(
     query = select(*_COLUMNS).join(CASES, CASES.c.case_id == CLOCKS.c.case_id)
     query = query.where(visible(reader), *_conditions(wanted))
     if after is not None:
-        query = query.where(tuple_(*order) > tuple_(after.due_at, after.case_id, after.deadline_id))
+        query = query.where(tuple_(*order) > tuple_(*astuple(after)))
     return [ClockLine(*row) for row in connection.execute(query.order_by(*order).limit(limit))]
 
 
@@ -196,11 +189,10 @@ def nearest_of(connection: Connection, case_ids: Iterable[str], as_of: str) -> d
     """Return for each of these cases its open clock that ends first, if it has one. Visibility is not checked."""
     order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.deadline_id)
     place = func.row_number().over(partition_by=CLOCKS.c.case_id, order_by=order).label("place")
-    wanted = (one_of(CLOCKS.c.case_id, "case_ids"), *_conditions(DeadlineFilter(as_of)))
+    wanted = (one_of(CLOCKS.c.case_id, case_ids), *_conditions(DeadlineFilter(as_of)))
     ranked = select(*_COLUMNS, place).where(*wanted).subquery()
     first = select(*(ranked.c[name] for name in ClockLine.__struct_fields__)).where(ranked.c.place == 1)
-    rows = connection.execute(first, {"case_ids": json.dumps(list(case_ids))})
-    return {row.case_id: ClockLine(*row) for row in rows}
+    return {row.case_id: ClockLine(*row) for row in connection.execute(first)}
 
 
 def first_end(case_id: ColumnElement[str], as_of: str) -> ColumnElement[str]:
@@ -216,16 +208,24 @@ def deadline_position(line: ClockLine) -> DeadlinePosition:
 
 def parse_deadline_position(text: str) -> DeadlinePosition:
     """Parse the position of a list. Raises MalformedInput."""
+    return _parsed(DeadlinePosition, text, "expected the `next` of the page before")
+
+
+P = TypeVar("P", bound=ListPosition)
+
+
+def _parsed(kind: type[P], text: str, expected: str) -> P:
     parts = text.split(",")
-    if len(parts) != len(DeadlinePosition.__struct_fields__):
-        raise MalformedInput("expected the `next` of the page before", field="after")
-    return DeadlinePosition(*parts)
+    if len(parts) != len(kind.__struct_fields__):
+        raise MalformedInput(expected, field="after")
+    return kind(*parts)
 
 
 def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
+    # What had not begun at that moment is in no list of it.
     yield CLOCKS.c.started_at <= wanted.as_of
     yield CLOCKS.c.status != "void"
-    yield _STATUSES[wanted.status](wanted.as_of) if wanted.status else _is_open(wanted.as_of)
+    yield _has_status(wanted.status, wanted.as_of)
     for name in ("agency", "handler", "case_id"):
         if (value := getattr(wanted, name)) is not None:
             yield CLOCKS.c[name] == value
@@ -234,45 +234,41 @@ def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
         yield CLOCKS.c.due_at <= instant(end_of(last))
 
 
-def _is_open(as_of: str) -> ColumnElement[bool]:
-    return or_(CLOCKS.c.stopped_at.is_(None), CLOCKS.c.stopped_at > as_of)
+def _has_status(status: Status | None, as_of: str) -> ColumnElement[bool]:
+    """Build what ``ledger.core.custody.due_dates`` decides: the status of a clock at a moment; None is any open one."""
+    is_open = or_(CLOCKS.c.stopped_at.is_(None), CLOCKS.c.stopped_at > as_of)
+    has_ended = CLOCKS.c.stopped_at <= as_of
+    statuses: dict[Status | None, ColumnElement[bool]] = {
+        None: is_open,
+        "running": and_(is_open, CLOCKS.c.due_at > as_of),
+        "overdue": and_(is_open, CLOCKS.c.due_at <= as_of),
+        "met": and_(has_ended, CLOCKS.c.stopped_at < CLOCKS.c.due_at),
+        "missed": and_(has_ended, CLOCKS.c.stopped_at >= CLOCKS.c.due_at),
+        "suspended": CLOCKS.c.status == "suspended",
+        "uncountable": and_(CLOCKS.c.status != "suspended", CLOCKS.c.due_at.is_(None)),
+    }
+    return statuses[status]
 
 
-def _has_ended(as_of: str) -> ColumnElement[bool]:
-    return CLOCKS.c.stopped_at <= as_of
-
-
-# The SQL of ``ledger.core.custody.due_dates``: the status of a clock at a moment, decided by its line.
-_STATUSES: dict[Status, Any] = {
-    "running": lambda as_of: and_(_is_open(as_of), CLOCKS.c.due_at > as_of),
-    "overdue": lambda as_of: and_(_is_open(as_of), CLOCKS.c.due_at <= as_of),
-    "met": lambda as_of: and_(_has_ended(as_of), CLOCKS.c.stopped_at < CLOCKS.c.due_at),
-    "missed": lambda as_of: and_(_has_ended(as_of), CLOCKS.c.stopped_at >= CLOCKS.c.due_at),
-    "suspended": lambda _as_of: CLOCKS.c.status == "suspended",
-    "uncountable": lambda _as_of: and_(CLOCKS.c.status != "suspended", CLOCKS.c.due_at.is_(None)),
-}
 _COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]
 
 
 Box = Literal["inbox", "outbox"]
 
 
-class OfferPosition(Struct, frozen=True):
-    """The position in a list of offers after which the next page starts."""
+class OfferPosition(ListPosition, frozen=True):
+    """The position in a list of offers."""
 
     first_end: str
     offered_at: str
     case_id: str
     handover_id: str
 
-    def __str__(self) -> str:
-        return ",".join(astuple(self))
-
 
 def open_offers(
     connection: Connection, agency: str, box: Box, *, as_of: str, limit: int, after: OfferPosition | None = None
 ) -> list[dict[str, Any]]:
-    """Return rows of ``tables.HandoverTable`` offered to (inbox) or by (outbox) the agency.
+    """Return rows of ``tables.HandoversTable`` offered to (inbox) or by (outbox) the agency.
 
     Each row also has its case's ``first_end``. ``as_of`` is RFC 3339 in UTC.
     """
@@ -283,8 +279,7 @@ def open_offers(
     query = select(offers)
     if after is not None:
         query = query.where(tuple_(*order) > tuple_(*astuple(after)))
-    rows = connection.execute(query.order_by(*order).limit(limit)).mappings()
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    return fetched(connection, query.order_by(*order).limit(limit))
 
 
 def offer_position(row: dict[str, Any]) -> OfferPosition:
@@ -294,14 +289,11 @@ def offer_position(row: dict[str, Any]) -> OfferPosition:
 
 def parse_offer_position(text: str) -> OfferPosition:
     """Parse the position of a list. Raises MalformedInput."""
-    parts = text.split(",")
-    if len(parts) != len(OfferPosition.__struct_fields__):
-        raise MalformedInput("expected the place that the page before names", field="after")
-    return OfferPosition(*parts)
+    return _parsed(OfferPosition, text, "expected the place that the page before names")
 
 
 class Warned(Struct, frozen=True):
-    """A warning (``tables.WarningTable``). ``number`` rises without a gap over all agencies; ``days`` is 0 at the end.
+    """A warning (``tables.WarningsTable``). ``number`` rises without a gap over all agencies; ``days`` is 0 at the end.
 
     ``agency`` and ``handler`` are those that the clock had then; ``warned_at`` is in unix milliseconds.
     """
@@ -324,6 +316,7 @@ def new_warnings(connection: Connection, horizons: Mapping[int, str], limit: int
     ``horizons`` maps numbers of days to instants (RFC 3339), later ones for more days. A clock within several is warned
     of by the nearest one only, and once for each end.
     """
+    # The first condition that holds decides, so the nearest horizon comes first.
     nearest = case(*((CLOCKS.c.due_at <= end, days) for days, end in sorted(horizons.items())))
     names = [name for name in Warned.__struct_fields__ if name in CLOCKS.c]
     stored = select(literal(1)).where(
@@ -336,7 +329,7 @@ def new_warnings(connection: Connection, horizons: Mapping[int, str], limit: int
         CLOCKS.c.status == "running", CLOCKS.c.due_at <= max(horizons.values()), ~stored.exists()
     )
     order = (CLOCKS.c.due_at, CLOCKS.c.case_id, CLOCKS.c.deadline_id)
-    return [dict(row) for row in connection.execute(query.order_by(*order).limit(limit)).mappings()]
+    return fetched(connection, query.order_by(*order).limit(limit))
 
 
 def store_warnings(connection: Connection, warnings: list[dict[str, Any]], warned_at: int) -> None:

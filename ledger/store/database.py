@@ -9,18 +9,17 @@ text for each table that the server unpacks.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from copy import copy
 from enum import IntEnum
-from functools import lru_cache, partial
+from functools import cache, lru_cache
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import (
-    ClauseElement,
     Column,
     ColumnElement,
     Engine,
@@ -33,6 +32,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    literal,
     literal_column,
     select,
     text,
@@ -59,6 +59,7 @@ _DISK_FAULTS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOT
 _URL_FORMS = "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>"
 Row = dict[str, Any]
 NewRows = Mapping[Table, Sequence[Row]]
+Change = tuple[Table, Row]  # a row of a read model, as an event leaves it
 _encoder = msgspec.json.Encoder()  # bytes become base64
 
 
@@ -123,10 +124,6 @@ class Database:
         """Build an insert of this dialect that has ``on_conflict_do_update``."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
-    def text_of(self, statement: ClauseElement) -> str:
-        """Return the statement as the driver takes it, with column names for its parameters."""
-        return str(statement.compile(dialect=self.log.dialect))
-
     def empty_write_ahead_log(self) -> bool:
         """Remove overwritten pages from SQLite's write-ahead log; return False while a reader keeps it.
 
@@ -164,6 +161,7 @@ def writing(engine: Engine, lock: WriterLock) -> Iterator[Connection]:
 
     SQLite locks the file with BEGIN IMMEDIATE, PostgreSQL takes an advisory lock that several processes share.
     """
+    # SQLite lets no reader become a writer while another writes: the lock is taken before anything is read.
     with engine.connect().execution_options(immediate=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(lock)})
@@ -186,12 +184,38 @@ def _postgresql_each(element: _EachText, compiler: SQLCompiler, **options: Any) 
     return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS json))"
 
 
-def one_of(column: Column[str], parameter: str) -> ColumnElement[bool]:
-    """Build the condition that the column is among the texts of a JSON array.
+def one_of(column: Column[str], texts: Iterable[str]) -> ColumnElement[bool]:
+    """Build the condition that the column is one of these texts.
 
-    It takes one parameter, so the statement is the same for any number of texts and stays cached.
+    They are passed as one JSON array, so the statement is the same for any number of texts and stays cached.
     """
-    return column.in_(select(_EachText(bindparam(parameter)).table_valued("value").c.value))
+    array = msgspec.json.encode(list(texts)).decode()
+    return column.in_(select(_EachText(literal(array)).table_valued("value").c.value))
+
+
+def key_of(table: Table, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the primary key of a row as text, bytes in hex."""
+    key = (row[name] for name in _names(table)[1])
+    return tuple(part.hex() if isinstance(part, bytes) else str(part) for part in key)
+
+
+def given(query: Select[Any], **values: object) -> Select[Any]:
+    """Restrict the query to rows of its table with these values; None restricts nothing."""
+    return query.filter_by(**{name: value for name, value in values.items() if value is not None})
+
+
+def row_of(table: Table, *sources: object, **own: Any) -> Row:
+    """Return a row of the table: the columns named here, and the others from the first source that has the name."""
+    names, row = _names(table)[0], own
+    for source in sources:
+        row |= {name: getattr(source, name) for name in names if name not in row and hasattr(source, name)}
+    return {name: row[name] for name in names}
+
+
+@cache
+def _names(table: Table) -> tuple[list[str], list[str]]:
+    """Return the names of the columns and of the primary key; asking the table each time costs a batch too much."""
+    return table.columns.keys(), table.primary_key.columns.keys()
 
 
 def open_database(url: str, *, for_audit: bool = False) -> Database:
@@ -208,14 +232,14 @@ def open_database(url: str, *, for_audit: bool = False) -> Database:
 
     database = attach(url)
     with translated():
-        for engine in (database.log, database.access):
+        for engine, _ in database.stores:
             require_durable(engine)
-        migrate(database.log, "log")
-        migrate(database.access, "access")
+        for engine, store in database.stores:
+            migrate(engine, store)
         if not for_audit:
-            require_schema(database.log, "log")
+            for engine, store in database.stores:
+                require_schema(engine, store)
             require_types(database.log)
-            require_schema(database.access, "access")
     return database
 
 
@@ -235,6 +259,7 @@ def attach(url: str) -> Database:
     of_log = of_access = _parsed(url)
     if of_log.get_backend_name() == "sqlite":
         path = Path(of_log.database or "")
+        # In a file of its own: recording a read must not wait for a batch.
         of_access = of_log.set(database=str(path.with_name(f"{path.stem}-access{path.suffix}")))
     return Database(_engine(of_log), _engine(of_access))
 
@@ -243,6 +268,7 @@ def require_durable(engine: Engine) -> None:
     """Raise NotDurable unless every commit is on the disk before it returns."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
+            # Read back: SQLite keeps another journal mode without an error where shared memory does not work.
             synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
             journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
             if synchronous < FULL or journal != "wal":
@@ -268,25 +294,19 @@ def translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        translation = _in_our_words(error)
-        if translation is None:
+        # The low byte of an extended result code is the primary one.
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
+            hint = "Check the disk, then start the service again: it looks up what is there."
+            translation: Unavailable = DiskFailed("the disk failed", retry_after=3600, hint=hint)
+        elif isinstance(error, OperationalError) or error.connection_invalidated:
+            hint = "Is it running, and is there room on the disk? Try again."
+            translation = Unavailable("the database does not answer", code="database_unavailable", hint=hint)
+        else:  # a fault of the statement, and so of ours
             raise
         translation.add_note(str(error.orig))
         raise translation from error
     except PoolTimeout as error:
         raise Unavailable("too many connections to the database are in use", code="busy", retry_after=1) from error
-
-
-def _in_our_words(error: DBAPIError) -> Unavailable | None:
-    """Return our error for a fault of the database; None for a fault of the statement."""
-    # The low byte of an extended result code is the primary one.
-    if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAULTS:
-        hint = "Check the disk, then start the service again: it looks up what is there."
-        return DiskFailed("the disk failed", retry_after=3600, hint=hint)
-    if isinstance(error, OperationalError) or error.connection_invalidated:
-        hint = "Is it running, and is there room on the disk? Try again."
-        return Unavailable("the database does not answer", code="database_unavailable", hint=hint)
-    return None
 
 
 def _parsed(url: str) -> URL:
@@ -308,25 +328,38 @@ def _engine(url: URL) -> Engine:
         return create_engine(url, pool_pre_ping=True, **pool)
     # The pool gives a connection to one thread at a time, but not always to the same.
     engine = create_engine(url, connect_args={"check_same_thread": False}, paramstyle="named", **pool)
-    event.listen(engine, "do_connect", partial(_keep_private, Path(url.database or "")))
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    file = Path(url.database or "")
+
+    @event.listens_for(engine, "do_connect")
+    def keep_private(*_: Any) -> None:
+        with suppress(OSError):  # it exists already or cannot be created; SQLite reports the latter
+            file.touch(PRIVATE, exist_ok=False)
+        for path in (file, *(file.with_name(f"{file.name}-{suffix}") for suffix in ("wal", "shm", "journal"))):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                _make_private(path)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing on its own; see ``begin``
+        # What is erased is overwritten: secure_delete.
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        for pragma in ("secure_delete=ON", "trusted_schema=OFF"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
     return engine
 
 
-def _keep_private(file: Path, *_: Any) -> None:
-    """Make the file its owner's alone before SQLite opens or creates it; its log and shared memory take on its mode.
+def _make_private(path: Path) -> None:
+    """Make a file of SQLite its owner's alone before it is opened; a log and shared memory take on its mode.
 
     Raises Unavailable where it belongs to somebody else and stays open to others.
     """
-    with suppress(OSError):  # it exists already or cannot be created; SQLite reports the latter
-        file.touch(PRIVATE, exist_ok=False)
-    for path in (file, *(file.with_name(f"{file.name}-{suffix}") for suffix in ("wal", "shm", "journal"))):
-        with suppress(FileNotFoundError, NotADirectoryError):
-            _make_private(path)
-
-
-def _make_private(path: Path) -> None:
     mode = S_IMODE(path.stat().st_mode)
     if not mode & ~PRIVATE:
         return
@@ -341,24 +374,6 @@ def _make_private(path: Path) -> None:
         ) from error
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver begins nothing on its own; see _begin_sqlite
-    for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "secure_delete=ON",  # what is erased is overwritten
-        "trusted_schema=OFF",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    immediate = connection.get_execution_options().get("immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
 def fetched(connection: Connection, query: Select[Any]) -> list[Row]:
     """Return the rows of a query, each by the names of its columns."""
     return [dict(row) for row in connection.execute(query).mappings()]
@@ -367,24 +382,19 @@ def fetched(connection: Connection, query: Select[Any]) -> list[Row]:
 def write_rows(connection: Connection, database: Database, new: NewRows, latest: NewRows) -> None:
     """Insert the ``new`` rows, and insert or replace the ``latest`` by their primary keys.
 
-    Each row has every column of its table; no two ``latest`` rows of a table have one key. The tables of both must be
-    the same from call to call, with or without rows, since the statement's text is cached by them.
+    Each row has every column of its table; no two ``latest`` rows of a table have one key. No table is in both.
     """
     # One round trip for all tables: the writer's lock is held meanwhile.
     if not database.is_sqlite:
-        packed = {table.name: _encoder.encode(rows).decode() for table, rows in (*new.items(), *latest.items())}
-        connection.exec_driver_sql(_text_of_all(database, tuple(new), tuple(latest)), packed)
+        packed_tables = {**new, **latest}
+        packed = {table.name: _encoder.encode(rows).decode() for table, rows in packed_tables.items()}
+        parts = [f"to_{table.name} AS ({_statement_text(database, table, table in latest)})" for table in packed_tables]
+        connection.exec_driver_sql(f"WITH {', '.join(parts)} SELECT 1", packed)
         return
     for tables, replacing in ((new, False), (latest, True)):
         for table, rows in tables.items():
             if rows:
                 connection.exec_driver_sql(_statement_text(database, table, replacing), list(rows))
-
-
-@lru_cache(maxsize=8)
-def _text_of_all(database: Database, new: tuple[Table, ...], latest: tuple[Table, ...]) -> str:
-    texts = [(table.name, _statement_text(database, table, table in latest)) for table in (*new, *latest)]
-    return f"WITH {', '.join(f'to_{name} AS ({text})' for name, text in texts)} SELECT 1"
 
 
 @lru_cache(maxsize=64)
@@ -396,20 +406,14 @@ def _statement_text(database: Database, table: Table, replacing: bool) -> str:
         keys = [column.name for column in table.columns if column.primary_key]
         changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
         statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
-    return database.text_of(statement)
+    return str(statement.compile(dialect=database.log.dialect))
 
 
 def _unpacked(table: Table) -> Select[Any]:
     """Select the rows of the JSON text that is passed under the table's name."""
-    packed = [
-        column(table_column.name, Text() if _is_bytes(table_column) else table_column.type)
-        for table_column in table.columns
-    ]
+    of_bytes = {c.name for c in table.columns if isinstance(c.type, LargeBinary)}
+    packed = [column(c.name, Text() if c.name in of_bytes else c.type) for c in table.columns]
     rows = func.json_to_recordset(bindparam(table.name, type_=JSON)).table_valued(*packed, name="packed")
     rows = rows.render_derived(with_types=True)
     base64: ColumnElement[Any] = literal_column("'base64'")
-    return select(*(func.decode(rows.c[c.name], base64) if _is_bytes(c) else rows.c[c.name] for c in table.columns))
-
-
-def _is_bytes(table_column: Column[Any]) -> bool:
-    return isinstance(table_column.type, LargeBinary)
+    return select(*(func.decode(c, base64) if c.name in of_bytes else c for c in rows.c))

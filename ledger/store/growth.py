@@ -104,6 +104,7 @@ class KeyUses:
         columns = [ENTRIES.c.key_id, *(ENTRIES.c[name] for name in Use.__struct_fields__)]
         with self._lock:
             query = select(*columns).where(ENTRIES.c.log_index >= self.counted).order_by(ENTRIES.c.log_index)
+            # A stretch at a time: who asks first must not wait until a whole log is counted.
             for key_id, *fields in connection.execute(query.limit(self._stretch)):
                 self._counts[key_id] = self._counts.get(key_id, 0) + 1
                 self._newest.setdefault(key_id, deque(maxlen=KEPT)).appendleft(Use(*fields))

@@ -6,25 +6,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Table, and_, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from ledger.core.events import Payload, decode_payload
 from ledger.core.events.record import DatasetRegistered, ImportRecorded
 from ledger.core.log.replay import StreamHead
 from ledger.store import log
-from ledger.store.cases import Page
+from ledger.store.cases import Page, paged
+from ledger.store.database import Change, given, row_of
 from ledger.store.tables import CASE_AGENCIES, ENTRIES, IMPORTS, STREAMS
 
 MAX_DATASETS = 10_000  # of one agency that are looked through
 
-Row = dict[str, Any]
-
 
 class CaseImport(Struct, frozen=True):
-    """An import as it was recorded last (``tables.ImportTable``); ``updated_index`` is its log index."""
+    """An import as it was recorded last (``tables.ImportsTable``); ``updated_index`` is its log index."""
 
     case_id: str
     agency: str
@@ -55,14 +53,11 @@ class RegisteredDataset(Struct, frozen=True):
     body: DatasetRegistered
 
 
-def projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
-    """Yield what the entry at ``index`` changes here: table, key and new row."""
-    body = payload.body
-    if isinstance(body, ImportRecorded) and payload.stream.kind == "case":
-        key = (payload.stream.id, payload.agency, body.source_system, body.source_key)
-        named = dict(zip(("case_id", "agency", "source_system", "source_key"), key, strict=True))
-        source_row = {"file_digest": body.file_digest, "row": body.row, "row_digest": body.row_digest}
-        yield IMPORTS, key, {**named, **source_row, "updated_index": index}
+def projections(payload: Payload, index: int) -> Iterator[Change]:
+    """Yield what the entry at ``index`` changes here."""
+    if isinstance(payload.body, ImportRecorded) and payload.stream.kind == "case":
+        own = {"case_id": payload.stream.id, "agency": payload.agency, "updated_index": index}
+        yield IMPORTS, row_of(IMPORTS, payload.body, **own)
 
 
 def of_keys(connection: Connection, agency: str, source_system: str, keys: Sequence[str]) -> list[CaseImport]:
@@ -93,12 +88,9 @@ def listed(
     case_id: str | None = None,
 ) -> list[CaseImport]:
     """Return the agency's imports in the order of their last change; ``page.after`` is an ``updated_index``."""
-    wanted = {"source_system": source_system, "source_key": source_key, "case_id": case_id}
     query = select(*_COLUMNS).where(IMPORTS.c.agency == agency)
-    query = query.where(*(IMPORTS.c[name] == value for name, value in wanted.items() if value is not None))
-    if page.after is not None:
-        query = query.where(IMPORTS.c.updated_index > int(page.after))
-    return [CaseImport(*row) for row in connection.execute(query.order_by(IMPORTS.c.updated_index).limit(page.limit))]
+    query = given(query, source_system=source_system, source_key=source_key, case_id=case_id)
+    return [CaseImport(*row) for row in connection.execute(paged(query, IMPORTS.c.updated_index, page))]
 
 
 def by_system(connection: Connection, agency: str) -> list[SystemImports]:
@@ -112,12 +104,11 @@ def by_system(connection: Connection, agency: str) -> list[SystemImports]:
 def datasets(connection: Connection, agency: str, page: Page) -> list[RegisteredDataset]:
     """Return what the agency registered, in the order of the log; ``page.after`` is an index."""
     own = and_(ENTRIES.c.stream_kind == "agency", ENTRIES.c.stream_id == agency)
+    # In streams of supervision other agencies register, too: there the signer decides.
     shared = and_(ENTRIES.c.stream_kind == "supervision", ENTRIES.c.agency == agency)
     query = select(ENTRIES.c.log_index, ENTRIES.c.payload)
     query = query.where(or_(own, shared), ENTRIES.c.event_type == "dataset.registered")
-    if page.after is not None:
-        query = query.where(ENTRIES.c.log_index > int(page.after))
-    rows = connection.execute(query.order_by(ENTRIES.c.log_index).limit(page.limit))
+    rows = connection.execute(paged(query, ENTRIES.c.log_index, page))
     return [_dataset(row.log_index, decode_payload(row.payload)) for row in rows]
 
 
@@ -128,19 +119,14 @@ def every_dataset(connection: Connection) -> list[RegisteredDataset]:
 
 def registrations(connection: Connection, agency: str, dataset_id: str) -> list[RegisteredDataset]:
     """Return what the agency registered under this id, in the order of the log."""
-    registered = datasets(connection, agency, Page(limit=MAX_DATASETS, after=None))
+    registered = datasets(connection, agency, Page(MAX_DATASETS))
     return [dataset for dataset in registered if dataset.body.dataset_id == dataset_id]
 
 
 def first_to_register(connection: Connection, dataset_id: str, agencies: Collection[str]) -> str | None:
     """Return the first of the agencies that registered a data set under this id."""
-    for entry in log.registered_datasets(connection):
-        if entry.agency not in agencies:
-            continue
-        body = log.payload_of(entry).body
-        if isinstance(body, DatasetRegistered) and body.dataset_id == dataset_id:
-            return entry.agency
-    return None
+    registered = (dataset for dataset in every_dataset(connection) if dataset.agency in agencies)
+    return next((dataset.agency for dataset in registered if dataset.body.dataset_id == dataset_id), None)
 
 
 _COLUMNS = [IMPORTS.c[name] for name in CaseImport.__struct_fields__]

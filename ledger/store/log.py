@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound
@@ -17,7 +16,7 @@ from ledger.core.log.replay import StreamHead
 from ledger.core.log.tiles import TileReader
 from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.store.database import Database, one_of
-from ledger.store.tables import ENTRIES, FLAGS, SECTIONS, STREAMS, TILES, TREE
+from ledger.store.tables import ENTRIES, FLAGS, META, SECTIONS, STREAMS, TILES, TREE
 
 PAGE = 1000  # rows fetched at a time when entries are streamed
 
@@ -33,7 +32,7 @@ class TreeState(Struct, frozen=True):
 
 
 class StoredEntry(Struct, frozen=True):
-    """An entry with the columns of ``tables.EntryTable``."""
+    """An entry with the columns of ``tables.EntriesTable``."""
 
     log_index: int
     event_id: str
@@ -52,15 +51,6 @@ class StoredEntry(Struct, frozen=True):
 
 
 ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
-_TREE = select(TREE)
-_BY_EVENT_IDS = select(*ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, "event_ids"))
-_BY_DIGESTS = (
-    select(ENTRIES.c.event_id, ENTRIES.c.payload_digest)
-    .where(one_of(ENTRIES.c.payload_digest, "digests"))
-    .order_by(ENTRIES.c.log_index)
-)
-# The kind first, as in the primary key: by the id alone the query would scan every stream.
-_BY_STREAM_IDS = select(STREAMS).where(one_of(STREAMS.c.kind, "kinds"), one_of(STREAMS.c.id, "stream_ids"))
 
 
 def initialise(database: Database, log_id: bytes) -> None:
@@ -70,6 +60,7 @@ def initialise(database: Database, log_id: bytes) -> None:
         if kept is None:
             first = {"id": 1, "size": 0, "root": EMPTY_ROOT, "registry_changes": 0, "recorded_at": 0}
             connection.execute(TREE.insert().values(log_id=log_id.hex(), **first))
+        # Two ledgers in one database would take each other's entries for their own.
         elif kept != log_id.hex():
             raise Conflict(
                 f"this database holds the ledger {kept}, not {log_id.hex()}", field="database_url", code="other_ledger"
@@ -78,7 +69,7 @@ def initialise(database: Database, log_id: bytes) -> None:
 
 def tree(connection: Connection) -> TreeState:
     """Return the state of the tree. Raises NotFound if the ledger was never initialised."""
-    row = connection.execute(_TREE).first()
+    row = connection.execute(select(TREE)).first()
     if row is None:
         raise NotFound("this database holds no ledger", hint="Run: tally init")
     try:
@@ -104,30 +95,29 @@ def tile_reader(connection: Connection) -> TileReader:
 
 def entry(connection: Connection, log_index: int) -> StoredEntry:
     """Return the entry at an index. Raises NotFound."""
-    return _one(connection, select(*ENTRY_COLUMNS).where(ENTRIES.c.log_index == log_index), f"entry {log_index}")
+    return _one(connection, ENTRIES.c.log_index == log_index, f"entry {log_index}")
 
 
 def entry_by_event_id(connection: Connection, event_id: str) -> StoredEntry:
     """Return the entry of an event id. Raises NotFound."""
-    return _one(connection, select(*ENTRY_COLUMNS).where(ENTRIES.c.event_id == event_id), f"event {event_id}")
+    return _one(connection, ENTRIES.c.event_id == event_id, f"event {event_id}")
 
 
 def entry_by_digest(connection: Connection, payload_digest: str) -> StoredEntry:
     """Return the entry of a payload digest. Raises NotFound."""
-    query = select(*ENTRY_COLUMNS).where(ENTRIES.c.payload_digest == payload_digest)
-    return _one(connection, query, f"payload {payload_digest}")
+    return _one(connection, ENTRIES.c.payload_digest == payload_digest, f"payload {payload_digest}")
 
 
 def identities(connection: Connection, event_ids: Sequence[str]) -> dict[str, StoredEntry]:
     """Return those of the events that are stored, by event id."""
-    rows = connection.execute(_BY_EVENT_IDS, {"event_ids": json.dumps(event_ids)})
-    return {row.event_id: _stored(row) for row in rows}
+    return {entry.event_id: entry for entry in _entries(connection, one_of(ENTRIES.c.event_id, event_ids))}
 
 
 def references(connection: Connection, payload_digests: Sequence[str]) -> list[tuple[str, str]]:
     """Return event id and payload digest of those payloads that are stored, in the order of the log."""
-    rows = connection.execute(_BY_DIGESTS, {"digests": json.dumps(payload_digests)})
-    return [(row.event_id, row.payload_digest) for row in rows]
+    query = select(ENTRIES.c.event_id, ENTRIES.c.payload_digest)
+    query = query.where(one_of(ENTRIES.c.payload_digest, payload_digests)).order_by(ENTRIES.c.log_index)
+    return [(row.event_id, row.payload_digest) for row in connection.execute(query)]
 
 
 def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntry]:
@@ -135,8 +125,7 @@ def entries(connection: Connection, start: int, end: int) -> Iterator[StoredEntr
     # No cursor stays open between pages: it would keep the write-ahead log from being emptied.
     while start < end:
         stop = min(end, start + PAGE)
-        query = select(*ENTRY_COLUMNS).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
-        yield from map(_stored, connection.execute(query.order_by(ENTRIES.c.log_index)).fetchall())
+        yield from _entries(connection, ENTRIES.c.log_index >= start, ENTRIES.c.log_index < stop)
         start = stop
 
 
@@ -158,31 +147,19 @@ def stream(
     connection: Connection, kind: str, stream_id: str, *, after: int = -1, limit: int | None = None
 ) -> list[StoredEntry]:
     """Return a stream's entries of a sequence above ``after``, in order."""
-    query = (
-        select(*ENTRY_COLUMNS)
-        .where(ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id, ENTRIES.c.sequence > after)
-        .order_by(ENTRIES.c.sequence)
-        .limit(limit)
-    )
-    return [_stored(row) for row in connection.execute(query)]
+    of_stream = (ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id)
+    return _entries(connection, *of_stream, ENTRIES.c.sequence > after, order=ENTRIES.c.sequence, limit=limit)
 
 
 def registry_entries(connection: Connection, *, after: int = -1) -> list[StoredEntry]:
     """Return the ``registry.*`` entries of an index above ``after``, in order."""
-    query = (
-        select(*ENTRY_COLUMNS)
-        .where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type.like("registry.%"), ENTRIES.c.log_index > after)
-        .order_by(ENTRIES.c.log_index)
-    )
-    return [_stored(row) for row in connection.execute(query)]
+    of_registry = (ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type.like("registry.%"))
+    return _entries(connection, *of_registry, ENTRIES.c.log_index > after)
 
 
 def registered_datasets(connection: Connection) -> list[StoredEntry]:
     """Return the ``dataset.registered`` entries, in order."""
-    query = select(*ENTRY_COLUMNS).where(
-        ENTRIES.c.stream_kind == "agency", ENTRIES.c.event_type == "dataset.registered"
-    )
-    return [_stored(row) for row in connection.execute(query.order_by(ENTRIES.c.log_index))]
+    return _entries(connection, ENTRIES.c.stream_kind == "agency", ENTRIES.c.event_type == "dataset.registered")
 
 
 def last_system_entry(connection: Connection, event_type: str) -> StoredEntry | None:
@@ -192,21 +169,17 @@ def last_system_entry(connection: Connection, event_type: str) -> StoredEntry | 
 
 def system_entries(connection: Connection, event_type: str, limit: int) -> list[StoredEntry]:
     """Return the entries of this type that the service itself signed, newest first."""
-    query = (
-        select(*ENTRY_COLUMNS)
-        .where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == event_type)
-        .order_by(ENTRIES.c.sequence.desc())
-        .limit(limit)
-    )
-    return [_stored(row) for row in connection.execute(query)]
+    of_service = (ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == event_type)
+    return _entries(connection, *of_service, order=ENTRIES.c.sequence.desc(), limit=limit)
 
 
 def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StreamHead]:
     """Return the heads of those of the streams that exist."""
     # The query asks for all pairs of these kinds and ids, which may be more than the streams.
     wanted = set(streams)
-    kinds, ids = {kind for kind, _ in streams}, [stream_id for _, stream_id in streams]
-    rows = connection.execute(_BY_STREAM_IDS, {"kinds": json.dumps(sorted(kinds)), "stream_ids": json.dumps(ids)})
+    # The kind first, as in the primary key: by the id alone the query would scan every stream.
+    kinds = one_of(STREAMS.c.kind, {kind for kind, _ in streams})
+    rows = connection.execute(select(STREAMS).where(kinds, one_of(STREAMS.c.id, (name for _, name in streams))))
     return {(row.kind, row.id): StreamHead(row.sequence, row.head) for row in rows if (row.kind, row.id) in wanted}
 
 
@@ -242,6 +215,7 @@ def payload_of(entry: StoredEntry) -> Payload:
 
     Raises IntegrityBroken if the stored bytes are not those that were signed: nothing is decided by them.
     """
+    # The envelope's signature covers the digest, not the bytes of the payload.
     if digest_of(entry.payload) != entry.payload_digest:
         raise IntegrityBroken(
             f"the stored payload of entry {entry.log_index} is not the one that was signed",
@@ -251,13 +225,29 @@ def payload_of(entry: StoredEntry) -> Payload:
     return decode_payload(entry.payload, entry.event_type)
 
 
-def _one(connection: Connection, query: Select[Any], name: str) -> StoredEntry:
-    row = connection.execute(query).first()
-    if row is None:
-        raise NotFound(f"{name} is not in the log")
-    return _stored(row)
+def _one(connection: Connection, condition: ColumnElement[bool], name: str) -> StoredEntry:
+    for entry in _entries(connection, condition):
+        return entry
+    raise NotFound(f"{name} is not in the log")
 
 
-def _stored(row: Row[Any]) -> StoredEntry:
-    values: tuple[Any, ...] = tuple(row)
-    return StoredEntry(*values)
+def _entries(
+    connection: Connection,
+    *conditions: ColumnElement[bool],
+    order: ColumnElement[Any] = ENTRIES.c.log_index,
+    limit: int | None = None,
+) -> list[StoredEntry]:
+    query = select(*ENTRY_COLUMNS).where(*conditions).order_by(order).limit(limit)
+    return [StoredEntry(*row) for row in connection.execute(query)]
+
+
+def fact(connection: Connection, name: str) -> str | None:
+    """Return a fact about this installation, or None if it is not stored."""
+    value: str | None = connection.execute(select(META.c.value).where(META.c.name == name)).scalar()
+    return value
+
+
+def keep_fact(connection: Connection, database: Database, name: str, value: str) -> None:
+    """Store a fact about this installation in the open transaction. Requires the writer's lock."""
+    statement = database.upsert(META).values(name=name, value=value)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))

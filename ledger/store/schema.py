@@ -46,7 +46,7 @@ from ledger.core.errors import IntegrityBroken
 from ledger.store import supervision, tables  # noqa: F401 - imported, they are in the schema
 from ledger.store.access import AccessBase
 from ledger.store.tables import CHAIN_WRITES, CHECKPOINTS, ENTRIES, META, TILES, TREE
-from ledger.store.witness import WITNESS_METADATA
+from ledger.store.witness import WitnessTable
 
 Store = Literal["log", "access", "witness"]
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -79,7 +79,7 @@ def configuration(engine: Engine, store: Store) -> Config:
 
 def metadata(store: Store) -> MetaData:
     """Return the schema that the table models define."""
-    schemas = {"log": SQLModel.metadata, "access": AccessBase.metadata, "witness": WITNESS_METADATA}
+    schemas = {"log": SQLModel.metadata, "access": AccessBase.metadata, "witness": WitnessTable.metadata}
     return schemas[store]
 
 
@@ -150,6 +150,7 @@ def mistyped_columns(
         for table in metadata(store).sorted_tables:
             if rows is None or table in rows:
                 columns = [column for column in table.columns if f"{table.name}.{column.name}" not in READ_AS_BYTES]
+                # One pass over each table, however many columns it has.
                 types = (func.group_concat(func.distinct(func.typeof(column))).label(column.name) for column in columns)
                 query = select(*types).where(true() if rows is None else rows[table])
                 with suppress(OperationalError):  # a table or column that is not there differs by its text

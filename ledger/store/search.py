@@ -13,25 +13,13 @@ from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
 
 from msgspec import Struct
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    Table,
-    and_,
-    literal,
-    literal_column,
-    null,
-    or_,
-    select,
-    tuple_,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Connection, Select, and_, literal, null, or_, select, tuple_, union_all
 
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.events import Payload
 from ledger.core.visibility import Reader
 from ledger.store.cases import seen
+from ledger.store.database import Change, one_of
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, WORDS
 
 _HEX_FROM = 8  # hexadecimal characters that may be taken as the beginning of a digest
@@ -39,7 +27,6 @@ _HEX_FROM = 8  # hexadecimal characters that may be taken as the beginning of a 
 _LAST = "\U0010ffff"
 _BRACKETS = str.maketrans("", "", "()[]〔〕【】《》")
 
-Row = dict[str, Any]
 Kind = Literal[
     "case", "item", "event", "case_number", "document", "exhibit", "seal", "digest", "officer", "person", "handover"
 ]
@@ -95,15 +82,13 @@ class SearchPage(Struct, frozen=True):
 # -- the projection ----------------------------------------------------------------------------------------------------
 
 
-def projections(payload: Payload, index: int) -> Iterator[tuple[Table, tuple[str, ...], Row]]:
-    """Yield what the entry at ``index`` changes here: table, key and new row."""
+def projections(payload: Payload, index: int) -> Iterator[Change]:
+    """Yield what the entry at ``index`` changes here."""
     if payload.stream.kind != "case":
         return
-    case_id = payload.stream.id
+    row = {"case_id": payload.stream.id, "updated_index": index}
     for kind, text, item_id in (("officer", payload.officer, None), *_said(payload.body, None)):
-        key = (folded(text), kind, case_id)
-        named = dict(zip(("word", "kind", "case_id"), key, strict=True))
-        yield WORDS, key, {**named, "item_id": item_id, "updated_index": index}
+        yield WORDS, {**row, "word": folded(text), "kind": kind, "item_id": item_id}
 
 
 def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str | None]]:
@@ -124,14 +109,14 @@ def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str |
 @cache
 def _telling(kind: type[Struct]) -> tuple[str, ...]:
     """Return the fields of a type that hold searchable words, or structs that do."""
+
+    def holds_words(hint: Any) -> bool:
+        if isinstance(hint, type) and issubclass(hint, Struct):
+            return bool(_telling(hint))
+        return any(map(holds_words, get_args(hint)))
+
     hints = get_type_hints(kind)
-    return tuple(name for name in kind.__struct_fields__ if name in _KINDS or _holds_words(hints[name]))
-
-
-def _holds_words(hint: Any) -> bool:
-    if isinstance(hint, type) and issubclass(hint, Struct):
-        return bool(_telling(hint))
-    return any(map(_holds_words, get_args(hint)))
+    return tuple(name for name in kind.__struct_fields__ if name in _KINDS or holds_words(hints[name]))
 
 
 def folded(text: str) -> str:
@@ -151,7 +136,7 @@ def search(
     the start of the next page reveals them.
     """
     word = folded(text)
-    words = _words(_starts(word), reader, limit + 1, after).subquery().select()
+    words = _words(word, reader, limit + 1, after).subquery().select()
     candidates = union_all(words, *(_ids(word) if after is None else ())).subquery("candidates")
     shown = (CASES.c.case_number, CASES.c.case_type, CASES.c.stage, ENTRIES.c.event_id)
     query = (
@@ -164,21 +149,26 @@ def search(
         .order_by(candidates.c.rank, candidates.c.word, candidates.c.kind, candidates.c.case_id)
     )
     rows = connection.execute(query).all()
-    shown_rows = rows[:limit]
     following = None
     if len(rows) > limit:
         # Ids come on the first page alone; words begin after them.
-        last = shown_rows[-1]
+        last = rows[limit - 1]
         following = SearchPosition(last.word, last.kind, last.case_id) if last.rank else SearchPosition("", "", "")
     names = (*Hit.__struct_fields__[:-1], "log_index")
-    return SearchPage(tuple(Hit(*(getattr(row, name) for name in names)) for row in shown_rows), following)
+    return SearchPage(tuple(Hit(*(getattr(row, name) for name in names)) for row in rows[:limit]), following)
 
 
-def _words(starts: list[str], reader: Reader, limit: int, after: SearchPosition | None) -> Select[Any]:
-    """Select the words with these beginnings after the position, of cases that the reader sees."""
+def _words(word: str, reader: Reader, limit: int, after: SearchPosition | None) -> Select[Any]:
+    """Select the words that begin with this one after the position, of cases that the reader sees.
+
+    Hexadecimal digits are the beginning of a digest of any algorithm, too.
+    """
+    is_hex = len(word) >= _HEX_FROM and not word.strip("0123456789abcdef")
+    starts = [word, *(f"{algorithm.value}:{word}" for algorithm in Algorithm if is_hex)]
     begins = or_(*(and_(WORDS.c.word >= start, WORDS.c.word < start + _LAST) for start in starts))
     key = (WORDS.c.word, WORDS.c.kind, WORDS.c.case_id)
     query = _candidates(1, WORDS.c.kind, WORDS.c.word, WORDS.c.item_id, WORDS.c.case_id, WORDS.c.updated_index)
+    # Limited before it is joined: any number of words may begin like this.
     query = query.where(begins, seen(reader, WORDS.c.case_id)).order_by(*key).limit(limit)
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*map(literal, (after.word, after.kind, after.case_id))))
@@ -188,31 +178,22 @@ def _words(starts: list[str], reader: Reader, limit: int, after: SearchPosition 
 def _ids(word: str) -> Iterator[Select[Any]]:
     """Yield a query for each kind of thing that has this very id or payload digest."""
     nothing: ColumnElement[Any] = null()
-    event = (literal("event"), ENTRIES.c.event_id, nothing, ENTRIES.c.stream_id, ENTRIES.c.log_index)
-    is_of_case = ENTRIES.c.stream_kind == "case"
-    yield _candidates(0, literal("case"), CASES.c.case_id, nothing, CASES.c.case_id, CASES.c.updated_index).where(
-        CASES.c.case_id == word
-    )
-    yield _candidates(
-        0, literal("item"), ITEMS.c.item_id, ITEMS.c.item_id, ITEMS.c.case_id, ITEMS.c.updated_index
-    ).where(ITEMS.c.item_id == word)
-    yield _candidates(0, *event).where(ENTRIES.c.event_id == word, is_of_case)
-    yield _candidates(0, *event).where(ENTRIES.c.payload_digest == word, is_of_case)
+    event = (ENTRIES.c.event_id, nothing, ENTRIES.c.stream_id, ENTRIES.c.log_index)
+    of_case = _candidates(0, literal("event"), *event).where(ENTRIES.c.stream_kind == "case")
+    case = (CASES.c.case_id, nothing, CASES.c.case_id, CASES.c.updated_index)
+    item = (ITEMS.c.item_id, ITEMS.c.item_id, ITEMS.c.case_id, ITEMS.c.updated_index)
+    yield _candidates(0, literal("case"), *case).where(CASES.c.case_id == word)
+    yield _candidates(0, literal("item"), *item).where(ITEMS.c.item_id == word)
+    yield of_case.where(ENTRIES.c.event_id == word)
+    yield of_case.where(ENTRIES.c.payload_digest == word)
 
 
 def _candidates(rank: int, *columns: ColumnElement[Any]) -> Select[Any]:
     """Select kind, word, item, case and log index under their names."""
     named = zip(("kind", "word", "item_id", "case_id", "log_index"), columns, strict=True)
-    return select(literal_column(str(rank)).label("rank"), *(column.label(name) for name, column in named))
+    return select(literal(rank).label("rank"), *(column.label(name) for name, column in named))
 
 
-def _starts(word: str) -> list[str]:
-    """Return the beginnings that match a word: itself, and for hexadecimal digits a digest of any algorithm."""
-    is_hex = len(word) >= _HEX_FROM and not word.strip("0123456789abcdef")
-    return [word, *(f"{algorithm.value}:{word}" for algorithm in Algorithm if is_hex)]
-
-
-ASKED_AT_ONCE = 500
 _COLUMNS = {  # each with the case that it is of
     "case": (CASES.c.case_id, CASES.c.case_id),
     "case number": (CASE_AGENCIES.c.case_number, CASE_AGENCIES.c.case_id),
@@ -224,9 +205,7 @@ _COLUMNS = {  # each with the case that it is of
 def known(connection: Connection, words: Iterable[str], reader: Reader) -> dict[str, str]:
     """Return those of the words that identify something in cases that the reader sees, each with what it names."""
     kinds: dict[str, str] = {}
-    sorted_words = sorted(words)
-    for part in (sorted_words[start : start + ASKED_AT_ONCE] for start in range(0, len(sorted_words), ASKED_AT_ONCE)):
-        for kind, (column, case_id) in _COLUMNS.items():
-            for (word,) in connection.execute(select(column).where(column.in_(part), seen(reader, case_id))):
-                kinds.setdefault(word, kind)
+    for kind, (column, case_id) in _COLUMNS.items():
+        for word in connection.execute(select(column).where(one_of(column, words), seen(reader, case_id))).scalars():
+            kinds.setdefault(word, kind)
     return kinds

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
 
 
@@ -28,14 +30,20 @@ def core_of(model: type[SQLModel]) -> Table:
     return cast(Table, model.__table__)  # type: ignore[attr-defined]
 
 
+class StoreTable(SQLModel):
+    """A table, named like its class: ``CaseAgenciesTable`` is ``case_agencies``. Without a base between, of the log."""
+
+    @declared_attr.directive
+    def __tablename__(cls) -> str:  # noqa: N805 - SQLAlchemy passes the class
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__.removesuffix("Table")).lower()
+
+
 # An index finds texts by their beginning on either server only if both order texts by code point.
 _BY_CODE_POINT = String().with_variant(String(collation="C"), "postgresql")
 
 
-class TreeTable(SQLModel, table=True):
+class TreeTable(StoreTable, table=True):
     """One row: the state of the log. Whoever changes it holds the writer's lock."""
-
-    __tablename__ = "tree"
 
     id: int = Field(default=1, primary_key=True)
     log_id: str
@@ -45,10 +53,9 @@ class TreeTable(SQLModel, table=True):
     recorded_at: int = Field(sa_column=big(), description="unix milliseconds, never runs backwards")
 
 
-class EntryTable(SQLModel, table=True):
+class EntriesTable(StoreTable, table=True):
     """A log entry with its payload. ``committed_size`` is the tree size of the commit that it came in with."""
 
-    __tablename__ = "entries"
     __table_args__ = (
         UniqueConstraint("stream_kind", "stream_id", "sequence"),
         Index("ix_entries_payload_digest", "payload_digest"),
@@ -70,20 +77,16 @@ class EntryTable(SQLModel, table=True):
     payload: bytes = Field(sa_column=binary())
 
 
-class SectionTable(SQLModel, table=True):
+class SectionsTable(StoreTable, table=True):
     """A confidential section; ``data`` is null once it is erased."""
-
-    __tablename__ = "sections"
 
     log_index: int = Field(sa_column=big(primary_key=True))
     label: str = Field(primary_key=True)
     data: bytes | None = Field(default=None, sa_column=binary(nullable=True))
 
 
-class FlagTable(SQLModel, table=True):
+class FlagsTable(StoreTable, table=True):
     """A flag that an entry raised when it was recorded."""
-
-    __tablename__ = "flags"
 
     log_index: int = Field(sa_column=big(primary_key=True))
     position: int = Field(primary_key=True)
@@ -92,20 +95,16 @@ class FlagTable(SQLModel, table=True):
     detail: str = Field(sa_column=Column(Text, nullable=False))
 
 
-class TileTable(SQLModel, table=True):
+class TilesTable(StoreTable, table=True):
     """A tile of hashes (C2SP tlog-tiles), the partial ones at the right edge included."""
-
-    __tablename__ = "tiles"
 
     level: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     tile_index: int = Field(sa_column=big(primary_key=True))
     hashes: bytes = Field(sa_column=binary())
 
 
-class CheckpointTable(SQLModel, table=True):
+class CheckpointsTable(StoreTable, table=True):
     """A published checkpoint: the sizes that witnesses see and anchors commit to."""
-
-    __tablename__ = "checkpoints"
 
     size: int = Field(sa_column=big(primary_key=True))
     note: str = Field(sa_column=Column(Text, nullable=False))
@@ -113,30 +112,24 @@ class CheckpointTable(SQLModel, table=True):
     witnessed: bool = Field(default=False, description="whether the policy's quorum has co-signed it")
 
 
-class CosignatureTable(SQLModel, table=True):
+class CosignaturesTable(StoreTable, table=True):
     """A witness's co-signature of a checkpoint; ``witness`` is its verifier key, ``line`` its signature line."""
-
-    __tablename__ = "cosignatures"
 
     size: int = Field(sa_column=big(primary_key=True))
     witness: str = Field(sa_column=Column(Text, primary_key=True))
     line: str = Field(sa_column=Column(Text, nullable=False))
 
 
-class TimestampTable(SQLModel, table=True):
+class TimestampsTable(StoreTable, table=True):
     """A verified timestamp of a published checkpoint by an RFC 3161 authority."""
-
-    __tablename__ = "timestamps"
 
     size: int = Field(sa_column=big(primary_key=True))
     response: bytes = Field(sa_column=binary(), description="the TimeStampResp, DER")
     time: int = Field(sa_column=big(), description="unix seconds, by the authority's clock")
 
 
-class StreamTable(SQLModel, table=True):
+class StreamsTable(StoreTable, table=True):
     """The head of each stream."""
-
-    __tablename__ = "streams"
 
     kind: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
@@ -144,10 +137,8 @@ class StreamTable(SQLModel, table=True):
     head: str
 
 
-class SplitTable(SQLModel, table=True):
+class SplitsTable(StoreTable, table=True):
     """A ``case.split``: the case that it is of, the one that it is for, and the agency that signed it."""
-
-    __tablename__ = "splits"
 
     log_index: int = Field(sa_column=big(primary_key=True))
     case_id: str = Field(index=True)
@@ -155,10 +146,9 @@ class SplitTable(SQLModel, table=True):
     agency: str
 
 
-class FeedTable(SQLModel, table=True):
+class FeedTable(StoreTable, table=True):
     """With the entry at ``log_index`` the agency gets its stream from the sequence ``since`` on (``store.feed``)."""
 
-    __tablename__ = "feed"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     agency: str = Field(primary_key=True)
@@ -166,10 +156,9 @@ class FeedTable(SQLModel, table=True):
     since: int = Field(sa_column=big())
 
 
-class CaseTable(SQLModel, table=True):
+class CasesTable(StoreTable, table=True):
     """The fields of a case that lists show."""
 
-    __tablename__ = "cases"
     __table_args__ = (Index("ix_cases_responsible", "responsible", "case_id"),)
 
     case_id: str = Field(primary_key=True)
@@ -184,10 +173,9 @@ class CaseTable(SQLModel, table=True):
     updated_index: int = Field(sa_column=big(), description="log index of the latest event")
 
 
-class CaseAgencyTable(SQLModel, table=True):
+class CaseAgenciesTable(StoreTable, table=True):
     """An agency that holds or held a part of a case, with its own number of it."""
 
-    __tablename__ = "case_agencies"
     __table_args__ = (Index("ix_case_agencies_agency", "agency", "case_id"),)
 
     case_id: str = Field(primary_key=True)
@@ -195,10 +183,9 @@ class CaseAgencyTable(SQLModel, table=True):
     case_number: str | None = Field(default=None, index=True)
 
 
-class HandoverTable(SQLModel, table=True):
+class HandoversTable(StoreTable, table=True):
     """A handover in its present state."""
 
-    __tablename__ = "handovers"
     __table_args__ = (
         Index("ix_handovers_to", "to_agency", "status", "case_id"),
         Index("ix_handovers_from", "from_agency", "status"),
@@ -218,10 +205,8 @@ class HandoverTable(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class ItemTable(SQLModel, table=True):
+class ItemsTable(StoreTable, table=True):
     """An item's present state in a case. Two cases may have an item of one id: a split one, or different things."""
-
-    __tablename__ = "items"
 
     item_id: str = Field(primary_key=True)
     case_id: str = Field(primary_key=True, index=True)
@@ -236,14 +221,13 @@ class ItemTable(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class ClockTable(SQLModel, table=True):
+class ClocksTable(StoreTable, table=True):
     """A clock of a case in its present state: ``agency`` holds it now, ``handler`` is its officer for the case.
 
     ``status`` is running, suspended, ended, or void: one that never ran, or that left for another case. ``due_at`` (RFC
     3339) is the first instant that is too late, null while the clock is suspended and where it cannot be computed.
     """
 
-    __tablename__ = "clocks"
     __table_args__ = (
         Index("ix_clocks_agency", "agency", "status", "due_at"),
         Index("ix_clocks_due", "status", "due_at"),
@@ -262,13 +246,12 @@ class ClockTable(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class WarningTable(SQLModel, table=True):
+class WarningsTable(StoreTable, table=True):
     """A warning of a clock that runs out: ``days`` before its last day, 0 once it has run out.
 
     ``number`` counts the warnings of the ledger from 1, without a gap.
     """
 
-    __tablename__ = "warnings"
     __table_args__ = (
         UniqueConstraint("case_id", "deadline_id", "due_at", "days"),
         Index("ix_warnings_agency", "agency", "number"),
@@ -286,13 +269,12 @@ class WarningTable(SQLModel, table=True):
     warned_at: int = Field(sa_column=big(), description="unix milliseconds")
 
 
-class WebhookTable(SQLModel, table=True):
+class WebhooksTable(StoreTable, table=True):
     """The address that an agency's feed and warnings are sent to, and the progress of that; times in unix milliseconds.
 
     It depends on the rights of the key that registered it. Until ``next_try_at`` no other process sends.
     """
 
-    __tablename__ = "webhooks"
     __table_args__ = (UniqueConstraint("agency", "url"),)
 
     webhook_id: str = Field(primary_key=True)
@@ -309,10 +291,9 @@ class WebhookTable(SQLModel, table=True):
     next_try_at: int = Field(sa_column=big())
 
 
-class ImportTable(SQLModel, table=True):
+class ImportsTable(StoreTable, table=True):
     """The case that an agency's own system knows under a key, and the row that was imported last."""
 
-    __tablename__ = "imports"
     __table_args__ = (Index("ix_imports_source", "agency", "source_system", "source_key"),)
 
     case_id: str = Field(primary_key=True)
@@ -325,13 +306,12 @@ class ImportTable(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class WordTable(SQLModel, table=True):
+class WordsTable(StoreTable, table=True):
     """A searchable word in the events of a case, such as a seal's number, folded by ``store.search``.
 
     ``item_id`` is the item that it last belonged to, ``updated_index`` the entry that last contained it.
     """
 
-    __tablename__ = "words"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     word: str = Field(sa_column=Column(_BY_CODE_POINT, primary_key=True, nullable=False))
@@ -341,13 +321,11 @@ class WordTable(SQLModel, table=True):
     updated_index: int = Field(sa_column=big())
 
 
-class AuditTable(SQLModel, table=True):
+class AuditsTable(StoreTable, table=True):
     """An audit that an auditor ran: ``report`` is its JSON, null if the audit could not be completed.
 
     Without a ``case_id`` it is one of the whole log. Times are in unix milliseconds.
     """
-
-    __tablename__ = "audits"
 
     audit_id: str = Field(primary_key=True)
     case_id: str | None = Field(default=None, index=True)
@@ -360,10 +338,9 @@ class AuditTable(SQLModel, table=True):
     failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
-class BindingTable(SQLModel, table=True):
+class BindingsTable(StoreTable, table=True):
     """A record of the chain that binds rows of the table ``of``; ``digest`` chains it to the one before."""
 
-    __tablename__ = "bindings"
     __table_args__ = (Index("ix_bindings_of", "of", "number"),)
 
     number: int = Field(sa_column=big(primary_key=True))
@@ -372,10 +349,8 @@ class BindingTable(SQLModel, table=True):
     digest: str
 
 
-class ChallengeTable(SQLModel, table=True):
+class ChallengesTable(StoreTable, table=True):
     """A sign-in text that waits for its signature. ``number`` counts on from that of the newest that waits."""
-
-    __tablename__ = "challenges"
 
     nonce: str = Field(primary_key=True)
     key_id: str
@@ -384,10 +359,8 @@ class ChallengeTable(SQLModel, table=True):
     number: int = Field(sa_column=Column(BigInteger, nullable=False, unique=True))
 
 
-class MetaTable(SQLModel, table=True):
+class MetaTable(StoreTable, table=True):
     """Small facts of this installation, by name."""
-
-    __tablename__ = "meta"
 
     name: str = Field(primary_key=True)
     value: str = Field(sa_column=Column(Text, nullable=False))
@@ -395,38 +368,38 @@ class MetaTable(SQLModel, table=True):
 
 # The same tables for SQLAlchemy Core: queries and the hot path speak of these.
 TREE = core_of(TreeTable)
-ENTRIES = core_of(EntryTable)
-SECTIONS = core_of(SectionTable)
-FLAGS = core_of(FlagTable)
-TILES = core_of(TileTable)
-CHECKPOINTS = core_of(CheckpointTable)
-COSIGNATURES = core_of(CosignatureTable)
-TIMESTAMPS = core_of(TimestampTable)
-STREAMS = core_of(StreamTable)
-SPLITS = core_of(SplitTable)
+ENTRIES = core_of(EntriesTable)
+SECTIONS = core_of(SectionsTable)
+FLAGS = core_of(FlagsTable)
+TILES = core_of(TilesTable)
+CHECKPOINTS = core_of(CheckpointsTable)
+COSIGNATURES = core_of(CosignaturesTable)
+TIMESTAMPS = core_of(TimestampsTable)
+STREAMS = core_of(StreamsTable)
+SPLITS = core_of(SplitsTable)
 FEED = core_of(FeedTable)
-CASES = core_of(CaseTable)
-CASE_AGENCIES = core_of(CaseAgencyTable)
-HANDOVERS = core_of(HandoverTable)
-ITEMS = core_of(ItemTable)
-CLOCKS = core_of(ClockTable)
-WARNINGS = core_of(WarningTable)
-WEBHOOKS = core_of(WebhookTable)
-IMPORTS = core_of(ImportTable)
-WORDS = core_of(WordTable)
-AUDITS = core_of(AuditTable)
-BINDINGS = core_of(BindingTable)
-CHALLENGES = core_of(ChallengeTable)
+CASES = core_of(CasesTable)
+CASE_AGENCIES = core_of(CaseAgenciesTable)
+HANDOVERS = core_of(HandoversTable)
+ITEMS = core_of(ItemsTable)
+CLOCKS = core_of(ClocksTable)
+WARNINGS = core_of(WarningsTable)
+WEBHOOKS = core_of(WebhooksTable)
+IMPORTS = core_of(ImportsTable)
+WORDS = core_of(WordsTable)
+AUDITS = core_of(AuditsTable)
+BINDINGS = core_of(BindingsTable)
+CHALLENGES = core_of(ChallengesTable)
 META = core_of(MetaTable)
+OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)  # the read models of cases
 
 
-class ChainWriteTable(SQLModel, table=True):
+class ChainWritesTable(StoreTable, table=True):
     """The journal of chain writes (``ledger.chain.journal``).
 
     ``anchor_number`` counts the confirmed anchors from 1, without a gap; no other write has one.
     """
 
-    __tablename__ = "chain_writes"
     __table_args__ = (
         Index("ix_chain_writes_sender", "sender", "nonce"),
         Index("ix_chain_writes_block", "state", "block_number", "number"),
@@ -453,13 +426,11 @@ class ChainWriteTable(SQLModel, table=True):
     gas_used: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
-class AnchorStateTable(SQLModel, table=True):
+class AnchorStatesTable(StoreTable, table=True):
     """The header of a final block whose state proves a chain write, which was then in block ``anchored_in``.
 
     ``block_note`` has the signatures of witnesses that vouch for the header's block.
     """
-
-    __tablename__ = "anchor_states"
 
     write_number: int = Field(sa_column=big(primary_key=True))
     anchored_in: bytes = Field(sa_column=binary())
@@ -467,16 +438,15 @@ class AnchorStateTable(SQLModel, table=True):
     block_note: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
-class TrieNodeTable(SQLModel, table=True):
+class TrieNodesTable(StoreTable, table=True):
     """A node of the chain's tries under its Keccak-256."""
 
-    __tablename__ = "trie_nodes"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, primary_key=True))
     node: bytes = Field(sa_column=binary())
 
 
-CHAIN_WRITES = core_of(ChainWriteTable)
-ANCHOR_STATES = core_of(AnchorStateTable)
-TRIE_NODES = core_of(TrieNodeTable)
+CHAIN_WRITES = core_of(ChainWritesTable)
+ANCHOR_STATES = core_of(AnchorStatesTable)
+TRIE_NODES = core_of(TrieNodesTable)

@@ -21,7 +21,7 @@ MOST = 10  # most webhooks of one agency
 
 
 class Webhook(Struct, frozen=True):
-    """A row of ``tables.WebhookTable``."""
+    """A row of ``tables.WebhooksTable``."""
 
     webhook_id: str
     agency: str
@@ -117,11 +117,13 @@ def _changed(database: Database, webhook: Webhook, **values: Any) -> Webhook | N
     Raises IntegrityBroken if the row was changed from outside: nothing is sent to an address that no officer gave.
     """
     key = {"webhook_id": webhook.webhook_id}
+    # Whoever comes first moves ``next_try_at``, and then the other's condition does not hold.
     same = (WEBHOOKS.c.webhook_id == webhook.webhook_id, WEBHOOKS.c.next_try_at == webhook.next_try_at)
     unmoved = (WEBHOOKS.c.events_after == webhook.events_after, WEBHOOKS.c.warnings_after == webhook.warnings_after)
     with database.write() as connection:
         bindings.require_bound(connection, WEBHOOKS, key)
         changed = connection.execute(update(WEBHOOKS).where(*same, *unmoved).values(**values)).rowcount
+        # In the same transaction, so that the row and its digest never differ.
         if changed:
             bindings.bind_rows(connection, WEBHOOKS, [key])
         row = connection.execute(select(*_COLUMNS).where(WEBHOOKS.c.webhook_id == webhook.webhook_id)).first()

@@ -13,23 +13,10 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Engine,
-    LargeBinary,
-    MetaData,
-    Row,
-    String,
-    Table,
-    Text,
-    func,
-    select,
-    tuple_,
-)
+from sqlalchemy import BigInteger, Column, Connection, Engine, Row, Text, func, select
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import registry
+from sqlmodel import Field
 
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, Unavailable
@@ -39,86 +26,93 @@ from ledger.core.log.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
 from ledger.core.log.replay import PriorEntries, ReplayState, ReplayStep, StreamHead, StreamKey, replay_registry
 from ledger.core.signing import authority as authorities
 from ledger.core.verification.trust import Trust
-from ledger.store.database import WriterLock, open_witness_engine, translated, writing
-
-WITNESS_METADATA = MetaData()
-
-
-def _number(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
-    return Column(name, BigInteger, primary_key=primary_key, autoincrement=False, nullable=nullable)
+from ledger.store.database import WriterLock, one_of, open_witness_engine, translated, writing
+from ledger.store.tables import StoreTable, big, binary, core_of, text
 
 
-# One row. ``roots`` are the complete subtrees of the frontier, 32 bytes each; ``seen_size`` is the largest tree that
-# the log has published, ``looked_at`` when it was last read without a fault (unix ms) and ``looked_size`` what it
-# published then; ``anchor_*`` are of the last final record of the chain.
-FOLLOWED = Table(
-    "followed",
-    WITNESS_METADATA,
-    _number("id", primary_key=True),
-    Column("log_id", LargeBinary, nullable=False),
-    Column("log_key", String, nullable=False),
-    _number("size"),
-    Column("roots", LargeBinary, nullable=False),
-    _number("seen_size"),
-    _number("looked_at"),
-    _number("looked_size"),
-    _number("anchor_number"),
-    _number("anchor_size"),
-    Column("anchor_root", LargeBinary, nullable=False),
-)
-
-FOLLOWED_STREAMS = Table(
-    "followed_streams",
-    WITNESS_METADATA,
-    Column("kind", String, primary_key=True),
-    Column("id", String, primary_key=True),
-    _number("sequence"),
-    Column("digest", String, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-FOLLOWED_EVENTS = Table(
-    "followed_events",
-    WITNESS_METADATA,
-    Column("event_id", String, primary_key=True),
-    _number("log_index"),
-    sqlite_with_rowid=False,
-)
-
-FOLLOWED_CHANGES = Table(
-    "followed_changes",
-    WITNESS_METADATA,
-    _number("number", primary_key=True),
-    _number("log_index"),
-    Column("payload", LargeBinary, nullable=False),
-)
-
-# Sizes that were co-signed, from the last final anchor on; ``note`` as the log signed it, ``cosigned_at`` in unix s.
-COSIGNED = Table(
-    "cosigned",
-    WITNESS_METADATA,
-    _number("size", primary_key=True),
-    Column("root", LargeBinary, nullable=False),
-    Column("note", Text, nullable=False),
-    _number("cosigned_at"),
-)
-
-# ``halts``: nothing is signed until it is cleared, which takes a person who says ``because``. Times in unix ms.
-ALARMS = Table(
-    "alarms",
-    WITNESS_METADATA,
-    _number("number", primary_key=True),
-    Column("kind", String, nullable=False),
-    Column("halts", Boolean, nullable=False),
-    Column("told", Text, nullable=False),
-    Column("evidence", Text, nullable=False),
-    _number("raised_at"),
-    _number("cleared_at", nullable=True),
-    Column("because", Text, nullable=True),
-)
+class WitnessTable(StoreTable, registry=registry()):
+    """The schema of a witness, kept apart from the log's."""
 
 
-PER_QUERY = 500  # most values of one look-up
+class FollowedTable(WitnessTable, table=True):
+    """One row: how far the log was followed. ``roots`` are the complete subtrees of the frontier, 32 bytes each.
+
+    ``seen_size`` is the largest tree that the log has published, ``looked_at`` when it was last read without a fault
+    (unix ms) and ``looked_size`` what it published then; ``anchor_*`` are of the last final record of the chain.
+    """
+
+    id: int = Field(sa_column=big(primary_key=True))
+    log_id: bytes = Field(sa_column=binary())
+    log_key: str
+    size: int = Field(sa_column=big())
+    roots: bytes = Field(sa_column=binary())
+    seen_size: int = Field(sa_column=big())
+    looked_at: int = Field(sa_column=big())
+    looked_size: int = Field(sa_column=big())
+    anchor_number: int = Field(sa_column=big())
+    anchor_size: int = Field(sa_column=big())
+    anchor_root: bytes = Field(sa_column=binary())
+
+
+class FollowedStreamsTable(WitnessTable, table=True):
+    """The head of each stream that was followed."""
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    kind: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    sequence: int = Field(sa_column=big())
+    digest: str
+
+
+class FollowedEventsTable(WitnessTable, table=True):
+    """The index of each event that was followed."""
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    event_id: str = Field(primary_key=True)
+    log_index: int = Field(sa_column=big())
+
+
+class FollowedChangesTable(WitnessTable, table=True):
+    """The entries that mirror changes of the registry."""
+
+    number: int = Field(sa_column=big(primary_key=True))
+    log_index: int = Field(sa_column=big())
+    payload: bytes = Field(sa_column=binary())
+
+
+class CosignedTable(WitnessTable, table=True):
+    """A tree that was co-signed, from the last final anchor on; ``note`` as the log signed it."""
+
+    size: int = Field(sa_column=big(primary_key=True))
+    root: bytes = Field(sa_column=binary())
+    note: str = Field(sa_column=text())
+    cosigned_at: int = Field(sa_column=big(), description="unix seconds")
+
+
+class AlarmsTable(WitnessTable, table=True):
+    """An alarm; times in unix milliseconds.
+
+    ``halts``: nothing is signed until it is cleared, which takes a person who says ``because``.
+    """
+
+    number: int = Field(sa_column=big(primary_key=True))
+    kind: str
+    halts: bool
+    told: str = Field(sa_column=text())
+    evidence: str = Field(sa_column=text())
+    raised_at: int = Field(sa_column=big())
+    cleared_at: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    because: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+
+
+FOLLOWED = core_of(FollowedTable)
+FOLLOWED_STREAMS = core_of(FollowedStreamsTable)
+FOLLOWED_EVENTS = core_of(FollowedEventsTable)
+FOLLOWED_CHANGES = core_of(FollowedChangesTable)
+COSIGNED = core_of(CosignedTable)
+ALARMS = core_of(AlarmsTable)
 
 
 class Cosigned(Struct, frozen=True):
@@ -216,7 +210,9 @@ class WitnessStore:
         with translated(), self._engine.connect() as connection:
             row = connection.execute(select(FOLLOWED)).one()
             initial = authorities.initial(self._trust.log_id, self._trust.service_keys)
-            replayed = list(replay_registry(initial, _changes(connection)))
+            changes = select(FOLLOWED_CHANGES.c.log_index, FOLLOWED_CHANGES.c.payload)
+            payloads = connection.execute(changes.order_by(FOLLOWED_CHANGES.c.number)).all()
+            replayed = list(replay_registry(initial, payloads))
         roots = tuple(Hash(row.roots[at : at + HASH_LENGTH]) for at in range(0, len(row.roots), HASH_LENGTH))
         return ReplayState(Frontier(row.size, roots), replayed[-1][1] if replayed else initial)
 
@@ -225,9 +221,12 @@ class WitnessStore:
         with translated(), self._engine.connect() as connection:
             query = select(FOLLOWED_CHANGES.c.payload).where(FOLLOWED_CHANGES.c.log_index < size)
             payload = connection.execute(query.order_by(FOLLOWED_CHANGES.c.number.desc()).limit(1)).scalar()
+            # Before the first change the contract's hash is the log's own id.
             if payload is None:
                 return bytes(connection.execute(select(FOLLOWED.c.log_id)).scalar_one())
-        return bytes.fromhex(_change_of(payload).registry_hash[2:])
+        body = decode_payload(payload).body
+        assert isinstance(body, RegistryChange), "only these are kept"
+        return bytes.fromhex(body.registry_hash[2:])
 
     def change_count(self) -> int:
         """Return how many changes of the registry the followed entries mirror."""
@@ -236,17 +235,15 @@ class WitnessStore:
 
     def known(self, streams: Iterable[StreamKey], event_ids: Iterable[str]) -> PriorEntries:
         """Return the heads of these streams and the indices of these event ids, as far as they were followed."""
-        streams_of, ids_of = FOLLOWED_STREAMS.c, FOLLOWED_EVENTS.c
-        heads: dict[StreamKey, StreamHead] = {}
-        events: dict[str, int] = {}
+        wanted = set(streams)
+        of_kinds = one_of(FOLLOWED_STREAMS.c.kind, {kind for kind, _ in wanted})
+        of_ids = one_of(FOLLOWED_STREAMS.c.id, {stream_id for _, stream_id in wanted})
+        of_events = select(FOLLOWED_EVENTS).where(one_of(FOLLOWED_EVENTS.c.event_id, event_ids))
         with translated(), self._engine.connect() as connection:
-            for keys in _parts(streams):
-                query = select(FOLLOWED_STREAMS).where(tuple_(streams_of.kind, streams_of.id).in_(keys))
-                heads |= {(row.kind, row.id): StreamHead(row.sequence, row.digest) for row in connection.execute(query)}
-            for ids in _parts(event_ids):
-                query = select(FOLLOWED_EVENTS).where(ids_of.event_id.in_(ids))
-                events |= {row.event_id: row.log_index for row in connection.execute(query)}
-        return PriorEntries(heads, events)
+            rows = connection.execute(select(FOLLOWED_STREAMS).where(of_kinds, of_ids))
+            heads = {(row.kind, row.id): StreamHead(row.sequence, row.digest) for row in rows}
+            events = {row.event_id: row.log_index for row in connection.execute(of_events)}
+        return PriorEntries({key: head for key, head in heads.items() if key in wanted}, events)
 
     def advance(self, before: ReplayState, step: ReplayStep) -> bool:
         """Store a step that continues ``before``; return False, with nothing changed, if another was first."""
@@ -264,19 +261,14 @@ class WitnessStore:
             connection.execute(FOLLOWED_EVENTS.insert(), events)
             upsert = insert(FOLLOWED_STREAMS)
             replaced = {name: upsert.excluded[name] for name in ("sequence", "digest")}
-            connection.execute(
-                upsert.on_conflict_do_update(index_elements=["kind", "id"], set_=replaced),
-                [
-                    {"kind": kind, "id": stream_id, "sequence": head.sequence, "digest": head.digest}
-                    for (kind, stream_id), head in step.heads.items()
-                ],
-            )
-            if step.changes:
-                changes = [
-                    {"number": mirrored.change.number, "log_index": mirrored.index, "payload": mirrored.payload}
-                    for mirrored in step.changes
-                ]
-                connection.execute(FOLLOWED_CHANGES.insert(), changes)
+            heads = [
+                {"kind": kind, "id": stream_id, "sequence": head.sequence, "digest": head.digest}
+                for (kind, stream_id), head in step.heads.items()
+            ]
+            connection.execute(upsert.on_conflict_do_update(index_elements=["kind", "id"], set_=replaced), heads)
+            for mirrored in step.changes:
+                row = {"number": mirrored.change.number, "log_index": mirrored.index, "payload": mirrored.payload}
+                connection.execute(FOLLOWED_CHANGES.insert(), row)
             return True
 
     def looked(self) -> WitnessProgress:
@@ -304,6 +296,7 @@ class WitnessStore:
             connection.execute(
                 FOLLOWED.update().values(anchor_number=anchor.number, anchor_size=anchor.size, anchor_root=anchor.root)
             )
+            # Smaller trees are not anchored any more; the largest is what the next co-signature starts from.
             last = select(func.max(COSIGNED.c.size)).scalar_subquery()
             connection.execute(COSIGNED.delete().where(COSIGNED.c.size < anchor.size, COSIGNED.c.size < last))
 
@@ -366,13 +359,11 @@ class WitnessStore:
 
     def clear_kind(self, kind: str, now: int) -> list[Alarm]:
         """Close the open alarms of a kind that passes by itself, and return them."""
-        with self._writing() as connection:
-            return self._clear(connection, ALARMS.c.kind == kind, ALARMS.c.halts.is_(False), now=now)
+        return self._clear(ALARMS.c.kind == kind, ALARMS.c.halts.is_(False), now=now)
 
     def clear(self, number: int, because: str, now: int) -> list[Alarm]:
         """Close one alarm as a person decided, and return it; empty if none of this number is open."""
-        with self._writing() as connection:
-            return self._clear(connection, ALARMS.c.number == number, now=now, because=because)
+        return self._clear(ALARMS.c.number == number, now=now, because=because)
 
     def alarms(self, *, standing: bool = True) -> list[Alarm]:
         """Return the open alarms, or all with ``standing=False``, in order."""
@@ -393,6 +384,7 @@ class WitnessStore:
                 connection.execute(
                     FOLLOWED.insert().values(begun | anchor | {"seen_size": 0, "looked_at": 0, "looked_size": 0})
                 )
+            # The log has changed its key since: the trust file names the earlier ones.
             elif row.log_id == log_id and row.log_key in {earlier.key.vkey() for earlier in trust.earlier_log_keys}:
                 connection.execute(FOLLOWED.update().values(log_key=log_key))
             elif (row.log_id, row.log_key) != (log_id, log_key):
@@ -418,14 +410,12 @@ class WitnessStore:
                 hint="Whoever operates this witness finds what to do in docs/witness.md.",
             )
 
-    def _clear(self, connection: Connection, *which: Any, now: int, because: str | None = None) -> list[Alarm]:
-        query = select(ALARMS).where(ALARMS.c.cleared_at.is_(None), *which).order_by(ALARMS.c.number)
-        cleared = [_alarm(row) for row in connection.execute(query)]
-        if cleared:
-            numbers = [alarm.number for alarm in cleared]
-            update = ALARMS.update().where(ALARMS.c.number.in_(numbers)).values(cleared_at=now, because=because)
-            connection.execute(update)
-        return cleared
+    def _clear(self, *which: Any, now: int, because: str | None = None) -> list[Alarm]:
+        is_open = (ALARMS.c.cleared_at.is_(None), *which)
+        with self._writing() as connection:
+            cleared = connection.execute(select(ALARMS).where(*is_open).order_by(ALARMS.c.number)).all()
+            connection.execute(ALARMS.update().where(*is_open).values(cleared_at=now, because=because))
+        return [_alarm(row) for row in cleared]
 
 
 def _latest(connection: Connection) -> Cosigned:
@@ -433,24 +423,6 @@ def _latest(connection: Connection) -> Cosigned:
     return Cosigned(row.size, row.root, row.cosigned_at) if row else Cosigned()
 
 
-def _changes(connection: Connection) -> Iterator[tuple[int, bytes]]:
-    query = select(FOLLOWED_CHANGES.c.log_index, FOLLOWED_CHANGES.c.payload).order_by(FOLLOWED_CHANGES.c.number)
-    for row in connection.execute(query):
-        yield row.log_index, row.payload
-
-
-def _change_of(payload: bytes) -> RegistryChange:
-    body = decode_payload(payload).body
-    assert isinstance(body, RegistryChange), "only these are kept"
-    return body
-
-
 def _alarm(row: Row[Any]) -> Alarm:
     evidence = decode_json(row.evidence, dict[str, str])
     return Alarm(row.number, row.kind, row.halts, row.told, evidence, row.raised_at, row.cleared_at, row.because)
-
-
-def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
-    distinct = list(dict.fromkeys(values))
-    for start in range(0, len(distinct), PER_QUERY):
-        yield distinct[start : start + PER_QUERY]

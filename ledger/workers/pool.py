@@ -12,7 +12,7 @@ import pickle
 import subprocess
 import sys
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Condition
@@ -108,7 +108,7 @@ class WorkerPool:
         self._idle = [_Worker(modules) for _ in range(processes)]
         self._workers = tuple(self._idle)
         self._queues: OrderedDict[str, deque[object]] = OrderedDict()  # those next in turn first
-        self._present: dict[str, int] = {}
+        self._present = Counter[str]()
         self._turn = Condition()
         self.last_used: Used | None = None
 
@@ -152,13 +152,14 @@ class WorkerPool:
         ticket = object()
         deadline = time.monotonic() + patience_s
         with self._turn:
-            if self._present.get(agency, 0) >= self._waiting:
+            if self._present[agency] >= self._waiting:
                 raise Unavailable(
                     f"{agency} has {self._waiting} pieces of work under way here", code="busy", retry_after=RETRY_S
                 )
-            self._present[agency] = self._present.get(agency, 0) + 1
+            self._present[agency] += 1
             self._queues.setdefault(agency, deque()).append(ticket)
-            while not (self._idle and self._next() is ticket):
+            # Next is the oldest ticket of the agency that has waited longest since its last turn.
+            while not (self._idle and next(iter(self._queues.values()))[0] is ticket):
                 if not self._turn.wait(deadline - time.monotonic()):
                     self._queues[agency].remove(ticket)
                     self._drop_empty_queue(agency)
@@ -170,10 +171,6 @@ class WorkerPool:
             self._drop_empty_queue(agency)
             self._turn.notify_all()
             return self._idle.pop()
-
-    def _next(self) -> object:
-        """Return the next ticket: the oldest of the agency that has waited longest since its last turn."""
-        return next(iter(self._queues.values()))[0]
 
     def _drop_empty_queue(self, agency: str) -> None:
         if not self._queues[agency]:
@@ -218,16 +215,12 @@ class Turn:
                 code="busy",
                 retry_after=RETRY_S,
             )
-        raise _too_costly(ending, limits, field)
-
-
-def _too_costly(ending: Ending, limits: WorkLimits, field: str | None) -> TooCostly:
-    hint = "Ask for less at once."
-    if ending is Ending.NO_MEMORY:
-        return TooCostly(f"this takes more than {limits.memory_mb} MB of memory", field=field, hint=hint)
-    if ending is Ending.NO_TIME:
-        return TooCostly(f"this takes more than {limits.cpu_s} seconds of computing", field=field, hint=hint)
-    return TooCostly(f"this makes more than {limits.result_bytes} bytes", field=field, hint=hint)
+        excess = {
+            Ending.NO_MEMORY: f"this takes more than {limits.memory_mb} MB of memory",
+            Ending.NO_TIME: f"this takes more than {limits.cpu_s} seconds of computing",
+            Ending.TOO_LARGE: f"this makes more than {limits.result_bytes} bytes",
+        }
+        raise TooCostly(excess[ending], field=field, hint="Ask for less at once.")
 
 
 class _Worker:

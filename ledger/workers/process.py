@@ -58,8 +58,13 @@ def _work(job: bytes, memory: int, cpu_s: int, seconds: float, most: int) -> Non
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _limit(memory, cpu_s)
-        _do(job, writer)
+        ending = Ending.FAILED
+        try:
+            _limit(memory, cpu_s)
+            ending, result = _outcome(job)
+            _write(writer, result)
+        finally:
+            os._exit(ending)  # in any case
     os.close(writer)
     ending, result = _gathered(reader, time.monotonic() + seconds, most)
     os.close(reader)
@@ -105,25 +110,12 @@ def _gathered(reader: int, deadline: float, most: int) -> tuple[Ending, bytes]:
 
 def _limit(memory: int, cpu_s: int) -> None:
     """Set the limits. Memory is counted beyond that of the process before its work: private and written pages."""
-    resource.setrlimit(resource.RLIMIT_DATA, (_data() + memory, resource.RLIM_INFINITY))
+    with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 - no more modules than these
+        data = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
+    resource.setrlimit(resource.RLIMIT_DATA, (data + memory, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
-
-
-def _data() -> int:
-    with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 - no more modules than these
-        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
-
-
-def _do(job: bytes, writer: int) -> None:
-    """Do the work, write its result, and end this process in any case."""
-    ending = Ending.FAILED
-    try:
-        ending, result = _outcome(job)
-        _write(writer, result)
-    finally:
-        os._exit(ending)
 
 
 def _outcome(job: bytes) -> tuple[Ending, bytes]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.core.events import case as acts
-from ledger.deadlines.upkeep import Warner
+from ledger.deadlines.upkeep import warn
 from tests.api.service import Served, problem
 from tests.testkit.builders import (
     COURT,
@@ -236,7 +236,7 @@ def test_warnings_are_a_feed_of_ones_own_agency(served: Served) -> None:
     served.record(handled())
     assert warned(served, clerk(POLICE)) == []
     before = served.parts.access.head().count
-    assert Warner(served.ledger.database).step((START + 5 * DAY) * 1000) == 4
+    assert warn(served.ledger.database, (START + 5 * DAY) * 1000) == 4
     warnings = warned(served, clerk(POLICE))
     assert [warning["number"] for warning in warnings] == [1, 2, 3, 4]
     assert {(warning["days"], warning["handler"], warning["case_id"]) for warning in warnings} == {

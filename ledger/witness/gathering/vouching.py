@@ -44,7 +44,7 @@ class Voucher:
         if not trust.policy.asks_for_witnesses or not trust.chains:
             return
         with self.database.read() as connection:
-            proven = chain_journal.newest_proven_block(connection)
+            proven = chain_journal.proven_block(connection)
         if proven is None:
             return
         statement = statement_of(trust, proven.header)

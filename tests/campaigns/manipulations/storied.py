@@ -15,7 +15,7 @@ from ledger.config.installation import DataDirectory
 from ledger.config.settings import read_settings
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
-from ledger.deadlines.upkeep import Warner
+from ledger.deadlines.upkeep import warn
 from ledger.procedures import shipped_rulebook
 from ledger.samples import load
 from ledger.samples.load import InsideLedger
@@ -72,7 +72,7 @@ def _play(where: DataDirectory, parts: Parts) -> None:
 def _add(parts: Parts) -> None:
     """Add what no event causes: warnings, webhooks, kept audits, co-signatures and reads."""
     database, now = parts.database, parts.clock()
-    Warner(database).step(now + QUARTER_MS)
+    warn(database, now + QUARTER_MS)
     authority = parts.authority()
     for number, profile in enumerate(("police-chief", "court-chief")):
         person = BY_PROFILE[profile]

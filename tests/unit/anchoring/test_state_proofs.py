@@ -24,7 +24,7 @@ from ledger.core.verification.bundle_format import Anchor
 from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.procedures import shipped_rulebook
-from ledger.proofs.bundles import JournalAnchors, Prover, RecordedHead
+from ledger.proofs.bundles import Prover, RecordedHead
 from ledger.store import chain_journal
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, auditor, clerk, supervisor
 from tests.testkit.bundles import trust
@@ -67,7 +67,6 @@ class Stand:
             ledger.database,
             ledger.registry,
             ledger.publisher,
-            JournalAnchors(self.linked.journal, lambda: self.trust),
             states=self.states,
             trust=lambda: self.trust,
             book=shipped_rulebook(),
@@ -155,7 +154,7 @@ def test_earlier_keys_at_later_anchors(proven: Stand) -> None:
 
 
 def recorded(stand: Stand) -> RecordedHead:
-    latest = JournalAnchors(stand.linked.journal, lambda: stand.trust).latest()
+    latest = stand.prover.latest_anchor()
     assert latest is not None
     return latest
 
@@ -187,7 +186,7 @@ def test_block_note_goes_out_with_the_proof(proven: Stand) -> None:
     """What witnesses have signed of the block is in each bundle that ends in it, and is gone where the block is."""
     database = proven.linked.ledger.database
     with database.read() as connection:
-        newest = chain_journal.newest_proven_block(connection)
+        newest = chain_journal.proven_block(connection)
     assert newest is not None
     chain_journal.keep_block_note(database, newest, "a note")
     for key_id in (clerk(POLICE).key_id, None):

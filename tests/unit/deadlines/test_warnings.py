@@ -11,7 +11,7 @@ import pytest
 from ledger.core.events import case as acts
 from ledger.core.visibility import Reader
 from ledger.deadlines import upkeep
-from ledger.deadlines.upkeep import Warner, horizons_at
+from ledger.deadlines.upkeep import horizons_at, warn
 from ledger.store import clocks
 from ledger.store.clocks import Warned
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant
@@ -51,7 +51,7 @@ def test_a_handler_is_warned_at_each_distance_once(ledger: Ledger) -> None:
     ledger.post_all(surveilled().events)
     last = datetime.fromisoformat("2026-09-02T01:00:00+00:00").timestamp()
     steps = [
-        Warner(ledger.database).step(int((last + days * DAY) * 1000) + again)
+        warn(ledger.database, int((last + days * DAY) * 1000) + again)
         for days in (-9, -8, -7, -6, -4, -3, -2, -1, 0, 1, 2, 30)
         for again in (0, 1)
     ]
@@ -67,11 +67,11 @@ def test_a_handler_is_warned_at_each_distance_once(ledger: Ledger) -> None:
 def test_the_nearest_distance_alone_is_told(ledger: Ledger) -> None:
     """A clock of three days says at once that three are left, not seven; one of a day that is past, that it is past."""
     ledger.post_all(detained("li").events)
-    assert Warner(ledger.database).step(at(2)) == 4
+    assert warn(ledger.database, at(2)) == 4
     assert {warning.clock: warning.days for warning in warned(ledger)} == {"arrest_request": 3} | dict.fromkeys(
         ANSWERED, 1
     )
-    assert Warner(ledger.database).step(at(20)) == 4
+    assert warn(ledger.database, at(20)) == 4
     assert {warning.clock for warning in warned(ledger) if warning.days == 0} == {"arrest_request", *ANSWERED}
 
 
@@ -81,11 +81,10 @@ def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
     for kind in ("interrogated", "family_notified", "admitted_to_detention_house"):
         case.decide(kind)
     ledger.post_all(case.events)
-    warner = Warner(ledger.database)
-    assert warner.step(at(4)) == 1
+    assert warn(ledger.database, at(4)) == 1
     case.extend("arrest_request", "special_circumstances")
     ledger.post(case.last)
-    assert [warner.step(at(day)) for day in (4, 5, 6, 8, 9, 10)] == [1, 0, 1, 1, 0, 1]
+    assert [warn(ledger.database, at(day)) for day in (4, 5, 6, 8, 9, 10)] == [1, 0, 1, 1, 0, 1]
     assert [(warning.days, warning.due_at[:10]) for warning in warned(ledger)] == [
         (1, "2026-03-05"),
         (7, "2026-03-09"),
@@ -102,14 +101,14 @@ def test_what_rests_or_has_ended_is_not_warned_of(ledger: Ledger) -> None:
     for kind in ("interrogated", "family_notified", "admitted_to_detention_house"):
         case.decide(kind)
     ledger.post_all(case.events)
-    assert Warner(ledger.database).step(at(20)) == 0
+    assert warn(ledger.database, at(20)) == 0
 
 
 def test_several_processes_tell_everything_once(ledger: Ledger) -> None:
     """Whoever looks at the same time: no warning is told twice, numbers have no gap."""
     ledger.post_all([event for number in range(5) for event in opened(number).impose("li", "detention").events])
     with ThreadPoolExecutor(4) as pool:
-        counts = list(pool.map(lambda _: Warner(ledger.database).step(at(20)), range(8)))
+        counts = list(pool.map(lambda _: warn(ledger.database, at(20)), range(8)))
     assert sum(counts) == 20
     assert [warning.number for warning in warned(ledger)] == list(range(1, 21))
 
@@ -122,14 +121,14 @@ def test_many_warnings_are_told_a_few_at_a_time(ledger: Ledger, monkeypatch: pyt
     """A step tells all there are, however few go into a transaction, in the order of their ends."""
     monkeypatch.setattr(upkeep, "AT_ONCE", 3)
     ledger.post_all([*detained("li").events, *opened(2).impose("li", "detention").events])
-    assert Warner(ledger.database).step(at(20)) == 8
+    assert warn(ledger.database, at(20)) == 8
     assert [warning.due_at for warning in warned(ledger)] == sorted(warning.due_at for warning in warned(ledger))
 
 
 def test_an_agency_reads_its_own_warnings(ledger: Ledger) -> None:
     """Those of its own time, of its officer if asked, from a number on; nobody else's."""
     ledger.post_all([*surveilled().events, *opened(2).impose("li", "detention").events])
-    Warner(ledger.database).step(at(200))
+    warn(ledger.database, at(200))
     everything = warned(ledger)
     assert len(everything) == 5
     assert {warning.handler for warning in warned(ledger, handler="officer-9")} == {"officer-9"}

@@ -34,7 +34,7 @@ class Bench:
 
     def note(self) -> str | None:
         with self.linked.ledger.database.read() as connection:
-            proven = chain_journal.newest_proven_block(connection)
+            proven = chain_journal.proven_block(connection)
         assert proven is not None
         return proven.block_note
 
@@ -72,7 +72,7 @@ def test_a_note_of_the_quorum_is_kept_with_the_proof(bench: Bench) -> None:
     note = bench.note()
     assert note is not None
     with bench.linked.ledger.database.read() as connection:
-        proven = chain_journal.newest_proven_block(connection)
+        proven = chain_journal.proven_block(connection)
     assert proven is not None
     statement = vouching.statement_of(bench.trust, proven.header)
     assert len(verify_block_note(note, statement, bench.trust.policy)) >= 2
@@ -124,7 +124,7 @@ def test_a_proof_by_another_header_has_no_note(bench: Bench) -> None:
     note, write = bench.note(), bench.linked.journal.last_anchor()
     database = bench.linked.ledger.database
     with database.read() as connection:
-        proven = chain_journal.newest_proven_block(connection)
+        proven = chain_journal.proven_block(connection)
     assert proven is not None
     assert write is not None
     chain_journal.keep_state_proof(database, write, proven.header, {})

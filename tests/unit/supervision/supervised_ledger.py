@@ -18,10 +18,9 @@ from ledger.core.supervision import LeadState
 from ledger.core.verification.trust import Trust
 from ledger.deadlines.upkeep import mark_of
 from ledger.procedures import shipped_rulebook
-from ledger.proofs.bundles import JournalAnchors, Prover
+from ledger.proofs.bundles import Prover
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import log
-from ledger.store.chain_journal import DatabaseJournal
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets
 from ledger.supervision.runs.model_runner import ModelRunner
@@ -91,13 +90,10 @@ class Watched:
 
     def prover(self, trusted: Trust) -> Prover:
         """Return what makes bundles for whoever holds this trust file."""
-        database = self.ledger.database
-        anchors = JournalAnchors(DatabaseJournal(database), lambda: trusted)
         return Prover(
-            database,
+            self.ledger.database,
             self.ledger.registry,
             self.ledger.publisher,
-            anchors,
             states=PaperChain(self.ledger),
             trust=lambda: trusted,
             book=shipped_rulebook(),
