@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from shutil import copytree
@@ -24,13 +25,20 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return Template(folder, ledger)
 
 
-@pytest.fixture
-def stand(tmp_path: Path, template: Template) -> Iterator[Stand]:
-    """The ledger on SQLite."""
-    copytree(template.folder, tmp_path, dirs_exist_ok=True)
-    with open_ledger(sqlite_url(tmp_path), clock=Clock(template.ledger.clock.ms)) as ledger:
+@contextmanager
+def copied(template: Template, folder: Path) -> Iterator[Stand]:
+    """The ledger on SQLite, as it was left."""
+    copytree(template.folder, folder, dirs_exist_ok=True)
+    with open_ledger(sqlite_url(folder), clock=Clock(template.ledger.clock.ms)) as ledger:
         ledger.changes, ledger.system_writer = deepcopy((template.ledger.changes, template.ledger.system_writer))
         yield Stand(ledger)
+
+
+@pytest.fixture
+def stand(tmp_path: Path, template: Template) -> Iterator[Stand]:
+    """A copy of the small one."""
+    with copied(template, tmp_path) as stand:
+        yield stand
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +61,5 @@ def large_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
 def large(tmp_path: Path, large_template: Template, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     """A copy, checked in ranges of one tile."""
     monkeypatch.setattr(whole, "RANGE", 256)
-    copytree(large_template.folder, tmp_path, dirs_exist_ok=True)
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        yield Stand(ledger)
+    with copied(large_template, tmp_path) as stand:
+        yield stand

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from ledger.audit import AuditReport, Look, audit_log, left_out
+from ledger.audit.findings import AuditFinding
 from ledger.chain.contract_clients import AnchorRecord
 from ledger.core.events import Authority, case, record
 from ledger.core.events.registry import RegistryChange
@@ -88,6 +90,12 @@ class Stand:
         self.ledger.clock.forward(10)
         assert self.ledger.publisher.publish(self.database, self.ledger.clock())
 
+    def claim(self, size: int, root: bytes) -> None:
+        """Put in a note that the log has signed of a tree that it has not, published after all others."""
+        note, columns = self.ledger.publisher.checkpoint(size, root), "size, note, published_at, witnessed"
+        at = self.ledger.clock() + 1
+        self.change(f"INSERT INTO checkpoints ({columns}) VALUES ({size}, :note, :at, FALSE)", note=note, at=at)
+
     def anchor(self) -> None:
         anchor_present(self.ledger)
 
@@ -140,6 +148,13 @@ def found(report: AuditReport) -> set[tuple[str, int | None]]:
     return {(finding.step, finding.index) for finding in report.findings}
 
 
+def in_full(*values: Any) -> list[Any]:
+    """Mark what a full run tries beside."""
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.extended) for value in values
+    ]
+
+
 class Contracts:
     """A chain as an honest or another node tells it."""
 
@@ -169,3 +184,8 @@ def contracts(stand: Stand, **changes: Any) -> Look:
     only = AnchorRecord(1, changes.get("root", anchored.root), changes.get("size", anchored.size), 6, START + 4001)
     count, rolled = changes.get("changes", authority.changes), changes.get("registry_hash", authority.registry_hash)
     return lambda: nullcontext(Contracts([only], count, rolled))
+
+
+def findings_of(ledger: Ledger) -> tuple[AuditFinding, ...]:
+    """What an audit of the database alone finds."""
+    return audit_log(ledger.database, TRUST, BOOK, look=left_out).findings

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of sequencing."""
+"""Fixtures of the tests of recording."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from tests.unit.recording.stand import OFFICERS
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    """A founded ledger on SQLite."""
+def ledger(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """A ledger on SQLite, founded for the module's OFFICERS."""
     with open_ledger(sqlite_url(tmp_path)) as opened:
-        yield opened.found(*OFFICERS)
+        yield opened.found(*getattr(request.module, "OFFICERS", OFFICERS))
 
 
 @pytest.fixture
-def founded(tmp_path: Path) -> str:
-    """The URL of a founded ledger on SQLite that nobody has open: for tests that gather a batch by hand."""
-    with open_ledger(sqlite_url(tmp_path)) as opened:
-        opened.found(*OFFICERS)
-    return sqlite_url(tmp_path)
+def gathering(ledger: Ledger) -> Iterator[Ledger]:
+    """That ledger, whose writer the test starts once a batch is gathered."""
+    ledger.sequencer.stop()
+    with open_ledger(ledger.database.url, start=False) as opened:
+        opened.changes, opened.system_writer = ledger.changes, ledger.system_writer
+        yield opened

@@ -9,7 +9,6 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import Connection, text
 
-from ledger.core.errors import Conflict
 from ledger.recording.case_states import NeedsDatabase
 from ledger.store.append import ValidatedSubmission
 from tests.oracles.merkle_reference import mth
@@ -63,30 +62,19 @@ def test_a_receipt_of_a_flagged_event_comes_back_with_its_flags(ledger: Ledger) 
     assert receipt_bytes(ledger.post(case.last)) == receipt_bytes(first)
 
 
-def test_the_same_payload_by_another_signer_is_another_event(ledger: Ledger) -> None:
-    """An event's identity is id, payload and signer: another officer's signature under the same words is a conflict."""
-    case = Case().open()
-    ledger.post(case.last)
-    other = resigned(case.last, clerk(POLICE, 2), key_id=clerk(POLICE, 2).key_id)
-    with pytest.raises(Conflict) as refused:
-        ledger.post(other)
-    assert refused.value.code == "event_id_taken"
-
-
 # -- one batch ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_batch_is_one_commit(founded: str) -> None:
+def test_a_batch_is_one_commit(gathering: Ledger) -> None:
     """What waits together is committed together: one checkpoint for all, each with its own proof."""
-    with open_ledger(founded, start=False) as ledger:
-        cases = [Case(f"case-{number}").open().register(f"item-{number}") for number in range(20)]
-        events = [event for case in cases for event in case.events]
-        futures = [ledger.submit(event) for event in events]
-        ledger.sequencer.start()
-        receipts = [ledger.receipt(future) for future in futures]
-        checkpoints = {verified(receipt, event) for receipt, event in zip(receipts, events, strict=True)}
-        assert len(checkpoints) == 1
-        assert checkpoints.pop().size == len(entries_of(ledger))
+    cases = [Case(f"case-{number}").open().register(f"item-{number}") for number in range(20)]
+    events = [event for case in cases for event in case.events]
+    futures = [gathering.submit(event) for event in events]
+    gathering.sequencer.start()
+    receipts = [gathering.receipt(future) for future in futures]
+    checkpoints = {verified(receipt, event) for receipt, event in zip(receipts, events, strict=True)}
+    assert len(checkpoints) == 1
+    assert checkpoints.pop().size == len(entries_of(gathering))
 
 
 def test_what_comes_while_the_lock_is_held_goes_with_the_batch(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,41 +93,38 @@ def test_what_comes_while_the_lock_is_held_goes_with_the_batch(ledger: Ledger, m
     assert size_of(ledger.receipt(first)) == size_of(ledger.receipt(second))
 
 
-def test_dependent_events_need_not_wait_for_each_other(founded: str) -> None:
+def test_dependent_events_need_not_wait_for_each_other(gathering: Ledger) -> None:
     """A chain of events on one case, judged on states that are not committed yet, goes through in one batch."""
-    with open_ledger(founded, start=False) as ledger:
-        case = Case().open().name("suspect").register("phone", "knife")
-        case.offer("phone", "knife", to=PROCURATORATE, persons=("suspect",)).accept().give_back("knife").accept()
-        futures = [ledger.submit(event) for event in case.events]
-        ledger.sequencer.start()
-        receipts = [ledger.receipt(future) for future in futures]
-        assert [after.index - before.index for before, after in pairwise(receipts)] == [1] * (len(receipts) - 1)
-        assert len({size_of(receipt) for receipt in receipts}) == 1
-        assert ledger.validator.states.of_case("case-1") == case.state
+    case = Case().open().name("suspect").register("phone", "knife")
+    case.offer("phone", "knife", to=PROCURATORATE, persons=("suspect",)).accept().give_back("knife").accept()
+    futures = [gathering.submit(event) for event in case.events]
+    gathering.sequencer.start()
+    receipts = [gathering.receipt(future) for future in futures]
+    assert [after.index - before.index for before, after in pairwise(receipts)] == [1] * (len(receipts) - 1)
+    assert len({size_of(receipt) for receipt in receipts}) == 1
+    assert gathering.validator.states.of_case("case-1") == case.state
 
 
-def test_an_event_sent_twice_in_one_batch_is_recorded_once(founded: str) -> None:
+def test_an_event_sent_twice_in_one_batch_is_recorded_once(gathering: Ledger) -> None:
     """Both senders get the one receipt, also where one of them signed again."""
-    with open_ledger(founded, start=False) as ledger:
-        event = Case().open().last
-        again = resigned(event, clerk(POLICE), signed_at=event.envelope.signed_at + 1)
-        futures = [ledger.submit(event), ledger.submit(event), ledger.submit(again)]
-        ledger.sequencer.start()
-        receipts = {receipt_bytes(ledger.receipt(future)) for future in futures}
-        assert len(receipts) == 1
-        assert entries_of(ledger).count(event.entry) == 1
-        assert again.entry not in entries_of(ledger)
+    event = Case().open().last
+    again = resigned(event, clerk(POLICE), signed_at=event.envelope.signed_at + 1)
+    futures = [gathering.submit(event), gathering.submit(event), gathering.submit(again)]
+    gathering.sequencer.start()
+    receipts = {receipt_bytes(gathering.receipt(future)) for future in futures}
+    assert len(receipts) == 1
+    assert entries_of(gathering).count(event.entry) == 1
+    assert again.entry not in entries_of(gathering)
 
 
-def test_one_id_for_two_events_of_a_batch_is_refused(founded: str) -> None:
+def test_one_id_for_two_events_of_a_batch_is_refused(gathering: Ledger) -> None:
     """The first of them is recorded, the second told that the id is taken."""
-    with open_ledger(founded, start=False) as ledger:
-        first = Case("case-one").open().last
-        two = Writer("case", "case-two").write(OPENED, clerk(POLICE), event_id=first.envelope.event_id)
-        futures = [ledger.submit(first), ledger.submit(two)]
-        ledger.sequencer.start()
-        verified(ledger.receipt(futures[0]), first)
-        assert refusal(futures[1]).code == "event_id_taken"
+    first = Case("case-one").open().last
+    two = Writer("case", "case-two").write(OPENED, clerk(POLICE), event_id=first.envelope.event_id)
+    futures = [gathering.submit(first), gathering.submit(two)]
+    gathering.sequencer.start()
+    verified(gathering.receipt(futures[0]), first)
+    assert refusal(futures[1]).code == "event_id_taken"
 
 
 def test_a_writer_learns_what_another_process_wrote(each_database_url: str) -> None:
@@ -160,13 +145,13 @@ def test_a_writer_learns_what_another_process_wrote(each_database_url: str) -> N
         assert judged.before.head == theirs.events[0].digest
 
 
-def test_what_another_process_wrote_and_somebody_edited_is_not_learnt(founded: str) -> None:
+def test_what_another_process_wrote_and_somebody_edited_is_not_learnt(ledger: Ledger) -> None:
     """Nothing is judged on it, and the batch beside it is written all the same."""
-    with open_ledger(founded) as first, open_ledger(founded) as other:
+    with open_ledger(ledger.database.url) as other:
         theirs, ours = Case("case-theirs").open(), Case("case-ours").open()
         other.post(ours.last)
-        index = first.post(theirs.last).index
-        with first.database.write() as connection:
+        index = ledger.post(theirs.last).index
+        with ledger.database.write() as connection:
             connection.execute(text("UPDATE entries SET payload = x'7b7d' WHERE log_index = :index"), {"index": index})
         assert other.post(ours.register("knife").last).index == index + 1
         other.post(ours.register("coat").last)

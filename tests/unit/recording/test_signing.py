@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from eth_account import Account
 
 from ledger.config.keys import LocalSigner
 from ledger.core.errors import MalformedInput
-from ledger.core.events import Authority, Stream, case, decode_section, decode_submission
+from ledger.core.events import Authority, Body, Stream, case, decode_section, decode_submission
 from ledger.core.signing.signatures import typed_data, verify_envelope
-from ledger.recording.signing import Actor, Sources, StreamPosition, sign_event
+from ledger.recording.signing import Actor, Signed, Sources, StreamPosition, sign_event
 from tests.testkit.builders import LOG_ID, START, event_id, instant, salt
 
 PRIVATE_KEY = bytes(31) + b"\x07"
@@ -23,15 +24,17 @@ OPENED = case.CaseOpened(case_number="A-1", case_type="theft", business_line="cr
 NUMBERED = case.CaseNumbered(case_number="A-2")
 
 
-def sources() -> Sources:
-    """A clock that stands still, and salts that count."""
+def sign(body: Body = OPENED, place: StreamPosition | None = None, **options: Any) -> Signed:
+    """Signs by a clock that stands still, and salts that count."""
     salts = iter(range(100))
-    return Sources(now=lambda: START, event_id=lambda: event_id("one"), salt=lambda: salt(str(next(salts))))
+    sources = Sources(now=lambda: START, event_id=lambda: event_id("one"), salt=lambda: salt(str(next(salts))))
+    return sign_event(body, place or StreamPosition(CASE), CLERK, LOG_ID, sources=sources, **options)
 
 
 def test_submission_is_canonical_and_signed() -> None:
     """The strict reader takes the bytes, and the signature is the clerk's for this ledger."""
-    signed = sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID, sources=sources())
+    signed = sign()
+    assert signed == sign()  # by the same time and chance; nothing else enters
     submitted = decode_submission(signed.submission)
     assert (submitted.envelope, submitted.payload) == (signed.envelope, signed.payload)
     assert submitted.payload.body == OPENED
@@ -40,32 +43,23 @@ def test_submission_is_canonical_and_signed() -> None:
 
 def test_signature_is_what_a_wallet_gives() -> None:
     """eth_signTypedData_v4 of the same key gives the same 65 bytes."""
-    envelope = sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID, sources=sources()).envelope
+    envelope = sign().envelope
     wallet = Account.sign_typed_data(PRIVATE_KEY, full_message=typed_data(envelope, LOG_ID))
     assert envelope.signature == "0x" + bytes(wallet.signature).hex()
 
 
 def test_event_stands_where_it_is_placed() -> None:
-    """Stream, sequence and head are those of the place; agency and officer those of the actor."""
-    payload = sign_event(NUMBERED, StreamPosition(CASE, 4, HEAD), CLERK, LOG_ID, sources=sources()).payload
+    """Stream, sequence and head are those of the place; agency and officer those of the actor; on what authority."""
+    paper = Authority(authorization_type="warrant", authorization_identifier="W-7")
+    payload = sign(NUMBERED, StreamPosition(CASE, 4, HEAD), authority=paper).payload
+    assert payload.authority == paper
     assert (payload.stream, payload.sequence, payload.previous) == (CASE, 4, HEAD)
     assert (payload.agency, payload.officer) == ("police-east", "police-east-c1")
 
 
-def test_time_and_chance_come_from_the_sources() -> None:
-    """The same sources give the same bytes; nothing else enters."""
-    first, two = (
-        sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID, sources=sources()).submission for _ in range(2)
-    )
-    assert first == two
-
-
 def test_claimed_time_is_now_unless_given() -> None:
     """occurred_at is the signer's claim; signed_at is the clock's whatever is claimed."""
-    signed = sign_event(
-        OPENED, StreamPosition(CASE), CLERK, LOG_ID, occurred_at="2026-02-28T10:00:00Z", sources=sources()
-    )
-    untold = sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID, sources=sources())
+    signed, untold = sign(occurred_at="2026-02-28T10:00:00Z"), sign()
     assert (signed.payload.occurred_at, signed.envelope.signed_at) == ("2026-02-28T10:00:00Z", START)
     assert (untold.payload.occurred_at, untold.envelope.signed_at) == (instant(START), START)
 
@@ -73,21 +67,11 @@ def test_claimed_time_is_now_unless_given() -> None:
 def test_sections_are_kept_apart_under_their_own_salts() -> None:
     """A section's text stands in the section alone, and no two salts of an event are equal."""
     parts = {"person:1": {"name": "withheld name"}, "narrative": {"text": "what happened"}}
-    signed = sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID, sections=parts, sources=sources())
-    submitted = decode_submission(signed.submission)
+    submitted = decode_submission(sign(sections=parts).submission)
     kept = {label: decode_section(data, label) for label, data in submitted.section_bytes.items()}
     assert {label: section.fields for label, section in kept.items()} == parts
     assert b"withheld name" not in submitted.payload_bytes
     assert len({section.salt for section in kept.values()} | {submitted.payload.salt}) == 3
-
-
-def test_authority_is_said() -> None:
-    """The authority given stands in the payload."""
-    paper = Authority(authorization_type="warrant", authorization_identifier="W-7")
-    assert (
-        sign_event(OPENED, StreamPosition(CASE), CLERK, LOG_ID, authority=paper, sources=sources()).payload.authority
-        == paper
-    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +89,7 @@ def test_authority_is_said() -> None:
 def test_what_no_service_would_take_is_not_signed(place: StreamPosition, changes: dict[str, str], field: str) -> None:
     """A malformed event is refused at the border where it is made, under the field's name."""
     with pytest.raises(MalformedInput) as refused:
-        sign_event(OPENED, place, CLERK, LOG_ID, sources=sources(), **changes)  # type: ignore[arg-type]
+        sign(OPENED, place, **changes)
     assert str(refused.value.field).startswith(field)
 
 

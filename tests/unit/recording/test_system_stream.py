@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.errors import Conflict, IntegrityBroken, Unavailable
+from ledger.core.errors import Conflict, Unavailable
 from ledger.core.events import decode_envelope, decode_payload
 from ledger.core.events.record import IncidentRecorded
 from ledger.core.log.merkle import leaf_hash
@@ -89,12 +89,3 @@ def test_a_commit_that_takes_too_long_is_an_unknown_outcome(tmp_path: Path, monk
             ledger.system.append(incident(1))
         assert refused.value.code == "outcome_unknown"
         ledger.sequencer.start()
-
-
-def test_a_halted_writer_takes_nothing_of_the_service_either(ledger: Ledger) -> None:
-    """The reason of the halt is what the service hears too."""
-    ledger.sequencer.halt(IntegrityBroken("the chain is ahead"))
-    with pytest.raises(Unavailable) as refused:
-        ledger.system.append(incident(1))
-    assert refused.value.code == "integrity_broken"
-    assert stream_of(ledger) == []

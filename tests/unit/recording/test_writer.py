@@ -8,16 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from ledger.core.errors import IntegrityBroken, Unavailable
-from ledger.core.log.merkle import EMPTY_ROOT, leaf_hash
-from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.log.merkle import leaf_hash
 from ledger.recording import sequencer as sequencing
 from ledger.recording.validation import Duplicate
 from ledger.store import log
 from tests.oracles.merkle_reference import mth
-from tests.testkit.builders import POLICE
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import Clock, Ledger, open_ledger, sqlite_url
-from tests.unit.recording.stand import OFFICERS, entries_of, refusal, size_of
+from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
+from tests.unit.recording.stand import OFFICERS, entries_of, refusal
 
 # -- time, load, stopping ----------------------------------------------------------------------------------------------
 
@@ -36,57 +34,53 @@ def test_recorded_time_never_runs_backwards(ledger: Ledger) -> None:
     assert times[3] == clock.ms > times[0]
 
 
-def test_more_than_the_queue_takes_is_turned_away(founded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_the_queue_takes_is_turned_away(gathering: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the bound a submission is told to come back; what waits already is recorded."""
     monkeypatch.setattr(sequencing, "MAX_WAITING", 3)
-    with open_ledger(founded, start=False) as ledger:
-        events = [Case(f"case-{number}").open().last for number in range(5)]
-        futures = [ledger.submit(event) for event in events]
-        for future in futures[3:]:
-            busy = refusal(future)
-            assert isinstance(busy, Unavailable)
-            assert (busy.code, busy.retry_after) == ("busy", 1)
-        ledger.sequencer.start()
-        assert [ledger.receipt(future).index for future in futures[:3]]
-        assert ledger.post(events[4]).index == len(entries_of(ledger)) - 1
+    events = [Case(f"case-{number}").open().last for number in range(5)]
+    futures = [gathering.submit(event) for event in events]
+    for future in futures[3:]:
+        busy = refusal(future)
+        assert isinstance(busy, Unavailable)
+        assert (busy.code, busy.retry_after) == ("busy", 1)
+    gathering.sequencer.start()
+    assert [gathering.receipt(future).index for future in futures[:3]]
+    assert gathering.post(events[4]).index == len(entries_of(gathering)) - 1
 
 
-def test_stopping_commits_what_waits_and_turns_away_the_rest(founded: str) -> None:
+def test_stopping_commits_what_waits_and_turns_away_the_rest(gathering: Ledger) -> None:
     """Nobody is left without an answer."""
-    with open_ledger(founded, start=False) as ledger:
-        futures = [ledger.submit(Case(f"case-{number}").open().last) for number in range(5)]
-        ledger.sequencer.start()
-        ledger.sequencer.stop()
-        assert all(future.done() for future in futures)
-        assert len({ledger.receipt(future).index for future in futures}) == 5
-        assert refusal(ledger.submit(Case("late").open().last)).code == "stopping"
+    futures = [gathering.submit(Case(f"case-{number}").open().last) for number in range(5)]
+    gathering.sequencer.start()
+    gathering.sequencer.stop()
+    assert all(future.done() for future in futures)
+    assert len({gathering.receipt(future).index for future in futures}) == 5
+    assert refusal(gathering.submit(Case("late").open().last)).code == "stopping"
 
 
-def test_a_halted_writer_answers_everybody_with_the_reason(founded: str) -> None:
+def test_a_halted_writer_answers_everybody_with_the_reason(gathering: Ledger) -> None:
     """After a halt nothing is committed: what waits and what comes gets the reason and its hint."""
-    with open_ledger(founded, start=False) as ledger:
-        waiting = ledger.submit(Case("case-1").open().last)
-        size = len(entries_of(ledger))
-        ledger.sequencer.halt(IntegrityBroken("the chain is ahead", hint="Restore the newest backup."))
-        ledger.sequencer.start()
-        for future in (waiting, ledger.submit(Case("case-2").open().last)):
-            answer = refusal(future)
-            assert isinstance(answer, Unavailable)
-            assert (answer.code, answer.hint) == ("integrity_broken", "Restore the newest backup.")
-        first, two = (refusal(ledger.submit(Case("case-3").open().last)) for _ in range(2))
-        assert first is not two  # an error that is raised for ever gathers the frames of all who raised it
-        assert len(entries_of(ledger)) == size
+    waiting = gathering.submit(Case("case-1").open().last)
+    size = len(entries_of(gathering))
+    gathering.sequencer.halt(IntegrityBroken("the chain is ahead", hint="Restore the newest backup."))
+    gathering.sequencer.start()
+    for future in (waiting, gathering.submit(Case("case-2").open().last)):
+        answer = refusal(future)
+        assert isinstance(answer, Unavailable)
+        assert (answer.code, answer.hint) == ("integrity_broken", "Restore the newest backup.")
+    first, two = (refusal(gathering.submit(Case("case-3").open().last)) for _ in range(2))
+    assert first is not two  # an error that is raised for ever gathers the frames of all who raised it
+    assert len(entries_of(gathering)) == size
 
 
-def test_who_stops_waiting_harms_nobody_else(founded: str) -> None:
+def test_who_stops_waiting_harms_nobody_else(gathering: Ledger) -> None:
     """A client that goes away cannot cancel an event, nor keep the batch from the others."""
-    with open_ledger(founded, start=False) as ledger:
-        events = [Case(f"case-{number}").open().last for number in range(3)]
-        futures = [ledger.submit(event) for event in events]
-        assert futures[1].cancel() is False
-        ledger.sequencer.start()
-        assert len({ledger.receipt(future).index for future in futures}) == 3
-        assert ledger.post(Case("case-9").open().last).index == len(entries_of(ledger)) - 1
+    events = [Case(f"case-{number}").open().last for number in range(3)]
+    futures = [gathering.submit(event) for event in events]
+    assert futures[1].cancel() is False
+    gathering.sequencer.start()
+    assert len({gathering.receipt(future).index for future in futures}) == 3
+    assert gathering.post(Case("case-9").open().last).index == len(entries_of(gathering)) - 1
 
 
 # -- the tree ----------------------------------------------------------------------------------------------------------
@@ -96,7 +90,7 @@ def test_tiles_and_root_are_the_reference_trees_at_every_size(ledger: Ledger) ->
     """Batches of many lengths across the edge of a tile: root and stored tiles are those of the plain RFC 6962 tree."""
     case = Case(step=1).open()
     ledger.post(case.last)
-    for length in (1, 2, 3, 100, 130, 20, 1, 260):
+    for length in (1, 2, 3, 240, 20):
         start = len(case.events)
         case.register(*(f"item-{start + number}" for number in range(length)))
         ledger.post_all(case.events[start:])
@@ -131,12 +125,3 @@ def test_nothing_is_built_on_tiles_that_somebody_changed(tmp_path: Path) -> None
             restarted.post(Case().open().last)
         assert refused.value.code == "integrity_broken"
         assert restarted.sequencer.failure is not None
-
-
-def test_the_first_entry_of_a_log_has_index_0(tmp_path: Path) -> None:
-    """The log starts empty, and its first receipt proves a tree of one entry."""
-    with open_ledger(sqlite_url(tmp_path), clock=Clock()) as ledger:
-        with ledger.database.read() as connection:
-            assert (log.tree(connection).size, log.tree(connection).root) == (0, EMPTY_ROOT)
-        receipt = ledger.mirror(ledger.changes.admit(POLICE).bodies[-1])
-        assert (receipt.index, size_of(receipt), parse_tlog_proof(receipt.proof).hashes) == (0, 1, ())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import text
 
@@ -11,21 +9,10 @@ from ledger.core.errors import IntegrityBroken
 from ledger.store import audit, bindings, checkpoints, webhooks
 from ledger.store.audit import KeptAudit
 from ledger.store.checkpoints import PublishedCheckpoint
-from ledger.store.database import Database, open_database
-from ledger.store.log import initialise
+from ledger.store.database import Database
 from ledger.store.webhooks import DeliveryProgress, Webhook
-from tests.testkit.builders import LOG_ID
 
 HOOK = Webhook("hook-1", "police-east", "o-1", "0x" + "11" * 20, "https://a.example/", 1, "-1", 0, None, 0, None, 0)
-
-
-@pytest.fixture
-def database(each_database_url: str) -> Iterator[Database]:
-    """An empty ledger."""
-    opened = open_database(each_database_url)
-    initialise(opened, LOG_ID)
-    yield opened
-    opened.close()
 
 
 def bound(database: Database, name: str) -> dict[str, str]:
@@ -68,31 +55,27 @@ def fill(database: Database) -> None:
     checkpoints.store_cosignature(database, 3, "w+00000000+AA==", "a line\n", is_enough=lambda _keys: True)
 
 
-@pytest.mark.parametrize("table", ["webhooks", "audits", "checkpoints", "cosignatures"])
-def test_rows_are_what_they_were_bound_as(database: Database, table: str) -> None:
+def test_rows_are_what_they_were_bound_as(database: Database) -> None:
     """After every kind of change the last digest is that of the row; a row that was removed has none."""
     fill(database)
-    assert stored(database, table) == bound(database, table) != {}
+    for table in ("webhooks", "audits", "checkpoints", "cosignatures"):
+        assert stored(database, table) == bound(database, table) != {}
+    change(database, "UPDATE audits SET report = NULL")
+    assert stored(database, "audits") != bound(database, "audits")
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE webhooks SET url = 'https://other.example/'",
-        "UPDATE webhooks SET delivered_at = NULL",
-        "UPDATE audits SET report = NULL",
-        "UPDATE audits SET verdict = 'tampered'",
-        "UPDATE checkpoints SET published_at = 10",
-        "UPDATE checkpoints SET witnessed = false",
-        "UPDATE cosignatures SET line = 'another line'",
-    ],
-)
-def test_a_change_is_another_digest(database: Database, statement: str) -> None:
-    """Of whatever column."""
-    fill(database)
-    table = statement.split(" ")[1]
-    change(database, statement)
-    assert stored(database, table) != bound(database, table)
+@pytest.mark.parametrize("name", bindings.BOUND_TABLES)
+def test_a_change_is_another_digest(name: str) -> None:
+    """Of whatever column, and of its type; but for the number of an anchor, which follows from other rows."""
+    table = bindings.BOUND_TABLES[name]
+    row: dict[str, object] = dict.fromkeys(table.columns.keys(), 1)
+    same = {
+        column
+        for column in row
+        for value in (2, "1", b"1", None)
+        if bindings.digest_of_row(table, row | {column: value}) == bindings.digest_of_row(table, row)
+    }
+    assert same == ({"anchor_number"} if name == "chain_writes" else set())
 
 
 def test_what_somebody_changed_is_not_bound_anew(database: Database) -> None:

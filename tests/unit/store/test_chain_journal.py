@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -13,16 +12,15 @@ from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.errors import Conflict
 from ledger.store import chain_journal as journals
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.store.database import open_database
+from ledger.store.database import Database
+from tests.testkit.builders import refused
 
 SENDER, OTHER = "0x" + "11" * 20, "0x" + "22" * 20
 
 
 @pytest.fixture
-def journal(each_database_url: str) -> Iterator[DatabaseJournal]:
-    database = open_database(each_database_url)
-    yield DatabaseJournal(database)
-    database.close()
+def journal(database: Database) -> DatabaseJournal:
+    return DatabaseJournal(database)
 
 
 def write_of(number: int, purpose: Purpose = Purpose.REGISTRY, **fields: Any) -> ChainWrite:
@@ -47,7 +45,9 @@ def in_block(write: ChainWrite, state: WriteState) -> ChainWrite:
 
 
 def test_a_write_comes_back_as_it_was_appended(journal: DatabaseJournal) -> None:
-    """Every field, with and without an anchored head."""
+    """Every field, with and without an anchored head; before the first there is none."""
+    assert (list(journal.writes()), journal.last(), journal.last_confirmed()) == ([], None, None)
+    assert (journal.next_nonce(SENDER), journal.last_anchor(), list(journal.unsettled())) == (None, None, [])
     written = [write_of(1), write_of(2, Purpose.ANCHOR), write_of(3, Purpose.DEPLOYMENT, sender=OTHER)]
     for write in written:
         journal.append(write)
@@ -58,12 +58,6 @@ def test_a_write_comes_back_as_it_was_appended(journal: DatabaseJournal) -> None
     assert journal.find(b"\x00" * 32) is None
 
 
-def test_an_empty_journal_has_nothing(journal: DatabaseJournal) -> None:
-    """No write, no nonce, no anchor."""
-    assert (list(journal.writes()), journal.last(), journal.last_confirmed()) == ([], None, None)
-    assert (journal.next_nonce(SENDER), journal.last_anchor(), list(journal.unsettled())) == (None, None, [])
-
-
 @pytest.mark.parametrize(
     "late",
     [write_of(1), write_of(3), write_of(2, transaction_hash=write_of(1).transaction_hash)],
@@ -72,9 +66,8 @@ def test_an_empty_journal_has_nothing(journal: DatabaseJournal) -> None:
 def test_of_two_writers_one_loses(journal: DatabaseJournal, late: ChainWrite) -> None:
     """A number that is taken or leaves a gap, and a transaction that is there already, change nothing."""
     journal.append(write_of(1))
-    with pytest.raises(Conflict) as refused:
+    with refused("journal_moved_on", field="number", error=Conflict):
         journal.append(late)
-    assert refused.value.code == "journal_moved_on"
     assert list(journal.writes()) == [write_of(1)]
 
 
@@ -107,9 +100,8 @@ def test_writes_are_found_by_their_state(journal: DatabaseJournal) -> None:
         journal.update(in_block(write_of(number), state))
     unsettled = {write.state for write in journal.unsettled()}
     assert unsettled == set(states) - {WriteState.CONFIRMED, WriteState.INVALID}
-    confirmed = journal.last_confirmed()
-    assert confirmed is not None
-    assert confirmed.state is WriteState.CONFIRMED
+    confirmed = write_of(states.index(WriteState.CONFIRMED) + 1)
+    assert journal.last_confirmed() == in_block(confirmed, WriteState.CONFIRMED)
 
 
 def test_anchors_are_those_that_still_count(journal: DatabaseJournal) -> None:
@@ -164,6 +156,4 @@ def test_bundles_rest_on_the_last_anchor_whose_block_time_is_known(journal: Data
     for number in range(1, 4):
         journal.append(in_block(write_of(number, Purpose.ANCHOR), WriteState.CONFIRMED))
     journal.update(replace(in_block(write_of(3, Purpose.ANCHOR), WriteState.CONFIRMED), block_time=None))
-    proven = journal.last_proven_anchor()
-    assert proven is not None
-    assert (proven.number, proven.block_time) == (2, 9102)
+    assert journal.last_proven_anchor() == in_block(write_of(2, Purpose.ANCHOR), WriteState.CONFIRMED)

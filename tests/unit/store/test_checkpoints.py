@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
-import pytest
+from collections.abc import Iterable
 
 from ledger.store import checkpoints
 from ledger.store.checkpoints import PublishedCheckpoint
-from ledger.store.database import Database, open_database
-from ledger.store.log import initialise
-from tests.testkit.builders import LOG_ID
-
-
-@pytest.fixture
-def database(each_database_url: str) -> Iterator[Database]:
-    """An empty log."""
-    opened = open_database(each_database_url)
-    initialise(opened, LOG_ID)
-    yield opened
-    opened.close()
+from ledger.store.database import Database
 
 
 def published(database: Database, *sizes: int) -> None:

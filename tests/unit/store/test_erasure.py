@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,8 @@ from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 
 AUTHORITY = Authority("court_order", "12/2026")
 SECRETS = ("the-secret-begins", "the-secret-ends")
+OFFICERS = (clerk(POLICE), supervisor(POLICE))
 SIZES = (20, 1_000, 60_000)  # characters: within a page, most of one, and many
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    """A founded ledger on SQLite."""
-    with open_ledger(sqlite_url(tmp_path)) as opened:
-        yield opened.found(clerk(POLICE), supervisor(POLICE))
 
 
 def files_with(folder: Path, word: str) -> list[str]:
@@ -44,54 +37,54 @@ def confidential(size: int) -> Case:
     return case.act(CaseLinked("case-9", "related"), sections={"narrative": longer})
 
 
-def erase(ledger: Ledger, case: Case) -> None:
+def erase(sqlite: Ledger, case: Case) -> None:
     body = SectionErased(concerns=case.events[5].ref, label="narrative", ground="the court ordered it")
-    ledger.post(case.act(body, supervisor(POLICE), authority=AUTHORITY).last)
+    sqlite.post(case.act(body, supervisor(POLICE), authority=AUTHORITY).last)
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_erased_bytes_are_nowhere(ledger: Ledger, tmp_path: Path, size: int) -> None:
+def test_erased_bytes_are_nowhere(sqlite: Ledger, tmp_path: Path, size: int) -> None:
     """Neither beginning nor end of the text is in a file of the database; what stands beside it stays."""
     case = confidential(size)
-    ledger.post_all(case.events)
+    sqlite.post_all(case.events)
     assert [files_with(tmp_path, word) != [] for word in SECRETS] == [True, True]
-    erase(ledger, case)
-    assert clear_away(ledger.database)
+    erase(sqlite, case)
+    assert clear_away(sqlite.database)
     assert [files_with(tmp_path, word) for word in SECRETS] == [[], []]
     assert files_with(tmp_path, "neighbour-3") != []
-    with ledger.database.read() as connection:
+    with sqlite.database.read() as connection:
         entry = log.entry_by_event_id(connection, case.events[5].envelope.event_id)
         assert log.sections(connection, entry.log_index) == {"narrative": None}
 
 
-def test_bytes_that_reached_the_file_before_are_overwritten(ledger: Ledger, tmp_path: Path) -> None:
+def test_bytes_that_reached_the_file_before_are_overwritten(sqlite: Ledger, tmp_path: Path) -> None:
     """The section was in the database's file already, and in no write-ahead log any more."""
     case = confidential(1_000)
-    ledger.post_all(case.events)
-    assert ledger.database.empty_write_ahead_log()
+    sqlite.post_all(case.events)
+    assert sqlite.database.empty_write_ahead_log()
     assert files_with(tmp_path, SECRETS[0]) == ["ledger.db"]
-    erase(ledger, case)
-    assert clear_away(ledger.database)
+    erase(sqlite, case)
+    assert clear_away(sqlite.database)
     assert files_with(tmp_path, SECRETS[0]) == []
 
 
-def test_a_reader_in_the_way_is_waited_for(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_reader_in_the_way_is_waited_for(sqlite: Ledger, tmp_path: Path) -> None:
     """It reads on undisturbed, events come in meanwhile, and once it is through the bytes go, in whatever process."""
     case = confidential(1_000)
-    ledger.post_all(case.events)
-    with ledger.database.read() as reader:
+    sqlite.post_all(case.events)
+    with sqlite.database.read() as reader:
         log.tree(reader)
-        erase(ledger, case)
-        assert not clear_away(ledger.database)
-        ledger.post(case.register("phone").last)
+        erase(sqlite, case)
+        assert not clear_away(sqlite.database)
+        sqlite.post(case.register("phone").last)
     with open_ledger(sqlite_url(tmp_path)) as other:
         assert clear_away(other.database)
     assert files_with(tmp_path, SECRETS[0]) == []
 
 
-def test_nothing_is_done_where_nothing_was_erased(ledger: Ledger, tmp_path: Path) -> None:
+def test_nothing_is_done_where_nothing_was_erased(sqlite: Ledger, tmp_path: Path) -> None:
     """The write-ahead log is left to SQLite."""
-    ledger.post_all(confidential(20).events)
+    sqlite.post_all(confidential(20).events)
     size = (tmp_path / "ledger.db-wal").stat().st_size
-    assert clear_away(ledger.database)
+    assert clear_away(sqlite.database)
     assert (tmp_path / "ledger.db-wal").stat().st_size == size > 0

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from msgspec.structs import replace
 
 from ledger.core.errors import Conflict, NotFound
 from ledger.store import webhooks
-from ledger.store.database import Database, open_database
+from ledger.store.database import Database
 from ledger.store.webhooks import DeliveryProgress, Webhook
 from tests.testkit.builders import COURT, POLICE, key_id, refused
 
 NOW, LATER = 1_000_000, 1_060_000
 PROGRESS = DeliveryProgress("7.2", 3)
-
-
-@pytest.fixture
-def database(each_database_url: str) -> Iterator[Database]:
-    """An empty database, SQLite and PostgreSQL."""
-    opened = open_database(each_database_url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alembic import command
 
 from ledger.core.log.merkle import EMPTY_ROOT
-from ledger.core.log.replay import ReplayState, ReplayStep
-from ledger.store.database import open_witness_engine
-from ledger.store.schema import configuration
 from ledger.store.witness import Cosigned, Halted, Moved, SeenAnchor, WitnessStore
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE
@@ -28,21 +24,9 @@ def store(tmp_path: Path) -> Iterator[WitnessStore]:
     opened.close()
 
 
-def test_migrations_lead_to_the_tables_as_they_are_declared(tmp_path: Path) -> None:
-    """Alembic finds nothing left to change."""
-    engine = open_witness_engine(tmp_path / "witness.db")
-    command.check(configuration(engine, "witness"))
-    engine.dispose()
-
-
-def stepped(store: WitnessStore) -> tuple[ReplayState, ReplayStep]:
-    """A step over the first entries of a log."""
-    return store.followed(), judged(bundles.founded(POLICE).events)
-
-
 def test_a_step_is_kept_whole_and_once(store: WitnessStore, tmp_path: Path) -> None:
     """What was followed comes back from the file, registry and all; the same step again changes nothing."""
-    before, step = stepped(store)
+    before, step = store.followed(), judged(bundles.founded(POLICE).events)
     assert store.advance(before, step)
     assert not store.advance(before, step)
     again = WitnessStore.open(tmp_path / "witness.db", bundles.trust())
