@@ -17,7 +17,7 @@ from api.console.audit import audit_pages
 from api.console.cases import case_acts, case_lists, case_pages, event_pages, picture_pages
 from api.console.operation import operation_pages
 from api.console.registry import registry_pages
-from api.console.shared.access import OwnPages, SignInNeeded, sign_in_first, visiting
+from api.console.shared.access import SignInNeeded, require_own_page, sign_in_first, visiting
 from api.console.shared.rendering import Assets, language, page, release
 from api.console.sign_in import sign_in_pages
 from api.console.supervision import (
@@ -60,15 +60,11 @@ _FEATURES = (
     event_pages,
     audit_pages,
 )
+_ROUTERS = (*(feature.router for feature in _FEATURES), router)
 
 
 def make_console(service: Service) -> FastAPI:
     """Return the application of the pages, to be mounted at ``rendering.PATH``."""
-    own_pages = OwnPages(service.parts.settings.url)
-
-    def require_own_page(request: Request) -> None:
-        own_pages.require(request)
-
     app = FastAPI(
         openapi_url=None,
         docs_url=None,
@@ -81,7 +77,7 @@ def make_console(service: Service) -> FastAPI:
     app.state.pages = frozenset(route.path for route in routes() if "GET" in (route.methods or ()))
     app.state.uses = KeyUses()
     app.state.loading = operation_pages.Loading(service.parts)
-    for feature_router in _routers():
+    for feature_router in _ROUTERS:
         app.include_router(feature_router)
     app.mount(f"/static/{release()}", Assets())
     return app
@@ -89,12 +85,8 @@ def make_console(service: Service) -> FastAPI:
 
 def routes() -> Iterator[APIRoute]:
     """Yield the routes of all pages, parts of pages, and forms."""
-    for feature_router in _routers():
+    for feature_router in _ROUTERS:
         yield from (route for route in feature_router.routes if isinstance(route, APIRoute))
-
-
-def _routers() -> list[APIRouter]:
-    return [*(feature.router for feature in _FEATURES), router]
 
 
 @router.get("/refusals/{code}")
@@ -118,35 +110,23 @@ def to_console(_request: Request) -> Response:
     return RedirectResponse("/console/", 307)
 
 
-def _on_refusal(request: Request, error: Exception) -> Response:
-    assert isinstance(error, TallystickError)
-    problem = problem_of(error)
-    says = _of_model(error, language(request)) if isinstance(error, ModelRefused) else problem.detail
-    problem = replace(problem, detail=with_readable_times(says))
-    return _refusal_page(request, problem)
-
-
-def _on_invalid_parameter(request: Request, _error: Exception) -> Response:
-    return _refusal_page(request, problem_of(MalformedInput("this address has no such form")))
-
-
-def _on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _refusal_page(request, problem_of(NotFound("there is no such page")))
-
-
-def _on_unexpected(request: Request, _error: Exception) -> Response:
-    return _refusal_page(request, problem_of(Refused(500, "the service failed at this request", code="internal_error")))
-
-
-def _of_model(refused: ModelRefused, reader_language: str) -> str:
-    """Return each fault of a model's file with its line, in the reader's language."""
-    say, faults = Texts(reader_language), refused.told_in(Labels(reader_language))
-    return "\n".join(f"{say('line {line}', line=fault.line)}: {fault.message}" for fault in faults)
-
-
-def _refusal_page(request: Request, problem: Problem) -> Response:
+def _refusal_page(request: Request, error: Exception) -> Response:
     """Return the page, or the part that was asked for, with what was refused and what to do."""
+    match error:
+        case TallystickError():
+            refused = error
+        case RequestValidationError():
+            refused = MalformedInput("this address has no such form")
+        case HTTPException():
+            refused = NotFound("there is no such page")
+        case _:
+            refused = Refused(500, "the service failed at this request", code="internal_error")
+    problem, reader_language = problem_of(refused), language(request)
+    detail = problem.detail
+    if isinstance(refused, ModelRefused):  # each fault with its line, in the reader's language
+        say, faults = Texts(reader_language), refused.told_in(Labels(reader_language))
+        detail = "\n".join(f"{say('line {line}', line=fault.line)}: {fault.message}" for fault in faults)
+    problem = replace(problem, detail=with_readable_times(detail))
     service = service_of(request)
     template = "shared/refusal.html" if "hx-request" in request.headers else "shared/error.html"
     return page(request, service, template, _session(request, service), status=problem.status, problem=problem)
@@ -161,10 +141,5 @@ def _session(request: Request, service: Service) -> ReaderSession | None:
     return visitor.session if visitor else None
 
 
-HANDLERS: Mapping[Any, Any] = {
-    Exception: _on_unexpected,
-    SignInNeeded: sign_in_first,
-    TallystickError: _on_refusal,
-    RequestValidationError: _on_invalid_parameter,
-    HTTPException: _on_http_exception,
-}
+_REFUSED = (Exception, TallystickError, RequestValidationError, HTTPException)
+HANDLERS: Mapping[Any, Any] = {SignInNeeded: sign_in_first, **dict.fromkeys(_REFUSED, _refusal_page)}

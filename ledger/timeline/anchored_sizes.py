@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 from msgspec import Struct
 
@@ -11,6 +11,7 @@ from ledger.chain.journal import WriteState
 from ledger.store import checkpoints
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
 
 Anchored = Literal["unanchored", "submitted", "mined", "confirmed"]
 
@@ -61,32 +62,19 @@ class AnchoringStage(Struct, frozen=True):
     witnesses: tuple[str, ...] = ()
 
 
-class LoggedEvent(Protocol):
-    """An event that is in the log: ``recorded_at`` in unix milliseconds, the other times in seconds."""
-
-    @property
-    def index(self) -> int: ...
-    @property
-    def signed_at(self) -> int: ...
-    @property
-    def recorded_at(self) -> int: ...
-    @property
-    def state(self) -> Anchored: ...
-    @property
-    def proven_at(self) -> int | None: ...
-
-
-def stages(connection: Connection, event: LoggedEvent) -> tuple[AnchoringStage, ...]:
-    """Return the stages of an event that is in the log."""
+def stages(
+    connection: Connection, entry: StoredEntry, state: Anchored, proven_at: int | None
+) -> tuple[AnchoringStage, ...]:
+    """Return the stages of an entry that is anchored so far, and proven to exist since ``proven_at`` (unix seconds)."""
     witnessed = checkpoints.last_witnessed(connection)
     cosigned = AnchoringStage("cosigned", is_reached=False)
-    if witnessed is not None and event.index < witnessed.size:
+    if witnessed is not None and entry.log_index < witnessed.size:
         names = tuple(key.partition("+")[0] for key in checkpoints.cosigners(connection, witnessed.size))
         cosigned = AnchoringStage("cosigned", is_reached=True, size=witnessed.size, witnesses=names)
     return (
-        AnchoringStage("signed", is_reached=True, at=event.signed_at),
-        AnchoringStage("logged", is_reached=True, at=event.recorded_at // 1000),
+        AnchoringStage("signed", is_reached=True, at=entry.signed_at),
+        AnchoringStage("logged", is_reached=True, at=entry.recorded_at // 1000),
         cosigned,
-        AnchoringStage("anchored", is_reached=event.state in ("mined", "confirmed")),
-        AnchoringStage("final", is_reached=event.state == "confirmed", at=event.proven_at),
+        AnchoringStage("anchored", is_reached=state in ("mined", "confirmed")),
+        AnchoringStage("final", is_reached=state == "confirmed", at=proven_at),
     )

@@ -30,8 +30,8 @@ AuditIdPath = Annotated[str, Path(pattern=r"^audit-[0-9a-f]{10}$")]
 def audit_page(visit: VisitOf, case_id: SlugQuery = None) -> Response:
     """Show what can be audited, the running audit, and earlier ones."""
     visit.reading.require_role("auditor")
+    case = None
     with visit.service.parts.database.read() as connection:
-        case = None
         if case_id is not None:
             visit.reading.require_case(connection, case_id)
             case = cases.case(connection, case_id)
@@ -39,8 +39,7 @@ def audit_page(visit: VisitOf, case_id: SlugQuery = None) -> Response:
         earlier = audits.latest(connection, visit.reading.agency, ROWS)
         size = log.tree(connection).size
     running = visit.service.audits.running
-    values: dict[str, Any] = {"asked": case, "earlier": earlier, "running": running, "size": size}
-    return visit.page("audit/audit.html", **values)
+    return visit.page("audit/audit.html", asked=case, earlier=earlier, running=running, size=size)
 
 
 @router.post("/audit")

@@ -64,8 +64,7 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
     agencies = visit.service.authority().agencies.values()
     return visit.page(
         "cases/act.html",
-        case=visible.row,
-        state=visible.state,
+        **visible._asdict(),
         act=act,
         of=of,
         houses=sorted(agency.agency_id for agency in agencies if may_detain(agency)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query
 from starlette.responses import RedirectResponse, Response
@@ -49,22 +49,14 @@ def start(visit: VisitOf) -> Response:
     is_empty = not first_case and visit.reading.session.has_role("clerk", "supervisor")
     read_ids = (*(case_id for case_id, _, _ in clocks), *(lead.case_id for lead in leads if lead.case_id))
     visit.reading.record("start page", *dict.fromkeys(read_ids))
-    values: dict[str, Any] = {
-        "inbox": inbox,
-        "outbox": outbox,
-        "clocks": clocks,
-        "leads": leads,
-        "is_empty": is_empty,
-    }
-    return visit.page("cases/start.html", **values)
+    return visit.page("cases/start.html", inbox=inbox, outbox=outbox, clocks=clocks, leads=leads, is_empty=is_empty)
 
 
 @router.get("/inbox")
 def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = None) -> Response:
     """Show the open offers to the agency, those that expire first at the top."""
     rows, following = _box(visit, "inbox", limit=ROWS, after=after)
-    notice = recorded(visit, event)
-    return visit.page("cases/inbox.html", rows=rows, following=following, told=notice)
+    return visit.page("cases/inbox.html", rows=rows, following=following, told=recorded(visit, event))
 
 
 @router.get("/outbox")
@@ -79,18 +71,13 @@ def list_cases(visit: VisitOf, all: Annotated[bool, Query()] = False, after: Fol
     """Show the cases that the agency is responsible for, or all that it may see."""
     mine = None if all else visit.reading.agency
     with visit.service.parts.database.read() as connection:
-        rows = cases.list_cases(
-            connection,
-            visit.reading.reader,
-            Page(ROWS, position_after(visit.service, "cases", after)),
-            responsible=mine,
-        )
+        window = Page(ROWS, position_after(visit.service, "cases", after))
+        rows = cases.list_cases(connection, visit.reading.reader, window, responsible=mine)
         lines = [case_line(row) for row in rows]
         clocks = clock_views.nearest(connection, visit, (line.case_id for line in lines))
     visit.reading.record("list of cases", *(line.case_id for line in lines))
     following = visit.service.cursors.seal("cases", lines[-1].case_id) if len(lines) == ROWS else None
-    values: dict[str, Any] = {"lines": lines, "clocks": clocks, "all": all, "following": following}
-    return visit.page("cases/cases.html", **values)
+    return visit.page("cases/cases.html", lines=lines, clocks=clocks, all=all, following=following)
 
 
 @router.post("/find")
@@ -128,12 +115,12 @@ def search_page(visit: VisitOf, q: Asked = "", after: Following = None) -> Respo
     """Show the form, and below it the results."""
     is_short = len(folded(q)) < SHORTEST
     results = SearchResults(()) if is_short else search_cases(visit.service, visit.reading, q, ROWS, after)
-    values: dict[str, Any] = {
-        "q": q,
-        "is_short": is_short,
-        "shortest": SHORTEST,
-        "found": results,
-        "following": results.following,
-        "word": folded(q),
-    }
-    return visit.page("cases/search.html", **values)
+    return visit.page(
+        "cases/search.html",
+        q=q,
+        is_short=is_short,
+        shortest=SHORTEST,
+        found=results,
+        following=results.following,
+        word=folded(q),
+    )

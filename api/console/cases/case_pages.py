@@ -55,7 +55,10 @@ def blocks(state: CaseState, agency: str) -> Iterator[CaseBlock]:
             )
     for difference in state.discrepancies.values():
         if not difference.is_resolved:
-            yield _of_difference(difference, agency)
+            missing = [party for party in difference.parties if party not in difference.resolutions]
+            values = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
+            act = "resolve" if may_resolve(difference, agency) else None
+            yield CaseBlock("discrepancy", values | {"agency": ", ".join(missing)}, act, difference.discrepancy_id)
     for change in state.custody_changes.values():
         if change.served_at is None:
             values = {"agency": change.detention_house, "person_id": change.person_id[:8]}
@@ -65,13 +68,6 @@ def blocks(state: CaseState, agency: str) -> Iterator[CaseBlock]:
         yield CaseBlock("custody_change_due", {"person_id": clock.subject[:8]}, "request-custody", clock.subject)
     if not free_items(state, agency):
         yield CaseBlock("nothing_held", {})
-
-
-def _of_difference(difference: Discrepancy, agency: str) -> CaseBlock:
-    missing = [party for party in difference.parties if party not in difference.resolutions]
-    values = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
-    act = "resolve" if may_resolve(difference, agency) else None
-    return CaseBlock("discrepancy", values | {"agency": ", ".join(missing)}, act, difference.discrepancy_id)
 
 
 def may_resolve(difference: Discrepancy, agency: str) -> bool:
@@ -121,12 +117,6 @@ class ListPart(NamedTuple):
     following: int | None
 
 
-def make_part(rows: list[Any], total: int, first: int) -> ListPart:
-    """Return the part with these rows of the list, of which the first has the index ``first``."""
-    following = first + len(rows)
-    return ListPart(rows, total, following if following < total else None)
-
-
 class PartRequest(NamedTuple):
     """The requested part of a list: some rows from ``first`` on, or ``all`` of them."""
 
@@ -135,9 +125,8 @@ class PartRequest(NamedTuple):
 
     def of(self, rows: list[Any]) -> ListPart:
         """Return the part of these rows."""
-        return make_part(
-            rows[self.first :] if self.all else rows[self.first : self.first + ROWS], len(rows), self.first
-        )
+        end = len(rows) if self.all else self.first + ROWS
+        return ListPart(rows[self.first : end], len(rows), end if end < len(rows) else None)
 
 
 def part_requested(first: FirstQuery = 0, all: AllQuery = False) -> PartRequest:  # noqa: A002 - the address has them
@@ -150,11 +139,14 @@ PartRequested = Annotated[PartRequest, Depends(part_requested)]
 
 def list_part(kind: Kind, visit: Visit, state: CaseState, *, first: int = 0) -> ListPart:
     """Return items in the order of registration, handovers newest first, or clocks by what runs out first."""
-    if kind == "clocks":
-        views, total = clock_views.of_case(visit, state, first=first, limit=ROWS)
-        return make_part(views, total, first)
-    rows = list(state.items.values()) if kind == "items" else list(state.handovers.values())[::-1]
-    return make_part(rows[first : first + ROWS], len(rows), first)
+    part = PartRequest(first)
+    match kind:
+        case "items":
+            return part.of(list(state.items.values()))
+        case "handovers":
+            return part.of(list(state.handovers.values())[::-1])
+    clocks = part.of(clock_views.of_case(visit, state))
+    return clocks._replace(rows=[clock_views.view_of(clock, visit.labels) for clock in clocks.rows])
 
 
 STEPS = 50  # of the timeline at a time
@@ -166,9 +158,9 @@ ReturnsQuery = Annotated[str | None, Query(max_length=64)]
 
 
 class VisibleCase(NamedTuple):
-    """A case that the reader may see."""
+    """A case that the reader may see, under the names that templates have for it."""
 
-    row: dict[str, Any]
+    case: dict[str, Any]
     state: CaseState
     sight: Sight
 
@@ -177,8 +169,8 @@ class VisibleCase(NamedTuple):
 def new_case(visit: VisitOf) -> Response:
     """Show the form of a case's first event."""
     visit.reading.require_role(*HANDLING)
-    lines = {name: terms.choices(getattr(terms, name)) for name in ("BusinessLine", "Stage")}
-    return visit.page("cases/new_case.html", case_id=new_id("case"), words=lines)
+    words = {"BusinessLine": terms.choices(terms.BusinessLine), "Stage": terms.choices(terms.Stage)}
+    return visit.page("cases/new_case.html", case_id=new_id("case"), words=words)
 
 
 @router.get("/cases/{case_id}")
@@ -187,7 +179,7 @@ def case(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = None) -> Resp
     visible = read_case(visit, case_id, "case")
     return visit.page(
         "cases/case.html",
-        **_values(visible),
+        **visible._asdict(),
         clocks=list_part("clocks", visit, visible.state),
         items=list_part("items", visit, visible.state),
         handovers=list_part("handovers", visit, visible.state),
@@ -225,7 +217,7 @@ def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, "case")
     kinds = [kind for kind in terms.choices(terms.ItemKind) if kind != "detainee"]
-    return visit.page("cases/new_item.html", **_values(visible), kinds=kinds, units=UNITS)
+    return visit.page("cases/new_item.html", **visible._asdict(), kinds=kinds, units=UNITS)
 
 
 @router.get("/cases/{case_id}/offer")
@@ -233,20 +225,19 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
     """Show the form of an offer, with ``returns`` of an offer to give back what that handover brought."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, "case")
-    persons = [person for person in visible.state.persons.values() if person.responsible == visit.reading.agency]
-    agencies = [
-        agency for agency in visit.service.authority().agencies.values() if agency.agency_id != visit.reading.agency
-    ]
-    values: dict[str, Any] = {
+    own, others = visit.reading.agency, visit.service.authority().agencies.values()
+    agencies = sorted(others, key=lambda agency: (agency.kind, agency.agency_id))
+    return visit.page(
+        "cases/offer.html",
+        **visible._asdict(),
         **_offer_lines(visible.state, visit.reading, returns, PartRequest()),
-        "persons": persons,
-        "agencies": sorted(agencies, key=lambda agency: (agency.kind, agency.agency_id)),
-        "purposes": terms.choices(terms.Purpose),
-        "reasons": terms.choices(terms.ReasonCode),
-        "remedies": terms.choices(terms.Remedy),
-        "earlier": [earlier for earlier in visible.state.handovers.values() if not earlier.is_open],
-    }
-    return visit.page("cases/offer.html", **_values(visible), **values)
+        persons=[person for person in visible.state.persons.values() if person.responsible == own],
+        agencies=[agency for agency in agencies if agency.agency_id != own],
+        purposes=terms.choices(terms.Purpose),
+        reasons=terms.choices(terms.ReasonCode),
+        remedies=terms.choices(terms.Remedy),
+        earlier=[earlier for earlier in visible.state.handovers.values() if not earlier.is_open],
+    )
 
 
 @router.get("/cases/{case_id}/offer/lines")
@@ -255,7 +246,7 @@ def offer_lines(visit: VisitOf, case_id: SlugPath, rest: PartRequested, returns:
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, "items of the case")
     values = _offer_lines(visible.state, visit.reading, returns, rest)
-    return visit.page("cases/offer_lines.html", **_values(visible), **values)
+    return visit.page("cases/offer_lines.html", **visible._asdict(), **values)
 
 
 @router.get("/cases/{case_id}/handovers/{handover_id}/lines")
@@ -264,43 +255,38 @@ def handover_lines(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, res
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, f"handover {handover_id}")
     offered = _handover(visible.state, handover_id)
-    values = {"handover": offered, "lines": rest.of(list(offered.items.values())), **_findings()}
-    return visit.page("cases/handover_lines.html", **_values(visible), **values)
+    lines = rest.of(list(offered.items.values()))
+    return visit.page("cases/handover_lines.html", **visible._asdict(), **_findings(), handover=offered, lines=lines)
 
 
 @router.get("/cases/{case_id}/handovers/{handover_id}")
-def handover(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> Response:
+def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> Response:
     """Show the sender's list and the answer, or its form if the handover is offered to the reader's agency.
 
     What was refused, recalled or has expired is shown to the agency that it was offered to without its case.
     """
     shown = _shown_handover(visit, case_id, handover_id)
-    shown_handover: Handover = shown["handover"]
-    expired = (
-        shown_handover.is_open
-        and shown_handover.expires_at is not None
-        and shown_handover.expires_at < visit.reading.reader.now
-    )
+    handover: Handover = shown["handover"]
+    own, now, is_open = visit.reading.agency, visit.reading.reader.now, handover.is_open
+    expired = is_open and handover.expires_at is not None and handover.expires_at < now
     signs = visit.reading.session.has_role(*HANDLING)
-    is_offered_to_us = shown_handover.is_open and shown_handover.to_agency == visit.reading.agency
-    values: dict[str, Any] = {
+    is_offered_to_us = is_open and handover.to_agency == own and signs
+    return visit.page(
+        "cases/handover.html",
         **shown,
-        "is_mine_to_accept": is_offered_to_us and signs and not expired,
-        "is_mine_to_refuse": is_offered_to_us and signs and shown["sight"] is not None,
-        "is_mine_to_recall": shown_handover.is_open and shown_handover.from_agency == visit.reading.agency and signs,
-        "is_mine_to_return": shown_handover.is_accepted and shown_handover.to_agency == visit.reading.agency and signs,
-        "is_for_others_to_sign": shown_handover.is_open
-        and visit.reading.agency in shown_handover.parties
-        and not signs,
-        "lines": PartRequest().of(list(shown_handover.items.values())),
         **_findings(),
-        "remedies": terms.choices(terms.Remedy),
-        "checked": CHECKED,
-        "results": terms.choices(terms.CheckResult),
-        "expired": expired,
-        "this_minute": minute(unix_seconds(visit.reading.reader.now)),
-    }
-    return visit.page("cases/handover.html", **values)
+        is_mine_to_accept=is_offered_to_us and not expired,
+        is_mine_to_refuse=is_offered_to_us and shown["sight"] is not None,
+        is_mine_to_recall=is_open and handover.from_agency == own and signs,
+        is_mine_to_return=handover.is_accepted and handover.to_agency == own and signs,
+        is_for_others_to_sign=is_open and own in handover.parties and not signs,
+        lines=PartRequest().of(list(handover.items.values())),
+        remedies=terms.choices(terms.Remedy),
+        checked=CHECKED,
+        results=terms.choices(terms.CheckResult),
+        expired=expired,
+        this_minute=minute(unix_seconds(now)),
+    )
 
 
 @router.get("/cases/{case_id}/handovers/{handover_id}/list")
@@ -348,10 +334,6 @@ def read_case(visit: Visit, case_id: str, subject: str) -> VisibleCase:
         state = visit.service.histories.state(connection, case_id)
     visit.reading.record(subject, case_id)
     return VisibleCase(row, state, sight)
-
-
-def _values(visible: VisibleCase) -> dict[str, Any]:
-    return {"case": visible.row, "state": visible.state, "sight": visible.sight}
 
 
 def _handover(state: CaseState, handover_id: str) -> Handover:

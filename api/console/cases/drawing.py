@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
@@ -39,6 +39,7 @@ _STEPS_S = (
     *(60, 300, 900, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY),
     *(30 * _DAY, 91 * _DAY, 182 * _DAY, 365 * _DAY, 1826 * _DAY),
 )
+_URGENCY = {"overdue": 0, "missed": 1, "running": 2, "suspended": 3}
 
 T = TypeVar("T")
 
@@ -61,6 +62,10 @@ class Window(NamedTuple):
         """Return the position of a moment, or the nearer edge if it lies outside."""
         share = (min(max(at, self.since), self.until) - self.since) / self.seconds
         return round(LEFT + share * (RIGHT - LEFT), 1)
+
+    def ends(self, span: Window) -> tuple[float, float]:
+        """Return the positions of the beginning and the end of a time."""
+        return self.x(span.since), self.x(span.until)
 
     def around(self, share: float, shift: float = 0.0) -> Window:
         """Return a window with the same middle and ``share`` times the length, moved by ``shift`` lengths."""
@@ -152,29 +157,29 @@ class CaseDrawing(Struct, frozen=True):
 def draw(picture: Picture, clocks: Sequence[Deadline], window: Window, now: int) -> CaseDrawing:
     """Return the drawing of the picture within the window. Expired clocks come first."""
     bars: list[Shape[CustodyBar]] = []
-    lanes: list[Lane] = []
+    lanes: dict[str, Lane] = {}
     y = HEAD
     for agency in picture.agencies:
-        own = (bar for bar in picture.bars if bar.agency == agency and window.has(bar.since, bar.until))
-        rows, left_out = _rows(own, window)
+        rows, left_out = _rows((bar for bar in picture.bars if bar.agency == agency), window)
         bars += (Shape(bar, x, x2, y + SIGNS + row * ROW) for bar, x, x2, row in rows)
         height = SIGNS + max((row + 1 for *_, row in rows), default=0) * ROW + GAP
-        lanes.append(Lane(agency, y, height, y + SIGNS // 2, left_out))
+        lanes[agency] = Lane(agency, y, height, y + SIGNS // 2, left_out)
         y += height
-    by_agency = {lane.agency: lane for lane in lanes}
-    visible_clocks = [
-        clock
-        for clock in sorted(clocks, key=_urgency)
-        if window.has(unix_seconds(clock.started_at), _clock_end(clock, now))
-    ]
+    visible_clocks = [clock for clock in clocks if window.has(unix_seconds(clock.started_at), _clock_end(clock, now))]
+    visible_clocks.sort(
+        key=lambda clock: (
+            _URGENCY.get(clock.status, len(_URGENCY)),
+            "9999" if clock.due_at is None else clock.due_at.isoformat(),
+        )
+    )
     return CaseDrawing(
         height=y + (SIGNS + min(len(visible_clocks), MOST_CLOCKS) * ROW if visible_clocks else 0) + FOOT,
-        lanes=tuple(lanes),
+        lanes=tuple(lanes.values()),
         ticks=tuple(_ticks(window)),
         bars=tuple(bars),
-        arrows=tuple(_arrows(picture.arrows, by_agency, window, now)),
-        stretches=tuple(_stretches(picture.stretches, by_agency, window)),
-        clusters=tuple(_clusters(picture.marks, by_agency, window)),
+        arrows=tuple(_arrows(picture.arrows, lanes, window, now)),
+        stretches=tuple(_stretches(picture.stretches, lanes, window)),
+        clusters=tuple(_clusters(picture.marks, lanes, window)),
         clocks=tuple(_clocks(visible_clocks[:MOST_CLOCKS], window, y + SIGNS, now)),
         clocks_y=y,
         clocks_left_out=max(0, len(visible_clocks) - MOST_CLOCKS),
@@ -193,77 +198,71 @@ def fitted(text: str, room: float) -> str:
     return kept
 
 
+def _alike(
+    things: Iterable[T], window: Window, key: Callable[[T], Hashable], span: Callable[[T], Window], near: int = NEAR
+) -> Iterable[list[T]]:
+    """Return the things within the window, those of one key together that would cover each other."""
+    alike: dict[Hashable, list[T]] = defaultdict(list)
+    for thing in things:
+        since, until = span(thing)
+        if window.has(since, until):
+            alike[key(thing), int(window.x(since) / near), int(window.x(until) / near)].append(thing)
+    return alike.values()
+
+
 def _rows(bars: Iterable[CustodyBar], window: Window) -> tuple[list[tuple[CustodyBar, float, float, int]], int]:
-    """Return each bar with the first row that has room for it, and the number of bars without a row."""
-    ends: list[float] = []
+    """Return each bar with the first row that has room for it, and the number of bars without a row.
+
+    Bars of one kind that would look the same are merged. Those of the case come first.
+    """
+
+    def span(bar: CustodyBar) -> Window:
+        return Window(bar.since, window.until if bar.until is None else bar.until)
+
+    merged = []
+    for alike in _alike(bars, window, lambda bar: bar.subject, span):
+        ids = tuple(item_id for bar in alike for item_id in bar.ids)
+        ends = [bar.until for bar in alike if bar.until is not None]
+        until = max(ends) if len(ends) == len(alike) else None
+        merged.append(replace(min(alike, key=lambda bar: bar.since), ids=ids, until=until))
+    row_ends: list[float] = []
     placed: list[tuple[CustodyBar, float, float, int]] = []
-    left_out = 0
-    for bar in _merged(bars, window):
-        x, x2 = window.x(bar.since), window.x(window.until if bar.until is None else bar.until)
-        row = next((number for number, end in enumerate(ends) if end + 2 <= x), len(ends))
-        if row == MOST_ROWS:
-            left_out += 1
-            continue
-        ends[row : row + 1] = [max(x2, x + LEAST)]
-        placed.append((bar, x, x2, row))
-    return placed, left_out
-
-
-def _merged(bars: Iterable[CustodyBar], window: Window) -> list[CustodyBar]:
-    """Return the bars, merging those of one kind that would look the same; the case's come first."""
-    alike: dict[tuple[str, int, int], list[CustodyBar]] = defaultdict(list)
-    for bar in bars:
-        until = window.until if bar.until is None else bar.until
-        alike[bar.subject, int(window.x(bar.since) / NEAR), int(window.x(until) / NEAR)].append(bar)
-    merged = [_joined(alike_bars) for alike_bars in alike.values()]
-    return sorted(merged, key=lambda bar: (bar.subject != "case", bar.since))
-
-
-def _joined(bars: Sequence[CustodyBar]) -> CustodyBar:
-    first = min(bars, key=lambda bar: bar.since)
-    ends = [bar.until for bar in bars if bar.until is not None]
-    until = max(ends) if len(ends) == len(bars) else None
-    return replace(first, ids=tuple(item_id for bar in bars for item_id in bar.ids), until=until)
+    for bar in sorted(merged, key=lambda bar: (bar.subject != "case", bar.since)):
+        x, x2 = window.ends(span(bar))
+        row = next((number for number, end in enumerate(row_ends) if end + 2 <= x), len(row_ends))
+        if row < MOST_ROWS:
+            row_ends[row : row + 1] = [max(x2, x + LEAST)]
+            placed.append((bar, x, x2, row))
+    return placed, len(merged) - len(placed)
 
 
 def _arrows(
     arrows: Iterable[HandoverArrow], lanes: dict[str, Lane], window: Window, now: int
 ) -> Iterator[Shape[HandoverArrow]]:
     """Yield the arrows, merging those between the same agencies that would cover each other."""
-    alike: dict[tuple[str, str, str, int, int], list[HandoverArrow]] = defaultdict(list)
-    for arrow in arrows:
-        until = _arrow_end(arrow, now)
-        if window.has(arrow.since, until):
-            places = int(window.x(arrow.since) / NEAR), int(window.x(until) / NEAR)
-            alike[arrow.from_agency, arrow.to_agency, arrow.status, *places].append(arrow)
-    for alike_arrows in alike.values():
-        first, until = alike_arrows[0], _arrow_end(alike_arrows[0], now)
+
+    def span(arrow: HandoverArrow) -> Window:
+        return Window(arrow.since, max(now, arrow.since) if arrow.until is None else arrow.until)
+
+    for alike in _alike(arrows, window, lambda arrow: (arrow.from_agency, arrow.to_agency, arrow.status), span):
+        first = alike[0]
+        whole = Window(first.since, max(span(arrow).until for arrow in alike))
         ends = lanes[first.from_agency].line, lanes[first.to_agency].line
-        span = alike_arrows[0].since, max(_arrow_end(arrow, now) for arrow in alike_arrows)
-        yield Shape(first, window.x(first.since), window.x(until), *ends, len(alike_arrows), Window(*span).around(1.4))
-
-
-def _arrow_end(arrow: HandoverArrow, now: int) -> int:
-    return arrow.until if arrow.until is not None else max(now, arrow.since)
+        yield Shape(first, *window.ends(span(first)), *ends, len(alike), whole.around(1.4))
 
 
 def _stretches(
     stretches: Iterable[OpenStretch], lanes: dict[str, Lane], window: Window
 ) -> Iterator[tuple[Shape[OpenStretch], Lane]]:
     """Yield the stretches, merging those of one agency that would cover each other."""
-    alike: dict[tuple[str, str, int, int], list[OpenStretch]] = defaultdict(list)
-    for stretch in stretches:
-        if window.has(stretch.since, stretch.until):
-            places = int(window.x(stretch.since) / LEAST), int(window.x(stretch.until) / LEAST)
-            alike[stretch.agency, stretch.kind, *places].append(stretch)
-    for (agency, *_), alike_stretches in alike.items():
-        lane, first = lanes[agency], alike_stretches[0]
-        since, until = (
-            min(stretch.since for stretch in alike_stretches),
-            max(stretch.until for stretch in alike_stretches),
-        )
-        closer = Window(since, until).around(1.4)
-        yield Shape(first, window.x(since), window.x(until), lane.y, 0, len(alike_stretches), closer), lane
+
+    def span(stretch: OpenStretch) -> Window:
+        return Window(stretch.since, stretch.until)
+
+    for alike in _alike(stretches, window, lambda stretch: (stretch.agency, stretch.kind), span, LEAST):
+        lane = lanes[alike[0].agency]
+        whole = Window(min(stretch.since for stretch in alike), max(stretch.until for stretch in alike))
+        yield Shape(alike[0], *window.ends(whole), lane.y, 0, len(alike), whole.around(1.4)), lane
 
 
 def _clusters(marks: Iterable[EventMark], lanes: dict[str, Lane], window: Window) -> Iterator[Cluster]:
@@ -284,11 +283,10 @@ def _clusters(marks: Iterable[EventMark], lanes: dict[str, Lane], window: Window
 
 def _clocks(clocks: Iterable[Deadline], window: Window, y: int, now: int) -> Iterator[LateClock]:
     for number, clock in enumerate(clocks):
-        end = _clock_end(clock, now)
-        due = None if clock.due_at is None else int(clock.due_at.timestamp())
-        is_late = clock.status in ("overdue", "missed") and due is not None
-        late = window.x(due) if is_late and due is not None else None
-        yield LateClock(clock, window.x(unix_seconds(clock.started_at)), window.x(end), y + number * ROW, late)
+        started, end = unix_seconds(clock.started_at), _clock_end(clock, now)
+        is_late = clock.status in ("overdue", "missed") and clock.due_at is not None
+        late_x = window.x(int(clock.due_at.timestamp())) if is_late and clock.due_at else None
+        yield LateClock(clock, window.x(started), window.x(end), y + number * ROW, late_x)
 
 
 def _clock_end(clock: Deadline, now: int) -> int:
@@ -298,32 +296,23 @@ def _clock_end(clock: Deadline, now: int) -> int:
     return max(due, now) if clock.status == "overdue" else due
 
 
-def _urgency(clock: Deadline) -> tuple[int, str]:
-    order = {"overdue": 0, "missed": 1, "running": 2, "suspended": 3}.get(clock.status, 4)
-    return order, "9999" if clock.due_at is None else clock.due_at.isoformat()
-
-
 def _ticks(window: Window) -> Iterator[Tick]:
     """Yield ticks at round times of Beijing's clock."""
     step = next((step for step in _STEPS_S if window.seconds / step <= TICKS), _STEPS_S[-1])
-    first = datetime.fromtimestamp(window.since, SHANGHAI).replace(hour=0, minute=0, second=0)
-    if step >= 30 * _DAY:
-        months = min(step // (30 * _DAY), 12)
-        first = first.replace(day=1, month=(first.month - 1) // months * months + 1)
-    at = first
+    months = step // (30 * _DAY)
+    at = datetime.fromtimestamp(window.since, SHANGHAI).replace(hour=0, minute=0, second=0)
+    form = "%m-%d %H:%M" if step < _DAY else "%Y-%m" if months else "%Y-%m-%d"
+    if months:
+        of_year = min(months, 12)
+        at = at.replace(day=1, month=(at.month - 1) // of_year * of_year + 1)
     while at.timestamp() <= window.until:
         if at.timestamp() >= window.since:
-            yield Tick(window.x(int(at.timestamp())), _tick_label(at, step))
-        at = at + timedelta(seconds=step) if step < 30 * _DAY else _months_later(at, step // (30 * _DAY))
-
-
-def _tick_label(at: datetime, step: int) -> str:
-    return f"{at:%m-%d %H:%M}" if step < _DAY else f"{at:%Y-%m-%d}" if step < 30 * _DAY else f"{at:%Y-%m}"
-
-
-def _months_later(at: datetime, months: int) -> datetime:
-    years, month = divmod(at.month - 1 + months, 12)
-    return at.replace(year=at.year + years, month=month + 1)
+            yield Tick(window.x(int(at.timestamp())), at.strftime(form))
+        if months:
+            years, month = divmod(at.month - 1 + months, 12)
+            at = at.replace(year=at.year + years, month=month + 1)
+        else:
+            at += timedelta(seconds=step)
 
 
 BOX, TALL = 210, 58  # of an item

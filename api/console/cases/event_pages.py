@@ -22,7 +22,6 @@ from api.services.documents import (
 from api.services.service import position_after
 from ledger.core.errors import NotFound
 from ledger.core.events import decode_section
-from ledger.i18n import Labels
 from ledger.i18n.messages import said
 from ledger.interchange.papers.forms import forms_of
 from ledger.interchange.papers.paper_text import language_for
@@ -47,13 +46,12 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
         (step,) = timeline_builder(visit.service, visit.reading, visit.labels).steps(connection, case_id, [here])
         shows_sections = visit.reading.sees_sections(connection, entry, sight, None)
         stored = log.sections(connection, entry.log_index) if shows_sections else {}
-        proof_stages = stages(connection, step)
+        proof_stages = stages(connection, entry, step.state, step.proven_at)
     sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
     words = narrator_of(visit.service, visit.labels).words(here.payload, here.after)
     return visit.page(
         "cases/event.html",
-        case=visible.row,
-        state=visible.state,
+        **visible._asdict(),
         step=step,
         stages=proof_stages,
         particulars=event_fields(here.payload, sections, words, visit.labels),
@@ -131,10 +129,9 @@ def case_reads(visit: VisitOf, case_id: SlugPath, before: Following = None) -> R
     following = visit.service.cursors.seal(SCOPE, str(rows[-1].number)) if len(rows) == ROWS else None
     return visit.page(
         "cases/reads.html",
-        case=visible.row,
-        state=visible.state,
+        **visible._asdict(),
         rows=visible_reads(visit.service, visit.reading, rows),
         is_party=is_party,
         following=following,
-        told=lambda subject: said(subject, Labels(language(visit.request))),
+        told=lambda subject: said(subject, visit.labels),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
@@ -44,23 +44,22 @@ def case_picture(visit: VisitOf, case_id: SlugPath, since: TimeQuery = None, unt
         steps = timelines.steps(connection, case_id, listed)
     validator = visit.service.parts.validator
     clocks = deadlines(history[-1].after, validator.book, validator.calendar, datetime.fromtimestamp(now, UTC))
-    values: dict[str, Any] = {
-        "case": visible.row,
-        "state": visible.state,
-        "drawing": draw(whole_picture, clocks, window, now),
-        "window": window,
-        "steps": steps,
-        "events": len(events),
-        "bars": [bar for bar in whole_picture.bars if window.has(bar.since, bar.until)],
-        "arrows": [arrow for arrow in whole_picture.arrows if window.has(arrow.since, arrow.until)],
-        "listed": LISTED,
-        "moves": _moves(whole_picture, window),
-        "whole": window.since <= whole_picture.begin and window.until >= whole_picture.end,
-        "things": lambda bar: things(bar, visible.state, visit.labels),
-        "minute": minute,
-        "fitted": fitted,
-    }
-    return visit.page("cases/picture.html", **values)
+    return visit.page(
+        "cases/picture.html",
+        **visible._asdict(),
+        drawing=draw(whole_picture, clocks, window, now),
+        window=window,
+        steps=steps,
+        events=len(events),
+        bars=[bar for bar in whole_picture.bars if window.has(bar.since, bar.until)],
+        arrows=[arrow for arrow in whole_picture.arrows if window.has(arrow.since, arrow.until)],
+        listed=LISTED,
+        moves=_moves(whole_picture, window),
+        whole=window.since <= whole_picture.begin and window.until >= whole_picture.end,
+        things=lambda bar: things(bar, visible.state, visit.labels),
+        minute=minute,
+        fitted=fitted,
+    )
 
 
 def things(bar: CustodyBar, state: CaseState, labels: Labels) -> str:
@@ -112,5 +111,4 @@ def case_lineage(visit: VisitOf, case_id: SlugPath) -> Response:
     with visit.service.parts.database.read() as connection:
         descents = lineage(visit.service.histories.of(connection, case_id))
     graph = laid_out(descents.descents)
-    values: dict[str, Any] = {"case": visible.row, "state": visible.state, "lineage": descents, "graph": graph}
-    return visit.page("cases/lineage.html", **values, fitted=fitted)
+    return visit.page("cases/lineage.html", **visible._asdict(), lineage=descents, graph=graph, fitted=fitted)

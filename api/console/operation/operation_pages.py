@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Query, Request
@@ -15,7 +15,6 @@ from api.console.shared.access import PublicVisit, PublicVisitOf
 from api.console.shared.rendering import PATH
 from api.services.parts import Parts
 from api.services.service import Service
-from ledger.chain.journal import ChainWrite
 from ledger.chain.transaction import decode
 from ledger.config.installation import DataDirectory
 from ledger.core.errors import Conflict, TallystickError
@@ -29,14 +28,6 @@ WRITES = 50  # of the journal at a time
 
 router = APIRouter()
 Before = Annotated[int | None, Query(ge=1, lt=2**53)]
-
-
-class JournalLine(NamedTuple):
-    """A write of the journal with the maximum gas, and wei per gas, of its transaction."""
-
-    write: ChainWrite
-    gas: int
-    fee: int
 
 
 @router.get("/operation")
@@ -53,25 +44,19 @@ def operation_now(visit: PublicVisitOf) -> Response:
 
 @router.get("/operation/journal")
 def journal(visit: PublicVisitOf, before: Before = None) -> Response:
-    """Show what was sent to the chain, the newest first."""
+    """Show what was sent to the chain, the newest first, with gas and fee of each transaction."""
     writes = DatabaseJournal(visit.service.parts.database).newest(WRITES, before)
-    values: dict[str, Any] = {
-        "lines": [_journal_line(write) for write in writes],
-        "following": writes[-1].number if len(writes) == WRITES else None,
-    }
-    return visit.page("operation/journal.html", **values)
+    lines = [(write, decode(write.raw_transaction).transaction) for write in writes]
+    following = writes[-1].number if len(writes) == WRITES else None
+    return visit.page("operation/journal.html", lines=lines, following=following)
 
 
 def _status_page(visit: PublicVisit, template: str) -> Response:
     status = service_status(visit.service, visit.visitor)
     if visit.visitor is not None and template == "operation/operation.html":
         visit.visitor.record("operation")
-    return visit.page(template, of=status, alarms=alarms(status))
-
-
-def _journal_line(write: ChainWrite) -> JournalLine:
-    transaction = decode(write.raw_transaction).transaction
-    return JournalLine(write, transaction.gas, transaction.fees.max_fee)
+    parts = visit.service.parts
+    return visit.page(template, of=status, alarms=alarms(status), settings=parts.settings, trust=parts.trust.trust)
 
 
 logger = structlog.get_logger(__name__)

@@ -21,15 +21,16 @@ from ledger.anchoring.timestamps import TimestampWorkerState
 from ledger.anchoring.worker import ChainWorkerState
 from ledger.chain.journal import WriteState
 from ledger.chain.status import ChainStatus
-from ledger.config.settings import EMBEDDED
 from ledger.core.events import decode_payload
 from ledger.core.events.record import IncidentRecorded
 from ledger.core.procedure.legal_days import legal_day
-from ledger.core.verification.trust import FinalityRule
 from ledger.store import checkpoints, growth, imports, log, webhooks
 from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
+from ledger.store.database import Connection
 from ledger.store.growth import Day
 from ledger.store.imports import SystemImports
+from ledger.store.log import TreeState
 from ledger.store.webhooks import Webhook
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.runs.supervisor import ALL, RunState
@@ -39,68 +40,17 @@ DAYS = 14  # of the log's growth
 INCIDENTS = 10  # the newest
 
 
-class LogOverview(Struct, frozen=True):
-    """The tree, its newest checkpoint (times in unix milliseconds), each day's entries, and free space on the disk."""
-
-    log_id: str
-    origin: str
-    size: int
-    root: str
-    published: int
-    published_at: int | None
-    witnessed: int
-    days: list[Day]
-    kept_bytes: int
-    free_bytes: int | None
-    is_written: bool
-
-
 class AnchorOverview(Struct, frozen=True):
     """The sizes that were sent, are in a block, and are final by the journal; and the number of anchors by state.
 
-    ``open_since`` (unix milliseconds) is when the first entry was recorded that no final anchor covers.
+    ``confirmed_at`` is in unix milliseconds.
     """
 
     submitted: int
     mined: int
     confirmed: int
     confirmed_at: int | None
-    open_entries: int
-    open_since: int | None
-    interval_s: int
     counts: Mapping[str, int]
-
-
-class WitnessOverview(Struct, frozen=True):
-    """The witnesses, what prevents asking any, and from how many agencies the contract demands a co-signature."""
-
-    states: list[WitnessState]
-    defect: str | None
-    quorum: int
-
-
-class ChainOverview(Struct, frozen=True):
-    """The result of the last look at the chain, and what it showed.
-
-    ``unmirrored`` changes of its registry are not in the log yet; ``finality`` is known once the contracts are
-    deployed.
-    """
-
-    is_embedded: bool
-    chain_id: int
-    finality: FinalityRule | None
-    followed: ChainWorkerState
-    chain_status: ChainStatus | None
-    unmirrored: int
-
-
-class TimestampOverview(Struct, frozen=True):
-    """The last timestamped size, and its time in unix seconds."""
-
-    url: str
-    size: int
-    time: int | None
-    state: TimestampWorkerState
 
 
 class Incident(Struct, frozen=True):
@@ -123,122 +73,86 @@ class SignedInOverview(Struct, frozen=True):
 
 
 class ServiceStatus(Struct, frozen=True):
-    """The whole status as of ``now`` (unix milliseconds). ``inside`` is None for visitors."""
+    """The whole status as of ``now`` (unix milliseconds). ``inside`` is None for visitors.
+
+    ``free_bytes`` is None if the database is on another machine. ``open_since`` (unix milliseconds) is when the first
+    entry was recorded that no final anchor covers. ``chain_status`` is what the last look at the chain showed, of whose
+    changes of the registry the log has ``mirrored``. ``witness_defect`` prevents asking any witness; ``quorum`` is from
+    how many agencies the contract demands a co-signature.
+    """
 
     now: int
-    log: LogOverview
+    is_written: bool
+    tree: TreeState
+    published: PublishedCheckpoint | None
+    witnessed: PublishedCheckpoint | None
+    days: list[Day]
+    kept_bytes: int
+    free_bytes: int | None
     anchors: AnchorOverview
-    witnesses: WitnessOverview
-    chain: ChainOverview
-    stamps: TimestampOverview | None
+    open_since: int | None
+    chain: ChainWorkerState
+    chain_status: ChainStatus | None
+    mirrored: int
+    witnesses: list[WitnessState]
+    witness_defect: str | None
+    quorum: int
+    timestamp_url: str | None
+    stamps: TimestampWorkerState | None
+    stamped: StoredTimestamp | None
     inside: SignedInOverview | None
 
 
 def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
     """Return the status now."""
-    parts = service.parts
-    return ServiceStatus(
-        now=parts.clock(),
-        log=_log(service),
-        anchors=_anchors(service),
-        witnesses=WitnessOverview(parts.collector.states(), parts.collector.defect, service.authority().quorum),
-        chain=_chain(service),
-        stamps=_stamps(service),
-        inside=_inside(service, reading) if reading else None,
-    )
-
-
-def _log(service: Service) -> LogOverview:
-    parts, trust = service.parts, service.parts.trust.trust
-    today = legal_day(datetime.fromtimestamp(parts.clock() // 1000, UTC))
-    with parts.database.read() as connection:
-        tree = log.tree(connection)
-        published = checkpoints.last_published(connection)
-        witnessed = checkpoints.last_witnessed(connection)
-        days = growth.days(connection, tree.size, today, DAYS)
-    return LogOverview(
-        log_id="0x" + trust.log_id.hex(),
-        origin=trust.origin,
-        size=tree.size,
-        root=f"sha256:{tree.root.hex()}",
-        published=published.size if published else 0,
-        published_at=published.published_at if published else None,
-        witnessed=witnessed.size if witnessed else 0,
-        days=days,
-        kept_bytes=growth.bytes_kept(parts.database),
-        free_bytes=_free_bytes(service),
-        is_written=parts.sequencer.is_running,
-    )
-
-
-def _free_bytes(service: Service) -> int | None:
-    """Return the free bytes on the disk of the data directory, or None if the database is on another machine."""
-    settings = service.parts.settings
-    if not service.parts.database.is_sqlite or not settings.data_dir.exists():
-        return None
-    return shutil.disk_usage(settings.data_dir).free
-
-
-def _anchors(service: Service) -> AnchorOverview:
-    parts = service.parts
+    parts, authority, settings = service.parts, service.authority(), service.parts.settings
     journal = DatabaseJournal(parts.database)
     final = journal.last_anchor(WriteState.CONFIRMED)
-    confirmed = last_size(final)
-    with parts.database.read() as connection:
-        size = log.tree(connection).size
-        first_open = log.entry(connection, confirmed) if confirmed < size else None
-    return AnchorOverview(
+    anchors = AnchorOverview(
         submitted=last_size(journal.last_anchor()),
         mined=last_size(journal.last_anchor(WriteState.MINED, WriteState.CONFIRMED)),
-        confirmed=confirmed,
+        confirmed=last_size(final),
         confirmed_at=final.timestamp * 1000 if final else None,
-        open_entries=max(0, size - confirmed),
-        open_since=first_open.recorded_at if first_open else None,
-        interval_s=parts.settings.anchor_interval_s,
         counts=journal.counts(),
     )
-
-
-def _chain(service: Service) -> ChainOverview:
-    settings, chain_worker, chains = (
-        service.parts.settings,
-        service.parts.chain_worker,
-        service.parts.trust.trust.chains,
-    )
-    chain_status = chain_worker.chain_status
-    mirrored = service.authority().changes
-    return ChainOverview(
-        is_embedded=settings.chain == EMBEDDED,
-        chain_id=settings.chain_id,
-        finality=chains[-1].finality if chains else None,
-        followed=chain_worker.state,
-        chain_status=chain_status,
-        unmirrored=max(0, chain_status.registry.change_count - mirrored) if chain_status else 0,
-    )
-
-
-def _stamps(service: Service) -> TimestampOverview | None:
-    timestamp_worker, url = service.parts.timestamp_worker, service.parts.settings.timestamp_url
-    if timestamp_worker is None or url is None:
-        return None
-    with service.parts.database.read() as connection:
-        last = checkpoints.last_timestamp(connection)
-    return TimestampOverview(url, last.size if last else 0, last.time if last else None, timestamp_worker.state)
-
-
-def _inside(service: Service, reading: Reading) -> SignedInOverview:
-    parts = service.parts
+    kept_bytes = growth.bytes_kept(parts.database)
+    today = legal_day(datetime.fromtimestamp(parts.clock() // 1000, UTC))
+    is_on_this_disk = parts.database.is_sqlite and settings.data_dir.exists()
     with parts.database.read() as connection:
-        entries = log.system_entries(connection, "incident.recorded", INCIDENTS)
-        imported = imports.by_system(connection, reading.agency)
-        supervises = reading.session.has_role(WEBHOOK_ROLE)
-        hooks = webhooks.listed(connection, reading.agency) if supervises else None
+        tree = log.tree(connection)
+        first_open = log.entry(connection, anchors.confirmed) if anchors.confirmed < tree.size else None
+        return ServiceStatus(
+            now=parts.clock(),
+            is_written=parts.sequencer.is_running,
+            tree=tree,
+            published=checkpoints.last_published(connection),
+            witnessed=checkpoints.last_witnessed(connection),
+            days=growth.days(connection, tree.size, today, DAYS),
+            kept_bytes=kept_bytes,
+            free_bytes=shutil.disk_usage(settings.data_dir).free if is_on_this_disk else None,
+            anchors=anchors,
+            open_since=first_open.recorded_at if first_open else None,
+            chain=parts.chain_worker.state,
+            chain_status=parts.chain_worker.chain_status,
+            mirrored=authority.changes,
+            witnesses=parts.collector.states(),
+            witness_defect=parts.collector.defect,
+            quorum=authority.quorum,
+            timestamp_url=settings.timestamp_url,
+            stamps=parts.timestamp_worker.state if parts.timestamp_worker else None,
+            stamped=checkpoints.last_timestamp(connection),
+            inside=_inside(connection, service, reading) if reading else None,
+        )
+
+
+def _inside(connection: Connection, service: Service, reading: Reading) -> SignedInOverview:
+    supervises = reading.session.has_role(WEBHOOK_ROLE)
     return SignedInOverview(
-        incidents=[_incident(entry) for entry in entries],
-        runs=parts.supervisor.state,
-        imports=imported,
-        webhooks=hooks,
-        reads=parts.access.head().count,
+        incidents=[_incident(entry) for entry in log.system_entries(connection, "incident.recorded", INCIDENTS)],
+        runs=service.parts.supervisor.state,
+        imports=imports.by_system(connection, reading.agency),
+        webhooks=webhooks.listed(connection, reading.agency) if supervises else None,
+        reads=service.parts.access.head().count,
     )
 
 
@@ -372,28 +286,28 @@ def alarms(status: ServiceStatus) -> list[ServiceAlarm]:
 
 
 def _raised(status: ServiceStatus) -> Iterator[ServiceAlarm]:
-    if not status.log.is_written:
+    if not status.is_written:
         yield ServiceAlarm("writer_stopped")
-    if status.log.free_bytes is not None and status.log.free_bytes < LEAST_FREE:
+    if status.free_bytes is not None and status.free_bytes < LEAST_FREE:
         yield ServiceAlarm("disk_low")
-    state, chain_status = status.chain.followed, status.chain.chain_status
+    state, chain_status = status.chain, status.chain_status
     if state.is_defect:
         yield ServiceAlarm("chain_defect", detail=state.fault)
     elif state.fault is not None:
         yield ServiceAlarm("chain_faulty", detail=state.fault, hint=state.hint)
     if state.waits is WaitReason.QUORUM_MISSING:
         yield ServiceAlarm("quorum_missing", detail=state.detail)
-    if status.anchors.open_since is not None and status.now - status.anchors.open_since > LATE_MS:
+    if status.open_since is not None and status.now - status.open_since > LATE_MS:
         yield ServiceAlarm("anchor_late")
     if chain_status is not None and chain_status.balance < chain_status.fee * ANCHOR_GAS * ANCHORS_PAID:
         yield ServiceAlarm("balance_low", chain_status.account)
-    if status.witnesses.defect is not None:
-        yield ServiceAlarm("witnesses_defect", detail=status.witnesses.defect)
+    if status.witness_defect is not None:
+        yield ServiceAlarm("witnesses_defect", detail=status.witness_defect)
     else:
-        faulty = (witness for witness in status.witnesses.states if witness.fault is not None)
+        faulty = (witness for witness in status.witnesses if witness.fault is not None)
         yield from (ServiceAlarm("witness_fault", witness.name, witness.fault) for witness in faulty)
-    if status.stamps is not None and status.stamps.state.fault is not None:
-        yield ServiceAlarm("timestamps_fault", status.stamps.url, status.stamps.state.fault, status.stamps.state.hint)
+    if status.stamps is not None and status.stamps.fault is not None:
+        yield ServiceAlarm("timestamps_fault", status.timestamp_url or "", status.stamps.fault, status.stamps.hint)
     if status.inside is not None:
         yield from _raised_inside(status.inside, status.now)
 

@@ -6,30 +6,27 @@ All of it is public: anybody can derive it from the log's envelopes and its ``re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from fastapi import APIRouter, Path, Request
-from msgspec import Struct
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from api.console.shared.access import PublicVisit, PublicVisitOf, VisitOf
 from api.console.shared.rendering import download, narrator_of
 from api.dependencies import After, SlugPath, known_agency
 from api.services.documents import bundle_of_event
-from api.services.service import Service
 from ledger.chain.journal import Purpose
 from ledger.core.errors import NotFound
-from ledger.core.events import decode_payload
+from ledger.core.events import Payload, decode_payload
 from ledger.core.events import registry as changes
 from ledger.core.events.registry import RegistryChange
-from ledger.core.signing.authority import Agency, AuthorityState, Grant
-from ledger.i18n import Labels
+from ledger.core.signing.authority import Agency, Grant
 from ledger.store import cases, log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection
 from ledger.store.growth import KeyUses, Use
 from ledger.store.log import StoredEntry
-from ledger.timeline.anchored_sizes import Anchored, AnchoredSizes, stages
+from ledger.timeline.anchored_sizes import AnchoredSizes, stages
 from ledger.timeline.event_fields import event_fields
 
 CHANGES = 50  # of the registry at a time
@@ -50,24 +47,12 @@ class AgencyLine(NamedTuple):
 
 
 class ChangeLine(NamedTuple):
-    """A change of the registry with its log index; ``recorded_at`` is in unix milliseconds."""
+    """A change of the registry as the log has it, in a sentence, and by whose decision."""
 
-    entry: int
-    recorded_at: int
-    kind: str
+    entry: StoredEntry
+    payload: Payload
     sentence: str
     decided: Literal["founding", "admin", "majority"]
-    body: Any
-
-
-class _ChangePlace(Struct, frozen=True):
-    """The place and times of a change, in the form that ``ledger.timeline.anchored_sizes`` needs."""
-
-    index: int
-    signed_at: int
-    recorded_at: int
-    state: Anchored
-    proven_at: int | None
 
 
 class VisibleUse(NamedTuple):
@@ -91,20 +76,15 @@ class KeyLine(NamedTuple):
 @router.get("/agencies")
 def list_agencies(visit: PublicVisitOf) -> Response:
     """Show all agencies, and what waits to be decided or mirrored."""
-    authority, uses, now = (
-        visit.service.authority(),
-        _uses(visit.request, visit.service),
-        visit.service.parts.clock() // 1000,
-    )
-    ordered = sorted(authority.agencies.values(), key=lambda agency: (agency.kind, agency.agency_id))
-    values: dict[str, Any] = {
-        "lines": [_line(agency, authority, uses, now) for agency in ordered],
-        "authority": authority,
-        "seen": visit.service.parts.chain_worker.chain_status,
-        "followed": visit.service.parts.chain_worker.state,
-        "counted": uses.counted,
-    }
-    return visit.page("registry/agencies.html", **values)
+    authority, uses = visit.service.authority(), _uses(visit)
+    now = visit.service.parts.clock() // 1000
+    lines = []
+    for agency in sorted(authority.agencies.values(), key=lambda agency: (agency.kind, agency.agency_id)):
+        own = [grant for grant in authority.grants.values() if grant.agency_id == agency.agency_id]
+        holding = sum(_state(grant, now) == "holds" for grant in own)
+        lines.append(AgencyLine(agency, holding, len(own) - holding, sum(uses.count(grant.key_id) for grant in own)))
+    status = visit.service.parts.chain_worker.chain_status
+    return visit.page("registry/agencies.html", lines=lines, authority=authority, seen=status, counted=uses.counted)
 
 
 @router.get("/agencies/changes")
@@ -114,37 +94,29 @@ def list_changes(visit: PublicVisitOf, before: After = -1) -> Response:
         entries = log.registry_entries(connection)
     entries = [entry for entry in entries if before < 0 or entry.log_index < before]
     page_entries = entries[: -CHANGES - 1 : -1]
-    values: dict[str, Any] = {
-        "changes": list(_changes(visit.service, visit.labels, page_entries)),
-        "following": page_entries[-1].log_index if len(entries) > len(page_entries) else None,
-    }
-    return visit.page("registry/registry_changes.html", **values)
+    following = page_entries[-1].log_index if len(entries) > len(page_entries) else None
+    changes = list(_changes(visit, page_entries))
+    return visit.page("registry/registry_changes.html", changes=changes, following=following)
 
 
 @router.get("/agencies/changes/{entry}")
 def show_change(visit: PublicVisitOf, entry: EntryPath) -> Response:
     """Show all values of one change, how far it is proven, and its proof."""
+    anchored = AnchoredSizes(DatabaseJournal(visit.service.parts.database))
     with visit.service.parts.database.read() as connection:
         stored = _registry_entry(connection, entry)
-        anchored = AnchoredSizes(DatabaseJournal(visit.service.parts.database))
-        proven_at = anchored.proven_at([entry]).get(entry)
-        proof_stages = stages(
-            connection, _ChangePlace(entry, stored.signed_at, stored.recorded_at, anchored.of(entry), proven_at)
-        )
+        proof_stages = stages(connection, stored, anchored.of(entry), anchored.proven_at([entry]).get(entry))
     payload = log.payload_of(stored)
-    (change,) = _changes(visit.service, visit.labels, [stored])
-    values: dict[str, Any] = {
-        "change": change,
-        "particulars": event_fields(
-            payload, {}, narrator_of(visit.service, visit.labels).words(payload, None), visit.labels
-        ),
-        "stages": proof_stages,
-        "agency": getattr(payload.body, "agency", None),
-        "key": getattr(payload.body, "key_id", None),
-        "event_id": stored.event_id,
-        "digest": stored.payload_digest,
-    }
-    return visit.page("registry/registry_change.html", **values)
+    (change,) = _changes(visit, [stored])
+    words = narrator_of(visit.service, visit.labels).words(payload, None)
+    return visit.page(
+        "registry/registry_change.html",
+        change=change,
+        particulars=event_fields(payload, {}, words, visit.labels),
+        stages=proof_stages,
+        agency=getattr(payload.body, "agency", None),
+        key=getattr(payload.body, "key_id", None),
+    )
 
 
 @router.get("/agencies/changes/{entry}/bundle")
@@ -158,36 +130,34 @@ def change_bundle(visit: VisitOf, entry: EntryPath) -> Response:
 @router.get("/agencies/{agency_id}")
 def show_agency(visit: PublicVisitOf, agency_id: SlugPath) -> Response:
     """Show an agency with all keys that it ever had, and what was decided about it."""
-    authority, uses = visit.service.authority(), _uses(visit.request, visit.service)
+    authority, uses = visit.service.authority(), _uses(visit)
     agency = known_agency(authority, agency_id)
-    history = _history(visit.service, visit.labels, agency_id)
-    own = sorted(
-        (grant for grant in authority.grants.values() if grant.agency_id == agency_id), key=lambda grant: -grant.granted
-    )
-    values: dict[str, Any] = {
-        "agency": agency,
-        "keys": [_key_line(visit.service, grant, history, uses) for grant in own],
-        "past": [history[index] for index in sorted(history, reverse=True)],
-        "counted": uses.counted,
-    }
-    return visit.page("registry/agency.html", **values)
+    history = _history(visit, agency_id)
+    own = [grant for grant in authority.grants.values() if grant.agency_id == agency_id]
+    keys = [_key_line(visit, grant, history, uses) for grant in sorted(own, key=lambda grant: -grant.granted)]
+    past = [history[index] for index in sorted(history, reverse=True)]
+    return visit.page("registry/agency.html", agency=agency, keys=keys, past=past, counted=uses.counted)
 
 
 @router.get("/agencies/{agency_id}/keys/{key_id}")
 def show_key(visit: PublicVisitOf, agency_id: SlugPath, key_id: KeyPath) -> Response:
     """Show what the key signed last."""
-    authority, uses = visit.service.authority(), _uses(visit.request, visit.service)
+    authority, uses = visit.service.authority(), _uses(visit)
     grant = authority.grants.get(key_id)
     if grant is None or grant.agency_id != agency_id:
         raise NotFound(f"no key {key_id} was granted to {agency_id}", field="key_id")
-    line = _key_line(visit.service, grant, _history(visit.service, visit.labels, agency_id), uses)
-    values: dict[str, Any] = {
-        "agency": known_agency(authority, agency_id),
-        "line": line,
-        "newest": list(_visible_uses(visit, uses.newest(key_id))),
-        "counted": uses.counted,
-    }
-    return visit.page("registry/key.html", **values)
+    newest = []
+    with visit.service.parts.database.read() as connection:
+        for use in uses.newest(key_id):
+            is_seen = visit.visitor and cases.sight(connection, use.stream_id, visit.visitor.reader)
+            newest.append(VisibleUse(use, use.stream_id if is_seen or use.stream_kind != "case" else None))
+    return visit.page(
+        "registry/key.html",
+        agency=known_agency(authority, agency_id),
+        line=_key_line(visit, grant, _history(visit, agency_id), uses),
+        newest=newest,
+        counted=uses.counted,
+    )
 
 
 def _registry_entry(connection: Connection, entry: int) -> StoredEntry:
@@ -197,37 +167,24 @@ def _registry_entry(connection: Connection, entry: int) -> StoredEntry:
     return stored
 
 
-def _uses(request: Request, service: Service) -> KeyUses:
+def _uses(visit: PublicVisit) -> KeyUses:
     """Return the counts of key uses after reading a further stretch of the log."""
-    uses: KeyUses = request.app.state.uses
-    with service.parts.database.read() as connection:
+    uses: KeyUses = visit.request.app.state.uses
+    with visit.service.parts.database.read() as connection:
         uses.read_on(connection)
     return uses
 
 
-def _line(agency: Agency, authority: AuthorityState, uses: KeyUses, now: int) -> AgencyLine:
-    own = [grant for grant in authority.grants.values() if grant.agency_id == agency.agency_id]
-    holding = sum(_state(grant, now) == "holds" for grant in own)
-    return AgencyLine(agency, holding, len(own) - holding, sum(uses.count(grant.key_id) for grant in own))
-
-
-def _key_line(service: Service, grant: Grant, history: dict[int, ChangeLine], uses: KeyUses) -> KeyLine:
+def _key_line(visit: PublicVisit, grant: Grant, history: dict[int, ChangeLine], uses: KeyUses) -> KeyLine:
     newest = uses.newest(grant.key_id)
     return KeyLine(
         grant,
-        _state(grant, service.parts.clock() // 1000),
+        _state(grant, visit.service.parts.clock() // 1000),
         history[grant.granted],
         None if grant.revoked is None else history[grant.revoked],
         uses.count(grant.key_id),
         newest[0].signed_at if newest else None,
     )
-
-
-def _visible_uses(visit: PublicVisit, newest: list[Use]) -> Iterator[VisibleUse]:
-    with visit.service.parts.database.read() as connection:
-        for use in newest:
-            is_seen = visit.visitor and cases.sight(connection, use.stream_id, visit.visitor.reader)
-            yield VisibleUse(use, use.stream_id if is_seen or use.stream_kind != "case" else None)
 
 
 def _state(grant: Grant, now: int) -> Literal["holds", "revoked", "not_yet", "over"]:
@@ -238,32 +195,24 @@ def _state(grant: Grant, now: int) -> Literal["holds", "revoked", "not_yet", "ov
     return "holds" if now < grant.valid_until else "over"
 
 
-def _history(service: Service, labels: Labels, agency_id: str) -> dict[int, ChangeLine]:
+def _history(visit: PublicVisit, agency_id: str) -> dict[int, ChangeLine]:
     """Return the changes of the registry about one agency, by log index."""
-    with service.parts.database.read() as connection:
+    with visit.service.parts.database.read() as connection:
         entries = log.registry_entries(connection)
     own = [entry for entry in entries if getattr(decode_payload(entry.payload).body, "agency", None) == agency_id]
-    return {change.entry: change for change in _changes(service, labels, own)}
+    return {change.entry.log_index: change for change in _changes(visit, own)}
 
 
-def _changes(service: Service, labels: Labels, entries: list[StoredEntry]) -> Iterator[ChangeLine]:
-    narrator = narrator_of(service, labels)
-    journal = DatabaseJournal(service.parts.database)
+def _changes(visit: PublicVisit, entries: list[StoredEntry]) -> Iterator[ChangeLine]:
+    narrator = narrator_of(visit.service, visit.labels)
+    journal = DatabaseJournal(visit.service.parts.database)
     founding: dict[str, bool] = {}
     for entry in entries:
         payload = decode_payload(entry.payload)
-        body = payload.body
-        assert isinstance(body, RegistryChange), "the registry's entries mirror its changes"
-        sent = body.location.transaction_hash
+        assert isinstance(payload.body, RegistryChange), "the registry's entries mirror its changes"
+        sent = payload.body.location.transaction_hash
         if sent not in founding:
             write = journal.find(bytes.fromhex(sent[2:]))
             founding[sent] = write is not None and write.purpose is Purpose.DEPLOYMENT
-        decided: Literal["founding", "admin", "majority"] = "admin" if isinstance(body, BY_ADMIN) else "majority"
-        yield ChangeLine(
-            entry.log_index,
-            entry.recorded_at,
-            entry.event_type,
-            narrator.alone(payload),
-            "founding" if founding[sent] else decided,
-            body,
-        )
+        decided: Literal["admin", "majority"] = "admin" if isinstance(payload.body, BY_ADMIN) else "majority"
+        yield ChangeLine(entry, payload, narrator.alone(payload), "founding" if founding[sent] else decided)

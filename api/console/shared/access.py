@@ -42,19 +42,18 @@ class SessionCookie:
         response.delete_cookie(self.name, path=PATH, secure=self._secure, httponly=True, samesite="strict")
 
 
-class OwnPages:
-    """Lets only pages of the console at ``url`` change anything (against cross-site request forgery)."""
+def require_own_page(request: Request, service: ServiceOf) -> None:
+    """Let only pages of this console change anything (against cross-site request forgery).
 
-    def __init__(self, url: str):
-        self._origin = f"{urlsplit(url).scheme}://{domain_of(url)}"
-
-    def require(self, request: Request) -> None:
-        """Raise Refused (403) for a request posted by another site, or by no page at all."""
-        if request.method in _METHODS_THAT_READ:
-            return
-        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-        if (origin is None and site is None) or origin not in (None, self._origin) or site not in (None, "same-origin"):
-            raise Refused(403, "this was not asked by a page of this console", code="foreign_origin", field="Origin")
+    Raises Refused (403) for a request posted by another site, or by no page at all.
+    """
+    if request.method in _METHODS_THAT_READ:
+        return
+    url = service.parts.settings.url
+    own_origin = f"{urlsplit(url).scheme}://{domain_of(url)}"
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    if (origin is None and site is None) or origin not in (None, own_origin) or site not in (None, "same-origin"):
+        raise Refused(403, "this was not asked by a page of this console", code="foreign_origin", field="Origin")
 
 
 class SignInNeeded(Exception):

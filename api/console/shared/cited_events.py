@@ -76,8 +76,8 @@ def cited(visit: Visit, digests: Sequence[str], *, first: int = 0) -> CitedPage:
                     CitedEvent(step.payload_digest, event.entry, event.payload, step.sentence, *how_proven, step.notes)
                 )
     visit.reading.record("cited events", *by_case, supervision=True)
-    known = {event.digest: event for event in events}
-    ordered = sorted((known.get(digest, CitedEvent(digest)) for digest in digests[first:end]), key=_order)
+    visible = {event.digest: event for event in events}
+    ordered = sorted((visible.get(digest, CitedEvent(digest)) for digest in digests[first:end]), key=_order)
     return CitedPage(tuple(ordered), len(digests), end if end < len(digests) else None)
 
 

@@ -39,15 +39,16 @@ class ClockView(Struct, frozen=True):
     ended: bool
 
 
-def of_case(visit: Visit, state: CaseState, *, first: int, limit: int) -> tuple[list[ClockView], int]:
-    """Return clocks of the case from ``first`` on, and how many it has.
-
-    Those that end first are at the top, ended ones at the bottom.
-    """
+def of_case(visit: Visit, state: CaseState) -> list[Deadline]:
+    """Return the clocks of the case: first what ends first, then paused clocks, then ended ones."""
     validator = visit.service.parts.validator
     now = datetime.fromisoformat(visit.reading.reader.now)
-    ordered = sorted(deadlines(state, validator.book, validator.calendar, now), key=_order)
-    return [_view(clock, visit.labels) for clock in ordered[first : first + limit]], len(ordered)
+
+    def order(clock: Deadline) -> tuple[bool, str]:
+        ended = clock.stopped_at is not None
+        return ended, "9999" if clock.due_at is None or ended else clock.due_at.isoformat()
+
+    return sorted(deadlines(state, validator.book, validator.calendar, now), key=order)
 
 
 def nearest(connection: Connection, visit: Visit, case_ids: Iterable[str]) -> dict[str, ClockView]:
@@ -91,50 +92,32 @@ def _of_line(visit: Visit, line: ClockLine) -> ClockView | None:
     if state is None or clock is None:
         return None
     now = datetime.fromisoformat(visit.reading.reader.now)
-    return _view(deadline(state, clock, validator.book, validator.calendar, now), visit.labels)
+    return view_of(deadline(state, clock, validator.book, validator.calendar, now), visit.labels)
 
 
-def _view(clock: Deadline, labels: Labels) -> ClockView:
-    ended = clock.stopped_at is not None
+def view_of(clock: Deadline, labels: Labels) -> ClockView:
+    """Return a clock of a case as a page shows it."""
+    arithmetic: tuple[str, ...] = (said(clock.unknown, labels),) if clock.unknown else ()
+    colour, left = "rest", labels.of("deadline_status", clock.status)
+    if clock.days_left is not None and clock.status != "suspended":
+        overdue = clock.status == "overdue"
+        colour = "bad" if overdue else _colour_of(clock.days_left)
+        left = _days_left(clock.days_left, overdue=overdue, texts=Texts(labels.language))
     return ClockView(
         label=labels.of_clock(clock.clock),
         article=labels.of_article(clock.article),
         subject=clock.subject,
         agency=clock.agency,
-        colour="rest" if ended else _colour(clock),
-        left=_left(clock, labels, Texts(labels.language)),
+        colour=colour,
+        left=left,
         due_at=clock.due_at,
-        arithmetic=period_in_words(clock.counted, labels)
-        if clock.counted
-        else (said(clock.unknown, labels),)
-        if clock.unknown
-        else (),
-        ended=ended,
+        arithmetic=period_in_words(clock.counted, labels) if clock.counted else arithmetic,
+        ended=clock.stopped_at is not None,
     )
-
-
-def _order(clock: Deadline) -> tuple[bool, str]:
-    """Return a sort key: what ends first, then paused clocks, then ended ones."""
-    ended = clock.stopped_at is not None
-    return ended, "9999" if clock.due_at is None or ended else clock.due_at.isoformat()
-
-
-def _colour(clock: Deadline) -> str:
-    if clock.status == "overdue":
-        return "bad"
-    if clock.days_left is None or clock.status == "suspended":
-        return "rest"
-    return _colour_of(clock.days_left)
 
 
 def _colour_of(days_left: int) -> str:
     return "soon" if days_left <= SOON else "near" if days_left <= NEAR else "good"
-
-
-def _left(clock: Deadline, labels: Labels, texts: Texts) -> str:
-    if clock.stopped_at is not None or clock.days_left is None or clock.status in ("suspended", "uncountable"):
-        return labels.of("deadline_status", clock.status)
-    return _days_left(clock.days_left, overdue=clock.status == "overdue", texts=texts)
 
 
 def _days_left(days: int, *, overdue: bool, texts: Texts) -> str:

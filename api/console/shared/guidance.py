@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from api.auth.sessions import ReaderSession
@@ -12,7 +12,6 @@ from api.texts import later
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.terms import AgencyKind
 from ledger.core.procedure.jurisdiction import has_trait
-from ledger.core.signing.authority import AuthorityState
 from ledger.core.visibility import GOVERNING
 from ledger.store import growth
 
@@ -82,22 +81,19 @@ MENU: Final = (
 )
 
 
-def menu_of(
-    session: ReaderSession | None, kind: Callable[[str], AgencyKind | None], pages: Collection[str], here: str
-) -> Menu:
-    """Return the menu of the signed-in reader, or of a visitor.
+def menu_of(session: ReaderSession | None, kind: AgencyKind | None, pages: Collection[str], here: str) -> Menu:
+    """Return the menu of the signed-in reader, whose agency is of this kind, or of a visitor.
 
-    ``kind`` returns an agency's kind. ``pages`` are the paths that exist; ``here`` is the one that is shown.
+    ``pages`` are the paths that exist; ``here`` is the one that is shown.
     """
+    supervises = kind is not None and has_trait(kind, "supervises")
 
     def is_shown(link: MenuLink) -> bool:
         if link.path not in pages:
             return False
         if link.is_public or session is None:
             return link.is_public
-        own_kind = kind(session.agency)
-        of_kind = not link.at_procuratorates or (own_kind is not None and has_trait(own_kind, "supervises"))
-        return of_kind and session.has_role(*link.roles)
+        return session.has_role(*link.roles) and (supervises or not link.at_procuratorates)
 
     visible_groups = (MenuGroup(group.label, tuple(filter(is_shown, group.links))) for group in MENU)
     groups = tuple(group for group in visible_groups if group.links)
@@ -194,24 +190,12 @@ def next_step(service: Service, session: ReaderSession | None) -> NextStep | Non
         return NO_AGENCY
     if session is None:
         return None if authority.grants else NO_KEY
-    return _of_handling(service, authority, session) or _of_looking(service, authority, session)
-
-
-def _of_handling(service: Service, authority: AuthorityState, session: ReaderSession) -> NextStep | None:
-    has_clerk = any(
-        grant.agency_id == session.agency and "clerk" in grant.roles and grant.revoked is None
-        for grant in authority.grants.values()
-    )
-    if session.has_role("supervisor") and not has_clerk:
+    own_grants = (grant for grant in authority.grants.values() if grant.agency_id == session.agency)
+    if session.has_role("supervisor") and not any("clerk" in g.roles and g.revoked is None for g in own_grants):
         return NO_CLERK
-    if session.has_role("clerk"):
-        with service.parts.database.read() as connection:
-            return None if growth.has_case(connection, session.agency) else NO_CASE
-    return None
-
-
-def _of_looking(service: Service, authority: AuthorityState, session: ReaderSession) -> NextStep | None:
     with service.parts.database.read() as connection:
+        if session.has_role("clerk") and not growth.has_case(connection, session.agency):
+            return NO_CASE
         if session.has_role("analyst"):
             if not growth.has_model(connection):
                 return NO_MODEL

@@ -6,7 +6,7 @@ Scripts, styles and pictures are served at an address of this release, so that b
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from api.console.shared.guidance import NextStep, advice, menu_of, next_step
 from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import Unavailable
-from ledger.core.events.terms import AgencyKind
 from ledger.core.procedure.legal_days import SHANGHAI, with_readable_times
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
 from ledger.i18n.messages import said
@@ -116,6 +115,7 @@ def page(
     settings = service.parts.settings
     reader_language = language(request)
     here = request.url.path.removeprefix(PATH)
+    own = service.authority().agencies.get(session.agency) if session else None
     frame = {
         "here": PATH + here + (f"?{request.url.query}" if request.url.query else ""),
         "root": PATH,
@@ -125,7 +125,7 @@ def page(
         "log_id": "0x" + service.parts.trust.trust.log_id.hex(),
         "development": service.parts.trust.trust.development,
         "session": session,
-        "menu": menu_of(session, lambda agency: kind_of(service, agency), request.app.state.pages, here),
+        "menu": menu_of(session, own.kind if own else None, request.app.state.pages, here),
         "languages": _NAMES,
         "agency_name": names_of(service, Labels(reader_language)),
         "url": settings.url,
@@ -166,12 +166,6 @@ def narrator_of(service: Service, labels: Labels) -> Narrator:
     return Narrator(labels, names_of(service, labels))
 
 
-def kind_of(service: Service, agency_id: str) -> AgencyKind | None:
-    """Return the agency's kind by the registry, or None for an unknown id."""
-    agency = service.authority().agencies.get(agency_id)
-    return agency.kind if agency else None
-
-
 @cache
 def environment(template_language: str) -> Environment:
     """Return the templates in one language; everything put into them is escaped."""
@@ -187,19 +181,25 @@ def environment(template_language: str) -> Environment:
         "labels": labels,
         "language": template_language,
     }
-    templates.filters |= {"brief": formats.brief, "in_brief": formats.in_brief, "abridged": formats.abridged}
-    templates.filters["moment"] = lambda instant: moment(instant, labels)
-    templates.filters["of_milliseconds"] = lambda unix_ms: datetime.fromtimestamp(unix_ms / 1000, UTC)
-    templates.filters |= {"instant": formats.instant, "bytes": formats.size, "ether": formats.ether}
-    templates.filters["span"] = lambda seconds: formats.span(seconds, texts)
-    templates.filters["of_audit"] = lambda text: with_readable_times(said(text, labels))
-    templates.filters["readable"] = with_readable_times
-    templates.filters["of_fault"] = lambda says: told_in(labels, says)
-    templates.filters["of_finding"] = lambda finding: (
-        audit_words.finding_told(labels, finding.word, finding.slots) if finding.word else finding.what
-    )
-    templates.filters["found"] = lambda value: audit_words.value_told(labels, value)
-    templates.filters["day"] = labels.of("moment", "day").format
+    templates.filters |= {
+        "abridged": formats.abridged,
+        "brief": formats.brief,
+        "bytes": formats.size,
+        "day": labels.of("moment", "day").format,
+        "ether": formats.ether,
+        "found": partial(audit_words.value_told, labels),
+        "in_brief": formats.in_brief,
+        "instant": formats.instant,
+        "moment": lambda instant: moment(instant, labels),
+        "of_audit": lambda text: with_readable_times(said(text, labels)),
+        "of_fault": partial(told_in, labels),
+        "of_finding": lambda finding: (
+            audit_words.finding_told(labels, finding.word, finding.slots) if finding.word else finding.what
+        ),
+        "of_milliseconds": lambda unix_ms: datetime.fromtimestamp(unix_ms / 1000, UTC),
+        "readable": with_readable_times,
+        "span": lambda seconds: formats.span(seconds, texts),
+    }
     return templates
 
 

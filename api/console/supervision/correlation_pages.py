@@ -13,8 +13,6 @@ from api.console.shared.access import VisitOf
 from api.console.shared.formats import abridged, in_brief
 from api.console.shared.rendering import names_of
 from api.services.governance import node_named, require_governing
-from api.services.service import Service
-from ledger.i18n import Labels
 from ledger.store import cases
 from ledger.supervision.correlation import (
     DEEPEST,
@@ -51,26 +49,20 @@ def correlation(visit: VisitOf, start: NodeName = None, kind: NodeKind | None = 
     }
     if start is None:
         return visit.page("supervision/correlation.html", **values)
-    now, searched_text = datetime.fromisoformat(visit.reading.reader.now), start.strip()
-    visit.service.parts.supervisor.views.refresh()
-    with visit.service.parts.supervisor.views.session(jurisdiction=own, now=now) as session:
+    parts, now, searched_text = visit.service.parts, datetime.fromisoformat(visit.reading.reader.now), start.strip()
+    parts.supervisor.views.refresh()
+    with parts.supervisor.views.session(jurisdiction=own, now=now) as session:
         # A case is found by its number, too; of another kind what was typed is the id.
-        is_id = kind is not None and kind != "case"
-        node = (
-            GraphNode(kind, searched_text) if kind and is_id else node_named(visit.service, session, searched_text, now)
-        )
+        if kind is not None and kind != "case":
+            node = GraphNode(kind, searched_text)
+        else:
+            node = node_named(visit.service, session, searched_text, now)
         graph = correlate(session, node, depth=depth, as_of=now)
     visit.reading.record(f"what {node.name} has in common with others", *graph.cases(), supervision=True)
-    values |= _drawn(visit.service, visit.labels, graph)
-    return visit.page("supervision/correlation.html", **values)
-
-
-def _drawn(service: Service, labels: Labels, graph: Correlation) -> dict[str, Any]:
-    """Return the graph and its table, with cases by their numbers."""
-    with service.parts.database.read() as connection:
+    with parts.database.read() as connection:
         numbers = cases.numbers_of(connection, graph.cases()[:LISTED_AT_MOST])
-    names = names_of(service, labels)
-    return {
+    names = names_of(visit.service, visit.labels)
+    values |= {
         "start": graph.start,
         "found": graph,
         "drawing": draw(graph),
@@ -78,9 +70,10 @@ def _drawn(service: Service, labels: Labels, graph: Correlation) -> dict[str, An
         "rows": _rows(graph),
         "name": lambda node: _name(node, numbers, names),
         "in_box": lambda node: abridged(in_brief(_name(node, numbers, names)), SHORT),
-        "relation": labels.of_relation,
+        "relation": visit.labels.of_relation,
         "listed_at_most": LISTED_AT_MOST,
     }
+    return visit.page("supervision/correlation.html", **values)
 
 
 def _rows(graph: Correlation) -> list[tuple[Place, Edge | None]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
@@ -47,34 +48,28 @@ COLUMNS: dict[Column, tuple[str, ...]] = {
 }
 
 router = APIRouter()
-Model = Annotated[str | None, Query(max_length=64)]
-Line = Annotated[BusinessLine | Literal[""] | None, Query()]
-Grave = Annotated[Severity | Literal[""] | None, Query()]
-Mine = Annotated[bool, Query()]
-Days = Annotated[int | None, Query(ge=1, le=3650)]
 
 
-class Filters(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Filters:
     """The filters of the board, as in its form."""
 
-    model: str | None
-    business_line: str | None
-    severity: str | None
-    mine: bool
-    overdue: bool
+    model: Annotated[str | None, Query(max_length=64)] = None
+    business_line: BusinessLine | Literal[""] | None = None
+    severity: Severity | Literal[""] | None = None
+    mine: bool = False
+    overdue: bool = False
 
     def wanted(self, reading: Reading, statuses: tuple[str, ...] = ()) -> LeadFilter:
         """Return the filters for the store."""
-        officer = reading.session.grant.officer
+        late = datetime.fromisoformat(reading.reader.now) - timedelta(days=LATE_DAYS)
         return LeadFilter(
             model_id=self.model or None,
             business_line=self.business_line or None,
             severity=self.severity or None,
-            handler=officer if self.mine else None,
+            handler=reading.session.grant.officer if self.mine else None,
             procuratorate=reading.agency if self.mine else None,
-            raised_before=spelled(datetime.fromisoformat(reading.reader.now) - timedelta(days=LATE_DAYS))
-            if self.overdue
-            else None,
+            raised_before=spelled(late) if self.overdue else None,
             statuses=statuses or (OPEN if self.overdue else ()),
         )
 
@@ -107,18 +102,9 @@ class LeadAct(NamedTuple):
 
 @router.get("/leads")
 def board(
-    visit: VisitOf,
-    *,
-    model: Model = None,
-    business_line: Line = None,
-    severity: Grave = None,
-    mine: Mine = False,
-    overdue: Mine = False,
-    column: Column | None = None,
-    after: Following = None,
+    visit: VisitOf, filters: Annotated[Filters, Depends()], column: Column | None = None, after: Following = None
 ) -> Response:
     """Show the leads in columns by progress, or one ``column`` a page at a time."""
-    filters = Filters(model, business_line, severity, mine, overdue)
     shown_columns = [column] if column is not None else list(COLUMNS)
     limit = OF_COLUMN if column is None else ROWS
     with visit.service.parts.database.read() as connection:
@@ -154,24 +140,24 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         entries = log.stream(connection, "supervision", lead_id)
         advice = supervision.newest_recommendations(connection, visit.reading.reader, state.procuratorate, CHOICES)
     visit.reading.record(f"lead {lead_id}", *([state.raised.case_id] if state.raised.case_id else ()), supervision=True)
-    values: dict[str, Any] = {
-        "state": state,
-        "sight": sight,
-        "model": model,
-        "life": events_of_stream(visit.service, visit.labels, entries),
-        "cited": cited(visit, [ref.payload_digest for ref in state.raised.events]),
-        "acts": list(acts(state, visit.reading)),
-        "officers": officers(visit.reading, state.procuratorate),
-        "procuratorates": in_line_with(visit.reading, state.procuratorate),
-        "reasons": terms.choices(terms.DismissalReason),
-        "outcomes": terms.choices(terms.LeadOutcome),
-        "advice": advice,
-        "told": recorded(visit, event),
-        "digest_shown": DIGEST_SHOWN,
-        "case_number": numbers.get(state.raised.case_id or ""),
-        "governs": visit.reading.searches_jurisdiction,
-    }
-    return visit.page("supervision/lead.html", **values)
+    return visit.page(
+        "supervision/lead.html",
+        state=state,
+        sight=sight,
+        model=model,
+        life=events_of_stream(visit.service, visit.labels, entries),
+        cited=cited(visit, [ref.payload_digest for ref in state.raised.events]),
+        acts=list(acts(state, visit.reading)),
+        officers=officers(visit.reading, state.procuratorate),
+        procuratorates=in_line_with(visit.reading, state.procuratorate),
+        reasons=terms.choices(terms.DismissalReason),
+        outcomes=terms.choices(terms.LeadOutcome),
+        advice=advice,
+        told=recorded(visit, event),
+        digest_shown=DIGEST_SHOWN,
+        case_number=numbers.get(state.raised.case_id or ""),
+        governs=visit.reading.searches_jurisdiction,
+    )
 
 
 @router.get("/leads/{lead_id}/cited")
@@ -181,12 +167,7 @@ def more_cited(visit: VisitOf, lead_id: SlugPath, first: Annotated[int, Query(ge
         state, _ = require_matter(connection, visit.reading, lead_id, LeadState, field="lead_id")
     page_events = cited(visit, [ref.payload_digest for ref in state.raised.events], first=first)
     more = f"/leads/{lead_id}/cited"
-    return visit.page(
-        "supervision/cited.html",
-        cited=page_events,
-        more=more,
-        digest_shown=DIGEST_SHOWN,
-    )
+    return visit.page("supervision/cited.html", cited=page_events, more=more, digest_shown=DIGEST_SHOWN)
 
 
 @router.post("/cited")
@@ -194,8 +175,9 @@ def cited_of(visit: VisitOf, form: FormOf) -> Response:
     """Return a part of a page: the events of the digests that a finding or a number of a report rests on."""
     digests = (form.get("digest") or "").split()
     page_events = cited(visit, digests, first=whole_number(form.get("first")) or 0)
-    values: dict[str, Any] = {"cited": page_events, "digests": " ".join(digests), "digest_shown": DIGEST_SHOWN}
-    return visit.page("supervision/cited_digests.html", **values)
+    return visit.page(
+        "supervision/cited_digests.html", cited=page_events, digests=" ".join(digests), digest_shown=DIGEST_SHOWN
+    )
 
 
 @router.post("/leads/{lead_id}/rederive")
@@ -260,9 +242,9 @@ def _cards(connection: Connection, reading: Reading, filters: Filters, column: C
     rows = supervision.list_leads(connection, reading.reader, window, wanted, newest_first=True)
     lines = [lead_line(row) for row in rows if not filters.overdue or row["status"] in OPEN]
     numbers = cases.numbers_of(connection, {line.case_id for line in lines if line.case_id}, reading.reader)
-    return [_card(line, numbers.get(line.case_id or ""), reading.reader.now) for line in lines]
-
-
-def _card(line: LeadLine, case_number: str | None, now: str) -> LeadCard:
-    days = max(0, (datetime.fromisoformat(now) - datetime.fromisoformat(line.raised_at)).days)
-    return LeadCard(line, case_number, days, late=line.status in OPEN and days >= LATE_DAYS)
+    cards, now = [], datetime.fromisoformat(reading.reader.now)
+    for line in lines:
+        days = max(0, (now - datetime.fromisoformat(line.raised_at)).days)
+        late = line.status in OPEN and days >= LATE_DAYS
+        cards.append(LeadCard(line, numbers.get(line.case_id or ""), days, late))
+    return cards

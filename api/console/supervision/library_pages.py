@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
@@ -75,18 +75,18 @@ def model(visit: VisitOf, model_id: SlugPath, version: Version = None, event: Re
     agencies, session = visit.reading.authority.agencies, visit.reading.session
     governs = visit.reading.is_of_procuratorate
     visit.reading.record(f"model {model_id}")
-    values: dict[str, Any] = {
-        "state": state,
-        "entry": library_entry(state, published.body, counted if visit.reading.is_of_procuratorate else None),
-        "adopters": adopters(state, agencies, counted, with_leads=governs),
-        "outturn": by_quarter(outturn),
-        "governs": governs,
-        "own": state.adoptions.get(visit.reading.agency),
-        "may_adopt": governs and session.has_role("analyst") and state.retired is None,
-        "may_retire": state.publisher == visit.reading.agency and session.has_role("analyst", "supervisor"),
-        "told": recorded(visit, event),
-    }
-    return visit.page("supervision/model.html", **values)
+    return visit.page(
+        "supervision/model.html",
+        state=state,
+        entry=library_entry(state, published.body, counted if governs else None),
+        adopters=adopters(state, agencies, counted, with_leads=governs),
+        outturn=by_quarter(outturn),
+        governs=governs,
+        own=state.adoptions.get(visit.reading.agency),
+        may_adopt=governs and session.has_role("analyst") and state.retired is None,
+        may_retire=state.publisher == visit.reading.agency and session.has_role("analyst", "supervisor"),
+        told=recorded(visit, event),
+    )
 
 
 @router.get("/library/{model_id}/comparison")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -42,13 +40,10 @@ def recommendations(visit: VisitOf, after: Following = None) -> Response:
     visit.reading.record("list of recommendations")
     clocks = {row["recommendation_id"]: _clock(visit, row["issued_at"], row["answered_at"]) for row in rows}
     following = visit.service.cursors.seal(SCOPE, str(rows[-1]["updated_index"])) if len(rows) == ROWS else None
-    values: dict[str, Any] = {
-        "rows": rows,
-        "clocks": clocks,
-        "following": following,
-        "may_issue": visit.reading.is_of_procuratorate and visit.reading.session.has_role(*SUPERVISING),
-    }
-    return visit.page("supervision/recommendations.html", **values)
+    may_issue = visit.reading.is_of_procuratorate and visit.reading.session.has_role(*SUPERVISING)
+    return visit.page(
+        "supervision/recommendations.html", rows=rows, clocks=clocks, following=following, may_issue=may_issue
+    )
 
 
 @router.get("/recommendations/new")
@@ -64,19 +59,16 @@ def new_recommendation(visit: VisitOf, lead: SlugQuery = None, model: SlugQuery 
     visit.reading.record("form of a recommendation", *([case_id] if case_id else ()), supervision=True)
     agencies = visit.reading.authority.agencies
     own = agencies[visit.reading.agency]
-    values: dict[str, Any] = {
-        "recommendation_id": new_id("advice"),
-        "first": first,
-        "leads": [row for row in leads if first is None or row["lead_id"] != first.lead_id],
-        "models": models,
-        "model_id": first.raised.model_id if first else model,
-        "agencies": sorted(
-            agency_id
-            for agency_id in agencies
-            if agency_id != visit.reading.agency and supervises(own, agencies[agency_id])
-        ),
-    }
-    return visit.page("supervision/new_recommendation.html", **values)
+    supervised = (agency_id for agency_id, agency in agencies.items() if agency != own and supervises(own, agency))
+    return visit.page(
+        "supervision/new_recommendation.html",
+        recommendation_id=new_id("advice"),
+        first=first,
+        leads=[row for row in leads if first is None or row["lead_id"] != first.lead_id],
+        models=models,
+        model_id=first.raised.model_id if first else model,
+        agencies=sorted(supervised),
+    )
 
 
 @router.get("/recommendations/{recommendation_id}")
@@ -92,19 +84,19 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         counts = recurrence(connection, state, visit.reading.reader.now, visit.service.authority().agencies)
     visit.reading.record(f"recommendation {recommendation_id}")
     has = visit.reading.session.has_role
-    values: dict[str, Any] = {
-        "state": state,
-        "leads": leads,
-        "sight": sight,
-        "clock": _clock(visit, state.issued_at, state.answered_at),
-        "life": events_of_stream(visit.service, visit.labels, entries),
-        "found": counts,
-        "results": terms.choices(terms.RecheckResult),
-        "may_reply": visit.reading.agency == state.issued.to_agency and has(*HANDLING),
-        "may_recheck": visit.reading.agency == state.procuratorate and has(*SUPERVISING),
-        "told": recorded(visit, event),
-    }
-    return visit.page("supervision/recommendation.html", **values)
+    return visit.page(
+        "supervision/recommendation.html",
+        state=state,
+        leads=leads,
+        sight=sight,
+        clock=_clock(visit, state.issued_at, state.answered_at),
+        life=events_of_stream(visit.service, visit.labels, entries),
+        found=counts,
+        results=terms.choices(terms.RecheckResult),
+        may_reply=visit.reading.agency == state.issued.to_agency and has(*HANDLING),
+        may_recheck=visit.reading.agency == state.procuratorate and has(*SUPERVISING),
+        told=recorded(visit, event),
+    )
 
 
 def _clock(visit: Visit, issued_at: str, answered_at: str | None) -> ClockView | None:

@@ -83,11 +83,7 @@ def rows_of(template_filter: Any) -> tuple[FilterRow, ...] | None:
     if not isinstance(template_filter, dict):
         return None
     rows = tuple(_row(column, condition) for column, condition in template_filter.items())
-    return (
-        rows
-        if all(row.asked() == condition for row, condition in zip(rows, template_filter.values(), strict=True))
-        else None
-    )
+    return rows if [row.asked() for row in rows] == list(template_filter.values()) else None
 
 
 def filter_of(path: str, form: PostedForm) -> tuple[FilterRow, ...] | None:
@@ -103,14 +99,13 @@ def filter_of(path: str, form: PostedForm) -> tuple[FilterRow, ...] | None:
 
 
 def _row(column: str, condition: Any) -> FilterRow:
-    if condition is None:
-        return FilterRow(column, "empty", "")
-    if condition == {"not": None}:
-        return FilterRow(column, "filled", "")
+    if condition is None or condition == {"not": None}:
+        return FilterRow(column, "empty" if condition is None else "filled", "")
+    operator = "is"
     if isinstance(condition, dict) and len(condition) == 1:
-        ((operator, value),) = condition.items()
-        return FilterRow(column, operator if operator in OPERATORS else "is", _text_of_value(value))
-    return FilterRow(column, "is", _text_of_value(condition))
+        ((name, condition),) = condition.items()
+        operator = name if name in OPERATORS else "is"
+    return FilterRow(column, operator, _text_of_value(condition))
 
 
 def _text_of_value(value: Any) -> str:
@@ -185,10 +180,8 @@ class ExampleForm:
     def tables(self) -> list[tuple[str, list[str], list[list[BenchField]]]]:
         """Return the view, columns and fields of each table of rows."""
         rows = self._example.get("rows")
-        tables = (
-            [(view, view_rows, f"rows.{view}") for view, view_rows in rows.items()] if isinstance(rows, dict) else []
-        )
-        return [self._table(view, list_of(view_rows), path) for view, view_rows, path in tables]
+        views = rows.items() if isinstance(rows, dict) else ()
+        return [self._table(view, list_of(view_rows), f"rows.{view}") for view, view_rows in views]
 
     @property
     def raised(self) -> tuple[str, list[str], list[list[BenchField]]]:
@@ -214,13 +207,11 @@ class ExampleForm:
 
 
 def _cell(path: str, view: str, column: str, value: Any) -> BenchField:
-    kind: Kind = "line"
-    is_column = view in view_columns() and column in view_columns()[view]
-    if is_column and type_of(view, column) in ("BIGINT", "DECIMAL(21,6)", "BOOLEAN"):
-        kind = "number"
     if isinstance(value, list):
         return BenchField(path, column, "list", ", ".join(map(str, value)), optional=True)
-    return BenchField(path, column, kind, "" if value is None else text_of(value), optional=True)
+    is_number = column in view_columns().get(view, ()) and type_of(view, column) in _NUMBERS
+    text = "" if value is None else text_of(value)
+    return BenchField(path, column, "number" if is_number else "line", text, optional=True)
 
 
 def with_current_values(field: BenchField) -> BenchField:
@@ -244,13 +235,21 @@ def changed(field: BenchField, form: PostedForm) -> dict[str, object]:
         return {field.path: _chosen(field, chosen)} if shown and {*chosen} != {*field.values} else {}
     if field.kind == "filter":
         rows = filter_of(field.path, form)
-        return {} if rows is None or rows == field.rows else {field.path: _filtered(rows)}
+        asked = {row.column: row.asked() for row in rows or ()}
+        return {} if rows is None or rows == field.rows else {field.path: asked or REMOVED}
     text = form.raw(field.path)
     if text is None or text == field.value.strip():  # as forms are read
         return {}
     if not text and field.optional:
         return {field.path: REMOVED}
-    return {field.path: _value(field, text)}
+    match field.kind:
+        case "number" | "count":
+            return {field.path: value_of(text)}
+        case "yes_no":
+            return {field.path: text == "true"}
+        case "list":
+            return {field.path: [part.strip() for part in _SPLIT.split(text) if part.strip()]}
+    return {field.path: text}
 
 
 def _both_changed(field: BenchField, form: PostedForm) -> dict[str, object]:
@@ -277,24 +276,10 @@ def _chosen(field: BenchField, chosen: tuple[str, ...]) -> object:
     return chosen[0] if is_word and field.path.rpartition(".")[2] in _ONE_OR_MORE else list(chosen)
 
 
-def _filtered(rows: tuple[FilterRow, ...]) -> object:
-    return {row.column: row.asked() for row in rows} if rows else REMOVED
-
-
-def _value(field: BenchField, text: str) -> object:
-    match field.kind:
-        case "number" | "count":
-            return value_of(text)
-        case "yes_no":
-            return text == "true"
-        case "list":
-            return [part.strip() for part in _SPLIT.split(text) if part.strip()]
-    return text
-
-
 def list_of(value: Any) -> list[Any]:
     """Return the value if it is a list, or an empty list."""
     return value if isinstance(value, list) else []
 
 
 _ONE_OR_MORE = ("purpose", "clock", "stage")
+_NUMBERS = ("BIGINT", "DECIMAL(21,6)", "BOOLEAN")

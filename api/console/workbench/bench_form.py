@@ -5,7 +5,7 @@ The file is authoritative: fields are read from it, and what is typed into them 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -48,15 +48,44 @@ class BenchForm:
 
     def sections(self) -> Iterator[BenchSection]:
         """Yield the sections in the order in which a prosecutor thinks: need, condition, law, lead, checks."""
-        say = self._say
-        yield BenchSection("need", say(_HEADINGS["need"]), say(_ABOUT["need"]), tuple(self._need()))
-        yield BenchSection("condition", say(_HEADINGS["condition"]), self._about_condition(), tuple(self._condition()))
-        if parameters := tuple(self._parameters()):
-            yield BenchSection("parameters", say(_HEADINGS["parameters"]), say(_ABOUT["parameters"]), parameters)
-        yield BenchSection("name", say(_HEADINGS["name"]), say(_ABOUT["name"]), tuple(self._name()))
-        yield BenchSection("law", say(_HEADINGS["law"]), say(_ABOUT["law"]), tuple(self._law()))
-        yield BenchSection("lead", say(_HEADINGS["lead"]), say(_ABOUT["lead"]), tuple(self._lead()))
-        yield BenchSection("checks", say(_HEADINGS["checks"]), say(_ABOUT["checks"]), tuple(self._checks()))
+        articles = range(len(list_of(self._tree.get("legal_basis"))) + 1)
+        checks = range(len(list_of(self._tree.get("checks"))) + 1)
+        choices = {
+            "business_line": self._labelled("business_line", terms.choices(terms.BusinessLine)),
+            "severity": self._labelled("severity", terms.choices(terms.Severity)),
+        }
+        fields: dict[str, Iterable[BenchField]] = {
+            "need": [
+                self._both("need.problem", later("The problem that was met in casework")),
+                self._field("need.requested_by", later("The office that wants it, never a person's name")),
+                self._both("need.expected_outcome", later("What should come of it")),
+            ],
+            "condition": self._condition(),
+            "parameters": self._parameters(),
+            "name": [
+                self._both("title", later("Title"), kind="line"),
+                self._both("explanation", later("What is found, and what is left out")),
+                self._choice("business_line", later("Business line"), choices["business_line"]),
+                self._choice("severity", later("Severity"), choices["severity"]),
+            ],
+            "law": [
+                self._both(f"legal_basis[{number}]", later("Article and its words"), optional=number > 0)
+                for number in articles
+            ],
+            "lead": self._lead(),
+            "checks": [
+                self._both(f"checks[{number}].{part}", label, kind=kind, optional=number > 0)
+                for number in checks
+                for part, label, kind in _PARTS_OF_CHECK
+            ],
+        }
+        for name, (heading, about) in _SECTIONS.items():
+            section = BenchSection(name, self._say(heading), self._say(about), tuple(fields[name]))
+            form = forms().get(str(value_at(self._tree, "condition.template")))
+            if name == "condition" and form is not None:
+                section = section._replace(about=in_plain_words(form, self._labels))
+            if name != "parameters" or section.fields:
+                yield section
 
     def examples(self) -> Iterator[ExampleForm]:
         """Yield the examples, each with the rows of its views as fields."""
@@ -72,42 +101,18 @@ class BenchForm:
             changes |= changed(field, form)
         return changes
 
-    # -- sections ------------------------------------------------------------------------------------------------------
-
-    def _need(self) -> Iterator[BenchField]:
-        yield self._both("need.problem", later("The problem that was met in casework"))
-        yield self._line("need.requested_by", later("The office that wants it, never a person's name"))
-        yield self._both("need.expected_outcome", later("What should come of it"))
-
-    def _name(self) -> Iterator[BenchField]:
-        yield self._both("title", later("Title"), kind="line")
-        yield self._both("explanation", later("What is found, and what is left out"))
-        lines = self._labelled("business_line", terms.choices(terms.BusinessLine))
-        yield self._choice("business_line", later("Business line"), lines)
-        yield self._choice("severity", later("Severity"), self._labelled("severity", terms.choices(terms.Severity)))
-
-    def _law(self) -> Iterator[BenchField]:
-        for number in range(len(list_of(self._tree.get("legal_basis"))) + 1):
-            yield self._both(f"legal_basis[{number}]", later("Article and its words"), optional=number > 0)
-
-    def _checks(self) -> Iterator[BenchField]:
-        for number in range(len(list_of(self._tree.get("checks"))) + 1):
-            yield self._both(f"checks[{number}].what", later("What must be checked"), optional=number > 0)
-            yield self._both(f"checks[{number}].by", later("By whom"), kind="line", optional=number > 0)
-
     def _lead(self) -> Iterator[BenchField]:
-        names = [*self.columns, *(name for name in self._parameter_names() if name not in self.columns)]
+        names = dict.fromkeys((*self.columns, *self._parameter_names()))
         hint = self._say(
             later("Put in what was found as {{name}}: {names}"), names=" ".join(f"{{{name}}}" for name in names)
         )
         says = self._both("lead.says", later("What the lead says"))
         yield says._replace(hint=f"{says.hint} {hint}")
-        columns = [name for name, kind in self.columns.items() if kind == "VARCHAR"]
-        yield self._choice(
-            "lead.supervised", later("Which column has the agency that must answer"), self._column_choices(columns)
-        )
-        yield self._many(
-            "lead.key", later("Two findings are the same one if these agree"), self._column_choices(columns)
+        columns = self._column_choices([name for name, kind in self.columns.items() if kind == "VARCHAR"])
+        yield self._choice("lead.supervised", later("Which column has the agency that must answer"), columns)
+        label = self._say(later("Two findings are the same one if these agree"))
+        yield with_current_values(
+            BenchField("lead.key", label, "many", values=self._several("lead.key"), choices=columns)
         )
 
     def _parameters(self) -> Iterator[BenchField]:
@@ -116,13 +121,9 @@ class BenchForm:
             yield self._both(f"{path}.meaning", later("${name}: what it means"), kind="line", name=name)
             kind = value_at(self._tree, f"{path}.type")
             for part in ("default", "minimum", "maximum") if kind in ("integer", "decimal") else ("default",):
-                meaning = self._at(f"{path}.meaning.{'zh' if self._labels.language == 'zh-CN' else 'en'}") or f"${name}"
-                yield BenchField(
-                    f"{path}.{part}",
-                    f"{meaning}: {self._say(_OF_PARAMETER[part])}",
-                    "number",
-                    self._at(f"{path}.{part}"),
-                )
+                meaning = self._at(f"{path}.meaning.{self._labels.suffix}") or f"${name}"
+                label = f"{meaning}: {self._say(_OF_PARAMETER[part])}"
+                yield BenchField(f"{path}.{part}", label, "number", self._at(f"{path}.{part}"))
 
     def _condition(self) -> Iterator[BenchField]:
         condition = self._tree.get("condition")
@@ -134,24 +135,16 @@ class BenchForm:
                 yield with_current_values(self._of_template(name, field, template_values or {}))
         elif "cel" in condition:
             yield self._choice("condition.view", later("Rows of what"), self._views())
-            yield self._code("condition.cel", later("Condition on a row"))
+            yield self._field("condition.cel", later("Condition on a row"), "code")
         elif "sql" in condition:
-            yield self._code("condition.sql", later("Query over the views"))
-
-    def _about_condition(self) -> str:
-        form = forms().get(str(value_at(self._tree, "condition.template")))
-        if form is not None:
-            return in_plain_words(form, self._labels)
-        return self._say(_ABOUT["condition"])
+            yield self._field("condition.sql", later("Query over the views"), "code")
 
     def _of_template(self, name: str, field: TemplateField, template_values: Mapping[str, Any]) -> BenchField:
         """Return a field of the template's form, as ``templates.toml`` defines it."""
         path, optional = f"condition.with.{name}", not field.required
-        label = self._labels.told(field)
         view = str(template_values.get("view", "")) if field.of == "view" else field.of or ""
-        base = BenchField(
-            path, label, "line", self._at(path), optional=optional, hint=example_of(self._say, field.kind)
-        )
+        hint = example_of(self._say, field.kind)
+        base = BenchField(path, self._labels.told(field), "line", self._at(path), optional=optional, hint=hint)
         match field.kind:
             case "view":
                 fitting = [view for view in self._views() if view_columns()[view.value].keys() >= set(field.has)]
@@ -161,23 +154,19 @@ class BenchForm:
             case "columns":
                 return base._replace(kind="many", choices=self._columns_of(view), values=self._several(path))
             case "words":
-                words = [Choice(word, self._word(field.of or "", word)) for word in vocabulary(field.of or "")]
+                words = self._labelled(field.of or "", vocabulary(field.of or ""))
                 return base._replace(kind="many", choices=words, values=self._several(path))
             case "where":
-                columns = self._columns_of(view)
                 rows = rows_of(template_values.get(name))
-                hint = base.hint if rows is not None else self._say(later("This filter is written in the file alone."))
-                return base._replace(
-                    kind="filter", choices=columns if rows is not None else (), rows=rows or (), hint=hint
-                )
+                if rows is None:
+                    hint = self._say(later("This filter is written in the file alone."))
+                    return base._replace(kind="filter", hint=hint)
+                return base._replace(kind="filter", choices=self._columns_of(view), rows=rows)
             case "yes_no":
-                default = self._at(path) or text_of(field.default)
-                return base._replace(kind="yes_no", value=default)
+                return base._replace(kind="yes_no", value=self._at(path) or text_of(field.default))
             case "count":
-                numbers = self._references("integer")
-                return base._replace(
-                    kind="count", choices=numbers, hint=self._say(later("a number as 7, or a parameter as $name"))
-                )
+                hint = self._say(later("a number as 7, or a parameter as $name"))
+                return base._replace(kind="count", choices=self._references("integer"), hint=hint)
             case "dataset":
                 registered = [Choice(dataset_id, dataset_id) for dataset_id in self._datasets]
                 return base._replace(kind="count", choices=[*registered, *self._references("dataset")])
@@ -201,27 +190,17 @@ class BenchForm:
         hint = example_of(self._say, path)
         return BenchField(path, translated, kind, languages=True, zh=zh, en=en, optional=optional, hint=hint)
 
-    def _line(self, path: str, label: str) -> BenchField:
-        return BenchField(path, self._say(label), "line", self._at(path), hint=example_of(self._say, path))
-
-    def _code(self, path: str, label: str) -> BenchField:
-        return BenchField(path, self._say(label), "code", self._at(path), hint=example_of(self._say, path))
+    def _field(self, path: str, label: str, kind: Kind = "line") -> BenchField:
+        return BenchField(path, self._say(label), kind, self._at(path), hint=example_of(self._say, path))
 
     def _choice(self, path: str, label: str, choices: Sequence[Choice]) -> BenchField:
         return with_current_values(BenchField(path, self._say(label), "choice", self._at(path), choices=choices))
 
-    def _many(self, path: str, label: str, choices: Sequence[Choice]) -> BenchField:
-        return with_current_values(
-            BenchField(path, self._say(label), "many", values=self._several(path), choices=choices)
-        )
-
     # -- choices -------------------------------------------------------------------------------------------------------
 
     def _labelled(self, name: str, words: Sequence[str]) -> list[Choice]:
-        return [Choice(word, self._labels.of(name, word)) for word in words]
-
-    def _word(self, name: str, word: str) -> str:
-        return self._labels.of_clock(word) if name == "clock" else self._labels.of(name, word)
+        labels = self._labels
+        return [Choice(word, labels.of_clock(word) if name == "clock" else labels.of(name, word)) for word in words]
 
     def _views(self) -> list[Choice]:
         return [Choice(name, f"{name} · {self._labels.told(view)}") for name, view in view_catalogue.views().items()]
@@ -244,11 +223,8 @@ class BenchForm:
         ]
 
     def _references(self, kind: str) -> list[Choice]:
-        names = (
-            parameter
-            for parameter in self._parameter_names()
-            if value_at(self._tree, f"parameters.{parameter}.type") == kind
-        )
+        names = self._parameter_names()
+        names = [name for name in names if value_at(self._tree, f"parameters.{name}.type") == kind]
         return [Choice(f"${name}", self._at(f"parameters.{name}.default")) for name in names]
 
     def _parameter_names(self) -> list[str]:
@@ -282,21 +258,26 @@ def rows_of_condition(tree: Mapping[str, Any]) -> tuple[dict[str, str], tuple[st
 
 
 _OF_PARAMETER = {"default": later("default"), "minimum": later("at least"), "maximum": later("at most")}
-_HEADINGS = {
-    "need": later("Why it is wanted"),
-    "condition": later("What it looks for"),
-    "parameters": later("What others may set otherwise"),
-    "name": later("Name and kind"),
-    "law": later("On what law it rests"),
-    "lead": later("The lead that it raises"),
-    "checks": later("What must be checked, and by whom"),
-}
-_ABOUT = {
-    "need": later("Business leads: no model is published without a stated need."),
-    "condition": later("The views and their columns are listed beside."),
-    "parameters": later("Another place that adopts the model sets these within the bounds."),
-    "name": later("For those who look for it in the library."),
-    "law": later("Each article with its words; one more line appears when the last one is filled in."),
-    "lead": later("In both languages, so that everybody reads it."),
-    "checks": later("Data is not evidence: a lead is believed only after this."),
+_PARTS_OF_CHECK: tuple[tuple[str, str, Kind], ...] = (
+    ("what", later("What must be checked"), "text"),
+    ("by", later("By whom"), "line"),
+)
+# A heading, and a sentence on the purpose; that of a template's condition is its own.
+_SECTIONS = {
+    "need": (later("Why it is wanted"), later("Business leads: no model is published without a stated need.")),
+    "condition": (later("What it looks for"), later("The views and their columns are listed beside.")),
+    "parameters": (
+        later("What others may set otherwise"),
+        later("Another place that adopts the model sets these within the bounds."),
+    ),
+    "name": (later("Name and kind"), later("For those who look for it in the library.")),
+    "law": (
+        later("On what law it rests"),
+        later("Each article with its words; one more line appears when the last one is filled in."),
+    ),
+    "lead": (later("The lead that it raises"), later("In both languages, so that everybody reads it.")),
+    "checks": (
+        later("What must be checked, and by whom"),
+        later("Data is not evidence: a lead is believed only after this."),
+    ),
 }

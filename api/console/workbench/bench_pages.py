@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -12,7 +11,7 @@ from starlette.responses import Response
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import download
-from api.console.workbench.bench_fields import OPERATORS, BenchSection, ExampleForm, example_of
+from api.console.workbench.bench_fields import OPERATORS, example_of
 from api.console.workbench.bench_form import BenchForm, in_plain_words
 from api.dependencies import SlugQuery
 from api.services.governance import require_governing
@@ -26,19 +25,23 @@ from ledger.i18n import Labels
 from ledger.store import imports, supervision
 from ledger.store.cases import Page
 from ledger.supervision import view_catalogue
-from ledger.supervision.model_faults import LocalizedFault, ModelRefused
-from ledger.supervision.models.definition import Model
-from ledger.supervision.models.editing import FORMS, Examined, derived, draft, edited
+from ledger.supervision.model_faults import ModelRefused
+from ledger.supervision.models.editing import FORMS, derived, draft, edited
 from ledger.supervision.models.model_file import shipped_model, shipped_titles
 from ledger.supervision.models.templates import forms
 
 router = APIRouter()
 
 Start = Literal["form", "shipped", "published", "lead"]
-FREE = {"cel": later("A condition on one kind of row"), "sql": later("A query, for those who write SQL")}
-ABOUT_FREE = {
-    "cel": later("In a small language of conditions (CEL); the columns are listed beside."),
-    "sql": later("One SELECT over the views, where the other ways do not reach."),
+FREE = {
+    "cel": (
+        later("A condition on one kind of row"),
+        later("In a small language of conditions (CEL); the columns are listed beside."),
+    ),
+    "sql": (
+        later("A query, for those who write SQL"),
+        later("One SELECT over the views, where the other ways do not reach."),
+    ),
 }
 TITLES = {
     "missing_in_next_handover": later("Something is missing in the next handover"),
@@ -47,18 +50,6 @@ TITLES = {
     "same_value_elsewhere": later("The same value stands in two cases"),
     "dataset_match": later("It stands in outside data, too"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """A file on the workbench: its text, its faults, and its form if the text can be parsed."""
-
-    text: str
-    faults: list[LocalizedFault]
-    sections: list[BenchSection]
-    examples: list[ExampleForm]
-    model: Model | None
-    model_id: str
 
 
 @router.get("/models")
@@ -82,15 +73,13 @@ def begin(
 ) -> Response:
     """Show the file of a new model: from a template, a shipped or a published model, or the model of a lead."""
     require_governing(visit.reading)
-    text = _begun(visit, start, name, model_id)
-    return _workbench(visit, text)
+    return _shown(visit, _begun(visit, start, name, model_id), "workbench/workbench.html")
 
 
 @router.post("/models/workbench")
 def take_up(visit: VisitOf, form: FormOf) -> Response:
     """Show the workbench with the reader's own file, or with a draft that the browser has kept."""
-    require_governing(visit.reading)
-    return _workbench(visit, definition_of(form))
+    return _shown(visit, definition_of(form), "workbench/workbench.html")
 
 
 @router.post("/models/workbench/write")
@@ -143,15 +132,6 @@ def definition_of(form: PostedForm) -> str:
     return f"{form.get('definition') or ''}\n"
 
 
-def bench_of(text: str, examined: Examined, labels: Labels, datasets: list[str]) -> Bench:
-    """Return what the workbench shows of a file."""
-    faults = ModelRefused(examined.faults).told_in(labels) if examined.faults else []
-    if examined.tree is None:
-        return Bench(text, faults, [], [], None, _id_in(None))
-    form = BenchForm(examined.tree, labels, datasets)
-    return Bench(text, faults, list(form.sections()), list(form.examples()), examined.model, _id_in(examined.tree))
-
-
 def _begun(visit: Visit, start: Start, name: str, model_id: str | None) -> str:
     if start == "form":
         if name not in FORMS:
@@ -183,44 +163,40 @@ def _next_version(visit: Visit, name: str, model_id: str | None) -> str:
     return edited(body.definition, {"version": body.version + 1})
 
 
-def _workbench(visit: Visit, text: str) -> Response:
-    return visit.page("workbench/workbench.html", **_values(visit, text))
-
-
-def _shown(visit: Visit, text: str) -> Response:
+def _shown(visit: Visit, text: str, template: str = "workbench/bench.html") -> Response:
+    """Return the workbench, or the part of it that changes, with the file and its form if the text can be parsed."""
     require_governing(visit.reading)
-    return visit.page("workbench/bench.html", **_values(visit, text))
-
-
-def _values(visit: Visit, text: str) -> dict[str, Any]:
     visit.reading.record("model on the workbench")
     examined = ModelFiles(visit.service, visit.reading).examined(text)
     with visit.service.parts.database.read() as connection:
         registered = imports.datasets(connection, visit.reading.agency, Page(imports.MAX_DATASETS))
-    return {
-        "bench": bench_of(
-            text, examined, visit.labels, list(dict.fromkeys(dataset.body.dataset_id for dataset in registered))
-        ),
-        "operators": OPERATORS,
-        "example_for": lambda place: example_of(Texts(visit.labels.language), place),
-        "views": list(view_catalogue.views().values()),
-        "may_publish": visit.reading.session.has_role("analyst"),
-    }
+    datasets = list(dict.fromkeys(dataset.body.dataset_id for dataset in registered))
+    form = None if examined.tree is None else BenchForm(examined.tree, visit.labels, datasets)
+    return visit.page(
+        template,
+        text=text,
+        faults=ModelRefused(examined.faults).told_in(visit.labels) if examined.faults else [],
+        sections=list(form.sections()) if form else [],
+        examples=list(form.examples()) if form else [],
+        model_id=_id_in(examined.tree),
+        operators=OPERATORS,
+        example_for=lambda place: example_of(Texts(visit.labels.language), place),
+        views=list(view_catalogue.views().values()),
+        may_publish=visit.reading.session.has_role("analyst"),
+    )
 
 
 def _title_and_purpose(name: str, labels: Labels) -> tuple[str, str]:
     """Return the title of a form, and what it finds."""
     say = Texts(labels.language)
     if name in FREE:
-        return say(FREE[name]), say(ABOUT_FREE[name])
+        title, purpose = FREE[name]
+        return say(title), say(purpose)
     return say(TITLES[name]), in_plain_words(forms()[name], labels)
 
 
 def _id_in(tree: Mapping[str, Any] | None) -> str:
     """Return the model's id if the file has a proper one; the browser keeps a draft under it."""
     model_id = (tree or {}).get("model")
-    return (
-        str(model_id)[:48]
-        if isinstance(model_id, str) and model_id.replace("-", "").isalnum() and model_id.isascii()
-        else "model"
-    )
+    is_proper = isinstance(model_id, str) and model_id.replace("-", "").isalnum() and model_id.isascii()
+    return str(model_id)[:48] if is_proper else "model"

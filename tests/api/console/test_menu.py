@@ -7,8 +7,7 @@ from playwright.sync_api import expect
 
 from api.auth.sessions import ReaderSession
 from api.console.shared.guidance import MENU, Menu, menu_of
-from api.console.shared.rendering import address
-from ledger.core.events.terms import AgencyKind, Role
+from ledger.core.events.terms import Role
 from ledger.core.signing.authority import Grant
 from tests.api.console.desk import Office, axe_findings, too_wide
 from tests.testkit.builders import KINDS, POLICE, PROCURATORATE, analyst, clerk
@@ -26,10 +25,6 @@ SHOWN: dict[Role, set[str]] = {
 }
 
 
-def kind(agency: str) -> AgencyKind:
-    return KINDS[agency]
-
-
 def shown(menu: Menu) -> set[str]:
     return {link.path for group in menu.groups for link in group.links}
 
@@ -41,19 +36,19 @@ def session(agency: str, *roles: Role) -> ReaderSession:
 @pytest.mark.parametrize("role", SHOWN)
 def test_each_role_is_shown_its_work(role: Role) -> None:
     """What a procuratorate's officer of one role may do, and nothing else."""
-    assert shown(menu_of(session(PROCURATORATE, role), kind, PAGES, "/")) == SHOWN[role]
+    assert shown(menu_of(session(PROCURATORATE, role), KINDS[PROCURATORATE], PAGES, "/")) == SHOWN[role]
 
 
 def test_what_is_for_procuratorates_is_shown_to_them_alone() -> None:
     """An analyst of the police writes no models and makes no reports."""
-    police = shown(menu_of(session(POLICE, "analyst"), kind, PAGES, "/"))
+    police = shown(menu_of(session(POLICE, "analyst"), KINDS[POLICE], PAGES, "/"))
     assert SHOWN["analyst"] == police | GOVERNING
 
 
 def test_nobody_is_shown_what_takes_no_account() -> None:
     """And a page that is not there is shown to nobody."""
-    assert shown(menu_of(None, kind, PAGES, "/sign-in")) == PUBLIC
-    assert menu_of(None, kind, (), "/sign-in").groups == ()
+    assert shown(menu_of(None, None, PAGES, "/sign-in")) == PUBLIC
+    assert menu_of(None, None, (), "/sign-in").groups == ()
 
 
 @pytest.mark.parametrize(
@@ -62,12 +57,12 @@ def test_nobody_is_shown_what_takes_no_account() -> None:
 )
 def test_one_entry_is_current(here: str, current: str | None) -> None:
     """The one that the page belongs to, and of two the nearer one."""
-    assert menu_of(session(POLICE, "clerk", "supervisor"), kind, PAGES, here).current == current
+    assert menu_of(session(POLICE, "clerk", "supervisor"), KINDS[POLICE], PAGES, here).current == current
 
 
 def test_pages_say_where_one_is(office: Office) -> None:
     """The entry is marked for eyes and for screen readers; entries are those of pages that there are."""
-    page = office.sit_down(clerk(POLICE)).enter()
+    page = office.at(clerk(POLICE)).page
     menu = page.get_by_role("navigation", name="Main menu")
     menu.get_by_role("link", name="Outbox").click()
     expect(menu.locator("[aria-current=page]")).to_have_text("Outbox")
@@ -81,7 +76,7 @@ def test_pages_say_where_one_is(office: Office) -> None:
 def test_the_menu_on_a_phone(office: Office, language: str) -> None:
     """It opens from a button by touch and by keys, closes with Escape, and nothing is wider than 360 pixels."""
     viewport = {"width": 360, "height": 640}
-    page = office.sit_down(clerk(POLICE), language=language, viewport=viewport).enter()
+    page = office.at(clerk(POLICE), language=language, viewport=viewport).page
     menu, button = page.locator("#menu"), page.locator(".menu-button")
     expect(menu).to_be_hidden()
     button.click()
@@ -99,24 +94,12 @@ def test_the_menu_on_a_phone(office: Office, language: str) -> None:
 
 def test_the_language_is_changed_where_one_is(office: Office) -> None:
     """On the same page with what it was asked for, and kept on the next one."""
-    page = office.sit_down(analyst(PROCURATORATE)).enter()
-    page.goto(f"{office.url}/console/cases?all=true")
+    page = office.at(analyst(PROCURATORATE), "/cases?all=true").page
     page.get_by_role("button", name="中文").click()
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(page).to_have_url(f"{office.url}/console/cases?all=true")
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("案件")
-
-
-def test_axe_finds_what_is_wrong(office: Office) -> None:
-    """The tests' own eye: a picture without words and a button without a name are told, and the slighter fault
-    of words that stand outside of every landmark."""
-    page = office.sit_down(clerk(POLICE)).enter()
-    assert axe_findings(page) == []
-    page.evaluate(f"document.querySelector('main').innerHTML += '<img src={address()}/mark.svg><button></button>'")
-    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p>outside</p>')")
-    rules = [axe_finding.partition(":")[0] for axe_finding in axe_findings(page)]
-    assert {"image-alt", "button-name", "region"} <= set(rules)
 
 
 def test_no_entry_stands_twice() -> None:
