@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
 from api.app import create_app
 from api.auth.sessions import personal_digest
@@ -21,10 +22,13 @@ from api.signer.question import KeyHolder, QuestionBuilder
 from api.texts import Texts
 from ledger.config.keys import LocalSigner
 from ledger.config.settings import Settings
+from ledger.core.custody import CaseState
+from ledger.core.supervision import Matter
 from ledger.i18n import Labels
+from ledger.recording.supervision_streams import matter_of
 from tests.api.conftest import AGENCIES, no_chain, parts_of
 from tests.api.service import ZoneWatch, listening_at
-from tests.testkit.builders import LOG_ID, Officer, analyst, auditor, clerk, signature_of, supervisor
+from tests.testkit.builders import LOG_ID, PROCURATORATE, Officer, analyst, auditor, clerk, signature_of, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 from tests.testkit.machine import REPOSITORY, free_port
@@ -35,7 +39,9 @@ AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = ("/", "/inbox", "/outbox", "/cases", "/cases?all=true", "/cases/new", "/cases/case-1", "/cases/case-1/timeline")
 OF_CASE = ("/cases/case-1/items/new", "/cases/case-1/offer", "/cases/case-1/handovers/handover-1")
 OPEN = ("/operation", "/operation/journal", "/agencies", "/agencies/changes", "/agencies/police-east")  # to everybody
+READ = "Read what you will sign"
 EXPECTED = ("Failed to load resource",)  # a refusal, or a signer that does not run: the page tells of it
+M = TypeVar("M", bound=Matter)
 
 
 @dataclass
@@ -58,15 +64,18 @@ class Office:
     language: str = "en"
     complaints: list[str] = field(default_factory=list)
     stack: ExitStack = field(default_factory=ExitStack)
+    _leave: Callable[[], None] = lambda: None
 
-    def sit_down(self, officer: Officer, *, language: str | None = None, **options: object) -> Clerk:
-        """Seat the officer at a browser of his own with his signer running, not signed in yet."""
+    def sit_down(self, officer: Officer, *, language: str | None = None, **options: Any) -> Clerk:
+        """Seat the officer in the place of who sat there: at a browser of his own with his signer, not signed in."""
+        self._leave()
         spoken = language or self.language
         clock = self.ledger.clock
         signer = signer_of(officer, self.signer_port, self.url, lambda: clock.seconds, spoken)
         leaving = self.stack.enter_context(ExitStack())
+        self._leave = leaving.close
         signing = leaving.enter_context(signer)
-        context = self.browser.new_context(locale=spoken, **options)  # type: ignore[arg-type]
+        context = self.browser.new_context(locale=spoken, **options)
         leaving.callback(context.close)
         context.set_default_timeout(15_000)
         context.clock.set_fixed_time(self.ledger.clock.seconds)
@@ -76,7 +85,24 @@ class Office:
         context.on("console", self._notice)
         context.on("request", self._watch)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
-        return Clerk(self, officer, signing, context, leaving.close)
+        return Clerk(self, officer, signing, context)
+
+    def at(self, officer: Officer, path: str = "/", **options: Any) -> Clerk:
+        """Seat the officer, signed in, before a page of the console."""
+        desk = self.sit_down(officer, **options)
+        desk.enter(path)
+        return desk
+
+    def state(self, case_id: str = "case-1") -> CaseState:
+        """Return the case as the log has it."""
+        return self.ledger.validator.states.of_listed_case(case_id)
+
+    def matter(self, stream_id: str, kind: type[M]) -> M:
+        """Return a lead, model or recommendation as the log has it."""
+        with self.ledger.database.read() as connection:
+            state = matter_of(connection, stream_id, self.parts.authority().agencies)
+        assert isinstance(state, kind)
+        return state
 
     def record(self, case: Case) -> Case:
         """Put those events of the case into the log that are not there yet."""
@@ -98,14 +124,11 @@ class Office:
 class Clerk:
     """An officer at work: one window for the console, one for the signer's page."""
 
-    def __init__(
-        self, office: Office, officer: Officer, signing: Signing, context: BrowserContext, leave: Callable[[], None]
-    ):
+    def __init__(self, office: Office, officer: Officer, signing: Signing, context: BrowserContext):
         self.office = office
         self.officer = officer
         self.signing = signing
         self.context = context
-        self.leave = leave
         self.page = context.new_page()
         self.signer_page: Page | None = None
 
@@ -120,15 +143,19 @@ class Clerk:
         expect(page.locator('[hx-trigger="load"]')).to_have_count(0)
         return page
 
-    def enter(self) -> Page:
-        """Open the start page with a session that the signer was not asked for: for tests of what comes after it."""
+    def enter(self, path: str = "/") -> Page:
+        """Open a page with a session and a paired signer that nobody was asked for: for tests of what comes after."""
         ask = f"{self.office.url}/api/v1/sign-in"
         challenge = httpx.post(f"{ask}/challenge", json={"key_id": self.officer.key_id}).json()
         signature = "0x" + signature_of(personal_digest(challenge["message"]), self.officer.key).hex()
         given = httpx.post(f"{ask}/token", json={"nonce": challenge["nonce"], "signature": signature}).json()
         cookie = {"name": "tallystick", "value": given["access_token"], "domain": "127.0.0.1", "path": "/console"}
         self.context.add_cookies([cookie])  # type: ignore[list-item]
-        return self.go("/")
+        code, origin = {"code": self.signing.codes[-1]}, {"origin": self.office.url}
+        token = httpx.post(f"{self.signing.url}/pair", json=code, headers=origin).json()["token"]
+        kept = f"localStorage.setItem('tallystick-signer-token', '{token}')"
+        self.context.add_init_script(f"if (location.origin === '{self.office.url}') {kept}")
+        return self.go(path)
 
     def sign_in(self) -> Page:
         """Come from nothing to the start page: pair the signer, agree to signing in."""
@@ -139,6 +166,24 @@ class Clerk:
         self.agree()
         self.page.wait_for_url(f"{self.office.url}/console/")
         return self.page
+
+    def draft_offer(self) -> Page:
+        """Come to the draft of an offer of the phone to the procuratorate."""
+        page = self.go("/cases/case-1/offer")
+        page.locator("#to_agency").select_option(PROCURATORATE)
+        page.locator("#purpose").select_option("prosecution_review")
+        page.get_by_role("checkbox", name="the phone").check()
+        page.locator("form[data-act] button:not([type])").click()
+        expect(page.locator("#draft-title")).to_be_focused()
+        return page
+
+    def sign(self) -> str:
+        """Sign the draft that is shown, and wait until it is recorded; return what the signer said."""
+        event_id = self.page.locator("[data-event-id]").get_attribute("data-event-id")
+        self.page.locator("[data-sign]").click()
+        question = self.agree()
+        self.page.wait_for_url(f"**event={event_id}")
+        return question
 
     def agree(self) -> str:
         """Agree to what the signer's page asks; return what it said."""
@@ -199,6 +244,21 @@ def office_in(folder: Path, browser: Browser, founded: Callable[[Ledger], object
             yield office
             assert office.complaints == []
             assert app.utc_times == []
+
+
+def drop(target: Locator, **files: bytes) -> None:
+    """Drag files of these names, with ``__`` for a dot, onto the target and let them fall."""
+    given = [{"name": name.replace("__", "."), "bytes": list(data)} for name, data in files.items()]
+    transfer = target.page.evaluate_handle(
+        """(given) => {
+          const transfer = new DataTransfer();
+          for (const { name, bytes } of given) transfer.items.add(new File([new Uint8Array(bytes)], name));
+          return transfer;
+        }""",
+        given,
+    )
+    for kind in ("dragover", "drop"):
+        target.dispatch_event(kind, {"dataTransfer": transfer})
 
 
 def axe_findings(page: Page) -> list[str]:

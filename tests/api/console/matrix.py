@@ -95,13 +95,6 @@ ROWS = (
     Row("/cases/{case_id}/events/{event_id}/paper", event="accepted_id", is_file=True),
     Row("/cases/{case_id}/bundle", is_file=True),
     Row("/cases/{case_id}/certificate", is_file=True),
-    Row("/cases/{case_id}/certificate", query="?item_id=phone", is_file=True),
-    Row(
-        "/cases/{case_id}/events/{event_id}/paper",
-        event="accepted_id",
-        query="?document=acceptance_receipt",
-        is_file=True,
-    ),
     Row("/search", sees, query="?q=2026-0417", is_list=True),
     Row("/audit", anybody, ("auditor",), shows=False),
     Row("/audit", sees, ("auditor",), query="?case_id=case-1"),
@@ -154,14 +147,6 @@ PUBLIC = (
     "/samples/now",
     "/refusals/{code}",
 )
-_SUPERVISION = (
-    "/leads/{lead_id}/rederive",
-    "/cited",
-    "/supervision/drafts/{act}",
-    "/supervision/{stream_id}/drafts/{act}",
-    "/models/workbench",
-    *(f"/models/workbench/{part}" for part in ("write", "read", "examples", "hits", "file")),
-)
 # What changes something or takes a form: none of it does from another site, whoever is signed in.
 POSTS = (
     "/sign-in",
@@ -171,7 +156,12 @@ POSTS = (
     "/find",
     "/audit",
     "/cases/{case_id}/drafts/{act}",
-    *_SUPERVISION,
+    "/leads/{lead_id}/rederive",
+    "/cited",
+    "/supervision/drafts/{act}",
+    "/supervision/{stream_id}/drafts/{act}",
+    "/models/workbench",
+    *(f"/models/workbench/{part}" for part in ("write", "read", "examples", "hits", "file")),
 )
 
 

@@ -7,7 +7,7 @@ import time
 from ledger.core.events.item import Seizure
 from ledger.store.supervision import LEADS
 from ledger.supervision.models.model_file import parse_model, shipped_model
-from tests.api.console.desk import Clerk, Office
+from tests.api.console.desk import Office
 from tests.testkit.builders import PROCURATORATE, instant
 from tests.testkit.casework import Case
 from tests.testkit.supervision import Model
@@ -46,9 +46,3 @@ def raise_leads(office: Office, *case_ids: str) -> list[str]:
     office.parts.supervisor.step()
     with office.ledger.database.read() as connection:
         return [str(row.lead_id) for row in connection.execute(LEADS.select().order_by(LEADS.c.case_id))]
-
-
-def sign(desk: Clerk) -> str:
-    """Sign the draft that is shown; return what the signer said."""
-    desk.page.locator("[data-sign]").click()
-    return desk.agree()

@@ -1,7 +1,7 @@
 """A ledger whose every free text holds markup: which texts there are is read from the event types themselves.
 
-``marks()`` are all of them. ``spoil`` fills those of a body; ``spoiled_case`` and ``spoiled_matters`` are histories in
-which each type of event occurs, so that each text stands in the log.
+``texts`` has those of a type. ``spoil`` fills those of a body; ``spoiled_case`` and ``spoiled_matters`` are histories
+in which each type of event occurs, so that each text stands in the log.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect
 from msgspec.structs import replace
 
-from ledger.core.events import EVENT_TYPES, Authority, Body, case, digest_of, handover, item, record, registry
+from ledger.core.events import EVENT_TYPES, NAME_OF, Authority, Body, case, digest_of, handover, item, record, registry
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import Check, ModelPublished
 from ledger.core.events.terms import EventRef, Money
@@ -70,13 +70,8 @@ BOUND = {
 }
 
 
-def marks() -> set[str]:
-    """Return a mark for each text of each type that takes anything: ``<type>.<field>``."""
-    return {mark for name in EVENT_TYPES for mark, _ in texts(name)}
-
-
 def texts(event_type: str) -> Iterator[tuple[str, str]]:
-    """Yield the marks of a type's texts, each with what is written there."""
+    """Yield the marks ``<type>.<field>`` of a type's texts that take anything, each with what is written there."""
     for path in _paths(inspect.type_info(EVENT_TYPES[event_type].body), ()):
         mark = ".".join((event_type, *path))
         yield mark, MARKUP + mark
@@ -84,7 +79,7 @@ def texts(event_type: str) -> Iterator[tuple[str, str]]:
 
 def spoil(body: Body) -> Body:
     """Return the body with its mark in every text that it has, or might have."""
-    (name,) = (row.name for row in EVENT_TYPES.values() if row.body is type(body))
+    name = NAME_OF[type(body)]
     return msgspec.convert(_filled(inspect.type_info(type(body)), msgspec.to_builtins(body), (name,)), type(body))
 
 
@@ -102,9 +97,8 @@ def _paths(kind: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             yield from _paths(item_type, path)
         case inspect.DictType(value_type=value_type):
             yield from _paths(value_type, path)
-        case inspect.StrType():
-            if _takes_anything(kind):
-                yield path
+        case inspect.StrType() if _takes_anything(kind):
+            yield path
 
 
 def _takes_anything(kind: inspect.StrType) -> bool:

@@ -10,13 +10,9 @@ import pytest
 from api.console.app import routes
 from api.console.shared.guidance import HANDLING
 from tests.api.console.matrix import POSTS, PUBLIC, ROWS, Row, names_of
+from tests.api.console.pages import page_of, post
 from tests.api.matrix import RELATIONS, ROLES, Relation, World, crossed, reader, sees
 from tests.testkit.builders import Officer
-
-
-def page_of(world: World, officer: Officer | None, address: str) -> httpx.Response:
-    token = world.served.token(officer)["authorization"].removeprefix("Bearer ") if officer else "none"
-    return world.served.request("GET", f"/console{address}", headers={"cookie": f"__Secure-tallystick={token}"})
 
 
 def reads(world: World) -> int:
@@ -35,7 +31,7 @@ def test_what_a_page_shows_of_a_case(world: World, row: Row, relation: Relation)
     """Whoever may see it is shown it, and the read is recorded; for all others it is not there."""
     for role in ROLES:
         officer, before = reader(relation, role), reads(world)
-        answer = page_of(world, officer, row.address(names_of(world)))
+        answer = page_of(world.served, officer, row.address(names_of(world)))
         left = reads(world) - before
         if row.refuses(relation, role):
             assert (answer.status_code, left) == (403, 0), officer
@@ -56,7 +52,7 @@ def test_what_a_page_shows_of_a_case(world: World, row: Row, relation: Relation)
 
 def require_as_absent(world: World, row: Row, officer: Officer, answer: httpx.Response) -> None:
     """Require that the page says what it says of a case that does not exist."""
-    absent = page_of(world, officer, elsewhere(row.address(names_of(world))))
+    absent = page_of(world.served, officer, elsewhere(row.address(names_of(world))))
     assert absent.status_code == 404
     assert elsewhere(answer.text) == elsewhere(absent.text)
 
@@ -70,7 +66,7 @@ def elsewhere(text: str) -> str:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.label)
 def test_pages_need_somebody_signed_in(world: World, row: Row) -> None:
     """Without a session, or with a token that is none, every page leads to the sign-in page and back."""
-    answer = page_of(world, None, row.address(names_of(world)))
+    answer = page_of(world.served, None, row.address(names_of(world)))
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/console/sign-in?next=/console/")
 
@@ -78,7 +74,7 @@ def test_pages_need_somebody_signed_in(world: World, row: Row) -> None:
 @pytest.mark.parametrize("path", PUBLIC)
 def test_what_is_for_anybody_takes_no_session(world: World, path: str) -> None:
     """And says nothing of anybody's cases."""
-    answer = page_of(world, None, path.format_map(names_of(world)))
+    answer = page_of(world.served, None, path.format_map(names_of(world)))
     assert answer.status_code == 200
     assert "case-1" not in answer.text
 
@@ -88,7 +84,7 @@ def test_what_was_just_recorded_is_told_its_signer_alone(world: World, path: str
     """A page whose address names an event tells its sentence to no other officer: that would be a read unrecorded."""
     for relation in RELATIONS:
         for role in ROLES:
-            answer = page_of(world, reader(relation, role), f"{path}?event={world.named}")
+            answer = page_of(world.served, reader(relation, role), f"{path}?event={world.named}")
             is_told = 'class="done"' in answer.text
             assert is_told == ((relation, role) == ("former", "clerk")), (relation, role)
 
@@ -101,22 +97,16 @@ def test_an_expired_session_opens_nothing(world: World, path: str) -> None:
     assert answer.status_code == 303
 
 
-def post(world: World, officer: Officer, path: str, form: dict[str, str]) -> httpx.Response:
-    token = world.served.token(officer)["authorization"].removeprefix("Bearer ")
-    headers = {"cookie": f"__Secure-tallystick={token}", "origin": "https://ledger.test"}
-    return world.served.request("POST", f"/console{path}", data=form, headers=headers)
-
-
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_a_code_leads_to_cases_that_one_may_see(world: World, relation: Relation) -> None:
     """Typing the id of a case or item finds what the pages show, and nothing else."""
     for role in ROLES:
         officer = reader(relation, role)
         for code in ("case-1", "PHONE"):
-            answer = post(world, officer, "/find", {"code": code})
+            answer = post(world.served, officer, "/find", {"code": code})
             assert answer.status_code == (303 if sees(relation, role) else 404), officer
             if answer.status_code == 404:
-                absent = post(world, officer, "/find", {"code": "ghost-1"})
+                absent = post(world.served, officer, "/find", {"code": "ghost-1"})
                 assert absent.status_code == 404
                 assert answer.text.replace(code.lower(), "ghost-1") == absent.text, "the case of a thing is not named"
 
@@ -126,8 +116,8 @@ def test_only_who_may_sign_is_given_a_form(world: World, relation: Relation) -> 
     """Nobody fills in an acceptance or recall to be told at the end that his role does not sign it."""
     for role in ROLES:
         officer = reader(relation, role)
-        handover = page_of(world, officer, f"/cases/case-1/handovers/{world.offer}").text
-        cases = page_of(world, officer, "/cases?all=true").text
+        handover = page_of(world.served, officer, f"/cases/case-1/handovers/{world.offer}").text
+        cases = page_of(world.served, officer, "/cases?all=true").text
         signs = role in HANDLING
         assert ("data-act" in handover, 'href="/console/cases/new"' in cases) == (signs, signs), officer
         assert ("A clerk or supervisor of your agency signs" in handover) != signs, officer
@@ -135,7 +125,9 @@ def test_only_who_may_sign_is_given_a_form(world: World, relation: Relation) -> 
 
 def test_what_has_expired_cannot_be_answered(world: World) -> None:
     """The page says so and what to do; it has no form that the ledger would refuse."""
-    text = page_of(world, reader("expired", "clerk"), f"/cases/case-1/handovers/{world.offered_to('expired')}").text
+    text = page_of(
+        world.served, reader("expired", "clerk"), f"/cases/case-1/handovers/{world.offered_to('expired')}"
+    ).text
     assert "Ask the sender to recall it and to offer it again." in text
     assert "data-act" not in text
 
@@ -145,7 +137,9 @@ def test_drafts_are_made_of_what_one_may_see_and_sign(world: World, relation: Re
     """A case that one may not see is not there; what the role may not sign is not drafted."""
     for role in ROLES:
         officer = reader(relation, role)
-        answer = post(world, officer, "/cases/case-1/drafts/recall", {"handover_id": world.offer, "ground": "error"})
+        answer = post(
+            world.served, officer, "/cases/case-1/drafts/recall", {"handover_id": world.offer, "ground": "error"}
+        )
         if not sees(relation, role):
             assert answer.status_code == 404, officer
         elif role not in ("clerk", "supervisor"):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import pytest
 
 from api.console.shared.guidance import BY_CODE, BY_STATUS, advice
 from api.middleware.problems import HINTS, STATUSES, Problem
 from ledger.i18n import Labels
-from tests.api.conftest import SETTINGS, serving
 from tests.api.service import Served
 from tests.testkit.machine import REPOSITORY
 
@@ -21,35 +19,19 @@ REACHING = (  # whose refusals reach a page, or the script of one
     *(f"ledger/recording/{name}.py" for name in ("validation", "supervision_streams", "sequencer")),
 )
 NEVER = (  # what no page asks for: a witness's own service, webhooks, the chain's journal, batches
-    *(
-        "api/witness",
-        "api/routes/webhooks.py",
-        "api/routes/submissions.py",
-        "api/middleware/server.py",
-        "api/signer/guard.py",
-    ),
+    *("api/witness", "api/routes/webhooks.py", "api/routes/submissions.py", "api/middleware/server.py"),
     *("api/signer/guard.py", "ledger/store/witness.py", "ledger/store/webhooks.py", "ledger/store/chain_journal.py"),
 )
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Yield a service; none of the tests changes anything."""
-    with serving(tmp_path_factory.mktemp("advice"), SETTINGS) as service:
-        yield service
-
-
-def sources() -> Iterator[Path]:
-    for place in REACHING:
-        path = REPOSITORY / place
-        for file in [path] if path.suffix else path.rglob("*.py"):
-            if not file.relative_to(REPOSITORY).as_posix().startswith(NEVER):
-                yield file
-
-
-def calls() -> Iterator[ast.Call]:
-    for file in sources():
-        yield from (node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call))
+@cache
+def calls() -> list[ast.Call]:
+    """Return the calls in all sources whose refusals reach a page."""
+    paths = [REPOSITORY / place for place in REACHING]
+    files = [file for path in paths for file in ([path] if path.suffix else path.rglob("*.py"))]
+    reaching = [file for file in files if not file.relative_to(REPOSITORY).as_posix().startswith(NEVER)]
+    trees = (ast.walk(ast.parse(file.read_text("utf-8"))) for file in reaching)
+    return [node for tree in trees for node in tree if isinstance(node, ast.Call)]
 
 
 def code_of(call: ast.Call) -> str | None:

@@ -25,16 +25,14 @@ LOADED_WITHIN_MS = 300_000
 def test_a_command_is_copied(office: Office) -> None:
     """By its button, and the button says so; nothing of it keeps anybody out or is wider than a phone."""
     for language in ("en", "zh-CN"):
-        desk = office.sit_down(clerk(POLICE), language=language, viewport={"width": 390, "height": 800})
+        desk = office.at(clerk(POLICE), "/inbox", language=language, viewport={"width": 390, "height": 800})
         desk.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page = desk.enter()
-        page.goto(f"{office.url}/console/inbox")
+        page = desk.page
         page.locator(".next-step summary").click()
         page.locator(".next-step button").first.click()
         expect(page.locator(".next-step button").first).to_have_text("Copied" if language == "en" else "已复制")
         assert page.evaluate("navigator.clipboard.readText()") == "tally import check FILE --mapping MAPPING"
         assert (axe_findings(page), too_wide(page)) == ([], [])
-        desk.leave()
 
 
 @pytest.mark.timeout(600)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from ledger.core.events import decode_payload, handover
+from ledger.core.events import handover
 from ledger.core.events.terms import Quantity
 from ledger.store import log
-from tests.api.console.desk import Clerk, Office, axe_findings
-from tests.api.console.test_handovers import sign, state_of
-from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, Officer, auditor, clerk
+from tests.api.console.desk import READ, Clerk, Office, axe_findings
+from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, Officer, clerk
 from tests.testkit.casework import Case, holding, li_detained, offered, person_id
 
 RESOLUTION = "counted again by both: one was never packed"
@@ -24,20 +23,9 @@ def short_delivery() -> Case:
 
 def led_to(act: str, office: Office, officer: Officer) -> Clerk:
     """Seat the officer, signed in, at the form to which the page of the case leads him by this link."""
-    desk = office.sit_down(officer)
-    desk.sign_in()
-    desk.go("/cases/case-1").get_by_role("link", name=act).click()
+    desk = office.at(officer, "/cases/case-1")
+    desk.page.get_by_role("link", name=act).click()
     return desk
-
-
-def record(desk: Clerk) -> str:
-    """Draft and sign what the form says; return what the signer said."""
-    page = desk.page
-    draft_of(page)
-    expect(page.locator("#draft-title")).to_be_visible()
-    question = sign(desk)
-    expect(page.locator(".done")).to_contain_text("Recorded as entry")
-    return question
 
 
 def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Office) -> None:
@@ -49,27 +37,26 @@ def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Of
     assert axe_findings(page) == []
     page.locator(".notice").get_by_role("link", name="Sign a resolution").click()
     page.get_by_label("Resolution").fill(RESOLUTION)
-    record(prosecutor)
+    page.get_by_role("button", name=READ).click()
+    prosecutor.sign()
     expect(page.locator(".notice")).to_contain_text(f"Not signed yet: {POLICE}")
     expect(page.get_by_role("link", name="Sign a resolution")).to_have_count(0)
-    prosecutor.leave()
-
     police = led_to("Sign a resolution", office, clerk(POLICE))
     page = police.page
     expect(page.get_by_text(f"{PROCURATORATE} has signed:")).to_contain_text(RESOLUTION)
     expect(page.get_by_label("Resolution")).to_have_value(RESOLUTION)
     assert axe_findings(page) == []
-    record(police)
-    (difference,) = state_of(office).discrepancies.values()
+    page.get_by_role("button", name=READ).click()
+    police.sign()
+    (difference,) = office.state().discrepancies.values()
     assert difference.is_resolved
     expect(page.get_by_role("link", name="Close the case")).to_have_count(0)
-    police.leave()
-
     prosecutor = led_to("Close the case", office, clerk(PROCURATORATE))
     page = prosecutor.page
     page.get_by_label("Why").fill("not prosecuted")
-    record(prosecutor)
-    assert state_of(office).closed
+    page.get_by_role("button", name=READ).click()
+    prosecutor.sign()
+    assert office.state().closed
     expect(page.locator(".notice")).to_contain_text("The case is closed.")
     page = prosecutor.go("/cases/case-1/acts/close")
     expect(page.locator(".notice")).to_contain_text("Only the agency that answers for the case closes it")
@@ -83,38 +70,26 @@ def test_a_change_of_custody_is_asked_for_and_served(office: Office) -> None:
     expect(page.get_by_label("Detention house")).to_have_value(DETENTION)
     page.get_by_label("Number of the certificate").fill("2026-11")
     assert axe_findings(page) == []
-    record(prosecutor)
+    page.get_by_role("button", name=READ).click()
+    prosecutor.sign()
     expect(page.locator(".notice")).to_contain_text(f"{DETENTION} has not served the change of custody")
     expect(page.get_by_role("link", name="Ask for the change of custody")).to_have_count(0)
-    prosecutor.leave()
-
     house = led_to("Serve the change of custody", office, clerk(DETENTION))
     page = house.page
     assert axe_findings(page) == []
-    record(house)
-    assert state_of(office).persons[person_id("li")].kept_for == PROCURATORATE
+    page.get_by_role("button", name=READ).click()
+    house.sign()
+    assert office.state().persons[person_id("li")].kept_for == PROCURATORATE
     expect(page.locator("body")).not_to_contain_text("has not served the change of custody")
     page = house.go("/cases/case-1/acts/serve-custody")
     expect(page.locator(".notice")).to_contain_text("nothing of the kind waits for your agency's signature")
 
 
-def test_acts_are_offered_to_those_who_may_sign_them(office: Office) -> None:
-    """An auditor of a side is told who signs; he is shown no link, and the form is not for his role."""
-    office.record(short_delivery())
-    desk = office.sit_down(auditor(PROCURATORATE), language="zh-CN")
-    desk.enter()
-    notice = desk.go("/cases/case-1").locator(".notice").first
-    expect(notice).to_contain_text("由本机关办案人员或主管签署后即可消除")
-    expect(desk.page.locator("a[href*='/acts/']")).to_have_count(0)
-    expect(desk.go("/cases/case-1/acts/resolve").locator("h1")).not_to_contain_text("签署处理结果")
-
-
 def test_the_receiver_records_his_check_before_he_answers(office: Office) -> None:
     """What passed and what did not is signed; the offer stays open."""
     office.record(offered("phone"))
-    desk = office.sit_down(clerk(PROCURATORATE), language="zh-CN")
-    desk.sign_in()
-    page = desk.go("/cases/case-1/handovers/handover-1")
+    desk = office.at(clerk(PROCURATORATE), "/cases/case-1/handovers/handover-1", language="zh-CN")
+    page = desk.page
     check = page.locator("details", has=page.locator("form[hx-post$='/drafts/check']"))
     check.locator("summary").first.click()
     for name in ("jurisdiction", "property_matches_list", "person_and_measure", "within_time"):
@@ -124,37 +99,35 @@ def test_the_receiver_records_his_check_before_he_answers(office: Office) -> Non
     assert axe_findings(page) == []
     check.locator("button").last.click()
     expect(page.locator(".draft .sentence")).to_be_visible()
-    sign(desk)
-    expect(page.locator(".done")).to_be_visible()
-    assert state_of(office).handovers["handover-1"].is_open
+    desk.sign()
+    assert office.state().handovers["handover-1"].is_open
 
 
 def test_an_act_is_dated_when_it_happened(office: Office) -> None:
     """Typed and shown in Beijing time, signed in UTC; what is yet to come is refused by the field's name."""
     office.record(holding("phone"))
-    desk = office.sit_down(clerk(POLICE))
-    desk.sign_in()
-    page = desk.go("/cases/case-1/acts/close")
+    desk = office.at(clerk(POLICE), "/cases/case-1/acts/close")
+    page = desk.page
     page.get_by_label("Why").fill("withdrawn")
     page.get_by_text("It happened earlier (optional)").click()
     happened = page.locator("[name=occurred_at]")
     happened.fill("2036-03-02T09:02")
-    draft_of(page)
+    page.get_by_role("button", name=READ).click()
     expect(page.locator("#draft .blocked")).to_contain_text("occurred at")
     happened.fill("2026-03-02T09:02")
-    draft_of(page)
+    page.get_by_role("button", name=READ).click()
     expect(page.locator(".draft")).to_contain_text("Happened at 2026-03-02 09:02 Beijing time.")
-    sign(desk)
-    expect(page.locator(".done")).to_contain_text("Recorded as entry")
-    assert last_occurred_at(office) == "2026-03-02T01:02:00Z"
+    desk.sign()
+    with office.parts.database.read() as connection:
+        (entry,) = log.stream(connection, "case", "case-1", after=office.state().sequence - 1, limit=1)
+    assert log.payload_of(entry).occurred_at == "2026-03-02T01:02:00Z"
 
 
 def test_a_receipt_before_its_offer_is_warned_of_before_it_is_signed(office: Office) -> None:
     """On the same day: the draft names both times, in the reader's zone; what is signed then is flagged so."""
     office.record(offered("phone"))
-    desk = office.sit_down(clerk(PROCURATORATE))
-    desk.sign_in()
-    page = desk.go("/cases/case-1/handovers/handover-1")
+    desk = office.at(clerk(PROCURATORATE), "/cases/case-1/handovers/handover-1")
+    page = desk.page
     page.get_by_label("Delivered at").first.fill("2026-03-02T08:30")
     page.get_by_role("button", name="Accept: read what you will sign").click()
     warned = page.locator(".draft .flagged", has_text="claimed times that contradict each other")
@@ -163,15 +136,4 @@ def test_a_receipt_before_its_offer_is_warned_of_before_it_is_signed(office: Off
     page.get_by_role("button", name="Accept: read what you will sign").click()
     expect(page.locator("#draft .blocked")).to_contain_text("received at")
     expect(page.locator("#draft .blocked")).to_contain_text("+08:00")
-    assert state_of(office).handovers["handover-1"].is_open
-
-
-def draft_of(page: Page) -> None:
-    page.get_by_role("button", name="Read what you will sign").click()
-
-
-def last_occurred_at(office: Office) -> str:
-    """Return when the case's last event happened, as it was signed."""
-    with office.parts.database.read() as connection:
-        (entry,) = log.stream(connection, "case", "case-1", after=state_of(office).sequence - 1, limit=1)
-    return decode_payload(entry.payload).occurred_at
+    assert office.state().handovers["handover-1"].is_open

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import httpx
 import pytest
 from markupsafe import escape
 
@@ -20,7 +20,7 @@ from api.console.shared.guidance import NextStep
 from ledger.cli.main import tally
 from ledger.config.settings import Settings
 from tests.api.conftest import no_chain, serving_ledger
-from tests.api.console.test_requests import OWN, page_of
+from tests.api.console.pages import page_of, post
 from tests.api.service import Served
 from tests.testkit import supervision
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, analyst, auditor, clerk, supervisor
@@ -44,7 +44,7 @@ def served_to(folder: Path, *officers: Officer, **settings: Any) -> Iterator[Ser
 
 def told(served: Served, officer: Officer | None, path: str = "/operation") -> list[NextStep]:
     """Return the next steps that stand on a page."""
-    page = page_of(served, officer, path) if officer else served.get(f"/console{path}")
+    page = page_of(served, officer, path)
     assert page.status_code == 200, page.text
     return [step for step in STEPS if str(escape(step.says)) in page.text]
 
@@ -103,35 +103,40 @@ def test_commands_are_those_of_the_command_line(step: NextStep) -> None:
 # -- sample data -------------------------------------------------------------------------------------------------------
 
 
-def town_in(folder: Path) -> Path:
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the data directory of a development town whose service never ran."""
+    return town_in(tmp_path_factory.mktemp("founded"))
+
+
+def town_in(folder: Path) -> Path:
+    """Found a development town in the folder; return its data directory."""
     data = folder / "town"
     Tally(folder).ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
     return data
 
 
-def load_by_form(served: Served, **headers: str) -> httpx.Response:
-    form = {"content-type": "application/x-www-form-urlencoded"}
-    return served.request("POST", "/console/samples", content=b"", headers=form | (headers or OWN))
+@pytest.fixture
+def data(founded: Path, tmp_path: Path) -> Path:
+    """Return a copy of it."""
+    return shutil.copytree(founded, tmp_path / "town")
 
 
-def test_a_ledger_in_use_gets_no_sample(tmp_path: Path) -> None:
+def test_a_ledger_in_use_gets_no_sample(tmp_path: Path, data: Path) -> None:
     """A case of somebody's own: the button is on no page, and who asks all the same is refused."""
-    data = town_in(tmp_path)
     with served_to(tmp_path, clerk(POLICE), data_dir=data) as served:
         assert BUTTON in served.get("/console/sign-in").text
         assert BUTTON in page_of(served, clerk(POLICE), "/inbox").text
         served.record(Case().open())
         assert BUTTON not in served.get("/console/sign-in").text
-        answer = load_by_form(served)
+        answer = post(served, None, "/samples", {})
         assert (answer.status_code, "this ledger is in use" in answer.text) == (409, True)
         assert not (data / "sample.json").exists()
 
 
 @pytest.mark.parametrize("change", ["not for development", "no keys", "no installation"])
-def test_no_other_ledger_gets_a_sample(tmp_path: Path, change: str) -> None:
+def test_no_other_ledger_gets_a_sample(tmp_path: Path, data: Path, change: str) -> None:
     """In earnest, without the keys of a town, or with nothing there: no button, and a refusal."""
-    data = town_in(tmp_path)
     if change == "not for development":
         identity = json.loads((data / "installation.json").read_bytes())
         identity["founding"]["development"] = False
@@ -140,27 +145,17 @@ def test_no_other_ledger_gets_a_sample(tmp_path: Path, change: str) -> None:
         (data / "keys" / "development" / "passphrase").unlink()
     with served_to(tmp_path, clerk(POLICE), data_dir=data if change != "no installation" else tmp_path / "x") as served:
         assert BUTTON not in served.get("/console/sign-in").text
-        assert load_by_form(served).status_code == (404 if change == "no installation" else 422)
+        assert post(served, None, "/samples", {}).status_code == (404 if change == "no installation" else 422)
         assert not (data / "sample.json").exists()
 
 
-@pytest.mark.parametrize("origin", [{"origin": "https://evil.test", "sec-fetch-site": "cross-site"}, {"x-other": "1"}])
-def test_no_other_site_loads_it(tmp_path: Path, origin: dict[str, str]) -> None:
-    """A page of another site, or no page at all, begins nothing."""
-    data = town_in(tmp_path)
-    with served_to(tmp_path, clerk(POLICE), data_dir=data) as served:
-        assert load_by_form(served, **origin).status_code == 403
-        assert not (data / "sample.json").exists()
-        assert BUTTON in served.get("/console/sign-in").text
-
-
-def test_a_loading_that_stops_says_why(tmp_path: Path) -> None:
+def test_a_loading_that_stops_says_why(tmp_path: Path, data: Path) -> None:
     """Without a chain no key is granted: the page tells it and lets one go on."""
-    with served_to(tmp_path, data_dir=town_in(tmp_path)) as served:
-        assert load_by_form(served).headers["location"] == "/console/samples"
+    with served_to(tmp_path, data_dir=data) as served:
+        assert post(served, None, "/samples", {}).headers["location"] == "/console/samples"
         deadline = time.monotonic() + 60
         while "the chain is not connected yet" not in (page := served.get("/console/samples").text):
             assert time.monotonic() < deadline, page
             time.sleep(0.1)
         assert "Go on" in page
-        assert load_by_form(served).status_code == 303
+        assert post(served, None, "/samples", {}).status_code == 303

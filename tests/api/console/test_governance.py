@@ -9,21 +9,11 @@ import pytest
 from playwright.sync_api import expect
 
 from ledger.core.supervision import RecommendationState
-from ledger.recording.supervision_streams import matter_of
 from ledger.supervision.models.model_file import parse_model, shipped_model
-from tests.api.console.desk import Office, axe_findings, barriers, too_wide
-from tests.api.console.prosecuting import DAY_S, MODEL, raise_leads, sign
+from tests.api.console.desk import READ, Office, axe_findings, too_wide
+from tests.api.console.prosecuting import DAY_S, MODEL, raise_leads
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
 from tests.testkit.casework import Case
-
-READ = "Read what you will sign"
-
-
-def standing(office: Office, recommendation_id: str) -> RecommendationState:
-    with office.ledger.database.read() as connection:
-        matter = matter_of(connection, f"recommendation-{recommendation_id}", office.parts.authority().agencies)
-    assert isinstance(matter, RecommendationState)
-    return matter
 
 
 def test_numbers_lead_to_their_events(office: Office, tmp_path: Path) -> None:
@@ -31,8 +21,8 @@ def test_numbers_lead_to_their_events(office: Office, tmp_path: Path) -> None:
     model is called by its title and leads to the library, a period without any says so, and the document can be
     kept."""
     raise_leads(office, "case-1", "case-2")
-    desk = office.sit_down(analyst(PROCURATORATE))
-    page = desk.enter()
+    desk = office.at(analyst(PROCURATORATE))
+    page = desk.page
     page.get_by_role("link", name="Reports").click()
     models = page.locator("#table-models").locator("..")
     expect(models.locator("svg .bar")).to_have_count(1)
@@ -53,60 +43,39 @@ def test_numbers_lead_to_their_events(office: Office, tmp_path: Path) -> None:
     expect(page.get_by_text("Nothing in this period.").first).to_be_visible()
 
 
-def test_bad_periods_are_told(office: Office) -> None:
-    """A last day before the first, or a jurisdiction that is not one's own."""
-    desk = office.sit_down(analyst(PROCURATORATE))
-    desk.enter()
-    page = desk.go("/reports?since=2026-03-02&until=2026-03-01")
-    expect(page.get_by_role("alert")).to_contain_text("expected a day up to 2026-03-01")
-    page = desk.go("/reports?since=2026-03-01&until=2026-03-02&jurisdiction=99")
-    expect(page.get_by_role("alert")).to_contain_text("your procuratorate's jurisdiction is 31/01")
-
-
 def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_path: Path) -> None:
     """From a lead: the clock of the reply runs, the agency replies with what it has done, and the re-check has counted
     before and after by itself."""
     (lead_id,) = raise_leads(office)
-    head = office.sit_down(supervisor(PROCURATORATE))
-    head.sign_in()
-    page = head.go(f"/recommendations/new?lead={lead_id}")
+    head = office.at(supervisor(PROCURATORATE), f"/recommendations/new?lead={lead_id}")
+    page = head.page
     expect(page.get_by_label("To", exact=True)).to_have_value(POLICE)
     page.get_by_label("Number of the paper").fill("2026-7")
     page.get_by_label("The problem").fill("Seized things stay behind.")
     page.get_by_label("What should be done").fill("Check the list before each transfer.")
     page.get_by_role("button", name=READ).click()
-    assert "issues recommendation 2026-7" in sign(head)
+    assert "issues recommendation 2026-7" in head.sign()
     page.wait_for_url(re.compile("/recommendations/advice-"))
     recommendation_id = page.url.partition("/recommendations/")[2].partition("?")[0]
     expect(page.get_by_role("heading", name="Time to reply")).to_be_visible()
-    head.leave()
-
     office.ledger.clock.forward(20 * DAY_S)
-    police = office.sit_down(clerk(POLICE))
-    page = police.sign_in()
-    police.go("/recommendations")
+    police = office.at(clerk(POLICE), "/recommendations")
+    page = police.page
     page.get_by_role("link", name="2026-7").click()
     page.get_by_label("What your agency replies").fill("We check each list.")
     page.get_by_label("What was done, one a line").fill("a second officer signs\nthe depot sends its book")
     page.locator("details.act[open]").get_by_role("button", name=READ).click()
-    sign(police)
-    expect(page.locator(".done")).to_contain_text("Recorded as entry")
-    assert standing(office, recommendation_id).answers[0].measures == (
-        "a second officer signs",
-        "the depot sends its book",
-    )
-    police.leave()
-
-    head = office.sit_down(supervisor(PROCURATORATE))
-    head.sign_in()
-    page = head.go(f"/recommendations/{recommendation_id}")
+    police.sign()
+    (answer,) = office.matter(f"recommendation-{recommendation_id}", RecommendationState).answers
+    assert answer.measures == ("a second officer signs", "the depot sends its book")
+    head = office.at(supervisor(PROCURATORATE), f"/recommendations/{recommendation_id}")
+    page = head.page
     expect(page.locator("[id='before.count']")).to_have_value("1")
     expect(page.locator("[id='after.count']")).to_have_value("0")
     page.get_by_label("Result").select_option("fell")
     page.locator("details.act[open]").get_by_role("button", name=READ).click()
-    sign(head)
-    expect(page.locator(".done")).to_contain_text("Recorded as entry")
-    (recheck,) = standing(office, recommendation_id).rechecks
+    head.sign()
+    (recheck,) = office.matter(f"recommendation-{recommendation_id}", RecommendationState).rechecks
     assert (recheck.result, recheck.before.count, recheck.after.count, recheck.model_id) == ("fell", 1, 0, MODEL)
     assert (axe_findings(page), too_wide(page)) == ([], [])
 
@@ -117,9 +86,8 @@ def test_what_cases_share_is_followed_by_clicking(office: Office) -> None:
     for number, seal in ((1, "S-77"), (2, "S-77"), (3, "S-99")):
         case = Case(f"case-{number}", start=now - 600, step=10).open(case_number=f"2026-041{number}")
         office.record(case.register(f"phone-{number}", seal_number=seal))
-    desk = office.sit_down(auditor(PROCURATORATE))
-    desk.enter()
-    page = desk.go("/correlation")
+    desk = office.at(auditor(PROCURATORATE), "/correlation")
+    page = desk.page
     page.get_by_label("Its number or id").fill("2026-0411")
     page.get_by_role("button", name="Show").click()
     picture = page.locator(".graph svg")
@@ -135,19 +103,6 @@ def test_what_cases_share_is_followed_by_clicking(office: Office) -> None:
 @pytest.mark.parametrize("start", ["case:ghost", "planet:mars"])
 def test_what_is_no_node_is_told(office: Office, start: str) -> None:
     """With the kinds that there are."""
-    desk = office.sit_down(auditor(PROCURATORATE))
-    desk.enter()
-    page = desk.go(f"/correlation?from={start}")
+    desk = office.at(auditor(PROCURATORATE), f"/correlation?from={start}")
+    page = desk.page
     expect(page.get_by_role("alert")).to_be_visible()
-
-
-def test_governance_is_for_everybody(office: Office) -> None:
-    """Nothing keeps people out, in light and dark, and nothing is wider than a phone."""
-    (lead_id,) = raise_leads(office)
-    paths = ("/reports", "/recommendations", f"/recommendations/new?lead={lead_id}", "/correlation?from=case:case-1")
-    desk = office.sit_down(supervisor(PROCURATORATE), language="zh-CN")
-    page = desk.enter()
-    for path in (*paths, "/library", f"/library/{MODEL}"):
-        desk.go(path)
-        page.wait_for_load_state("networkidle")
-        assert barriers(page) == [], path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.api.console.desk import OF_CASE, PAGES, Clerk, Office
+from tests.api.console.desk import OF_CASE, PAGES, READ, Clerk, Office
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import holding, offered
 
@@ -86,10 +86,8 @@ def test_a_handover_without_a_mouse(office: Office) -> None:
     expect(page.locator("#scanned")).to_have_text("Picked: the phone")
     tab_to(page, page.get_by_role("checkbox", name="the knife"))
     page.keyboard.press("Space")
-    press(page, page.get_by_role("button", name="Read what you will sign"))
+    press(page, page.get_by_role("button", name=READ))
     sign(police)
-    police.leave()
-
     prosecutor = office.sit_down(clerk(PROCURATORATE))
     page = sign_in(prosecutor)
     press(page, page.get_by_role("link", name="2026-0417"))
@@ -109,8 +107,7 @@ def test_a_handover_without_a_mouse(office: Office) -> None:
 
 def test_the_skip_link_leads_past_the_menu(office: Office) -> None:
     """The first Tab is an offer to go to the content, and the next one after it is there."""
-    page = office.sit_down(clerk(POLICE)).enter()
-    page.goto(f"{office.url}/console/cases")
+    page = office.at(clerk(POLICE), "/cases").page
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
@@ -121,14 +118,9 @@ def test_the_skip_link_leads_past_the_menu(office: Office) -> None:
 def test_what_happens_is_announced(office: Office) -> None:
     """A refusal is an alert; a scanned code, a hashed file and a signature that waits are told politely."""
     office.record(holding("phone"))
-    police = office.sit_down(clerk(POLICE))
-    page = police.sign_in()
-    police.go("/cases/case-1/offer")
+    police = office.at(clerk(POLICE))
+    page = police.draft_offer()
     expect(page.locator("#scanned")).to_have_attribute("role", "status")
-    page.locator("#to_agency").select_option(PROCURATORATE)
-    page.locator("#purpose").select_option("prosecution_review")
-    page.get_by_role("checkbox", name="the phone").check()
-    page.get_by_role("button", name="Read what you will sign").click()
     expect(page.locator(".draft .outcome")).to_have_attribute("role", "status")
     page.locator("[data-sign]").click()
     expect(page.get_by_role("status").filter(has_text="Agree to it")).to_be_visible()
@@ -139,7 +131,7 @@ def test_what_happens_is_announced(office: Office) -> None:
     description = page.get_by_label("Description")
     description.evaluate("(field) => field.removeAttribute('maxlength')")
     description.fill("x" * 5000)
-    page.get_by_role("button", name="Read what you will sign").click()
+    page.get_by_role("button", name=READ).click()
     expect(page.get_by_role("alert")).to_be_visible()
 
 
@@ -159,10 +151,9 @@ def test_nothing_moves_for_who_wants_no_motion(office: Office) -> None:
     """No transition, animation or smooth scrolling where the system says so."""
     office.record(offered("phone"))
     for wanted in ("no-preference", "reduce"):
-        desk = office.sit_down(clerk(POLICE), reduced_motion=wanted)
-        page = desk.enter()
+        desk = office.at(clerk(POLICE), reduced_motion=wanted)
+        page = desk.page
         for path in (*PAGES, *OF_CASE, "/sign-in", "/verify"):
             desk.go(path)
             assert moving(page) == 0 or wanted == "no-preference", path
         assert moving(page) > 0 or wanted == "reduce"
-        desk.leave()

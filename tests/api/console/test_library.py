@@ -6,18 +6,10 @@ from playwright.sync_api import expect
 
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.model_package import FORMAT
-from ledger.recording.supervision_streams import matter_of
 from ledger.supervision.models.model_file import parse_model
-from tests.api.console.desk import Office, axe_findings, too_wide
-from tests.api.console.prosecuting import MODEL, publish, raise_leads, sign
+from tests.api.console.desk import READ, Office, axe_findings, too_wide
+from tests.api.console.prosecuting import MODEL, publish, raise_leads
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor
-
-
-def standing(office: Office, model_id: str = MODEL) -> ModelState:
-    with office.ledger.database.read() as connection:
-        state = matter_of(connection, f"model-{model_id}", office.parts.authority().agencies)
-    assert isinstance(state, ModelState)
-    return state
 
 
 def test_a_model_is_found_read_and_adopted(office: Office) -> None:
@@ -25,8 +17,8 @@ def test_a_model_is_found_read_and_adopted(office: Office) -> None:
     within them is signed, and the page shows who runs it how."""
     raise_leads(office)
     publish(office, "third-return")
-    desk = office.sit_down(analyst(PROCURATORATE))
-    page = desk.sign_in()
+    desk = office.at(analyst(PROCURATORATE))
+    page = desk.page
     page.get_by_role("link", name="Library").click()
     expect(page.locator("article")).to_have_count(2)
     page.get_by_label("Words, in any language").fill("扣押物品")
@@ -37,13 +29,13 @@ def test_a_model_is_found_read_and_adopted(office: Office) -> None:
     page.get_by_text("Run it with other parameters").click()
     grace = page.get_by_label("days after the handover within which the item may follow")
     grace.fill("90")
-    page.get_by_role("button", name="Read what you will sign").first.click()
+    page.get_by_role("button", name=READ).first.click()
     expect(page.locator("#draft .blocked")).to_contain_text("expected 0 to 30")
     grace.fill("5")
-    page.get_by_role("button", name="Read what you will sign").first.click()
-    assert "adopts version 1" in sign(desk)
+    page.get_by_role("button", name=READ).first.click()
+    assert "adopts version 1" in desk.sign()
     expect(page.locator("section", has_text="Who runs it").first).to_contain_text("grace_days = 5 (default 3)")
-    assert standing(office).adoptions[PROCURATORATE].parameters == {"grace_days": "5"}
+    assert office.matter(f"model-{MODEL}", ModelState).adoptions[PROCURATORATE].parameters == {"grace_days": "5"}
     page.get_by_text("The whole file").click()
     assert (axe_findings(page), too_wide(page)) == ([], [])
 
@@ -51,21 +43,18 @@ def test_a_model_is_found_read_and_adopted(office: Office) -> None:
 def test_a_model_is_retired_by_who_published_it(office: Office) -> None:
     """With the ground; others have no form for it."""
     publish(office)
-    other = office.sit_down(analyst(POLICE))
-    other.enter()
-    page = other.go(f"/library/{MODEL}")
+    other = office.at(analyst(POLICE), f"/library/{MODEL}")
+    page = other.page
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert page.locator("details.act").count() == 0
-    other.leave()
-    desk = office.sit_down(analyst(PROCURATORATE), language="zh-CN")
-    desk.sign_in()
-    page = desk.go(f"/library/{MODEL}")
+    desk = office.at(analyst(PROCURATORATE), f"/library/{MODEL}", language="zh-CN")
+    page = desk.page
     page.get_by_text("停用", exact=True).click()
     page.get_by_label("停用理由").fill("法律已修改")
     page.locator("details.act[open] button").click()
-    sign(desk)
+    desk.sign()
     expect(page.locator(".blocked")).to_contain_text("法律已修改")
-    assert standing(office).retired == "法律已修改"
+    assert office.matter(f"model-{MODEL}", ModelState).retired == "法律已修改"
 
 
 def test_versions_are_compared_and_taken_along(office: Office) -> None:
@@ -78,9 +67,8 @@ def test_versions_are_compared_and_taken_along(office: Office) -> None:
     office.ledger.post(model.last)
     office.ledger.clock.forward(2)
     office.ledger.publisher.publish(office.ledger.database, office.ledger.clock())
-    desk = office.sit_down(auditor(PROCURATORATE))
-    desk.enter()
-    page = desk.go(f"/library/{MODEL}")
+    desk = office.at(auditor(PROCURATORATE), f"/library/{MODEL}")
+    page = desk.page
     page.get_by_role("link", name="compare with the one before").click()
     expect(page.locator(".comparison tr", has_text="parameters.grace_days.maximum").locator("td")).to_have_text(
         ["30", "60"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from api.console.cases.case_lists import ROWS
-from tests.api.conftest import SETTINGS, serving
-from tests.api.console.test_requests import page_of
+from tests.api.console.pages import page_of
 from tests.api.service import Served
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, clerk, instant
 from tests.testkit.casework import Case
@@ -33,36 +31,32 @@ def listed(served: Served, officer: Officer, box: str) -> list[list[str]]:
         path = f"/{box}?after={following[1]}"
 
 
-def test_a_box_is_by_deadline_over_all_its_pages(tmp_path: Path) -> None:
+def test_a_box_is_by_deadline_over_all_its_pages(served: Served) -> None:
     """The offer that ends first is at the top though it was made last, in the inbox and in the outbox."""
     count = ROWS + 3
-    with serving(tmp_path, SETTINGS) as served:
-        for number in range(count):
-            offered_until(served, number, hours=count - number)
-        inbox = listed(served, clerk(PROCURATORATE), "inbox")
-        assert inbox == listed(served, clerk(POLICE), "outbox")
-        assert [len(page) for page in inbox] == [ROWS, 3]
-        assert [case_id for page in inbox for case_id in page] == [
-            f"case-{number:02}" for number in reversed(range(count))
-        ]
-        assert page_of(served, clerk(PROCURATORATE), "/inbox?after=3").status_code == 400
+    for number in range(count):
+        offered_until(served, number, hours=count - number)
+    inbox = listed(served, clerk(PROCURATORATE), "inbox")
+    assert inbox == listed(served, clerk(POLICE), "outbox")
+    assert [len(page) for page in inbox] == [ROWS, 3]
+    assert [case_id for page in inbox for case_id in page] == [f"case-{number:02}" for number in reversed(range(count))]
+    assert page_of(served, clerk(PROCURATORATE), "/inbox?after=3").status_code == 400
 
 
-def test_a_long_case_comes_in_parts(tmp_path: Path) -> None:
+def test_a_long_case_comes_in_parts(served: Served) -> None:
     """The page has the first rows of each list; following the parts shows every row once, and the last says no more."""
     items = [f"item-{number:03}" for number in range(2 * ROWS + 5)]
-    with serving(tmp_path, SETTINGS) as served:
-        case = Case(step=1).open().register(*items)
-        for _ in range(ROWS + 2):
-            case.offer("item-000", to=PROCURATORATE).recall()
-        served.record(case)
-        page = page_of(served, clerk(POLICE), "/cases/case-1").text
-        assert rows_of(page, "items") == items[:ROWS]
-        assert followed(served, page, "items") == items
-        handover_ids = [f"handover-{number}" for number in range(ROWS + 2, 0, -1)]
-        assert followed(served, page, "handovers") == handover_ids
-        assert page_of(served, clerk(POLICE), "/cases/case-1/parts/items?first=9999").text.strip() == ""
-        assert page_of(served, clerk(POLICE), "/cases/case-1/parts/persons").status_code == 400
+    case = Case(step=1).open().register(*items)
+    for _ in range(ROWS + 2):
+        case.offer("item-000", to=PROCURATORATE).recall()
+    served.record(case)
+    page = page_of(served, clerk(POLICE), "/cases/case-1").text
+    assert rows_of(page, "items") == items[:ROWS]
+    assert followed(served, page, "items") == items
+    handover_ids = [f"handover-{number}" for number in range(ROWS + 2, 0, -1)]
+    assert followed(served, page, "handovers") == handover_ids
+    assert page_of(served, clerk(POLICE), "/cases/case-1/parts/items?first=9999").text.strip() == ""
+    assert page_of(served, clerk(POLICE), "/cases/case-1/parts/persons").status_code == 400
 
 
 def rows_of(text: str, kind: str) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from api.console.cases.case_pages import ROWS
-from tests.api.console.desk import Office
-from tests.api.console.test_handovers import sign, state_of
+from tests.api.console.desk import READ, Office
 from tests.testkit.builders import POLICE, PROCURATORATE, auditor, clerk
 from tests.testkit.casework import Case
 
@@ -20,9 +19,8 @@ def many() -> Case:
 def test_all_of_a_long_list_can_be_offered(office: Office) -> None:
     """A code on no line of the page is found all the same, and all are picked that there are."""
     office.record(many())
-    police = office.sit_down(clerk(POLICE))
-    police.enter()
-    page = police.go("/cases/case-1/offer")
+    police = office.at(clerk(POLICE), "/cases/case-1/offer")
+    page = police.page
     picked, lines = page.locator("[data-count]"), page.locator(".lines > [data-codes]")
     expect(lines).to_have_count(ROWS)
     page.get_by_role("button", name="More").click()
@@ -36,7 +34,7 @@ def test_all_of_a_long_list_can_be_offered(office: Office) -> None:
     expect(picked).to_have_text(f"{len(ITEMS)} / {len(ITEMS)}")
     page.get_by_label("To", exact=True).select_option(PROCURATORATE)
     page.get_by_label("For", exact=True).select_option("prosecution_review")
-    page.get_by_role("button", name="Read what you will sign").click()
+    page.get_by_role("button", name=READ).click()
     expect(page.locator(".draft .sentence")).to_contain_text("offers to procuratorate-east")
     payload = page.locator("[data-payload]").get_attribute("data-payload") or ""
     assert [item in payload for item in ITEMS] == [True] * len(ITEMS)
@@ -45,9 +43,8 @@ def test_all_of_a_long_list_can_be_offered(office: Office) -> None:
 def test_who_may_not_answer_sees_a_long_list_in_parts(office: Office) -> None:
     """An auditor of the receiver: the first lines, then those that are asked for, and none twice."""
     office.record(many().offer(*ITEMS, to=PROCURATORATE))
-    reader = office.sit_down(auditor(PROCURATORATE))
-    reader.enter()
-    page = reader.go("/cases/case-1/handovers/handover-1")
+    reader = office.at(auditor(PROCURATORATE), "/cases/case-1/handovers/handover-1")
+    page = reader.page
     for shown in (ROWS, 2 * ROWS):
         expect(page.locator(".lines > li:not([data-more])")).to_have_count(shown)
         page.get_by_role("button", name="More").click()
@@ -59,16 +56,14 @@ def test_who_may_not_answer_sees_a_long_list_in_parts(office: Office) -> None:
 def test_what_differs_far_down_the_list_is_told(office: Office) -> None:
     """The rest is accepted as listed, whether the page has shown it or not."""
     office.record(many().offer(*ITEMS, to=PROCURATORATE))
-    prosecutor = office.sit_down(clerk(PROCURATORATE))
-    prosecutor.sign_in()
-    page = prosecutor.go("/cases/case-1/handovers/handover-1")
+    prosecutor = office.at(clerk(PROCURATORATE), "/cases/case-1/handovers/handover-1")
+    page = prosecutor.page
     expect(page.locator(".lines > [data-codes]")).to_have_count(ROWS)
     page.get_by_role("button", name="More").click()
     line = page.locator(".lines > li", has_text=f"the {ITEMS[ROWS + 7]} ")
     line.get_by_label("not accepted").check()
     line.get_by_label("Reason").select_option("seal_broken")
     page.get_by_role("button", name="Accept: read what you will sign").click()
-    sign(prosecutor)
-    expect(page.locator(".done")).to_contain_text("Recorded as entry")
-    (handover,) = state_of(office).handovers.values()
+    prosecutor.sign()
+    (handover,) = office.state().handovers.values()
     assert (len(handover.accepted_items), ITEMS[ROWS + 7] in handover.accepted_items) == (len(ITEMS) - 1, False)

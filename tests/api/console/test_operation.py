@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from ledger.core.events.record import IncidentRecorded
-from tests.api.console.desk import OPEN, Office, axe_findings, too_wide
-from tests.e2e.stories.town import Town
+from tests.api.console.desk import Office, axe_findings, too_wide
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import offered
-from tests.unit.chain.external import running_anvil
 
 
 def fact(page: Page, name: str) -> str:
@@ -35,32 +29,17 @@ def test_the_page_refreshes_itself(office: Office) -> None:
 def test_who_is_signed_in_sees_incidents_and_what_to_do(office: Office) -> None:
     """A recorded incident is an alarm for a week, with its next step; a clerk sees no webhooks."""
     office.ledger.put(IncidentRecorded(kind="chain_edited", description="block 3 differs <b>"))
-    desk = office.sit_down(clerk(POLICE), language="zh-CN")
-    page = desk.enter()
-    page.goto(f"{office.url}/console/operation")
+    desk = office.at(clerk(POLICE), "/operation", language="zh-CN")
+    page = desk.page
     expect(page.locator(".alarm")).to_contain_text("日志中有七日内的异常")
     expect(page.locator(".alarm")).to_contain_text("tally audit")
     expect(page.locator("#incidents + ul")).to_contain_text("链被改动")
     expect(page.locator("#incidents + ul")).to_contain_text("block 3 differs <b>")
     expect(page.get_by_text("推送情况仅主管可见")).to_be_visible()
     office.ledger.clock.forward(8 * 86_400)
-    desk.enter()
-    page.goto(f"{office.url}/console/operation")
+    desk.enter("/operation")
     expect(page.locator(".alarm")).to_contain_text("等待最终确认已超过十分钟")
     expect(page.locator(".alarm")).not_to_contain_text("七日内的异常")
-
-
-@pytest.mark.parametrize("language", ["en", "zh-CN"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_everybody_can_read_them(office: Office, language: str, width: int) -> None:
-    """axe finds nothing, and nothing is wider than the window."""
-    office.record(offered("phone"))
-    desk = office.sit_down(supervisor(POLICE), language=language, viewport={"width": width, "height": 800})
-    page = desk.enter()
-    for path in OPEN:
-        desk.go(path)
-        assert (axe_findings(page), too_wide(page)) == ([], []), path
-        assert page.get_by_role("heading", level=1).count() == 1
 
 
 def test_keys_have_their_history(office: Office) -> None:
@@ -86,55 +65,9 @@ def test_keys_have_their_history(office: Office) -> None:
     page.get_by_role("link", name="To the key").click()
     expect(page.locator("tbody tr").first).to_contain_text("a case")
     address = page.url.partition("/console")[2]
-    desk.leave()
-    desk = office.sit_down(supervisor(POLICE))
-    desk.enter()
-    page = desk.go(address)
+    desk = office.at(supervisor(POLICE), address)
+    page = desk.page
     expect(page.locator("tbody tr").first).to_contain_text("case-1")
     expect(page.locator("section pre")).to_contain_text(f"tally key revoke {clerk(POLICE).key_id}")
     page.goto(f"{office.url}/console/agencies/court-east/keys/{clerk(POLICE).key_id}")
     expect(page.locator(".blocked")).to_be_visible()
-
-
-def at(town: Town, browser: Browser, profile: str, language: str = "en") -> Page:
-    """Return a window of somebody's, signed in."""
-    token = town.session(profile)
-    context = browser.new_context(locale=language)
-    context.add_cookies([{"name": "tallystick", "value": token, "domain": "127.0.0.1", "path": "/console"}])
-    return context.new_page()
-
-
-def test_nothing_waits_for_a_chain_that_is_away(tmp_path: Path, browser: Browser) -> None:
-    """With the chain's node stopped, each page answers with what was last seen, says what is wrong and what to do; so
-    do those of clerks."""
-    with running_anvil() as anvil:
-
-        def fund(town: Town) -> None:
-            for account in town.accounts():
-                anvil.fund(account)
-
-        settings = {"chain": anvil.url, "chain_id": 31337, "finality": 0}
-        with Town.founded(tmp_path / "town", prepare=fund, **settings) as town:
-            town.case("theft").open().register("phone")
-            town.anchored()
-            page = at(town, browser, "police")
-            page.goto(f"{town.url}/console/operation")
-            expect(page.get_by_text("Nothing stands out.")).to_be_visible()
-            height = int(fact(page, "Height").partition(" ")[0])
-            assert height > 0
-            anvil.stop()
-            town.until("the fault is shown", lambda: town.readiness()["chain"] == "faulty")
-            expect(page.locator(".alarm")).to_contain_text("The chain does not answer as it should")
-            expect(page.locator(".alarm")).to_contain_text("Next:")
-            assert int(fact(page, "Height").partition(" ")[0]) >= height
-            for path in (*OPEN[:-1], "/agencies/psb-east", "/", "/cases", "/cases/theft"):
-                answer = page.goto(f"{town.url}/console{path}", timeout=5000)
-                assert answer is not None
-                assert answer.status == 200, path
-            page.context.close()
-            page = at(town, browser, "police", language="zh-CN")
-            page.goto(f"{town.url}/console/operation")
-            expect(page.locator(".alarm")).to_contain_text("无法连接链节点")
-            expect(page.locator("main [lang=en]")).to_have_count(0)
-            page.context.close()
-    shutil.rmtree(tmp_path / "town")

@@ -6,17 +6,14 @@ from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from pathlib import Path
 
-import httpx
 import pytest
 
 from api.auth.sessions import personal_digest
 from api.console.shared.rendering import address, asset_paths, release
-from tests.api.conftest import SETTINGS
 from tests.api.console.desk import Office
 from tests.api.console.matrix import PAGES, POSTS, PUBLIC, names_of
-from tests.api.console.test_access import page_of
+from tests.api.console.pages import OWN, page_of, post
 from tests.api.matrix import World, reader
-from tests.api.service import Served
 from tests.testkit.builders import POLICE, clerk, signature_of
 
 WRONG = ("/nowhere", "/cases/none", "/cases/case-1/handovers/none", "/inbox?after=x")
@@ -30,6 +27,8 @@ FOREIGN = [
     {"origin": "http://ledger.test"},
     {"sec-fetch-site": "none"},
 ]
+
+FORGED = [*((path, FOREIGN[1]) for path in POSTS), *(("/audit", headers) for headers in FOREIGN)]
 
 
 class Markup(HTMLParser):
@@ -54,27 +53,22 @@ ADDRESSES = [*(row.route + row.query for row in PAGES), *PUBLIC, *WRONG]
 
 
 @pytest.mark.parametrize("route", ADDRESSES)
-def test_pages_have_nothing_inline_and_nothing_from_elsewhere(world: World, route: str) -> None:
-    """No script, style or handler in the markup; no address leads away but the one to the officer's own signer."""
-    answer = page_of(world, reader("own", "clerk"), route.format_map(names_of(world)))
-    markup = Markup(answer.text)
-    assert markup.inline == []
-    own = ("/console/", "?", "#", f"{world.served.parts.settings.signer_url}/")
-    assert [address for address in markup.addresses if not address.startswith(own)] == []
-
-
-@pytest.mark.parametrize("route", ADDRESSES)
-def test_every_answer_carries_the_policy(world: World, route: str) -> None:
-    """Also one that refuses: own scripts and styles alone, no plug-in, no frame around it, not kept by caches."""
-    headers = page_of(world, reader("own", "clerk"), route.format_map(names_of(world))).headers
+def test_a_page_carries_the_policy_and_keeps_to_it(world: World, route: str) -> None:
+    """Also one that refuses: own scripts and styles alone, no plug-in, no frame around it, not kept by caches. No
+    script, style or handler is in the markup; no address leads away but the one to the officer's own signer."""
+    answer = page_of(world.served, reader("own", "clerk"), route.format_map(names_of(world)))
+    headers, signer = answer.headers, str(world.served.parts.settings.signer_url)
     policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert {policy[name] for name in ("script-src", "style-src", "img-src", "form-action")} == {"'self'"}
     assert {policy[name] for name in ("object-src", "base-uri", "frame-ancestors")} == {"'none'"}
-    assert policy["connect-src"] in ("'none'", f"'self' {world.served.parts.settings.signer_url}")
+    assert policy["connect-src"] in ("'none'", f"'self' {signer}")
     assert (headers["x-frame-options"], headers["x-content-type-options"]) == ("DENY", "nosniff")
-    assert headers["cache-control"] == "no-store"
-    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert (headers["cache-control"], headers["cross-origin-opener-policy"]) == ("no-store", "same-origin")
+    markup = Markup(answer.text)
+    assert markup.inline == []
+    own = ("/console/", "?", "#", f"{signer}/")
+    assert [address for address in markup.addresses if not address.startswith(own)] == []
 
 
 @pytest.mark.parametrize("name", asset_paths())
@@ -88,18 +82,14 @@ def test_scripts_and_styles_are_not_for_other_sites(world: World, name: str) -> 
     assert headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-def form_to(served: Served, path: str, headers: dict[str, str], body: bytes = b"language=en") -> httpx.Response:
-    token = served.token(reader("own", "supervisor"))["authorization"].removeprefix("Bearer ")
-    form = {"content-type": "application/x-www-form-urlencoded", "cookie": f"__Secure-tallystick={token}"}
-    return served.request("POST", f"/console{path}", content=body, headers=form | headers)
-
-
-@pytest.mark.parametrize("headers", FOREIGN, ids=lambda headers: " ".join(headers.values()) or "no origin")
-@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    ("path", "headers"), [*((path, FOREIGN[1]) for path in POSTS), *((POSTS[0], given) for given in FOREIGN)]
+)
 def test_other_sites_change_nothing(world: World, path: str, headers: dict[str, str]) -> None:
     """Whatever another site posts in a signed-in officer's browser is refused before it is looked at."""
     before = world.served.parts.access.head().count
-    answer = form_to(world.served, path.format_map(names_of(world)), headers)
+    form = {"language": "en"}
+    answer = post(world.served, reader("own", "supervisor"), path.format_map(names_of(world)), form, headers)
     assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
     assert world.served.parts.access.head().count == before
 
@@ -113,25 +103,18 @@ def test_no_other_method_is_answered(world: World, method: str) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
-def cookies_given(served: Served) -> dict[str, str]:
-    """Return the Set-Cookie headers of signing in, choosing a language and signing out."""
-    officer = reader("own", "clerk")
+def test_cookies_are_out_of_reach(world: World) -> None:
+    """No script reads them, no other site's request carries them, no plain connection, no page but the console's."""
+    served, officer = world.served, reader("own", "clerk")
     challenge = served.challenge(officer)
     signature = "0x" + signature_of(personal_digest(challenge["message"]), officer.key).hex()
     signed = {"nonce": challenge["nonce"], "signature": signature}
-    own = {"origin": SETTINGS.url, "sec-fetch-site": "same-origin"}
-    answers = {
-        "/sign-in": served.request("POST", "/console/sign-in", json=signed, headers=own),
-        "/language": form_to(served, "/language", own, b"language=zh-CN"),
-        "/sign-out": form_to(served, "/sign-out", own),
-    }
-    return {path: answer.headers["set-cookie"] for path, answer in answers.items()}
-
-
-def test_cookies_are_out_of_reach(world: World) -> None:
-    """No script reads them, no other site's request carries them, no plain connection, no page but the console's."""
-    for path, given in cookies_given(world.served).items():
-        ((name, cookie),) = SimpleCookie(given).items()
+    for path, answer in {
+        "/sign-in": served.request("POST", "/console/sign-in", json=signed, headers=OWN),
+        "/language": post(served, officer, "/language", {"language": "zh-CN"}),
+        "/sign-out": post(served, officer, "/sign-out", {}),
+    }.items():
+        ((name, cookie),) = SimpleCookie(answer.headers["set-cookie"]).items()
         assert (cookie["httponly"], cookie["samesite"], cookie["secure"]) == (True, "strict", True), path
         assert (cookie["path"], cookie["domain"]) == ("/console", ""), path
         assert name.startswith("__Secure-") or path == "/language"
@@ -139,7 +122,7 @@ def test_cookies_are_out_of_reach(world: World) -> None:
 
 def test_the_browser_tells_of_what_the_policy_forbids(office: Office) -> None:
     """The tests' own eye: an inline script, an inline style and a picture from elsewhere are stopped and told."""
-    page = office.sit_down(clerk(POLICE)).enter()
+    page = office.at(clerk(POLICE)).page
     page.evaluate(
         """() => {
           const add = (tag, given) => document.body.append(Object.assign(document.createElement(tag), given));

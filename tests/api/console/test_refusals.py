@@ -7,27 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import Engine, event
 
 from ledger.supervision.models.model_file import shipped_model
-from tests.api.conftest import SETTINGS, serving
+from tests.api.console.pages import OWN, page_of, post
 from tests.api.console.test_first_use import served_to
-from tests.api.console.test_requests import OWN, page_of
 from tests.api.service import Served
 from tests.campaigns.faults.commits import database_error
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk
 from tests.testkit.casework import offered
 
 
-@pytest.fixture
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Yield a service with a case of the police."""
-    with serving(tmp_path_factory.mktemp("refusals"), SETTINGS) as service:
-        service.record(offered("phone"))
-        yield service
+@pytest.fixture(scope="module")
+def offering(shared: Served) -> Served:
+    """Return a service with a case of the police."""
+    shared.record(offered("phone"))
+    return shared
 
 
 @contextmanager
@@ -47,29 +44,29 @@ def away(engine: Engine) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("path", "status"), [("/nowhere", 404), ("/cases/ghost", 404), ("/audit", 403), ("/cases?after=" + "x" * 200, 400)]
 )
-def test_an_error_page_knows_its_reader(served: Served, path: str, status: int) -> None:
+def test_an_error_page_knows_its_reader(offering: Served, path: str, status: int) -> None:
     """Whoever is signed in stays so on it: his name, his menu, his key, the way to sign out."""
-    answer = page_of(served, clerk(POLICE), path)
+    answer = page_of(offering, clerk(POLICE), path)
     assert answer.status_code == status
     for mark in (clerk(POLICE).officer_id, f'data-key-id="{clerk(POLICE).key_id}"', "/console/inbox", "/sign-out"):
         assert mark in answer.text, mark
 
 
-def test_an_error_page_of_nobody_shows_nobody(served: Served) -> None:
+def test_an_error_page_of_nobody_shows_nobody(offering: Served) -> None:
     """Without a session there is none to sign out of."""
-    answer = served.request("GET", "/console/nowhere")
+    answer = page_of(offering, None, "/nowhere")
     assert (answer.status_code, "/sign-out" in answer.text) == (404, False)
 
 
 @pytest.mark.parametrize("path", ["/cases/case-1", "/nowhere"])
-def test_an_error_page_comes_while_the_database_is_away(served: Served, path: str) -> None:
+def test_an_error_page_comes_while_the_database_is_away(offering: Served, path: str) -> None:
     """It says so, though who reads it cannot be told then."""
-    served.token(clerk(POLICE))
-    with away(served.ledger.database.log):
-        answer = page_of(served, clerk(POLICE), path)
+    offering.token(clerk(POLICE))
+    with away(offering.ledger.database.log):
+        answer = page_of(offering, clerk(POLICE), path)
     assert answer.status_code == (404 if path == "/nowhere" else 503)
     assert "<h1>This cannot be shown</h1>" in answer.text
-    assert page_of(served, clerk(POLICE), "/cases/case-1").status_code == 200
+    assert page_of(offering, clerk(POLICE), "/cases/case-1").status_code == 200
 
 
 @pytest.mark.parametrize(("language", "pattern"), [("en", r"line \d+: "), ("zh-CN", r"第 \d+ 行: ")])
@@ -78,12 +75,10 @@ def test_the_faults_of_a_model_are_told_with_their_lines(tmp_path: Path, languag
     spoiled = (
         shipped_model("third-return").replace("severity: high", "severity: grave").replace("version: 1", "version: 0")
     )
-    content = urlencode({"definition": spoiled}).encode()
-    headers = {"accept-language": language, "hx-request": "true", "content-type": "application/x-www-form-urlencoded"}
+    headers = OWN | {"accept-language": language, "hx-request": "true"}
     with served_to(tmp_path, analyst(PROCURATORATE)) as served:
-        token = served.token(analyst(PROCURATORATE))["authorization"].removeprefix("Bearer ")
-        headers |= {"cookie": f"__Secure-tallystick={token}"} | OWN
-        answer = served.request("POST", "/console/supervision/drafts/publish", content=content, headers=headers)
+        form = {"definition": spoiled}
+        answer = post(served, analyst(PROCURATORATE), "/supervision/drafts/publish", form, headers)
     assert answer.status_code == 400, answer.text
     assert len(re.findall(pattern, answer.text)) == 2, answer.text
     assert ("应为" in answer.text) == (language == "zh-CN"), answer.text

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from playwright.sync_api import TimeoutError as WaitedTooLong
 
-from tests.api.console.desk import Office
+from tests.api.console.desk import READ, Office
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.machine import REPOSITORY
 
@@ -25,12 +25,12 @@ def filled(page: Page) -> Page:
 
 def test_a_button_waits_for_the_scripts_that_serve_it(office: Office) -> None:
     """While a script is on its way the page is not shown; with it, one press brings the draft."""
-    police = office.sit_down(clerk(POLICE))
-    page = police.enter()
+    police = office.at(clerk(POLICE))
+    page = police.page
     held: list[Route] = []
     page.route("**/htmx.min.js", lambda route: held.append(route))  # noqa: PLW0108 - Playwright counts its arguments
     page.locator("main").get_by_role("link", name="Open a case").click()
-    press = filled(page).get_by_role("button", name="Read what you will sign")
+    press = filled(page).get_by_role("button", name=READ)
     with pytest.raises(WaitedTooLong):
         press.click(timeout=1_000)
     for route in held:
@@ -41,10 +41,9 @@ def test_a_button_waits_for_the_scripts_that_serve_it(office: Office) -> None:
 
 def test_what_was_typed_never_becomes_an_address(office: Office) -> None:
     """Without scripts a form stays where it is: addresses are kept by browsers and logs."""
-    police = office.sit_down(clerk(POLICE), java_script_enabled=False)
-    police.enter()
+    police = office.at(clerk(POLICE), java_script_enabled=False)
     page = filled(police.go("/cases/new"))
-    page.get_by_role("button", name="Read what you will sign").click()
+    page.get_by_role("button", name=READ).click()
     page.get_by_label("Matter").press("Enter")
     page.wait_for_load_state("networkidle")
     assert page.url == f"{office.url}/console/cases/new"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.api.console.desk import Office, axe_findings
@@ -26,6 +27,7 @@ def test_clerk_signs_in_with_the_signer(office: Office) -> None:
     assert page.evaluate("document.cookie") == ""
 
 
+@pytest.mark.extended
 def test_what_is_refused_is_told_in_the_readers_words(office: Office) -> None:
     """A key that the ledger does not know, then a signer whose clock is another: who refused, what, and what to do."""
     stranger = office.sit_down(clerk("tax-office"), language="zh-CN")
@@ -37,7 +39,6 @@ def test_what_is_refused_is_told_in_the_readers_words(office: Office) -> None:
     expect(outcome).to_contain_text("账本未予接受： 账本不认识此密钥")
     expect(outcome).to_contain_text("由本机关管理员凭该文件")
     expect(outcome.locator("[lang=en]")).to_contain_text("is not granted to any agency")
-    stranger.leave()
     police = office.sit_down(clerk(POLICE), language="zh-CN")
     police.sign_in()
     page = police.go("/cases/new")

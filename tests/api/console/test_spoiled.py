@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ledger.core.events import EVENT_TYPES
-from tests.api.console.desk import AGENCIES, ROLES, Office, barriers, office_in
+from tests.api.console.desk import AGENCIES, READ, ROLES, Office, barriers, office_in
 from tests.api.console.matrix import PAGES, PUBLIC
 from tests.api.console.spoiled import BOUND, MARKUP, found_spoiled, names_of_spoiled, spoiled_case, texts
 from tests.testkit.builders import POLICE, PROCURATORATE, UPPER, Officer, clerk
@@ -50,8 +50,8 @@ def test_every_text_of_every_event_is_spoiled() -> None:
 
 def test_no_text_of_others_becomes_markup(spoiled: Office) -> None:
     """On no page, for whom they show most; and what a case's events say can be read as it was typed."""
-    desk = spoiled.sit_down(ALL, language="zh-CN")
-    page = desk.enter()
+    desk = spoiled.at(ALL, language="zh-CN")
+    page = desk.page
     read = ""
     names = names_of_spoiled()
     rows = [row.address(names) for row in PAGES]
@@ -66,13 +66,13 @@ def test_no_text_of_others_becomes_markup(spoiled: Office) -> None:
         read += page.locator("body").text_content() or ""
     marks = {mark for mark in OF_CASES | OF_ALL if MARKUP + mark in read}
     assert (OF_CASES | OF_ALL) - marks - BOUND == set()
-    desk.leave()
 
 
-def test_every_page_is_for_everybody_whatever_stands_in_it(spoiled: Office) -> None:
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_every_page_is_for_everybody_whatever_stands_in_it(spoiled: Office, language: str) -> None:
     """axe finds nothing, the page is no wider than its window, and it has one heading of the first level."""
-    desk = spoiled.sit_down(ALL)
-    page = desk.enter()
+    desk = spoiled.at(ALL, language=language)
+    page = desk.page
     names = names_of_spoiled()
     wrong = {}
     for path in (*(row.address(names) for row in PAGES), *(path.format_map(names) for path in PUBLIC), "/nowhere"):
@@ -80,17 +80,15 @@ def test_every_page_is_for_everybody_whatever_stands_in_it(spoiled: Office) -> N
         if page.locator("main").count() and (findings := barriers(page)):
             wrong[path] = findings
     assert wrong == {}
-    desk.leave()
 
 
 def test_what_a_clerk_types_is_signed_as_text(spoiled: Office) -> None:
     """In the draft, on the signer's page, in the sentence of what was recorded, and as the name of a file."""
-    desk = spoiled.sit_down(clerk(POLICE))
-    page = desk.sign_in()
-    desk.go("/cases/new")
+    desk = spoiled.at(clerk(POLICE), "/cases/new")
+    page = desk.page
     page.get_by_label("Case number of your agency").fill(f"{MARKUP}number")
     page.get_by_label("Matter").fill(f"{MARKUP}matter")
-    page.get_by_role("button", name="Read what you will sign").click()
+    page.get_by_role("button", name=READ).click()
     expect(page.locator(".draft .sentence")).to_contain_text(f"{MARKUP}number")
     require_text_alone(page, "draft")
     page.locator("[data-sign]").click()
@@ -103,4 +101,3 @@ def test_what_a_clerk_types_is_signed_as_text(spoiled: Office) -> None:
     page.get_by_label("Files: drop them here, or choose").set_input_files([file])  # type: ignore[list-item]
     expect(page.locator(".hashed")).to_contain_text(f"{MARKUP}name")
     require_text_alone(page, "file")
-    desk.leave()

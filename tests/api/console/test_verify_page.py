@@ -21,7 +21,7 @@ from ledger.core.verification.bundle_format import encode_bundle
 from ledger.core.verification.trust import encode_trust
 from ledger.interchange.papers.document import link
 from tests.api.conftest import Trusted, no_chain, parts_of
-from tests.api.console.desk import axe_findings, too_wide
+from tests.api.console.desk import axe_findings, drop, too_wide
 from tests.api.service import listening_at
 from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, clerk, section
 from tests.testkit.bundles import log_with, naming, tree
@@ -60,16 +60,7 @@ class Visitor:
 
     def drop(self, **files: bytes) -> None:
         """Drop files of these names, as a mouse does."""
-        given = [{"name": name.replace("__", "."), "bytes": list(data)} for name, data in files.items()]
-        transfer = self.page.evaluate_handle(
-            """(given) => {
-              const transfer = new DataTransfer();
-              for (const { name, bytes } of given) transfer.items.add(new File([new Uint8Array(bytes)], name));
-              return transfer;
-            }""",
-            given,
-        )
-        self.page.dispatch_event("[data-verify]", "drop", {"dataTransfer": transfer})
+        drop(self.page.locator("[data-verify]"), **files)
 
     def verdict(self) -> str:
         expect(self.page.locator("#verdict")).to_be_visible()
@@ -83,26 +74,34 @@ class Visitor:
 
 
 @contextmanager
-def visiting(folder: Path, browser: Browser, fragment: str = "", **options: Any) -> Iterator[Visitor]:
-    """Yield the page of a service that ended once the page was there; the machine has no network any more either."""
+def verify_page(folder: Path, browser: Browser, **options: Any) -> Iterator[tuple[Page, str, Callable[[], None]]]:
+    """Yield an empty window, the address of a service that runs, and what ends the service."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    asked: list[str] = []
     with ExitStack() as stack:
         context = browser.new_context(**({"locale": "en", "viewport": {"width": 1280, "height": 900}} | options))
         stack.callback(context.close)
-        page = context.new_page()
-        wrong: list[str] = []
+        service = stack.enter_context(ExitStack())
+        ledger = service.enter_context(open_ledger(sqlite_url(folder)))
+        ledger.found(clerk(POLICE))
+        app = create_app(parts_of(ledger, no_chain, Settings(public_url=url)), write_log=lambda *_, **__: None)
+        service.enter_context(listening_at(port, app))
+        yield context.new_page(), url, service.close
+
+
+@contextmanager
+def visiting(folder: Path, browser: Browser, fragment: str = "", **options: Any) -> Iterator[Visitor]:
+    """Yield the page of a service that ended once the page was there; the machine has no network any more either."""
+    asked: list[str] = []
+    wrong: list[str] = []
+    with verify_page(folder, browser, **options) as (page, url, end_service):
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        with open_ledger(sqlite_url(folder)) as ledger:
-            ledger.found(clerk(POLICE))
-            app = create_app(parts_of(ledger, no_chain, Settings(public_url=url)), write_log=lambda *_, **__: None)
-            with listening_at(port, app):
-                page.goto(f"{url}/verify{fragment}")
-                expect(page.locator("[data-verify][data-ready]")).to_be_attached()
-                page.wait_for_load_state("networkidle")
-        context.set_offline(True)
+        page.goto(f"{url}/verify{fragment}")
+        expect(page.locator("[data-verify][data-ready]")).to_be_attached()
+        page.wait_for_load_state("networkidle")
+        end_service()
+        page.context.set_offline(True)
         page.on("request", lambda request: asked.append(request.url))
         yield Visitor(page, asked)
         assert (asked, wrong) == ([], [])
@@ -146,31 +145,16 @@ def test_the_example_is_intact(tmp_path: Path, browser: Browser, language: str, 
         assert (axe_findings(page), too_wide(page)) == ([], [])
 
 
-STATEMENTS = {
-    "en": (
-        ["Conformity: the custody rules", "not checked", "the custody rules judge a case, not one event"],
-        ["Completeness: nothing left out, nothing after", "not checked", "that nothing came after event 3 is not"],
-    ),
-    "zh-CN": (
-        ["合规性：保管规则", "未核验", "保管规则只判断整个案件，不判断单个事件"],
-        ["完备性：无遗漏，其后亦无事件", "未核验", "事件 3 之后再无事件，未予证明"],
-    ),
-}
-
-
-@pytest.mark.parametrize("language", STATEMENTS)
-def test_what_the_verdict_does_not_say_stands_beside_it(tmp_path: Path, browser: Browser, language: str) -> None:
+def test_what_the_verdict_does_not_say_stands_beside_it(tmp_path: Path, browser: Browser) -> None:
     """Integrity, conformity and completeness are three statements, of one event and of a case whose end is open."""
-    of_event, of_case = STATEMENTS[language]
-    with visiting(tmp_path, browser, locale=language) as visitor:
+    with visiting(tmp_path, browser, locale="zh-CN") as visitor:
         lines = visitor.page.locator("#statements > li")
         visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
         expect(lines).to_have_count(2)
-        for text in of_event:
+        for text in ("合规性：保管规则", "未核验", "保管规则只判断整个案件，不判断单个事件"):
             expect(lines.nth(0)).to_contain_text(text)
-        case = tree(BUNDLES.case_bundle())
-        visitor.drop(case__json=encoded(case))
-        for text in of_case:
+        visitor.drop(case__json=encoded(tree(BUNDLES.case_bundle())))
+        for text in ("完备性：无遗漏，其后亦无事件", "未核验", "事件 3 之后再无事件，未予证明"):
             expect(lines.nth(1)).to_contain_text(text)
         assert visitor.verdict() == "intact"
         assert axe_findings(visitor.page) == []
@@ -190,13 +174,7 @@ def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> N
 
 SPOILED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "a word of the content": (put("payload", "body", "description", to="another phone"), "Step 4 payload"),
-    "the signer": (put("envelope", "signature", to=lambda text: text[:20] + "0000" + text[24:]), "Step 3 signature"),
-    "a confidential section": (put("sections", "narrative", "fields", "text", to="other"), "Step 8 sections"),
-    "the place in the log": (put("proof", to=lambda text: text.replace("index ", "index 1", 1)), "Step 6 inclusion"),
-    "the checkpoint": (put("proof", to=lambda text: text.replace("handovers\n", "handover\n", 1)), "Step 5 checkpoint"),
-    "the agency's admission": (put("authority", "agency", "payload", "body", "kind", to="court"), "Step 9 authority"),
     "the anchor": (put("anchor", "anchor", "storage_proof", 1, "value", to="0x" + "ab" * 32), "Step 11 anchor"),
-    "the block": (put("anchor", "header_rlp", to="0xc0"), "Step 10 block"),
     "the ledger": (put("log_id", to="0x" + "ab" * 32), "Step 2 ledger"),
 }
 
@@ -251,15 +229,6 @@ def test_a_long_case_shows_how_far_it_is(visitor: Visitor) -> None:
     assert visitor.verdict() != "tampered"
     expect(page.locator("#progress")).to_be_hidden()
     assert set(page.evaluate("[...seen]")) & {f"{done}/4" for done in range(4)}
-
-
-def test_a_missing_event_is_told(visitor: Visitor) -> None:
-    """A case without its third event is not in order."""
-    case = tree(BUNDLES.case_bundle())
-    del case["events"][2]
-    visitor.drop(**of_tests(), case__json=encoded(case))
-    assert visitor.verdict() == "tampered"
-    expect(visitor.page.locator("#faults")).to_contain_text("Step 3 order: event 3 of 3 is not on the one before")
 
 
 def test_what_is_withheld_is_told(visitor: Visitor) -> None:
@@ -392,23 +361,9 @@ def test_other_codes_are_told(tmp_path: Path, browser: Browser, fragment: str, s
         assert visitor.page.locator("img[src=x]").count() == 0
 
 
-@contextmanager
-def verify_page(folder: Path, browser: Browser) -> Iterator[tuple[Page, str]]:
-    """Yield an empty window, and the address of a service that runs."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with ExitStack() as stack:
-        context = browser.new_context(locale="en")
-        stack.callback(context.close)
-        ledger = stack.enter_context(open_ledger(sqlite_url(folder)))
-        app = create_app(parts_of(ledger, no_chain, Settings(public_url=url)), write_log=lambda *_, **__: None)
-        stack.enter_context(listening_at(port, app))
-        yield context.new_page(), url
-
-
 def test_the_verifier_can_ask_nobody(tmp_path: Path, browser: Browser) -> None:
     """Nor can what judges a bundle beside the page, though the service is there: its policy is its own."""
-    with verify_page(tmp_path, browser) as (page, url):
+    with verify_page(tmp_path, browser) as (page, url, _):
         page.goto(f"{url}/verify")
         expect(page.locator("[data-verify][data-ready]")).to_be_attached()
         (worker,) = page.workers
@@ -427,7 +382,7 @@ def test_the_verifier_can_ask_nobody(tmp_path: Path, browser: Browser) -> None:
 @pytest.mark.parametrize("script", ["verify/verify-worker.js", "vendor/verify.js"])
 def test_a_verifier_that_does_not_run_is_told(tmp_path: Path, browser: Browser, script: str) -> None:
     """Nobody waits for a verdict that never comes: the page says what to do instead, before and after a drop."""
-    with verify_page(tmp_path, browser) as (page, url):
+    with verify_page(tmp_path, browser) as (page, url, _):
         page.context.route(f"**/{script}", lambda route: route.abort())
         page.goto(f"{url}/verify")
         state = page.locator("#state")

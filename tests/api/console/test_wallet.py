@@ -11,7 +11,6 @@ from eth_account.messages import SignableMessage, encode_defunct, encode_typed_d
 from playwright.sync_api import Page, expect
 
 from tests.api.console.desk import Clerk, Office, axe_findings
-from tests.api.console.test_handovers import offer_phone, state_of
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, clerk
 from tests.testkit.casework import holding
 
@@ -77,11 +76,11 @@ def test_a_wallet_signs_in_and_signs_an_offer(office: Office) -> None:
     office.record(holding("phone"))
     desk, wallet = with_wallet(office, clerk(POLICE))
     page = sign_in(desk)
-    offer_phone(desk)
+    desk.draft_offer()
     page.locator("[data-sign]").click()
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
     assert wallet.asked == ["eth_requestAccounts", "personal_sign", "eth_requestAccounts", "eth_signTypedData_v4"]
-    (handover,) = state_of(office).handovers.values()
+    (handover,) = office.state().handovers.values()
     assert (handover.to_agency, handover.offered_by) == (PROCURATORATE, clerk(POLICE).officer_id)
 
 
@@ -98,12 +97,12 @@ def test_who_declines_in_the_wallet_signs_nothing(office: Office) -> None:
     expect(page.locator("#outcome")).to_contain_text("Another question waits in the wallet")
     wallet.answer = None
     sign_in(desk)
-    offer_phone(desk)
+    desk.draft_offer()
     wallet.answer = DECLINED
     page.locator("[data-sign]").click()
     outcome = page.locator(".draft .outcome")
     expect(outcome).to_have_text("You did not agree; nothing was signed.")
-    assert not state_of(office).handovers
+    assert not office.state().handovers
     wallet.answer = {"error": {"code": -32603, "message": "Ledger device: locked."}}
     page.locator("[data-sign]").click()
     expect(outcome).to_contain_text("The wallet refused it:")
@@ -118,11 +117,7 @@ def test_another_account_is_told_before_it_signs(office: Office) -> None:
     office.record(holding("phone"))
     desk, wallet = with_wallet(office, clerk(POLICE), language="zh-CN")
     page = sign_in(desk)
-    page.goto(f"{office.url}/console/cases/case-1/offer")
-    page.locator("#to_agency").select_option(PROCURATORATE)
-    page.locator("#purpose").select_option("prosecution_review")
-    page.get_by_role("checkbox", name="the phone").check()
-    page.locator("form[data-act] button:not([type])").click()
+    desk.draft_offer()
     wallet.holder = clerk(PROCURATORATE)
     page.locator("[data-sign]").click()
     outcome = page.locator(".draft .outcome")
@@ -135,21 +130,12 @@ def test_another_account_is_told_before_it_signs(office: Office) -> None:
     expect(page.locator(".done")).to_be_visible()
 
 
-def test_an_account_that_the_ledger_does_not_know_signs_nobody_in(office: Office) -> None:
-    """It is told that the ledger does not know the key, and whom to ask."""
-    desk, _ = with_wallet(office, clerk("tax-office"), language="zh-CN")
-    page = desk.go("/sign-in")
-    page.locator("#by-wallet").click()
-    expect(page.locator("#outcome")).to_contain_text("账本不认识此密钥")
-    expect(page.locator("#outcome")).to_contain_text("由本机关管理员凭该文件")
-
-
 def test_a_wallet_that_is_gone_is_told(office: Office) -> None:
     """Who signed in with a wallet and has none any more is not sent to a signer that he never had."""
     office.record(holding("phone"))
     desk, _ = with_wallet(office, clerk(POLICE))
     page = sign_in(desk)
-    offer_phone(desk)
+    desk.draft_offer()
     page.evaluate("delete window.ethereum")
     page.locator("[data-sign]").click()
     expect(page.locator(".draft .outcome")).to_contain_text("is gone from this browser")

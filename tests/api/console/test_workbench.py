@@ -7,21 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from api.console.shared.forms import PostedForm
 from api.console.workbench.bench_form import BenchForm
 from ledger.core.supervision import ModelState
 from ledger.i18n import Labels
-from ledger.recording.supervision_streams import matter_of
 from ledger.store.supervision import LEADS
 from ledger.supervision.models.editing import FORMS, draft
 from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.models.yaml_document import read_document
 from ledger.supervision.view_catalogue import views
-from tests.api.console.desk import Clerk, Office, axe_findings, barriers
-from tests.api.console.prosecuting import MODEL, publish, raise_leads, sign
-from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor, supervisor
+from tests.api.console.desk import READ, Clerk, Office, axe_findings, office_in
+from tests.api.console.prosecuting import MODEL, raise_leads
+from tests.testkit.builders import PROCURATORATE, analyst
 
 TEXTS = {
     "need.problem": ("手机随案移送不及时", "Things that were seized stay behind"),
@@ -35,11 +34,18 @@ TEXTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def prosecution(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Office]:
+    """Yield an office with cases in which something was left behind."""
+    with office_in(tmp_path_factory.mktemp("prosecution"), browser) as office:
+        raise_leads(office, "case-1", "case-2")
+        yield office
+
+
 @pytest.fixture
-def desk(office: Office) -> Clerk:
-    """Return the procuratorate's analyst, beside cases in which something was left behind."""
-    raise_leads(office, "case-1", "case-2")
-    return office.sit_down(analyst(PROCURATORATE))
+def desk(prosecution: Office) -> Clerk:
+    """Return the desk of the procuratorate's analyst."""
+    return prosecution.at(analyst(PROCURATORATE))
 
 
 def file_of(page: Page) -> str:
@@ -55,22 +61,17 @@ def put(page: Page, place: str, text: str) -> None:
         field.dispatch_event("change")
 
 
-def filled_in(page: Page, texts: dict[str, tuple[str, str]]) -> None:
-    for place, (zh, en) in texts.items():
-        put(page, f"{place}.zh", zh)
-        put(page, f"{place}.en", en)
-
-
-def test_a_model_is_written_without_programming(office: Office, desk: Clerk) -> None:
+def test_a_model_is_written_without_programming(desk: Clerk) -> None:
     """From a template by the form alone: the file follows, faults are told at their fields and lines and go as they
     are mended; examples run, hits on the record are shown, and the signed model is in the log."""
-    desk.sign_in()
     page = desk.go("/models")
     page.get_by_label("Short name of the model").fill("left-behind")
     page.get_by_role("button", name="To the workbench").click()
     expect(page.locator(".faults li").first).to_contain_text("fill it in")
     expect(page.locator("[id='fault:title.zh']")).to_contain_text("fill it in")
-    filled_in(page, TEXTS)
+    for place, (zh, en) in TEXTS.items():
+        put(page, f"{place}.zh", zh)
+        put(page, f"{place}.en", en)
     put(page, "need.requested_by", "刑事检察部门")
     put(page, "parameters.grace_days.default", "90")
     expect(page.locator("[id='fault:parameters.grace_days.default']")).to_contain_text("expected 0 to 30")
@@ -89,19 +90,16 @@ def test_a_model_is_written_without_programming(office: Office, desk: Clerk) -> 
     expect(page.locator("#tried .event").first).to_contain_text("registers the case-1-knife")
 
     page.locator("details.act > summary").click()
-    page.get_by_role("button", name="Read what you will sign").click()
-    question = sign(desk)
+    page.get_by_role("button", name=READ).click()
+    question = desk.sign()
     assert "publishes version 1 of the model left-behind" in question
     page.wait_for_url("**/library/left-behind?event=*")
-    with office.ledger.database.read() as connection:
-        state = matter_of(connection, "model-left-behind", office.parts.authority().agencies)
-    assert isinstance(state, ModelState)
+    state = desk.office.matter("model-left-behind", ModelState)
     assert state.newest.body.definition == model.definition
 
 
 def test_form_and_file_follow_one_another(desk: Clerk) -> None:
     """A choice changes what may be chosen after it; a line of the file that was changed by hand stands in the form."""
-    desk.enter()
     page = desk.go("/models/workbench?start=form&name=count_over&model_id=too-often")
     with page.expect_response("**/write"):
         page.locator("[id='condition.with.view']").select_option("items")
@@ -120,7 +118,6 @@ def test_form_and_file_follow_one_another(desk: Clerk) -> None:
 
 def test_what_is_typed_meanwhile_is_not_lost(desk: Clerk) -> None:
     """The form is drawn anew after each field; who goes on typing keeps the place and the words."""
-    desk.enter()
     page = desk.go("/models/workbench?start=form&name=exceeded_clock&model_id=too-late")
     page.locator("[id='need.problem.zh']").click()
     page.keyboard.type("期限届满未移送", delay=5)
@@ -142,7 +139,6 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_model_is_refused_and_the_service_goes_on(desk: Clerk, name: str) -> None:
     """Each with a word on why; the next model is run as before."""
-    desk.enter()
     page = desk.go("/models/workbench?start=shipped&name=list-differs&model_id=bad")
     expect(page.get_by_text("The file is sound.")).to_be_visible()
     put(page, "condition.sql", BAD[name])
@@ -156,7 +152,6 @@ def test_a_bad_model_is_refused_and_the_service_goes_on(desk: Clerk, name: str) 
 
 def test_a_press_that_leaves_a_field_comes_after_what_was_typed(desk: Clerk, tmp_path: Path) -> None:
     """Whoever types and presses a button at once gets the answer to what he typed, and it stays; a file has it, too."""
-    desk.enter()
     page = desk.go("/models/workbench?start=shipped&name=list-differs&model_id=quick")
     statement = page.locator("[id='condition.sql']")
     sound = statement.input_value()
@@ -174,7 +169,6 @@ def test_a_press_that_leaves_a_field_comes_after_what_was_typed(desk: Clerk, tmp
 
 def test_a_press_leaves_the_field_when_it_ends(desk: Clerk) -> None:
     """What was typed is written when the button is let go, so that nothing moves away from under the pointer before."""
-    desk.enter()
     page = desk.go("/models/workbench?start=shipped&name=list-differs&model_id=slow")
     statement = page.locator("[id='condition.sql']")
     statement.fill(BAD["writes"])
@@ -188,7 +182,6 @@ def test_a_press_leaves_the_field_when_it_ends(desk: Clerk) -> None:
 
 def test_drafts_stay_in_the_browser_and_files_are_taken(desk: Clerk, tmp_path: Path) -> None:
     """Who leaves the page finds the draft again; a file is saved and opened."""
-    desk.enter()
     page = desk.go("/models/workbench?start=form&name=count_over&model_id=too-often")
     put(page, "need.requested_by", "案件管理部门")
     with page.expect_download() as saved:
@@ -205,44 +198,17 @@ def test_drafts_stay_in_the_browser_and_files_are_taken(desk: Clerk, tmp_path: P
     expect(page.locator("[id='need.requested_by']")).to_have_value("刑事检察部门")
 
 
-def test_the_next_version_and_a_lead_as_a_beginning(office: Office, desk: Clerk) -> None:
+def test_the_next_version_and_a_lead_as_a_beginning(desk: Clerk) -> None:
     """The next version of a model of one's own has the next number; a lead's model comes under another id."""
-    desk.enter()
     page = desk.go(f"/models/workbench?start=published&name={MODEL}")
     assert parse_model(file_of(page)).version == 2
-    with office.ledger.database.read() as connection:
+    with desk.office.ledger.database.read() as connection:
         lead_id = connection.execute(LEADS.select()).first().lead_id  # type: ignore[union-attr]
     desk.go(f"/leads/{lead_id}")
     page.get_by_role("link", name="Find all of its kind").click()
     assert parse_model(file_of(page)).model_id == f"{MODEL}-own"
     page.get_by_role("button", name="What would it find now?").click()
     expect(page.locator("#tried h3")).to_have_text("What it would find now: 2")
-
-
-def test_the_workbench_is_for_procuratorates(office: Office) -> None:
-    """Nobody else is shown it; without the analyst's role a model is written and not published."""
-    publish(office)
-    other = office.sit_down(supervisor(POLICE))
-    other.enter()
-    page = other.go("/models")
-    expect(page.get_by_role("alert")).to_contain_text("this is for procuratorates")
-    other.leave()
-    reader = office.sit_down(auditor(PROCURATORATE))
-    reader.enter()
-    page = reader.go("/models/workbench?start=form&name=cel&model_id=mine")
-    expect(page.get_by_text("It is published by an analyst.")).to_be_visible()
-    assert page.get_by_text("Publish it").count() == 0
-
-
-def test_the_workbench_is_for_everybody(office: Office, desk: Clerk) -> None:
-    """Nothing keeps people out, in light and dark; on a phone form and file stand one below the other."""
-    desk.leave()
-    analyst_desk = office.sit_down(analyst(PROCURATORATE), language="zh-CN")
-    page = analyst_desk.enter()
-    for path in ("/models", "/models/workbench?start=form&name=dataset_match&model_id=a"):
-        analyst_desk.go(path)
-        page.wait_for_timeout(800)
-        assert barriers(page) == [], path
 
 
 def test_columns_are_told_by_the_view_they_come_from() -> None:

@@ -15,8 +15,10 @@ from ledger.core.errors import MalformedInput
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import MAX_BUNDLE_LENGTH
 from ledger.core.verification.case import verify_case
-from ledger.core.verification.trust import Trust, encode_trust
+from ledger.core.verification.trust import encode_trust
 from ledger.procedures import shipped_rulebook
+from tests.campaigns.verifiers.compare import Sample, compared
+from tests.campaigns.verifiers.faults import Expected
 from tests.testkit.bundles import tree
 from tests.testkit.changed_bundles import GOOD, LOG, NOTE, TRUST, Tree
 from tests.testkit.machine import REPOSITORY
@@ -33,17 +35,13 @@ def check(bundle: Path, trusted: Path, *options: str) -> subprocess.CompletedPro
     )
 
 
-def checked(folder: Path, bundle: Tree | bytes, using: Trust = TRUST) -> tuple[int, dict[str, Any]]:
+def checked(folder: Path, bundle: Tree | bytes) -> tuple[int, dict[str, Any]]:
     """Exit code and what ``--json`` says."""
     data = bundle if isinstance(bundle, bytes) else json.dumps(bundle).encode()
     (folder / "bundle.json").write_bytes(data)
-    (folder / "trust.json").write_bytes(encode_trust(using))
+    (folder / "trust.json").write_bytes(encode_trust(TRUST))
     done = check(folder / "bundle.json", folder / "trust.json", "--json")
     return done.returncode, json.loads(done.stdout or "{}")
-
-
-def statuses(report: Any) -> list[str]:
-    return [step.result for step in report.steps]
 
 
 VERDICTS: dict[str, tuple[Callable[[Tree], Any], int]] = {
@@ -63,25 +61,21 @@ def test_exit_codes(verdict: str, tmp_path: Path) -> None:
     report = verify_bundle(json.dumps(shown).encode(), TRUST)
     status, answer = checked(tmp_path, shown)
     assert (status, answer["verdict"], report.verdict) == (code, verdict, verdict)
-    assert [step["status"] for step in answer["steps"]] == statuses(report)
+    assert [step["status"] for step in answer["steps"]] == [step.result for step in report.steps]
+    assert answer["development"] is True
 
 
-@pytest.mark.parametrize("name", ROTATED)
-def test_replaced_keys_count_for_their_time(name: str, tmp_path: Path) -> None:
-    """Both verifiers say the same of each step by a trust file that names keys of before."""
-    bundle, trusted, _ = ROTATED[name]
-    report = verify_bundle(json.dumps(tree(bundle)).encode(), trusted)
-    _, answer = checked(tmp_path, tree(bundle), trusted)
-    assert answer["verdict"] == report.verdict
-    assert [step["status"] for step in answer["steps"]] == statuses(report)
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_trust_file_of_another_form(name: str, tmp_path: Path) -> None:
-    """What is no trust file to us, because of keys of before, is none to the command."""
-    (tmp_path / "trust.json").write_text(json.dumps(FILE | REFUSED[name][0]))
-    done = check(EXAMPLES / "bundle.json", tmp_path / "trust.json")
-    assert (done.returncode, done.stdout) == (2, "")
+def test_keys_of_before_count_for_their_time(tmp_path: Path) -> None:
+    """Both verifiers say the same of each step by a trust file that names keys of before, and refuse the same files."""
+    by_either = Expected(("intact", "tampered", "not_yet_anchored", "unverifiable", "refused"), None)
+    example = (EXAMPLES / "bundle.json").read_bytes()
+    samples = [
+        Sample(name, "", json.dumps(tree(bundle)).encode(), encode_trust(trusted), by_either)
+        for name, (bundle, trusted, _) in ROTATED.items()
+    ]
+    for name, (changes, _) in REFUSED.items():
+        samples.append(Sample(name, "", example, json.dumps(FILE | changes).encode(), Expected("refused")))
+    assert compared(samples, tmp_path / "samples.jsonl") == []
 
 
 def test_what_is_no_bundle(tmp_path: Path) -> None:
@@ -106,51 +100,6 @@ def test_the_examples_of_the_document() -> None:
     assert [line.split()[1] for line in lines[:13]] == [
         step.name for step in verify_bundle((EXAMPLES / "bundle.json").read_bytes(), TRUST).steps
     ]
-
-
-def test_development_is_said(tmp_path: Path) -> None:
-    """A verdict on a development ledger says so."""
-    assert checked(tmp_path, tree(GOOD))[1]["development"] is True
-
-
-CASES: dict[str, Callable[[Tree], Any]] = {
-    "whole": lambda b: None,
-    "an event left out": lambda b: b["events"].pop(1),
-    "events swapped": lambda b: b["events"].reverse(),
-    "the last event left out": lambda b: b["events"].pop(),
-    "an event of another ledger": lambda b: b["events"][0].update(log_id="0x" + "01" * 32),
-    "another case": lambda b: b.update(case_id="case-9"),
-    "another ledger": lambda b: b.update(log_id="0x" + "01" * 32),
-    "a payload withheld": lambda b: b["events"][1].pop("payload"),
-    "a payload edited": lambda b: b["events"][1]["payload"].update(salt="00" * 16),
-    "an anchor missing": lambda b: b["events"][1].pop("anchor"),
-    "a proof of another index": lambda b: b["events"][1].update(proof=b["events"][0]["proof"]),
-    "a proof that is none": lambda b: b["events"][1].update(proof="none"),
-}
-CUSTODY = 3  # the step that asks for the rules of section 8
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_case_bundles(name: str, tmp_path: Path) -> None:
-    """Steps of a case are those of our verifier, but for custody, whose rules the stranger does not have."""
-    bundle = tree(LOG.case_bundle(note=NOTE))
-    CASES[name](bundle)
-    report = verify_case(json.dumps(bundle).encode(), TRUST, shipped_rulebook())
-    _, answer = checked(tmp_path, bundle)
-    ours, theirs = statuses(report), [step["status"] for step in answer["steps"]]
-    assert theirs[CUSTODY] == "not_checked"
-    assert ours[:CUSTODY] + ours[CUSTODY + 1 :] == theirs[:CUSTODY] + theirs[CUSTODY + 1 :]
-    assert [[step["status"] for step in event["steps"]] for event in answer["events"]] == list(
-        map(statuses, report.events)
-    )
-    assert answer["verdict"] == report.verdict
-    assert (answer["conformity"]["result"], answer["completeness"]["result"]) == ("not_checked", "not_checked")
-
-
-@pytest.mark.parametrize("change", [{"events": []}, {"case_id": "Case 1"}, {"more": 1}, {"events": None}])
-def test_what_is_no_case_bundle(change: Tree, tmp_path: Path) -> None:
-    """No events, another form and unknown fields are no case bundle."""
-    assert checked(tmp_path, tree(LOG.case_bundle(note=NOTE)) | change)[0] == 2
 
 
 @pytest.mark.parametrize(("more", "is_refused"), [(-1, False), (0, False), (1, True)])
