@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from api.auth.sessions import ReaderSession
 from api.console.audit import audit_pages
 from api.console.cases import case_acts, case_lists, case_pages, event_pages, picture_pages
 from api.console.operation import operation_pages
@@ -129,16 +128,12 @@ def _refusal_page(request: Request, error: Exception) -> Response:
     problem = replace(problem, detail=with_readable_times(detail))
     service = service_of(request)
     template = "shared/refusal.html" if "hx-request" in request.headers else "shared/error.html"
-    return page(request, service, template, _session(request, service), status=problem.status, problem=problem)
-
-
-def _session(request: Request, service: Service) -> ReaderSession | None:
-    """Return the reader's session, or None, also if it cannot be determined because the database failed."""
     try:
         visitor = visiting(request, service)
-    except Exception:  # noqa: BLE001 - an error page comes, whatever failed
-        return None
-    return visitor.session if visitor else None
+    except Exception:  # noqa: BLE001 - an error page comes, whatever failed, also without a database
+        visitor = None
+    session = visitor.session if visitor else None
+    return page(request, service, template, session, status=problem.status, problem=problem)
 
 
 _REFUSED = (Exception, TallystickError, RequestValidationError, HTTPException)
