@@ -194,7 +194,7 @@ class _Place:
             return receipt.contract_address.lower()
         address = create2_address(self.salt, initcode)
         if not self.writer.chain.eth.code(address, "latest"):
-            self.writer.try_out(None, initcode, abi=abi)  # the factory would swallow the constructor's reason
+            self.writer.prepare(self.writer.account, None, initcode, abi=abi)  # the factory would swallow the reason
             self._settled(abi, FACTORY, self.salt + initcode)
         return address
 

@@ -62,14 +62,6 @@ _WORDS = {
 _PATTERNS = {outcome: re.compile(words, re.IGNORECASE) for outcome, words in _WORDS.items()}
 
 
-def outcome_of_refusal(message: str) -> SendOutcome | None:
-    """Return what the message of an error of ``eth_sendRawTransaction`` means; None for an unknown one."""
-    for outcome, pattern in _PATTERNS.items():
-        if pattern.search(message):
-            return outcome
-    return None
-
-
 BlockId = int | bytes | Literal["earliest", "finalized", "safe", "latest", "pending"]  # a number, a hash or a tag
 NO_ACCOUNT = "0x" + "00" * 20
 BATCH = 200  # requests
@@ -283,7 +275,7 @@ class Eth:
             self._read(bytes, partial(self._eth.send_raw_transaction, _hex(raw_transaction)))
         except RpcRefused as error:
             # Codes differ from client to client: the words are what they have in common.
-            outcome = outcome_of_refusal(error.rpc_message)
+            outcome = next((each for each, words in _PATTERNS.items() if words.search(error.rpc_message)), None)
             if outcome is None:
                 raise TransactionRefused("the transaction", error.rpc_code, error.rpc_message, error.data) from error
             return outcome

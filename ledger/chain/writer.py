@@ -184,10 +184,6 @@ class ChainWriter:
             value=value,
         )
 
-    def try_out(self, to: str | None, data: bytes, *, abi: ContractAbi | None) -> None:
-        """Raise CallReverted if a transaction of our own would revert now. Nothing is sent."""
-        self._estimate(self.account, to, data, abi)
-
     # -- one transaction -----------------------------------------------------------------------------------------------
 
     def _commit(self, signed: SignedTransaction, purpose: Purpose, anchored: AnchoredHead | None) -> ChainWrite:

@@ -17,21 +17,11 @@ from msgspec import Struct
 from ledger.core.log.replay import FaultKind, LogFault
 from ledger.store.witness import WitnessStore
 
-PassingKind = Literal[
-    "unreachable",
-    "unreadable",
-    "signed_in_future",
-    "late_entry",
-    "chain_unreachable",
-    "chain_behind",
-    "wrong_chain",
-    "missing_anchor",
-    "mirror_lag",
-    "anchor_lag",
-    "look_failed",
-]
+Silencing = Literal["unreachable", "chain_unreachable", "look_failed"]
+Garbling = Literal["signed_in_future", "unreadable", "wrong_chain"]
+Lagging = Literal["late_entry", "chain_behind", "missing_anchor", "mirror_lag", "anchor_lag"]
+PassingKind = Silencing | Garbling | Lagging
 HALTING: tuple[str, ...] = get_args(FaultKind)
-PASSING: tuple[str, ...] = get_args(PassingKind)
 
 logger = structlog.get_logger(__name__)
 
@@ -123,12 +113,11 @@ class Status(Struct, frozen=True):
         return "\n".join([*(f"{name}: {value}" for name, value in plain.items()), *alarms, ""])
 
 
-_ALARMS_BY_HEALTH: dict[Health, tuple[PassingKind, ...]] = {
-    Health.SILENT: ("unreachable", "chain_unreachable", "look_failed"),
-    Health.UNREADABLE: ("signed_in_future", "unreadable", "wrong_chain"),
-    Health.LAGGING: ("late_entry", "chain_behind", "missing_anchor", "mirror_lag", "anchor_lag"),
+PASSING: dict[str, Health] = {
+    **dict.fromkeys(get_args(Silencing), Health.SILENT),
+    **dict.fromkeys(get_args(Garbling), Health.UNREADABLE),
+    **dict.fromkeys(get_args(Lagging), Health.LAGGING),
 }
-_HEALTH_BY_ALARM: dict[str, Health] = {kind: health for health, kinds in _ALARMS_BY_HEALTH.items() for kind in kinds}
 _ORDER = list(Health)
 
 
@@ -136,7 +125,7 @@ def status_of(store: WitnessStore, *, now: int, silence_s: int) -> Status:
     """Return the status by the witness's database. ``now`` in unix milliseconds."""
     looked, latest, alarms = store.looked(), store.latest(), store.alarms()
     silent = [Health.SILENT] if now - looked.looked_at > silence_s * 1000 else []
-    of_alarms = [Health.HALTED if alarm.halts else _HEALTH_BY_ALARM[alarm.kind] for alarm in alarms]
+    of_alarms = [Health.HALTED if alarm.halts else PASSING[alarm.kind] for alarm in alarms]
     return Status(
         health=max([Health.WATCHING, *silent, *of_alarms], key=_ORDER.index),
         origin=looked.origin,

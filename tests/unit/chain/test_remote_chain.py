@@ -15,6 +15,7 @@ from ledger.chain.journal import ChainWrite, Purpose, WriteState
 from ledger.chain.remote import RemoteChain
 from ledger.chain.transaction import Fees, decode, sign
 from ledger.core.errors import Conflict, Unavailable
+from tests.testkit.builders import refused
 from tests.unit.chain.builders import Key
 from tests.unit.chain.external import ExternalNode, running_anvil
 from tests.unit.chain.faulty import (
@@ -222,9 +223,8 @@ def test_one_write_of_ours_at_a_time(world: World, anvil: ExternalNode) -> None:
     """While one is in no block the next is refused, with nothing signed."""
     anvil.automine(on=False)
     world.anchor_more()
-    with pytest.raises(Conflict) as refused:
+    with refused("write_in_flight", error=Conflict):
         world.anchor.submit(world.next_anchor())
-    assert refused.value.code == "write_in_flight"
     assert len(states(world)) == 1
 
 
@@ -336,6 +336,5 @@ def test_another_chain_is_told_from_a_reorganisation(world: World, journal: Memo
 def test_what_is_not_confirmed_in_time_is_named(world: World) -> None:
     """Waiting has an end, and the end is a state with a name, not a guess."""
     write = world.anchor_more()
-    with pytest.raises(Unavailable) as raised:
+    with refused("chain_unconfirmed", error=Unavailable):
         world.writer.settle(write, timeout_seconds=0.05, poll_seconds=0.01)
-    assert raised.value.code == "chain_unconfirmed"
