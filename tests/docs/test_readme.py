@@ -21,7 +21,7 @@ KEYS = ("tally init ", "key new ")  # what makes keys; of full strength, they ta
 def test_the_walk_through_readme_and_tutorial_works(tmp_path: Path) -> None:
     """Every bash block of README and tutorial, typed in order, succeeds with light keys; the service is then stopped.
 
-    Keys of full strength are made by ``test_keys`` and ``witness/test_first_start``.
+    Keys of full strength are made by ``test_keys`` and ``witness/test_process``.
     """
     steps = [block for page in PAGES for block in blocks((REPOSITORY / page).read_text(encoding="utf-8"))]
     assert steps

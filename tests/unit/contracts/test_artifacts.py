@@ -10,6 +10,8 @@ import pytest
 
 import contracts
 from scripts import compile_contracts
+from tests.testkit.machine import REPOSITORY
+from tests.unit.contracts.gas_table import table
 
 NAMES = ("AgencyRegistry", "LogAnchor")
 
@@ -91,3 +93,9 @@ def test_nothing_changes_state_beyond_the_protocol(name: str) -> None:
         }[name]
     )
     assert "payable" not in json.dumps(contracts.artifact(name)["abi"]).replace("nonpayable", "")
+
+
+@pytest.mark.extended
+def test_gas_table_is_that_of_the_contracts() -> None:
+    """docs/gas.md says what a fresh node charges; after a change, make it again by the command that it names."""
+    assert (REPOSITORY / "docs" / "gas.md").read_text("utf-8") == table()

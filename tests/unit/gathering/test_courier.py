@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.core.errors import TallystickError
+from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.policy import Policy, parse_policy
 from ledger.store import checkpoints
@@ -17,7 +18,7 @@ from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.witness.gathering import collector as carrying
 from ledger.witness.gathering import witnesses as asking
 from ledger.witness.gathering.collector import CosignatureCollector, WitnessAhead
-from ledger.witness.gathering.witnesses import Witness
+from ledger.witness.gathering.witnesses import Witness, WitnessFile, read_witnesses
 from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
@@ -317,3 +318,63 @@ def test_co_signatures_that_nothing_rests_on_are_let_go(bench: Bench, witness: S
     with bench.ledger.database.read() as connection:
         kept = [size for size in sizes if checkpoints.cosigners(connection, size)]
     assert kept == sizes[2:]
+
+
+# -- the file of witnesses ---------------------------------------------------------------------------------------------
+
+
+URL = "http://127.0.0.1:8431"
+
+
+def reached(name: str) -> SmallWitness:
+    return SmallWitness(name, LOG_SIGNER.verifying_key, LOG_ID, url=URL)
+
+
+def test_a_witness_has_a_url_a_key_and_where_the_contract_counts_it_an_account() -> None:
+    """Both kinds stand in one file; a slash at the end of a URL means nothing."""
+    ours, foreign = reached("w1"), SmallWitness("w2", LOG_SIGNER.verifying_key, LOG_ID, url="https://w2.example/tlog/")
+    assert read_witnesses(ours.row() + foreign.row(foreign=True)) == (
+        ours.configured,
+        Witness("https://w2.example/tlog", foreign.signer.verifying_key),
+    )
+    assert read_witnesses("") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("[[witnesses]", "witnesses.toml"),
+        ("[[witnesses]]\nurl = 1\n", "witnesses.toml"),
+        (reached("w1").row() + "colour = 'red'\n", "witnesses.toml"),
+        (reached("w1").row().replace(URL, "ftp://w1"), "witnesses.toml: witnesses[0].url"),
+        (reached("w1").row().replace(URL, URL + "?x=1"), "witnesses.toml: witnesses[0].url"),
+        (f'[[witnesses]]\nurl = "{URL}"\nverifier_key = "w1"\n', "witnesses.toml: witnesses[0].verifier_key"),
+        (
+            f'[[witnesses]]\nurl = "{URL}"\nverifier_key = "{LOG_SIGNER.verifying_key.vkey()}"\n',
+            "witnesses.toml: witnesses[0].verifier_key",
+        ),
+        (reached("w1").row() * 2, "witnesses.toml: verifier_key"),
+        (reached("w1").row() + reached("w2").row(), "witnesses.toml: url"),
+    ],
+)
+def test_a_file_of_another_form_is_refused_by_its_field(text: str, field: str) -> None:
+    """TOML, known names, http(s), a key for co-signatures, no witness twice."""
+    with pytest.raises(MalformedInput) as refused:
+        read_witnesses(text)
+    assert refused.value.field == field
+
+
+def test_the_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    """Witnesses come and go while the service runs; a file that is broken meanwhile changes nothing."""
+    path = tmp_path / "witnesses.toml"
+    file = WitnessFile(path)
+    assert file() == ()
+    for number, (text, expected) in enumerate(
+        [(reached("w1").row(), 1), ("", 0), (reached("w1").row(), 1), ("[[broken", 1), (reached("w2").row(), 1)]
+    ):
+        path.write_text(text)
+        os.utime(path, ns=(number, number))
+        assert len(file()) == expected
+    assert file()[0].name == "w2"
+    path.unlink()
+    assert file() == ()

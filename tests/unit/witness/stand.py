@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from ledger.anchoring.state_proofs import trusted_chain
 from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.chain.contract_clients import AnchorRequest
@@ -18,12 +20,12 @@ from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.witness_protocol import CosignAnchor
 from ledger.core.verification.trust import FinalityRule, Trust
-from ledger.store.witness import WitnessStore
+from ledger.store.witness import Halted, WitnessStore
 from ledger.witness.contracts import Contracts, contracts_at
 from ledger.witness.follow import LogFollower
 from ledger.witness.signing import Cosigner
 from ledger.witness.source import LogSource
-from ledger.witness.status import Alarms, Status, status_of
+from ledger.witness.status import Alarms, Health, Status, status_of
 from ledger.witness.watch import Watch
 from tests.testkit.builders import LOG_ID, SERVICE, START, Event, Officer, clerk, secret_key
 from tests.testkit.bundles import LOG_SIGNER
@@ -173,3 +175,27 @@ def standing(linked: Linked, folder: Path) -> Iterator[Stand]:
 def event_by(officer: Officer, case_id: str, **fields: object) -> Event:
     """The opening of a case as this officer signs it, allowed or not."""
     return Case(case_id).open(officer, **fields).last
+
+
+def halted(stand: Stand, kind: str) -> None:
+    """One alarm of this kind stands, with evidence; nothing is signed, not even what was right before."""
+    (alarm,) = stand.store.alarms()
+    assert (alarm.kind, alarm.halts) == (kind, True)
+    assert alarm.told
+    assert alarm.evidence["checkpoint"]
+    assert stand.status.health is Health.HALTED
+    size = stand.status.cosigned_size
+    with pytest.raises(Halted):
+        stand.cosigner.add_checkpoint(stand.log.wish(size, size))
+    if stand.status.cosigned_size:
+        with pytest.raises(Halted):
+            stand.cosigner.cosign_anchor(stand.wish_for_anchor(stand.status.cosigned_size))
+
+
+def begun(stand: Stand, count: int = 5) -> int:
+    """A log that was followed, co-signed and looked at; its size."""
+    stand.open_cases(count, CLERK)
+    stand.cosigner.add_checkpoint(stand.log.wish(stand.status.cosigned_size))
+    stand.watch.look()
+    assert stand.kinds() == []
+    return len(stand.log.events)
