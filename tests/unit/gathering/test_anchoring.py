@@ -1,4 +1,4 @@
-"""Anchors with a quorum: the contract's witnesses co-sign over HTTP, and the real contract counts them."""
+"""What witnesses sign for the chain: anchors, which the real contract counts, and the blocks that prove them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from ledger.chain.contract import Approval, ContractDomain, decision_digest
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange
 from ledger.core.events import registry
+from ledger.core.verification.chain import verify_block_note
+from ledger.store import chain_journal
+from ledger.store.chain_journal import ProvingHeader
 from ledger.witness.gathering import quorum, witnesses
+from ledger.witness.gathering.vouching import Voucher, statement_of
 from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, clerk
+from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES, Linked, admin, linked_ledger, small_witness
 from tests.testkit.witness_server import Reply, SmallWitness, serving, serving_all
 from tests.unit.gathering.test_courier import policy_of
+from tests.unit.witness.stand import trust_of
 
 
 @dataclass
@@ -213,3 +219,97 @@ def test_a_lower_quorum_lets_the_next_anchor_through(ring: Ring) -> None:
     ring.mirror()
     ring.publish()
     ring.anchors()
+
+
+# -- notes of blocks --------------------------------------------------------------------------------------------------
+
+
+class Vouching:
+    """The last anchor is proven by a block, for which the trust file asks two of the three witnesses to vouch."""
+
+    def __init__(self, ring: Ring):
+        self.ring = ring
+        self.witnesses = (ring.police, ring.procuratorate, ring.court)
+        contracts = trust_of(ring.linked).chains[0]
+        for witness in self.witnesses:
+            witness.contracts = contracts
+        self.trust = trust(policy_of(2, *self.witnesses).text, chains=(contracts,))
+        self.database = ring.linked.ledger.database
+        self.voucher = Voucher(self.database, lambda: tuple(ring.linked.witnesses), lambda: self.trust)
+        self.prove()
+
+    def proven(self) -> ProvingHeader:
+        with self.database.read() as connection:
+            proven = chain_journal.newest_proven_block(connection)
+        assert proven is not None
+        return proven
+
+    def note(self) -> str | None:
+        return self.proven().block_note
+
+    def prove(self) -> None:
+        """One more anchor, proven."""
+        self.ring.grow()
+        self.ring.anchors()
+        self.ring.linked.states.step(self.trust.chains[0])
+
+
+@pytest.fixture
+def vouching(ring: Ring) -> Vouching:
+    return Vouching(ring)
+
+
+def test_a_note_of_the_quorum_is_kept_with_the_proof(vouching: Vouching) -> None:
+    """It holds for the block of the proof under the trust file; asked again, nobody is."""
+    assert vouching.note() is None
+    vouching.voucher.step()
+    note = vouching.note()
+    assert note is not None
+    statement = statement_of(vouching.trust, vouching.proven().header)
+    assert len(verify_block_note(note, statement, vouching.trust.policy)) >= 2
+    before = [len(witness.asked) for witness in vouching.witnesses]
+    vouching.voucher.step()
+    assert [len(witness.asked) for witness in vouching.witnesses] == before
+
+
+def test_too_few_is_no_note_and_is_asked_again(vouching: Vouching) -> None:
+    """With two of three refusing, or signing with another key, there is none; once one signs, there is, and who had
+    signed is asked no more. Each line is verified before it counts."""
+    first, second, third = vouching.witnesses
+    second.signer_of_blocks = small_witness("somebody-else").signer
+    third.spoil = lambda _: Reply(409, b'{"detail": "not final"}')
+    vouching.voucher.step()
+    third.spoil = lambda _: Reply(200, b"nonsense")
+    vouching.voucher.step()
+    assert vouching.note() is None
+    second.signer_of_blocks = None
+    vouching.voucher.step()
+    assert vouching.note() is not None
+    assert first.asked.count("/cosign-block") == 1
+
+
+def test_a_newer_proof_gets_a_note_of_its_own(vouching: Vouching) -> None:
+    """The next anchor's block is another, and so is its note; without a quorum in the policy nobody is asked."""
+    vouching.voucher.step()
+    first = vouching.note()
+    vouching.prove()
+    assert vouching.note() is None
+    vouching.voucher.step()
+    assert vouching.note() not in (None, first)
+    vouching.prove()
+    vouching.trust = trust("quorum none\n", chains=vouching.trust.chains)
+    vouching.voucher.step()
+    assert vouching.note() is None
+
+
+def test_a_proof_by_another_header_has_no_note(vouching: Vouching) -> None:
+    """The note is of one block: kept while the anchor is proven by that block's header, gone with it."""
+    vouching.voucher.step()
+    note, write, proven = vouching.note(), vouching.ring.linked.journal.last_anchor(), vouching.proven()
+    assert write is not None
+    chain_journal.keep_state_proof(vouching.database, write, proven.header, {})
+    assert vouching.note() == note
+    chain_journal.keep_state_proof(vouching.database, write, b"another header", {})
+    assert vouching.note() is None
+    chain_journal.keep_block_note(vouching.database, proven, "late")
+    assert vouching.note() is None
