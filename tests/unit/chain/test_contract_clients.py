@@ -7,12 +7,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from ledger.chain.contract import (
-    REGISTRY,
-    grant_key,
-    request_key,
-    revoke_key,
-)
+from ledger.chain.contract import REGISTRY, grant_key, request_key, revoke_key
 from ledger.chain.contract_clients import AnchorClient
 from ledger.chain.errors import CallReverted, ChainAhead, ChainMismatch, ChainUnavailable
 from ledger.chain.eth import Log

@@ -18,6 +18,7 @@ from ledger.config.keys import LocalSigner
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.log.policy import parse_policy
+from ledger.core.log.replay import LogFault
 from ledger.core.log.witness_protocol import CosignAnchor
 from ledger.core.verification.trust import FinalityRule, Trust
 from ledger.store.witness import Halted, WitnessStore
@@ -190,6 +191,13 @@ def halted(stand: Stand, kind: str) -> None:
     if stand.status.cosigned_size:
         with pytest.raises(Halted):
             stand.cosigner.cosign_anchor(stand.wish_for_anchor(stand.status.cosigned_size))
+
+
+def halted_by_look(stand: Stand, kind: str) -> None:
+    """A look finds the fault and halts the witness."""
+    with pytest.raises(LogFault):
+        stand.watch.look()
+    halted(stand, kind)
 
 
 def begun(stand: Stand, count: int = 5) -> int:

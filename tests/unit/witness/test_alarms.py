@@ -20,7 +20,7 @@ from ledger.witness.status import Health
 from tests.testkit.builders import LOG_ID, Event, Registry, clerk, signature_of
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES
-from tests.unit.witness.stand import CLERK, LAG_S, OTHER_CLERK, Stand, begun, event_by, halted
+from tests.unit.witness.stand import CLERK, LAG_S, OTHER_CLERK, Stand, begun, event_by, halted, halted_by_look
 
 STRANGER = clerk(AGENCIES[2], 7)  # no key of his is granted
 
@@ -41,9 +41,7 @@ def test_a_fork_that_is_published(stand: Stand, more: int) -> None:
     """Another tree under the log's key, at the same size or a larger one."""
     size = begun(stand)
     fork(stand, size - 2, more)
-    with pytest.raises(LogFault):
-        stand.watch.look()
-    halted(stand, "fork")
+    halted_by_look(stand, "fork")
 
 
 @pytest.mark.parametrize(("kept", "added"), [(-1, 1), (-1, 4), (0, 3)])
@@ -65,9 +63,7 @@ def test_a_rollback(stand: Stand) -> None:
     """The log publishes less than it did."""
     size = begun(stand)
     stand.log.published = size - 1
-    with pytest.raises(LogFault):
-        stand.watch.look()
-    halted(stand, "rollback")
+    halted_by_look(stand, "rollback")
 
 
 def test_a_rollback_of_what_was_only_co_signed(stand: Stand) -> None:
@@ -173,9 +169,7 @@ def test_a_grant_that_the_chain_does_not_have(stand: Stand) -> None:
     """A mirror entry that the operator has made up, rolling hash and all, is held against the chain."""
     size = begun(stand)
     make_up_a_grant(stand)
-    with pytest.raises(LogFault):
-        stand.watch.look()
-    halted(stand, "false_mirror")
+    halted_by_look(stand, "false_mirror")
     assert stand.status.followed == size
 
 
@@ -215,16 +209,15 @@ def test_a_change_that_is_mirrored_with_another_place(chained: Stand) -> None:
     chained.log.events.pop()
     chained.log.system.events.pop()
     chained.log.mirror(replace(body, location=replace(body.location, transaction_hash="0x" + "44" * 32)))
-    with pytest.raises(LogFault):
-        chained.watch.look()
-    halted(chained, "false_mirror")
+    halted_by_look(chained, "false_mirror")
 
 
 # -- the operator ------------------------------------------------------------------------------------------------------
 
 
-def test_an_alarm_that_halts_outlives_the_process(stand: Stand) -> None:
-    """A restart does not make a witness sign again, nor does a log that is honest again."""
+def test_the_operator_decides(stand: Stand) -> None:
+    """Neither a restart nor a log that is honest again makes a halted witness sign. Cleared, it looks again: what is
+    still wrong raises the alarm anew, what is right is signed."""
     size = begun(stand)
     stand.log.published = size - 1
     stand.watch.try_look()
@@ -232,13 +225,7 @@ def test_an_alarm_that_halts_outlives_the_process(stand: Stand) -> None:
     stand.restart()
     stand.watch.try_look()
     halted(stand, "rollback")
-
-
-def test_the_operator_decides(stand: Stand) -> None:
-    """Cleared, the witness looks again: what is still wrong raises the alarm anew, what is right is signed."""
-    size = begun(stand)
     stand.log.published = size - 1
-    stand.watch.try_look()
     assert [alarm.number for alarm in stand.store.clear(1, "a proxy kept an old page", stand.clock())] == [1]
     assert stand.store.clear(1, "once more", stand.clock()) == []
     stand.watch.try_look()
@@ -267,15 +254,6 @@ def test_a_look_that_ends_by_a_defect(stand: Stand, monkeypatch: pytest.MonkeyPa
     assert "KeyError" in stand.store.alarms()[0].told
     stand.watch.try_look()
     assert (stand.kinds(), stand.status.health) == ([], Health.WATCHING)
-
-
-def test_the_same_alarm_is_raised_once(stand: Stand) -> None:
-    """However often the witness looks."""
-    begun(stand)
-    stand.log.lies["/checkpoint"] = 500
-    for _ in range(3):
-        stand.watch.try_look()
-    assert len(stand.store.alarms(standing=False)) == 1
 
 
 def test_a_witness_follows_one_log(stand: Stand) -> None:
@@ -332,9 +310,7 @@ def test_an_anchor_of_another_tree(chained: Stand) -> None:
     """The operator alone, at quorum 0, anchors a history that nobody can follow: the chain shows it."""
     begun(chained)
     chained.anchor(root=Hash(b"\x66" * 32))
-    with pytest.raises(LogFault):
-        chained.watch.look()
-    halted(chained, "fork")
+    halted_by_look(chained, "fork")
 
 
 def test_an_edited_anchor(chained: Stand) -> None:
@@ -345,9 +321,7 @@ def test_an_edited_anchor(chained: Stand) -> None:
     slot = "0x" + keccak256((1).to_bytes(32, "big") * 2).hex()  # record n lies at keccak256(n . 1)
     chained.eth.rpc.call("anvil_setStorageAt", chained.trust.chains[0].anchor, slot, "0x" + "77" * 32)
     assert chained.linked.anchors.head("latest").root == b"\x77" * 32
-    with pytest.raises(LogFault):
-        chained.watch.look()
-    halted(chained, "fork")
+    halted_by_look(chained, "fork")
 
 
 def test_an_anchor_beyond_what_is_published(chained: Stand) -> None:
@@ -356,9 +330,7 @@ def test_an_anchor_beyond_what_is_published(chained: Stand) -> None:
     chained.open_cases(2, CLERK)
     chained.anchor()
     chained.log.published = size
-    with pytest.raises(LogFault):
-        chained.watch.look()
-    halted(chained, "rollback")
+    halted_by_look(chained, "rollback")
 
 
 def test_a_chain_that_is_another(chained: Stand) -> None:

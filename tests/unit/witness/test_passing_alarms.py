@@ -31,6 +31,7 @@ def test_a_log_that_is_silent(stand: Stand) -> None:
         stand.log.lies["/checkpoint"] = status
         stand.watch.try_look()
         assert (stand.kinds(), stand.status.health) == (["unreachable"], Health.SILENT), status
+    assert len(stand.store.alarms(standing=False)) == 1, "the same alarm is raised once"
     del stand.log.lies["/checkpoint"]
     stand.watch.try_look()
     assert stand.kinds() == []

@@ -18,8 +18,8 @@ from ledger.store.witness import Moved
 from tests.unit.witness.racing import Signed, Told, Wishes, race
 from tests.unit.witness.stand import CLERK, NOTE_SIGNER, Stand
 
-CLIENTS = 12
-REQUESTS = 240
+CLIENTS = 10
+REQUESTS = 160
 
 
 def asking(stand: Stand) -> Callable[[AddCheckpoint], Signed | Told | None]:

@@ -9,14 +9,7 @@ from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.core.encoding import canonical
-from ledger.core.errors import (
-    Conflict,
-    MalformedInput,
-    NotFound,
-    ProofRefused,
-    SignatureRefused,
-    Unavailable,
-)
+from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, SignatureRefused, Unavailable
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint, verify_cosignatures
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner, SignedNote, parse_signature_lines
