@@ -79,7 +79,7 @@ def test_only_an_admin_grants_revokes_and_proposes(ledger: Ledger) -> None:
             calls.revokeKey(KEY.address),
             calls.proposeAdmin(STRANGER.address),
         ):
-            with refused(ledger.registry, "NotAdmin", outsider.address):
+            with refused("NotAdmin", outsider.address):
                 ledger.send(outsider, call)
 
 
@@ -103,13 +103,13 @@ def test_only_an_admin_grants_revokes_and_proposes(ledger: Ledger) -> None:
 )
 def test_grant_of_impossible_terms_is_refused(ledger: Ledger, terms: dict[str, object], error: tuple[Any, ...]) -> None:
     """An officer has a slug, a key has known roles, a suite, and a period that is not empty and can be mirrored."""
-    with refused(ledger.registry, *error):
+    with refused(*error):
         ledger.grant(POLICE, KEY, **terms)
 
 
 def test_key_is_no_zero_address(ledger: Ledger) -> None:
     """No key has it."""
-    with refused(ledger.registry, "AccountRefused", NOBODY, POLICE.id):
+    with refused("AccountRefused", NOBODY, POLICE.id):
         ledger.send(POLICE.admin, granting(ledger, NOBODY, b""))
 
 
@@ -124,11 +124,11 @@ def test_no_agency_takes_the_key_of_another(ledger: Ledger) -> None:
     Afterwards the police grant it as ever."""
     request = ledger.key_request(POLICE, KEY, slug("li-ming"))
     forged = ledger.key_request(COURT, STRANGER, slug("li-ming"), account=KEY.address)
-    with refused(ledger.registry, "KeyUnproven", KEY.address, STRANGER.address):
+    with refused("KeyUnproven", KEY.address, STRANGER.address):
         ledger.send(COURT.admin, granting(ledger, KEY.address, forged))
-    with refused(ledger.registry, "ECDSAInvalidSignatureLength", 0):
+    with refused("ECDSAInvalidSignatureLength", 0):
         ledger.send(COURT.admin, granting(ledger, KEY.address, b""))
-    with refused(ledger.registry, "KeyUnproven", KEY.address, ANY):
+    with refused("KeyUnproven", KEY.address, ANY):
         ledger.send(COURT.admin, granting(ledger, KEY.address, request))
     assert ledger.registry.functions.grant(KEY.address).call()[0] == bytes(32)
 
@@ -147,7 +147,7 @@ def test_request_is_for_one_agency_officer_key_and_registry(ledger: Ledger, othe
     error: tuple[Any, ...] = ("KeyUnproven", KEY.address, ANY)
     if other == "high s":
         proof, error = with_high_s(proof), ("ECDSAInvalidSignatureS", ANY)
-    with refused(ledger.registry, *error):
+    with refused(*error):
         ledger.send(POLICE.admin, granting(ledger, KEY.address, proof))
 
 
@@ -158,7 +158,7 @@ def test_key_id_of_a_later_suite_commits_to_its_agency(ledger: Ledger, suite: in
     values = [suite, POLICE.id, Web3.keccak(public_key)]
     key = Web3.to_checksum_address(Web3.keccak(encode(["uint8", "bytes32", "bytes32"], values))[12:])
     for admin, shown in ((COURT.admin, public_key), (POLICE.admin, public_key + b"."), (POLICE.admin, b"")):
-        with refused(ledger.registry, "KeyUnproven", key, ANY):
+        with refused("KeyUnproven", key, ANY):
             ledger.send(admin, granting(ledger, key, shown, suite=suite))
     ledger.send(POLICE.admin, granting(ledger, key, public_key, suite=suite))
     assert ledger.registry.functions.grant(key).call()[:4] == (POLICE.id, slug("li-ming"), 1, suite)
@@ -169,7 +169,7 @@ def test_key_is_granted_once_in_its_life(ledger: Ledger) -> None:
     ledger.grant(POLICE, KEY)
     for _ in range(2):
         for party in (POLICE, COURT):
-            with refused(ledger.registry, "KeyTaken", KEY.address, POLICE.id):
+            with refused("KeyTaken", KEY.address, POLICE.id):
                 ledger.grant(party, KEY)
         if ledger.registry.functions.grant(KEY.address).call()[-1] == 0:
             ledger.send(POLICE.admin, ledger.registry.functions.revokeKey(KEY.address))
@@ -194,13 +194,13 @@ def test_only_the_granting_agency_revokes_and_only_once(ledger: Ledger) -> None:
     """Another agency's admin cannot touch a key, an unknown key is nobody's, and a revocation is final."""
     ledger.grant(POLICE, KEY)
     calls = ledger.registry.functions
-    with refused(ledger.registry, "NotYourKey", KEY.address, POLICE.id, COURT.id):
+    with refused("NotYourKey", KEY.address, POLICE.id, COURT.id):
         ledger.send(COURT.admin, calls.revokeKey(KEY.address))
-    with refused(ledger.registry, "NotYourKey", STRANGER.address, bytes(32), COURT.id):
+    with refused("NotYourKey", STRANGER.address, bytes(32), COURT.id):
         ledger.send(COURT.admin, calls.revokeKey(STRANGER.address))
     ledger.send(POLICE.admin, calls.revokeKey(KEY.address))
     revoked_at = calls.grant(KEY.address).call()[-1]
-    with refused(ledger.registry, "KeyRevokedBefore", KEY.address, revoked_at):
+    with refused("KeyRevokedBefore", KEY.address, revoked_at):
         ledger.send(POLICE.admin, calls.revokeKey(KEY.address))
 
 
@@ -213,7 +213,7 @@ def test_admin_changes_when_the_new_one_accepts(ledger: Ledger) -> None:
     (proposed,) = ledger.registry.events.AdminProposed().process_receipt(proposal)
     assert dict(proposed["args"]) == {"agency": POLICE.id, "account": HEIR.address}
     assert calls.registryHash().call() == before
-    with refused(ledger.registry, "NotAdmin", HEIR.address):
+    with refused("NotAdmin", HEIR.address):
         ledger.send(HEIR, calls.revokeKey(KEY.address))
     ledger.grant(POLICE, KEY)
 
@@ -224,7 +224,7 @@ def test_admin_changes_when_the_new_one_accepts(ledger: Ledger) -> None:
     assert dict(accepted["change"]) == expected
     assert calls.registryHash().call() == chained(before, expected)
     assert calls.agency(POLICE.id).call() == (1, HEIR.address, NOBODY, POLICE.witness.address)
-    with refused(ledger.registry, "NotAdmin", POLICE.admin.address):
+    with refused("NotAdmin", POLICE.admin.address):
         ledger.send(POLICE.admin, calls.revokeKey(KEY.address))
     ledger.send(HEIR, calls.revokeKey(KEY.address))
 
@@ -233,16 +233,16 @@ def test_only_the_proposed_admin_accepts(ledger: Ledger) -> None:
     """Nobody else can accept, a withdrawn or an accepted proposal is gone, and each is for its agency alone."""
     calls = ledger.registry.functions
     ledger.send(POLICE.admin, calls.proposeAdmin(HEIR.address))
-    with refused(ledger.registry, "NotProposedAdmin", POLICE.id, HEIR.address, STRANGER.address):
+    with refused("NotProposedAdmin", POLICE.id, HEIR.address, STRANGER.address):
         ledger.send(STRANGER, calls.acceptAdmin(POLICE.id))
-    with refused(ledger.registry, "NotProposedAdmin", COURT.id, NOBODY, HEIR.address):
+    with refused("NotProposedAdmin", COURT.id, NOBODY, HEIR.address):
         ledger.send(HEIR, calls.acceptAdmin(COURT.id))
     ledger.send(POLICE.admin, calls.proposeAdmin(NOBODY))
-    with refused(ledger.registry, "NotProposedAdmin", POLICE.id, NOBODY, HEIR.address):
+    with refused("NotProposedAdmin", POLICE.id, NOBODY, HEIR.address):
         ledger.send(HEIR, calls.acceptAdmin(POLICE.id))
     ledger.send(POLICE.admin, calls.proposeAdmin(HEIR.address))
     ledger.send(HEIR, calls.acceptAdmin(POLICE.id))
-    with refused(ledger.registry, "NotProposedAdmin", POLICE.id, NOBODY, HEIR.address):
+    with refused("NotProposedAdmin", POLICE.id, NOBODY, HEIR.address):
         ledger.send(HEIR, calls.acceptAdmin(POLICE.id))
 
 
@@ -250,6 +250,6 @@ def test_one_account_administers_one_agency(ledger: Ledger) -> None:
     """An account that administers an agency cannot accept a second one."""
     calls = ledger.registry.functions
     ledger.send(POLICE.admin, calls.proposeAdmin(COURT.admin.address))
-    with refused(ledger.registry, "AccountRefused", COURT.admin.address, COURT.id):
+    with refused("AccountRefused", COURT.admin.address, COURT.id):
         ledger.send(COURT.admin, calls.acceptAdmin(POLICE.id))
     assert calls.agency(POLICE.id).call()[1] == POLICE.admin.address

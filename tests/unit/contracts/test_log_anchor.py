@@ -51,7 +51,7 @@ def anchored(ledger: Ledger, *sizes: int) -> list[Any]:
 
 def require_refused(ledger: Ledger, error: tuple[Any, ...], *cosignatures: bytes) -> None:
     """An anchor of three entries with these co-signatures is refused by this error."""
-    with refused(ledger.anchor, *error):
+    with refused(*error):
         ledger.send(SUBMITTER, ledger.anchoring(3, root(3), cosignatures=cosignatures))
 
 
@@ -102,10 +102,10 @@ def test_record_lies_in_the_slots_that_storage_proofs_read(ledger: Ledger) -> No
 def test_only_a_submitter_anchors(ledger: Ledger) -> None:
     """A stranger, an admin and a witness may not; nor a submitter whom a majority has removed."""
     for outsider in (STRANGER, POLICE.admin, POLICE.witness):
-        with refused(ledger.anchor, "NotSubmitter", outsider.address):
+        with refused("NotSubmitter", outsider.address):
             ledger.send(outsider, ledger.anchoring(1, root(1)))
     ledger.decide(submitting(SUBMITTER, allowed=False), *MAJORITY)
-    with refused(ledger.anchor, "NotSubmitter", SUBMITTER.address):
+    with refused("NotSubmitter", SUBMITTER.address):
         anchored(ledger, 1)
 
 
@@ -113,7 +113,7 @@ def test_anchor_on_another_head_is_refused(ledger: Ledger) -> None:
     """Both size and root of the head must be those the caller builds on."""
     anchored(ledger, 4)
     for previous_size, previous_root in ((3, root(4)), (4, root(3)), (0, EMPTY_ROOT)):
-        with refused(ledger.anchor, "HeadMoved", 4, root(4), previous_size, previous_root):
+        with refused("HeadMoved", 4, root(4), previous_size, previous_root):
             call = ledger.anchoring(9, root(9), previousSize=previous_size, previousRoot=previous_root)
             ledger.send(SUBMITTER, call)
 
@@ -122,16 +122,16 @@ def test_size_must_grow(ledger: Ledger) -> None:
     """Neither a smaller tree nor the same one again is recorded."""
     anchored(ledger, 4)
     for size in (0, 3, 4):
-        with refused(ledger.anchor, "SizeNotGreater", 4, size):
+        with refused("SizeNotGreater", 4, size):
             ledger.send(SUBMITTER, ledger.anchoring(size, root(size)))
 
 
 def test_first_anchor_has_a_root_and_no_proof(ledger: Ledger) -> None:
     """From size 0 any root but zero is consistent, there is nothing to prove, and a proof that proves nothing is
     refused."""
-    with refused(ledger.anchor, "RootZero"):
+    with refused("RootZero"):
         ledger.send(SUBMITTER, ledger.anchoring(1, bytes(32)))
-    with refused(ledger.anchor, "Inconsistent", 0, EMPTY_ROOT, 2, root(2)):
+    with refused("Inconsistent", 0, EMPTY_ROOT, 2, root(2)):
         ledger.send(SUBMITTER, ledger.anchoring(2, root(2), proof=[root(1)]))
 
 
@@ -148,7 +148,7 @@ def test_root_that_does_not_continue_the_head_is_refused(ledger: Ledger) -> None
         (11, root(11), []),
         (11, root(11), consistency_proof(5, ENTRIES[:11])),
     ):
-        with refused(ledger.anchor, "Inconsistent", 6, root(6), size, claimed):
+        with refused("Inconsistent", 6, root(6), size, claimed):
             ledger.send(SUBMITTER, ledger.anchoring(size, claimed, proof=proof))
 
 
@@ -159,7 +159,7 @@ def test_stale_registry_hash_blocks_anchoring(ledger: Ledger) -> None:
     stale = ledger.registry.functions.registryHash().call()
     ledger.send(POLICE.admin, ledger.registry.functions.revokeKey(key.address))
     current = ledger.registry.functions.registryHash().call()
-    with refused(ledger.anchor, "RegistryHashStale", current, stale):
+    with refused("RegistryHashStale", current, stale):
         ledger.send(SUBMITTER, ledger.anchoring(1, root(1), registryHash=stale))
     anchored(ledger, 1)
 
@@ -239,9 +239,9 @@ def test_inclusion_is_verified_at_every_record(ledger: Ledger) -> None:
 def test_unknown_record_is_refused(ledger: Ledger) -> None:
     """A record that does not exist yet is not an empty one."""
     anchored(ledger, 3)
-    with refused(ledger.anchor, "RecordUnknown", 1, 2):
+    with refused("RecordUnknown", 1, 2):
         ledger.anchor.functions.record(2).call()
-    with refused(ledger.anchor, "RecordUnknown", 1, 2):
+    with refused("RecordUnknown", 1, 2):
         ledger.anchor.functions.verifyInclusion(bytes(32), 0, [], 2).call()
 
 
@@ -272,7 +272,7 @@ def test_successor_continues_the_old_log(witnessed: Ledger) -> None:
     assert calls.verifyInclusion(leaf_hash(ENTRIES[2]), 2, inclusion_proof(2, ENTRIES[:5]), 0).call() is True
 
     rewritten = [b"another", *ENTRIES[1:]]
-    with refused(witnessed.anchor, "Inconsistent", 5, PREDECESSOR[3], 12, mth(rewritten[:12])):
+    with refused("Inconsistent", 5, PREDECESSOR[3], 12, mth(rewritten[:12])):
         witnessed.anchor_entries(12, rewritten, POLICE, COURT)
     witnessed.anchor_entries(12, ENTRIES, POLICE, COURT)
     assert calls.head().call()[:2] == (root(12), 12)
@@ -282,7 +282,7 @@ def test_successor_without_a_quorum_is_refused(witnessed: Ledger) -> None:
     """None, and one agency twice, cannot hand the log on."""
     first = succession(COURT.witness, witnessed.registry)
     for cosignatures, counted in (([], 0), ([first, first], 1)):
-        with refused(witnessed.anchor, "QuorumMissing", 2, counted):
+        with refused("QuorumMissing", 2, counted):
             succeed(witnessed, cosignatures)
 
 
@@ -296,7 +296,7 @@ def test_cosignature_of_another_succession_is_refused(witnessed: Ledger) -> None
     )
     for other in others:
         cosignatures = [succession(party.witness, witnessed.registry, other) for party in (POLICE, COURT)]
-        with refused(witnessed.anchor, "NotWitness", ANY):
+        with refused("NotWitness", ANY):
             succeed(witnessed, cosignatures)
 
 
@@ -307,7 +307,7 @@ def test_half_a_predecessor_is_refused(ledger: Ledger, field: int) -> None:
     lacking = (*PREDECESSOR[:field], nothing[field], *PREDECESSOR[field + 1 :])
     alone = (*nothing[:field], PREDECESSOR[field], *nothing[field + 1 :])
     for predecessor in (lacking, alone):
-        with refused(ledger.anchor, "PredecessorIncomplete"):
+        with refused("PredecessorIncomplete"):
             succeed(ledger, [], predecessor)
 
 
