@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from ledger.anchoring.anchors import Anchorer
@@ -175,7 +176,29 @@ class Linked:
 
 @contextmanager
 def linked_ledger(folder: Path, *, quorum: int = 0) -> Iterator[Linked]:
-    """Contracts deployed, nothing mirrored yet."""
+    """Contracts deployed, nothing mirrored yet. In a folder that has a ledger already, that one is opened again."""
+    if not (folder / "chain").exists():
+        for path, content in _deployed(quorum).items():
+            copy = folder / path
+            copy.parent.mkdir(exist_ok=True)
+            copy.touch(0o600)
+            copy.write_bytes(content)
+    with _linked(folder, quorum) as linked:
+        yield linked
+
+
+@cache
+def _deployed(quorum: int) -> dict[str, bytes]:
+    """Give the files of a ledger whose contracts are deployed, by their paths: to deploy takes longer than to copy."""
+    with tempfile.TemporaryDirectory(prefix="tallystick-linked-") as folder:
+        with _linked(Path(folder), quorum):
+            pass
+        files = (file for file in Path(folder).rglob("*") if file.is_file())
+        return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+@contextmanager
+def _linked(folder: Path, quorum: int) -> Iterator[Linked]:
     clock = Now()
     with open_ledger(sqlite_url(folder), clock=clock) as ledger:
         journal = DatabaseJournal(ledger.database)
