@@ -158,9 +158,9 @@ def test_a_level_mirror_writes_nothing(founded: Linked) -> None:
 
 def test_only_what_is_final_is_mirrored(founded: Linked) -> None:
     """A change above the final block waits."""
-    founded = founded.final
+    final = founded.final
     founded.grant(clerk(POLICE))
-    founded.mirror.catch_up(founded)
+    founded.mirror.catch_up(final)
     assert len(mirrored(founded.ledger)) == len(AGENCIES) + 1
 
 
