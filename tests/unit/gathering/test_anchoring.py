@@ -240,7 +240,7 @@ class Vouching:
 
     def proven(self) -> ProvingHeader:
         with self.database.read() as connection:
-            proven = chain_journal.newest_proven_block(connection)
+            proven = chain_journal.proven_block(connection)
         assert proven is not None
         return proven
 
