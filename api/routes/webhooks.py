@@ -89,11 +89,6 @@ def add(
         url=url,
         created_at=service.parts.clock(),
         events_after=str(parse_cursor(position_after(service, FEED, asked.after) or "-1")),
-        warnings_after=0,
-        delivered_at=None,
-        failures=0,
-        last_error=None,
-        next_try_at=0,
     )
     webhooks.add(service.parts.database, webhook)
     reading.record(f"{webhook.webhook_id} added for {url}")

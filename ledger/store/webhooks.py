@@ -21,7 +21,7 @@ MOST = 10  # most webhooks of one agency
 
 
 class Webhook(Struct, frozen=True):
-    """A row of ``tables.WebhooksTable``."""
+    """A row of ``tables.WebhooksTable``; by default one from which nothing was sent yet."""
 
     webhook_id: str
     agency: str
@@ -30,11 +30,11 @@ class Webhook(Struct, frozen=True):
     url: str
     created_at: int
     events_after: str
-    warnings_after: int
-    delivered_at: int | None
-    failures: int
-    last_error: str | None
-    next_try_at: int
+    warnings_after: int = 0
+    delivered_at: int | None = None
+    failures: int = 0
+    last_error: str | None = None
+    next_try_at: int = 0
 
 
 class DeliveryProgress(Struct, frozen=True):

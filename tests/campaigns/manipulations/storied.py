@@ -85,10 +85,6 @@ def _add(parts: Parts) -> None:
             url=f"https://receiver.example/{number}",
             created_at=now + number,
             events_after="-1",
-            warnings_after=0,
-            delivered_at=None,
-            failures=0,
-            last_error=None,
             next_try_at=now + QUARTER_MS,
         )
         webhooks.add(database, webhook)

@@ -25,9 +25,7 @@ def fill(stand: Stand) -> None:
     """What no event causes, and a seal over all of it."""
     database, now = stand.database, stand.ledger.clock()
     warn(database, now + CENTURY_MS)
-    hook = Webhook(
-        "webhook-1", POLICE, "o-1", clerk(POLICE).key_id, "https://a.example/", now, "-1", 0, None, 0, None, 0
-    )
+    hook = Webhook("webhook-1", POLICE, "o-1", clerk(POLICE).key_id, "https://a.example/", now, "-1")
     webhooks.add(database, hook)
     claimed = webhooks.claim(database, hook, now + 1)
     assert claimed is not None

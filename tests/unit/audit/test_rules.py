@@ -24,18 +24,11 @@ def force(ledger: Ledger, *events: Event) -> int:
     database = ledger.database
     with database.write() as connection:
         tree = stored_log.tree(connection)
-        grown = RightEdge.read(tree.size, stored_log.tile_reader(connection)).append(
-            [leaf_hash(e.entry) for e in events]
-        )
-        entries = [
-            NewEntry(
-                index,
-                ValidatedSubmission(
-                    event.envelope, event.payload, event.entry, event.payload_bytes, {}, registry_changes=0
-                ),
-            )
-            for index, event in enumerate(events, tree.size)
-        ]
+        edge = RightEdge.read(tree.size, stored_log.tile_reader(connection))
+        grown = edge.append([leaf_hash(event.entry) for event in events])
+        parts = [(event.envelope, event.payload, event.entry, event.payload_bytes, {}) for event in events]
+        forced = [ValidatedSubmission(*part, registry_changes=0) for part in parts]
+        entries = [NewEntry(index, submission) for index, submission in enumerate(forced, tree.size)]
         changes = sum(isinstance(event.payload.body, RegistryChange) for event in events)
         new = NewTree(grown.size, grown.root, tree.registry_changes + changes, ledger.clock())
         write_batch(connection, database, entries, grown.tiles, new)

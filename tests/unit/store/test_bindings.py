@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from ledger.core.errors import IntegrityBroken
@@ -12,7 +13,7 @@ from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
 from ledger.store.webhooks import DeliveryProgress, Webhook
 
-HOOK = Webhook("hook-1", "police-east", "o-1", "0x" + "11" * 20, "https://a.example/", 1, "-1", 0, None, 0, None, 0)
+HOOK = Webhook("hook-1", "police-east", "o-1", "0x" + "11" * 20, "https://a.example/", 1, "-1")
 
 
 def bound(database: Database, name: str) -> dict[str, str]:
@@ -42,12 +43,10 @@ def fill(database: Database) -> None:
     claimed = webhooks.claim(database, HOOK, 5)
     assert claimed is not None
     settled = webhooks.settle_delivered(database, claimed, DeliveryProgress("3", 1), 6)
-    assert settled is not None
-    again = webhooks.claim(database, settled, 7)
+    again = webhooks.claim(database, settled, 7) if settled else None
     assert again is not None
     webhooks.settle_failed(database, again, "no answer", 8)
-    other = Webhook("hook-2", HOOK.agency, "o-1", HOOK.key_id, "https://b.example/", 1, "-1", 0, None, 0, None, 0)
-    webhooks.add(database, other)
+    webhooks.add(database, replace(HOOK, webhook_id="hook-2", url="https://b.example/"))
     webhooks.remove(database, HOOK.agency, "hook-2")
     with database.write() as connection:
         audit.keep(connection, KeptAudit("audit-1", None, HOOK.agency, "o-1", 1, 2, "intact", None, b"{}"))

@@ -18,28 +18,21 @@ PROGRESS = DeliveryProgress("7.2", 3)
 @pytest.fixture
 def webhook(database: Database) -> Webhook:
     """One of the police, just added."""
-    new_webhook = Webhook(
-        webhook_id="webhook-1",
-        agency=POLICE,
-        officer="p-1",
-        key_id=key_id("p-1"),
-        url="https://receiver.example/",
-        created_at=NOW,
-        events_after="-1",
-        warnings_after=0,
-        delivered_at=None,
-        failures=0,
-        last_error=None,
-        next_try_at=0,
-    )
-    webhooks.add(database, new_webhook)
-    return new_webhook
+    added = Webhook("webhook-1", POLICE, "p-1", key_id("p-1"), "https://receiver.example/", NOW, "-1")
+    webhooks.add(database, added)
+    return added
 
 
 def stored(database: Database) -> Webhook:
     with database.read() as connection:
         (stored_webhook,) = webhooks.listed(connection, POLICE)
     return stored_webhook
+
+
+def claim(database: Database, webhook: Webhook, until_ms: int) -> Webhook:
+    claimed = webhooks.claim(database, webhook, until_ms)
+    assert claimed is not None
+    return claimed
 
 
 def waiting(database: Database, now: int) -> list[str]:
@@ -59,12 +52,10 @@ def test_one_claim_at_a_time(database: Database, webhook: Webhook) -> None:
 
 def test_a_delivery_moves_on_and_frees(database: Database, webhook: Webhook) -> None:
     """What failed before is forgotten."""
-    claimed = webhooks.claim(database, webhook, LATER)
-    assert claimed is not None
+    claimed = claim(database, webhook, LATER)
     failed = webhooks.settle_failed(database, claimed, "x" * 900, LATER)
     assert failed == replace(webhook, failures=1, last_error="x" * 500, next_try_at=LATER)
-    again = webhooks.claim(database, failed, LATER + 9)
-    assert again is not None
+    again = claim(database, failed, LATER + 9)
     moved = webhooks.settle_delivered(database, again, PROGRESS, NOW)
     assert moved == stored(database)
     assert moved == replace(webhook, events_after="7.2", warnings_after=3, delivered_at=NOW, next_try_at=NOW)
@@ -72,10 +63,8 @@ def test_a_delivery_moves_on_and_frees(database: Database, webhook: Webhook) -> 
 
 def test_a_claim_that_ran_out_settles_nothing(database: Database, webhook: Webhook) -> None:
     """Whoever was slower than his claim must not undo what the next one did."""
-    slow = webhooks.claim(database, webhook, NOW)
-    assert slow is not None
-    quick = webhooks.claim(database, slow, LATER)
-    assert quick is not None
+    slow = claim(database, webhook, NOW)
+    quick = claim(database, slow, LATER)
     assert webhooks.settle_delivered(database, slow, DeliveryProgress("99", 99), NOW) is None
     assert webhooks.settle_failed(database, slow, "late", NOW) is None
     assert stored(database) == quick
@@ -83,8 +72,7 @@ def test_a_claim_that_ran_out_settles_nothing(database: Database, webhook: Webho
 
 def test_one_that_was_removed_is_not_settled(database: Database, webhook: Webhook) -> None:
     """It does not come back."""
-    claimed = webhooks.claim(database, webhook, LATER)
-    assert claimed is not None
+    claimed = claim(database, webhook, LATER)
     webhooks.remove(database, POLICE, "webhook-1")
     assert webhooks.settle_delivered(database, claimed, PROGRESS, NOW) is None
     assert waiting(database, LATER) == []
