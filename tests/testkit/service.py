@@ -19,7 +19,7 @@ from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.samples.operator import public_entries
 from tests.testkit.machine import free_port
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from tests.testkit import supervision
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, analyst, auditor, clerk, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger, sqlite_url
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 
 STEPS = [value for value in vars(guidance).values() if isinstance(value, NextStep)]
 BUTTON = "Load sample data"

@@ -26,8 +26,8 @@ from tests.campaigns.malicious_log.ground import Ground, Words
 from tests.campaigns.malicious_log.service import Hostile
 from tests.campaigns.verifiers.compare import samples
 from tests.testkit.bundles import Log
-from tests.unit.cli.faulty_service import Answer, Asked, faulty_service
-from tests.unit.cli.tally import Tally
+from tests.testkit.faulty_service import Answer, Asked, faulty_service
+from tests.testkit.tally import Tally
 
 SHOWN = 50  # attacks
 

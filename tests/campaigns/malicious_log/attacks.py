@@ -20,7 +20,7 @@ from tests.campaigns.malicious_log.service import filler, receipt
 from tests.campaigns.verifiers.changes import written
 from tests.campaigns.verifiers.compare import Sample
 from tests.testkit.bundles import ORIGIN, Log
-from tests.unit.cli.faulty_service import Asked
+from tests.testkit.faulty_service import Asked
 
 Attack = Callable[[Ground], Words]
 ATTACKS: dict[str, Attack] = {}

@@ -18,7 +18,7 @@ from tests.campaigns.verifiers.changes import written
 from tests.testkit.builders import COURT, POLICE, Writer, clerk
 from tests.testkit.bundles import Log, log_with, trust
 from tests.testkit.casework import Case
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 
 PROFILE = "victim"
 Words = list[str | Path]

@@ -15,7 +15,7 @@ from ledger.core.verification.bundle_format import encode_bundle as encode_proof
 from tests.oracles import merkle_reference as reference
 from tests.testkit.builders import LOG_ID, Event, Writer, clerk
 from tests.testkit.bundles import Log
-from tests.unit.cli.faulty_service import Answer, Asked
+from tests.testkit.faulty_service import Answer, Asked
 
 Reply = Callable[[Asked], Answer]
 

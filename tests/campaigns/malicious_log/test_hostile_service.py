@@ -17,8 +17,8 @@ from ledger.core.log.notes import parse_note
 from tests.campaigns.malicious_log.attacks import HISTORIES
 from tests.campaigns.malicious_log.ground import Ground
 from tests.campaigns.malicious_log.service import filler, receipt, written
-from tests.unit.cli.faulty_service import Answer, Asked, faulty_service
-from tests.unit.cli.tally import Tally
+from tests.testkit.faulty_service import Answer, Asked, faulty_service
+from tests.testkit.tally import Tally
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from ledger.store.audit import KeptAudit
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.webhooks import DeliveryProgress, Webhook
 from ledger.supervision.runs.datasets import DatasetFiles
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 
 QUARTER_MS = 90 * 24 * 3600 * 1000  # milliseconds ahead at which warnings are told
 RESTS_WITHIN_S = 120  # seconds in which everything is anchored, proven and sealed

@@ -16,7 +16,7 @@ from ledger.config.keys import LocalSigner, open_keystore
 from tests.e2e.stories.town import Town
 from tests.testkit.machine import free_port
 from tests.testkit.service import TALLY
-from tests.unit.cli.tally import PASSPHRASE
+from tests.testkit.tally import PASSPHRASE
 
 WITNESSING = POLICE, PROCURATORATE, COURT = "psb-east", "procuratorate-east", "court-east"
 QUORUM = 2

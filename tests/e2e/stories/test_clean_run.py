@@ -10,7 +10,7 @@ import pytest
 
 from ledger.samples.stories import CLEAN_RUN
 from tests.e2e.stories.town import Town, TownCase
-from tests.unit.cli.tally import Done
+from tests.testkit.tally import Done
 
 CASE = CLEAN_RUN.case_id
 EXHIBITS = tuple(f"{CASE}-exhibit-{number}" for number in range(1, 21))

@@ -33,8 +33,8 @@ from ledger.samples.stories import LeadStory, Story
 from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, Agency, Person, TownKeys, admin_of
 from tests.testkit.builders import secret_key
 from tests.testkit.service import Service
+from tests.testkit.tally import PASSPHRASE, Done
 from tests.unit.chain.external import ExternalNode
-from tests.unit.cli.tally import PASSPHRASE, Done
 
 JSON = {"Content-Type": "application/json"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 from tests.unit.cli.world import World, running_world
 
 

@@ -18,7 +18,7 @@ from ledger.interchange.imports.source_file import SourceFile, layout_of
 from ledger.procedures import shipped_rulebook
 from ledger.recording.signing import Actor
 from tests.testkit.service import TALLY
-from tests.unit.cli.tally import PASSPHRASE, Done
+from tests.testkit.tally import PASSPHRASE, Done
 from tests.unit.cli.world import PEOPLE, World
 
 WHOLE = ["case.opened", "person.named", "item.registered", "import.recorded"]  # what a full row comes to

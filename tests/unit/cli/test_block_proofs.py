@@ -12,8 +12,8 @@ import pytest
 from ledger.cli.errors import Exit
 from ledger.cli.proofs import anchor_blocks
 from tests.testkit.machine import free_port
+from tests.testkit.tally import Tally
 from tests.unit.chain.external import ExternalNode, running_anvil, running_hardhat
-from tests.unit.cli.tally import Tally
 from tests.unit.cli.world import World, service_of
 
 

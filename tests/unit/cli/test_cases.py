@@ -12,7 +12,7 @@ import pytest
 
 from ledger.cli.errors import Exit
 from tests.testkit.builders import POLICE
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 from tests.unit.cli.world import THEN, World, accept, offer, open_case, register
 
 

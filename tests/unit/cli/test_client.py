@@ -26,9 +26,9 @@ from ledger.core.events import decode_submission
 from tests.campaigns.malicious_log.service import filler, receipt
 from tests.testkit.builders import LOG_ID, Event
 from tests.testkit.bundles import founded
+from tests.testkit.faulty_service import Answer, Asked, FaultyService, faulty_service
 from tests.testkit.machine import free_port
-from tests.unit.cli.faulty_service import Answer, Asked, FaultyService, faulty_service
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 
 RECORDED = Answer(201, b"receipt")  # stands for the receipt of what was sent
 HEAD = "blake3:" + "ab" * 32

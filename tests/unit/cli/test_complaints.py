@@ -16,7 +16,7 @@ from ledger.core.errors import IntegrityBroken, NotFound, RuleRefused, Tallystic
 from ledger.i18n import Labels, messages_in
 from ledger.i18n.messages import said
 from tests.testkit.machine import REPOSITORY
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 
 CHINESE, ENGLISH = Labels("zh-CN"), Labels("en")
 TOLD = (  # what these say reaches clerks

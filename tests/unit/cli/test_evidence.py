@@ -23,7 +23,7 @@ from ledger.core.verification.bundle_format import encode_bundle
 from tests.testkit import bundles
 from tests.testkit.builders import LOG_ID
 from tests.testkit.casework import Case
-from tests.unit.cli.tally import Tally, write_bundle, write_trust
+from tests.testkit.tally import Tally, write_bundle, write_trust
 from tests.unit.cli.world import World, open_case
 from tests.unit.evidence.material import FILES, write
 

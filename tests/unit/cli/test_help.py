@@ -12,7 +12,7 @@ from ledger.cli.command import EXAMPLES, Formatter, shell_lines, wrap
 from ledger.cli.main import tally as group
 from ledger.cli.output import columns_of
 from tests.docs.test_cited_in_docs import misnamed
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import pytest
 
 from ledger.interchange.imports.identity import IdentityKey
 from tests.testkit.machine import REPOSITORY, free_port
+from tests.testkit.tally import Done, Tally
 from tests.unit.cli.import_desk import MAPPING, WHOLE, Desk
-from tests.unit.cli.tally import Done, Tally
 from tests.unit.cli.world import PEOPLE, World
 
 EXAMPLES = REPOSITORY / "examples" / "import"

@@ -13,7 +13,7 @@ from ledger.cli.errors import Exit
 from ledger.config.installation import DataDirectory, load
 from ledger.config.keys import open_keystore, open_note_key
 from ledger.core.log.notes import SeedSigner, SignatureType
-from tests.unit.cli.tally import PASSPHRASE, Tally
+from tests.testkit.tally import PASSPHRASE, Tally
 
 POLICE = {
     "agency_id": "police-east",

@@ -20,7 +20,7 @@ from ledger.core.errors import Conflict, TallystickError
 from ledger.core.log.notes import SeedSigner
 from ledger.core.signing.authority import EarlierServiceKey
 from ledger.core.verification.trust import MAX_EARLIER, LogKeyLine
-from tests.unit.cli.tally import PASSPHRASE, Tally
+from tests.testkit.tally import PASSPHRASE, Tally
 
 NAMES = ("log", "service", "submitter")
 

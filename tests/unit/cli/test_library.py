@@ -107,7 +107,7 @@ def test_adopters_are_shown_with_what_became_of_their_leads(east: World) -> None
 
 def test_a_package_is_verified_offline(package: Path, tmp_path: Path) -> None:
     """By its ledger's trust file, without any profile; one letter changed is tampered with, in words and exit code."""
-    from tests.unit.cli.tally import Tally
+    from tests.testkit.tally import Tally
 
     alone = Tally(tmp_path)
     report = alone.ok("library", "verify", package, "--trust", trust(package))

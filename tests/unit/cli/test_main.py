@@ -31,7 +31,7 @@ from ledger.core.errors import (
 from tests.testkit.bundles import log_with
 from tests.testkit.casework import Case
 from tests.testkit.machine import REPOSITORY
-from tests.unit.cli.tally import Tally, write_bundle, write_trust
+from tests.testkit.tally import Tally, write_bundle, write_trust
 
 HEAVY = (
     *("web3", "sqlmodel", "sqlalchemy", "fastapi", "pydantic", "httpx", "rich", "eth_account", "uvicorn"),

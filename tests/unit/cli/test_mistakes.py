@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.testkit.machine import REPOSITORY
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
 BUNDLE, TRUST = EXAMPLES / "bundle.json", EXAMPLES / "trust.json"

@@ -9,7 +9,7 @@ import pytest
 from ledger.cli.errors import Exit
 from ledger.supervision.models.editing import FORMS, draft
 from ledger.supervision.models.model_file import require_publishable, shipped_models
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 from tests.unit.supervision.modelling import changed
 
 

@@ -17,7 +17,7 @@ from ledger.core.verification.trust import encode_trust
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, PROCURATORATE, Event, Officer, Registry, clerk, instant, signed, supervisor
 from tests.testkit.casework import Case
-from tests.unit.cli.tally import Done, Tally
+from tests.testkit.tally import Done, Tally
 from tests.unit.witness.cheating import CheatingLog, served
 
 CLERK, CHIEF, OTHER = clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE)

@@ -15,7 +15,7 @@ from ledger.config.keys import change_passphrase, open_keystore, open_note_key
 from ledger.config.secret_files import write_secret
 from ledger.witness.directory import WitnessDirectory, open_keys
 from tests.testkit.builders import LOG_ID
-from tests.unit.cli.tally import PASSPHRASE, Tally, write_trust
+from tests.testkit.tally import PASSPHRASE, Tally, write_trust
 
 URL = "http://127.0.0.1:8420"
 

@@ -16,7 +16,7 @@ from ledger.core.verification.bundle_format import encode_bundle
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, Writer, clerk
 from tests.testkit.casework import Case
-from tests.unit.cli.tally import Tally, write_bundle, write_trust
+from tests.testkit.tally import Tally, write_bundle, write_trust
 
 
 @pytest.fixture

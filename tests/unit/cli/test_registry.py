@@ -10,7 +10,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from ledger.cli.errors import Exit
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 from tests.unit.cli.world import UNTIL, World
 
 COURT = {

@@ -12,7 +12,7 @@ from ledger.cli.listening import process_lock
 from ledger.config.secret_files import open_to_others
 from ledger.core.errors import MalformedInput
 from tests.testkit.machine import free_port
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 from tests.unit.cli.world import World
 
 

@@ -16,7 +16,7 @@ from ledger.config.keys import LocalSigner
 from ledger.core.errors import SignatureRefused, Unauthorized
 from ledger.core.signing.signatures import personal_digest
 from tests.testkit.builders import LOG_ID
-from tests.unit.cli.faulty_service import Answer, Asked, FaultyService, faulty_service
+from tests.testkit.faulty_service import Answer, Asked, FaultyService, faulty_service
 
 PRIVATE_KEY = bytes(31) + b"\x07"
 SIGNER = LocalSigner.from_private_key(PRIVATE_KEY)

@@ -25,7 +25,7 @@ from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.testkit.supervision import raised
-from tests.unit.cli.tally import PASSPHRASE
+from tests.testkit.tally import PASSPHRASE
 from tests.unit.cli.world import World
 
 MODEL = "item-not-handed-over"

@@ -16,7 +16,7 @@ from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust, pa
 from ledger.core.verification.trust_renewal import trust_digest
 from tests.testkit import bundles
 from tests.testkit.bundles import CHAIN, ORIGIN
-from tests.unit.cli.tally import PASSPHRASE, Tally
+from tests.testkit.tally import PASSPHRASE, Tally
 
 AGENCIES = ("police-east", "procuratorate-east", "court-east")
 

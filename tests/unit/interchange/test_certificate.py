@@ -33,8 +33,8 @@ from tests.testkit.builders import POLICE, PROCURATORATE, START, Writer, clerk, 
 from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust
 from tests.testkit.casework import Case, got, registration
 from tests.testkit.machine import REPOSITORY
+from tests.testkit.tally import Tally, write_bundle, write_trust
 from tests.testkit.time_zones import utc_times
-from tests.unit.cli.tally import Tally, write_bundle, write_trust
 from tests.unit.interchange.test_typeset import text_of
 
 SEIZED = Seizure(document_number="S-19", seized_at=instant(START - 7200), officers=("p-1", "p-2"))

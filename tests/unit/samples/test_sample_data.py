@@ -20,7 +20,7 @@ from ledger.samples.town import BY_PROFILE, PEOPLE, TownKeys
 from ledger.supervision.runs.datasets import DatasetFiles
 from tests.testkit.builders import refused
 from tests.testkit.service import Service
-from tests.unit.cli.tally import Tally
+from tests.testkit.tally import Tally
 
 PROGRESS = len(load.PARTS) + 1
 

@@ -19,7 +19,7 @@ from ledger.core.encoding import canonical
 from ledger.core.log.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, AddCheckpoint, CosignAnchor
 from ledger.core.verification.trust import encode_trust
 from tests.testkit.machine import REPOSITORY, free_port
-from tests.unit.cli.tally import Done, alone
+from tests.testkit.tally import Done, alone
 from tests.unit.witness.stand import Stand
 
 START_DEADLINE = 60  # seconds
