@@ -41,17 +41,17 @@ def world(tmp_path_factory: pytest.TempPathFactory, hardhat: ExternalNode) -> It
 @pytest.fixture(scope="module")
 def proof(world: World) -> Path:
     """Get the bundle of a case whose every event is anchored."""
-    case_id = world.tally.ok("case", "open", "--number", "A-1", "--type", "theft", profile="police")["case_id"]
-    world.tally.ok("item", "register", case_id, "a bicycle", profile="police")
+    case_id = world.ok("case", "open", "--number", "A-1", "--type", "theft")["case_id"]
+    world.ok("item", "register", case_id, "a bicycle")
     world.anchored()
     path = world.tally.folder / "case.json"
-    world.tally.ok("proof", "get", "--case", case_id, "-o", path, profile="police")
+    world.ok("proof", "get", "--case", case_id, "-o", path)
     return path
 
 
 def trust_file(world: World, *options: str) -> Path:
     path = world.tally.folder / "trust.json"
-    world.tally.ok("log", "trust", *options, "-o", path, profile="police")
+    world.ok("log", "trust", *options, "-o", path)
     return path
 
 
@@ -109,7 +109,7 @@ def test_event_bundle(world: World, proof: Path, hardhat: ExternalNode) -> None:
     """A single event's proof ends in a block like a case's."""
     event_id = json.loads(proof.read_bytes())["events"][1]["envelope"]["event_id"]
     path = world.tally.folder / "event.json"
-    world.tally.ok("proof", "get", event_id, "-o", path, profile="police")
+    world.ok("proof", "get", event_id, "-o", path)
     report = check(world.tally, path, "--trust", trust_file(world), "--rpc", hardhat.url)
     assert {step["name"] for step in report["steps"] if step["result"] != "checked"} == {"witnesses"}
     assert report["block"]["trusted"]
@@ -138,7 +138,7 @@ def test_nodes_that_cannot_tell(world: World, proof: Path) -> None:
 def test_block_that_is_none(world: World, hardhat: ExternalNode, which: str, status: Exit) -> None:
     """A block that is not final yet, and a word that names none."""
     for more in ((), ("--rpc", hardhat.url)):
-        assert world.tally("log", "trust", "--block", which, *more, profile="police").status == status
+        assert world.run("log", "trust", "--block", which, *more).status == status
 
 
 @pytest.mark.extended
@@ -149,6 +149,6 @@ def test_restart(world: World, proof: Path, hardhat: ExternalNode) -> None:
         world.wait("/api/v1/chain", bool)
         again = world.tally.folder / "again.json"
         case_id = json.loads(proof.read_bytes())["case_id"]
-        world.tally.ok("proof", "get", "--case", case_id, "-o", again, profile="police")
+        world.ok("proof", "get", "--case", case_id, "-o", again)
         report = check(world.tally, again, "--trust", trust_file(world), "--rpc", hardhat.url)
         assert (report["verdict"], blocks(report), proven_block(again)) == ("intact", {"checked"}, proven_block(proof))

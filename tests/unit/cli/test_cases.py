@@ -18,11 +18,11 @@ from tests.unit.cli.world import THEN, World, accept, offer, open_case, register
 
 def test_case_is_opened_and_seen(world: World) -> None:
     """The receipt names case, event and index; the case is in the list, and shows as it was opened."""
-    receipt = world.tally.ok("case", "open", "--number", "A-7", "--type", "诈骗", profile="police")
-    shown = world.tally.ok("case", "show", receipt["case_id"], profile="police")
+    receipt = world.ok("case", "open", "--number", "A-7", "--type", "诈骗")
+    shown = world.ok("case", "show", receipt["case_id"])
     assert (shown["case_number"], shown["case_type"], shown["stage"]) == ("A-7", "诈骗", "investigation")
     assert shown["responsible"] == "police-east"
-    assert receipt["case_id"] in [case["case_id"] for case in world.tally.ok("case", "list", profile="police")]
+    assert receipt["case_id"] in [case["case_id"] for case in world.ok("case", "list")]
     assert receipt["proof"].startswith("c2sp.org/tlog-proof@v1\nindex ")
     assert f"index {receipt['index']}\n" in receipt["proof"]
 
@@ -30,7 +30,7 @@ def test_case_is_opened_and_seen(world: World) -> None:
 def test_case_id_is_taken_once(world: World) -> None:
     """A second case of the same id is refused under its option."""
     case_id = open_case(world)
-    done = world.tally("case", "open", "--case-id", case_id, "--number", "B", "--type", "theft", profile="police")
+    done = world.run("case", "open", "--case-id", case_id, "--number", "B", "--type", "theft")
     assert (done.status, "--case-id" in done.err) == (Exit.REFUSED, True)
 
 
@@ -39,8 +39,8 @@ def test_names_stay_in_confidential_sections(world: World) -> None:
     case_id = open_case(world)
     name, born = map(world.tally.off_the_line, ("somebody withheld", "1990-01-01"))
     options = ("--role", "suspect", "--name", name, "--detail", f"birth_date={born}")
-    receipt = world.tally.ok("person", "name", case_id, *options, profile="police")
-    event = world.tally.ok("event", "show", receipt["event_id"], profile="police")
+    receipt = world.ok("person", "name", case_id, *options)
+    event = world.ok("event", "show", receipt["event_id"])
     assert event["sections"]["person:1"]["fields"] == {"name": "somebody withheld", "birth_date": "1990-01-01"}
     assert "somebody" not in json.dumps(event["payload"])
     assert len(receipt["person_id"]) == 32
@@ -68,8 +68,8 @@ def test_words_may_come_from_a_file(world: World) -> None:
     """A ground that names somebody need not be typed either."""
     case_id = open_case(world)
     ground = world.tally.off_the_line("the buyer, too, has confessed")
-    receipt = world.tally.ok("case", "close", case_id, "--ground", ground, profile="police")
-    event = world.tally.ok("event", "show", receipt["event_id"], profile="police")
+    receipt = world.ok("case", "close", case_id, "--ground", ground)
+    event = world.ok("event", "show", receipt["event_id"])
     assert event["payload"]["body"]["ground"] == "the buyer, too, has confessed"
 
 
@@ -77,17 +77,15 @@ def test_measures_run_by_person(world: World) -> None:
     """Imposed, extended, changed and lifted; the case shows each measure with its times."""
     case_id = open_case(world)
     named = ("--role", "suspect", "--name", world.tally.off_the_line("x"))
-    person = world.tally.ok("person", "name", case_id, *named, profile="police")["person_id"]
+    person = world.ok("person", "name", case_id, *named)["person_id"]
     began = ("--started-at", THEN, "--ground", "caught at the place")
-    measure_id = world.tally.ok("measure", "impose", case_id, person, "detention", *began, profile="police")[
-        "measure_id"
-    ]
+    measure_id = world.ok("measure", "impose", case_id, person, "detention", *began)["measure_id"]
     longer = ("--until", "2026-03-07", "--ground", "gang", "--article", "CPL 91")
-    world.tally.ok("measure", "extend", case_id, measure_id, *longer, profile="police")
-    two = world.tally.ok("measure", "change", case_id, measure_id, "bail", *began, profile="police")["new_measure_id"]
+    world.ok("measure", "extend", case_id, measure_id, *longer)
+    two = world.ok("measure", "change", case_id, measure_id, "bail", *began)["new_measure_id"]
     over = ("--ended-at", "2026-03-09T00:00:00Z", "--ground", "no suspicion")
-    world.tally.ok("measure", "lift", case_id, two, *over, profile="police")
-    measures = world.tally.ok("case", "show", case_id, profile="police")["measures"]
+    world.ok("measure", "lift", case_id, two, *over)
+    measures = world.ok("case", "show", case_id)["measures"]
     assert [(m["measure"], m["until"], m["ended_at"]) for m in measures] == [
         ("detention", "2026-03-07", THEN),
         ("bail", None, "2026-03-09T00:00:00Z"),
@@ -97,14 +95,14 @@ def test_measures_run_by_person(world: World) -> None:
 def test_the_record_is_corrected_beside_what_it_says(world: World) -> None:
     """A correction cites its event and says field, old and new; why something came late is said too."""
     case_id = open_case(world, items=1)
-    (first, *_) = world.tally.ok("event", "list", case_id, profile="police")
+    (first, *_) = world.ok("event", "list", case_id)
     change = ("--change", "case_type", "theft", "robbery", "--ground", "misread")
-    event = world.tally.ok("record", "correct", case_id, first["event_id"], *change, profile="police")
-    body = world.tally.ok("event", "show", event["event_id"], profile="police")["payload"]["body"]
+    event = world.ok("record", "correct", case_id, first["event_id"], *change)
+    body = world.ok("event", "show", event["event_id"])["payload"]["body"]
     assert body["corrections"] == [{"correct": "robbery", "field": "case_type", "recorded": "theft"}]
     late = ("--happened-at", THEN, "--ground", "the line was down", "--concerns", first["event_id"])
-    world.tally.ok("record", "late", case_id, *late, profile="police")
-    events = world.tally.ok("event", "list", case_id, profile="police")
+    world.ok("record", "late", case_id, *late)
+    events = world.ok("event", "list", case_id)
     assert [event["event_type"] for event in events[-2:]] == ["record.corrected", "record.late"]
 
 
@@ -112,13 +110,13 @@ def test_what_is_impossible_is_refused_under_the_option(world: World) -> None:
     """The rule is named, the option is blamed, and the case stays as it was."""
     case_id = open_case(world, items=1)
     accept(world, case_id, offer(world, case_id, "--item", f"{case_id}-i1"), "--all-as-listed")
-    before = world.tally.ok("case", "show", case_id, profile="police")
+    before = world.ok("case", "show", case_id)
     options = ("--purpose", "property_transfer", "--item", f"{case_id}-i1")
-    done = world.tally("handover", "offer", case_id, "procuratorate-east", *options, profile="police")
+    done = world.run("handover", "offer", case_id, "procuratorate-east", *options)
     assert done.status == Exit.REFUSED
     assert done.err.startswith("--item: ")
     assert "(not_held)" in done.err
-    assert world.tally.ok("case", "show", case_id, profile="police") == before
+    assert world.ok("case", "show", case_id) == before
 
 
 def test_a_case_shows_who_handles_it_and_under_which_procedure(world: World) -> None:
@@ -132,18 +130,18 @@ def test_a_case_shows_who_handles_it_and_under_which_procedure(world: World) -> 
     assert shown["assignments"] == [{"agency": POLICE, "department": "unit 2", "handler": "p-0417"}]
     assert (shown["stage"], shown["procedure"]) == ("first_instance", "summary")
     for language, words in (("en", "summary"), ("zh-CN", "简易程序")):
-        out = world.tally("--lang", language, "case", "show", case_id, profile="police").out
+        out = world.run("--lang", language, "case", "show", case_id).out
         assert all(word in out for word in (words, "unit 2", "p-0417", "2026-7")), out
 
 
 def test_timeline_shows_claimed_times_and_flags(world: World) -> None:
     """Every event in its order, with what was claimed; what is unlawful is shown as a flag with its article."""
     case_id = open_case(world, "--occurred-at", "2026-02-01 08:00")
-    world.tally.ok("case", "assign", case_id, "--department", "unit 2", "--handler", "p-0417", profile="police")
-    world.tally.ok("case", "stage", case_id, "arrest_review", profile="police")
+    world.ok("case", "assign", case_id, "--department", "unit 2", "--handler", "p-0417")
+    world.ok("case", "stage", case_id, "arrest_review")
     other = open_case(world)
-    world.tally.ok("case", "link", case_id, other, "--relation", "same_person", profile="police")
-    steps = world.tally.ok("case", "timeline", case_id, profile="police")
+    world.ok("case", "link", case_id, other, "--relation", "same_person")
+    steps = world.ok("case", "timeline", case_id)
     assert [step["event_type"] for step in steps] == [
         "case.opened",
         "case.assigned",
@@ -152,17 +150,17 @@ def test_timeline_shows_claimed_times_and_flags(world: World) -> None:
     ]
     assert [step["sequence"] for step in steps] == [0, 1, 2, 3]
     assert "late_entry" in [flag["name"] for flag in steps[0]["flags"]]
-    shown = world.tally("case", "timeline", case_id, "--lang", "zh-CN", profile="police").out
+    shown = world.run("case", "timeline", case_id, "--lang", "zh-CN").out
     assert "立案登记" in shown
 
 
 def test_flags_are_told_to_who_signs(world: World) -> None:
     """A receipt with flags is a success that warns, with the article."""
     options = ("--number", "A", "--type", "theft", "--occurred-at", "2020-01-01 08:00")
-    done = world.tally("case", "open", *options, profile="police")
+    done = world.run("case", "open", *options)
     assert done.status == Exit.OK
     assert "after it happened" in done.err
-    again = world.tally("case", "open", "--number", "B", *options[2:], "--lang", "zh-CN", profile="police")
+    again = world.run("case", "open", "--number", "B", *options[2:], "--lang", "zh-CN")
     assert "才签署" in again.err
 
 
@@ -174,7 +172,7 @@ def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: 
     sections = ("--section", f"narrative.text=@{narrative}", "--section", f"note.by={by}")
     options = ("--authority", "warrant=W-7", *sections)
     case_id = open_case(world, *options)
-    (event,) = world.tally.ok("event", "list", case_id, profile="police")
+    (event,) = world.ok("event", "list", case_id)
     assert event["payload"]["authority"] == {"authorization_type": "warrant", "authorization_identifier": "W-7"}
     shown = {label: section["fields"] for label, section in event["sections"].items()}
     assert shown == {"narrative": {"text": "what happened, at length"}, "note": {"by": "somebody"}}
@@ -194,17 +192,17 @@ def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: 
 )
 def test_wrong_claims_are_refused_under_their_option(world: World, options: tuple[str, ...], message: str) -> None:
     """What an act says of itself is checked before anything is sent."""
-    done = world.tally("case", "open", "--number", "A", "--type", "theft", *options, profile="police")
+    done = world.run("case", "open", "--number", "A", "--type", "theft", *options)
     assert (done.status, message in done.err) == (Exit.USAGE, True)
 
 
 def test_case_for_people(world: World) -> None:
     """Without --json a case is shown in tables, in the reader's language, and its receipt names what was made."""
     case_id = open_case(world, items=1)
-    done = world.tally("item", "seal", case_id, f"{case_id}-i1", "S-1", profile="police")
+    done = world.run("item", "seal", case_id, f"{case_id}-i1", "S-1")
     assert f"item         {case_id}-i1" in done.out
     offer(world, case_id, "--item", f"{case_id}-i1")
-    shown = world.tally("case", "show", case_id, "--lang", "zh-CN", profile="police").out
+    shown = world.run("case", "show", case_id, "--lang", "zh-CN").out
     for label in ("立案侦查", "物证", "移送审查起诉", "待接收", "police-east"):
         assert label in shown
     assert "\x1b" not in shown
@@ -214,42 +212,42 @@ def test_part_of_a_case_leaves_for_another(world: World) -> None:
     """A split names the case that it opens; the items that leave are left there."""
     case_id = open_case(world, items=1)
     options = ("--item", f"{case_id}-i1", "--ground", "another offence")
-    receipt = world.tally.ok("case", "split", case_id, *options, profile="police")
+    receipt = world.ok("case", "split", case_id, *options)
     assert receipt["new_case_id"].startswith("case-")
-    world.tally.ok("case", "number", case_id, "B-2", profile="police")
-    case = world.tally.ok("case", "show", case_id, profile="police")
+    world.ok("case", "number", case_id, "B-2")
+    case = world.ok("case", "show", case_id)
     assert [item["status"] for item in case["items"]] == ["left"]
     assert case["agencies"]["police-east"] == "B-2"
     new = ("--case-id", receipt["new_case_id"], "--split-from", receipt["event_id"])
     assert open_case(world, *new) == receipt["new_case_id"]
-    assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["case_id"] == receipt["new_case_id"]
+    assert world.ok("item", "show", f"{case_id}-i1")["case_id"] == receipt["new_case_id"]
 
 
 def test_two_cases_join(world: World) -> None:
     """What one case gives up for another that is open already joins it, citing the split by id and digest."""
     case_id, other = open_case(world, items=1), open_case(world)
     options = ("--item", f"{case_id}-i1", "--ground", "one and the same offence", "--new-case-id", other)
-    split = world.tally.ok("case", "split", case_id, *options, profile="police")
-    event = world.tally.ok("event", "show", split["event_id"], profile="police")
+    split = world.ok("case", "split", case_id, *options)
+    event = world.ok("event", "show", split["event_id"])
     cites = ("--cites", f"{split['event_id']}={event['envelope']['payload_digest']}", "--ground", "joined")
-    world.tally.ok("case", "join", other, case_id, *cites, profile="police")
-    assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["case_id"] == other
+    world.ok("case", "join", other, case_id, *cites)
+    assert world.ok("item", "show", f"{case_id}-i1")["case_id"] == other
 
 
 def test_others_see_nothing(world: World) -> None:
     """A case that was not offered is not there for another agency's clerk; the auditor of the jurisdiction sees it."""
     case_id = open_case(world, items=1)
-    done = world.tally("case", "show", case_id, profile="prosecutor")
+    done = world.run("case", "show", case_id, profile="prosecutor")
     assert done.status == Exit.REFUSED
     assert "not_found" in done.err
-    assert world.tally.ok("case", "show", case_id, profile="auditor")["case_id"] == case_id
-    assert world.tally("item", "show", f"{case_id}-i1", profile="prosecutor").status == Exit.REFUSED
+    assert world.ok("case", "show", case_id, profile="auditor")["case_id"] == case_id
+    assert world.run("item", "show", f"{case_id}-i1", profile="prosecutor").status == Exit.REFUSED
 
 
 def test_service_away_is_out_of_reach(world: World) -> None:
     """A service that does not answer is exit code 5, and says what to look at."""
     world.tally.ok("profile", "add", "nowhere", "--url", "http://127.0.0.1:1", "--replace")
-    done = world.tally("log", "show", profile="nowhere")
+    done = world.run("log", "show", profile="nowhere")
     assert (done.status, "tally doctor" in done.err) == (Exit.UNREACHABLE, True)
     assert world.tally("profile", "remove", "nowhere").status == Exit.OK
 
@@ -262,8 +260,8 @@ def test_a_case_is_found_by_a_file_and_by_what_is_written(world: World, tmp_path
     seal = f"seal-{secrets.token_hex(4)}"
     register(world, case_id, "a scan", "--seal-number", seal, "--file", scan)
     for terms in (("--file", scan), (seal.upper(),), (digest[7:30],)):
-        (hit,) = world.tally.ok("search", *terms, profile="police")
+        (hit,) = world.ok("search", *terms)
         assert (hit["case_id"], hit["case_number"]) == (case_id, "A-1")
-    assert seal in world.tally("search", seal, profile="police").out
+    assert seal in world.run("search", seal).out
     for terms in ((), (seal, "--file", scan)):
-        assert world.tally("search", *terms, profile="police").status == Exit.USAGE
+        assert world.run("search", *terms).status == Exit.USAGE

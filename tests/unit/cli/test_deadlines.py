@@ -29,24 +29,23 @@ def hours_ago(hours: int) -> str:
 def detained(world: World, *, hours: int = 1) -> str:
     """Open a case whose suspect was detained so many hours ago; p-0417 handles it."""
     case_id = open_case(world)
-    world.tally.ok("case", "assign", case_id, "--department", "squad 2", "--handler", "p-0417", profile="police")
-    world.tally.ok(
+    world.ok("case", "assign", case_id, "--department", "squad 2", "--handler", "p-0417")
+    world.ok(
         *("person", "name", case_id, "--role", "suspect", "--person-id", PERSON),
         *("--name", world.tally.off_the_line("x")),
-        profile="police",
     )
     options = ("--started-at", hours_ago(hours), "--ground", "caught in the act", "--measure-id", "m-1")
-    world.tally.ok("measure", "impose", case_id, PERSON, "detention", *options, profile="police")
+    world.ok("measure", "impose", case_id, PERSON, "detention", *options)
     return case_id
 
 
 def listed(world: World, *options: str, profile: str = "police") -> list[dict[str, Any]]:
-    deadlines: list[dict[str, Any]] = world.tally.ok("deadline", "list", *options, profile=profile)
+    deadlines: list[dict[str, Any]] = world.ok("deadline", "list", *options, profile=profile)
     return deadlines
 
 
 def shown(world: World, case_id: str, deadline: str = "arrest_request") -> dict[str, Any]:
-    answer: dict[str, Any] = world.tally.ok("deadline", "show", case_id, deadline, profile="police")
+    answer: dict[str, Any] = world.ok("deadline", "show", case_id, deadline)
     return answer
 
 
@@ -78,8 +77,8 @@ def test_the_list_is_coloured_by_urgency(world: World) -> None:
     """Red is overdue, yellow has three days or fewer, what has longer is plain; without colours the words say it."""
     case_id = detained(world, hours=30)
     options = ("--started-at", hours_ago(1), "--ground", "unfit for custody")
-    world.tally.ok("measure", "impose", case_id, PERSON, "residential_surveillance", *options, profile="police")
-    plain = world.tally("deadline", "list", "--case", case_id, profile="police").out
+    world.ok("measure", "impose", case_id, PERSON, "residential_surveillance", *options)
+    plain = world.run("deadline", "list", "--case", case_id).out
     assert "overdue" in plain
     assert "request arrest of the detained person" in plain
     assert "\x1b[" not in plain
@@ -121,16 +120,16 @@ def test_a_deadline_is_shown_with_its_arithmetic(world: World) -> None:
         == deadline
         == shown(world, case_id, short := f"{clock}/{person[:8]}…/{sequence}")
     )
-    assert short in world.tally("deadline", "list", "--case", case_id, profile="police").out
+    assert short in world.run("deadline", "list", "--case", case_id).out
     assert deadline["arithmetic"][0].endswith("does not count.")
     assert len(deadline["events"]) == 1
-    out = world.tally("deadline", "show", case_id, "arrest_request", profile="police").out
+    out = world.run("deadline", "show", case_id, "arrest_request").out
     assert "CPL 91" in out
     assert all(line in out for line in deadline["arithmetic"])
-    chinese = world.tally("--lang", "zh-CN", "deadline", "show", case_id, "arrest_request", profile="police").out
+    chinese = world.run("--lang", "zh-CN", "deadline", "show", case_id, "arrest_request").out
     assert "提请批准逮捕" in chinese
     assert "期满" in chinese
-    done = world.tally("deadline", "show", case_id, "bail_limit", profile="police")
+    done = world.run("deadline", "show", case_id, "bail_limit")
     assert (done.status, "DEADLINE_ID" in done.err, "arrest_request/" in done.err) == (Exit.REFUSED, True, True)
 
 
@@ -140,18 +139,18 @@ def test_what_is_decided_about_a_deadline_is_recorded(world: World) -> None:
     before = shown(world, case_id)
     act = (case_id, before["deadline_id"])
     because = ("--article", "CPL 91", "--ground", "approved by the head")
-    world.tally.ok("deadline", "extend", *act, "special_circumstances", *because, profile="police")
+    world.ok("deadline", "extend", *act, "special_circumstances", *because)
     longer = shown(world, case_id)
     assert longer["days_left"] - before["days_left"] == 4
-    receipt = world.tally.ok("deadline", "extend", *act, "roaming_repeated_gang", *because, profile="police")
+    receipt = world.ok("deadline", "extend", *act, "roaming_repeated_gang", *because)
     assert "extension_without_ground" in [flag["name"] for flag in receipt["flags"]]
     resting = ("--suspended-at", hours_ago(0), "--for", "psychiatric_assessment", "--article", "CPL 149")
-    world.tally.ok("deadline", "suspend", *act, *resting, "--ground", "assessment ordered", profile="police")
+    world.ok("deadline", "suspend", *act, *resting, "--ground", "assessment ordered")
     assert shown(world, case_id)["status"] == "suspended"
-    world.tally.ok("deadline", "resume", case_id, "arrest_request", "--resumed-at", hours_ago(0), profile="police")
+    world.ok("deadline", "resume", case_id, "arrest_request", "--resumed-at", hours_ago(0))
     assert shown(world, case_id)["status"] == "running"
     anew = ("--reset-at", hours_ago(0), "--article", "CPL 160", "--ground", "identity learnt")
-    world.tally.ok("deadline", "reset", *act, *anew, profile="police")
+    world.ok("deadline", "reset", *act, *anew)
     deadline = shown(world, case_id)
     assert (deadline["extensions"], deadline["days_left"]) == ([], 3)
     assert len(deadline["events"]) == 6
@@ -161,9 +160,9 @@ def test_what_cannot_be_done_to_a_deadline_is_refused_under_its_argument(world: 
     """An unknown clock, an unknown word: the argument or option is named."""
     case_id = detained(world)
     because = ("--article", "CPL 91", "--ground", "x")
-    done = world.tally("deadline", "extend", case_id, "arrest_request/x/9", "complex_case", *because, profile="police")
+    done = world.run("deadline", "extend", case_id, "arrest_request/x/9", "complex_case", *because)
     assert (done.status, "DEADLINE_ID" in done.err) == (Exit.REFUSED, True)
-    done = world.tally("deadline", "suspend", case_id, "a", "--for", "holiday", *because, profile="police")
+    done = world.run("deadline", "suspend", case_id, "a", "--for", "holiday", *because)
     assert done.status == Exit.USAGE
 
 
@@ -172,7 +171,7 @@ def test_a_measure_is_extended_with_its_qualifying_ground(world: World) -> None:
     case_id = detained(world)
     until = (datetime.now(UTC) + timedelta(days=29)).strftime("%Y-%m-%d")
     options = ("--until", until, "--article", "CPL 91", "--ground", "gang of five", "--qualifying-ground", "gang")
-    world.tally.ok("measure", "extend", case_id, "m-1", *options, profile="police")
+    world.ok("measure", "extend", case_id, "m-1", *options)
     (extension,) = shown(world, case_id)["extensions"]
     assert (extension["name"], extension["qualifying_ground"]) == ("roaming_repeated_gang", "gang")
 
@@ -180,7 +179,7 @@ def test_a_measure_is_extended_with_its_qualifying_ground(world: World) -> None:
 def test_a_stage_is_entered_with_its_procedure(world: World) -> None:
     """The court's time is that of the procedure."""
     case_id = open_case(world)
-    world.tally.ok("case", "stage", case_id, "first_instance", "--procedure", "fast_track", profile="police")
+    world.ok("case", "stage", case_id, "first_instance", "--procedure", "fast_track")
     (deadline,) = listed(world, "--case", case_id)
     assert (deadline["clock"], deadline["status"]) == ("first_instance", "running")
     assert deadline["arithmetic"][1].startswith("10 days")
@@ -190,16 +189,16 @@ def test_custody_is_changed_at_a_detention_house_alone(world: World) -> None:
     """An agency of another kind keeps nobody: the argument is named. The case shows for whom a person is kept."""
     case_id = detained(world)
     until = ("--until", "2099-01-01", "--number", "N-1", "--article", "CPL 156")
-    done = world.tally("custody", "notify", case_id, "m-1", "procuratorate-east", *until, profile="police")
+    done = world.run("custody", "notify", case_id, "m-1", "procuratorate-east", *until)
     assert (done.status, "DETENTION_HOUSE" in done.err) == (Exit.REFUSED, True)
     assert "not_a_detention_house" in done.err
-    out = world.tally("case", "show", case_id, profile="police").out
+    out = world.run("case", "show", case_id).out
     assert "kept for" in out
 
 
 def test_warnings_reach_their_handler(world: World) -> None:
     """What has passed is warned of by itself within seconds, to the handler; a watch says it in lines as it comes."""
-    before = world.tally.ok("deadline", "warnings", profile="police")
+    before = world.ok("deadline", "warnings")
     after = str(max((warning["number"] for warning in before), default=0))
     command = [str(Path(sys.executable).with_name("tally")), "--json", "--profile", "police"]
     environment = {**world.tally.environment(), "PATH": "/usr/bin:/bin"}
@@ -223,11 +222,11 @@ def test_warnings_reach_their_handler(world: World) -> None:
         ("arrest_request", 1, "p-0417"),
         ("arrest_request", 3, "p-0417"),
     }
-    warnings = world.tally.ok("deadline", "warnings", "--mine", "--after", after, profile="police")
+    warnings = world.ok("deadline", "warnings", "--mine", "--after", after)
     assert first["number"] in [warning["number"] for warning in warnings]
-    output = world.tally("deadline", "warnings", profile="police").out
+    output = world.run("deadline", "warnings").out
     assert "notify the family of the detention" in output
-    assert world.tally.ok("deadline", "warnings", "--mine", profile="chief") == []
+    assert world.ok("deadline", "warnings", "--mine", profile="chief") == []
 
 
 def test_the_example_of_the_clerks_page_is_so(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

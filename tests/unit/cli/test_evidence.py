@@ -275,26 +275,26 @@ def test_sealed_folder_is_registered_and_checked(world: World, tmp_path: Path) -
     """From the folder to the record and back: the item has the bag's digests, and the service and its proof say so."""
     source, bag = write(tmp_path / "source"), tmp_path / "bag"
     case_id = open_case(world)
-    sealed = world.tally.ok("evidence", "seal", source, bag, "--case", case_id, profile="police")
+    sealed = world.ok("evidence", "seal", source, bag, "--case", case_id)
     collected = ("--collector", "p-0417", "--collector", "p-0422", "--tool", "imager", "--method", "bit copy")
     given = ("--kind", "electronic_data", "--bag", bag, *collected)
-    receipt = world.tally.ok("item", "register", case_id, "a disk", *given, profile="police")
+    receipt = world.ok("item", "register", case_id, "a disk", *given)
     assert receipt["item_id"] == sealed["item_id"]
-    assert world.tally.ok("item", "show", receipt["item_id"], profile="police")["digests"] == sealed["digests"]
-    asked = world.tally.ok("evidence", "check", bag, "--item", receipt["item_id"], profile="police")
+    assert world.ok("item", "show", receipt["item_id"])["digests"] == sealed["digests"]
+    asked = world.ok("evidence", "check", bag, "--item", receipt["item_id"])
     assert (asked["verdict"], asked["steps"][3]["result"]) == ("intact", "checked")
     write(bag, {"data/planted": b""})
-    assert world.tally("evidence", "check", bag, "--item", receipt["item_id"], profile="police").status == Exit.REFUSED
+    assert world.run("evidence", "check", bag, "--item", receipt["item_id"]).status == Exit.REFUSED
 
 
 def test_bag_of_another_case_or_not_intact_is_not_registered(world: World, tmp_path: Path) -> None:
     """What is registered was read whole, and was sealed for this case."""
     case_id = open_case(world)
     bag = tmp_path / "bag"
-    world.tally.ok("evidence", "seal", write(tmp_path / "source"), bag, "--case", case_id, profile="police")
+    world.ok("evidence", "seal", write(tmp_path / "source"), bag, "--case", case_id)
     given = ("--kind", "exhibit", "--bag", bag)
-    other = world.tally("item", "register", open_case(world), "a disk", *given, profile="police")
+    other = world.run("item", "register", open_case(world), "a disk", *given)
     assert (other.status, f"sealed for {case_id}" in other.err) == (Exit.USAGE, True)
     write(bag, {"data/planted": b""})
-    spoilt = world.tally("item", "register", case_id, "a disk", *given, profile="police")
+    spoilt = world.run("item", "register", case_id, "a disk", *given)
     assert (spoilt.status, "tampered" in spoilt.err) == (Exit.REFUSED, True)

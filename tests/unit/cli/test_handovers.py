@@ -18,13 +18,13 @@ def test_custody_moves_with_the_acceptance(world: World) -> None:
     case_id = open_case(world, items=2)
     handover_id = offer(world, case_id, "--item", f"{case_id}-i1", "--item", f"{case_id}-i2")
     assert holder(world, f"{case_id}-i1") == "police-east"
-    inbox = world.tally.ok("handover", "inbox", "--status", "offered", profile="prosecutor")
+    inbox = world.ok("handover", "inbox", "--status", "offered", profile="prosecutor")
     assert (case_id, handover_id) in [(line["case_id"], line["handover_id"]) for line in inbox]
     accept(world, case_id, handover_id, "--all-as-listed")
     assert holder(world, f"{case_id}-i1") == "procuratorate-east"
-    case = world.tally.ok("case", "show", case_id, profile="prosecutor")
+    case = world.ok("case", "show", case_id, profile="prosecutor")
     assert (case["responsible"], case["stage"]) == ("procuratorate-east", "prosecution_review")
-    outbox = world.tally.ok("handover", "outbox", "--status", "accepted", profile="police")
+    outbox = world.ok("handover", "outbox", "--status", "accepted")
     assert (case_id, handover_id) in [(line["case_id"], line["handover_id"]) for line in outbox]
 
 
@@ -35,23 +35,23 @@ def test_short_delivery(world: World) -> None:
     handover_id = offer(world, case_id, "--item", f"{case_id}-i1", "--item", f"{case_id}-bars")
     short = ("--except", f"{case_id}-bars=items_differ:nine of ten", "--found", f"{case_id}-bars:quantity=9")
     accept(world, case_id, handover_id, "--all-as-listed", *short)
-    shown = world.tally.ok("handover", "show", case_id, handover_id, profile="prosecutor")
+    shown = world.ok("handover", "show", case_id, handover_id, profile="prosecutor")
     assert (shown["status"], shown["accepted_items"]) == ("partially_accepted", [f"{case_id}-i1"])
-    lines = world.tally(
+    lines = world.run(
         "handover", "show", case_id, handover_id, "--lang", "zh-CN", profile="prosecutor"
     ).out.splitlines()
     assert lines[lines.index("物品") + 1].split() == ["物品", "描述", "已接收"]
     assert ["pry", "bars", "否"] in [line.split()[1:] for line in lines]
     assert holder(world, f"{case_id}-bars") == "police-east"
-    (difference,) = world.tally.ok("case", "show", case_id, profile="police")["discrepancies"]
+    (difference,) = world.ok("case", "show", case_id)["discrepancies"]
     assert (difference["expected"], difference["found"]) == ("10 piece", "9 piece")
-    refused = world.tally("case", "close", case_id, "--ground", "done", profile="prosecutor")
+    refused = world.run("case", "close", case_id, "--ground", "done", profile="prosecutor")
     assert refused.status == Exit.REFUSED
     words = ("--resolution", "counted again: ten")
     for profile in ("police", "prosecutor"):
-        world.tally.ok("discrepancy", "resolve", case_id, difference["discrepancy_id"], *words, profile=profile)
-    world.tally.ok("case", "close", case_id, "--ground", "done", profile="prosecutor")
-    assert world.tally.ok("case", "show", case_id, profile="prosecutor")["closed"] is True
+        world.ok("discrepancy", "resolve", case_id, difference["discrepancy_id"], *words, profile=profile)
+    world.ok("case", "close", case_id, "--ground", "done", profile="prosecutor")
+    assert world.ok("case", "show", case_id, profile="prosecutor")["closed"] is True
 
 
 def test_a_receipt_that_cannot_be_or_does_not_fit_is_told_before_it_is_signed(world: World) -> None:
@@ -61,12 +61,12 @@ def test_a_receipt_that_cannot_be_or_does_not_fit_is_told_before_it_is_signed(wo
     now = int(time.time())
     for received, rule in ((now + 400 * DAY, "in_future"), (now - DAY - 120, "before_its_start")):
         options = ("--received-at", instant_text(received), "--all-as-listed")
-        done = world.tally("handover", "accept", case_id, handover_id, *options, profile="prosecutor")
+        done = world.run("handover", "accept", case_id, handover_id, *options, profile="prosecutor")
         assert (done.status, f"({rule})" in done.err) == (Exit.REFUSED, True), done.err
         assert done.err.count("+08:00") >= 2, "the times of one answer are in one zone"
         assert "Z" not in done.err.splitlines()[-1].split("(")[0]
     options = ("--received-at", instant_text(now - 90), "--all-as-listed")
-    done = world.tally("handover", "accept", case_id, handover_id, *options, profile="prosecutor")
+    done = world.run("handover", "accept", case_id, handover_id, *options, profile="prosecutor")
     assert (done.status, done.err.count("claimed times that contradict each other")) == (Exit.OK, 2), done.err
     assert done.err.startswith(f"received at: {when(now - 90)}")
 
@@ -76,13 +76,13 @@ def test_refused_with_reason_and_remedy(world: World) -> None:
     case_id = open_case(world, items=1)
     handover_id = offer(world, case_id, "--item", f"{case_id}-i1")
     why = ("--reason", "binding_defective", "--remedy", "rebind", "--explanation", "loose", "--due-at", THEN)
-    world.tally.ok("handover", "refuse", case_id, handover_id, *why, profile="prosecutor")
-    shown = world.tally.ok("handover", "show", case_id, handover_id, profile="police")
+    world.ok("handover", "refuse", case_id, handover_id, *why, profile="prosecutor")
+    shown = world.ok("handover", "show", case_id, handover_id)
     assert (shown["status"], shown["remedy"], shown["due_at"]) == ("refused", "rebind", THEN)
     assert holder(world, f"{case_id}-i1") == "police-east"
     again = offer(world, case_id, "--item", f"{case_id}-i1", "--follows", handover_id)
-    world.tally.ok("handover", "recall", case_id, again, "--ground", "not ready", profile="police")
-    assert world.tally.ok("handover", "show", case_id, again, profile="police")["status"] == "recalled"
+    world.ok("handover", "recall", case_id, again, "--ground", "not ready")
+    assert world.ok("handover", "show", case_id, again)["status"] == "recalled"
 
 
 def test_returned_for_supplementary_investigation(world: World) -> None:
@@ -91,7 +91,7 @@ def test_returned_for_supplementary_investigation(world: World) -> None:
     first = offer(world, case_id, "--item", f"{case_id}-i1")
     results = ("jurisdiction", "dossier-complete", "property-matches-list", "person-and-measure", "within-time")
     checks = [word for name in results for word in (f"--{name}", "passed")]
-    world.tally.ok("handover", "check", case_id, first, *checks, profile="prosecutor")
+    world.ok("handover", "check", case_id, first, *checks, profile="prosecutor")
     accept(world, case_id, first, "--received", f"{case_id}-i1")
     why = (
         "--purpose",
@@ -101,12 +101,12 @@ def test_returned_for_supplementary_investigation(world: World) -> None:
         "--explanation",
         "buyer not heard",
     )
-    back = world.tally.ok("handover", "return", case_id, first, *why, "--item", f"{case_id}-i1", profile="prosecutor")[
+    back = world.ok("handover", "return", case_id, first, *why, "--item", f"{case_id}-i1", profile="prosecutor")[
         "handover_id"
     ]
     assert holder(world, f"{case_id}-i1") == "procuratorate-east"
     accept(world, case_id, back, "--all-as-listed", profile="police")
-    case = world.tally.ok("case", "show", case_id, profile="police")
+    case = world.ok("case", "show", case_id)
     assert (case["responsible"], case["stage"]) == ("police-east", "supplementary_investigation")
 
 
@@ -119,15 +119,15 @@ def test_all_as_listed_except(world: World, tmp_path: Path) -> None:
     data = ("--kind", "electronic_data", "--file", image, "--item-id", f"{case_id}-data", *collected)
     register(world, case_id, "an image", *data)
     out = ("item", "check-out", case_id, f"{case_id}-i3", "--to-officer", "p-0422", "--ground", "hearing")
-    world.tally.ok(*out, profile="police")
+    world.ok(*out)
     sent = offer(world, case_id, "--all-items", "--listed", f"{case_id}-i1:condition=scratched")
-    shown = world.tally.ok("handover", "show", case_id, sent, profile="police")
+    shown = world.ok("handover", "show", case_id, sent)
     assert [line["item_id"] for line in shown["items"]] == [f"{case_id}-i1", f"{case_id}-i2", f"{case_id}-data"]
     image.write_bytes(b"another image")
     taken = ("--except", f"{case_id}-i2=seal_broken:torn", "--file", f"{case_id}-data={image}")
     receipt = accept(world, case_id, sent, *taken)
     assert [flag["name"] for flag in receipt["flags"]] == ["receipt_differs"]
-    case = world.tally.ok("case", "show", case_id, profile="police")
+    case = world.ok("case", "show", case_id)
     assert [(discrepancy["item_id"], discrepancy["kinds"]) for discrepancy in case["discrepancies"]] == [
         (f"{case_id}-data", ["digest"]),
         (f"{case_id}-i2", ["seal"]),
@@ -141,6 +141,6 @@ def test_difference_found_later(world: World) -> None:
     handover_id = offer(world, case_id, "--item", f"{case_id}-i1")
     accept(world, case_id, handover_id, "--all-as-listed")
     options = ("--kind", "condition", "--expected", "whole", "--found", "wheel bent")
-    world.tally.ok("discrepancy", "raise", case_id, handover_id, f"{case_id}-i1", *options, profile="prosecutor")
-    (difference,) = world.tally.ok("case", "show", case_id, profile="police")["discrepancies"]
+    world.ok("discrepancy", "raise", case_id, handover_id, f"{case_id}-i1", *options, profile="prosecutor")
+    (difference,) = world.ok("case", "show", case_id)["discrepancies"]
     assert difference["found"] == "wheel bent"

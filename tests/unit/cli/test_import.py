@@ -252,7 +252,7 @@ def test_a_case_that_went_on_is_corrected_all_the_same(desk: Desk) -> None:
     """What others recorded since stands between the import and its correction."""
     desk.rows(desk.write(ROWS[0]))
     case_id = desk.case_of("A-1")
-    desk.world.tally.ok("case", "stage", case_id, "arrest_review", profile="police")
+    desk.world.ok("case", "stage", case_id, "arrest_review")
     assert desk.rows(desk.write(("A-1", "robbery", *ROWS[0][2:]), name="newer.csv")) == {"corrected": 1}
     assert desk.types(case_id)[4:] == ["case.stage_entered", "record.corrected", "import.recorded"]
 
@@ -284,14 +284,14 @@ def test_the_plan_of_a_check_is_what_a_run_does(desk: Desk) -> None:
 def register(desk: Desk, file: Path, *more: str) -> Done:
     words = ("--source", "social security bureau", "--legal-basis", "agreement 2026-3")
     period = ("--from", "2026-01-01", "--until", "2026-06-30")
-    return desk.world.tally("--json", "dataset", "register", file, *words, *period, *more, profile="police")
+    return desk.world.run("--json", "dataset", "register", file, *words, *period, *more)
 
 
 def test_a_data_set_is_registered_and_listed(desk: Desk) -> None:
     """Rows are counted, the digest is that of the file; the same file is not registered twice."""
     file = desk.write(*ROWS, ("only here", desk.system, "", "", "", "", ""), name="pensions.csv")
     receipt = register(desk, file).json()
-    listed = desk.world.tally.ok("dataset", "list", profile="police")
+    listed = desk.world.ok("dataset", "list")
     (line,) = [data_set for data_set in listed if data_set["dataset_id"] == receipt["dataset_id"]]
     assert line["rows"] == 4
     assert line["digest"] == f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
@@ -299,7 +299,7 @@ def test_a_data_set_is_registered_and_listed(desk: Desk) -> None:
     again = register(desk, file)
     assert again.status == 1
     assert receipt["dataset_id"] in again.err
-    assert receipt["dataset_id"] not in json.dumps(desk.world.tally.ok("dataset", "list", profile="prosecutor"))
+    assert receipt["dataset_id"] not in json.dumps(desk.world.ok("dataset", "list", profile="prosecutor"))
 
 
 def test_the_file_of_a_data_set_is_given_as_it_was_registered(desk: Desk) -> None:
@@ -309,12 +309,12 @@ def test_the_file_of_a_data_set_is_given_as_it_was_registered(desk: Desk) -> Non
     file.write_text(text, encoding="gb18030")
     layout = ("--encoding", "gb18030", "--delimiter", ";", "--dataset-id", "given-2026")
     assert register(desk, file, *layout).status == 0
-    given = desk.world.tally.ok("dataset", "give", "given-2026", file, profile="police")
+    given = desk.world.ok("dataset", "give", "given-2026", file)
     assert (given["view"], given["rows"], given["columns"][0]) == ("dataset_given_2026", 4, "number")
-    kept = {line["dataset_id"]: line["kept"] for line in desk.world.tally.ok("dataset", "list", profile="police")}
+    kept = {line["dataset_id"]: line["kept"] for line in desk.world.ok("dataset", "list")}
     assert kept["given-2026"]
     file.write_bytes(file.read_bytes() + b"x")
-    assert desk.world.tally("dataset", "give", "given-2026", file, profile="police").status != 0
+    assert desk.world.run("dataset", "give", "given-2026", file).status != 0
 
 
 def test_two_data_sets_stand_in_one_stream(desk: Desk) -> None:
@@ -322,7 +322,7 @@ def test_two_data_sets_stand_in_one_stream(desk: Desk) -> None:
     for number, dataset_id in enumerate(("set-1", "set-2", "set-1")):
         file = desk.write((str(number), desk.system, "", "", "", "", ""), name=f"set-{number}.csv")
         assert register(desk, file, "--dataset-id", dataset_id).status == 0
-    assert desk.world.tally.ok("dataset", "give", "set-1", file, profile="police")["rows"] == 1
+    assert desk.world.ok("dataset", "give", "set-1", file)["rows"] == 1
 
 
 def test_a_period_that_is_no_day_is_refused(desk: Desk) -> None:

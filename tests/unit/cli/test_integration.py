@@ -37,32 +37,32 @@ def events_of(receiver: Receiver, case_id: str) -> list[int]:
 def name_somebody(world: World, case_id: str) -> str:
     """Name a person with a confidential name, and give the event's id."""
     given = ("--role", "suspect", "--name", world.tally.off_the_line("Zhao Qiubai"))
-    event_id: str = world.tally.ok("person", "name", case_id, *given, profile="police")["event_id"]
+    event_id: str = world.ok("person", "name", case_id, *given)["event_id"]
     return event_id
 
 
 def test_a_webhook_tells_what_happens_from_now_on(world: World) -> None:
     """Added by a supervisor, tried, listed with how far it has come, and removed."""
     with receiving() as receiver:
-        added = world.tally.ok("webhook", "add", receiver.url, profile="chief")
+        added = world.ok("webhook", "add", receiver.url, profile="chief")
         webhook_id, secret = added["webhook_id"], added["secret"]
         case_id = open_case(world, items=1)
         wait_for(lambda: events_of(receiver, case_id) == [0, 1])
         receiver.checked(secret)
-        assert world.tally.ok("webhook", "test", webhook_id, profile="chief")["delivered"] is True
-        (row,) = world.tally.ok("webhook", "list", profile="chief")
+        assert world.ok("webhook", "test", webhook_id, profile="chief")["delivered"] is True
+        (row,) = world.ok("webhook", "list", profile="chief")
         assert (row["webhook_id"], row["failures"]) == (webhook_id, 0)
-        assert webhook_id in world.tally("webhook", "list", profile="chief").out
+        assert webhook_id in world.run("webhook", "list", profile="chief").out
         receiver.status = 500
-        failed = world.tally("webhook", "test", webhook_id, profile="chief")
+        failed = world.run("webhook", "test", webhook_id, profile="chief")
         assert (failed.status, "answered 500" in failed.err) == (Exit.UNREACHABLE, True)
-        world.tally.ok("webhook", "remove", webhook_id, profile="chief")
-        assert world.tally.ok("webhook", "list", profile="chief") == []
+        world.ok("webhook", "remove", webhook_id, profile="chief")
+        assert world.ok("webhook", "list", profile="chief") == []
 
 
 def test_a_webhook_takes_a_supervisor(world: World) -> None:
     """One red line, and the exit code of a refusal."""
-    refused = world.tally("webhook", "add", "https://receiver.example/", profile="police")
+    refused = world.run("webhook", "add", "https://receiver.example/")
     assert refused.status == Exit.REFUSED
     assert "supervisor" in refused.err
 
@@ -74,18 +74,18 @@ def test_a_section_is_erased_on_an_authority(world: World) -> None:
     data = world.data
     assert holding(data, "Zhao Qiubai") != []
     erasing = ("section", "erase", case_id, event_id, "person:1", "--ground", "the case was withdrawn")
-    assert world.tally(*erasing, profile="chief").status == Exit.USAGE
-    assert world.tally(*erasing, *ORDER, profile="police").status == Exit.REFUSED
-    world.tally.ok(*erasing, *ORDER, profile="chief")
-    assert world.tally.ok("event", "show", event_id, profile="police")["sections"] == {"person:1": None}
-    out = world.tally("event", "show", event_id, "--lang", "zh-CN", profile="police").out
+    assert world.run(*erasing, profile="chief").status == Exit.USAGE
+    assert world.run(*erasing, *ORDER).status == Exit.REFUSED
+    world.ok(*erasing, *ORDER, profile="chief")
+    assert world.ok("event", "show", event_id)["sections"] == {"person:1": None}
+    out = world.run("event", "show", event_id, "--lang", "zh-CN").out
     assert ["身份", "犯罪嫌疑人"] in [line.split() for line in out.splitlines()]
     assert ["保密部分", "已依法删除"] in [line.split() for line in out.splitlines()]
     wait_for(lambda: holding(data, "Zhao Qiubai") == [])
     bundle = world.tally.folder / "erased.json"
-    world.tally.ok("anchor", "wait", profile="police")  # a proof under an earlier anchor does not have the erasure yet
-    world.tally.ok("proof", "get", event_id, "-o", bundle, profile="police")
-    checked = world.tally("--json", "proof", "check", bundle, "--trust", data / "trust.json", profile="police").json()
+    world.ok("anchor", "wait")  # a proof under an earlier anchor does not have the erasure yet
+    world.ok("proof", "get", event_id, "-o", bundle)
+    checked = world.run("--json", "proof", "check", bundle, "--trust", data / "trust.json").json()
     (step,) = [step for step in checked["steps"] if step["name"] == "sections"]
     assert step["result"] == "not_checked"
     assert "person:1 erased by entry" in step["detail"]
@@ -103,29 +103,29 @@ def test_a_disclosure_withholds_what_is_confidential(world: World, tmp_path: Pat
     given, copy = tmp_path / "counsel.json", tmp_path / "scan.pdf"
     copy.write_bytes(b"a scan")
     more = ("--item", f"{case_id}-i1", "--copy", copy, "-o", given)
-    receipt = world.tally.ok("disclosure", "make", case_id, "--recipient", "counsel Li", *more, profile="police")
+    receipt = world.ok("disclosure", "make", case_id, "--recipient", "counsel Li", *more)
     assert b"Zhao Qiubai" not in given.read_bytes()
-    body = world.tally.ok("event", "show", receipt["event_id"], profile="police")["payload"]["body"]
+    body = world.ok("event", "show", receipt["event_id"])["payload"]["body"]
     files = [file.read_bytes() for file in (given, copy)]
     digests = [(f"blake3:{blake3(data).hexdigest()}", f"sha256:{hashlib.sha256(data).hexdigest()}") for data in files]
     assert sorted(body["digests"]) == sorted(digest for pair in digests for digest in pair)
     assert (body["withheld"], len(body["events"]), body["item_ids"]) == (["person:1"], 3, [f"{case_id}-i1"])
     trust = ("--trust", world.data / "trust.json")
-    checked = world.tally("--json", "proof", "check", given, *trust, profile="police")
+    checked = world.run("--json", "proof", "check", given, *trust)
     assert json.loads(checked.out)["verdict"] in ("intact", "not_yet_anchored")
 
 
 def test_reads_are_shown_to_those_whose_cases_were_read(world: World) -> None:
     """The police's supervisor sees that supervision looked, not who; a clerk is not told."""
     case_id = open_case(world)
-    world.tally.ok("case", "show", case_id, profile="auditor")
-    reads = world.tally.ok("access", "list", "--case", case_id, profile="chief")
+    world.ok("case", "show", case_id, profile="auditor")
+    reads = world.ok("access", "list", "--case", case_id, profile="chief")
     assert [(read["agency"], read["officer"], read["what"]) for read in reads] == [
         ("procuratorate-east", None, "read by supervision")
     ]
-    out = world.tally("access", "list", "--case", case_id, profile="chief").out
+    out = world.run("access", "list", "--case", case_id, profile="chief").out
     assert ("procuratorate-east" in out, "j-0090" in out) == (True, False)
-    assert world.tally("access", "list", profile="police").status == Exit.REFUSED
+    assert world.run("access", "list").status == Exit.REFUSED
 
 
 @pytest.mark.parametrize("command", ["webhook", "access", "section", "disclosure"])

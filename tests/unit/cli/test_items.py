@@ -21,7 +21,7 @@ def test_item_has_the_digests_of_its_file(world: World, tmp_path: Path) -> None:
     collected = ("--collector", "p-0417", "--collector", "p-0422", "--tool", "imager", "--method", "bit copy")
     receipt = register(world, case_id, "a photograph", "--kind", "electronic_data", "--file", path, *collected)
     data = path.read_bytes()
-    assert world.tally.ok("item", "show", receipt["item_id"], profile="police")["digests"] == [
+    assert world.ok("item", "show", receipt["item_id"])["digests"] == [
         f"blake3:{blake3(data).hexdigest()}",
         f"sha256:{hashlib.sha256(data).hexdigest()}",
     ]
@@ -32,12 +32,12 @@ def test_money_dossier_and_seizure(world: World) -> None:
     case_id = open_case(world)
     seized = ("--seizure-document", "D-7", "--seized-at", THEN, "--seized-by", "p-0417", "--seized-by", "p-0422")
     cash = register(world, case_id, "cash", "--kind", "property", "--money", "12480.50", "--fungible", *seized)
-    shown = world.tally.ok("item", "show", cash["item_id"], profile="police")
+    shown = world.ok("item", "show", cash["item_id"])
     assert shown["money"] == {"fen": 1248050, "currency": "CNY"}
     file = register(
         world, case_id, "file", "--kind", "dossier", "--quantity", "2 volume", "--volumes", "2", "--pages", "9"
     )
-    event = world.tally.ok("event", "show", file["event_id"], profile="police")
+    event = world.ok("event", "show", file["event_id"])
     assert event["payload"]["body"]["dossier"] == {"volumes": 2, "pages": 9}
     assert event["payload"]["body"]["quantity"] == {"value": "2", "unit": "volume"}
 
@@ -55,16 +55,16 @@ def test_an_items_life(world: World) -> None:
         ("check-in", item_id),
     ]
     for name, *arguments in acts:
-        world.tally.ok("item", name, case_id, *arguments, profile="police")
-    shown = world.tally.ok("item", "show", item_id, profile="police")
+        world.ok("item", name, case_id, *arguments)
+    shown = world.ok("item", "show", item_id)
     assert (shown["status"], shown["storage_location"], shown["condition"]) == ("held", "shelf 7", "scratched")
     grain = register(world, case_id, "grain", "--kind", "property", "--quantity", "10:kg", "--fungible")["item_id"]
-    world.tally.ok("item", "freeze", case_id, grain, "2026-09-01", profile="police")
-    world.tally.ok("item", "renew-freeze", case_id, grain, "2027-03-01", profile="police")
-    split = world.tally.ok("item", "split", case_id, grain, "--part", "4:kg", "--part", "6:kg", profile="police")
-    merged = world.tally.ok("item", "merge", case_id, *split["parts"], "--whole", "10:kg", profile="police")
-    assert world.tally.ok("item", "show", merged["whole"], profile="police")["parents"] == split["parts"]
-    listed = world.tally.ok("item", "list", "--case", case_id, profile="police")
+    world.ok("item", "freeze", case_id, grain, "2026-09-01")
+    world.ok("item", "renew-freeze", case_id, grain, "2027-03-01")
+    split = world.ok("item", "split", case_id, grain, "--part", "4:kg", "--part", "6:kg")
+    merged = world.ok("item", "merge", case_id, *split["parts"], "--whole", "10:kg")
+    assert world.ok("item", "show", merged["whole"])["parents"] == split["parts"]
+    listed = world.ok("item", "list", "--case", case_id)
     assert sorted(line["status"] for line in listed) == ["held", "held", "merged", "merged", "split"]
 
 
@@ -75,14 +75,14 @@ def test_cash_is_split_and_merged_to_the_fen(world: World) -> None:
     options = ("--kind", "property", "--quantity", "8:note", "--money", "800.01", "--fungible", "--item-id", cash)
     register(world, case_id, "banknotes", *options)
     split = ("item", "split", case_id, cash, "--part", f"{a}=3:note@300.00", "--part")
-    done = world.tally(*split, f"{b}=5:note@500.00", profile="police")
+    done = world.run(*split, f"{b}=5:note@500.00")
     assert (done.status, "80000 fen" in done.err, "80001 fen" in done.err) == (Exit.REFUSED, True, True)
-    world.tally.ok(*split, f"{b}=5:note@500.01", profile="police")
-    assert world.tally.ok("item", "show", b, profile="police")["money"] == {"fen": 50001, "currency": "CNY"}
-    world.tally.ok("item", "merge", case_id, a, b, "--whole", f"{cash}-2=8:note@800.01", profile="police")
-    shown = world.tally.ok("item", "show", f"{cash}-2", profile="police")
+    world.ok(*split, f"{b}=5:note@500.01")
+    assert world.ok("item", "show", b)["money"] == {"fen": 50001, "currency": "CNY"}
+    world.ok("item", "merge", case_id, a, b, "--whole", f"{cash}-2=8:note@800.01")
+    shown = world.ok("item", "show", f"{cash}-2")
     assert (shown["parents"], shown["status"], shown["money"]["fen"]) == ([a, b], "held", 80001)
-    assert world.tally(*split, "3:note:x@", profile="police").status == Exit.USAGE
+    assert world.run(*split, "3:note:x@").status == Exit.USAGE
 
 
 def test_a_loan_has_its_day_and_comes_back_as_it_is(world: World) -> None:
@@ -90,9 +90,9 @@ def test_a_loan_has_its_day_and_comes_back_as_it_is(world: World) -> None:
     case_id = open_case(world, items=1)
     item_id = f"{case_id}-i1"
     out = ("--to-officer", "p-0422", "--ground", "hearing", "--due-at", THEN)
-    world.tally.ok("item", "check-out", case_id, item_id, *out, profile="police")
+    world.ok("item", "check-out", case_id, item_id, *out)
     back = ("item", "check-in", case_id, item_id, "--match", "mismatch", "--remark", "a wheel is missing")
-    receipt = world.tally.ok(*back, profile="police")
+    receipt = world.ok(*back)
     assert [flag["name"] for flag in receipt["flags"]] == ["receipt_differs", "loan_overdue"]
     lending = (
         "handover",
@@ -106,8 +106,8 @@ def test_a_loan_has_its_day_and_comes_back_as_it_is(world: World) -> None:
         "--due-at",
         THEN,
     )
-    accept(world, case_id, world.tally.ok(*lending, profile="police")["handover_id"], "--all-as-listed")
-    shown = world.tally.ok("item", "show", item_id, profile="police")
+    accept(world, case_id, world.ok(*lending)["handover_id"], "--all-as-listed")
+    shown = world.ok("item", "show", item_id)
     assert (shown["lent_by"], shown["lent_until"]) == ("police-east", THEN)
 
 
@@ -115,10 +115,10 @@ def test_disposal_takes_two(world: World) -> None:
     """Proposed by the clerk, signed second by the supervisor; the clerk alone cannot."""
     case_id = open_case(world, items=1)
     decided = ("--number", "D-1", "--decided-at", THEN, "--item", f"{case_id}-i1=destroyed")
-    decision = world.tally.ok("decision", "record", case_id, "judgment", *decided, profile="police")["decision_id"]
+    decision = world.ok("decision", "record", case_id, "judgment", *decided)["decision_id"]
     arguments = ("destroyed", f"{case_id}-i1", "--ground", "worthless", "--decision", decision)
-    proposed = world.tally.ok("item", "propose-disposal", case_id, *arguments, profile="police")
+    proposed = world.ok("item", "propose-disposal", case_id, *arguments)
     second = ("item", "dispose", case_id, proposed["event_id"], "--disposed-at", instant_text(int(time.time())))
-    assert world.tally(*second, profile="police").status == Exit.REFUSED
-    world.tally.ok(*second, profile="chief")
-    assert world.tally.ok("item", "show", f"{case_id}-i1", profile="police")["status"] == "disposed"
+    assert world.run(*second).status == Exit.REFUSED
+    world.ok(*second, profile="chief")
+    assert world.ok("item", "show", f"{case_id}-i1")["status"] == "disposed"

@@ -29,9 +29,9 @@ def east(world: World) -> World:
     files = {"1.yaml": shipped_model(MODEL), "2.yaml": _second(), "study.yaml": STUDY, "figures.yaml": FIGURES}
     for name, text in files.items():
         (world.tally.folder / name).write_text(text, encoding="utf-8")
-    world.tally.ok("model", "publish", world.tally.folder / "1.yaml", profile="analyst")
+    world.ok("model", "publish", world.tally.folder / "1.yaml", profile="analyst")
     beside = ("--case-study", world.tally.folder / "study.yaml", "--figures", world.tally.folder / "figures.yaml")
-    world.tally.ok("model", "publish", world.tally.folder / "2.yaml", *beside, profile="analyst")
+    world.ok("model", "publish", world.tally.folder / "2.yaml", *beside, profile="analyst")
     raise_lead(world, {"case_id": "theft-31", "handover_id": "h1"}, model_id=MODEL, model_version=2)
     world.anchored()
     return world
@@ -48,9 +48,9 @@ def west(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def package(east: World) -> Path:
     """Export the newest version as a package, with the trust file of its ledger beside it."""
     file = east.tally.folder / "taken.model.json"
-    answer = east.tally.ok("library", "export", MODEL, "-o", file, profile="police")
+    answer = east.ok("library", "export", MODEL, "-o", file)
     assert (answer["model_id"], answer["version"]) == (MODEL, 2)
-    east.tally.ok("log", "trust", "--block-of", file, "--output", trust(file), profile="police")
+    east.ok("log", "trust", "--block-of", file, "--output", trust(file))
     return file
 
 
@@ -98,10 +98,10 @@ def test_versions_are_compared(east: World, tmp_path: Path) -> None:
 
 def test_adopters_are_shown_with_what_became_of_their_leads(east: World) -> None:
     """For a procuratorate; the police see who runs the model, and no more."""
-    (row,) = east.tally.ok("library", "adopters", MODEL, profile="auditor")["adopters"]
+    (row,) = east.ok("library", "adopters", MODEL, profile="auditor")["adopters"]
     assert (row["agency"], row["leads"]["by_status"]) == ("procuratorate-east", {"raised": 1})
-    assert "raised: 1" in east.tally("library", "adopters", MODEL, profile="auditor").out
-    (row,) = east.tally.ok("library", "adopters", MODEL, profile="police")["adopters"]
+    assert "raised: 1" in east.run("library", "adopters", MODEL, profile="auditor").out
+    (row,) = east.ok("library", "adopters", MODEL)["adopters"]
     assert row["leads"] is None
 
 
@@ -160,28 +160,28 @@ def test_another_ledger_takes_the_model_over(west: World, package: Path, tmp_pat
 def test_a_package_of_the_own_ledger_is_adopted(east: World, package: Path) -> None:
     """Not published a second time; and under its own id alone."""
     asked = ("library", "import", package, "--trust", trust(package))
-    answer = east.tally.ok(*asked, "--set", "days=30", profile="analyst")
+    answer = east.ok(*asked, "--set", "days=30", profile="analyst")
     assert set(answer) == {"model_id", "version", "adopted"}
-    assert east.tally(*asked, "--as", "mine", profile="analyst").status == Exit.USAGE
-    assert "days = 30" in east.tally("library", "adopters", MODEL, profile="auditor").out
+    assert east.run(*asked, "--as", "mine", profile="analyst").status == Exit.USAGE
+    assert "days = 30" in east.run("library", "adopters", MODEL, profile="auditor").out
 
 
 def test_a_file_that_is_there_is_not_overwritten(east: World, package: Path) -> None:
     """An export goes to a file of its own."""
-    assert east.tally("library", "export", MODEL, "-o", package, profile="police").status == Exit.USAGE
+    assert east.run("library", "export", MODEL, "-o", package).status == Exit.USAGE
 
 
 def test_the_library_is_shown_to_society(east: World, tmp_path: Path) -> None:
     """As a folder of pages, the same again and again; into an empty folder or over an earlier export alone."""
     folder = tmp_path / "pages"
-    answer = east.tally.ok("library", "export", "--public", folder, profile="analyst")
+    answer = east.ok("library", "export", "--public", folder, profile="analyst")
     exported = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     assert answer["pages"] == len(exported) == 2 + 2 * (answer["models"] + 1)
     assert "某县移送的手机两周无人签收" in exported["zh-CN/index.html"].decode()
     assert "A phone waited two weeks" in exported[f"en/{MODEL}.html"].decode()
     for _ in range(10):  # the service records leads and seals of its own accord, and comes to rest
         (folder / "en" / "retired.html").write_text("a model that is retired since", encoding="utf-8")
-        again = east.tally.ok("library", "export", "--public", folder, profile="analyst")
+        again = east.ok("library", "export", "--public", folder, profile="analyst")
         pages = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
         if again["size"] == answer["size"]:
             break
@@ -189,15 +189,15 @@ def test_the_library_is_shown_to_society(east: World, tmp_path: Path) -> None:
     assert again["size"] == answer["size"], "nothing was recorded between the two"
     assert pages == exported
     (folder / "letter.txt").write_text("mine", encoding="utf-8")
-    done = east.tally("library", "export", "--public", folder, profile="analyst")
+    done = east.run("library", "export", "--public", folder, profile="analyst")
     assert (done.status, "letter.txt" in done.err) == (Exit.REFUSED, True)
     other = tmp_path / "other"
     other.mkdir()
     (other / "index.html").write_text("mine", encoding="utf-8")
-    assert east.tally("library", "export", "--public", other, profile="analyst").status == Exit.REFUSED
-    assert east.tally("library", "export", "--public", tmp_path / "x", profile="police").status == Exit.REFUSED
-    assert east.tally("library", "export", profile="analyst").status == Exit.USAGE
-    assert east.tally("library", "export", MODEL, "--public", folder, profile="analyst").status == Exit.USAGE
+    assert east.run("library", "export", "--public", other, profile="analyst").status == Exit.REFUSED
+    assert east.run("library", "export", "--public", tmp_path / "x").status == Exit.REFUSED
+    assert east.run("library", "export", profile="analyst").status == Exit.USAGE
+    assert east.run("library", "export", MODEL, "--public", folder, profile="analyst").status == Exit.USAGE
 
 
 def test_what_a_model_rests_on_is_read_before_society_is_told(east: World, tmp_path: Path) -> None:
@@ -213,12 +213,12 @@ def test_what_a_model_rests_on_is_read_before_society_is_told(east: World, tmp_p
     file = tmp_path / f"{own}.yaml"
     for text, status in ((first, Exit.OK), (second, Exit.REFUSED)):
         file.write_text(text, encoding="utf-8")
-        east.tally.ok("model", "publish", file, profile="analyst")
-        done = east.tally("library", "export", "--public", tmp_path / "pages", profile="analyst")
+        east.ok("model", "publish", file, profile="analyst")
+        done = east.run("library", "export", "--public", tmp_path / "pages", profile="analyst")
         assert done.status == status, done.err
     assert f"{own}, legal_basis[1].zh: character " in done.err
     assert "'被告人张三'" in done.err
-    east.tally.ok("model", "retire", own, "--ground", "of this test", profile="analyst")
+    east.ok("model", "retire", own, "--ground", "of this test", profile="analyst")
 
 
 @pytest.mark.extended
@@ -235,7 +235,7 @@ def test_what_the_page_tells_to_type_works(east: World, west: World, package: Pa
 
 def test_a_shipped_model_is_published_by_its_name(east: World) -> None:
     """With the text that it comes with; another name tells the nearest, and nothing is published."""
-    assert "did you mean freeze-lapsed" in east.tally("model", "publish", "freze-lapsed", profile="analyst").err
-    east.tally.ok("model", "publish", "freeze-lapsed", profile="analyst")
-    shown = east.tally.ok("model", "show", "freeze-lapsed", profile="auditor")
+    assert "did you mean freeze-lapsed" in east.run("model", "publish", "freze-lapsed", profile="analyst").err
+    east.ok("model", "publish", "freeze-lapsed", profile="analyst")
+    shown = east.ok("model", "show", "freeze-lapsed", profile="auditor")
     assert shown["definition"] == shipped_model("freeze-lapsed")

@@ -41,9 +41,9 @@ def test_the_service_says_so(upgraded: World) -> None:
 
 def test_the_command_line_says_so(upgraded: World) -> None:
     """``anchor status`` shows it, ``doctor`` finds it wrong, each with what mends it."""
-    status = upgraded.tally("anchor", "status", profile="police")
+    status = upgraded.run("anchor", "status")
     assert (status.status, FAULT in status.out, "successor contract" in status.out) == (Exit.OK, True, True)
-    done = upgraded.tally("--json", "doctor", "--data-dir", upgraded.data, profile="police")
+    done = upgraded.run("--json", "doctor", "--data-dir", upgraded.data)
     wrong = [finding for finding in done.json() if finding["result"] == "failed"]
     assert (done.status, wrong[-1]["check"]) == (Exit.REFUSED, "anchoring")
     assert FAULT in wrong[-1]["detail"]
@@ -56,7 +56,7 @@ def test_all_but_anchors_goes_on(upgraded: World) -> None:
     upgraded.grant("newcomer", "police-east", "p-0999", "clerk")
     upgraded.wait("/api/v1/log", lambda log: log["size"] > before["size"])
     given = ("--number", "2026-1", "--type", "theft", "--line", "criminal", "--stage", "investigation")
-    upgraded.tally.ok("case", "open", *given, profile="newcomer")
+    upgraded.ok("case", "open", *given, profile="newcomer")
     after = upgraded.wait("/api/v1/log", bool)
     assert after["size"] > before["size"] + 1
     assert after["anchored"] == before["anchored"]

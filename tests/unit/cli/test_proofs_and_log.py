@@ -20,7 +20,7 @@ from tests.unit.cli.world import THEN, World, accept, offer, open_case
 def test_event_signed_as_a_file_and_sent_later(world: World, tmp_path: Path) -> None:
     """Any event can be written as JSON, signed offline into a file, and sent twice to count once."""
     case_id = open_case(world)
-    head = world.tally.ok("event", "list", case_id, profile="police")[-1]
+    head = world.ok("event", "list", case_id)[-1]
     draft = {
         "event_type": "record.late",
         "stream": {"kind": "case", "id": case_id},
@@ -33,10 +33,10 @@ def test_event_signed_as_a_file_and_sent_later(world: World, tmp_path: Path) -> 
     file = tmp_path / "draft.json"
     file.write_text(json.dumps(draft), encoding="utf-8")
     signed = tmp_path / "signed.json"
-    answer = world.tally.ok("event", "sign", file, "-o", signed, profile="police")
+    answer = world.ok("event", "sign", file, "-o", signed)
     copy = tmp_path / "copy.json"
     copy.write_bytes(signed.read_bytes())
-    first, second = (world.tally.ok("event", "submit", path, profile="police") for path in (signed, copy))
+    first, second = (world.ok("event", "submit", path) for path in (signed, copy))
     assert first["event_id"] == second["event_id"] == answer["event_id"]
     assert first["index"] == second["index"]
 
@@ -48,10 +48,10 @@ def test_draft_opens_a_case(world: World, tmp_path: Path) -> None:
     draft = {"event_type": "case.opened", "stream": {"kind": "case", "id": case_id}, "body": body}
     file, signed = tmp_path / "draft.json", tmp_path / "signed.json"
     file.write_text(json.dumps(draft), encoding="utf-8")
-    world.tally.ok("event", "sign", file, "-o", signed, profile="police")
+    world.ok("event", "sign", file, "-o", signed)
     assert json.loads(signed.read_bytes())["envelope"]["sequence"] == 0
-    world.tally.ok("event", "submit", signed, profile="police")
-    assert world.tally.ok("case", "show", case_id, profile="police")["case_number"] == "A-9"
+    world.ok("event", "submit", signed)
+    assert world.ok("case", "show", case_id)["case_number"] == "A-9"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_draft_that_cannot_be_is_not_signed(
     }
     file = tmp_path / "draft.json"
     file.write_text(json.dumps(draft | changes), encoding="utf-8")
-    done = world.tally("event", "sign", file, "-o", tmp_path / "signed.json", profile="police")
+    done = world.run("event", "sign", file, "-o", tmp_path / "signed.json")
     assert done.status == Exit.USAGE
     assert message in done.err
     assert not (tmp_path / "signed.json").exists()
@@ -87,24 +87,24 @@ def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     accept(world, case_id, offer(world, case_id, "--item", f"{case_id}-i1"), "--all-as-listed")
     world.anchored()
     trust = tmp_path / "trust.json"
-    world.tally("log", "trust", "-o", trust, profile="police")
-    event_id = world.tally.ok("event", "list", case_id, profile="police")[-1]["event_id"]
+    world.run("log", "trust", "-o", trust)
+    event_id = world.ok("event", "list", case_id)[-1]["event_id"]
     bundle, case = tmp_path / "event.json", tmp_path / "case.json"
-    world.tally.ok("proof", "get", event_id, "-o", bundle, profile="police")
-    world.tally.ok("proof", "get", "--case", case_id, "-o", case, profile="police")
+    world.ok("proof", "get", event_id, "-o", bundle)
+    world.ok("proof", "get", "--case", case_id, "-o", case)
     unnamed = world.tally("--json", "proof", "check", bundle, "--trust", trust)
     assert (unnamed.status, unnamed.json()["verdict"]) == (Exit.NOT_YET_ANCHORED, "not_yet_anchored")
     ends = ("--block-of", bundle, "--block-of", case, "--block", "latest-final")
-    world.tally("log", "trust", *ends, "-o", trust, profile="police")
+    world.run("log", "trust", *ends, "-o", trust)
     event_report = world.tally.ok("proof", "check", bundle, "--trust", trust)
     assert {step["name"] for step in event_report["steps"] if step["result"] != "checked"} == {"witnesses"}
-    saved = world.tally.ok("log", "save", tmp_path / "copy", profile="police")
+    saved = world.ok("log", "save", tmp_path / "copy")
     report = world.tally.ok("proof", "check", case, "--trust", trust, "--log", tmp_path / "copy")
     assert report["verdict"] == "intact"
     assert {step["result"] for step in report["steps"]} == {"checked"}
     assert saved["size"] >= report["events"][-1]["subject"]["size"]
     withheld = tmp_path / "withheld.json"
-    world.tally.ok("proof", "get", event_id, "--withhold", "payload", "-o", withheld, profile="police")
+    world.ok("proof", "get", event_id, "--withhold", "payload", "-o", withheld)
     assert world.tally("proof", "check", withheld, "--trust", trust).status == Exit.UNVERIFIABLE
 
 
@@ -112,22 +112,22 @@ def test_proofs_go_out_in_the_formats_of_others(world: World, tmp_path: Path) ->
     """The tlog-proof of an event, with and without signing in, under the tlog-policy of the trust file."""
     case_id = open_case(world, items=1)
     world.anchored()
-    event = world.tally.ok("event", "list", case_id, profile="police")[0]
+    event = world.ok("event", "list", case_id)[0]
     policy, bundle = tmp_path / "policy", tmp_path / "bundle.json"
     private, public = tmp_path / "a.tlog-proof", tmp_path / "b.tlog-proof"
-    world.tally.ok("log", "trust", "--policy", "-o", policy, profile="police")
-    world.tally.ok("proof", "get", event["event_id"], "-o", bundle, profile="police")
-    world.tally.ok("proof", "get", event["event_id"], "--tlog-proof", "-o", private, profile="police")
+    world.ok("log", "trust", "--policy", "-o", policy)
+    world.ok("proof", "get", event["event_id"], "-o", bundle)
+    world.ok("proof", "get", event["event_id"], "--tlog-proof", "-o", private)
     (log_key,) = parse_policy(policy.read_text()).logs
-    assert world.tally.ok("log", "trust", "--policy", profile="police") == {"policy": policy.read_text()}
-    assert world.tally("log", "trust", "--policy", profile="police").out == policy.read_text()
+    assert world.ok("log", "trust", "--policy") == {"policy": policy.read_text()}
+    assert world.run("log", "trust", "--policy").out == policy.read_text()
     leaf = leaf_hash(canonical.encode(json.loads(bundle.read_bytes())["envelope"]))
     index = parse_tlog_proof(private.read_text(encoding="utf-8")).index
     assert parse_tlog_proof(private.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
-    answer = world.tally.ok("log", "proof", str(index), "-o", public, profile="police")
+    answer = world.ok("log", "proof", str(index), "-o", public)
     assert answer["leaf_hash"] == f"sha256:{leaf.hex()}"
     assert parse_tlog_proof(public.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
-    refused = world.tally("proof", "get", "--case", case_id, "--tlog-proof", profile="police")
+    refused = world.run("proof", "get", "--case", case_id, "--tlog-proof")
     assert refused.status == Exit.USAGE
 
 
@@ -136,43 +136,43 @@ def test_log_is_public_and_grows(world: World, tmp_path: Path) -> None:
     profile = "reader"
     if profile not in [row["name"] for row in world.tally.ok("profile", "list")]:
         world.tally.ok("profile", "add", profile, "--url", world.url)
-    world.tally.ok("log", "save", tmp_path / "copy", profile=profile)
-    done = world.tally("log", "checkpoint", profile=profile)
+    world.ok("log", "save", tmp_path / "copy", profile=profile)
+    done = world.run("log", "checkpoint", profile=profile)
     assert "not checked" in done.err
-    assert world.tally("log", "trust", "--pin", profile=profile).status == 0
-    before = world.tally.ok("log", "checkpoint", profile=profile)
+    assert world.run("log", "trust", "--pin", profile=profile).status == 0
+    before = world.ok("log", "checkpoint", profile=profile)
     assert before["signature"] == "checked"
     case_id = open_case(world)
     world.wait("/api/v1/log", lambda log: log["published"] > before["size"])
-    grown = world.tally.ok("log", "consistency", tmp_path / "copy" / "checkpoint", profile=profile)
+    grown = world.ok("log", "consistency", tmp_path / "copy" / "checkpoint", profile=profile)
     assert grown["second"] > grown["first"]
-    newest = world.tally.ok("log", "entries", "--from", str(grown["second"] - 1), profile=profile)
+    newest = world.ok("log", "entries", "--from", str(grown["second"] - 1), profile=profile)
     assert newest[0]["stream"]["id"] == case_id
-    assert world.tally("case", "open", "--number", "A", "--type", "x", profile=profile).status == Exit.USAGE
-    assert world.tally("case", "list", profile=profile).status == Exit.REFUSED
+    assert world.run("case", "open", "--number", "A", "--type", "x", profile=profile).status == Exit.USAGE
+    assert world.run("case", "list", profile=profile).status == Exit.REFUSED
 
 
 def test_anchors_are_listed(world: World) -> None:
     """Anchors with their sizes in rising order; the status tells how far the log is anchored."""
     open_case(world)
     world.anchored()
-    anchors = world.tally.ok("anchor", "list", profile="police")
+    anchors = world.ok("anchor", "list")
     sizes = [anchor["size"] for anchor in anchors]
     assert sizes == sorted(set(sizes))
-    assert world.tally.ok("anchor", "status", profile="police")["anchored"]["confirmed"] == sizes[-1]
+    assert world.ok("anchor", "status")["anchored"]["confirmed"] == sizes[-1]
 
 
 def test_audit_finds_nothing(world: World) -> None:
     """An auditor audits a case and the whole log; a clerk may not."""
     case_id = open_case(world, items=1)
     world.anchored()
-    assert world.tally.ok("audit", case_id, profile="auditor")["verdict"] == "intact"
-    assert world.tally.ok("audit", profile="auditor")["verdict"] == "intact"
-    recorded = world.tally.ok("audit", case_id, "--record", "--number", "2026-3", profile="auditor")["recorded"]
-    event = world.tally.ok("event", "show", recorded["event_id"], profile="auditor")
+    assert world.ok("audit", case_id, profile="auditor")["verdict"] == "intact"
+    assert world.ok("audit", profile="auditor")["verdict"] == "intact"
+    recorded = world.ok("audit", case_id, "--record", "--number", "2026-3", profile="auditor")["recorded"]
+    event = world.ok("event", "show", recorded["event_id"], profile="auditor")
     assert (event["event_type"], event["payload"]["body"]["verdict"]) == ("audit.recorded", "intact")
     assert event["payload"]["body"]["document_number"] == "2026-3"
-    assert world.tally("audit", case_id, "--number", "2026-3", profile="auditor").status == Exit.USAGE
-    assert world.tally("audit", profile="police").status == Exit.REFUSED
-    shown = world.tally("audit", case_id, "--lang", "zh-CN", profile="auditor").out
+    assert world.run("audit", case_id, "--number", "2026-3", profile="auditor").status == Exit.USAGE
+    assert world.run("audit").status == Exit.REFUSED
+    shown = world.run("audit", case_id, "--lang", "zh-CN", profile="auditor").out
     assert "结论: 完整未改" in shown

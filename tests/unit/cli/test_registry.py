@@ -25,7 +25,7 @@ COURT = {
 def test_admin_signs_only_at_the_trusted_contract(world: World, tmp_path: Path) -> None:
     """With a trust file that names another registry, what the service prepares is not signed."""
     trust = tmp_path / "trust.json"
-    world.tally("log", "trust", "-o", trust, profile="police")
+    world.run("log", "trust", "-o", trust)
     document = json.loads(trust.read_bytes())
     document["chains"][0]["registry"] = "0x" + "22" * 20
     trust.write_text(json.dumps(document))
@@ -33,17 +33,17 @@ def test_admin_signs_only_at_the_trusted_contract(world: World, tmp_path: Path) 
     who = ("--agency", "police-east", "--officer", "admin", *key, "--trust", trust, "--replace")
     world.tally.ok("profile", "add", "wary", "--url", world.url, *who)
     terms = ("--officer", "p-1001", "--role", "clerk", "--until", UNTIL)
-    done = world.tally("key", "grant", world.tally.new_key("wary-key"), *terms, profile="wary")
+    done = world.run("key", "grant", world.tally.new_key("wary-key"), *terms, profile="wary")
     assert (done.status, "trust file names others" in done.err) == (Exit.REFUSED, True)
 
 
 def test_agencies_and_keys(world: World) -> None:
     """The registry as the log has it: agencies with their names, keys with officer and roles."""
-    listed = world.tally.ok("agency", "list", profile="police")
+    listed = world.ok("agency", "list")
     assert {"police-east", "procuratorate-east"} <= {agency["agency_id"] for agency in listed}
-    shown = world.tally.ok("agency", "show", "police-east", profile="police")
+    shown = world.ok("agency", "show", "police-east")
     assert ("p-0417", ["clerk"]) in [(key["officer"], key["roles"]) for key in shown["keys"]]
-    assert "police-east机关" in world.tally("agency", "show", "police-east", "--lang", "zh-CN", profile="police").out
+    assert "police-east机关" in world.run("agency", "show", "police-east", "--lang", "zh-CN").out
 
 
 def test_revoked_key_signs_nothing_more(world: World) -> None:
@@ -51,12 +51,12 @@ def test_revoked_key_signs_nothing_more(world: World) -> None:
     key_id = world.grant("leaver", "police-east", "p-0999", "clerk")
     keys = "/api/v1/agencies/police-east/keys"
     world.wait(keys, lambda answer: key_id in [key["key_id"] for key in answer["keys"]])
-    case_id = world.tally.ok("case", "open", "--number", "L", "--type", "theft", profile="leaver")["case_id"]
-    world.tally.ok("key", "revoke", key_id, profile="admin-police-east")
+    case_id = world.ok("case", "open", "--number", "L", "--type", "theft", profile="leaver")["case_id"]
+    world.ok("key", "revoke", key_id, profile="admin-police-east")
     world.wait(keys, lambda answer: any(key["key_id"] == key_id and key["revoked"] for key in answer["keys"]))
-    done = world.tally("case", "open", "--number", "M", "--type", "theft", profile="leaver")
+    done = world.run("case", "open", "--number", "M", "--type", "theft", profile="leaver")
     assert (done.status, "key_revoked" in done.err) == (Exit.REFUSED, True)
-    assert world.tally.ok("case", "show", case_id, profile="police")["opened_by"] == "police-east"
+    assert world.ok("case", "show", case_id)["opened_by"] == "police-east"
 
 
 def test_an_admin_hands_over_to_the_next(world: World) -> None:
@@ -65,33 +65,33 @@ def test_an_admin_hands_over_to_the_next(world: World) -> None:
     former = world.tally.ok("key", "show", "admin-police-east")["key_id"]
     key_id = world.tally.new_key("heir")
     world.tally.add_profile("heir", world.url, "police-east", "heir", "heir")
-    refused = world.tally("agency", "accept-admin", "police-east", profile="heir")
+    refused = world.run("agency", "accept-admin", "police-east", profile="heir")
     assert (refused.status, "NotProposedAdmin" in refused.err) == (Exit.REFUSED, True)
-    assert "NotAdmin" in world.tally("agency", "propose-admin", key_id, profile="police").err
-    mistyped = world.tally("agency", "propose-admin", key_id.upper(), profile="admin-police-east")
+    assert "NotAdmin" in world.run("agency", "propose-admin", key_id).err
+    mistyped = world.run("agency", "propose-admin", key_id.upper(), profile="admin-police-east")
     assert (mistyped.status, "ACCOUNT" in mistyped.err) == (Exit.USAGE, True)
-    mistyped = world.tally("agency", "accept-admin", "Police East", profile="heir")
+    mistyped = world.run("agency", "accept-admin", "Police East", profile="heir")
     assert (mistyped.status, "AGENCY_ID" in mistyped.err) == (Exit.USAGE, True)
     terms = ("--officer", "p-1002", "--role", "clerk", "--until", UNTIL)
     for old, new, account in (("admin-police-east", "heir", key_id), ("heir", "admin-police-east", former)):
-        world.tally.ok("agency", "propose-admin", account, profile=old)
-        assert world.tally.ok("agency", "show", "police-east", profile="police")["admin"] != account
-        world.tally.ok("agency", "accept-admin", "police-east", profile=new)
+        world.ok("agency", "propose-admin", account, profile=old)
+        assert world.ok("agency", "show", "police-east")["admin"] != account
+        world.ok("agency", "accept-admin", "police-east", profile=new)
         world.wait("/api/v1/agencies/police-east", lambda agency, admin=account: agency["admin"] == admin)
-        late = world.tally("key", "grant", world.tally.new_key(f"late-{old}"), *terms, profile=old)
+        late = world.run("key", "grant", world.tally.new_key(f"late-{old}"), *terms, profile=old)
         assert (late.status, "NotAdmin" in late.err) == (Exit.REFUSED, True)
-        world.tally.ok("key", "grant", world.tally.new_key(f"by-{new}"), *terms, profile=new)
+        world.ok("key", "grant", world.tally.new_key(f"by-{new}"), *terms, profile=new)
 
 
 def test_only_the_admin_grants(world: World) -> None:
     """The registry refuses a clerk's grant; an empty period is refused before anything is asked."""
     key_id = world.tally.new_key("stranger")
     terms = ("--officer", "p-1000", "--role", "clerk")
-    done = world.tally("key", "grant", key_id, *terms, "--until", UNTIL, profile="police")
+    done = world.run("key", "grant", key_id, *terms, "--until", UNTIL)
     assert (done.status, "NotAdmin" in done.err) == (Exit.REFUSED, True)
-    done = world.tally("key", "grant", key_id, *terms, "--until", "2020-01-01", profile="admin-police-east")
+    done = world.run("key", "grant", key_id, *terms, "--until", "2020-01-01", profile="admin-police-east")
     assert (done.status, "--until" in done.err) == (Exit.USAGE, True)
-    done = world.tally("key", "revoke", "0x12", profile="admin-police-east")
+    done = world.run("key", "revoke", "0x12", profile="admin-police-east")
     assert (done.status, "KEY_ID" in done.err) == (Exit.USAGE, True)
 
 
@@ -115,13 +115,13 @@ def test_officer_asks_on_his_machine_and_the_admin_grants_on_his(world: World, t
     officer and the key that asked, and only where the key lies or its request does."""
     elsewhere = Elsewhere(world, tmp_path, "p-1101")
     file, terms = elsewhere.request(), ("--role", "clerk", "--until", UNTIL)
-    done = world.tally("key", "grant", elsewhere.key_id, "--officer", "p-1101", *terms, profile="admin-police-east")
+    done = world.run("key", "grant", elsewhere.key_id, "--officer", "p-1101", *terms, profile="admin-police-east")
     assert (done.status, "tally key request" in done.err) == (Exit.USAGE, True)
-    done = world.tally("key", "grant", file, "--officer", "p-1102", *terms, profile="admin-police-east")
+    done = world.run("key", "grant", file, "--officer", "p-1102", *terms, profile="admin-police-east")
     assert (done.status, "p-1101, not p-1102" in done.err) == (Exit.USAGE, True)
-    done = world.tally("key", "grant", "0x" + "12" * 20, *terms, profile="admin-police-east")
+    done = world.run("key", "grant", "0x" + "12" * 20, *terms, profile="admin-police-east")
     assert (done.status, "--officer" in done.err) == (Exit.USAGE, True)
-    world.tally.ok("key", "grant", file, *terms, profile="admin-police-east")
+    world.ok("key", "grant", file, *terms, profile="admin-police-east")
     keys = world.wait(
         "/api/v1/agencies/police-east/keys",
         lambda answer: elsewhere.key_id in [key["key_id"] for key in answer["keys"]],
@@ -134,14 +134,14 @@ def test_request_is_for_the_agency_that_was_asked(world: World, tmp_path: Path) 
     """Another agency's admin is told so, a file that is edited to his agency is not signed by the key, and neither is
     sent; a request to the registry of another ledger is refused too."""
     file, terms = Elsewhere(world, tmp_path, "p-1103").request(), ("--role", "clerk", "--until", UNTIL)
-    done = world.tally("key", "grant", file, *terms, profile="admin-procuratorate-east")
+    done = world.run("key", "grant", file, *terms, profile="admin-procuratorate-east")
     assert (done.status, "for police-east, not for procuratorate-east" in done.err) == (Exit.USAGE, True)
     written = json.loads(file.read_text())
     file.write_text(json.dumps(written | {"agency": "procuratorate-east"}))
-    done = world.tally("key", "grant", file, *terms, profile="admin-procuratorate-east")
+    done = world.run("key", "grant", file, *terms, profile="admin-procuratorate-east")
     assert (done.status, "not signed by the key" in done.err) == (Exit.REFUSED, True)
     file.write_text(json.dumps(written | {"log_id": "0x" + "00" * 32}))
-    done = world.tally("key", "grant", file, *terms, profile="admin-police-east")
+    done = world.run("key", "grant", file, *terms, profile="admin-police-east")
     assert (done.status, "of another ledger" in done.err) == (Exit.REFUSED, True)
 
 
@@ -156,28 +156,28 @@ def test_key_in_a_wallet_asks_by_typed_data(world: World, tmp_path: Path) -> Non
     for words in (("--signature", "0x12"), ("--wallet", address, "--signature", "none")):
         assert elsewhere.tally("key", "request", *words).status == Exit.USAGE
     file = elsewhere.request("--wallet", address, "--signature", signature.to_0x_hex())
-    world.tally.ok("key", "grant", file, "--role", "clerk", "--until", UNTIL, profile="admin-police-east")
+    world.ok("key", "grant", file, "--role", "clerk", "--until", UNTIL, profile="admin-police-east")
 
 
 def test_agency_is_admitted_by_a_majority(world: World, tmp_path: Path) -> None:
     """One admin proposes, both approve what they read in words, and the agency is in; one of two is no majority."""
     file, proposal = tmp_path / "court.json", tmp_path / "proposal.json"
     file.write_text(json.dumps(COURT), encoding="utf-8")
-    done = world.tally("registry", "propose", "agency", file, "-o", proposal, profile="admin-police-east")
+    done = world.run("registry", "propose", "agency", file, "-o", proposal, profile="admin-police-east")
     assert "Admit the agency court-east (东城法院 / East Court): court" in done.err, done.err
     approvals = []
     for agency in ("police-east", "procuratorate-east"):
         approval = tmp_path / f"{agency}.json"
-        done = world.tally("registry", "approve", proposal, "--yes", "-o", approval, profile=f"admin-{agency}")
+        done = world.run("registry", "approve", proposal, "--yes", "-o", approval, profile=f"admin-{agency}")
         assert "Admit the agency court-east" in done.err
         approvals.append(approval)
-    done = world.tally("registry", "send", proposal, "--approval", approvals[0], profile="admin-police-east")
+    done = world.run("registry", "send", proposal, "--approval", approvals[0], profile="admin-police-east")
     assert (done.status, "MajorityMissing" in done.err) == (Exit.REFUSED, True)
     both = [word for approval in approvals for word in ("--approval", str(approval))]
-    world.tally.ok("registry", "send", proposal, *both, profile="admin-police-east")
+    world.ok("registry", "send", proposal, *both, profile="admin-police-east")
     world.wait("/api/v1/agencies", lambda answer: "court-east" in [row["agency_id"] for row in answer["agencies"]])
     world.wait("/api/v1/chain", lambda chain: chain["decision_count"] == 1)  # told from when the chain was last seen
-    done = world.tally("registry", "approve", proposal, "--yes", profile="admin-police-east")
+    done = world.run("registry", "approve", proposal, "--yes", profile="admin-police-east")
     assert (done.status, "decision_made" in done.err) == (Exit.REFUSED, True)
 
 
@@ -214,24 +214,24 @@ def test_each_decision_is_told_in_words_before_it_is_signed(
 ) -> None:
     """What it does, its number and contract stand in one sentence; without a terminal nothing is signed unasked."""
     proposal = tmp_path / "proposal.json"
-    world.tally("registry", "propose", *words, "-o", proposal, profile="admin-police-east")
-    done = world.tally("registry", "approve", proposal, profile="admin-procuratorate-east")
+    world.run("registry", "propose", *words, "-o", proposal, profile="admin-police-east")
+    done = world.run("registry", "approve", proposal, profile="admin-procuratorate-east")
     assert (done.status, "--yes" in done.err) == (Exit.USAGE, True)
     assert sentence in done.err
     assert "of the registry 0x" in done.err
-    chinese = world.tally("registry", "approve", proposal, "--yes", "--lang", "zh-CN", profile="admin-police-east")
+    chinese = world.run("registry", "approve", proposal, "--yes", "--lang", "zh-CN", profile="admin-police-east")
     assert (chinese.status, "号决定" in chinese.err) == (Exit.OK, True)
 
 
 def test_an_approval_counts_for_the_proposal_that_was_read_and_no_other(world: World, tmp_path: Path) -> None:
     """A proposal that is edited after it was approved is refused before it is sent, and so is one of another ledger."""
     proposal, approval = tmp_path / "proposal.json", tmp_path / "approval.json"
-    world.tally("registry", "propose", "quorum", "1", "-o", proposal, profile="admin-police-east")
-    world.tally("registry", "approve", proposal, "--yes", "-o", approval, profile="admin-police-east")
+    world.run("registry", "propose", "quorum", "1", "-o", proposal, profile="admin-police-east")
+    world.run("registry", "approve", proposal, "--yes", "-o", approval, profile="admin-police-east")
     written = json.loads(proposal.read_text())
     proposal.write_text(json.dumps(written | {"decision": {"decide": "set_quorum", "quorum": 2}}))
-    done = world.tally("registry", "send", proposal, "--approval", approval, profile="police")
+    done = world.run("registry", "send", proposal, "--approval", approval)
     assert (done.status, "not for this proposal" in done.err) == (Exit.REFUSED, True)
     proposal.write_text(json.dumps(written | {"log_id": "0x" + "00" * 32}))
-    assert world.tally("registry", "approve", proposal, "--yes", profile="admin-police-east").status == Exit.REFUSED
-    assert world.tally.ok("registry", "show", profile="police")["quorum"] == 0
+    assert world.run("registry", "approve", proposal, "--yes", profile="admin-police-east").status == Exit.REFUSED
+    assert world.ok("registry", "show")["quorum"] == 0

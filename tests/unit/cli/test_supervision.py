@@ -43,8 +43,8 @@ def place(world: World) -> World:
 
 def publish(world: World) -> None:
     """Publish the model, if no test has published it yet."""
-    if world.tally("model", "show", MODEL, profile="police").status != Exit.OK:
-        world.tally.ok("model", "publish", world.tally.folder / f"{MODEL}.yaml", profile="analyst")
+    if world.run("model", "show", MODEL).status != Exit.OK:
+        world.ok("model", "publish", world.tally.folder / f"{MODEL}.yaml", profile="analyst")
 
 
 def raise_lead(world: World, key: Mapping[str, str], **fields: Any) -> LeadRaised:
@@ -62,7 +62,7 @@ def raise_lead(world: World, key: Mapping[str, str], **fields: Any) -> LeadRaise
 
 
 def status(world: World, lead_id: str, profile: str = "prosecutor") -> str:
-    lead_status: str = world.tally.ok("lead", "show", lead_id, profile=profile)["status"]
+    lead_status: str = world.ok("lead", "show", lead_id, profile=profile)["status"]
     return lead_status
 
 
@@ -109,22 +109,22 @@ def test_a_report_calls_a_model_by_its_title(place: World) -> None:
     period = ("--from", "2020-01-01", "--until", "2099-12-31")
     title = parse_model(shipped_model(MODEL)).title
     for language, text in (("en", title.en), ("zh-CN", title.zh)):
-        shown = place.tally("--lang", language, "report", *period, profile="auditor").out
+        shown = place.run("--lang", language, "report", *period, profile="auditor").out
         assert f"{text} ({MODEL})" in shown
 
 
 def test_a_model_whose_data_set_is_missing_is_published_with_a_warning(place: World) -> None:
     """Others may have the list, so it is no refusal; what is to be done is told, to whoever adopts it as well."""
     model = "pension-in-execution"
-    published = place.tally("--lang", "zh-CN", "model", "publish", model, profile="analyst")
+    published = place.run("--lang", "zh-CN", "model", "publish", model, profile="analyst")
     assert (published.status, "数据集 pensions" in published.err) == (Exit.OK, True), published.err
-    adopted = place.tally("model", "adopt", model, "--set", "dataset=other-list", profile="analyst")
+    adopted = place.run("model", "adopt", model, "--set", "dataset=other-list", profile="analyst")
     assert "data set other-list" in adopted.err
 
 
 def test_leads_are_watched_as_they_come(place: World) -> None:
     """What there is, then what comes between two looks, each once; a lead that moves on is told again."""
-    shown = [place.tally("lead", "watch", "--once", profile="auditor") for _ in range(2)]
+    shown = [place.run("lead", "watch", "--once", profile="auditor") for _ in range(2)]
     assert [look.status for look in shown] == [Exit.OK, Exit.OK]
     count = len(shown[0].out.splitlines())
     command = [sys.executable, "-m", "ledger.cli.main", "--profile", "auditor", "lead", "watch", "--every", "0.1"]
@@ -137,7 +137,7 @@ def test_leads_are_watched_as_they_come(place: World) -> None:
             for number in range(2):
                 lead_id = raise_lead(place, {"case_id": "theft-26", "item_id": f"knife-{number}"}).lead_id
                 assert watching.stdout.readline().startswith(f"{lead_id}  raised  ")
-            place.tally.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
+            place.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
             assert watching.stdout.readline().startswith(f"{lead_id}  assigned  ")
         finally:
             watching.terminate()
@@ -146,10 +146,10 @@ def test_leads_are_watched_as_they_come(place: World) -> None:
 def test_a_refusal_names_the_option(place: World) -> None:
     """A confirmation without material is refused under its rule; the lead stays as it was."""
     lead_id = raise_lead(place, {"case_id": "theft-23", "item_id": "knife"}).lead_id
-    place.tally.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
-    done = place.tally("lead", "confirm", lead_id, "--finding", "seen", profile="prosecutor")
+    place.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
+    done = place.run("lead", "confirm", lead_id, "--finding", "seen", profile="prosecutor")
     assert (done.status, "material_missing" in done.err, "--digest" in done.err) == (Exit.REFUSED, True, True)
-    done = place.tally("lead", "answer", lead_id, "--answer", "ours", profile="prosecutor")
+    done = place.run("lead", "answer", lead_id, "--answer", "ours", profile="prosecutor")
     assert (done.status, "not_the_supervised" in done.err) == (Exit.REFUSED, True)
     assert status(place, lead_id) == "assigned"
 
@@ -157,12 +157,12 @@ def test_a_refusal_names_the_option(place: World) -> None:
 def test_material_is_digested_here(place: World, tmp_path: Path) -> None:
     """By both algorithms, beside what was digested elsewhere; the file stays where it is."""
     lead_id = raise_lead(place, {"case_id": "theft-24", "item_id": "knife"}).lead_id
-    place.tally.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
+    place.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
     file, other = tmp_path / "book.txt", "sha256:" + "11" * 32
     file.write_bytes(b"page 12")
     given = ("--answer", "ours", "--material", file, "--digest", other)
-    place.tally.ok("lead", "answer", lead_id, *given, profile="police")
-    (answer,) = place.tally.ok("lead", "show", lead_id, profile="police")["answers"]
+    place.ok("lead", "answer", lead_id, *given)
+    (answer,) = place.ok("lead", "show", lead_id)["answers"]
     expected = {other, f"blake3:{blake3(b'page 12').hexdigest()}", f"sha256:{sha256(b'page 12').hexdigest()}"}
     assert set(answer["digests"]) == expected
 
@@ -194,9 +194,9 @@ def test_a_file_at_fault_is_not_published(place: World) -> None:
     """Nothing is signed of a file that is no text, or that is no model."""
     file = place.tally.folder / "bad.yaml"
     file.write_bytes(b"\xff\xfe")
-    assert place.tally("model", "publish", file, profile="analyst").status == Exit.USAGE
+    assert place.run("model", "publish", file, profile="analyst").status == Exit.USAGE
     file.write_text("model: x\n", encoding="utf-8")
-    assert place.tally("model", "publish", file, profile="analyst").status == Exit.USAGE
+    assert place.run("model", "publish", file, profile="analyst").status == Exit.USAGE
 
 
 def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
@@ -220,8 +220,8 @@ def test_a_draft_of_supervision_is_signed_on_its_head(place: World) -> None:
     file = place.tally.folder / "draft.json"
     draft = '{"event_type": "lead.assigned", "stream": {"kind": "supervision", "id": "%s"}, "body": {"handler": "j-1"}}'
     file.write_text(draft % lead_id, encoding="utf-8")
-    signed = place.tally.ok("event", "sign", file, "-o", place.tally.folder / "signed.json", profile="auditor")
-    place.tally.ok("event", "submit", signed["file"], profile="auditor")
+    signed = place.ok("event", "sign", file, "-o", place.tally.folder / "signed.json", profile="auditor")
+    place.ok("event", "submit", signed["file"], profile="auditor")
     assert status(place, lead_id) == "assigned"
     file.write_text(draft % "pensions", encoding="utf-8")
-    assert place.tally("event", "sign", file, profile="auditor").status == Exit.USAGE
+    assert place.run("event", "sign", file, profile="auditor").status == Exit.USAGE

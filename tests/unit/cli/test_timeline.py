@@ -14,7 +14,7 @@ def handed_over(world: World) -> tuple[str, str, str]:
     case_id = open_case(world)
     item_id, person_id = f"{case_id}-phone", "5f" * 16
     person = ("--role", "suspect", "--name", world.tally.off_the_line("Zhang"), "--person-id", person_id)
-    world.tally.ok("person", "name", case_id, *person, profile="police")
+    world.ok("person", "name", case_id, *person)
     register(world, case_id, "a phone", "--item-id", item_id, "--condition", "whole")
     handover_id = offer(world, case_id, "--item", item_id, "--person", person_id)
     accept(world, case_id, handover_id, "--all-as-listed")
@@ -25,15 +25,15 @@ def test_a_timeline_is_told_in_sentences_with_proven_times(world: World) -> None
     """Each event in the reader's words, by when the chain proves it; agencies by their names."""
     case_id, _, _ = handed_over(world)
     world.anchored()
-    steps = world.tally.ok("case", "timeline", case_id, profile="auditor")
+    steps = world.ok("case", "timeline", case_id, profile="auditor")
     for step in steps:
         assert step["state"] == "confirmed"
         assert step["proven_at"] >= step["recorded_at"] // 1000 - 1
-    out = world.tally("case", "timeline", case_id, profile="auditor").out
+    out = world.run("case", "timeline", case_id, profile="auditor").out
     assert "procuratorate-east accepts from police-east for prosecution review: a phone" in out
     assert "From here on procuratorate-east answers for the case." in out
     assert "existed, as proven" in out
-    chinese = world.tally("case", "timeline", case_id, "--lang", "zh-CN", profile="auditor").out
+    chinese = world.run("case", "timeline", case_id, "--lang", "zh-CN", profile="auditor").out
     assert "procuratorate-east机关接收police-east机关移送（移送审查起诉）的a phone" in chinese
     assert "已证明时间" in chinese
 
@@ -41,17 +41,17 @@ def test_a_timeline_is_told_in_sentences_with_proven_times(world: World) -> None
 def test_histories_answer_who_held_what_when(world: World) -> None:
     """Of an item and of a person: the events, then the table of how it stood between them."""
     case_id, item_id, person_id = handed_over(world)
-    out = world.tally("item", "history", item_id, profile="prosecutor").out
+    out = world.run("item", "history", item_id, profile="prosecutor").out
     assert "registers a phone" in out
     assert "chain of custody" in out
     assert "whole" in out.partition("chain of custody")[2]
-    history = world.tally.ok("item", "history", item_id, profile="prosecutor")
+    history = world.ok("item", "history", item_id, profile="prosecutor")
     assert [span["standing"]["holder"] for span in history["spans"]] == ["police-east", "procuratorate-east"]
-    of_person = world.tally.ok("person", "history", case_id, person_id, profile="prosecutor")
+    of_person = world.ok("person", "history", case_id, person_id, profile="prosecutor")
     assert of_person["steps"][0]["event_type"] == "person.named"
-    spans = world.tally.ok("case", "spans", case_id, profile="prosecutor")
+    spans = world.ok("case", "spans", case_id, profile="prosecutor")
     assert {span["subject"] for span in spans} == {"case", "item", "person"}
-    assert "保管链" in world.tally("case", "spans", case_id, "--lang", "zh-CN", profile="prosecutor").out
+    assert "保管链" in world.run("case", "spans", case_id, "--lang", "zh-CN", profile="prosecutor").out
 
 
 def test_exports_are_written_to_new_files(world: World, tmp_path: Path) -> None:
@@ -59,14 +59,14 @@ def test_exports_are_written_to_new_files(world: World, tmp_path: Path) -> None:
     case_id, _, _ = handed_over(world)
     for file_format in ("csv", "json", "ocel", "case-uco"):
         file = tmp_path / f"case.{file_format}"
-        done = world.tally.ok("case", "export", case_id, "--format", file_format, "-o", file, profile="police")
+        done = world.ok("case", "export", case_id, "--format", file_format, "-o", file)
         assert done == {"file": str(file), "bytes": file.stat().st_size}
-        again = world.tally("case", "export", case_id, "--format", file_format, "-o", file, profile="police")
+        again = world.run("case", "export", case_id, "--format", file_format, "-o", file)
         assert (again.status, file.stat().st_size) == (Exit.USAGE, done["bytes"])
         assert "is there already" in again.err
     assert (tmp_path / "case.csv").read_text().startswith('"sequence",')
     marked = tmp_path / "excel.csv"
-    world.tally.ok("case", "export", case_id, "--format", "csv", "--bom", "-o", marked, profile="police")
+    world.ok("case", "export", case_id, "--format", "csv", "--bom", "-o", marked)
     assert marked.read_bytes().startswith(b"\xef\xbb\xbf")
 
 
@@ -74,10 +74,10 @@ def test_all_cases_come_into_one_log(world: World, tmp_path: Path) -> None:
     """Those that the reader sees; one case or all is to be said, and only a log holds several."""
     own = {handed_over(world)[0], open_case(world)}
     file = tmp_path / "all.json"
-    world.tally.ok("case", "export", "--all", "--format", "ocel", "-o", file, profile="police")
+    world.ok("case", "export", "--all", "--format", "ocel", "-o", file)
     objects = json.loads(file.read_bytes())["objects"]
     assert own <= {entry["id"].removeprefix("case:") for entry in objects if entry["type"] == "case"}
     for words in (("--format", "ocel"), ("some-case", "--all", "--format", "ocel"), ("--all", "--format", "csv")):
-        done = world.tally("case", "export", *words, "-o", tmp_path / "none", profile="police")
+        done = world.run("case", "export", *words, "-o", tmp_path / "none")
         assert done.status == Exit.USAGE
     assert not (tmp_path / "none").exists()

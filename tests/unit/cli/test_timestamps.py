@@ -52,14 +52,14 @@ def time_step(world: World, bundle: Path, trust: Path) -> tuple[Any, Any]:
 def test_a_bundle_proves_its_time_by_a_third_party(stamped: World, tmp_path: Path) -> None:
     """Against the service's trust file, which names the authority's root; without the root the time is not checked."""
     given = ("--number", "A-1", "--type", "theft")
-    case_id = stamped.tally.ok("case", "open", *given, profile="police")["case_id"]
+    case_id = stamped.ok("case", "open", *given)["case_id"]
     stamped.anchored()
     size = stamped.wait("/api/v1/log", bool)["published"]
     stamped.wait("/api/v1/log", lambda log: log["timestamped"]["size"] >= size)
-    event_id = stamped.tally.ok("event", "list", case_id, profile="police")[-1]["event_id"]
+    event_id = stamped.ok("event", "list", case_id)[-1]["event_id"]
     bundle, trust = tmp_path / "bundle.json", tmp_path / "trust.json"
-    stamped.tally.ok("proof", "get", event_id, "-o", bundle, profile="police")
-    stamped.tally.ok("log", "trust", "-o", trust, profile="police")
+    stamped.ok("proof", "get", event_id, "-o", bundle)
+    stamped.ok("log", "trust", "-o", trust)
     report, step = time_step(stamped, bundle, trust)
     assert (report["verdict"], step["result"]) == ("not_yet_anchored", "checked")  # the trust file names no block
     assert step["detail"].endswith("by the timestamp of CN=Test Timestamping")
@@ -76,14 +76,14 @@ def test_doctor_tells_how_it_stands(stamped: World, authority: Authority) -> Non
     """Well while the authority answers; what is wrong while it does not, and then again that it is well."""
 
     def finding() -> Any:
-        done = stamped.tally("--json", "doctor", "--data-dir", stamped.data, profile="police")
+        done = stamped.run("--json", "doctor", "--data-dir", stamped.data)
         return next(load for load in json.loads(done.out) if load["check"] == "timestamps")
 
     stamped.wait("/api/v1/log", lambda log: log["timestamped"]["time"] > 0)
     assert finding()["result"] == "checked"
     authority.status = 503
     case = ("case", "open", "--number", "A-2", "--type", "theft")
-    stamped.tally.ok(*case, profile="police")
+    stamped.ok(*case)
     stamped.wait("/api/v1/log", lambda log: log["timestamped"]["fault"] is not None)
     assert (finding()["result"], "answered 503" in finding()["detail"]) == ("failed", True)
     authority.status = 200
@@ -95,13 +95,13 @@ def test_doctor_tells_how_far_the_agency_has_looked(stamped: World) -> None:
     """Nobody yet, then up to the published size; a log that a real service runs gives no alarm."""
 
     def finding() -> Any:
-        done = stamped.tally("--json", "doctor", "--data-dir", stamped.data, profile="prosecutor")
+        done = stamped.run("--json", "doctor", "--data-dir", stamped.data, profile="prosecutor")
         return next(load for load in json.loads(done.out) if load["check"] == "monitor")
 
     assert (finding()["result"], finding()["mend"]) == ("not_checked", "tally log trust --pin")
-    stamped.tally.ok("log", "trust", "--pin", profile="prosecutor")
+    stamped.ok("log", "trust", "--pin", profile="prosecutor")
     assert (finding()["result"], finding()["mend"]) == ("not_checked", "tally monitor")
-    look = stamped.tally.ok("monitor", profile="prosecutor")
+    look = stamped.ok("monitor", profile="prosecutor")
     assert {use["event_type"] for use in look["uses"]} == {"registry.agency_admitted", "registry.key_granted"}
     assert (look["agency"], look["alarms"]) == ("procuratorate-east", 0)
     assert finding()["result"] == "checked"

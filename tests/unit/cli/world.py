@@ -13,6 +13,7 @@ import httpx
 
 from ledger.core.procedure.legal_days import instant_text
 from tests.testkit.service import Service
+from tests.testkit.tally import Done
 
 UNTIL = "2099-01-01"
 AGENCIES = {"police-east": "public_security", "procuratorate-east": "procuratorate"}
@@ -28,6 +29,14 @@ ANALYST = ("procuratorate-east", "j-0095", "analyst")
 
 class World(Service):
     """A ledger whose people act by the command line: each of ``PEOPLE`` has a profile, and so has each admin."""
+
+    def ok(self, *words: str | Path, profile: str = "police") -> Any:
+        """Give the JSON of a command of somebody that must succeed."""
+        return self.tally.ok(*words, profile=profile)
+
+    def run(self, *words: str | Path, profile: str = "police") -> Done:
+        """Give how a command of somebody ends."""
+        return self.tally(*words, profile=profile)
 
     def found(self) -> None:
         """Mint the ledger, with an admin for each agency."""
@@ -110,9 +119,7 @@ THEN = "2026-03-01T08:30:00Z"
 
 def open_case(world: World, *more: str, items: int = 0) -> str:
     """Return a new case of the police with some bicycles, ``<case>-i1`` and so on."""
-    case_id: str = world.tally.ok("case", "open", "--number", "A-1", "--type", "theft", *more, profile="police")[
-        "case_id"
-    ]
+    case_id: str = world.ok("case", "open", "--number", "A-1", "--type", "theft", *more)["case_id"]
     for number in range(1, items + 1):
         register(world, case_id, "a bicycle", "--item-id", f"{case_id}-i{number}")
     return case_id
@@ -120,19 +127,19 @@ def open_case(world: World, *more: str, items: int = 0) -> str:
 
 def register(world: World, case_id: str, *words: str | Path, profile: str = "police") -> Any:
     """Register an item; return the receipt."""
-    return world.tally.ok("item", "register", case_id, *words, profile=profile)
+    return world.ok("item", "register", case_id, *words, profile=profile)
 
 
 def offer(world: World, case_id: str, *words: str, to: str = "procuratorate-east", profile: str = "police") -> str:
     """Offer for review; return the handover's id."""
     given = ("--purpose", "prosecution_review", *words)
-    handover_id: str = world.tally.ok("handover", "offer", case_id, to, *given, profile=profile)["handover_id"]
+    handover_id: str = world.ok("handover", "offer", case_id, to, *given, profile=profile)["handover_id"]
     return handover_id
 
 
 def accept(world: World, case_id: str, handover_id: str, *words: str, profile: str = "prosecutor") -> Any:
     """Accept an offer, as its receiver."""
-    return world.tally.ok(
+    return world.ok(
         "handover",
         "accept",
         case_id,
@@ -146,5 +153,5 @@ def accept(world: World, case_id: str, handover_id: str, *words: str, profile: s
 
 def holder(world: World, item_id: str, profile: str = "police") -> str:
     """Return the agency that has custody of the item."""
-    agency: str = world.tally.ok("item", "show", item_id, profile=profile)["holder"]
+    agency: str = world.ok("item", "show", item_id, profile=profile)["holder"]
     return agency
