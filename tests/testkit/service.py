@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -19,11 +18,10 @@ from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.samples.operator import public_entries
 from tests.testkit.machine import free_port
-from tests.testkit.tally import Tally
+from tests.testkit.tally import TALLY, Tally
 
 T = TypeVar("T")
 
-TALLY = Path(sys.executable).with_name("tally")
 WITHIN = 180  # seconds for anything that is waited for
 LISTENING = "0A"  # in /proc/net/tcp
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +20,10 @@ from ledger.core.errors import MalformedInput
 from ledger.core.verification.bundle_format import Bundle, CaseBundle, decode_bundle, decode_case_bundle, encode_bundle
 from ledger.core.verification.trust import encode_trust
 from tests.testkit import bundles
+from tests.testkit.builders import POLICE, founder
 from tests.testkit.time_zones import utc_times
 
+TALLY = Path(sys.executable).with_name("tally")
 PASSPHRASE = "of the tests"
 # Answers in UTC, examples of how a time is typed, the text of a file.
 FOR_PROGRAMS = {"--json", "--help", "--definition", "model show"}
@@ -63,9 +67,45 @@ class Tally:
         assert done.status == 0, done.err or done.out
         return done.json()
 
+    def at_terminal(
+        self, *arguments: str | Path, answers: Sequence[str] = (), pipe_out: bool = False, **environment: str
+    ) -> Done:
+        """Run as a process at a wide terminal, with an answer to each prompt; what is shown there is the ``err``.
+
+        ``out`` is what goes elsewhere where standard output is piped.
+        """
+        ours, theirs = os.openpty()
+        around = {"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "300", **self.environment(), **environment}
+        with subprocess.Popen(
+            [TALLY, *arguments],
+            stdin=theirs,
+            stdout=subprocess.PIPE if pipe_out else theirs,
+            stderr=theirs,
+            env=around,
+            start_new_session=True,
+        ) as process:
+            os.close(theirs)
+            shown, left = b"", list(answers)
+            with suppress(OSError):  # how the system says that the other end is closed
+                while data := os.read(ours, 65536):
+                    shown += data
+                    if left and data.endswith(b": "):
+                        os.write(ours, f"{left.pop(0)}\n".encode())
+            out = process.stdout.read() if process.stdout else b""
+        os.close(ours)
+        return Done(process.returncode, out.decode(), shown.decode())
+
     def environment(self) -> dict[str, str]:
         """Give the variables that a command finds beside those of this machine."""
         return {"TALLYSTICK_CONFIG_DIR": str(self.config), "LANG": "en_GB.UTF-8", "TZ": "UTC"}
+
+    def found(self, data: Path, *words: str | Path, **fields: Any) -> Path:
+        """Found a development ledger of the police in ``data``, or by these fields of a founding; return ``data``."""
+        file = self.folder / "founding.json"
+        file.write_text(json.dumps({"agencies": [founder(POLICE)], "development": True} | fields), encoding="utf-8")
+        given = words or ("--passphrase-file", self.passphrase_file)
+        self.ok("init", "--light", "--founding", file, "--data-dir", data, *given)
+        return data
 
     def new_key(self, name: str) -> str:
         """Make a light key under the tests' passphrase, and give its id."""

@@ -16,17 +16,6 @@ from tests.testkit.tally import Tally
 from tests.unit.cli.world import THEN, World, accept, offer, open_case, register
 
 
-def test_case_is_opened_and_seen(world: World) -> None:
-    """The receipt names case, event and index; the case is in the list, and shows as it was opened."""
-    receipt = world.ok("case", "open", "--number", "A-7", "--type", "诈骗")
-    shown = world.ok("case", "show", receipt["case_id"])
-    assert (shown["case_number"], shown["case_type"], shown["stage"]) == ("A-7", "诈骗", "investigation")
-    assert shown["responsible"] == "police-east"
-    assert receipt["case_id"] in [case["case_id"] for case in world.ok("case", "list")]
-    assert receipt["proof"].startswith("c2sp.org/tlog-proof@v1\nindex ")
-    assert f"index {receipt['index']}\n" in receipt["proof"]
-
-
 def test_case_id_is_taken_once(world: World) -> None:
     """A second case of the same id is refused under its option."""
     case_id = open_case(world)
@@ -134,26 +123,6 @@ def test_a_case_shows_who_handles_it_and_under_which_procedure(world: World) -> 
         assert all(word in out for word in (words, "unit 2", "p-0417", "2026-7")), out
 
 
-def test_timeline_shows_claimed_times_and_flags(world: World) -> None:
-    """Every event in its order, with what was claimed; what is unlawful is shown as a flag with its article."""
-    case_id = open_case(world, "--occurred-at", "2026-02-01 08:00")
-    world.ok("case", "assign", case_id, "--department", "unit 2", "--handler", "p-0417")
-    world.ok("case", "stage", case_id, "arrest_review")
-    other = open_case(world)
-    world.ok("case", "link", case_id, other, "--relation", "same_person")
-    steps = world.ok("case", "timeline", case_id)
-    assert [step["event_type"] for step in steps] == [
-        "case.opened",
-        "case.assigned",
-        "case.stage_entered",
-        "case.linked",
-    ]
-    assert [step["sequence"] for step in steps] == [0, 1, 2, 3]
-    assert "late_entry" in [flag["name"] for flag in steps[0]["flags"]]
-    shown = world.run("case", "timeline", case_id, "--lang", "zh-CN").out
-    assert "立案登记" in shown
-
-
 def test_flags_are_told_to_who_signs(world: World) -> None:
     """A receipt with flags is a success that warns, with the article."""
     options = ("--number", "A", "--type", "theft", "--occurred-at", "2020-01-01 08:00")
@@ -199,6 +168,8 @@ def test_wrong_claims_are_refused_under_their_option(world: World, options: tupl
 def test_case_for_people(world: World) -> None:
     """Without --json a case is shown in tables, in the reader's language, and its receipt names what was made."""
     case_id = open_case(world, items=1)
+    assert case_id in [case["case_id"] for case in world.ok("case", "list")]
+    world.ok("case", "link", case_id, open_case(world), "--relation", "same_person")
     done = world.run("item", "seal", case_id, f"{case_id}-i1", "S-1")
     assert f"item         {case_id}-i1" in done.out
     offer(world, case_id, "--item", f"{case_id}-i1")
@@ -232,24 +203,6 @@ def test_two_cases_join(world: World) -> None:
     cites = ("--cites", f"{split['event_id']}={event['envelope']['payload_digest']}", "--ground", "joined")
     world.ok("case", "join", other, case_id, *cites)
     assert world.ok("item", "show", f"{case_id}-i1")["case_id"] == other
-
-
-def test_others_see_nothing(world: World) -> None:
-    """A case that was not offered is not there for another agency's clerk; the auditor of the jurisdiction sees it."""
-    case_id = open_case(world, items=1)
-    done = world.run("case", "show", case_id, profile="prosecutor")
-    assert done.status == Exit.REFUSED
-    assert "not_found" in done.err
-    assert world.ok("case", "show", case_id, profile="auditor")["case_id"] == case_id
-    assert world.run("item", "show", f"{case_id}-i1", profile="prosecutor").status == Exit.REFUSED
-
-
-def test_service_away_is_out_of_reach(world: World) -> None:
-    """A service that does not answer is exit code 5, and says what to look at."""
-    world.tally.ok("profile", "add", "nowhere", "--url", "http://127.0.0.1:1", "--replace")
-    done = world.run("log", "show", profile="nowhere")
-    assert (done.status, "tally doctor" in done.err) == (Exit.UNREACHABLE, True)
-    assert world.tally("profile", "remove", "nowhere").status == Exit.OK
 
 
 def test_a_case_is_found_by_a_file_and_by_what_is_written(world: World, tmp_path: Path) -> None:

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from pathlib import Path
-
-from blake3 import blake3
 
 from ledger.cli.errors import Exit
 from ledger.core.procedure.legal_days import instant_text
 from tests.unit.cli.world import THEN, World, accept, open_case, register
-
-
-def test_item_has_the_digests_of_its_file(world: World, tmp_path: Path) -> None:
-    """A file is recorded by its BLAKE3 and SHA-256, and is not sent."""
-    path = tmp_path / "photo.jpg"
-    path.write_bytes(b"a photograph" * 1000)
-    case_id = open_case(world)
-    collected = ("--collector", "p-0417", "--collector", "p-0422", "--tool", "imager", "--method", "bit copy")
-    receipt = register(world, case_id, "a photograph", "--kind", "electronic_data", "--file", path, *collected)
-    data = path.read_bytes()
-    assert world.ok("item", "show", receipt["item_id"])["digests"] == [
-        f"blake3:{blake3(data).hexdigest()}",
-        f"sha256:{hashlib.sha256(data).hexdigest()}",
-    ]
 
 
 def test_money_dossier_and_seizure(world: World) -> None:

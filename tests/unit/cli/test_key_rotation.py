@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +27,7 @@ NAMES = ("log", "service", "submitter")
 @pytest.fixture
 def where(tally: Tally, tmp_path: Path) -> DataDirectory:
     """Found a ledger that has never run."""
-    agency = {
-        "agency_id": "police-east",
-        "kind": "public_security",
-        "admin": "0x" + "1c" * 20,
-        "jurisdiction": "31/01",
-        "name": {"en": "Police", "zh": "公安"},
-    }
-    file, directory = tmp_path / "founding.json", DataDirectory(tmp_path / "ledger")
-    file.write_text(json.dumps({"agencies": [agency], "development": True}), encoding="utf-8")
-    words = ("init", "--founding", file, "--data-dir", directory.path, "--light")
-    tally.ok(*words, "--passphrase-file", tally.passphrase_file)
-    return directory
+    return DataDirectory(tally.found(tmp_path / "ledger"))
 
 
 def rotate(tally: Tally, where: DataDirectory, name: str, *words: str) -> Any:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -164,20 +163,8 @@ def test_no_colour_where_none_is_wanted(tally: Tally, tmp_path: Path, wish: dict
     log = log_with(Case())
     bundle, trust = write_bundle(tmp_path, log, len(log.events) - 1), write_trust(tmp_path)
     for arguments in (("key", "show", "nobody"), ("proof", "check", str(bundle), "--trust", str(trust))):
-        shown = on_terminal(arguments, tally.environment() | wish)
+        shown = tally.at_terminal(*arguments, **wish).err
         assert ("\x1b[3" in shown) is coloured, shown
-
-
-def on_terminal(arguments: Sequence[str], environment: dict[str, str]) -> str:
-    """Give what `tally` shows on a terminal of its own."""
-    ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "ledger.cli.main", *arguments]
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
-        subprocess.run(
-            command, env=environment | {"PYTHONPATH": str(REPOSITORY)}, stdout=theirs, stderr=theirs, check=False
-        )
-        os.close(theirs)
-        return terminal.read(65536).decode()
 
 
 def test_no_reader_is_no_verdict(tally: Tally) -> None:

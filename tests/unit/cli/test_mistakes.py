@@ -31,11 +31,6 @@ WRONG: list[tuple[tuple[str | Path, ...], str]] = [
 ]
 
 
-@pytest.fixture
-def tally(tmp_path: Path) -> Tally:
-    return Tally(tmp_path)
-
-
 @pytest.mark.parametrize(("words", "message"), WRONG, ids=lambda part: str(part)[:40])
 def test_a_mistake_is_told_with_what_was_expected(tally: Tally, words: tuple[str | Path, ...], message: str) -> None:
     """It is bad usage, in one line that says what was expected or where to look."""

@@ -13,11 +13,6 @@ from tests.testkit.tally import Tally
 from tests.unit.supervision.modelling import changed
 
 
-@pytest.fixture
-def tally(tmp_path: Path) -> Tally:
-    return Tally(tmp_path)
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_a_draft_says_what_is_to_be_filled_in_and_is_sound_then(tally: Tally, tmp_path: Path, form: str) -> None:
     """New writes a file; its texts are all that check finds missing; filled in, it can be published."""

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -56,30 +52,9 @@ def test_passphrase_is_no_option_and_needs_a_terminal(tally: Tally) -> None:
 
 def test_passphrase_is_asked_for_twice_and_not_shown(tally: Tally) -> None:
     """At a terminal a new passphrase is asked for with confirmation, and is not echoed."""
-    command = [str(Path(sys.executable).with_name("tally")), "key", "new", "one", "--light"]
-    terminal, inner = pty.openpty()
-    environment = {"PATH": os.environ["PATH"], **tally.environment()}
-    with subprocess.Popen(
-        command, stdin=inner, stdout=inner, stderr=inner, env=environment, start_new_session=True
-    ) as process:
-        os.close(inner)
-        shown = answer_prompts(terminal, ["typed", "typed"])
-        assert process.wait(60) == 0
-    assert "typed" not in shown
+    done = tally.at_terminal("key", "new", "one", "--light", answers=["typed", "typed"])
+    assert (done.status, "typed" in done.err) == (0, False)
     assert open_keystore(tally.config / "keys" / "one.json", "typed")
-
-
-def answer_prompts(terminal: int, answers: list[str]) -> str:
-    """Give what the program showed until it ended, answering each prompt (it ends in a colon and a blank)."""
-    shown = ""
-    while True:
-        try:
-            read = os.read(terminal, 1024).decode()
-        except OSError:  # the other side is closed
-            return shown
-        shown += read
-        if read.endswith(": ") and answers:
-            os.write(terminal, f"{answers.pop(0)}\n".encode())
 
 
 def test_key_is_never_overwritten(tally: Tally) -> None:
@@ -130,12 +105,10 @@ def test_profile_is_chosen_by_a_variable_too(tally: Tally) -> None:
     """TALLYSTICK_PROFILE chooses; --profile is stronger."""
     for name in ("one", "two"):
         tally.ok("profile", "add", name, "--url", URL)
-    program = Path(sys.executable).with_name("tally")
 
     def chosen(*arguments: str) -> str:
-        environment = tally.environment() | {"TALLYSTICK_PROFILE": "two"}
-        done = subprocess.run([program, *arguments, "profile", "show"], env=environment, capture_output=True, text=True)
-        return done.stdout.split()[1]
+        done = tally.at_terminal(*arguments, "profile", "show", pipe_out=True, TALLYSTICK_PROFILE="two")
+        return done.out.split()[1]
 
     assert (chosen(), chosen("--profile", "one")) == ("two", "one")
 

@@ -43,7 +43,7 @@ def test_services_share_a_ledger_that_lies_elsewhere(tmp_path: Path) -> None:
 
 def test_address_in_use_is_told(tally: Tally, tmp_path: Path) -> None:
     """A port that another program listens at is named, with the way to choose another; nothing was opened."""
-    ledger = minted(tally, tmp_path / "ledger")
+    ledger = tally.found(tmp_path / "ledger")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = tally("serve", "--data-dir", ledger, "--passphrase-file", tally.passphrase_file, "--port", str(port))
@@ -62,33 +62,12 @@ def test_nothing_in_the_directory_of_a_running_service_is_open_to_others(world: 
 
 def test_a_directory_that_was_open_to_others_is_repaired_and_told(tally: Tally, tmp_path: Path) -> None:
     """Before anything else is opened: one restored from a backup, say, that did not keep its modes."""
-    ledger = minted(tally, tmp_path / "ledger")
+    ledger = tally.found(tmp_path / "ledger")
     (ledger / "settings.env").write_text("")
     for path, mode in ((ledger, 0o755), (ledger / "settings.env", 0o644)):
         path.chmod(mode)
     given = ("--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
     done = tally("serve", *given, "--host", "192.0.2.1", "--port", str(free_port()))
+    assert (done.status, "cannot listen at 192.0.2.1" in done.err) == (Exit.USAGE, True)
     assert f"others could use 2 files and folders, {ledger} among them" in done.err
     assert list(open_to_others(ledger)) == []
-
-
-def test_host_that_is_not_is_told(tally: Tally, tmp_path: Path) -> None:
-    """An address that is not this machine's is no defect of the program."""
-    ledger = minted(tally, tmp_path / "ledger")
-    given = ("--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
-    done = tally("serve", *given, "--host", "192.0.2.1", "--port", str(free_port()))
-    assert (done.status, "cannot listen at 192.0.2.1" in done.err) == (Exit.USAGE, True)
-
-
-def minted(tally: Tally, ledger: Path) -> Path:
-    """Found a ledger that was never served."""
-    founding = tally.folder / "founding.json"
-    admin = tally.new_key("admin")
-    founding.write_text(
-        f'{{"development": true, "agencies": [{{"agency_id": "court-east", "kind": "court", "admin": "{admin}", '
-        '"jurisdiction": "31/01", "name": {"en": "Court", "zh": "法院"}}]}',
-        encoding="utf-8",
-    )
-    given = ("--data-dir", ledger, "--passphrase-file", tally.passphrase_file)
-    tally.ok("init", "--light", "--founding", founding, *given)
-    return ledger

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,10 +49,7 @@ class World(Service):
             }
             for agency, kind in AGENCIES.items()
         ]
-        file = self.folder / "founding.json"
-        file.write_text(json.dumps({"agencies": agencies, "development": True}), encoding="utf-8")
-        given = ("--passphrase-file", self.tally.passphrase_file)
-        self.tally.ok("init", "--light", "--founding", file, "--data-dir", self.data, *given)
+        self.tally.found(self.data, agencies=agencies)
 
     def add_people(self) -> None:
         """Grant everybody a key on the chain, and wait until the log has it."""
