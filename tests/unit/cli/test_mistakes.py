@@ -38,17 +38,6 @@ def test_a_mistake_is_told_with_what_was_expected(tally: Tally, words: tuple[str
     assert (done.status, message in done.err, done.err.count("\n")) == (2, True, 1), done.err
 
 
-def test_a_name_that_is_taken_may_be_replaced(tally: Tally) -> None:
-    """A second profile of a name says how to put it in place of the first."""
-    tally.ok(*TO_PSB)
-    again = tally(*TO_PSB)
-    assert again.status == 2
-    assert (
-        "NAME: there is a profile p already. Choose another name, or put this one in its place: --replace" in again.err
-    )
-    tally.ok(*TO_PSB, "--replace")
-
-
 def test_a_setting_that_is_none_is_told_with_the_one_that_is_like_it(tally: Tally, tmp_path: Path) -> None:
     """A misspelled line of settings.env names the file and the nearest setting."""
     (tmp_path / "settings.env").write_text("TALLYSTICK_PROT=1\n")

@@ -16,14 +16,6 @@ from tests.testkit.tally import PASSPHRASE, Tally, write_trust
 URL = "http://127.0.0.1:8420"
 
 
-def test_new_key_opens_with_its_passphrase(tally: Tally) -> None:
-    """The file is an officer's keystore of mode 0600 under the passphrase that was given; its id is told."""
-    key_id = tally.new_key("police-clerk")
-    path = tally.config / "keys" / "police-clerk.json"
-    assert open_keystore(path, PASSPHRASE).key_id == key_id
-    assert path.stat().st_mode & 0o777 == 0o600
-
-
 def test_passphrase_from_a_variable(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that is named by the option gives the passphrase; an empty one is refused."""
     monkeypatch.setenv("OFFICER_PASSPHRASE", "from a variable")
@@ -33,10 +25,9 @@ def test_passphrase_from_a_variable(tally: Tally, monkeypatch: pytest.MonkeyPatc
     assert (done.status, "NOT_SET" in done.err) == (Exit.USAGE, True)
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640])
-def test_passphrase_file_that_others_may_read_is_refused(tally: Tally, mode: int) -> None:
+def test_passphrase_file_that_others_may_read_is_refused(tally: Tally) -> None:
     """An open passphrase file makes no key, and the message tells the command that mends it."""
-    tally.passphrase_file.chmod(mode)
+    tally.passphrase_file.chmod(0o640)
     done = tally("key", "new", "one", "--passphrase-file", tally.passphrase_file)
     assert done.status == Exit.USAGE
     assert f"chmod 600 {tally.passphrase_file}" in done.err
@@ -67,7 +58,7 @@ def test_key_is_never_overwritten(tally: Tally) -> None:
 
 def test_note_keys_carry_their_names(tally: Tally) -> None:
     """A log's or witness's key is Ed25519 under its note name, and both kinds are listed."""
-    given = ("--passphrase-file", tally.passphrase_file)
+    given = ("--light", "--passphrase-file", tally.passphrase_file)
     log = tally.ok("key", "new", "log", "--log", "ledger.example/handovers", *given)
     witness = tally.ok("key", "new", "w1", "--witness", "witness.example/w1", *given)
     officer = tally.new_key("officer")
@@ -135,7 +126,8 @@ def test_profile_is_replaced_only_on_demand(tally: Tally) -> None:
     tally.ok("profile", "add", "one", "--url", URL)
     token = tally.config / "profiles" / "one" / "token.json"
     write_secret(token, b"{}", field="token")
-    assert tally("profile", "add", "one", "--url", "http://127.0.0.1:1").status == Exit.USAGE
+    again = tally("profile", "add", "one", "--url", "http://127.0.0.1:1")
+    assert (again.status, "or put this one in its place: --replace" in again.err) == (Exit.USAGE, True)
     assert token.exists()
     tally.ok("profile", "add", "one", "--url", "http://127.0.0.1:1", "--replace")
     assert tally.ok("profile", "show")["url"] == "http://127.0.0.1:1"
@@ -162,6 +154,13 @@ def test_profile_is_removed_unless_events_wait(tally: Tally) -> None:
     assert tally.ok("profile", "list") == []
     assert tally.ok("key", "show", "clerk")
     assert tally("profile", "show", "police").status == Exit.USAGE
+
+
+def witness(tally: Tally) -> WitnessDirectory:
+    """Make the keys of a witness, with their passphrase beside them."""
+    where = WitnessDirectory(tally.folder / "witness")
+    tally.ok("witness", "key", "witness.example/w1", "--data-dir", where.path, "--keep-passphrase", "--light")
+    return where
 
 
 def lone_key(tally: Tally) -> Path:
@@ -199,9 +198,7 @@ def test_wrong_passphrase_changes_nothing(tally: Tally) -> None:
 
 def test_passphrase_that_is_kept_beside_the_keys_is_replaced_with_them(tally: Tally) -> None:
     """All keys of a witness at once; one of them alone is refused, for the kept passphrase opens all."""
-    folder = tally.folder / "witness"
-    tally.ok("witness", "key", "witness.example/w1", "--data-dir", folder, "--keep-passphrase", "--light")
-    where = WitnessDirectory(folder)
+    where = witness(tally)
     old = where.passphrase.read_text().strip()
     done = tally("key", "passphrase", "note", "--key-dir", where.keys, "--keep-passphrase")
     assert (done.status, "Name no key, to change all of them." in done.err) == (Exit.USAGE, True)
@@ -218,9 +215,7 @@ def test_passphrase_that_is_kept_beside_the_keys_is_replaced_with_them(tally: Ta
 @pytest.mark.parametrize("changed", [0, 1, 2])
 def test_change_that_was_cut_short_goes_on_with_the_passphrase_that_waits(tally: Tally, changed: int) -> None:
     """Killed before, between or after the keys, the new one is in a file; another one would lose the first keys."""
-    folder = tally.folder / "witness"
-    tally.ok("witness", "key", "witness.example/w1", "--data-dir", folder, "--keep-passphrase", "--light")
-    where = WitnessDirectory(folder)
+    where = witness(tally)
     write_secret(where.keys / "passphrase.new", b"minted then\n", field="passphrase")
     paths = [where.account_key, where.note_key][:changed]
     change_passphrase(paths, where.passphrase.read_text().strip(), "minted then", light=True)

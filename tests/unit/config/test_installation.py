@@ -14,6 +14,7 @@ from ledger.config import installation
 from ledger.config.installation import (
     DataDirectory,
     Founding,
+    Installation,
     create,
     finality_rule,
     load,
@@ -39,14 +40,18 @@ def founding() -> Founding:
     return read_founding(founding_text(POLICE, PROCURATORATE, COURT))
 
 
+def mint(folder: Path, origin: str | None = None) -> tuple[DataDirectory, Installation]:
+    where = DataDirectory(folder)
+    return where, create(where, founding(), origin, PASSPHRASE, light=True)
+
+
 def files_of(where: DataDirectory) -> dict[str, bytes]:
     return {str(path.relative_to(where.path)): path.read_bytes() for path in where.path.rglob("*") if path.is_file()}
 
 
 def test_a_minted_ledger_opens_as_it_was_minted(tmp_path: Path) -> None:
     """Identity, keys and token seed fit each other; each key opens with the passphrase."""
-    where = DataDirectory(tmp_path / "data")
-    minted = create(where, founding(), "ledger.example/handovers", PASSPHRASE, light=True)
+    where, minted = mint(tmp_path / "data", "ledger.example/handovers")
     assert load(where) == minted
     assert minted.origin == "ledger.example/handovers"
     assert len(minted.log_id_bytes) == len(read_token_key(where)) == 32
@@ -54,32 +59,22 @@ def test_a_minted_ledger_opens_as_it_was_minted(tmp_path: Path) -> None:
     assert open_keystore(where.keys.keystore("service"), PASSPHRASE).key_id == minted.service_key_id
     assert open_keystore(where.keys.keystore("submitter"), PASSPHRASE).key_id == minted.submitter
     assert minted.founding == founding()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in where.keys.path.iterdir()} == {0o600}
+    assert stat.S_IMODE(where.keys.path.stat().st_mode) == 0o700
+    assert PASSPHRASE.encode() not in b"".join(files_of(where).values())
 
 
 def test_two_ledgers_share_nothing(tmp_path: Path) -> None:
     """Ids, keys and seeds are minted anew; without an origin the log's name comes from its id."""
-    first, second = (
-        create(DataDirectory(tmp_path / name), founding(), None, PASSPHRASE, light=True) for name in ("one", "two")
-    )
+    (_, first), (_, second) = mint(tmp_path / "one"), mint(tmp_path / "two")
     assert first.log_id != second.log_id
     assert {first.service_key_id, first.submitter}.isdisjoint({second.service_key_id, second.submitter})
     assert first.origin.endswith(first.log_id[2:18])
 
 
-def test_secrets_are_the_owners_alone(tmp_path: Path) -> None:
-    """No key file may be read by others, nor their folder entered."""
-    where = DataDirectory(tmp_path)
-    create(where, founding(), None, PASSPHRASE, light=True)
-    for path in where.keys.path.iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(where.keys.path.stat().st_mode) == 0o700
-    assert PASSPHRASE.encode() not in b"".join(files_of(where).values())
-
-
 def test_a_ledger_is_minted_once(tmp_path: Path) -> None:
     """Where there is one, the second try changes nothing."""
-    where = DataDirectory(tmp_path)
-    create(where, founding(), None, PASSPHRASE, light=True)
+    where, _ = mint(tmp_path)
     before = files_of(where)
     with refused("already_initialised", field="data_dir", error=Conflict):
         create(where, founding(), None, PASSPHRASE, light=True)
@@ -103,8 +98,7 @@ def test_a_minting_that_broke_off_starts_anew(tmp_path: Path, monkeypatch: pytes
 
 def test_the_keys_of_a_ledger_whose_identity_is_lost_are_left_alone(tmp_path: Path) -> None:
     """A data directory with a database but no identity is no place for a new ledger: its log key would be gone."""
-    where = DataDirectory(tmp_path)
-    create(where, founding(), None, PASSPHRASE, light=True)
+    where, _ = mint(tmp_path)
     where.database.write_bytes(b"entries")
     where.installation.unlink()
     before = files_of(where)
@@ -115,10 +109,9 @@ def test_the_keys_of_a_ledger_whose_identity_is_lost_are_left_alone(tmp_path: Pa
 
 def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
     """Cut, of another format, with a field that nobody knows: named, not guessed."""
-    where = DataDirectory(tmp_path)
     with refused("no_ledger", field="data_dir", error=NotFound):
-        load(where)
-    minted = create(where, founding(), None, PASSPHRASE, light=True)
+        load(DataDirectory(tmp_path))
+    where, minted = mint(tmp_path)
     whole = where.installation.read_bytes()
     for spoiled in (b"", whole[: len(whole) // 2], whole.replace(b'"log_id"', b'"log_1d"')):
         where.installation.write_bytes(spoiled)
@@ -173,8 +166,7 @@ def test_a_witness_is_no_admin() -> None:
 
 def test_the_log_is_no_witness(tmp_path: Path) -> None:
     """Page 12, K: an operator who names the log's own key as a witness's is refused, whatever he calls it."""
-    where = DataDirectory(tmp_path)
-    minted = create(where, founding(), None, PASSPHRASE, light=True)
+    where, minted = mint(tmp_path)
     own = parse_vkey(minted.log_key)
     witness = VerifyingKey("court/w1", SignatureType.COSIGNATURE_V1, own.public_key)
     where.policy.write_text(f"witness court {witness.vkey()}\nquorum court\n")

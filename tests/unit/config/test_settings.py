@@ -63,21 +63,6 @@ def test_wrong_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert f"TALLYSTICK_{name.upper()}" in str(refused.value.hint)
 
 
-def test_unknown_setting_in_the_file_is_refused(tmp_path: Path) -> None:
-    """A misspelled setting in settings.env is an error, not silence."""
-    (tmp_path / "settings.env").write_text("TALLYSTICK_PROT=8421\n")
-    with pytest.raises(MalformedInput) as refused:
-        read_settings(tmp_path)
-    assert refused.value.field == "prot"
-
-
-def test_settings_do_not_change(tmp_path: Path) -> None:
-    """The object is frozen."""
-    settings = read_settings(tmp_path)
-    with pytest.raises(ValueError, match="frozen"):
-        settings.port = 1
-
-
 def test_url_is_what_clients_call(tmp_path: Path) -> None:
     """The public URL without its last slash, else host and port, an IPv6 address in brackets."""
     assert read_settings(tmp_path, public_url="https://ledger.example/").url == "https://ledger.example"
