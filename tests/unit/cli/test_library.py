@@ -163,12 +163,8 @@ def test_a_package_of_the_own_ledger_is_adopted(east: World, package: Path) -> N
     answer = east.ok(*asked, "--set", "days=30", profile="analyst")
     assert set(answer) == {"model_id", "version", "adopted"}
     assert east.run(*asked, "--as", "mine", profile="analyst").status == Exit.USAGE
+    assert east.run("library", "export", MODEL, "-o", package).status == Exit.USAGE, "a file that is there stays"
     assert "days = 30" in east.run("library", "adopters", MODEL, profile="auditor").out
-
-
-def test_a_file_that_is_there_is_not_overwritten(east: World, package: Path) -> None:
-    """An export goes to a file of its own."""
-    assert east.run("library", "export", MODEL, "-o", package).status == Exit.USAGE
 
 
 def test_the_library_is_shown_to_society(east: World, tmp_path: Path) -> None:
@@ -231,11 +227,3 @@ def test_what_the_page_tells_to_type_works(east: World, west: World, package: Pa
     for place, commands in blocks:
         world = {"here": east, "there": west}[place]
         typed([commands], tmp_path, world.tally.environment())
-
-
-def test_a_shipped_model_is_published_by_its_name(east: World) -> None:
-    """With the text that it comes with; another name tells the nearest, and nothing is published."""
-    assert "did you mean freeze-lapsed" in east.run("model", "publish", "freze-lapsed", profile="analyst").err
-    east.ok("model", "publish", "freeze-lapsed", profile="analyst")
-    shown = east.ok("model", "show", "freeze-lapsed", profile="auditor")
-    assert shown["definition"] == shipped_model("freeze-lapsed")

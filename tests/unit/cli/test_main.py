@@ -51,6 +51,7 @@ def every_command(group: click.Command = tally, path: tuple[str, ...] = ()) -> I
 
 def test_help_lists_commands_and_exit_codes(tally: Tally) -> None:
     """`tally --help` names every command and what each exit code means."""
+    assert tally("--version").out.startswith("tally 0.")
     done = tally("--help")
     assert done.status == 0
     for name in COMMANDS:
@@ -59,16 +60,14 @@ def test_help_lists_commands_and_exit_codes(tally: Tally) -> None:
         assert f"{code.value}  {meaning}" in done.out
 
 
-@pytest.mark.parametrize("path", list(every_command()), ids=" ".join)
-def test_every_command_explains_itself(tally: Tally, path: tuple[str, ...]) -> None:
+def test_every_command_explains_itself(tally: Tally) -> None:
     """Each command has a help text, and takes the options that all share."""
-    done = tally(*path, "--help")
-    assert done.status == 0
-    assert done.out.startswith(f"Usage: {' '.join(('tally', *path))}")
-    assert "--json" in done.out or "COMMAND [ARGS]" in done.out
-    first = done.out.split("\n\n")[1].strip()
-    assert first[0].isupper()
-    assert first.split("\n\n")[0]
+    for path in every_command():
+        done = tally(*path, "--help")
+        assert done.status == 0, path
+        assert done.out.startswith(f"Usage: {' '.join(('tally', *path))}")
+        assert "--json" in done.out or "COMMAND [ARGS]" in done.out, path
+        assert done.out.split("\n\n")[1].strip()[0].isupper(), path
 
 
 @pytest.mark.parametrize(
@@ -120,41 +119,15 @@ def test_errors_are_json_where_json_is_asked_for(tally: Tally) -> None:
         assert (error["code"], error["field"]) == ("malformed_input", "--profile")
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (MalformedInput, Exit.USAGE),
-        (SecretRefused, Exit.USAGE),
-        (KeyRefused, Exit.USAGE),
-        (Unavailable, Exit.UNREACHABLE),
-        (SignatureRefused, Exit.REFUSED),
-        (Unauthorized, Exit.REFUSED),
-        (RuleRefused, Exit.REFUSED),
-        (Conflict, Exit.REFUSED),
-        (NotFound, Exit.REFUSED),
-        (ProofRefused, Exit.REFUSED),
-        (IntegrityBroken, Exit.REFUSED),
-        (TallystickError, Exit.REFUSED),
-    ],
-)
-def test_every_error_has_its_exit_code(error: type[TallystickError], expected: Exit) -> None:
+def test_every_error_has_its_exit_code() -> None:
     """Usage is 2, out of reach is 5, every other refusal is 1."""
-    assert exit_of_error(error("it is so")) is expected
-
-
-def test_defect_is_no_verdict(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception that nobody foresaw ends with a code that no verdict has, and shows where it happened."""
-    monkeypatch.setattr("ledger.client.profiles.Profiles.names", lambda _self: 1 / 0)
-    done = tally("profile", "list")
-    assert done.status == Exit.FAULT
-    assert "ZeroDivisionError" in done.err
-
-
-def test_nothing_asked_for_is_usage(tally: Tally) -> None:
-    """Without a command, the help stands on standard error, as it is."""
-    done = tally()
-    assert (done.status, done.out) == (Exit.USAGE, "")
-    assert done.err == tally("--help").out
+    usage, refused = (
+        (MalformedInput, SecretRefused, KeyRefused),
+        (SignatureRefused, Unauthorized, RuleRefused, Conflict),
+    )
+    expected = dict.fromkeys(usage, Exit.USAGE) | {Unavailable: Exit.UNREACHABLE}
+    expected |= dict.fromkeys((*refused, NotFound, ProofRefused, IntegrityBroken, TallystickError), Exit.REFUSED)
+    assert {error: exit_of_error(error("it is so")) for error in expected} == expected
 
 
 @pytest.mark.parametrize(("wish", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
@@ -178,29 +151,25 @@ def test_no_reader_is_no_verdict(tally: Tally) -> None:
     assert (written.returncode, written.stderr) == (Exit.CUT_OFF, b"")
 
 
-def test_version_is_told(tally: Tally) -> None:
-    """`tally --version` names the program and its version."""
-    assert tally("--version").out.startswith("tally 0.")
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_script(tally: Tally, shell: str) -> None:
-    """The script is for the command `tally`; another shell is bad usage."""
-    done = tally("completion", shell)
-    assert done.status == 0
-    assert "_TALLY_COMPLETE" in done.out
-    assert tally("completion", "csh").status == Exit.USAGE
+def test_defect_is_no_verdict(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that nobody foresaw ends with a code that no verdict has, and shows where it happened. Without a
+    command, the help stands on standard error, as it is."""
+    done = tally()
+    assert (done.status, done.out, done.err) == (Exit.USAGE, "", tally("--help").out)
+    monkeypatch.setattr("ledger.client.profiles.Profiles.names", lambda _self: 1 / 0)
+    done = tally("profile", "list")
+    assert (done.status, "ZeroDivisionError" in done.err) == (Exit.FAULT, True)
 
 
 def test_completion_completes(tally: Tally) -> None:
-    """A shell that asks gets commands, words of a vocabulary, and the names of profiles."""
+    """A shell that asks gets commands, words of a vocabulary, and the names of profiles, once it has the script."""
+    for shell in ("bash", "zsh", "fish"):
+        assert "_TALLY_COMPLETE" in tally("completion", shell).out
     tally.ok("profile", "add", "police-east", "--url", "http://127.0.0.1:1")
 
     def completed(words: str) -> str:
         asked = {"_TALLY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()))}
-        command = [Path(sys.executable).with_name("tally")]
-        environment = {"PATH": "", **tally.environment(), **asked}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        return tally.at_terminal(pipe_out=True, **asked).out
 
     assert "plain,handover" in completed("tally ")
     assert "plain,second_instance" in completed("tally case stage case-1 ")
