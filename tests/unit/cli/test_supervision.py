@@ -22,7 +22,7 @@ from ledger.core.events import EVENT_TYPES, Stream
 from ledger.core.events.supervision import LeadRaised
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.recording.signing import Actor, StreamPosition, sign_event
-from ledger.supervision.models.model_file import shipped_model
+from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.testkit.supervision import raised
 from tests.testkit.tally import PASSPHRASE

@@ -27,7 +27,8 @@ FILES = {
 class RecordedProgress:
     """A progress that remembers what it was told."""
 
-    def __init__(self, when_advanced: Callable[[], object] = lambda: None):
+    def __init__(self, when_advanced: Callable[[], object] = lambda: None, *, least: int = -1):
+        self._least = least
         self.expected = [0, 0]
         self.sizes: list[int] = []
         self.done = 0
@@ -37,10 +38,10 @@ class RecordedProgress:
         self.expected = [self.expected[0] + files, self.expected[1] + size]
 
     def advance(self, size: int) -> None:
-        """Act once, at the first chunk, as the test wants."""
+        """Act once, at the first chunk of some size, as the test wants."""
         self.sizes.append(size)
-        act, self._when_advanced = self._when_advanced, None
-        if act:
+        if size > self._least and (act := self._when_advanced):
+            self._when_advanced = None
             act()
 
     def finish_file(self) -> None:

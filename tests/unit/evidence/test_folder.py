@@ -12,14 +12,7 @@ from hypothesis import strategies as st
 from ledger.core.errors import MalformedInput
 from ledger.evidence import names
 from ledger.evidence.folder_hashing import hash_folder
-from ledger.evidence.hashing import hash_file
-from tests.unit.evidence.material import FILES, write
-
-
-def test_every_file_has_its_digests(tmp_path: Path) -> None:
-    """Of all depths, in the order of their paths."""
-    folder = write(tmp_path / "folder")
-    assert list(hash_folder(folder)) == [(name, hash_file(folder / name)) for name in sorted(FILES, key=str.encode)]
+from tests.unit.evidence.material import write
 
 
 def test_names_of_any_bytes_are_listed(tmp_path: Path) -> None:

@@ -14,45 +14,26 @@ from blake3 import blake3
 
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.evidence import hashing
 from ledger.evidence.hashing import CHUNK, HUGE, LARGE, NotWritten, UnreadableFile, hash_file, hash_mapped
 from tests.unit.evidence.material import RecordedProgress, as_nobody, sample
 
-SIZES = [0, 1, LARGE - 1, LARGE, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK]
+SIZES = [0, 1, LARGE - 1, LARGE, CHUNK, CHUNK + 1]
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_digests_are_those_of_the_bytes(tmp_path: Path, size: int) -> None:
-    """BLAKE3 and SHA-256 of the whole file, in this order, whatever its size."""
-    data = sample(size)
-    path = tmp_path / "file"
+    """BLAKE3, SHA-256 and SM3 of the whole file, in the order that is asked for, whatever its size; what is copied in
+    the same pass is what was hashed, and progress adds up to it."""
+    data, path, copy, progress = sample(size), tmp_path / "file", tmp_path / "copy", RecordedProgress()
     path.write_bytes(data)
-    hashed = hash_file(path)
-    assert hashed.size == size
-    assert [str(digest) for digest in hashed.digests] == [
-        f"blake3:{blake3(data).hexdigest()}",
-        f"sha256:{hashlib.sha256(data).hexdigest()}",
-    ]
-
-
-@pytest.mark.parametrize("size", [100, 2 * CHUNK])
-def test_algorithms_are_chosen(tmp_path: Path, size: int) -> None:
-    """Any of the known algorithms, in the order they were asked for."""
-    path = tmp_path / "file"
-    path.write_bytes(sample(size))
-    chosen = (Algorithm.SM3, Algorithm.BLAKE3)
-    digests = hash_file(path, chosen).digests
-    assert tuple(digest.algorithm for digest in digests) == chosen
-    assert digests[0].value == hashlib.new("sm3", sample(size)).digest()
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_copy_has_the_bytes(tmp_path: Path, size: int) -> None:
-    """What is copied in the same pass is what was hashed."""
-    path, copy = tmp_path / "file", tmp_path / "copy"
-    path.write_bytes(sample(size))
     with copy.open("wb") as file:
-        hash_file(path, copy_to=file.fileno())
-    assert copy.read_bytes() == sample(size)
+        hashed = hash_file(path, copy_to=file.fileno(), progress=progress)
+    own = [f"blake3:{blake3(data).hexdigest()}", f"sha256:{hashlib.sha256(data).hexdigest()}"]
+    assert (hashed.size, list(map(str, hashed.digests))) == (size, own)
+    assert (copy.read_bytes(), sum(progress.sizes), progress.done) == (data, size, 1)
+    turned = hash_file(path, (Algorithm.SM3, Algorithm.BLAKE3)).digests
+    assert [str(digest) for digest in turned] == [f"sm3:{hashlib.new('sm3', data).hexdigest()}", own[0]]
 
 
 @pytest.mark.parametrize("size", [5, CHUNK + 5])
@@ -62,15 +43,6 @@ def test_full_disk_is_named(tmp_path: Path, size: int) -> None:
     path.write_bytes(sample(size))
     with open("/dev/full", "wb") as full, pytest.raises(NotWritten, match=os.strerror(errno.ENOSPC)):  # noqa: PTH123
         hash_file(path, copy_to=full.fileno())
-
-
-def test_progress_adds_up_to_the_size(tmp_path: Path) -> None:
-    """The bytes that progress is told of are all bytes, chunk by chunk, and the file once."""
-    path = tmp_path / "file"
-    path.write_bytes(bytes(CHUNK + 5))
-    progress = RecordedProgress()
-    hash_file(path, progress=progress)
-    assert (progress.sizes, progress.done) == ([CHUNK, 5], 1)
 
 
 def appended(path: Path) -> None:
@@ -165,13 +137,14 @@ def test_file_cut_short_kills_the_child_alone(tmp_path: Path) -> None:
     assert sum(progress.sizes) == 0
 
 
-def test_huge_file_has_the_digest_of_its_bytes(tmp_path: Path) -> None:
+def test_huge_file_has_the_digest_of_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is mapped has the digest that reading gives it beside another."""
+    monkeypatch.setattr(hashing, "HUGE", size := 3 * PIECE)
     path = tmp_path / "file"
     path.touch()
-    os.truncate(path, HUGE + 1)
+    os.truncate(path, size + 1)
     mapped, read = hash_file(path, (Algorithm.BLAKE3,)), hash_file(path)
-    assert mapped.size == read.size == HUGE + 1
+    assert mapped.size == read.size == size + 1
     assert mapped.digests == read.digests[:1]
 
 

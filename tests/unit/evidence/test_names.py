@@ -50,17 +50,13 @@ def test_spelling_of_the_rfc_is_read(spelled: str, path: str) -> None:
     assert read_spelling(spelled) == path
 
 
-@pytest.mark.parametrize("path", ["", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\0b"])
-def test_paths_that_may_lead_out_are_refused(path: str) -> None:
-    """Absolute, empty, dotted and NUL."""
-    with pytest.raises(IntegrityBroken):
+def test_paths_that_may_lead_out_are_refused() -> None:
+    """Absolute, empty, dotted and NUL; dots and tildes in a name are no way out."""
+    for path in ("", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\0b"):
+        with pytest.raises(IntegrityBroken):
+            require_inside(path)
+    for path in ("a", "a/b", "...", "a/..b", "~", "a b"):
         require_inside(path)
-
-
-@pytest.mark.parametrize("path", ["a", "a/b", "...", "a/..b", "~", "a b"])
-def test_paths_within_are_not(path: str) -> None:
-    """Dots and tildes in a name are no way out."""
-    require_inside(path)
 
 
 def test_path_longer_than_a_system_takes_is_refused() -> None:

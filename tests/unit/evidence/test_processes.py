@@ -13,9 +13,9 @@ from ledger.core.errors import MalformedInput
 from ledger.evidence import folder_hashing
 from ledger.evidence.folder import Folder
 from ledger.evidence.folder_hashing import Outcome, hash_each, hash_folder
-from ledger.evidence.hashing import BOTH, SILENT, Hashed, HashingProgress, hash_file
+from ledger.evidence.hashing import BOTH, SILENT, Hashed, hash_file
 from ledger.evidence.hashing_child import BUFFER
-from tests.unit.evidence.material import write
+from tests.unit.evidence.material import RecordedProgress, write
 
 MANY = {f"{number % 7}/{number:04}": bytes([number % 256]) * number for number in range(700)}
 OTHERS = {
@@ -25,19 +25,6 @@ OTHERS = {
     "a/b/c/d": b"deep",
     "7/with\nbreak": b"z",
 }
-
-
-class Counting(HashingProgress):
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.files = self.size = 0
-
-    def advance(self, size: int) -> None:
-        self.size += size
-
-    def finish_file(self) -> None:
-        self.files += 1
 
 
 @pytest.fixture(autouse=True)
@@ -59,16 +46,13 @@ def test_digests_are_those_of_each_file(tmp_path: Path, algorithms: tuple[Algori
     assert hashes(folder, paths, algorithms) == [(path, hash_file(folder / path, algorithms)) for path in paths]
 
 
-def test_what_a_process_leaves_alone_is_hashed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files above the limit come in their places among the others."""
-    monkeypatch.setattr(folder_hashing, "LIMIT", 300)
-    folder = write(tmp_path / "folder", MANY)
-    assert hashes(folder, [*MANY]) == [(path, hash_file(folder / path)) for path in MANY]
-
-
-def test_a_process_that_dies_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its files are hashed here."""
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+@pytest.mark.parametrize(("limit", "program"), [(300, sys.executable), (folder_hashing.LIMIT, "/bin/false")])
+def test_what_a_process_leaves_alone_is_hashed_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, program: str
+) -> None:
+    """Files above the limit come in their places among the others, and a process that dies loses nothing."""
+    monkeypatch.setattr(folder_hashing, "LIMIT", limit)
+    monkeypatch.setattr(sys, "executable", program)
     folder = write(tmp_path / "folder", MANY)
     assert hashes(folder, [*MANY]) == [(path, hash_file(folder / path)) for path in MANY]
 
@@ -88,9 +72,9 @@ def test_what_is_no_file_is_refused_as_ever(tmp_path: Path) -> None:
 
 def test_progress_is_told_of_every_file(tmp_path: Path) -> None:
     """Whoever hashed it."""
-    folder, progress = write(tmp_path / "folder", MANY), Counting()
+    folder, progress = write(tmp_path / "folder", MANY), RecordedProgress()
     hashed = dict(hash_folder(folder, progress=progress))
-    assert (progress.files, progress.size) == (len(MANY), sum(map(len, MANY.values())))
+    assert (progress.done, sum(progress.sizes)) == (len(MANY), sum(map(len, MANY.values())))
     assert all(isinstance(outcome, Hashed) for outcome in hashed.values())
 
 

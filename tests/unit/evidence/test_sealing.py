@@ -42,13 +42,43 @@ def payload(bag: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("algorithms", [BOTH, (*BOTH, Algorithm.SM3)])
 def test_sealed_folder_is_a_valid_bag(tmp_path: Path, algorithms: tuple[Algorithm, ...]) -> None:
-    """BagIt's own library takes the bag for whole and its files for those listed, with SM3 beside them too."""
+    """BagIt's own library takes the bag for whole and its files for those listed, with SM3 beside them too; case, item
+    and ledger stand in bag-info.txt. An empty folder is a bag, too."""
     files = {name: data for name, data in FILES.items() if "%" not in name}
     sealed(write(tmp_path / "source", files), tmp_path / "bag", algorithms=algorithms)
     bag = bagit.Bag(str(tmp_path / "bag"))
     assert bag.validate()
     assert set(bag.payload_entries()) == {f"data/{name}" for name in files}
-    assert bag.info["Payload-Oxum"] == f"{sum(map(len, files.values()))}.{len(files)}"
+    assert bag.info == {
+        "Bag-Group-Identifier": BINDING.case_id,
+        "Bag-Software-Agent": "tallystick test",
+        "Bagging-Date": "2026-03-01",
+        "External-Identifier": BINDING.item_id,
+        "Payload-Oxum": f"{sum(map(len, files.values()))}.{len(files)}",
+        "Tallystick-Log-Id": BINDING.log_id,
+    }
+    (tmp_path / "nothing").mkdir()
+    sealed(tmp_path / "nothing", tmp_path / "empty", algorithms=algorithms)
+    assert bagit.Bag(str(tmp_path / "empty")).validate()
+
+
+def test_payload_is_the_evidence(tmp_path: Path, source: Path) -> None:
+    """Every file is there with its bytes and the time of its last change, and cannot be written to by chance. Manifests
+    spell it as RFC 8493, 2.1.3, says: two fields, slashes, a percent sign as %25. Progress knows all from the start."""
+    os.utime(source / "disk.img", ns=(1, 1_234_567_890_123_456_789))
+    progress = RecordedProgress()
+    sealing = sealed(source, tmp_path / "bag", progress=progress)
+    assert payload(tmp_path / "bag") == FILES
+    assert (sealing.files, sealing.size) == (len(FILES), sum(map(len, FILES.values())))
+    assert (progress.done, sum(progress.sizes)) == (sealing.files, sealing.size)
+    assert progress.expected == [sealing.files, sealing.size]
+    copy = (tmp_path / "bag/data/disk.img").stat()
+    assert (copy.st_mtime_ns, copy.st_mode & 0o777) == (1_234_567_890_123_456_789, 0o444)
+    lines = (tmp_path / "bag/manifest-sha256.txt").read_text(encoding="utf-8").splitlines()
+    digests = {name.replace("%", "%25"): hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
+    assert {line[66:]: line[:64] for line in lines} == {f"data/{name}": digest for name, digest in digests.items()}
+    sealed(source / "disk.img", tmp_path / "alone")
+    assert payload(tmp_path / "alone") == {"disk.img": FILES["disk.img"]}
 
 
 def test_manifests_are_checked_by_sha256sum(tmp_path: Path) -> None:
@@ -65,29 +95,6 @@ def test_manifests_are_checked_by_sha256sum(tmp_path: Path) -> None:
     (tmp_path / "bag/data/empty").unlink()
     write(tmp_path / "bag", {"data/empty": b"x"})
     assert not checks("manifest-sha256.txt")
-
-
-def test_payload_is_the_evidence(tmp_path: Path, source: Path) -> None:
-    """Every file is there with its bytes and the time of its last change, and cannot be written to by chance."""
-    os.utime(source / "disk.img", ns=(1, 1_234_567_890_123_456_789))
-    sealing = sealed(source, tmp_path / "bag")
-    assert payload(tmp_path / "bag") == FILES
-    assert (sealing.files, sealing.size) == (len(FILES), sum(map(len, FILES.values())))
-    copy = (tmp_path / "bag/data/disk.img").stat()
-    assert (copy.st_mtime_ns, copy.st_mode & 0o777) == (1_234_567_890_123_456_789, 0o444)
-
-
-def test_bag_names_its_item(tmp_path: Path, source: Path) -> None:
-    """Case, item and ledger stand in bag-info.txt."""
-    sealed(source, tmp_path / "bag")
-    assert bagit.Bag(str(tmp_path / "bag")).info == {
-        "Bag-Group-Identifier": BINDING.case_id,
-        "Bag-Software-Agent": "tallystick test",
-        "Bagging-Date": "2026-03-01",
-        "External-Identifier": BINDING.item_id,
-        "Payload-Oxum": f"{sum(map(len, FILES.values()))}.{len(FILES)}",
-        "Tallystick-Log-Id": BINDING.log_id,
-    }
 
 
 def test_digests_of_a_bag_are_those_of_its_tag_manifests(tmp_path: Path, source: Path) -> None:
@@ -107,44 +114,12 @@ def test_digests_of_a_bag_are_those_of_its_tag_manifests(tmp_path: Path, source:
         ]
 
 
-def test_manifests_spell_names_as_the_rfc_says(tmp_path: Path, source: Path) -> None:
-    """RFC 8493, 2.1.3: two fields, slashes, a percent sign as %25; a line for each file."""
-    sealed(source, tmp_path / "bag")
-    lines = (tmp_path / "bag/manifest-sha256.txt").read_text(encoding="utf-8").splitlines()
-    listed = {line[66:]: line[:64] for line in lines}
-    assert listed == {
-        f"data/{name.replace('%', '%25')}": hashlib.sha256(data).hexdigest() for name, data in FILES.items()
-    }
-
-
 def test_same_evidence_gives_the_same_bag_but_not_for_another_item(tmp_path: Path, source: Path) -> None:
     """The digests depend on bytes, names, item and day alone; the same files as another item are another bag."""
     first, again = sealed(source, tmp_path / "bag-1"), sealed(source, tmp_path / "bag-2")
     assert first == again
     other = msgspec.structs.replace(BINDING, item_id="item-2")
     assert sealed(source, tmp_path / "bag-3", binding=other).digests != first.digests
-
-
-def test_single_file_is_sealed_alone(tmp_path: Path, source: Path) -> None:
-    """Beside what else lies in its folder."""
-    sealed(source / "disk.img", tmp_path / "bag")
-    assert payload(tmp_path / "bag") == {"disk.img": FILES["disk.img"]}
-
-
-def test_empty_folder_is_a_bag_too(tmp_path: Path) -> None:
-    """With nothing in it."""
-    (tmp_path / "source").mkdir()
-    sealed(tmp_path / "source", tmp_path / "bag")
-    assert bagit.Bag(str(tmp_path / "bag")).validate()
-
-
-def test_progress_knows_all_before_the_first_byte(tmp_path: Path, source: Path) -> None:
-    """Files and bytes expected are those that are then done."""
-    progress = RecordedProgress()
-    sealed(source, tmp_path / "bag", progress=progress)
-    assert progress.expected == [len(FILES), sum(map(len, FILES.values()))]
-    assert progress.done == len(FILES)
-    assert sum(progress.sizes) == progress.expected[1]
 
 
 def device(folder: Path) -> None:
