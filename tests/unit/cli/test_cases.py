@@ -16,13 +16,6 @@ from tests.testkit.tally import Tally
 from tests.unit.cli.world import THEN, World, accept, offer, open_case, register
 
 
-def test_case_id_is_taken_once(world: World) -> None:
-    """A second case of the same id is refused under its option."""
-    case_id = open_case(world)
-    done = world.run("case", "open", "--case-id", case_id, "--number", "B", "--type", "theft")
-    assert (done.status, "--case-id" in done.err) == (Exit.REFUSED, True)
-
-
 def test_names_stay_in_confidential_sections(world: World) -> None:
     """A name is in the section that the holder of the case reads, and not in the payload."""
     case_id = open_case(world)
@@ -53,15 +46,6 @@ def test_what_is_confidential_is_not_taken_from_the_command_line(tally: Tally, g
     assert not any(text in done.err for text in ("withheld", "310101199003070011", "somebody"))
 
 
-def test_words_may_come_from_a_file(world: World) -> None:
-    """A ground that names somebody need not be typed either."""
-    case_id = open_case(world)
-    ground = world.tally.off_the_line("the buyer, too, has confessed")
-    receipt = world.ok("case", "close", case_id, "--ground", ground)
-    event = world.ok("event", "show", receipt["event_id"])
-    assert event["payload"]["body"]["ground"] == "the buyer, too, has confessed"
-
-
 def test_measures_run_by_person(world: World) -> None:
     """Imposed, extended, changed and lifted; the case shows each measure with its times."""
     case_id = open_case(world)
@@ -89,10 +73,12 @@ def test_the_record_is_corrected_beside_what_it_says(world: World) -> None:
     event = world.ok("record", "correct", case_id, first["event_id"], *change)
     body = world.ok("event", "show", event["event_id"])["payload"]["body"]
     assert body["corrections"] == [{"correct": "robbery", "field": "case_type", "recorded": "theft"}]
-    late = ("--happened-at", THEN, "--ground", "the line was down", "--concerns", first["event_id"])
+    ground = world.tally.off_the_line("the line of the buyer was down")  # names somebody, and need not be typed
+    late = ("--happened-at", THEN, "--ground", ground, "--concerns", first["event_id"])
     world.ok("record", "late", case_id, *late)
     events = world.ok("event", "list", case_id)
     assert [event["event_type"] for event in events[-2:]] == ["record.corrected", "record.late"]
+    assert events[-1]["payload"]["body"]["ground"] == "the line of the buyer was down"
 
 
 def test_what_is_impossible_is_refused_under_the_option(world: World) -> None:
@@ -121,16 +107,6 @@ def test_a_case_shows_who_handles_it_and_under_which_procedure(world: World) -> 
     for language, words in (("en", "summary"), ("zh-CN", "简易程序")):
         out = world.run("--lang", language, "case", "show", case_id).out
         assert all(word in out for word in (words, "unit 2", "p-0417", "2026-7")), out
-
-
-def test_flags_are_told_to_who_signs(world: World) -> None:
-    """A receipt with flags is a success that warns, with the article."""
-    options = ("--number", "A", "--type", "theft", "--occurred-at", "2020-01-01 08:00")
-    done = world.run("case", "open", *options)
-    assert done.status == Exit.OK
-    assert "after it happened" in done.err
-    again = world.run("case", "open", "--number", "B", *options[2:], "--lang", "zh-CN")
-    assert "才签署" in again.err
 
 
 def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: Path) -> None:
@@ -166,7 +142,8 @@ def test_wrong_claims_are_refused_under_their_option(world: World, options: tupl
 
 
 def test_case_for_people(world: World) -> None:
-    """Without --json a case is shown in tables, in the reader's language, and its receipt names what was made."""
+    """Without --json a case is shown in tables, in the reader's language; its receipt names what was made. With flags it
+    is a success that warns; a second case of the same id is refused under its option."""
     case_id = open_case(world, items=1)
     assert case_id in [case["case_id"] for case in world.ok("case", "list")]
     world.ok("case", "link", case_id, open_case(world), "--relation", "same_person")
@@ -177,6 +154,12 @@ def test_case_for_people(world: World) -> None:
     for label in ("立案侦查", "物证", "移送审查起诉", "待接收", "police-east"):
         assert label in shown
     assert "\x1b" not in shown
+    late = ("case", "open", "--number", "A", "--type", "theft", "--occurred-at", "2020-01-01 08:00")
+    for language, words in (("en", "after it happened"), ("zh-CN", "才签署")):
+        done = world.run(*late, "--lang", language)
+        assert (done.status, words in done.err) == (Exit.OK, True)
+    done = world.run("case", "open", "--case-id", case_id, "--number", "B", "--type", "theft")
+    assert (done.status, "--case-id" in done.err) == (Exit.REFUSED, True)
 
 
 def test_part_of_a_case_leaves_for_another(world: World) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import stamina
 
 from ledger.cli.errors import Exit
+from ledger.client.events import require_receipt
 from ledger.client.service import ATTEMPTS, Service, at
 from ledger.core.errors import (
     Conflict,
@@ -23,10 +25,15 @@ from ledger.core.errors import (
     Unavailable,
 )
 from ledger.core.events import decode_submission
+from ledger.core.log.notes import SeedSigner
+from ledger.i18n import LANGUAGES, Labels
+from ledger.i18n.messages import said
 from tests.campaigns.malicious_log.service import filler, receipt
-from tests.testkit.builders import LOG_ID, Event
-from tests.testkit.bundles import founded
+from tests.testkit.builders import LOG_ID, POLICE, Event, clerk
+from tests.testkit.bundles import founded, trust
+from tests.testkit.casework import Case
 from tests.testkit.faulty_service import Answer, Asked, FaultyService, faulty_service
+from tests.testkit.ledgers import LOG_SIGNER, ORIGIN, open_ledger, sqlite_url
 from tests.testkit.machine import free_port
 from tests.testkit.tally import Tally
 
@@ -228,3 +235,19 @@ def test_ledger_is_pinned(tally: Tally) -> None:
         assert tally.ok("profile", "show")["log_id"] == "0x" + LOG_ID.hex()
         tally.ok("case", "number", "case-1", "A-3")
         assert [asked.path for asked in faulty.asked].count("/api/v1/log") == 1
+
+
+def test_receipt_by_a_new_key_names_the_renewal(tmp_path: Path) -> None:
+    """Whoever has the trust file of before the log's key was replaced is told to take the renewal, in both languages;
+    by the new trust file the same receipt is good."""
+    with open_ledger(sqlite_url(tmp_path)) as ledger:
+        event = Case().open().last
+        receipt = msgspec.to_builtins(ledger.found(clerk(POLICE)).post(event))
+    before = SeedSigner.from_seed(ORIGIN, bytes(32))
+    with pytest.raises(IntegrityBroken) as caught:
+        require_receipt(receipt, event.submission, trust(log_key=before.verifying_key))
+    assert caught.value.hint is not None
+    for language in LANGUAGES:
+        assert "tally trust accept" in said(caught.value.hint, Labels(language))
+    assert said(caught.value.hint, Labels("zh-CN")) != caught.value.hint
+    assert require_receipt(receipt, event.submission, trust(log_key=LOG_SIGNER.verifying_key)).index == receipt["index"]

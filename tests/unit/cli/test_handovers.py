@@ -37,9 +37,8 @@ def test_short_delivery(world: World) -> None:
     accept(world, case_id, handover_id, "--all-as-listed", *short)
     shown = world.ok("handover", "show", case_id, handover_id, profile="prosecutor")
     assert (shown["status"], shown["accepted_items"]) == ("partially_accepted", [f"{case_id}-i1"])
-    lines = world.run(
-        "handover", "show", case_id, handover_id, "--lang", "zh-CN", profile="prosecutor"
-    ).out.splitlines()
+    shown = world.run("handover", "show", case_id, handover_id, "--lang", "zh-CN", profile="prosecutor")
+    lines = shown.out.splitlines()
     assert lines[lines.index("物品") + 1].split() == ["物品", "描述", "已接收"]
     assert ["pry", "bars", "否"] in [line.split()[1:] for line in lines]
     assert holder(world, f"{case_id}-bars") == "police-east"
@@ -93,14 +92,8 @@ def test_returned_for_supplementary_investigation(world: World) -> None:
     checks = [word for name in results for word in (f"--{name}", "passed")]
     world.ok("handover", "check", case_id, first, *checks, profile="prosecutor")
     accept(world, case_id, first, "--received", f"{case_id}-i1")
-    why = (
-        "--purpose",
-        "supplementary_investigation",
-        "--reason",
-        "incomplete_dossier",
-        "--explanation",
-        "buyer not heard",
-    )
+    purpose = ("--purpose", "supplementary_investigation")
+    why = (*purpose, "--reason", "incomplete_dossier", "--explanation", "buyer not heard")
     back = world.ok("handover", "return", case_id, first, *why, "--item", f"{case_id}-i1", profile="prosecutor")[
         "handover_id"
     ]

@@ -6,7 +6,7 @@ import time
 
 from ledger.cli.errors import Exit
 from ledger.core.procedure.legal_days import instant_text
-from tests.unit.cli.world import THEN, World, accept, open_case, register
+from tests.unit.cli.world import THEN, World, accept, offer, open_case, register
 
 
 def test_money_dossier_and_seizure(world: World) -> None:
@@ -76,19 +76,12 @@ def test_a_loan_has_its_day_and_comes_back_as_it_is(world: World) -> None:
     back = ("item", "check-in", case_id, item_id, "--match", "mismatch", "--remark", "a wheel is missing")
     receipt = world.ok(*back)
     assert [flag["name"] for flag in receipt["flags"]] == ["receipt_differs", "loan_overdue"]
-    lending = (
-        "handover",
-        "offer",
+    accept(
+        world,
         case_id,
-        "procuratorate-east",
-        "--purpose",
-        "loan",
-        "--item",
-        item_id,
-        "--due-at",
-        THEN,
+        offer(world, case_id, "--purpose", "loan", "--item", item_id, "--due-at", THEN),
+        "--all-as-listed",
     )
-    accept(world, case_id, world.ok(*lending)["handover_id"], "--all-as-listed")
     shown = world.ok("item", "show", item_id)
     assert (shown["lent_by"], shown["lent_until"]) == ("police-east", THEN)
 

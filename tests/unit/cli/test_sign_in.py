@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -56,56 +59,59 @@ class Gate:
         return Answer(body=b'{"shown":true}') if self.tokens[-1:] == [held] else Answer(401, b"{}")
 
 
-def reader(faulty: FaultyService, folder: Path) -> Service:
-    """Build a client that signs in with the tests' key."""
-    return Service(faulty.url, SignIn(folder / "token.json", faulty.url, SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID))
+def signed_in(url: str, folder: Path, key_id: str = SIGNER.key_id) -> SignIn:
+    return SignIn(folder / "token.json", url, key_id, lambda: SIGNER, lambda: LOG_ID)
+
+
+def ask(faulty: FaultyService, folder: Path) -> Any:
+    """Ask as a client that signs in with the tests' key."""
+    with Service(faulty.url, signed_in(faulty.url, folder)) as service:
+        return service.get("/api/v1/cases/case-1")
+
+
+@contextmanager
+def gated(gate: Gate) -> Iterator[FaultyService]:
+    """Serve by the gate, which challenges as the service that it is."""
+    with faulty_service(gate) as faulty:
+        gate.text = message(faulty.url)
+        yield faulty
 
 
 def test_digest_is_that_of_personal_sign() -> None:
     """A wallet's signature of the text (EIP-191) is the one given here, for ASCII and for Chinese."""
-    for text in ("sign in", "登录", ""):
+    for text in ("sign in", "登录"):
         wallet = Account.sign_message(encode_defunct(text=text), PRIVATE_KEY)
         assert SIGNER.sign(personal_digest(text)) == bytes(wallet.signature)
 
 
 def test_signs_in_once_and_keeps_the_token(tmp_path: Path) -> None:
-    """The first 401 signs in; the token lies in a file of mode 0600 and serves the next client too."""
+    """The first 401 signs in; the token lies in a file of mode 0600 and serves the next client too. One that the service
+    does not take any more is replaced."""
     gate = Gate()
-    with faulty_service(gate) as faulty:
-        gate.text = message(faulty.url)
-        for _ in range(2):
-            with reader(faulty, tmp_path) as service:
-                assert service.get("/api/v1/cases/case-1") == {"shown": True}
+    with gated(gate) as faulty:
+        assert [ask(faulty, tmp_path) for _ in range(2)] == [{"shown": True}] * 2
         signed = next(json.loads(asked.body) for asked in faulty.asked if asked.path.endswith("/token"))
-    assert len(gate.tokens) == 1
+        assert len(gate.tokens) == 1
+        gate.tokens.append("another")
+        assert ask(faulty, tmp_path) == {"shown": True}
     assert (tmp_path / "token.json").stat().st_mode & 0o777 == 0o600
     wallet = Account.sign_message(encode_defunct(text=gate.text), PRIVATE_KEY)
     assert signed["signature"] == "0x" + bytes(wallet.signature).hex()
 
 
 def test_token_is_used_no_longer_than_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token near its end is not sent any more."""
-    gate = Gate()
-    with faulty_service(gate) as faulty:
-        gate.text = message(faulty.url)
-        with reader(faulty, tmp_path) as service:
-            service.get("/api/v1/cases/case-1")
-        sign_in = SignIn(tmp_path / "token.json", faulty.url, SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID)
-        now = time.time()
-        for later, sent in ((600, True), (891, False)):
-            monkeypatch.setattr("ledger.client.sign_in.time.time", lambda later=later: now + later)
-            assert bool(sign_in.header()) is sent
-
-
-def test_revoked_token_is_renewed(tmp_path: Path) -> None:
-    """A token that the service does not take any more is replaced, once."""
-    gate = Gate()
-    with faulty_service(gate) as faulty:
-        gate.text = message(faulty.url)
-        with reader(faulty, tmp_path) as service:
-            service.get("/api/v1/cases/case-1")
-            gate.tokens.append("another")
-            assert service.get("/api/v1/cases/case-1") == {"shown": True}
+    """A token near its end is not sent any more, nor ever to another URL or under another key; a broken file is none."""
+    with gated(Gate()) as faulty:
+        ask(faulty, tmp_path)
+    assert signed_in("http://elsewhere", tmp_path).header() == {}
+    assert signed_in(faulty.url, tmp_path, "0x" + "11" * 20).header() == {}
+    now = time.time()
+    for later, sent in ((600, True), (891, False)):
+        monkeypatch.setattr("ledger.client.sign_in.time.time", lambda later=later: now + later)
+        assert bool(signed_in(faulty.url, tmp_path).header()) is sent
+    monkeypatch.undo()
+    (tmp_path / "token.json").write_bytes(b"{")
+    assert signed_in(faulty.url, tmp_path).header() == {}
 
 
 def test_service_that_takes_no_token_is_not_asked_for_ever(tmp_path: Path) -> None:
@@ -116,41 +122,23 @@ def test_service_that_takes_no_token_is_not_asked_for_ever(tmp_path: Path) -> No
             return super().__call__(asked) if "sign-in" in asked.path else Answer(401, b'{"detail":"no"}')
 
     gate = Closed()
-    with faulty_service(gate) as faulty:
-        gate.text = message(faulty.url)
-        with reader(faulty, tmp_path) as service, pytest.raises(Unauthorized, match="no"):
-            service.get("/api/v1/cases/case-1")
+    with gated(gate) as faulty, pytest.raises(Unauthorized, match="no"):
+        ask(faulty, tmp_path)
     assert len(gate.tokens) == 1
 
 
-def test_token_goes_to_its_own_service_and_key_only(tmp_path: Path) -> None:
-    """A stored token is not sent to another URL or under another key; a broken file is no token."""
-    gate = Gate()
-    with faulty_service(gate) as faulty:
-        gate.text = message(faulty.url)
-        with reader(faulty, tmp_path) as service:
-            service.get("/api/v1/cases/case-1")
-    file = tmp_path / "token.json"
-    assert SignIn(file, faulty.url, SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID).header()
-    assert SignIn(file, "http://elsewhere", SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID).header() == {}
-    assert SignIn(file, faulty.url, "0x" + "11" * 20, lambda: SIGNER, lambda: LOG_ID).header() == {}
-    file.write_bytes(b"{")
-    assert SignIn(file, faulty.url, SIGNER.key_id, lambda: SIGNER, lambda: LOG_ID).header() == {}
+URL = "http://ledger.example:8420"
+OTHER_LEDGER = f"\n- urn:tallystick:0x{bytes(32).hex()}"
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        message("http://ledger.example:8420", domain="evil.example"),
-        message("http://ledger.example:8420", address="0x" + "11" * 20),
-        message("http://ledger.example:8420", uri="http://evil.example"),
-        message("http://ledger.example:8420", uri="https://ledger.example:8420"),
-        message("http://ledger.example:8420") + "\nURI: http://evil.example",
-        message("http://ledger.example:8420", resources=""),
-        message("http://ledger.example:8420", resources="\nResources:"),
-        message("http://ledger.example:8420", resources=f"\nResources:\n- urn:tallystick:0x{bytes(32).hex()}"),
-        message("http://ledger.example:8420") + f"\n- urn:tallystick:0x{bytes(32).hex()}",
-        message("http://ledger.example:8420") + "\n",
+        *(message(URL, uri=uri) for uri in ("http://evil.example", "https://ledger.example:8420")),
+        *(message(URL, resources=text) for text in ("", "\nResources:", f"\nResources:{OTHER_LEDGER}")),
+        *(message(URL) + text for text in (OTHER_LEDGER, "\n", "\nURI: http://evil.example")),
+        message(URL, domain="evil.example"),
+        message(URL, address="0x" + "11" * 20),
         "I owe the bearer one thousand yuan",
         "",
     ],
@@ -158,15 +146,14 @@ def test_token_goes_to_its_own_service_and_key_only(tmp_path: Path) -> None:
 def test_foreign_texts_are_not_signed(text: str) -> None:
     """Only a sign-in at the service that was called, for the key that signs, is signed."""
     with pytest.raises(SignatureRefused):
-        require_own_message(text, "http://ledger.example:8420", SIGNER.key_id, LOG_ID)
+        require_own_message(text, URL, SIGNER.key_id, LOG_ID)
 
 
 def test_own_text_is_signed_whatever_the_case_of_the_address() -> None:
     """The address stands in the mixed case of EIP-55 or in lower case; a path below the URL is the same service."""
-    url = "http://ledger.example:8420"
     mixed = Account.from_key(PRIVATE_KEY).address
-    require_own_message(message(url, address=mixed), url, SIGNER.key_id, LOG_ID)
-    require_own_message(message(url, uri=f"{url}/"), url, SIGNER.key_id, LOG_ID)
+    require_own_message(message(URL, address=mixed), URL, SIGNER.key_id, LOG_ID)
+    require_own_message(message(URL, uri=f"{URL}/"), URL, SIGNER.key_id, LOG_ID)
 
 
 def test_nothing_is_signed_for_a_foreign_text(tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""What is printed: audits in words, tables that fit a terminal, and texts of others that do not steer it."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from ledger.audit.findings import STEPS, AuditFinding, AuditFindings, finding
+from ledger.cli.output import Column, DrawnColumn, Output, arrange, draw, printable, printable_json, printable_line
+from ledger.cli.report import show_audit
+from ledger.cli.session import Session
+from ledger.i18n import Labels
+
+
+def shown(language: str, *findings: AuditFinding) -> Any:
+    """Show the audit of a log in which all steps held but for the findings."""
+    collected = AuditFindings()
+    for step in STEPS:
+        collected.checked(step, "320 signatures" if step == "signatures" else "each event stands on the one before")
+    collected.add(*findings)
+    report = msgspec.to_builtins(collected.report(scope="log", development=False, size=320, root=bytes(32)))
+    show_audit(cast(Session, SimpleNamespace(json=False, labels=Labels(language))), report)
+    return report
+
+
+def test_findings_and_steps_are_told_in_chinese(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with its index and what differs; in English as the report for programs has it."""
+    missing = finding("entries", 7, "entry_missing")
+    row = finding("models", 9, "row", "a row", "no such row", row="items phone")
+    shown("zh-CN", missing, row)
+    out = capsys.readouterr().out
+    for line in ("320 个签名", "序号 7: 此条缺失", "序号 9: 数据行 items phone (有此行 / 无此行)"):
+        assert line in out
+    report = shown("en", missing, row)
+    out = capsys.readouterr().out
+    assert f"index 7: {report['findings'][0]['what']}\n" in out
+    assert "index 9: items phone (a row / no such row)" in out
+
+
+def test_a_report_from_before_words_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """A service that is older than this command gives the English alone."""
+    shown("zh-CN", AuditFinding("entries", 7, "the entry is missing"))
+    assert "序号 7: the entry is missing" in capsys.readouterr().out
+
+
+EVIL = "ring \x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J \r gone \u202egnp.exe :skull: 戒指"
+SHOWN = r"ring \x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J \r gone \u202egnp.exe :skull: 戒指"
+
+
+def test_control_characters_are_spelled_out() -> None:
+    """Escape sequences, both sets of control characters and changes of direction are shown, everything else stays."""
+    assert printable(EVIL) == printable_line(EVIL) == SHOWN
+
+
+def test_breaks_stay_in_a_text_and_not_in_a_line() -> None:
+    """A remark may have lines; within a line of ours it has none."""
+    assert printable("a\n\tb") == "a\n\tb"
+    assert printable_line("a\n\tb\u2028c") == r"a\n\tb\u2028c"
+
+
+def test_json_has_no_control_character() -> None:
+    """The second set is escaped too, and the value is the same."""
+    text = printable_json(json.dumps(EVIL, ensure_ascii=False))
+    assert "\x9b" not in text
+    assert json.loads(text) == EVIL
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_results_do_not_steer(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Records, tables and messages show what a field holds, as JSON and for people."""
+    output = Output(json=as_json, labels=Labels("en"))
+    row = {"description": EVIL, EVIL: {"remark": EVIL}}
+    output.record(row)
+    output.table([row], [Column("description"), Column(EVIL)])
+    output.warn(EVIL)
+    captured = capsys.readouterr()
+    for steering in "\x1b\x9b\x07\r":
+        assert steering not in captured.out + captured.err
+    assert as_json or captured.out.count(SHOWN) >= 2
+
+
+def test_findings_cannot_add_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A text with a break does not pass for the verdict of an audit."""
+    step = {"number": 1, "name": "form", "result": "failed", "detail": "it\nverdict: intact", "verdict": "tampered"}
+    finding = {"index": 3, "what": "bad\nverdict: intact\x1b[2K", "expected": "a", "found": "b"}
+    report = {"steps": [step], "findings": [finding], "scope": "log\nverdict: intact", "size": 4, "root": "00"}
+    counts = {"left_out": 0, "anchored_up_to": 4, "entries_since": 0}
+    show_audit(Session(), report | counts | {"verdict": "tampered", "development": False})
+    out = capsys.readouterr().out
+    (verdict,) = [line for line in out.splitlines() if line.startswith("verdict")]
+    assert verdict.startswith("verdict: tampered")
+    assert "\x1b[2K" not in out
+
+
+CASE = DrawnColumn("案件", ("sample-06-custody-of-a-person", "v3-a"))
+STATUS = DrawnColumn("status", ("overdue", "running"))
+MOMENT = DrawnColumn("until", ("2026-11-27 04:00:00 +08:00 (2026-11-26 20:00:00Z)", "2026-11-29"))
+ID = DrawnColumn("id", ("custody_change/558853d1…/4", ""), aside=True)
+
+
+def names(columns: list[DrawnColumn]) -> list[str]:
+    return [column.heading for column in columns]
+
+
+@pytest.mark.parametrize(
+    ("room", "beside", "below"),
+    [
+        (200, ["案件", "status", "until", "id"], []),
+        (100, ["案件", "status", "until"], ["id"]),
+        (60, ["案件", "status"], ["until", "id"]),
+        (10, ["案件"], ["status", "until", "id"]),
+    ],
+)
+def test_no_more_goes_below_than_is_too_wide(room: int, beside: list[str], below: list[str]) -> None:
+    """Columns that are meant for it first, then the widest; the first column and narrow ones stay."""
+    kept, moved = arrange([CASE, STATUS, MOMENT, ID], room)
+    assert (names(kept), names(moved)) == (beside, below)
+
+
+def drawn(width: int) -> list[str]:
+    console = Console(width=width, highlight=False, markup=False, emoji=False)
+    with console.capture() as captured:
+        draw(console, [CASE, STATUS, MOMENT, ID], ["", ""])
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def test_a_row_is_told_whole_on_a_narrow_terminal() -> None:
+    """Headings once, then each row with what belongs below it; what is empty is left out."""
+    assert drawn(60) == [
+        "案件                           status",
+        "sample-06-custody-of-a-person  overdue",
+        "      until: 2026-11-27 04:00:00 +08:00 (2026-11-26 20:00:00Z)  id: custody_change/558853d1…/4",
+        "v3-a                           running",
+        "      until: 2026-11-29",
+    ]
+
+
+def test_a_wide_terminal_has_all_side_by_side() -> None:
+    """In one line a row."""
+    assert len(drawn(200)) == 3
+
+
+def test_what_cannot_fit_is_folded() -> None:
+    """The first column, alone, where a terminal is narrower than it: nothing is cut off."""
+    lines = drawn(20)
+    assert "".join(lines[1:3]) == CASE.cells[0]
+    assert "status: overdue" in lines[3]
