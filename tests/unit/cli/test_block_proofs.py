@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +12,20 @@ from ledger.cli.errors import Exit
 from ledger.cli.proofs import anchor_blocks
 from tests.testkit.machine import free_port
 from tests.testkit.tally import Tally
-from tests.unit.chain.external import ExternalNode, running_anvil, running_hardhat
-from tests.unit.cli.world import World, service_of
+from tests.unit.chain.external import running_anvil
+from tests.unit.cli.world import World, open_case
 
 
 @pytest.fixture(scope="module")
-def hardhat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalNode]:
-    with running_hardhat(tmp_path_factory.mktemp("hardhat")) as node:
-        yield node
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, hardhat: ExternalNode) -> Iterator[World]:
-    """Run a service on a chain that is not its own."""
-    world = World(tmp_path_factory.mktemp("world"))
-    world.found()
-    world.settings |= {"chain": hardhat.url, "finality": 0}
-    document = json.loads((world.data / "installation.json").read_bytes())
-    for account in (document["submitter"], *(agency["admin"] for agency in document["founding"]["agencies"])):
-        hardhat.fund(account)
-    with service_of(world):
-        world.wait("/api/v1/chain", bool)
-        world.add_people()
-        yield world
+def node(world: World) -> str:
+    """Return the URL of the chain's node, which here is that of the service."""
+    return f"http://127.0.0.1:{world.settings['embedded_chain_port']}"
 
 
 @pytest.fixture(scope="module")
 def proof(world: World) -> Path:
     """Get the bundle of a case whose every event is anchored."""
-    case_id = world.ok("case", "open", "--number", "A-1", "--type", "theft")["case_id"]
-    world.ok("item", "register", case_id, "a bicycle")
+    case_id = open_case(world, items=1)
     world.anchored()
     path = world.tally.folder / "case.json"
     world.ok("proof", "get", "--case", case_id, "-o", path)
@@ -88,29 +71,29 @@ def test_block_that_the_service_names(world: World, proof: Path) -> None:
         assert (report["verdict"], blocks(report)) == ("intact", {"checked"})
 
 
-def test_block_that_an_own_node_names(world: World, proof: Path, hardhat: ExternalNode) -> None:
+def test_block_that_an_own_node_names(world: World, proof: Path, node: str) -> None:
     """The hash may come from one's own node, whatever the service says."""
-    options = ("--block-of", str(proof), "--block", "latest-final", "--rpc", hardhat.url)
+    options = ("--block-of", str(proof), "--block", "latest-final", "--rpc", node)
     report = check(world.tally, proof, "--trust", trust_file(world, *options, "--confirmations", "0"))
     assert blocks(report) == {"checked"}
 
 
-def test_node_is_asked_now(world: World, proof: Path, hardhat: ExternalNode) -> None:
+def test_node_is_asked_now(world: World, proof: Path, node: str) -> None:
     """--rpc shows that the block is on the chain now, for good; and not for good where the rule says so."""
     trust = trust_file(world)
-    assert blocks(check(world.tally, proof, "--trust", trust, "--rpc", hardhat.url)) == {"checked"}
-    waiting = ("--rpc", hardhat.url, "--confirmations", "1000")
+    assert blocks(check(world.tally, proof, "--trust", trust, "--rpc", node)) == {"checked"}
+    waiting = ("--rpc", node, "--confirmations", "1000")
     late = check(world.tally, proof, "--trust", trust, *waiting, status=Exit.NOT_YET_ANCHORED)
     assert (late["verdict"], blocks(late)) == ("not_yet_anchored", {"not_checked"})
     assert "not for good" in json.dumps(late)
 
 
-def test_event_bundle(world: World, proof: Path, hardhat: ExternalNode) -> None:
+def test_event_bundle(world: World, proof: Path, node: str) -> None:
     """A single event's proof ends in a block like a case's."""
     event_id = json.loads(proof.read_bytes())["events"][1]["envelope"]["event_id"]
     path = world.tally.folder / "event.json"
     world.ok("proof", "get", event_id, "-o", path)
-    report = check(world.tally, path, "--trust", trust_file(world), "--rpc", hardhat.url)
+    report = check(world.tally, path, "--trust", trust_file(world), "--rpc", node)
     assert {step["name"] for step in report["steps"] if step["result"] != "checked"} == {"witnesses"}
     assert report["block"]["trusted"]
 
@@ -135,20 +118,7 @@ def test_nodes_that_cannot_tell(world: World, proof: Path) -> None:
 
 
 @pytest.mark.parametrize(("which", "status"), [("99999999", Exit.REFUSED), ("newest", Exit.USAGE)])
-def test_block_that_is_none(world: World, hardhat: ExternalNode, which: str, status: Exit) -> None:
+def test_block_that_is_none(world: World, node: str, which: str, status: Exit) -> None:
     """A block that is not final yet, and a word that names none."""
-    for more in ((), ("--rpc", hardhat.url)):
+    for more in ((), ("--rpc", node)):
         assert world.run("log", "trust", "--block", which, *more).status == status
-
-
-@pytest.mark.extended
-def test_restart(world: World, proof: Path, hardhat: ExternalNode) -> None:
-    """After a restart the same proofs are given out."""
-    world.stop()
-    with service_of(world):
-        world.wait("/api/v1/chain", bool)
-        again = world.tally.folder / "again.json"
-        case_id = json.loads(proof.read_bytes())["case_id"]
-        world.ok("proof", "get", "--case", case_id, "-o", again)
-        report = check(world.tally, again, "--trust", trust_file(world), "--rpc", hardhat.url)
-        assert (report["verdict"], blocks(report), proven_block(again)) == ("intact", {"checked"}, proven_block(proof))

@@ -142,8 +142,8 @@ def test_wrong_claims_are_refused_under_their_option(world: World, options: tupl
 
 
 def test_case_for_people(world: World) -> None:
-    """Without --json a case is shown in tables, in the reader's language; its receipt names what was made. With flags it
-    is a success that warns; a second case of the same id is refused under its option."""
+    """Without --json a case is shown in tables, in the reader's language; its receipt names what was made. With flags
+    it is a success that warns; a second case of the same id is refused under its option."""
     case_id = open_case(world, items=1)
     assert case_id in [case["case_id"] for case in world.ok("case", "list")]
     world.ok("case", "link", case_id, open_case(world), "--relation", "same_person")

@@ -85,8 +85,8 @@ def test_digest_is_that_of_personal_sign() -> None:
 
 
 def test_signs_in_once_and_keeps_the_token(tmp_path: Path) -> None:
-    """The first 401 signs in; the token lies in a file of mode 0600 and serves the next client too. One that the service
-    does not take any more is replaced."""
+    """The first 401 signs in; the token lies in a file of mode 0600 and serves the next client too. One that the
+    service does not take any more is replaced."""
     gate = Gate()
     with gated(gate) as faulty:
         assert [ask(faulty, tmp_path) for _ in range(2)] == [{"shown": True}] * 2
@@ -100,7 +100,7 @@ def test_signs_in_once_and_keeps_the_token(tmp_path: Path) -> None:
 
 
 def test_token_is_used_no_longer_than_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token near its end is not sent any more, nor ever to another URL or under another key; a broken file is none."""
+    """A token near its end is not sent any more, nor ever to another URL or under another key; broken, it is none."""
     with gated(Gate()) as faulty:
         ask(faulty, tmp_path)
     assert signed_in("http://elsewhere", tmp_path).header() == {}

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from ledger.core.procedure.legal_days import instant_text
+from tests.testkit.machine import free_port
 from tests.testkit.service import Service
 from tests.testkit.tally import Done
 
@@ -92,7 +93,7 @@ class World(Service):
 @contextmanager
 def running_world(folder: Path) -> Iterator[World]:
     """Yield a world whose service runs until the block is left."""
-    world = World(folder)
+    world = World(folder, embedded_chain_port=free_port())
     world.found()
     with service_of(world):
         world.wait("/api/v1/chain", bool)
