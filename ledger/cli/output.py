@@ -270,21 +270,18 @@ class Output:
         pairs = ((self.heading(key), self.words(key, part)) for key, part in value.items())
         return ", ".join(f"{name}: {text}" if text else name for name, text in pairs)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, **style: Any) -> None:
         """Print a message that is no result, for people only."""
         if not self.json:
-            click.secho(printable(text), dim=True, err=True)
+            click.secho(printable(text), err=True, **style or {"dim": True})
 
     def done(self, text: str) -> None:
         """Print that something was done."""
-        if not self.json:
-            click.secho(printable(text), fg="green", err=True)
+        self.note(text, fg="green")
 
     def warn(self, text: str) -> None:
         """Print something that the reader should look at; programs find it in the result."""
-        if self.json:
-            return
-        click.secho(printable(text), fg="yellow", err=True)
+        self.note(text, fg="yellow")
 
 
 GAP = 2  # columns between two cells

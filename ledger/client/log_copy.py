@@ -90,7 +90,9 @@ def save_log(session: ClientSession, folder: Path) -> int:
     Raises IntegrityBroken and leaves the previous copy as it was if the entries do not give the signed root, or do not
     begin with the entries of the previous copy.
     """
-    previous = _stored_checkpoint(folder)
+    previous = Checkpoint("none", 0, EMPTY_TREE.root())
+    if (folder / CHECKPOINT).exists():
+        previous = parse_checkpoint(parse_note((folder / CHECKPOINT).read_text(encoding="utf-8")).text)
     note, checkpoint = fetch_checkpoint(session)
     if checkpoint.size < previous.size:
         raise IntegrityBroken(
@@ -134,14 +136,6 @@ def stored_entries(folder: Path) -> Iterator[bytes]:
 def _read_entries(folder: Path, size: int) -> Iterator[bytes]:
     for name in _bundles(size, 0, size):
         yield from decode_bundle((folder / name.path()).read_bytes(), name.width)
-
-
-def _stored_checkpoint(folder: Path) -> Checkpoint:
-    """Return the checkpoint of the copy in a folder, or that of an empty log if there is no copy."""
-    file = folder / CHECKPOINT
-    if not file.exists():
-        return Checkpoint("none", 0, EMPTY_TREE.root())
-    return parse_checkpoint(parse_note(file.read_text(encoding="utf-8")).text)
 
 
 def _require_roots(folder: Path, previous: Checkpoint, checkpoint: Checkpoint) -> None:

@@ -129,8 +129,9 @@ class Service:
                     self._credentials.renew()
                     response = self._send(method, path, parts)
                 if not response.is_success:
-                    problem, retry_after = _problem(response), _retry_after(response)
-                    raise self.error(response.status_code, problem, retry_after=retry_after)
+                    after = response.headers.get("Retry-After", "")
+                    wait = int(after) if after.isascii() and after.isdecimal() and len(after) < 7 else 1
+                    raise self.error(response.status_code, _problem(response), retry_after=wait)
                 return response.content
         raise AssertionError("the attempts end with an answer or an error")
 
@@ -206,11 +207,6 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
     except DecodeError:
         return {}
     return problem if isinstance(problem, dict) else {}
-
-
-def _retry_after(response: httpx.Response) -> int:
-    text = response.headers.get("Retry-After", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 1
 
 
 def _is_loopback(host: str) -> bool:

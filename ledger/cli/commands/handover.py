@@ -1,31 +1,37 @@
-"""``tally handover``: offer, accept, refuse, recall, return. It exists only when both halves match."""
+"""``tally handover``: offer, accept, refuse, recall, return. It exists only when both halves match.
+
+The lists of what is sent, and of what the receiver accepts or finds different, are read from options.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, get_args
 
 import click
 
-from ledger.cli.acceptance import acceptance, transfer_list
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns, when
-from ledger.cli.params import Moment, acting, add_act, made_id, split_once, words
+from ledger.cli.params import Moment, acting, add_act, made_id, quantity, split_once, words
 from ledger.cli.session import Session, pass_session
 from ledger.client.service import at
 from ledger.core.custody.claimed_times import receipt
+from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.flags import Flag
 from ledger.core.custody.state import HandoverStatus
-from ledger.core.errors import NotFound
+from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, handover
 from ledger.core.events.terms import CheckResult, Purpose, ReasonCode, Remedy
 
 LISTED = columns("case_id", "handover_id", "from_agency", "to_agency", "purpose", "status", "offered_at", "due_at")
 LINES = columns("item_id", "description", "quantity", "seal_number", "condition", "stays", "taken")
 LISTED_NOW = ("description", "quantity", "seal_number", "condition")
+FIELDS_LISTED = ("quantity", "condition", "seal_number")
+FIELDS_FOUND = ("quantity", "condition", "seal_number", "seal_state", "digest", "remark", "match_result")
+OF_NOT_ACCEPTED = frozenset({"quantity", "seal_state"})
 CASE = click.argument("case_id")
 HANDOVER = click.argument("handover_id")
 ITEMS = click.option("--item", "items", multiple=True, help="An item of the list; may be given several times.")
@@ -91,14 +97,12 @@ def accept(
     /,
     *,
     case_id: str,
-    handover_id: str,
-    received_at: str,
     all_as_listed: bool,
     received: tuple[str, ...],
     differences: tuple[str, ...],
     files: tuple[str, ...],
     refused: tuple[str, ...],
-    absent_person_ids: tuple[str, ...],
+    **fields: Any,
 ) -> None:
     """Accept a handover, wholly or in part: custody of what is accepted moves now.
 
@@ -117,15 +121,9 @@ def accept(
         files={item_id: digests_of(Path(path), session.output) for item_id, path in paths.items()},
         recorded=lambda item_id: _item(session, item_id)["digests"],
     )
-    body = make_body(
-        handover.HandoverAccepted,
-        handover_id=handover_id,
-        received_at=received_at,
-        rest_as_listed=all_as_listed or bool(refused and not received),
-        absent_person_ids=absent_person_ids,
-        **answer,
-    )
-    _look_at_receipt(session, case_id, handover_id, received_at)
+    rest_as_listed = all_as_listed or bool(refused and not received)
+    body = make_body(handover.HandoverAccepted, rest_as_listed=rest_as_listed, **answer, **fields)
+    _look_at_receipt(session, case_id, fields)
     recorder.record(case_id, body)
 
 
@@ -141,15 +139,17 @@ def accept(
 def refuse(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Refuse a handover: everything stays with the sender."""
     if fields["received_at"] is not None:
-        _look_at_receipt(recorder.session, case_id, fields["handover_id"], fields["received_at"])
+        _look_at_receipt(recorder.session, case_id, fields)
     recorder.record(case_id, make_body(handover.HandoverRefused, **fields))
 
 
-def _look_at_receipt(session: Session, case_id: str, handover_id: str, received_at: str) -> None:
+def _look_at_receipt(session: Session, case_id: str, fields: dict[str, Any]) -> None:
     """Say from when time will run, and warn where that does not fit the offer, before anything is signed."""
     from ledger.cli.report import flag_in_words
 
-    offered_at = session.service.get(at("/api/v1/cases/{}/handovers/{}", case_id, handover_id))["offered_at"]
+    received_at = fields["received_at"]
+    path = at("/api/v1/cases/{}/handovers/{}", case_id, fields["handover_id"])
+    offered_at = session.service.get(path)["offered_at"]
     session.output.note(f"{session.labels.of('field', 'received_at')}: {when(received_at)}")
     for contradiction in receipt(received_at, offered_at).contradictions():
         session.output.warn(flag_in_words(session.labels, Flag("odd_time", ODD, contradiction)))
@@ -263,3 +263,75 @@ def _item(session: Session, item_id: str) -> dict[str, Any]:
 def _unit_of(session: Session, item_id: str) -> str:
     unit: str = _item(session, item_id)["quantity"]["unit"]
     return unit
+
+
+def transfer_list(
+    items: Iterable[str], stays: Iterable[str], listed: Iterable[str], *, unit_of: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """Return the lines of an offer: items that go, items that stay, and their ``ITEM:FIELD=VALUE`` options."""
+    lines: dict[str, dict[str, Any]] = {item_id: {} for item_id in items}
+    lines |= {item_id: {"stays": True} for item_id in stays}
+    for item_id, fields in _fields_by_item("--listed", listed, FIELDS_LISTED, unit_of).items():
+        lines[item_id] = lines.get(item_id, {}) | fields
+    return [{"item_id": item_id} | line for item_id, line in lines.items()]
+
+
+def acceptance(
+    as_listed: Iterable[str],
+    differing: Iterable[str],
+    not_accepted: Iterable[str],
+    *,
+    unit_of: Callable[[str], str],
+    files: Mapping[str, Sequence[str]] | None = None,
+    recorded: Callable[[str], Sequence[str]] = lambda _item_id: (),
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the lists ``received`` and ``not_accepted`` of an acceptance.
+
+    ``unit_of`` tells the unit in which an item is counted, for a quantity that names none. ``files`` are items with the
+    digests of their files now, ``recorded`` tells those of the record: they match or are a difference.
+    """
+    differences = _fields_by_item("--found", differing, FIELDS_FOUND, unit_of)
+    for item_id, digests in (files or {}).items():
+        entry: dict[str, Any] = {"digests": list(digests)}
+        if not digests_conflict(recorded(item_id), digests) and item_id not in differences:
+            entry["match_result"] = "match"
+        differences[item_id] = differences.get(item_id, {}) | entry
+    refused = []
+    for text in not_accepted:
+        item_id, reason_text = split_once(text, "=", "--except", "ITEM=REASON")
+        reason, _, explanation = reason_text.partition(":")
+        if reason not in get_args(ReasonCode):
+            _refuse("--except", f"one of {', '.join(get_args(ReasonCode))}", reason)
+        fields = differences.pop(item_id, {})
+        for field in fields.keys() - OF_NOT_ACCEPTED:
+            _refuse("--found", f"{' or '.join(sorted(OF_NOT_ACCEPTED))} for {item_id}, which is not accepted", field)
+        explained = {"explanation": explanation} if explanation else {}
+        refused.append({"item_id": item_id, "reason_code": reason} | explained | fields)
+    received: list[dict[str, Any]] = [{"item_id": item_id, "match_result": "match"} for item_id in as_listed]
+    received += [{"item_id": item_id, "match_result": "mismatch"} | fields for item_id, fields in differences.items()]
+    return {"received": received, "not_accepted": refused}
+
+
+def _fields_by_item(
+    option: str, texts: Iterable[str], allowed: Sequence[str], unit_of: Callable[[str], str]
+) -> dict[str, dict[str, Any]]:
+    """Parse ``ITEM:FIELD=VALUE`` options into the fields of each item's line."""
+    lines: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        item_id, assignment = split_once(text, ":", option, "ITEM:FIELD=VALUE")
+        field, value = split_once(assignment, "=", option, "ITEM:FIELD=VALUE")
+        if field not in allowed:
+            _refuse(option, f"one of {', '.join(allowed)}", field)
+        fields = lines.setdefault(item_id, {})
+        if field == "quantity":
+            expected, unit = "quantity=9 or quantity=12.5:gram", None if ":" in value else unit_of(item_id)
+            fields[field] = quantity(value, unit, partial(_refuse, option, expected, value))
+        elif field == "digest":
+            fields.setdefault("digests", []).append(value)
+        else:
+            fields[field] = value
+    return lines
+
+
+def _refuse(option: str, expected: str, given: str) -> NoReturn:
+    raise MalformedInput(f"expected {expected}, not {given!r}", field=option)

@@ -95,21 +95,15 @@ def _of_lead(session: Session, model_id: str, lead_id: str) -> str:
 @pass_session
 def check(session: Session, models: Sequence[str], shipped: bool) -> int:
     """Check models: each fault is told with file, line, field and what was expected."""
-    from ledger.supervision.model_faults import ModelRefused
-    from ledger.supervision.models.model_file import parse_model
-
     sound, refused_files = [], 0
-    for name, text in _texts(models, shipped):
-        try:
-            model = parse_model(text)
-        except ModelRefused as refused:
-            show_faults(session, name, refused, colour="red")
+    for name, model in _parsed(session, models, shipped):
+        if model is None:
             refused_files += 1
             continue
         fields = {field: getattr(model, field) for field in ("model_id", "version", "severity", "scope", "views")}
         title = {"zh": model.title.zh, "en": model.title.en}
-        rest = {"title": title, "examples": len(model.examples), "model_digest": model.digest}
-        sound.append({"file": name} | fields | rest)
+        counts = {"examples": len(model.examples), "model_digest": model.digest}
+        sound.append({"file": name} | fields | {"title": title} | counts)
     if sound and not (session.json and refused_files):
         session.output.table(sound, CHECKED)
     return Exit.USAGE if refused_files else Exit.OK
@@ -121,15 +115,11 @@ def check(session: Session, models: Sequence[str], shipped: bool) -> int:
 @pass_session
 def test(session: Session, models: Sequence[str], shipped: bool) -> int:
     """Run the examples of models: what each must raise, and what the model found."""
-    from ledger.supervision.model_faults import ModelRefused
-    from ledger.supervision.models.model_file import parse_model, run_examples
+    from ledger.supervision.models.model_file import run_examples
 
     tried: list[dict[str, Any]] = []
-    for name, text in _texts(models, shipped):
-        try:
-            model = parse_model(text)
-        except ModelRefused as refused:
-            show_faults(session, name, refused, colour="red")
+    for _, model in _parsed(session, models, shipped):
+        if model is None:
             return Exit.USAGE
         tried += [_tried(session, model.model_id, result) for result in run_examples(model)]
     session.output.table(tried, TRIED, style_of=lambda row: "" if row["passed"] else "red")
@@ -159,6 +149,19 @@ def _tried(session: Session, model_id: str, result: ExampleResult) -> dict[str, 
     none = session.labels.of("message", "no_lead")
     keys = {name: [" ".join(key.values()) for key in getattr(result, name)] or none for name in ("expected", "found")}
     return row | keys | {"result": session.labels.of("message", "as_expected" if result.passed else "not_as_expected")}
+
+
+def _parsed(session: Session, models: Sequence[str], shipped: bool) -> Iterator[tuple[str, Model | None]]:
+    """Yield each model with the name of its file, or None after showing the faults of a file."""
+    from ledger.supervision.model_faults import ModelRefused
+    from ledger.supervision.models.model_file import parse_model
+
+    for name, text in _texts(models, shipped):
+        try:
+            yield name, parse_model(text)
+        except ModelRefused as refused:
+            show_faults(session, name, refused, colour="red")
+            yield name, None
 
 
 def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.cli.acceptance import acceptance, transfer_list
+from ledger.cli.commands.handover import acceptance, transfer_list
 from ledger.core.errors import MalformedInput
 
 
