@@ -12,7 +12,7 @@ from api.wiring import open_parts
 from ledger.cli.errors import Exit
 from ledger.cli.key_files import Rotation
 from ledger.config.installation import DataDirectory, Installation, load, require_own_keys
-from ledger.config.keys import LocalSigner, keystore_key_id, note_key, open_keystore, open_note_key, opens
+from ledger.config.keys import LocalSigner, opens, public_key
 from ledger.config.secret_files import write_secret
 from ledger.config.settings import read_settings
 from ledger.core.errors import Conflict, TallystickError
@@ -31,20 +31,27 @@ def where(tally: Tally, tmp_path: Path) -> DataDirectory:
 
 
 def rotate(tally: Tally, where: DataDirectory, name: str, *words: str) -> Any:
-    given = ("--data-dir", where.path, "--light", "--passphrase-file", tally.passphrase_file)
-    return tally.ok("key", "rotate", name, *given, *words)
+    return tally.ok("key", "rotate", name, *given(tally, where), *words)
+
+
+def given(tally: Tally, where: DataDirectory) -> tuple[str | Path, ...]:
+    return ("--data-dir", where.path, "--light", "--passphrase-file", tally.passphrase_file)
+
+
+def place(where: DataDirectory, name: str) -> Path:
+    return where.keys.note_key(name) if name.startswith("log") else where.keys.keystore(name)
+
+
+def earlier_keys(installation: Installation) -> list[str]:
+    keys = [earlier.key for earlier in installation.earlier_log_keys]
+    return keys + [earlier.key_id for earlier in installation.earlier_service_keys]
 
 
 def named(installation: Installation, where: DataDirectory, name: str) -> str:
     """Give the key as files and installation name it, which must agree."""
-    if name == "log":
-        key = note_key(where.keys.note_key(name)).vkey()
-        assert key == installation.log_key
-        open_note_key(where.keys.note_key(name), PASSPHRASE)
-        return key
-    key = keystore_key_id(where.keys.keystore(name))
-    assert name == "submitter" or key == installation.service_key_id
-    open_keystore(where.keys.keystore(name), PASSPHRASE)
+    key = public_key(place(where, name))
+    assert key == {"log": installation.log_key, "service": installation.service_key_id}.get(name, key)
+    assert opens(place(where, name), PASSPHRASE)
     return key
 
 
@@ -61,11 +68,8 @@ def test_new_key_takes_the_place_of_the_old(tally: Tally, where: DataDirectory, 
     assert len({before, first["key"], second["key"]}) == 3
     assert Path(first["kept"]).exists()
     assert Path(second["kept"]).exists()
-    earlier = [earlier_log_key.key for earlier_log_key in installation.earlier_log_keys] + [
-        key.key_id for key in installation.earlier_service_keys
-    ]
     expected = {"log": [before, first["key"]], "service": [before], "submitter": []}
-    assert earlier == expected[name]
+    assert earlier_keys(installation) == expected[name]
     assert not list(where.keys.path.glob("*-next*"))
 
 
@@ -74,12 +78,10 @@ def test_key_that_does_not_open_is_replaced_where_it_is_said_to_be_lost(
     tally: Tally, where: DataDirectory, name: str
 ) -> None:
     """Without --lost nothing is changed; with it neither the old file nor its passphrase is needed."""
-    file = where.keys.note_key(name) if name == "log" else where.keys.keystore(name)
     before = named(load(where), where, name)
-    file.unlink()
-    words = ("--data-dir", where.path, "--light", "--passphrase-file", tally.passphrase_file)
+    place(where, name).unlink()
     identity = where.installation.read_bytes()
-    assert tally("key", "rotate", name, *words).status == Exit.USAGE
+    assert tally("key", "rotate", name, *given(tally, where)).status == Exit.USAGE
     assert where.installation.read_bytes() == identity
     rotation = rotate(tally, where, name, "--lost")
     assert rotation["before"] == before
@@ -106,14 +108,13 @@ def test_lost_passphrase_is_replaced_with_the_keys_under_it(tally: Tally, where:
 def test_cut_short_the_same_command_goes_on(tally: Tally, where: DataDirectory, name: str, *, lost: bool) -> None:
     """The new key is named by the identity, but does not lie in its place yet: a service does not start, and names the
     command that puts it there, also where the old one is gone."""
-    place = where.keys.note_key if name == "log" else where.keys.keystore
-    old = place(name).read_bytes()
+    file = place(where, name)
+    old = file.read_bytes()
     words = ("--lost",) if lost else ()
     rotation = rotate(tally, where, name, *words)
-    place(name).rename(place(f"{name}-next"))
+    file.rename(place(where, f"{name}-next"))
     if not lost:
-        place(name).write_bytes(old)
-        place(name).chmod(0o600)
+        write_secret(file, old, field="key")
     refused = starting(tally, where)
     assert (refused.code, f"tally key rotate {name}" in str(refused.hint)) == ("key_refused", True)
     again = rotate(tally, where, name, *words)
@@ -126,21 +127,15 @@ def test_cut_short_the_same_command_goes_on(tally: Tally, where: DataDirectory, 
 def test_keys_of_another_copy_than_the_identity_sign_nothing(tally: Tally, where: DataDirectory, name: str) -> None:
     """Keys that were restored from before a rotation are told from those of the identity before anything is signed; a
     rotation with --lost mends it, and what it replaces is the key of the identity."""
-    place = where.keys.note_key if name == "log" else where.keys.keystore
-    old = place(name).read_bytes()
+    old = place(where, name).read_bytes()
     rotate(tally, where, name)
-    place(name).write_bytes(old)
+    place(where, name).write_bytes(old)
     refused = starting(tally, where)
     assert (refused.code, "one and the same copy" in str(refused.hint)) == ("key_refused", True)
     rotate(tally, where, name, "--lost")
     installation = load(where)
     require_own_keys(where, installation)
-    keys = [
-        installation.log_key,
-        *(earlier_log_key.key for earlier_log_key in installation.earlier_log_keys),
-        installation.service_key_id,
-    ]
-    keys += [key.key_id for key in installation.earlier_service_keys]
+    keys = [installation.log_key, installation.service_key_id, *earlier_keys(installation)]
     assert len(set(keys)) == len(keys)
 
 
@@ -172,9 +167,8 @@ def test_database_from_before_a_rotation_is_told(tally: Tally, where: DataDirect
     refused = starting(tally, where)
     assert refused.message == "the database has 0 entries, but the log had 3 when its keys were last replaced"
     assert "keys/ and installation.json" in str(refused.hint)
-    words = ("--data-dir", where.path, "--light", "--passphrase-file", tally.passphrase_file)
     for key in ("log", "service"):
-        done = tally("key", "rotate", key, *words)
+        done = tally("key", "rotate", key, *given(tally, where))
         assert (done.status, refused.message in done.err) == (Exit.REFUSED, True)
     assert not list(where.keys.path.glob("*-next*"))
 

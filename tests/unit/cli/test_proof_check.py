@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -36,14 +37,23 @@ def check(tally: Tally, bundle: Path, *more: str | Path) -> tuple[int, str]:
 
 
 def test_intact(tally: Tally, log: bundles.Log) -> None:
-    """All steps are numbered, the verdict is told with what stands beside it, and the code is 0."""
-    status, shown = check(tally, write_bundle(tally.folder, log, len(log.events) - 1))
-    assert status == Exit.OK
+    """All steps are numbered, the verdict is told with what stands beside it, in both languages, and the code is 0.
+    Without an anchor it is 4, and a withheld payload is no fault and no proof: 3."""
+    last = len(log.events) - 1
+    status, shown = check(tally, write_bundle(tally.folder, log, last))
+    assert (status, "\x1b" in shown) == (Exit.OK, False)
     assert [line.split()[0] for line in shown.splitlines()[:13]] == [str(number) for number in range(1, 14)]
     assert "verdict: intact" in shown
     assert "conformity: not checked: the custody rules judge a case, not one event" in shown
     assert "completeness: not checked: one event says nothing of those after it" in shown
     assert "development ledger" in shown
+    _, chinese = check(tally, write_bundle(tally.folder, log, last), "--lang", "zh-CN")
+    for words in ("收录证明", "结论: 完整未改", "未核验: 保管规则评判的是整个案件，不是单个事件"):
+        assert words in chinese
+    status, shown = check(tally, write_bundle(tally.folder, log, last, payload=UNSET))
+    assert (status, "verdict: unverifiable" in shown) == (Exit.UNVERIFIABLE, True)
+    status, shown = check(tally, write_bundle(tally.folder, log, last, anchored=False))
+    assert (status, "verdict: not yet anchored" in shown) == (Exit.NOT_YET_ANCHORED, True)
 
 
 def test_tampered(tally: Tally, log: bundles.Log) -> None:
@@ -54,22 +64,8 @@ def test_tampered(tally: Tally, log: bundles.Log) -> None:
     path.write_text(json.dumps(bundle))
     status, shown = check(tally, path)
     assert status == Exit.REFUSED
-    step = next(line for line in shown.splitlines() if line.startswith(" 4"))
-    assert "failed" in step
-    assert "digest" in step
+    assert re.search("^ 4 .*failed.*digest", shown, re.MULTILINE)
     assert "verdict: tampered" in shown
-
-
-def test_unverifiable(tally: Tally, log: bundles.Log) -> None:
-    """A withheld payload is no fault and no proof: the code is 3."""
-    status, shown = check(tally, write_bundle(tally.folder, log, len(log.events) - 1, payload=UNSET))
-    assert (status, "verdict: unverifiable" in shown) == (Exit.UNVERIFIABLE, True)
-
-
-def test_not_yet_anchored(tally: Tally, log: bundles.Log) -> None:
-    """Without an anchor the verdict says just that: the code is 4."""
-    status, shown = check(tally, write_bundle(tally.folder, log, len(log.events) - 1, anchored=False))
-    assert (status, "verdict: not yet anchored" in shown) == (Exit.NOT_YET_ANCHORED, True)
 
 
 def test_report_as_json(tally: Tally, log: bundles.Log) -> None:
@@ -77,26 +73,8 @@ def test_report_as_json(tally: Tally, log: bundles.Log) -> None:
     path = write_bundle(tally.folder, log, len(log.events) - 1)
     report = tally.ok("proof", "check", path, "--trust", write_trust(tally.folder))
     assert (report["verdict"], report["development"], report["subject"]["agency"]) == ("intact", True, POLICE)
-    assert report["conformity"] == {
-        "result": "not_checked",
-        "detail": "the custody rules judge a case, not one event",
-    }
-    assert report["completeness"]["result"] == "not_checked"
+    assert {report[name]["result"] for name in ("conformity", "completeness")} == {"not_checked"}
     assert [step["number"] for step in report["steps"]] == list(range(1, 14))
-
-
-def test_report_in_chinese(tally: Tally, log: bundles.Log) -> None:
-    """Step names, results and the verdict are labelled in the language that was asked for."""
-    _, shown = check(tally, write_bundle(tally.folder, log, len(log.events) - 1), "--lang", "zh-CN")
-    assert "收录证明" in shown
-    assert "结论: 完整未改" in shown
-    assert "合规（保管规则）: 未核验: 保管规则评判的是整个案件，不是单个事件" in shown
-
-
-def test_colours_only_on_a_terminal(tally: Tally, log: bundles.Log) -> None:
-    """Output that is no terminal has no escape sequences."""
-    _, shown = check(tally, write_bundle(tally.folder, log, 0))
-    assert "\x1b" not in shown
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b'{"format":"tallystick/bundle@v2"}'])
@@ -109,22 +87,9 @@ def test_file_that_is_no_bundle_is_bad_usage(tally: Tally, data: bytes) -> None:
     assert done.err.count("\n") == 1
 
 
-def test_trust_is_brought_by_the_verifier(tally: Tally, log: bundles.Log) -> None:
-    """Without a trust file nothing is checked, and the bundle itself is never asked for one."""
-    path = write_bundle(tally.folder, log, 0)
-    done = tally("proof", "check", path)
-    assert (done.status, "--trust" in done.err) == (Exit.USAGE, True)
-
-
-def test_profile_has_a_trust_file(tally: Tally, log: bundles.Log) -> None:
-    """The trust file that a profile was given is used where none is named."""
-    path = write_bundle(tally.folder, log, len(log.events) - 1)
-    tally.ok("profile", "add", "auditor", "--url", "http://127.0.0.1:1", "--trust", write_trust(tally.folder))
-    assert tally.ok("proof", "check", path)["verdict"] == "intact"
-
-
 def test_trust_file_of_the_bundles_ledger_is_chosen(tally: Tally, log: bundles.Log) -> None:
-    """Of several trust files that of the bundle's ledger counts; where none is, the bundle fails against the first."""
+    """Of several trust files that of the bundle's ledger counts; where none is, the bundle fails against the first.
+    Without any nothing is checked; that of a profile is used where none is named, and its key is not needed."""
     path = write_bundle(tally.folder, log, len(log.events) - 1)
     own = write_trust(tally.folder)
     other = tally.folder / "other"
@@ -132,8 +97,14 @@ def test_trust_file_of_the_bundles_ledger_is_chosen(tally: Tally, log: bundles.L
     foreign = write_trust(other, log_id=bytes(32))
     assert tally.ok("proof", "check", path, "--trust", foreign, "--trust", own)["verdict"] == "intact"
     done = tally("--json", "proof", "check", path, "--trust", foreign)
-    assert done.status == Exit.REFUSED
-    assert done.json()["steps"][1]["result"] == "failed"
+    assert (done.status, done.json()["steps"][1]["result"]) == (Exit.REFUSED, "failed")
+    done = tally("proof", "check", path)
+    assert (done.status, "--trust" in done.err) == (Exit.USAGE, True)
+    key = tally.new_key("clerk")
+    who = ("--agency", POLICE, "--officer", "p-1", "--key", "clerk", "--trust", own)
+    tally.ok("profile", "add", "clerk", "--url", "http://127.0.0.1:1", *who)
+    write_secret(tally.config / "keys" / "clerk.json", b"broken", field=key, replace=True)
+    assert tally.ok("proof", "check", path)["verdict"] == "intact"
 
 
 def case_file(folder: Path, log: bundles.Log) -> Path:
@@ -155,16 +126,13 @@ def copy_of(folder: Path, log: bundles.Log) -> Path:
 
 
 def test_case_bundle(tally: Tally, log: bundles.Log) -> None:
-    """All events of a case are checked together; that nothing came after is not checked without the log."""
-    status, shown = check(tally, case_file(tally.folder, log))
+    """All events of a case are checked together; only a copy of the log shows that nothing came after the last one."""
+    path = case_file(tally.folder, log)
+    status, shown = check(tally, path)
     assert status == Exit.OK
     assert "2 events, each of them intact" in shown
     assert "not checked" in shown.splitlines()[4]
-
-
-def test_case_bundle_against_a_copy_of_the_log(tally: Tally, log: bundles.Log) -> None:
-    """With a copy of the log it is shown that nothing came after the last event."""
-    status, shown = check(tally, case_file(tally.folder, log), "--log", copy_of(tally.folder, log))
+    status, shown = check(tally, path, "--log", copy_of(tally.folder, log))
     assert (status, "not checked" in shown) == (Exit.OK, False)
     assert "completeness: shown: none of the" in shown
 
@@ -214,11 +182,3 @@ def test_flags_of_a_case_are_told(tally: Tally) -> None:
     status, shown = check(tally, case_file(tally.folder, log))
     assert status == Exit.OK
     assert "item-1 (CPL 245" in shown
-
-
-def test_secret_of_a_profile_is_not_needed(tally: Tally, log: bundles.Log) -> None:
-    """A check with a named trust file opens no key: it works with a key file that is broken."""
-    tally.new_key(clerk(POLICE).officer_id)
-    tally.add_profile("police", "http://127.0.0.1:1", POLICE, clerk(POLICE).officer_id, clerk(POLICE).officer_id)
-    write_secret(tally.config / "keys" / f"{clerk(POLICE).officer_id}.json", b"broken", field="key", replace=True)
-    assert check(tally, write_bundle(tally.folder, log, len(log.events) - 1))[0] == Exit.OK

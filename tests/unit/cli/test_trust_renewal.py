@@ -45,6 +45,11 @@ class Ledger:
         path.write_bytes(encode_trust(trust))
         return path
 
+    def prepared(self) -> tuple[Trust, Path, Path]:
+        """Make the keys; give the trust file of before, and the files of it and of one with another anchor contract."""
+        before = self.make()
+        return before, self.written("old.json", before), self.written("new.json", newer(before))
+
     def operator(self, old: Path, new: Path, *words: str | Path) -> Path:
         """Renew as the operator, and give what that writes."""
         asked = self.folder / "renewal.json"
@@ -73,10 +78,9 @@ def newer(trust: Trust) -> Trust:
 def test_new_trust_file_comes_by_the_word_of_the_old(ledger: Ledger) -> None:
     """Operator and two of three witnesses sign copies; together they replace the file, and the old one is kept. With
     one witness, or without the log's key, nothing is touched."""
-    before = ledger.make()
+    before, old, new = ledger.prepared()
     mine = ledger.written("mine.json", before.naming(CHAIN, [TrustedBlock(9, "0x" + "11" * 32)]))
     mine.chmod(0o644)
-    old, new = ledger.written("old.json", before), ledger.written("new.json", newer(before))
     asked = ledger.operator(old, new)
     first = ledger.witness(AGENCIES[0], asked, old)
     content = mine.read_bytes()
@@ -98,9 +102,8 @@ def test_new_trust_file_comes_by_the_word_of_the_old(ledger: Ledger) -> None:
 
 def test_lost_log_key_is_renewed_by_witnesses_where_the_verifier_says_so(ledger: Ledger) -> None:
     """Without the log's key the operator's file is unsigned; the quorum alone counts by --log-key-lost only."""
-    before = ledger.make()
+    before, old, new = ledger.prepared()
     (ledger.folder / "operator" / "keys" / "log.pem").unlink()
-    old, new = ledger.written("old.json", before), ledger.written("new.json", newer(before))
     where = ("--data-dir", ledger.folder / "operator", "--passphrase-file", ledger.tally.passphrase_file)
     done = ledger.tally("trust", "renew", old, new, *where, "-o", ledger.folder / "none.json")
     assert (done.status, "--log-key-lost" in done.err) == (Exit.REFUSED, True)
@@ -115,8 +118,7 @@ def test_lost_log_key_is_renewed_by_witnesses_where_the_verifier_says_so(ledger:
 
 def test_witness_reads_before_it_signs(ledger: Ledger) -> None:
     """What changes is shown, and without a terminal nothing is signed unasked; a renewal of another file is refused."""
-    before = ledger.make()
-    old, new = ledger.written("old.json", before), ledger.written("new.json", newer(before))
+    _, old, new = ledger.prepared()
     asked, signed = ledger.operator(old, new), ledger.folder / "signed.json"
     where = ("--data-dir", ledger.folder / AGENCIES[0], "--passphrase-file", ledger.tally.passphrase_file, "-o", signed)
     done = ledger.tally("trust", "cosign", asked, "--trust", old, *where)
@@ -130,8 +132,7 @@ def test_witness_reads_before_it_signs(ledger: Ledger) -> None:
 
 def test_profile_renews_its_own_file(ledger: Ledger) -> None:
     """Without --trust it is the profile's; one that has none is told how to get the first."""
-    before = ledger.make()
-    old, new = ledger.written("old.json", before), ledger.written("new.json", newer(before))
+    before, old, new = ledger.prepared()
     asked = ledger.operator(old, new)
     copies = [ledger.witness(agency, asked, old) for agency in AGENCIES[:2]]
     ledger.tally.ok("profile", "add", "reader", "--url", "http://127.0.0.1:9")
