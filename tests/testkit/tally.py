@@ -14,6 +14,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
+from ledger.cli.errors import Exit
 from ledger.cli.main import run
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import MalformedInput
@@ -66,6 +67,12 @@ class Tally:
         done = self("--json", *arguments, profile=profile)
         assert done.status == 0, done.err or done.out
         return done.json()
+
+    def refuses(self, status: Exit, words: str, *arguments: str | Path, profile: str | None = None) -> Done:
+        """Check that a command ends with this exit code, and with these words on standard error."""
+        done = self(*arguments, profile=profile)
+        assert (done.status, words in done.err) == (status, True), done.err or done.out
+        return done
 
     def at_terminal(
         self, *arguments: str | Path, answers: Sequence[str] = (), pipe_out: bool = False, **environment: str

@@ -137,8 +137,7 @@ def test_acts_name_their_authority_and_keep_texts_apart(world: World, tmp_path: 
 )
 def test_wrong_claims_are_refused_under_their_option(world: World, options: tuple[str, ...], message: str) -> None:
     """What an act says of itself is checked before anything is sent."""
-    done = world.run("case", "open", "--number", "A", "--type", "theft", *options)
-    assert (done.status, message in done.err) == (Exit.USAGE, True)
+    world.refuses(Exit.USAGE, message, "case", "open", "--number", "A", "--type", "theft", *options)
 
 
 def test_case_for_people(world: World) -> None:
@@ -156,10 +155,8 @@ def test_case_for_people(world: World) -> None:
     assert "\x1b" not in shown
     late = ("case", "open", "--number", "A", "--type", "theft", "--occurred-at", "2020-01-01 08:00")
     for language, words in (("en", "after it happened"), ("zh-CN", "才签署")):
-        done = world.run(*late, "--lang", language)
-        assert (done.status, words in done.err) == (Exit.OK, True)
-    done = world.run("case", "open", "--case-id", case_id, "--number", "B", "--type", "theft")
-    assert (done.status, "--case-id" in done.err) == (Exit.REFUSED, True)
+        world.refuses(Exit.OK, words, *late, "--lang", language)
+    world.refuses(Exit.REFUSED, "--case-id", "case", "open", "--case-id", case_id, "--number", "B", "--type", "theft")
 
 
 def test_part_of_a_case_leaves_for_another(world: World) -> None:

@@ -200,8 +200,7 @@ def test_archive_is_never_opened(tally: Tally, bag: Path) -> None:
     """It is a file like any other: refused without a record, and with that of a bag told to be unpacked."""
     log = registered(of_bag(tally, bag))
     archive = Path(shutil.make_archive(str(tally.folder / "bag"), "zip", bag))
-    done = tally("evidence", "check", archive)
-    assert (done.status, "unpack it" in done.err) == (Exit.USAGE, True)
+    tally.refuses(Exit.USAGE, "unpack it", "evidence", "check", archive)
     status, output = check(tally, archive, write_bundle(tally.folder, log, len(log.events) - 1))
     assert (status, "unpack it" in output) == (Exit.REFUSED, True)
 
@@ -228,8 +227,6 @@ def test_bag_of_another_case_or_not_intact_is_not_registered(world: World, tmp_p
     bag = tmp_path / "bag"
     world.ok("evidence", "seal", write(tmp_path / "source"), bag, "--case", case_id)
     given = ("--kind", "exhibit", "--bag", bag)
-    other = world.run("item", "register", open_case(world), "a disk", *given)
-    assert (other.status, f"sealed for {case_id}" in other.err) == (Exit.USAGE, True)
+    world.refuses(Exit.USAGE, f"sealed for {case_id}", "item", "register", open_case(world), "a disk", *given)
     write(bag, {"data/planted": b""})
-    spoilt = world.run("item", "register", case_id, "a disk", *given)
-    assert (spoilt.status, "tampered" in spoilt.err) == (Exit.REFUSED, True)
+    world.refuses(Exit.REFUSED, "tampered", "item", "register", case_id, "a disk", *given)

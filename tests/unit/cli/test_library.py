@@ -142,8 +142,7 @@ def test_another_ledger_takes_the_model_over(west: World, package: Path, tmp_pat
     assert (line["origin"]["model_id"], line["origin"]["version"], line["has_case_study"]) == (MODEL, 2, True)
     (adopter,) = tally.ok("library", "adopters", MODEL, profile="analyst")["adopters"]
     assert adopter["parameters"][0]["value"] == "21"
-    again = tally(*asked, profile="analyst")
-    assert (again.status, "taken over" in again.err) == (Exit.REFUSED, True)
+    tally.refuses(Exit.REFUSED, "taken over", *asked, profile="analyst")
     other = tally.ok(*asked, "--as", "from-the-east", "--without-case-study", profile="analyst")
     assert set(other) == {"model_id", "version", "published"}
     shown = tally("library", "show", "from-the-east", profile="analyst").out
@@ -185,8 +184,7 @@ def test_the_library_is_shown_to_society(east: World, tmp_path: Path) -> None:
     assert again["size"] == answer["size"], "nothing was recorded between the two"
     assert pages == exported
     (folder / "letter.txt").write_text("mine", encoding="utf-8")
-    done = east.run("library", "export", "--public", folder, profile="analyst")
-    assert (done.status, "letter.txt" in done.err) == (Exit.REFUSED, True)
+    east.refuses(Exit.REFUSED, "letter.txt", "library", "export", "--public", folder, profile="analyst")
     other = tmp_path / "other"
     other.mkdir()
     (other / "index.html").write_text("mine", encoding="utf-8")

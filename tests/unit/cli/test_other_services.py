@@ -115,8 +115,7 @@ def test_an_authority_without_a_root_is_refused(tmp_path: Path, authority: Autho
     world.found()
     configure(world, authority, ROOTS=None)
     given = ("--port", str(free_port()), "--passphrase-file", world.tally.passphrase_file)
-    done = world.tally("serve", "--data-dir", world.data, *given)
-    assert (done.status, "timestamp_roots" in done.err) == (Exit.USAGE, True)
+    world.tally.refuses(Exit.USAGE, "timestamp_roots", "serve", "--data-dir", world.data, *given)
 
 
 OLDER = (sys.executable, "-m", "tests.unit.cli.older_release")

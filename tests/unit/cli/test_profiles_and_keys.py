@@ -21,8 +21,7 @@ def test_passphrase_from_a_variable(tally: Tally, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OFFICER_PASSPHRASE", "from a variable")
     tally.ok("key", "new", "one", "--light", "--passphrase-env", "OFFICER_PASSPHRASE")
     assert open_keystore(tally.config / "keys" / "one.json", "from a variable")
-    done = tally("key", "new", "two", "--light", "--passphrase-env", "NOT_SET")
-    assert (done.status, "NOT_SET" in done.err) == (Exit.USAGE, True)
+    tally.refuses(Exit.USAGE, "NOT_SET", "key", "new", "two", "--light", "--passphrase-env", "NOT_SET")
 
 
 def test_passphrase_file_that_others_may_read_is_refused(tally: Tally) -> None:
@@ -37,8 +36,7 @@ def test_passphrase_file_that_others_may_read_is_refused(tally: Tally) -> None:
 def test_passphrase_is_no_option_and_needs_a_terminal(tally: Tally) -> None:
     """There is no way to put a passphrase on the command line; without a terminal it must come from somewhere."""
     assert tally("key", "new", "one", "--passphrase", "open sesame").status == Exit.USAGE
-    done = tally("key", "new", "one")
-    assert (done.status, "--passphrase-file" in done.err) == (Exit.USAGE, True)
+    tally.refuses(Exit.USAGE, "--passphrase-file", "key", "new", "one")
 
 
 def test_passphrase_is_asked_for_twice_and_not_shown(tally: Tally) -> None:
@@ -87,8 +85,7 @@ def test_profiles_live_side_by_side(tally: Tally) -> None:
     assert tally.ok("profile", "show")["officer"] == "p-0417"
     tally.ok("profile", "add", "reader", "--url", f"{URL}/")
     assert [profile["name"] for profile in tally.ok("profile", "list")] == ["police", "reader"]
-    done = tally("profile", "show")
-    assert (done.status, "police, reader" in done.err) == (Exit.USAGE, True)
+    tally.refuses(Exit.USAGE, "police, reader", "profile", "show")
     assert tally.ok("profile", "show", profile="reader") == {"name": "reader", "url": URL}
 
 
@@ -116,8 +113,7 @@ def test_profile_is_chosen_by_a_variable_too(tally: Tally) -> None:
 )
 def test_profile_that_cannot_be_is_not_made(tally: Tally, arguments: tuple[str, ...], message: str) -> None:
     """A wrong URL, name, key or half an identity is refused under its option, and no profile is there."""
-    done = tally("profile", "add", *arguments)
-    assert (done.status, message in done.err) == (Exit.USAGE, True)
+    tally.refuses(Exit.USAGE, message, "profile", "add", *arguments)
     assert tally.ok("profile", "list") == []
 
 
@@ -147,8 +143,7 @@ def test_profile_is_removed_unless_events_wait(tally: Tally) -> None:
     tally.add_profile("police", URL, "police-east", "p-0417", "clerk")
     waiting = tally.config / "profiles" / "police" / "outbox" / "event.json"
     write_secret(waiting, b"{}", field="outbox")
-    done = tally("profile", "remove", "police")
-    assert (done.status, f"tally event submit {waiting}" in done.err) == (Exit.USAGE, True)
+    tally.refuses(Exit.USAGE, f"tally event submit {waiting}", "profile", "remove", "police")
     waiting.unlink()
     assert tally("profile", "remove", "police").status == 0
     assert tally.ok("profile", "list") == []
@@ -222,8 +217,7 @@ def test_change_that_was_cut_short_goes_on_with_the_passphrase_that_waits(tally:
     other = tally.folder / "other"
     write_secret(other, b"another", field="passphrase")
     all_of_them = ("key", "passphrase", "--key-dir", where.keys, "--light")
-    done = tally(*all_of_them, "--new-passphrase-file", other)
-    assert (done.status, "an earlier change was cut short" in done.err) == (Exit.USAGE, True)
+    tally.refuses(Exit.USAGE, "an earlier change was cut short", *all_of_them, "--new-passphrase-file", other)
     assert tally(*all_of_them, "--keep-passphrase").status == 0
     assert where.passphrase.read_text() == "minted then\n"
     assert open_keys(where, "minted then")

@@ -117,8 +117,7 @@ def test_a_model_whose_data_set_is_missing_is_published_with_a_warning(place: Wo
     """Others may have the list, so it is no refusal; what is to be done is told, to whoever adopts it as well."""
     assert "did you mean freeze-lapsed" in place.run("model", "publish", "freze-lapsed", profile="analyst").err
     model = "pension-in-execution"
-    published = place.run("--lang", "zh-CN", "model", "publish", model, profile="analyst")
-    assert (published.status, "数据集 pensions" in published.err) == (Exit.OK, True), published.err
+    place.refuses(Exit.OK, "数据集 pensions", "--lang", "zh-CN", "model", "publish", model, profile="analyst")
     adopted = place.run("model", "adopt", model, "--set", "dataset=other-list", profile="analyst")
     assert "data set other-list" in adopted.err
 
@@ -172,8 +171,7 @@ def test_a_model_is_adopted_within_its_bounds_and_retired(place: World) -> None:
     """Parameters are checked before anything is signed; the text that is shown is the one that was signed."""
     publish(place)
     tally = place.tally
-    wrong = tally("model", "adopt", MODEL, "--set", "grace_days=99", profile="analyst")
-    assert (wrong.status, "0 to 30" in wrong.err) == (Exit.USAGE, True)
+    tally.refuses(Exit.USAGE, "0 to 30", "model", "adopt", MODEL, "--set", "grace_days=99", profile="analyst")
     tally.ok("model", "adopt", MODEL, "--set", "grace_days=5", "--note", "for the county", profile="analyst")
     shown = tally.ok("model", "show", MODEL, "--version", "1", profile="police")
     assert [adoption["parameters"] for adoption in shown["adoptions"]] == [{"grace_days": "5"}]

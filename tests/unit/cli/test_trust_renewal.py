@@ -96,8 +96,7 @@ def test_new_trust_file_comes_by_the_word_of_the_old(ledger: Ledger) -> None:
     assert mine.stat().st_mode & 0o777 == 0o644
     kept = mine.with_name(f"mine-{trust_digest(before)[7:15]}.json")
     assert kept.read_bytes() == content
-    done = ledger.tally("trust", "accept", first, second, "--trust", mine)
-    assert (done.status, "It was accepted already." in done.err) == (Exit.REFUSED, True)
+    ledger.tally.refuses(Exit.REFUSED, "It was accepted already.", "trust", "accept", first, second, "--trust", mine)
 
 
 def test_lost_log_key_is_renewed_by_witnesses_where_the_verifier_says_so(ledger: Ledger) -> None:
@@ -109,8 +108,7 @@ def test_lost_log_key_is_renewed_by_witnesses_where_the_verifier_says_so(ledger:
     assert (done.status, "--log-key-lost" in done.err) == (Exit.REFUSED, True)
     asked = ledger.operator(old, new, "--log-key-lost")
     copies = [ledger.witness(agency, asked, old) for agency in AGENCIES[:2]]
-    done = ledger.tally("trust", "accept", *copies, "--trust", old)
-    assert (done.status, "has not signed the renewal" in done.err) == (Exit.REFUSED, True)
+    ledger.tally.refuses(Exit.REFUSED, "has not signed the renewal", "trust", "accept", *copies, "--trust", old)
     answer = ledger.tally.ok("trust", "accept", *copies, "--log-key-lost", "--trust", old)
     assert answer["signed_by"] == [f"{agency}.example/w1" for agency in AGENCIES[:2]]
     assert parse_trust(old.read_bytes()) == newer(before)
@@ -136,8 +134,7 @@ def test_profile_renews_its_own_file(ledger: Ledger) -> None:
     asked = ledger.operator(old, new)
     copies = [ledger.witness(agency, asked, old) for agency in AGENCIES[:2]]
     ledger.tally.ok("profile", "add", "reader", "--url", "http://127.0.0.1:9")
-    done = ledger.tally("trust", "accept", *copies, profile="reader")
-    assert (done.status, "tally log trust --pin" in done.err) == (Exit.REFUSED, True)
+    ledger.tally.refuses(Exit.REFUSED, "tally log trust --pin", "trust", "accept", *copies, profile="reader")
     ledger.tally.ok("profile", "add", "reader", "--url", "http://127.0.0.1:9", "--trust", old, "--replace")
     file = ledger.tally.ok("trust", "accept", *copies, profile="reader")["file"]
     assert parse_trust(Path(file).read_bytes()) == newer(before)

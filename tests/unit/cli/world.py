@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from ledger.cli.errors import Exit
 from ledger.core.procedure.legal_days import instant_text
 from tests.testkit.machine import free_port
 from tests.testkit.service import Service
@@ -37,6 +38,10 @@ class World(Service):
     def run(self, *words: str | Path, profile: str = "police") -> Done:
         """Give how a command of somebody ends."""
         return self.tally(*words, profile=profile)
+
+    def refuses(self, status: Exit, words: str, *arguments: str | Path, profile: str = "police") -> Done:
+        """Check how a command of somebody ends, and what it says."""
+        return self.tally.refuses(status, words, *arguments, profile=profile)
 
     def found(self) -> None:
         """Mint the ledger, with an admin for each agency."""
