@@ -13,7 +13,7 @@ import pytest
 from ledger.cli.errors import Exit
 from tests.testkit.builders import POLICE
 from tests.testkit.tally import Tally
-from tests.unit.cli.world import THEN, World, accept, offer, open_case, register
+from tests.unit.cli.world import THEN, World, offer, open_case, register
 
 
 def test_names_stay_in_confidential_sections(world: World) -> None:
@@ -53,7 +53,7 @@ def test_measures_run_by_person(world: World) -> None:
     person = world.ok("person", "name", case_id, *named)["person_id"]
     began = ("--started-at", THEN, "--ground", "caught at the place")
     measure_id = world.ok("measure", "impose", case_id, person, "detention", *began)["measure_id"]
-    longer = ("--until", "2026-03-07", "--ground", "gang", "--article", "CPL 91")
+    longer = ("--until", "2026-03-07", "--ground", "gang", "--article", "CPL 91", "--qualifying-ground", "gang")
     world.ok("measure", "extend", case_id, measure_id, *longer)
     two = world.ok("measure", "change", case_id, measure_id, "bail", *began)["new_measure_id"]
     over = ("--ended-at", "2026-03-09T00:00:00Z", "--ground", "no suspicion")
@@ -79,19 +79,6 @@ def test_the_record_is_corrected_beside_what_it_says(world: World) -> None:
     events = world.ok("event", "list", case_id)
     assert [event["event_type"] for event in events[-2:]] == ["record.corrected", "record.late"]
     assert events[-1]["payload"]["body"]["ground"] == "the line of the buyer was down"
-
-
-def test_what_is_impossible_is_refused_under_the_option(world: World) -> None:
-    """The rule is named, the option is blamed, and the case stays as it was."""
-    case_id = open_case(world, items=1)
-    accept(world, case_id, offer(world, case_id, "--item", f"{case_id}-i1"), "--all-as-listed")
-    before = world.ok("case", "show", case_id)
-    options = ("--purpose", "property_transfer", "--item", f"{case_id}-i1")
-    done = world.run("handover", "offer", case_id, "procuratorate-east", *options)
-    assert done.status == Exit.REFUSED
-    assert done.err.startswith("--item: ")
-    assert "(not_held)" in done.err
-    assert world.ok("case", "show", case_id) == before
 
 
 def test_a_case_shows_who_handles_it_and_under_which_procedure(world: World) -> None:

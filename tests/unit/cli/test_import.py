@@ -199,6 +199,19 @@ def test_a_service_that_is_away_is_told_by_the_exit_code(desk: Desk) -> None:
     assert desk.rows(file) == {"imported": 3}
 
 
+def test_check_needs_no_service(desk: Desk, tally: Tally) -> None:
+    """A dry run shows rows and faults without a profile, and sends nothing: the events that are then in the ledger."""
+    file, mapping = EXAMPLES / "police-case.csv", EXAMPLES / "police-case.toml"
+    answer = tally.ok("import", "check", file, "--mapping", mapping)
+    assert answer["rows"] == {"good": 4, "refused": 0}
+    assert answer["planned"][0]["events"]["person.named"] == 2
+    assert "立案登记" in tally("import", "check", file, "--mapping", mapping, "--lang", "zh-CN").out
+    file = desk.write(*ROWS)
+    planned = tally.ok("import", "check", file, "--mapping", desk.mapping)["events"]
+    desk.rows(file)
+    assert planned == dict(Counter(kind for row in desk.imports() for kind in desk.types(row["case_id"])))
+
+
 def test_status_tells_rows_apart_and_sends_nothing(desk: Desk) -> None:
     """Imported, changed, absent and faulty ones."""
     desk.rows(desk.write(*ROWS[:2]))
@@ -219,27 +232,6 @@ def test_another_identity_key_doubles_nothing(desk: Desk, tmp_path: Path) -> Non
     assert (done.status, done.json()["rows"]) == (1, {"refused": 3})
     assert "another identity key" in Path(done.json()["rejects"]).read_text(encoding="utf-8-sig")
     assert len(desk.imports()) == 3
-
-
-def test_check_needs_no_service(world: World, tmp_path: Path) -> None:
-    """A dry run shows rows and faults without a profile, and sends nothing."""
-    (tmp_path / "empty").mkdir()
-    lone = Tally(tmp_path / "empty")
-    file, mapping = EXAMPLES / "police-case.csv", EXAMPLES / "police-case.toml"
-    answer = lone.ok("import", "check", file, "--mapping", mapping)
-    assert answer["rows"] == {"good": 4, "refused": 0}
-    assert answer["planned"][0]["events"]["person.named"] == 2
-    shown = lone("import", "check", file, "--mapping", mapping, "--lang", "zh-CN")
-    assert "立案登记" in shown.out
-
-
-def test_the_plan_of_a_check_is_what_a_run_does(desk: Desk) -> None:
-    """Types and numbers of events are those that are then in the ledger."""
-    file = desk.write(*ROWS)
-    planned = desk.ok("check", file, "--mapping", desk.mapping)["events"]
-    desk.rows(file)
-    recorded = Counter(kind for row in desk.imports() for kind in desk.types(row["case_id"]))
-    assert planned == dict(recorded)
 
 
 # -- data sets ---------------------------------------------------------------------------------------------------------
