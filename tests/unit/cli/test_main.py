@@ -12,9 +12,10 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from ledger.cli.errors import MEANINGS, Exit, exit_of_error
-from ledger.cli.main import COMMANDS, tally
+from ledger.cli.main import COMMANDS, run, tally
 from ledger.config.keys import KeyRefused
 from ledger.config.secret_files import SecretRefused
 from ledger.core.errors import (
@@ -170,7 +171,9 @@ def test_completion_completes(tally: Tally) -> None:
 
     def completed(words: str) -> str:
         asked = {"_TALLY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()))}
-        return tally.at_terminal(pipe_out=True, **asked).out
+        with CliRunner().isolation(env=tally.environment() | asked) as (out, *_), pytest.raises(SystemExit):
+            run([])
+        return out.getvalue().decode()
 
     assert "plain,handover" in completed("tally ")
     assert "plain,second_instance" in completed("tally case stage case-1 ")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledger.cli.errors import Exit
+from ledger.supervision.models import model_file
 from ledger.supervision.models.editing import FORMS
 from ledger.supervision.models.model_file import require_publishable, shipped_models
 from tests.testkit.tally import Tally
@@ -80,10 +81,12 @@ def test_an_example_that_fails_is_shown_with_what_was_found(tally: Tally, tmp_pa
     assert "c1 h1" in line
 
 
-def test_shipped_models_are_found_by_name(tally: Tally) -> None:
+def test_shipped_models_are_found_by_name(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
     """One, or all; another name tells the nearest."""
+    two = {name: shipped_models()[name] for name in ("same-seal", "third-return")}
+    monkeypatch.setattr(model_file, "shipped_models", lambda: two)
     assert {line["model_id"] for line in tally.ok("model", "test", "third-return")} == {"third-return"}
-    assert [line["model_id"] for line in tally.ok("model", "check", "--shipped")] == list(shipped_models())
+    assert [line["model_id"] for line in tally.ok("model", "check", "--shipped")] == list(two)
     assert "did you mean third-return" in tally("model", "test", "thrid-return").err
     assert tally("model", "test").status == Exit.USAGE
     chinese = tally("--lang", "zh-CN", "model", "test", "third-return").out
