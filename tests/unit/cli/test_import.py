@@ -5,17 +5,143 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import signal
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ledger.cli.session import Session
+from ledger.client.profiles import Profiles
+from ledger.core.events import decode_envelope
+from ledger.core.events.record import ImportRecorded
+from ledger.interchange.imports.case_events import ImportSigner
 from ledger.interchange.imports.identity import IdentityKey
+from ledger.interchange.imports.mapping import read_mapping
+from ledger.interchange.imports.plan import Planner
+from ledger.interchange.imports.source_file import SourceFile, layout_of
+from ledger.procedures import shipped_rulebook
+from ledger.recording.signing import Actor
 from tests.testkit.machine import REPOSITORY, free_port
+from tests.testkit.service import TALLY
 from tests.testkit.tally import Done, Tally
-from tests.unit.cli.import_desk import MAPPING, WHOLE, Desk
 from tests.unit.cli.world import PEOPLE, World
+
+WHOLE = ["case.opened", "person.named", "item.registered", "import.recorded"]  # what a full row comes to
+MAPPING = """
+name = "small"
+source_system = "{system}"
+encoding = "utf-8"
+key = ["number"]
+
+[case]
+case_number = "number"
+case_type = "about"
+business_line = {{ value = "criminal" }}
+stage = {{ value = "investigation" }}
+opened_at = "opened"
+
+[[persons]]
+name = "suspect"
+role = {{ value = "suspect" }}
+identity = ["id"]
+
+[[items]]
+item_kind = {{ value = "exhibit" }}
+description = "thing"
+quantity = "count"
+"""
+COLUMNS = ("number", "about", "opened", "suspect", "id", "thing", "count")
+
+
+class Desk:
+    """One officer who imports; each test has a source system of its own."""
+
+    def __init__(self, world: World, folder: Path, system: str, profile: str = "police"):
+        self.world = world
+        self.folder = folder
+        self.system = system
+        self.profile = profile
+        self.mapping = folder / "mapping.toml"
+        self.mapping.write_text(MAPPING.format(system=system), encoding="utf-8")
+        self.key = folder / "identity.key"
+        self.ok("key", "--identity-key", self.key)
+
+    def ok(self, *words: str | Path) -> Any:
+        return self.world.tally.ok("import", *words, profile=self.profile)
+
+    def write(self, *rows: tuple[str, ...], name: str = "cases.csv") -> Path:
+        """Write a file of these rows under the headings of the small mapping."""
+        path = self.folder / name
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *rows])
+        return path
+
+    def run(self, file: Path, mapping: Path | None = None) -> Done:
+        """``tally import run``, with its report in the test's folder."""
+        words = ("--mapping", mapping or self.mapping, "--identity-key", self.key, "--report", self.report)
+        return self.world.tally("--json", "import", "run", file, *words, profile=self.profile)
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.json"
+
+    def rows(self, file: Path, mapping: Path | None = None) -> dict[str, int]:
+        """Count what became of the rows of a run that refuses none."""
+        done = self.run(file, mapping)
+        assert done.status == 0, done.err or done.out
+        return done.json()["rows"]
+
+    def status(self, file: Path) -> dict[str, int]:
+        words = ("--mapping", self.mapping, "--identity-key", self.key)
+        return self.ok("status", file, *words)["rows"]
+
+    def imports(self) -> list[dict[str, Any]]:
+        """List what the service has of this system."""
+        query = {"source_system": self.system, "limit": 1000}
+        return list(self._session().service.pages("/api/v1/imports", "imports", **query))
+
+    def case_of(self, key: str) -> str:
+        (case_id,) = [row["case_id"] for row in self.imports() if row["source_key"] == key]
+        return str(case_id)
+
+    def events(self, case_id: str) -> list[dict[str, Any]]:
+        return self.world.ok("event", "list", case_id, profile=self.profile)
+
+    def types(self, case_id: str) -> list[str]:
+        return [event["event_type"] for event in self.events(case_id)]
+
+    def _session(self) -> Session:
+        session = Session()
+        session.profile_name = self.profile
+        session.profiles = Profiles(self.world.tally.config)
+        return session
+
+    def send_part(self, file: Path, count: int) -> str:
+        """Send only the first events of a file's first row, as a run that was killed would have; give the case id."""
+        mapping = read_mapping(self.mapping)
+        planner = Planner(mapping, IdentityKey.read("police-east", self.key))
+        with SourceFile(file, layout_of(file, mapping)) as source:
+            survey = source.survey(mapping.columns(), planner.fingerprint, lambda _: None)
+            plan = planner.plan(next(source.table().rows()), survey)
+        origin = ImportRecorded(source_system=self.system, source_key=plan.source_key, file_digest=survey.digest, row=2)
+        session = self._session()
+        signer = ImportSigner(Actor(*session.officer, session.signer), session.log_id, shipped_rulebook())
+        chain = signer.sign_new_case(plan, origin)
+        for number, event in enumerate(chain.events[:count]):
+            path = self.folder / f"part-{number}.json"
+            path.write_bytes(event.submission)
+            self.world.tally.ok("event", "submit", path, profile=self.profile)
+        return plan.case_id
+
+    def command(self, file: Path, report: str) -> list[str | Path]:
+        """``tally import run`` as a process of its own."""
+        words = ["--mapping", self.mapping, "--identity-key", self.key, "--report", self.folder / report]
+        return [TALLY, "--json", "--profile", self.profile, "import", "run", file, *words]
+
 
 EXAMPLES = REPOSITORY / "examples" / "import"
 
@@ -281,3 +407,45 @@ def test_two_data_sets_stand_in_one_stream(desk: Desk) -> None:
         file = desk.write((str(number), desk.system, "", "", "", "", ""), name=f"set-{number}.csv")
         assert register(desk, file, "--dataset-id", dataset_id).status == 0
     assert desk.world.ok("dataset", "give", "set-1", file)["rows"] == 1
+
+
+@pytest.mark.extended
+def test_a_killed_import_is_resumed_to_the_same_cases(world: World, tmp_path: Path) -> None:
+    """Killed twice in the middle and run to its end: every row has one case, every case its events once, in order."""
+    desk, count = Desk(world, tmp_path, "killed"), 600
+    file = desk.write(
+        *((f"K-{number}", "theft", "2026-03-01", "Zhang", f"3101{number}", "a phone", "1") for number in range(count))
+    )
+    before, cases_before = world.size(), size_of_cases(world)
+    for share in (0.2, 0.6):
+        kill_at(desk, file, before + int(share * count * len(WHOLE)))
+    assert size_of_cases(world) - cases_before < count * len(WHOLE), "the runs were killed before their end"
+    last = subprocess.run(desk.command(file, "last.json"), env=desk.world.tally.environment(), capture_output=True)
+    assert last.returncode == 0, last.stderr
+    rows = json.loads(last.stdout)["rows"]
+    assert sum(rows.values()) == count
+    assert rows["unchanged"] > 0
+    assert size_of_cases(world) - cases_before == count * len(WHOLE)
+    imports = desk.imports()
+    assert sorted(row["source_key"] for row in imports) == sorted(f"K-{number}" for number in range(count))
+    assert len({row["case_id"] for row in imports}) == count
+    for row in imports[:: count // 20]:
+        assert desk.types(row["case_id"]) == WHOLE
+
+
+def kill_at(desk: Desk, file: Path, entries: int) -> None:
+    """Start a run and kill it once the log has as many entries."""
+    with subprocess.Popen(
+        desk.command(file, "killed.json"), env=desk.world.tally.environment(), stdout=subprocess.DEVNULL
+    ) as run:
+        while desk.world.size() < entries:
+            assert run.poll() is None, "the run came to its end before it was killed"
+            time.sleep(0.01)
+        run.send_signal(signal.SIGKILL)
+
+
+def size_of_cases(world: World) -> int:
+    """How many entries of cases there are: the service adds seals of the reads of its own."""
+    size = world.size()
+    entries = world.until("all is published", lambda: entries if len(entries := world.entries()) >= size else [])
+    return sum(decode_envelope(entry).stream.kind == "case" for entry in entries)
