@@ -56,7 +56,15 @@ class ImportTarget:
     def events(self, case_id: str) -> Sequence[CaseEvent]:
         """Return the events of a case, each checked against its envelope. Raises IntegrityBroken."""
         pages = self._service.pages("/api/v1/events", "events", case_id=case_id, ground=GROUND, limit=PAGE)
-        return [_seen(view) for view in pages]
+        events = []
+        for view in pages:
+            data, signed = canonical.encode(view["payload"]), view["envelope"]["payload_digest"]
+            if digest_of(data) != signed:
+                raise IntegrityBroken(f"the service shows another payload than {signed}", field="payload")
+            shown = view.get("sections")
+            sections = None if shown is None else {name: part and part["fields"] for name, part in shown.items()}
+            events.append(CaseEvent(decode_payload(data), signed, sections))
+        return events
 
     def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:
         """Send signed submissions in one batch and return for each the error that refused it, or None."""
@@ -66,16 +74,3 @@ class ImportTarget:
         return [
             None if line.status < 300 else self._service.error(line.status, line.problem) for line in answer.results
         ]
-
-
-def _seen(view: dict[str, Any]) -> CaseEvent:
-    """Return an event of the service as a comparison takes it.
-
-    Raises IntegrityBroken if payload and envelope are not of one event.
-    """
-    data, signed = canonical.encode(view["payload"]), view["envelope"]["payload_digest"]
-    if digest_of(data) != signed:
-        raise IntegrityBroken(f"the service shows another payload than {signed}", field="payload")
-    sections = view.get("sections")
-    fields = None if sections is None else {label: section and section["fields"] for label, section in sections.items()}
-    return CaseEvent(decode_payload(data), signed, fields)

@@ -70,7 +70,15 @@ def trust(
     Hashes of blocks are told by the service, or by the chain node at --rpc: who trusts them trusts that.
     """
     of_bundles = sorted({number for bundle in bundles for _, number in anchor_blocks(bundle.read())})
-    data = _trust_file(session, (*blocks, *map(str, of_bundles)), node)
+    named = [*blocks, *map(str, of_bundles)]
+    if node is None:
+        data = session.service.fetch("/api/v1/log/trust", block=named or None)
+    else:
+        from ledger.cli.own_node import OwnNode
+
+        without = parse_trust(session.service.fetch("/api/v1/log/trust"))
+        own = OwnNode(node, without)
+        data = encode_trust(without.naming(own.chain, [own.final(block) for block in named]))
     trusted = parse_trust(data)
     if pin:
         write_secret(session.profiles.trust(session.profile), data, field="trust", replace=True)
@@ -82,17 +90,6 @@ def trust(
     if policy:
         return session.output.data({"policy": trusted.tlog_policy})
     return click.echo(printable_json(data.decode()))
-
-
-def _trust_file(session: Session, blocks: tuple[str, ...], node: Node | None) -> bytes:
-    """Return the trust file with these blocks named in it."""
-    if node is None:
-        return session.service.fetch("/api/v1/log/trust", block=list(blocks) or None)
-    from ledger.cli.own_node import OwnNode
-
-    trusted = parse_trust(session.service.fetch("/api/v1/log/trust"))
-    own = OwnNode(node, trusted)
-    return encode_trust(trusted.naming(own.chain, [own.final(block) for block in blocks]))
 
 
 @log_group.command("checkpoint")

@@ -30,7 +30,7 @@ from ledger.client.service import at
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events import digest_of, supervision
 from ledger.core.supervision.models import STREAM
-from ledger.supervision.models.editing import FORMS, draft
+from ledger.supervision.models.editing import FORMS, derived, draft
 
 if TYPE_CHECKING:
     from ledger.supervision.models.definition import Model
@@ -70,23 +70,19 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
     from ledger.supervision.model_faults import ModelRefused
     from ledger.supervision.models.model_file import parse_model
 
-    text = draft(model_id, template) if lead_id is None else _of_lead(session, model_id, lead_id)
+    if lead_id is None:
+        text = draft(model_id, template)
+    else:
+        raised = session.service.get(at("/api/v1/leads/{}", lead_id))["raised"]
+        source = at("/api/v1/models/{}/{}", raised["model_id"], str(raised["model_version"]))
+        definition = session.service.get(source)["definition"]
+        text = derived(definition, model_id, raised.get("parameters", {}), lead_id)
     path = output or Path(f"{model_id}.yaml")
     write(path, text.encode(), refusal=Conflict, hint="Name another file with -o.")
     try:
         parse_model(text)
     except ModelRefused as refused:
         show_faults(session, str(path), refused, colour="yellow")
-
-
-def _of_lead(session: Session, model_id: str, lead_id: str) -> str:
-    """Return the text of the lead's model under another id, with the lead's parameters."""
-    from ledger.supervision.models.editing import derived
-
-    raised = session.service.get(at("/api/v1/leads/{}", lead_id))["raised"]
-    version = str(raised["model_version"])
-    model = session.service.get(at("/api/v1/models/{}/{}", raised["model_id"], version))
-    return derived(model["definition"], model_id, raised.get("parameters", {}), lead_id)
 
 
 @model_group.command("check")

@@ -91,7 +91,12 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
     FILE is JSON: event_type, stream {kind, id}, body, and where wanted occurred_at, authority, sections. With sequence
     and previous (the digest that it follows), and for case.opened, the service is not asked where the case stands.
     """
-    draft = _read_draft(file)
+    try:
+        draft = canonical.parse(file.read_bytes(), decoder_of(_Draft), where=str(file))
+    except MalformedInput as error:
+        raise MalformedInput(error.message, field=error.field, hint=error.hint or DRAFT) from error
+    if draft.event_type not in EVENT_TYPES:
+        raise MalformedInput(f"there is no event type {draft.event_type!r}", field=f"{file}.event_type")
     claims = Claims(draft.occurred_at, draft.authority, draft.sections)
     recorder = EventRecorder(session, claims)
     body = make_body(EVENT_TYPES[draft.event_type].body, **draft.body)
@@ -134,16 +139,6 @@ def list_events(session: Session, case_id: str, ground: str | None) -> None:
 def show(session: Session, event_id: str, ground: str | None) -> None:
     """Show an event as it was signed."""
     show_event(session.output, session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
-
-
-def _read_draft(file: Path) -> _Draft:
-    try:
-        draft = canonical.parse(file.read_bytes(), decoder_of(_Draft), where=str(file))
-    except MalformedInput as error:
-        raise MalformedInput(error.message, field=error.field, hint=error.hint or DRAFT) from error
-    if draft.event_type not in EVENT_TYPES:
-        raise MalformedInput(f"there is no event type {draft.event_type!r}", field=f"{file}.event_type")
-    return draft
 
 
 HEAD = ("event_type", "event_id", "stream", "sequence", "agency", "officer", "occurred_at", "signed_at", "recorded_at")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ import click
 
 from ledger.cli.command import Command
 from ledger.cli.session import Session, pass_session
+from ledger.core.errors import TallystickError
 
 PORT = 8546
 OTHER_PORT = "Choose another, and let signer_url of the service say the same: the console looks for it there."
@@ -46,11 +46,21 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     origin = f"{urlsplit(url).scheme}://{domain_of(url)}"  # as browsers write it: without the scheme's own port
     own, page_key = f"http://127.0.0.1:{port}", secrets.token_urlsafe(24)
     texts, note = Texts(session.language), session.output.note
-    chain_id, names = _chain_id(session), _names(session)
+    chain_id, names = 1, dict[str, str]()  # as wallets would show the chain; it binds nothing here
+    with suppress(TallystickError):
+        chain_id = int(session.service.get("/api/v1/chain")["chain_id"])
+    with suppress(TallystickError):
+        for row in session.service.pages("/api/v1/agencies", "agencies"):
+            names[row["agency_id"]] = row["name"][session.labels.suffix]
+
+    def named(agency: str) -> str:
+        """Return an agency by its name in the registry, with its id: only the id is signed."""
+        return f"{names[agency]} ({agency})" if agency in names else agency
+
     signer = session.signer
     prompt = OfficerPrompt(Terminal(texts, sys.stdin.fileno()) if ask == "terminal" else None)
     provider = SigningProvider(
-        QuestionBuilder(holder, session.labels, names, lambda: int(time.time())), signer, prompt, chain_id
+        QuestionBuilder(holder, session.labels, named, lambda: int(time.time())), signer, prompt, chain_id
     )
     with listening("127.0.0.1", port, field="--port", hint=OTHER_PORT) as socket:
         socket.listen()  # whoever opens the page as soon as its address is told waits a moment
@@ -60,23 +70,3 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
         guard = Guard(own, origin, page_key)
         app = create_app(provider, prompt, pairing, guard, texts, asks_here=ask == "page")
         make_server(app, host="127.0.0.1", port=port, header_timeout_s=10).run([socket])
-
-
-def _chain_id(session: Session) -> int:
-    """Return the chain id that wallets would show, or 1 if no chain is known. It binds nothing here."""
-    from ledger.core.errors import TallystickError
-
-    with suppress(TallystickError):
-        return int(session.service.get("/api/v1/chain")["chain_id"])
-    return 1
-
-
-def _names(session: Session) -> Callable[[str], str]:
-    """Agencies by the names that the registry has, each with its id: only the id is signed."""
-    from ledger.core.errors import TallystickError
-
-    names: dict[str, str] = {}
-    with suppress(TallystickError):
-        for row in session.service.pages("/api/v1/agencies", "agencies"):
-            names[row["agency_id"]] = row["name"][session.labels.suffix]
-    return lambda agency: f"{names[agency]} ({agency})" if agency in names else agency
