@@ -139,6 +139,17 @@ def test_what_cannot_be_done_to_a_deadline_is_refused_under_its_argument(world: 
     assert done.status == Exit.USAGE
 
 
+def test_custody_is_changed_at_a_detention_house_alone(world: World) -> None:
+    """An agency of another kind keeps nobody: the argument is named. The case shows for whom a person is kept."""
+    case_id = detained(world)
+    until = ("--until", "2099-01-01", "--number", "N-1", "--article", "CPL 156")
+    done = world.run("custody", "notify", case_id, "m-1", "procuratorate-east", *until)
+    assert (done.status, "DETENTION_HOUSE" in done.err) == (Exit.REFUSED, True)
+    assert "not_a_detention_house" in done.err
+    out = world.run("case", "show", case_id).out
+    assert "kept for" in out
+
+
 def test_warnings_reach_their_handler(world: World) -> None:
     """What has passed is warned of by itself within seconds, to the handler; a watch says it in lines as it comes."""
     before = world.ok("deadline", "warnings")

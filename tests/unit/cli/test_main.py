@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import resource
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -41,9 +43,11 @@ HEAVY = (
 )
 
 
-def every_command(group: click.Command = tally, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """List the path of each command and group."""
-    yield path
+def every_command(
+    group: click.Command = tally, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """List each command and group with its path."""
+    yield path, group
     if isinstance(group, click.Group):
         context = click.Context(group)
         for name in group.list_commands(context):
@@ -65,7 +69,7 @@ def test_help_lists_commands_and_exit_codes(tally: Tally) -> None:
 
 def test_every_command_explains_itself(tally: Tally) -> None:
     """Each command has a help text, and takes the options that all share."""
-    for path in every_command():
+    for path, _ in every_command():
         done = tally(*path, "--help")
         assert done.status == 0, path
         assert done.out.startswith(f"Usage: {' '.join(('tally', *path))}")
@@ -102,6 +106,22 @@ def test_bad_usage_is_one_line_and_exit_code_2(tally: Tally, arguments: tuple[st
     assert (done.status, done.out) == (Exit.USAGE, "")
     assert message in done.err
     assert done.err.count("\n") == 1
+
+
+def test_every_act_takes_what_its_event_says() -> None:
+    """A command that records one event has a parameter for each field of the body that is required, and no others."""
+    beside = {"occurred_at", "authority", "section", "files", "stays", "listed", "all_items"}
+    acts = 0
+    for path, command in every_command():
+        act = inspect.unwrap(command.callback) if command.callback else None
+        if act and act.__qualname__ == "add_act.<locals>.act":
+            acts += 1
+            made = inspect.getclosurevars(act).nonlocals
+            fields = {field.name: field.required for field in msgspec.structs.fields(made["body"])}
+            given = {parameter.name for parameter in command.params if parameter.expose_value} - beside
+            assert given - {made["subject"]} <= fields.keys(), path
+            assert {name for name, required in fields.items() if required} <= given, path
+    assert acts > 30
 
 
 def test_bad_usage_leaves_nothing_behind(tally: Tally) -> None:
