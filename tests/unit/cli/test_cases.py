@@ -46,25 +46,6 @@ def test_what_is_confidential_is_not_taken_from_the_command_line(tally: Tally, g
     assert not any(text in done.err for text in ("withheld", "310101199003070011", "somebody"))
 
 
-def test_measures_run_by_person(world: World) -> None:
-    """Imposed, extended, changed and lifted; the case shows each measure with its times."""
-    case_id = open_case(world)
-    named = ("--role", "suspect", "--name", world.tally.off_the_line("x"))
-    person = world.ok("person", "name", case_id, *named)["person_id"]
-    began = ("--started-at", THEN, "--ground", "caught at the place")
-    measure_id = world.ok("measure", "impose", case_id, person, "detention", *began)["measure_id"]
-    longer = ("--until", "2026-03-07", "--ground", "gang", "--article", "CPL 91", "--qualifying-ground", "gang")
-    world.ok("measure", "extend", case_id, measure_id, *longer)
-    two = world.ok("measure", "change", case_id, measure_id, "bail", *began)["new_measure_id"]
-    over = ("--ended-at", "2026-03-09T00:00:00Z", "--ground", "no suspicion")
-    world.ok("measure", "lift", case_id, two, *over)
-    measures = world.ok("case", "show", case_id)["measures"]
-    assert [(m["measure"], m["until"], m["ended_at"]) for m in measures] == [
-        ("detention", "2026-03-07", THEN),
-        ("bail", None, "2026-03-09T00:00:00Z"),
-    ]
-
-
 def test_the_record_is_corrected_beside_what_it_says(world: World) -> None:
     """A correction cites its event and says field, old and new; why something came late is said too."""
     case_id = open_case(world, items=1)
