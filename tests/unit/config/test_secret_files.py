@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from queue import Empty
-from typing import Any
 
 import pytest
 
@@ -26,9 +23,9 @@ from ledger.procedures import shipped_rulebook
 from ledger.store.database import open_database, open_witness_engine
 from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
+from tests.unit.evidence.material import as_nobody
 
 BOOK = shipped_rulebook()
-NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
@@ -146,40 +143,10 @@ def test_what_belongs_to_another_user_is_refused(tmp_path: Path) -> None:
     open_database(f"sqlite:///{tmp_path}/ledger.db").close()
     for path in (tmp_path, *tmp_path.iterdir()):
         path.chmod(0o777)
-    for parent in tmp_path.parents:  # pytest's own, which nobody else may enter
-        parent.chmod(parent.stat().st_mode | 0o011)
-        if parent.name.startswith("pytest-of-"):
-            break
-    refusals = as_nobody(tmp_path)
-    assert refusals == [
-        (SecretRefused.code, "data_dir", f"others may use {tmp_path}, and it cannot be made private"),
-        ("database_open_to_others", "database_url", f"others may read the database {tmp_path}/ledger.db"),
-    ]
-
-
-def as_nobody(folder: Path) -> list[tuple[str, str | None, str]]:
-    """Return what a process of another user is told that tries to use the folder and the database in it."""
-    context = multiprocessing.get_context("fork")
-    queue: Any = context.Queue()
-    process = context.Process(target=_refusals, args=(folder, queue))
-    process.start()
-    try:
-        answer: list[tuple[str, str | None, str]] = queue.get(timeout=60)
-    except Empty:
-        raise AssertionError("the other user's process told nothing") from None
-    process.join()
-    return answer
-
-
-def _refusals(folder: Path, queue: Any) -> None:
-    os.setuid(NOBODY)
-    refusals: list[tuple[str, str | None, str]] = []
-    for attempt in (
-        lambda: make_private(folder, keys=folder / "keys"),
-        lambda: open_database(f"sqlite:///{folder}/ledger.db"),
-    ):
-        try:
-            attempt()
-        except (SecretRefused, Unavailable) as error:
-            refusals.append((error.code, error.field, error.message.partition(":")[0]))
-    queue.put(refusals)
+    with as_nobody(tmp_path):
+        with pytest.raises(SecretRefused, match=r"others may use \., and it cannot be made private") as folder:
+            make_private(Path(), keys=Path("keys"))
+        with pytest.raises(Unavailable, match=r"others may read the database ledger\.db") as database:
+            open_database("sqlite:///ledger.db")
+    assert (folder.value.field, database.value.field) == ("data_dir", "database_url")
+    assert database.value.code == "database_open_to_others"
