@@ -43,6 +43,11 @@ HEAVY = (
 )
 
 
+EXAMPLES = REPOSITORY / "docs" / "examples"
+BUNDLE, TRUST = EXAMPLES / "bundle.json", EXAMPLES / "trust.json"
+TO_PSB = ("profile", "add", "p", "--url", "http://127.0.0.1:9")
+
+
 def every_command(
     group: click.Command = tally, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -98,9 +103,15 @@ def test_every_command_explains_itself(tally: Tally) -> None:
         (("case", "show"), "'CASE_ID' (see tally case show --help)"),
         (("--profile", "nobody", "case", "list"), "tally profile list"),
         (("key", "show", "nobody"), "tally key list"),
+        (("proof", "check", TRUST, "--trust", BUNDLE), "--trust: expected a trust file, not one of the format"),
+        (("proof", "check", TRUST, "--trust", TRUST), "FILE: expected a bundle file, not one of the format"),
+        ((*TO_PSB, "--agency", "PSB", "--officer", "p-1", "--key", "k"), "--agency: Expected a slug"),
+        (("init", "--founding", EXAMPLES / "../gas.md"), "is not JSON: "),
+        (("init", "--founding", BUNDLE), "docs/tutorial.md begins with a founding that is valid."),
+        (("init", "--development", "--keep-passphrase", "--data-dir", "/proc/none"), "Is the path right"),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_code_2(tally: Tally, arguments: tuple[str, ...], message: str) -> None:
+def test_bad_usage_is_one_line_and_exit_code_2(tally: Tally, arguments: tuple[str | Path, ...], message: str) -> None:
     """What cannot be is told in one line on standard error that names it; nothing is on standard output."""
     done = tally(*arguments)
     assert (done.status, done.out) == (Exit.USAGE, "")
@@ -216,32 +227,6 @@ def case() -> Case:
     opened = Case()
     opened.open()
     return opened
-
-
-EXAMPLES = REPOSITORY / "docs" / "examples"
-BUNDLE, TRUST = EXAMPLES / "bundle.json", EXAMPLES / "trust.json"
-TO_PSB = ("profile", "add", "p", "--url", "http://127.0.0.1:9")
-WRONG: list[tuple[tuple[str | Path, ...], str]] = [
-    (
-        ("proof", "check", TRUST, "--trust", BUNDLE),
-        "--trust: expected a trust file, not one of the format tallystick/bun",
-    ),
-    (
-        ("proof", "check", TRUST, "--trust", TRUST),
-        "FILE: expected a bundle file, not one of the format tallystick/trust",
-    ),
-    ((*TO_PSB, "--agency", "PSB", "--officer", "p-1", "--key", "k"), "--agency: Expected a slug"),
-    (("init", "--founding", EXAMPLES / "../gas.md"), "is not JSON: "),
-    (("init", "--founding", BUNDLE), "docs/tutorial.md begins with a founding that is valid."),
-    (("init", "--development", "--keep-passphrase", "--data-dir", "/proc/none"), "Is the path right"),
-]
-
-
-@pytest.mark.parametrize(("words", "message"), WRONG, ids=lambda part: str(part)[:40])
-def test_a_mistake_is_told_with_what_was_expected(tally: Tally, words: tuple[str | Path, ...], message: str) -> None:
-    """It is bad usage, in one line that says what was expected or where to look."""
-    done = tally(*words)
-    assert (done.status, message in done.err, done.err.count("\n")) == (2, True, 1), done.err
 
 
 def test_a_setting_that_is_none_is_told_with_the_one_that_is_like_it(tally: Tally, tmp_path: Path) -> None:
