@@ -94,7 +94,7 @@ class Money(click.ParamType[dict[str, Any]]):
         return {"fen": int(match["yuan"]) * 100 + int(match["fen"] or 0), "currency": match["currency"] or "CNY"}
 
 
-class CitedEvent(click.ParamType[str]):
+class EventReference(click.ParamType[str]):
     """``EVENT_ID`` or ``EVENT_ID=DIGEST``; ``acting`` gives the command the reference, as ``event_ref`` does."""
 
     name = "EVENT_ID[=DIGEST]"
@@ -183,7 +183,7 @@ def _resolved(session: Session, parameter: click.Parameter, value: Any) -> Any:
         from ledger.cli.files import digests_of
 
         return [digest for file in values for digest in digests_of(file, session.output)]
-    if isinstance(parameter.type, CitedEvent):
+    if isinstance(parameter.type, EventReference):
         name = parameter.opts[0] if isinstance(parameter, click.Option) else "EVENT_ID"
         cited = [event_ref(session, text, option=name) for text in values]
         return cited if isinstance(value, tuple) else next(iter(cited), None)

@@ -11,7 +11,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
-from ledger.cli.params import CitedEvent, acting, add_act, made_id, words
+from ledger.cli.params import EventReference, acting, add_act, made_id, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
@@ -44,7 +44,7 @@ def case_group() -> None:
 @click.option("--line", "business_line", type=words(BusinessLine), default="criminal", show_default=True)
 @click.option("--stage", type=words(Stage), default="investigation", show_default=True)
 @made_id("--case-id", "case", "Unique over all agencies; made up unless given.")
-@click.option("--split-from", type=CitedEvent(), help="The split that this case comes out of.")
+@click.option("--split-from", type=EventReference(), help="The split that this case comes out of.")
 @acting
 def open_(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Open a case."""
@@ -153,7 +153,7 @@ act(
     case.CaseJoined,
     "Take in what another case gave up.",
     "other_case_id",
-    click.option("--cites", type=CitedEvent(), required=True, help="The other case's split that gave it up."),
+    click.option("--cites", type=EventReference(), required=True, help="The other case's split that gave it up."),
     GROUND,
 )
 act(

@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import FILE, CitedEvent, DigestedFile, Moment, acting, add_act, made_id, split_once, words
+from ledger.cli.params import FILE, DigestedFile, EventReference, Moment, acting, add_act, made_id, split_once, words
 from ledger.client.service import at
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.handover import DiscrepancyRaised, DiscrepancyResolved
@@ -50,7 +50,7 @@ def record_group() -> None:
 
 @record_group.command("correct")
 @click.argument("case_id")
-@click.argument("corrects", type=CitedEvent())
+@click.argument("corrects", type=EventReference())
 @click.option(
     "--change",
     "corrections",
@@ -77,7 +77,7 @@ add_act(
     "Say why something was not recorded when it happened.",
     click.option("--happened-at", type=Moment(), required=True),
     click.option("--ground", required=True, help="Why it was not recorded then."),
-    click.option("--concerns", type=CitedEvent(), help="The late entry, where there is one."),
+    click.option("--concerns", type=EventReference(), help="The late entry, where there is one."),
 )
 
 
@@ -115,7 +115,7 @@ def section_group() -> None:
 
 @section_group.command("erase")
 @click.argument("case_id")
-@click.argument("concerns", type=CitedEvent())
+@click.argument("concerns", type=EventReference())
 @click.argument("label")
 @GROUND
 @acting

@@ -33,7 +33,7 @@ FAULTS = columns("row", "source_key", "column", "value", "reason")
 FAULTS_SHOWN = 50
 
 
-class Report(Struct):
+class ImportReport(Struct):
     """What an import came to; ``rows`` counts by what became of them."""
 
     file: str
@@ -118,7 +118,9 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     mapping = read_mapping(mapping_file)
     key, refused = identity_key(session, key_file), RejectsFile(rejects, _reason(session))
     with open_surveyed(session, file, mapping, key) as surveyed, refused as listed:
-        report_rows = Report(str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None)
+        report_rows = ImportReport(
+            str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None
+        )
         try:
             with bar(session, "importing", surveyed.survey.rows) as progress:
                 for result in _counted(make_importer(session, surveyed).run(surveyed.source), report_rows, listed):
@@ -157,7 +159,7 @@ def _reason(session: Session) -> Callable[[str], str]:
     return lambda reason: reason if session.json else said(reason, session.labels)
 
 
-def _counted(results: Iterator[RowResult], report: Report, listed: RejectsFile) -> Iterator[RowResult]:
+def _counted(results: Iterator[RowResult], report: ImportReport, listed: RejectsFile) -> Iterator[RowResult]:
     """Yield the results, after counting each in the report and listing refused rows."""
     began = time.monotonic()
     for result in results:

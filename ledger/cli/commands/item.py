@@ -12,7 +12,7 @@ from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import progress_of
 from ledger.cli.output import columns
-from ledger.cli.params import CitedEvent, DigestedFile, Moment, Money, Portion, Quantity, acting, add_act, words
+from ledger.cli.params import DigestedFile, EventReference, Moment, Money, Portion, Quantity, acting, add_act, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
@@ -234,7 +234,7 @@ act(
     "dispose",
     item.ItemDisposed,
     "Sign a disposal second, as another officer: cites the event that proposed it.",
-    click.argument("cites", type=CitedEvent()),
+    click.argument("cites", type=EventReference()),
     click.option("--disposed-at", type=Moment(), required=True),
     click.option("--proceeds", type=Portion(), help=PROCEEDS),
 )

@@ -15,7 +15,7 @@ from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.options import Node, takes_node
 from ledger.cli.output import columns, printable_line
-from ledger.cli.params import FILE, CitedEvent, Moment, add_act, words
+from ledger.cli.params import FILE, EventReference, Moment, add_act, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.supervision import MATERIAL, fetch_view, parameters_of, print_life, record_supervision, show_run
 from ledger.client.service import at
@@ -70,7 +70,7 @@ def show(session: Session, lead_id: str) -> None:
 
 act = partial(add_act, lead_group, subject="lead_id", record=record_supervision)
 GROUND = click.option("--ground", required=True, help="Why.")
-CITED = click.option("--cite", "events", type=CitedEvent(), multiple=True, help="An event that shows it.")
+CITED = click.option("--cite", "events", type=EventReference(), multiple=True, help="An event that shows it.")
 OUTCOME = "What came of it; none of a dismissed lead."
 DOCUMENT = "Number of the notice, or of the paper that files the case."
 

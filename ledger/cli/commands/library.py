@@ -154,8 +154,8 @@ def adopters(session: Session, model_id: str) -> None:
         parameters = (f"{own['name']} = {own['value']} ({own['default']})" for own in adopter["parameters"])
         counts = lead_counts(labels, adopter["leads"])
         outturn = (f"{row['what']}: {row['count']}" for row in counts if row["word"] != "closed")
-        told = {"remark": adopter["note"], "parameters": "\n".join(parameters), "outturn": "\n".join(outturn)}
-        rows.append(adopter | told)
+        texts = {"remark": adopter["note"], "parameters": "\n".join(parameters), "outturn": "\n".join(outturn)}
+        rows.append(adopter | texts)
     return session.output.table(rows, ADOPTERS)
 
 
@@ -174,17 +174,11 @@ def compare_(session: Session, first: str, second: str, run: bool) -> None:
     if session.json:
         return session.output.data(fields)
     output = session.output
-    sides_shown = [msgspec.to_builtins(side) for side in (comparison.first, comparison.second)]
-    sides_shown = [side | measured(side["figures"]) for side in sides_shown]
-    cells = {column: [output.cell(column, side) for side in sides_shown] for column in (*SHOWN[:3], *FIGURES)}
-    output.table(
-        [
-            {"field_name": output.heading(column.path), "first": one, "second": other}
-            for column, (one, other) in cells.items()
-            if one or other
-        ],
-        SIDES,
-    )
+    shown = [msgspec.to_builtins(side) for side in (comparison.first, comparison.second)]
+    shown = [side | measured(side["figures"]) for side in shown]
+    cells = {column: [output.cell(column, side) for side in shown] for column in (*SHOWN[:3], *FIGURES)}
+    pairs = {output.heading(column.path): pair for column, pair in cells.items() if any(pair)}
+    output.table([{"field_name": name, "first": a, "second": b} for name, (a, b) in pairs.items()], SIDES)
     differences = (part | {"field_name": part["field"]} for part in fields["differences"])
     output.part("differences", [part for part in differences if part["field"] != "version"], DIFFERENCES)
     colours = {"+": "green", "-": "red", "@": "cyan"}

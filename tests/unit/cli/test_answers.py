@@ -17,9 +17,9 @@ def received(*differing: str, **given: Any) -> list[dict[str, Any]]:
 
 def test_differences_of_one_item_come_together() -> None:
     """What was found of an item is one line; it is a mismatch unless it is said to match. As listed is a match."""
-    found = ("item-1:quantity=9", "item-1:condition=wet, torn", "item-2:match_result=match", "item-2:remark=a=b")
-    found = (*found, "item-3:digest=blake3:00", "item-3:digest=sha256:11")
-    assert acceptance(("item-4",), found, (), unit_of=lambda _item_id: "gram")["received"] == [
+    differing = ("item-1:quantity=9", "item-1:condition=wet, torn", "item-2:match_result=match", "item-2:remark=a=b")
+    differing = (*differing, "item-3:digest=blake3:00", "item-3:digest=sha256:11")
+    assert acceptance(("item-4",), differing, (), unit_of=lambda _item_id: "gram")["received"] == [
         {"item_id": "item-4", "match_result": "match"},
         {
             "item_id": "item-1",

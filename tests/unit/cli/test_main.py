@@ -127,10 +127,10 @@ def test_every_act_takes_what_its_event_says() -> None:
         act = inspect.unwrap(command.callback) if command.callback else None
         if act and act.__qualname__ == "add_act.<locals>.act":
             acts += 1
-            made = inspect.getclosurevars(act).nonlocals
-            fields = {field.name: field.required for field in msgspec.structs.fields(made["body"])}
+            around = inspect.getclosurevars(act).nonlocals
+            fields = {field.name: field.required for field in msgspec.structs.fields(around["body"])}
             given = {parameter.name for parameter in command.params if parameter.expose_value} - beside
-            assert given - {made["subject"]} <= fields.keys(), path
+            assert given - {around["subject"]} <= fields.keys(), path
             assert {name for name, required in fields.items() if required} <= given, path
     assert acts > 30
 
