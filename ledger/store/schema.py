@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from threading import RLock
 from typing import Literal
 
 from alembic import command
@@ -50,6 +51,7 @@ from ledger.store.witness import WitnessTable
 
 Store = Literal["log", "access", "witness"]
 _SCRIPTS = Path(__file__).parent / "migrations"
+_MIGRATING = RLock()  # what is expected of a schema is made by migrations, too
 
 
 def migrate(engine: Engine, store: Store) -> None:
@@ -58,7 +60,9 @@ def migrate(engine: Engine, store: Store) -> None:
     Raises IntegrityBroken if the database is of a version that this release does not know.
     """
     try:
-        command.upgrade(configuration(engine, store), "head")
+        # Alembic keeps what it runs in globals of its own: threads of one process must take turns.
+        with _MIGRATING:
+            command.upgrade(configuration(engine, store), "head")
     except CommandError as error:
         raise IntegrityBroken(
             f"the version of the database is none that this release knows: {error}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from unittest.mock import Mock
@@ -54,6 +55,13 @@ def test_several_processes_may_open_an_empty_database_at_once(each_empty_databas
         for _ in range(2)
     ]
     assert [process.wait() for process in processes] == [0, 0]
+
+
+def test_threads_may_open_a_database_at_once(tmp_path: Path) -> None:
+    """They take turns at the migrations, whose runner keeps what it does in globals."""
+    with ThreadPoolExecutor(4) as pool:
+        for database in pool.map(lambda _: open_database(sqlite_url(tmp_path)), range(12)):
+            database.close()
 
 
 def test_a_database_belongs_to_one_ledger(tmp_path: Path) -> None:
