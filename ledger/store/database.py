@@ -376,7 +376,8 @@ def _make_private(path: Path) -> None:
 
 def fetched(connection: Connection, query: Select[Any]) -> list[Row]:
     """Return the rows of a query, each by the names of its columns."""
-    return [dict(row) for row in connection.execute(query).mappings()]
+    # A subquery's names are of a class derived from str, which msgspec takes for no key.
+    return [{str(name): value for name, value in row.items()} for row in connection.execute(query).mappings()]
 
 
 def write_rows(connection: Connection, database: Database, new: NewRows, latest: NewRows) -> None:
