@@ -26,7 +26,7 @@ class QueryRefused(TallystickError):
 
     code = "query_refused"
 
-    def __init__(self, message: Wording, *, field: str, hint: Wording | None = None):
+    def __init__(self, message: Wording, hint: Wording | None = None, *, field: str = "sql"):
         super().__init__(str(message), field=field, hint=None if hint is None else str(hint))
         self.expected = Wording("said", said=message) if hint is None else Wording("hinted", said=message, hint=hint)
 
@@ -41,13 +41,13 @@ def _functions() -> Mapping[str, frozenset[str]]:
 def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
     """Return the one SELECT of ``sql`` over the views ``names``. Raises QueryRefused."""
     if len(sql) > MAX_LENGTH:
-        raise _refusal(Wording("sql_too_long", most=f"{MAX_LENGTH:,}"))
+        raise QueryRefused(Wording("sql_too_long", most=f"{MAX_LENGTH:,}"))
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
         raise refused(error) from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise _refusal(Wording("one_select"), Wording("hint_reads"))
+        raise QueryRefused(Wording("one_select"), Wording("hint_reads"))
     _require_allowed_throughout(sql, names)
     return statements[0]
 
@@ -59,17 +59,17 @@ def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
         (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
     parse = json.loads(text)
     if parse["error"]:
-        raise _refusal(Wording("no_query", why=str(parse.get("error_message", "?"))))
+        raise QueryRefused(Wording("no_query", why=str(parse.get("error_message", "?"))))
     nodes = list(_nodes(parse["statements"]))
     # The query's own parts (WITH name AS ...). Outside of such a part the name would be that of the engine's table.
     common_tables = {entry["key"] for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
     if hiding := sorted(name for name in common_tables if name.lower() in _engine_names()[0]):
-        raise _refusal(Wording("engine_table", name=hiding[0]), Wording("hint_part_name"))
+        raise QueryRefused(Wording("engine_table", name=hiding[0]), Wording("hint_part_name"))
     for node in nodes:
         _require_allowed(node, names | common_tables)
     # Joined values double in length with each nesting: text or lists could grow beyond all memory.
     if sum(map(_joined, nodes)) > MAX_JOINED:
-        raise _refusal(Wording("sql_joined", most=MAX_JOINED), Wording("hint_says"))
+        raise QueryRefused(Wording("sql_joined", most=MAX_JOINED), Wording("hint_says"))
 
 
 def _nodes(part: Any) -> Iterator[dict[str, Any]]:
@@ -86,26 +86,26 @@ def _nodes(part: Any) -> Iterator[dict[str, Any]]:
 
 def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
     if node.get("sample"):
-        raise _refusal(Wording("sample"), Wording("hint_all_rows"))
+        raise QueryRefused(Wording("sample"), Wording("hint_all_rows"))
     if node.get("ref_type") == "POSITIONAL":
-        raise _refusal(Wording("positional"), Wording("hint_join"))
+        raise QueryRefused(Wording("positional"), Wording("hint_join"))
     _require_order(node)
     match node.get("type"):
         case "BASE_TABLE":
             name = node["table_name"]
             if node.get("schema_name") or node.get("catalog_name") or name not in names:
                 hint = Wording("hint_outside") if name.startswith(DATASET) else nearest(name, names)
-                raise _refusal(Wording("no_such_view", name=name), hint)
+                raise QueryRefused(Wording("no_such_view", name=name), hint)
         case "SHOW_REF":
-            raise _refusal(Wording("describes"), Wording("hint_described"))
+            raise QueryRefused(Wording("describes"), Wording("hint_described"))
         case "TABLE_FUNCTION":
             name = node["function"]["function_name"].lower()
             if name not in _functions()["of_rows"]:
-                raise _refusal(Wording("reads_else", name=name), Wording("hint_rows"))
+                raise QueryRefused(Wording("reads_else", name=name), Wording("hint_rows"))
         case "COLUMN_REF":
             _require_repeatable(str(node["column_names"][-1]).lower())
         case "VALUE_CONSTANT" if len(str((node.get("literal") or {}).get("text") or "")) > MAX_TEXT:
-            raise _refusal(Wording("sql_text", most=MAX_TEXT))
+            raise QueryRefused(Wording("sql_text", most=MAX_TEXT))
         case _ if "function_name" in node:
             _require_function(node, str(node["function_name"]).lower())
 
@@ -117,7 +117,7 @@ def _require_order(node: dict[str, Any]) -> None:
     if modifiers.get("DISTINCT_MODIFIER", {}).get("distinct_on_targets"):
         some = {*some, "DISTINCT ON"}
     if some and "ORDER_MODIFIER" not in modifiers:
-        raise _refusal(Wording("limit_order"), Wording("hint_order"))
+        raise QueryRefused(Wording("limit_order"), Wording("hint_order"))
 
 
 def _require_function(node: dict[str, Any], name: str) -> None:
@@ -126,11 +126,11 @@ def _require_function(node: dict[str, Any], name: str) -> None:
         orders = node.get("orders") or (node.get("order_bys") or {}).get("orders") or node.get("arg_orders")
         if not orders:
             example = "() OVER (ORDER BY name)" if node.get("class") == "WINDOW" else "(name ORDER BY name)"
-            raise _refusal(Wording("needs_order", name=name), Wording("hint_example", example=f"{name}{example}"))
+            raise QueryRefused(Wording("needs_order", name=name), Wording("hint_example", example=f"{name}{example}"))
     elif name not in kinds["repeatable"]:
         _require_repeatable(name)
         near = nearest(name, kinds["repeatable"] | kinds["ordered"])
-        raise _refusal(Wording("no_function", name=name), near)
+        raise QueryRefused(Wording("no_function", name=name), near)
 
 
 def _joined(node: dict[str, Any]) -> int:
@@ -142,7 +142,7 @@ def _joined(node: dict[str, Any]) -> int:
 
 def _require_repeatable(name: str) -> None:
     if name in _functions()["unrepeatable"] or name in _engine_names()[1]:
-        raise _refusal(Wording("unrepeatable", name=name), Wording("hint_repeatable"))
+        raise QueryRefused(Wording("unrepeatable", name=name), Wording("hint_repeatable"))
 
 
 @cache
@@ -159,10 +159,4 @@ def refused(error: duckdb.Error) -> QueryRefused:
     """Return what DuckDB says as a refusal in one sentence; a later line may have a hint."""
     first, _, rest = str(error).strip().partition("\n")
     hint = next((line.strip() for line in rest.splitlines() if line.startswith(("Candidate", "Did you mean"))), None)
-    return QueryRefused(
-        Wording("engine_said", why=first), field="sql", hint=Wording("engine_said", why=hint) if hint else None
-    )
-
-
-def _refusal(message: Wording, hint: Wording | None = None) -> QueryRefused:
-    return QueryRefused(message, field="sql", hint=hint)
+    return QueryRefused(Wording("engine_said", why=first), Wording("engine_said", why=hint) if hint else None)

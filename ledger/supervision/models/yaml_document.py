@@ -161,14 +161,11 @@ def _events(text: str) -> Iterator[Event]:
         for event in YAML(typ="safe", pure=True).parse(text):
             line = event.end_mark.line + 1
             yield event
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        fault = ModelFault(
-            mark.line + 1 if mark else 1, "", Wording("not_yaml", why=str(error.problem or error.context))
-        )
-        raise ModelRefused([fault]) from error
     except _UNREADABLE as error:
         why = (str(error) or type(error).__name__).splitlines()[0][:200]
+        if isinstance(error, MarkedYAMLError):
+            mark = error.problem_mark or error.context_mark
+            line, why = mark.line + 1 if mark else 1, str(error.problem or error.context)
         raise ModelRefused([ModelFault(line, "", Wording("not_yaml", why=why))]) from error
 
 

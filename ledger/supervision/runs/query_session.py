@@ -114,7 +114,7 @@ class QuerySession:
         missing = statement.named_parameters - given.keys()
         if missing:
             name = min(missing)
-            raise QueryRefused(Wording("no_parameter", name=name), field="sql", hint=nearest(name, given))
+            raise QueryRefused(Wording("no_parameter", name=name), hint=nearest(name, given))
         set_moment(self._connection, as_of)
         # Only what the query names may be bound: DuckDB refuses a parameter that it does not use.
         bound = {name: _naive(given[name]) for name in statement.named_parameters}
@@ -123,7 +123,7 @@ class QuerySession:
             names = [column[0] for column in result.description]
             fetched = self._fetched(result, names)
         if len(set(names)) < len(names):
-            raise QueryRefused(Wording("two_of_one_name"), field="sql", hint=Wording("hint_as"))
+            raise QueryRefused(Wording("two_of_one_name"), hint=Wording("hint_as"))
         return [dict(zip(names, row, strict=True)) for row in fetched]
 
     def _fetched(self, result: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -132,17 +132,15 @@ class QuerySession:
         while part := result.fetchmany(ROWS_OF_A_PIECE):
             fetched += part
             if len(fetched) > limits.rows:
-                raise QueryRefused(Wording("too_many_rows", most=f"{limits.rows:,}"), field="sql")
+                raise QueryRefused(Wording("too_many_rows", most=f"{limits.rows:,}"))
             for row in part:
                 for name, value in zip(names, row, strict=True):
                     if isinstance(value, str) and len(value) > limits.characters:
                         message = Wording("text_too_long", name=name, most=f"{limits.characters:,}")
-                        raise QueryRefused(message, field="sql", hint=Wording("hint_less"))
+                        raise QueryRefused(message, hint=Wording("hint_less"))
                     size += _size(value)
             if size > limits.result_mb * 1024 * 1024:
-                raise QueryRefused(
-                    Wording("too_many_bytes", megabytes=limits.result_mb), field="sql", hint=Wording("hint_less")
-                )
+                raise QueryRefused(Wording("too_many_bytes", megabytes=limits.result_mb), hint=Wording("hint_less"))
         return fetched
 
     def require_dataset(self, dataset_id: str) -> None:
@@ -171,10 +169,10 @@ class QuerySession:
             yield self._connection
         except duckdb.InterruptException as error:
             message = Wording("took_too_long", seconds=f"{self._limits.seconds:g}")
-            raise QueryRefused(message, field="sql", hint=Wording("hint_less")) from error
+            raise QueryRefused(message, hint=Wording("hint_less")) from error
         except duckdb.OutOfMemoryException as error:
             message = Wording("too_much_memory", megabytes=self._limits.memory_mb)
-            raise QueryRefused(message, field="sql", hint=Wording("hint_less")) from error
+            raise QueryRefused(message, hint=Wording("hint_less")) from error
         except duckdb.Error as error:
             raise refused(error) from error
         finally:
