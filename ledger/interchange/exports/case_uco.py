@@ -21,11 +21,7 @@ _UCO = "https://ontology.unifiedcyberontology.org/uco"
 CONTEXT: Final = {
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "case-investigation": "https://ontology.caseontology.org/case/investigation/",
-    "uco-action": f"{_UCO}/action/",
-    "uco-core": f"{_UCO}/core/",
-    "uco-identity": f"{_UCO}/identity/",
-    "uco-observable": f"{_UCO}/observable/",
-    "uco-types": f"{_UCO}/types/",
+    **{f"uco-{part}": f"{_UCO}/{part}/" for part in ("action", "core", "identity", "observable", "types")},
 }
 _NAMESPACE = UUID("6d1a9b52-7c0e-4c36-9c53-2f6a1f0f7f2b")
 _PARTS = ("uco-observable:ContentDataFacet", "uco-types:Hash")  # of objects, not objects themselves

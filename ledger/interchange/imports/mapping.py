@@ -187,14 +187,14 @@ VOCABULARIES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-_KEYS: dict[str, tuple[str, ...]] = {
-    "": ImportMapping.__struct_fields__,
-    "case": CaseMapping.__struct_fields__,
-    "persons": PersonMapping.__struct_fields__,
-    "measures": MeasureMapping.__struct_fields__,
-    "items": ItemMapping.__struct_fields__,
-    "decisions": DecisionMapping.__struct_fields__,
-    "seizure": SeizureMapping.__struct_fields__,
+_PARTS: dict[str, type[Struct]] = {
+    "": ImportMapping,
+    "case": CaseMapping,
+    "persons": PersonMapping,
+    "measures": MeasureMapping,
+    "items": ItemMapping,
+    "decisions": DecisionMapping,
+    "seizure": SeizureMapping,
 }
 
 
@@ -221,7 +221,7 @@ def parse_mapping(data: bytes, name: str) -> ImportMapping:
         fault, path = (match["fault"], match["path"].lstrip(".")) if match else (str(error), "")
         unknown = _UNKNOWN.match(fault)
         group = path.rpartition(".")[2].partition("[")[0]
-        hint = nearest(unknown["name"], _KEYS.get(group, ())) if unknown else None
+        hint = nearest(unknown["name"], _PARTS.get(group, Struct).__struct_fields__) if unknown else None
         raise MalformedInput(fault, field=f"{name}: {path}" if path else name, hint=hint) from error
     for path, source in mapping.sources():
         _require_source(name, path, source)

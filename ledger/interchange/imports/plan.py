@@ -275,19 +275,12 @@ class _RowReader:
 
 
 _READERS: dict[str, Callable[..., Any]] = {
-    "opened_at": values.instant,
-    "started_at": values.instant,
-    "decided_at": values.instant,
-    "served_at": values.instant,
-    "effective_at": values.instant,
+    **dict.fromkeys(("opened_at", "started_at", "decided_at", "served_at", "effective_at"), values.instant),
     "seized_at": values.instant,
+    **dict.fromkeys(("volumes", "pages"), values.count),
+    **dict.fromkeys(("ground", "description", "condition"), values.text),
     "until": values.day,
     "quantity": values.decimal,
-    "volumes": values.count,
-    "pages": values.count,
-    "ground": values.text,
-    "description": values.text,
-    "condition": values.text,
 }
 _DATED = (values.instant, values.day)
 

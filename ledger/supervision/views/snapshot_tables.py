@@ -6,7 +6,7 @@ moment asked about. They are put together when a session opens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,39 +16,12 @@ import pyarrow.ipc
 
 from ledger.supervision.runs.query_session import Limits, open_database, quoted, set_moment, table_of
 from ledger.supervision.view_catalogue import kept_kinds, views
-from ledger.supervision.views import view_rows
 from ledger.supervision.views.case_record import CaseRecord, Row
-from ledger.supervision.views.view_rows import MatterRecord
+from ledger.supervision.views.view_rows import OF_A_CASE, OF_A_MATTER, MatterRecord
 
 KEPT = "kept"  # the schema of the tables
 ARROW = ".arrow"
 EXPORTED_AT_ONCE = 10_000  # rows
-OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
-    "cases": view_rows.cases,
-    "persons": view_rows.persons,
-    "measures": view_rows.measures,
-    "decisions": view_rows.decisions,
-    "events": view_rows.events,
-    "flags": view_rows.flags,
-    "handovers": view_rows.handovers,
-    "handover_items": view_rows.handover_items,
-    "discrepancies": view_rows.discrepancies,
-    "items": view_rows.items,
-    "item_digests": view_rows.item_digests,
-    "seals": view_rows.seals,
-    "examinations": view_rows.examinations,
-    "custody_spans": view_rows.custody,
-    "stages": view_rows.stages,
-    "deadlines": view_rows.clocks,
-    "custody_changes": view_rows.custody_changes,
-    "officers": view_rows.officers,
-    "corrections": view_rows.corrections,
-    "links": view_rows.links,
-}
-OF_A_MATTER: Mapping[str, Callable[[MatterRecord], Iterator[Row]]] = {
-    "leads": view_rows.leads,
-    "recommendations": view_rows.recommendations,
-}
 OF_THE_LOG = ("agencies", "datasets")
 _PARTIES = {"case_id": "VARCHAR", "agency": "VARCHAR"}  # who sees the case: no view shows it
 _ARROW: Mapping[str, pyarrow.DataType] = {

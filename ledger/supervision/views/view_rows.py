@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
 from msgspec import Struct
 
+from ledger.core.custody import spans
 from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.discrepancies import digests_conflict
-from ledger.core.custody.spans import custody_spans
 from ledger.core.custody.state import Handover, Item
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.events.supervision import LeadClosed, LeadConfirmed, LeadDismissed, RecommendationRechecked
@@ -147,8 +147,8 @@ def links(of: CaseRecord) -> Iterator[Row]:
         yield row_of("links", of, **names, linked_at=step.payload.occurred_at, evidence=[step.digest])
 
 
-def custody(of: CaseRecord) -> Iterator[Row]:
-    for span in custody_spans((step.payload, step.after) for step in of.steps):
+def custody_spans(of: CaseRecord) -> Iterator[Row]:
+    for span in spans.custody_spans((step.payload, step.after) for step in of.steps):
         ends = [end for end in (span.since, span.until) if end is not None]
         yield row_of(
             "custody_spans",
@@ -178,7 +178,7 @@ def stages(of: CaseRecord) -> Iterator[Row]:
         )
 
 
-def clocks(of: CaseRecord) -> Iterator[Row]:
+def deadlines(of: CaseRecord) -> Iterator[Row]:
     """Yield the clocks without their status, which depends on the moment asked about."""
     indices = {step.digest: step.event.log_index for step in of.steps}
     for clock in of.state.clocks.values():
@@ -474,3 +474,19 @@ def recommendations(of: MatterRecord) -> Iterator[Row]:
         count_after=last.after.count if last else None,
         evidence=of.evidence(),
     )
+
+
+# -- by view -----------------------------------------------------------------------------------------------------------
+
+OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
+    rows_of.__name__: rows_of
+    for rows_of in (
+        *(cases, persons, measures, decisions, events, flags, handovers, handover_items, discrepancies, items),
+        *(item_digests, seals, examinations, custody_spans, stages, deadlines, custody_changes, officers),
+        *(corrections, links),
+    )
+}
+OF_A_MATTER: Mapping[str, Callable[[MatterRecord], Iterator[Row]]] = {
+    "leads": leads,
+    "recommendations": recommendations,
+}

@@ -22,8 +22,8 @@ from ledger.procedures import shipped_rulebook
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views.case_record import Row, SourceEvent
 from ledger.supervision.views.snapshot import LeftDigest, Views
-from ledger.supervision.views.snapshot_tables import OF_A_CASE
 from ledger.supervision.views.sources import BundleViewSource
+from ledger.supervision.views.view_rows import OF_A_CASE
 from tests.testkit.builders import POLICE, PROCURATORATE, Event, clerk
 from tests.testkit.casework import Case, person_id
 from tests.unit.core.test_custody_machine import Custody
