@@ -14,12 +14,11 @@ from ledger.anchoring.anchors import WaitReason
 from ledger.chain.contract_clients import AnchorClient
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.chain.transaction import Transaction
-from ledger.chain.writer import ChainWriter
 from ledger.core.errors import IntegrityBroken
 from ledger.store import log
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
-from tests.testkit.ledger_with_chain import SUBMITTER, Linked, linked_ledger
+from tests.testkit.ledger_with_chain import Linked, linked_ledger
 
 
 @pytest.fixture
@@ -39,7 +38,9 @@ def grow(linked: Linked, case_id: str) -> None:
 
 
 def test_published_checkpoints_are_anchored(linked: Linked) -> None:
-    """The contract has the log's size and root, and checks itself that each anchor continues the one before."""
+    """The contract has the log's size and root, and checks itself that each anchor continues the one before. Only what
+    is published is anchored, once, and not before the interval is over."""
+    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
     linked.publish()
     for number in range(1, 4):
         write = linked.anchorer.step()
@@ -49,18 +50,17 @@ def test_published_checkpoints_are_anchored(linked: Linked) -> None:
             tree = log.tree(connection)
         head = linked.anchors.head("latest")
         assert (head.number, head.size, head.root) == (number, tree.size, tree.root)
-        linked.clock.forward(2 * linked.interval_s)
+        assert linked.anchorer.step() is WaitReason.NOTHING_NEW
         grow(linked, f"case-{number}")
+        assert linked.anchorer.step() is WaitReason.TOO_SOON
+        linked.clock.forward(2 * linked.interval_s)
 
 
 def test_of_two_services_that_anchor_at_once_one_waits(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another service on the same ledger is first: that is no fault, and the tree is anchored once."""
     linked.publish()
-    writer = ChainWriter(
-        chain=linked.chain, journal=linked.journal, signer=SUBMITTER, clock=lambda: linked.clock.seconds
-    )
-    anchors = AnchorClient(address=linked.deployment.anchor, writer=writer)
-    rival = replace(linked, writer=writer, anchors=anchors)
+    writer = replace(linked.writer)
+    rival = replace(linked, writer=writer, anchors=AnchorClient(address=linked.deployment.anchor, writer=writer))
     prepare = linked.writer.prepare
 
     def overtaken(*asked: Any, **options: Any) -> Transaction:
@@ -73,26 +73,6 @@ def test_of_two_services_that_anchor_at_once_one_waits(linked: Linked, monkeypat
         assert linked.anchorer.step() is WaitReason.IN_FLIGHT
     assert linked.anchorer.step() is WaitReason.NOTHING_NEW
     assert linked.anchors.head("latest").number == 1
-
-
-def test_an_idle_log_is_not_anchored(linked: Linked) -> None:
-    """Only what is published is anchored, and without anything new there is no second transaction."""
-    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
-    linked.publish()
-    linked.anchorer.step()
-    linked.clock.forward(3600)
-    assert linked.anchorer.step() is WaitReason.NOTHING_NEW
-    assert linked.anchors.head("latest").number == 1
-
-
-def test_anchors_keep_their_distance(linked: Linked) -> None:
-    """Not before the interval is over; then at once."""
-    linked.publish()
-    linked.anchorer.step()
-    grow(linked, "case-1")
-    assert linked.anchorer.step() is WaitReason.TOO_SOON
-    linked.clock.forward(2 * linked.interval_s)
-    assert isinstance(linked.anchorer.step(), ChainWrite)
 
 
 def test_a_clock_that_was_set_back_does_not_stop_anchoring(linked: Linked) -> None:
@@ -124,15 +104,9 @@ def test_a_write_that_is_in_no_block_is_waited_for(linked: Linked) -> None:
     assert isinstance(write, ChainWrite)
     linked.clock.forward(2 * linked.interval_s)
     grow(linked, "case-1")
-    with linked.ledger.database.write() as connection:
-        signed = {"number": write.number}
-        connection.execute(
-            text("UPDATE chain_writes SET state='submitted', block_number=NULL, block_hash=NULL WHERE number=:number"),
-            signed,
-        )
-    linked.anchors.refresh = list  # type: ignore[method-assign]
-    anchorer = linked.anchorer
-    assert anchorer.step() is WaitReason.IN_FLIGHT
+    linked.journal.update(replace(write, state=WriteState.SUBMITTED, block_number=None, block_hash=None))
+    linked.anchors.refresh = lambda: None  # type: ignore[method-assign]
+    assert linked.anchorer.step() is WaitReason.IN_FLIGHT
 
 
 def test_a_log_whose_history_was_changed_is_not_anchored(linked: Linked) -> None:

@@ -28,9 +28,8 @@ PATIENCE = 30  # seconds
 
 @pytest.fixture
 def linked(tmp_path: Path) -> Iterator[Linked]:
-    """A ledger beside its chain; nothing follows it yet."""
+    """A ledger beside its chain, which has nothing but its founding; nothing follows it yet."""
     with linked_ledger(tmp_path) as ledger:
-        ledger.grant(clerk(POLICE))
         yield ledger
 
 
@@ -64,16 +63,21 @@ def test_a_step_connects_mirrors_and_anchors(linked: Linked) -> None:
     assert worker.chain_status == status
 
 
-def test_a_chain_that_is_away_is_a_fault_and_no_defect(linked: Linked) -> None:
-    """Its own words are the fault's; submissions go on, and the next step connects."""
-    worker = chain_worker(linked, Unavailable("the chain node does not answer"))
+def test_a_step_that_fails_is_told_and_the_next_one_connects(linked: Linked) -> None:
+    """A chain that is away is a fault in its own words. What nobody foresaw is a defect: the log shows where, and the
+    fault is told without the error's own text. Submissions go on."""
+    worker = chain_worker(linked, Unavailable("the chain node does not answer"), KeyError("parentHash"))
     assert not worker.try_step()
     assert (worker.state.fault, worker.state.is_defect) == ("the chain node does not answer", False)
     with pytest.raises(Unavailable, match="does not answer"):
         _ = worker.link
+    with capture_logs() as logged:
+        assert not worker.try_step()
+    assert worker.state == ChainWorkerState(False, None, "the chain cannot be followed (KeyError)", is_defect=True)
+    assert [line["exc_info"] for line in logged] == [True]
     assert linked.ledger.sequencer.is_running
     assert worker.try_step()
-    assert worker.state.fault is None
+    assert (worker.state.fault, worker.state.is_defect) == (None, False)
 
 
 def test_a_chain_that_is_ahead_halts_the_writer(linked: Linked) -> None:
@@ -81,18 +85,6 @@ def test_a_chain_that_is_ahead_halts_the_writer(linked: Linked) -> None:
     worker = chain_worker(linked, ChainAhead("the chain has an anchor that the journal does not know"))
     assert not worker.try_step()
     assert not linked.ledger.sequencer.is_running
-
-
-def test_an_error_that_nobody_foresaw_is_a_defect(linked: Linked) -> None:
-    """The log shows where it happened; the fault is told without the error's own text; nothing else stops."""
-    worker = chain_worker(linked, KeyError("parentHash"))
-    with capture_logs() as logged:
-        assert not worker.try_step()
-    assert worker.state == ChainWorkerState(False, None, "the chain cannot be followed (KeyError)", is_defect=True)
-    assert [line["exc_info"] for line in logged] == [True]
-    assert linked.ledger.sequencer.is_running
-    assert worker.try_step()
-    assert not worker.state.is_defect
 
 
 def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,13 +111,6 @@ def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.Mon
 # -- the mirror of the registry ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def founded(tmp_path: Path) -> Iterator[Linked]:
-    """A ledger beside its chain, which has nothing but its founding."""
-    with linked_ledger(tmp_path) as ledger:
-        yield ledger
-
-
 def mirrored(ledger: Ledger) -> list[RegistryChange]:
     with ledger.database.read() as connection:
         bodies = [decode_payload(entry.payload).body for entry in log.registry_entries(connection)]
@@ -133,35 +118,23 @@ def mirrored(ledger: Ledger) -> list[RegistryChange]:
     return bodies  # type: ignore[return-value]
 
 
-def test_every_change_becomes_one_entry_in_order(founded: Linked) -> None:
-    """The founding and what followed stand in the log as the contract has them, with number, hash and place."""
-    founded.grant(clerk(POLICE))
-    assert founded.mirror.catch_up(founded.final) == len(AGENCIES) + 2
-    bodies = mirrored(founded.ledger)
+def all_changes(linked: Linked) -> list[RegistryChange]:
+    return linked.registry.changes(after=0, registry_hash=LOG_ID, first_block=0, final=linked.final)
+
+
+def test_every_final_change_becomes_one_entry_in_order(linked: Linked) -> None:
+    """The founding and what followed stand in the log as the contract has them, with number, hash and place; a change
+    above the final block waits, and a mirror that is level writes nothing."""
+    founded = linked.final
+    linked.grant(clerk(POLICE))
+    assert linked.mirror.catch_up(founded) == len(AGENCIES) + 1
+    assert linked.mirror.catch_up(linked.final) == 1
+    assert linked.mirror.catch_up(linked.final) == 0
+    bodies = mirrored(linked.ledger)
     assert [body.number for body in bodies] == list(range(1, len(AGENCIES) + 3))
-    assert bodies == all_changes(founded)
-    assert bodies[-1].registry_hash == "0x" + founded.registry.rolling_hash("latest").hex()
-    assert bodies[-1].location.block_hash == "0x" + founded.final.hash.hex()
-
-
-def all_changes(founded: Linked) -> list[RegistryChange]:
-    return founded.registry.changes(after=0, registry_hash=LOG_ID, first_block=0, final=founded.final)
-
-
-def test_a_level_mirror_writes_nothing(founded: Linked) -> None:
-    """Called again, it adds nothing; after one more change, that one."""
-    founded.mirror.catch_up(founded.final)
-    assert founded.mirror.catch_up(founded.final) == 0
-    founded.grant(clerk(POLICE))
-    assert founded.mirror.catch_up(founded.final) == 1
-
-
-def test_only_what_is_final_is_mirrored(founded: Linked) -> None:
-    """A change above the final block waits."""
-    final = founded.final
-    founded.grant(clerk(POLICE))
-    founded.mirror.catch_up(final)
-    assert len(mirrored(founded.ledger)) == len(AGENCIES) + 1
+    assert bodies == all_changes(linked)
+    assert bodies[-1].registry_hash == "0x" + linked.registry.rolling_hash("latest").hex()
+    assert bodies[-1].location.block_hash == "0x" + linked.final.hash.hex()
 
 
 class FixedRegistry(RegistryReader):
@@ -180,40 +153,40 @@ def mirror_of(ledger: Ledger, source: RegistryReader) -> RegistryMirror:
     return RegistryMirror(ledger.database, ledger.registry, ledger.system, source, 0)
 
 
-def test_a_mirror_that_was_interrupted_goes_on_where_it_stood(founded: Linked, tmp_path: Path) -> None:
+def test_a_mirror_that_was_interrupted_goes_on_where_it_stood(linked: Linked, tmp_path: Path) -> None:
     """A commit that failed between two entries: the next process writes the rest, and nothing twice."""
-    changes = all_changes(founded)
-    with open_ledger(f"sqlite:///{tmp_path}/other.db", clock=founded.clock) as ledger:
+    changes = all_changes(linked)
+    with open_ledger(f"sqlite:///{tmp_path}/other.db", clock=linked.clock) as ledger:
         source = FixedRegistry(changes)
-        assert mirror_of(ledger, FixedRegistry(changes[:2])).catch_up(founded.final) == 2
+        assert mirror_of(ledger, FixedRegistry(changes[:2])).catch_up(linked.final) == 2
         with failing_commits(ledger.database.log, "before", database_error()), pytest.raises(Unavailable):
-            mirror_of(ledger, source).catch_up(founded.final)
+            mirror_of(ledger, source).catch_up(linked.final)
         restarted = assemble(ledger.database, ledger.clock)
         restarted.sequencer.start()
         try:
-            assert mirror_of(restarted, source).catch_up(founded.final) == len(changes) - 2
+            assert mirror_of(restarted, source).catch_up(linked.final) == len(changes) - 2
         finally:
             restarted.sequencer.stop()
         assert source.asked == [2, 2]
         assert mirrored(ledger) == changes
 
 
-def test_two_processes_mirror_each_change_once(founded: Linked, tmp_path: Path) -> None:
+def test_two_processes_mirror_each_change_once(linked: Linked, tmp_path: Path) -> None:
     """One that was overtaken by another writes nothing twice, stops nothing, and is level the next time."""
-    changes = all_changes(founded)
+    changes = all_changes(linked)
     url = f"sqlite:///{tmp_path}/other.db"
-    with open_ledger(url, clock=founded.clock) as first, open_ledger(url, clock=founded.clock) as two:
+    with open_ledger(url, clock=linked.clock) as first, open_ledger(url, clock=linked.clock) as two:
 
         class Overtaken(FixedRegistry):
             """Answers, and meanwhile the other process mirrors all of it."""
 
             def changes(self, *, after: int, **others: object) -> list[RegistryChange]:
                 answer = super().changes(after=after, **others)
-                mirror_of(two, FixedRegistry(changes)).catch_up(founded.final)
+                mirror_of(two, FixedRegistry(changes)).catch_up(linked.final)
                 return answer
 
         overtaken = mirror_of(first, Overtaken(changes))
-        assert overtaken.catch_up(founded.final) == 0
-        assert overtaken.catch_up(founded.final) == 0
+        assert overtaken.catch_up(linked.final) == 0
+        assert overtaken.catch_up(linked.final) == 0
         assert mirrored(first) == changes
         assert (first.sequencer.failure, two.sequencer.failure) == (None, None)
