@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -56,6 +57,14 @@ class Quiet:
 
     def log_message(self, *_: object) -> None:
         """Nothing is printed."""
+
+
+def wait_until(holds: Callable[[], object], *, within_s: float = 60.0) -> None:
+    """Return once it holds."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, "what is waited for did not come to hold"
+        time.sleep(0.02)
 
 
 class _Server(ThreadingHTTPServer):

@@ -18,7 +18,7 @@ from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
-from tests.testkit.machine import free_port
+from tests.testkit.machine import free_port, wait_until
 from tests.testkit.timestamping import Authority, new_authority, serving_authority
 
 INTERVAL_S = 600
@@ -190,9 +190,9 @@ def test_it_runs_until_it_is_told_to_stop(
     thread = Thread(target=worker.run, args=(stop,))
     thread.start()
     try:
-        wait(lambda: authority.asked >= asked + 2)
+        wait_until(lambda: authority.asked >= asked + 2)
         authority.status = 200
-        wait(lambda: worker.state.fault is None and kept(ledger))
+        wait_until(lambda: worker.state.fault is None and kept(ledger))
     finally:
         stop.set()
         thread.join()
@@ -201,17 +201,6 @@ def test_it_runs_until_it_is_told_to_stop(
 def kept(ledger: Ledger) -> bool:
     with ledger.database.read() as connection:
         return checkpoints.last_timestamp(connection) is not None
-
-
-def wait(holds: object) -> None:
-    """Until it holds, 30 seconds at most."""
-    assert callable(holds)
-    pause = Event()
-    for _ in range(3000):
-        if holds():
-            return
-        pause.wait(0.01)
-    raise AssertionError("this did not come to hold")
 
 
 def test_roots_come_from_a_pem_file(authority: Authority, tmp_path: Path) -> None:

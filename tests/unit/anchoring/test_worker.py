@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event, Thread
@@ -22,6 +21,7 @@ from tests.campaigns.faults.commits import database_error, failing_commits
 from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.ledger_with_chain import AGENCIES, Linked, linked_ledger
 from tests.testkit.ledgers import Ledger, assemble, open_ledger
+from tests.testkit.machine import wait_until
 
 PATIENCE = 30  # seconds
 
@@ -98,10 +98,7 @@ def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.Mon
     thread.start()
     try:
         assert chain_thread.has_looked.wait(PATIENCE)
-        deadline = time.monotonic() + PATIENCE
-        while not chain_thread.state.connected and time.monotonic() < deadline:
-            stop.wait(0.01)
-        assert chain_thread.state.connected
+        wait_until(lambda: chain_thread.state.connected)
     finally:
         stop.set()
         thread.join(PATIENCE)

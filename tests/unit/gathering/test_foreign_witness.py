@@ -18,7 +18,7 @@ from ledger.core.log.policy import parse_policy
 from ledger.witness.gathering.witnesses import Witness
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.ledgers import LOG_SIGNER, open_ledger, sqlite_url
-from tests.testkit.machine import free_port, program
+from tests.testkit.machine import free_port, program, wait_until
 from tests.unit.gathering.test_courier import Bench
 
 WITHIN = 60  # seconds for anything that is waited for
@@ -36,11 +36,8 @@ def running(folder: Path) -> Iterator[Witness]:
         command = [program("aics", "aics-witness"), "serve", "--listen", url.removeprefix("http://")]
         process = subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + WITHIN
-        while not answers(url):
-            assert process.poll() is None
-            assert time.monotonic() < deadline, "the witness does not come up"
-            time.sleep(0.05)
+        wait_until(lambda: process.poll() is not None or answers(url), within_s=WITHIN)
+        assert process.poll() is None
         yield Witness(url, parse_vkey(vkey))
     finally:
         process.terminate()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -22,8 +21,6 @@ from tests.testkit.casework import Case
 from tests.testkit.ledgers import sqlite_url
 from tests.unit.webhooks import sender
 from tests.unit.webhooks.receiver import Receiver, receiving
-
-WITHIN_S = 60
 
 
 @contextmanager
@@ -51,13 +48,6 @@ def delivering(url: str, ahead_s: int = 0) -> Iterator[None]:
         thread.join()
 
 
-def wait_for(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold what was waited for"
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """Yield a service on a database that other processes deliver from."""
@@ -77,10 +67,10 @@ def test_what_was_under_way_is_sent_again(served: Served, tmp_path: Path) -> Non
         receiver.gate.clear()
         add(served, receiver)
         with killed(sqlite_url(tmp_path)):
-            wait_for(lambda: len(receiver.bodies) == 1)
+            machine.wait_until(lambda: len(receiver.bodies) == 1)
         receiver.gate.set()
         with delivering(sqlite_url(tmp_path), deliverer.CLAIM_MS // 1000):
-            wait_for(lambda: len(receiver.bodies) == 3)
+            machine.wait_until(lambda: len(receiver.bodies) == 3)
         assert receiver.events() == [("case-1", n) for n in [*range(100), *range(151)]]
         ids = [given["webhook-id"] for given in receiver.given]
         assert ids[0] == ids[1] != ids[2]
@@ -94,7 +84,7 @@ def test_of_two_services_one_sends(served: Served, tmp_path: Path) -> None:
         with delivering(sqlite_url(tmp_path)), delivering(sqlite_url(tmp_path)):
             for start in range(0, 351, 50):
                 served.ledger.post_all(case.events[start : start + 50])
-            wait_for(lambda: len(receiver.events()) >= 351)
+            machine.wait_until(lambda: len(receiver.events()) >= 351)
         assert receiver.events() == [("case-1", n) for n in range(351)]
 
 
@@ -107,7 +97,7 @@ def test_a_dead_receiver_holds_up_nobody(served: Served, tmp_path: Path) -> None
         case = Case(step=1).open().register("phone")
         served.record(case)
         with delivering(sqlite_url(tmp_path)):
-            wait_for(lambda: len(dead.bodies) == 1)
+            machine.wait_until(lambda: len(dead.bodies) == 1)
             served.record(case.offer("phone", to=COURT, purpose="jurisdiction_transfer"))
-            wait_for(lambda: len(alive.events()) == 3)
+            machine.wait_until(lambda: len(alive.events()) == 3)
         assert len(dead.bodies) == 1
