@@ -220,22 +220,31 @@ def test_random_faults_anchor_each_root_once(faulty: FaultyNode, faulty_world: W
 
 
 def test_one_write_of_ours_at_a_time(world: World, anvil: ExternalNode) -> None:
-    """While one is in no block the next is refused, with nothing signed."""
+    """While one is in no block the next is refused, with nothing signed. Waiting for it has an end."""
     anvil.automine(on=False)
-    world.anchor_more()
+    write = world.anchor_more()
+    with refused("chain_unconfirmed", error=Unavailable):
+        world.writer.settle(write, timeout_seconds=0.05, poll_seconds=0.01)
     with refused("write_in_flight", error=Conflict):
         world.anchor.submit(world.next_anchor())
     assert len(states(world)) == 1
 
 
-def test_a_stuck_write_is_replaced_at_its_nonce(world: World, anvil: ExternalNode) -> None:
-    """After the set time it goes out again, same nonce and root, paying more; one comes in, the other is invalid."""
+def test_a_stuck_write_is_replaced_at_its_nonce(
+    world: World, anvil: ExternalNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the set time it goes out again, same nonce and root, paying more, unless that is above the cap; one comes
+    in, the other is invalid."""
     anvil.automine(on=False)
     first = world.anchor_more()
     world.clock.now = first.timestamp + 119
     world.anchor.refresh()
     assert states(world) == [SUBMITTED]
     world.clock.now = first.timestamp + 120
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "FEE_CAP", 1)
+        world.anchor.refresh()
+    assert states(world) == [SUBMITTED]
     world.anchor.refresh()
     assert states(world) == [SUBMITTED, SUBMITTED]
     second = list(world.journal.writes())[-1]
@@ -249,16 +258,6 @@ def test_a_stuck_write_is_replaced_at_its_nonce(world: World, anvil: ExternalNod
 
 def paid(write: ChainWrite) -> Fees:
     return decode(write.raw_transaction).transaction.fees
-
-
-def test_replacing_stops_at_the_fee_cap(world: World, anvil: ExternalNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above the cap a stuck write waits."""
-    anvil.automine(on=False)
-    world.anchor_more()
-    world.clock.now += 1000
-    monkeypatch.setattr(writer, "FEE_CAP", 1)
-    world.writer.refresh()
-    assert states(world) == [SUBMITTED]
 
 
 def test_a_write_that_the_node_forgot_is_sent_again(world: World, anvil: ExternalNode) -> None:
@@ -331,10 +330,3 @@ def test_another_chain_is_told_from_a_reorganisation(world: World, journal: Memo
             other.refresh()
         assert fresh.eth.head().number == 0
     assert list(journal.writes()) == before
-
-
-def test_what_is_not_confirmed_in_time_is_named(world: World) -> None:
-    """Waiting has an end, and the end is a state with a name, not a guess."""
-    write = world.anchor_more()
-    with refused("chain_unconfirmed", error=Unavailable):
-        world.writer.settle(write, timeout_seconds=0.05, poll_seconds=0.01)
