@@ -201,9 +201,10 @@ def compare(first: ModelPublished, second: ModelPublished) -> ModelComparison:
         if old != new:
             kind: DifferenceKind = "added" if old is None else "removed" if new is None else "changed"
             differences.append(ModelDifference(path, kind, old, new))
+    sides = [Side(**{name: getattr(of, name) for name in Side.__struct_fields__}) for of in (first, second)]
     return ModelComparison(
-        first=msgspec.convert(first, Side, from_attributes=True),
-        second=msgspec.convert(second, Side, from_attributes=True),
+        first=sides[0],
+        second=sides[1],
         same_text=first.definition == second.definition,
         differences=tuple(differences),
         condition=tuple(unified_diff(conditions[0], conditions[1], names[0], names[1], lineterm="")),
