@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger.core.verification.bundle import verify_bundle
-from ledger.core.verification.bundle_format import AuthorityEvidence, Bundle, encode_bundle
+from ledger.core.verification.bundle_format import Bundle, encode_bundle
 from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust
 from tests.testkit.builders import POLICE, PROCURATORATE, section
@@ -31,7 +31,6 @@ REGISTERED = FOUNDING + 1
 NOTE = LOG.note()
 GOOD = LOG.bundle(REGISTERED, NOTE)
 TRUST = naming(GOOD)
-EVIDENCE = AuthorityEvidence(agency=LOG.evidence(0, NOTE), grant=LOG.evidence(1, NOTE))
 
 
 def verdict_of(bundle: Bundle | Tree, using: Trust | None = None) -> ProofReport:

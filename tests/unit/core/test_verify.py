@@ -14,21 +14,8 @@ from ledger.core.log.notes import SeedSigner
 from ledger.core.verification.bundle import STEPS, verify_bundle, verify_event
 from ledger.core.verification.bundle_format import Bundle, encode_bundle
 from tests.testkit.builders import START
-from tests.testkit.bundles import ANCHORED_AT, ORIGIN, TWO_OF_THREE, WITNESSES, log_with, naming, tree, trust
-from tests.testkit.casework import Case
-from tests.testkit.changed_bundles import (
-    CASE,
-    FOUNDING,
-    GOOD,
-    LOG,
-    NOTE,
-    REGISTERED,
-    TRUST,
-    Tree,
-    faults,
-    results,
-    verdict_of,
-)
+from tests.testkit.bundles import ORIGIN, TWO_OF_THREE, WITNESSES, naming, tree, trust
+from tests.testkit.changed_bundles import CASE, FOUNDING, GOOD, LOG, NOTE, REGISTERED, TRUST, results, verdict_of
 
 
 def test_good_bundle() -> None:
@@ -55,12 +42,6 @@ def test_statements_beside_the_verdict() -> None:
     assert (report.conformity.result, report.completeness.result) == ("not_checked", "not_checked")
     assert "not one event" in report.conformity.detail
     assert "those after it" in report.completeness.detail
-
-
-@pytest.mark.parametrize("index", range(len(LOG.events)))
-def test_every_entry_has_a_good_bundle(index: int) -> None:
-    """Events of the case and mirror entries of the ledger itself verify alike."""
-    assert verdict_of(LOG.bundle(index, NOTE)).verdict == "intact"
 
 
 def test_spelling_of_the_file_is_free() -> None:
@@ -106,36 +87,11 @@ def test_parts_that_were_accepted() -> None:
     assert (bad.payload, bad.checkpoint) == (None, None)
 
 
-# -- what is not there -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("left_out", "verdict", "step"),
-    [
-        ({"payload": UNSET, "sections": {}}, "unverifiable", "payload"),
-        ({"payload": UNSET}, "unverifiable", "payload"),
-        ({"sections": {}}, "intact", "sections"),
-        ({"authority": UNSET}, "unverifiable", "authority"),
-        ({"anchor": UNSET}, "not_yet_anchored", "block"),
-        ({"anchor": UNSET, "authority": UNSET}, "unverifiable", "authority"),
-    ],
-)
-def test_left_out(left_out: Tree, verdict: str, step: str) -> None:
-    """What is withheld is not checked, and the verdict says what that means."""
-    report = verdict_of(replace(GOOD, **left_out))
-    assert report.verdict == verdict
-    assert results(report)[step] == "not_checked"
-    assert not report.faults
-
-
 def test_withheld_section_is_named() -> None:
     """The label of a section that is not shown is told, the others are checked."""
     shown = {label: part for label, part in GOOD.sections.items() if label != "narrative"}
     step = verdict_of(replace(GOOD, sections=shown)).steps[7]
     assert (step.name, step.result, step.detail) == ("sections", "not_checked", "narrative withheld")
-
-
-# -- witnesses and time ------------------------------------------------------------------------------------------------
 
 
 def cosigned(*times: tuple[int, int]) -> Bundle:
@@ -149,64 +105,6 @@ def test_quorum_and_its_time() -> None:
     assert (report.verdict, results(report)["witnesses"]) == ("intact", "checked")
     assert report.proven_time == START + 90
     assert not report.development
-
-
-def test_one_witness_dates_nothing() -> None:
-    """Page 12, G: a witness that dates its co-signature to 1970 makes no entry older; nor does one that dates ahead."""
-    bundle = cosigned((0, 0), (1, START + 80), (2, START + 90_000))
-    report = verdict_of(bundle, naming(bundle, policy=TWO_OF_THREE))
-    assert (report.verdict, report.proven_time) == ("intact", START + 80)
-
-
-@pytest.mark.parametrize(("ahead", "verdict"), [(300, "intact"), (301, "tampered")])
-def test_signed_in_the_future(ahead: int, verdict: str) -> None:
-    """Page 12, H: what was in the log by a proven time was not signed later, but for the clocks' tolerance."""
-    signed_at = CASE.events[1].envelope.signed_at
-    bundle = cosigned((0, signed_at - ahead), (1, signed_at - ahead))
-    report = verdict_of(bundle, naming(bundle, policy=TWO_OF_THREE))
-    assert (report.verdict, results(report)["time"] == "failed") == (verdict, verdict == "tampered")
-
-
-@pytest.mark.parametrize("shown", [(0, 1, 2), (0, 2), (1, 2)])
-def test_no_line_left_out_makes_it_intact(shown: tuple[int, ...]) -> None:
-    """Page 12, C against H: only the latest co-signature is held against the signature; the quorum's time is told."""
-    signed_at = CASE.events[1].envelope.signed_at
-    times = (signed_at - 1000, signed_at - 900, signed_at + 50)
-    bundle = cosigned(*[(number, times[number]) for number in shown])
-    report = verdict_of(bundle, naming(bundle, policy=TWO_OF_THREE))
-    assert (report.verdict, results(report)["time"]) == ("intact", "checked")
-    is_remarked = "signed after the quorum of witnesses was reached" in report.steps[12].detail
-    assert is_remarked == (shown == (0, 1, 2))
-
-
-def test_signed_after_the_anchor() -> None:
-    """Page 12, H: the block's time bounds the signature like the witnesses' does."""
-    late = Case(start=ANCHORED_AT + 301).open()
-    log = log_with(late)
-    report = verdict_of(log.bundle(len(log.events) - 1))
-    assert (report.verdict, faults(report), report.proven_time) == ("tampered", ["time"], None)
-
-
-def test_quorum_not_reached() -> None:
-    """Too few co-signatures: unverifiable, and not tampered with."""
-    report = verdict_of(cosigned((0, START)), trust(TWO_OF_THREE))
-    assert (report.verdict, results(report)["witnesses"]) == ("unverifiable", "not_checked")
-
-
-def test_witnesses_that_the_policy_does_not_know() -> None:
-    """They count for nothing, neither for the quorum nor for the time."""
-    report = verdict_of(cosigned((0, START), (1, START)))
-    assert (report.verdict, report.proven_time) == ("intact", ANCHORED_AT)
-
-
-def test_cosignature_that_does_not_hold() -> None:
-    """Page 12, F: a known witness's signature on another text fails its step, which says that the note was spoiled."""
-    good = cosigned((0, START), (1, START))
-    line = LOG.note(5, witnesses=[(WITNESSES[0], START)]).splitlines()[-1]
-    bad = "\n".join(line if "w1 " in old else old for old in good.proof.split("\n"))
-    report = verdict_of(replace(good, proof=bad), trust(TWO_OF_THREE))
-    assert faults(report)[0] == "witnesses"
-    assert "says nothing of the log" in report.faults[0].detail
 
 
 def test_time_far_away() -> None:

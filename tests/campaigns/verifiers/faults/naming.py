@@ -2,7 +2,8 @@
 
 A fault is a function of a base and a chance; it gives the file, and what must come of it: the verdict and exactly the
 steps that fail. It gives None where the base has nothing of the kind. Faults that docs/examples/spoiled.json publishes,
-for one log, are not made again here: tests/e2e/browser_verifier/test_spoiled.py holds both verifiers against those.
+for one log, are not made again here: tests/unit/core/test_published_vectors.py and tests/e2e/browser_verifier/
+test_spoiled.py hold our verifier and the stranger's against those.
 """
 
 from __future__ import annotations

@@ -1,0 +1,61 @@
+"""The published vectors: what our verifier says of each bundle, case and package that was spoiled in one way.
+
+They stand in ``docs/examples/spoiled.json``, each with its verdict and the status of every step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from ledger.core.errors import MalformedInput
+from ledger.core.supervision.model_package import verify_package
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.trust import parse_trust
+from ledger.procedures import shipped_rulebook
+from scripts.docs.vector import NO_BUNDLE, NO_TRUST_FILE
+from tests.testkit.published_vectors import EXAMPLES, VECTORS, files
+
+LOG = (EXAMPLES / "log.jsonl").read_bytes().splitlines()
+
+
+class Answer(NamedTuple):
+    """The verdict, or why there is none; the status of each step; conformity and completeness."""
+
+    verdict: str
+    steps: list[str]
+    conformity: str = ""
+    completeness: str = ""
+
+
+def expected(vector: dict[str, Any]) -> Answer:
+    return Answer(
+        vector["verdict"], vector.get("steps", []), vector.get("conformity", ""), vector.get("completeness", "")
+    )
+
+
+def our_answer(vector: dict[str, Any]) -> Answer:
+    data, trust_file = files(vector)
+    try:
+        trust = parse_trust(trust_file)
+    except MalformedInput:
+        return Answer(NO_TRUST_FILE, [])
+    try:
+        if vector["of"] == "case.json":
+            entries = LOG if vector.get("with_log") else None
+            report: Any = verify_case(data, trust, shipped_rulebook(), entries=entries)
+        else:
+            report = (verify_package if vector["of"] == "package.json" else verify_bundle)(data, trust)
+    except MalformedInput:
+        return Answer(NO_BUNDLE, [])
+    assert "time" not in vector or report.proven_time == vector["time"]
+    statuses = [step.result for step in report.steps]
+    return Answer(report.verdict, statuses, report.conformity.result, report.completeness.result)
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
+def test_our_verifier_answers_as_the_published_vectors_say(vector: dict[str, Any]) -> None:
+    """Of each the verdict, the status of every step, and what is said of conformity and completeness."""
+    assert our_answer(vector) == expected(vector)
