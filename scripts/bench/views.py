@@ -198,13 +198,13 @@ def main() -> None:
     for size in sorted(given.events):
         measured = measure(histories, size, given.grown)
         least = least or measured
-        made, smallest = measured.made, "the smallest"
+        cost, smallest = measured.made, "the smallest"
         figures += [
-            Figure(f"views of {size:,} events, an event", made, "folding", measured.folded, "µs", "<= 5"),
-            Figure(f"views of {size:,} events, an event", made, smallest, least.made, "µs", "<= 1.5"),
+            Figure(f"views of {size:,} events, an event", cost, "folding", measured.folded, "µs", "<= 5"),
+            Figure(f"views of {size:,} events, an event", cost, smallest, least.made, "µs", "<= 1.5"),
             Figure(f"one more event in a case, of {size:,}", measured.later, smallest, least.later, "ms", "<= 1.5"),
             Figure(
-                f"all models over {size:,} events", measured.whole, "making the views", made * size / 1e6, "s", "<= 0.1"
+                f"all models over {size:,} events", measured.whole, "making the views", cost * size / 1e6, "s", "<= 0.1"
             ),
             Figure(f"models over {given.grown} cases of these", measured.small, smallest, least.small, "s", "<= 2"),
         ]
