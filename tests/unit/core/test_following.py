@@ -16,7 +16,7 @@ from ledger.core.events import case, registry
 from ledger.core.log import replay
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
-from ledger.core.signing.signatures import EARLIEST, LATEST
+from ledger.core.signing.signatures import EARLIEST, LATEST, signing_hash
 from tests.testkit.builders import (
     LOG_ID,
     POLICE,
@@ -28,6 +28,7 @@ from tests.testkit.builders import (
     Writer,
     clerk,
     envelope_of,
+    signature_of,
     supervisor,
 )
 from tests.testkit.bundles import ORIGIN, Log, founded
@@ -278,16 +279,10 @@ def test_a_signed_payload_that_contradicts_its_entry_is_a_false_mirror() -> None
     first = Writer("system", "ledger", start=START - 3600).write(body, SERVICE)
     other = replace(first.payload, sequence=5, previous="blake3:" + "00" * 32)
     signed = envelope_of(other, SERVICE, signed_at=first.envelope.signed_at)
-    lying = Event(resigned(replace(signed, sequence=0, previous=None)), other)
+    first_of_all = replace(signed, sequence=0, previous=None)
+    signature = signature_of(signing_hash(first_of_all, LOG_ID), SERVICE.key)
+    lying = Event(replace(first_of_all, signature="0x" + signature.hex()), other)
     fault("false_mirror", 0, lambda: judged([lying]))
-
-
-def resigned(envelope: Any) -> Any:
-    """The envelope, signed by the service."""
-    from ledger.core.signing.signatures import signing_hash
-    from tests.testkit.builders import signature_of
-
-    return replace(envelope, signature="0x" + signature_of(signing_hash(envelope, LOG_ID), SERVICE.key).hex())
 
 
 def test_a_mirror_entry_in_the_name_of_an_officer_is_a_false_mirror() -> None:
