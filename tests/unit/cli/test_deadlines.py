@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ import pytest
 
 from ledger.cli.errors import Exit
 from tests.testkit.machine import REPOSITORY
-from tests.testkit.tally import TALLY
 from tests.unit.cli.world import World, open_case
 
 PERSON = "5f" * 16
@@ -154,8 +154,11 @@ def test_warnings_reach_their_handler(world: World) -> None:
     """What has passed is warned of by itself within seconds, to the handler; a watch says it in lines as it comes."""
     before = world.ok("deadline", "warnings")
     after = str(max((warning["number"] for warning in before), default=0))
-    command = [TALLY, "--json", "--profile", "police"]
-    environment = {**world.tally.environment(), "PATH": "/usr/bin:/bin"}
+    program = (
+        "from ledger.cli.commands import deadline as d; d.WATCH_EVERY_S = 0.2; from ledger.cli.main import run; run()"
+    )
+    command = [sys.executable, "-c", program, "--json", "--profile", "police"]
+    environment = {**world.tally.environment(), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen(
         [*command, "deadline", "warnings", "--mine", "--watch", "--after", after],
         stdout=subprocess.PIPE,
