@@ -88,16 +88,6 @@ def test_node_is_asked_now(world: World, proof: Path, node: str) -> None:
     assert "not for good" in json.dumps(late)
 
 
-def test_event_bundle(world: World, proof: Path, node: str) -> None:
-    """A single event's proof ends in a block like a case's."""
-    event_id = json.loads(proof.read_bytes())["events"][1]["envelope"]["event_id"]
-    path = world.tally.folder / "event.json"
-    world.ok("proof", "get", event_id, "-o", path)
-    report = check(world.tally, path, "--trust", trust_file(world), "--rpc", node)
-    assert {step["name"] for step in report["steps"] if step["result"] != "checked"} == {"witnesses"}
-    assert report["block"]["trusted"]
-
-
 def test_block_of_another_history(world: World, proof: Path) -> None:
     """A trust file that names another block of this number: the proof is of a history that its holder does not know."""
     trust = trust_file(world, "--block", str(proven_block(proof)))

@@ -17,9 +17,13 @@ URL = "http://127.0.0.1:8420"
 
 
 def test_passphrase_from_a_variable(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that is named by the option gives the passphrase; an empty one is refused."""
+    """A variable that is named by the option gives the passphrase; an empty one is refused. None can be put on the
+    command line, and without a terminal it must come from somewhere. A name that is taken is refused; the key stays."""
+    assert tally("key", "new", "one", "--passphrase", "open sesame").status == Exit.USAGE
+    tally.refuses(Exit.USAGE, "--passphrase-file", "key", "new", "one")
     monkeypatch.setenv("OFFICER_PASSPHRASE", "from a variable")
     tally.ok("key", "new", "one", "--light", "--passphrase-env", "OFFICER_PASSPHRASE")
+    assert tally("key", "new", "one", "--passphrase-env", "OFFICER_PASSPHRASE").status == Exit.USAGE
     assert open_keystore(tally.config / "keys" / "one.json", "from a variable")
     tally.refuses(Exit.USAGE, "NOT_SET", "key", "new", "two", "--light", "--passphrase-env", "NOT_SET")
 
@@ -33,25 +37,11 @@ def test_passphrase_file_that_others_may_read_is_refused(tally: Tally) -> None:
     assert not (tally.config / "keys").exists()
 
 
-def test_passphrase_is_no_option_and_needs_a_terminal(tally: Tally) -> None:
-    """There is no way to put a passphrase on the command line; without a terminal it must come from somewhere."""
-    assert tally("key", "new", "one", "--passphrase", "open sesame").status == Exit.USAGE
-    tally.refuses(Exit.USAGE, "--passphrase-file", "key", "new", "one")
-
-
 def test_passphrase_is_asked_for_twice_and_not_shown(tally: Tally) -> None:
     """At a terminal a new passphrase is asked for with confirmation, and is not echoed."""
     done = tally.at_terminal("key", "new", "one", "--light", answers=["typed", "typed"])
     assert (done.status, "typed" in done.err) == (0, False)
     assert open_keystore(tally.config / "keys" / "one.json", "typed")
-
-
-def test_key_is_never_overwritten(tally: Tally) -> None:
-    """A name that is taken is refused; the key stays."""
-    before = tally.new_key("police-clerk")
-    done = tally("key", "new", "police-clerk", "--passphrase-file", tally.passphrase_file)
-    assert done.status == Exit.USAGE
-    assert tally.ok("key", "show", "police-clerk")["key_id"] == before
 
 
 def test_note_keys_carry_their_names(tally: Tally) -> None:
@@ -128,13 +118,8 @@ def test_profile_is_replaced_only_on_demand(tally: Tally) -> None:
     tally.ok("profile", "add", "one", "--url", "http://127.0.0.1:1", "--replace")
     assert tally.ok("profile", "show")["url"] == "http://127.0.0.1:1"
     assert not token.exists()
-
-
-def test_trust_file_pins_the_ledger(tally: Tally) -> None:
-    """A profile made with a trust file signs for its ledger from the start."""
-    trust = write_trust(tally.folder)
-    profile = tally.ok("profile", "add", "one", "--url", URL, "--trust", trust)
-    assert profile["log_id"] == "0x" + LOG_ID.hex()
+    pinned = tally.ok("profile", "add", "two", "--url", URL, "--trust", write_trust(tally.folder))
+    assert pinned["log_id"] == "0x" + LOG_ID.hex(), "one with a trust file signs for its ledger from the start"
 
 
 def test_profile_is_removed_unless_events_wait(tally: Tally) -> None:

@@ -95,9 +95,20 @@ def results(checked: EvidenceCheck) -> list[str]:
     return [step.result for step in checked.steps]
 
 
+def replace(path: Path, data: bytes) -> None:
+    """Put another file in the place of one that was sealed."""
+    path.unlink()
+    path.write_bytes(data)
+
+
+def link(path: Path, target: Path | str) -> None:
+    """Put a link in the place of a file that was sealed."""
+    path.unlink()
+    path.symlink_to(target)
+
+
 def rewrite(path: Path, old: str, new: str) -> None:
     """Change a file that was sealed."""
     text = path.read_text(encoding="utf-8")
     assert old in text
-    path.unlink()
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    replace(path, text.replace(old, new).encode())

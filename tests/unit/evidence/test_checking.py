@@ -23,6 +23,8 @@ from tests.unit.evidence.material import (
     RecordedProgress,
     as_nobody,
     check,
+    link,
+    replace,
     results,
     rewrite,
     sealed,
@@ -41,22 +43,11 @@ def test_sealed_folder_is_intact(tmp_path: Path, algorithms: tuple[Algorithm, ..
     assert (checked.files, checked.size, checked.binding) == (sealing.files, sealing.size, BINDING)
 
 
-def change(bag: Path) -> None:
-    (bag / "data/empty").chmod(0o600)
-    (bag / "data/empty").write_bytes(b"x")
-
-
 def flip(file: Path) -> None:
     """Change the last bit of a file."""
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
-    file.unlink()
-    file.write_bytes(data)
-
-
-def link(bag: Path) -> None:
-    (bag / "data/empty").unlink()
-    (bag / "data/empty").symlink_to("/dev/null")
+    replace(file, data)
 
 
 def link_of_a_folder(bag: Path) -> None:
@@ -69,13 +60,13 @@ def link_of_a_folder(bag: Path) -> None:
     [
         (lambda bag: (bag / "data/笔录/讯问.txt").unlink(), {("missing", "data/笔录/讯问.txt")}),
         (lambda bag: write(bag, {"data/笔录/planted": b""}), {("extra", "data/笔录/planted")}),
-        (change, {("changed", "data/empty")}),
+        (lambda bag: replace(bag / "data/empty", b"x"), {("changed", "data/empty")}),
         (lambda bag: flip(bag / "data/disk.img"), {("changed", "data/disk.img")}),
         (
             lambda bag: (bag / "data/empty").rename(bag / "data/vacant"),
             {("missing", "data/empty"), ("extra", "data/vacant")},
         ),
-        (link, {("no_file", "data/empty")}),
+        (lambda bag: link(bag / "data/empty", "/dev/null"), {("no_file", "data/empty")}),
         (
             link_of_a_folder,
             {("missing", "data/笔录/讯问.txt"), ("missing", "data/笔录/签名 1.png"), ("no_file", "data/笔录")},
@@ -108,7 +99,7 @@ def test_name_on_a_finding_gives_a_terminal_no_orders(bag: Path) -> None:
 
 
 def other_listing(bag: Path) -> None:
-    change(bag)
+    replace(bag / "data/empty", b"x")
     for algorithm in BOTH:
         listed = next(
             line for line in (bag / f"manifest-{algorithm}.txt").read_text().splitlines() if line.endswith("data/empty")
@@ -148,14 +139,12 @@ def written(bag: Path) -> None:
         file.write(b"more")
 
 
-def swapped_for_a_link(bag: Path) -> None:
-    (bag / "data/笔录/讯问.txt").unlink()
-    (bag / "data/笔录/讯问.txt").symlink_to("/etc/passwd")
-
-
 @pytest.mark.parametrize(
     ("meanwhile", "expected"),
-    [(written, ("changed", "data/disk.img")), (swapped_for_a_link, ("no_file", "data/笔录/讯问.txt"))],
+    [
+        (written, ("changed", "data/disk.img")),
+        (lambda bag: link(bag / "data/笔录/讯问.txt", "/etc/passwd"), ("no_file", "data/笔录/讯问.txt")),
+    ],
 )
 def test_what_happens_during_the_check_is_found(
     bag: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Path], None], expected: tuple[str, str]
@@ -310,17 +299,12 @@ def link_of_a_tag_file(bag: Path) -> None:
     (bag / "bag-info.txt").symlink_to(bag.parent / "bag-info.txt")
 
 
-def binary_bag_info(bag: Path) -> None:
-    (bag / "bag-info.txt").unlink()
-    write(bag, {"bag-info.txt": b"\xff"})
-
-
 @pytest.mark.parametrize(
     ("harm", "detail"),
     [
         (lambda bag: write(bag, {"fetch.txt": b"https://example.org/x 1 data/x\n"}), "fetch.txt: "),
         (lambda bag: (bag / "tagmanifest-blake3.txt").unlink(), "tagmanifest-blake3.txt: the file is missing"),
-        (binary_bag_info, "bag-info.txt: expected UTF-8"),
+        (lambda bag: replace(bag / "bag-info.txt", b"\xff"), "bag-info.txt: expected UTF-8"),
         (link_of_a_tag_file, ""),
     ],
     ids=["files to fetch", "no tag manifest", "no text", "a link"],

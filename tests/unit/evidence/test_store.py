@@ -14,7 +14,7 @@ from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.evidence.hashing import NotWritten, hash_file
 from ledger.evidence.store import EvidenceStore
-from tests.unit.evidence.material import RecordedProgress, sample, write
+from tests.unit.evidence.material import RecordedProgress, replace, sample, write
 
 
 @pytest.fixture
@@ -83,21 +83,19 @@ def test_store_that_cannot_be_written_is_named(tmp_path: Path, file: Path) -> No
         EvidenceStore(file).put(file)
 
 
-def spoil(kept_file: Path) -> None:
-    kept_file.chmod(0o600)
-    kept_file.write_bytes(b"x")
-
-
-def misname(kept_file: Path) -> None:
-    kept_file.rename(kept_file.with_name("f" * 64))
-
-
 def replace_by_a_link(kept_file: Path) -> None:
     kept_file.rename(kept_file.parents[3] / "moved")
     kept_file.symlink_to(kept_file.parents[3] / "moved")
 
 
-@pytest.mark.parametrize(("harm", "fault"), [(spoil, "changed"), (misname, "changed"), (replace_by_a_link, "no_file")])
+@pytest.mark.parametrize(
+    ("harm", "fault"),
+    [
+        (lambda file: replace(file, b"x"), "changed"),
+        (lambda file: file.rename(file.with_name("f" * 64)), "changed"),
+        (replace_by_a_link, "no_file"),
+    ],
+)
 def test_file_that_is_not_what_its_name_says_is_found(
     tmp_path: Path, file: Path, harm: Callable[[Path], None], fault: str
 ) -> None:
