@@ -14,22 +14,22 @@ from threading import Event
 from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from ledger.interchange.webhooks.deliverer import Deliverer
 from tests.api.conftest import no_chain, parts_of
-from tests.testkit.ledgers import open_ledger
+from tests.testkit.ledgers import Ledger, open_ledger
 
 
-def deliver(url: str, stop: Event, ahead_s: int = 0) -> None:
+def deliver(ledger: Ledger, stop: Event, ahead_s: int = 0) -> None:
     """Deliver until ``stop`` is set."""
-    with open_ledger(url) as ledger:
-        parts = parts_of(ledger, no_chain)
-        deliverer = Deliverer(
-            parts.database,
-            WebhookPages(parts),
-            receivers_of(parts),
-            secret=partial(webhook_secret, parts),
-            clock=lambda: time.time_ns() // 1_000_000 + ahead_s * 1000,
-        )
-        deliverer.run(stop)
+    parts = parts_of(ledger, no_chain)
+    deliverer = Deliverer(
+        parts.database,
+        WebhookPages(parts),
+        receivers_of(parts),
+        secret=partial(webhook_secret, parts),
+        clock=lambda: time.time_ns() // 1_000_000 + ahead_s * 1000,
+    )
+    deliverer.run(stop)
 
 
 if __name__ == "__main__":
-    deliver(sys.argv[1], Event(), int(sys.argv[2]))
+    with open_ledger(sys.argv[1]) as opened:
+        deliver(opened, Event(), int(sys.argv[2]))

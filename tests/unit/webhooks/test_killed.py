@@ -18,7 +18,7 @@ from tests.api.service import Served
 from tests.testkit import machine
 from tests.testkit.builders import COURT, POLICE, supervisor
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import sqlite_url
+from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.unit.webhooks import sender
 from tests.unit.webhooks.receiver import Receiver, receiving
 
@@ -39,13 +39,14 @@ def killed(url: str, ahead_s: int = 0) -> Iterator[None]:
 def delivering(url: str, ahead_s: int = 0) -> Iterator[None]:
     """Deliver in a thread until the block is left."""
     stop = Event()
-    thread = Thread(target=sender.deliver, args=(url, stop, ahead_s))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    with open_ledger(url) as ledger:
+        thread = Thread(target=sender.deliver, args=(ledger, stop, ahead_s))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
 
 @pytest.fixture
