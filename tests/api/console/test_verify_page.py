@@ -20,6 +20,7 @@ from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import encode_bundle
 from ledger.core.verification.trust import encode_trust
 from ledger.interchange.papers.document import link
+from ledger.interchange.papers.typeset import typeset
 from tests.api.conftest import Trusted, no_chain, parts_of
 from tests.api.console.desk import axe_findings, drop, too_wide
 from tests.api.service import listening_at
@@ -29,9 +30,8 @@ from tests.testkit.casework import Case, registration
 from tests.testkit.changed_bundles import put
 from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.testkit.machine import REPOSITORY, free_port
-from tests.unit.interchange.test_certificate import OF_EVENT
+from tests.unit.interchange.test_certificate import OF_EVENT, certified_as
 from tests.unit.interchange.test_certificate import TRUST as CERTIFIED_BY
-from tests.unit.interchange.test_certificate import pdf_of as certified
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
 LOG = "0x" + LOG_ID.hex()
@@ -262,7 +262,8 @@ def test_a_file_is_compared_with_the_record(visitor: Visitor) -> None:
 def test_a_certificate_is_opened_and_the_bundle_in_it_checked(visitor: Visitor) -> None:
     """As if the bundle had been dropped; one whose attachment was changed is tampered with."""
     page = visitor.page
-    visitor.drop(trust__json=encode_trust(CERTIFIED_BY), certificate__pdf=certified(OF_EVENT))
+    pdf = typeset(certified_as(OF_EVENT), encode_bundle(OF_EVENT).decode())
+    visitor.drop(trust__json=encode_trust(CERTIFIED_BY), certificate__pdf=pdf)
     expect(page.locator(".hashed li").last).to_contain_text("a certificate with a bundle attached, which is checked")
     assert visitor.verdict() == "intact"
     visitor.drop(changed__pdf=attaching(encode_bundle(OF_EVENT).replace(b"screen broken", b"screen intact")))
