@@ -23,12 +23,10 @@ NOTHING = "chrome-error://chromewebdata/"
 
 @pytest.fixture(scope="module")
 def victim(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Clerk]:
-    """Yield an officer who is signed in at the console, whose signer runs and knows his browser."""
+    """Yield an officer who is signed in at the console, and whose signer runs."""
     with office_in(tmp_path_factory.mktemp("victim"), browser) as office:
         office.record(holding("phone"))
-        desk = office.sit_down(clerk(POLICE))
-        desk.sign_in()
-        yield desk
+        yield office.at(clerk(POLICE))
 
 
 @pytest.fixture
