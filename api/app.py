@@ -114,7 +114,9 @@ def require_known_parameters(request: Request) -> None:
     for name in request.query_params:
         if name not in names:
             expected = ", ".join(get_close_matches(name, names, 1) or names) or "none"
-            raise MalformedInput(f"there is no parameter {name!r} here, expected {expected}", field=name)
+            raise MalformedInput(
+                "there is no parameter {name!r} here, expected {expected}", name=name, expected=expected, field=name
+            )
 
 
 def _parameter_names(dependant: Dependant) -> Iterator[str]:

@@ -19,7 +19,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
 from ledger.core.events.terms import Instant
 from ledger.core.signing.authority import Agency, AuthorityState
-from ledger.i18n import Labels, language_of
+from ledger.i18n import Labels, in_readers_language, language_of
 from ledger.store.cases import Page
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ def json_body(kind: type[T], *, limit: int) -> Any:
 
 def json_response(value: Any, status: int = 200) -> Response:
     """Return a JSON response."""
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+    return Response(msgspec.json.encode(value, enc_hook=in_readers_language), status, media_type="application/json")
 
 
 class ListPage(NamedTuple):
@@ -174,7 +174,7 @@ def known_agency(authority: AuthorityState, agency_id: str, *, field: str = "age
     """Return the agency. Raises NotFound if the registry does not have it."""
     agency = authority.agencies.get(agency_id)
     if agency is None:
-        raise NotFound(f"no agency {agency_id} is admitted to this ledger", field=field)
+        raise NotFound("no agency {agency_id} is admitted to this ledger", agency_id=agency_id, field=field)
     return agency
 
 

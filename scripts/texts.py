@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from inspect import cleandoc
 from io import BytesIO
 from pathlib import Path
@@ -24,8 +24,29 @@ from ledger.cli.main import tally
 ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ROOT / "ledger" / "i18n" / "locale"
 PLACES = ("ledger", "api")
-# What click says in help around the texts of commands.
-OF_CLICK = ("Usage: ", "Options", "Commands", "required", "default")
+# What click and the system say.
+OF_OTHERS: tuple[str | tuple[str, str], ...] = (
+    *("Usage: ", "Options", "Commands", "required", "default: {default}", "file", "directory", "path"),
+    *(
+        "No such option {name!r}.",
+        "No such command {name!r}.",
+        "Missing command.",
+        "Missing option",
+        "Missing argument",
+    ),
+    *("Choose from:\n\t{choices}", "Invalid value: {message}", "Invalid value for {param_hint}: {message}"),
+    *("{value!r} is not a valid {number_type}.", "{value} is not in the range {range}."),
+    "{value!r} is not a valid boolean. Recognized values: {states}",
+    *(f"{{name}} {{filename!r}} {fault}." for fault in ("does not exist", "is a file", "is a directory")),
+    *(f"{{name}} {{filename!r}} {fault}." for fault in ("is not readable", "is not writable")),
+    *("Could not open file {filename!r}: {message}", "Option {name!r} does not take a value."),
+    ("Did you mean {possibility}?", "(Did you mean one of: {possibilities}?)"),
+    "Show this message and exit.",
+    ("Got unexpected extra argument ({args})", "Got unexpected extra arguments ({args})"),
+    ("Option {name!r} requires an argument.", "Option {name!r} requires {nargs} arguments."),
+    ("{value!r} is not {choice}.", "{value!r} is not one of {choices}."),
+    *("No such file or directory", "Permission denied", "Is a directory", "Not a directory"),
+)
 HEADER = """# Texts of Tallystick. Contexts are vocabularies of labels.
 msgid ""
 msgstr ""
@@ -34,8 +55,10 @@ msgstr ""
 "MIME-Version: 1.0\\n"
 "Content-Type: text/plain; charset=utf-8\\n"
 "Content-Transfer-Encoding: 8bit\\n\""""
-# Functions by name, and the place of the text among their arguments.
-TEXT_AT = {"_": 0, "texts": 0, "later": 0, "told_as": 0}
+# Functions by name, and the place of the text among their arguments; errors have it first.
+TEXT_AT = {"Message": 0, "_": 0, "texts": 0, "later": 0, "told_as": 0, "refuse": 1, "Refused": 1, "refuse_file": 0}
+TEXT_AT |= {"LogFault": 1, "CellRefused": 2, "NotChecked": 0, "Misread": 0, "Statement": 1}
+NOT_ERRORS = ("ModelRefused", "QueryRefused", "RpcRefused", "OtherContracts", "OtherSize", "RootMismatch", "Moved")
 
 
 def main() -> int:
@@ -68,25 +91,55 @@ def updated(old: Catalog) -> Catalog:
             new.add(entry.id, entry.string, context=entry.context)
     for text in messages() if str(old.locale) != "en" else ():
         translated = old.get(text)
-        new.add(text, translated.string if translated else "")
+        new.add(text, translated.string if translated else ("",) if isinstance(text, tuple) else "")
     return new
 
 
-def messages() -> set[str]:
-    """Return the message ids of code, templates and help."""
-    return {*OF_CLICK, *(text for _, text in (*in_code(), *in_templates(), *in_help(tally)))} - {""}
+def messages() -> set[str | tuple[str, str]]:
+    """Return the message ids of code, templates and help; those with a plural are pairs."""
+    return {*OF_OTHERS, *(text for _, text in (*in_code(), *in_templates(), *in_help(tally)))} - {""}
 
 
 def in_code() -> Iterator[tuple[str, str]]:
-    """Yield place and message id of each text that Python code says."""
-    for folder in PLACES:
-        for file in sorted((ROOT / folder).rglob("*.py")):
-            for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(call, ast.Call):
-                    at = TEXT_AT.get(getattr(call.func, "id", ""), len(call.args))
-                    for argument in call.args[at : at + 1]:
-                        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                            yield f"{file.relative_to(ROOT)}:{call.lineno}", argument.value
+    """Yield place and message id of each text that Python code says: of messages, errors, and their hints."""
+    files = [file for folder in PLACES for file in sorted((ROOT / folder).rglob("*.py"))]
+    trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
+    text_at = dict.fromkeys(_errors(trees.values()), 0) | TEXT_AT
+    for file, tree in trees.items():
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call):
+                name = getattr(call.func, "id", "")
+                at = text_at.get(name, len(call.args))
+                hints = [keyword.value for keyword in call.keywords if keyword.arg == "hint" and name in text_at]
+                for argument in (*call.args[at : at + 1], *hints):
+                    yield from ((f"{file.relative_to(ROOT)}:{call.lineno}", text) for text in _constants(argument))
+
+
+def _errors(trees: Iterable[ast.Module]) -> set[str]:
+    """Return the names of the classes of errors, whose first argument is the text."""
+    bases = {
+        node.name: {getattr(base, "id", "") for base in node.bases}
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    errors = {"TallystickError"}
+    while more := {name for name, above in bases.items() if above & errors} - errors:
+        errors |= more
+    return errors - {*NOT_ERRORS}
+
+
+def _constants(argument: ast.expr) -> Iterator[str]:
+    """Yield the constants that an argument can be. Refuse what is rendered before it can be translated."""
+    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+        yield argument.value
+    elif isinstance(argument, ast.IfExp):
+        yield from (*_constants(argument.body), *_constants(argument.orelse))
+    elif isinstance(argument, ast.BoolOp):
+        for value in argument.values:
+            yield from _constants(value)
+    elif isinstance(argument, ast.JoinedStr):
+        raise TypeError(f"write a Message, which can be translated, for {ast.unparse(argument)}")
 
 
 def in_templates() -> Iterator[tuple[str, str]]:
@@ -105,7 +158,7 @@ def in_help(command: click.Command) -> Iterator[tuple[str, str]]:
     context = click.Context(command)
     name = command.name or "tally"
     texts = [cleandoc(command.help or ""), command.epilog or ""]
-    texts += [option.help or "" for option in command.get_params(context) if isinstance(option, click.Option)]
+    texts += [option.help or "" for option in command.params if isinstance(option, click.Option)]
     yield from ((name, part.removeprefix("\b\n")) for text in texts for part in text.split("\n\n"))
     if isinstance(command, click.Group):
         for below in command.list_commands(context):

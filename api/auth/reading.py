@@ -11,6 +11,7 @@ from api.services.parts import Parts
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.events import decode_payload
 from ledger.core.events.handover import HandoverOffered, HandoverRecalled
+from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import AuthorityState
@@ -48,13 +49,15 @@ class Reading:
         recommendation is why their case was read.
         """
         grant = self.session.grant
+        packed = (subject if isinstance(subject, Message) else Message(subject)).packed()
         self._parts.access.append(
             *(
                 Read(
                     agency=grant.agency_id,
                     officer=grant.officer,
                     key_id=grant.key_id,
-                    what=subject,
+                    what=packed["id"],
+                    slots=packed["slots"],
                     read_at=self._now_ms,
                     case_id=case_id,
                     ground=ground,
@@ -81,7 +84,11 @@ class Reading:
     def require_role(self, *roles: str) -> None:
         """Raise Unauthorized unless the reader has one of the roles."""
         if not self.session.has_role(*roles):
-            raise Unauthorized(f"this takes the role {' or '.join(roles)}", code="role_missing")
+            raise Unauthorized(
+                "this takes the role {roles}",
+                roles=joined([Term("role", role) for role in roles], by=" or "),
+                code="role_missing",
+            )
 
     def require_case(self, connection: Connection, case_id: str) -> Sight:
         """Return how the reader sees the case. Raises NotFound alike if it is missing and if it may not be seen."""
@@ -91,7 +98,7 @@ class Reading:
         """Return how the reader sees this entry's payload. Raises NotFound."""
         entry_sight = self.sight(connection, entry, sides_of_stream(connection, entry.stream_kind, entry.stream_id))
         if entry_sight is None:
-            raise NotFound(f"no event {entry.event_id} that you may see", field="event_id")
+            raise NotFound("no event {event_id} that you may see", event_id=entry.event_id, field="event_id")
         return entry_sight
 
     def sight(self, connection: Connection, entry: StoredEntry, sides: Sides | None) -> Sight | None:

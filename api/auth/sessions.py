@@ -149,10 +149,11 @@ class SignInService:
         try:
             signer = recover(personal_digest(challenge.message), bytes.fromhex(signature[2:]), field="signature")
         except SignatureRefused as error:
-            raise TokenRefused(error.message, field="signature", code="signature_refused") from error
+            raise TokenRefused(error.text, field="signature", code="signature_refused") from error
         if signer != challenge.key_id:
             raise TokenRefused(
-                f"the challenge was for the key {challenge.key_id}, another one signed it",
+                "the challenge was for the key {challenge.key_id}, another one signed it",
+                challenge=challenge,
                 field="signature",
                 code="signature_refused",
             )
@@ -175,7 +176,7 @@ class SignInService:
         """Return the session of this token. Raises TokenRefused."""
         now = self._clock()
         if len(token) > MAX_TOKEN_LENGTH:
-            raise TokenRefused(f"a token has at most {MAX_TOKEN_LENGTH} characters", code="token_malformed")
+            raise TokenRefused("a token has at most {limit} characters", limit=MAX_TOKEN_LENGTH, code="token_malformed")
         try:
             decoded = jwt.decode(token, self._key, [ALGORITHM], registry=_REGISTRY)
             claims = convert(decoded.claims, TokenClaims)
@@ -187,13 +188,15 @@ class SignInService:
             raise TokenRefused("the token was given by or for another service", code="token_foreign")
         if not claims.nbf <= now < claims.exp:
             raise TokenRefused(
-                f"the token holds from {claims.nbf} until {claims.exp} (unix seconds), not at {now}",
+                "the token holds from {claims.nbf} until {claims.exp} (unix seconds), not at {now}",
+                claims=claims,
+                now=now,
                 code="token_expired",
             )
         try:
             grant = require_granted(authority, claims.sub, now)
         except Unauthorized as error:
-            raise TokenRefused(error.message, code=error.code, hint=error.hint) from error
+            raise TokenRefused(error.text, code=error.code, hint=error.hint) from error
         if (grant.agency_id, grant.officer) != (claims.agency, claims.officer):
             raise TokenRefused("the key was granted anew to somebody else", code="token_outdated")
         return ReaderSession(grant)
@@ -228,5 +231,5 @@ def domain_of(url: str) -> str:
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     if host is None:
-        raise MalformedInput(f"{url} names no host", field="public_url")
+        raise MalformedInput("{url} names no host", url=url, field="public_url")
     return host if parts.port in (None, usual) else f"{host}:{parts.port}"

@@ -21,6 +21,7 @@ from api.middleware.clients import Network, client_of, subscriber_of
 from api.middleware.problems import answer_to, unexpected
 from api.middleware.request_limits import CHARGE, ClientGone, RateLimit
 from ledger.core.errors import TallystickError
+from ledger.i18n import READERS_LANGUAGE, language_of
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _POLICY = b"default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
@@ -65,6 +66,7 @@ class EdgeMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        READERS_LANGUAGE.set(_language(scope))  # a request runs in a context of its own
         method = scope["method"]
         answer = _Answer(send, request_id(scope), self._headers, has_body=method != "HEAD")
         # Routes see GET only; the body is dropped on the way out.
@@ -139,6 +141,13 @@ class _Answer:
             if not self._has_body:
                 message = {**message, "body": b""}
         await self._send(message)
+
+
+def _language(scope: Scope) -> str:
+    """Return the language that the client asks for."""
+    return language_of(
+        next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept-language"), "")
+    )
 
 
 def request_id(scope: Scope) -> bytes:

@@ -34,6 +34,8 @@ from ledger.core.errors import (
     Unavailable,
     UnknownYear,
 )
+from ledger.core.messages import Message
+from ledger.i18n import READERS_LANGUAGE, in_readers_language
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -52,19 +54,19 @@ STATUSES: dict[type[TallystickError], int] = {
     Unavailable: 503,
 }
 HINTS: dict[int, str] = {
-    400: "Correct the field named here; the form of every request is told in /api/v1/openapi.json.",
-    401: "Sign in at /api/v1/sign-in/challenge and send the token as 'Authorization: Bearer <token>'.",
-    403: "Act by a key that is granted for this (--profile); tally agency show AGENCY lists keys and roles.",
-    404: "Check the ids; what you may not see looks as if it were not there.",
-    405: "The methods of this address are told in the header Allow.",
-    408: "Send the whole request without a pause.",
-    409: "Look at what stands in the log now, then sign again.",
-    413: "Send less at once; many events go through /api/v1/events/batch in several requests.",
-    415: "Say the content type that this address takes.",
-    422: "Nothing was recorded: mend what is named here, then do it again.",
-    429: "Wait as long as the header Retry-After says.",
-    500: "Tell the operator of this ledger the request id in the header X-Request-Id.",
-    503: "Try again after the time in the header Retry-After; the same submission is recorded once.",
+    400: Message("Correct the field named here; the form of every request is told in /api/v1/openapi.json."),
+    401: Message("Sign in at /api/v1/sign-in/challenge and send the token as 'Authorization: Bearer <token>'."),
+    403: Message("Act by a key that is granted for this (--profile); tally agency show AGENCY lists keys and roles."),
+    404: Message("Check the ids; what you may not see looks as if it were not there."),
+    405: Message("The methods of this address are told in the header Allow."),
+    408: Message("Send the whole request without a pause."),
+    409: Message("Look at what stands in the log now, then sign again."),
+    413: Message("Send less at once; many events go through /api/v1/events/batch in several requests."),
+    415: Message("Say the content type that this address takes."),
+    422: Message("Nothing was recorded: mend what is named here, then do it again."),
+    429: Message("Wait as long as the header Retry-After says."),
+    500: Message("Tell the operator of this ledger the request id in the header X-Request-Id."),
+    503: Message("Try again after the time in the header Retry-After; the same submission is recorded once."),
 }
 
 
@@ -90,7 +92,10 @@ class HintsMiddleware:
 
 
 class Problem(Struct, frozen=True):
-    """A problem document (RFC 9457). After a conflict, ``head`` and ``sequence`` are those of the stream now."""
+    """A problem document (RFC 9457). After a conflict, ``head`` and ``sequence`` are those of the stream now.
+
+    ``detail`` and ``hint`` are in the language that the request asks for (Accept-Language), the rest is for programs.
+    """
 
     status: int
     title: str
@@ -113,8 +118,8 @@ class TokenRefused(TallystickError):
 class Refused(TallystickError):
     """A request refused for its form before its content is looked at. Carries its HTTP status."""
 
-    def __init__(self, status: int, message: str, *, code: str, field: str | None = None, retry_after: int = 0):
-        super().__init__(message, field=field, code=code)
+    def __init__(self, status: int, text: str, /, *, retry_after: int = 0, **more: Any):
+        super().__init__(text, **more)
         self.status = status
         self.retry_after = retry_after
 
@@ -126,7 +131,7 @@ def problem_of(error: TallystickError) -> Problem:
         status=status,
         title=HTTPStatus(status).phrase,
         code=error.code,
-        detail=error.message,
+        detail=error.text,
         hint=error.hint or hints.get(status, hints[400]),
         field=UNSET if error.field is None else error.field,
         head=error.head if isinstance(error, Conflict) and error.sequence is not None else UNSET,
@@ -147,12 +152,12 @@ def status_of(error: TallystickError) -> int:
 def response_of(error: TallystickError) -> Response:
     """Return the response to an error."""
     problem = problem_of(error)
-    headers: dict[str, str] = {}
+    headers = {"Content-Language": READERS_LANGUAGE.get(), "Vary": "Accept-Language"}
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="tallystick", error="invalid_token"'
     if problem.status in (408, 429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after", 0) or 1)
-    return Response(msgspec.json.encode(problem), problem.status, headers, MEDIA_TYPE)
+    return Response(msgspec.json.encode(problem, enc_hook=in_readers_language), problem.status, headers, MEDIA_TYPE)
 
 
 def answer_to(error: TallystickError) -> Response:
@@ -178,9 +183,11 @@ async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     meaning = MEANINGS.get(f"{first.get('ctx', {}).get('pattern')}(?!\\n)")
-    expected = f"Expected {meaning}" if meaning else str(first["msg"])
+    expected = Message("Expected {meaning}", meaning=meaning) if meaning else str(first["msg"])
     field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    return response_of(MalformedInput(f"{expected}, not {str(first.get('input'))[:100]!r}", field=field))
+    return response_of(
+        MalformedInput("{expected}, not {given!r}", expected=expected, given=str(first.get("input"))[:100], field=field)
+    )
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -189,7 +196,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_")
     nowhere = error.detail == phrase == HTTPStatus.NOT_FOUND.phrase
-    message = f"there is nothing at {request.url.path}" if nowhere else f"{phrase}: {error.detail}"
+    message = (
+        Message("there is nothing at {request.url.path}", request=request) if nowhere else f"{phrase}: {error.detail}"
+    )
     response = response_of(Refused(error.status_code, message, code=code))
     for name, value in (error.headers or {}).items():
         response.headers[name] = value

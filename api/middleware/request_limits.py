@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope
 
 from api.middleware.problems import Refused
 from ledger.core.encoding import canonical
+from ledger.core.messages import Message
 
 T = TypeVar("T")
 
@@ -40,7 +41,11 @@ async def read_body(scope: Scope, receive: Receive, content_type: str | None, *,
                 return body
             return await _read_on(receive, message, limit)
     except TimeoutError:
-        raise Refused(408, f"expected the whole body within {timeout_s:g} seconds", code="body_too_slow") from None
+        raise Refused(
+            408,
+            Message("expected the whole body within {timeout_s:g} seconds", timeout_s=timeout_s),
+            code="body_too_slow",
+        ) from None
 
 
 def require_content_type(headers: Iterable[tuple[bytes, bytes]], expected: str) -> None:
@@ -51,7 +56,11 @@ def require_content_type(headers: Iterable[tuple[bytes, bytes]], expected: str) 
     if essence.strip().lower() != expected or not charset:
         raise Refused(
             415,
-            f"expected the content type {expected} in UTF-8, not {content_type[:100]!r}",
+            Message(
+                "expected the content type {expected} in UTF-8, not {content_type!r}",
+                expected=expected,
+                content_type=content_type[:100],
+            ),
             code="unsupported_media_type",
             field="Content-Type",
         )
@@ -74,7 +83,7 @@ async def _read_on(receive: Receive, message: object, limit: int) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:
-            raise Refused(413, f"expected a body of at most {limit} bytes", code="body_too_large")
+            raise Refused(413, Message("expected a body of at most {limit} bytes", limit=limit), code="body_too_large")
         if not message.get("more_body", False):
             return b"".join(parts)
         message = await receive()
@@ -107,7 +116,7 @@ class RateLimit:
         if left < 0:
             raise Refused(
                 429,
-                f"expected at most {self._per_second} {self._unit} a second",
+                Message("expected at most {per_second} {unit} a second", per_second=self._per_second, unit=self._unit),
                 code="too_many_requests",
                 retry_after=int(-left / self._per_second) + 1,
             )

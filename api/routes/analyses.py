@@ -16,6 +16,7 @@ from api.services.governance import node_named, report_file, require_governing, 
 from api.services.matters import require_matter, require_model
 from api.services.model_runs import RunView, run_model_file
 from ledger.core.events.terms import BusinessLine, Instant
+from ledger.core.messages import Message
 from ledger.core.supervision import LeadState
 from ledger.supervision.correlation import DEEPEST, Edge, Place, correlate
 from ledger.supervision.reports.questions import ReportScope, SupervisionReport
@@ -97,7 +98,7 @@ def correlation(
         goal = node_named(service, session, to, now, field="to") if to else None
         graph = correlate(session, node, depth=depth, as_of=now)
     path = graph.path_to(goal) if goal else ()
-    reading.record(f"what {node.name} has in common with others", *graph.cases(), supervision=True)
+    reading.record(Message("what {node.name} has in common with others", node=node), *graph.cases(), supervision=True)
     return json_response(CorrelationView(node.name, graph.cut, graph.places, graph.edges, path, session.size))
 
 
@@ -186,7 +187,7 @@ def find_kind(
 )
 def show_runs(service: ServiceOf, reading: Reads) -> Response:
     """Return when all models were last run over everything, how long that took, and what prevents a model's run."""
-    reading.record("runs of models")
+    reading.record(Message("runs of models"))
     state = service.parts.supervisor.state
     faults = tuple(FaultView(fault.model_id, fault.procuratorate, str(fault.says)) for fault in state.faults)
     return json_response(view_of(RunsView, state, faults=faults))

@@ -14,6 +14,7 @@ from api.services.case_reading import LONGEST, SHORTEST, require_handover, searc
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
 from ledger.core.events.terms import Stage
+from ledger.core.messages import Message
 from ledger.interchange.exports import ocel
 from ledger.interchange.exports.case_uco import case_uco
 from ledger.interchange.exports.timeline_files import timeline_csv, timeline_json
@@ -35,7 +36,7 @@ def list_cases(
     with service.parts.database.read() as connection:
         rows = cases.list_cases(connection, reading.reader, window, stage=stage, responsible=responsible)
     lines = [views.case_line(row) for row in rows]
-    reading.record("list of cases", *(line.case_id for line in lines))
+    reading.record(Message("list of cases"), *(line.case_id for line in lines))
     return page.response("cases", lines, lambda line: line.case_id)
 
 
@@ -63,7 +64,7 @@ def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
         stream_head = log.heads(connection, [("case", case_id)])["case", case_id]
-    reading.record("head of the case", case_id)
+    reading.record(Message("head of the case"), case_id)
     return json_response(views.HeadView(case_id, stream_head.sequence + 1, stream_head.digest))
 
 
@@ -78,7 +79,7 @@ def list_items(
     with service.parts.database.read() as connection:
         rows = cases.list_items(connection, reading.reader, window, case_id=case_id, holder=holder)
     lines = [views.item_line(row) for row in rows]
-    reading.record("list of items", *dict.fromkeys(line.case_id for line in lines))
+    reading.record(Message("list of items"), *dict.fromkeys(line.case_id for line in lines))
     return page.response("items", lines, lambda line: cases.place_of_item(line.item_id, line.case_id))
 
 
@@ -87,7 +88,7 @@ def list_items(
 )
 def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response:
     """Return the item in its present state."""
-    unseen = NotFound(f"no item {item_id} that you may see", field="item_id")
+    unseen = NotFound("no item {item_id} that you may see", item_id=item_id, field="item_id")
     with service.parts.database.read() as connection:
         case_id = cases.case_of_item(connection, item_id, reading.reader)
         if case_id is None:
@@ -95,7 +96,7 @@ def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response
     item = service.parts.validator.states.of_listed_case(case_id).items.get(item_id)
     if item is None:
         raise unseen
-    reading.record(f"item {item_id}", case_id)
+    reading.record(Message("item {item_id}", item_id=item_id), case_id)
     return json_response(views.item_view(case_id, item))
 
 
@@ -118,7 +119,7 @@ def list_handovers(
     with service.parts.database.read() as connection:
         rows = cases.list_handovers(connection, reading.agency, window, box=box, status=status)
     lines = [views.handover_line(row) for row in rows]
-    reading.record("list of handovers", *dict.fromkeys(line.case_id for line in lines))
+    reading.record(Message("list of handovers"), *dict.fromkeys(line.case_id for line in lines))
     return page.response("handovers", lines, lambda line: line.updated_index)
 
 
@@ -135,7 +136,7 @@ def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handove
     """
     with service.parts.database.read() as connection:
         handover = require_handover(connection, service, reading, case_id, handover_id)
-    reading.record(f"handover {handover_id}", case_id)
+    reading.record(Message("handover {handover_id}", handover_id=handover_id), case_id)
     return json_response(views.handover_view(case_id, handover))
 
 
@@ -200,6 +201,6 @@ def export_case(
                 content = ocel.encode(ocel.ocel([timeline]))
             case "case-uco":
                 content = case_uco(timeline, names_by_id(reading.authority.names, labels))
-    reading.record(f"export of the case as {file_format}", case_id)
+    reading.record(Message("export of the case as {file_format}", file_format=file_format), case_id)
     headers = {"Content-Disposition": f'attachment; filename="{case_id}.{suffix}"'}
     return Response(content, media_type=media_type, headers=headers)

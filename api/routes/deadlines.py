@@ -13,6 +13,7 @@ from api.dependencies import INSTANT_PATTERN, LabelsOf, PageOf, Reads, ServiceOf
 from api.schemas.answers import view_of
 from api.schemas.openapi import Paged, answers
 from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
+from ledger.core.messages import Message
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels
 from ledger.store import clocks
@@ -89,7 +90,7 @@ def list_deadlines(
         clock = state.clocks.get(line.deadline_id) if state else None
         if state is not None and clock is not None:  # it may have disappeared since it was listed
             views.append(_view(deadline(state, clock, validator.book, validator.calendar, moment), labels))
-    reading.record("list of deadlines", *states)
+    reading.record(Message("list of deadlines"), *states)
     body: dict[str, object] = {"deadlines": views}
     if len(lines) == page.limit:
         body["next"] = service.cursors.seal("deadlines", str(clocks.deadline_position(lines[-1])))
@@ -113,7 +114,7 @@ def list_deadlines_of_case(
         _view(counted_deadline, labels)
         for counted_deadline in deadlines(state, validator.book, validator.calendar, moment)
     ]
-    reading.record("deadlines of the case", case_id)
+    reading.record(Message("deadlines of the case"), case_id)
     return json_response({"deadlines": views})
 
 
@@ -131,7 +132,7 @@ def list_warnings(service: ServiceOf, reading: Reads, page: PageOf, mine: Mine =
     with service.parts.database.read() as connection:
         warned = clocks.warnings_to(connection, reading.reader, handler=handler, after=after, limit=page.limit)
     if warned:
-        reading.record("list of warnings", *dict.fromkeys(warning.case_id for warning in warned))
+        reading.record(Message("list of warnings"), *dict.fromkeys(warning.case_id for warning in warned))
     return page.response("warnings", warned, lambda warning: warning.number, resumes=True)
 
 

@@ -17,6 +17,7 @@ from api.schemas.answers import EventView, event_view
 from api.schemas.openapi import answers
 from api.services.case_reading import find_event, record_event
 from api.services.feed import FEED, FeedPage, goes_on, read_page
+from ledger.core.messages import Message
 from ledger.core.visibility import Sight
 from ledger.store import log
 from ledger.store.database import Connection
@@ -68,7 +69,7 @@ def _of_case(reading: Reading, case_id: str, page: ListPage, ground: str | None)
         sight = reading.require_case(connection, case_id)
         entries = log.stream(connection, "case", case_id, after=last_sequence, limit=page.limit)
         views = [_view(connection, reading, entry, sight, ground) for entry in entries]
-    reading.record("events of the case", case_id, ground=ground)
+    reading.record(Message("events of the case"), case_id, ground=ground)
     last = entries[-1].sequence if entries else last_sequence
     return page.response("events", views, lambda _: last, scope=CASE_EVENTS)
 
@@ -79,7 +80,7 @@ def event(service: ServiceOf, reading: Reads, event_id: EventIdPath, ground: Gro
     with service.parts.database.read() as connection:
         entry, sight = find_event(connection, reading, event_id)
         view = _view(connection, reading, entry, sight, ground)
-    record_event(reading, "event", entry, ground)
+    record_event(reading, Message("event {event_id}"), entry, ground)
     return json_response(view)
 
 

@@ -22,6 +22,7 @@ from ledger.core.errors import NotFound
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import CaseId, Line
+from ledger.core.messages import Message
 from ledger.store import imports
 from ledger.store.imports import CaseImport
 from ledger.supervision.runs.datasets import columns_of
@@ -114,7 +115,7 @@ def look_up(
         heads = imports.own_heads(connection, reading.agency, [row.case_id for row in asked.rows])
     read_ids = [*heads, *(case_import.case_id for group in imported.values() for case_import in group)]
     if read_ids:
-        reading.record("look-up of imports", *dict.fromkeys(read_ids))
+        reading.record(Message("look-up of imports"), *dict.fromkeys(read_ids))
     rows = []
     for row in asked.rows:
         head = heads.get(row.case_id)
@@ -139,7 +140,7 @@ def list_imports(
     window, wanted = page.window("imports"), {"source_system": source_system, "source_key": source_key}
     with service.parts.database.read() as connection:
         rows = imports.listed(connection, reading.agency, window, **wanted, case_id=case_id)
-    reading.record("list of imports", *dict.fromkeys(row.case_id for row in rows))
+    reading.record(Message("list of imports"), *dict.fromkeys(row.case_id for row in rows))
     return page.response("imports", rows, lambda line: line.updated_index)
 
 
@@ -160,7 +161,7 @@ def list_datasets(service: ServiceOf, reading: Reads, page: PageOf, for_models: 
             registered = datasets_in_line(connection, reading, window)
         else:
             registered = imports.datasets(connection, reading.agency, window)
-    reading.record("list of data sets")
+    reading.record(Message("list of data sets"))
     files = dataset_files(service)
     row_fields = ("index", "event_id", "agency", "officer", "registered_at")
     lines = [
@@ -181,7 +182,7 @@ def own_dataset(service: ServiceOf, reading: Reads, dataset_id: SlugPath) -> Dat
     with service.parts.database.read() as connection:
         registrations = imports.registrations(connection, reading.agency, dataset_id)
     if not registrations:
-        raise NotFound(f"your agency registered no data set {dataset_id}", field="dataset_id")
+        raise NotFound("your agency registered no data set {dataset_id}", dataset_id=dataset_id, field="dataset_id")
     return registrations[-1].body
 
 
@@ -215,5 +216,5 @@ def keep_dataset(
         return workers.run(columns_of, path, registered, agency=reading.agency, field="file")
 
     columns = dataset_files(service).keep(body, data, read)
-    reading.record(f"file of the data set {dataset_id} given")
+    reading.record(Message("file of the data set {dataset_id} given", dataset_id=dataset_id))
     return json_response(DatasetKept(dataset_id, body.digest, dataset_view(dataset_id), columns, body.rows))

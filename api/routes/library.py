@@ -25,6 +25,7 @@ from api.services.library_views import (
 )
 from api.services.matters import require_model, version_of
 from ledger.core.events.terms import BusinessLine, Severity
+from ledger.core.messages import Message
 from ledger.core.supervision.model_package import FORMAT
 from ledger.recording.supervision_streams import identified
 from ledger.store import supervision
@@ -98,7 +99,7 @@ def list_library(
             if business_line in (None, row["business_line"]) and severity in (None, row["severity"])
         ]
         lines = lines_of(connection, reading, rows, q, page.limit)
-    reading.record("list of the library")
+    reading.record(Message("list of the library"))
     if q:
         return json_response({"models": lines})
     return page.response("models", lines, lambda line: line.model_id)
@@ -111,7 +112,7 @@ def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: 
         state = require_model(connection, reading, model_id)
         counted = counted_leads(connection, [model_id])[model_id]
     published = version_of(state, version)
-    reading.record(f"model {model_id}")
+    reading.record(Message("model {model_id}", model_id=model_id))
     return json_response(library_entry(state, published.body, counted if reading.is_of_procuratorate else None))
 
 
@@ -157,7 +158,7 @@ def comparison(
     later = version_of(to, second, "second")
     before = state.newest.body.version if other else max(1, later.body.version - 1)
     earlier = version_of(state, first or before, "first")
-    reading.record(f"comparison of model {model_id}")
+    reading.record(Message("comparison of model {model_id}", model_id=model_id))
     return json_response(service.parts.workers.run(compare, earlier.body, later.body, agency=reading.agency))
 
 
@@ -170,7 +171,7 @@ def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Res
         state = require_model(connection, reading, model_id)
         counted = counted_leads(connection, [model_id])[model_id]
     agencies, with_leads = reading.authority.agencies, reading.is_of_procuratorate
-    reading.record(f"adopters of model {model_id}")
+    reading.record(Message("adopters of model {model_id}", model_id=model_id))
     return json_response(AdoptersView(model_id, adopters(state, agencies, counted, with_leads=with_leads)))
 
 
@@ -184,7 +185,7 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
     with service.parts.database.read() as connection:
         require_model(connection, reading, model_id)
         counted = supervision.outturn_of_model(connection, model_id)
-    reading.record(f"outturn of model {model_id}")
+    reading.record(Message("outturn of model {model_id}", model_id=model_id))
     return json_response(OutturnView(model_id, by_quarter(counted) if reading.is_of_procuratorate else None))
 
 
@@ -207,5 +208,5 @@ def check_anonymity(
             for number, text in enumerate(asked.texts)
             for trace in identified(connection, text, service.authority(), reading.reader)
         ]
-    reading.record("anonymity of texts")
+    reading.record(Message("anonymity of texts"))
     return json_response(AnonymityView(tuple(traces)))

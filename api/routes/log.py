@@ -186,7 +186,9 @@ def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PAT
     with service.parts.database.read() as connection:
         head = served(service, connection)
         if at >= head.size:
-            raise NotFound(f"entry {at} is not published: the log stands at {head.size}", field="index")
+            raise NotFound(
+                "entry {at} is not published: the log stands at {head_size}", at=at, head_size=head.size, field="index"
+            )
         leaf = merkle.leaf_hash(log.entry(connection, at).envelope)
         hashes = merkle.inclusion_proof(at, head.size, TileNodes(head.size, log.tile_reader(connection)))
     proof = TlogProof(at, hashes, head.note)
@@ -205,11 +207,13 @@ def consistency(service: ServiceOf, first: Size, second: Size) -> Response:
         size = published(connection).size
         if old > new:
             raise ProofRefused(
-                f"a tree of {new} entries does not continue one of {old}",
+                "a tree of {new} entries does not continue one of {old}",
+                new=new,
+                old=old,
                 field="second",
                 hint="Ask with the smaller size as `first`.",
             )
         if new > size:
-            raise NotFound(f"size {new} is not published: the log stands at {size}", field="second")
+            raise NotFound("size {new} is not published: the log stands at {size}", new=new, size=size, field="second")
         hashes = merkle.consistency_proof(old, new, TileNodes(new, log.tile_reader(connection)))
     return json_response(ConsistencyView(old, new, [f"sha256:{sibling.hex()}" for sibling in hashes]))

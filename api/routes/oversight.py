@@ -12,6 +12,7 @@ from api.schemas.openapi import Paged, answers
 from api.services.case_reading import ACCESS_LOG_ROLES, ReadView, visible_reads
 from ledger.audit import AuditReport
 from ledger.core.errors import NotFound
+from ledger.core.messages import Message
 from ledger.store import cases
 
 LOOKED_AT = 10_000  # records that one request looks through at most
@@ -38,7 +39,9 @@ def access(
     if case_id is not None:
         with service.parts.database.read() as connection:
             if not cases.parties_among(connection, reading.agency, [case_id]):
-                raise NotFound(f"no case {case_id} that your agency holds or held a part of", field="case_id")
+                raise NotFound(
+                    "no case {case_id} that your agency holds or held a part of", case_id=case_id, field="case_id"
+                )
     last_number, is_end = int(page.position("reads") or -1), False
     reads: list[ReadView] = []
     for _ in range(max(1, LOOKED_AT // page.limit)):
@@ -52,7 +55,7 @@ def access(
             is_end = True
             break
         last_number = records[-1].number
-    reading.record("log of reads", *([case_id] if case_id else []))
+    reading.record(Message("log of reads"), *([case_id] if case_id else []))
     body: dict[str, object] = {"reads": reads}
     return json_response(body if is_end else body | {"next": service.cursors.seal("reads", str(last_number))})
 
@@ -65,10 +68,10 @@ def audit(service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Resp
     """
     reading.require_role("auditor")
     if case_id is None:
-        reading.record("audit of the log")
+        reading.record(Message("audit of the log"))
         return json_response(service.audits.of_log_alone())
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
-    reading.record("audit of the case", case_id)
+    reading.record(Message("audit of the case"), case_id)
     with service.parts.workers.turn(reading.agency):
         return json_response(service.audits.of_case(case_id))

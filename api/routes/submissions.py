@@ -34,6 +34,8 @@ from ledger.core.events import (
     make_payload,
 )
 from ledger.core.events.handover import HandoverOffered, OfferedItem
+from ledger.core.messages import Message, Term
+from ledger.i18n import in_readers_language
 from ledger.recording.publisher import Receipt
 from ledger.recording.signing import envelope_of
 
@@ -50,7 +52,7 @@ ANSWERS: dict[str, type[Body]] = {
 ANSWER = "/api/v1/cases/{case_id}/handovers/{handover_id}"
 MAX_LINES = 1000  # events of one bulk request
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=in_readers_language)
 
 
 class BatchAnswer(Struct, frozen=True):
@@ -82,7 +84,11 @@ class _BatchEndpoint(_EventEndpoint):
         data = await read_body(scope, receive, NDJSON, limit=self.limit, timeout_s=self.timeout_s)
         lines = data.removesuffix(b"\n").split(b"\n")
         if len(lines) > MAX_LINES:
-            raise Refused(413, f"expected at most {MAX_LINES} lines, not {len(lines)}", code="too_many_events")
+            raise Refused(
+                413,
+                Message("expected at most {limit} lines, not {count}", limit=MAX_LINES, count=len(lines)),
+                code="too_many_events",
+            )
         charge(scope, len(lines) - 1)
         await _send(send, 200, _encoder.encode(BatchAnswer(await self.submissions.submit_each(lines))))
 
@@ -109,10 +115,11 @@ def _require_fitting(payload: Payload, expected: type[Body], ids: Mapping[str, s
     body = payload.body
     if not isinstance(body, expected):
         raise MalformedInput(
-            f"this address takes another event, not {payload.event_type}",
+            "this address takes another event, not {event_type}",
+            event_type=Term("event_type", payload.event_type),
             field="payload.event_type",
             code="wrong_address",
-            hint=f"Every event may be posted to {EVENTS}.",
+            hint=Message("Every event may be posted to {events}.", events=EVENTS),
         )
     handover_id = body.returns if isinstance(body, handover.HandoverReturned) else getattr(body, "handover_id", None)
     for name, field, in_payload in (
@@ -121,7 +128,11 @@ def _require_fitting(payload: Payload, expected: type[Body], ids: Mapping[str, s
     ):
         if ids.get(name, in_payload) != in_payload:
             raise MalformedInput(
-                f"expected {ids[name]}, as in the address, not {in_payload}", field=field, code="wrong_address"
+                "expected {ids}, as in the address, not {in_payload}",
+                ids=ids[name],
+                in_payload=in_payload,
+                field=field,
+                code="wrong_address",
             )
 
 

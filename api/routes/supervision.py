@@ -12,6 +12,7 @@ from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json
 from api.schemas.openapi import Paged, answers
 from api.services import matters
 from api.services.service import Service
+from ledger.core.messages import Message
 from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.supervision import LeadState, RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
@@ -47,7 +48,7 @@ def list_leads(
     window, wanted = page.window("leads"), LeadFilter(state, model, case_id, agency, procuratorate)
     with service.parts.database.read() as connection:
         rows = supervision.list_leads(connection, reading.reader, window, wanted)
-    reading.record("list of leads")
+    reading.record(Message("list of leads"))
     return page.response(
         "leads", [matters.lead_line(row) for row in rows], lambda line: line.updated_index, resumes=True
     )
@@ -59,7 +60,7 @@ def show_lead(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response
     with service.parts.database.read() as connection:
         state, sight = matters.require_matter(connection, reading, lead_id, LeadState, field="lead_id")
         events = matters.life_of(connection, lead_id, sight)
-    reading.record(f"lead {lead_id}")
+    reading.record(Message("lead {lead_id}", lead_id=lead_id))
     return json_response(matters.lead_view(state, sight, events))
 
 
@@ -72,7 +73,7 @@ def list_models(service: ServiceOf, reading: Reads, page: PageOf, retired: Retir
     """List all models in the order of their ids; every agency may see them."""
     with service.parts.database.read() as connection:
         rows = supervision.list_models(connection, page.window("models"), retired=retired)
-    reading.record("list of models")
+    reading.record(Message("list of models"))
     return page.response("models", [matters.model_line(row) for row in rows], lambda line: line.model_id)
 
 
@@ -97,7 +98,7 @@ def _shown(service: Service, reading: Reading, model_id: str, version: int | Non
         state = matters.require_model(connection, reading, model_id)
         tally = supervision.tally_of_model(connection, model_id)
     published = matters.version_of(state, version)
-    reading.record(f"model {model_id}")
+    reading.record(Message("model {model_id}", model_id=model_id))
     leads = matters.leads_of(rest for version_number, *rest in tally if version_number == published.body.version)
     return json_response(matters.model_view(state, published, leads if reading.is_of_procuratorate else None))
 
@@ -129,7 +130,7 @@ def list_recommendations(
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window, status=state, agency=to_agency)
     lines = [matters.recommendation_line(row, _due(service, row["issued_at"])) for row in rows]
-    reading.record("list of recommendations")
+    reading.record(Message("list of recommendations"))
     return page.response("recommendations", lines, lambda line: line.updated_index)
 
 
@@ -150,7 +151,7 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
         counts = (
             matters.recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
         )
-    reading.record(f"recommendation {recommendation_id}")
+    reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
     return json_response(matters.recommendation_view(state, _due(service, state.issued_at), sight, events, counts))
 
 

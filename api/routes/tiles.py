@@ -74,7 +74,9 @@ def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
         size = published(connection).size
         level = tile_name.level if isinstance(tile_name, TileName) else 0
         if tile_name.width > width_at(size, level, tile_name.index):
-            raise NotFound(f"{tile_name.path()} is not published yet: the log stands at {size}", field="name")
+            raise NotFound(
+                "{path} is not published yet: the log stands at {size}", path=tile_name.path(), size=size, field="name"
+            )
         if isinstance(tile_name, TileName):
             hashes = log.tile_reader(connection)(tile_name.level, tile_name.index, tile_name.width)
             return Response(hashes, headers=ETERNAL, media_type=_BYTES)

@@ -12,6 +12,7 @@ from api.schemas.openapi import Paged, answers
 from api.services.case_reading import timeline_builder
 from ledger.core.custody.spans import Span
 from ledger.core.errors import NotFound
+from ledger.core.messages import Message
 from ledger.store import cases
 from ledger.timeline.case_history import CustodyHistory, TimelineStep
 
@@ -36,7 +37,7 @@ def case_timeline(service: ServiceOf, reading: Reads, labels: LabelsOf, case_id:
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
         steps = timeline_builder(service, reading, labels).page(connection, case_id, after=after, limit=page.limit)
-    reading.record("timeline of the case", case_id)
+    reading.record(Message("timeline of the case"), case_id)
     return page.response("events", steps, lambda step: step.sequence, scope=TIMELINE)
 
 
@@ -50,7 +51,7 @@ def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id:
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
         custody_spans = timeline_builder(service, reading, labels).spans(connection, case_id)
-    reading.record("chain of custody of the case", case_id)
+    reading.record(Message("chain of custody of the case"), case_id)
     return json_response({"spans": custody_spans})
 
 
@@ -64,9 +65,9 @@ def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_i
     with service.parts.database.read() as connection:
         case_id = cases.case_of_item(connection, item_id, reading.reader)
         if case_id is None:
-            raise NotFound(f"no item {item_id} that you may see", field="item_id")
+            raise NotFound("no item {item_id} that you may see", item_id=item_id, field="item_id")
         item_story = timeline_builder(service, reading, labels).custody(connection, case_id, "item", item_id)
-    reading.record(f"history of item {item_id}", case_id)
+    reading.record(Message("history of item {item_id}", item_id=item_id), case_id)
     return json_response(item_story)
 
 
@@ -83,6 +84,8 @@ def person_history(
         reading.require_case(connection, case_id)
         person_story = timeline_builder(service, reading, labels).custody(connection, case_id, "person", person_id)
     if not person_story.steps:
-        raise NotFound(f"case {case_id} has no person {person_id}", field="person_id")
-    reading.record(f"history of person {person_id}", case_id)
+        raise NotFound(
+            "case {case_id} has no person {person_id}", case_id=case_id, person_id=person_id, field="person_id"
+        )
+    reading.record(Message("history of person {person_id}", person_id=person_id), case_id)
     return json_response(person_story)

@@ -16,6 +16,7 @@ from api.schemas.openapi import Paged, answers, takes
 from api.services.feed import FEED
 from api.services.service import LONGEST, Service, position_after
 from api.services.webhooks import ROLE, message, receivers_of, webhook_secret
+from ledger.core.messages import Message
 from ledger.interchange.webhooks.receiver import Undelivered, post
 from ledger.store import webhooks
 from ledger.store.feed import parse_cursor
@@ -91,7 +92,7 @@ def add(
         events_after=str(parse_cursor(position_after(service, FEED, asked.after) or "-1")),
     )
     webhooks.add(service.parts.database, webhook)
-    reading.record(f"{webhook.webhook_id} added for {url}")
+    reading.record(Message("{webhook.webhook_id} added for {url}", webhook=webhook, url=url))
     return json_response(WebhookAdded(webhook.webhook_id, url, webhook_secret(service.parts, webhook.webhook_id)), 201)
 
 
@@ -116,7 +117,7 @@ def list_webhooks(service: ServiceOf, reading: Supervises) -> Response:
 def remove(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Response:
     """Remove the webhook, so that nothing more is sent to it. Takes the role supervisor."""
     webhooks.remove(service.parts.database, reading.agency, webhook_id)
-    reading.record(f"{webhook_id} removed")
+    reading.record(Message("{webhook_id} removed", webhook_id=webhook_id))
     return json_response(WebhookRemoved(webhook_id))
 
 

@@ -19,6 +19,7 @@ from ledger.audit import AuditReport, Look, NodeContracts, asking, audit_case, a
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import EMBEDDED
 from ledger.core.errors import TallystickError, Unavailable
+from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.trust import Trust
 from ledger.procedures import shipped_rulebook
@@ -118,21 +119,21 @@ class Audits:
 
     def _run(self, run: Running) -> None:
         report: AuditReport | None = None
-        failure: str | None = None
+        failure: Message | None = None
         try:
             report = self._of_log(run.progress) if run.case_id is None else self.of_case(run.case_id)
         except TallystickError as error:
-            failure = error.message
+            failure = error.text
         except Exception:  # nothing else catches errors of this thread
             logger.exception("an audit failed", audit_id=run.audit_id)
-            failure = "the audit failed; the service's own log says why"
+            failure = Message("the audit failed; the service's own log says why")
         try:
             kept = view_of(
                 KeptAudit,
                 run,
                 ended_at=self._parts.clock(),
                 verdict=report.verdict if report else None,
-                failure=failure,
+                failure=failure and msgspec.json.encode(failure.packed()).decode(),
                 report=None if report is None else msgspec.json.encode(report),
             )
             with self._parts.database.write() as connection:

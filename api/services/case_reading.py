@@ -10,6 +10,7 @@ from api.schemas.answers import view_of
 from api.services.service import Service, position_after
 from ledger.core.custody import Handover
 from ledger.core.errors import NotFound, RuleRefused
+from ledger.core.messages import Message
 from ledger.core.visibility import Sight, concerned
 from ledger.i18n import Labels
 from ledger.store import cases, log, search
@@ -30,14 +31,14 @@ def find_event(connection: Connection, reading: Reading, event_id: str) -> tuple
     """
     entry = log.identities(connection, [event_id]).get(event_id)
     if entry is None:
-        raise NotFound(f"no event {event_id} that you may see", field="event_id")
+        raise NotFound("no event {event_id} that you may see", event_id=event_id, field="event_id")
     return entry, reading.require_entry(connection, entry)
 
 
 def record_event(reading: Reading, subject: str, entry: StoredEntry, ground: str | None = None) -> None:
     """Record the read of one event, with its case if it is in one."""
     case_ids = [entry.stream_id] if entry.stream_kind == "case" else []
-    reading.record(f"{subject} {entry.event_id}", *case_ids, ground=ground)
+    reading.record(Message(subject, event_id=entry.event_id), *case_ids, ground=ground)
 
 
 def require_handover(
@@ -51,7 +52,12 @@ def require_handover(
         or cases.sight(connection, case_id, reading.reader) is not None
     ):
         return handover
-    raise NotFound(f"no handover {handover_id} of a case {case_id} that you may see", field="handover_id")
+    raise NotFound(
+        "no handover {handover_id} of a case {case_id} that you may see",
+        handover_id=handover_id,
+        case_id=case_id,
+        field="handover_id",
+    )
 
 
 def timeline_builder(service: Service, reading: Reading, labels: Labels) -> TimelineBuilder:
@@ -65,7 +71,7 @@ def timeline_builder(service: Service, reading: Reading, labels: Labels) -> Time
 SHORTEST, LONGEST = 3, 200  # characters
 
 
-SEARCH_FOR = "search for "  # the access log has this before the text
+SEARCH_FOR = Message("search for {text}")
 
 
 class SearchResults(Struct, frozen=True):
@@ -81,10 +87,10 @@ def search_cases(service: Service, reading: Reading, text: str, limit: int, afte
     # A word may have commas, what follows it has none.
     place = None if position is None else SearchPosition(*position.rsplit(",", 2))
     if len(search.folded(text)) < SHORTEST:
-        raise RuleRefused(f"expected at least {SHORTEST} characters to search for", field="q")
+        raise RuleRefused("expected at least {shortest} characters to search for", shortest=SHORTEST, field="q")
     with service.parts.database.read() as connection:
         matches = search.search(connection, reading.reader, text, limit, place)
-    reading.record(f"{SEARCH_FOR}{text}", *dict.fromkeys(hit.case_id for hit in matches.hits))
+    reading.record(Message(SEARCH_FOR, text=text), *dict.fromkeys(hit.case_id for hit in matches.hits))
     last = matches.following
     if last is None:
         return SearchResults(matches.hits)
@@ -97,7 +103,7 @@ ACCESS_LOG_ROLES = ("auditor", "supervisor")
 SEARCH = "search"
 
 
-BY_SUPERVISION = "read by supervision"
+BY_SUPERVISION = Message("read by supervision")
 
 
 class ReadView(Struct, frozen=True):

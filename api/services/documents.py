@@ -11,6 +11,7 @@ from api.auth.reading import Reading
 from api.services.case_reading import find_event, record_event
 from api.services.service import Service
 from ledger.core.errors import NotFound
+from ledger.core.messages import Message
 from ledger.interchange.papers.certificate import CertificateRequest, print_certificate
 from ledger.interchange.papers.document import document, read_event
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
@@ -64,7 +65,7 @@ def bundle_of_case(service: Service, reading: Reading, case_id: str, disclosure:
         holds = cases.holds(connection, case_id, reading.agency)
     shows_sections = sight == "party" and (holds or disclosure.ground is not None)
     bundle = service.prover.case_bundle(case_id, disclosure.withheld(shows_sections=shows_sections))
-    reading.record("proof of the case", case_id, ground=disclosure.ground)
+    reading.record(Message("proof of the case"), case_id, ground=disclosure.ground)
     return bundle
 
 
@@ -83,14 +84,19 @@ def printed_event(
     with service.parts.database.read() as connection:
         entry, sight = find_event(connection, reading, event_id)
         if (entry.stream_kind, entry.stream_id) != ("case", case_id):
-            raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
+            raise NotFound(
+                "no event {event_id} of case {case_id} that you may see",
+                event_id=event_id,
+                case_id=case_id,
+                field="event_id",
+            )
         confidential = withhold is None and reading.sees_sections(connection, entry, sight, ground)
         occasion = read_event(connection, service.parts.validator.states, entry, confidential=confidential)
     text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels))
     log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
     sheet = document(occasion, text, log_id=log_id, verify_url=_verify_url(service), kind=kind)
     pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)
-    record_event(reading, "paper of event", entry, ground)
+    record_event(reading, Message("paper of event {event_id}"), entry, ground)
     return pdf
 
 
@@ -121,7 +127,11 @@ def certified_case(
         for head in log.heads(connection, [("case", case_id)]).values():
             if head.sequence >= MAX_CERTIFIED:
                 raise TooCostly(
-                    f"the case has {head.sequence + 1} events: certificates are made here of at most {MAX_CERTIFIED}",
+                    Message(
+                        "the case has {sequence} events: certificates are made here of at most {limit}",
+                        sequence=head.sequence + 1,
+                        limit=MAX_CERTIFIED,
+                    ),
                     field="case_id",
                     hint="Take the certificate of an event; or the proof of the case, and certify it on your own "
                     "computer: tally proof get --case, tally proof certificate",

@@ -10,6 +10,7 @@ from msgspec import Struct
 from api.auth.reading import Reading, sides_of_stream
 from api.schemas.answers import EventView, event_view
 from api.services.parts import Parts
+from ledger.core.messages import Message
 from ledger.core.visibility import Sides, Sight
 from ledger.store import cases, feed, log
 from ledger.store.database import Connection
@@ -40,7 +41,7 @@ def read_page(parts: Parts, reading: Reading, after: Cursor, limit: int) -> Feed
         visible_events = list(_shown(connection, reading, steps))
     if visible_events:
         case_ids = dict.fromkeys(entry.stream_id for entry, _ in visible_events if entry.stream_kind == "case")
-        reading.record("feed of events", *case_ids)
+        reading.record(Message("feed of events"), *case_ids)
     return FeedPage(tuple(view for _, view in visible_events), str(steps[-1].cursor if steps else after))
 
 

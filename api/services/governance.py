@@ -12,6 +12,7 @@ from api.services.service import Service
 from ledger.config.installation import DataDirectory
 from ledger.core.errors import Unauthorized
 from ledger.core.events.supervision import BilingualText
+from ledger.core.messages import Message, plain
 from ledger.core.procedure.jurisdiction import in_line, lies_within
 from ledger.core.visibility import GOVERNING
 from ledger.i18n import Labels
@@ -60,7 +61,7 @@ def within_own(reading: Reading, jurisdiction: str | None) -> str:
     own = require_governing(reading)
     if jurisdiction is not None and not lies_within(jurisdiction, own):
         raise Unauthorized(
-            f"your procuratorate's jurisdiction is {own}", field="jurisdiction", code="outside_jurisdiction"
+            "your procuratorate's jurisdiction is {own}", own=own, field="jurisdiction", code="outside_jurisdiction"
         )
     return jurisdiction or own
 
@@ -71,7 +72,7 @@ def report_on(service: Service, reading: Reading, scope: ReportScope) -> Supervi
     views.refresh()
     with views.session(jurisdiction=scope.jurisdiction, now=now) as session:
         report = make_report(session, scope, tree_size=session.size, as_of=now)
-    reading.record(f"report from {scope.since} to {scope.until}")
+    reading.record(Message("report from {scope.since} to {scope.until}", scope=scope))
     return report
 
 
@@ -82,7 +83,7 @@ def report_file(
     with service.parts.workers.turn(reading.agency) as turn:
         report = report_on(service, reading, scope)
         if file_format == "json":
-            return msgspec.json.encode(report)
+            return msgspec.json.encode(report, enc_hook=plain)
         called = called_in(service, labels)
         if file_format == "html":
             return to_html(report, labels, called).encode()

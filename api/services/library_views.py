@@ -15,6 +15,7 @@ from api.services import matters
 from api.services.service import Service
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures, ModelPublished, Origin
+from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import is_within
 from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.signing.authority import Agency
@@ -206,5 +207,5 @@ def model_package(service: Service, reading: Reading, model_id: str, version: in
     published = matters.version_of(state, version)
     wanted = [earlier.event_id for earlier in state.versions if earlier.body.version <= published.body.version]
     content = service.prover.package(model_id, published.body.version, wanted)
-    reading.record(f"package of model {model_id}")
+    reading.record(Message("package of model {model_id}", model_id=model_id))
     return content, f"{model_id}-{published.body.version}.json"

@@ -14,6 +14,7 @@ from api.schemas.answers import EventView, event_view, view_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
 from ledger.core.events import supervision as acts
+from ledger.core.messages import Message
 from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.procedure.legal_days import DAY, legal_day_of, spelled, start_of
 from ledger.core.signing.authority import Agency
@@ -296,7 +297,7 @@ def require_matter(
     sight = supervision.sight(connection, stream_id, reading.reader)
     state = matter_of(connection, stream_id, reading.authority.agencies) if sight else None
     if sight is None or not isinstance(state, kind):
-        raise NotFound(f"no {field.removesuffix('_id')} of this id that you may see", field=field)
+        raise NotFound(Message("no {field} of this id that you may see", field=field.removesuffix("_id")), field=field)
     return state, sight
 
 
@@ -310,7 +311,13 @@ def version_of(state: ModelState, version: int | None, field: str = "version") -
     wanted = version or state.newest.body.version
     published = next((candidate for candidate in state.versions if candidate.body.version == wanted), None)
     if published is None:
-        raise NotFound(f"{state.model_id} has no version {wanted}: it has 1 to {len(state.versions)}", field=field)
+        raise NotFound(
+            "{state.model_id} has no version {wanted}: it has 1 to {count}",
+            state=state,
+            wanted=wanted,
+            count=len(state.versions),
+            field=field,
+        )
     return published
 
 

@@ -14,6 +14,7 @@ from api.services.documents import bundle_of_case, bundle_of_event
 from api.services.governance import dataset_files, require_governing
 from api.services.matters import require_matter, require_model, version_of
 from api.services.service import Service
+from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.procedure.legal_days import spelled
 from ledger.core.supervision import LeadState
@@ -154,7 +155,7 @@ def run_model_file(
     page_findings = findings[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
     raised_ids = service.parts.supervisor.record.raised_among(finding.lead_id for finding in page_findings)
     cases = sorted({finding.case_id for finding in page_findings if finding.case_id is not None})
-    reading.record(f"run of the model {model.model_id}", *cases, supervision=True)
+    reading.record(Message("run of the model {model.model_id}", model=model), *cases, supervision=True)
     views_of_page = []
     for finding in page_findings:
         says = fill_text(model.lead.says, finding.values, values)

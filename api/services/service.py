@@ -50,7 +50,8 @@ class Cursors:
             return self._cipher.decrypt(sealed, [scope.encode()]).decode()[1:]
         except (InvalidTag, NotBase64, ValueError) as error:
             raise MalformedInput(
-                f"expected `next` of the page before, not {cursor[:100]!r}",
+                "expected `next` of the page before, not {cursor!r}",
+                cursor=cursor[:100],
                 field=field,
                 hint="Leave it out to begin at the first page.",
             ) from error

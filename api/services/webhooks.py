@@ -16,6 +16,7 @@ from api.services.feed import FEED, goes_on, read_page
 from api.services.parts import Parts
 from api.services.service import Cursors
 from ledger.core.errors import Unauthorized
+from ledger.core.messages import Message, Term, plain
 from ledger.interchange.webhooks.deliverer import Outgoing, WebhookMessage, secret_of
 from ledger.interchange.webhooks.receiver import Receivers
 from ledger.store import clocks
@@ -48,7 +49,10 @@ class WebhookPages:
         same = (grant.agency_id, grant.officer) == (webhook.agency, webhook.officer)
         if not same or ROLE not in grant.roles:
             raise Unauthorized(
-                f"the key {webhook.key_id} is no {ROLE}'s of {webhook.agency} any more", code="role_missing"
+                "the key {webhook.key_id} is no {role}'s of {webhook.agency} any more",
+                webhook=webhook,
+                role=Term("role", ROLE),
+                code="role_missing",
             )
         reading = Reading(self._parts, ReaderSession(grant), authority)
         after = parse_cursor(webhook.events_after)
@@ -66,7 +70,7 @@ class WebhookPages:
         progress = DeliveryProgress(webhook.events_after, last_number)
         if not page_warnings:
             return Outgoing(progress, None)
-        reading.record("warnings by webhook", *dict.fromkeys(warning.case_id for warning in page_warnings))
+        reading.record(Message("warnings by webhook"), *dict.fromkeys(warning.case_id for warning in page_warnings))
         cursor = self._cursors.seal("warnings", str(last_number))
         return Outgoing(progress, message(webhook, progress, {"warnings": page_warnings, "next": cursor}))
 
@@ -77,7 +81,7 @@ def message(webhook: Webhook, progress: DeliveryProgress, body: Any) -> WebhookM
     Its id is the range of the page, so that a page that has grown before it is sent again is another message.
     """
     span = f"{webhook.events_after}-{progress.events_after}.{webhook.warnings_after}-{progress.warnings_after}"
-    return WebhookMessage(f"{webhook.webhook_id}.{span}", msgspec.json.encode(body))
+    return WebhookMessage(f"{webhook.webhook_id}.{span}", msgspec.json.encode(body, enc_hook=plain))
 
 
 def receivers_of(parts: Parts) -> Receivers:

@@ -27,6 +27,7 @@ from api.texts import Texts
 from ledger.config.keys import Signer
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import TallystickError
+from ledger.i18n import in_readers_language
 
 MAX_BODY = 2 * 1024 * 1024  # bytes: a payload with its typed data
 REQUESTS_PER_S = 20
@@ -215,4 +216,4 @@ async def _body(request: Request, decoder: msgspec.json.Decoder[Any]) -> Any:
 
 
 def _json(value: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, headers, JSON)
+    return Response(msgspec.json.encode(value, enc_hook=in_readers_language), status, headers, JSON)

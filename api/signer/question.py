@@ -80,7 +80,9 @@ class QuestionBuilder:
         payload = decode_payload(disclosed.payload.encode(), envelope.event_type)
         require_agreement(envelope, payload, disclosed.payload.encode())
         if (payload.agency, payload.officer) != (self.holder.agency, self.holder.officer):
-            raise Unauthorized(f"this key signs for {self.holder.officer} of {self.holder.agency} alone")
+            raise Unauthorized(
+                "this key signs for {officer} of {agency} alone", officer=self.holder.officer, agency=self.holder.agency
+            )
         sections = _sections(payload.confidential, disclosed.sections)
         words = self._narrator.words(payload, None)
         facts = (
@@ -152,7 +154,7 @@ class QuestionBuilder:
 
     def _require_own(self, address: Any) -> None:
         if not isinstance(address, str) or address.lower() != self.holder.key_id:
-            raise Unauthorized(f"this signer holds {self.holder.key_id} alone", field="params")
+            raise Unauthorized("this signer holds {key_id} alone", key_id=self.holder.key_id, field="params")
 
 
 def _sections(committed: dict[str, str], disclosed: dict[str, str]) -> dict[str, Section]:
@@ -161,5 +163,5 @@ def _sections(committed: dict[str, str], disclosed: dict[str, str]) -> dict[str,
         raise MalformedInput("each confidential section must be shown before it is signed", field="params")
     for label, text in disclosed.items():
         if digest_of(text.encode()) != committed[label]:
-            raise MalformedInput(f"the section {label} is not the one that is signed", field="params")
+            raise MalformedInput("the section {label} is not the one that is signed", label=label, field="params")
     return {label: decode_section(text.encode(), label) for label, text in disclosed.items()}

@@ -37,6 +37,7 @@ from ledger.core.log.witness_protocol import (
     parse_request,
 )
 from ledger.core.verification.trust import Trust, parse_trust
+from ledger.i18n import in_readers_language
 from ledger.store.witness import Moved, WitnessStore
 from ledger.witness.contracts import contracts_at
 from ledger.witness.directory import WitnessDirectory, open_keys
@@ -104,7 +105,7 @@ class WitnessRoutes:
 
     async def show_status(self, _request: Request) -> Response:
         status = await run_in_threadpool(self.status)
-        return Response(msgspec.json.encode(status), 200, JSON_TYPE)
+        return Response(msgspec.json.encode(status, enc_hook=in_readers_language), 200, JSON_TYPE)
 
     async def show_plain_status(self, _request: Request) -> Response:
         status = await run_in_threadpool(self.status)
@@ -157,7 +158,9 @@ def read_trust(settings: WitnessSettings) -> Trust:
         return parse_trust(path.read_bytes())
     except FileNotFoundError as error:
         hint = f"Lay it there, or name it: {_hint('TRUST')}"
-        raise MalformedInput(f"expected the ledger's trust file at {path}", field="--trust", hint=hint) from error
+        raise MalformedInput(
+            "expected the ledger's trust file at {path}", path=path, field="--trust", hint=hint
+        ) from error
 
 
 @contextmanager

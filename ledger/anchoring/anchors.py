@@ -155,13 +155,18 @@ def _require_one_history(connection: Connection, previous: AnchorRecord) -> None
     size = log.tree(connection).size
     if previous.size > size:
         raise IntegrityBroken(
-            f"the chain has an anchor of size {previous.size}, this log has {size} entries",
+            "the chain has an anchor of size {previous.size}, this log has {size} entries",
+            previous=previous,
+            size=size,
             hint="The database was rolled back. Restore the newest backup; write nothing before.",
         )
     ours = merkle.frontier_at(previous.size, TileNodes(size, log.tile_reader(connection))).root()
     if ours != previous.root:
         raise IntegrityBroken(
-            f"the chain has the root {previous.root.hex()} at size {previous.size}, this log {ours.hex()}",
+            "the chain has the root {root} at size {previous.size}, this log {ours}",
+            root=previous.root.hex(),
+            previous=previous,
+            ours=ours.hex(),
             hint="The log's history was changed, or this is another ledger's contract. Run: tally audit",
         )
 

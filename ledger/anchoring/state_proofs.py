@@ -98,7 +98,10 @@ class StateProofs:
         except TallystickError as error:
             self._wait(subject, error)
         except TimeoutError:  # a proof that arrives later is stored for the next reader
-            self._wait(subject, ChainUnavailable(f"the chain did not answer within {PATIENCE_S:.0f} s"))
+            self._wait(
+                subject,
+                ChainUnavailable("the chain did not answer within {patience_s:.0f} s", patience_s=PATIENCE_S),
+            )
             return None
         return self._kept(recorded, key_id)
 
@@ -198,7 +201,12 @@ def _built(header: bytes, recorded: RecordedHead, key_id: str | None, node_of: N
     )
     state = read_anchor_state(anchor, block, contracts)
     if state.last_number < number:
-        raise ProofRefused(f"the contract ends at record {state.last_number}, below {number}", field="record")
+        raise ProofRefused(
+            "the contract ends at record {state.last_number}, below {number}",
+            state=state,
+            number=number,
+            field="record",
+        )
     if key_id is not None:
         read_grant_state(anchor, block, contracts, key_id)
     return anchor
@@ -225,7 +233,7 @@ def _path(root: bytes, key: bytes, node_of: NodeSource) -> tuple[bytes, tuple[st
     def recorded_node(name: bytes) -> bytes:
         node = node_of(name)
         if node is None or keccak256(node) != name:
-            raise ProofRefused(f"the node {name.hex()} is not here", field="proof")
+            raise ProofRefused("the node {name} is not here", name=name.hex(), field="proof")
         path.append(_hex(node))
         return node
 

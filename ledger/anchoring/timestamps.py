@@ -46,7 +46,8 @@ def read_roots(path: Path) -> tuple[bytes, ...]:
         certificates = load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
         raise MalformedInput(
-            f"expected a PEM file with the root certificate of the timestamp authority: {error}",
+            "expected a PEM file with the root certificate of the timestamp authority: {error}",
+            error=error,
             field="timestamp_roots",
             hint="Get it from the authority, by a way that you trust; timestamps are worth what it is worth.",
         ) from error
@@ -131,17 +132,23 @@ class TimestampWorker:
             ):
                 if answer.status_code != 200:
                     raise Unavailable(
-                        f"the timestamp authority answered {answer.status_code}", code="authority_unavailable"
+                        "the timestamp authority answered {answer.status_code}",
+                        answer=answer,
+                        code="authority_unavailable",
                     )
                 for part in answer.iter_raw(MAX_RESPONSE_LENGTH):
                     response += part
                     if len(response) > MAX_RESPONSE_LENGTH:
                         raise MalformedInput(
-                            f"the timestamp authority sent more than {MAX_RESPONSE_LENGTH} bytes", field="timestamp_url"
+                            "the timestamp authority sent more than {limit} bytes",
+                            limit=MAX_RESPONSE_LENGTH,
+                            field="timestamp_url",
                         )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unavailable(
-                f"the timestamp authority at {self.url} is not reachable: {error}",
+                "the timestamp authority at {url} is not reachable: {error}",
+                url=self.url,
+                error=error,
                 code="authority_unavailable",
                 hint="It is asked again; meanwhile nothing waits for it.",
             ) from error

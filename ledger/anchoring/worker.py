@@ -17,6 +17,7 @@ from ledger.chain.journal import Deployment
 from ledger.chain.status import ChainStatus, ChainStatusReader
 from ledger.chain.writer import ChainBackend
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
+from ledger.core.messages import Message
 from ledger.core.verification.trust import TrustedChain
 from ledger.recording.registry_view import Registry
 from ledger.recording.system_stream import SystemStream
@@ -150,7 +151,7 @@ class ChainWorker:
             return False
         except Exception as error:
             logger.exception("chain step failed for a reason that nobody foresaw")
-            fault = f"the chain cannot be followed ({type(error).__name__})"
+            fault = Message("the chain cannot be followed ({name})", name=type(error).__name__)
             self.state = ChainWorkerState(self._link is not None, None, fault, is_defect=True)
             return False
         return True

@@ -17,6 +17,7 @@ from ledger.core.log import merkle
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.merkle import Hash, NodeReader, leaf_hash
 from ledger.core.log.tiles import TileNodes
+from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.trust import Trust
 from ledger.deadlines.working_days import shipped_calendar
@@ -45,7 +46,7 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
         part = StreamRange("case", tree.size, case_id, case_id + "\0")
         entries = list(rows.by_stream(connection, part.kind, part.first, part.last, size=part.size))
         if not entries:
-            raise NotFound(f"no case {case_id}", field="case_id")
+            raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
         nodes = TileNodes(tree.size, log.tile_reader(connection))
         stored = RootClaim(tree.size, tree.root, "tree", Claimant("stored_root"))
         entry_findings: list[AuditFinding] = []
@@ -69,15 +70,22 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
             findings.add(*_met(claim, tree.size, sound, nodes))
         mirror.tell(findings, faulty)
     count, tell = len(entries), findings.checked
-    tell("entries", f"{count} entries of case {case_id}, each canonical and filed as its envelope says")
-    tell("payloads", f"{count} payloads with the digests that were signed, and their sections")
-    tell("signatures", f"{count} signatures")
-    tell("streams", "each event stands on the one before")
-    tell("custody", "each act was possible, its flags are those of the rules")
-    tell("models", "what lists show is what the events come to")
-    tell("tree", f"each entry is in the tree of size {tree.size}")
+    tell(
+        "entries",
+        Message(
+            "{count} entries of case {case_id}, each canonical and filed as its envelope says",
+            count=count,
+            case_id=case_id,
+        ),
+    )
+    tell("payloads", Message("{count} payloads with the digests that were signed, and their sections", count=count))
+    tell("signatures", Message("{count} signatures", count=count))
+    tell("streams", Message("each event stands on the one before"))
+    tell("custody", Message("each act was possible, its flags are those of the rules"))
+    tell("models", Message("what lists show is what the events come to"))
+    tell("tree", Message("each entry is in the tree of size {tree.size}", tree=tree))
     for step in ("access", "supervision", "bindings", "schema"):
-        findings.not_checked(step, "shown by the audit of the whole log")
+        findings.not_checked(step, Message("shown by the audit of the whole log"))
     return findings.report(scope=f"case {case_id}", development=trust.development, size=tree.size, root=tree.root)
 
 
@@ -111,7 +119,7 @@ def _checkpoint(connection: Connection, trust: Trust, nodes: NodeReader, finding
     """Check that the tiles lead to the root of the last published checkpoint."""
     published = checkpoints.last_published(connection)
     if published is None:
-        findings.not_checked("checkpoints", "none is published yet")
+        findings.not_checked("checkpoints", Message("none is published yet"))
         return
     by = Claimant("checkpoint", published.size)
     try:
@@ -124,4 +132,4 @@ def _checkpoint(connection: Connection, trust: Trust, nodes: NodeReader, finding
         findings.add(
             finding("checkpoints", None, "root_at", checkpoint.root.hex(), root.hex(), size=checkpoint.size, **by.slots)
         )
-    findings.checked("checkpoints", f"the last one, of size {checkpoint.size}")
+    findings.checked("checkpoints", Message("the last one, of size {checkpoint.size}", checkpoint=checkpoint))

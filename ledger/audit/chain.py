@@ -22,6 +22,7 @@ from ledger.core.events import decode_payload
 from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.replay import MirroredChange, replay_registry
+from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.verification.trust import Trust
@@ -145,12 +146,17 @@ class Mirror(Struct, frozen=True):
     def tell(self, findings: AuditFindings, faulty: Collection[int]) -> None:
         """Record the outcome of the steps "registry" and "authority"."""
         if self.authority is not None:
-            findings.checked("registry", f"{self.authority.changes} changes, each with its number and rolling hash")
-            findings.checked("authority", f"{len(self.authority.grants)} keys, each good where it was used")
+            findings.checked(
+                "registry",
+                Message("{changes} changes, each with its number and rolling hash", changes=self.authority.changes),
+            )
+            findings.checked(
+                "authority", Message("{count} keys, each good where it was used", count=len(self.authority.grants))
+            )
         if self.broken is not None:
             if not self.broken.is_explained_by(faulty):
                 findings.add(self.broken.finding)
-            why = f"the registry's mirror is broken: {self.broken.finding.what}"
+            why = Message("the registry's mirror is broken: {subject}", subject=self.broken.finding.what)
             findings.not_checked("registry", why, "unverifiable")
             findings.not_checked("authority", why, "unverifiable")
 

@@ -14,6 +14,7 @@ from ledger.core.errors import IntegrityBroken, NotFound, TallystickError, Unava
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.checkpoints import verify_checkpoint, verify_cosignatures
 from ledger.core.log.notes import parse_note
+from ledger.core.messages import Message
 from ledger.core.signing.signatures import LATEST
 from ledger.core.verification.timestamps import verify_timestamp
 from ledger.core.verification.trust import Trust
@@ -34,7 +35,7 @@ def published(connection: Connection, trust: Trust, findings: AuditFindings) -> 
             checkpoint = verify_checkpoint(row.note, trust.log_key_of(row.note))
             verify_cosignatures(row.note, trust.policy.witnesses.values())
             if checkpoint.size != row.size:
-                raise IntegrityBroken(f"its note is of size {checkpoint.size}")
+                raise IntegrityBroken("its note is of size {checkpoint.size}", checkpoint=checkpoint)
         except TallystickError as error:
             findings.add(finding_of("checkpoints", None, error, "refused_by", **by.slots))
             continue
@@ -44,7 +45,9 @@ def published(connection: Connection, trust: Trust, findings: AuditFindings) -> 
         sound[checkpoint.size] = row.note
         claims.append(RootClaim(checkpoint.size, checkpoint.root, "checkpoints", by, row.published_at))
     findings.add(*check_stamps(connection, sound, trust))
-    findings.checked("checkpoints", f"{len(claims)} published, signed by {trust.origin}")
+    findings.checked(
+        "checkpoints", Message("{count} published, signed by {trust.origin}", count=len(claims), trust=trust)
+    )
     return claims
 
 
@@ -118,7 +121,9 @@ def on_chain(
         return []
     differs = [*_mirror_differs(mirror, on_chain, changes, registry_hash)]
     findings.add(*differs[:1], *_times_differ(journal, records))
-    findings.checked("chain", f"{len(records)} records, {changes} changes of the registry")
+    findings.checked(
+        "chain", Message("{count} records, {changes} changes of the registry", count=len(records), changes=changes)
+    )
     return [RootClaim(r.size, r.root, "chain", Claimant("contract", r.number), _until(r.timestamp)) for r in records]
 
 

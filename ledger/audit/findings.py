@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from ledger.core.errors import TallystickError
 from ledger.core.events.terms import Verdict
-from ledger.core.verification.report import CheckedStep, worst
+from ledger.core.messages import Message
+from ledger.core.verification.report import CheckedStep, Result, worst
 from ledger.i18n import Labels
 from ledger.i18n.audit_words import finding_told
 
@@ -48,7 +50,7 @@ class AuditFinding(Struct, frozen=True):
     expected: str | None = None
     found: str | None = None
     word: str = ""
-    slots: dict[str, str] = {}
+    slots: dict[str, Any] = {}
 
 
 class AuditReport(Struct, frozen=True):
@@ -87,10 +89,10 @@ class AuditFindings:
 
     def checked(self, name: str, detail: str) -> None:
         """Record what a step compared, for the case that it has no findings."""
-        self._outcomes[name] = CheckedStep(STEPS.index(name) + 1, name, "checked", detail)
+        self._outcomes[name] = _step(name, "checked", detail)
 
     def not_checked(self, name: str, why: str, verdict: Verdict = "intact") -> None:
-        self._outcomes[name] = CheckedStep(STEPS.index(name) + 1, name, "not_checked", why, verdict)
+        self._outcomes[name] = _step(name, "not_checked", why, verdict)
 
     def stop(self, why: str) -> None:
         """Leave every step unchecked that has no findings and no outcome so far."""
@@ -103,12 +105,22 @@ class AuditFindings:
         since = sum(index >= up_to for index in indices)
         self._anchored_up_to, self._entries_since = up_to, since
         if since == len(indices):
-            self.not_checked("anchors", f"none of {since} entries is anchored for good yet", "not_yet_anchored")
+            self.not_checked(
+                "anchors", Message("none of {since} entries is anchored for good yet", since=since), "not_yet_anchored"
+            )
         else:
-            self.checked("anchors", f"{len(indices) - since} of {len(indices)} entries, {since} came since the anchor")
+            self.checked(
+                "anchors",
+                Message(
+                    "{count} of {count_2} entries, {since} came since the anchor",
+                    count=len(indices) - since,
+                    count_2=len(indices),
+                    since=since,
+                ),
+            )
 
     def report(self, *, scope: str, development: bool, size: int, root: bytes) -> AuditReport:
-        steps = tuple(self._step(number, name) for number, name in enumerate(STEPS, 1))
+        steps = tuple(self._counted(name) for name in STEPS)
         findings = sorted(self._kept, key=lambda fault: (fault.index is None, fault.index or 0))
         return AuditReport(
             verdict=worst(step.verdict for step in steps),
@@ -123,13 +135,20 @@ class AuditFindings:
             entries_since=self._entries_since,
         )
 
-    def _step(self, number: int, name: str) -> CheckedStep:
+    def _counted(self, name: str) -> CheckedStep:
         count = self._counts.get(name, 0)
         if not count:
             return self._outcomes[name]
         indices = [f.index for f in self._kept if f.step == name and f.index is not None]
-        first = f", the first at entry {min(indices)}" if indices else ""
-        return CheckedStep(number, name, "failed", f"{count} findings{first}", "tampered")
+        counted = Message("{count} findings", count=count)
+        if indices:
+            counted = Message("{count} findings, the first at entry {index}", count=count, index=min(indices))
+        return _step(name, "failed", counted, "tampered")
+
+
+def _step(name: str, result: Result, detail: str, verdict: Verdict = "intact") -> CheckedStep:
+    message = detail if isinstance(detail, Message) else Message(detail)
+    return CheckedStep(STEPS.index(name) + 1, name, result, str(detail), verdict, message.packed())
 
 
 def finding(
@@ -139,7 +158,11 @@ def finding(
 
     ``expected`` and ``actual`` are passed by position or name.
     """
-    filled = {name: str(value) for name, value in slots.items() if value is not None}
+    filled = {
+        name: value.packed() if isinstance(value, Message) else str(value)
+        for name, value in slots.items()
+        if value is not None
+    }
     ought, stands = (None if side is None else str(side) for side in (expected, actual))
     return AuditFinding(step, index, finding_told(_ENGLISH, word, filled), ought, stands, word, filled)
 
@@ -150,7 +173,7 @@ def finding_of(
     """Return the finding for an error that a check raised."""
     if word == "refused" and error.field:
         word, slots = "refused_at", {"field": error.field}
-    return finding(step, index, word, code=error.code, message=error.message, **slots)
+    return finding(step, index, word, code=error.code, message=error.text, **slots)
 
 
 def differences(

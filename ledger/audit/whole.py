@@ -21,6 +21,7 @@ from ledger.audit.workers import Workers, workers
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import decode_payload
 from ledger.core.events.record import AccessSealed
+from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.trust import Trust
 from ledger.store import audit as rows
@@ -112,7 +113,7 @@ def _ends(counts: Counter[int], end: int, following: int) -> bool:
 RANGE = 16_384  # entries that one worker checks at a time; a multiple of 256, the width of a tile
 WORTH_PROCESSES = 50_000  # entries from which starting other processes pays
 
-MISTYPED = "values of another type stand in the database, at which other steps would fail"
+MISTYPED = Message("values of another type stand in the database, at which other steps would fail")
 Progress = Callable[[int, int], None]  # entries done, entries in all; each entry counts twice
 
 
@@ -150,10 +151,13 @@ def audit_log(
         unlike = list(check_bound(connection, bound, heads))
         if files is not None and kept is not None:
             findings.add(*check_files(bound, kept, files))
-        findings.checked("bindings", f"{bound.count} records of rows that nobody signs, each row as it was written")
+        findings.checked(
+            "bindings",
+            Message("{bound.count} records of rows that nobody signs, each row as it was written", bound=bound),
+        )
         findings.add(*_schema(database))
         findings.checked(
-            "schema", "tables and indexes as this version makes them, each index whole, no trigger, no view"
+            "schema", Message("tables and indexes as this version makes them, each index whole, no trigger, no view")
         )
         mirror, journal = read_mirror(connection, trust), DatabaseJournal(database)
         claims = claims_in_order(
@@ -204,10 +208,12 @@ class _Pass(Struct):
         self.findings.add(*(f for f in check_latest(commits, held) if f.index not in named))
         self.findings.add(*check_tiles(self.connection, size), *self._beside_entries(commits))
         tell = self.findings.checked
-        tell("entries", f"{size} entries, none missing, each canonical and filed as its envelope says")
-        tell("payloads", f"{size} payloads with the digests that were signed, and their sections")
-        tell("signatures", f"{size} signatures")
-        tell("tree", f"the root at size {size} follows from the entries, and every tile")
+        tell(
+            "entries", Message("{size} entries, none missing, each canonical and filed as its envelope says", size=size)
+        )
+        tell("payloads", Message("{size} payloads with the digests that were signed, and their sections", size=size))
+        tell("signatures", Message("{size} signatures", size=size))
+        tell("tree", Message("the root at size {size} follows from the entries, and every tile", size=size))
         displaced = frozenset(f.index for f in faults if f.index is not None and f.step == "entries")
         unreadable = frozenset(f.index for f in faults if f.index is not None and f.word == UNREADABLE)
         return Faulty(indices, displaced, unreadable)
@@ -249,10 +255,10 @@ class _Pass(Struct):
         for number, findings in enumerate(self.crew.apply(self.crew.streams, parts, repeat(faulty)), 1):
             self.findings.add(*findings)
             self.progress(size + size * number // len(parts), 2 * size)
-        self.findings.checked("streams", "each event stands on the one before")
-        self.findings.checked("custody", "each act was possible, its flags are those of the rules")
-        self.findings.checked("models", "what lists show is what the events come to")
-        self.findings.checked("supervision", "each step was possible, by whom it belonged to")
+        self.findings.checked("streams", Message("each event stands on the one before"))
+        self.findings.checked("custody", Message("each act was possible, its flags are those of the rules"))
+        self.findings.checked("models", Message("what lists show is what the events come to"))
+        self.findings.checked("supervision", Message("each step was possible, by whom it belonged to"))
 
 
 # 16
@@ -293,4 +299,4 @@ def _access(database: Database, connection: Connection, findings: AuditFindings)
         if isinstance(body, AccessSealed) and (digest := rows.access_digest(database, body.count)) != body.head:
             number = body.count - 1
             findings.add(finding("access", entry.log_index, "read", body.head, str(digest), number=number))
-    findings.checked("access", f"{head.count} records of reads")
+    findings.checked("access", Message("{count} records of reads", count=head.count))

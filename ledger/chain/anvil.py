@@ -20,6 +20,7 @@ from ledger.chain.errors import ChainMismatch, ChainUnavailable, OutOfStep, Tran
 from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth, SendOutcome, TransactionReceipt
 from ledger.chain.journal import ChainWrite
 from ledger.chain.rpc import JsonRpc
+from ledger.core.messages import Message
 
 CHAIN_ID = 31337
 GENESIS_TIMESTAMP = 1577836800  # 2020-01-01T00:00:00Z
@@ -65,7 +66,8 @@ class AnvilProcess:
         if self._address is None:
             words = str(self._failure or "; ".join(line for line in self._last_lines if line.strip()))
             raise ChainUnavailable(
-                f"the embedded chain node does not start: {words[-400:]}",
+                "the embedded chain node does not start: {words}",
+                words=words[-400:],
                 hint="Run scripts/setup, which installs Anvil.",
             ) from self._failure
         return Eth(JsonRpc(f"http://{self._address}"))
@@ -128,7 +130,7 @@ def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> TransactionReceipt:
         pending = eth.block("pending")
         if pending is None or not _has_our_environment(pending):
             raise OutOfStep(
-                f"the embedded chain's environment was changed, and it refuses write {write.number}"
+                "the embedded chain's environment was changed, and it refuses write {write.number}", write=write
             ) from error
         raise
     eth.rpc.call("evm_mine")
@@ -138,7 +140,11 @@ def mine(eth: Eth, write: ChainWrite, parent: BlockRef) -> TransactionReceipt:
     expected = (parent.number + 1, parent.hash, (write.transaction_hash,), write.timestamp)
     actual = (block.number, block.parent_hash, block.transactions, block.timestamp)
     if receipt is None or receipt.block != block.ref or actual != expected or not _has_our_environment(block):
-        raise OutOfStep(f"block {block.number} of the embedded chain is not the one that write {write.number} makes")
+        raise OutOfStep(
+            "block {block.number} of the embedded chain is not the one that write {write.number} makes",
+            block=block,
+            write=write,
+        )
     return receipt
 
 
@@ -149,9 +155,17 @@ def require_in_step(eth: Eth, head: BlockRef) -> None:
     """
     actual = eth.head()
     if actual.ref != head:
-        raise OutOfStep(f"the embedded chain stands at block {actual.number}, the journal at block {head.number}")
+        raise OutOfStep(
+            Message(
+                "the embedded chain stands at block {actual.number}, the journal at block {head}",
+                actual=actual,
+                head=head.number,
+            )
+        )
     if head.number > 0 and eth.proven_state_root(head.hash) != actual.state_root:
-        raise OutOfStep(f"the state of the embedded chain is not the one that block {head.number} left")
+        raise OutOfStep(
+            Message("the state of the embedded chain is not the one that block {head} left", head=head.number)
+        )
 
 
 def require_recorded_block(write: ChainWrite, block: BlockRef) -> None:
@@ -159,8 +173,12 @@ def require_recorded_block(write: ChainWrite, block: BlockRef) -> None:
     if (write.block_number, write.block_hash) != (block.number, block.hash):
         recorded = (write.block_hash or b"").hex()
         raise ChainMismatch(
-            f"expected block {write.block_number} to be {recorded}, as the journal has it for write {write.number}; "
-            f"calculated block {block.number} as {block.hash.hex()}",
+            "expected block {write.block_number} to be {recorded}, as the journal has it for write "
+            "{write.number}; calculated block {block.number} as {hash}",
+            write=write,
+            recorded=recorded,
+            block=block,
+            hash=block.hash.hex(),
             block_number=write.block_number,
             hint="The journal or the chain's dump was edited or replaced. Restore both from one backup.",
         )
@@ -175,7 +193,11 @@ def consistent_blocks(eth: Eth) -> list[Block]:
     blocks = eth.blocks(range(head.number + 1))
     for parent, block in pairwise(blocks):
         if block.parent_hash != parent.hash:
-            raise OutOfStep(f"block {block.number} of the embedded chain does not follow from block {parent.number}")
+            raise OutOfStep(
+                "block {block.number} of the embedded chain does not follow from block {parent.number}",
+                block=block,
+                parent=parent,
+            )
     require_in_step(eth, head.ref)
     return blocks
 

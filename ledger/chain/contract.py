@@ -21,35 +21,38 @@ from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum.contract_changes import ContractChange
+from ledger.core.messages import Message
 from ledger.core.signing.signatures import DOMAIN_NAME, DOMAIN_VERSION, SUITE_SECP256K1_EIP712
 
 with kept_recursion_limit():
     from eth_account.messages import encode_typed_data
 
-HINT_OF_SILENCE = "It may be a contract of another version: tally doctor tells."
+HINT_OF_SILENCE = Message("It may be a contract of another version: tally doctor tells.")
 HINTS = {
-    "NotAdmin": "Sign with the key of an agency's admin; /api/v1/agencies names them.",
-    "NotProposedAdmin": "The admin in office proposes the new one first, who accepts with the key that was proposed.",
-    "SlugMalformed": "An agency's id has 1 to 31 characters of a-z, 0-9 and hyphens, no hyphen at either end.",
-    "AgencyUnknown": "/api/v1/agencies lists the agencies; a majority of them admits another.",
-    "AgencyTaken": "Choose another id, or leave it: the agency is admitted.",
-    "AccountRefused": "Name an account that the agency does not have in this part already.",
-    "KeyTaken": "A key is granted once in its life: make a new one and grant that.",
-    "KeyUnproven": "Ask the key's holder for a request of this very agency and officer: tally key request.",
-    "NotYourKey": "Ask the agency that granted the key.",
-    "KeyRevokedBefore": "What was revoked stays so: make a new key and grant that.",
-    "RolesRefused": "Name at least one of the roles that this ledger knows.",
-    "PeriodRefused": "The period begins before it ends, both in unix seconds.",
-    "WitnessUnknown": "/api/v1/agencies names the agencies that have a witness.",
-    "QuorumAboveWitnesses": "Set witnesses first, or ask for fewer.",
-    "QuorumZero": "Outside development anchors need a witness at least.",
-    "ApprovalRefused": "Ask for the approvals again: each is for one change and one number of a decision.",
-    "MajorityMissing": "Gather the approvals of more than half of the agencies' admins.",
-    "NotSubmitter": "A majority of the agencies sets this service's account as a submitter.",
-    "NotWitness": "A witness signs this very anchor, with the key that the registry has of it.",
-    "QuorumMissing": "Ask more witnesses to co-sign.",
-    "RegistryHashStale": "The log mirrors the registry first; it is tried again.",
-    "HeadMoved": "Another process has anchored; it is tried again.",
+    "NotAdmin": Message("Sign with the key of an agency's admin; /api/v1/agencies names them."),
+    "NotProposedAdmin": Message(
+        "The admin in office proposes the new one first, who accepts with the key that was proposed."
+    ),
+    "SlugMalformed": Message("An agency's id has 1 to 31 characters of a-z, 0-9 and hyphens, no hyphen at either end."),
+    "AgencyUnknown": Message("/api/v1/agencies lists the agencies; a majority of them admits another."),
+    "AgencyTaken": Message("Choose another id, or leave it: the agency is admitted."),
+    "AccountRefused": Message("Name an account that the agency does not have in this part already."),
+    "KeyTaken": Message("A key is granted once in its life: make a new one and grant that."),
+    "KeyUnproven": Message("Ask the key's holder for a request of this very agency and officer: tally key request."),
+    "NotYourKey": Message("Ask the agency that granted the key."),
+    "KeyRevokedBefore": Message("What was revoked stays so: make a new key and grant that."),
+    "RolesRefused": Message("Name at least one of the roles that this ledger knows."),
+    "PeriodRefused": Message("The period begins before it ends, both in unix seconds."),
+    "WitnessUnknown": Message("/api/v1/agencies names the agencies that have a witness."),
+    "QuorumAboveWitnesses": Message("Set witnesses first, or ask for fewer."),
+    "QuorumZero": Message("Outside development anchors need a witness at least."),
+    "ApprovalRefused": Message("Ask for the approvals again: each is for one change and one number of a decision."),
+    "MajorityMissing": Message("Gather the approvals of more than half of the agencies' admins."),
+    "NotSubmitter": Message("A majority of the agencies sets this service's account as a submitter."),
+    "NotWitness": Message("A witness signs this very anchor, with the key that the registry has of it."),
+    "QuorumMissing": Message("Ask more witnesses to co-sign."),
+    "RegistryHashStale": Message("The log mirrors the registry first; it is tried again."),
+    "HeadMoved": Message("Another process has anchored; it is tried again."),
 }
 
 
@@ -134,11 +137,11 @@ class ContractAbi:
             return None
         entry = self._errors.get(data[:4])
         if entry is None:
-            return CallReverted(f"{self.name} refused the call and gave no reason", hint=HINT_OF_SILENCE)
+            return CallReverted("{name} refused the call and gave no reason", name=self.name, hint=HINT_OF_SILENCE)
         try:
             arguments = _named(entry["inputs"], decode(_types(entry["inputs"]), data[4:]))
         except (DecodingError, ValueError, OverflowError):
-            undecodable = f"{self.name} refused the call: {entry['name']}"
+            undecodable = Message("{name} refused the call: {name_2}", name=self.name, name_2=entry["name"])
             return CallReverted(undecodable, error=entry["name"], hint=HINTS.get(entry["name"]))
         texts: list[str] = []
         for name, value in arguments.items():
@@ -160,7 +163,7 @@ def read(eth: Eth, abi: ContractAbi, address: str, at: BlockId, function: str, *
     except RpcRefused as error:
         raise abi.reverted(error) or error from error
     if not data:
-        raise ChainMismatch(f"there is no {abi.name} at {address} on this chain")
+        raise ChainMismatch("there is no {abi.name} at {address} on this chain", abi=abi, address=address)
     try:
         return abi.decode_result(function, data)
     except ValueError as error:

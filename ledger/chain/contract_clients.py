@@ -15,6 +15,7 @@ from ledger.chain.writer import ChainWriter
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.ethereum import contract_changes
 from ledger.core.events.registry import ChangeLocation, RegistryChange
+from ledger.core.messages import Message
 
 BLOCKS_PER_QUERY = 2000  # what public nodes let one eth_getLogs span
 RELAYED = frozenset({"grantKey", "revokeKey", "proposeAdmin", "acceptAdmin", "decide"})
@@ -93,12 +94,20 @@ class AnchorClient:
         }
         if not roots:
             raise ChainAhead(
-                f"the chain has anchor {head.number} of size {head.size}, which the journal does not know",
+                Message(
+                    "the chain has anchor {head} of size {head_size}, which the journal does not know",
+                    head=head.number,
+                    head_size=head.size,
+                ),
                 hint="The database was rolled back. Restore the newest backup; write nothing before.",
             )
         if head.root not in roots:
             raise ChainMismatch(
-                f"the chain has another root of size {head.size} (anchor {head.number}) than the journal"
+                Message(
+                    "the chain has another root of size {head_size} (anchor {head}) than the journal",
+                    head_size=head.size,
+                    head=head.number,
+                )
             )
 
 
@@ -153,8 +162,12 @@ class RegistryReader:
             registry_hash = contract_changes.registry_hash(registry_hash, change)
             if (change.number, change.registry_hash) != (after, "0x" + registry_hash.hex()):
                 raise ChainMismatch(
-                    f"expected change {after} of the registry with hash {registry_hash.hex()}; the chain node shows "
-                    f"change {change.number} with {change.registry_hash[2:]}",
+                    "expected change {after} of the registry with hash {registry_hash}; the chain node shows "
+                    "change {change.number} with {registry_hash_2}",
+                    after=after,
+                    registry_hash=registry_hash.hex(),
+                    change=change,
+                    registry_hash_2=change.registry_hash[2:],
                     block_number=change.location.block_number,
                 )
         # The contract's own hash shows whether the node left out logs.
@@ -163,14 +176,20 @@ class RegistryReader:
             return changes
         if final.number < first_block:
             raise ChainUnavailable(
-                f"the log mirrors a change of block {first_block}, the chain node has come to block {final.number}",
+                "the log mirrors a change of block {first_block}, the chain node has come to block {final.number}",
+                first_block=first_block,
+                final=final,
                 code="chain_behind",
             )
         count: int = self._read("changeCount", final.hash)
         if count <= after:
             raise ChainMismatch(
-                f"the log mirrors {after} changes of the registry up to {registry_hash.hex()}; the contract has made "
-                f"{count} up to {actual.hex()}",
+                "the log mirrors {after} changes of the registry up to {registry_hash}; the contract has "
+                "made {count} up to {actual}",
+                after=after,
+                registry_hash=registry_hash.hex(),
+                count=count,
+                actual=actual.hex(),
                 hint="Somebody forged a change in the log, or this is another ledger's contract. Run: tally audit",
             )
         raise ChainUnavailable("the chain node leaves out changes of the registry", code="chain_garbled")
@@ -190,7 +209,9 @@ class RegistryReader:
                         location=place,
                     )
                 except (ValueError, MalformedInput) as error:
-                    raise ChainUnavailable(f"the chain node answers with {error}", code="chain_garbled") from error
+                    raise ChainUnavailable(
+                        "the chain node answers with {error}", error=error, code="chain_garbled"
+                    ) from error
 
     def _read(self, function: str, at: BlockId) -> Any:
         return read(self.eth(), REGISTRY, self.address, at, function)
@@ -228,7 +249,8 @@ class RegistryClient(RegistryReader):
         called = REGISTRY.function_of(transaction.data)
         if transaction.to != self.address or transaction.value or called not in RELAYED:
             raise RuleRefused(
-                f"expected a call of the registry {self.address} by an agency's admin",
+                "expected a call of the registry {address} by an agency's admin",
+                address=self.address,
                 field="raw",
                 code="not_a_registry_call",
             )

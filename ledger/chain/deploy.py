@@ -143,7 +143,11 @@ def deploy(writer: ChainWriter, founding: RegistryFounding, *, timeout_seconds: 
     block_number = int(read(eth, ANCHOR, anchor_address, head, "record", 0)[2])
     block = eth.block(block_number)
     if block is None or read(eth, ANCHOR, anchor_address, head, "registry") != registry_address:
-        raise ChainMismatch(f"what stands at {anchor_address} is not this ledger's anchor", block_number=block_number)
+        raise ChainMismatch(
+            "what stands at {anchor_address} is not this ledger's anchor",
+            anchor_address=anchor_address,
+            block_number=block_number,
+        )
     return Deployment(
         identity=ChainFingerprint(writer.chain.chain_id, block.number, block.hash),
         registry=registry_address,
@@ -164,7 +168,12 @@ def require_deployment(eth: Eth, deployment: Deployment) -> None:
     for address, code_hash in expected.items():
         actual = keccak256(eth.code(address, "latest"))
         if actual != code_hash:
-            raise ChainMismatch(f"expected code {code_hash.hex()} at {address}, not {actual.hex()}")
+            raise ChainMismatch(
+                "expected code {code_hash} at {address}, not {actual}",
+                code_hash=code_hash.hex(),
+                address=address,
+                actual=actual.hex(),
+            )
 
 
 def other_contracts(eth: Eth, deployment: Deployment) -> dict[str, str]:
@@ -190,7 +199,9 @@ class _Place:
             write = self._settled(abi, None, initcode)
             receipt = self.writer.chain.eth.receipt(write.transaction_hash)
             if receipt is None or receipt.contract_address is None:
-                raise ChainMismatch(f"write {write.number} created no contract", block_number=write.block_number)
+                raise ChainMismatch(
+                    "write {write.number} created no contract", write=write, block_number=write.block_number
+                )
             return receipt.contract_address.lower()
         address = create2_address(self.salt, initcode)
         if not self.writer.chain.eth.code(address, "latest"):
@@ -202,7 +213,9 @@ class _Place:
         write = self._journaled(to, data) or self.writer.submit(Purpose.DEPLOYMENT, to, data, abi=abi)
         settled = self.writer.settle(write, timeout_seconds=self.timeout_seconds)
         if settled.state is WriteState.INVALID:
-            raise ChainMismatch(f"the deployment of {abi.name} (write {settled.number}) failed on the chain")
+            raise ChainMismatch(
+                "the deployment of {abi.name} (write {settled.number}) failed on the chain", abi=abi, settled=settled
+            )
         return settled
 
     def _journaled(self, to: str | None, data: bytes) -> ChainWrite | None:

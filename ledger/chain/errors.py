@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.core.errors import IntegrityBroken, RuleRefused, Unavailable
+from ledger.core.messages import Message
 
 
 class ChainAhead(IntegrityBroken):
@@ -33,8 +34,8 @@ class ChainMismatch(IntegrityBroken):
 
     code = "chain_mismatch"
 
-    def __init__(self, message: str, *, block_number: int | None = None, hint: str | None = None):
-        super().__init__(message, hint=hint)
+    def __init__(self, text: str, /, *, block_number: int | None = None, **more: Any):
+        super().__init__(text, **more)
         self.block_number = block_number
 
 
@@ -43,10 +44,8 @@ class CallReverted(RuleRefused):
 
     code = "contract_refused"
 
-    def __init__(
-        self, message: str, *, error: str = "", arguments: Mapping[str, Any] | None = None, hint: str | None = None
-    ):
-        super().__init__(message, hint=hint)
+    def __init__(self, text: str, /, *, error: str = "", arguments: Mapping[str, Any] | None = None, **more: Any):
+        super().__init__(text, **more)
         self.error = error
         self.arguments = dict(arguments or {})
 
@@ -73,7 +72,7 @@ class OtherContracts(ChainUnavailable):
     def __init__(self, contracts: Mapping[str, str]):
         named = " and ".join(f"{name} at {address}" for name, address in contracts.items())
         super().__init__(
-            f"contracts of another version: {named}",
+            Message("contracts of another version: {named}", named=named),
             hint="Nothing is anchored by this release: anchors need the release that deployed them, or a successor "
             "contract. Submissions go on.",
         )
@@ -92,7 +91,8 @@ class RpcRefused(ChainUnavailable):
     code = "chain_refused"
 
     def __init__(self, method: str, rpc_code: int, rpc_message: str, data: Any = None):
-        super().__init__(f"the chain node refused {method}: {rpc_message} (code {rpc_code})")
+        text = Message("the chain node refused {method}: {rpc_message} (code {rpc_code})")
+        super().__init__(text, method=method, rpc_message=rpc_message, rpc_code=rpc_code)
         self.rpc_code = rpc_code
         self.rpc_message = rpc_message
         self.data = data

@@ -255,7 +255,8 @@ class Eth:
         data = self._read(bytes, lambda: _header(self.rpc.call("eth_getBlockByHash", _hex(at.hash), False)))
         if keccak256(data) != at.hash:
             raise ChainUnavailable(
-                f"the header of block {at.number} does not hash to the block's hash",
+                "the header of block {at.number} does not hash to the block's hash",
+                at=at,
                 code="chain_header",
                 hint="No state of this chain can be proven by its headers: bundles go without storage proofs.",
             )
@@ -286,7 +287,10 @@ class Eth:
         actual = self.chain_id()
         if actual != chain_id:
             raise WrongChain(
-                f"expected chain {chain_id} at {self.rpc.name}, which is chain {actual}",
+                "expected chain {chain_id} at {rpc}, which is chain {actual}",
+                chain_id=chain_id,
+                rpc=self.rpc.name,
+                actual=actual,
                 hint="Set the chain's URL to the chain that this ledger was deployed on.",
             )
         if identity is None:
@@ -295,7 +299,9 @@ class Eth:
         block = self.block(number)
         if block is None or block.hash != identity.deployment_block_hash:
             raise ChainMismatch(
-                f"the chain at {self.rpc.name} is not the one of the deployment: its block {number} is another",
+                "the chain at {rpc} is not the one of the deployment: its block {number} is another",
+                rpc=self.rpc.name,
+                number=number,
                 block_number=number,
                 hint="The chain was reset, is another of the same id, or its node has yet to catch up.",
             )
@@ -318,7 +324,9 @@ class Eth:
             raise self._garbled(f"a field of another form ({error})") from error
 
     def _garbled(self, description: str) -> ChainUnavailable:
-        garbled = ChainUnavailable(f"the chain node answers with {description}", code="chain_garbled")
+        garbled = ChainUnavailable(
+            "the chain node answers with {description}", description=description, code="chain_garbled"
+        )
         garbled.add_note(self.rpc.name)
         return garbled
 
@@ -359,9 +367,14 @@ def final_block_of(eth: Eth, final: BlockRef | None, which: str) -> BlockRef:
         block = eth.block(int(which)) if final is not None and int(which) <= final.number else None
         chosen = block.ref if block else None
     else:
-        raise MalformedInput(f"expected {LATEST_FINAL} or the number of a block, not {which}", field="block")
+        raise MalformedInput(
+            "expected {latest_final} or the number of a block, not {which}",
+            latest_final=LATEST_FINAL,
+            which=which,
+            field="block",
+        )
     if chosen is None:
-        raise NotFound(f"block {which} is not final on this chain", field="block", hint=_HINT)
+        raise NotFound("block {which} is not final on this chain", which=which, field="block", hint=_HINT)
     return chosen
 
 

@@ -198,7 +198,9 @@ class EmbeddedNode:
             try:
                 _replace(self._dump_path, state)
             except OSError as error:
-                raise Unavailable(f"the chain's dump cannot be written: {error}", code="dump_not_written") from error
+                raise Unavailable(
+                    "the chain's dump cannot be written: {error}", error=error, code="dump_not_written"
+                ) from error
             self._dumped_at = here.block.number
 
     # -- to the journal's end ------------------------------------------------------------------------------------------
@@ -230,7 +232,9 @@ class EmbeddedNode:
         except TransactionRefused as error:
             if write.block_number is not None:
                 raise ChainMismatch(
-                    f"write {write.number} is refused, which was in block {write.block_number}: {error.rpc_message}",
+                    "write {write.number} is refused, which was in block {write.block_number}: {error.rpc_message}",
+                    write=write,
+                    error=error,
                     block_number=write.block_number,
                 ) from error
             _log.warning("write %d is invalid: %s", write.number, error)
@@ -329,9 +333,13 @@ class EmbeddedNode:
         for block in blocks[1:]:
             write = journaled.get(block.number)
             if write is None:
-                raise ChainMismatch(f"the journal has no write for block {block.number}", block_number=block.number)
+                raise ChainMismatch(
+                    "the journal has no write for block {block.number}", block=block, block_number=block.number
+                )
             if block.hash != write.block_hash and block.transactions == (write.transaction_hash,):
-                raise OutOfStep(f"the dump has write {write.number} in another block {block.number}")
+                raise OutOfStep(
+                    "the dump has write {write.number} in another block {block.number}", write=write, block=block
+                )
             require_recorded_block(write, block.ref)
         return _Position(journaled[head.number].number if head.number > 0 else 0, head.ref)
 
@@ -359,8 +367,11 @@ class EmbeddedNode:
 
 def _ahead(witness: str, blocks: int, journaled: int) -> ChainAhead:
     return ChainAhead(
-        f"the {witness} of the embedded chain has {blocks} blocks, the journal {journaled}: "
-        "the database was rolled back",
+        "the {witness} of the embedded chain has {blocks} blocks, the journal {journaled}: the "
+        "database was rolled back",
+        witness=witness,
+        blocks=blocks,
+        journaled=journaled,
         hint="Restore the newest backup of the database.",
     )
 
@@ -383,7 +394,9 @@ class Replay:
                 mined = mine(self.eth, write, self.head)
             except (TransactionRefused, OutOfStep) as error:
                 raise ChainMismatch(
-                    f"block {write.block_number} cannot be made from write {write.number}: {error.message}",
+                    "block {write.block_number} cannot be made from write {write.number}: {error}",
+                    write=write,
+                    error=error,
                     block_number=write.block_number,
                 ) from error
             require_recorded_block(write, mined.block)
@@ -401,7 +414,8 @@ class Replay:
             except OutOfStep as error:
                 if look == LOOKS:
                     raise ChainMismatch(
-                        f"the live node is not what the journal makes: {error.message}",
+                        "the live node is not what the journal makes: {error}",
+                        error=error,
                         block_number=self.head.number,
                         hint="Restart the service: the node is made anew from the journal.",
                     ) from error
@@ -441,6 +455,9 @@ def replayed(*, binary: Path, journal: Journal) -> Iterator[Replay]:
 
 def _edited(name: str, expected: str, actual: str) -> ChainMismatch:
     return ChainMismatch(
-        f"{name} was edited at the live node: the journal makes {expected}, the node has {actual}",
+        "{name} was edited at the live node: the journal makes {expected}, the node has {actual}",
+        name=name,
+        expected=expected,
+        actual=actual,
         hint="Restart the service: the node is made anew from the journal.",
     )

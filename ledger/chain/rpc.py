@@ -18,6 +18,7 @@ import msgspec
 from ledger.chain.errors import ChainUnavailable, RpcRefused
 from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 
 with kept_recursion_limit():
     from web3.providers.base import JSONBaseProvider
@@ -43,7 +44,7 @@ class JsonRpc(JSONBaseProvider):
         try:
             self._url = httpx.URL(url)
         except httpx.InvalidURL as error:
-            raise MalformedInput(f"not a URL of a chain node: {error}", field="chain_url") from error
+            raise MalformedInput("not a URL of a chain node: {error}", error=error, field="chain_url") from error
         if self._url.scheme not in {"http", "https"} or not self._url.host:
             raise MalformedInput("a chain node's URL begins with http:// or https://", field="chain_url")
         self._timeout_seconds = timeout_seconds
@@ -157,8 +158,10 @@ class JsonRpc(JSONBaseProvider):
 
     def _unavailable(self, description: str, code: str, *, retry_after: int = 5) -> ChainUnavailable:
         """Return the error; the node's name is a note on it, which clients of the service do not see."""
-        hint = "Check that the node runs and that the chain's URL is right."
-        refusal = ChainUnavailable(f"the chain node {description}", code=code, hint=hint, retry_after=retry_after)
+        hint = Message("Check that the node runs and that the chain's URL is right.")
+        refusal = ChainUnavailable(
+            "the chain node {description}", description=description, code=code, hint=hint, retry_after=retry_after
+        )
         refusal.add_note(self.name)
         return refusal
 

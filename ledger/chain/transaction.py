@@ -99,7 +99,9 @@ def sign(transaction: Transaction, signer: TransactionSigner) -> SignedTransacti
     sender = recover(transaction.digest(), signature, field="signature")
     # A remote signer may hold another key than it says.
     if sender != signer.key_id:
-        raise SignatureRefused(f"expected a signature of {signer.key_id}, not of {sender}", field="signature")
+        raise SignatureRefused(
+            "expected a signature of {signer.key_id}, not of {sender}", signer=signer, sender=sender, field="signature"
+        )
     return SignedTransaction(transaction, sender, transaction.encode(signature))
 
 
@@ -110,12 +112,14 @@ def decode(raw: bytes) -> SignedTransaction:
     that no node would take.
     """
     if len(raw) > MAX_RAW:
-        raise MalformedInput(f"a transaction has at most {MAX_RAW} bytes, not {len(raw)}", field="raw")
+        raise MalformedInput(
+            "a transaction has at most {limit} bytes, not {count}", limit=MAX_RAW, count=len(raw), field="raw"
+        )
     try:
         transaction, signature = _decoded(raw)
         same = transaction.encode(signature) == raw
     except (rlp.DecodingError, rlp.DeserializationError, ValueError, OverflowError) as error:
-        raise MalformedInput(f"not a signed transaction: {error}", field="raw") from error
+        raise MalformedInput("not a signed transaction: {error}", error=error, field="raw") from error
     # Bytes that are spelled otherwise would be another hash for the same transaction.
     if not same:
         raise MalformedInput("not a signed transaction in its one encoding", field="raw")

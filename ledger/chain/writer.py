@@ -105,7 +105,9 @@ class ChainWriter:
             waiting = self._in_no_block()
             if waiting:
                 raise Conflict(
-                    f"write {waiting[0].number} is {waiting[0].state} and in no block yet",
+                    "write {waiting} is {state} and in no block yet",
+                    waiting=waiting[0].number,
+                    state=waiting[0].state,
                     code="write_in_flight",
                     hint="Refresh until it is in a block, then submit again.",
                 )
@@ -136,7 +138,9 @@ class ChainWriter:
             needed = self._estimate(signed.sender, transaction.to, transaction.data, abi)
             if transaction.gas < needed:
                 raise RuleRefused(
-                    f"expected a gas limit of {needed} or more, not {transaction.gas}",
+                    "expected a gas limit of {needed} or more, not {transaction.gas}",
+                    needed=needed,
+                    transaction=transaction,
                     field="raw",
                     code="gas_too_low",
                 )
@@ -159,7 +163,7 @@ class ChainWriter:
         deadline = time.monotonic() + timeout_seconds
         while write.state not in SETTLED:
             if time.monotonic() > deadline:
-                raise Unavailable(f"write {write.number} is still {write.state}", code="chain_unconfirmed")
+                raise Unavailable("write {write.number} is still {write.state}", write=write, code="chain_unconfirmed")
             self.refresh()
             write = self.journal.find(write.transaction_hash) or write
             if write.state not in SETTLED:
@@ -215,14 +219,19 @@ class ChainWriter:
         transaction = signed.transaction
         if transaction.chain_id != self.chain.chain_id:
             raise RuleRefused(
-                f"expected a transaction for chain {self.chain.chain_id}, not {transaction.chain_id}",
+                "expected a transaction for chain {chain_id}, not {transaction.chain_id}",
+                chain_id=self.chain.chain_id,
+                transaction=transaction,
                 field="raw",
                 code="wrong_chain",
             )
         expected = self.chain.eth.nonce(signed.sender, "pending")
         if transaction.nonce != expected:
             raise Conflict(
-                f"expected nonce {expected} of {signed.sender}, not {transaction.nonce}",
+                "expected nonce {expected} of {signed.sender}, not {transaction.nonce}",
+                expected=expected,
+                signed=signed,
+                transaction=transaction,
                 field="raw",
                 code="wrong_nonce",
                 hint="Prepare the transaction anew and sign it again.",
@@ -236,11 +245,18 @@ class ChainWriter:
             return
         if nonce > expected:
             raise ChainAhead(
-                f"expected {expected} transactions of {sender} on the chain, as in the journal, not {nonce}",
+                "expected {expected} transactions of {sender} on the chain, as in the journal, not {nonce}",
+                expected=expected,
+                sender=sender,
+                nonce=nonce,
                 hint="The database was rolled back, or the key is used elsewhere. Restore the newest backup.",
             )
         raise Unavailable(
-            f"the chain node knows {nonce} transactions of {sender}, the journal {expected}", code="chain_behind"
+            "the chain node knows {nonce} transactions of {sender}, the journal {expected}",
+            nonce=nonce,
+            sender=sender,
+            expected=expected,
+            code="chain_behind",
         )
 
     def _in_no_block(self) -> list[ChainWrite]:

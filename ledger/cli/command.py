@@ -20,9 +20,10 @@ from click.core import ParameterSource
 from ledger.cli.output import columns_of, padded
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 from ledger.i18n import LANGUAGES, translate
 
-VISIBLE_HINT = (
+VISIBLE_HINT = Message(
     "Others see what stands on a command line, and it is kept: give @FILE or @-, or leave the text out to be asked."
 )
 
@@ -52,7 +53,7 @@ def fields_of(texts: Iterable[str], *, option: str) -> Mapping[str, str]:
         elif sys.stdin.isatty():
             fields[field] = click.prompt(field, err=True)
         else:
-            message = f"{field} is not given, and there is no terminal to ask at"
+            message = Message("{field} is not given, and there is no terminal to ask at", field=field)
             raise MalformedInput(message, field=option, hint=VISIBLE_HINT)
     return fields
 
@@ -69,7 +70,9 @@ def _read(source: str, option: str) -> str:
     try:
         text = sys.stdin.read() if source == "@-" else Path(source[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise MalformedInput(f"{source[1:]} cannot be read as text: {error}", field=option) from error
+        raise MalformedInput(
+            "{source} cannot be read as text: {error}", source=source[1:], error=error, field=option
+        ) from error
     return text.strip()
 
 
@@ -81,7 +84,6 @@ _TOKENS = re.compile(r"(?: |[\[（]?(?:[!-~]+|[^\x00-\x7f]))[，。；：、）\
 _BEHIND = re.compile(r"(?:^|(?<=  ))\[.*\]$")
 _WORDS = re.compile(r'(?:--[a-z-]+ (?!-))?(?:"[^"]*"|[^ "])+')  # an option stays with its value
 _GOES_ON = " \\"
-_SAID_BEHIND = re.compile(r"\b(required|default)\b")
 
 
 class Formatter(click.HelpFormatter):
@@ -95,15 +97,13 @@ class Formatter(click.HelpFormatter):
         self._language = language
 
     def translated(self, text: str) -> str:
-        """Return the text in the reader's language; of an option's help, also the part in brackets behind it."""
+        """Return the text in the reader's language; what click puts behind an option's help is in it already."""
         behind = _BEHIND.search(text)
-        if behind is None:
-            # A mark before lines that are not wrapped is no text.
-            parts = ((part, part.removeprefix(_VERBATIM)) for part in text.split("\n\n"))
-            return "\n\n".join(part.removesuffix(own) + translate(own, self._language) for part, own in parts)
-        own_text = text[: behind.start()].rstrip()
-        bracketed = _SAID_BEHIND.sub(lambda word: translate(word[0], self._language), behind[0])
-        return f"{translate(own_text, self._language)}  {bracketed}" if own_text else bracketed
+        own_text, added = (text[: behind.start()].rstrip(), behind[0]) if behind else (text, "")
+        # A mark before lines that are not wrapped is no text.
+        parts = ((part, part.removeprefix(_VERBATIM)) for part in own_text.split("\n\n"))
+        translated = "\n\n".join(part.removesuffix(own) + translate(own, self._language) for part, own in parts)
+        return "  ".join(part for part in (translated, added) if part)
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, prefix or self.translated("Usage: "))
@@ -276,7 +276,9 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
 def _keep(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
         if value is not None and value is not False:
-            setattr(ctx.ensure_object(Session), attribute, value)
+            session = ctx.ensure_object(Session)
+            setattr(session, attribute, value)
+            session.speak()
 
     return keep
 

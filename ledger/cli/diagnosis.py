@@ -16,6 +16,7 @@ from ledger.config.installation import DataDirectory, load, policy_of, require_o
 from ledger.config.secret_files import open_to_others, read_secret
 from ledger.config.settings import EMBEDDED, Settings, read_settings, read_witness_settings
 from ledger.core.errors import NotFound, TallystickError
+from ledger.core.messages import Message
 from ledger.interchange.papers import typeset
 from ledger.witness.gathering.witnesses import WitnessFile
 
@@ -59,25 +60,30 @@ def node() -> Finding:
     """Check the version of Node, which compiles contracts and runs Hardhat's node."""
     program = shutil.which("node")
     if program is None:
-        return Finding("node", "failed", "not on PATH", "apt-get install nodejs npm")
+        return Finding("node", "failed", Message("not on PATH"), "apt-get install nodejs npm")
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     major = version.removeprefix("v").partition(".")[0]
     if not major.isdecimal() or int(major) < OLDEST_NODE:
-        return Finding("node", "failed", f"{version}, {OLDEST_NODE} or newer is needed", "apt-get install nodejs npm")
+        return Finding(
+            "node",
+            "failed",
+            Message("{version}, {oldest_node} or newer is needed", version=version, oldest_node=OLDEST_NODE),
+            "apt-get install nodejs npm",
+        )
     return Finding("node", "checked", version)
 
 
 def fonts(missing: list[str]) -> Finding:
     """Check that the fonts of documents and certificates are installed."""
     if missing:
-        return Finding("fonts", "failed", f"paper needs {' and '.join(missing)}", typeset.MEND)
+        return Finding("fonts", "failed", Message("paper needs {missing}", missing=" and ".join(missing)), typeset.MEND)
     return Finding("fonts", "checked", ", ".join(typeset.FAMILIES))
 
 
 def anvil(settings: Settings) -> Finding:
     """Check that the node of the embedded chain runs."""
     if settings.chain != EMBEDDED:
-        return Finding("anvil", "not_checked", "the chain is not embedded")
+        return Finding("anvil", "not_checked", Message("the chain is not embedded"))
     try:
         binary = settings.anvil()
     except TallystickError as error:
@@ -85,7 +91,7 @@ def anvil(settings: Settings) -> Finding:
     output = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout
     version = output.partition("\n")[0]
     if not version:
-        return Finding("anvil", "failed", f"{binary} does not run", "scripts/setup")
+        return Finding("anvil", "failed", Message("{binary} does not run", binary=binary), "scripts/setup")
     return Finding("anvil", "checked", version)
 
 
@@ -93,8 +99,10 @@ def installation(settings: Settings) -> Finding:
     """Check the installation that ``tally init`` made."""
     where = DataDirectory(settings.data_dir)
     if not where.installation.exists():
-        detail = f"no ledger in {settings.data_dir}"
-        return Finding("installation", "not_checked", detail, "tally init, if this machine is to run a service")
+        detail = Message("no ledger in {settings.data_dir}", settings=settings)
+        return Finding(
+            "installation", "not_checked", detail, Message("tally init, if this machine is to run a service")
+        )
     try:
         ledger = load(where)
     except TallystickError as error:
@@ -113,7 +121,7 @@ def keys(settings: Settings) -> Iterator[Finding]:
 
     def own_keys() -> str:
         require_own_keys(where, load(where))
-        return "log and service have the keys that the ledger names"
+        return Message("log and service have the keys that the ledger names")
 
     yield _tried("key", own_keys)
     yield _tried("passphrase", lambda: "known" if settings.passphrase(where) else "empty")
@@ -134,8 +142,13 @@ def files(settings: Settings) -> Iterator[Finding]:
 def _private(folder: Path) -> Finding:
     opened = list(open_to_others(folder))
     if not opened:
-        return Finding("files", "checked", f"{folder} is its owner's alone")
-    detail = f"others may use {len(opened)} of the files and folders in {folder}, {opened[0]} among them"
+        return Finding("files", "checked", Message("{folder} is its owner's alone", folder=folder))
+    detail = Message(
+        "others may use {count} of the files and folders in {folder}, {opened} among them",
+        count=len(opened),
+        folder=folder,
+        opened=opened[0],
+    )
     return Finding("files", "failed", detail, f"chmod -R go-rwx {folder}")
 
 
@@ -161,7 +174,7 @@ def chain(settings: Settings) -> Finding:
         return Finding(
             "chain",
             "checked",
-            "embedded, started by tally serve: it adds no independence from whoever operates this ledger",
+            Message("embedded, started by tally serve: it adds no independence from whoever operates this ledger"),
         )
 
     def asked() -> str:
@@ -171,7 +184,12 @@ def chain(settings: Settings) -> Finding:
         with closing(JsonRpc(settings.chain)) as rpc:
             eth = Eth(rpc)
             eth.require_chain(settings.chain_id)
-            return f"chain {settings.chain_id} at {rpc.name}, block {eth.head().number}"
+            return Message(
+                "chain {settings.chain_id} at {rpc.name}, block {head}",
+                settings=settings,
+                rpc=rpc,
+                head=eth.head().number,
+            )
 
     return _tried("chain", asked)
 
@@ -185,14 +203,19 @@ def witnesses(settings: Settings) -> Iterator[Finding]:
     def quorum() -> str:
         policy, asked = policy_of(where, load(where)), WitnessFile(where.witnesses).read()
         if not policy.asks_for_witnesses:
-            return "the policy asks for no witness: this is a development ledger"
+            return Message("the policy asks for no witness: this is a development ledger")
         if not policy.is_met_by(witness.key for witness in asked):
             raise NotFound(
-                f"nothing is anchored: the {len(asked)} witnesses of {where.witnesses} do not meet the quorum "
-                f"{policy.quorum} of the trust file",
-                hint=f"Name in {where.witnesses} where each is reached, with its verifier_key and account.",
+                "nothing is anchored: the {count} witnesses of {where.witnesses} do not meet the quorum "
+                "{policy.quorum} of the trust file",
+                count=len(asked),
+                where=where,
+                policy=policy,
+                hint=Message(
+                    "Name in {where.witnesses} where each is reached, with its verifier_key and account.", where=where
+                ),
             )
-        return f"{len(asked)} are asked, the quorum {policy.quorum} can be met"
+        return Message("{count} are asked, the quorum {policy.quorum} can be met", count=len(asked), policy=policy)
 
     yield _tried("witnesses", quorum, "docs/operations.md, Witnesses")
 
@@ -208,12 +231,12 @@ def profile_keys(session: Session) -> Iterator[Finding]:
 def service(session: Session) -> Iterator[Finding]:
     """Check the service of the profile in use, and what it reports of its chain."""
     if not _has_profile(session):
-        yield Finding("service", "not_checked", "no profile is chosen", "tally doctor --profile NAME")
+        yield Finding("service", "not_checked", Message("no profile is chosen"), "tally doctor --profile NAME")
         return
 
     def ready() -> str:
         session.service.fetch("/readyz")
-        return f"{session.profile.url} is ready"
+        return Message("{session.profile.url} is ready", session=session)
 
     asked = _tried("service", ready)
     yield asked
@@ -245,15 +268,19 @@ def _own_service(settings: Settings) -> Iterator[Finding]:
 def _log_of(log: Mapping[str, Any]) -> Iterator[Finding]:
     """Check how far the log is anchored, and how much of it a timestamp authority has stamped."""
     chain, confirmed, stamped = log["chain"], log["anchored"]["confirmed"], log.get("timestamped")
-    progress = f"{chain['state']}, {confirmed} of {log['size']} entries anchored"
+    progress = Message(
+        "{state}, {confirmed} of {size} entries anchored", state=chain["state"], confirmed=confirmed, size=log["size"]
+    )
     if chain["waits"] == "quorum_missing":
         yield Finding("anchoring", "failed", f"{progress}: {chain['told']}", "tally anchor status")
     else:
         yield _progress("anchoring", progress, chain)
     if stamped is None:
-        yield Finding("timestamps", "not_checked", "no authority is configured (timestamp_url)")
+        yield Finding("timestamps", "not_checked", Message("no authority is configured (timestamp_url)"))
     else:
-        progress = f"{stamped['size']} of {log['published']} published entries timestamped"
+        progress = Message(
+            "{size} of {published} published entries timestamped", size=stamped["size"], published=log["published"]
+        )
         yield _progress("timestamps", progress, stamped)
 
 
@@ -277,22 +304,31 @@ def _watching(session: Session, published: int) -> Finding:
 
     profile = session.profile
     if not session.profiles.trust(profile).exists():
-        return Finding("monitor", "not_checked", "the profile has no trust file", "tally log trust --pin")
+        return Finding("monitor", "not_checked", Message("the profile has no trust file"), "tally log trust --pin")
     if not session.profiles.monitor(profile).exists():
         return Finding(
-            "monitor", "not_checked", "nobody has looked what the agency's keys were used for", "tally monitor"
+            "monitor", "not_checked", Message("nobody has looked what the agency's keys were used for"), "tally monitor"
         )
 
     def looked() -> str:
         position = read_position(session.profiles.monitor(profile), parse_trust(trust_of_profile(session)))
-        return f"{position.followed.size} of {published} published entries looked at"
+        return Message(
+            "{position.followed.size} of {published} published entries looked at",
+            position=position,
+            published=published,
+        )
 
     return _tried("monitor", looked)
 
 
 def _secret(check: str, file: Path) -> Finding:
     return _tried(
-        check, lambda: f"{file} is its owner's alone" if read_secret(file, field=check) else f"{file} is empty"
+        check,
+        lambda: (
+            Message("{file} is its owner's alone", file=file)
+            if read_secret(file, field=check)
+            else Message("{file} is empty", file=file)
+        ),
     )
 
 

@@ -20,8 +20,8 @@ from ledger.core.errors import (
     Unauthorized,
     Unavailable,
 )
+from ledger.core.messages import Message
 from ledger.i18n import Labels
-from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
     from ledger.core.events.terms import Verdict
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 _SIGNED = ("payload.", "envelope.")
-# The hint by the kind of error, if the error has none of its own, or none that the catalogue translates.
+# The hint by the kind of error, if the error has none of its own.
 _NEXT: dict[type[TallystickError], str] = {
-    MalformedInput: "Mend what is named here, then run the command again.",
-    Unauthorized: "Act by a profile that may: tally profile list",
-    NotFound: "Check the ids; what you may not see looks as if it were not there.",
-    Conflict: "Look at how the case stands now, then do it again: tally case show",
-    RuleRefused: "Nothing was recorded: mend what is named here, then do it again.",
-    IntegrityBroken: "Tell the operator of the ledger.",
-    Unavailable: "Try again later.",
+    MalformedInput: Message("Mend what is named here, then run the command again."),
+    Unauthorized: Message("Act by a profile that may: tally profile list"),
+    NotFound: Message("Check the ids; what you may not see looks as if it were not there."),
+    Conflict: Message("Look at how the case stands now, then do it again: tally case show"),
+    RuleRefused: Message("Nothing was recorded: mend what is named here, then do it again."),
+    IntegrityBroken: Message("Tell the operator of the ledger."),
+    Unavailable: Message("Try again later."),
 }
 
 
@@ -47,15 +47,14 @@ def usage_message(error: click.UsageError, labels: Labels) -> str:
     message = " ".join(error.format_message().split())
     if labels.language == "en":
         return f"{message.removesuffix('.')} (see {path} --help)"
-    return f"{said(message, labels).removesuffix('。')}（{path} --help）"
+    return f"{message.replace('。 ', '。').rstrip('.。')}（{path} --help）"
 
 
 def refusal_message(error: TallystickError, labels: Labels) -> str:
     """Return the message of an error, in Chinese behind the meaning of its code."""
-    message = error.for_operator
     if labels.language == "en":
-        return message
-    meaning, detail = labels.find("refusal", error.code), said(message, labels)
+        return error.for_operator
+    meaning, detail = labels.find("refusal", error.code), "：".join((labels.translate(error.text), *error.notes))
     if meaning is None or meaning == detail or error.code in _ONLY_A_CLASS:
         return detail
     return f"{meaning}：{detail}"
@@ -65,11 +64,8 @@ def next_step(error: TallystickError, labels: Labels) -> str | None:
     """Return the hint of an error in the user's language, or the general hint for errors of its kind."""
     if labels.language == "en":
         return error.hint
-    own = said(error.hint, labels) if error.hint else ""
-    if own and own != error.hint:
-        return own
-    general = next((step for kind, step in _NEXT.items() if isinstance(error, kind)), None)
-    return said(general, labels) + (f"（{error.hint}）" if error.hint else "") if general else error.hint
+    hint = error.hint or next((step for kind, step in _NEXT.items() if isinstance(error, kind)), None)
+    return hint and labels.translate(hint)
 
 
 def in_one_line(labels: Labels, field: str | None, message: str, *, rule: str, hint: str | None) -> str:

@@ -123,7 +123,7 @@ class EventRecorder(EventClient[Session]):
             receipt = self.begin(Stream(kind="case", id=case_id), body)
         except Conflict as conflict:
             raise Conflict(
-                f"there is a case {case_id} already", field="--case-id", hint="Choose another id."
+                "there is a case {case_id} already", case_id=case_id, field="--case-id", hint="Choose another id."
             ) from conflict
         print_receipt(self.session, {"case_id": case_id} | ids_of(body) | receipt)
 

@@ -11,6 +11,7 @@ from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import decode_payload
+from ledger.core.messages import Message
 
 
 def export_case(session: Session, case_id: str, file_format: str, *, bom: bool) -> bytes:
@@ -53,11 +54,15 @@ def papers_of_case(session: Session, case_id: str, **query: str | None) -> Itera
 
 
 def write(
-    file: Path, data: bytes, *, refusal: type[TallystickError] = MalformedInput, hint: str = "Name another file."
+    file: Path,
+    data: bytes,
+    *,
+    refusal: type[TallystickError] = MalformedInput,
+    hint: str = Message("Name another file."),
 ) -> None:
     """Write a new file. Raises ``refusal`` if there is one already, so that nothing is lost."""
     try:
         with file.open("xb") as opened:
             opened.write(data)
     except FileExistsError as error:
-        raise refusal(f"{file} is there already", field="--output", hint=hint) from error
+        raise refusal(Message("{file} is there already", file=file), field="--output", hint=hint) from error

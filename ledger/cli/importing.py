@@ -53,7 +53,8 @@ def identity_key(session: Session, given: Path | None) -> IdentityKey:
     path = key_path(session, given)
     if not path.exists():
         raise SecretRefused(
-            f"there is no identity key {path}",
+            "there is no identity key {path}",
+            path=path,
             field="--identity-key",
             hint="Copy your agency's, or where it has none yet make it, once: tally import key",
         )

@@ -130,7 +130,7 @@ class Rotation:
 def _require_room(earlier: Sequence[LogKeyLine | EarlierServiceKey]) -> None:
     """Check that a trust file has room for another earlier key. Raises Conflict if not."""
     if len(earlier) == MAX_EARLIER:
-        raise Conflict(f"a trust file names at most {MAX_EARLIER} keys of before", field="NAME")
+        raise Conflict("a trust file names at most {limit} keys of before", limit=MAX_EARLIER, field="NAME")
 
 
 def _named_by(file: Path) -> str | None:
@@ -199,17 +199,26 @@ def read_request(session: Session, path: Path, officer: str | None) -> KeyReques
     """
     file: RequestFile = read_file(path, RequestFile)
     if file.domain != registry_domain(session):
-        raise IntegrityBroken(f"the request is for the registry {file.registry} of another ledger", field=str(path))
+        raise IntegrityBroken(
+            "the request is for the registry {file.registry} of another ledger", file=file, field=str(path)
+        )
     request = KeyRequest(file.agency, file.officer, file.key_id, bytes.fromhex(file.signature[2:]))
     _require_signed(file.domain, request, field=str(path))
     if file.agency != _admins_agency(session):
         raise MalformedInput(
-            f"the request is for {file.agency}, not for {_admins_agency(session)}",
+            "the request is for {file.agency}, not for {session}",
+            file=file,
+            session=_admins_agency(session),
             field=str(path),
             hint="A key's holder asks his own agency; its admin grants it.",
         )
     if officer not in (None, file.officer):
-        raise MalformedInput(f"the request names the officer {file.officer}, not {officer}", field="--officer")
+        raise MalformedInput(
+            "the request names the officer {file.officer}, not {officer_2}",
+            file=file,
+            officer_2=officer,
+            field="--officer",
+        )
     return request
 
 
@@ -245,7 +254,8 @@ def _require_signed(domain: ContractDomain, request: KeyRequest, *, field: str) 
     digest = key_request_digest(domain, agency=request.agency, officer=request.officer, key_id=request.key_id)
     if recover(digest, request.proof, field=field) != request.key_id:
         raise SignatureRefused(
-            f"the request is not signed by the key {request.key_id}",
+            "the request is not signed by the key {request.key_id}",
+            request=request,
             field=field,
             hint="Ask the key's holder for it again: tally key request.",
         )
@@ -255,7 +265,7 @@ def _admins_agency(session: Session) -> str:
     """Return the agency that the profile acts for; the contract compares it with that of the account."""
     agency = session.profile.agency
     if agency is None:
-        raise MalformedInput(f"the profile {session.profile.name} names no agency", field="--profile")
+        raise MalformedInput("the profile {session.profile.name} names no agency", session=session, field="--profile")
     return agency
 
 
@@ -273,7 +283,8 @@ def _signer_here(session: Session, key_id: str) -> Signer:
             passphrase = next((passphrase for passphrase in named if passphrase.is_named), Passphrase())
             return open_keystore(path, passphrase.read(of=f"the key {path.stem}"))
     raise MalformedInput(
-        f"the key {key_id} is not on this machine",
+        "the key {key_id} is not on this machine",
+        key_id=key_id,
         field="KEY",
         hint="Its holder signs a request on his own machine: tally key request -o FILE. Then: tally key grant FILE.",
     )

@@ -25,6 +25,7 @@ from ledger.core.errors import (
 from ledger.core.events import decode_payload, digest_of
 from ledger.core.events.supervision import ModelPublished, Origin
 from ledger.core.events.terms import EventRef
+from ledger.core.messages import Message, Term
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
@@ -67,7 +68,9 @@ def require_proven(checked: CheckedPackage) -> ModelPublished:
     if report.verdict != "intact":
         step = next(step for step in report.steps if step.verdict == report.verdict)
         raise IntegrityBroken(
-            f"the package is {report.verdict.replace('_', ' ')}: step {step.number}, {step.name}: {step.detail}",
+            "the package is {verdict}: step {step.number}, {step.name}: {step.detail}",
+            verdict=Term("verdict", report.verdict),
+            step=step,
             field="FILE",
             hint="Only what is proven is imported: ask its publisher for the package of an anchored version, and for "
             "the trust file that its agencies have published.",
@@ -75,7 +78,8 @@ def require_proven(checked: CheckedPackage) -> ModelPublished:
     for step in checked.usable.steps:
         if step.result != "checked":
             raise MalformedInput(
-                f"the model cannot be taken: step {step.number}, {step.name}: {step.detail}",
+                "the model cannot be taken: step {step.number}, {step.name}: {step.detail}",
+                step=step,
                 field="FILE",
                 hint="Its publisher must publish a version that is mended.",
             )
@@ -92,13 +96,15 @@ def find_publication(session: Session, named: str) -> ModelPublished:
         return _of_file(file)
     model_id, _, version = named.partition("@")
     if version and not version.isdecimal():
-        raise MalformedInput(f"expected MODEL@VERSION or a file, not {named}", field="MODEL")
+        raise MalformedInput("expected MODEL@VERSION or a file, not {named}", named=named, field="MODEL")
     path = "/api/v1/models/{}/{}" if version else "/api/v1/models/{}"
     try:
         return _of_view(session.service.get(at(path, model_id, *([version] if version else []))))
     except NotFound as error:
         raise NotFound(
-            f"there is no file {named}, and of the service: {error.message}",
+            "there is no file {named}, and of the service: {error}",
+            named=named,
+            error=error,
             field=error.field,
             hint="The models of the library are listed by: tally library list",
         ) from error
@@ -115,7 +121,7 @@ def _of_file(file: Path) -> ModelPublished:
             body = decode_payload(bytes(bundle.payload)).body
             if isinstance(body, ModelPublished):
                 return body
-        raise MalformedInput(f"{file} has no publication of a model", field="FILE")
+        raise MalformedInput("{file} has no publication of a model", file=file, field="FILE")
     return publication_of_text(text_of(file))
 
 
@@ -141,7 +147,7 @@ def _of_view(view: Mapping[str, Any]) -> ModelPublished:
 def read(file: Path, largest: int) -> bytes:
     """Read a file. Raises MalformedInput if it is larger than ``largest`` bytes."""
     if file.stat().st_size > largest:
-        raise MalformedInput(f"{file} is too large to be a model or a package", field="FILE")
+        raise MalformedInput("{file} is too large to be a model or a package", file=file, field="FILE")
     return file.read_bytes()
 
 
@@ -150,7 +156,9 @@ def text_of(file: Path) -> str:
     try:
         return unicodedata.normalize("NFC", read(file, LARGEST).decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise MalformedInput(f"{file} is no text in UTF-8: {error.reason}", field="FILE") from error
+        raise MalformedInput(
+            "{file} is no text in UTF-8: {error.reason}", file=file, error=error, field="FILE"
+        ) from error
 
 
 def imported_publication(
@@ -187,15 +195,22 @@ def _next_version(session: Session, model_id: str, origin: Origin) -> int:
     was = line["origin"]
     if was is None or (was["log_id"], was["model_id"]) != (origin.log_id, origin.model_id):
         raise Conflict(
-            f"there is a model {model_id} already, by {line['publisher']}, that is not of this origin",
+            "there is a model {model_id} already, by {publisher}, that is not of this origin",
+            model_id=model_id,
+            publisher=line["publisher"],
             field="--as",
             hint="Take the model over under another id: --as ID",
         )
     if was["version"] >= origin.version:
         raise Conflict(
-            f"version {was['version']} of this origin was taken over, as version {line['version']} of {model_id}",
+            "version {version} of this origin was taken over, as version {version_2} of {model_id}",
+            version=was["version"],
+            version_2=line["version"],
+            model_id=model_id,
             field="FILE",
-            hint=f"Adopt it with parameters of your own: tally model adopt {model_id} --set NAME=VALUE",
+            hint=Message(
+                "Adopt it with parameters of your own: tally model adopt {model_id} --set NAME=VALUE", model_id=model_id
+            ),
         )
     return int(line["version"]) + 1
 
@@ -244,7 +259,9 @@ def _earlier(folder: Path) -> set[str]:
     foreign = sorted(name for name in names if name != DATA and not name.endswith(".html"))
     if names and (DATA not in names or foreign):
         raise Conflict(
-            f"{folder} has other files: {', '.join((foreign or sorted(names))[:3])}",
+            "{folder} has other files: {foreign}",
+            folder=folder,
+            foreign=", ".join((foreign or sorted(names))[:3]),
             field="--public",
             hint="Name an empty folder, or that of an earlier export.",
         )
@@ -306,11 +323,15 @@ def _require_anonymous(session: Session, subjects: list[LibraryModel]) -> None:
             if place.startswith("legal_basis") and trace["what"] == "case number":
                 continue  # interpretations of law are numbered as cases are
             raise RuleRefused(
-                f"{model_id}, {place}: character {trace['start'] + 1}, {trace['text']!r}, leads to somebody or "
-                f"something: {trace['what']}",
+                "{model_id}, {place}: character {start}, {text!r}, leads to somebody or something: {subject}",
+                model_id=model_id,
+                place=place,
+                start=trace["start"] + 1,
+                text=trace["text"],
+                subject=trace["what"],
                 code="not_anonymous",
                 field="--public",
-                hint=f"Publish a version of the model without it; instead {trace['instead']}.",
+                hint=Message("Publish a version of the model without it; instead {instead}.", instead=trace["instead"]),
             )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ledger.cli.output import Output
 from ledger.config.secret_files import make_private, private_umask
 from ledger.core.errors import MalformedInput
-from ledger.i18n.messages import said
+from ledger.core.messages import Message
 
 
 @contextmanager
@@ -33,8 +33,12 @@ def private(folder: Path, *, keys: Path, output: Output) -> Iterator[None]:
     """Hold a data directory that is its owner's alone; tell what of it was open to others. Raises SecretRefused."""
     if opened := make_private(folder, keys=keys):
         count, example = len(opened), opened[0]
-        warning = f"others could use {count} files and folders, {example} among them; now they are their owner's alone"
-        output.warn(said(warning, output.labels))
+        warning = Message(
+            "others could use {count} files and folders, {example} among them; now they are their owner's alone",
+            count=count,
+            example=example,
+        )
+        output.warn(output.labels.translate(warning))
     with private_umask():
         yield
 
@@ -49,7 +53,12 @@ def listening(host: str, port: int, *, field: str, hint: str) -> Iterator[socket
         listener.bind(address)
     except OSError as error:
         raise MalformedInput(
-            f"cannot listen at {host} port {port}: {error.strerror}", field=field, hint=hint
+            "cannot listen at {host} port {port}: {error.strerror}",
+            host=host,
+            port=port,
+            error=error,
+            field=field,
+            hint=hint,
         ) from error
     with listener:
         yield listener

@@ -16,9 +16,9 @@ from ledger.cli.errors import MEANINGS, Exit, exit_of_error, in_one_line, next_s
 from ledger.cli.output import printable_line
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
+from ledger.core.messages import Message, plain
 from ledger.core.procedure.legal_days import with_readable_times
 from ledger.i18n import Labels
-from ledger.i18n.messages import said
 
 COMMANDS = {  # in the order of the help: the module below ledger.cli.commands, and the function in it
     "init": ("installation", "init_command"),
@@ -67,7 +67,6 @@ COMMANDS = {  # in the order of the help: the module below ledger.cli.commands, 
 }
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NEW_OBJECTS = 20_000  # before garbage is looked for: most commands are over by then
-CUT_SHORT = "what was being written is cut short. Make room or name another place, remove it, and do the same again."
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
 
 
@@ -88,6 +87,7 @@ def main() -> int:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run ``tally`` and return the exit code. An error is printed in one line on standard error."""
     session = Session()
+    session.speak()
     colour = False if os.environ.get("NO_COLOR") else None
     try:
         ended = tally.main(arguments, prog_name="tally", standalone_mode=False, obj=session, color=colour)
@@ -97,7 +97,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.UsageError as error:
         return _complain(session, usage_message(error, _labels(session)))
     except click.ClickException as error:
-        return _complain(session, said(error.format_message(), _labels(session)))
+        return _complain(session, error.format_message())
     except TallystickError as error:
         message, status = refusal_message(error, _labels(session)), exit_of_error(error)
         return _complain(session, message, code=error.code, status=status, error=error)
@@ -109,11 +109,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return Exit.CUT_OFF
     except OSError as error:
         if error.errno in NO_ROOM:
-            return _complain(session, said(f"{error.strerror}: {CUT_SHORT}", _labels(session)), code="no_room")
+            cut_short = Message(
+                "{error.strerror}: what was being written is cut short. Make room or name another place, "
+                "remove it, and do the same again.",
+                error=error,
+            )
+            return _complain(session, _labels(session).translate(cut_short), code="no_room")
         if error.filename is None:
             return _defect()
-        message = f"{error.filename}: {error.strerror}. Is the path right, and may you use it?"
-        return _complain(session, said(message, _labels(session)))
+        message = Message("{error.filename}: {error.strerror}. Is the path right, and may you use it?", error=error)
+        return _complain(session, _labels(session).translate(message))
     except Exception:  # noqa: BLE001 - a defect must not look like a verdict
         return _defect()
     return ended if isinstance(ended, int) else Exit.OK
@@ -141,7 +146,7 @@ def _complain(
     field, hint = (error.field, next_step(error, _labels(session))) if error else (None, None)
     if session.json:
         fields = {"code": code, "message": message, "field": field, "hint": hint, "exit": status}
-        click.echo(msgspec.json.encode({"error": fields}), err=True)
+        click.echo(msgspec.json.encode({"error": fields}, enc_hook=plain), err=True)
         return status
     line = in_one_line(
         session.labels, field, with_readable_times(message), rule=code if status is Exit.REFUSED else "", hint=hint

@@ -18,9 +18,9 @@ import click
 import msgspec
 
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import plain
 from ledger.core.procedure.legal_days import SHANGHAI, readable, spelled
 from ledger.i18n import Labels
-from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,7 +97,8 @@ def _moment(text: str, forms: tuple[str, ...], field: str) -> datetime:
     except ValueError:
         pass
     raise MalformedInput(
-        f"expected a time such as 2026-03-01 16:30 (of the ledger, +08:00) or 2026-03-01T10:30:00+02:00, not {text!r}",
+        "expected a time such as 2026-03-01 16:30 (of the ledger, +08:00) or 2026-03-01T10:30:00+02:00, not {text!r}",
+        text=text,
         field=field,
     )
 
@@ -129,7 +130,7 @@ def _plain(value: object) -> object:
     """Convert what msgspec cannot encode: registers of a case become mappings."""
     if isinstance(value, Mapping):
         return dict(value)
-    raise NotImplementedError(f"{type(value).__name__} is no result")
+    return plain(value)
 
 
 class Column(NamedTuple):
@@ -168,7 +169,7 @@ class Output:
 
     def line(self, value: object) -> None:
         """Print one of several results as JSON, in a line of its own, at once."""
-        click.echo(printable_json(msgspec.json.encode(value).decode()))
+        click.echo(printable_json(msgspec.json.encode(value, enc_hook=plain).decode()))
 
     def table(
         self,
@@ -251,7 +252,7 @@ class Output:
         if isinstance(value, str) and field == "article":
             return self.labels.of_article(value)
         if isinstance(value, str) and field == "description":
-            return said(value, self.labels)  # of proceeds the custody rules say what they are of
+            return self.labels.translate(value)  # of proceeds the custody rules say what they are of
         if isinstance(value, str) and vocabulary:
             return self.labels.of(vocabulary, value)
         if isinstance(value, Mapping):

@@ -25,7 +25,8 @@ class OwnNode:
         named = next((chain for chain in trust.chains if chain.chain_id == chain_id), None)
         if named is None:
             raise ChainUnavailable(
-                f"the node is of chain {chain_id}, which the trust file does not name",
+                "the node is of chain {chain_id}, which the trust file does not name",
+                chain_id=chain_id,
                 code="wrong_chain",
                 hint="Give the URL of a node of the chain that the ledger is anchored on.",
             )

@@ -20,6 +20,8 @@ from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Authority, Body, decode_payload, digest_of
 from ledger.core.events.terms import choices
+from ledger.core.messages import Message
+from ledger.i18n import spoken
 from ledger.recording.signing import new_id
 
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
@@ -51,7 +53,11 @@ class Quantity(click.ParamType[dict[str, str]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
         if isinstance(value, dict):
             return value
-        return quantity(value, self._unit, lambda: self.fail(f"expected 10 or 12.5:gram, not {value!r}", param, ctx))
+        return quantity(
+            value,
+            self._unit,
+            lambda: self.fail(spoken(Message("expected 10 or 12.5:gram, not {value!r}", value=value)), param, ctx),
+        )
 
 
 class Moment(click.ParamType[str]):
@@ -63,7 +69,7 @@ class Moment(click.ParamType[str]):
         try:
             return instant(value, field="")
         except MalformedInput as error:
-            self.fail(error.message, param, ctx)
+            self.fail(spoken(error.text), param, ctx)
 
 
 class Second(click.ParamType[int]):
@@ -77,7 +83,7 @@ class Second(click.ParamType[int]):
         try:
             return unix_seconds(value, field="")
         except MalformedInput as error:
-            self.fail(error.message, param, ctx)
+            self.fail(spoken(error.text), param, ctx)
 
 
 class Money(click.ParamType[dict[str, Any]]):
@@ -90,7 +96,7 @@ class Money(click.ParamType[dict[str, Any]]):
             return value
         match = _MONEY.fullmatch(value)
         if match is None:
-            self.fail(f"expected 1200.50 or 80:USD, not {value!r}", param, ctx)
+            self.fail(spoken(Message("expected 1200.50 or 80:USD, not {value!r}", value=value)), param, ctx)
         return {"fen": int(match["yuan"]) * 100 + int(match["fen"] or 0), "currency": match["currency"] or "CNY"}
 
 
@@ -120,7 +126,11 @@ class Portion(click.ParamType[dict[str, Any]]):
             return value
         match = _PORTION.fullmatch(value)
         if match is None:
-            self.fail(f"expected 10, 3:note@300.00 or cash-1=3:note@300.00, not {value!r}", param, ctx)
+            self.fail(
+                spoken(Message("expected 10, 3:note@300.00 or cash-1=3:note@300.00, not {value!r}", value=value)),
+                param,
+                ctx,
+            )
         part: dict[str, Any] = {
             "item_id": match["item_id"] or new_id("item"),
             "quantity": Quantity().convert(match["quantity"], param, ctx),
@@ -146,7 +156,7 @@ def split_once(text: str, separator: str, option: str, example: str) -> tuple[st
     """Return both sides of the separator. Raises MalformedInput under the option's name."""
     left, middle, right = text.partition(separator)
     if not middle or not left or not right:
-        raise MalformedInput(f"expected {example}, not {text!r}", field=option)
+        raise MalformedInput("expected {example}, not {text!r}", example=example, text=text, field=option)
     return left, right
 
 
@@ -246,7 +256,7 @@ def _sections(texts: Iterable[str]) -> dict[str, dict[str, str]]:
     for place, text in fields_of(texts, option="--section").items():
         match = _SECTION.fullmatch(place)
         if match is None:
-            raise MalformedInput(f"expected LABEL.FIELD, not {place[:100]!r}", field="--section")
+            raise MalformedInput("expected LABEL.FIELD, not {place!r}", place=place[:100], field="--section")
         sections.setdefault(match["label"], {})[match["field"]] = text
     return sections
 
@@ -261,5 +271,5 @@ def event_ref(session: Session, text: str, *, option: str) -> dict[str, str]:
         return {"event_id": event_id, "payload_digest": digest}
     data = canonical.encode(session.service.get(at("/api/v1/events/{}", text))["payload"])
     if decode_payload(data).event_id != text:
-        raise IntegrityBroken(f"the service shows another event than {text}", field=option)
+        raise IntegrityBroken("the service shows another event than {text}", text=text, field=option)
     return {"event_id": text, "payload_digest": digest_of(data)}

@@ -21,6 +21,7 @@ from ledger.client.profiles import Profile, Profiles
 from ledger.config.keys import KeyDirectory, KeyRefused, change_passphrase, opens
 from ledger.config.secret_files import read_secret, sync_folder, write_secret
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 
 if TYPE_CHECKING:
     from ledger.config.settings import KeyedSettings, Locked
@@ -52,9 +53,10 @@ class Passphrase(NamedTuple):
             return _not_empty(os.environ.get(self.variable, ""), f"{self.option}-env {self.variable}")
         if not sys.stdin.isatty():
             raise MalformedInput(
-                f"the passphrase of {of} is not given, and there is no terminal to ask at",
+                "the passphrase of {of} is not given, and there is no terminal to ask at",
+                of=of,
                 field=f"{self.option}-file",
-                hint=f"Name a file of mode 0600, or a variable with {self.option}-env.",
+                hint=Message("Name a file of mode 0600, or a variable with {option}-env.", option=self.option),
             )
         prompt = f"{'New passphrase' if new else 'Passphrase'} of {of}"
         answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=new, err=True)
@@ -143,12 +145,15 @@ def change(
     """
     paths = tuple(keys.files()) if name is None else (key_file(keys, name),)
     if not paths:
-        raise MalformedInput(f"there are no keys in {keys.path}", field="--key-dir", hint="See: tally key list")
+        raise MalformedInput(
+            "there are no keys in {keys.path}", keys=keys, field="--key-dir", hint="See: tally key list"
+        )
     kept = keys.path / "passphrase"
     keeps = keep or kept.exists()
     if keeps and name is not None and len(list(keys.files())) > 1:
         raise MalformedInput(
-            f"{kept} holds one passphrase for all keys beside it",
+            "{kept} holds one passphrase for all keys beside it",
+            kept=kept,
             field="NAME",
             hint="Name no key, to change all of them.",
         )
@@ -182,7 +187,8 @@ def _resumed(waiting: Path, new: Passphrase) -> str:
     passphrase = read_secret(waiting, field="passphrase").decode().rstrip("\r\n")
     if new.is_named and new.read(of="the keys", new=True) != passphrase:
         raise MalformedInput(
-            f"an earlier change was cut short; {waiting} holds the passphrase that some keys may open with alone",
+            "an earlier change was cut short; {waiting} holds the passphrase that some keys may open with alone",
+            waiting=waiting,
             field=f"{new.option}-file, {new.option}-env",
             hint="Give the same one as then, or none: the change goes on with it.",
         )
@@ -193,5 +199,7 @@ def key_file(keys: KeyDirectory, name: str) -> Path:
     """Return the file of the key ``name``, of whichever kind. Raises MalformedInput if there is none."""
     path = keys.note_key(name) if keys.note_key(name).exists() else keys.keystore(name)
     if not path.exists():
-        raise MalformedInput(f"there is no key {name} in {keys.path}", field="NAME", hint="See: tally key list")
+        raise MalformedInput(
+            "there is no key {name} in {keys.path}", name=name, keys=keys, field="NAME", hint="See: tally key list"
+        )
     return path

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.messages import Message
 from ledger.procedures import shipped_rulebook
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ledger.interchange.papers.certified import Certified
     from ledger.interchange.papers.paper_text import PaperLanguage
 
-RENEW = (
+RENEW = Message(
     "Ask the operator whether the log's key was replaced: then take the renewal by tally trust accept, and ask again."
 )
 OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # parts of a file's format, such as tallystick/bundle@v1
@@ -130,7 +131,9 @@ def require_asked(session: Session, data: bytes, *, event_id: str | None, case_i
     else:
         actual, asked = read_part(decode_bundle(data).envelope, decode_envelope, "envelope")[0].event_id, event_id or ""
     if actual != asked:
-        raise IntegrityBroken(f"the service gave the proof of {actual}, not of {asked}", field="bundle")
+        raise IntegrityBroken(
+            "the service gave the proof of {actual}, not of {asked}", actual=actual, asked=asked, field="bundle"
+        )
     file = session.profiles.trust(session.profile)
     if file.exists():
         from ledger.core.verification.trust import parse_trust
@@ -139,7 +142,9 @@ def require_asked(session: Session, data: bytes, *, event_id: str | None, case_i
         if report.verdict == "tampered":
             fault = next(step for step in report.steps if step.result == "failed")
             hint = RENEW if fault.name == "checkpoint" else None
-            raise IntegrityBroken(f"step {fault.number}, {fault.name}: {fault.detail}", field="bundle", hint=hint)
+            raise IntegrityBroken(
+                "step {fault.number}, {fault.name}: {fault.detail}", fault=fault, field="bundle", hint=hint
+            )
 
 
 def is_case_bundle(data: bytes) -> bool:
@@ -180,7 +185,9 @@ def _require_format(data: bytes, kind: str, field: str) -> bytes:
     file_format = _head(data).format
     if file_format.startswith(OURS) and kind not in file_format:
         raise MalformedInput(
-            f"expected a {kind} file, not one of the format {file_format}",
+            "expected a {kind} file, not one of the format {file_format}",
+            kind=kind,
+            file_format=file_format,
             field=field,
             hint="What is checked stands first, the trust file behind --trust: tally proof check BUNDLE --trust TRUST",
         )

@@ -11,8 +11,8 @@ from msgspec import to_builtins
 
 from ledger.cli.output import columns_of, echo_json, padded, printable_line, when
 from ledger.core.encoding.decoding import convert
+from ledger.core.messages import plain
 from ledger.core.procedure.legal_days import with_readable_times
-from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
@@ -52,9 +52,11 @@ def show_report(session: Session, report: ProofReport | CaseReport | LeadReport)
 def show_package(session: Session, report: PackageReport, usable: Usable) -> None:
     """Print the report of a model package, and whether the model can be used."""
     if session.json:
-        fields: dict[str, Any] = to_builtins(report)
+        fields: dict[str, Any] = to_builtins(report, enc_hook=plain)
         del fields["published"]  # the texts, which 'tally library show' tells
-        return echo_json(fields | {"usable": usable.usable, "steps": [*fields["steps"], *to_builtins(usable.steps)]})
+        return echo_json(
+            fields | {"usable": usable.usable, "steps": [*fields["steps"], *to_builtins(usable.steps, enc_hook=plain)]}
+        )
     labels = session.labels
     _show_steps(labels, [*report.steps, *usable.steps])
     for name in ("model_id", "version", "publisher"):
@@ -110,7 +112,7 @@ def _show_steps(labels: Labels, steps: Iterable[CheckedStep]) -> None:
     result_width = max(map(columns_of, (result for _, _, result in rows)), default=0)
     for step, name, result in rows:
         marked = click.style(padded(result, result_width), fg=COLOURS[step.result])
-        detail = printable_line(_in_words(step.detail, labels))
+        detail = printable_line(_in_words(step.text, labels))
         click.echo(f"{step.number:>2}  {padded(name, name_width)}  {marked}  {detail}")
 
 
@@ -135,14 +137,14 @@ def _about(labels: Labels, report: ProofReport | CaseReport | LeadReport) -> Ite
 
 def _in_words(detail: str, labels: Labels) -> str:
     """Return a verifier's detail in the reader's language, with readable times."""
-    return with_readable_times(said(detail, labels))
+    return with_readable_times(labels.translate(detail))
 
 
 def flag_in_words(labels: Labels, flag: Flag) -> str:
     """Return a flag with its detail and article, in the reader's language."""
     from ledger.timeline.sentences import Narrator
 
-    detail = Narrator(labels).detail(flag.detail)
+    detail = with_readable_times(Narrator(labels).detail(flag.detail))
     return f"{labels.of_flag(flag.name)}: {detail} ({labels.of_article(flag.article)})"
 
 
@@ -159,7 +161,7 @@ def _show_verdict(labels: Labels, verdict: str, steps: Iterable[CheckedStep], *,
     """Print the verdict and, if it is not the best, the first step that caused it."""
     outcome = click.style(labels.of("verdict", verdict), fg=COLOURS[verdict], bold=True)
     cause = None if verdict == "intact" else next((step for step in steps if step.verdict == verdict), None)
-    reason = f": {labels.of('step', cause.name)}: {printable_line(_in_words(cause.detail, labels))}" if cause else ""
+    reason = f": {labels.of('step', cause.name)}: {printable_line(_in_words(cause.text, labels))}" if cause else ""
     click.echo(f"{labels.of('field', 'verdict')}: {outcome}{reason}")
     if development:
         click.secho(labels.of("message", "development"), fg="yellow", file=sys.stdout)

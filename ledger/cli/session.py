@@ -11,7 +11,8 @@ import click
 
 from ledger.client.session import ClientSession
 from ledger.core.errors import MalformedInput
-from ledger.i18n import Labels, language_of
+from ledger.core.messages import Message
+from ledger.i18n import Labels, language_of, speak
 
 if TYPE_CHECKING:
     from ledger.cli.output import Output
@@ -25,6 +26,15 @@ class Session(ClientSession):
         self.json = False
         self.language = language_of(os.environ.get("TALLYSTICK_LANG") or os.environ.get("LANG"))
         self.profile_name = os.environ.get("TALLYSTICK_PROFILE") or None
+
+    @property
+    def answer_language(self) -> str:  # type: ignore[override]
+        """Return the language of messages: programs, which ask for JSON, get English in every language."""
+        return "en" if self.json else self.language
+
+    def speak(self) -> None:
+        """Let click speak the language of messages."""
+        speak(self.answer_language)
 
     @cached_property
     def labels(self) -> Labels:
@@ -49,7 +59,7 @@ class Session(ClientSession):
     def confirm(self) -> None:
         """Ask whether to go on. Raises MalformedInput if there is nobody to ask, click.Abort for a no."""
         if self.json or not sys.stdin.isatty():
-            hint = "Read it, then give --yes."
+            hint = Message("Read it, then give --yes.")
             raise MalformedInput("expected somebody at a terminal to ask", field="--yes", hint=hint)
         click.confirm(self.labels.of("message", "decide.ask"), abort=True, err=True)
 

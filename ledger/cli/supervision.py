@@ -81,7 +81,7 @@ def parameters_of(given: Sequence[str]) -> dict[str, str]:
     """Parse ``NAME=VALUE`` parameters. Raises MalformedInput."""
     parted = [text.partition("=") for text in given]
     if wrong := next((name for name, equals, value in parted if not (name and equals and value)), None):
-        raise MalformedInput(f"expected NAME=VALUE, not {wrong}", field="--set")
+        raise MalformedInput("expected NAME=VALUE, not {wrong}", wrong=wrong, field="--set")
     return {name: value for name, _, value in parted}
 
 

@@ -25,6 +25,7 @@ from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, verify_che
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.messages import Message
 from ledger.core.verification.trust import Trust
 from ledger.recording.signing import Actor, Signed, StreamPosition, sign_event
 
@@ -108,7 +109,7 @@ class EventClient(Generic[S]):
             )
         subject, _, own_id = stream.id.partition("-")
         if subject not in SUPERVISION_SUBJECTS:
-            raise MalformedInput(f"{stream.id} is no model, lead or recommendation", field="stream.id")
+            raise MalformedInput("{stream.id} is no model, lead or recommendation", stream=stream, field="stream.id")
         own_id = stream.id if subject == "lead" else own_id  # a lead's id is the id of its stream
         view = self.session.service.get(at(f"/api/v1/{subject}s/{{}}", own_id))
         return StreamPosition(stream, view["sequence"] + 1, view["head"])
@@ -136,9 +137,10 @@ def send(session: ClientSession, submission: bytes, file: Path) -> dict[str, Any
         receipt = session.service.post(EVENTS, submission, dict[str, Any])
     except Unavailable as error:
         raise Unavailable(
-            f"{error.message}; whether the event was recorded is not known, and it is kept",
+            "{error}; whether the event was recorded is not known, and it is kept",
+            error=error,
             code=error.code,
-            hint=f"Send it again, it counts once: tally event submit {file}",
+            hint=Message("Send it again, it counts once: tally event submit {file}", file=file),
         ) from error
     except TallystickError:
         file.unlink(missing_ok=True)
@@ -150,11 +152,11 @@ def send(session: ClientSession, submission: bytes, file: Path) -> dict[str, Any
     return receipt
 
 
-HINT = (
+HINT = Message(
     "Keep the submission and this receipt. The service may have recorded the event, another, or none: compare the log "
     "with a copy that others keep (tally log save)."
 )
-RENEWED = (
+RENEWED = Message(
     "Keep the submission and this receipt. If the operator says that the log's key was replaced, take the renewal by "
     "tally trust accept, then send the submission again; if not, compare the log with a copy that others keep."
 )
@@ -194,14 +196,18 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Veri
             checkpoint = parse_checkpoint(parse_note(proof.checkpoint).text)
         proof.verify_inclusion(leaf, checkpoint)
     except msgspec.ValidationError as error:
-        raise IntegrityBroken(f"this is no receipt: {error}", field="receipt", hint=HINT) from error
+        raise IntegrityBroken("this is no receipt: {error}", error=error, field="receipt", hint=HINT) from error
     except TallystickError as error:
         field = f"receipt.{error.field}" if error.field else "receipt"
         hint = RENEWED if isinstance(error, SignatureRefused) else HINT
-        raise IntegrityBroken(f"this is no receipt for the event: {error.message}", field=field, hint=hint) from error
+        raise IntegrityBroken(
+            "this is no receipt for the event: {error}", error=error, field=field, hint=hint
+        ) from error
     return VerifiedReceipt(proof.index, proof.checkpoint, checkpoint)
 
 
 def _require_equal(field: str, actual: object, expected: object) -> None:
     if actual != expected:
-        raise MalformedInput(f"expected {expected}, not {str(actual)[:100]}", field=field)
+        raise MalformedInput(
+            "expected {expected}, not {actual}", expected=expected, actual=str(actual)[:100], field=field
+        )

@@ -60,7 +60,7 @@ class ImportTarget:
         for view in pages:
             data, signed = canonical.encode(view["payload"]), view["envelope"]["payload_digest"]
             if digest_of(data) != signed:
-                raise IntegrityBroken(f"the service shows another payload than {signed}", field="payload")
+                raise IntegrityBroken("the service shows another payload than {signed}", signed=signed, field="payload")
             shown = view.get("sections")
             sections = None if shown is None else {name: part and part["fields"] for name, part in shown.items()}
             events.append(CaseEvent(decode_payload(data), signed, sections))

@@ -20,6 +20,7 @@ from ledger.core.log.merkle import EMPTY_TREE, Hash, leaf_hash
 from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.messages import Message
 
 CHECKPOINT = "checkpoint"
 BATCH = 4096  # leaf hashes
@@ -74,13 +75,17 @@ def fetch_entry_proof(session: ClientSession, index: int) -> EntryProof:
         entry_proof = convert(session.service.get(f"/api/v1/log/inclusion/{index}"), EntryProof)
         proof = parse_tlog_proof(entry_proof.proof)
         if proof.index != index:
-            raise MalformedInput(f"expected entry {index}, not {proof.index}", field="index")
+            raise MalformedInput(
+                Message("expected entry {index}, not {proof.index}", index=index, proof=proof), field="index"
+            )
         leaf = Hash(bytes.fromhex(entry_proof.leaf_hash.removeprefix("sha256:")))
         proof.verify_inclusion(leaf, verified_checkpoint(session, proof.checkpoint))
     except (NotFound, Unavailable):
         raise
-    except (msgspec.ValidationError, ValueError) as error:
-        raise IntegrityBroken(f"this is no proof of entry {index}: {error}", field="proof") from error
+    except (msgspec.ValidationError, ValueError, TallystickError) as error:
+        raise IntegrityBroken(
+            Message("this is no proof of entry {index}: {error}", index=index, error=error), field="proof"
+        ) from error
     return entry_proof
 
 
@@ -96,7 +101,11 @@ def save_log(session: ClientSession, folder: Path) -> int:
     note, checkpoint = fetch_checkpoint(session)
     if checkpoint.size < previous.size:
         raise IntegrityBroken(
-            f"the log ends at {checkpoint.size}, the copy at {previous.size}", field="size", hint=_FORKED
+            "the log ends at {checkpoint.size}, the copy at {previous.size}",
+            checkpoint=checkpoint,
+            previous=previous,
+            field="size",
+            hint=_FORKED,
         )
     fetched: list[Path] = []
     try:
@@ -126,10 +135,14 @@ def stored_entries(folder: Path) -> Iterator[bytes]:
     try:
         size = parse_checkpoint(parse_note((folder / CHECKPOINT).read_text(encoding="utf-8")).text).size
     except (OSError, UnicodeDecodeError, TallystickError) as error:
-        raise MalformedInput(f"{folder} is no copy of a log: {error}", field="--log") from error
+        raise MalformedInput(
+            "{folder} is no copy of a log: {error}", folder=folder, error=error, field="--log"
+        ) from error
     for name in _bundles(size, 0, size):
         if not (folder / name.path()).is_file():
-            raise MalformedInput(f"{folder} is not whole: {name.path()} is missing", field="--log")
+            raise MalformedInput(
+                "{folder} is not whole: {path} is missing", folder=folder, path=name.path(), field="--log"
+            )
     return _read_entries(folder, size)
 
 
@@ -147,8 +160,10 @@ def _require_roots(folder: Path, previous: Checkpoint, checkpoint: Checkpoint) -
             tree = tree.append(batch)
         if tree.root() != head.root:
             raise IntegrityBroken(
-                f"the first {head.size} entries give the root {tree.root().hex()}, the checkpoint says "
-                f"{head.root.hex()}",
+                "the first {head_size} entries give the root {root}, the checkpoint says {root_2}",
+                head_size=head.size,
+                root=tree.root().hex(),
+                root_2=head.root.hex(),
                 field="root",
                 hint=_FORKED,
             )

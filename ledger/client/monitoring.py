@@ -33,6 +33,7 @@ from ledger.core.log.replay import (
     with_change,
 )
 from ledger.core.log.tiles import TILE_WIDTH, TileNodes
+from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import AuthorityState
@@ -107,9 +108,11 @@ def read_position(file: Path, trust: Trust) -> Position:
     try:
         position = decode_json(read_secret(file, field="monitor"), Position)
     except msgspec.DecodeError as error:
-        raise MalformedInput(f"{file} cannot be read: {error}", field="monitor", hint=_AGAIN) from error
+        raise MalformedInput(
+            "{file} cannot be read: {error}", file=file, error=error, field="monitor", hint=_AGAIN
+        ) from error
     if (position.format, position.log_id) != (FORMAT, trust.log_id):
-        raise MalformedInput(f"{file} is of another ledger", field="monitor", hint=_AGAIN)
+        raise MalformedInput("{file} is of another ledger", file=file, field="monitor", hint=_AGAIN)
     authority = replace(position.followed.authority, service=trust.service_keys)
     return replace(position, followed=replace(position.followed, authority=authority))
 
@@ -142,8 +145,10 @@ def watch_log(source: LogSource, note: str, trust: Trust, agency: str, before: P
     if checkpoint.size < before.followed.size:
         raise LogFault(
             "rollback",
-            f"the log had {before.followed.size} entries and now shows {checkpoint.size}: it was rolled back, or "
-            "somebody on the way shows an old answer",
+            "the log had {before.followed.size} entries and now shows {checkpoint.size}: it was rolled "
+            "back, or somebody on the way shows an old answer",
+            before=before,
+            checkpoint=checkpoint,
         )
     nodes = TileNodes(checkpoint.size, source.tile)
     followed = before.followed
@@ -169,7 +174,9 @@ def _uses(
             try:
                 _require_right(authority, envelope, index)
             except TallystickError as error:  # the log's own key alone may mirror the registry
-                raise LogFault("unauthorised_key", f"entry {index}: {error.message}", index=index) from error
+                raise LogFault(
+                    "unauthorised_key", Message("entry {index}: {error}", index=index, error=error), index=index
+                ) from error
             mirrored, authority = with_change(authority, envelope, payloads.get(index), index)
             change = mirrored.change
             if isinstance(change, _OWN_CHANGES) and change.agency == agency:

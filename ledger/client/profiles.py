@@ -23,6 +23,7 @@ from ledger.config.keys import KeyDirectory
 from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.messages import Message
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?")
 
@@ -68,7 +69,7 @@ class Profiles:
         names = self.names()
         if name is None and len(names) != 1:
             raise MalformedInput(
-                f"expected one of {', '.join(names)}" if names else "there is no profile yet",
+                Message("expected one of {names}", names=", ".join(names)) if names else "there is no profile yet",
                 field="--profile",
                 hint="Name one, or set TALLYSTICK_PROFILE." if names else "Make one: tally profile add",
             )
@@ -79,19 +80,23 @@ class Profiles:
         file = self.folder(name) / "profile.json"
         if not file.exists():
             raise NotFound(
-                f"there is no profile {name}", field="--profile", code="no_profile", hint="See: tally profile list"
+                "there is no profile {name}",
+                name=name,
+                field="--profile",
+                code="no_profile",
+                hint="See: tally profile list",
             )
         try:
             return decode_json(read_secret(file, field="profile"), Profile)
         except msgspec.DecodeError as error:
-            raise MalformedInput(f"{file} cannot be read: {error}", field="profile") from error
+            raise MalformedInput("{file} cannot be read: {error}", file=file, error=error, field="profile") from error
 
     def write(self, profile: Profile, *, replace: bool = False) -> None:
         """Write a profile. Raises MalformedInput if there is one of this name and ``replace`` is not set."""
         data = msgspec.json.format(msgspec.json.encode(profile), indent=2) + b"\n"
         if not replace and profile.name in self.names():
-            hint = "Choose another name, or put this one in its place: --replace"
-            raise MalformedInput(f"there is a profile {profile.name} already", field="NAME", hint=hint)
+            hint = Message("Choose another name, or put this one in its place: --replace")
+            raise MalformedInput("there is a profile {profile.name} already", profile=profile, field="NAME", hint=hint)
         write_secret(self.folder(profile.name) / "profile.json", data, field="name", replace=replace)
 
     def pin(self, profile: Profile, log_id: str) -> None:
@@ -103,16 +108,20 @@ class Profiles:
         waiting = list(self.outbox(self.read(name)).glob("*.json"))
         if waiting:
             raise MalformedInput(
-                f"{len(waiting)} events of {name} have an unknown outcome",
+                "{count} events of {name} have an unknown outcome",
+                count=len(waiting),
+                name=name,
                 field="name",
-                hint=f"Send them first: tally event submit {waiting[0]}",
+                hint=Message("Send them first: tally event submit {waiting}", waiting=waiting[0]),
             )
         shutil.rmtree(self.folder(name))
 
     def folder(self, name: str) -> Path:
         """Return the folder of a profile. Raises MalformedInput for a name that is no slug."""
         if not _NAME.fullmatch(name):
-            raise MalformedInput(f"expected lower-case letters, digits and dashes, not {name[:100]!r}", field="name")
+            raise MalformedInput(
+                "expected lower-case letters, digits and dashes, not {name!r}", name=name[:100], field="name"
+            )
         return self.path / "profiles" / name
 
     def keys(self, profile: Profile | None = None) -> KeyDirectory:

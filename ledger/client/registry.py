@@ -126,7 +126,10 @@ def require_trusted(session: ClientSession, chain_id: int, registry: str) -> Non
     trusted = {(chain.chain_id, chain.registry) for chain in parse_trust(file.read_bytes()).chains}
     if (chain_id, registry) not in trusted:
         raise IntegrityBroken(
-            f"the service names the registry {registry} on chain {chain_id}; the trust file names others", field="to"
+            "the service names the registry {registry} on chain {chain_id}; the trust file names others",
+            registry=registry,
+            chain_id=chain_id,
+            field="to",
         )
 
 
@@ -136,7 +139,7 @@ def account_of(key_id: str, *, field: str = "KEY_ID") -> str:
         return convert(key_id, KeyId)
     except msgspec.ValidationError as error:
         raise MalformedInput(
-            f"expected an address, 0x and 40 lower-case hex digits, not {key_id[:100]!r}", field=field
+            "expected an address, 0x and 40 lower-case hex digits, not {key_id!r}", key_id=key_id[:100], field=field
         ) from error
 
 
@@ -146,7 +149,8 @@ def agency_of(agency_id: str) -> str:
         return convert(agency_id, AgencyId)
     except msgspec.ValidationError as error:
         raise MalformedInput(
-            f"expected the id of an agency, such as psb-east, not {agency_id[:100]!r}",
+            "expected the id of an agency, such as psb-east, not {agency_id!r}",
+            agency_id=agency_id[:100],
             field="AGENCY_ID",
             hint="See: tally agency list",
         ) from error
@@ -275,11 +279,15 @@ def require_current(session: ClientSession, proposal: Proposal) -> ChainState:
     here = ("0x" + session.log_id.hex(), state.chain_id, state.registry)
     if (proposal.log_id, proposal.chain_id, proposal.registry) != here:
         raise IntegrityBroken(
-            f"the proposal is for the registry {proposal.registry} of another ledger", field="PROPOSAL"
+            "the proposal is for the registry {proposal.registry} of another ledger",
+            proposal=proposal,
+            field="PROPOSAL",
         )
     if proposal.number != state.decision_count + 1:
         raise Conflict(
-            f"the proposal is for decision {proposal.number}, the registry's next is {state.decision_count + 1}",
+            "the proposal is for decision {proposal.number}, the registry's next is {decision_count}",
+            proposal=proposal,
+            decision_count=state.decision_count + 1,
             field="PROPOSAL",
             code="decision_made",
             hint="Another decision was made meanwhile. Propose it anew, and gather the approvals again.",
@@ -301,7 +309,8 @@ def send(session: ClientSession, proposal: Proposal, approvals: Sequence[AdminAp
     for approval in signed:
         if recover(proposal.digest(), approval.signature, field="--approval") != approval.admin:
             raise SignatureRefused(
-                f"the approval of {approval.admin} is not for this proposal",
+                "the approval of {approval.admin} is not for this proposal",
+                approval=approval,
                 field="--approval",
                 hint="Ask for the approval again, of this very file.",
             )
@@ -313,4 +322,4 @@ def read_file(path: Path, kind: type[Any]) -> Any:
     try:
         return canonical.parse(path.read_bytes(), decoder_of(kind))
     except MalformedInput as error:
-        raise MalformedInput(error.message, field=f"{path}: {error.field or ''}".rstrip(": ")) from error
+        raise MalformedInput(error.text, field=f"{path}: {error.field or ''}".rstrip(": ")) from error

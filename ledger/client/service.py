@@ -27,6 +27,7 @@ from ledger.core.errors import (
     Unauthorized,
     Unavailable,
 )
+from ledger.core.messages import Message
 
 T = TypeVar("T")
 
@@ -65,14 +66,17 @@ class Service:
         *,
         timeout_s: float = TIMEOUT_S,
         name_field: NameField = same_name,
+        language: str = "en",
     ):
         self.url = url.rstrip("/")
         self._credentials = credentials
         self._name_field = name_field
+        self._headers = {"Accept-Language": language}
+        self._headers = {"Accept-Language": language}
         try:
             self._client = httpx.Client(timeout=timeout_s, trust_env=not _is_loopback(httpx.URL(self.url).host))
         except httpx.InvalidURL as error:
-            raise MalformedInput(f"not the URL of a service: {error}", field="url") from error
+            raise MalformedInput("not the URL of a service: {error}", error=error, field="url") from error
 
     def __enter__(self) -> Self:
         return self
@@ -138,20 +142,22 @@ class Service:
     def error(self, status: int, problem: Mapping[str, Any], *, retry_after: int = 1) -> TallystickError:
         """Return the error that a problem document (RFC 9457) describes, its field named as the user knows it."""
         error = error_of(status, problem, retry_after=retry_after)
-        error.field = self._name_field(error.field)
-        return error
+        return error.told_with(field=self._name_field(error.field))
 
     def _send(self, method: str, path: str, parts: dict[str, Any]) -> httpx.Response:
-        headers = parts.get("headers", {}) | (self._credentials.header() if self._credentials else {})
+        signed_in = self._credentials.header() if self._credentials else {}
+        headers = self._headers | parts.get("headers", {}) | signed_in
         try:
             response = self._client.request(method, self.url + path, **parts | {"headers": headers})
         except httpx.TimeoutException as error:
             raise Unavailable(
-                f"{self.url} did not answer in time", code="service_timeout", hint="Try again later."
+                "{url} did not answer in time", url=self.url, code="service_timeout", hint="Try again later."
             ) from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise Unavailable(
-                f"{self.url} is not reachable: {error}",
+                "{url} is not reachable: {error}",
+                url=self.url,
+                error=error,
                 code="service_unreachable",
                 hint="Is it running (tally serve), and is the URL of the profile right? See: tally doctor",
             ) from error
@@ -168,7 +174,10 @@ def _decoded(content: bytes, answer: type[T]) -> T:
         return decode_json(content, answer)
     except (DecodeError, RecursionError) as error:
         raise Unavailable(
-            f"this is no answer of the service: {error}", code="service_garbled", hint="Check the profile's URL."
+            "this is no answer of the service: {error}",
+            error=error,
+            code="service_garbled",
+            hint="Check the profile's URL.",
         ) from error
 
 
@@ -188,7 +197,7 @@ def error_of(status: int, problem: Mapping[str, Any], *, retry_after: int = 1) -
         "hint": problem.get("hint"),
         "code": str(problem.get("code") or f"http_{status}"),
     }
-    message = str(problem.get("detail") or problem.get("title") or f"the service answered {status}")
+    message = problem.get("detail") or problem.get("title") or Message("the service answered {status}", status=status)
     if status in (429, 503):
         return Unavailable(message, **parts | {"code": "service_busy"}, retry_after=retry_after)
     if status == 500 and parts["code"] == IntegrityBroken.code:

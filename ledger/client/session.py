@@ -27,6 +27,7 @@ class ClientSession(ABC):
     """
 
     profile_name: str | None = None
+    answer_language = "en"  # in which the service tells what it refuses
 
     @abstractmethod
     def read_passphrase(self, profile: Profile) -> str:
@@ -61,7 +62,9 @@ class ClientSession(ABC):
         """Return agency and officer of the profile. Raises MalformedInput if it names none."""
         profile = self.profile
         if profile.agency is None or profile.officer is None:
-            raise MalformedInput(f"the profile {profile.name} names no agency and officer", field="--profile")
+            raise MalformedInput(
+                "the profile {profile.name} names no agency and officer", profile=profile, field="--profile"
+            )
         return profile.agency, profile.officer
 
     @property
@@ -69,7 +72,8 @@ class ClientSession(ABC):
         """Return the key file of the profile. Raises MalformedInput for a profile that only reads what is public."""
         if self.profile.key is None:
             raise MalformedInput(
-                f"the profile {self.profile.name} names no key",
+                "the profile {profile} names no key",
+                profile=self.profile.name,
                 field="--profile",
                 hint="Only what is public can be read with it. Add one with --key.",
             )
@@ -87,7 +91,7 @@ class ClientSession(ABC):
         """Return the profile's service; it signs in by itself if the service asks for it and the profile has a key."""
         from ledger.client.service import Service
 
-        return Service(self.profile.url, self.credentials, name_field=self.name_field)
+        return Service(self.profile.url, self.credentials, name_field=self.name_field, language=self.answer_language)
 
     @cached_property
     def credentials(self) -> SignIn | None:
@@ -128,7 +132,7 @@ class ClientSession(ABC):
         with contextlib.suppress(ValueError):
             if len(log_id := bytes.fromhex(text.removeprefix("0x"))) == 32:
                 return log_id
-        raise MalformedInput(f"{text[:100]!r} is no id of a ledger", field="log_id")
+        raise MalformedInput("{text!r} is no id of a ledger", text=text[:100], field="log_id")
 
     def trust(self) -> Trust | None:
         """Return the trust file of the profile, or None if it has none. Raises MalformedInput if it is broken."""

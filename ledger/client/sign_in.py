@@ -19,6 +19,7 @@ from ledger.config.keys import Signer
 from ledger.config.secret_files import SecretRefused, read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import SignatureRefused
+from ledger.core.messages import Message
 from ledger.core.signing.signatures import personal_digest
 
 SPARE_S = 10  # seconds before its end in which a token is not used any more
@@ -110,18 +111,24 @@ def require_own_message(message: str, url: str, key_id: str, log_id: bytes) -> N
     uris = [httpx.URL(line.removeprefix("URI: ")) for line in lines if line.startswith("URI: ")]
     if lines[0] != first or len(lines) < 2 or lines[1].lower() != key_id:
         raise SignatureRefused(
-            f"the service asks for another signature: {lines[0][:200]!r}",
+            "the service asks for another signature: {lines!r}",
+            lines=lines[0][:200],
             field="message",
             code="foreign_sign_in",
-            hint=f"Only {first!r} with the address {key_id} is signed. Check the profile's URL against public_url.",
+            hint=Message(
+                "Only {first!r} with the address {key_id} is signed. Check the profile's URL against public_url.",
+                first=first,
+                key_id=key_id,
+            ),
         )
     if [(uri.scheme, uri.netloc) for uri in uris] != [(own.scheme, own.netloc)]:
         raise SignatureRefused("the sign-in message names another service", field="message", code="foreign_sign_in")
     resources = lines[lines.index(_RESOURCES) + 1 :] if _RESOURCES in lines else []
     if resources != [_RESOURCE.format(log_id.hex())]:
         raise SignatureRefused(
-            f"the sign-in message is not for the ledger 0x{log_id.hex()}, which this profile is for: it names "
-            f"{' '.join(resources)[:200] or 'none'}",
+            "the sign-in message is not for the ledger 0x{log_id}, which this profile is for: it names {resources}",
+            log_id=log_id.hex(),
+            resources=" ".join(resources)[:200] or "none",
             field="message",
             code="foreign_sign_in",
             hint="If the service has a new ledger, make a new profile for it: tally profile add",

@@ -22,6 +22,7 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
 from ledger.core.log.merkle import Hash, verify_consistency
+from ledger.core.messages import Message
 from ledger.core.verification.trust import Trust
 
 PUBLISHED, RECEIPTS = "seen.checkpoint", "receipts"
@@ -88,16 +89,20 @@ class RememberedTreeHeads:
         """Check that the second tree head continues the first. If not, keep both as evidence and raise."""
         try:
             if new.head.size < old.head.size:
-                raise IntegrityBroken(f"the log ends at {new.head.size}, and was at {old.head.size}", field="size")
+                raise IntegrityBroken(
+                    "the log ends at {new.head.size}, and was at {old.head.size}", new=new, old=old, field="size"
+                )
             require_continued(self._service, old.head, new.head)
         except IntegrityBroken as error:
             evidence = [self._folder / "refused" / _name(tree_head) for tree_head in (old, new)]
             for file, tree_head in zip(evidence, (old, new), strict=True):
                 self._write(file, tree_head)
-            error.hint = (
-                f"The log was rolled back or forked. Both tree heads are signed, show them: {evidence[0]} {evidence[1]}"
+            hint = Message(
+                "The log was rolled back or forked. Both tree heads are signed, show them: {older} {newer}",
+                older=evidence[0],
+                newer=evidence[1],
             )
-            raise
+            raise error.told_with(hint=hint) from error
 
     def _pending(self) -> list[tuple[Path, SignedTreeHead]]:
         """Return the receipts' tree heads that no published one continues yet, the smallest first."""
@@ -135,7 +140,11 @@ def require_continued(service: Service, old: Checkpoint, new: Checkpoint) -> Non
         verify_consistency(old.size, old.root, new.size, new.root, hashes)
     except TallystickError as error:
         raise IntegrityBroken(
-            f"the log of {new.size} entries does not continue that of {old.size}: {error.message}", field="root"
+            "the log of {new.size} entries does not continue that of {old.size}: {error}",
+            new=new,
+            old=old,
+            error=error,
+            field="root",
         ) from error
 
 
@@ -144,9 +153,11 @@ def _consistency_proof(service: Service, old: int, new: int) -> list[Hash]:
         answer: Any = service.get("/api/v1/log/consistency", first=old, second=new)
         proof = convert(answer, _ConsistencyProof)
         return [Hash(bytes.fromhex(text.removeprefix("sha256:"))) for text in proof.hashes]
-    except (msgspec.ValidationError, ValueError) as error:
-        if isinstance(error, TallystickError) and not isinstance(error, (MalformedInput, NotFound)):
-            raise
+    except (msgspec.ValidationError, ValueError, MalformedInput, NotFound) as error:
         raise IntegrityBroken(
-            f"the service has no proof that the log of {new} entries continues that of {old}: {error}", field="root"
+            "the service has no proof that the log of {new} entries continues that of {old}: {error}",
+            new=new,
+            old=old,
+            error=error,
+            field="root",
         ) from error

@@ -36,6 +36,7 @@ from ledger.core.events.registry import Name, Profile
 from ledger.core.events.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
 from ledger.core.log.notes import SignatureType, parse_vkey, require_type
 from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy
+from ledger.core.messages import Message
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.verification.trust import FinalityRule, LogKeyLine, require_no_own_witness
 
@@ -139,19 +140,24 @@ def read_founding(data: bytes) -> Founding:
         for place, agency in places:
             value = attrgetter(field)(agency) if agency.witness or "." not in field else None
             if value in values:
-                raise MalformedInput(f"{value} stands here twice", field=f"{place}.{field}")
+                raise MalformedInput("{value} stands here twice", value=value, field=f"{place}.{field}")
             if value is not None:
                 values.add(value)
     for place, agency in places:
         length = len(profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)))
         if length > MAX_PROFILE:
             raise MalformedInput(
-                f"the registry keeps {MAX_PROFILE} bytes of names and jurisdiction, not {length}", field=f"{place}.name"
+                "the registry keeps {limit} bytes of names and jurisdiction, not {length}",
+                limit=MAX_PROFILE,
+                length=length,
+                field=f"{place}.name",
             )
     witnesses = sum(agency.witness is not None for agency in founding.agencies)
     if founding.quorum > witnesses:
         raise MalformedInput(
-            f"expected a quorum of at most {witnesses}, the number of witnesses, not {founding.quorum}",
+            "expected a quorum of at most {witnesses}, the number of witnesses, not {founding.quorum}",
+            witnesses=witnesses,
+            founding=founding,
             field="founding.quorum",
         )
     if founding.quorum == 0 and not founding.development:
@@ -166,7 +172,8 @@ def _require_witnesses(founding: Founding, places: Sequence[tuple[str, FoundingA
     for place, agency in places:
         if agency.witness is not None and agency.witness.account in admins:
             raise MalformedInput(  # it would be no second party
-                f"{agency.witness.account} is the admin of an agency: a witness signs with a key of its own",
+                "{agency.witness.account} is the admin of an agency: a witness signs with a key of its own",
+                agency=agency,
                 field=f"{place}.witness.account",
             )
     for place, agency in places:
@@ -175,11 +182,13 @@ def _require_witnesses(founding: Founding, places: Sequence[tuple[str, FoundingA
                 require_type(parse_vkey(agency.witness.verifier_key), SignatureType.COSIGNATURE_V1)
         except TallystickError as error:
             field = f"{place}.witness.verifier_key"
-            raise MalformedInput(error.message, field=field, hint=error.hint or WHOSE_KEY) from error
+            raise MalformedInput(error.text, field=field, hint=error.hint or WHOSE_KEY) from error
     try:
         witness_policy(founding)
     except MalformedInput as error:
-        raise MalformedInput(f"{error.field}: {error.message}", field="founding.agencies", hint=error.hint) from error
+        raise MalformedInput(
+            "{error.field}: {error}", error=error, field="founding.agencies", hint=error.hint
+        ) from error
 
 
 def witness_policy(founding: Founding) -> Policy:
@@ -232,13 +241,17 @@ def create(
     take little work to open: for tests and demonstrations.
     """
     if where.installation.exists():
-        raise Conflict(f"{where.path} holds a ledger already", field="data_dir", code="already_initialised")
+        raise Conflict("{where.path} holds a ledger already", where=where, field="data_dir", code="already_initialised")
     if where.database.exists():
         raise Conflict(
-            f"{where.path} holds the database of a ledger whose identity is missing",
+            "{where.path} holds the database of a ledger whose identity is missing",
+            where=where,
             field="data_dir",
             code="identity_missing",
-            hint=f"Restore {where.installation.name} and the keys of this ledger, or choose another directory.",
+            hint=Message(
+                "Restore {where.installation.name} and the keys of this ledger, or choose another directory.",
+                where=where,
+            ),
         )
     make_private_folder(where.keys.path)
     keystores = (where.keys.keystore("service"), where.keys.keystore("submitter"))
@@ -267,11 +280,16 @@ def load(where: DataDirectory) -> Installation:
         data = where.installation.read_bytes()
     except FileNotFoundError as error:
         raise NotFound(
-            f"{where.path} holds no ledger", field="data_dir", code="no_ledger", hint="Run: tally init"
+            "{where.path} holds no ledger", where=where, field="data_dir", code="no_ledger", hint="Run: tally init"
         ) from error
     installation = canonical.parse(data, decoder_of(Installation), where="installation")
     if installation.format != FORMAT:
-        raise MalformedInput(f"expected {FORMAT}, not {installation.format}", field="installation.format")
+        raise MalformedInput(
+            "expected {format}, not {installation.format}",
+            format=FORMAT,
+            installation=installation,
+            field="installation.format",
+        )
     return installation
 
 
@@ -286,14 +304,22 @@ def require_own_keys(where: DataDirectory, installation: Installation) -> None:
         file, following = path(name), path(f"{name}-next")
         if following.exists() and public_key(following) == expected:
             raise KeyRefused(
-                f"the rotation of the {name} key was cut short: the new key still lies in {following}",
+                "the rotation of the {name} key was cut short: the new key still lies in {following}",
+                name=name,
+                following=following,
                 field="key",
-                hint=f"End it by the command that began it: tally key rotate {name} (--lost where the old key is "
-                "lost).",
+                hint=Message(
+                    "End it by the command that began it: tally key rotate {name} (--lost where the old key is lost).",
+                    name=name,
+                ),
             )
         if (held := public_key(file)) != expected:
             raise KeyRefused(
-                f"{file} is of the key {held}, but the ledger's {name} key is {expected}",
+                "{file} is of the key {held}, but the ledger's {name} key is {expected}",
+                file=file,
+                held=held,
+                name=name,
+                expected=expected,
                 field="key",
                 hint="Restore keys/ and installation.json from one and the same copy.",
             )
@@ -309,7 +335,9 @@ def require_no_rollback(installation: Installation, size: int) -> None:
     ends += [key.until for key in installation.earlier_service_keys]
     if size < (before := max(ends, default=0)):
         raise IntegrityBroken(
-            f"the database has {size} entries, but the log had {before} when its keys were last replaced",
+            "the database has {size} entries, but the log had {before} when its keys were last replaced",
+            size=size,
+            before=before,
             field="database_url",
             hint="The database was rolled back. Restore the newest backup; write nothing before. Where none is newer, "
             "restore keys/ and installation.json from before that rotation, too.",

@@ -102,7 +102,7 @@ def keystore_key_id(path: Path) -> str:
     """Return the key id that a keystore names; only opening the file proves it."""
     address = _parsed_keystore(path).get("address")
     if not isinstance(address, str) or not re.fullmatch(r"(?:0x)?[0-9a-fA-F]{40}", address):
-        raise KeyRefused(f"{path} is a keystore that names no address", field="key")
+        raise KeyRefused("{path} is a keystore that names no address", path=path, field="key")
     return "0x" + address.removeprefix("0x").lower()
 
 
@@ -120,10 +120,18 @@ def _keystore_secret(path: Path, passphrase: str) -> bytes:
         private_key = bytes(Account.decrypt(keystore, passphrase))
     except (ValueError, TypeError, KeyError, NotImplementedError) as error:
         why = "wrong passphrase, or damaged" if str(error) == "MAC mismatch" else error
-        raise KeyRefused(f"{path} does not open: {why}", field="passphrase", hint=REMEMBER) from error
+        raise KeyRefused(
+            "{path} does not open: {why}", path=path, why=why, field="passphrase", hint=REMEMBER
+        ) from error
     signer = LocalSigner.from_private_key(private_key)
     if signer.key_id != keystore_key_id(path):
-        raise KeyRefused(f"{path} names {keystore_key_id(path)} but holds the key {signer.key_id}", field="key")
+        raise KeyRefused(
+            "{path} names {keystore_key_id} but holds the key {signer.key_id}",
+            path=path,
+            keystore_key_id=keystore_key_id(path),
+            signer=signer,
+            field="key",
+        )
     return private_key
 
 
@@ -210,14 +218,20 @@ def _note_key_secret(path: Path, passphrase: str) -> tuple[VerifyingKey, bytes]:
         private_key = load_pem_private_key(pem, passphrase.encode())
     except (ValueError, TypeError) as error:
         raise KeyRefused(
-            f"{path} does not open: wrong passphrase, or damaged", field="passphrase", hint=REMEMBER
+            "{path} does not open: wrong passphrase, or damaged", path=path, field="passphrase", hint=REMEMBER
         ) from error
     if not isinstance(private_key, Ed25519PrivateKey):
-        raise KeyRefused(f"{path} holds no Ed25519 key", field="key")
+        raise KeyRefused("{path} holds no Ed25519 key", path=path, field="key")
     seed = private_key.private_bytes_raw()
     held = SeedSigner.from_seed(public.name, seed, public.signature_type).verifying_key
     if held != public:
-        raise KeyRefused(f"{path} names {public.vkey()} but holds the key {held.vkey()}", field="key")
+        raise KeyRefused(
+            "{path} names {vkey} but holds the key {vkey_2}",
+            path=path,
+            vkey=public.vkey(),
+            vkey_2=held.vkey(),
+            field="key",
+        )
     return public, seed
 
 
@@ -271,7 +285,9 @@ class KeyDirectory:
 
 def _require_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise MalformedInput(f"expected lower-case letters, digits, '.', '-' or '_', not {name[:100]!r}", field="name")
+        raise MalformedInput(
+            "expected lower-case letters, digits, '.', '-' or '_', not {name!r}", name=name[:100], field="name"
+        )
     return name
 
 
@@ -280,9 +296,9 @@ def _parsed_keystore(path: Path) -> dict[str, object]:
     try:
         keystore = json.loads(data)
     except ValueError as error:
-        raise KeyRefused(f"{path} is not JSON", field="key") from error
+        raise KeyRefused("{path} is not JSON", path=path, field="key") from error
     if not isinstance(keystore, dict) or keystore.get("version") != 3:
-        raise KeyRefused(f"{path} is not a Web3 keystore of version 3", field="key")
+        raise KeyRefused("{path} is not a Web3 keystore of version 3", path=path, field="key")
     return keystore
 
 
@@ -291,4 +307,4 @@ def _parsed_note_key(path: Path) -> tuple[VerifyingKey, bytes]:
     try:
         return parse_vkey(first.decode()), pem
     except (MalformedInput, UnicodeDecodeError) as error:
-        raise KeyRefused(f"the first line of {path} is no verifier key", field="key") from error
+        raise KeyRefused("the first line of {path} is no verifier key", path=path, field="key") from error

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ledger.core.errors import TallystickError
+from ledger.core.messages import Message
 
 OWNER_ONLY = 0o600
 OWNER_ONLY_FOLDER = 0o700
@@ -33,15 +34,17 @@ def read_secret(path: Path, *, field: str) -> bytes:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & _OTHERS:
                 raise SecretRefused(
-                    f"others may read {path}: its mode is {mode:04o}, expected 0600",
+                    "others may read {path}: its mode is {mode:04o}, expected 0600",
+                    path=path,
+                    mode=mode,
                     field=field,
-                    hint=f"Make it yours alone, and think about what it gave away: chmod 600 {path}",
+                    hint=Message("Make it yours alone, and think about what it gave away: chmod 600 {path}", path=path),
                 )
             return file.read()
     except FileNotFoundError as error:
-        raise SecretRefused(f"there is no file {path}", field=field) from error
+        raise SecretRefused("there is no file {path}", path=path, field=field) from error
     except OSError as error:
-        raise SecretRefused(f"{path} cannot be read: {error.strerror}", field=field) from error
+        raise SecretRefused("{path} cannot be read: {error.strerror}", path=path, error=error, field=field) from error
 
 
 def write_secret(path: Path, data: bytes, *, field: str, replace: bool = False) -> None:
@@ -66,10 +69,15 @@ def write_secret(path: Path, data: bytes, *, field: str, replace: bool = False) 
         sync_folder(path.parent)
     except FileExistsError as error:
         raise SecretRefused(
-            f"{path} is there already", field=field, hint="Choose another name; what is secret is not overwritten."
+            "{path} is there already",
+            path=path,
+            field=field,
+            hint="Choose another name; what is secret is not overwritten.",
         ) from error
     except OSError as error:
-        raise SecretRefused(f"{path} cannot be written: {error.strerror}", field=field) from error
+        raise SecretRefused(
+            "{path} cannot be written: {error.strerror}", path=path, error=error, field=field
+        ) from error
 
 
 def make_private_folder(path: Path) -> None:
@@ -105,9 +113,14 @@ def make_private(folder: Path, *, keys: Path) -> list[Path]:
             path.chmod(stat.S_IMODE(path.stat().st_mode) & ~_OTHERS)
         except OSError as error:
             raise SecretRefused(
-                f"others may use {path}, and it cannot be made private: {error.strerror}",
+                "others may use {path}, and it cannot be made private: {error.strerror}",
+                path=path,
+                error=error,
                 field="data_dir",
-                hint=f"Make everything in {folder} belong to the user who runs this, with mode 0700 and 0600.",
+                hint=Message(
+                    "Make everything in {folder} belong to the user who runs this, with mode 0700 and 0600.",
+                    folder=folder,
+                ),
             ) from error
     return repaired
 

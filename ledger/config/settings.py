@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ledger.config.secret_files import SecretRefused, read_secret
 from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.messages import Message
 from ledger.core.verification.trust import MAX_CONFIRMATIONS
 
 PREFIX = "TALLYSTICK_"
@@ -32,7 +33,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 def _plain_url(url: str) -> str:
     if not url.startswith(("http://", "https://")):
-        raise ValueError("expected an http(s) URL")
+        raise ValueError(Message("expected an http(s) URL"))
     return url.rstrip("/")
 
 
@@ -69,7 +70,10 @@ class KeyedSettings(BaseSettings):
             raise SecretRefused(
                 "the passphrase of the service's keys is not known",
                 field="key_passphrase_file",
-                hint=f"Set {self.model_config['env_prefix']}KEY_PASSPHRASE_FILE to a file of mode 0600.",
+                hint=Message(
+                    "Set {env_prefix}KEY_PASSPHRASE_FILE to a file of mode 0600.",
+                    env_prefix=self.model_config["env_prefix"],
+                ),
             )
         path = self.key_passphrase_file or where.passphrase
         return read_secret(path, field="key_passphrase_file").decode().rstrip("\r\n")
@@ -257,10 +261,23 @@ def _read(kind: type[Kind], prefix: str, data_dir: Path | None, default: Path, g
         name = str(first["loc"][0]).lower().removeprefix(prefix.lower())
         if first["type"] == "extra_forbidden":
             near = get_close_matches(name, kind.model_fields, 1)
-            hint = f"Did you mean {near[0]}?" if near else "docs/operations.md lists the settings."
-            raise MalformedInput(f"there is no such setting, but it stands in {file}", field=name, hint=hint) from error
+            hint = (
+                Message("Did you mean {near}?", near=near[0])
+                if near
+                else Message("docs/operations.md lists the settings.")
+            )
+            raise MalformedInput(
+                "there is no such setting, but it stands in {file}", file=file, field=name, hint=hint
+            ) from error
         raise MalformedInput(
-            f"{first['msg'].removeprefix('Value error, ')}, not {str(first['input'])[:100]!r}",
+            "{expected}, not {given!r}",
+            expected=first["msg"].removeprefix("Value error, "),
+            given=str(first["input"])[:100],
             field=name,
-            hint=f"It comes from an option, from the variable {prefix}{name.upper()} or from the same in {file}.",
+            hint=Message(
+                "It comes from an option, from the variable {prefix}{upper} or from the same in {file}.",
+                prefix=prefix,
+                upper=name.upper(),
+                file=file,
+            ),
         ) from error

@@ -18,21 +18,44 @@ and a ``hint`` that tells what to do next.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn, Self
+
+from ledger.core.messages import Message
 
 
-class TallystickError(ValueError):
-    """Base of all errors of this package; ``str(error)`` is one sentence for a person."""
+class TallystickError(Exception):
+    """Base of all errors of this package; ``str(error)`` is one sentence for a person.
+
+    ``text`` is that sentence, which can be translated, ``message`` its English. It is given as a message, or as the
+    English of one whose slots are filled by the further arguments: ``NotFound("no case {case_id}", case_id="c-1")``.
+    """
 
     code = "error"
 
-    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None, code: str | None = None):
-        super().__init__(message)
-        self.message = message
+    def __init__(
+        self,
+        text: str,
+        /,
+        *,
+        field: str | None = None,
+        hint: str | None = None,
+        code: str | None = None,
+        **slots: object,
+    ):
+        self.text = Message(text, **slots) if slots or not isinstance(text, Message) else text
+        self.message = str(self.text)
+        super().__init__(self.message)
         self.field = field
-        self.hint = hint
+        self.hint: str | None = Message(hint) if hint and not isinstance(hint, Message) else hint
         if code is not None:
             self.code = code
+
+    def told_with(self, *, field: str | None = None, hint: str | None = None) -> Self:
+        """Return a copy with another field or hint, for a caller who knows what the user calls it, or can do."""
+        error = type(self).__new__(type(self), *self.args)
+        error.__dict__.update(self.__dict__)
+        error.field, error.hint = field or self.field, hint or self.hint
+        return error
 
     @property
     def for_operator(self) -> str:
@@ -40,7 +63,12 @@ class TallystickError(ValueError):
 
         Notes may name addresses and internals: do not show them to clients.
         """
-        return ": ".join((self.message, *getattr(self, "__notes__", ())))
+        return ": ".join((self.message, *self.notes))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what was noted on the error on its way."""
+        return tuple(getattr(self, "__notes__", ()))
 
 
 class MalformedInput(TallystickError):
@@ -75,17 +103,8 @@ class Conflict(TallystickError):
 
     code = "conflict"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        head: str | None = None,
-        sequence: int | None = None,
-        field: str | None = None,
-        hint: str | None = None,
-        code: str | None = None,
-    ):
-        super().__init__(message, field=field, hint=hint, code=code)
+    def __init__(self, text: str, /, *, head: str | None = None, sequence: int | None = None, **more: Any):
+        super().__init__(text, **more)
         self.head = head
         self.sequence = sequence
 
@@ -113,8 +132,8 @@ class IntegrityBroken(TallystickError):
 
     code = "integrity_broken"
 
-    def __init__(self, message: str, *, index: int | None = None, field: str | None = None, hint: str | None = None):
-        super().__init__(message, field=field, hint=hint)
+    def __init__(self, text: str, /, *, index: int | None = None, **more: Any):
+        super().__init__(text, **more)
         self.index = index
 
 
@@ -123,19 +142,11 @@ class Unavailable(TallystickError):
 
     code = "unavailable"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: int = 5,
-        field: str | None = None,
-        hint: str | None = None,
-        code: str | None = None,
-    ):
-        super().__init__(message, field=field, hint=hint, code=code)
+    def __init__(self, text: str, /, *, retry_after: int = 5, **more: Any):
+        super().__init__(text, **more)
         self.retry_after = retry_after
 
 
-def refuse(rule: str, message: str, *, field: str, hint: str | None = None) -> NoReturn:
+def refuse(rule: str, text: str, /, *, field: str, hint: str | None = None, **slots: object) -> NoReturn:
     """Raise the refusal of an act that the rule forbids; ``field`` is a path within the payload."""
-    raise RuleRefused(message, code=rule, field=f"payload.{field}", hint=hint)
+    raise RuleRefused(text, code=rule, field=f"payload.{field}", hint=hint, **slots)

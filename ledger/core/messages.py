@@ -2,37 +2,120 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import attrgetter
+from string import Formatter
+from typing import Any, Literal, Self
 
 
 class Message(str):
     """An English sentence that keeps its message id and the values of its slots.
 
     It is the rendered English, so that whatever prints, records or compares text needs to know nothing of it;
-    ``ledger.i18n.translate`` renders it for a reader of another language. The id has slots of Python's format syntax:
-    ``Message("case {case_id} is closed", case_id="c-1")``. A slot may hold another message. Any operation on the text
-    (concatenation, slicing) gives a plain ``str``, which is not translated any more: join messages by a message.
+    ``ledger.i18n.translate`` renders it for a reader of another language. The id has slots of Python's format syntax,
+    which may name an attribute: ``Message("case {case.id} is closed", case=case)``. A slot may hold another message.
+    Any operation on the text (concatenation, slicing) gives a plain ``str``, which is not translated any more: join
+    messages by a message.
     """
 
-    __slots__ = ("msgid", "params")
+    __slots__ = ("context", "msgid", "params")
     msgid: str
     params: dict[str, Any]
+    context: str | None
 
-    def __new__(cls, msgid: str, /, **params: Any) -> Message:
+    def __new__(cls, msgid: str, /, **values: Any) -> Message:
         """Render the message in English. An error in a slot stands for its message."""
-        params = {
-            name: _of_error(value) if isinstance(value, BaseException) else value for name, value in params.items()
-        }
-        message = super().__new__(cls, msgid.format_map(params) if params else msgid)
-        message.msgid = msgid
-        message.params = params
+        slots = {name: _value(name, values) for name in slot_names(msgid)} if values else {}
+        return cls._made(filled(msgid, slots) if slots else msgid, msgid, slots)
+
+    @classmethod
+    def _made(cls, english: str, msgid: str, params: dict[str, Any], context: str | None = None) -> Self:
+        message = super().__new__(cls, english)
+        message.msgid, message.params, message.context = msgid, params, context
         return message
 
-    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Return what a copy or an unpickled message is made from."""
-        return (self.msgid,), self.params
+        return Message._made, (str(self), self.msgid, self.params, self.context)
+
+    def packed(self) -> dict[str, Any]:
+        """Return the message as values of JSON, for ``unpacked``."""
+        slots = {name: _packed(value) for name, value in self.params.items()}
+        packed = {"id": self.msgid, "slots": slots}
+        return packed if self.context is None else packed | {"context": self.context}
+
+    @classmethod
+    def unpacked(cls, packed: Mapping[str, Any]) -> Message:
+        """Return the message that ``packed`` stored. What does not fit the slots of its id stays unfilled."""
+        msgid, context = str(packed["id"]), packed.get("context")
+        slots = {
+            name: cls.unpacked(value) if isinstance(value, Mapping) else value
+            for name, value in packed["slots"].items()
+        }
+        try:
+            english = filled(msgid, slots) if slots else msgid
+        except (LookupError, ValueError):
+            english = msgid
+        return cls._made(english, msgid, slots, context)
 
 
-def _of_error(error: BaseException) -> str:
-    text = getattr(error, "text", None)
-    return text if isinstance(text, Message) else str(error)
+def _packed(value: Any) -> Any:
+    if isinstance(value, Message):
+        return value.packed()
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def Term(vocabulary: str, word: str) -> Message:  # noqa: N802 - stands for a message
+    """Return a word of a vocabulary for the slot of a message: other languages have its label there."""
+    return Message._made(word, word, {}, vocabulary)  # noqa: SLF001
+
+
+def slot_names(msgid: str) -> list[str]:
+    """Return the names of the slots of a message, in their order."""
+    return [name for _, name, _, _ in Formatter().parse(msgid) if name is not None]
+
+
+def filled(template: str, slots: Mapping[str, Any]) -> str:
+    """Fill the slots of a template by their whole names. Raises LookupError or ValueError if they do not fit."""
+    return _BY_NAME.vformat(template, (), slots)
+
+
+class _ByName(Formatter):
+    """Takes a slot's name as it stands: no template of a catalogue reaches into values."""
+
+    def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> tuple[Any, str]:  # noqa: ARG002
+        return kwargs[field_name], field_name
+
+
+_BY_NAME = _ByName()
+
+
+def _value(name: str, values: Mapping[str, Any]) -> Any:
+    root, _, attributes = name.partition(".")
+    value = attrgetter(attributes)(values[root]) if attributes else values[root]
+    if isinstance(value, BaseException):
+        text = getattr(value, "text", None)
+        return text if isinstance(text, Message) else str(value)
+    return value
+
+
+def joined(parts: Sequence[str], *, by: Literal["; ", ", ", " and ", " or "] = "; ") -> str:
+    """Join sentences or words in the way of the reader's language; none are an empty text."""
+    return reduce(JOINTS[by], parts) if parts else ""
+
+
+# Each is a message of its own, for the catalogues.
+JOINTS: Mapping[str, Callable[[str, str], str]] = {
+    "; ": lambda first, second: Message("{first}; {second}", first=first, second=second),
+    ", ": lambda first, second: Message("{first}, {second}", first=first, second=second),
+    " and ": lambda first, second: Message("{first} and {second}", first=first, second=second),
+    " or ": lambda first, second: Message("{first} or {second}", first=first, second=second),
+}
+
+
+def plain(value: object) -> str:
+    """Return a message as the ``str`` that it is: the ``enc_hook`` of msgspec, which encodes no subclass of ``str``."""
+    if isinstance(value, Message):
+        return str(value)
+    raise NotImplementedError(f"no encoding of {type(value)}")

@@ -45,7 +45,9 @@ def binding(**ids: str | None) -> BagBinding:
     try:
         return convert(ids, BagBinding)
     except msgspec.ValidationError as error:
-        raise MalformedInput(f"the item is not named as the protocol names items: {error}", field="item_id") from error
+        raise MalformedInput(
+            "the item is not named as the protocol names items: {error}", error=error, field="item_id"
+        ) from error
 
 
 class Listed(Struct, frozen=True):
@@ -103,7 +105,10 @@ def algorithms_of(folder: Folder) -> tuple[Algorithm, ...]:
         declared = folder.read(DECLARATION, MAX_INFO_LENGTH)
     except MalformedInput as error:
         raise MalformedInput(
-            f"{printable(str(folder.path))} is no sealed folder: it has no {DECLARATION}", field="PATH"
+            "{folder} is no sealed folder: it has no {declaration}",
+            folder=printable(str(folder.path)),
+            declaration=DECLARATION,
+            field="PATH",
         ) from error
     if _DECLARATION.fullmatch(declared) is None:
         raise MalformedInput("expected BagIt version 1.0 or 0.97, in UTF-8", field=DECLARATION)
@@ -142,7 +147,7 @@ def read_manifest(folder: Folder, name: str, algorithm: Algorithm, *, inside: st
             try:
                 yield _listed(line, algorithm, inside)
             except (IntegrityBroken, UnicodeDecodeError) as error:
-                raise IntegrityBroken(f"line {number}: {error}", field=name) from error
+                raise IntegrityBroken("line {number}: {error}", number=number, error=error, field=name) from error
 
 
 def _listed(line: bytes, algorithm: Algorithm, inside: str) -> Listed:
@@ -152,7 +157,9 @@ def _listed(line: bytes, algorithm: Algorithm, inside: str) -> Listed:
     path = read_spelling(match[2])
     require_inside(path)
     if not path.startswith(inside):
-        raise IntegrityBroken(f"expected a path that begins with {inside}, not {printable(path)}")
+        raise IntegrityBroken(
+            "expected a path that begins with {inside}, not {path}", inside=inside, path=printable(path)
+        )
     return Listed(path, Digest(algorithm, bytes.fromhex(match[1])))
 
 

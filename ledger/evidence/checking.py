@@ -24,6 +24,7 @@ from msgspec import Struct
 from ledger.core.encoding.digests import Algorithm, Digest, parse_digest
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events.terms import Verdict
+from ledger.core.messages import Message
 from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
 from ledger.evidence import bag
 from ledger.evidence.bag import BagBinding, FileFault, FileFinding, Listed, ReportFinding
@@ -98,7 +99,7 @@ def check_bag(
         try:
             return check(run)
         except UnreadableFile as error:
-            return NotChecked(error.message)
+            return NotChecked(error.text)
 
     with Folder(path) as folder:
         run = _BagCheck(folder, record, report, progress)
@@ -130,7 +131,7 @@ def _check_form(run: _BagCheck) -> Outcome:
         missing = next(algorithm for algorithm in run.algorithms if algorithm not in run.closed_by)
         raise IntegrityBroken("the file is missing", field=bag.tag_manifest(missing))
     run.digests = bag.bag_digests(run.folder, run.closed_by)
-    return f"lists its files by {', '.join(run.algorithms)}"
+    return Message("lists its files by {algorithms}", algorithms=", ".join(run.algorithms))
 
 
 # 2
@@ -160,8 +161,12 @@ def _check_files(run: _BagCheck) -> Outcome:
 def _outcome(compared: FolderComparison) -> Outcome:
     summary = ", ".join(f"{count} {fault.replace('_', ' ')}" for fault, count in compared.faults.items())
     if compared.faults.keys() - {"unreadable"}:
-        raise IntegrityBroken(f"{compared.files} files: {summary}")
-    return NotChecked(summary) if summary else f"{compared.files} files, {compared.size} bytes, as listed"
+        raise IntegrityBroken("{compared.files} files: {summary}", compared=compared, summary=summary)
+    return (
+        NotChecked(summary)
+        if summary
+        else Message("{compared.files} files, {compared.size} bytes, as listed", compared=compared)
+    )
 
 
 # 4
@@ -171,7 +176,9 @@ def _check_record(run: _BagCheck) -> Outcome:
     for field in ("item_id", "log_id"):
         named, recorded = getattr(run.binding, field, None), getattr(run.record, field)
         if named is not None and recorded is not None and named != recorded:
-            raise IntegrityBroken(f"the bag is of {named}, the record of {recorded}", field=field)
+            raise IntegrityBroken(
+                "the bag is of {named}, the record of {recorded}", named=named, recorded=recorded, field=field
+            )
     return _agreement(run.record, run.digests)
 
 
@@ -185,19 +192,24 @@ STEPS: tuple[tuple[str, Check[_BagCheck]], ...] = (
 
 def _agreement(record: RecordedDigests, digests: Sequence[Digest]) -> Outcome:
     if record.verdict == "tampered":
-        raise IntegrityBroken(f"{record.said_by} is itself tampered", field="record")
+        raise IntegrityBroken("{record.said_by} is itself tampered", record=record, field="record")
     recorded = set(record.digests)
     algorithms = {digest.partition(":")[0] for digest in recorded}
     shared = [digest for digest in digests if digest.algorithm in algorithms]
     for digest in shared:
         if str(digest) not in recorded:
-            raise IntegrityBroken(f"{digest} is not among the digests that {record.said_by} has", field="digests")
+            raise IntegrityBroken(
+                "{digest} is not among the digests that {record.said_by} has",
+                digest=digest,
+                record=record,
+                field="digests",
+            )
     if not shared:
-        return NotChecked(f"{record.said_by} has no digest to compare with")
+        return NotChecked("{record.said_by} has no digest to compare with", record=record)
     agreement = f"{', '.join(digest.algorithm for digest in shared)} as {record.said_by} says"
     if record.verdict == "intact":
         return agreement
-    return NotChecked(f"{agreement}, which is itself no more", record.verdict)
+    return NotChecked(Message("{agreement}, which is itself no more", agreement=agreement), record.verdict)
 
 
 # -- the files and their lists -----------------------------------------------------------------------------------------
@@ -309,5 +321,7 @@ def _content_fault(compared: _ComparedPath, outcome: Hashed | TallystickError) -
     for digest in outcome.digests:
         if digest not in compared.listed:
             listed = next(other for other in compared.listed if other.algorithm is digest.algorithm)
-            return FileFinding("changed", shown, f"{listed} listed, {digest} found")
+            return FileFinding(
+                "changed", shown, Message("{listed} listed, {digest} found", listed=listed, digest=digest)
+            )
     return None

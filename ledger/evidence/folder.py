@@ -60,7 +60,12 @@ class Folder:
 
     def _walk(self, folder: int, prefix: str, without: str, depth: int) -> Iterator[FolderEntry]:
         if depth > MAX_DEPTH:
-            raise MalformedInput(f"{printable(prefix[:80])}... lies deeper than {MAX_DEPTH} folders", field="file")
+            raise MalformedInput(
+                "{prefix}... lies deeper than {limit} folders",
+                prefix=printable(prefix[:80]),
+                limit=MAX_DEPTH,
+                field="file",
+            )
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
@@ -136,7 +141,7 @@ class Folder:
         with self.opened(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(limit + 1)
         if len(data) > limit:
-            raise MalformedInput(f"{printable(path)} has more than {limit} bytes", field="file")
+            raise MalformedInput("{path} has more than {limit} bytes", path=printable(path), limit=limit, field="file")
         return data
 
     @contextmanager

@@ -131,7 +131,11 @@ def hash_folder(
     def lines() -> Iterator[bytes]:
         for present_file in folder.walk():
             if present_file.size is None:
-                raise MalformedInput(f"{printable(present_file.path)} is a link, a pipe or a device", field="file")
+                raise MalformedInput(
+                    "{present_file} is a link, a pipe or a device",
+                    present_file=printable(present_file.path),
+                    field="file",
+                )
             progress.expect(1, present_file.size)
             yield to_line(present_file.path)
 

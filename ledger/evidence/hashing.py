@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from ledger.core.encoding.digests import Algorithm, Digest, new_hasher
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
+from ledger.core.messages import Message
 from ledger.evidence.names import printable
 
 
@@ -144,7 +145,7 @@ def opened(path: Path | str, name: str, *, folder: int | None = None, flags: int
     except OSError as error:
         raise cannot_be_read(name, error) from error
     except ValueError as error:  # the message differs between releases of Python
-        raise MalformedInput(f"{name} cannot be read: no name has a NUL in it", field="file") from error
+        raise MalformedInput("{name} cannot be read: no name has a NUL in it", name=name, field="file") from error
     try:
         yield descriptor
     finally:
@@ -154,14 +155,14 @@ def opened(path: Path | str, name: str, *, folder: int | None = None, flags: int
 def require_regular(status: os.stat_result, name: str) -> None:
     """Raise MalformedInput for a pipe, a device, a socket or a folder, calling it ``name``."""
     if not stat.S_ISREG(status.st_mode):
-        raise MalformedInput(f"{name} is not a file", field="file", hint="Only regular files have a digest.")
+        raise MalformedInput("{name} is not a file", name=name, field="file", hint="Only regular files have a digest.")
 
 
 def cannot_be_read(name: str, error: Exception) -> MalformedInput:
     """Return the error for a system error at ``name``: UnreadableFile if it exists all the same."""
     number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or error
     kind = UnreadableFile if number in (errno.EACCES, errno.EPERM, errno.EIO) else MalformedInput
-    return kind(f"{name} cannot be read: {reason}", field="file")
+    return kind(Message("{name} cannot be read: {reason}", name=name, reason=reason), field="file")
 
 
 def hash_open(
@@ -185,7 +186,7 @@ def hash_open(
         raise cannot_be_read(name, error) from error
     if _state(before) != _state(after):
         raise IntegrityBroken(
-            f"{name} changed while it was read", field="file", hint="Close what writes it, try again."
+            "{name} changed while it was read", name=name, field="file", hint="Close what writes it, try again."
         )
     progress.finish_file()
     return Hashed(size, tuple(map(Digest, algorithms, digests)))
@@ -234,7 +235,9 @@ def _write(descriptor: int, data: bytes | memoryview) -> None:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
     except OSError as error:
-        raise NotWritten(f"the copy cannot be written: {error.strerror}", hint="Nothing of it was kept.") from error
+        raise NotWritten(
+            "the copy cannot be written: {error.strerror}", error=error, hint="Nothing of it was kept."
+        ) from error
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int]:

@@ -32,20 +32,22 @@ def require_portable(path: str) -> None:
     try:
         length = len(path.encode())
     except UnicodeEncodeError:
-        raise MalformedInput(f"the name {printable(path)} is not UTF-8", field="file", hint=_RENAME) from None
+        raise MalformedInput("the name {path} is not UTF-8", path=printable(path), field="file", hint=_RENAME) from None
     if _BREAKS_A_LINE.search(path):
-        raise MalformedInput(f"the name {printable(path)} holds a control character", field="file", hint=_RENAME)
+        raise MalformedInput(
+            "the name {path} holds a control character", path=printable(path), field="file", hint=_RENAME
+        )
     if path[-1:].isspace():
-        raise MalformedInput(f"the name {path!r} ends with a space", field="file", hint=_RENAME)
+        raise MalformedInput("the name {path!r} ends with a space", path=path, field="file", hint=_RENAME)
     if length > MAX_PATH_LENGTH:
-        raise MalformedInput(f"the path {printable(path[:80])}... is too long", field="file")
+        raise MalformedInput("the path {path}... is too long", path=printable(path[:80]), field="file")
 
 
 def require_inside(path: str) -> None:
     """Raise IntegrityBroken for a path of a manifest that may lead out of its folder."""
     parts = path.split("/")
     if "\0" in path or any(part in ("", ".", "..") for part in parts):
-        raise IntegrityBroken(f"{printable(path)} is not a path within the bag", field="path")
+        raise IntegrityBroken("{path} is not a path within the bag", path=printable(path), field="path")
 
 
 def collation_key(path: str) -> bytes:
@@ -66,7 +68,9 @@ def distinct(paths: Iterable[str]) -> Iterator[str]:
                 break
             if earlier_part != part:
                 raise MalformedInput(
-                    f"the names {earlier_part!a} and {part!a} differ in case or Unicode form alone",
+                    "the names {earlier_part!a} and {part!a} differ in case or Unicode form alone",
+                    earlier_part=earlier_part,
+                    part=part,
                     field="file",
                     hint=_RENAME,
                 )

@@ -65,9 +65,11 @@ def seal(
         NotWritten: the disk refuses.
     """
     if target.exists() or target.is_symlink():
-        raise Conflict(f"{target} is there already", field="BAG", hint="A sealed folder is never written to.")
+        raise Conflict(
+            "{target} is there already", target=target, field="BAG", hint="A sealed folder is never written to."
+        )
     if target.resolve().is_relative_to(source.resolve()):
-        raise MalformedInput(f"{target} lies within what is to be sealed", field="BAG")
+        raise MalformedInput("{target} lies within what is to be sealed", target=target, field="BAG")
     single = not source.is_dir()
     with Folder(source.parent if single else source) as folder, _workshop(target) as workshop:
         if single:
@@ -94,7 +96,8 @@ def _files(folder: Folder) -> _Files:
             require_portable(present_file.path)
             if present_file.size is None:
                 raise MalformedInput(
-                    f"{printable(present_file.path)} is a link, a pipe or a device",
+                    "{present_file} is a link, a pipe or a device",
+                    present_file=printable(present_file.path),
                     field="file",
                     hint="Only files are evidence; leave it out, or seal what it points at.",
                 )
@@ -169,7 +172,9 @@ def _workshop(target: Path) -> Iterator[Path]:
             shutil.rmtree(workshop, ignore_errors=True)
             os.close(held)
     except OSError as error:
-        raise NotWritten(f"{target} cannot be written: {error.strerror}", field="BAG") from error
+        raise NotWritten(
+            "{target} cannot be written: {error.strerror}", target=target, error=error, field="BAG"
+        ) from error
 
 
 def _put(workshop: Path, target: Path) -> None:
@@ -180,7 +185,7 @@ def _put(workshop: Path, target: Path) -> None:
         workshop.rename(target)
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
-            raise Conflict(f"{target} was made by somebody else meanwhile", field="BAG") from error
+            raise Conflict("{target} was made by somebody else meanwhile", target=target, field="BAG") from error
         raise
     sync_folder(target.parent)
 

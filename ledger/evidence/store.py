@@ -67,7 +67,7 @@ class EvidenceStore:
             finally:
                 os.close(fresh)
         except OSError as error:
-            raise NotWritten(f"the store cannot be written: {error.strerror}", field="--store") from error
+            raise NotWritten("the store cannot be written: {error.strerror}", error=error, field="--store") from error
         return Hashed(hashed.size, tuple(digest for digest in hashed.digests if digest.algorithm in algorithms))
 
     def _link(self, fresh: int, digest: Digest) -> None:
@@ -78,7 +78,9 @@ class EvidenceStore:
             os.link(f"/proc/self/fd/{fresh}", kept, src_dir_fd=fresh, follow_symlinks=True)
         except FileExistsError:
             if hash_file(kept, (Algorithm.BLAKE3,)).digests != (digest,):
-                raise IntegrityBroken(f"the store holds other bytes as {digest}", field="--store") from None
+                raise IntegrityBroken(
+                    "the store holds other bytes as {digest}", digest=digest, field="--store"
+                ) from None
         sync_folder(kept.parent)
         sync_folder(self._files)
 

@@ -6,20 +6,22 @@ is the context of its entry, and the word. The words themselves never change. ``
 
 from __future__ import annotations
 
+import gettext
+import os
+from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
-from gettext import GNUTranslations, NullTranslations
 from importlib.machinery import SourceFileLoader
-from io import BytesIO
 from typing import Any, Protocol
 
-import msgspec
-
-from ledger.core.messages import Message
+from ledger.core.messages import Message, filled, plain
 from ledger.core.procedure.legal_days import SHANGHAI
 from ledger.procedures import shipped_rules
 
 LANGUAGES = ("en", "zh-CN")
+_DOMAIN = "tallystick"
+_LOCALES = f"{__path__[0]}/locale"
 
 
 def language_of(tag: str | None) -> str:
@@ -27,22 +29,51 @@ def language_of(tag: str | None) -> str:
     return "zh-CN" if (tag or "").lower().startswith("zh") else "en"
 
 
-def translate(text: str, language: str) -> str:
-    """Return a message, or a text without slots, in the language; English where the catalogue lacks it."""
-    if not text or language == "en":
-        return text
+def translate(text: str, language: str, show: Callable[[str, Any], str] | None = None) -> str:
+    """Return a message, or a text without slots, in the language; English where the catalogue lacks it.
+
+    ``show`` renders the value of a slot, given its name; else it stands in the message as in English.
+    """
+    if not text or (language == "en" and show is None):
+        return str(text)
     catalogue = _catalogue(language)
     if not isinstance(text, Message):
         return catalogue.gettext(text)
-    translation = catalogue.gettext(text.msgid)
-    if not text.params:
-        return translation
-    return translation.format_map(
-        {
-            name: translate(value, language) if isinstance(value, Message) else value
-            for name, value in text.params.items()
-        }
-    )
+    if text.context is None:
+        translation = catalogue.gettext(text.msgid)
+    else:
+        translation = catalogue.pgettext(text.context, text.msgid) or text.msgid
+    if not text.params or (translation == text.msgid and show is None):
+        return str(text) if translation == text.msgid else translation
+    slots = {
+        name: translate(value, language, show) if isinstance(value, Message) else show(name, value) if show else value
+        for name, value in text.params.items()
+    }
+    try:
+        return filled(translation, slots)
+    except (LookupError, ValueError):  # of another release, which has other slots
+        return str(text)
+
+
+# The language of whoever waits for the answer that is being made: of one request, in a service.
+READERS_LANGUAGE: ContextVar[str] = ContextVar("readers_language", default="en")
+
+
+def in_readers_language(value: object) -> str:
+    """Return a message in the language of the request: the ``enc_hook`` of answers. Messages alone can be encoded."""
+    return translate(value, READERS_LANGUAGE.get()) if isinstance(value, Message) else plain(value)
+
+
+def speak(language: str) -> None:
+    """Let libraries that use gettext, as click does, speak the language from now on, in this whole process."""
+    os.environ["LANGUAGE"] = language.replace("-", "_")
+    gettext.bindtextdomain(_DOMAIN, _LOCALES)
+    gettext.textdomain("messages" if language == "en" else _DOMAIN)
+
+
+def spoken(text: str) -> str:
+    """Return a message in the language that this process speaks: for what click takes as finished text."""
+    return translate(text, language_of(os.environ.get("LANGUAGE")))
 
 
 class Bilingual(Protocol):
@@ -125,7 +156,7 @@ class Labels:
         return str(_rules(kind).get(name, {}).get(self.suffix, name.replace("_", " ")))
 
 
-class _Missing(NullTranslations):
+class _Missing(gettext.NullTranslations):
     """What a catalogue lacks: a message is its id, a label is empty."""
 
     def pgettext(self, context: str, message: str) -> str:  # noqa: ARG002 - of gettext
@@ -133,25 +164,13 @@ class _Missing(NullTranslations):
 
 
 @cache
-def _catalogue(language: str) -> NullTranslations:
-    name = f"locale/{language.replace('-', '_')}/LC_MESSAGES/tallystick.mo"
+def _catalogue(language: str) -> gettext.NullTranslations:
     try:
-        catalogue = GNUTranslations(BytesIO(_data(name)))
+        catalogue = gettext.translation(_DOMAIN, _LOCALES, [language.replace("-", "_")])
     except FileNotFoundError as error:
-        raise RuntimeError(
-            f"{error.filename} is made by scripts/setup: run it once, and when texts have changed"
-        ) from error
+        raise RuntimeError("scripts/setup compiles the catalogues: run it once, and when texts have changed") from error
     catalogue.add_fallback(_Missing())
     return catalogue
-
-
-@cache
-def messages_in(language: str) -> dict[str, str]:
-    """Return the texts of refusals by their English with slots in braces; empty for English."""
-    if language == "en":
-        return {}
-    messages: dict[str, str] = msgspec.json.decode(_data(f"messages.{language}.json"))
-    return messages
 
 
 @cache

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
+from ledger.core.messages import Message
 from ledger.i18n import Labels
-from ledger.i18n.messages import said
 
 FINDINGS: Final = (
     *("entry_missing", "entry_unreadable", "refused", "refused_at", "refused_by", "impossible", "differs", "section"),
@@ -35,16 +35,19 @@ VALUES: Final = (
 )
 
 
-def finding_told(labels: Labels, word: str, slots: Mapping[str, str]) -> str:
+def finding_told(labels: Labels, word: str, slots: Mapping[str, Any]) -> str:
     """Return the sentence of a finding.
 
     ``by`` names the claimant. ``code`` is the code of a refusal, whose label precedes its message.
     """
-    filled = dict(slots)
+    filled = {
+        name: labels.translate(Message.unpacked(value)) if isinstance(value, Mapping) else value
+        for name, value in slots.items()
+    }
     if "by" in slots:
-        filled["by"] = labels.of("audit_claimant", slots["by"]).format_map(slots)
+        filled["by"] = labels.of("audit_claimant", slots["by"]).format_map(filled)
     if "code" in slots:
-        filled |= {"refusal": labels.of("refusal", slots["code"]), "message": said(slots["message"], labels)}
+        filled["refusal"] = labels.of("refusal", slots["code"])
     return labels.of("audit_finding", word).format_map(filled)
 
 

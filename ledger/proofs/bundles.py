@@ -22,6 +22,7 @@ from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, NodeReader
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision.model_package import (
@@ -132,7 +133,7 @@ class Prover:
         with self._database.read() as connection:
             entries = log.stream(connection, "case", case_id)
             if not entries:
-                raise NotFound(f"no case {case_id}", field="case_id")
+                raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
             bundles = self._bundles(connection, entries, withheld)
         events = tuple(Raw(encode_bundle(bundle)) for bundle in bundles)
         case = CaseBundle(format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=events)
@@ -208,7 +209,11 @@ class Prover:
         stored = merkle.frontier_at(size, nodes).root()
         if stored != root:
             raise IntegrityBroken(
-                f"the tiles at size {size} lead to the root {stored.hex()}, not {root.hex()}", hint=_HINT
+                "the tiles at size {size} lead to the root {stored}, not {root}",
+                size=size,
+                stored=stored.hex(),
+                root=root.hex(),
+                hint=_HINT,
             )
         return self._publisher.checkpoint(size, root)
 
@@ -304,7 +309,9 @@ def _readable(index: int) -> Iterator[None]:
         yield
     except MalformedInput as error:
         raise IntegrityBroken(
-            f"entry {index} or what it rests on is not stored as it was signed: {error.message}",
+            Message(
+                "entry {index} or what it rests on is not stored as it was signed: {error}", index=index, error=error
+            ),
             index=index,
             hint=_HINT,
         ) from error
@@ -320,7 +327,9 @@ def _proven(
     parts = [*((entry.log_index, event.faults) for entry, event in events), (index, report.faults)]
     for at, fault in ((at, fault) for at, faults in parts for fault in faults):
         raise IntegrityBroken(
-            f"entry {at} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",
+            "entry {at} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",
+            at=at,
+            fault=fault,
             index=at,
             hint=_HINT,
         )

@@ -14,6 +14,7 @@ from ledger.core.custody import Act, CaseState, fold
 from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError
 from ledger.core.events import Payload
 from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
+from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
 from ledger.store import cases, log
@@ -180,7 +181,8 @@ def require_free_id(payload: Payload, splitting: Mapping[str, str]) -> None:
     new_case_id = new_case_of(payload)
     if new_case_id is not None and splitting.get(new_case_id, payload.agency) != payload.agency:
         raise RuleRefused(
-            f"another agency split something off for case {new_case_id}, and opens it",
+            "another agency split something off for case {new_case_id}, and opens it",
+            new_case_id=new_case_id,
             code="split_for_another",
             field="payload.stream.id" if isinstance(payload.body, CaseOpened) else "payload.body.new_case_id",
             hint="Take a new id for a new case.",
@@ -191,7 +193,7 @@ def not_on_head(sequence: int | None, head: str | None) -> Conflict:
     """Return the 409 for an event that does not follow its stream's head."""
     expected = 0 if sequence is None else sequence + 1
     return Conflict(
-        f"expected sequence {expected} on {head or 'null'}",
+        Message("expected sequence {expected} on {head}", expected=expected, head=head or "null"),
         head=head,
         sequence=expected,
         field="payload.previous",

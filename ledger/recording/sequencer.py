@@ -66,8 +66,9 @@ class LogView:
         if isinstance(payload.body, RegistryChange):
             if payload.body.number <= self.authority.changes:
                 raise Conflict(
-                    f"the log has {self.authority.changes} changes of the registry, number {payload.body.number} among "
-                    "them",
+                    "the log has {changes} changes of the registry, number {payload.body.number} among them",
+                    changes=self.authority.changes,
+                    payload=payload,
                     field="payload.body.number",
                     code="already_mirrored",
                 )
@@ -170,7 +171,7 @@ class Sequencer:
     def _stop_for_good(self, reason: TallystickError) -> Unavailable:
         hint = reason.hint or "Ask the operator of this ledger."
         self.failure = Unavailable(
-            f"nothing is written any more: {reason}", code=reason.code, hint=hint, retry_after=STOPPED_FOR
+            "nothing is written any more: {reason}", reason=reason, code=reason.code, hint=hint, retry_after=STOPPED_FOR
         )
         return self.failure
 
@@ -290,7 +291,10 @@ class Sequencer:
         edge = RightEdge.read(tree.size, log.tile_reader(connection))
         if edge.frontier.root() != tree.root:
             raise IntegrityBroken(
-                f"the tiles at size {tree.size} lead to the root {edge.frontier.root().hex()}, not {tree.root.hex()}",
+                "the tiles at size {tree.size} lead to the root {root}, not {root_2}",
+                tree=tree,
+                root=edge.frontier.root().hex(),
+                root_2=tree.root.hex(),
                 hint="Somebody changed the database. Run: tally audit",
             )
         return edge
@@ -364,14 +368,14 @@ def _not_recorded(error: Exception) -> Unavailable:
     if isinstance(error, Unavailable):
         return error
     hint = "Nothing of this was recorded; submit it again."
-    return Unavailable(f"the batch failed: {type(error).__name__}", code="not_recorded", hint=hint)
+    return Unavailable("the batch failed: {name}", name=type(error).__name__, code="not_recorded", hint=hint)
 
 
 def _unknown(error: BaseException) -> Unavailable:
     """Return the error for a batch that may or may not be in the log."""
     hint = "Submit the same event again: if it was recorded, its receipt comes back."
     reason = str(error) if isinstance(error, TallystickError) else type(error).__name__
-    return Unavailable(f"the outcome is unknown: {reason}", code="outcome_unknown", hint=hint)
+    return Unavailable("the outcome is unknown: {reason}", reason=reason, code="outcome_unknown", hint=hint)
 
 
 def _trace(error: BaseException) -> str:

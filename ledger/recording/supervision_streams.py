@@ -12,6 +12,7 @@ from ledger.core.errors import RuleRefused
 from ledger.core.events import Payload
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
+from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import Matter, ModelState, Move, SupervisionAct, fold
@@ -110,11 +111,16 @@ def _require_anonymous(
         text = getattr(study, language)
         for trace in identified(connection, text, authority, reader):
             raise RuleRefused(
-                f"character {trace.start + 1} of the case study, {trace.shown_in(text)!r}, is of a kind that leads to "
-                f"somebody or something: {trace.kind}",
+                "character {start} of the case study, {shown_in!r}, is of a kind that leads to somebody or "
+                "something: {trace.kind}",
+                start=trace.start + 1,
+                shown_in=trace.shown_in(text),
+                trace=trace,
                 code="not_anonymous",
                 field=f"payload.body.case_study.{language}",
-                hint=f"Tell the case so that nobody finds it again; instead of this {trace.instead}.",
+                hint=Message(
+                    "Tell the case so that nobody finds it again; instead of this {trace.instead}.", trace=trace
+                ),
             )
 
 
@@ -130,10 +136,15 @@ def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, age
     near = frozenset(name for name, other in agencies.items() if in_line(other, agency))
     if imports.first_to_register(connection, dataset_id, near) not in (None, agency.agency_id):
         raise RuleRefused(
-            f"another agency has a data set {dataset_id}",
+            "another agency has a data set {dataset_id}",
+            dataset_id=dataset_id,
             code="dataset_id_taken",
             field="payload.body.dataset_id",
-            hint=f"Register it under an id of your own, such as {agency.agency_id[:40]}-{dataset_id[:20]}.",
+            hint=Message(
+                "Register it under an id of your own, such as {agency_id}-{dataset_id}.",
+                agency_id=agency.agency_id[:40],
+                dataset_id=dataset_id[:20],
+            ),
         )
 
 
@@ -152,7 +163,10 @@ def _require_issued(connection: Connection, recommendation_id: str, payload: Pay
         or not (lead_id in issued.body.leads or supervision.is_of(connection, lead_id, issued.body))
     ):
         raise RuleRefused(
-            f"there is no recommendation {recommendation_id} by {issuer} on {lead_id}",
+            "there is no recommendation {recommendation_id} by {issuer} on {lead_id}",
+            recommendation_id=recommendation_id,
+            issuer=issuer,
+            lead_id=lead_id,
             code="unknown_recommendation",
             field="payload.body.recommendation_id",
             hint="Issue the recommendation first, naming the lead: tally recommendation issue --lead",
@@ -166,7 +180,9 @@ def _require_leads(connection: Connection, body: RecommendationIssued, issuer: A
         agency = agencies.get(having.get(lead_id, ""))
         if agency is None or not supervises(issuer, agency):
             raise RuleRefused(
-                f"no lead {lead_id} that {issuer.agency_id} has",
+                "no lead {lead_id} that {issuer.agency_id} has",
+                lead_id=lead_id,
+                issuer=issuer,
                 code="unknown_lead",
                 field=f"payload.body.leads[{place}]",
                 hint="The leads that you may see are listed at /api/v1/leads.",

@@ -74,7 +74,7 @@ class SystemStream:
                 validated if isinstance(validated, Duplicate) else self._sequencer.submit(validated).result(TIMEOUT)
             )
         except TimeoutError as error:
-            raise Unavailable(f"no commit within {TIMEOUT} s", code="outcome_unknown") from error
+            raise Unavailable("no commit within {timeout} s", timeout=TIMEOUT, code="outcome_unknown") from error
         if isinstance(answer, Duplicate):
             return self._publisher.stored_receipt(self._database, answer.entry)
         return answer

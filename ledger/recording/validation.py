@@ -22,6 +22,7 @@ from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotifie
 from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import EventRef
+from ledger.core.messages import Message, Term
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.jurisdiction import may_detain
 from ledger.core.procedure.rulebook import Rulebook
@@ -180,7 +181,8 @@ class Validator:
             house = _require_admitted(authority, body.detention_house, "detention_house")
             if not may_detain(house):
                 raise RuleRefused(
-                    f"{house.agency_id} is no detention house, its kind is {house.kind}",
+                    "{house.agency_id} is no detention house, its kind is {house.kind}",
+                    house=house,
                     code="not_a_detention_house",
                     field="payload.body.detention_house",
                     hint="The agencies and their kinds are listed at /api/v1/agencies.",
@@ -204,7 +206,8 @@ def _require_admitted(authority: AuthorityState, agency_id: str, field: str) -> 
     agency = authority.agencies.get(agency_id)
     if agency is None:
         raise RuleRefused(
-            f"no agency {agency_id} is admitted to this ledger",
+            "no agency {agency_id} is admitted to this ledger",
+            agency_id=agency_id,
             code="unknown_agency",
             field=f"payload.body.{field}",
             hint="The agencies are listed at /api/v1/agencies.",
@@ -217,7 +220,8 @@ def require_same_event(stored: StoredEntry | Envelope, submitted: Submitted) -> 
     envelope = submitted.envelope
     if (stored.payload_digest, stored.key_id) != (envelope.payload_digest, envelope.key_id):
         raise Conflict(
-            f"the event id {envelope.event_id} stands in the log with another payload or signer",
+            "the event id {envelope.event_id} stands in the log with another payload or signer",
+            envelope=envelope,
             field="envelope.event_id",
             code="event_id_taken",
             hint="Mint a new event id for a new event.",
@@ -251,7 +255,8 @@ def require_cited(connection: Connection, payload: Payload) -> None:
     for field, ref in cited:
         if _cited_entry(stored, payload, ref) is None:
             raise RuleRefused(
-                f"this stream has no event {ref.event_id} with the digest that is cited",
+                "this stream has no event {ref.event_id} with the digest that is cited",
+                ref=ref,
                 code="unknown_event",
                 field=f"payload.body.{field}",
                 hint="An event is cited by its id and its payload's digest, once it is recorded.",
@@ -264,10 +269,17 @@ def require_cited(connection: Connection, payload: Payload) -> None:
         for place, field in enumerate(correction.field for correction in payload.body.corrections):
             if (field if field.startswith(_SECTION) else _STEP.split(field)[0]) not in correctable:
                 raise RuleRefused(
-                    f"{corrected.event_type} does not say {field}",
+                    Message(
+                        "{event_type} does not say {field}",
+                        event_type=Term("event_type", corrected.event_type),
+                        field=field,
+                    ),
                     code="unknown_field",
                     field=f"payload.body.corrections[{place}].field",
-                    hint=f"Fields of it are {', '.join(fields)}; parts of one are named as in quantity.value.",
+                    hint=Message(
+                        "Fields of it are {fields}; parts of one are named as in quantity.value.",
+                        fields=", ".join(fields),
+                    ),
                 )
 
 
@@ -275,7 +287,8 @@ def _require_section(connection: Connection, payload: Payload, body: SectionEras
     entry = _cited_entry(log.identities(connection, [body.concerns.event_id]), payload, body.concerns)
     if entry is None or body.label not in log.sections(connection, entry.log_index):
         raise RuleRefused(
-            f"this stream has no section {body.label} of that event",
+            "this stream has no section {body.label} of that event",
+            body=body,
             code="unknown_section",
             field="payload.body",
             hint="An event is cited by its id and its payload's digest, both of the same event.",

@@ -30,6 +30,7 @@ from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.events import Envelope, decode_envelope
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import BilingualText
+from ledger.core.messages import Term
 from ledger.core.signing.authority import AuthorityState
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Sequencer
@@ -145,7 +146,9 @@ def require_empty(where: DataDirectory, ledger: SampleLedger) -> None:
     written = next((entry for entry in ledger.entries() if entry.stream.kind != "system"), None)
     if written is not None:
         raise Conflict(
-            f"this ledger is in use: {written.agency} has written {written.event_type}",
+            "this ledger is in use: {written.agency} has written {event_type}",
+            written=written,
+            event_type=Term("event_type", written.event_type),
             code="not_empty",
             field="data_dir",
             hint="Sample data goes into an empty ledger. Found one: tally init --development --data-dir DIRECTORY",

@@ -94,7 +94,9 @@ class Player:
         while (head := self.ledger.lead(lead_id, reader)) is None:
             if time.monotonic() > deadline:
                 raise Unavailable(
-                    f"the service has not raised {lead_id} of {model_id}",
+                    "the service has not raised {lead_id} of {model_id}",
+                    lead_id=lead_id,
+                    model_id=model_id,
                     code="lead_not_raised",
                     hint="See /api/v1/supervision for what keeps models from being run, then: tally sample load",
                 )

@@ -149,7 +149,8 @@ class TownKeys:
     def _passphrase(self) -> str:
         if not self.are_there:
             raise NotFound(
-                f"{self.directory.path} holds no development keys",
+                "{directory} holds no development keys",
+                directory=self.directory.path,
                 field="data_dir",
                 code="no_development_keys",
                 hint="Found a ledger with them in another directory: tally init --development --data-dir DIRECTORY",

@@ -17,6 +17,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken, Unavailable
+from ledger.core.messages import Message
 from ledger.store.bindings import FIRST, BindingHead, ChainedRecord, following
 from ledger.store.database import Database, WriterLock, given, translated, writing
 from ledger.store.tables import CHALLENGES, StoreTable, big, binary, core_of
@@ -53,6 +54,8 @@ _FIRST_NUMBER, _LAST_NUMBER = select(func.min(CHALLENGES.c.number)), select(func
 class Read(Struct, frozen=True, omit_defaults=True):
     """A read: what was read, by whom, and when (``read_at``, unix milliseconds).
 
+    ``what`` is the id of a message, and ``slots`` fill it (``Message.packed``): readers get it in their language.
+
     ``ground`` is the reason, where one is required. ``supervision`` marks reads for a lead, a model, a correlation or a
     recommendation.
     """
@@ -65,6 +68,12 @@ class Read(Struct, frozen=True, omit_defaults=True):
     case_id: str | None = None
     ground: str | None = None
     supervision: bool = False
+    slots: dict[str, Any] = {}
+
+    @property
+    def subject(self) -> Message:
+        """Return what was read, as a message."""
+        return Message.unpacked({"id": self.what, "slots": self.slots})
 
 
 class _Record(ChainedRecord, frozen=True):
@@ -167,7 +176,9 @@ class AccessLog:
             for row in connection.execute(query):
                 record = following(row, head.count, head.digest, _decoder)
                 if record is None or any(getattr(row, name) != value for name, value in _columns(record.read).items()):
-                    raise IntegrityBroken(f"record {head.count} of the log of reads was changed", field="access_log")
+                    raise IntegrityBroken(
+                        "record {count} of the log of reads was changed", count=head.count, field="access_log"
+                    )
                 head = AccessHead(head.count + 1, row.digest)
         return head
 

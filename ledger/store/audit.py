@@ -317,5 +317,5 @@ def one(connection: Connection, audit_id: str) -> KeptAudit:
     """Return an audit with its report. Raises NotFound."""
     row: Any = connection.execute(select(*_LISTED, AUDITS.c.report).where(AUDITS.c.audit_id == audit_id)).first()
     if row is None:
-        raise NotFound(f"no audit {audit_id}", field="audit_id")
+        raise NotFound("no audit {audit_id}", audit_id=audit_id, field="audit_id")
     return KeptAudit(*row)

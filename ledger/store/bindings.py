@@ -111,7 +111,9 @@ def require_bound(connection: Connection, table: Table, key: Mapping[str, Any]) 
     name = " ".join(key_of(table, key))
     if _digest(connection, table, key) != last_bound(connection, table.name, name):
         raise IntegrityBroken(
-            f"the row {name} of {table.name} is not what was written",
+            "the row {name} of {table.name} is not what was written",
+            name=name,
+            table=table,
             field=table.name,
             hint="Somebody changed the database. Run: tally audit",
         )
@@ -154,7 +156,7 @@ def digests(connection: Connection, name: str) -> dict[str, str]:
         rows = connection.execute(_raw(table).execution_options(yield_per=PAGE)).mappings()
         return {" ".join(key_of(table, row)): digest_of_row(table, row) for row in map(dict, rows)}
     except DBAPIError as error:
-        raise IntegrityBroken(f"the database cannot read the table {name}", field=name) from error
+        raise IntegrityBroken("the database cannot read the table {name}", name=name, field=name) from error
 
 
 def _digest(connection: Connection, table: Table, key: Mapping[str, Any]) -> str | None:

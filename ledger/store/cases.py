@@ -57,7 +57,7 @@ def require_sight(connection: Connection, case_id: str, reader: Reader) -> Sight
     """Return what makes the case visible. Raise NotFound for a missing and for an invisible case alike."""
     by = sight(connection, case_id, reader)
     if by is None:
-        raise NotFound(f"no case {case_id} that you may see", field="case_id")
+        raise NotFound("no case {case_id} that you may see", case_id=case_id, field="case_id")
     return by
 
 
@@ -100,7 +100,7 @@ def case(connection: Connection, case_id: str) -> dict[str, Any]:
     """Return one case with each agency's number for it. Raises NotFound."""
     row = connection.execute(select(CASES).where(CASES.c.case_id == case_id)).mappings().first()
     if row is None:
-        raise NotFound(f"no case {case_id}", field="case_id")
+        raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
     agencies = select(CASE_AGENCIES.c.agency, CASE_AGENCIES.c.case_number).where(CASE_AGENCIES.c.case_id == case_id)
     return {**row, "agencies": dict(connection.execute(agencies.order_by("agency")).all())}
 
@@ -140,7 +140,7 @@ def item(connection: Connection, case_id: str, item_id: str) -> dict[str, Any]:
     named = (ITEMS.c.case_id == case_id, ITEMS.c.item_id == item_id)
     row = connection.execute(select(ITEMS).where(*named)).mappings().first()
     if row is None:
-        raise NotFound(f"no item {item_id} in case {case_id}", field="item_id")
+        raise NotFound("no item {item_id} in case {case_id}", item_id=item_id, case_id=case_id, field="item_id")
     return dict(row)
 
 

@@ -245,7 +245,8 @@ def _write(row: RowMapping) -> ChainWrite:
     expected = 3 if row["purpose"] == Purpose.ANCHOR.value else 0
     if row["purpose"] not in _PURPOSES or row["state"] not in _STATES or 3 - head.count(None) != expected:
         raise IntegrityBroken(
-            f"write {row['number']} of the journal of the chain was changed",
+            "write {number} of the journal of the chain was changed",
+            number=row["number"],
             field="chain_writes",
             hint="Restore the newest backup. Run: tally audit",
         )
@@ -259,7 +260,8 @@ def _write(row: RowMapping) -> ChainWrite:
 
 def _lost(write: ChainWrite) -> Conflict:
     return Conflict(
-        f"the journal has a write {write.number} or this transaction already",
+        "the journal has a write {write.number} or this transaction already",
+        write=write,
         field="number",
         code="journal_moved_on",
         hint="Read the journal again; another writer was first.",

@@ -48,6 +48,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from ledger.core.errors import MalformedInput, Unavailable
+from ledger.core.messages import Message, plain
 
 BUSY_TIMEOUT_MS = 30_000
 CHECKPOINT_TIMEOUT_MS = 200
@@ -60,7 +61,7 @@ _URL_FORMS = "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<d
 Row = dict[str, Any]
 NewRows = Mapping[Table, Sequence[Row]]
 Change = tuple[Table, Row]  # a row of a read model, as an event leaves it
-_encoder = msgspec.json.Encoder()  # bytes become base64
+_encoder = msgspec.json.Encoder(enc_hook=plain)  # bytes become base64
 
 
 class WriterLock(IntEnum):
@@ -273,7 +274,9 @@ def require_durable(engine: Engine) -> None:
             journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
             if synchronous < FULL or journal != "wal":
                 raise NotDurable(
-                    f"expected journal_mode wal and synchronous 2 (FULL), not {journal} and {synchronous}",
+                    "expected journal_mode wal and synchronous 2 (FULL), not {journal} and {synchronous}",
+                    journal=journal,
+                    synchronous=synchronous,
                     field="database_url",
                     hint="Put the data directory on a local file system; WAL needs shared memory.",
                 )
@@ -282,9 +285,11 @@ def require_durable(engine: Engine) -> None:
             value = connection.execute(text(f"SHOW {setting}")).scalar_one()
             if value == "off":
                 raise NotDurable(
-                    f"expected PostgreSQL with {setting} on, not {value}",
+                    "expected PostgreSQL with {setting} on, not {value}",
+                    setting=setting,
+                    value=value,
                     field="database_url",
-                    hint=f"Set {setting} = on for this server, database and role.",
+                    hint=Message("Set {setting} = on for this server, database and role.", setting=setting),
                 )
 
 
@@ -367,10 +372,12 @@ def _make_private(path: Path) -> None:
         path.chmod(mode & PRIVATE)
     except OSError as error:
         raise Unavailable(
-            f"others may read the database {path}: its mode is {mode:04o}, expected 0600",
+            "others may read the database {path}: its mode is {mode:04o}, expected 0600",
+            path=path,
+            mode=mode,
             field="database_url",
             code="database_open_to_others",
-            hint=f"Make it belong to the user who runs this, with mode 0600: {error.strerror}.",
+            hint=Message("Make it belong to the user who runs this, with mode 0600: {error.strerror}.", error=error),
         ) from error
 
 

@@ -50,7 +50,7 @@ def parse_cursor(text: str, *, field: str = "after") -> Cursor:
     """Parse a cursor. Raises MalformedInput."""
     match = _CURSOR.fullmatch(text)
     if match is None:
-        raise MalformedInput(f"expected `next` of the page before, not {text[:100]!r}", field=field)
+        raise MalformedInput("expected `next` of the page before, not {text!r}", text=text[:100], field=field)
     sequence = match["sequence"]
     return Cursor(int(match["index"]), None if sequence is None else int(sequence))
 

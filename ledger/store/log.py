@@ -14,6 +14,7 @@ from ledger.core.events import Payload, decode_payload, digest_of
 from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.core.log.replay import StreamHead
 from ledger.core.log.tiles import TileReader
+from ledger.core.messages import Message
 from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.store.database import Database, one_of
 from ledger.store.tables import ENTRIES, FLAGS, META, SECTIONS, STREAMS, TILES, TREE
@@ -63,7 +64,11 @@ def initialise(database: Database, log_id: bytes) -> None:
         # Two ledgers in one database would take each other's entries for their own.
         elif kept != log_id.hex():
             raise Conflict(
-                f"this database holds the ledger {kept}, not {log_id.hex()}", field="database_url", code="other_ledger"
+                "this database holds the ledger {kept}, not {log_id}",
+                kept=kept,
+                log_id=log_id.hex(),
+                field="database_url",
+                code="other_ledger",
             )
 
 
@@ -75,7 +80,9 @@ def tree(connection: Connection) -> TreeState:
     try:
         log_id = bytes.fromhex(row.log_id)
     except ValueError as error:
-        raise IntegrityBroken(f"tree.log_id is {row.log_id!r}, no id of a ledger", field="tree.log_id") from error
+        raise IntegrityBroken(
+            "tree.log_id is {row.log_id!r}, no id of a ledger", row=row, field="tree.log_id"
+        ) from error
     return TreeState(log_id, row.size, row.root, row.registry_changes, row.recorded_at)
 
 
@@ -86,7 +93,10 @@ def tile_reader(connection: Connection) -> TileReader:
     def read(level: int, index: int, width: int, /) -> bytes:
         hashes = connection.execute(query.where(TILES.c.level == level, TILES.c.tile_index == index)).scalar()
         if hashes is None:
-            raise IntegrityBroken(f"tile {level}/{index} is not stored", index=index * 256 ** (level + 1))
+            raise IntegrityBroken(
+                Message("tile {level}/{index} is not stored", level=level, index=index),
+                index=index * 256 ** (level + 1),
+            )
         # The full tile begins with each of its partial ones.
         return bytes(hashes[: 32 * width])
 
@@ -100,7 +110,7 @@ def entry(connection: Connection, log_index: int) -> StoredEntry:
 
 def entry_by_event_id(connection: Connection, event_id: str) -> StoredEntry:
     """Return the entry of an event id. Raises NotFound."""
-    return _one(connection, ENTRIES.c.event_id == event_id, f"event {event_id}")
+    return _one(connection, ENTRIES.c.event_id == event_id, Message("event {event_id}", event_id=event_id))
 
 
 def entry_by_digest(connection: Connection, payload_digest: str) -> StoredEntry:
@@ -218,7 +228,8 @@ def payload_of(entry: StoredEntry) -> Payload:
     # The envelope's signature covers the digest, not the bytes of the payload.
     if digest_of(entry.payload) != entry.payload_digest:
         raise IntegrityBroken(
-            f"the stored payload of entry {entry.log_index} is not the one that was signed",
+            "the stored payload of entry {entry.log_index} is not the one that was signed",
+            entry=entry,
             index=entry.log_index,
             hint="The database was changed behind the service. Run: tally audit",
         )
@@ -228,7 +239,7 @@ def payload_of(entry: StoredEntry) -> Payload:
 def _one(connection: Connection, condition: ColumnElement[bool], name: str) -> StoredEntry:
     for entry in _entries(connection, condition):
         return entry
-    raise NotFound(f"{name} is not in the log")
+    raise NotFound("{name} is not in the log", name=name)
 
 
 def _entries(

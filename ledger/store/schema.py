@@ -65,7 +65,8 @@ def migrate(engine: Engine, store: Store) -> None:
             command.upgrade(configuration(engine, store), "head")
     except CommandError as error:
         raise IntegrityBroken(
-            f"the version of the database is none that this release knows: {error}",
+            "the version of the database is none that this release knows: {error}",
+            error=error,
             field="database_url",
             hint="Start the release that wrote it; if that was before 0.1, start a new ledger in an empty directory.",
         ) from error
@@ -171,7 +172,8 @@ def require_schema(engine: Engine, store: Store) -> None:
     """Raise IntegrityBroken, naming the first difference: nothing is read or written through a changed schema."""
     for difference in differences(engine, store):
         raise IntegrityBroken(
-            f"the database's schema was changed: {difference.name}",
+            "the database's schema was changed: {difference.name}",
+            difference=difference,
             field="database_url",
             hint="Restore the newest backup, or remove what was added. Run: tally audit",
         )
@@ -185,7 +187,8 @@ def require_types(engine: Engine) -> None:
     rows = dict.fromkeys((TREE, META, TILES, CHECKPOINTS, CHAIN_WRITES), true())
     for difference in mistyped_columns(engine, "log", rows | {ENTRIES: ENTRIES.c.stream_kind == "system"}):
         raise IntegrityBroken(
-            f"{difference.name} holds a value of the type {difference.actual}, not {difference.expected}",
+            "{difference.name} holds a value of the type {difference.actual}, not {difference.expected}",
+            difference=difference,
             field="database_url",
             hint="Somebody changed the database: restore the newest backup. Run: tally audit",
         )

@@ -53,13 +53,16 @@ def add(database: Database, webhook: Webhook) -> None:
         # Counted under the lock: two requests at once must not pass the limit together.
         count = select(func.count()).select_from(WEBHOOKS).where(WEBHOOKS.c.agency == webhook.agency)
         if connection.execute(count).scalar_one() >= MOST:
-            raise Conflict(f"an agency has at most {MOST} webhooks", code="too_many_webhooks", hint="Remove one first.")
+            raise Conflict(
+                "an agency has at most {limit} webhooks", limit=MOST, code="too_many_webhooks", hint="Remove one first."
+            )
         values = asdict(webhook)
         try:
             connection.execute(WEBHOOKS.insert().values(values))
         except IntegrityError as error:
             raise Conflict(
-                f"a webhook to {webhook.url} is there already",
+                "a webhook to {webhook.url} is there already",
+                webhook=webhook,
                 field="url",
                 code="webhook_exists",
                 hint="Remove it, and add it anew for another secret.",
@@ -135,4 +138,4 @@ def _named(agency: str, webhook_id: str) -> tuple[Any, ...]:
 
 
 def _unknown(webhook_id: str) -> NotFound:
-    return NotFound(f"your agency has no webhook {webhook_id}", field="webhook_id")
+    return NotFound("your agency has no webhook {webhook_id}", webhook_id=webhook_id, field="webhook_id")

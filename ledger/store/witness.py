@@ -24,6 +24,7 @@ from ledger.core.events import decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
 from ledger.core.log.replay import PriorEntries, ReplayState, ReplayStep, StreamHead, StreamKey, replay_registry
+from ledger.core.messages import plain
 from ledger.core.signing import authority as authorities
 from ledger.core.verification.trust import Trust
 from ledger.store.database import WriterLock, one_of, open_witness_engine, translated, writing
@@ -353,7 +354,9 @@ class WitnessStore:
                 return None
             number = int(connection.execute(select(func.coalesce(func.max(ALARMS.c.number), 0))).scalar_one()) + 1
             alarm = Alarm(number, kind, halts, text, dict(evidence), now)
-            row = msgspec.structs.asdict(alarm) | {"evidence": msgspec.json.encode(alarm.evidence).decode()}
+            row = msgspec.structs.asdict(alarm) | {
+                "evidence": msgspec.json.encode(alarm.evidence, enc_hook=plain).decode()
+            }
             connection.execute(ALARMS.insert().values(row))
         return alarm
 
@@ -389,7 +392,9 @@ class WitnessStore:
                 connection.execute(FOLLOWED.update().values(log_key=log_key))
             elif (row.log_id, row.log_key) != (log_id, log_key):
                 raise Conflict(
-                    f"this witness follows the log {row.log_key.partition('+')[0]}, not {trust.origin}",
+                    "this witness follows the log {log_key}, not {trust.origin}",
+                    log_key=row.log_key.partition("+")[0],
+                    trust=trust,
                     field="--trust",
                     code="other_ledger",
                     hint="One witness follows one log: give each a directory of its own.",
@@ -405,7 +410,8 @@ class WitnessStore:
         row = connection.execute(query.order_by(ALARMS.c.number).limit(1)).first()
         if row is not None:
             raise Halted(
-                f"alarm {row.number} ({row.kind}) stands: this witness signs nothing until its operator has decided",
+                "alarm {row.number} ({row.kind}) stands: this witness signs nothing until its operator has decided",
+                row=row,
                 retry_after=3600,
                 hint="Whoever operates this witness finds what to do in docs/witness.md.",
             )

@@ -95,7 +95,7 @@ class Correlation(Struct, frozen=True):
         """Return the edges of the shortest path from the start; empty for the start itself. Raises NotFound."""
         graph = self.graph()
         if node.name not in graph:
-            raise NotFound(f"{node.name} was not found around {self.start.name}", field="to")
+            raise NotFound("{node.name} was not found around {start}", node=node, start=self.start.name, field="to")
         way = networkx.shortest_path(graph, self.start.name, node.name)
         by_ends = {frozenset((edge.a.name, edge.b.name)): edge for edge in self.edges}
         return tuple(by_ends[frozenset(step)] for step in pairwise(way))
@@ -107,7 +107,7 @@ def parse_node(text: str, *, field: str = "from") -> GraphNode:
     if kind not in get_args(NodeKind) or not colon or not node_id:
         kinds = ", ".join(get_args(NodeKind))
         raise MalformedInput(
-            f"expected KIND:ID, the kind one of {kinds}", field=field, hint="For example case:case-7f3a"
+            "expected KIND:ID, the kind one of {kinds}", kinds=kinds, field=field, hint="For example case:case-7f3a"
         )
     return GraphNode(kind, node_id)  # type: ignore[arg-type]  # one of them
 
@@ -125,7 +125,11 @@ def node_called(
     case_ids = [str(row["case_id"]) for row in session.rows(_CALLED, {"ids": [text, *numbered]}, as_of)]
     if len(case_ids) > 1:
         raise MalformedInput(
-            f"several cases are called {text}: {', '.join(case_ids)}", field=field, hint="Write the id of one of them."
+            "several cases are called {text}: {case_ids}",
+            text=text,
+            case_ids=", ".join(case_ids),
+            field=field,
+            hint="Write the id of one of them.",
         )
     return GraphNode("case", case_ids[0] if case_ids else text)
 
@@ -137,14 +141,14 @@ def correlate(session: ViewQueries, start: GraphNode, *, depth: int, as_of: date
     ``depth`` is not 1 to 8.
     """
     if not 1 <= depth <= DEEPEST:
-        raise MalformedInput(f"expected 1 to {DEEPEST} steps, not {depth}", field="depth")
+        raise MalformedInput("expected 1 to {limit} steps, not {depth}", limit=DEEPEST, depth=depth, field="depth")
     places: dict[GraphNode, Place] = {}
     edges: dict[tuple[str, ...], Edge] = {}
     frontier, cut = [start], False
     for distance in range(depth + 1):
         neighbours = _around(session, frontier, as_of)
         if distance == 0 and not neighbours[start]:
-            raise NotFound(f"the record has no {start.kind} {start.id}", field="from")
+            raise NotFound("the record has no {start.kind} {start.id}", start=start, field="from")
         following: set[GraphNode] = set()
         for node in frontier:
             adjacent = {neighbour for neighbour, _ in neighbours[node]}

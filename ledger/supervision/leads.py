@@ -30,6 +30,7 @@ from ledger.core.events.registry import Name, Profile
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef, Verdict
 from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.messages import Message
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.legal_days import spelled
@@ -202,7 +203,10 @@ def _lead(run: _Run) -> Outcome:
     _require_sound(verified, "the lead")
     index = verified.report.subject.index
     if index is not None and body.tree_size > index:
-        raise ProofRefused(f"expected at most {index}, the lead's own index, not {body.tree_size}", field="tree_size")
+        raise ProofRefused(
+            Message("expected at most {index}, the lead's own index, not {body.tree_size}", index=index, body=body),
+            field="tree_size",
+        )
     run.lead, run.head = body, verified.checkpoint
     return _gap(verified) or f"raised by the service at tree size {body.tree_size}, as of {body.as_of}"
 
@@ -211,7 +215,9 @@ def _lead(run: _Run) -> Outcome:
 def _model(run: _Run) -> Outcome:
     lead, model = run.raised(), _within_limits(lambda: run.runner.read(run.held.definition))
     if model.digest != lead.model_digest:
-        raise ProofRefused(f"expected {lead.model_digest}, the lead's, not {model.digest}", field="definition")
+        raise ProofRefused(
+            "expected {lead.model_digest}, the lead's, not {model.digest}", lead=lead, model=model, field="definition"
+        )
     expected = {
         "model_id": model.model_id,
         "model_version": model.version,
@@ -249,10 +255,15 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
         subject = verified.report.subject
         _require_sound(verified, verified.envelope.event_id)
         if verified.envelope.stream != Stream(kind="case", id=case_id):
-            raise ProofRefused(f"{verified.envelope.event_id} is no event of {case_id}", field="stream")
+            raise ProofRefused(
+                "{verified.envelope.event_id} is no event of {case_id}",
+                verified=verified,
+                case_id=case_id,
+                field="stream",
+            )
         gap = gap or _gap(verified)
         if subject.index is None:
-            raise NotChecked(f"{subject.event_id} has no index that its proof shows")
+            raise NotChecked("{subject.event_id} has no index that its proof shows", subject=subject)
         run.ends[subject.stream_id] = subject.index
         _place(run, verified)
         if verified.payload is None:
@@ -277,7 +288,9 @@ def _cited(run: _Run) -> Outcome:
     lead = run.raised()
     missing = next((ref.event_id for ref in lead.events if ref.payload_digest not in run.places), None)
     if missing is not None:
-        raise ProofRefused(f"cites {missing}, which none of what is here has at that tree size", field="events")
+        raise ProofRefused(
+            "cites {missing}, which none of what is here has at that tree size", missing=missing, field="events"
+        )
     return f"{len(lead.events)} cited events stand here"
 
 
@@ -290,15 +303,15 @@ def _end(run: _Run) -> Outcome:
         return f"each of {len(run.ends)} cases goes on beyond the lead's tree size, without a gap before it"
     gap = f"whether the log has other events of {', '.join(open_ended)} below entry {size}"
     if run.held.entries is None or run.head is None:
-        return NotChecked(f"{gap}: its entries were not given")
+        return NotChecked("{gap}: its entries were not given", gap=gap)
     streams = [Stream(kind="case", id=case_id) for case_id in open_ended]
     try:
         entries = scan(run.held.entries(run.head.size), run.head, *streams)
     except NotFound as error:
-        return NotChecked(f"{gap}: the copy of the log is too short: {error.message}")
+        return NotChecked("{gap}: the copy of the log is too short: {error}", gap=gap, error=error)
     for entry in entries:
         if entry.index < size and entry.envelope.payload_digest not in run.places:
-            raise ProofRefused(f"leaves out {entry.envelope.event_id}, entry {entry.index}", field="cases")
+            raise ProofRefused("leaves out {entry.envelope.event_id}, entry {entry.index}", entry=entry, field="cases")
     return f"none of {run.head.size} entries is another event of these cases below the lead's tree size"
 
 
@@ -315,7 +328,7 @@ def _tables(run: _Run) -> dict[str, DatasetTable]:
     for cited in lead.datasets:
         registration = registered.get((cited.dataset_id, cited.digest))
         if registration is None or cited.digest not in files:
-            raise NotChecked(f"the lead rests on the data set {cited.dataset_id}, whose file is not here")
+            raise NotChecked("the lead rests on the data set {cited.dataset_id}, whose file is not here", cited=cited)
         table = table_of(files[cited.digest], registration)
         tables[dataset_view(cited.dataset_id)] = DatasetTable(registration.agency, table)
     return tables
@@ -325,7 +338,7 @@ def _tables(run: _Run) -> dict[str, DatasetTable]:
 def _finding(run: _Run) -> Outcome:
     lead, model = run.raised(), run.chosen()
     if run.withheld is not None:
-        return NotChecked(f"the payload of {run.withheld} is withheld")
+        return NotChecked("the payload of {run.withheld} is withheld", run=run)
     by_digest = {finding.digest: finding for finding in _findings(run, lead, model, _tables(run))}
     is_query = isinstance(model.condition, Sql)  # which other cases a query depends on, its text does not show
     run.finding = by_digest.get(lead.finding)
@@ -363,7 +376,7 @@ def _within_limits(work: Callable[[], T]) -> T:
     try:
         return work()
     except (QueryRefused, TooCostly, Unavailable) as error:
-        raise NotChecked(error.message) from error
+        raise NotChecked(error.text) from error
 
 
 # 7
@@ -373,7 +386,9 @@ def _words(run: _Run) -> Outcome:
         return NotChecked("the finding was not made again")
     model = run.chosen()
     if model.scope == "all" and lead.cited_count > len(lead.events) == MAX_CITED:
-        return NotChecked(f"it rests on {lead.cited_count} events, and cites the first {MAX_CITED}")
+        return NotChecked(
+            "it rests on {lead.cited_count} events, and cites the first {limit}", lead=lead, limit=MAX_CITED
+        )
     rows = finding.dataset_rows[:MAX_CITED]
     datasets = [replace(cited, rows=rows) for cited in lead.datasets if cited.dataset_id == finding.dataset_id]
     expected = {
@@ -397,7 +412,11 @@ def _words(run: _Run) -> Outcome:
     procuratorate = procuratorate_for(agencies, lead.supervised)
     if lead.procuratorate != procuratorate:
         today = f"of today's agencies {procuratorate or 'none'} supervises {lead.supervised}"
-        return NotChecked(f"it went to {lead.procuratorate}; {today}: whether that was so then is not told here")
+        return NotChecked(
+            "it went to {lead.procuratorate}; {today}: whether that was so then is not told here",
+            lead=lead,
+            today=today,
+        )
     return "the lead says what the finding says, and cites what it rests on"
 
 
@@ -405,7 +424,9 @@ def _refs(run: _Run, finding: ModelFinding) -> tuple[EventRef, ...]:
     """Return the events that the lead has to cite: the first of the evidence, in the order of the log."""
     for digest in finding.evidence:
         if digest not in run.places:
-            raise ProofRefused(f"rests on {digest}, which is no event below the tree size", field="events")
+            raise ProofRefused(
+                "rests on {digest}, which is no event below the tree size", digest=digest, field="events"
+            )
     places = sorted((run.places[digest] for digest in finding.evidence), key=lambda place: place[0])
     return tuple(ref for _, ref in places[:MAX_CITED])
 
@@ -414,13 +435,13 @@ def _require_same(lead: LeadRaised, expected: Mapping[str, object]) -> None:
     """Raise ProofRefused if a field of the lead differs from the expected value."""
     for name, value in expected.items():
         if getattr(lead, name) != value:
-            raise ProofRefused(f"expected {value}, not {getattr(lead, name)}", field=name)
+            raise ProofRefused("expected {value}, not {getattr}", value=value, getattr=getattr(lead, name), field=name)
 
 
 def _require_sound(verified: VerifiedEvent, subject: str) -> None:
     """Raise ProofRefused if a step of the event's verification failed."""
     for step in verified.report.faults:
-        raise ProofRefused(f"{subject}: {step.detail}", field=step.name)
+        raise ProofRefused("{subject}: {step.detail}", subject=subject, step=step, field=step.name)
 
 
 def _gap(verified: VerifiedEvent) -> NotChecked | None:

@@ -24,48 +24,9 @@ from ledger.core.events.item import ItemDisposed, ItemPart
 from ledger.core.events.record import Correction
 from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.core.events.terms import EventRef, Money, Quantity
+from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import with_readable_times
-from ledger.i18n import Bilingual, Labels
-from ledger.i18n.messages import said
-
-# The rules' own phrases, the more particular first; a slot is a field, and its value is rendered as that field's.
-TEMPLATES = (
-    "signed {hours} hours after it happened",
-    "received at {received_at}, before it was offered at {offered_at}",
-    "answered at {occurred_at}, before it was received at {received_at}",
-    "served at {served_at}, before it was decided at {decided_at}",
-    "served at {served_at}, before it was requested at {requested_at}",
-    "disposed at {disposed_at}, before it was proposed at {proposed_at}",
-    "disposed at {disposed_at}, before it was decided at {decided_at}",
-    "in effect at {effective_at}, before it was decided at {decided_at}",
-    "due at {due_at}, before it was set at {occurred_at}",
-    "until {until}, before it was set at {occurred_at}",
-    "return no. {number} for supplementary investigation",
-    "handover {handover_id} set {due_at}",
-    "{officer} released and received",
-    "{occurred_at}, after an act of {before_at}",
-    "the case was closed",
-    "item {item_id} was due at {due_at}",
-    "item {item_id} is frozen until {day}",
-    "item {item_id} was frozen until {day}",
-    "item {item_id}: differs",
-    "item {item_id}: quantity {found}, recorded {expected}",
-    "item {item_id}: {disposal}, decided {decided}",
-    "item {item_id}: {found}, recorded {expected}",
-    "{person_id} is kept for {agency}",
-    "{clock} is not extended by {article}",
-    "{deadline_id} is set to {until}, the rules give it until {lawful}",
-)
-_PARTS = re.compile(r", (?=item |[0-9a-f]{32} is kept|(?:received|answered|served|disposed|in effect|due) at )")
-_PATTERNS = {
-    template: re.compile(
-        "".join(
-            re.escape(literal) + (f"(?P<{slot}>.+?)" if slot else "")
-            for literal, slot, _, _ in Formatter().parse(template)
-        )
-    )
-    for template in TEMPLATES
-}
+from ledger.i18n import Bilingual, Labels, translate
 
 SHOWN = 5  # items or persons of a list that are named; the others are counted
 # A field whose values are words of a vocabulary: by its name, and by the event type where that decides.
@@ -99,7 +60,6 @@ _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")
 _DAYS = frozenset({"until", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TWO_DAYS = 48  # hours
 _AGENCIES = frozenset(
     ("agency", "from_agency", "to_agency", "detention_house", "requested_by", "supervised", "procuratorate")
 )
@@ -225,9 +185,8 @@ class EventWords:
             return self._labels.moment(at) if at.timestamp() else self._labels.of("telling", "ever")
         if (text := self._time_or_clock(field, str(value))) is not None:
             return text
-        if field == "detail":
-            phrases = (self._flag_phrase(phrase) for phrase in _PARTS.split(str(value)))
-            return self._labels.of("telling", "separator").join(phrases)
+        if isinstance(value, Message):  # a flag's detail: its slots are fields
+            return translate(value, self._labels.language, self.value)
         if field in ("expected", "found"):
             return "; ".join(self._difference(part) for part in str(value).split("; "))
         return self._thing(str(value))
@@ -236,8 +195,6 @@ class EventWords:
         """Return the words for days, durations, clocks and articles; None for any other field."""
         if field in _DAYS and _DAY.fullmatch(text):
             return self._labels.of("moment", "day").format(date.fromisoformat(text))
-        if field == "hours":
-            return self._duration(int(text))
         if field == "clock":
             return self._labels.of_clock(text)
         if field == "extension":
@@ -252,31 +209,16 @@ class EventWords:
             return self._labels.of("subject", "case")
         return self._labels.of_article(text) if field == "article" else None
 
-    def _flag_phrase(self, phrase: str) -> str:
-        """Return a phrase of the custody rules in the reader's words; one that is not theirs stays as it is."""
-        for template, pattern in _PATTERNS.items():
-            if match := pattern.fullmatch(phrase):
-                translated = self._labels.find("flag_detail", template) or template
-                return translated.format_map({slot: self.value(slot, text) for slot, text in match.groupdict().items()})
-        return self.value("", phrase)
-
     def _thing(self, text: str) -> str:
         """Return an item with its description, a person shortened; anything else as it is."""
         if self._after is not None and text in self._after.items:
             return self._labels.of("telling", "item").format(
-                said(self._after.items[text].description, self._labels), text
+                self._labels.translate(self._after.items[text].description), text
             )
         # A pseudonym is 32 hex digits; the first eight tell the persons of a case apart.
         if len(text) == 32 and not text.strip("0123456789abcdef"):
             return self._labels.of("telling", "person").format(text[:8])
         return text
-
-    def _duration(self, hours: int) -> str:
-        """Return the hours; from two days on, days and hours."""
-        days, rest = divmod(hours, 24) if hours >= _TWO_DAYS else (0, hours)
-        counted = [(unit, count) for unit, count in (("day", days), ("hour", rest)) if count]
-        units = [self._labels.of("unit", unit if count == 1 else f"{unit}s").format(count) for unit, count in counted]
-        return ("" if self._labels.language == "zh-CN" else " ").join(units)
 
     def _difference(self, text: str) -> str:
         """Return a side of a discrepancy, in the reader's words if it is one of the custody rules' own phrases."""

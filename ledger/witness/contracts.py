@@ -62,7 +62,9 @@ class Contracts:
         block = self._eth.block(number) if self.chain.deployment_block_number <= number <= final.number else None
         if block is None:
             raise Conflict(
-                f"block {number} is not final here: block {final.number} is the last that is",
+                "block {number} is not final here: block {final.number} is the last that is",
+                number=number,
+                final=final,
                 field="block_number",
                 code="not_final",
                 hint=self.finality_hint,
@@ -103,7 +105,7 @@ class Contracts:
         try:
             require_deployment(self._eth, self._deployment)
         except ChainMismatch as error:
-            raise WrongChain(error.message, hint=error.hint) from error
+            raise WrongChain(error.text, hint=error.hint) from error
 
 
 def contracts_at(eth: Eth, trust: Trust, finality: FinalityRule | None = None) -> Contracts:
@@ -117,7 +119,9 @@ def contracts_at(eth: Eth, trust: Trust, finality: FinalityRule | None = None) -
     if chain is None:
         named = ", ".join(str(chain.chain_id) for chain in trust.chains) or "none"
         raise NotFound(
-            f"the node is of chain {chain_id}; the trust file names {named}",
+            "the node is of chain {chain_id}; the trust file names {named}",
+            chain_id=chain_id,
+            named=named,
             field="--rpc",
             hint="Name a node of the chain that the ledger is anchored on, and its trust file of today.",
         )

@@ -134,7 +134,7 @@ class LogFollower:
         try:
             on_chain = self.contracts.changes_after(authority, first_block, final)
         except ChainMismatch as error:
-            raise LogFault("false_mirror", f"chain and log contradict each other: {error.message}") from error
+            raise LogFault("false_mirror", "chain and log contradict each other: {error}", error=error) from error
         require_same_changes(mirrored, on_chain, final_block=final.number, hint=self.contracts.finality_hint)
 
     def _nodes_at(self, tree: Checkpoint) -> TileNodes:
@@ -145,6 +145,8 @@ class LogFollower:
 
     def _late(self, checkpoint: Checkpoint) -> Unavailable:
         return Unavailable(
-            f"this witness has followed the log up to {self._followed.size}, not yet up to {checkpoint.size}",
+            "this witness has followed the log up to {followed_size}, not yet up to {checkpoint.size}",
+            followed_size=self._followed.size,
+            checkpoint=checkpoint,
             code="still_following",
         )

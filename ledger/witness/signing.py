@@ -15,6 +15,7 @@ from ledger.core.log.checkpoints import ROOT_OF_ANOTHER_SIZE, Checkpoint, cosign
 from ledger.core.log.merkle import as_hash, verify_consistency
 from ledger.core.log.replay import LogFault, LogUnreadable
 from ledger.core.log.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
+from ledger.core.messages import Message
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.store.witness import Moved, WitnessStore
@@ -49,10 +50,15 @@ class Cosigner:
         """
         text = notes.parse_note(asked.note).text
         if text.partition("\n")[0] != self.trust.origin:  # 1
-            raise NotFound(f"this witness follows the log {self.trust.origin} only", field="checkpoint")
+            raise NotFound("this witness follows the log {origin} only", origin=self.trust.origin, field="checkpoint")
         checkpoint = self._verified(asked)
         if asked.old > checkpoint.size:  # 2
-            raise MalformedInput(f"expected a size of at most {checkpoint.size}, not {asked.old}", field="old")
+            raise MalformedInput(
+                "expected a size of at most {checkpoint.size}, not {asked.old}",
+                checkpoint=checkpoint,
+                asked=asked,
+                field="old",
+            )
         latest = self.store.latest()
         if asked.old != latest.size:
             raise Moved(latest)
@@ -87,7 +93,7 @@ class Cosigner:
             latest = self.store.latest()
             if latest.size > 0:
                 raise Moved(latest) from error
-            raise ProofRefused(error.message, field="root") from error
+            raise ProofRefused(error.text, field="root") from error
 
     def checkpoint(self, origin_hash: str) -> str:
         """Return the newest co-signed checkpoint, with the signatures of the log and this witness. Raises NotFound."""
@@ -112,13 +118,16 @@ class Cosigner:
         cosigned = self.store.has_cosigned(asked.size)  # 3
         if cosigned is None:
             raise Conflict(
-                f"this witness has co-signed no checkpoint of size {asked.size}",
+                "this witness has co-signed no checkpoint of size {asked.size}",
+                asked=asked,
                 field="size",
                 code="not_cosigned",
                 hint="Submit the checkpoint to /add-checkpoint first.",
             )
         if cosigned != root:
-            raise ProofRefused(f"expected 0x{cosigned.hex()}, the root that was co-signed", field="root")
+            raise ProofRefused(
+                "expected 0x{cosigned}, the root that was co-signed", cosigned=cosigned.hex(), field="root"
+            )
         mirrored = self.store.registry_hash_at(asked.size)
         if registry_hash != mirrored:  # 4
             expected = f"expected 0x{mirrored.hex()}, which the entries below {asked.size} mirror"
@@ -126,7 +135,8 @@ class Cosigner:
         current = self.contracts.registry_hash_now()
         if current != registry_hash:  # 5
             raise Conflict(
-                f"the chain's registry has moved on to 0x{current.hex()}",
+                "the chain's registry has moved on to 0x{current}",
+                current=current.hex(),
                 field="registry_hash",
                 code="registry_moved",
                 hint="Mirror its changes, then anchor the tree that has them.",
@@ -146,7 +156,7 @@ class Cosigner:
         block = self.contracts.final_at(asked.block_number)  # 3
         block_hash = "0x" + block.hash.hex()
         if block_hash != asked.block_hash:
-            own_block = f"here block {asked.block_number} is {block_hash}"
+            own_block = Message("here block {asked.block_number} is {block_hash}", asked=asked, block_hash=block_hash)
             raise Conflict(
                 own_block, field="block_hash", code="other_block", hint="The two nodes are of different chains."
             )
@@ -173,6 +183,13 @@ class Cosigner:
         trusted = {(chain.chain_id, chain.anchor) for chain in self.trust.chains}
         mine = self.contracts.chain
         if (chain_id, anchor) not in trusted:
-            raise NotFound(f"the trust file names no contract {anchor} on chain {chain_id}", field="anchor")
+            raise NotFound(
+                "the trust file names no contract {anchor} on chain {chain_id}",
+                anchor=anchor,
+                chain_id=chain_id,
+                field="anchor",
+            )
         if (chain_id, anchor) != (mine.chain_id, mine.anchor):
-            raise NotFound(f"this witness looks at {mine.anchor} on chain {mine.chain_id} only", field="anchor")
+            raise NotFound(
+                "this witness looks at {mine.anchor} on chain {mine.chain_id} only", mine=mine, field="anchor"
+            )

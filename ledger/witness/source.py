@@ -28,6 +28,7 @@ from ledger.core.log.tiles import (
     TileName,
     decode_bundle,
 )
+from ledger.core.messages import Message
 
 MAX_BUNDLE = TILE_WIDTH * (LENGTH_PREFIX + MAX_ENTRY_LENGTH)  # bytes
 MAX_PAGE = 16 * 1024 * 1024  # bytes of one page of registry changes
@@ -77,7 +78,7 @@ class LogSource:
         name = TileName(level, index, width)
         data = self._widest(name, TILE_LENGTH)
         if len(data) < width * HASH_LENGTH:
-            raise LogUnreadable(f"{name.path()} has {len(data)} bytes")
+            raise LogUnreadable("{path} has {count} bytes", path=name.path(), count=len(data))
         return data[: width * HASH_LENGTH]
 
     def entries(self, first: int, end: int) -> list[bytes]:
@@ -129,7 +130,7 @@ class LogSource:
                 return decode_bundle(data, bundle_width)
             except MalformedInput as error:
                 refused = error
-        raise LogUnreadable(f"{name.path()}: {refused.message}") from refused
+        raise LogUnreadable("{path}: {refused}", path=name.path(), refused=refused) from refused
 
     def _widest(self, name: TileName | BundleName, limit: int) -> bytes:
         """Return a partial tile or, if it is gone, the full one that replaced it (C2SP tlog-tiles)."""
@@ -149,18 +150,22 @@ class LogSource:
                 for part in response.iter_bytes():
                     received += len(part)
                     if received > limit:
-                        raise LogUnreadable(f"the log answers /{path} with more than {limit} bytes")
+                        raise LogUnreadable(
+                            "the log answers /{path} with more than {limit} bytes", path=path, limit=limit
+                        )
                     if time.monotonic() > deadline:
-                        raise LogUnreachable(f"the log did not finish its answer to /{path} in time")
+                        raise LogUnreachable(Message("the log did not finish its answer to /{path} in time", path=path))
                     parts.append(part)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             refusal = LogUnreachable("the log cannot be reached", hint="Check its URL and the network between.")
             refusal.add_note(str(error))
             raise refusal from error
         if response.status_code == httpx.codes.NOT_FOUND:
-            raise _Missing(f"the log does not serve /{path}")
+            raise _Missing(Message("the log does not serve /{path}", path=path))
         if response.status_code != httpx.codes.OK:
-            raise LogUnreachable(f"the log answers /{path} with HTTP status {response.status_code}")
+            raise LogUnreachable(
+                Message("the log answers /{path} with HTTP status {response.status_code}", path=path, response=response)
+            )
         return b"".join(parts)
 
 

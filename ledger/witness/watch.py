@@ -126,7 +126,7 @@ class Watch:
         try:
             checkpoint = verify_checkpoint(note, self.trust.log_key_of(note))
         except TallystickError as error:
-            raise LogUnreadable(f"what the log publishes is no checkpoint of its key: {error.message}") from error
+            raise LogUnreadable("what the log publishes is no checkpoint of its key: {error}", error=error) from error
         self._require_no_less(checkpoint, note, before)
         self.store.keep_seen(checkpoint.size)
         self.follower.reach(checkpoint, note, timeout_s=self.reach_timeout_s)
@@ -140,10 +140,18 @@ class Watch:
         """
         present = f"the log publishes size {checkpoint.size}"
         if checkpoint.size < before.seen_size:
-            self._fault(LogFault("rollback", f"{present}, and has published {before.seen_size} before"), note)
+            self._fault(
+                LogFault(
+                    "rollback", "{present}, and has published {before.seen_size} before", present=present, before=before
+                ),
+                note,
+            )
         if checkpoint.size < before.size and not self.source.shows(before.size):
             followed = f"no more of what was followed up to {before.size}, which it has signed"
-            self._fault(LogFault("rollback", f"{present}, and shows {followed}"), note)
+            self._fault(
+                LogFault("rollback", "{present}, and shows {followed}", present=present, followed=followed),
+                note,
+            )
 
     # -- the chain -----------------------------------------------------------------------------------------------------
 
@@ -195,7 +203,12 @@ class Watch:
             anchored = Checkpoint(self.trust.origin, record.size, as_hash(record.root, "root"))
             described = f"anchor {record.number} on the chain: root {record.root.hex()} at size {record.size}"
             if record.size > published.size:
-                fault = LogFault("rollback", f"the log publishes size {published.size}, less than {described}")
+                fault = LogFault(
+                    "rollback",
+                    "the log publishes size {published.size}, less than {described}",
+                    published=published,
+                    described=described,
+                )
                 self._fault(fault, described)
             self.follower.reach(anchored, described, timeout_s=self.reach_timeout_s)
             last_seen = SeenAnchor(record.number, record.size, record.root)

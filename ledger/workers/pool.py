@@ -22,6 +22,7 @@ import structlog
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, Unavailable
+from ledger.core.messages import Message
 from ledger.workers.process import JOB, OUTCOME, Ending, refused
 
 T = TypeVar("T")
@@ -154,7 +155,11 @@ class WorkerPool:
         with self._turn:
             if self._present[agency] >= self._waiting:
                 raise Unavailable(
-                    f"{agency} has {self._waiting} pieces of work under way here", code="busy", retry_after=RETRY_S
+                    "{agency} has {waiting} pieces of work under way here",
+                    agency=agency,
+                    waiting=self._waiting,
+                    code="busy",
+                    retry_after=RETRY_S,
                 )
             self._present[agency] += 1
             self._queues.setdefault(agency, deque()).append(ticket)
@@ -211,14 +216,15 @@ class Turn:
             raise failure
         if ending is Ending.NO_TIME and used.cpu_s < limits.cpu_s - 1:
             raise Unavailable(
-                f"this was not done within {limits.seconds:g} seconds: other work keeps this machine busy",
+                "this was not done within {limits.seconds:g} seconds: other work keeps this machine busy",
+                limits=limits,
                 code="busy",
                 retry_after=RETRY_S,
             )
         excess = {
-            Ending.NO_MEMORY: f"this takes more than {limits.memory_mb} MB of memory",
-            Ending.NO_TIME: f"this takes more than {limits.cpu_s} seconds of computing",
-            Ending.TOO_LARGE: f"this makes more than {limits.result_bytes} bytes",
+            Ending.NO_MEMORY: Message("this takes more than {limits.memory_mb} MB of memory", limits=limits),
+            Ending.NO_TIME: Message("this takes more than {limits.cpu_s} seconds of computing", limits=limits),
+            Ending.TOO_LARGE: Message("this makes more than {limits.result_bytes} bytes", limits=limits),
         }
         raise TooCostly(excess[ending], field=field, hint="Ask for less at once.")
 

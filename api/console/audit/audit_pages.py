@@ -15,6 +15,7 @@ from api.services.auditing import Running
 from ledger.audit import AuditReport
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import NotFound
+from ledger.core.messages import Message
 from ledger.store import audit as audits
 from ledger.store import cases, log
 from ledger.store.audit import KeptAudit
@@ -48,11 +49,11 @@ def start(visit: VisitOf, form: FormOf) -> Response:
     visit.reading.require_role("auditor")
     case_id = form.get("case_id")
     if case_id is None:
-        visit.reading.record("audit of the log")
+        visit.reading.record(Message("audit of the log"))
     else:
         with visit.service.parts.database.read() as connection:
             visit.reading.require_case(connection, case_id)
-        visit.reading.record("audit of the case", case_id)
+        visit.reading.record(Message("audit of the case"), case_id)
     run = visit.service.audits.start(visit.reading, case_id)
     return RedirectResponse(f"{PATH}/audit/{run.audit_id}", 303)
 
@@ -87,7 +88,9 @@ def _shown(visit: Visit, audit_id: str, template: str) -> Response:
     else:
         kept = _kept(visit, audit_id)
         report = None if kept.report is None else decode_json(kept.report, AuditReport)
-        values |= {"kept": kept, "report": report, "seconds": (kept.ended_at - kept.started_at) // 1000}
+        failure = Message.unpacked(decode_json(kept.failure, dict[str, Any])) if kept.failure else None
+        seconds = (kept.ended_at - kept.started_at) // 1000
+        values |= {"kept": kept, "report": report, "failure": failure, "seconds": seconds}
     return visit.page(template, audit_id=audit_id, **values)
 
 
@@ -96,7 +99,7 @@ def _kept(visit: Visit, audit_id: str) -> KeptAudit:
     with visit.service.parts.database.read() as connection:
         kept = audits.one(connection, audit_id)
     _require_visible(visit, kept)
-    visit.reading.record("report of an audit", *([kept.case_id] if kept.case_id else []))
+    visit.reading.record(Message("report of an audit"), *([kept.case_id] if kept.case_id else []))
     return kept
 
 
@@ -108,6 +111,6 @@ def _require_visible(visit: Visit, audit: KeptAudit | Running) -> None:
     if audit.case_id is None:
         return
     if audit.agency != visit.reading.agency:
-        raise NotFound(f"no audit {audit.audit_id} that you may see", field="audit_id")
+        raise NotFound("no audit {audit.audit_id} that you may see", audit=audit, field="audit_id")
     with visit.service.parts.database.read() as connection:
         visit.reading.require_case(connection, audit.case_id)

@@ -40,6 +40,7 @@ from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Stream, case, handover
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.item import ItemRegistered
+from ledger.core.messages import Message, Term
 from ledger.core.procedure.jurisdiction import may_detain
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.recording.signing import new_id
@@ -59,7 +60,7 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
     """
     visit.reading.require_role(*HANDLING)
     if act not in FORMS:
-        raise NotFound(f"no act {act[:40]} has a form here", field="act")
+        raise NotFound("no act {act} has a form here", act=act[:40], field="act")
     visible = read_case(visit, case_id, "case")
     agencies = visit.service.authority().agencies.values()
     return visit.page(
@@ -94,7 +95,7 @@ def _act_values(act: str, state: CaseState, agency: str) -> dict[str, Any]:
 def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Response:
     """Return a part of a page: the draft with its sentence, or what prevents it."""
     if act not in ACTS:
-        raise NotFound(f"no act {act[:40]} is drafted here")
+        raise NotFound("no act {act} is drafted here", act=act[:40])
     parts, state = visit.service.parts, None
     if act != "open":
         with parts.database.read() as connection:
@@ -107,8 +108,11 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
     with parts.database.read() as connection:
         # Said before anybody signs. The public log shows that the id is taken, so this gives nothing away.
         if before is None and log.heads(connection, [("case", case_id)]):
-            raise NotFound(f"the id {case_id} is taken already", code="duplicate_id")
-    visit.reading.record(f"draft of {payload.event_type}", *(() if state is None else (case_id,)))
+            raise NotFound("the id {case_id} is taken already", case_id=case_id, code="duplicate_id")
+    visit.reading.record(
+        Message("draft of {event_type}", event_type=Term("event_type", payload.event_type)),
+        *(() if state is None else (case_id,)),
+    )
     narrator = narrator_of(visit.service, visit.labels)
     draft = drafted(
         visit,

@@ -18,6 +18,7 @@ from api.dependencies import Following
 from api.schemas.answers import HandoverLine, case_line, handover_line
 from api.services.case_reading import LONGEST, SHORTEST, SearchResults, search_cases
 from api.services.service import position_after
+from ledger.core.messages import Message
 from ledger.store import cases
 from ledger.store.cases import Page
 from ledger.store.clocks import Box, offer_position, open_offers, parse_offer_position
@@ -48,7 +49,7 @@ def start(visit: VisitOf) -> Response:
         leads = waiting(connection, visit.reading, FEW)
     is_empty = not first_case and visit.reading.session.has_role("clerk", "supervisor")
     read_ids = (*(case_id for case_id, _, _ in clocks), *(lead.case_id for lead in leads if lead.case_id))
-    visit.reading.record("start page", *dict.fromkeys(read_ids))
+    visit.reading.record(Message("start page"), *dict.fromkeys(read_ids))
     return visit.page("cases/start.html", inbox=inbox, outbox=outbox, clocks=clocks, leads=leads, is_empty=is_empty)
 
 
@@ -75,7 +76,7 @@ def list_cases(visit: VisitOf, all: Annotated[bool, Query()] = False, after: Fol
         rows = cases.list_cases(connection, visit.reading.reader, window, responsible=mine)
         lines = [case_line(row) for row in rows]
         clocks = clock_views.nearest(connection, visit, (line.case_id for line in lines))
-    visit.reading.record("list of cases", *(line.case_id for line in lines))
+    visit.reading.record(Message("list of cases"), *(line.case_id for line in lines))
     following = visit.service.cursors.seal("cases", lines[-1].case_id) if len(lines) == ROWS else None
     return visit.page("cases/cases.html", lines=lines, clocks=clocks, all=all, following=following)
 

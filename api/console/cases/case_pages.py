@@ -20,6 +20,7 @@ from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Handover,
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
+from ledger.core.messages import Message
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.visibility import Sight
@@ -193,7 +194,7 @@ def case(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = None) -> Resp
 @router.get("/cases/{case_id}/parts/{kind}")
 def case_part(visit: VisitOf, case_id: SlugPath, kind: Kind, first: FirstQuery = 0) -> Response:
     """Return a part of the case's page: more of its items, handovers or clocks."""
-    visible = read_case(visit, case_id, f"{kind} of the case")
+    visible = read_case(visit, case_id, Message("{kind} of the case", kind=kind))
     rows = list_part(kind, visit, visible.state, first=first)
     return visit.page("cases/case_part.html", state=visible.state, kind=kind, part=rows)
 
@@ -201,7 +202,7 @@ def case_part(visit: VisitOf, case_id: SlugPath, kind: Kind, first: FirstQuery =
 @router.get("/cases/{case_id}/timeline")
 def timeline(visit: VisitOf, case_id: SlugPath, before: After = -1) -> Response:
     """Return a part of the case's page: the newest steps, or those before a sequence number."""
-    visible = read_case(visit, case_id, "timeline of the case")
+    visible = read_case(visit, case_id, Message("timeline of the case"))
     end = visible.state.sequence + 1 if before < 0 else before
     first = max(0, end - STEPS)
     with visit.service.parts.database.read() as connection:
@@ -244,7 +245,7 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
 def offer_lines(visit: VisitOf, case_id: SlugPath, rest: PartRequested, returns: ReturnsQuery = None) -> Response:
     """Return a part of the offer's form: more of the items that can be picked."""
     visit.reading.require_role(*HANDLING)
-    visible = read_case(visit, case_id, "items of the case")
+    visible = read_case(visit, case_id, Message("items of the case"))
     values = _offer_lines(visible.state, visit.reading, returns, rest)
     return visit.page("cases/offer_lines.html", **visible._asdict(), **values)
 
@@ -253,7 +254,7 @@ def offer_lines(visit: VisitOf, case_id: SlugPath, rest: PartRequested, returns:
 def handover_lines(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, rest: PartRequested) -> Response:
     """Return a part of the acceptance's form: more of the sender's list."""
     visit.reading.require_role(*HANDLING)
-    visible = read_case(visit, case_id, f"handover {handover_id}")
+    visible = read_case(visit, case_id, Message("handover {handover_id}", handover_id=handover_id))
     offered = _handover(visible.state, handover_id)
     lines = rest.of(list(offered.items.values()))
     return visit.page("cases/handover_lines.html", **visible._asdict(), **_findings(), handover=offered, lines=lines)
@@ -303,7 +304,7 @@ def _shown_handover(visit: Visit, case_id: str, handover_id: str) -> dict[str, A
         handover_state = require_handover(connection, visit.service, visit.reading, case_id, handover_id)
         sight = cases.sight(connection, case_id, visit.reading.reader)
         row = cases.case(connection, case_id)
-    visit.reading.record(f"handover {handover_id}", case_id)
+    visit.reading.record(Message("handover {handover_id}", handover_id=handover_id), case_id)
     return {
         "case": row,
         "state": visit.service.parts.validator.states.of_case(case_id),
@@ -339,5 +340,5 @@ def read_case(visit: Visit, case_id: str, subject: str) -> VisibleCase:
 def _handover(state: CaseState, handover_id: str) -> Handover:
     handover_state = state.handovers.get(handover_id)
     if handover_state is None:
-        raise NotFound(f"this case has no handover {handover_id[:64]}", field="handover_id")
+        raise NotFound("this case has no handover {handover_id}", handover_id=handover_id[:64], field="handover_id")
     return handover_state

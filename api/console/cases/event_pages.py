@@ -22,7 +22,7 @@ from api.services.documents import (
 from api.services.service import position_after
 from ledger.core.errors import NotFound
 from ledger.core.events import decode_section
-from ledger.i18n.messages import said
+from ledger.core.messages import Message
 from ledger.interchange.papers.forms import forms_of
 from ledger.interchange.papers.paper_text import language_for
 from ledger.proofs.bundles import Withheld
@@ -36,11 +36,16 @@ router = APIRouter()
 @router.get("/cases/{case_id}/events/{event_id}")
 def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Response:
     """Show the event as it was signed, with its flags, its proof, and its neighbours in the case."""
-    visible = read_case(visit, case_id, f"event {event_id}")
+    visible = read_case(visit, case_id, Message("event {event_id}", event_id=event_id))
     with visit.service.parts.database.read() as connection:
         entry, sight = find_event(connection, visit.reading, event_id)
         if (entry.stream_kind, entry.stream_id) != ("case", case_id):
-            raise NotFound(f"no event {event_id} of case {case_id} that you may see", field="event_id")
+            raise NotFound(
+                "no event {event_id} of case {case_id} that you may see",
+                event_id=event_id,
+                case_id=case_id,
+                field="event_id",
+            )
         history = visit.service.histories.of(connection, case_id)
         here = history[entry.sequence]
         (step,) = timeline_builder(visit.service, visit.reading, visit.labels).steps(connection, case_id, [here])
@@ -82,7 +87,7 @@ def case_bundle(visit: VisitOf, case_id: SlugPath, withhold: Withheld | None = N
 @router.get("/cases/{case_id}/events/{event_id}/certificate")
 def event_certificate(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Response:
     """Return the certificate of what is proven of an event."""
-    read_case(visit, case_id, f"certificate of event {event_id}")
+    read_case(visit, case_id, Message("certificate of event {event_id}", event_id=event_id))
     pdf = certified_event(visit.service, visit.reading, event_id, language_for(language(visit.request)))
     return _shown_pdf(pdf, f"{event_id}.certificate")
 
@@ -122,7 +127,7 @@ def case_reads(visit: VisitOf, case_id: SlugPath, before: Following = None) -> R
     """Show the reads, newest first. This read is in the list the next time."""
     visit.reading.require_role(*ACCESS_LOG_ROLES)
     last = position_after(visit.service, SCOPE, before, field="before")
-    visible = read_case(visit, case_id, "log of reads")
+    visible = read_case(visit, case_id, Message("log of reads"))
     is_party = visible.sight == "party"
     agency = None if is_party else visit.reading.agency
     rows = visit.service.parts.access.latest(case_id, ROWS, before=None if last is None else int(last), agency=agency)
@@ -133,5 +138,5 @@ def case_reads(visit: VisitOf, case_id: SlugPath, before: Following = None) -> R
         rows=visible_reads(visit.service, visit.reading, rows),
         is_party=is_party,
         following=following,
-        told=lambda subject: said(subject, visit.labels),
+        told=lambda subject: visit.labels.translate(subject),
     )

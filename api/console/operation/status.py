@@ -32,7 +32,6 @@ from ledger.store.growth import Day
 from ledger.store.imports import SystemImports
 from ledger.store.log import TreeState
 from ledger.store.webhooks import Webhook
-from ledger.supervision.model_faults import Wording
 from ledger.supervision.runs.supervisor import ALL, RunState
 from ledger.witness.gathering.collector import WitnessState
 
@@ -188,7 +187,7 @@ class ServiceAlarm(NamedTuple):
 
     kind: str
     about: str = ""
-    detail: Wording | str | None = None
+    detail: str | None = None
     hint: str | None = None
     agency: str | None = None
 

@@ -145,7 +145,7 @@ def show_key(visit: PublicVisitOf, agency_id: SlugPath, key_id: KeyPath) -> Resp
     authority, uses = visit.service.authority(), _uses(visit)
     grant = authority.grants.get(key_id)
     if grant is None or grant.agency_id != agency_id:
-        raise NotFound(f"no key {key_id} was granted to {agency_id}", field="key_id")
+        raise NotFound("no key {key_id} was granted to {agency_id}", key_id=key_id, agency_id=agency_id, field="key_id")
     newest = []
     with visit.service.parts.database.read() as connection:
         for use in uses.newest(key_id):
@@ -163,7 +163,7 @@ def show_key(visit: PublicVisitOf, agency_id: SlugPath, key_id: KeyPath) -> Resp
 def _registry_entry(connection: Connection, entry: int) -> StoredEntry:
     stored = log.entry(connection, entry)
     if stored.stream_kind != "system" or not stored.event_type.startswith("registry."):
-        raise NotFound(f"entry {entry} of the log is no change of the registry", field="entry")
+        raise NotFound("entry {entry} of the log is no change of the registry", entry=entry, field="entry")
     return stored
 
 

@@ -17,6 +17,7 @@ from api.services.service import Service
 from ledger.core.custody import Flag
 from ledger.core.errors import NotFound
 from ledger.core.events import Payload
+from ledger.core.messages import Message
 from ledger.i18n import Labels
 from ledger.store import log
 from ledger.store.chain_journal import DatabaseJournal
@@ -75,7 +76,7 @@ def cited(visit: Visit, digests: Sequence[str], *, first: int = 0) -> CitedPage:
                 events.append(
                     CitedEvent(step.payload_digest, event.entry, event.payload, step.sentence, *how_proven, step.notes)
                 )
-    visit.reading.record("cited events", *by_case, supervision=True)
+    visit.reading.record(Message("cited events"), *by_case, supervision=True)
     visible = {event.digest: event for event in events}
     ordered = sorted((visible.get(digest, CitedEvent(digest)) for digest in digests[first:end]), key=_order)
     return CitedPage(tuple(ordered), len(digests), end if end < len(digests) else None)

@@ -17,7 +17,6 @@ from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.supervision.recommendations import CLOCK
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels
-from ledger.i18n.messages import said
 from ledger.store import cases, clocks
 from ledger.store.clocks import ClockLine, DeadlineFilter
 from ledger.store.database import Connection
@@ -97,7 +96,7 @@ def _of_line(visit: Visit, line: ClockLine) -> ClockView | None:
 
 def view_of(clock: Deadline, labels: Labels) -> ClockView:
     """Return a clock of a case as a page shows it."""
-    arithmetic: tuple[str, ...] = (said(clock.unknown, labels),) if clock.unknown else ()
+    arithmetic: tuple[str, ...] = (labels.translate(clock.unknown),) if clock.unknown else ()
     colour, left = "rest", labels.of("deadline_status", clock.status)
     if clock.days_left is not None and clock.status != "suspended":
         overdue = clock.status == "overdue"

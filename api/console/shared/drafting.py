@@ -15,6 +15,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, Unauthorized
 from ledger.core.events import EVENT_TYPES, NAME_OF, VERSION, Authority, Body, Payload, Stream, make_payload
+from ledger.core.messages import Term, joined
 from ledger.core.procedure.legal_days import instant_text, spelled
 from ledger.recording.signing import SYSTEM_SOURCES
 from ledger.store import log
@@ -94,7 +95,12 @@ def _occurred_at(form: PostedForm, now: int) -> str:
     if claimed is None:
         return latest
     if claimed > latest:
-        raise MalformedInput(f"expected a time until now, {latest}, not {claimed}: it is to come", field="occurred_at")
+        raise MalformedInput(
+            "expected a time until now, {latest}, not {claimed}: it is to come",
+            latest=latest,
+            claimed=claimed,
+            field="occurred_at",
+        )
     return claimed
 
 
@@ -128,7 +134,12 @@ def require_role(reading: Reading, body: type[Body]) -> None:
     """Raise Unauthorized if the reader's role may not sign such an event."""
     row = EVENT_TYPES[NAME_OF[body]]
     if not reading.session.has_role(*row.roles):
-        raise Unauthorized(f"{row.name} takes the role {' or '.join(row.roles)}", code="role_missing")
+        raise Unauthorized(
+            "{row} takes the role {roles}",
+            row=Term("event_type", row.name),
+            roles=joined([Term("role", role) for role in row.roles], by=" or "),
+            code="role_missing",
+        )
 
 
 def body_of(act: FormAct, form: PostedForm, *context: object) -> Body:
@@ -144,7 +155,7 @@ def required_number(form: PostedForm, name: str) -> int:
     text = form.get(name) or ""
     number = whole_number(text)
     if number is None:
-        raise MalformedInput(f"expected a whole number, not {text[:40]!r}", field=name)
+        raise MalformedInput("expected a whole number, not {text!r}", text=text[:40], field=name)
     return number
 
 

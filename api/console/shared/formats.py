@@ -23,9 +23,17 @@ def typed(text: str, field: str) -> datetime:
     try:
         at = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
     except ValueError as error:
-        raise MalformedInput(f"expected a time such as 2026-03-02T09:30, not {text[:40]!r}", field=field) from error
+        raise MalformedInput(
+            "expected a time such as 2026-03-02T09:30, not {text!r}", text=text[:40], field=field
+        ) from error
     if not EARLIEST <= at <= LATEST:
-        raise MalformedInput(f"expected a time in the years {YEARS[0]} to {YEARS[-1]}, not {text[:40]!r}", field=field)
+        raise MalformedInput(
+            "expected a time in the years {years} to {years_2}, not {text!r}",
+            years=YEARS[0],
+            years_2=YEARS[-1],
+            text=text[:40],
+            field=field,
+        )
     return at
 
 

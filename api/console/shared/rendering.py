@@ -26,8 +26,6 @@ from api.texts import Texts
 from ledger.core.errors import Unavailable
 from ledger.core.procedure.legal_days import SHANGHAI, with_readable_times
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
-from ledger.i18n.messages import said
-from ledger.supervision.model_faults import told_in
 from ledger.timeline.sentences import Names, Narrator, names_by_id
 
 PATH = "/console"
@@ -191,8 +189,8 @@ def environment(template_language: str) -> Environment:
         "in_brief": formats.in_brief,
         "instant": formats.instant,
         "moment": lambda instant: moment(instant, labels),
-        "of_audit": lambda text: with_readable_times(said(text, labels)),
-        "of_fault": partial(told_in, labels),
+        "of_audit": lambda text: with_readable_times(labels.translate(text)),
+        "of_fault": labels.translate,
         "of_finding": lambda finding: (
             audit_words.finding_told(labels, finding.word, finding.slots) if finding.word else finding.what
         ),

@@ -13,6 +13,7 @@ from api.console.shared.access import VisitOf
 from api.console.shared.formats import abridged, in_brief
 from api.console.shared.rendering import names_of
 from api.services.governance import node_named, require_governing
+from ledger.core.messages import Message
 from ledger.store import cases
 from ledger.supervision.correlation import (
     DEEPEST,
@@ -58,7 +59,9 @@ def correlation(visit: VisitOf, start: NodeName = None, kind: NodeKind | None = 
         else:
             node = node_named(visit.service, session, searched_text, now)
         graph = correlate(session, node, depth=depth, as_of=now)
-    visit.reading.record(f"what {node.name} has in common with others", *graph.cases(), supervision=True)
+    visit.reading.record(
+        Message("what {node.name} has in common with others", node=node), *graph.cases(), supervision=True
+    )
     with parts.database.read() as connection:
         numbers = cases.numbers_of(connection, graph.cases()[:LISTED_AT_MOST])
     names = names_of(visit.service, visit.labels)

@@ -22,6 +22,7 @@ from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.supervision import SUPERVISING
 from ledger.core.events.terms import BusinessLine, Severity
+from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.procedure.legal_days import spelled, unix_seconds
 from ledger.core.supervision import LeadState, ModelState
@@ -112,7 +113,7 @@ def board(
         window = Page(limit, position_after(visit.service, "board", after))
         columns = {name: _cards(connection, visit.reading, filters, name, window) for name in shown_columns}
         models = supervision.list_models(connection, Page(1000))
-    visit.reading.record("board of leads")
+    visit.reading.record(Message("board of leads"))
     last = columns[column][-1].lead.updated_index if column and len(columns[column]) == ROWS else None
     return visit.page(
         "supervision/leads.html",
@@ -139,7 +140,11 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         )
         entries = log.stream(connection, "supervision", lead_id)
         advice = supervision.newest_recommendations(connection, visit.reading.reader, state.procuratorate, CHOICES)
-    visit.reading.record(f"lead {lead_id}", *([state.raised.case_id] if state.raised.case_id else ()), supervision=True)
+    visit.reading.record(
+        Message("lead {lead_id}", lead_id=lead_id),
+        *([state.raised.case_id] if state.raised.case_id else ()),
+        supervision=True,
+    )
     return visit.page(
         "supervision/lead.html",
         state=state,

@@ -23,6 +23,7 @@ from api.services.matters import require_matter, version_of
 from api.services.service import position_after
 from ledger.core.events import terms
 from ledger.core.events.terms import BusinessLine, Severity
+from ledger.core.messages import Message
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.store import supervision
@@ -52,7 +53,7 @@ def browse(
         rows = supervision.list_models(connection, Page(MODELS_AT_MOST, position_after(visit.service, "models", after)))
         rows = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
         lines = lines_of(connection, visit.reading, rows, q, ROWS)
-    visit.reading.record("list of the library")
+    visit.reading.record(Message("list of the library"))
     return visit.page(
         "supervision/library.html",
         lines=lines,
@@ -74,7 +75,7 @@ def model(visit: VisitOf, model_id: SlugPath, version: Version = None, event: Re
     published = version_of(state, version, "version")
     agencies, session = visit.reading.authority.agencies, visit.reading.session
     governs = visit.reading.is_of_procuratorate
-    visit.reading.record(f"model {model_id}")
+    visit.reading.record(Message("model {model_id}", model_id=model_id))
     return visit.page(
         "supervision/model.html",
         state=state,
@@ -96,7 +97,7 @@ def comparison(visit: VisitOf, model_id: SlugPath, first: Version = None, second
         state, _ = require_matter(connection, visit.reading, STREAM + model_id, ModelState, field="model_id")
     later = version_of(state, second, "second")
     earlier = version_of(state, first or max(1, later.body.version - 1), "first")
-    visit.reading.record(f"comparison of model {model_id}")
+    visit.reading.record(Message("comparison of model {model_id}", model_id=model_id))
     differences = visit.service.parts.workers.run(compare, earlier.body, later.body, agency=visit.reading.agency)
     return visit.page("supervision/comparison.html", state=state, told=differences)
 

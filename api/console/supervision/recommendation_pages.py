@@ -16,6 +16,7 @@ from api.services.service import position_after
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.supervision import SUPERVISING
+from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.supervision import LeadState, RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
@@ -37,7 +38,7 @@ def recommendations(visit: VisitOf, after: Following = None) -> Response:
     window = Page(ROWS, position_after(visit.service, SCOPE, after))
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, visit.reading.reader, window)
-    visit.reading.record("list of recommendations")
+    visit.reading.record(Message("list of recommendations"))
     clocks = {row["recommendation_id"]: _clock(visit, row["issued_at"], row["answered_at"]) for row in rows}
     following = visit.service.cursors.seal(SCOPE, str(rows[-1]["updated_index"])) if len(rows) == ROWS else None
     may_issue = visit.reading.is_of_procuratorate and visit.reading.session.has_role(*SUPERVISING)
@@ -56,7 +57,7 @@ def new_recommendation(visit: VisitOf, lead: SlugQuery = None, model: SlugQuery 
         leads = supervision.list_leads(connection, visit.reading.reader, Page(LEADS_OFFERED), wanted, newest_first=True)
         models = supervision.list_models(connection, Page(1000))
     case_id = first.raised.case_id if first else None
-    visit.reading.record("form of a recommendation", *([case_id] if case_id else ()), supervision=True)
+    visit.reading.record(Message("form of a recommendation"), *([case_id] if case_id else ()), supervision=True)
     agencies = visit.reading.authority.agencies
     own = agencies[visit.reading.agency]
     supervised = (agency_id for agency_id, agency in agencies.items() if agency != own and supervises(own, agency))
@@ -82,7 +83,7 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         entries = log.stream(connection, "supervision", stream_id)
         leads = supervision.leads_among(connection, visit.reading.reader, state.issued.leads)
         counts = recurrence(connection, state, visit.reading.reader.now, visit.service.authority().agencies)
-    visit.reading.record(f"recommendation {recommendation_id}")
+    visit.reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
     has = visit.reading.session.has_role
     return visit.page(
         "supervision/recommendation.html",

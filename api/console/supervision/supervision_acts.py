@@ -17,6 +17,7 @@ from api.services.governance import known_to_models
 from api.services.model_runs import ModelFiles
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, Stream, supervision
+from ledger.core.messages import Message, Term
 from ledger.core.supervision import Matter, ModelState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
@@ -34,7 +35,7 @@ _PAGES = {"model": ("library", MODEL_STREAM), "recommendation": ("recommendation
 def draft_first(visit: VisitOf, form: FormOf, act: str) -> Response:
     """Return the draft of an act whose form names its subject: publishing a model, issuing a recommendation."""
     if act not in FIRST:
-        raise NotFound(f"no act {act[:40]} is drafted here")
+        raise NotFound("no act {act} is drafted here", act=act[:40])
     require_role(visit.reading, ACTS[act][0])  # before the form is read: a model's file is tried out
     body = body_of(ACTS[act], form, None, ModelFiles(visit.service, visit.reading))
     if isinstance(body, supervision.ModelPublished):
@@ -68,7 +69,8 @@ def _draft(visit: Visit, form: PostedForm, stream_id: str, state: Matter | None,
     stream = Stream(kind="supervision", id=stream_id)
     payload = unsigned(visit, form, stream=stream, state=state, body=body)
     visit.service.parts.validator.foresee_matter(payload)
-    visit.reading.record(f"draft of {payload.event_type} of {stream_id}")
+    event_type = Term("event_type", payload.event_type)
+    visit.reading.record(Message("draft of {event_type} of {stream_id}", event_type=event_type, stream_id=stream_id))
     narrator = narrator_of(visit.service, visit.labels)
     folder, prefix = _PAGES.get(subject_kind_of(stream_id) or "", ("leads", ""))
     draft = drafted(
@@ -110,7 +112,9 @@ def adopted(form: PostedForm, state: Matter | None, files: ModelFiles) -> Mappin
     wanted = form.get("version") or str(state.newest.body.version)
     body = next((version.body for version in state.versions if str(version.body.version) == wanted), None)
     if body is None:
-        raise MalformedInput(f"{state.model_id} has no version {wanted[:20]}", field="version")
+        raise MalformedInput(
+            "{state.model_id} has no version {wanted}", state=state, wanted=wanted[:20], field="version"
+        )
     model = files.model(body.definition)
     entered = {name: text for name in model.parameters if (text := form.get(f"parameters.{name}")) is not None}
     model.parameters_of(entered)

@@ -19,6 +19,7 @@ from api.services.matters import require_matter
 from api.services.model_runs import ModelFiles, run_model_file
 from api.texts import Texts, later
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM
 from ledger.i18n import Labels
@@ -135,7 +136,7 @@ def definition_of(form: PostedForm) -> str:
 def _begun(visit: Visit, start: Start, name: str, model_id: str | None) -> str:
     if start == "form":
         if name not in FORMS:
-            raise MalformedInput(f"expected one of {', '.join(FORMS)}", field="name")
+            raise MalformedInput("expected one of {forms}", forms=", ".join(FORMS), field="name")
         return draft(model_id or "new-model", name)
     if start == "shipped":
         return _renamed(shipped_model(name), model_id)
@@ -166,7 +167,7 @@ def _next_version(visit: Visit, name: str, model_id: str | None) -> str:
 def _shown(visit: Visit, text: str, template: str = "workbench/bench.html") -> Response:
     """Return the workbench, or the part of it that changes, with the file and its form if the text can be parsed."""
     require_governing(visit.reading)
-    visit.reading.record("model on the workbench")
+    visit.reading.record(Message("model on the workbench"))
     examined = ModelFiles(visit.service, visit.reading).examined(text)
     with visit.service.parts.database.read() as connection:
         registered = imports.datasets(connection, visit.reading.agency, Page(imports.MAX_DATASETS))

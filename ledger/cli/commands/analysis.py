@@ -63,7 +63,12 @@ def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, 
     digest = str(counted["digest"])
     registered = {line["digest"]: line["dataset_id"] for line in _datasets(recorder.session)}
     if digest in registered:
-        raise Conflict(f"this file is registered as {registered[digest]}", field="FILE", code="already_registered")
+        raise Conflict(
+            "this file is registered as {registered}",
+            registered=registered[digest],
+            field="FILE",
+            code="already_registered",
+        )
     dataset_id = dataset_id or f"dataset-{digest.partition(':')[2][:16]}"
     recorder.record_for_agency(make_body(DatasetRegistered, dataset_id=dataset_id, **counted, **given))
 
@@ -160,7 +165,7 @@ def _write_graph(session: Session, path: Path, correlation: dict[str, Any]) -> N
         correlation["cut"],
     ).graph()
     if path.exists():
-        raise Conflict(f"{path} is there already", field="--graphml", hint="Name another file.")
+        raise Conflict("{path} is there already", path=path, field="--graphml", hint="Name another file.")
     networkx.write_graphml(graph, path)
     session.output.record({"file": str(path), "nodes": len(graph.nodes), "edges": len(graph.edges)})
 

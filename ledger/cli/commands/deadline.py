@@ -21,7 +21,6 @@ from ledger.core.errors import NotFound
 from ledger.core.events import Body, case
 from ledger.core.events.terms import ExclusionGround, QualifyingGround
 from ledger.core.procedure.legal_days import day_that_ends
-from ledger.i18n.messages import said
 
 SOON = 3  # days left from which a deadline is yellow
 WATCH_EVERY_S = 5.0
@@ -84,7 +83,7 @@ def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) ->
     deadlines = session.service.get(path, as_of=as_of, lang=session.language)["deadlines"]
     chosen = _chosen(deadlines, deadline_id)
     if not session.json:
-        unknown = said(chosen["unknown"], session.labels) if chosen["unknown"] else None
+        unknown = session.labels.translate(chosen["unknown"]) if chosen["unknown"] else None
         chosen |= {"derived_from": [event["event_id"] for event in chosen["events"]], "unknown": unknown}
     session.output.record(chosen, SHOWN)
 
@@ -197,4 +196,4 @@ def _chosen(deadlines: list[dict[str, Any]], deadline_id: str) -> dict[str, Any]
     if len(fitting) == 1:
         return fitting[0]
     ids = ", ".join(deadline["deadline_id"] for deadline in fitting or deadlines) or "none"
-    raise NotFound(f"expected one of {ids}, not {deadline_id}", field="DEADLINE_ID")
+    raise NotFound("expected one of {ids}, not {deadline_id}", ids=ids, deadline_id=deadline_id, field="DEADLINE_ID")

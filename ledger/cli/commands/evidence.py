@@ -23,13 +23,13 @@ from ledger.client.service import at
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.core.events.item import ItemExamined, ItemRegistered
+from ledger.core.messages import Message, Term, plain
 from ledger.core.verification.bundle import verify_event
 from ledger.core.verification.report import worst
 from ledger.core.verification.trust import Trust
 from ledger.evidence.checking import RecordedDigests, check_bag, check_file
 from ledger.evidence.hashing import hash_file
 from ledger.evidence.store import EvidenceStore
-from ledger.i18n.messages import said
 
 if TYPE_CHECKING:
     from ledger.evidence.bag import FileFinding
@@ -170,7 +170,9 @@ def check(
         if path.is_dir():
             checked = check_bag(path, record, report=findings.append, progress=progress)
         elif record is None:
-            raise MalformedInput(f"{path} is a file: there is nothing to hold it against", field="PATH", hint=_FILE)
+            raise MalformedInput(
+                "{path} is a file: there is nothing to hold it against", path=path, field="PATH", hint=_FILE
+            )
         else:
             progress.expect(1, path.stat().st_size)
             checked = check_file(path, record, progress=progress)
@@ -210,7 +212,7 @@ def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
         return
     before = "["
     for row in rows:
-        click.echo(f"{before}\n{printable_json(msgspec.json.encode(row).decode())}", nl=False)
+        click.echo(f"{before}\n{printable_json(msgspec.json.encode(row, enc_hook=plain).decode())}", nl=False)
         before = ","
     click.echo("[]" if before == "[" else "\n]")
 
@@ -218,7 +220,7 @@ def show_digests(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
 def show_check(session: Session, checked: EvidenceCheck, findings: Sequence[FileFinding]) -> None:
     """Print the steps of a check, each file that is not as listed, and the verdict."""
     output, labels = session.output, session.labels
-    fields = msgspec.to_builtins(checked)
+    fields = msgspec.to_builtins(checked, enc_hook=plain)
     fields["bytes"] = fields.pop("size")
     if session.json:
         return output.data(fields | {"findings": findings})
@@ -232,7 +234,7 @@ def show_check(session: Session, checked: EvidenceCheck, findings: Sequence[File
 
 def _detail(labels: Labels, detail: str) -> str:
     """Return the detail of a step in the reader's language, with the faults that it counts."""
-    text = said(detail, labels)
+    text = labels.translate(detail)
     if text == detail:
         return detail
     return _COUNTED.sub(lambda fault: f"{labels.of('fault', fault[2].replace(' ', '_'))} {fault[1]}", text)
@@ -242,14 +244,16 @@ def show_findings(session: Session, findings: Iterable[FileFinding]) -> None:
     """Print a line for each finding, in red."""
     for finding in findings:
         fault = session.labels.of("fault", finding.fault)
-        detail = f" ({said(finding.detail, session.labels)})" if finding.detail else ""
+        detail = f" ({session.labels.translate(finding.detail)})" if finding.detail else ""
         click.secho(printable_line(f"{fault}: {finding.path}{detail}"), fg="red")
 
 
 def from_service(session: Session, item_id: str) -> RecordedDigests:
     """Return what the service says of an item now, without proof."""
     item = session.service.get(at("/api/v1/items/{}", item_id))
-    return RecordedDigests(f"the service on item {item_id}", tuple(item.get("digests", ())), item_id=item_id)
+    return RecordedDigests(
+        Message("the service on item {item_id}", item_id=item_id), tuple(item.get("digests", ())), item_id=item_id
+    )
 
 
 def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], item_id: str | None) -> RecordedDigests:
@@ -263,14 +267,17 @@ def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], 
 
 def _from_event(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
     verified = verify_event(data, trust)
-    event = f"event {verified.envelope.event_id}"
+    event = Message("event {event_id}", event_id=verified.envelope.event_id)
     log_id, verdict = verified.bundle.log_id, verified.report.verdict
     if verified.payload is None:
         return RecordedDigests(event, (), verdict, item_id, log_id)
     body = verified.payload.body
     if not isinstance(body, ItemRegistered | ItemExamined) or item_id not in (None, body.item_id):
         raise MalformedInput(
-            f"{event} is {verified.envelope.event_type}, and does not say what {item_id or 'an item'} is",
+            "{event} is {event_type}, and does not say what {item_id} is",
+            event=event,
+            event_type=Term("event_type", verified.envelope.event_type),
+            item_id=item_id or "an item",
             field="--bundle",
             hint="Give the bundle of the event that registered or examined the item, or that of its case with --item.",
         )
@@ -281,10 +288,15 @@ def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigest
     if item_id is None:
         raise MalformedInput("expected the item of the case that this is", field="--item")
     report = verify_whole_case(data, trust)
-    source, log_id = f"item {item_id} of case {report.case_id}", f"0x{trust.log_id.hex()}"
+    source, log_id = (
+        Message("item {item_id} of case {report.case_id}", item_id=item_id, report=report),
+        f"0x{trust.log_id.hex()}",
+    )
     if report.state is None:
         return RecordedDigests(source, (), report.verdict, item_id, log_id)
     item = report.state.items.get(item_id)
     if item is None:
-        raise MalformedInput(f"case {report.case_id} has no item {item_id}", field="--item")
+        raise MalformedInput(
+            "case {case_id} has no item {item_id}", case_id=report.case_id, item_id=item_id, field="--item"
+        )
     return RecordedDigests(source, item.digests, report.verdict, item_id, log_id)

@@ -25,6 +25,7 @@ from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, handover
 from ledger.core.events.terms import CheckResult, Purpose, ReasonCode, Remedy
+from ledger.core.messages import Message
 
 LISTED = columns("case_id", "handover_id", "from_agency", "to_agency", "purpose", "status", "offered_at", "due_at")
 LINES = columns("item_id", "description", "quantity", "seal_number", "condition", "stays", "taken")
@@ -324,7 +325,7 @@ def _fields_by_item(
             _refuse(option, f"one of {', '.join(allowed)}", field)
         fields = lines.setdefault(item_id, {})
         if field == "quantity":
-            expected, unit = "quantity=9 or quantity=12.5:gram", None if ":" in value else unit_of(item_id)
+            expected, unit = Message("quantity=9 or quantity=12.5:gram"), None if ":" in value else unit_of(item_id)
             fields[field] = quantity(value, unit, partial(_refuse, option, expected, value))
         elif field == "digest":
             fields.setdefault("digests", []).append(value)
@@ -334,4 +335,4 @@ def _fields_by_item(
 
 
 def _refuse(option: str, expected: str, given: str) -> NoReturn:
-    raise MalformedInput(f"expected {expected}, not {given!r}", field=option)
+    raise MalformedInput("expected {expected}, not {given!r}", expected=expected, given=given, field=option)

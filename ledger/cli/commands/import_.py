@@ -18,7 +18,7 @@ from ledger.cli.errors import Exit
 from ledger.cli.output import columns
 from ledger.cli.params import FILE, identity_key_option
 from ledger.cli.session import Session, pass_session
-from ledger.i18n.messages import said
+from ledger.core.messages import plain
 from ledger.procedures import shipped_rulebook
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
                 for result in _counted(make_importer(session, surveyed).run(surveyed.source), report_rows, listed):
                     progress.step(result.row)
         finally:
-            report.write_bytes(msgspec.json.format(msgspec.json.encode(report_rows), indent=2) + b"\n")
-            session.output.record(msgspec.to_builtins(report_rows))
+            report.write_bytes(msgspec.json.format(msgspec.json.encode(report_rows, enc_hook=plain), indent=2) + b"\n")
+            session.output.record(msgspec.to_builtins(report_rows, enc_hook=plain))
     return Exit.REFUSED if "refused" in report_rows.rows else Exit.OK
 
 
@@ -156,7 +156,7 @@ def status(session: Session, /, *, file: Path, mapping_file: Path, key_file: Pat
 
 def _reason(session: Session) -> Callable[[str], str]:
     """Return how reasons are written: in the language of the user, in English for programs."""
-    return lambda reason: reason if session.json else said(reason, session.labels)
+    return lambda reason: reason if session.json else session.labels.translate(reason)
 
 
 def _counted(results: Iterator[RowResult], report: ImportReport, listed: RejectsFile) -> Iterator[RowResult]:
@@ -200,12 +200,12 @@ class _TrialSummary:
     def print(self, session: Session, digest: str) -> None:
         output = session.output
         summary = {"file_digest": digest, "rows": {"good": self.good, "refused": self.refused}}
-        planned, faults = msgspec.to_builtins((self._planned, self._faults))
+        planned, faults = msgspec.to_builtins((self._planned, self._faults), enc_hook=plain)
         if session.json:
             output.data({**summary, "events": dict(self._events), "planned": planned, "faults": faults})
             return
         planned = [row | {"comes_to": self._words(session, row["events"])} for row in planned]
-        faults = [row | {"reason": said(row["reason"], output.labels)} for row in faults]
+        faults = [row | {"reason": output.labels.translate(row["reason"])} for row in faults]
         output.parts((("planned", planned, PLANNED), ("faults", faults, FAULTS)))
         output.record({**summary, "comes_to": self._words(session, self._events)})
 

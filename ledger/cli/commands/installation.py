@@ -20,8 +20,8 @@ from ledger.config.installation import DataDirectory, Founding, create, read_fou
 from ledger.config.settings import DEFAULT_DATA_DIR, EMBEDDED, read_settings
 from ledger.core.encoding.decoding import decode_toml
 from ledger.core.errors import Conflict, MalformedInput
+from ledger.core.messages import Message
 from ledger.i18n import Labels
-from ledger.i18n.messages import said
 
 
 @click.command("init", cls=Command)
@@ -69,7 +69,9 @@ def init_command(
     """
     where = DataDirectory(data_dir)
     if where.installation.exists():
-        raise MalformedInput(f"{data_dir} holds a ledger already", field="--data-dir", hint="Choose another one.")
+        raise MalformedInput(
+            "{data_dir} holds a ledger already", data_dir=data_dir, field="--data-dir", hint="Choose another one."
+        )
     founding = _founding(file, development=development) if file else _town(where, development=development)
     secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the service's keys")
     installation = create(where, founding, origin, secret, light=light)
@@ -93,20 +95,22 @@ def _town(where: DataDirectory, *, development: bool) -> Founding:
 
 def _founding(file: Path, *, development: bool) -> Founding:
     data = file.read_bytes()
-    hint = "A founding ends in .toml or .json; docs/tutorial.md begins with one."
+    hint = Message("A founding ends in .toml or .json; docs/tutorial.md begins with one.")
     try:
         tables = (
             decode_toml(data, field="--founding", hint=hint) if file.suffix == ".toml" else msgspec.json.decode(data)
         )
     except (ValueError, RecursionError) as error:
-        raise MalformedInput(f"{file} is not JSON: {error}", field="--founding", hint=hint) from error
+        raise MalformedInput(
+            "{file} is not JSON: {error}", file=file, error=error, field="--founding", hint=hint
+        ) from error
     if development and isinstance(tables, dict):
         tables["development"] = True
     try:
         return read_founding(msgspec.json.encode(tables))
     except MalformedInput as error:
-        hint = error.hint or "docs/tutorial.md begins with a founding that is valid."
-        raise MalformedInput(error.message, field=f"--founding: {error.field}", hint=hint) from error
+        valid = Message("docs/tutorial.md begins with a founding that is valid.")
+        raise MalformedInput(error.text, field=f"--founding: {error.field}", hint=error.hint or valid) from error
 
 
 @click.command("serve", cls=Command)
@@ -220,7 +224,8 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
     existing = {person.profile for person in PEOPLE} & set(session.profiles.names())
     if existing and not replace:
         raise Conflict(
-            f"there are profiles of these names: {', '.join(sorted(existing))}",
+            "there are profiles of these names: {existing}",
+            existing=", ".join(sorted(existing)),
             field="--replace",
             hint="Put the town's people in their place by --replace, or set TALLYSTICK_CONFIG_DIR to another folder.",
         )
@@ -255,7 +260,7 @@ def doctor_command(session: Session, data_dir: Path | None) -> int:
     findings = diagnose(session, data_dir)
     labels = Labels("en") if session.output.json else session.output.labels  # programs are told in English
     rows = [
-        finding._asdict() | {"detail": said(finding.detail, labels), "mend": said(finding.mend, labels)}
+        finding._asdict() | {"detail": labels.translate(finding.detail), "mend": labels.translate(finding.mend)}
         for finding in findings
     ]
     session.output.table(rows, columns("check:check", "result:result", "detail", "mend"))

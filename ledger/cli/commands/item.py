@@ -19,6 +19,7 @@ from ledger.client.service import at
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import item
 from ledger.core.events.terms import Disposal, ItemKind, MatchResult, SealState
+from ledger.core.messages import Term
 from ledger.recording.signing import new_id
 
 
@@ -41,7 +42,11 @@ def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) 
     if checked.verdict != "intact":
         step = next(step for step in checked.steps if step.verdict == checked.verdict)
         raise IntegrityBroken(
-            f"the bag is {checked.verdict}: {step.detail}", field="--bag", hint="tally evidence check"
+            "the bag is {verdict}: {step.detail}",
+            verdict=Term("verdict", checked.verdict),
+            step=step,
+            field="--bag",
+            hint="tally evidence check",
         )
     bound = checked.binding
     if bound is None:
@@ -53,7 +58,9 @@ def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) 
         (bound.log_id, log_id),
     ):
         if actual != expected:
-            raise MalformedInput(f"the bag was sealed for {actual}, not for {expected}", field="--bag")
+            raise MalformedInput(
+                "the bag was sealed for {actual}, not for {expected}", actual=actual, expected=expected, field="--bag"
+            )
     return SealedItem(bound.item_id, checked.digests)
 
 

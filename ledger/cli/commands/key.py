@@ -16,7 +16,7 @@ from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, p
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import Role
-from ledger.i18n.messages import said
+from ledger.core.messages import Message
 
 if TYPE_CHECKING:
     from ledger.config.installation import DataDirectory
@@ -59,7 +59,7 @@ def new(
     note_name = log_name or witness_name
     path = keys.note_key(name) if note_name else keys.keystore(name)
     if path.exists():
-        raise MalformedInput(f"the key {name} is there already", field="NAME", hint="Choose another name.")
+        raise MalformedInput("the key {name} is there already", name=name, field="NAME", hint="Choose another name.")
     secret = passphrase.read(of=f"the key {name}", new=True)
     if note_name:
         create_note_key(path, note_name, secret, cosigner=witness_name is not None, light=light)
@@ -116,7 +116,11 @@ def passphrase_(
     changed = change(_keys(session, key_dir), name, passphrase, new, keep=keep_passphrase, light=light)
     session.output.table([_described(path) for path in changed.keys], LISTED)
     for file in changed.outdated(session.profiles, passphrase, new):
-        session.output.warn(said(f"{file} still holds the passphrase of before: put the new one there", session.labels))
+        session.output.warn(
+            session.labels.translate(
+                Message("{file} still holds the passphrase of before: put the new one there", file=file)
+            )
+        )
 
 
 @key_group.command("rotate")
@@ -144,7 +148,9 @@ def rotate(
     installation = load(where)
     is_known = not passphrase.is_named and settings.knows_passphrase(where)
     secret = settings.passphrase(where) if is_known else passphrase.read(of="the service's keys", new=lost)
-    with process_lock(where.lock, message=f"a service runs on the ledger in {where.path}", hint="Stop it first."):
+    with process_lock(
+        where.lock, message=Message("a service runs on the ledger in {where.path}", where=where), hint="Stop it first."
+    ):
         size = _log_size(settings, where)
         require_no_rollback(installation, size)
         rotation = Rotation(where, installation, size, secret, lost=lost, light=light)

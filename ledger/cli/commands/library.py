@@ -25,6 +25,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import Stream
 from ledger.core.events.supervision import ModelAdopted, ModelPublished
 from ledger.core.events.terms import BusinessLine, Severity
+from ledger.core.messages import plain
 from ledger.core.supervision.models import STREAM
 
 LISTED = columns(*("model_id", "version", "title", "problem", "business_line", "severity", "publisher", "adoptions"))
@@ -170,7 +171,7 @@ def compare_(session: Session, first: str, second: str, run: bool) -> None:
 
     sides = find_publication(session, first), find_publication(session, second)
     comparison = compare(*sides)
-    fields = msgspec.to_builtins(comparison) | ({"runs": _runs(session, *sides)} if run else {})
+    fields = msgspec.to_builtins(comparison, enc_hook=plain) | ({"runs": _runs(session, *sides)} if run else {})
     if session.json:
         return session.output.data(fields)
     output = session.output

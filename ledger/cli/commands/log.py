@@ -150,7 +150,9 @@ def consistency(session: Session, first: Path) -> None:
     old = verified_checkpoint(session, first.read_text(encoding="utf-8"))
     _, new = fetch_checkpoint(session)
     if new.size < old.size:
-        raise IntegrityBroken(f"the log ends at {new.size}, the checkpoint that was saved at {old.size}", field="size")
+        raise IntegrityBroken(
+            "the log ends at {new.size}, the checkpoint that was saved at {old.size}", new=new, old=old, field="size"
+        )
     require_continued(session.service, old, new)
     session.output.record({"first": old.size, "second": new.size, "verdict": "consistent"})
 

@@ -178,7 +178,10 @@ def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
             from ledger.supervision.model_faults import unknown
 
             raise NotFound(
-                f"there is no file {name}, and of shipped models {unknown('model', name, shipped_texts)}", field=name
+                "there is no file {name}, and of shipped models {value}",
+                name=name,
+                value=unknown("model", name, shipped_texts),
+                field=name,
             )
 
 
@@ -302,5 +305,7 @@ def _model(session: Session, model_id: str, version: int | None) -> dict[str, An
     path = "/api/v1/models/{}" if version is None else "/api/v1/models/{}/{}"
     view = fetch_view(session, path, model_id, *(() if version is None else (str(version),)))
     if digest_of(view["definition"].encode()) != view["model_digest"]:
-        raise IntegrityBroken(f"the service shows another text of {model_id} than was signed", field="definition")
+        raise IntegrityBroken(
+            "the service shows another text of {model_id} than was signed", model_id=model_id, field="definition"
+        )
     return view

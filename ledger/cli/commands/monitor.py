@@ -13,6 +13,7 @@ from ledger.cli.errors import Exit
 from ledger.cli.output import columns
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput, Unavailable
+from ledger.core.messages import plain
 
 COLUMNS = columns(*("index", "signed_at", "event_type", "stream.kind", "stream.id", "key_id", "officer", "alarm:alarm"))
 
@@ -61,7 +62,7 @@ def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
         note = source.checkpoint()
         with evidence_kept(file, note):
             for step in watch_log(source, note, trust, agency, before):
-                uses += (msgspec.to_builtins(use) for use in step.uses)
+                uses += (msgspec.to_builtins(use, enc_hook=plain) for use in step.uses)
                 after = step.position
     finally:
         source.close()

@@ -17,6 +17,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import AgencyId, OfficerId
+from ledger.core.messages import Message
 from ledger.core.verification.trust import parse_trust
 
 
@@ -46,7 +47,7 @@ def add(
     except httpx.InvalidURL:
         parsed = httpx.URL()
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.userinfo:
-        raise MalformedInput(f"expected a URL such as https://ledger.example, not {url!r}", field="--url")
+        raise MalformedInput("expected a URL such as https://ledger.example, not {url!r}", url=url, field="--url")
     parts = {field: str(value) for field, value in options.items() if value is not None}
     for field in ("key_dir", "passphrase_file"):
         if field in parts:
@@ -61,7 +62,10 @@ def add(
     profile = Profile(name=name, url=url.rstrip("/"), log_id=log_id, **parts)
     if profile.key is not None and not session.profiles.keys(profile).keystore(profile.key).exists():
         raise MalformedInput(
-            f"there is no key {profile.key}", field="--key", hint=f"Make one: tally key new {profile.key}"
+            "there is no key {profile.key}",
+            profile=profile,
+            field="--key",
+            hint=Message("Make one: tally key new {profile.key}", profile=profile),
         )
     session.profiles.write(profile, replace=replace)
     session.profiles.token(profile).unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Blake3, Instant, SafeInt
-from ledger.i18n.messages import said
+from ledger.core.messages import Term
 from ledger.recording.signing import StreamPosition
 from ledger.timeline.sentences import VOCABULARY_IN
 
@@ -94,9 +94,13 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
     try:
         draft = canonical.parse(file.read_bytes(), decoder_of(_Draft), where=str(file))
     except MalformedInput as error:
-        raise MalformedInput(error.message, field=error.field, hint=error.hint or DRAFT) from error
+        raise MalformedInput(error.text, field=error.field, hint=error.hint or DRAFT) from error
     if draft.event_type not in EVENT_TYPES:
-        raise MalformedInput(f"there is no event type {draft.event_type!r}", field=f"{file}.event_type")
+        raise MalformedInput(
+            "there is no event type {event_type!r}",
+            event_type=Term("event_type", draft.event_type),
+            field=f"{file}.event_type",
+        )
     claims = Claims(draft.occurred_at, draft.authority, draft.sections)
     recorder = EventRecorder(session, claims)
     body = make_body(EVENT_TYPES[draft.event_type].body, **draft.body)
@@ -191,7 +195,7 @@ def list_reads(session: Session, /, **query: str | None) -> None:
     reads = list(session.service.pages("/api/v1/access", "reads", limit=1000, **query))
     if session.json:
         return session.output.data(reads)
-    rows = [read | {"reading_ground": read["ground"], "what": said(read["what"], session.labels)} for read in reads]
+    rows = [read | {"reading_ground": read["ground"], "what": session.labels.translate(read["what"])} for read in reads]
     return session.output.table(rows, READ_COLUMNS)
 
 

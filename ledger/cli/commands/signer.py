@@ -11,9 +11,10 @@ import click
 from ledger.cli.command import Command
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import TallystickError
+from ledger.core.messages import Message
 
 PORT = 8546
-OTHER_PORT = "Choose another, and let signer_url of the service say the same: the console looks for it there."
+OTHER_PORT = Message("Choose another, and let signer_url of the service say the same: the console looks for it there.")
 
 
 @click.command("signer", cls=Command)

@@ -145,7 +145,9 @@ def _log_signer(where: DataDirectory, key: VerifyingKey, passphrase: str) -> See
         if path.suffix == ".pem" and note_key(path) == key:
             return open_note_key(path, passphrase)
     raise NotFound(
-        f"{where.keys.path} does not hold the log's key {key.vkey()}",
+        "{where.keys.path} does not hold the log's key {vkey}",
+        where=where,
+        vkey=key.vkey(),
         field="--data-dir",
         hint="Name the ledger's data directory. If the key is lost: --log-key-lost, and witnesses alone sign.",
     )

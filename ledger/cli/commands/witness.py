@@ -15,6 +15,7 @@ from ledger.cli.params import LIGHT
 from ledger.cli.passphrase import KEEP_PASSPHRASE, Passphrase, new_service_passphrase, passphrase_options
 from ledger.cli.session import Session, pass_session
 from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.messages import plain
 
 if TYPE_CHECKING:
     from ledger.config.settings import WitnessSettings
@@ -62,7 +63,7 @@ def key(
 
     where = WitnessDirectory(read_witness_settings(data_dir).data_dir)
     if where.note_key.exists() or where.account_key.exists():
-        raise MalformedInput(f"{where.keys} holds the keys of a witness already", field="--data-dir")
+        raise MalformedInput("{where.keys} holds the keys of a witness already", where=where, field="--data-dir")
     secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the witness")
     verifier_key, account = create_keys(where, name, secret, light=light)
     session.output.record({"account": account, "verifier_key": verifier_key, "data_dir": str(where.path)})
@@ -97,7 +98,9 @@ def run(
     settings = read_witness_settings(data_dir, **given)
     where = WitnessDirectory(settings.data_dir)
     if not where.note_key.exists():
-        raise MalformedInput(f"{where.path} holds no witness", field="--data-dir", hint="Run: tally witness key")
+        raise MalformedInput(
+            "{where.path} holds no witness", where=where, field="--data-dir", hint="Run: tally witness key"
+        )
     if passphrase.is_named or not settings.knows_passphrase(where):
         secret = passphrase.read(of="the witness's keys")
         settings = read_witness_settings(data_dir, **given, key_passphrase=secret)
@@ -148,7 +151,7 @@ def alarms(session: Session, /, *, every: bool, data_dir: Path | None) -> None:
 
     _, store = _opened(data_dir)
     with closing(store):
-        alarms = [msgspec.to_builtins(alarm) for alarm in store.alarms(standing=not every)]
+        alarms = [msgspec.to_builtins(alarm, enc_hook=plain) for alarm in store.alarms(standing=not every)]
     session.output.table(alarms, LISTED)
 
 
@@ -168,7 +171,7 @@ def clear(session: Session, /, *, number: int, because: str, data_dir: Path | No
     with closing(store):
         cleared = store.clear(number, because, time.time_ns() // 1_000_000)
     if not cleared:
-        raise NotFound(f"no alarm {number} stands", field="NUMBER", hint="See: tally witness alarms")
+        raise NotFound("no alarm {number} stands", number=number, field="NUMBER", hint="See: tally witness alarms")
     session.output.done(f"alarm {number} ({cleared[0].kind}) is cleared")
 
 
@@ -180,7 +183,9 @@ def _opened(data_dir: Path | None) -> tuple[WitnessSettings, WitnessStore]:
     settings = read_witness_settings(data_dir)
     where = WitnessDirectory(settings.data_dir)
     if not where.database.exists():
-        raise MalformedInput(f"no witness has run in {where.path}", field="--data-dir", hint="Run: tally witness run")
+        raise MalformedInput(
+            "no witness has run in {where.path}", where=where, field="--data-dir", hint="Run: tally witness run"
+        )
     return settings, WitnessStore.reopen(where.database)
 
 
@@ -189,5 +194,5 @@ def _address(listen: str | None) -> tuple[str | None, str | None]:
         return None, None
     host, separator, port = listen.rpartition(":")
     if not separator or not host:
-        raise MalformedInput(f"expected HOST:PORT, not {listen[:100]!r}", field="--listen")
+        raise MalformedInput("expected HOST:PORT, not {listen!r}", listen=listen[:100], field="--listen")
     return host.strip("[]"), port

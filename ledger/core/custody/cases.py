@@ -23,6 +23,7 @@ from ledger.core.custody.triggers import in_custody
 from ledger.core.errors import refuse
 from ledger.core.events import Body, case, record
 from ledger.core.events.terms import EventRef, Stage
+from ledger.core.messages import Message, Term
 
 
 def opened(act: Act, body: case.CaseOpened) -> CaseState:
@@ -58,7 +59,7 @@ def _require_not_closed(stage: Stage) -> None:
 @rule(case.CaseOpened)
 def opened_twice(state: CaseState, act: Act, body: case.CaseOpened) -> CaseState:
     """Refuse (already_opened) a second opening."""
-    refuse("already_opened", f"case {state.case_id} is open already", field="sequence")
+    refuse("already_opened", "case {state.case_id} is open already", state=state, field="sequence")
 
 
 @rule(case.CaseNumbered)
@@ -110,7 +111,10 @@ def _require_may_leave(state: CaseState, act: Act, item_id: str) -> Item:
     if item.responsible != act.agency:
         refuse(
             "not_responsible",
-            f"{item.responsible} is responsible for item {item_id}, not {act.agency}",
+            "{responsible} is responsible for item {item_id}, not {agency}",
+            responsible=item.responsible,
+            item_id=item_id,
+            agency=act.agency,
             field="body.item_ids",
         )
     return item
@@ -123,7 +127,9 @@ def _require_not_offered(state: CaseState, person_id: str) -> Person:
         if person_id in handover.person_ids or (handover.moves_case and not handover.person_ids):
             refuse(
                 "already_offered",
-                f"person {person_id} stands in the open handover {handover.handover_id}",
+                "person {person_id} stands in the open handover {handover.handover_id}",
+                person_id=person_id,
+                handover=handover,
                 field="body.person_ids",
             )
     return person
@@ -154,7 +160,9 @@ def _take_over(
     ):
         refuse(
             "no_such_split",
-            f"id and digest cited are of no split by {act.agency} for case {state.case_id}",
+            "id and digest cited are of no split by {act.agency} for case {state.case_id}",
+            act=act,
+            state=state,
             field=f"body.{field}",
             hint="The agency that signed case.split opens the new case, or joins it to one that it answers for.",
         )
@@ -205,15 +213,18 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
     for handover in state.handovers.marked("open"):
         refuse(
             "open_offer",
-            f"handover {handover.handover_id} is not answered",
+            "handover {handover.handover_id} is not answered",
+            handover=handover,
             field="event_type",
-            hint=f"{handover.to_agency} answers it, or {handover.from_agency} recalls it.",
+            hint=Message("{handover.to_agency} answers it, or {handover.from_agency} recalls it.", handover=handover),
         )
     for discrepancy in state.discrepancies.values():
         if not discrepancy.is_resolved:
             refuse(
                 "open_discrepancy",
-                f"discrepancy {discrepancy.discrepancy_id} is not resolved by {' and '.join(discrepancy.parties)}",
+                "discrepancy {discrepancy.discrepancy_id} is not resolved by {parties}",
+                discrepancy=discrepancy,
+                parties=" and ".join(discrepancy.parties),
                 field="event_type",
                 hint="Both sides sign discrepancy.resolved with the same words.",
             )
@@ -223,7 +234,13 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
 def require_decision(state: CaseState, decision_id: str) -> None:
     """Refuse (unknown_decision) a decision that the case does not have."""
     if decision_id not in state.decisions:
-        refuse("unknown_decision", f"case {state.case_id} has no decision {decision_id}", field="body.decision_id")
+        refuse(
+            "unknown_decision",
+            "case {state.case_id} has no decision {decision_id}",
+            state=state,
+            decision_id=decision_id,
+            field="body.decision_id",
+        )
 
 
 @rule(case.PersonNamed)
@@ -308,7 +325,9 @@ def require_responsible(state: CaseState, act: Act) -> None:
     if act.agency != state.responsible:
         refuse(
             "not_responsible",
-            f"{state.responsible} is responsible for case {state.case_id}, not {act.agency}",
+            "{state.responsible} is responsible for case {state.case_id}, not {act.agency}",
+            state=state,
+            act=act,
             field="agency",
         )
 
@@ -317,7 +336,13 @@ def require_measure(state: CaseState, measure_id: str) -> MeasureState:
     """Return a measure that still runs; refuse unknown_measure, measure_ended."""
     measure = look_up(state.measures, measure_id, "measure", state.case_id, field="measure_id")
     if measure.ended_at is not None:
-        refuse("measure_ended", f"measure {measure_id} ended at {measure.ended_at}", field="body.measure_id")
+        refuse(
+            "measure_ended",
+            "measure {measure_id} ended at {measure.ended_at}",
+            measure_id=measure_id,
+            measure=measure,
+            field="body.measure_id",
+        )
     return measure
 
 
@@ -325,7 +350,14 @@ def require_in_hand(state: CaseState, act: Act, item_id: str, *, field: str = "i
     """Return an item that the signer's agency holds and has not offered; refuse as ``require_free``, and not_held."""
     item = state.item(item_id, field=field)
     if item.is_live and item.holder != act.agency:
-        refuse("not_held", f"item {item_id} is held by {item.holder}, not by {act.agency}", field=f"body.{field}")
+        refuse(
+            "not_held",
+            "item {item_id} is held by {item.holder}, not by {act.agency}",
+            item_id=item_id,
+            item=item,
+            act=act,
+            field=f"body.{field}",
+        )
     return require_free(state, item_id, field=field)
 
 
@@ -335,7 +367,8 @@ def require_present(state: CaseState, act: Act, item_id: str, *, field: str = "i
     if item.status == "checked_out":
         refuse(
             "checked_out",
-            f"item {item.item_id} is checked out to {item.checked_out_to}",
+            "item {item.item_id} is checked out to {item.checked_out_to}",
+            item=item,
             field=f"body.{field}",
             hint="Check it in first.",
         )
@@ -346,11 +379,19 @@ def require_free(state: CaseState, item_id: str, *, field: str = "item_id") -> I
     """Return an item that is held and not on offer; refuse unknown_item, item_gone, already_offered."""
     item = state.item(item_id, field=field)
     if not item.is_live:
-        refuse("item_gone", f"item {item_id} is {item.status}, nobody holds it any more", field=f"body.{field}")
+        refuse(
+            "item_gone",
+            "item {item_id} is {status}, nobody holds it any more",
+            item_id=item_id,
+            status=Term("status", item.status),
+            field=f"body.{field}",
+        )
     if item.offer is not None:
         refuse(
             "already_offered",
-            f"item {item_id} stands in the open handover {item.offer}",
+            "item {item_id} stands in the open handover {item.offer}",
+            item_id=item_id,
+            item=item,
             field=f"body.{field}",
             hint="Wait for the answer, or recall the offer first.",
         )
@@ -382,7 +423,9 @@ def requested(state: CaseState, act: Act, body: case.CustodyChangeRequested) -> 
     if not handover.is_accepted or handover.to_agency != act.agency:
         refuse(
             "not_accepted_by_you",
-            f"{act.agency} accepted no handover {body.handover_id}: the organ that accepted asks for the change",
+            "{act.agency} accepted no handover {body.handover_id}: the organ that accepted asks for the change",
+            act=act,
+            body=body,
             field="body.handover_id",
         )
     state.person(body.person_id)
@@ -392,9 +435,10 @@ def requested(state: CaseState, act: Act, body: case.CustodyChangeRequested) -> 
         if other.requested_by == act.agency:
             refuse(
                 "already_requested",
-                f"custody change {other.custody_change_id} of this person is not served yet",
+                "custody change {other.custody_change_id} of this person is not served yet",
+                other=other,
                 field="body.person_id",
-                hint=f"{other.detention_house} signs custody_change.served.",
+                hint=Message("{other.detention_house} signs custody_change.served.", other=other),
             )
     change = CustodyChange(
         custody_change_id=body.custody_change_id,
@@ -422,11 +466,19 @@ def served(state: CaseState, act: Act, body: case.CustodyChangeServed) -> CaseSt
     )
     # Only the house that keeps the person can say for whom it does.
     if change.detention_house != act.agency:
-        refuse("not_the_detention_house", f"{change.detention_house} serves this, not {act.agency}", field="agency")
+        refuse(
+            "not_the_detention_house",
+            "{change.detention_house} serves this, not {act.agency}",
+            change=change,
+            act=act,
+            field="agency",
+        )
     if change.served_at is not None:
         refuse(
             "already_served",
-            f"custody change {body.custody_change_id} was served at {change.served_at}",
+            "custody change {body.custody_change_id} was served at {change.served_at}",
+            body=body,
+            change=change,
             field="body.custody_change_id",
         )
     person = state.person(change.person_id)
@@ -449,4 +501,4 @@ def period_notified(state: CaseState, act: Act, body: case.CustodyPeriodNotified
 
 def _require_in_custody(state: CaseState, person_id: str) -> None:
     if not in_custody(state, person_id):
-        refuse("not_in_custody", f"no running measure locks person {person_id} up", field="body")
+        refuse("not_in_custody", "no running measure locks person {person_id} up", person_id=person_id, field="body")

@@ -22,6 +22,7 @@ from msgspec import Struct
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.errors import refuse
 from ledger.core.events import Body, Payload, case, handover, item, record, supervision
+from ledger.core.messages import Message, slot_names
 from ledger.core.procedure import legal_days
 
 TOLERANCE = 300  # seconds that the clock of the signer may be behind
@@ -114,7 +115,9 @@ def require_consistent(payload: Payload, signed_at: int) -> None:
         if begins_at(at) - signed_at > TOLERANCE:
             refuse(
                 "in_future",
-                f"expected {legal_days.instant_text(signed_at)} or earlier, when it is signed, not {at}",
+                "expected {signed_at} or earlier, when it is signed, not {at}",
+                signed_at=legal_days.instant_text(signed_at),
+                at=at,
                 field=field,
                 hint="What is to come is signed when it has happened. Look at the day, the year and the time zone.",
             )
@@ -151,33 +154,45 @@ def _day(claim: str) -> date:
 def _refuse_before(field: str, at: str, earliest: str) -> None:
     refuse(
         "before_its_start",
-        f"expected {earliest} or later, not {at}",
+        "expected {earliest} or later, not {at}",
+        earliest=earliest,
+        at=at,
         field=field,
         hint="Look at the day, the year and the time zone.",
     )
 
 
 class Follows(NamedTuple):
-    """A time or day claimed in ``field`` that follows another; ``act`` and ``earlier_act`` name the two acts.
+    """A time or day claimed in ``field`` that follows another; ``text`` tells of the opposite, with slots for the two.
 
-    Without ``act``, the order within a day does not matter, or another flag reports it.
+    Without ``text``, the order within a day does not matter, or another flag reports it.
     """
 
     field: str
     at: str
     earliest: str
-    act: str = ""
-    earlier_act: str = ""
+    text: str = ""
 
     def contradictions(self) -> Iterator[str]:
-        """Yield a text if the claim lies more than a minute before the act that it follows."""
-        if self.act and legal_days.is_surely_before(self.at, self.earliest):
-            yield f"{self.act} at {self.at}, before it was {self.earlier_act} at {self.earliest}"
+        """Yield the text if the claim lies more than a minute before the act that it follows."""
+        if self.text and legal_days.is_surely_before(self.at, self.earliest):
+            yield Message(self.text, **dict(zip(slot_names(self.text), (self.at, self.earliest), strict=True)))
+
+
+RECEIVED_BEFORE_OFFERED = Message("received at {received_at}, before it was offered at {offered_at}")
+ANSWERED_BEFORE_RECEIVED = Message("answered at {occurred_at}, before it was received at {received_at}")
+SERVED_BEFORE_REQUESTED = Message("served at {served_at}, before it was requested at {requested_at}")
+SERVED_BEFORE_DECIDED = Message("served at {served_at}, before it was decided at {decided_at}")
+DISPOSED_BEFORE_PROPOSED = Message("disposed at {disposed_at}, before it was proposed at {proposed_at}")
+DISPOSED_BEFORE_DECIDED = Message("disposed at {disposed_at}, before it was decided at {decided_at}")
+IN_EFFECT_BEFORE_DECIDED = Message("in effect at {effective_at}, before it was decided at {decided_at}")
+DUE_BEFORE_SET = Message("due at {due_at}, before it was set at {occurred_at}")
+ENDED_BEFORE_SET = Message("until {until}, before it was set at {occurred_at}")
 
 
 def receipt(received_at: str, offered_at: str) -> Follows:
     """Return the claim that something was received at a time, after it was offered."""
-    return Follows("body.received_at", received_at, offered_at, "received", "offered")
+    return Follows("body.received_at", received_at, offered_at, RECEIVED_BEFORE_OFFERED)
 
 
 def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follows]:
@@ -194,13 +209,13 @@ def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follow
                 yield receipt(received_at, offered_at)
         case case.CustodyChangeServed():
             requested_at = before.custody_changes[body.custody_change_id].requested_at
-            yield Follows("body.served_at", body.served_at, requested_at, "served", "requested")
+            yield Follows("body.served_at", body.served_at, requested_at, SERVED_BEFORE_REQUESTED)
         case item.ItemDisposed():
             proposal = before.proposals[body.cites.payload_digest]
-            yield Follows("body.disposed_at", body.disposed_at, proposal.proposed_at, "disposed", "proposed")
+            yield Follows("body.disposed_at", body.disposed_at, proposal.proposed_at, DISPOSED_BEFORE_PROPOSED)
             if proposal.decision_id is not None:
                 decided_at = before.decisions[proposal.decision_id].decided_at
-                yield Follows("body.disposed_at", body.disposed_at, decided_at, "disposed", "decided")
+                yield Follows("body.disposed_at", body.disposed_at, decided_at, DISPOSED_BEFORE_DECIDED)
         case case.MeasureExtended() | case.CustodyPeriodNotified():
             yield Follows("body.until", body.until, before.measures[body.measure_id].started_at)
         case case.DeadlineExtended() if body.until is not None:
@@ -210,22 +225,23 @@ def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follow
 def contradictions(before: CaseState | None, payload: Payload) -> Iterator[str]:
     """Yield which claimed times contradict each other by more than a minute."""
     body, occurred_at = payload.body, payload.occurred_at
-    for claim in _claims_after(before, payload):
-        yield from claim.contradictions()
+    claims = list(_claims_after(before, payload))
     received_at = _claim(body, "received_at")
-    if received_at is not None and legal_days.is_surely_before(occurred_at, received_at):
-        yield f"answered at {occurred_at}, before it was received at {received_at}"
+    if received_at is not None:
+        claims.append(Follows("occurred_at", occurred_at, received_at, ANSWERED_BEFORE_RECEIVED))
     if isinstance(body, case.DecisionRecorded):
-        later = (("served", body.served_at), ("in effect", body.effective_at))
-        for act, at in later:
-            if at is not None and legal_days.is_surely_before(at, body.decided_at):
-                yield f"{act} at {at}, before it was decided at {body.decided_at}"
-    for path, at in times_of(body, AHEAD):
-        # Not refused: a paper may set a day that has passed by the time it is recorded.
-        if path == "due_at" and legal_days.is_surely_before(at, occurred_at):
-            yield f"due at {at}, before it was set at {occurred_at}"
+        if body.served_at is not None:
+            claims.append(Follows("body.served_at", body.served_at, body.decided_at, SERVED_BEFORE_DECIDED))
+        if body.effective_at is not None:
+            claims.append(Follows("body.effective_at", body.effective_at, body.decided_at, IN_EFFECT_BEFORE_DECIDED))
+    # Not refused: a paper may set a day that has passed by the time it is recorded.
+    ahead = list(times_of(body, AHEAD))
+    claims += [Follows(path, at, occurred_at, DUE_BEFORE_SET) for path, at in ahead if path == "due_at"]
+    for claim in claims:
+        yield from claim.contradictions()
+    for path, at in ahead:
         if path in ("until", "frozen_until") and _day(at) < legal_days.legal_day_of(occurred_at):
-            yield f"until {at}, before it was set at {occurred_at}"
+            yield Message(ENDED_BEFORE_SET, until=at, occurred_at=occurred_at)
 
 
 BreakKind = Literal["gap", "overlap", "unrecorded", "backdated"]

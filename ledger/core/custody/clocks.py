@@ -247,7 +247,9 @@ def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseSta
     if (row is None or row.is_open) and body.until is None:
         refuse(
             "unknown_extension",
-            f"the rules of {clock.name} do not say how long extension {body.extension} is",
+            "the rules of {clock.name} do not say how long extension {body.extension} is",
+            clock=clock,
+            body=body,
             field="body.extension",
             hint="Name one of the rules, or state `until`.",
         )
@@ -283,7 +285,9 @@ def suspended(state: CaseState, act: Act, body: case.DeadlineSuspended) -> CaseS
     if clock.is_paused:
         refuse(
             "already_suspended",
-            f"deadline {clock.deadline_id} rests since {clock.pauses[-1].since}",
+            "deadline {clock.deadline_id} rests since {since}",
+            clock=clock,
+            since=clock.pauses[-1].since,
             field="body.deadline_id",
         )
     require_not_before(body.suspended_at, clock.pauses[-1].until if clock.pauses else clock.started_at, "suspended_at")
@@ -296,7 +300,7 @@ def resumed(state: CaseState, act: Act, body: case.DeadlineResumed) -> CaseState
     """End the pause of a clock. Refuses not_suspended, and an end before the pause began."""
     clock = require_running(state, body.deadline_id)
     if not clock.is_paused:
-        refuse("not_suspended", f"deadline {clock.deadline_id} is running", field="body.deadline_id")
+        refuse("not_suspended", "deadline {clock.deadline_id} is running", clock=clock, field="body.deadline_id")
     require_not_before(body.resumed_at, clock.pauses[-1].since, "resumed_at")
     pauses = (*clock.pauses[:-1], replace(clock.pauses[-1], until=body.resumed_at))
     return _with(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
@@ -323,11 +327,23 @@ def require_running(state: CaseState, deadline_id: str) -> Clock:
     """Return a clock that still runs; refuse unknown_deadline, deadline_ended."""
     clock = look_up(state.clocks, deadline_id, "deadline", state.case_id, field="deadline_id")
     if not clock.is_running:
-        refuse("deadline_ended", f"deadline {deadline_id} ended at {clock.stopped_at}", field="body.deadline_id")
+        refuse(
+            "deadline_ended",
+            "deadline {deadline_id} ended at {clock.stopped_at}",
+            deadline_id=deadline_id,
+            clock=clock,
+            field="body.deadline_id",
+        )
     return clock
 
 
 def require_not_before(at: str, earliest: str | None, field: str) -> None:
     """Refuse (before_its_start) a time before ``earliest``."""
     if earliest is not None and at < earliest:
-        refuse("before_its_start", f"expected {earliest} or later, not {at}", field=f"body.{field}")
+        refuse(
+            "before_its_start",
+            "expected {earliest} or later, not {at}",
+            earliest=earliest,
+            at=at,
+            field=f"body.{field}",
+        )

@@ -14,6 +14,7 @@ from ledger.core.events import handover as halves
 from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
 from ledger.core.events.item import ItemCheckedIn
 from ledger.core.events.terms import DiscrepancyKind, Quantity, ReasonCode
+from ledger.core.messages import Term
 
 _NOT_INTACT = ("broken", "missing", "unsealed")
 _KIND_OF: dict[ReasonCode, DiscrepancyKind] = {
@@ -135,10 +136,18 @@ def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseSt
     require_new(state.discrepancies, body.discrepancy_id, "discrepancy", field="discrepancy_id")
     handover = state.handover(body.handover_id)
     if not handover.is_accepted:
-        refuse("not_accepted", f"handover {body.handover_id} is {handover.status}", field="body.handover_id")
+        refuse(
+            "not_accepted",
+            "handover {body.handover_id} is {status}",
+            body=body,
+            status=Term("status", handover.status),
+            field="body.handover_id",
+        )
     _require_party(act, handover.parties)
     if body.item_id not in handover.items:
-        refuse("not_offered", f"item {body.item_id} is not in handover {body.handover_id}", field="body.item_id")
+        refuse(
+            "not_offered", "item {body.item_id} is not in handover {body.handover_id}", body=body, field="body.item_id"
+        )
     discrepancy = Discrepancy(
         body.discrepancy_id, body.handover_id, body.item_id, handover.parties, body.expected, body.found, (body.kind,)
     )
@@ -154,7 +163,10 @@ def resolved(state: CaseState, act: Act, body: halves.DiscrepancyResolved) -> Ca
     _require_party(act, discrepancy.parties)
     if discrepancy.is_resolved:
         refuse(
-            "already_resolved", f"discrepancy {body.discrepancy_id} is resolved already", field="body.discrepancy_id"
+            "already_resolved",
+            "discrepancy {body.discrepancy_id} is resolved already",
+            body=body,
+            field="body.discrepancy_id",
         )
     signed = replace(discrepancy, resolutions=discrepancy.resolutions | {act.agency: body.resolution})
     return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: signed})
@@ -162,4 +174,10 @@ def resolved(state: CaseState, act: Act, body: halves.DiscrepancyResolved) -> Ca
 
 def _require_party(act: Act, parties: tuple[str, str]) -> None:
     if act.agency not in parties:
-        refuse("not_a_side", f"this lies between {' and '.join(parties)}, not with {act.agency}", field="agency")
+        refuse(
+            "not_a_side",
+            "this lies between {parties}, not with {act.agency}",
+            parties=" and ".join(parties),
+            act=act,
+            field="agency",
+        )

@@ -15,6 +15,7 @@ from ledger.core.custody.discrepancies import differences, digests_conflict
 from ledger.core.custody.state import Act, CaseState, Handover, Item
 from ledger.core.custody.triggers import changes_custody
 from ledger.core.events import Body, case, handover, item, record
+from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.clock_periods import Clock, Extension, decided, lawful_last_day
 from ledger.core.procedure.legal_days import legal_day, legal_day_of
 from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName
@@ -49,22 +50,29 @@ def receipt_differs(
             body.item_id, "; ".join(d.expected for d in differing), "; ".join(d.found for d in differing)
         )
     opened = [change.after for change in after.discrepancies.changes(before.discrepancies)]
-    return ", ".join(_difference_text(d.item_id, d.expected, d.found) or "" for d in opened if d is not None) or None
+    return (
+        joined([_difference_text(d.item_id, d.expected, d.found) or "" for d in opened if d is not None], by=", ")
+        or None
+    )
 
 
 def _difference_text(item_id: str, expected: str, actual: str) -> str | None:
-    return f"item {item_id}: {actual}, recorded {expected}" if actual else None
+    return (
+        Message("item {item_id}: {found}, recorded {expected}", item_id=item_id, found=actual, expected=expected)
+        if actual
+        else None
+    )
 
 
 @flag("list_differs", *handover.OFFERS)
 def list_differs(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
     """Return the items for which the sender's list names another seal than the record."""
     differing = [
-        f"item {line.item_id}: seal {line.seal_number}, recorded {before.items[line.item_id].seal_number}"
+        _difference_text(line.item_id, str(before.items[line.item_id].seal_number), f"seal {line.seal_number}") or ""
         for line in body.items
         if line.seal_number not in (None, before.items[line.item_id].seal_number)
     ]
-    return ", ".join(differing) or None
+    return joined(differing, by=", ") or None
 
 
 @flag("loan_overdue", item.ItemCheckedIn, handover.HandoverAccepted)
@@ -74,28 +82,38 @@ def loan_overdue(
     """Return the items that come back late from an officer or an agency that had borrowed them."""
     if isinstance(body, item.ItemCheckedIn):
         due = before.items[body.item_id].due_at
-        return f"item {body.item_id} was due at {due}" if due and act.payload.occurred_at > due else None
+        return _was_due(body.item_id, due) if due and act.payload.occurred_at > due else None
     back = [before.items[item_id] for item_id in after.handovers[body.handover_id].accepted_items]
     late = [
-        f"item {thing.item_id} was due at {thing.lent_until}"
+        _was_due(thing.item_id, thing.lent_until)
         for thing in back
         if thing.lent_until and after.items[thing.item_id].lent_by is None and body.received_at > thing.lent_until
     ]
-    return ", ".join(late) or None
+    return joined(late, by=", ") or None
+
+
+def _was_due(item_id: str, due_at: str) -> str:
+    return Message("item {item_id} was due at {due_at}", item_id=item_id, due_at=due_at)
 
 
 @flag("frozen_twice", item.ItemFrozen)
 def frozen_twice(before: CaseState, act: Act, after: CaseState, body: item.ItemFrozen) -> str | None:
     """Return the item that is frozen again, instead of renewed, while a freeze is in force."""
     recorded = before.items[body.item_id]
-    return f"item {body.item_id} is frozen until {recorded.frozen_until}" if _is_frozen(recorded, act) else None
+    return _frozen_until(recorded) if _is_frozen(recorded, act) else None
+
+
+def _frozen_until(thing: Item) -> str:
+    return Message("item {item_id} is frozen until {day}", item_id=thing.item_id, day=thing.frozen_until)
 
 
 @flag("freeze_lapsed", item.ItemFreezeRenewed)
 def freeze_lapsed(before: CaseState, act: Act, after: CaseState, body: item.ItemFreezeRenewed) -> str | None:
     """Return the item whose freeze had ended before it is renewed."""
     recorded = before.items[body.item_id]
-    return None if _is_frozen(recorded, act) else f"item {body.item_id} was frozen until {recorded.frozen_until}"
+    if _is_frozen(recorded, act):
+        return None
+    return Message("item {item_id} was frozen until {day}", item_id=body.item_id, day=recorded.frozen_until)
 
 
 @flag("moved_while_frozen", item.ItemDisposed, handover.HandoverAccepted)
@@ -110,8 +128,7 @@ def moved_while_frozen(
         accepted = after.handovers[body.handover_id]
         item_ids = tuple(item_id for item_id in accepted.accepted_items if not accepted.items[item_id].stays)
     gone = [before.items[item_id] for item_id in item_ids]
-    frozen = [f"item {thing.item_id} is frozen until {thing.frozen_until}" for thing in gone if _is_frozen(thing, act)]
-    return ", ".join(frozen) or None
+    return joined([_frozen_until(thing) for thing in gone if _is_frozen(thing, act)], by=", ") or None
 
 
 def _is_frozen(thing: Item, act: Act) -> bool:
@@ -127,7 +144,7 @@ def judgment_silent(before: CaseState, act: Act, after: CaseState, body: case.De
         return None
     # A judgment is to decide about every property of the case.
     named = {line.item_id for line in body.items}
-    return ", ".join(item_id for item_id in property_left(after) if item_id not in named) or None
+    return joined([item_id for item_id in property_left(after) if item_id not in named], by=", ") or None
 
 
 def property_left(after: CaseState) -> list[str]:
@@ -143,11 +160,16 @@ def disposal_against_decision(before: CaseState, act: Act, after: CaseState, bod
         return None
     ordered = {line.item_id: line.disposal for line in before.decisions[proposal.decision_id].items}
     differing = [
-        f"item {item_id}: {proposal.disposal}, decided {ordered[item_id]}"
+        Message(
+            "item {item_id}: {disposal}, decided {decided}",
+            item_id=item_id,
+            disposal=proposal.disposal,
+            decided=ordered[item_id],
+        )
         for item_id in proposal.item_ids
         if ordered.get(item_id, proposal.disposal) != proposal.disposal
     ]
-    return ", ".join(differing) or None
+    return joined(differing, by=", ") or None
 
 
 @flag("extension_without_basis", case.DeadlineExtended, case.MeasureExtended)
@@ -156,9 +178,12 @@ def extension_without_basis(before: CaseState, act: Act, after: CaseState, body:
     for clock, extension, row in _extended(before, act, after):
         times = sum(other.name == extension.name for other in clock.extensions)
         if row is None:
-            return f"{clock.name} is not extended by {extension.article}"
+            return Message("{clock} is not extended by {article}", clock=clock.name, article=extension.article)
         if times > row.times and not row.is_open:
-            return f"{clock.name} is extended by {row.name} {times} times"
+            extended = f"{clock.name}/{row.name}"
+            return Message(
+                "{clock} is extended by {extension} {times} times", clock=clock.name, extension=extended, times=times
+            )
     return None
 
 
@@ -167,7 +192,11 @@ def extension_without_ground(before: CaseState, act: Act, after: CaseState, body
     """Return the clock that is extended without one of the qualifying grounds that the row requires."""
     for clock, extension, row in _extended(before, act, after):
         if row is not None and row.grounds and extension.qualifying_ground not in row.grounds:
-            return f"{clock.name}, {row.name}: expected one of {', '.join(row.grounds)}"
+            grounds = joined([Term("qualifying_ground", ground) for ground in row.grounds], by=", ")
+            extended = f"{clock.name}/{row.name}"
+            return Message(
+                "{clock}, {extension}: expected one of {grounds}", clock=clock.name, extension=extended, grounds=grounds
+            )
     return None
 
 
@@ -180,7 +209,12 @@ def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: 
         until = decided(clock, row)
         lawful = lawful_last_day(clock, row) if until else None
         if until and lawful and date.fromisoformat(until[:10]) > lawful:
-            return f"{clock.deadline_id} is set to {until}, the rules give it until {lawful}"
+            return Message(
+                "{deadline_id} is set to {until}, the rules give it until {lawful}",
+                deadline_id=clock.deadline_id,
+                until=until,
+                lawful=lawful,
+            )
     return None
 
 
@@ -193,7 +227,11 @@ def custody_not_changed(before: CaseState, act: Act, after: CaseState, body: han
         return None
     kept = [before.persons[person_id] for person_id in offer.person_ids or before.persons]
     wrong = [person for person in kept if person.kept_for not in (None, act.agency)]
-    return ", ".join(f"{person.person_id} is kept for {person.kept_for}" for person in wrong) or None
+    kept_for = Message("{person_id} is kept for {agency}")
+    return (
+        joined([Message(kept_for, person_id=person.person_id, agency=person.kept_for) for person in wrong], by=", ")
+        or None
+    )
 
 
 def _touched(before: CaseState | None, after: CaseState) -> Iterator[Clock]:
@@ -271,7 +309,9 @@ def _third_return(before: CaseState, act: Act, after: CaseState, body: handover.
     alike = [h for purpose in supplements for h in after.handovers.marked(f"purpose/{purpose}")]
     # Refused and recalled returns never took effect. Each stage, review and trial, has its own count.
     returns = sum(h.stage == offer.stage and h.status not in ("recalled", "refused") for h in alike)
-    return f"return no. {returns} for supplementary investigation" if returns > _limit(act, "third_return") else None
+    if returns <= _limit(act, "third_return"):
+        return None
+    return Message("return no. {number} for supplementary investigation", number=returns)
 
 
 @flag("remedy_overdue", handover.HandoverOffered)
@@ -288,13 +328,15 @@ def _resubmission_overdue(before: CaseState, act: Act, after: CaseState, body: h
 
 def _overdue(earlier: Handover, act: Act) -> str | None:
     due = earlier.due_at
-    return f"handover {earlier.handover_id} set {due}" if due and act.payload.occurred_at > due else None
+    if due and act.payload.occurred_at > due:
+        return Message("handover {handover_id} set {due_at}", handover_id=earlier.handover_id, due_at=due)
+    return None
 
 
 @flag("same_officer_both_sides", handover.HandoverAccepted)
 def _same_officer(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> str | None:
     sender = after.handovers[body.handover_id].offered_by
-    return f"{sender} released and received" if sender == act.officer else None
+    return Message("{officer} released and received", officer=sender) if sender == act.officer else None
 
 
 @flag("backdated")
@@ -306,41 +348,61 @@ def _backdated(before: CaseState | None, act: Act, after: CaseState, body: Body)
     # Papers are often recorded a little out of order.
     if last - happened <= _limit(act, "backdated"):
         return None
-    return f"{act.payload.occurred_at}, after an act of {before.last_occurred_at}"
+    return Message(
+        "{occurred_at}, after an act of {before_at}",
+        occurred_at=act.payload.occurred_at,
+        before_at=before.last_occurred_at,
+    )
 
 
 @flag("late_entry")
 def _late_entry(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     happened, _ = _seconds_and_day(act.payload.occurred_at)
     late = act.signed_at - happened
-    return f"signed {late // 3600} hours after it happened" if late > _limit(act, "late_entry") else None
+    if late <= _limit(act, "late_entry"):
+        return None
+    return Message("signed {duration} after it happened", duration=_duration(late // 3600))
+
+
+def _duration(hours: int) -> str:
+    """Return the hours in words; from two days on, days and hours."""
+    days, rest = divmod(hours, 24)
+    if days < 2:
+        return Message("{hours} hours", hours=hours)
+    return Message("{days} days {hours} hours", days=days, hours=rest) if rest else Message("{days} days", days=days)
 
 
 @flag("property_undisposed", case.CaseClosed)
 def _property_undisposed(before: CaseState, act: Act, after: CaseState, body: case.CaseClosed) -> str | None:
-    return ", ".join(property_left(after)) or None
+    return joined(property_left(after), by=", ") or None
 
 
 @flag("disposal_without_decision", item.ItemDisposed)
 def _disposal_without_decision(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> str | None:
     proposal = before.proposals[body.cites.payload_digest]
-    return ", ".join(proposal.item_ids) if proposal.decision_id is None else None
+    return joined(proposal.item_ids, by=", ") if proposal.decision_id is None else None
 
 
 @flag("act_after_closing")
 def _after_closing(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     if before is None or isinstance(act.payload.body, _NOTES):
         return None
-    return "the case was closed" if before.closed else None
+    return Message("the case was closed") if before.closed else None
 
 
 @flag("examination_differs", item.ItemExamined)
 def _examination_differs(before: CaseState, act: Act, after: CaseState, body: item.ItemExamined) -> str | None:
     recorded = before.items[body.item_id]
     if body.quantity is not None and body.quantity != recorded.quantity:
-        return f"item {body.item_id}: quantity {body.quantity.value}, recorded {recorded.quantity.value}"
+        return Message(
+            "item {item_id}: quantity {found}, recorded {expected}",
+            item_id=body.item_id,
+            found=body.quantity.value,
+            expected=recorded.quantity.value,
+        )
     if body.match_result == "mismatch" or digests_conflict(recorded.digests, body.digests):
-        return f"item {body.item_id}: {' '.join(body.digests) or body.finding or 'differs'}"
+        actual = " ".join(body.digests) or body.finding or Message("differs")
+        return Message("item {item_id}: {found}", item_id=body.item_id, found=actual)
     return None
 
 

@@ -18,6 +18,7 @@ from ledger.core.custody.state import RULES, Act, CaseState
 from ledger.core.errors import Conflict, refuse
 from ledger.core.events import Payload, case, handover, record
 from ledger.core.events.terms import EventRef
+from ledger.core.messages import Message
 from ledger.core.procedure.clock_periods import Clock, Pause
 from ledger.core.procedure.jurisdiction import supervises_any
 from ledger.core.procedure.rulebook import Rulebook
@@ -35,7 +36,9 @@ def require_admitted(state: CaseState, act: Act) -> None:
         return
     refuse(
         "not_a_party",
-        f"{act.agency} has no part in case {state.case_id}",
+        "{act.agency} has no part in case {state.case_id}",
+        act=act,
+        state=state,
         field="agency",
         hint="An agency takes part from the first handover that it accepts.",
     )
@@ -133,7 +136,8 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     else:
         refuse(
             "not_opened",
-            f"case {act.payload.stream.id} is not opened: its first event is case.opened",
+            "case {act.payload.stream.id} is not opened: its first event is case.opened",
+            act=act,
             field="event_type",
         )
     # After the rule, which has made sure that the handover, measure or clock exists that a claim refers to.
@@ -149,7 +153,12 @@ def require_head(head: str | None, sequence: int, payload: Payload) -> None:
         return
     field = "sequence" if payload.sequence != sequence else "previous"
     raise Conflict(
-        f"expected sequence {sequence} on {head}, not {payload.sequence} on {payload.previous}",
+        Message(
+            "expected sequence {sequence} on {head}, not {payload.sequence} on {payload.previous}",
+            sequence=sequence,
+            head=head,
+            payload=payload,
+        ),
         head=head,
         sequence=sequence,
         field=f"payload.{field}",

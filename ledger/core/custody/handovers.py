@@ -12,6 +12,7 @@ from ledger.core.custody.state import Act, CaseState, Handover, Item, require_di
 from ledger.core.errors import refuse
 from ledger.core.events import handover as halves
 from ledger.core.events.handover import OfferedItem
+from ledger.core.messages import Message, Term
 from ledger.core.procedure.rulebook import PurposeRule, Rulebook
 
 
@@ -19,13 +20,18 @@ from ledger.core.procedure.rulebook import PurposeRule, Rulebook
 def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseState:
     """Offer the case, items or persons to another agency. Nothing moves."""
     if body.follows is not None and state.handover(body.follows, field="follows").is_open:
-        refuse("still_open", f"handover {body.follows} is not answered yet", field="body.follows")
+        refuse("still_open", "handover {body.follows} is not answered yet", body=body, field="body.follows")
     handover = replace(
         _new_handover(state, act, body, body.to_agency), follows=body.follows, expires_at=body.expires_at
     )
     purpose = act.book.purposes[body.purpose]
     if body.due_at is not None and purpose.moves == "responsibility":
-        refuse("not_lent", f"{body.purpose} lends nothing: nothing is due back", field="body.due_at")
+        refuse(
+            "not_lent",
+            "{purpose} lends nothing: nothing is due back",
+            purpose=Term("purpose", body.purpose),
+            field="body.due_at",
+        )
     return _open(state, act, handover, body.items, purpose)
 
 
@@ -39,7 +45,9 @@ def returned(state: CaseState, act: Act, body: halves.HandoverReturned) -> CaseS
     if not original.is_accepted or original.to_agency != act.agency:
         refuse(
             "not_accepted_by_you",
-            f"{act.agency} accepted no handover {body.returns}: only what was accepted is returned",
+            "{act.agency} accepted no handover {body.returns}: only what was accepted is returned",
+            act=act,
+            body=body,
             field="body.returns",
             hint="An offer that is still open is refused, not returned.",
         )
@@ -93,7 +101,10 @@ def _open(
         if handover.moves_responsibility and person.responsible != handover.from_agency:
             refuse(
                 "not_responsible",
-                f"{person.responsible} is responsible for person {person_id}, not {handover.from_agency}",
+                "{person.responsible} is responsible for person {person_id}, not {handover.from_agency}",
+                person=person,
+                person_id=person_id,
+                handover=handover,
                 field="body.person_ids",
             )
     items = [_offer_line(state, act, line, handover) for line in lines]
@@ -110,16 +121,19 @@ def _require_may_move(state: CaseState, handover: Handover) -> None:
         for other in state.handovers.marked("open/case"):
             refuse(
                 "case_already_offered",
-                f"the case stands in the open handover {other.handover_id}",
+                "the case stands in the open handover {other.handover_id}",
+                other=other,
                 field="body.purpose",
             )
         return
     if handover.moves_responsibility and handover.to_agency != state.responsible:
         refuse(
             "not_responsible",
-            f"{state.responsible} is responsible for case {state.case_id}: only it offers {handover.purpose} to others",
+            "{state.responsible} is responsible for case {state.case_id}: only it offers {purpose} to others",
+            state=state,
+            purpose=Term("purpose", handover.purpose),
             field="agency",
-            hint=f"What you still answer for in this case goes to {state.responsible}.",
+            hint=Message("What you still answer for in this case goes to {state.responsible}.", state=state),
         )
     if not handover.items and not handover.person_ids:
         refuse("nothing_offered", "expected at least one item or person", field="body.items")
@@ -132,7 +146,9 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
         if not handover.moves_responsibility:
             refuse(
                 "nothing_moves",
-                f"item {item.item_id} stays and {handover.purpose} moves no responsibility",
+                "item {item.item_id} stays and {purpose} moves no responsibility",
+                item=item,
+                purpose=Term("purpose", handover.purpose),
                 field="body.items",
             )
     else:
@@ -140,14 +156,19 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
     if handover.moves_responsibility and item.responsible != act.agency and (line.stays or not handover.moves_case):
         refuse(
             "not_responsible",
-            f"{item.responsible} is responsible for item {item.item_id}, not {act.agency}",
+            "{responsible} is responsible for item {item_id}, not {agency}",
+            responsible=item.responsible,
+            item_id=item.item_id,
+            agency=act.agency,
             field="body.items",
         )
     if line.quantity is not None and line.quantity != item.quantity:
         refuse(
             "quantity_differs",
-            f"the record has {item.quantity.value} {item.quantity.unit} of item {item.item_id}, "
-            f"the list {line.quantity.value} {line.quantity.unit}",
+            "the record has {item.quantity.value} {item.quantity.unit} of item {item.item_id}, the list "
+            "{line.quantity.value} {line.quantity.unit}",
+            item=item,
+            line=line,
             field="body.items",
             hint="Split the item to hand over a part of it. Where the record is wrong, offer the item as recorded: the "
             "receiver says what there is, and both sides resolve the discrepancy.",
@@ -158,7 +179,13 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
 def _require_open(state: CaseState, handover_id: str) -> Handover:
     handover = state.handover(handover_id)
     if not handover.is_open:
-        refuse("not_open", f"handover {handover_id} is {handover.status} already", field="body.handover_id")
+        refuse(
+            "not_open",
+            "handover {handover_id} is {status} already",
+            handover_id=handover_id,
+            status=Term("status", handover.status),
+            field="body.handover_id",
+        )
     return handover
 
 
@@ -168,7 +195,10 @@ def _require_receiver(state: CaseState, act: Act, handover_id: str) -> Handover:
     if handover.to_agency != act.agency:
         refuse(
             "not_offered_to_you",
-            f"handover {handover_id} is offered to {handover.to_agency}, not to {act.agency}",
+            "handover {handover_id} is offered to {handover.to_agency}, not to {act.agency}",
+            handover_id=handover_id,
+            handover=handover,
+            act=act,
             field="agency",
         )
     return _require_open(state, handover_id)
@@ -202,7 +232,13 @@ def recalled(state: CaseState, act: Act, body: halves.HandoverRecalled) -> CaseS
     """Recall an unanswered offer as its sender: its items are free again."""
     handover = _require_open(state, body.handover_id)
     if handover.from_agency != act.agency:
-        refuse("not_yours", f"{handover.from_agency} offered this and recalls it, not {act.agency}", field="agency")
+        refuse(
+            "not_yours",
+            "{handover.from_agency} offered this and recalls it, not {act.agency}",
+            handover=handover,
+            act=act,
+            field="agency",
+        )
     answered = replace(handover, status="recalled", answered_at=act.payload.occurred_at)
     return _release(state, handover).with_handover(answered)
 
@@ -219,9 +255,10 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
     if handover.expires_at is not None and act.payload.occurred_at > handover.expires_at:
         refuse(
             "offer_expired",
-            f"handover {handover.handover_id} was open until {handover.expires_at}",
+            "handover {handover.handover_id} was open until {handover.expires_at}",
+            handover=handover,
             field="occurred_at",
-            hint=f"{handover.from_agency} recalls it and offers again.",
+            hint=Message("{handover.from_agency} recalls it and offers again.", handover=handover),
         )
     _require_answers(handover, body)
     lines = {line.item_id: line for line in body.received}
@@ -259,19 +296,31 @@ def _require_answers(handover: Handover, body: halves.HandoverAccepted) -> None:
     if silent and not body.rest_as_listed:
         refuse(
             "item_unanswered",
-            f"nothing is said of item {min(silent)}",
+            "nothing is said of item {silent}",
+            silent=min(silent),
             field="body.received",
             hint="List it, or say rest_as_listed.",
         )
     for line in body.not_accepted:
         if line.reason_code == "other" and line.explanation is None:
-            refuse("unexplained", f"item {line.item_id}: the reason other is explained", field="body.not_accepted")
+            refuse(
+                "unexplained",
+                "item {line.item_id}: the reason other is explained",
+                line=line,
+                field="body.not_accepted",
+            )
 
 
 def _require_offered(offered_ids: Collection[str], ids: Collection[str], handover: Handover, field: str) -> None:
     for entry_id in ids:
         if entry_id not in offered_ids:
-            refuse("not_offered", f"{entry_id} is not in handover {handover.handover_id}", field=f"body.{field}")
+            refuse(
+                "not_offered",
+                "{entry_id} is not in handover {handover.handover_id}",
+                entry_id=entry_id,
+                handover=handover,
+                field=f"body.{field}",
+            )
 
 
 def _take(item: Item, handover: Handover, received: halves.ReceivedItem | None) -> Item:

@@ -12,6 +12,7 @@ from ledger.core.custody.state import Act, CaseState, DisposalProposal, Item, re
 from ledger.core.errors import refuse
 from ledger.core.events import item as things
 from ledger.core.events.terms import Money, Quantity, SealState
+from ledger.core.messages import Message, Term
 from ledger.core.procedure.legal_days import instant_text
 
 # What the record takes over from the registration as it is stated there.
@@ -51,7 +52,11 @@ def _require_parts_of_kind(body: things.ItemRegistered) -> None:
     }
     for field in needed.get(body.item_kind, ()):
         if not getattr(body, field):
-            refuse("item_incomplete", f"an item of kind {body.item_kind} has {field}", field=f"body.{field}")
+            refuse(
+                "item_incomplete",
+                Message("an item of kind {body.item_kind} has {field}", body=body, field=field),
+                field=f"body.{field}",
+            )
     if body.fungible and body.item_kind != "property":
         refuse("not_fungible", "only property is fungible", field="body.fungible")
     if body.collection is not None:
@@ -71,7 +76,9 @@ def _require_known_origin(state: CaseState, body: things.ItemRegistered) -> None
     state.person(body.person_id)
     if body.item_kind == "detainee":
         for item in state.items.marked(f"detainee/{body.person_id}"):
-            refuse("already_in_custody", f"item {item.item_id} is this person already", field="body.person_id")
+            refuse(
+                "already_in_custody", "item {item.item_id} is this person already", item=item, field="body.person_id"
+            )
 
 
 @rule(things.ItemSealed)
@@ -79,7 +86,9 @@ def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
     """Seal an unsealed item in hand."""
     item = require_in_hand(state, act, body.item_id)
     if item.seal_number is not None:
-        refuse("already_sealed", f"item {item.item_id} bears the seal {item.seal_number}", field="body.item_id")
+        refuse(
+            "already_sealed", "item {item.item_id} bears the seal {item.seal_number}", item=item, field="body.item_id"
+        )
     return state.with_items(replace(item, seal_number=body.seal_number, seal_state="intact"))
 
 
@@ -91,7 +100,9 @@ def unsealed(state: CaseState, act: Act, body: things.ItemUnsealed) -> CaseState
     if item.seal_number != body.seal_number:
         refuse(
             "other_seal",
-            f"item {item.item_id} bears the seal {item.seal_number}, not {body.seal_number}",
+            "item {item.item_id} bears the seal {item.seal_number}, not {body.seal_number}",
+            item=item,
+            body=body,
             field="body.seal_number",
         )
     return state.with_items(replace(item, seal_number=None, seal_state="unsealed"))
@@ -110,7 +121,7 @@ def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
     item = require_in_hand(state, act, body.item_id)
     # Persons stand among the items only because custody of them passes in the same way.
     if item.kind == "detainee":
-        refuse("not_divisible", f"item {item.item_id} is a person", field="body.item_id")
+        refuse("not_divisible", "item {item.item_id} is a person", item=item, field="body.item_id")
     children = [_child(state, item, part, field="parts") for part in body.parts]
     require_distinct([child.item_id for child in children], "item", field="parts")
     _require_sum(item.quantity, [child.quantity for child in children], field="parts")
@@ -141,12 +152,19 @@ def _require_alike(item: Item, other: Item) -> None:
     if not item.fungible:
         refuse(
             "commingling",
-            f"item {item.item_id} is not fungible: merging it would be commingling",
+            "item {item.item_id} is not fungible: merging it would be commingling",
+            item=item,
             field="body.item_ids",
         )
     for field in _ALIKE:
         if getattr(item, field) != getattr(other, field):
-            refuse("commingling", f"items {item.item_id} and {other.item_id} differ in {field}", field="body.item_ids")
+            refuse(
+                "commingling",
+                Message(
+                    "items {item.item_id} and {other.item_id} differ in {field}", item=item, other=other, field=field
+                ),
+                field="body.item_ids",
+            )
 
 
 def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str) -> Item:
@@ -168,13 +186,21 @@ def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str)
 def _require_sum(whole: Quantity, parts: list[Quantity], *, field: str) -> None:
     for part in parts:
         if part.unit != whole.unit:
-            refuse("units_differ", f"expected the unit {whole.unit}, not {part.unit}", field=f"body.{field}")
+            refuse(
+                "units_differ",
+                "expected the unit {whole.unit}, not {part.unit}",
+                whole=whole,
+                part=part,
+                field=f"body.{field}",
+            )
     # Decimal, not float: quantities add up exactly or not at all.
     total = sum((Decimal(part.value) for part in parts), Decimal(0))
     if total != Decimal(whole.value):
         refuse(
             "sum_differs",
-            f"the parts add up to {total} {whole.unit}, the whole is {whole.value}",
+            "the parts add up to {total} {whole.unit}, the whole is {whole.value}",
+            total=total,
+            whole=whole,
             field=f"body.{field}",
         )
 
@@ -186,11 +212,19 @@ def _require_money(whole: Money | None, parts: list[Money | None], *, field: str
     if whole is None or len(amounts) != len(parts):
         refuse("sum_differs", "money stands in the whole and in every part, or in none", field=f"body.{field}")
     if any(part.currency != whole.currency for part in amounts):
-        refuse("units_differ", f"expected the currency {whole.currency} in every part", field=f"body.{field}")
+        refuse(
+            "units_differ", "expected the currency {whole.currency} in every part", whole=whole, field=f"body.{field}"
+        )
     # Whole fen, so that amounts add up exactly.
     total = sum(part.fen for part in amounts)
     if total != whole.fen:
-        refuse("sum_differs", f"the parts add up to {total} fen, the whole is {whole.fen} fen", field=f"body.{field}")
+        refuse(
+            "sum_differs",
+            "the parts add up to {total} fen, the whole is {whole.fen} fen",
+            total=total,
+            whole=whole,
+            field=f"body.{field}",
+        )
 
 
 @rule(things.ItemMoved)
@@ -205,7 +239,9 @@ def checked_out(state: CaseState, act: Act, body: things.ItemCheckedOut) -> Case
     """Check an item in hand out to an officer."""
     item = require_in_hand(state, act, body.item_id)
     if item.status == "checked_out":
-        refuse("already_checked_out", f"item {item.item_id} is with {item.checked_out_to}", field="body.item_id")
+        refuse(
+            "already_checked_out", "item {item.item_id} is with {item.checked_out_to}", item=item, field="body.item_id"
+        )
     return state.with_items(replace(item, status="checked_out", checked_out_to=body.to_officer, due_at=body.due_at))
 
 
@@ -214,7 +250,7 @@ def checked_in(state: CaseState, act: Act, body: things.ItemCheckedIn) -> CaseSt
     """Check an item in again, in the condition that is stated."""
     item = require_in_hand(state, act, body.item_id)
     if item.status != "checked_out":
-        refuse("not_checked_out", f"item {item.item_id} is not checked out", field="body.item_id")
+        refuse("not_checked_out", "item {item.item_id} is not checked out", item=item, field="body.item_id")
     # What differs is recorded and flagged (`receipt_differs`), not refused: the thing is back.
     back = replace(item, status="held", checked_out_to=None, due_at=None)
     return state.with_items(discrepancies.as_found(back, body))
@@ -226,7 +262,13 @@ def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
     item = _require_answerable(state, act, body.item_id)
     # Exhibits and files are kept in custody; only property can be frozen where it is.
     if item.kind != "property":
-        refuse("not_property", f"item {item.item_id} is {item.kind}: only property is frozen", field="body.item_id")
+        refuse(
+            "not_property",
+            "item {item.item_id} is {item_kind}: only property is frozen",
+            item=item,
+            item_kind=Term("item_kind", item.kind),
+            field="body.item_id",
+        )
     return state.with_items(replace(item, frozen_until=body.frozen_until))
 
 
@@ -235,7 +277,7 @@ def freeze_renewed(state: CaseState, act: Act, body: things.ItemFreezeRenewed) -
     """Renew a freeze. Refuses (not_frozen) an item that was never frozen."""
     item = _require_answerable(state, act, body.item_id)
     if item.frozen_until is None:
-        refuse("not_frozen", f"item {item.item_id} is not frozen", field="body.item_id")
+        refuse("not_frozen", "item {item.item_id} is not frozen", item=item, field="body.item_id")
     return state.with_items(replace(item, frozen_until=body.frozen_until))
 
 
@@ -253,7 +295,7 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
     for item_id in body.item_ids:
         item = require_present(state, act, item_id, field="item_ids")
         if item.kind == "detainee":
-            refuse("not_disposable", f"item {item.item_id} is a person", field="body.item_ids")
+            refuse("not_disposable", "item {item.item_id} is a person", item=item, field="body.item_ids")
     if body.decision_id is not None:
         require_decision(state, body.decision_id)
     proposal = DisposalProposal(
@@ -276,10 +318,19 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
         refuse("unknown_proposal", "id and digest cited are of no disposal that is still open", field="body.cites")
     # Two officers of the holder: who proposed alone could make things disappear.
     if proposal.agency != act.agency:
-        refuse("not_held", f"{proposal.agency} proposed this disposal, not {act.agency}", field="agency")
+        refuse(
+            "not_held",
+            "{proposal.agency} proposed this disposal, not {act.agency}",
+            proposal=proposal,
+            act=act,
+            field="agency",
+        )
     if proposal.officer == act.officer:
         refuse(
-            "one_signature", f"{act.officer} proposed this disposal: another officer signs it second", field="officer"
+            "one_signature",
+            "{act.officer} proposed this disposal: another officer signs it second",
+            act=act,
+            field="officer",
         )
     items = [require_present(state, act, item_id, field="cites") for item_id in proposal.item_ids]
     gone = [replace(item, status="disposed", disposal=proposal.disposal) for item in items]
@@ -301,7 +352,7 @@ def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: D
         Item(
             item_id=part.item_id,
             kind="property",
-            description=part.description or f"proceeds of {sold.description}",
+            description=part.description or Message("proceeds of {sold.description}", sold=sold),
             quantity=part.quantity,
             holder=act.agency,
             responsible=sold.responsible,

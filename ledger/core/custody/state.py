@@ -19,6 +19,7 @@ from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.handover import OfferedItem
 from ledger.core.events.item import Collection as DataCollection
 from ledger.core.events.item import Dossier, Seizure
+from ledger.core.messages import Term
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
@@ -332,21 +333,40 @@ def look_up(entries: Mapping[str, T], key: str, noun: str, case_id: str, *, fiel
     entry = entries.get(key)
     if entry is None:
         rule = "unknown_" + noun.replace(" ", "_")
-        refuse(rule, f"case {case_id} has no {noun} {key}", field=f"body.{field}")
+        refuse(
+            rule,
+            "case {case_id} has no {noun} {key}",
+            case_id=case_id,
+            noun=Term("noun", noun),
+            key=key,
+            field=f"body.{field}",
+        )
     return entry
 
 
 def require_new(entries: Collection[str], key: str, noun: str, *, field: str) -> None:
     """Refuse (duplicate_id) an id that is taken."""
     if key in entries:
-        refuse("duplicate_id", f"the {noun} {key} stands in this case already", field=f"body.{field}")
+        refuse(
+            "duplicate_id",
+            "the {noun} {key} stands in this case already",
+            noun=Term("noun", noun),
+            key=key,
+            field=f"body.{field}",
+        )
 
 
 def require_distinct(ids: Collection[str], noun: str, *, field: str) -> None:
     """Refuse (duplicate_id) a list that names one id twice."""
     if len(set(ids)) != len(ids):
         twice, _ = Counter(ids).most_common(1)[0]
-        refuse("duplicate_id", f"the {noun} {twice} stands here twice", field=f"body.{field}")
+        refuse(
+            "duplicate_id",
+            "the {noun} {twice} stands here twice",
+            noun=Term("noun", noun),
+            twice=twice,
+            field=f"body.{field}",
+        )
 
 
 B = TypeVar("B", bound=Body)

@@ -20,13 +20,14 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message, plain
 
 T = TypeVar("T")
 
 MAX_MESSAGE = 400  # characters: a refusal does not send a megabyte back
 # Pattern -> its description in words, for messages. The modules that define patterns enter them.
 MEANINGS: dict[str, str] = {}
-_encoder = msgspec.json.Encoder(order="sorted")
+_encoder = msgspec.json.Encoder(order="sorted", enc_hook=plain)
 _AT = re.compile(r"(?P<problem>.*) - at (?:`key` in )?`\$(?P<path>.*)`\Z", re.DOTALL)
 _REGEX = re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'\Z", re.DOTALL)
 _WORD = re.compile(r"Invalid enum value '(?P<word>.*)'\Z", re.DOTALL)
@@ -120,7 +121,9 @@ def require_i_json(data: bytes, *, where: str = "") -> None:
     if _OUTLINED_INTEGER in (b"," + data).translate(_OUTLINE):  # maybe within a string
         for number in _LONG_INTEGER.findall(_JSON_STRING.sub(b'""', data)):
             if int(number[:_DECISIVE_DIGITS]) >= 2**53:
-                raise MalformedInput(f"an integer is 2^53 or more: {number[:_DECISIVE_DIGITS].decode()}", field=where)
+                raise MalformedInput(
+                    "an integer is 2^53 or more: {number}", number=number[:_DECISIVE_DIGITS].decode(), field=where
+                )
 
 
 def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:
@@ -133,8 +136,10 @@ def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:
     require_distinct_keys(given, where=where)
     position = next((i for i, (a, b) in enumerate(zip(given, canonical, strict=False)) if a != b), len(canonical))
     raise MalformedInput(
-        f"not in canonical form (RFC 8785) at byte {position}: expected {_excerpt(canonical, position)}, "
-        f"found {_excerpt(given, position)}",
+        "not in canonical form (RFC 8785) at byte {position}: expected {canonical}, found {given}",
+        position=position,
+        canonical=_excerpt(canonical, position),
+        given=_excerpt(given, position),
         field=_join(where, path_at(given, position)),
         hint="Keys sorted, no white space, no optional field spelled out as null or empty, no needless escapes.",
     )
@@ -156,7 +161,8 @@ def require_profile(data: bytes, *, where: str = "") -> None:
         _require_strings_in_nfc(text, where)
     if bidi := _BIDI.search(text):
         raise MalformedInput(
-            f"a string holds the bidirectional control U+{ord(bidi[0]):04X}",
+            "a string holds the bidirectional control U+{character:04X}",
+            character=ord(bidi[0]),
             field=_field_at(data, len(text[: bidi.start()].encode()), where),
         )
 
@@ -168,7 +174,7 @@ def _require_shallow(data: bytes, where: str) -> None:
     """
     path = deep_field(data)
     if path is not None:
-        raise MalformedInput(f"nested deeper than {MAX_LEVELS} levels", field=_join(where, path))
+        raise MalformedInput("nested deeper than {limit} levels", limit=MAX_LEVELS, field=_join(where, path))
 
 
 def _require_strings_in_nfc(text: str, where: str) -> None:
@@ -198,13 +204,16 @@ def _refusal(message: str, plain_value: Callable[[], Any], kind: Any, where: str
     problem, path = (at["problem"], at["path"]) if at else (message, "")
     if regex := _REGEX.match(problem):
         pattern = regex["pattern"].encode().decode("unicode_escape")
-        problem = f"Expected {MEANINGS.get(pattern, f'text like {pattern}')}"
+        problem = Message("Expected {pattern}", pattern=MEANINGS.get(pattern, f"text like {pattern}"))
     if named := _NAMED.match(problem):
         name = shown(named["name"])
         problem, path = f"Object {named['fault']} field `{name}`", f"{path}.{name}"
     if (word := _WORD.match(problem)) and (words := words_at(kind, plain_value(), path)):
         return MalformedInput(
-            f"Expected one of {', '.join(words)}, not {shown(word['word'])!r}", field=_join(where, path)
+            "Expected one of {words}, not {word!r}",
+            words=", ".join(words),
+            word=shown(word["word"]),
+            field=_join(where, path),
         )
     return MalformedInput(problem[:MAX_MESSAGE], field=_join(where, path))
 
@@ -226,7 +235,7 @@ def _not_json(data: bytes, error: Exception, where: str) -> MalformedInput:
     else:
         byte = _BYTE.search(str(error))
         position = int(byte["position"]) if byte else len(data)
-    return MalformedInput(f"not JSON in UTF-8: {error}", field=_field_at(data, position, where))
+    return MalformedInput("not JSON in UTF-8: {error}", error=error, field=_field_at(data, position, where))
 
 
 def _field_at(data: bytes, position: int, where: str) -> str | None:

@@ -77,4 +77,4 @@ def decode_toml(data: bytes | str, *, field: str, hint: str | None = None) -> di
     try:
         return tomllib.loads(data.decode("utf-8") if isinstance(data, bytes) else data)
     except (ValueError, RecursionError) as error:
-        raise MalformedInput(f"not TOML in UTF-8: {error}", field=field, hint=hint) from error
+        raise MalformedInput("not TOML in UTF-8: {error}", error=error, field=field, hint=hint) from error

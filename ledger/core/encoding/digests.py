@@ -52,7 +52,8 @@ def parse_digest(text: str) -> Digest:
     match = _TEXT.fullmatch(text)
     if match is None:
         raise MalformedInput(
-            f"{text[:100]!r} is not a digest",
+            "{text!r} is not a digest",
+            text=text[:100],
             field="digest",
             hint="write blake3:, sha256: or sm3: and 64 lower-case hex digits",
         )

@@ -90,4 +90,4 @@ def _number(item: bytes, name: str) -> int:
 
 
 def _malformed(why: str) -> MalformedInput:
-    return MalformedInput(f"not the header of a block: {why}", field="header_rlp")
+    return MalformedInput("not the header of a block: {why}", why=why, field="header_rlp")

@@ -102,7 +102,9 @@ def registry_body(
             profile = canonical.decode(change.profile, decoder_of(Profile), where="profile")
             kind = _KIND_OF_NUMBER.get(change.agency_kind)
             if kind is None:
-                raise MalformedInput(f"{change.agency_kind} stands for nothing known here", field="agency_kind")
+                raise MalformedInput(
+                    "{change.agency_kind} stands for nothing known here", change=change, field="agency_kind"
+                )
             return registry.AgencyAdmitted(*common, agency=change.agency, kind=kind, admin=account, profile=profile)
         case 2:
             return registry.AdminChanged(*common, agency=change.agency, admin=account)
@@ -126,4 +128,4 @@ def registry_body(
             return registry.QuorumSet(*common, quorum=change.quorum)
         case 7:
             return registry.SubmitterSet(*common, submitter=account, allowed=bool(change.roles))
-    raise MalformedInput(f"the registry has a change of kind {change.kind}, unknown here", field="kind")
+    raise MalformedInput("the registry has a change of kind {change.kind}, unknown here", change=change, field="kind")

@@ -88,7 +88,7 @@ def _head(length: int, kind: int) -> bytes:
 
 
 def _refused(why: str) -> MalformedInput:
-    return MalformedInput(f"not RLP in its one spelling: {why}", field="rlp")
+    return MalformedInput("not RLP in its one spelling: {why}", why=why, field="rlp")
 
 
 EMPTY_NODE = encode_rlp(b"")
@@ -114,10 +114,17 @@ def verify_path(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None
     def next_node(expected: bytes) -> bytes:
         node = next(nodes, None)
         if node is None:
-            raise ProofRefused(f"the proof ends where the node {expected.hex()} should follow", field="proof")
+            raise ProofRefused(
+                "the proof ends where the node {expected} should follow", expected=expected.hex(), field="proof"
+            )
         calculated = keccak256(node)
         if calculated != expected:
-            raise ProofRefused(f"expected the node {expected.hex()}, calculated {calculated.hex()}", field="proof")
+            raise ProofRefused(
+                "expected the node {expected}, calculated {calculated}",
+                expected=expected.hex(),
+                calculated=calculated.hex(),
+                field="proof",
+            )
         return node
 
     value = walk(root, key, next_node)
@@ -203,4 +210,4 @@ def _bytes(item: Item) -> bytes:
 
 
 def _malformed(why: str) -> MalformedInput:
-    return MalformedInput(f"not a node of a trie: {why}", field="proof")
+    return MalformedInput("not a node of a trie: {why}", why=why, field="proof")

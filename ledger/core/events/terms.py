@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from ledger.core.encoding.canonical import MEANINGS
+from ledger.core.messages import Message
 
 # A pattern ends in `$(?!\n)`: `$` alone also matches before a trailing newline.
 _END = r"$(?!\n)"
@@ -31,7 +32,9 @@ def _text(pattern: str, description: str, example: str) -> Meta:
 def _slug(longest: int, description: str, example: str) -> Meta:
     """Lower-case letters and digits with hyphens between them. ``longest`` is in characters."""
     pattern = rf"[a-z0-9](?:[a-z0-9-]{{0,{longest - 2}}}[a-z0-9])?"
-    MEANINGS[f"^{pattern}{_END}"] = f"a slug of at most {longest} characters: a-z, 0-9 and hyphens between them"
+    MEANINGS[f"^{pattern}{_END}"] = Message(
+        "a slug of at most {longest} characters: a-z, 0-9 and hyphens between them", longest=longest
+    )
     return _text(pattern, description, example)
 
 

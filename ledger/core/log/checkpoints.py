@@ -39,7 +39,7 @@ class Checkpoint(Struct, frozen=True):
         if not _ORIGIN.fullmatch(self.origin):
             raise MalformedInput("an origin is one line of text", field="origin")
         if not 0 <= self.size < SIZE_LIMIT:
-            raise MalformedInput(f"{self.size} is not a tree size", field="size")
+            raise MalformedInput("{size} is not a tree size", size=self.size, field="size")
         as_hash(self.root, "root")
         if (self.size == 0) != (self.root == EMPTY_ROOT):
             message = f"root {self.root.hex()} cannot be that of {self.size} leaves"
@@ -60,7 +60,7 @@ class Cosignature(Struct, frozen=True):
 def parse_size(text: str, field: str = "size") -> int:
     """Parse a tree size or index: ASCII decimal below 2**63 without sign or leading zero. Raises MalformedInput."""
     if not _DECIMAL.fullmatch(text) or int(text) >= SIZE_LIMIT:
-        raise MalformedInput(f"{text[:40]!r} is not a plain decimal below 2^63", field=field)
+        raise MalformedInput("{text!r} is not a plain decimal below 2^63", text=text[:40], field=field)
     return int(text)
 
 
@@ -103,7 +103,9 @@ def cosign_text(text: str, signer: notes.NoteSigner, timestamp: int) -> notes.No
     key = signer.verifying_key
     notes.require_type(key, notes.SignatureType.COSIGNATURE_V1)
     if not 0 <= timestamp < TIMESTAMP_LIMIT:
-        raise MalformedInput(f"{timestamp} is not a time in unix seconds below 2^63", field="timestamp")
+        raise MalformedInput(
+            "{timestamp} is not a time in unix seconds below 2^63", timestamp=timestamp, field="timestamp"
+        )
     signature = signer.sign(_cosigned_message(text, timestamp))
     return notes.NoteSignature(key.name, key.key_id, timestamp.to_bytes(TIMESTAMP_LENGTH, "big") + signature)
 
@@ -129,7 +131,9 @@ def _cosignatures(note_text: str, witness_keys: tuple[notes.VerifyingKey, ...]) 
         # C2SP tlog-cosignature: 8 bytes of timestamp, then the Ed25519 signature, which covers the timestamp too.
         timestamp = int.from_bytes(signature[:TIMESTAMP_LENGTH], "big")
         if len(signature) != TIMESTAMP_LENGTH + notes.ED25519_SIGNATURE_LENGTH or timestamp >= TIMESTAMP_LIMIT:
-            raise SignatureRefused(f"the co-signature of {key.name} is not a timestamp and 64 bytes", field="signature")
+            raise SignatureRefused(
+                "the co-signature of {key.name} is not a timestamp and 64 bytes", key=key, field="signature"
+            )
         key.verify(_cosigned_message(note.text, timestamp), signature[TIMESTAMP_LENGTH:])
         cosignatures.append(Cosignature(key, timestamp))
     return tuple(cosignatures)
@@ -141,4 +145,9 @@ def _cosigned_message(text: str, timestamp: int) -> bytes:
 
 def _require_origin(checkpoint: Checkpoint, log_key: notes.VerifyingKey) -> None:
     if checkpoint.origin != log_key.name:
-        raise SignatureRefused(f"the checkpoint is of {checkpoint.origin}, the key of {log_key.name}", field="origin")
+        raise SignatureRefused(
+            "the checkpoint is of {checkpoint.origin}, the key of {log_key.name}",
+            checkpoint=checkpoint,
+            log_key=log_key,
+            field="origin",
+        )

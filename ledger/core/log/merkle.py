@@ -15,6 +15,7 @@ from typing import NamedTuple, NewType, Protocol
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, ProofRefused
+from ledger.core.messages import Message
 
 Hash = NewType("Hash", bytes)
 
@@ -64,7 +65,15 @@ def node_hash(left: Hash, right: Hash) -> Hash:
 def as_hash(value: bytes, field: str) -> Hash:
     """Return ``value`` as a hash. Raises MalformedInput unless it is 32 bytes long."""
     if len(value) != HASH_LENGTH:
-        raise MalformedInput(f"{field} is {len(value)} bytes long, a hash has {HASH_LENGTH}", field=field)
+        raise MalformedInput(
+            Message(
+                "{field} is {count} bytes long, a hash has {hash_length}",
+                field=field,
+                count=len(value),
+                hash_length=HASH_LENGTH,
+            ),
+            field=field,
+        )
     return Hash(value)
 
 
@@ -124,7 +133,7 @@ def grow(frontier: Frontier, leaf_hashes: Sequence[Hash]) -> Growth:
     size = frontier.size + len(leaf_hashes)
     # Above it a path could be longer than the 63 hashes that readers accept.
     if size >= SIZE_LIMIT:
-        raise MalformedInput(f"a tree of {size} leaves is over the limit of 2^63 - 1", field="size")
+        raise MalformedInput("a tree of {size} leaves is over the limit of 2^63 - 1", size=size, field="size")
     # Taken from the smallest subtree up: one for each level at which the new nodes begin with a right child.
     left_of = list(frontier.roots)
     rows = [_row(frontier.size, list(leaf_hashes), left_of)]
@@ -148,7 +157,7 @@ def inclusion_proof(index: int, size: int, node: NodeReader) -> tuple[Hash, ...]
     """Make PATH(index, D[size]), leaf's sibling first (RFC 6962 2.1.1). Requires 0 <= index < size < 2**63."""
     if not 0 <= index < size < SIZE_LIMIT:
         raise MalformedInput(
-            f"there is no inclusion proof for leaf {index} at size {size}",
+            Message("there is no inclusion proof for leaf {index} at size {size}", index=index, size=size),
             field="index",
             hint="ask for an index that is not negative and below the size of the tree",
         )
@@ -162,7 +171,9 @@ def consistency_proof(first_size: int, second_size: int, node: NodeReader) -> tu
     """
     if not 0 <= first_size <= second_size < SIZE_LIMIT:
         raise MalformedInput(
-            f"there is no consistency proof from size {first_size} to {second_size}",
+            "there is no consistency proof from size {first_size} to {second_size}",
+            first_size=first_size,
+            second_size=second_size,
             field="first_size",
             hint="ask with the smaller size first, both of them sizes that the tree has had",
         )
@@ -181,7 +192,9 @@ def verify_inclusion(leaf: Hash, index: int, size: int, proof: Sequence[Hash], r
     Raises ProofRefused; RootMismatch if the proof leads to another root.
     """
     if not 0 <= index < size < SIZE_LIMIT:
-        raise ProofRefused(f"index {index} is not within a tree of {size} leaves", field="index")
+        raise ProofRefused(
+            Message("index {index} is not within a tree of {size} leaves", index=index, size=size), field="index"
+        )
     _require_hashes({"leaf": leaf, "root": root}, proof)
     _require_root_for(size, root, "root")
     inner = (index ^ (size - 1)).bit_length()
@@ -203,7 +216,12 @@ def verify_consistency(
     Raises ProofRefused; RootMismatch if the proof leads to another first or second root.
     """
     if not 0 <= first_size <= second_size < SIZE_LIMIT:
-        raise ProofRefused(f"a tree does not grow from {first_size} to {second_size} leaves", field="first_size")
+        raise ProofRefused(
+            "a tree does not grow from {first_size} to {second_size} leaves",
+            first_size=first_size,
+            second_size=second_size,
+            field="first_size",
+        )
     _require_hashes({"first_root": first_root, "second_root": second_root}, proof)
     _require_root_for(first_size, first_root, "first_root")
     _require_root_for(second_size, second_root, "second_root")
@@ -304,23 +322,46 @@ def _trailing_zeros(number: int) -> int:
 def _require_hashes(roots: dict[str, Hash], proof: Sequence[Hash]) -> None:
     for field, value in roots.items():
         if len(value) != HASH_LENGTH:
-            raise ProofRefused(f"{field} is {len(value)} bytes long, a hash has {HASH_LENGTH}", field=field)
+            raise ProofRefused(
+                Message(
+                    "{field} is {count} bytes long, a hash has {hash_length}",
+                    field=field,
+                    count=len(value),
+                    hash_length=HASH_LENGTH,
+                ),
+                field=field,
+            )
     for position, value in enumerate(proof):
         if len(value) != HASH_LENGTH:
             field = f"proof[{position}]"
-            raise ProofRefused(f"{field} is {len(value)} bytes long, a hash has {HASH_LENGTH}", field=field)
+            raise ProofRefused(
+                Message(
+                    "{field} is {count} bytes long, a hash has {hash_length}",
+                    field=field,
+                    count=len(value),
+                    hash_length=HASH_LENGTH,
+                ),
+                field=field,
+            )
 
 
 def _require_root_for(size: int, root: Hash, field: str) -> None:
     if (size == 0) != (root == EMPTY_ROOT):
-        raise ProofRefused(f"{field} {root.hex()} cannot be that of a tree of {size} leaves", field=field)
+        raise ProofRefused(
+            Message(
+                "{field} {root} cannot be that of a tree of {size} leaves", field=field, root=root.hex(), size=size
+            ),
+            field=field,
+        )
 
 
 # An exact length leaves no unused hashes in a proof, and no choice of how to read it.
 def _require_length(proof: Sequence[Hash], expected: int) -> None:
     if len(proof) != expected:
         raise ProofRefused(
-            f"the proof has {len(proof)} hashes where index and sizes ask for {expected}",
+            "the proof has {count} hashes where index and sizes ask for {expected}",
+            count=len(proof),
+            expected=expected,
             field="proof",
             hint="fetch a proof made for exactly these sizes",
         )

@@ -47,9 +47,13 @@ class VerifyingKey(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not _KEY_NAME.fullmatch(self.name):
-            raise MalformedInput(f"{self.name[:100]!r} is not a key name: no spaces, no plus", field="name")
+            raise MalformedInput("{name!r} is not a key name: no spaces, no plus", name=self.name[:100], field="name")
         if len(self.public_key) != ED25519_KEY_LENGTH:
-            raise MalformedInput(f"an Ed25519 public key has {ED25519_KEY_LENGTH} bytes", field="public_key")
+            raise MalformedInput(
+                "an Ed25519 public key has {ed25519_key_length} bytes",
+                ed25519_key_length=ED25519_KEY_LENGTH,
+                field="public_key",
+            )
 
     @property
     def key_id(self) -> bytes:
@@ -70,7 +74,9 @@ class VerifyingKey(Struct, frozen=True):
                 raise BadSignatureError(f"{len(signature)} bytes")
             crypto_sign_open(signature + message, self.public_key)
         except BadSignatureError as error:
-            raise SignatureRefused(f"the signature of {self.name} does not hold", field="signature") from error
+            raise SignatureRefused(
+                "the signature of {name} does not hold", name=self.name, field="signature"
+            ) from error
 
 
 class NoteSigner(Protocol):
@@ -92,7 +98,9 @@ class SeedSigner(Struct, frozen=True):
     def from_seed(cls, name: str, seed: bytes, signature_type: SignatureType = SignatureType.ED25519) -> SeedSigner:
         """Make the signer of a 32-byte seed (RFC 8032 5.1.5)."""
         if len(seed) != ED25519_KEY_LENGTH:
-            raise MalformedInput(f"an Ed25519 seed has {ED25519_KEY_LENGTH} bytes", field="seed")
+            raise MalformedInput(
+                "an Ed25519 seed has {ed25519_key_length} bytes", ed25519_key_length=ED25519_KEY_LENGTH, field="seed"
+            )
         public_key, secret_key = crypto_sign_seed_keypair(seed)
         return cls(VerifyingKey(name, signature_type, public_key), secret_key)
 
@@ -131,7 +139,10 @@ class SignedNote(Struct, frozen=True):
         # Of two lines by one key, readers could verify different ones.
         if len(signatures) > 1:
             raise SignatureRefused(
-                f"{len(signatures)} signature lines are by the same key {key.name}", field="signatures"
+                "{count} signature lines are by the same key {key.name}",
+                count=len(signatures),
+                key=key,
+                field="signatures",
             )
         return signatures[0] if signatures else None
 
@@ -153,7 +164,8 @@ def verify_note(note: SignedNote, key: VerifyingKey) -> None:
     signature = note.signature_by(key)
     if signature is None:
         raise SignatureRefused(
-            f"no signature is by {key.vkey()}",
+            "no signature is by {vkey}",
+            vkey=key.vkey(),
             field="signatures",
             hint="compare the key in your trust file with the one the note names",
         )
@@ -167,7 +179,9 @@ def parse_note(note: str) -> SignedNote:
     except UnicodeEncodeError as error:
         raise MalformedInput("the note is not Unicode text", field="note") from error
     if length > MAX_NOTE_LENGTH:
-        raise MalformedInput(f"the note has {length} bytes, over {MAX_NOTE_LENGTH}", field="note")
+        raise MalformedInput(
+            "the note has {length} bytes, over {limit}", length=length, limit=MAX_NOTE_LENGTH, field="note"
+        )
     if _CONTROL.search(note):
         raise MalformedInput("the note has control characters other than newline", field="note")
     # The last empty line separates: the text itself may contain empty lines.
@@ -189,14 +203,24 @@ def parse_vkey(text: str) -> VerifyingKey:
     """Parse a vkey: the type must be known, and the key id must follow from the rest. Raises MalformedInput."""
     match = _VKEY.fullmatch(text)
     if match is None:
-        raise MalformedInput(f"{text[:100]!r} is not a verifier key", field="vkey", hint="<name>+<key id>+<base64>")
+        raise MalformedInput(
+            "{text!r} is not a verifier key",
+            text=text[:100],
+            field="vkey",
+            hint="A verifier key is <name>+<key id>+<base64>.",
+        )
     material = decode_base64(match[3], "vkey")
     if material[0] not in tuple(SignatureType):
-        raise MalformedInput(f"signature type {material[0]:#04x} is not known here", field="vkey")
+        raise MalformedInput("signature type {material:#04x} is not known here", material=material[0], field="vkey")
     key = VerifyingKey(match[1], SignatureType(material[0]), material[1:])
     # The id is a check sum of the other parts: one that differs means a key that was mistyped or exchanged.
     if key.key_id.hex() != match[2]:
-        raise MalformedInput(f"key id {match[2]} does not belong to this key, {key.key_id.hex()} does", field="vkey")
+        raise MalformedInput(
+            "key id {match} does not belong to this key, {key_id} does",
+            match=match[2],
+            key_id=key.key_id.hex(),
+            field="vkey",
+        )
     return key
 
 
@@ -204,7 +228,10 @@ def require_type(key: VerifyingKey, expected: SignatureType) -> None:
     """Refuse a key that is known for other signatures. Raises SignatureRefused."""
     if key.signature_type is not expected:
         raise SignatureRefused(
-            f"{key.name} is a key for {key.signature_type.name}, not for {expected.name}", field="key"
+            "{key.name} is a key for {key.signature_type.name}, not for {expected.name}",
+            key=key,
+            expected=expected,
+            field="key",
         )
 
 
@@ -216,17 +243,17 @@ def decode_base64(text: str, name: str) -> bytes:
     try:
         decoded = binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
-        raise MalformedInput(f"{name} is not base64", field=name) from error
+        raise MalformedInput("{name} is not base64", name=name, field=name) from error
     # strict_mode accepts non-zero padding bits, which would give one value several spellings.
     if binascii.b2a_base64(decoded, newline=False) != text.encode():
-        raise MalformedInput(f"{name} is not in canonical base64", field=name)
+        raise MalformedInput("{name} is not in canonical base64", name=name, field=name)
     return decoded
 
 
 def _parse_line(line: str) -> NoteSignature:
     name, _, encoded = line.removeprefix(_LINE_START).partition(" ")
     if not line.startswith(_LINE_START) or not _KEY_NAME.fullmatch(name):
-        raise MalformedInput(f"{line[:100]!r} is not a signature line", field="note")
+        raise MalformedInput("{line!r} is not a signature line", line=line[:100], field="note")
     signature = decode_base64(encoded, "signature")
     if len(signature) <= KEY_ID_LENGTH:
         raise MalformedInput("a signature is a key id of 4 bytes and at least one byte more", field="signature")

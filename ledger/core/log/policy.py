@@ -93,7 +93,7 @@ class _Reader:
                 for member in members:
                     self._require_defined(member, where)
                     if member in self._members:
-                        raise MalformedInput(f"{member[:40]} is a member already", field=where)
+                        raise MalformedInput("{member} is a member already", member=member[:40], field=where)
                     self._members.add(member)
                 self.groups[name] = WitnessGroup(_threshold(threshold, len(members), where), members)
             case ["quorum", name]:
@@ -103,29 +103,31 @@ class _Reader:
                     self._require_defined(name, where)
                 self.quorum = name
             case [kind, *_] if kind in _FORMS:
-                raise MalformedInput(f"expected: {kind} {_FORMS[kind]}", field=where)
+                raise MalformedInput("expected: {kind} {forms}", kind=kind, forms=_FORMS[kind], field=where)
             case _:
-                raise MalformedInput(f"expected log, witness, group or quorum, not {words[0][:40]!r}", field=where)
+                raise MalformedInput(
+                    "expected log, witness, group or quorum, not {words!r}", words=words[0][:40], field=where
+                )
 
     def _key(self, text: str, kind: SignatureType, where: str) -> VerifyingKey:
         try:
             key = parse_vkey(text)
             require_type(key, kind)
         except (MalformedInput, SignatureRefused) as error:
-            raise MalformedInput(error.message, field=where, hint=error.hint) from error
+            raise MalformedInput(error.text, field=where, hint=error.hint) from error
         # The keys of all roles are compared: a log that is its own witness would count as two parties.
         if any(other.public_key == key.public_key for other in (*self.logs, *self.witnesses.values())):
-            raise MalformedInput(f"the public key of {key.name} stands in a line above", field=where)
+            raise MalformedInput("the public key of {key.name} stands in a line above", key=key, field=where)
         return key
 
     def _new_name(self, name: str, where: str) -> str:
         if name == NO_QUORUM or name in self.witnesses or name in self.groups:
-            raise MalformedInput(f"the name {name[:40]} is taken", field=where)
+            raise MalformedInput("the name {name} is taken", name=name[:40], field=where)
         return name
 
     def _require_defined(self, name: str, where: str) -> None:
         if name not in self.witnesses and name not in self.groups:
-            raise MalformedInput(f"no line above defines {name[:40]}", field=where)
+            raise MalformedInput("no line above defines {name}", name=name[:40], field=where)
 
 
 def _threshold(word: str, members: int, where: str) -> int:
@@ -133,5 +135,10 @@ def _threshold(word: str, members: int, where: str) -> int:
     if word in named_thresholds:
         return named_thresholds[word]
     if not _THRESHOLD.fullmatch(word) or int(word) > members:
-        raise MalformedInput(f"expected all, any or a number from 1 to {members}, not {word[:40]!r}", field=where)
+        raise MalformedInput(
+            "expected all, any or a number from 1 to {members}, not {word!r}",
+            members=members,
+            word=word[:40],
+            field=where,
+        )
     return int(word)

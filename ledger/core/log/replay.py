@@ -33,6 +33,7 @@ from ledger.core.events import (
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.messages import Message, Term
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import AuthorityState
@@ -46,10 +47,9 @@ FaultKind = Literal[
 class LogFault(IntegrityBroken):
     """A signed fault of the log: ``kind`` is the rule that it breaks, ``index`` the entry at fault."""
 
-    def __init__(self, kind: FaultKind, message: str, *, index: int | None = None):
-        super().__init__(message, index=index)
+    def __init__(self, kind: FaultKind, text: str, /, *, index: int | None = None, **slots: object):
+        super().__init__(text, index=index, code=kind, **slots)
         self.kind: FaultKind = kind
-        self.code = kind
 
 
 class LogUnreadable(Unavailable):
@@ -155,7 +155,9 @@ def require_served(frontier: merkle.Frontier, checkpoint: Checkpoint, node: merk
     """
     # Nobody's fault yet: entries may have been changed on the way here.
     if root_within(checkpoint, frontier.size, node) != frontier.root():
-        raise LogUnreadable(f"the entries that the log serves below {frontier.size} are not those that it signed")
+        raise LogUnreadable(
+            "the entries that the log serves below {frontier.size} are not those that it signed", frontier=frontier
+        )
 
 
 def root_within(checkpoint: Checkpoint, size: int, node: merkle.NodeReader) -> merkle.Hash:
@@ -179,8 +181,12 @@ def root_within(checkpoint: Checkpoint, size: int, node: merkle.NodeReader) -> m
 def _fork(frontier: merkle.Frontier, checkpoint: Checkpoint) -> LogFault:
     return LogFault(
         "fork",
-        f"the log has signed root {checkpoint.root.hex()} at size {checkpoint.size}; root {frontier.root().hex()} at "
-        f"size {frontier.size}, which was followed, is of another tree",
+        "the log has signed root {root} at size {checkpoint.size}; root {root_2} at size "
+        "{frontier.size}, which was followed, is of another tree",
+        root=checkpoint.root.hex(),
+        checkpoint=checkpoint,
+        root_2=frontier.root().hex(),
+        frontier=frontier,
     )
 
 
@@ -196,7 +202,12 @@ def require_signed(envelopes: Iterable[Envelope], first: int, now: int) -> None:
         ahead = envelope.signed_at - now
         if ahead > LATEST:
             raise SignedInFuture(
-                f"entry {index} of {envelope.agency} was signed {ahead} s after the present time of this machine",
+                Message(
+                    "entry {index} of {envelope.agency} was signed {ahead} s after the present time of this machine",
+                    index=index,
+                    envelope=envelope,
+                    ahead=ahead,
+                ),
                 retry_after=min(ahead - LATEST, 3600),
                 hint="Compare this machine's clock. If it is right, key and service agreed on a wrong time: ask the "
                 "agency. The entry is followed once its time has come.",
@@ -230,13 +241,19 @@ def decode_entries(entries: Iterable[bytes], first: int) -> list[Envelope]:
             envelope = decode_envelope(entry)
             if envelope.event_type not in EVENT_TYPES:
                 raise LogUnreadable(
-                    f"entry {index} is a {envelope.event_type}, which this release does not know",
+                    Message(
+                        "entry {index} is a {event_type}, which this release does not know",
+                        index=index,
+                        event_type=Term("event_type", envelope.event_type),
+                    ),
                     hint="Update this program; it goes on from here.",
                 )
             # An event in an impossible place is as much a fault of the log as one that cannot be decoded.
             require_place(envelope, where="envelope")
         except MalformedInput as error:
-            raise LogFault("malformed", f"entry {index}: {error.field}: {error.message}", index=index) from error
+            raise LogFault(
+                "malformed", Message("entry {index}: {error.field}: {error}", index=index, error=error), index=index
+            ) from error
         envelopes.append(envelope)
     return envelopes
 
@@ -282,8 +299,15 @@ def replay_entries(
         if (envelope.sequence, envelope.previous) != expected:  # 3
             raise LogFault(
                 "gap",
-                f"entry {index} is event {envelope.sequence} on {envelope.previous} of {' '.join(stream)}, where event "
-                f"{expected[0]} on {expected[1]} is next",
+                Message(
+                    "entry {index} is event {envelope.sequence} on {envelope.previous} of {stream}, where event "
+                    "{expected} on {expected_2} is next",
+                    index=index,
+                    envelope=envelope,
+                    stream=" ".join(stream),
+                    expected=expected[0],
+                    expected_2=expected[1],
+                ),
                 index=index,
             )
         with _fault_of(index, "unauthorised_key"):  # 4
@@ -303,7 +327,7 @@ def _fault_of(index: int, kind: FaultKind) -> Iterator[None]:
     try:
         yield
     except TallystickError as error:
-        raise LogFault(kind, f"entry {index}: {error.message}", index=index) from error
+        raise LogFault(kind, Message("entry {index}: {error}", index=index, error=error), index=index) from error
 
 
 def with_change(
@@ -316,7 +340,10 @@ def with_change(
     # The log signed the digest, not these bytes: whoever passed them on may have changed them.
     if payload is None or digest_of(payload) != envelope.payload_digest:
         raise LogUnreadable(
-            f"the log does not serve the payload of entry {index}, which mirrors a change of the registry"
+            Message(
+                "the log does not serve the payload of entry {index}, which mirrors a change of the registry",
+                index=index,
+            )
         )
     with _fault_of(index, "false_mirror"):
         decoded = decode_payload(payload, envelope.event_type)
@@ -336,7 +363,7 @@ def replay_registry(
     for index, payload in payloads:
         body = decode_payload(payload).body
         if not isinstance(body, RegistryChange):
-            raise IntegrityBroken(f"entry {index} mirrors no change of the registry", index=index)
+            raise IntegrityBroken(Message("entry {index} mirrors no change of the registry", index=index), index=index)
         authority = authorities.fold(authority, body, index)
         yield MirroredChange(index, body, payload), authority
 
@@ -355,13 +382,16 @@ def require_same_changes(
             continue
         if number >= len(on_chain) and entry.change.location.block_number > final_block:
             raise Unavailable(
-                f"entry {entry.index} mirrors a change of block {entry.change.location.block_number}; here block "
-                f"{final_block} is the last final one",
+                "entry {entry.index} mirrors a change of block {entry.change.location.block_number}; here "
+                "block {final_block} is the last final one",
+                entry=entry,
+                final_block=final_block,
                 code="chain_behind",
                 hint=hint,
             )
         raise LogFault(
             "false_mirror",
-            f"entry {entry.index} mirrors change {entry.change.number} of the registry as the chain does not have it",
+            "entry {entry.index} mirrors change {entry.change.number} of the registry as the chain does not have it",
+            entry=entry,
             index=entry.index,
         )

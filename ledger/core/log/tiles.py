@@ -94,7 +94,9 @@ def encode_bundle(entries: Iterable[bytes]) -> bytes:
     parts: list[bytes] = []
     for entry in entries:
         if len(entry) > MAX_ENTRY_LENGTH:
-            raise MalformedInput(f"an entry of {len(entry)} bytes is over {MAX_ENTRY_LENGTH}", field="entry")
+            raise MalformedInput(
+                "an entry of {count} bytes is over {limit}", count=len(entry), limit=MAX_ENTRY_LENGTH, field="entry"
+            )
         parts += (len(entry).to_bytes(LENGTH_PREFIX, "big"), entry)
     return b"".join(parts)
 
@@ -109,9 +111,16 @@ def decode_bundle(bundle: bytes, width: int) -> list[bytes]:
         entries.append(bundle[begin:start])
         # Slices of bytes end silently where the bytes end, so the length is checked.
         if begin > len(bundle) or start > len(bundle):
-            raise MalformedInput(f"the bundle ends within entry {len(entries) - 1} of {width}", field="bundle")
+            raise MalformedInput(
+                "the bundle ends within entry {count} of {width}", count=len(entries) - 1, width=width, field="bundle"
+            )
     if start != len(bundle):
-        raise MalformedInput(f"{len(bundle) - start} bytes follow the {width} entries of the bundle", field="bundle")
+        raise MalformedInput(
+            "{count} bytes follow the {width} entries of the bundle",
+            count=len(bundle) - start,
+            width=width,
+            field="bundle",
+        )
     return entries
 
 
@@ -214,7 +223,11 @@ def _read(read_tile: TileReader, level: int, index: int, width: int) -> bytes:
     if len(hashes) != width * HASH_LENGTH:
         name = TileName(level, index, width).path()
         raise IntegrityBroken(
-            f"{name} has {len(hashes)} bytes where {width} hashes are {width * HASH_LENGTH}",
+            "{name} has {count} bytes where {width} hashes are {width_2}",
+            name=name,
+            count=len(hashes),
+            width=width,
+            width_2=width * HASH_LENGTH,
             index=index * TILE_WIDTH ** (level + 1),
             field=name,
             hint="rebuild the tiles from the stored entries, then run the audit",
@@ -237,7 +250,8 @@ def _index_and_width(index: int, width: int) -> str:
 
 def _no_name(path: str) -> MalformedInput:
     return MalformedInput(
-        f"{path[:100]!r} names no tile",
+        "{path!r} names no tile",
+        path=path[:100],
         field="tile",
         hint="ask for tile/<level>/<index>[.p/<width>] or tile/entries/<index>[.p/<width>] as in C2SP tlog-tiles",
     )

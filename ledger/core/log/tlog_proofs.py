@@ -63,12 +63,14 @@ def tree_head_of(note: str) -> str:
 def parse_tlog_proof(text: str) -> TlogProof:
     """Parse a tlog-proof; its checkpoint is neither parsed nor verified. Raises MalformedInput."""
     if len(text) > MAX_TLOG_PROOF_LENGTH:
-        raise MalformedInput(f"the proof is over {MAX_TLOG_PROOF_LENGTH} characters long", field="proof")
+        raise MalformedInput("the proof is over {limit} characters long", limit=MAX_TLOG_PROOF_LENGTH, field="proof")
     head, _, checkpoint = text.partition("\n\n")
     first, *lines = head.split("\n")
     if first != _FIRST_LINE or not checkpoint:
         raise MalformedInput(
-            f"a proof begins with the line {_FIRST_LINE} and ends with an empty line and a checkpoint", field="proof"
+            "a proof begins with the line {first_line} and ends with an empty line and a checkpoint",
+            first_line=_FIRST_LINE,
+            field="proof",
         )
     extra = decode_base64(lines.pop(0)[6:], "extra") if lines and lines[0].startswith("extra ") else None
     if extra == b"" or not lines or not lines[0].startswith("index "):
@@ -76,6 +78,8 @@ def parse_tlog_proof(text: str) -> TlogProof:
     index = parse_size(lines.pop(0)[6:], "index")
     # Before any is decoded: no tree has a longer path.
     if len(lines) > MAX_PROOF_LENGTH:
-        raise MalformedInput(f"a proof has at most {MAX_PROOF_LENGTH} hashes, not {len(lines)}", field="proof")
+        raise MalformedInput(
+            "a proof has at most {limit} hashes, not {count}", limit=MAX_PROOF_LENGTH, count=len(lines), field="proof"
+        )
     hashes = tuple(as_hash(decode_base64(line, "proof"), "proof") for line in lines)
     return TlogProof(index, hashes, checkpoint, extra)

@@ -82,7 +82,12 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
         )
     # Before any is decoded: no tree has a longer proof.
     if len(lines) > MAX_PROOF_LENGTH:
-        raise MalformedInput(f"expected at most {MAX_PROOF_LENGTH} lines of proof, not {len(lines)}", field="proof")
+        raise MalformedInput(
+            "expected at most {limit} lines of proof, not {count}",
+            limit=MAX_PROOF_LENGTH,
+            count=len(lines),
+            field="proof",
+        )
     proof = tuple(as_hash(decode_base64(line, "proof"), "proof") for line in lines)
     return AddCheckpoint(parse_size(first.removeprefix(_OLD), "old"), proof, note)
 

@@ -44,7 +44,8 @@ def parse_periods(text: str, *, field: str = "period") -> tuple[Period, ...]:
     whole = int(match["whole"]) if match else 0
     if match is None or (match["half"] and match["unit"] != "m") or not (whole or match["half"]):
         raise MalformedInput(
-            f"{text!r} is no period: expected 1 to 999 of h, d, m or y, half months too, as in '24 h' or '1.5 m'",
+            "{text!r} is no period: expected 1 to 999 of h, d, m or y, half months too, as in '24 h' or '1.5 m'",
+            text=text,
             field=field,
         )
     periods = (Period(whole, _UNITS[match["unit"]]),) if whole else ()
@@ -95,7 +96,8 @@ class WorkCalendar(Struct, frozen=True):
         """Tell whether ``day`` is a day off. Raises UnknownYear."""
         if day.year not in self.years:
             raise UnknownYear(
-                f"the public holidays of {day.year} are not known, so whether {day} is a day off is not",
+                "the public holidays of {day.year} are not known, so whether {day} is a day off is not",
+                day=day,
                 hint="Update the package holidays once the State Council has published the holidays of that year.",
             )
         return day not in self.make_up_days and (day in self.holidays or day.weekday() >= SATURDAY)

@@ -123,20 +123,24 @@ def require_sound(rules: tuple[ClockRule, ...]) -> None:
         field = f"rules.clocks[{number}] ({row.name})"
         for trigger in (*row.starts, *row.stops, *row.provisional, *row.renewals):
             if trigger not in TRIGGERS:
-                raise MalformedInput(f"no event triggers {trigger!r}", field=field)
+                raise MalformedInput("no event triggers {trigger!r}", trigger=trigger, field=field)
         if row.bases and row.bases[-1].when is not None:
             raise MalformedInput("the last base holds under every circumstance: leave out its `when`", field=field)
         for extension in row.extensions:
             # Which of the two holds would depend on the reader.
             if extension.adds is not None and extension.to is not None:
-                raise MalformedInput(f"extension {extension.name}: expected adds or to, not both", field=field)
+                raise MalformedInput(
+                    "extension {extension.name}: expected adds or to, not both", extension=extension, field=field
+                )
             if extension.of is not None and extension.of not in {base.period for base in row.bases}:
-                raise MalformedInput(f"extension {extension.name}: no base is of {extension.of}", field=field)
+                raise MalformedInput(
+                    "extension {extension.name}: no base is of {extension.of}", extension=extension, field=field
+                )
         if (row.rests is None) != (row.rests_for is None) or row.rests not in {None, *(other.name for other in rules)}:
             raise MalformedInput("expected both a clock in `rests` and why in `rests_for`, or neither", field=field)
         if not stands_alone(row, rules):
             raise MalformedInput(
-                f"two rows are in force on {row.valid_from}, or one ends before it begins", field=field
+                "two rows are in force on {row.valid_from}, or one ends before it begins", row=row, field=field
             )
 
 
@@ -245,7 +249,7 @@ def parse(text: str) -> Rulebook:
     try:
         book = convert(tables, Rulebook)
     except msgspec.ValidationError as error:
-        raise MalformedInput(f"the rulebook cannot be read: {error}", field="rules") from error
+        raise MalformedInput("the rulebook cannot be read: {error}", error=error, field="rules") from error
     # A missing row would fail only at the first handover of that purpose.
     for purpose in terms.choices(terms.Purpose):
         if purpose not in book.purposes:
@@ -254,7 +258,8 @@ def parse(text: str) -> Rulebook:
     for rule in book.flags:
         if not stands_alone(rule, book.flags):
             raise MalformedInput(
-                f"two rows of {rule.name} are in force on {rule.valid_from}, or one ends before it begins",
+                "two rows of {rule.name} are in force on {rule.valid_from}, or one ends before it begins",
+                rule=rule,
                 field="rules.flags",
             )
     require_sound(book.clocks)

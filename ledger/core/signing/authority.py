@@ -15,6 +15,7 @@ from ledger.core.ethereum.contract_changes import registry_hash
 from ledger.core.events import EVENT_TYPES, Envelope, Payload, registry
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, KeyId, Role, SafeInt
+from ledger.core.messages import Term, joined
 from ledger.core.signing.signatures import SUITE_SECP256K1_EIP712
 
 SERVICE_AGENCY = "ledger"  # the agency in the envelope of entries that the service signs
@@ -102,11 +103,16 @@ def require_key(authority: AuthorityState, envelope: Envelope, index: int) -> Gr
     """
     event_type = EVENT_TYPES.get(envelope.event_type)
     if event_type is None:
-        raise Unauthorized(f"no such event type: {envelope.event_type}", field="envelope.event_type")
+        raise Unauthorized(
+            "no such event type: {event_type}",
+            event_type=Term("event_type", envelope.event_type),
+            field="envelope.event_type",
+        )
     if not event_type.roles:
         if envelope.key_id != authority.service.at(index) or envelope.agency != SERVICE_AGENCY:
             raise Unauthorized(
-                f"{envelope.event_type} is signed by the service's own key only",
+                "{event_type} is signed by the service's own key only",
+                event_type=Term("event_type", envelope.event_type),
                 field="envelope.key_id",
                 code="service_only",
             )
@@ -115,18 +121,24 @@ def require_key(authority: AuthorityState, envelope: Envelope, index: int) -> Gr
     # Else a clerk of one agency could sign in the name of another.
     if grant.agency_id != envelope.agency:
         raise Unauthorized(
-            f"expected {grant.agency_id}, the agency of the key, not {envelope.agency}",
+            "expected {grant.agency_id}, the agency of the key, not {envelope.agency}",
+            grant=grant,
+            envelope=envelope,
             field="envelope.agency",
             code="wrong_agency",
         )
     if grant.suite != SUITE_SECP256K1_EIP712:
-        raise Unauthorized(f"suite {grant.suite} is not known here", field="envelope.key_id", code="suite_unknown")
+        raise Unauthorized(
+            "suite {grant.suite} is not known here", grant=grant, field="envelope.key_id", code="suite_unknown"
+        )
     require_valid(grant, envelope.signed_at, field="envelope.signed_at")
     # One of the roles is enough: an event type lists alternatives.
     if not set(event_type.roles) & set(grant.roles):
         raise Unauthorized(
-            f"{envelope.event_type} takes the role {' or '.join(event_type.roles)}; this key has "
-            f"{', '.join(grant.roles)}",
+            "{event_type} takes the role {roles}; this key has {roles_2}",
+            event_type=Term("event_type", envelope.event_type),
+            roles=joined([Term("role", role) for role in event_type.roles], by=" or "),
+            roles_2=joined([Term("role", role) for role in grant.roles], by=", "),
             field="envelope.key_id",
             code="role_missing",
         )
@@ -139,7 +151,8 @@ def standing_grant(authority: AuthorityState, key_id: str, index: int, *, field:
     # Strictly below: the grant must be in the log before the entry that relies on it.
     if grant is None or grant.granted >= index:
         raise Unauthorized(
-            f"the key {key_id} is not granted to any agency",
+            "the key {key_id} is not granted to any agency",
+            key_id=key_id,
             field=field,
             code="key_unknown",
             hint="The agency's admin grants it on the chain; it counts once the grant stands in the log.",
@@ -147,7 +160,9 @@ def standing_grant(authority: AuthorityState, key_id: str, index: int, *, field:
     # Strictly below here too: the entry of the revocation itself is the service's.
     if grant.revoked is not None and grant.revoked < index:
         raise Unauthorized(
-            f"the key {key_id} was revoked at entry {grant.revoked}",
+            "the key {key_id} was revoked at entry {grant.revoked}",
+            key_id=key_id,
+            grant=grant,
             field=field,
             code="key_revoked",
             hint="Sign with a key that the agency has not revoked.",
@@ -159,7 +174,9 @@ def require_valid(grant: Grant, at: int, *, field: str) -> None:
     """Accept a grant whose validity includes ``at`` (unix seconds). Raises Unauthorized."""
     if not grant.valid_from <= at < grant.valid_until:
         raise Unauthorized(
-            f"the grant holds from {grant.valid_from} until {grant.valid_until} (unix seconds), not at {at}",
+            "the grant holds from {grant.valid_from} until {grant.valid_until} (unix seconds), not at {at}",
+            grant=grant,
+            at=at,
             field=field,
             code="key_not_valid",
         )
@@ -170,7 +187,9 @@ def require_officer(grant: Grant | None, payload: Payload) -> None:
     officer = grant.officer if grant else SERVICE_OFFICER
     if payload.officer != officer:
         raise Unauthorized(
-            f"expected {officer}, the officer that this key was granted to, not {payload.officer}",
+            "expected {officer}, the officer that this key was granted to, not {payload.officer}",
+            officer=officer,
+            payload=payload,
             field="payload.officer",
             code="wrong_officer",
         )
@@ -187,13 +206,19 @@ def fold(authority: AuthorityState, change: RegistryChange, index: int) -> Autho
     """
     if change.number != authority.changes + 1:
         raise IntegrityBroken(
-            f"expected change {authority.changes + 1} of the registry, not {change.number}", index=index
+            "expected change {changes} of the registry, not {change.number}",
+            changes=authority.changes + 1,
+            change=change,
+            index=index,
         )
     # The rolling hash commits to every earlier change, so none can be left out or reordered.
     calculated = registry_hash(authority.registry_hash, change)
     if change.registry_hash != "0x" + calculated.hex():
         raise IntegrityBroken(
-            f"expected the registry hash 0x{calculated.hex()}, not {change.registry_hash}", index=index
+            "expected the registry hash 0x{calculated}, not {change.registry_hash}",
+            calculated=calculated.hex(),
+            change=change,
+            index=index,
         )
     return replace(
         _apply(authority, change, index),
@@ -237,7 +262,7 @@ def _apply(authority: AuthorityState, change: RegistryChange, index: int) -> Aut
 
 def _require(possible: bool, otherwise: str, index: int) -> None:
     if not possible:
-        raise IntegrityBroken(f"the registry {otherwise}", index=index)
+        raise IntegrityBroken("the registry {otherwise}", otherwise=otherwise, index=index)
 
 
 def grant_of(change: registry.KeyGranted, index: int) -> Grant:

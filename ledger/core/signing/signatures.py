@@ -141,7 +141,7 @@ def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature
     Requires r || s || v with 65 bytes, ``0 < r, s < n``, low s (EIP-2), v 27 or 28. Raises SignatureRefused.
     """
     if len(signature) != 65:
-        raise SignatureRefused(f"a signature has 65 bytes, not {len(signature)}", field=field)
+        raise SignatureRefused("a signature has 65 bytes, not {count}", count=len(signature), field=field)
     r, s, v = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
     if not 0 < r < CURVE_ORDER or not 0 < s < CURVE_ORDER:
         raise SignatureRefused("r and s lie between 1 and the order of the curve", field=field)
@@ -150,7 +150,7 @@ def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature
         raise SignatureRefused("s lies in the upper half of the curve's order (EIP-2 asks for the lower)", field=field)
     # 0 and 1 spell the same parity: accepting them would give each signature a second spelling.
     if v not in (27, 28):
-        raise SignatureRefused(f"v is 27 or 28, not {v}", field=field)
+        raise SignatureRefused("v is 27 or 28, not {recovery}", recovery=v, field=field)
     try:
         key = PublicKey.from_signature_and_message(signature[:64] + bytes((v - 27,)), digest, hasher=None)
     except ValueError as error:
@@ -164,7 +164,9 @@ def verify_envelope(envelope: Envelope, log_id: bytes) -> None:
     signer = recover(signing_hash(envelope, log_id), bytes.fromhex(envelope.signature[2:]))
     if signer != envelope.key_id:
         raise SignatureRefused(
-            f"the signature is not of {envelope.key_id} for this ledger (it recovers to {signer})",
+            "the signature is not of {envelope.key_id} for this ledger (it recovers to {signer})",
+            envelope=envelope,
+            signer=signer,
             field="envelope.signature",
             hint="Sign again with the key that key_id names, over exactly these fields, for this log_id.",
         )
@@ -177,7 +179,10 @@ def require_window(envelope: Envelope, now: int) -> None:
     """
     if not now - EARLIEST <= envelope.signed_at <= now + LATEST:
         raise SignatureRefused(
-            f"expected a time between {now - EARLIEST} and {now + LATEST} (unix seconds), not {envelope.signed_at}",
+            "expected a time between {now} and {now_2} (unix seconds), not {envelope.signed_at}",
+            now=now - EARLIEST,
+            now_2=now + LATEST,
+            envelope=envelope,
             field="envelope.signed_at",
             code="signed_at_out_of_window",
             hint="Check this computer's clock and sign again.",

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.fold import require_head
 from ledger.core.errors import refuse
+from ledger.core.messages import Term
 from ledger.core.supervision import leads, models, recommendations
 from ledger.core.supervision.state import LeadState, Matter, ModelState, SupervisionAct
 
@@ -41,7 +42,8 @@ def fold(state: Matter | None, act: SupervisionAct) -> Matter:
     if subject is None:
         refuse(
             "wrong_stream",
-            f"{payload.event_type} stands in a stream named for its model, lead or recommendation",
+            "{event_type} stands in a stream named for its model, lead or recommendation",
+            event_type=Term("event_type", payload.event_type),
             field="stream.id",
             hint="model-<model id>, lead-<32 hex digits> or recommendation-<id>.",
         )

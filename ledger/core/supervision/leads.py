@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.errors import refuse
 from ledger.core.events import Body, digest_of, supervision
+from ledger.core.messages import Term
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.supervision.state import OPEN, LeadState, LeadStatus, SupervisionAct
 
@@ -36,24 +37,37 @@ def first(act: SupervisionAct) -> LeadState:
     """
     payload, body = act.payload, act.payload.body
     if not isinstance(body, supervision.LeadRaised):
-        refuse("not_raised", f"no lead {payload.stream.id} is raised", field="event_type")
+        refuse("not_raised", "no lead {payload.stream.id} is raised", payload=payload, field="event_type")
     finding = finding_digest(body.model_id, body.key)
     if body.finding != finding:
-        refuse("finding_differs", f"expected {finding}, the digest of model and key", field="body.finding")
+        refuse(
+            "finding_differs", "expected {finding}, the digest of model and key", finding=finding, field="body.finding"
+        )
     if body.lead_id != lead_id_of(finding):
-        refuse("finding_differs", f"expected {lead_id_of(finding)}, the finding's lead", field="body.lead_id")
+        refuse(
+            "finding_differs",
+            "expected {lead_id_of}, the finding's lead",
+            lead_id_of=lead_id_of(finding),
+            field="body.lead_id",
+        )
     # Under another id the same finding could be raised as a second lead.
     if payload.stream.id != body.lead_id:
-        refuse("wrong_stream", f"expected the stream {body.lead_id}", field="stream.id")
+        refuse("wrong_stream", "expected the stream {body.lead_id}", body=body, field="stream.id")
     # More may have been found than are cited, never fewer.
     if len(body.events) > body.cited_count:
-        refuse("cited_count", f"{len(body.events)} events are cited, more than were found", field="body.cited_count")
+        refuse(
+            "cited_count",
+            "{count} events are cited, more than were found",
+            count=len(body.events),
+            field="body.cited_count",
+        )
     supervised = act.admitted(body.supervised, field="body.supervised")
     procuratorate = act.admitted(body.procuratorate, field="body.procuratorate")
     if not supervises(procuratorate, supervised):
         refuse(
             "outside_jurisdiction",
-            f"{body.supervised} is not in the jurisdiction of a procuratorate {body.procuratorate}",
+            "{body.supervised} is not in the jurisdiction of a procuratorate {body.procuratorate}",
+            body=body,
             field="body.procuratorate",
         )
     return LeadState(body, payload.occurred_at, body.procuratorate, act.digest, payload.sequence)
@@ -62,17 +76,30 @@ def first(act: SupervisionAct) -> LeadState:
 def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
     """Return the lead after an event of this body."""
     if isinstance(body, supervision.LeadRaised):
-        refuse("raised_already", f"{state.lead_id} is raised already: the same finding is one lead", field="event_type")
+        refuse(
+            "raised_already",
+            "{state.lead_id} is raised already: the same finding is one lead",
+            state=state,
+            field="event_type",
+        )
     transition = _TRANSITIONS.get(type(body))
     if transition is None:
-        refuse("wrong_stream", f"{act.payload.event_type} is no event of a lead", field="event_type")
+        refuse(
+            "wrong_stream",
+            "{event_type} is no event of a lead",
+            event_type=Term("event_type", act.payload.event_type),
+            field="event_type",
+        )
     possible, too_early, rule = transition
     if state.status not in possible:
         too_late: dict[LeadStatus, str] = {"closed": "already_closed", **dict.fromkeys(_DECIDED, "already_decided")}
         refuse(
             too_late.get(state.status, too_early),
-            f"{act.payload.event_type} is possible for a lead that is {' or '.join(possible)}; "
-            f"{state.lead_id} is {state.status}",
+            "{event_type} is possible for a lead that is {possible}; {state.lead_id} is {status}",
+            event_type=Term("event_type", act.payload.event_type),
+            possible=" or ".join(possible),
+            state=state,
+            status=Term("lead_status", state.status),
             field="event_type",
         )
     return rule(state, act, body)
@@ -92,7 +119,9 @@ def _transferred(state: LeadState, act: SupervisionAct, body: supervision.LeadTr
     if not may_supervise(to) or body.to_agency == state.procuratorate or not in_line(holder, to):
         refuse(
             "not_in_line",
-            f"{body.to_agency} is no other procuratorate above or below {state.procuratorate}",
+            "{body.to_agency} is no other procuratorate above or below {state.procuratorate}",
+            body=body,
+            state=state,
             field="body.to_agency",
             hint="A lead goes up or down in the tree of jurisdictions, never across.",
         )
@@ -102,7 +131,7 @@ def _transferred(state: LeadState, act: SupervisionAct, body: supervision.LeadTr
 
 def _answered(state: LeadState, act: SupervisionAct, body: supervision.LeadAnswered) -> LeadState:
     if act.agency != state.raised.supervised:
-        refuse("not_the_supervised", f"{state.raised.supervised} has to answer this lead", field="agency")
+        refuse("not_the_supervised", "{state.raised.supervised} has to answer this lead", state=state, field="agency")
     return replace(state, status="answered", answers=(*state.answers, body))
 
 
@@ -130,7 +159,9 @@ def _closed(state: LeadState, act: SupervisionAct, body: supervision.LeadClosed)
     if body.outcome == "recommendation" and body.recommendation_id is None:
         refuse("recommendation_missing", "the outcome names its recommendation", field="body.recommendation_id")
     if body.outcome in ("rectification_notice", "case_filed") and body.document_number is None:
-        refuse("document_missing", f"the outcome {body.outcome} names its document", field="body.document_number")
+        refuse(
+            "document_missing", "the outcome {body.outcome} names its document", body=body, field="body.document_number"
+        )
     return replace(state, status="closed", closed=body)
 
 
@@ -142,7 +173,8 @@ def _require_own(state: LeadState, act: SupervisionAct) -> None:
 def _refuse_stranger(state: LeadState) -> NoReturn:
     refuse(
         "not_the_procuratorate",
-        f"{state.procuratorate} has this lead",
+        "{state.procuratorate} has this lead",
+        state=state,
         field="agency",
         hint="Whoever has the lead may transfer it; a procuratorate above may draw it up.",
     )

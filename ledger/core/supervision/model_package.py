@@ -22,6 +22,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Stream, digest_of
 from ledger.core.events.supervision import ModelPublished
 from ledger.core.events.terms import Bytes32, Count, ModelId
+from ledger.core.messages import Message
 from ledger.core.supervision.models import STREAM
 from ledger.core.verification.bundle import VerifiedEvent, verify_event
 from ledger.core.verification.bundle_format import BundlePart, read_file
@@ -97,7 +98,11 @@ def decode_package(data: bytes) -> ModelPackage:
     """Decode the bytes of a package, except its bundles. Raises MalformedInput, which names the field."""
     if len(data) > MAX_PACKAGE_LENGTH:
         raise MalformedInput(
-            f"a package has at most {MAX_PACKAGE_LENGTH} bytes, not {len(data)}", field="package", hint=HINT
+            "a package has at most {limit} bytes, not {count}",
+            limit=MAX_PACKAGE_LENGTH,
+            count=len(data),
+            field="package",
+            hint=HINT,
         )
     return read_file(data, decoder_of(ModelPackage), "package", HINT)
 
@@ -136,11 +141,16 @@ def _form(run: _Run) -> Outcome:
     for number, event in enumerate(run.events):
         if (event.bundle.log_id, event.envelope.stream, event.envelope.event_type) != expected:
             raise IntegrityBroken(
-                f"the event is of another ledger or stream, or does not publish {run.package.model_id}",
+                "the event is of another ledger or stream, or does not publish {run.package.model_id}",
+                run=run,
                 field=f"publications[{number}]",
             )
     require_one_tree_head(run.events, "publications")
-    return f"{len(run.events)} versions of model {run.package.model_id}, all proven under one tree head"
+    return Message(
+        "{count} versions of model {run.package.model_id}, all proven under one tree head",
+        count=len(run.events),
+        run=run,
+    )
 
 
 # 2
@@ -157,16 +167,23 @@ def _versions(run: _Run) -> Outcome:
         field, index = f"publications[{number}]", event.report.subject.index
         if (body.model_id, body.version) != (run.package.model_id, first + number):
             raise IntegrityBroken(
-                f"expected version {first + number} of {run.package.model_id}, not {body.version} of {body.model_id}",
+                "expected version {first} of {run.package.model_id}, not {body.version} of {body.model_id}",
+                first=first + number,
+                run=run,
+                body=body,
                 field=field,
             )
         if event.envelope.agency != run.events[0].envelope.agency:
-            raise IntegrityBroken(f"published by {event.envelope.agency}, unlike those before it", field=field)
+            raise IntegrityBroken(
+                "published by {event.envelope.agency}, unlike those before it", event=event, field=field
+            )
         if index is None:
-            return NotChecked(f"publication {number} has no index that its proof shows")
+            return NotChecked("publication {number} has no index that its proof shows", number=number)
         # Versions that stand in the log in another order were not published one after the other.
         if index <= last:
-            raise IntegrityBroken(f"entry {index} does not come after entry {last}", field=field)
+            raise IntegrityBroken(
+                Message("entry {index} does not come after entry {last}", index=index, last=last), field=field
+            )
         last = index
     return f"versions {first} to {run.package.version}, by {run.events[0].envelope.agency}"
 
@@ -177,7 +194,9 @@ def _texts(run: _Run) -> Outcome:
         calculated = digest_of(body.definition.encode())
         if body.model_digest != calculated:
             raise IntegrityBroken(
-                f"expected {calculated}, the digest of the definition, not {body.model_digest}",
+                "expected {calculated}, the digest of the definition, not {body.model_digest}",
+                calculated=calculated,
+                body=body,
                 field=f"publications[{number}]",
             )
     return "each definition has the digest that was signed"

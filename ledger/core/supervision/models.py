@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ledger.core.errors import refuse
 from ledger.core.events import Body, digest_of
 from ledger.core.events.supervision import ModelAdopted, ModelPublished, ModelRetired
+from ledger.core.messages import Term
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.supervision.state import Adoption, ModelState, ModelVersion, SupervisionAct
 
@@ -22,11 +23,14 @@ def first(act: SupervisionAct) -> ModelState:
     if not isinstance(body, ModelPublished):
         refuse(
             "not_published",
-            f"{act.payload.stream.id} has no published model: its first event is model.published",
+            "{act.payload.stream.id} has no published model: its first event is model.published",
+            act=act,
             field="event_type",
         )
     if act.payload.stream.id != STREAM + body.model_id:
-        refuse("wrong_stream", f"expected the stream {STREAM}{body.model_id}", field="stream.id")
+        refuse(
+            "wrong_stream", "expected the stream {stream}{body.model_id}", stream=STREAM, body=body, field="stream.id"
+        )
     _require_procuratorate(act)
     _require_sound(body, next_version=1)
     payload = act.payload
@@ -37,14 +41,21 @@ def following(body: Body, state: ModelState, act: SupervisionAct) -> ModelState:
     """Return the model after an event of this body."""
     rule = _RULES.get(type(body))
     if rule is None:
-        refuse("wrong_stream", f"{act.payload.event_type} is no event of a model", field="event_type")
+        refuse(
+            "wrong_stream",
+            "{event_type} is no event of a model",
+            event_type=Term("event_type", act.payload.event_type),
+            field="event_type",
+        )
     return rule(state, act, body)
 
 
 def _published(state: ModelState, act: SupervisionAct, body: ModelPublished) -> ModelState:
     _require_publisher(state, act)
     if body.model_id != state.model_id:
-        refuse("wrong_stream", f"expected {state.model_id}, the model of this stream", field="body.model_id")
+        refuse(
+            "wrong_stream", "expected {state.model_id}, the model of this stream", state=state, field="body.model_id"
+        )
     _require_sound(body, next_version=state.newest.body.version + 1)
     # A new version takes a retired model into use again.
     return replace(state, versions=(*state.versions, _version(act, body)), retired=None)
@@ -61,12 +72,20 @@ def _adopted(state: ModelState, act: SupervisionAct, body: ModelAdopted) -> Mode
     _require_in_use(state)
     published = next((version.body for version in state.versions if version.body.version == body.version), None)
     if published is None:
-        refuse("unknown_version", f"{state.model_id} has no version {body.version}", field="body.version")
+        refuse(
+            "unknown_version",
+            "{state.model_id} has no version {body.version}",
+            state=state,
+            body=body,
+            field="body.version",
+        )
     # The number alone would leave open which text the agency has read and adopted.
     if published.model_digest != body.model_digest:
         refuse(
             "digest_differs",
-            f"expected {published.model_digest}, the digest of version {body.version}",
+            "expected {published.model_digest}, the digest of version {body.version}",
+            published=published,
+            body=body,
             field="body.model_digest",
         )
     payload = act.payload
@@ -83,18 +102,26 @@ def _require_sound(body: ModelPublished, *, next_version: int) -> None:
     if body.version != next_version:
         refuse(
             "version_not_next",
-            f"expected version {next_version} of {body.model_id}, not {body.version}",
+            "expected version {next_version} of {body.model_id}, not {body.version}",
+            next_version=next_version,
+            body=body,
             field="body.version",
             hint="Set `version` in the model's file to that number, then publish again.",
         )
     calculated = digest_of(body.definition.encode())
     if body.model_digest != calculated:
-        refuse("digest_differs", f"expected {calculated}, the digest of the definition", field="body.model_digest")
+        refuse(
+            "digest_differs",
+            "expected {calculated}, the digest of the definition",
+            calculated=calculated,
+            field="body.model_digest",
+        )
     figures = body.figures
     if figures is not None and figures.found > figures.planted:
         refuse(
             "figures_impossible",
-            f"{figures.found} of {figures.planted} cannot have been found",
+            "{figures.found} of {figures.planted} cannot have been found",
+            figures=figures,
             field="body.figures.found",
         )
 
@@ -104,7 +131,9 @@ def _require_procuratorate(act: SupervisionAct) -> None:
     if not may_supervise(own):
         refuse(
             "not_a_procuratorate",
-            f"{act.agency} is no procuratorate, its kind is {own.kind}",
+            "{act.agency} is no procuratorate, its kind is {own.kind}",
+            act=act,
+            own=own,
             field="agency",
             hint="Tell a procuratorate what is to be looked for: the leads will be its own.",
         )
@@ -114,7 +143,8 @@ def _require_publisher(state: ModelState, act: SupervisionAct) -> None:
     if act.agency != state.publisher:
         refuse(
             "not_the_publisher",
-            f"{state.model_id} is published by {state.publisher}",
+            "{state.model_id} is published by {state.publisher}",
+            state=state,
             field="agency",
             hint="Publish a model of your own under another id, or adopt this one with your parameters.",
         )
@@ -124,7 +154,8 @@ def _require_in_use(state: ModelState) -> None:
     if state.retired is not None:
         refuse(
             "model_retired",
-            f"{state.model_id} is retired: {state.retired}",
+            "{state.model_id} is retired: {state.retired}",
+            state=state,
             field="stream.id",
             hint="Its publisher brings it back by publishing the next version.",
         )

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ledger.core.errors import UnknownYear, refuse
 from ledger.core.events import Body
 from ledger.core.events.supervision import RecommendationAnswered, RecommendationIssued, RecommendationRechecked
+from ledger.core.messages import Term
 from ledger.core.procedure.deadlines import PeriodEnd, WorkCalendar, count, parse_periods
 from ledger.core.procedure.jurisdiction import may_supervise, supervises
 from ledger.core.procedure.legal_days import holds_on, legal_day
@@ -25,16 +26,30 @@ def first(act: SupervisionAct) -> RecommendationState:
     """Return the state of a recommendation at its issue, by a procuratorate to an agency that it supervises."""
     body = act.payload.body
     if not isinstance(body, RecommendationIssued):
-        refuse("not_issued", f"no {act.payload.stream.id} is issued", field="event_type")
+        refuse("not_issued", "no {act.payload.stream.id} is issued", act=act, field="event_type")
     if act.payload.stream.id != STREAM + body.recommendation_id:
-        refuse("wrong_stream", f"expected the stream {STREAM}{body.recommendation_id}", field="stream.id")
+        refuse(
+            "wrong_stream",
+            "expected the stream {stream}{body.recommendation_id}",
+            stream=STREAM,
+            body=body,
+            field="stream.id",
+        )
     issuer = act.admitted(act.agency, field="agency")
     if not may_supervise(issuer):
-        refuse("not_a_procuratorate", f"{act.agency} is no procuratorate, its kind is {issuer.kind}", field="agency")
+        refuse(
+            "not_a_procuratorate",
+            "{act.agency} is no procuratorate, its kind is {issuer.kind}",
+            act=act,
+            issuer=issuer,
+            field="agency",
+        )
     if not supervises(issuer, act.admitted(body.to_agency, field="body.to_agency")):
         refuse(
             "outside_jurisdiction",
-            f"{body.to_agency} is not in the jurisdiction of {act.agency}",
+            "{body.to_agency} is not in the jurisdiction of {act.agency}",
+            body=body,
+            act=act,
             field="body.to_agency",
         )
     payload = act.payload
@@ -45,20 +60,30 @@ def following(body: Body, state: RecommendationState, act: SupervisionAct) -> Re
     """Return the recommendation after an event of this body."""
     rule = _RULES.get(type(body))
     if rule is None:
-        refuse("wrong_stream", f"{act.payload.event_type} is no event of an issued recommendation", field="event_type")
+        refuse(
+            "wrong_stream",
+            "{event_type} is no event of an issued recommendation",
+            event_type=Term("event_type", act.payload.event_type),
+            field="event_type",
+        )
     return rule(state, act, body)
 
 
 def _answered(state: RecommendationState, act: SupervisionAct, body: RecommendationAnswered) -> RecommendationState:
     if act.agency != state.issued.to_agency:
-        refuse("not_the_addressee", f"{state.issued.to_agency} has to answer this recommendation", field="agency")
+        refuse(
+            "not_the_addressee",
+            "{state.issued.to_agency} has to answer this recommendation",
+            state=state,
+            field="agency",
+        )
     answered_at = state.answered_at or act.payload.occurred_at
     return replace(state, answers=(*state.answers, body), answered_at=answered_at)
 
 
 def _rechecked(state: RecommendationState, act: SupervisionAct, body: RecommendationRechecked) -> RecommendationState:
     if act.agency != state.procuratorate:
-        refuse("not_the_procuratorate", f"{state.procuratorate} issued this recommendation", field="agency")
+        refuse("not_the_procuratorate", "{state.procuratorate} issued this recommendation", state=state, field="agency")
     return replace(state, rechecks=(*state.rechecks, body))
 
 

@@ -39,7 +39,8 @@ class SupervisionAct(Struct, frozen=True):
         if agency is None or (self.index is not None and agency.index >= self.index):
             refuse(
                 "unknown_agency",
-                f"no agency {agency_id} is admitted to this ledger",
+                "no agency {agency_id} is admitted to this ledger",
+                agency_id=agency_id,
                 field=field,
                 hint="The agencies are listed at /api/v1/agencies.",
             )

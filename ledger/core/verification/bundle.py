@@ -57,6 +57,7 @@ from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import VerifyingKey
 from ledger.core.log.policy import Policy
 from ledger.core.log.tlog_proofs import TlogProof, parse_tlog_proof
+from ledger.core.messages import Message, joined
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import Grant
@@ -183,7 +184,7 @@ def _form(run: _Run) -> Outcome:
                 first_fault.append(fault)
     if first_fault:
         raise first_fault.pop()  # popped, so that no cycle of frame and exception keeps the run alive
-    return "envelope, payload, sections and proof read strictly"
+    return Message("envelope, payload, sections and proof read strictly")
 
 
 def _read_proof(run: _Run) -> None:
@@ -206,14 +207,16 @@ def _read_sections(run: _Run) -> None:
 def _ledger(run: _Run) -> Outcome:
     expected = "0x" + run.trust.log_id.hex()
     if run.bundle.log_id != expected:
-        raise IntegrityBroken(f"expected the ledger {expected}, not {run.bundle.log_id}", field="log_id")
-    return f"ledger {expected}"
+        raise IntegrityBroken(
+            "expected the ledger {expected}, not {run.bundle.log_id}", expected=expected, run=run, field="log_id"
+        )
+    return Message("ledger {expected}", expected=expected)
 
 
 # 3
 def _signature(run: _Run) -> Outcome:
     signatures.verify_envelope(run.envelope, run.trust.log_id)
-    return f"signed by {run.envelope.key_id}"
+    return Message("signed by {run.envelope.key_id}", run=run)
 
 
 # 4
@@ -225,7 +228,7 @@ def _payload(run: _Run) -> Outcome:
     require_agreement(run.envelope, run.shown, run.payload_bytes)
     # Set only now: later steps must not rely on a payload that the signature does not cover.
     run.payload = run.shown
-    return f"{run.envelope.payload_digest}, and every field that stands in both is equal"
+    return Message("{run.envelope.payload_digest}, and every field that stands in both is equal", run=run)
 
 
 # 5
@@ -236,12 +239,18 @@ def _checkpoint(run: _Run) -> Outcome:
         checkpoint = verify_checkpoint(run.proof.checkpoint, run.trust.log_key_of(run.proof.checkpoint))
     except SignatureRefused as error:
         raise SignatureRefused(
-            f"{error.message}: the note is not the log's, or was spoiled by whoever passed it on, which says nothing "
-            "of the log; ask for another copy",
+            "{error}: the note is not the log's, or was spoiled by whoever passed it on, which says "
+            "nothing of the log; ask for another copy",
+            error=error,
             field=error.field,
         ) from error
     run.accepted = TreeHead(checkpoint, run.proof.checkpoint, run.trust.log_id)
-    return f"size {checkpoint.size}, root {checkpoint.root.hex()}, signed by {run.trust.origin}"
+    return Message(
+        "size {checkpoint.size}, root {root}, signed by {run.trust.origin}",
+        checkpoint=checkpoint,
+        root=checkpoint.root.hex(),
+        run=run,
+    )
 
 
 # 6
@@ -251,7 +260,12 @@ def _inclusion(run: _Run) -> Outcome:
     run.proof.verify_inclusion(leaf_hash(run.entry), checkpoint)
     # Set only after the proof held: an index that is merely claimed is reported nowhere.
     run.index = run.proof.index
-    return f"entry {run.index} of {checkpoint.size}, by {len(run.proof.hashes)} hashes"
+    return Message(
+        "entry {run.index} of {checkpoint.size}, by {count} hashes",
+        run=run,
+        checkpoint=checkpoint,
+        count=len(run.proof.hashes),
+    )
 
 
 # 7
@@ -262,18 +276,19 @@ def _witnesses(run: _Run) -> Outcome:
         cosignatures = verify_cosignatures(note, policy.witnesses.values())
     except SignatureRefused as error:
         raise SignatureRefused(
-            f"{error.message}: the note was spoiled by whoever passed it on, which says nothing of the log; ask for "
-            "another copy",
+            "{error}: the note was spoiled by whoever passed it on, which says nothing of the log; ask "
+            "for another copy",
+            error=error,
             field="proof",
         ) from error
     if not policy.asks_for_witnesses:
         return NotChecked("the policy asks for no witness: this is a development ledger", "intact")
-    names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
+    names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or Message("no witness")
     run.quorum_time = _quorum_time(policy, cosignatures)
     if run.quorum_time is None:
-        return NotChecked(f"the quorum {policy.quorum} is not reached by {names}")
+        return NotChecked("the quorum {policy.quorum} is not reached by {names}", policy=policy, names=names)
     run.last_cosigned = max(cosignature.timestamp for cosignature in cosignatures)
-    return f"the quorum {policy.quorum} is reached by {names}"
+    return Message("the quorum {policy.quorum} is reached by {names}", policy=policy, names=names)
 
 
 def _quorum_time(policy: Policy, cosignatures: Iterable[Cosignature]) -> int | None:
@@ -295,27 +310,45 @@ def _sections(run: _Run) -> Outcome:
     for label, data in run.sections.items():
         if committed.get(label) != digest_of(data):
             raise IntegrityBroken(
-                f"expected {committed.get(label, 'no section of this label')}, calculated {digest_of(data)}",
+                "expected {label}, calculated {data}",
+                label=committed.get(label, Message("no section of this label")),
+                data=digest_of(data),
                 field=f"sections.{label}",
             )
     erased, faults = _erasures(run)
     hidden = sorted(committed.keys() - run.sections.keys())  # a section that failed step 1 counts as not shown
     if hidden:
-        reasons = {label: f"erased by entry {erased[label]}" if label in erased else "withheld" for label in hidden}
-        return NotChecked(", ".join(f"{label} {reason}" for label, reason in reasons.items()) + faults, "intact")
-    return f"{len(committed)} of {len(committed)} sections shown, with the digests committed to{faults}"
+        reasons = [
+            Message("{label} erased by entry {entry}", label=label, entry=erased[label])
+            if label in erased
+            else Message("{label} withheld", label=label)
+            for label in hidden
+        ]
+        return NotChecked(joined([joined(reasons, by=", "), *faults]), "intact")
+    shown = Message(
+        "{count} of {committed} sections shown, with the digests committed to",
+        count=len(committed),
+        committed=len(committed),
+    )
+    return joined([shown, *faults])
 
 
-def _erasures(run: _Run) -> tuple[dict[str, int], str]:
-    """Return the entries that erased sections, by label, and a text about claimed erasures that do not verify."""
-    held, faults = dict[str, int](), ""
+def _erasures(run: _Run) -> tuple[dict[str, int], list[Message]]:
+    """Return the entries that erased sections, by label, and texts about claimed erasures that do not verify."""
+    held, faults = dict[str, int](), list[Message]()
     for erasure in run.bundle.erased:
         try:
             held[erasure.label] = erased_at(erasure, run.envelope, run.head())
         except NotChecked as gap:
-            faults += f"; an erasure of {erasure.label} is not looked at: {gap.why}"
+            faults.append(
+                Message("an erasure of {erasure.label} is not looked at: {gap.why}", erasure=erasure, gap=gap)
+            )
         except TallystickError as error:
-            faults += f"; an erasure of {erasure.label} is claimed that does not hold: {error.message}"
+            faults.append(
+                Message(
+                    "an erasure of {erasure.label} is claimed that does not hold: {error}", erasure=erasure, error=error
+                )
+            )
     return held, faults
 
 
@@ -326,8 +359,9 @@ def _authority(run: _Run) -> Outcome:
     if _is_of_the_service(run.envelope):
         authorities.require_key(authorities.initial(run.trust.log_id, service), run.envelope, index)
         _require_officer(run, None)
-        passed_over = "" if evidence is UNSET else "; evidence of a grant is not looked at: it needs none"
-        return f"signed by the ledger's own key, which the trust file names{passed_over}"
+        signed = Message("signed by the ledger's own key, which the trust file names")
+        passed_over = Message("evidence of a grant is not looked at: it needs none")
+        return signed if evidence is UNSET else joined([signed, passed_over])
     if evidence is UNSET:
         return NotChecked("the bundle has no evidence of a grant")
     run.evidence = bytes(evidence)
@@ -335,7 +369,11 @@ def _authority(run: _Run) -> Outcome:
     grant = standing.grant
     _require_officer(run, grant)
     run.grant = grant
-    return f"{grant.agency_id} admitted at entry {standing.admission}, {grant.key_id} granted at entry {grant.granted}"
+    return Message(
+        "{grant.agency_id} admitted at entry {standing.admission}, {grant.key_id} granted at entry {grant.granted}",
+        grant=grant,
+        standing=standing,
+    )
 
 
 def _is_of_the_service(envelope: Envelope) -> bool:
@@ -392,13 +430,13 @@ def _revocation(run: _Run) -> Outcome:
         return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
     if run.grant is None:
         return NotChecked("there is no grant that step 9 accepted", "intact")
-    revoked, fault = None, ""
+    revoked, faults = None, list[Message]()
     revocation = read_authority(run.evidence).revocation
     if revocation is not UNSET:
         try:
             revoked = revoked_at(bytes(revocation), run.grant, run.head(), run.trust.service_keys)
         except TallystickError as error:
-            fault = f"; the entry of a revocation is shown that does not hold: {error.message}"
+            faults = [Message("the entry of a revocation is shown that does not hold: {error}", error=error)]
     # Without a trusted block there is no slot to decide: the log's own entry has to do.
     if run.trusted is None and revoked is not None:
         require_below(index, revoked)
@@ -406,12 +444,13 @@ def _revocation(run: _Run) -> Outcome:
     # The registry decides: the log's own entries are the operator's.
     slot = read_grant_state(anchor, header, chain, run.grant.key_id)
     if slot is None:
-        return NotChecked(f"the anchor leaves out the registry's slots of the key: ask for another proof{fault}")
+        left_out = Message("the anchor leaves out the registry's slots of the key: ask for another proof")
+        return NotChecked(joined([left_out, *faults]))
     anchored_at = None if run.record is None else run.record.timestamp
     if revoked is not None:
         require_mirrored_by(run.before, slot, revoked)
     outcome = require_not_revoked(run.grant, slot, header, index, revoked=revoked, anchored_at=anchored_at)
-    return outcome if isinstance(outcome, NotChecked) else outcome + fault
+    return outcome if isinstance(outcome, NotChecked) else joined([outcome, *faults])
 
 
 # 13
@@ -422,35 +461,47 @@ def _time(run: _Run) -> Outcome:
     # The step must not fail because a line was left out on the way: without some co-signatures the latest is no later.
     latest = list[tuple[int, str]]()
     if run.quorum_time is not None and run.last_cosigned is not None:
-        proven.append((run.quorum_time, "the quorum of witnesses"))
-        latest.append((run.last_cosigned, "each of the witnesses shown"))
+        proven.append((run.quorum_time, Message("the quorum of witnesses")))
+        latest.append((run.last_cosigned, Message("each of the witnesses shown")))
     if run.record is not None:
-        proven.append((run.record.timestamp, f"the time of block {run.record.block_number}, which has the anchor"))
+        proven.append(
+            (
+                run.record.timestamp,
+                Message("the time of block {run.record.block_number}, which has the anchor", run=run),
+            )
+        )
         latest.append((run.record.timestamp, proven[-1][1]))
     if latest and signed_at > min(latest)[0] + SIGNED_AHEAD_S:
         shown_at, by = min(latest)
         raise ProofRefused(
-            f"signed at {when(signed_at)}, but in the log at {when(shown_at)} by {by}", field="envelope.signed_at"
+            "signed at {signed_at}, but in the log at {shown_at} by {by}",
+            signed_at=when(signed_at),
+            shown_at=when(shown_at),
+            by=by,
+            field="envelope.signed_at",
         )
     stamps, remarks = _stamps(run)
     if run.quorum_time is not None and signed_at > run.quorum_time + SIGNED_AHEAD_S:
-        remarks += "; it says to be signed after the quorum of witnesses was reached, of whom one signed later"
+        after = Message("it says to be signed after the quorum of witnesses was reached, of whom one signed later")
+        remarks.append(after)
     for stamp in stamps:
-        proven.append((stamp.time, f"the timestamp of {stamp.authority}"))
+        proven.append((stamp.time, Message("the timestamp of {stamp.authority}", stamp=stamp)))
         if signed_at > stamp.time + SIGNED_AHEAD_S:
-            remarks += f"; it says to be signed after the timestamp of {stamp.authority}"
+            remarks.append(Message("it says to be signed after the timestamp of {stamp.authority}", stamp=stamp))
     if not proven:
-        return NotChecked(f"no quorum, no trusted block and no timestamp tells the time{remarks}", "intact")
+        untold = Message("no quorum, no trusted block and no timestamp tells the time")
+        return NotChecked(joined([untold, *remarks]), "intact")
     run.proven_time, by = min(proven)
-    return f"in the log at {when(run.proven_time)} by {by}{remarks}"
+    in_log = Message("in the log at {time} by {by}", time=when(run.proven_time), by=by)
+    return joined([in_log, *remarks])
 
 
-def _stamps(run: _Run) -> tuple[Sequence[Timestamp], str]:
-    """Return the timestamps that verify, and a text about the others."""
+def _stamps(run: _Run) -> tuple[Sequence[Timestamp], list[Message]]:
+    """Return the timestamps that verify, and texts about the others."""
     if run.bundle.timestamps is UNSET:
-        return (), ""
+        return (), []
     if not run.trust.timestamp_roots:
-        return (), "; timestamps are not checked: the trust file names no authority's root"
+        return (), [Message("timestamps are not checked: the trust file names no authority's root")]
     stamps = read_stamps(
         bytes(run.bundle.timestamps),
         leaf_hash(run.entry),
@@ -458,9 +509,9 @@ def _stamps(run: _Run) -> tuple[Sequence[Timestamp], str]:
         run.trust.timestamp_roots,
         lambda note: verify_checkpoint(note, run.trust.log_key_of(note)),
     )
-    remarks = "".join(f"; a timestamp does not hold: {fault}" for fault in stamps.faults)
+    remarks = [Message("a timestamp does not hold: {fault}", fault=fault) for fault in stamps.faults]
     if stamps.unknown:
-        remarks += f"; {stamps.unknown} of an authority that the trust file does not name"
+        remarks.append(Message("{stamps.unknown} of an authority that the trust file does not name", stamps=stamps))
     return stamps.held, remarks
 
 

@@ -149,7 +149,11 @@ def decode_bundle(data: bytes) -> Bundle:
     """
     if len(data) > MAX_BUNDLE_LENGTH:
         raise MalformedInput(
-            f"a bundle has at most {MAX_BUNDLE_LENGTH} bytes, not {len(data)}", field="bundle", hint=HINT
+            "a bundle has at most {limit} bytes, not {count}",
+            limit=MAX_BUNDLE_LENGTH,
+            count=len(data),
+            field="bundle",
+            hint=HINT,
         )
     try:
         canonical.require_i_json(data, where="bundle")

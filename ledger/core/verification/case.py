@@ -27,6 +27,7 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.log.tlog_proofs import tree_head_of
+from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.bundle import VerifiedEvent, verify_event
 from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundle
@@ -112,7 +113,9 @@ def _form(run: _Run) -> Outcome:
         if (event.bundle.log_id, event.envelope.stream) != expected:
             raise IntegrityBroken("the event is of another ledger or stream", field=f"events[{number}]")
     require_one_tree_head(run.events, "events")
-    return f"{len(run.events)} events of case {run.bundle.case_id}, all proven under one tree head"
+    return Message(
+        "{count} events of case {run.bundle.case_id}, all proven under one tree head", count=len(run.events), run=run
+    )
 
 
 def require_one_tree_head(events: Sequence[VerifiedEvent], where: str) -> None:
@@ -135,33 +138,41 @@ def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
         sequence, previous = place_after(head)
         if (envelope.sequence, envelope.previous) != (sequence, previous):
             raise IntegrityBroken(
-                f"expected sequence {sequence} on {previous}, not {envelope.sequence} on {envelope.previous}",
+                Message(
+                    "expected sequence {sequence} on {previous}, not {envelope.sequence} on {envelope.previous}",
+                    sequence=sequence,
+                    previous=previous,
+                    envelope=envelope,
+                ),
                 field=f"events[{number}]",
             )
         if index is None:
-            return NotChecked(f"event {number} has no index that its proof shows")
+            return NotChecked("event {number} has no index that its proof shows", number=number)
         # Rising indices keep the order of the stream and that of the log the same.
         if index <= last:
-            raise IntegrityBroken(f"entry {index} does not come after entry {last}", field=f"events[{number}]")
+            raise IntegrityBroken(
+                Message("entry {index} does not come after entry {last}", index=index, last=last),
+                field=f"events[{number}]",
+            )
         head, last = StreamHead(envelope.sequence, envelope.payload_digest), index
-    return f"sequence 0 to {len(events) - 1} without a gap"
+    return Message("sequence 0 to {count} without a gap", count=len(events) - 1)
 
 
 # 4
 def _custody(run: _Run) -> Outcome:
     for number, event in enumerate(run.events):
         if event.payload is None:
-            return NotChecked(f"the payload of event {number} is withheld")
+            return NotChecked("the payload of event {number} is withheld", number=number)
         if rests_on_another_case(event.payload):
-            return NotChecked(f"event {number} rests on another case, which is not in the bundle")
+            return NotChecked("event {number} rests on another case, which is not in the bundle", number=number)
         # Without the registry: a case bundle does not hold it, so jurisdiction is not judged.
         act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, run.book)
         try:
             run.state, raised = fold(run.state, act)
         except TallystickError as error:
-            raise RuleRefused(f"impossible ({error.code}): {error.message}", field=f"events[{number}]") from error
+            raise RuleRefused("impossible ({error.code}): {error}", error=error, field=f"events[{number}]") from error
         run.flags += (RaisedFlag(number, flag) for flag in raised)
-    return f"{len(run.events)} acts were possible, {len(run.flags)} flags"
+    return Message("{count} acts were possible, {count_2} flags", count=len(run.events), count_2=len(run.flags))
 
 
 def rests_on_another_case(payload: Payload) -> bool:
@@ -174,24 +185,26 @@ def rests_on_another_case(payload: Payload) -> bool:
 def _end(run: _Run) -> Outcome:
     if run.entries is None:
         last = run.events[-1].envelope.sequence
-        return NotChecked(f"that nothing came after event {last} is not shown: no entries were given")
+        return NotChecked("that nothing came after event {last} is not shown: no entries were given", last=last)
     checkpoint = run.events[-1].checkpoint
     if checkpoint is None:
         return NotChecked("the last event has no checkpoint that its proof shows")
     try:
         entries = scan(run.entries, checkpoint, Stream(kind="case", id=run.bundle.case_id))
     except NotFound as error:
-        return NotChecked(f"the copy of the log is too short: {error.message}")
+        return NotChecked("the copy of the log is too short: {error}", error=error)
     except (MalformedInput, RootMismatch) as error:
-        return NotChecked(f"the entries given are no copy of this tree: {error.message}")
+        return NotChecked("the entries given are no copy of this tree: {error}", error=error)
     expected = [event.envelope.payload_digest for event in run.events]
     if [entry.envelope.payload_digest for entry in entries] != expected:
         raise IntegrityBroken(
-            f"the log has {len(entries)} events of the case up to entry {checkpoint.size}, the bundle has others: "
-            f"{len(expected)}",
+            "the log has {count} events of the case up to entry {checkpoint.size}, the bundle has others: {count_2}",
+            count=len(entries),
+            checkpoint=checkpoint,
+            count_2=len(expected),
             field="events",
         )
-    return f"none of the {checkpoint.size} entries is another event of the case"
+    return Message("none of the {checkpoint.size} entries is another event of the case", checkpoint=checkpoint)
 
 
 STEPS: tuple[tuple[str, Check[_Run]], ...] = (
@@ -228,7 +241,10 @@ def scan(entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream) -> 
             tree, batch = tree.append(batch), []
     tree = tree.append(batch)
     if index + 1 != checkpoint.size:
-        raise NotFound(f"expected at least {checkpoint.size} entries, not {index + 1}", field="entries")
+        raise NotFound(
+            Message("expected at least {checkpoint.size} entries, not {index}", checkpoint=checkpoint, index=index + 1),
+            field="entries",
+        )
     if tree.root() != checkpoint.root:
         raise RootMismatch(expected=checkpoint.root, calculated=tree.root(), field="root")
     return matches

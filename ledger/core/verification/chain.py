@@ -26,6 +26,7 @@ from ledger.core.log.checkpoints import Checkpoint, Cosignature, cosign_text, ve
 from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.log.notes import NoteSignature, NoteSigner, parse_note
 from ledger.core.log.policy import Policy
+from ledger.core.messages import Message, joined
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import Grant
 from ledger.core.verification.bundle_format import Anchor, read_block_note
@@ -77,19 +78,26 @@ def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy)
     if stated != expected:
         pairs = zip_longest(stated.split("\n"), expected.split("\n"))
         stated_line, expected_line = next(pair for pair in pairs if pair[0] != pair[1])
-        raise ProofRefused(f"expected {_quoted(expected_line)}, not {_quoted(stated_line)}", field=WHERE)
+        raise ProofRefused(
+            "expected {expected_line}, not {stated_line}",
+            expected_line=_quoted(expected_line),
+            stated_line=_quoted(stated_line),
+            field=WHERE,
+        )
     # Else a note of nobody would make any block final.
     if not policy.asks_for_witnesses:
         raise SignatureRefused("the policy asks for no witness", field=WHERE)
     cosignatures = verify_cosignatures(note_text, policy.witnesses.values())
     if not policy.is_met_by(cosignature.witness for cosignature in cosignatures):
-        names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
-        raise SignatureRefused(f"the quorum {policy.quorum} is not reached by {names}", field=WHERE)
+        names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or Message("no witness")
+        raise SignatureRefused(
+            "the quorum {quorum} is not reached by {names}", quorum=policy.quorum, names=names, field=WHERE
+        )
     return cosignatures
 
 
 def _quoted(line: str | None) -> str:
-    return "the end" if line is None else f"the line {line[:200]!r}"
+    return Message("the end") if line is None else Message("the line {line!r}", line=line[:200])
 
 
 YEAR_10000 = 253_402_300_800  # unix seconds; the first that datetime cannot represent
@@ -112,50 +120,67 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed:
     chain = trust.chain(anchor.chain, anchor.contract)
     if chain is None:
         return NotChecked(
-            f"the trust file does not name the contract {anchor.contract} on this chain {anchor.chain.chain_id}: ask "
-            "for the trust file of today",
+            Message(
+                "the trust file does not name the contract {anchor.contract} on this chain "
+                "{anchor.chain.chain_id}: ask for the trust file of today",
+                anchor=anchor,
+            ),
             "not_yet_anchored",
         )
     block_hash = "0x" + header.hash.hex()
-    described = f"block {header.number} with the hash {block_hash}"
+    described = Message("block {header.number} with the hash {block_hash}", header=header, block_hash=block_hash)
     reported = [block for block in observed if (block.chain, block.number) == (chain.identity, header.number)]
     named = [block for block in chain.trusted_blocks if block.number == header.number]
     # Contradiction first: who vouches for the block does not matter once another one is final.
     for final_hash in (*(block.hash for block in reported if block.is_final), *(block.hash for block in named)):
         if final_hash != block_hash:
             raise ProofRefused(
-                f"expected block {header.number} with the hash {final_hash}, not {described}", field="anchor"
+                "expected block {header.number} with the hash {final_hash}, not {described}",
+                header=header,
+                final_hash=final_hash,
+                described=described,
+                field="anchor",
             )
-    vouched, note_fault = _witnesses_of(
+    vouched, note_faults = _witnesses_of(
         anchor, BlockStatement(trust.log_id, chain, TrustedBlock(header.number, block_hash)), trust
     )
     grounds = {
-        "the trust file names it": bool(named),
-        "the chain has it now": any(block.hash == block_hash for block in reported),
-        f"its block note is signed by {vouched}": bool(vouched),
+        Message("the trust file names it"): bool(named),
+        Message("the chain has it now"): any(block.hash == block_hash for block in reported),
+        Message("its block note is signed by {vouched}", vouched=vouched): bool(vouched),
     }
     others = [block.hash for block in reported if block.hash != block_hash]  # none of them final
-    remarks = "".join(f"; the chain has {other} there now, but not for good" for other in others) + note_fault
+    remarks = [Message("the chain has {other} there now, but not for good", other=other) for other in others]
+    remarks += note_faults
     if named or vouched or any(block.is_final for block in reported):
-        held = " and ".join(ground for ground, holds in grounds.items() if holds)
-        return f"{described}, of {when(header.timestamp)}: {held}{remarks}"
-    why = "the chain has it now, but not for good" if len(reported) > len(others) else "nobody vouches for it"
+        held = joined([ground for ground, holds in grounds.items() if holds], by=" and ")
+        trusted = Message("{described}, of {time}: {held}", described=described, time=when(header.timestamp), held=held)
+        return joined([trusted, *remarks])
+    why = (
+        Message("the chain has it now, but not for good")
+        if len(reported) > len(others)
+        else Message("nobody vouches for it")
+    )
     return NotChecked(
-        f"{described}: {why}{remarks}. Ask a node (--rpc), name the block in the trust file, or ask for a newer proof, "
-        "with a block note that the witnesses have signed",
+        Message(
+            "{described}: {why}. Ask a node (--rpc), name the block in the trust file, or ask for a "
+            "newer proof, with a block note that the witnesses have signed",
+            described=described,
+            why=joined([why, *remarks]),
+        ),
         "not_yet_anchored",
     )
 
 
-def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tuple[str, str]:
+def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tuple[str, list[Message]]:
     """Return the witnesses that vouch for the block by the anchor's note, and a text about a note that fails."""
     if anchor.block_note is UNSET:
-        return "", ""
+        return "", []
     try:
         cosignatures = verify_block_note(read_block_note(bytes(anchor.block_note)), statement, trust.policy)
     except TallystickError as error:
-        return "", f"; its block note does not count: {error.message}"
-    return ", ".join(cosignature.witness.name for cosignature in cosignatures), ""
+        return "", [Message("its block note does not count: {error}", error=error)]
+    return ", ".join(cosignature.witness.name for cosignature in cosignatures), []
 
 
 def require_record(number: int, state: AnchorState, header: BlockHeader, checkpoint: Checkpoint) -> str:
@@ -168,16 +193,22 @@ def require_record(number: int, state: AnchorState, header: BlockHeader, checkpo
     _require_equal("size", record.size, checkpoint.size)
     is_start = number == 1 and previous.size == 0
     if is_start != (previous.root == EMPTY_TREE.root()):
-        raise ProofRefused(f"record {number - 1} is not where the log started", field="anchor")
+        raise ProofRefused("record {number} is not where the log started", number=number - 1, field="anchor")
     in_order = previous.size < record.size and previous.block_number <= record.block_number <= header.number
     if not in_order or previous.timestamp > record.timestamp:
-        raise ProofRefused(f"record {number - 1} does not come before", field="anchor")
+        raise ProofRefused("record {number} does not come before", number=number - 1, field="anchor")
     is_last = state.last_number == number
     if state.last_number < number or (state.last_size == record.size) != is_last:
-        raise ProofRefused(f"the contract ends at record {state.last_number}", field="anchor")
-    return (
-        f"record {number} of {state.last_number} is this tree head, after record {number - 1} of size {previous.size}; "
-        f"recorded in block {record.block_number} of {when(record.timestamp)}"
+        raise ProofRefused("the contract ends at record {state.last_number}", state=state, field="anchor")
+    return Message(
+        "record {number} of {state.last_number} is this tree head, after record {number_2} of size "
+        "{previous.size}; recorded in block {record.block_number} of {timestamp}",
+        number=number,
+        state=state,
+        number_2=number - 1,
+        previous=previous,
+        record=record,
+        timestamp=when(record.timestamp),
     )
 
 
@@ -197,22 +228,35 @@ def require_not_revoked(
     if slot[:-1] != (*ids, roles, grant.suite, grant.valid_from, grant.valid_until):
         raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="anchor.registry")
     if slot.revoked_at == 0:
-        return f"not revoked up to block {header.number}, by the registry's key slot{_contradiction(revoked)}"
-    moment = f"revoked at {when(slot.revoked_at)}"
+        good = Message("not revoked up to block {header.number}, by the registry's key slot", header=header)
+        return joined([good, *_contradictions(revoked)])
+    moment = when(slot.revoked_at)
     if anchored_at is None:
-        return NotChecked(f"{moment}: there is no record of step 11 with whose time that could be compared")
+        return NotChecked(
+            "revoked at {moment}: there is no record of step 11 with whose time that could be compared", moment=moment
+        )
     if slot.revoked_at > anchored_at:
-        return f"{moment}, after the entry was anchored: the key was good then{_contradiction(revoked)}"
+        later = Message("revoked at {moment}, after the entry was anchored: the key was good then", moment=moment)
+        return joined([later, *_contradictions(revoked)])
     if revoked is not None:
         require_below(index, revoked)
-        return f"{moment}, mirrored at entry {revoked}, above this one: the key was good then"
+        return Message(
+            "revoked at {moment}, mirrored at entry {revoked}, above this one: the key was good then",
+            moment=moment,
+            revoked=revoked,
+        )
     # The contract accepts a tree head only if the log has mirrored every change before it, so an earlier revocation
     # has an entry in that tree.
     if slot.revoked_at < anchored_at:
         raise Unauthorized(
-            f"{moment}, before the anchor, and the entry that says so is not shown", field="authority.revocation"
+            "revoked at {moment}, before the anchor, and the entry that says so is not shown",
+            moment=moment,
+            field="authority.revocation",
         )
-    return NotChecked(f"{moment}, in the very second of the anchor, before or after it: ask for a newer proof")
+    return NotChecked(
+        "revoked at {moment}, in the very second of the anchor, before or after it: ask for a newer proof",
+        moment=moment,
+    )
 
 
 def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: int) -> None:
@@ -224,8 +268,11 @@ def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: i
     """
     if before is not None and 0 < slot.revoked_at < before.timestamp and revoked >= before.size:
         raise Unauthorized(
-            f"revoked at {when(slot.revoked_at)}, before the record before, of size {before.size}: the entry that "
-            f"says so stands below that and is not shown; entry {revoked} is a second one",
+            "revoked at {revoked_at}, before the record before, of size {before.size}: the entry that "
+            "says so stands below that and is not shown; entry {revoked} is a second one",
+            revoked_at=when(slot.revoked_at),
+            before=before,
+            revoked=revoked,
             field="authority.revocation",
         )
 
@@ -233,24 +280,38 @@ def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: i
 def require_below(index: int, revoked: int) -> None:
     """Accept an entry below the revocation of its key. Raises Unauthorized."""
     if revoked < index:
-        raise Unauthorized(f"revoked at entry {revoked}, below entry {index}", field="authority.revocation")
+        raise Unauthorized(
+            Message("revoked at entry {revoked}, below entry {index}", revoked=revoked, index=index),
+            field="authority.revocation",
+        )
 
 
-def _contradiction(revoked: int | None) -> str:
+def _contradictions(revoked: int | None) -> list[Message]:
     """Return a text about an entry that mirrors a revocation which the registry did not have by then."""
     if revoked is None:
-        return ""
-    return f"; entry {revoked} mirrors a revocation that the registry did not have by then: tell the witnesses"
+        return []
+    return [
+        Message(
+            "entry {revoked} mirrors a revocation that the registry did not have by then: tell the witnesses",
+            revoked=revoked,
+        )
+    ]
 
 
 def _require_equal(noun: str, proven: object, expected: object) -> None:
     if proven != expected:
-        raise ProofRefused(f"the contract has the {noun} {proven}, not {expected}", field="anchor")
+        raise ProofRefused(
+            "the contract has the {noun} {proven}, not {expected}",
+            noun=noun,
+            proven=proven,
+            expected=expected,
+            field="anchor",
+        )
 
 
 @lru_cache(maxsize=512)
 def when(timestamp: int) -> str:
     """Format unix seconds as RFC 3339, or as a number beyond the calendar."""
     if timestamp >= YEAR_10000:
-        return f"{timestamp} (unix seconds)"
+        return Message("{timestamp} (unix seconds)", timestamp=timestamp)
     return instant_text(timestamp)

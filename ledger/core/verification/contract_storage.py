@@ -98,7 +98,12 @@ def _words(
     keys = [bytes.fromhex(slot.key[2:]) for slot in proof.storage_proof]
     # Exactly these slots in this order: a proof cannot add or leave out any.
     if tuple(keys) != slots:
-        raise ProofRefused(f"expected the slots {_listed(slots)}, not {_listed(keys)}", field=f"{where}.storage_proof")
+        raise ProofRefused(
+            "expected the slots {slots}, not {keys}",
+            slots=_listed(slots),
+            keys=_listed(keys),
+            field=f"{where}.storage_proof",
+        )
     return [
         _slot_word(storage_root, slot, f"{where}.storage_proof[{number}]")
         for number, slot in enumerate(proof.storage_proof)
@@ -110,7 +115,7 @@ def _storage_root(proof: ContractProof, state_root: bytes, account: tuple[str, s
     where = f"{where}.account_proof"
     fields = _proven(state_root, bytes.fromhex(address[2:]), proof.account_proof, where)
     if fields is None:
-        raise ProofRefused(f"the block has no account {address}", field=where)
+        raise ProofRefused("the block has no account {address}", address=address, field=where)
     if not isinstance(fields, tuple) or len(fields) != 4:
         raise MalformedInput("expected an account of four fields", field=where)
     _, _, storage_root, deployed = fields
@@ -118,7 +123,13 @@ def _storage_root(proof: ContractProof, state_root: bytes, account: tuple[str, s
         raise MalformedInput("expected the hashes of an account's storage and code", field=where)
     # Slots mean something only in a contract whose code is known.
     if "0x" + deployed.hex() != code_hash:
-        raise ProofRefused(f"expected {address} to have the code {code_hash}, not 0x{deployed.hex()}", field=where)
+        raise ProofRefused(
+            "expected {address} to have the code {code_hash}, not 0x{deployed}",
+            address=address,
+            code_hash=code_hash,
+            deployed=deployed.hex(),
+            field=where,
+        )
     return storage_root
 
 
@@ -131,7 +142,9 @@ def _slot_word(storage_root: bytes, slot: SlotProof, where: str) -> bytes:
     # RLP drops leading zeros, and an absent slot holds zero.
     word = number.rjust(WORD, b"\0")
     if "0x" + word.hex() != slot.value:
-        raise ProofRefused(f"expected the word {slot.value}, the proof has 0x{word.hex()}", field=where)
+        raise ProofRefused(
+            "expected the word {slot.value}, the proof has 0x{word}", slot=slot, word=word.hex(), field=where
+        )
     return word
 
 
@@ -141,7 +154,7 @@ def _proven(root: bytes, key: bytes, proof: tuple[str, ...], where: str) -> trie
         value = verify_path(root, key, [bytes.fromhex(node[2:]) for node in proof])
         return None if value is None else trie.decode_rlp(value)
     except (MalformedInput, ProofRefused) as error:
-        raise ProofRefused(error.message, field=where) from error
+        raise ProofRefused(error.text, field=where) from error
 
 
 def _record(root: bytes, packed: bytes) -> RecordState:

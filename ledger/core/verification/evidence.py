@@ -20,6 +20,7 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.log.notes import decode_base64, parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof, tree_head_of
+from ledger.core.messages import Message, Term
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import AuthorityState, Grant, ServiceKeys
@@ -72,11 +73,17 @@ def require_granted(
     standing = _standing(evidence, head, service)
     grant = standing.grant
     if grant.key_id != envelope.key_id:
-        raise Unauthorized(f"expected a grant of {envelope.key_id}, not of {grant.key_id}", field="authority.grant")
+        raise Unauthorized(
+            "expected a grant of {envelope.key_id}, not of {grant.key_id}",
+            envelope=envelope,
+            grant=grant,
+            field="authority.grant",
+        )
     # By indices that inclusion proofs have shown, not by the times that somebody claims.
     if grant.granted >= index:
         raise Unauthorized(
-            f"expected the grant below entry {index}, found it at {grant.granted}", field="authority.grant"
+            Message("expected the grant below entry {index}, found it at {grant.granted}", index=index, grant=grant),
+            field="authority.grant",
         )
     # The same rules as for the log itself, applied to a registry that has this grant alone.
     authorities.require_key(standing.authority, envelope, index)
@@ -91,11 +98,17 @@ def _standing(evidence: bytes, head: TreeHead, service: ServiceKeys) -> KeyGroun
     # A grant by another agency gives no right to act for this one.
     if change.agency != admitted.agency:
         raise Unauthorized(
-            f"the grant is by {change.agency}, the admission of {admitted.agency}", field="authority.agency"
+            "the grant is by {change.agency}, the admission of {admitted.agency}",
+            change=change,
+            admitted=admitted,
+            field="authority.agency",
         )
     if admission >= granted:
         raise Unauthorized(
-            f"expected the admission below the grant, found them at {admission} and {granted}", field="authority.agency"
+            "expected the admission below the grant, found them at {admission} and {granted}",
+            admission=admission,
+            granted=granted,
+            field="authority.agency",
         )
     grant = authorities.grant_of(change, granted)
     authority = replace(authorities.initial(head.log_id, service), grants={grant.key_id: grant})
@@ -110,7 +123,9 @@ def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service: ServiceKe
     where = "authority.revocation"
     index, change = mirrored(read_revocation(evidence), where, registry.KeyRevoked, head, service)
     if change.key_id != grant.key_id or index < grant.granted:
-        raise IntegrityBroken(f"entry {index} revokes {change.key_id}, not this grant", field=where)
+        raise IntegrityBroken(
+            Message("entry {index} revokes {change.key_id}, not this grant", index=index, change=change), field=where
+        )
     return index
 
 
@@ -120,10 +135,14 @@ def erased_at(erasure: Erasure, event: Envelope, head: TreeHead) -> int:
     entry = included(erasure.entry, where, head)
     body = entry.payload.body
     if not isinstance(body, record.SectionErased):
-        raise IntegrityBroken(f"expected section.erased, not {entry.envelope.event_type}", field=where)
+        raise IntegrityBroken(
+            "expected section.erased, not {event_type}",
+            event_type=Term("event_type", entry.envelope.event_type),
+            field=where,
+        )
     erased = (body.concerns.event_id, body.concerns.payload_digest, body.label, entry.envelope.stream)
     if erased != (event.event_id, event.payload_digest, erasure.label, event.stream):
-        raise IntegrityBroken(f"entry {entry.index} erases something else", field=where)
+        raise IntegrityBroken("entry {entry.index} erases something else", entry=entry, field=where)
     return entry.index
 
 
@@ -132,12 +151,17 @@ def mirrored(evidence: Evidence, where: str, change: type[C], head: TreeHead, se
     entry = included(evidence, where, head)
     body = entry.payload.body
     if not isinstance(body, change):
-        raise IntegrityBroken(f"expected {change.__name__}, not {entry.envelope.event_type}", field=where)
+        raise IntegrityBroken(
+            "expected {name}, not {event_type}",
+            name=change.__name__,
+            event_type=Term("event_type", entry.envelope.event_type),
+            field=where,
+        )
     try:
         authorities.require_key(authorities.initial(head.log_id, service), entry.envelope, entry.index)
         authorities.require_officer(None, entry.payload)
     except Unauthorized as error:
-        raise Unauthorized(error.message, field=where) from error
+        raise Unauthorized(error.text, field=where) from error
     return entry.index, body
 
 
@@ -154,7 +178,7 @@ def included(evidence: Evidence, where: str, head: TreeHead) -> Included:
             raise ProofRefused("expected a proof under the tree head of the bundle's own proof", field="proof")
         proof.verify_inclusion(leaf_hash(entry), head.checkpoint)
     except TallystickError as error:
-        raise IntegrityBroken(f"{error.field}: {error.message}", field=where) from error
+        raise IntegrityBroken("{error.field}: {error}", error=error, field=where) from error
     return Included(proof.index, envelope, payload)
 
 
@@ -188,7 +212,10 @@ def read_stamps(
             proof = parse_tlog_proof(stamp.proof)
             proof.verify_inclusion(leaf, accept(proof.checkpoint))
             if proof.index != index:
-                raise ProofRefused(f"expected a proof of entry {index}, not of {proof.index}", field=WHERE)
+                raise ProofRefused(
+                    Message("expected a proof of entry {index}, not of {proof.index}", index=index, proof=proof),
+                    field=WHERE,
+                )
             text = parse_note(proof.checkpoint).text
             timestamp = verify_timestamp(decode_base64(stamp.response, WHERE), text, roots)
         except TallystickError as error:

@@ -7,14 +7,15 @@ The verdict is about *integrity* alone: bytes, signatures, log and chain. *Confo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Envelope, Payload
 from ledger.core.events.terms import Verdict
 from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.messages import Message, Term
 
 R = TypeVar("R")
 
@@ -27,7 +28,8 @@ _SEVERITY: tuple[Verdict, ...] = ("tampered", "unverifiable", "not_yet_anchored"
 class CheckedStep(Struct, frozen=True, gc=False):
     """A step of a report. ``detail`` is what was compared, what differed, or why it was not checked.
 
-    ``verdict`` is the verdict of this step alone; it is ``intact`` for a step on conformity or completeness.
+    ``message`` is the detail packed, where it is kept to be shown in any language. ``verdict`` is the verdict of this
+    step alone; it is ``intact`` for a step on conformity or completeness.
     """
 
     number: int
@@ -35,6 +37,12 @@ class CheckedStep(Struct, frozen=True, gc=False):
     result: Result
     detail: str
     verdict: Verdict = "intact"
+    message: dict[str, Any] | UnsetType = UNSET
+
+    @property
+    def text(self) -> str:
+        """Return the detail as a message, if it is one."""
+        return Message.unpacked(self.message) if isinstance(self.message, dict) else self.detail
 
 
 class NotChecked(Exception):
@@ -43,9 +51,9 @@ class NotChecked(Exception):
     A check returns it if the input is missing, and raises it if an earlier step left nothing to go on with.
     """
 
-    def __init__(self, why: str, verdict: Verdict = "unverifiable"):
-        super().__init__(why)
-        self.why = why
+    def __init__(self, why: str, /, verdict: Verdict = "unverifiable", **slots: object):
+        self.why = Message(why, **slots) if slots or not isinstance(why, Message) else why
+        super().__init__(self.why)
         self.verdict = verdict
 
 
@@ -80,7 +88,7 @@ def perform(number: int, name: str, check: Check[R], run: R) -> CheckedStep:
         return _not_checked(number, name, gap)
     except TallystickError as error:
         # Only refusals are verdicts; any other exception is a bug and must surface.
-        detail = f"{error.field}: {error.message}" if error.field else error.message
+        detail = Message("{error.field}: {error}", error=error) if error.field else error.text
         return CheckedStep(number, name, "failed", detail, "tampered")
     if isinstance(outcome, NotChecked):
         return _not_checked(number, name, outcome)
@@ -176,12 +184,17 @@ def of_all(reports: Sequence[ProofReport], noun: str) -> Outcome:
     """
     verdict = worst(report.verdict for report in reports)
     concerned = [number for number, report in enumerate(reports) if report.verdict == verdict]
-    detail = f"{noun} {in_ranges(concerned)}: {verdict}"
+    detail = Message(
+        "{noun} {numbers}: {verdict}",
+        noun=Term("noun", noun),
+        numbers=in_ranges(concerned),
+        verdict=Term("verdict", verdict),
+    )
     if verdict == "tampered":
         raise IntegrityBroken(detail, field=noun)
     if verdict != "intact":
         return NotChecked(detail, verdict)
-    return f"{len(reports)} {noun}, each of them intact"
+    return Message("{count} {noun}, each of them intact", count=len(reports), noun=Term("noun", noun))
 
 
 def in_ranges(numbers: Iterable[int]) -> str:

@@ -61,7 +61,7 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
     from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
     if len(response) > MAX_RESPONSE_LENGTH:
-        raise MalformedInput(f"a timestamp has at most {MAX_RESPONSE_LENGTH} bytes", field=WHERE)
+        raise MalformedInput("a timestamp has at most {limit} bytes", limit=MAX_RESPONSE_LENGTH, field=WHERE)
     try:
         read = decode_timestamp_response(_in_set_order(response))
         # Certificates are known by issuer and serial number.
@@ -75,7 +75,10 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
     # The digest is fixed: a proof must not choose a weaker one.
     if stamped != (_SHA256, expected):
         raise ProofRefused(
-            f"expected a timestamp of the SHA-256 {expected.hex()}, not of {stamped[1].hex()}", field=WHERE
+            "expected a timestamp of the SHA-256 {expected}, not of {stamped}",
+            expected=expected.hex(),
+            stamped=stamped[1].hex(),
+            field=WHERE,
         )
     trusted = [_certificate(root) for root in roots]
     if {issuer for issuer, _ in (*signers, *subjects)}.isdisjoint(root.subject for root in trusted):
@@ -83,7 +86,7 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
     try:
         VerifierBuilder(roots=trusted).build().verify(read, expected)
     except _refusals() as error:
-        raise SignatureRefused(f"the timestamp does not hold: {str(error)[:120]}", field=WHERE) from error
+        raise SignatureRefused("the timestamp does not hold: {error}", error=str(error)[:120], field=WHERE) from error
     (signer,) = signers
     return Timestamp(time, subjects[signer])
 

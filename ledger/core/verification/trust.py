@@ -169,7 +169,7 @@ def parse_trust(data: bytes) -> Trust:
     try:
         policy = parse_policy(file.witness_policy)
     except MalformedInput as error:
-        raise MalformedInput(f"{error.field}: {error.message}", field="trust.witness_policy") from error
+        raise MalformedInput("{error.field}: {error}", error=error, field="trust.witness_policy") from error
     # Other programs take the policy as it is: it must not name only other logs.
     if policy.logs and log_key not in policy.logs:
         raise MalformedInput("the policy accepts other logs, not that of log_key", field="trust.witness_policy")
@@ -208,7 +208,9 @@ def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
     for name, witness in policy.witnesses.items():
         if any(witness.public_key == key.public_key for key in log_keys):
             raise MalformedInput(
-                f"the witness {name} has the log's own key: nobody witnesses himself", field="trust.witness_policy"
+                "the witness {name} has the log's own key: nobody witnesses himself",
+                name=name,
+                field="trust.witness_policy",
             )
 
 
@@ -253,7 +255,9 @@ def _log_key(text: str, origin: str, field: str) -> VerifyingKey:
         key = parse_vkey(text)
         require_type(key, SignatureType.ED25519)
     except TallystickError as error:
-        raise MalformedInput(error.message, field=field, hint=error.hint) from error
+        raise MalformedInput(error.text, field=field, hint=error.hint) from error
     if key.name != origin:
-        raise MalformedInput(f"expected {origin}, the origin, as the key's name, not {key.name}", field=field)
+        raise MalformedInput(
+            "expected {origin}, the origin, as the key's name, not {key.name}", origin=origin, key=key, field=field
+        )
     return key

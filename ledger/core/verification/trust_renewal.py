@@ -111,7 +111,8 @@ def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) 
         notes.verify_note(note, old.log_key)
     elif not log_key_lost or not old.policy.asks_for_witnesses:
         raise SignatureRefused(
-            f"the log's key {old.log_key.name} has not signed the renewal",
+            "the log's key {old.log_key.name} has not signed the renewal",
+            old=old,
             field="renewal.signatures",
             hint="If that key is lost, take the new trust file as you took the first, or its witnesses' word alone.",
         )
@@ -121,7 +122,9 @@ def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) 
     if not old.policy.is_met_by(cosignature.witness for cosignature in cosignatures):
         names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
         raise SignatureRefused(
-            f"the quorum {old.policy.quorum} is not reached by {names}",
+            "the quorum {old.policy.quorum} is not reached by {names}",
+            old=old,
+            names=names,
             field="renewal.signatures",
             hint="More witnesses of the old trust file co-sign it: tally trust cosign.",
         )
@@ -133,7 +136,9 @@ def require_renews(renewal: Renewal, old: Trust) -> None:
     # Signatures are by the keys of one file: they renew that one and no other.
     if renewal.renews != trust_digest(old):
         raise ProofRefused(
-            f"it renews the trust file {renewal.renews}, yours is {trust_digest(old)}",
+            "it renews the trust file {renewal.renews}, yours is {trust_digest}",
+            renewal=renewal,
+            trust_digest=trust_digest(old),
             field="renewal.renews",
             hint="It was accepted already."
             if trust_digest(renewal.trust) == trust_digest(old)

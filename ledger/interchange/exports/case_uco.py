@@ -14,6 +14,7 @@ import msgspec
 
 from ledger.core.custody import CaseState, Item
 from ledger.core.events import Authority
+from ledger.core.messages import plain
 from ledger.timeline.case_history import CaseTimeline, TimelineStep
 
 Node = dict[str, Any]
@@ -37,7 +38,7 @@ def case_uco(timeline: CaseTimeline, names: Callable[[str], str] = str) -> bytes
         "uco-core:name": timeline.state.case_id,
         "uco-core:object": [_ref(node_id) for node_id, node in nodes.items() if node["@type"] not in _PARTS],
     }
-    return msgspec.json.encode({"@context": CONTEXT, "@graph": [bundle, *nodes.values()]})
+    return msgspec.json.encode({"@context": CONTEXT, "@graph": [bundle, *nodes.values()]}, enc_hook=plain)
 
 
 def _nodes(timeline: CaseTimeline, names: Callable[[str], str]) -> Iterator[Node]:

@@ -18,6 +18,7 @@ from ledger.core.custody import Handover
 from ledger.core.custody.spans import Span
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.events.terms import Quantity
+from ledger.core.messages import plain
 from ledger.core.procedure.legal_days import instant_text
 from ledger.timeline.case_history import CaseTimeline, TimelineStep
 
@@ -90,7 +91,7 @@ def ocel(timelines: Iterable[CaseTimeline]) -> OcelFile:
 
 def encode(file: OcelFile) -> bytes:
     """Return the file's bytes."""
-    return msgspec.json.encode(file)
+    return msgspec.json.encode(file, enc_hook=plain)
 
 
 def decode(data: bytes) -> OcelFile:

@@ -8,6 +8,7 @@ from io import StringIO
 import msgspec
 from msgspec.structs import astuple
 
+from ledger.core.messages import plain
 from ledger.core.procedure.legal_days import in_legal_zone, instant_text
 from ledger.i18n import Labels
 from ledger.interchange.exports.csv_output import CsvWriter
@@ -55,4 +56,4 @@ def timeline_json(timeline: CaseTimeline) -> bytes:
         "spans": timeline.spans,
         "events": timeline.steps,
     }
-    return msgspec.json.format(msgspec.json.encode(file), indent=1)
+    return msgspec.json.format(msgspec.json.encode(file, enc_hook=plain), indent=1)

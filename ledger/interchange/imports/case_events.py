@@ -199,7 +199,7 @@ def at_column(error: TallystickError, event: PlannedEvent) -> TallystickError:
     """Return the refusal at the column that the field of the event is from, or unchanged if it is from none."""
     part = (error.field or "").partition("payload.body.")[2].partition(".")[0].partition("[")[0]
     column = event.columns.get(part)
-    return error if column is None else CellRefused(column, "", error.message)
+    return error if column is None else CellRefused(column, "", error.text)
 
 
 def fault_of(row: int, source_key: str | None, error: TallystickError) -> RowFault:

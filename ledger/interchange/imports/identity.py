@@ -44,9 +44,15 @@ class IdentityKey:
         try:
             key = bytes.fromhex(read_secret(path, field=FIELD).decode("ascii").strip())
         except ValueError as error:
-            raise MalformedInput(f"expected 64 hex digits in {path}", field=FIELD) from error
+            raise MalformedInput("expected 64 hex digits in {path}", path=path, field=FIELD) from error
         if len(key) != LENGTH:
-            raise MalformedInput(f"expected {2 * LENGTH} hex digits in {path}, not {2 * len(key)}", field=FIELD)
+            raise MalformedInput(
+                "expected {length} hex digits in {path}, not {count}",
+                length=2 * LENGTH,
+                path=path,
+                count=2 * len(key),
+                field=FIELD,
+            )
         return cls(agency, key)
 
     def case_id(self, source_system: str, source_key: str) -> str:
@@ -103,18 +109,20 @@ def pseudonymise(source: SourceFile, identity: Sequence[str], key: IdentityKey, 
     rows: list[dict[str, str | None]] = []
     for row in table.rows():
         if row.fault is not None:
-            raise MalformedInput(f"row {row.number}: {row.fault}", field="FILE")
+            raise MalformedInput("row {row.number}: {row.fault}", row=row, field="FILE")
         try:
             rows.append({name: line(cell) for name, cell in row.cells.items()})
         except Misread as error:
-            raise MalformedInput(f"row {row.number}: {error}", field="FILE") from error
+            raise MalformedInput("row {row.number}: {error}", row=row, error=error, field="FILE") from error
     columns = table.columns or tuple(dict.fromkeys(name for cells in rows for name in cells))
     for name in identity:
         if name not in columns:
             hint = f"The file has: {', '.join(columns)}"
-            raise MalformedInput(f"there is no column {name}", field="--identity", hint=hint)
+            raise MalformedInput("there is no column {name}", name=name, field="--identity", hint=hint)
     if COLUMN in columns and COLUMN not in identity:
-        raise MalformedInput(f"there is a column {COLUMN} already", field="FILE", hint="Give it another name.")
+        raise MalformedInput(
+            "there is a column {column} already", column=COLUMN, field="FILE", hint="Give it another name."
+        )
     other_columns = [name for name in columns if name not in identity]
     identified = [cells for cells in rows if all(cells.get(name) for name in identity)]
     text = StringIO(newline="")

@@ -51,7 +51,7 @@ DRY_RUN_AGENCY = "dry-run"
 REJECT_HEADINGS = ("row", "source_key", "column", "value", "reason")
 
 OTHERS_WRITE = RowRefused(
-    f"others wrote in the case each of {ROUNDS} times that it was looked at: import the row again"
+    "others wrote in the case each of {rounds} times that it was looked at: import the row again", rounds=ROUNDS
 )
 
 T = TypeVar("T")
@@ -192,7 +192,7 @@ class Importer:
             return self._signer.sign_new_case(plan, origin)
         events = self._ledger.events(plan.case_id)
         if not events:
-            raise RowRefused(f"the case {plan.case_id} is there, and none of its events is shown")
+            raise RowRefused("the case {plan.case_id} is there, and none of its events is shown", plan=plan)
         last = events[-1]
         position = StreamPosition(Stream(kind="case", id=plan.case_id), last.payload.sequence + 1, last.payload_digest)
         recorded = recorded_fields(events, self._signer.actor.agency)
@@ -242,7 +242,9 @@ def _is_imported(plan: Plan, looked_up: LookedUpRow) -> bool:
     elsewhere = [earlier.case_id for earlier in looked_up.imports if earlier.case_id != plan.case_id]
     if elsewhere:
         raise RowRefused(
-            f"the key {plan.source_key!r} was imported as case {', '.join(elsewhere)} with another identity key"
+            "the key {plan.source_key!r} was imported as case {elsewhere} with another identity key",
+            plan=plan,
+            elsewhere=", ".join(elsewhere),
         )
     return any(earlier.row_digest == plan.row_digest for earlier in looked_up.imports)
 
@@ -337,7 +339,9 @@ class RejectsFile:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
             os.fchmod(descriptor, OWNER_ONLY)  # an older list that is there would keep its mode
         except OSError as error:
-            raise MalformedInput(f"{self.path} cannot be written: {error.strerror}", field="--rejects") from error
+            raise MalformedInput(
+                "{path} cannot be written: {error.strerror}", path=self.path, error=error, field="--rejects"
+            ) from error
         self._file = os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="")
         self._writer = CsvWriter(self._file)
         self._writer.row(REJECT_HEADINGS)

@@ -19,6 +19,7 @@ from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
 from ledger.core.events import terms
 from ledger.core.events.terms import Line, SectionField
+from ledger.core.messages import Message
 from ledger.interchange.imports.values import DateStyle
 
 MAX_BYTES = 1024 * 1024
@@ -204,9 +205,11 @@ def read_mapping(path: Path) -> ImportMapping:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise MalformedInput(f"{path} cannot be read: {error.strerror}", field="--mapping") from error
+        raise MalformedInput(
+            "{path} cannot be read: {error.strerror}", path=path, error=error, field="--mapping"
+        ) from error
     if len(data) > MAX_BYTES:
-        raise MalformedInput(f"{path} has more than {MAX_BYTES} bytes", field="--mapping")
+        raise MalformedInput("{path} has more than {limit} bytes", path=path, limit=MAX_BYTES, field="--mapping")
     return parse_mapping(data, str(path))
 
 
@@ -233,7 +236,10 @@ def parse_mapping(data: bytes, name: str) -> ImportMapping:
     for path, number in numbers:
         if number > len(mapping.persons):
             raise MalformedInput(
-                f"the mapping has {len(mapping.persons)} persons, and none is number {number}", field=f"{name}: {path}"
+                "the mapping has {count} persons, and none is number {number}",
+                count=len(mapping.persons),
+                number=number,
+                field=f"{name}: {path}",
             )
     return mapping
 
@@ -251,14 +257,16 @@ def _require_source(name: str, path: str, source: CellSource) -> None:
         raise MalformedInput(
             'expected words, such as words = { 拘留 = "detention" }',
             field=f"{name}: {path}",
-            hint=f"What stands in the column becomes one of {', '.join(allowed)}.",
+            hint=Message("What stands in the column becomes one of {allowed}.", allowed=", ".join(allowed)),
         )
     words = {f"{path}.words.{word}": value for word, value in source.words.items()}
     words |= {f"{path}.{key}": value for key in ("value", "default") if (value := getattr(source, key)) is not None}
     for key, value in words.items():
         if value not in allowed:
             raise MalformedInput(
-                f"expected one of {', '.join(allowed)}, not {value!r}",
+                "expected one of {allowed}, not {value!r}",
+                allowed=", ".join(allowed),
+                value=value,
                 field=f"{name}: {key}",
                 hint=nearest(value, allowed),
             )
@@ -267,4 +275,4 @@ def _require_source(name: str, path: str, source: CellSource) -> None:
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """Return a hint at the word that was probably meant, None if none is near."""
     matches = get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f"Did you mean {matches[0]!r}?" if matches else None
+    return Message("Did you mean {matches!r}?", matches=matches[0]) if matches else None

@@ -121,7 +121,7 @@ class Planner:
             raise RowRefused(row.fault)
         source_key = self.source_key(row)
         if self._key.fingerprint(source_key) in survey.repeated:
-            raise RowRefused(f"the key {source_key!r} stands in more than one row of the file")
+            raise RowRefused("the key {source_key!r} stands in more than one row of the file", source_key=source_key)
         for column in self.mapping.required:
             if _read(row, CellSource(column=column), values.text) is None:
                 raise CellRefused(column, "", "blank, and the mapping requires it")
@@ -154,7 +154,7 @@ class _RowReader:
         keys: set[EventKey] = set()
         for event in events:
             if event.key in keys:
-                raise RowRefused(f"the row names one {event.key[0]} twice")
+                raise RowRefused("the row names one {key} twice", key=event.key[0])
             keys.add(event.key)
         return events
 
@@ -267,7 +267,7 @@ class _RowReader:
             reason = error.message if name in present else "blank, and the event needs it"
             column = source_of(parts.get(name) or CellSource()).column
             if column is None:
-                raise RowRefused(f"{error.field}: {reason}") from error
+                raise RowRefused("{error.field}: {reason}", error=error, reason=reason) from error
             raise CellRefused(column, _shown(self._row.cells.get(column)), reason) from error
         sources = {name: source_of(part).column for name, part in parts.items() if part is not None}
         columns = {name: column for name, column in sources.items() if column is not None}
@@ -292,7 +292,7 @@ def _read(row: SourceRow, source: CellSource, reader: Callable[..., Any], dates:
         if source.column is not None and (source.words or source.default is not None):
             word = values.line(cell)
             if word is not None and source.words and word not in source.words:
-                raise Misread(f"the mapping has no word for it; it knows {', '.join(source.words)}")
+                raise Misread("the mapping has no word for it; it knows {words}", words=", ".join(source.words))
             cell = source.default if word is None else source.words.get(word, word)
         return reader(cell, dates) if reader in _DATED else reader(cell)
     except Misread as error:

@@ -63,7 +63,8 @@ def format_of(path: Path) -> Format:
     file_format = FORMATS.get(path.suffix.lower())
     if file_format is None:
         raise MalformedInput(
-            f"the name of {path} does not tell its format",
+            "the name of {path} does not tell its format",
+            path=path,
             field="FILE",
             hint="Say in the mapping: format = 'csv', 'xlsx' or 'json'",
         )
@@ -78,10 +79,12 @@ class SourceFile:
         self.layout = layout
         try:
             if not path.is_file():
-                raise MalformedInput(f"{path} is no file", field="FILE")  # a pipe cannot be read twice
+                raise MalformedInput("{path} is no file", path=path, field="FILE")  # a pipe cannot be read twice
             self._file: BinaryIO = path.open("rb")
         except OSError as error:
-            raise MalformedInput(f"{path} cannot be read: {error.strerror}", field="FILE") from error
+            raise MalformedInput(
+                "{path} cannot be read: {error.strerror}", path=path, error=error, field="FILE"
+            ) from error
         self._before = self._stamp()
 
     def __enter__(self) -> Self:
@@ -148,7 +151,8 @@ class SourceFile:
         """Raise IntegrityBroken if the file was written to since it was opened."""
         if self._stamp() != self._before:
             raise IntegrityBroken(
-                f"{self.path} changed while it was read",
+                "{path} changed while it was read",
+                path=self.path,
                 field="FILE",
                 hint="Close what writes it and run this again: rows that are in already are not imported twice.",
             )
@@ -159,7 +163,7 @@ class SourceFile:
         Unlike ``require_unchanged`` this notices a change after which the file's times were set back.
         """
         if self.digest() != digest:
-            raise IntegrityBroken(f"{self.path} is not the file that it was at the beginning", field="FILE")
+            raise IntegrityBroken("{path} is not the file that it was at the beginning", path=self.path, field="FILE")
 
     def batches(self, size: int) -> Iterator[list[SourceRow]]:
         """Yield the rows, at most ``size`` at a time.
@@ -180,12 +184,18 @@ class SourceFile:
         repeated = [name for name, times in Counter(present).items() if times > 1 and name in columns]
         if repeated:
             raise MalformedInput(
-                f"{self.path} has the column {repeated[0]!r} more than once", field=columns[repeated[0]]
+                "{path} has the column {repeated!r} more than once",
+                path=self.path,
+                repeated=repeated[0],
+                field=columns[repeated[0]],
             )
         for column, asked_by in columns.items():
             if column not in present:
                 raise MalformedInput(
-                    f"{self.path} has no column {column!r}; there are {', '.join(map(repr, present[:40]))}",
+                    "{path} has no column {column!r}; there are {present}",
+                    path=self.path,
+                    column=column,
+                    present=", ".join(map(repr, present[:40])),
                     field=asked_by,
                     hint=nearest(column, present)
                     or "Do the mapping's encoding, delimiter and header_row fit the file?",

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NoReturn, Protocol
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.messages import Message
 
 MAX_COLUMNS = 1000
 MAX_CELL = 32_767  # characters, as many as a spreadsheet's cell has
@@ -54,16 +55,18 @@ class CellRefused(TallystickError):
 
     code = "cell_refused"
 
-    def __init__(self, column: str, value: str, reason: str):
-        super().__init__(reason, field=column)
+    def __init__(self, column: str, value: str, reason: str, /, **slots: object):
+        super().__init__(reason, field=column, **slots)  # type: ignore[arg-type]
         self.column = column
         self.value = value
 
 
-def refuse_file(reason: str, *, number: int | None = None, hint: str | None = None) -> NoReturn:
+def refuse_file(reason: str, /, *, number: int | None = None, hint: str | None = None, **slots: object) -> NoReturn:
     """Raise MalformedInput for the whole file, naming the row ``number`` if there is one to name."""
-    where = "" if number is None else f"row {number}: "
-    raise MalformedInput(f"{where}{reason}", field="FILE", hint=hint)
+    text = Message(reason, **slots)
+    if number is not None:
+        text = Message("row {number}: {reason}", number=number, reason=text)
+    raise MalformedInput(text, field="FILE", hint=hint)
 
 
 def column_names(cells: list[str]) -> tuple[str, ...]:
@@ -74,7 +77,7 @@ def column_names(cells: list[str]) -> tuple[str, ...]:
     if not names:
         refuse_file("the row of headings is blank", hint="Say in the mapping which row it is: header_row = 1")
     if len(names) > MAX_COLUMNS:
-        refuse_file(f"expected at most {MAX_COLUMNS} columns, not {len(names)}")
+        refuse_file("expected at most {limit} columns, not {count}", limit=MAX_COLUMNS, count=len(names))
     return tuple(names)
 
 
@@ -107,7 +110,11 @@ class CsvTable:
                 continue
             row = SourceRow(self._number, dict(zip(self.columns, cells, strict=False)))
             if any(cells[width:]) or len(cells) < width:
-                fault = f"expected {width} cells, not {len(cells)}: is there a delimiter or a quotation mark too many?"
+                fault = Message(
+                    "expected {width} cells, not {count}: is there a delimiter or a quotation mark too many?",
+                    width=width,
+                    count=len(cells),
+                )
                 row = SourceRow(self._number, {}, fault)
             elif max(map(len, cells)) > MAX_CELL:
                 row = SourceRow(self._number, {}, f"a cell has more than {MAX_CELL} characters")
@@ -119,7 +126,8 @@ class CsvTable:
             cells = next(self._reader, None)
         except csv.Error as error:
             refuse_file(
-                f"this is no CSV: {error}",
+                "this is no CSV: {error}",
+                error=error,
                 number=self._number + 1,
                 hint="Look for a quotation mark that is not closed; within a cell it is written twice.",
             )
@@ -153,7 +161,8 @@ class _DecodedLines:
             raise StopIteration
         if self._spent > MAX_RECORD:
             refuse_file(
-                f"a row has more than {MAX_RECORD} bytes",
+                "a row has more than {limit} bytes",
+                limit=MAX_RECORD,
                 number=self._record,
                 hint="Look for a quotation mark that is not closed.",
             )
@@ -161,7 +170,9 @@ class _DecodedLines:
             return line.decode(self._codec)
         except UnicodeDecodeError as error:
             refuse_file(
-                f"the bytes {line[error.start : error.start + 4].hex(' ')} are no {self._codec}",
+                "the bytes {value} are no {codec}",
+                value=line[error.start : error.start + 4].hex(" "),
+                codec=self._codec,
                 number=self._record,
                 hint="Say in the mapping how the file is encoded: encoding = 'utf-8' or 'gb18030'",
             )
@@ -197,7 +208,7 @@ class JsonTable:
         while line := self._file.readline(MAX_RECORD + 1):
             number += 1
             if len(line) > MAX_RECORD:
-                refuse_file(f"a line has more than {MAX_RECORD} bytes", number=number)
+                refuse_file("a line has more than {limit} bytes", limit=MAX_RECORD, number=number)
             if not line.strip():
                 continue
             try:
@@ -237,7 +248,7 @@ class _JsonText:
 
     def skip(self, mark: str, number: int | None = None) -> None:
         if not self.at(mark):
-            refuse_file(f"expected {mark!r}, not {self._held[:20]!r}", number=number)
+            refuse_file("expected {mark!r}, not {held!r}", mark=mark, held=self._held[:20], number=number)
         self._held = self._held[1:]
 
     def value(self, number: int) -> Any:
@@ -248,9 +259,11 @@ class _JsonText:
                 value, end = _decoder.raw_decode(self._held)
             except (ValueError, RecursionError) as error:
                 if self._ended or isinstance(error, RecursionError):
-                    refuse_file(f"this is no JSON: {error}", number=number)
+                    refuse_file("this is no JSON: {error}", error=error, number=number)
                 if len(self._held) > MAX_RECORD:
-                    refuse_file(f"an element has more than {MAX_RECORD} characters, or is no JSON", number=number)
+                    refuse_file(
+                        "an element has more than {limit} characters, or is no JSON", limit=MAX_RECORD, number=number
+                    )
             else:
                 self._held = self._held[end:]
                 return value
@@ -262,13 +275,13 @@ class _JsonText:
         try:
             self._held += self._decoder.decode(data, final=self._ended)
         except UnicodeDecodeError as error:
-            refuse_file(f"these are no bytes of {error.encoding}: {error.reason}")
+            refuse_file("these are no bytes of {error.encoding}: {error.reason}", error=error)
 
 
 def _json_row(number: int, value: Any) -> SourceRow:
     cells: dict[str, Cell] = {}
     if not isinstance(value, dict):
-        return SourceRow(number, {}, f"expected an object, not {type(value).__name__}")
+        return SourceRow(number, {}, Message("expected an object, not {name}", name=type(value).__name__))
     pending: list[tuple[str, Any]] = list(value.items())
     while pending:
         path, part = pending.pop()

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import spelled
 from ledger.interchange.imports.tables import Cell, Unusable
 
@@ -48,18 +49,21 @@ _AMOUNT = re.compile(rf"¥?\s*(?P<digits>{_DIGITS})\s*(?P<unit>万元|元)?")
 class Misread(Exception):
     """A cell with another content than is asked of it; the message tells what was expected."""
 
+    def __init__(self, expected: str, /, **slots: object):
+        super().__init__(Message(expected, **slots) if slots else expected)
+
 
 def text(cell: Cell) -> str | None:
     """Return the text of a cell in Unicode normal form C, stripped."""
     if isinstance(cell, Unusable):
-        raise Misread(f"the cell holds {cell.reason}")
+        raise Misread("the cell holds {cell.reason}", cell=cell)
     if cell is None:
         return None
     stripped = unicodedata.normalize("NFC", _spelled(cell)).strip(_AROUND)
     if guarded := _GUARDED.fullmatch(stripped):
         stripped = guarded["text"].strip(_AROUND)
     if forbidden := _FORBIDDEN.search(stripped):
-        raise Misread(f"the cell holds the character U+{ord(forbidden[0]):04X}, which is no text")
+        raise Misread("the cell holds the character U+{forbidden:04X}, which is no text", forbidden=ord(forbidden[0]))
     return stripped.replace("\r\n", "\n").replace("\r", "\n") or None
 
 
@@ -110,7 +114,7 @@ def _moment(cell: Cell, styles: Collection[DateStyle]) -> datetime | None:
     for style in styles:
         if moment := _READERS[style](plain):
             return moment
-    raise Misread(f"expected a day such as 2026-03-01, 2026/3/1 or 2026年3月1日 ({', '.join(styles)})")
+    raise Misread("expected a day such as 2026-03-01, 2026/3/1 or 2026年3月1日 ({styles})", styles=", ".join(styles))
 
 
 def _read_written(plain: str) -> datetime | None:
@@ -148,7 +152,7 @@ def _read_digits(match: re.Match[str] | None) -> datetime | None:
     try:
         clock = time(int(parts["H"] or 0), int(parts["M"] or 0), int(parts["S"] or 0))
     except ValueError as error:
-        raise Misread(f"there is no such time of day: {error}") from error
+        raise Misread("there is no such time of day: {error}", error=error) from error
     moment = _local_moment(int(parts["y"]), int(parts["m"]), int(parts["d"]), clock)
     zone = parts.get("zone")
     return moment.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo) if zone else moment
@@ -160,7 +164,7 @@ def _local_moment(year: int, month: int, day_: int, clock: time) -> datetime:
     try:
         return datetime.combine(date(year, month, day_), clock, SHANGHAI)
     except ValueError as error:
-        raise Misread(f"the calendar has no such day: {error}") from error
+        raise Misread("the calendar has no such day: {error}", error=error) from error
 
 
 def decimal(cell: Cell) -> str | None:

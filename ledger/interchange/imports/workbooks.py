@@ -53,23 +53,30 @@ def require_sane(file: BinaryIO) -> None:
         with ZipFile(file) as archive:
             parts = archive.infolist()
             if len(parts) > MAX_PARTS:
-                refuse_file(f"the archive has {len(parts)} parts, expected at most {MAX_PARTS}")
+                refuse_file(
+                    "the archive has {count} parts, expected at most {limit}", count=len(parts), limit=MAX_PARTS
+                )
             unpacked = sum(part.file_size for part in parts)
             if unpacked > MAX_UNPACKED:
                 refuse_file(
-                    f"the archive unpacks to {unpacked} bytes, expected at most {MAX_UNPACKED}", hint=SAVE_AS_CSV
+                    "the archive unpacks to {unpacked} bytes, expected at most {limit}",
+                    unpacked=unpacked,
+                    limit=MAX_UNPACKED,
+                    hint=SAVE_AS_CSV,
                 )
             for part in parts:
                 if part.file_size > MAX_KEPT and not part.filename.startswith(SHEETS):
                     refuse_file(
-                        f"{part.filename!r} unpacks to {part.file_size} bytes, expected at most {MAX_KEPT}",
+                        "{part.filename!r} unpacks to {part.file_size} bytes, expected at most {limit}",
+                        part=part,
+                        limit=MAX_KEPT,
                         hint=SAVE_AS_CSV,
                     )
             for part in parts:
                 if part.filename.endswith((".xml", ".rels")):
                     _require_plain(archive, part)
     except _UNREADABLE as error:
-        refuse_file(f"this is no XLSX file: {error}", hint="Older .xls files are saved as .xlsx first.")
+        refuse_file("this is no XLSX file: {error}", error=error, hint="Older .xls files are saved as .xlsx first.")
 
 
 def _require_plain(archive: ZipFile, part: ZipInfo) -> None:
@@ -80,15 +87,17 @@ def _require_plain(archive: ZipFile, part: ZipInfo) -> None:
         while chunk := stream.read(CHUNK):
             # In another encoding nothing that is looked for below would be found.
             if not tail and not _is_utf8_xml(chunk):
-                refuse_file(f"{part.filename!r} is no XML in UTF-8")
+                refuse_file("{part.filename!r} is no XML in UTF-8", part=part)
             if b"<!" in tail[-1:] + chunk:
-                refuse_file(f"{part.filename!r} holds a document type, a comment or CDATA")
+                refuse_file("{part.filename!r} holds a document type, a comment or CDATA", part=part)
             since_tag = _since(b"<", tail[-1:] + chunk, since_tag + len(chunk))
             since_row = _since(b"row>", tail + chunk, since_row + len(chunk))
             if since_tag > MAX_BETWEEN_TAGS:
-                refuse_file(f"a cell of {part.filename!r} has more than {MAX_BETWEEN_TAGS} bytes")
+                refuse_file(
+                    "a cell of {part.filename!r} has more than {limit} bytes", part=part, limit=MAX_BETWEEN_TAGS
+                )
             if since_row > MAX_ROW and part.filename.startswith(SHEETS):
-                refuse_file(f"a row of {part.filename!r} has more than {MAX_ROW} bytes")
+                refuse_file("a row of {part.filename!r} has more than {limit} bytes", part=part, limit=MAX_ROW)
             tail = chunk[-8:]
 
 
@@ -114,11 +123,16 @@ class XlsxTable:
         try:
             book = load_workbook(file, read_only=True, keep_links=False)
         except _BROKEN as error:
-            refuse_file(f"this is no XLSX file: {type(error).__name__}: {error}")
+            refuse_file("this is no XLSX file: {name}: {error}", name=type(error).__name__, error=error)
         sheets = {each.title: each for each in book.worksheets}
         self._sheet: Any = next(iter(sheets.values()), None) if sheet is None else sheets.get(sheet)
         if self._sheet is None:
-            raise NotFound(f"the file has no sheet {sheet or ''!r}, but {', '.join(map(repr, sheets))}", field="sheet")
+            raise NotFound(
+                "the file has no sheet {sheet!r}, but {sheets}",
+                sheet=sheet or "",
+                sheets=", ".join(map(repr, sheets)),
+                field="sheet",
+            )
         self._sheet.reset_dimensions()  # what the sheet says of its size is not believed
         rows = self._sheet.iter_rows(min_row=header_row, max_row=header_row, max_col=MAX_COLUMNS + 1)
         cells = self._next(rows, header_row - 1) or ()
@@ -132,7 +146,7 @@ class XlsxTable:
         while (row := self._next(rows, number)) is not None:
             number += 1
             if number > MAX_ROWS:
-                refuse_file(f"a sheet has at most {MAX_ROWS} rows")
+                refuse_file("a sheet has at most {limit} rows", limit=MAX_ROWS)
             cells = list(map(_cell, row))
             if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells):
                 yield SourceRow(number, {}, f"a cell has more than {MAX_CELL} characters")
@@ -144,7 +158,9 @@ class XlsxTable:
         try:
             return next(rows, None)
         except _BROKEN as error:
-            refuse_file(f"this is no XLSX file: {type(error).__name__}: {error}", number=number + 1)
+            refuse_file(
+                "this is no XLSX file: {name}: {error}", name=type(error).__name__, error=error, number=number + 1
+            )
 
 
 def _cell(cell: Any) -> Cell:

@@ -141,7 +141,7 @@ def _select(certified: Certified, item_id: str | None) -> tuple[list[Item], list
             hint="Take the bundle of the case, with its payloads: tally proof get --case",
         )
     if item_id not in state.items:
-        raise NotFound(f"case {state.case_id} has no item {item_id}", field="item_id")
+        raise NotFound("case {case_id} has no item {item_id}", case_id=state.case_id, item_id=item_id, field="item_id")
     events = []
     for event in certified.events:
         assert event.payload is not None, "events before a state could be followed"

@@ -150,7 +150,8 @@ def _require_untampered(verdict: Verdict, faults: Sequence[CheckedStep]) -> None
     if verdict == "tampered":
         fault = faults[0]
         raise IntegrityBroken(
-            f"tampered bundles are not certified: step {fault.number}, {fault.name}: {fault.detail}",
+            "tampered bundles are not certified: step {fault.number}, {fault.name}: {fault.detail}",
+            fault=fault,
             field="bundle",
             hint="See all steps with: tally proof check",
         )

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from ledger.core.errors import NotFound
 from ledger.core.events import Payload
+from ledger.core.messages import Message, Term
 
 _BETWEEN = ("from_agency", "to_agency")
 _OFFER = ("offered", "persons", "digests")
@@ -161,8 +162,12 @@ def form_of(payload: Payload, document: str | None = None) -> PaperForm:
     others = [form.document for form in forms_of(payload)]
     kinds = dict.fromkeys(form.event_type for form in FORMS)
     raise NotFound(
-        f"{payload.event_type}, as it stands here, prints as no {document or 'document'}",
+        "{event_type}, as it stands here, prints as no {document}",
+        event_type=Term("event_type", payload.event_type),
+        document=document or "document",
         field="document" if document else "event_id",
         code="no_paper",
-        hint=f"It prints as {', '.join(others)}." if others else f"These print: {', '.join(kinds)}.",
+        hint=Message("It prints as {others}.", others=", ".join(others))
+        if others
+        else Message("These print: {kinds}.", kinds=", ".join(kinds)),
     )

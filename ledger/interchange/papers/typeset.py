@@ -18,6 +18,7 @@ import segno
 import typst
 
 from ledger.core.errors import MalformedInput, Unavailable
+from ledger.core.messages import Message
 from ledger.interchange.papers.sheet import Sheet
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -66,7 +67,7 @@ def require_fonts(fonts: typst.Fonts | None = None) -> None:
     missing = missing_fonts(fonts)
     if missing:
         message = f"paper is set in {' and '.join(missing)}, not installed here"
-        raise Unavailable(message, code="no_font", hint=f"On the machine of the service: {MEND}")
+        raise Unavailable(message, code="no_font", hint=Message("On the machine of the service: {mend}", mend=MEND))
 
 
 def legible(text: str) -> str:
@@ -84,7 +85,9 @@ def _typeset(sheet: Sheet, attached: str) -> tuple[bytes, dict[str, str]]:
     try:
         segno.make(sheet.link, error="m", micro=False).save(qr_code, kind="svg", border=0, xmldecl=False)
     except segno.DataOverflowError as error:
-        raise MalformedInput(f"no QR code holds {len(sheet.link)} characters", field="verify_url") from error
+        raise MalformedInput(
+            "no QR code holds {count} characters", count=len(sheet.link), field="verify_url"
+        ) from error
     while True:  # each round has fewer characters that no font has
         inputs = {"attached": attached, "qr": qr_code.getvalue().decode(), "sheet": msgspec.json.encode(data).decode()}
         try:

@@ -57,11 +57,14 @@ class Receivers(Struct, frozen=True):
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
-            raise MalformedInput(f"not a URL: {error}", field="url") from error
+            raise MalformedInput("not a URL: {error}", error=error, field="url") from error
         schemes = ("https", "http") if self.development else ("https",)
         if len(url) > MAX_URL_LENGTH or parsed.scheme not in schemes or not parsed.host:
             raise MalformedInput(
-                f"expected {schemes[0]}://HOST/PATH of at most {MAX_URL_LENGTH} characters", field="url"
+                "expected {schemes}://HOST/PATH of at most {limit} characters",
+                schemes=schemes[0],
+                limit=MAX_URL_LENGTH,
+                field="url",
             )
         if parsed.userinfo or parsed.fragment:
             raise MalformedInput("expected a URL without user, password and fragment", field="url")
@@ -103,13 +106,13 @@ async def post(receivers: Receivers, url: str, body: bytes, headers: Mapping[str
         async with asyncio.timeout(ANSWER_WITHIN_S):
             status = await _send(receivers, url, body, headers)
     except TimeoutError as error:
-        raise Undelivered(f"no answer within {ANSWER_WITHIN_S:.0f} seconds") from error
+        raise Undelivered("no answer within {answer_within_s:.0f} seconds", answer_within_s=ANSWER_WITHIN_S) from error
     except MalformedInput as error:
-        raise Undelivered(error.message) from error
+        raise Undelivered(error.text) from error
     except httpx.HTTPError as error:
-        raise Undelivered(f"the connection failed: {error or type(error).__name__}") from error
+        raise Undelivered("the connection failed: {error}", error=error or type(error).__name__) from error
     if not 200 <= status < 300:
-        raise Undelivered(f"the receiver answered {status}, not 2xx")
+        raise Undelivered("the receiver answered {status}, not 2xx", status=status)
     return status
 
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from ledger.core.errors import IntegrityBroken, MalformedInput, RuleRefused
 from ledger.core.events.supervision import ModelPublished
+from ledger.core.messages import Message
 from ledger.core.supervision.anonymity import traces
 from ledger.core.supervision.model_package import PackageReport
 from ledger.core.verification.report import CheckedStep, Outcome, perform
@@ -43,7 +44,9 @@ def require_agreement(model: Model, body: ModelPublished) -> None:
     for name in AGREED:
         defined, signed = getattr(model, name), getattr(body, name)
         if defined != signed:
-            raise MalformedInput(f"the definition says {defined}, signed was {signed}", field=name)
+            raise MalformedInput(
+                "the definition says {defined}, signed was {signed}", defined=defined, signed=signed, field=name
+            )
 
 
 class ModelDefinitions:
@@ -63,7 +66,8 @@ class ModelDefinitions:
             model = self._sound.get(definition) or self._read(require_publishable, definition, agency)
         except MalformedInput as error:
             raise RuleRefused(
-                f"the definition is no model that can be run: {error.message}",
+                "the definition is no model that can be run: {error}",
+                error=error,
                 code="model_refused",
                 field="payload.body.definition",
                 hint="Try it first: tally model test FILE",
@@ -75,7 +79,7 @@ class ModelDefinitions:
             require_agreement(model, body)
         except MalformedInput as error:
             raise RuleRefused(
-                error.message,
+                error.text,
                 code="definition_differs",
                 field=f"payload.body.{error.field}",
                 hint="What is signed beside the definition is taken from it: tally model publish FILE does so.",
@@ -90,7 +94,8 @@ class ModelDefinitions:
             model = self._read(parse_model, definition, agency)
         except MalformedInput as error:
             raise RuleRefused(
-                f"this version cannot be run any more: {error.message}",
+                "this version cannot be run any more: {error}",
+                error=error,
                 code="model_refused",
                 field="payload.body.version",
                 hint="Adopt a later version, or publish a model of your own.",
@@ -99,10 +104,13 @@ class ModelDefinitions:
             model.parameters_of(parameters)
         except MalformedInput as error:
             raise RuleRefused(
-                error.message,
+                error.text,
                 code="parameter_refused",
                 field=f"payload.body.{error.field}",
-                hint=f"The parameters of {model.model_id} and their bounds: tally model show {model.model_id}",
+                hint=Message(
+                    "The parameters of {model.model_id} and their bounds: tally model show {model.model_id}",
+                    model=model,
+                ),
             ) from error
 
     def _read(self, read: Callable[[str], Model], definition: str, agency: str) -> Model:

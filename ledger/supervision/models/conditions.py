@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import legal_day
 from ledger.supervision.model_faults import Wording, unknown
 from ledger.supervision.models.definition import Parameter
@@ -193,7 +194,7 @@ def condition_of(given: Mapping[str, Any]) -> Condition:
     return Sql(given["sql"], given["scope"])
 
 
-def faults_of_condition(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
+def faults_of_condition(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with how a condition is stated: the path below ``condition`` and what was expected."""
     kinds = [kind for kind in _KEYS if kind in given]
     if len(kinds) != 1:
@@ -258,7 +259,7 @@ def columns_of_sql(text: str, values: Mapping[str, Any]) -> dict[str, str]:
     return dict.fromkeys(row, "")
 
 
-def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
+def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Message]]:
     text = given["sql"]
     if given["scope"] not in ("case", "all"):
         yield ".scope", Wording("scope_expected")
@@ -271,4 +272,4 @@ def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]
         try:
             columns_of_sql(text, {name: parameter.value(parameter.default) for name, parameter in parameters.items()})
         except TallystickError as error:
-            yield ".sql", error.expected if isinstance(error, QueryRefused) else Wording("said", said=error.message)
+            yield ".sql", error.expected if isinstance(error, QueryRefused) else error.text

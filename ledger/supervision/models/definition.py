@@ -19,6 +19,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import BilingualText, Check
 from ledger.core.events.terms import BusinessLine, Column, Count, Line, ModelId, Severity, Value
+from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import SHANGHAI
 from ledger.supervision.model_faults import Unfit, Wording, unknown
 from ledger.supervision.view_catalogue import view_of_dataset
@@ -75,7 +76,7 @@ def parameters_of(parameters: Mapping[str, Parameter], given: Mapping[str, objec
     """Return the value of each parameter, its default if none is given. Raises MalformedInput, naming the parameter."""
     for name in given:
         if name not in parameters:
-            raise MalformedInput(str(unknown("parameter", name, parameters)), field=f"parameters.{name}")
+            raise MalformedInput(unknown("parameter", name, parameters), field=f"parameters.{name}")
     values: dict[str, Any] = {}
     for name, parameter in parameters.items():
         try:
@@ -85,7 +86,7 @@ def parameters_of(parameters: Mapping[str, Parameter], given: Mapping[str, objec
     return values
 
 
-def faults_of_parameter(parameter: Parameter) -> Iterator[tuple[str, Wording]]:
+def faults_of_parameter(parameter: Parameter) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with how a parameter is defined: the field and what was expected."""
     bounds = {"minimum": parameter.minimum, "maximum": parameter.maximum}
     for name, bound in bounds.items():
@@ -155,7 +156,9 @@ def text_of(value: object) -> str:
         return value.isoformat()
     if isinstance(value, list | tuple):
         return canonical.encode([text_of(part) for part in value]).decode()
-    raise MalformedInput(f"a value of type {type(value).__name__} is not taken: cast it to VARCHAR in the query")
+    raise MalformedInput(
+        "a value of type {name} is not taken: cast it to VARCHAR in the query", name=type(value).__name__
+    )
 
 
 class Need(Value, frozen=True):

@@ -40,7 +40,9 @@ def _require_id(model_id: str) -> None:
     try:
         convert(model_id, ModelId)
     except msgspec.ValidationError as error:
-        raise MalformedInput(f"expected a slug of at most 48 characters, not {model_id!r}", field="MODEL_ID") from error
+        raise MalformedInput(
+            "expected a slug of at most 48 characters, not {model_id!r}", model_id=model_id, field="MODEL_ID"
+        ) from error
 
 
 def draft(model_id: str, form: str) -> str:

@@ -25,6 +25,7 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events.supervision import BilingualText, Check
 from ledger.core.events.terms import BusinessLine, Column, Count, ModelId, Severity, Value
+from ledger.core.messages import Message
 from ledger.supervision.model_faults import ModelRefused, Unfit, Wording, unknown
 from ledger.supervision.models.conditions import EVIDENCE, columns_of_sql, condition_of, faults_of_condition, query_of
 from ledger.supervision.models.definition import (
@@ -97,19 +98,19 @@ def require_publishable(text: str) -> Model:
     return model
 
 
-def _require_none(document: Document, faults: Iterable[tuple[str, Wording]]) -> None:
+def _require_none(document: Document, faults: Iterable[tuple[str, Message]]) -> None:
     if located := [document.fault(path, fault) for path, fault in faults]:
         raise ModelRefused(located)
 
 
-def _faults_of_parameters(file: ModelFile) -> Iterator[tuple[str, Wording]]:
+def _faults_of_parameters(file: ModelFile) -> Iterator[tuple[str, Message]]:
     for name, parameter in file.parameters.items():
         if name == "as_of" or name.startswith(PREFIX):
             yield f".parameters.{name}", Wording("name_taken")
         yield from ((f".parameters.{name}.{field}", fault) for field, fault in faults_of_parameter(parameter))
 
 
-def _faults_of_lead(file: ModelFile, columns: Mapping[str, str]) -> Iterator[tuple[str, Wording]]:
+def _faults_of_lead(file: ModelFile, columns: Mapping[str, str]) -> Iterator[tuple[str, Message]]:
     lead = file.lead
     for number, name in enumerate(lead.key):
         if name not in columns:
@@ -131,7 +132,7 @@ def _faults_of_lead(file: ModelFile, columns: Mapping[str, str]) -> Iterator[tup
             yield f".lead.says.{language}", fault
 
 
-def _faults_of_examples(file: ModelFile) -> Iterator[tuple[str, Wording]]:
+def _faults_of_examples(file: ModelFile) -> Iterator[tuple[str, Message]]:
     for number, example in enumerate(file.examples):
         path = f".examples[{number}]"
         yield from ((f"{path}{at}", fault) for at, fault in faults_of_example(example, file.lead.key))
@@ -186,7 +187,7 @@ def run_examples(model: Model) -> list[ExampleResult]:
     return results
 
 
-def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[str, Wording]]:
+def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with how an example is written: the path below it and what was expected."""
     try:
         convert_value(example.as_of, "TIMESTAMP")
@@ -230,7 +231,7 @@ def shipped_model(name: str) -> str:
     """Return the text of a model's file by its id. Raises NotFound, naming the nearest."""
     text = shipped_models().get(name)
     if text is None:
-        raise NotFound(str(unknown("model", name, shipped_models())), field="model")
+        raise NotFound(unknown("model", name, shipped_models()), field="model")
     return text
 
 

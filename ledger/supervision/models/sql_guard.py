@@ -27,8 +27,8 @@ class QueryRefused(TallystickError):
     code = "query_refused"
 
     def __init__(self, message: Wording, hint: Wording | None = None, *, field: str = "sql"):
-        super().__init__(str(message), field=field, hint=None if hint is None else str(hint))
-        self.expected = Wording("said", said=message) if hint is None else Wording("hinted", said=message, hint=hint)
+        super().__init__(message, field=field, hint=hint)
+        self.expected = message if hint is None else Wording("hinted", said=message, hint=hint)
 
 
 @cache

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
 from ledger.core.events import terms
-from ledger.core.events.supervision import BilingualText
+from ledger.core.messages import Message
 from ledger.procedures import shipped_rules
 from ledger.supervision.model_faults import Unfit, Wording, one_of, unknown
 from ledger.supervision.models.definition import Condition, Parameter, Query, Scope, Template
@@ -56,7 +56,7 @@ class Bindings:
         return f"CAST(${name} AS {kind})"
 
 
-def faults_of_filter(view: str, given: Any, parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Wording]]:
+def faults_of_filter(view: str, given: Any, parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with a filter on a known view: the path below it and what was expected."""
     if not isinstance(given, dict) or not given:
         yield "", Wording("filter_expected", view=view)
@@ -171,7 +171,7 @@ def filled_in(form: TemplateForm, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def faults_of_form(
     form: TemplateForm, given: Mapping[str, Any], parameters: Mapping[str, Parameter]
-) -> Iterator[tuple[str, Wording]]:
+) -> Iterator[tuple[str, Message]]:
     """Yield what is wrong with a filled-in form: the path of the field below ``with`` and what was expected."""
     for name in given:
         if name not in form.fields:
@@ -179,7 +179,7 @@ def faults_of_form(
     for name, field in form.fields.items():
         if name not in given:
             if field.required:
-                yield name, Wording("missing_field", what=BilingualText(zh=field.zh, en=field.en))
+                yield name, Wording("missing")
             continue
         value = given[name]
         view = given.get("view") if field.of == "view" else field.of

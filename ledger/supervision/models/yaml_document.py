@@ -27,6 +27,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.canonical import refusal_of
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 from ledger.supervision.model_faults import ModelFault, ModelRefused, Wording, unknown
 
 _REFUSALS = tuple(
@@ -41,7 +42,7 @@ _REFUSALS = tuple(
         (r"Expected a slug of at most (?P<most>\d+) characters.*", "slug_expected"),
     )
 )
-LocatedFault = tuple[str, Wording]  # path, what was expected there
+LocatedFault = tuple[str, Message]  # path, what was expected there
 MAX_BYTES = 65_536
 MAX_CHARACTERS = 32_000  # what an event carries
 MAX_LEVELS = 12
@@ -131,7 +132,7 @@ class Document(Struct, frozen=True):
     tree: dict[str, Any]
     lines: dict[str, int]
 
-    def fault(self, path: str, expected: Wording) -> ModelFault:
+    def fault(self, path: str, expected: Message) -> ModelFault:
         """Return a fault at ``path``, on the line of the part in which it stands or is missing."""
         at = path
         while at and at not in self.lines:
@@ -259,5 +260,5 @@ def _scalar(event: ScalarEvent, path: str) -> Any:
     return value
 
 
-def _refused(event: Event, path: str, expected: Wording) -> ModelRefused:
+def _refused(event: Event, path: str, expected: Message) -> ModelRefused:
     return ModelRefused([ModelFault(event.start_mark.line + 1, path.lstrip("."), expected)])

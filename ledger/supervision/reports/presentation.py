@@ -197,7 +197,8 @@ def set_report(content: str) -> bytes:
         document = typst.compile(template, sys_inputs={"report": content}, pdf_standards=["a-3b"])
     except typst.TypstError as error:
         raise Unavailable(
-            f"the report cannot be set: {error}",
+            "the report cannot be set: {error}",
+            error=error,
             code="paper_unavailable",
             hint="PDFs need a Chinese font: sudo apt-get install fonts-noto-cjk",
         ) from error

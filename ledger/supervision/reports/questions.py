@@ -143,9 +143,11 @@ def _moments(scope: ReportScope) -> tuple[datetime, datetime]:
         except ValueError as error:
             raise MalformedInput("expected a day such as 2026-03-01", field=name) from error
         if days[name].year not in YEARS:
-            raise MalformedInput(f"expected a day in the years {YEARS[0]} to {YEARS[-1]}", field=name)
+            raise MalformedInput(
+                "expected a day in the years {years} to {years_2}", years=YEARS[0], years_2=YEARS[-1], field=name
+            )
     if days["since"] > days["until"]:
-        raise MalformedInput(f"expected a day up to {scope.until}, the last one", field="since")
+        raise MalformedInput("expected a day up to {scope.until}, the last one", scope=scope, field="since")
     return start_of(days["since"]).replace(tzinfo=None), end_of(days["until"]).replace(tzinfo=None)
 
 

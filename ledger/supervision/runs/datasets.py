@@ -26,6 +26,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of, new_hasher, parse_digest
 from ledger.core.errors import MalformedInput
 from ledger.core.events.record import DatasetRegistered
+from ledger.core.messages import Message
 from ledger.interchange.imports.source_file import Layout, SourceFile
 from ledger.interchange.imports.tables import MAX_COLUMNS, SourceRow, refuse_file
 from ledger.interchange.imports.values import Misread, line, text
@@ -168,7 +169,9 @@ def table_of(path: Path, registered: Registered) -> pyarrow.Table:
     """Return the view of a data set from its file. Raises MalformedInput if it is not the file that was registered."""
     expected = registered.body.digest
     if (actual := _digest_of(path, parse_digest(expected).algorithm)) != expected:
-        raise MalformedInput(f"expected the file {expected}, not {actual}", field=str(path))
+        raise MalformedInput(
+            "expected the file {expected}, not {actual}", expected=expected, actual=actual, field=str(path)
+        )
     columns, rows = _read_through(path, registered.body)
     return _table(columns, list(rows), registered.digest)
 
@@ -254,9 +257,13 @@ def _read_through(
     for name in columns:
         if not name or name.lower() in taken:
             problem = (
-                "a column without a name" if not name else f"the column {name!r} more than once, or as one of ours"
+                Message("a column without a name")
+                if not name
+                else Message("the column {name!r} more than once, or as one of ours", name=name)
             )
-            raise MalformedInput(f"the file has {problem}", field="file", hint="Give each column a name of its own.")
+            raise MalformedInput(
+                "the file has {problem}", problem=problem, field="file", hint="Give each column a name of its own."
+            )
         taken.add(name.lower())
 
     def rows() -> Iterator[tuple[str | None, ...]]:
@@ -277,12 +284,16 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except MalformedInput as error:
-        hint = error.hint if error.field != "FILE" else "Register it with the encoding and delimiter that it has."
-        raise MalformedInput(f"row by row this is no table: {error.message}", field="file", hint=hint) from error
+        hint = (
+            error.hint if error.field != "FILE" else Message("Register it with the encoding and delimiter that it has.")
+        )
+        raise MalformedInput("row by row this is no table: {error}", error=error, field="file", hint=hint) from error
 
 
 def _refuse_count(registered: DatasetRegistered, count: str) -> NoReturn:
-    message = f"{registered.rows} rows were registered, this layout finds {count}"
+    message = Message(
+        "{registered.rows} rows were registered, this layout finds {count}", registered=registered, count=count
+    )
     raise MalformedInput(message, field="file", hint="Register it with the encoding, delimiter and sheet that it has.")
 
 
@@ -298,7 +309,7 @@ def _columns_of(rows: Iterator[SourceRow]) -> tuple[str, ...]:
     for row in rows:
         columns |= dict.fromkeys(_cells(row))
         if len(columns) > MAX_COLUMNS:
-            refuse_file(f"expected at most {MAX_COLUMNS} columns, not {len(columns)}")
+            refuse_file("expected at most {limit} columns, not {count}", limit=MAX_COLUMNS, count=len(columns))
     return tuple(columns)
 
 
@@ -308,17 +319,17 @@ def _registered_rows(rows: Iterator[SourceRow], registered: DatasetRegistered) -
         if number > registered.rows:
             _refuse_count(registered, "more")
         if number > MAX_ROWS:
-            raise MalformedInput(f"expected at most {MAX_ROWS:,} rows", field="file")
+            raise MalformedInput("expected at most {limit:,} rows", limit=MAX_ROWS, field="file")
         yield row
 
 
 def _cells(row: SourceRow) -> dict[str, str | None]:
     if row.fault is not None:
-        raise MalformedInput(f"row {row.number}: {row.fault}", field="file")
+        raise MalformedInput("row {row.number}: {row.fault}", row=row, field="file")
     try:
         return {_column(name): text(cell) for name, cell in row.cells.items()}
     except Misread as error:
-        raise MalformedInput(f"row {row.number}: {error}", field="file") from error
+        raise MalformedInput("row {row.number}: {error}", row=row, error=error, field="file") from error
 
 
 @lru_cache(maxsize=MAX_COLUMNS)

@@ -99,7 +99,9 @@ def _all_rows(view: str, session: QuerySession, as_of: datetime) -> Iterator[Map
 def _finding(model: Model, row: Mapping[str, Any]) -> ModelFinding:
     for column in (*model.lead.key, model.lead.supervised, EVIDENCE):
         if column not in row:
-            raise MalformedInput(f"the condition's rows have no column {column}", field=f"condition ({model.model_id})")
+            raise MalformedInput(
+                "the condition's rows have no column {column}", column=column, field=f"condition ({model.model_id})"
+            )
     named = ((name, value) for name, value in row.items() if value is not None and name not in (EVIDENCE, ROW_DIGESTS))
     values = {name: text for name, value in named if 0 < len(text := text_of(value)) <= MAX_VALUE}
     supervised = values.get(model.lead.supervised)
@@ -107,7 +109,10 @@ def _finding(model: Model, row: Mapping[str, Any]) -> ModelFinding:
     if supervised is None or not key:
         wrong = model.lead.supervised if supervised is None else ", ".join(model.lead.key)
         raise MalformedInput(
-            f"a row has nothing in {wrong}: {canonical.encode(values).decode()[:200]}", field=f"lead ({model.model_id})"
+            "a row has nothing in {wrong}: {values}",
+            wrong=wrong,
+            values=canonical.encode(values).decode()[:200],
+            field=f"lead ({model.model_id})",
         )
     return ModelFinding(
         model_id=model.model_id,

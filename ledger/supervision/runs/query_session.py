@@ -95,7 +95,7 @@ class QuerySession:
                 own = (column for row in given for column in row if column not in DATASET_COLUMNS)
                 kinds[name] = {**dict.fromkeys(own, "VARCHAR"), **DATASET_COLUMNS}
             elif name not in kinds:
-                raise MalformedInput(f"there is no view {name}", field=name, hint=str(nearest(name, views())))
+                raise MalformedInput("there is no view {name}", name=name, field=name, hint=str(nearest(name, views())))
         connection = open_database(limits=limits)
         connection.execute("".join(map(table_of, kinds, kinds.values())))
         for name, given in rows.items():
@@ -203,7 +203,11 @@ def _insert(
             if column not in kinds:
                 where = f"{name}[{number}].{column}"
                 raise MalformedInput(
-                    f"there is no column {column} in {name}", field=where, hint=str(nearest(column, kinds))
+                    "there is no column {column} in {name}",
+                    column=column,
+                    name=name,
+                    field=where,
+                    hint=str(nearest(column, kinds)),
                 )
         names = ", ".join(quoted(column) for column in row)
         places = ", ".join("?" for _ in row)

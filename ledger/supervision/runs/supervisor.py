@@ -23,6 +23,7 @@ from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError,
 from ledger.core.events import Stream
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
+from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import in_line, is_within
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import ModelState
@@ -33,7 +34,7 @@ from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Database
 from ledger.supervision.leads import lead_of, procuratorate_for
-from ledger.supervision.model_faults import ModelRefused, Wording
+from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.definition import Model, Sql
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.datasets import Registered, current_registrations
@@ -70,7 +71,7 @@ class RunFault(Struct, frozen=True):
 
 def fault_of(model_id: str, procuratorate: str, error: TallystickError) -> RunFault:
     """Return what the error says of this run."""
-    says = error.expected if isinstance(error, ModelRefused | QueryRefused) else error.message
+    says = error.expected if isinstance(error, QueryRefused) else error.text
     return RunFault(model_id, procuratorate, says)
 
 
@@ -152,7 +153,7 @@ class SupervisionLog:
             refs = log.references(connection, sorted(digests))
         if len(refs) < len(digests):
             missing = min(set(digests) - {digest for _, digest in refs})
-            raise NotFound(f"the evidence {missing} is no event of the log", field="evidence")
+            raise NotFound("the evidence {missing} is no event of the log", missing=missing, field="evidence")
         return tuple(EventRef(event_id=event_id, payload_digest=digest) for event_id, digest in refs[:MAX_CITED])
 
     def datasets(
@@ -165,7 +166,7 @@ class SupervisionLog:
         near = {name for name, agency in agencies.items() if in_line(agency, agencies[procuratorate])}
         registered = current_registrations(self._registered(size), near).get(dataset_view(dataset_id))
         if registered is None:
-            raise NotFound(f"no data set {dataset_id} is registered", field="dataset_id")
+            raise NotFound("no data set {dataset_id} is registered", dataset_id=dataset_id, field="dataset_id")
         cited = CitedDataset(
             dataset_id=registered.body.dataset_id, digest=registered.body.digest, rows=tuple(rows[:MAX_CITED])
         )
@@ -323,7 +324,11 @@ class Supervisor:
                 continue
             procuratorate, supervised = procuratorate_for(agencies, finding.supervised), finding.supervised
             if procuratorate is None:
-                message = f"no procuratorate supervises {supervised}: nobody is told of {finding.lead_id}"
+                message = Message(
+                    "no procuratorate supervises {supervised}: nobody is told of {finding.lead_id}",
+                    supervised=supervised,
+                    finding=finding,
+                )
                 self._note_error(run, NotFound(message, field="supervised"))
                 continue
             if not is_within(agencies[supervised], agencies[run.procuratorate]):

@@ -203,7 +203,9 @@ class CosignatureCollector:
                 if old_size == published.size:
                     raise _other_root(witness, old_size) from other
                 raise WitnessAhead(
-                    f"the witness {witness.name} has seen another history of this log below size {old_size}",
+                    "the witness {witness.name} has seen another history of this log below size {old_size}",
+                    witness=witness,
+                    old_size=old_size,
                     hint=_HINT,
                 ) from other
             except OtherSize as other:
@@ -230,7 +232,10 @@ class CosignatureCollector:
             size = log.tree(connection).size
         if witness_size > size:
             raise WitnessAhead(
-                f"the witness {witness.name} has seen {witness_size} entries of this log, which has {size}",
+                "the witness {witness.name} has seen {witness_size} entries of this log, which has {size}",
+                witness=witness,
+                witness_size=witness_size,
+                size=size,
                 hint="The database was rolled back. Restore the newest backup; write nothing before. Where the witness "
                 "is at fault, take it out of witnesses.toml and start the service again.",
             )
@@ -258,7 +263,12 @@ class CosignatureCollector:
 
 
 def _other_root(witness: Witness, size: int) -> WitnessAhead:
-    return WitnessAhead(f"the witness {witness.name} has seen another root of this log at size {size}", hint=_HINT)
+    return WitnessAhead(
+        "the witness {witness.name} has seen another root of this log at size {size}",
+        witness=witness,
+        size=size,
+        hint=_HINT,
+    )
 
 
 def log_signed(note: str) -> str:

@@ -15,6 +15,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.log.notes import parse_vkey
 from ledger.core.log.policy import Policy
 from ledger.core.log.witness_protocol import CosignAnchor
+from ledger.core.messages import Message
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.signing.signatures import recover
 from ledger.store import checkpoints
@@ -76,11 +77,17 @@ class Gatherer:
         """Explain what prevents a quorum under a checkpoint, with the fault of each witness."""
         named = [witness for witness in self.witnesses() if witness.account in _agencies(authority)]
         if len(named) < authority.quorum:
-            return (
-                f"the contract asks for {authority.quorum} co-signatures; witnesses.toml names {len(named)} of its "
-                f"{len(_agencies(authority))} witnesses"
+            return Message(
+                "the contract asks for {authority.quorum} co-signatures; witnesses.toml names {count} of its "
+                "{count_2} witnesses",
+                authority=authority,
+                count=len(named),
+                count_2=len(_agencies(authority)),
             )
-        shortfall = f"fewer than {authority.quorum} of the contract's witnesses have co-signed a newer checkpoint"
+        shortfall = Message(
+            "fewer than {authority.quorum} of the contract's witnesses have co-signed a newer checkpoint",
+            authority=authority,
+        )
         names = {witness.name for witness in named}
         faults = [f"{state.name}: {state.fault}" for state in self.states() if state.name in names and state.fault]
         return "; ".join([shortfall, *faults])
@@ -136,7 +143,9 @@ class Gatherer:
             signature = bytes.fromhex(given.signature[2:])
             signer = recover(self._digest, signature, field="signature")
             if signer != account:
-                raise NotCosigned(f"the witness answers with a signature by {signer}, not by {account}")
+                raise NotCosigned(
+                    "the witness answers with a signature by {signer}, not by {account}", signer=signer, account=account
+                )
         except TallystickError as error:
             self._refusals.add(witness, error.message)
         else:

@@ -49,6 +49,7 @@ from ledger.core.log.witness_protocol import (
     CosignAnchor,
     CosignBlock,
 )
+from ledger.core.messages import Message
 
 logger = structlog.get_logger(__name__)
 
@@ -103,11 +104,11 @@ def _witness(row: _Row, where: str) -> Witness:
         key = parse_vkey(row.verifier_key)
         require_type(key, SignatureType.COSIGNATURE_V1)
     except TallystickError as error:
-        raise MalformedInput(error.message, field=f"{where}.verifier_key", hint=error.hint) from error
+        raise MalformedInput(error.text, field=f"{where}.verifier_key", hint=error.hint) from error
     try:
         url = httpx.URL(row.url)
     except httpx.InvalidURL as error:
-        raise MalformedInput(f"not a URL: {error}", field=f"{where}.url") from error
+        raise MalformedInput("not a URL: {error}", error=error, field=f"{where}.url") from error
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise MalformedInput("expected the http(s) URL under which the witness is reached", field=f"{where}.url")
     return Witness(row.url.rstrip("/"), key, row.account)
@@ -162,7 +163,7 @@ class OtherSize(NotCosigned):
     """The witness last co-signed another size, ``size``, than the request says."""
 
     def __init__(self, size: int):
-        super().__init__(f"the witness has size {size}")
+        super().__init__(Message("the witness has size {size}", size=size))
         self.size = size
 
 
@@ -191,7 +192,7 @@ async def add_checkpoint(client: httpx.AsyncClient, url: str, asked: AddCheckpoi
     if answer.status == 409 and answer.media_type == SIZE_MEDIA_TYPE:
         raise OtherSize(_read(lambda: parse_size(answer.text.removesuffix("\n"))))
     if answer.status == 422 and asked.old > 0:
-        raise OtherHistory(f"the witness answers {answer.told}")
+        raise OtherHistory(Message("the witness answers {answer.told}", answer=answer))
     return answer.lines()
 
 
@@ -232,7 +233,7 @@ class _Answer(Struct, frozen=True):
 
     def require_success(self) -> None:
         if self.status != 200:
-            raise NotCosigned(f"the witness answers {self.told}")
+            raise NotCosigned("the witness answers {reason}", reason=self.told)
 
     def lines(self) -> tuple[NoteSignature, ...]:
         """Return the signature lines of a success, unverified."""
@@ -251,20 +252,22 @@ async def _post(client: httpx.AsyncClient, url: str, body: bytes, content_type: 
             async for part in response.aiter_bytes():
                 data += part
                 if len(data) > MAX_ANSWER:
-                    raise NotCosigned(f"the witness answers with more than {MAX_ANSWER} bytes")
+                    raise NotCosigned("the witness answers with more than {limit} bytes", limit=MAX_ANSWER)
             media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             return _Answer(response.status_code, media_type, data)
     except TimeoutError as error:
-        raise NotCosigned(f"the witness does not answer within {ANSWER_WITHIN_S:.0f} s") from error
+        raise NotCosigned(
+            "the witness does not answer within {answer_within_s:.0f} s", answer_within_s=ANSWER_WITHIN_S
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotCosigned(f"the witness cannot be reached: {error or type(error).__name__}") from error
+        raise NotCosigned("the witness cannot be reached: {error}", error=error or type(error).__name__) from error
 
 
 def _read(read: Callable[[], T]) -> T:
     try:
         return read()
     except MalformedInput as error:
-        raise NotCosigned(f"the witness answers with something else: {error.message}") from error
+        raise NotCosigned("the witness answers with something else: {error}", error=error) from error
 
 
 _tls = cache(ssl.create_default_context)  # loading the certificates takes a while
@@ -319,7 +322,7 @@ def own_line(lines: Iterable[NoteSignature], witness: Witness, text: str) -> Not
     try:
         cosignatures = verify_cosignatures(str(SignedNote(text, own)), [witness.key]) if own else ()
     except TallystickError as error:
-        raise NotCosigned(f"the witness answers with another signature: {error.message}") from error
+        raise NotCosigned("the witness answers with another signature: {error}", error=error) from error
     if not cosignatures:
-        raise NotCosigned(f"no signature line of the answer is by {witness.vkey}")
+        raise NotCosigned("no signature line of the answer is by {witness.vkey}", witness=witness)
     return own[0]

@@ -38,7 +38,7 @@ def test_what_is_refused_is_told_in_the_readers_words(office: Office) -> None:
     outcome = page.locator("#outcome")
     expect(outcome).to_contain_text("账本未予接受： 账本不认识此密钥")
     expect(outcome).to_contain_text("由本机关管理员凭该文件")
-    expect(outcome.locator("[lang=en]")).to_contain_text("is not granted to any agency")
+    expect(outcome.locator("[data-detail]")).to_contain_text("未授予任何机关")
     police = office.sit_down(clerk(POLICE), language="zh-CN")
     police.sign_in()
     page = police.go("/cases/new")

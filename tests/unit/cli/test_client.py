@@ -26,8 +26,7 @@ from ledger.core.errors import (
 )
 from ledger.core.events import decode_submission
 from ledger.core.log.notes import SeedSigner
-from ledger.i18n import LANGUAGES, Labels
-from ledger.i18n.messages import said
+from ledger.i18n import LANGUAGES, translate
 from tests.campaigns.malicious_log.service import filler, receipt
 from tests.testkit.builders import LOG_ID, POLICE, Event, clerk
 from tests.testkit.bundles import founded, trust
@@ -248,6 +247,6 @@ def test_receipt_by_a_new_key_names_the_renewal(tmp_path: Path) -> None:
         require_receipt(receipt, event.submission, trust(log_key=before.verifying_key))
     assert caught.value.hint is not None
     for language in LANGUAGES:
-        assert "tally trust accept" in said(caught.value.hint, Labels(language))
-    assert said(caught.value.hint, Labels("zh-CN")) != caught.value.hint
+        assert "tally trust accept" in translate(caught.value.hint, language)
+    assert translate(caught.value.hint, "zh-CN") != caught.value.hint
     assert require_receipt(receipt, event.submission, trust(log_key=LOG_SIGNER.verifying_key)).index == receipt["index"]

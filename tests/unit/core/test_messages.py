@@ -5,7 +5,11 @@ from __future__ import annotations
 import copy
 import pickle
 
-from ledger.core.messages import Message
+import msgspec
+import pytest
+
+from ledger.core.errors import RuleRefused
+from ledger.core.messages import Message, Term, joined, plain
 
 
 def test_a_message_is_its_english_and_keeps_its_slots() -> None:
@@ -17,16 +21,53 @@ def test_a_message_is_its_english_and_keeps_its_slots() -> None:
 
 
 def test_an_error_in_a_slot_stands_for_its_message() -> None:
-    """An error that carries a message keeps its slots; of any other its text is taken."""
-    error = OSError("away")
-    assert Message("{error}", error=error).params["error"] == "away"
-    error.text = Message("no {name}", name="item")  # type: ignore[attr-defined]
-    outer = Message("line {line}: {error}", line=3, error=error)
-    assert (outer, outer.params["error"].params) == ("line 3: no item", {"name": "item"})
+    """An error of this package keeps its own slots; of any other its text is taken."""
+    refusal = RuleRefused(Message("no {what}", what="item"))
+    outer = Message("line {line}: {error}", line=3, error=refusal)
+    assert outer == "line 3: no item"
+    assert outer.params["error"] is refusal.text
+    assert Message("{error}", error=OSError("away")).params["error"] == "away"
 
 
-def test_a_message_is_copied_and_goes_between_processes_whole() -> None:
+@pytest.mark.parametrize("message", [Message("a {b}", b=Message("c")), Term("role", "clerk")])
+def test_a_message_is_copied_and_goes_between_processes_whole(message: Message) -> None:
     """A worker process raises what its parent translates."""
-    message = Message("a {b}", b=Message("c"))
     for other in (copy.deepcopy(message), pickle.loads(pickle.dumps(message))):
         assert (other, other.msgid, other.params) == (message, message.msgid, message.params)
+        assert other.context == message.context
+
+
+def test_a_message_is_kept_as_values_of_json() -> None:
+    """What is recorded is shown in any language later; a slot that is no value of JSON is kept as text."""
+    message = Message("{who} of {role} at {place}", who=Message("no {n}", n=1), role=Term("role", "clerk"), place=b"x")
+    other = Message.unpacked(msgspec.json.decode(msgspec.json.encode(message.packed())))
+    assert (other, other.msgid) == (message, message.msgid)
+    assert (other.params["who"].msgid, other.params["who"].params) == ("no {n}", {"n": 1})
+    assert (other.params["role"].context, other.params["place"]) == ("role", "b'x'")
+
+
+@pytest.mark.parametrize("msgid", ["no {case}", "{0}", "{who.__class__}", "{"])
+def test_what_does_not_fit_its_slots_stays_unfilled(msgid: str) -> None:
+    """A row that somebody edited is shown as it stands, and reaches into no value."""
+    assert Message.unpacked({"id": msgid, "slots": {"who": "x"}}) == msgid
+
+
+def test_a_slot_may_name_an_attribute() -> None:
+    """The value is taken when the message is written, under the slot's whole name."""
+    message = Message("no {error.field!r} of {error}", error=RuleRefused("none", field="item"))
+    assert (message, message.params) == ("no 'item' of none", {"error.field": "item", "error": "none"})
+
+
+def test_words_and_sentences_are_joined_by_messages() -> None:
+    """Other languages join them by marks of their own."""
+    assert joined(["a", "b", "c"]) == "a; b; c"
+    assert [joined(["a", "b"], by=by) for by in (", ", " and ", " or ")] == ["a, b", "a and b", "a or b"]
+    assert (joined(["a"]), joined([])) == ("a", "")
+    assert isinstance(joined(["a", "b"]), Message)
+
+
+def test_a_message_is_encoded_as_its_text() -> None:
+    """msgspec asks for what it does not know; anything else stays unknown."""
+    assert msgspec.json.encode([Message("a {b}", b=1)], enc_hook=plain) == b'["a 1"]'
+    with pytest.raises(NotImplementedError):
+        plain(object())

@@ -40,7 +40,7 @@ from ledger.supervision.library.cards import DifferenceKind
 from ledger.supervision.library.public.pages import OUTTURNS
 from ledger.supervision.library.publishing import STEPS as MODEL_STEPS
 from ledger.timeline.case_history import NoteKind
-from ledger.timeline.sentences import CLAUSES, TEMPLATES
+from ledger.timeline.sentences import CLAUSES
 from scripts import texts
 from tests.unit.interchange.printing import paper_words
 from tests.unit.supervision.test_public_library import public_words
@@ -115,13 +115,16 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "break": BREAK_KINDS,
     "subject": terms.choices(Subject),
     "note": terms.choices(NoteKind),
-    "flag_detail": TEMPLATES,
     "sight": terms.choices(Sight),
     "quantity_unit": ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre"),
     "paper": paper_words(),
     "report": (
         *("title", "period", "jurisdiction", "business_line", "all", "log", "entries", "as_of"),
         *("note", "nothing", "events", "more"),
+    ),
+    "noun": (
+        *("handover", "item", "person", "measure", "decision", "deadline", "discrepancy", "custody change", "officer"),
+        *("events", "publications"),
     ),
     "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),
 }
@@ -262,7 +265,8 @@ def catalogue(language: str) -> dict[str, dict[str, str]]:
 
 def test_every_text_is_in_chinese_and_none_is_left_over() -> None:
     """Whoever reads Chinese reads no English; a text that went is not translated on. ``scripts/texts.py`` mends it."""
-    translations = {entry.id: entry.string for entry in texts.catalogue("zh_CN") if entry.id and not entry.context}
+    entries = [entry for entry in texts.catalogue("zh_CN") if entry.id and not entry.context]
+    translations = {entry.id: "".join(entry.string) for entry in entries}
     messages = texts.messages()
     assert messages - translations.keys() == set()
     assert translations.keys() - messages == set()
@@ -270,7 +274,8 @@ def test_every_text_is_in_chinese_and_none_is_left_over() -> None:
 
 
 def test_slots_are_the_same_in_both_languages() -> None:
-    """A translation fills what the English fills, in whatever order."""
+    """A translation fills what the English fills, in whatever order; it may leave out what says nothing to a reader."""
     for entry in texts.catalogue("zh_CN"):
         if entry.id and not entry.context:
-            assert sorted(re.findall(r"{\w*", entry.id)) == sorted(re.findall(r"{\w*", entry.string)), entry.id
+            english, chinese = "".join(entry.id), "".join(entry.string)
+            assert set(re.findall(r"{[\w.]*", chinese)) <= set(re.findall(r"{[\w.]*", english)), entry.id

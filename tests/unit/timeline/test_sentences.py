@@ -13,6 +13,7 @@ from ledger.core.events import case as deadline
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.item import Seizure
 from ledger.core.events.supervision import BilingualText, PeriodCount
+from ledger.core.messages import Message, joined
 from ledger.i18n import LANGUAGES, Labels
 from ledger.timeline.event_fields import event_fields
 from ledger.timeline.sentences import CLAUSES, EventWords, Narrator
@@ -175,33 +176,54 @@ def test_what_differs_is_told_in_the_readers_words(recorded: str, english: str, 
     assert f"应为{chinese}，实为else。" in last_sentence(case, "zh-CN")
 
 
+def late(duration: Message) -> Message:
+    return Message("signed {duration} after it happened", duration=duration)
+
+
+def beyond(deadline_id: str) -> Message:
+    text = Message("{deadline_id} is set to {until}, the rules give it until {lawful}")
+    return Message(text, deadline_id=deadline_id, until="2026-10-08", lawful="2026-09-15")
+
+
+def differs(item_id: str, actual: str, expected: str) -> Message:
+    return Message("item {item_id}: {found}, recorded {expected}", item_id=item_id, found=actual, expected=expected)
+
+
+def ordered(disposal: str, decided: str) -> Message:
+    return Message("item {item_id}: {disposal}, decided {decided}", item_id="a", disposal=disposal, decided=decided)
+
+
 @pytest.mark.parametrize(
     ("recorded", "english", "chinese"),
     [
-        ("signed 180 hours after it happened", "signed 7 days 12 hours after it happened", "发生后7日12小时才签署"),
-        ("signed 72 hours after it happened", "signed 3 days after it happened", "发生后3日才签署"),
-        ("signed 25 hours after it happened", "signed 25 hours after it happened", "发生后25小时才签署"),
         (
-            f"bail_limit/{'5f' * 16}/3 is set to 2026-10-08, the rules give it until 2026-09-15",
+            late(Message("{days} days {hours} hours", days=7, hours=12)),
+            "signed 7 days 12 hours after it happened",
+            "发生后7日12小时才签署",
+        ),
+        (late(Message("{days} days", days=3)), "signed 3 days after it happened", "发生后3日才签署"),
+        (late(Message("{hours} hours", hours=25)), "signed 25 hours after it happened", "发生后25小时才签署"),
+        (
+            beyond(f"bail_limit/{'5f' * 16}/3"),
             "end of the bail pending trial (person 5f5f5f5f…) is set to 2026-10-08, the rules give it until 2026-09-15",
             "取保候审期限（“5f5f5f5f…”）定至2026年10月8日，依规定至2026年9月15日为止",
         ),
         (
-            "court_acceptance/case/3 is set to 2026-10-08, the rules give it until 2026-09-15",
+            beyond("court_acceptance/case/3"),
             "check whether to accept the prosecution (case) is set to 2026-10-08, the rules give it until 2026-09-15",
             "公诉案件立案审查（案件）定至2026年10月8日，依规定至2026年9月15日为止",
         ),
         (
-            "item a: 9 piece, recorded 10 piece, item b: seal broken, recorded seal intact",
+            joined([differs("a", "9 piece", "10 piece"), differs("b", "seal broken", "seal intact")], by=", "),
             "item a: 9 piece, recorded 10 piece, item b: seal broken, recorded seal intact",
             "a：9 件，记录为10 件、b：封条破损，记录为封条完好",
         ),
         (
-            "item a was due at 2026-11-30T00:00:00Z",
+            Message("item {item_id} was due at {due_at}", item_id="a", due_at="2026-11-30T00:00:00Z"),
             "item a was due at 2026-11-30 08:00",
             "a应于2026年11月30日08:00前归还",
         ),
-        ("item a: destroyed, decided forfeited", "item a: destroyed, decided forfeited", "a：销毁，决定为没收"),
+        (ordered("destroyed", "forfeited"), "item a: destroyed, decided forfeited", "a：销毁，决定为没收"),
         ("a word {of} nobody's", "a word {of} nobody's", "a word {of} nobody's"),
     ],
 )
