@@ -35,7 +35,7 @@ from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.core.procedure.legal_days import with_readable_times
-from ledger.i18n import Labels
+from ledger.i18n import Labels, translate
 from ledger.store.growth import KeyUses
 from ledger.supervision.model_faults import ModelRefused
 
@@ -121,7 +121,7 @@ def _refusal_page(request: Request, error: Exception) -> Response:
         case _:
             refused = Refused(500, "the service failed at this request", code="internal_error")
     problem, reader_language = problem_of(refused), language(request)
-    detail = problem.detail
+    detail = translate(problem.detail, reader_language)
     if isinstance(refused, ModelRefused):  # each fault with its line, in the reader's language
         say, faults = Texts(reader_language), refused.told_in(Labels(reader_language))
         detail = "\n".join(f"{say('line {line}', line=fault.line)}: {fault.message}" for fault in faults)

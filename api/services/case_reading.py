@@ -134,14 +134,14 @@ def visible_reads(service: Service, reading: Reading, records: list[RecordedRead
     views = []
     for record in records:
         read = record.read
-        view = view_of(ReadView, read, number=record.number)
+        view = view_of(ReadView, read, number=record.number, what=read.subject)
         if read.agency == reading.agency:
             views.append(view)
         elif read.case_id in own:
             by_a_side = read.agency in sides[read.case_id]
             if read.supervision or (not by_a_side and reading.is_supervising(read.agency)):
                 view = replace(view, officer=None, key_id=None, what=BY_SUPERVISION, ground=None)
-            elif view.what.startswith(SEARCH_FOR):
+            elif read.what == SEARCH_FOR:
                 view = replace(view, what=SEARCH)  # the words may be of the other agency's own cases
             views.append(view)
     return views

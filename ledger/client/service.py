@@ -72,7 +72,6 @@ class Service:
         self._credentials = credentials
         self._name_field = name_field
         self._headers = {"Accept-Language": language}
-        self._headers = {"Accept-Language": language}
         try:
             self._client = httpx.Client(timeout=timeout_s, trust_env=not _is_loopback(httpx.URL(self.url).host))
         except httpx.InvalidURL as error:

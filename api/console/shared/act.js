@@ -1,7 +1,7 @@
 // Acts: a form asks for a draft, which the officer's provider signs and this script posts to the ledger.
 import { envelopeOf, submissionOf, typedData } from "./event.js";
 import { BUSY, chosen, DECLINED, NO_WALLET, OTHER_ACCOUNT, signTyped, UNPAIRED } from "./provider.js";
-import { refusal } from "./refusal.js";
+import { JSON_HEADERS, refusal } from "./refusal.js";
 
 const { keyId, logId } = document.body.dataset;
 let asked = null; // the form that the shown draft came from
@@ -22,7 +22,7 @@ async function post(draft) {
   say(draft, draft.dataset.recording);
   let answer;
   try {
-    answer = await fetch("/api/v1/events", { method: "POST", headers: { "content-type": "application/json" }, body: unsent });
+    answer = await fetch("/api/v1/events", { method: "POST", headers: JSON_HEADERS, body: unsent });
   } catch {
     return lost(draft);
   }

@@ -1,10 +1,14 @@
 // A refusal in the reader's words: the console has a text for each code; the detail comes from the service or the signer.
 const KNOWN = /^[a-z_]{1,64}$/; // wallets have codes of their own
+const ENGLISH = /^[ -~]*$/; // what the catalogue lacks
 const INSTANT = /(?<!\d)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g;
 const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai", dateStyle: "short", timeStyle: "medium" });
 
 // The API gives times in UTC; people read Beijing's time, as on the whole page.
 const readable = (text) => text.replace(INSTANT, (at) => (isNaN(new Date(at)) ? at : `${clock.format(new Date(at))} +08:00`));
+
+// What a request says of its reader: the service answers in the page's language.
+export const JSON_HEADERS = { "content-type": "application/json", "accept-language": document.documentElement.lang };
 
 export async function refusal(before, { code, status, detail: told }) {
   const detail = readable(told);
@@ -12,6 +16,8 @@ export async function refusal(before, { code, status, detail: told }) {
   const answer = KNOWN.test(code) ? await fetch(address).catch(() => null) : null;
   if (!answer?.ok) return [`${before} ${detail}`];
   const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
-  body.querySelector("[data-detail]").textContent = detail;
+  const place = body.querySelector("[data-detail]");
+  place.textContent = detail;
+  if (ENGLISH.test(detail)) place.lang = "en";
   return [`${before} `, ...body.childNodes];
 }

@@ -1,6 +1,6 @@
 // Signing in: a challenge of the service, signed by the signer or a wallet, is exchanged for a session cookie.
 import { BUSY, DECLINED, UNPAIRED, remember, SignerProvider, wallet } from "../shared/provider.js";
-import { refusal } from "../shared/refusal.js";
+import { JSON_HEADERS, refusal } from "../shared/refusal.js";
 
 const part = (id) => document.getElementById(id);
 const words = part("sign-in").dataset;
@@ -27,7 +27,7 @@ async function look() {
 }
 
 async function post(path, body) {
-  const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const answer = await fetch(path, { method: "POST", headers: JSON_HEADERS, body: JSON.stringify(body) });
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   throw Object.assign(new Error("refused"), { problem: await answer.json() });
 }
