@@ -19,7 +19,6 @@ from ledger.core.events.supervision import LeadRaised
 from ledger.i18n import Labels
 from ledger.store import log
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.supervision.model_faults import told_in
 from ledger.supervision.models import definition
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs import supervisor
@@ -276,7 +275,7 @@ def test_sql_that_only_claims_to_look_at_one_case_raises_nothing_false(watched: 
 
 def faults(watched: Watched, labels: Labels = ENGLISH) -> dict[tuple[str, str], str]:
     return {
-        (fault.model_id, fault.procuratorate): told_in(labels, fault.says) for fault in watched.supervisor.state.faults
+        (fault.model_id, fault.procuratorate): labels.translate(fault.says) for fault in watched.supervisor.state.faults
     }
 
 
