@@ -1,12 +1,23 @@
-"""The console's pages as requests: whom they serve, what they carry, and what other sites cannot do through them."""
+"""The console's pages as requests: whom they serve, what other sites cannot do through them, and what is refused, as a
+page that knows its reader and comes also where the database does not answer."""
 
 from __future__ import annotations
 
-import pytest
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from tests.api.console.pages import page_of, post
+import pytest
+from sqlalchemy import Engine, event
+
+from ledger.supervision.models.model_file import shipped_model
+from tests.api.console.pages import OWN, page_of, post
+from tests.api.console.test_first_use import served_to
 from tests.api.service import Served
-from tests.testkit.builders import POLICE, PROCURATORATE, auditor
+from tests.campaigns.faults.commits import database_error
+from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor, clerk
 from tests.testkit.casework import offered
 
 
@@ -45,3 +56,63 @@ def test_the_language_is_kept(offering: Served) -> None:
 def test_the_bare_address_leads_to_the_console(offering: Served) -> None:
     """Who types no more than the service's name comes to the console."""
     assert offering.request("GET", "/").headers["location"] == "/console/"
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def away(engine: Engine) -> Iterator[None]:
+    """Let no statement be answered."""
+
+    def fail(*_: Any) -> None:
+        raise database_error()
+
+    event.listen(engine, "do_execute", fail)
+    try:
+        yield
+    finally:
+        event.remove(engine, "do_execute", fail)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/nowhere", 404), ("/cases/ghost", 404), ("/audit", 403), ("/cases?after=" + "x" * 200, 400)]
+)
+def test_an_error_page_knows_its_reader(offering: Served, path: str, status: int) -> None:
+    """Whoever is signed in stays so on it: his name, his menu, his key, the way to sign out."""
+    answer = page_of(offering, clerk(POLICE), path)
+    assert answer.status_code == status
+    for mark in (clerk(POLICE).officer_id, f'data-key-id="{clerk(POLICE).key_id}"', "/console/inbox", "/sign-out"):
+        assert mark in answer.text, mark
+
+
+def test_an_error_page_of_nobody_shows_nobody(offering: Served) -> None:
+    """Without a session there is none to sign out of."""
+    answer = page_of(offering, None, "/nowhere")
+    assert (answer.status_code, "/sign-out" in answer.text) == (404, False)
+
+
+@pytest.mark.parametrize("path", ["/cases/case-1", "/nowhere"])
+def test_an_error_page_comes_while_the_database_is_away(offering: Served, path: str) -> None:
+    """It says so, though who reads it cannot be told then."""
+    offering.token(clerk(POLICE))
+    with away(offering.ledger.database.log):
+        answer = page_of(offering, clerk(POLICE), path)
+    assert answer.status_code == (404 if path == "/nowhere" else 503)
+    assert "<h1>This cannot be shown</h1>" in answer.text
+    assert page_of(offering, clerk(POLICE), "/cases/case-1").status_code == 200
+
+
+@pytest.mark.parametrize(("language", "pattern"), [("en", r"line \d+: "), ("zh-CN", r"第 \d+ 行: ")])
+def test_the_faults_of_a_model_are_told_with_their_lines(tmp_path: Path, language: str, pattern: str) -> None:
+    """Also where it was to be published, in the reader's language."""
+    spoiled = (
+        shipped_model("third-return").replace("severity: high", "severity: grave").replace("version: 1", "version: 0")
+    )
+    headers = OWN | {"accept-language": language, "hx-request": "true"}
+    with served_to(tmp_path, analyst(PROCURATORATE)) as served:
+        form = {"definition": spoiled}
+        answer = post(served, analyst(PROCURATORATE), "/supervision/drafts/publish", form, headers)
+    assert answer.status_code == 400, answer.text
+    assert len(re.findall(pattern, answer.text)) == 2, answer.text
+    assert ("应为" in answer.text) == (language == "zh-CN"), answer.text
