@@ -144,18 +144,15 @@ def test_what_is_no_timestamp_is_not_kept(ledger: Ledger, authority: Authority) 
     assert worker.state.fault is None
 
 
-def test_an_answer_to_another_question_is_refused(ledger: Ledger, authority: Authority) -> None:
-    """An old answer of the authority itself, for the very same text: it repeats another number."""
-    authority.body = authority.stamp(parse_note(newest(ledger).note).text.encode())
-    with pytest.raises(SignatureRefused, match="another question"):
-        timestamp_worker(ledger, authority).step()
-
-
-def test_another_authority_is_refused(ledger: Ledger, authority: Authority, tmp_path: Path) -> None:
-    """What verifiers could not verify is not kept."""
+def test_a_timestamp_that_proves_nothing_is_refused(ledger: Ledger, authority: Authority, tmp_path: Path) -> None:
+    """Another authority's is not kept, since verifiers could not verify it. Nor is an old answer of the authority
+    itself, for the very same text: it repeats another number."""
     other = new_authority(tmp_path / "other", name="Other")
     with pytest.raises(SignatureRefused, match="under none of the roots"):
         timestamp_worker(ledger, authority, None, other.root).step()
+    authority.body = authority.stamp(parse_note(newest(ledger).note).text.encode())
+    with pytest.raises(SignatureRefused, match="another question"):
+        timestamp_worker(ledger, authority).step()
 
 
 def test_an_authority_that_is_down_holds_up_nothing(ledger: Ledger, authority: Authority) -> None:

@@ -17,11 +17,10 @@ from web3 import Web3
 import contracts
 from tests.oracles.merkle_reference import consistency_proof, inclusion_proof, leaf_hash, mth
 from tests.unit.contracts.ledger import (
-    COURT,
+    MAJORITY,
     NEWCOMER,
     PARTIES,
     POLICE,
-    PROCURATORATE,
     SUBMITTER,
     Ledger,
     Party,
@@ -42,7 +41,6 @@ of every transaction and their data; execution is the work of the library RFC696
 |---|---:|
 """
 SIX = (*PARTIES, NEWCOMER, Party("property-depot"))
-MAJORITY = (POLICE.admin, PROCURATORATE.admin, COURT.admin)
 
 
 class Row(NamedTuple):

@@ -94,6 +94,7 @@ POLICE, PROCURATORATE, COURT, JUDICIAL = PARTIES = tuple(
     Party(name) for name in ("haidian-police", "haidian-procuratorate", "haidian-court", "beijing-judicial-bureau")
 )
 NEWCOMER = Party("forensic-lab")
+MAJORITY = (POLICE.admin, PROCURATORATE.admin, COURT.admin)
 SUBMITTER = person("submitter")
 STRANGER = person("stranger")
 

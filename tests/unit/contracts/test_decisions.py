@@ -19,11 +19,11 @@ from tests.unit.contracts.ledger import (
     KEY_GRANTED,
     KEY_REVOKED,
     LOG_ID,
+    MAJORITY,
     NEWCOMER,
     NOBODY,
     PARTIES,
     POLICE,
-    PROCURATORATE,
     PROFILE,
     QUORUM_SET,
     STRANGER,
@@ -45,7 +45,6 @@ from tests.unit.contracts.ledger import (
     witnessing,
 )
 
-MAJORITY = (POLICE.admin, PROCURATORATE.admin, COURT.admin)
 REMOVAL = change(WITNESS_SET, agency=COURT.id)
 
 

@@ -18,6 +18,7 @@ from tests.unit.contracts.ledger import (
     COURT,
     EMPTY_ROOT,
     LOG_ID,
+    MAJORITY,
     NOBODY,
     POLICE,
     PROCURATORATE,
@@ -35,7 +36,6 @@ from tests.unit.contracts.ledger import (
     with_high_s,
 )
 
-MAJORITY = (POLICE.admin, PROCURATORATE.admin, COURT.admin)
 ENTRIES = [b"entry %d" % i for i in range(40)]
 RECORD_SLOT = 1  # of the mapping, a constant of the protocol
 
