@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,8 @@ class Taken:
 
 
 @pytest.fixture(scope="module")
-def taken(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
-    """Play the story, take proofs home before and after the erasure, and switch the service off."""
+def taken(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Taken:
+    """Play the story, and take proofs home before and after the erasure."""
     folder = tmp_path_factory.mktemp("taken")
     points = town.story(ERASURE, "2025-03-03")
     _, case = next(points)
@@ -44,8 +43,7 @@ def taken(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take
     whole = fetched(town, folder / "case.json", "--case", ERASURE.case_id)
     bundles = Taken(before, after, whole, town.trusting(before, after, whole))
     assert ACQUITTED not in str(town.read(f"/api/v1/events/{event_id}", "court"))
-    with town.switched_off():
-        yield bundles
+    return bundles
 
 
 def fetched(town: Town, file: Path, *words: str) -> Path:

@@ -199,7 +199,7 @@ def test_with_everything_restored_only_what_others_hold_shows_it(history: Histor
 # -- forks -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.extended  # the contract refuses a fork in the next test
+@pytest.mark.extended  # tests/unit/anchoring/test_anchors.py has a log of another root than the chain's
 def test_a_forked_log_is_not_served_beside_the_chain_that_has_the_true_one(history: History, tmp_path: Path) -> None:
     """He lets another history grow out of the backup, then puts the true journal beside it: the roots differ."""
     with history.present.copied(tmp_path / "fork") as fork:
@@ -225,6 +225,7 @@ def graft_journal(fork: Path, true: Path) -> None:
         change(true, f"INSERT INTO chain_writes VALUES ({', '.join('?' * len(row))})", *row)
 
 
+@pytest.mark.extended  # tests/unit/contracts/test_log_anchor.py refuses a rewritten log and a head that has moved
 def test_the_contract_refuses_to_anchor_a_fork(history: History, tmp_path: Path) -> None:
     """Past the service, with the submitter's key: no proof leads from what is anchored to another history. An honest
     continuation would be taken."""
