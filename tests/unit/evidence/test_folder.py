@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.core.errors import MalformedInput
@@ -37,6 +37,7 @@ def test_what_is_no_folder_is_named(tmp_path: Path, name: str) -> None:
         list(hash_folder(tmp_path / name))
 
 
+@settings(max_examples=30)
 @given(st.lists(st.binary(max_size=4).map(lambda line: line.replace(b"\n", b"") + b"\n"), max_size=60))
 def test_lines_are_sorted_whatever_fits_in_memory(lines: list[bytes]) -> None:
     """In runs of seven as all at once; none is lost or doubled."""
