@@ -132,23 +132,24 @@ def whole_course() -> tuple[Model, Lead, Recommendation]:
 # -- judged and listed -------------------------------------------------------------------------------------------------
 
 
-def test_lists_show_what_the_streams_stand_at(ledger: Ledger) -> None:
-    """One row each, changed with the event that changed it, whether in one batch or in several."""
+def test_lists_show_what_the_streams_stand_at(stored: Ledger) -> None:
+    """One row each, changed with the event that changed it; an audit finds nothing in a sound life."""
     model, lead, recommendation = whole_course()
-    post(ledger, model)
-    write(ledger, lead.events[:-1])
-    post(ledger, recommendation)
-    last = ledger.post(lead.last).index
-    (row,) = rows(ledger, MODELS)
+    post(stored, model)
+    write(stored, lead.events[:-1])
+    post(stored, recommendation)
+    last = stored.post(lead.last).index
+    (row,) = rows(stored, MODELS)
     assert (row["model_id"], row["version"], row["adoptions"], row["retired"]) == (model.model_id, 2, 1, False)
-    (row,) = rows(ledger, LEADS)
+    (row,) = rows(stored, LEADS)
     assert (row["lead_id"], row["status"], row["notified"]) == (lead.state.lead_id, "closed", True)
     assert (row["outcome"], row["recommendation_id"], row["updated_index"]) == ("recommendation", "2026-7", last)
-    (row,) = rows(ledger, RECOMMENDATIONS)
+    (row,) = rows(stored, RECOMMENDATIONS)
     assert (row["status"], row["result"], row["leads"]) == ("rechecked", "fell", 1)
-    with ledger.database.read() as connection:
-        folded = matter_of(connection, lead.state.lead_id, ledger.registry.authority.agencies)
+    with stored.database.read() as connection:
+        folded = matter_of(connection, lead.state.lead_id, stored.registry.authority.agencies)
     assert folded == lead.state
+    assert findings(stored) == set()
 
 
 def test_an_impossible_step_is_refused_by_its_rule(ledger: Ledger) -> None:
@@ -403,16 +404,6 @@ def test_how_leads_turned_out_is_counted_over_time(stored: Ledger) -> None:
         outturn = supervision.outturn_of_model(connection, "item-not-handed-over")
     hour = lead.state.raised_at[:13]
     assert outturn == [(hour, "closed", "rectification_notice", 1), (hour, "raised", None, 1)]
-
-
-def test_a_sound_life_has_no_findings(stored: Ledger) -> None:
-    """Streams and lists of supervision are what the events come to."""
-    model, lead, recommendation = whole_course()
-    post(stored, model)
-    write(stored, lead.events[:-1])
-    post(stored, recommendation)
-    stored.post(lead.last)
-    assert findings(stored) == set()
 
 
 @pytest.mark.parametrize(
