@@ -132,8 +132,8 @@ def test_what_a_sheet_says_wrongly_is_not_believed(tmp_path: Path) -> None:
     billion rows is not walked through."""
     (row,) = read(forged(tmp_path, '<row r="2"><c r="A2" t="e"><v>#REF!</v></c></row>'))
     assert isinstance(row.cells["a"], Unusable)
-    one = '<row r="2"><c r="A2"><v>1</v></c></row>'
-    assert len(read(forged(tmp_path, one, '<dimension ref="A1:XFD1048576"/>'))) == 1
+    short = '<row r="2"><c r="A2"><v>1</v></c></row>'
+    assert len(read(forged(tmp_path, short, '<dimension ref="A1:XFD1048576"/>'))) == 1
     beyond = '<row r="99999999999"><c r="A99999999999"><v>1</v></c></row>'
     assert "rows" in refused(forged(tmp_path, beyond)).message
 
@@ -170,14 +170,14 @@ def test_xml_that_is_made_to_fill_the_memory_is_refused(
 ) -> None:
     """Before anything parses it."""
     head, tail = sheet_xml("").split(b"<sheetData>")
-    made = with_part(workbook(tmp_path, [["a"]]), SHEET, (head + b"<sheetData>", *chunks, b"</sheetData>" + tail))
-    assert message in refused(made).message
+    forgery = with_part(workbook(tmp_path, [["a"]]), SHEET, (head + b"<sheetData>", *chunks, b"</sheetData>" + tail))
+    assert message in refused(forgery).message
 
 
 def test_xml_in_another_encoding_is_refused(tmp_path: Path) -> None:
     """In UTF-16 nothing that is looked for would be found."""
-    made = with_part(workbook(tmp_path, [["a"]]), SHEET, sheet_xml("").decode().encode("utf-16"))
-    assert "no XML in UTF-8" in refused(made).message
+    forgery = with_part(workbook(tmp_path, [["a"]]), SHEET, sheet_xml("").decode().encode("utf-16"))
+    assert "no XML in UTF-8" in refused(forgery).message
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
