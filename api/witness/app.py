@@ -36,6 +36,7 @@ from ledger.core.log.witness_protocol import (
     parse_add_checkpoint,
     parse_request,
 )
+from ledger.core.messages import Message
 from ledger.core.verification.trust import Trust, parse_trust
 from ledger.i18n import in_readers_language
 from ledger.store.witness import Moved, WitnessStore
@@ -157,7 +158,7 @@ def read_trust(settings: WitnessSettings) -> Trust:
     try:
         return parse_trust(path.read_bytes())
     except FileNotFoundError as error:
-        hint = f"Lay it there, or name it: {_hint('TRUST')}"
+        hint = Message("Lay it there, or name it: {variable}", variable=_hint("TRUST"))
         raise MalformedInput(
             "expected the ledger's trust file at {path}", path=path, field="--trust", hint=hint
         ) from error

@@ -113,8 +113,8 @@ def on_chain(
             first_block = mirror.changes[0].change.location.block_number if mirror.changes else 0
             on_chain = list(contracts.changes(mirror.log_id, first_block)) if mirror.changes else []
     except (Unavailable, NotFound) as error:
-        why = f"{error.message.rstrip('.')}. {error.hint or 'Look after the chain, then audit again: tally doctor.'}"
-        findings.not_checked("chain", why, "unverifiable")
+        hint = error.hint or Message("Look after the chain, then audit again: tally doctor.")
+        findings.not_checked("chain", Message("{error}. {hint}", error=error, hint=hint), "unverifiable")
         return []
     except TallystickError as error:
         findings.add(finding_of("chain", None, error))

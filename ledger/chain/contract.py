@@ -141,7 +141,7 @@ class ContractAbi:
         try:
             arguments = _named(entry["inputs"], decode(_types(entry["inputs"]), data[4:]))
         except (DecodingError, ValueError, OverflowError):
-            undecodable = Message("{name} refused the call: {name_2}", name=self.name, name_2=entry["name"])
+            undecodable = Message("{contract} refused the call: {reason}", contract=self.name, reason=entry["name"])
             return CallReverted(undecodable, error=entry["name"], hint=HINTS.get(entry["name"]))
         texts: list[str] = []
         for name, value in arguments.items():
@@ -149,7 +149,8 @@ class ContractAbi:
             slug = _SLUG.fullmatch(value) if isinstance(value, bytes) else None
             hexadecimal = "0x" + value.hex() if isinstance(value, bytes) else None
             texts.append(f"{name} {slug[1].decode() if slug else hexadecimal or value}")
-        message = f"{self.name} refused the call: {entry['name']}({', '.join(texts)})"
+        reason = f"{entry['name']}({', '.join(texts)})"
+        message = Message("{contract} refused the call: {reason}", contract=self.name, reason=reason)
         return CallReverted(message, error=entry["name"], arguments=arguments, hint=HINTS.get(entry["name"]))
 
 

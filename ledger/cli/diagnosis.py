@@ -40,7 +40,7 @@ def diagnose(session: Session, data_dir: Path | None) -> list[Finding]:
     try:
         settings = read_settings(data_dir)
     except TallystickError as error:
-        findings.append(Finding("settings", "failed", f"{error.field}: {error.message}", error.hint or ""))
+        findings.append(Finding("settings", "failed", Message("{error.field}: {error}", error=error), error.hint or ""))
     else:
         findings += [anvil(settings), installation(settings), *keys(settings), *files(settings), database(settings)]
         findings += [chain(settings), *witnesses(settings)]
@@ -52,7 +52,12 @@ def python() -> Finding:
     """Check the version of the Python interpreter."""
     version = sys.version.split()[0]
     if sys.version_info < OLDEST_PYTHON:
-        return Finding("python", "failed", f"{version}, 3.11 or newer is needed", "apt-get install python3")
+        return Finding(
+            "python",
+            "failed",
+            Message("{version}, {oldest} or newer is needed", version=version, oldest="3.11"),
+            "apt-get install python3",
+        )
     return Finding("python", "checked", version)
 
 
@@ -67,7 +72,7 @@ def node() -> Finding:
         return Finding(
             "node",
             "failed",
-            Message("{version}, {oldest_node} or newer is needed", version=version, oldest_node=OLDEST_NODE),
+            Message("{version}, {oldest} or newer is needed", version=version, oldest=OLDEST_NODE),
             "apt-get install nodejs npm",
         )
     return Finding("node", "checked", version)
@@ -106,9 +111,11 @@ def installation(settings: Settings) -> Finding:
     try:
         ledger = load(where)
     except TallystickError as error:
-        return Finding("installation", "failed", error.message, "tally init")
-    development = ", for development" if ledger.founding.development else ""
-    return Finding("installation", "checked", f"{settings.data_dir}: {ledger.log_id}{development}")
+        return Finding("installation", "failed", error.text, "tally init")
+    found_ledger = f"{settings.data_dir}: {ledger.log_id}"
+    if ledger.founding.development:
+        found_ledger = Message("{ledger}, for development", ledger=found_ledger)
+    return Finding("installation", "checked", found_ledger)
 
 
 def keys(settings: Settings) -> Iterator[Finding]:
@@ -157,7 +164,8 @@ def database(settings: Settings) -> Finding:
     url = settings.database_url
     if url is None or url.startswith("sqlite"):
         file = Path(url.removeprefix("sqlite:///")) if url else DataDirectory(settings.data_dir).database
-        return Finding("database", "checked", f"{file}{'' if file.exists() else ' (made by tally serve)'}")
+        detail = str(file) if file.exists() else Message("{file} (made by tally serve)", file=file)
+        return Finding("database", "checked", detail)
 
     def opened() -> str:
         from ledger.store.database import open_database
@@ -272,7 +280,12 @@ def _log_of(log: Mapping[str, Any]) -> Iterator[Finding]:
         "{state}, {confirmed} of {size} entries anchored", state=chain["state"], confirmed=confirmed, size=log["size"]
     )
     if chain["waits"] == "quorum_missing":
-        yield Finding("anchoring", "failed", f"{progress}: {chain['told']}", "tally anchor status")
+        yield Finding(
+            "anchoring",
+            "failed",
+            Message("{progress}: {fault}", progress=progress, fault=chain["told"]),
+            "tally anchor status",
+        )
     else:
         yield _progress("anchoring", progress, chain)
     if stamped is None:
@@ -287,7 +300,9 @@ def _log_of(log: Mapping[str, Any]) -> Iterator[Finding]:
 def _progress(check: str, progress: str, status: Mapping[str, Any]) -> Finding:
     if status["fault"] is None:
         return Finding(check, "checked", progress)
-    return Finding(check, "failed", f"{progress}: {status['fault']}", status["hint"] or "")
+    return Finding(
+        check, "failed", Message("{progress}: {fault}", progress=progress, fault=status["fault"]), status["hint"] or ""
+    )
 
 
 def _has_profile(session: Session) -> bool:

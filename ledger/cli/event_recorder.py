@@ -18,6 +18,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import Conflict, MalformedInput, TallystickError
 from ledger.core.events import Body, Stream
+from ledger.core.messages import Message
 
 B = TypeVar("B", bound=Body)
 
@@ -32,7 +33,9 @@ def make_body(body: type[B], **fields: Any) -> B:
         return canonical.parse(canonical.encode(content), decoder_of(body))
     except MalformedInput as error:
         given = content.get((error.field or "").partition(".")[0].partition("[")[0])
-        message = f"{error.message}, not {given!r}" if isinstance(given, str | int) else error.message
+        message = error.text
+        if isinstance(given, str | int):
+            message = Message("{expected}, not {given!r}", expected=error, given=given)
         raise MalformedInput(message, field=option_of(error.field), hint=error.hint) from error
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from ledger.config.secret_files import sync_folder
 from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import IntegrityBroken, TallystickError
+from ledger.core.messages import Message
 from ledger.evidence.bag import FileFinding
 from ledger.evidence.folder import Folder
 from ledger.evidence.hashing import (
@@ -99,8 +100,8 @@ class EvidenceStore:
             for path, outcome in folder.each(paths(), hash_stored):
                 shown = printable(path)
                 if isinstance(outcome, UnreadableFile):
-                    yield FileFinding("unreadable", shown, outcome.message)
+                    yield FileFinding("unreadable", shown, outcome.text)
                 elif isinstance(outcome, TallystickError):
-                    yield FileFinding("no_file", shown, outcome.message)
+                    yield FileFinding("no_file", shown, outcome.text)
                 elif path != str(self.path(outcome.digests[0]).relative_to(self._files)):
-                    yield FileFinding("changed", shown, f"{outcome.digests[0]} found")
+                    yield FileFinding("changed", shown, Message("{digest} found", digest=outcome.digests[0]))

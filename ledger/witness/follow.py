@@ -28,6 +28,7 @@ from ledger.core.log.replay import (
     require_signed,
 )
 from ledger.core.log.tiles import TILE_WIDTH, TileNodes
+from ledger.core.messages import Message
 from ledger.core.signing.authority import AuthorityState
 from ledger.store.witness import WitnessStore
 from ledger.witness.contracts import Contracts
@@ -122,9 +123,13 @@ class LogFollower:
         late = late_entry(envelopes, before.size, size=looked.looked_size, at=looked.looked_at // 1000)
         if late is not None:
             index, waited = late
-            agency = envelopes[index - before.size].agency
-            arrival = f"entry {index} of {agency} came to the log more than {waited // 3600} h"
-            self.alarms.warn("late_entry", f"{arrival} after it says that it was signed")
+            text = Message(
+                "entry {index} of {agency} came to the log more than {hours} h after it says that it was signed",
+                index=index,
+                agency=envelopes[index - before.size].agency,
+                hours=waited // 3600,
+            )
+            self.alarms.warn("late_entry", text)
         return step
 
     def _compare(self, authority: AuthorityState, mirrored: Sequence[MirroredChange]) -> None:

@@ -130,8 +130,13 @@ class Cosigner:
             )
         mirrored = self.store.registry_hash_at(asked.size)
         if registry_hash != mirrored:  # 4
-            expected = f"expected 0x{mirrored.hex()}, which the entries below {asked.size} mirror"
-            raise ProofRefused(expected, field="registry_hash", code="registry_hash_other")
+            raise ProofRefused(
+                "expected 0x{mirrored}, which the entries below {asked.size} mirror",
+                mirrored=mirrored.hex(),
+                asked=asked,
+                field="registry_hash",
+                code="registry_hash_other",
+            )
         current = self.contracts.registry_hash_now()
         if current != registry_hash:  # 5
             raise Conflict(

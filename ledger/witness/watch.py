@@ -18,6 +18,7 @@ from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
 from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
 from ledger.core.log.merkle import as_hash
 from ledger.core.log.replay import LogFault, LogUnreadable, SignedInFuture
+from ledger.core.messages import Message
 from ledger.core.verification.trust import Trust
 from ledger.store.witness import SeenAnchor, WitnessProgress, WitnessStore
 from ledger.witness.contracts import Contracts
@@ -112,7 +113,7 @@ class Watch:
             raise
         except Unavailable as error:
             if error.code == "chain_behind":
-                self.alarms.warn("chain_behind", f"{error.for_operator}. {error.hint}")
+                self.alarms.warn("chain_behind", Message("{error}. {hint}", error=error.for_operator, hint=error.hint))
             raise
         self.alarms.passed("unreachable", "unreadable", "signed_in_future", "chain_behind")
         if final is not None:
@@ -186,7 +187,8 @@ class Watch:
         missing = self.contracts.unmirrored(authority, final)
         if self._unmirrored.seconds(missing > 0) > self.mirror_lag_s:
             number = authority.changes + 1
-            self.alarms.warn("mirror_lag", f"the log does not mirror change {number} of the registry, which is final")
+            text = Message("the log does not mirror change {number} of the registry, which is final", number=number)
+            self.alarms.warn("mirror_lag", text)
         elif not missing:
             self.alarms.passed("mirror_lag")
 
@@ -196,12 +198,19 @@ class Watch:
         contracts = self.contracts.at(final)
         last = contracts.head()
         if last.number < last_seen.number:
-            text = f"anchor {last_seen.number} of size {last_seen.size} was final, and is no longer on the chain"
+            text = Message(
+                "anchor {anchor.number} of size {anchor.size} was final, and is no longer on the chain",
+                anchor=last_seen,
+            )
             self.alarms.warn("missing_anchor", text)
             return
         for record in contracts.records(last_seen.number):
             anchored = Checkpoint(self.trust.origin, record.size, as_hash(record.root, "root"))
-            described = f"anchor {record.number} on the chain: root {record.root.hex()} at size {record.size}"
+            described = Message(
+                "anchor {record.number} on the chain: root {root} at size {record.size}",
+                record=record,
+                root=record.root.hex(),
+            )
             if record.size > published.size:
                 fault = LogFault(
                     "rollback",
@@ -217,8 +226,14 @@ class Watch:
             self._unanchored.seconds(is_so=False)
         self.alarms.passed("missing_anchor")
         if self._unanchored.seconds(published.size > last_seen.size) > self.anchor_lag_s:
-            text = f"the log has {published.size} entries, of which the chain has {last_seen.size}"
-            self.alarms.warn("anchor_lag", f"{text}: no anchor for more than {self.anchor_lag_s} s")
+            text = Message(
+                "the log has {published.size} entries, of which the chain has {last_seen.size}: no anchor for "
+                "more than {lag_s} s",
+                published=published,
+                last_seen=last_seen,
+                lag_s=self.anchor_lag_s,
+            )
+            self.alarms.warn("anchor_lag", text)
         else:
             self.alarms.passed("anchor_lag")
 

@@ -25,7 +25,7 @@ from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, handover
 from ledger.core.events.terms import CheckResult, Purpose, ReasonCode, Remedy
-from ledger.core.messages import Message
+from ledger.core.messages import Message, joined
 
 LISTED = columns("case_id", "handover_id", "from_agency", "to_agency", "purpose", "status", "offered_at", "due_at")
 LINES = columns("item_id", "description", "quantity", "seal_number", "condition", "stays", "taken")
@@ -302,10 +302,15 @@ def acceptance(
         item_id, reason_text = split_once(text, "=", "--except", "ITEM=REASON")
         reason, _, explanation = reason_text.partition(":")
         if reason not in get_args(ReasonCode):
-            _refuse("--except", f"one of {', '.join(get_args(ReasonCode))}", reason)
+            _refuse("--except", Message("one of {choices}", choices=", ".join(get_args(ReasonCode))), reason)
         fields = differences.pop(item_id, {})
         for field in fields.keys() - OF_NOT_ACCEPTED:
-            _refuse("--found", f"{' or '.join(sorted(OF_NOT_ACCEPTED))} for {item_id}, which is not accepted", field)
+            expected = Message(
+                "{choices} for {item_id}, which is not accepted",
+                choices=joined(sorted(OF_NOT_ACCEPTED), by=" or "),
+                item_id=item_id,
+            )
+            _refuse("--found", expected, field)
         explained = {"explanation": explanation} if explanation else {}
         refused.append({"item_id": item_id, "reason_code": reason} | explained | fields)
     received: list[dict[str, Any]] = [{"item_id": item_id, "match_result": "match"} for item_id in as_listed]
@@ -322,7 +327,7 @@ def _fields_by_item(
         item_id, assignment = split_once(text, ":", option, "ITEM:FIELD=VALUE")
         field, value = split_once(assignment, "=", option, "ITEM:FIELD=VALUE")
         if field not in allowed:
-            _refuse(option, f"one of {', '.join(allowed)}", field)
+            _refuse(option, Message("one of {choices}", choices=", ".join(allowed)), field)
         fields = lines.setdefault(item_id, {})
         if field == "quantity":
             expected, unit = Message("quantity=9 or quantity=12.5:gram"), None if ":" in value else unit_of(item_id)

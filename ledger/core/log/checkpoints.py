@@ -16,6 +16,7 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.log import notes
 from ledger.core.log.merkle import EMPTY_ROOT, SIZE_LIMIT, Hash, as_hash
+from ledger.core.messages import Message
 
 TIMESTAMP_LENGTH = 8  # bytes
 TIMESTAMP_LIMIT = 1 << 63  # unix seconds; every timestamp is below it
@@ -42,8 +43,8 @@ class Checkpoint(Struct, frozen=True):
             raise MalformedInput("{size} is not a tree size", size=self.size, field="size")
         as_hash(self.root, "root")
         if (self.size == 0) != (self.root == EMPTY_ROOT):
-            message = f"root {self.root.hex()} cannot be that of {self.size} leaves"
-            raise MalformedInput(message, field="root", code=ROOT_OF_ANOTHER_SIZE)
+            text = Message("root {root} cannot be that of {size} leaves", root=self.root.hex(), size=self.size)
+            raise MalformedInput(text, field="root", code=ROOT_OF_ANOTHER_SIZE)
 
     def text(self) -> str:
         """Return the note text that log and witnesses sign."""

@@ -173,8 +173,10 @@ def root_within(checkpoint: Checkpoint, size: int, node: merkle.NodeReader) -> m
         proof = merkle.consistency_proof(size, checkpoint.size, node)
         merkle.verify_consistency(size, root, checkpoint.size, checkpoint.root, proof)
     except ProofRefused as error:
-        message = f"the tiles that the log serves are not those of the tree that it signed at size {checkpoint.size}"
-        raise LogUnreadable(message) from error
+        raise LogUnreadable(
+            "the tiles that the log serves are not those of the tree that it signed at size {checkpoint.size}",
+            checkpoint=checkpoint,
+        ) from error
     return root
 
 
@@ -292,8 +294,13 @@ def replay_entries(
             signatures.verify_envelope(envelope, authority.log_id)
         earlier = events.get(envelope.event_id, prior.events.get(envelope.event_id))
         if earlier is not None:  # 2
-            message = f"entry {index} has the event id {envelope.event_id} of entry {earlier}"
-            raise LogFault("duplicate", message, index=index)
+            text = Message(
+                "entry {index} has the event id {id} of entry {earlier}",
+                index=index,
+                id=envelope.event_id,
+                earlier=earlier,
+            )
+            raise LogFault("duplicate", text, index=index)
         stream = (envelope.stream.kind, envelope.stream.id)
         expected = place_after(heads.get(stream, prior.heads.get(stream)))
         if (envelope.sequence, envelope.previous) != expected:  # 3

@@ -15,7 +15,7 @@ from ledger.core.ethereum.contract_changes import registry_hash
 from ledger.core.events import EVENT_TYPES, Envelope, Payload, registry
 from ledger.core.events.registry import Name, Profile, RegistryChange
 from ledger.core.events.terms import AgencyKind, KeyId, Role, SafeInt
-from ledger.core.messages import Term, joined
+from ledger.core.messages import Message, Term, joined
 from ledger.core.signing.signatures import SUITE_SECP256K1_EIP712
 
 SERVICE_AGENCY = "ledger"  # the agency in the envelope of entries that the service signs
@@ -232,7 +232,12 @@ def fold(authority: AuthorityState, change: RegistryChange, index: int) -> Autho
 def _apply(authority: AuthorityState, change: RegistryChange, index: int) -> AuthorityState:
     match change:
         case registry.AgencyAdmitted():
-            _require(change.agency not in authority.agencies, f"admits {change.agency} a second time", index)
+            _require(
+                change.agency not in authority.agencies,
+                Message("the registry admits {id} a second time"),
+                index,
+                change.agency,
+            )
             agency = Agency(change.agency, change.kind, change.profile, change.admin, index)
             return replace(authority, agencies=authority.agencies | {change.agency: agency})
         case registry.AdminChanged():
@@ -240,17 +245,22 @@ def _apply(authority: AuthorityState, change: RegistryChange, index: int) -> Aut
         case registry.WitnessSet():
             return _with_agency(authority, change.agency, index, witness=change.witness)
         case registry.KeyGranted():
-            _require(change.agency in authority.agencies, f"lets {change.agency} grant, which it never admitted", index)
+            _require(change.agency in authority.agencies, NEVER_ADMITTED, index, change.agency)
             # A key id is granted once for all time, so that an old signature always has one meaning.
-            _require(change.key_id not in authority.grants, f"grants {change.key_id} a second time", index)
+            _require(
+                change.key_id not in authority.grants,
+                Message("the registry grants {id} a second time"),
+                index,
+                change.key_id,
+            )
             grant = grant_of(change, index)
             return replace(authority, grants=authority.grants | {change.key_id: grant})
         case registry.KeyRevoked():
             revoked = authority.grants.get(change.key_id)
             if revoked is None or revoked.agency_id != change.agency:
-                message = f"the registry revokes {change.key_id}, never granted by {change.agency}"
-                raise IntegrityBroken(message, index=index)
-            _require(revoked.revoked is None, f"revokes {change.key_id} a second time", index)
+                text = Message("the registry revokes {change.key_id}, never granted by {change.agency}", change=change)
+                raise IntegrityBroken(text, index=index)
+            _require(revoked.revoked is None, Message("the registry revokes {id} a second time"), index, change.key_id)
             grants = authority.grants | {change.key_id: replace(revoked, revoked=index)}
             return replace(authority, grants=grants)
         case registry.QuorumSet():
@@ -260,9 +270,12 @@ def _apply(authority: AuthorityState, change: RegistryChange, index: int) -> Aut
     return replace(authority, submitters=others | {change.submitter} if change.allowed else others)
 
 
-def _require(possible: bool, otherwise: str, index: int) -> None:
+NEVER_ADMITTED = Message("the registry changes {id}, which it never admitted")
+
+
+def _require(possible: bool, otherwise: Message, index: int, of: str) -> None:
     if not possible:
-        raise IntegrityBroken("the registry {otherwise}", otherwise=otherwise, index=index)
+        raise IntegrityBroken(Message(otherwise, id=of), index=index)
 
 
 def grant_of(change: registry.KeyGranted, index: int) -> Grant:
@@ -272,6 +285,6 @@ def grant_of(change: registry.KeyGranted, index: int) -> Grant:
 
 
 def _with_agency(authority: AuthorityState, agency_id: str, index: int, **changes: str | None) -> AuthorityState:
-    _require(agency_id in authority.agencies, f"changes {agency_id}, which it never admitted", index)
+    _require(agency_id in authority.agencies, NEVER_ADMITTED, index, agency_id)
     agency = replace(authority.agencies[agency_id], **changes)
     return replace(authority, agencies=authority.agencies | {agency_id: agency})

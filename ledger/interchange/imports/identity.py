@@ -22,6 +22,7 @@ from msgspec import Struct
 from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 from ledger.interchange.exports.csv_output import CsvWriter
 from ledger.interchange.imports.source_file import SourceFile
 from ledger.interchange.imports.values import Misread, line
@@ -117,7 +118,7 @@ def pseudonymise(source: SourceFile, identity: Sequence[str], key: IdentityKey, 
     columns = table.columns or tuple(dict.fromkeys(name for cells in rows for name in cells))
     for name in identity:
         if name not in columns:
-            hint = f"The file has: {', '.join(columns)}"
+            hint = Message("The file has: {columns}", columns=", ".join(columns))
             raise MalformedInput("there is no column {name}", name=name, field="--identity", hint=hint)
     if COLUMN in columns and COLUMN not in identity:
         raise MalformedInput(

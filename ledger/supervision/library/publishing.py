@@ -166,8 +166,13 @@ def _anonymity(body: ModelPublished) -> Outcome:
     for language in ("zh", "en"):
         text = getattr(study, language)
         for trace in traces(text):
-            detail = f"character {trace.start + 1}, {trace.shown_in(text)!r}: {trace.kind}"
-            raise IntegrityBroken(detail, field=f"case_study.{language}")
+            raise IntegrityBroken(
+                "character {place}, {quoted!r}: {trace.kind}",
+                place=trace.start + 1,
+                quoted=trace.shown_in(text),
+                trace=trace,
+                field=f"case_study.{language}",
+            )
     return "nothing has the form of what leads to somebody"
 
 

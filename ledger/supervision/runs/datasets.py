@@ -99,8 +99,13 @@ class DatasetFiles:
         """
         digest, path = registered.digest, self.path(registered.digest)
         if (actual := str(digest_of(parse_digest(digest).algorithm, data))) != digest:
-            message = f"the file of {registered.dataset_id} has the digest {digest}, this one has {actual}"
-            raise MalformedInput(message, field="file", hint="Send the file that was registered, unchanged.")
+            raise MalformedInput(
+                "the file of {registered.dataset_id} has the digest {registered.digest}, this one has {actual}",
+                registered=registered,
+                actual=actual,
+                field="file",
+                hint="Send the file that was registered, unchanged.",
+            )
         # A reader must never see a part of a file under its digest.
         incoming = path.with_name(f"{path.name}{INCOMING}")
         write_secret(incoming, data, field="file", replace=True)
