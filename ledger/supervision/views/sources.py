@@ -71,8 +71,8 @@ class LedgerViewSource:
         rows = []
         for entry in self._registered(end):
             event = logged(entry)
-            known = {"registered_at": event.payload.occurred_at, "evidence": [event.digest]}
-            rows.append(row_of("datasets", event.body, entry, **known))
+            columns = {"registered_at": event.payload.occurred_at, "evidence": [event.digest]}
+            rows.append(row_of("datasets", event.body, entry, **columns))
         return rows
 
     def registered(self, end: int) -> list[Registered]:

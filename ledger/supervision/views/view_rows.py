@@ -76,8 +76,8 @@ def decisions(of: CaseRecord) -> Iterator[Row]:
         body = step.body
         if isinstance(body, case.DecisionRecorded):
             item_ids = [item.item_id for item in body.items]
-            known = {"has_document": bool(body.digests), "item_ids": item_ids, "evidence": [step.digest]}
-            yield row_of("decisions", body, step.payload, of, **known)
+            columns = {"has_document": bool(body.digests), "item_ids": item_ids, "evidence": [step.digest]}
+            yield row_of("decisions", body, step.payload, of, **columns)
 
 
 def events(of: CaseRecord) -> Iterator[Row]:
@@ -258,7 +258,7 @@ def _corrected(corrections: list[CaseStep], answers: list[CaseStep], item_id: st
                     yield step, f"{correction.recorded} -> {correction.correct}"
 
 
-def _handover_item(of: CaseRecord, sent: Handover, recorded: Item, answers: list[CaseStep], **known: Any) -> Row:
+def _handover_item(of: CaseRecord, sent: Handover, recorded: Item, answers: list[CaseStep], **columns: Any) -> Row:
     listed, item_id = sent.items[recorded.item_id], recorded.item_id
     accepted = next((step.body for step in answers if isinstance(step.body, handover.HandoverAccepted)), None)
     received = next((line for line in accepted.received if line.item_id == item_id), None) if accepted else None
@@ -290,7 +290,7 @@ def _handover_item(of: CaseRecord, sent: Handover, recorded: Item, answers: list
         digests_differ=digests_conflict(recorded.digests, received.digests) if received else False,
         reason_code=left.reason_code if left else sent.reason_code,
         discrepancy_id=min(discrepancies_of_line, default=None),
-        **known,
+        **columns,
     )
 
 
@@ -387,8 +387,8 @@ def _first_stated(
             for value in values(line):
                 if value is not None and (line.item_id, value) not in yielded:
                     yielded.add((line.item_id, value))
-                    known = {column: value, "recorded_at": step.payload.occurred_at, "evidence": [step.digest]}
-                    yield row_of(view, line, step.payload, of, **known)
+                    columns = {column: value, "recorded_at": step.payload.occurred_at, "evidence": [step.digest]}
+                    yield row_of(view, line, step.payload, of, **columns)
 
 
 def examinations(of: CaseRecord) -> Iterator[Row]:
