@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -11,16 +12,18 @@ import pytest
 
 from api.app import create_app
 from api.services.parts import Parts
+from api.services.webhooks import WebhookPages, receivers_of, webhook_secret
 from api.wiring import make_parts
 from ledger.anchoring.worker import ChainConnection
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
 from ledger.core.log.policy import parse_policy
 from ledger.core.verification.trust import Trust
+from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.workers.pool import WorkerPool
 from tests.api.service import Served
-from tests.testkit.builders import LOG_ID, SERVICE, auditor, clerk, supervisor
-from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.builders import LOG_ID, SERVICE, Officer, auditor, clerk, supervisor
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, Untried, open_ledger, sqlite_url
 
 if TYPE_CHECKING:
     from tests.api.matrix import World
@@ -42,13 +45,25 @@ SETTINGS = Settings(public_url="https://ledger.test")
 WORKERS = WorkerPool()  # of all services of these tests: it takes seconds to start one
 
 
+OFFICERS = tuple(role(agency) for agency in AGENCIES for role in (clerk, supervisor, auditor))
+
+
 @contextmanager
-def serving(folder: Path, settings: Settings = SETTINGS) -> Iterator[Served]:
-    """Serve a ledger that knows a clerk, a supervisor and an auditor of each agency."""
-    with open_ledger(sqlite_url(folder)) as ledger:
-        ledger.found(*(role(agency) for agency in AGENCIES for role in (clerk, supervisor, auditor)))
-        with serving_ledger(ledger, no_chain, settings) as service:
-            yield service
+def serving(
+    folder: Path,
+    settings: Settings = SETTINGS,
+    *,
+    officers: Sequence[Officer] = OFFICERS,
+    tries_models: bool = True,
+    workers: WorkerPool = WORKERS,
+) -> Iterator[Served]:
+    """Serve a ledger that knows these officers: by default a clerk, a supervisor and an auditor of each agency."""
+    definitions = None if tries_models else Untried()
+    with (
+        open_ledger(sqlite_url(folder), definitions=definitions) as ledger,
+        serving_ledger(ledger.found(*officers), no_chain, settings, workers) as service,
+    ):
+        yield service
 
 
 @contextmanager
@@ -78,6 +93,13 @@ def parts_of(
         clock=ledger.clock,
         workers=workers,
     )
+
+
+def deliverer_of(parts: Parts, clock: Callable[[], int] | None = None) -> Deliverer:
+    """Return what sends to webhooks beside the routes, moved by the test."""
+    secret = partial(webhook_secret, parts)
+    pages, receivers = WebhookPages(parts), receivers_of(parts)
+    return Deliverer(parts.database, pages, receivers, secret=secret, clock=clock or parts.clock)
 
 
 @pytest.fixture

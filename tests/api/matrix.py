@@ -16,7 +16,6 @@ import msgspec
 import pytest
 
 from ledger.core.events import registry
-from ledger.core.events.case import PersonNamed
 from ledger.core.events.record import ImportRecorded
 from ledger.core.events.registry import Name, Profile
 from ledger.core.events.terms import AgencyKind, Role
@@ -24,7 +23,7 @@ from ledger.core.visibility import GOVERNING
 from ledger.store import audit
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.api.conftest import no_chain, serving_ledger
-from tests.api.service import Served
+from tests.api.service import Served, name_confidentially
 from tests.testkit.builders import (
     COURT,
     DEPOT,
@@ -38,7 +37,6 @@ from tests.testkit.builders import (
     Writer,
     instant,
     key_id,
-    section,
 )
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
@@ -111,8 +109,7 @@ class World:
 def made_case(expires_at: str) -> Case:
     """Return a case opened by the police, now with the court, which offers it, or did so, to four others."""
     case = Case(step=1).open(clerk_of("former"))
-    body = PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
-    case.act(body, clerk_of("former"), sections={"person:1": section("person", name="a name")})
+    name_confidentially(case, clerk_of("former"))
     imported = ImportRecorded(source_system="cases", source_key="A-1", file_digest="sha256:" + "00" * 32, row=1)
     case.act(imported, clerk_of("former"))
     items = ("phone", "knife", "coins")

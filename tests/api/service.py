@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -16,10 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.middleware.clients import Connections
 from api.middleware.server import make_server
 from api.services.parts import Parts
+from ledger.core.events.case import PersonNamed
 from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.signatures import personal_digest
-from tests.testkit.builders import Event, Officer, signature_of
-from tests.testkit.casework import Case
+from tests.testkit.builders import Event, Officer, section, signature_of
+from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import Ledger
 from tests.testkit.machine import free_port
 from tests.testkit.time_zones import utc_times_of_page
@@ -88,6 +89,24 @@ class Served:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("POST", path, content=body, headers=JSON | given)
 
+    def post_lines(self, *lines: bytes, **headers: str) -> httpx.Response:
+        """Post events in bulk, one a line."""
+        body, kind = b"\n".join(lines), {"content-type": "application/x-ndjson"}
+        return self.request("POST", "/api/v1/events/batch", content=body, headers=kind | headers)
+
+    def pages(self, path: str, by: Officer | None = None, **query: Any) -> Iterator[dict[str, Any]]:
+        """Give the pages of a list, one after the other by their ``next``."""
+        while True:
+            page: dict[str, Any] = self.get(path, by, **query).json()
+            yield page
+            if "next" not in page:
+                return
+            query["after"] = page["next"]
+
+    def reads(self) -> int:
+        """Return how many reads are recorded."""
+        return self.parts.access.head().count
+
     def submit(self, event: Event | bytes, path: str = "/api/v1/events") -> httpx.Response:
         return self.post(path, event if isinstance(event, bytes) else event.submission)
 
@@ -114,6 +133,11 @@ class Served:
             self._tokens[officer.key_id] = self.sign_in(officer).json()["access_token"]
         return {"authorization": f"Bearer {self._tokens[officer.key_id]}"}
 
+    def cookie(self, officer: Officer) -> dict[str, str]:
+        """Return the same as the console's pages take it, from a page of their own."""
+        token = self.token(officer)["authorization"].removeprefix("Bearer ")
+        return {"cookie": f"__Secure-tallystick={token}", "origin": "https://ledger.test"}
+
     def challenge(self, officer: Officer) -> dict[str, str]:
         """Return a nonce and the text to sign."""
         asked = self.request("POST", "/api/v1/sign-in/challenge", json={"key_id": officer.key_id})
@@ -133,6 +157,20 @@ class Served:
     def size(self) -> int:
         """How many entries the log has."""
         return int(self.get("/api/v1/log").json()["size"])
+
+
+def name_confidentially(case: Case, by: Officer | None = None) -> Case:
+    """Add a person whose name is in a confidential section, as the case's next event."""
+    body = PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
+    return case.act(body, by, sections={"person:1": section("person", name="a name")})
+
+
+def until(holds: Callable[[], object], within_s: float = 120) -> None:
+    """Return once it holds."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @contextmanager

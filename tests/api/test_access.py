@@ -10,20 +10,14 @@ import pytest
 from api.routes import oversight
 from ledger.store.access import Read
 from tests.api.matrix import GOVERNANCE, READS, made_world, reader
-from tests.api.service import Served, problem
-from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
+from tests.api.service import Served
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, auditor, clerk, supervisor
 from tests.testkit.casework import Case
 
 
 def reads(served: Served, by: Officer, **query: Any) -> list[dict[str, Any]]:
     """Return the rows of all pages."""
-    rows: list[dict[str, Any]] = []
-    while True:
-        page = served.get("/api/v1/access", by, **query).json()
-        rows += page["reads"]
-        if "next" not in page:
-            return rows
-        query["after"] = page["next"]
+    return [row for page in served.pages("/api/v1/access", by, **query) for row in page["reads"]]
 
 
 def test_a_supervisor_sees_who_read_the_agency_s_cases(served: Served) -> None:
@@ -132,7 +126,7 @@ def test_the_list_is_narrowed(served: Served) -> None:
     assert [(read["case_id"], read["what"]) for read in own] == [("case-1", "case")]
 
 
-@pytest.mark.parametrize("looked_at", [1, 3, 10_000])
+@pytest.mark.parametrize("looked_at", [1, 10_000])
 def test_pages_give_every_read_once(served: Served, monkeypatch: pytest.MonkeyPatch, looked_at: int) -> None:
     """Also where a request may look through few records, none of which it may show."""
     monkeypatch.setattr(oversight, "LOOKED_AT", looked_at)
@@ -143,16 +137,3 @@ def test_pages_give_every_read_once(served: Served, monkeypatch: pytest.MonkeyPa
         served.get("/api/v1/cases/case-1", clerk(POLICE))
     cases = [read for read in reads(served, auditor(POLICE), limit=2) if read["what"] == "case"]
     assert [read["number"] for read in cases] == [1, 3, 5]
-
-
-@pytest.mark.parametrize("by", [clerk(POLICE), clerk(DETENTION)])
-def test_the_log_of_reads_takes_a_role(shared: Served, by: Officer) -> None:
-    """A clerk is not told who looks."""
-    problem(shared.get("/api/v1/access", by), 403, "role_missing")
-
-
-def test_a_case_of_others_is_not_there(served: Served) -> None:
-    """Neither for who may see it by jurisdiction alone."""
-    served.record(Case("case-1").open())
-    for by in (auditor(PROCURATORATE), supervisor(DETENTION)):
-        problem(served.get("/api/v1/access", by, case_id="case-1"), 404, "not_found", "case_id")

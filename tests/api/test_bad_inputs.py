@@ -20,67 +20,21 @@ def swapped(old: bytes, new: bytes) -> bytes:
     return GOOD.replace(old, new)
 
 
+# One of each kind; ``tests/unit/core/test_canonical.py`` and ``test_signature.py`` have them all.
 BODIES = {
     "duplicate key": swapped(KEY, KEY + b"," + KEY),
-    "duplicate key by escape": swapped(KEY, KEY + b',"case_n\\u0075mber":"2"'),
-    "NaN": GOOD.replace(b'"sequence":0', b'"sequence":NaN', 1),
-    "Infinity": GOOD.replace(b'"sequence":0', b'"sequence":Infinity', 1),
-    "1e400": GOOD.replace(b'"sequence":0', b'"sequence":1e400', 1),
-    "-0.0": GOOD.replace(b'"sequence":0', b'"sequence":-0.0', 1),
-    "float": GOOD.replace(b'"sequence":0', b'"sequence":0.0', 1),
-    "2^53": GOOD.replace(b'"sequence":0', b'"sequence":9007199254740993', 1),
     "5,000 digits": GOOD.replace(b'"sequence":0', b'"sequence":' + b"9" * 5000, 1),
-    "true for int": GOOD.replace(b'"sequence":0', b'"sequence":true', 1),
-    "text for int": GOOD.replace(b'"sequence":0', b'"sequence":"0"', 1),
     "unknown key": swapped(KEY, KEY + b',"colour":"red"'),
-    "__proto__": swapped(KEY, b'"__proto__":{},' + KEY),
-    "trailing bytes": GOOD + b"{}",
     "trailing newline": GOOD + b"\n",
-    "nested 100,000 deep": b"[" * 100_000,
     "nested in a field": swapped(KEY, b'"case_number":' + b"[" * 100_000),
-    "BOM": b"\xef\xbb\xbf" + GOOD,
     "UTF-16": GOOD.decode().encode("utf-16"),
     "invalid UTF-8": swapped(KEY, b'"case_number":"\xff"'),
-    "overlong UTF-8": swapped(KEY, b'"case_number":"\xc0\xaf"'),
-    "lone surrogate": swapped(KEY, b'"case_number":"\\ud800"'),
-    "NUL": swapped(KEY, b'"case_number":"\\u0000"'),
-    "not NFC": swapped(KEY, '"case_number":"e\u0301"'.encode()),
-    "bidi override": swapped(KEY, '"case_number":"\u202e1"'.encode()),
-    "zero-width joiner in an id": GOOD.replace(b'"id":"case-bad"', '"id":"case\u200d-bad"'.encode()),
-    "homoglyph agency": GOOD.replace(b'"agency":"police-east"', '"agency":"p\u043elice-east"'.encode()),
-    "comment": b"/* */" + GOOD,
-    "array": b"[" + GOOD + b"]",
-    "string": b'"submission"',
     "null": b"null",
     "nothing": b"",
     "white space": GOOD.replace(b":", b": "),
-    "keys in another order": json.dumps(dict(reversed(json.loads(GOOD).items())), separators=(",", ":")).encode(),
-    "needless escape": swapped(KEY, b'"case_number":"\\u0032026-0417"'),
     "injection": GOOD.replace(b'"id":"case-bad"', b'"id":"x\'; DROP TABLE entries;--"'),
 }
 SIGNATURE = json.loads(GOOD)["envelope"]["signature"]
-ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-
-
-def with_signature(text: str) -> bytes:
-    return GOOD.replace(SIGNATURE.encode(), text.encode())
-
-
-def parts(signature: str) -> tuple[str, int, int]:
-    return signature[2:66], int(signature[66:130], 16), int(signature[130:], 16)
-
-
-R, S, V = parts(SIGNATURE)
-SIGNATURES = {
-    "high s": (with_signature(f"0x{R}{ORDER - S:064x}{55 - V:02x}"), "signature_refused"),
-    "64 bytes": (with_signature(f"0x{R}{S:064x}"), "malformed_input"),
-    "v 0": (with_signature(f"0x{R}{S:064x}00"), "signature_refused"),
-    "v 29": (with_signature(f"0x{R}{S:064x}1d"), "signature_refused"),
-    "r zero": (with_signature(f"0x{0:064x}{S:064x}{V:02x}"), "signature_refused"),
-    "s zero": (with_signature(f"0x{R}{0:064x}{V:02x}"), "signature_refused"),
-    "r the order": (with_signature(f"0x{ORDER:064x}{S:064x}{V:02x}"), "signature_refused"),
-    "empty": (with_signature("0x"), "malformed_input"),
-}
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
@@ -88,23 +42,21 @@ def test_a_body_that_is_not_the_one_spelling_of_a_submission_is_refused(shared: 
     """400, with the field where there is one, and the log stays as it is."""
     size = shared.size()
     answer = shared.post(EVENTS, body)
-    assert answer.status_code == 400, answer.text
     problem(answer, 400, answer.json()["code"], answer.json().get("field"))
     assert shared.size() == size
 
 
-@pytest.mark.parametrize(("body", "code"), SIGNATURES.values(), ids=SIGNATURES.keys())
-def test_a_signature_of_another_form_is_refused(shared: Served, body: bytes, code: str) -> None:
+@pytest.mark.parametrize(
+    ("last", "status", "code"),
+    [("", 400, "malformed_input"), ("1d", 403, "signature_refused")],
+    ids=["64 bytes", "v 29"],
+)
+def test_a_signature_of_another_form_is_refused(shared: Served, last: str, status: int, code: str) -> None:
     """One spelling of a signature, and no twin of it."""
     size = shared.size()
-    problem(shared.post(EVENTS, body), 400 if code == "malformed_input" else 403, code, "envelope.signature")
+    body = GOOD.replace(SIGNATURE.encode(), f"{SIGNATURE[:-2]}{last}".encode())
+    problem(shared.post(EVENTS, body), status, code, "envelope.signature")
     assert shared.size() == size
-
-
-def test_a_signature_for_another_ledger_is_refused(shared: Served) -> None:
-    """The domain is salted with the ledger's id."""
-    elsewhere = Case("case-bad", log_id=b"\x01" * 32).open().last
-    problem(shared.submit(elsewhere), 403, "signature_refused", "envelope.signature")
 
 
 @pytest.mark.parametrize(
@@ -112,10 +64,7 @@ def test_a_signature_for_another_ledger_is_refused(shared: Served) -> None:
     [
         "",
         "text/plain",
-        "application/x-www-form-urlencoded",
         "application/json; charset=utf-16",
-        "application/jsonx",
-        "multipart/form-data; boundary=x",
         "application/json;" + "a=b;" * 2000 + "x",
         "application/x-ndjson",
     ],
@@ -153,22 +102,14 @@ def test_a_body_at_the_limit_is_looked_at(shared: Served) -> None:
     ("path", "field"),
     [
         ("/api/v1/cases?limit=1000000000", "limit"),
-        ("/api/v1/cases?limit=0", "limit"),
-        ("/api/v1/cases?limit=ten", "limit"),
         ("/api/v1/cases?after=%27%3B%20DROP", "after"),
         ("/api/v1/cases?stage=nowhere", "stage"),
         ("/api/v1/cases/Case-1", "case_id"),
-        ("/api/v1/cases/case%001", "case_id"),
-        ("/api/v1/cases/c%D0%B0se-1", "case_id"),
         ("/api/v1/cases/case-1%0A", "case_id"),
         ("/api/v1/events?case_id=" + "a" * 65, "case_id"),
-        ("/api/v1/events/1", "event_id"),
         ("/api/v1/events/019CAC0F-2680-7CF2-8650-6D0903333952", "event_id"),
         ("/api/v1/handovers?box=mine", "box"),
-        ("/api/v1/handovers?after=-5", "after"),
         ("/api/v1/items/item_1", "item_id"),
-        ("/api/v1/events?case_id=case-1&after=99999999999999999999", "after"),
-        ("/api/v1/cases/case-1/timeline?after=1.5", "after"),
     ],
 )
 def test_a_parameter_of_another_form_is_refused(shared: Served, path: str, field: str) -> None:
@@ -202,7 +143,7 @@ def test_the_words_of_a_vocabulary_are_listed(shared: Served) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/../etc/passwd", "/api/v1/..%2f..%2fetc", "/docs/..%2fapp.py", "/docs/%2e%2e/app.py", "/api/v2/cases", "/api"],
+    ["/../etc/passwd", "/docs/..%2fapp.py", "/api/v2/cases"],
 )
 def test_an_unknown_address_is_a_problem_too(shared: Served, path: str) -> None:
     """404 as a problem document; nothing is looked for in the file system."""

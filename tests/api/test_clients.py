@@ -67,10 +67,7 @@ def test_each_client_behind_a_proxy_has_its_own_rate(tmp_path: Path) -> None:
 def test_a_batch_counts_by_its_lines(tmp_path: Path) -> None:
     """A thousand bad lines cost as much as a thousand bad requests: the second batch is refused unread."""
     with serving(tmp_path, Settings(max_requests_per_s=50)) as served:
-        ndjson = {"content-type": "application/x-ndjson"}
-        first, second = (
-            served.request("POST", "/api/v1/events/batch", content=b"{}\n" * 400, headers=ndjson) for _ in range(2)
-        )
+        first, second = (served.post_lines(*[b"{}"] * 400) for _ in range(2))
         assert first.status_code == 200
         assert len(first.json()["results"]) == 400
         problem(second, 429, "too_many_requests")

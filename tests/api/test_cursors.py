@@ -11,7 +11,7 @@ from api.services.service import Cursors
 from ledger.core.errors import MalformedInput
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case
 
 # Whoever asks may see these whole: their places are numbers of the public log and of the public chain.
@@ -50,16 +50,13 @@ def test_every_list_takes_the_same_cursors(cases: Served) -> None:
         assert (text.get("maxLength") == 1000) == (path not in PUBLIC), path
 
 
-@pytest.mark.parametrize("forged", ["17", "case-1", "2026,case_number,case-1", "A" * 40, "-_" * 30])
-def test_what_this_service_did_not_seal_is_refused(cases: Served, forged: str) -> None:
+def test_what_this_service_did_not_seal_is_refused(cases: Served) -> None:
     """In every list: a place that somebody makes up, and a cursor of another service."""
-    other = Cursors(bytes(32))
-    by = {role.roles[0]: role for role in (supervisor(POLICE), auditor(POLICE), analyst(PROCURATORATE))}
     for path in set(paged(cases)) - PUBLIC:
         address = path.format(case_id="case-1")
         query = {"q": "2026"} if path.endswith("/search") else {}
-        for cursor in (forged, other.seal("cases", "case-1")):
-            problem(cases.get(address, by["supervisor"], after=cursor, **query), 400, "malformed_input", "after")
+        for cursor in ("case-1", "A" * 40, Cursors(bytes(32)).seal("cases", "case-1")):
+            problem(cases.get(address, supervisor(POLICE), after=cursor, **query), 400, "malformed_input", "after")
 
 
 def test_a_cursor_says_nothing_and_holds_in_its_own_list_alone(cases: Served) -> None:
@@ -80,16 +77,9 @@ def test_a_cursor_says_nothing_and_holds_in_its_own_list_alone(cases: Served) ->
 def test_pages_are_full_whatever_lies_between(cases: Served) -> None:
     """What others have is left out before a page is counted: a page is as long as asked for until the last one."""
     for limit in (1, 2):
-        walked: list[str] = []
-        query: dict[str, Any] = {"q": "2026", "limit": limit}
-        while True:
-            page = cases.get("/api/v1/search", clerk(POLICE), **query).json()
-            walked += [hit["case_id"] for hit in page["hits"]]
-            if "next" not in page:
-                break
-            assert len(page["hits"]) == limit
-            query["after"] = page["next"]
-        assert walked == ["case-0", "case-1", "case-2"]
+        pages = [page["hits"] for page in cases.pages("/api/v1/search", clerk(POLICE), q="2026", limit=limit)]
+        assert [hit["case_id"] for hits in pages for hit in hits] == ["case-0", "case-1", "case-2"]
+        assert {len(hits) for hits in pages[:-1]} == {limit}
 
 
 def test_cursors_hold_after_a_restart_and_no_other_key_opens_them() -> None:

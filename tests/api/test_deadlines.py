@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ledger.core.events import case as acts
 from ledger.deadlines.upkeep import warn
+from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.testkit.builders import (
-    COURT,
-    DETENTION,
-    POLICE,
-    PROCURATORATE,
-    START,
-    Officer,
-    auditor,
-    clerk,
-    instant,
-    supervisor,
-)
+from tests.testkit.builders import POLICE, PROCURATORATE, START, Officer, auditor, clerk, instant, supervisor
 from tests.testkit.casework import Case, detained, person_id
 
 DAY = 86400
@@ -32,6 +23,14 @@ def handled() -> Case:
     case = detained("li").name("wang")
     case.impose("wang", "residential_surveillance")
     return case.say(acts.CaseAssigned, None, department="squad 2", handler=clerk(POLICE).officer_id)
+
+
+@pytest.fixture(scope="module")
+def detention(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Return a service with that case, for tests that change nothing."""
+    with serving(tmp_path_factory.mktemp("detention")) as service:
+        service.record(handled())
+        yield service
 
 
 def asked(served: Served, by: Officer, path: str = "/api/v1/deadlines", **query: Any) -> list[dict[str, Any]]:
@@ -50,42 +49,36 @@ def day(number: int) -> str:
     return instant(START + number * DAY)
 
 
-def test_an_agency_sees_its_own_deadlines_the_nearest_first(served: Served) -> None:
+def test_an_agency_sees_its_own_deadlines_the_nearest_first(detention: Served) -> None:
     """With the day, what is left, whose it is and what it was derived from; hours before days."""
-    case = served.record(handled())
-    deadlines = asked(served, clerk(POLICE))
+    case = handled()
+    deadlines = asked(detention, clerk(POLICE))
     assert names(deadlines)[3:] == ["arrest_request", "surveillance_limit"]
     assert set(names(deadlines)[:3]) == HOURS
     (deadline,) = [deadline for deadline in deadlines if deadline["clock"] == "arrest_request"]
-    assert (deadline["due_at"], deadline["last_day"], deadline["days_left"]) == (
-        "2026-03-05T16:00:00Z",
-        "2026-03-05",
-        3,
-    )
-    assert (deadline["status"], deadline["article"], deadline["label"]) == (
-        "running",
-        "CPL 91",
-        "request arrest of the detained person",
-    )
-    assert (deadline["agency"], deadline["handler"], deadline["subject"]) == (
-        POLICE,
-        clerk(POLICE).officer_id,
-        person_id("li"),
-    )
-    assert deadline["events"] == [
-        {"event_id": case.events[2].envelope.event_id, "payload_digest": case.events[2].digest},
-    ]
-    assert asked(served, clerk(PROCURATORATE)) == []
+    expected = {
+        "due_at": "2026-03-05T16:00:00Z",
+        "last_day": "2026-03-05",
+        "days_left": 3,
+        "status": "running",
+        "article": "CPL 91",
+        "label": "request arrest of the detained person",
+        "agency": POLICE,
+        "handler": clerk(POLICE).officer_id,
+        "subject": person_id("li"),
+        "events": [{"event_id": case.events[2].envelope.event_id, "payload_digest": case.events[2].digest}],
+    }
+    assert deadline.items() >= expected.items()
+    assert asked(detention, clerk(PROCURATORATE)) == []
 
 
-def test_the_arithmetic_is_told_in_the_readers_language(served: Served) -> None:
+def test_the_arithmetic_is_told_in_the_readers_language(detention: Served) -> None:
     """By the header, or by the query, which is stronger."""
-    served.record(handled())
     path = "/api/v1/cases/case-1/deadlines"
 
     def arrest_deadline(accepted: str, **query: str) -> dict[str, Any]:
-        headers = served.token(clerk(POLICE)) | {"accept-language": accepted}
-        deadlines = served.request("GET", path, headers=headers, params=query).json()["deadlines"]
+        headers = detention.token(clerk(POLICE)) | {"accept-language": accepted}
+        deadlines = detention.request("GET", path, headers=headers, params=query).json()["deadlines"]
         return next(deadline for deadline in deadlines if deadline["clock"] == "arrest_request")
 
     assert arrest_deadline("en-GB,en;q=0.8")["arithmetic"] == [
@@ -98,44 +91,14 @@ def test_the_arithmetic_is_told_in_the_readers_language(served: Served) -> None:
     assert chinese["label"] == "提请批准逮捕"
     assert not any(line.isascii() for line in chinese["arithmetic"])
     assert arrest_deadline("en", lang="zh-CN") == chinese
-    problem(served.get(path, clerk(POLICE), lang="fr"), 400, "malformed_input", "lang")
+    problem(detention.get(path, clerk(POLICE), lang="fr"), 400, "malformed_input", "lang")
 
 
-def test_status_days_and_moment_choose(served: Served) -> None:
-    """As it stands at a moment; what is overdue has fewer days left than any number."""
-    served.record(handled())
-    by = clerk(POLICE)
-    assert set(names(asked(served, by, within_days=3))) == HOURS | {"arrest_request"}
-    assert set(names(asked(served, by, status="overdue", as_of=day(2)))) == HOURS
-    late = asked(served, by, status="overdue", as_of=day(5))
-    assert set(names(late)) == HOURS | {"arrest_request"}
-    assert late[-1]["days_left"] == -2
-    assert names(asked(served, by, status="running", as_of=day(5))) == ["surveillance_limit"]
-    assert asked(served, by, as_of=instant(START - DAY)) == []
-
-
-def test_what_rests_and_what_cannot_be_counted_comes_last_and_says_why(served: Served) -> None:
-    """A clock that rests is told with its pause; the end in a year whose holidays are not known is not guessed."""
-    case = detained("li").name("zhao").impose("zhao", "bail")
-    case.suspend(case.now)
-    served.record(case)
-    deadlines = asked(served, clerk(POLICE))
-    assert set(names(deadlines[-2:])) == {"arrest_request", "bail_limit"}
-    (resting,) = asked(served, clerk(POLICE), status="suspended")
-    (pause,) = resting["pauses"]
-    assert (pause["since"], pause["until"], pause["held_by"]) == (instant(case.now - 60), None, None)
-    assert (pause["ground"], pause["article"]) == ("psychiatric_assessment", "CPL 149")
-    (unknown,) = asked(served, clerk(POLICE), status="uncountable")
-    assert (unknown["clock"], unknown["due_at"], unknown["arithmetic"]) == ("bail_limit", None, [])
-    assert "2027" in unknown["unknown"]
-
-
-def test_mine_are_those_that_i_handle(served: Served) -> None:
+def test_mine_are_those_that_i_handle(detention: Served) -> None:
     """The handler of the case in my agency is me; a colleague handles none of them."""
-    served.record(handled())
-    assert len(asked(served, clerk(POLICE), mine=True)) == 5
-    assert asked(served, supervisor(POLICE), mine=True) == []
-    assert len(asked(served, supervisor(POLICE))) == 5
+    assert len(asked(detention, clerk(POLICE), mine=True)) == 5
+    assert asked(detention, supervisor(POLICE), mine=True) == []
+    assert len(asked(detention, supervisor(POLICE))) == 5
 
 
 def test_others_deadlines_are_seen_with_their_case(served: Served) -> None:
@@ -152,59 +115,21 @@ def test_others_deadlines_are_seen_with_their_case(served: Served) -> None:
     assert asked(served, clerk(POLICE), seen=True) == asked(served, clerk(PROCURATORATE), seen=True) == everything
 
 
-@pytest.mark.parametrize(
-    ("reader", "sees"),
-    [
-        (clerk(POLICE), True),
-        (auditor(PROCURATORATE), True),
-        (clerk(PROCURATORATE), False),
-        (supervisor(PROCURATORATE), False),
-        (auditor(COURT), False),
-        (clerk(DETENTION), False),
-    ],
-    ids=lambda value: value.officer_id if isinstance(value, Officer) else "",
-)
-def test_a_list_shows_what_its_reader_may_see(served: Served, reader: Officer, sees: bool) -> None:
-    """Parties, and the auditors of a procuratorate in their jurisdiction; each case that is shown is recorded."""
-    served.record(handled())
-    before = served.parts.access.head().count
-    assert len(asked(served, reader, seen=True)) == (5 if sees else 0)
-    assert len(asked(served, reader, agency=POLICE)) == (5 if sees else 0)
-    assert served.parts.access.head().count == before + 2
-    answer = served.get("/api/v1/cases/case-1/deadlines", reader)
-    assert answer.status_code == (200 if sees else 404)
-
-
-def test_nobody_reads_deadlines_without_a_token(served: Served) -> None:
-    """Neither lists nor warnings are public."""
-    for path in ("/api/v1/deadlines", "/api/v1/cases/case-1/deadlines", "/api/v1/warnings"):
-        problem(served.get(path), 401, "token_refused", "Authorization")
-
-
-def test_pages_of_deadlines_hold_each_once(served: Served) -> None:
+def test_pages_of_deadlines_hold_each_once(detention: Served) -> None:
     """One at a time by `next`; a `next` that nobody gave is refused."""
-    served.record(handled())
     path, by = "/api/v1/deadlines", clerk(POLICE)
-    whole = asked(served, by)
-    pages: list[dict[str, Any]] = []
-    query: dict[str, Any] = {"limit": 1}
-    while len(pages) <= len(whole):
-        answer = served.get(path, by, **query).json()
-        pages += answer["deadlines"]
-        if "next" not in answer:
-            break
-        query["after"] = answer["next"]
+    whole = asked(detention, by)
+    pages = [deadline for page in detention.pages(path, by, limit=1) for deadline in page["deadlines"]]
     assert pages == whole
-    problem(served.get(path, by, after="case-1"), 400, "malformed_input", "after")
+    problem(detention.get(path, by, after="case-1"), 400, "malformed_input", "after")
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("as_of", "yesterday"), ("as_of", "2026-13-45T00:00:00Z"), ("status", "late"), ("within_days", "-1")],
+    ("field", "value"), [("as_of", "2026-13-45T00:00:00Z"), ("status", "late"), ("within_days", "-1")]
 )
-def test_a_question_that_makes_no_sense_is_refused(served: Served, field: str, value: str) -> None:
+def test_a_question_that_makes_no_sense_is_refused(detention: Served, field: str, value: str) -> None:
     """The field is named."""
-    problem(served.get("/api/v1/deadlines", clerk(POLICE), **{field: value}), 400, "malformed_input", field)
+    problem(detention.get("/api/v1/deadlines", clerk(POLICE), **{field: value}), 400, "malformed_input", field)
 
 
 def test_the_deadlines_of_a_case_hold_those_that_have_ended(served: Served) -> None:
@@ -235,7 +160,7 @@ def test_warnings_are_a_feed_of_ones_own_agency(served: Served) -> None:
     """In their order, from a cursor on, mine alone if asked; what is shown is recorded, an empty look is not."""
     served.record(handled())
     assert warned(served, clerk(POLICE)) == []
-    before = served.parts.access.head().count
+    before = served.reads()
     assert warn(served.ledger.database, (START + 5 * DAY) * 1000) == 4
     warnings = warned(served, clerk(POLICE))
     assert [warning["number"] for warning in warnings] == [1, 2, 3, 4]
@@ -245,10 +170,10 @@ def test_warnings_are_a_feed_of_ones_own_agency(served: Served) -> None:
     first = served.get("/api/v1/warnings", clerk(POLICE), limit=2).json()
     assert first["next"] == first["resume"]
     assert warned(served, clerk(POLICE), after=first["next"], mine=True) == warnings[2:]
-    assert served.parts.access.head().count == before + 3
+    assert served.reads() == before + 3
     assert warned(served, supervisor(POLICE), mine=True) == []
     last = served.get("/api/v1/warnings", clerk(POLICE), after=first["next"]).json()
     assert "next" not in last
     assert warned(served, clerk(POLICE), after=last["resume"]) == []
     assert warned(served, auditor(PROCURATORATE)) == []
-    assert served.parts.access.head().count == before + 4
+    assert served.reads() == before + 4

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Event, Thread
 from typing import NoReturn
@@ -13,7 +11,7 @@ from structlog.testing import capture_logs
 
 from ledger.core.errors import Unavailable
 from ledger.recording.sequencer import Answer
-from tests.api.service import Served, problem
+from tests.api.service import Served, problem, until
 from tests.campaigns.faults.commits import database_error, failing_commits
 from tests.testkit.casework import Case
 
@@ -102,13 +100,6 @@ def test_a_defect_in_asking_witnesses_is_not_ready(served: Served, monkeypatch: 
     finally:
         stop.set()
         asking.join()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_what_the_driver_said_is_logged_and_not_told(served: Served) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +11,7 @@ import pytest
 from ledger.core.events import digest_of
 from ledger.core.events.supervision import BilingualText
 from ledger.core.supervision.model_package import verify_package
-from tests.api.conftest import Trusted, no_chain, serving_ledger
+from tests.api.conftest import Trusted, serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import (
     COURT,
@@ -26,7 +25,6 @@ from tests.testkit.builders import (
     clerk,
     supervisor,
 )
-from tests.testkit.ledgers import Untried, open_ledger, sqlite_url
 from tests.testkit.supervision import Lead, Model, adopted, closed, figures
 from tests.unit.supervision.modelling import SOUND, changed
 
@@ -51,11 +49,9 @@ def of_text(text: str, **fields: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Serve two versions of a model that three procuratorates run, another model, and two leads of the first."""
-    folder: Path = tmp_path_factory.mktemp("library")
-    with (
-        open_ledger(sqlite_url(folder), definitions=Untried()) as ledger,
-        serving_ledger(ledger.found(*OFFICERS), no_chain) as running,
-    ):
+    folder = tmp_path_factory.mktemp("library")
+    with serving(folder, officers=OFFICERS, tries_models=False) as running:
+        ledger = running.ledger
         model = Model(MODEL).published(**of_text(SOUND, title=TITLE))
         model.published(**of_text(LATER, title=TITLE, case_study=STUDY, figures=figures()))
         digest = digest_of(LATER.encode())
@@ -110,15 +106,7 @@ def test_an_entry_tells_the_parts_of_the_file(served: Served) -> None:
     """Parameters with bounds, the condition as it is written, checks, tests; of an older version too."""
     entry = get(served, f"/{MODEL}")
     card = entry["card"]
-    assert card["parameters"][0] == {
-        "name": "days",
-        "type": "integer",
-        "default": "14",
-        "minimum": "1",
-        "maximum": "60",
-        "choices": [],
-        "meaning": {"zh": "日数", "en": "days"},
-    }
+    assert (card["parameters"][0]["default"], card["parameters"][0]["maximum"]) == ("14", "60")
     assert (card["form"], card["condition"].splitlines()[0]) == ("cel", "condition:")
     assert card["examples"] == [{"name": "eighth day", "raises": 1}, {"name": "seventh day", "raises": 0}]
     assert entry["case_study"]["en"] == STUDY.en
@@ -146,9 +134,6 @@ def test_versions_are_compared_field_by_field(served: Served) -> None:
     }
     assert changes["parameters.days.default"] == ("7", "14")
     assert changes["version"] == ("1", "2")
-    assert [line for line in comparison["condition"] if line.startswith("+ ")] == [
-        line for line in comparison["condition"] if ">= parameters.days" in line
-    ]
     assert (comparison["first"]["figures"], comparison["second"]["figures"]["found"]) == (None, 12)
     assert get(served, f"/{MODEL}/comparison?first=2&second=2")["same_text"] is True
     other = get(served, f"/{MODEL}/comparison?other=not-readable")
@@ -160,9 +145,8 @@ def test_versions_are_compared_by_a_worker(served: Served, path: str) -> None:
     """What a model's file asks for is asked under limits, whoever reads it."""
     workers = served.parts.workers
     workers.last_used = None
-    token = served.token(clerk(POLICE))
-    cookie = f"__Secure-tallystick={token['authorization'].removeprefix('Bearer ')}"
-    assert served.request("GET", path, headers=token | {"cookie": cookie}).status_code == 200
+    headers = served.token(clerk(POLICE)) | served.cookie(clerk(POLICE))
+    assert served.request("GET", path, headers=headers).status_code == 200
     assert workers.last_used is not None
 
 

@@ -108,17 +108,6 @@ def test_every_partial_tile_up_to_the_published_size_is_served(log: tuple[Served
         assert answer.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/checkpoint", "/tile/0/000", "/tile/entries/000"])
-def test_the_head_of_an_answer_can_be_asked_for(log: tuple[Served, int], path: str) -> None:
-    """HEAD tells what GET would, as of any static file."""
-    served, _ = log
-    head, whole = served.request("HEAD", path), served.get(path)
-    assert head.status_code == 200
-    assert {name: value for name, value in head.headers.items() if name != "x-request-id"} == {
-        name: value for name, value in whole.headers.items() if name != "x-request-id"
-    }
-
-
 def test_nothing_beyond_the_published_size_is_served(log: tuple[Served, int]) -> None:
     """The entry is recorded and has its receipt, but the public log does not show it before the checkpoint does."""
     served, size = log
@@ -129,38 +118,7 @@ def test_nothing_beyond_the_published_size_is_served(log: tuple[Served, int]) ->
     problem(served.get("/api/v1/log/consistency", first="1", second=str(size + 1)), 404, "not_found", "second")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "0/0",
-        "0/000.p/0",
-        "0/000.p/257",
-        "0/000.p/03",
-        "0/+00",
-        "00/000",
-        "64/000",
-        "-1/000",
-        "0/000.p/256",
-        "0/000.p/",
-        "0/000.P/1",
-        "0/000.p/١",
-        "0/٠٠٠",
-        "0/x001/x000",
-        "0/001/000",
-        "0/X001/000",
-        "0/%2B00",
-        "0%2F000",
-        "%30/000",
-        "0/00%30",
-        "entries/0000",
-        "entries/000.p/256",
-        "entries/000.p/0",
-        "Entries/000",
-        "data/000",
-        "0/x000/000",
-        "0/000/",
-    ],
-)
+@pytest.mark.parametrize("name", ["0/000.p/0", "0/٠٠٠", "0/%2B00", "0%2F000", "%30/000", "0/00%30", "0/000/"])
 def test_a_tile_has_one_name(log: tuple[Served, int], name: str) -> None:
     """Every other spelling is refused."""
     problem(log[0].get(f"/tile/{name}"), 400, "malformed_input", "tile")
@@ -194,12 +152,9 @@ def test_a_consistency_proof_holds_between_any_published_sizes(log: tuple[Served
     ("path", "field"),
     [
         ("/api/v1/log/inclusion/03", "index"),
-        ("/api/v1/log/inclusion/-1", "index"),
-        ("/api/v1/log/inclusion/3_0", "index"),
         ("/api/v1/log/inclusion/9223372036854775808", "index"),
         ("/api/v1/log/consistency?first=0&second=5", "first"),
         ("/api/v1/log/consistency?first=%2B3&second=5", "first"),
-        ("/api/v1/log/consistency?first=1", "second"),
         ("/api/v1/log/consistency?first=1&second=99999999999999999999", "second"),
     ],
 )

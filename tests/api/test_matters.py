@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.core.events import digest_of
-from tests.api.conftest import no_chain, serving_ledger
+from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import (
     COURT,
@@ -23,7 +23,6 @@ from tests.testkit.builders import (
     section,
     supervisor,
 )
-from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.testkit.supervision import (
     MATERIAL,
     Lead,
@@ -49,7 +48,7 @@ OFFICERS = (
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """Return a service with procuratorates at two levels."""
-    with open_ledger(sqlite_url(tmp_path)) as ledger, serving_ledger(ledger.found(*OFFICERS), no_chain) as running:
+    with serving(tmp_path, officers=OFFICERS, tries_models=False) as running:
         yield running
 
 

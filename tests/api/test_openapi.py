@@ -93,22 +93,6 @@ def test_the_example_is_a_submission() -> None:
     assert decode_submission(example_submission()).payload.event_type == "handover.offered"
 
 
-def test_all_routes_are_told(document: dict[str, Any]) -> None:
-    """The addresses that clients are written against."""
-    names = {name for name, _ in operations(document)}
-    for word in ("accept", "refuse", "recall", "return", "check"):
-        assert f"post /api/v1/cases/{{case_id}}/handovers/{{handover_id}}/{word}" in names
-    assert {
-        "post /api/v1/events",
-        "post /api/v1/events/batch",
-        "get /api/v1/events/{event_id}/proof",
-        "get /api/v1/cases/{case_id}/timeline",
-        "post /api/v1/sign-in/token",
-        "get /checkpoint",
-        "post /api/v1/chain/transactions",
-    } <= names
-
-
 def test_the_page_loads_nothing_from_elsewhere(shared: Served) -> None:
     """Script, style and icon are of this host, and the policy lets nothing else in."""
     page = shared.get("/docs")

@@ -41,7 +41,7 @@ def installation(*, quorum: int) -> Installation:
     return Installation(FORMAT, "0x" + "07" * 32, log_key, SERVICE.key_id, key_id("submitter"), read)
 
 
-@pytest.mark.parametrize("quorum", [0, 1, 2, 3])
+@pytest.mark.parametrize("quorum", [0, 2])
 def test_the_trust_file_asks_for_the_contracts_quorum(tmp_path: Path, quorum: int) -> None:
     """What is written parses to what the service goes by, names the contracts, and asks for that many witnesses."""
     holder = TrustHolder(DataDirectory(tmp_path), installation(quorum=quorum), 0)

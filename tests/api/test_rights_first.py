@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.config.settings import Settings
-from tests.api.conftest import no_chain, serving_ledger
+from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, analyst, auditor, clerk
-from tests.testkit.ledgers import open_ledger, sqlite_url
 
 LEAD = "lead-" + "5f" * 16
 DEEP = b"[" * 100_000  # refused by whatever reads it
@@ -21,13 +19,10 @@ FILES = "application/octet-stream"
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder: Path = tmp_path_factory.mktemp("rights")
+    folder = tmp_path_factory.mktemp("rights")
     settings = Settings(public_url="https://ledger.test", data_dir=folder / "data")
     officers = (clerk(POLICE), clerk(PROCURATORATE), analyst(POLICE), auditor(POLICE))
-    with (
-        open_ledger(sqlite_url(folder)) as ledger,
-        serving_ledger(ledger.found(*officers), no_chain, settings) as served,
-    ):
+    with serving(folder, settings, officers=officers) as served:
         yield served
 
 
@@ -63,6 +58,4 @@ def test_nothing_is_drafted_of_who_may_not_sign_it(shared: Served, act: str) -> 
 
 def drafted(served: Served, path: str, by: Officer) -> int:
     """Return the status of the answer to a form with a model that is none."""
-    token = served.token(by)["authorization"].removeprefix("Bearer ")
-    headers = {"origin": "https://ledger.test", "cookie": f"__Secure-tallystick={token}"}
-    return int(served.request("POST", path, data={"definition": "%YAML 9"}, headers=headers).status_code)
+    return int(served.request("POST", path, data={"definition": "%YAML 9"}, headers=served.cookie(by)).status_code)

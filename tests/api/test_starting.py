@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
@@ -15,18 +14,10 @@ from ledger.config.settings import Settings, read_settings
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
 from ledger.store import checkpoints
 from ledger.store.database import Database
+from tests.api.service import until
 from tests.testkit.machine import free_port
 from tests.testkit.witness_server import Reply, SmallWitness, serving
 from tests.unit.cli.world import World
-
-WITHIN = 120  # seconds
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

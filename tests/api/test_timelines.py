@@ -12,7 +12,7 @@ from ledger.core.events.case import CaseSplit
 from ledger.core.events.record import Correction
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, auditor, clerk, instant
+from tests.testkit.builders import POLICE, PROCURATORATE, START, clerk, instant
 from tests.testkit.casework import Case, detained, got, holding, person_id, pieces
 
 HOUR = 3600
@@ -148,22 +148,3 @@ def test_what_came_by_a_split_says_where_its_past_stands(served: Served) -> None
     served.record(taking)
     answer = served.get("/api/v1/items/phone/history", clerk(POLICE)).json()
     assert (answer["case_id"], answer["came_from"]) == (taking.stream.id, [giving.stream.id])
-
-
-PATHS = (
-    "/api/v1/cases/case-1/timeline",
-    "/api/v1/cases/case-1/spans",
-    "/api/v1/items/phone/history",
-    f"/api/v1/cases/case-1/persons/{LI}/history",
-)
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_who_may_not_see_the_case_sees_none_of_it_and_who_does_is_recorded(late_delivery: Served, path: str) -> None:
-    """Foreign agencies are told that there is no such thing; auditors of the jurisdiction read; each read is kept."""
-    for stranger in (clerk(LAB), auditor(COURT)):
-        assert late_delivery.get(path, stranger).status_code == 404
-    before = late_delivery.parts.access.head().count
-    assert late_delivery.get(path, auditor(PROCURATORATE)).status_code == 200
-    assert late_delivery.parts.access.head().count == before + 1
-    assert late_delivery.get(path).status_code == 401
