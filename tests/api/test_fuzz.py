@@ -16,7 +16,7 @@ from tests.api.service import Served
 from tests.testkit import casework
 from tests.testkit.builders import POLICE, clerk
 
-EXAMPLES = 4  # of each operation; --hypothesis-profile long tries 200
+EXAMPLES = 2  # of each operation; --hypothesis-profile long tries 200
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 
 
