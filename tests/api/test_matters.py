@@ -189,7 +189,7 @@ def test_reads_of_supervision_are_recorded_without_a_case(served: Served) -> Non
     record(served, lead)
     served.get(f"/api/v1/leads/{lead.state.lead_id}", clerk(PROCURATORATE))
     (read,) = served.parts.access.since(-1, 10)
-    assert (read.read.what, read.read.case_id) == (f"lead {lead.state.lead_id}", None)
+    assert (read.read.subject, read.read.case_id) == (f"lead {lead.state.lead_id}", None)
 
 
 def test_the_feed_shows_what_supervision_says(served: Served) -> None:
