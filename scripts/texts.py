@@ -1,13 +1,16 @@
 """Bring the catalogues of texts in line with the code: what is new is added untranslated, what is gone is removed.
 
-Texts are Messages and labels (docs/decisions/0023). The labels of vocabularies are kept as they are: they stand in the
-catalogues alone, each under its vocabulary as context.
+Texts are Messages and labels (docs/decisions/0030). The labels of vocabularies are kept as they are: they stand in the
+catalogues alone, each under its vocabulary as context. The reasons of the verifier in the browser have a context, too,
+by which its page is given them.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from inspect import cleandoc
@@ -58,6 +61,9 @@ msgstr ""
 # Functions by name, and the place of the text among their arguments; errors have it first.
 TEXT_AT = {"Message": 0, "_": 0, "texts": 0, "later": 0, "told_as": 0, "refuse": 1, "Refused": 1, "refuse_file": 0}
 TEXT_AT |= {"LogFault": 1, "CellRefused": 2, "NotChecked": 0, "Misread": 0, "Statement": 1}
+# The context of what the verifier in the browser says, and the calls in its code that say it.
+VERIFIER = "verifier"
+REASON = re.compile(r'\b(?:reason|refuse|checked|failed|unchecked|unshown)\(("(?:[^"\\]|\\.)*"|`)')
 NOT_ERRORS = ("ModelRefused", "QueryRefused", "RpcRefused", "OtherContracts", "OtherSize", "RootMismatch", "Moved")
 
 
@@ -87,11 +93,14 @@ def updated(old: Catalog) -> Catalog:
     """Return the catalogue with its labels, and with the messages of the code; English needs none."""
     new = Catalog(locale=old.locale, fuzzy=False)
     for entry in old:
-        if entry.context:
+        if entry.context not in (None, VERIFIER):
             new.add(entry.id, entry.string, context=entry.context)
-    for text in messages() if str(old.locale) != "en" else ():
-        translated = old.get(text)
-        new.add(text, translated.string if translated else ("",) if isinstance(text, tuple) else "")
+    of_code = ((None, messages()), (VERIFIER, in_verifier())) if str(old.locale) != "en" else ()
+    for context, texts in of_code:
+        for text in texts:
+            translated = old.get(text, context)
+            string = translated.string if translated else ("",) if isinstance(text, tuple) else ""
+            new.add(text, string, context=context)
     return new
 
 
@@ -151,6 +160,17 @@ def in_templates() -> Iterator[tuple[str, str]]:
                 for argument in call.args[:1]:
                     constants = [argument] if isinstance(argument, nodes.Const) else argument.find_all(nodes.Const)
                     yield from ((place, constant.value) for constant in constants)
+
+
+def in_verifier() -> set[str]:
+    """Return the ids of what the verifier in the browser says."""
+    ids = set()
+    for file in (ROOT / "api" / "console" / "verify" / "verifier").glob("*.js"):
+        for text in REASON.findall(file.read_text(encoding="utf-8")):
+            if text == "`":
+                raise TypeError(f"{file.name}: write an id with slots, which can be translated, for a template")
+            ids.add(json.loads(text))
+    return ids
 
 
 def in_help(command: click.Command) -> Iterator[tuple[str, str]]:

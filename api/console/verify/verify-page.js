@@ -4,7 +4,7 @@ import { takeFrom } from "../shared/dropping.js";
 import { digests } from "../shared/hashing.js";
 import { compared, showCode } from "./verify-code.js";
 import { showResult } from "./verify-result.js";
-import { say, words } from "./verify-words.js";
+import { say, why, words } from "./verify-words.js";
 
 const LARGEST = 64 * 1024 * 1024; // bytes of a file that is looked into
 const KINDS = { "trust@v1": "trust", "bundle@v1": "bundle", "case-bundle@v1": "bundle" };
@@ -98,7 +98,7 @@ async function check() {
   const answer = await verified(bundle.bytes, trust?.bytes ?? server);
   if (mine !== bundle) return;
   part("progress").hidden = true;
-  tell(answer.broken ? say("broken") : answer.refused === undefined ? "" : `${say("refused")} ${answer.refused}`);
+  tell(answer.broken ? say("broken") : answer.refused === undefined ? "" : `${say("refused")} ${why(answer.refused)}`);
   result = answer.result ?? null;
   part("outcome-part").hidden = !result;
   if (result) showResult(result, bundle.events, { trustName: trust?.name, paper: compared(bundle.events, result.events ?? [result]) });

@@ -11,7 +11,7 @@ const resultOf = (step) => (step.status === "checked" || step.status === "failed
 
 function line(step, names) {
   const [named, result] = [names[step.name], resultOf(step)];
-  const reason = made("span", { className: "why" }, named[result] ?? "", made("span", { className: "detail", textContent: why(step.detail ?? "") }));
+  const reason = made("span", { className: "why" }, named[result] ?? "", made("span", { className: "detail", textContent: why(step.detail) }));
   return made(
     "li", {}, made("span", { className: "number", textContent: step.number }), made("strong", { textContent: named.name }),
     made("span", { className: `state ${result}`, textContent: words.results[result] }), reason,

@@ -6,7 +6,7 @@ addEventListener("message", ({ data: { number, bundle, trust } }) => {
   try {
     postMessage({ number, result: verifyFile(bundle, trust, told) });
   } catch (error) {
-    postMessage({ number, refused: error.message });
+    postMessage({ number, refused: error.detail ?? { id: error.message, slots: {} } });
   }
 });
 postMessage({ ready: true });

@@ -6,7 +6,6 @@ Files dropped there stay in the browser, and the page asks the server for nothin
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +15,6 @@ from starlette.responses import RedirectResponse, Response
 from api.console.shared.access import PublicVisitOf
 from api.console.shared.rendering import PATH, language
 from api.texts import Texts, later
-from ledger.core.encoding.decoding import decode_json
 from ledger.core.events import EVENT_TYPES
 from ledger.core.verification import bundle, case
 from ledger.core.verification.trust import encode_trust
@@ -97,9 +95,6 @@ SAYS: Final = {
     "bad_code": later("What stands behind the # of this address is not the code of a paper of ours."),
     "times": later("{at} Beijing time"),
 }
-_REASONS = Path(__file__).parents[2] / "locales" / "verifier.zh-CN.json"
-
-
 # This verifier leaves the rules of custody out, whatever is in the bundle.
 NOT_FOLDED: Final = later(
     "Whether every act was possible is derived by the product's own verifier alone: tally proof check."
@@ -122,14 +117,9 @@ def words_in(language: str) -> dict[str, Any]:
         "steps": {name: _step(labels, "check", name) for name, _ in bundle.STEPS},
         "case_steps": case_steps,
         "event_types": {name: labels.of("event_type", name) for name in EVENT_TYPES},
-        "reasons": reasons_in(language),
+        "reasons": labels.all("verifier"),
         "says": {name: texts(text) for name, text in SAYS.items()},
     }
-
-
-def reasons_in(language: str) -> dict[str, str]:
-    """Return the reasons of the browser's verifier by their English, with {} for what is filled in."""
-    return {} if language == "en" else decode_json(_REASONS.read_bytes(), dict[str, str])
 
 
 def _step(labels: Labels, words: str, name: str) -> dict[str, str]:

@@ -194,7 +194,7 @@ def test_what_was_changed_is_said_and_where(visitor: Visitor, fault: str) -> Non
 
 
 def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
-    """Which of the events, of which type, at which step; the others are shown to hold by themselves."""
+    """Which of the events, of which type, at which step; the others hold by themselves; without one it is no case."""
     case = tree(BUNDLES.case_bundle())
     with visiting(tmp_path, browser, locale="zh-CN") as visitor:
         visitor.drop(**of_tests(), case__json=encoded(case))
@@ -212,6 +212,8 @@ def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
         expect(events.nth(1).locator(".steps > li").nth(3)).to_contain_text("未通过")
         assert "tampered" not in (events.nth(2).get_attribute("class") or "")
         assert axe_findings(visitor.page) == []
+        visitor.drop(case__json=encoded(case | {"events": []}))
+        expect(visitor.page.locator("#state")).to_contain_text("信任文件： 不是案件证明包")
 
 
 def test_a_long_case_shows_how_far_it_is(visitor: Visitor) -> None:

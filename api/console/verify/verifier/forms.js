@@ -1,10 +1,35 @@
 // Values and their forms (docs/protocol.md, sections 2 to 4): strict JSON in, canonical bytes out, and a check by the tables.
 import { BODIES, PARTS, VOCABULARIES, WORDS } from "./tables.js";
 
-export class Refused extends Error {}
+// A sentence by its id: English, with slots by name. A page has other languages' sentences by the same id; as a string, and in
+// JSON, it is the English.
+class Reason {
+  constructor(id, slots) {
+    Object.assign(this, { id, slots });
+  }
 
-export const refuse = (words) => {
-  throw new Refused(words);
+  toString() {
+    return this.id.replace(/{(\w+)}/g, (_, slot) => this.slots[slot]);
+  }
+
+  toJSON() {
+    return String(this);
+  }
+}
+
+// A slot may hold a reason. A reason stays what it is, and a value, such as a digest, stands for itself.
+export const reason = (id, slots = {}) => (id instanceof Reason ? id : new Reason(id, slots));
+export const bothOf = (first, second) => (second ? reason("{first}; {second}", { first, second }) : first);
+
+export class Refused extends Error {
+  constructor(detail) {
+    super(detail);
+    this.detail = detail;
+  }
+}
+
+export const refuse = (id, slots) => {
+  throw new Refused(reason(id, slots));
 };
 export const utf8 = (text) => new TextEncoder().encode(text);
 export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

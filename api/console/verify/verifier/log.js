@@ -17,7 +17,7 @@ export function base64(text) {
 }
 
 const number = (text) => {
-  if (!/^(?:0|[1-9][0-9]{0,18})$/.test(text) || BigInt(text) >= LARGEST) refuse(`no size or index: ${text}`);
+  if (!/^(?:0|[1-9][0-9]{0,18})$/.test(text) || BigInt(text) >= LARGEST) refuse("no size or index: {text}", { text });
   return BigInt(text);
 };
 
@@ -44,24 +44,24 @@ const isName = (name) => name !== "" && !/[\p{White_Space}+\x00-\x1f]/u.test(nam
 export function verifierKey(text, type) {
   const [name, id, encoded, ...more] = text.split("+");
   const data = base64([encoded, ...more].join("+"));
-  if (!isName(name) || data.length !== 33 || data[0] !== type) refuse(`no key of type ${type}: ${text}`);
-  if (hex(sha256(joined(utf8(`${name}\n`), data)).subarray(0, 4)) !== id) refuse(`the key's id is not its own: ${text}`);
+  if (!isName(name) || data.length !== 33 || data[0] !== type) refuse("no key of type {type}: {text}", { type, text });
+  if (hex(sha256(joined(utf8(`${name}\n`), data)).subarray(0, 4)) !== id) refuse("the key's id is not its own: {text}", { text });
   return { name, id, key: data.subarray(1) };
 }
 
 export const logKey = (text) => verifierKey(text, LOG_KEY);
 
-export const distinct = (others, one) => (others.some(({ key }) => same(key, one.key)) ? refuse(`the key of ${one.name} stands twice`) : one);
+export const distinct = (others, one) => (others.some(({ key }) => same(key, one.key)) ? refuse("the key of {name} stands twice", { name: one.name }) : one);
 
 export function parsePolicy(text) {
   if (!/^(?:[\t\n\x20-\x7e]|[^\x00-\x7f])*$/.test(text) || [...text].length > LONGEST_POLICY) refuse("no policy text");
   const policy = { logs: [], witnesses: [], members: new Map([["none", null]]), quorum: undefined };
   const grouped = new Set();
   const define = (name, member) => {
-    if (policy.members.has(name)) refuse(`${name} is defined twice`);
+    if (policy.members.has(name)) refuse("{name} is defined twice", { name });
     policy.members.set(name, member);
   };
-  const member = (name) => policy.members.get(name) ?? refuse(`${name} is not defined above`);
+  const member = (name) => policy.members.get(name) ?? refuse("{name} is not defined above", { name });
   for (const line of text.split("\n")) {
     const [what, ...words] = line.split(/[ \t]+/).filter(Boolean);
     if (what === undefined || what.startsWith("#")) continue;
@@ -75,11 +75,11 @@ export function parsePolicy(text) {
       const [name, k, ...names] = words;
       const least = new Map([["all", names.length], ["any", 1]]).get(k) ?? (/^[1-9][0-9]{0,8}$/.test(k) ? Number(k) : refuse("no threshold"));
       if (least > names.length) refuse("a group can never be reached");
-      for (const one of names) grouped.has(one) ? refuse(`${one} stands in two groups`) : grouped.add(one);
+      for (const one of names) grouped.has(one) ? refuse("{name} stands in two groups", { name: one }) : grouped.add(one);
       define(name, { least, of: names.map(member) });
     } else if (what === "quorum" && words.length === 1 && policy.quorum === undefined) {
       policy.quorum = words[0] === "none" ? null : member(words[0]);
-    } else refuse(`no line of a policy: ${line}`);
+    } else refuse("no line of a policy: {line}", { line });
   }
   return policy.quorum === undefined ? refuse("no quorum") : policy;
 }
@@ -136,7 +136,7 @@ export function cosignatures(note, witnesses) {
     const signatures = signaturesBy(note, witness);
     if (signatures.length === 0) continue;
     const time = signatures.length === 1 ? cosignedAt(note, witness, signatures[0]) : undefined;
-    times.set(witness, time ?? refuse(`the co-signature of ${witness.name} does not hold`));
+    times.set(witness, time ?? refuse("the co-signature of {name} does not hold", { name: witness.name }));
   }
   return times;
 }

@@ -3,7 +3,7 @@ import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { blake3 } from "@noble/hashes/blake3.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
-import { canonical, fits, hex, isListOf, isObject, isPayload, joined, parseJson, Refused, refuse, same, struct, unhex, utf8 } from "./forms.js";
+import { bothOf, canonical, fits, hex, isListOf, isObject, isPayload, joined, parseJson, reason, Refused, refuse, same, struct, unhex, utf8 } from "./forms.js";
 import { blockStatement, headerOf, isAnchor, padded, provenGrant, provenRecord } from "./chain.js";
 import * as log from "./log.js";
 import { BODIES } from "./tables.js";
@@ -62,16 +62,16 @@ export function signatureHolds(envelope, logId) {
 
 // What payload and envelope must agree on, and what a stream asks of them (section 3).
 function disagreement(envelope, payload) {
-  if (digest(payload) !== envelope.payload_digest) return "the payload's digest is not the signed one";
+  if (digest(payload) !== envelope.payload_digest) return reason("the payload's digest is not the signed one");
   const differs = ["version", "event_id", "event_type", "stream", "sequence", "previous", "agency"]
     .find((name) => canonical(payload[name]) !== canonical(envelope[name]));
-  if (differs) return `${differs} is not the envelope's`;
+  if (differs) return reason("{field} is not the envelope's", { field: differs });
   const { kind, id } = payload.stream;
-  if (!BODIES[payload.event_type][0].split(" or ").includes(kind)) return `this event has no place in a stream of kind ${kind}`;
-  if ((payload.previous === null) !== (payload.sequence === 0)) return "previous is null at sequence 0 and there only";
-  if (kind === "system" && id !== "ledger") return "the system stream is the ledger's";
-  if (BODIES[payload.event_type][2] && !payload.authority) return "an act on a named authority names it";
-  return kind === "agency" && id !== payload.agency ? "the stream is another agency's" : undefined;
+  if (!BODIES[payload.event_type][0].split(" or ").includes(kind)) return reason("this event has no place in a stream of kind {kind}", { kind });
+  if ((payload.previous === null) !== (payload.sequence === 0)) return reason("previous is null at sequence 0 and there only");
+  if (kind === "system" && id !== "ledger") return reason("the system stream is the ledger's");
+  if (BODIES[payload.event_type][2] && !payload.authority) return reason("an act on a named authority names it");
+  return kind === "agency" && id !== payload.agency ? reason("the stream is another agency's") : undefined;
 }
 
 export function readTrust(bytes) {
@@ -122,7 +122,7 @@ function readEvidence(evidence, trust, checkpoint) {
   const { envelope, payload } = evidence;
   const proof = log.parseProof(evidence.proof);
   const wrong = disagreement(envelope, payload);
-  if (wrong) refuse(`evidence: ${wrong}`);
+  if (wrong) refuse("evidence: {wrong}", { wrong });
   if (!signatureHolds(envelope, trust.log_id)) refuse("evidence is not signed by the key it names");
   if (log.treeHeadOf(proof.note) !== log.treeHeadOf(checkpoint.note)) refuse("evidence is under another tree head");
   const leaf = log.leafHash(utf8(canonical(envelope)));
@@ -134,23 +134,24 @@ function readMirror(evidence, trust, checkpoint, type) {
   const entry = readEvidence(evidence, trust, checkpoint);
   const { envelope, payload } = entry;
   if (payload.event_type !== type || envelope.key_id !== serviceKeyAt(trust, entry.index) || envelope.agency !== "ledger" || payload.officer !== "service") {
-    refuse(`evidence is no ${type} of the ledger's own`);
+    refuse("evidence is no {type} of the ledger's own", { type });
   }
   return { index: entry.index, body: payload.body };
 }
 
-export const checked = (detail) => ({ status: "checked", detail });
-export const failed = (detail) => ({ status: "failed", detail });
-export const unchecked = (detail, verdict = "intact") => ({ status: "not_checked", detail, verdict });
+export const checked = (id, slots) => ({ status: "checked", detail: reason(id, slots) });
+export const failed = (id, slots) => ({ status: "failed", detail: reason(id, slots) });
+export const unchecked = (id, verdict = "intact") => ({ status: "not_checked", detail: reason(id), verdict });
 const attempt = (work) => {
   try {
     return work();
   } catch (error) {
-    if (error instanceof Refused) return failed(error.message);
+    if (error instanceof Refused) return failed(error.detail);
     throw error;
   }
 };
 
+const moment = (seconds) => reason("{seconds} (unix seconds)", { seconds });
 const NOT_YET = "not_yet_anchored";
 const NO_HEAD = unchecked("there is no tree head to go by", "unverifiable");
 const NO_INDEX = unchecked("there is no index to go by", "unverifiable");
@@ -177,11 +178,11 @@ class Steps {
   }
 
   ledger() {
-    return this.bundle.log_id === this.trust.log_id ? checked(this.bundle.log_id) : failed(`a bundle of ledger ${this.bundle.log_id}`);
+    return this.bundle.log_id === this.trust.log_id ? checked(this.bundle.log_id) : failed("a bundle of ledger {log_id}", { log_id: this.bundle.log_id });
   }
 
   signature() {
-    return signatureHolds(this.envelope, this.trust.log_id) ? checked(`signed by ${this.envelope.key_id}`) : failed("not signed by the key it names");
+    return signatureHolds(this.envelope, this.trust.log_id) ? checked("signed by {key_id}", { key_id: this.envelope.key_id }) : failed("not signed by the key it names");
   }
 
   payload_() {
@@ -196,12 +197,12 @@ class Steps {
   checkpoint_() {
     if (!this.proof) return unchecked("the proof is not of its form", "unverifiable");
     const checkpoint = log.parseCheckpoint(this.proof.note);
-    if (checkpoint.origin !== this.trust.origin) return failed(`the tree head of another log, ${checkpoint.origin}`);
+    if (checkpoint.origin !== this.trust.origin) return failed("the tree head of another log, {origin}", { origin: checkpoint.origin });
     const [now, ...earlier] = this.trust.logKeys;
     const named = [now, ...earlier.filter(({ until }) => checkpoint.size <= until)].find((key) => log.names(checkpoint, key));
     if (!log.logSigned(checkpoint, named ?? now)) return failed("not signed by the log, once: the note is not the log's, or whoever passed it on spoiled it; ask for another copy");
     this.checkpoint = checkpoint;
-    return checked(`size ${checkpoint.size}, root ${hex(checkpoint.root)}`);
+    return checked("size {size}, root {root}", { size: checkpoint.size, root: hex(checkpoint.root) });
   }
 
   inclusion() {
@@ -209,14 +210,14 @@ class Steps {
     const { size, root } = this.checkpoint;
     if (!log.included(this.proof, log.leafHash(this.entry), size, root)) return failed("not in this tree");
     this.index = this.proof.index;
-    return checked(`entry ${this.index} of ${size}`);
+    return checked("entry {index} of {size}", { index: this.index, size });
   }
 
   witnesses() {
     if (!this.checkpoint) return NO_HEAD;
     const { policy } = this.trust;
     const times = attempt(() => log.cosignatures(this.checkpoint, policy.witnesses));
-    if (times.status) return failed(`${times.detail}: whoever passed the note on spoiled it, which says nothing of the log; ask for another copy`);
+    if (times.status) return failed("{wrong}: whoever passed the note on spoiled it, which says nothing of the log; ask for another copy", { wrong: times.detail });
     if (policy.quorum === null) return unchecked("the policy asks for no witness");
     this.cosignedAt = log.quorumTime(policy.quorum, times);
     this.lastCosigned = [...times.values()].reduce((latest, time) => (time > latest ? time : latest), 0n);
@@ -228,19 +229,20 @@ class Steps {
     const committed = this.payload.confidential ?? {};
     const shown = Object.entries(this.shown).filter(([, one]) => fits(one, "Section"));
     const wrong = shown.find(([label, one]) => digest(one) !== committed[label]);
-    if (wrong) return failed(`the section ${wrong[0]} is not the one committed to`);
+    if (wrong) return failed("the section {label} is not the one committed to", { label: wrong[0] });
     const missing = Object.keys(committed).filter((label) => !shown.some(([other]) => other === label));
-    if (missing.length === 0) return checked(`${Object.keys(committed).length} shown`);
-    return unchecked(missing.map((label) => this.whyHidden(label)).join("; "));
+    if (missing.length === 0) return checked("{count} shown", { count: Object.keys(committed).length });
+    return unchecked(missing.map((label) => this.whyHidden(label)).reduce(bothOf));
   }
 
   // Erasures are optional evidence: by one that does not hold the section counts as withheld.
   whyHidden(label) {
     const claims = (this.bundle.erased ?? []).filter((one) => one.label === label);
-    if (claims.length === 0) return `${label} withheld`;
-    if (!this.checkpoint) return `${label} withheld: no tree head shows the erasure that is claimed`;
+    if (claims.length === 0) return reason("{label} withheld", { label });
+    if (!this.checkpoint) return reason("{label} withheld: no tree head shows the erasure that is claimed", { label });
     const faults = claims.map((claim) => attempt(() => this.erasure(claim))).filter(({ status }) => status === "failed");
-    return faults.length < claims.length ? `${label} erased` : `${label} withheld: an erasure is claimed that does not hold, ${faults[0].detail}`;
+    if (faults.length < claims.length) return reason("{label} erased", { label });
+    return reason("{label} withheld: an erasure is claimed that does not hold, {wrong}", { label, wrong: faults[0].detail });
   }
 
   erasure({ label, entry }) {
@@ -248,7 +250,7 @@ class Steps {
     const { concerns, label: named } = payload.body;
     if (payload.event_type !== "section.erased" || canonical(payload.stream) !== canonical(this.envelope.stream) || named !== label
       || concerns.event_id !== this.envelope.event_id || concerns.payload_digest !== this.envelope.payload_digest) {
-      refuse(`${envelope.event_id} does not erase ${label}`);
+      refuse("{event_id} does not erase {label}", { event_id: envelope.event_id, label });
     }
     return checked(label);
   }
@@ -274,7 +276,7 @@ class Steps {
     if (!covers) return failed("the grant does not cover this act");
     if (admission.index >= index || index >= this.index) return failed("not granted below this entry");
     Object.assign(this, { granted: index, grant: body });
-    return checked(`granted at entry ${index}`);
+    return checked("granted at entry {index}", { index });
   }
 
   block() {
@@ -286,11 +288,11 @@ class Steps {
     if (!chain) return unchecked("the trust file does not name the anchor's contract", NOT_YET);
     const { hash, number: height } = header;
     const named = (chain.trusted_blocks ?? []).filter((one) => BigInt(one.number) === height);
-    if (named.some((one) => one.hash !== hash)) return failed(`block ${height} has another hash`);
+    if (named.some((one) => one.hash !== hash)) return failed("block {height} has another hash", { height });
     const note = named.length ? checked("the trust file names it") : attempt(() => this.blockNote(anchor.block_note, chain, header));
-    if (note.status !== "checked") return unchecked(`nobody vouches for block ${height} with the hash ${hash}: ${note.detail}`, NOT_YET);
+    if (note.status !== "checked") return unchecked(reason("nobody vouches for block {height} with the hash {hash}: {why}", { height, hash, why: note.detail }), NOT_YET);
     Object.assign(this, { anchored: anchor, chain, header });
-    return checked(`block ${height} with the hash ${hash}: ${note.detail}`);
+    return checked("block {height} with the hash {hash}: {why}", { height, hash, why: note.detail });
   }
 
   // Whether as many witnesses as the policy asks for state that the block is final. A note that does not hold does not count.
@@ -312,16 +314,16 @@ class Steps {
     const { size, root } = this.checkpoint;
     const n = this.anchored.number;
     const wrong = [
-      [record.root !== hex(root) || record.size !== size, "the record is of another tree head"],
-      [before.size >= record.size || before.block > record.block || before.time > record.time, "the record before does not come before"],
-      [(before.root === NOTHING) !== (n === 1 && before.size === 0n), "the record before is not the first"],
-      [record.block > this.header.number, "the record is above the block of the state"],
-      [last.number < BigInt(n) || (last.number === BigInt(n)) !== (last.size === record.size), "the last record is not at or after this"],
+      [record.root !== hex(root) || record.size !== size, reason("the record is of another tree head")],
+      [before.size >= record.size || before.block > record.block || before.time > record.time, reason("the record before does not come before")],
+      [(before.root === NOTHING) !== (n === 1 && before.size === 0n), reason("the record before is not the first")],
+      [record.block > this.header.number, reason("the record is above the block of the state")],
+      [last.number < BigInt(n) || (last.number === BigInt(n)) !== (last.size === record.size), reason("the last record is not at or after this")],
     ].find(([is]) => is);
     if (wrong) return failed(wrong[1]);
     this.record = record;
     this.before = n > 1 ? before : undefined; // no registry stands behind record 0
-    return checked(`record ${n} of ${last.number}, by the state of block ${this.header.number}`);
+    return checked("record {number} of {last}, by the state of block {block}", { number: n, last: last.number, block: this.header.number });
   }
 
   revocation() {
@@ -329,26 +331,27 @@ class Steps {
     if (this.isOwn) return unchecked("the ledger's own key is not revoked: the trust file names another");
     if (this.granted === undefined) return unchecked("there is no grant to go by");
     const shown = this.bundle.authority.revocation === undefined ? undefined : attempt(() => this.revokedAt());
-    const aside = shown?.status === "failed" ? `; a revocation is shown that does not hold: ${shown.detail}` : "";
+    const aside = shown?.status === "failed" ? reason("a revocation is shown that does not hold: {wrong}", { wrong: shown.detail }) : undefined;
     const isBelow = shown?.index < this.index;
-    if (!this.header && isBelow) return failed(`revoked at entry ${shown.index}`);
-    if (!this.header) return unchecked(`${NO_BLOCK.detail}${aside}`, NOT_YET);
+    if (!this.header && isBelow) return failed("revoked at entry {index}", shown);
+    if (!this.header) return unchecked(bothOf(NO_BLOCK.detail, aside), NOT_YET);
     const held = provenGrant(this.anchored, this.chain, this.header, this.envelope.key_id);
-    if (!held) return unchecked(`the anchor has not the registry's slots of the key${aside}`, "unverifiable");
+    if (!held) return unchecked(bothOf(reason("the anchor has not the registry's slots of the key"), aside), "unverifiable");
     const { agency, officer, roles, suite, valid_from: from, valid_until: until } = this.grant;
     const mirrored = [padded(agency), padded(officer), roles.reduce((sum, role) => sum | ROLE_BITS[role], 0n), BigInt(suite), BigInt(from), BigInt(until)];
     if (mirrored.some((value, at) => value !== [held.agency, held.officer, held.roles, held.suite, held.from, held.until][at])) return failed("the registry's grant is another");
     // The slot decides. An entry that the registry does not bear out spoils nothing: without it the verdict were the same.
-    const contradicted = shown?.index === undefined ? aside : `; entry ${shown.index} mirrors a revocation that the registry did not have by then: tell the witnesses`;
-    if (held.revoked === 0n) return checked(`not revoked, by the registry's slot${contradicted}`);
-    if (!this.record) return unchecked(`there is no record with whose time the revocation could be compared${aside}`, "unverifiable");
+    const contradicted = shown?.index === undefined ? aside : reason("entry {index} mirrors a revocation that the registry did not have by then: tell the witnesses", shown);
+    if (held.revoked === 0n) return checked(bothOf(reason("not revoked, by the registry's slot"), contradicted));
+    if (!this.record) return unchecked(bothOf(reason("there is no record with whose time the revocation could be compared"), aside), "unverifiable");
     const { time } = this.record;
-    if (held.revoked > time) return checked(`revoked after the anchor${contradicted}`);
+    if (held.revoked > time) return checked(bothOf(reason("revoked after the anchor"), contradicted));
     // What record n-1 rests on has the mirror of a revocation from before it: an entry above is a second one.
     const isSecond = shown?.index !== undefined && this.before && held.revoked < this.before.time && shown.index >= this.before.size;
-    if (isSecond) return failed(`revoked before the record before, and entry ${shown.index} above it is not the one that says so`);
-    if (shown?.index !== undefined) return isBelow ? failed(`revoked at entry ${shown.index}`) : checked(`revoked at entry ${shown.index}, above`);
-    return held.revoked === time ? unchecked(`revoked in the block of the anchor${aside}`, "unverifiable") : failed(`revoked before the anchor, and the bundle hides it${aside}`);
+    if (isSecond) return failed("revoked before the record before, and entry {index} above it is not the one that says so", shown);
+    if (shown?.index !== undefined) return isBelow ? failed("revoked at entry {index}", shown) : checked("revoked at entry {index}, above", shown);
+    if (held.revoked === time) return unchecked(bothOf(reason("revoked in the block of the anchor"), aside), "unverifiable");
+    return failed(bothOf(reason("revoked before the anchor, and the bundle hides it"), aside));
   }
 
   revokedAt() {
@@ -360,21 +363,21 @@ class Steps {
     if (this.index === undefined) return NO_INDEX;
     const times = [this.cosignedAt, this.record?.time].filter((time) => time !== undefined);
     const [earliest] = times.sort((a, b) => (a < b ? -1 : 1));
-    const stamps = this.bundle.timestamps === undefined ? "" : "; RFC 3161 timestamps are not checked by this verifier";
-    if (earliest === undefined) return unchecked(`no quorum and no block proves a time${stamps}`);
+    const stamps = this.bundle.timestamps === undefined ? undefined : reason("RFC 3161 timestamps are not checked by this verifier");
+    if (earliest === undefined) return unchecked(bothOf(reason("no quorum and no block proves a time"), stamps));
     // By what no courier can move by leaving out a line: with fewer co-signatures the latest is no later.
     const signedAt = BigInt(this.envelope.signed_at);
     const shown = [this.cosignedAt === undefined ? undefined : this.lastCosigned, this.record?.time].filter((time) => time !== undefined);
     const wrong = shown.find((time) => signedAt > time + TOLERANCE);
-    if (wrong !== undefined) return failed(`signed at ${signedAt} (unix seconds), later than ${wrong} (unix seconds), when it was in the log`);
-    const late = this.cosignedAt !== undefined && signedAt > this.cosignedAt + TOLERANCE ? "; signed after the quorum was reached, of whom one signed later" : "";
-    return checked(`known to exist at ${earliest} (unix seconds)${late}${stamps}`);
+    if (wrong !== undefined) return failed("signed at {signed}, later than {logged}, when it was in the log", { signed: moment(signedAt), logged: moment(wrong) });
+    const late = this.cosignedAt !== undefined && signedAt > this.cosignedAt + TOLERANCE ? reason("signed after the quorum was reached, of whom one signed later") : undefined;
+    return checked([reason("known to exist at {time}", { time: moment(earliest) }), late, stamps].reduce(bothOf));
   }
 }
 
 const METHOD = { payload: "payload_", checkpoint: "checkpoint_" };
 export const verdictOf = (steps) => WORST_FIRST.find((one) => steps.some((step) => (step.status === "failed" ? "tampered" : step.verdict ?? "intact") === one));
-export const unshown = (detail) => ({ result: "not_checked", detail });
+export const unshown = (id, slots) => ({ result: "not_checked", detail: reason(id, slots) });
 
 // {verdict, conformity, completeness, development, index, payload, steps} of one bundle that readBundle accepted.
 export function verify(bundle, trust) {

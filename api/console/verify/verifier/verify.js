@@ -1,13 +1,13 @@
 // A second verifier of Tallystick's proofs, written from docs/protocol.md alone. Bytes in, numbered steps and a verdict out.
 import { blake3 } from "@noble/hashes/blake3.js";
-import { fits, hex, isListOf, isObject, parseJson, Refused, refuse, spelled, utf8 } from "./forms.js";
+import { fits, hex, isListOf, isObject, parseJson, reason, Refused, refuse, spelled, utf8 } from "./forms.js";
 import { treeHeadOf } from "./log.js";
 import { checked, failed, hasFields, readBundle, readTrust, unchecked, unshown, verdictOf, verify, WORST_FIRST } from "./steps.js";
 
 export { Refused };
 export const EXIT = { intact: 0, tampered: 1, unverifiable: 3, not_yet_anchored: 4 };
 const LARGEST_BUNDLE = 4 * 1024 * 1024; // bytes
-const TOO_LARGE = "a bundle has at most 4 MiB";
+const TOO_LARGE = reason("a bundle has at most 4 MiB");
 const LARGEST_PACKAGE = 16 * 1024 * 1024; // bytes
 const MOST_VERSIONS = 100;
 
@@ -16,7 +16,7 @@ function ofAll(results) {
   const verdict = WORST_FIRST.find((one) => results.some((result) => result.verdict === one));
   const concerned = inRanges(results.flatMap((result, at) => (result.verdict === verdict ? [at + 1] : [])));
   if (verdict === "intact") return checked("each holds");
-  const step = unchecked(`events ${concerned} of ${results.length}: ${verdict}`, verdict);
+  const step = unchecked(reason("events {numbers} of {count}: {verdict}", { numbers: concerned, count: results.length, verdict }), verdict);
   return verdict === "tampered" ? failed(step.detail) : step;
 }
 
@@ -28,12 +28,13 @@ function order(events, results) {
   let [previous, last] = [null, -1n];
   for (const [at, { envelope }] of events.entries()) {
     const { index } = results[at];
-    if (envelope.sequence !== at || envelope.previous !== previous) return failed(`event ${at + 1} of ${events.length} is not on the one before`);
-    if (index === undefined) return unchecked(`event ${at + 1} of ${events.length} has no index that its proof shows`, "unverifiable");
-    if (index <= last) return failed(`event ${at + 1} of ${events.length} does not stand above the one before`);
+    const event = reason("event {number} of {count}", { number: at + 1, count: events.length });
+    if (envelope.sequence !== at || envelope.previous !== previous) return failed("{event} is not on the one before", { event });
+    if (index === undefined) return unchecked(reason("{event} has no index that its proof shows", { event }), "unverifiable");
+    if (index <= last) return failed("{event} does not stand above the one before", { event });
     [previous, last] = [envelope.payload_digest, index];
   }
-  return checked(`sequence 0 to ${events.length - 1} without a gap`);
+  return checked("sequence 0 to {last} without a gap", { last: events.length - 1 });
 }
 
 // Rising numbers, those in a row as a range: 3-7, 9.
@@ -70,13 +71,13 @@ function verifyCase(file, trust, told) {
   const isOurs = file.log_id === trust.log_id && events.every(({ log_id: id, envelope: { stream } }) => id === file.log_id && stream.kind === "case" && stream.id === file.case_id);
   const form = () => {
     if (!isOurs) return failed("an event of another ledger or case");
-    return isUnderOneTreeHead(events) ? checked(`${events.length} events of ${file.case_id}`) : failed("the proofs stand under several tree heads");
+    return isUnderOneTreeHead(events) ? checked("{count} events of {case_id}", { count: events.length, case_id: file.case_id }) : failed("the proofs stand under several tree heads");
   };
   const steps = {
     form: form(), events: ofAll(results), order: order(events, results),
     custody: unchecked("this verifier does not know the custody rules"), end: unchecked("no entries of the log were given"),
   };
-  const completeness = unshown(`that nothing came after event ${events.at(-1).envelope.sequence} is not shown`);
+  const completeness = unshown("that nothing came after event {sequence} is not shown", { sequence: events.at(-1).envelope.sequence });
   return report(steps, results, trust, unshown("this verifier does not know the custody rules"), completeness);
 }
 
@@ -87,14 +88,14 @@ function versions(file, events, bodies, results) {
   let last = -1n;
   for (const [at, body] of bodies.entries()) {
     const { index } = results[at];
-    const where = `publication ${at + 1} of ${events.length}`;
-    if (body.model_id !== file.model_id || body.version !== first + at) return failed(`${where} is not version ${first + at}`);
-    if (events[at].envelope.agency !== events[0].envelope.agency) return failed(`${where} is by another agency`);
-    if (index === undefined) return unchecked(`${where} has no index that its proof shows`, "unverifiable");
-    if (index <= last) return failed(`${where} does not stand above the one before`);
+    const event = reason("publication {number} of {count}", { number: at + 1, count: events.length });
+    if (body.model_id !== file.model_id || body.version !== first + at) return failed("{event} is not version {version}", { event, version: first + at });
+    if (events[at].envelope.agency !== events[0].envelope.agency) return failed("{event} is by another agency", { event });
+    if (index === undefined) return unchecked(reason("{event} has no index that its proof shows", { event }), "unverifiable");
+    if (index <= last) return failed("{event} does not stand above the one before", { event });
     last = index;
   }
-  return checked(`versions ${first} to ${file.version}`);
+  return checked("versions {first} to {last}", { first, last: file.version });
 }
 
 const NO_PUBLICATION = unchecked("a publication is withheld, or is not what it says", "unverifiable");
@@ -102,7 +103,8 @@ const NO_PUBLICATION = unchecked("a publication is withheld, or is not what it s
 function texts(events, bodies) {
   if (bodies.length < events.length) return NO_PUBLICATION;
   const wrong = bodies.findIndex((body) => body.model_digest !== `blake3:${hex(blake3(utf8(body.definition)))}`);
-  return wrong < 0 ? checked("each definition has the digest that was signed") : failed(`publication ${wrong + 1} of ${events.length} has another definition than was signed`);
+  if (wrong < 0) return checked("each definition has the digest that was signed");
+  return failed("publication {number} of {count} has another definition than was signed", { number: wrong + 1, count: events.length });
 }
 
 // The steps over a model package.
@@ -115,7 +117,7 @@ function verifyPackage(file, trust, told) {
     id === file.log_id && stream.kind === "supervision" && stream.id === `model-${file.model_id}` && type === "model.published");
   const form = () => {
     if (!isOurs) return failed("a publication of another ledger or model");
-    return isUnderOneTreeHead(events) ? checked(`${events.length} versions of ${file.model_id}`) : failed("the proofs stand under several tree heads");
+    return isUnderOneTreeHead(events) ? checked("{count} versions of {model_id}", { count: events.length, model_id: file.model_id }) : failed("the proofs stand under several tree heads");
   };
   const steps = { form: form(), events: ofAll(results), versions: versions(file, events, bodies, results), texts: texts(events, bodies) };
   return report(steps, results, trust, unshown("the custody rules judge a case, not a model"), unshown("no later version or retirement is excluded"));
