@@ -10,7 +10,6 @@ import pytest
 
 from ledger.core.errors import Unavailable
 from ledger.i18n import Labels
-from ledger.supervision.model_faults import told_in
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.model_runner import ModelRunner
@@ -44,7 +43,7 @@ def watched(tmp_path: Path, workers: WorkerPool) -> Iterator[Watched]:
 
 
 def faults(watched: Watched, language: str = "en") -> dict[str, str]:
-    return {fault.model_id: told_in(Labels(language), fault.says) for fault in watched.supervisor.state.faults}
+    return {fault.model_id: Labels(language).translate(fault.says) for fault in watched.supervisor.state.faults}
 
 
 def test_models_are_read_and_run_in_a_process_of_their_own(
@@ -95,7 +94,7 @@ def test_a_defect_in_a_run_is_that_run_s_fault(workers: WorkerPool, tmp_path: Pa
     spoiled = Export(str(tmp_path), 0, {"dataset_x": str(tmp_path / "missing.arrow")})
     with pytest.raises(QueryRefused, match="defect of this service") as refusal:
         runner.run(spoiled, model, {}, datetime.now(UTC))
-    assert not told_in(Labels("zh-CN"), refusal.value.expected).isascii()
+    assert not Labels("zh-CN").translate(refusal.value.expected).isascii()
 
 
 def test_files_of_a_killed_run_are_removed_at_the_next_start(watched: Watched, tmp_path: Path) -> None:
