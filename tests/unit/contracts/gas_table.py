@@ -34,8 +34,9 @@ from tests.unit.contracts.ledger import (
 
 HEADER = """# Gas
 
-Made by `python -m tests.unit.contracts.gas_table > docs/gas.md`; a test compares. Whole transactions include the 21,000
-of every transaction and their data; execution is the work of the library RFC6962 alone.
+`python -m tests.unit.contracts.gas_table > docs/gas.md` writes this page, and a test compares it. The gas of a
+transaction includes the 21,000 that each transaction costs, and its data. The gas of an execution is that of the
+library RFC6962 alone.
 
 | what | gas |
 |---|---:|
