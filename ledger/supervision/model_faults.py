@@ -1,6 +1,6 @@
 """Faults of models: every one has its line, its field and what was expected, in words of the catalogues.
 
-A wording is a message by its word in the catalogues and what fills its slots (docs/decisions/0011).
+A wording is a message by its word in the catalogues and what fills its slots (docs/decisions/0030).
 """
 
 from __future__ import annotations
