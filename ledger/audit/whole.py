@@ -30,8 +30,8 @@ from ledger.store.access import AccessLog
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection, Database
 from ledger.store.log import TreeState
-from ledger.store.schema import differences as differences_of
-from ledger.store.schema import mistyped_columns, storage_faults
+from ledger.store.migrating import differences as differences_of
+from ledger.store.migrating import mistyped_columns, storage_faults
 
 
 class _Batch(Struct, frozen=True):

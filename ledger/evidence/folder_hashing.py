@@ -19,11 +19,11 @@ import blake3
 
 from ledger.core.encoding.digests import Algorithm, Digest
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.evidence import hashing_child
+from ledger.evidence import small_files_child
 from ledger.evidence.folder import Folder
 from ledger.evidence.hashing import BOTH, SILENT, Hashed, HashingProgress, hash_open
-from ledger.evidence.hashing_child import DIGEST_LENGTH, NOT_MINE, record_of
 from ledger.evidence.names import from_line, printable, sort_lines, to_line
+from ledger.evidence.small_files_child import DIGEST_LENGTH, NOT_MINE, record_of
 from ledger.evidence.store import EvidenceStore
 
 WORTH = 1_000  # files from which processes are worth their start
@@ -80,7 +80,7 @@ class _HashingProcess:
         where = str(Path(blake3.__file__).parent.parent)
         self._algorithms = algorithms
         self._record = record_of(len(algorithms))
-        command = [sys.executable, "-I", "-S", hashing_child.__file__, where, str(folder.descriptor), str(LIMIT)]
+        command = [sys.executable, "-I", "-S", small_files_child.__file__, where, str(folder.descriptor), str(LIMIT)]
         self._child = subprocess.Popen(
             [*command, *algorithms],
             pass_fds=[folder.descriptor],
@@ -100,7 +100,7 @@ class _HashingProcess:
     def ask(self, paths: Iterable[str]) -> None:
         assert self._child.stdin is not None, "it is a pipe"
         with suppress(BrokenPipeError):
-            self._child.stdin.write(b"".join(os.fsencode(path) + hashing_child.END for path in paths))
+            self._child.stdin.write(b"".join(os.fsencode(path) + small_files_child.END for path in paths))
             self._child.stdin.flush()
 
     def answers(self, count: int) -> Iterator[Hashed | None]:

@@ -1,9 +1,9 @@
 """The twelve stories, told once: sample data, end-to-end tests and the demonstration all play what stands here.
 
 ``town`` has the agencies and people, and their keys, which ``tally init --development`` keeps in the data directory;
-``case_acts`` the acts of a case, which tests use too; ``player`` signs and submits them; ``stories`` and
-``governance`` are the stories; ``load`` plays all. ``tally sample load`` does it over HTTP; in a service, in a thread
-of its own::
+``case_acts`` the acts of a case, which tests use too; ``player`` signs and submits them. The stories are in ``stories``
+(1 to 9 and 12), ``operator`` (10) and ``governance`` (11); ``load`` plays all. ``tally sample load`` does it over HTTP;
+in a service, in a thread of its own::
 
     from ledger.samples import load
 

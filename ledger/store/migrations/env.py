@@ -1,9 +1,9 @@
-"""Runs the migrations of the store that ``ledger.store.schema`` names, as one transaction of one process at a time."""
+"""Run the migrations of the store that ``ledger.store.migrating`` names: one transaction of one process at a time."""
 
 from alembic import context
 
 from ledger.store.database import WriterLock, writing
-from ledger.store.schema import metadata, version_table
+from ledger.store.migrating import metadata, version_table
 
 config = context.config
 engine, store = config.attributes["engine"], config.attributes["store"]

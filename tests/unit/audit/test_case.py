@@ -14,7 +14,7 @@ from ledger.core.log.merkle import root_of
 from ledger.core.log.tiles import hashes_in
 from ledger.store.audit import rows_of_case
 from ledger.store.database import open_database
-from ledger.store.schema import READ_AS_BYTES, metadata
+from ledger.store.migrating import READ_AS_BYTES, metadata
 from tests.testkit.builders import PROCURATORATE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger, sqlite_url

@@ -14,7 +14,7 @@ from ledger.evidence import folder_hashing
 from ledger.evidence.folder import Folder
 from ledger.evidence.folder_hashing import Outcome, hash_each, hash_folder
 from ledger.evidence.hashing import BOTH, SILENT, Hashed, hash_file
-from ledger.evidence.hashing_child import BUFFER
+from ledger.evidence.small_files_child import BUFFER
 from tests.unit.evidence.material import RecordedProgress, write
 
 MANY = {f"{number % 7}/{number:04}": bytes([number % 256]) * number for number in range(700)}

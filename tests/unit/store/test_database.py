@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
 from ledger.store import log
 from ledger.store.database import Database, DiskFailed, NotDurable, open_database, open_witness_engine, require_durable
-from ledger.store.schema import configuration, differences, metadata, mistyped_columns, storage_faults
+from ledger.store.migrating import configuration, differences, metadata, mistyped_columns, storage_faults
 from tests.testkit import machine
 from tests.testkit.builders import LOG_ID, refused
 from tests.testkit.ledgers import Ledger, sqlite_url

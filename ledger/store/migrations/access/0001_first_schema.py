@@ -6,7 +6,7 @@ that a later migration finds what it changes.
 
 from alembic import op
 
-from ledger.store.schema import metadata
+from ledger.store.migrating import metadata
 
 revision = "0001"
 down_revision = None

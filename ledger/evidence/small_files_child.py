@@ -1,4 +1,6 @@
-"""A process that only hashes files: names come in, sizes and digests go out. ``folder_hashing`` starts it.
+"""A process that only hashes small files: names come in, sizes and digests go out. ``folder_hashing`` starts it.
+
+Large files are hashed by the process that ``hashing.hash_mapped`` starts.
 
 It imports nothing of the ledger, so that it starts fast. For anything but a regular file of at most ``limit`` bytes,
 and for a file that cannot be read or changes meanwhile, it answers ``NOT_MINE``: the caller then handles the file.
