@@ -70,14 +70,8 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
             findings.add(*_met(claim, tree.size, sound, nodes))
         mirror.tell(findings, faulty)
     count, tell = len(entries), findings.checked
-    tell(
-        "entries",
-        Message(
-            "{count} entries of case {case_id}, each canonical and filed as its envelope says",
-            count=count,
-            case_id=case_id,
-        ),
-    )
+    count, tell = len(entries), findings.checked
+    tell("entries", Message("{count} entries, each canonical and filed as its envelope says", count=count))
     tell("payloads", Message("{count} payloads with the digests that were signed, and their sections", count=count))
     tell("signatures", Message("{count} signatures", count=count))
     tell("streams", Message("each event stands on the one before"))

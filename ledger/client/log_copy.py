@@ -101,11 +101,7 @@ def save_log(session: ClientSession, folder: Path) -> int:
     note, checkpoint = fetch_checkpoint(session)
     if checkpoint.size < previous.size:
         raise IntegrityBroken(
-            "the log ends at {checkpoint.size}, the copy at {previous.size}",
-            checkpoint=checkpoint,
-            previous=previous,
-            field="size",
-            hint=_FORKED,
+            "the log has only {checkpoint.size} entries", checkpoint=checkpoint, field="size", hint=_FORKED
         )
     fetched: list[Path] = []
     try:
@@ -160,12 +156,7 @@ def _require_roots(folder: Path, previous: Checkpoint, checkpoint: Checkpoint) -
             tree = tree.append(batch)
         if tree.root() != head.root:
             raise IntegrityBroken(
-                "the first {head_size} entries give the root {root}, the checkpoint says {root_2}",
-                head_size=head.size,
-                root=tree.root().hex(),
-                root_2=head.root.hex(),
-                field="root",
-                hint=_FORKED,
+                "the first {head.size} entries have another root", head=head, field="root", hint=_FORKED
             )
 
 

@@ -108,11 +108,9 @@ class Profiles:
         waiting = list(self.outbox(self.read(name)).glob("*.json"))
         if waiting:
             raise MalformedInput(
-                "{count} events of {name} have an unknown outcome",
-                count=len(waiting),
-                name=name,
+                "events of the profile have an unknown outcome",
                 field="name",
-                hint=Message("Send them first: tally event submit {waiting}", waiting=waiting[0]),
+                hint=Message("Send them first: tally event submit {file}", file=waiting[0]),
             )
         shutil.rmtree(self.folder(name))
 

@@ -125,12 +125,7 @@ def require_trusted(session: ClientSession, chain_id: int, registry: str) -> Non
         return
     trusted = {(chain.chain_id, chain.registry) for chain in parse_trust(file.read_bytes()).chains}
     if (chain_id, registry) not in trusted:
-        raise IntegrityBroken(
-            "the service names the registry {registry} on chain {chain_id}; the trust file names others",
-            registry=registry,
-            chain_id=chain_id,
-            field="to",
-        )
+        raise IntegrityBroken("the trust file names another registry than {registry}", registry=registry, field="to")
 
 
 def account_of(key_id: str, *, field: str = "KEY_ID") -> str:
@@ -285,9 +280,8 @@ def require_current(session: ClientSession, proposal: Proposal) -> ChainState:
         )
     if proposal.number != state.decision_count + 1:
         raise Conflict(
-            "the proposal is for decision {proposal.number}, the registry's next is {decision_count}",
+            "the proposal is for decision {proposal.number}, which is not the next",
             proposal=proposal,
-            decision_count=state.decision_count + 1,
             field="PROPOSAL",
             code="decision_made",
             hint="Another decision was made meanwhile. Propose it anew, and gather the approvals again.",

@@ -173,10 +173,7 @@ def _decoded(content: bytes, answer: type[T]) -> T:
         return decode_json(content, answer)
     except (DecodeError, RecursionError) as error:
         raise Unavailable(
-            "this is no answer of the service: {error}",
-            error=error,
-            code="service_garbled",
-            hint="Check the profile's URL.",
+            "no answer of the service: {error}", error=error, code="service_garbled", hint="Check the profile's URL."
         ) from error
 
 

@@ -72,8 +72,8 @@ class ClientSession(ABC):
         """Return the key file of the profile. Raises MalformedInput for a profile that only reads what is public."""
         if self.profile.key is None:
             raise MalformedInput(
-                "the profile {profile} names no key",
-                profile=self.profile.name,
+                "the profile {profile.name} names no key",
+                profile=self.profile,
                 field="--profile",
                 hint="Only what is public can be read with it. Add one with --key.",
             )

@@ -19,7 +19,6 @@ from ledger.config.keys import Signer
 from ledger.config.secret_files import SecretRefused, read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import SignatureRefused
-from ledger.core.messages import Message
 from ledger.core.signing.signatures import personal_digest
 
 SPARE_S = 10  # seconds before its end in which a token is not used any more
@@ -115,19 +114,14 @@ def require_own_message(message: str, url: str, key_id: str, log_id: bytes) -> N
             lines=lines[0][:200],
             field="message",
             code="foreign_sign_in",
-            hint=Message(
-                "Only {first!r} with the address {key_id} is signed. Check the profile's URL against public_url.",
-                first=first,
-                key_id=key_id,
-            ),
+            hint="Only a sign-in of your key at this service is signed. Check the profile's URL against public_url.",
         )
     if [(uri.scheme, uri.netloc) for uri in uris] != [(own.scheme, own.netloc)]:
         raise SignatureRefused("the sign-in message names another service", field="message", code="foreign_sign_in")
     resources = lines[lines.index(_RESOURCES) + 1 :] if _RESOURCES in lines else []
     if resources != [_RESOURCE.format(log_id.hex())]:
         raise SignatureRefused(
-            "the sign-in message is not for the ledger 0x{log_id}, which this profile is for: it names {resources}",
-            log_id=log_id.hex(),
+            "the sign-in message is not for the profile's ledger, but for {resources}",
             resources=" ".join(resources)[:200] or "none",
             field="message",
             code="foreign_sign_in",

@@ -139,13 +139,14 @@ def require_continued(service: Service, old: Checkpoint, new: Checkpoint) -> Non
     try:
         verify_consistency(old.size, old.root, new.size, new.root, hashes)
     except TallystickError as error:
-        raise IntegrityBroken(
-            "the log of {new.size} entries does not continue that of {old.size}: {error}",
-            new=new,
-            old=old,
-            error=error,
-            field="root",
-        ) from error
+        raise _broken(old.size, new.size, error) from error
+
+
+def _broken(old: int, new: int, error: Exception) -> IntegrityBroken:
+    text = Message(
+        "the log of {new} entries is not shown to continue that of {old}: {error}", new=new, old=old, error=error
+    )
+    return IntegrityBroken(text, field="root")
 
 
 def _consistency_proof(service: Service, old: int, new: int) -> list[Hash]:
@@ -154,10 +155,4 @@ def _consistency_proof(service: Service, old: int, new: int) -> list[Hash]:
         proof = convert(answer, _ConsistencyProof)
         return [Hash(bytes.fromhex(text.removeprefix("sha256:"))) for text in proof.hashes]
     except (msgspec.ValidationError, ValueError, MalformedInput, NotFound) as error:
-        raise IntegrityBroken(
-            "the service has no proof that the log of {new} entries continues that of {old}: {error}",
-            new=new,
-            old=old,
-            error=error,
-            field="root",
-        ) from error
+        raise _broken(old, new, error) from error

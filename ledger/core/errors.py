@@ -128,12 +128,15 @@ class UnknownYear(TallystickError):
 
 
 class IntegrityBroken(TallystickError):
-    """Stored bytes contradict a signature, the log or an anchor; ``index`` is the first entry concerned, if any."""
+    """Stored bytes contradict a signature, the log or an anchor.
+
+    ``index`` is the first entry concerned, if any; a slot ``{index}`` of the text shows it.
+    """
 
     code = "integrity_broken"
 
     def __init__(self, text: str, /, *, index: int | None = None, **more: Any):
-        super().__init__(text, **more)
+        super().__init__(text, **more | ({"index": index} if "{index}" in text else {}))
         self.index = index
 
 

@@ -22,7 +22,6 @@ from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, NodeReader
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
-from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision.model_package import (
@@ -209,11 +208,7 @@ class Prover:
         stored = merkle.frontier_at(size, nodes).root()
         if stored != root:
             raise IntegrityBroken(
-                "the tiles at size {size} lead to the root {stored}, not {root}",
-                size=size,
-                stored=stored.hex(),
-                root=root.hex(),
-                hint=_HINT,
+                "the tiles at size {size} do not lead to the root {root}", size=size, root=root.hex(), hint=_HINT
             )
         return self._publisher.checkpoint(size, root)
 
@@ -309,10 +304,9 @@ def _readable(index: int) -> Iterator[None]:
         yield
     except MalformedInput as error:
         raise IntegrityBroken(
-            Message(
-                "entry {index} or what it rests on is not stored as it was signed: {error}", index=index, error=error
-            ),
+            "entry {index} or what it rests on is not stored as it was signed: {error}",
             index=index,
+            error=error,
             hint=_HINT,
         ) from error
 
@@ -327,10 +321,9 @@ def _proven(
     parts = [*((entry.log_index, event.faults) for entry, event in events), (index, report.faults)]
     for at, fault in ((at, fault) for at, faults in parts for fault in faults):
         raise IntegrityBroken(
-            "entry {at} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",
-            at=at,
-            fault=fault,
+            "entry {index} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",
             index=at,
+            fault=fault,
             hint=_HINT,
         )
     return encoded

@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager
 from typing import NoReturn, Protocol
 
 from ledger.core.custody import Act, CaseState, fold
-from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError
+from ledger.core.custody.fold import not_on_head
+from ledger.core.errors import NotFound, RuleRefused, TallystickError
 from ledger.core.events import Payload
 from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
-from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
 from ledger.store import cases, log
@@ -74,7 +74,7 @@ class CaseStates:
             return kept
         state = self.of_case(payload.stream.id)
         if state is None or state.head != payload.previous:
-            raise not_on_head(state.sequence if state else None, state.head if state else None)
+            raise not_on_head(state.head if state else None, state.sequence + 1 if state else 0)
         return state
 
     def of_case(self, case_id: str) -> CaseState | None:
@@ -187,16 +187,3 @@ def require_free_id(payload: Payload, splitting: Mapping[str, str]) -> None:
             field="payload.stream.id" if isinstance(payload.body, CaseOpened) else "payload.body.new_case_id",
             hint="Take a new id for a new case.",
         )
-
-
-def not_on_head(sequence: int | None, head: str | None) -> Conflict:
-    """Return the 409 for an event that does not follow its stream's head."""
-    expected = 0 if sequence is None else sequence + 1
-    return Conflict(
-        Message("expected sequence {expected} on {head}", expected=expected, head=head or "null"),
-        head=head,
-        sequence=expected,
-        field="payload.previous",
-        code="not_on_head",
-        hint="Look at what happened since, then sign again on this head.",
-    )

@@ -18,6 +18,7 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
+from ledger.core.custody.fold import not_on_head
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.registry import RegistryChange
@@ -28,7 +29,7 @@ from ledger.core.log.tiles import Appended, RightEdge, TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState
-from ledger.recording.case_states import READ_ON_AT_MOST, CaseStates, new_case_of, not_on_head, require_free_id
+from ledger.recording.case_states import READ_ON_AT_MOST, CaseStates, new_case_of, require_free_id
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.registry_view import Registry
 from ledger.recording.validation import Duplicate, require_same_event
@@ -57,7 +58,7 @@ class LogView:
         stream = (envelope.stream.kind, envelope.stream.id)
         head = self.heads.get(stream)
         if (envelope.sequence, envelope.previous) != place_after(head):
-            raise not_on_head(head.sequence if head else None, head.digest if head else None)
+            raise not_on_head(head.digest if head else None, place_after(head)[0])
         # The registry has changed since validation: the key may have been revoked.
         if validated.registry_changes != self.authority.changes:
             grant = authorities.require_key(self.authority, envelope, index)
@@ -66,8 +67,7 @@ class LogView:
         if isinstance(payload.body, RegistryChange):
             if payload.body.number <= self.authority.changes:
                 raise Conflict(
-                    "the log has {changes} changes of the registry, number {payload.body.number} among them",
-                    changes=self.authority.changes,
+                    "change {payload.body.number} of the registry is in the log already",
                     payload=payload,
                     field="payload.body.number",
                     code="already_mirrored",
@@ -291,10 +291,9 @@ class Sequencer:
         edge = RightEdge.read(tree.size, log.tile_reader(connection))
         if edge.frontier.root() != tree.root:
             raise IntegrityBroken(
-                "the tiles at size {tree.size} lead to the root {root}, not {root_2}",
-                tree=tree,
-                root=edge.frontier.root().hex(),
-                root_2=tree.root.hex(),
+                "the tiles at size {size} do not lead to the root {root}",
+                size=tree.size,
+                root=tree.root.hex(),
                 hint="Somebody changed the database. Run: tally audit",
             )
         return edge

@@ -111,10 +111,8 @@ def _require_anonymous(
         text = getattr(study, language)
         for trace in identified(connection, text, authority, reader):
             raise RuleRefused(
-                "character {start} of the case study, {shown_in!r}, is of a kind that leads to somebody or "
-                "something: {trace.kind}",
-                start=trace.start + 1,
-                shown_in=trace.shown_in(text),
+                "{found!r} in the case study is of a kind that leads to somebody or something: {trace.kind}",
+                found=trace.shown_in(text),
                 trace=trace,
                 code="not_anonymous",
                 field=f"payload.body.case_study.{language}",
@@ -140,11 +138,7 @@ def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, age
             dataset_id=dataset_id,
             code="dataset_id_taken",
             field="payload.body.dataset_id",
-            hint=Message(
-                "Register it under an id of your own, such as {agency_id}-{dataset_id}.",
-                agency_id=agency.agency_id[:40],
-                dataset_id=dataset_id[:20],
-            ),
+            hint="Register it under an id of your own, which begins with that of your agency.",
         )
 
 
@@ -163,10 +157,8 @@ def _require_issued(connection: Connection, recommendation_id: str, payload: Pay
         or not (lead_id in issued.body.leads or supervision.is_of(connection, lead_id, issued.body))
     ):
         raise RuleRefused(
-            "there is no recommendation {recommendation_id} by {issuer} on {lead_id}",
-            recommendation_id=recommendation_id,
+            "there is no such recommendation by {issuer} on the lead",
             issuer=issuer,
-            lead_id=lead_id,
             code="unknown_recommendation",
             field="payload.body.recommendation_id",
             hint="Issue the recommendation first, naming the lead: tally recommendation issue --lead",
@@ -180,9 +172,9 @@ def _require_leads(connection: Connection, body: RecommendationIssued, issuer: A
         agency = agencies.get(having.get(lead_id, ""))
         if agency is None or not supervises(issuer, agency):
             raise RuleRefused(
-                "no lead {lead_id} that {issuer.agency_id} has",
-                lead_id=lead_id,
+                "{issuer.agency_id} has no lead {lead_id}",
                 issuer=issuer,
+                lead_id=lead_id,
                 code="unknown_lead",
                 field=f"payload.body.leads[{place}]",
                 hint="The leads that you may see are listed at /api/v1/leads.",

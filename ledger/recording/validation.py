@@ -22,7 +22,7 @@ from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotifie
 from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import EventRef
-from ledger.core.messages import Message, Term
+from ledger.core.messages import Term
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.jurisdiction import may_detain
 from ledger.core.procedure.rulebook import Rulebook
@@ -30,6 +30,7 @@ from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import Matter, Move
+from ledger.core.supervision.state import refuse_unknown_agency
 from ledger.recording import supervision_streams
 from ledger.recording.case_states import CaseStates, NoDatabase, ReadAccess
 from ledger.recording.registry_view import Registry
@@ -205,13 +206,7 @@ def _judged(submitted: Submitted, authority: AuthorityState, **outcome: Any) -> 
 def _require_admitted(authority: AuthorityState, agency_id: str, field: str) -> Agency:
     agency = authority.agencies.get(agency_id)
     if agency is None:
-        raise RuleRefused(
-            "no agency {agency_id} is admitted to this ledger",
-            agency_id=agency_id,
-            code="unknown_agency",
-            field=f"payload.body.{field}",
-            hint="The agencies are listed at /api/v1/agencies.",
-        )
+        refuse_unknown_agency(agency_id, field=f"body.{field}")
     return agency
 
 
@@ -269,17 +264,12 @@ def require_cited(connection: Connection, payload: Payload) -> None:
         for place, field in enumerate(correction.field for correction in payload.body.corrections):
             if (field if field.startswith(_SECTION) else _STEP.split(field)[0]) not in correctable:
                 raise RuleRefused(
-                    Message(
-                        "{event_type} does not say {field}",
-                        event_type=Term("event_type", corrected.event_type),
-                        field=field,
-                    ),
+                    "{event_type} has only the fields {fields}",
+                    event_type=Term("event_type", corrected.event_type),
+                    fields=", ".join(fields),
                     code="unknown_field",
                     field=f"payload.body.corrections[{place}].field",
-                    hint=Message(
-                        "Fields of it are {fields}; parts of one are named as in quantity.value.",
-                        fields=", ".join(fields),
-                    ),
+                    hint="Parts of a field are named as in quantity.value.",
                 )
 
 

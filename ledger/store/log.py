@@ -64,11 +64,7 @@ def initialise(database: Database, log_id: bytes) -> None:
         # Two ledgers in one database would take each other's entries for their own.
         elif kept != log_id.hex():
             raise Conflict(
-                "this database holds the ledger {kept}, not {log_id}",
-                kept=kept,
-                log_id=log_id.hex(),
-                field="database_url",
-                code="other_ledger",
+                "this database holds the ledger {kept}", kept=kept, field="database_url", code="other_ledger"
             )
 
 
@@ -94,8 +90,7 @@ def tile_reader(connection: Connection) -> TileReader:
         hashes = connection.execute(query.where(TILES.c.level == level, TILES.c.tile_index == index)).scalar()
         if hashes is None:
             raise IntegrityBroken(
-                Message("tile {level}/{index} is not stored", level=level, index=index),
-                index=index * 256 ** (level + 1),
+                "tile {level}/{number} is not stored", level=level, number=index, index=index * 256 ** (level + 1)
             )
         # The full tile begins with each of its partial ones.
         return bytes(hashes[: 32 * width])

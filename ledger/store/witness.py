@@ -392,9 +392,8 @@ class WitnessStore:
                 connection.execute(FOLLOWED.update().values(log_key=log_key))
             elif (row.log_id, row.log_key) != (log_id, log_key):
                 raise Conflict(
-                    "this witness follows the log {log_key}, not {trust.origin}",
-                    log_key=row.log_key.partition("+")[0],
-                    trust=trust,
+                    "this witness follows another log, {followed}",
+                    followed=row.log_key.partition("+")[0],
                     field="--trust",
                     code="other_ledger",
                     hint="One witness follows one log: give each a directory of its own.",

@@ -10,6 +10,7 @@ from ledger.core.custody.state import (
     Assignment,
     CaseState,
     CustodyChange,
+    Handover,
     Item,
     MeasureState,
     Person,
@@ -48,12 +49,7 @@ def opened(act: Act, body: case.CaseOpened) -> CaseState:
 
 def _require_not_closed(stage: Stage) -> None:
     if stage == "closed":
-        refuse(
-            "not_a_closing",
-            "a case is closed by case.closed only",
-            field="body.stage",
-            hint="Sign case.closed: it sees to open offers and discrepancies.",
-        )
+        refuse("not_a_closing", "a case is closed by case.closed only", field="body.stage", hint="Sign case.closed.")
 
 
 @rule(case.CaseOpened)
@@ -108,15 +104,7 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
 
 def _require_may_leave(state: CaseState, act: Act, item_id: str) -> Item:
     item = require_free(state, item_id, field="item_ids")
-    if item.responsible != act.agency:
-        refuse(
-            "not_responsible",
-            "{responsible} is responsible for item {item_id}, not {agency}",
-            responsible=item.responsible,
-            item_id=item_id,
-            agency=act.agency,
-            field="body.item_ids",
-        )
+    require_responsible_for(item, item_id, act, field="item_ids")
     return item
 
 
@@ -160,9 +148,7 @@ def _take_over(
     ):
         refuse(
             "no_such_split",
-            "id and digest cited are of no split by {act.agency} for case {state.case_id}",
-            act=act,
-            state=state,
+            "id and digest cited are of no split by your agency for this case",
             field=f"body.{field}",
             hint="The agency that signed case.split opens the new case, or joins it to one that it answers for.",
         )
@@ -208,7 +194,7 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
     """Close the case. Refuses while an offer is unanswered or a discrepancy is not resolved by both sides."""
     require_responsible(state, act)
     if body.decision_id is not None:
-        require_decision(state, body.decision_id)
+        look_up(state.decisions, body.decision_id, "decision")
     # What is still to be decided between two agencies must not be closed over by one of them.
     for handover in state.handovers.marked("open"):
         refuse(
@@ -222,25 +208,12 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
         if not discrepancy.is_resolved:
             refuse(
                 "open_discrepancy",
-                "discrepancy {discrepancy.discrepancy_id} is not resolved by {parties}",
+                "discrepancy {discrepancy.discrepancy_id} is not resolved by both sides",
                 discrepancy=discrepancy,
-                parties=" and ".join(discrepancy.parties),
                 field="event_type",
                 hint="Both sides sign discrepancy.resolved with the same words.",
             )
     return replace(state, closed=True, stage="closed")
-
-
-def require_decision(state: CaseState, decision_id: str) -> None:
-    """Refuse (unknown_decision) a decision that the case does not have."""
-    if decision_id not in state.decisions:
-        refuse(
-            "unknown_decision",
-            "case {state.case_id} has no decision {decision_id}",
-            state=state,
-            decision_id=decision_id,
-            field="body.decision_id",
-        )
 
 
 @rule(case.PersonNamed)
@@ -254,7 +227,7 @@ def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
 def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
     """Impose a measure on a person of the case."""
     state.person(body.person_id)
-    require_new(state.measures, body.measure_id, "measure", field="measure_id")
+    require_new(state.measures, body.measure_id, "measure")
     measure = MeasureState(body.measure_id, body.person_id, body.measure, body.started_at, body.until)
     return _with_keeping(_with_measures(state, measure), act, body.person_id)
 
@@ -289,7 +262,7 @@ def lifted(state: CaseState, act: Act, body: case.MeasureLifted) -> CaseState:
 @rule(case.DecisionRecorded)
 def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseState:
     """Record a decision. Refuses persons and items that the case does not have."""
-    require_new(state.decisions, body.decision_id, "decision", field="decision_id")
+    require_new(state.decisions, body.decision_id, "decision")
     for person_id in body.person_ids:
         state.person(person_id, field="person_ids")
     for line in body.items:
@@ -320,26 +293,51 @@ for _body in (
     rule(_body)(recorded)
 
 
-def require_responsible(state: CaseState, act: Act) -> None:
+def require_responsible(state: CaseState, act: Act, *, hint: str | None = None) -> None:
     """Refuse (not_responsible) a signer whose agency is not responsible for the case."""
     if act.agency != state.responsible:
         refuse(
             "not_responsible",
-            "{state.responsible} is responsible for case {state.case_id}, not {act.agency}",
+            "{state.responsible} is responsible for case {state.case_id}",
             state=state,
-            act=act,
             field="agency",
+            hint=hint,
         )
+
+
+def require_responsible_for(entry: Item | Person, entry_id: str, act: Act, *, field: str) -> None:
+    """Refuse (not_responsible) a signer whose agency is not responsible for the item or person."""
+    if entry.responsible != act.agency:
+        refuse(
+            "not_responsible",
+            "{entry.responsible} is responsible for {entry_id}",
+            entry=entry,
+            entry_id=entry_id,
+            field=f"body.{field}",
+        )
+
+
+def require_accepted(state: CaseState, act: Act, handover_id: str, *, field: str = "handover_id") -> Handover:
+    """Return a handover that the signer's agency accepted; refuse unknown_handover, not_accepted_by_you."""
+    handover = state.handover(handover_id, field=field)
+    if not handover.is_accepted or handover.to_agency != act.agency:
+        refuse(
+            "not_accepted_by_you",
+            "your agency accepted no handover {handover.handover_id}",
+            handover=handover,
+            field=f"body.{field}",
+            hint="An offer that is still open is answered first.",
+        )
+    return handover
 
 
 def require_measure(state: CaseState, measure_id: str) -> MeasureState:
     """Return a measure that still runs; refuse unknown_measure, measure_ended."""
-    measure = look_up(state.measures, measure_id, "measure", state.case_id, field="measure_id")
+    measure = look_up(state.measures, measure_id, "measure")
     if measure.ended_at is not None:
         refuse(
             "measure_ended",
-            "measure {measure_id} ended at {measure.ended_at}",
-            measure_id=measure_id,
+            "measure {measure.measure_id} ended at {measure.ended_at}",
             measure=measure,
             field="body.measure_id",
         )
@@ -350,14 +348,7 @@ def require_in_hand(state: CaseState, act: Act, item_id: str, *, field: str = "i
     """Return an item that the signer's agency holds and has not offered; refuse as ``require_free``, and not_held."""
     item = state.item(item_id, field=field)
     if item.is_live and item.holder != act.agency:
-        refuse(
-            "not_held",
-            "item {item_id} is held by {item.holder}, not by {act.agency}",
-            item_id=item_id,
-            item=item,
-            act=act,
-            field=f"body.{field}",
-        )
+        refuse("not_held", "item {item.item_id} is held by {item.holder}", item=item, field=f"body.{field}")
     return require_free(state, item_id, field=field)
 
 
@@ -389,8 +380,7 @@ def require_free(state: CaseState, item_id: str, *, field: str = "item_id") -> I
     if item.offer is not None:
         refuse(
             "already_offered",
-            "item {item_id} stands in the open handover {item.offer}",
-            item_id=item_id,
+            "item {item.item_id} stands in the open handover {item.offer}",
             item=item,
             field=f"body.{field}",
             hint="Wait for the answer, or recall the offer first.",
@@ -418,16 +408,8 @@ def requested(state: CaseState, act: Act, body: case.CustodyChangeRequested) -> 
 
     The detention house becomes a party of the case.
     """
-    require_new(state.custody_changes, body.custody_change_id, "custody change", field="custody_change_id")
-    handover = state.handover(body.handover_id)
-    if not handover.is_accepted or handover.to_agency != act.agency:
-        refuse(
-            "not_accepted_by_you",
-            "{act.agency} accepted no handover {body.handover_id}: the organ that accepted asks for the change",
-            act=act,
-            body=body,
-            field="body.handover_id",
-        )
+    require_new(state.custody_changes, body.custody_change_id, "custody change")
+    require_accepted(state, act, body.handover_id)
     state.person(body.person_id)
     _require_in_custody(state, body.person_id)
     # Two open requests of one organ would leave open which of them the house has served.
@@ -461,26 +443,12 @@ def served(state: CaseState, act: Act, body: case.CustodyChangeServed) -> CaseSt
 
     A person who was released in the meantime is kept for nobody.
     """
-    change = look_up(
-        state.custody_changes, body.custody_change_id, "custody change", state.case_id, field="custody_change_id"
-    )
+    change = look_up(state.custody_changes, body.custody_change_id, "custody change")
     # Only the house that keeps the person can say for whom it does.
     if change.detention_house != act.agency:
-        refuse(
-            "not_the_detention_house",
-            "{change.detention_house} serves this, not {act.agency}",
-            change=change,
-            act=act,
-            field="agency",
-        )
+        refuse("not_the_detention_house", "{change.detention_house} serves this", change=change, field="agency")
     if change.served_at is not None:
-        refuse(
-            "already_served",
-            "custody change {body.custody_change_id} was served at {change.served_at}",
-            body=body,
-            change=change,
-            field="body.custody_change_id",
-        )
+        refuse("already_served", "it was served at {change.served_at}", change=change, field="body.custody_change_id")
     person = state.person(change.person_id)
     # The service may be recorded after a release.
     kept_for = change.requested_by if in_custody(state, person.person_id) else None

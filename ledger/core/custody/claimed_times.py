@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, NoReturn, get_args
 
 from msgspec import Struct
 
@@ -138,20 +138,21 @@ def require_possible(before: CaseState | None, act: Act) -> None:
         _require_no_earlier_day(claim.field, claim.at, claim.earliest)
     body = act.payload.body
     if isinstance(body, handover.HandoverOffered) and body.expires_at and body.expires_at < act.payload.occurred_at:
-        _refuse_before("body.expires_at", body.expires_at, act.payload.occurred_at)
+        refuse_before("body.expires_at", body.expires_at, act.payload.occurred_at)
 
 
 def _require_no_earlier_day(field: str, at: str, earliest: str) -> None:
     # Times a minute apart across midnight may be one moment on two clocks.
     if _day(at) < _day(earliest) and begins_at(earliest) - begins_at(at) > legal_days.CLAIMED_WITHIN:
-        _refuse_before(field, at, earliest)
+        refuse_before(field, at, earliest)
 
 
 def _day(claim: str) -> date:
     return legal_days.legal_day_of(claim) if "T" in claim else date.fromisoformat(claim)
 
 
-def _refuse_before(field: str, at: str, earliest: str) -> None:
+def refuse_before(field: str, at: str, earliest: str) -> NoReturn:
+    """Refuse (before_its_start) a time that is too early."""
     refuse(
         "before_its_start",
         "expected {earliest} or later, not {at}",

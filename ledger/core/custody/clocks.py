@@ -8,6 +8,7 @@ from typing import get_args
 
 from msgspec.structs import replace
 
+from ledger.core.custody.claimed_times import refuse_before
 from ledger.core.custody.state import Act, CaseState, MeasureState, look_up, rule
 from ledger.core.custody.triggers import CASE, Trigger, in_custody, triggers
 from ledger.core.errors import refuse
@@ -247,9 +248,8 @@ def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseSta
     if (row is None or row.is_open) and body.until is None:
         refuse(
             "unknown_extension",
-            "the rules of {clock.name} do not say how long extension {body.extension} is",
+            "the rules of {clock.name} do not say how long this extension is",
             clock=clock,
-            body=body,
             field="body.extension",
             hint="Name one of the rules, or state `until`.",
         )
@@ -283,13 +283,7 @@ def suspended(state: CaseState, act: Act, body: case.DeadlineSuspended) -> CaseS
     """Pause a running clock. Refuses already_suspended, and a pause that overlaps the one before."""
     clock = require_running(state, body.deadline_id)
     if clock.is_paused:
-        refuse(
-            "already_suspended",
-            "deadline {clock.deadline_id} rests since {since}",
-            clock=clock,
-            since=clock.pauses[-1].since,
-            field="body.deadline_id",
-        )
+        refuse("already_suspended", "deadline {clock.deadline_id} rests already", clock=clock, field="body.deadline_id")
     require_not_before(body.suspended_at, clock.pauses[-1].until if clock.pauses else clock.started_at, "suspended_at")
     pauses = (*clock.pauses, Pause(body.suspended_at, body.excluded_for, body.article))
     return _with(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
@@ -325,25 +319,13 @@ def reset(state: CaseState, act: Act, body: case.DeadlineReset) -> CaseState:
 
 def require_running(state: CaseState, deadline_id: str) -> Clock:
     """Return a clock that still runs; refuse unknown_deadline, deadline_ended."""
-    clock = look_up(state.clocks, deadline_id, "deadline", state.case_id, field="deadline_id")
+    clock = look_up(state.clocks, deadline_id, "deadline")
     if not clock.is_running:
-        refuse(
-            "deadline_ended",
-            "deadline {deadline_id} ended at {clock.stopped_at}",
-            deadline_id=deadline_id,
-            clock=clock,
-            field="body.deadline_id",
-        )
+        refuse("deadline_ended", "the deadline ended at {clock.stopped_at}", clock=clock, field="body.deadline_id")
     return clock
 
 
 def require_not_before(at: str, earliest: str | None, field: str) -> None:
     """Refuse (before_its_start) a time before ``earliest``."""
     if earliest is not None and at < earliest:
-        refuse(
-            "before_its_start",
-            "expected {earliest} or later, not {at}",
-            earliest=earliest,
-            at=at,
-            field=f"body.{field}",
-        )
+        refuse_before(f"body.{field}", at, earliest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ from ledger.core.events import handover as halves
 from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
 from ledger.core.events.item import ItemCheckedIn
 from ledger.core.events.terms import DiscrepancyKind, Quantity, ReasonCode
-from ledger.core.messages import Term
 
 _NOT_INTACT = ("broken", "missing", "unsealed")
 _KIND_OF: dict[ReasonCode, DiscrepancyKind] = {
@@ -75,6 +74,13 @@ def stated(before: CaseState, handover: Handover, body: halves.HandoverAccepted)
     return opened
 
 
+def require_offered(ids: Iterable[str], offered_ids: Collection[str], field: str) -> None:
+    """Refuse (not_offered) ids that a handover does not offer."""
+    for entry_id in ids:
+        if entry_id not in offered_ids:
+            refuse("not_offered", "{entry_id} is not in the handover", entry_id=entry_id, field=f"body.{field}")
+
+
 def differences(item: Item, line: ReceivedItem | ItemCheckedIn) -> list[DescriptionDifference]:
     """Return all differences between the item and the receiver's line."""
     # All differences are stated at once: behind the first one a second could hide.
@@ -133,21 +139,12 @@ def digests_conflict(recorded: Iterable[str], computed: Iterable[str]) -> bool:
 @rule(halves.DiscrepancyRaised)
 def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseState:
     """Open a discrepancy on an item of an accepted handover, by either side of it."""
-    require_new(state.discrepancies, body.discrepancy_id, "discrepancy", field="discrepancy_id")
+    require_new(state.discrepancies, body.discrepancy_id, "discrepancy")
     handover = state.handover(body.handover_id)
     if not handover.is_accepted:
-        refuse(
-            "not_accepted",
-            "handover {body.handover_id} is {status}",
-            body=body,
-            status=Term("status", handover.status),
-            field="body.handover_id",
-        )
+        refuse("not_accepted", "handover {body.handover_id} is not accepted", body=body, field="body.handover_id")
     _require_party(act, handover.parties)
-    if body.item_id not in handover.items:
-        refuse(
-            "not_offered", "item {body.item_id} is not in handover {body.handover_id}", body=body, field="body.item_id"
-        )
+    require_offered([body.item_id], handover.items, "item_id")
     discrepancy = Discrepancy(
         body.discrepancy_id, body.handover_id, body.item_id, handover.parties, body.expected, body.found, (body.kind,)
     )
@@ -157,27 +154,14 @@ def raised(state: CaseState, act: Act, body: halves.DiscrepancyRaised) -> CaseSt
 @rule(halves.DiscrepancyResolved)
 def resolved(state: CaseState, act: Act, body: halves.DiscrepancyResolved) -> CaseState:
     """Sign a resolution; the discrepancy ends once both sides have signed the same text."""
-    discrepancy = look_up(
-        state.discrepancies, body.discrepancy_id, "discrepancy", state.case_id, field="discrepancy_id"
-    )
+    discrepancy = look_up(state.discrepancies, body.discrepancy_id, "discrepancy")
     _require_party(act, discrepancy.parties)
     if discrepancy.is_resolved:
-        refuse(
-            "already_resolved",
-            "discrepancy {body.discrepancy_id} is resolved already",
-            body=body,
-            field="body.discrepancy_id",
-        )
+        refuse("already_resolved", "it is resolved already", field="body.discrepancy_id")
     signed = replace(discrepancy, resolutions=discrepancy.resolutions | {act.agency: body.resolution})
     return replace(state, discrepancies=state.discrepancies | {body.discrepancy_id: signed})
 
 
 def _require_party(act: Act, parties: tuple[str, str]) -> None:
     if act.agency not in parties:
-        refuse(
-            "not_a_side",
-            "this lies between {parties}, not with {act.agency}",
-            parties=" and ".join(parties),
-            act=act,
-            field="agency",
-        )
+        refuse("not_a_side", "this lies between {parties}", parties=" and ".join(parties), field="agency")

@@ -348,11 +348,7 @@ def _backdated(before: CaseState | None, act: Act, after: CaseState, body: Body)
     # Papers are often recorded a little out of order.
     if last - happened <= _limit(act, "backdated"):
         return None
-    return Message(
-        "{occurred_at}, after an act of {before_at}",
-        occurred_at=act.payload.occurred_at,
-        before_at=before.last_occurred_at,
-    )
+    return Message("{act.payload.occurred_at}, after an act of {before.last_occurred_at}", act=act, before=before)
 
 
 @flag("late_entry")
@@ -395,10 +391,9 @@ def _examination_differs(before: CaseState, act: Act, after: CaseState, body: it
     recorded = before.items[body.item_id]
     if body.quantity is not None and body.quantity != recorded.quantity:
         return Message(
-            "item {item_id}: quantity {found}, recorded {expected}",
-            item_id=body.item_id,
-            found=body.quantity.value,
-            expected=recorded.quantity.value,
+            "item {body.item_id}: quantity {body.quantity.value}, recorded {recorded.quantity.value}",
+            body=body,
+            recorded=recorded,
         )
     if body.match_result == "mismatch" or digests_conflict(recorded.digests, body.digests):
         actual = " ".join(body.digests) or body.finding or Message("differs")

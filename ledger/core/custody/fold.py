@@ -18,7 +18,6 @@ from ledger.core.custody.state import RULES, Act, CaseState
 from ledger.core.errors import Conflict, refuse
 from ledger.core.events import Payload, case, handover, record
 from ledger.core.events.terms import EventRef
-from ledger.core.messages import Message
 from ledger.core.procedure.clock_periods import Clock, Pause
 from ledger.core.procedure.jurisdiction import supervises_any
 from ledger.core.procedure.rulebook import Rulebook
@@ -36,9 +35,7 @@ def require_admitted(state: CaseState, act: Act) -> None:
         return
     refuse(
         "not_a_party",
-        "{act.agency} has no part in case {state.case_id}",
-        act=act,
-        state=state,
+        "your agency has no part in the case",
         field="agency",
         hint="An agency takes part from the first handover that it accepts.",
     )
@@ -134,12 +131,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     elif isinstance(body, case.CaseOpened):
         after = cases.opened(act, body)
     else:
-        refuse(
-            "not_opened",
-            "case {act.payload.stream.id} is not opened: its first event is case.opened",
-            act=act,
-            field="event_type",
-        )
+        refuse("not_opened", "the first event of a case is case.opened", field="event_type")
     # After the rule, which has made sure that the handover, measure or clock exists that a claim refers to.
     claimed_times.require_possible(state, act)
     after = with_rests(state, act, clocks.advance(state, act, after))
@@ -151,17 +143,18 @@ def require_head(head: str | None, sequence: int, payload: Payload) -> None:
     """Accept an event that comes at ``sequence`` after ``head``. Raises Conflict."""
     if payload.sequence == sequence and payload.previous == head:
         return
-    field = "sequence" if payload.sequence != sequence else "previous"
-    raise Conflict(
-        Message(
-            "expected sequence {sequence} on {head}, not {payload.sequence} on {payload.previous}",
-            sequence=sequence,
-            head=head,
-            payload=payload,
-        ),
+    raise not_on_head(head, sequence, "sequence" if payload.sequence != sequence else "previous")
+
+
+def not_on_head(head: str | None, sequence: int, field: str = "previous") -> Conflict:
+    """Return the refusal of an event that does not follow the ``head`` of its stream; ``sequence`` is the next."""
+    return Conflict(
+        "expected sequence {next_sequence} on {digest}",
+        next_sequence=sequence,
+        digest=head or "null",
         head=head,
         sequence=sequence,
         field=f"payload.{field}",
         code="not_on_head",
-        hint="Take the head and sequence given here, look at what happened since, and sign again.",
+        hint="Look at what happened since, then sign again on this head.",
     )

@@ -7,7 +7,13 @@ from collections.abc import Collection
 from msgspec.structs import replace
 
 from ledger.core.custody import discrepancies
-from ledger.core.custody.cases import require_free, require_present
+from ledger.core.custody.cases import (
+    require_accepted,
+    require_free,
+    require_present,
+    require_responsible,
+    require_responsible_for,
+)
 from ledger.core.custody.state import Act, CaseState, Handover, Item, require_distinct, require_new, rule
 from ledger.core.errors import refuse
 from ledger.core.events import handover as halves
@@ -26,12 +32,7 @@ def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseSta
     )
     purpose = act.book.purposes[body.purpose]
     if body.due_at is not None and purpose.moves == "responsibility":
-        refuse(
-            "not_lent",
-            "{purpose} lends nothing: nothing is due back",
-            purpose=Term("purpose", body.purpose),
-            field="body.due_at",
-        )
+        refuse("not_lent", "this purpose lends nothing: nothing is due back", field="body.due_at")
     return _open(state, act, handover, body.items, purpose)
 
 
@@ -41,16 +42,7 @@ def returned(state: CaseState, act: Act, body: halves.HandoverReturned) -> CaseS
 
     It moves what that handover moved, or more if its own purpose does.
     """
-    original = state.handover(body.returns, field="returns")
-    if not original.is_accepted or original.to_agency != act.agency:
-        refuse(
-            "not_accepted_by_you",
-            "{act.agency} accepted no handover {body.returns}: only what was accepted is returned",
-            act=act,
-            body=body,
-            field="body.returns",
-            hint="An offer that is still open is refused, not returned.",
-        )
+    original = require_accepted(state, act, body.returns, field="returns")
     handover = replace(
         _new_handover(state, act, body, original.from_agency),
         returns=body.returns,
@@ -86,7 +78,7 @@ def purpose_rule(state: CaseState, handover: Handover, book: Rulebook) -> Purpos
 def _open(
     state: CaseState, act: Act, handover: Handover, lines: tuple[OfferedItem, ...], purpose: PurposeRule
 ) -> CaseState:
-    require_new(state.handovers, handover.handover_id, "handover", field="handover_id")
+    require_new(state.handovers, handover.handover_id, "handover")
     require_distinct([line.item_id for line in lines], "item", field="items")
     require_distinct(handover.person_ids, "person", field="person_ids")
     # Both halves by one agency would prove nothing.
@@ -95,23 +87,16 @@ def _open(
     # Only the responsible agency has the case to give; from others, things and persons pass by themselves.
     moves = purpose.moves == "responsibility"
     handover = replace(handover, moves_responsibility=moves, moves_case=moves and act.agency == state.responsible)
-    _require_may_move(state, handover)
+    _require_may_move(state, act, handover)
     for person_id in handover.person_ids:
         person = state.person(person_id, field="person_ids")
-        if handover.moves_responsibility and person.responsible != handover.from_agency:
-            refuse(
-                "not_responsible",
-                "{person.responsible} is responsible for person {person_id}, not {handover.from_agency}",
-                person=person,
-                person_id=person_id,
-                handover=handover,
-                field="body.person_ids",
-            )
+        if handover.moves_responsibility:
+            require_responsible_for(person, person_id, act, field="person_ids")
     items = [_offer_line(state, act, line, handover) for line in lines]
     return state.with_items(*items).with_handover(handover)
 
 
-def _require_may_move(state: CaseState, handover: Handover) -> None:
+def _require_may_move(state: CaseState, act: Act, handover: Handover) -> None:
     """Refuse an offer that this agency may not make.
 
     Only the responsible agency passes the case on; others pass what they are left with to the responsible agency.
@@ -120,20 +105,12 @@ def _require_may_move(state: CaseState, handover: Handover) -> None:
     if handover.moves_case:
         for other in state.handovers.marked("open/case"):
             refuse(
-                "case_already_offered",
-                "the case stands in the open handover {other.handover_id}",
-                other=other,
-                field="body.purpose",
+                "case_already_offered", "{other.handover_id} offers the case already", other=other, field="body.purpose"
             )
         return
     if handover.moves_responsibility and handover.to_agency != state.responsible:
-        refuse(
-            "not_responsible",
-            "{state.responsible} is responsible for case {state.case_id}: only it offers {purpose} to others",
-            state=state,
-            purpose=Term("purpose", handover.purpose),
-            field="agency",
-            hint=Message("What you still answer for in this case goes to {state.responsible}.", state=state),
+        require_responsible(
+            state, act, hint=Message("What you still answer for in this case goes to {state.responsible}.", state=state)
         )
     if not handover.items and not handover.person_ids:
         refuse("nothing_offered", "expected at least one item or person", field="body.items")
@@ -145,23 +122,12 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
         item = require_free(state, line.item_id, field="items")
         if not handover.moves_responsibility:
             refuse(
-                "nothing_moves",
-                "item {item.item_id} stays and {purpose} moves no responsibility",
-                item=item,
-                purpose=Term("purpose", handover.purpose),
-                field="body.items",
+                "nothing_moves", "item {item.item_id} stays, and responsibility with it", item=item, field="body.items"
             )
     else:
         item = require_present(state, act, line.item_id, field="items")
-    if handover.moves_responsibility and item.responsible != act.agency and (line.stays or not handover.moves_case):
-        refuse(
-            "not_responsible",
-            "{responsible} is responsible for item {item_id}, not {agency}",
-            responsible=item.responsible,
-            item_id=item.item_id,
-            agency=act.agency,
-            field="body.items",
-        )
+    if handover.moves_responsibility and (line.stays or not handover.moves_case):
+        require_responsible_for(item, item.item_id, act, field="items")
     if line.quantity is not None and line.quantity != item.quantity:
         refuse(
             "quantity_differs",
@@ -179,13 +145,7 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
 def _require_open(state: CaseState, handover_id: str) -> Handover:
     handover = state.handover(handover_id)
     if not handover.is_open:
-        refuse(
-            "not_open",
-            "handover {handover_id} is {status} already",
-            handover_id=handover_id,
-            status=Term("status", handover.status),
-            field="body.handover_id",
-        )
+        refuse("not_open", "it is {status} already", status=Term("status", handover.status), field="body.handover_id")
     return handover
 
 
@@ -193,14 +153,7 @@ def _require_receiver(state: CaseState, act: Act, handover_id: str) -> Handover:
     # Before the status is looked at: other agencies learn nothing of it.
     handover = state.handover(handover_id)
     if handover.to_agency != act.agency:
-        refuse(
-            "not_offered_to_you",
-            "handover {handover_id} is offered to {handover.to_agency}, not to {act.agency}",
-            handover_id=handover_id,
-            handover=handover,
-            act=act,
-            field="agency",
-        )
+        refuse("not_offered_to_you", "it is offered to {handover.to_agency}", handover=handover, field="agency")
     return _require_open(state, handover_id)
 
 
@@ -232,13 +185,7 @@ def recalled(state: CaseState, act: Act, body: halves.HandoverRecalled) -> CaseS
     """Recall an unanswered offer as its sender: its items are free again."""
     handover = _require_open(state, body.handover_id)
     if handover.from_agency != act.agency:
-        refuse(
-            "not_yours",
-            "{handover.from_agency} offered this and recalls it, not {act.agency}",
-            handover=handover,
-            act=act,
-            field="agency",
-        )
+        refuse("not_yours", "{handover.from_agency} offered this and recalls it", handover=handover, field="agency")
     answered = replace(handover, status="recalled", answered_at=act.payload.occurred_at)
     return _release(state, handover).with_handover(answered)
 
@@ -286,8 +233,8 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
 def _require_answers(handover: Handover, body: halves.HandoverAccepted) -> None:
     """Refuse an acceptance that does not answer every item of the list once, or that answers something else."""
     for field, lines in (("received", body.received), ("not_accepted", body.not_accepted)):
-        _require_offered(handover.items, [line.item_id for line in lines], handover, field)
-    _require_offered(handover.person_ids, body.absent_person_ids, handover, "absent_person_ids")
+        discrepancies.require_offered([line.item_id for line in lines], handover.items, field)
+    discrepancies.require_offered(body.absent_person_ids, handover.person_ids, "absent_person_ids")
     mentioned = [line.item_id for line in body.received] + [line.item_id for line in body.not_accepted]
     # Received and not accepted at once would leave open who holds the thing.
     require_distinct(mentioned, "item", field="received")
@@ -303,24 +250,7 @@ def _require_answers(handover: Handover, body: halves.HandoverAccepted) -> None:
         )
     for line in body.not_accepted:
         if line.reason_code == "other" and line.explanation is None:
-            refuse(
-                "unexplained",
-                "item {line.item_id}: the reason other is explained",
-                line=line,
-                field="body.not_accepted",
-            )
-
-
-def _require_offered(offered_ids: Collection[str], ids: Collection[str], handover: Handover, field: str) -> None:
-    for entry_id in ids:
-        if entry_id not in offered_ids:
-            refuse(
-                "not_offered",
-                "{entry_id} is not in handover {handover.handover_id}",
-                entry_id=entry_id,
-                handover=handover,
-                field=f"body.{field}",
-            )
+            refuse("unexplained", "item {line.item_id} needs an explanation", line=line, field="body.not_accepted")
 
 
 def _take(item: Item, handover: Handover, received: halves.ReceivedItem | None) -> Item:

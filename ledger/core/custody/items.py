@@ -7,12 +7,21 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from ledger.core.custody import discrepancies
-from ledger.core.custody.cases import require_decision, require_free, require_in_hand, require_present
-from ledger.core.custody.state import Act, CaseState, DisposalProposal, Item, require_distinct, require_new, rule
+from ledger.core.custody.cases import require_free, require_in_hand, require_present
+from ledger.core.custody.state import (
+    Act,
+    CaseState,
+    DisposalProposal,
+    Item,
+    look_up,
+    require_distinct,
+    require_new,
+    rule,
+)
 from ledger.core.errors import refuse
 from ledger.core.events import item as things
 from ledger.core.events.terms import Money, Quantity, SealState
-from ledger.core.messages import Message, Term
+from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import instant_text
 
 # What the record takes over from the registration as it is stated there.
@@ -22,7 +31,7 @@ _AS_REGISTERED = [name for name in Item.__struct_fields__ if name in things.Item
 @rule(things.ItemRegistered)
 def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseState:
     """Register an item, which the signing agency holds; the agency responsible for the case is responsible for it."""
-    require_new(state.items, body.item_id, "item", field="item_id")
+    require_new(state.items, body.item_id, "item")
     _require_parts_of_kind(body)
     _require_known_origin(state, body)
     return state.with_items(
@@ -52,11 +61,7 @@ def _require_parts_of_kind(body: things.ItemRegistered) -> None:
     }
     for field in needed.get(body.item_kind, ()):
         if not getattr(body, field):
-            refuse(
-                "item_incomplete",
-                Message("an item of kind {body.item_kind} has {field}", body=body, field=field),
-                field=f"body.{field}",
-            )
+            refuse("item_incomplete", "an item of this kind has {part}", part=field, field=f"body.{field}")
     if body.fungible and body.item_kind != "property":
         refuse("not_fungible", "only property is fungible", field="body.fungible")
     if body.collection is not None:
@@ -98,13 +103,7 @@ def unsealed(state: CaseState, act: Act, body: things.ItemUnsealed) -> CaseState
     item = require_in_hand(state, act, body.item_id)
     # Whoever breaks a seal must have read it: another number means another thing, or another seal.
     if item.seal_number != body.seal_number:
-        refuse(
-            "other_seal",
-            "item {item.item_id} bears the seal {item.seal_number}, not {body.seal_number}",
-            item=item,
-            body=body,
-            field="body.seal_number",
-        )
+        refuse("other_seal", "it bears the seal {item.seal_number}", item=item, field="body.seal_number")
     return state.with_items(replace(item, seal_number=None, seal_state="unsealed"))
 
 
@@ -150,20 +149,11 @@ _ALIKE = ("responsible", "status", "checked_out_to", "due_at", "frozen_until", "
 def _require_alike(item: Item, other: Item) -> None:
     """Refuse (commingling) to merge items that are not fungible, or that differ in more than their amount."""
     if not item.fungible:
-        refuse(
-            "commingling",
-            "item {item.item_id} is not fungible: merging it would be commingling",
-            item=item,
-            field="body.item_ids",
-        )
+        refuse("commingling", "item {item.item_id} is not fungible", item=item, field="body.item_ids")
     for field in _ALIKE:
         if getattr(item, field) != getattr(other, field):
             refuse(
-                "commingling",
-                Message(
-                    "items {item.item_id} and {other.item_id} differ in {field}", item=item, other=other, field=field
-                ),
-                field="body.item_ids",
+                "commingling", "item {other.item_id} differs in {part}", other=other, part=field, field="body.item_ids"
             )
 
 
@@ -184,25 +174,12 @@ def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str)
 
 
 def _require_sum(whole: Quantity, parts: list[Quantity], *, field: str) -> None:
-    for part in parts:
-        if part.unit != whole.unit:
-            refuse(
-                "units_differ",
-                "expected the unit {whole.unit}, not {part.unit}",
-                whole=whole,
-                part=part,
-                field=f"body.{field}",
-            )
+    if any(part.unit != whole.unit for part in parts):
+        refuse("units_differ", "expected {whole.unit} in every part", whole=whole, field=f"body.{field}")
     # Decimal, not float: quantities add up exactly or not at all.
     total = sum((Decimal(part.value) for part in parts), Decimal(0))
     if total != Decimal(whole.value):
-        refuse(
-            "sum_differs",
-            "the parts add up to {total} {whole.unit}, the whole is {whole.value}",
-            total=total,
-            whole=whole,
-            field=f"body.{field}",
-        )
+        refuse("sum_differs", "the sum is {total}, not {whole}", total=total, whole=whole.value, field=f"body.{field}")
 
 
 def _require_money(whole: Money | None, parts: list[Money | None], *, field: str) -> None:
@@ -212,19 +189,11 @@ def _require_money(whole: Money | None, parts: list[Money | None], *, field: str
     if whole is None or len(amounts) != len(parts):
         refuse("sum_differs", "money stands in the whole and in every part, or in none", field=f"body.{field}")
     if any(part.currency != whole.currency for part in amounts):
-        refuse(
-            "units_differ", "expected the currency {whole.currency} in every part", whole=whole, field=f"body.{field}"
-        )
+        refuse("units_differ", "expected {whole.currency} in every part", whole=whole, field=f"body.{field}")
     # Whole fen, so that amounts add up exactly.
     total = sum(part.fen for part in amounts)
     if total != whole.fen:
-        refuse(
-            "sum_differs",
-            "the parts add up to {total} fen, the whole is {whole.fen} fen",
-            total=total,
-            whole=whole,
-            field=f"body.{field}",
-        )
+        refuse("sum_differs", "the sum is {total}, not {whole}", total=total, whole=whole.fen, field=f"body.{field}")
 
 
 @rule(things.ItemMoved)
@@ -262,13 +231,7 @@ def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
     item = _require_answerable(state, act, body.item_id)
     # Exhibits and files are kept in custody; only property can be frozen where it is.
     if item.kind != "property":
-        refuse(
-            "not_property",
-            "item {item.item_id} is {item_kind}: only property is frozen",
-            item=item,
-            item_kind=Term("item_kind", item.kind),
-            field="body.item_id",
-        )
+        refuse("not_property", "only property is frozen", field="body.item_id")
     return state.with_items(replace(item, frozen_until=body.frozen_until))
 
 
@@ -297,7 +260,7 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
         if item.kind == "detainee":
             refuse("not_disposable", "item {item.item_id} is a person", item=item, field="body.item_ids")
     if body.decision_id is not None:
-        require_decision(state, body.decision_id)
+        look_up(state.decisions, body.decision_id, "decision")
     proposal = DisposalProposal(
         event_id=act.payload.event_id,
         item_ids=body.item_ids,
@@ -318,20 +281,9 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
         refuse("unknown_proposal", "id and digest cited are of no disposal that is still open", field="body.cites")
     # Two officers of the holder: who proposed alone could make things disappear.
     if proposal.agency != act.agency:
-        refuse(
-            "not_held",
-            "{proposal.agency} proposed this disposal, not {act.agency}",
-            proposal=proposal,
-            act=act,
-            field="agency",
-        )
+        refuse("not_held", "{proposal.agency} proposed this disposal", proposal=proposal, field="agency")
     if proposal.officer == act.officer:
-        refuse(
-            "one_signature",
-            "{act.officer} proposed this disposal: another officer signs it second",
-            act=act,
-            field="officer",
-        )
+        refuse("one_signature", "another officer than {act.officer} signs second", act=act, field="officer")
     items = [require_present(state, act, item_id, field="cites") for item_id in proposal.item_ids]
     gone = [replace(item, status="disposed", disposal=proposal.disposal) for item in items]
     # A proposal is used up by its second signature.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -309,15 +308,15 @@ class CaseState(Struct, frozen=True):
 
     def item(self, item_id: str, *, field: str = "item_id") -> Item:
         """Return the item that ``field`` of the body names. Raises RuleRefused (unknown_item)."""
-        return look_up(self.items, item_id, "item", self.case_id, field=field)
+        return look_up(self.items, item_id, "item", field=field)
 
     def handover(self, handover_id: str, *, field: str = "handover_id") -> Handover:
         """Return the handover that ``field`` of the body names. Raises RuleRefused (unknown_handover)."""
-        return look_up(self.handovers, handover_id, "handover", self.case_id, field=field)
+        return look_up(self.handovers, handover_id, "handover", field=field)
 
     def person(self, person_id: str, *, field: str = "person_id") -> Person:
         """Return the person that ``field`` of the body names. Raises RuleRefused (unknown_person)."""
-        return look_up(self.persons, person_id, "person", self.case_id, field=field)
+        return look_up(self.persons, person_id, "person", field=field)
 
     def with_items(self, *items: Item) -> CaseState:
         """Return the state with these items, each in the place of an earlier version."""
@@ -328,45 +327,39 @@ class CaseState(Struct, frozen=True):
         return replace(self, handovers=self.handovers | {handover.handover_id: handover})
 
 
-def look_up(entries: Mapping[str, T], key: str, noun: str, case_id: str, *, field: str) -> T:
-    """Return the entry of a case that ``field`` of the body names. Raises RuleRefused (unknown_<noun>)."""
+def look_up(entries: Mapping[str, T], key: str, noun: str, *, field: str | None = None) -> T:
+    """Return the entry of a case that ``field`` of the body names, ``<noun>_id`` unless given.
+    Raises RuleRefused (unknown_<noun>).
+    """
     entry = entries.get(key)
     if entry is None:
         rule = "unknown_" + noun.replace(" ", "_")
-        refuse(
-            rule,
-            "case {case_id} has no {noun} {key}",
-            case_id=case_id,
-            noun=Term("noun", noun),
-            key=key,
-            field=f"body.{field}",
-        )
+        refuse(rule, "the case has no {noun} {key}", noun=Term("noun", noun), key=key, field=_field_of(noun, field))
     return entry
 
 
-def require_new(entries: Collection[str], key: str, noun: str, *, field: str) -> None:
-    """Refuse (duplicate_id) an id that is taken."""
+def require_new(entries: Collection[str], key: str, noun: str, *, field: str | None = None) -> None:
+    """Refuse (duplicate_id) an id that is taken; ``field`` of the body has it, ``<noun>_id`` unless given."""
     if key in entries:
         refuse(
             "duplicate_id",
-            "the {noun} {key} stands in this case already",
+            "the {noun} {key} stands here already",
             noun=Term("noun", noun),
             key=key,
-            field=f"body.{field}",
+            field=_field_of(noun, field),
         )
 
 
-def require_distinct(ids: Collection[str], noun: str, *, field: str) -> None:
+def _field_of(noun: str, field: str | None) -> str:
+    return f"body.{field or noun.replace(' ', '_') + '_id'}"
+
+
+def require_distinct(ids: Iterable[str], noun: str, *, field: str) -> None:
     """Refuse (duplicate_id) a list that names one id twice."""
-    if len(set(ids)) != len(ids):
-        twice, _ = Counter(ids).most_common(1)[0]
-        refuse(
-            "duplicate_id",
-            "the {noun} {twice} stands here twice",
-            noun=Term("noun", noun),
-            twice=twice,
-            field=f"body.{field}",
-        )
+    distinct = set[str]()
+    for key in ids:
+        require_new(distinct, key, noun, field=field)
+        distinct.add(key)
 
 
 B = TypeVar("B", bound=Body)

@@ -22,7 +22,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
 from ledger.core.events import catalogue, terms
 from ledger.core.events.catalogue import EVENT_TYPES, Body
-from ledger.core.messages import Message, Term
+from ledger.core.messages import Term
 
 VERSION = 1
 SYSTEM_STREAM_ID = "ledger"
@@ -177,12 +177,7 @@ def decode_envelope(data: bytes) -> Envelope:
     """Decode an envelope from canonical bytes, at most ``MAX_ENTRY_BYTES``. Raises MalformedInput."""
     # Before it is read: a longer entry could not be served in a bundle of the log.
     if len(data) > MAX_ENTRY_BYTES:
-        raise MalformedInput(
-            "a log entry has at most {limit} bytes, not {count}",
-            limit=MAX_ENTRY_BYTES,
-            count=len(data),
-            field="envelope",
-        )
+        raise MalformedInput("expected at most {limit} bytes", limit=MAX_ENTRY_BYTES, field="envelope")
     return canonical.decode(data, decoder_of(Envelope), where="envelope")
 
 
@@ -217,9 +212,8 @@ def decode_submission(data: bytes) -> Submitted:
             raise MalformedInput("the payload commits to no section of this label", field=f"sections.{label}")
         if committed != digest_of(section):
             raise MalformedInput(
-                "expected {section}, the digest of the section, not {committed}",
-                section=digest_of(section),
-                committed=committed,
+                "expected {digest}, that of the section",
+                digest=digest_of(section),
                 field=f"payload.confidential.{label}",
             )
     return submitted
@@ -241,21 +235,15 @@ def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes
         differing = zip(_SHARED, _shared(envelope), _shared(payload), strict=True)
         field, signed, stated = next(values for values in differing if values[1] != values[2])
         raise MalformedInput(
-            Message(
-                "differs from payload.{field}: {signed} is signed, {stated} is said",
-                field=field,
-                signed=_plain(signed),
-                stated=_plain(stated),
-            ),
+            "{signed} is signed, {stated} is said",
+            signed=_plain(signed),
+            stated=_plain(stated),
             field=f"envelope.{field}",
         )
     calculated = digest_of(payload_bytes)
     if envelope.payload_digest != calculated:
         raise MalformedInput(
-            "expected {calculated}, the digest of the payload, not {envelope.payload_digest}",
-            calculated=calculated,
-            envelope=envelope,
-            field="envelope.payload_digest",
+            "expected {digest}, that of the payload", digest=calculated, field="envelope.payload_digest"
         )
     require_shape(payload)
 
@@ -282,29 +270,15 @@ def require_place(event: Envelope | Payload, *, where: str) -> None:
     row = catalogue.EVENT_TYPES[event.event_type]
     if event.stream.kind not in row.streams:
         raise MalformedInput(
-            "{row} belongs to a stream of kind {streams}, not {event.stream.kind}",
-            row=Term("event_type", row.name),
-            streams=" or ".join(row.streams),
-            event=event,
-            field=f"{where}.stream.kind",
+            "expected a stream of kind {streams}", streams=" or ".join(row.streams), field=f"{where}.stream.kind"
         )
     # Else a stream could begin twice.
     if (event.previous is None) != (event.sequence == 0):
-        raise MalformedInput(
-            "expected null at sequence 0 and a digest after it, not {previous} at {event.sequence}",
-            previous=_plain(event.previous),
-            event=event,
-            field=f"{where}.previous",
-        )
+        raise MalformedInput("expected null at sequence 0, and a digest after it", field=f"{where}.previous")
     # An agency cannot write in another agency's stream.
     only = {"agency": event.agency, "system": SYSTEM_STREAM_ID}.get(event.stream.kind, event.stream.id)
     if event.stream.id != only:
-        raise MalformedInput(
-            "expected {only}, the one stream of kind {event.stream.kind} here, not {event.stream.id}",
-            only=only,
-            event=event,
-            field=f"{where}.stream.id",
-        )
+        raise MalformedInput("expected {only}, the one stream of this kind", only=only, field=f"{where}.stream.id")
 
 
 def _plain(value: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from msgspec import Struct
 from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.log import notes
 from ledger.core.log.merkle import EMPTY_ROOT, SIZE_LIMIT, Hash, as_hash
+from ledger.core.log.policy import Policy
 from ledger.core.messages import Message
 
 TIMESTAMP_LENGTH = 8  # bytes
@@ -43,7 +44,7 @@ class Checkpoint(Struct, frozen=True):
             raise MalformedInput("{size} is not a tree size", size=self.size, field="size")
         as_hash(self.root, "root")
         if (self.size == 0) != (self.root == EMPTY_ROOT):
-            text = Message("root {root} cannot be that of {size} leaves", root=self.root.hex(), size=self.size)
+            text = Message("no tree of {size} leaves has this root", size=self.size)
             raise MalformedInput(text, field="root", code=ROOT_OF_ANOTHER_SIZE)
 
     def text(self) -> str:
@@ -140,6 +141,23 @@ def _cosignatures(note_text: str, witness_keys: tuple[notes.VerifyingKey, ...]) 
     return tuple(cosignatures)
 
 
+def names_of(cosignatures: Iterable[Cosignature]) -> str:
+    """Return the names of the witnesses that co-signed, for a message."""
+    return ", ".join(cosignature.witness.name for cosignature in cosignatures) or Message("no witness")
+
+
+def require_quorum(policy: Policy, cosignatures: Sequence[Cosignature], *, field: str, hint: str | None = None) -> None:
+    """Accept co-signatures of enough witnesses. Raises SignatureRefused."""
+    if not policy.is_met_by(cosignature.witness for cosignature in cosignatures):
+        raise SignatureRefused(
+            "the quorum {policy.quorum} is not reached by {names}",
+            policy=policy,
+            names=names_of(cosignatures),
+            field=field,
+            hint=hint,
+        )
+
+
 def _cosigned_message(text: str, timestamp: int) -> bytes:
     return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
 
@@ -147,8 +165,5 @@ def _cosigned_message(text: str, timestamp: int) -> bytes:
 def _require_origin(checkpoint: Checkpoint, log_key: notes.VerifyingKey) -> None:
     if checkpoint.origin != log_key.name:
         raise SignatureRefused(
-            "the checkpoint is of {checkpoint.origin}, the key of {log_key.name}",
-            checkpoint=checkpoint,
-            log_key=log_key,
-            field="origin",
+            "the checkpoint is of another log, {checkpoint.origin}", checkpoint=checkpoint, field="origin"
         )

@@ -65,15 +65,7 @@ def node_hash(left: Hash, right: Hash) -> Hash:
 def as_hash(value: bytes, field: str) -> Hash:
     """Return ``value`` as a hash. Raises MalformedInput unless it is 32 bytes long."""
     if len(value) != HASH_LENGTH:
-        raise MalformedInput(
-            Message(
-                "{field} is {count} bytes long, a hash has {hash_length}",
-                field=field,
-                count=len(value),
-                hash_length=HASH_LENGTH,
-            ),
-            field=field,
-        )
+        raise MalformedInput("expected 32 bytes, not {count}", count=len(value), field=field)
     return Hash(value)
 
 
@@ -320,48 +312,23 @@ def _trailing_zeros(number: int) -> int:
 
 
 def _require_hashes(roots: dict[str, Hash], proof: Sequence[Hash]) -> None:
-    for field, value in roots.items():
+    for number, value in enumerate((*roots.values(), *proof)):
         if len(value) != HASH_LENGTH:
-            raise ProofRefused(
-                Message(
-                    "{field} is {count} bytes long, a hash has {hash_length}",
-                    field=field,
-                    count=len(value),
-                    hash_length=HASH_LENGTH,
-                ),
-                field=field,
-            )
-    for position, value in enumerate(proof):
-        if len(value) != HASH_LENGTH:
-            field = f"proof[{position}]"
-            raise ProofRefused(
-                Message(
-                    "{field} is {count} bytes long, a hash has {hash_length}",
-                    field=field,
-                    count=len(value),
-                    hash_length=HASH_LENGTH,
-                ),
-                field=field,
-            )
+            field = [*roots, *(f"proof[{place}]" for place in range(len(proof)))][number]
+            raise ProofRefused("expected 32 bytes, not {count}", count=len(value), field=field)
 
 
 def _require_root_for(size: int, root: Hash, field: str) -> None:
     if (size == 0) != (root == EMPTY_ROOT):
-        raise ProofRefused(
-            Message(
-                "{field} {root} cannot be that of a tree of {size} leaves", field=field, root=root.hex(), size=size
-            ),
-            field=field,
-        )
+        raise ProofRefused("no tree of {size} leaves has this root", size=size, field=field)
 
 
 # An exact length leaves no unused hashes in a proof, and no choice of how to read it.
 def _require_length(proof: Sequence[Hash], expected: int) -> None:
     if len(proof) != expected:
         raise ProofRefused(
-            "the proof has {count} hashes where index and sizes ask for {expected}",
-            count=len(proof),
-            expected=expected,
+            "expected {count} hashes in the proof",
+            count=expected,
             field="proof",
             hint="fetch a proof made for exactly these sizes",
         )

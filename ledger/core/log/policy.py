@@ -135,10 +135,5 @@ def _threshold(word: str, members: int, where: str) -> int:
     if word in named_thresholds:
         return named_thresholds[word]
     if not _THRESHOLD.fullmatch(word) or int(word) > members:
-        raise MalformedInput(
-            "expected all, any or a number from 1 to {members}, not {word!r}",
-            members=members,
-            word=word[:40],
-            field=where,
-        )
+        raise MalformedInput("expected all, any or a number from 1 to {members}", members=members, field=where)
     return int(word)

@@ -33,7 +33,6 @@ from ledger.core.events import (
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint
-from ledger.core.messages import Message, Term
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import AuthorityState
@@ -204,12 +203,10 @@ def require_signed(envelopes: Iterable[Envelope], first: int, now: int) -> None:
         ahead = envelope.signed_at - now
         if ahead > LATEST:
             raise SignedInFuture(
-                Message(
-                    "entry {index} of {envelope.agency} was signed {ahead} s after the present time of this machine",
-                    index=index,
-                    envelope=envelope,
-                    ahead=ahead,
-                ),
+                "entry {index} of {envelope.agency} was signed {ahead} s after the present time of this machine",
+                index=index,
+                envelope=envelope,
+                ahead=ahead,
                 retry_after=min(ahead - LATEST, 3600),
                 hint="Compare this machine's clock. If it is right, key and service agreed on a wrong time: ask the "
                 "agency. The entry is followed once its time has come.",
@@ -243,19 +240,15 @@ def decode_entries(entries: Iterable[bytes], first: int) -> list[Envelope]:
             envelope = decode_envelope(entry)
             if envelope.event_type not in EVENT_TYPES:
                 raise LogUnreadable(
-                    Message(
-                        "entry {index} is a {event_type}, which this release does not know",
-                        index=index,
-                        event_type=Term("event_type", envelope.event_type),
-                    ),
+                    "entry {index} is a {envelope.event_type}, which this release does not know",
+                    index=index,
+                    envelope=envelope,
                     hint="Update this program; it goes on from here.",
                 )
             # An event in an impossible place is as much a fault of the log as one that cannot be decoded.
             require_place(envelope, where="envelope")
         except MalformedInput as error:
-            raise LogFault(
-                "malformed", Message("entry {index}: {error.field}: {error}", index=index, error=error), index=index
-            ) from error
+            raise LogFault("malformed", "entry {index}: {error.field}: {error}", index=index, error=error) from error
         envelopes.append(envelope)
     return envelopes
 
@@ -294,28 +287,16 @@ def replay_entries(
             signatures.verify_envelope(envelope, authority.log_id)
         earlier = events.get(envelope.event_id, prior.events.get(envelope.event_id))
         if earlier is not None:  # 2
-            text = Message(
-                "entry {index} has the event id {id} of entry {earlier}",
-                index=index,
-                id=envelope.event_id,
-                earlier=earlier,
-            )
-            raise LogFault("duplicate", text, index=index)
+            raise LogFault("duplicate", "entry {index} repeats the event id of {earlier}", index=index, earlier=earlier)
         stream = (envelope.stream.kind, envelope.stream.id)
         expected = place_after(heads.get(stream, prior.heads.get(stream)))
         if (envelope.sequence, envelope.previous) != expected:  # 3
             raise LogFault(
                 "gap",
-                Message(
-                    "entry {index} is event {envelope.sequence} on {envelope.previous} of {stream}, where event "
-                    "{expected} on {expected_2} is next",
-                    index=index,
-                    envelope=envelope,
-                    stream=" ".join(stream),
-                    expected=expected[0],
-                    expected_2=expected[1],
-                ),
+                "entry {index} is event {envelope.sequence} of its stream, {expected} is next",
                 index=index,
+                envelope=envelope,
+                expected=expected[0],
             )
         with _fault_of(index, "unauthorised_key"):  # 4
             authorities.require_key(authority, envelope, index)
@@ -334,7 +315,7 @@ def _fault_of(index: int, kind: FaultKind) -> Iterator[None]:
     try:
         yield
     except TallystickError as error:
-        raise LogFault(kind, Message("entry {index}: {error}", index=index, error=error), index=index) from error
+        raise LogFault(kind, "entry {index}: {error}", index=index, error=error) from error
 
 
 def with_change(
@@ -346,12 +327,7 @@ def with_change(
     """
     # The log signed the digest, not these bytes: whoever passed them on may have changed them.
     if payload is None or digest_of(payload) != envelope.payload_digest:
-        raise LogUnreadable(
-            Message(
-                "the log does not serve the payload of entry {index}, which mirrors a change of the registry",
-                index=index,
-            )
-        )
+        raise LogUnreadable("the log does not serve the payload of entry {index}", index=index)
     with _fault_of(index, "false_mirror"):
         decoded = decode_payload(payload, envelope.event_type)
         require_agreement(envelope, decoded, payload)
@@ -370,7 +346,7 @@ def replay_registry(
     for index, payload in payloads:
         body = decode_payload(payload).body
         if not isinstance(body, RegistryChange):
-            raise IntegrityBroken(Message("entry {index} mirrors no change of the registry", index=index), index=index)
+            raise IntegrityBroken("entry {index} mirrors no change of the registry", index=index)
         authority = authorities.fold(authority, body, index)
         yield MirroredChange(index, body, payload), authority
 
@@ -389,8 +365,7 @@ def require_same_changes(
             continue
         if number >= len(on_chain) and entry.change.location.block_number > final_block:
             raise Unavailable(
-                "entry {entry.index} mirrors a change of block {entry.change.location.block_number}; here "
-                "block {final_block} is the last final one",
+                "entry {entry.index} mirrors a change after block {final_block}, which is the last final one",
                 entry=entry,
                 final_block=final_block,
                 code="chain_behind",

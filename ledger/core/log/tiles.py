@@ -116,10 +116,7 @@ def decode_bundle(bundle: bytes, width: int) -> list[bytes]:
             )
     if start != len(bundle):
         raise MalformedInput(
-            "{count} bytes follow the {width} entries of the bundle",
-            count=len(bundle) - start,
-            width=width,
-            field="bundle",
+            "{count} bytes follow the entries of the bundle", count=len(bundle) - start, field="bundle"
         )
     return entries
 
@@ -223,11 +220,8 @@ def _read(read_tile: TileReader, level: int, index: int, width: int) -> bytes:
     if len(hashes) != width * HASH_LENGTH:
         name = TileName(level, index, width).path()
         raise IntegrityBroken(
-            "{name} has {count} bytes where {width} hashes are {width_2}",
-            name=name,
-            count=len(hashes),
+            "the tile is not {width} hashes long",
             width=width,
-            width_2=width * HASH_LENGTH,
             index=index * TILE_WIDTH ** (level + 1),
             field=name,
             hint="rebuild the tiles from the stored entries, then run the audit",

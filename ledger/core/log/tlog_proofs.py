@@ -67,11 +67,7 @@ def parse_tlog_proof(text: str) -> TlogProof:
     head, _, checkpoint = text.partition("\n\n")
     first, *lines = head.split("\n")
     if first != _FIRST_LINE or not checkpoint:
-        raise MalformedInput(
-            "a proof begins with the line {first_line} and ends with an empty line and a checkpoint",
-            first_line=_FIRST_LINE,
-            field="proof",
-        )
+        raise MalformedInput("a proof begins with {line} and ends with a checkpoint", line=_FIRST_LINE, field="proof")
     extra = decode_base64(lines.pop(0)[6:], "extra") if lines and lines[0].startswith("extra ") else None
     if extra == b"" or not lines or not lines[0].startswith("index "):
         raise MalformedInput("the index line is missing, or the extra line before it is empty", field="index")

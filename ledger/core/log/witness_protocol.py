@@ -82,12 +82,7 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
         )
     # Before any is decoded: no tree has a longer proof.
     if len(lines) > MAX_PROOF_LENGTH:
-        raise MalformedInput(
-            "expected at most {limit} lines of proof, not {count}",
-            limit=MAX_PROOF_LENGTH,
-            count=len(lines),
-            field="proof",
-        )
+        raise MalformedInput("expected at most {limit} lines of proof", limit=MAX_PROOF_LENGTH, field="proof")
     proof = tuple(as_hash(decode_base64(line, "proof"), "proof") for line in lines)
     return AddCheckpoint(parse_size(first.removeprefix(_OLD), "old"), proof, note)
 

@@ -179,10 +179,9 @@ def require_window(envelope: Envelope, now: int) -> None:
     """
     if not now - EARLIEST <= envelope.signed_at <= now + LATEST:
         raise SignatureRefused(
-            "expected a time between {now} and {now_2} (unix seconds), not {envelope.signed_at}",
-            now=now - EARLIEST,
-            now_2=now + LATEST,
-            envelope=envelope,
+            "expected a time between {earliest} and {latest} (unix seconds)",
+            earliest=now - EARLIEST,
+            latest=now + LATEST,
             field="envelope.signed_at",
             code="signed_at_out_of_window",
             hint="Check this computer's clock and sign again.",

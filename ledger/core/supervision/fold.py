@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from ledger.core.custody.fold import require_head
 from ledger.core.errors import refuse
-from ledger.core.messages import Term
 from ledger.core.supervision import leads, models, recommendations
 from ledger.core.supervision.state import LeadState, Matter, ModelState, SupervisionAct
 
@@ -42,8 +41,7 @@ def fold(state: Matter | None, act: SupervisionAct) -> Matter:
     if subject is None:
         refuse(
             "wrong_stream",
-            "{event_type} stands in a stream named for its model, lead or recommendation",
-            event_type=Term("event_type", payload.event_type),
+            "expected the stream of a model, lead or recommendation",
             field="stream.id",
             hint="model-<model id>, lead-<32 hex digits> or recommendation-<id>.",
         )

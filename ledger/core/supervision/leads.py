@@ -12,7 +12,7 @@ from ledger.core.errors import refuse
 from ledger.core.events import Body, digest_of, supervision
 from ledger.core.messages import Term
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
-from ledger.core.supervision.state import OPEN, LeadState, LeadStatus, SupervisionAct
+from ledger.core.supervision.state import OPEN, LeadState, LeadStatus, SupervisionAct, require_supervised
 
 _HEX_KEPT = 32  # of the digest's 64 hex digits, so that people can read a lead's id out
 STREAM = "lead-"
@@ -45,61 +45,34 @@ def first(act: SupervisionAct) -> LeadState:
         )
     if body.lead_id != lead_id_of(finding):
         refuse(
-            "finding_differs",
-            "expected {lead_id_of}, the finding's lead",
-            lead_id_of=lead_id_of(finding),
-            field="body.lead_id",
+            "finding_differs", "expected {lead_id}, of this finding", lead_id=lead_id_of(finding), field="body.lead_id"
         )
     # Under another id the same finding could be raised as a second lead.
-    if payload.stream.id != body.lead_id:
-        refuse("wrong_stream", "expected the stream {body.lead_id}", body=body, field="stream.id")
+    act.require_stream(body.lead_id)
     # More may have been found than are cited, never fewer.
     if len(body.events) > body.cited_count:
-        refuse(
-            "cited_count",
-            "{count} events are cited, more than were found",
-            count=len(body.events),
-            field="body.cited_count",
-        )
+        refuse("cited_count", "more events are cited than were found", field="body.cited_count")
     supervised = act.admitted(body.supervised, field="body.supervised")
     procuratorate = act.admitted(body.procuratorate, field="body.procuratorate")
-    if not supervises(procuratorate, supervised):
-        refuse(
-            "outside_jurisdiction",
-            "{body.supervised} is not in the jurisdiction of a procuratorate {body.procuratorate}",
-            body=body,
-            field="body.procuratorate",
-        )
+    require_supervised(supervised, procuratorate, field="body.procuratorate")
     return LeadState(body, payload.occurred_at, body.procuratorate, act.digest, payload.sequence)
 
 
 def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
     """Return the lead after an event of this body."""
     if isinstance(body, supervision.LeadRaised):
-        refuse(
-            "raised_already",
-            "{state.lead_id} is raised already: the same finding is one lead",
-            state=state,
-            field="event_type",
-        )
+        refuse("raised_already", "this finding is raised as a lead already", field="event_type")
     transition = _TRANSITIONS.get(type(body))
     if transition is None:
-        refuse(
-            "wrong_stream",
-            "{event_type} is no event of a lead",
-            event_type=Term("event_type", act.payload.event_type),
-            field="event_type",
-        )
+        act.refuse_foreign()
     possible, too_early, rule = transition
     if state.status not in possible:
         too_late: dict[LeadStatus, str] = {"closed": "already_closed", **dict.fromkeys(_DECIDED, "already_decided")}
         refuse(
             too_late.get(state.status, too_early),
-            "{event_type} is possible for a lead that is {possible}; {state.lead_id} is {status}",
-            event_type=Term("event_type", act.payload.event_type),
-            possible=" or ".join(possible),
-            state=state,
+            "the lead is {status}, expected {possible}",
             status=Term("lead_status", state.status),
+            possible=" or ".join(possible),
             field="event_type",
         )
     return rule(state, act, body)
@@ -119,9 +92,8 @@ def _transferred(state: LeadState, act: SupervisionAct, body: supervision.LeadTr
     if not may_supervise(to) or body.to_agency == state.procuratorate or not in_line(holder, to):
         refuse(
             "not_in_line",
-            "{body.to_agency} is no other procuratorate above or below {state.procuratorate}",
+            "{body.to_agency} is no other procuratorate above or below the one that has the lead",
             body=body,
-            state=state,
             field="body.to_agency",
             hint="A lead goes up or down in the tree of jurisdictions, never across.",
         )

@@ -18,14 +18,14 @@ from msgspec import Meta, Raw
 
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
-from ledger.core.errors import IntegrityBroken, MalformedInput
+from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Stream, digest_of
 from ledger.core.events.supervision import ModelPublished
 from ledger.core.events.terms import Bytes32, Count, ModelId
 from ledger.core.messages import Message
 from ledger.core.supervision.models import STREAM
 from ledger.core.verification.bundle import VerifiedEvent, verify_event
-from ledger.core.verification.bundle_format import BundlePart, read_file
+from ledger.core.verification.bundle_format import BundlePart, read_file, require_length
 from ledger.core.verification.case import require_one_tree_head
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import (
@@ -96,14 +96,7 @@ class _Run(NamedTuple):
 
 def decode_package(data: bytes) -> ModelPackage:
     """Decode the bytes of a package, except its bundles. Raises MalformedInput, which names the field."""
-    if len(data) > MAX_PACKAGE_LENGTH:
-        raise MalformedInput(
-            "a package has at most {limit} bytes, not {count}",
-            limit=MAX_PACKAGE_LENGTH,
-            count=len(data),
-            field="package",
-            hint=HINT,
-        )
+    require_length(data, MAX_PACKAGE_LENGTH, "package", HINT)
     return read_file(data, decoder_of(ModelPackage), "package", HINT)
 
 
@@ -141,16 +134,10 @@ def _form(run: _Run) -> Outcome:
     for number, event in enumerate(run.events):
         if (event.bundle.log_id, event.envelope.stream, event.envelope.event_type) != expected:
             raise IntegrityBroken(
-                "the event is of another ledger or stream, or does not publish {run.package.model_id}",
-                run=run,
-                field=f"publications[{number}]",
+                "the event is of another ledger or stream, or publishes no model", field=f"publications[{number}]"
             )
     require_one_tree_head(run.events, "publications")
-    return Message(
-        "{count} versions of model {run.package.model_id}, all proven under one tree head",
-        count=len(run.events),
-        run=run,
-    )
+    return Message("{count} versions, all proven under one tree head", count=len(run.events))
 
 
 # 2
@@ -167,11 +154,7 @@ def _versions(run: _Run) -> Outcome:
         field, index = f"publications[{number}]", event.report.subject.index
         if (body.model_id, body.version) != (run.package.model_id, first + number):
             raise IntegrityBroken(
-                "expected version {first} of {run.package.model_id}, not {body.version} of {body.model_id}",
-                first=first + number,
-                run=run,
-                body=body,
-                field=field,
+                "expected version {version} of the package's model", version=first + number, field=field
             )
         if event.envelope.agency != run.events[0].envelope.agency:
             raise IntegrityBroken(
@@ -181,9 +164,7 @@ def _versions(run: _Run) -> Outcome:
             return NotChecked("publication {number} has no index that its proof shows", number=number)
         # Versions that stand in the log in another order were not published one after the other.
         if index <= last:
-            raise IntegrityBroken(
-                Message("entry {index} does not come after entry {last}", index=index, last=last), field=field
-            )
+            raise IntegrityBroken("entry {index} does not come after entry {last}", index=index, last=last, field=field)
         last = index
     return f"versions {first} to {run.package.version}, by {run.events[0].envelope.agency}"
 
@@ -194,10 +175,7 @@ def _texts(run: _Run) -> Outcome:
         calculated = digest_of(body.definition.encode())
         if body.model_digest != calculated:
             raise IntegrityBroken(
-                "expected {calculated}, the digest of the definition, not {body.model_digest}",
-                calculated=calculated,
-                body=body,
-                field=f"publications[{number}]",
+                "expected {digest}, that of the definition", digest=calculated, field=f"publications[{number}]"
             )
     return "each definition has the digest that was signed"
 

@@ -10,28 +10,20 @@ from msgspec.structs import replace
 from ledger.core.errors import refuse
 from ledger.core.events import Body, digest_of
 from ledger.core.events.supervision import ModelAdopted, ModelPublished, ModelRetired
-from ledger.core.messages import Term
-from ledger.core.procedure.jurisdiction import may_supervise
+from ledger.core.messages import Message
 from ledger.core.supervision.state import Adoption, ModelState, ModelVersion, SupervisionAct
 
 STREAM = "model-"
+_NOT_YOURS = Message("Tell a procuratorate what is to be looked for: the leads will be its own.")
 
 
 def first(act: SupervisionAct) -> ModelState:
     """Return the state of a model at its first event, which publishes version 1."""
     body = act.payload.body
     if not isinstance(body, ModelPublished):
-        refuse(
-            "not_published",
-            "{act.payload.stream.id} has no published model: its first event is model.published",
-            act=act,
-            field="event_type",
-        )
-    if act.payload.stream.id != STREAM + body.model_id:
-        refuse(
-            "wrong_stream", "expected the stream {stream}{body.model_id}", stream=STREAM, body=body, field="stream.id"
-        )
-    _require_procuratorate(act)
+        refuse("not_published", "no {act.payload.stream.id} is published", act=act, field="event_type")
+    act.require_stream(STREAM + body.model_id)
+    act.procuratorate(hint=_NOT_YOURS)
     _require_sound(body, next_version=1)
     payload = act.payload
     return ModelState(body.model_id, act.agency, act.digest, payload.sequence, (_version(act, body),))
@@ -41,12 +33,7 @@ def following(body: Body, state: ModelState, act: SupervisionAct) -> ModelState:
     """Return the model after an event of this body."""
     rule = _RULES.get(type(body))
     if rule is None:
-        refuse(
-            "wrong_stream",
-            "{event_type} is no event of a model",
-            event_type=Term("event_type", act.payload.event_type),
-            field="event_type",
-        )
+        act.refuse_foreign()
     return rule(state, act, body)
 
 
@@ -68,24 +55,17 @@ def _retired(state: ModelState, act: SupervisionAct, body: ModelRetired) -> Mode
 
 
 def _adopted(state: ModelState, act: SupervisionAct, body: ModelAdopted) -> ModelState:
-    _require_procuratorate(act)
+    act.procuratorate(hint=_NOT_YOURS)
     _require_in_use(state)
     published = next((version.body for version in state.versions if version.body.version == body.version), None)
     if published is None:
-        refuse(
-            "unknown_version",
-            "{state.model_id} has no version {body.version}",
-            state=state,
-            body=body,
-            field="body.version",
-        )
+        refuse("unknown_version", "there is no version {body.version}", body=body, field="body.version")
     # The number alone would leave open which text the agency has read and adopted.
     if published.model_digest != body.model_digest:
         refuse(
             "digest_differs",
-            "expected {published.model_digest}, the digest of version {body.version}",
+            "expected {published.model_digest}, as published",
             published=published,
-            body=body,
             field="body.model_digest",
         )
     payload = act.payload
@@ -102,41 +82,19 @@ def _require_sound(body: ModelPublished, *, next_version: int) -> None:
     if body.version != next_version:
         refuse(
             "version_not_next",
-            "expected version {next_version} of {body.model_id}, not {body.version}",
+            "expected version {next_version}",
             next_version=next_version,
-            body=body,
             field="body.version",
             hint="Set `version` in the model's file to that number, then publish again.",
         )
     calculated = digest_of(body.definition.encode())
     if body.model_digest != calculated:
         refuse(
-            "digest_differs",
-            "expected {calculated}, the digest of the definition",
-            calculated=calculated,
-            field="body.model_digest",
+            "digest_differs", "expected {digest}, that of the definition", digest=calculated, field="body.model_digest"
         )
     figures = body.figures
     if figures is not None and figures.found > figures.planted:
-        refuse(
-            "figures_impossible",
-            "{figures.found} of {figures.planted} cannot have been found",
-            figures=figures,
-            field="body.figures.found",
-        )
-
-
-def _require_procuratorate(act: SupervisionAct) -> None:
-    own = act.admitted(act.agency, field="agency")
-    if not may_supervise(own):
-        refuse(
-            "not_a_procuratorate",
-            "{act.agency} is no procuratorate, its kind is {own.kind}",
-            act=act,
-            own=own,
-            field="agency",
-            hint="Tell a procuratorate what is to be looked for: the leads will be its own.",
-        )
+        refuse("figures_impossible", "more cannot be found than is planted", field="body.figures.found")
 
 
 def _require_publisher(state: ModelState, act: SupervisionAct) -> None:

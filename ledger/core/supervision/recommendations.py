@@ -11,12 +11,10 @@ from msgspec.structs import replace
 from ledger.core.errors import UnknownYear, refuse
 from ledger.core.events import Body
 from ledger.core.events.supervision import RecommendationAnswered, RecommendationIssued, RecommendationRechecked
-from ledger.core.messages import Term
 from ledger.core.procedure.deadlines import PeriodEnd, WorkCalendar, count, parse_periods
-from ledger.core.procedure.jurisdiction import may_supervise, supervises
 from ledger.core.procedure.legal_days import holds_on, legal_day
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.supervision.state import RecommendationState, SupervisionAct
+from ledger.core.supervision.state import RecommendationState, SupervisionAct, require_supervised
 
 STREAM = "recommendation-"
 CLOCK = "recommendation_reply"
@@ -27,31 +25,9 @@ def first(act: SupervisionAct) -> RecommendationState:
     body = act.payload.body
     if not isinstance(body, RecommendationIssued):
         refuse("not_issued", "no {act.payload.stream.id} is issued", act=act, field="event_type")
-    if act.payload.stream.id != STREAM + body.recommendation_id:
-        refuse(
-            "wrong_stream",
-            "expected the stream {stream}{body.recommendation_id}",
-            stream=STREAM,
-            body=body,
-            field="stream.id",
-        )
-    issuer = act.admitted(act.agency, field="agency")
-    if not may_supervise(issuer):
-        refuse(
-            "not_a_procuratorate",
-            "{act.agency} is no procuratorate, its kind is {issuer.kind}",
-            act=act,
-            issuer=issuer,
-            field="agency",
-        )
-    if not supervises(issuer, act.admitted(body.to_agency, field="body.to_agency")):
-        refuse(
-            "outside_jurisdiction",
-            "{body.to_agency} is not in the jurisdiction of {act.agency}",
-            body=body,
-            act=act,
-            field="body.to_agency",
-        )
+    act.require_stream(STREAM + body.recommendation_id)
+    issuer = act.procuratorate()
+    require_supervised(act.admitted(body.to_agency, field="body.to_agency"), issuer, field="body.to_agency")
     payload = act.payload
     return RecommendationState(body, act.agency, payload.occurred_at, act.digest, payload.sequence)
 
@@ -60,23 +36,13 @@ def following(body: Body, state: RecommendationState, act: SupervisionAct) -> Re
     """Return the recommendation after an event of this body."""
     rule = _RULES.get(type(body))
     if rule is None:
-        refuse(
-            "wrong_stream",
-            "{event_type} is no event of an issued recommendation",
-            event_type=Term("event_type", act.payload.event_type),
-            field="event_type",
-        )
+        act.refuse_foreign()
     return rule(state, act, body)
 
 
 def _answered(state: RecommendationState, act: SupervisionAct, body: RecommendationAnswered) -> RecommendationState:
     if act.agency != state.issued.to_agency:
-        refuse(
-            "not_the_addressee",
-            "{state.issued.to_agency} has to answer this recommendation",
-            state=state,
-            field="agency",
-        )
+        refuse("not_the_addressee", "{state.issued.to_agency} has to answer this", state=state, field="agency")
     answered_at = state.answered_at or act.payload.occurred_at
     return replace(state, answers=(*state.answers, body), answered_at=answered_at)
 

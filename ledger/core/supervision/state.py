@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NoReturn
 
 import msgspec
 from msgspec import Struct
 
 from ledger.core.errors import refuse
 from ledger.core.events import Payload, supervision
+from ledger.core.messages import Term
+from ledger.core.procedure.jurisdiction import may_supervise, supervises
 from ledger.core.signing.authority import Agency
 
 LeadStatus = Literal["raised", "assigned", "answered", "confirmed", "dismissed", "closed"]
@@ -37,14 +39,50 @@ class SupervisionAct(Struct, frozen=True):
         """Return the agency that ``field`` of the payload names. Raises RuleRefused (unknown_agency)."""
         agency = self.agencies.get(agency_id)
         if agency is None or (self.index is not None and agency.index >= self.index):
-            refuse(
-                "unknown_agency",
-                "no agency {agency_id} is admitted to this ledger",
-                agency_id=agency_id,
-                field=field,
-                hint="The agencies are listed at /api/v1/agencies.",
-            )
+            refuse_unknown_agency(agency_id, field=field)
         return agency
+
+    def procuratorate(self, *, hint: str | None = None) -> Agency:
+        """Return the signing agency; refuse (not_a_procuratorate) one that may not supervise."""
+        own = self.admitted(self.agency, field="agency")
+        if not may_supervise(own):
+            refuse(
+                "not_a_procuratorate", "{own.agency_id} is of the kind {own.kind}", own=own, field="agency", hint=hint
+            )
+        return own
+
+    def require_stream(self, stream_id: str) -> None:
+        """Refuse (wrong_stream) an event in another stream."""
+        if self.payload.stream.id != stream_id:
+            refuse("wrong_stream", "expected the stream {stream_id}", stream_id=stream_id, field="stream.id")
+
+    def refuse_foreign(self) -> NoReturn:
+        """Refuse (wrong_stream) an event that is none of this stream."""
+        event_type = Term("event_type", self.payload.event_type)
+        refuse("wrong_stream", "{event_type} is no event of this stream", event_type=event_type, field="event_type")
+
+
+def refuse_unknown_agency(agency_id: str, *, field: str) -> NoReturn:
+    """Refuse (unknown_agency) an agency that ``field`` of the payload names and the log has not admitted."""
+    refuse(
+        "unknown_agency",
+        "no agency {agency_id} is admitted to this ledger",
+        agency_id=agency_id,
+        field=field,
+        hint="The agencies are listed at /api/v1/agencies.",
+    )
+
+
+def require_supervised(agency: Agency, supervisor: Agency, *, field: str) -> None:
+    """Refuse (outside_jurisdiction) an agency that the other does not supervise."""
+    if not supervises(supervisor, agency):
+        refuse(
+            "outside_jurisdiction",
+            "{agency.agency_id} is not in the jurisdiction of a procuratorate {supervisor.agency_id}",
+            agency=agency,
+            supervisor=supervisor,
+            field=field,
+        )
 
 
 class ModelVersion(Struct, frozen=True):

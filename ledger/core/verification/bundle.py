@@ -52,7 +52,7 @@ from ledger.core.events import (
     digest_of,
     require_agreement,
 )
-from ledger.core.log.checkpoints import Checkpoint, Cosignature, verify_checkpoint, verify_cosignatures
+from ledger.core.log.checkpoints import Checkpoint, Cosignature, names_of, verify_checkpoint, verify_cosignatures
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import VerifyingKey
 from ledger.core.log.policy import Policy
@@ -238,18 +238,16 @@ def _checkpoint(run: _Run) -> Outcome:
     try:
         checkpoint = verify_checkpoint(run.proof.checkpoint, run.trust.log_key_of(run.proof.checkpoint))
     except SignatureRefused as error:
-        raise SignatureRefused(
-            "{error}: the note is not the log's, or was spoiled by whoever passed it on, which says "
-            "nothing of the log; ask for another copy",
-            error=error,
-            field=error.field,
-        ) from error
+        raise _spoiled(error, error.field) from error
     run.accepted = TreeHead(checkpoint, run.proof.checkpoint, run.trust.log_id)
-    return Message(
-        "size {checkpoint.size}, root {root}, signed by {run.trust.origin}",
-        checkpoint=checkpoint,
-        root=checkpoint.root.hex(),
-        run=run,
+    return Message("size {checkpoint.size}, root {root}", checkpoint=checkpoint, root=checkpoint.root.hex())
+
+
+def _spoiled(error: SignatureRefused, field: str | None) -> SignatureRefused:
+    return SignatureRefused(
+        "{error}: whoever passed the note on may have spoiled it, which says nothing of the log; ask for another copy",
+        error=error,
+        field=field,
     )
 
 
@@ -260,12 +258,7 @@ def _inclusion(run: _Run) -> Outcome:
     run.proof.verify_inclusion(leaf_hash(run.entry), checkpoint)
     # Set only after the proof held: an index that is merely claimed is reported nowhere.
     run.index = run.proof.index
-    return Message(
-        "entry {run.index} of {checkpoint.size}, by {count} hashes",
-        run=run,
-        checkpoint=checkpoint,
-        count=len(run.proof.hashes),
-    )
+    return Message("entry {run.index} of {checkpoint.size}", run=run, checkpoint=checkpoint)
 
 
 # 7
@@ -275,15 +268,10 @@ def _witnesses(run: _Run) -> Outcome:
     try:
         cosignatures = verify_cosignatures(note, policy.witnesses.values())
     except SignatureRefused as error:
-        raise SignatureRefused(
-            "{error}: the note was spoiled by whoever passed it on, which says nothing of the log; ask "
-            "for another copy",
-            error=error,
-            field="proof",
-        ) from error
+        raise _spoiled(error, "proof") from error
     if not policy.asks_for_witnesses:
         return NotChecked("the policy asks for no witness: this is a development ledger", "intact")
-    names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or Message("no witness")
+    names = names_of(cosignatures)
     run.quorum_time = _quorum_time(policy, cosignatures)
     if run.quorum_time is None:
         return NotChecked("the quorum {policy.quorum} is not reached by {names}", policy=policy, names=names)
@@ -310,9 +298,9 @@ def _sections(run: _Run) -> Outcome:
     for label, data in run.sections.items():
         if committed.get(label) != digest_of(data):
             raise IntegrityBroken(
-                "expected {label}, calculated {data}",
-                label=committed.get(label, Message("no section of this label")),
-                data=digest_of(data),
+                "expected {committed}, calculated {calculated}",
+                committed=committed.get(label, Message("no section of this label")),
+                calculated=digest_of(data),
                 field=f"sections.{label}",
             )
     erased, faults = _erasures(run)
@@ -325,11 +313,7 @@ def _sections(run: _Run) -> Outcome:
             for label in hidden
         ]
         return NotChecked(joined([joined(reasons, by=", "), *faults]), "intact")
-    shown = Message(
-        "{count} of {committed} sections shown, with the digests committed to",
-        count=len(committed),
-        committed=len(committed),
-    )
+    shown = Message("{count} of {count} sections shown, with the digests committed to", count=len(committed))
     return joined([shown, *faults])
 
 
@@ -340,15 +324,9 @@ def _erasures(run: _Run) -> tuple[dict[str, int], list[Message]]:
         try:
             held[erasure.label] = erased_at(erasure, run.envelope, run.head())
         except NotChecked as gap:
-            faults.append(
-                Message("an erasure of {erasure.label} is not looked at: {gap.why}", erasure=erasure, gap=gap)
-            )
+            faults.append(Message("erasure of {erasure.label} not looked at: {gap.why}", erasure=erasure, gap=gap))
         except TallystickError as error:
-            faults.append(
-                Message(
-                    "an erasure of {erasure.label} is claimed that does not hold: {error}", erasure=erasure, error=error
-                )
-            )
+            faults.append(Message("erasure of {erasure.label} does not hold: {error}", erasure=erasure, error=error))
     return held, faults
 
 
@@ -369,11 +347,7 @@ def _authority(run: _Run) -> Outcome:
     grant = standing.grant
     _require_officer(run, grant)
     run.grant = grant
-    return Message(
-        "{grant.agency_id} admitted at entry {standing.admission}, {grant.key_id} granted at entry {grant.granted}",
-        grant=grant,
-        standing=standing,
-    )
+    return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=grant)
 
 
 def _is_of_the_service(envelope: Envelope) -> bool:
@@ -397,11 +371,8 @@ def _block(run: _Run) -> Outcome:
     is_trusted = not isinstance(outcome, NotChecked)
     run.block = AnchorBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)
     if is_trusted and chain is not None:
-        run.trusted = (
-            replace(anchor, block_note=UNSET),
-            header,
-            chain,
-        )  # without the note, many bundles share one anchor in the caches
+        # Without the note, many bundles share one anchor in the caches.
+        run.trusted = (replace(anchor, block_note=UNSET), header, chain)
     return outcome
 
 
@@ -464,13 +435,9 @@ def _time(run: _Run) -> Outcome:
         proven.append((run.quorum_time, Message("the quorum of witnesses")))
         latest.append((run.last_cosigned, Message("each of the witnesses shown")))
     if run.record is not None:
-        proven.append(
-            (
-                run.record.timestamp,
-                Message("the time of block {run.record.block_number}, which has the anchor", run=run),
-            )
-        )
-        latest.append((run.record.timestamp, proven[-1][1]))
+        by_anchor = Message("block {record.block_number}, which has the anchor", record=run.record)
+        proven.append((run.record.timestamp, by_anchor))
+        latest.append((run.record.timestamp, by_anchor))
     if latest and signed_at > min(latest)[0] + SIGNED_AHEAD_S:
         shown_at, by = min(latest)
         raise ProofRefused(

@@ -147,14 +147,7 @@ def decode_bundle(data: bytes) -> Bundle:
 
     All of the file must be I-JSON, including the parts that steps read later.
     """
-    if len(data) > MAX_BUNDLE_LENGTH:
-        raise MalformedInput(
-            "a bundle has at most {limit} bytes, not {count}",
-            limit=MAX_BUNDLE_LENGTH,
-            count=len(data),
-            field="bundle",
-            hint=HINT,
-        )
+    require_length(data, MAX_BUNDLE_LENGTH, "bundle")
     try:
         canonical.require_i_json(data, where="bundle")
     except MalformedInput as error:
@@ -166,6 +159,12 @@ def decode_bundle(data: bytes) -> Bundle:
 def decode_case_bundle(data: bytes) -> CaseBundle:
     """Decode the bytes of a case bundle, except its events. Raises MalformedInput, which names the field."""
     return read_file(data, decoder_of(CaseBundle), "case_bundle")
+
+
+def require_length(data: bytes, limit: int, where: str, hint: str = HINT) -> None:
+    """Accept a file of at most ``limit`` bytes. Raises MalformedInput."""
+    if len(data) > limit:
+        raise MalformedInput("expected at most {limit} bytes", limit=limit, field=where, hint=hint)
 
 
 def read_file(data: bytes, decoder: msgspec.json.Decoder[T], where: str, hint: str = HINT) -> T:

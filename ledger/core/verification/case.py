@@ -134,26 +134,17 @@ def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
     """Accept events that are a stream's from its first on, without a gap. Raises IntegrityBroken."""
     head, last = None, -1
     for number, event in enumerate(events):
-        envelope, index = event.envelope, event.report.subject.index
+        envelope, index, place = event.envelope, event.report.subject.index, f"events[{number}]"
         sequence, previous = place_after(head)
         if (envelope.sequence, envelope.previous) != (sequence, previous):
             raise IntegrityBroken(
-                Message(
-                    "expected sequence {sequence} on {previous}, not {envelope.sequence} on {envelope.previous}",
-                    sequence=sequence,
-                    previous=previous,
-                    envelope=envelope,
-                ),
-                field=f"events[{number}]",
+                "expected event {sequence} on {previous}", sequence=sequence, previous=previous, field=place
             )
         if index is None:
             return NotChecked("event {number} has no index that its proof shows", number=number)
         # Rising indices keep the order of the stream and that of the log the same.
         if index <= last:
-            raise IntegrityBroken(
-                Message("entry {index} does not come after entry {last}", index=index, last=last),
-                field=f"events[{number}]",
-            )
+            raise IntegrityBroken("entry {index} does not come after entry {last}", index=index, last=last, field=place)
         head, last = StreamHead(envelope.sequence, envelope.payload_digest), index
     return Message("sequence 0 to {count} without a gap", count=len(events) - 1)
 
@@ -198,11 +189,7 @@ def _end(run: _Run) -> Outcome:
     expected = [event.envelope.payload_digest for event in run.events]
     if [entry.envelope.payload_digest for entry in entries] != expected:
         raise IntegrityBroken(
-            "the log has {count} events of the case up to entry {checkpoint.size}, the bundle has others: {count_2}",
-            count=len(entries),
-            checkpoint=checkpoint,
-            count_2=len(expected),
-            field="events",
+            "up to entry {checkpoint.size}, the log has other events of the case", checkpoint=checkpoint, field="events"
         )
     return Message("none of the {checkpoint.size} entries is another event of the case", checkpoint=checkpoint)
 
@@ -242,7 +229,9 @@ def scan(entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream) -> 
     tree = tree.append(batch)
     if index + 1 != checkpoint.size:
         raise NotFound(
-            Message("expected at least {checkpoint.size} entries, not {index}", checkpoint=checkpoint, index=index + 1),
+            "expected at least {checkpoint.size} entries, not {count}",
+            checkpoint=checkpoint,
+            count=index + 1,
             field="entries",
         )
     if tree.root() != checkpoint.root:

@@ -22,7 +22,14 @@ from msgspec import UNSET, Struct
 from ledger.core.errors import IntegrityBroken, ProofRefused, SignatureRefused, TallystickError, Unauthorized
 from ledger.core.ethereum.block_headers import BlockHeader
 from ledger.core.ethereum.contract_changes import ROLE_BITS
-from ledger.core.log.checkpoints import Checkpoint, Cosignature, cosign_text, verify_cosignatures
+from ledger.core.log.checkpoints import (
+    Checkpoint,
+    Cosignature,
+    cosign_text,
+    names_of,
+    require_quorum,
+    verify_cosignatures,
+)
 from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.log.notes import NoteSignature, NoteSigner, parse_note
 from ledger.core.log.policy import Policy
@@ -76,28 +83,15 @@ def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy)
     """
     stated, expected = parse_note(note_text).text, statement.text()
     if stated != expected:
-        pairs = zip_longest(stated.split("\n"), expected.split("\n"))
-        stated_line, expected_line = next(pair for pair in pairs if pair[0] != pair[1])
-        raise ProofRefused(
-            "expected {expected_line}, not {stated_line}",
-            expected_line=_quoted(expected_line),
-            stated_line=_quoted(stated_line),
-            field=WHERE,
-        )
+        pairs = zip_longest(expected.split("\n"), stated.split("\n"))
+        line = next(expected_line for expected_line, stated_line in pairs if expected_line != stated_line)
+        raise ProofRefused("expected the line {line!r} in the block note", line=line or "", field=WHERE)
     # Else a note of nobody would make any block final.
     if not policy.asks_for_witnesses:
         raise SignatureRefused("the policy asks for no witness", field=WHERE)
     cosignatures = verify_cosignatures(note_text, policy.witnesses.values())
-    if not policy.is_met_by(cosignature.witness for cosignature in cosignatures):
-        names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or Message("no witness")
-        raise SignatureRefused(
-            "the quorum {quorum} is not reached by {names}", quorum=policy.quorum, names=names, field=WHERE
-        )
+    require_quorum(policy, cosignatures, field=WHERE)
     return cosignatures
-
-
-def _quoted(line: str | None) -> str:
-    return Message("the end") if line is None else Message("the line {line!r}", line=line[:200])
 
 
 YEAR_10000 = 253_402_300_800  # unix seconds; the first that datetime cannot represent
@@ -120,12 +114,9 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed:
     chain = trust.chain(anchor.chain, anchor.contract)
     if chain is None:
         return NotChecked(
-            Message(
-                "the trust file does not name the contract {anchor.contract} on this chain "
-                "{anchor.chain.chain_id}: ask for the trust file of today",
-                anchor=anchor,
-            ),
+            "the trust file does not name the contract {anchor.contract} on this chain: take that of today",
             "not_yet_anchored",
+            anchor=anchor,
         )
     block_hash = "0x" + header.hash.hex()
     described = Message("block {header.number} with the hash {block_hash}", header=header, block_hash=block_hash)
@@ -134,13 +125,7 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed:
     # Contradiction first: who vouches for the block does not matter once another one is final.
     for final_hash in (*(block.hash for block in reported if block.is_final), *(block.hash for block in named)):
         if final_hash != block_hash:
-            raise ProofRefused(
-                "expected block {header.number} with the hash {final_hash}, not {described}",
-                header=header,
-                final_hash=final_hash,
-                described=described,
-                field="anchor",
-            )
+            raise ProofRefused("the block is another one, {final_hash} is final", final_hash=final_hash, field="anchor")
     vouched, note_faults = _witnesses_of(
         anchor, BlockStatement(trust.log_id, chain, TrustedBlock(header.number, block_hash)), trust
     )
@@ -162,13 +147,11 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed:
         else Message("nobody vouches for it")
     )
     return NotChecked(
-        Message(
-            "{described}: {why}. Ask a node (--rpc), name the block in the trust file, or ask for a "
-            "newer proof, with a block note that the witnesses have signed",
-            described=described,
-            why=joined([why, *remarks]),
-        ),
+        "{described}: {why}. Ask a node (--rpc), name the block in the trust file, or ask for a "
+        "newer proof, with a block note that the witnesses have signed",
         "not_yet_anchored",
+        described=described,
+        why=joined([why, *remarks]),
     )
 
 
@@ -180,7 +163,7 @@ def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tu
         cosignatures = verify_block_note(read_block_note(bytes(anchor.block_note)), statement, trust.policy)
     except TallystickError as error:
         return "", [Message("its block note does not count: {error}", error=error)]
-    return ", ".join(cosignature.witness.name for cosignature in cosignatures), []
+    return names_of(cosignatures), []
 
 
 def require_record(number: int, state: AnchorState, header: BlockHeader, checkpoint: Checkpoint) -> str:
@@ -189,8 +172,8 @@ def require_record(number: int, state: AnchorState, header: BlockHeader, checkpo
     Returns what was compared, as text.
     """
     record, previous = state.record, state.previous
-    _require_equal("root", record.root.hex(), checkpoint.root.hex())
-    _require_equal("size", record.size, checkpoint.size)
+    if (record.root, record.size) != (checkpoint.root, checkpoint.size):
+        raise ProofRefused("the contract has another tree head, of size {record.size}", record=record, field="anchor")
     is_start = number == 1 and previous.size == 0
     if is_start != (previous.root == EMPTY_TREE.root()):
         raise ProofRefused("record {number} is not where the log started", number=number - 1, field="anchor")
@@ -201,14 +184,7 @@ def require_record(number: int, state: AnchorState, header: BlockHeader, checkpo
     if state.last_number < number or (state.last_size == record.size) != is_last:
         raise ProofRefused("the contract ends at record {state.last_number}", state=state, field="anchor")
     return Message(
-        "record {number} of {state.last_number} is this tree head, after record {number_2} of size "
-        "{previous.size}; recorded in block {record.block_number} of {timestamp}",
-        number=number,
-        state=state,
-        number_2=number - 1,
-        previous=previous,
-        record=record,
-        timestamp=when(record.timestamp),
+        "record {number} is this tree head, made in block {record.block_number}", number=number, record=record
     )
 
 
@@ -240,23 +216,14 @@ def require_not_revoked(
         return joined([later, *_contradictions(revoked)])
     if revoked is not None:
         require_below(index, revoked)
-        return Message(
-            "revoked at {moment}, mirrored at entry {revoked}, above this one: the key was good then",
-            moment=moment,
-            revoked=revoked,
-        )
+        return Message("revoked at entry {revoked}, above this one: the key was good then", revoked=revoked)
     # The contract accepts a tree head only if the log has mirrored every change before it, so an earlier revocation
     # has an entry in that tree.
     if slot.revoked_at < anchored_at:
         raise Unauthorized(
-            "revoked at {moment}, before the anchor, and the entry that says so is not shown",
-            moment=moment,
-            field="authority.revocation",
+            "revoked at {moment}, and the entry of it is not shown", moment=moment, field="authority.revocation"
         )
-    return NotChecked(
-        "revoked at {moment}, in the very second of the anchor, before or after it: ask for a newer proof",
-        moment=moment,
-    )
+    return NotChecked("revoked at {moment}, in the very second of the anchor: ask for a newer proof", moment=moment)
 
 
 def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: int) -> None:
@@ -268,11 +235,9 @@ def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: i
     """
     if before is not None and 0 < slot.revoked_at < before.timestamp and revoked >= before.size:
         raise Unauthorized(
-            "revoked at {revoked_at}, before the record before, of size {before.size}: the entry that "
-            "says so stands below that and is not shown; entry {revoked} is a second one",
-            revoked_at=when(slot.revoked_at),
-            before=before,
+            "entry {revoked} is a second revocation: the first is below entry {before.size} and is not shown",
             revoked=revoked,
+            before=before,
             field="authority.revocation",
         )
 
@@ -280,33 +245,14 @@ def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: i
 def require_below(index: int, revoked: int) -> None:
     """Accept an entry below the revocation of its key. Raises Unauthorized."""
     if revoked < index:
-        raise Unauthorized(
-            Message("revoked at entry {revoked}, below entry {index}", revoked=revoked, index=index),
-            field="authority.revocation",
-        )
+        raise Unauthorized("revoked at entry {revoked}, below this one", revoked=revoked, field="authority.revocation")
 
 
 def _contradictions(revoked: int | None) -> list[Message]:
     """Return a text about an entry that mirrors a revocation which the registry did not have by then."""
     if revoked is None:
         return []
-    return [
-        Message(
-            "entry {revoked} mirrors a revocation that the registry did not have by then: tell the witnesses",
-            revoked=revoked,
-        )
-    ]
-
-
-def _require_equal(noun: str, proven: object, expected: object) -> None:
-    if proven != expected:
-        raise ProofRefused(
-            "the contract has the {noun} {proven}, not {expected}",
-            noun=noun,
-            proven=proven,
-            expected=expected,
-            field="anchor",
-        )
+    return [Message("entry {revoked} mirrors a revocation before its time: tell the witnesses", revoked=revoked)]
 
 
 @lru_cache(maxsize=512)

@@ -208,9 +208,7 @@ def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
     for name, witness in policy.witnesses.items():
         if any(witness.public_key == key.public_key for key in log_keys):
             raise MalformedInput(
-                "the witness {name} has the log's own key: nobody witnesses himself",
-                name=name,
-                field="trust.witness_policy",
+                "{name} has the log's own key: nobody witnesses himself", name=name, field="trust.witness_policy"
             )
 
 

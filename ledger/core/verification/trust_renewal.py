@@ -26,11 +26,13 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.log import notes
-from ledger.core.log.checkpoints import Cosignature, cosign_text, verify_cosignatures
+from ledger.core.log.checkpoints import Cosignature, cosign_text, require_quorum, verify_cosignatures
+from ledger.core.messages import Message
 from ledger.core.verification.trust import Trust, TrustedChain, encode_trust, parse_trust
 
 RENEWAL_FORMAT: Literal["tallystick/trust-renewal@v1"] = "tallystick/trust-renewal@v1"
 MAX_SIGNATURES = 1024
+_MORE_WITNESSES = Message("More witnesses of the old trust file co-sign it: tally trust cosign.")
 
 Line = Annotated[str, Meta(max_length=notes.MAX_NOTE_LENGTH)]
 
@@ -111,23 +113,14 @@ def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) 
         notes.verify_note(note, old.log_key)
     elif not log_key_lost or not old.policy.asks_for_witnesses:
         raise SignatureRefused(
-            "the log's key {old.log_key.name} has not signed the renewal",
-            old=old,
+            "the log's key has not signed the renewal",
             field="renewal.signatures",
             hint="If that key is lost, take the new trust file as you took the first, or its witnesses' word alone.",
         )
     if not old.policy.asks_for_witnesses:
         return Consent(by_log, ())
     cosignatures = verify_cosignatures(str(note), old.policy.witnesses.values()) if note.signatures else ()
-    if not old.policy.is_met_by(cosignature.witness for cosignature in cosignatures):
-        names = ", ".join(cosignature.witness.name for cosignature in cosignatures) or "no witness"
-        raise SignatureRefused(
-            "the quorum {old.policy.quorum} is not reached by {names}",
-            old=old,
-            names=names,
-            field="renewal.signatures",
-            hint="More witnesses of the old trust file co-sign it: tally trust cosign.",
-        )
+    require_quorum(old.policy, cosignatures, field="renewal.signatures", hint=_MORE_WITNESSES)
     return Consent(by_log, cosignatures)
 
 
@@ -136,9 +129,8 @@ def require_renews(renewal: Renewal, old: Trust) -> None:
     # Signatures are by the keys of one file: they renew that one and no other.
     if renewal.renews != trust_digest(old):
         raise ProofRefused(
-            "it renews the trust file {renewal.renews}, yours is {trust_digest}",
+            "it renews another trust file, {renewal.renews}",
             renewal=renewal,
-            trust_digest=trust_digest(old),
             field="renewal.renews",
             hint="It was accepted already."
             if trust_digest(renewal.trust) == trust_digest(old)

@@ -47,13 +47,7 @@ class IdentityKey:
         except ValueError as error:
             raise MalformedInput("expected 64 hex digits in {path}", path=path, field=FIELD) from error
         if len(key) != LENGTH:
-            raise MalformedInput(
-                "expected {length} hex digits in {path}, not {count}",
-                length=2 * LENGTH,
-                path=path,
-                count=2 * len(key),
-                field=FIELD,
-            )
+            raise MalformedInput("expected {length} hex digits in {path}", length=2 * LENGTH, path=path, field=FIELD)
         return cls(agency, key)
 
     def case_id(self, source_system: str, source_key: str) -> str:

@@ -235,12 +235,7 @@ def parse_mapping(data: bytes, name: str) -> ImportMapping:
         numbers += [(f"decisions[{place}].persons", number) for number in decision.persons]
     for path, number in numbers:
         if number > len(mapping.persons):
-            raise MalformedInput(
-                "the mapping has {count} persons, and none is number {number}",
-                count=len(mapping.persons),
-                number=number,
-                field=f"{name}: {path}",
-            )
+            raise MalformedInput("the mapping has no person of number {number}", number=number, field=f"{name}: {path}")
     return mapping
 
 

@@ -184,16 +184,12 @@ class SourceFile:
         repeated = [name for name, times in Counter(present).items() if times > 1 and name in columns]
         if repeated:
             raise MalformedInput(
-                "{path} has the column {repeated!r} more than once",
-                path=self.path,
-                repeated=repeated[0],
-                field=columns[repeated[0]],
+                "the column {column!r} is there more than once", column=repeated[0], field=columns[repeated[0]]
             )
         for column, asked_by in columns.items():
             if column not in present:
                 raise MalformedInput(
-                    "{path} has no column {column!r}; there are {present}",
-                    path=self.path,
+                    "there is no column {column!r}, but {present}",
                     column=column,
                     present=", ".join(map(repr, present[:40])),
                     field=asked_by,

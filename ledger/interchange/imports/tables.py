@@ -111,9 +111,7 @@ class CsvTable:
             row = SourceRow(self._number, dict(zip(self.columns, cells, strict=False)))
             if any(cells[width:]) or len(cells) < width:
                 fault = Message(
-                    "expected {width} cells, not {count}: is there a delimiter or a quotation mark too many?",
-                    width=width,
-                    count=len(cells),
+                    "expected {width} cells: is there a delimiter or a quotation mark too many?", width=width
                 )
                 row = SourceRow(self._number, {}, fault)
             elif max(map(len, cells)) > MAX_CELL:

@@ -167,7 +167,5 @@ def form_of(payload: Payload, document: str | None = None) -> PaperForm:
         document=document or "document",
         field="document" if document else "event_id",
         code="no_paper",
-        hint=Message("It prints as {others}.", others=", ".join(others))
-        if others
-        else Message("These print: {kinds}.", kinds=", ".join(kinds)),
+        hint=Message("These print: {documents}.", documents=", ".join(others or kinds)),
     )

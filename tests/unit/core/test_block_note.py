@@ -81,9 +81,9 @@ def test_another_statement_does_not_count(other: BlockStatement) -> None:
 @pytest.mark.parametrize(
     ("spoil", "detail"),
     [
-        (lambda text: text + "one more\n", "expected the line '', not the line 'one more'"),
-        (lambda text: text + "\n", "expected the end, not the line ''"),
-        (lambda text: text[: text.index("block ")], "expected the line 'block 1234.*, not the line ''"),
+        (lambda text: text + "one more\n", "expected the line ''"),
+        (lambda text: text + "\n", "expected the line ''"),
+        (lambda text: text[: text.index("block ")], "expected the line 'block 1234"),
     ],
 )
 def test_lines_are_counted(spoil: Callable[[str], str], detail: str) -> None:
@@ -113,5 +113,5 @@ def test_bad_line_of_a_known_witness_spoils_it() -> None:
     other = BlockStatement(LOG_ID, CHAIN, replace(BLOCK, number=1))
     with pytest.raises(SignatureRefused, match="does not hold"):
         verify_block_note(note(FIRST, more=[cosign_block(other, SECOND, 1)]), STATEMENT, POLICY)
-    with pytest.raises(SignatureRefused, match="by the same key"):
+    with pytest.raises(SignatureRefused, match="by the key"):
         verify_block_note(note(FIRST, SECOND, SECOND), STATEMENT, POLICY)

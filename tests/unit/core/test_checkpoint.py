@@ -155,9 +155,9 @@ class TestVerify:
     def test_log_signs_for_its_own_origin_only(self) -> None:
         """A key whose name is not the origin neither signs nor vouches for a checkpoint."""
         other = notes.SeedSigner.from_seed("other.example/log", b"\x04" * 32)
-        with refused_at("origin", match=r"of ledger\.example/handovers, the key of other", error=SignatureRefused):
+        with refused_at("origin", match=r"of another log, ledger\.example/handovers", error=SignatureRefused):
             checkpoints.sign_checkpoint(CHECKPOINT, other)
-        with pytest.raises(SignatureRefused, match=r"of ledger\.example/handovers, the key of other"):
+        with pytest.raises(SignatureRefused, match=r"of another log, ledger\.example/handovers"):
             checkpoints.verify_checkpoint(signed(CHECKPOINT.text(), other), other.verifying_key)
 
     def test_text_is_not_read_before_its_signature_holds(self) -> None:
@@ -169,9 +169,9 @@ class TestVerify:
     def test_witness_key_is_no_log_key(self) -> None:
         """A co-signature is never taken for the log's signature."""
         as_witness = notes.SeedSigner.from_seed(ORIGIN, b"\x01" * 32, notes.SignatureType.COSIGNATURE_V1)
-        with pytest.raises(SignatureRefused, match="not for ED25519"):
+        with pytest.raises(SignatureRefused, match="no key for ED25519"):
             checkpoints.verify_checkpoint(WORKED_EXAMPLE, as_witness.verifying_key)
-        with pytest.raises(SignatureRefused, match="not for ED25519"):
+        with pytest.raises(SignatureRefused, match="no key for ED25519"):
             checkpoints.sign_checkpoint(CHECKPOINT, as_witness)
 
 
@@ -230,9 +230,9 @@ class TestCosign:
 
     def test_log_key_is_no_witness_key(self) -> None:
         """Only keys for co-signatures co-sign."""
-        with pytest.raises(SignatureRefused, match="not for COSIGNATURE_V1"):
+        with pytest.raises(SignatureRefused, match="no key for COSIGNATURE_V1"):
             checkpoints.cosign_checkpoint(CHECKPOINT, LOG, COSIGNED_AT)
-        with pytest.raises(SignatureRefused, match="not for COSIGNATURE_V1"):
+        with pytest.raises(SignatureRefused, match="no key for COSIGNATURE_V1"):
             checkpoints.verify_cosignatures(WORKED_EXAMPLE, [LOG.verifying_key])
 
     def test_log_and_witness_may_share_a_name_and_a_public_key(self) -> None:

@@ -70,7 +70,7 @@ class TestRoots:
     @pytest.mark.parametrize("length", [0, 31, 33])
     def test_hash_of_another_length_is_refused(self, length: int) -> None:
         """Only 32 bytes become a hash."""
-        with refused_at("root", match="root is"):
+        with refused_at("root", match="expected 32 bytes"):
             merkle.as_hash(bytes(length), "root")
         assert merkle.as_hash(bytes(32), "root") == bytes(32)
 

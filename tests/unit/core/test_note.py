@@ -222,13 +222,13 @@ class TestVerify:
     def test_two_lines_of_one_key_are_refused(self) -> None:
         """Even where both hold: one key speaks once."""
         [line] = notes.parse_note(SIGNED).signatures
-        with refused_at("signatures", match="2 signature lines are by the same key", error=SignatureRefused):
+        with refused_at("signatures", match="more than one signature is by the key", error=SignatureRefused):
             notes.verify_note(notes.SignedNote(TEXT, (line, line)), KEY)
 
     def test_key_of_another_type_is_refused(self) -> None:
         """A witness's key neither signs nor verifies a log's note."""
         witness = notes.SeedSigner.from_seed("witness.example/w1", b"\x02" * 32, notes.SignatureType.COSIGNATURE_V1)
-        with refused_at("key", match="a key for COSIGNATURE_V1, not for ED25519", error=SignatureRefused):
+        with refused_at("key", match="no key for ED25519", error=SignatureRefused):
             notes.sign_note(TEXT, witness)
-        with pytest.raises(SignatureRefused, match="a key for COSIGNATURE_V1"):
+        with pytest.raises(SignatureRefused, match="no key for ED25519"):
             notes.verify_note(notes.parse_note(SIGNED), witness.verifying_key)

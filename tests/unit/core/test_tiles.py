@@ -154,9 +154,7 @@ class TestRightEdge:
         """A tile that is too short for its size is named, with the first leaf that it concerns."""
         tiles = grown(600)
         tiles.rows[0, 2] = tiles.rows[0, 2][:-1]
-        with pytest.raises(
-            IntegrityBroken, match=r"tile/0/002\.p/88 has 2815 bytes where 88 hashes are 2816"
-        ) as broken:
+        with pytest.raises(IntegrityBroken, match="the tile is not 88 hashes long") as broken:
             RightEdge.read(600, tiles)
         assert (broken.value.index, broken.value.field) == (512, "tile/0/002.p/88")
         assert broken.value.hint
@@ -249,7 +247,7 @@ class TestBundles:
 
     def test_bytes_after_the_last_entry(self) -> None:
         """Nothing may follow."""
-        with refused_at("bundle", match="1 bytes follow the 1 entries"):
+        with refused_at("bundle", match="1 bytes follow the entries"):
             decode_bundle(b"\0\x01a\0", 1)
 
 

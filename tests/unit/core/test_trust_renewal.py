@@ -67,7 +67,7 @@ def test_old_key_and_quorum_renew() -> None:
             signed(FIRST, SeedSigner.from_seed("x", bytes(32), FIRST.verifying_key.signature_type)),
             "quorum",
         ),
-        "a witness twice": (trust_renewal.cosign_renewal(signed(FIRST, SECOND), FIRST, SIGNED_AT + 9), "same key"),
+        "a witness twice": (trust_renewal.cosign_renewal(signed(FIRST, SECOND), FIRST, SIGNED_AT + 9), "by the key"),
         "signatures of another renewal": (
             replace(signed(FIRST, SECOND), trust=replace(NEW, service_key_id="0x" + "12" * 20)),
             "does not hold",
@@ -102,7 +102,7 @@ def test_development_ledger_is_renewed_by_its_log_alone() -> None:
 def test_renewals_are_accepted_in_their_order() -> None:
     """A renewal of another file than the verifier's is refused, and told so."""
     renewal = signed(FIRST, SECOND, by_log=NEW_LOG, old=NEW, new=NEWER)
-    with pytest.raises(ProofRefused, match="renews the trust file"):
+    with pytest.raises(ProofRefused, match="renews another trust file"):
         trust_renewal.verify_renewal(renewal, OLD)
     assert trust_renewal.verify_renewal(renewal, NEW).by_log
     with pytest.raises(ProofRefused) as caught:

@@ -133,7 +133,7 @@ def test_what_prints_as_nothing_says_what_prints(dealt: Served) -> None:
     answer = problem(ask(dealt, "person.named"), 404, "no_paper", "event_id")
     assert "handover.offered" in answer["hint"]
     answer = problem(ask(dealt, "handover.offered", document="seizure_list"), 404, "no_paper", "document")
-    assert answer["hint"] == "It prints as transfer_list."
+    assert answer["hint"] == "These print: transfer_list."
     problem(ask(dealt, "handover.offered", document="diploma"), 400, "malformed_input", "document")
 
 

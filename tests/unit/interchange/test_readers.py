@@ -52,7 +52,7 @@ def test_a_row_of_another_width_is_a_fault_of_its_own(tmp_path: Path) -> None:
     """Too few cells or too many of them are told with the row; blank ones at the end are not too many."""
     rows = read(csv_file(tmp_path, "a,b\n1\n1,2,3\n1,2,,\n1,2\n"))
     assert [row.fault is None for row in rows] == [False, False, True, True]
-    assert "expected 2 cells, not 3" in str(rows[1].fault)
+    assert "expected 2 cells" in str(rows[1].fault)
 
 
 @pytest.mark.parametrize(
