@@ -32,10 +32,7 @@ class Reading:
         self.authority = authority
         self._now_ms = parts.clock()
         self.reader = reader_of(
-            session.agency,
-            session.grant.roles,
-            authority.agencies,
-            now=instant_text(self._now_ms // 1000),
+            session.agency, session.grant.roles, authority.agencies, now=instant_text(self._now_ms // 1000)
         )
 
     @property

@@ -30,12 +30,7 @@ GRACE_S = 20  # seconds that requests under way get when the service stops
 
 
 def make_server(
-    app: ASGIApp,
-    *,
-    host: str,
-    port: int,
-    header_timeout_s: float,
-    connections: Connections | None = None,
+    app: ASGIApp, *, host: str, port: int, header_timeout_s: float, connections: Connections | None = None
 ) -> uvicorn.Server:
     """Return a server for the application; its ``run()`` serves until a signal stops it."""
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from msgspec import Raw
 from starlette.responses import Response
 
 from api.dependencies import After, Limit, ServiceOf, SlugPath, json_response, known_agency, public_page_response
 from api.schemas.answers import AgencyView, KeyView, RegistryEntryView, agency_view, view_of
-from api.schemas.openapi import Paged, answers
+from api.schemas.openapi import Paged, Routes
 from ledger.store import log
 
-router = APIRouter(prefix="/api/v1", tags=["registry"])
+router = Routes(400, 503, prefix="/api/v1", tags=["registry"])
 
 
-@router.get("/agencies", summary="List the agencies", responses=answers(Paged("agencies", AgencyView), 400, 503))
+@router.reads("/agencies", "List the agencies", Paged("agencies", AgencyView))
 def agencies(
     service: ServiceOf, limit: Limit = 1000, after: Annotated[str | None, Query(max_length=31)] = None
 ) -> Response:
@@ -27,17 +27,13 @@ def agencies(
     return public_page_response("agencies", views, count, lambda agency: agency.agency_id)
 
 
-@router.get("/agencies/{agency_id}", summary="Show an agency", responses=answers(AgencyView, 400, 404, 503))
+@router.reads("/agencies/{agency_id}", "Show an agency", AgencyView, 404)
 def agency(service: ServiceOf, agency_id: SlugPath) -> Response:
     """Return an agency with its jurisdiction and the keys of its admin and its witness."""
     return json_response(agency_view(known_agency(service.authority(), agency_id)))
 
 
-@router.get(
-    "/agencies/{agency_id}/keys",
-    summary="List an agency's keys",
-    responses=answers(Paged("keys", KeyView), 400, 404, 503),
-)
+@router.reads("/agencies/{agency_id}/keys", "List an agency's keys", Paged("keys", KeyView), 404)
 def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
     """List all keys that were ever granted, in the order of their grants; officers are pseudonymous service numbers."""
     authority = service.authority()
@@ -46,11 +42,7 @@ def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
     return json_response({"keys": [view_of(KeyView, grant) for grant in granted if grant.agency_id == agency_id]})
 
 
-@router.get(
-    "/registry",
-    summary="List the mirrored changes of the registry",
-    responses=answers(Paged("entries", RegistryEntryView), 400, 503),
-)
+@router.reads("/registry", "List the mirrored changes of the registry", Paged("entries", RegistryEntryView))
 def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Response:
     """List the `registry.*` entries with their payloads, from which anybody can derive who may sign what.
 

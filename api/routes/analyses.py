@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from api.dependencies import Day, Governs, LabelsOf, Reads, ServiceOf, Tree, json_body, json_response
 from api.schemas.answers import view_of
-from api.schemas.openapi import answers, problems, takes
+from api.schemas.openapi import Routes, answers
 from api.services.governance import node_named, report_file, require_governing, within_own
 from api.services.matters import require_matter, require_model
 from api.services.model_runs import RunView, run_model_file
@@ -21,9 +21,10 @@ from ledger.core.supervision import LeadState
 from ledger.supervision.correlation import DEEPEST, Edge, Place, correlate
 from ledger.supervision.reports.questions import ReportScope, SupervisionReport
 
-router = APIRouter(prefix="/api/v1", tags=["supervision"])
+router = Routes(400, 401, 503, prefix="/api/v1", tags=["supervision"])
 
 MEDIA_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8", "pdf": "application/pdf"}
+_FILES: dict[str, Any] = {media_type.partition(";")[0]: {} for media_type in MEDIA_TYPES.values()}
 Format = Annotated[Literal["json", "html", "pdf"], Query(alias="format", description="of the report")]
 NodeName = Annotated[str, Query(min_length=1, max_length=300, description="KIND:ID, such as seal:S-4711; or a case")]
 
@@ -42,14 +43,7 @@ class CorrelationView(Struct, frozen=True):
 @router.get(
     "/report",
     summary="Report what recurs, where and for how long",
-    responses={
-        **answers(SupervisionReport, 400, 401, 403, 503),
-        200: {
-            "description": "The report",
-            "content": {"application/json": {}, "text/html": {}, "application/pdf": {}},
-        },
-        **problems(400, 401, 403, 503),
-    },
+    responses=answers(SupervisionReport, 400, 401, 403, 503) | {200: {"description": "The report", "content": _FILES}},
 )
 def report(
     *,
@@ -73,10 +67,8 @@ def report(
     return Response(content, media_type=MEDIA_TYPES[file_format], headers=headers if file_format == "pdf" else {})
 
 
-@router.get(
-    "/correlation",
-    summary="Show what a case, a thing or a person has in common with others",
-    responses=answers(CorrelationView, 400, 401, 403, 404, 503),
+@router.reads(
+    "/correlation", "Show what a case, a thing or a person has in common with others", CorrelationView, 403, 404
 )
 def correlation(
     *,
@@ -142,12 +134,7 @@ class RunsView(Struct, frozen=True):
     faults: tuple[FaultView, ...]
 
 
-@router.post(
-    "/models/run",
-    summary="Say what a model would find now",
-    responses=answers(RunView, 400, 401, 403, 408, 413, 415, 422, 503),
-    openapi_extra=takes(RunRequest),
-)
+@router.posts("/models/run", "Say what a model would find now", RunRequest, RunView, 403, 408, 413, 415, 422)
 def run_model(
     service: ServiceOf, reading: Governs, asked: Annotated[RunRequest, json_body(RunRequest, limit=MAX_BODY)]
 ) -> Response:
@@ -159,12 +146,7 @@ def run_model(
     return json_response(run_model_file(service, reading, asked.definition, asked.parameters, asked.as_of))
 
 
-@router.post(
-    "/leads/{lead_id}/kind",
-    summary="Find all of a lead's kind",
-    responses=answers(RunView, 400, 401, 403, 404, 408, 413, 415, 422, 503),
-    openapi_extra=takes(WidenRequest),
-)
+@router.posts("/leads/{lead_id}/kind", "Find all of a lead's kind", WidenRequest, RunView, 403, 404, 408, 413, 415, 422)
 def find_kind(
     service: ServiceOf,
     reading: Governs,
@@ -180,11 +162,7 @@ def find_kind(
     return json_response(run_model_file(service, reading, definition, parameters, asked.as_of))
 
 
-@router.get(
-    "/supervision",
-    summary="Say how it stands with the runs",
-    responses=answers(RunsView, 400, 401, 503),
-)
+@router.reads("/supervision", "Say how it stands with the runs", RunsView)
 def show_runs(service: ServiceOf, reading: Reads) -> Response:
     """Return when all models were last run over everything, how long that took, and what prevents a model's run."""
     reading.record(Message("runs of models"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
 from api.schemas import answers as views
-from api.schemas.openapi import Paged, answers, problems
+from api.schemas.openapi import Paged, Routes, problems
 from api.services.case_reading import LONGEST, SHORTEST, require_handover, search_cases, timeline_builder
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
@@ -22,12 +22,10 @@ from ledger.store import cases, log
 from ledger.store.search import Hit
 from ledger.timeline.sentences import names_by_id
 
-router = APIRouter(prefix="/api/v1")
+router = Routes(400, 401, 503, prefix="/api/v1")
 
 
-@router.get(
-    "/cases", tags=["cases"], summary="List the cases", responses=answers(Paged("cases", views.CaseLine), 400, 401, 503)
-)
+@router.reads("/cases", "List the cases", Paged("cases", views.CaseLine), tags=["cases"])
 def list_cases(
     *, service: ServiceOf, reading: Reads, page: PageOf, stage: Stage | None = None, responsible: SlugQuery = None
 ) -> Response:
@@ -40,9 +38,7 @@ def list_cases(
     return page.response("cases", lines, lambda line: line.case_id)
 
 
-@router.get(
-    "/cases/{case_id}", tags=["cases"], summary="Show a case", responses=answers(views.CaseView, 400, 401, 404, 503)
-)
+@router.reads("/cases/{case_id}", "Show a case", views.CaseView, 404, tags=["cases"])
 def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     """Return the case in its present state: stage, items, pseudonymous persons, measures, handovers, discrepancies."""
     with service.parts.database.read() as connection:
@@ -53,11 +49,8 @@ def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response
     return json_response(view)
 
 
-@router.get(
-    "/cases/{case_id}/head",
-    tags=["cases"],
-    summary="Say what the next event of a case stands on",
-    responses=answers(views.HeadView, 400, 401, 404, 503),
+@router.reads(
+    "/cases/{case_id}/head", "Say what the next event of a case stands on", views.HeadView, 404, tags=["cases"]
 )
 def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     """Return the sequence number and the `previous` of the case's next event."""
@@ -68,9 +61,7 @@ def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
     return json_response(views.HeadView(case_id, stream_head.sequence + 1, stream_head.digest))
 
 
-@router.get(
-    "/items", tags=["items"], summary="List the items", responses=answers(Paged("items", views.ItemLine), 400, 401, 503)
-)
+@router.reads("/items", "List the items", Paged("items", views.ItemLine), tags=["items"])
 def list_items(
     *, service: ServiceOf, reading: Reads, page: PageOf, case_id: SlugQuery = None, holder: SlugQuery = None
 ) -> Response:
@@ -83,9 +74,7 @@ def list_items(
     return page.response("items", lines, lambda line: cases.place_of_item(line.item_id, line.case_id))
 
 
-@router.get(
-    "/items/{item_id}", tags=["items"], summary="Show an item", responses=answers(views.ItemView, 400, 401, 404, 503)
-)
+@router.reads("/items/{item_id}", "Show an item", views.ItemView, 404, tags=["items"])
 def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response:
     """Return the item in its present state."""
     unseen = NotFound("no item {item_id} that you may see", item_id=item_id, field="item_id")
@@ -100,12 +89,7 @@ def show_item(service: ServiceOf, reading: Reads, item_id: SlugPath) -> Response
     return json_response(views.item_view(case_id, item))
 
 
-@router.get(
-    "/handovers",
-    tags=["handovers"],
-    summary="List your agency's handovers",
-    responses=answers(Paged("handovers", views.HandoverLine), 400, 401, 503),
-)
+@router.reads("/handovers", "List your agency's handovers", Paged("handovers", views.HandoverLine), tags=["handovers"])
 def list_handovers(
     *,
     service: ServiceOf,
@@ -123,11 +107,8 @@ def list_handovers(
     return page.response("handovers", lines, lambda line: line.updated_index)
 
 
-@router.get(
-    "/cases/{case_id}/handovers/{handover_id}",
-    tags=["handovers"],
-    summary="Show a handover",
-    responses=answers(views.HandoverView, 400, 401, 404, 503),
+@router.reads(
+    "/cases/{case_id}/handovers/{handover_id}", "Show a handover", views.HandoverView, 404, tags=["handovers"]
 )
 def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handover_id: SlugPath) -> Response:
     """Return the handover in its present state.
@@ -143,11 +124,8 @@ def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handove
 Asked = Annotated[str, Query(min_length=SHORTEST, max_length=LONGEST, description="the word, or its beginning")]
 
 
-@router.get(
-    "/search",
-    tags=["cases"],
-    summary="Find cases by what stands on a paper, a seal or a file",
-    responses=answers(Paged("hits", Hit), 400, 401, 422, 503),
+@router.reads(
+    "/search", "Find cases by what stands on a paper, a seal or a file", Paged("hits", Hit), 422, tags=["cases"]
 )
 def find(service: ServiceOf, reading: Reads, page: PageOf, q: Asked) -> Response:
     """Find the cases that you may see by a word in full, or by its beginning.

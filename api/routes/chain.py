@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Annotated
 
-from fastapi import APIRouter
 from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.dependencies import After, Limit, ServiceOf, json_body, json_response, public_page_response
 from api.schemas.answers import view_of
-from api.schemas.openapi import Paged, answers, takes
+from api.schemas.openapi import Paged, Routes
 from ledger.chain.journal import ChainWrite
 from ledger.core.errors import Unavailable
 from ledger.core.events.terms import KeyId
@@ -26,7 +25,7 @@ ASKING_RETRY_S = 5
 
 _asking = BoundedSemaphore(MAX_ASKING)
 
-router = APIRouter(prefix="/api/v1", tags=["chain"])
+router = Routes(503, prefix="/api/v1", tags=["chain"])
 Hex = Annotated[str, Meta(pattern=r"^0x(?:[0-9a-f]{2})+$(?!\n)")]
 
 
@@ -98,7 +97,7 @@ class WriteView(Struct, frozen=True):
     block_number: int | None
 
 
-@router.get("/anchors", summary="List the anchors", responses=answers(Paged("anchors", AnchorView), 400, 503))
+@router.reads("/anchors", "List the anchors", Paged("anchors", AnchorView), 400)
 def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Response:
     """List the tree heads that were sent to the chain, in their order; `after` is a number."""
     count = service.limit(limit)
@@ -108,7 +107,7 @@ def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Respons
     )
 
 
-@router.get("/chain", summary="Say where the contracts are", responses=answers(ChainView, 503))
+@router.reads("/chain", "Say where the contracts are", ChainView)
 def chain(service: ServiceOf) -> Response:
     """Return the chain as it was last looked at, however long ago. No node is asked; 503 if it was never looked at."""
     chain_worker = service.parts.chain_worker
@@ -127,11 +126,15 @@ def chain(service: ServiceOf) -> Response:
     return json_response(view)
 
 
-@router.post(
+@router.posts(
     "/chain/transactions/prepare",
-    summary="Prepare a registry transaction of an agency's admin",
-    responses=answers(PreparedTransaction, 400, 415, 422, 429, 503),
-    openapi_extra=takes(CallRequest),
+    "Prepare a registry transaction of an agency's admin",
+    CallRequest,
+    PreparedTransaction,
+    400,
+    415,
+    422,
+    429,
 )
 async def prepare(
     service: ServiceOf, asked: Annotated[CallRequest, json_body(CallRequest, limit=MAX_BODY)]
@@ -151,11 +154,8 @@ async def prepare(
     return json_response(view)
 
 
-@router.post(
-    "/chain/transactions",
-    summary="Send a signed registry transaction",
-    responses=answers(WriteView, 400, 403, 409, 415, 422, 429, 503),
-    openapi_extra=takes(RawTransaction),
+@router.posts(
+    "/chain/transactions", "Send a signed registry transaction", RawTransaction, WriteView, 400, 403, 409, 415, 422, 429
 )
 async def send(
     service: ServiceOf, signed: Annotated[RawTransaction, json_body(RawTransaction, limit=MAX_BODY)]

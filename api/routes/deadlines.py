@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.dependencies import INSTANT_PATTERN, LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
 from api.schemas.answers import view_of
-from api.schemas.openapi import Paged, answers
+from api.schemas.openapi import Paged, Routes
 from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
 from ledger.core.messages import Message
 from ledger.deadlines.working_days import period_in_words
@@ -19,12 +19,9 @@ from ledger.i18n import Labels
 from ledger.store import clocks
 from ledger.store.clocks import DeadlineFilter, Warned
 
-router = APIRouter(prefix="/api/v1", tags=["deadlines"])
+router = Routes(400, 401, 503, prefix="/api/v1", tags=["deadlines"])
 
-AsOf = Annotated[
-    str | None,
-    Query(pattern=INSTANT_PATTERN, description="as it stands at this time (UTC), else now"),
-]
+AsOf = Annotated[str | None, Query(pattern=INSTANT_PATTERN, description="as it stands at this time (UTC), else now")]
 Days = Annotated[int | None, Query(ge=0, le=3660, description="days left at most; what is overdue has fewer than any")]
 Standing = Annotated[Status | None, Query(description="only those that stand so; else those that have not ended")]
 Mine = Annotated[bool, Query(description="those alone that you handle")]
@@ -45,11 +42,7 @@ class DeadlineView(ClockAtMoment, frozen=True, kw_only=True):
     arithmetic: tuple[str, ...]
 
 
-@router.get(
-    "/deadlines",
-    summary="List deadlines, those that end first at the top",
-    responses=answers(Paged("deadlines", DeadlineView), 400, 401, 503),
-)
+@router.reads("/deadlines", "List deadlines, those that end first at the top", Paged("deadlines", DeadlineView))
 def list_deadlines(
     *,
     service: ServiceOf,
@@ -97,11 +90,7 @@ def list_deadlines(
     return json_response(body)
 
 
-@router.get(
-    "/cases/{case_id}/deadlines",
-    summary="List the deadlines of a case",
-    responses=answers(Paged("deadlines", DeadlineView), 400, 401, 404, 503),
-)
+@router.reads("/cases/{case_id}/deadlines", "List the deadlines of a case", Paged("deadlines", DeadlineView), 404)
 def list_deadlines_of_case(
     *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, as_of: AsOf = None
 ) -> Response:
@@ -118,11 +107,7 @@ def list_deadlines_of_case(
     return json_response({"deadlines": views})
 
 
-@router.get(
-    "/warnings",
-    summary="List the warnings of your agency's deadlines",
-    responses=answers(Paged("warnings", Warned), 400, 401, 503),
-)
+@router.reads("/warnings", "List the warnings of your agency's deadlines", Paged("warnings", Warned))
 def list_warnings(service: ServiceOf, reading: Reads, page: PageOf, mine: Mine = False) -> Response:
     """List warnings in the order in which they were given: 7, 3 and 1 days before a last day, and 0 once it has passed.
 

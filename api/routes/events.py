@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.dependencies import EventIdPath, Ground, ListPage, PageOf, Reads, ServiceOf, SlugQuery, json_response
 from api.schemas.answers import EventView, event_view
-from api.schemas.openapi import answers
+from api.schemas.openapi import Routes
 from api.services.case_reading import find_event, record_event
 from api.services.feed import FEED, FeedPage, goes_on, read_page
 from ledger.core.messages import Message
@@ -28,13 +28,11 @@ CASE_EVENTS = "events of a case"
 LONGEST_WAIT_S = 20
 LOOK_AGAIN_S = 0.5  # seconds between looks at whether a feed goes on
 
-router = APIRouter(prefix="/api/v1/events", tags=["events"])
+router = Routes(400, 401, 404, 503, prefix="/api/v1/events", tags=["events"])
 Wait = Annotated[int, Query(ge=0, le=LONGEST_WAIT_S, description="seconds to wait where there is nothing new")]
 
 
-@router.get(
-    "", summary="List the events of a case, or your agency's feed", responses=answers(FeedPage, 400, 401, 404, 503)
-)
+@router.reads("", "List the events of a case, or your agency's feed", FeedPage)
 async def events(
     *,
     service: ServiceOf,
@@ -74,7 +72,7 @@ def _of_case(reading: Reading, case_id: str, page: ListPage, ground: str | None)
     return page.response("events", views, lambda _: last, scope=CASE_EVENTS)
 
 
-@router.get("/{event_id}", summary="Show an event", responses=answers(EventView, 400, 401, 404, 503))
+@router.reads("/{event_id}", "Show an event", EventView)
 def event(service: ServiceOf, reading: Reads, event_id: EventIdPath, ground: Ground = None) -> Response:
     """Return the signed bytes as they are, with the sections that you may read."""
     with service.parts.database.read() as connection:

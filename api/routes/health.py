@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from msgspec import Struct
 from starlette.responses import Response
 
 from api.dependencies import ServiceOf, json_response
-from api.schemas.openapi import answers
+from api.schemas.openapi import Routes
 from ledger.core.errors import TallystickError
 from ledger.store import log
 
-router = APIRouter(tags=["health"])
+router = Routes(tags=["health"])
 
 
 class Alive(Struct, frozen=True):
@@ -41,13 +40,13 @@ class Readiness(Struct, frozen=True):
     chain_seen_s: int | None
 
 
-@router.get("/healthz", summary="Say that the process lives", responses=answers(Alive))
+@router.reads("/healthz", "Say that the process lives", Alive)
 async def healthz() -> Response:
     """Answer without looking at anything."""
     return json_response(Alive("ok"))
 
 
-@router.get("/readyz", summary="Say whether submissions can be taken", responses=answers(Readiness, 503))
+@router.reads("/readyz", "Say whether submissions can be taken", Readiness, 503)
 def readyz(service: ServiceOf) -> Response:
     """Return the state of the parts, with status 503 if submissions cannot be taken. No chain or witness is asked."""
     parts = service.parts

@@ -9,14 +9,14 @@ from collections import defaultdict
 from pathlib import Path as FilePath
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_body, json_response
 from api.middleware.request_limits import read_body
 from api.schemas.answers import view_of
-from api.schemas.openapi import Paged, answers, takes
+from api.schemas.openapi import Paged, Routes, answers
 from api.services.governance import dataset_files, datasets_in_line, require_governing
 from ledger.core.errors import NotFound
 from ledger.core.events import EVENT_TYPES
@@ -34,7 +34,7 @@ FILE = "application/octet-stream"
 BYTES = {"type": "string", "format": "binary"}
 REGISTERING = EVENT_TYPES["dataset.registered"].roles
 
-router = APIRouter(prefix="/api/v1", tags=["imports"])
+router = Routes(400, 401, 503, prefix="/api/v1", tags=["imports"])
 ForModels = Annotated[
     bool, Query(description="those that models of your procuratorate compare with, of every agency in line with it")
 ]
@@ -97,12 +97,7 @@ class DatasetKept(Struct, frozen=True):
     rows: int
 
 
-@router.post(
-    "/imports/look-up",
-    summary="Look up rows of your own system",
-    responses=answers(Paged("rows", ImportedRow), 400, 401, 408, 413, 415, 503),
-    openapi_extra=takes(LookUp),
-)
+@router.posts("/imports/look-up", "Look up rows of your own system", LookUp, Paged("rows", ImportedRow), 408, 413, 415)
 def look_up(
     service: ServiceOf, reading: Reads, asked: Annotated[LookUp, json_body(LookUp, limit=MAX_BODY)]
 ) -> Response:
@@ -124,9 +119,7 @@ def look_up(
     return json_response({"rows": rows})
 
 
-@router.get(
-    "/imports", summary="List your agency's imports", responses=answers(Paged("imports", CaseImport), 400, 401, 503)
-)
+@router.reads("/imports", "List your agency's imports", Paged("imports", CaseImport))
 def list_imports(
     *,
     service: ServiceOf,
@@ -144,11 +137,7 @@ def list_imports(
     return page.response("imports", rows, lambda line: line.updated_index)
 
 
-@router.get(
-    "/datasets",
-    summary="List the outside data sets that your agency registered",
-    responses=answers(Paged("datasets", DatasetLine), 400, 401, 503),
-)
+@router.reads("/datasets", "List the outside data sets that your agency registered", Paged("datasets", DatasetLine))
 def list_datasets(service: ServiceOf, reading: Reads, page: PageOf, for_models: ForModels = False) -> Response:
     """List data sets with source, legal basis, period and digest.
 

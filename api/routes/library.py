@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from api.dependencies import Governs, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_body, json_response
 from api.routes.supervision import Retired
-from api.schemas.openapi import Paged, answers, problems, takes
+from api.schemas.openapi import Paged, Routes
 from api.services.library_views import (
     AdoptersView,
     LibraryEntry,
@@ -33,8 +33,9 @@ from ledger.store.cases import Page
 from ledger.supervision.library.cards import ModelComparison, compare
 from ledger.supervision.runs.supervisor import MODELS_AT_MOST
 
-router = APIRouter(prefix="/api/v1/library", tags=["supervision"])
+router = Routes(400, 401, 503, prefix="/api/v1/library", tags=["supervision"])
 
+PACKAGE = {"content": {"application/json": {"schema": {"type": "object", "description": FORMAT}}}}
 MAX_BODY: Final = 1024 * 1024  # bytes
 Wanted = Annotated[str | None, Query(min_length=1, max_length=200, description="words to look for, in any language")]
 SeverityOf = Annotated[Severity | None, Query(description="only models of this severity")]
@@ -77,9 +78,7 @@ class AnonymityView(Struct, frozen=True):
     traces: tuple[TraceView, ...]
 
 
-@router.get(
-    "", summary="Look for models in the library", responses=answers(Paged("models", LibraryLine), 400, 401, 503)
-)
+@router.reads("", "Look for models in the library", Paged("models", LibraryLine))
 def list_library(
     *,
     service: ServiceOf,
@@ -105,7 +104,7 @@ def list_library(
     return page.response("models", lines, lambda line: line.model_id)
 
 
-@router.get("/{model_id}", summary="Show a model of the library", responses=answers(LibraryEntry, 400, 401, 404, 503))
+@router.reads("/{model_id}", "Show a model of the library", LibraryEntry, 404)
 def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: VersionQuery = None) -> Response:
     """Return the content of the model's file part by part, with figures and case study."""
     with service.parts.database.read() as connection:
@@ -116,13 +115,7 @@ def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: 
     return json_response(library_entry(state, published.body, counted if reading.is_of_procuratorate else None))
 
 
-@router.get(
-    "/{model_id}/package",
-    summary="Get a model as a signed package",
-    response_class=Response,
-    responses=problems(400, 401, 404, 503)
-    | {200: {"content": {"application/json": {"schema": {"type": "object", "description": FORMAT}}}}},
-)
+@router.files("/{model_id}/package", "Get a model as a signed package", PACKAGE, 404)
 def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: VersionQuery = None) -> Response:
     """Return the version and those before it, each as signed and with its proof, for another ledger to import.
 
@@ -133,11 +126,7 @@ def package(service: ServiceOf, reading: Reads, model_id: SlugPath, version: Ver
     return Response(content, media_type="application/json", headers=headers)
 
 
-@router.get(
-    "/{model_id}/comparison",
-    summary="Compare two versions of a model, or two models",
-    responses=answers(ModelComparison, 400, 401, 404, 503),
-)
+@router.reads("/{model_id}/comparison", "Compare two versions of a model, or two models", ModelComparison, 404)
 def comparison(
     *,
     service: ServiceOf,
@@ -162,9 +151,7 @@ def comparison(
     return json_response(service.parts.workers.run(compare, earlier.body, later.body, agency=reading.agency))
 
 
-@router.get(
-    "/{model_id}/adopters", summary="Say who adopted a model", responses=answers(AdoptersView, 400, 401, 404, 503)
-)
+@router.reads("/{model_id}/adopters", "Say who adopted a model", AdoptersView, 404)
 def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
     """Return who runs the model with which parameters; for procuratorates also how their leads turned out."""
     with service.parts.database.read() as connection:
@@ -175,11 +162,7 @@ def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Res
     return json_response(AdoptersView(model_id, adopters(state, agencies, counted, with_leads=with_leads)))
 
 
-@router.get(
-    "/{model_id}/outturn",
-    summary="Say how a model's leads turned out over time",
-    responses=answers(OutturnView, 400, 401, 404, 503),
-)
+@router.reads("/{model_id}/outturn", "Say how a model's leads turned out over time", OutturnView, 404)
 def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
     """Return the counts by the quarter in which the leads were raised."""
     with service.parts.database.read() as connection:
@@ -189,11 +172,15 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
     return json_response(OutturnView(model_id, by_quarter(counted) if reading.is_of_procuratorate else None))
 
 
-@router.post(
+@router.posts(
     "/anonymity",
-    summary="Say what in texts leads to a case, a thing or a person",
-    responses=answers(AnonymityView, 400, 401, 403, 408, 413, 415, 503),
-    openapi_extra=takes(TextsToCheck),
+    "Say what in texts leads to a case, a thing or a person",
+    TextsToCheck,
+    AnonymityView,
+    403,
+    408,
+    413,
+    415,
 )
 def check_anonymity(
     service: ServiceOf, reading: Governs, asked: Annotated[TextsToCheck, json_body(TextsToCheck, limit=MAX_BODY)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from msgspec import Struct
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
@@ -16,7 +16,7 @@ from api.middleware.request_limits import charge
 from api.routes.chain import asking_the_node
 from api.routes.tiles import published, served
 from api.schemas.answers import view_of
-from api.schemas.openapi import answers, problems
+from api.schemas.openapi import Routes
 from ledger.anchoring.state_proofs import trusted_block
 from ledger.chain.eth import final_block_of
 from ledger.chain.writer import ChainBackend
@@ -30,7 +30,8 @@ from ledger.store import checkpoints, log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.timeline.anchored_sizes import AnchoredSizes
 
-router = APIRouter(prefix="/api/v1/log", tags=["log"])
+router = Routes(503, prefix="/api/v1/log", tags=["log"])
+TRUST = {"content": {"application/json": {"schema": {"type": "object"}}}}
 Block = Annotated[str, Field(max_length=16)]
 Blocks = Annotated[list[Block] | None, Query(max_length=16, description="a block's number, or latest-final; several")]
 Size = Annotated[str, Query(pattern=r"^[1-9][0-9]{0,17}$", description="a tree size from 1 on, a plain decimal")]
@@ -114,7 +115,7 @@ class ConsistencyView(Struct, frozen=True):
     hashes: list[str]
 
 
-@router.get("", summary="Say what the log is and how far it has come", responses=answers(LogStateView, 503))
+@router.reads("", "Say what the log is and how far it has come", LogStateView)
 def log_state(service: ServiceOf) -> Response:
     """Return the log's id and size, and how much of it is published, witnessed and anchored."""
     parts = service.parts
@@ -147,12 +148,7 @@ def log_state(service: ServiceOf) -> Response:
     )
 
 
-@router.get(
-    "/trust",
-    summary="Get the trust file",
-    response_class=Response,
-    responses=problems(400, 404, 429, 503) | {200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
-)
+@router.files("/trust", "Get the trust file", TRUST, 400, 404, 429)
 async def trust_file(request: Request, service: ServiceOf, block: Blocks = None) -> Response:
     """Return `tallystick/trust@v1`. Compare it with what the agencies have published before you trust it.
 
@@ -175,11 +171,7 @@ def _trusted_blocks(chain: ChainBackend, which: Sequence[str]) -> list[TrustedBl
     return [trusted_block(final_block_of(chain.eth, final, block)) for block in which]
 
 
-@router.get(
-    "/inclusion/{index}",
-    summary="Prove that an entry is in the published tree",
-    responses=answers(InclusionView, 400, 404, 503),
-)
+@router.reads("/inclusion/{index}", "Prove that an entry is in the published tree", InclusionView, 400, 404)
 def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PATTERN)]) -> Response:
     """Return a tlog-proof that ends in the published checkpoint."""
     at = parse_size(index, "index")
@@ -195,10 +187,13 @@ def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PAT
     return json_response(InclusionView(at, f"sha256:{leaf.hex()}", proof.to_text()))
 
 
-@router.get(
+@router.reads(
     "/consistency",
-    summary="Prove that the tree of one published size continues that of another",
-    responses=answers(ConsistencyView, 400, 404, 422, 503),
+    "Prove that the tree of one published size continues that of another",
+    ConsistencyView,
+    400,
+    404,
+    422,
 )
 def consistency(service: ServiceOf, first: Size, second: Size) -> Response:
     """Return the proof for 1 <= first <= second <= the published size."""

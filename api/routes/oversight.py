@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from api.dependencies import PageOf, Reads, ServiceOf, SlugQuery, json_response
-from api.schemas.openapi import Paged, answers
+from api.schemas.openapi import Paged, Routes
 from api.services.case_reading import ACCESS_LOG_ROLES, ReadView, visible_reads
 from ledger.audit import AuditReport
 from ledger.core.errors import NotFound
@@ -17,15 +17,11 @@ from ledger.store import cases
 
 LOOKED_AT = 10_000  # records that one request looks through at most
 
-router = APIRouter(prefix="/api/v1", tags=["audit"])
+router = Routes(401, 403, 404, 503, prefix="/api/v1", tags=["audit"])
 OfficerQuery = Annotated[str | None, Query(min_length=1, max_length=64, description="only what this officer read")]
 
 
-@router.get(
-    "/access",
-    summary="List who read what of your agency's cases",
-    responses=answers(Paged("reads", ReadView), 400, 401, 403, 404, 503),
-)
+@router.reads("/access", "List who read what of your agency's cases", Paged("reads", ReadView), 400)
 def access(
     service: ServiceOf, reading: Reads, page: PageOf, case_id: SlugQuery = None, officer: OfficerQuery = None
 ) -> Response:
@@ -60,7 +56,7 @@ def access(
     return json_response(body if is_end else body | {"next": service.cursors.seal("reads", str(last_number))})
 
 
-@router.get("/audit", summary="Audit a case, or everything", responses=answers(AuditReport, 401, 403, 404, 503))
+@router.reads("/audit", "Audit a case, or everything", AuditReport)
 def audit(service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Response:
     """Audit a case as far as you may see it, or the whole log if there is no `case_id`.
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from api.dependencies import EventIdPath, Ground, Reads, ServiceOf, SlugPath, SlugQuery
-from api.schemas.openapi import problems
+from api.schemas.openapi import Routes
 from api.services import documents
 from ledger.i18n import language_of
 from ledger.interchange.papers.forms import DOCUMENTS
 from ledger.interchange.papers.paper_text import PaperLanguage, language_for
 from ledger.proofs.bundles import Withheld
 
-router = APIRouter(prefix="/api/v1")
-_BUNDLE = problems(400, 401, 404, 503) | {
-    200: {"content": {"application/json": {"schema": {"type": "object", "description": "tallystick/bundle@v1"}}}}
-}
+router = Routes(400, 401, 404, 503, prefix="/api/v1")
+_BUNDLE = {"content": {"application/json": {"schema": {"type": "object", "description": "tallystick/bundle@v1"}}}}
 
 
 def disclosure(withhold: Withheld | None = None, ground: Ground = None) -> documents.Disclosure:
@@ -29,13 +27,7 @@ def disclosure(withhold: Withheld | None = None, ground: Ground = None) -> docum
 DisclosureOf = Annotated[documents.Disclosure, Depends(disclosure)]
 
 
-@router.get(
-    "/events/{event_id}/proof",
-    tags=["proofs"],
-    summary="Get the proof bundle of an event",
-    response_class=Response,
-    responses=_BUNDLE,
-)
+@router.files("/events/{event_id}/proof", "Get the proof bundle of an event", _BUNDLE, tags=["proofs"])
 def event_proof(service: ServiceOf, reading: Reads, event_id: EventIdPath, disclosure: DisclosureOf) -> Response:
     """Return the event's bundle without the sections that you may not read; `withhold` leaves out more.
 
@@ -44,13 +36,7 @@ def event_proof(service: ServiceOf, reading: Reads, event_id: EventIdPath, discl
     return Response(documents.bundle_of_event(service, reading, event_id, disclosure), media_type="application/json")
 
 
-@router.get(
-    "/cases/{case_id}/proof",
-    tags=["proofs"],
-    summary="Get the proof bundle of a case",
-    response_class=Response,
-    responses=_BUNDLE,
-)
+@router.files("/cases/{case_id}/proof", "Get the proof bundle of a case", _BUNDLE, tags=["proofs"])
 def case_proof(service: ServiceOf, reading: Reads, case_id: SlugPath, disclosure: DisclosureOf) -> Response:
     """Return the bundles of all events of the case in one file."""
     with service.parts.workers.turn(reading.agency):  # of many events this takes seconds
@@ -66,9 +52,7 @@ DocumentQuery = Annotated[
     documents.Document | None, Query(alias="document", description="which one, where an event prints as several")
 ]
 ItemQuery = Annotated[SlugQuery, Query(description="only this item, and what happened with it")]
-_PDF: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The paper, PDF/A-3b", "content": {"application/pdf": {}}}
-}
+_PDF: dict[str, Any] = {"description": "The paper, PDF/A-3b", "content": {"application/pdf": {}}}
 
 
 def paper_language(request: Request, language: LanguageQuery = None) -> PaperLanguage:
@@ -79,12 +63,8 @@ def paper_language(request: Request, language: LanguageQuery = None) -> PaperLan
 Language = Annotated[PaperLanguage, Depends(paper_language)]
 
 
-@router.get(
-    "/cases/{case_id}/events/{event_id}/paper",
-    tags=["paper"],
-    summary="Print an event as the document that it prints as",
-    response_class=Response,
-    responses=_PDF | problems(400, 401, 404, 503),
+@router.files(
+    "/cases/{case_id}/events/{event_id}/paper", "Print an event as the document that it prints as", _PDF, tags=["paper"]
 )
 def paper(
     *,
@@ -107,13 +87,7 @@ def paper(
     return _pdf_response(pdf, event_id)
 
 
-@router.get(
-    "/events/{event_id}/certificate",
-    tags=["paper"],
-    summary="Certify what is proven of an event",
-    response_class=Response,
-    responses=_PDF | problems(400, 401, 404, 503),
-)
+@router.files("/events/{event_id}/certificate", "Certify what is proven of an event", _PDF, tags=["paper"])
 def event_certificate(
     service: ServiceOf, reading: Reads, event_id: EventIdPath, language: Language, disclosure: DisclosureOf
 ) -> Response:
@@ -126,13 +100,7 @@ def event_certificate(
     return _pdf_response(pdf, f"{event_id}.certificate")
 
 
-@router.get(
-    "/cases/{case_id}/certificate",
-    tags=["paper"],
-    summary="Certify what is proven of a case, or of one item",
-    response_class=Response,
-    responses=_PDF | problems(400, 401, 404, 503),
-)
+@router.files("/cases/{case_id}/certificate", "Certify what is proven of a case, or of one item", _PDF, tags=["paper"])
 def case_certificate(
     *,
     service: ServiceOf,

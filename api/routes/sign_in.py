@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.auth.sessions import AccessToken, ChallengeRequest, SignedChallenge, SignInChallenge
 from api.dependencies import ServiceOf, json_body, json_response
-from api.schemas.openapi import answers, takes
+from api.schemas.openapi import Routes
 
 MAX_BODY = 4096  # bytes
 
-router = APIRouter(prefix="/api/v1/sign-in", tags=["sign-in"])
+router = Routes(400, 403, 415, 429, 503, prefix="/api/v1/sign-in", tags=["sign-in"])
 
 
-@router.post(
-    "/challenge",
-    summary="Ask for a text to sign",
-    responses=answers(SignInChallenge, 400, 403, 415, 429, 503),
-    openapi_extra=takes(ChallengeRequest),
-)
+@router.posts("/challenge", "Ask for a text to sign", ChallengeRequest, SignInChallenge)
 def challenge(
     service: ServiceOf, asked: Annotated[ChallengeRequest, json_body(ChallengeRequest, limit=MAX_BODY)]
 ) -> Response:
@@ -32,12 +26,7 @@ def challenge(
     return json_response(service.sign_in.challenge(asked.key_id, service.authority()))
 
 
-@router.post(
-    "/token",
-    summary="Give the signature, get a token",
-    responses=answers(AccessToken, 400, 401, 403, 415, 429, 503),
-    openapi_extra=takes(SignedChallenge),
-)
+@router.posts("/token", "Give the signature, get a token", SignedChallenge, AccessToken, 401)
 def token(
     service: ServiceOf, signed: Annotated[SignedChallenge, json_body(SignedChallenge, limit=MAX_BODY)]
 ) -> Response:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
-from api.schemas.openapi import Paged, answers
+from api.schemas.openapi import Paged, Routes
 from api.services import matters
 from api.services.service import Service
 from ledger.core.messages import Message
@@ -20,7 +20,7 @@ from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.store import supervision
 from ledger.store.supervision import LeadFilter
 
-router = APIRouter(prefix="/api/v1", tags=["supervision"])
+router = Routes(400, 401, 503, prefix="/api/v1", tags=["supervision"])
 
 LeadStatusQuery = Annotated[LeadStatus | None, Query(description="only those that have come so far")]
 Model = Annotated[str | None, Query(max_length=64, description="only those that this model raised")]
@@ -28,7 +28,7 @@ Supervised = Annotated[str | None, Query(max_length=64, description="only those 
 Having = Annotated[str | None, Query(max_length=64, description="only those that this procuratorate has")]
 
 
-@router.get("/leads", summary="List the leads", responses=answers(Paged("leads", matters.LeadLine), 400, 401, 503))
+@router.reads("/leads", "List the leads", Paged("leads", matters.LeadLine))
 def list_leads(
     *,
     service: ServiceOf,
@@ -54,7 +54,7 @@ def list_leads(
     )
 
 
-@router.get("/leads/{lead_id}", summary="Show a lead", responses=answers(matters.LeadView, 400, 401, 404, 503))
+@router.reads("/leads/{lead_id}", "Show a lead", matters.LeadView, 404)
 def show_lead(service: ServiceOf, reading: Reads, lead_id: SlugPath) -> Response:
     """Return the finding, and each step since with its signed event."""
     with service.parts.database.read() as connection:
@@ -68,7 +68,7 @@ Retired = Annotated[bool | None, Query(description="only those that are retired,
 VersionPath = Annotated[int, Path(ge=1, le=1_000_000, description="version of the model")]
 
 
-@router.get("/models", summary="List the models", responses=answers(Paged("models", matters.ModelLine), 400, 401, 503))
+@router.reads("/models", "List the models", Paged("models", matters.ModelLine))
 def list_models(service: ServiceOf, reading: Reads, page: PageOf, retired: Retired = None) -> Response:
     """List all models in the order of their ids; every agency may see them."""
     with service.parts.database.read() as connection:
@@ -77,17 +77,13 @@ def list_models(service: ServiceOf, reading: Reads, page: PageOf, retired: Retir
     return page.response("models", [matters.model_line(row) for row in rows], lambda line: line.model_id)
 
 
-@router.get("/models/{model_id}", summary="Show a model", responses=answers(matters.ModelView, 400, 401, 404, 503))
+@router.reads("/models/{model_id}", "Show a model", matters.ModelView, 404)
 def show_model(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
     """Return the newest version: its definition, its adopters, and how its leads turned out."""
     return _shown(service, reading, model_id, None)
 
 
-@router.get(
-    "/models/{model_id}/{version}",
-    summary="Show a version of a model",
-    responses=answers(matters.ModelView, 400, 401, 404, 503),
-)
+@router.reads("/models/{model_id}/{version}", "Show a version of a model", matters.ModelView, 404)
 def show_version(service: ServiceOf, reading: Reads, model_id: SlugPath, version: VersionPath) -> Response:
     """Return one version: its definition, its adopters, and how its leads turned out."""
     return _shown(service, reading, model_id, version)
@@ -109,11 +105,7 @@ RecommendationStatusQuery = Annotated[
 Addressee = Annotated[str | None, Query(max_length=64, description="only those to this agency")]
 
 
-@router.get(
-    "/recommendations",
-    summary="List the recommendations",
-    responses=answers(Paged("recommendations", matters.RecommendationLine), 400, 401, 503),
-)
+@router.reads("/recommendations", "List the recommendations", Paged("recommendations", matters.RecommendationLine))
 def list_recommendations(
     *,
     service: ServiceOf,
@@ -134,11 +126,7 @@ def list_recommendations(
     return page.response("recommendations", lines, lambda line: line.updated_index)
 
 
-@router.get(
-    "/recommendations/{recommendation_id}",
-    summary="Show a recommendation",
-    responses=answers(matters.RecommendationView, 400, 401, 404, 503),
-)
+@router.reads("/recommendations/{recommendation_id}", "Show a recommendation", matters.RecommendationView, 404)
 def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: SlugPath) -> Response:
     """Return the recommendation, the deadline of the reply, and each step since with its signed event."""
     stream_id = STREAM + recommendation_id

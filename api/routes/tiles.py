@@ -6,11 +6,11 @@ import gzip
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from starlette.responses import Response
 
 from api.dependencies import ServiceOf
-from api.schemas.openapi import problems
+from api.schemas.openapi import Routes
 from api.services.service import Service
 from ledger.core.errors import NotFound
 from ledger.core.log.tiles import TILE_WIDTH, TileName, encode_bundle, parse_name, width_at
@@ -28,22 +28,19 @@ TILE_NAME = (
     r"[0-9]{3}(?:\.p/(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$"
 )
 _BYTES = "application/octet-stream"
+_BINARY = {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+_NOTE = {"content": {"text/plain": {"schema": {"type": "string"}}}}
 # Gzip, or everything, at a weight above 0 (RFC 9110 12.5.3).
 _GZIP = re.compile(r"\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*(?:1(?:\.0*)?|0\.0*[1-9]\d*)\s*)?", re.IGNORECASE)
 
-router = APIRouter(tags=["log"])
+router = Routes(404, 503, tags=["log"])
 
 # The pattern is for the OpenAPI document only; ``parse_name`` validates names.
 TileNamePath = Annotated[str, Path(json_schema_extra={"pattern": TILE_NAME})]
 
 
 @router.head("/checkpoint", include_in_schema=False)
-@router.get(
-    "/checkpoint",
-    summary="Get the published checkpoint",
-    response_class=Response,
-    responses=problems(404, 503) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-)
+@router.files("/checkpoint", "Get the published checkpoint", _NOTE)
 def checkpoint(service: ServiceOf) -> Response:
     """Return a signed note (C2SP tlog-checkpoint), which advances at most once a second.
 
@@ -54,13 +51,7 @@ def checkpoint(service: ServiceOf) -> Response:
 
 
 @router.head("/tile/{name:path}", include_in_schema=False)
-@router.get(
-    "/tile/{name:path}",
-    summary="Get a tile of hashes, or a bundle of entries",
-    response_class=Response,
-    responses=problems(400, 404, 503)
-    | {200: {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}},
-)
+@router.files("/tile/{name:path}", "Get a tile of hashes, or a bundle of entries", _BINARY, 400)
 def tile(service: ServiceOf, request: Request, name: TileNamePath) -> Response:
     """Return `/tile/<L>/<N>[.p/<W>]` or `/tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), up to the published size.
 

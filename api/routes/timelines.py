@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, json_response
-from api.schemas.openapi import Paged, answers
+from api.schemas.openapi import Paged, Routes
 from api.services.case_reading import timeline_builder
 from ledger.core.custody.spans import Span
 from ledger.core.errors import NotFound
@@ -18,15 +18,11 @@ from ledger.timeline.case_history import CustodyHistory, TimelineStep
 
 TIMELINE = "timeline"
 
-router = APIRouter(prefix="/api/v1", tags=["custody"])
+router = Routes(400, 401, 404, 503, prefix="/api/v1", tags=["custody"])
 PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 
-@router.get(
-    "/cases/{case_id}/timeline",
-    summary="Say what happened in a case, step by step",
-    responses=answers(Paged("events", TimelineStep), 400, 401, 404, 503),
-)
+@router.reads("/cases/{case_id}/timeline", "Say what happened in a case, step by step", Paged("events", TimelineStep))
 def case_timeline(service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, page: PageOf) -> Response:
     """Return each event in a sentence, with claimed, recorded and proven times side by side.
 
@@ -41,10 +37,8 @@ def case_timeline(service: ServiceOf, reading: Reads, labels: LabelsOf, case_id:
     return page.response("events", steps, lambda step: step.sequence, scope=TIMELINE)
 
 
-@router.get(
-    "/cases/{case_id}/spans",
-    summary="Say who answered for what and who held it between any two events",
-    responses=answers(Paged("spans", Span), 400, 401, 404, 503),
+@router.reads(
+    "/cases/{case_id}/spans", "Say who answered for what and who held it between any two events", Paged("spans", Span)
 )
 def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath) -> Response:
     """List who held the case, then each item and person, in order of time; `until` is null for the present span."""
@@ -55,10 +49,8 @@ def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id:
     return json_response({"spans": custody_spans})
 
 
-@router.get(
-    "/items/{item_id}/history",
-    summary="Say who held an item, when, in what condition, on what authority",
-    responses=answers(CustodyHistory, 400, 401, 404, 503),
+@router.reads(
+    "/items/{item_id}/history", "Say who held an item, when, in what condition, on what authority", CustodyHistory
 )
 def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_id: SlugPath) -> Response:
     """Return the state of the item between the events that concern it, and those events."""
@@ -71,10 +63,10 @@ def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_i
     return json_response(item_story)
 
 
-@router.get(
+@router.reads(
     "/cases/{case_id}/persons/{person_id}/history",
-    summary="Say who answered for a person of a case, where the person was, and for whom",
-    responses=answers(CustodyHistory, 400, 401, 404, 503),
+    "Say who answered for a person of a case, where the person was, and for whom",
+    CustodyHistory,
 )
 def person_history(
     *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, person_id: PersonPath

@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.dependencies import Reads, ServiceOf, json_body, json_response
-from api.schemas.openapi import Paged, answers, takes
+from api.schemas.openapi import Paged, Routes, answers
 from api.services.feed import FEED
 from api.services.service import LONGEST, Service, position_after
 from api.services.webhooks import ROLE, message, receivers_of, webhook_secret
@@ -24,7 +24,7 @@ from ledger.store.webhooks import DeliveryProgress, Webhook
 
 MAX_BODY = 4096  # bytes
 
-router = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"])
+router = Routes(400, 401, 403, 503, prefix="/api/v1/webhooks", tags=["webhooks"])
 WebhookId = Annotated[str, Path(pattern=r"^webhook-[0-9a-f]{16}$")]
 
 
@@ -66,12 +66,8 @@ def supervising(reading: Reads) -> Reading:
 Supervises = Annotated[Reading, Depends(supervising)]
 
 
-@router.post(
-    "",
-    status_code=201,
-    summary="Send your agency's feed to its own system",
-    responses=answers(WebhookAdded, 400, 401, 403, 408, 409, 413, 415, 503, status=201),
-    openapi_extra=takes(WebhookRequest),
+@router.posts(
+    "", "Send your agency's feed to its own system", WebhookRequest, WebhookAdded, 408, 409, 413, 415, status=201
 )
 def add(
     service: ServiceOf, reading: Supervises, asked: Annotated[WebhookRequest, json_body(WebhookRequest, limit=MAX_BODY)]
@@ -96,9 +92,7 @@ def add(
     return json_response(WebhookAdded(webhook.webhook_id, url, webhook_secret(service.parts, webhook.webhook_id)), 201)
 
 
-@router.get(
-    "", summary="List your agency's webhooks", responses=answers(Paged("webhooks", Webhook), 400, 401, 403, 503)
-)
+@router.reads("", "List your agency's webhooks", Paged("webhooks", Webhook))
 def list_webhooks(service: ServiceOf, reading: Supervises) -> Response:
     """List the webhooks with the cursor of the feed each has reached, its last error, and its next try.
 
@@ -109,11 +103,7 @@ def list_webhooks(service: ServiceOf, reading: Supervises) -> Response:
     return json_response({"webhooks": [replace(row, events_after=_cursor(service, row)) for row in rows]})
 
 
-@router.delete(
-    "/{webhook_id}",
-    summary="Remove a webhook",
-    responses=answers(WebhookRemoved, 400, 401, 403, 404, 503),
-)
+@router.delete("/{webhook_id}", summary="Remove a webhook", responses=answers(WebhookRemoved, 400, 401, 403, 404, 503))
 def remove(service: ServiceOf, reading: Supervises, webhook_id: WebhookId) -> Response:
     """Remove the webhook, so that nothing more is sent to it. Takes the role supervisor."""
     webhooks.remove(service.parts.database, reading.agency, webhook_id)

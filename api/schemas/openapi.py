@@ -5,15 +5,15 @@ Also the page that shows it. Its script and style are served from here, out of a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -89,6 +89,46 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
+
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class Routes(APIRouter):
+    """A router whose routes are documented by what they take and answer, and by the statuses of their refusals.
+
+    ``refusals`` are those of all of its routes; each names its further ones.
+    """
+
+    def __init__(self, *refusals: int, **options: Any):
+        super().__init__(**options)
+        self._refusals = refusals
+
+    def reads(
+        self, path: str, summary: str, body: type | Paged, *refusals: int, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """Declare a GET that answers JSON."""
+        return self.get(path, summary=summary, responses=answers(body, *self._refusals, *refusals), **options)
+
+    def files(
+        self, path: str, summary: str, file: dict[str, Any], *refusals: int, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """Declare a GET that answers a file, which ``file`` describes."""
+        success: dict[int | str, dict[str, Any]] = {200: file}
+        return self.get(
+            path,
+            summary=summary,
+            responses=success | problems(*self._refusals, *refusals),
+            response_class=Response,
+            **options,
+        )
+
+    def posts(
+        self, path: str, summary: str, request: type, body: type | Paged, *refusals: int, status: int = 200
+    ) -> Callable[[Handler], Handler]:
+        """Declare a POST that takes and answers JSON."""
+        responses = answers(body, *self._refusals, *refusals, status=status)
+        return self.post(path, summary=summary, responses=responses, status_code=status, openapi_extra=takes(request))
 
 
 def takes(body: type) -> dict[str, Any]:

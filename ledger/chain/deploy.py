@@ -160,10 +160,7 @@ def deploy(writer: ChainWriter, founding: RegistryFounding, *, timeout_seconds: 
 def require_deployment(eth: Eth, deployment: Deployment) -> None:
     """Raise WrongChain or ChainMismatch unless this is the deployment's chain and has its code."""
     eth.require_chain(deployment.identity.chain_id, deployment.identity)
-    expected = {
-        deployment.registry: deployment.registry_code_hash,
-        deployment.anchor: deployment.anchor_code_hash,
-    }
+    expected = {deployment.registry: deployment.registry_code_hash, deployment.anchor: deployment.anchor_code_hash}
     # The address alone proves little: on a reset chain other code may be there.
     for address, code_hash in expected.items():
         actual = keccak256(eth.code(address, "latest"))

@@ -40,12 +40,7 @@ def make_body(body: type[B], **fields: Any) -> B:
 
 
 # What surrounds a body, by the parameter that it comes from.
-PARAMETER_OF = {
-    "stream": "case_id",
-    "occurred_at": "occurred_at",
-    "authority": "authority",
-    "confidential": "section",
-}
+PARAMETER_OF = {"stream": "case_id", "occurred_at": "occurred_at", "authority": "authority", "confidential": "section"}
 
 
 @contextmanager

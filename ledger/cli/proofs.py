@@ -43,12 +43,7 @@ def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None 
 
 
 def certificate_of(
-    data: bytes,
-    trust: Trust,
-    language: PaperLanguage,
-    log_folder: str | None,
-    node: Node | None,
-    **asked: str | None,
+    data: bytes, trust: Trust, language: PaperLanguage, log_folder: str | None, node: Node | None, **asked: str | None
 ) -> tuple[Certified, bytes]:
     """Return what a bundle proves, and the certificate of it as a PDF; ``asked`` is what the certificate takes."""
     from ledger.interchange.papers.certificate import CertificateRequest, certificate

@@ -64,10 +64,7 @@ def grant_key(
     if not begins < valid_until:
         raise MalformedInput("expected a time after the beginning of the grant", field="--until")
     call = contract.grant_key(
-        request,
-        roles=sum(ROLE_BITS[role] for role in set(roles)),
-        valid_from=begins,
-        valid_until=valid_until,
+        request, roles=sum(ROLE_BITS[role] for role in set(roles)), valid_from=begins, valid_until=valid_until
     )
     return send_call(session, call)
 

@@ -150,8 +150,7 @@ class Watch:
         if checkpoint.size < before.size and not self.source.shows(before.size):
             followed = f"no more of what was followed up to {before.size}, which it has signed"
             self._fault(
-                LogFault("rollback", "{present}, and shows {followed}", present=present, followed=followed),
-                note,
+                LogFault("rollback", "{present}, and shows {followed}", present=present, followed=followed), note
             )
 
     # -- the chain -----------------------------------------------------------------------------------------------------

@@ -124,13 +124,7 @@ act(
 
 @lead_group.command("verify")
 @LEAD
-@click.option(
-    "--dataset",
-    "files",
-    type=FILE,
-    multiple=True,
-    help="File of a data set that the lead rests on.",
-)
+@click.option("--dataset", "files", type=FILE, multiple=True, help="File of a data set that the lead rests on.")
 @click.option(
     "--log",
     "log_folder",

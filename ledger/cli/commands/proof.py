@@ -33,13 +33,7 @@ def proof_group() -> None:
 @takes_node
 @pass_session
 def check(
-    session: Session,
-    /,
-    *,
-    file: BinaryIO,
-    trust_files: tuple[BinaryIO, ...],
-    log_folder: str | None,
-    node: Node | None,
+    session: Session, /, *, file: BinaryIO, trust_files: tuple[BinaryIO, ...], log_folder: str | None, node: Node | None
 ) -> int:
     """Check the bundle in FILE, step by step, down to the hash of a block.
 
