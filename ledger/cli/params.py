@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -20,7 +20,6 @@ from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Authority, Body, decode_payload, digest_of
 from ledger.core.events.terms import choices
-from ledger.core.messages import Message
 from ledger.i18n import spoken
 from ledger.recording.signing import new_id
 
@@ -42,62 +41,20 @@ identity_key_option = click.option(
 )
 
 
-class Quantity(click.ParamType[dict[str, str]]):
-    """``10`` pieces, ``12.5 gram`` or ``12.5:gram``."""
+class Parsed(click.ParamType[Any]):
+    """A value that ``read`` parses from text; other text it refuses by MalformedInput."""
 
-    name = "NUMBER[:UNIT]"
+    def __init__(self, name: str, read: Callable[[str], Any]):
+        self.name = name
+        self._read = read
 
-    def __init__(self, default_unit: str | None = "piece"):
-        self._unit = default_unit
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
-        if isinstance(value, dict):
-            return value
-        return quantity(
-            value,
-            self._unit,
-            lambda: self.fail(spoken(Message("expected 10 or 12.5:gram, not {value!r}", value=value)), param, ctx),
-        )
-
-
-class Moment(click.ParamType[str]):
-    """A time of the ledger's zone, or one with its offset; gives RFC 3339 UTC."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return instant(value, field="")
-        except MalformedInput as error:
-            self.fail(spoken(error.text), param, ctx)
-
-
-class Second(click.ParamType[int]):
-    """A day or time of the ledger's zone, or one with its offset; gives unix seconds."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
             return value
         try:
-            return unix_seconds(value, field="")
+            return self._read(value)
         except MalformedInput as error:
             self.fail(spoken(error.text), param, ctx)
-
-
-class Money(click.ParamType[dict[str, Any]]):
-    """``1200.50`` yuan, or ``80:USD``; gives the currency's hundredths."""
-
-    name = "AMOUNT[:CURRENCY]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
-        if isinstance(value, dict):
-            return value
-        match = _MONEY.fullmatch(value)
-        if match is None:
-            self.fail(spoken(Message("expected 1200.50 or 80:USD, not {value!r}", value=value)), param, ctx)
-        return {"fen": int(match["yuan"]) * 100 + int(match["fen"] or 0), "currency": match["currency"] or "CNY"}
 
 
 class EventReference(click.ParamType[str]):
@@ -116,28 +73,6 @@ class DigestedFile(click.Path):
         super().__init__(exists=True, dir_okay=False, path_type=Path)
 
 
-class Portion(click.ParamType[dict[str, Any]]):
-    """A part of an item: ``10``, ``3:note@300.00`` with money, ``cash-1=3:note@300.00`` under an id of its own."""
-
-    name = "[ID=]NUMBER[:UNIT][@MONEY]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
-        if isinstance(value, dict):
-            return value
-        match = _PORTION.fullmatch(value)
-        if match is None:
-            self.fail(
-                spoken(Message("expected 10, 3:note@300.00 or cash-1=3:note@300.00, not {value!r}", value=value)),
-                param,
-                ctx,
-            )
-        part: dict[str, Any] = {
-            "item_id": match["item_id"] or new_id("item"),
-            "quantity": Quantity().convert(match["quantity"], param, ctx),
-        }
-        return part if match["money"] is None else part | {"money": Money().convert(match["money"], param, ctx)}
-
-
 def words(vocabulary: Any) -> click.Choice[str]:
     """Return the choice of the words of a closed vocabulary of the protocol."""
     return click.Choice(choices(vocabulary))
@@ -150,6 +85,39 @@ def quantity(text: str, unit: str | None, refuse: Callable[[], Any]) -> dict[str
         refuse()
     assert match is not None
     return {"value": match["value"], "unit": match["unit"] or unit or ""}
+
+
+def _quantity(text: str) -> dict[str, str]:
+    def refuse() -> NoReturn:
+        raise MalformedInput("expected 10 or 12.5:gram, not {value!r}", value=text)
+
+    return quantity(text, "piece", refuse)
+
+
+def _money(text: str) -> dict[str, Any]:
+    match = _MONEY.fullmatch(text)
+    if match is None:
+        raise MalformedInput("expected 1200.50 or 80:USD, not {value!r}", value=text)
+    return {"fen": int(match["yuan"]) * 100 + int(match["fen"] or 0), "currency": match["currency"] or "CNY"}
+
+
+def _portion(text: str) -> dict[str, Any]:
+    match = _PORTION.fullmatch(text)
+    if match is None:
+        raise MalformedInput("expected 10, 3:note@300.00 or cash-1=3:note@300.00, not {value!r}", value=text)
+    part = {"item_id": match["item_id"] or new_id("item"), "quantity": _quantity(match["quantity"])}
+    return part if match["money"] is None else part | {"money": _money(match["money"])}
+
+
+# ``10`` pieces, ``12.5 gram`` or ``12.5:gram``.
+QUANTITY = Parsed("NUMBER[:UNIT]", _quantity)
+# ``1200.50`` yuan, or ``80:USD``; gives the currency's hundredths.
+MONEY = Parsed("AMOUNT[:CURRENCY]", _money)
+# A part of an item: ``10``, ``3:note@300.00`` with money, ``cash-1=3:note@300.00`` under an id of its own.
+PORTION = Parsed("[ID=]NUMBER[:UNIT][@MONEY]", _portion)
+# A time of the ledger's zone, or one with its offset; gives RFC 3339 UTC, or unix seconds, also of a day.
+MOMENT = Parsed("TIME", partial(instant, field=""))
+SECOND = Parsed("TIME", partial(unix_seconds, field=""))
 
 
 def split_once(text: str, separator: str, option: str, example: str) -> tuple[str, str]:
@@ -233,7 +201,7 @@ def add_act(
 
 
 _CLAIMS = (
-    click.option("--occurred-at", type=Moment(), help="When it happened, if not now."),
+    click.option("--occurred-at", type=MOMENT, help="When it happened, if not now."),
     click.option("--authority", metavar="TYPE=NUMBER", help="On what authority, such as 'warrant=W-2026-7'."),
     click.option(
         "--section",

@@ -51,7 +51,6 @@ MOST_FINDINGS = 1000  # that an event holds
 @pass_session
 def audit_command(
     session: Session,
-    /,
     *,
     case_id: str | None,
     data_dir: Path | None,

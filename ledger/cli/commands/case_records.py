@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import FILE, DigestedFile, EventReference, Moment, acting, add_act, made_id, split_once, words
+from ledger.cli.params import FILE, MOMENT, DigestedFile, EventReference, acting, add_act, made_id, split_once, words
 from ledger.client.service import at
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.handover import DiscrepancyRaised, DiscrepancyResolved
@@ -28,9 +28,9 @@ def decision_group() -> None:
 @click.argument("case_id")
 @click.argument("kind", type=words(DecisionKind))
 @click.option("--number", required=True, help="As written on the paper.")
-@click.option("--decided-at", type=Moment(), required=True)
-@click.option("--served-at", type=Moment())
-@click.option("--effective-at", type=Moment())
+@click.option("--decided-at", type=MOMENT, required=True)
+@click.option("--served-at", type=MOMENT)
+@click.option("--effective-at", type=MOMENT)
 @click.option("--person", "person_ids", multiple=True, help="Whom it concerns; may be given several times.")
 @click.option("--item", "items", metavar="ITEM=DISPOSAL", multiple=True, help="What it says of an item.")
 @click.option("--file", "digests", type=DigestedFile(), help="The document, to digest.")
@@ -75,7 +75,7 @@ add_act(
     "late",
     RecordLate,
     "Say why something was not recorded when it happened.",
-    click.option("--happened-at", type=Moment(), required=True),
+    click.option("--happened-at", type=MOMENT, required=True),
     click.option("--ground", required=True, help="Why it was not recorded then."),
     click.option("--concerns", type=EventReference(), help="The late entry, where there is one."),
 )
@@ -150,7 +150,6 @@ def disclosure_group() -> None:
 @acting
 def make(
     recorder: EventRecorder,
-    /,
     *,
     case_id: str,
     recipient: str,

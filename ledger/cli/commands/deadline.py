@@ -14,7 +14,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns, printable
-from ledger.cli.params import Moment, add_act, words
+from ledger.cli.params import MOMENT, add_act, words
 from ledger.cli.session import Session, pass_session
 from ledger.client.service import at
 from ledger.core.errors import NotFound
@@ -54,7 +54,7 @@ def deadline_group() -> None:
 @click.option("--overdue", "status", flag_value="overdue", help="Only what is overdue.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only what stands so [all that has not ended].")
 @click.option("--within", "within_days", type=click.IntRange(min=0), metavar="DAYS", help="At most so many days left.")
-@click.option("--as-of", type=Moment(), help="As it stands at this time, if not now.")
+@click.option("--as-of", type=MOMENT, help="As it stands at this time, if not now.")
 @click.option("--case", "case_id", metavar="CASE", help="Of this case, whoever's they are.")
 @click.option("--agency", metavar="AGENCY", help="Of this agency, in the cases that you may see.")
 @click.option("--seen", "all_visible", is_flag=True, help="Of every agency, in the cases that you may see.")
@@ -71,7 +71,7 @@ def list_(session: Session, /, *, mine: bool, all_visible: bool, **query: Any) -
 @deadline_group.command("show")
 @click.argument("case_id")
 @click.argument("deadline_id")
-@click.option("--as-of", type=Moment(), help="As it stands at this time, if not now.")
+@click.option("--as-of", type=MOMENT, help="As it stands at this time, if not now.")
 @pass_session
 def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) -> None:
     """Show a deadline: the day, the events that it was derived from, and the arithmetic in words.
@@ -115,7 +115,7 @@ act(
     case.DeadlineSuspended,
     "Record that time does not count from now on.",
     "deadline_id",
-    click.option("--suspended-at", type=Moment(), required=True, help="From when on time does not count."),
+    click.option("--suspended-at", type=MOMENT, required=True, help="From when on time does not count."),
     click.option("--for", "excluded_for", type=words(ExclusionGround), required=True, help="Why time does not count."),
     ARTICLE,
     GROUND,
@@ -125,14 +125,14 @@ act(
     case.DeadlineResumed,
     "Record that time counts again.",
     "deadline_id",
-    click.option("--resumed-at", type=Moment(), required=True, help="From when on time counts again."),
+    click.option("--resumed-at", type=MOMENT, required=True, help="From when on time counts again."),
 )
 act(
     "reset",
     case.DeadlineReset,
     "Record that a deadline runs anew, without its extensions.",
     "deadline_id",
-    click.option("--reset-at", type=Moment(), required=True, help="From when on it runs anew."),
+    click.option("--reset-at", type=MOMENT, required=True, help="From when on it runs anew."),
     ARTICLE,
     GROUND,
 )

@@ -142,7 +142,6 @@ def seal(
 @pass_session
 def check(
     session: Session,
-    /,
     *,
     path: Path | None,
     item_id: str | None,

@@ -15,7 +15,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns, when
-from ledger.cli.params import Moment, acting, add_act, made_id, quantity, split_once, words
+from ledger.cli.params import MOMENT, acting, add_act, made_id, quantity, split_once, words
 from ledger.cli.session import Session, pass_session
 from ledger.client.service import at
 from ledger.core.custody.claimed_times import receipt
@@ -66,8 +66,8 @@ def handover_group() -> None:
 @LISTED_AS
 @PERSONS
 @click.option("--follows", metavar="HANDOVER", help="An earlier handover that this one resumes.")
-@click.option("--expires-at", type=Moment(), help="Until when it may be accepted.")
-@click.option("--due-at", type=Moment(), help="When what is lent is due back.")
+@click.option("--expires-at", type=MOMENT, help="Until when it may be accepted.")
+@click.option("--due-at", type=MOMENT, help="When what is lent is due back.")
 @NEW_ID
 @acting
 def offer(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
@@ -81,7 +81,7 @@ def offer(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 @handover_group.command("accept")
 @CASE
 @HANDOVER
-@click.option("--received-at", type=Moment(), required=True, help="When it was delivered: the clock starts there.")
+@click.option("--received-at", type=MOMENT, required=True, help="When it was delivered: the clock starts there.")
 @click.option("--all-as-listed", is_flag=True, help="Everything that is not mentioned is as the list says.")
 @click.option("--received", multiple=True, metavar="ITEM", help="An item that is as the list says.")
 @click.option(
@@ -134,8 +134,8 @@ def accept(
 @click.option("--reason", "reason_code", type=words(ReasonCode), required=True)
 @click.option("--remedy", type=words(Remedy), required=True, help="What the sender can do.")
 @click.option("--explanation", required=True)
-@click.option("--received-at", type=Moment(), help="When it was delivered.")
-@click.option("--due-at", type=Moment(), help="Until when the remedy is due.")
+@click.option("--received-at", type=MOMENT, help="When it was delivered.")
+@click.option("--due-at", type=MOMENT, help="Until when the remedy is due.")
 @acting
 def refuse(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Refuse a handover: everything stays with the sender."""
@@ -191,7 +191,7 @@ act(
     click.option("--explanation", required=True),
     *(ITEMS, ALL, STAYS, LISTED_AS, PERSONS),
     click.option("--remedy", type=words(Remedy)),
-    click.option("--due-at", type=Moment()),
+    click.option("--due-at", type=MOMENT),
     NEW_ID,
     record=_record_offer,
 )

@@ -47,7 +47,6 @@ from ledger.i18n import Labels
 @pass_session
 def init_command(
     session: Session,
-    /,
     *,
     file: Path | None,
     data_dir: Path,

@@ -12,7 +12,7 @@ from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import progress_of
 from ledger.cli.output import columns
-from ledger.cli.params import DigestedFile, EventReference, Moment, Money, Portion, Quantity, acting, add_act, words
+from ledger.cli.params import MOMENT, MONEY, PORTION, QUANTITY, DigestedFile, EventReference, acting, add_act, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
@@ -77,7 +77,7 @@ def item_group() -> None:
 @click.argument("case_id")
 @click.argument("description")
 @click.option("--kind", "item_kind", type=words(ItemKind), default="exhibit", show_default=True)
-@click.option("--quantity", type=Quantity(), default="1", show_default=True)
+@click.option("--quantity", type=QUANTITY, default="1", show_default=True)
 @click.option("--item-id", help="Unique over all cases; made up unless given.")
 @click.option("--file", "digests", type=DigestedFile(), multiple=True, help="A file to digest with BLAKE3 and SHA-256.")
 @click.option("--bag", type=BAG, help="The sealed folder of the item, as 'tally evidence seal' makes it.")
@@ -86,14 +86,14 @@ def item_group() -> None:
 @click.option("--seal-number")
 @click.option("--storage-location")
 @click.option("--account")
-@click.option("--money", type=Money(), help="Money, in yuan unless a currency follows.")
+@click.option("--money", type=MONEY, help="Money, in yuan unless a currency follows.")
 @click.option("--fungible", is_flag=True, help="Goods of which one is as good as another.")
 @click.option("--volumes", type=int, help="Of a dossier.")
 @click.option("--pages", type=int, help="Of a dossier, in all.")
 @click.option("--person", "person_id", help="The person whom a detainee is.")
 @click.option("--parent", "parent_items", multiple=True, help="An item that this one comes from.")
 @click.option("--seizure-document", help="Number of the seizure document.")
-@click.option("--seized-at", type=Moment())
+@click.option("--seized-at", type=MOMENT)
 @click.option("--seized-by", multiple=True, help="An officer who seized; at least two.")
 @click.option("--seized-from", metavar="PERSON", help="Who held it when it was seized.")
 @click.option("--seizure-witness", metavar="PERSON", help="Who witnessed the seizure.")
@@ -184,7 +184,7 @@ act(
     click.option("--method", required=True),
     click.option("--match", "match_result", type=words(MatchResult), required=True, help="Against the record."),
     "--condition",
-    click.option("--quantity", type=Quantity()),
+    click.option("--quantity", type=QUANTITY),
     FILE_NOW,
     "--finding",
 )
@@ -193,14 +193,14 @@ act(
     item.ItemSplit,
     "Split an item into parts whose quantities and money add up to it; they get new ids unless they are given.",
     "item_id",
-    click.option("--part", "parts", type=Portion(), multiple=True, required=True, help=PARTS),
+    click.option("--part", "parts", type=PORTION, multiple=True, required=True, help=PARTS),
 )
 act(
     "merge",
     item.ItemMerged,
     "Merge fungible goods of one case into one item; it gets a new id unless one is given.",
     ITEMS,
-    click.option("--whole", type=Portion(), required=True, help=WHOLE),
+    click.option("--whole", type=PORTION, required=True, help=WHOLE),
 )
 act("move", item.ItemMoved, "Move an item to another place; custody stays.", "item_id", "storage_location")
 act(
@@ -210,7 +210,7 @@ act(
     "item_id",
     click.option("--to-officer", required=True),
     GROUND,
-    click.option("--due-at", type=Moment()),
+    click.option("--due-at", type=MOMENT),
 )
 act(
     "check-in",
@@ -220,7 +220,7 @@ act(
     "--condition",
     "--seal-number",
     click.option("--seal-state", type=words(SealState)),
-    click.option("--quantity", type=Quantity(), help="What came back, if another."),
+    click.option("--quantity", type=QUANTITY, help="What came back, if another."),
     click.option("--match", "match_result", type=words(MatchResult), help="Against the record."),
     FILE_NOW,
     "--remark",
@@ -242,6 +242,6 @@ act(
     item.ItemDisposed,
     "Sign a disposal second, as another officer: cites the event that proposed it.",
     click.argument("cites", type=EventReference()),
-    click.option("--disposed-at", type=Moment(), required=True),
-    click.option("--proceeds", type=Portion(), help=PROCEEDS),
+    click.option("--disposed-at", type=MOMENT, required=True),
+    click.option("--proceeds", type=PORTION, help=PROCEEDS),
 )

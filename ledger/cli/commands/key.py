@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.output import columns
-from ledger.cli.params import DATA_DIR, LIGHT, Second, words
+from ledger.cli.params import DATA_DIR, LIGHT, SECOND, words
 from ledger.cli.passphrase import Passphrase, change, key_file, passphrase_options
 from ledger.cli.session import Session, pass_session
 from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, public_key
@@ -43,7 +43,6 @@ def key_group() -> None:
 @pass_session
 def new(
     session: Session,
-    /,
     *,
     name: str,
     log_name: str | None,
@@ -96,7 +95,6 @@ def show(session: Session, name: str, key_dir: Path | None) -> None:
 @pass_session
 def passphrase_(
     session: Session,
-    /,
     *,
     name: str | None,
     key_dir: Path | None,
@@ -191,8 +189,8 @@ def request(session: Session, *, key_id: str | None, signature: str | None, outp
 @click.argument("key")
 @click.option("--officer", help="Id of the officer who holds the key: a service number, never a name. A file names it.")
 @click.option("--role", "roles", type=words(Role), multiple=True, required=True, help="May be given several times.")
-@click.option("--from", "valid_from", type=Second(), help="From when the key may sign [now].")
-@click.option("--until", "valid_until", type=Second(), required=True, help="From when it may sign no longer.")
+@click.option("--from", "valid_from", type=SECOND, help="From when the key may sign [now].")
+@click.option("--until", "valid_until", type=SECOND, required=True, help="From when it may sign no longer.")
 @pass_session
 def grant(session: Session, /, *, key: str, officer: str | None, **terms: Any) -> None:
     """Grant a key to an officer of your agency, as its admin. It counts once the log mirrors it.

@@ -15,7 +15,7 @@ from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.options import Node, takes_node
 from ledger.cli.output import columns, printable_line
-from ledger.cli.params import FILE, EventReference, Moment, add_act, words
+from ledger.cli.params import FILE, MOMENT, EventReference, add_act, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.supervision import MATERIAL, fetch_view, parameters_of, print_life, record_supervision, show_run
 from ledger.client.service import at
@@ -153,7 +153,7 @@ def verify(
 @lead_group.command("kind")
 @LEAD
 @click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A parameter, wider than the lead's own.")
-@click.option("--as-of", type=Moment(), help="As things stood at this time, if not now.")
+@click.option("--as-of", type=MOMENT, help="As things stood at this time, if not now.")
 @pass_session
 def kind(session: Session, lead_id: str, given: Sequence[str], as_of: str | None) -> None:
     """Find all of a lead's kind: its model over all history, with its parameters or wider ones. Nothing is raised."""

@@ -272,7 +272,6 @@ def verify(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...]) 
 @acting
 def import_(
     recorder: EventRecorder,
-    /,
     *,
     file: BinaryIO,
     trust_files: tuple[BinaryIO, ...],

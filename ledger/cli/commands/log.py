@@ -56,7 +56,6 @@ def show(session: Session) -> None:
 @pass_session
 def trust(
     session: Session,
-    /,
     *,
     output: Path | None,
     pin: bool,

@@ -15,7 +15,7 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.exporting import write
 from ledger.cli.library import text_of
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, Moment, acting, split_once
+from ledger.cli.params import FILE, MOMENT, acting, split_once
 from ledger.cli.session import Session, pass_session
 from ledger.cli.supervision import (
     fetch_view,
@@ -125,7 +125,7 @@ def test(session: Session, models: Sequence[str], shipped: bool) -> int:
 @model_group.command("run")
 @click.argument("model", metavar="FILE|NAME")
 @click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A parameter other than its default.")
-@click.option("--as-of", type=Moment(), help="As things stood at this time, if not now.")
+@click.option("--as-of", type=MOMENT, help="As things stood at this time, if not now.")
 @pass_session
 def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -> None:
     """Run a model over the ledger as it is now, and show what it would raise. Nothing is raised."""

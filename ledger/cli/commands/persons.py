@@ -8,7 +8,7 @@ import click
 
 from ledger.cli.command import Group, confidential, fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import Moment, acting, add_act, made_id, words
+from ledger.cli.params import MOMENT, acting, add_act, made_id, words
 from ledger.cli.session import Session, pass_session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
@@ -55,7 +55,7 @@ def history(session: Session, case_id: str, person_id: str) -> None:
     show_history(session, session.service.get(path, lang=session.language))
 
 
-STARTED_AT = click.option("--started-at", type=Moment(), required=True)
+STARTED_AT = click.option("--started-at", type=MOMENT, required=True)
 UNTIL = click.option("--until", metavar="DAY", help="The last day as decided, such as 2026-03-31.")
 GROUND = click.option("--ground", required=True, help="Why.")
 NUMBER = click.option("--number", required=True, help="As written on the paper.")
@@ -105,7 +105,7 @@ add_act(
     case.MeasureLifted,
     "Lift a measure.",
     "measure_id",
-    click.option("--ended-at", type=Moment(), required=True),
+    click.option("--ended-at", type=MOMENT, required=True),
     GROUND,
 )
 
@@ -132,7 +132,7 @@ add_act(
     case.CustodyChangeServed,
     "Sign, as the detention house, that a change of custody was served.",
     "custody_change_id",
-    click.option("--served-at", type=Moment(), required=True, help="When the certificate was served."),
+    click.option("--served-at", type=MOMENT, required=True, help="When the certificate was served."),
 )
 add_act(
     custody_group,

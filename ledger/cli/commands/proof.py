@@ -98,7 +98,6 @@ def get(
 @pass_session
 def certificate(
     session: Session,
-    /,
     *,
     file: BinaryIO,
     trust_files: tuple[BinaryIO, ...],

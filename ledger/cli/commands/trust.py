@@ -43,7 +43,6 @@ def trust_group() -> None:
 @pass_session
 def renew(
     session: Session,
-    /,
     *,
     old: Path,
     new: Path,
@@ -81,7 +80,6 @@ def renew(
 @pass_session
 def cosign(
     session: Session,
-    /,
     *,
     renewal: Path,
     trust: Path,
