@@ -18,7 +18,6 @@ import structlog
 from msgspec.structs import replace
 
 from api.auth.sessions import SignInService
-from api.middleware.request_limits import RateLimit
 from api.services.auditing import Audits
 from api.services.parts import Parts, RecordingParts, TrustSource
 from api.services.service import Cursors, Service
@@ -36,10 +35,11 @@ from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.status import ChainStatusReader
+from ledger.chain.transaction import TransactionSigner
 from ledger.chain.writer import ChainBackend, ChainWriter
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Installation
-from ledger.config.keys import Signer, open_keystore, open_note_key
+from ledger.config.keys import open_keystore, open_note_key
 from ledger.config.settings import EMBEDDED, Settings
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.ethereum.contract_changes import KIND_NUMBERS, profile_bytes
@@ -124,7 +124,7 @@ def make_recording_parts(
     log_id: bytes,
     log_signer: NoteSigner,
     service_keys: ServiceKeys | str,
-    service_signer: Signer,
+    service_signer: TransactionSigner,
     definitions: supervision_streams.Definitions,
     clock: Callable[[], int],
     checkpoint_interval_ms: int = INTERVAL_MS,
@@ -135,14 +135,7 @@ def make_recording_parts(
     publisher = Publisher(log_signer, checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, clock, validator.states)
     system = SystemStream(database, validator, sequencer, publisher, service_signer, log_id=log_id, clock=clock)
-    return RecordingParts(
-        database=database,
-        registry=registry,
-        validator=validator,
-        publisher=publisher,
-        sequencer=sequencer,
-        system=system,
-    )
+    return RecordingParts(database, registry, validator, publisher, sequencer, system)
 
 
 def make_parts(
@@ -182,32 +175,21 @@ def make_parts(
 
 def make_service(parts: Parts) -> Service:
     """Build what the routes share over the parts."""
-    settings = parts.settings
     trust = parts.trust
     sign_in = SignInService(
         parts.database,
-        url=settings.url,
+        parts.settings,
         log_id=trust.trust.log_id,
         token_key=parts.token_key,
         chain_id=lambda: trust.trust.chains[-1].chain_id if trust.trust.chains else NO_CHAIN,
-        token_lifetime_s=settings.token_lifetime_s,
-        challenge_lifetime_s=settings.challenge_lifetime_s,
         clock=lambda: parts.clock() // 1000,
-    )
-    submissions = SubmissionService(
-        parts.validator,
-        parts.sequencer,
-        parts.publisher,
-        parts.database,
-        agencies=RateLimit(settings.max_events_per_s, "events of one agency", time.monotonic),
-        timeout_s=settings.request_timeout_s,
-        clock=parts.clock,
     )
     database, trusted = parts.database, lambda: trust.trust
     prover = Prover(
         database, parts.registry, parts.publisher, states=parts.states, trust=trusted, book=shipped_rulebook()
     )
     histories, pictures = Histories(parts.validator.states), Pictures()
+    submissions = SubmissionService(parts)
     return Service(parts, sign_in, submissions, prover, histories, pictures, Audits(parts), Cursors(parts.token_key))
 
 
@@ -250,7 +232,7 @@ class Connector:
     parts: Parts
     directory: DataDirectory
     installation: Installation
-    submitter: Signer
+    submitter: TransactionSigner
     witnesses: WitnessFile
     trust: TrustHolder
     started: list[EmbeddedNode] = field(default_factory=list)

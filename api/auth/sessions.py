@@ -21,6 +21,7 @@ from joserfc.jws import JWSRegistry
 from msgspec import Meta, Struct
 
 from api.middleware.problems import TokenRefused
+from ledger.config.settings import Settings
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.events.terms import AgencyId, KeyId, OfficerId, SafeInt, SignatureText
@@ -90,28 +91,22 @@ class ReaderSession(Struct, frozen=True):
 
 
 class SignInService:
-    """Gives out challenges and tokens of the service at ``url``. ``clock`` returns unix seconds; ``token_key`` has 32
-    bytes."""
+    """Gives out challenges and tokens of the service. ``clock`` returns unix seconds; ``token_key`` has 32 bytes."""
 
     def __init__(
         self,
         database: Database,
+        settings: Settings,
         *,
-        url: str,
         log_id: bytes,
         token_key: bytes,
         chain_id: Callable[[], int],
-        token_lifetime_s: int,
-        challenge_lifetime_s: int,
         clock: Callable[[], int],
     ):
-        self._database = database
-        self._url = url
+        self._database, self._settings, self._url = database, settings, settings.url
         self._audience = "0x" + log_id.hex()
         self._key = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(token_key))
         self._chain_id = chain_id
-        self._token_lifetime_s = token_lifetime_s
-        self._challenge_lifetime_s = challenge_lifetime_s
         self._clock = clock
 
     def challenge(self, key_id: str, authority: AuthorityState) -> SignInChallenge:
@@ -119,7 +114,7 @@ class SignInService:
         now = self._clock()
         require_granted(authority, key_id, now)
         nonce = secrets.token_hex(16)
-        expires_at = now + self._challenge_lifetime_s
+        expires_at = now + self._settings.challenge_lifetime_s
         message = sign_in_text(
             self._url,
             key_id,
@@ -166,11 +161,11 @@ class SignInService:
             officer=grant.officer,
             iat=now,
             nbf=now,
-            exp=now + self._token_lifetime_s,
+            exp=now + self._settings.token_lifetime_s,
             jti=secrets.token_hex(16),
         )
         text = jwt.encode(_HEADER, msgspec.to_builtins(claims), self._key, [ALGORITHM], registry=_REGISTRY)
-        return AccessToken(text, "Bearer", self._token_lifetime_s)
+        return AccessToken(text, "Bearer", self._settings.token_lifetime_s)
 
     def session(self, token: str, authority: AuthorityState) -> ReaderSession:
         """Return the session of this token. Raises TokenRefused."""

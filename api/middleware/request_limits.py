@@ -12,7 +12,6 @@ from starlette.types import Receive, Scope
 
 from api.middleware.problems import Refused
 from ledger.core.encoding import canonical
-from ledger.core.messages import Message
 
 T = TypeVar("T")
 
@@ -42,9 +41,7 @@ async def read_body(scope: Scope, receive: Receive, content_type: str | None, *,
             return await _read_on(receive, message, limit)
     except TimeoutError:
         raise Refused(
-            408,
-            Message("expected the whole body within {timeout_s:g} seconds", timeout_s=timeout_s),
-            code="body_too_slow",
+            408, "expected the whole body within {timeout_s:g} seconds", timeout_s=timeout_s, code="body_too_slow"
         ) from None
 
 
@@ -56,11 +53,9 @@ def require_content_type(headers: Iterable[tuple[bytes, bytes]], expected: str) 
     if essence.strip().lower() != expected or not charset:
         raise Refused(
             415,
-            Message(
-                "expected the content type {expected} in UTF-8, not {content_type!r}",
-                expected=expected,
-                content_type=content_type[:100],
-            ),
+            "expected the content type {expected} in UTF-8, not {content_type!r}",
+            expected=expected,
+            content_type=content_type[:100],
             code="unsupported_media_type",
             field="Content-Type",
         )
@@ -83,7 +78,7 @@ async def _read_on(receive: Receive, message: object, limit: int) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:
-            raise Refused(413, Message("expected a body of at most {limit} bytes", limit=limit), code="body_too_large")
+            raise Refused(413, "expected a body of at most {limit} bytes", limit=limit, code="body_too_large")
         if not message.get("more_body", False):
             return b"".join(parts)
         message = await receive()
@@ -116,7 +111,9 @@ class RateLimit:
         if left < 0:
             raise Refused(
                 429,
-                Message("expected at most {per_second} {unit} a second", per_second=self._per_second, unit=self._unit),
+                "expected at most {per_second} {unit} a second",
+                per_second=self._per_second,
+                unit=self._unit,
                 code="too_many_requests",
                 retry_after=int(-left / self._per_second) + 1,
             )

@@ -19,7 +19,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api.middleware.clients import Connections
 from api.middleware.problems import MEDIA_TYPE, Refused, response_of
-from ledger.core.messages import Message
 
 MAX_HEADER_BYTES = 32 * 1024  # request line and headers together
 IDLE_S = 15  # seconds a connection is kept for the next request
@@ -120,9 +119,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         if "headers" in self._timers and self._header_bytes > MAX_HEADER_BYTES:
             self._refuse(
                 Refused(
-                    431,
-                    Message("expected at most {limit} bytes of headers", limit=MAX_HEADER_BYTES),
-                    code="headers_too_large",
+                    431, "expected at most {limit} bytes of headers", limit=MAX_HEADER_BYTES, code="headers_too_large"
                 )
             )
 
@@ -159,14 +156,15 @@ class _BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what the parser refuses: no HTTP, or two different lengths of a body."""
         self._stop("headers")
-        self._refuse(Refused(400, Message("expected an HTTP/1.1 request: {expected}", expected=msg), code="not_http"))
+        self._refuse(Refused(400, "expected an HTTP/1.1 request: {expected}", expected=msg, code="not_http"))
 
     def _too_slow(self) -> None:
         self._stop("headers")
         self._refuse(
             Refused(
                 408,
-                Message("expected all headers within {deadline_s:g} seconds", deadline_s=self.deadline_s),
+                "expected all headers within {deadline_s:g} seconds",
+                deadline_s=self.deadline_s,
                 code="headers_too_slow",
             )
         )

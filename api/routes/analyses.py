@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.dependencies import Day, Governs, LabelsOf, Reads, ServiceOf, Tree, json_body, json_response
 from api.schemas.answers import view_of
-from api.schemas.openapi import Routes, answers
+from api.schemas.openapi import OF_A_BODY, Routes, answers
 from api.services.governance import node_named, report_file, require_governing, within_own
 from api.services.matters import require_matter, require_model
 from api.services.model_runs import RunView, run_model_file
@@ -134,10 +134,12 @@ class RunsView(Struct, frozen=True):
     faults: tuple[FaultView, ...]
 
 
-@router.posts("/models/run", "Say what a model would find now", RunRequest, RunView, 403, 408, 413, 415, 422)
-def run_model(
-    service: ServiceOf, reading: Governs, asked: Annotated[RunRequest, json_body(RunRequest, limit=MAX_BODY)]
-) -> Response:
+RunRequestBody = Annotated[RunRequest, json_body(RunRequest, limit=MAX_BODY)]
+WidenRequestBody = Annotated[WidenRequest, json_body(WidenRequest, limit=MAX_BODY)]
+
+
+@router.posts("/models/run", "Say what a model would find now", RunRequest, RunView, 403, *OF_A_BODY, 422)
+def run_model(service: ServiceOf, reading: Governs, asked: RunRequestBody) -> Response:
     """Run a model without raising leads.
 
     For a procuratorate's auditors, analysts and supervisors, over the agencies in its jurisdiction. Each run is
@@ -146,13 +148,8 @@ def run_model(
     return json_response(run_model_file(service, reading, asked.definition, asked.parameters, asked.as_of))
 
 
-@router.posts("/leads/{lead_id}/kind", "Find all of a lead's kind", WidenRequest, RunView, 403, 404, 408, 413, 415, 422)
-def find_kind(
-    service: ServiceOf,
-    reading: Governs,
-    lead_id: LeadPath,
-    asked: Annotated[WidenRequest, json_body(WidenRequest, limit=MAX_BODY)],
-) -> Response:
+@router.posts("/leads/{lead_id}/kind", "Find all of a lead's kind", WidenRequest, RunView, 403, 404, *OF_A_BODY, 422)
+def find_kind(service: ServiceOf, reading: Governs, lead_id: LeadPath, asked: WidenRequestBody) -> Response:
     """Run the model that raised the lead over all history, with its parameters or with others."""
     with service.parts.database.read() as connection:
         lead, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")

@@ -23,6 +23,8 @@ MAX_BODY = 512 * 1024  # bytes; a decision of many admins is the longest call
 MAX_ASKING = 8  # requests that wait for the node at once
 ASKING_RETRY_S = 5
 
+_REFUSALS = (400, 415, 422, 429)  # of a transaction
+
 _asking = BoundedSemaphore(MAX_ASKING)
 
 router = Routes(503, prefix="/api/v1", tags=["chain"])
@@ -97,6 +99,10 @@ class WriteView(Struct, frozen=True):
     block_number: int | None
 
 
+CallRequestBody = Annotated[CallRequest, json_body(CallRequest, limit=MAX_BODY)]
+RawTransactionBody = Annotated[RawTransaction, json_body(RawTransaction, limit=MAX_BODY)]
+
+
 @router.reads("/anchors", "List the anchors", Paged("anchors", AnchorView), 400)
 def anchors(service: ServiceOf, limit: Limit = 100, after: After = 0) -> Response:
     """List the tree heads that were sent to the chain, in their order; `after` is a number."""
@@ -131,14 +137,9 @@ def chain(service: ServiceOf) -> Response:
     "Prepare a registry transaction of an agency's admin",
     CallRequest,
     PreparedTransaction,
-    400,
-    415,
-    422,
-    429,
+    *_REFUSALS,
 )
-async def prepare(
-    service: ServiceOf, asked: Annotated[CallRequest, json_body(CallRequest, limit=MAX_BODY)]
-) -> Response:
+async def prepare(service: ServiceOf, asked: CallRequestBody) -> Response:
     """Return nonce, gas and fees of a call. Sign the transaction only if it is the call that you asked for."""
     registry = service.parts.chain_worker.link.registry
     with asking_the_node():
@@ -155,11 +156,9 @@ async def prepare(
 
 
 @router.posts(
-    "/chain/transactions", "Send a signed registry transaction", RawTransaction, WriteView, 400, 403, 409, 415, 422, 429
+    "/chain/transactions", "Send a signed registry transaction", RawTransaction, WriteView, 403, 409, *_REFUSALS
 )
-async def send(
-    service: ServiceOf, signed: Annotated[RawTransaction, json_body(RawTransaction, limit=MAX_BODY)]
-) -> Response:
+async def send(service: ServiceOf, signed: RawTransactionBody) -> Response:
     """Pass on a signed grant, revocation or decision of an agency's admin, and nothing else."""
     link = service.parts.chain_worker.link
     with asking_the_node():

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_body, json_response
 from api.middleware.request_limits import read_body
 from api.schemas.answers import view_of
-from api.schemas.openapi import Paged, Routes, answers
+from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
 from api.services.governance import dataset_files, datasets_in_line, require_governing
 from ledger.core.errors import NotFound
 from ledger.core.events import EVENT_TYPES
@@ -97,10 +97,11 @@ class DatasetKept(Struct, frozen=True):
     rows: int
 
 
-@router.posts("/imports/look-up", "Look up rows of your own system", LookUp, Paged("rows", ImportedRow), 408, 413, 415)
-def look_up(
-    service: ServiceOf, reading: Reads, asked: Annotated[LookUp, json_body(LookUp, limit=MAX_BODY)]
-) -> Response:
+LookUpBody = Annotated[LookUp, json_body(LookUp, limit=MAX_BODY)]
+
+
+@router.posts("/imports/look-up", "Look up rows of your own system", LookUp, Paged("rows", ImportedRow), *OF_A_BODY)
+def look_up(service: ServiceOf, reading: Reads, asked: LookUpBody) -> Response:
     """Return what your agency has imported of these keys and the heads of their cases, in the order of the request."""
     keys = [row.source_key for row in asked.rows]
     imported: defaultdict[str, list[CaseImport]] = defaultdict(list)
@@ -185,7 +186,7 @@ async def dataset_file(request: Request, service: ServiceOf) -> bytes:
 @router.post(
     "/datasets/{dataset_id}/file",
     summary="Give the file of a data set that you registered, so that models can ask it",
-    responses=answers(DatasetKept, 400, 401, 403, 404, 408, 413, 415, 503),
+    responses=answers(DatasetKept, 400, 401, 403, 404, *OF_A_BODY, 503),
     openapi_extra={"requestBody": {"required": True, "content": {FILE: {"schema": BYTES}}}},
 )
 def keep_dataset(

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.dependencies import Governs, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_body, json_response
 from api.routes.supervision import Retired
-from api.schemas.openapi import Paged, Routes
+from api.schemas.openapi import OF_A_BODY, Paged, Routes
 from api.services.library_views import (
     AdoptersView,
     LibraryEntry,
@@ -76,6 +76,9 @@ class AnonymityView(Struct, frozen=True):
     """The passages of the texts that are not anonymous."""
 
     traces: tuple[TraceView, ...]
+
+
+TextsToCheckBody = Annotated[TextsToCheck, json_body(TextsToCheck, limit=MAX_BODY)]
 
 
 @router.reads("", "Look for models in the library", Paged("models", LibraryLine))
@@ -173,18 +176,9 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
 
 
 @router.posts(
-    "/anonymity",
-    "Say what in texts leads to a case, a thing or a person",
-    TextsToCheck,
-    AnonymityView,
-    403,
-    408,
-    413,
-    415,
+    "/anonymity", "Say what in texts leads to a case, a thing or a person", TextsToCheck, AnonymityView, 403, *OF_A_BODY
 )
-def check_anonymity(
-    service: ServiceOf, reading: Governs, asked: Annotated[TextsToCheck, json_body(TextsToCheck, limit=MAX_BODY)]
-) -> Response:
+def check_anonymity(service: ServiceOf, reading: Governs, asked: TextsToCheckBody) -> Response:
     """Find ids of cases and things that you may see, and whatever has the form of an identifier.
 
     For a procuratorate's auditors, analysts and supervisors, before they publish. Each check is recorded as a read.

@@ -15,10 +15,12 @@ MAX_BODY = 4096  # bytes
 router = Routes(400, 403, 415, 429, 503, prefix="/api/v1/sign-in", tags=["sign-in"])
 
 
+ChallengeRequestBody = Annotated[ChallengeRequest, json_body(ChallengeRequest, limit=MAX_BODY)]
+SignedChallengeBody = Annotated[SignedChallenge, json_body(SignedChallenge, limit=MAX_BODY)]
+
+
 @router.posts("/challenge", "Ask for a text to sign", ChallengeRequest, SignInChallenge)
-def challenge(
-    service: ServiceOf, asked: Annotated[ChallengeRequest, json_body(ChallengeRequest, limit=MAX_BODY)]
-) -> Response:
+def challenge(service: ServiceOf, asked: ChallengeRequestBody) -> Response:
     """Return a `message` (EIP-4361) to sign unchanged with the key (`personal_sign`), once, within a short time.
 
     The key must be granted.
@@ -27,8 +29,6 @@ def challenge(
 
 
 @router.posts("/token", "Give the signature, get a token", SignedChallenge, AccessToken, 401)
-def token(
-    service: ServiceOf, signed: Annotated[SignedChallenge, json_body(SignedChallenge, limit=MAX_BODY)]
-) -> Response:
+def token(service: ServiceOf, signed: SignedChallengeBody) -> Response:
     """Return a token that permits reads for a short time, and only as long as the key is granted."""
     return json_response(service.sign_in.token(signed.nonce, signed.signature, service.authority()))

@@ -86,7 +86,9 @@ class _BatchEndpoint(_EventEndpoint):
         if len(lines) > MAX_LINES:
             raise Refused(
                 413,
-                Message("expected at most {limit} lines, not {count}", limit=MAX_LINES, count=len(lines)),
+                "expected at most {limit} lines, not {count}",
+                limit=MAX_LINES,
+                count=len(lines),
                 code="too_many_events",
             )
         charge(scope, len(lines) - 1)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.dependencies import Reads, ServiceOf, json_body, json_response
-from api.schemas.openapi import Paged, Routes, answers
+from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
 from api.services.feed import FEED
 from api.services.service import LONGEST, Service, position_after
 from api.services.webhooks import ROLE, message, receivers_of, webhook_secret
@@ -66,12 +66,13 @@ def supervising(reading: Reads) -> Reading:
 Supervises = Annotated[Reading, Depends(supervising)]
 
 
+WebhookRequestBody = Annotated[WebhookRequest, json_body(WebhookRequest, limit=MAX_BODY)]
+
+
 @router.posts(
-    "", "Send your agency's feed to its own system", WebhookRequest, WebhookAdded, 408, 409, 413, 415, status=201
+    "", "Send your agency's feed to its own system", WebhookRequest, WebhookAdded, 409, *OF_A_BODY, status=201
 )
-def add(
-    service: ServiceOf, reading: Supervises, asked: Annotated[WebhookRequest, json_body(WebhookRequest, limit=MAX_BODY)]
-) -> Response:
+def add(service: ServiceOf, reading: Supervises, asked: WebhookRequestBody) -> Response:
     """Add a webhook. Takes the role supervisor.
 
     Pages of the feed and of warnings are posted to the URL in order, each at least once, signed by Standard Webhooks.

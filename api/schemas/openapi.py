@@ -58,6 +58,8 @@ _PARAMETERS = {
     "name": ("level and number of the tile", "0/000.p/1"),
 }
 
+OF_A_BODY = (408, 413, 415)  # refusals of what a request carries
+
 _documented: dict[str, type] = {}  # types of bodies by name, added as routes are declared
 
 

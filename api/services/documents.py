@@ -127,11 +127,9 @@ def certified_case(
         for head in log.heads(connection, [("case", case_id)]).values():
             if head.sequence >= MAX_CERTIFIED:
                 raise TooCostly(
-                    Message(
-                        "the case has {sequence} events: certificates are made here of at most {limit}",
-                        sequence=head.sequence + 1,
-                        limit=MAX_CERTIFIED,
-                    ),
+                    "the case has {sequence} events: certificates are made here of at most {limit}",
+                    sequence=head.sequence + 1,
+                    limit=MAX_CERTIFIED,
                     field="case_id",
                     hint="Take the certificate of an event; or the proof of the case, and certify it on your own "
                     "computer: tally proof get --case, tally proof certificate",

@@ -32,7 +32,7 @@ class TrustSource(Protocol):
     def trust(self) -> Trust: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RecordingParts:
     """The parts that record events over one database. ``log_id`` and keys are those that the database was made for."""
 

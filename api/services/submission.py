@@ -7,6 +7,7 @@ validated in a thread. Receipts come from the sequencer's thread in batches, eac
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -15,14 +16,14 @@ from starlette.concurrency import run_in_threadpool
 
 from api.middleware.problems import Problem, problem_of
 from api.middleware.request_limits import RateLimit
+from api.services.parts import Parts
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Payload, decode_payload
 from ledger.recording.case_states import NeedsDatabase
-from ledger.recording.publisher import Publisher, Receipt
+from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Answer, Sequencer
-from ledger.recording.validation import Duplicate, Validator
+from ledger.recording.validation import Duplicate
 from ledger.store.append import ValidatedSubmission
-from ledger.store.database import Database
 
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits at most for others to share its batch
 
@@ -50,27 +51,12 @@ class LineAnswer(Struct, frozen=True, omit_defaults=True):
 
 
 class SubmissionService:
-    """Takes submissions for one service. ``clock`` returns unix milliseconds."""
+    """Takes submissions for one service."""
 
-    def __init__(
-        self,
-        validator: Validator,
-        sequencer: Sequencer,
-        publisher: Publisher,
-        database: Database,
-        *,
-        agencies: RateLimit,
-        timeout_s: float,
-        clock: Callable[[], int],
-    ):
-        self._validator = validator
-        self._quick_validator = validator.in_memory()
-        self._sequencer = sequencer
-        self._publisher = publisher
-        self._database = database
-        self._agencies = agencies
-        self._timeout_s = timeout_s
-        self._clock = clock
+    def __init__(self, parts: Parts):
+        self._parts = parts
+        self._quick_validator = parts.validator.in_memory()
+        self._agencies = RateLimit(parts.settings.max_events_per_s, "events of one agency", time.monotonic)
         self._bridge: _SequencerBridge | None = None
 
     async def submit(self, body: bytes, check_route: RouteCheck | None = None) -> SubmissionResult:
@@ -82,11 +68,11 @@ class SubmissionService:
             TallystickError: the submission was refused; nothing was recorded.
             Unavailable: the outcome is unknown. Submitting the same bytes again returns the receipt if it was recorded.
         """
-        now = self._clock() // 1000
+        now = self._parts.clock() // 1000
         try:
             verdict = self._quick_validator.validate(body, now)
         except NeedsDatabase:
-            verdict = await run_in_threadpool(self._validator.validate, body, now)
+            verdict = await run_in_threadpool(self._parts.validator.validate, body, now)
         if check_route is not None:
             check_route(
                 verdict.payload if isinstance(verdict, ValidatedSubmission) else decode_payload(verdict.entry.payload)
@@ -95,7 +81,7 @@ class SubmissionService:
 
     async def submit_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:
         """Submit each line in order and return an answer for each; a later line may build on an earlier one."""
-        verdicts = await run_in_threadpool(self._validate_each, lines, self._clock() // 1000)
+        verdicts = await run_in_threadpool(self._validate_each, lines, self._parts.clock() // 1000)
         # All lines are queued before the first answer is awaited, so that they share batches.
         return [await self._line_answer(outcome) for outcome in [self._queue(verdict) for verdict in verdicts]]
 
@@ -104,7 +90,7 @@ class SubmissionService:
         verdicts: list[Verdict] = []
         for line in lines:
             try:
-                verdicts.append(self._validator.validate(line, now))
+                verdicts.append(self._parts.validator.validate(line, now))
             except TallystickError as refusal:
                 verdicts.append(refusal)
         return verdicts
@@ -133,23 +119,23 @@ class SubmissionService:
                 answer.set_exception(refusal)
             else:
                 if self._bridge is None or self._bridge.loop is not loop:
-                    self._bridge = _SequencerBridge(self._sequencer, loop)
+                    self._bridge = _SequencerBridge(self._parts.sequencer, loop)
                 self._bridge.queue(verdict, answer)
         return answer
 
     async def _wait_for_result(self, answer: asyncio.Future[Answer]) -> SubmissionResult:
         """Wait until the sequencer has answered, or the time is up, and return the receipt.
 
-        Raises Unavailable after ``timeout_s``; the event may be recorded nevertheless.
+        Raises Unavailable after the time that a request may take; the event may be recorded nevertheless.
         """
-        deadline = asyncio.get_running_loop().call_later(self._timeout_s, _give_up, answer)
+        deadline = asyncio.get_running_loop().call_later(self._parts.settings.request_timeout_s, _give_up, answer)
         try:
             outcome = await answer
         finally:
             deadline.cancel()
         if isinstance(outcome, Receipt):
             return SubmissionResult(outcome, is_new=True)
-        receipt = await run_in_threadpool(self._publisher.stored_receipt, self._database, outcome.entry)
+        receipt = await run_in_threadpool(self._parts.publisher.stored_receipt, self._parts.database, outcome.entry)
         return SubmissionResult(receipt, is_new=False)
 
 

@@ -24,7 +24,7 @@ from api.signer.asking import AskedAlready, Declined, OfficerPrompt
 from api.signer.guard import Guard, Pairing, bearer
 from api.signer.question import QuestionBuilder, SigningQuestion
 from api.texts import Texts
-from ledger.config.keys import Signer
+from ledger.chain.transaction import TransactionSigner
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import TallystickError
 from ledger.i18n import in_readers_language
@@ -74,7 +74,7 @@ class SigningProvider:
     """Answers calls of EIP-1193 with the holder's key, once the officer has agreed to each signature."""
 
     questioner: QuestionBuilder
-    signer: Signer
+    signer: TransactionSigner
     prompt: OfficerPrompt
     chain_id: int
 

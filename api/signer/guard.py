@@ -14,7 +14,6 @@ from hmac import compare_digest
 
 from api.middleware.problems import Refused
 from ledger.core.errors import Unauthorized
-from ledger.core.messages import Message
 
 
 class Guard:
@@ -30,9 +29,7 @@ class Guard:
     def require_host(self, headers: Mapping[str, str]) -> None:
         """Raise Refused (421) for another host."""
         if headers.get("host") != self._host:
-            raise Refused(
-                421, Message("expected the address {host}", host=self._host), code="foreign_host", field="Host"
-            )
+            raise Refused(421, "expected the address {host}", host=self._host, code="foreign_host", field="Host")
 
     def require_no_frame(self, headers: Mapping[str, str]) -> None:
         """Raise Refused (403) inside a frame."""
@@ -43,10 +40,7 @@ class Guard:
         """Raise Refused (403) for another origin, or none, or a request that is no fetch."""
         if headers.get("origin") != self._console:
             raise Refused(
-                403,
-                Message("expected a page of {console}", console=self._console),
-                code="foreign_origin",
-                field="Origin",
+                403, "expected a page of {console}", console=self._console, code="foreign_origin", field="Origin"
             )
         if headers.get("sec-fetch-mode", "cors") != "cors":
             raise Refused(403, "expected a request by fetch", code="foreign_origin", field="Sec-Fetch-Mode")

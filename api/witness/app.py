@@ -186,27 +186,13 @@ def open_witness(settings: WitnessSettings) -> Iterator[RunningWitness]:
     follower = LogFollower(store, source, contracts, alarms, now_ms)
     watch = Watch(
         trust,
-        store,
         follower,
-        source=source,
-        contracts=contracts,
-        alarms=alarms,
-        clock=now_ms,
+        contracts,
         reach_timeout_s=settings.reach_timeout_s,
         anchor_lag_s=settings.anchor_lag_s,
         mirror_lag_s=settings.mirror_lag_s,
     )
-    cosigner = Cosigner(
-        trust,
-        store,
-        follower,
-        contracts=contracts,
-        watch=watch,
-        note_signer=keys.note,
-        account=keys.account,
-        clock=now_ms,
-        reach_timeout_s=settings.reach_timeout_s,
-    )
+    cosigner = Cosigner(watch, contracts, keys.note, keys.account)
     app = create_app(
         cosigner,
         lambda: status_of(store, now=now_ms(), silence_s=settings.silence_s),

@@ -20,7 +20,6 @@ from ledger.chain.errors import ChainMismatch, ChainUnavailable, OutOfStep, Tran
 from ledger.chain.eth import NO_ACCOUNT, Block, BlockRef, Eth, SendOutcome, TransactionReceipt
 from ledger.chain.journal import ChainWrite
 from ledger.chain.rpc import JsonRpc
-from ledger.core.messages import Message
 
 CHAIN_ID = 31337
 GENESIS_TIMESTAMP = 1577836800  # 2020-01-01T00:00:00Z
@@ -156,16 +155,12 @@ def require_in_step(eth: Eth, head: BlockRef) -> None:
     actual = eth.head()
     if actual.ref != head:
         raise OutOfStep(
-            Message(
-                "the embedded chain stands at block {actual.number}, the journal at block {head}",
-                actual=actual,
-                head=head.number,
-            )
+            "the embedded chain stands at block {actual.number}, the journal at block {head}",
+            actual=actual,
+            head=head.number,
         )
     if head.number > 0 and eth.proven_state_root(head.hash) != actual.state_root:
-        raise OutOfStep(
-            Message("the state of the embedded chain is not the one that block {head} left", head=head.number)
-        )
+        raise OutOfStep("the state of the embedded chain is not the one that block {head} left", head=head.number)
 
 
 def require_recorded_block(write: ChainWrite, block: BlockRef) -> None:

@@ -15,7 +15,6 @@ from ledger.chain.writer import ChainWriter
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.ethereum import contract_changes
 from ledger.core.events.registry import ChangeLocation, RegistryChange
-from ledger.core.messages import Message
 
 BLOCKS_PER_QUERY = 2000  # what public nodes let one eth_getLogs span
 RELAYED = frozenset({"grantKey", "revokeKey", "proposeAdmin", "acceptAdmin", "decide"})
@@ -94,20 +93,16 @@ class AnchorClient:
         }
         if not roots:
             raise ChainAhead(
-                Message(
-                    "the chain has anchor {head} of size {head_size}, which the journal does not know",
-                    head=head.number,
-                    head_size=head.size,
-                ),
+                "the chain has anchor {head} of size {head_size}, which the journal does not know",
+                head=head.number,
+                head_size=head.size,
                 hint="The database was rolled back. Restore the newest backup; write nothing before.",
             )
         if head.root not in roots:
             raise ChainMismatch(
-                Message(
-                    "the chain has another root of size {head_size} (anchor {head}) than the journal",
-                    head_size=head.size,
-                    head=head.number,
-                )
+                "the chain has another root of size {head_size} (anchor {head}) than the journal",
+                head_size=head.size,
+                head=head.number,
             )
 
 

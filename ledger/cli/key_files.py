@@ -17,13 +17,13 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from ledger.chain.contract import ContractDomain, KeyRequest, key_request_digest, key_request_document, request_key
+from ledger.chain.transaction import TransactionSigner
 from ledger.cli.passphrase import Passphrase, passphrase_of
 from ledger.cli.session import Session
 from ledger.client.registry import chain_state, read_file, require_trusted
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Installation
 from ledger.config.keys import (
-    Signer,
     create_keystore,
     create_note_key,
     keystore_key_id,
@@ -269,7 +269,7 @@ def _admins_agency(session: Session) -> str:
     return agency
 
 
-def _signer_here(session: Session, key_id: str) -> Signer:
+def _signer_here(session: Session, key_id: str) -> TransactionSigner:
     """Open the key of this id in a keystore of this machine.
 
     The passphrase is read as a profile that uses the key says, or else as the admin's profile says.

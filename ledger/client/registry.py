@@ -16,10 +16,9 @@ from msgspec import Meta, Struct
 
 from ledger.chain import contract
 from ledger.chain.contract import Approval, ContractDomain, KeyRequest, decision_digest
-from ledger.chain.transaction import Fees, Transaction, sign
+from ledger.chain.transaction import Fees, Transaction, TransactionSigner, sign
 from ledger.client.service import Service
 from ledger.client.session import ClientSession
-from ledger.config.keys import Signer
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused
@@ -95,7 +94,10 @@ def send_call(session: ClientSession, call: bytes) -> dict[str, Any]:
 
 
 def relay(
-    service: Service, signer: Signer, call: bytes, require_contract: Callable[[int, str], None] = lambda *_: None
+    service: Service,
+    signer: TransactionSigner,
+    call: bytes,
+    require_contract: Callable[[int, str], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Sign the call as the service prepares it, and return what became of the transaction.
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ledger.chain.contract import ContractDomain
+from ledger.chain.transaction import TransactionSigner
 from ledger.client.log_copy import fetch_bundles
 from ledger.client.registry import CHAIN, ChainState, relay
 from ledger.client.service import Service, at
 from ledger.client.sign_in import SignIn
-from ledger.config.keys import Signer
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
 from ledger.core.events import Envelope, decode_envelope
@@ -54,7 +54,7 @@ class ServiceLedger:
         state = convert(self._service.get(CHAIN), ChainState)
         return ContractDomain(self.log_id, state.chain_id, state.registry)
 
-    def relay(self, call: bytes, admin: Signer, /) -> None:
+    def relay(self, call: bytes, admin: TransactionSigner, /) -> None:
         relay(self._service, admin, call)
 
     def submit(self, submission: bytes, /) -> int:

@@ -12,11 +12,11 @@ from ledger.core.errors import MalformedInput
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ledger.chain.transaction import TransactionSigner
     from ledger.client.profiles import Profile, Profiles
     from ledger.client.service import Service
     from ledger.client.sign_in import SignIn
     from ledger.client.tree_heads import RememberedTreeHeads
-    from ledger.config.keys import Signer
     from ledger.core.verification.trust import Trust
 
 
@@ -80,7 +80,7 @@ class ClientSession(ABC):
         return self.profiles.keys(self.profile).keystore(self.profile.key)
 
     @cached_property
-    def signer(self) -> Signer:
+    def signer(self) -> TransactionSigner:
         """Open the profile's key. Raises SecretRefused or KeyRefused."""
         from ledger.config.keys import open_keystore
 

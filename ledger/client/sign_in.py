@@ -14,8 +14,8 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from ledger.chain.transaction import TransactionSigner
 from ledger.client.service import NameField, Service, same_name
-from ledger.config.keys import Signer
 from ledger.config.secret_files import SecretRefused, read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import SignatureRefused
@@ -54,7 +54,7 @@ class SignIn:
         file: Path,
         url: str,
         key_id: str,
-        signer: Callable[[], Signer],
+        signer: Callable[[], TransactionSigner],
         log_id: Callable[[], bytes],
         *,
         name_field: NameField = same_name,

@@ -14,7 +14,6 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import coincurve
 from cryptography.hazmat.primitives import padding
@@ -48,20 +47,9 @@ class KeyRefused(TallystickError):
     code = "key_refused"
 
 
-class Signer(Protocol):
-    """A secp256k1 key, possibly remote: a keystore file, a KMS, a PKCS #11 token."""
-
-    @property
-    def key_id(self) -> str:
-        """Return the key's address, 0x and lower-case hex."""
-
-    def sign(self, digest: bytes, /) -> bytes:
-        """Sign the 32 bytes: r || s || v, 65 bytes, low s, v 27 or 28."""
-
-
 @dataclass(frozen=True, slots=True)
 class LocalSigner:
-    """A ``Signer`` that holds its key in memory."""
+    """A ``TransactionSigner`` that holds its key in memory."""
 
     key_id: str
     _private_key: coincurve.PrivateKey = field(repr=False)

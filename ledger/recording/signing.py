@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from uuid_utils import uuid7
 
-from ledger.config.keys import Signer
+from ledger.chain.transaction import TransactionSigner
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.encoding import canonical
 from ledger.core.events import (
@@ -58,7 +58,7 @@ class Actor:
 
     agency: str
     officer: str
-    signer: Signer
+    signer: TransactionSigner
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def sign_event(
     return Signed(envelope, payload, submission)
 
 
-def sign_payload(payload: Payload, signer: Signer, log_id: bytes, *, signed_at: int) -> Envelope:
+def sign_payload(payload: Payload, signer: TransactionSigner, log_id: bytes, *, signed_at: int) -> Envelope:
     """Return the signed envelope of ``payload``. ``signed_at`` is in unix seconds."""
     unsigned = envelope_of(payload, digest_of(canonical.encode(payload)), key_id=signer.key_id, signed_at=signed_at)
     return replace(unsigned, signature="0x" + signer.sign(signing_hash(unsigned, log_id)).hex())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
-from ledger.config.keys import Signer
+from ledger.chain.transaction import TransactionSigner
 from ledger.core.errors import Conflict, Unavailable
 from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream, decode_payload
 from ledger.core.events.record import AccessSealed
@@ -35,7 +35,7 @@ class SystemStream:
         validator: Validator,
         sequencer: Sequencer,
         publisher: Publisher,
-        signer: Signer,
+        signer: TransactionSigner,
         *,
         log_id: bytes,
         clock: Callable[[], int],

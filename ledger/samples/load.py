@@ -19,10 +19,9 @@ from msgspec import Struct
 from ledger.chain import contract
 from ledger.chain.contract import ContractDomain
 from ledger.chain.contract_clients import RegistryClient
-from ledger.chain.transaction import sign
+from ledger.chain.transaction import TransactionSigner, sign
 from ledger.config.installation import DataDirectory
 from ledger.config.installation import load as load_installation
-from ledger.config.keys import Signer
 from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
@@ -214,7 +213,7 @@ class InsideLedger:
     def registry_domain(self) -> ContractDomain:
         return self.registry().domain(self.log_id)
 
-    def relay(self, call: bytes, admin: Signer, /) -> None:
+    def relay(self, call: bytes, admin: TransactionSigner, /) -> None:
         registry = self.registry()
         registry.relay(sign(registry.prepare(admin.key_id, call), admin).raw)
 

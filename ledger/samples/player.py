@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, Self
 
 from ledger.chain.contract import ContractDomain
-from ledger.config.keys import Signer
+from ledger.chain.transaction import TransactionSigner
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.errors import Unavailable
 from ledger.core.events import Body, Envelope, Stream, case
@@ -55,7 +55,7 @@ class SampleLedger(Protocol):
     def registry_domain(self) -> ContractDomain:
         """Return what requests of keys are signed for."""
 
-    def relay(self, call: bytes, admin: Signer, /) -> None:
+    def relay(self, call: bytes, admin: TransactionSigner, /) -> None:
         """Send the call of the registry in the name of an agency's admin."""
 
     def submit(self, submission: bytes, /) -> int:

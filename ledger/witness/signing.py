@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 
 from ledger.chain.contract import checkpoint_digest
-from ledger.config.keys import Signer
+from ledger.chain.transaction import TransactionSigner
 from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.log import notes
 from ledger.core.log.checkpoints import ROOT_OF_ANOTHER_SIZE, Checkpoint, cosign_checkpoint, verify_checkpoint
@@ -17,27 +16,23 @@ from ledger.core.log.replay import LogFault, LogUnreadable
 from ledger.core.log.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
 from ledger.core.messages import Message
 from ledger.core.verification.chain import BlockStatement, cosign_block
-from ledger.core.verification.trust import Trust, TrustedBlock
-from ledger.store.witness import Moved, WitnessStore
+from ledger.core.verification.trust import TrustedBlock
+from ledger.store.witness import Moved
 from ledger.witness.contracts import Contracts
-from ledger.witness.follow import LogFollower
 from ledger.witness.watch import Watch
 
 
 @dataclass(eq=False, repr=False)
 class Cosigner:
-    """Answers a log's requests for co-signatures. ``clock`` gives unix milliseconds."""
+    """Answers a log's requests for co-signatures."""
 
-    trust: Trust
-    store: WitnessStore
-    follower: LogFollower
-    _: KW_ONLY
-    contracts: Contracts
     watch: Watch
+    contracts: Contracts
     note_signer: notes.NoteSigner
-    account: Signer
-    clock: Callable[[], int]
-    reach_timeout_s: float
+    account: TransactionSigner
+
+    def __post_init__(self) -> None:
+        self.trust, self.store, self.clock = self.watch.trust, self.watch.store, self.watch.clock
 
     def add_checkpoint(self, asked: AddCheckpoint) -> str:
         """Return the line of the co-signature (C2SP tlog-witness, add-checkpoint).
@@ -176,10 +171,10 @@ class Cosigner:
         """
         try:
             try:
-                self.follower.reach(checkpoint, note, timeout_s=self.reach_timeout_s)
+                self.watch.reach(checkpoint, note)
             except LogUnreadable:
                 self.watch.look_at_log()
-                self.follower.reach(checkpoint, note, timeout_s=self.reach_timeout_s)
+                self.watch.reach(checkpoint, note)
         except LogFault:
             self.store.require_free()
             raise

@@ -28,7 +28,6 @@ from ledger.core.log.tiles import (
     TileName,
     decode_bundle,
 )
-from ledger.core.messages import Message
 
 MAX_BUNDLE = TILE_WIDTH * (LENGTH_PREFIX + MAX_ENTRY_LENGTH)  # bytes
 MAX_PAGE = 16 * 1024 * 1024  # bytes of one page of registry changes
@@ -154,17 +153,17 @@ class LogSource:
                             "the log answers /{path} with more than {limit} bytes", path=path, limit=limit
                         )
                     if time.monotonic() > deadline:
-                        raise LogUnreachable(Message("the log did not finish its answer to /{path} in time", path=path))
+                        raise LogUnreachable("the log did not finish its answer to /{path} in time", path=path)
                     parts.append(part)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             refusal = LogUnreachable("the log cannot be reached", hint="Check its URL and the network between.")
             refusal.add_note(str(error))
             raise refusal from error
         if response.status_code == httpx.codes.NOT_FOUND:
-            raise _Missing(Message("the log does not serve /{path}", path=path))
+            raise _Missing("the log does not serve /{path}", path=path)
         if response.status_code != httpx.codes.OK:
             raise LogUnreachable(
-                Message("the log answers /{path} with HTTP status {response.status_code}", path=path, response=response)
+                "the log answers /{path} with HTTP status {response.status_code}", path=path, response=response
             )
         return b"".join(parts)
 

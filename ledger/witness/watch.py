@@ -20,11 +20,10 @@ from ledger.core.log.merkle import as_hash
 from ledger.core.log.replay import LogFault, LogUnreadable, SignedInFuture
 from ledger.core.messages import Message
 from ledger.core.verification.trust import Trust
-from ledger.store.witness import SeenAnchor, WitnessProgress, WitnessStore
+from ledger.store.witness import SeenAnchor, WitnessProgress
 from ledger.witness.contracts import Contracts
 from ledger.witness.follow import LogFollower
-from ledger.witness.source import LogSource, LogUnreachable
-from ledger.witness.status import Alarms
+from ledger.witness.source import LogUnreachable
 
 logger = structlog.get_logger(__name__)
 
@@ -51,18 +50,15 @@ class Watch:
     """Takes looks until it is stopped. ``anchor_lag_s`` and ``mirror_lag_s`` are the delays that raise no alarm yet."""
 
     trust: Trust
-    store: WitnessStore
     follower: LogFollower
-    _: KW_ONLY
-    source: LogSource
     contracts: Contracts
-    alarms: Alarms
-    clock: Callable[[], int]
+    _: KW_ONLY
     reach_timeout_s: float
     anchor_lag_s: int
     mirror_lag_s: int
 
     def __post_init__(self) -> None:
+        self.store, self.alarms, self.clock = self.follower.store, self.follower.alarms, self.follower.clock
         self._unanchored = Since(self.clock)
         self._unmirrored = Since(self.clock)
 
@@ -123,16 +119,20 @@ class Watch:
         """Follow up to the checkpoint that the log publishes now, and return it."""
         before = self.store.looked()  # other threads look too: what they see after this is no rollback
         at = self.clock()
-        note = self.source.checkpoint()
+        note = self.follower.source.checkpoint()
         try:
             checkpoint = verify_checkpoint(note, self.trust.log_key_of(note))
         except TallystickError as error:
             raise LogUnreadable("what the log publishes is no checkpoint of its key: {error}", error=error) from error
         self._require_no_less(checkpoint, note, before)
         self.store.keep_seen(checkpoint.size)
-        self.follower.reach(checkpoint, note, timeout_s=self.reach_timeout_s)
+        self.reach(checkpoint, note)
         self.store.keep_look(at, checkpoint.size)
         return checkpoint
+
+    def reach(self, checkpoint: Checkpoint, note: str) -> None:
+        """Follow up to a verified checkpoint, as ``LogFollower`` does."""
+        self.follower.reach(checkpoint, note, timeout_s=self.reach_timeout_s)
 
     def _require_no_less(self, checkpoint: Checkpoint, note: str, before: WitnessProgress) -> None:
         """Require that the log publishes no less than before, and serves what it has signed.
@@ -147,7 +147,7 @@ class Watch:
                 ),
                 note,
             )
-        if checkpoint.size < before.size and not self.source.shows(before.size):
+        if checkpoint.size < before.size and not self.follower.source.shows(before.size):
             followed = f"no more of what was followed up to {before.size}, which it has signed"
             self._fault(
                 LogFault("rollback", "{present}, and shows {followed}", present=present, followed=followed), note
@@ -218,7 +218,7 @@ class Watch:
                     described=described,
                 )
                 self._fault(fault, described)
-            self.follower.reach(anchored, described, timeout_s=self.reach_timeout_s)
+            self.reach(anchored, described)
             last_seen = SeenAnchor(record.number, record.size, record.root)
         if last_seen != self.store.looked().anchor:
             self.store.keep_anchor(last_seen)

@@ -192,7 +192,7 @@ async def add_checkpoint(client: httpx.AsyncClient, url: str, asked: AddCheckpoi
     if answer.status == 409 and answer.media_type == SIZE_MEDIA_TYPE:
         raise OtherSize(_read(lambda: parse_size(answer.text.removesuffix("\n"))))
     if answer.status == 422 and asked.old > 0:
-        raise OtherHistory(Message("the witness answers {answer.told}", answer=answer))
+        raise OtherHistory("the witness answers {answer.told}", answer=answer)
     return answer.lines()
 
 

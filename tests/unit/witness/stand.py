@@ -76,27 +76,13 @@ class Stand:
         self.follower = LogFollower(self.store, self.source, self.contracts, self.alarms, self.clock)
         self.watch = Watch(
             self.trust,
-            self.store,
             self.follower,
-            source=self.source,
-            contracts=self.contracts,
-            alarms=self.alarms,
-            clock=self.clock,
+            self.contracts,
             reach_timeout_s=REACH_S,
             anchor_lag_s=LAG_S,
             mirror_lag_s=LAG_S,
         )
-        self.cosigner = Cosigner(
-            self.trust,
-            self.store,
-            self.follower,
-            contracts=self.contracts,
-            watch=self.watch,
-            note_signer=NOTE_SIGNER,
-            account=ACCOUNT,
-            clock=self.clock,
-            reach_timeout_s=REACH_S,
-        )
+        self.cosigner = Cosigner(self.watch, self.contracts, NOTE_SIGNER, ACCOUNT)
 
     def close(self) -> None:
         self.source.close()
