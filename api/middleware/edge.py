@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.clients import Network, client_of, subscriber_of
-from api.middleware.problems import answer_to, unexpected
+from api.middleware.problems import HINTS, HINTS_IN_USE, answer_to, unexpected
 from api.middleware.request_limits import CHARGE, ClientGone, RateLimit
 from ledger.core.errors import TallystickError
 from ledger.i18n import READERS_LANGUAGE, language_of
@@ -42,7 +42,8 @@ logger = structlog.get_logger(__name__)
 class EdgeMiddleware:
     """Wraps the application. ``secure`` means that clients come over TLS; ``proxies`` may name the client's address.
 
-    ``addresses`` limits the requests of an address, ``sizes`` the bytes of their bodies.
+    ``addresses`` limits the requests of an address, ``sizes`` the bytes of their bodies. ``hints`` by status take the
+    place of those of the service in problems whose error has none of its own.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class EdgeMiddleware:
         log: Callable[..., Any],
         sizes: RateLimit | None = None,
         proxies: Sequence[Network] = (),
+        hints: Mapping[int, str] = HINTS,
     ):
         self._app = app
         self._addresses = addresses
@@ -61,12 +63,14 @@ class EdgeMiddleware:
         self._proxies = proxies
         self._headers = [*_SECURITY, _TRANSPORT_SECURITY] if secure else _SECURITY
         self._log = log
+        self._hints = {**HINTS, **hints}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         READERS_LANGUAGE.set(_language(scope))  # a request runs in a context of its own
+        HINTS_IN_USE.set(self._hints)
         method = scope["method"]
         answer = _Answer(send, request_id(scope), self._headers, has_body=method != "HEAD")
         # Routes see GET only; the body is dropped on the way out.

@@ -18,7 +18,6 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger.core.encoding.canonical import MEANINGS
 from ledger.core.errors import (
@@ -70,25 +69,8 @@ HINTS: dict[int, str] = {
 }
 
 
-_hints: ContextVar[Mapping[int, str]] = ContextVar("hints", default=HINTS)
-
-
-class HintsMiddleware:
-    """Wraps an application that has other addresses and options than the service, and gives its problems other hints.
-
-    A hint that an error carries itself takes precedence.
-    """
-
-    def __init__(self, app: ASGIApp, hints: Mapping[int, str]):
-        self._app = app
-        self._of_its_own = {**HINTS, **hints}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        token = _hints.set(self._of_its_own)
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            _hints.reset(token)
+# Those of an application that has other addresses and options than the service.
+HINTS_IN_USE: ContextVar[Mapping[int, str]] = ContextVar("hints", default=HINTS)
 
 
 class Problem(Struct, frozen=True):
@@ -126,7 +108,7 @@ class Refused(TallystickError):
 
 def problem_of(error: TallystickError) -> Problem:
     """Return the problem document of an error."""
-    status, hints = status_of(error), _hints.get()
+    status, hints = status_of(error), HINTS_IN_USE.get()
     return Problem(
         status=status,
         title=HTTPStatus(status).phrase,

@@ -110,17 +110,8 @@ class SigningProvider:
         return "0x" + self.signer.sign(question.digest).hex()
 
 
-def create_app(
-    provider: SigningProvider,
-    prompt: OfficerPrompt,
-    pairing: Pairing,
-    guard: Guard,
-    texts: Texts,
-    *,
-    asks_here: bool = True,
-) -> ASGIApp:
-    """Return the application. ``asks_here`` means that questions are answered on its page."""
-    own = _SignerRoutes(provider, prompt, pairing, guard, texts, asks_here)
+def create_app(own: SignerRoutes) -> ASGIApp:
+    """Return the application."""
     routes = [
         Route("/rpc", own.preflight, methods=["OPTIONS"]),
         Route("/rpc", own.rpc, methods=["POST"]),
@@ -137,8 +128,8 @@ def create_app(
         """Check what every request must satisfy."""
         if scope["type"] == "http":
             headers = Request(scope).headers
-            guard.require_host(headers)
-            guard.require_no_frame(headers)
+            own.guard.require_host(headers)
+            own.guard.require_no_frame(headers)
         await inner(scope, receive, send)
 
     return EdgeMiddleware(
@@ -150,15 +141,18 @@ def create_app(
 
 
 @dataclass(frozen=True, slots=True)
-class _SignerRoutes:
-    """The routes for pages of the console, which must be paired, and of the page on which the officer is asked."""
+class SignerRoutes:
+    """The routes for pages of the console, which must be paired, and of the page on which the officer is asked.
+
+    ``asks_here`` means that questions are answered on that page.
+    """
 
     provider: SigningProvider
     prompt: OfficerPrompt
     pairing: Pairing
     guard: Guard
     texts: Texts
-    asks_here: bool
+    asks_here: bool = True
 
     async def preflight(self, request: Request) -> Response:
         return Response(status_code=204, headers=self.guard.preflight(request.headers))

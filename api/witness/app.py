@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from api.middleware import logs
 from api.middleware.edge import EdgeMiddleware
-from api.middleware.problems import HANDLERS, HintsMiddleware
+from api.middleware.problems import HANDLERS
 from api.middleware.request_limits import JSON, RateLimit, read_body
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
@@ -130,26 +130,16 @@ def create_app(
     """
     logs.configure()
     routes = WitnessRoutes(cosigner, status, request_timeout_s)
-    edge = EdgeMiddleware(
+    return EdgeMiddleware(
         Starlette(routes=routes.routes(), exception_handlers=dict(HANDLERS)),
         addresses=RateLimit(max_requests_per_s, "requests of one address", time.monotonic),
         secure=False,
         log=write_log or logs.request_log(),
+        hints=HINTS,
     )
-    return HintsMiddleware(edge, HINTS)
 
 
 ENDING_S = 5  # seconds that a look under way gets when the witness stops
-
-
-@dataclass(frozen=True)
-class RunningWitness:
-    """The parts of a witness that others use."""
-
-    app: ASGIApp
-    watch: Watch
-    cosigner: Cosigner
-    store: WitnessStore
 
 
 def read_trust(settings: WitnessSettings) -> Trust:
@@ -165,8 +155,8 @@ def read_trust(settings: WitnessSettings) -> Trust:
 
 
 @contextmanager
-def open_witness(settings: WitnessSettings) -> Iterator[RunningWitness]:
-    """Yield a witness that watches log and chain until the block is left.
+def open_witness(settings: WitnessSettings) -> Iterator[ASGIApp]:
+    """Yield the application of a witness that watches log and chain until the block is left.
 
     Raises MalformedInput for what is missing, KeyRefused for a wrong passphrase, Conflict for the database of another
     log, NotFound if the node is of no chain that the trust file names, and Unavailable if the node does not answer.
@@ -203,7 +193,7 @@ def open_witness(settings: WitnessSettings) -> Iterator[RunningWitness]:
     looking = Thread(target=watch.run, args=(stop, settings.look_interval_s), name="look", daemon=True)
     looking.start()
     try:
-        yield RunningWitness(app, watch, cosigner, store)
+        yield app
     finally:
         stop.set()
         looking.join(ENDING_S)

@@ -6,7 +6,7 @@ Errors are written in English where they are raised, for programs and for the lo
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,8 +24,9 @@ from ledger.core.messages import Message
 from ledger.i18n import Labels
 
 if TYPE_CHECKING:
-    from ledger.core.events.terms import Verdict
-    from ledger.core.verification.report import Statement
+    from ledger.core.verification.case import CaseReport
+    from ledger.core.verification.report import ProofReport
+    from ledger.interchange.papers.certified import Certified
 
 
 _SIGNED = ("payload.", "envelope.")
@@ -116,18 +117,7 @@ EXIT_OF_VERDICT = {
 _USAGE_CODES = frozenset({"secret_refused", "key_refused", "no_profile", "no_ledger", "no_anvil"})
 
 
-class Verified(Protocol):
-    """A verification's verdict, and the two statements beside it."""
-
-    @property
-    def verdict(self) -> Verdict: ...
-    @property
-    def conformity(self) -> Statement: ...
-    @property
-    def completeness(self) -> Statement: ...
-
-
-def exit_of_report(report: Verified) -> Exit:
+def exit_of_report(report: ProofReport | CaseReport | Certified) -> Exit:
     """Return the exit code of a verification: that of its verdict, or CONTRADICTED if a statement contradicts it."""
     if report.verdict == "intact" and "contradicted" in {report.conformity.result, report.completeness.result}:
         return Exit.CONTRADICTED

@@ -17,11 +17,12 @@ from msgspec import Struct
 
 from ledger.client.service import at
 from ledger.client.session import ClientSession
+from ledger.client.tree_heads import SignedTreeHead
 from ledger.config.secret_files import write_secret
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused, TallystickError, Unavailable
 from ledger.core.events import Authority, Body, Stream, decode_submission
-from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, verify_checkpoint
+from ledger.core.log.checkpoints import parse_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof
@@ -147,7 +148,7 @@ def send(session: ClientSession, submission: bytes, file: Path) -> dict[str, Any
         raise
     verified = require_receipt(receipt, submission, tree_heads.trust if tree_heads else None)
     if tree_heads:
-        tree_heads.add(verified.note, verified.checkpoint)
+        tree_heads.add(verified)
     file.unlink(missing_ok=True)
     return receipt
 
@@ -162,14 +163,6 @@ RENEWED = Message(
 )
 
 
-class VerifiedReceipt(Struct, frozen=True):
-    """A verified receipt: the index of the entry, and the checkpoint that includes it, as text and parsed."""
-
-    index: int
-    note: str
-    checkpoint: Checkpoint
-
-
 class _Receipt(Struct, frozen=True):
     event_id: str
     index: int
@@ -177,10 +170,11 @@ class _Receipt(Struct, frozen=True):
     proof: str
 
 
-def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> VerifiedReceipt:
-    """Verify that an answer is the receipt of a submission, under a tree head that the trusted log signed.
+def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> SignedTreeHead:
+    """Verify that an answer is the receipt of a submission and return the tree head that includes the entry.
 
-    Without a trust file the signature is not checked. Raises IntegrityBroken with the name of the wrong field.
+    The trusted log has signed it; without a trust file the signature is not checked. Raises IntegrityBroken with the
+    name of the wrong field.
     """
     sent = decode_submission(submission)
     leaf = leaf_hash(sent.envelope_bytes)
@@ -203,7 +197,7 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Veri
         raise IntegrityBroken(
             "this is no receipt for the event: {error}", error=error, field=field, hint=hint
         ) from error
-    return VerifiedReceipt(proof.index, proof.checkpoint, checkpoint)
+    return SignedTreeHead(proof.checkpoint, checkpoint)
 
 
 def _require_equal(field: str, actual: object, expected: object) -> None:

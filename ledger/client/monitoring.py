@@ -91,11 +91,10 @@ class KeyUse(Struct, frozen=True):
 
 
 class WatchStep(Struct, frozen=True):
-    """The uses in one batch of entries, the position after it, and the size of the log that was signed."""
+    """The uses in one batch of entries, and the position after it."""
 
     uses: tuple[KeyUse, ...]
     position: Position
-    size: int
 
 
 def read_position(file: Path, trust: Trust) -> Position:
@@ -160,7 +159,7 @@ def watch_log(source: LogSource, note: str, trust: Trust, agency: str, before: P
         envelopes = decode_entries(entries, followed.size)
         uses, authority = _uses(source, agency, followed, envelopes)
         followed = ReplayState(frontier, authority)
-        yield WatchStep(tuple(uses), Position(FORMAT, trust.log_id, note, followed), checkpoint.size)
+        yield WatchStep(tuple(uses), Position(FORMAT, trust.log_id, note, followed))
 
 
 def _uses(

@@ -68,18 +68,18 @@ class RememberedTreeHeads:
         self._write(self._folder / PUBLISHED, new)
         return new
 
-    def add(self, note: str, head: Checkpoint) -> None:
+    def add(self, new: SignedTreeHead) -> None:
         """Remember the verified tree head of a receipt. Raises IntegrityBroken if it contradicts a remembered one.
 
         One that is larger than the published checkpoint is compared once a larger checkpoint is published: until then
         the log has no consistency proof for it.
         """
-        new, published = SignedTreeHead(note, head), self._read(self._folder / PUBLISHED)
-        if published and head.size <= published.head.size:
+        published = self._read(self._folder / PUBLISHED)
+        if published and new.head.size <= published.head.size:
             return self._require_one_log(new, published)
         pending = self._pending()
         for _, old in pending:
-            if old.head.size == head.size:
+            if old.head.size == new.head.size:
                 self._require_one_log(old, new)
         if len(pending) >= MOST_PENDING:
             pending[-1][0].unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -23,15 +23,8 @@ from ledger.core.messages import Term
 from ledger.recording.signing import new_id
 
 
-class SealedItem(NamedTuple):
-    """The id that the bag names, and the bag's digests as text."""
-
-    item_id: str
-    digests: tuple[str, ...]
-
-
-def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) -> SealedItem:
-    """Check a sealed folder, every file of which is read, and return what its registration says of it.
+def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) -> tuple[str, list[str]]:
+    """Check a sealed folder, every file of which is read, and return the id that it names and its digests as text.
 
     Raises IntegrityBroken for a bag that is not intact, MalformedInput for one of another item, case or ledger.
     """
@@ -61,7 +54,7 @@ def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) 
             raise MalformedInput(
                 "the bag was sealed for {actual}, not for {expected}", actual=actual, expected=expected, field="--bag"
             )
-    return SealedItem(bound.item_id, checked.digests)
+    return bound.item_id, list(checked.digests)
 
 
 BAG = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -114,8 +107,8 @@ def register(
         for part, fields in PARTS_OF_ITEM.items()
     }
     if bag is not None:
-        sealed = sealed_item(recorder.session, bag, case_id, item_id)
-        item_id, digests = sealed.item_id, [*sealed.digests, *digests]
+        item_id, own_digests = sealed_item(recorder.session, bag, case_id, item_id)
+        digests = [*own_digests, *digests]
     own = item_id or new_id("item")
     recorder.record(case_id, make_body(item.ItemRegistered, item_id=own, digests=digests, **parts, **given))
 

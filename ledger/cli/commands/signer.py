@@ -33,7 +33,7 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
 
     from api.auth.sessions import domain_of
     from api.middleware.server import make_server
-    from api.signer.app import SigningProvider, create_app
+    from api.signer.app import SignerRoutes, SigningProvider, create_app
     from api.signer.asking import OfficerPrompt, Terminal
     from api.signer.guard import Guard, Pairing
     from api.signer.question import KeyHolder, QuestionBuilder
@@ -69,5 +69,5 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
         note(texts("this signer's page, to be opened in the browser: {url}", url=f"{own}/#{page_key}"))
         pairing = Pairing(lambda code: note(texts("code for the console: {code}", code=code)))
         guard = Guard(own, origin, page_key)
-        app = create_app(provider, prompt, pairing, guard, texts, asks_here=ask == "page")
+        app = create_app(SignerRoutes(provider, prompt, pairing, guard, texts, asks_here=ask == "page"))
         make_server(app, host="127.0.0.1", port=port, header_timeout_s=10).run([socket])

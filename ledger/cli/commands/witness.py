@@ -109,12 +109,10 @@ def run(
         private(where.path, keys=where.keys, output=session.output),
         process_lock(where.lock, message=message, hint=hint),
         listening(settings.host, settings.port, field="--listen", hint="Choose another port.") as listener,
-        open_witness(settings) as witness,
+        open_witness(settings) as app,
     ):
         session.output.note(f"witnessing {settings.log_url} at {settings.host}:{settings.port}")
-        server = make_server(
-            witness.app, host=settings.host, port=settings.port, header_timeout_s=settings.header_timeout_s
-        )
+        server = make_server(app, host=settings.host, port=settings.port, header_timeout_s=settings.header_timeout_s)
         server.run([listener])
 
 

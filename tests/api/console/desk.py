@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 from api.app import create_app
 from api.auth.sessions import personal_digest
 from api.services.parts import Parts
-from api.signer.app import SigningProvider
+from api.signer.app import SignerRoutes, SigningProvider
 from api.signer.app import create_app as create_signer
 from api.signer.asking import OfficerPrompt
 from api.signer.guard import Guard, Pairing
@@ -220,7 +220,8 @@ def signer_of(officer: Officer, port: int, console: str, now: Callable[[], int],
     counter = OfficerPrompt()
     desk = SigningProvider(QuestionBuilder(holder, Labels(language), str, now), key, counter, 31337)
     guard = Guard(signing.url, console, PAGE_KEY)
-    with listening_at(port, create_signer(desk, counter, Pairing(signing.codes.append), guard, Texts(language))):
+    routes = SignerRoutes(desk, counter, Pairing(signing.codes.append), guard, Texts(language))
+    with listening_at(port, create_signer(routes)):
         yield signing
 
 
