@@ -149,10 +149,10 @@ def test_nothing_is_signed_that_cannot_be_followed(stand: Stand) -> None:
 def test_following_takes_no_longer_than_it_may(stand: Stand) -> None:
     """What was followed by then is kept, and the next wish goes on from there."""
     stand.open_cases(300, CLERK)
-    stand.cosigner.reach_timeout_s = -1.0
+    stand.watch.reach_timeout_s = -1.0
     with refused("still_following", error=Unavailable):
         stand.cosigner.add_checkpoint(stand.log.wish(0))
-    stand.cosigner.reach_timeout_s = 20.0
+    stand.watch.reach_timeout_s = 20.0
     stand.cosigner.add_checkpoint(stand.log.wish(0))
 
 
