@@ -133,8 +133,8 @@ class ItemView(ItemLine, frozen=True):
     left_for: str | None
 
 
-class HandoverLine(Struct, frozen=True):
-    """A handover in a list. ``items`` counts the lines of its list; ``updated_index`` is its latest entry."""
+class HandoverHeading(Struct, frozen=True):
+    """The fields that every view of a handover begins with."""
 
     case_id: str
     handover_id: str
@@ -142,6 +142,11 @@ class HandoverLine(Struct, frozen=True):
     to_agency: str
     purpose: str
     status: str
+
+
+class HandoverLine(HandoverHeading, frozen=True):
+    """A handover in a list. ``items`` counts the lines of its list; ``updated_index`` is its latest entry."""
+
     offered_at: str
     answered_at: str | None
     expires_at: str | None
@@ -150,15 +155,9 @@ class HandoverLine(Struct, frozen=True):
     updated_index: int
 
 
-class HandoverView(Struct, frozen=True):
+class HandoverView(HandoverHeading, frozen=True):
     """A handover in its present state, with the sender's list."""
 
-    case_id: str
-    handover_id: str
-    from_agency: str
-    to_agency: str
-    purpose: str
-    status: str
     moves_case: bool
     offered_by: str
     offered_at: str

@@ -52,13 +52,13 @@ def python() -> Finding:
     """Check the version of the Python interpreter."""
     version = sys.version.split()[0]
     if sys.version_info < OLDEST_PYTHON:
-        return Finding(
-            "python",
-            "failed",
-            Message("{version}, {oldest} or newer is needed", version=version, oldest="3.11"),
-            "apt-get install python3",
-        )
+        return _too_old("python", version, "3.11", "apt-get install python3")
     return Finding("python", "checked", version)
+
+
+def _too_old(check: str, version: str, oldest: object, mend: str) -> Finding:
+    detail = Message("{version}, {oldest} or newer is needed", version=version, oldest=oldest)
+    return Finding(check, "failed", detail, mend)
 
 
 def node() -> Finding:
@@ -69,12 +69,7 @@ def node() -> Finding:
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     major = version.removeprefix("v").partition(".")[0]
     if not major.isdecimal() or int(major) < OLDEST_NODE:
-        return Finding(
-            "node",
-            "failed",
-            Message("{version}, {oldest} or newer is needed", version=version, oldest=OLDEST_NODE),
-            "apt-get install nodejs npm",
-        )
+        return _too_old("node", version, OLDEST_NODE, "apt-get install nodejs npm")
     return Finding("node", "checked", version)
 
 
@@ -280,12 +275,8 @@ def _log_of(log: Mapping[str, Any]) -> Iterator[Finding]:
         "{state}, {confirmed} of {size} entries anchored", state=chain["state"], confirmed=confirmed, size=log["size"]
     )
     if chain["waits"] == "quorum_missing":
-        yield Finding(
-            "anchoring",
-            "failed",
-            Message("{progress}: {fault}", progress=progress, fault=chain["told"]),
-            "tally anchor status",
-        )
+        waits = Message("{progress}: {fault}", progress=progress, fault=chain["told"])
+        yield Finding("anchoring", "failed", waits, "tally anchor status")
     else:
         yield _progress("anchoring", progress, chain)
     if stamped is None:
