@@ -75,9 +75,7 @@ class ModelRefused(MalformedInput):
         more = len(self.faults) - 1
         hint = Message("There are {count} more faults in the file.", count=more) if more else None
         super().__init__(
-            "line {line}: {fault}",
-            line=first.line,
-            fault=first.expected,
+            Message("line {line}: {fault}", line=first.line, fault=first.expected),
             field=first.field or None,
             hint=Message("There is one more fault in the file.") if more == 1 else hint,
         )

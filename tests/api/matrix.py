@@ -151,7 +151,9 @@ def made_world(folder: Path) -> Iterator[World]:
 def _audited(ledger: Ledger) -> None:
     """Let an audit that an auditor ran stand in the list of audits."""
     now = ledger.clock()
-    kept = audit.KeptAudit(AUDIT, None, COURT, "court-east-auditor", now, now, None, "the node was away")
+    kept = audit.KeptAudit(
+        AUDIT, None, COURT, "court-east-auditor", now, now, None, '{"id": "the node was away", "slots": {}}'
+    )
     with ledger.database.write() as connection:
         audit.keep(connection, kept)
 

@@ -14,6 +14,7 @@ from ledger.audit.findings import STEPS, AuditFinding, AuditFindings, finding
 from ledger.cli.output import Column, DrawnColumn, Output, arrange, draw, printable, printable_json, printable_line
 from ledger.cli.report import show_audit
 from ledger.cli.session import Session
+from ledger.core.messages import Message
 from ledger.i18n import Labels
 
 
@@ -21,7 +22,8 @@ def shown(language: str, *findings: AuditFinding) -> Any:
     """Show the audit of a log in which all steps held but for the findings."""
     collected = AuditFindings()
     for step in STEPS:
-        collected.checked(step, "320 signatures" if step == "signatures" else "each event stands on the one before")
+        signatures = Message("{count} signatures", count=320)
+        collected.checked(step, signatures if step == "signatures" else "each event stands on the one before")
     collected.add(*findings)
     report = msgspec.to_builtins(collected.report(scope="log", development=False, size=320, root=bytes(32)))
     show_audit(cast(Session, SimpleNamespace(json=False, labels=Labels(language))), report)

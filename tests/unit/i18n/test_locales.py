@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import get_args
 
 import msgspec
 import pytest
+from babel.messages.catalog import Catalog
 
 from api.routes.chain import AnchorView
 from api.routes.deadlines import DeadlineView
@@ -255,10 +257,17 @@ def test_language_follows_the_environment(tag: str | None, language: str) -> Non
     assert language_of(tag) == language
 
 
+@cache
+def entries_of(locale: str) -> Catalog:
+    """Return the catalogue as translators have it: reading it takes a second."""
+    return texts.catalogue(locale)
+
+
+@cache
 def catalogue(language: str) -> dict[str, dict[str, str]]:
     """Return the labels of a language by vocabulary and word."""
     labels: dict[str, dict[str, str]] = {}
-    for entry in texts.catalogue(language.replace("-", "_")):
+    for entry in entries_of(language.replace("-", "_")):
         if entry.context:
             labels.setdefault(entry.context, {})[entry.id] = entry.string
     return labels
@@ -266,7 +275,7 @@ def catalogue(language: str) -> dict[str, dict[str, str]]:
 
 def test_every_text_is_in_chinese_and_none_is_left_over() -> None:
     """Whoever reads Chinese reads no English; a text that went is not translated on. ``scripts/texts.py`` mends it."""
-    entries = [entry for entry in texts.catalogue("zh_CN") if entry.id and not entry.context]
+    entries = [entry for entry in entries_of("zh_CN") if entry.id and not entry.context]
     translations = {entry.id: "".join(entry.string) for entry in entries}
     messages = texts.messages()
     assert messages - translations.keys() == set()
@@ -276,7 +285,7 @@ def test_every_text_is_in_chinese_and_none_is_left_over() -> None:
 
 def test_slots_are_the_same_in_both_languages() -> None:
     """A translation fills what the English fills, in whatever order; it may leave out what says nothing to a reader."""
-    for entry in texts.catalogue("zh_CN"):
+    for entry in entries_of("zh_CN"):
         if entry.id and entry.context in (None, texts.VERIFIER):
             english, chinese = "".join(entry.id), "".join(entry.string)
             assert set(re.findall(r"{[\w.]*", chinese)) <= set(re.findall(r"{[\w.]*", english)), entry.id
