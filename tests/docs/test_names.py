@@ -19,10 +19,8 @@ SHARED_CLASSES = frozenset(
     [
         "Agency",
         "ItemPart",
-        "Money",
         "Person",
         "Profile",
-        "Quantity",
         "Service",
         "StreamPosition",
     ]
