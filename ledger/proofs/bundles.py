@@ -53,10 +53,8 @@ from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.store import checkpoints, log
 from ledger.store.chain_journal import DatabaseJournal
-from ledger.store.database import Connection, Database
+from ledger.store.database import CHANGED, Connection, Database
 from ledger.store.log import StoredEntry
-
-_HINT = "Somebody changed the database. Run: tally audit"
 
 Withheld = Literal["payload", "sections"]  # a payload is withheld with its sections
 
@@ -208,7 +206,7 @@ class Prover:
         stored = merkle.frontier_at(size, nodes).root()
         if stored != root:
             raise IntegrityBroken(
-                "the tiles at size {size} do not lead to the root {root}", size=size, root=root.hex(), hint=_HINT
+                "the tiles at size {size} do not lead to the root {root}", size=size, root=root.hex(), hint=CHANGED
             )
         return self._publisher.checkpoint(size, root)
 
@@ -307,7 +305,7 @@ def _readable(index: int) -> Iterator[None]:
             "entry {index} or what it rests on is not stored as it was signed: {error}",
             index=index,
             error=error,
-            hint=_HINT,
+            hint=CHANGED,
         ) from error
 
 
@@ -324,6 +322,6 @@ def _proven(
             "entry {index} is not proven by what is stored: step {fault.number} ({fault.name}): {fault.detail}",
             index=at,
             fault=fault,
-            hint=_HINT,
+            hint=CHANGED,
         )
     return encoded

@@ -35,7 +35,7 @@ from ledger.recording.registry_view import Registry
 from ledger.recording.validation import Duplicate, require_same_event
 from ledger.store import cases, log
 from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
-from ledger.store.database import Connection, Database, DiskFailed
+from ledger.store.database import CHANGED, Connection, Database, DiskFailed
 from ledger.store.log import StoredEntry, TreeState
 
 
@@ -294,7 +294,7 @@ class Sequencer:
                 "the tiles at size {size} do not lead to the root {root}",
                 size=tree.size,
                 root=tree.root.hex(),
-                hint="Somebody changed the database. Run: tally audit",
+                hint=CHANGED,
             )
         return edge
 

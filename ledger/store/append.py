@@ -25,7 +25,7 @@ from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import Move
 from ledger.store import bindings, cases, clocks, feed, imports, log, search, supervision
 from ledger.store.clocks import ClockLine
-from ledger.store.database import Change, Database, NewRows, Row, key_of, row_of, write_rows
+from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_of, row_of, write_rows
 from ledger.store.tables import (
     BINDINGS,
     CASE_AGENCIES,
@@ -160,9 +160,7 @@ def write_batch(
         write_rows(connection, database, new, latest)
     except IntegrityError as error:
         broken = IntegrityBroken(
-            "the database has a row that the log has not",
-            index=entries[0].log_index,
-            hint="Somebody changed the database. Run: tally audit",
+            "the database has a row that the log has not", index=entries[0].log_index, hint=CHANGED
         )
         broken.add_note(str(error.orig))
         raise broken from error

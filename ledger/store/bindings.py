@@ -23,7 +23,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import IntegrityBroken
-from ledger.store.database import key_of
+from ledger.store.database import CHANGED, key_of
 from ledger.store.tables import (
     ANCHOR_STATES,
     AUDITS,
@@ -111,11 +111,7 @@ def require_bound(connection: Connection, table: Table, key: Mapping[str, Any]) 
     name = " ".join(key_of(table, key))
     if _digest(connection, table, key) != last_bound(connection, table.name, name):
         raise IntegrityBroken(
-            "the row {name} of {table.name} is not what was written",
-            name=name,
-            table=table,
-            field=table.name,
-            hint="Somebody changed the database. Run: tally audit",
+            "row {name} of {table.name} is not as written", name=name, table=table, field=table.name, hint=CHANGED
         )
 
 

@@ -20,7 +20,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken
 from ledger.store import bindings, log
-from ledger.store.database import Database
+from ledger.store.database import CHANGED, Database
 from ledger.store.tables import ANCHOR_STATES, CHAIN_WRITES, ENTRIES, TRIE_NODES
 
 _UNSETTLED = [state.value for state in WriteState if state not in SETTLED]
@@ -245,10 +245,7 @@ def _write(row: RowMapping) -> ChainWrite:
     expected = 3 if row["purpose"] == Purpose.ANCHOR.value else 0
     if row["purpose"] not in _PURPOSES or row["state"] not in _STATES or 3 - head.count(None) != expected:
         raise IntegrityBroken(
-            "write {number} of the journal of the chain was changed",
-            number=row["number"],
-            field="chain_writes",
-            hint="Restore the newest backup. Run: tally audit",
+            "write {number} of the journal was changed", number=row["number"], field="chain_writes", hint=CHANGED
         )
     return ChainWrite(
         **{name: row[name] for name in _PLAIN},

@@ -57,6 +57,7 @@ DRIVERS = ("sqlite", "postgresql+psycopg")
 FULL = 2  # PRAGMA synchronous: every commit reaches the disk before it returns
 _DISK_FAULTS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # primary result codes
 
+CHANGED = Message("Somebody changed the database. Run: tally audit")  # a hint
 _URL_FORMS = "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>"
 Row = dict[str, Any]
 NewRows = Mapping[Table, Sequence[Row]]

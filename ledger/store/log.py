@@ -16,7 +16,7 @@ from ledger.core.log.replay import StreamHead
 from ledger.core.log.tiles import TileReader
 from ledger.core.messages import Message
 from ledger.core.signing.authority import SERVICE_AGENCY
-from ledger.store.database import Database, one_of
+from ledger.store.database import CHANGED, Database, one_of
 from ledger.store.tables import ENTRIES, FLAGS, META, SECTIONS, STREAMS, TILES, TREE
 
 PAGE = 1000  # rows fetched at a time when entries are streamed
@@ -223,10 +223,7 @@ def payload_of(entry: StoredEntry) -> Payload:
     # The envelope's signature covers the digest, not the bytes of the payload.
     if digest_of(entry.payload) != entry.payload_digest:
         raise IntegrityBroken(
-            "the stored payload of entry {entry.log_index} is not the one that was signed",
-            entry=entry,
-            index=entry.log_index,
-            hint="The database was changed behind the service. Run: tally audit",
+            "the stored payload of entry {index} is not the one that was signed", index=entry.log_index, hint=CHANGED
         )
     return decode_payload(entry.payload, entry.event_type)
 

@@ -24,7 +24,7 @@ from ledger.core.custody.triggers import in_custody
 from ledger.core.errors import refuse
 from ledger.core.events import Body, case, record
 from ledger.core.events.terms import EventRef, Stage
-from ledger.core.messages import Message, Term
+from ledger.core.messages import Message
 
 
 def opened(act: Act, body: case.CaseOpened) -> CaseState:
@@ -370,13 +370,7 @@ def require_free(state: CaseState, item_id: str, *, field: str = "item_id") -> I
     """Return an item that is held and not on offer; refuse unknown_item, item_gone, already_offered."""
     item = state.item(item_id, field=field)
     if not item.is_live:
-        refuse(
-            "item_gone",
-            "item {item_id} is {status}, nobody holds it any more",
-            item_id=item_id,
-            status=Term("status", item.status),
-            field=f"body.{field}",
-        )
+        refuse("item_gone", "nobody holds item {item.item_id} any more", item=item, field=f"body.{field}")
     if item.offer is not None:
         refuse(
             "already_offered",

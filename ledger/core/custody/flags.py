@@ -391,9 +391,10 @@ def _examination_differs(before: CaseState, act: Act, after: CaseState, body: it
     recorded = before.items[body.item_id]
     if body.quantity is not None and body.quantity != recorded.quantity:
         return Message(
-            "item {body.item_id}: quantity {body.quantity.value}, recorded {recorded.quantity.value}",
-            body=body,
-            recorded=recorded,
+            "item {item_id}: quantity {found}, recorded {expected}",
+            item_id=body.item_id,
+            found=body.quantity.value,
+            expected=recorded.quantity.value,
         )
     if body.match_result == "mismatch" or digests_conflict(recorded.digests, body.digests):
         actual = " ".join(body.digests) or body.finding or Message("differs")

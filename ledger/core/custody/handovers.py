@@ -131,10 +131,8 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
     if line.quantity is not None and line.quantity != item.quantity:
         refuse(
             "quantity_differs",
-            "the record has {item.quantity.value} {item.quantity.unit} of item {item.item_id}, the list "
-            "{line.quantity.value} {line.quantity.unit}",
+            "the record has {item.quantity.value} {item.quantity.unit} of item {item.item_id}",
             item=item,
-            line=line,
             field="body.items",
             hint="Split the item to hand over a part of it. Where the record is wrong, offer the item as recorded: the "
             "receiver says what there is, and both sides resolve the discrepancy.",

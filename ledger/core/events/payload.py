@@ -233,13 +233,8 @@ def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes
     # Compared as tuples first: this runs for every entry of a log, and differences are rare.
     if _shared(envelope) != _shared(payload):
         differing = zip(_SHARED, _shared(envelope), _shared(payload), strict=True)
-        field, signed, stated = next(values for values in differing if values[1] != values[2])
-        raise MalformedInput(
-            "{signed} is signed, {stated} is said",
-            signed=_plain(signed),
-            stated=_plain(stated),
-            field=f"envelope.{field}",
-        )
+        field, _, stated = next(values for values in differing if values[1] != values[2])
+        raise MalformedInput("the payload says {stated}", stated=_plain(stated), field=f"envelope.{field}")
     calculated = digest_of(payload_bytes)
     if envelope.payload_digest != calculated:
         raise MalformedInput(

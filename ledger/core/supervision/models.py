@@ -62,12 +62,7 @@ def _adopted(state: ModelState, act: SupervisionAct, body: ModelAdopted) -> Mode
         refuse("unknown_version", "there is no version {body.version}", body=body, field="body.version")
     # The number alone would leave open which text the agency has read and adopted.
     if published.model_digest != body.model_digest:
-        refuse(
-            "digest_differs",
-            "expected {published.model_digest}, as published",
-            published=published,
-            field="body.model_digest",
-        )
+        refuse("digest_differs", "expected {published.model_digest}", published=published, field="body.model_digest")
     payload = act.payload
     adoption = Adoption(body.version, body.parameters, payload.occurred_at, payload.officer, body.note)
     return replace(state, adoptions=state.adoptions | {act.agency: adoption})

@@ -228,12 +228,7 @@ def scan(entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream) -> 
             tree, batch = tree.append(batch), []
     tree = tree.append(batch)
     if index + 1 != checkpoint.size:
-        raise NotFound(
-            "expected at least {checkpoint.size} entries, not {count}",
-            checkpoint=checkpoint,
-            count=index + 1,
-            field="entries",
-        )
+        raise NotFound("expected at least {checkpoint.size} entries", checkpoint=checkpoint, field="entries")
     if tree.root() != checkpoint.root:
         raise RootMismatch(expected=checkpoint.root, calculated=tree.root(), field="root")
     return matches

@@ -258,13 +258,8 @@ def _require_source(name: str, path: str, source: CellSource) -> None:
     words |= {f"{path}.{key}": value for key in ("value", "default") if (value := getattr(source, key)) is not None}
     for key, value in words.items():
         if value not in allowed:
-            raise MalformedInput(
-                "expected one of {allowed}, not {value!r}",
-                allowed=", ".join(allowed),
-                value=value,
-                field=f"{name}: {key}",
-                hint=nearest(value, allowed),
-            )
+            hint = nearest(value, allowed)
+            raise MalformedInput("expected one of {names}", names=", ".join(allowed), field=f"{name}: {key}", hint=hint)
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

@@ -58,7 +58,7 @@ def test_envelope_and_payload_agree_in(field: str) -> None:
     """An envelope that signs another value than the payload says is refused by that field."""
     event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
     envelope = signed(replace(event.envelope, **{field: OTHER[field]}), clerk(POLICE))
-    with refused_at(f"envelope.{field}", match="is signed, .* is said"):
+    with refused_at(f"envelope.{field}", match="the payload says"):
         decode_submission(encode_submission(envelope, event.payload, {}))
 
 
