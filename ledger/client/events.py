@@ -105,9 +105,7 @@ class EventClient(Generic[S]):
             head = self.session.service.get(at("/api/v1/cases/{}/head", stream.id))
             return StreamPosition(stream, head["sequence"], head["head"])
         if stream.kind != "supervision":
-            raise MalformedInput(
-                "expected sequence and previous: the heads of such streams are not told", field="sequence"
-            )
+            raise MalformedInput("expected sequence and previous: heads of such streams are not told", field="sequence")
         subject, _, own_id = stream.id.partition("-")
         if subject not in SUPERVISION_SUBJECTS:
             raise MalformedInput("{stream.id} is no model, lead or recommendation", stream=stream, field="stream.id")
@@ -194,9 +192,7 @@ def require_receipt(answer: Any, submission: bytes, trust: Trust | None) -> Sign
     except TallystickError as error:
         field = f"receipt.{error.field}" if error.field else "receipt"
         hint = RENEWED if isinstance(error, SignatureRefused) else HINT
-        raise IntegrityBroken(
-            "this is no receipt for the event: {error}", error=error, field=field, hint=hint
-        ) from error
+        raise IntegrityBroken("no receipt for the event: {error}", error=error, field=field, hint=hint) from error
     return SignedTreeHead(proof.checkpoint, checkpoint)
 
 

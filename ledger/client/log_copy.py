@@ -20,7 +20,6 @@ from ledger.core.log.merkle import EMPTY_TREE, Hash, leaf_hash
 from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.core.log.tlog_proofs import parse_tlog_proof
-from ledger.core.messages import Message
 
 CHECKPOINT = "checkpoint"
 BATCH = 4096  # leaf hashes
@@ -75,17 +74,13 @@ def fetch_entry_proof(session: ClientSession, index: int) -> EntryProof:
         entry_proof = convert(session.service.get(f"/api/v1/log/inclusion/{index}"), EntryProof)
         proof = parse_tlog_proof(entry_proof.proof)
         if proof.index != index:
-            raise MalformedInput(
-                Message("expected entry {index}, not {proof.index}", index=index, proof=proof), field="index"
-            )
+            raise MalformedInput("expected entry {index}, not {proof.index}", index=index, proof=proof, field="index")
         leaf = Hash(bytes.fromhex(entry_proof.leaf_hash.removeprefix("sha256:")))
         proof.verify_inclusion(leaf, verified_checkpoint(session, proof.checkpoint))
     except (NotFound, Unavailable):
         raise
     except (msgspec.ValidationError, ValueError, TallystickError) as error:
-        raise IntegrityBroken(
-            Message("this is no proof of entry {index}: {error}", index=index, error=error), field="proof"
-        ) from error
+        raise IntegrityBroken("no proof of entry {index}: {error}", index=index, error=error, field="proof") from error
     return entry_proof
 
 
@@ -100,9 +95,7 @@ def save_log(session: ClientSession, folder: Path) -> int:
         previous = parse_checkpoint(parse_note((folder / CHECKPOINT).read_text(encoding="utf-8")).text)
     note, checkpoint = fetch_checkpoint(session)
     if checkpoint.size < previous.size:
-        raise IntegrityBroken(
-            "the log has only {checkpoint.size} entries", checkpoint=checkpoint, field="size", hint=_FORKED
-        )
+        raise IntegrityBroken("the log ends at {checkpoint.size}", checkpoint=checkpoint, field="size", hint=_FORKED)
     fetched: list[Path] = []
     try:
         for name in _bundles(checkpoint.size, 0, checkpoint.size):
@@ -155,9 +148,7 @@ def _require_roots(folder: Path, previous: Checkpoint, checkpoint: Checkpoint) -
         while batch := [leaf_hash(entry) for entry in islice(stored, min(BATCH, head.size - tree.size))]:
             tree = tree.append(batch)
         if tree.root() != head.root:
-            raise IntegrityBroken(
-                "the first {head.size} entries have another root", head=head, field="root", hint=_FORKED
-            )
+            raise IntegrityBroken("{head.size} entries have another root", head=head, field="root", hint=_FORKED)
 
 
 def _bundles(size: int, first: int, last: int) -> Iterator[BundleName]:

@@ -117,9 +117,7 @@ class Profiles:
     def folder(self, name: str) -> Path:
         """Return the folder of a profile. Raises MalformedInput for a name that is no slug."""
         if not _NAME.fullmatch(name):
-            raise MalformedInput(
-                "expected lower-case letters, digits and dashes, not {name!r}", name=name[:100], field="name"
-            )
+            raise MalformedInput("expected lower-case letters, digits and dashes", field="name")
         return self.path / "profiles" / name
 
     def keys(self, profile: Profile | None = None) -> KeyDirectory:

@@ -62,9 +62,7 @@ class ClientSession(ABC):
         """Return agency and officer of the profile. Raises MalformedInput if it names none."""
         profile = self.profile
         if profile.agency is None or profile.officer is None:
-            raise MalformedInput(
-                "the profile {profile.name} names no agency and officer", profile=profile, field="--profile"
-            )
+            raise MalformedInput("profile {profile.name} names no officer", profile=profile, field="--profile")
         return profile.agency, profile.officer
 
     @property

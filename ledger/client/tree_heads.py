@@ -143,9 +143,7 @@ def require_continued(service: Service, old: Checkpoint, new: Checkpoint) -> Non
 
 
 def _broken(old: int, new: int, error: Exception) -> IntegrityBroken:
-    text = Message(
-        "the log of {new} entries is not shown to continue that of {old}: {error}", new=new, old=old, error=error
-    )
+    text = Message("the log of {new} is not shown to continue that of {old}: {error}", new=new, old=old, error=error)
     return IntegrityBroken(text, field="root")
 
 

@@ -22,7 +22,7 @@ from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotifie
 from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import EventRef
-from ledger.core.messages import Term
+from ledger.core.messages import Message, Term
 from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.jurisdiction import may_detain
 from ledger.core.procedure.rulebook import Rulebook
@@ -264,12 +264,14 @@ def require_cited(connection: Connection, payload: Payload) -> None:
         for place, field in enumerate(correction.field for correction in payload.body.corrections):
             if (field if field.startswith(_SECTION) else _STEP.split(field)[0]) not in correctable:
                 raise RuleRefused(
-                    "{event_type} has only the fields {fields}",
+                    "{event_type} does not say {name}",
                     event_type=Term("event_type", corrected.event_type),
-                    fields=", ".join(fields),
+                    name=field,
                     code="unknown_field",
                     field=f"payload.body.corrections[{place}].field",
-                    hint="Parts of a field are named as in quantity.value.",
+                    hint=Message(
+                        "Its fields are {fields}; parts are named as in quantity.value.", fields=", ".join(fields)
+                    ),
                 )
 
 

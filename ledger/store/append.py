@@ -159,9 +159,7 @@ def write_batch(
     try:
         write_rows(connection, database, new, latest)
     except IntegrityError as error:
-        broken = IntegrityBroken(
-            "the database has a row that the log has not", index=entries[0].log_index, hint=CHANGED
-        )
+        broken = IntegrityBroken("the database has a row that the log lacks", index=entries[0].log_index, hint=CHANGED)
         broken.add_note(str(error.orig))
         raise broken from error
     # Behind the rows: an event may erase a section of another event of this batch.

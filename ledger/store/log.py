@@ -63,9 +63,7 @@ def initialise(database: Database, log_id: bytes) -> None:
             connection.execute(TREE.insert().values(log_id=log_id.hex(), **first))
         # Two ledgers in one database would take each other's entries for their own.
         elif kept != log_id.hex():
-            raise Conflict(
-                "this database holds the ledger {kept}", kept=kept, field="database_url", code="other_ledger"
-            )
+            raise Conflict("the database holds the ledger {kept}", kept=kept, field="database_url", code="other_ledger")
 
 
 def tree(connection: Connection) -> TreeState:
@@ -76,9 +74,7 @@ def tree(connection: Connection) -> TreeState:
     try:
         log_id = bytes.fromhex(row.log_id)
     except ValueError as error:
-        raise IntegrityBroken(
-            "tree.log_id is {row.log_id!r}, no id of a ledger", row=row, field="tree.log_id"
-        ) from error
+        raise IntegrityBroken("tree.log_id is {row.log_id!r}, no ledger's id", row=row, field="tree.log_id") from error
     return TreeState(log_id, row.size, row.root, row.registry_changes, row.recorded_at)
 
 

@@ -104,9 +104,7 @@ def _require_may_move(state: CaseState, act: Act, handover: Handover) -> None:
     # One open offer of the case at a time: two acceptances would make two agencies responsible.
     if handover.moves_case:
         for other in state.handovers.marked("open/case"):
-            refuse(
-                "case_already_offered", "{other.handover_id} offers the case already", other=other, field="body.purpose"
-            )
+            refuse("case_already_offered", "{other.handover_id} offers it already", other=other, field="body.purpose")
         return
     if handover.moves_responsibility and handover.to_agency != state.responsible:
         require_responsible(
@@ -121,9 +119,7 @@ def _offer_line(state: CaseState, act: Act, line: OfferedItem, handover: Handove
     if line.stays:
         item = require_free(state, line.item_id, field="items")
         if not handover.moves_responsibility:
-            refuse(
-                "nothing_moves", "item {item.item_id} stays, and responsibility with it", item=item, field="body.items"
-            )
+            refuse("nothing_moves", "item {item.item_id} stays, responsibility too", item=item, field="body.items")
     else:
         item = require_present(state, act, line.item_id, field="items")
     if handover.moves_responsibility and (line.stays or not handover.moves_case):

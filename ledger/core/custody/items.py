@@ -81,9 +81,7 @@ def _require_known_origin(state: CaseState, body: things.ItemRegistered) -> None
     state.person(body.person_id)
     if body.item_kind == "detainee":
         for item in state.items.marked(f"detainee/{body.person_id}"):
-            refuse(
-                "already_in_custody", "item {item.item_id} is this person already", item=item, field="body.person_id"
-            )
+            refuse("already_in_custody", "{item.item_id} is this person already", item=item, field="body.person_id")
 
 
 @rule(things.ItemSealed)
@@ -91,9 +89,7 @@ def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
     """Seal an unsealed item in hand."""
     item = require_in_hand(state, act, body.item_id)
     if item.seal_number is not None:
-        refuse(
-            "already_sealed", "item {item.item_id} bears the seal {item.seal_number}", item=item, field="body.item_id"
-        )
+        refuse("already_sealed", "{item.item_id} bears the seal {item.seal_number}", item=item, field="body.item_id")
     return state.with_items(replace(item, seal_number=body.seal_number, seal_state="intact"))
 
 
@@ -152,9 +148,7 @@ def _require_alike(item: Item, other: Item) -> None:
         refuse("commingling", "item {item.item_id} is not fungible", item=item, field="body.item_ids")
     for field in _ALIKE:
         if getattr(item, field) != getattr(other, field):
-            refuse(
-                "commingling", "item {other.item_id} differs in {part}", other=other, part=field, field="body.item_ids"
-            )
+            refuse("commingling", "{other.item_id} differs in {part}", other=other, part=field, field="body.item_ids")
 
 
 def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str) -> Item:
@@ -208,9 +202,7 @@ def checked_out(state: CaseState, act: Act, body: things.ItemCheckedOut) -> Case
     """Check an item in hand out to an officer."""
     item = require_in_hand(state, act, body.item_id)
     if item.status == "checked_out":
-        refuse(
-            "already_checked_out", "item {item.item_id} is with {item.checked_out_to}", item=item, field="body.item_id"
-        )
+        refuse("already_checked_out", "{item.item_id} is with {item.checked_out_to}", item=item, field="body.item_id")
     return state.with_items(replace(item, status="checked_out", checked_out_to=body.to_officer, due_at=body.due_at))
 
 

@@ -115,9 +115,7 @@ def require_i_json(data: bytes, *, where: str = "") -> None:
     if _SURROGATE.search(data):
         for escape in _ESCAPE.finditer(data):
             if escape["half"]:
-                raise MalformedInput(
-                    "a string holds half of a surrogate pair", field=_field_at(data, escape.start(), where)
-                )
+                raise MalformedInput("a string has half a surrogate pair", field=_field_at(data, escape.start(), where))
     if _OUTLINED_INTEGER in (b"," + data).translate(_OUTLINE):  # maybe within a string
         for number in _LONG_INTEGER.findall(_JSON_STRING.sub(b'""', data)):
             if int(number[:_DECISIVE_DIGITS]) >= 2**53:
@@ -185,9 +183,7 @@ def _require_strings_in_nfc(text: str, where: str) -> None:
     for string in _STRING.finditer(text):
         if not unicodedata.is_normalized("NFC", json.loads(string[0])):
             position = len(text[: string.start()].encode())
-            raise MalformedInput(
-                "a string is not in Unicode normal form C", field=_field_at(text.encode(), position, where)
-            )
+            raise MalformedInput("a string is not in normal form C", field=_field_at(text.encode(), position, where))
 
 
 def refusal_of(message: str, value: Any, kind: Any, where: str) -> MalformedInput:

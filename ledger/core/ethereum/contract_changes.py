@@ -102,9 +102,7 @@ def registry_body(
             profile = canonical.decode(change.profile, decoder_of(Profile), where="profile")
             kind = _KIND_OF_NUMBER.get(change.agency_kind)
             if kind is None:
-                raise MalformedInput(
-                    "{change.agency_kind} stands for nothing known here", change=change, field="agency_kind"
-                )
+                raise MalformedInput("{change.agency_kind} is not known here", change=change, field="agency_kind")
             return registry.AgencyAdmitted(*common, agency=change.agency, kind=kind, admin=account, profile=profile)
         case 2:
             return registry.AdminChanged(*common, agency=change.agency, admin=account)

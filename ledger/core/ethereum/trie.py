@@ -114,9 +114,7 @@ def verify_path(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None
     def next_node(expected: bytes) -> bytes:
         node = next(nodes, None)
         if node is None:
-            raise ProofRefused(
-                "the proof ends where the node {expected} should follow", expected=expected.hex(), field="proof"
-            )
+            raise ProofRefused("the proof ends before the node {node}", node=expected.hex(), field="proof")
         calculated = keccak256(node)
         if calculated != expected:
             raise ProofRefused(

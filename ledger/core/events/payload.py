@@ -22,7 +22,6 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
 from ledger.core.events import catalogue, terms
 from ledger.core.events.catalogue import EVENT_TYPES, Body
-from ledger.core.messages import Term
 
 VERSION = 1
 SYSTEM_STREAM_ID = "ledger"
@@ -237,9 +236,7 @@ def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes
         raise MalformedInput("the payload says {stated}", stated=_plain(stated), field=f"envelope.{field}")
     calculated = digest_of(payload_bytes)
     if envelope.payload_digest != calculated:
-        raise MalformedInput(
-            "expected {digest}, that of the payload", digest=calculated, field="envelope.payload_digest"
-        )
+        raise MalformedInput("expected {digest}, the payload's", digest=calculated, field="envelope.payload_digest")
     require_shape(payload)
 
 
@@ -251,9 +248,7 @@ def require_shape(payload: Payload) -> None:
     require_place(payload, where="payload")
     row = catalogue.EVENT_TYPES[payload.event_type]
     if row.on_authority and payload.authority is None:
-        raise MalformedInput(
-            "{row} names the authority it is done on", row=Term("event_type", row.name), field="payload.authority"
-        )
+        raise MalformedInput("this names the authority it is done on", field="payload.authority")
 
 
 def require_place(event: Envelope | Payload, *, where: str) -> None:

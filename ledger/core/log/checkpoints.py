@@ -105,9 +105,7 @@ def cosign_text(text: str, signer: notes.NoteSigner, timestamp: int) -> notes.No
     key = signer.verifying_key
     notes.require_type(key, notes.SignatureType.COSIGNATURE_V1)
     if not 0 <= timestamp < TIMESTAMP_LIMIT:
-        raise MalformedInput(
-            "{timestamp} is not a time in unix seconds below 2^63", timestamp=timestamp, field="timestamp"
-        )
+        raise MalformedInput("{timestamp} is no unix time below 2^63", timestamp=timestamp, field="timestamp")
     signature = signer.sign(_cosigned_message(text, timestamp))
     return notes.NoteSignature(key.name, key.key_id, timestamp.to_bytes(TIMESTAMP_LENGTH, "big") + signature)
 
@@ -133,9 +131,7 @@ def _cosignatures(note_text: str, witness_keys: tuple[notes.VerifyingKey, ...]) 
         # C2SP tlog-cosignature: 8 bytes of timestamp, then the Ed25519 signature, which covers the timestamp too.
         timestamp = int.from_bytes(signature[:TIMESTAMP_LENGTH], "big")
         if len(signature) != TIMESTAMP_LENGTH + notes.ED25519_SIGNATURE_LENGTH or timestamp >= TIMESTAMP_LIMIT:
-            raise SignatureRefused(
-                "the co-signature of {key.name} is not a timestamp and 64 bytes", key=key, field="signature"
-            )
+            raise SignatureRefused("the co-signature of {key.name} is no time and 64 bytes", key=key, field="signature")
         key.verify(_cosigned_message(note.text, timestamp), signature[TIMESTAMP_LENGTH:])
         cosignatures.append(Cosignature(key, timestamp))
     return tuple(cosignatures)
@@ -164,6 +160,4 @@ def _cosigned_message(text: str, timestamp: int) -> bytes:
 
 def _require_origin(checkpoint: Checkpoint, log_key: notes.VerifyingKey) -> None:
     if checkpoint.origin != log_key.name:
-        raise SignatureRefused(
-            "the checkpoint is of another log, {checkpoint.origin}", checkpoint=checkpoint, field="origin"
-        )
+        raise SignatureRefused("the checkpoint is of {checkpoint.origin}", checkpoint=checkpoint, field="origin")

@@ -184,9 +184,7 @@ def verify_inclusion(leaf: Hash, index: int, size: int, proof: Sequence[Hash], r
     Raises ProofRefused; RootMismatch if the proof leads to another root.
     """
     if not 0 <= index < size < SIZE_LIMIT:
-        raise ProofRefused(
-            Message("index {index} is not within a tree of {size} leaves", index=index, size=size), field="index"
-        )
+        raise ProofRefused("index {index} is not within a tree of {size} leaves", index=index, size=size, field="index")
     _require_hashes({"leaf": leaf, "root": root}, proof)
     _require_root_for(size, root, "root")
     inner = (index ^ (size - 1)).bit_length()

@@ -70,9 +70,7 @@ class VerifyingKey(Struct, frozen=True):
                 raise BadSignatureError(f"{len(signature)} bytes")
             crypto_sign_open(signature + message, self.public_key)
         except BadSignatureError as error:
-            raise SignatureRefused(
-                "the signature of {name} does not hold", name=self.name, field="signature"
-            ) from error
+            raise SignatureRefused("the signature of {key.name} does not hold", key=self, field="signature") from error
 
 
 class NoteSigner(Protocol):
@@ -94,9 +92,7 @@ class SeedSigner(Struct, frozen=True):
     def from_seed(cls, name: str, seed: bytes, signature_type: SignatureType = SignatureType.ED25519) -> SeedSigner:
         """Make the signer of a 32-byte seed (RFC 8032 5.1.5)."""
         if len(seed) != ED25519_KEY_LENGTH:
-            raise MalformedInput(
-                "an Ed25519 seed has {ed25519_key_length} bytes", ed25519_key_length=ED25519_KEY_LENGTH, field="seed"
-            )
+            raise MalformedInput("expected 32 bytes, not {count}", count=len(seed), field="seed")
         public_key, secret_key = crypto_sign_seed_keypair(seed)
         return cls(VerifyingKey(name, signature_type, public_key), secret_key)
 
@@ -170,9 +166,7 @@ def parse_note(note: str) -> SignedNote:
     except UnicodeEncodeError as error:
         raise MalformedInput("the note is not Unicode text", field="note") from error
     if length > MAX_NOTE_LENGTH:
-        raise MalformedInput(
-            "the note has {length} bytes, over {limit}", length=length, limit=MAX_NOTE_LENGTH, field="note"
-        )
+        raise MalformedInput("expected at most {limit} bytes", limit=MAX_NOTE_LENGTH, field="note")
     if _CONTROL.search(note):
         raise MalformedInput("the note has control characters other than newline", field="note")
     # The last empty line separates: the text itself may contain empty lines.

@@ -105,9 +105,7 @@ class _Reader:
             case [kind, *_] if kind in _FORMS:
                 raise MalformedInput("expected: {kind} {forms}", kind=kind, forms=_FORMS[kind], field=where)
             case _:
-                raise MalformedInput(
-                    "expected log, witness, group or quorum, not {words!r}", words=words[0][:40], field=where
-                )
+                raise MalformedInput("expected log, witness, group or quorum", field=where)
 
     def _key(self, text: str, kind: SignatureType, where: str) -> VerifyingKey:
         try:

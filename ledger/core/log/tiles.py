@@ -94,9 +94,7 @@ def encode_bundle(entries: Iterable[bytes]) -> bytes:
     parts: list[bytes] = []
     for entry in entries:
         if len(entry) > MAX_ENTRY_LENGTH:
-            raise MalformedInput(
-                "an entry of {count} bytes is over {limit}", count=len(entry), limit=MAX_ENTRY_LENGTH, field="entry"
-            )
+            raise MalformedInput("expected at most {limit} bytes", limit=MAX_ENTRY_LENGTH, field="entry")
         parts += (len(entry).to_bytes(LENGTH_PREFIX, "big"), entry)
     return b"".join(parts)
 
@@ -111,13 +109,9 @@ def decode_bundle(bundle: bytes, width: int) -> list[bytes]:
         entries.append(bundle[begin:start])
         # Slices of bytes end silently where the bytes end, so the length is checked.
         if begin > len(bundle) or start > len(bundle):
-            raise MalformedInput(
-                "the bundle ends within entry {count} of {width}", count=len(entries) - 1, width=width, field="bundle"
-            )
+            raise MalformedInput("the bundle ends within entry {number}", number=len(entries) - 1, field="bundle")
     if start != len(bundle):
-        raise MalformedInput(
-            "{count} bytes follow the entries of the bundle", count=len(bundle) - start, field="bundle"
-        )
+        raise MalformedInput("{count} bytes follow the bundle's entries", count=len(bundle) - start, field="bundle")
     return entries
 
 

@@ -74,8 +74,6 @@ def parse_tlog_proof(text: str) -> TlogProof:
     index = parse_size(lines.pop(0)[6:], "index")
     # Before any is decoded: no tree has a longer path.
     if len(lines) > MAX_PROOF_LENGTH:
-        raise MalformedInput(
-            "a proof has at most {limit} hashes, not {count}", limit=MAX_PROOF_LENGTH, count=len(lines), field="proof"
-        )
+        raise MalformedInput("expected at most {limit} hashes", limit=MAX_PROOF_LENGTH, field="proof")
     hashes = tuple(as_hash(decode_base64(line, "proof"), "proof") for line in lines)
     return TlogProof(index, hashes, checkpoint, extra)

@@ -77,9 +77,7 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
     head, separator, note = text.partition("\n\n")
     first, *lines = head.split("\n")
     if not separator or not first.startswith(_OLD):
-        raise MalformedInput(
-            "expected 'old <size>', lines of proof, an empty line and a signed checkpoint", field="old"
-        )
+        raise MalformedInput("expected 'old <size>', lines of proof, an empty line, a signed checkpoint", field="old")
     # Before any is decoded: no tree has a longer proof.
     if len(lines) > MAX_PROOF_LENGTH:
         raise MalformedInput("expected at most {limit} lines of proof", limit=MAX_PROOF_LENGTH, field="proof")

@@ -113,9 +113,7 @@ def require_key(authority: AuthorityState, envelope: Envelope, index: int) -> Gr
     if grant.agency_id != envelope.agency:
         raise Unauthorized("the key is of {grant.agency_id}", grant=grant, field="envelope.agency", code="wrong_agency")
     if grant.suite != SUITE_SECP256K1_EIP712:
-        raise Unauthorized(
-            "suite {grant.suite} is not known here", grant=grant, field="envelope.key_id", code="suite_unknown"
-        )
+        raise Unauthorized("suite {grant.suite} is unknown", grant=grant, field="envelope.key_id", code="suite_unknown")
     require_valid(grant, envelope.signed_at, field="envelope.signed_at")
     # One of the roles is enough: an event type lists alternatives.
     if not set(event_type.roles) & set(grant.roles):
@@ -167,9 +165,7 @@ def require_officer(grant: Grant | None, payload: Payload) -> None:
     """Accept a payload whose officer is the one that the key was granted to. Raises Unauthorized."""
     officer = grant.officer if grant else SERVICE_OFFICER
     if payload.officer != officer:
-        raise Unauthorized(
-            "the key was granted to {officer}", officer=officer, field="payload.officer", code="wrong_officer"
-        )
+        raise Unauthorized("the key is of {officer}", officer=officer, field="payload.officer", code="wrong_officer")
 
 
 # -- folding the mirror ------------------------------------------------------------------------------------------------

@@ -40,13 +40,9 @@ def first(act: SupervisionAct) -> LeadState:
         refuse("not_raised", "no lead {payload.stream.id} is raised", payload=payload, field="event_type")
     finding = finding_digest(body.model_id, body.key)
     if body.finding != finding:
-        refuse(
-            "finding_differs", "expected {finding}, the digest of model and key", finding=finding, field="body.finding"
-        )
+        refuse("finding_differs", "expected {finding}, of model and key", finding=finding, field="body.finding")
     if body.lead_id != lead_id_of(finding):
-        refuse(
-            "finding_differs", "expected {lead_id}, of this finding", lead_id=lead_id_of(finding), field="body.lead_id"
-        )
+        refuse("finding_differs", "expected {lead}, of this finding", lead=lead_id_of(finding), field="body.lead_id")
     # Under another id the same finding could be raised as a second lead.
     act.require_stream(body.lead_id)
     # More may have been found than are cited, never fewer.
@@ -131,9 +127,7 @@ def _closed(state: LeadState, act: SupervisionAct, body: supervision.LeadClosed)
     if body.outcome == "recommendation" and body.recommendation_id is None:
         refuse("recommendation_missing", "the outcome names its recommendation", field="body.recommendation_id")
     if body.outcome in ("rectification_notice", "case_filed") and body.document_number is None:
-        refuse(
-            "document_missing", "the outcome {body.outcome} names its document", body=body, field="body.document_number"
-        )
+        refuse("document_missing", "outcome {body.outcome} names its document", body=body, field="body.document_number")
     return replace(state, status="closed", closed=body)
 
 

@@ -133,9 +133,7 @@ def _form(run: _Run) -> Outcome:
     expected = (run.package.log_id, Stream(kind="supervision", id=STREAM + run.package.model_id), "model.published")
     for number, event in enumerate(run.events):
         if (event.bundle.log_id, event.envelope.stream, event.envelope.event_type) != expected:
-            raise IntegrityBroken(
-                "the event is of another ledger or stream, or publishes no model", field=f"publications[{number}]"
-            )
+            raise IntegrityBroken("it is of another ledger, stream or type", field=f"publications[{number}]")
     require_one_tree_head(run.events, "publications")
     return Message("{count} versions, all proven under one tree head", count=len(run.events))
 
@@ -153,13 +151,9 @@ def _versions(run: _Run) -> Outcome:
     for number, (event, body) in enumerate(zip(run.events, bodies, strict=True)):
         field, index = f"publications[{number}]", event.report.subject.index
         if (body.model_id, body.version) != (run.package.model_id, first + number):
-            raise IntegrityBroken(
-                "expected version {version} of the package's model", version=first + number, field=field
-            )
+            raise IntegrityBroken("expected version {version} of the model", version=first + number, field=field)
         if event.envelope.agency != run.events[0].envelope.agency:
-            raise IntegrityBroken(
-                "published by {event.envelope.agency}, unlike those before it", event=event, field=field
-            )
+            raise IntegrityBroken("published by {event.envelope.agency}, unlike those before", event=event, field=field)
         if index is None:
             return NotChecked("publication {number} has no index that its proof shows", number=number)
         # Versions that stand in the log in another order were not published one after the other.
@@ -175,7 +169,7 @@ def _texts(run: _Run) -> Outcome:
         calculated = digest_of(body.definition.encode())
         if body.model_digest != calculated:
             raise IntegrityBroken(
-                "expected {digest}, that of the definition", digest=calculated, field=f"publications[{number}]"
+                "expected {digest}, the definition's", digest=calculated, field=f"publications[{number}]"
             )
     return "each definition has the digest that was signed"
 

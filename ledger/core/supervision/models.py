@@ -40,9 +40,7 @@ def following(body: Body, state: ModelState, act: SupervisionAct) -> ModelState:
 def _published(state: ModelState, act: SupervisionAct, body: ModelPublished) -> ModelState:
     _require_publisher(state, act)
     if body.model_id != state.model_id:
-        refuse(
-            "wrong_stream", "expected {state.model_id}, the model of this stream", state=state, field="body.model_id"
-        )
+        refuse("wrong_stream", "expected {state.model_id}, this stream's model", state=state, field="body.model_id")
     _require_sound(body, next_version=state.newest.body.version + 1)
     # A new version takes a retired model into use again.
     return replace(state, versions=(*state.versions, _version(act, body)), retired=None)
@@ -84,9 +82,7 @@ def _require_sound(body: ModelPublished, *, next_version: int) -> None:
         )
     calculated = digest_of(body.definition.encode())
     if body.model_digest != calculated:
-        refuse(
-            "digest_differs", "expected {digest}, that of the definition", digest=calculated, field="body.model_digest"
-        )
+        refuse("digest_differs", "expected {digest}, the definition's", digest=calculated, field="body.model_digest")
     figures = body.figures
     if figures is not None and figures.found > figures.planted:
         refuse("figures_impossible", "more cannot be found than is planted", field="body.figures.found")

@@ -46,9 +46,7 @@ class SupervisionAct(Struct, frozen=True):
         """Return the signing agency; refuse (not_a_procuratorate) one that may not supervise."""
         own = self.admitted(self.agency, field="agency")
         if not may_supervise(own):
-            refuse(
-                "not_a_procuratorate", "{own.agency_id} is of the kind {own.kind}", own=own, field="agency", hint=hint
-            )
+            refuse("not_a_procuratorate", "{own.agency_id} is of kind {own.kind}", own=own, field="agency", hint=hint)
         return own
 
     def require_stream(self, stream_id: str) -> None:

@@ -113,9 +113,7 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed:
     """
     chain = trust.chain(anchor.chain, anchor.contract)
     if chain is None:
-        return NotChecked(
-            "the trust file does not name {anchor.contract}: take that of today", "not_yet_anchored", anchor=anchor
-        )
+        return NotChecked("the trust file lacks {anchor.contract}: take today's", "not_yet_anchored", anchor=anchor)
     block_hash = "0x" + header.hash.hex()
     described = Message("block {header.number} with the hash {block_hash}", header=header, block_hash=block_hash)
     reported = [block for block in observed if (block.chain, block.number) == (chain.identity, header.number)]
@@ -181,9 +179,7 @@ def require_record(number: int, state: AnchorState, header: BlockHeader, checkpo
     is_last = state.last_number == number
     if state.last_number < number or (state.last_size == record.size) != is_last:
         raise ProofRefused("the contract ends at record {state.last_number}", state=state, field="anchor")
-    return Message(
-        "record {number} is this tree head, made in block {record.block_number}", number=number, record=record
-    )
+    return Message("record {number} is this tree head, in block {record.block_number}", number=number, record=record)
 
 
 def require_not_revoked(
@@ -206,9 +202,7 @@ def require_not_revoked(
         return joined([good, *_contradictions(revoked)])
     moment = when(slot.revoked_at)
     if anchored_at is None:
-        return NotChecked(
-            "revoked at {moment}: there is no record of step 11 with whose time that could be compared", moment=moment
-        )
+        return NotChecked("revoked at {moment}: no record of step 11 to compare that with", moment=moment)
     if slot.revoked_at > anchored_at:
         later = Message("revoked at {moment}, after the entry was anchored: the key was good then", moment=moment)
         return joined([later, *_contradictions(revoked)])
@@ -219,7 +213,7 @@ def require_not_revoked(
     # has an entry in that tree.
     if slot.revoked_at < anchored_at:
         raise Unauthorized(
-            "revoked at {moment}, and the entry of it is not shown", moment=moment, field="authority.revocation"
+            "revoked at {moment}, by no entry that is shown", moment=moment, field="authority.revocation"
         )
     return NotChecked("revoked at {moment}, in the very second of the anchor: ask for a newer proof", moment=moment)
 

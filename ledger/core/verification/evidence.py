@@ -30,7 +30,7 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.log.notes import decode_base64, parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof, tree_head_of
-from ledger.core.messages import Message, Term
+from ledger.core.messages import Term
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import AuthorityState, Grant, ServiceKeys
@@ -87,9 +87,7 @@ def require_granted(
         raise Unauthorized("expected a grant of {envelope.key_id}", envelope=envelope, field="authority.grant")
     # By indices that inclusion proofs have shown, not by the times that somebody claims.
     if grant.granted >= index:
-        raise Unauthorized(
-            "the grant is entry {grant.granted}, not below this one", grant=grant, field="authority.grant"
-        )
+        raise Unauthorized("the grant is entry {grant.granted}, not before this", grant=grant, field="authority.grant")
     # The same rules as for the log itself, applied to a registry that has this grant alone.
     authorities.require_key(standing.authority, envelope, index)
     return standing
@@ -118,9 +116,7 @@ def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service: ServiceKe
     where = "authority.revocation"
     index, change = mirrored(read_revocation(evidence), where, registry.KeyRevoked, head, service)
     if change.key_id != grant.key_id or index < grant.granted:
-        raise IntegrityBroken(
-            Message("entry {index} revokes {change.key_id}, not this grant", index=index, change=change), field=where
-        )
+        raise IntegrityBroken("entry {index} does not revoke this grant", index=index, field=where)
     return index
 
 

@@ -115,9 +115,7 @@ def pseudonymise(source: SourceFile, identity: Sequence[str], key: IdentityKey, 
             hint = Message("The file has: {columns}", columns=", ".join(columns))
             raise MalformedInput("there is no column {name}", name=name, field="--identity", hint=hint)
     if COLUMN in columns and COLUMN not in identity:
-        raise MalformedInput(
-            "there is a column {column} already", column=COLUMN, field="FILE", hint="Give it another name."
-        )
+        raise MalformedInput("there is a column {column}", column=COLUMN, field="FILE", hint="Give it another name.")
     other_columns = [name for name in columns if name not in identity]
     identified = [cells for cells in rows if all(cells.get(name) for name in identity)]
     text = StringIO(newline="")

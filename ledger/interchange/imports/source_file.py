@@ -183,9 +183,7 @@ class SourceFile:
     def _require(self, columns: dict[str, str], present: tuple[str, ...]) -> None:
         repeated = [name for name, times in Counter(present).items() if times > 1 and name in columns]
         if repeated:
-            raise MalformedInput(
-                "the column {column!r} is there more than once", column=repeated[0], field=columns[repeated[0]]
-            )
+            raise MalformedInput("the column {column!r} is there twice", column=repeated[0], field=columns[repeated[0]])
         for column, asked_by in columns.items():
             if column not in present:
                 raise MalformedInput(

@@ -110,9 +110,7 @@ class CsvTable:
                 continue
             row = SourceRow(self._number, dict(zip(self.columns, cells, strict=False)))
             if any(cells[width:]) or len(cells) < width:
-                fault = Message(
-                    "expected {width} cells: is there a delimiter or a quotation mark too many?", width=width
-                )
+                fault = Message("expected {width} cells: is a delimiter or quotation mark too many?", width=width)
                 row = SourceRow(self._number, {}, fault)
             elif max(map(len, cells)) > MAX_CELL:
                 row = SourceRow(self._number, {}, f"a cell has more than {MAX_CELL} characters")
@@ -259,9 +257,7 @@ class _JsonText:
                 if self._ended or isinstance(error, RecursionError):
                     refuse_file("this is no JSON: {error}", error=error, number=number)
                 if len(self._held) > MAX_RECORD:
-                    refuse_file(
-                        "an element has more than {limit} characters, or is no JSON", limit=MAX_RECORD, number=number
-                    )
+                    refuse_file("an element is over {limit} characters, or no JSON", limit=MAX_RECORD, number=number)
             else:
                 self._held = self._held[end:]
                 return value

@@ -51,7 +51,7 @@ def test_webhook_is_not_sent_to_an_address_that_no_officer_gave(stand: Stand) ->
     stand.change("UPDATE webhooks SET url = 'https://other.example/'")
     with stand.database.read() as connection:
         (hook,) = webhooks.listed(connection, POLICE)
-    with pytest.raises(TallystickError, match="not what was written"):
+    with pytest.raises(TallystickError, match="not as written"):
         webhooks.claim(stand.database, hook, 10**15)
     assert found(stand.audit()) == {("bindings", None)}
 

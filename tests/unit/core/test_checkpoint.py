@@ -155,9 +155,9 @@ class TestVerify:
     def test_log_signs_for_its_own_origin_only(self) -> None:
         """A key whose name is not the origin neither signs nor vouches for a checkpoint."""
         other = notes.SeedSigner.from_seed("other.example/log", b"\x04" * 32)
-        with refused_at("origin", match=r"of another log, ledger\.example/handovers", error=SignatureRefused):
+        with refused_at("origin", match=r"of ledger\.example/handovers", error=SignatureRefused):
             checkpoints.sign_checkpoint(CHECKPOINT, other)
-        with pytest.raises(SignatureRefused, match=r"of another log, ledger\.example/handovers"):
+        with pytest.raises(SignatureRefused, match=r"of ledger\.example/handovers"):
             checkpoints.verify_checkpoint(signed(CHECKPOINT.text(), other), other.verifying_key)
 
     def test_text_is_not_read_before_its_signature_holds(self) -> None:
@@ -217,7 +217,7 @@ class TestCosign:
     def test_another_length_is_refused(self, length: int) -> None:
         """A v1 co-signature is 8 bytes of time and 64 of signature."""
         line = notes.NoteSignature(WITNESS.verifying_key.name, WITNESS.verifying_key.key_id, bytes(length))
-        with refused_at("signature", match="is not a timestamp and 64 bytes", error=SignatureRefused):
+        with refused_at("signature", match="is no time and 64 bytes", error=SignatureRefused):
             checkpoints.verify_cosignatures(cosigned(line), [WITNESS.verifying_key])
 
     def test_time_from_two_to_the_63_on_is_refused(self) -> None:
@@ -225,7 +225,7 @@ class TestCosign:
         message = f"cosignature/v1\ntime {2**63}\n{CHECKPOINT.text()}".encode()
         key = WITNESS.verifying_key
         line = notes.NoteSignature(key.name, key.key_id, (2**63).to_bytes(8, "big") + WITNESS.sign(message))
-        with pytest.raises(SignatureRefused, match="is not a timestamp"):
+        with pytest.raises(SignatureRefused, match="is no time"):
             checkpoints.verify_cosignatures(cosigned(line), [key])
 
     def test_log_key_is_no_witness_key(self) -> None:

@@ -236,18 +236,18 @@ class TestBundles:
         """65,535 bytes are an entry, one more are refused."""
         largest = bytes(65_535)
         assert decode_bundle(encode_bundle([largest]), 1) == [largest]
-        with refused_at("entry", match="65536 bytes is over 65535"):
+        with refused_at("entry", match="at most 65535 bytes"):
             encode_bundle([largest + b"\0"])
 
     @pytest.mark.parametrize("bundle", [b"", b"\0", b"\0\x01", b"\0\x02a", b"\0\x01a\0", b"\0\x01a\0\x01"])
     def test_bundle_that_ends_early(self, bundle: bytes) -> None:
         """A cut within a length or an entry is found and named."""
-        with refused_at("bundle", match=r"ends within entry \d of 2"):
+        with refused_at("bundle", match=r"ends within entry \d"):
             decode_bundle(bundle, 2)
 
     def test_bytes_after_the_last_entry(self) -> None:
         """Nothing may follow."""
-        with refused_at("bundle", match="1 bytes follow the entries"):
+        with refused_at("bundle", match="1 bytes follow the bundle"):
             decode_bundle(b"\0\x01a\0", 1)
 
 

@@ -161,8 +161,8 @@ ABSENT = path(TRIE, key_of(5_000))
 @pytest.mark.parametrize(
     ("proof", "message"),
     [
-        (GOOD[:-1], "ends where"),
-        ((), "ends where"),
+        (GOOD[:-1], "ends before"),
+        ((), "ends before"),
         (GOOD[1:], "expected the node"),
         ((*GOOD, GOOD[-1]), "beyond the end"),
         ((*GOOD, b"\xc0"), "beyond the end"),

@@ -26,7 +26,7 @@ def test_revocation_that_is_hidden() -> None:
     """A key that the registry revoked before the anchor, without the entry that says so: the bundle hides it."""
     report = verdict_of(revoked(ANCHORED_AT - 1))
     assert (report.verdict, faults(report)) == ("tampered", ["revocation"])
-    assert "is not shown" in report.faults[0].detail
+    assert "by no entry that is shown" in report.faults[0].detail
 
 
 @pytest.mark.parametrize(("moment", "size", "verdict"), [(-1, -1, "tampered"), (-1, 0, "intact"), (0, -1, "intact")])

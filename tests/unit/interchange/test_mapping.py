@@ -52,8 +52,8 @@ MEASURE = '[[measures]]\nmeasure = { value = "arrest" }\nstarted_at = "from"\ngr
             None,
         ),
         (SMALL.replace('"about"', "{ }"), "m.toml: case.case_type", "either a column or a value", None),
-        (SMALL + MEASURE, "m.toml: measures[0].person", "none is number 1", None),
-        (SMALL + PERSON + MEASURE + "person = 2", "m.toml: measures[0].person", "none is number 2", None),
+        (SMALL + MEASURE, "m.toml: measures[0].person", "no person of number 1", None),
+        (SMALL + PERSON + MEASURE + "person = 2", "m.toml: measures[0].person", "no person of number 2", None),
         (
             SMALL + PERSON.replace('"suspect" }', '"susect" }'),
             "m.toml: persons[0].role.value",
