@@ -7,6 +7,7 @@ case.state.items["phone"].holder   # "procuratorate-east"
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -17,8 +18,9 @@ from ledger.core.procedure.legal_days import instant_text
 
 O = TypeVar("O")  # noqa: E741 - whoever signs
 
-# What a method's fields say of the event and not of its body.
-EVENT_FIELDS = ("occurred_at", "signed_at", "sections", "authority", "event_id", "salt", "source")
+# What a method's fields say of the event and not of its body; the last two are for histories.
+EVENT_FIELDS = ("occurred_at", "signed_at", "sections", "authority", "event_id", "salt", "source", "officer", "delay")
+ASPECTS = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
 
 
 class CaseActs(ABC, Generic[O]):
@@ -29,6 +31,7 @@ class CaseActs(ABC, Generic[O]):
     """
 
     opener: ClassVar[str]  # the agency that opens a case
+    detention_house: str  # the agency that keeps who is in custody
     now: int  # unix seconds, of the next act
     current: CaseState | None = None
 
@@ -146,12 +149,18 @@ class CaseActs(ABC, Generic[O]):
             "handover_id": self._next_handover(),
             "returns": original.handover_id,
             "purpose": purpose,
-            "reason_code": "incomplete_dossier",
+            "reason_code": "other" if purpose == "return" else "incomplete_dossier",
             "explanation": "the bank statements are missing",
             "items": tuple(listed(line) for line in items),
             "person_ids": tuple(map(person_id, persons)),
         }
         return self.say(handover.HandoverReturned, by or self.clerk_of(original.to_agency), **(defaults | fields))
+
+    def check(self, *, by: O | None = None, **fields: Any) -> Self:
+        """Check the latest open offer as its receiver: everything passed, except what ``fields`` say."""
+        answered = self.open_handover()
+        passed = {"handover_id": answered.handover_id} | dict.fromkeys(ASPECTS, "passed")
+        return self.say(handover.HandoverChecked, by or self.clerk_of(answered.to_agency), **(passed | fields))
 
     def accept(self, handover_id: str | None = None, *, by: O | None = None, **fields: Any) -> Self:
         """Accept all as listed, except what ``received`` and ``not_accepted`` say."""
@@ -169,11 +178,35 @@ class CaseActs(ABC, Generic[O]):
         }
         return self.say(handover.HandoverRefused, by or self.clerk_of(answered.to_agency), **(defaults | fields))
 
+    def resolve(self, discrepancy_id: str, *sides: O, resolution: str) -> Self:
+        """Resolve a discrepancy, by whoever signs for each side: both sign the same words."""
+        for side in sides:
+            self.say(handover.DiscrepancyResolved, side, discrepancy_id=discrepancy_id, resolution=resolution)
+        return self
+
     def open_handover(self, handover_id: str | None = None) -> Handover:
         """Return the handover of this id, by default the latest open one."""
         if handover_id is not None:
             return self.state.handover(handover_id)
         return [h for h in self.state.handovers.values() if h.is_open][-1]
+
+    def ask_custody_change(self, person: str, *, by: O | None = None, **fields: Any) -> Self:
+        """Ask the detention house to keep a person for the receiver of the latest handover."""
+        change_id = f"custody-{len(self.state.custody_changes) + 1}"
+        defaults = {
+            "custody_change_id": change_id,
+            "handover_id": list(self.state.handovers)[-1],
+            "person_id": person_id(person),
+            "detention_house": self.detention_house,
+            "number": change_id,
+        }
+        return self.say(case.CustodyChangeRequested, by, **(defaults | fields))
+
+    def serve_custody_change(self, change_id: str | None = None) -> Self:
+        """Let the detention house serve the change of custody of this id, by default the one asked for last."""
+        house = self.clerk_of(self.detention_house)
+        served = {"custody_change_id": change_id or list(self.state.custody_changes)[-1], "served_at": self.moment}
+        return self.say(case.CustodyChangeServed, house, **served)
 
     def close(self, by: O | None = None, **fields: Any) -> Self:
         return self.say(case.CaseClosed, by, **({"ground": "sentence served"} | fields))
@@ -201,9 +234,12 @@ def pieces(value: int | str, unit: str = "piece") -> Quantity:
     return Quantity(value=str(value), unit=unit)
 
 
-def registration(item_id: str, kind: str = "exhibit", quantity: int | str = 1, **fields: Any) -> item.ItemRegistered:
+def registration(
+    item_id: str, kind: str = "exhibit", quantity: Quantity | int | str = 1, **fields: Any
+) -> item.ItemRegistered:
     """Return the registration of an item of the kind, complete."""
-    defaults: dict[str, Any] = {"description": f"the {item_id}"}
+    counted = quantity if isinstance(quantity, Quantity) else pieces(quantity)
+    defaults: dict[str, Any] = {"description": f"the {item_id}", "quantity": counted}
     if kind == "dossier":
         defaults["dossier"] = item.Dossier(volumes=3, pages=412)
     elif kind == "electronic_data":
@@ -211,12 +247,17 @@ def registration(item_id: str, kind: str = "exhibit", quantity: int | str = 1, *
         defaults["collection"] = item.Collection(
             collectors=("collector-1", "collector-2"), tool="write blocker", method="image of the whole medium"
         )
-    return item.ItemRegistered(item_id=item_id, item_kind=kind, quantity=pieces(quantity), **(defaults | fields))  # type: ignore[arg-type]
+    return item.ItemRegistered(item_id=item_id, item_kind=kind, **(defaults | fields))  # type: ignore[arg-type]
 
 
 def listed(line: str | handover.OfferedItem) -> handover.OfferedItem:
     """Return a line of a transfer list; an item's id alone stands for the item as the record has it."""
     return handover.OfferedItem(item_id=line) if isinstance(line, str) else line
+
+
+def ordered(disposals: Mapping[str, str]) -> tuple[case.ItemDecision, ...]:
+    """Return what a decision says of items, from what becomes of each."""
+    return tuple(case.ItemDecision(item_id=item_id, disposal=end) for item_id, end in disposals.items())  # type: ignore[arg-type]
 
 
 def stays(item_id: str, **fields: Any) -> handover.OfferedItem:

@@ -166,6 +166,7 @@ class SampleCase(CaseActs[str], SampleStream):
     """A case whose acts are signed by people of the town, named by their profiles."""
 
     opener = "psb-east"
+    detention_house = "detention-east"
     step = STEP_S
 
     def __init__(self, player: Player, case_id: str, *, days_ago: int):
@@ -213,21 +214,9 @@ class SampleCase(CaseActs[str], SampleStream):
         handler = BY_PROFILE[self.clerk_of(self.state.responsible)].officer
         return self.say(case.CaseAssigned, department=department, handler=handler)
 
-    def change_custody(self, person: str, number: str, *, served: bool = True) -> Self:
+    def change_custody(self, person: str, number: str) -> Self:
         """Ask the detention house to keep a person for the agency that has the case now, which it serves at once."""
-        change_id = f"custody-{len(self.state.custody_changes) + 1}"
-        self.say(
-            case.CustodyChangeRequested,
-            custody_change_id=change_id,
-            handover_id=list(self.state.handovers)[-1],
-            person_id=person_id(person),
-            detention_house="detention-east",
-            number=number,
-        )
-        if served:
-            service = {"custody_change_id": change_id, "served_at": self.moment}
-            self.say(case.CustodyChangeServed, "detention", **service)
-        return self
+        return self.ask_custody_change(person, number=number).serve_custody_change()
 
 
 class SampleLead(SampleStream):

@@ -13,7 +13,7 @@ from ledger.core.events import Authority, handover, item, record
 from ledger.core.events import case as case_events
 from ledger.core.events.supervision import LeadAnswered, LeadAssigned, LeadClosed, LeadConfirmed
 from ledger.core.events.terms import EventRef, Money
-from ledger.samples.case_acts import digest, person_id, pieces, stays
+from ledger.samples.case_acts import digest, ordered, person_id, pieces, stays
 from ledger.samples.player import Player, SampleCase, SampleLead
 from ledger.samples.town import BY_PROFILE
 
@@ -68,8 +68,8 @@ def _clean_run(case: SampleCase) -> Points:
     judgment = {"number": "（样例）东刑初1号", "decision_id": "judgment"}
     case.on(110).decide("judgment", *TWO, served_at=case.moment, **judgment)
     case.on(121).decide("judgment_effective", *TWO, number="（样例）东刑初1号生效")
-    ordered = {"item_ids": exhibits, "disposal": "destroyed", "ground": "作案工具 tools of the crime"}
-    case.on(122).say(item.ItemDisposalProposed, decision_id="judgment", **ordered)
+    proposal = {"item_ids": exhibits, "disposal": "destroyed", "ground": "作案工具 tools of the crime"}
+    case.on(122).say(item.ItemDisposalProposed, decision_id="judgment", **proposal)
     case.say(item.ItemDisposed, "court-chief", cites=case.ref, disposed_at=case.moment)
     case.on(125).offer(dossier, to="corrections-east", purpose="execution", persons=TWO).accept()
     case.on(126).close(ground="已交付执行 sentence being served", decision_id="judgment")
@@ -100,18 +100,10 @@ def _short_delivery(case: SampleCase) -> Points:
     nine = handover.NotAcceptedItem(item_id=counted, reason_code="items_differ", quantity=pieces(9))
     case.on(9).offer(*exhibits, to="procuratorate-east").accept(not_accepted=(broken, nine))
     yield "delivered", case
-    resolution = {
-        "discrepancy_id": f"handover-1/{sealed}",
-        "resolution": "封签在运输途中破损，重新封存 broken on the way, sealed again",
-    }
-    case.on(10).say(handover.DiscrepancyResolved, "prosecutor", **resolution)
-    case.say(handover.DiscrepancyResolved, "police", **resolution)
-    case.say(
-        handover.DiscrepancyResolved,
-        "police",
-        discrepancy_id=f"handover-1/{counted}",
-        resolution="第十张在物证室，双方重新清点 the tenth lay in our property room",
-    )
+    resealed = "封签在运输途中破损，重新封存 broken on the way, sealed again"
+    case.on(10).resolve(f"handover-1/{sealed}", "prosecutor", "police", resolution=resealed)
+    recounted = "第十张在物证室，双方重新清点 the tenth lay in our property room"
+    case.resolve(f"handover-1/{counted}", "police", resolution=recounted)
     yield "signed by one side", case
 
 
@@ -181,7 +173,7 @@ def _custody_of_a_person(case: SampleCase) -> Points:
     case.impose(KEPT_PERSON, "arrest", ground="批准逮捕 approved")
     case.on(64).offer(to="procuratorate-east", persons=(KEPT_PERSON,)).accept()
     yield "accepted", case
-    case.on(70).change_custody(KEPT_PERSON, "换6", served=False)
+    case.on(70).ask_custody_change(KEPT_PERSON, number="换6")
     yield "asked for", case
 
 
@@ -232,7 +224,7 @@ def _money_and_a_car(case: SampleCase) -> Points:
     yield "split", case
     case.on(35).offer(*notes, stays(car), stays(account), to="procuratorate-east").accept()
     yield "passed on", case
-    sale = (case_events.ItemDecision(item_id=car, disposal="sold_early"),)
+    sale = ordered({car: "sold_early"})
     case.on(62).decide("other", number="东检处〔样例〕7号", items=sale, decision_id="sale")
     proposal = {"item_ids": (car,), "disposal": "sold_early", "ground": "贬值 loses value", "decision_id": "sale"}
     case.say(item.ItemDisposalProposed, "depot", **proposal)
@@ -240,8 +232,7 @@ def _money_and_a_car(case: SampleCase) -> Points:
     case.say(item.ItemDisposed, "depot-chief", cites=case.ref, disposed_at=case.moment, proceeds=sold)
     yield "sold", case
     case.on(91).offer(*notes, stays(account), stays(proceeds), to="court-east", purpose="public_prosecution").accept()
-    ordered = {account: "forfeited", notes[0]: "returned_to_victim", notes[1]: "returned_to_victim"}
-    lines = tuple(case_events.ItemDecision(item_id=name, disposal=end) for name, end in ordered.items())  # type: ignore[arg-type]
+    lines = ordered({account: "forfeited", notes[0]: "returned_to_victim", notes[1]: "returned_to_victim"})
     case.on(122).decide("judgment", number="（样例）东刑初7号", items=lines, decision_id="judgment")
     yield "judged", case
 
@@ -275,7 +266,7 @@ def _a_phone(case: SampleCase) -> Points:
     case.on(3).offer(phone, image, to="lab-east", purpose="forensic_examination", due_at=due)
     case.accept(received=(handover.ReceivedItem(item_id=image, match_result="match", digests=(sent,)),))
     yield "with the laboratory", case
-    case.on(15).give_back(phone, image, purpose="return", reason_code="other", explanation="检验完毕 examined")
+    case.on(15).give_back(phone, image, purpose="return", explanation="检验完毕 examined")
     case.accept(received=(handover.ReceivedItem(item_id=image, match_result="mismatch", digests=(back,)),))
     yield "back", case
     counsel = {"recipient": "辩护人 counsel of the suspect", "item_ids": (image,), "withheld": ("narrative",)}
@@ -293,10 +284,10 @@ def _erasure(case: SampleCase) -> Points:
     case.on(95).decide("judgment", ACQUITTED, number="（样例）东刑初12号", served_at=case.moment)
     case.on(106).decide("judgment_effective", ACQUITTED, number="（样例）东刑初12号生效")
     yield "acquitted", case
-    ordered = Authority(authorization_type="court order", authorization_identifier="（样例）12号")
+    court = Authority(authorization_type="court order", authorization_identifier="（样例）12号")
     ground = "无罪判决生效 the acquittal is final"
     case.on(110).say(
-        record.SectionErased, "court-chief", concerns=named, label="person:1", ground=ground, authority=ordered
+        record.SectionErased, "court-chief", concerns=named, label="person:1", ground=ground, authority=court
     )
     yield "erased", case
 

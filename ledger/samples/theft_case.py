@@ -51,9 +51,7 @@ def _acts(folder: Path, case: SampleCase) -> Points:
     case.accept(not_accepted=(nine,))
     yield "accepted in part", case
     resolution = "the tenth bar lay in the property room; counted again by both: ten"
-    for by in ("police", "prosecutor"):
-        discrepancy = {"discrepancy_id": f"handover-2/{PRY_BARS}", "resolution": resolution}
-        case.say(handover.DiscrepancyResolved, by, **discrepancy)
+    case.resolve(f"handover-2/{PRY_BARS}", "police", "prosecutor", resolution=resolution)
     case.offer(PRY_BARS, to="procuratorate-east", purpose="property_transfer", by="police").accept()
     yield "resolved", case
     explanation = "the buyer of the bicycle was not heard"
@@ -98,9 +96,10 @@ def _register_seized(folder: Path, case: SampleCase) -> Iterable[str]:
         rows = list(csv.DictReader(file))
     for row in rows:
         is_cash = row["description_en"] == "cash"
-        body = item.ItemRegistered(
-            item_id=f"item-118-exhibit-{row['exhibit_number']}",
-            item_kind="property" if is_cash else "exhibit",
+        item_id = f"item-118-exhibit-{row['exhibit_number']}"
+        case.register(
+            item_id,
+            kind="property" if is_cash else "exhibit",
             description=f"{row['description_zh']} {row['description_en']}",
             quantity=pieces(row["quantity"], row["unit"]),
             exhibit_number=row["exhibit_number"],
@@ -110,8 +109,7 @@ def _register_seized(folder: Path, case: SampleCase) -> Iterable[str]:
             money=Money(fen=1_248_000, currency="CNY") if is_cash else None,
             seizure=seizure,
         )
-        case.act(body)
-        yield body.item_id
+        yield item_id
 
 
 def _digests(*files: Path) -> tuple[str, ...]:

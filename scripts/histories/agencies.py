@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Mapping
 
 from ledger.core.events.terms import AgencyKind
 
 PROVINCES = ("甲", "乙", "丙")
-CITIES = ("东", "西")
-EAST_WEST = {"东": "east", "西": "west"}
+CITIES = {"东": "east", "西": "west"}
 _OF_CITY: dict[str, tuple[AgencyKind, str, str]] = {
     "police": ("public_security", "公安局", "Public Security Bureau"),
     "procuratorate": ("procuratorate", "人民检察院", "People's Procuratorate"),
@@ -27,80 +26,35 @@ _OF_PROVINCE: dict[str, tuple[AgencyKind, str, str]] = {
 }
 
 
-class SimulatedAgency(Struct, frozen=True):
-    """As the registry would admit it."""
-
-    agency_id: str
-    kind: AgencyKind
-    zh: str
-    en: str
-    jurisdiction: str
-
-
-class SimulatedOfficer(Struct, frozen=True):
-    """Who acts for an agency."""
-
-    agency: str
-    officer_id: str
-
-
-class City(Struct, frozen=True):
-    """The agencies that a case of one city comes to, those of its province among them."""
-
-    police: str
-    procuratorate: str
-    court: str
-    detention_house: str
-    commission: str
-    administration: str
-    depot: str
-    lab: str
-    correction: str
-    upper_procuratorate: str
-    upper_court: str
-    prison: str
-
-
-def cities() -> tuple[City, ...]:
-    """Return all cities."""
+def cities() -> tuple[Mapping[str, str], ...]:
+    """Return, of each city, the agencies that its cases come to, by what they are; those of its province among them."""
     return tuple(
-        City(**{role: _id_of(role, p, city) for role in _OF_CITY}, **{role: _id_of(role, p) for role in _OF_PROVINCE})
+        {role: _id_of(role, p, city) for role in _OF_CITY} | {role: _id_of(role, p) for role in _OF_PROVINCE}
         for p in range(len(PROVINCES))
         for city in CITIES
     )
 
 
-def agencies() -> tuple[SimulatedAgency, ...]:
-    """Return all agencies, those of provinces first."""
+def agencies() -> list[tuple[str, AgencyKind, str, str, str]]:
+    """Return id, kind, both names and jurisdiction of all agencies, those of provinces first."""
     provinces = [
-        SimulatedAgency(_id_of(role, p), kind, f"{name}省{zh}", f"{en} of Province {p + 1}", f"{p + 1:02}")
+        (_id_of(role, p), kind, f"{name}省{zh}", f"{en} of Province {p + 1}", f"{p + 1:02}")
         for p, name in enumerate(PROVINCES)
         for role, (kind, zh, en) in _OF_PROVINCE.items()
     ]
-    of_cities = [
-        SimulatedAgency(
+    return provinces + [
+        (
             _id_of(role, p, city),
             kind,
             f"{province}省{city}城市{zh}",
-            f"{en} of {EAST_WEST[city].title()} City, Province {p + 1}",
+            f"{en} of {CITIES[city].title()} City, Province {p + 1}",
             f"{p + 1:02}/{c + 1:02}",
         )
         for p, province in enumerate(PROVINCES)
         for c, city in enumerate(CITIES)
         for role, (kind, zh, en) in _OF_CITY.items()
     ]
-    return (*provinces, *of_cities)
-
-
-def clerk(agency: str, number: int = 1) -> SimulatedOfficer:
-    """Return the agency's clerk of this number."""
-    return SimulatedOfficer(agency, f"{agency}-{number}")
-
-
-def supervisor(agency: str) -> SimulatedOfficer:
-    """Return the agency's supervisor."""
-    return SimulatedOfficer(agency, f"{agency}-s")
 
 
 def _id_of(role: str, province: int, city: str = "") -> str:
-    return f"{role.replace('_', '-')}-{province + 1}{EAST_WEST[city][0] if city else ''}"
+    return f"{role.replace('_', '-')}-{province + 1}{CITIES[city][0] if city else ''}"

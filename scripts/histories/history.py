@@ -25,20 +25,16 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.events import Payload
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.procedure.legal_days import DAY, legal_day_of
+from ledger.samples.case_acts import person_id
 from ledger.supervision.views.case_record import Acts, SourceEvent
 from ledger.supervision.views.sources import BundleViewSource
 from scripts.histories.agencies import agencies, cities
-from scripts.histories.courses import (
-    CommissionCourse,
-    CriminalCourse,
-    LinkedTwin,
-    ReferralCourse,
-    SupervisionCourse,
-    Twin,
-)
+from scripts.histories.courses import CommissionCourse, CriminalCourse, LinkedTwin, ReferralCourse, SupervisionCourse
 from scripts.histories.plants import PLANTS, Plant
 from scripts.histories.simulation import (
+    BEGINS,
     BOOK,
+    ENDS,
     Breach,
     EndOfHistory,
     SimulatedCase,
@@ -46,8 +42,6 @@ from scripts.histories.simulation import (
     drawn,
 )
 
-BEGINS = datetime(2023, 1, 4, 1, tzinfo=UTC)
-ENDS = datetime(2026, 11, 1, tzinfo=UTC)
 LAST_OPENED = 20  # days before the end
 RATE = 0.004  # of the cases break one part of one rule
 COURSES: dict[str, type[CriminalCourse]] = {
@@ -113,23 +107,23 @@ def generate(
     """
     shares = defaultdict(lambda: rate, rates or {})
     towns = cities()
-    careless = (towns[1].police,) if shares["14/discrepancies"] else ()
-    correcting = (towns[4].police,) if shares["14/corrections"] else ()
-    cases = []
+    careless = (towns[1]["police"],) if shares["14/discrepancies"] else ()
+    correcting = (towns[4]["police"],) if shares["14/corrections"] else ()
+    cases: list[SimulatedCase] = []
     for number, (plant, shared, twin) in enumerate(_fates(seed, count, shares)):
         chance = Random(f"{seed}/{number}")
         plan = replace(drawn(chance), careless=careless, correcting=correcting)
         latest = (ENDS - BEGINS).days - (plant.days if plant else LAST_OPENED)
         begins = BEGINS + timedelta(days=chance.randint(0, latest), hours=chance.randint(0, 6))
-        case = SimulatedCase(_case_id(seed, number), chance.choice(towns), chance, begins, ENDS)
-        course = plant.course(case, plant.fitted(plan)) if plant else COURSES[plan.kind](case, plan)
-        if isinstance(course, Twin):
-            course.shared, course.twin = shared, _case_id(seed, number + twin)
+        play, fitted = (plant.course, plant.fitted(plan)) if plant else (COURSES[plan.kind], plan)
+        case = play(_case_id(seed, number), chance.choice(towns), chance, begins, fitted)
+        case.breaks = (plant.rule, plant.part) if plant else case.breaks
+        case.shared, case.twin = shared, _case_id(seed, number + twin)
         with suppress(EndOfHistory):
-            course.live_through()
+            case.live_through()
         cases.append(case)
-    agencies = [Breach(14, "discrepancies", "", careless), Breach(14, "corrections", "", correcting)]
-    return GeneratedHistory(cases, tuple(breach for breach in agencies if breach.subjects))
+    of_agencies = [Breach(14, "discrepancies", "", careless), Breach(14, "corrections", "", correcting)]
+    return GeneratedHistory(cases, tuple(breach for breach in of_agencies if breach.subjects))
 
 
 def _case_id(seed: int, number: int) -> str:
@@ -167,14 +161,10 @@ def pension_list(history: GeneratedHistory) -> bytes:
             elif chance.random() < 0.1:
                 first = BEFORE if person.role == "suspect" else AFTER
                 rows += _payments(person.person_id, legal_day_of(simulated.state.opened_at) + first, chance)
-    strangers = [sha256(f"stranger {number}".encode()).hexdigest()[:32] for number in range(STRANGERS * len(in_prison))]
-    for stranger in strangers:
-        rows += _payments(stranger, date(2025, 1, 10), chance)
-    written = io.StringIO(newline="")
-    table = csv.writer(written, lineterminator="\n")
-    table.writerow(HEADINGS)
-    table.writerows(sorted(rows))
-    return written.getvalue().encode()
+    for number in range(STRANGERS * len(in_prison)):
+        rows += _payments(person_id(f"stranger {number}"), date(2025, 1, 10), chance)
+    lines = [f"{person},{paid_on},{amount}\n" for person, paid_on, amount in sorted(rows)]
+    return "".join([",".join(HEADINGS), "\n", *lines]).encode()
 
 
 def registered(table: bytes) -> DatasetRegistered:
@@ -200,10 +190,8 @@ def payments(table: bytes) -> dict[str, list[date]]:
 
 def taken_in(state: CaseState) -> date:
     """Return the day on which a prison accepted. Requires that one did."""
-    accepted = [
-        handover for handover in state.handovers.values() if handover.purpose == "execution" and handover.is_accepted
-    ]
-    return legal_day_of(accepted[-1].answered_at or "")
+    sent = [sent for sent in state.handovers.values() if sent.purpose == "execution" and sent.is_accepted]
+    return legal_day_of(sent[-1].answered_at or "")
 
 
 def _payments(person: str, first: date, chance: Random) -> list[tuple[str, str, int]]:
@@ -226,14 +214,9 @@ class HistorySource(BundleViewSource):
         for index, event in enumerate(history.events):
             logged = SourceEvent(index, event.digest, event.recorded_at, event.payload)
             self._cases[event.payload.stream.id].append(logged)
-        super().__init__(
-            [event for events in self._cases.values() for event in events],
-            BOOK,
-            agencies=[
-                (agency.agency_id, agency.kind, agency.zh, agency.en, agency.jurisdiction) for agency in agencies()
-            ],
-            anchors=[(size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None)) for size, at in history.anchors()],
-        )
+        events = [event for events in self._cases.values() for event in events]
+        anchors = [(size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None)) for size, at in history.anchors()]
+        super().__init__(events, BOOK, agencies=agencies(), anchors=anchors)
 
     @property
     def acts(self) -> Acts:

@@ -14,9 +14,9 @@ from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered
 from ledger.supervision.runs.findings import ModelFinding, find
 from ledger.supervision.views.snapshot import Views
 from scripts.histories.agencies import cities
-from scripts.histories.history import ENDS, GeneratedHistory, HistorySource, pension_list, registered
+from scripts.histories.history import GeneratedHistory, HistorySource, pension_list, registered
 from scripts.histories.reference import UnusualLimits, broken
-from scripts.histories.simulation import BOOK, CALENDAR, Breach
+from scripts.histories.simulation import BOOK, CALENDAR, ENDS, Breach
 
 # The parts of rules that each shipped model is to find.
 ASKED: Mapping[str, tuple[str, ...]] = {
@@ -97,7 +97,7 @@ def measure(history: GeneratedHistory, limits: UnusualLimits) -> list[ModelResul
         # The list of pensions as a registered data set, kept as the service would keep it.
         table = pension_list(history)
         registration = Registered(
-            cities()[0].procuratorate, blake3_text(b"registration of pensions"), registered(table)
+            cities()[0]["procuratorate"], blake3_text(b"registration of pensions"), registered(table)
         )
         files = DatasetFiles(Path(folder))
         files.keep(registration.body, table)

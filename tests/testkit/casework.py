@@ -73,13 +73,6 @@ class Case(CaseActs[Officer], Writer):
     def clerk_of(self, agency: str) -> Officer:
         return clerk(agency)
 
-    def check(self, *, by: Officer | None = None, **fields: Any) -> Self:
-        """Check the latest open offer as its receiver: everything passed, except what ``fields`` say."""
-        answered = self.open_handover()
-        aspects = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
-        passed = {"handover_id": answered.handover_id} | dict.fromkeys(aspects, "passed")
-        return self.say(handover.HandoverChecked, by or clerk(answered.to_agency), **(passed | fields))
-
     def recall(self, handover_id: str | None = None, *, by: Officer | None = None) -> Self:
         offered = self.open_handover(handover_id)
         fields = {"handover_id": offered.handover_id, "ground": "sent by mistake"}
