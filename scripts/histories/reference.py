@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
-from typing import NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ledger.core.custody import Handover
 from ledger.core.custody.discrepancies import differences
@@ -38,7 +38,6 @@ DAYS_TO_DISPOSE = 10  # after non-prosecution
 GAP = timedelta(hours=72)
 LATE = timedelta(hours=24)  # of an anchor after the deadline
 MINUTE = timedelta(minutes=1)  # within which claims say nothing of the order
-UNANSWERED = 7  # days
 
 
 class ExaminedCase:
@@ -61,13 +60,18 @@ class ExaminedCase:
             if isinstance(step.event.payload.body, body):
                 yield step, step.event.payload.body
 
+    def changed(self, kind: Literal["handovers", "items"]) -> Iterator[tuple[SimulatedStep, Any, Any]]:
+        """Yield what each step wrote of the case's handovers or items, before, if it was there, and after."""
+        for step in self.steps:
+            before = getattr(step.before, kind) if step.before else None
+            for change in getattr(step.after, kind).changes(before):
+                if change.after is not None:
+                    yield step, change.before, change.after
+
     def accepted(self, *purposes: str) -> list[Handover]:
-        """Return the handovers for these purposes that were accepted, in their order."""
-        return [
-            handover
-            for handover in self.state.handovers.values()
-            if handover.is_accepted and handover.purpose in purposes
-        ]
+        """Return the handovers for these purposes, or for any, that were accepted, in their order."""
+        accepted = (sent for sent in self.state.handovers.values() if sent.is_accepted)
+        return [sent for sent in accepted if not purposes or sent.purpose in purposes]
 
     def is_locked_up(self, person: str, moment: str) -> bool:
         """Return whether a measure kept the person in custody at that moment."""
@@ -126,9 +130,8 @@ def bail(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 2: bail or surveillance beyond its limit."""
     for measure in examined.state.measures.values():
         if measure.measure in LIMITS:
-            last = examined.last_day(
-                months_after(day(measure.started_at), LIMITS[measure.measure]), (measure.person_id,)
-            )
+            limit = months_after(day(measure.started_at), LIMITS[measure.measure])
+            last = examined.last_day(limit, (measure.person_id,))
             if (day(measure.ended_at) if measure.ended_at else examined.today) > last:
                 part = "bail" if measure.measure == "bail" else "surveillance"
                 yield examined.breach(2, part, measure.measure_id, measure.person_id)
@@ -194,16 +197,13 @@ def _in_last_days(examined: ExaminedCase, returned: Handover) -> bool:
 
 
 def execution(examined: ExaminedCase) -> Iterator[Breach]:
-    """Yield rule 9: papers later than ten days after the judgment took effect, none at all, or no receipt of them."""
+    """Yield rule 9: papers later than ten days after the judgment took effect, or none at all."""
     sent = [decision for decision in examined.state.handovers.values() if decision.purpose in TO_EXECUTION]
     for decision in examined.state.decisions.values():
         if decision.kind == "judgment_effective":
             last = examined.last_day(day(decision.effective_at or decision.decided_at) + 10 * DAY, decision.person_ids)
             if (day(sent[0].offered_at) if sent else examined.today) > last:
                 yield examined.breach(9, "papers_late" if sent else "papers_missing", *decision.person_ids)
-    for offered in sent:
-        if offered.is_open and (examined.today - day(offered.offered_at)).days > 10:
-            yield examined.breach(9, "no_intake", offered.handover_id)
 
 
 def custody_changes(examined: ExaminedCase) -> Iterator[Breach]:
@@ -215,8 +215,7 @@ def custody_changes(examined: ExaminedCase) -> Iterator[Breach]:
         for person in accepted.person_ids:
             if in_custody(step.after, person) and step.after.persons[person].kept_for != accepted.to_agency:
                 ended = _kept_from(examined, step, person)
-                late = (day(ended) if ended else examined.today) > day(accepted.received_at) + SERVED * DAY
-                if late:
+                if (day(ended) if ended else examined.today) > day(accepted.received_at) + SERVED * DAY:
                     yield examined.breach(10, "not_served", accepted.handover_id, person)
 
 
@@ -257,7 +256,7 @@ def old_clock(examined: ExaminedCase) -> Iterator[Breach]:
 
 def _passed(examined: ExaminedCase) -> list[Handover]:
     """Return the handovers by which the case came to another organ."""
-    return [handover for handover in examined.state.handovers.values() if handover.is_accepted and handover.moves_case]
+    return [sent for sent in examined.accepted() if sent.moves_case]
 
 
 def left_off(examined: ExaminedCase) -> Iterator[Breach]:
@@ -307,15 +306,12 @@ def silent(examined: ExaminedCase) -> Iterator[Breach]:
 
 def lists(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 11: an accepted list names another seal than the record had, and no discrepancy was opened."""
-    for step in examined.steps:
-        for change in step.after.handovers.changes(step.before.handovers if step.before else None):
-            sent = change.after and examined.state.handovers[change.key]
-            if change.before is not None or sent is None or not sent.is_accepted:
-                continue
-            for line in sent.items.values():
-                recorded = step.after.items[line.item_id].seal_number
-                if line.seal_number not in (None, recorded) and not _opened(examined, sent, line.item_id):
-                    yield examined.breach(11, "list", sent.handover_id, line.item_id)
+    for step, before, offered in examined.changed("handovers"):
+        sent = examined.state.handovers[offered.handover_id]
+        for line in sent.items.values() if before is None and sent.is_accepted else ():
+            recorded = step.after.items[line.item_id].seal_number
+            if line.seal_number not in (None, recorded) and not _opened(examined, sent, line.item_id):
+                yield examined.breach(11, "list", sent.handover_id, line.item_id)
 
 
 def receipts(examined: ExaminedCase) -> Iterator[Breach]:
@@ -327,17 +323,14 @@ def receipts(examined: ExaminedCase) -> Iterator[Breach]:
             assert half is not None
             sent = examined.state.handovers[half.handover_id]
             for number, line in enumerate(half.received):
-                if correction.field.startswith(f"received[{number}].quantity") and not _opened(
-                    examined, sent, line.item_id
-                ):
+                is_counted = correction.field.startswith(f"received[{number}].quantity")
+                if is_counted and not _opened(examined, sent, line.item_id):
                     yield examined.breach(11, "receipt", sent.handover_id, line.item_id)
 
 
 def _opened(examined: ExaminedCase, sent: Handover, item_id: str) -> bool:
-    discrepancies = examined.state.discrepancies.values()
-    return any(
-        (discrepancy.handover_id, discrepancy.item_id) == (sent.handover_id, item_id) for discrepancy in discrepancies
-    )
+    opened = {(found.handover_id, found.item_id) for found in examined.state.discrepancies.values()}
+    return (sent.handover_id, item_id) in opened
 
 
 def examinations(examined: ExaminedCase) -> Iterator[Breach]:
@@ -345,7 +338,7 @@ def examinations(examined: ExaminedCase) -> Iterator[Breach]:
     for step, body in examined.saying(item.ItemExamined):
         assert step.before is not None
         recorded = step.before.items[body.item_id]
-        other = body.quantity is not None and body.quantity != recorded.quantity
+        other = body.quantity not in (None, recorded.quantity)
         digest = bool(body.digests) and not set(body.digests) & set(recorded.digests)
         differs = other or digest or body.match_result == "mismatch"
         if differs and not _raised(examined, body.item_id, step.event.payload.occurred_at):
@@ -379,11 +372,9 @@ def check_outs(examined: ExaminedCase) -> Iterator[Breach]:
 
 def loans(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 11: what was lent to another agency is back late, or not at all; or less comes back than was lent."""
-    accepted = [sent for sent in examined.state.handovers.values() if sent.is_accepted]
+    accepted = examined.accepted()
     for lent in accepted:
-        if lent.returns is not None:
-            continue
-        for item_id in lent.accepted_items:
+        for item_id in lent.accepted_items if lent.returns is None else ():
             back = [sent for sent in accepted if sent.returns == lent.handover_id and item_id in sent.accepted_items]
             if lent.due_at and _ended(examined, [sent.received_at or "" for sent in back]) > utc(lent.due_at):
                 yield examined.breach(11, "loan_overdue", item_id)
@@ -399,10 +390,8 @@ def _ended(examined: ExaminedCase, moments: list[str]) -> datetime:
 
 def _amount(examined: ExaminedCase, accepted: Handover, item_id: str) -> Decimal:
     """Return how much there was of the item after the acceptance."""
-    steps = (
-        step for step, body in examined.saying(handover.HandoverAccepted) if body.handover_id == accepted.handover_id
-    )
-    return Decimal(next(steps).after.items[item_id].quantity.value)
+    halves = {body.handover_id: step for step, body in examined.saying(handover.HandoverAccepted)}
+    return Decimal(halves[accepted.handover_id].after.items[item_id].quantity.value)
 
 
 def freezes(examined: ExaminedCase) -> Iterator[Breach]:
@@ -414,11 +403,12 @@ def freezes(examined: ExaminedCase) -> Iterator[Breach]:
             if after is None:
                 continue
             until = date.fromisoformat(after.frozen_until) if after.frozen_until else None
-            if last and until != last and day(moment) > last:
+            is_over = last is not None and day(moment) > last
+            if is_over and until != last:
                 yield examined.breach(16, "renewed_late", item_id)
+            if is_over and not after.is_live:
+                yield examined.breach(16, "lapsed", item_id)
             if last and not after.is_live:
-                if day(moment) > last:
-                    yield examined.breach(16, "lapsed", item_id)
                 last = None
                 break
             last = until
@@ -428,17 +418,15 @@ def freezes(examined: ExaminedCase) -> Iterator[Breach]:
 
 def deliveries(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 12: nobody, or two at a time, had what was handed over; or one officer released and received it."""
-    for step in examined.steps:
-        for change in step.after.handovers.changes(step.before.handovers if step.before else None):
-            sent = change.after
-            if sent is None or not sent.is_accepted or sent.received_at is None:
-                continue
-            if sent.items and utc(sent.received_at) - utc(sent.offered_at) > GAP:
-                yield examined.breach(12, "gap", sent.handover_id)
-            if utc(sent.offered_at) - utc(sent.received_at) > MINUTE:
-                yield examined.breach(12, "overlap", sent.handover_id)
-            if sent.offered_by == step.event.payload.officer:
-                yield examined.breach(12, "same_officer", sent.handover_id, sent.offered_by)
+    for step, _, sent in examined.changed("handovers"):
+        if not sent.is_accepted or sent.received_at is None:
+            continue
+        if sent.items and utc(sent.received_at) - utc(sent.offered_at) > GAP:
+            yield examined.breach(12, "gap", sent.handover_id)
+        if utc(sent.offered_at) - utc(sent.received_at) > MINUTE:
+            yield examined.breach(12, "overlap", sent.handover_id)
+        if sent.offered_by == step.event.payload.officer:
+            yield examined.breach(12, "same_officer", sent.handover_id, sent.offered_by)
 
 
 def backdated(examined: ExaminedCase) -> Iterator[Breach]:
@@ -452,37 +440,27 @@ def backdated(examined: ExaminedCase) -> Iterator[Breach]:
 
 
 def unanswered(examined: ExaminedCase) -> Iterator[Breach]:
-    """Yield rule 13: an offer open for more than a week; papers of execution are rule 9's."""
+    """Yield rules 9 and 13: papers of execution open for more than ten days, another offer for more than a week."""
     for sent in examined.state.handovers.values():
-        if (
-            sent.is_open
-            and sent.purpose not in TO_EXECUTION
-            and (examined.today - day(sent.offered_at)).days > UNANSWERED
-        ):
-            yield examined.breach(13, "unanswered", sent.handover_id)
+        rule, part, days = (9, "no_intake", 10) if sent.purpose in TO_EXECUTION else (13, "unanswered", 7)
+        if sent.is_open and (examined.today - day(sent.offered_at)).days > days:
+            yield examined.breach(rule, part, sent.handover_id)
 
 
-class Anchoring:
-    """When the log's events were anchored."""
-
-    def __init__(self, history: GeneratedHistory) -> None:
-        self._index = {event.digest: index for index, event in enumerate(history.events)}
-        self._anchors = [*history.anchors()]
-        self._sizes = [size for size, _ in self._anchors]
-
-    def at(self, digest: str) -> datetime:
-        """Return the block time of the first anchor over the event."""
-        return datetime.fromtimestamp(self._anchors[bisect_right(self._sizes, self._index[digest])][1], UTC)
-
-    def late(self, examined: ExaminedCase) -> Iterator[Breach]:
-        """Yield rule 12: an act claims to have met a deadline, and was anchored more than a day after it."""
+def anchored_late(history: GeneratedHistory, cases: list[ExaminedCase]) -> Iterator[Breach]:
+    """Yield rule 12: an act claims to have met a deadline, and was anchored more than a day after it."""
+    index = {event.digest: index for index, event in enumerate(history.events)}
+    sizes, moments = zip(*history.anchors(), strict=True)
+    for examined in cases:
         by_digest = {step.event.digest: step.event.payload for step in examined.steps}
         for deadline in deadlines(examined.state, BOOK, CALENDAR, examined.as_of):
             if deadline.status != "met" or deadline.due_at is None:
                 continue
             for ref in deadline.events:
                 met = by_digest[ref.payload_digest].occurred_at == deadline.stopped_at
-                if met and self.at(ref.payload_digest) >= deadline.due_at + LATE:
+                # The block time of the first anchor over the event.
+                anchored = moments[bisect_right(sizes, index[ref.payload_digest])]
+                if met and anchored >= (deadline.due_at + LATE).timestamp():
                     yield examined.breach(12, "anchored_late", ref.event_id, deadline.deadline_id)
 
 
@@ -503,11 +481,9 @@ def shared(cases: list[ExaminedCase]) -> Iterator[Breach]:
     for examined in cases:
         # Seals and digests that the case's items have, or were found with.
         marks = {("digest", digest) for _, body in examined.saying(item.ItemExamined) for digest in body.digests}
-        for step in examined.steps:
-            for change in step.after.items.changes(step.before.items if step.before else None):
-                if change.after is not None:
-                    marks |= {("digest", digest) for digest in change.after.digests}
-                    marks |= {("seal", seal) for seal in [change.after.seal_number] if seal}
+        for _, _, thing in examined.changed("items"):
+            marks |= {("digest", digest) for digest in thing.digests}
+            marks |= {("seal", thing.seal_number)} if thing.seal_number else set()
         for mark in marks:
             holders[mark].append(examined)
     for (part, value), holding in holders.items():
@@ -589,7 +565,7 @@ OF_A_CASE = (
 def broken(history: GeneratedHistory, limits: UnusualLimits = USUAL) -> tuple[Breach, ...]:
     """Return every breach of the seventeen rules, each once, sorted."""
     cases = [ExaminedCase(simulated, history.ends) for simulated in history.cases]
-    anchoring = Anchoring(history)
-    breaches = {breach for examined in cases for look in (*OF_A_CASE, anchoring.late) for breach in look(examined)}
-    breaches |= {*shared(cases), *unusual(cases, limits), *pensions(cases, pension_list(history))}
+    breaches = {breach for examined in cases for look in OF_A_CASE for breach in look(examined)}
+    breaches |= {*anchored_late(history, cases), *shared(cases), *unusual(cases, limits)}
+    breaches |= {*pensions(cases, pension_list(history))}
     return tuple(sorted(breaches))
