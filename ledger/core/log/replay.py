@@ -182,11 +182,11 @@ def root_within(checkpoint: Checkpoint, size: int, node: merkle.NodeReader) -> m
 def _fork(frontier: merkle.Frontier, checkpoint: Checkpoint) -> LogFault:
     return LogFault(
         "fork",
-        "the log has signed root {root} at size {checkpoint.size}; root {root_2} at size "
+        "the log has signed root {root} at size {checkpoint.size}; root {other_root} at size "
         "{frontier.size}, which was followed, is of another tree",
         root=checkpoint.root.hex(),
         checkpoint=checkpoint,
-        root_2=frontier.root().hex(),
+        other_root=frontier.root().hex(),
         frontier=frontier,
     )
 

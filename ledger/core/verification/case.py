@@ -161,7 +161,7 @@ def _custody(run: _Run) -> Outcome:
         except TallystickError as error:
             raise RuleRefused("impossible ({error.code}): {error}", error=error, field=f"events[{number}]") from error
         run.flags += (RaisedFlag(number, flag) for flag in raised)
-    return Message("{count} acts were possible, {count_2} flags", count=len(run.events), count_2=len(run.flags))
+    return Message("{count} acts were possible, {flags} flags", count=len(run.events), flags=len(run.flags))
 
 
 def rests_on_another_case(payload: Payload) -> bool:

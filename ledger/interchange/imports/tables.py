@@ -166,8 +166,8 @@ class _DecodedLines:
             return line.decode(self._codec)
         except UnicodeDecodeError as error:
             refuse_file(
-                "the bytes {value} are no {codec}",
-                value=line[error.start : error.start + 4].hex(" "),
+                "the bytes {found} are no {codec}",
+                found=line[error.start : error.start + 4].hex(" "),
                 codec=self._codec,
                 number=self._record,
                 hint="Say in the mapping how the file is encoded: encoding = 'utf-8' or 'gb18030'",
