@@ -108,13 +108,6 @@ class Service:
         assert self._process.poll() is None, f"the service ended: {self.log()[-2000:]}"
         return self._process
 
-    def wait_for_end(self) -> int:
-        """Return the exit code of a service that was spawned and ends by itself."""
-        assert self._process is not None
-        code = self._process.wait(timeout=WITHIN)
-        self._process = None
-        return code
-
     def stop(self) -> Self:
         """End the service as an operator would; it ends in order."""
         if self._process is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,55 +47,6 @@ def test_submitter_is_replaced(town: SmallTown, tmp_path: Path) -> None:
     assert town.anchored() > receipt["index"]
     town.decide(tmp_path, "submitter", before, "--bar")
     assert town.anchored() > receipt["index"] + 1
-
-
-@pytest.mark.parametrize("name", ["log", "service"])
-def test_database_from_before_the_rotation_is_restored(town: SmallTown, tmp_path: Path, name: str) -> None:
-    """A service does not start on a database that lacks what came before its key was replaced, though neither chain nor
-    witness has seen that. With the newest backup it does; and where there is none, with the keys of the same copy."""
-    town.stop()
-    town.settings["anchor_interval_s"] = 100_000
-    shutil.copytree(town.data, tmp_path / "before")
-    town.start()
-    town.case("before-the-change").open()
-    town.stop()
-    shutil.copytree(town.data, tmp_path / "newest")
-    key = rotate(town, name)["key"]
-    town.start()
-    town.case("after-the-change").open()
-    town.stop()
-
-    restore(town, tmp_path / "before", "tallystick*.db")
-    town.spawn()
-    assert town.wait_for_end() == 1
-    assert "but the log had" in town.log()
-    assert "Restore the newest backup" in town.log()
-
-    restore(town, tmp_path / "newest", "tallystick*.db")
-    town.start()
-    town.case("after-the-change").open()
-    assert key in (town.data / "trust.json").read_text()
-    town.stop()
-
-    restore(town, tmp_path / "before", "tallystick*.db")
-    restore(town, tmp_path / "before", "installation.json")
-    shutil.rmtree(town.data / "keys")
-    shutil.copytree(tmp_path / "before" / "keys", town.data / "keys")
-    town.start()
-    town.case("after-the-loss").open()
-    assert key not in (town.data / "trust.json").read_text()
-    town.stop()
-    audit = town.tally("--json", "audit", "--data-dir", town.data)
-    assert audit.json()["findings"] == [], audit.out
-    assert rotate(town, name)["key"] != key
-
-
-def restore(town: Town, copy: Path, files: str) -> None:
-    """Put files of a copy in the place of those of the data directory, as an operator does."""
-    for file in town.data.glob(f"{files}*"):
-        file.unlink()
-    for file in copy.glob(files):
-        shutil.copy2(file, town.data / file.name)
 
 
 def test_keys_of_log_and_ledger_are_replaced(guarded_town: GuardedTown, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from ledger.samples.operator import Operator
 from ledger.samples.town import admin_of
 from tests.e2e.stories.guarded import COURT, POLICE, PROCURATORATE, QUORUM, GuardedTown
 from tests.oracles.merkle_reference import mth
-from tests.testkit.service import Refused
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # five processes are started, and wait for one another
 
@@ -131,24 +129,3 @@ def test_a_forked_history_and_a_hidden_revocation_are_refused(town: GuardedTown)
     refused = operator.anchor(beyond, *signatures[:1])
     assert refused is not None
     assert refused.error == "NotWitness", "a signature over another tree is nobody's"
-
-
-def test_a_ledger_that_was_put_back_whole_is_found_by_its_witnesses(town: GuardedTown, tmp_path: Path) -> None:
-    """Database, keys and development chain of an earlier day look sound together; the witnesses have seen more. From
-    the first request on nothing is written."""
-    size = town.size()
-    town.stop()
-    shutil.copytree(town.data, tmp_path / "backup")
-    town.start().case("since-then").open()
-    town.anchored()
-    town.stop()
-    shutil.rmtree(town.data)
-    shutil.copytree(tmp_path / "backup", town.data)
-    with pytest.raises(Refused) as refused:
-        town.first_post("after-all")
-    assert (refused.value.status, refused.value.code) == (503, "witness_ahead")
-    assert "has seen" in refused.value.problem["detail"]
-    assert town.readiness()["ready"] is False
-    assert town.size() == size, "nor does the service write anything of its own"
-    witnesses = town.witnesses.values()
-    town.until("a witness alarms", lambda: any(witness.status()["health"] == "halted" for witness in witnesses))

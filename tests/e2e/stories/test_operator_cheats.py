@@ -26,7 +26,6 @@ from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.samples.town import GRANTED_UNTIL
 from tests.e2e.stories.town import SmallTown, Town, TownCase
-from tests.oracles.merkle_reference import mth
 from tests.testkit.builders import Officer, Writer, key_id, profile
 from tests.testkit.service import Refused
 
@@ -111,30 +110,6 @@ def test_an_edited_row_is_named_by_its_index_and_proves_nothing_any_more(history
         assert not (tmp_path / "bundle.json").exists()
 
 
-@pytest.mark.extended  # tests/unit/audit/test_rows.py names such a row, tests/unit/store/test_append.py stops at it
-def test_an_inserted_row_is_named_by_its_index_and_nothing_is_written_after_it(
-    history: History, tmp_path: Path
-) -> None:
-    """A row put behind the last entry is no entry: the audit names it, and the writer stops where it is in the way."""
-    with history.present.copied(tmp_path) as town:
-        database = town.data / DATABASE
-        size = change(database, "SELECT size FROM tree")[0][0]
-        columns = [row[1] for row in change(database, "PRAGMA table_info(entries)")]
-        last = dict(
-            zip(columns, change(database, "SELECT * FROM entries ORDER BY log_index DESC LIMIT 1")[0], strict=True)
-        )
-        stray = last | {"log_index": size, "event_id": "invented", "sequence": 99}
-        marks = ", ".join("?" * len(columns))
-        change(database, f"INSERT INTO entries ({', '.join(columns)}) VALUES ({marks})", *stray.values())
-        town.start()
-        assert [finding["index"] for finding in audit(town)["findings"]] == [size]
-        with pytest.raises(Refused) as refused:
-            town.case("later").open()
-        assert (refused.value.status, refused.value.code) == (503, "integrity_broken")
-        assert town.readiness()["sequencer"] == "failed"
-        assert town.size() == size
-
-
 def test_an_edited_journal_is_named_by_its_write_with_the_service_off(history: History, tmp_path: Path) -> None:
     """The audit makes the chain again from the journal: sound, it is intact; with one write re-timed, its block comes
     out as another. Without the chain nothing is intact."""
@@ -197,53 +172,6 @@ def test_with_everything_restored_only_what_others_hold_shows_it(history: Histor
 
 
 # -- forks -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.extended  # tests/unit/anchoring/test_anchors.py has a log of another root than the chain's
-def test_a_forked_log_is_not_served_beside_the_chain_that_has_the_true_one(history: History, tmp_path: Path) -> None:
-    """He lets another history grow out of the backup, then puts the true journal beside it: the roots differ."""
-    with history.present.copied(tmp_path / "fork") as fork:
-        history.restore(fork)
-        fork.start().case("another-history").open().register(*(f"thing-{number}" for number in range(6)))
-        fork.anchored()
-        fork.stop()
-        with history.present.copied(tmp_path / "grafted") as town:
-            graft_journal(fork.data / DATABASE, town.data / DATABASE)
-            with pytest.raises(Refused) as refused:
-                town.first_post("later")
-            assert (refused.value.status, refused.value.code) == (503, "integrity_broken")
-            assert "the chain has the root" in refused.value.problem["detail"]
-            assert {finding["step"] for finding in audit(town)["findings"]} >= {"anchors"}
-
-
-def graft_journal(fork: Path, true: Path) -> None:
-    """Put the fork in the place of the database at ``true``, but for its journal of the chain."""
-    journal = change(true, "SELECT * FROM chain_writes")
-    shutil.copy(fork, true)
-    change(true, "DELETE FROM chain_writes")
-    for row in journal:
-        change(true, f"INSERT INTO chain_writes VALUES ({', '.join('?' * len(row))})", *row)
-
-
-@pytest.mark.extended  # tests/unit/contracts/test_log_anchor.py refuses a rewritten log and a head that has moved
-def test_the_contract_refuses_to_anchor_a_fork(history: History, tmp_path: Path) -> None:
-    """Past the service, with the submitter's key: no proof leads from what is anchored to another history. An honest
-    continuation would be taken."""
-    with history.present.copied(tmp_path) as town:
-        town.start()
-        true = town.entries()
-        town.anchored()
-        operator = town.operator()
-        root, size = operator.head()
-        assert (root, size) == (mth(true), len(true))
-        fork = [*true[:-1], true[-1].replace(b'"sequence":', b'"sequence":9'), b"one more"]
-        refused = operator.anchor(fork)
-        assert refused is not None
-        assert refused.error == "Inconsistent"
-        refused = operator.anchor(fork, head=(mth(fork[:-1]), size))
-        assert refused is not None
-        assert refused.error == "HeadMoved"
-        assert operator.anchor([*true, b"one more"]) is None
 
 
 # -- an invented agency ------------------------------------------------------------------------------------------------

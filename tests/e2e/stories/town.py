@@ -22,8 +22,8 @@ from typing import Any, Self
 from ledger.cli.errors import Exit
 from ledger.client.sample_ledger import ServiceLedger
 from ledger.config.keys import KeyDirectory, LocalSigner, create_keystore, open_keystore
-from ledger.core.encoding.digests import keccak256
 from ledger.core.events import Body
+from ledger.core.signing.signatures import personal_digest
 from ledger.recording.signing import Actor
 from ledger.samples import governance
 from ledger.samples.load import grant_keys
@@ -162,11 +162,11 @@ class Town(Service):
         """Play a story to its end; return its case."""
         return [case for _, case in self.story(story, first_day)][-1]
 
-    def case(self, case_id: str, *, hours_ago: float = 1) -> TownCase:
-        """Return a case that is not opened yet; its acts began so many hours ago, a second after one another."""
+    def case(self, case_id: str) -> TownCase:
+        """Return a case that is not opened yet; its acts began an hour ago, a second after one another."""
         case = self.player().case(case_id, days_ago=0)
         case.step = 1
-        case.now = int(time.time() - hours_ago * 3600)
+        case.now = int(time.time() - 3600)
         return case
 
     def post(self, submission: bytes) -> dict[str, Any]:
@@ -196,8 +196,7 @@ class Town(Service):
         if by not in self._tokens:
             signer = self.keys.signer(by)
             challenge = self.answer(self.http.post("/api/v1/sign-in/challenge", json={"key_id": signer.key_id}))
-            message = challenge["message"].encode()
-            digest = keccak256(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message)
+            digest = personal_digest(challenge["message"])
             signed = {"nonce": challenge["nonce"], "signature": "0x" + signer.sign(digest).hex()}
             self._tokens[by] = self.answer(self.http.post("/api/v1/sign-in/token", json=signed))["access_token"]
         return self._tokens[by]
@@ -336,15 +335,9 @@ class TownCase(SampleCase):
         """Of the last act."""
         return self.receipts[-1]
 
-    def flagged(self, *event_types: str) -> list[dict[str, Any]]:
-        """Return the flags of all acts, or of those of these types, but for those of a past that is recorded late."""
-        pairs = zip(self.events, self.receipts, strict=True)
-        flags = [
-            flag
-            for event, receipt in pairs
-            if not event_types or event.payload.event_type in event_types
-            for flag in receipt["flags"]
-        ]
+    def flagged(self) -> list[dict[str, Any]]:
+        """Return the flags of all acts, but for those of a past that is recorded late."""
+        flags = [flag for receipt in self.receipts for flag in receipt["flags"]]
         return [flag for flag in flags if flag["name"] not in ("late_entry", "backdated")]
 
     def seen_by(self, by: str) -> dict[str, Any]:
