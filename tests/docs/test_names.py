@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -15,16 +16,7 @@ SOURCES = ("ledger", "api")
 TREES = ("ledger", "api", "scripts", "tests")
 
 # Public classes of one name that still mean different things. A name leaves this list for good.
-SHARED_CLASSES = frozenset(
-    [
-        "Agency",
-        "ItemPart",
-        "Person",
-        "Profile",
-        "Service",
-        "StreamPosition",
-    ]
-)
+SHARED_CLASSES = {"Agency", "ItemPart", "Person", "Profile", "Service", "StreamPosition"}
 
 # A module is named for its subject. Modules share a name only where their package says the rest: what the tables, the
 # commands, the routes, the pages, the events, the states and the checks of a subject are called.
@@ -41,15 +33,7 @@ QUALIFYING = (
     "ledger/core/verification",
     "ledger/store",
 )
-SHARED_MODULES = frozenset(
-    [
-        "app",
-        "errors",
-        "messages",
-        "signing",
-        "status",
-    ]
-)
+SHARED_MODULES = {"app", "errors", "messages", "signing", "status"}
 
 # Words that name a variable after how it was come by, not after what it holds.
 RIDDLES = frozenset(("told", "said", "found", "one", "known", "seen", "there", "what", "made"))
@@ -63,27 +47,29 @@ def parsed(tree: str) -> tuple[tuple[Path, ast.Module], ...]:
     return tuple((file.relative_to(REPOSITORY), ast.parse(file.read_text(encoding="utf-8"))) for file in kept)
 
 
+def shared(named: Iterable[tuple[str, Path]]) -> dict[str, list[str]]:
+    """The names that stand in several modules, with these; migrations are named for their order."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for name, path in named:
+        if "migrations" not in path.parts:
+            places[name].append(path.as_posix())
+    return {name: paths for name, paths in places.items() if len(paths) > 1}
+
+
 def test_a_class_name_stands_for_one_class() -> None:
     """No two public classes of ledger and api have one name, so that a traceback or an import tells which is meant."""
-    places: dict[str, list[str]] = defaultdict(list)
-    for tree in SOURCES:
-        for path, module in parsed(tree):
-            for node in module.body:
-                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                    places[node.name].append(path.as_posix())
-    shared = {name: paths for name, paths in places.items() if len(paths) > 1}
-    assert {name: paths for name, paths in shared.items() if name not in SHARED_CLASSES} == {}
+    nodes = [(node, path) for tree in SOURCES for path, module in parsed(tree) for node in module.body]
+    classes = ((node.name, path) for node, path in nodes if isinstance(node, ast.ClassDef))
+    assert [
+        (name, paths) for name, paths in shared(classes).items() if name[0] != "_" and name not in SHARED_CLASSES
+    ] == []
 
 
 def test_a_module_name_stands_for_one_module() -> None:
     """No two modules of ledger and api have one name, except where their package says what of the subject they are."""
-    places: dict[str, list[str]] = defaultdict(list)
-    for tree in SOURCES:
-        for path, _ in parsed(tree):
-            if not path.name.startswith("__") and not path.as_posix().startswith(QUALIFYING):
-                places[path.stem].append(path.as_posix())
-    shared = {name: paths for name, paths in places.items() if len(paths) > 1 and "migrations" not in str(paths)}
-    assert {name: paths for name, paths in shared.items() if name not in SHARED_MODULES} == {}
+    paths = (path for tree in SOURCES for path, _ in parsed(tree) if not path.as_posix().startswith(QUALIFYING))
+    modules = ((path.stem, path) for path in paths if not path.name.startswith("__"))
+    assert [(name, paths) for name, paths in shared(modules).items() if name not in SHARED_MODULES] == []
 
 
 def names_bound(module: ast.Module) -> list[tuple[str, int]]:
