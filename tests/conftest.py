@@ -11,6 +11,7 @@ import pytest
 from hypothesis import Phase, settings
 from xdist.scheduler import LoadFileScheduling
 
+from api.middleware import logs
 from ledger.chain.recursion_limit import kept_recursion_limit
 from tests.testkit import machine
 from tests.testkit.postgres import PostgresServer, running_server
@@ -24,6 +25,8 @@ for catalogue in (machine.REPOSITORY / "ledger" / "i18n" / "locale").rglob("*.po
     if not compiled.exists() or compiled.stat().st_mtime < catalogue.stat().st_mtime:
         command = ("-m", "babel.messages.frontend", "compile", "--input-file", catalogue, "--output-file", compiled)
         subprocess.run([sys.executable, *command], check=True, capture_output=True)
+
+logs.configure()  # before a test captures them: the traceback of a default log prints every variable, for half a minute
 
 settings.register_profile("suite", parent=settings.default, deadline=None)  # no test fails for being slow
 settings.register_profile(  # the same few examples each time, and none made smaller
