@@ -133,10 +133,10 @@ class Served:
             self._tokens[officer.key_id] = self.sign_in(officer).json()["access_token"]
         return {"authorization": f"Bearer {self._tokens[officer.key_id]}"}
 
-    def cookie(self, officer: Officer) -> dict[str, str]:
-        """Return the same as the console's pages take it, from a page of their own."""
-        token = self.token(officer)["authorization"].removeprefix("Bearer ")
-        return {"cookie": f"__Secure-tallystick={token}", "origin": "https://ledger.test"}
+    def cookie(self, officer: Officer | None) -> dict[str, str]:
+        """Return the same as the console's pages take it; without an officer it has no token of anybody."""
+        token = self.token(officer)["authorization"].removeprefix("Bearer ") if officer else "none"
+        return {"cookie": f"__Secure-tallystick={token}"}
 
     def challenge(self, officer: Officer) -> dict[str, str]:
         """Return a nonce and the text to sign."""

@@ -9,6 +9,7 @@ import pytest
 
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
+from tests.api.console.pages import post
 from tests.api.service import Served, problem
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, analyst, auditor, clerk
 
@@ -47,15 +48,15 @@ def test_the_file_of_a_data_set_that_nobody_registered_is_not_read(shared: Serve
 @pytest.mark.parametrize("page", ["", "/write", "/read", "/examples", "/hits", "/file"])
 def test_the_workbench_reads_no_model_of_who_may_not_run_one(shared: Served, page: str) -> None:
     """Whatever its text says: the role comes first."""
-    assert drafted(shared, f"/console/models/workbench{page}", clerk(PROCURATORATE)) == 403
+    assert drafted(shared, f"/models/workbench{page}", clerk(PROCURATORATE)) == 403
 
 
 @pytest.mark.parametrize("act", ["publish", "issue"])
 def test_nothing_is_drafted_of_who_may_not_sign_it(shared: Served, act: str) -> None:
     """A model would be tried out before anything is shown."""
-    assert drafted(shared, f"/console/supervision/drafts/{act}", clerk(POLICE)) == 403
+    assert drafted(shared, f"/supervision/drafts/{act}", clerk(POLICE)) == 403
 
 
 def drafted(served: Served, path: str, by: Officer) -> int:
     """Return the status of the answer to a form with a model that is none."""
-    return int(served.request("POST", path, data={"definition": "%YAML 9"}, headers=served.cookie(by)).status_code)
+    return post(served, by, path, {"definition": "%YAML 9"}).status_code

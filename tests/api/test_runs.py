@@ -17,6 +17,7 @@ from ledger.supervision.view_catalogue import views
 from ledger.supervision.views.snapshot import exported_session
 from ledger.workers.pool import WorkerPool
 from tests.api.conftest import serving
+from tests.api.console.pages import OWN, post
 from tests.api.service import Served, problem
 from tests.testkit.builders import (
     COURT,
@@ -32,7 +33,7 @@ from tests.testkit.builders import (
     supervisor,
 )
 from tests.testkit.casework import Case, person_id
-from tests.testkit.supervision import Lead, Model, Recommendation, dataset
+from tests.testkit.supervision import Model, dataset
 from tests.unit.supervision.modelling import with_condition, with_sql
 
 OFFICERS = (
@@ -73,36 +74,6 @@ def test_a_run_sees_the_cases_of_ones_own_jurisdiction(served: Served) -> None:
     assert set(keys(served, listing("events", POLICE), analyst(PROCURATORATE))) == {"case-east"}
     assert set(keys(served, listing("events", FAR_POLICE), analyst(NEIGHBOUR))) == {"case-west"}
     assert set(keys(served, listing("cases", POLICE), analyst(UPPER))) == {"case-east", "case-west"}
-
-
-def test_a_case_is_seen_from_when_it_was_offered(served: Served) -> None:
-    """An offer to an agency of the district is enough: nobody of it need have acted."""
-    case = Case("case-sent").open(by=clerk(FAR_POLICE)).register("knife", by=clerk(FAR_POLICE))
-    served.record(case)
-    assert "case-sent" not in keys(served, listing("cases", POLICE), analyst(PROCURATORATE))
-    case.offer("knife", to=COURT, purpose="property_transfer", by=clerk(FAR_POLICE))
-    served.record(case)
-    assert "case-sent" in keys(served, listing("cases", POLICE), analyst(PROCURATORATE))
-
-
-def test_a_run_sees_the_leads_and_recommendations_of_ones_own_procuratorate(served: Served) -> None:
-    """Those of another are not told by a query either; the procuratorate above sees them."""
-    lead = Lead().raised()
-    for event in (*lead.events, *Recommendation().issued().events):
-        served.ledger.post(event)
-    assert keys(served, listing("leads", FAR_POLICE), analyst(NEIGHBOUR)) == []
-    assert len(keys(served, listing("leads", POLICE), analyst(PROCURATORATE))) == 1
-    assert len(keys(served, listing("recommendations", POLICE), analyst(UPPER))) == 1
-
-
-def test_correlation_ends_where_the_jurisdiction_does(served: Served) -> None:
-    """What cases of another district have in common with one's own is for the procuratorate above both."""
-    answers = {
-        by: served.get("/api/v1/correlation", analyst(by), **{"from": "case:case-west"})
-        for by in (PROCURATORATE, UPPER)
-    }
-    problem(answers[PROCURATORATE], 404, "not_found", "from")
-    assert answers[UPPER].status_code == 200
 
 
 # -- outside data ------------------------------------------------------------------------------------------------------
@@ -164,9 +135,8 @@ def for_models(served: Served, by: Officer) -> Any:
 
 def drafted(served: Served, by: Officer, language: str) -> str:
     """Return what the console shows whoever would publish the model, before anything is signed."""
-    headers = served.cookie(by) | {"accept-language": language}
     given = {"definition": shipped_model("pension-in-execution").rstrip("\n")}
-    page = served.request("POST", "/console/supervision/drafts/publish", data=given, headers=headers)
+    page = post(served, by, "/supervision/drafts/publish", given, OWN | {"accept-language": language})
     assert page.status_code == 200, page.text
     return page.text
 

@@ -38,7 +38,6 @@ PAGE_KEY = "key-to-the-page-of-the-signer"
 AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = ("/", "/inbox", "/outbox", "/cases", "/cases?all=true", "/cases/new", "/cases/case-1", "/cases/case-1/timeline")
 OF_CASE = ("/cases/case-1/items/new", "/cases/case-1/offer", "/cases/case-1/handovers/handover-1")
-OPEN = ("/operation", "/operation/journal", "/agencies", "/agencies/changes", "/agencies/police-east")  # to everybody
 READ = "Read what you will sign"
 EXPECTED = ("Failed to load resource",)  # a refusal, or a signer that does not run: the page tells of it
 M = TypeVar("M", bound=Matter)

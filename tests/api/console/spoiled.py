@@ -1,20 +1,20 @@
 """A ledger whose every free text holds markup: which texts there are is read from the event types themselves.
 
-``texts`` has those of a type. ``spoil`` fills those of a body; ``spoiled_case`` and ``spoiled_matters`` are histories
-in which each type of event occurs, so that each text stands in the log.
+``marks_of`` names those of a type, ``spoil`` fills those of a body. ``spoiled_case`` and ``spoiled_matters`` are
+histories in which each type of event occurs, so that each text stands in the log.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 from msgspec.structs import replace
 
-from ledger.core.events import EVENT_TYPES, NAME_OF, Authority, Body, case, digest_of, handover, item, record, registry
+from ledger.core.events import NAME_OF, Authority, Body, case, digest_of, handover, item, record, registry
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import Check, ModelPublished
 from ledger.core.events.terms import EventRef, Money
@@ -35,6 +35,7 @@ from tests.testkit.builders import (
     clerk,
     key_id,
     profile,
+    sample_body,
     section,
     supervisor,
 )
@@ -70,35 +71,16 @@ BOUND = {
 }
 
 
-def texts(event_type: str) -> Iterator[tuple[str, str]]:
-    """Yield the marks ``<type>.<field>`` of a type's texts that take anything, each with what is written there."""
-    for path in _paths(inspect.type_info(EVENT_TYPES[event_type].body), ()):
-        mark = ".".join((event_type, *path))
-        yield mark, MARKUP + mark
+def marks_of(event_type: str) -> list[str]:
+    """Return the marks ``<type>.<field>`` of a type's texts that take anything."""
+    body = spoil(sample_body(event_type, full=True))
+    return re.findall(re.escape(json.dumps(MARKUP)[1:-1]) + r"([\w.]+)", msgspec.json.encode(body).decode())
 
 
 def spoil(body: Body) -> Body:
     """Return the body with its mark in every text that it has, or might have."""
     name = NAME_OF[type(body)]
     return msgspec.convert(_filled(inspect.type_info(type(body)), msgspec.to_builtins(body), (name,)), type(body))
-
-
-def _paths(kind: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    match kind:
-        case inspect.Metadata(type=inner):
-            yield from _paths(inner, path)
-        case inspect.StructType(fields=fields):
-            for field in fields:
-                yield from _paths(field.type, (*path, field.encode_name))
-        case inspect.UnionType(types=types):
-            for type_ in types:
-                yield from _paths(type_, path)
-        case inspect.VarTupleType(item_type=item_type):
-            yield from _paths(item_type, path)
-        case inspect.DictType(value_type=value_type):
-            yield from _paths(value_type, path)
-        case inspect.StrType() if _takes_anything(kind):
-            yield path
 
 
 def _takes_anything(kind: inspect.StrType) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 import time
@@ -131,21 +130,6 @@ def test_a_ledger_in_use_gets_no_sample(tmp_path: Path, data: Path) -> None:
         assert BUTTON not in served.get("/console/sign-in").text
         answer = post(served, None, "/samples", {})
         assert (answer.status_code, "this ledger is in use" in answer.text) == (409, True)
-        assert not (data / "sample.json").exists()
-
-
-@pytest.mark.parametrize("change", ["not for development", "no keys", "no installation"])
-def test_no_other_ledger_gets_a_sample(tmp_path: Path, data: Path, change: str) -> None:
-    """In earnest, without the keys of a town, or with nothing there: no button, and a refusal."""
-    if change == "not for development":
-        identity = json.loads((data / "installation.json").read_bytes())
-        identity["founding"]["development"] = False
-        (data / "installation.json").write_text(json.dumps(identity))
-    elif change == "no keys":
-        (data / "keys" / "development" / "passphrase").unlink()
-    with served_to(tmp_path, clerk(POLICE), data_dir=data if change != "no installation" else tmp_path / "x") as served:
-        assert BUTTON not in served.get("/console/sign-in").text
-        assert post(served, None, "/samples", {}).status_code == (404 if change == "no installation" else 422)
         assert not (data / "sample.json").exists()
 
 

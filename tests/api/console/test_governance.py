@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
 
 from ledger.core.supervision import RecommendationState
@@ -98,11 +97,3 @@ def test_what_cases_share_is_followed_by_clicking(office: Office) -> None:
     row.get_by_role("button").click()
     expect(page.locator(".event").first).to_contain_text("registers the phone-2")
     assert (axe_findings(page), too_wide(page)) == ([], [])
-
-
-@pytest.mark.parametrize("start", ["case:ghost", "planet:mars"])
-def test_what_is_no_node_is_told(office: Office, start: str) -> None:
-    """With the kinds that there are."""
-    desk = office.at(auditor(PROCURATORATE), f"/correlation?from={start}")
-    page = desk.page
-    expect(page.get_by_role("alert")).to_be_visible()

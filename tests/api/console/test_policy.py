@@ -28,8 +28,6 @@ FOREIGN = [
     {"sec-fetch-site": "none"},
 ]
 
-FORGED = [*((path, FOREIGN[1]) for path in POSTS), *(("/audit", headers) for headers in FOREIGN)]
-
 
 class Markup(HTMLParser):
     """Notes what a strict policy forbids, and where a page's addresses lead."""

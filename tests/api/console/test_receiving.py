@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from ledger.core.events import handover
 from ledger.core.events.terms import Quantity
-from tests.api.console.desk import READ, Office, axe_findings, drop
+from tests.api.console.desk import Office, axe_findings, drop
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import Case, holding, li_detained, registration
 
@@ -111,17 +111,3 @@ def test_clocks_of_the_start_page_name_their_case(office: Office) -> None:
     expect(clock.locator(".clock")).to_contain_text("left")
     clock.locator("summary").click()
     expect(clock.locator(".arithmetic p").first).to_be_visible()
-
-
-def test_a_new_ledger_says_what_to_do(office: Office) -> None:
-    """An agency without a case is led to its first one, and from there to its first item."""
-    police = office.at(clerk(POLICE))
-    page = police.page
-    expect(page.get_by_role("heading", name="Your agency has no case here yet")).to_be_visible()
-    page.locator("main").get_by_role("link", name="Open a case").click()
-    page.get_by_label("Case number of your agency").fill("2026-7")
-    page.get_by_label("Matter").fill("theft")
-    page.get_by_role("button", name=READ).click()
-    police.sign()
-    expect(page.get_by_text("No item is registered yet.")).to_be_visible()
-    expect(page.get_by_role("link", name="Register an item")).to_be_visible()

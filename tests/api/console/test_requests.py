@@ -17,7 +17,7 @@ from tests.api.console.pages import OWN, page_of, post
 from tests.api.console.test_first_use import served_to
 from tests.api.service import Served
 from tests.campaigns.faults.commits import database_error
-from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor, clerk
+from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk
 from tests.testkit.casework import offered
 
 
@@ -26,13 +26,6 @@ def offering(shared: Served) -> Served:
     """Return a service with a case that the police offer to the procuratorate."""
     shared.record(offered("phone"))
     return shared
-
-
-def test_reads_by_pages_are_recorded(offering: Served) -> None:
-    """Whoever looks at a case on a page stands in the log of reads."""
-    page_of(offering, auditor(PROCURATORATE), "/cases/case-1")
-    reads = offering.get("/api/v1/access", auditor(POLICE), case_id="case-1").json()["reads"]
-    assert any(read["officer"] == auditor(PROCURATORATE).officer_id and read["what"] == "case" for read in reads)
 
 
 @pytest.mark.parametrize("back", ["https://evil.test/", "//evil.test", "/console/..//evil.test\\", "/api/v1/log", ""])

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from ledger.core.events import EVENT_TYPES
 from tests.api.console.desk import AGENCIES, READ, ROLES, Office, barriers, office_in
 from tests.api.console.matrix import PAGES, PUBLIC
-from tests.api.console.spoiled import BOUND, MARKUP, found_spoiled, names_of_spoiled, spoiled_case, texts
+from tests.api.console.spoiled import BOUND, MARKUP, found_spoiled, marks_of, names_of_spoiled, spoiled_case
 from tests.testkit.builders import POLICE, PROCURATORATE, UPPER, Officer, clerk
 
 ALL = Officer("everybody", PROCURATORATE, ("clerk", "supervisor", "auditor", "analyst", "witness"))
@@ -20,7 +20,7 @@ ALONE = ("item.registered", "person.named")  # have texts that are told on the p
 # Of no type of event: on what authority an act is done, and what a confidential section says.
 OF_ALL = {"authority.type", "authority.identifier", "section.name"}
 # A case's pages tell each of these; what stands in matters of supervision is on pages of its own.
-OF_CASES = {mark for name, row in EVENT_TYPES.items() if "case" in row.streams for mark, _ in texts(name)}
+OF_CASES = {mark for name, row in EVENT_TYPES.items() if "case" in row.streams for mark in marks_of(name)}
 
 
 @pytest.fixture(scope="module")

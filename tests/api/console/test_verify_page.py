@@ -16,7 +16,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from api.app import create_app
 from ledger.config.settings import Settings
-from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import encode_bundle
 from ledger.core.verification.trust import encode_trust
 from ledger.interchange.papers.document import link
@@ -27,7 +26,6 @@ from tests.api.service import listening_at
 from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, clerk, section
 from tests.testkit.bundles import log_with, naming, tree
 from tests.testkit.casework import Case, registration
-from tests.testkit.changed_bundles import put
 from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.testkit.machine import REPOSITORY, free_port
 from tests.unit.interchange.test_certificate import OF_EVENT, certified_as
@@ -172,27 +170,6 @@ def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> N
     assert visitor.verdict() != "tampered"
 
 
-SPOILED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
-    "a word of the content": (put("payload", "body", "description", to="another phone"), "Step 4 payload"),
-    "the anchor": (put("anchor", "anchor", "storage_proof", 1, "value", to="0x" + "ab" * 32), "Step 11 anchor"),
-    "the ledger": (put("log_id", to="0x" + "ab" * 32), "Step 2 ledger"),
-}
-
-
-@pytest.mark.parametrize("fault", SPOILED)
-def test_what_was_changed_is_said_and_where(visitor: Visitor, fault: str) -> None:
-    """Every step is as the product's own verifier has it; the fault stands at the top, by the step's name."""
-    change, where = SPOILED[fault]
-    spoiled = event_bundle()
-    change(spoiled)
-    data = encoded(spoiled)
-    visitor.drop(**of_tests(), bundle__json=data)
-    assert visitor.verdict() == "tampered"
-    expect(visitor.page.locator("#faults li").first).to_contain_text(where)
-    assert visitor.steps() == [step.result for step in verify_bundle(data, TRUST).steps]
-    assert axe_findings(visitor.page) == []
-
-
 def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
     """Which of the events, of which type, at which step; the others hold by themselves; without one it is no case."""
     case = tree(BUNDLES.case_bundle())
@@ -231,21 +208,6 @@ def test_a_long_case_shows_how_far_it_is(visitor: Visitor) -> None:
     assert visitor.verdict() != "tampered"
     expect(page.locator("#progress")).to_be_hidden()
     assert set(page.evaluate("[...seen]")) & {f"{done}/4" for done in range(4)}
-
-
-def test_what_is_withheld_is_told(visitor: Visitor) -> None:
-    """A redacted bundle is not called altered: the step says what was withheld."""
-    redacted = event_bundle()
-    del redacted["sections"]
-    visitor.drop(**of_tests(), bundle__json=encoded(redacted))
-    assert visitor.verdict() != "tampered"
-    sections = visitor.page.locator("#steps > li").nth(7)
-    expect(sections).to_contain_text("narrative withheld")
-    expect(sections.locator(".state")).to_have_text("not checked")
-    del redacted["payload"]
-    visitor.drop(bundle__json=encoded(redacted))
-    expect(visitor.page.locator("#verdict")).to_have_text("unverifiable")
-    expect(visitor.page.locator("#steps > li").nth(3)).to_contain_text("the payload is withheld")
 
 
 def test_a_file_is_compared_with_the_record(visitor: Visitor) -> None:

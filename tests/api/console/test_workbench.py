@@ -34,6 +34,9 @@ TEXTS = {
 }
 
 
+WRITES = "DELETE FROM cases"  # is no question
+
+
 @pytest.fixture(scope="module")
 def prosecution(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Office]:
     """Yield an office with cases in which something was left behind."""
@@ -129,33 +132,12 @@ def test_what_is_typed_meanwhile_is_not_lost(desk: Clerk) -> None:
     assert "期限届满未移送" in file_of(page)
 
 
-BAD = {
-    "writes": "DELETE FROM cases",
-    "files": "SELECT case_id, opened_by, evidence FROM read_csv('/etc/passwd')",
-    "clock": "SELECT case_id, opened_by, evidence, now() AS at FROM cases",
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_a_bad_model_is_refused_and_the_service_goes_on(desk: Clerk, name: str) -> None:
-    """Each with a word on why; the next model is run as before."""
-    page = desk.go("/models/workbench?start=shipped&name=list-differs&model_id=bad")
-    expect(page.get_by_text("The file is sound.")).to_be_visible()
-    put(page, "condition.sql", BAD[name])
-    expect(page.locator(".faults li").first).to_contain_text("condition")
-    page.get_by_role("button", name="What would it find now?").click()
-    expect(page.locator("#tried .blocked")).to_be_visible()
-    desk.go(f"/models/workbench?start=shipped&name={MODEL}")
-    page.get_by_role("button", name="What would it find now?").click()
-    expect(page.locator("#tried h3")).to_have_text("What it would find now: 2")
-
-
 def test_a_press_that_leaves_a_field_comes_after_what_was_typed(desk: Clerk, tmp_path: Path) -> None:
     """Whoever types and presses a button at once gets the answer to what he typed, and it stays; a file has it, too."""
     page = desk.go("/models/workbench?start=shipped&name=list-differs&model_id=quick")
     statement = page.locator("[id='condition.sql']")
     sound = statement.input_value()
-    statement.fill(BAD["writes"])
+    statement.fill(WRITES)
     page.get_by_role("button", name="What would it find now?").click()
     expect(page.locator("#tried .blocked")).to_be_visible()
     expect(page.locator(".faults li").first).to_contain_text("condition")
@@ -163,7 +145,7 @@ def test_a_press_that_leaves_a_field_comes_after_what_was_typed(desk: Clerk, tmp
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save as a file").click()
     saved.value.save_as(tmp_path / "quick.yaml")
-    assert BAD["writes"] not in (tmp_path / "quick.yaml").read_text(encoding="utf-8")
+    assert WRITES not in (tmp_path / "quick.yaml").read_text(encoding="utf-8")
     expect(page.get_by_text("The file is sound.")).to_be_visible()
 
 
@@ -171,7 +153,7 @@ def test_a_press_leaves_the_field_when_it_ends(desk: Clerk) -> None:
     """What was typed is written when the button is let go, so that nothing moves away from under the pointer before."""
     page = desk.go("/models/workbench?start=shipped&name=list-differs&model_id=slow")
     statement = page.locator("[id='condition.sql']")
-    statement.fill(BAD["writes"])
+    statement.fill(WRITES)
     page.get_by_role("button", name="What would it find now?").hover()
     page.mouse.down()
     expect(statement).to_be_focused()
