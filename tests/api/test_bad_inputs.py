@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.api.service import Served, problem
-from tests.testkit.builders import PROCURATORATE, clerk
+from tests.testkit.builders import POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case
 
 EVENTS = "/api/v1/events"
@@ -110,12 +110,49 @@ def test_a_body_at_the_limit_is_looked_at(shared: Served) -> None:
         ("/api/v1/events/019CAC0F-2680-7CF2-8650-6D0903333952", "event_id"),
         ("/api/v1/handovers?box=mine", "box"),
         ("/api/v1/items/item_1", "item_id"),
+        ("/api/v1/events?wait=21", "wait"),
+        ("/api/v1/events?limit=1001", "limit"),
+        ("/api/v1/deadlines?as_of=2026-13-45T00:00:00Z", "as_of"),
+        ("/api/v1/deadlines?status=late", "status"),
+        ("/api/v1/deadlines?within_days=-1", "within_days"),
+        ("/api/v1/log/inclusion/03", "index"),
+        ("/api/v1/log/inclusion/9223372036854775808", "index"),
+        ("/api/v1/log/consistency?first=0&second=5", "first"),
+        ("/api/v1/log/consistency?first=%2B3&second=5", "first"),
+        ("/api/v1/log/consistency?first=1&second=99999999999999999999", "second"),
     ],
 )
 def test_a_parameter_of_another_form_is_refused(shared: Served, path: str, field: str) -> None:
     """400 that names the parameter, in our own words."""
     answer = shared.request("GET", path, headers=shared.token(clerk(PROCURATORATE)))
     assert problem(answer, 400, "malformed_input", field)["title"] == "Bad Request"
+
+
+LOOK_UP = b'{"source_system":"s","rows":[%s]}'
+ROW = b'{"source_key":"A","case_id":"%s"}'
+KEY_ID = b'"key_id":"0x%s"'
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("webhooks", b'{"url":"ftp://receiver.example/"}', "url"),
+        ("webhooks", b"{}", "url"),
+        ("webhooks", b'{"url":"https://receiver.example/","after":"x"}', "after"),
+        ("webhooks", b'{"url":"https://receiver.example/","more":1}', "more"),
+        ("imports/look-up", LOOK_UP % (ROW % b"No Slug"), "rows[0].case_id"),
+        ("imports/look-up", LOOK_UP % b",".join([ROW % b"a"] * 501), "rows"),
+        ("sign-in/challenge", b"{%s}" % (KEY_ID % (b"AB" * 20)), "key_id"),
+        ("sign-in/challenge", b"{%s,%s}" % (KEY_ID % (b"ab" * 20), KEY_ID % (b"cd" * 20)), "key_id"),
+        ("sign-in/challenge", b'{%s,"x":1}' % (KEY_ID % (b"ab" * 20)), "x"),
+        ("sign-in/token", b'{"nonce":"a","signature":"0x00"}', "signature"),
+        ("sign-in/token", b"[]", None),
+    ],
+)
+def test_a_request_of_another_form_is_refused(shared: Served, path: str, body: bytes, field: str | None) -> None:
+    """400 that names the field."""
+    answer = shared.post(f"/api/v1/{path}", body, **shared.token(supervisor(POLICE)))
+    problem(answer, 400, "malformed_input", field)
 
 
 @pytest.mark.parametrize(
@@ -141,10 +178,7 @@ def test_the_words_of_a_vocabulary_are_listed(shared: Served) -> None:
     assert problem(answer, 400, "malformed_input", "payload.body.business_line")
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/../etc/passwd", "/docs/..%2fapp.py", "/api/v2/cases"],
-)
+@pytest.mark.parametrize("path", ["/../etc/passwd", "/docs/..%2fapp.py", "/api/v2/cases"])
 def test_an_unknown_address_is_a_problem_too(shared: Served, path: str) -> None:
     """404 as a problem document; nothing is looked for in the file system."""
     problem(shared.request("GET", path), 404, "not_found")

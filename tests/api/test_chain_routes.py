@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import httpx
 import msgspec
 import pytest
 
-from ledger.chain.contract import accept_admin, grant_key, revoke_key
+from ledger.chain.contract import accept_admin, grant_key
 from ledger.chain.transaction import Fees, Transaction, sign
 from ledger.core.log.notes import parse_note
 from tests.api.conftest import serving_ledger
@@ -26,7 +27,6 @@ CHAIN = "/api/v1/chain"
 PREPARE = "/api/v1/chain/transactions/prepare"
 SEND = "/api/v1/chain/transactions"
 CLERK = clerk(POLICE)
-TIMES = {"seen_at": 0, "age_s": 0}
 
 
 @dataclass
@@ -74,22 +74,26 @@ class Chained:
         return answer.json()
 
 
-@pytest.fixture
-def chained(tmp_path: Path) -> Iterator[Chained]:
-    """Return a service with its contracts deployed and mirrored; no key granted yet."""
-    with linked_ledger(tmp_path) as linked, serving_ledger(linked.ledger, lambda: linked.link) as served:
+@contextmanager
+def chained_in(folder: Path) -> Iterator[Chained]:
+    """Yield a service with its contracts deployed and mirrored; no key granted yet."""
+    with linked_ledger(folder) as linked, serving_ledger(linked.ledger, lambda: linked.link) as served:
         chain = Chained(served, linked)
         chain.follow()
         yield chain
 
 
+@pytest.fixture
+def chained(tmp_path: Path) -> Iterator[Chained]:
+    """Return one of the test's own."""
+    with chained_in(tmp_path) as chain:
+        yield chain
+
+
 @pytest.fixture(scope="module")
 def shared_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chained]:
-    """Return the same for tests that change nothing."""
-    folder = tmp_path_factory.mktemp("chain")
-    with linked_ledger(folder) as linked, serving_ledger(linked.ledger, lambda: linked.link) as served:
-        chain = Chained(served, linked)
-        chain.follow()
+    """Return one for tests that change nothing."""
+    with chained_in(tmp_path_factory.mktemp("chain")) as chain:
         yield chain
 
 
@@ -114,20 +118,6 @@ def test_the_contracts_are_named(shared_chain: Chained) -> None:
         "seen_at": chain_status.seen_at,
         "age_s": shared_chain.served.parts.clock() // 1000 - chain_status.seen_at,
     }
-
-
-def test_a_granted_key_signs_and_a_revoked_one_does_not(chained: Chained) -> None:
-    """The admin grants through the service; once the log mirrors it the clerk's event is taken, and after a revocation
-    refused."""
-    outcome = chained.make(admin(POLICE), chained.grant())
-    assert outcome["state"] == "confirmed"
-    early = case_of_now(chained)
-    problem(chained.served.submit(early.last), 403, "key_unknown", "envelope.key_id")
-    chained.follow()
-    assert chained.served.submit(early.last).status_code == 201
-    chained.make(admin(POLICE), revoke_key(CLERK.key_id))
-    chained.follow()
-    problem(chained.served.submit(case_of_now(chained, "case-2").last), 403, "key_revoked", "envelope.key_id")
 
 
 def test_nothing_else_is_passed_on(shared_chain: Chained) -> None:

@@ -74,14 +74,6 @@ def test_a_cursor_says_nothing_and_holds_in_its_own_list_alone(cases: Served) ->
     problem(cases.get("/api/v1/events", clerk(POLICE), **of_case), 400, "malformed_input", "after")
 
 
-def test_pages_are_full_whatever_lies_between(cases: Served) -> None:
-    """What others have is left out before a page is counted: a page is as long as asked for until the last one."""
-    for limit in (1, 2):
-        pages = [page["hits"] for page in cases.pages("/api/v1/search", clerk(POLICE), q="2026", limit=limit)]
-        assert [hit["case_id"] for hits in pages for hit in hits] == ["case-0", "case-1", "case-2"]
-        assert {len(hits) for hits in pages[:-1]} == {limit}
-
-
 def test_cursors_hold_after_a_restart_and_no_other_key_opens_them() -> None:
     """They are made from the service's key alone; a sign that is changed spoils them."""
     cursor = Cursors(b"k" * 32).seal("feed", "17.3")

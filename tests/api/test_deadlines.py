@@ -94,13 +94,6 @@ def test_the_arithmetic_is_told_in_the_readers_language(detention: Served) -> No
     problem(detention.get(path, clerk(POLICE), lang="fr"), 400, "malformed_input", "lang")
 
 
-def test_mine_are_those_that_i_handle(detention: Served) -> None:
-    """The handler of the case in my agency is me; a colleague handles none of them."""
-    assert len(asked(detention, clerk(POLICE), mine=True)) == 5
-    assert asked(detention, supervisor(POLICE), mine=True) == []
-    assert len(asked(detention, supervisor(POLICE))) == 5
-
-
 def test_others_deadlines_are_seen_with_their_case(served: Served) -> None:
     """Of a case with all its agencies, of another agency, of all: as far as the reader sees the case."""
     case = handled()
@@ -113,23 +106,6 @@ def test_others_deadlines_are_seen_with_their_case(served: Served) -> None:
     everything = asked(served, clerk(PROCURATORATE), case_id="case-1")
     assert sorted(names(everything)) == sorted(own + of_police)
     assert asked(served, clerk(POLICE), seen=True) == asked(served, clerk(PROCURATORATE), seen=True) == everything
-
-
-def test_pages_of_deadlines_hold_each_once(detention: Served) -> None:
-    """One at a time by `next`; a `next` that nobody gave is refused."""
-    path, by = "/api/v1/deadlines", clerk(POLICE)
-    whole = asked(detention, by)
-    pages = [deadline for page in detention.pages(path, by, limit=1) for deadline in page["deadlines"]]
-    assert pages == whole
-    problem(detention.get(path, by, after="case-1"), 400, "malformed_input", "after")
-
-
-@pytest.mark.parametrize(
-    ("field", "value"), [("as_of", "2026-13-45T00:00:00Z"), ("status", "late"), ("within_days", "-1")]
-)
-def test_a_question_that_makes_no_sense_is_refused(detention: Served, field: str, value: str) -> None:
-    """The field is named."""
-    problem(detention.get("/api/v1/deadlines", clerk(POLICE), **{field: value}), 400, "malformed_input", field)
 
 
 def test_the_deadlines_of_a_case_hold_those_that_have_ended(served: Served) -> None:

@@ -6,19 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from ledger.core.events import Authority
 from ledger.core.events.record import SectionErased
 from ledger.core.verification.bundle import verify_event
 from ledger.core.verification.bundle_format import decode_bundle
-from tests.api.conftest import Trusted, deliverer_of, no_chain, serving_ledger
+from tests.api.conftest import Trusted, no_chain, serving_ledger
 from tests.api.service import Served, name_confidentially, problem
 from tests.testkit.builders import DETENTION, POLICE, Officer, clerk, supervisor
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import open_ledger, sqlite_url
-from tests.unit.webhooks.receiver import receiving
 
 AUTHORITY = Authority("court_order", "12/2026")
 
@@ -76,18 +74,6 @@ def test_the_proof_stays_and_says_so(served: Served, case: Case) -> None:
     assert (eighth.name, eighth.result) == ("sections", "not_checked")
     assert eighth.detail.startswith("person:1 erased by entry")
     assert [step.name for step in report.steps if step.result == "failed"] == []
-
-
-def test_webhooks_carry_it_no_more(served: Served, case: Case) -> None:
-    """What was not delivered yet goes out without it."""
-    served.record(case)
-    with receiving() as receiver:
-        body = msgspec.json.encode({"url": receiver.url})
-        assert served.post("/api/v1/webhooks", body, **served.token(supervisor(POLICE))).status_code == 201
-        erase(served, case)
-        deliverer_of(served.parts).step()
-        assert receiver.events() == [("case-1", 0), ("case-1", 1), ("case-1", 2)]
-        assert b"a name" not in receiver.bodies[0]
 
 
 @pytest.mark.parametrize(("by", "status"), [(clerk(POLICE), 403), (supervisor(DETENTION), 422)])

@@ -5,9 +5,7 @@ from __future__ import annotations
 from threading import Timer
 from typing import Any
 
-import pytest
-
-from tests.api.service import Served, name_confidentially, problem
+from tests.api.service import Served, name_confidentially
 from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, Officer, auditor, clerk, instant
 from tests.testkit.casework import Case
 
@@ -44,16 +42,6 @@ def test_sections_are_in_the_feed_of_the_holder_alone(served: Served) -> None:
     assert "person:1" in feed(served, clerk(COURT))["events"][1]["sections"]
 
 
-@pytest.mark.parametrize("end", ["refuse", "recall"])
-def test_an_offer_that_ended_leaves_itself_alone_to_be_read(served: Served, end: str) -> None:
-    """The offer and what ended it, and nothing else of the case; the cursor goes on behind what is hidden."""
-    case = Case().open().register("phone").offer("phone", to=LAB, purpose="forensic_examination")
-    served.record(getattr(case, end)().register("knife"))
-    page = feed(served, clerk(LAB))
-    assert got(page) == [("case-1", 2), ("case-1", 3)]
-    assert feed(served, clerk(LAB), page["next"])["events"] == []
-
-
 def test_an_expired_offer_hides_the_case(served: Served) -> None:
     """Only the offer is left."""
     case = Case().open().register("phone")
@@ -86,15 +74,3 @@ def test_a_feed_waits_for_what_is_new(served: Served) -> None:
     page = feed(served, auditor(POLICE), after, wait=20)
     timer.join()
     assert got(page) == [("case-1", 1)]
-
-
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ({"wait": "21"}, "wait"),
-        ({"limit": "1001"}, "limit"),
-    ],
-)
-def test_what_is_no_page_of_a_feed_is_refused(shared: Served, query: dict[str, str], field: str) -> None:
-    """400, by the name of the parameter."""
-    problem(shared.get("/api/v1/events", clerk(POLICE), **query), 400, "malformed_input", field)

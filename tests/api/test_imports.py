@@ -13,7 +13,7 @@ from ledger.config.settings import Settings
 from ledger.core.events.record import ImportRecorded
 from tests.api.conftest import serving
 from tests.api.service import JSON, Served, problem
-from tests.testkit.builders import POLICE, PROCURATORATE, Writer, auditor, clerk, instant
+from tests.testkit.builders import POLICE, PROCURATORATE, Writer, auditor, clerk
 from tests.testkit.casework import Case
 from tests.testkit.supervision import dataset
 
@@ -49,24 +49,6 @@ def test_a_key_leads_to_its_case_and_to_where_the_case_stands(served: Served) ->
     assert (third["sequence"], third["head"], third["imports"]) == (None, None, [])
 
 
-def test_the_latest_import_of_a_key_stands(served: Served) -> None:
-    """A changed row that was imported again replaces what the look-up tells of the one before."""
-    case = imported(served, "changed", "A-1")
-    newer = "sha256:" + "22" * 32
-    body = ImportRecorded(source_system=SYSTEM, source_key="A-1", file_digest=newer, row=7, row_digest=newer)
-    served.record(case.act(body))
-    (row,) = look_up(served, POLICE_CLERK, ("A-1", "changed")).json()["rows"]
-    assert [(entry["row"], entry["row_digest"]) for entry in row["imports"]] == [(7, newer)]
-
-
-def test_another_agency_finds_nothing(served: Served) -> None:
-    """Neither by key nor by case id: what is there looks as if it were not."""
-    imported(served, "police-case", "A-1")
-    (row,) = look_up(served, PROSECUTOR, ("A-1", "police-case")).json()["rows"]
-    assert (row["sequence"], row["head"], row["imports"]) == (None, None, [])
-    assert served.get("/api/v1/imports", PROSECUTOR).json() == {"imports": []}
-
-
 def test_a_key_in_two_cases_is_told_twice(served: Served) -> None:
     """A key that was recorded in two cases is no secret of the later one."""
     imported(served, "one", "A-1")
@@ -97,32 +79,6 @@ def test_a_look_up_is_recorded_with_the_cases_that_it_found(served: Served) -> N
     assert cases == ["read"]
 
 
-@pytest.mark.parametrize(
-    ("asked", "field"),
-    [
-        ({"source_system": SYSTEM, "rows": [{"source_key": "A", "case_id": "No Slug"}]}, "rows[0].case_id"),
-        ({"source_system": SYSTEM, "rows": [{"source_key": "A", "case_id": "a"}] * 501}, "rows"),
-    ],
-)
-def test_a_question_of_another_form_is_refused(shared: Served, asked: dict[str, Any], field: str) -> None:
-    """400, naming the field."""
-    headers = JSON | shared.token(POLICE_CLERK)
-    response = shared.request("POST", "/api/v1/imports/look-up", content=json.dumps(asked), headers=headers)
-    problem(response, 400, "malformed_input", field)
-
-
-def test_data_sets_are_listed_by_who_registered_them(served: Served) -> None:
-    """Source, legal basis, period, rows and digest as signed; another agency sees none of it."""
-    body = dataset(dataset_id="pensions-2026", rows=1200)
-    writer = Writer("agency", POLICE)
-    served.submit(writer.write(body, POLICE_CLERK, signed_at=served.ledger.clock.seconds))
-    (line,) = served.get("/api/v1/datasets", POLICE_CLERK).json()["datasets"]
-    assert (line["dataset_id"], line["rows"], line["period_until"]) == ("pensions-2026", 1200, "2026-06-30")
-    assert line["officer"] == POLICE_CLERK.officer_id
-    assert instant(0) < line["registered_at"]
-    assert served.get("/api/v1/datasets", PROSECUTOR).json() == {"datasets": []}
-
-
 CSV = b"id,amount\n310101,1200\n310102,\n"
 
 
@@ -139,19 +95,6 @@ def keeping(tmp_path: Path) -> Iterator[Served]:
         body = dataset(CSV, dataset_id="pensions-2026", rows=2)
         service.submit(Writer("agency", POLICE).write(body, POLICE_CLERK, signed_at=service.ledger.clock.seconds))
         yield service
-
-
-def test_the_file_of_a_data_set_is_given_by_who_registered_it(keeping: Served) -> None:
-    """Then it is told as kept, with the view that models ask; given again, nothing changes."""
-    (before,) = keeping.get("/api/v1/datasets", POLICE_CLERK).json()["datasets"]
-    assert not before["kept"]
-    for _ in range(2):
-        answer = give(keeping, POLICE_CLERK, "pensions-2026", CSV).json()
-        assert (answer["view"], answer["columns"], answer["rows"]) == ("dataset_pensions_2026", ["id", "amount"], 2)
-    (after,) = keeping.get("/api/v1/datasets", POLICE_CLERK).json()["datasets"]
-    assert after == before | {"kept": True}
-    for nobody in (PROSECUTOR, POLICE_CLERK):
-        assert keeping.get("/api/v1/datasets/pensions-2026/file", nobody).status_code == 405
 
 
 def test_an_audit_misses_the_file_that_was_given(keeping: Served, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from ledger.core.events import digest_of
 from ledger.core.events.supervision import BilingualText
-from ledger.core.supervision.model_package import verify_package
-from tests.api.conftest import Trusted, serving
+from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import (
     COURT,
@@ -80,16 +79,6 @@ def get(served: Served, path: str, by: Officer | None = None) -> Any:
     return answer.json()
 
 
-def test_models_are_found_by_words_of_either_language(served: Served) -> None:
-    """Every word must fit; Chinese fits in part; the best comes first, and tells in which text it was found."""
-    models = get(served, "?q=offer%20unanswered")["models"]
-    assert [model["model_id"] for model in models] == [MODEL]
-    assert models[0]["found_in"] == ["title", "definition"]
-    assert [model["model_id"] for model in get(served, "?q=长期签收")["models"]] == [MODEL]
-    assert get(served, "?q=两周无人签收")["models"][0]["found_in"] == ["case_study"]
-    assert get(served, "?q=motorcar")["models"] == []
-
-
 def test_the_library_lists_what_models_are_for(served: Served) -> None:
     """By their newest version, with how the leads of all turned out; a text that no version reads is listed."""
     lines = {line["model_id"]: line for line in get(served, "")["models"]}
@@ -100,44 +89,6 @@ def test_the_library_lists_what_models_are_for(served: Served) -> None:
     following = get(served, f"?limit=1&after={get(served, '?limit=1')['next']}")
     assert [model["model_id"] for model in following["models"]] == [MODEL]
     assert [model["model_id"] for model in get(served, "?severity=medium")["models"]] == []
-
-
-def test_an_entry_tells_the_parts_of_the_file(served: Served) -> None:
-    """Parameters with bounds, the condition as it is written, checks, tests; of an older version too."""
-    entry = get(served, f"/{MODEL}")
-    card = entry["card"]
-    assert (card["parameters"][0]["default"], card["parameters"][0]["maximum"]) == ("14", "60")
-    assert (card["form"], card["condition"].splitlines()[0]) == ("cel", "condition:")
-    assert card["examples"] == [{"name": "eighth day", "raises": 1}, {"name": "seventh day", "raises": 0}]
-    assert entry["case_study"]["en"] == STUDY.en
-    assert len(entry["versions"]) == 2
-    assert get(served, f"/{MODEL}?version=1")["line"]["version"] == 1
-    assert get(served, "/not-readable")["card"] is None
-
-
-def test_a_package_is_verified_by_whoever_has_the_trust_file(served: Served) -> None:
-    """All versions up to the one asked for, each proven; nothing else is believed."""
-    content = ask(served, f"/{MODEL}/package").content
-    report = verify_package(content, Trusted.trust)
-    assert report.faults == ()
-    assert [body.version for body in report.published] == [1, 2]
-    assert report.published[1].case_study == STUDY
-    first = ask(served, f"/{MODEL}/package?version=1").content
-    assert [body.version for body in verify_package(first, Trusted.trust).published] == [1]
-
-
-def test_versions_are_compared_field_by_field(served: Served) -> None:
-    """What changed, with the lines of the condition; two models as well."""
-    comparison = get(served, f"/{MODEL}/comparison")
-    changes = {
-        difference["field"]: (difference["first"], difference["second"]) for difference in comparison["differences"]
-    }
-    assert changes["parameters.days.default"] == ("7", "14")
-    assert changes["version"] == ("1", "2")
-    assert (comparison["first"]["figures"], comparison["second"]["figures"]["found"]) == (None, 12)
-    assert get(served, f"/{MODEL}/comparison?first=2&second=2")["same_text"] is True
-    other = get(served, f"/{MODEL}/comparison?other=not-readable")
-    assert {difference["kind"] for difference in other["differences"]} >= {"removed", "changed"}
 
 
 @pytest.mark.parametrize("path", [f"/api/v1/library/{MODEL}/comparison", f"/console/library/{MODEL}/comparison"])
@@ -178,17 +129,6 @@ def test_adopters_are_told_with_their_parameters(served: Served) -> None:
     assert totals == {PROCURATORATE: 2, UPPER: 2, NEIGHBOUR: 0}
     assert by_agency[PROCURATORATE]["leads"]["by_outcome"] == {"rectification_notice": 1}
     assert {adopter["leads"] for adopter in get(served, f"/{MODEL}/adopters", clerk(POLICE))["adopters"]} == {None}
-
-
-def test_what_leads_to_somebody_is_told_with_its_place(served: Served) -> None:
-    """Which text, from which character on, and what to write instead."""
-    body = '{"texts": ["某县。", "被告人张三，电话１３８００１３８０００"]}'.encode()
-    by = supervisor(PROCURATORATE)
-    answer = served.post("/api/v1/library/anonymity", body, **served.token(by))
-    assert answer.status_code == 200, answer.text
-    traces = [(trace["number"], trace["start"], trace["text"], trace["what"]) for trace in answer.json()["traces"]]
-    assert traces == [(1, 0, "被告人张三", "name"), (1, 8, "１３８００１３８０００", "phone")]
-    assert answer.json()["traces"][1]["instead"] == "say 'a telephone number'"
 
 
 @pytest.mark.parametrize(

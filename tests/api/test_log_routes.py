@@ -7,14 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from ledger.core.log import merkle
-from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.merkle import Hash, leaf_hash, verify_consistency
-from ledger.core.log.tiles import TileNodes, decode_bundle
-from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.log.tiles import decode_bundle
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import LOG_SIGNER
 
 CASES = 250
 
@@ -27,29 +24,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, int]
         size = served.publish()
         served.record(Case("case-unpublished").open())
         yield served, size
-
-
-def test_a_copy_of_the_entries_leads_to_the_signed_root(log: tuple[Served, int]) -> None:
-    """Whoever reads all bundles and the checkpoint has the whole log, and can show it."""
-    served, size = log
-    checkpoint = verify_checkpoint(served.get("/checkpoint").text, LOG_SIGNER.verifying_key)
-    assert checkpoint.size == size
-    entries = decode_bundle(served.get("/tile/entries/000").content, 256)
-    entries += decode_bundle(served.get(f"/tile/entries/001.p/{size - 256}").content, size - 256)
-    tree = merkle.grow(merkle.EMPTY_TREE, [leaf_hash(entry) for entry in entries])
-    assert tree.root() == checkpoint.root
-
-
-def test_the_tiles_lead_to_the_signed_root(log: tuple[Served, int]) -> None:
-    """Hashes alone are enough, too."""
-    served, size = log
-    checkpoint = verify_checkpoint(served.get("/checkpoint").text, LOG_SIGNER.verifying_key)
-
-    def read(level: int, index: int, width: int) -> bytes:
-        partial = "" if width == 256 else f".p/{width}"
-        return served.get(f"/tile/{level}/{index:03d}{partial}").content
-
-    assert merkle.frontier_at(size, TileNodes(size, read)).root() == checkpoint.root
 
 
 def test_tiles_are_kept_for_good_and_the_checkpoint_is_not(log: tuple[Served, int]) -> None:
@@ -124,17 +98,6 @@ def test_a_tile_has_one_name(log: tuple[Served, int], name: str) -> None:
     problem(log[0].get(f"/tile/{name}"), 400, "malformed_input", "tile")
 
 
-def test_an_inclusion_proof_leads_to_the_published_checkpoint(log: tuple[Served, int]) -> None:
-    """For the first, a middle and the last entry."""
-    served, size = log
-    for index in (0, 200, size - 1):
-        answer = served.get(f"/api/v1/log/inclusion/{index}").json()
-        proof = parse_tlog_proof(answer["proof"])
-        leaf = Hash(bytes.fromhex(answer["leaf_hash"].removeprefix("sha256:")))
-        checkpoint = proof.verify(leaf, LOG_SIGNER.verifying_key)
-        assert (proof.index, checkpoint.size) == (index, size)
-
-
 def test_a_consistency_proof_holds_between_any_published_sizes(log: tuple[Served, int]) -> None:
     """From an old root to a new one."""
     served, size = log
@@ -148,21 +111,6 @@ def test_a_consistency_proof_holds_between_any_published_sizes(log: tuple[Served
         verify_consistency(first, old, second, new, hashes)
 
 
-@pytest.mark.parametrize(
-    ("path", "field"),
-    [
-        ("/api/v1/log/inclusion/03", "index"),
-        ("/api/v1/log/inclusion/9223372036854775808", "index"),
-        ("/api/v1/log/consistency?first=0&second=5", "first"),
-        ("/api/v1/log/consistency?first=%2B3&second=5", "first"),
-        ("/api/v1/log/consistency?first=1&second=99999999999999999999", "second"),
-    ],
-)
-def test_a_size_has_one_spelling(log: tuple[Served, int], path: str, field: str) -> None:
-    """Plain decimals in their range, nothing else."""
-    problem(log[0].get(path), 400, "malformed_input", field)
-
-
 def test_a_smaller_tree_does_not_continue_a_larger_one(log: tuple[Served, int]) -> None:
     """Both sizes are well formed, and there is no proof between them in this order."""
     problem(log[0].get("/api/v1/log/consistency", first="6", second="5"), 422, "proof_refused", "second")
@@ -173,29 +121,3 @@ def test_an_empty_log_says_so(served: Served) -> None:
     problem(served.get("/checkpoint"), 404, "not_found")
     problem(served.get("/tile/0/000"), 404, "not_found")
     assert served.get("/api/v1/log").json()["published"] == 0
-
-
-def test_without_a_chain_its_routes_say_so(served: Served) -> None:
-    """503 with the time to wait, and readiness tells it as information."""
-    problem(served.get("/api/v1/chain"), 503, "chain_unavailable")
-    asked = b'{"raw":"0x00"}'
-    problem(served.post("/api/v1/chain/transactions", asked), 503, "chain_unavailable")
-    answer = served.get("/readyz").json()
-    assert (answer["ready"], answer["chain"], answer["fault"]) == (True, "connecting", None)
-    assert served.get("/api/v1/log").json()["chain"]["state"] == "connecting"
-    assert served.get("/api/v1/anchors").json() == {"anchors": []}
-
-
-def test_a_service_that_may_not_write_is_not_ready(served: Served) -> None:
-    """503 from readiness, and for every submission; the log is still read."""
-    from ledger.core.errors import IntegrityBroken
-
-    served.record(Case().open())
-    served.publish()
-    served.ledger.sequencer.halt(IntegrityBroken("the chain is ahead of the database"))
-    assert served.get("/readyz").status_code == 503
-    assert served.get("/readyz").json()["sequencer"] == "failed"
-    answer = served.submit(Case("case-2").open().last)
-    problem(answer, 503, "integrity_broken")
-    assert answer.headers["retry-after"] == "3600"
-    assert served.get("/checkpoint").status_code == 200

@@ -88,31 +88,6 @@ def test_a_lead_is_shown_with_its_life(served: Served) -> None:
     assert "sections" not in above["events"][2]
 
 
-def test_the_supervised_agency_sees_a_lead_once_it_is_told(served: Served) -> None:
-    """Until the assignment there is nothing to see for it, in the words of what is not there."""
-    lead = Lead().raised()
-    record(served, lead)
-    path = f"/api/v1/leads/{lead.state.lead_id}"
-    problem(served.get(path, clerk(POLICE)), 404, "not_found", "lead_id")
-    raised_event = f"/api/v1/events/{lead.last.envelope.event_id}"
-    problem(served.get(raised_event, clerk(POLICE)), 404, "not_found", "event_id")
-    assert lines(served, "leads", clerk(POLICE)) == []
-    served.ledger.post(lead.assigned().last)
-    assert served.get(path, clerk(POLICE)).json()["status"] == "assigned"
-    assert served.get(raised_event, clerk(POLICE)).json()["event_type"] == "lead.raised"
-    assert [line["lead_id"] for line in lines(served, "leads", clerk(POLICE))] == [lead.state.lead_id]
-
-
-def test_those_above_see_by_their_role_and_strangers_never(served: Served) -> None:
-    """An auditor above sees the lead, a clerk there does not, nor does a neighbour's auditor."""
-    lead = Lead().raised()
-    record(served, lead)
-    assert len(lines(served, "leads", auditor(UPPER))) == 1
-    for officer in (clerk(UPPER), auditor(NEIGHBOUR), clerk(COURT)):
-        assert lines(served, "leads", officer) == []
-        problem(served.get(f"/api/v1/leads/{lead.state.lead_id}", officer), 404, "not_found", "lead_id")
-
-
 def test_leads_are_narrowed_and_paged(served: Served) -> None:
     """By state, model, case, agency and procuratorate; `next` leads on to what changed later."""
     leads = [Lead({"case_id": f"case-{n}"}, start=1772413200 + n).raised() for n in range(3)]
@@ -190,14 +165,6 @@ def test_reads_of_supervision_are_recorded_without_a_case(served: Served) -> Non
     served.get(f"/api/v1/leads/{lead.state.lead_id}", clerk(PROCURATORATE))
     (read,) = served.parts.access.since(-1, 10)
     assert (read.read.subject, read.read.case_id) == (f"lead {lead.state.lead_id}", None)
-
-
-def test_the_feed_shows_what_supervision_says(served: Served) -> None:
-    """Of a lead everything once the agency is told, with what its parties keep confidential."""
-    lead = Lead().raised().assigned()
-    record(served, lead)
-    page = served.get("/api/v1/events", clerk(POLICE)).json()
-    assert [event["event_type"] for event in page["events"]] == ["lead.raised", "lead.assigned"]
 
 
 def test_what_is_confidential_of_a_model_is_for_who_signed_it(served: Served) -> None:

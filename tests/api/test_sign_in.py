@@ -118,21 +118,6 @@ def test_a_key_that_is_not_granted_gets_no_challenge(shared: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "field"),
-    [
-        ("challenge", b'{"key_id":"0x%s"}' % (b"AB" * 20), "key_id"),
-        ("challenge", b'{"key_id":"0x%s","key_id":"0x%s"}' % (b"ab" * 20, b"cd" * 20), "key_id"),
-        ("challenge", b'{"key_id":"0x%s","x":1}' % (b"ab" * 20), "x"),
-        ("token", b'{"nonce":"a","signature":"0x00"}', "signature"),
-        ("token", b"[]", None),
-    ],
-)
-def test_a_sign_in_of_another_form_is_refused(shared: Served, path: str, body: bytes, field: str | None) -> None:
-    """400 that names the field."""
-    problem(shared.post(f"/api/v1/sign-in/{path}", body), 400, "malformed_input", field)
-
-
-@pytest.mark.parametrize(
     ("url", "domain"),
     [
         ("https://ledger.test", "ledger.test"),

@@ -11,7 +11,7 @@ from ledger.core.events import record
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.record import Correction
 from tests.api.conftest import serving
-from tests.api.service import Served, problem
+from tests.api.service import Served
 from tests.testkit.builders import POLICE, PROCURATORATE, START, clerk, instant
 from tests.testkit.casework import Case, detained, got, holding, person_id, pieces
 
@@ -93,27 +93,6 @@ def test_the_event_that_ends_a_deadline_says_whether_it_was_met(late_delivery: S
     assert any(noted(step, "missed") for step in steps(late_delivery))
 
 
-def test_a_timeline_speaks_the_readers_language(late_delivery: Served) -> None:
-    """By the parameter, or as the browser prefers; agencies by their names in it."""
-    chinese = steps(late_delivery, lang="zh-CN")
-    assert "接收" in chinese[-2]["sentence"]
-    assert noted(chinese[-2], "answers")[0].startswith("自此由")
-    assert steps(late_delivery, lang="en") != chinese
-
-
-def test_spans_say_who_held_what_between_any_two_events(late_delivery: Served) -> None:
-    """For the case, each item and each person, without a hole."""
-    spans = late_delivery.get("/api/v1/cases/case-1/spans", clerk(POLICE)).json()["spans"]
-    of_phone = [span for span in spans if span["subject_id"] == "phone"]
-    assert [(span["standing"]["holder"], span["standing"]["condition"]) for span in of_phone] == [
-        (POLICE, "whole"),
-        (PROCURATORATE, "screen broken"),
-    ]
-    assert of_phone[0]["until"] == of_phone[1]["since"]
-    assert [span["standing"]["kept_for"] for span in spans if span["subject_id"] == LI][-1] == POLICE
-    assert spans[0]["subject"] == "case"
-
-
 def test_the_history_of_an_item_is_what_concerns_it(late_delivery: Served) -> None:
     """Registration, offer, acceptance, and the correction of its registration; not the other item's."""
     answer = late_delivery.get("/api/v1/items/coins/history", clerk(PROCURATORATE)).json()
@@ -127,17 +106,6 @@ def test_the_history_of_an_item_is_what_concerns_it(late_delivery: Served) -> No
     of_phone = late_delivery.get("/api/v1/items/phone/history", clerk(PROCURATORATE)).json()
     assert "record.corrected" not in [step["event_type"] for step in of_phone["steps"]]
     assert answer["came_from"] == []
-
-
-def test_the_history_of_a_person_is_told_under_the_pseudonym(late_delivery: Served) -> None:
-    """Named, detained, offered and passed, with whom the detention house keeps the person for."""
-    path = f"/api/v1/cases/case-1/persons/{LI}/history"
-    answer = late_delivery.get(path, clerk(PROCURATORATE)).json()
-    assert [step["event_type"] for step in answer["steps"]][:2] == ["person.named", "measure.imposed"]
-    assert answer["steps"][-1]["event_type"] == "handover.accepted"
-    assert answer["spans"][-1]["standing"]["responsible"] == PROCURATORATE
-    unknown = late_delivery.get(path.replace(LI, person_id("nobody")), clerk(PROCURATORATE))
-    problem(unknown, 404, "not_found", "person_id")
 
 
 def test_what_came_by_a_split_says_where_its_past_stands(served: Served) -> None:

@@ -241,16 +241,6 @@ def test_what_a_library_stumbled_over_is_refused(fault: str) -> None:
         READERS[name].read(data)
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["a: 2026-13-45", "a: 2026-01-01", "a: 0000-00-00", "a: 2026-01-01 25:61:61", "a: 12:30:45", "<<: x", "a: ="],
-)
-def test_what_yaml_reads_otherwise_stays_text(line: str) -> None:
-    """What looks like a day, a time or a merge is text in a model's file, and is written again as it was."""
-    text = f"{line}  # as it is\n"
-    assert edited(text, {"b": "x"}) == f"{text}b: x\n"
-
-
 def test_every_example_is_read() -> None:
     """The samples are good, so that what is tested is what was spoiled in them."""
     for reader in READERS.values():
