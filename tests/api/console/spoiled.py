@@ -122,12 +122,12 @@ def spoiled_case() -> tuple[SpoiledCase, SpoiledCase]:
         sections = {label: section(label, name=f"{MARKUP}section.name")}
         case_1.act(case.PersonNamed(person_id=person_id(name), role="victim", section=label), sections=sections)
     named = case_1.last.ref
-    case_1.say(case.CaseNumbered, case_number="n").say(case.CaseAssigned, department="d", handler="p-0417")
+    case_1.say(case.CaseNumbered).say(case.CaseAssigned)
     case_1.say(case.CaseLinked, other_case_id="case-2", relation="related")
     case_1.say(record.ImportRecorded, source_system="s", source_key="k", file_digest="sha256:" + "00" * 32, row=1)
     other = SpoiledCase("case-2", step=1).open().register("letter")
-    other.say(case.CaseSplit, new_case_id="case-1", ground="g", item_ids=("letter",))
-    case_1.say(case.CaseJoined, other_case_id="case-2", cites=other.last.ref, ground="g", source=other.state)
+    other.say(case.CaseSplit, new_case_id="case-1", item_ids=("letter",))
+    case_1.say(case.CaseJoined, other_case_id="case-2", cites=other.last.ref, source=other.state)
     other.close()
     _items(case_1)
     _persons(case_1)
@@ -141,81 +141,52 @@ def _items(case_1: SpoiledCase) -> None:
     case_1.register("phone", kind="electronic_data").register("knife", "coat", seizure=seizure)
     case_1.register("cash", kind="property", quantity=2, money=Money(fen=200, currency="CNY"), fungible=True)
     case_1.register("car", "boat", kind="property")
-    case_1.say(item.ItemUnsealed, item_id="knife", seal_number=case_1.state.items["knife"].seal_number, ground="g")
-    case_1.say(item.ItemSealed, item_id="knife", seal_number="s")
-    case_1.say(item.ItemExamined, item_id="phone", method="m", match_result="match")
+    case_1.say(item.ItemUnsealed, item_id="knife", seal_number=case_1.state.items["knife"].seal_number)
+    case_1.say(item.ItemSealed, item_id="knife")
+    case_1.say(item.ItemExamined, item_id="phone", match_result="match")
     halves = (part("cash-1", 1, fen=100), part("cash-2", 1, fen=100))
     case_1.say(item.ItemSplit, item_id="cash", parts=halves)
     case_1.say(item.ItemMerged, item_ids=("cash-1", "cash-2"), whole=part("cash-3", 2, fen=200))
-    case_1.say(item.ItemMoved, item_id="coat", storage_location="l")
-    case_1.say(item.ItemCheckedOut, item_id="coat", to_officer="p-1", ground="g")
+    case_1.say(item.ItemMoved, item_id="coat")
+    case_1.say(item.ItemCheckedOut, item_id="coat", to_officer="p-1")
     case_1.say(item.ItemCheckedIn, item_id="coat")
     case_1.say(item.ItemFrozen, item_id="boat", frozen_until="2026-06-01")
     case_1.say(item.ItemFreezeRenewed, item_id="boat", frozen_until="2026-09-01")
-    case_1.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early", ground="g")
+    case_1.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early")
     dispose(case_1, proceeds=part("proceeds", 1, fen=5000))
 
 
 def _persons(case_1: SpoiledCase) -> None:
     li = person_id("li")
-    fields = {"measure_id": "m-1", "measure": "detention", "ground": "g", "until": "2026-03-05"}
+    fields = {"measure_id": "m-1", "measure": "detention", "until": "2026-03-05"}
     case_1.say(case.MeasureImposed, person_id=li, started_at=AT, **fields)
-    case_1.say(case.MeasureExtended, measure_id="m-1", until="2026-03-08", ground="g", article="CPL 91")
+    case_1.say(case.MeasureExtended, measure_id="m-1", until="2026-03-08", article="CPL 91")
     clock = next(key for key in case_1.state.clocks if key.startswith("arrest_request"))
-    case_1.say(case.DeadlineExtended, deadline_id=clock, extension="special_circumstances", article="a", ground="g")
-    case_1.say(
-        case.DeadlineSuspended,
-        deadline_id=clock,
-        suspended_at=AT,
-        excluded_for="psychiatric_assessment",
-        article="a",
-        ground="g",
-    )
+    case_1.say(case.DeadlineExtended, deadline_id=clock, extension="special_circumstances")
+    case_1.say(case.DeadlineSuspended, deadline_id=clock, suspended_at=AT, excluded_for="psychiatric_assessment")
     case_1.say(case.DeadlineResumed, deadline_id=clock, resumed_at=AT)
-    case_1.say(case.DeadlineReset, deadline_id=clock, reset_at=AT, article="a", ground="g")
-    case_1.say(case.MeasureChanged, measure_id="m-1", new_measure_id="m-2", measure="arrest", started_at=AT, ground="g")
-    case_1.say(
-        case.CustodyPeriodNotified,
-        measure_id="m-2",
-        detention_house=DETENTION,
-        until="2026-05-02",
-        number="n",
-        article="a",
-    )
-    case_1.say(case.DecisionRecorded, decision_id="d-1", kind="judgment", number="n", decided_at=AT, person_ids=(li,))
+    case_1.say(case.DeadlineReset, deadline_id=clock, reset_at=AT)
+    case_1.say(case.MeasureChanged, measure_id="m-1", new_measure_id="m-2", measure="arrest", started_at=AT)
+    case_1.say(case.CustodyPeriodNotified, measure_id="m-2", detention_house=DETENTION, until="2026-05-02")
+    case_1.say(case.DecisionRecorded, decision_id="d-1", kind="judgment", decided_at=AT, person_ids=(li,))
 
 
 def _handovers(case_1: SpoiledCase) -> None:
     police, prosecutor = clerk(POLICE), clerk(PROCURATORATE)
-    case_1.say(case.CaseSplit, new_case_id="case-3", ground="g", item_ids=("boat",))
+    case_1.say(case.CaseSplit, new_case_id="case-3", item_ids=("boat",))
     case_1.offer("phone", "knife", "coat", to=PROCURATORATE, persons=("li",)).check().accept(
         received=(got("phone", "mismatch"),), not_accepted=(kept("knife"),)
     )
-    case_1.say(
-        case.CustodyChangeRequested,
-        prosecutor,
-        custody_change_id="c-1",
-        handover_id="handover-1",
-        person_id=person_id("li"),
-        detention_house=DETENTION,
-        number="n",
-    )
+    change = {"custody_change_id": "c-1", "handover_id": "handover-1", "person_id": person_id("li")}
+    case_1.say(case.CustodyChangeRequested, prosecutor, detention_house=DETENTION, **change)
     case_1.say(case.CustodyChangeServed, clerk(DETENTION), custody_change_id="c-1", served_at=AT)
-    case_1.say(
-        handover.DiscrepancyRaised,
-        prosecutor,
-        discrepancy_id="short-1",
-        handover_id="handover-1",
-        item_id="coat",
-        kind="quantity",
-        expected="e",
-        found="f",
-    )
+    short = {"discrepancy_id": "short-1", "handover_id": "handover-1", "item_id": "coat", "kind": "quantity"}
+    case_1.say(handover.DiscrepancyRaised, prosecutor, **short)
     for by in (police, prosecutor):
-        case_1.say(handover.DiscrepancyResolved, by, discrepancy_id="short-1", resolution="r")
+        case_1.say(handover.DiscrepancyResolved, by, discrepancy_id="short-1")
     case_1.give_back("phone").refuse(by=police)
     case_1.offer("phone", to=COURT, purpose="jurisdiction_transfer", by=prosecutor).recall(by=prosecutor)
-    case_1.say(case.MeasureLifted, prosecutor, measure_id="m-2", ended_at=AT, ground="g")
+    case_1.say(case.MeasureLifted, prosecutor, measure_id="m-2", ended_at=AT)
     case_1.say(case.CaseStageEntered, prosecutor, stage="prosecution_review")
     case_1.give_back("coat")
 
@@ -224,11 +195,11 @@ def _words(case_1: SpoiledCase, named: EventRef) -> None:
     prosecutor = clerk(PROCURATORATE)
     first = case_1.events[0]
     wrong = record.Correction(field="case_type", recorded="r", correct="c")
-    case_1.say(record.RecordCorrected, clerk(POLICE), corrects=first.ref, corrections=(wrong,), ground="g")
-    case_1.say(record.RecordLate, prosecutor, happened_at=AT, ground="g")
-    case_1.say(record.DisclosureMade, prosecutor, recipient="r", item_ids=("phone",))
+    case_1.say(record.RecordCorrected, clerk(POLICE), corrects=first.ref, corrections=(wrong,))
+    case_1.say(record.RecordLate, prosecutor, happened_at=AT)
+    case_1.say(record.DisclosureMade, prosecutor, item_ids=("phone",))
     case_1.say(record.AuditRecorded, auditor(PROCURATORATE), scope="s", size=1, verdict="intact", findings=("f",))
-    case_1.say(record.SectionErased, supervisor(PROCURATORATE), concerns=named, label="person:1", ground="g")
+    case_1.say(record.SectionErased, supervisor(PROCURATORATE), concerns=named, label="person:1")
 
 
 def spoiled_matters() -> tuple[Writer, ...]:

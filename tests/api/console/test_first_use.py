@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +17,21 @@ from api.console.shared import guidance
 from api.console.shared.guidance import NextStep
 from ledger.cli.main import tally
 from ledger.config.settings import Settings
-from tests.api.conftest import no_chain, serving_ledger
+from tests.api.conftest import serving
 from tests.api.console.pages import page_of, post
 from tests.api.service import Served
 from tests.testkit import supervision
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Officer, analyst, auditor, clerk, supervisor
 from tests.testkit.casework import Case
-from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.testkit.tally import Tally
 
 STEPS = [value for value in vars(guidance).values() if isinstance(value, NextStep)]
 BUTTON = "Load sample data"
 
 
-@contextmanager
-def served_to(folder: Path, *officers: Officer, **settings: Any) -> Iterator[Served]:
-    """Yield a service without a chain, whose ledger knows these officers alone."""
-    with open_ledger(sqlite_url(folder)) as ledger:
-        if officers:
-            ledger.found(*officers)
-        with serving_ledger(ledger, no_chain, Settings(public_url="https://ledger.test", **settings)) as served:
-            yield served
+def served_to(folder: Path, *officers: Officer, **settings: Any) -> AbstractContextManager[Served]:
+    """Serve a ledger without a chain that knows these officers alone."""
+    return serving(folder, Settings(public_url="https://ledger.test", **settings), officers=officers)
 
 
 def told(served: Served, officer: Officer | None, path: str = "/operation") -> list[NextStep]:
