@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from time import sleep
 
 from tests.testkit.machine import Quiet, listening
 
@@ -22,12 +23,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered; ``hang_up`` closes the connection without a word."""
+    """What is answered; ``hang_up`` closes the connection without a word, ``drip_s`` are seconds between bytes."""
 
     status: int = 200
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
     hang_up: bool = False
+    drip_s: float = 0.0
 
 
 @dataclass
@@ -40,8 +42,8 @@ class FaultyService:
 
 
 @contextmanager
-def faulty_service(script: Callable[[Asked], Answer]) -> Iterator[FaultyService]:
-    """Run on a free loopback port until the block is left."""
+def faulty_service(script: Callable[[Asked], Answer], port: int = 0) -> Iterator[FaultyService]:
+    """Run on a free loopback port, unless one is named, until the block is left."""
 
     class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -62,8 +64,15 @@ def faulty_service(script: Callable[[Asked], Answer]) -> Iterator[FaultyService]
             for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answer.body)
+            if not answer.drip_s:
+                self.wfile.write(answer.body)
+                return
+            with suppress(ConnectionError):  # the client has had enough, as it should
+                for byte in answer.body:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    sleep(answer.drip_s)
 
-    with listening(Handler) as url:
+    with listening(Handler, port) as url:
         service = FaultyService(url, script)
         yield service

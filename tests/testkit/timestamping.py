@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Lock
 
@@ -14,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
-from tests.testkit.machine import Quiet, listening
+from tests.testkit.faulty_service import Answer, Asked, faulty_service
 
 EXTENSIONS = (
     "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\n"
@@ -54,7 +53,11 @@ class Authority:
 
     @property
     def root(self) -> bytes:
-        return load_pem_x509_certificate(self.root_file.read_bytes()).public_bytes(Encoding.DER)
+        return self.certificate("root")
+
+    def certificate(self, name: str) -> bytes:
+        """Return that of the root, or of the signer, which is called tsa."""
+        return load_pem_x509_certificate((self.folder / f"{name}.pem").read_bytes()).public_bytes(Encoding.DER)
 
     def answer(self, query: bytes) -> bytes:
         """Return the TimeStampResp to a TimeStampReq, both DER."""
@@ -72,55 +75,33 @@ class Authority:
         return self.answer(asked.as_bytes())
 
 
-def new_authority(
-    folder: Path, *, name: str = "Test", accuracy: str = "secs:1", intermediate: bool = False
-) -> Authority:
-    """Make an authority whose root is called ``name`` Root, its signer ``name`` Timestamping.
-
-    With ``intermediate`` another one stands between them; responses bring it, behind the signer's certificate.
-    """
+def new_authority(folder: Path, *, name: str = "Test", accuracy: str = "secs:1") -> Authority:
+    """Make an authority whose root is called ``name`` Root, its signer ``name`` Timestamping."""
     folder.mkdir(parents=True)
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     ca = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
     (folder / "extensions").write_text(EXTENSIONS)
-    certificates = "certs = ./intermediate.pem\n" if intermediate else ""
-    (folder / "tsa.cnf").write_text(CONFIGURATION.format(accuracy=accuracy) + certificates)
+    (folder / "tsa.cnf").write_text(CONFIGURATION.format(accuracy=accuracy))
     (folder / "serial").write_text("01\n")
     _openssl(folder, "req", "-x509", *key, "-keyout", "root.key", "-out", "root.pem", "-subj", f"/CN={name} Root", *ca)
     _openssl(folder, "req", *key, "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", f"/CN={name} Timestamping")
-    issuer = "root"
-    if intermediate:
-        issuer = "intermediate"
-        (folder / "of_issuers").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
-        _openssl(folder, "req", *key, "-keyout", "intermediate.key", "-out", "intermediate.csr", "-subj", f"/CN={name}")
-        _sign(folder, "intermediate", "root", "of_issuers")
-    _sign(folder, "tsa", issuer, "extensions")
+    signing = ("-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-extfile", "extensions")
+    _openssl(folder, "x509", "-req", "-in", "tsa.csr", *signing, "-days", "3650", "-out", "tsa.pem")
     return Authority(folder)
-
-
-def _sign(folder: Path, name: str, issuer: str, extensions: str) -> None:
-    signing = ("-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-CAcreateserial", "-extfile", extensions)
-    _openssl(folder, "x509", "-req", "-in", f"{name}.csr", *signing, "-days", "3650", "-out", f"{name}.pem")
 
 
 @contextmanager
 def serving_authority(authority: Authority) -> Iterator[Authority]:
     """Serve the authority at ``url``, until the block is left."""
 
-    class Handler(Quiet, BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            query = self.rfile.read(int(self.headers["content-length"]))
-            authority.asked += 1
-            assert self.headers["content-type"] == "application/timestamp-query"
-            body = authority.answer(query) if authority.body is None and authority.status == 200 else authority.body
-            self.send_response(authority.status)
-            self.send_header("content-type", "application/timestamp-reply")
-            self.send_header("content-length", str(len(body or b"")))
-            self.end_headers()
-            self.wfile.write(body or b"")
+    def answer(asked: Asked) -> Answer:
+        authority.asked += 1
+        assert asked.headers["Content-Type"] == "application/timestamp-query"
+        body = authority.answer(asked.body) if authority.body is None and authority.status == 200 else authority.body
+        return Answer(authority.status, body or b"", {"Content-Type": "application/timestamp-reply"})
 
-    with listening(Handler) as url:
-        authority.url = f"{url}/tsa"
+    with faulty_service(answer) as service:
+        authority.url = f"{service.url}/tsa"
         yield authority
 
 

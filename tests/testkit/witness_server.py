@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 
 from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.core.errors import TallystickError
@@ -20,7 +19,7 @@ from ledger.core.log.witness_protocol import CosignBlock, parse_add_checkpoint, 
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import TrustedBlock, TrustedChain
 from ledger.witness.gathering.witnesses import Witness
-from tests.testkit.machine import Quiet, listening
+from tests.testkit.faulty_service import Answer, Asked, faulty_service
 from tests.unit.chain.builders import Key
 
 START = 1_900_000_000  # unix seconds
@@ -118,17 +117,12 @@ class SmallWitness:
 def serving(witness: SmallWitness, port: int = 0) -> Iterator[SmallWitness]:
     """Yield the witness, reached at its ``url`` for as long as the block lasts."""
 
-    class Handler(Quiet, BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            reply = witness.answer(self.path, body)
-            self.send_response(reply.status)
-            self.send_header("Content-Type", reply.media_type)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
+    def answer(asked: Asked) -> Answer:
+        reply = witness.answer(asked.path, asked.body)
+        return Answer(reply.status, reply.body, {"Content-Type": reply.media_type})
 
-    with listening(Handler, port) as witness.url:
+    with faulty_service(answer, port) as service:
+        witness.url = service.url
         yield witness
 
 

@@ -213,6 +213,15 @@ def text_of(answer: dict[str, Any]) -> str:
     return str(answer["proof"].split("\n\n")[1]) + "\n"
 
 
+# Of an answer with a proof, whatever it is of.
+PROVEN: dict[str, Callable[[Ground, dict[str, Any]], Any]] = {
+    "without a signature": lambda g, answer: with_note(answer, text_of(answer) + "\n"),
+    "signed by another key": lambda g, answer: with_note(answer, str(sign_note(text_of(answer), OTHER_KEY))),
+    "under a root that it does not lead to": forged_root,
+    "with a proof cut": lambda g, t: t | {"proof": t["proof"][: g.chance.randrange(len(t["proof"]))]},
+    "that is empty": lambda g, answer: {},
+    "that is a list": lambda g, answer: [answer],
+}
 receipts("of another event", lambda ground, answer: another(ground))
 receipts("of another event under this one's id", lambda g, answer: another(g) | {"event_id": answer["event_id"]})
 receipts("with the proof of another event", lambda g, answer: answer | {"proof": another(g)["proof"]})
@@ -223,23 +232,14 @@ receipts(
 receipts("with the hash of another", lambda g, answer: answer | {"leaf_hash": another(g)["leaf_hash"]})
 receipts("at another place", lambda g, answer: answer | {"index": answer["index"] - 1})
 receipts("of another name", lambda g, answer: answer | {"event_id": "01940000-0000-7000-8000-00000000ffff"})
-receipts("without a signature", lambda g, answer: with_note(answer, text_of(answer) + "\n"))
-receipts("signed by another key", lambda g, answer: with_note(answer, str(sign_note(text_of(answer), OTHER_KEY))))
 receipts(
     "of another origin",
     lambda g, t: with_note(t, str(sign_note(text_of(t).replace(ORIGIN, "other.example"), OTHER_ORIGIN))),
 )
 receipts("under a tree without it", lambda g, answer: with_note(answer, g.log.note(len(g.log.events) - 1)))
-receipts("under a root that it does not lead to", forged_root)
-receipts(
-    "with a proof cut",
-    lambda g, answer: answer | {"proof": answer["proof"][: g.chance.randrange(len(answer["proof"]))]},
-)
 receipts("without a proof", lambda g, answer: {k: v for k, v in answer.items() if k != "proof"})
 receipts("with a proof of null", lambda g, answer: answer | {"proof": None})
 receipts("with an index as text", lambda g, answer: answer | {"index": str(answer["index"])})
-receipts("that is empty", lambda g, answer: {})
-receipts("that is a list", lambda g, answer: [answer])
 receipts("that is null", lambda g, answer: None)
 receipts("that says it was refused", lambda g, answer: {"status": 422, "code": "no"})
 
@@ -296,15 +296,10 @@ def of_other(ground: Ground) -> dict[str, Any]:
 inclusion("of another entry", lambda g, answer: of_other(g))
 inclusion("with the hash of another", lambda g, answer: answer | {"leaf_hash": of_other(g)["leaf_hash"]})
 inclusion("with the proof of another", lambda g, answer: answer | {"proof": of_other(g)["proof"]})
-inclusion("without a signature", lambda g, answer: with_note(answer, text_of(answer) + "\n"))
-inclusion("signed by another key", lambda g, answer: with_note(answer, str(sign_note(text_of(answer), OTHER_KEY))))
-inclusion("under a root that it does not lead to", forged_root)
 inclusion("with a cut hash", lambda g, answer: answer | {"leaf_hash": answer["leaf_hash"][:-2]})
-inclusion(
-    "that is cut", lambda g, answer: answer | {"proof": answer["proof"][: g.chance.randrange(len(answer["proof"]))]}
-)
-inclusion("that is empty", lambda g, answer: {})
-inclusion("that is a list", lambda g, answer: [])
+for _name, _change in PROVEN.items():
+    receipts(_name, _change)
+    inclusion(_name, _change)
 
 
 @attack("bundle: of another event")

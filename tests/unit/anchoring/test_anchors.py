@@ -97,18 +97,6 @@ def test_nothing_is_anchored_while_the_mirror_lags(linked: Linked) -> None:
     assert isinstance(linked.anchorer.step(), ChainWrite)
 
 
-def test_a_write_that_is_in_no_block_is_waited_for(linked: Linked) -> None:
-    """While an anchor is signed and in no block yet, there is no second one."""
-    linked.publish()
-    write = linked.anchorer.step()
-    assert isinstance(write, ChainWrite)
-    linked.clock.forward(2 * linked.interval_s)
-    grow(linked, "case-1")
-    linked.journal.update(replace(write, state=WriteState.SUBMITTED, block_number=None, block_hash=None))
-    linked.anchors.refresh = lambda: None  # type: ignore[method-assign]
-    assert linked.anchorer.step() is WaitReason.IN_FLIGHT
-
-
 def test_a_log_whose_history_was_changed_is_not_anchored(linked: Linked) -> None:
     """Where the chain has another root at its size than the log, nothing is sent and the two roots are told."""
     linked.publish()

@@ -242,28 +242,6 @@ def test_what_is_not_proven_for_one_reader_holds_up_no_other(anchored: Stand, mo
     assert not anchored.linked.journal.unproven_anchors(10)
 
 
-def test_key_revoked_after_the_anchor(anchored: Stand) -> None:
-    """The registry's slot says so though the log does not yet: what was anchored before was signed in time."""
-    anchored.linked.clock.forward(60)
-    anchored.linked.revoke(clerk(POLICE))
-    anchored.states.step(anchored.contracts)
-    report = anchored.report()
-    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
-    assert "after the entry was anchored" in report.steps[11].detail
-
-
-def test_key_revoked_before_the_anchor(stand: Stand) -> None:
-    """Log and registry both say so, and the bundle shows the entry."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.linked.revoke(clerk(POLICE))
-    stand.linked.mirror.catch_up(stand.linked.final)
-    stand.anchor()
-    stand.states.step(stand.contracts)
-    report = stand.report()
-    assert (report.verdict, results(report)["revocation"]) == ("intact", "checked")
-    assert "mirrored at entry" in report.steps[11].detail
-
-
 def test_anchor_that_moved_to_another_block(stand: Stand) -> None:
     """After a reorganisation the kept state is that of a block that is gone: it is fetched anew."""
     stand.linked.ledger.post_all(stand.case.events)
@@ -287,19 +265,3 @@ def test_kept_nodes_that_were_damaged(proven: Stand, damage: str) -> None:
     assert open_checks(proven.report()) == {"witnesses"}
     proven.states = chainless(proven)
     assert open_checks(proven.report()) == {"witnesses"}
-
-
-def test_chain_that_cannot_prove(anchored: Stand) -> None:
-    """It is left alone for a while; anchoring and bundles go on, without an anchor in them."""
-    anchored.states = chainless(anchored)
-    anchored.states.step(anchored.contracts)
-    anchored.states.step(anchored.contracts)
-    report = anchored.report()
-    assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
-
-
-def test_nothing_anchored(stand: Stand) -> None:
-    """Without an anchor there is nothing to prove."""
-    stand.linked.ledger.post_all(stand.case.events)
-    stand.states.step(stand.contracts)
-    assert stand.report().verdict == "not_yet_anchored"

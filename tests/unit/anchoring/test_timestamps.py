@@ -103,14 +103,6 @@ def test_the_interval_is_kept(ledger: Ledger, authority: Authority) -> None:
     assert timestamp_worker(ledger, authority, first.time + INTERVAL_S + 60).step() is not None
 
 
-def test_an_empty_log_is_not_timestamped(tmp_path: Path, authority: Authority) -> None:
-    """Before the first checkpoint there is nothing to ask for."""
-    asked = authority.asked
-    with open_ledger(sqlite_url(tmp_path)) as ledger:
-        assert timestamp_worker(ledger, authority).step() is None
-    assert authority.asked == asked
-
-
 def test_an_entry_keeps_its_first_time(ledger: Ledger, authority: Authority) -> None:
     """Later timestamps, at larger sizes, change nothing of when an entry was there; new entries get theirs."""
     first = stamped(timestamp_worker(ledger, authority))

@@ -5,8 +5,8 @@ Tests edit its database with plain SQL: what was changed behind the service's ba
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,28 +104,6 @@ class Stand:
         engine = self.database.access if "access_log" in statement else self.database.log
         with engine.begin() as connection:
             assert connection.execute(text(statement), values).rowcount, "the edit must hit something"
-
-    @contextmanager
-    def retyped(self, table: str, column: str) -> Iterator[bool]:
-        """Give the values of a column another type for a while; yield whether it could be given one.
-
-        SQLite keeps text as bytes, bytes as text, and a number as a text that begins with ``n``.
-        """
-        name, rows = f'"{column}"', f'{table} WHERE "{column}" IS NOT NULL'
-        casts = {
-            "text": (f"CAST({name} AS BLOB)", f"CAST({name} AS TEXT)"),
-            "blob": (f"CAST({name} AS TEXT)", f"CAST({name} AS BLOB)"),
-            "integer": (f"'n' || {name}", f"CAST(substr({name}, 2) AS INTEGER)"),
-        }
-        with self.database.log.connect() as connection:
-            kind = connection.execute(text(f"SELECT typeof({name}) FROM {rows}")).scalar()
-        if kind is None or (table, column) == ("tree", "id"):  # a row id is a number whatever is given
-            yield False
-            return
-        other, own = (f"UPDATE {table} SET {name} = {value} WHERE {name} IS NOT NULL" for value in casts[kind])
-        self.change(other)
-        yield True
-        self.change(own)
 
     def value(self, query: str) -> Any:
         with self.database.log.connect() as connection:

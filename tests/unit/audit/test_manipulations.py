@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ledger.audit import audit_log, left_out
-from ledger.core.errors import TallystickError
-from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
-from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
-from ledger.deadlines.upkeep import warn
 from ledger.recording.system_stream import AccessLogSealer
-from ledger.store import audit, chain_journal, checkpoints, webhooks
+from ledger.store import audit, checkpoints
 from ledger.store.access import AccessLog
 from ledger.store.audit import KeptAudit
-from ledger.store.chain_journal import DatabaseJournal
-from ledger.store.webhooks import Webhook
-from tests.testkit.builders import POLICE, clerk
-from tests.unit.audit.stand import BOOK, TRUST, Stand, found
-
-CENTURY_MS = 100 * 365 * 24 * 3600 * 1000
+from tests.testkit.builders import POLICE
+from tests.unit.audit.stand import BOOK, TRUST, Stand
 
 
 def fill(stand: Stand) -> None:
-    """What no event causes, and a seal over all of it."""
-    database, now = stand.database, stand.ledger.clock()
-    warn(database, now + CENTURY_MS)
-    hook = Webhook("webhook-1", POLICE, "o-1", clerk(POLICE).key_id, "https://a.example/", now, "-1")
-    webhooks.add(database, hook)
-    claimed = webhooks.claim(database, hook, now + 1)
-    assert claimed is not None
-    webhooks.settle_failed(database, claimed, "no answer", now + 2)
-    for number in range(2):
-        with database.write() as connection:
+    """Audits that people kept, which no event causes, and a seal over them."""
+    now = stand.ledger.clock()
+    for number in range(8):
+        with stand.database.write() as connection:
             audit.keep(connection, KeptAudit(f"audit-{number}", None, POLICE, "o-1", now, now, "intact", None, b"{}"))
-    with database.read() as connection:
-        published = checkpoints.last_published(connection)
-    assert published is not None
-    witness = SeedSigner.from_seed("witness.example/w", bytes(32), SignatureType.COSIGNATURE_V1)
-    line = cosign_checkpoint(parse_checkpoint(parse_note(published.note).text), witness, now // 1000).line()
-    vkey = witness.verifying_key.vkey()
-    checkpoints.store_cosignature(database, published.size, vkey, line, is_enough=lambda _keys: True)
-    nodes = {bytes([number]) * 32: b"node" for number in (1, 2)}
-    chain_journal.keep_state_proof(database, DatabaseJournal(database).anchors()[0], b"header", nodes)
-    AccessLogSealer(database, AccessLog(database), stand.ledger.system).before_anchor(stand.size)
-
-
-def test_webhook_is_not_sent_to_an_address_that_no_officer_gave(stand: Stand) -> None:
-    """Whoever sends compares the row with what was written: another address is refused before anything leaves."""
-    fill(stand)
-    stand.change("UPDATE webhooks SET url = 'https://other.example/'")
-    with stand.database.read() as connection:
-        (hook,) = webhooks.listed(connection, POLICE)
-    with pytest.raises(TallystickError, match="not as written"):
-        webhooks.claim(stand.database, hook, 10**15)
-    assert found(stand.audit()) == {("bindings", None)}
+    AccessLogSealer(stand.database, AccessLog(stand.database), stand.ledger.system).before_anchor(stand.size)
 
 
 def test_records_of_bindings_are_chained_and_sealed(stand: Stand) -> None:

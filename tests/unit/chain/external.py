@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ from pathlib import Path
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
-from tests.testkit.machine import NODE_MODULES, REPOSITORY, free_port, native_binary
+from tests.testkit.machine import NODE_MODULES, REPOSITORY, free_port, native_binary, wait_until
 
-START_DEADLINE = 60  # seconds
 COIN = 10**18  # wei
 
 
@@ -31,6 +29,14 @@ class ExternalNode:
 
     def fund(self, account: str, coins: int = 1000) -> None:
         self.eth.rpc.call(f"{self.client}_setBalance", account, hex(coins * COIN))
+
+    def answers(self) -> bool:
+        """Whether it does, or has ended."""
+        try:
+            self.eth.head()
+        except ChainUnavailable:
+            return self.process.poll() is not None
+        return True
 
     def stop(self) -> None:
         """From now on nobody answers."""
@@ -77,21 +83,9 @@ def _running(command: Sequence[str], url: str, client: str) -> Iterator[External
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         node = ExternalNode(url, client, process)
-        _wait_until_ready(node, process)
+        wait_until(node.answers)
+        assert process.poll() is None, f"{client} did not start"
         yield node
     finally:
         process.kill()
         process.wait()
-
-
-def _wait_until_ready(node: ExternalNode, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_DEADLINE
-    while True:
-        try:
-            node.eth.head()
-        except ChainUnavailable as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{node.client} did not start") from error
-            time.sleep(0.02)
-        else:
-            return

@@ -174,16 +174,6 @@ def test_anchors_follow_one_another(world: World) -> None:
         assert (record.block_number, record.timestamp) == (write.block_number, write.timestamp)
 
 
-def test_what_the_contract_refuses_is_not_signed(world: World) -> None:
-    """The contract's error, and nothing journaled."""
-    before = world.journal.last()
-    with pytest.raises(CallReverted) as raised:
-        world.anchor.submit(replace(world.next_anchor(), previous_size=1))
-    assert raised.value.error == "HeadMoved"
-    assert raised.value.arguments
-    assert world.journal.last() == before
-
-
 def test_a_database_that_forgot_an_anchor_is_refused(world: World) -> None:
     """The chain has an anchor, or another root of its size, that the journal does not: ChainAhead, ChainMismatch."""
     world.anchor_more()

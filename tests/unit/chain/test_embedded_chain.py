@@ -109,13 +109,6 @@ def check(world: World, binary: Path, journal: MemoryJournal | None = None) -> i
         return replay.head.number
 
 
-def test_an_honest_chain_is_the_replay_of_its_journal(world: World, anvil_binary: Path) -> None:
-    """Every block has its hash again, and the live node stands on the last with the same state."""
-    for _ in range(5):
-        world.anchor_more()
-    assert check(world, anvil_binary) == 7
-
-
 def set_slot(world: World, contract: str, slot: int, value: str) -> None:
     """What somebody at the node can do."""
     world.chain.eth.rpc.call("anvil_setStorageAt", contract, f"0x{slot:064x}", "0x" + value.rjust(64, "0"))

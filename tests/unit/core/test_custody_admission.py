@@ -25,12 +25,10 @@ from tests.testkit.builders import (
     PROCURATORATE,
     UPPER,
     UPPER_COURT,
-    Officer,
     auditor,
     clerk,
     key_id,
     profile,
-    refused,
     sample_body,
 )
 from tests.testkit.casework import AT, Case, holding, person_id
@@ -156,30 +154,6 @@ def test_who_was_offered_something_answers_that_offer(
     if after is not None:
         came = after.agencies - state.agencies
         assert came == ({agency} if event_type == "handover.accepted" else set()), "only an acceptance makes a party"
-
-
-@pytest.mark.parametrize(
-    ("by", "taken"),
-    [
-        (auditor(POLICE), True),
-        (auditor(PROCURATORATE), True),
-        (auditor(UPPER), True),
-        (auditor(NEIGHBOUR), False),
-        (auditor(LAB), False),
-        (Officer("nobody-a", "nobody", ("auditor",)), False),
-    ],
-    ids=lambda value: value.agency if isinstance(value, Officer) else "",
-)
-def test_an_audit_is_noted_by_parties_and_by_who_supervises_them(by: Officer, taken: bool) -> None:
-    """An auditor of any other agency writes nothing into a case."""
-    written = holding()
-    event = written.draft(record.AuditRecorded(scope="case-1", size=3, verdict="intact"), by)
-    act = Act(event.payload, event.digest, event.envelope.signed_at, written.book, registered=REGISTERED)
-    if not taken:
-        with refused("not_a_party", field="payload.agency"):
-            fold(written.state, act)
-        return
-    assert fold(written.state, act).state.agencies == {POLICE}
 
 
 def test_without_the_registry_jurisdiction_is_not_judged() -> None:

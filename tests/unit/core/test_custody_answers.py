@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from ledger.core.events import handover, item
 from ledger.core.events.handover import OfferedItem
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, instant
 from tests.testkit.casework import (
+    Case,
     Refusal,
     Refusals,
     each_refusal,
@@ -28,28 +32,29 @@ LI, WANG = person_id("li"), person_id("wang")
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
+
+def accepting(**fields: Any) -> Callable[[Case], Case]:
+    return lambda c: c.accept(**fields)
+
+
+def answering(answer: str, *given: str, by: str | None = None) -> Callable[[Case], Case]:
+    """By this method of a case, the latest open offer unless another is given."""
+    return lambda c: getattr(c, answer)(*given, **({"by": clerk(by)} if by else {}))
+
+
+PHONE, BOTH, DONE = offered("phone"), offered("phone", "knife"), passed("phone")
 REFUSED: Refusals = {
-    "accepting what was not offered to you": Refusal(
-        "not_a_party agency", offered("phone"), lambda c: c.accept(by=clerk(COURT))
-    ),
-    "accepting one's own offer": Refusal(
-        "not_offered_to_you agency", offered("phone"), lambda c: c.accept(by=clerk(POLICE))
-    ),
-    "checking what was not offered to you": Refusal(
-        "not_a_party agency", offered("phone"), lambda c: c.check(by=clerk(COURT))
-    ),
-    "refusing what was not offered to you": Refusal(
-        "not_a_party agency", offered("phone"), lambda c: c.refuse(by=clerk(COURT))
-    ),
-    "accepting twice": Refusal("not_open body.handover_id", passed("phone"), lambda c: c.accept("handover-1")),
+    **{
+        f"{answer} of what was not offered to you": Refusal("not_a_party agency", PHONE, answering(answer, by=COURT))
+        for answer in ("accept", "check", "refuse")
+    },
+    **{
+        f"{answer} of what was accepted": Refusal("not_open body.handover_id", DONE, answering(answer, "handover-1"))
+        for answer in ("accept", "refuse", "recall")
+    },
+    "accepting one's own offer": Refusal("not_offered_to_you agency", PHONE, answering("accept", by=POLICE)),
     "accepting what was recalled": Refusal(
-        "not_open body.handover_id", offered("phone").recall(), lambda c: c.accept("handover-1")
-    ),
-    "refusing what was accepted": Refusal(
-        "not_open body.handover_id", passed("phone"), lambda c: c.refuse("handover-1")
-    ),
-    "recalling what was accepted": Refusal(
-        "not_open body.handover_id", passed("phone"), lambda c: c.recall("handover-1")
+        "not_open body.handover_id", offered("phone").recall(), answering("accept", "handover-1")
     ),
     "recalling another's offer": Refusal(
         "not_yours agency",
@@ -59,47 +64,37 @@ REFUSED: Refusals = {
     "accepting after the offer expired": Refusal(
         "offer_expired occurred_at",
         offered("phone", expires_at="2026-03-02T01:30:00Z"),
-        lambda c: c.accept(occurred_at="2026-03-02T01:30:01Z"),
+        accepting(occurred_at="2026-03-02T01:30:01Z"),
     ),
     "receiving what is not in the list": Refusal(
-        "not_offered body.received", offered("phone"), lambda c: c.accept(received=(got("knife"),))
+        "not_offered body.received", PHONE, accepting(received=(got("knife"),))
     ),
     "leaving what is not in the list": Refusal(
-        "not_offered body.not_accepted", offered("phone"), lambda c: c.accept(not_accepted=(kept("knife"),))
+        "not_offered body.not_accepted", PHONE, accepting(not_accepted=(kept("knife"),))
     ),
     "missing who is not in the list": Refusal(
-        "not_offered body.absent_person_ids",
-        offered("phone"),
-        lambda c: c.accept(absent_person_ids=(person_id("zhao"),)),
+        "not_offered body.absent_person_ids", PHONE, accepting(absent_person_ids=(person_id("zhao"),))
     ),
     "answering one item twice": Refusal(
-        "duplicate_id body.received",
-        offered("phone", "knife"),
-        lambda c: c.accept(received=(got("phone"),), not_accepted=(kept("phone"),)),
+        "duplicate_id body.received", BOTH, accepting(received=(got("phone"),), not_accepted=(kept("phone"),))
     ),
     "silence on an item": Refusal(
-        "item_unanswered body.received",
-        offered("phone", "knife"),
-        lambda c: c.accept(rest_as_listed=False, received=(got("phone"),)),
+        "item_unanswered body.received", BOTH, accepting(rest_as_listed=False, received=(got("phone"),))
     ),
     "another reason without a word": Refusal(
-        "unexplained body.not_accepted",
-        offered("phone", "knife"),
-        lambda c: c.accept(not_accepted=(kept("phone", "other"),)),
+        "unexplained body.not_accepted", BOTH, accepting(not_accepted=(kept("phone", "other"),))
     ),
     "accepting nothing": Refusal(
-        "nothing_accepted body",
-        offered("phone"),
-        lambda c: c.accept(not_accepted=(kept("phone"),), absent_person_ids=(LI, WANG)),
+        "nothing_accepted body", PHONE, accepting(not_accepted=(kept("phone"),), absent_person_ids=(LI, WANG))
     ),
     "accepting none of the persons": Refusal(
         "nothing_accepted body",
         holding().offer(to=PROCURATORATE, persons=("li",)),
-        lambda c: c.accept(absent_person_ids=(LI,)),
+        accepting(absent_person_ids=(LI,)),
     ),
     "answering a handover that there is not": Refusal(
         "unknown_handover body.handover_id",
-        offered("phone"),
+        PHONE,
         lambda c: c.say(handover.HandoverAccepted, clerk(POLICE), handover_id="handover-9", rest_as_listed=True),
     ),
 }

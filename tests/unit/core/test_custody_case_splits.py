@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -82,37 +83,30 @@ def test_an_item_comes_back_by_a_second_split() -> None:
     assert first.state.items["phone"].status == "held"
 
 
-def splitting(written: Case, by: Officer | None = None, **fields: Any) -> Case:
-    return written.say(case.CaseSplit, by, new_case_id="case-2", **fields)
+def splitting(by: Officer | None = None, **fields: Any) -> Callable[[Case], Case]:
+    return lambda c: c.say(case.CaseSplit, by, **{"new_case_id": "case-2", **fields})
 
 
 GIVEN_AWAY = holding().register("phone").offer(to=PROCURATORATE).accept()
+PHONE: dict[str, Any] = {"item_ids": ("phone",)}
 REFUSED: Refusals = {
-    "into itself": Refusal(
-        "same_case body.new_case_id", holding(), lambda c: c.say(case.CaseSplit, new_case_id="case-1")
-    ),
-    "an item twice": Refusal(
-        "duplicate_id body.item_ids", holding("phone"), lambda c: splitting(c, item_ids=("phone", "phone"))
-    ),
-    "a person twice": Refusal("duplicate_id body.person_ids", holding(), lambda c: splitting(c, person_ids=(LI, LI))),
-    "an unknown item": Refusal("unknown_item body.item_ids", holding(), lambda c: splitting(c, item_ids=("car",))),
+    "into itself": Refusal("same_case body.new_case_id", holding(), splitting(new_case_id="case-1")),
+    "an item twice": Refusal("duplicate_id body.item_ids", holding("phone"), splitting(item_ids=("phone", "phone"))),
+    "a person twice": Refusal("duplicate_id body.person_ids", holding(), splitting(person_ids=(LI, LI))),
+    "an unknown item": Refusal("unknown_item body.item_ids", holding(), splitting(item_ids=("car",))),
     "an unknown person": Refusal(
-        "unknown_person body.person_ids", holding(), lambda c: splitting(c, person_ids=(person_id("zhao"),))
+        "unknown_person body.person_ids", holding(), splitting(person_ids=(person_id("zhao"),))
     ),
-    "an item that left": Refusal("item_gone body.item_ids", split_off(), lambda c: splitting(c, item_ids=("phone",))),
-    "an item on offer": Refusal(
-        "already_offered body.item_ids", sent("phone"), lambda c: splitting(c, item_ids=("phone",))
-    ),
+    "an item that left": Refusal("item_gone body.item_ids", split_off(), splitting(**PHONE)),
+    "an item on offer": Refusal("already_offered body.item_ids", sent("phone"), splitting(**PHONE)),
     "a person on offer": Refusal(
         "already_offered body.person_ids",
         holding().offer(to=PROCURATORATE, persons=("li",)),
-        lambda c: splitting(c, person_ids=(LI,)),
+        splitting(person_ids=(LI,)),
     ),
-    "an item that another agency answers for": Refusal(
-        "not_responsible body.item_ids", GIVEN_AWAY, lambda c: splitting(c, item_ids=("phone",))
-    ),
+    "an item that another agency answers for": Refusal("not_responsible body.item_ids", GIVEN_AWAY, splitting(**PHONE)),
     "by an agency that does not answer for the case": Refusal(
-        "not_responsible agency", GIVEN_AWAY, lambda c: splitting(c, clerk(POLICE))
+        "not_responsible agency", GIVEN_AWAY, splitting(clerk(POLICE))
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from msgspec import Struct
 from ledger.core.custody import Act, Flag, fold
 from ledger.core.custody import state as states
 from ledger.core.errors import Conflict
-from ledger.core.events import case, handover, record
+from ledger.core.events import Body, case, handover, record
 from ledger.procedures import shipped_rulebook
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, refused, sample_body, supervisor
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Officer, clerk, refused, sample_body, supervisor
 from tests.testkit.casework import (
     AT,
     Case,
@@ -117,81 +118,71 @@ def test_events_of_the_record_move_nothing(kind: str) -> None:
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
+
+def saying(kind: type[Body], by: Officer | None = None, /, **fields: Any) -> Callable[[Case], Case]:
+    return lambda c: c.say(kind, by, **fields)
+
+
+ZHAO, CAR = person_id("zhao"), (case.ItemDecision(item_id="car", disposal="forfeited"),)
+BAIL = {"measure": "bail", "started_at": AT}
+LENT, DETAINED, HELD = lent("phone"), li_detained(), holding()
 REFUSED: Refusals = {
     "opening a case as closed": Refusal("not_a_closing body.stage", Case(), lambda c: c.open(stage="closed")),
-    "opening a case twice": Refusal("already_opened sequence", holding(), lambda c: c.open()),
-    "an act of an agency without a part": Refusal(
-        "not_a_party agency", holding(), lambda c: c.say(case.CaseNumbered, clerk(COURT))
-    ),
+    "opening a case twice": Refusal("already_opened sequence", HELD, lambda c: c.open()),
+    "an act of an agency without a part": Refusal("not_a_party agency", HELD, saying(case.CaseNumbered, clerk(COURT))),
     "linking a case to itself": Refusal(
-        "same_case body.other_case_id", holding(), lambda c: c.say(case.CaseLinked, other_case_id="case-1")
+        "same_case body.other_case_id", HELD, saying(case.CaseLinked, other_case_id="case-1")
     ),
     "a stage by another agency": Refusal(
-        "not_responsible agency", lent("phone"), lambda c: c.say(case.CaseStageEntered, clerk(LAB), stage="execution")
+        "not_responsible agency", LENT, saying(case.CaseStageEntered, clerk(LAB), stage="execution")
     ),
     "closing by entering a stage": Refusal(
-        "not_a_closing body.stage", holding(), lambda c: c.say(case.CaseStageEntered, stage="closed")
+        "not_a_closing body.stage", HELD, saying(case.CaseStageEntered, stage="closed")
     ),
-    "closing with an open offer": Refusal(
-        "open_offer event_type", holding().offer(to=PROCURATORATE), lambda c: c.close()
-    ),
+    "closing with an open offer": Refusal("open_offer event_type", holding().offer(to=PROCURATORATE), Case.close),
     "closing with an open discrepancy": Refusal(
         "open_discrepancy event_type",
         sent("phone").accept(received=(handover.ReceivedItem(item_id="phone", match_result="mismatch"),)),
-        lambda c: c.close(),
+        Case.close,
     ),
-    "closing by another agency": Refusal("not_responsible agency", lent("phone"), lambda c: c.close(clerk(LAB))),
+    "closing by another agency": Refusal("not_responsible agency", LENT, lambda c: c.close(clerk(LAB))),
     "closing on a decision that is not recorded": Refusal(
-        "unknown_decision body.decision_id", holding(), lambda c: c.close(decision_id="decision-9")
+        "unknown_decision body.decision_id", HELD, lambda c: c.close(decision_id="decision-9")
     ),
     "a measure on a stranger": Refusal(
-        "unknown_person body.person_id",
-        holding(),
-        lambda c: c.say(
-            case.MeasureImposed, measure_id="measure-1", person_id=person_id("zhao"), measure="bail", started_at=AT
-        ),
+        "unknown_person body.person_id", HELD, saying(case.MeasureImposed, measure_id="measure-1", person_id=ZHAO)
     ),
     "a measure under an id that is taken": Refusal(
         "duplicate_id body.measure_id",
-        li_detained(),
-        lambda c: c.say(case.MeasureImposed, measure_id="measure-1", person_id=WANG, measure="bail", started_at=AT),
+        DETAINED,
+        saying(case.MeasureImposed, measure_id="measure-1", person_id=WANG, **BAIL),
     ),
     "a changed measure under an id that is taken": Refusal(
         "duplicate_id body.new_measure_id",
-        li_detained(),
-        lambda c: c.say(
-            case.MeasureChanged, measure_id="measure-1", new_measure_id="measure-1", measure="bail", started_at=AT
-        ),
+        DETAINED,
+        saying(case.MeasureChanged, measure_id="measure-1", new_measure_id="measure-1", **BAIL),
     ),
     "extending a measure that there is not": Refusal(
-        "unknown_measure body.measure_id",
-        holding(),
-        lambda c: c.say(case.MeasureExtended, measure_id="measure-1", until="2026-03-09"),
+        "unknown_measure body.measure_id", HELD, saying(case.MeasureExtended, measure_id="measure-1")
     ),
     "extending a measure that ended": Refusal(
         "measure_ended body.measure_id",
         li_detained().say(case.MeasureLifted, measure_id="measure-1", ended_at=AT),
-        lambda c: c.say(case.MeasureExtended, measure_id="measure-1", until="2026-03-09"),
+        saying(case.MeasureExtended, measure_id="measure-1", until="2026-03-09"),
     ),
     "a decision under an id that is taken": Refusal(
         "duplicate_id body.decision_id",
         holding().say(case.DecisionRecorded, **decided()),
-        lambda c: c.say(case.DecisionRecorded, **decided(kind="judgment")),
+        saying(case.DecisionRecorded, **decided(kind="judgment")),
     ),
     "a decision on a stranger": Refusal(
-        "unknown_person body.person_ids",
-        holding(),
-        lambda c: c.say(case.DecisionRecorded, **decided(person_ids=(person_id("zhao"),))),
+        "unknown_person body.person_ids", HELD, saying(case.DecisionRecorded, **decided(person_ids=(ZHAO,)))
     ),
     "a decision on an item of another case": Refusal(
-        "unknown_item body.items",
-        holding(),
-        lambda c: c.say(
-            case.DecisionRecorded, **decided(items=(case.ItemDecision(item_id="car", disposal="forfeited"),))
-        ),
+        "unknown_item body.items", HELD, saying(case.DecisionRecorded, **decided(items=CAR))
     ),
     "disclosing an item of another case": Refusal(
-        "unknown_item body.item_ids", holding(), lambda c: c.say(record.DisclosureMade, item_ids=("car",))
+        "unknown_item body.item_ids", HELD, saying(record.DisclosureMade, item_ids=("car",))
     ),
 }
 

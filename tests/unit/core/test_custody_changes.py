@@ -65,12 +65,6 @@ def test_a_case_that_passes_without_names_passes_with_all_its_persons() -> None:
     assert [flag.name for flag in case.flags] == ["custody_not_changed"]
 
 
-def test_the_detention_house_takes_part_from_the_request_on() -> None:
-    """It must see the case to serve the certificate."""
-    assert DETENTION not in accepted().state.agencies
-    assert DETENTION in request(accepted()).state.agencies
-
-
 def test_only_a_receiver_asks() -> None:
     """Neither the sender, nor anybody for a handover that is not accepted."""
     with refused("not_accepted_by_you", field="payload.body.handover_id"):
@@ -100,15 +94,6 @@ def test_one_request_at_a_time() -> None:
     request(case)
 
 
-def test_who_was_released_before_the_service_is_kept_for_nobody() -> None:
-    """The certificate is served all the same; nobody is kept by it."""
-    case = request(accepted())
-    case.change("detention", "bail", "li")
-    assert kept_for(case) is None
-    serve(case)
-    assert kept_for(case) is None
-
-
 def test_only_the_house_that_was_asked_serves_and_only_once() -> None:
     """Another house, a second time, an unknown request: impossible."""
     case = request(accepted())
@@ -132,14 +117,6 @@ def test_passing_on_a_person_kept_for_another_is_flagged() -> None:
     things = accepted().register("phone", by=clerk(PROCURATORATE))
     things.offer("phone", to=LAB, purpose="forensic_examination")
     assert things.flags == ()
-
-
-def test_release_ends_the_custody_and_its_clock() -> None:
-    """Who is bailed is kept for nobody; nothing is left to be served."""
-    case = accepted()
-    case.change("detention", "bail", "li")
-    assert kept_for(case) is None
-    assert not case.clock("custody_change").is_running
 
 
 def test_arrest_after_detention_leaves_the_person_where_he_was() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.core.events import case, item
-from tests.testkit.builders import COURT, DEPOT, POLICE, PROCURATORATE, clerk, instant, supervisor
+from tests.testkit.builders import COURT, DEPOT, POLICE, PROCURATORATE, clerk, instant
 from tests.testkit.casework import DAY, Case, detained, person_id, pieces
 
 
@@ -200,36 +200,6 @@ def test_an_offer_with_an_end_waits_for_its_answer() -> None:
     assert opened.clock("answer").agency == PROCURATORATE
     opened.accept("handover-2")
     assert not opened.clock("answer").is_running
-
-
-def test_a_loan_has_a_clock_where_it_has_a_day() -> None:
-    """Lent until a day, the thing is waited for until it is back; lent without one, nobody waits."""
-    opened = Case().open().register("phone", "knife")
-    opened.say(item.ItemCheckedOut, item_id="knife", to_officer="o-1")
-    assert opened.running() == set()
-    due = instant(opened.now + DAY)
-    opened.say(item.ItemCheckedOut, item_id="phone", to_officer="o-1", due_at=due)
-    assert opened.clock("loan").until == due
-    opened.say(item.ItemCheckedIn, item_id="phone")
-    assert opened.running() == set()
-
-
-def test_a_freeze_follows_what_becomes_of_the_money() -> None:
-    """Renewed it runs anew; split and merged, the parts and the whole stay frozen until the same day."""
-    opened = Case().open().register("cash", kind="property", quantity=10, fungible=True)
-    opened.say(item.ItemFrozen, item_id="cash", frozen_until="2026-06-01")
-    opened.say(item.ItemFreezeRenewed, item_id="cash", frozen_until="2026-08-01")
-    parts = tuple(item.ItemPart(item_id=f"cash-{n}", quantity=pieces(5)) for n in (1, 2))
-    opened.say(item.ItemSplit, item_id="cash", parts=parts)
-    running = {c.subject: c.until for c in opened.state.clocks.values() if c.is_running}
-    assert running == {"cash-1": "2026-08-01", "cash-2": "2026-08-01"}
-    whole = item.ItemPart(item_id="cash-3", quantity=pieces(10))
-    opened.say(item.ItemMerged, item_ids=("cash-1", "cash-2"), whole=whole)
-    assert {c.subject for c in opened.state.clocks.values() if c.is_running} == {"cash-3"}
-    opened.say(item.ItemDisposalProposed, item_ids=("cash-3",), disposal="forfeited")
-    cites = opened.events[-1].ref
-    opened.say(item.ItemDisposed, supervisor(POLICE), cites=cites, disposed_at=instant(opened.now))
-    assert opened.running() == set()
 
 
 def frozen(until: str, **fields: Any) -> Case:

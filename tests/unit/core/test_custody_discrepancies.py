@@ -168,10 +168,11 @@ def third_party() -> Case:
     return sent().accept().register("file", kind="dossier").offer("file", to=COURT, purpose="loan").accept()
 
 
+ACCEPTED, KNIFE = sent().accept(), sent().accept().register("knife")
 REFUSED: Refusals = {
     "raising under an id that is taken": Refusal("duplicate_id body.discrepancy_id", raising(sent().accept()), raising),
     "raising on a handover that there is not": Refusal(
-        "unknown_handover body.handover_id", sent().accept(), lambda c: raising(c, handover_id="handover-9")
+        "unknown_handover body.handover_id", ACCEPTED, lambda c: raising(c, handover_id="handover-9")
     ),
     "raising on an open offer": Refusal(
         "not_accepted body.handover_id",
@@ -180,10 +181,10 @@ REFUSED: Refusals = {
     ),
     "raising between others": Refusal("not_a_side agency", third_party(), lambda c: raising(c, COURT)),
     "raising on an item that was not offered": Refusal(
-        "not_offered body.item_id", sent().accept().register("knife"), lambda c: raising(c, item_id="knife")
+        "not_offered body.item_id", KNIFE, lambda c: raising(c, item_id="knife")
     ),
     "resolving what there is not": Refusal(
-        "unknown_discrepancy body.discrepancy_id", sent().accept(), lambda c: resolving(c, LAB)
+        "unknown_discrepancy body.discrepancy_id", ACCEPTED, lambda c: resolving(c, LAB)
     ),
     "resolving between others": Refusal("not_a_side agency", raising(third_party()), lambda c: resolving(c, COURT)),
     "resolving what is resolved": Refusal(

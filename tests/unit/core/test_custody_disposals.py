@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from ledger.core.events import item
 from ledger.core.events.terms import EventRef, Money
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import (
+    Case,
     Refusal,
     Refusals,
     dispose,
@@ -27,26 +30,25 @@ SELLING = {"disposal": "sold_early"}
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
+
+def proposing(*item_ids: str, **fields: str) -> Callable[[Case], Case]:
+    return lambda c: c.say(item.ItemDisposalProposed, item_ids=item_ids, **fields)
+
+
+CAR, TO_SELL = holding("car", kind="property"), proposed("car", **SELLING)
+GONE_ON = proposed("car").offer("car", to=COURT, purpose="property_transfer").accept()
 REFUSED: Refusals = {
     "disposing of a person": Refusal(
         "not_disposable body.item_ids",
         holding("li-in-custody", kind="detainee", person_id=LI),
-        lambda c: c.say(item.ItemDisposalProposed, item_ids=("li-in-custody",)),
+        proposing("li-in-custody"),
     ),
-    "proposing one thing twice": Refusal(
-        "duplicate_id body.item_ids",
-        holding("car", kind="property"),
-        lambda c: c.say(item.ItemDisposalProposed, item_ids=("car", "car")),
-    ),
-    "proposing what another holds": Refusal(
-        "not_held body.item_ids", lent("phone"), lambda c: c.say(item.ItemDisposalProposed, item_ids=("phone",))
-    ),
+    "proposing one thing twice": Refusal("duplicate_id body.item_ids", CAR, proposing("car", "car")),
+    "proposing what another holds": Refusal("not_held body.item_ids", lent("phone"), proposing("phone")),
     "a proposal on a decision that is not recorded": Refusal(
-        "unknown_decision body.decision_id",
-        holding("car", kind="property"),
-        lambda c: c.say(item.ItemDisposalProposed, item_ids=("car",), decision_id="decision-9"),
+        "unknown_decision body.decision_id", CAR, proposing("car", decision_id="decision-9")
     ),
-    "a disposal that nobody proposed": Refusal("unknown_proposal body.cites", holding("car", kind="property"), dispose),
+    "a disposal that nobody proposed": Refusal("unknown_proposal body.cites", CAR, dispose),
     "a proposal cited under another event's id": Refusal(
         "unknown_proposal body.cites",
         proposed("car"),
@@ -59,31 +61,27 @@ REFUSED: Refusals = {
         "one_signature officer", proposed("car"), lambda c: dispose(c, clerk(POLICE))
     ),
     "the second signature by another agency": Refusal(
-        "not_held agency",
-        proposed("car").offer("car", to=COURT, purpose="property_transfer").accept(),
-        lambda c: dispose(c, supervisor(COURT), cites=c.events[-3].ref),
+        "not_held agency", GONE_ON, lambda c: dispose(c, supervisor(COURT), cites=c.events[-3].ref)
     ),
     "a disposal of what went on meanwhile": Refusal(
-        "not_held body.cites",
-        proposed("car").offer("car", to=COURT, purpose="property_transfer").accept(),
-        lambda c: dispose(c, cites=c.events[-3].ref),
+        "not_held body.cites", GONE_ON, lambda c: dispose(c, cites=c.events[-3].ref)
     ),
     "a disposal of what is checked out": Refusal(
         "checked_out body.item_ids",
         holding("car", kind="property").say(item.ItemCheckedOut, item_id="car"),
-        lambda c: c.say(item.ItemDisposalProposed, item_ids=("car",)),
+        proposing("car"),
     ),
     "a disposal of what was checked out meanwhile": Refusal(
         "checked_out body.cites",
         proposed("car").say(item.ItemCheckedOut, item_id="car"),
         lambda c: dispose(c, cites=c.events[-2].ref),
     ),
-    "a sale without proceeds": Refusal("proceeds_misplaced body.proceeds", proposed("car", **SELLING), dispose),
+    "a sale without proceeds": Refusal("proceeds_misplaced body.proceeds", TO_SELL, dispose),
     "proceeds of a destruction": Refusal(
         "proceeds_misplaced body.proceeds", proposed("car"), lambda c: dispose(c, proceeds=part("money", 1, fen=100))
     ),
     "proceeds under an id that is taken": Refusal(
-        "duplicate_id body.proceeds", proposed("car", **SELLING), lambda c: dispose(c, proceeds=part("car", 1, fen=100))
+        "duplicate_id body.proceeds", TO_SELL, lambda c: dispose(c, proceeds=part("car", 1, fen=100))
     ),
 }
 

@@ -77,12 +77,6 @@ def test_a_refusal_gives_everything_back() -> None:
     assert holders(written) == {"phone": PROCURATORATE}
 
 
-def test_a_recalled_offer_is_free_again() -> None:
-    """The sender takes an open offer back."""
-    written = offered("phone").recall()
-    assert (written.state.handovers["handover-1"].status, written.state.items["phone"].offer) == ("recalled", None)
-
-
 def test_an_offer_is_accepted_until_its_last_second() -> None:
     """The expiry itself is within time."""
     written = offered("phone", expires_at="2026-03-02T01:30:00Z").accept(occurred_at="2026-03-02T01:30:00Z")
@@ -99,13 +93,6 @@ def test_the_times_of_a_handover_are_kept() -> None:
 
 
 # -- what passes -------------------------------------------------------------------------------------------------------
-
-
-def test_a_loan_moves_the_thing_and_nothing_else() -> None:
-    """For an examination the thing goes; responsibility, case and stage stay."""
-    state = lent("phone").state
-    assert (state.items["phone"].holder, state.items["phone"].responsible) == (LAB, POLICE)
-    assert (state.responsible, state.stage) == (POLICE, "investigation")
 
 
 def test_a_request_for_arrest_enters_its_stage_without_moving_the_case() -> None:
@@ -182,19 +169,3 @@ def test_a_return_is_an_offer_the_other_way() -> None:
     assert (written.state.responsible, written.state.stage) == (POLICE, "supplementary_investigation")
     assert holders(written) == {"file": POLICE}
     assert (written.state.persons[LI].responsible, written.state.persons[WANG].responsible) == (POLICE, PROCURATORATE)
-
-
-def test_a_plain_return_moves_back_what_came() -> None:
-    """A return without a purpose of its own moves back the case or the thing, whichever came, and no stage."""
-    written = passed("file").give_back("file", purpose="return").accept()
-    assert (written.state.responsible, written.state.stage) == (POLICE, "prosecution_review")
-    written = lent("phone").give_back("phone", purpose="return").accept()
-    assert (written.state.items["phone"].holder, written.state.responsible) == (POLICE, POLICE)
-
-
-def test_a_return_of_a_return_moves_what_both_moved() -> None:
-    """However often a case goes to and fro by plain returns, each moves what the first handover moved."""
-    written = passed("file").give_back("file", purpose="return").accept()
-    written.give_back("file", purpose="return").accept()
-    assert written.state.responsible == PROCURATORATE
-    assert holders(written) == {"file": PROCURATORATE}

@@ -34,32 +34,26 @@ def decide(written: Case, *lines: tuple[str, Disposal], kind: str = "other") -> 
 
 
 @pytest.mark.parametrize(
-    ("until", "flagged"),
-    [("2026-03-02", [("frozen_twice", "item account is frozen until 2026-03-02")]), ("2026-03-01", [])],
+    ("flag", "told_of_it", "in_force", "other"),
+    [
+        ("frozen_twice", "is frozen", "2026-03-02", "2026-03-01"),
+        ("freeze_lapsed", "was frozen", "2026-03-01", "2026-03-02"),
+        ("moved_while_frozen", "is frozen", "2026-09-01", "2026-03-01"),
+    ],
 )
-def test_freezing_again_while_a_freeze_is_in_force_is_flagged(until: str, flagged: list[tuple[str, str]]) -> None:
-    """The last day of a freeze counts; after it the thing may be frozen anew."""
-    assert told(frozen(until).say(item.ItemFrozen, item_id="account", frozen_until="2026-08-01")) == flagged
-
-
-@pytest.mark.parametrize(
-    ("until", "flagged"),
-    [("2026-03-02", []), ("2026-03-01", [("freeze_lapsed", "item account was frozen until 2026-03-01")])],
-)
-def test_renewing_after_the_freeze_had_ended_is_flagged(until: str, flagged: list[tuple[str, str]]) -> None:
-    """A freeze that is not renewed in time has lapsed."""
-    assert told(frozen(until).say(item.ItemFreezeRenewed, item_id="account", frozen_until="2026-06-01")) == flagged
-
-
-@pytest.mark.parametrize(
-    ("until", "flagged"),
-    [("2026-09-01", [("moved_while_frozen", "item account is frozen until 2026-09-01")]), ("2026-03-01", [])],
-)
-def test_a_frozen_thing_that_changes_hands_is_flagged(until: str, flagged: list[tuple[str, str]]) -> None:
-    """While the freeze is in force nothing of it goes elsewhere; an offer alone moves nothing."""
-    written = frozen(until).offer("account", "cash", to=PROCURATORATE)
-    assert told(written) == []
-    assert told(written.accept()) == flagged
+def test_what_a_freeze_does_not_allow_is_flagged(flag: str, told_of_it: str, in_force: str, other: str) -> None:
+    """To freeze again while one is in force, whose last day counts, to renew one that has lapsed, and what moves while
+    it is frozen; an offer alone moves nothing."""
+    for until, flagged in ((in_force, [(flag, f"item account {told_of_it} until {in_force}")]), (other, [])):
+        written = frozen(until)
+        if flag == "frozen_twice":
+            written.say(item.ItemFrozen, item_id="account", frozen_until="2026-08-01")
+        elif flag == "freeze_lapsed":
+            written.say(item.ItemFreezeRenewed, item_id="account", frozen_until="2026-06-01")
+        else:
+            assert told(written.offer("account", "cash", to=PROCURATORATE)) == []
+            written.accept()
+        assert told(written) == flagged
 
 
 def test_a_frozen_thing_that_stays_may_change_who_answers_for_it() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from ledger.core.events import item
+from ledger.core.events import Body, item
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk
 from tests.testkit.casework import (
     AT,
+    Case,
     Refusal,
     Refusals,
     dispose,
@@ -19,7 +23,6 @@ from tests.testkit.casework import (
     proposed,
     require_refusal,
     sent,
-    stays,
 )
 
 LI = person_id("li")
@@ -27,101 +30,83 @@ LI = person_id("li")
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
+
+def saying(kind: type[Body], item_id: str = "phone", **fields: Any) -> Callable[[Case], Case]:
+    return lambda c: c.say(kind, item_id=item_id, **fields)
+
+
+def registering(item_id: str, **fields: Any) -> Callable[[Case], Case]:
+    return lambda c: c.register(item_id, **fields)
+
+
+def collected(*collectors: str, **fields: str) -> dict[str, Any]:
+    """Data, with who collected it."""
+    collection = item.Collection(collectors=collectors, tool="blocker", method="image", **fields)
+    return {"kind": "electronic_data", "collection": collection}
+
+
+SEALED = holding("phone", seal_number="S-1")
 REFUSED: Refusals = {
-    "an id that is taken": Refusal("duplicate_id body.item_id", holding("phone"), lambda c: c.register("phone")),
+    "an id that is taken": Refusal("duplicate_id body.item_id", holding("phone"), registering("phone")),
     "a dossier without its extent": Refusal(
-        "item_incomplete body.dossier", holding(), lambda c: c.register("file", kind="dossier", dossier=None)
+        "item_incomplete body.dossier", holding(), registering("file", kind="dossier", dossier=None)
     ),
     "data without digests": Refusal(
-        "item_incomplete body.digests", holding(), lambda c: c.register("disk", kind="electronic_data", digests=())
+        "item_incomplete body.digests", holding(), registering("disk", kind="electronic_data", digests=())
     ),
     "data without its collection": Refusal(
-        "item_incomplete body.collection",
-        holding(),
-        lambda c: c.register("disk", kind="electronic_data", collection=None),
+        "item_incomplete body.collection", holding(), registering("disk", kind="electronic_data", collection=None)
     ),
     "data collected by one officer twice": Refusal(
-        "duplicate_id body.collection.collectors",
-        holding(),
-        lambda c: c.register(
-            "disk",
-            kind="electronic_data",
-            collection=item.Collection(collectors=("p-1", "p-1"), tool="blocker", method="image"),
-        ),
+        "duplicate_id body.collection.collectors", holding(), registering("disk", **collected("p-1", "p-1"))
     ),
     "data from a medium that there is not": Refusal(
         "unknown_item body.collection.medium_item_id",
         holding(),
-        lambda c: c.register(
-            "disk",
-            kind="electronic_data",
-            collection=item.Collection(
-                collectors=("p-1", "p-2"), tool="blocker", method="image", medium_item_id="phone"
-            ),
-        ),
+        registering("disk", **collected("p-1", "p-2", medium_item_id="phone")),
     ),
     "a seizure by one officer twice": Refusal(
         "duplicate_id body.seizure.officers",
         holding(),
-        lambda c: c.register(
-            "phone", seizure=item.Seizure(document_number="S-1", seized_at=AT, officers=("p-1", "p-1"))
-        ),
+        registering("phone", seizure=item.Seizure(document_number="S-1", seized_at=AT, officers=("p-1", "p-1"))),
     ),
     "a detainee without a person": Refusal(
-        "item_incomplete body.person_id", holding(), lambda c: c.register("li-in-custody", kind="detainee")
+        "item_incomplete body.person_id", holding(), registering("li-in-custody", kind="detainee")
     ),
     "a detainee whom the case does not know": Refusal(
         "unknown_person body.person_id",
         holding(),
-        lambda c: c.register("zhao-in-custody", kind="detainee", person_id=person_id("zhao")),
+        registering("zhao-in-custody", kind="detainee", person_id=person_id("zhao")),
     ),
     "one person in two custodies": Refusal(
         "already_in_custody body.person_id",
         holding("li-in-custody", kind="detainee", person_id=LI),
-        lambda c: c.register("li-again", kind="detainee", person_id=LI),
+        registering("li-again", kind="detainee", person_id=LI),
     ),
     "an exhibit that is fungible": Refusal(
-        "not_fungible body.fungible", holding(), lambda c: c.register("knife", fungible=True)
+        "not_fungible body.fungible", holding(), registering("knife", fungible=True)
     ),
     "a child of an item that there is not": Refusal(
-        "unknown_item body.parent_items", holding(), lambda c: c.register("copy", parent_items=("phone",))
+        "unknown_item body.parent_items", holding(), registering("copy", parent_items=("phone",))
     ),
-    "an item of another case": Refusal(
-        "unknown_item body.item_id", holding(), lambda c: c.say(item.ItemMoved, item_id="phone")
-    ),
-    "moving what another holds": Refusal(
-        "not_held body.item_id", lent("phone"), lambda c: c.say(item.ItemMoved, item_id="phone")
-    ),
-    "moving what is on offer": Refusal(
-        "already_offered body.item_id", sent("phone"), lambda c: c.say(item.ItemMoved, item_id="phone")
-    ),
+    "an item of another case": Refusal("unknown_item body.item_id", holding(), saying(item.ItemMoved)),
+    "moving what another holds": Refusal("not_held body.item_id", lent("phone"), saying(item.ItemMoved)),
+    "moving what is on offer": Refusal("already_offered body.item_id", sent("phone"), saying(item.ItemMoved)),
     "moving what is destroyed": Refusal(
-        "item_gone body.item_id", dispose(proposed("car")), lambda c: c.say(item.ItemMoved, item_id="car")
+        "item_gone body.item_id", dispose(proposed("car")), saying(item.ItemMoved, "car")
     ),
-    "a second seal": Refusal(
-        "already_sealed body.item_id",
-        holding("phone", seal_number="S-1"),
-        lambda c: c.say(item.ItemSealed, item_id="phone"),
-    ),
-    "breaking another seal": Refusal(
-        "other_seal body.seal_number",
-        holding("phone", seal_number="S-1"),
-        lambda c: c.say(item.ItemUnsealed, item_id="phone"),
-    ),
-    "breaking no seal": Refusal(
-        "other_seal body.seal_number", holding("phone"), lambda c: c.say(item.ItemUnsealed, item_id="phone")
-    ),
+    "a second seal": Refusal("already_sealed body.item_id", SEALED, saying(item.ItemSealed)),
+    "breaking another seal": Refusal("other_seal body.seal_number", SEALED, saying(item.ItemUnsealed)),
+    "breaking no seal": Refusal("other_seal body.seal_number", holding("phone"), saying(item.ItemUnsealed)),
     "checking out twice": Refusal(
         "already_checked_out body.item_id",
         holding("phone").say(item.ItemCheckedOut, item_id="phone"),
-        lambda c: c.say(item.ItemCheckedOut, item_id="phone"),
+        saying(item.ItemCheckedOut),
     ),
     "checking in what is not out": Refusal(
-        "not_checked_out body.item_id", holding("phone"), lambda c: c.say(item.ItemCheckedIn, item_id="phone")
+        "not_checked_out body.item_id", holding("phone"), saying(item.ItemCheckedIn)
     ),
-    "freezing an exhibit": Refusal(
-        "not_property body.item_id", holding("phone"), lambda c: c.say(item.ItemFrozen, item_id="phone")
-    ),
+    "freezing an exhibit": Refusal("not_property body.item_id", holding("phone"), saying(item.ItemFrozen)),
     "renewing the freeze of what another holds and answers for": Refusal(
         "not_held body.item_id",
         holding("account", kind="property")
@@ -131,9 +116,7 @@ REFUSED: Refusals = {
         lambda c: c.say(item.ItemFreezeRenewed, clerk(POLICE), item_id="account"),
     ),
     "renewing a freeze that there is not": Refusal(
-        "not_frozen body.item_id",
-        holding("account", kind="property"),
-        lambda c: c.say(item.ItemFreezeRenewed, item_id="account"),
+        "not_frozen body.item_id", holding("account", kind="property"), saying(item.ItemFreezeRenewed, "account")
     ),
 }
 
@@ -165,8 +148,8 @@ def test_complete_items_of_every_kind_are_registered(kind: str) -> None:
 def test_data_names_its_medium_and_a_seizure_its_officers() -> None:
     """Two different officers and a medium of the case complete a collection and a seizure."""
     seizure = item.Seizure(document_number="S-1", seized_at=AT, officers=("p-1", "p-2"))
-    collection = item.Collection(collectors=("p-1", "p-2"), tool="blocker", method="image", medium_item_id="phone")
-    written = holding("phone", seizure=seizure).register("disk", kind="electronic_data", collection=collection)
+    data = collected("p-1", "p-2", medium_item_id="phone")
+    written = holding("phone", seizure=seizure).register("disk", **data)
     assert written.state.items["disk"].digests
 
 
@@ -209,15 +192,6 @@ def test_what_is_checked_out_comes_back() -> None:
     written.say(item.ItemCheckedIn, item_id="phone", seal_number="S-2", condition="scratched")
     phone = written.state.items["phone"]
     assert (phone.seal_number, phone.condition) == ("S-2", "scratched")
-
-
-def test_who_answers_for_a_frozen_thing_renews_its_freeze_wherever_it_lies() -> None:
-    """The account stays with the police's bank, the procuratorate answers for it: both may renew."""
-    written = holding("account", kind="property").say(item.ItemFrozen, item_id="account", frozen_until="2026-09-01")
-    written.offer(stays("account"), to=PROCURATORATE).accept()
-    for by, until in ((PROCURATORATE, "2026-10-01"), (POLICE, "2026-11-01")):
-        written.say(item.ItemFreezeRenewed, clerk(by), item_id="account", frozen_until=until)
-        assert written.state.items["account"].frozen_until == until
 
 
 def test_the_state_of_a_seal_is_known() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.core.events import item
 from ledger.core.procedure.clock_periods import Clock
-from tests.testkit.builders import COURT, LAB, POLICE, clerk, instant
+from tests.testkit.builders import LAB, POLICE, instant
 from tests.testkit.casework import Case, got, holding, pieces
 
 HOUR = 3600
@@ -110,16 +110,3 @@ def test_what_is_given_back_short_is_a_discrepancy() -> None:
     written.accept(received=(got("phone", seal_state="missing"),))
     assert names(written) == ["receipt_differs"]
     assert [discrepancy.kinds for discrepancy in written.state.discrepancies.values()] == [("seal",)]
-
-
-def test_a_borrower_who_lends_on_stays_in_the_lenders_debt() -> None:
-    """A thing is due back at whoever lent it first, by whatever way it comes."""
-    written = lent()
-    due = written.state.items["phone"].lent_until
-    later = instant(written.now + 90 * 24 * HOUR)
-    written.offer("phone", to=COURT, purpose="loan", due_at=later, by=clerk(LAB)).accept()
-    phone = written.state.items["phone"]
-    assert (phone.holder, phone.lent_by, phone.lent_until) == (COURT, POLICE, due)
-    assert len(loans(written)) == 1
-    written.offer("phone", to=POLICE, purpose="return", by=clerk(COURT)).accept()
-    assert not loans(written)[0].is_running

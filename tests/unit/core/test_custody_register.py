@@ -32,15 +32,6 @@ def test_entries_are_found_in_the_order_in_which_they_came(count: int) -> None:
     assert f"key-{count}" not in register
 
 
-@pytest.mark.parametrize("count", [2, MANY])
-def test_an_entry_that_changes_keeps_its_place_and_changes_its_marks(count: int) -> None:
-    """It is found by what it bears now, at the place where it stood."""
-    register = numbered(count) | {"key-0": 1}
-    assert next(iter(register)) == "key-0"
-    assert register.marked("even") == [*range(2, count, 2)]
-    assert register.marked("number") == [1, *range(1, count)]
-
-
 def test_a_version_does_not_change() -> None:
     """What is entered or taken out stands in the new version alone."""
     register = numbered(MANY)
@@ -49,12 +40,6 @@ def test_a_version_does_not_change() -> None:
     assert "new" not in register
     assert "key-8" in register
     assert register.marked("even")[4] == 8
-
-
-def test_what_returns_comes_last() -> None:
-    """An entry that was taken out has lost its place."""
-    register = numbered(3).without(["key-0"]) | {"key-0": 0}
-    assert [*register] == ["key-1", "key-2", "key-0"]
 
 
 @pytest.mark.parametrize("count", [4, 32, MANY])

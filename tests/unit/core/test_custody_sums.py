@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.core.events import item
 from ledger.core.events.terms import Money
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, Officer, clerk
 from tests.testkit.casework import (
     Case,
     Refusal,
@@ -40,114 +41,87 @@ def lend(written: Case, item_id: str, **fields: Any) -> Case:
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
+PILLS, TWO_SUMS = holding("pills", quantity=10), cash("a", "b")
+
+
+def split(item_id: str, *parts: item.ItemPart) -> Callable[[Case], Case]:
+    return lambda c: c.say(item.ItemSplit, item_id=item_id, parts=parts)
+
+
+def merge(*item_ids: str, whole: item.ItemPart | None = None, by: Officer | None = None) -> Callable[[Case], Case]:
+    """Merge two sums of money, by default into one of all."""
+    return lambda c: c.say(item.ItemMerged, by, item_ids=item_ids, whole=whole or part("all", 20, fen=2000))
+
+
 REFUSED: Refusals = {
     "splitting a person": Refusal(
         "not_divisible body.item_id",
         holding("li-in-custody", kind="detainee", person_id=LI),
-        lambda c: c.say(item.ItemSplit, item_id="li-in-custody", parts=(part("a", "0.5"), part("b", "0.5"))),
+        split("li-in-custody", part("a", "0.5"), part("b", "0.5")),
     ),
-    "parts that add up to less": Refusal(
-        "sum_differs body.parts",
-        holding("pills", quantity=10),
-        lambda c: c.say(item.ItemSplit, item_id="pills", parts=(part("a", 4), part("b", 5))),
-    ),
+    "parts that add up to less": Refusal("sum_differs body.parts", PILLS, split("pills", part("a", 4), part("b", 5))),
     "parts that add up to a hair more": Refusal(
         "sum_differs body.parts",
         holding("pills", quantity="0.3"),
-        lambda c: c.say(item.ItemSplit, item_id="pills", parts=(part("a", "0.1"), part("b", "0.200001"))),
+        split("pills", part("a", "0.1"), part("b", "0.200001")),
     ),
     "parts in another unit": Refusal(
-        "units_differ body.parts",
-        holding("pills", quantity=10),
-        lambda c: c.say(item.ItemSplit, item_id="pills", parts=(part("a", 5, unit="gram"), part("b", 5))),
+        "units_differ body.parts", PILLS, split("pills", part("a", 5, unit="gram"), part("b", 5))
     ),
-    "two parts of one id": Refusal(
-        "duplicate_id body.parts",
-        holding("pills", quantity=10),
-        lambda c: c.say(item.ItemSplit, item_id="pills", parts=(part("a", 5), part("a", 5))),
-    ),
+    "two parts of one id": Refusal("duplicate_id body.parts", PILLS, split("pills", part("a", 5), part("a", 5))),
     "a part of an id that is taken": Refusal(
         "duplicate_id body.parts",
         holding("pills", "knife", quantity=10),
-        lambda c: c.say(item.ItemSplit, item_id="pills", parts=(part("a", 5), part("knife", 5))),
+        split("pills", part("a", 5), part("knife", 5)),
     ),
     "money that does not add up": Refusal(
-        "sum_differs body.parts",
-        cash("notes"),
-        lambda c: c.say(item.ItemSplit, item_id="notes", parts=(part("a", 4, fen=400), part("b", 6, fen=599))),
+        "sum_differs body.parts", cash("notes"), split("notes", part("a", 4, fen=400), part("b", 6, fen=599))
     ),
     "money in one part only": Refusal(
-        "sum_differs body.parts",
-        cash("notes"),
-        lambda c: c.say(item.ItemSplit, item_id="notes", parts=(part("a", 4, fen=1000), part("b", 6))),
+        "sum_differs body.parts", cash("notes"), split("notes", part("a", 4, fen=1000), part("b", 6))
     ),
     "money out of nothing": Refusal(
-        "sum_differs body.parts",
-        holding("pills", quantity=10),
-        lambda c: c.say(item.ItemSplit, item_id="pills", parts=(part("a", 4, fen=1), part("b", 6, fen=1))),
+        "sum_differs body.parts", PILLS, split("pills", part("a", 4, fen=1), part("b", 6, fen=1))
     ),
     "money in another currency": Refusal(
         "units_differ body.parts",
         cash("notes"),
-        lambda c: c.say(
-            item.ItemSplit, item_id="notes", parts=(part("a", 4, fen=400), part("b", 6, fen=600, currency="USD"))
-        ),
+        split("notes", part("a", 4, fen=400), part("b", 6, fen=600, currency="USD")),
     ),
     "merging exhibits": Refusal(
-        "commingling body.item_ids",
-        holding("knife", "axe"),
-        lambda c: c.say(item.ItemMerged, item_ids=("knife", "axe"), whole=part("tools", 2)),
+        "commingling body.item_ids", holding("knife", "axe"), merge("knife", "axe", whole=part("tools", 2))
     ),
-    "merging one thing with itself": Refusal(
-        "duplicate_id body.item_ids",
-        cash("a", "b"),
-        lambda c: c.say(item.ItemMerged, item_ids=("a", "a"), whole=part("all", 20, fen=2000)),
-    ),
+    "merging one thing with itself": Refusal("duplicate_id body.item_ids", TWO_SUMS, merge("a", "a")),
     "merging what another holds": Refusal(
         "not_held body.item_ids",
         cash("a", "b").offer("b", to=COURT, purpose="property_transfer").accept(),
-        lambda c: c.say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 20, fen=2000)),
+        merge("a", "b"),
     ),
     "merging what two agencies answer for": Refusal(
         "commingling body.item_ids",
         cash("a").offer(to=PROCURATORATE).accept().register("b", by=clerk(POLICE), **CASH),
-        lambda c: c.say(item.ItemMerged, clerk(POLICE), item_ids=("a", "b"), whole=part("all", 20, fen=2000)),
+        merge("a", "b", by=clerk(POLICE)),
     ),
     "merging frozen money with free": Refusal(
-        "commingling body.item_ids",
-        cash("a", "b").say(item.ItemFrozen, item_id="b"),
-        lambda c: c.say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 20, fen=2000)),
+        "commingling body.item_ids", cash("a", "b").say(item.ItemFrozen, item_id="b"), merge("a", "b")
     ),
     "merging what is checked out": Refusal(
-        "commingling body.item_ids",
-        cash("a", "b").say(item.ItemCheckedOut, item_id="b"),
-        lambda c: c.say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 20, fen=2000)),
+        "commingling body.item_ids", cash("a", "b").say(item.ItemCheckedOut, item_id="b"), merge("a", "b")
     ),
     "merging what is lent until a day with what is not": Refusal(
         "commingling body.item_ids",
         lend(lend(cash("a", "b"), "a", due_at="2026-09-01T00:00:00Z"), "b"),
-        lambda c: c.say(item.ItemMerged, clerk(LAB), item_ids=("a", "b"), whole=part("all", 20, fen=2000)),
+        merge("a", "b", by=clerk(LAB)),
     ),
-    "a whole of less than its parts": Refusal(
-        "sum_differs body.whole",
-        cash("a", "b"),
-        lambda c: c.say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 19, fen=2000)),
-    ),
-    "a whole of less money": Refusal(
-        "sum_differs body.whole",
-        cash("a", "b"),
-        lambda c: c.say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 20, fen=1999)),
-    ),
-    "a whole without the money": Refusal(
-        "sum_differs body.whole",
-        cash("a", "b"),
-        lambda c: c.say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 20)),
-    ),
-    "a whole of an id that is taken": Refusal(
-        "duplicate_id body.whole",
-        cash("a", "b"),
-        lambda c: c.say(item.ItemMerged, item_ids=("a", "b"), whole=part("a", 20, fen=2000)),
-    ),
+    **{
+        name: Refusal(f"{rule} body.whole", TWO_SUMS, merge("a", "b", whole=whole))
+        for name, rule, whole in (
+            ("a whole of less than its parts", "sum_differs", part("all", 19, fen=2000)),
+            ("a whole of less money", "sum_differs", part("all", 20, fen=1999)),
+            ("a whole without the money", "sum_differs", part("all", 20)),
+            ("a whole of an id that is taken", "duplicate_id", part("a", 20, fen=2000)),
+        )
+    },
 }
 
 

@@ -62,12 +62,6 @@ def test_a_detained_persons_three_days_end_at_midnight_of_the_third_day() -> Non
     assert (deadline.counted.last_day, deadline.counted.steps) == (deadline.last_day, deadline.steps)
 
 
-def test_hours_have_no_last_day() -> None:
-    """Twenty-four hours from the next full hour: what is left is told in days all the same."""
-    deadline = due(detained("li"), "first_interrogation")
-    assert (deadline.last_day, deadline.due_at, deadline.days_left) == (None, moment("2026-03-03T02:00:00Z"), 1)
-
-
 def test_the_last_day_of_a_detention_is_not_that_of_the_duties_that_begin_with_it() -> None:
     """The paper says until when he is held: not until when he is questioned, brought to a cell, his family told."""
     opened = Case().open().name("li").impose("li", "detention", until="2026-03-04")
@@ -113,14 +107,6 @@ def test_released_before_the_end_the_end_rolls() -> None:
     assert due(opened, "arrest_decision").last_day == day("2026-03-09")
 
 
-def test_extensions_are_counted_with_the_base_as_one() -> None:
-    """Three days and four more: the 9th."""
-    opened = detained("li").extend("arrest_request", "special_circumstances")
-    deadline = due(opened, "arrest_request")
-    assert deadline.last_day == day("2026-03-09")
-    assert [type(step) for step in deadline.steps].count(periods.PeriodAdded) == 2
-
-
 def test_a_paper_may_give_less_than_the_law() -> None:
     """The day decided is the last one where it comes first."""
     opened = detained("li").extend("arrest_request", "special_circumstances", until="2026-03-07")
@@ -135,12 +121,6 @@ def test_a_paper_that_gives_more_than_the_law_is_not_followed() -> None:
     deadline = due(opened, "arrest_request")
     assert (deadline.last_day, deadline.beyond_law) == (day("2026-03-09"), True)
     assert deadline.steps[-1] == periods.DayBeyondLaw(day("2026-04-01"))
-
-
-def test_an_extension_that_no_row_has_adds_nothing_by_law() -> None:
-    """Thirty days by no clause: the three days of the law stand."""
-    opened = detained("li").extend("arrest_request", "because_we_can", until="2026-04-01")
-    assert due(opened, "arrest_request").last_day == day("2026-03-05")
 
 
 @pytest.mark.parametrize(("until", "counted"), [("2026-12-31", True), ("2027-03-02", True), ("2027-03-03", False)])
@@ -219,12 +199,6 @@ def test_while_it_rests_the_end_moves_with_the_day() -> None:
     later = due(opened, "arrest_request", as_of="2026-03-16T00:00:00Z")
     assert (first.status, later.status) == ("suspended", "suspended")
     assert (first.last_day, later.last_day) == (day("2026-03-08"), day("2026-03-18"))
-
-
-def test_before_the_rest_began_it_had_not_moved() -> None:
-    """Looked at for a moment before the rest, nothing is left out."""
-    opened = detained("li").suspend(1772586400)
-    assert due(opened, "arrest_request", as_of="2026-03-02T12:00:00Z").last_day == day("2026-03-05")
 
 
 @pytest.mark.parametrize(

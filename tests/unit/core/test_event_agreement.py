@@ -157,24 +157,18 @@ def test_an_erasure_names_its_authority() -> None:
         require_shape(payload)
 
 
+NO_DAYS = ("2025-02-29", "1900-02-29", "2026-04-31", "2026-13-01")
+
+
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("body", "path"),
     [
-        (item.ItemMoved(item_id="Phone", storage_location="room 1"), "item_id"),
-        (item.ItemMoved(item_id="-phone", storage_location="room 1"), "item_id"),
-        (item.ItemMoved(item_id="phone-", storage_location="room 1"), "item_id"),
-        (item.ItemMoved(item_id="p" * 65, storage_location="room 1"), "item_id"),
-        (item.ItemMoved(item_id="", storage_location="room 1"), "item_id"),
-        (item.ItemMoved(item_id="phone", storage_location=""), "storage_location"),
-        (item.ItemMoved(item_id="phone", storage_location="x" * 201), "storage_location"),
-        (item.ItemMoved(item_id="phone", storage_location="room\u2028one"), "storage_location"),
-        (item.ItemFrozen(item_id="phone", frozen_until="2025-02-29"), "frozen_until"),
-        (item.ItemFrozen(item_id="phone", frozen_until="1900-02-29"), "frozen_until"),
-        (item.ItemFrozen(item_id="phone", frozen_until="2026-04-31"), "frozen_until"),
-        (item.ItemFrozen(item_id="phone", frozen_until="2026-13-01"), "frozen_until"),
+        *((item.ItemMoved(word, "room 1"), "item_id") for word in ("Phone", "-phone", "phone-", "p" * 65, "")),
+        *((item.ItemMoved("phone", word), "storage_location") for word in ("", "x" * 201, "room\u2028one")),
+        *((item.ItemFrozen("phone", day), "frozen_until") for day in NO_DAYS),
         (case.PersonNamed(person_id="Li Ming", role="suspect"), "person_id"),
         (case.PersonNamed(person_id="5f" * 16, role="culprit"), "role"),  # type: ignore[arg-type]
     ],

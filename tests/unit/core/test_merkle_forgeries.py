@@ -134,19 +134,12 @@ class TestForgedConsistency:
         }
         return refused_by(merkle.verify_consistency, claim, changes)
 
-    def test_another_first_root(self) -> None:
-        """A first tree that the second does not begin with."""
-        refused = self.refuse(first_root=ROOTS[7])
+    @pytest.mark.parametrize(("which", "size", "own"), [("first_root", 7, 6), ("second_root", 12, 11)])
+    def test_another_root(self, which: str, size: int, own: int) -> None:
+        """A first tree that the second does not begin with, and a second that does not grow from the first."""
+        refused = self.refuse(**{which: ROOTS[size]})
         assert isinstance(refused, merkle.RootMismatch)
-        assert (refused.field, refused.expected) == ("first_root", ROOTS[7])
-        assert refused.calculated == ROOTS[self.FIRST]
-
-    def test_another_second_root(self) -> None:
-        """A second tree that does not grow from the first."""
-        refused = self.refuse(second_root=ROOTS[12])
-        assert isinstance(refused, merkle.RootMismatch)
-        assert (refused.field, refused.expected) == ("second_root", ROOTS[12])
-        assert refused.calculated == ROOTS[self.SECOND]
+        assert (refused.field, refused.expected, refused.calculated) == (which, ROOTS[size], ROOTS[own])
 
     @pytest.mark.parametrize("first", [1, 2, 4, 8])
     def test_another_first_root_of_a_power_of_two(self, first: int) -> None:

@@ -85,26 +85,19 @@ class TestKeys:
             KEY.verify(signature[60:] + b"message", signature[:60])
 
     @pytest.mark.parametrize(
-        "vkey",
+        ("part", "other"),
         [
-            "",
-            LOG_VKEY + "\n",
-            LOG_VKEY.replace("b1f9fae1", "B1F9FAE1"),
-            LOG_VKEY.replace("b1f9fae1", "b1f9fae0"),
-            LOG_VKEY.replace("ledger", "lodger"),
-            LOG_VKEY.replace("+b1f9fae1", ""),
-            LOG_VKEY[:-1],
-            LOG_VKEY[:-1] + "=",
-            LOG_VKEY.replace("/VLb", "_VLb"),
-            "ledger.example/handovers+b1f9fae1+=",
-            "ledger.example/handovers+b1f9fae1+AQ==",
-            "name+00000000+" + base64.b64encode(b"\x02" + bytes(32)).decode(),
+            *(("b1f9fae1", other) for other in ("B1F9FAE1", "b1f9fae0")),
+            *((LOG_VKEY, other) for other in ("", LOG_VKEY + "\n", LOG_VKEY[:-1], LOG_VKEY[:-1] + "=")),
+            *(("ledger", "lodger"), ("+b1f9fae1", ""), ("/VLb", "_VLb")),
+            *((LOG_VKEY[-44:], other) for other in ("=", "AQ==")),
+            (LOG_VKEY, "name+00000000+" + base64.b64encode(b"\x02" + bytes(32)).decode()),
         ],
     )
-    def test_any_other_vkey_is_refused(self, vkey: str) -> None:
+    def test_any_other_vkey_is_refused(self, part: str, other: str) -> None:
         """A changed name, id, type, length or spelling is no key."""
         with pytest.raises(MalformedInput) as refused:
-            notes.parse_vkey(vkey)
+            notes.parse_vkey(LOG_VKEY.replace(part, other))
         assert refused.value.field in ("vkey", "public_key")
 
 
@@ -135,28 +128,14 @@ class TestParse:
     @pytest.mark.parametrize(
         "note",
         [
-            "",
-            "\n\n",
-            TEXT,
-            "\n\n" + SIGNED.rsplit("\n\n", maxsplit=1)[-1],
-            SIGNED[:-1],
-            SIGNED + "\n",
-            SIGNED + "x\n",
-            SIGNED.replace("\n", "\r\n"),
-            SIGNED.replace("\n\n—", "\n—"),
-            SIGNED.replace("— ", "—"),
-            SIGNED.replace("— ", "- "),
+            *("", "\n\n", TEXT, "\n\n" + SIGNED.rsplit("\n\n", maxsplit=1)[-1]),
+            *(SIGNED[:-1], SIGNED[:-2] + "\n", SIGNED + "\n", SIGNED + "x\n"),
+            *(SIGNED.replace("\n", "\r\n"), SIGNED.replace("\n\n—", "\n—")),
+            *(SIGNED.replace("— ", other) for other in ("—", "- ")),
             SIGNED.replace("ledger.example/handovers ", "ledger.example/handovers  "),
-            SIGNED.replace("ledger.example/", "ledger+example/"),
-            SIGNED.replace("ledger.example/", "ledger\u2003example/"),
-            SIGNED.replace("a line", "a\tline"),
-            SIGNED.replace("a line", "a\0line"),
-            SIGNED.replace("a line", "a \ud83d line"),
-            SIGNED[:-2] + "\n",
-            TEXT + "\n— name AAAAAA==\n",
-            TEXT + "\n— name AAAA\n",
-            TEXT + "\n— name \n",
-            TEXT + "\n— name AAAAAAB=\n",
+            *(SIGNED.replace("ledger.example/", f"ledger{other}example/") for other in ("+", "\u2003")),
+            *(SIGNED.replace("a line", f"a{other}line") for other in ("\t", "\0", " \ud83d ")),
+            *(f"{TEXT}\n— name {signature}\n" for signature in ("AAAAAA==", "AAAA", "", "AAAAAAB=")),
         ],
     )
     def test_any_other_form_is_refused(self, note: str) -> None:

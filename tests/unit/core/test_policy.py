@@ -15,6 +15,9 @@ LOG = LOG_SIGNER.verifying_key.vkey()
 LOG_AS_WITNESS = VerifyingKey("w", SignatureType.COSIGNATURE_V1, LOG_SIGNER.verifying_key.public_key).vkey()
 
 
+GROUPS = ("w1 any w2", "g any", "g 0 w1", "g 2 w1", "g any w9", "g 2 w1 w1", "g any g")
+
+
 def test_no_quorum_is_met_by_nobody() -> None:
     """``quorum none`` asks for no witness."""
     policy = parse_policy("quorum none\n")
@@ -86,14 +89,8 @@ def test_text_is_kept() -> None:
         (f"log {LOG}\nwitness w1 {LOG_AS_WITNESS}\n", 2),
         (f"witness w1 {LOG_AS_WITNESS}\nlog {LOG}\n", 2),
         (f"witness none {W1}\n", 1),
-        (f"{WITNESS_LINES}group w1 any w2\n", 4),
-        (f"{WITNESS_LINES}group g any\n", 4),
-        (f"{WITNESS_LINES}group g 0 w1\n", 4),
-        (f"{WITNESS_LINES}group g 2 w1\n", 4),
-        (f"{WITNESS_LINES}group g any w9\n", 4),
-        (f"{WITNESS_LINES}group g 2 w1 w1\n", 4),
         (f"{WITNESS_LINES}group g any w1\ngroup h any w1\n", 5),
-        (f"{WITNESS_LINES}group g any g\n", 4),
+        *((f"{WITNESS_LINES}group {group}\n", 4) for group in GROUPS),
         ("quorum none\r\n", None),
         ("#" * (MAX_POLICY_LENGTH + 1), None),
     ],

@@ -54,42 +54,22 @@ def test_extra_line() -> None:
     assert TlogProof(2, PROOF.hashes, NOTE, b"").to_text() == TEXT
 
 
+BODY = TEXT.split("\n\n", maxsplit=1)[0]
+NO_INDEXES = ("", ":2", "  2", " 02", " +2", " 2_0", " -1", " 2 ", " \u0662", f" {2**63}", f" {2**64}")
+OTHERS = {
+    "@v1": ["@v2"],
+    "c2sp.org": ["C2SP.org", " c2sp.org"],
+    "\n": ["\r\n"],
+    "@v1\n": ["@v1\n\n"],
+    "index 2\n": ["", "index 2\nindex 2\n", "index 2\nextra bW9yZQ==\n"],
+    "index 2": ["Index 2", *(f"index{rest}" for rest in NO_INDEXES)],
+    "index": [f"extra{rest}\nindex" for rest in (" ", "", " bW9yZQ", " bW9yZR==", " bW9yZQ==\nextra bW9yZQ==")],
+    HASH_LINE: [HASH_LINE + " ", HASH_LINE[:-2] + "p=", base64.b64encode(bytes(33)).decode(), bytes(32).hex()],
+}
+
+
 @pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        TEXT.replace("@v1", "@v2"),
-        TEXT.replace("c2sp.org", "C2SP.org"),
-        " " + TEXT,
-        TEXT.replace("\n", "\r\n"),
-        TEXT.split("\n\n", maxsplit=1)[0],
-        TEXT.split("\n\n", maxsplit=1)[0] + "\n\n",
-        TEXT.replace("@v1\n", "@v1\n\n"),
-        TEXT.replace("index 2\n", ""),
-        TEXT.replace("index 2", "index"),
-        TEXT.replace("index 2", "index:2"),
-        TEXT.replace("index 2", "Index 2"),
-        TEXT.replace("index 2", "index 2\nindex 2"),
-        TEXT.replace("index 2", "index  2"),
-        TEXT.replace("index 2", "index 02"),
-        TEXT.replace("index 2", "index +2"),
-        TEXT.replace("index 2", "index 2_0"),
-        TEXT.replace("index 2", "index -1"),
-        TEXT.replace("index 2", "index 2 "),
-        TEXT.replace("index 2", f"index {2**63}"),
-        TEXT.replace("index 2", f"index {2**64}"),
-        TEXT.replace("index 2", "index \u0662"),
-        TEXT.replace("index", "extra \nindex"),
-        TEXT.replace("index", "extra\nindex"),
-        TEXT.replace("index", "extra bW9yZQ\nindex"),
-        TEXT.replace("index", "extra bW9yZR==\nindex"),
-        TEXT.replace("index", "extra bW9yZQ==\nextra bW9yZQ==\nindex"),
-        TEXT.replace("index 2", "index 2\nextra bW9yZQ=="),
-        TEXT.replace(HASH_LINE, HASH_LINE + " "),
-        TEXT.replace(HASH_LINE, HASH_LINE[:-2] + "p="),
-        TEXT.replace(HASH_LINE, base64.b64encode(bytes(33)).decode()),
-        TEXT.replace(HASH_LINE, bytes(32).hex()),
-    ],
+    "text", ["", BODY, BODY + "\n\n", *(TEXT.replace(part, other) for part, made in OTHERS.items() for other in made)]
 )
 def test_any_other_text_is_refused(text: str) -> None:
     """Each line has its place and its one spelling."""

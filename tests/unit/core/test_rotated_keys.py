@@ -108,35 +108,31 @@ def test_note_that_is_no_checkpoint_names_no_key() -> None:
 
 FILE: dict[str, Any] = json.loads(encode_trust(log_keys()))
 KEY = LOG_SIGNER.verifying_key.vkey()
+OTHER_KEY = OTHER_LOG.verifying_key.vkey()
+
+
+def log_file(*keys: tuple[str, int]) -> dict[str, Any]:
+    return {"earlier_log_keys": [{"key": key, "until": until} for key, until in keys]}
+
+
+def own_file(*keys: tuple[str, int]) -> dict[str, Any]:
+    return {"earlier_service_keys": [{"key_id": key_id, "until": until} for key_id, until in keys]}
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "no key": ({"earlier_log_keys": [{"key": "none", "until": 1}]}, "trust.earlier_log_keys"),
+    "no key": (log_file(("none", 1)), "earlier_log_keys"),
     "a key under another name": (
-        {"earlier_log_keys": [{"key": SeedSigner.from_seed("x", bytes(32)).verifying_key.vkey(), "until": 1}]},
-        "trust.earlier_log_keys",
+        log_file((SeedSigner.from_seed("x", bytes(32)).verifying_key.vkey(), 1)),
+        "earlier_log_keys",
     ),
-    "no end": ({"earlier_log_keys": [{"key": KEY}]}, "trust.earlier_log_keys[0].until"),
-    "a field too many": ({"earlier_log_keys": [{"key": KEY, "until": 1, "from": 0}]}, "trust.earlier_log_keys[0].from"),
-    "the log's key twice": ({"earlier_log_keys": [{"key": FILE["log_key"], "until": 1}]}, "trust.earlier_log_keys"),
-    "ends that fall": (
-        {"earlier_log_keys": [{"key": KEY, "until": 2}, {"key": OTHER_LOG.verifying_key.vkey(), "until": 1}]},
-        "trust.earlier_log_keys",
-    ),
-    "the own key twice": (
-        {"earlier_service_keys": [{"key_id": FILE["service_key_id"], "until": 1}]},
-        "trust.earlier_service_keys",
-    ),
-    "own keys whose ends fall": (
-        {"earlier_service_keys": [{"key_id": NEW_SERVICE, "until": 2}, {"key_id": OLDER_SERVICE, "until": 1}]},
-        "trust.earlier_service_keys",
-    ),
-    "own keys of one end": (
-        {"earlier_service_keys": [{"key_id": NEW_SERVICE, "until": 2}, {"key_id": OLDER_SERVICE, "until": 2}]},
-        "trust.earlier_service_keys",
-    ),
-    "a contract as an own key": (
-        {"earlier_service_keys": [{"key_id": FILE["chains"][0]["anchor"], "until": 1}]},
-        "trust.chains[0]",
-    ),
+    "no end": ({"earlier_log_keys": [{"key": KEY}]}, "earlier_log_keys[0].until"),
+    "a field too many": ({"earlier_log_keys": [{"key": KEY, "until": 1, "from": 0}]}, "earlier_log_keys[0].from"),
+    "the log's key twice": (log_file((FILE["log_key"], 1)), "earlier_log_keys"),
+    "ends that fall": (log_file((KEY, 2), (OTHER_KEY, 1)), "earlier_log_keys"),
+    "the own key twice": (own_file((FILE["service_key_id"], 1)), "earlier_service_keys"),
+    "own keys whose ends fall": (own_file((NEW_SERVICE, 2), (OLDER_SERVICE, 1)), "earlier_service_keys"),
+    "own keys of one end": (own_file((NEW_SERVICE, 2), (OLDER_SERVICE, 2)), "earlier_service_keys"),
+    "a contract as an own key": (own_file((FILE["chains"][0]["anchor"], 1)), "chains[0]"),
 }
 
 
@@ -144,7 +140,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 def test_another_form_is_no_trust_file(name: str) -> None:
     """Each fault is malformed and names its field."""
     changes, field = REFUSED[name]
-    with refused_at(field):
+    with refused_at(f"trust.{field}"):
         parse_trust(json.dumps(FILE | changes).encode())
 
 

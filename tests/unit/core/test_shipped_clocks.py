@@ -9,6 +9,7 @@ from ledger.procedures import shipped_rulebook
 
 # Each clock with its article, its time (the first that fits) and what its time may be extended by: + adds, = comes to
 # in all, "" is as long as the paper says.
+LONGER_REVIEW = {"grave_complex_case": "+15 d", "fast_track_over_one_year": "=15 d"}
 LAW: dict[str, tuple[str, list[str], dict[str, str]]] = {
     "detention_house_admission": ("CPL 85", ["24 h"], {}),
     "first_interrogation": ("CPL 86", ["24 h"], {}),
@@ -22,16 +23,8 @@ LAW: dict[str, tuple[str, list[str], dict[str, str]]] = {
     ),
     "bail_limit": ("CPL 79", ["12 m"], {}),
     "surveillance_limit": ("CPL 79", ["6 m"], {}),
-    "prosecution_review": (
-        "CPL 172",
-        ["10 d", "1 m"],
-        {"grave_complex_case": "+15 d", "fast_track_over_one_year": "=15 d"},
-    ),
-    "prosecution_review_anew": (
-        "CPL 172",
-        ["10 d", "1 m"],
-        {"grave_complex_case": "+15 d", "fast_track_over_one_year": "=15 d"},
-    ),
+    "prosecution_review": ("CPL 172", ["10 d", "1 m"], LONGER_REVIEW),
+    "prosecution_review_anew": ("CPL 172", ["10 d", "1 m"], LONGER_REVIEW),
     "supplementary_investigation": ("CPL 175", ["1 m"], {}),
     "commission_measure_decision": ("CPL 170", ["10 d"], {"special_circumstances": "+4 d"}),
     "court_acceptance": ("SPC interpretation 219", ["7 d"], {"supplement": "+3 d"}),

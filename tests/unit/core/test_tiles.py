@@ -211,10 +211,6 @@ class TestWidths:
         assert [width_at(70_000, 2, index) for index in (0, 1)] == [1, 0]
         assert width_at(70_000, 3, 0) == 0
 
-    def test_tree_of_one_tile(self) -> None:
-        """256 leaves are a full tile and a partial one above it."""
-        assert [width_at(256, 0, 0), width_at(256, 0, 1), width_at(256, 1, 0), width_at(255, 1, 0)] == [256, 0, 1, 0]
-
 
 class TestBundles:
     @given(st.lists(st.binary(max_size=300), max_size=20))
@@ -268,20 +264,3 @@ class TestPublishedLog:
             assert encode_bundle(entries[:size]) == (log / BundleName(0, size).path()).read_bytes()
             root_line = (log / f"checkpoint.{size}").read_text().split("\n")[2]
             assert appended.root == base64.b64decode(root_line)
-
-    def test_proofs_come_from_the_published_tiles(self, vectors: Path) -> None:
-        """Read as files, the tiles give proofs that hold between all sizes."""
-        log = vectors / "tessera-log"
-
-        def read(level: int, index: int, width: int) -> bytes:
-            return (log / TileName(level, index, width).path()).read_bytes()
-
-        nodes = TileNodes(15, read)
-        roots = [merkle.frontier_at(size, nodes).root() for size in range(16)]
-        for second in range(1, 16):
-            leaves = decode_bundle((log / BundleName(0, second).path()).read_bytes(), second)
-            for index, entry in enumerate(leaves):
-                path = merkle.inclusion_proof(index, second, nodes)
-                merkle.verify_inclusion(merkle.leaf_hash(entry), index, second, path, roots[second])
-                growth = merkle.consistency_proof(index, second, nodes)
-                merkle.verify_consistency(index, roots[index], second, roots[second], growth)

@@ -48,49 +48,18 @@ def test_a_timestamp_tells_time_and_authority(authority: Authority, other: Autho
     assert -60 < timestamp.time - time.time() <= 3
 
 
-@pytest.mark.parametrize("name", ["A", "B", "Intermediate", "Time authority of the province"])
-def test_certificates_may_stand_in_any_order(tmp_path: Path, name: str) -> None:
-    """RFC 5652 has readers take them so, and `openssl ts` writes signer and intermediate in the order of the chain."""
-    authority = new_authority(tmp_path / "tsa", name=name, intermediate=True)
-    response = authority.stamp(TEXT.encode())
-    assert [
-        verify_timestamp(stamped, TEXT, (authority.root,)) is not None for stamped in (response, swapped(response))
-    ] == [True, True]
-
-
-def swapped(response: bytes) -> bytes:
-    """The response with its two certificates the other way round."""
-    first, second = certificates_in(response)
-    at = response.index(first + second)
-    return response[:at] + second + first + response[at + len(first + second) :]
-
-
-def certificates_in(response: bytes) -> list[bytes]:
-    """The certificates in a response, in its order: of SignedData the value with the tag A0."""
-    at = response.index(bytes.fromhex("060b2a864886f70d0109100104"))  # the content's type stands before them
-    start = response.index(b"\xa0\x82", response.index(b"\xa0", at) + 4)
-    end = start + 4 + int.from_bytes(response[start + 2 : start + 4], "big")
-    certificates, begin = [], start + 4
-    while begin < end:
-        size = 4 + int.from_bytes(response[begin + 2 : begin + 4], "big")
-        certificates.append(response[begin : begin + size])
-        begin += size
-    return certificates
-
-
-@pytest.mark.parametrize("cut", [1, 2, 3, 10, 40, 200])
-def test_what_is_cut_is_no_timestamp(response: bytes, cut: int) -> None:
+@pytest.mark.parametrize("cut", [1, 3, 200])
+def test_what_is_cut_is_no_timestamp(authority: Authority, response: bytes, cut: int) -> None:
     """Nor is one whose certificates end beyond their list."""
-    (certificate,) = certificates_in(response)
+    certificate = authority.certificate("tsa")
+    assert certificate in response
     longer = response.replace(certificate[:4], certificate[:2] + b"\x7f\xff")
     for spoiled in (response[:cut], response[:-cut], longer):
         with pytest.raises(MalformedInput):
             verify_timestamp(spoiled, TEXT, ())
 
 
-@pytest.mark.parametrize(
-    ("accuracy", "late"), [("secs:2", 2), ("secs:2, millisecs:1", 3), ("microsecs:1", 1), ("millisecs:999", 1)]
-)
+@pytest.mark.parametrize(("accuracy", "late"), [("secs:2", 2), ("secs:2, millisecs:1", 3), ("microsecs:1", 1)])
 def test_the_time_is_the_later_end_of_the_accuracy(tmp_path: Path, accuracy: str, late: int) -> None:
     """What is said to be proven is no earlier than the authority vouches for."""
     authority = new_authority(tmp_path / "tsa", accuracy=accuracy)

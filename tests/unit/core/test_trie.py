@@ -13,7 +13,7 @@ from trie import HexaryTrie
 
 from ledger.core.errors import MalformedInput, ProofRefused
 from ledger.core.ethereum import trie
-from ledger.core.ethereum.trie import EMPTY_NODE, EMPTY_ROOT, MAX_NODE_LENGTH, Item, encode_rlp, verify_path
+from ledger.core.ethereum.trie import MAX_NODE_LENGTH, Item, encode_rlp, verify_path
 from scripts.docs.chain_states import path, secure_trie
 
 ITEMS = st.recursive(st.binary(max_size=70), lambda inner: st.lists(inner, max_size=6), max_leaves=20)
@@ -136,20 +136,6 @@ def test_every_key_and_as_many_absent_ones(size: int) -> None:
         assert (value is None) == (number >= size)
 
 
-@pytest.mark.parametrize("proof", [(), (EMPTY_NODE,)])
-def test_empty_trie(proof: Proof) -> None:
-    """It holds nothing, which both ways to say so show."""
-    assert HexaryTrie({}).root_hash == EMPTY_ROOT
-    assert verify_path(EMPTY_ROOT, b"key", proof) is None
-
-
-@pytest.mark.parametrize("proof", [(EMPTY_NODE, EMPTY_NODE), (b"\xc0",), (b"",)])
-def test_empty_trie_with_more(proof: Proof) -> None:
-    """What is not of it is refused."""
-    with pytest.raises((ProofRefused, MalformedInput)):
-        verify_path(EMPTY_ROOT, b"key", proof)
-
-
 # -- faults by name ----------------------------------------------------------------------------------------------------
 
 TRIE = TRIES[120]
@@ -266,14 +252,6 @@ def hashed_below(depth: int, node: bytes) -> tuple[bytes, Proof]:
     return bytes(keccak(top)), (top, middle, node)
 
 
-def test_short_node_that_is_hashed() -> None:
-    """What is short enough to stand in its parent is nowhere else, but at the root."""
-    long = encode_rlp((below(63), b"v" * 33))
-    assert verify_path(*_args(hashed_below(62, long))) == b"v" * 33
-    with pytest.raises(MalformedInput, match="short enough"):
-        verify_path(*_args(hashed_below(62, encode_rlp((below(63), b"v")))))
-
-
 def test_no_node_lies_below_a_whole_path() -> None:
     """The last nibble leads to a leaf with nothing left of the path, to no branch and no other leaf."""
     assert verify_path(*_args(hashed_below(63, encode_rlp((below(64), b"v" * 33))))) == b"v" * 33
@@ -281,14 +259,6 @@ def test_no_node_lies_below_a_whole_path() -> None:
         verify_path(*_args(hashed_below(63, encode_rlp(branch(b"x" * 32)))))
     with pytest.raises(MalformedInput, match="length of a key"):
         verify_path(*_args(hashed_below(63, encode_rlp((b"\x31", b"v" * 33)))))
-
-
-def test_paths_that_part() -> None:
-    """A leaf or an extension of another path shows that the key is absent."""
-    other = bytes.fromhex("20" + "f" * 63 + ("0" if NIBBLES[63] != "0" else "1"))
-    assert verify_path(*_args(lone((other, b"v")))) is None
-    assert verify_path(*_args(lone((bytes.fromhex("00" + "fffffe"), b"x" * 32)))) is None
-    assert verify_path(*_args(lone(branch(b"")))) is None
 
 
 def _args(built: tuple[bytes, Proof]) -> tuple[bytes, bytes, Proof]:

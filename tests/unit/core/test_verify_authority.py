@@ -17,17 +17,6 @@ from tests.testkit.casework import Case
 from tests.testkit.changed_bundles import CASE, GOOD, LOG, REGISTERED, Tree, faults, results, verdict_of
 
 
-def test_mirror_entry_that_the_service_did_not_sign() -> None:
-    """A grant that an officer wrote himself is none, though it stands in the log."""
-    log = Log()
-    log.registry.admit(POLICE)
-    log.mirror()
-    log.registry.grant(clerk(POLICE))
-    log.mirror(by=clerk(POLICE))
-    index = log.add(*Case().open().events)
-    assert faults(verdict_of(log.bundle(index))) == ["authority"]
-
-
 def test_grant_at_a_higher_index() -> None:
     """A key that is granted only after the entry was not good for it."""
     log = founded(PROCURATORATE)
@@ -45,19 +34,6 @@ def test_agency_admitted_after_the_grant() -> None:
     log.registry.admit(POLICE).grant(clerk(POLICE))
     log.mirror()
     log.events.reverse()
-    index = log.add(*Case().open().events)
-    assert faults(verdict_of(log.bundle(index))) == ["authority"]
-
-
-@pytest.mark.parametrize(
-    "terms",
-    [{"roles": ("auditor",)}, {"officer": "somebody-else"}, {"valid_until": START + 30}, {"agency": PROCURATORATE}],
-)
-def test_grant_that_does_not_cover_the_act(terms: Tree) -> None:
-    """Role, officer, suite, time and agency of the grant must cover what was signed."""
-    log = Log()
-    log.registry.admit(POLICE, PROCURATORATE).grant(clerk(POLICE), **terms)
-    log.mirror()
     index = log.add(*Case().open().events)
     assert faults(verdict_of(log.bundle(index))) == ["authority"]
 
@@ -113,14 +89,6 @@ def with_erasure(log: Log, erasure: int) -> ProofReport:
     shown = {name: part for name, part in GOOD.sections.items() if name != "narrative"}
     bundle = log.bundle(REGISTERED, note, sections=shown, erased=(log.erasure("narrative", erasure, note),))
     return verdict_of(bundle)
-
-
-def test_erased_section() -> None:
-    """An erased section leaves the verdict intact; the step names the entry that erased it."""
-    log, erasure = erased_log()
-    report = with_erasure(log, erasure)
-    assert report.verdict == "intact"
-    assert (report.steps[7].result, report.steps[7].detail) == ("not_checked", f"narrative erased by entry {erasure}")
 
 
 @pytest.mark.parametrize(

@@ -7,29 +7,8 @@ import json
 import pytest
 
 from ledger.core.verification.bundle import verify_bundle
-from ledger.core.verification.bundle_format import MAX_BUNDLE_LENGTH
-from tests.testkit.builders import refused_at
 from tests.testkit.bundles import tree
 from tests.testkit.changed_bundles import GOOD, TRUST, put, verdict_of
-
-
-@pytest.mark.parametrize(
-    ("data", "field"),
-    [
-        (b"", "bundle"),
-        (b"{", "bundle"),
-        (b"[]", "bundle"),
-        (b"\xef\xbb\xbf{}", "bundle"),
-        (b"\xff", "bundle"),
-        (b'{"format":"tallystick/bundle@v2"}', "bundle.format"),
-        (b"[" * 100_000, "bundle"),
-        (b" " * (MAX_BUNDLE_LENGTH + 1), "bundle"),
-    ],
-)
-def test_no_bundle(data: bytes, field: str) -> None:
-    """Bytes that are no bundle are malformed, and nothing else is ever raised."""
-    with refused_at(field):
-        verify_bundle(data, TRUST)
 
 
 def test_first_fault_of_form_is_named() -> None:

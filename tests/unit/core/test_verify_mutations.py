@@ -24,9 +24,8 @@ from ledger.core.verification.bundle_format import decode_bundle, encode_bundle
 from ledger.core.verification.trust import Trust
 from tests.testkit.anchored_bundles import anchored
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
-from tests.testkit.bundles import ANCHORED_AT, LOG_SIGNER, founded, log_with, naming, tree
-from tests.testkit.casework import Case
-from tests.testkit.changed_bundles import CASE, GOOD, LOG, REGISTERED, TRUST, put
+from tests.testkit.bundles import ANCHORED_AT, LOG_SIGNER, log_with, naming, tree
+from tests.testkit.changed_bundles import CASE, GOOD, REGISTERED, TRUST, put
 
 DATA = encode_bundle(GOOD)
 TREE: Any = json.loads(DATA)
@@ -75,13 +74,6 @@ def test_bytes_changed(start: int, length: int, put: bytes) -> None:
     require_refused_or_same(DATA[:start] + put + DATA[start + length :])
 
 
-@settings(max_examples=200)
-@given(position=st.integers(0, len(DATA) - 1), bit=st.integers(0, 7))
-def test_one_bit_flipped(position: int, bit: int) -> None:
-    """A single bit anywhere."""
-    require_refused_or_same(DATA[:position] + bytes([DATA[position] ^ 1 << bit]) + DATA[position + 1 :])
-
-
 def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Where something stands in the tree."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -111,37 +103,11 @@ def test_value_replaced(path: tuple[Any, ...], value: Any) -> None:
     require_refused_or_same(json.dumps(tree).encode())
 
 
-@settings(max_examples=250)
-@given(first=st.sampled_from(PATHS), second=st.sampled_from(PATHS))
-def test_value_from_elsewhere(first: tuple[Any, ...], second: tuple[Any, ...]) -> None:
-    """A value that is well-formed elsewhere in the bundle, here."""
-    tree = deepcopy(TREE)
-    donor = deepcopy(parent_of(TREE, second)[second[-1]])
-    parent_of(tree, first)[first[-1]] = donor
-    require_refused_or_same(json.dumps(tree).encode())
-
-
-@settings(max_examples=200)
-@given(path=st.sampled_from(PATHS))
-def test_value_left_out(path: tuple[Any, ...]) -> None:
-    """Any member missing."""
-    tree = deepcopy(TREE)
-    del parent_of(tree, path)[path[-1]]
-    require_refused_or_same(json.dumps(tree).encode())
-
-
-@settings(max_examples=100)
-@given(data=st.binary(max_size=400) | ANYTHING.map(lambda value: json.dumps(value).encode()))
-def test_garbage(data: bytes) -> None:
-    """Anything that is no bundle is malformed and raises nothing else."""
-    require_refused_or_same(data)
-
-
-def _revoked(moment: int) -> Any:
+def _revoked() -> Any:
     log = log_with(CASE, POLICE, PROCURATORATE)
     log.registry.revoke(clerk(POLICE))
     log.mirror()
-    return tree(anchored(log, REGISTERED, log.state(revoked_at={clerk(POLICE).key_id: moment})))
+    return tree(anchored(log, REGISTERED, log.state(revoked_at={clerk(POLICE).key_id: ANCHORED_AT - 1})))
 
 
 def _spoiled(change: Callable[[Any], Any], start: Any = TREE) -> Any:
@@ -150,29 +116,13 @@ def _spoiled(change: Callable[[Any], Any], start: Any = TREE) -> Any:
     return spoiled
 
 
-def _below() -> Any:
-    log = founded(POLICE)
-    log.registry.revoke(clerk(POLICE))
-    log.mirror()
-    return tree(log.bundle(log.add(*Case().open().events)))
-
-
 LESS_THAN_INTACT: dict[str, Any] = {
     "payload withheld": _spoiled(lambda b: b.pop("payload")),
     "payload changed": _spoiled(put("payload", "salt", to="00" * 16)),
     "without authority": _spoiled(lambda b: b.pop("authority")),
     "without an anchor": _spoiled(lambda b: b.pop("anchor")),
-    "anchor of another record": _spoiled(put("anchor", "number", to=2)),
     "key's slots left out": _spoiled(put("anchor", "registry", "storage_proof", to=lambda slots: slots[:1])),
-    "key's slots changed": _spoiled(put("anchor", "registry", "storage_proof", 3, "value", to="0x" + "00" * 32)),
-    "revoked below the entry": _below(),
-    "revoked before the anchor, and not shown": _spoiled(
-        lambda b: b["authority"].pop("revocation"), _revoked(ANCHORED_AT - 1)
-    ),
-    "revoked in the second of the anchor, and not shown": _spoiled(
-        lambda b: b["authority"].pop("revocation"), _revoked(ANCHORED_AT)
-    ),
-    "under another note": _spoiled(put("proof", to=LOG.proof(REGISTERED, LOG.note(9)))),
+    "revoked before the anchor, and not shown": _spoiled(lambda b: b["authority"].pop("revocation"), _revoked()),
 }
 
 

@@ -7,14 +7,13 @@ import rlp
 from msgspec.structs import replace
 
 from ledger.core.log.merkle import EMPTY_TREE
-from ledger.core.log.notes import SignedNote
 from ledger.core.verification.bundle_format import raw
-from ledger.core.verification.chain import BlockStatement, ObservedBlock, cosign_block
+from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.contract_storage import anchor_slots
 from scripts.docs.chain_states import packed
 from tests.testkit.anchored_bundles import GOOD, NAMED, anchored, held, on_chain, state_at, verdict_of
-from tests.testkit.builders import LOG_ID, POLICE, START, clerk
-from tests.testkit.bundles import ANCHORED_AT, CHAIN, TWO_OF_THREE, WITNESSES, trust
+from tests.testkit.builders import POLICE, START, clerk
+from tests.testkit.bundles import ANCHORED_AT, CHAIN, trust
 from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, faults, results
 
 # -- what holds --------------------------------------------------------------------------------------------------------
@@ -31,18 +30,6 @@ def test_complete_bundle_ends_in_a_block_hash() -> None:
     assert (report.record.number, report.record.block_number, report.record.timestamp) == (2, 9, ANCHORED_AT)
     assert NAMED.hash in report.steps[9].detail
     assert report.proven_time == ANCHORED_AT
-
-
-def test_block_that_nobody_vouches_for() -> None:
-    """Page 12, A and B: whoever builds header and tries himself gets nothing by it, and the remedy is named."""
-    report = verdict_of(GOOD, using=trust())
-    assert report.verdict == "not_yet_anchored"
-    assert {results(report)[name] for name in ("block", "anchor", "revocation", "time")} == {"not_checked"}
-    assert NAMED.hash in report.steps[9].detail
-    assert "nobody vouches for it. Ask a node (--rpc), name the block in the trust file" in report.steps[9].detail
-    assert report.block is not None
-    assert not report.block.trusted
-    assert (report.record, report.proven_time) == (None, None)
 
 
 def test_block_that_the_chain_has() -> None:
@@ -149,14 +136,3 @@ def test_odd_words(value: bytes) -> None:
 
 
 # -- the block ---------------------------------------------------------------------------------------------------------
-
-
-def test_node_that_has_another_block_than_the_witnesses() -> None:
-    """The verifier's own node counts for more than a note: another block there is a failure."""
-    witnessed = LOG.note(witnesses=[(witness, ANCHORED_AT) for witness in WITNESSES])
-    statement = BlockStatement(LOG_ID, CHAIN, NAMED)
-    lines = tuple(cosign_block(statement, signer, ANCHORED_AT + 40) for signer in WITNESSES)
-    note = raw(str(SignedNote(statement.text(), lines)))
-    bundle = anchored(LOG, REGISTERED, LOG.state(number=2), number=2, note=witnessed, block_note=note)
-    report = verdict_of(bundle, on_chain(hash="0x" + "11" * 32), using=trust(TWO_OF_THREE, development=False))
-    assert (report.verdict, faults(report)) == ("tampered", ["block"])

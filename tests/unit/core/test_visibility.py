@@ -136,6 +136,7 @@ def test_a_model_is_seen_by_everybody_and_told_to_its_users() -> None:
     assert visibility.concerned(sides) == {PROCURATORATE, UPPER}
 
 
+LEAD = ("supervision", "lead-1")
 CASE, NOBODYS = (
     visibility.CaseSides(frozenset((POLICE,)), (visibility.Offer(COURT),)),
     visibility.CaseSides(frozenset()),
@@ -154,23 +155,9 @@ CASE, NOBODYS = (
         (POLICE, ("agency", POLICE), POLICE, None, None, "party"),
         (LAB, ("agency", POLICE), POLICE, None, None, None),
         (LAB, ("system", "ledger"), "ledger", None, None, "party"),
-        (
-            POLICE,
-            ("supervision", "lead-1"),
-            "ledger",
-            None,
-            visibility.LeadSides(PROCURATORATE, POLICE, notified=False),
-            None,
-        ),
-        (
-            POLICE,
-            ("supervision", "lead-1"),
-            "ledger",
-            None,
-            visibility.LeadSides(PROCURATORATE, POLICE, notified=True),
-            "party",
-        ),
-        (FAR_POLICE, ("supervision", "lead-1"), "ledger", None, None, None),
+        (POLICE, LEAD, "ledger", None, visibility.LeadSides(PROCURATORATE, POLICE, notified=False), None),
+        (POLICE, LEAD, "ledger", None, visibility.LeadSides(PROCURATORATE, POLICE, notified=True), "party"),
+        (FAR_POLICE, LEAD, "ledger", None, None, None),
     ],
 )
 def test_an_event_is_seen_with_what_its_stream_is_of_or_by_who_has_it_in_hand(

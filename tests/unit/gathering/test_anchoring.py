@@ -209,18 +209,6 @@ def test_a_registry_that_changes_between_gathering_and_sending_is_looked_at_anew
     ring.anchors()
 
 
-def test_a_lower_quorum_lets_the_next_anchor_through(ring: Ring) -> None:
-    """One witness is left; a majority asks for one only, and the contract takes it."""
-    ring.configure(ring.police)
-    ring.linked.policy = policy_of(1, ring.police)
-    ring.grow()
-    assert ring.waits()
-    ring.decide(registry.QuorumSet, quorum=1)
-    ring.mirror()
-    ring.publish()
-    ring.anchors()
-
-
 # -- notes of blocks --------------------------------------------------------------------------------------------------
 
 

@@ -305,21 +305,6 @@ def test_the_first_co_signature_stays(bench: Bench, witness: SmallWitness) -> No
     assert bench.newest().note == before
 
 
-def test_co_signatures_that_nothing_rests_on_are_let_go(bench: Bench, witness: SmallWitness) -> None:
-    """Those of the newest witnessed checkpoint stay, and those of the last hour."""
-    bench.policy = policy_of(1, witness)
-    collector = bench.collector()
-    sizes = []
-    for _ in range(3):
-        sizes.append(bench.grow())
-        collector.step()
-        bench.ledger.clock.forward(3000)
-    checkpoints.forget_cosignatures(bench.ledger.database, bench.ledger.clock() - carrying.KEPT_MS)
-    with bench.ledger.database.read() as connection:
-        kept = [size for size in sizes if checkpoints.cosigners(connection, size)]
-    assert kept == sizes[2:]
-
-
 # -- the file of witnesses ---------------------------------------------------------------------------------------------
 
 

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from eth_account import Account
 
 from ledger.config.keys import LocalSigner
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Authority, Body, Stream, case, decode_section, decode_submission
-from ledger.core.signing.signatures import typed_data, verify_envelope
+from ledger.core.signing.signatures import verify_envelope
 from ledger.recording.signing import Actor, Signed, Sources, StreamPosition, sign_event
 from tests.testkit.builders import LOG_ID, START, event_id, instant, salt
 
@@ -39,13 +38,6 @@ def test_submission_is_canonical_and_signed() -> None:
     assert (submitted.envelope, submitted.payload) == (signed.envelope, signed.payload)
     assert submitted.payload.body == OPENED
     verify_envelope(submitted.envelope, LOG_ID)
-
-
-def test_signature_is_what_a_wallet_gives() -> None:
-    """eth_signTypedData_v4 of the same key gives the same 65 bytes."""
-    envelope = sign().envelope
-    wallet = Account.sign_typed_data(PRIVATE_KEY, full_message=typed_data(envelope, LOG_ID))
-    assert envelope.signature == "0x" + bytes(wallet.signature).hex()
 
 
 def test_event_stands_where_it_is_placed() -> None:

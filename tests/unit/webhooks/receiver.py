@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler
 from threading import Event
 from typing import Any
 
 from standardwebhooks import Webhook
 
-from tests.testkit.machine import Quiet, listening
+from tests.testkit.faulty_service import Answer, Asked, faulty_service
 
 
 @dataclass
@@ -48,19 +47,14 @@ def receiving() -> Iterator[Receiver]:
     receiver = Receiver()
     receiver.gate.set()
 
-    class Handler(Quiet, BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            receiver.bodies.append(body)
-            receiver.given.append({name.lower(): value for name, value in self.headers.items()})
-            receiver.gate.wait(30)
-            self.send_response(receiver.status)
-            for name, value in receiver.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
+    def answer(asked: Asked) -> Answer:
+        receiver.bodies.append(asked.body)
+        receiver.given.append({name.lower(): value for name, value in asked.headers.items()})
+        receiver.gate.wait(30)
+        return Answer(receiver.status, b"", receiver.headers)
 
-    with listening(Handler) as url:
-        receiver.url = f"{url}/hook"
+    with faulty_service(answer) as service:
+        receiver.url = f"{service.url}/hook"
         try:
             yield receiver
         finally:

@@ -27,16 +27,8 @@ NOT_PUBLIC = (  # the IANA registries for special purposes, as of RFC 6890 and l
     *("192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
     *("224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32"),
     *("::/128", "::1/128", "::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/32"),
-    *(
-        "2001:2::/48",
-        "2001:10::/28",
-        "2001:20::/28",
-        "2001:db8::/32",
-        "2002::/16",
-        "3fff::/20",
-        "5f00::/16",
-        "fc00::/7",
-    ),
+    *("2001:2::/48", "2001:10::/28", "2001:20::/28", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16"),
+    "fc00::/7",
     *("fe80::/10", "fec0::/10", "ff00::/8"),
 )
 
@@ -86,24 +78,12 @@ def test_public_addresses_and_networks_of_the_operator_are_allowed(address: str)
     assert (PUBLIC.allows(parsed), INTRANET.allows(parsed)) == ALLOWED[address]
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://receiver.example/hook",
-        "ftp://receiver.example/hook",
-        "https://",
-        "receiver.example",
-        "https://user:word@receiver.example/",
-        "https://receiver.example/#part",
-        "https://receiver.example/" + "a" * 1000,
-        "https://[::1/",
-        "",
-    ],
-)
-def test_what_is_no_url_to_send_to_is_refused(url: str) -> None:
+@pytest.mark.parametrize("rest", ["/hook", "/#part", "/" + "a" * 1000, ""])
+@pytest.mark.parametrize("start", ["http://receiver.example", "https://user:word@receiver.example", "https://[::1", ""])
+def test_what_is_no_url_to_send_to_is_refused(start: str, rest: str) -> None:
     """TLS, a host, no user, no fragment, no more than a line."""
     with refused("malformed_input", field="url", error=MalformedInput):
-        PUBLIC.require_url(url)
+        PUBLIC.require_url(start + rest)
 
 
 def deliver(receivers: Receivers, url: str) -> int:

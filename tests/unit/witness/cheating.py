@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from http.server import BaseHTTPRequestHandler
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import TallystickError
@@ -17,9 +16,10 @@ from ledger.core.log.merkle import Hash, consistency_proof, leaf_hash, root_of
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.tiles import TILE_HEIGHT, TILE_WIDTH, BundleName, encode_bundle, parse_name, width_at
 from ledger.core.log.witness_protocol import AddCheckpoint
+from tests.testkit import faulty_service
 from tests.testkit.builders import SERVICE, Event, Writer
 from tests.testkit.bundles import LOG_SIGNER
-from tests.testkit.machine import Quiet, listening
+from tests.testkit.faulty_service import Asked
 
 Answer = bytes | int  # a body, or a status without one
 
@@ -123,18 +123,12 @@ class CheatingLog:
 def served(log: CheatingLog) -> Iterator[CheatingLog]:
     """The log at a port of its own."""
 
-    class Handler(Quiet, BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Asked) -> faulty_service.Answer:
+        given = log.answer(asked.path)
+        return faulty_service.Answer(given, b"") if isinstance(given, int) else faulty_service.Answer(body=given)
 
-        def do_GET(self) -> None:
-            answer = log.answer(self.path)
-            status, body = (answer, b"") if isinstance(answer, int) else (200, answer)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    with listening(Handler) as log.url:
+    with faulty_service.faulty_service(answer) as service:
+        log.url = service.url
         yield log
 
 

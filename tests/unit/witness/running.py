@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +17,9 @@ from ledger.cli.main import run
 from ledger.core.encoding import canonical
 from ledger.core.log.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, AddCheckpoint, CosignAnchor
 from ledger.core.verification.trust import encode_trust
-from tests.testkit.machine import REPOSITORY, free_port
+from tests.testkit.machine import REPOSITORY, free_port, wait_until
 from tests.testkit.tally import Done, alone
 from tests.unit.witness.stand import Stand
-
-START_DEADLINE = 60  # seconds
 
 
 @dataclass
@@ -43,6 +40,14 @@ class Running:
     def status(self) -> dict[str, object]:
         answer: dict[str, object] = self.client.get(f"{self.url}/status").json()
         return answer
+
+    def answers(self) -> bool:
+        """Whether it does, or has ended."""
+        try:
+            self.status()
+        except httpx.HTTPError:
+            return self.process.poll() is not None
+        return True
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
@@ -80,20 +85,8 @@ def running(stand: Stand, folder: Path, **settings: object) -> Iterator[Running]
     try:
         with httpx.Client(timeout=60, trust_env=False) as client:
             server = Running(process, f"http://127.0.0.1:{port}", client)
-            _wait(server)
+            wait_until(server.answers)
+            assert process.poll() is None
             yield server
     finally:
         server.kill()
-
-
-def _wait(server: Running) -> None:
-    deadline = time.monotonic() + START_DEADLINE
-    while True:
-        try:
-            server.status()
-        except httpx.HTTPError:
-            if server.process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return

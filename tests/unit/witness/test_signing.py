@@ -9,21 +9,19 @@ from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.core.encoding import canonical
-from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, SignatureRefused, Unavailable
-from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint, verify_cosignatures
+from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, Unavailable
+from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.merkle import Hash
-from ledger.core.log.notes import SeedSigner, SignedNote, parse_signature_lines
+from ledger.core.log.notes import SignedNote, parse_signature_lines
 from ledger.core.log.replay import LogUnreadable
 from ledger.core.log.witness_protocol import COSIGN_BLOCK, AddCheckpoint, CosignBlock
-from ledger.core.signing.signatures import recover
 from ledger.core.verification.chain import BlockStatement
 from ledger.core.verification.trust import TrustedBlock
 from ledger.store.witness import Halted, Moved
 from ledger.witness.contracts import Contracts, contracts_at
 from tests.api.service import problem
 from tests.testkit.builders import refused
-from tests.testkit.bundles import LOG_SIGNER
-from tests.unit.witness.stand import ACCOUNT, CLERK, NOTE_SIGNER, Stand, begun
+from tests.unit.witness.stand import CLERK, NOTE_SIGNER, Stand, begun
 from tests.unit.witness.test_routes import JSON, call
 
 
@@ -35,28 +33,6 @@ def test_what_was_followed_is_cosigned(stand: Stand) -> None:
     (cosigned,) = verify_cosignatures(asked.note + line, [NOTE_SIGNER.verifying_key])
     assert cosigned.timestamp == stand.clock() // 1000
     assert stand.status.followed == stand.status.cosigned_size == len(stand.log.events)
-    assert stand.kinds() == []
-
-
-def test_the_contract_takes_the_cosignature(stand: Stand) -> None:
-    """The signature over size, root and registry hash is of the witness's account."""
-    stand.open_cases(2, CLERK)
-    stand.cosigner.add_checkpoint(stand.log.wish(0))
-    asked = stand.wish_for_anchor()
-    signed = stand.cosigner.cosign_anchor(asked)
-    assert signed.account == ACCOUNT.key_id
-    assert recover(stand.digest_of(asked), bytes.fromhex(signed.signature[2:])) == ACCOUNT.key_id
-
-
-def test_a_long_log_is_followed_by_tiles(stand: Stand) -> None:
-    """Full and partial tiles, step by step as the log grows, and once more after a restart."""
-    stand.open_cases(530, CLERK)
-    stand.watch.look()
-    assert stand.status.followed == len(stand.log.events)
-    stand.restart()
-    stand.open_cases(10, CLERK)
-    stand.watch.look()
-    assert stand.status.followed == len(stand.log.events)
     assert stand.kinds() == []
 
 
@@ -88,19 +64,6 @@ def test_no_step_goes_back(stand: Stand) -> None:
         stand.cosigner.add_checkpoint(AddCheckpoint(size, (), stand.log.note(size - 1)))
     assert refused.value.field == "old"
     assert stand.status.cosigned_size == size
-
-
-def test_only_this_log_is_cosigned(stand: Stand) -> None:
-    """Another origin is not known here; the right origin under another key is not the log."""
-    stand.open_cases(1, CLERK)
-    for signer, expected in (
-        (SeedSigner.from_seed("other.example/log", b"\x01" * 32), NotFound),
-        (SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, b"\x09" * 32), SignatureRefused),
-    ):
-        note = sign_checkpoint(Checkpoint(signer.verifying_key.name, 1, Hash(b"\x01" * 32)), signer)
-        with pytest.raises(expected):
-            stand.cosigner.add_checkpoint(AddCheckpoint(0, (), note))
-    assert stand.status.cosigned_size == 0
 
 
 def test_a_step_takes_its_proof(stand: Stand) -> None:
