@@ -78,3 +78,11 @@ def test_what_is_noted_beside_an_error_is_for_the_operator() -> None:
         "the database does not answer",
         "the database does not answer: FATAL: no such role",
     )
+
+
+def test_a_caller_tells_what_the_user_calls_it() -> None:
+    """A copy with another field or hint, the one that was raised as it was."""
+    raised = errors.Conflict("taken", field="payload.item_id", hint="choose another", head="blake3:00")
+    other = raised.told_with(field="--item")
+    assert (other.field, other.hint, other.message, other.head) == ("--item", "choose another", "taken", "blake3:00")
+    assert (raised.field, raised.told_with(hint="ask").hint) == ("payload.item_id", "ask")

@@ -117,6 +117,14 @@ def test_versions_stand_in_the_log_in_their_order() -> None:
     assert "does not come after" in failed(model_package.verify_package(turned, trust()))["versions"]
 
 
+def test_a_publication_without_an_index_has_no_order() -> None:
+    """Where its proof shows none, the versions are not checked."""
+    log = log_of(Model().published())
+    report = model_package.verify_package(package(log, {"proof": log.proof(0, log.note())}), trust())
+    assert {step.name: step.result for step in report.steps}["versions"] == "not_checked"
+    assert report.verdict == "tampered"
+
+
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"format":"tallystick/model-package@v2"}', b"\xff"])
 def test_other_bytes_are_no_package(data: bytes) -> None:
     """The refusal tells where to get one."""

@@ -48,6 +48,7 @@ def test_a_lead_lives_from_the_finding_to_its_outcome() -> None:
     """Raised, assigned, answered, confirmed with material, closed with an outcome; the supervised see it once told."""
     lead = Lead().raised()
     assert (lead.state.status, lead.state.notified, lead.state.procuratorate) == ("raised", False, PROCURATORATE)
+    assert lead.state.lead_id == lead.stream.id
     lead.assigned()
     assert (lead.state.status, lead.state.notified, lead.state.handler) == ("assigned", True, "p-0417")
     lead.act(answered(), ANSWERER).act(answered(answer="And its twin."), ANSWERER)

@@ -27,6 +27,12 @@ def test_good_bundle() -> None:
     assert [step.number for step in report.steps] == list(range(1, len(STEPS) + 1))
 
 
+def test_the_detail_of_a_step_is_its_text() -> None:
+    """Where no message was kept of it, as it was told."""
+    step = verdict_of(GOOD).steps[0]
+    assert step.text == step.detail
+
+
 def test_subject_says_what_was_verified() -> None:
     """The report names the event, its place, and the tree head that it was proven under."""
     subject = verdict_of(GOOD).subject

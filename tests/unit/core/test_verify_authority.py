@@ -38,6 +38,14 @@ def test_agency_admitted_after_the_grant() -> None:
     assert faults(verdict_of(log.bundle(index))) == ["authority"]
 
 
+def test_grant_by_another_agency() -> None:
+    """It gives no right to act for this one; the published vectors have what else a grant may lack."""
+    log = Log()
+    log.registry.admit(POLICE, PROCURATORATE).grant(clerk(POLICE), agency=PROCURATORATE)
+    log.mirror()
+    assert faults(verdict_of(log.bundle(log.add(*Case().open().events)))) == ["authority"]
+
+
 def test_role_counts_also_without_the_payload() -> None:
     """A withheld payload hides the officer, not the agency, the role or the time."""
     log = Log()

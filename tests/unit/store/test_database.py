@@ -185,7 +185,7 @@ BETWEEN = {
     "sqlite": (
         "CREATE TRIGGER quiet AFTER INSERT ON cases BEGIN DELETE FROM cases; END",
         "CREATE VIEW other AS SELECT * FROM cases",
-        "CREATE INDEX other ON cases (stage)",
+        "CREATE INDEX other_index ON cases (stage)",
     ),
     "postgresql": (
         "CREATE RULE quiet AS ON INSERT TO cases DO INSTEAD NOTHING",
