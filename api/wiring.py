@@ -44,7 +44,7 @@ from ledger.config.settings import EMBEDDED, Settings
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.ethereum.contract_changes import KIND_NUMBERS, profile_bytes
 from ledger.core.events.record import DatasetRegistered, IncidentRecorded
-from ledger.core.events.registry import Profile
+from ledger.core.events.registry import AgencyProfile
 from ledger.core.log.notes import NoteSigner, parse_vkey
 from ledger.core.signing.authority import ServiceKeys
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
@@ -344,7 +344,7 @@ def chain_founding(installation: Installation) -> RegistryFounding:
             agency_id=agency.agency_id,
             kind=KIND_NUMBERS[agency.kind],
             admin=agency.admin,
-            profile=profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)),
+            profile=profile_bytes(AgencyProfile(jurisdiction=agency.jurisdiction, name=agency.name)),
             witness=agency.witness.account if agency.witness else None,
         )
         for agency in founding.agencies

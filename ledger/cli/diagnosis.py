@@ -251,7 +251,7 @@ def service(session: Session) -> Iterator[Finding]:
 
 def _own_service(settings: Settings) -> Iterator[Finding]:
     """Check the service of the data directory if no profile names one. Yield nothing if it does not run."""
-    from ledger.client.service import Service
+    from ledger.client.service import ServiceClient
 
     if not DataDirectory(settings.data_dir).installation.exists():
         return
@@ -259,7 +259,7 @@ def _own_service(settings: Settings) -> Iterator[Finding]:
         create_connection((settings.host, settings.port), LOCAL_S).close()
     except OSError:
         return
-    with Service(settings.own_url, timeout_s=LOCAL_S) as asked:
+    with ServiceClient(settings.own_url, timeout_s=LOCAL_S) as asked:
         try:
             log = asked.get("/api/v1/log")
         except TallystickError as error:

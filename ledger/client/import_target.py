@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ledger.client.service import Service
+from ledger.client.service import ServiceClient
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import decode_payload, digest_of
@@ -39,7 +39,7 @@ class _BatchAnswer(Struct):
 class ImportTarget:
     """The service of a profile as a target of imports (``ledger.interchange.imports.importing.ImportLedger``)."""
 
-    def __init__(self, service: Service):
+    def __init__(self, service: ServiceClient):
         self._service = service
 
     def look_up(self, source_system: str, plans: Sequence[Plan]) -> Sequence[LookedUpRow]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ledger.client.service import Service
+from ledger.client.service import ServiceClient
 from ledger.client.session import ClientSession
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError, Unavailable
@@ -113,7 +113,7 @@ def save_log(session: ClientSession, folder: Path) -> int:
     return checkpoint.size
 
 
-def fetch_bundles(service: Service, size: int) -> Iterator[list[bytes]]:
+def fetch_bundles(service: ServiceClient, size: int) -> Iterator[list[bytes]]:
     """Fetch the first ``size`` entries of the service's log, a bundle at a time. The caller has to check their root."""
     for name in _bundles(size, 0, size):
         yield decode_bundle(service.fetch(f"/{name.path()}"), name.width)

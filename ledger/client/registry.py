@@ -17,14 +17,14 @@ from msgspec import Meta, Struct
 from ledger.chain import contract
 from ledger.chain.contract import Approval, ContractDomain, KeyRequest, decision_digest
 from ledger.chain.transaction import Fees, Transaction, TransactionSigner, sign
-from ledger.client.service import Service
+from ledger.client.service import ServiceClient
 from ledger.client.session import ClientSession
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, KIND_NUMBERS, ROLE_BITS, ContractChange, profile_bytes
 from ledger.core.events import registry
-from ledger.core.events.registry import Name, Profile
+from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId, SafeInt
 from ledger.core.signing.signatures import recover
 from ledger.core.verification.trust import parse_trust
@@ -94,7 +94,7 @@ def send_call(session: ClientSession, call: bytes) -> dict[str, Any]:
 
 
 def relay(
-    service: Service,
+    service: ServiceClient,
     signer: TransactionSigner,
     call: bytes,
     require_contract: Callable[[int, str], None] = lambda *_: None,
@@ -165,7 +165,7 @@ class AdmitAgency(Struct, frozen=True, forbid_unknown_fields=True, tag_field="de
             self.agency_id,
             agency_kind=KIND_NUMBERS[self.kind],
             account=int(self.admin, 16),
-            profile=profile_bytes(Profile(jurisdiction=self.jurisdiction, name=self.name)),
+            profile=profile_bytes(AgencyProfile(jurisdiction=self.jurisdiction, name=self.name)),
         )
 
 

@@ -9,7 +9,7 @@ from ledger.chain.contract import ContractDomain
 from ledger.chain.transaction import TransactionSigner
 from ledger.client.log_copy import fetch_bundles
 from ledger.client.registry import CHAIN, ChainState, relay
-from ledger.client.service import Service, at
+from ledger.client.service import ServiceClient, at
 from ledger.client.sign_in import SignIn
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
@@ -30,15 +30,15 @@ class ServiceLedger:
         self.log_id = log_id
         self._url = url
         self._keys = keys
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, ServiceClient] = {}
         self._service = self._service_of(READER)
 
-    def _service_of(self, profile: str) -> Service:
+    def _service_of(self, profile: str) -> ServiceClient:
         """Return the service as the person of this profile signs in to it."""
         if profile not in self._services:
             token, keys = self._keys.directory.path / f"token-{profile}.json", self._keys
             reader = SignIn(token, self._url, keys.key_id(profile), lambda: keys.signer(profile), lambda: self.log_id)
-            self._services[profile] = Service(self._url, reader)
+            self._services[profile] = ServiceClient(self._url, reader)
         return self._services[profile]
 
     def entries(self) -> Iterator[Envelope]:

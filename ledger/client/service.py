@@ -56,7 +56,7 @@ class Credentials(Protocol):
         """Get a new token."""
 
 
-class Service:
+class ServiceClient:
     """The API at ``url``. A 401 signs in once and repeats the request."""
 
     def __init__(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ledger.chain.transaction import TransactionSigner
     from ledger.client.profiles import Profile, Profiles
-    from ledger.client.service import Service
+    from ledger.client.service import ServiceClient
     from ledger.client.sign_in import SignIn
     from ledger.client.tree_heads import RememberedTreeHeads
     from ledger.core.verification.trust import Trust
@@ -85,11 +85,13 @@ class ClientSession(ABC):
         return open_keystore(self.keystore, self.read_passphrase(self.profile))
 
     @cached_property
-    def service(self) -> Service:
+    def service(self) -> ServiceClient:
         """Return the profile's service; it signs in by itself if the service asks for it and the profile has a key."""
-        from ledger.client.service import Service
+        from ledger.client.service import ServiceClient
 
-        return Service(self.profile.url, self.credentials, name_field=self.name_field, language=self.answer_language)
+        return ServiceClient(
+            self.profile.url, self.credentials, name_field=self.name_field, language=self.answer_language
+        )
 
     @cached_property
     def credentials(self) -> SignIn | None:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.chain.transaction import TransactionSigner
-from ledger.client.service import NameField, Service, same_name
+from ledger.client.service import NameField, ServiceClient, same_name
 from ledger.config.secret_files import SecretRefused, read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import SignatureRefused
@@ -80,7 +80,7 @@ class SignIn:
     def renew(self) -> None:
         """Sign in and store the token. Raises SignatureRefused for a message that this key should not sign."""
         log_id = self._log_id()
-        with Service(self._url, name_field=self._name_field) as service:
+        with ServiceClient(self._url, name_field=self._name_field) as service:
             request = msgspec.json.encode({"key_id": self._key_id})
             challenge = service.post("/api/v1/sign-in/challenge", request, _Challenge)
             require_own_message(challenge.message, self._url, self._key_id, log_id)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ledger.client.service import Service
+from ledger.client.service import ServiceClient
 from ledger.config.secret_files import write_secret
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, TallystickError
@@ -40,7 +40,7 @@ class SignedTreeHead(Struct, frozen=True):
 class RememberedTreeHeads:
     """The tree heads of one log that one profile has got, kept in ``folder``."""
 
-    def __init__(self, folder: Path, service: Service, trust: Trust):
+    def __init__(self, folder: Path, service: ServiceClient, trust: Trust):
         self.trust = trust
         self._folder = folder
         self._service = service
@@ -130,7 +130,7 @@ class _ConsistencyProof(Struct, frozen=True):
     hashes: tuple[str, ...]
 
 
-def require_continued(service: Service, old: Checkpoint, new: Checkpoint) -> None:
+def require_continued(service: ServiceClient, old: Checkpoint, new: Checkpoint) -> None:
     """Check that the tree of ``new`` begins with that of ``old``, by the consistency proof (RFC 6962) of the service.
 
     Requires old.size <= new.size. Raises IntegrityBroken, also if the service has no such proof.
@@ -147,7 +147,7 @@ def _broken(old: int, new: int, error: Exception) -> IntegrityBroken:
     return IntegrityBroken(text, field="root")
 
 
-def _consistency_proof(service: Service, old: int, new: int) -> list[Hash]:
+def _consistency_proof(service: ServiceClient, old: int, new: int) -> list[Hash]:
     try:
         answer: Any = service.get("/api/v1/log/consistency", first=old, second=new)
         proof = convert(answer, _ConsistencyProof)

@@ -32,7 +32,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.ethereum.contract_changes import profile_bytes
-from ledger.core.events.registry import Name, Profile
+from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
 from ledger.core.log.notes import SignatureType, parse_vkey, require_type
 from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy
@@ -144,7 +144,7 @@ def read_founding(data: bytes) -> Founding:
             if value is not None:
                 values.add(value)
     for place, agency in places:
-        length = len(profile_bytes(Profile(jurisdiction=agency.jurisdiction, name=agency.name)))
+        length = len(profile_bytes(AgencyProfile(jurisdiction=agency.jurisdiction, name=agency.name)))
         if length > MAX_PROFILE:
             raise MalformedInput(
                 "the registry keeps {limit} bytes of names and jurisdiction, not {length}",

@@ -36,7 +36,7 @@ from ledger.recording.sequencer import Sequencer
 from ledger.recording.validation import Duplicate, Validator
 from ledger.samples import governance, stories
 from ledger.samples.player import POLL, LeadHead, Player, SampleLedger
-from ledger.samples.town import AGENCIES, GRANTED_UNTIL, PEOPLE, Person, TownKeys, admin_of
+from ledger.samples.town import AGENCIES, GRANTED_UNTIL, PEOPLE, SamplePerson, TownKeys, admin_of
 from ledger.store import log
 from ledger.store.database import Database
 from ledger.supervision.runs.datasets import DatasetFiles
@@ -44,7 +44,7 @@ from ledger.supervision.runs.datasets import DatasetFiles
 MIRRORED_WITHIN = 120  # seconds in which the log is expected to have the keys
 
 
-def grant_keys(player: Player, *people: Person) -> None:
+def grant_keys(player: Player, *people: SamplePerson) -> None:
     """Grant people their keys, each by the admin of his agency; return once the log has them.
 
     Raises Unavailable if it does not have them in time.

@@ -26,7 +26,7 @@ from ledger.core.encoding.digests import digest_of, parse_digest
 from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.events import Stream
 from ledger.core.events.record import DatasetRegistered
-from ledger.core.events.registry import Name, Profile
+from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef, Verdict
 from ledger.core.log.checkpoints import Checkpoint
@@ -406,7 +406,7 @@ def _words(run: _Run) -> Outcome:
     _require_same(lead, expected)
     # The agencies at hand are today's; the lead went by those of its own day.
     agencies = {
-        agency_id: Agency(agency_id, kind, Profile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en)), "", 0)
+        agency_id: Agency(agency_id, kind, AgencyProfile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en)), "", 0)
         for agency_id, kind, zh, en, jurisdiction in run.held.agencies
     }
     procuratorate = procuratorate_for(agencies, lead.supervised)

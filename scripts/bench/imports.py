@@ -21,7 +21,7 @@ from typing import NamedTuple
 import httpx
 
 from ledger.client.profiles import Profile, Profiles
-from ledger.client.service import Service
+from ledger.client.service import ServiceClient
 from ledger.client.sign_in import SignIn
 from ledger.config.keys import create_keystore, open_keystore
 from ledger.config.secret_files import write_secret
@@ -83,7 +83,7 @@ class Clerk:
         profiles.write(self.profile)
         make_key(folder / "identity.key")
         signer = open_keystore(keystore, word)
-        self.service = Service(
+        self.service = ServiceClient(
             self.url, SignIn(folder / "token", self.url, signer.key_id, lambda: signer, lambda: LOG_ID)
         )
 

@@ -13,7 +13,7 @@ from api.wiring import make_recording_parts, now_ms
 from ledger.config.keys import LocalSigner
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import Stream, case, handover, item, registry
-from ledger.core.events.registry import ChangeLocation, Name, Profile, RegistryChange
+from ledger.core.events.registry import AgencyProfile, ChangeLocation, Name, RegistryChange
 from ledger.core.events.terms import AgencyKind, Quantity
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
@@ -83,7 +83,7 @@ def _changes() -> Iterator[RegistryChange]:
     nowhere = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
     place = (0, "", nowhere)  # number, hash and place of a change before it has its number
     for agency, kind in KINDS.items():
-        profile = Profile(jurisdiction="31/01", name=name_of(agency))
+        profile = AgencyProfile(jurisdiction="31/01", name=name_of(agency))
         yield registry.AgencyAdmitted(*place, agency, kind, admin_of(agency).key_id, profile)
     for clerk in CLERKS:
         yield registry.KeyGranted(

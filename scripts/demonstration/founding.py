@@ -11,11 +11,11 @@ from pathlib import Path
 
 import httpx
 
-from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, Person, admin_of
+from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, SamplePerson, admin_of
 from scripts.demonstration.stage import TALLY, Stage, free_port, wait_for
 
 GRANTED_UNTIL = "2035-01-01T00:00:00Z"
-LEAVER = Person("leaver", "corrections-east", "r-0009", "clerk")  # whose key is revoked later
+LEAVER = SamplePerson("leaver", "corrections-east", "r-0009", "clerk")  # whose key is revoked later
 CAST = ("police", "police-chief", "prosecutor", "prosecutor-chief", "auditor", "analyst", "court", "corrections")
 WITNESSING = ("psb-east", "procuratorate-east", "court-east")
 QUORUM = 2

@@ -168,7 +168,7 @@ def registry_changes(**of_officer: Any) -> list[registry.RegistryChange]:
     """
     name = registry.Name(en="East District Public Security Bureau", zh="东城公安分局")
     common: dict[str, Any] = {"registry_hash": NO_HASH, "location": CHANGE_LOCATION, "agency": "psb-east"}
-    profile = registry.Profile(jurisdiction="31/01", name=name)
+    profile = registry.AgencyProfile(jurisdiction="31/01", name=name)
     drafts: list[registry.RegistryChange] = [
         registry.AgencyAdmitted(number=1, kind="public_security", admin=key_id(ADMIN_KEY), profile=profile, **common)
     ]

@@ -38,7 +38,7 @@ from ledger.core.events import (
     make_payload,
     registry,
 )
-from ledger.core.events.registry import ChangeLocation, Name, Profile, RegistryChange
+from ledger.core.events.registry import AgencyProfile, ChangeLocation, Name, RegistryChange
 from ledger.core.events.terms import AgencyKind, EventRef, Role
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER, AuthorityState
@@ -366,9 +366,9 @@ def founder(agency: str, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def profile(agency: str) -> Profile:
+def profile(agency: str) -> AgencyProfile:
     """Return an agency's public profile."""
-    return Profile(jurisdiction=JURISDICTIONS.get(agency, JURISDICTION), name=Name(en=agency, zh=f"{agency}机关"))
+    return AgencyProfile(jurisdiction=JURISDICTIONS.get(agency, JURISDICTION), name=Name(en=agency, zh=f"{agency}机关"))
 
 
 def location(number: int) -> ChangeLocation:

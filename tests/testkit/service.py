@@ -36,7 +36,7 @@ class Refused(Exception):
         self.code: str = self.problem["code"]
 
 
-class Service:
+class RunningService:
     """One installation in ``folder``. ``settings`` go to the service, without their prefix."""
 
     def __init__(self, folder: Path, **settings: object):

@@ -61,7 +61,7 @@ def named(*names: str, times: Collection[str] = (), lists: Collection[str] = ())
     return read_fields
 
 
-class StreamPosition(Protocol):
+class PlaceInStream(Protocol):
     """The number and digest of a stream's last event."""
 
     @property
@@ -71,7 +71,7 @@ class StreamPosition(Protocol):
     def head(self) -> str: ...
 
 
-def unsigned(visit: Visit, form: PostedForm, *, stream: Stream, state: StreamPosition | None, body: Body) -> Payload:
+def unsigned(visit: Visit, form: PostedForm, *, stream: Stream, state: PlaceInStream | None, body: Body) -> Payload:
     """Return the next event of the stream, unsigned, in the reader's name, at the time that the form gives."""
     authority = form.fields("authorization_type", "authorization_identifier")
     return make_payload(

@@ -9,7 +9,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput
 from ledger.core.events import registry
-from ledger.core.events.registry import Profile, RegistryChange
+from ledger.core.events.registry import AgencyProfile, RegistryChange
 from ledger.core.events.terms import AgencyKind, Role, choices
 
 # The contract's numbers: roles are bits, kinds of agency count from 1, both in the order of the vocabulary.
@@ -60,7 +60,7 @@ def registry_hash(previous: bytes, change: RegistryChange) -> bytes:
     return keccak256(previous + contract_change(change).words())
 
 
-def profile_bytes(profile: Profile) -> bytes:
+def profile_bytes(profile: AgencyProfile) -> bytes:
     """Encode an agency's profile as the contract keeps it."""
     return canonical.encode(profile)
 
@@ -99,7 +99,7 @@ def registry_body(
     account = f"0x{change.account:040x}"
     match change.kind:
         case 1:
-            profile = canonical.decode(change.profile, decoder_of(Profile), where="profile")
+            profile = canonical.decode(change.profile, decoder_of(AgencyProfile), where="profile")
             kind = _KIND_OF_NUMBER.get(change.agency_kind)
             if kind is None:
                 raise MalformedInput("{change.agency_kind} is not known here", change=change, field="agency_kind")

@@ -37,7 +37,7 @@ class Name(terms.Value, frozen=True):
     zh: terms.Line
 
 
-class Profile(terms.Value, frozen=True):
+class AgencyProfile(terms.Value, frozen=True):
     """Kept on the chain as these canonical bytes."""
 
     jurisdiction: terms.Jurisdiction
@@ -51,7 +51,7 @@ class AgencyAdmitted(RegistryChange, frozen=True):
     agency: terms.AgencyId
     kind: terms.AgencyKind
     admin: terms.KeyId
-    profile: Profile
+    profile: AgencyProfile
 
 
 @event("registry.admin_changed", streams=("system",), roles=SERVICE)

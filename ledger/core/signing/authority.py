@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ledger.core.errors import IntegrityBroken, Unauthorized
 from ledger.core.ethereum.contract_changes import registry_hash
 from ledger.core.events import EVENT_TYPES, Envelope, Payload, registry
-from ledger.core.events.registry import Name, Profile, RegistryChange
+from ledger.core.events.registry import AgencyProfile, Name, RegistryChange
 from ledger.core.events.terms import AgencyKind, KeyId, Role, SafeInt
 from ledger.core.messages import Message, Term, joined
 from ledger.core.signing.signatures import SUITE_SECP256K1_EIP712
@@ -27,7 +27,7 @@ class Agency(Struct, frozen=True):
 
     agency_id: str
     kind: AgencyKind
-    profile: Profile
+    profile: AgencyProfile
     admin: str
     index: int
     witness: str | None = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ledger.samples.town import Person
+from ledger.samples.town import SamplePerson
 from tests.e2e.stories.town import Town, TownCase
 from tests.testkit.service import Refused
 
-THIEF = Person("thief", "psb-east", "p-0499", "clerk")
+THIEF = SamplePerson("thief", "psb-east", "p-0499", "clerk")
 
 
 def sign_until_refused(case: TownCase) -> Refused:
@@ -22,7 +22,7 @@ def sign_until_refused(case: TownCase) -> Refused:
     raise AssertionError("the key is still good")
 
 
-def revocation(town: Town, person: Person) -> int | None:
+def revocation(town: Town, person: SamplePerson) -> int | None:
     """Return the index of the mirror entry that revokes somebody's key, once the log has it."""
     keys = town.get(f"/api/v1/agencies/{person.agency}/keys")["keys"]
     return next((key["revoked"] for key in keys if key["key_id"] == town.keys.key_id(person.profile)), None)

@@ -30,9 +30,9 @@ from ledger.samples.load import grant_keys
 from ledger.samples.operator import Operator
 from ledger.samples.player import OPENS_AT, Player, SampleCase, SampleLead
 from ledger.samples.stories import LeadStory, Story
-from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, Agency, Person, TownKeys, admin_of
+from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, SampleAgency, SamplePerson, TownKeys, admin_of
 from tests.testkit.builders import secret_key
-from tests.testkit.service import Service
+from tests.testkit.service import RunningService
 from tests.testkit.tally import PASSPHRASE, Done
 from tests.unit.chain.external import ExternalNode
 
@@ -57,11 +57,11 @@ class QuickKeys(TownKeys):
         return Actor(person.agency, person.officer, self.signer(profile))
 
 
-class Town(Service):
+class Town(RunningService):
     """One ledger, and the people of the samples' eleven agencies, named by their profiles."""
 
-    agencies: Sequence[Agency] = AGENCIES
-    people: Sequence[Person] = PEOPLE
+    agencies: Sequence[SampleAgency] = AGENCIES
+    people: Sequence[SamplePerson] = PEOPLE
 
     def __init__(self, folder: Path, **settings: object):
         super().__init__(folder, **settings)
@@ -124,7 +124,7 @@ class Town(Service):
             *(self.keys.key_id(admin_of(agency.agency_id)) for agency in self.agencies),
         ]
 
-    def grant(self, person: Person) -> None:
+    def grant(self, person: SamplePerson) -> None:
         """Grant somebody a key who had none when the town was founded."""
         self.keys.people[person.profile] = person
         grant_keys(self.player(), person)
@@ -214,7 +214,7 @@ class Town(Service):
         keystore = self.tally.config / "keys" / f"{by}.json"
         if not keystore.exists():
             create_keystore(keystore, PASSPHRASE, private_key=secret_key(by).secret, light=True)
-            person = self.keys.people.get(by) or Person(by, by.removeprefix("admin-"), "admin", "clerk")
+            person = self.keys.people.get(by) or SamplePerson(by, by.removeprefix("admin-"), "admin", "clerk")
             who = ("--agency", person.agency, "--officer", person.officer, "--key", by)
             trusting = ("--passphrase-file", self.tally.passphrase_file, "--trust", self.data / "trust.json")
             self.tally.ok("profile", "add", by, "--url", self.url, *who, *trusting)

@@ -13,7 +13,7 @@ import stamina
 
 from ledger.cli.errors import Exit
 from ledger.client.events import require_receipt
-from ledger.client.service import ATTEMPTS, Service, at
+from ledger.client.service import ATTEMPTS, ServiceClient, at
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -62,7 +62,10 @@ def in_turn(*answers: Answer) -> Callable[[Asked], Answer]:
 @pytest.mark.parametrize("fault", [problem(503), problem(429), problem(500), problem(502), Answer(hang_up=True)])
 def test_passing_faults_are_tried_again(fault: Answer) -> None:
     """A busy, failing or vanishing service is asked again until it answers."""
-    with faulty_service(in_turn(fault, fault, Answer(body=b'{"size":1}'))) as faulty, Service(faulty.url) as service:
+    with (
+        faulty_service(in_turn(fault, fault, Answer(body=b'{"size":1}'))) as faulty,
+        ServiceClient(faulty.url) as service,
+    ):
         assert service.get("/api/v1/log") == {"size": 1}
         assert len(faulty.asked) == 3
 
@@ -89,7 +92,7 @@ def test_answers_are_the_errors_that_they_stand_for(
     answer: Answer, expected: type[TallystickError], asked: int
 ) -> None:
     """Each status with code, field and hint of its problem document; only what may pass is asked again."""
-    with faulty_service(in_turn(answer)) as faulty, Service(faulty.url) as service:
+    with faulty_service(in_turn(answer)) as faulty, ServiceClient(faulty.url) as service:
         with pytest.raises(expected) as refused:
             service.get("/api/v1/cases/case-1")
         assert len(faulty.asked) == asked
@@ -105,7 +108,7 @@ def test_answers_are_the_errors_that_they_stand_for(
 
 def test_nobody_there() -> None:
     """A service that is not there is out of reach."""
-    with Service(f"http://127.0.0.1:{free_port()}") as service, pytest.raises(Unavailable) as refused:
+    with ServiceClient(f"http://127.0.0.1:{free_port()}") as service, pytest.raises(Unavailable) as refused:
         service.get("/api/v1/log")
     assert (refused.value.code, "tally doctor" in str(refused.value.hint)) == ("service_unreachable", True)
 
@@ -113,7 +116,7 @@ def test_nobody_there() -> None:
 def test_pages_are_read_to_the_end() -> None:
     """`next` of one page is `after` of the following one."""
     pages = in_turn(Answer(body=b'{"cases":[1,2],"next":"c"}'), Answer(body=b'{"cases":[3]}'))
-    with faulty_service(pages) as faulty, Service(faulty.url) as service:
+    with faulty_service(pages) as faulty, ServiceClient(faulty.url) as service:
         assert list(service.pages("/api/v1/cases", "cases", stage="trial", responsible=None)) == [1, 2, 3]
         assert [asked.path for asked in faulty.asked] == [
             "/api/v1/cases?stage=trial",

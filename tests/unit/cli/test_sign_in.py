@@ -13,7 +13,7 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from ledger.client.service import Service
+from ledger.client.service import ServiceClient
 from ledger.client.sign_in import SignIn, require_own_message
 from ledger.config.keys import LocalSigner
 from ledger.core.errors import SignatureRefused, Unauthorized
@@ -65,7 +65,7 @@ def signed_in(url: str, folder: Path, key_id: str = SIGNER.key_id) -> SignIn:
 
 def ask(faulty: FaultyService, folder: Path) -> Any:
     """Ask as a client that signs in with the tests' key."""
-    with Service(faulty.url, signed_in(faulty.url, folder)) as service:
+    with ServiceClient(faulty.url, signed_in(faulty.url, folder)) as service:
         return service.get("/api/v1/cases/case-1")
 
 
@@ -164,6 +164,6 @@ def test_nothing_is_signed_for_a_foreign_text(tmp_path: Path) -> None:
         sign_in = SignIn(
             tmp_path / "t", faulty.url, SIGNER.key_id, lambda: pytest.fail("opened the key"), lambda: LOG_ID
         )
-        with Service(faulty.url, sign_in) as service, pytest.raises(SignatureRefused):
+        with ServiceClient(faulty.url, sign_in) as service, pytest.raises(SignatureRefused):
             service.get("/api/v1/cases/case-1")
     assert gate.tokens == []

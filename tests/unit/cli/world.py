@@ -13,7 +13,7 @@ import httpx
 from ledger.cli.errors import Exit
 from ledger.core.procedure.legal_days import instant_text
 from tests.testkit.machine import free_port
-from tests.testkit.service import Service
+from tests.testkit.service import RunningService
 from tests.testkit.tally import Done
 
 UNTIL = "2099-01-01"
@@ -28,7 +28,7 @@ PEOPLE = {  # profile: agency, officer, role
 ANALYST = ("procuratorate-east", "j-0095", "analyst")
 
 
-class World(Service):
+class World(RunningService):
     """A ledger whose people act by the command line: each of ``PEOPLE`` has a profile, and so has each admin."""
 
     def ok(self, *words: str | Path, profile: str = "police") -> Any:

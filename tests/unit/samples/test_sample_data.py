@@ -19,7 +19,7 @@ from ledger.samples.player import Player
 from ledger.samples.town import BY_PROFILE, PEOPLE, TownKeys
 from ledger.supervision.runs.datasets import DatasetFiles
 from tests.testkit.builders import refused
-from tests.testkit.service import Service
+from tests.testkit.service import RunningService
 from tests.testkit.tally import Tally
 
 PROGRESS = len(load.PARTS) + 1
@@ -125,7 +125,7 @@ def test_other_ledgers_than_a_development_town_are_refused(tmp_path: Path) -> No
 @pytest.mark.timeout(600)
 def test_at_the_terminal_the_town_can_be_acted_in(tmp_path: Path) -> None:
     """The service runs: the stories are played over HTTP, and each of the town's people has a profile that works."""
-    with closing(Service(tmp_path, supervision_interval_s=2)) as service:
+    with closing(RunningService(tmp_path, supervision_interval_s=2)) as service:
         pair = ("--data-dir", service.data)
         service.tally.ok("init", "--development", "--light", *pair, "--passphrase-file", service.tally.passphrase_file)
         service.start()
