@@ -27,6 +27,7 @@ from ledger.anchoring.anchors import Anchorer
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
 from ledger.anchoring.timestamps import TimestampWorker, read_roots
 from ledger.anchoring.worker import ChainConnection, ChainWorker, RegistryMirror
+from ledger.chain.chain_status import ChainStatusReader
 from ledger.chain.contract_clients import AnchorClient, RegistryClient
 from ledger.chain.deploy import RegistryAgency, RegistryFounding, deploy, other_contracts, require_deployment
 from ledger.chain.eth import Eth
@@ -34,7 +35,6 @@ from ledger.chain.journal import Deployment, Journal, Purpose
 from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
-from ledger.chain.status import ChainStatusReader
 from ledger.chain.transaction import TransactionSigner
 from ledger.chain.writer import ChainBackend, ChainWriter
 from ledger.config import installation as installations

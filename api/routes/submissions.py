@@ -36,8 +36,8 @@ from ledger.core.events import (
 from ledger.core.events.handover import HandoverOffered, OfferedItem
 from ledger.core.messages import Message, Term
 from ledger.i18n import in_readers_language
+from ledger.recording.event_signing import envelope_of
 from ledger.recording.publisher import Receipt
-from ledger.recording.signing import envelope_of
 
 EVENTS = "/api/v1/events"
 BATCH = "/api/v1/events/batch"

@@ -40,12 +40,12 @@ from ledger.core.messages import Message
 from ledger.core.verification.trust import Trust, parse_trust
 from ledger.i18n import in_readers_language
 from ledger.store.witness import Moved, WitnessStore
+from ledger.witness.alarms import Alarms, Health, Status, status_of
 from ledger.witness.contracts import contracts_at
+from ledger.witness.cosigning import Cosigner
 from ledger.witness.directory import WitnessDirectory, open_keys
 from ledger.witness.follow import LogFollower
-from ledger.witness.signing import Cosigner
 from ledger.witness.source import LogSource
-from ledger.witness.status import Alarms, Health, Status, status_of
 from ledger.witness.watch import Watch
 
 MAX_COSIGN = 4096  # bytes

@@ -11,10 +11,10 @@ import structlog
 
 from ledger.anchoring.anchors import Anchorer, WaitReason
 from ledger.anchoring.state_proofs import StateProofs
+from ledger.chain.chain_status import ChainStatus, ChainStatusReader
 from ledger.chain.contract_clients import AnchorClient, RegistryClient, RegistryReader
 from ledger.chain.eth import BlockRef
 from ledger.chain.journal import Deployment
-from ledger.chain.status import ChainStatus, ChainStatusReader
 from ledger.chain.writer import ChainBackend
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
 from ledger.core.messages import Message

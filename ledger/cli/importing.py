@@ -19,7 +19,7 @@ from ledger.interchange.imports.mapping import ImportMapping
 from ledger.interchange.imports.plan import Planner
 from ledger.interchange.imports.source_file import SourceFile, Survey, layout_of
 from ledger.procedures import shipped_rulebook
-from ledger.recording.signing import Actor
+from ledger.recording.event_signing import Actor
 
 KEY_VARIABLE = "TALLYSTICK_IDENTITY_KEY"
 

@@ -21,7 +21,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Authority, Body, decode_payload, digest_of
 from ledger.core.events.terms import choices
 from ledger.i18n import spoken
-from ledger.recording.signing import new_id
+from ledger.recording.event_signing import new_id
 
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
 _MONEY = re.compile(r"(?P<yuan>[0-9]{1,13})(?:\.(?P<fen>[0-9]{2}))?(?::(?P<currency>[A-Z]{3}))?")

@@ -29,7 +29,7 @@ from ledger.core.events.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction
 from ledger.core.signing.signatures import recover
 from ledger.core.verification.trust import parse_trust
 from ledger.i18n import Labels
-from ledger.recording.signing import SYSTEM_SOURCES
+from ledger.recording.event_signing import SYSTEM_SOURCES
 
 CHAIN = "/api/v1/chain"
 TRANSACTIONS = "/api/v1/chain/transactions"

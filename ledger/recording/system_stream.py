@@ -11,9 +11,9 @@ from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream, decode_payload
 from ledger.core.events.record import AccessSealed
 from ledger.core.log.replay import place_after
 from ledger.core.signing import authority
+from ledger.recording.event_signing import Actor, Sources, StreamPosition, sign_event
 from ledger.recording.publisher import Publisher, Receipt
 from ledger.recording.sequencer import Sequencer
-from ledger.recording.signing import Actor, Sources, StreamPosition, sign_event
 from ledger.recording.validation import Duplicate, Validator
 from ledger.store import bindings, log
 from ledger.store.access import AccessLog

@@ -22,7 +22,7 @@ from ledger.core.events.terms import EventRef
 from ledger.core.procedure.legal_days import SHANGHAI, instant_text
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.procedures import shipped_rulebook
-from ledger.recording.signing import Signed, Sources, StreamPosition, sign_event
+from ledger.recording.event_signing import Signed, Sources, StreamPosition, sign_event
 from ledger.samples.case_acts import CaseActs, person_id
 from ledger.samples.town import BY_PROFILE, CLERKS, TownKeys
 

@@ -18,7 +18,7 @@ from ledger.config.secret_files import make_private_folder, read_secret, write_s
 from ledger.core.errors import NotFound
 from ledger.core.events.registry import Name
 from ledger.core.events.terms import AgencyKind, Role
-from ledger.recording.signing import Actor
+from ledger.recording.event_signing import Actor
 
 EAST, WEST, CITY = "31/01", "31/02", "31"  # jurisdictions
 GRANTED_UNTIL = 2_051_222_400  # 2035-01-01T00:00:00Z

@@ -31,9 +31,9 @@ from ledger.core.log.tiles import TILE_WIDTH, TileNodes
 from ledger.core.messages import Message
 from ledger.core.signing.authority import AuthorityState
 from ledger.store.witness import WitnessStore
+from ledger.witness.alarms import Alarms
 from ledger.witness.contracts import Contracts
 from ledger.witness.source import LogSource
-from ledger.witness.status import Alarms
 
 STEP = 16 * TILE_WIDTH  # entries that are judged and stored at a time
 

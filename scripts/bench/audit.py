@@ -19,8 +19,8 @@ from coincurve import PublicKey
 from ledger.audit import audit_log, left_out
 from ledger.core.events import Stream
 from ledger.procedures import shipped_rulebook
+from ledger.recording.event_signing import Actor, StreamPosition, sign_event
 from ledger.recording.sequencer import Sequencer
-from ledger.recording.signing import Actor, StreamPosition, sign_event
 from ledger.recording.validation import Duplicate, Validator
 from ledger.store.database import attach, open_database
 from ledger.store.log import initialise

@@ -16,7 +16,7 @@ from ledger.core.events import Body, Stream, case, handover, item
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import RightEdge
 from ledger.core.procedure.legal_days import instant_text
-from ledger.recording.signing import Actor, StreamPosition, sign_event
+from ledger.recording.event_signing import Actor, StreamPosition, sign_event
 from ledger.store import log
 from ledger.store.tables import CASE_AGENCIES, CASES, CLOCKS, ENTRIES, FEED, HANDOVERS, ITEMS, STREAMS, TILES, TREE
 from scripts.campaigns.casework import LOG_ID, ONE, POLICE, PROCURATORATE, Casework, following

@@ -18,8 +18,8 @@ from ledger.core.events import digest_of
 from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
 from ledger.core.log.notes import VerifyingKey
 from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.recording.event_signing import Signed
 from ledger.recording.publisher import Receipt
-from ledger.recording.signing import Signed
 from ledger.store import checkpoints, log
 from ledger.store.database import Database
 from ledger.store.log import StoredEntry

@@ -19,7 +19,7 @@ from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.verification.trust import Trust
-from ledger.recording.signing import Actor, Signed, StreamPosition, sign_event
+from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
 from ledger.store.database import Database
 from ledger.supervision.library.publishing import ModelDefinitions
 

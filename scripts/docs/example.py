@@ -51,7 +51,7 @@ from ledger.core.verification.bundle_format import (
 )
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
-from ledger.recording.signing import sign_payload
+from ledger.recording.event_signing import sign_payload
 from scripts.docs.chain_states import State
 
 LOG_ID = bytes(range(32))

@@ -230,8 +230,8 @@ class SupervisionCourse(CriminalCourse):
         self.offer(file, to=procuratorate, purpose="loan", due_at=self.in_days(30)).accept()
         # Copies are made and compared.
         self.wait(3, 20)
-        found = {"match_result": "match", "quantity": self.state.items[file].quantity}
-        self.say(item.ItemExamined, procuratorate, item_id=file, method="page count", **found)
+        counted = {"match_result": "match", "quantity": self.state.items[file].quantity}
+        self.say(item.ItemExamined, procuratorate, item_id=file, method="page count", **counted)
         self.until_return()
         self.give_back(file, purpose="return", explanation="studied").accept()
         self.wait(10, 60)

@@ -311,8 +311,8 @@ class Investigation(SimulatedCase):
 
     def compared(self, image: Item, digests: tuple[str, ...], result: str) -> None:
         """Record what the laboratory found."""
-        found = {"item_id": image.item_id, "match_result": result, "digests": digests}
-        self.say(item.ItemExamined, self.city["lab"], method="hash comparison", **found)
+        compared = {"item_id": image.item_id, "match_result": result, "digests": digests}
+        self.say(item.ItemExamined, self.city["lab"], method="hash comparison", **compared)
 
     def look_again(self) -> None:
         """Let an officer take an exhibit along and bring it back."""

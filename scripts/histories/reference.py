@@ -329,7 +329,7 @@ def receipts(examined: ExaminedCase) -> Iterator[Breach]:
 
 
 def _opened(examined: ExaminedCase, sent: Handover, item_id: str) -> bool:
-    opened = {(found.handover_id, found.item_id) for found in examined.state.discrepancies.values()}
+    opened = {(discrepancy.handover_id, discrepancy.item_id) for discrepancy in examined.state.discrepancies.values()}
     return (sent.handover_id, item_id) in opened
 
 

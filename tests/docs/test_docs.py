@@ -9,7 +9,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from ledger.config.settings import Settings, WitnessSettings
-from ledger.witness.status import HALTING, PASSING, Health
+from ledger.witness.alarms import HALTING, PASSING, Health
 from tests.testkit.machine import REPOSITORY
 
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")

@@ -15,9 +15,6 @@ from tests.testkit.machine import REPOSITORY
 SOURCES = ("ledger", "api")
 TREES = ("ledger", "api", "scripts", "tests")
 
-# Public classes of one name that still mean different things. A name leaves this list for good.
-SHARED_CLASSES = {"Agency", "ItemPart", "Person", "Profile", "Service", "StreamPosition"}
-
 # A module is named for its subject. Modules share a name only where their package says the rest: what the tables, the
 # commands, the routes, the pages, the events, the states and the checks of a subject are called.
 QUALIFYING = (
@@ -33,7 +30,7 @@ QUALIFYING = (
     "ledger/core/verification",
     "ledger/store",
 )
-SHARED_MODULES = {"app", "errors", "messages", "signing", "status"}
+SHARED_MODULES = frozenset(("app", "errors"))  # what serves a package, and what it raises
 
 # Words that name a variable after how it was come by, not after what it holds.
 RIDDLES = frozenset(("told", "said", "found", "one", "known", "seen", "there", "what", "made"))
@@ -60,9 +57,7 @@ def test_a_class_name_stands_for_one_class() -> None:
     """No two public classes of ledger and api have one name, so that a traceback or an import tells which is meant."""
     nodes = [(node, path) for tree in SOURCES for path, module in parsed(tree) for node in module.body]
     classes = ((node.name, path) for node, path in nodes if isinstance(node, ast.ClassDef))
-    assert [
-        (name, paths) for name, paths in shared(classes).items() if name[0] != "_" and name not in SHARED_CLASSES
-    ] == []
+    assert [(name, paths) for name, paths in shared(classes).items() if name[0] != "_"] == []
 
 
 def test_a_module_name_stands_for_one_module() -> None:

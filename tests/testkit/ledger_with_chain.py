@@ -13,13 +13,13 @@ from pathlib import Path
 from ledger.anchoring.anchors import Anchorer
 from ledger.anchoring.state_proofs import StateProofs, trusted_chain
 from ledger.anchoring.worker import ChainConnection, RegistryMirror
+from ledger.chain.chain_status import ChainStatusReader
 from ledger.chain.contract import KeyRequest, grant_key, request_key, revoke_key
 from ledger.chain.contract_clients import AnchorClient, RegistryClient
 from ledger.chain.deploy import RegistryAgency, RegistryFounding, deploy
 from ledger.chain.eth import BlockRef
 from ledger.chain.journal import Deployment
 from ledger.chain.node import EmbeddedNode
-from ledger.chain.status import ChainStatusReader
 from ledger.chain.transaction import sign
 from ledger.chain.writer import ChainWriter
 from ledger.config.keys import LocalSigner

@@ -43,7 +43,7 @@ from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.jurisdiction import may_detain
 from ledger.core.procedure.legal_days import unix_seconds
-from ledger.recording.signing import new_id
+from ledger.recording.event_signing import new_id
 from ledger.store import log
 from ledger.timeline.sentences import EventWords
 

@@ -24,7 +24,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.visibility import Sight
-from ledger.recording.signing import new_id
+from ledger.recording.event_signing import new_id
 from ledger.store import cases
 from ledger.timeline.sentences import EventWords
 

@@ -10,7 +10,7 @@ import structlog
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.console.operation.status import alarms, service_status
+from api.console.operation.service_status import alarms, service_status
 from api.console.shared.access import PublicVisit, PublicVisitOf
 from api.console.shared.rendering import PATH
 from api.services.parts import Parts

@@ -17,7 +17,7 @@ from ledger.core.errors import MalformedInput, Unauthorized
 from ledger.core.events import EVENT_TYPES, NAME_OF, VERSION, Authority, Body, Payload, Stream, make_payload
 from ledger.core.messages import Term, joined
 from ledger.core.procedure.legal_days import instant_text, spelled
-from ledger.recording.signing import SYSTEM_SOURCES
+from ledger.recording.event_signing import SYSTEM_SOURCES
 from ledger.store import log
 from ledger.timeline.event_fields import EventField, event_fields
 from ledger.timeline.sentences import EventWords

@@ -20,7 +20,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.supervision import LeadState, RecommendationState, reply_due
 from ledger.core.supervision.recommendations import STREAM
-from ledger.recording.signing import new_id
+from ledger.recording.event_signing import new_id
 from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.supervision import LeadFilter

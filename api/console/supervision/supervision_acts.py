@@ -21,7 +21,7 @@ from ledger.core.messages import Message, Term
 from ledger.core.supervision import Matter, ModelState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
-from ledger.recording.signing import new_id
+from ledger.recording.event_signing import new_id
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import supervision as store
 from ledger.supervision.library.publishing import signed_fields_of

@@ -110,7 +110,7 @@ def seal(
 
     from ledger.evidence import sealing
     from ledger.evidence.bag import binding
-    from ledger.recording.signing import new_id
+    from ledger.recording.event_signing import new_id
 
     bound = binding(case_id=case_id, item_id=item_id or new_id("item"), log_id=log_id or f"0x{session.log_id.hex()}")
     with progress_of(source.name, session.output) as progress:

@@ -20,7 +20,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import item
 from ledger.core.events.terms import Disposal, ItemKind, MatchResult, SealState
 from ledger.core.messages import Term
-from ledger.recording.signing import new_id
+from ledger.recording.event_signing import new_id
 
 
 def sealed_item(session: Session, bag: Path, case_id: str, item_id: str | None) -> tuple[str, list[str]]:

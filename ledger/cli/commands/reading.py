@@ -26,7 +26,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Blake3, Instant, SafeInt
 from ledger.core.messages import Term
-from ledger.recording.signing import StreamPosition
+from ledger.recording.event_signing import StreamPosition
 from ledger.timeline.sentences import VOCABULARY_IN
 
 HIT_COLUMNS = columns(

@@ -127,7 +127,7 @@ def status(session: Session, /, *, data_dir: Path | None) -> int:
     """
     import time
 
-    from ledger.witness.status import status_of
+    from ledger.witness.alarms import status_of
 
     settings, store = _opened(data_dir)
     with closing(store):

@@ -21,7 +21,7 @@ from ledger.core.events.terms import EventRef
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.imports.plan import EventKey, Plan, PlannedEvent, event_key
 from ledger.interchange.imports.tables import CellRefused
-from ledger.recording.signing import Actor, Signed, StreamPosition, sign_event
+from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
 
 ABSENT = "null"
 LONGEST = 200  # characters of a Line

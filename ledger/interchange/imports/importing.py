@@ -39,7 +39,7 @@ from ledger.interchange.imports.case_events import (
 from ledger.interchange.imports.plan import Plan, Planner, RowRefused
 from ledger.interchange.imports.source_file import SourceFile, Survey
 from ledger.interchange.imports.tables import CellRefused, SourceRow
-from ledger.recording.signing import Actor, StreamPosition
+from ledger.recording.event_signing import Actor, StreamPosition
 
 ROWS = 100  # of one look-up
 WORKERS = 2  # while the ledger validates one batch, the next one is signed

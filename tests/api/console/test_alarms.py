@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from api.console.operation.status import (
+from api.console.operation.service_status import (
     LATE_MS,
     RECENT_MS,
     SAYINGS,
@@ -21,8 +21,8 @@ from api.texts import Texts
 from ledger.anchoring.anchors import WaitReason
 from ledger.anchoring.timestamps import TimestampWorkerState
 from ledger.anchoring.worker import ChainWorkerState
+from ledger.chain.chain_status import ChainStatus
 from ledger.chain.contract_clients import RegistryState
-from ledger.chain.status import ChainStatus
 from ledger.store.log import TreeState
 from ledger.store.webhooks import Webhook
 from ledger.supervision.runs.supervisor import ALL, RunFault, RunState

@@ -23,7 +23,7 @@ from ledger.core.ethereum import contract_changes
 from ledger.core.events import SYSTEM_STREAM_ID, Stream, decode_payload, registry
 from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
-from ledger.recording.signing import Actor, StreamPosition, sign_event
+from ledger.recording.event_signing import Actor, StreamPosition, sign_event
 from ledger.samples.town import GRANTED_UNTIL
 from tests.e2e.stories.town import SmallTown, Town, TownCase
 from tests.testkit.builders import Officer, Writer, key_id, profile

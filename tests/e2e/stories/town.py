@@ -24,7 +24,7 @@ from ledger.client.sample_ledger import ServiceLedger
 from ledger.config.keys import KeyDirectory, LocalSigner, create_keystore, open_keystore
 from ledger.core.events import Body
 from ledger.core.signing.signatures import personal_digest
-from ledger.recording.signing import Actor
+from ledger.recording.event_signing import Actor
 from ledger.samples import governance
 from ledger.samples.load import grant_keys
 from ledger.samples.operator import Operator

@@ -134,7 +134,9 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize(("message", "outcome"), [(words, outcome) for outcome, said in SAID.items() for words in said])
+@pytest.mark.parametrize(
+    ("message", "outcome"), [(words, outcome) for outcome, texts in SAID.items() for words in texts]
+)
 def test_what_clients_say_to_a_transaction_is_understood(node: FaultyNode, message: str, outcome: SendOutcome) -> None:
     """The words of several clients for the same three answers."""
     node.faults["*"] = refusal(message)

@@ -25,7 +25,7 @@ from ledger.interchange.imports.mapping import read_mapping
 from ledger.interchange.imports.plan import Planner
 from ledger.interchange.imports.source_file import SourceFile, layout_of
 from ledger.procedures import shipped_rulebook
-from ledger.recording.signing import Actor
+from ledger.recording.event_signing import Actor
 from tests.testkit.machine import REPOSITORY, free_port
 from tests.testkit.service import TALLY
 from tests.testkit.tally import Done, Tally

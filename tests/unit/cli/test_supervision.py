@@ -22,7 +22,7 @@ from ledger.config.keys import open_keystore
 from ledger.core.events import EVENT_TYPES, Stream
 from ledger.core.events.supervision import LeadRaised
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
-from ledger.recording.signing import Actor, StreamPosition, sign_event
+from ledger.recording.event_signing import Actor, StreamPosition, sign_event
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.testkit.supervision import raised

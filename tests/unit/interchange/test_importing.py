@@ -21,7 +21,7 @@ from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.plan import Plan, PlannedEvent, Planner
 from ledger.interchange.imports.source_file import SourceFile, layout_of
 from ledger.procedures import shipped_rulebook
-from ledger.recording.signing import Actor, StreamPosition
+from ledger.recording.event_signing import Actor, StreamPosition
 from ledger.store import imports, log
 from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.ledgers import Clock, Ledger, open_ledger, sqlite_url

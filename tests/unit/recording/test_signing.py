@@ -12,7 +12,7 @@ from ledger.config.keys import LocalSigner
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Authority, Body, Stream, case, decode_section, decode_submission
 from ledger.core.signing.signatures import verify_envelope
-from ledger.recording.signing import Actor, Signed, Sources, StreamPosition, sign_event
+from ledger.recording.event_signing import Actor, Signed, Sources, StreamPosition, sign_event
 from tests.testkit.builders import LOG_ID, START, event_id, instant, salt
 
 PRIVATE_KEY = bytes(31) + b"\x07"

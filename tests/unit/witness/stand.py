@@ -22,11 +22,11 @@ from ledger.core.log.replay import LogFault
 from ledger.core.log.witness_protocol import CosignAnchor
 from ledger.core.verification.trust import FinalityRule, Trust
 from ledger.store.witness import Halted, WitnessStore
+from ledger.witness.alarms import Alarms, Health, Status, status_of
 from ledger.witness.contracts import Contracts, contracts_at
+from ledger.witness.cosigning import Cosigner
 from ledger.witness.follow import LogFollower
-from ledger.witness.signing import Cosigner
 from ledger.witness.source import LogSource
-from ledger.witness.status import Alarms, Health, Status, status_of
 from ledger.witness.watch import Watch
 from tests.testkit.builders import LOG_ID, SERVICE, START, Event, Officer, clerk, secret_key
 from tests.testkit.bundles import LOG_SIGNER

@@ -14,7 +14,7 @@ from ledger.core.log.merkle import Hash
 from ledger.core.log.replay import LogFault
 from ledger.core.log.witness_protocol import AddCheckpoint
 from ledger.store.witness import Halted, Moved
-from ledger.witness.status import Health
+from ledger.witness.alarms import Health
 from tests.testkit.builders import Event, Registry, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES

@@ -14,8 +14,8 @@ from ledger.core.log.notes import SeedSigner
 from ledger.core.log.replay import LogUnreadable, SignedInFuture
 from ledger.core.log.tiles import encode_bundle
 from ledger.core.signing.signatures import EARLIEST, LATEST
+from ledger.witness.alarms import Health
 from ledger.witness.contracts import Contracts, contracts_at
-from ledger.witness.status import Health
 from tests.testkit.builders import LOG_ID, START, Registry, clerk
 from tests.testkit.bundles import LOG_SIGNER
 from tests.testkit.casework import Case

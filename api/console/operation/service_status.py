@@ -19,8 +19,8 @@ from api.texts import later
 from ledger.anchoring.anchors import WaitReason, last_size
 from ledger.anchoring.timestamps import TimestampWorkerState
 from ledger.anchoring.worker import ChainWorkerState
+from ledger.chain.chain_status import ChainStatus
 from ledger.chain.journal import WriteState
-from ledger.chain.status import ChainStatus
 from ledger.core.events import decode_payload
 from ledger.core.events.record import IncidentRecorded
 from ledger.core.procedure.legal_days import legal_day
