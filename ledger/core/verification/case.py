@@ -186,7 +186,8 @@ def _end(run: _Run) -> Outcome:
         return NotChecked("the entries given are no copy of this tree: {error}", error=error)
     expected = [event.envelope.payload_digest for event in run.events]
     if [entry.envelope.payload_digest for entry in entries] != expected:
-        raise IntegrityBroken("the log has other events of the case", field="events")
+        counts = {"count": len(entries), "shown": len(expected)}
+        raise IntegrityBroken("the log has {count} events of the case, not these {shown}", **counts, field="events")
     return Message("none of the {checkpoint.size} entries is another event of the case", checkpoint=checkpoint)
 
 
