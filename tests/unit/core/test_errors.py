@@ -6,6 +6,7 @@ import pytest
 
 from ledger.core import errors
 from ledger.core.errors import TallystickError
+from ledger.core.messages import Message
 
 CODES = {
     errors.TallystickError: "error",
@@ -59,6 +60,9 @@ def test_broken_integrity_names_the_entry() -> None:
     """The first entry concerned is named where there is one."""
     assert errors.IntegrityBroken("row edited", index=0).index == 0
     assert errors.IntegrityBroken("file cut").index is None
+    assert str(errors.IntegrityBroken("entry {index} is cut", index=3)) == "entry 3 is cut"
+    quoting = Message("{agency} is unknown", agency="{index} {x}")
+    assert str(errors.IntegrityBroken(quoting, index=3)) == "{index} {x} is unknown"
 
 
 def test_what_is_unavailable_says_when_to_come_back() -> None:
