@@ -136,9 +136,7 @@ class IntegrityBroken(TallystickError):
     code = "integrity_broken"
 
     def __init__(self, text: str, /, *, index: int | None = None, **more: Any):
-        is_template = "{index}" in text and not getattr(
-            text, "params", None
-        )  # a filled one may quote anything
+        is_template = "{index}" in text and not getattr(text, "params", None)  # a filled one may quote anything
         super().__init__(text, **more | ({"index": index} if is_template else {}))
         self.index = index
 

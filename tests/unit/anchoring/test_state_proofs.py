@@ -150,7 +150,7 @@ def test_earlier_keys_at_later_anchors(proven: Stand) -> None:
     proven.states = chainless(proven)
     report = proven.report()
     assert (report.subject.size, open_checks(report)) == (9, {"witnesses"})
-    assert "record 2 of 2" in report.steps[10].detail
+    assert "record 2 is this tree head" in report.steps[10].detail
 
 
 def recorded(stand: Stand) -> RecordedHead:

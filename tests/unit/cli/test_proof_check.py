@@ -146,7 +146,7 @@ def test_case_bundle_that_leaves_out_the_last_event(tally: Tally, log: bundles.L
     assert (status, "completeness: not checked: that nothing came after event 0" in shown) == (Exit.OK, True)
     status, shown = check(tally, path, "--log", copy_of(tally.folder, log))
     assert (status, "verdict: intact" in shown) == (Exit.CONTRADICTED, True)
-    assert "completeness: contradicted: events: the log has 2 events of the case" in shown
+    assert "completeness: contradicted: events: the log has 2 events of the case, not these 1" in shown
 
 
 def test_case_against_the_rules(tally: Tally) -> None:

@@ -27,7 +27,7 @@ def test_admin_signs_only_at_the_trusted_contract(world: World, tmp_path: Path) 
     world.tally.ok("profile", "add", "wary", "--url", world.url, *who)
     terms = ("--officer", "p-1001", "--role", "clerk", "--until", UNTIL)
     done = world.run("key", "grant", world.tally.new_key("wary-key"), *terms, profile="wary")
-    assert (done.status, "trust file names others" in done.err) == (Exit.REFUSED, True)
+    assert (done.status, "trust file names another registry" in done.err) == (Exit.REFUSED, True)
 
 
 def test_revoked_key_signs_nothing_more(world: World) -> None:

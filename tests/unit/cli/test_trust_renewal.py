@@ -122,7 +122,7 @@ def test_witness_reads_before_it_signs(ledger: Ledger) -> None:
     done = ledger.tally("trust", "cosign", asked, "--trust", old, *where)
     assert (done.status, "--yes" in done.err, "0x" + "77" * 20 in done.err) == (Exit.USAGE, True, True)
     done = ledger.tally("trust", "cosign", asked, "--trust", new, "--yes", *where)
-    assert (done.status, "renews the trust file" in done.err) == (Exit.REFUSED, True)
+    assert (done.status, "renews another trust file" in done.err) == (Exit.REFUSED, True)
     done = ledger.tally("trust", "cosign", old, "--trust", old, "--yes", *where)
     assert done.status == Exit.USAGE
     assert not signed.exists()

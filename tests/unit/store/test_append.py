@@ -114,7 +114,7 @@ def test_a_row_that_the_log_has_not_stops_the_writer_for_good(sqlite: Ledger) ->
         stray["event_type"] = "access.sealed"
         connection.execute(ENTRIES.insert().values(**stray))
     for case_id in ("case-1", "case-2"):
-        with pytest.raises(Unavailable, match="has a row that the log has not") as refused:
+        with pytest.raises(Unavailable, match="has a row that the log lacks") as refused:
             sqlite.post(Case(case_id).open().last)
         assert refused.value.code == "integrity_broken"
     assert sqlite.sequencer.failure is not None

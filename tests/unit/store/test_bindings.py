@@ -82,12 +82,12 @@ def test_what_somebody_changed_is_not_bound_anew(database: Database) -> None:
     fill(database)
     checkpoints.store(database, PublishedCheckpoint(4, "a note\n", 10))
     change(database, "UPDATE checkpoints SET published_at = 11 WHERE size = 4")
-    with pytest.raises(IntegrityBroken, match="not what was written"):
+    with pytest.raises(IntegrityBroken, match="is not as written"):
         checkpoints.store_cosignature(database, 4, "w+00000000+AA==", "a line\n", is_enough=lambda _keys: True)
     change(database, "UPDATE webhooks SET events_after = '99'")
     with database.read() as connection:
         (hook,) = webhooks.listed(connection, HOOK.agency)
-    with pytest.raises(IntegrityBroken, match="not what was written"):
+    with pytest.raises(IntegrityBroken, match="is not as written"):
         webhooks.claim(database, hook, 20)
     assert stored(database, "webhooks") != bound(database, "webhooks")
 
