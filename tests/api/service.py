@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import EventDict
 
 from api.middleware.clients import Connections
 from api.middleware.server import make_server
@@ -26,6 +30,19 @@ from tests.testkit.machine import free_port
 from tests.testkit.time_zones import utc_times_of_page
 
 JSON = {"content-type": "application/json"}
+
+
+FAILURES: deque[str] = deque(maxlen=1)  # the traceback that was logged last
+
+
+def keep_failure(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Keep the traceback that is logged: an answer 500 tells nothing of its cause."""
+    if event.get("exc_info"):
+        FAILURES.append(traceback.format_exc())
+    return event
+
+
+structlog.configure([keep_failure, *structlog.get_config()["processors"]])
 
 
 class ZoneWatch:
@@ -65,6 +82,7 @@ class Served:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="https://ledger.test")
         self._tokens: dict[str, str] = {}
+        self.may_fail = False  # whether an unforeseen failure is what the test is about
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +96,9 @@ class Served:
         assert kind is not None or self.app.utc_times == []
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return self._loop.run_until_complete(self._client.request(method, path, **options))
+        answer = self._loop.run_until_complete(self._client.request(method, path, **options))
+        assert self.may_fail or "internal_error" not in answer.text or answer.status_code != 500, FAILURES
+        return answer
 
     def get(self, path: str, by: Officer | None = None, **query: Any) -> httpx.Response:
         """Read, signed in as ``by``; without a token where there is none."""

@@ -404,4 +404,4 @@ def _examination_differs(before: CaseState, act: Act, after: CaseState, body: it
 
 @flag("odd_time")
 def _odd_time(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
-    return ", ".join(claimed_times.contradictions(before, act.payload)) or None
+    return joined(list(claimed_times.contradictions(before, act.payload)), by=", ") or None
