@@ -2,7 +2,7 @@
 
 python -m tests.campaigns.bench.proof_sizes [--json FILE]
 
-Needs `openssl`. The bundles have no anchor: see tests.campaigns.bench.state_proofs. Times are of one core, medians.
+Needs `openssl`. The bundles have no anchor: see tests.campaigns.bench.proofs. Times are of one core, medians.
 """
 
 from __future__ import annotations
