@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -133,29 +131,16 @@ class GuardedTown(Town):
 
     def start(self) -> Self:
         super().start()
-        self._start(*self.witnesses)
+        for witness in self.witnesses.values():
+            witness.spawn()
+        for witness in self.witnesses.values():
+            witness.wait()
         return self
-
-    def _start(self, *agencies: str) -> None:
-        for agency in agencies:
-            self.witnesses[agency].spawn()
-        for agency in agencies:
-            self.witnesses[agency].wait()
 
     def close(self) -> None:
         for witness in self.witnesses.values():
             witness.stop()
         super().close()
-
-    @contextmanager
-    def without(self, *agencies: str) -> Iterator[None]:
-        """Keep these agencies' witnesses away for as long as the block lasts."""
-        for agency in agencies:
-            self.witnesses[agency].stop()
-        try:
-            yield
-        finally:
-            self._start(*agencies)
 
     def renewal(self, old: Path, folder: Path, *agencies: str) -> list[Path]:
         """Return the renewal of an old trust file by the ledger's new one, as the operator and witnesses sign it."""

@@ -1,73 +1,28 @@
-"""A guarded ledger on somebody else's chain: blocks that are taken back, and two services that share it."""
+"""A guarded ledger on somebody else's chain, which two services share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.stories.guarded import GuardedTown
 from tests.e2e.stories.town import Town, on_chain_of_others
-from tests.unit.chain.external import ExternalNode, running_anvil
+from tests.unit.chain.external import running_anvil
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # six processes are started, and wait for one another
-
-DEEPEST = 64  # blocks that a reorganisation takes
-
-
-@contextmanager
-def abroad(folder: Path, **settings: object) -> Iterator[tuple[GuardedTown, ExternalNode]]:
-    """Yield a town with three witnesses; its contracts stand on an Anvil whose blocks count as final at once."""
-    with running_anvil() as anvil, GuardedTown.founded(folder, **on_chain_of_others(anvil), **settings) as town:
-        town.anchored()
-        yield town, anvil
-
-
-def every_witness(town: GuardedTown, condition: str, holds: Callable[[dict[str, object]], bool]) -> None:
-    for agency, witness in town.witnesses.items():
-        town.until(f"{condition}: {agency}", lambda witness=witness: holds(witness.status()))
-
-
-def kinds(status: dict[str, object]) -> list[str]:
-    """Return the kinds of the alarms that stand."""
-    alarms = status["alarms"]
-    assert isinstance(alarms, list)
-    return [alarm["kind"] for alarm in alarms]
-
-
-def test_an_anchor_that_a_reorganisation_took_is_missed_and_anchored_again(tmp_path: Path) -> None:
-    """Until its transaction is in a block again every witness says that it is missing, and the service calls nothing
-    confirmed that is not; receipts are given as ever. Then the alarms pass by themselves."""
-    with abroad(tmp_path / "town") as (town, anvil):
-        for depth in (1, DEEPEST):
-            anvil.mine(DEEPEST)
-            town.case(f"before-{depth}").open()
-            size = town.anchored()
-            every_witness(town, "the anchor was seen", lambda status, size=size: status["anchored_size"] == size)
-            anvil.automine(on=False)
-            anvil.reorganise(depth)
-            every_witness(town, "the anchor is missed", lambda status: kinds(status) == ["missing_anchor"])
-            assert {witness.status()["health"] for witness in town.witnesses.values()} == {"lagging"}
-            town.until("it is not called confirmed", lambda size=size: town.confirmed() < size)
-            receipt = town.case(f"meanwhile-{depth}").open().receipt
-            anvil.automine(on=True)
-            anvil.mine()
-            assert town.anchored() > receipt["index"]
-            every_witness(town, "all is well", lambda status: status["health"] == "watching")
-            every_witness(town, "it was seen", lambda status, size=size: int(str(status["anchored_size"])) > size)
-        audited = town.at_the_terminal("auditor", "audit").json()
-        assert audited["verdict"] == "intact", audited["findings"]
 
 
 def test_two_services_share_a_guarded_ledger(tmp_path: Path, postgres_url: str) -> None:
     """Both publish, ask the witnesses and anchor; one of them is started again and again. Nobody takes the other's
     checkpoints for a rollback, no witness is alarmed, everything is anchored."""
     with (
-        abroad(tmp_path / "town", database_url=postgres_url) as (town, _),
+        running_anvil() as anvil,
+        GuardedTown.founded(tmp_path / "town", **on_chain_of_others(anvil), database_url=postgres_url) as town,
         closing(Town(tmp_path / "other", **town.settings)) as other,
     ):
+        town.anchored()
         other.data = town.data
         for number in range(4):
             other.start()
@@ -80,7 +35,8 @@ def test_two_services_share_a_guarded_ledger(tmp_path: Path, postgres_url: str) 
                 town.until("no witness is at fault", lambda service=service: faults(service) == [None] * 3)
                 assert "contradict each other" not in service.log()
             other.stop()
-        every_witness(town, "nothing is wrong", lambda status: kinds(status) == [])
+        for witness in town.witnesses.values():
+            town.until("no alarm stands", lambda witness=witness: witness.status()["alarms"] == [])
         assert town.at_the_terminal("auditor", "audit").json()["verdict"] == "intact"
 
 

@@ -14,7 +14,7 @@ from ledger.config.keys import LocalSigner
 from ledger.core.log.notes import parse_note
 from ledger.samples.operator import Operator
 from ledger.samples.town import admin_of
-from tests.e2e.stories.guarded import COURT, POLICE, PROCURATORATE, QUORUM, GuardedTown
+from tests.e2e.stories.guarded import COURT, POLICE, QUORUM, GuardedTown
 from tests.oracles.merkle_reference import mth
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(900)]  # five processes are started, and wait for one another
@@ -65,35 +65,6 @@ def cosign_by_hand(town: GuardedTown, operator: Operator, signer: LocalSigner, e
     """Return what a witness would sign for the contract, by whoever has a key."""
     domain = ContractDomain(town.log_id, operator.chain["chain_id"], operator.chain["anchor"])
     return signer.sign(checkpoint_digest(domain, len(entries), mth(entries), operator.registry_hash()))
-
-
-def is_called_away(town: GuardedTown, agency: str) -> bool:
-    """Whether the log says of the agency's witness that it cannot be reached."""
-    faults = {witness["name"]: witness["fault"] for witness in town.get("/api/v1/log")["witnesses"]}
-    return "cannot be reached" in (faults[f"{agency}.test/witness"] or "")
-
-
-def test_submissions_go_on_while_witnesses_are_away_and_anchors_wait(town: GuardedTown) -> None:
-    """Without one of three everything goes on. Without two receipts are given as ever, and the lag and its reason are
-    shown; when one is back, anchors go on by themselves."""
-    with town.without(COURT):
-        town.case("one-away").open()
-        town.anchored()
-        with town.without(PROCURATORATE):
-            before = town.confirmed()
-            case = town.case("two-away").open()
-            assert case.receipt["index"] == town.size() - 1
-            town.until("the reason is shown", lambda: town.readiness()["waits"] == "quorum_missing")
-            readiness = town.readiness()
-            assert (readiness["ready"], readiness["chain"], readiness["fault"]) == (True, "connected", None)
-            assert "2" in readiness["told"]
-            for away in (COURT, PROCURATORATE):
-                town.until(f"the witness of {away} is called away", lambda away=away: is_called_away(town, away))
-            assert not is_called_away(town, POLICE)
-            assert town.confirmed() == before < town.size()
-            status = town.at_the_terminal("auditor", "anchor", "status").json()
-            assert status["chain"]["waits"] == "quorum_missing"
-        assert town.anchored() > case.receipt["index"]
 
 
 def test_a_forked_history_and_a_hidden_revocation_are_refused(town: GuardedTown) -> None:
