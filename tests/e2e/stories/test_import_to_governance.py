@@ -1,0 +1,305 @@
+"""Story 11, import to governance: cases of a police file, a pension list, a model without SQL, and what came of it.
+
+``TALLYSTICK_STORY_CASES`` says of how many cases the file is: 300 unless given, 5,000 as the story tells it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.cli.errors import Exit
+from ledger.samples.governance import ADVICE, pension_lead
+from tests.e2e.stories.town import Town
+from tests.testkit.service import TALLY
+
+pytestmark = pytest.mark.extended
+
+CASES = int(os.environ.get("TALLYSTICK_STORY_CASES", "300"))
+OF_A_CASE = 3  # events: opened, named, imported
+EVERY = 30  # of so many cases one is planted, and as many come close to it in each of two ways
+HEADINGS = ("案件编号", "案由", "立案日期", "阶段", "嫌疑人", "证件号码")
+MAPPING = """
+name = "police-cases"
+source_system = "our case system"
+key = ["案件编号"]
+
+[case]
+case_number = "案件编号"
+case_type = "案由"
+business_line = { value = "criminal" }
+stage = { column = "阶段", words = { "侦查" = "investigation", "执行" = "execution" } }
+opened_at = "立案日期"
+
+[[persons]]
+name = "嫌疑人"
+role = { value = "suspect" }
+identity = ["证件号码"]
+"""
+TEXTS = {
+    "title": ("服刑人员领取养老金", "Pension paid during a sentence"),
+    "explanation": ("发放日期落在服刑期间之内", "a payment falls within the time of the sentence"),
+    "problem": ("服刑期间仍领取养老金", "pensions are paid to people who serve a sentence"),
+    "expected_outcome": ("停发并追回", "payments stop and are reclaimed"),
+    "- ": ("社会保险法第八十八条", "Social Insurance Law art. 88"),
+    "says": ("案件 {case_id} 人员 {person_id} 服刑期间有 {matched} 笔发放", "{case_id}: {person_id} got {matched}"),
+    "- {what: ": ("核实发放记录", "have the payments confirmed"),
+    "by": ("行政检察部门", "administrative department"),
+}
+MODEL, FIRST, SECOND = "paid-while-serving", "pensions-h1", "pensions-h2"
+
+
+Seen = Callable[[str, str], None]  # keeps what a run showed
+
+
+@pytest.fixture(scope="module")
+def cities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Yield a ledger of its own: no other story counts so many cases."""
+    folder = tmp_path_factory.mktemp("cities")
+    with Town.founded(folder, supervision_interval_s=2, max_events_per_s=100_000) as town:
+        yield town
+
+
+class Office:
+    """The police's import, in a folder of its own."""
+
+    def __init__(self, cities: Town, folder: Path):
+        self.cities = cities
+        self.folder = folder
+        self.file = written(folder / "cases.csv", HEADINGS, map(case_row, range(CASES)))
+        self.mapping = folder / "mapping.toml"
+        self.mapping.write_text(MAPPING, encoding="utf-8")
+        self.key = folder / "identity.key"
+        cities.ok("police", "import", "key", "--identity-key", self.key)
+
+    def command(self) -> list[str | Path]:
+        """``tally import run`` as a process of its own."""
+        words = ("--mapping", self.mapping, "--identity-key", self.key, "--report", self.folder / "report.json")
+        return [TALLY, "--json", "--profile", "police", "import", "run", self.file, *words]
+
+    def kill_at(self, entries: int) -> None:
+        """Start the import and kill it once the log has as many entries."""
+        with subprocess.Popen(self.command(), env=self.environment(), stdout=subprocess.DEVNULL) as run:
+            while self.cities.size() < entries:
+                assert run.poll() is None, "the import came to its end before it was killed"
+                time.sleep(0.02)
+            run.send_signal(signal.SIGKILL)
+
+    def run(self) -> dict[str, Any]:
+        """Run the import to its end; return its report."""
+        done = subprocess.run(self.command(), env=self.environment(), capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    def environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], **self.cities.tally.environment()}
+
+    def person_ids(self, name: str, rows: list[tuple[str, str]]) -> Path:
+        """Return a list of numbers and days, made over so that it names nobody."""
+        plain = written(self.folder / f"{name}-plain.csv", ("证件号码", "发放日期"), rows)
+        pseudonyms = self.folder / f"{name}.csv"
+        words = ("--identity", "证件号码", "--identity-key", self.key, "-o", pseudonyms)
+        report = self.cities.ok("police", "dataset", "pseudonyms", plain, *words)
+        assert (report["rows"], report["left_out"]) == (len(rows), 0)
+        assert rows[0][0] not in pseudonyms.read_text(encoding="utf-8")
+        return pseudonyms
+
+
+def written(path: Path, headings: tuple[str, ...], rows: Any) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([headings, *rows])
+    return path
+
+
+def case_row(number: int) -> tuple[str, ...]:
+    """Every third person serves a sentence, since the first of March."""
+    stage = "侦查" if number % 3 else "执行"
+    return (f"A-2025-{number}", "盗窃", "2025-03-01", stage, f"样例{number}", paper(number))
+
+
+def paper(number: int) -> str:
+    return f"31010119700101{number:04}"
+
+
+def paid_in_the_first_half() -> list[tuple[str, str]]:
+    """Planted: paid in June while serving. Close to it: paid while only suspected, and paid before the sentence."""
+    rows = []
+    for number in range(CASES):
+        if number % EVERY in (0, 1):
+            rows.append((paper(number), "2025-06-15"))
+        elif number % EVERY == 3:
+            rows.append((paper(number), "2025-02-15"))
+    return rows + [(f"9{number:017}", "2025-06-15") for number in range(100)]
+
+
+@pytest.mark.timeout(3600)
+def test_from_a_police_file_to_a_second_city(cities: Town, tmp_path: Path, record_property: Seen) -> None:
+    """Killed and resumed, every case is there once; the model finds the planted ones and no others; a recommendation is
+    issued, answered and checked again by what the model counts; the report says that it fell; another city adopts it.
+    """
+    office = Office(cities, tmp_path)
+    import_cases(office, record_property)
+    register(office, FIRST, paid_in_the_first_half(), "2025-01-01", "2025-06-30")
+    publish(cities, tmp_path)
+    planted = {f"A-2025-{number}" for number in range(0, CASES, EVERY)}
+    leads = found_by_the_service(cities, len(planted))
+    record_property("looks at everything", str(cities.read("/api/v1/supervision", "prosecutor-chief")))
+    assert {case_number(cities, lead["case_id"]) for lead in leads} == planted
+    before = counted(cities, tmp_path, FIRST)
+    assert before["total"] == len(planted)
+    recommend(cities, leads[:3])
+    again = [(paper(0), "2025-10-15"), (paper(1), "2025-10-15"), *((f"8{n:017}", "2025-10-15") for n in range(100))]
+    register(office, SECOND, again, "2025-07-01", "2025-12-31")
+    after = counted(cities, tmp_path, SECOND)
+    assert after["total"] == 1
+    recheck(cities, before, after)
+    report(cities, len(planted))
+    adopt(cities, tmp_path)
+
+
+def import_cases(office: Office, note: Seen) -> None:
+    """Killed at a third and at two thirds; the third run completes what is half in and leaves alone what is in."""
+    before = office.cities.size()
+    for share in (1 / 3, 2 / 3):
+        office.kill_at(before + int(share * CASES * OF_A_CASE))
+    assert office.cities.size() - before < CASES * OF_A_CASE
+    outcome = office.run()
+    rows = outcome["rows"]
+    note("last run of three", f"{rows} in {outcome['seconds']} s")
+    assert sum(rows.values()) == CASES
+    assert rows["unchanged"] > 0
+    office.cities.anchored()
+    entries = office.cities.entries()
+    cases = [entry for entry in map(json.loads, entries) if entry["stream"]["kind"] == "case"]
+    assert len(cases) == CASES * OF_A_CASE
+    assert len({entry["stream"]["id"] for entry in cases}) == CASES
+
+
+def register(office: Office, dataset_id: str, rows: list[tuple[str, str]], since: str, until: str) -> None:
+    """Register, as the analyst, what the police made over, and give it to the models."""
+    file = office.person_ids(dataset_id, rows)
+    source = ("--source", "social security bureau", "--legal-basis", "Social Insurance Law art. 88")
+    period = ("--from", since, "--until", until, "--dataset-id", dataset_id)
+    office.cities.ok("analyst", "dataset", "register", file, *source, *period)
+    kept = office.cities.ok("analyst", "dataset", "give", dataset_id, file)
+    assert kept["rows"] == len(rows)
+
+
+def publish(cities: Town, folder: Path) -> None:
+    """Fill in a template as a form, without a query; check it, try it on its examples, publish it."""
+    file, by = folder / "model.yaml", "analyst"
+    drafted = cities.at_the_terminal(by, "model", "new", MODEL, "--from-template", "dataset_match", "-o", file)
+    assert (drafted.status, "fill it in" in drafted.out) == (0, True)
+    assert cities.at_the_terminal(by, "model", "check", file).status == Exit.USAGE, "texts are missing yet"
+    file.write_text(filled_in(file.read_text(encoding="utf-8")), encoding="utf-8")
+    assert "sql" not in file.read_text(encoding="utf-8")
+    cities.ok(by, "model", "check", file)
+    tried = cities.ok(by, "model", "test", file)
+    assert [example["passed"] for example in tried] == [True, True]
+    cities.ok(by, "model", "publish", file)
+
+
+def filled_in(draft: str) -> str:
+    """Fill in the draft's blanks, in the order of its form, and the data set's own names."""
+    for chinese, english in TEXTS.values():
+        draft = draft.replace('zh: ""', f"zh: {json.dumps(chinese, ensure_ascii=False)}", 1)
+        draft = draft.replace('en: ""', f"en: {json.dumps(english)}", 1)
+    draft = draft.replace('requested_by: ""', 'requested_by: "行政检察部门"')
+    draft = draft.replace("my-list", FIRST).replace("my_list", FIRST.replace("-", "_"))
+    return draft.replace("paid_on", "发放日期")
+
+
+def found_by_the_service(cities: Town, expected: int) -> list[dict[str, Any]]:
+    """Return what the service raised by itself, once it has looked at all that is there."""
+    by = "prosecutor-chief"
+
+    def leads() -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = cities.read("/api/v1/leads", by, model=MODEL, limit=1000)["leads"]
+        return listed
+
+    cities.until("the leads are raised", lambda: len(leads()) >= expected)
+    looked = cities.read("/api/v1/supervision", by)["looked_at"]
+    cities.until(
+        "everything was looked at again", lambda: cities.read("/api/v1/supervision", by)["looked_at"] != looked
+    )
+    return leads()
+
+
+def case_number(cities: Town, case_id: str) -> str:
+    """Return the police's own number of a case."""
+    return str(cities.read(f"/api/v1/cases/{case_id}", "analyst")["case_number"])
+
+
+def counted(cities: Town, folder: Path, dataset_id: str) -> dict[str, Any]:
+    """Return what the model finds in a half-year, as a run over the ledger tells it."""
+    words = ("model", "run", folder / "model.yaml", "--set", f"dataset={dataset_id}")
+    result: dict[str, Any] = cities.ok("analyst", *words)
+    return result
+
+
+def recommend(cities: Town, leads: list[dict[str, Any]]) -> None:
+    """Three leads are confirmed; what they have in common becomes a recommendation, which is answered."""
+    keys = [cities.read(f"/api/v1/leads/{lead['lead_id']}", "prosecutor-chief")["raised"]["key"] for lead in leads]
+    stories = [pension_lead(0)._replace(model_id=MODEL, key=key, answering="police") for key in keys]
+    confirmed = [story.work(cities.player(), until="confirmed") for story in stories]
+    named = [word for lead in confirmed for word in ("--lead", lead.lead_id)]
+    texts = ("--problem", "pensions go on during a sentence", "--advice", "tell the bureau of each intake")
+    numbers = ("--number", "2025-11", "--recommendation-id", ADVICE, "--model", MODEL)
+    cities.ok("prosecutor-chief", "recommendation", "issue", "psb-east", *numbers, *texts, *named)
+    for story in stories:
+        story.work(cities.player(), until="closed")
+    reply = ("--answer", "payments were stopped", "--measure", "the register is compared each month")
+    cities.ok("police", "recommendation", "answer", ADVICE, *reply)
+
+
+def recheck(cities: Town, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """By what the model counted in both half-years."""
+    halves = {"--before": (before, "2025-01-01", "2025-07-01"), "--after": (after, "2025-07-01", "2026-01-01")}
+    words = [
+        word
+        for option, (result, since, until) in halves.items()
+        for word in (option, str(result["total"]), since, until, str(result["tree_size"]))
+    ]
+    asked = ("recommendation", "recheck", ADVICE, "--result", "fell", "--model", MODEL)
+    cities.ok("prosecutor-chief", *asked, *words)
+
+
+def report(cities: Town, planted: int) -> None:
+    """Check in the report what the model found and what became of it, before and after the recommendation."""
+    period = ("--from", "2020-01-01", "--until", "2099-12-31")
+    report = cities.ok("analyst", "report", *period)
+    tables = {table["name"]: table for table in report["tables"]}
+    (model,) = rows_of(tables["models"])
+    assert (model["model_id"], model["raised"], model["confirmed"]) == (MODEL, planted, 3)
+    (recommendation,) = rows_of(tables["recommendations"])
+    assert (recommendation["count_before"], recommendation["count_after"]) == (planted, 1)
+    assert recommendation["result"] == "fell"
+
+
+def rows_of(table: dict[str, Any]) -> list[dict[str, Any]]:
+    names = [column["name"] for column in table["columns"]]
+    return [dict(zip(names, row["cells"], strict=True)) for row in table["rows"]]
+
+
+def adopt(cities: Town, folder: Path) -> None:
+    """Adopt the model in a second city: found in the library, its package verified, run on a list of its own."""
+    other, package = "analyst-west", folder / "package.json"
+    assert MODEL in {model["model_id"] for model in cities.ok(other, "library", "search", "pension")}
+    cities.anchored()
+    cities.ok(other, "library", "export", MODEL, "-o", package)
+    trust = ("--trust", cities.trusting(package))
+    assert cities.ok(other, "library", "verify", package, *trust)["verdict"] == "intact"
+    cities.ok(other, "library", "import", package, *trust, "--set", f"dataset={SECOND}", "--note", "for the west")
+    adopters = cities.ok("analyst", "library", "adopters", MODEL)["adopters"]
+    own = {"name": "dataset", "value": SECOND, "default": FIRST}
+    assert [adopter["parameters"] for adopter in adopters if adopter["agency"] == "procuratorate-west"] == [[own]]
