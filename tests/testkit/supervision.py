@@ -159,8 +159,8 @@ def _said_by(definition: str) -> values.Model:
 
 
 def published(version: int = 1, model_id: str = "item-not-handed-over", **fields: Any) -> ModelPublished:
-    definition = definition_of(version, model_id)
-    beside = _said_by(fields.get("definition", definition))
+    definition = fields.get("definition", definition_of(version, model_id))
+    beside = _said_by(definition)
     defaults: dict[str, Any] = {
         "model_id": model_id,
         "version": version,

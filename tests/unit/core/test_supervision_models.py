@@ -36,7 +36,12 @@ def test_an_agency_adopts_another_version_in_place_of_the_first() -> None:
     [
         ("version_not_next", "body.version", published(3), analyst(PROCURATORATE)),
         ("version_not_next", "body.version", published(1), analyst(PROCURATORATE)),
-        ("digest_differs", "body.model_digest", published(2, definition="another"), analyst(PROCURATORATE)),
+        (
+            "digest_differs",
+            "body.model_digest",
+            published(2, model_digest=published(1).model_digest),
+            analyst(PROCURATORATE),
+        ),
         ("figures_impossible", "body.figures.found", published(2, figures=figures(found=13)), analyst(PROCURATORATE)),
         ("not_the_publisher", "agency", published(2), analyst(UPPER)),
         ("wrong_stream", "body.model_id", published(2, "another"), analyst(PROCURATORATE)),
@@ -72,7 +77,7 @@ def test_a_retired_model_is_not_run(body: Body, by: Officer) -> None:
         ("not_published", "event_type", dataset()),
         ("wrong_stream", "stream.id", published(1, "another")),
         ("version_not_next", "body.version", published(2)),
-        ("digest_differs", "body.model_digest", published(1, definition="another")),
+        ("digest_differs", "body.model_digest", published(1, model_digest=published(2).model_digest)),
     ],
 )
 def test_a_model_begins_with_its_first_version(rule: str, field: str, body: Body) -> None:

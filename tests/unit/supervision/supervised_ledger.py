@@ -67,9 +67,8 @@ class Watched:
 
     def publish(self, text: str = THIRD_RETURN, **fields: Any) -> Model:
         """Publish the model of this file by the procuratorate's analyst."""
-        model = parse_model(text)
-        writer = Model(model.model_id, start=NOW - 1800, step=1)
-        writer.published(definition=text, model_digest=model.digest, **fields)
+        writer = Model(parse_model(text).model_id, start=NOW - 1800, step=1)
+        writer.published(definition=text, **fields)
         self.post(writer)
         return writer
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from ledger.core.events import digest_of
-from ledger.core.events.supervision import BilingualText, ModelPublished
+from ledger.core.events.supervision import BilingualText
 from ledger.core.supervision.model_package import verify_package
 from ledger.supervision.library.cards import Card, Fit, card_of, compare, fit, texts_of
 from ledger.supervision.library.publishing import check_model
@@ -18,10 +17,6 @@ from tests.testkit.bundles import naming, trust
 from tests.testkit.supervision import Model, published
 from tests.unit.core.test_model_package import log_of, package
 from tests.unit.supervision.modelling import SOUND, changed
-
-
-def of(text: str, **fields: Any) -> ModelPublished:
-    return published(definition=text, model_digest=digest_of(text.encode()), **fields)
 
 
 def card(text: str) -> Card:
@@ -76,7 +71,7 @@ def checked(text: str = SOUND, **fields: Any) -> dict[str, tuple[str, str]]:
     """Return the steps of a package of this text, by name."""
     model = parse_model(text) if "title" not in fields else None
     fields_of_model = {name: getattr(model, name) for name in ("title", "business_line", "severity")} if model else {}
-    body = of(text, model_id="unanswered", **(fields_of_model | fields))
+    body = published(definition=text, model_id="unanswered", **(fields_of_model | fields))
     log = log_of(Model("unanswered").act(body, analyst(PROCURATORATE)))
     report = verify_package(
         package(log, {"anchored": True}, model_id="unanswered"), naming(log.bundle(len(log.events) - 1))
@@ -115,7 +110,7 @@ def test_a_fault_of_the_text_is_no_tampering() -> None:
 @pytest.mark.parametrize("part", ["payload", "authority"])
 def test_nothing_is_checked_of_what_is_not_proven(part: str) -> None:
     """A text that nobody signed, or nobody who is known to be allowed to, is not run."""
-    log = log_of(Model("unanswered").act(of(SOUND, model_id="unanswered"), analyst(PROCURATORATE)))
+    log = log_of(Model("unanswered").act(published(definition=SOUND, model_id="unanswered"), analyst(PROCURATORATE)))
     report = verify_package(package(log, {part: UNSET}, model_id="unanswered"), trust())
     usable = check_model(report)
     assert report.verdict == "unverifiable"
@@ -124,7 +119,7 @@ def test_nothing_is_checked_of_what_is_not_proven(part: str) -> None:
 
 def differing(first: str, second: str) -> dict[str, tuple[str, str | None, str | None]]:
     """Return what differs between two texts by its path: how, and both values."""
-    differences = compare(of(first), of(second)).differences
+    differences = compare(published(definition=first), published(definition=second)).differences
     return {each.field: (each.kind, each.first, each.second) for each in differences}
 
 
@@ -140,10 +135,10 @@ def test_what_differs_is_told_path_by_path() -> None:
     assert differences["parameters.days.maximum"] == ("changed", "60", "90")
     assert differences["examples[nothing].raises"] == ("added", None, "[]")
     assert not [field for field in differences if field.startswith(("examples[eighth", "examples[seventh"))]
-    condition = compare(of(SOUND), of(later, version=2)).condition
+    condition = compare(published(definition=SOUND), published(definition=later, version=2)).condition
     assert "".join(line[0] for line in condition if not line.startswith(("---", "+++"))) == "@  -+"
     assert differing(later, SOUND)["examples[nothing].name"][0] == "removed"
-    same = compare(of(SOUND), of(SOUND))
+    same = compare(published(definition=SOUND), published(definition=SOUND))
     assert (same.same_text, same.differences, same.condition) == (True, (), ())
 
 
@@ -159,5 +154,5 @@ def test_a_text_without_a_condition_is_compared_by_what_it_has() -> None:
     older = "model: x\nrest: {}\nnone:\n"
     differences = differing(older, SOUND)
     assert (differences["rest"][:2], differences["none"][:2]) == (("removed", "{}"), ("removed", "null"))
-    condition = compare(of(older), of(SOUND)).condition
+    condition = compare(published(definition=older), published(definition=SOUND)).condition
     assert all(not line.startswith("-") or line.startswith("---") for line in condition)

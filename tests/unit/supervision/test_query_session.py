@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import MalformedInput
+from ledger.supervision.models import sql_guard
 from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession
 
 AS_OF = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)  # 1 April in Shanghai
@@ -76,24 +77,14 @@ REFUSED = {
     "explains": ("EXPLAIN ANALYZE SELECT 1", SEVERAL),
     "reads a file": ("SELECT * FROM read_csv('/etc/passwd')", OUTSIDE),
     "reads a file by name": ("SELECT * FROM '/etc/passwd'", NO_VIEW),
-    "reads an address": ("SELECT * FROM read_json('https://example.org/x.json')", OUTSIDE),
-    "lists files": ("SELECT * FROM glob('/*')", OUTSIDE),
-    "reads the settings": ("SELECT * FROM duckdb_settings()", OUTSIDE),
     "reads the catalogue": ("SELECT * FROM information_schema.tables", NO_VIEW),
     "asks by text": ("SELECT * FROM query('SELECT 1')", OUTSIDE),
-    "asks a table by text": ("SELECT * FROM query_table('cases')", OUTSIDE),
     "in a part of the query": ("WITH x AS (SELECT * FROM glob('/*')) SELECT * FROM x", OUTSIDE),
     "in a condition": ("FROM cases WHERE case_id IN (SELECT file FROM glob('/*'))", OUTSIDE),
     "chance": ("SELECT random() AS r", UNREPEATABLE),
-    "uuid": ("SELECT uuid() AS r", UNREPEATABLE),
     "now": ("SELECT now() AS r", UNREPEATABLE),
-    "current_timestamp": ("SELECT current_timestamp AS r", UNREPEATABLE),
-    "today": ("FROM cases WHERE opened_at < today()", UNREPEATABLE),
     "today in capitals": ("SELECT CURRENT_DATE - 1 AS r", UNREPEATABLE),
-    "age": ("SELECT age(opened_at) AS r FROM cases", UNREPEATABLE),
-    "settings": ("SELECT current_setting('threads') AS r", UNREPEATABLE),
     "any value": ("SELECT any_value(case_id) AS r FROM cases", UNREPEATABLE),
-    "first": ("SELECT first(case_id) AS r FROM cases", UNREPEATABLE),
     "in an order": ("SELECT case_id FROM cases ORDER BY random()", UNREPEATABLE),
     "sample": ("SELECT * FROM cases USING SAMPLE 1", "sample"),
     "text without order": ("SELECT string_agg(case_id, ',') AS r FROM cases", "needs an order"),
@@ -102,15 +93,11 @@ REFUSED = {
     "numbered without order": ("SELECT row_number() OVER () AS r FROM cases", "needs an order"),
     "some without order": ("SELECT case_id FROM cases LIMIT 1", "need an order"),
     "one each without order": ("SELECT DISTINCT ON (stage) case_id FROM cases", "need an order"),
-    "mode": ("SELECT mode(stage) AS r FROM cases", UNREPEATABLE),
     "any of a list": ("SELECT list_aggregate(evidence, 'any_value') AS r FROM cases", UNREPEATABLE),
     "place of a row": ("SELECT rowid AS r FROM cases", UNREPEATABLE),
     "place of a row of a view": ("SELECT c.rowid AS r FROM cases c", UNREPEATABLE),
     "joined by place": ("SELECT c.case_id FROM cases c POSITIONAL JOIN events", "order of rows"),
-    "when the engine began": ("SELECT pg_postmaster_start_time() AS r", UNREPEATABLE),
     "huge text": ("SELECT length(repeat('x', 1000000000)) AS r", "no function that a query may use"),
-    "wide text": ("SELECT length(lpad('x', 1000000000)) AS r", "no function that a query may use"),
-    "huge list in a row": ("SELECT len(range(1000000000)) AS r", "no function that a query may use"),
     "function of the engine": ("SELECT getenv('HOME') AS r", "no function that a query may use"),
     "doubled again and again": (DOUBLED, "at most 12 values together"),
     "long text": (f"SELECT '{'x' * 501}' AS r", "at most 500 characters"),
@@ -139,6 +126,12 @@ def test_what_is_more_than_a_question_is_refused(session: QuerySession, name: st
         ask(session, sql)
     assert refused.value.field == "sql"
     assert len(ask(session, "FROM cases")) == 2
+
+
+def test_no_function_is_both_repeatable_and_not() -> None:
+    """What depends on clock, chance or order is none of those that queries may use, by our list or the engine's."""
+    kinds, (_, volatile) = sql_guard._functions(), sql_guard._engine_names()
+    assert kinds["repeatable"] & (kinds["unrepeatable"] | volatile) == set()
 
 
 def test_what_says_its_order_is_answered(session: QuerySession) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, WriteState
-from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Unavailable
 from ledger.core.events.supervision import LeadRaised
 from ledger.i18n import Labels
@@ -88,7 +87,7 @@ def test_the_same_finding_is_raised_once(watched: Watched, tmp_path: Path) -> No
     again = Supervisor(watched.supervisor.views, watched.supervisor.record, interval_s=1, clock=watched.ledger.clock)
     assert again.step() == 0
     second = THIRD_RETURN.replace("version: 1", "version: 2")
-    model.published(definition=second, model_digest=parse_model(second).digest)
+    model.published(definition=second)
     watched.ledger.post(model.last)
     assert watched.supervisor.step() == 0
     assert len(watched.leads()) == 1
@@ -169,7 +168,7 @@ def test_a_bad_model_stops_no_other(watched: Watched) -> None:
     asked = f"SELECT {COLUMNS}, CAST(purpose AS BIGINT) AS number FROM handovers WHERE return_number > $returns"
     text = "model: from-another-release\nversion: 1\n"
     unread = Model("from-another-release", start=NOW - 1700, step=1)
-    watched.post(unread.published(definition=text, model_digest=blake3_text(text.encode())))
+    watched.post(unread.published(definition=text))
     watched.publish(third_return_by(asked, model_id="broken"))
     watched.publish()
     watched.post(sent_back("case-1", 3))

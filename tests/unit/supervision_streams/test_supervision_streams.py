@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 
 from ledger.audit import audit_log, left_out
 from ledger.core.errors import Conflict, MalformedInput, RuleRefused
-from ledger.core.events import Stream, digest_of
+from ledger.core.events import Stream
 from ledger.core.events.supervision import BilingualText, ModelPublished
 from ledger.core.supervision import LeadState
 from ledger.core.visibility import Reader
@@ -55,6 +55,7 @@ from tests.testkit.supervision import (
     confirmed,
     dataset,
     definition_of,
+    dismissed,
     figures,
     published,
     raised,
@@ -263,16 +264,16 @@ def test_a_case_study_is_no_question_about_what_its_author_may_not_see(ledger: L
         ledger.post(Model(f"model-{number}").published(case_study=study, figures=figures()).last)
 
 
-def of_text(text: str, **fields: Any) -> ModelPublished:
-    return published(definition=text, model_digest=digest_of(text.encode()), **fields)
-
-
 @pytest.mark.parametrize(
     ("body", "code", "field"),
     [
-        (of_text("no model at all"), "model_refused", "definition"),
-        (of_text(definition_of().replace("item_id: i1}]", "item_id: i9}]", 1)), "model_refused", "definition"),
-        (of_text(definition_of(model_id="third-return")), "definition_differs", "model_id"),
+        (published(definition="no model at all"), "model_refused", "definition"),
+        (
+            published(definition=definition_of().replace("item_id: i1}]", "item_id: i9}]", 1)),
+            "model_refused",
+            "definition",
+        ),
+        (published(definition=definition_of(model_id="third-return")), "definition_differs", "model_id"),
         (published(title=BilingualText(zh="另一标题", en="Another title")), "definition_differs", "title"),
     ],
     ids=["no model", "an example that does not come out", "id", "title"],
@@ -329,27 +330,18 @@ def test_the_feed_tells_of_recommendations_and_models(stored: Ledger) -> None:
 
 
 def test_who_sees_which_stream(stored: Ledger) -> None:
-    """By the party or the jurisdiction, told or not; a model everybody, what is not there nobody."""
-    model, recommendation, lead = Model().published(), Recommendation(), Lead().raised()
+    """By the party or the jurisdiction; a model everybody, what is not there nobody. tests/unit/test_visibility.py has
+    each relation."""
+    model, lead = Model().published(), Lead().raised()
     post(stored, model, lead)
-    lead_id = lead.state.lead_id
-
-    def seen(by: Reader, stream_id: str = lead_id) -> str | None:
-        with stored.database.read() as connection:
-            return supervision.sight(connection, stream_id, by)
-
-    above = reader(UPPER, UPPER, PROCURATORATE, POLICE)
-    assert (seen(reader(PROCURATORATE)), seen(reader(POLICE)), seen(above)) == ("party", None, "jurisdiction")
-    assert seen(reader(UPPER)) is None
-    assert seen(reader(NEIGHBOUR, NEIGHBOUR, FAR_POLICE)) is None
-    stored.post(lead.assigned().last)
-    assert seen(reader(POLICE)) == "party"
-    stored.post(recommendation.issued(leads=(lead_id,)).last)
-    stream_id = recommendation.stream.id
-    assert seen(reader(POLICE), stream_id) == "party"
-    assert (seen(above, stream_id), seen(reader(COURT), stream_id)) == ("jurisdiction", None)
-    assert (seen(reader(COURT), model.stream.id), seen(reader(COURT), "model-none")) == ("party", None)
-    assert seen(reader(COURT), "pensions") is None
+    ids = (lead.stream.id, model.stream.id, "model-none", "pensions")
+    with stored.database.read() as connection:
+        for by, sights in (
+            (reader(PROCURATORATE), ["party", "party", None, None]),
+            (reader(POLICE), [None, "party", None, None]),
+            (reader(UPPER, UPPER, PROCURATORATE, POLICE), ["jurisdiction", "party", None, None]),
+        ):
+            assert [supervision.sight(connection, stream_id, by) for stream_id in ids] == sights
 
 
 def test_lists_are_paged_and_narrowed(stored: Ledger) -> None:
@@ -396,14 +388,21 @@ def test_a_procuratorates_recommendations_come_newest_first(stored: Ledger) -> N
 
 
 def test_how_leads_turned_out_is_counted_over_time(stored: Ledger) -> None:
-    """By the hour in which they were raised, each lead once, under what it stands at."""
+    """By the hour in which they were raised, each lead once, under what it stands at; one that was dismissed is told
+    from one that was confirmed and came to nothing, once both are closed."""
     lead = Lead().raised().assigned().confirmed().act(closed(), clerk(PROCURATORATE))
-    other = Lead({"case_id": "case-1", "item_id": "knife"}).raised()
-    post(stored, lead, other)
+    other, nothing, wrong = (Lead({"case_id": "case-1", "item_id": name}).raised() for name in ("knife", "a", "b"))
+    nothing.assigned().confirmed().act(closed("none"), clerk(PROCURATORATE))
+    wrong.assigned().act(dismissed(), clerk(PROCURATORATE)).act(closed("none"), clerk(PROCURATORATE))
+    post(stored, lead, other, nothing, wrong)
     with stored.database.read() as connection:
         outturn = supervision.outturn_of_model(connection, "item-not-handed-over")
     hour = lead.state.raised_at[:13]
-    assert outturn == [(hour, "closed", "rectification_notice", 1), (hour, "raised", None, 1)]
+    assert [row[1:] for row in outturn] == [
+        *(("closed", outcome, 1) for outcome in ("dismissed", "none", "rectification_notice")),
+        ("raised", None, 1),
+    ]
+    assert {row[0] for row in outturn} == {hour}
 
 
 @pytest.mark.parametrize(
