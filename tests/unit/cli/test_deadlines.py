@@ -129,16 +129,6 @@ def test_what_is_decided_about_a_deadline_is_recorded(world: World) -> None:
     assert len(deadline["events"]) == 6
 
 
-def test_what_cannot_be_done_to_a_deadline_is_refused_under_its_argument(world: World) -> None:
-    """An unknown clock, an unknown word: the argument or option is named."""
-    case_id = detained(world)
-    because = ("--article", "CPL 91", "--ground", "x")
-    done = world.run("deadline", "extend", case_id, "arrest_request/x/9", "complex_case", *because)
-    assert (done.status, "DEADLINE_ID" in done.err) == (Exit.REFUSED, True)
-    done = world.run("deadline", "suspend", case_id, "a", "--for", "holiday", *because)
-    assert done.status == Exit.USAGE
-
-
 def test_custody_is_changed_at_a_detention_house_alone(world: World) -> None:
     """An agency of another kind keeps nobody: the argument is named. The case shows for whom a person is kept."""
     case_id = detained(world)

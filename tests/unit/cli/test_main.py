@@ -213,20 +213,13 @@ def test_completion_completes(tally: Tally) -> None:
 
 def test_proof_check_imports_little(tally: Tally) -> None:
     """Checking a proof loads nothing of database, web, chain, validation or drawing, nor what others need for files."""
-    log = log_with(case())
+    log = log_with(Case().open())
     bundle = write_bundle(tally.folder, log, len(log.events) - 1)
     arguments = ["proof", "check", str(bundle), "--trust", str(write_trust(tally.folder))]
     program = f"import sys; from ledger.cli.main import run; run({arguments!r}); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "verdict: intact" in done.stdout
     assert not {name.partition(".")[0] for name in done.stderr.split()} & set(HEAVY)
-
-
-def case() -> Case:
-    """Open a case."""
-    opened = Case()
-    opened.open()
-    return opened
 
 
 def test_a_setting_that_is_none_is_told_with_the_one_that_is_like_it(tally: Tally, tmp_path: Path) -> None:

@@ -123,17 +123,18 @@ def test_a_model_whose_data_set_is_missing_is_published_with_a_warning(place: Wo
 
 
 def test_leads_are_watched_as_they_come(place: World) -> None:
-    """What there is, then what comes between two looks, each once; a lead that moves on is told again."""
-    shown = [place.run("lead", "watch", "--once", profile="auditor") for _ in range(2)]
-    assert [look.status for look in shown] == [Exit.OK, Exit.OK]
-    count = len(shown[0].out.splitlines())
+    """What there is, as JSON one to a line; then what comes between two looks, each once, and again as it moves on."""
+    listed = place.ok("lead", "list", profile="auditor")
+    lines = place.run("--json", "lead", "watch", "--once", profile="auditor").out.splitlines()
+    assert [json.loads(line)["lead_id"] for line in lines] == [lead["lead_id"] for lead in listed]
+    shown = place.run("lead", "watch", "--once", profile="auditor").out.splitlines(keepends=True)
     command = [sys.executable, "-m", "ledger.cli.main", "--profile", "auditor", "lead", "watch", "--every", "0.1"]
     with subprocess.Popen(
         command, env={**os.environ, **place.tally.environment()}, stdout=subprocess.PIPE, text=True
     ) as watching:
         assert watching.stdout is not None
         try:
-            assert [watching.stdout.readline() for _ in range(count)] == shown[0].out.splitlines(keepends=True)
+            assert [watching.stdout.readline() for _ in shown] == shown
             for number in range(2):
                 lead_id = raise_lead(place, {"case_id": "theft-26", "item_id": f"knife-{number}"}).lead_id
                 assert watching.stdout.readline().startswith(f"{lead_id}  raised  ")
@@ -278,10 +279,3 @@ def test_what_cases_have_in_common_is_shown(sealed: World, tmp_path: Path) -> No
     assert "governed-thing-2" in graph.read_text(encoding="utf-8")
     assert sealed.run("correlate", "seal:none", profile="auditor").status == Exit.REFUSED
     assert sealed.run("correlate", "name:li", profile="auditor").status == Exit.USAGE
-
-
-def test_leads_are_watched(sealed: World) -> None:
-    """What there is, a line each; as JSON one to a line."""
-    listed = sealed.ok("lead", "list", profile="auditor")
-    lines = sealed.run("--json", "lead", "watch", "--once", profile="auditor").out.splitlines()
-    assert [json.loads(line)["lead_id"] for line in lines] == [lead["lead_id"] for lead in listed]

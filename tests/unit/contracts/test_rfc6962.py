@@ -130,14 +130,6 @@ def test_empty_tree_has_one_root_and_no_proof(continues: Callable[..., bool]) ->
     assert not continues(1, root, 0, EMPTY_ROOT, [])
 
 
-def test_equal_sizes_have_equal_roots_and_no_proof(continues: Callable[..., bool]) -> None:
-    """Of one size there is one root."""
-    root, other = mth(ENTRIES[:5]), mth(ENTRIES[1:6])
-    assert continues(5, root, 5, root, [])
-    assert not continues(5, root, 5, other, [])
-    assert not continues(5, root, 5, root, [root])
-
-
 def test_growth_needs_a_proof(continues: Callable[..., bool]) -> None:
     """Without one, neither from a power of two nor from another size."""
     for size in (1, 2, 3, 4, 5):

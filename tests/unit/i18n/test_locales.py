@@ -6,7 +6,6 @@ import re
 from functools import cache
 from typing import get_args
 
-import msgspec
 import pytest
 from babel.messages.catalog import Catalog
 
@@ -218,43 +217,22 @@ def test_fields_have_a_chinese_label_where_they_have_an_english_one() -> None:
         assert english[vocabulary].keys() <= chinese[vocabulary].keys()
 
 
-@pytest.mark.parametrize(
-    "view",
-    [
-        *(
-            AgencyView,
-            KeyView,
-            CaseView,
-            ItemView,
-            HandoverView,
-            HandoverLine,
-            DeadlineView,
-            Warned,
-            AnchorView,
-            LogStateView,
-        ),
-        *(LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView),
-    ],
+VIEWS = (
+    *(AgencyView, KeyView, CaseView, ItemView, HandoverView, HandoverLine, DeadlineView, Warned, AnchorView),
+    *(LogStateView, LeadLine, LeadView, ModelLine, ModelView, RecommendationLine, RecommendationView),
 )
-def test_every_field_that_is_shown_has_a_chinese_label(view: type[msgspec.Struct]) -> None:
+
+
+def test_every_field_that_is_shown_has_a_chinese_label() -> None:
     """What the service answers and the command line shows has no English heading for a Chinese reader."""
-    assert [field for field in view.__struct_fields__ if field not in catalogue("zh-CN")["field"]] == []
+    shown = {field for view in VIEWS for field in view.__struct_fields__}
+    assert shown - catalogue("zh-CN")["field"].keys() == set()
 
 
-@pytest.mark.parametrize(
-    ("tag", "language"),
-    [
-        ("zh_CN.UTF-8", "zh-CN"),
-        ("zh_TW", "zh-CN"),
-        ("zh-CN", "zh-CN"),
-        ("en_GB.UTF-8", "en"),
-        ("C", "en"),
-        (None, "en"),
-    ],
-)
-def test_language_follows_the_environment(tag: str | None, language: str) -> None:
+def test_language_follows_the_environment() -> None:
     """Any Chinese locale gives Chinese, everything else English."""
-    assert language_of(tag) == language
+    assert {language_of(tag) for tag in ("zh_CN.UTF-8", "zh_TW", "zh-CN")} == {"zh-CN"}
+    assert {language_of(tag) for tag in ("en_GB.UTF-8", "C", None)} == {"en"}
 
 
 @cache

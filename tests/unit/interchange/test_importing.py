@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -116,14 +117,20 @@ def pen() -> ImportSigner:
     return ImportSigner(actor, LOG_ID, shipped_rulebook())
 
 
-def run(folder: Path, to: Local, *rows: str) -> list[RowResult]:
-    """Import the rows, without waiting between two attempts."""
+@contextmanager
+def importing_from(folder: Path, to: Local, *rows: str) -> Iterator[tuple[Importer, SourceFile]]:
+    """Open a file of these rows; nobody waits between two attempts."""
     planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
     file = csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n")
     with SourceFile(file, layout_of(file, planner.mapping)) as source:
         survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
         with stamina.set_testing(True, attempts=ATTEMPTS):
-            return list(Importer(planner, to, pen(), survey).run(source))
+            yield Importer(planner, to, pen(), survey), source
+
+
+def run(folder: Path, to: Local, *rows: str) -> list[RowResult]:
+    with importing_from(folder, to, *rows) as (importer, source):
+        return list(importer.run(source))
 
 
 def types(ledger: Ledger, case_id: str | None) -> list[str]:
@@ -157,9 +164,11 @@ def test_an_unknown_outcome_is_resolved_by_sending_again(
 
 
 def test_a_ledger_that_stays_busy_ends_the_import(tmp_path: Path, ledger: Ledger) -> None:
-    """What is in stays in; the next run goes on from there."""
+    """What is in stays in, and is told as begun; the next run goes on from there."""
     with pytest.raises(Unavailable):
         run(tmp_path, Faulty(ledger, times=100, recorded=lambda place: place < 3), *ROWS)
+    with importing_from(tmp_path, Local(ledger), *ROWS) as (importer, source):
+        assert list(importer.states(source)) == ["begun", *["absent"] * 4]
     results = run(tmp_path, Local(ledger), *ROWS)
     assert [result.became for result in results] == ["completed", *["imported"] * 4]
 

@@ -259,13 +259,16 @@ def test_an_unchanged_row_lacks_nothing(tmp_path: Path, recording: Recording) ->
 
 
 def test_each_changed_field_is_named_once(tmp_path: Path, recording: Recording) -> None:
-    """Recorded and correct value, at the path in the event that said it."""
+    """Recorded and correct value, at the path in the event that said it; what is as it was first is corrected back."""
     recording.add(plan_of(tmp_path, FULL))
     (corrected,) = recording.add(plan_of(tmp_path, FULL.replace(",2,部", ",3,部").replace("a phone", "two phones")))
     assert [(each.field, each.recorded, each.correct) for each in corrected.corrections] == [
         ("description", "a phone", "two phones"),
         ("quantity.value", "2", "3"),
     ]
+    (back,) = recording.add(plan_of(tmp_path, FULL))
+    assert [(each.recorded, each.correct) for each in back.corrections] == [("two phones", "a phone"), ("3", "2")]
+    assert recording.add(plan_of(tmp_path, FULL)) == []
 
 
 def test_another_measure_is_another_event(tmp_path: Path, recording: Recording) -> None:

@@ -47,12 +47,9 @@ from tests.testkit.builders import (
 )
 from tests.testkit.casework import Case, detained, person_id
 from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
-from tests.unit.recording.stand import resigned
+from tests.unit.recording.stand import OPENED, resigned
 
 OFFICERS = (clerk(POLICE), clerk(PROCURATORATE), supervisor(POLICE))
-
-
-OPENED = acts.CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
 
 
 def opening(case_id: str = "case-1", **fields: Any) -> Event:

@@ -23,12 +23,12 @@ from tests.testkit.builders import COURT, POLICE, PROCURATORATE, Writer, clerk, 
 from tests.testkit.casework import Case, pieces
 from tests.testkit.ledgers import Ledger
 from tests.unit.audit.stand import findings_of
+from tests.unit.recording.stand import OPENED
 from tests.unit.store.plans import noted, plan
 from tests.unit.store.test_clocks import require_told
 
 AGENCIES = (POLICE, PROCURATORATE, COURT)
 OFFICERS = tuple(officer for agency in AGENCIES for officer in (clerk(agency), supervisor(agency)))
-OPENED = acts.CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
 DIGEST = "sha256:" + "11" * 32
 GROUND = Authority("statute", "Personal Information Protection Law 47")
 

@@ -42,14 +42,6 @@ def walked(ledger: Ledger, by: Reader, limit: int) -> list[str]:
     return ids
 
 
-def test_a_case_is_seen_by_those_who_hold_or_held_a_part_of_it(ledger: Ledger) -> None:
-    """Who accepted sees it, and so does who gave it away; the others do not."""
-    case = Case("case-1").open().register("phone").offer("phone", to=PROCURATORATE).accept()
-    case.offer("phone", to=COURT, purpose="public_prosecution").accept()
-    ledger.post_all(case.events)
-    assert [sight(ledger, "case-1", reader(agency)) for agency in AGENCIES] == ["party", "party", "party", None, None]
-
-
 def test_an_open_offer_lets_the_receiver_see_the_case_until_it_ends(ledger: Ledger) -> None:
     """Offered: seen. Refused, recalled or run out: not any more."""
     refused = Case("case-1").open().register("a").offer("a", to=PROCURATORATE)
@@ -61,14 +53,6 @@ def test_an_open_offer_lets_the_receiver_see_the_case_until_it_ends(ledger: Ledg
     ledger.post_all([refused.refuse().last, recalled.recall().last])
     assert [sight(ledger, case_id, eyes) for case_id in ("case-1", "case-2")] == [None, None]
     assert sight(ledger, "case-3", reader(PROCURATORATE, now=instant(START + 3601))) is None
-
-
-def test_supervision_sees_the_cases_of_its_jurisdiction(ledger: Ledger) -> None:
-    """An auditor sees what the agencies that he supervises have, by that ground alone; a party sees as a party."""
-    ledger.post_all(Case("case-1").open().events)
-    assert sight(ledger, "case-1", reader(PROCURATORATE, supervised=(POLICE,))) == "jurisdiction"
-    assert sight(ledger, "case-1", reader(PROCURATORATE, supervised=(COURT,))) is None
-    assert sight(ledger, "case-1", reader(POLICE, supervised=(POLICE,))) == "party"
 
 
 def test_an_unseen_case_looks_like_one_that_is_not_there(ledger: Ledger) -> None:

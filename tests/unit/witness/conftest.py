@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,19 @@ from tests.testkit.ledger_with_chain import Linked, linked_ledger
 from tests.unit.witness.stand import CLERK, OTHER_CLERK, Stand, standing
 
 
+@contextmanager
+def granted(folder: Path) -> Iterator[Linked]:
+    """Open a ledger beside its chain, with the keys of two officers."""
+    with linked_ledger(folder) as linked:
+        for officer in (CLERK, OTHER_CLERK):
+            linked.grant(officer)
+        yield linked
+
+
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linked]:
     """Contracts that two officers' keys are granted in."""
-    with linked_ledger(tmp_path_factory.mktemp("chain")) as linked:
-        for officer in (CLERK, OTHER_CLERK):
-            linked.grant(officer)
+    with granted(tmp_path_factory.mktemp("chain")) as linked:
         yield linked
 
 
@@ -30,8 +38,5 @@ def stand(chain: Linked, tmp_path: Path) -> Iterator[Stand]:
 @pytest.fixture
 def chained(tmp_path: Path) -> Iterator[Stand]:
     """A witness with a chain of its own."""
-    with linked_ledger(tmp_path) as linked:
-        for officer in (CLERK, OTHER_CLERK):
-            linked.grant(officer)
-        with standing(linked, tmp_path) as bench:
-            yield bench
+    with granted(tmp_path) as linked, standing(linked, tmp_path) as bench:
+        yield bench

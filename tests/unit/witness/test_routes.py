@@ -63,6 +63,7 @@ def test_what_is_refused_has_its_status(stand: Stand) -> None:
     ):
         refusal = problem(call(stand, "POST", ADD_CHECKPOINT, content=body), status, code, field)
         assert not re.search(r"/api/|--\w|tally |submission", refusal["hint"])
+    assert (stand.status.cosigned_size, stand.kinds()) == (3, [])
 
 
 @pytest.mark.parametrize("fault", ["another root", "a proof from nothing", "another empty tree"])
@@ -107,10 +108,6 @@ def test_an_anchor_is_signed_or_told_why_not(stand: Stand) -> None:
     answer = call(stand, "POST", COSIGN_ANCHOR, content=wish, headers=JSON)
     assert answer.status_code == 200
     assert answer.json().keys() == {"account", "signature"}
-    other = wish.replace(b'"chain_id":31337', b'"chain_id":1')
-    problem(call(stand, "POST", COSIGN_ANCHOR, content=other, headers=JSON), 404, "not_found", "anchor")
-    other = wish.replace(stand.wish_for_anchor().root.encode(), b"0x" + b"22" * 32)
-    problem(call(stand, "POST", COSIGN_ANCHOR, content=other, headers=JSON), 422, "proof_refused", "root")
 
 
 def test_a_halted_witness_says_so(stand: Stand) -> None:

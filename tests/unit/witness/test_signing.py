@@ -9,12 +9,11 @@ from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.core.encoding import canonical
-from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, Unavailable
+from ledger.core.errors import Conflict, NotFound, ProofRefused, Unavailable
 from ledger.core.log.checkpoints import verify_cosignatures
-from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SignedNote, parse_signature_lines
 from ledger.core.log.replay import LogUnreadable
-from ledger.core.log.witness_protocol import COSIGN_BLOCK, AddCheckpoint, CosignBlock
+from ledger.core.log.witness_protocol import COSIGN_BLOCK, CosignBlock
 from ledger.core.verification.chain import BlockStatement
 from ledger.core.verification.trust import TrustedBlock
 from ledger.store.witness import Halted, Moved
@@ -53,37 +52,6 @@ def test_a_step_starts_at_what_was_cosigned_last(stand: Stand) -> None:
     line = stand.cosigner.add_checkpoint(again)
     (cosigned,) = verify_cosignatures(again.note + line, [NOTE_SIGNER.verifying_key])
     assert cosigned.timestamp == stand.clock() // 1000
-
-
-def test_no_step_goes_back(stand: Stand) -> None:
-    """A checkpoint below the last is refused, by the size that it claims to start from."""
-    stand.open_cases(3, CLERK)
-    stand.cosigner.add_checkpoint(stand.log.wish(0))
-    size = len(stand.log.events)
-    with pytest.raises(MalformedInput) as refused:
-        stand.cosigner.add_checkpoint(AddCheckpoint(size, (), stand.log.note(size - 1)))
-    assert refused.value.field == "old"
-    assert stand.status.cosigned_size == size
-
-
-def test_a_step_takes_its_proof(stand: Stand) -> None:
-    """A consistency proof that does not lead from the last tree to the new one is refused, and nothing alarms."""
-    stand.open_cases(3, CLERK)
-    stand.cosigner.add_checkpoint(stand.log.wish(0))
-    size = len(stand.log.events)
-    stand.open_cases(4, CLERK)
-    right = stand.log.proof(size)
-    wrong = {
-        "none": (),
-        "one too many": (*right, right[0]),
-        "of other sizes": stand.log.proof(size - 1),
-        "changed": (Hash(b"\x01" * 32), *right[1:]),
-    }
-    for fault, proof in wrong.items():
-        with pytest.raises(ProofRefused):
-            stand.cosigner.add_checkpoint(AddCheckpoint(size, proof, stand.log.note()))
-        assert (stand.status.cosigned_size, stand.kinds()) == (size, []), fault
-    stand.cosigner.add_checkpoint(stand.log.wish(size))
 
 
 def test_a_smaller_tree_than_was_followed_is_cosigned(stand: Stand) -> None:
@@ -182,14 +150,6 @@ def test_the_contract_gets_nothing_else(stand: Stand) -> None:
         assert refused.value.field == named
 
 
-def test_what_was_followed_but_not_cosigned_is_not_for_the_contract(stand: Stand) -> None:
-    """Only a tree under a co-signed note is anchored."""
-    stand.open_cases(2, CLERK)
-    stand.watch.look()
-    with refused("not_cosigned", field="size", error=Conflict):
-        stand.cosigner.cosign_anchor(stand.wish_for_anchor())
-
-
 def test_a_hidden_revocation_is_not_anchored(chained: Stand) -> None:
     """Once the chain has revoked a key, no anchor is signed before the log mirrors it; the note still is."""
     chained.open_cases(1, CLERK)
@@ -256,8 +216,6 @@ def test_other_blocks_chains_and_contracts_are_refused(stand: Stand) -> None:
         field = "block_hash" if status == 409 else "anchor"
         problem(call(stand, "POST", COSIGN_BLOCK, content=content, headers=JSON), status, code, field)
     problem(call(stand, "POST", COSIGN_BLOCK, content=b"{}", headers=JSON), 400, "malformed_input", "chain_id")
-    with pytest.raises(NotFound):
-        stand.cosigner.cosign_block(replace(asked, chain_id=1))
 
 
 def test_a_halted_witness_vouches_for_nothing(stand: Stand) -> None:
