@@ -21,6 +21,7 @@ from tests.campaigns.verifiers import changes
 from tests.campaigns.verifiers.changes import put, without
 from tests.campaigns.verifiers.faults.naming import (
     Changed,
+    Fits,
     Mutated,
     anchored,
     anchored_case,
@@ -36,7 +37,7 @@ from tests.campaigns.verifiers.faults.naming import (
 )
 from tests.campaigns.verifiers.worlds import NUMBER, Base
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
-from tests.testkit.bundles import ANCHORED_AT, CHAIN, WITNESSES
+from tests.testkit.bundles import CHAIN, WITNESSES
 
 # -- anchors -----------------------------------------------------------------------------------------------------------
 
@@ -108,29 +109,21 @@ note("with a stranger's line alone", lines(lambda signed: [by_stranger(signed[0]
 note("with the lines of the checkpoint's witnesses", of_the_checkpoint)
 
 
-def believing(
-    name: str, blocks: Callable[[TrustedBlock], tuple[TrustedBlock, ...]], *steps: int, alone: str = ""
-) -> None:
-    """Let the trust file name blocks; ``alone`` is the verdict where no witness vouches."""
+def believing(name: str, blocks: Callable[[TrustedBlock], tuple[TrustedBlock, ...]], *steps: int) -> None:
+    """Let the trust file name blocks."""
 
-    @fault(name)
-    def of(base: Base, chance: Any) -> Mutated | None:
-        if not anchored(base):
-            return None
+    def of(base: Base) -> Changed:
         chain = replace(CHAIN, trusted_blocks=blocks(base.world.state().block()))
-        trust = encode_trust(replace(base.world.trust, chains=(chain,)))
-        if steps:
-            return fails(base.tree, *steps, trust=trust)
-        counts = has(base, *NOTE) and witnessed(base)
-        return comes_to(base.tree, alone if alone and not counts else base.verdict, trust)
+        return base.tree, encode_trust(replace(base.world.trust, chains=(chain,)))
+
+    if steps:
+        simple(name, of, *steps, of=anchored)
+    else:
+        harmless(name, of, of=anchored)
 
 
-believing("block trusted", lambda block: (block,))
-believing("block of another hash trusted", lambda block: (replace(block, hash=ELSEWHERE),), 10)
 believing("block trusted with two hashes", lambda block: (block, replace(block, hash=ELSEWHERE)), 10)
 believing("many blocks trusted", lambda block: tuple(replace(block, number=number) for number in range(1024)))
-believing("no block trusted", lambda block: (), alone="not_yet_anchored")
-
 
 # -- states ------------------------------------------------------------------------------------------------------------
 
@@ -176,14 +169,13 @@ def restated(base: Base, change: Callable[[State], Any], number: int = NUMBER) -
     return changed, encode_trust(base.world.trusting(state))
 
 
-def stated(name: str, change: Callable[[State], Any], *steps: int, number: int = NUMBER) -> None:
-    def of(base: Base) -> Changed:
-        return restated(base, change, number)
-
+def stated(
+    name: str, change: Callable[[State], Any], *steps: int, number: int = NUMBER, of: Fits = anchored_case
+) -> None:
     if steps:
-        simple(name, of, *steps, of=anchored_case)
+        simple(name, lambda base: restated(base, change, number), *steps, of=of)
     else:
-        harmless(name, of, of=anchored_case)
+        harmless(name, lambda base: restated(base, change, number), of=of)
 
 
 def held(slot: int, value: Callable[[int], int]) -> Callable[[State], None]:
@@ -196,18 +188,12 @@ def held(slot: int, value: Callable[[int], int]) -> Callable[[State], None]:
     return of
 
 
-def code(**hashes: str) -> Callable[[State], None]:
-    return lambda state: setattr(state, "chain", replace(state.chain, **hashes))
-
-
 stated("record of another number", lambda state: None, 11, number=1)
 stated("record of a number above the last", lambda state: None, 11, number=3)
 stated("record before of the same size", held(4, lambda word: (word >> 64 << 64) + (1 << 60)), 11)
 stated("record before of a later block", held(4, lambda word: word + (100 << 64)), 11)
 stated("last record above of the same size", held(0, lambda word: word + 1), 11)
 stated("state from before the record", lambda state: setattr(state, "number", 8), 11)
-stated("anchor contract of other code", code(anchor_code_hash=CHAIN.registry_code_hash), 11)
-stated("registry of other code", code(registry_code_hash=CHAIN.anchor_code_hash), 12)
 stated("record of an earlier block", held(2, lambda word: word - (1 << 64)))
 stated("state of the record's own block", lambda state: setattr(state, "number", 9))
 
@@ -250,47 +236,24 @@ def _signed_later(base: Base, chance: Any) -> Mutated | None:
 # -- the registry's grant ----------------------------------------------------------------------------------------------
 
 
-def terms(change: Callable[[int], int], agency: str = PROCURATORATE) -> Callable[[State], None]:
+def terms(change: Callable[[int], int]) -> Callable[[State], None]:
     """Let the registry hold other terms of the clerk's key."""
 
     def of(state: State) -> None:
-        key = registry_slots(clerk(agency).key_id)[3]
+        key = registry_slots(clerk(PROCURATORATE).key_id)[3]
         state.registry[key] = change(state.registry[key])
 
     return of
 
 
-def registered(
-    name: str, change: Callable[[State], Any], verdict: str, *steps: int, by: str = "accepted", hide: bool = False
-) -> None:
-    @fault(f"registry: {name}")
-    def of(base: Base, chance: Any) -> Mutated | None:
-        if not called(by)(base):
-            return None
-        changed, trust = restated(base, change)
-        shown = without(changed, ("authority", "revocation")) if hide else changed
-        return fails(shown, *steps, trust=trust) if steps else comes_to(shown, verdict, trust)
+def registered(name: str, change: Callable[[State], Any], *steps: int) -> None:
+    stated(f"registry: {name}", change, *steps, of=called("accepted"))
 
 
-REVOKED = 168  # bits below the time of revocation
-FIRST = "opened"  # by the clerk of POLICE, whose key the log has revoked
-
-
-def revoked(time: int) -> Callable[[int], int]:
-    return lambda word: (word & (1 << REVOKED) - 1) | time << REVOKED
-
-
-registered("another suite", terms(lambda word: word ^ 3 << 32), "tampered", 12)
-registered("another beginning", terms(lambda word: word ^ 1 << 40), "tampered", 12)
-registered("revoked in the anchor's second", terms(revoked(ANCHORED_AT)), "unverifiable")
-registered("revoked after the anchor", terms(revoked(ANCHORED_AT + 1)), "intact")
-registered("revocation hidden", lambda state: None, "tampered", 12, by=FIRST, hide=True)
-for _hide in (True, False):
-    _name = f"revocation {'hidden' if _hide else 'shown'} that came after the anchor"
-    registered(_name, terms(revoked(ANCHORED_AT + 1), POLICE), "intact", by=FIRST, hide=_hide)
-registered("empty", lambda state: setattr(state, "registry", {}), "tampered", 12)
-registered("has gone on", lambda s: s.has(bytes([7]) * 32), "intact")
-
+registered("another suite", terms(lambda word: word ^ 3 << 32), 12)
+registered("another beginning", terms(lambda word: word ^ 1 << 40), 12)
+registered("empty", lambda state: setattr(state, "registry", {}), 12)
+registered("has gone on", lambda s: s.has(bytes([7]) * 32))
 
 # -- tries -------------------------------------------------------------------------------------------------------------
 # The registry's storage is the trie, its slot 0 at the path ``P``. The key's slots are left out: where the trie holds,

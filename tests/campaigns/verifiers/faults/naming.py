@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ledger.core.encoding import canonical
+from ledger.core.events import Stream
 from ledger.core.log.notes import NoteSignature, SeedSigner
 from tests.campaigns.verifiers import changes
 from tests.campaigns.verifiers.changes import put, written
@@ -23,6 +24,14 @@ from tests.testkit.bundles import ORIGIN
 
 REFUSED = "refused"
 OTHER = "blake3:" + "7e" * 32
+# What an envelope says of its payload, otherwise.
+SAID_TWICE: dict[str, Any] = {
+    "event_id": "01940000-0000-7000-8000-00000000ffff",
+    "stream": Stream(kind="case", id="case-77"),
+    "sequence": 77,
+    "previous": OTHER,
+    "payload_digest": OTHER,
+}
 OTHER_ORIGIN = SeedSigner.from_seed("other.example", bytes([1]) * 32)
 OTHER_KEY = SeedSigner.from_seed(ORIGIN, bytes([77]) * 32)
 
@@ -100,6 +109,14 @@ def harmless(name: str, change: Callable[[Base], Changed], verdict: str = "", *,
 def refused(name: str, change: Callable[[Base], Tree | bytes], of: Fits = anything) -> None:
     """Name a change after which there is no bundle at all."""
     _enter(name, change, of, lambda base: Expected(REFUSED))
+
+
+def forms(part: str, table: dict[str, tuple[Any, ...]]) -> Iterator[tuple[str, tuple[str, str], Any]]:
+    """Yield a fault's name, path and value for each value of each field of the part."""
+    for field, values in table.items():
+        for value in values:
+            spelled = value.__name__ if callable(value) else repr(value)[:50]
+            yield f"{part}.{field} {spelled}", (part, field), value
 
 
 def worse(first: str, other: str) -> str:

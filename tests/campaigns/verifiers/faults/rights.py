@@ -13,6 +13,7 @@ from tests.campaigns.verifiers import changes
 from tests.campaigns.verifiers.changes import SECP256K1_ORDER, put, relogged, resaid, resealed, resigned_as, without
 from tests.campaigns.verifiers.faults.naming import (
     OTHER,
+    SAID_TWICE,
     Changed,
     Fits,
     called,
@@ -67,13 +68,6 @@ def signed_by(event: Event, officer: Officer, log_id: bytes = LOG_ID) -> Event:
 logged("signed by another's key", lambda _, event: signed_by(event, clerk(COURT)), 3)
 logged("signed for another ledger", lambda _, event: signed_by(event, changes.officer_of(event), bytes(32)), 3)
 
-SAID_TWICE: dict[str, Any] = {
-    "event_id": "01940000-0000-7000-8000-00000000ffff",
-    "stream": Stream(kind="case", id="case-77"),
-    "sequence": 77,
-    "previous": OTHER,
-    "payload_digest": OTHER,
-}
 for _field, _value in SAID_TWICE.items():
     logged(
         f"envelope and payload differ in {_field}",
@@ -160,15 +154,14 @@ simple("grant without a proof", lambda b: without(b.tree, (*GRANT, "proof")), 9,
 simple("the entry itself as the grant", lambda b: put(b.tree, GRANT, evidence(b, b.index)), 9, of=authorised)
 
 
-def registered_otherwise(name: str, arrange: Callable[[Log, Any], None], *steps: int, hide: bool = False) -> None:
+def registered_otherwise(name: str, arrange: Callable[[Log, Any], None], *steps: int) -> None:
     """Make a log whose registry says something else of the clerk of POLICE, who opens a case."""
 
     def of(base: Base) -> Changed:
         log, opening = Log(), Case().open().events[0]
         arrange(log, opening)
         world = base.world.holding(log)
-        shown = world.bundle(log.events.index(opening))
-        return (without(shown, REVOCATION) if hide else shown), world.trust_bytes
+        return world.bundle(log.events.index(opening)), world.trust_bytes
 
     if steps:
         simple(name, of, *steps, of=called("opened"))
@@ -199,20 +192,6 @@ def grant_first(log: Log, opening: Any) -> None:
     log.events.append(log.events.pop(0))
 
 
-def own_grant(log: Log, opening: Any) -> None:
-    log.registry.admit(POLICE)
-    log.mirror()
-    log.registry.grant(clerk(POLICE))
-    log.mirror(by=clerk(POLICE))
-    log.add(opening)
-
-
-def revoked(log: Log, opening: Any) -> None:
-    log.registry.admit(POLICE).grant(clerk(POLICE)).revoke(clerk(POLICE))
-    log.mirror()
-    log.add(opening)
-
-
 registered_otherwise("grant for another officer", terms(officer="somebody-else"), 9)
 registered_otherwise("grant of another suite", terms(suite=2), 9)
 registered_otherwise("grant that begins later", terms(valid_from=START + 31), 9)
@@ -220,16 +199,10 @@ registered_otherwise("grant by an agency for another's officer", terms(agency=PR
 registered_otherwise("grant to the second", terms(valid_from=START + 30, valid_until=START + 31))
 registered_otherwise("grant above the entry", late_grant, 9)
 registered_otherwise("admission above the grant", grant_first, 9)
-registered_otherwise("grant that the officer wrote himself", own_grant, 9)
-registered_otherwise("revoked below the entry, and hidden", revoked, 12, hide=True)
 
 
 def revoked_and_anchored(base: Base) -> bool:
     return has(base, *REVOCATION) and has(base, "anchor")
-
-
-def not_revoked(base: Base) -> bool:
-    return authorised(base) and not has(base, *REVOCATION)
 
 
 # One that is shown and does not hold counts as hidden: the registry's slot tells of it.
@@ -240,20 +213,8 @@ SPOILED: dict[str, tuple[tuple[str, ...], Any]] = {
 }
 for _name, (_path, _value) in SPOILED.items():
     edited(f"revocation {_name}", (*REVOCATION, *_path), _value, 12, of=revoked_and_anchored)
-simple("revocation hidden", lambda b: without(b.tree, REVOCATION), 12, of=revoked_and_anchored)
 harmless(
     "revocation with a stranger's line",
     lambda b: put(b.tree, (*REVOCATION, "proof"), signed_by_stranger),
     of=lambda base: has(base, *REVOCATION),
 )
-harmless(
-    "revocation of another key",
-    lambda b: put(b.tree, REVOCATION, evidence(b, b.world.revocation)),
-    of=not_revoked,
-)
-for _value in ({}, [], "x"):
-    harmless(
-        f"revocation that is {_value!r}, of a key that was not revoked",
-        lambda b, value=_value: put(b.tree, REVOCATION, value),
-        of=not_revoked,
-    )
