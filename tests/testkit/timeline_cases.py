@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ledger.core.events import item
-from ledger.core.events.terms import Money
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk, instant, supervisor
-from tests.testkit.casework import Case, detained, got, pieces
+from tests.testkit.casework import Case, detained, got, part, pieces
 
 HOUR = 3600
 
@@ -60,14 +59,8 @@ def kindred() -> Case:
     case.accept(by=clerk(LAB))
     proposal = {"item_ids": ("car",), "disposal": "sold_early", "ground": "loses value"}
     case.say(item.ItemDisposalProposed, clerk(POLICE), **proposal)
-    price = item.ItemPart(item_id="price", quantity=pieces(1), money=Money(fen=4_000_000, currency="CNY"))
-    return case.say(
-        item.ItemDisposed, supervisor(POLICE), cites=case.last.ref, disposed_at=instant(START), proceeds=price
-    )
-
-
-def part(item_id: str, quantity: int) -> item.ItemPart:
-    return item.ItemPart(item_id=item_id, quantity=pieces(quantity))
+    sold = {"cites": case.last.ref, "disposed_at": instant(START), "proceeds": part("price", 1, fen=4_000_000)}
+    return case.say(item.ItemDisposed, supervisor(POLICE), **sold)
 
 
 def _received(fields: dict[str, object]) -> dict[str, object]:

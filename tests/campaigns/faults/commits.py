@@ -6,21 +6,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
+from unittest.mock import patch
 
 import psycopg
 from sqlalchemy import Connection, Engine, event
 
 When = Literal["before", "after"]
-
-
-def database_error() -> Exception:
-    """Return what sqlite3 raises for a fault that is none of the disk."""
-    return sqlite3.OperationalError("injected: the outcome was not told")
-
-
-def server_error() -> Exception:
-    """Return what psycopg raises where the connection is lost."""
-    return psycopg.OperationalError("injected: server closed the connection unexpectedly")
 
 
 def disk_error() -> Exception:
@@ -30,14 +21,14 @@ def disk_error() -> Exception:
     return error
 
 
-def programming_error() -> Exception:
-    """Return a fault that nobody foresaw."""
-    return RuntimeError("injected: nobody foresaw this")
+DATABASE_ERROR = sqlite3.OperationalError("injected: the outcome was not told")  # none of the disk
+PROGRAMMING_ERROR = RuntimeError("injected: nobody foresaw this")
+SERVER_ERROR = psycopg.OperationalError("injected: server closed the connection unexpectedly")
 
 
 @contextmanager
-def failing_commits(engine: Engine, when: When, error: Exception, *, times: int = 1) -> Iterator[list[When]]:
-    """Let the next ``times`` commits raise ``error``: before anything is persisted, or after everything is.
+def failing_commits(engine: Engine, when: When, error: Exception) -> Iterator[list[When]]:
+    """Let the next commit raise ``error``: before anything is persisted, or after everything is.
 
     Gives the list of the faults that happened.
     """
@@ -45,36 +36,28 @@ def failing_commits(engine: Engine, when: When, error: Exception, *, times: int 
     happened: list[When] = []
 
     def commit(connection: Any) -> None:
-        fails = len(happened) < times
-        if not fails or when == "after":
+        if happened or when == "after":
             original(connection)
-        if fails:
+        if not happened:
             happened.append(when)
             raise error
 
-    engine.dialect.do_commit = commit  # type: ignore[method-assign]
-    try:
+    with patch.object(engine.dialect, "do_commit", commit):
         yield happened
-    finally:
-        engine.dialect.do_commit = original  # type: ignore[method-assign]
 
 
 @contextmanager
 def silent_after_commit(engine: Engine, when: When, error: Exception) -> Iterator[None]:
     """Fail the next commit as ``failing_commits`` does, and every begin after it: nothing can be looked up."""
+    original: Callable[[Any], None] = engine.dialect.do_begin
 
     def begin(connection: Any) -> None:
         if happened:
             raise error
         original(connection)
 
-    original: Callable[[Any], None] = engine.dialect.do_begin
-    with failing_commits(engine, when, error) as happened:
-        engine.dialect.do_begin = begin  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            engine.dialect.do_begin = original  # type: ignore[method-assign]
+    with failing_commits(engine, when, error) as happened, patch.object(engine.dialect, "do_begin", begin):
+        yield
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +14,19 @@ from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events.case import CaseOpened
 from ledger.store import checkpoints, log
 from tests.campaigns.faults.commits import (
+    DATABASE_ERROR,
+    PROGRAMMING_ERROR,
+    SERVER_ERROR,
     When,
-    database_error,
     disk_error,
     failing_commits,
     full_disk,
-    programming_error,
-    server_error,
     silent_after_commit,
 )
 from tests.oracles.merkle_reference import mth
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_ledger, receipt_bytes, sqlite_url, verified
-
-ERRORS = {"sqlite": (database_error, programming_error), "postgresql": (server_error, programming_error)}
 
 
 @pytest.fixture
@@ -55,16 +53,15 @@ def require_sound(ledger: Ledger, *, holds: list[bytes], lacks: list[bytes]) -> 
     assert [entries.count(entry) for entry in lacks] == [0] * len(lacks)
 
 
-def errors_of(ledger: Ledger) -> tuple[Callable[[], Exception], ...]:
-    return ERRORS["sqlite" if ledger.database.is_sqlite else "postgresql"]
+def errors_of(ledger: Ledger) -> tuple[Exception, ...]:
+    return DATABASE_ERROR if ledger.database.is_sqlite else SERVER_ERROR, PROGRAMMING_ERROR
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_commit_that_raised_though_it_persisted_is_acknowledged(ledger: Ledger, which: int) -> None:
     """The look-up finds the batch in the log: everybody gets the receipt that he would have got."""
     cases = [Case(f"case-{number}").open() for number in range(3)]
-    error = errors_of(ledger)[which]()
-    with failing_commits(ledger.database.log, "after", error) as happened:
+    with failing_commits(ledger.database.log, "after", errors_of(ledger)[which]) as happened:
         receipts = ledger.post_all([case.last for case in cases])
     assert happened == ["after"]
     for case, receipt in zip(cases, receipts, strict=True):
@@ -77,7 +74,7 @@ def test_a_commit_that_raised_though_it_persisted_is_acknowledged(ledger: Ledger
 def test_a_commit_that_did_not_persist_acknowledges_nobody(ledger: Ledger, which: int) -> None:
     """Nobody gets a receipt out of a batch that came to nothing; sent again, it is recorded once."""
     case = Case().open()
-    with failing_commits(ledger.database.log, "before", errors_of(ledger)[which]()) as happened:
+    with failing_commits(ledger.database.log, "before", errors_of(ledger)[which]) as happened:
         failure = ledger.submit(case.last).exception(60)
     assert happened == ["before"]
     assert isinstance(failure, Unavailable)
@@ -95,7 +92,7 @@ def test_a_refusal_is_told_only_of_what_was_committed(tmp_path: Path) -> None:
         winner = Case("case-1").open()
         loser = Case("case-1").open(case_number="another").last
         futures = [ledger.submit(winner.last), ledger.submit(loser)]
-        with failing_commits(ledger.database.log, "before", database_error()):
+        with failing_commits(ledger.database.log, "before", DATABASE_ERROR):
             ledger.sequencer.start()
             failures = [future.exception(60) for future in futures]
         assert [type(failure) for failure in failures] == [Unavailable, Unavailable]
@@ -106,7 +103,7 @@ def test_a_refusal_is_told_only_of_what_was_committed(tmp_path: Path) -> None:
 def test_an_outcome_that_cannot_be_looked_up_is_called_unknown(ledger: Ledger, when: When) -> None:
     """No acknowledgement and no claim that nothing was recorded; the same event sent again settles it."""
     case = Case().open()
-    with silent_after_commit(ledger.database.log, when, errors_of(ledger)[0]()):
+    with silent_after_commit(ledger.database.log, when, errors_of(ledger)[0]):
         failure = ledger.submit(case.last).exception(60)
     assert isinstance(failure, Unavailable)
     assert failure.code == "outcome_unknown"
@@ -197,7 +194,7 @@ def test_a_fault_tells_nobody_what_is_in_the_payloads(ledger: Ledger) -> None:
 def test_a_published_checkpoint_that_was_not_kept_is_published_again(on_sqlite: Ledger) -> None:
     """A fault while a checkpoint is kept loses no checkpoint: the next look publishes the same size."""
     on_sqlite.post(Case().open().last)
-    with failing_commits(on_sqlite.database.log, "before", database_error()), pytest.raises(Unavailable):
+    with failing_commits(on_sqlite.database.log, "before", DATABASE_ERROR), pytest.raises(Unavailable):
         on_sqlite.publisher.publish(on_sqlite.database, on_sqlite.clock())
     note = on_sqlite.publisher.publish(on_sqlite.database, on_sqlite.clock())
     with on_sqlite.database.read() as connection:

@@ -147,12 +147,15 @@ for _act in (looks, compares, saves, lists, writes):
 # -- the copy ----------------------------------------------------------------------------------------------------------
 
 
-def entries(name: str, change: Callable[[Ground, list[bytes]], list[bytes]]) -> None:
+def copies(name: str, change: Callable[[Ground, bytes], bytes]) -> None:
     @attack(f"copy: {name}")
     def of(ground: Ground) -> Words:
-        shown = change(ground, ground.log.entries())
-        ground.spoil_bytes("entries", lambda _: encode_bundle(shown))
+        ground.spoil_bytes("entries", lambda body: change(ground, body))
         return ["log", "save", ground.folder / "copy"]
+
+
+def entries(name: str, change: Callable[[Ground, list[bytes]], list[bytes]]) -> None:
+    copies(name, lambda ground, _: encode_bundle(change(ground, ground.log.entries())))
 
 
 def replaced(ground: Ground, served: list[bytes]) -> list[bytes]:
@@ -173,17 +176,8 @@ entries("the first entry withheld", lambda ground, served: served[1:])
 entries("an entry more", lambda ground, served: [*served, served[-1]])
 entries("no entries", lambda ground, served: [])
 entries("an entry twice", lambda ground, served: [*served[:-1], served[0]])
-
-
-for _name, _spoil in {
-    "noise": lambda ground, body: ground.chance.randbytes(len(body)),
-    "cut": lambda ground, body: body[: ground.chance.randrange(len(body))],
-}.items():
-
-    @attack(f"copy: {_name}")
-    def _of(ground: Ground, spoil: Callable[[Ground, bytes], bytes] = _spoil) -> Words:
-        ground.spoil_bytes("entries", lambda body: spoil(ground, body))
-        return ["log", "save", ground.folder / "copy"]
+copies("noise", lambda ground, body: ground.chance.randbytes(len(body)))
+copies("cut", lambda ground, body: body[: ground.chance.randrange(len(body))])
 
 
 # -- receipts ----------------------------------------------------------------------------------------------------------
@@ -244,35 +238,29 @@ receipts("that is null", lambda g, answer: None)
 receipts("that says it was refused", lambda g, answer: {"status": 422, "code": "no"})
 
 
-@attack("receipt: under a forked tree head, below what was seen")
-def _forked_receipt(ground: Ground) -> Words:
-    """Put the event into another history that is no larger than the one the client knows."""
+def forked_receipt(ground: Ground, more: int) -> Words:
+    """Put the event into another history, with ``more`` entries between it and what both histories have."""
     ground.has_seen(len(ground.log.events))
-    ground.size = len(ground.log.events)
     file = ground.submission()
 
     def lie(answer: Any, asked: Asked) -> bytes:
-        fork = Log(list(ground.log.events[:8]), registry=ground.log.registry)
+        fork = filler(Log(list(ground.log.events[:8]), registry=ground.log.registry), more, "mine")
         fork.add(ground.log.events[-1])
-        return written(receipt(fork, 8))
+        return written(receipt(fork, len(fork.events) - 1))
 
     ground.hostile.spoiled["submission"] = lie
     return ["event", "submit", file]
 
 
+@attack("receipt: under a forked tree head, below what was seen")
+def _forked_receipt(ground: Ground) -> Words:
+    return forked_receipt(ground, 0)
+
+
 @attack("receipt: under a tree head that is not published, then another history")
 def _split_view(ground: Ground) -> Words:
     """Nobody can tell a lie of a receipt before more is published; the next look at the log does."""
-    ground.has_seen(len(ground.log.events))
-    file = ground.submission()
-
-    def lie(answer: Any, asked: Asked) -> bytes:
-        fork = filler(Log(list(ground.log.events[:8]), registry=ground.log.registry), len(ground.log.events), "mine")
-        fork.add(ground.log.events[-1])
-        return written(receipt(fork, len(fork.events) - 1))
-
-    ground.hostile.spoiled["submission"] = lie
-    assert ground.run(["event", "submit", file]) == 0
+    assert ground.run(forked_receipt(ground, len(ground.log.events))) == 0
     filler(ground.log, len(ground.log.events), "published")
     ground.hostile.size = len(ground.log.events)
     return ["log", "checkpoint"]

@@ -9,24 +9,19 @@ from pathlib import Path
 import msgspec
 
 from api.services.parts import Parts
-from api.wiring import open_parts
 from ledger.audit import audit_log, left_out
-from ledger.config.installation import DataDirectory
-from ledger.config.settings import read_settings
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.deadlines.upkeep import warn
 from ledger.procedures import shipped_rulebook
 from ledger.samples import load
-from ledger.samples.load import InsideLedger
 from ledger.samples.town import BY_PROFILE
 from ledger.store import audit, checkpoints, log, webhooks
 from ledger.store.access import Read
 from ledger.store.audit import KeptAudit
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.webhooks import DeliveryProgress, Webhook
-from ledger.supervision.runs.datasets import DatasetFiles
-from tests.testkit.tally import Tally
+from tests.testkit.sample_town import founded
 
 QUARTER_MS = 90 * 24 * 3600 * 1000  # milliseconds ahead at which warnings are told
 RESTS_WITHIN_S = 120  # seconds in which everything is anchored, proven and sealed
@@ -35,38 +30,21 @@ READS = ("case", "timeline of the case", "items of the case")
 
 def found_ledger(folder: Path) -> Path:
     """Return the data directory in ``folder``, with the ledger that is there or one that is made now."""
-    data = folder / "data"
+    data = folder / "ledger"
     if not (data / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        Tally(folder).ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
-        settings = read_settings(data, supervision_interval_s=2, anchor_interval_s=1)
-        with open_parts(settings) as parts:
-            _play(DataDirectory(data), parts)
-            _await_rest(parts)
-            parts.supervisor.views.refresh()
+        with founded(folder) as town:
+
+            def add_before_the_last(progress: load.Progress) -> None:
+                if progress.done == len(load.PARTS) - 1:  # what is added is sealed with the anchor of the last part
+                    _add(town.parts)
+
+            load.load(town.where, town.ledger, add_before_the_last)
+            _await_rest(town.parts)
+            town.parts.supervisor.views.refresh()
         (data / "complete").touch()
     return data
-
-
-def _play(where: DataDirectory, parts: Parts) -> None:
-    if not parts.chain_worker.has_looked.wait(60):
-        raise RuntimeError("the chain was not looked at in time")
-    ledger = InsideLedger(
-        database=parts.database,
-        validator=parts.validator,
-        sequencer=parts.sequencer,
-        authority=parts.authority,
-        registry=lambda: parts.chain_worker.link.registry,
-        files=DatasetFiles(where.datasets, parts.database),
-        clock=parts.clock,
-    )
-
-    def add_before_the_last(progress: load.Progress) -> None:
-        if progress.done == len(load.PARTS) - 1:  # what is added is sealed with the anchor of the last part
-            _add(parts)
-
-    load.load(where, ledger, add_before_the_last)
 
 
 def _add(parts: Parts) -> None:

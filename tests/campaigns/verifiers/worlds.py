@@ -84,10 +84,10 @@ class World:
             proven = msgspec.structs.replace(proven, block_note=raw(self.block_note(proven.header_rlp)))
         return dict(msgspec.json.decode(canonical.encode(proven)))
 
-    def block_note(self, header_rlp: str, **changes: Any) -> str:
-        """Return what the world's witnesses sign of a block; ``changes`` are of the statement."""
+    def block_note(self, header_rlp: str) -> str:
+        """Return what the world's witnesses sign of a block."""
         signers = [WITNESSES[number - 1] for number in self.witnesses]
-        return vouched(header_rlp, signers, **({"log_id": LOG_ID, "contracts": CHAIN} | changes))
+        return vouched(header_rlp, signers, log_id=LOG_ID, contracts=CHAIN)
 
     @cached_property
     def _anchors(self) -> dict[str | None, Tree]:

@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from api.services.parts import Parts
-from api.wiring import open_parts
 from ledger.config.installation import DataDirectory
-from ledger.config.settings import read_settings
 from ledger.core.errors import Conflict
 from ledger.samples import load
 from ledger.samples.player import Player
 from ledger.samples.town import BY_PROFILE, PEOPLE, TownKeys
-from ledger.supervision.runs.datasets import DatasetFiles
 from tests.testkit.builders import refused
+from tests.testkit.sample_town import founded
 from tests.testkit.service import RunningService
 from tests.testkit.tally import Tally
 
 PROGRESS = len(load.PARTS) + 1
-
-
-class Town:
-    """A development ledger whose parts run in this process."""
-
-    def __init__(self, where: DataDirectory, parts: Parts):
-        self.where = where
-        self.parts = parts
-        self.ledger = load.InsideLedger(
-            database=parts.database,
-            validator=parts.validator,
-            sequencer=parts.sequencer,
-            authority=parts.authority,
-            registry=lambda: parts.chain_worker.link.registry,
-            files=DatasetFiles(where.datasets, parts.database),
-            clock=parts.clock,
-        )
-
-    def written(self) -> list[str]:
-        """Return the ids of the events that people wrote, in the order of the log."""
-        return [entry.event_id for entry in self.ledger.entries() if entry.stream.kind != "system"]
-
-
-@contextmanager
-def founded(folder: Path) -> Iterator[Town]:
-    tally, data = Tally(folder), folder / "ledger"
-    tally.ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
-    with open_parts(read_settings(data, supervision_interval_s=2, anchor_interval_s=1)) as parts:
-        assert parts.chain_worker.has_looked.wait(60)
-        yield Town(DataDirectory(data), parts)
 
 
 class Interrupted(Exception):
