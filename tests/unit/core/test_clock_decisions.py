@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.custody.triggers import in_custody
 from ledger.core.events import case, handover, record
 from tests.testkit.builders import PROCURATORATE, instant, refused
-from tests.testkit.casework import DAY, Case, detained, person_id
+from tests.testkit.casework import DAY, Case, detained
 
 
 def test_an_extension_by_a_row_is_kept_with_its_ground() -> None:
@@ -17,12 +16,6 @@ def test_an_extension_by_a_row_is_kept_with_its_ground() -> None:
     assert [(e.name, e.qualifying_ground) for e in clock.extensions] == [("roaming_repeated_gang", "gang")]
     assert len(clock.events) == 2
     assert opened.flag_names() == []
-
-
-def test_an_extension_without_the_ground_that_it_needs_is_flagged() -> None:
-    """To thirty days, and no ground of the three: recorded, and flagged."""
-    opened = detained("li").extend("arrest_request", "roaming_repeated_gang")
-    assert opened.flag_names() == ["extension_without_ground"]
 
 
 def test_an_extension_that_no_row_has_needs_a_day_and_is_flagged() -> None:
@@ -41,14 +34,6 @@ def test_a_second_extension_of_one_row_is_flagged() -> None:
     assert opened.flag_names() == []
     opened.extend("arrest_request", "special_circumstances")
     assert opened.flag_names() == ["extension_without_basis"]
-
-
-def test_a_day_beyond_the_rules_is_flagged() -> None:
-    """Thirty days decided where the row gives seven in all."""
-    opened = detained("li").extend("arrest_request", "special_circumstances", until="2026-04-01")
-    assert opened.flag_names() == ["term_beyond_law"]
-    within = detained("li").extend("arrest_request", "special_circumstances", until="2026-03-09")
-    assert within.flag_names() == []
 
 
 @pytest.mark.parametrize(
@@ -79,18 +64,14 @@ def test_bail_decided_for_longer_than_the_law_is_flagged_at_once() -> None:
     assert opened.flag_names() == ["term_beyond_law"]
 
 
-def test_a_clock_that_rests_is_not_suspended_again() -> None:
-    """One rest at a time."""
-    opened = detained("li").suspend(1772500000)
-    with refused("already_suspended", field="payload.body.deadline_id"):
-        opened.suspend(1772500001)
-
-
-def test_a_clock_that_runs_is_not_resumed() -> None:
-    """What does not rest is not resumed."""
+def test_a_clock_rests_once_at_a_time() -> None:
+    """What does not rest is not resumed, and what rests is not suspended again."""
     opened = detained("li")
     with refused("not_suspended", field="payload.body.deadline_id"):
         opened.resume(opened.now)
+    opened.suspend(1772500000)
+    with refused("already_suspended", field="payload.body.deadline_id"):
+        opened.suspend(1772500001)
 
 
 def test_nothing_is_decided_for_the_time_before() -> None:
@@ -142,15 +123,6 @@ def test_a_clock_that_ended_is_decided_about_no_more() -> None:
         opened.reset(opened.now)
     with refused("unknown_deadline", field="payload.body.deadline_id"):
         opened.extend("arrest_request", "special_circumstances", deadline_id="arrest_request/case/1")
-
-
-def test_custody_is_a_running_measure_that_locks_up() -> None:
-    """Bail is none, nor is detention that ended."""
-    opened = detained("li").name("wang")
-    assert in_custody(opened.state, person_id("li"))
-    assert not in_custody(opened.state, person_id("wang"))
-    opened.change("detention", "bail", "li")
-    assert not in_custody(opened.state, person_id("li"))
 
 
 def test_other_events_leave_the_clocks_alone() -> None:

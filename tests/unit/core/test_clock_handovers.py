@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ledger.core.events import case
-from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, clerk, instant, refused
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.testkit.casework import DAY, Case, detained, kept, person_id
+from tests.unit.core.test_custody_changes import accepted, request, serve
 
 LI, WANG = person_id("li"), person_id("wang")
 
@@ -92,9 +93,6 @@ def test_a_co_defendant_who_comes_later_has_a_review_of_his_own() -> None:
     opened.offer(to=PROCURATORATE, persons=("wang",), by=clerk(POLICE)).accept()
     assert opened.clock("prosecution_review", "li") == first
     assert opened.clock("prosecution_review", "wang").started_at > first.started_at
-
-
-# -- what comes back ---------------------------------------------------------------------------------------------------
 
 
 # -- the court ---------------------------------------------------------------------------------------------------------
@@ -194,20 +192,9 @@ def test_the_end_of_a_measure_comes_after_its_start() -> None:
 # -- custody of a person -----------------------------------------------------------------------------------------------
 
 
-def request(into: Case, number: int, by: str) -> Case:
-    fields = {"custody_change_id": f"custody-{number}", "handover_id": f"handover-{number}", "person_id": LI}
-    return into.say(case.CustodyChangeRequested, clerk(by), **fields, detention_house=DETENTION, number="2026-1")
-
-
-def serve(into: Case, number: int) -> Case:
-    fields = {"custody_change_id": f"custody-{number}", "served_at": instant(into.now)}
-    return into.say(case.CustodyChangeServed, clerk(DETENTION), **fields)
-
-
 def test_another_measure_that_locks_up_leaves_the_custody_to_be_changed() -> None:
     """Arrest after detention releases nobody: the house still keeps him for another organ; bail ends it."""
-    opened = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
-    opened.change("detention", "arrest", "li")
+    opened = accepted().change("detention", "arrest", "li")
     assert running(opened, "custody_change") == [LI]
     opened.change("arrest", "bail", "li")
     assert running(opened, "custody_change") == []
@@ -223,20 +210,19 @@ def test_the_change_of_custody_is_due_from_the_receipt() -> None:
 
 def test_a_certificate_for_the_former_organ_is_not_the_one_that_is_due() -> None:
     """The case has passed on to the court: what is served for the procuratorate now leaves the court's to be served."""
-    opened = request(detained("li").offer(to=PROCURATORATE, persons=("li",)).accept(), 1, PROCURATORATE)
+    opened = request(accepted())
     opened.offer(to=COURT, purpose="public_prosecution", persons=("li",)).accept()
-    request(opened, 2, COURT)
-    serve(opened, 1)
+    request(opened, by=COURT, handover_id="handover-2")
+    serve(opened)
     assert running(opened, "custody_change") == [LI]
-    serve(opened, 2)
+    serve(opened, custody_change_id="custody-2")
     assert running(opened, "custody_change") == []
 
 
 def test_who_comes_back_to_the_organ_that_the_house_knows_is_to_be_told_of_to_nobody() -> None:
     """Never changed on the way there, there is nothing to change on the way back; a plain return is a way back too."""
-    opened = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
-    opened.give_back(purpose="return", persons=("li",)).accept()
+    opened = accepted().give_back(purpose="return", persons=("li",)).accept()
     assert running(opened, "custody_change") == []
-    served = serve(request(detained("li").offer(to=PROCURATORATE, persons=("li",)).accept(), 1, PROCURATORATE), 1)
+    served = serve(request(accepted()))
     served.give_back(purpose="return", persons=("li",)).accept()
     assert served.clock("custody_change").agency == POLICE

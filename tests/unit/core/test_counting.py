@@ -69,14 +69,6 @@ def test_a_period_ends_when_it_was_worked_out_to_end(case: dict[str, Any]) -> No
     assert end.due_at.tzinfo is UTC
 
 
-def test_every_case_of_the_table_stands_once() -> None:
-    """No case is written twice, under its name or another, and each says one thing of its end."""
-    assert len({case["name"] for case in CASES}) == len(CASES) >= 60
-    questions = [{key: value for key, value in case.items() if key != "name"} for case in CASES]
-    assert [question for question in questions if questions.count(question) > 1] == []
-    assert all(len({"last_day", "due", "refused"} & case.keys()) == 1 for case in CASES)
-
-
 # -- periods -----------------------------------------------------------------------------------------------------------
 
 
@@ -135,14 +127,6 @@ def test_a_day_ends_at_midnight_in_beijing() -> None:
     assert day_that_ends(end - timedelta(seconds=1)) is None
 
 
-def test_days_off_are_weekends_and_holidays_but_not_what_is_made_up() -> None:
-    """A calendar tells the days of the years it knows."""
-    week = [date(2026, 2, 14) + n * DAY for n in range(11)]
-    assert [KNOWN.is_day_off(day) for day in week] == [False, *[True] * 9, False]
-    assert KNOWN.is_day_off(date(2026, 3, 7))
-    assert not KNOWN.is_day_off(date(2026, 3, 9))
-
-
 def test_a_year_that_is_not_known_is_an_error() -> None:
     """The year, and what to do, are told; also where only the roll leads into it: 31 December 2022 was a Saturday."""
     only_2022 = deadlines.WorkCalendar(frozenset({2022}), frozenset(), frozenset())
@@ -150,49 +134,6 @@ def test_a_year_that_is_not_known_is_an_error() -> None:
         deadlines.count(beijing(2022, 12, 30), deadlines.parse_periods("1 d"), calendar=only_2022, in_custody=False)
     assert refused.value.code == "unknown_year"
     assert "holidays" in (refused.value.hint or "")
-
-
-# -- what is told ------------------------------------------------------------------------------------------------------
-
-
-def test_steps_tell_how_the_days_were_counted() -> None:
-    """The starting day, each period, each time that does not count, and the roll, in their order."""
-    end = deadlines.count(
-        beijing(2026, 8, 10, 9),
-        deadlines.parse_periods("1.5 m"),
-        excluded=[deadlines.Exclusion(beijing(2026, 8, 20, 9), beijing(2026, 8, 27, 9), "suspension")],
-        calendar=KNOWN,
-        in_custody=False,
-    )
-    assert end.steps == (
-        deadlines.StartDayLeftOut(date(2026, 8, 10)),
-        deadlines.PeriodAdded(deadlines.Period(1, "month"), date(2026, 8, 11), date(2026, 9, 10)),
-        deadlines.PeriodAdded(deadlines.Period(1, "half_month"), date(2026, 9, 11), date(2026, 9, 25)),
-        deadlines.DaysExcluded("suspension", date(2026, 8, 20), date(2026, 8, 27), 7, date(2026, 10, 2)),
-        deadlines.RolledForward(tuple(date(2026, 10, day) for day in range(2, 8)), date(2026, 10, 8)),
-    )
-
-
-def test_steps_tell_that_custody_ends_on_a_day_off() -> None:
-    """In custody, the last step is that the end stays."""
-    end = deadlines.count(beijing(2026, 3, 12, 9), deadlines.parse_periods("3 d"), calendar=KNOWN, in_custody=True)
-    assert end.steps == (
-        deadlines.StartDayLeftOut(date(2026, 3, 12)),
-        deadlines.PeriodAdded(deadlines.Period(3, "day"), date(2026, 3, 13), date(2026, 3, 15)),
-        deadlines.HeldInCustody(date(2026, 3, 15)),
-    )
-
-
-def test_steps_tell_how_the_hours_were_counted() -> None:
-    """Hours are told as instants, the end not included."""
-    travel = deadlines.Exclusion(beijing(2026, 3, 10, 13, 10), beijing(2026, 3, 10, 16, 40), "travel")
-    periods = deadlines.parse_periods("24 h")
-    end = deadlines.count(beijing(2026, 3, 10, 10, 20), periods, excluded=[travel], calendar=KNOWN, in_custody=False)
-    assert end.steps == (
-        deadlines.StartHourLeftOut(beijing(2026, 3, 10, 10), beijing(2026, 3, 10, 11)),
-        deadlines.HoursAdded(deadlines.Period(24, "hour"), beijing(2026, 3, 10, 11), beijing(2026, 3, 11, 11)),
-        deadlines.HoursExcluded("travel", travel.since, travel.until, 3, beijing(2026, 3, 11, 14)),
-    )
 
 
 # -- against a reference that walks ------------------------------------------------------------------------------------

@@ -119,15 +119,6 @@ def test_passing_on_a_person_kept_for_another_is_flagged() -> None:
     assert things.flags == ()
 
 
-def test_arrest_after_detention_leaves_the_person_where_he_was() -> None:
-    """Another measure of custody changes nothing of whom he is kept for."""
-    case = detained("li")
-    case.change("detention", "arrest", "li")
-    assert kept_for(case) == POLICE
-    case.impose("li", "residential_surveillance")
-    assert kept_for(case) == POLICE
-
-
 def test_naming_a_person_again_keeps_what_is_known() -> None:
     """A suspect becomes a defendant: the custody stays as it was."""
     case = accepted().name("li", role="defendant")

@@ -19,12 +19,7 @@ def test_each_detained_person_has_clocks_of_their_own() -> None:
     assert set(running) == {(name, person_id(p)) for name in four for p in ("li", "wang")}
     assert len(running) == 8
     assert {c.agency for c in opened.state.clocks.values()} == {POLICE}
-
-
-def test_a_deadline_id_names_clock_subject_and_start() -> None:
-    """The id is derived: the clock, the person, the sequence of the event that started it."""
-    opened = detained("li")
-    assert opened.clock("arrest_request").deadline_id == f"arrest_request/{person_id('li')}/2"
+    assert opened.clock("arrest_request", "li").deadline_id == f"arrest_request/{person_id('li')}/3"
 
 
 def test_a_paper_stops_the_clock_that_waits_for_it() -> None:
@@ -37,18 +32,13 @@ def test_a_paper_stops_the_clock_that_waits_for_it() -> None:
 
 
 def test_an_offer_stops_the_senders_clock_and_starts_a_provisional_one() -> None:
-    """From delivery on the receiver's time runs, though nobody has clicked."""
+    """From delivery on the receiver's time runs, though nobody has clicked; the acceptance states when that was."""
     opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
     assert not opened.clock("arrest_request").is_running
     provisional = opened.clock("arrest_decision")
     assert provisional.provisional
     assert provisional.agency == PROCURATORATE
     assert provisional.period == "7 d"
-
-
-def test_an_acceptance_makes_the_clock_definite_from_the_delivery_stated() -> None:
-    """The receiver states when the papers came: from then on it counts, and the provisional clock is gone."""
-    opened = detained("li").offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",))
     received = instant(opened.now - 600)
     opened.accept(received_at=received)
     clocks = [c for c in opened.state.clocks.values() if c.name == "arrest_decision"]

@@ -206,24 +206,11 @@ def test_what_is_impossible_is_refused(refusal: Refusal) -> None:
 
 @pytest.mark.parametrize("order", [SIDES, SIDES[::-1]])
 def test_both_sides_resolve(order: tuple[str, str]) -> None:
-    """One signature is not enough, in whatever order they come; two under the same words are."""
+    """Two signatures under the same words are enough, in whatever order; one side's second replaces its first."""
     written = raising(sent().accept())
-    assert not resolving(written, order[0]).state.discrepancies["short-1"].is_resolved
-    assert resolving(written, order[1]).state.discrepancies["short-1"].is_resolved
-
-
-def test_one_side_resolves_nothing_by_signing_twice() -> None:
-    """The same side's second signature replaces its first."""
-    written = resolving(resolving(raising(sent().accept()), LAB), LAB, words="it was miscounted")
-    discrepancy = written.state.discrepancies["short-1"]
-    assert (discrepancy.is_resolved, discrepancy.resolutions) == (False, {LAB: "it was miscounted"})
-
-
-def test_different_words_resolve_nothing() -> None:
-    """Both sides sign the same words; until they do, each may come round to the other's."""
-    written = resolving(resolving(raising(sent().accept()), LAB), POLICE, words="never sent")
-    assert not written.state.discrepancies["short-1"].is_resolved
-    assert resolving(written, POLICE).state.discrepancies["short-1"].is_resolved
+    for side, words, resolved in ((0, "a", False), (0, "b", False), (1, "c", False), (1, "b", True)):
+        discrepancy = resolving(written, order[side], words=words).state.discrepancies["short-1"]
+        assert (discrepancy.is_resolved, discrepancy.resolutions[order[side]]) == (resolved, words)
 
 
 def test_a_stated_discrepancy_is_resolved_by_its_own_name() -> None:

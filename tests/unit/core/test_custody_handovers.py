@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from ledger.core.events import item
-from tests.testkit.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, clerk
-from tests.testkit.casework import got, holders, holding, kept, lent, offered, passed, person_id, stays
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk
+from tests.testkit.casework import got, holders, holding, kept, lent, offered, passed, person_id
 
 LI, WANG = person_id("li"), person_id("wang")
 
 
 # -- the way of a handover ---------------------------------------------------------------------------------------------
-
-
-def test_an_offer_moves_nothing() -> None:
-    """Until the acceptance the sender holds, answers, and the stage is as it was."""
-    written = offered("phone")
-    assert holders(written) == {"phone": POLICE}
-    assert (written.state.responsible, written.state.stage) == (POLICE, "investigation")
-    assert written.state.items["phone"].offer == "handover-1"
-    assert written.state.agencies == {POLICE}
 
 
 def test_a_check_moves_nothing() -> None:
@@ -51,12 +41,6 @@ def test_a_partial_acceptance_moves_what_is_accepted() -> None:
     assert (state.items["knife"].responsible, state.items["knife"].offer) == (POLICE, None)
     assert (state.persons[LI].responsible, state.persons[WANG].responsible) == (PROCURATORATE, POLICE)
     assert (state.handovers["handover-1"].status, state.responsible) == ("partially_accepted", PROCURATORATE)
-
-
-def test_an_absence_alone_is_a_partial_acceptance() -> None:
-    """A co-defendant at large makes the acceptance partial, with every item accepted."""
-    written = offered("phone").accept(absent_person_ids=(WANG,))
-    assert written.state.handovers["handover-1"].status == "partially_accepted"
 
 
 def test_every_item_may_be_answered_by_name() -> None:
@@ -109,15 +93,6 @@ def test_a_stage_is_entered_by_handovers_of_the_responsible_agency_only() -> Non
     """An agency that holds a thing on loan does not change the stage by passing it on."""
     written = lent("phone").offer("phone", to=PROCURATORATE, purpose="arrest_approval", by=clerk(LAB)).accept()
     assert written.state.stage == "investigation"
-
-
-def test_what_stays_changes_responsibility_only() -> None:
-    """Goods rest in the depot while responsibility for them moves with the case."""
-    written = holding("car", kind="property").offer("car", to=DEPOT, purpose="property_transfer").accept()
-    written.offer(stays("car"), to=PROCURATORATE).accept()
-    car = written.state.items["car"]
-    assert (car.holder, car.responsible) == (DEPOT, PROCURATORATE)
-    written.say(item.ItemMoved, clerk(DEPOT), item_id="car", storage_location="hall 2")
 
 
 def test_a_thing_on_loan_passes_without_the_lenders_responsibility() -> None:

@@ -173,13 +173,6 @@ def test_an_examination_changes_the_condition_only() -> None:
     assert written.state.items["pills"].condition == "wet"
 
 
-def test_a_move_changes_the_place_only() -> None:
-    """Custody and responsibility stay when a thing is put elsewhere."""
-    written = holding("phone").say(item.ItemMoved, item_id="phone", storage_location="shelf 4")
-    phone = written.state.items["phone"]
-    assert (phone.storage_location, phone.holder, phone.responsible) == ("shelf 4", POLICE, POLICE)
-
-
 def test_what_is_checked_out_comes_back() -> None:
     """A checked-out item names who has it until it is checked in, in the state it comes back in."""
     written = holding("phone", seal_number="S-1", condition="good")

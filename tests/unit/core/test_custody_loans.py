@@ -14,10 +14,6 @@ from tests.testkit.casework import Case, got, holding, pieces
 HOUR = 3600
 
 
-def names(written: Case) -> list[str]:
-    return [flag.name for flag in written.flags]
-
-
 def loans(written: Case) -> list[Clock]:
     return [clock for clock in written.state.clocks.values() if clock.name == "loan_to_agency"]
 
@@ -67,7 +63,7 @@ def test_a_check_in_after_its_time_is_flagged(late: int, flagged: list[str]) -> 
     """The last second is in time."""
     written = taken_out()
     written.now += HOUR - 60 + late
-    assert names(written.say(item.ItemCheckedIn, item_id="bag")) == flagged
+    assert written.say(item.ItemCheckedIn, item_id="bag").flag_names() == flagged
     assert written.state.items["bag"].due_at is None
 
 
@@ -75,7 +71,7 @@ def test_without_a_day_nothing_is_overdue() -> None:
     """Taken out without a time, the thing may come back whenever it does."""
     written = holding("phone").say(item.ItemCheckedOut, item_id="phone", to_officer="p-1")
     written.now += 10 * 24 * HOUR
-    assert names(written.say(item.ItemCheckedIn, item_id="phone")) == []
+    assert written.say(item.ItemCheckedIn, item_id="phone").flags == ()
 
 
 # -- to another agency -------------------------------------------------------------------------------------------------
@@ -92,7 +88,7 @@ def test_a_loan_to_another_agency_has_a_clock_until_it_is_given_back() -> None:
     assert loans(written)[0].is_running
     written.accept()
     assert not loans(written)[0].is_running
-    assert (written.state.items["phone"].lent_by, names(written)) == (None, [])
+    assert (written.state.items["phone"].lent_by, written.flags) == (None, ())
 
 
 def test_what_is_given_back_late_is_flagged() -> None:
@@ -108,5 +104,5 @@ def test_what_is_given_back_short_is_a_discrepancy() -> None:
     """The lender says what came back, and both sides have to agree on it."""
     written = lent().give_back("phone", purpose="return")
     written.accept(received=(got("phone", seal_state="missing"),))
-    assert names(written) == ["receipt_differs"]
+    assert written.flag_names() == ["receipt_differs"]
     assert [discrepancy.kinds for discrepancy in written.state.discrepancies.values()] == [("seal",)]

