@@ -106,7 +106,7 @@ MODULES = {
         ["ledger/core/signing/authority.py", "ledger/core/ethereum/contract_changes.py"],
         ["test_authority.py", "test_contract_change.py"],
     ),
-    "custody": (["ledger/core/custody/*.py"], ["test_custody_*.py", "test_clock_decisions.py"]),
+    "custody": (["ledger/core/custody/*.py"], ["test_custody_*.py", "test_clock_decisions.py", "test_due.py"]),
 }
 PYTEST = (
     str(ROOT / ".venv" / "bin" / "python"),

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from ledger.core.custody.flags import WATCHES
-from ledger.core.events import item
-from ledger.core.events.terms import choices
+from ledger.core.events import case, item
+from ledger.core.events.handover import OfferedItem
+from ledger.core.events.record import DisclosureMade
+from ledger.core.events.terms import Disposal, choices
+from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import FlagName, Rulebook, parse
 from ledger.procedures import shipped_rulebook
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, Officer, clerk, instant, supervisor
-from tests.testkit.casework import Case, pieces
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, Officer, clerk, instant, supervisor
+from tests.testkit.casework import AT, Case, dispose, got, holding, pieces, stays
 
 
 def detail(written: Case, name: str) -> str:
@@ -236,3 +239,232 @@ def test_an_examination_that_finds_something_else_is_flagged(examined: dict[str,
     written.say(item.ItemExamined, item_id="phone", method="read out", **examined)
     assert [flag.detail for flag in written.flags] == ([flagged] if flagged else [])
     assert written.flag_names() == (["examination_differs"] if flagged else [])
+
+
+def told(written: Case) -> list[tuple[str, str]]:
+    return [(flag.name, flag.detail) for flag in written.flags]
+
+
+def frozen(until: str = "2026-09-01") -> Case:
+    """An account is frozen; the day is the second of March."""
+    written = holding("account", "cash", kind="property")
+    return written.say(item.ItemFrozen, item_id="account", frozen_until=until)
+
+
+def decide(written: Case, *lines: tuple[str, Disposal], kind: str = "other") -> Case:
+    items = tuple(case.ItemDecision(item_id=item_id, disposal=disposal) for item_id, disposal in lines)
+    paper: dict[str, Any] = {"decision_id": "decision-1", "kind": kind, "number": "1", "decided_at": AT}
+    return written.say(case.DecisionRecorded, **paper, items=items)
+
+
+# -- freezes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flag", "told_of_it", "in_force", "other"),
+    [
+        ("frozen_twice", "is frozen", "2026-03-02", "2026-03-01"),
+        ("freeze_lapsed", "was frozen", "2026-03-01", "2026-03-02"),
+        ("moved_while_frozen", "is frozen", "2026-09-01", "2026-03-01"),
+    ],
+)
+def test_what_a_freeze_does_not_allow_is_flagged(flag: str, told_of_it: str, in_force: str, other: str) -> None:
+    """To freeze again while one is in force, whose last day counts, to renew one that has lapsed, and what moves while
+    it is frozen; an offer alone moves nothing."""
+    for until, flagged in ((in_force, [(flag, f"item account {told_of_it} until {in_force}")]), (other, [])):
+        written = frozen(until)
+        if flag == "frozen_twice":
+            written.say(item.ItemFrozen, item_id="account", frozen_until="2026-08-01")
+        elif flag == "freeze_lapsed":
+            written.say(item.ItemFreezeRenewed, item_id="account", frozen_until="2026-06-01")
+        else:
+            assert told(written.offer("account", "cash", to=PROCURATORATE)) == []
+            written.accept()
+        assert told(written) == flagged
+
+
+def test_a_frozen_thing_that_stays_may_change_who_answers_for_it() -> None:
+    """The case goes on, the account stays where it is."""
+    assert told(frozen().offer(stays("account"), to=PROCURATORATE).accept()) == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "names"), [("decision-1", []), (None, ["disposal_without_decision", "moved_while_frozen"])]
+)
+def test_a_frozen_thing_is_disposed_of_by_decision_only(decision: str | None, names: list[str]) -> None:
+    """A decision ends the freeze; without one two flags are raised."""
+    written = decide(frozen(), ("account", "forfeited"))
+    proposal: dict[str, Any] = {"item_ids": ("account",), "disposal": "forfeited", "ground": "judgment"}
+    written.say(item.ItemDisposalProposed, **proposal, decision_id=decision)
+    assert [flag.name for flag in dispose(written).flags] == names
+
+
+# -- decisions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "flagged"),
+    [
+        ((), []),
+        ((("car", "forfeited"),), []),
+        (
+            (("car", "returned_to_owner"),),
+            [("disposal_against_decision", "item car: forfeited, decided returned_to_owner")],
+        ),
+    ],
+)
+def test_a_disposal_other_than_decided_is_flagged(
+    lines: tuple[tuple[str, Disposal], ...], flagged: list[tuple[str, str]]
+) -> None:
+    """What the cited decision says of the item is held against what was done with it."""
+    written = decide(holding("car", kind="property"), *lines)
+    proposal: dict[str, Any] = {"item_ids": ("car",), "disposal": "forfeited", "ground": "judgment"}
+    written.say(item.ItemDisposalProposed, **proposal, decision_id="decision-1")
+    assert told(dispose(written, supervisor(POLICE))) == flagged
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "flagged"),
+    [
+        ("judgment", (("car", "forfeited"),), [("judgment_silent", "cash")]),
+        ("judgment", (("car", "forfeited"), ("cash", "paid_to_treasury")), []),
+        ("ruling", (), []),
+    ],
+)
+def test_a_judgment_silent_on_property_is_flagged(
+    kind: str, lines: tuple[tuple[str, Disposal], ...], flagged: list[tuple[str, str]]
+) -> None:
+    """Exhibits need no word in a judgment, property does."""
+    written = holding("car", "cash", kind="property").register("knife")
+    assert told(decide(written, *lines, kind=kind)) == flagged
+
+
+def test_an_audit_of_a_closed_case_is_no_act_in_it() -> None:
+    """What is noted of a record that rests is not flagged; what is done in the case is."""
+    written = holding("phone").close()
+    disclosed: dict[str, Any] = {"recipient": "counsel of li", "item_ids": ("phone",)}
+    assert told(written.say(DisclosureMade, clerk(POLICE), **disclosed)) == []
+    moved = written.say(item.ItemMoved, clerk(POLICE), item_id="phone", storage_location="archive")
+    assert told(moved) == [("act_after_closing", "the case was closed")]
+
+
+# -- lists -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_list_that_names_another_seal_than_the_record_is_flagged() -> None:
+    """Sealed anew without a record: the receiver takes it as listed, and the trace is there."""
+    written = holding("phone", "knife", seal_number="S-1")
+    lines = (OfferedItem(item_id="phone", seal_number="S-2"), OfferedItem(item_id="knife", seal_number="S-1"))
+    assert told(written.offer(*lines, to=COURT, purpose="property_transfer")) == [
+        ("list_differs", "item phone: seal S-2, recorded S-1")
+    ]
+    assert told(written.accept()) == []
+    assert written.state.items["phone"].seal_number == "S-2"
+
+
+def test_a_returned_thing_with_a_day_for_its_remedy_has_a_clock() -> None:
+    """Whoever gets the thing back has until the day that the returner set, and meets it by offering again."""
+    written = holding("file").offer("file", to=PROCURATORATE).accept()
+    due = instant(written.now + 86400)
+    written.give_back("file", purpose="return", remedy="supplement", due_at=due).accept()
+    (clock,) = [remedy for remedy in written.state.clocks.values() if remedy.name == "remedy"]
+    assert (clock.agency, clock.until, clock.is_running) == (POLICE, due, True)
+    written.offer("file", to=PROCURATORATE, follows="handover-2")
+    assert not written.state.clocks[clock.deadline_id].is_running
+
+
+HOUR = 3600
+
+
+def loans(written: Case) -> list[Clock]:
+    return [clock for clock in written.state.clocks.values() if clock.name == "loan_to_agency"]
+
+
+def taken_out(**recorded: Any) -> Case:
+    """A sealed bag of ten is out for an hour."""
+    written = holding("bag", quantity=10, seal_number="S-1", **recorded)
+    due = instant(written.now + HOUR)
+    return written.say(item.ItemCheckedOut, item_id="bag", to_officer="p-1", due_at=due)
+
+
+def lent(*, days: int = 1) -> Case:
+    """The police lend a phone to the laboratory for some days."""
+    written = holding("phone", "knife")
+    due = instant(written.now + days * 24 * HOUR)
+    return written.offer("phone", to=LAB, purpose="loan", due_at=due).accept()
+
+
+# -- to an officer -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({}, None),
+        ({"condition": "dusty", "match_result": "match"}, None),
+        ({"quantity": pieces(9)}, "item bag: 9 piece, recorded 10 piece"),
+        ({"seal_state": "broken"}, "item bag: seal broken, recorded seal S-1"),
+        ({"match_result": "mismatch", "remark": "wet"}, "item bag: wet, recorded as listed"),
+    ],
+)
+def test_what_comes_back_otherwise_is_recorded_and_flagged(fields: dict[str, Any], detail: str | None) -> None:
+    """A check-in says count, seal and condition; where they are others than before, that is flagged."""
+    written = taken_out().say(item.ItemCheckedIn, item_id="bag", **fields)
+    assert [(flag.name, flag.detail) for flag in written.flags] == ([("receipt_differs", detail)] if detail else [])
+
+
+def test_what_is_found_at_the_check_in_becomes_the_record() -> None:
+    """From then on the case has what there is."""
+    written = taken_out().say(item.ItemCheckedIn, item_id="bag", quantity=pieces(9), seal_state="broken")
+    bag = written.state.items["bag"]
+    assert (bag.quantity, bag.seal_number, bag.seal_state, bag.status) == (pieces(9), None, "broken", "held")
+
+
+@pytest.mark.parametrize(("late", "flagged"), [(0, []), (1, ["loan_overdue"])])
+def test_a_check_in_after_its_time_is_flagged(late: int, flagged: list[str]) -> None:
+    """The last second is in time."""
+    written = taken_out()
+    written.now += HOUR - 60 + late
+    assert written.say(item.ItemCheckedIn, item_id="bag").flag_names() == flagged
+    assert written.state.items["bag"].due_at is None
+
+
+def test_without_a_day_no_loan_is_overdue() -> None:
+    """Taken out without a time, the thing may come back whenever it does."""
+    written = holding("phone").say(item.ItemCheckedOut, item_id="phone", to_officer="p-1")
+    written.now += 10 * 24 * HOUR
+    assert written.say(item.ItemCheckedIn, item_id="phone").flags == ()
+
+
+# -- to another agency -------------------------------------------------------------------------------------------------
+
+
+def test_a_loan_to_another_agency_has_a_clock_until_it_is_given_back() -> None:
+    """The borrower's time runs from the delivery to the day that the lender set, and ends when the lender has it."""
+    written = lent()
+    phone = written.state.items["phone"]
+    assert (phone.holder, phone.lent_by, phone.responsible) == (LAB, POLICE, POLICE)
+    (clock,) = loans(written)
+    assert (clock.subject, clock.agency, clock.until) == ("phone", LAB, phone.lent_until)
+    written.give_back("phone", purpose="return")
+    assert loans(written)[0].is_running
+    written.accept()
+    assert not loans(written)[0].is_running
+    assert (written.state.items["phone"].lent_by, written.flags) == (None, ())
+
+
+def test_what_is_given_back_late_is_flagged() -> None:
+    """What counts is when the lender had it again."""
+    written = lent()
+    due = written.state.items["phone"].lent_until
+    written.now += 2 * 24 * HOUR
+    written.give_back("phone", purpose="return").accept()
+    assert [(flag.name, flag.detail) for flag in written.flags] == [("loan_overdue", f"item phone was due at {due}")]
+
+
+def test_what_is_given_back_short_is_a_discrepancy() -> None:
+    """The lender says what came back, and both sides have to agree on it."""
+    written = lent().give_back("phone", purpose="return")
+    written.accept(received=(got("phone", seal_state="missing"),))
+    assert written.flag_names() == ["receipt_differs"]
+    assert [discrepancy.kinds for discrepancy in written.state.discrepancies.values()] == [("seal",)]

@@ -1,11 +1,251 @@
-"""Handovers: custody moves at acceptance only, and only what is accepted."""
+"""Handovers: custody moves at acceptance only, only what is accepted, and what can be neither offered nor answered."""
 
 from __future__ import annotations
 
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk
-from tests.testkit.casework import got, holders, holding, kept, lent, offered, passed, person_id
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ledger.core.events import handover, item
+from ledger.core.events.handover import OfferedItem
+from tests.testkit.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, clerk, instant
+from tests.testkit.casework import (
+    Case,
+    Refusal,
+    Refusals,
+    each_refusal,
+    got,
+    holders,
+    holding,
+    kept,
+    lent,
+    offered,
+    passed,
+    person_id,
+    pieces,
+    require_refusal,
+    sent,
+    stays,
+)
+
+# -- offers ------------------------------------------------------------------------------------------------------------
+
+
+def split() -> Case:
+    """Two pills, a pill each in ``a`` and ``b`` by now."""
+    parts = tuple(item.ItemPart(item_id=i, quantity=pieces(1)) for i in ("a", "b"))
+    return holding("pills", quantity=2).say(item.ItemSplit, item_id="pills", parts=parts)
+
+
+PURPOSES = {COURT: "property_transfer", DEPOT: "property_transfer", LAB: "forensic_examination"}
+
+
+def offering(*lines: str | OfferedItem, to: str = PROCURATORATE, **fields: Any) -> Callable[[Case], Case]:
+    """Offer the things: to the procuratorate with the case, to others for what such an agency is given things for."""
+    fields = {"purpose": PURPOSES[to], **fields} if to in PURPOSES else fields
+    return lambda c: c.offer(*lines, to=to, **fields)
+
+
+TEN_PILLS = holding("pills", quantity=10)
+TO_TRIAL: dict[str, Any] = {"to": COURT, "purpose": "public_prosecution"}
+OFFERS: Refusals = {
+    "what one does not hold": Refusal("not_held body.items", lent("phone"), offering("phone", to=COURT)),
+    "an item of another case": Refusal("unknown_item body.items", holding(), offering("car", to=COURT)),
+    "what is on offer": Refusal("already_offered body.items", sent("phone"), offering("phone", to=COURT)),
+    "what is gone": Refusal("item_gone body.items", split(), offering("pills", to=COURT)),
+    "what is checked out": Refusal(
+        "checked_out body.items",
+        holding("phone").say(item.ItemCheckedOut, item_id="phone"),
+        offering("phone", to=COURT),
+    ),
+    "a day to bring back what passes for good": Refusal(
+        "not_lent body.due_at", holding("phone"), offering("phone", due_at="2026-09-01T00:00:00Z")
+    ),
+    "another quantity than the record has": Refusal(
+        "quantity_differs body.items", TEN_PILLS, offering(OfferedItem(item_id="pills", quantity=pieces(9)), to=LAB)
+    ),
+    "an item twice": Refusal("duplicate_id body.items", holding("phone"), offering("phone", "phone", to=LAB)),
+    "a person twice": Refusal("duplicate_id body.person_ids", holding(), offering(persons=("li", "li"))),
+    "a person whom the case does not know": Refusal(
+        "unknown_person body.person_ids", holding(), offering(persons=("zhao",))
+    ),
+    "to oneself": Refusal("to_yourself body", holding("phone"), offering("phone", to=POLICE)),
+    "nothing": Refusal("nothing_offered body.items", holding(), offering(to=LAB)),
+    "under an id that is taken": Refusal(
+        "duplicate_id body.handover_id", offered("phone").refuse(), offering("phone", handover_id="handover-1")
+    ),
+    "the case twice at a time": Refusal("case_already_offered body.purpose", offered("phone"), offering(**TO_TRIAL)),
+    "the case of another": Refusal(
+        "not_responsible agency", lent("phone"), offering("phone", by=clerk(LAB), **TO_TRIAL)
+    ),
+    "to the case's agency what one does not answer for": Refusal(
+        "not_responsible body.items",
+        lent("phone"),
+        offering("phone", to=POLICE, purpose="jurisdiction_transfer", by=clerk(LAB)),
+    ),
+    "a person whom another answers for": Refusal(
+        "not_responsible body.person_ids", passed(), offering(persons=("li",), by=clerk(POLICE))
+    ),
+    "nothing to the case's agency": Refusal("nothing_offered body.items", passed(), offering(by=clerk(POLICE))),
+    "in place where nothing moves": Refusal(
+        "nothing_moves body.items", holding("car", kind="property"), offering(stays("car"), to=DEPOT)
+    ),
+    "in place what another answers for": Refusal(
+        "not_responsible body.items",
+        holding("car").offer(to=PROCURATORATE).accept(),
+        offering(stays("car"), **TO_TRIAL),
+    ),
+    "in place what is on offer": Refusal(
+        "already_offered body.items",
+        lent("phone").offer("phone", to=DEPOT, purpose="property_transfer", by=clerk(LAB)),
+        offering(stays("phone")),
+    ),
+    "in place what is gone": Refusal("item_gone body.items", split(), offering(stays("pills"))),
+    "in place another quantity": Refusal(
+        "quantity_differs body.items", TEN_PILLS, offering(stays("pills", quantity=pieces(9)))
+    ),
+    "following a handover that there is not": Refusal(
+        "unknown_handover body.follows", holding("phone"), offering("phone", follows="handover-9")
+    ),
+    "following one that is open": Refusal(
+        "still_open body.follows",
+        holding("phone", "knife").offer("phone", to=LAB, purpose="forensic_examination"),
+        offering("knife", to=LAB, follows="handover-1"),
+    ),
+    "returning what was not accepted": Refusal(
+        "not_accepted_by_you body.returns",
+        lent("phone").register("knife").offer("knife", to=LAB, purpose="forensic_examination"),
+        lambda c: c.give_back("phone", returns="handover-2"),
+    ),
+    "returning what another accepted": Refusal(
+        "not_accepted_by_you body.returns",
+        passed("phone"),
+        lambda c: c.give_back("phone", returns="handover-1", by=clerk(POLICE)),
+    ),
+    "returning a handover that there is not": Refusal(
+        "unknown_handover body.returns",
+        passed("phone"),
+        lambda c: c.say(handover.HandoverReturned, returns="handover-9"),
+    ),
+}
+
 
 LI, WANG = person_id("li"), person_id("wang")
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+
+def accepting(**fields: Any) -> Callable[[Case], Case]:
+    return lambda c: c.accept(**fields)
+
+
+def answering(answer: str, *given: str, by: str | None = None) -> Callable[[Case], Case]:
+    """By this method of a case, the latest open offer unless another is given."""
+    return lambda c: getattr(c, answer)(*given, **({"by": clerk(by)} if by else {}))
+
+
+PHONE, BOTH, DONE = offered("phone"), offered("phone", "knife"), passed("phone")
+ANSWERS: Refusals = {
+    **{
+        f"{answer} of what was not offered to you": Refusal("not_a_party agency", PHONE, answering(answer, by=COURT))
+        for answer in ("accept", "check", "refuse")
+    },
+    **{
+        f"{answer} of what was accepted": Refusal("not_open body.handover_id", DONE, answering(answer, "handover-1"))
+        for answer in ("accept", "refuse", "recall")
+    },
+    "accepting one's own offer": Refusal("not_offered_to_you agency", PHONE, answering("accept", by=POLICE)),
+    "accepting what was recalled": Refusal(
+        "not_open body.handover_id", offered("phone").recall(), answering("accept", "handover-1")
+    ),
+    "recalling another's offer": Refusal(
+        "not_yours agency",
+        lent("phone").offer(to=PROCURATORATE),
+        lambda c: c.say(handover.HandoverRecalled, clerk(LAB), handover_id="handover-2"),
+    ),
+    "accepting after the offer expired": Refusal(
+        "offer_expired occurred_at",
+        offered("phone", expires_at="2026-03-02T01:30:00Z"),
+        accepting(occurred_at="2026-03-02T01:30:01Z"),
+    ),
+    "receiving what is not in the list": Refusal(
+        "not_offered body.received", PHONE, accepting(received=(got("knife"),))
+    ),
+    "leaving what is not in the list": Refusal(
+        "not_offered body.not_accepted", PHONE, accepting(not_accepted=(kept("knife"),))
+    ),
+    "missing who is not in the list": Refusal(
+        "not_offered body.absent_person_ids", PHONE, accepting(absent_person_ids=(person_id("zhao"),))
+    ),
+    "answering one item twice": Refusal(
+        "duplicate_id body.received", BOTH, accepting(received=(got("phone"),), not_accepted=(kept("phone"),))
+    ),
+    "silence on an item": Refusal(
+        "item_unanswered body.received", BOTH, accepting(rest_as_listed=False, received=(got("phone"),))
+    ),
+    "another reason without a word": Refusal(
+        "unexplained body.not_accepted", BOTH, accepting(not_accepted=(kept("phone", "other"),))
+    ),
+    "accepting nothing": Refusal(
+        "nothing_accepted body", PHONE, accepting(not_accepted=(kept("phone"),), absent_person_ids=(LI, WANG))
+    ),
+    "accepting none of the persons": Refusal(
+        "nothing_accepted body",
+        holding().offer(to=PROCURATORATE, persons=("li",)),
+        accepting(absent_person_ids=(LI,)),
+    ),
+    "answering a handover that there is not": Refusal(
+        "unknown_handover body.handover_id",
+        PHONE,
+        lambda c: c.say(handover.HandoverAccepted, clerk(POLICE), handover_id="handover-9", rest_as_listed=True),
+    ),
+}
+
+
+@each_refusal(OFFERS | ANSWERS)
+def test_an_impossible_offer_or_answer_is_refused(refusal: Refusal) -> None:
+    """Each is refused under its rule's name and by its field, and leaves the case as it was."""
+    require_refusal(refusal)
+
+
+# -- what the receiver finds -------------------------------------------------------------------------------------------
+
+
+def test_what_is_found_becomes_the_record() -> None:
+    """Quantity, condition and seal are as the receiver found them."""
+    written = holding("pills", quantity=10, seal_number="S-1", condition="dry")
+    written.offer("pills", to=LAB, purpose="forensic_examination")
+    written.accept(received=(got("pills", quantity=pieces(9), condition="wet", seal_number="S-2"),))
+    pills = written.state.items["pills"]
+    assert (pills.quantity, pills.condition, pills.seal_number) == (pieces(9), "wet", "S-2")
+
+
+def test_what_is_not_found_otherwise_is_as_listed_or_recorded() -> None:
+    """As listed where the list says something, as recorded where it does not, whether the item is named or not."""
+    for received in ((), (got("pills"),)):
+        written = holding("pills", quantity=10, seal_number="S-1", condition="dry")
+        line = OfferedItem(item_id="pills", condition="damp", quantity=pieces(10))
+        written.offer(line, to=LAB, purpose="forensic_examination").accept(received=received)
+        pills = written.state.items["pills"]
+        assert (pills.quantity, pills.condition, pills.seal_number) == (pieces(10), "damp", "S-1")
+
+
+@pytest.mark.parametrize("seal_state", ["broken", "missing", "unsealed"])
+def test_a_seal_that_is_not_whole_is_none(seal_state: str) -> None:
+    """An item whose seal was found broken, missing or open bears none, and can be sealed anew."""
+    written = sent("phone", seal_number="S-1")
+    written.accept(received=(got("phone", seal_state=seal_state, seal_number="S-1"),))
+    assert written.state.items["phone"].seal_number is None
+    written.say(item.ItemSealed, clerk(LAB), item_id="phone", seal_number="S-2")
+
+
+def test_a_whole_seal_stays() -> None:
+    """An intact seal is the one that the record has."""
+    written = sent("phone", seal_number="S-1")
+    written.accept(received=(got("phone", seal_state="intact"),), received_at=instant(written.now))
+    assert written.state.items["phone"].seal_number == "S-1"
 
 
 # -- the way of a handover ---------------------------------------------------------------------------------------------

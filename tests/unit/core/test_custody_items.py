@@ -1,14 +1,19 @@
-"""Rules of items: complete when registered, and handled by their holder only."""
+"""Rules of items: complete when registered, handled by the holder, split and merged exactly, disposed of by two."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ledger.core.events import Body, item
-from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, clerk
+from ledger.core.events.terms import EventRef, Money
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, Officer, clerk, supervisor
 from tests.testkit.casework import (
     AT,
     Case,
@@ -18,6 +23,7 @@ from tests.testkit.casework import (
     each_refusal,
     holding,
     lent,
+    part,
     person_id,
     pieces,
     proposed,
@@ -46,7 +52,7 @@ def collected(*collectors: str, **fields: str) -> dict[str, Any]:
 
 
 SEALED = holding("phone", seal_number="S-1")
-REFUSED: Refusals = {
+ITEMS: Refusals = {
     "an id that is taken": Refusal("duplicate_id body.item_id", holding("phone"), registering("phone")),
     "a dossier without its extent": Refusal(
         "item_incomplete body.dossier", holding(), registering("file", kind="dossier", dossier=None)
@@ -119,12 +125,6 @@ REFUSED: Refusals = {
         "not_frozen body.item_id", holding("account", kind="property"), saying(item.ItemFreezeRenewed, "account")
     ),
 }
-
-
-@each_refusal(REFUSED)
-def test_what_is_impossible_is_refused(refusal: Refusal) -> None:
-    """Each impossible act is refused under its rule's name and by its field, and leaves the case as it was."""
-    require_refusal(refusal)
 
 
 # -- registering -------------------------------------------------------------------------------------------------------
@@ -205,3 +205,271 @@ def test_a_registration_keeps_where_the_thing_comes_from() -> None:
     assert (disk.seizure, disk.exhibit_number, disk.recorded_from) == (seizure, "E-7", "2026-03-02T01:00:00Z")
     assert disk.unrecorded_seconds == 2 * 3600
     assert holding("phone").state.items["phone"].unrecorded_seconds is None
+
+
+SELLING = {"disposal": "sold_early"}
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+
+def proposing(*item_ids: str, **fields: str) -> Callable[[Case], Case]:
+    return lambda c: c.say(item.ItemDisposalProposed, item_ids=item_ids, **fields)
+
+
+CAR, TO_SELL = holding("car", kind="property"), proposed("car", **SELLING)
+GONE_ON = proposed("car").offer("car", to=COURT, purpose="property_transfer").accept()
+DISPOSALS: Refusals = {
+    "disposing of a person": Refusal(
+        "not_disposable body.item_ids",
+        holding("li-in-custody", kind="detainee", person_id=LI),
+        proposing("li-in-custody"),
+    ),
+    "proposing one thing twice": Refusal("duplicate_id body.item_ids", CAR, proposing("car", "car")),
+    "proposing what another holds": Refusal("not_held body.item_ids", lent("phone"), proposing("phone")),
+    "a proposal on a decision that is not recorded": Refusal(
+        "unknown_decision body.decision_id", CAR, proposing("car", decision_id="decision-9")
+    ),
+    "a disposal that nobody proposed": Refusal("unknown_proposal body.cites", CAR, dispose),
+    "a proposal cited under another event's id": Refusal(
+        "unknown_proposal body.cites",
+        proposed("car"),
+        lambda c: dispose(c, cites=replace(c.last.ref, event_id=c.events[0].envelope.event_id)),
+    ),
+    "a disposal that is done": Refusal(
+        "unknown_proposal body.cites", dispose(proposed("car")), lambda c: dispose(c, cites=c.events[-2].ref)
+    ),
+    "both signatures by one officer": Refusal(
+        "one_signature officer", proposed("car"), lambda c: dispose(c, clerk(POLICE))
+    ),
+    "the second signature by another agency": Refusal(
+        "not_held agency", GONE_ON, lambda c: dispose(c, supervisor(COURT), cites=c.events[-3].ref)
+    ),
+    "a disposal of what went on meanwhile": Refusal(
+        "not_held body.cites", GONE_ON, lambda c: dispose(c, cites=c.events[-3].ref)
+    ),
+    "a disposal of what is checked out": Refusal(
+        "checked_out body.item_ids",
+        holding("car", kind="property").say(item.ItemCheckedOut, item_id="car"),
+        proposing("car"),
+    ),
+    "a disposal of what was checked out meanwhile": Refusal(
+        "checked_out body.cites",
+        proposed("car").say(item.ItemCheckedOut, item_id="car"),
+        lambda c: dispose(c, cites=c.events[-2].ref),
+    ),
+    "a sale without proceeds": Refusal("proceeds_misplaced body.proceeds", TO_SELL, dispose),
+    "proceeds of a destruction": Refusal(
+        "proceeds_misplaced body.proceeds", proposed("car"), lambda c: dispose(c, proceeds=part("money", 1, fen=100))
+    ),
+    "proceeds under an id that is taken": Refusal(
+        "duplicate_id body.proceeds", TO_SELL, lambda c: dispose(c, proceeds=part("car", 1, fen=100))
+    ),
+}
+
+
+# -- disposal ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_disposal_takes_two_officers() -> None:
+    """Proposed by one and signed by another officer of the holder, items are gone and the proposal is done."""
+    written = proposed("car", "boat")
+    assert written.state.items["car"].status == "held"
+    dispose(written)
+    assert [(i.status, i.disposal) for i in written.state.items.values()] == [("disposed", "destroyed")] * 2
+    assert written.state.proposals == {}
+
+
+def test_other_proposals_stay_open() -> None:
+    """A disposal ends its own proposal only."""
+    written = proposed("car").register("boat", kind="property")
+    first: EventRef = written.events[-2].ref
+    written.say(item.ItemDisposalProposed, item_ids=("boat",), disposal="destroyed")
+    dispose(written, cites=first)
+    assert [proposal.item_ids for proposal in written.state.proposals.values()] == [("boat",)]
+
+
+def test_the_proceeds_of_a_sale_are_a_child_in_the_sellers_hands() -> None:
+    """The money of an early sale is property of its own that bears nothing of the thing sold but its lineage."""
+    written = holding("car", kind="property", condition="rusty", storage_location="yard", seal_number="S-1")
+    written.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early")
+    dispose(written, proceeds=part("money", 1, fen=4_000_000))
+    money = written.state.items["money"]
+    assert (money.kind, money.holder, money.responsible, money.parents) == ("property", POLICE, POLICE, ("car",))
+    assert (money.quantity, money.money) == (pieces(1), Money(fen=4_000_000, currency="CNY"))
+    assert (money.condition, money.storage_location, money.seal_number) == (None, None, None)
+    assert (money.fungible, money.status, money.description) == (True, "held", "proceeds of the car")
+    assert written.state.items["car"].disposal == "sold_early"
+
+
+def test_the_proceeds_of_several_things_take_after_the_first() -> None:
+    """One sum comes of a sale together: named after the first thing, answered for by whoever answered for that."""
+    written = holding("car", kind="property").offer(to=PROCURATORATE).accept()
+    written.register("boat", by=clerk(POLICE), kind="property")
+    proposal = {"disposal": "sold_early", "ground": "loses value"}
+    written.say(item.ItemDisposalProposed, clerk(POLICE), item_ids=("boat", "car"), **proposal)
+    dispose(written, proceeds=part("money", 1, fen=100))
+    money = written.state.items["money"]
+    assert (money.description, money.responsible) == ("proceeds of the boat", PROCURATORATE)
+    assert money.parents == ("boat", "car")
+
+
+CASH: dict[str, Any] = {"kind": "property", "quantity": 10, "fungible": True, "money": Money(fen=1000, currency="CNY")}
+
+
+def cash(*item_ids: str, quantity: int = 10, fen: int = 1000, **fields: Any) -> Case:
+    """Sums of money, which are fungible."""
+    money = Money(fen=fen, currency="CNY")
+    return holding(*item_ids, kind="property", quantity=quantity, fungible=True, money=money, **fields)
+
+
+def lend(written: Case, item_id: str, **fields: Any) -> Case:
+    """The laboratory has the sum as a loan."""
+    return written.offer(item_id, to=LAB, purpose="loan", **fields).accept()
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+PILLS, TWO_SUMS = holding("pills", quantity=10), cash("a", "b")
+
+
+def split(item_id: str, *parts: item.ItemPart) -> Callable[[Case], Case]:
+    return lambda c: c.say(item.ItemSplit, item_id=item_id, parts=parts)
+
+
+def merge(*item_ids: str, whole: item.ItemPart | None = None, by: Officer | None = None) -> Callable[[Case], Case]:
+    """Merge two sums of money, by default into one of all."""
+    return lambda c: c.say(item.ItemMerged, by, item_ids=item_ids, whole=whole or part("all", 20, fen=2000))
+
+
+SUMS: Refusals = {
+    "splitting a person": Refusal(
+        "not_divisible body.item_id",
+        holding("li-in-custody", kind="detainee", person_id=LI),
+        split("li-in-custody", part("a", "0.5"), part("b", "0.5")),
+    ),
+    "parts that add up to less": Refusal("sum_differs body.parts", PILLS, split("pills", part("a", 4), part("b", 5))),
+    "parts that add up to a hair more": Refusal(
+        "sum_differs body.parts",
+        holding("pills", quantity="0.3"),
+        split("pills", part("a", "0.1"), part("b", "0.200001")),
+    ),
+    "parts in another unit": Refusal(
+        "units_differ body.parts", PILLS, split("pills", part("a", 5, unit="gram"), part("b", 5))
+    ),
+    "two parts of one id": Refusal("duplicate_id body.parts", PILLS, split("pills", part("a", 5), part("a", 5))),
+    "a part of an id that is taken": Refusal(
+        "duplicate_id body.parts",
+        holding("pills", "knife", quantity=10),
+        split("pills", part("a", 5), part("knife", 5)),
+    ),
+    "money that does not add up": Refusal(
+        "sum_differs body.parts", cash("notes"), split("notes", part("a", 4, fen=400), part("b", 6, fen=599))
+    ),
+    "money in one part only": Refusal(
+        "sum_differs body.parts", cash("notes"), split("notes", part("a", 4, fen=1000), part("b", 6))
+    ),
+    "money out of nothing": Refusal(
+        "sum_differs body.parts", PILLS, split("pills", part("a", 4, fen=1), part("b", 6, fen=1))
+    ),
+    "money in another currency": Refusal(
+        "units_differ body.parts",
+        cash("notes"),
+        split("notes", part("a", 4, fen=400), part("b", 6, fen=600, currency="USD")),
+    ),
+    "merging exhibits": Refusal(
+        "commingling body.item_ids", holding("knife", "axe"), merge("knife", "axe", whole=part("tools", 2))
+    ),
+    "merging one thing with itself": Refusal("duplicate_id body.item_ids", TWO_SUMS, merge("a", "a")),
+    "merging what another holds": Refusal(
+        "not_held body.item_ids",
+        cash("a", "b").offer("b", to=COURT, purpose="property_transfer").accept(),
+        merge("a", "b"),
+    ),
+    "merging what two agencies answer for": Refusal(
+        "commingling body.item_ids",
+        cash("a").offer(to=PROCURATORATE).accept().register("b", by=clerk(POLICE), **CASH),
+        merge("a", "b", by=clerk(POLICE)),
+    ),
+    "merging frozen money with free": Refusal(
+        "commingling body.item_ids", cash("a", "b").say(item.ItemFrozen, item_id="b"), merge("a", "b")
+    ),
+    "merging what is checked out": Refusal(
+        "commingling body.item_ids", cash("a", "b").say(item.ItemCheckedOut, item_id="b"), merge("a", "b")
+    ),
+    "merging what is lent until a day with what is not": Refusal(
+        "commingling body.item_ids",
+        lend(lend(cash("a", "b"), "a", due_at="2026-09-01T00:00:00Z"), "b"),
+        merge("a", "b", by=clerk(LAB)),
+    ),
+    **{
+        name: Refusal(f"{rule} body.whole", TWO_SUMS, merge("a", "b", whole=whole))
+        for name, rule, whole in (
+            ("a whole of less than its parts", "sum_differs", part("all", 19, fen=2000)),
+            ("a whole of less money", "sum_differs", part("all", 20, fen=1999)),
+            ("a whole without the money", "sum_differs", part("all", 20)),
+            ("a whole of an id that is taken", "duplicate_id", part("a", 20, fen=2000)),
+        )
+    },
+}
+
+
+@each_refusal(ITEMS | DISPOSALS | SUMS)
+def test_what_is_impossible_is_refused(refusal: Refusal) -> None:
+    """Each impossible act is refused under its rule's name and by its field, and leaves the case as it was."""
+    require_refusal(refusal)
+
+
+# -- sums --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_split_gives_children_of_the_parent() -> None:
+    """The parent is gone; each child is held as it was, bears its own seal and description, and names the parent."""
+    written = cash("notes", storage_location="safe")
+    written.say(
+        item.ItemSplit,
+        item_id="notes",
+        parts=(part("a", 4, fen=400, seal_number="S-1", description="four notes"), part("b", 6, fen=600)),
+    )
+    items = written.state.items
+    assert items["notes"].status == "split"
+    assert (items["a"].seal_number, items["a"].description, items["a"].parents) == ("S-1", "four notes", ("notes",))
+    assert (items["b"].seal_number, items["b"].description, items["b"].storage_location) == (None, "the notes", "safe")
+    assert (items["a"].money, items["b"].money) == (Money(fen=400, currency="CNY"), Money(fen=600, currency="CNY"))
+    assert (items["a"].holder, items["a"].fungible) == (POLICE, True)
+
+
+def test_children_of_a_split_bear_no_digests() -> None:
+    """A digest is of the whole: no part has it."""
+    written = holding("disk", kind="electronic_data", quantity=2)
+    written.say(item.ItemSplit, item_id="disk", parts=(part("a", 1), part("b", 1)))
+    assert written.state.items["a"].digests == ()
+
+
+def test_a_merge_gives_one_of_all() -> None:
+    """Fungible goods become one item that names them all."""
+    written = cash("a", "b").say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 20, fen=2000))
+    items = written.state.items
+    assert (items["a"].status, items["b"].status, items["all"].status) == ("merged", "merged", "held")
+    assert (items["all"].parents, items["all"].fungible, items["all"].quantity) == (("a", "b"), True, pieces(20))
+
+
+def test_a_merged_whole_takes_after_the_first_item() -> None:
+    """What the whole does not say of itself, description and place, is that of the item named first."""
+    written = cash("a", storage_location="safe").register("b", storage_location="counter", **CASH)
+    written.say(item.ItemMerged, item_ids=("b", "a"), whole=part("all", 20, fen=2000))
+    whole = written.state.items["all"]
+    assert (whole.description, whole.storage_location) == ("the b", "counter")
+
+
+amounts = st.decimals(min_value=0, max_value=10**9, places=6).map(lambda d: format(d.normalize(), "f"))
+
+
+@given(st.lists(amounts, min_size=2, max_size=6))
+def test_exact_sums_of_any_decimals_are_accepted(values: list[str]) -> None:
+    """Parts add up to the whole exactly, to the sixth decimal, without rounding."""
+    whole = format(sum(map(Decimal, values), Decimal(0)).normalize(), "f")
+    written = holding("powder", quantity=whole)
+    parts = tuple(part(f"part-{number}", value) for number, value in enumerate(values))
+    written.say(item.ItemSplit, item_id="powder", parts=parts)
+    assert written.state.items["part-1"].quantity.value == values[1]

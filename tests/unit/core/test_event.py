@@ -1,8 +1,12 @@
-"""Events: the catalogue, and round trips of every type."""
+"""Events: the catalogue, round trips of every type, and what envelope, payload and sections must agree in."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from ledger.core.custody.state import RULES
 from ledger.core.encoding import canonical
@@ -10,14 +14,37 @@ from ledger.core.events import (
     EVENT_TYPES,
     MAX_ENTRY_BYTES,
     NAME_OF,
+    Authority,
+    Stream,
+    case,
     catalogue,
     decode_again,
     decode_envelope,
     decode_payload,
     decode_section,
     decode_submission,
+    encode_submission,
+    item,
+    record,
+    require_shape,
 )
-from tests.testkit.builders import POLICE, clerk, event_of, refused_at, sample_body, sample_event
+from tests.testkit.builders import (
+    COURT,
+    POLICE,
+    SERVICE,
+    Officer,
+    clerk,
+    envelope_of,
+    event_of,
+    payload_of,
+    refused_at,
+    sample_body,
+    sample_event,
+    section,
+    signed,
+    signer_of,
+    stream_for,
+)
 
 # The table as the design has it: kinds of stream and roles. No roles: the service's own key.
 
@@ -112,3 +139,168 @@ def test_an_entry_has_a_limit() -> None:
     """An entry longer than the length prefix of a bundle can say is refused before it is read."""
     with refused_at("envelope", match="at most 65535 bytes"):
         decode_envelope(b" " * (MAX_ENTRY_BYTES + 1))
+
+
+# -- agreement ---------------------------------------------------------------------------------------------------------
+
+
+OTHER: dict[str, Any] = {
+    "event_id": "01940000-0000-7000-8000-000000000000",
+    "event_type": "case.numbered",
+    "stream": Stream(kind="case", id="case-2"),
+    "sequence": 1,
+    "previous": "blake3:" + "00" * 32,
+    "agency": COURT,
+}
+
+
+@pytest.mark.parametrize("field", OTHER)
+def test_envelope_and_payload_agree_in(field: str) -> None:
+    """An envelope that signs another value than the payload says is refused by that field."""
+    event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
+    envelope = signed(replace(event.envelope, **{field: OTHER[field]}), clerk(POLICE))
+    with refused_at(f"envelope.{field}", match="the payload says"):
+        decode_submission(encode_submission(envelope, event.payload, {}))
+
+
+@pytest.mark.parametrize("part", ["envelope", "payload"])
+def test_there_is_one_version(part: str) -> None:
+    """A version that this code does not know is refused."""
+    event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
+    parts = {"envelope": event.envelope, "payload": event.payload}
+    parts[part] = replace(parts[part], version=2)
+    with refused_at(f"{part}.version", match="Expected `int` <= 1"):
+        decode_submission(canonical.encode({**parts, "sections": {}}))
+
+
+def test_the_envelope_names_the_payloads_digest() -> None:
+    """An envelope over another payload is refused, with the digest that was expected."""
+    event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
+    envelope = envelope_of(event.payload, clerk(POLICE), payload_digest="blake3:" + "00" * 32)
+    with refused_at("envelope.payload_digest", match=event.digest):
+        decode_submission(encode_submission(envelope, event.payload, {}))
+
+
+def test_a_section_that_is_committed_to_comes_along() -> None:
+    """A submission without a section that its payload commits to is refused."""
+    event = sample_event("case.opened", full=True)
+    with refused_at("sections.person:1", match="not here"):
+        decode_submission(encode_submission(event.envelope, event.payload, {"narrative": event.sections["narrative"]}))
+
+
+def test_a_section_that_nothing_commits_to_is_refused() -> None:
+    """A section that the payload does not commit to would be stored without a signature over it."""
+    event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
+    with refused_at("sections.narrative", match="commits to no section"):
+        decode_submission(encode_submission(event.envelope, event.payload, {"narrative": section()}))
+
+
+def test_a_section_is_the_one_committed_to() -> None:
+    """A section with other words, or the same words under another salt, is refused."""
+    event = sample_event("case.opened", full=True)
+    for other in (section("narrative", text="other words"), replace(event.sections["narrative"], salt="00" * 16)):
+        with refused_at("payload.confidential.narrative", match="that of the section"):
+            decode_submission(encode_submission(event.envelope, event.payload, event.sections | {"narrative": other}))
+
+
+def test_a_section_says_something() -> None:
+    """A section without fields is refused."""
+    with refused_at("sections.person:1.fields"):
+        decode_section(b'{"fields":{},"salt":"%s"}' % (b"00" * 16), "person:1")
+
+
+# -- shape -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+@pytest.mark.parametrize("kind", ["case", "agency", "supervision", "system"])
+def test_a_type_stands_only_in_its_kinds_of_stream(event_type: str, kind: str) -> None:
+    """Each type is accepted in the kinds of stream of its row and refused in the others."""
+    body, by = sample_body(event_type, full=False), signer_of(event_type)
+    ids = {"case": "case-1", "agency": by.agency, "supervision": "model-1", "system": "ledger"}
+    authority = Authority(authorization_type="order", authorization_identifier="7")
+    payload = payload_of(body, by, Stream(kind=kind, id=ids[kind]), authority=authority)  # type: ignore[arg-type]
+    if kind in EVENT_TYPES[event_type].streams:
+        require_shape(payload)
+        return
+    with refused_at("payload.stream.kind"):
+        require_shape(payload)
+
+
+@pytest.mark.parametrize(("sequence", "previous"), [(0, "blake3:" + "00" * 32), (1, None)])
+def test_previous_is_null_at_sequence_0_and_nowhere_else(sequence: int, previous: str | None) -> None:
+    """The first event of a stream has nothing before it, every other one has."""
+    payload = payload_of(sample_body("case.opened", full=False), clerk(POLICE), sequence=sequence, previous=previous)
+    with refused_at("payload.previous", match="expected null at sequence 0"):
+        require_shape(payload)
+
+
+@pytest.mark.parametrize(
+    ("body", "by", "kind", "stream_id"),
+    [
+        (record.RecordLate(happened_at="2026-03-01T00:00:00Z", ground="no network"), clerk(POLICE), "agency", COURT),
+        (sample_body("registry.quorum_set", full=False), SERVICE, "system", "shadow"),
+    ],
+    ids=["another agency's", "a second system stream"],
+)
+def test_a_stream_that_is_not_the_signers_is_refused(body: Any, by: Officer, kind: str, stream_id: str) -> None:
+    """An agency writes in its own stream, the service in the one system stream."""
+    payload = payload_of(body, by, Stream(kind=kind, id=stream_id))  # type: ignore[arg-type]
+    with refused_at("payload.stream.id", match="the one stream of this kind"):
+        require_shape(payload)
+
+
+def test_an_erasure_names_its_authority() -> None:
+    """A section is not erased without the authority that orders it."""
+    body = sample_body("section.erased", full=False)
+    payload = payload_of(body, clerk(POLICE), stream_for(body, clerk(POLICE)))
+    with refused_at("payload.authority", match="names the authority"):
+        require_shape(payload)
+
+
+NO_DAYS = ("2025-02-29", "1900-02-29", "2026-04-31", "2026-13-01")
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        *((item.ItemMoved(word, "room 1"), "item_id") for word in ("Phone", "-phone", "phone-", "p" * 65, "")),
+        *((item.ItemMoved("phone", word), "storage_location") for word in ("", "x" * 201, "room\u2028one")),
+        *((item.ItemFrozen("phone", day), "frozen_until") for day in NO_DAYS),
+        (case.PersonNamed(person_id="Li Ming", role="suspect"), "person_id"),
+        (case.PersonNamed(person_id="5f" * 16, role="culprit"), "role"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_word_outside_its_form_is_refused(body: Any, path: str) -> None:
+    """Ids, days, lines and closed vocabularies refuse what is not of their form, by the field."""
+    payload = payload_of(body, clerk(POLICE))
+    with refused_at(f"payload.body.{path}"):
+        decode_payload(canonical.encode(payload))
+
+
+@pytest.mark.parametrize("day", ["2024-02-29", "2000-02-29", "1996-02-29", "2026-12-31", "2026-04-30"])
+def test_days_of_the_calendar_are_accepted(day: str) -> None:
+    """Leap days of leap years and the last days of months are days."""
+    payload = payload_of(item.ItemFrozen(item_id="phone", frozen_until=day), clerk(POLICE))
+    assert decode_payload(canonical.encode(payload)) == payload
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [
+        *((good, True) for good in ("0", "12.5", "0.000001", "9" * 15)),
+        *((bad, False) for bad in ("01", "1.0", "1.50", ".5", "-1", "1e3", "1,000", "9" * 16, "0.0000001", "")),
+    ],
+)
+def test_a_decimal_has_one_spelling(value: str, accepted: bool) -> None:
+    """Amounts are decimals without leading or trailing zeros, signs or exponents."""
+    decoder = msgspec.json.Decoder(item.ItemPart)
+    text = b'{"item_id":"a","quantity":{"unit":"gram","value":"%s"}}' % value.encode()
+    if accepted:
+        assert canonical.decode(text, decoder).quantity.value == value
+        return
+    with refused_at("quantity.value"):
+        canonical.decode(text, decoder)

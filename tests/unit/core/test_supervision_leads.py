@@ -166,7 +166,7 @@ NO_LEADS: list[tuple[str, dict[str, Any]]] = [
     ],
 )
 def test_what_a_lead_does_not_allow_is_refused(lead: Lead, rule: str, body: Body, by: Officer) -> None:
-    """Who has it decides, or draws it up from above, the supervised agency answers, and it is raised once as it says."""
+    """Who has it decides or draws it up from above, the supervised agency answers, and it is raised once as it says."""
     before, (code, field) = lead.current, rule.split()
     with refused(code, field=f"payload.{field}"):
         lead.act(body, by)

@@ -1,19 +1,22 @@
-"""``ledger.core.verification.trust``: the trust file is read strictly, and its parts belong together."""
+"""The trust file is read strictly, and is renewed only by the log key and quorum of the old one."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused, TallystickError
+from ledger.core.log.checkpoints import Cosignature, parse_checkpoint
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
-from ledger.core.verification.trust import TrustedBlock, encode_trust, parse_trust
+from ledger.core.verification import trust_renewal
+from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust, parse_trust
 from tests.testkit.builders import refused_at
-from tests.testkit.bundles import CHAIN, LOG_SIGNER, ORIGIN, TWO_OF_THREE, WITNESSES, trust
+from tests.testkit.bundles import CHAIN, LOG_SIGNER, ORIGIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, trust
 
 FILE: dict[str, Any] = json.loads(encode_trust(trust()))
 OTHER_LOG = SeedSigner.from_seed("other.example", bytes([9]) * 32).verifying_key.vkey()
@@ -110,3 +113,180 @@ def test_duplicate_key() -> None:
     twice = spelled()[:-1] + b', "development": true}'
     with refused_at("trust.development"):
         parse_trust(twice)
+
+
+# -- renewal -----------------------------------------------------------------------------------------------------------
+
+
+SIGNED_AT = 1_767_225_600
+NEW_LOG = SeedSigner.from_seed(ORIGIN, bytes([42]) * 32)
+FIRST, SECOND, THIRD = WITNESSES
+OLD = trust(TWO_OF_THREE, development=False)
+NEW = replace(OLD, log_key=NEW_LOG.verifying_key)
+NEWER = replace(NEW, service_key_id="0x" + "12" * 20)
+BLOCK = TrustedBlock(9, "0x" + "11" * 32)
+
+
+def signed(
+    *witnesses: SeedSigner, by_log: SeedSigner | None = LOG_SIGNER, old: Trust = OLD, new: Trust = NEW
+) -> trust_renewal.Renewal:
+    renewal = trust_renewal.renew(old, new)
+    if by_log:
+        renewal = trust_renewal.sign_renewal(renewal, by_log)
+    for number, witness in enumerate(witnesses):
+        renewal = trust_renewal.cosign_renewal(renewal, witness, SIGNED_AT + number)
+    return renewal
+
+
+def test_text_is_the_documents() -> None:
+    """Four lines, each ended by a newline; nobody takes it for a tree head."""
+    text = trust_renewal.renew(OLD, NEW).text()
+    assert text == (
+        f"tallystick/trust-renewal@v1\n0x{OLD.log_id.hex()}\nfrom {trust_renewal.trust_digest(OLD)}\n"
+        f"to {trust_renewal.trust_digest(NEW)}\n"
+    )
+    with pytest.raises(MalformedInput):
+        parse_checkpoint(text)
+
+
+def test_old_key_and_quorum_renew() -> None:
+    """What the log's old key and two of three witnesses signed is accepted, and says who signed when."""
+    consent = trust_renewal.verify_renewal(signed(FIRST, SECOND), OLD)
+    times = (Cosignature(FIRST.verifying_key, SIGNED_AT), Cosignature(SECOND.verifying_key, SIGNED_AT + 1))
+    assert consent == trust_renewal.Consent(by_log=True, witnesses=times)
+
+
+@pytest.mark.parametrize(
+    ("renewal", "why"),
+    {
+        "one of two witnesses": (signed(FIRST), "is not reached by"),
+        "no witness": (signed(), "not reached by no witness"),
+        "not the log": (signed(FIRST, SECOND, by_log=None), "has not signed"),
+        "the new key only": (signed(FIRST, SECOND, by_log=NEW_LOG), "has not signed"),
+        "a stranger for a witness": (
+            signed(FIRST, SeedSigner.from_seed("x", bytes(32), FIRST.verifying_key.signature_type)),
+            "quorum",
+        ),
+        "a witness twice": (trust_renewal.cosign_renewal(signed(FIRST, SECOND), FIRST, SIGNED_AT + 9), "by the key"),
+        "signatures of another renewal": (
+            replace(signed(FIRST, SECOND), trust=replace(NEW, service_key_id="0x" + "12" * 20)),
+            "does not hold",
+        ),
+    }.values(),
+)
+def test_less_than_the_old_file_asks_for_is_refused(renewal: trust_renewal.Renewal, why: str) -> None:
+    """Without the log's old key, below quorum, or over another file nothing is renewed."""
+    with pytest.raises(SignatureRefused, match=why):
+        trust_renewal.verify_renewal(renewal, OLD)
+
+
+def test_lost_log_key_is_replaced_by_the_quorum_alone() -> None:
+    """Where the verifier says that the log's key is lost, its signature may be missing; the quorum may not."""
+    assert trust_renewal.verify_renewal(signed(FIRST, SECOND, by_log=None), OLD, log_key_lost=True).by_log is False
+    assert trust_renewal.verify_renewal(signed(FIRST, SECOND), OLD, log_key_lost=True).by_log is True
+    for too_few in (signed(FIRST, by_log=None), signed(by_log=None)):
+        with pytest.raises(SignatureRefused, match="quorum"):
+            trust_renewal.verify_renewal(too_few, OLD, log_key_lost=True)
+
+
+def test_development_ledger_is_renewed_by_its_log_alone() -> None:
+    """Where the policy asks for no witness the log's key is enough, and nothing stands in for it."""
+    old = trust()
+    renewal = signed(old=old, new=replace(old, log_key=NEW_LOG.verifying_key))
+    assert trust_renewal.verify_renewal(renewal, old) == trust_renewal.Consent(by_log=True, witnesses=())
+    unsigned = signed(by_log=None, old=old, new=NEW)
+    with pytest.raises(SignatureRefused, match="has not signed"):
+        trust_renewal.verify_renewal(unsigned, old, log_key_lost=True)
+
+
+def test_renewals_are_accepted_in_their_order() -> None:
+    """A renewal of another file than the verifier's is refused, and told so."""
+    renewal = signed(FIRST, SECOND, by_log=NEW_LOG, old=NEW, new=NEWER)
+    with pytest.raises(ProofRefused, match="renews another trust file"):
+        trust_renewal.verify_renewal(renewal, OLD)
+    assert trust_renewal.verify_renewal(renewal, NEW).by_log
+    with pytest.raises(ProofRefused) as caught:
+        trust_renewal.verify_renewal(renewal, NEWER)
+    assert caught.value.hint == "It was accepted already."
+
+
+@pytest.mark.parametrize(
+    ("new", "field"),
+    [
+        (OLD, "renewal.trust"),
+        (replace(NEW, log_id=bytes(32)), "renewal.trust.log_id"),
+        (replace(NEW, development=True), "renewal.trust.development"),
+    ],
+)
+def test_some_files_succeed_no_other(new: Trust, field: str) -> None:
+    """The same file, that of another ledger, and one for development in the place of one that is not."""
+    with refused_at(field):
+        trust_renewal.renew(OLD, new)
+    with pytest.raises(MalformedInput):
+        trust_renewal.verify_renewal(trust_renewal.Renewal(trust_renewal.trust_digest(OLD), new), OLD)
+
+
+def test_trusted_blocks_are_the_verifiers_own() -> None:
+    """They enter no digest, and those of contracts that stay are kept."""
+    mine = OLD.naming(CHAIN, [BLOCK])
+    assert trust_renewal.trust_digest(mine) == trust_renewal.trust_digest(OLD)
+    renewal = signed(FIRST, SECOND)
+    trust_renewal.verify_renewal(renewal, mine)
+    assert trust_renewal.accepted(renewal, mine) == NEW.naming(CHAIN, [BLOCK])
+    moved = replace(NEW, chains=(replace(CHAIN, anchor="0x" + "77" * 20),))
+    assert trust_renewal.accepted(trust_renewal.Renewal(trust_renewal.trust_digest(OLD), moved), mine) == moved
+
+
+def test_copies_are_joined() -> None:
+    """Witnesses sign copies of one file; together they are the quorum, and each line counts once."""
+    copies = [signed(FIRST), signed(SECOND, by_log=None), signed(FIRST)]
+    together = trust_renewal.joined(copies)
+    assert len(together.signatures) == 3
+    assert trust_renewal.verify_renewal(together, OLD).by_log
+    other = trust_renewal.renew(OLD, NEWER)
+    with pytest.raises(MalformedInput, match="two"):
+        trust_renewal.joined([copies[0], other])
+
+
+def test_changes_are_told() -> None:
+    """Whoever signs or accepts reads what is other than before, roots that were none before too."""
+    assert trust_renewal.changes(trust_renewal.renew(OLD, NEW), OLD) == (
+        ("log_key", LOG_SIGNER.verifying_key.vkey(), NEW_LOG.verifying_key.vkey()),
+    )
+    fewer = replace(OLD, policy=parse_policy(WITNESS_LINES + "quorum w1\n"), chains=())
+    assert [name for name, _, _ in trust_renewal.changes(trust_renewal.renew(OLD, fewer), OLD)] == [
+        "chains",
+        "witness_policy",
+    ]
+
+
+def test_renewal_round_trip() -> None:
+    """What is written is read as the same renewal, signed or not."""
+    for renewal in (trust_renewal.renew(OLD, NEW), signed(FIRST, SECOND)):
+        assert trust_renewal.parse_renewal(trust_renewal.encode_renewal(renewal)) == renewal
+
+
+SPOILED: dict[str, Callable[[dict[str, Any]], object]] = {
+    "another format": lambda file: file.update(format="tallystick/trust@v1"),
+    "a field too many": lambda file: file.update(note=""),
+    "no trust": lambda file: file.pop("trust"),
+    "another digest": lambda file: file.update(renews="sha256:00"),
+    "no signature line": lambda file: file.update(signatures=["none\n"]),
+    "a trust file with a fault": lambda file: file["trust"].update(log_id="0x00"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_another_form_is_refused(name: str) -> None:
+    """What is not of this form is no renewal."""
+    file = json.loads(trust_renewal.encode_renewal(signed(FIRST)))
+    SPOILED[name](file)
+    with pytest.raises(TallystickError):
+        trust_renewal.parse_renewal(json.dumps(file).encode())
+
+
+def test_field_that_stands_twice_is_refused() -> None:
+    """Two readers must not read two files."""
+    data = trust_renewal.encode_renewal(signed(FIRST))
+    with pytest.raises(MalformedInput):
+        trust_renewal.parse_renewal(data[:-1] + b',"renews":"sha256:' + b"0" * 64 + b'"}')
