@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
@@ -61,9 +62,27 @@ AGENCY: dict[Relation, str] = {
     "jurisdiction": PROCURATORATE,
     "other jurisdiction": PROCURATORATE_WEST,
 }
-OUTDATED = Officer("court-east-outdated", COURT)  # whose token has expired
 EXPIRES_IN_S = 600
 AUDIT = "audit-0000000000"  # of the whole log, which an auditor ran
+GONE: tuple[Relation, ...] = ("refused", "recalled", "expired")
+OTHERS = {
+    "code": "key_unknown",
+    "act": "offer",
+    "kind": "items",
+    "agency_id": COURT,
+    "key_id": Officer(f"{COURT}-clerk", COURT).key_id,
+    "entry": "0",
+    "audit_id": AUDIT,
+    "item_id": "phone",
+    "person_id": person_id("li"),
+    "dataset_id": "d1",
+    "webhook_id": "webhook-" + "0" * 16,
+    "stream_id": Lead().body.lead_id,
+    "lead_id": Lead().body.lead_id,
+    "model_id": "item-not-handed-over",
+    "version": "1",
+    "recommendation_id": "phone",
+}
 
 
 def reader(relation: Relation, role: Role) -> Officer:
@@ -78,17 +97,11 @@ class World:
 
     served: Served
     case: Case
-    expired_token: str
 
     @property
     def named(self) -> str:
         """The event that has a confidential section."""
         return self.case.events[1].envelope.event_id
-
-    @property
-    def assigned(self) -> str:
-        """The event by which the police were told of the lead."""
-        return made_matters()[1].last.envelope.event_id
 
     @property
     def accepted(self) -> str:
@@ -105,6 +118,13 @@ class World:
         """Return the handover that was offered to the agency that stands so to the case."""
         handovers = self.case.state.handovers.values()
         return next(handover.handover_id for handover in handovers if handover.to_agency == AGENCY[relation])
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Return what stands for the names in a route's braces."""
+        events = {"event_id": self.named, "accepted_id": self.accepted, "assigned_id": ASSIGNED}
+        gone = {f"{relation}_id": self.offered_to(relation) for relation in GONE}
+        return OTHERS | {"case_id": "case-1", "handover_id": self.offer} | events | gone
 
 
 def made_case(expires_at: str) -> Case:
@@ -130,7 +150,7 @@ def clerk_of(relation: Relation) -> Officer:
 
 @contextmanager
 def made_world(folder: Path) -> Iterator[World]:
-    """Serve a world where the case is recorded, one offer has expired, and so has the token of ``OUTDATED``."""
+    """Serve a world where the case is recorded, and one offer has expired."""
     with open_ledger(sqlite_url(folder)) as ledger:
         _found(ledger.changes)
         for change in ledger.changes.bodies:
@@ -144,9 +164,8 @@ def made_world(folder: Path) -> Iterator[World]:
                 for event in matter.events:
                     ledger.post(event)
             _audited(ledger)
-            token = served.token(OUTDATED)["authorization"]
-            ledger.clock.forward(max(EXPIRES_IN_S, served.parts.settings.token_lifetime_s) + 1)
-            yield World(served, case, token)
+            ledger.clock.forward(EXPIRES_IN_S + 1)
+            yield World(served, case)
 
 
 def _audited(ledger: Ledger) -> None:
@@ -169,6 +188,9 @@ def made_matters() -> tuple[Model, Lead, Recommendation]:
     return model, lead, Recommendation("phone", step=1).issued(by, leads=(lead.state.lead_id,))
 
 
+ASSIGNED = made_matters()[1].last.envelope.event_id  # the event by which the police were told of the lead
+
+
 def _found(changes: Registry) -> None:
     changes.admit(COURT, POLICE, PRISON, LAB, DEPOT, DETENTION, PROCURATORATE)
     elsewhere: dict[str, tuple[AgencyKind, str]] = {
@@ -180,7 +202,7 @@ def _found(changes: Registry) -> None:
         changes.add(
             registry.AgencyAdmitted, agency=agency, kind=kind, admin=key_id(f"admin of {agency}"), profile=profile
         )
-    changes.grant(*(reader(relation, role) for relation in RELATIONS for role in ROLES), OUTDATED)
+    changes.grant(*(reader(relation, role) for relation in RELATIONS for role in ROLES))
 
 
 # -- rules: who may --------------------------------------------------------------------------------------------------
@@ -264,121 +286,104 @@ def elsewhere(text: str) -> str:
 class Row:
     """What a route shows of the case, and to whom.
 
-    ``path`` is asked for. Roles other than ``roles`` are refused as such. Without a ``key`` whoever may not see is told
-    that nothing is there; with it, the answer lists under it what he may see. ``records`` False: shows no payload.
+    Its address is asked for, with ``query``, of the event that ``event`` names. Roles other than ``roles`` are refused
+    as such. Without a ``key`` whoever may not see is told that nothing is there; with it, the answer lists under it
+    what he may see. ``records`` False: shows no payload.
     """
 
     operation: str
-    path: Callable[[World], str] | str
     may: Callable[[Relation, Role], bool] = sees
     roles: tuple[str, ...] = ROLES
+    query: str = ""
     key: str | None = None
     body: bytes | None = None
     records: bool = True
+    event: str = "event_id"
 
     @property
     def label(self) -> str:
-        named = " of a case" if "case_id=" in str(self.path) else ""
+        named = " of a case" if "case_id=" in self.query else ""
         return f"{self.operation}{named}{' of a lead' if self.may is supervises else ''}"
 
+    def path(self, world: World, **names: str) -> str:
+        named = world.names | {"event_id": world.names[self.event]} | names
+        return self.operation.partition(" ")[2].format_map(named) + self.query
 
+
+_LIBRARY = "GET /api/v1/library/{model_id}"
 READS = (
-    Row("GET /api/v1/cases", "/api/v1/cases", key="cases"),
-    Row("GET /api/v1/cases/{case_id}", "/api/v1/cases/case-1"),
-    Row("GET /api/v1/cases/{case_id}/head", "/api/v1/cases/case-1/head"),
-    Row("GET /api/v1/cases/{case_id}/timeline", "/api/v1/cases/case-1/timeline"),
-    Row("GET /api/v1/cases/{case_id}/spans", "/api/v1/cases/case-1/spans"),
-    Row("GET /api/v1/cases/{case_id}/deadlines", "/api/v1/cases/case-1/deadlines"),
-    Row("GET /api/v1/cases/{case_id}/proof", "/api/v1/cases/case-1/proof"),
+    Row("GET /api/v1/cases", key="cases"),
+    Row("GET /api/v1/cases/{case_id}"),
     *(
-        Row("GET /api/v1/cases/{case_id}/export", f"/api/v1/cases/case-1/export?format={name}")
+        Row(f"GET /api/v1/cases/{{case_id}}/{part}")
+        for part in ("head", "timeline", "spans", "deadlines", "proof", "certificate")
+    ),
+    *(
+        Row("GET /api/v1/cases/{case_id}/export", query=f"?format={name}")
         for name in ("csv", "json", "ocel", "case-uco")
     ),
-    Row(
-        "GET /api/v1/cases/{case_id}/persons/{person_id}/history",
-        lambda world: f"/api/v1/cases/case-1/persons/{person_id('li')}/history",
-    ),
-    Row(
-        "GET /api/v1/cases/{case_id}/handovers/{handover_id}",
-        lambda world: f"/api/v1/cases/case-1/handovers/{world.offer}",
-    ),
-    Row("GET /api/v1/search", "/api/v1/search?q=case-1", key="hits"),
-    Row("GET /api/v1/search", "/api/v1/search?q=2026-0417", key="hits"),
-    Row("GET /api/v1/items", "/api/v1/items", key="items"),
-    Row("GET /api/v1/items", "/api/v1/items?case_id=case-1", key="items"),
-    Row("GET /api/v1/items/{item_id}", "/api/v1/items/phone"),
-    Row("GET /api/v1/items/{item_id}/history", "/api/v1/items/phone/history"),
-    Row("GET /api/v1/handovers", "/api/v1/handovers", hands_over, key="handovers"),
-    Row("GET /api/v1/events", "/api/v1/events?case_id=case-1"),
-    Row("GET /api/v1/events", "/api/v1/events", is_told, key="events"),
-    Row("GET /api/v1/events/{event_id}", lambda world: f"/api/v1/events/{world.named}"),
-    Row("GET /api/v1/events/{event_id}/proof", lambda world: f"/api/v1/events/{world.named}/proof"),
-    Row(
-        "GET /api/v1/cases/{case_id}/events/{event_id}/paper",
-        lambda world: f"/api/v1/cases/case-1/events/{world.accepted}/paper",
-    ),
-    Row(
-        "GET /api/v1/events/{event_id}/certificate",
-        lambda world: f"/api/v1/events/{world.named}/certificate",
-    ),
-    Row("GET /api/v1/cases/{case_id}/certificate", "/api/v1/cases/case-1/certificate"),
-    Row("GET /api/v1/deadlines", "/api/v1/deadlines?case_id=case-1", key="deadlines"),
-    Row("GET /api/v1/warnings", "/api/v1/warnings", nobody, key="warnings"),
-    Row("GET /api/v1/leads", "/api/v1/leads", supervises, key="leads"),
-    Row("GET /api/v1/leads", "/api/v1/leads?case_id=case-1", supervises, key="leads"),
-    Row("GET /api/v1/leads/{lead_id}", f"/api/v1/leads/{Lead().body.lead_id}", supervises),
-    Row("GET /api/v1/events/{event_id}", lambda world: f"/api/v1/events/{world.assigned}", supervises),
-    Row("GET /api/v1/recommendations", "/api/v1/recommendations", supervises, key="recommendations"),
-    Row("GET /api/v1/recommendations/{recommendation_id}", "/api/v1/recommendations/phone", supervises),
-    Row("GET /api/v1/models", "/api/v1/models", anybody, key="models"),
-    Row("GET /api/v1/models/{model_id}", "/api/v1/models/item-not-handed-over", anybody),
-    Row("GET /api/v1/models/{model_id}/{version}", "/api/v1/models/item-not-handed-over/1", anybody),
-    Row("GET /api/v1/library", "/api/v1/library", anybody, key="models"),
-    Row("GET /api/v1/library", "/api/v1/library?q=seized", anybody, key="models"),
-    Row("GET /api/v1/library/{model_id}", "/api/v1/library/item-not-handed-over", anybody),
-    Row("GET /api/v1/library/{model_id}/package", "/api/v1/library/item-not-handed-over/package", anybody),
-    Row("GET /api/v1/library/{model_id}/comparison", "/api/v1/library/item-not-handed-over/comparison", anybody),
-    Row("GET /api/v1/library/{model_id}/adopters", "/api/v1/library/item-not-handed-over/adopters", anybody),
-    Row("GET /api/v1/library/{model_id}/outturn", "/api/v1/library/item-not-handed-over/outturn", anybody),
-    Row("GET /api/v1/supervision", "/api/v1/supervision", anybody),
-    Row("GET /api/v1/imports", "/api/v1/imports", is_the_police, key="imports"),
-    Row("GET /api/v1/datasets", "/api/v1/datasets", is_the_police, key="datasets"),
+    Row("GET /api/v1/cases/{case_id}/persons/{person_id}/history"),
+    Row("GET /api/v1/cases/{case_id}/handovers/{handover_id}"),
+    Row("GET /api/v1/search", query="?q=case-1", key="hits"),
+    Row("GET /api/v1/search", query="?q=2026-0417", key="hits"),
+    Row("GET /api/v1/items", key="items"),
+    Row("GET /api/v1/items", query="?case_id=case-1", key="items"),
+    Row("GET /api/v1/items/{item_id}"),
+    Row("GET /api/v1/items/{item_id}/history"),
+    Row("GET /api/v1/handovers", hands_over, key="handovers"),
+    Row("GET /api/v1/events", query="?case_id=case-1"),
+    Row("GET /api/v1/events", is_told, key="events"),
+    Row("GET /api/v1/events/{event_id}"),
+    Row("GET /api/v1/events/{event_id}/proof"),
+    Row("GET /api/v1/cases/{case_id}/events/{event_id}/paper", event="accepted_id"),
+    Row("GET /api/v1/events/{event_id}/certificate"),
+    Row("GET /api/v1/deadlines", query="?case_id=case-1", key="deadlines"),
+    Row("GET /api/v1/warnings", nobody, key="warnings"),
+    Row("GET /api/v1/leads", supervises, key="leads"),
+    Row("GET /api/v1/leads", supervises, query="?case_id=case-1", key="leads"),
+    Row("GET /api/v1/leads/{lead_id}", supervises),
+    Row("GET /api/v1/events/{event_id}", supervises, event="assigned_id"),
+    Row("GET /api/v1/recommendations", supervises, key="recommendations"),
+    Row("GET /api/v1/recommendations/{recommendation_id}", supervises),
+    Row("GET /api/v1/models", anybody, key="models"),
+    Row("GET /api/v1/models/{model_id}", anybody),
+    Row("GET /api/v1/models/{model_id}/{version}", anybody),
+    Row("GET /api/v1/library", anybody, key="models"),
+    Row("GET /api/v1/library", anybody, query="?q=seized", key="models"),
+    *(Row(_LIBRARY + part, anybody) for part in ("", "/package", "/comparison", "/adopters", "/outturn")),
+    Row("GET /api/v1/supervision", anybody),
+    Row("GET /api/v1/imports", is_the_police, key="imports"),
+    Row("GET /api/v1/datasets", is_the_police, key="datasets"),
     Row(
         "POST /api/v1/imports/look-up",
-        "/api/v1/imports/look-up",
         anybody,
         key="rows",
         body=b'{"source_system":"cases","rows":[{"source_key":"A-1","case_id":"case-1"}]}',
     ),
-    Row("GET /api/v1/access", "/api/v1/access?case_id=case-1", is_party, ("auditor", "supervisor")),
-    Row("GET /api/v1/audit", "/api/v1/audit?case_id=case-1", sees, ("auditor",)),
+    Row("GET /api/v1/access", is_party, ("auditor", "supervisor"), "?case_id=case-1"),
+    Row("GET /api/v1/audit", sees, ("auditor",), "?case_id=case-1"),
 )
 # For one's own agency, whatever it has to do with the case.
 OWN = (
-    Row("GET /api/v1/access", "/api/v1/access", anybody, ("auditor", "supervisor")),
-    Row("GET /api/v1/webhooks", "/api/v1/webhooks", anybody, ("supervisor",), records=False),
-    Row("POST /api/v1/webhooks", "/api/v1/webhooks", anybody, ("supervisor",), body=b'{"url":"https://a.example/"}'),
+    Row("GET /api/v1/access", anybody, ("auditor", "supervisor")),
+    Row("GET /api/v1/webhooks", anybody, ("supervisor",), records=False),
+    Row("POST /api/v1/webhooks", anybody, ("supervisor",), body=b'{"url":"https://a.example/"}'),
 )
 # For a procuratorate, over what lies in its jurisdiction.
 _RUN = msgspec.json.encode({"definition": shipped_model("item-not-handed-over")})
+_YEAR = "?since=2026-01-01&until=2026-12-31"
 GOVERNANCE = (
-    Row("GET /api/v1/report", "/api/v1/report?since=2026-01-01&until=2026-12-31", roles=GOVERNING),
-    Row("GET /api/v1/report", "/api/v1/report?since=2026-01-01&until=2026-12-31&format=html", roles=GOVERNING),
-    Row("GET /api/v1/correlation", "/api/v1/correlation?from=case:case-1", roles=GOVERNING),
-    Row("POST /api/v1/models/run", "/api/v1/models/run", roles=GOVERNING, body=_RUN),
-    Row("POST /api/v1/library/anonymity", "/api/v1/library/anonymity", roles=GOVERNING, body=b'{"texts":["case-1"]}'),
-    Row(
-        "POST /api/v1/leads/{lead_id}/kind",
-        f"/api/v1/leads/{Lead().body.lead_id}/kind",
-        supervises,
-        GOVERNING,
-        body=b"{}",
-    ),
+    Row("GET /api/v1/report", roles=GOVERNING, query=_YEAR),
+    Row("GET /api/v1/report", roles=GOVERNING, query=f"{_YEAR}&format=html"),
+    Row("GET /api/v1/correlation", roles=GOVERNING, query="?from=case:case-1"),
+    Row("POST /api/v1/models/run", roles=GOVERNING, body=_RUN),
+    Row("POST /api/v1/library/anonymity", roles=GOVERNING, body=b'{"texts":["case-1"]}'),
+    Row("POST /api/v1/leads/{lead_id}/kind", supervises, GOVERNING, body=b"{}"),
 )
 # The webhook is one of the police, made for each question.
 WEBHOOK = (
-    Row("POST /api/v1/webhooks/{webhook_id}/test", "/test", is_the_police, ("supervisor",), body=b"", records=False),
-    Row("DELETE /api/v1/webhooks/{webhook_id}", "", is_the_police, ("supervisor",)),
+    Row("POST /api/v1/webhooks/{webhook_id}/test", is_the_police, ("supervisor",), body=b"", records=False),
+    Row("DELETE /api/v1/webhooks/{webhook_id}", is_the_police, ("supervisor",)),
 )
 # What shows no payload takes no token.
 PUBLIC = (

@@ -67,10 +67,9 @@ def test_a_read_by_supervision_says_no_more_than_that(tmp_path: Path) -> None:
         served = world.served
         for role in ("auditor", "analyst"):
             for row in (*READS, *GOVERNANCE):
-                path = row.path if isinstance(row.path, str) else row.path(world)
                 headers = served.token(reader("jurisdiction", role))  # type: ignore[arg-type]
                 headers |= {"content-type": "application/json"} if row.body else {}
-                served.request(row.operation.partition(" ")[0], path, headers=headers, content=row.body)
+                served.request(row.operation.partition(" ")[0], row.path(world), headers=headers, content=row.body)
         supervised, supervising = reader("former", "auditor"), reader("jurisdiction", "auditor")
         for_police = told_of(served, supervised, PROCURATORATE)
         whole = told_of(served, supervising, PROCURATORATE)

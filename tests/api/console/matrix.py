@@ -13,8 +13,7 @@ from api.console.cases.case_acts import FORMS as FORMS_OF_ACTS
 from api.console.shared.guidance import HANDLING
 from ledger.core.visibility import GOVERNING
 from ledger.supervision.models.editing import FORMS
-from tests.api.matrix import AUDIT, ROLES, Relation, Role, World, anybody, governs, reader, sees, supervises
-from tests.testkit.supervision import Lead
+from tests.api.matrix import GONE, ROLES, Relation, Role, anybody, governs, sees, supervises
 
 
 def is_offered(relation: Relation, role: Role) -> bool:
@@ -38,7 +37,7 @@ def starts_with(relation: Relation, role: Role) -> bool:
 
 @dataclass(frozen=True)
 class Row:
-    """A page. ``route`` is its address with names in braces that ``names_of`` fills, ``query`` comes behind it.
+    """A page. ``route`` is its address with names in braces that ``World.names`` has, ``query`` comes behind it.
 
     Roles other than ``roles`` are refused as such. Whoever ``may`` not see is told that nothing is there; of a list
     (``is_list``) he is shown one without the case, where ``mark`` is looked for. ``shows`` False: nothing of a case.
@@ -74,7 +73,6 @@ class Row:
 
 
 PERIOD = "?since=2026-01-01&until=2026-06-30"
-GONE: tuple[Relation, ...] = ("refused", "recalled", "expired")
 ROWS = (
     Row("/", starts_with, is_list=True),
     Row("/inbox", is_offered, is_list=True),
@@ -163,27 +161,3 @@ POSTS = (
     "/models/workbench",
     *(f"/models/workbench/{part}" for part in ("write", "read", "examples", "hits", "file")),
 )
-
-
-def names_of(world: World) -> dict[str, str]:
-    """Return what stands for the names in a route's braces."""
-    events = {"event_id": world.named, "accepted_id": world.accepted}
-    gone = {f"{relation}_id": world.offered_to(relation) for relation in GONE}
-    return {"case_id": "case-1", "handover_id": world.offer, **events, **gone, **OTHERS}
-
-
-OTHERS = {
-    "code": "key_unknown",
-    "act": "offer",
-    "kind": "items",
-    "agency_id": reader("own", "clerk").agency,
-    "key_id": reader("own", "clerk").key_id,
-    "entry": "0",
-    "audit_id": AUDIT,
-    "item_id": "phone",
-    "stream_id": Lead().body.lead_id,
-    "lead_id": Lead().body.lead_id,
-    "model_id": "item-not-handed-over",
-    "version": "1",
-    "recommendation_id": "phone",
-}

@@ -19,7 +19,8 @@ from ledger.core.events.registry import Name
 from ledger.core.events.supervision import Check, ModelPublished
 from ledger.core.events.terms import EventRef, Money
 from ledger.supervision.models.model_file import shipped_model
-from tests.api.console.matrix import GONE, OTHERS
+from tests.api.matrix import GONE, OTHERS
+from tests.testkit import supervision
 from tests.testkit.builders import (
     COURT,
     DETENTION,
@@ -41,25 +42,7 @@ from tests.testkit.builders import (
 )
 from tests.testkit.casework import AT, Case, dispose, got, kept, part, person_id
 from tests.testkit.ledgers import Ledger
-from tests.testkit.supervision import (
-    Lead,
-    Model,
-    Recommendation,
-    adopted,
-    answered,
-    assigned,
-    closed,
-    confirmed,
-    dismissed,
-    issued,
-    published,
-    raised,
-    rechecked,
-    replied,
-    retired,
-    told,
-    transferred,
-)
+from tests.testkit.supervision import Lead, Model, Recommendation, told
 
 MARKUP = """'"><img src=x onerror=owned()>{{7*7}}"""
 ORDER = Authority(f"{MARKUP}authority.type", f"{MARKUP}authority.identifier")
@@ -206,17 +189,21 @@ def spoiled_matters() -> tuple[Writer, ...]:
     """Return every type of supervision's events: a model, two leads on case-1, a recommendation; and a data set."""
     chief, upper, police, prosecutor = supervisor(PROCURATORATE), supervisor(UPPER), clerk(POLICE), clerk(PROCURATORATE)
     model = Model(step=1).act(_model(), analyst(PROCURATORATE))
-    model.act(spoil(adopted(model_digest=_model().model_digest, parameters={"word": "w"})), analyst(PROCURATORATE))
-    model.act(spoil(retired()), analyst(PROCURATORATE))
+    model.act(
+        spoil(supervision.adopted(model_digest=_model().model_digest, parameters={"word": "w"})), analyst(PROCURATORATE)
+    )
+    model.act(spoil(supervision.retired()), analyst(PROCURATORATE))
     first_lead, second_lead = (
         _lead({"case_id": "case-1", "item_id": MARKUP + "lead.raised.key", "n": n}) for n in "12"
     )
-    first_lead.act(spoil(assigned()), chief).act(spoil(answered()), police)
-    first_lead.act(spoil(confirmed()), prosecutor).act(spoil(closed()), prosecutor)
-    second_lead.act(spoil(transferred(UPPER)), chief).act(spoil(assigned()), upper)
-    second_lead.act(spoil(dismissed()), clerk(UPPER))
-    advice = Recommendation(step=1).act(spoil(issued(leads=(first_lead.body.lead_id,))), chief)
-    advice.act(spoil(replied()), police).act(spoil(msgspec.structs.replace(rechecked(), parameters={"n": "1"})), chief)
+    first_lead.act(spoil(supervision.assigned()), chief).act(spoil(supervision.answered()), police)
+    first_lead.act(spoil(supervision.confirmed()), prosecutor).act(spoil(supervision.closed()), prosecutor)
+    second_lead.act(spoil(supervision.transferred(UPPER)), chief).act(spoil(supervision.assigned()), upper)
+    second_lead.act(spoil(supervision.dismissed()), clerk(UPPER))
+    advice = Recommendation(step=1).act(spoil(supervision.issued(leads=(first_lead.body.lead_id,))), chief)
+    advice.act(spoil(supervision.replied()), police).act(
+        spoil(msgspec.structs.replace(supervision.rechecked(), parameters={"n": "1"})), chief
+    )
     data = Writer("agency", POLICE, step=1)
     data.write(spoil(_dataset()), police)
     return model, first_lead, second_lead, advice, data
@@ -224,7 +211,7 @@ def spoiled_matters() -> tuple[Writer, ...]:
 
 def _model() -> ModelPublished:
     """Return a model that can be run, with the mark in its title, in a comment and as what a parameter may be."""
-    model = spoil(published(case_study=told("study")))
+    model = spoil(supervision.published(case_study=told("study")))
     assert isinstance(model, ModelPublished)
     shipped = shipped_model("item-not-handed-over")
     title, rest = shipped.index("title:"), shipped.index("explanation:")
@@ -239,7 +226,7 @@ def _model() -> ModelPublished:
 def _lead(key: dict[str, str]) -> Lead:
     lead = Lead(key, step=1)
     check = Check(what=told("what"), by=told("by"))
-    return lead.act(spoil(raised(key, checks=(check,), values={"n": "1"}, parameters={"n": "1"})), SERVICE)
+    return lead.act(spoil(supervision.raised(key, checks=(check,), values={"n": "1"}, parameters={"n": "1"})), SERVICE)
 
 
 def _dataset() -> Body:

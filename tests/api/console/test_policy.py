@@ -11,7 +11,7 @@ import pytest
 from api.auth.sessions import personal_digest
 from api.console.shared.rendering import address, asset_paths, release
 from tests.api.console.desk import Office
-from tests.api.console.matrix import PAGES, POSTS, PUBLIC, names_of
+from tests.api.console.matrix import PAGES, POSTS, PUBLIC
 from tests.api.console.pages import OWN, page_of, post
 from tests.api.matrix import World, reader
 from tests.testkit.builders import POLICE, clerk, signature_of
@@ -54,7 +54,7 @@ ADDRESSES = [*(row.route + row.query for row in PAGES), *PUBLIC, *WRONG]
 def test_a_page_carries_the_policy_and_keeps_to_it(world: World, route: str) -> None:
     """Also one that refuses: own scripts and styles alone, no plug-in, no frame around it, not kept by caches. No
     script, style or handler is in the markup; no address leads away but the one to the officer's own signer."""
-    answer = page_of(world.served, reader("own", "clerk"), route.format_map(names_of(world)))
+    answer = page_of(world.served, reader("own", "clerk"), route.format_map(world.names))
     headers, signer = answer.headers, str(world.served.parts.settings.signer_url)
     policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
@@ -87,7 +87,7 @@ def test_other_sites_change_nothing(world: World, path: str, headers: dict[str, 
     """Whatever another site posts in a signed-in officer's browser is refused before it is looked at."""
     before = world.served.parts.access.head().count
     form = {"language": "en"}
-    answer = post(world.served, reader("own", "supervisor"), path.format_map(names_of(world)), form, headers)
+    answer = post(world.served, reader("own", "supervisor"), path.format_map(world.names), form, headers)
     assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
     assert world.served.parts.access.head().count == before
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from api.console.app import routes
-from tests.api.console.matrix import PAGES, PUBLIC, names_of
+from tests.api.console.matrix import PAGES, PUBLIC
 from tests.api.console.pages import page_of, post
 from tests.api.console.spoiled import MARKUP
 from tests.api.matrix import World, reader
@@ -75,7 +75,7 @@ def require_text_alone(answer: httpx.Response, attempt: object) -> None:
 
 def forms_of(world: World, officer: Officer) -> Iterator[tuple[str, set[str]]]:
     """Yield every form of the officer's pages: its address and its fields. Signing out is one that takes nothing."""
-    names = names_of(world)
+    names = world.names
     for path in (*(row.address(names) for row in PAGES), *(public.format_map(names) for public in PUBLIC)):
         for address, fields in Forms(page_of(world.served, officer, path).text).found.items():
             if not address.endswith("/sign-out"):
@@ -87,7 +87,7 @@ def test_what_a_link_brings_along_stays_text(world: World, path: str, name: str)
     """Whether the page takes the value or refuses it; and it never leads to another site."""
     for officer in READERS:
         for value in (MARKUP, f"blake3:{MARKUP}", "//evil.test/", "javascript:owned()"):
-            answer = page_of(world.served, officer, f"{path.format_map(names_of(world))}?{name}={quote(value)}")
+            answer = page_of(world.served, officer, f"{path.format_map(world.names)}?{name}={quote(value)}")
             require_text_alone(answer, value)
             assert not answer.headers.get("location", "/console/").startswith(("//", "http", "java")), value
 
@@ -111,7 +111,7 @@ def test_what_a_form_brings_along_stays_text(world: World) -> None:
 @pytest.mark.parametrize("path", OF_PAGE)
 def test_no_parameter_makes_a_page_fail(world: World, path: str) -> None:
     """The worst of each by itself, and each value in all of the page's at once."""
-    address, names = path.format_map(names_of(world)), OF_PAGE[path]
+    address, names = path.format_map(world.names), OF_PAGE[path]
     for officer in READERS:
         for value in EXTREMES:
             for given in (*([name] for name in names if value in WORST), names):
