@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.api.service import Served, problem
@@ -23,18 +21,12 @@ def swapped(old: bytes, new: bytes) -> bytes:
 # One of each kind; ``tests/unit/core/test_canonical.py`` and ``test_signature.py`` have them all.
 BODIES = {
     "duplicate key": swapped(KEY, KEY + b"," + KEY),
-    "5,000 digits": GOOD.replace(b'"sequence":0', b'"sequence":' + b"9" * 5000, 1),
     "unknown key": swapped(KEY, KEY + b',"colour":"red"'),
-    "trailing newline": GOOD + b"\n",
     "nested in a field": swapped(KEY, b'"case_number":' + b"[" * 100_000),
-    "UTF-16": GOOD.decode().encode("utf-16"),
     "invalid UTF-8": swapped(KEY, b'"case_number":"\xff"'),
-    "null": b"null",
     "nothing": b"",
-    "white space": GOOD.replace(b":", b": "),
     "injection": GOOD.replace(b'"id":"case-bad"', b'"id":"x\'; DROP TABLE entries;--"'),
 }
-SIGNATURE = json.loads(GOOD)["envelope"]["signature"]
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
@@ -47,39 +39,20 @@ def test_a_body_that_is_not_the_one_spelling_of_a_submission_is_refused(shared: 
 
 
 @pytest.mark.parametrize(
-    ("last", "status", "code"),
-    [("", 400, "malformed_input"), ("1d", 403, "signature_refused")],
-    ids=["64 bytes", "v 29"],
-)
-def test_a_signature_of_another_form_is_refused(shared: Served, last: str, status: int, code: str) -> None:
-    """One spelling of a signature, and no twin of it."""
-    size = shared.size()
-    body = GOOD.replace(SIGNATURE.encode(), f"{SIGNATURE[:-2]}{last}".encode())
-    problem(shared.post(EVENTS, body), status, code, "envelope.signature")
-    assert shared.size() == size
-
-
-@pytest.mark.parametrize(
-    "content_type",
+    ("content_type", "status", "field"),
     [
-        "",
-        "text/plain",
-        "application/json; charset=utf-16",
-        "application/json;" + "a=b;" * 2000 + "x",
-        "application/x-ndjson",
+        ("", 415, "Content-Type"),
+        ("text/plain", 415, "Content-Type"),
+        ("application/json; charset=utf-16", 415, "Content-Type"),
+        ("application/json;" + "a=b;" * 2000 + "x", 415, "Content-Type"),
+        ("application/x-ndjson", 415, "Content-Type"),
+        ("Application/JSON; charset=UTF-8", 400, "envelope"),
     ],
 )
-def test_another_content_type_is_refused(shared: Served, content_type: str) -> None:
-    """415, whatever the body is."""
-    answer = shared.request("POST", EVENTS, content=GOOD, headers={"content-type": content_type})
-    problem(answer, 415, "unsupported_media_type", "Content-Type")
-
-
-@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON", "application/json; charset=UTF-8"])
-def test_the_content_type_may_say_its_charset(shared: Served, content_type: str) -> None:
-    """What means the same is taken."""
+def test_the_content_type_is_json(shared: Served, content_type: str, status: int, field: str) -> None:
+    """415 whatever the body is; what means the same is taken, and the body is looked at."""
     answer = shared.request("POST", EVENTS, content=b"{}", headers={"content-type": content_type})
-    problem(answer, 400, "malformed_input", "envelope")
+    problem(answer, status, "malformed_input" if status == 400 else "unsupported_media_type", field)
 
 
 def test_a_body_over_the_limit_is_refused_as_it_comes(shared: Served) -> None:
@@ -102,24 +75,17 @@ def test_a_body_at_the_limit_is_looked_at(shared: Served) -> None:
     ("path", "field"),
     [
         ("/api/v1/cases?limit=1000000000", "limit"),
-        ("/api/v1/cases?after=%27%3B%20DROP", "after"),
         ("/api/v1/cases?stage=nowhere", "stage"),
         ("/api/v1/cases/Case-1", "case_id"),
-        ("/api/v1/cases/case-1%0A", "case_id"),
         ("/api/v1/events?case_id=" + "a" * 65, "case_id"),
         ("/api/v1/events/019CAC0F-2680-7CF2-8650-6D0903333952", "event_id"),
         ("/api/v1/handovers?box=mine", "box"),
         ("/api/v1/items/item_1", "item_id"),
-        ("/api/v1/events?wait=21", "wait"),
-        ("/api/v1/events?limit=1001", "limit"),
         ("/api/v1/deadlines?as_of=2026-13-45T00:00:00Z", "as_of"),
-        ("/api/v1/deadlines?status=late", "status"),
         ("/api/v1/deadlines?within_days=-1", "within_days"),
-        ("/api/v1/log/inclusion/03", "index"),
         ("/api/v1/log/inclusion/9223372036854775808", "index"),
         ("/api/v1/log/consistency?first=0&second=5", "first"),
         ("/api/v1/log/consistency?first=%2B3&second=5", "first"),
-        ("/api/v1/log/consistency?first=1&second=99999999999999999999", "second"),
     ],
 )
 def test_a_parameter_of_another_form_is_refused(shared: Served, path: str, field: str) -> None:
@@ -131,6 +97,7 @@ def test_a_parameter_of_another_form_is_refused(shared: Served, path: str, field
 LOOK_UP = b'{"source_system":"s","rows":[%s]}'
 ROW = b'{"source_key":"A","case_id":"%s"}'
 KEY_ID = b'"key_id":"0x%s"'
+SENDER = b'"sender":"0x%s"' % (b"ab" * 20)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +114,11 @@ KEY_ID = b'"key_id":"0x%s"'
         ("sign-in/challenge", b'{%s,"x":1}' % (KEY_ID % (b"ab" * 20)), "x"),
         ("sign-in/token", b'{"nonce":"a","signature":"0x00"}', "signature"),
         ("sign-in/token", b"[]", None),
+        ("chain/transactions/prepare", b"{%s}" % SENDER, "call"),
+        ("chain/transactions/prepare", b'{"sender":"0xAB","call":"0x00"}', "sender"),
+        ("chain/transactions/prepare", b'{%s,"call":"0x0"}' % SENDER, "call"),
+        ("chain/transactions/prepare", b'{%s,"call":"0x00","value":1}' % SENDER, "value"),
+        ("chain/transactions", b'{"raw":"0x00\\n"}', "raw"),
     ],
 )
 def test_a_request_of_another_form_is_refused(shared: Served, path: str, body: bytes, field: str | None) -> None:
@@ -168,14 +140,6 @@ def test_what_a_parameter_should_have_been_is_said_in_words(shared: Served, path
     answer = shared.request("GET", path, headers=shared.token(clerk(PROCURATORATE)))
     given = path.replace("=", "/").rpartition("/")[2]
     assert answer.json()["detail"] == f"{expected}, not {given!r}"
-
-
-def test_the_words_of_a_vocabulary_are_listed(shared: Served) -> None:
-    """Whoever posts another word is told those that there are."""
-    body = swapped(b'"business_line":"criminal"', b'"business_line":"police"')
-    answer = shared.post(EVENTS, body)
-    assert answer.json()["detail"] == "Expected one of criminal, civil, administrative, public_interest, not 'police'"
-    assert problem(answer, 400, "malformed_input", "payload.body.business_line")
 
 
 @pytest.mark.parametrize("path", ["/../etc/passwd", "/docs/..%2fapp.py", "/api/v2/cases"])

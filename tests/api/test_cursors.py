@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from api.services.service import Cursors
 from ledger.core.errors import MalformedInput
-from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, supervisor
 from tests.testkit.casework import Case
@@ -19,15 +17,14 @@ PUBLIC = {"/api/v1/agencies", "/api/v1/registry", "/api/v1/anchors"}
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def cases(shared: Served) -> Served:
     """Return three cases of the police, two of the court that begin with the same words."""
-    with serving(tmp_path_factory.mktemp("cursors")) as served:
-        for number in range(3):
-            case = Case(f"case-{number}").open(case_number=f"2026-{number}").register(f"thing-{number}")
-            served.record(case.offer(f"thing-{number}", to=COURT, purpose="loan"))
-        for number in range(2):
-            served.record(Case(f"case-1-{number}").open(clerk(PROCURATORATE), case_number=f"2026-1-{number}"))
-        yield served
+    for number in range(3):
+        case = Case(f"case-{number}").open(case_number=f"2026-{number}").register(f"thing-{number}")
+        shared.record(case.offer(f"thing-{number}", to=COURT, purpose="loan"))
+    for number in range(2):
+        shared.record(Case(f"case-1-{number}").open(clerk(PROCURATORATE), case_number=f"2026-1-{number}"))
+    return shared
 
 
 def paged(served: Served) -> dict[str, dict[str, Any]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from threading import Timer
 from typing import Any
 
-from tests.api.service import Served, name_confidentially
-from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, Officer, auditor, clerk, instant
+from tests.api.service import Served
+from tests.testkit.builders import DETENTION, LAB, POLICE, Officer, auditor, clerk, instant
 from tests.testkit.casework import Case
 
 
@@ -28,18 +28,6 @@ def test_a_feed_goes_on_where_it_was_left(served: Served) -> None:
     assert feed(served, clerk(POLICE), first["next"]) == {"events": [], "next": first["next"]}
     served.record(case.register("knife"))
     assert got(feed(served, clerk(POLICE), first["next"])) == [("case-1", 2)]
-
-
-def test_sections_are_in_the_feed_of_the_holder_alone(served: Served) -> None:
-    """Not of who is being offered the case, and no more of who handed it over."""
-    case = name_confidentially(Case().open()).register("phone")
-    case.offer("phone", to=COURT, purpose="jurisdiction_transfer", persons=("li",))
-    served.record(case)
-    assert feed(served, clerk(POLICE))["events"][1]["sections"]["person:1"]["fields"] == {"name": "a name"}
-    assert all("sections" not in event for event in feed(served, clerk(COURT))["events"])
-    served.record(case.accept())
-    assert all("sections" not in event for event in feed(served, clerk(POLICE))["events"])
-    assert "person:1" in feed(served, clerk(COURT))["events"][1]["sections"]
 
 
 def test_an_expired_offer_hides_the_case(served: Served) -> None:

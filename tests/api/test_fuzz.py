@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -11,7 +9,6 @@ from schemathesis import APIOperation, Case, GenerationMode, SerializationContex
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from tests.api.conftest import serving
 from tests.api.service import Served
 from tests.testkit import casework
 from tests.testkit.builders import POLICE, clerk
@@ -27,12 +24,11 @@ def lines(_context: SerializationContext, value: object) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def fuzzed(shared: Served) -> Served:
     """Return a service with something in it."""
-    with serving(tmp_path_factory.mktemp("fuzz")) as served:
-        served.record(casework.Case().open().register("phone"))
-        served.publish()
-        yield served
+    shared.record(casework.Case().open().register("phone"))
+    shared.publish()
+    return shared
 
 
 def test_no_request_makes_the_service_fail(fuzzed: Served) -> None:

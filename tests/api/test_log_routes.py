@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, leaf_hash, verify_consistency
 from ledger.core.log.tiles import decode_bundle
-from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.casework import Case
 
@@ -17,13 +14,12 @@ CASES = 250
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, int]]:
+def log(shared: Served) -> tuple[Served, int]:
     """Return a log of more than a full tile of entries, published; one more entry is not published yet."""
-    with serving(tmp_path_factory.mktemp("log")) as served:
-        served.ledger.post_all([Case(f"case-{number}").open().last for number in range(CASES)])
-        size = served.publish()
-        served.record(Case("case-unpublished").open())
-        yield served, size
+    shared.ledger.post_all([Case(f"case-{number}").open().last for number in range(CASES)])
+    size = shared.publish()
+    shared.record(Case("case-unpublished").open())
+    return shared, size
 
 
 def test_tiles_are_kept_for_good_and_the_checkpoint_is_not(log: tuple[Served, int]) -> None:

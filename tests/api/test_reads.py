@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from ledger.core.events.handover import NotAcceptedItem, ReceivedItem
-from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import POLICE, PROCURATORATE, START, clerk
 from tests.testkit.casework import Case, pieces
 
 
 @pytest.fixture(scope="module")
-def short_delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def short_delivery(shared: Served) -> Served:
     """Return a service where two of three items are accepted, one count differs; a second case has only been opened."""
-    with serving(tmp_path_factory.mktemp("reads")) as served:
-        case = Case().open().register("phone", "knife").register("coins", quantity=10)
-        case.offer("phone", "knife", "coins", to=PROCURATORATE)
-        received_item = ReceivedItem(item_id="coins", match_result="mismatch", quantity=pieces(9))
-        kept = NotAcceptedItem(item_id="knife", reason_code="seal_broken", seal_state="broken")
-        case.accept(received=(received_item,), not_accepted=(kept,))
-        served.record(case)
-        served.record(Case("case-2", start=START + 600).open(case_number="2026-0418"))
-        yield served
+    case = Case().open().register("phone", "knife").register("coins", quantity=10)
+    case.offer("phone", "knife", "coins", to=PROCURATORATE)
+    received_item = ReceivedItem(item_id="coins", match_result="mismatch", quantity=pieces(9))
+    kept = NotAcceptedItem(item_id="knife", reason_code="seal_broken", seal_state="broken")
+    case.accept(received=(received_item,), not_accepted=(kept,))
+    shared.record(case)
+    shared.record(Case("case-2", start=START + 600).open(case_number="2026-0418"))
+    return shared
 
 
 def test_a_case_is_shown_as_it_stands(short_delivery: Served) -> None:
@@ -40,21 +36,6 @@ def test_a_case_is_shown_as_it_stands(short_delivery: Served) -> None:
     assert [entry["item_id"] for entry in case["discrepancies"]] == ["coins", "knife"]
     head = short_delivery.get("/api/v1/cases/case-1/head", clerk(POLICE)).json()
     assert head == {"case_id": "case-1", "sequence": case["sequence"] + 1, "head": case["head"]}
-
-
-def test_a_handover_is_shown_with_its_list_and_its_answer(short_delivery: Served) -> None:
-    """What was offered, and what of it was accepted."""
-    path = "/api/v1/cases/case-1/handovers/handover-1"
-    handover = short_delivery.get(path, clerk(PROCURATORATE)).json()
-    assert handover["status"] == "partially_accepted"
-    assert [line["item_id"] for line in handover["items"]] == ["phone", "knife", "coins"]
-    assert handover["accepted_items"] == ["phone", "coins"]
-
-
-def test_an_item_is_shown_as_it_stands(short_delivery: Served) -> None:
-    """The receiver's count is the record now; item kind and unit under the protocol's names."""
-    item = short_delivery.get("/api/v1/items/coins", clerk(POLICE)).json()
-    assert (item["quantity"], item["item_kind"]) == ({"value": "9", "unit": "piece"}, "exhibit")
 
 
 def test_events_come_with_the_bytes_that_were_signed(short_delivery: Served) -> None:

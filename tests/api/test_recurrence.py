@@ -24,10 +24,6 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def publish(ledger: Ledger) -> None:
-    ledger.post(Model(start=ledger.clock.seconds).published().last)
-
-
 def raise_on(ledger: Ledger, item_id: str) -> None:
     lead = Lead({"case_id": "case-1", "item_id": item_id}, start=ledger.clock.seconds)
     ledger.post(lead.raised().last)
@@ -47,7 +43,7 @@ def recurrence_of(ledger: Ledger, recommendation: Recommendation) -> Recurrence:
 
 def test_the_lead_that_led_to_it_came_before(ledger: Ledger) -> None:
     """Also where it was raised on the day of issue; as many days are looked at on either side."""
-    publish(ledger)
+    ledger.post(Model(start=ledger.clock.seconds).published().last)
     ledger.clock.forward(30 * DAY_S)
     raise_on(ledger, "phone")
     recommendation = issue(ledger)
@@ -68,7 +64,7 @@ def test_the_lead_that_led_to_it_came_before(ledger: Ledger) -> None:
 def test_a_model_that_is_new_is_told(ledger: Ledger) -> None:
     """What it raised on its first day is of all history, though it falls into the period before."""
     ledger.clock.forward(30 * DAY_S)
-    publish(ledger)
+    ledger.post(Model(start=ledger.clock.seconds).published().last)
     raise_on(ledger, "phone")
     recommendation = issue(ledger)
     ledger.clock.forward(2 * DAY_S)

@@ -15,7 +15,6 @@ from tests.testkit.builders import POLICE, PROCURATORATE, Officer, analyst, audi
 
 LEAD = "lead-" + "5f" * 16
 DEEP = b"[" * 100_000  # refused by whatever reads it
-FILES = "application/octet-stream"
 
 
 @pytest.fixture(scope="module")

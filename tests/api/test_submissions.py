@@ -6,13 +6,11 @@ from typing import Any
 
 import msgspec
 
-from ledger.core.encoding import canonical
-from ledger.core.events.handover import HandoverAccepted
 from ledger.recording.publisher import Receipt
 from tests.api.service import Served, problem
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SERVICE, clerk, event_id, instant
+from tests.testkit.builders import POLICE, PROCURATORATE, clerk, event_id
 from tests.testkit.casework import Case, registration
-from tests.testkit.ledgers import LOG_SIGNER, verified
+from tests.testkit.ledgers import verified
 
 EVENTS = "/api/v1/events"
 
@@ -56,18 +54,6 @@ def test_an_event_beside_the_head_is_told_where_the_head_is(served: Served) -> N
     )
     refusal = problem(served.submit(beside), 409, "not_on_head", "payload.previous")
     assert (refusal["head"], refusal["sequence"]) == (case.last.digest, 2)
-
-
-def test_an_impossible_act_is_refused_under_its_rule(served: Served) -> None:
-    """422 with the rule's name; the log does not grow."""
-    case = served.record(Case().open().register("phone").offer("phone", to=PROCURATORATE))
-    size = served.size()
-    acceptance = HandoverAccepted(handover_id="handover-1", received_at=instant(case.now), rest_as_listed=True)
-    problem(served.submit(case.draft(acceptance, clerk(COURT))), 422, "not_a_party", "payload.agency")
-    assert served.size() == size
-
-
-# -- who may sign ------------------------------------------------------------------------------------------------------
 
 
 # -- bulk --------------------------------------------------------------------------------------------------------------
@@ -132,11 +118,3 @@ def test_offers_and_all_answers_have_an_address(served: Served) -> None:
         assert served.submit(case.last, f"{address}/{word}").status_code == 201
     case.give_back("phone")
     assert served.submit(case.last, f"{address}/return").status_code == 201
-
-
-def test_the_log_key_of_the_receipts_is_the_public_one(served: Served) -> None:
-    """What receipts are checked against is told by the trust file."""
-    trust = served.get("/api/v1/log/trust")
-    assert canonical.encode(trust.json()) == trust.content
-    assert trust.json()["log_key"] == LOG_SIGNER.verifying_key.vkey()
-    assert trust.json()["service_key_id"] == SERVICE.key_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from ledger.core.events import record
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.record import Correction
-from tests.api.conftest import serving
 from tests.api.service import Served
 from tests.testkit.builders import POLICE, PROCURATORATE, START, clerk, instant
 from tests.testkit.casework import Case, detained, got, holding, person_id, pieces
@@ -20,30 +18,29 @@ LI = person_id("li")
 
 
 @pytest.fixture(scope="module")
-def late_delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def late_delivery(shared: Served) -> Served:
     """Li, detained, and two items pass late, with a count that differs."""
-    with serving(tmp_path_factory.mktemp("told")) as served:
-        case = detained("li").register("phone", condition="whole").register("coins", quantity=10)
-        registered = case.last.ref
-        late = instant(START + 99 * HOUR)
-        case.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",), occurred_at=late)
-        case.accept(received_at=late, occurred_at=late)
-        case.offer("phone", "coins", to=PROCURATORATE, persons=("li",), occurred_at=instant(START + 100 * HOUR))
-        case.accept(
-            received_at=instant(START + 102 * HOUR),
-            occurred_at=instant(START + 103 * HOUR),
-            received=(got("coins", "mismatch", quantity=pieces(9)), got("phone", condition="screen broken")),
-        )
-        case.say(
-            record.RecordCorrected,
-            clerk(POLICE),
-            corrects=registered,
-            corrections=(Correction(field="exhibit_number", recorded="-", correct="E-4"),),
-            ground="left out",
-            occurred_at=instant(START + 104 * HOUR),
-        )
-        served.record(case)
-        yield served
+    case = detained("li").register("phone", condition="whole").register("coins", quantity=10)
+    registered = case.last.ref
+    late = instant(START + 99 * HOUR)
+    case.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",), occurred_at=late)
+    case.accept(received_at=late, occurred_at=late)
+    case.offer("phone", "coins", to=PROCURATORATE, persons=("li",), occurred_at=instant(START + 100 * HOUR))
+    case.accept(
+        received_at=instant(START + 102 * HOUR),
+        occurred_at=instant(START + 103 * HOUR),
+        received=(got("coins", "mismatch", quantity=pieces(9)), got("phone", condition="screen broken")),
+    )
+    case.say(
+        record.RecordCorrected,
+        clerk(POLICE),
+        corrects=registered,
+        corrections=(Correction(field="exhibit_number", recorded="-", correct="E-4"),),
+        ground="left out",
+        occurred_at=instant(START + 104 * HOUR),
+    )
+    shared.record(case)
+    return shared
 
 
 def steps(served: Served, **query: Any) -> list[dict[str, Any]]:

@@ -78,15 +78,3 @@ def test_a_read_that_cannot_be_recorded_is_not_answered(served: Served) -> None:
         assert "case_number" not in answer.text
         assert answer.headers["retry-after"]
     assert served.get("/checkpoint").status_code == 200
-
-
-def test_reads_of_many_cases_are_recorded_for_each(served: Served) -> None:
-    """Who asks later who saw his case finds the lists, too."""
-    for number in range(3):
-        served.record(Case(f"case-{number}").open())
-    before = served.reads()
-    served.get("/api/v1/cases", clerk(POLICE))
-    assert served.reads() - before == 3
-
-
-# -- audits ------------------------------------------------------------------------------------------------------------

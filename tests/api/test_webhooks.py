@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger.core.events.registry import KeyRevoked
 from ledger.store import clocks, webhooks
 from ledger.store.webhooks import MOST
 from tests.api.conftest import deliverer_of
@@ -48,16 +47,6 @@ def test_an_agency_is_told_what_is_new(served: Served, receiver: Receiver) -> No
     assert receiver.events() == [("case-1", 0), ("case-1", 1), ("case-1", 2)]
     assert [message["next"] for message in receiver.checked(added["secret"])]
     assert len({given["webhook-id"] for given in receiver.given}) == 2
-
-
-def test_the_feed_is_sent_from_a_cursor_on(served: Served, receiver: Receiver) -> None:
-    """A system that has read the feed so far is not told it again."""
-    case = served.record(Case().open())
-    after = served.get("/api/v1/events", supervisor(POLICE)).json()["next"]
-    add(served, supervisor(POLICE), receiver.url, after=after)
-    served.record(case.register("phone"))
-    deliverer_of(served.parts).step()
-    assert receiver.events() == [("case-1", 1)]
 
 
 def test_sections_go_to_the_holder_alone(served: Served, receiver: Receiver) -> None:
@@ -111,30 +100,15 @@ def test_a_page_that_grew_before_it_was_taken_is_another_message(served: Served,
     assert len({given["webhook-id"] for given in receiver.given}) == 2
 
 
-def test_a_long_feed_comes_in_pages_in_their_order(served: Served, receiver: Receiver) -> None:
-    """One message after the other, until everything is there."""
-    case = Case(step=1).open().register(*(f"item-{number}" for number in range(230)))
-    served.ledger.post_all(case.events)
-    add(served, supervisor(POLICE), receiver.url)
-    deliverer_of(served.parts).step()
-    assert receiver.events() == [("case-1", n) for n in range(231)]
-    assert len(receiver.bodies) == 3
-
-
 def test_nothing_is_sent_on_a_key_that_was_revoked(served: Served, receiver: Receiver) -> None:
     """Whoever stole it gets no more than he had."""
     served.record(Case().open())
     add(served, supervisor(POLICE), receiver.url)
-    changes = served.ledger.changes
-    changes.revoke(supervisor(POLICE))
-    revoked = changes.bodies[-1]
-    assert isinstance(revoked, KeyRevoked)
-    served.mirror(revoked)
+    served.mirror(served.ledger.changes.revoke(supervisor(POLICE)).bodies[-1])
     deliverer_of(served.parts).step()
     assert receiver.bodies == []
     with served.ledger.database.read() as connection:
-        (state,) = webhooks.listed(connection, POLICE)
-    assert "was revoked" in (state.last_error or "")
+        assert "was revoked" in str(webhooks.listed(connection, POLICE)[0].last_error)
 
 
 def test_nothing_is_sent_that_cannot_be_recorded(served: Served, receiver: Receiver) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from eth_utils.address import to_checksum_address
 
-from api.auth.sessions import STATEMENT
+from api.auth.sessions import sign_in_text
 from ledger.core.encoding import canonical
 from ledger.core.events import Section, digest_of
 from ledger.core.signing.signatures import recover, signing_hash, typed_data
@@ -171,7 +170,8 @@ def test_what_cannot_be_told_is_not_signed(desk: Desk) -> None:
 
 def test_only_the_console_s_sign_in_text_is_signed(desk: Desk) -> None:
     """Not any text, not that of another site, not with a line more, not after its time."""
-    good = sign_in_text()
+    times = {"issued": "2026-03-02T02:00:00Z", "expires": "2026-03-02T02:02:00Z"}
+    good = sign_in_text(CONSOLE, OFFICER.key_id, f"0x{LOG_ID.hex()}", chain_id="1", nonce="ab" * 16, **times)
     question, answer = desk.asked(True, "personal_sign", "0x" + good.encode().hex(), OFFICER.key_id)
     assert question["kind"] == "sign_in"
     assert len(answer["result"]) == 132
@@ -252,16 +252,6 @@ def test_forms_cannot_call(desk: Desk, content_type: str) -> None:
     assert desk.http.post("/rpc", content=b"{}", headers=navigated).status_code == 403
 
 
-def test_no_page_is_shown_in_a_frame(desk: Desk) -> None:
-    """Headers forbid it to browsers, and a request for a frame is refused."""
-    page = desk.http.get("/")
-    assert page.headers["x-frame-options"] == "DENY"
-    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
-    assert "unsafe" not in page.headers["content-security-policy"]
-    for where in ("iframe", "frame", "embed", "object"):
-        assert desk.http.get("/", headers={"sec-fetch-dest": where}).status_code == 403
-
-
 @pytest.mark.parametrize(
     "headers",
     [
@@ -298,13 +288,3 @@ def test_codes_serve_once_and_are_not_guessed() -> None:
         assert second not in signing.codes[-1:]
         assert desk.http.post("/pair", json={"code": second}, headers=headers).status_code == 403
         assert desk.call("eth_accounts")["result"] == [OFFICER.key_id]
-
-
-def sign_in_text() -> str:
-    return (
-        "ledger.test wants you to sign in with your Ethereum account:\n"
-        f"{to_checksum_address(OFFICER.key_id)}\n\n{STATEMENT}\n\n"
-        f"URI: {CONSOLE}\nVersion: 1\nChain ID: 1\nNonce: {'ab' * 16}\n"
-        "Issued At: 2026-03-02T02:00:00Z\nExpiration Time: 2026-03-02T02:02:00Z\n"
-        f"Resources:\n- urn:tallystick:0x{LOG_ID.hex()}"
-    )
