@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -9,7 +10,8 @@ from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.encoding.digests import keccak256
 from ledger.core.verification.bundle_format import Anchor
 from ledger.core.verification.trust import Trust
-from ledger.proofs.bundles import RecordedHead
+from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import Prover, RecordedHead, StateSource
 from ledger.store import bindings, log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
@@ -52,6 +54,12 @@ def anchor_present(ledger: Ledger, state: WriteState = WriteState.CONFIRMED, **f
     write = anchor_write(last.number + 1 if last else 1, head, state, **fields)
     journal.append(write)
     return write
+
+
+def prover_of(ledger: Ledger, states: StateSource | None, trust: Callable[[], Trust]) -> Prover:
+    """Return what makes bundles of this ledger for whoever holds this trust file."""
+    book = shipped_rulebook()
+    return Prover(ledger.database, ledger.registry, ledger.publisher, states=states, trust=trust, book=book)
 
 
 class PaperChain:

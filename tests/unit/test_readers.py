@@ -45,6 +45,7 @@ from ledger.supervision.models.editing import derived, edited, renumbered
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import require_sound
 from ledger.witness.gathering.witnesses import read_witnesses
+from tests.testkit.builders import POLICE, founder
 from tests.testkit.machine import REPOSITORY
 
 IMPORTS = REPOSITORY / "examples" / "import"
@@ -112,13 +113,7 @@ def workbook_parts() -> Iterator[tuple[str, Reader]]:
 def readers() -> dict[str, Reader]:
     csv = (IMPORTS / "police-case.csv").read_bytes()
     hex32, address = "0x" + "ab" * 32, "0x" + "1a" * 20
-    founding = {
-        "development": True,
-        "agencies": [
-            {"agency_id": "psb-east", "kind": "public_security", "admin": address, "jurisdiction": "31/01"}
-            | {"name": {"en": "East", "zh": "东"}}
-        ],
-    }
+    founding = {"development": True, "agencies": [founder(POLICE)]}
     anchor = {"chain_id": 1, "anchor": address, "size": 1, "root": hex32, "registry_hash": hex32}
     package = {"format": "tallystick/model-package@v1", "log_id": hex32, "model_id": "m", "version": 1}
     case = {"format": "tallystick/case-bundle@v1", "log_id": hex32, "case_id": "c", "events": [json.loads(BUNDLE)]}

@@ -23,13 +23,13 @@ from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import Anchor
 from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust, TrustedBlock
-from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import Prover, RecordedHead
 from ledger.store import chain_journal
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, auditor, clerk, supervisor
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
 from tests.testkit.changed_bundles import results
+from tests.testkit.journals import prover_of
 from tests.testkit.ledger_with_chain import Linked, linked_ledger
 from tests.testkit.ledgers import LOG_SIGNER
 
@@ -62,15 +62,7 @@ class Stand:
 
     @property
     def prover(self) -> Prover:
-        ledger = self.linked.ledger
-        return Prover(
-            ledger.database,
-            ledger.registry,
-            ledger.publisher,
-            states=self.states,
-            trust=lambda: self.trust,
-            book=shipped_rulebook(),
-        )
+        return prover_of(self.linked.ledger, self.states, lambda: self.trust)
 
     def report(self, number: int = 0) -> ProofReport:
         bundle = self.prover.bundle(self.case.events[number].envelope.event_id)

@@ -150,7 +150,7 @@ class Contracts:
         return self._registry
 
     def changes(self, _log_id: bytes, _first_block: int) -> tuple[RegistryChange, ...]:
-        """Nothing to compare one by one: tests/unit/audit/test_mirrored.py asks a real chain."""
+        """Nothing to compare one by one: tests/unit/audit/test_chain.py asks a real chain."""
         return ()
 
 

@@ -97,17 +97,8 @@ def batches(*pairs: tuple[int, int]) -> array[int]:
 @pytest.mark.parametrize(
     ("position", "value", "index"),
     [
-        (2, 9, 1),
-        (2, 2, 1),
-        (4, 3, 2),
-        (3, 99, 1),
-        (5, 1, 2),
-        (6, 5, 3),
-        (8, 99, 4),
-        (9, 5, 4),
-        (9, 999, 4),
-        (11, 5, 5),
-        (6, 2, 3),
+        *((2, 9, 1), (2, 2, 1), (4, 3, 2), (3, 99, 1), (5, 1, 2), (6, 5, 3)),
+        *((8, 99, 4), (9, 5, 4), (9, 999, 4), (11, 5, 5), (6, 2, 3)),
     ],
 )
 def test_commits_edited(position: int, value: int, index: int) -> None:

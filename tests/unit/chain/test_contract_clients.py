@@ -162,18 +162,6 @@ def test_changes_survive_a_restart(world: World, bench: EmbeddedBench) -> None:
 # -- anchors -----------------------------------------------------------------------------------------------------------
 
 
-def test_anchors_follow_one_another(world: World) -> None:
-    """Each anchor is confirmed with its block, and is the record that the contract then has."""
-    for number in (1, 2, 3):
-        write = world.anchor_more(new_leaves=number * 5)
-        assert (write.state, write.purpose) == (WriteState.CONFIRMED, Purpose.ANCHOR)
-        assert write.anchored is not None
-        assert write.block_hash is not None
-        record = world.anchor.head(write.block_hash)
-        assert (record.number, record.size, record.root) == (number, len(world.leaves), write.anchored.root)
-        assert (record.block_number, record.timestamp) == (write.block_number, write.timestamp)
-
-
 def test_a_database_that_forgot_an_anchor_is_refused(world: World) -> None:
     """The chain has an anchor, or another root of its size, that the journal does not: ChainAhead, ChainMismatch."""
     world.anchor_more()

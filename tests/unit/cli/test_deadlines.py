@@ -28,10 +28,8 @@ def detained(world: World, *, hours: int = 1) -> str:
     """Open a case whose suspect was detained so many hours ago; p-0417 handles it."""
     case_id = open_case(world)
     world.ok("case", "assign", case_id, "--department", "squad 2", "--handler", "p-0417")
-    world.ok(
-        *("person", "name", case_id, "--role", "suspect", "--person-id", PERSON),
-        *("--name", world.tally.off_the_line("x")),
-    )
+    who = ("--person-id", PERSON, "--name", world.tally.off_the_line("x"))
+    world.ok("person", "name", case_id, "--role", "suspect", *who)
     options = ("--started-at", hours_ago(hours), "--ground", "caught in the act", "--measure-id", "m-1")
     world.ok("measure", "impose", case_id, PERSON, "detention", *options)
     return case_id
@@ -88,11 +86,8 @@ def test_a_deadline_is_shown_with_its_arithmetic(world: World) -> None:
     case_id = detained(world)
     deadline = shown(world, case_id)
     clock, person, sequence = deadline["deadline_id"].split("/")
-    assert (
-        shown(world, case_id, deadline["deadline_id"])
-        == deadline
-        == shown(world, case_id, short := f"{clock}/{person[:8]}…/{sequence}")
-    )
+    short = f"{clock}/{person[:8]}…/{sequence}"
+    assert [shown(world, case_id, name) for name in (deadline["deadline_id"], short)] == [deadline] * 2
     assert short in world.run("deadline", "list", "--case", case_id).out
     assert deadline["arithmetic"][0].endswith("does not count.")
     assert len(deadline["events"]) == 1

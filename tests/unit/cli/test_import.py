@@ -189,10 +189,7 @@ def test_a_changed_row_becomes_a_correction(desk: Desk) -> None:
 
 def test_rows_with_faults_are_listed_and_stop_nothing(desk: Desk) -> None:
     """Exit code 1, the others are in; the list names row, column and reason, and calculates nothing."""
-    bad = (
-        ("B-1", "theft", "2026-02-30", "", "", "", ""),
-        ("=cmd|' /C calc'!A0", "theft", "=1+1", "", "", "", ""),
-    )
+    bad = (("B-1", "theft", "2026-02-30", "", "", "", ""), ("=cmd|' /C calc'!A0", "theft", "=1+1", "", "", "", ""))
     done = desk.run(desk.write(ROWS[0], *bad, ROWS[1]))
     assert done.status == 1
     answer = done.json()

@@ -16,9 +16,8 @@ def test_money_dossier_and_seizure(world: World) -> None:
     cash = register(world, case_id, "cash", "--kind", "property", "--money", "12480.50", "--fungible", *seized)
     shown = world.ok("item", "show", cash["item_id"])
     assert shown["money"] == {"fen": 1248050, "currency": "CNY"}
-    file = register(
-        world, case_id, "file", "--kind", "dossier", "--quantity", "2 volume", "--volumes", "2", "--pages", "9"
-    )
+    bound = ("--quantity", "2 volume", "--volumes", "2", "--pages", "9")
+    file = register(world, case_id, "file", "--kind", "dossier", *bound)
     event = world.ok("event", "show", file["event_id"])
     assert event["payload"]["body"]["dossier"] == {"volumes": 2, "pages": 9}
     assert event["payload"]["body"]["quantity"] == {"value": "2", "unit": "volume"}
@@ -52,12 +51,8 @@ def test_a_loan_has_its_day_and_comes_back_as_it_is(world: World) -> None:
     back = ("item", "check-in", case_id, item_id, "--match", "mismatch", "--remark", "a wheel is missing")
     receipt = world.ok(*back)
     assert [flag["name"] for flag in receipt["flags"]] == ["receipt_differs", "loan_overdue"]
-    accept(
-        world,
-        case_id,
-        offer(world, case_id, "--purpose", "loan", "--item", item_id, "--due-at", THEN),
-        "--all-as-listed",
-    )
+    lent = offer(world, case_id, "--purpose", "loan", "--item", item_id, "--due-at", THEN)
+    accept(world, case_id, lent, "--all-as-listed")
     shown = world.ok("item", "show", item_id)
     assert (shown["lent_by"], shown["lent_until"]) == ("police-east", THEN)
 

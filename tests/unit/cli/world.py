@@ -12,12 +12,13 @@ import httpx
 
 from ledger.cli.errors import Exit
 from ledger.core.procedure.legal_days import instant_text
+from tests.testkit.builders import POLICE, PROCURATORATE, founder
 from tests.testkit.machine import free_port
 from tests.testkit.service import RunningService
 from tests.testkit.tally import Done
 
 UNTIL = "2099-01-01"
-AGENCIES = {"police-east": "public_security", "procuratorate-east": "procuratorate"}
+AGENCIES = (POLICE, PROCURATORATE)
 PEOPLE = {  # profile: agency, officer, role
     "police": ("police-east", "p-0417", "clerk"),
     "chief": ("police-east", "p-0400", "supervisor"),
@@ -46,14 +47,8 @@ class World(RunningService):
     def found(self) -> None:
         """Mint the ledger, with an admin for each agency."""
         agencies = [
-            {
-                "agency_id": agency,
-                "kind": kind,
-                "admin": self.tally.new_key(f"admin-{agency}"),
-                "jurisdiction": "31/01",
-                "name": {"en": agency, "zh": f"{agency}机关"},
-            }
-            for agency, kind in AGENCIES.items()
+            founder(agency, admin=self.tally.new_key(f"admin-{agency}"), name={"en": agency, "zh": f"{agency}机关"})
+            for agency in AGENCIES
         ]
         self.tally.found(self.data, agencies=agencies)
 
@@ -141,16 +136,8 @@ def offer(world: World, case_id: str, *words: str, to: str = "procuratorate-east
 
 def accept(world: World, case_id: str, handover_id: str, *words: str, profile: str = "prosecutor") -> Any:
     """Accept an offer, as its receiver."""
-    return world.ok(
-        "handover",
-        "accept",
-        case_id,
-        handover_id,
-        "--received-at",
-        instant_text(int(time.time())),
-        *words,
-        profile=profile,
-    )
+    given = ("--received-at", instant_text(int(time.time())), *words)
+    return world.ok("handover", "accept", case_id, handover_id, *given, profile=profile)
 
 
 def holder(world: World, item_id: str, profile: str = "police") -> str:

@@ -13,18 +13,7 @@ from ledger.core.events.case import PersonNamed
 from ledger.core.events.item import Seizure
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.testkit.builders import (
-    LAB,
-    POLICE,
-    PROCURATORATE,
-    START,
-    Event,
-    Officer,
-    auditor,
-    clerk,
-    instant,
-    section,
-)
+from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, Event, Officer, auditor, clerk, instant, section
 from tests.testkit.casework import Case, got, kept, person_id, pieces
 from tests.unit.interchange.test_typeset import text_of
 
@@ -80,19 +69,14 @@ def printed(served: Served, event_type: str, **query: str) -> str:
 
 
 def test_the_route_gives_pdf_a_of_the_event(dealt: Served) -> None:
-    """The file claims part 3, level B, has an output intent, and its date is the event's own."""
+    """The file has an output intent, and its date is the event's own; test_certificate.py has what it claims."""
     answer = ask(dealt, "handover.offered", lang="zh-CN")
     assert answer.headers["content-type"] == "application/pdf"
     reader = PdfReader(io.BytesIO(answer.content))
-    claims = reader.xmp_metadata
-    assert claims is not None
-    assert (claims.pdfaid_part, claims.pdfaid_conformance) == ("3", "B")
     assert "/OutputIntents" in reader.root_object
     assert reader.metadata is not None
-    assert reader.metadata.creation_date is not None
-    assert (
-        reader.metadata.creation_date.strftime("%Y-%m-%dT%H:%M:%SZ") == event_of("handover.offered").payload.occurred_at
-    )
+    at = event_of("handover.offered").payload.occurred_at
+    assert f"{reader.metadata.creation_date:%Y-%m-%dT%H:%M:%SZ}" == at
 
 
 def test_both_languages_stand_on_one_paper(dealt: Served) -> None:

@@ -29,7 +29,7 @@ from scripts.docs.chain_states import State
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, section, supervisor
 from tests.testkit.bundles import CHAIN, trust
 from tests.testkit.casework import Case, registration
-from tests.testkit.journals import PaperChain, anchor_present
+from tests.testkit.journals import PaperChain, anchor_present, prover_of
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
 
 OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
@@ -54,10 +54,7 @@ class Stand:
 
     def proving(self, states: StateSource | None) -> Prover:
         """Returns a prover over the ledger that asks these states."""
-        ledger, book = self.ledger, shipped_rulebook()
-        return Prover(
-            ledger.database, ledger.registry, ledger.publisher, states=states, trust=lambda: self.trust, book=book
-        )
+        return prover_of(self.ledger, states, lambda: self.trust)
 
     def anchor(self, state: WriteState = WriteState.CONFIRMED) -> ChainWrite:
         """Anchors the present size in the journal, as the anchorer leaves it."""

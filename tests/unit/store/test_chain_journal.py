@@ -14,6 +14,7 @@ from ledger.store import chain_journal as journals
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Database
 from tests.testkit.builders import refused
+from tests.testkit.journals import anchor_write
 
 SENDER, OTHER = "0x" + "11" * 20, "0x" + "22" * 20
 
@@ -24,19 +25,9 @@ def journal(database: Database) -> DatabaseJournal:
 
 
 def write_of(number: int, purpose: Purpose = Purpose.REGISTRY, **fields: Any) -> ChainWrite:
-    anchored = AnchoredHead(number * 10, sha256(b"%d" % number).digest(), b"\x05" * 32)
-    defaults: dict[str, Any] = {
-        "number": number,
-        "purpose": purpose,
-        "chain_id": 31337,
-        "sender": SENDER,
-        "nonce": number - 1,
-        "raw_transaction": b"transaction %d" % number,
-        "transaction_hash": sha256(b"transaction %d" % number).digest(),
-        "timestamp": 1_700_000_000 + number,
-        "anchored": anchored if purpose is Purpose.ANCHOR else None,
-    }
-    return ChainWrite(**(defaults | fields))
+    head = AnchoredHead(number * 10, sha256(b"%d" % number).digest(), b"\x05" * 32)
+    own = {"purpose": purpose, "nonce": number - 1, "anchored": head if purpose is Purpose.ANCHOR else None}
+    return anchor_write(number, head, **({"state": WriteState.SIGNED} | own | fields))
 
 
 def in_block(write: ChainWrite, state: WriteState) -> ChainWrite:

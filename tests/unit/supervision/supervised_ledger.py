@@ -15,10 +15,7 @@ from ledger.core.events.case import CaseStageEntered
 from ledger.core.procedure.legal_days import legal_day
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState
-from ledger.core.verification.trust import Trust
 from ledger.deadlines.upkeep import mark_of
-from ledger.procedures import shipped_rulebook
-from ledger.proofs.bundles import Prover
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import log
 from ledger.supervision.models.model_file import parse_model, shipped_model
@@ -42,7 +39,6 @@ from tests.testkit.builders import (
     instant,
 )
 from tests.testkit.casework import Case, person_id
-from tests.testkit.journals import PaperChain
 from tests.testkit.ledgers import Clock, Ledger, Untried, open_ledger, sqlite_url
 from tests.testkit.supervision import Model, dataset
 
@@ -86,17 +82,6 @@ class Watched:
             signed_at=NOW,
         )
         self.ledger.post(event)
-
-    def prover(self, trusted: Trust) -> Prover:
-        """Return what makes bundles for whoever holds this trust file."""
-        return Prover(
-            self.ledger.database,
-            self.ledger.registry,
-            self.ledger.publisher,
-            states=PaperChain(self.ledger),
-            trust=lambda: trusted,
-            book=shipped_rulebook(),
-        )
 
     def leads(self) -> list[LeadState]:
         """Return all leads of the log, by their ids."""

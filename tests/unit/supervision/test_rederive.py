@@ -18,6 +18,7 @@ from ledger.core.verification.bundle_format import Bundle, CaseBundle, decode_bu
 from ledger.core.verification.trust import Trust
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
+from ledger.proofs.bundles import Prover
 from ledger.store import log
 from ledger.supervision import leads as rederiving
 from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
@@ -27,7 +28,7 @@ from ledger.workers.pool import WorkerPool, WorkLimits
 from tests.testkit.builders import PROCURATORATE, UPPER, analyst
 from tests.testkit.bundles import naming, trust
 from tests.testkit.casework import Case
-from tests.testkit.journals import anchor_present
+from tests.testkit.journals import PaperChain, anchor_present, prover_of
 from tests.testkit.ledgers import LOG_SIGNER
 from tests.unit.supervision.supervised_ledger import (
     NOW,
@@ -49,6 +50,10 @@ def anchor(watched: Watched) -> None:
     anchor_present(watched.ledger, timestamp=NOW + 60, block_time=NOW + 60)
 
 
+def prover(watched: Watched) -> Prover:
+    return prover_of(watched.ledger, PaperChain(watched.ledger), lambda: TRUST)
+
+
 def held_of(watched: Watched) -> LeadMaterial:
     """Fetch what somebody holds: the lead's bundle and that of its case, the model, the agencies."""
     (lead,) = watched.leads()
@@ -57,11 +62,10 @@ def held_of(watched: Watched) -> LeadMaterial:
         size = log.tree(connection).size
         entries = [entry.envelope for entry in log.entries(connection, 0, size)]
     agencies = watched.supervisor.views._source.agencies()
-    prover = watched.prover(TRUST)
     return LeadMaterial(
-        lead=prover.bundle(entry.event_id),
+        lead=prover(watched).bundle(entry.event_id),
         definition=THIRD_RETURN,
-        cases={"case-1": prover.case_bundle("case-1")},
+        cases={"case-1": prover(watched).case_bundle("case-1")},
         agencies=agencies,
         entries=lambda size: entries[:size],
     )
@@ -303,7 +307,7 @@ def raised_on(watched: Watched, case: Case, data: bytes) -> LeadMaterial:
     watched.publish(PENSIONS)
     assert watched.supervisor.step() == 1, watched.supervisor.state
     anchor(watched)
-    registration = watched.prover(TRUST).bundle(register.last.envelope.event_id)
+    registration = prover(watched).bundle(register.last.envelope.event_id)
     return replace(held_of(watched), definition=PENSIONS, registrations=[registration])
 
 

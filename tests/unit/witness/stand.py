@@ -75,12 +75,7 @@ class Stand:
         self.alarms = Alarms(self.store, self.clock)
         self.follower = LogFollower(self.store, self.source, self.contracts, self.alarms, self.clock)
         self.watch = Watch(
-            self.trust,
-            self.follower,
-            self.contracts,
-            reach_timeout_s=REACH_S,
-            anchor_lag_s=LAG_S,
-            mirror_lag_s=LAG_S,
+            self.trust, self.follower, self.contracts, reach_timeout_s=REACH_S, anchor_lag_s=LAG_S, mirror_lag_s=LAG_S
         )
         self.cosigner = Cosigner(self.watch, self.contracts, NOTE_SIGNER, ACCOUNT)
 
