@@ -138,10 +138,7 @@ def _of_entries(entries: Sequence[StoredEntry]) -> Iterator[str]:
 
 
 def _of_receipts(
-    entries: Sequence[StoredEntry],
-    roots: Roots,
-    log_key: VerifyingKey,
-    acknowledged: Sequence[tuple[Signed, Receipt]],
+    entries: Sequence[StoredEntry], roots: Roots, log_key: VerifyingKey, acknowledged: Sequence[tuple[Signed, Receipt]]
 ) -> Iterator[str]:
     for signed, receipt in acknowledged:
         name = signed.envelope.event_id

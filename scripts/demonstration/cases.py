@@ -29,10 +29,7 @@ ACTS = {  # what a heading is shown before
     "judged": "Procuratorate to court to corrections",
 }
 HELD = {
-    "opened": (
-        "case opened, two persons named in confidential sections, both detained, one of them too long",
-        CASE,
-    ),
+    "opened": ("case opened, two persons named in confidential sections, both detained, one of them too long", CASE),
     "registered": ("items registered from real files", "3 papers, 4 seized things, 3 photographs"),
     "refused": ("refused: binding_defective, remedy rebind; the police still hold everything", ""),
     "accepted in part": ("accepted in part: custody of five moved, the pry bars stay with the police", ""),

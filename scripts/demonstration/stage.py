@@ -81,11 +81,7 @@ def running_chain(name: str, directory: Path) -> Iterator[DemoChain]:
 
     try:
         wait_for(answers, process, folder / "node.log")
-        settings = {
-            "TALLYSTICK_CHAIN": url,
-            "TALLYSTICK_CHAIN_ID": str(HARDHAT_CHAIN_ID),
-            "TALLYSTICK_FINALITY": "0",
-        }
+        settings = {"TALLYSTICK_CHAIN": url, "TALLYSTICK_CHAIN_ID": str(HARDHAT_CHAIN_ID), "TALLYSTICK_FINALITY": "0"}
         yield DemoChain("Hardhat's node", settings, url)
     finally:
         _end(process)

@@ -6,21 +6,40 @@
 
 What stands between ``<!-- table:NAME -->``, ``<!-- example:NAME -->`` or ``<!-- views -->`` and ``<!-- end -->`` is
 generated: tables out of types and catalogues, worked examples out of the code. The rest is written by hand.
+
+The verdicts and steps of docs/examples/spoiled.json are written by hand from docs/protocol.md, not out of the code:
+tests/e2e/browser_verifier holds both verifiers against them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
+from base64 import b64encode
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-from ledger.core.events import Envelope, Payload, Section
+import msgspec
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import keccak256
+from ledger.core.ethereum import contract_changes
+from ledger.core.events import Envelope, Payload, Section, digest_of
+from ledger.core.log import merkle, tiles
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.signing import signatures
+from ledger.core.supervision.model_package import encode_package
+from ledger.core.verification import bundle
+from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.trust import encode_trust
 from ledger.procedures import shipped_rulebook
+from scripts.docs import example, spoiled_bundles, spoiled_trust
 from scripts.docs import protocol_tables as tables
-from scripts.docs import worked_examples
+from scripts.docs.chain_states import hexed
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "protocol.md"
@@ -29,9 +48,197 @@ EXAMPLES = ROOT / "docs" / "examples"
 READER_TABLES = ROOT / "api" / "console" / "verify" / "verifier" / "tables.js"
 
 MARKED = re.compile(r"(?P<begin><!-- (?P<part>(?:table|example):[a-z_]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
-
-
 MARKED_VIEWS = re.compile(r"(?<=<!-- views -->\n).*?(?=<!-- end -->)", re.DOTALL)
+LEAVES = tuple(b'{"seq":%d}' % number for number in range(3))
+
+
+def block(*lines: str, language: str = "") -> str:
+    return "\n".join([f"```{language}", *lines, "```"])
+
+
+def values(**shown: str) -> str:
+    """Names and values, one a line."""
+    widest = max(map(len, shown))
+    return block(*(f"{name.replace('_', ' '):<{widest}}  {value}" for name, value in shown.items()))
+
+
+def payload() -> str:
+    """Show a payload with a section, and their digests."""
+    shown = example.entries()[example.REGISTERED]
+    section = canonical.encode(shown.sections["narrative"])
+    return "\n\n".join(
+        [
+            f"The section `narrative`, {len(section)} bytes, and its digest:",
+            block(section.decode(), digest_of(section)),
+            f"The payload, {len(shown.payload_bytes)} bytes, and its digest:",
+            block(shown.payload_bytes.decode(), digest_of(shown.payload_bytes)),
+        ]
+    )
+
+
+def struct_words() -> list[tuple[str, bytes]]:
+    """List the words of the struct of the example's envelope, in their order."""
+    envelope = example.entries()[example.REGISTERED].envelope
+    texts = {
+        "summary": signatures.summary(envelope),
+        "eventId": envelope.event_id,
+        "eventType": envelope.event_type,
+        "streamKind": envelope.stream.kind,
+        "streamId": envelope.stream.id,
+        "agency": envelope.agency,
+    }
+    numbers = {
+        "sequence": envelope.sequence,
+        "previous": int((envelope.previous or "blake3:0").partition(":")[2], 16),
+        "payloadBlake3": int(envelope.payload_digest.partition(":")[2], 16),
+        "signedAt": envelope.signed_at,
+        "signer": int(envelope.key_id, 16),
+    }
+    words = {name: keccak256(text.encode()) for name, text in texts.items()}
+    words |= {name: number.to_bytes(32, "big") for name, number in numbers.items()}
+    return [(name, words[name]) for name, _ in signatures.EVENT_FIELDS]
+
+
+def type_text(name: str, fields: tuple[tuple[str, str], ...]) -> str:
+    return f"{name}({','.join(f'{kind} {field}' for field, kind in fields)})"
+
+
+def types() -> str:
+    """Show the EIP-712 types and their hashes."""
+    lines = []
+    for name, fields in (("EIP712Domain", signatures.DOMAIN_FIELDS), ("Event", signatures.EVENT_FIELDS)):
+        text = type_text(name, fields)
+        lines += [text, f"    {hexed(keccak256(text.encode()))}"]
+    return block(*lines)
+
+
+def signing() -> str:
+    """One signature with everything between the key and the entry."""
+    shown = example.entries()[example.REGISTERED]
+    envelope, words = shown.envelope, struct_words()
+    type_hash = keccak256(type_text("Event", signatures.EVENT_FIELDS).encode())
+    struct_hash = keccak256(type_hash + b"".join(word for _, word in words))
+    digest = signatures.signing_hash(envelope, example.LOG_ID)
+    assert digest == keccak256(b"\x19\x01" + signatures.domain_separator(example.LOG_ID) + struct_hash)
+    return "\n\n".join(
+        [
+            values(
+                secret_key=hexed(example.OFFICER_KEY.secret),
+                public_key=hexed(example.OFFICER_KEY.public_key.format(compressed=False)),
+                key_id=envelope.key_id,
+                log_id=hexed(example.LOG_ID),
+                domain_separator=hexed(signatures.domain_separator(example.LOG_ID)),
+                summary=signatures.summary(envelope),
+            ),
+            "The words of the struct after its type hash:",
+            values(**{name: hexed(word) for name, word in words}),
+            values(struct_hash=hexed(struct_hash), signed_hash=hexed(digest), signature=envelope.signature),
+            f"The log entry, {len(shown.data)} bytes, and its leaf hash:",
+            block(shown.data.decode(), hexed(merkle.leaf_hash(shown.data))),
+        ]
+    )
+
+
+def registry() -> str:
+    """Two changes of the registry, word by word."""
+    rolled, parts = example.LOG_ID, [values(hash_before_the_first_change=hexed(example.LOG_ID))]
+    names = ("kind", "agency", "agencyKind", "account", "officer", "roles", "suite", "validFrom", "validUntil")
+    for change in example.registry_changes()[:2]:
+        words = contract_changes.contract_change(change).words()
+        cells = [words[start : start + 32] for start in range(0, len(words), 32)]
+        rolled = contract_changes.registry_hash(rolled, change)
+        named = dict(zip((*names, "quorum", "keccak256 of profile"), map(hexed, cells), strict=True))
+        parts += [
+            f"Change {change.number}, its words, and the hash after it:",
+            values(**named, hash_after=hexed(rolled)),
+        ]
+    profile = contract_changes.profile_bytes(example.registry_changes()[0].profile)  # type: ignore[attr-defined]
+    return "\n\n".join([*parts, "The profile of change 1:", block(profile.decode())])
+
+
+def log_of_three() -> tuple[list[merkle.Hash], merkle.Growth, Checkpoint]:
+    """Return the hashes of the leaves, what they grow an empty tree to, and its tree head."""
+    leaves = [merkle.leaf_hash(leaf) for leaf in LEAVES]
+    grown = merkle.grow(merkle.EMPTY_TREE, leaves)
+    return leaves, grown, Checkpoint(example.LOG.verifying_key.name, 3, grown.root())
+
+
+def log() -> str:
+    """Show a log of three leaves: keys, checkpoint, proofs, bundle of entries."""
+    leaves, grown, checkpoint = log_of_three()
+    note = example.cosigned(checkpoint, [(example.WITNESS, example.COSIGNED_AT)])
+    path = grown.inclusion_proofs()[2]
+    return "\n\n".join(
+        [
+            "The keys, of the seeds 32 x 0x01 and 32 x 0x02:",
+            block(example.LOG.verifying_key.vkey(), example.WITNESS.verifying_key.vkey()),
+            "The checkpoint of three leaves `" + "`, `".join(leaf.decode() for leaf in LEAVES) + "`, co-signed at "
+            f"{example.COSIGNED_AT}:",
+            block(note.rstrip("\n")),
+            "Leaf hashes, the inclusion proof of leaf 2, the consistency proof from size 2, and the root:",
+            values(
+                **{f"leaf_{number}": hexed(leaf) for number, leaf in enumerate(leaves)},
+                inclusion=" ".join(b64encode(node).decode() for node in path),
+                consistency=hexed(leaves[2]),
+                root=hexed(grown.root()),
+            ),
+            "The bundle of these entries, `/tile/entries/000.p/3`:",
+            block(tiles.encode_bundle(LEAVES).hex()),
+        ]
+    )
+
+
+def proof() -> str:
+    """Show the tlog-proof of leaf 2 in the same log."""
+    _, grown, checkpoint = log_of_three()
+    return block(TlogProof(2, grown.inclusion_proofs()[2], example.cosigned(checkpoint, ())).to_text().rstrip("\n"))
+
+
+def verification() -> str:
+    """Show what the verifier says of the example's bundle."""
+    report = bundle.verify_bundle(encode_bundle(example.bundle()), example.trust())
+    lines = [f"{step.number:>2} {step.name:<11} {step.result:<12} {step.detail}" for step in report.steps]
+    return block(*lines, "", f"verdict: {report.verdict}")
+
+
+@cache
+def example_files() -> dict[str, bytes]:
+    """Make the files that stand beside the document: by name, their bytes."""
+    ledger = example.Ledger(example.entries())
+    bundles = {
+        "bundle.json": example.REGISTERED,
+        "revoked.json": example.BY_COLLEAGUE,
+        "mirror.json": 1,
+        "sealed.json": example.SEALED,
+    }
+    examples = {name: _indented(encode_bundle(ledger.bundle(index))) for name, index in bundles.items()} | {
+        "erased.json": _indented(encode_bundle(example.erased())),
+        "case.json": _indented(encode_bundle(ledger.case_bundle())),
+        "package.json": _indented(encode_package(ledger.package())),
+        "trust.json": _indented(encode_trust(example.trust())),
+        "log.jsonl": b"".join(entry.data + b"\n" for entry in ledger.entries),
+    }
+    return examples | {"spoiled.json": spoiled(examples)}
+
+
+def _indented(data: bytes) -> bytes:
+    return msgspec.json.format(data, indent=2) + b"\n"
+
+
+def spoiled(files: dict[str, bytes]) -> bytes:
+    """Encode each vector as JSON, one a line, in the order of the steps that it spoils. ``files`` are published."""
+    vectors = [
+        *spoiled_bundles.entry_vectors(),
+        *spoiled_trust.anchor_vectors(),
+        *spoiled_trust.timestamp_vectors(),
+        *spoiled_bundles.stream_vectors(),
+        *spoiled_trust.trust_file_vectors(),
+        *spoiled_bundles.level_vectors(files),
+    ]
+    lines = ",\n".join(json.dumps(vector.as_json()) for vector in vectors)
+    return f"[\n{lines}\n]\n".encode()
+
+
 BOOK = shipped_rulebook()
 PARTS: dict[str, Callable[[], str]] = {
     **{f"table:{part.__name__}": part for part in (tables.words, tables.vocabularies, tables.parts)},
@@ -40,7 +247,7 @@ PARTS: dict[str, Callable[[], str]] = {
     },
     **{f"table:{part.__name__}": part for part in (tables.bodies, tables.numbers)},
     **{f"table:{part.__name__}": partial(part, BOOK) for part in (tables.purposes, tables.clocks, tables.flags)},
-    **{f"example:{part.__name__}": part for part in worked_examples.PARTS},
+    **{f"example:{part.__name__}": part for part in (payload, types, signing, registry, log, proof, verification)},
 }
 
 
@@ -62,7 +269,7 @@ def generated() -> dict[Path, bytes]:
     """Return every generated file and its bytes as they should be."""
     text = DOCUMENT.read_text(encoding="utf-8")
     filled = MARKED.sub(lambda mark: f"{mark['begin']}{PARTS[mark['part']]()}\n{mark['end']}", text)
-    examples = {EXAMPLES / name: data for name, data in worked_examples.files().items()}
+    examples = {EXAMPLES / name: data for name, data in example_files().items()}
     views = MARKED_VIEWS.sub(lambda _: f"\n{tables.view_tables()}\n\n", VIEWS.read_text(encoding="utf-8"))
     return {DOCUMENT: filled.encode(), VIEWS: views.encode(), READER_TABLES: tables.module(filled)} | examples
 

@@ -74,15 +74,20 @@ distrusted = partial(Vector, verdict=NO_TRUST_FILE)
 unverifiable = partial(Vector, verdict="unverifiable")
 untrusted = partial(Vector, verdict="not_yet_anchored", unchecked=(10, 11, 12))
 quorum_of_none = partial(Vector, verdict="not_yet_anchored", unchecked=(7, 10, 11, 12, 13))
-fails_payload = failing(1, unchecked=(4, 8))
-fails_section_form = failing(1, unchecked=(8,))
-fails_digest = failing(4, unchecked=(8,))
-fails_checkpoint = failing(5, unchecked=(6, 7, 9, 11, 12, 13))
-fails_inclusion = failing(6, unchecked=(9, 12, 13))
-fails_witnesses, fails_sections = failing(7), failing(8)
-fails_authority = failing(9, unchecked=(12,))
-fails_block = failing(10, unchecked=(11, 12))
-fails_anchor, fails_registry, fails_time = failing(11), failing(12), failing(13)
+
+
+class Fails:
+    """Makers of vectors in which one step fails, and those after it that need what it shows are not checked."""
+
+    payload = failing(1, unchecked=(4, 8))
+    section_form = failing(1, unchecked=(8,))
+    digest = failing(4, unchecked=(8,))
+    checkpoint = failing(5, unchecked=(6, 7, 9, 11, 12, 13))
+    inclusion = failing(6, unchecked=(9, 12, 13))
+    witnesses, sections = failing(7), failing(8)
+    authority = failing(9, unchecked=(12,))
+    block = failing(10, unchecked=(11, 12))
+    anchor, registry, time = failing(11), failing(12), failing(13)
 
 
 def put(path: str, value: Any) -> tuple[Patch]:
@@ -121,9 +126,14 @@ def policy(text: str) -> tuple[Patch]:
     return put("/witness_policy", text)
 
 
-def inserted(data: bytes, path: str, text: str = "", *, hexed: str = "") -> tuple[Edit]:
-    """Something more at the beginning of the object or list at a path of a file."""
-    return ({"at": openings(data)[path], "cut": 0} | ({"put_hex": hexed} if hexed else {"put": text}),)
+def inserted(data: bytes, path: str, more: str | bytes) -> tuple[Edit]:
+    """Something more at the beginning of the object or list at a path of a file; bytes need be no text."""
+    return at(openings(data)[path], more)
+
+
+def at(place: int, more: str | bytes) -> tuple[Edit]:
+    """Something more at this byte of a file."""
+    return ({"at": place, "cut": 0} | ({"put_hex": more.hex()} if isinstance(more, bytes) else {"put": more}),)
 
 
 @cache

@@ -31,16 +31,7 @@ from ledger.supervision.views.sources import BundleViewSource
 from scripts.histories.agencies import agencies, cities
 from scripts.histories.courses import CommissionCourse, CriminalCourse, LinkedTwin, ReferralCourse, SupervisionCourse
 from scripts.histories.plants import PLANTS, Plant
-from scripts.histories.simulation import (
-    BEGINS,
-    BOOK,
-    ENDS,
-    Breach,
-    EndOfHistory,
-    SimulatedCase,
-    SimulatedEvent,
-    drawn,
-)
+from scripts.histories.simulation import BEGINS, BOOK, ENDS, Breach, EndOfHistory, SimulatedCase, SimulatedEvent, drawn
 
 LAST_OPENED = 20  # days before the end
 RATE = 0.004  # of the cases break one part of one rule
