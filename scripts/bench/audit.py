@@ -16,17 +16,15 @@ from typing import TypeVar
 
 from coincurve import PublicKey
 
+from api.services.parts import RecordingParts
+from api.wiring import now_ms
 from ledger.audit import audit_log, left_out
-from ledger.core.events import Stream
 from ledger.procedures import shipped_rulebook
-from ledger.recording.event_signing import Actor, StreamPosition, sign_event
-from ledger.recording.sequencer import Sequencer
-from ledger.recording.validation import Duplicate, Validator
-from ledger.store.database import attach, open_database
-from ledger.store.log import initialise
+from ledger.recording.validation import Duplicate
+from ledger.store.database import attach
 from scripts.bench.events import submissions
 from scripts.bench.figures import Figure, options, show
-from scripts.campaigns.casework import LOG_ID, SERVICE, TRUST, following, recording_over, registry_changes
+from scripts.campaigns.casework import SERVICE, TRUST, recording_into, registry_changes
 
 T = TypeVar("T")
 
@@ -70,34 +68,23 @@ def audit(url: str) -> tuple[float, float]:
 
 def fill(url: str, entries: int) -> int:
     """Put about so many entries into a new ledger, by the way that every event goes, and return how many there are."""
-    database = open_database(url)
-    initialise(database, LOG_ID)
-    recording = recording_over(database)
-    validator, sequencer, publisher = recording.validator, recording.sequencer, recording.publisher
-    sequencer.start()
-    stream, service = StreamPosition(Stream(kind="system", id="ledger")), Actor("ledger", "service", SERVICE)
-    for change in registry_changes():
-        signed = sign_event(change, stream, service, LOG_ID)
-        record(validator, sequencer, [signed.submission])
-        stream = following(stream, signed)
-    size = stream.sequence
-    while size < entries:
-        batch = submissions(min(RUN, entries - size + 3), f"{size}")
-        record(validator, sequencer, batch)
-        publisher.publish(database, int(time.time() * 1000))
-        size += len(batch)
-    sequencer.stop()
-    database.close()
+    with recording_into(url) as recording:
+        size = len([*registry_changes()])
+        while size < entries:
+            batch = submissions(min(RUN, entries - size + 3), f"{size}")
+            record(recording, batch)
+            recording.publisher.publish(recording.database, now_ms())
+            size += len(batch)
     return size
 
 
-def record(validator: Validator, sequencer: Sequencer, bodies: Iterable[bytes]) -> None:
+def record(recording: RecordingParts, bodies: Iterable[bytes]) -> None:
     """Judges each, and waits for the receipts."""
     futures = []
     for data in bodies:
-        judged = validator.validate(data, int(time.time()))
+        judged = recording.validator.validate(data, int(time.time()))
         assert not isinstance(judged, Duplicate)
-        futures.append(sequencer.submit(judged))
+        futures.append(recording.sequencer.submit(judged))
     for future in futures:
         future.result()
 
@@ -106,15 +93,15 @@ def recover(count: int) -> float:
     """Seconds for so many recoveries on all cores."""
     began = time.perf_counter()
     with ProcessPoolExecutor(os.cpu_count()) as executor:
-        list(executor.map(_recover, [CHUNK] * -(-count // CHUNK)))
+        list(executor.map(recover_chunk, range(-(-count // CHUNK))))
     return time.perf_counter() - began
 
 
-def _recover(count: int) -> None:
+def recover_chunk(_number: int) -> None:
     digest = b"\x07" * 32
     signature = SERVICE.sign(digest)
     recoverable = signature[:64] + bytes((signature[64] - 27,))
-    for _ in range(count):
+    for _ in range(CHUNK):
         PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
 
 

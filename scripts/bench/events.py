@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import RightEdge
 from ledger.core.procedure.legal_days import instant_text
 from ledger.recording.event_signing import Actor, StreamPosition, sign_event
+from ledger.samples.case_acts import listed, registration
 from ledger.store import log
 from ledger.store.tables import CASE_AGENCIES, CASES, CLOCKS, ENTRIES, FEED, HANDOVERS, ITEMS, STREAMS, TILES, TREE
-from scripts.campaigns.casework import LOG_ID, ONE, POLICE, PROCURATORATE, Casework, following
+from scripts.campaigns.casework import LOG_ID, POLICE, PROCURATORATE, Casework, following
 
 STEPS = 4  # events of one case
 
@@ -42,47 +43,33 @@ ROUND = 8  # events that come again and again, about other things each time
 _WEEK_S = 7 * 86_400
 
 
-class BusyCase:
-    """Gives its submissions one after the other, without end; each stands on the one before it.
+def busy_case(case_id: str) -> Iterator[bytes]:
+    """Yield the submissions of a case without end; each stands on the one before it.
 
     Of a round two items and two answered handovers stay in the case, a clock that runs and two that have ended.
     """
+    place = StreamPosition(Stream(kind="case", id=case_id))
+    for body, actor in _busy_acts(case_id):
+        signed = sign_event(body, place, actor, LOG_ID)
+        place = following(place, signed)
+        yield signed.submission
 
-    def __init__(self, case_id: str):
-        self.case_id = case_id
-        self._place = StreamPosition(Stream(kind="case", id=case_id))
-        self._acts = self._all_acts()
 
-    def take(self, count: int) -> list[bytes]:
-        """Return the next submissions."""
-        taken = []
-        for body, actor in islice(self._acts, count):
-            signed = sign_event(body, self._place, actor, LOG_ID)
-            self._place = following(self._place, signed)
-            taken.append(signed.submission)
-        return taken
-
-    def _all_acts(self) -> Iterator[tuple[Body, Actor]]:
-        yield case.CaseOpened(self.case_id, "fraud", "criminal", "investigation"), POLICE
-        yield case.PersonNamed(person_id="0" * 32, role="suspect"), POLICE
-        for number in count():
-            account, phone = f"account-{self.case_id}-{number}", f"phone-{self.case_id}-{number}"
-            outward, back = f"there-{number}", f"back-{number}"
-            lines, now = (handover.OfferedItem(item_id=phone),), int(time.time())
-            due, frozen_until = instant_text(now + _WEEK_S), instant_text(now + 26 * _WEEK_S)[:10]
-            yield item.ItemRegistered(account, "property", "money", ONE), POLICE
-            yield item.ItemFrozen(item_id=account, frozen_until=frozen_until), POLICE
-            yield item.ItemRegistered(phone, "exhibit", "a phone", ONE), POLICE
-            yield (
-                handover.HandoverOffered(
-                    outward, PROCURATORATE.agency, "forensic_examination", items=lines, expires_at=due
-                ),
-                POLICE,
-            )
-            yield handover.HandoverAccepted(outward, instant_text(now), rest_as_listed=True), PROCURATORATE
-            yield handover.HandoverReturned(back, outward, "return", "other", "examined", items=lines), PROCURATORATE
-            yield handover.HandoverAccepted(back, instant_text(now), rest_as_listed=True), POLICE
-            yield item.ItemMoved(item_id=phone, storage_location="locker 7"), POLICE
+def _busy_acts(case_id: str) -> Iterator[tuple[Body, Actor]]:
+    yield case.CaseOpened(case_id, "fraud", "criminal", "investigation"), POLICE
+    yield case.PersonNamed(person_id="0" * 32, role="suspect"), POLICE
+    for number in count():
+        account, phone = f"account-{case_id}-{number}", f"phone-{case_id}-{number}"
+        outward, back, lines, now = f"there-{number}", f"back-{number}", (listed(phone),), int(time.time())
+        due, frozen_until, lab = instant_text(now + _WEEK_S), instant_text(now + 26 * _WEEK_S)[:10], PROCURATORATE
+        yield registration(account, "property"), POLICE
+        yield item.ItemFrozen(item_id=account, frozen_until=frozen_until), POLICE
+        yield registration(phone), POLICE
+        yield handover.HandoverOffered(outward, lab.agency, "forensic_examination", items=lines, expires_at=due), POLICE
+        yield handover.HandoverAccepted(outward, instant_text(now), rest_as_listed=True), lab
+        yield handover.HandoverReturned(back, outward, "return", "other", "examined", items=lines), lab
+        yield handover.HandoverAccepted(back, instant_text(now), rest_as_listed=True), POLICE
+        yield item.ItemMoved(item_id=phone, storage_location="locker 7"), POLICE
 
 
 COPIED = (ENTRIES, STREAMS, FEED, CASES, CASE_AGENCIES, ITEMS, HANDOVERS, CLOCKS)

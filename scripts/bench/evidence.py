@@ -2,13 +2,12 @@
 
 python -m scripts.bench.evidence [--folder DIRECTORY] [--json FILE]
 
-Needs Debian's b3sum. The small files are walked by us and given by name to the others. All is read from memory: what is
-measured is the hashing, not the disk.
+Needs Debian's b3sum. The files are made in ``--folder``, by default the system's temporary folder. The small files are
+walked by us and given by name to the others. All is read from memory: what is measured is the hashing, not the disk.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from random import Random
 from ledger.core.encoding.digests import Algorithm
 from ledger.evidence.folder_hashing import hash_folder
 from ledger.evidence.hashing import BOTH, hash_file
-from scripts.bench.figures import Figure, in_turn, show
+from scripts.bench.figures import Figure, in_turn, options, show
 
 ROUNDS = 9
 LARGE = 1024  # MiB
@@ -33,17 +32,14 @@ BLAKE3 = (Algorithm.BLAKE3,)
 
 def main() -> None:
     """Measures and shows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="where the files are made [the system's temporary folder]")
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
+    given = options(__doc__, folder=tempfile.gettempdir())
     if shutil.which("b3sum") is None:
         sys.exit("b3sum is not on PATH: apt-get install b3sum")
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         large, small = Path(folder, "large"), Path(folder, "small")
         make_large(large)
         make_small(small)
-        show("Hashing of evidence", [*one_large(large), *many_small(small)], arguments.json)
+        show("Hashing of evidence", [*one_large(large), *many_small(small)], given.json)
 
 
 def one_large(file: Path) -> list[Figure]:

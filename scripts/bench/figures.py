@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct, to_builtins
 from rich.console import Console
@@ -37,11 +38,15 @@ class Figure(Struct, frozen=True):
         return self.ratio <= float(bound) if sign == "<=" else self.ratio >= float(bound)
 
 
-def options(document: str | None, **sizes: int) -> argparse.Namespace:
-    """Read the command line of a measurement: ``--json FILE``, and a number for each of ``sizes``."""
+def options(document: str | None, **defaults: Any) -> argparse.Namespace:
+    """Read the command line of a measurement: ``--json FILE``, and an option of each name and kind of ``defaults``.
+
+    Where the default is a list, the option takes several values.
+    """
     parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in sizes.items():
-        parser.add_argument(f"--{name}", type=int, default=default)
+    for name, default in defaults.items():
+        first, several = (default[0], "+") if isinstance(default, list) else (default, None)
+        parser.add_argument(f"--{name}", type=type(first), default=default, nargs=several)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 

@@ -1,5 +1,7 @@
 """The naive design: FastAPI, rfc8785, eth_account, one ORM transaction a request. No custody rules, no proof.
 
+Beside it a bare echo, at /echo: FastAPI that gives the JSON back, without signature and database.
+
 python -m scripts.bench.server_naive PORT DATABASE_URL
 """
 
@@ -62,6 +64,11 @@ def submit(body: dict[str, Any]) -> dict[str, Any]:
         session.commit()
         session.refresh(entry)
     return {"index": entry.id, "event_id": entry.event_id}
+
+
+@app.post("/echo")
+async def echo(body: dict[str, Any]) -> dict[str, Any]:
+    return body
 
 
 if __name__ == "__main__":

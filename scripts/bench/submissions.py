@@ -1,14 +1,14 @@
 """Durable signed submissions a second: ours, one each and in bulk, beside the naive design and a bare echo.
 
-python -m scripts.bench.submissions [--rounds N] [--postgres URL] [--json FILE]
+python -m scripts.bench.submissions [--rounds N] [--events N] [--postgres URL] [--json FILE]
 
-Each round measures all of them one after the other over 64 connections; the table has the medians. Every
-server starts on an empty database; with --postgres, two processes of ours share the empty database that it names.
+Each round measures all of them one after the other over 64 connections; the table has the medians. Of the
+``--events`` of each round the naive design gets a sixth. Every server starts on an empty database; with --postgres
+(postgresql+psycopg://...), two processes of ours share the empty database that it names.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,14 +16,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import httpx
 
 from scripts.bench.events import submissions
-from scripts.bench.figures import Figure, show
+from scripts.bench.figures import Figure, options, show
 from scripts.demonstration.stage import free_port
 
 CONNECTIONS = 64
@@ -41,26 +40,19 @@ class Run(NamedTuple):
     p99_ms: float
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--events", type=int, default=8000, help="of each round; the naive design gets a sixth")
-    parser.add_argument("--postgres", metavar="URL", help="an empty database: postgresql+psycopg://...")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    rounds = [measure(options.events, number, options.postgres) for number in range(options.rounds)]
-    show("submissions", figures_of({name: [run[name] for run in rounds] for name in rounds[0]}), options.json)
-    return 0
+def main() -> None:
+    given = options(__doc__, rounds=3, events=8000, postgres="")
+    rounds = [measure(given.events, number, given.postgres) for number in range(given.rounds)]
+    show("submissions", figures_of({name: [run[name] for run in rounds] for name in rounds[0]}), given.json)
 
 
-def measure(count: int, number: int, postgres_url: str | None) -> dict[str, Run]:
+def measure(count: int, number: int, postgres_url: str) -> dict[str, Run]:
     """Measure one round."""
     single = submissions(count, f"{number}-single")
     runs: dict[str, Run] = {}
     with sqlite_server("naive") as port:
         runs["naive"] = load([port], EVENTS, JSON, single[: count // 6])
-    with sqlite_server("echo") as port:
-        runs["echo"] = load([port], EVENTS, JSON, single)
+        runs["echo"] = load([port], "/echo", JSON, single)
     with sqlite_server("ours") as port:
         runs["single"] = load([port], EVENTS, JSON, single)
     if postgres_url:
@@ -148,4 +140,4 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,7 +12,6 @@ worker which runs nothing.
 
 from __future__ import annotations
 
-import argparse
 import resource
 import tempfile
 from collections import deque
@@ -36,12 +35,12 @@ from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.runs.query_session import QueryRefused
-from ledger.supervision.views.case_record import Acts, Row, SourceEvent, read_case
-from ledger.supervision.views.snapshot import Anchors, Export, LogHead, Views
-from ledger.supervision.views.view_rows import MatterRecord
+from ledger.supervision.views.case_record import SourceEvent, read_case
+from ledger.supervision.views.snapshot import Export, LogHead, Views
+from ledger.supervision.views.sources import BundleActs, BundleViewSource
 from ledger.workers.pool import Used, WorkerPool
-from scripts.bench.figures import Figure, cpu_seconds, show
-from scripts.histories.history import StandaloneActs, generate
+from scripts.bench.figures import Figure, cpu_seconds, options, show
+from scripts.histories.history import generate
 from scripts.histories.simulation import SimulatedEvent
 
 CASES = 300  # of the history that is repeated
@@ -49,13 +48,12 @@ AS_OF = datetime(2027, 1, 1, tzinfo=UTC)
 BOOK, CALENDAR = shipped_rulebook(), shipped_calendar()
 
 
-class Repeated:
+class Repeated(BundleViewSource):
     """A log of at least ``size`` events: whole cases one after the other, then the last events of the first few."""
 
     def __init__(self, cases: list[list[SimulatedEvent]], size: int, grown: int):
-        self.acts: Acts = StandaloneActs()
+        super().__init__((), BOOK)
         self._cases: dict[str, tuple[list[SimulatedEvent], int]] = {}
-        self._late: dict[str, int] = {}
         self._size = 0
         for number in count():
             if self._size >= size:
@@ -93,19 +91,8 @@ class Repeated:
 
     def fold_all(self) -> None:
         """Read and fold the same cases, and make no rows of them."""
-        deque((read_case(self.case(case_id, self._size), self.acts, BOOK, CALENDAR) for case_id in self._cases), 0)
-
-    def matters(self, _start: int, _end: int) -> list[MatterRecord]:
-        return []
-
-    def agencies(self) -> list[Row]:
-        return []
-
-    def datasets(self, _end: int) -> list[Row]:
-        return []
-
-    def anchors(self, after: int, _end: int) -> Anchors:
-        return Anchors(after, [])
+        acts = self.acts
+        deque((read_case(self.case(case_id, self._size), acts, BOOK, CALENDAR) for case_id in self._cases), 0)
 
 
 def cases() -> Iterator[list[SimulatedEvent]]:
@@ -114,7 +101,7 @@ def cases() -> Iterator[list[SimulatedEvent]]:
         events = [step.event for step in simulated.steps]
         with suppress(TallystickError):
             logged = [SourceEvent(i, event.digest, event.recorded_at, event.payload) for i, event in enumerate(events)]
-            if len(read_case(logged, StandaloneActs(), BOOK, CALENDAR).steps) > 1:
+            if len(read_case(logged, BundleActs({}, BOOK), BOOK, CALENDAR).steps) > 1:
                 yield events
 
 
@@ -187,11 +174,7 @@ def measure(histories: list[list[SimulatedEvent]], size: int, grown: int) -> Mea
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--grown", type=int, default=50)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    given = options(__doc__, events=[10_000, 100_000, 1_000_000], grown=50)
     histories = list(cases())
     figures: list[Figure] = []
     least: Measured | None = None

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from msgspec.structs import replace
 
 from api.services.parts import RecordingParts
 from api.wiring import make_recording_parts, now_ms
 from ledger.config.keys import LocalSigner
+from ledger.core.errors import Conflict
 from ledger.core.ethereum import contract_changes
-from ledger.core.events import Stream, case, handover, item, registry
+from ledger.core.events import Stream, case, handover, registry
 from ledger.core.events.registry import AgencyProfile, ChangeLocation, Name, RegistryChange
-from ledger.core.events.terms import AgencyKind, Quantity
+from ledger.core.events.terms import AgencyKind
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.verification.trust import Trust
 from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
-from ledger.store.database import Database
+from ledger.samples.case_acts import listed, registration
+from ledger.store.database import open_database
+from ledger.store.log import initialise
 from ledger.supervision.library.publishing import ModelDefinitions
 
 FOREVER = 2**40  # unix seconds
@@ -44,7 +49,6 @@ PROCURATORATE = Actor("procuratorate-east", "procuratorate-clerk", key_of("procu
 KINDS: dict[str, AgencyKind] = {POLICE.agency: "public_security", PROCURATORATE.agency: "procuratorate"}
 CLERKS = (POLICE, PROCURATORATE)
 TRUST = Trust(LOG_ID, LOG_SIGNER.verifying_key, SERVICE.key_id, parse_policy("quorum none\n"), True, ())
-ONE = Quantity(value="1", unit="piece")
 
 
 def admin_of(agency: str) -> LocalSigner:
@@ -57,9 +61,12 @@ def name_of(agency: str) -> Name:
     return Name(en=agency, zh=agency)
 
 
-def recording_over(database: Database) -> RecordingParts:
-    """Return what records events into this database, as the service puts it together."""
-    return make_recording_parts(
+@contextmanager
+def recording_into(database_url: str) -> Iterator[RecordingParts]:
+    """Run what records events into this database, as the service puts it together; the log knows agencies and keys."""
+    database = open_database(database_url)
+    initialise(database, LOG_ID)
+    recording = make_recording_parts(
         database,
         log_id=LOG_ID,
         log_signer=LOG_SIGNER,
@@ -68,34 +75,34 @@ def recording_over(database: Database) -> RecordingParts:
         definitions=ModelDefinitions(),
         clock=now_ms,
     )
+    recording.sequencer.start()
+    for change in registry_changes():
+        with suppress(Conflict):  # mirrored by an earlier run, or by a process beside this one
+            recording.system.append(change)
+    try:
+        yield recording
+    finally:
+        recording.sequencer.stop()
+        database.close()
 
 
 def registry_changes() -> Iterator[RegistryChange]:
     """Yield what makes the agencies and their clerks' keys known, numbered and hashed as the contract does."""
-    rolling = LOG_ID
-    for number, change in enumerate(_changes(), 1):
-        numbered = replace(change, number=number)
-        rolling = contract_changes.registry_hash(rolling, numbered)
-        yield replace(numbered, registry_hash="0x" + rolling.hex())
-
-
-def _changes() -> Iterator[RegistryChange]:
     nowhere = ChangeLocation(block_number=1, block_hash="0x" + "00" * 32, transaction_hash="0x" + "00" * 32)
-    place = (0, "", nowhere)  # number, hash and place of a change before it has its number
+    place: dict[str, Any] = {"number": 0, "registry_hash": "", "location": nowhere}
+    terms = place | {"roles": ("clerk",), "suite": 1, "valid_from": 0, "valid_until": FOREVER}
+    drafts: list[RegistryChange] = []
     for agency, kind in KINDS.items():
-        profile = AgencyProfile(jurisdiction="31/01", name=name_of(agency))
-        yield registry.AgencyAdmitted(*place, agency, kind, admin_of(agency).key_id, profile)
+        profile, admin = AgencyProfile(jurisdiction="31/01", name=name_of(agency)), admin_of(agency).key_id
+        drafts.append(registry.AgencyAdmitted(**place, agency=agency, kind=kind, admin=admin, profile=profile))
     for clerk in CLERKS:
-        yield registry.KeyGranted(
-            *place,
-            clerk.agency,
-            clerk.signer.key_id,
-            clerk.officer,
-            ("clerk",),
-            suite=1,
-            valid_from=0,
-            valid_until=FOREVER,
-        )
+        key_id = clerk.signer.key_id
+        drafts.append(registry.KeyGranted(**terms, agency=clerk.agency, key_id=key_id, officer=clerk.officer))
+    rolling = LOG_ID
+    for number, draft in enumerate(drafts, 1):
+        change = replace(draft, number=number)
+        rolling = contract_changes.registry_hash(rolling, change)
+        yield replace(change, registry_hash="0x" + rolling.hex())
 
 
 def following(place: StreamPosition, signed: Signed) -> StreamPosition:
@@ -118,11 +125,10 @@ class Casework:
             self.cases, self.place = self.cases + 1, None
         name = f"{self.writer}-{self.cases}"
         self.place = self.place or StreamPosition(Stream("case", name))
-        line = handover.OfferedItem(name)
         body, actor = (
             (case.CaseOpened(name, "theft", "criminal", "investigation"), POLICE),
-            (item.ItemRegistered(name, "exhibit", "a phone", ONE), POLICE),
-            (handover.HandoverOffered("h1", PROCURATORATE.agency, "prosecution_review", items=(line,)), POLICE),
+            (registration(name), POLICE),
+            (handover.HandoverOffered("h1", PROCURATORATE.agency, "prosecution_review", items=(listed(name),)), POLICE),
             (handover.HandoverAccepted("h1", instant_text(now), rest_as_listed=True), PROCURATORATE),
         )[self.place.sequence]
         return sign_event(body, self.place, actor, self.log_id)

@@ -12,53 +12,42 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 
 from api.middleware import logs
+from api.services.parts import RecordingParts
 from api.wiring import now_ms
 from ledger.core.encoding import canonical
-from ledger.core.errors import Conflict, TallystickError, Unavailable
+from ledger.core.errors import TallystickError, Unavailable
 from ledger.recording.sequencer import Answer
 from ledger.recording.validation import Duplicate
-from ledger.store.database import Database, open_database
-from ledger.store.log import initialise
-from scripts.campaigns import casework
+from scripts.campaigns.casework import recording_into
 
 
 class Writer:
     """The parts over one database, and the way from a line to its answer."""
 
-    def __init__(self, database: Database, publish_every_s: float):
-        self._database = database
+    def __init__(self, recording: RecordingParts, publish_every_s: float):
+        self._recording = recording
         self._publish_every_s = publish_every_s
-        recording = casework.recording_over(database)
-        self._validator, self._publisher = recording.validator, recording.publisher
-        self._sequencer, self._system = recording.sequencer, recording.system
         self._out = threading.Lock()
 
     def run(self) -> None:
         """Until standard input ends."""
-        self._sequencer.start()
-        for change in casework.registry_changes():
-            with suppress(Conflict):  # mirrored by an earlier run
-                self._system.append(change)
         threading.Thread(target=self._publish, daemon=True).start()
         self._say("ready")
         with ThreadPoolExecutor(4) as judges:
             for line in sys.stdin.buffer:
                 number, _, submission = line.rstrip(b"\n").partition(b" ")
                 judges.submit(self._take, number.decode(), submission)
-        self._sequencer.stop()
-        self._database.close()
 
     def _take(self, number: str, submission: bytes) -> None:
         future: Future[Answer] = Future()
         try:
-            judged = self._validator.validate(submission, now_ms() // 1000)
+            judged = self._recording.validator.validate(submission, now_ms() // 1000)
             if isinstance(judged, Duplicate):
                 future.set_result(judged)
             else:
-                future = self._sequencer.submit(judged)
+                future = self._recording.sequencer.submit(judged)
         except TallystickError as error:
             future.set_exception(error)
         future.add_done_callback(lambda done: self._tell(number, done))
@@ -67,7 +56,7 @@ class Writer:
         try:
             answer = done.result()
             if isinstance(answer, Duplicate):
-                answer = self._publisher.stored_receipt(self._database, answer.entry)
+                answer = self._recording.publisher.stored_receipt(self._recording.database, answer.entry)
             self._say(f"{number} receipt {canonical.encode(answer).decode()}")
         except TallystickError as error:
             word = "unknown" if isinstance(error, Unavailable) else "refused"
@@ -82,16 +71,15 @@ class Writer:
         while True:
             time.sleep(self._publish_every_s)
             try:
-                self._publisher.publish(self._database, now_ms())
+                self._recording.publisher.publish(self._recording.database, now_ms())
             except TallystickError as error:
                 sys.stderr.write(f"not published: {error}\n")
 
 
 def main(url: str, publish_every_s: str) -> None:
     logs.configure()
-    database = open_database(url)
-    initialise(database, casework.LOG_ID)
-    Writer(database, float(publish_every_s)).run()
+    with recording_into(url) as recording:
+        Writer(recording, float(publish_every_s)).run()
 
 
 if __name__ == "__main__":

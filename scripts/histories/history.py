@@ -11,6 +11,7 @@ import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -20,15 +21,14 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.core.custody import Act, CaseState
+from ledger.core.custody import CaseState
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.events import Payload
 from ledger.core.events.record import DatasetRegistered
+from ledger.core.events.terms import AgencyKind
 from ledger.core.procedure.legal_days import DAY, legal_day_of
 from ledger.samples.case_acts import person_id
-from ledger.supervision.views.case_record import Acts, SourceEvent
+from ledger.supervision.views.case_record import SourceEvent
 from ledger.supervision.views.sources import BundleViewSource
-from scripts.histories.agencies import agencies, cities
 from scripts.histories.courses import CommissionCourse, CriminalCourse, LinkedTwin, ReferralCourse, SupervisionCourse
 from scripts.histories.plants import PLANTS, Plant
 from scripts.histories.simulation import BEGINS, BOOK, ENDS, Breach, EndOfHistory, SimulatedCase, SimulatedEvent, drawn
@@ -50,13 +50,12 @@ STRANGERS = 3  # pensioners who are in no case, for each who is
 MONTHS = 3
 
 
+@dataclass
 class GeneratedHistory:
-    """The cases in the order of their ids; ``ends`` is the moment that supervision looks from."""
+    """The cases in the order of their ids, and what was planted on agencies."""
 
-    def __init__(self, cases: list[SimulatedCase], planted_on: tuple[Breach, ...]) -> None:
-        self.cases = cases
-        self.ends = ENDS
-        self._of_agencies = planted_on
+    cases: list[SimulatedCase]
+    planted_on: list[Breach]
 
     @cached_property
     def events(self) -> list[SimulatedEvent]:
@@ -67,9 +66,7 @@ class GeneratedHistory:
     @cached_property
     def planted(self) -> tuple[Breach, ...]:
         """Return the answer key: what was broken on purpose."""
-        return tuple(
-            sorted([*self._of_agencies, *(breach for simulated in self.cases for breach in simulated.planted)])
-        )
+        return tuple(sorted([*self.planted_on, *(breach for case in self.cases for breach in case.planted)]))
 
     def anchors(self) -> Iterator[tuple[int, int]]:
         """Yield tree size and block time (unix seconds): at every full hour with new entries, all entries by then."""
@@ -114,7 +111,7 @@ def generate(
             case.live_through()
         cases.append(case)
     of_agencies = [Breach(14, "discrepancies", "", careless), Breach(14, "corrections", "", correcting)]
-    return GeneratedHistory(cases, tuple(breach for breach in of_agencies if breach.subjects))
+    return GeneratedHistory(cases, [breach for breach in of_agencies if breach.subjects])
 
 
 def _case_id(seed: int, number: int) -> str:
@@ -190,15 +187,8 @@ def _payments(person: str, first: date, chance: Random) -> list[tuple[str, str, 
     return [(person, (first + month * 30 * DAY).isoformat(), amount) for month in range(MONTHS)]
 
 
-class StandaloneActs:
-    """Acts of cases that cite no other."""
-
-    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
-        return Act(payload, digest, signed_at, BOOK)
-
-
 class HistorySource(BundleViewSource):
-    """A history as a source of views; no case of it cites another one's state."""
+    """A history as a source of views."""
 
     def __init__(self, history: GeneratedHistory) -> None:
         self._cases: dict[str, list[SourceEvent]] = defaultdict(list)
@@ -209,11 +199,61 @@ class HistorySource(BundleViewSource):
         anchors = [(size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None)) for size, at in history.anchors()]
         super().__init__(events, BOOK, agencies=agencies(), anchors=anchors)
 
-    @property
-    def acts(self) -> Acts:
-        """Return what makes acts of the log's events."""
-        return StandaloneActs()
+    def _by_case(self) -> dict[str, list[SourceEvent]]:
+        return self._cases  # kept, as there are many
 
-    def case(self, case_id: str, end: int) -> list[SourceEvent]:
-        """Return the events of a case below ``end``, by an index: there are many cases."""
-        return [event for event in self._cases[case_id] if event.log_index < end]
+
+# -- the agencies: cities of several provinces, each with every kind of agency -----------------------------------------
+
+PROVINCES = ("甲", "乙", "丙")
+CITIES = {"东": "east", "西": "west"}
+_OF_CITY: dict[str, tuple[AgencyKind, str, str]] = {
+    "police": ("public_security", "公安局", "Public Security Bureau"),
+    "procuratorate": ("procuratorate", "人民检察院", "People's Procuratorate"),
+    "court": ("court", "人民法院", "People's Court"),
+    "detention_house": ("detention_house", "看守所", "Detention House"),
+    "commission": ("supervision_commission", "监察委员会", "Supervision Commission"),
+    "administration": ("administrative_agency", "市场监督管理局", "Market Regulation Bureau"),
+    "depot": ("property_custodian", "涉案财物管理中心", "Property Depot"),
+    "lab": ("forensic_lab", "司法鉴定中心", "Forensic Laboratory"),
+    "correction": ("judicial_administration", "社区矫正管理局", "Community Correction Bureau"),
+}
+_OF_PROVINCE: dict[str, tuple[AgencyKind, str, str]] = {
+    "upper_procuratorate": ("procuratorate", "人民检察院", "People's Procuratorate"),
+    "upper_court": ("court", "高级人民法院", "High People's Court"),
+    "prison": ("judicial_administration", "第一监狱", "First Prison"),
+}
+
+
+def cities() -> tuple[Mapping[str, str], ...]:
+    """Return, of each city, the agencies that its cases come to, by what they are; those of its province among them."""
+    return tuple(
+        {role: _id_of(role, p, city) for role in _OF_CITY} | {role: _id_of(role, p) for role in _OF_PROVINCE}
+        for p in range(len(PROVINCES))
+        for city in CITIES
+    )
+
+
+def agencies() -> list[tuple[str, AgencyKind, str, str, str]]:
+    """Return id, kind, both names and jurisdiction of all agencies, those of provinces first."""
+    provinces = [
+        (_id_of(role, p), kind, f"{name}省{zh}", f"{en} of Province {p + 1}", f"{p + 1:02}")
+        for p, name in enumerate(PROVINCES)
+        for role, (kind, zh, en) in _OF_PROVINCE.items()
+    ]
+    return provinces + [
+        (
+            _id_of(role, p, city),
+            kind,
+            f"{province}省{city}城市{zh}",
+            f"{en} of {CITIES[city].title()} City, Province {p + 1}",
+            f"{p + 1:02}/{c + 1:02}",
+        )
+        for p, province in enumerate(PROVINCES)
+        for c, city in enumerate(CITIES)
+        for role, (kind, zh, en) in _OF_CITY.items()
+    ]
+
+
+def _id_of(role: str, province: int, city: str = "") -> str:
+    return f"{role.replace('_', '-')}-{province + 1}{CITIES[city][0] if city else ''}"

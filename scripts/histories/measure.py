@@ -13,8 +13,7 @@ from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered
 from ledger.supervision.runs.findings import ModelFinding, find
 from ledger.supervision.views.snapshot import Views
-from scripts.histories.agencies import cities
-from scripts.histories.history import GeneratedHistory, HistorySource, pension_list, registered
+from scripts.histories.history import GeneratedHistory, HistorySource, cities, pension_list, registered
 from scripts.histories.reference import UnusualLimits, broken
 from scripts.histories.simulation import BOOK, CALENDAR, ENDS, Breach
 

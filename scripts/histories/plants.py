@@ -5,6 +5,7 @@ The order of the table decides, with the seed, which case becomes which plant.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, NamedTuple, Self, TypeVar
@@ -241,9 +242,9 @@ class FirstList(CriminalCourse):
         lines = super().transfer_list()
         return self.listed(lines) if self.state.responsible == self.investigator else lines
 
+    @abstractmethod
     def listed(self, lines: list[handover.OfferedItem]) -> list[handover.OfferedItem]:
         """Return the lines as the investigators write them."""
-        raise NotImplementedError
 
     def refuse_once(self) -> None:
         """Do nothing."""
@@ -470,9 +471,9 @@ class Stores(CriminalCourse):
         self.offer(self.id_of("exhibit1"), to=self.city["depot"], purpose="property_transfer")
         self.plant(self.sent.handover_id, self.stored(self.sent))
 
+    @abstractmethod
     def stored(self, sent: Handover) -> str:
         """Accept the exhibit; return what is amiss."""
-        raise NotImplementedError
 
 
 @plant(12, "gap")

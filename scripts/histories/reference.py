@@ -22,13 +22,13 @@ from ledger.core.custody.triggers import CUSTODY, changes_custody, in_custody
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.procedure.legal_days import DAY, legal_day
 from scripts.histories.history import GeneratedHistory, payments, pension_list
-from scripts.histories.simulation import BOOK, CALENDAR, Breach, SimulatedCase, SimulatedStep
+from scripts.histories.simulation import BOOK, CALENDAR, ENDS, Breach, SimulatedCase, SimulatedStep
 
 B = TypeVar("B", bound=Body)
-KNOWN_YEARS = CALENDAR.years
+TODAY = legal_day(ENDS)
 SERVED = 6  # days: the three that the rules give, and three of grace
 LIMITS = {"bail": 12, "residential_surveillance": 6}  # months
-ENDS = ("case_withdrawn", "not_prosecuted", "proceedings_terminated", "judgment", "ruling", "judgment_effective")
+ENDING = ("case_withdrawn", "not_prosecuted", "proceedings_terminated", "judgment", "ruling", "judgment_effective")
 SUPPLEMENTS = ("supplementary_investigation", "supplementary_inquiry")
 TO_EXECUTION = ("execution", "community_correction")
 OF_STAGES = ("arrest_decision", "prosecution_review", "prosecution_review_anew", "first_instance", "second_instance")
@@ -41,14 +41,12 @@ MINUTE = timedelta(minutes=1)  # within which claims say nothing of the order
 
 
 class ExaminedCase:
-    """One case, looked at from the moment ``as_of``, with plain arithmetic of days."""
+    """One case, looked at from the end of the history, with plain arithmetic of days."""
 
-    def __init__(self, simulated: SimulatedCase, as_of: datetime) -> None:
+    def __init__(self, simulated: SimulatedCase) -> None:
         self.case_id = simulated.case_id
         self.steps = simulated.steps
         self.state = simulated.state
-        self.as_of = as_of
-        self.today = legal_day(as_of)
 
     def breach(self, rule: int, part: str, *subjects: str | None) -> Breach:
         """Make a breach in this case."""
@@ -86,7 +84,7 @@ class ExaminedCase:
         """Return ``first``, or the next working day for those at liberty; unknown holidays are taken as none."""
         if any(self.is_locked_up(person, f"{first.isoformat()}T15:59:59Z") for person in persons):
             return first
-        while first.year in KNOWN_YEARS and CALENDAR.is_day_off(first):
+        while first.year in CALENDAR.years and CALENDAR.is_day_off(first):
             first += DAY
         return first
 
@@ -132,25 +130,25 @@ def bail(examined: ExaminedCase) -> Iterator[Breach]:
         if measure.measure in LIMITS:
             limit = months_after(day(measure.started_at), LIMITS[measure.measure])
             last = examined.last_day(limit, (measure.person_id,))
-            if (day(measure.ended_at) if measure.ended_at else examined.today) > last:
+            if (day(measure.ended_at) if measure.ended_at else TODAY) > last:
                 part = "bail" if measure.measure == "bail" else "surveillance"
                 yield examined.breach(2, part, measure.measure_id, measure.person_id)
 
 
 def not_transferred(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 3: two years after detention neither transferred nor ended."""
-    ended = [event for event in examined.state.decisions.values() if event.kind in (*ENDS, "prosecuted")]
+    ended = [event for event in examined.state.decisions.values() if event.kind in (*ENDING, "prosecuted")]
     if examined.state.closed or ended or examined.accepted("prosecution_review"):
         return
     for person in examined.state.persons:
         began = [event.started_at for event in examined.state.measures.values() if event.person_id == person]
-        if began and months_after(day(min(began)), 24) < examined.today and _detained(examined, person):
+        if began and months_after(day(min(began)), 24) < TODAY and _detained(examined, person):
             yield examined.breach(3, "not_transferred", person)
 
 
 def ended_without_decision(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 4: ended after detention without a decision, or with one that has no document."""
-    decisions = [decision for decision in examined.state.decisions.values() if decision.kind in ENDS]
+    decisions = [decision for decision in examined.state.decisions.values() if decision.kind in ENDING]
     is_over = examined.state.closed or any(decision.kind == "case_withdrawn" for decision in decisions)
     if is_over and not any(decision.digests for decision in decisions):
         persons = [person for person in examined.state.persons if _detained(examined, person)]
@@ -182,7 +180,7 @@ def _resubmitted_late(examined: ExaminedCase, returned: Handover) -> bool:
         for sent in examined.state.handovers.values()
         if sent.purpose == "prosecution_review" and sent.offered_at > (returned.answered_at or "")
     ]
-    return (day(following[0]) if following else examined.today) > last
+    return (day(following[0]) if following else TODAY) > last
 
 
 def _in_last_days(examined: ExaminedCase, returned: Handover) -> bool:
@@ -202,7 +200,7 @@ def execution(examined: ExaminedCase) -> Iterator[Breach]:
     for decision in examined.state.decisions.values():
         if decision.kind == "judgment_effective":
             last = examined.last_day(day(decision.effective_at or decision.decided_at) + 10 * DAY, decision.person_ids)
-            if (day(sent[0].offered_at) if sent else examined.today) > last:
+            if (day(sent[0].offered_at) if sent else TODAY) > last:
                 yield examined.breach(9, "papers_late" if sent else "papers_missing", *decision.person_ids)
 
 
@@ -215,7 +213,7 @@ def custody_changes(examined: ExaminedCase) -> Iterator[Breach]:
         for person in accepted.person_ids:
             if in_custody(step.after, person) and step.after.persons[person].kept_for != accepted.to_agency:
                 ended = _kept_from(examined, step, person)
-                if (day(ended) if ended else examined.today) > day(accepted.received_at) + SERVED * DAY:
+                if (day(ended) if ended else TODAY) > day(accepted.received_at) + SERVED * DAY:
                     yield examined.breach(10, "not_served", accepted.handover_id, person)
 
 
@@ -241,7 +239,7 @@ def kept_for_former(examined: ExaminedCase) -> Iterator[Breach]:
         if not passed or person.kept_for in (None, person.responsible):
             continue
         last = passed[-1]
-        if changes_custody(examined.state, last, BOOK) and examined.today > day(last.answered_at) + 3 * DAY:
+        if changes_custody(examined.state, last, BOOK) and day(last.answered_at) + 3 * DAY < TODAY:
             yield examined.breach(10, "kept_for", last.handover_id, person.person_id)
 
 
@@ -280,7 +278,7 @@ def left_off(examined: ExaminedCase) -> Iterator[Breach]:
 def undisposed(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 6: not prosecuted, and days later property is still there."""
     dropped = [event for event in examined.state.decisions.values() if event.kind == "not_prosecuted"]
-    if dropped and examined.today > day(dropped[0].decided_at) + DAYS_TO_DISPOSE * DAY:
+    if dropped and day(dropped[0].decided_at) + DAYS_TO_DISPOSE * DAY < TODAY:
         for event in examined.state.items.values():
             if event.kind == "property" and event.is_live:
                 yield examined.breach(6, "not_prosecuted", event.item_id)
@@ -354,7 +352,7 @@ def _raised(examined: ExaminedCase, item_id: str, moment: str) -> bool:
     """Return whether a discrepancy was raised in time, or may still be."""
     last = day(moment) + DAYS_TO_RAISE * DAY
     raised = [step for step, body in examined.saying(handover.DiscrepancyRaised) if body.item_id == item_id]
-    return examined.today <= last or any(day(step.event.payload.occurred_at) <= last for step in raised)
+    return last >= TODAY or any(day(step.event.payload.occurred_at) <= last for step in raised)
 
 
 def check_outs(examined: ExaminedCase) -> Iterator[Breach]:
@@ -366,7 +364,7 @@ def check_outs(examined: ExaminedCase) -> Iterator[Breach]:
             for other, returned in examined.saying(item.ItemCheckedIn)
             if returned.item_id == body.item_id and other.event.payload.sequence > sequence
         ]
-        if body.due_at and _ended(examined, back) > utc(body.due_at):
+        if body.due_at and _ended(back) > utc(body.due_at):
             yield examined.breach(11, "checked_in_late", body.item_id)
 
 
@@ -376,7 +374,7 @@ def loans(examined: ExaminedCase) -> Iterator[Breach]:
     for lent in accepted:
         for item_id in lent.accepted_items if lent.returns is None else ():
             back = [sent for sent in accepted if sent.returns == lent.handover_id and item_id in sent.accepted_items]
-            if lent.due_at and _ended(examined, [sent.received_at or "" for sent in back]) > utc(lent.due_at):
+            if lent.due_at and _ended([sent.received_at or "" for sent in back]) > utc(lent.due_at):
                 yield examined.breach(11, "loan_overdue", item_id)
             if lent.purpose not in LOANS or not back or _opened(examined, back[0], item_id):
                 continue
@@ -384,8 +382,8 @@ def loans(examined: ExaminedCase) -> Iterator[Breach]:
                 yield examined.breach(11, "loan_short", back[0].handover_id, item_id)
 
 
-def _ended(examined: ExaminedCase, moments: list[str]) -> datetime:
-    return utc(moments[0]) if moments else examined.as_of
+def _ended(moments: list[str]) -> datetime:
+    return utc(moments[0]) if moments else ENDS
 
 
 def _amount(examined: ExaminedCase, accepted: Handover, item_id: str) -> Decimal:
@@ -412,7 +410,7 @@ def freezes(examined: ExaminedCase) -> Iterator[Breach]:
                 last = None
                 break
             last = until
-        if last and examined.today > last:
+        if last and last < TODAY:
             yield examined.breach(16, "lapsed", item_id)
 
 
@@ -443,7 +441,7 @@ def unanswered(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rules 9 and 13: papers of execution open for more than ten days, another offer for more than a week."""
     for sent in examined.state.handovers.values():
         rule, part, days = (9, "no_intake", 10) if sent.purpose in TO_EXECUTION else (13, "unanswered", 7)
-        if sent.is_open and (examined.today - day(sent.offered_at)).days > days:
+        if sent.is_open and (TODAY - day(sent.offered_at)).days > days:
             yield examined.breach(rule, part, sent.handover_id)
 
 
@@ -453,7 +451,7 @@ def anchored_late(history: GeneratedHistory, cases: list[ExaminedCase]) -> Itera
     sizes, moments = zip(*history.anchors(), strict=True)
     for examined in cases:
         by_digest = {step.event.digest: step.event.payload for step in examined.steps}
-        for deadline in deadlines(examined.state, BOOK, CALENDAR, examined.as_of):
+        for deadline in deadlines(examined.state, BOOK, CALENDAR, ENDS):
             if deadline.status != "met" or deadline.due_at is None:
                 continue
             for ref in deadline.events:
@@ -504,7 +502,7 @@ def unusual(cases: list[ExaminedCase], limits: UnusualLimits) -> Iterator[Breach
             spoilt.add(getattr(by_digest[body.corrects.payload_digest], "handover_id", ""))
         for sent in examined.state.handovers.values():
             quarter = _quarter(sent.offered_at)
-            if quarter < _quarter(examined.as_of.isoformat()):
+            if quarter < _quarter(ENDS.isoformat()):
                 all_[quarter, sent.from_agency] += 1
                 wrong[quarter, sent.from_agency] += sent.handover_id in spoilt
     for (quarter, agency), count in sorted(all_.items()):
@@ -521,9 +519,9 @@ def _quarter(moment: str) -> str:
     return f"{on.year}-Q{(on.month + 2) // 3}"
 
 
-def pensions(cases: list[ExaminedCase], table: bytes) -> Iterator[Breach]:
+def pensions(history: GeneratedHistory, cases: list[ExaminedCase]) -> Iterator[Breach]:
     """Yield rule 17: paid while the person was in execution in prison."""
-    paid = payments(table)
+    paid = payments(pension_list(history))
     for examined in cases:
         began = ended = ""
         for step in examined.steps:
@@ -538,34 +536,15 @@ def pensions(cases: list[ExaminedCase], table: bytes) -> Iterator[Breach]:
 
 
 OF_A_CASE = (
-    detention,
-    bail,
-    not_transferred,
-    ended_without_decision,
-    returns,
-    execution,
-    custody_changes,
-    kept_for_former,
-    old_clock,
-    left_off,
-    undisposed,
-    silent,
-    lists,
-    receipts,
-    examinations,
-    check_outs,
-    loans,
-    freezes,
-    deliveries,
-    backdated,
-    unanswered,
+    *(detention, bail, not_transferred, ended_without_decision, returns, execution, custody_changes, kept_for_former),
+    *(old_clock, left_off, undisposed, silent, lists, receipts, examinations, check_outs, loans, freezes, deliveries),
+    *(backdated, unanswered),
 )
 
 
 def broken(history: GeneratedHistory, limits: UnusualLimits = USUAL) -> tuple[Breach, ...]:
     """Return every breach of the seventeen rules, each once, sorted."""
-    cases = [ExaminedCase(simulated, history.ends) for simulated in history.cases]
+    cases = [ExaminedCase(simulated) for simulated in history.cases]
     breaches = {breach for examined in cases for look in OF_A_CASE for breach in look(examined)}
-    breaches |= {*anchored_late(history, cases), *shared(cases), *unusual(cases, limits)}
-    breaches |= {*pensions(cases, pension_list(history))}
+    breaches |= {*anchored_late(history, cases), *shared(cases), *unusual(cases, limits), *pensions(history, cases)}
     return tuple(sorted(breaches))
