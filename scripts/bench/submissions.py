@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from statistics import median
@@ -23,7 +22,7 @@ import httpx
 
 from scripts.bench.events import submissions
 from scripts.bench.figures import Figure, options, show
-from scripts.demonstration.stage import free_port
+from scripts.demonstration.stage import free_port, running, wait_for_process
 
 CONNECTIONS = 64
 BULK = 100  # events of a bulk request
@@ -117,26 +116,9 @@ def server(kind: str, database_url: str) -> Iterator[int]:
     """Run a server of this kind; yield its port."""
     port = free_port()
     command = [sys.executable, "-m", f"scripts.bench.server_{kind}", str(port), database_url]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait(process, port)
+    with running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_for_process(process, lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False), kind)
         yield port
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
-        except httpx.TransportError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the server did not start") from None
-            time.sleep(0.1)
-        else:
-            return
 
 
 if __name__ == "__main__":

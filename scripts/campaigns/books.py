@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -108,13 +108,13 @@ def check(
         count = log.count_entries(connection)
         entries = list(log.entries(connection, 0, count))
         published = checkpoints.all_published(connection)
-    roots = Roots([sha256(b"\0" + entry.envelope).digest() for entry in entries])
+    roots = roots_of([sha256(b"\0" + entry.envelope).digest() for entry in entries])
     faults = [*_of_entries(entries), *_of_receipts(entries, roots, log_key, acknowledged)]
-    if (tree.size, tree.root) != (count, roots.at(count)):
+    if (tree.size, tree.root) != (count, roots(count)):
         faults.append(f"the tree says {tree.size} entries under {tree.root.hex()}, stored are {count}")
     for kept in published:
         checkpoint = verify_checkpoint(kept.note, log_key)
-        if checkpoint.size > count or checkpoint.root != roots.at(checkpoint.size):
+        if checkpoint.size > count or checkpoint.root != roots(checkpoint.size):
             faults.append(f"the published checkpoint of size {kept.size} is not of this log")
     return count, faults
 
@@ -138,7 +138,10 @@ def _of_entries(entries: Sequence[StoredEntry]) -> Iterator[str]:
 
 
 def _of_receipts(
-    entries: Sequence[StoredEntry], roots: Roots, log_key: VerifyingKey, acknowledged: Sequence[tuple[Signed, Receipt]]
+    entries: Sequence[StoredEntry],
+    roots: Callable[[int], bytes],
+    log_key: VerifyingKey,
+    acknowledged: Sequence[tuple[Signed, Receipt]],
 ) -> Iterator[str]:
     for signed, receipt in acknowledged:
         name = signed.envelope.event_id
@@ -150,7 +153,7 @@ def _of_receipts(
         checkpoint = _verified(parse_tlog_proof(receipt.proof).checkpoint, log_key)
         if receipt.leaf_hash != f"sha256:{leaf.hex()}":
             yield f"the receipt of {name} is of another entry than the one stored"
-        if checkpoint.size > len(entries) or checkpoint.root != roots.at(checkpoint.size):
+        if checkpoint.size > len(entries) or checkpoint.root != roots(checkpoint.size):
             yield f"the receipt of {name} signs another tree of size {checkpoint.size} than the one stored"
 
 
@@ -160,25 +163,14 @@ def _verified(note: str, log_key: VerifyingKey) -> Checkpoint:
     return verify_checkpoint(note, log_key)
 
 
-class Roots:
-    """The tree's root at any size, from the hashes of complete subtrees (RFC 6962, 2.1)."""
+def roots_of(leaves: Sequence[bytes]) -> Callable[[int], bytes]:
+    """Return what computes the tree's root at any size up to that of the log, from leaf hashes (RFC 6962, 2.1)."""
 
-    def __init__(self, leaves: list[bytes]):
-        self._rows = [leaves]
-        self._known: dict[int, bytes] = {}
-        while len(row := self._rows[-1]) > 1:
-            pairs = zip(row[0::2], row[1::2], strict=False)
-            self._rows.append([sha256(b"\1" + left + right).digest() for left, right in pairs])
+    @cache
+    def root(start: int, end: int) -> bytes:
+        if end - start <= 1:
+            return leaves[start] if end > start else sha256(b"").digest()
+        split = start + (1 << (end - start - 1).bit_length() - 1)
+        return sha256(b"\1" + root(start, split) + root(split, end)).digest()
 
-    def at(self, size: int) -> bytes:
-        """Raise unless so many leaves are there."""
-        if size in self._known:
-            return self._known[size]
-        root, start = b"", size
-        for level, row in enumerate(self._rows):
-            if size >> level & 1:
-                start -= 1 << level
-                peak = row[start >> level]
-                root = sha256(b"\1" + peak + root).digest() if root else peak
-        self._known[size] = root or sha256(b"").digest()
-        return self._known[size]
+    return lambda size: root(0, size)

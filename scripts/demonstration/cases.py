@@ -15,7 +15,7 @@ from ledger.samples import load
 from ledger.samples.player import Player, SampleCase
 from ledger.samples.theft_case import CASE, DOSSIERS, PRY_BARS, theft_case
 from ledger.samples.town import TownKeys
-from scripts.demonstration.stage import ANCHORED_WITHIN, ROOT, Stage, StepFailed
+from scripts.demonstration.stage import ROOT, Stage, StepFailed, wait_for
 
 FOLDER = ROOT / "examples" / "theft-case"
 MODEL = "detention-extended-late"
@@ -131,10 +131,9 @@ def work_lead(stage: Stage) -> None:
 
 def raised_lead(stage: Stage) -> dict[str, Any]:
     """Return the lead of the case. Raises StepFailed where the service does not raise it in time."""
-    deadline = time.monotonic() + ANCHORED_WITHIN
-    while time.monotonic() < deadline:
-        leads: list[dict[str, Any]] = stage.tally("lead", "list", "--case", CASE, "--model", MODEL, profile="auditor")
-        if leads:
-            return leads[0]
-        time.sleep(1)
-    raise StepFailed(f"the service raised no lead of {MODEL} within {ANCHORED_WITHIN} s")
+
+    def leads() -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = stage.tally("lead", "list", "--case", CASE, "--model", MODEL, profile="auditor")
+        return listed
+
+    return wait_for(f"the service raises a lead of {MODEL}", leads, every=1)[0]

@@ -7,12 +7,11 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import httpx
-
 from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, SamplePerson, admin_of
-from scripts.demonstration.stage import TALLY, Stage, free_port, wait_for
+from scripts.demonstration.stage import TALLY, Stage, free_port, is_up, wait_for_process
 
 GRANTED_UNTIL = "2035-01-01T00:00:00Z"
 LEAVER = SamplePerson("leaver", "corrections-east", "r-0009", "clerk")  # whose key is revoked later
@@ -107,9 +106,8 @@ def _new_witness(stage: Stage, agency: str) -> DemoWitness:
 
 def _start(stage: Stage, witnesses: list[DemoWitness]) -> None:
     """Start them all, and wait until each answers."""
-    started = []
     for witness in witnesses:
-        trust, log = witness.folder / "trust.json", witness.folder / "witness.log"
+        trust = witness.folder / "trust.json"
         shutil.copy(stage.data / "trust.json", trust)
         command = [
             *(str(TALLY), "witness", "run", "--data-dir", str(witness.folder), "--trust", str(trust)),
@@ -117,9 +115,7 @@ def _start(stage: Stage, witnesses: list[DemoWitness]) -> None:
             *("--passphrase-file", str(stage.passphrase_file)),
         ]
         environment = os.environ | {"TALLYSTICK_WITNESS_LOOK_INTERVAL_S": "2"}
-        with log.open("ab") as file:
-            process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
-        stage.helpers.append(process)
-        started.append((f"{witness.url}/status", process, log))
-    for url, process, log in started:
-        wait_for(lambda url=url: httpx.get(url, timeout=10, trust_env=False).is_success, process, log)  # type: ignore[misc]
+        with (witness.folder / "witness.log").open("ab") as file:
+            stage.helpers.append(subprocess.Popen(command, stdout=file, stderr=file, env=environment))
+    for witness, process in zip(witnesses, stage.helpers, strict=True):
+        wait_for_process(process, partial(is_up, f"{witness.url}/status"), witness.folder / "witness.log")

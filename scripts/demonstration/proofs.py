@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from ledger.samples.theft_case import CASE
 from ledger.samples.town import admin_of
 from scripts.demonstration.cases import raised_lead
 from scripts.demonstration.founding import LEAVER, QUORUM, DemoWitness
-from scripts.demonstration.stage import ANCHORED_WITHIN, READY_WITHIN, Stage, StepFailed
+from scripts.demonstration.stage import READY_WITHIN, Stage, StepFailed, wait_for
 
 TAMPERED, UNVERIFIABLE = 1, 3  # exit codes
 OLDER_COPY, KEPT_CHECKPOINT = "older-copy", "kept-checkpoint.txt"
@@ -54,26 +53,26 @@ def export(stage: Stage) -> None:
 def _vouched_block(stage: Stage, event_id: str) -> str:
     """Wait for the block note of the newest proof; return the line that names the block."""
     target = stage.directory / "vouched.json"
-    deadline = time.monotonic() + READY_WITHIN
-    while time.monotonic() < deadline:
+
+    def block_line() -> str | None:
         target.unlink(missing_ok=True)
         stage.tally("proof", "get", event_id, "--output", str(target), profile="auditor")
-        note = json.loads(target.read_bytes()).get("anchor", {}).get("block_note")
-        if note is not None:
-            lines: list[str] = note.split("\n")
-            return lines[5]
-        time.sleep(0.5)
-    raise StepFailed("the witnesses should vouch for the block that the proofs end in")
+        note: str | None = json.loads(target.read_bytes()).get("anchor", {}).get("block_note")
+        return note.split("\n")[5] if note else None
+
+    return wait_for("the witnesses vouch for the block that the proofs end in", block_line, within=READY_WITHIN) or ""
 
 
 def verify_lead(stage: Stage) -> None:
     """Find the lead again in the events that it cites, as the auditor."""
     stage.tally("log", "trust", "--pin", profile="auditor")
-    lead_id, deadline = raised_lead(stage)["lead_id"], time.monotonic() + ANCHORED_WITHIN
-    while (report := stage.tally("lead", "verify", lead_id, profile="auditor", expect=None))["verdict"] != "intact":
-        if time.monotonic() > deadline:  # witnesses vouch for the block of an anchor some moments after it
-            raise StepFailed(f"the lead should be found again, not {report['verdict']}: {report}")
-        time.sleep(1)
+    lead_id = raised_lead(stage)["lead_id"]
+
+    def is_intact() -> bool:  # witnesses vouch for the block of an anchor some moments after it
+        report = stage.tally("lead", "verify", lead_id, profile="auditor", expect=None)
+        return bool(report["verdict"] == "intact")
+
+    wait_for("the lead is found again", is_intact, every=1)
     stage.held("the lead is found again from the events that it cites, by the model that it names", "intact")
 
 

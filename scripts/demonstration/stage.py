@@ -9,14 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from rich.console import Console
 from rich.table import Table
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 TALLY = Path(sys.executable).with_name("tally")
@@ -72,39 +74,70 @@ def running_chain(name: str, directory: Path) -> Iterator[DemoChain]:
     (folder / "node_modules").symlink_to(ROOT / "node_modules")
     command = ["node", str(HARDHAT), "node", "--hostname", "127.0.0.1", "--port", str(port)]
     environment = os.environ | {"HARDHAT_DISABLE_TELEMETRY_PROMPT": "true"}
-    with (folder / "node.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-
-    def answers() -> bool:
-        _call(url, "eth_chainId")
-        return True
-
-    try:
-        wait_for(answers, process, folder / "node.log")
-        settings = {"TALLYSTICK_CHAIN": url, "TALLYSTICK_CHAIN_ID": str(HARDHAT_CHAIN_ID), "TALLYSTICK_FINALITY": "0"}
+    settings = {"TALLYSTICK_CHAIN": url, "TALLYSTICK_CHAIN_ID": str(HARDHAT_CHAIN_ID), "TALLYSTICK_FINALITY": "0"}
+    with (
+        (folder / "node.log").open("wb") as log,
+        running(command, cwd=folder, env=environment, stdout=log, stderr=log) as process,
+    ):
+        wait_for_process(process, lambda: _call(url, "eth_chainId"), folder / "node.log")
         yield DemoChain("Hardhat's node", settings, url)
-    finally:
-        _end(process)
 
 
-def _call(url: str, method: str, *parameters: str) -> None:
+def _call(url: str, method: str, *parameters: str) -> bool:
     """Make a JSON-RPC request whose result does not matter."""
     request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
-    httpx.post(url, json=request, timeout=10).raise_for_status()
+    return httpx.post(url, json=request, timeout=10).raise_for_status().is_success
 
 
-def wait_for(holds: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until what a process serves is there. Raises StepFailed if the process ends or takes too long."""
-    deadline = time.monotonic() + READY_WITHIN
+@contextmanager
+def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Run a process until the block is left, and end it then."""
+    process = subprocess.Popen(command, **options)
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """End a process, by force where it does not end when asked."""
+    process.terminate()
+    try:
+        process.wait(timeout=ENDED_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition: str, look: Callable[[], T], *, within: float = ANCHORED_WITHIN, every: float = 0.5) -> T:
+    """Return what ``look`` gives once it is true; where nobody answers yet, look again.
+
+    Raises StepFailed if it is not true within so many seconds.
+    """
+    deadline = time.monotonic() + within
     while True:
-        try:
-            if holds():
-                return
-        except httpx.HTTPError:
-            pass
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise StepFailed(f"the process did not get ready; see {log}")
-        time.sleep(0.2)
+        with suppress(httpx.HTTPError):
+            if value := look():
+                return value
+        if time.monotonic() > deadline:
+            raise StepFailed(f"{condition}: not within {within} s")
+        time.sleep(every)
+
+
+def wait_for_process(process: subprocess.Popen[Any], is_ready: Callable[[], object], log: object) -> None:
+    """Wait until what a process serves is there. Raises StepFailed if the process ends or takes too long."""
+
+    def look() -> object:
+        if process.poll() is not None:
+            raise StepFailed(f"the process ended; see {log}")
+        return is_ready()
+
+    wait_for(f"the process is ready; see {log}", look, within=READY_WITHIN, every=0.1)
+
+
+def is_up(*urls: str) -> bool:
+    """Return whether each of the pages is there."""
+    return all(httpx.get(url, timeout=10, trust_env=False).is_success for url in urls)
 
 
 def free_port() -> int:
@@ -197,22 +230,19 @@ class Stage:
         with log.open("ab") as file:
             self._service = subprocess.Popen([str(TALLY), "serve"], stdout=file, stderr=file, env=self.environment())
 
-        def is_ready() -> bool:
-            return all(httpx.get(self.url + path, timeout=2).is_success for path in ("/readyz", "/api/v1/chain"))
-
-        wait_for(is_ready, self._service, log)
+        wait_for_process(self._service, lambda: is_up(self.url + "/readyz", self.url + "/api/v1/chain"), log)
 
     def stop_service(self) -> None:
         """End the service as an operator would."""
         if self._service is not None:
-            _end(self._service)
+            end(self._service)
             self._service = None
 
     def stop_all(self) -> None:
         """End the service and what runs beside it."""
         self.stop_service()
         while self.helpers:
-            _end(self.helpers.pop())
+            end(self.helpers.pop())
 
     def serve_until_interrupted(self) -> None:
         """Leave the service to whoever watches."""
@@ -227,23 +257,11 @@ class Stage:
         except KeyboardInterrupt:
             self._console.print()
 
-    def wait_until(self, condition: str, path: str, holds: Any) -> Any:
+    def wait_until(self, condition: str, path: str, holds: Callable[[Any], object]) -> Any:
         """Return the service's answer at ``path`` once it ``holds``. Raises StepFailed if it does not in time."""
-        deadline = time.monotonic() + ANCHORED_WITHIN
-        while True:
-            answer = httpx.get(self.url + path, timeout=10).json()
-            if holds(answer):
-                return answer
-            if time.monotonic() > deadline:
-                raise StepFailed(f"{condition}: not within {ANCHORED_WITHIN} s; last answer {answer}")
-            time.sleep(0.5)
 
+        def look() -> Any:
+            answer = httpx.get(self.url + path, timeout=10, trust_env=False).json()
+            return answer if holds(answer) else None
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process, by force where it does not end when asked."""
-    process.terminate()
-    try:
-        process.wait(timeout=ENDED_WITHIN)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        return wait_for(condition, look)

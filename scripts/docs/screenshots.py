@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from scripts.demonstration.stage import TALLY, DemoChain, Stage, free_port
+from scripts.demonstration.stage import TALLY, DemoChain, Stage, free_port, running
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 WIDTH, HEIGHT = 1000, 800  # pixels
@@ -111,21 +111,16 @@ def town(directory: Path) -> Iterator[Studio]:
 def signer(stage: Studio, profile: str) -> Iterator[tuple[str, str]]:
     """`tally signer` of somebody: the address of its page, and the code that it shows."""
     command = [str(TALLY), "--lang", "en", "--profile", profile, "signer", "--port", str(stage.signer_port)]
-    process = subprocess.Popen(
+    output = ""
+    with running(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=stage.environment()
-    )
-    try:
-        assert process.stdout is not None
-        output = ""
+    ) as process:
         while not (match := SIGNERS.search(output)):
-            line = process.stdout.readline()
+            line = process.stdout.readline() if process.stdout else ""
             if not line:
                 raise SystemExit(f"the signer ended: {output}")
             output += line
         yield match[1], match[2]
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def chromium() -> str:
