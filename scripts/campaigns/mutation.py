@@ -41,19 +41,10 @@ _ARITHMETIC = (
     *("LShift_RShift", "RShift_LShift", "BitAnd_BitOr", "BitXor_BitAnd"),
 )
 _CHOSEN = (
-    "AddNot",
-    "ExceptionReplacer",
-    "NumberReplacer",
-    "RemoveDecorator",
-    "ReplaceAndWithOr",
-    "ReplaceBreakWithContinue",
-    "ReplaceContinueWithBreak",
-    "ReplaceFalseWithTrue",
-    "ReplaceOrWithAnd",
-    "ReplaceTrueWithFalse",
-    "ReplaceUnaryOperator_Delete_Not",
-    "ReplaceUnaryOperator_Delete_USub",
-    "ZeroIterationForLoop",
+    *("AddNot", "ExceptionReplacer", "NumberReplacer", "RemoveDecorator", "ZeroIterationForLoop"),
+    *("ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceFalseWithTrue", "ReplaceTrueWithFalse"),
+    *("ReplaceBreakWithContinue", "ReplaceContinueWithBreak"),
+    *("ReplaceUnaryOperator_Delete_Not", "ReplaceUnaryOperator_Delete_USub"),
     *(f"ReplaceBinaryOperator_{change}" for change in _ARITHMETIC),
     *(f"ReplaceComparisonOperator_{change}" for change in _BOUNDARY + _OPPOSITE),
 )
@@ -67,8 +58,12 @@ class LeaveOut:
         return ()
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-        if node.type == "simple_stmt" and _calls_or_raises(node.children[0]):
-            yield node.children[0].start_pos, node.children[0].end_pos
+        statement = node.children[0] if node.type == "simple_stmt" else None
+        if statement is None:
+            return
+        is_call = statement.type in ("atom_expr", "power") and statement.children[-1].children[0] == "("
+        if is_call or statement.get_first_leaf() == "raise":
+            yield statement.start_pos, statement.end_pos
 
     def mutate(self, node: Any, _index: int) -> Any:
         node.children[0] = parso.parse(node.children[0].get_first_leaf().prefix + "pass")
@@ -86,12 +81,6 @@ class Operators:
 
     def __getitem__(self, name: str) -> Any:
         return LeaveOut if name == LeaveOut.__name__ else self._others[name]
-
-
-def _calls_or_raises(statement: Any) -> bool:
-    if statement.type in ("atom_expr", "power"):
-        return bool(statement.children[-1].children[0] == "(")
-    return bool(statement.get_first_leaf() == "raise")
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,14 +179,8 @@ def described(mutant: Any, result: Any) -> str:
 def table(scores: dict[str, Score]) -> Table:
     shown = Table("module", "killed", "survived", "score")
     for module, score in scores.items():
-        enough = per_cent(score) >= LEAST
-        shown.add_row(
-            module,
-            str(score[TestOutcome.KILLED]),
-            str(score.total() - score[TestOutcome.KILLED]),
-            f"{per_cent(score):.1f} %",
-            style="green" if enough else "red",
-        )
+        killed, style = score[TestOutcome.KILLED], "green" if per_cent(score) >= LEAST else "red"
+        shown.add_row(module, str(killed), str(score.total() - killed), f"{per_cent(score):.1f} %", style=style)
     return shown
 
 

@@ -36,7 +36,6 @@ from ledger.core.supervision.model_package import encode_package
 from ledger.core.verification import bundle
 from ledger.core.verification.bundle_format import encode_bundle
 from ledger.core.verification.trust import encode_trust
-from ledger.procedures import shipped_rulebook
 from scripts.docs import example, spoiled_bundles, spoiled_trust
 from scripts.docs import protocol_tables as tables
 from scripts.docs.chain_states import hexed
@@ -239,14 +238,10 @@ def spoiled(files: dict[str, bytes]) -> bytes:
     return f"[\n{lines}\n]\n".encode()
 
 
-BOOK = shipped_rulebook()
 PARTS: dict[str, Callable[[], str]] = {
-    **{f"table:{part.__name__}": part for part in (tables.words, tables.vocabularies, tables.parts)},
-    **{
-        f"table:{struct.__name__.lower()}": partial(tables.fields_of, struct) for struct in (Payload, Envelope, Section)
-    },
-    **{f"table:{part.__name__}": part for part in (tables.bodies, tables.numbers)},
-    **{f"table:{part.__name__}": partial(part, BOOK) for part in (tables.purposes, tables.clocks, tables.flags)},
+    **{f"table:{part.__name__}": part for part in (tables.words, tables.vocabularies, tables.parts, tables.bodies)},
+    **{f"table:{part.__name__}": part for part in (tables.numbers, tables.purposes, tables.clocks, tables.flags)},
+    **{f"table:{kind.__name__.lower()}": partial(tables.fields_of, kind) for kind in (Payload, Envelope, Section)},
     **{f"example:{part.__name__}": part for part in (payload, types, signing, registry, log, proof, verification)},
 }
 

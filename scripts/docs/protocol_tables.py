@@ -16,7 +16,8 @@ from msgspec import inspect
 from ledger.core import events
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import EVENT_TYPES, terms
-from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName, Rulebook
+from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName
+from ledger.procedures import shipped_rulebook
 from ledger.supervision.view_catalogue import views
 
 HEAD = "// The tables of docs/protocol.md in its own notation, copied by `python -m scripts.docs.protocol_examples`.\n"
@@ -62,6 +63,7 @@ def declaration(name: str, rows: Mapping[str, object]) -> str:
     return f"\nexport const {name} = {{\n{''.join(lines)}}};\n"
 
 
+BOOK = shipped_rulebook()
 WORDS = {
     name: value
     for name, value in vars(terms).items()
@@ -120,14 +122,13 @@ def vocabularies() -> str:
 
 def numbers() -> str:
     """Tabulate the contract's numbers for roles, kinds of agency and changes."""
-    rows = [
-        ("role", ", ".join(f"`{role}` {bit}" for role, bit in contract_changes.ROLE_BITS.items())),
-        ("kind of agency", ", ".join(f"`{kind}` {number}" for kind, number in contract_changes.KIND_NUMBERS.items())),
-        (
-            "change",
-            ", ".join(f"`{events.NAME_OF[body]}` {number}" for body, number in contract_changes.CHANGE_KINDS.items()),
-        ),
-    ]
+    changes = {events.NAME_OF[body]: number for body, number in contract_changes.CHANGE_KINDS.items()}
+    numbered: dict[str, Mapping[Any, int]] = {
+        "role": contract_changes.ROLE_BITS,
+        "kind of agency": contract_changes.KIND_NUMBERS,
+        "change": changes,
+    }
+    rows = [(of, ", ".join(f"`{name}` {number}" for name, number in each.items())) for of, each in numbered.items()]
     return table(("of", "numbers"), rows)
 
 
@@ -217,22 +218,16 @@ def _count(low: int | None, high: int | None) -> str:
     return f" ({low or 0} to {high})" if high is not None else f" ({low} or more)"
 
 
-def purposes(book: Rulebook) -> str:
+def purposes() -> str:
     """Tabulate what each purpose of a handover moves."""
-    rows = [
-        (
-            f"`{name}`",
-            purpose.moves,
-            f"`{purpose.stage}`" if purpose.stage else "",
-            "yes" if purpose.custody_change else "",
-            purpose.article,
-        )
-        for name, purpose in book.purposes.items()
-    ]
+    rows = []
+    for name, purpose in BOOK.purposes.items():
+        stage, changes = f"`{purpose.stage}`" if purpose.stage else "", "yes" if purpose.custody_change else ""
+        rows.append((f"`{name}`", purpose.moves, stage, changes, purpose.article))
     return table(("purpose", "moves", "enters the stage", "changes custody", "article"), rows)
 
 
-def clocks(book: Rulebook) -> str:
+def clocks() -> str:
     """Tabulate the statutory clocks: whose, from what to what, how long."""
     rows = [
         (
@@ -245,7 +240,7 @@ def clocks(book: Rulebook) -> str:
             "<br>".join(_extension(extension) for extension in row.extensions),
             row.valid_from,
         )
-        for row in book.clocks
+        for row in BOOK.clocks
     ]
     heads = ("clock", "article", "per, in stage", "starts", "stops", "base", "extensions", "starts from")
     return table(heads, rows)
@@ -264,11 +259,11 @@ def _extension(row: ExtensionRule) -> str:
     return f"`{row.name}` {much}{base}, {row.article}{grounds}"
 
 
-def flags(book: Rulebook) -> str:
+def flags() -> str:
     """Tabulate the flags and the rows that raise them."""
-    assert {flag.name for flag in book.flags} == set(terms.choices(FlagName))
+    assert {flag.name for flag in BOOK.flags} == set(terms.choices(FlagName))
     rows = []
-    for flag in book.flags:
+    for flag in BOOK.flags:
         days = flag.valid_from if flag.valid_until is None else f"{flag.valid_from}, before {flag.valid_until}"
         rows.append((f"`{flag.name}`", flag.en, str(flag.limit or ""), flag.article, days))
     return table(("flag", "raised for", "limit", "article", "acts from"), rows)
