@@ -140,9 +140,8 @@ def write(target: WriterTarget, client: Client, events: int) -> list[str]:
     try:
         target.start()
     except RuntimeError:  # it died before it could take anything
-        target.wait()
         return ["not started"]
-    while answers.count("") < events and sum(map(bool, answers)) < TRIES and not target.ended.is_set():
+    while answers.count("") < events and sum(map(bool, answers)) < TRIES and target.process.poll() is None:
         client.step(target)
         answers.append(client.told)
     target.finish()
