@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -21,7 +22,7 @@ from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.recording.event_signing import Signed
 from ledger.recording.publisher import Receipt
 from ledger.store import checkpoints, log
-from ledger.store.database import Database
+from ledger.store.database import Database, open_database
 from ledger.store.log import StoredEntry
 from scripts.campaigns.casework import Casework
 from scripts.campaigns.targets import Lost, Refused, Target
@@ -97,6 +98,13 @@ class Load:
         for client in self._clients:
             if client.pending is not None and not client.step(target) and not self.books.faults:
                 self.books.faults.append("an event without an outcome got none either when it was sent again")
+
+
+def look(target: Target, books: Books) -> tuple[int, list[str]]:
+    """Return how many entries the target's log has, and what is wrong in it, or was in the answers."""
+    with closing(open_database(target.database_url)) as database:
+        count, faults = check(database, target.log_key, books.acknowledged)
+    return count, [*faults, *books.faults]
 
 
 def check(

@@ -19,25 +19,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.core.log.notes import VerifyingKey
 from ledger.store import log
 from ledger.store.database import open_database
-from scripts.campaigns import casework
-from scripts.campaigns.books import Load, check
+from scripts.campaigns.books import Load, look
 from scripts.campaigns.targets import Target, WriterTarget
 
 CLIENTS = 16
 LONGEST = 0.6  # seconds from the start of the load to the kill
-
-
-@dataclass(frozen=True)
-class Campaign:
-    """What is killed, on which data, under whose log key."""
-
-    target: Target
-    database_url: str
-    log_id: bytes
-    log_key: VerifyingKey
 
 
 @dataclass(frozen=True)
@@ -59,67 +47,55 @@ class Outcome:
         )
 
 
-def run(campaign: Campaign, rounds: int, chance: random.Random) -> Outcome:
+def run(target: Target, rounds: int, chance: random.Random) -> Outcome:
     """Kill the target ``rounds`` times under load, and stop at the first round that does not hold."""
-    began, load, entries = time.monotonic(), Load(CLIENTS, campaign.log_id, f"{chance.getrandbits(32):08x}"), 0
+    began, load, entries = time.monotonic(), Load(CLIENTS, target.log_id, f"{chance.getrandbits(32):08x}"), 0
     faults: list[str] = []
     done = 0
     while done < rounds and not faults:
-        campaign.target.start()
-        load.settle(campaign.target)
-        load.start(campaign.target)
+        target.start()
+        load.settle(target)
+        load.start(target)
         time.sleep(chance.uniform(0.01, LONGEST))
-        campaign.target.kill()
+        target.kill()
         load.stop()
-        entries, faults = _look(campaign, load)
+        entries, faults = look(target, load.books)
         done += 1
         print(f"round {done}: {entries} entries, {len(load.books.acknowledged)} acknowledged", flush=True)
     if not faults:
-        entries, faults = _settle(campaign, load)
+        entries, faults = _settle(target, load)
     books = load.books
     seconds = time.monotonic() - began
     return Outcome(done, len(books.acknowledged), books.resolved, entries, seconds, tuple(faults))
 
 
-def _settle(campaign: Campaign, load: Load) -> tuple[int, list[str]]:
+def _settle(target: Target, load: Load) -> tuple[int, list[str]]:
     """After the last kill: what is owed an answer gets it, and then nothing stands in the log that nobody was told."""
-    campaign.target.start()
-    load.settle(campaign.target)
-    campaign.target.kill()
-    entries, faults = _look(campaign, load)
+    target.start()
+    load.settle(target)
+    target.kill()
+    entries, faults = look(target, load.books)
     acknowledged = {signed.envelope.event_id for signed, _ in load.books.acknowledged}
-    with closing(open_database(campaign.database_url)) as database, database.read() as connection:
+    with closing(open_database(target.database_url)) as database, database.read() as connection:
         stored = {entry.event_id for entry in log.entries(connection, 0, entries) if entry.stream_kind == "case"}
     return entries, [*faults, *(f"nobody was told of the event {name}" for name in sorted(stored - acknowledged))]
-
-
-def _look(campaign: Campaign, load: Load) -> tuple[int, list[str]]:
-    with closing(open_database(campaign.database_url)) as database:
-        entries, faults = check(database, campaign.log_key, load.books.acknowledged)
-    return entries, [*faults, *load.books.faults]
 
 
 def main() -> int:
     options = parse_arguments()
     with tempfile.TemporaryDirectory(prefix="tallystick-kill-") as folder:
-        campaign = of_service(Path(folder)) if options.target == "service" else of_writer(Path(folder), options)
-        outcome = run(campaign, options.rounds, random.Random(options.seed))  # noqa: S311 - moments, not secrets
-    print(outcome)
-    for fault in outcome.faults:
-        print(f"  {fault}")
+        target = target_in(folder, options)
+        outcome = run(target, options.rounds, random.Random(options.seed))  # noqa: S311 - moments, not secrets
+    print("\n  ".join((str(outcome), *outcome.faults)))
     return 1 if outcome.faults else 0
 
 
-def of_writer(folder: Path, options: argparse.Namespace) -> Campaign:
-    url = options.database_url or f"sqlite:///{folder / 'ledger.db'}"
-    return Campaign(WriterTarget(url), url, casework.LOG_ID, casework.LOG_SIGNER.verifying_key)
-
-
-def of_service(folder: Path) -> Campaign:
+def target_in(folder: str, options: argparse.Namespace) -> Target:
+    if options.target == "writer":
+        return WriterTarget(options.database_url or f"sqlite:///{folder}/ledger.db")
     from scripts.campaigns.service import ServiceTarget  # noqa: PLC0415 - brings in the chain
 
-    target = ServiceTarget(folder)
-    return Campaign(target, target.database_url, target.installation.log_id_bytes, target.log_key)
+    return ServiceTarget(Path(folder))
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -40,9 +40,10 @@ class ServiceTarget(Stage):
         )
         where, founding = DataDirectory(self.data), Founding(agencies, development=True)
         # With keys that open with little work: the service is started a hundred times.
-        self.installation = installations.create(where, founding, "fault.example/log", PASSPHRASE, light=True)
+        installation = installations.create(where, founding, "fault.example/log", PASSPHRASE, light=True)
         self.database_url = f"sqlite:///{where.database}"
-        self.log_key = parse_vkey(self.installation.log_key)
+        self.log_id = installation.log_id_bytes
+        self.log_key = parse_vkey(installation.log_key)
 
     def environment(self) -> dict[str, str]:
         return super().environment() | SETTINGS
@@ -73,7 +74,7 @@ class ServiceTarget(Stage):
         """Grant the clerks' keys on the chain, and wait until they are mirrored into the log."""
         service = ServiceClient(self.url)
         chain = convert(service.get(CHAIN), ChainState)
-        domain = ContractDomain(self.installation.log_id_bytes, chain.chain_id, chain.registry)
+        domain = ContractDomain(self.log_id, chain.chain_id, chain.registry)
         for clerk in casework.CLERKS:
             request = request_key(clerk.signer, domain, agency=clerk.agency, officer=clerk.officer)
             call = grant_key(request, roles=ROLE_BITS["clerk"], valid_from=0, valid_until=FOREVER)

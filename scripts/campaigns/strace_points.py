@@ -19,13 +19,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.store.database import open_database
-from scripts.campaigns import casework
-from scripts.campaigns.books import Books, Client, check
+from scripts.campaigns.books import Books, Client, look
 from scripts.campaigns.casework import Casework
 from scripts.campaigns.targets import WriterTarget
 
@@ -110,8 +107,9 @@ class Bench:
         prefix = ("strace", "-f", "-qqq", "-o", str(self._trace), *paths, *options)
         books = Books()
         client = Client(Casework("a"), books)
-        answers = write(WriterTarget(url, prefix, publish_every_s=NEVER), client, self._events)
-        faults = self._look(url, books)
+        target = WriterTarget(url, prefix, publish_every_s=NEVER)
+        answers = write(target, client, self._events)
+        _, faults = look(target, books)
         if "disk_failed" in answers and "" in answers[answers.index("disk_failed") :]:
             faults.append(f"something was acknowledged after the disk had failed: {answers}")
         if not faults:
@@ -122,16 +120,12 @@ class Bench:
 
     def _go_on(self, url: str, client: Client) -> list[str]:
         before = len(client.books.acknowledged)
-        answers = write(WriterTarget(url, publish_every_s=NEVER), client, EVENTS)
-        faults = self._look(url, client.books)
+        target = WriterTarget(url, publish_every_s=NEVER)
+        answers = write(target, client, EVENTS)
+        _, faults = look(target, client.books)
         if any(answers) or len(client.books.acknowledged) != before + EVENTS:
             faults.append(f"the run after it was told {answers}")
         return faults
-
-    @staticmethod
-    def _look(url: str, books: Books) -> list[str]:
-        with closing(open_database(url)) as database:
-            return [*check(database, casework.LOG_SIGNER.verifying_key, books.acknowledged)[1], *books.faults]
 
 
 def write(target: WriterTarget, client: Client, events: int) -> list[str]:

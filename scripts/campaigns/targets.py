@@ -8,7 +8,9 @@ from multiprocessing.connection import Client
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from ledger.core.log.notes import VerifyingKey
 from ledger.recording.publisher import Receipt
+from scripts.campaigns.casework import LOG_ID, LOG_SIGNER
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWER_WITHIN = 120  # seconds
@@ -30,7 +32,11 @@ Answer = Receipt | Refused | Lost
 
 
 class Target(Protocol):
-    """One run of a process; after ``kill`` another one is started on the same data."""
+    """One run of a process; after ``kill`` another one is started on the same data, under the same keys."""
+
+    database_url: str
+    log_id: bytes
+    log_key: VerifyingKey
 
     def start(self) -> None:
         """Start, and return once submissions are taken."""
@@ -45,8 +51,12 @@ class Target(Protocol):
 class WriterTarget:
     """``scripts.campaigns.writer`` at its port. ``prefix`` is a command that runs it."""
 
+    log_id = LOG_ID
+    log_key = LOG_SIGNER.verifying_key
+
     def __init__(self, database_url: str, prefix: tuple[str, ...] = (), *, publish_every_s: float = 0.1):
         program = [sys.executable, "-m", "scripts.campaigns.writer", database_url, str(publish_every_s)]
+        self.database_url = database_url
         self._command = [*prefix, *program]
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0

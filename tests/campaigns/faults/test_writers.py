@@ -20,7 +20,7 @@ from ledger.recording.publisher import Receipt
 from ledger.store.database import open_database
 from scripts.campaigns.books import Load, check
 from scripts.campaigns.casework import LOG_ID, LOG_SIGNER, Casework
-from scripts.campaigns.kill_rounds import Campaign, run
+from scripts.campaigns.kill_rounds import run
 from scripts.campaigns.targets import Refused, WriterTarget
 from tests.testkit.ledgers import sqlite_url
 from tests.testkit.postgres import PostgresServer
@@ -45,8 +45,7 @@ def test_a_writer_on_postgresql_loses_nothing_acknowledged(postgres_url: str) ->
 
 
 def require_kept(url: str) -> None:
-    campaign = Campaign(WriterTarget(url), url, LOG_ID, LOG_SIGNER.verifying_key)
-    outcome = run(campaign, ROUNDS, random.Random(7))
+    outcome = run(WriterTarget(url), ROUNDS, random.Random(7))
     assert outcome.faults == ()
     assert outcome.rounds == ROUNDS
     assert outcome.acknowledged > 0
