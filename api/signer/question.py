@@ -19,7 +19,7 @@ from api.auth.sessions import sign_in_text
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
-from ledger.core.events import Envelope, Section, decode_payload, digest_of
+from ledger.core.events import Envelope, decode_payload, digest_of
 from ledger.core.events.payload import decode_section, require_agreement
 from ledger.core.signing.signatures import personal_digest, require_window, signing_hash, typed_data
 from ledger.i18n import Labels
@@ -83,7 +83,13 @@ class QuestionBuilder:
             raise Unauthorized(
                 "this key signs for {officer} of {agency} alone", officer=self.holder.officer, agency=self.holder.agency
             )
-        sections = _sections(payload.confidential, disclosed.sections)
+        # All sections that the payload commits to, each verified.
+        if payload.confidential.keys() != disclosed.sections.keys():
+            raise MalformedInput("each confidential section must be shown before it is signed", field="params")
+        for label, text in disclosed.sections.items():
+            if digest_of(text.encode()) != payload.confidential[label]:
+                raise MalformedInput("the section {label} is not the one that is signed", label=label, field="params")
+        sections = {label: decode_section(text.encode(), label) for label, text in disclosed.sections.items()}
         words = self._narrator.words(payload, None)
         facts = (
             EventField(self._labels.of("field", f"{payload.stream.kind}_id"), payload.stream.id),
@@ -155,13 +161,3 @@ class QuestionBuilder:
     def _require_own(self, address: Any) -> None:
         if not isinstance(address, str) or address.lower() != self.holder.key_id:
             raise Unauthorized("this signer holds {key_id} alone", key_id=self.holder.key_id, field="params")
-
-
-def _sections(committed: dict[str, str], disclosed: dict[str, str]) -> dict[str, Section]:
-    """Return all sections that the payload commits to, each verified. Raises MalformedInput."""
-    if committed.keys() != disclosed.keys():
-        raise MalformedInput("each confidential section must be shown before it is signed", field="params")
-    for label, text in disclosed.items():
-        if digest_of(text.encode()) != committed[label]:
-            raise MalformedInput("the section {label} is not the one that is signed", label=label, field="params")
-    return {label: decode_section(text.encode(), label) for label, text in disclosed.items()}

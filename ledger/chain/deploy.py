@@ -42,11 +42,6 @@ POLL_SECONDS = 0.2
 NO_PREDECESSOR = (0, NO_ACCOUNT, 0, bytes(32))
 
 
-def create2_address(salt: bytes, initcode: bytes) -> str:
-    """Return the address at which the factory creates the contract. Requires ``len(salt) == 32``."""
-    return "0x" + keccak256(b"\xff" + bytes.fromhex(FACTORY[2:]) + salt + keccak256(initcode))[12:].hex()
-
-
 def has_factory(eth: Eth) -> bool:
     """Return whether the factory is at its address, with its own code."""
     return eth.code(FACTORY, "latest") == FACTORY_CODE
@@ -200,7 +195,8 @@ class _Place:
                     "write {write.number} created no contract", write=write, block_number=write.block_number
                 )
             return receipt.contract_address.lower()
-        address = create2_address(self.salt, initcode)
+        # The address at which the factory creates the contract (EIP-1014).
+        address = "0x" + keccak256(b"\xff" + bytes.fromhex(FACTORY[2:]) + self.salt + keccak256(initcode))[12:].hex()
         if not self.writer.chain.eth.code(address, "latest"):
             self.writer.prepare(self.writer.account, None, initcode, abi=abi)  # the factory would swallow the reason
             self._settled(abi, FACTORY, self.salt + initcode)

@@ -256,20 +256,17 @@ class Output:
         if isinstance(value, str) and vocabulary:
             return self.labels.of(vocabulary, value)
         if isinstance(value, Mapping):
-            return self._mapping(value)
+            if value.keys() == {"value", "unit"}:
+                return f"{value['value']} {self.labels.of('quantity_unit', value['unit'])}"
+            if value.keys() == {"fen", "currency"}:
+                return f"{value['fen'] / 100:,.2f} {value['currency']}"
+            if value.keys() == {"en", "zh"}:
+                return str(value[self.labels.suffix])
+            pairs = ((self.heading(key), self.words(key, part)) for key, part in value.items())
+            return ", ".join(f"{name}: {text}" if text else name for name, text in pairs)
         if isinstance(value, list | tuple):
             return "\n".join(self.words(field, part, vocabulary) for part in value)
         return when(value) if isinstance(value, str) and value.endswith("Z") else str(value)
-
-    def _mapping(self, value: Mapping[str, Any]) -> str:
-        if value.keys() == {"value", "unit"}:
-            return f"{value['value']} {self.labels.of('quantity_unit', value['unit'])}"
-        if value.keys() == {"fen", "currency"}:
-            return f"{value['fen'] / 100:,.2f} {value['currency']}"
-        if value.keys() == {"en", "zh"}:
-            return str(value[self.labels.suffix])
-        pairs = ((self.heading(key), self.words(key, part)) for key, part in value.items())
-        return ", ".join(f"{name}: {text}" if text else name for name, text in pairs)
 
     def note(self, text: str, **style: Any) -> None:
         """Print a message that is no result, for people only."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, NoReturn
@@ -146,7 +146,13 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
         for parameter in ctx.command.params:
             if parameter.name in given:
                 given[parameter.name] = _resolved(session, parameter, given[parameter.name])
-        claims = Claims(occurred_at, _authority(authority), _sections(section))
+        sections: dict[str, dict[str, str]] = {}
+        for place, text in fields_of(section, option="--section").items():
+            match = _SECTION.fullmatch(place)
+            if match is None:
+                raise MalformedInput("expected LABEL.FIELD, not {place!r}", place=place[:100], field="--section")
+            sections.setdefault(match["label"], {})[match["field"]] = text
+        claims = Claims(occurred_at, _authority(authority), sections)
         return command(EventRecorder(session, claims), **given)
 
     for option in reversed(_CLAIMS):
@@ -217,16 +223,6 @@ def _authority(text: str | None) -> Authority | None:
         return None
     kind, identifier = split_once(text, "=", "--authority", "TYPE=NUMBER")
     return Authority(authorization_type=kind, authorization_identifier=identifier)
-
-
-def _sections(texts: Iterable[str]) -> dict[str, dict[str, str]]:
-    sections: dict[str, dict[str, str]] = {}
-    for place, text in fields_of(texts, option="--section").items():
-        match = _SECTION.fullmatch(place)
-        if match is None:
-            raise MalformedInput("expected LABEL.FIELD, not {place!r}", place=place[:100], field="--section")
-        sections.setdefault(match["label"], {})[match["field"]] = text
-    return sections
 
 
 def event_ref(session: Session, text: str, *, option: str) -> dict[str, str]:

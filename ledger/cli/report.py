@@ -84,26 +84,21 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
         echo_json(report)
         return
     from ledger.core.verification.report import CheckedStep
+    from ledger.i18n.audit_words import finding_told, value_told
 
     labels, steps = session.labels, convert(report["steps"], list[CheckedStep])
     _show_steps(labels, steps)
     for finding in report["findings"]:
-        click.secho(printable_line(_finding(labels, finding)), fg="red")
+        where = "" if finding["index"] is None else f"{labels.of('field', 'index')} {finding['index']}: "
+        word = finding.get("word")
+        # In English if the service gives it no code.
+        text = finding_told(labels, word, finding["slots"]) if word else finding["what"]
+        values = [finding.get(name) for name in ("expected", "found")]
+        differs = " / ".join(value_told(labels, value) for value in values) if values[0] else ""
+        click.secho(printable_line(f"{where}{text}" + (f" ({differs})" if differs else "")), fg="red")
     for name in ("scope", "size", "root", "anchored_up_to", "entries_since", "left_out"):
         click.echo(f"{session.labels.of('field', name)}: {printable_line(str(report[name]))}")
     _show_verdict(session.labels, report["verdict"], steps, development=bool(report["development"]))
-
-
-def _finding(labels: Labels, finding: Mapping[str, Any]) -> str:
-    """Return a finding of an audit in words; in English if the service gives it no code."""
-    from ledger.i18n.audit_words import finding_told, value_told
-
-    where = "" if finding["index"] is None else f"{labels.of('field', 'index')} {finding['index']}: "
-    word = finding.get("word")
-    text = finding_told(labels, word, finding["slots"]) if word else finding["what"]
-    values = [finding.get(name) for name in ("expected", "found")]
-    differs = " / ".join(value_told(labels, value) for value in values) if values[0] else ""
-    return f"{where}{text}" + (f" ({differs})" if differs else "")
 
 
 def _show_steps(labels: Labels, steps: Iterable[CheckedStep]) -> None:

@@ -104,7 +104,14 @@ def save_log(session: ClientSession, folder: Path) -> int:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 fetched.append(file)
                 file.write_bytes(session.service.fetch(f"/{name.path()}"))
-        _require_roots(folder, previous, checkpoint)
+        # If the entries give both roots, the new copy begins with the previous one.
+        tree = EMPTY_TREE
+        stored = _read_entries(folder, checkpoint.size)
+        for head in (previous, checkpoint):
+            while batch := [leaf_hash(entry) for entry in islice(stored, min(BATCH, head.size - tree.size))]:
+                tree = tree.append(batch)
+            if tree.root() != head.root:
+                raise IntegrityBroken("{head.size} entries have another root", head=head, field="root", hint=_FORKED)
     except TallystickError:
         for file in fetched:  # otherwise the next attempt would take them for entries of the log
             file.unlink(missing_ok=True)
@@ -138,17 +145,6 @@ def stored_entries(folder: Path) -> Iterator[bytes]:
 def _read_entries(folder: Path, size: int) -> Iterator[bytes]:
     for name in _bundles(size, 0, size):
         yield from decode_bundle((folder / name.path()).read_bytes(), name.width)
-
-
-def _require_roots(folder: Path, previous: Checkpoint, checkpoint: Checkpoint) -> None:
-    """Check that the entries give both roots: then the new copy begins with the previous one."""
-    tree = EMPTY_TREE
-    stored = _read_entries(folder, checkpoint.size)
-    for head in (previous, checkpoint):
-        while batch := [leaf_hash(entry) for entry in islice(stored, min(BATCH, head.size - tree.size))]:
-            tree = tree.append(batch)
-        if tree.root() != head.root:
-            raise IntegrityBroken("{head.size} entries have another root", head=head, field="root", hint=_FORKED)
 
 
 def _bundles(size: int, first: int, last: int) -> Iterator[BundleName]:

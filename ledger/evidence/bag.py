@@ -145,22 +145,18 @@ def read_manifest(folder: Folder, name: str, algorithm: Algorithm, *, inside: st
     with folder.opened(name) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_LENGTH), b""), 1):
             try:
-                yield _listed(line, algorithm, inside)
+                match = _LINE.fullmatch(line.decode().rstrip("\r\n"))
+                if match is None:
+                    raise IntegrityBroken("expected a digest of 64 hex digits and a path")
+                path = read_spelling(match[2])
+                require_inside(path)
+                if not path.startswith(inside):
+                    raise IntegrityBroken(
+                        "expected a path that begins with {inside}, not {path}", inside=inside, path=printable(path)
+                    )
+                yield Listed(path, Digest(algorithm, bytes.fromhex(match[1])))
             except (IntegrityBroken, UnicodeDecodeError) as error:
                 raise IntegrityBroken("line {number}: {error}", number=number, error=error, field=name) from error
-
-
-def _listed(line: bytes, algorithm: Algorithm, inside: str) -> Listed:
-    match = _LINE.fullmatch(line.decode().rstrip("\r\n"))
-    if match is None:
-        raise IntegrityBroken("expected a digest of 64 hex digits and a path")
-    path = read_spelling(match[2])
-    require_inside(path)
-    if not path.startswith(inside):
-        raise IntegrityBroken(
-            "expected a path that begins with {inside}, not {path}", inside=inside, path=printable(path)
-        )
-    return Listed(path, Digest(algorithm, bytes.fromhex(match[1])))
 
 
 def bag_digests(folder: Folder, algorithms: Iterable[Algorithm]) -> tuple[Digest, ...]:

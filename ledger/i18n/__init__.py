@@ -147,7 +147,7 @@ class Labels:
         if self.language != "zh-CN":
             return article
         law, _, number = article.rpartition(" ")
-        names = _laws()
+        names: dict[str, str] = _rulebook()["laws"]
         if article in names and "{" not in names[article]:  # a law that is named whole, without articles
             return names[article]
         return names[law].format(number) if law in names else article  # what a signer wrote is no template
@@ -176,11 +176,6 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 @cache
 def _rules(kind: str) -> dict[str, dict[str, Any]]:
     return {rule["name"]: rule for rule in _rulebook()[kind]}
-
-
-def _laws() -> dict[str, str]:
-    laws: dict[str, str] = _rulebook()["laws"]
-    return laws
 
 
 @cache

@@ -190,7 +190,15 @@ class Validator:
                 )
         if isinstance(body, SectionErased):
             with self._database.read() as connection:
-                _require_section(connection, payload, body)
+                entry = _cited_entry(log.identities(connection, [body.concerns.event_id]), payload, body.concerns)
+                if entry is None or body.label not in log.sections(connection, entry.log_index):
+                    raise RuleRefused(
+                        "this stream has no section {body.label} of that event",
+                        body=body,
+                        code="unknown_section",
+                        field="payload.body",
+                        hint="An event is cited by its id and its payload's digest, both of the same event.",
+                    )
         if cites(body):
             with self._database.read() as connection:
                 require_cited(connection, payload)
@@ -273,18 +281,6 @@ def require_cited(connection: Connection, payload: Payload) -> None:
                         "Its fields are {fields}; parts are named as in quantity.value.", fields=", ".join(fields)
                     ),
                 )
-
-
-def _require_section(connection: Connection, payload: Payload, body: SectionErased) -> None:
-    entry = _cited_entry(log.identities(connection, [body.concerns.event_id]), payload, body.concerns)
-    if entry is None or body.label not in log.sections(connection, entry.log_index):
-        raise RuleRefused(
-            "this stream has no section {body.label} of that event",
-            body=body,
-            code="unknown_section",
-            field="payload.body",
-            hint="An event is cited by its id and its payload's digest, both of the same event.",
-        )
 
 
 def _cited_entry(stored: Mapping[str, StoredEntry], payload: Payload, ref: EventRef) -> StoredEntry | None:

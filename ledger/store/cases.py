@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Integer, Select, literal, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Connection, Integer, Select, literal, or_, select, tuple_, union
 
 from ledger.core.errors import NotFound
 from ledger.core.events import Payload
@@ -90,7 +90,12 @@ def list_cases(
     query = given(select(CASES), stage=stage, responsible=responsible)
     # A filter may pass over any number of rows: then each row is tested, instead of merging lists.
     if stage is None and responsible is None and len(reader.supervised) <= MOST_MERGED:
-        query = query.where(CASES.c.case_id.in_(_next_ids(reader, page)))
+        # The ids of the page and few more, however many cases the reader sees: the next ids for each agency and each
+        # way of seeing, because an index has each of these in order.
+        agencies = (reader.agency, *sorted(reader.supervised - {reader.agency}))
+        sources = (ids for agency in agencies for ids in _of_agencies(reader, (agency,)))
+        nexts = (paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in sources)
+        query = query.where(CASES.c.case_id.in_(union(*(select(ids.subquery().c.case_id) for ids in nexts))))
     else:
         query = query.where(seen(reader, CASES.c.case_id) if responsible == reader.agency else visible(reader))
     return fetched(connection, paged(query, CASES.c.case_id, page))
@@ -181,17 +186,6 @@ def _ids(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...
     """
     own = _of_agencies(reader, (reader.agency,))
     return (*own, *_of_agencies(reader, reader.supervised, by_case=of_one_case)) if reader.supervised else own
-
-
-def _next_ids(reader: Reader, page: Page) -> CompoundSelect[Any]:
-    """Return a query for the ids of the page and few more, however many cases the reader sees.
-
-    It takes the next ids for each agency and each way of seeing, because an index has each of these in order.
-    """
-    agencies = (reader.agency, *sorted(reader.supervised - {reader.agency}))
-    sources = (ids for agency in agencies for ids in _of_agencies(reader, (agency,)))
-    nexts = (paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in sources)
-    return union(*(select(ids.subquery().c.case_id) for ids in nexts))
 
 
 def _of_agencies(

@@ -225,29 +225,25 @@ def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
     # What had not begun at that moment is in no list of it.
     yield CLOCKS.c.started_at <= wanted.as_of
     yield CLOCKS.c.status != "void"
-    yield _has_status(wanted.status, wanted.as_of)
+    # What ``ledger.core.custody.due_dates`` decides: the status of a clock at a moment; None is any open one.
+    is_open = or_(CLOCKS.c.stopped_at.is_(None), CLOCKS.c.stopped_at > wanted.as_of)
+    has_ended = CLOCKS.c.stopped_at <= wanted.as_of
+    statuses: dict[Status | None, ColumnElement[bool]] = {
+        None: is_open,
+        "running": and_(is_open, CLOCKS.c.due_at > wanted.as_of),
+        "overdue": and_(is_open, CLOCKS.c.due_at <= wanted.as_of),
+        "met": and_(has_ended, CLOCKS.c.stopped_at < CLOCKS.c.due_at),
+        "missed": and_(has_ended, CLOCKS.c.stopped_at >= CLOCKS.c.due_at),
+        "suspended": CLOCKS.c.status == "suspended",
+        "uncountable": and_(CLOCKS.c.status != "suspended", CLOCKS.c.due_at.is_(None)),
+    }
+    yield statuses[wanted.status]
     for name in ("agency", "handler", "case_id"):
         if (value := getattr(wanted, name)) is not None:
             yield CLOCKS.c[name] == value
     if wanted.within_days is not None:
         last = legal_day_of(wanted.as_of) + timedelta(days=wanted.within_days)
         yield CLOCKS.c.due_at <= instant(end_of(last))
-
-
-def _has_status(status: Status | None, as_of: str) -> ColumnElement[bool]:
-    """Build what ``ledger.core.custody.due_dates`` decides: the status of a clock at a moment; None is any open one."""
-    is_open = or_(CLOCKS.c.stopped_at.is_(None), CLOCKS.c.stopped_at > as_of)
-    has_ended = CLOCKS.c.stopped_at <= as_of
-    statuses: dict[Status | None, ColumnElement[bool]] = {
-        None: is_open,
-        "running": and_(is_open, CLOCKS.c.due_at > as_of),
-        "overdue": and_(is_open, CLOCKS.c.due_at <= as_of),
-        "met": and_(has_ended, CLOCKS.c.stopped_at < CLOCKS.c.due_at),
-        "missed": and_(has_ended, CLOCKS.c.stopped_at >= CLOCKS.c.due_at),
-        "suspended": CLOCKS.c.status == "suspended",
-        "uncountable": and_(CLOCKS.c.status != "suspended", CLOCKS.c.due_at.is_(None)),
-    }
-    return statuses[status]
 
 
 _COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]

@@ -108,7 +108,13 @@ def recipients(entry: NewEntry) -> Iterator[tuple[str, int]]:
 def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterator[tuple[str, int]]:
     """Yield each agency that an event of a case concerns, with its sequence, given the states before and after."""
     # Those who see the case before and those who see it after: who loses sight still gets the event that ended it.
-    coming = _coming(before, after)
+    # Those who come to see the case, as a party or by an offer, may not have read all of it. Whoever read while an
+    # offer had expired was shown nothing, so only an offer that does not expire counts as seen.
+    changes = after.handovers.changes(before.handovers if before else None)
+    new = {offer.to_agency for _, old_offer, offer in changes if old_offer is None and offer is not None}
+    open_before = before.handovers.marked("open") if before else []
+    lasting = {offer.to_agency for offer in open_before if offer.expires_at is None}
+    coming = (new | after.agencies) - (before.agencies if before else frozenset()) - lasting
     for agency in _concerned(before) | _concerned(after):
         yield agency, 0 if agency in coming else sequence
 
@@ -122,18 +128,6 @@ def of_matter(move: Move, sequence: int) -> Iterator[tuple[str, int]]:
 
 def _concerned(thing: CaseState | Matter | None) -> frozenset[str]:
     return frozenset() if thing is None else concerned(sides_of(thing))
-
-
-def _coming(before: CaseState | None, after: CaseState) -> set[str]:
-    """Return the agencies that come to see the case, as a party or by an offer, and may not have read all of it.
-
-    Whoever read while an offer had expired was shown nothing, so only an offer that does not expire counts as seen.
-    """
-    changes = after.handovers.changes(before.handovers if before else None)
-    new = {offer.to_agency for _, old_offer, offer in changes if old_offer is None and offer is not None}
-    open_before = before.handovers.marked("open") if before else []
-    lasting = {offer.to_agency for offer in open_before if offer.expires_at is None}
-    return (new | after.agencies) - (before.agencies if before else frozenset()) - lasting
 
 
 def _behind(agency: str, after: Cursor) -> tuple[ColumnElement[bool], ...]:

@@ -228,7 +228,16 @@ def with_current_values(field: BenchField) -> BenchField:
 def changed(field: BenchField, form: PostedForm) -> dict[str, object]:
     """Return what was typed into a field by its path, if it differs from the file."""
     if field.languages:
-        return _both_changed(field, form)
+        typed = {language: form.raw(f"{field.path}.{language}") for language in ("zh", "en")}
+        current = {"zh": field.zh, "en": field.en}
+        changes: dict[str, object] = {
+            f"{field.path}.{language}": text
+            for language, text in typed.items()
+            if text not in (None, current[language].strip())
+        }
+        if field.optional and changes and not any(current.values()):  # a new row gets both languages
+            return {f"{field.path}.{language}": text or "" for language, text in typed.items()}
+        return changes
     if field.kind == "many":
         chosen = form.all(field.path)
         shown = form.get(f"{field.path}:shown") is not None
@@ -250,19 +259,6 @@ def changed(field: BenchField, form: PostedForm) -> dict[str, object]:
         case "list":
             return {field.path: [part.strip() for part in _SPLIT.split(text) if part.strip()]}
     return {field.path: text}
-
-
-def _both_changed(field: BenchField, form: PostedForm) -> dict[str, object]:
-    typed = {language: form.raw(f"{field.path}.{language}") for language in ("zh", "en")}
-    current = {"zh": field.zh, "en": field.en}
-    changes: dict[str, object] = {
-        f"{field.path}.{language}": text
-        for language, text in typed.items()
-        if text not in (None, current[language].strip())
-    }
-    if field.optional and changes and not any(current.values()):  # a new row gets both languages
-        return {f"{field.path}.{language}": text or "" for language, text in typed.items()}
-    return changes
 
 
 def _chosen(field: BenchField, chosen: tuple[str, ...]) -> object:

@@ -32,7 +32,20 @@ _AS_REGISTERED = [name for name in Item.__struct_fields__ if name in things.Item
 def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseState:
     """Register an item, which the signing agency holds; the agency responsible for the case is responsible for it."""
     require_new(state.items, body.item_id, "item")
-    _require_parts_of_kind(body)
+    needed: dict[str, tuple[str, ...]] = {
+        "dossier": ("dossier",),
+        "electronic_data": ("digests", "collection"),
+        "detainee": ("person_id",),
+    }
+    for field in needed.get(body.item_kind, ()):
+        if not getattr(body, field):
+            refuse("item_incomplete", "an item of this kind has {part}", part=field, field=f"body.{field}")
+    if body.fungible and body.item_kind != "property":
+        refuse("not_fungible", "only property is fungible", field="body.fungible")
+    if body.collection is not None:
+        require_distinct(body.collection.collectors, "officer", field="collection.collectors")
+    if body.seizure is not None:
+        require_distinct(body.seizure.officers, "officer", field="seizure.officers")
     _require_known_origin(state, body)
     return state.with_items(
         Item(
@@ -51,23 +64,6 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
 def _seal_state(seal_number: str | None) -> SealState | None:
     """Return the seal state of a thing that is recorded under this seal, or without one."""
     return None if seal_number is None else "intact"
-
-
-def _require_parts_of_kind(body: things.ItemRegistered) -> None:
-    needed: dict[str, tuple[str, ...]] = {
-        "dossier": ("dossier",),
-        "electronic_data": ("digests", "collection"),
-        "detainee": ("person_id",),
-    }
-    for field in needed.get(body.item_kind, ()):
-        if not getattr(body, field):
-            refuse("item_incomplete", "an item of this kind has {part}", part=field, field=f"body.{field}")
-    if body.fungible and body.item_kind != "property":
-        refuse("not_fungible", "only property is fungible", field="body.fungible")
-    if body.collection is not None:
-        require_distinct(body.collection.collectors, "officer", field="collection.collectors")
-    if body.seizure is not None:
-        require_distinct(body.seizure.officers, "officer", field="seizure.officers")
 
 
 def _require_known_origin(state: CaseState, body: things.ItemRegistered) -> None:

@@ -89,7 +89,13 @@ def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
         raise QueryRefused(Wording("sample"), Wording("hint_all_rows"))
     if node.get("ref_type") == "POSITIONAL":
         raise QueryRefused(Wording("positional"), Wording("hint_join"))
-    _require_order(node)
+    # A query that takes only some of its rows must have an order.
+    modifiers = {modifier["type"]: modifier for modifier in node.get("modifiers") or ()}
+    some = modifiers.keys() & {"LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
+    if modifiers.get("DISTINCT_MODIFIER", {}).get("distinct_on_targets"):
+        some = {*some, "DISTINCT ON"}
+    if some and "ORDER_MODIFIER" not in modifiers:
+        raise QueryRefused(Wording("limit_order"), Wording("hint_order"))
     match node.get("type"):
         case "BASE_TABLE":
             name = node["table_name"]
@@ -108,16 +114,6 @@ def _require_allowed(node: dict[str, Any], names: Set[str]) -> None:
             raise QueryRefused(Wording("sql_text", most=MAX_TEXT))
         case _ if "function_name" in node:
             _require_function(node, str(node["function_name"]).lower())
-
-
-def _require_order(node: dict[str, Any]) -> None:
-    """Require an order in a query that takes only some of its rows."""
-    modifiers = {modifier["type"]: modifier for modifier in node.get("modifiers") or ()}
-    some = modifiers.keys() & {"LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
-    if modifiers.get("DISTINCT_MODIFIER", {}).get("distinct_on_targets"):
-        some = {*some, "DISTINCT ON"}
-    if some and "ORDER_MODIFIER" not in modifiers:
-        raise QueryRefused(Wording("limit_order"), Wording("hint_order"))
 
 
 def _require_function(node: dict[str, Any], name: str) -> None:

@@ -219,7 +219,21 @@ class _Builder:
                 parts.append(self._value(part, f"{path}[{len(parts)}]", levels - 1))
             return parts
         assert isinstance(event, ScalarEvent)
-        return _scalar(event, path)
+        value: str = event.value
+        if fault := event.style and _outside_profile(value):  # by an escape such as "\\0"
+            raise _refused(event, path, fault)
+        if event.style:
+            return value
+        # YAML 1.2's core words alone: `yes`, `no` and `on` are text here, as a person reads them.
+        if value.lower() in _WORDS and value in (value.lower(), value.title(), value.upper()):
+            return _WORDS[value.lower()]
+        if _INTEGER.fullmatch(value):
+            return int(value)
+        if _DECIMAL.fullmatch(value):
+            return Decimal(value)
+        if _OTHER_NUMBER.fullmatch(value):
+            raise _refused(event, path, Wording("other_number", value=value))
+        return value
 
     def _mapping(self, path: str, levels: int) -> dict[str, Any]:
         entries: dict[str, Any] = {}
@@ -240,24 +254,6 @@ def _require_bare(event: Event, path: str) -> None:
         raise _refused(event, path, Wording("anchor"))
     if str(getattr(event, "ctag", None)) not in ("", "None"):
         raise _refused(event, path, Wording("tag"))
-
-
-def _scalar(event: ScalarEvent, path: str) -> Any:
-    value: str = event.value
-    if fault := event.style and _outside_profile(value):  # by an escape such as "\\0"
-        raise _refused(event, path, fault)
-    if event.style:
-        return value
-    # YAML 1.2's core words alone: `yes`, `no` and `on` are text here, as a person reads them.
-    if value.lower() in _WORDS and value in (value.lower(), value.title(), value.upper()):
-        return _WORDS[value.lower()]
-    if _INTEGER.fullmatch(value):
-        return int(value)
-    if _DECIMAL.fullmatch(value):
-        return Decimal(value)
-    if _OTHER_NUMBER.fullmatch(value):
-        raise _refused(event, path, Wording("other_number", value=value))
-    return value
 
 
 def _refused(event: Event, path: str, expected: Message) -> ModelRefused:

@@ -400,25 +400,19 @@ def examinations(of: CaseRecord) -> Iterator[Row]:
         # The latest event before that names the item: the record that the examination is held against.
         naming = of.steps_naming("item", body.item_id)
         earlier = [before for before in naming if before.event.log_index < step.event.log_index]
+        seal = body.seal_number if isinstance(body, item.ItemCheckedIn) else None
         yield row_of(
             "examinations",
             body,
             step.payload,
             of,
             examined_at=step.payload.occurred_at,
-            differs=_differs(recorded, body),
+            differs=(body.quantity is not None and body.quantity != recorded.quantity)
+            or digests_conflict(recorded.digests, body.digests)
+            or (seal is not None and recorded.seal_number is not None and seal != recorded.seal_number),
             recorded_quantity=recorded.quantity,
             evidence=evidence([*earlier[-1:], step]),
         )
-
-
-def _differs(recorded: Item, body: item.ItemExamined | item.ItemCheckedIn) -> bool:
-    seal = body.seal_number if isinstance(body, item.ItemCheckedIn) else None
-    return (
-        (body.quantity is not None and body.quantity != recorded.quantity)
-        or digests_conflict(recorded.digests, body.digests)
-        or (seal is not None and recorded.seal_number is not None and seal != recorded.seal_number)
-    )
 
 
 # -- supervision itself ------------------------------------------------------------------------------------------------
