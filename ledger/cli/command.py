@@ -326,7 +326,10 @@ class TranslatedCommand(click.Command):
 
 
 class Command(TranslatedCommand):
-    """A command with the shared options. Options without help get the help text that is shared by name."""
+    """A command with the shared options, whose function gets the session first.
+
+    Options without help get the help text that is shared by name.
+    """
 
     def __init__(self, *arguments: Any, **keywords: Any):
         super().__init__(*arguments, **keywords)
@@ -336,6 +339,10 @@ class Command(TranslatedCommand):
             if parameter.name in IN_WORDS and parameter.type is click.STRING:
                 parameter.type = Words()
         self.params.extend(shared_options())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        assert self.callback is not None
+        return ctx.invoke(self.callback, ctx.ensure_object(Session), **ctx.params)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)

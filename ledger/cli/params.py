@@ -136,14 +136,12 @@ def made_id(option: str, noun: str, help_text: str = "Made up unless given.") ->
 def acting(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give the command an ``EventRecorder`` as its first argument, and the options of ``Claims``."""
 
-    @click.pass_context
     @wraps(command)
     def act(
-        ctx: click.Context, /, occurred_at: str | None, authority: str | None, section: tuple[str, ...], **given: Any
+        session: Session, /, occurred_at: str | None, authority: str | None, section: tuple[str, ...], **given: Any
     ) -> Any:
-        session = ctx.ensure_object(Session)
         # Only now is the profile known: it may stand behind the options that need it.
-        for parameter in ctx.command.params:
+        for parameter in click.get_current_context().command.params:
             if parameter.name in given:
                 given[parameter.name] = _resolved(session, parameter, given[parameter.name])
         sections: dict[str, dict[str, str]] = {}

@@ -74,6 +74,3 @@ class Session(ClientSession):
         from ledger.cli.passphrase import passphrase_of
 
         return passphrase_of(profile).read(of=f"the key {profile.key}")
-
-
-pass_session = click.make_pass_decorator(Session, ensure=True)

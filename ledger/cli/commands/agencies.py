@@ -11,7 +11,7 @@ import msgspec
 from ledger.cli.command import Group
 from ledger.cli.output import columns, printable_line
 from ledger.cli.params import FILE
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding import canonical
 
@@ -25,7 +25,6 @@ def agency_group() -> None:
 
 
 @agency_group.command("list")
-@pass_session
 def list_agencies(session: Session) -> None:
     """List the agencies."""
     shown = columns("agency_id", "name", "kind:agency_kind", "jurisdiction")
@@ -34,7 +33,6 @@ def list_agencies(session: Session) -> None:
 
 @agency_group.command("show")
 @click.argument("agency_id")
-@pass_session
 def show_agency(session: Session, agency_id: str) -> None:
     """Show an agency and its keys."""
     agency = session.service.get(at("/api/v1/agencies/{}", agency_id))
@@ -48,7 +46,6 @@ def show_agency(session: Session, agency_id: str) -> None:
 
 @agency_group.command("propose-admin")
 @click.argument("account")
-@pass_session
 def propose_admin(session: Session, account: str) -> None:
     """Propose ACCOUNT as the next admin of your agency, as its admin. Nothing changes until it accepts.
 
@@ -61,7 +58,6 @@ def propose_admin(session: Session, account: str) -> None:
 
 @agency_group.command("accept-admin")
 @click.argument("agency_id")
-@pass_session
 def accept_admin(session: Session, agency_id: str) -> None:
     """Become the admin of the agency that proposed your account. Its admin before is none from then on.
 
@@ -83,7 +79,6 @@ def registry_group() -> None:
 
 
 @registry_group.command("show")
-@pass_session
 def show_registry(session: Session) -> None:
     """Show the registry's quorum and agencies, with their admins and witnesses."""
     state = session.service.get("/api/v1/chain")
@@ -102,7 +97,6 @@ def propose_group() -> None:
 @propose_group.command("agency")
 @click.argument("file", type=FILE)
 @output_option
-@pass_session
 def propose_agency(session: Session, file: Path, output: Path | None) -> None:
     """Propose that the agency in FILE be admitted.
 
@@ -117,7 +111,6 @@ def propose_agency(session: Session, file: Path, output: Path | None) -> None:
 @click.argument("agency_id")
 @click.argument("account")
 @output_option
-@pass_session
 def propose_witness(session: Session, agency_id: str, account: str, output: Path | None) -> None:
     """Propose ACCOUNT as the witness of an agency, in the place of the one before."""
     from ledger.client.registry import SetWitness, account_of, agency_of
@@ -128,7 +121,6 @@ def propose_witness(session: Session, agency_id: str, account: str, output: Path
 @propose_group.command("no-witness")
 @click.argument("agency_id")
 @output_option
-@pass_session
 def propose_no_witness(session: Session, agency_id: str, output: Path | None) -> None:
     """Propose that an agency have no witness any more."""
     from ledger.client.registry import RemoveWitness, agency_of
@@ -139,7 +131,6 @@ def propose_no_witness(session: Session, agency_id: str, output: Path | None) ->
 @propose_group.command("quorum")
 @click.argument("quorum", type=click.IntRange(0, 65535))
 @output_option
-@pass_session
 def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
     """Propose how many agencies' witnesses must co-sign an anchor."""
     from ledger.client.registry import SetQuorum
@@ -151,7 +142,6 @@ def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
 @click.argument("account")
 @click.option("--bar", is_flag=True, help="Take the right away.")
 @output_option
-@pass_session
 def propose_submitter(session: Session, account: str, *, bar: bool, output: Path | None) -> None:
     """Propose that ACCOUNT may anchor, or may not any more."""
     from ledger.client.registry import AllowSubmitter, BarSubmitter, account_of
@@ -163,7 +153,6 @@ def propose_submitter(session: Session, account: str, *, bar: bool, output: Path
 @click.argument("proposal", type=FILE)
 @click.option("--yes", is_flag=True, help="Sign without being asked.")
 @output_option
-@pass_session
 def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None) -> None:
     """Sign a proposal as an agency's admin, after reading it in words; gives the approval as a file."""
     from ledger.client import registry
@@ -181,7 +170,6 @@ def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None)
 @click.option(
     "--approval", "approvals", type=FILE, multiple=True, required=True, help="As 'registry approve' gave it; repeat it."
 )
-@pass_session
 def send(session: Session, proposal: Path, approvals: tuple[Path, ...]) -> None:
     """Send a proposal that a majority of the admins has approved; anybody may."""
     from ledger.client import registry

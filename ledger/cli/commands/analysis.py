@@ -13,7 +13,7 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.exporting import write
 from ledger.cli.output import Column, columns, printable
 from ledger.cli.params import FILE, acting, identity_key_option, words
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert, decode_json
 from ledger.core.errors import Conflict, MalformedInput
@@ -76,7 +76,6 @@ def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, 
 @dataset_group.command("give")
 @click.argument("dataset_id")
 @click.argument("file", type=FILE)
-@pass_session
 def give(session: Session, dataset_id: str, file: Path) -> None:
     """Give FILE, as it was registered, to the service: models can ask its rows, nobody else reads them."""
     path = at("/api/v1/datasets/{}/file", dataset_id)
@@ -94,7 +93,6 @@ def give(session: Session, dataset_id: str, file: Path) -> None:
 @DELIMITER
 @SHEET
 @identity_key_option
-@pass_session
 def pseudonyms(
     session: Session, /, *, file: Path, identity: tuple[str, ...], output: Path, key_file: Path | None, **layout: Any
 ) -> None:
@@ -112,7 +110,6 @@ def pseudonyms(
 
 
 @dataset_group.command("list")
-@pass_session
 def list_(session: Session) -> None:
     """List the data sets that your agency registered."""
     session.output.table(_datasets(session), LISTED)
@@ -131,7 +128,6 @@ SHORT = 20  # characters of a digest or pseudonym that people are shown
 @click.option("--depth", type=click.IntRange(1, 8), default=4, show_default=True, help="Steps away from it.")
 @click.option("--to", metavar="KIND:ID", help="Show the way to this one alone.")
 @click.option("--graphml", type=click.Path(dir_okay=False, path_type=Path), help="Save the graph for other programs.")
-@pass_session
 def correlate_command(session: Session, node: str, depth: int, to: str | None, graphml: Path | None) -> None:
     """Show what KIND:ID has in common with others: case, item, seal, digest, officer or person.
 
@@ -217,7 +213,6 @@ FORMATS = {".json": "json", ".html": "html", ".pdf": "pdf"}
 @click.option("--jurisdiction", metavar="PATH", help="Agencies below it [all in yours].")
 @click.option("--business-line", type=words(BusinessLine), help="Cases of this line [all].")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file: .html, .pdf or .json.")
-@pass_session
 def report_command(session: Session, /, *, output: Path | None, **asked: str | None) -> None:
     """Report what recurs, where and for how long, of your procuratorate's jurisdiction.
 

@@ -17,7 +17,7 @@ from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
 from ledger.cli.files import bar
 from ledger.cli.report import show_audit
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.client.events import Claims
 from ledger.core.events import Stream
 from ledger.core.events.record import AuditRecorded
@@ -48,7 +48,6 @@ MOST_FINDINGS = 1000  # that an event holds
 )
 @click.option("--record", is_flag=True, help="Sign what was found into the case, or into your agency's own events.")
 @click.option("--number", help="With --record: number of the paper on which it is reported.")
-@pass_session
 def audit_command(
     session: Session,
     *,

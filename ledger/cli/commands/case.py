@@ -12,7 +12,7 @@ from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
 from ledger.cli.params import EventReference, acting, add_act, made_id, words
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
 from ledger.core.events import case
@@ -54,7 +54,6 @@ def open_(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 @case_group.command("list")
 @click.option("--stage", type=words(Stage), help="Only cases at this stage.")
 @click.option("--responsible", metavar="AGENCY", help="Only cases that this agency answers for.")
-@pass_session
 def list_(session: Session, /, **query: str | None) -> None:
     """List the cases that you may see."""
     session.output.table(list(session.service.pages("/api/v1/cases", "cases", **query)), LISTED)
@@ -62,7 +61,6 @@ def list_(session: Session, /, **query: str | None) -> None:
 
 @case_group.command("show")
 @click.argument("case_id")
-@pass_session
 def show(session: Session, case_id: str) -> None:
     """Show a case as it stands: stage, items, persons, measures, handovers, discrepancies."""
     case_now = session.service.get(at("/api/v1/cases/{}", case_id))
@@ -72,7 +70,6 @@ def show(session: Session, case_id: str) -> None:
 
 @case_group.command("timeline")
 @click.argument("case_id")
-@pass_session
 def timeline(session: Session, case_id: str) -> None:
     """Tell everything that happened in a case, in its order.
 
@@ -87,7 +84,6 @@ def timeline(session: Session, case_id: str) -> None:
 
 @case_group.command("spans")
 @click.argument("case_id")
-@pass_session
 def spans(session: Session, case_id: str) -> None:
     """Say who answered for a case and who held its items and persons between any two events."""
     show_spans(session.output, session.service.get(at("/api/v1/cases/{}/spans", case_id))["spans"])
@@ -99,7 +95,6 @@ def spans(session: Session, case_id: str) -> None:
 @click.option("--format", "file_format", type=click.Choice(FORMATS), required=True, help="Of the file.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="A file that is not there yet.")
 @click.option("--bom", is_flag=True, help="Begin a CSV file with a byte order mark, for Excel.")
-@pass_session
 def export(session: Session, /, *, case_id: str | None, every: bool, file_format: str, output: Path, bom: bool) -> None:
     """Write a case to a file for other programs; what is exported is recorded as read.
 

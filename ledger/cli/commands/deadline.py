@@ -15,7 +15,7 @@ from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns, printable
 from ledger.cli.params import MOMENT, add_act, words
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.errors import NotFound
 from ledger.core.events import Body, case
@@ -58,7 +58,6 @@ def deadline_group() -> None:
 @click.option("--case", "case_id", metavar="CASE", help="Of this case, whoever's they are.")
 @click.option("--agency", metavar="AGENCY", help="Of this agency, in the cases that you may see.")
 @click.option("--seen", "all_visible", is_flag=True, help="Of every agency, in the cases that you may see.")
-@pass_session
 def list_(session: Session, /, *, mine: bool, all_visible: bool, **query: Any) -> None:
     """List your agency's deadlines, the nearest first: red is overdue, yellow has three days left or fewer."""
     asked = query | {"mine": mine or None, "seen": all_visible or None, "lang": session.language}
@@ -72,7 +71,6 @@ def list_(session: Session, /, *, mine: bool, all_visible: bool, **query: Any) -
 @click.argument("case_id")
 @click.argument("deadline_id")
 @click.option("--as-of", type=MOMENT, help="As it stands at this time, if not now.")
-@pass_session
 def show(session: Session, case_id: str, deadline_id: str, as_of: str | None) -> None:
     """Show a deadline: the day, the events that it was derived from, and the arithmetic in words.
 
@@ -142,7 +140,6 @@ act(
 @MINE
 @click.option("--after", type=click.IntRange(min=0), default=0, metavar="NUMBER", help="Only those behind this number.")
 @click.option("--watch", is_flag=True, help="Go on, and say each new one as it comes, until it is interrupted.")
-@pass_session
 def warnings(session: Session, mine: bool, after: int, watch: bool) -> None:
     """List the warnings of your agency: 7, 3 and 1 days before a last day, and 0 once it has passed."""
     behind: str | None = None

@@ -18,7 +18,7 @@ from ledger.cli.options import TRUST
 from ledger.cli.output import columns, printable_json, printable_line
 from ledger.cli.proofs import is_case_bundle, trust_for, verify_whole_case
 from ledger.cli.report import COLOURS
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
@@ -61,7 +61,6 @@ def evidence_group() -> None:
     help="May be given several times; all are taken in one pass.",
 )
 @click.option("--store", type=STORE, help="Keep each file in this folder too, by its BLAKE3 digest.")
-@pass_session
 def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str], store: Path | None) -> None:
     """Hash files, and all files in folders."""
     chosen = tuple(map(Algorithm, algorithms))
@@ -100,7 +99,6 @@ def _row(path: Path, hashed: Hashed) -> dict[str, Any]:
 @click.option("--item-id", help="Unique over all cases; made up unless given.")
 @click.option("--log-id", help="The ledger [that of the profile].")
 @click.option("--sm3", is_flag=True, help="List the files by SM3 too.")
-@pass_session
 def seal(
     session: Session, /, *, source: Path, bag: Path, case_id: str, item_id: str | None, log_id: str | None, sm3: bool
 ) -> None:
@@ -139,7 +137,6 @@ def seal(
 )
 @TRUST
 @click.option("--store", type=STORE, help="Check a store instead: each file against its name.")
-@pass_session
 def check(
     session: Session,
     *,

@@ -16,7 +16,7 @@ from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns, when
 from ledger.cli.params import MOMENT, acting, add_act, made_id, quantity, split_once, words
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.custody.claimed_times import receipt
 from ledger.core.custody.discrepancies import digests_conflict
@@ -208,7 +208,6 @@ act(
 
 @handover_group.command("inbox")
 @STATUS
-@pass_session
 def inbox(session: Session, status: str | None) -> None:
     """List what is offered to your agency."""
     _list(session, "inbox", status)
@@ -216,7 +215,6 @@ def inbox(session: Session, status: str | None) -> None:
 
 @handover_group.command("outbox")
 @STATUS
-@pass_session
 def outbox(session: Session, status: str | None) -> None:
     """List what your agency has offered."""
     _list(session, "outbox", status)
@@ -225,7 +223,6 @@ def outbox(session: Session, status: str | None) -> None:
 @handover_group.command("show")
 @CASE
 @HANDOVER
-@pass_session
 def show(session: Session, case_id: str, handover_id: str) -> None:
     """Show a handover with its list and its answer."""
     row = session.service.get(at("/api/v1/cases/{}/handovers/{}", case_id, handover_id))

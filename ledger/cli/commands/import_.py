@@ -17,7 +17,7 @@ from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns
 from ledger.cli.params import FILE, identity_key_option
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.core.messages import plain
 from ledger.procedures import shipped_rulebook
 
@@ -53,7 +53,6 @@ def import_group() -> None:
 
 @import_group.command("key")
 @identity_key_option
-@pass_session
 def key(session: Session, key_file: Path | None) -> None:
     """Make the key that the agency's ids are derived with.
 
@@ -73,7 +72,6 @@ def key(session: Session, key_file: Path | None) -> None:
 @MAPPING
 @click.option("--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many rows to show.")
 @click.option("--rejects", type=click.Path(path_type=Path), help="Write the rows with faults to this CSV file.")
-@pass_session
 def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rejects: Path | None) -> Exit:
     """Dry run: show what each row would become, and which have faults. No service is asked, nothing is sent."""
     from ledger.cli.files import bar
@@ -101,7 +99,6 @@ def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rej
 @MAPPING
 @identity_key_option
 @click.option("--report", type=click.Path(path_type=Path), help="Where the report goes [FILE.import.json].")
-@pass_session
 def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None, report: Path | None) -> Exit:
     """Import the rows of FILE: each becomes the events of its case, signed with your key.
 
@@ -135,7 +132,6 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
 @click.argument("file", type=FILE)
 @MAPPING
 @identity_key_option
-@pass_session
 def status(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None) -> None:
     """Say how many rows of FILE the ledger has, lacks, or has otherwise. Nothing is sent."""
     from ledger.cli.files import bar

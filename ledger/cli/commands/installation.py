@@ -14,7 +14,7 @@ from ledger.cli.errors import Exit
 from ledger.cli.output import columns
 from ledger.cli.params import DATA_DIR, LIGHT
 from ledger.cli.passphrase import KEEP_PASSPHRASE, Passphrase, new_service_passphrase, passphrase_options
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.config import installation as installations
 from ledger.config.installation import DataDirectory, Founding, create, read_founding
 from ledger.config.settings import DEFAULT_DATA_DIR, EMBEDDED, read_settings
@@ -44,7 +44,6 @@ from ledger.i18n import Labels
 @KEEP_PASSPHRASE
 @LIGHT
 @passphrase_options
-@pass_session
 def init_command(
     session: Session,
     *,
@@ -119,7 +118,6 @@ def _founding(file: Path, *, development: bool) -> Founding:
 @click.option("--database-url", help="SQLite in the data directory, unless postgresql+psycopg://...")
 @click.option("--chain", help="'embedded', or the URL of a JSON-RPC node.")
 @passphrase_options
-@pass_session
 def serve_command(session: Session, /, *, data_dir: Path | None, passphrase: Passphrase, **given: str | None) -> None:
     """Run the service until it is interrupted.
 
@@ -175,7 +173,6 @@ def sample_group() -> None:
 @sample_group.command("load")
 @DATA_DIR
 @URL
-@pass_session
 def load(session: Session, data_dir: Path | None, url: str | None) -> None:
     """Play the twelve stories into an empty development ledger whose service runs.
 
@@ -210,7 +207,6 @@ def load(session: Session, data_dir: Path | None, url: str | None) -> None:
 @DATA_DIR
 @URL
 @click.option("--replace", is_flag=True, help="Put them in place of profiles of these names.")
-@pass_session
 def profiles(session: Session, data_dir: Path | None, url: str | None, replace: bool) -> None:
     """Make a profile of each person of the town, so that you can act as any of them."""
     from ledger.client.profiles import Profile
@@ -253,7 +249,6 @@ def profiles(session: Session, data_dir: Path | None, url: str | None, replace: 
 
 @click.command("doctor", cls=Command)
 @DATA_DIR
-@pass_session
 def doctor_command(session: Session, data_dir: Path | None) -> int:
     """Look at this machine, the data directory, the keys, the chain and the service."""
     findings = diagnose(session, data_dir)
@@ -268,12 +263,11 @@ def doctor_command(session: Session, data_dir: Path | None) -> int:
 
 @click.command("completion", cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def completion_command(ctx: click.Context, shell: str) -> None:
+def completion_command(_session: Session, shell: str) -> None:
     """Print the completion script of a shell.
 
     bash: source <(tally completion bash); zsh: the same; fish: tally completion fish | source
     """
     completion = get_completion_class(shell)
     assert completion is not None
-    click.echo(completion(ctx.find_root().command, {}, "tally", "_TALLY_COMPLETE").source())
+    click.echo(completion(click.get_current_context().find_root().command, {}, "tally", "_TALLY_COMPLETE").source())

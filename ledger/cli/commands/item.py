@@ -13,7 +13,7 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import progress_of
 from ledger.cli.output import columns
 from ledger.cli.params import MOMENT, MONEY, PORTION, QUANTITY, DigestedFile, EventReference, acting, add_act, words
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
 from ledger.core.errors import IntegrityBroken, MalformedInput
@@ -136,7 +136,6 @@ PARTS_OF_ITEM = {
 @item_group.command("list")
 @click.option("--case", "case_id", help="Only items of this case.")
 @click.option("--holder", metavar="AGENCY", help="Only items that this agency holds.")
-@pass_session
 def list_(session: Session, /, **query: str | None) -> None:
     """List the items that you may see."""
     session.output.table(list(session.service.pages("/api/v1/items", "items", **query)), LISTED)
@@ -144,7 +143,6 @@ def list_(session: Session, /, **query: str | None) -> None:
 
 @item_group.command("show")
 @click.argument("item_id")
-@pass_session
 def show(session: Session, item_id: str) -> None:
     """Show an item as it stands."""
     session.output.record(session.service.get(at("/api/v1/items/{}", item_id)))
@@ -152,7 +150,6 @@ def show(session: Session, item_id: str) -> None:
 
 @item_group.command("history")
 @click.argument("item_id")
-@pass_session
 def history(session: Session, item_id: str) -> None:
     """Say who held an item, when, in what condition, on what authority, and whether in time."""
     show_history(session, session.service.get(at("/api/v1/items/{}/history", item_id), lang=session.language))

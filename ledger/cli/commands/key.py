@@ -11,7 +11,7 @@ from ledger.cli.command import Group
 from ledger.cli.output import columns
 from ledger.cli.params import DATA_DIR, LIGHT, SECOND, words
 from ledger.cli.passphrase import Passphrase, change, key_file, passphrase_options
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, public_key
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
@@ -40,7 +40,6 @@ def key_group() -> None:
 @LIGHT
 @KEY_DIR
 @passphrase_options
-@pass_session
 def new(
     session: Session,
     *,
@@ -69,7 +68,6 @@ def new(
 
 @key_group.command("list")
 @KEY_DIR
-@pass_session
 def list_(session: Session, key_dir: Path | None) -> None:
     """List the keys of this machine."""
     session.output.table([_described(path) for path in _keys(session, key_dir).files()], LISTED)
@@ -78,7 +76,6 @@ def list_(session: Session, key_dir: Path | None) -> None:
 @key_group.command("show")
 @click.argument("name")
 @KEY_DIR
-@pass_session
 def show(session: Session, name: str, key_dir: Path | None) -> None:
     """Show the public part of a key."""
     session.output.record(_described(key_file(_keys(session, key_dir), name)))
@@ -92,7 +89,6 @@ def show(session: Session, name: str, key_dir: Path | None) -> None:
 @click.option("--new-passphrase-env", metavar="NAME", help="Environment variable with the new one.")
 @click.option("--keep-passphrase", is_flag=True, help="Mint the new one and keep it beside the keys it opens.")
 @LIGHT
-@pass_session
 def passphrase_(
     session: Session,
     *,
@@ -127,7 +123,6 @@ def passphrase_(
 @click.option("--lost", is_flag=True, help="The old key does not open any more, or its file is gone.")
 @LIGHT
 @passphrase_options
-@pass_session
 def rotate(
     session: Session, /, *, name: str, data_dir: Path | None, lost: bool, light: bool, passphrase: Passphrase
 ) -> None:
@@ -160,7 +155,6 @@ def rotate(
 @click.option("--wallet", "key_id", metavar="ADDRESS", help="The key lies in a wallet: print what it must sign.")
 @click.option("--signature", metavar="HEX", help="The wallet's signature of that.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
-@pass_session
 def request(session: Session, *, key_id: str | None, signature: str | None, output: Path | None) -> None:
     """Ask the admin of your agency to grant your key, by a file that the key has signed.
 
@@ -191,7 +185,6 @@ def request(session: Session, *, key_id: str | None, signature: str | None, outp
 @click.option("--role", "roles", type=words(Role), multiple=True, required=True, help="May be given several times.")
 @click.option("--from", "valid_from", type=SECOND, help="From when the key may sign [now].")
 @click.option("--until", "valid_until", type=SECOND, required=True, help="From when it may sign no longer.")
-@pass_session
 def grant(session: Session, /, *, key: str, officer: str | None, **terms: Any) -> None:
     """Grant a key to an officer of your agency, as its admin. It counts once the log mirrors it.
 
@@ -211,7 +204,6 @@ def grant(session: Session, /, *, key: str, officer: str | None, **terms: Any) -
 
 @key_group.command("revoke")
 @click.argument("key_id")
-@pass_session
 def revoke(session: Session, key_id: str) -> None:
     """Revoke a key of your agency, as its admin. Anchoring waits until the log mirrors it."""
     from ledger.client.registry import revoke_key

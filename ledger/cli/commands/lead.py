@@ -16,7 +16,7 @@ from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.options import Node, takes_node
 from ledger.cli.output import columns, printable_line
 from ledger.cli.params import FILE, MOMENT, EventReference, add_act, words
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, fetch_view, parameters_of, print_life, record_supervision, show_run
 from ledger.client.service import at
 from ledger.core.events import supervision
@@ -50,7 +50,6 @@ def lead_group() -> None:
 @click.option("--case", "case_id", metavar="CASE", help="Only those about this case.")
 @click.option("--agency", metavar="AGENCY", help="Only those that this agency has to answer.")
 @click.option("--procuratorate", metavar="AGENCY", help="Only those that this procuratorate has.")
-@pass_session
 def list_(session: Session, /, **query: str | None) -> None:
     """List the leads that you may see, the latest change last: red is grave and undecided, dim is closed."""
     leads = list(session.service.pages("/api/v1/leads", "leads", **query))
@@ -59,7 +58,6 @@ def list_(session: Session, /, **query: str | None) -> None:
 
 @lead_group.command("show")
 @LEAD
-@pass_session
 def show(session: Session, lead_id: str) -> None:
     """Show a lead: what was found and how, what must be checked, and each step since."""
     lead, output = fetch_view(session, "/api/v1/leads/{}", lead_id), session.output
@@ -132,7 +130,6 @@ act(
     help="Copy of the log, as 'tally log save' makes it; else entries are fetched where they are needed.",
 )
 @takes_node
-@pass_session
 def verify(
     session: Session, /, *, lead_id: str, files: tuple[Path, ...], log_folder: Path | None, node: Node | None
 ) -> int:
@@ -154,7 +151,6 @@ def verify(
 @LEAD
 @click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A parameter, wider than the lead's own.")
 @click.option("--as-of", type=MOMENT, help="As things stood at this time, if not now.")
-@pass_session
 def kind(session: Session, lead_id: str, given: Sequence[str], as_of: str | None) -> None:
     """Find all of a lead's kind: its model over all history, with its parameters or wider ones. Nothing is raised."""
     asked = {"parameters": parameters_of(given)} | ({"as_of": as_of} if as_of else {})
@@ -165,7 +161,6 @@ def kind(session: Session, lead_id: str, given: Sequence[str], as_of: str | None
 @lead_group.command("watch")
 @click.option("--every", type=click.FloatRange(min=0.1), default=5, show_default=True, help="Seconds between looks.")
 @click.option("--once", is_flag=True, help="Show what there is, and end.")
-@pass_session
 def watch(session: Session, every: float, once: bool) -> None:
     """Show each lead as it is raised or moves on, until you interrupt it."""
     behind: str | None = None

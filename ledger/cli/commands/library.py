@@ -17,7 +17,7 @@ from ledger.cli.library import check_package, find_publication, imported_publica
 from ledger.cli.options import TRUST
 from ledger.cli.output import Output, columns
 from ledger.cli.params import acting, words
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.cli.supervision import lead_counts, parameters_of
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert
@@ -62,7 +62,6 @@ def library_group() -> None:
 @BUSINESS_LINE
 @SEVERITY
 @click.option("--in-use", is_flag=True, help="Only those that are not retired.")
-@pass_session
 def list_(session: Session, /, *, in_use: bool, **query: str | None) -> None:
     """List the models: what each is for, what was measured of it, and how many leads it raised."""
     given = query | {"retired": "false" if in_use else None}
@@ -75,7 +74,6 @@ def list_(session: Session, /, *, in_use: bool, **query: str | None) -> None:
 @click.argument("query", metavar="WORDS", nargs=-1, required=True)
 @BUSINESS_LINE
 @SEVERITY
-@pass_session
 def search(session: Session, /, *, query: tuple[str, ...], **given: str | None) -> None:
     """Search titles, texts and case studies, in Chinese or English: what fits best comes first."""
     models = session.service.get("/api/v1/library", q=" ".join(query), **given)["models"]
@@ -85,7 +83,6 @@ def search(session: Session, /, *, query: tuple[str, ...], **given: str | None) 
 @library_group.command("show")
 @click.argument("model", metavar="MODEL|FILE")
 @click.option("--definition", is_flag=True, help="Only the text of its file.")
-@pass_session
 def show(session: Session, model: str, definition: bool) -> None:
     """Show a model with its tests, figures and case study: of the service (MODEL@VERSION), or of a package or file.
 
@@ -144,7 +141,6 @@ def _share(part: int, whole: int) -> str:
 
 @library_group.command("adopters")
 @click.argument("model_id")
-@pass_session
 def adopters(session: Session, model_id: str) -> None:
     """Show who runs a model, under which parameters, and how its leads turned out there."""
     answer = session.service.get(at("/api/v1/library/{}/adopters", model_id))
@@ -164,7 +160,6 @@ def adopters(session: Session, model_id: str) -> None:
 @click.argument("first", metavar="MODEL|FILE")
 @click.argument("second", metavar="MODEL|FILE")
 @click.option("--run", is_flag=True, help="Also run both over the ledger as it is now: which findings only one has.")
-@pass_session
 def compare_(session: Session, first: str, second: str, run: bool) -> None:
     """Compare two versions or models, field by field: MODEL@VERSION of the service, packages, files being written."""
     from ledger.supervision.library.cards import compare
@@ -216,7 +211,6 @@ FILE = click.argument("file", type=click.File("rb"))
 @click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File [MODEL-VERSION.model.json]."
 )
-@pass_session
 def export(session: Session, model: str | None, folder: Path | None, output: Path | None) -> None:
     """Export a model as a signed package: one file with tests, figures and case study, proven version by version.
 
@@ -245,7 +239,6 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
 @library_group.command("verify")
 @FILE
 @TRUST
-@pass_session
 def verify(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...]) -> int:
     """Verify a package offline: who published which words, and whether the model can be taken over.
 

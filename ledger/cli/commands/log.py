@@ -13,7 +13,7 @@ from ledger.cli.errors import Exit
 from ledger.cli.options import Node, takes_node
 from ledger.cli.output import columns, printable, printable_json
 from ledger.cli.proofs import anchor_blocks
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.client.log_copy import decoded_entries, fetch_checkpoint, fetch_entry_proof, save_log
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken
@@ -28,7 +28,6 @@ def log_group() -> None:
 
 
 @log_group.command("show")
-@pass_session
 def show(session: Session) -> None:
     """Show the ledger's identity, size and root, and how far it is anchored."""
     session.output.record(session.service.get("/api/v1/log"))
@@ -53,7 +52,6 @@ def show(session: Session) -> None:
     help="The same of the block that the proofs in this file end in: a bundle, that of a case, or a model package.",
 )
 @takes_node
-@pass_session
 def trust(
     session: Session,
     *,
@@ -92,7 +90,6 @@ def trust(
 
 
 @log_group.command("checkpoint")
-@pass_session
 def checkpoint(session: Session) -> None:
     """Fetch the newest checkpoint and check its signature with the profile's trust file, where it has one."""
     note, verified = fetch_checkpoint(session)
@@ -108,7 +105,6 @@ def checkpoint(session: Session) -> None:
 @log_group.command("entries")
 @click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the first.")
 @click.option("--count", type=click.IntRange(min=1), default=100, show_default=True, help="Entries at most.")
-@pass_session
 def entries(session: Session, first: int, count: int) -> None:
     """List entries of the log: who signed what kind of event, in which stream."""
     session.output.table(decoded_entries(session, first, count), ENTRY)
@@ -116,7 +112,6 @@ def entries(session: Session, first: int, count: int) -> None:
 
 @log_group.command("save")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@pass_session
 def save(session: Session, folder: Path) -> None:
     """Copy the log's public entries and checkpoint into FOLDER, and check that they are what was signed."""
     size = save_log(session, folder)
@@ -126,7 +121,6 @@ def save(session: Session, folder: Path) -> None:
 @log_group.command("proof")
 @click.argument("index", type=click.IntRange(min=0))
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [INDEX.tlog-proof].")
-@pass_session
 def proof(session: Session, index: int, output: Path | None) -> None:
     """Write the proof (C2SP tlog-proof) that the entry at INDEX is in the public log. Nobody needs to sign in."""
     entry_proof = fetch_entry_proof(session, index)
@@ -137,7 +131,6 @@ def proof(session: Session, index: int, output: Path | None) -> None:
 
 @log_group.command("consistency")
 @click.argument("first", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@pass_session
 def consistency(session: Session, first: Path) -> None:
     """Check that the log of today extends the checkpoint that was saved in the file FIRST.
 
@@ -166,14 +159,12 @@ def anchor_group() -> None:
 
 
 @anchor_group.command("list")
-@pass_session
 def list_(session: Session) -> None:
     """List the anchors."""
     session.output.table(list(session.service.pages("/api/v1/anchors", "anchors")), LISTED)
 
 
 @anchor_group.command("status")
-@pass_session
 def status(session: Session) -> None:
     """Show how far the log is anchored, and what the service says of the chain."""
     log = session.service.get("/api/v1/log")
@@ -187,7 +178,6 @@ def status(session: Session) -> None:
 
 @anchor_group.command("wait")
 @click.option("--timeout", "timeout_s", type=int, default=120, show_default=True, help="Seconds to wait.")
-@pass_session
 def wait(session: Session, timeout_s: int) -> int:
     """Wait until all that the log has now is anchored and final."""
     from ledger.cli.files import bar

@@ -16,7 +16,7 @@ from ledger.cli.exporting import write
 from ledger.cli.library import text_of
 from ledger.cli.output import columns
 from ledger.cli.params import FILE, MOMENT, acting, split_once
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.cli.supervision import (
     fetch_view,
     lead_counts,
@@ -61,7 +61,6 @@ def model_group() -> None:
 )
 @click.option("--from-lead", "lead_id", metavar="LEAD", help="The model that raised this lead, to be made your own.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File [MODEL_ID.yaml].")
-@pass_session
 def new(session: Session, model_id: str, template: str, lead_id: str | None, output: Path | None) -> None:
     """Write the draft of a model: its condition and examples stand, its texts are to be filled in.
 
@@ -88,7 +87,6 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
 @model_group.command("check")
 @MODELS
 @SHIPPED
-@pass_session
 def check(session: Session, models: Sequence[str], shipped: bool) -> int:
     """Check models: each fault is told with file, line, field and what was expected."""
     sound, refused_files = [], 0
@@ -108,7 +106,6 @@ def check(session: Session, models: Sequence[str], shipped: bool) -> int:
 @model_group.command("test")
 @MODELS
 @SHIPPED
-@pass_session
 def test(session: Session, models: Sequence[str], shipped: bool) -> int:
     """Run the examples of models: what each must raise, and what the model found."""
     from ledger.supervision.models.model_file import run_examples
@@ -126,7 +123,6 @@ def test(session: Session, models: Sequence[str], shipped: bool) -> int:
 @click.argument("model", metavar="FILE|NAME")
 @click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A parameter other than its default.")
 @click.option("--as-of", type=MOMENT, help="As things stood at this time, if not now.")
-@pass_session
 def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -> None:
     """Run a model over the ledger as it is now, and show what it would raise. Nothing is raised."""
     from ledger.supervision.models.model_file import parse_model
@@ -195,7 +191,6 @@ MODEL = click.argument("model_id")
 
 @model_group.command("list")
 @click.option("--in-use", is_flag=True, help="Only those that are not retired.")
-@pass_session
 def list_(session: Session, in_use: bool) -> None:
     """List the published models, of whatever agency."""
     query = {"retired": "false" if in_use else None}
@@ -207,7 +202,6 @@ def list_(session: Session, in_use: bool) -> None:
 @MODEL
 @click.option("--version", type=click.IntRange(min=1), help="Of the model [the newest].")
 @click.option("--definition", is_flag=True, help="Only the text of its file.")
-@pass_session
 def show(session: Session, model_id: str, version: int | None, definition: bool) -> None:
     """Show a model: who published it, who adopted it, and how its leads turned out."""
     model, output = _model(session, model_id, version), session.output

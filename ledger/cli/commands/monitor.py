@@ -11,7 +11,7 @@ import msgspec
 from ledger.cli.command import Command
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput, Unavailable
 from ledger.core.messages import plain
 
@@ -22,7 +22,6 @@ COLUMNS = columns(*("index", "signed_at", "event_type", "stream.kind", "stream.i
 @click.option("--agency", help="Whose keys, if not those of the profile's agency.")
 @click.option("--follow", is_flag=True, help="Look again and again, until something is wrong or you interrupt it.")
 @click.option("--every", type=click.FloatRange(min=0.1), default=10, show_default=True, help="Seconds between looks.")
-@pass_session
 def monitor_command(session: Session, agency: str | None, follow: bool, every: float) -> int:
     """Show each use of your agency's keys since you last looked, and each change of them in the registry.
 

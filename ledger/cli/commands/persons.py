@@ -9,7 +9,7 @@ import click
 from ledger.cli.command import Group, confidential, fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.params import MOMENT, acting, add_act, made_id, words
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
 from ledger.core.events import case
@@ -48,7 +48,6 @@ def name(
 @person_group.command("history")
 @click.argument("case_id")
 @click.argument("person_id")
-@pass_session
 def history(session: Session, case_id: str, person_id: str) -> None:
     """Say who answered for a person of a case, where the person was and for whom, and whether in time."""
     path = at("/api/v1/cases/{}/persons/{}/history", case_id, person_id)

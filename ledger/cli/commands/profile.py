@@ -10,7 +10,7 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.output import columns
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.client.profiles import Profile
 from ledger.config.secret_files import write_secret
 from ledger.core.encoding import canonical
@@ -37,7 +37,6 @@ def profile_group() -> None:
 @click.option("--passphrase-env", metavar="VARIABLE", help="Environment variable with the passphrase.")
 @click.option("--trust", type=click.Path(exists=True, path_type=Path), help="Trust file to check proofs with.")
 @click.option("--replace", is_flag=True, help="Put it in place of a profile of this name.")
-@pass_session
 def add(
     session: Session, /, *, name: str, url: str, trust: Path | None, replace: bool, **options: str | Path | None
 ) -> None:
@@ -75,7 +74,6 @@ def add(
 
 
 @profile_group.command("list")
-@pass_session
 def list_(session: Session) -> None:
     """List the profiles."""
     profiles = [msgspec.to_builtins(session.profiles.read(name)) for name in session.profiles.names()]
@@ -84,14 +82,12 @@ def list_(session: Session) -> None:
 
 @profile_group.command("show")
 @click.argument("name", required=False)
-@pass_session
 def show(session: Session, name: str | None) -> None:
     """Show a profile: the one named, else the one in use."""
     session.output.record(msgspec.to_builtins(session.profiles.read(name) if name else session.profile))
 
 
 @profile_group.command("token")
-@pass_session
 def token(session: Session) -> None:
     """Sign in and print an access token, for curl and the OpenAPI page. Whoever has it reads as you, for a while."""
     if session.credentials is None:
@@ -105,7 +101,6 @@ def token(session: Session) -> None:
 
 @profile_group.command("remove")
 @click.argument("name")
-@pass_session
 def remove(session: Session, name: str) -> None:
     """Forget a profile; its key stays."""
     session.profiles.remove(name)

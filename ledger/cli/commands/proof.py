@@ -9,7 +9,7 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.errors import exit_of_report
 from ledger.cli.options import GROUND, TRUST, Node, takes_node
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
 
 FILE = click.File("rb")
@@ -31,7 +31,6 @@ def proof_group() -> None:
 @TRUST
 @LOG
 @takes_node
-@pass_session
 def check(
     session: Session, /, *, file: BinaryIO, trust_files: tuple[BinaryIO, ...], log_folder: str | None, node: Node | None
 ) -> int:
@@ -56,7 +55,6 @@ def check(
 @click.option("--tlog-proof", is_flag=True, help="Only its C2SP tlog-proof, which other programs check.")
 @GROUND
 @click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.bundle.json].")
-@pass_session
 def get(
     session: Session,
     /,
@@ -95,7 +93,6 @@ def get(
 @click.option("--verify-url", help="Address of a verify page, for the QR code [none].")
 @click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.certificate.pdf].")
 @takes_node
-@pass_session
 def certificate(
     session: Session,
     *,

@@ -16,7 +16,7 @@ from ledger.cli.options import GROUND
 from ledger.cli.output import Column, Output, columns
 from ledger.cli.params import FILE
 from ledger.cli.report import flag_in_words
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.client.events import Claims, send
 from ledger.client.service import at
 from ledger.core.custody import Flag
@@ -38,7 +38,6 @@ HIT_COLUMNS = columns(
 @click.argument("text", required=False)
 @click.option("--file", type=FILE, help="Search for this very file.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Hits at most.")
-@pass_session
 def search_command(session: Session, text: str | None, file: Path | None, limit: int) -> None:
     """Find cases by a case number, the number of a paper, exhibit or seal, a digest, an officer, a person or any id.
 
@@ -84,7 +83,6 @@ def event_group() -> None:
 @event_group.command("sign")
 @click.argument("file", type=FILE)
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [EVENT_ID.json].")
-@pass_session
 def sign(session: Session, file: Path, output: Path | None) -> None:
     """Sign the event that FILE describes, without sending it.
 
@@ -117,7 +115,6 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
 
 @event_group.command("submit")
 @click.argument("files", type=FILE, nargs=-1, required=True)
-@pass_session
 def submit(session: Session, files: tuple[Path, ...]) -> None:
     """Send signed submissions; each counts once, however often it is sent."""
     for file in files:
@@ -129,7 +126,6 @@ def submit(session: Session, files: tuple[Path, ...]) -> None:
 @event_group.command("list")
 @click.argument("case_id")
 @GROUND
-@pass_session
 def list_events(session: Session, case_id: str, ground: str | None) -> None:
     """List the events of a case."""
     events = list(session.service.pages("/api/v1/events", "events", case_id=case_id, ground=ground))
@@ -139,7 +135,6 @@ def list_events(session: Session, case_id: str, ground: str | None) -> None:
 @event_group.command("show")
 @click.argument("event_id")
 @GROUND
-@pass_session
 def show(session: Session, event_id: str, ground: str | None) -> None:
     """Show an event as it was signed."""
     show_event(session.output, session.service.get(at("/api/v1/events/{}", event_id), ground=ground))
@@ -189,7 +184,6 @@ def access_group() -> None:
 @access_group.command("list")
 @click.option("--case", "case_id", metavar="CASE", help="Only reads of this case.")
 @click.option("--officer", metavar="OFFICER", help="Only what this officer read.")
-@pass_session
 def list_reads(session: Session, /, **query: str | None) -> None:
     """List who read your agency's cases, what, when and on what ground, and all that your own officers read."""
     reads = list(session.service.pages("/api/v1/access", "reads", limit=1000, **query))
@@ -207,7 +201,6 @@ def list_reads(session: Session, /, **query: str | None) -> None:
 @click.option("--withhold", type=click.Choice(["sections"]), help="Print no names and nothing confidential.")
 @GROUND
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File, with --case folder [ID.pdf, ID].")
-@pass_session
 def paper_command(
     session: Session,
     /,

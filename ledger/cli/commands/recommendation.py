@@ -10,7 +10,7 @@ from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
 from ledger.cli.params import acting, add_act, made_id, words
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, fetch_view, print_life, record_supervision, with_renamed_fields
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Body, supervision
@@ -41,7 +41,6 @@ def recommendation_group() -> None:
 @recommendation_group.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only those that have come so far.")
 @click.option("--to", "to_agency", metavar="AGENCY", help="Only those to this agency.")
-@pass_session
 def list_(session: Session, /, **query: str | None) -> None:
     """List the recommendations that your agency issued or got, with the last day for the reply."""
     rows = list(session.service.pages("/api/v1/recommendations", "recommendations", **query))
@@ -50,7 +49,6 @@ def list_(session: Session, /, **query: str | None) -> None:
 
 @recommendation_group.command("show")
 @ID
-@pass_session
 def show(session: Session, recommendation_id: str) -> None:
     """Show a recommendation: what it says, the replies, the re-checks, and each step."""
     view, output = fetch_view(session, "/api/v1/recommendations/{}", recommendation_id), session.output

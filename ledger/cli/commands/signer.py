@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from ledger.cli.command import Command
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
 from ledger.core.messages import Message
 
@@ -21,7 +21,6 @@ OTHER_PORT = Message("Choose another, and let signer_url of the service say the 
 @click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="On 127.0.0.1 alone.")
 @click.option("--console", metavar="URL", help="Of the console that may ask; of the profile's service unless given.")
 @click.option("--ask", type=click.Choice(("page", "terminal")), default="page", show_default=True, help="Where to ask.")
-@pass_session
 def signer_command(session: Session, /, *, port: int, console: str | None, ask: str) -> None:
     """Sign for the web console in this computer's browser, until it is interrupted.
 

@@ -13,7 +13,7 @@ from ledger.cli.command import Group
 from ledger.cli.output import printable_line
 from ledger.cli.params import DATA_DIR, FILE
 from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.core.errors import NotFound
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ def trust_group() -> None:
 @LOG_KEY_LOST
 @OUTPUT
 @passphrase_options
-@pass_session
 def renew(
     session: Session,
     *,
@@ -77,7 +76,6 @@ def renew(
 @click.option("--yes", is_flag=True, help="Sign without being asked.")
 @OUTPUT
 @passphrase_options
-@pass_session
 def cosign(
     session: Session,
     *,
@@ -109,7 +107,6 @@ def cosign(
 @click.argument("renewals", type=FILE, nargs=-1, required=True)
 @click.option("--trust", type=FILE, help="The trust file to renew [that of the profile].")
 @LOG_KEY_LOST
-@pass_session
 def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | None, log_key_lost: bool) -> None:
     """Put a new trust file in the place of an old one whose log key and quorum of witnesses have signed it.
 

@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.output import columns
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.errors import Unavailable
 
@@ -25,7 +25,6 @@ def webhook_group() -> None:
 @webhook_group.command("add")
 @click.argument("url")
 @click.option("--after", metavar="CURSOR", help="Begin behind this cursor of the feed [at its beginning].")
-@pass_session
 def add(session: Session, url: str, after: str | None) -> None:
     """Send the feed to URL from now on. The secret that its messages are signed with is told this once."""
     asked = {"url": url} | ({"after": after} if after is not None else {})
@@ -33,7 +32,6 @@ def add(session: Session, url: str, after: str | None) -> None:
 
 
 @webhook_group.command("list")
-@pass_session
 def list_(session: Session) -> None:
     """List your agency's webhooks: how far each has come, what failed last, when it is tried again."""
     webhooks = session.service.get(WEBHOOKS)["webhooks"]
@@ -43,7 +41,6 @@ def list_(session: Session) -> None:
 
 @webhook_group.command("test")
 @click.argument("webhook_id")
-@pass_session
 def test(session: Session, webhook_id: str) -> None:
     """Send an empty page to a webhook now."""
     tried = session.service.post(at(WEBHOOKS + "/{}/test", webhook_id), b"{}", dict[str, Any])
@@ -54,7 +51,6 @@ def test(session: Session, webhook_id: str) -> None:
 
 @webhook_group.command("remove")
 @click.argument("webhook_id")
-@pass_session
 def remove(session: Session, webhook_id: str) -> None:
     """Send nothing more to a webhook."""
     session.output.record(session.service.delete(at(WEBHOOKS + "/{}", webhook_id)))

@@ -13,7 +13,7 @@ from ledger.cli.errors import Exit
 from ledger.cli.output import columns, printable
 from ledger.cli.params import LIGHT
 from ledger.cli.passphrase import KEEP_PASSPHRASE, Passphrase, new_service_passphrase, passphrase_options
-from ledger.cli.session import Session, pass_session
+from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.messages import plain
 
@@ -50,7 +50,6 @@ def witness_group() -> None:
 @KEEP_PASSPHRASE
 @LIGHT
 @passphrase_options
-@pass_session
 def key(
     session: Session, /, *, name: str, data_dir: Path | None, keep_passphrase: bool, light: bool, passphrase: Passphrase
 ) -> None:
@@ -79,7 +78,6 @@ def key(
 )
 @DATA_DIR
 @passphrase_options
-@pass_session
 def run(
     session: Session, /, *, listen: str | None, data_dir: Path | None, passphrase: Passphrase, **given: object
 ) -> None:
@@ -118,7 +116,6 @@ def run(
 
 @witness_group.command("status")
 @DATA_DIR
-@pass_session
 def status(session: Session, /, *, data_dir: Path | None) -> int:
     """Say how far the witness has come and what alarms stand, from its database.
 
@@ -142,7 +139,6 @@ def status(session: Session, /, *, data_dir: Path | None) -> int:
 @witness_group.command("alarms")
 @click.option("--all", "every", is_flag=True, help="Those that were cleared or have passed, too.")
 @DATA_DIR
-@pass_session
 def alarms(session: Session, /, *, every: bool, data_dir: Path | None) -> None:
     """List the alarms that stand. With --json, each with its evidence: texts that show it to others."""
     import msgspec
@@ -157,7 +153,6 @@ def alarms(session: Session, /, *, every: bool, data_dir: Path | None) -> None:
 @click.argument("number", type=int)
 @click.option("--because", required=True, help="What you have found out, for whoever asks later.")
 @DATA_DIR
-@pass_session
 def clear(session: Session, /, *, number: int, because: str, data_dir: Path | None) -> None:
     """Decide on an alarm that has halted the witness: it looks again, and signs if what it finds is in order.
 
