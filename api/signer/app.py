@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +68,7 @@ class CallRefused(TallystickError):
         self.number = number
 
 
-@dataclass(frozen=True, slots=True)
-class SigningProvider:
+class SigningProvider(Struct, frozen=True):
     """Answers calls of EIP-1193 with the holder's key, once the officer has agreed to each signature."""
 
     questioner: QuestionBuilder
@@ -140,8 +138,7 @@ def create_app(own: SignerRoutes) -> ASGIApp:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SignerRoutes:
+class SignerRoutes(Struct, frozen=True):
     """The routes for pages of the console, which must be paired, and of the page on which the officer is asked.
 
     ``asks_here`` means that questions are answered on that page.

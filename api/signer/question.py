@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,8 +34,7 @@ _VARYING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KeyHolder:
+class KeyHolder(Struct, frozen=True):
     """The owner of the key, and where it may sign: ``url`` is the console's, ``log_id`` (32 bytes) the ledger's."""
 
     key_id: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -63,8 +63,7 @@ JSON_TYPE = {"content-type": JSON}
 TEXT_TYPE = {"content-type": "text/plain; charset=utf-8"}
 
 
-@dataclass(frozen=True, slots=True)
-class WitnessRoutes:
+class WitnessRoutes(Struct, frozen=True):
     """The routes of a witness."""
 
     cosigner: Cosigner

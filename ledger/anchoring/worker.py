@@ -8,6 +8,7 @@ from threading import Event
 from typing import Literal
 
 import structlog
+from msgspec import Struct
 
 from ledger.anchoring.anchors import Anchorer, WaitReason
 from ledger.anchoring.state_proofs import StateProofs
@@ -65,8 +66,7 @@ LONGEST_PAUSE = 60.0
 logger = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ChainConnection:
+class ChainConnection(Struct, frozen=True):
     """A connected chain: its deployment, the contracts as the trust file states them, and the parts that use them."""
 
     chain: ChainBackend
@@ -80,8 +80,7 @@ class ChainConnection:
     status_reader: ChainStatusReader
 
 
-@dataclass(frozen=True, slots=True)
-class ChainWorkerState:
+class ChainWorkerState(Struct, frozen=True):
     """How the last step went.
 
     ``waits`` says why nothing was anchored, ``detail`` what is waited for. ``fault`` says in one sentence what is

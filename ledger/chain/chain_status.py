@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from ledger.chain.contract_clients import RegistryReader, RegistryState
 from ledger.chain.writer import ChainBackend
 
 LOOK_EVERY_S = 5.0  # seconds between two reads: a status for people need not be newer
 
 
-@dataclass(frozen=True, slots=True)
-class ChainStatus:
+class ChainStatus(Struct, frozen=True):
     """The chain's head and newest final block, the registry there, and the balance of the account that anchors.
 
     ``seen_at`` and ``head_at`` are in unix seconds, ``balance`` in wei, ``fee`` in wei per gas as a transaction would

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from eth_utils.abi import abi_to_signature, collapse_if_tuple, function_signature_to_4byte_selector
+from msgspec import Struct
 
 from contracts import artifact
 from ledger.chain.errors import CallReverted, ChainMismatch, ChainUnavailable, RpcRefused
@@ -223,8 +223,7 @@ _DECISION = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ContractDomain:
+class ContractDomain(Struct, frozen=True):
     """The EIP-712 domain of one of the ledger's contracts."""
 
     log_id: bytes  # 32 bytes
@@ -251,16 +250,14 @@ class ContractDomain:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """An agency admin's signature over ``decision_digest``."""
 
     admin: str
     signature: bytes  # 65 bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRequest:
+class KeyRequest(Struct, frozen=True):
     """The request of a key's holder that an agency grant it to this officer; the contract checks the proof.
 
     Suite 1: the key's signature of ``key_request_digest``. The contract cannot verify later suites: there the proof is

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from ledger.chain.contract import ANCHOR, REGISTRY, ContractDomain, read, tuple_change
 from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable
 from ledger.chain.eth import BlockId, BlockRef, Eth
@@ -20,8 +22,7 @@ BLOCKS_PER_QUERY = 2000  # what public nodes let one eth_getLogs span
 RELAYED = frozenset({"grantKey", "revokeKey", "proposeAdmin", "acceptAdmin", "decide"})
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorRecord:
+class AnchorRecord(Struct, frozen=True):
     """Record ``number`` of the contract; 0 is its start: the empty log, or its predecessor's last record."""
 
     number: int
@@ -111,8 +112,7 @@ def read_record(eth: Eth, address: str, at: BlockId, number: int) -> AnchorRecor
     return AnchorRecord(number, *read(eth, ANCHOR, address, at, "record", number))
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryState:
+class RegistryState(Struct, frozen=True):
     """The registry at one block."""
 
     registry_hash: bytes
@@ -256,8 +256,7 @@ class RegistryClient(RegistryReader):
         return self._writer.submit(Purpose.REGISTRY, self.address, call, abi=REGISTRY)
 
 
-@dataclass(frozen=True, slots=True)
-class ContractsAt:
+class ContractsAt(Struct, frozen=True):
     """Registry and anchor contract of a deployment at the block ``at``.
 
     Reading raises ChainMismatch if they are not there, and ChainUnavailable.

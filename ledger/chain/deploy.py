@@ -11,6 +11,8 @@ import logging
 import time
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from ledger.chain.contract import ANCHOR, REGISTRY, ContractAbi, change_tuple, read
 from ledger.chain.errors import ChainMismatch, RpcRefused
 from ledger.chain.eth import NO_ACCOUNT, Eth
@@ -75,8 +77,7 @@ def ensure_factory(writer: ChainWriter, *, timeout_seconds: float) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryAgency:
+class RegistryAgency(Struct, frozen=True):
     """An agency at the start; ``kind`` is a number of ``contract_changes.KIND_NUMBERS``, ``profile`` canonical JSON."""
 
     agency_id: str

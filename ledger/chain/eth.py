@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
@@ -70,8 +69,7 @@ Answer = TypeVar("Answer")
 Hash32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockRef:
+class BlockRef(Struct, frozen=True):
     """A block of one history: a number alone could name another block after a reorganisation."""
 
     number: int

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
+
 from ledger.chain.anvil import (
     CHAIN_ID,
     GENESIS_TIMESTAMP,
@@ -60,8 +62,7 @@ def _replace(path: Path, data: bytes) -> None:
 FaultOfNode = Literal["node_lost", "node_edited", "dump_unreadable", "dump_edited"]
 
 
-@dataclass(frozen=True, slots=True)
-class ChainIncident:
+class ChainIncident(Struct, frozen=True):
     """A fault of the embedded node, which was then restarted from the journal.
 
     ``node_lost``: it died, or does not answer; ``edited``: blocks or state that no write of the journal made.

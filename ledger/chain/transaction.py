@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import rlp
+from msgspec import Struct
 from rlp.sedes import Binary, List, big_endian_int, binary
 
 from ledger.core.encoding.digests import keccak256
@@ -38,8 +39,7 @@ class TransactionSigner(Protocol):
         """Sign the 32 bytes: r || s || v, 65 bytes, low s, v 27 or 28."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fees:
+class Fees(Struct, frozen=True):
     """Fees in wei per gas. If ``priority_fee`` is None the chain has no base fee, and ``max_fee`` is the gas price."""
 
     max_fee: int
@@ -82,8 +82,7 @@ class Transaction:
         return [self.chain_id, self.nonce, fees.priority_fee, *rest, []]
 
 
-@dataclass(frozen=True, slots=True)
-class SignedTransaction:
+class SignedTransaction(Struct, frozen=True):
     transaction: Transaction
     sender: str
     raw: bytes

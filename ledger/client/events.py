@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.client.service import at
 from ledger.client.session import ClientSession
@@ -38,13 +38,12 @@ SUPERVISION_SUBJECTS = ("model", "lead", "recommendation")  # what the ids of su
 S = TypeVar("S", bound=ClientSession)
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(Struct, frozen=True):
     """What the officer states beside the body of an event: time, authority, confidential sections."""
 
     occurred_at: str | None = None
     authority: Authority | None = None
-    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sections: Mapping[str, Mapping[str, str]] = {}
 
     def with_section(self, label: str, fields: Mapping[str, str]) -> Claims:
         """Return the same claims with one more confidential section."""

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from msgspec import Struct
 
 from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.config.secret_files import read_secret, write_secret
@@ -252,8 +253,7 @@ def opens(path: Path, passphrase: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class KeyDirectory:
+class KeyDirectory(Struct, frozen=True):
     """Key files by name. Names are lower-case letters, digits, dot, dash and underscore, at most 64."""
 
     path: Path

@@ -8,8 +8,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 from uuid_utils import uuid7
 
@@ -34,8 +34,7 @@ from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.signatures import signing_hash
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """Where the time (unix seconds), event ids (UUIDv7) and salts (16 bytes in hex) come from."""
 
     now: Callable[[], int] = lambda: int(time.time())
@@ -43,8 +42,7 @@ class Sources:
     salt: Callable[[], str] = lambda: secrets.token_hex(16)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamPosition:
+class StreamPosition(Struct, frozen=True):
     """The position of a stream's next event: ``head`` is the digest that it follows, None at sequence 0."""
 
     stream: Stream
@@ -52,8 +50,7 @@ class StreamPosition:
     head: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """The officer who acts, the agency that he acts for, and his key."""
 
     agency: str
@@ -61,8 +58,7 @@ class Actor:
     signer: TransactionSigner
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(Struct, frozen=True):
     """A signed event. ``submission`` is what the service takes; the same bytes may be sent any number of times."""
 
     envelope: Envelope

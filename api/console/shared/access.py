@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Request
+from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
 from api.auth.reading import Reading
@@ -85,8 +85,7 @@ def labels(request: Request) -> Labels:
     return Labels(language(request))
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """A signed-in reader's request for a page, with the labels in the reader's language."""
 
     request: Request
@@ -99,8 +98,7 @@ class Visit:
         return page(self.request, self.service, template, self.reading.session, **values)
 
 
-@dataclass(frozen=True, slots=True)
-class PublicVisit:
+class PublicVisit(Struct, frozen=True):
     """A request for a page that everybody may see; ``visitor`` is None if nobody is signed in."""
 
     request: Request

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Query
+from msgspec import Struct
 from starlette.responses import Response
 
 from api.auth.reading import Reading
@@ -51,8 +51,7 @@ COLUMNS: dict[Column, tuple[str, ...]] = {
 router = APIRouter()
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(Struct, frozen=True):
     """The filters of the board, as in its form."""
 
     model: Annotated[str | None, Query(max_length=64)] = None
