@@ -24,15 +24,25 @@ from ledger.timeline.case_history import TimelineBuilder
 from ledger.timeline.sentences import Narrator, names_by_id
 
 
-def find_event(connection: Connection, reading: Reading, event_id: str) -> tuple[StoredEntry, Sight]:
-    """Return the entry of an event, and how the reader sees it.
+def find_event(
+    connection: Connection, reading: Reading, event_id: str, case_id: str | None = None
+) -> tuple[StoredEntry, Sight]:
+    """Return the entry of an event, of this case if one is given, and how the reader sees it.
 
     Raises NotFound, in the same words for an event that the reader may not see.
     """
     entry = log.identities(connection, [event_id]).get(event_id)
     if entry is None:
         raise NotFound("no event {event_id} that you may see", event_id=event_id, field="event_id")
-    return entry, reading.require_entry(connection, entry)
+    sight = reading.require_entry(connection, entry)
+    if case_id is not None and (entry.stream_kind, entry.stream_id) != ("case", case_id):
+        raise NotFound(
+            "no event {event_id} of case {case_id} that you may see",
+            event_id=event_id,
+            case_id=case_id,
+            field="event_id",
+        )
+    return entry, sight
 
 
 def record_event(reading: Reading, subject: str, entry: StoredEntry, ground: str | None = None) -> None:

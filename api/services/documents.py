@@ -10,7 +10,6 @@ from typing import Literal, NamedTuple
 from api.auth.reading import Reading
 from api.services.case_reading import find_event, record_event
 from api.services.service import Service
-from ledger.core.errors import NotFound
 from ledger.core.messages import Message
 from ledger.interchange.papers.certificate import CertificateRequest, print_certificate
 from ledger.interchange.papers.document import document, read_event
@@ -82,14 +81,7 @@ def printed_event(
 ) -> bytes:
     """Return the document (PDF) that the event prints as, the first of several unless ``kind`` says which."""
     with service.parts.database.read() as connection:
-        entry, sight = find_event(connection, reading, event_id)
-        if (entry.stream_kind, entry.stream_id) != ("case", case_id):
-            raise NotFound(
-                "no event {event_id} of case {case_id} that you may see",
-                event_id=event_id,
-                case_id=case_id,
-                field="event_id",
-            )
+        entry, sight = find_event(connection, reading, event_id, case_id)
         confidential = withhold is None and reading.sees_sections(connection, entry, sight, ground)
         occasion = read_event(connection, service.parts.validator.states, entry, confidential=confidential)
     text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels))

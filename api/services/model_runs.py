@@ -22,42 +22,16 @@ from ledger.core.verification.bundle_format import decode_bundle, decode_case_bu
 from ledger.proofs.bundles import blocks_of
 from ledger.store import log
 from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
-from ledger.supervision.models.definition import Model, fill_text
-from ledger.supervision.models.editing import Examined, edited, examine, tried_examples
-from ledger.supervision.models.model_file import ExampleResult, parse_model, require_publishable
-from ledger.supervision.models.yaml_document import Document, read_document
+from ledger.supervision.models.definition import fill_text
+from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs.model_runner import ModelRunner, found_in_export, query_limits
 
 T = TypeVar("T")
 
 
-class ModelFiles:
-    """Reads the files of one reader. Each method raises what its function does, TooCostly, and Unavailable."""
-
-    def __init__(self, service: Service, reading: Reading):
-        self._workers = service.parts.workers
-        self._agency = reading.agency
-
-    def model(self, text: str) -> Model:
-        return self._read(parse_model, text)
-
-    def publishable(self, text: str) -> Model:
-        return self._read(require_publishable, text)
-
-    def document(self, text: str) -> Document:
-        return self._read(read_document, text)
-
-    def examined(self, text: str) -> Examined:
-        return self._read(examine, text)
-
-    def examples(self, text: str) -> list[ExampleResult]:
-        return self._read(tried_examples, text)
-
-    def edited(self, text: str, changes: Mapping[str, Any]) -> str:
-        return self._workers.run(edited, text, changes, agency=self._agency, field="definition")
-
-    def _read(self, read: Callable[[str], T], text: str) -> T:
-        return self._workers.run(read, text, agency=self._agency, field="definition")
+def work_on_file(service: Service, reading: Reading, function: Callable[..., T], *arguments: Any) -> T:
+    """Call the function, on a model's file, in a worker. Raises what it raises, TooCostly, and Unavailable."""
+    return service.parts.workers.run(function, *arguments, agency=reading.agency, field="definition")
 
 
 def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:

@@ -20,7 +20,6 @@ from api.services.documents import (
     printed_event,
 )
 from api.services.service import position_after
-from ledger.core.errors import NotFound
 from ledger.core.events import decode_section
 from ledger.core.messages import Message
 from ledger.interchange.papers.forms import forms_of
@@ -38,14 +37,7 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
     """Show the event as it was signed, with its flags, its proof, and its neighbours in the case."""
     visible = read_case(visit, case_id, Message("event {event_id}", event_id=event_id))
     with visit.service.parts.database.read() as connection:
-        entry, sight = find_event(connection, visit.reading, event_id)
-        if (entry.stream_kind, entry.stream_id) != ("case", case_id):
-            raise NotFound(
-                "no event {event_id} of case {case_id} that you may see",
-                event_id=event_id,
-                case_id=case_id,
-                field="event_id",
-            )
+        entry, sight = find_event(connection, visit.reading, event_id, case_id)
         history = visit.service.histories.of(connection, case_id)
         here = history[entry.sequence]
         (step,) = timeline_builder(visit.service, visit.reading, visit.labels).steps(connection, case_id, [here])

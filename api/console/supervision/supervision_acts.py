@@ -14,7 +14,7 @@ from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.governance import known_to_models
-from api.services.model_runs import ModelFiles
+from api.services.model_runs import work_on_file
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, Stream, supervision
 from ledger.core.messages import Message, Term
@@ -25,6 +25,7 @@ from ledger.recording.event_signing import new_id
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import supervision as store
 from ledger.supervision.library.publishing import signed_fields_of
+from ledger.supervision.models.model_file import parse_model, require_publishable
 from ledger.supervision.models.templates import dataset_of
 
 router = APIRouter()
@@ -37,7 +38,7 @@ def draft_first(visit: VisitOf, form: FormOf, act: str) -> Response:
     if act not in FIRST:
         raise NotFound("no act {act} is drafted here", act=act[:40])
     require_role(visit.reading, ACTS[act][0])  # before the form is read: a model's file is tried out
-    body = body_of(ACTS[act], form, None, ModelFiles(visit.service, visit.reading))
+    body = body_of(ACTS[act], form, None, visit)
     if isinstance(body, supervision.ModelPublished):
         stream_id = MODEL_STREAM + body.model_id
     else:
@@ -53,7 +54,7 @@ def draft_following(visit: VisitOf, form: FormOf, stream_id: SlugPath, act: str)
     if act not in ACTS or act in FIRST or state is None:
         raise NotFound("there is nothing of this id that you may act on", field="stream_id")
     require_role(visit.reading, ACTS[act][0])
-    body = body_of(ACTS[act], form, state, ModelFiles(visit.service, visit.reading))
+    body = body_of(ACTS[act], form, state, visit)
     return _draft(visit, form, stream_id, state, body)
 
 
@@ -93,20 +94,21 @@ def _warnings(visit: Visit, state: Matter | None, body: Body) -> Iterator[str]:
         parameters = body.parameters
     else:
         return
-    model = ModelFiles(visit.service, visit.reading).model(definition)
+    model = work_on_file(visit.service, visit.reading, parse_model, definition)
     dataset_id = dataset_of(model.condition, model.parameters_of(parameters))
     if dataset_id is not None and dataset_id not in known_to_models(visit.service, visit.reading):
         yield visit.labels.of("message", "dataset_missing").format(dataset=dataset_id)
 
 
-def published(form: PostedForm, _state: Matter | None, files: ModelFiles) -> Mapping[str, Any]:
+def published(form: PostedForm, _state: Matter | None, visit: Visit) -> Mapping[str, Any]:
     """Return the fields of the model on the workbench. Raises ModelRefused if it is not fit to be published."""
-    model = files.publishable(f"{form.get('definition') or ''}\n")
+    definition = f"{form.get('definition') or ''}\n"
+    model = work_on_file(visit.service, visit.reading, require_publishable, definition)
     study = {language: text for language in ("zh", "en") if (text := form.get(f"case_study_{language}"))}
     return {**signed_fields_of(model), "case_study": study}
 
 
-def adopted(form: PostedForm, state: Matter | None, files: ModelFiles) -> Mapping[str, Any]:
+def adopted(form: PostedForm, state: Matter | None, visit: Visit) -> Mapping[str, Any]:
     """Return the adopted version, with the parameters that differ from their defaults."""
     assert isinstance(state, ModelState), "a model's stream stands at a model"
     wanted = form.get("version") or str(state.newest.body.version)
@@ -115,7 +117,7 @@ def adopted(form: PostedForm, state: Matter | None, files: ModelFiles) -> Mappin
         raise MalformedInput(
             "{state.model_id} has no version {wanted}", state=state, wanted=wanted[:20], field="version"
         )
-    model = files.model(body.definition)
+    model = work_on_file(visit.service, visit.reading, parse_model, body.definition)
     entered = {name: text for name in model.parameters if (text := form.get(f"parameters.{name}")) is not None}
     model.parameters_of(entered)
     own = {name: text for name, text in entered.items() if text != str(model.parameters[name].default)}

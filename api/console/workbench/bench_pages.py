@@ -16,7 +16,7 @@ from api.console.workbench.bench_form import BenchForm, in_plain_words
 from api.dependencies import SlugQuery
 from api.services.governance import require_governing
 from api.services.matters import require_matter
-from api.services.model_runs import ModelFiles, run_model_file
+from api.services.model_runs import run_model_file, work_on_file
 from api.texts import Texts, later
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
@@ -27,9 +27,10 @@ from ledger.store import imports, supervision
 from ledger.store.cases import Page
 from ledger.supervision import view_catalogue
 from ledger.supervision.model_faults import ModelRefused
-from ledger.supervision.models.editing import FORMS, derived, draft, edited
+from ledger.supervision.models.editing import FORMS, derived, draft, edited, examine, tried_examples
 from ledger.supervision.models.model_file import shipped_model, shipped_titles
 from ledger.supervision.models.templates import forms
+from ledger.supervision.models.yaml_document import read_document
 
 router = APIRouter()
 
@@ -88,13 +89,14 @@ def write(visit: VisitOf, form: FormOf) -> Response:
     """Return the part with the file after what was typed into the form, and its faults now."""
     require_governing(visit.reading)
     text = definition_of(form)
-    files = ModelFiles(visit.service, visit.reading)
     try:
-        tree = files.document(text).tree
+        tree = work_on_file(visit.service, visit.reading, read_document, text).tree
     except ModelRefused:
         return _shown(visit, text)
     changes = BenchForm(tree, visit.labels).changes(form)
-    return _shown(visit, files.edited(text, changes) if changes else text)
+    if changes:
+        text = work_on_file(visit.service, visit.reading, edited, text, changes)
+    return _shown(visit, text)
 
 
 @router.post("/models/workbench/read")
@@ -107,7 +109,7 @@ def read(visit: VisitOf, form: FormOf) -> Response:
 def try_examples(visit: VisitOf, form: FormOf) -> Response:
     """Return the part with what each example must raise, and what the model finds in it."""
     require_governing(visit.reading)
-    results = ModelFiles(visit.service, visit.reading).examples(definition_of(form))
+    results = work_on_file(visit.service, visit.reading, tried_examples, definition_of(form))
     return visit.page("workbench/bench_examples.html", results=results)
 
 
@@ -124,7 +126,7 @@ def save(visit: VisitOf, form: FormOf) -> Response:
     """Return the file for download."""
     require_governing(visit.reading)
     text = definition_of(form)
-    named = _id_in(ModelFiles(visit.service, visit.reading).examined(text).tree)
+    named = _id_in(work_on_file(visit.service, visit.reading, examine, text).tree)
     return download(text.encode(), f"{named}.yaml", "application/yaml")
 
 
@@ -168,7 +170,7 @@ def _shown(visit: Visit, text: str, template: str = "workbench/bench.html") -> R
     """Return the workbench, or the part of it that changes, with the file and its form if the text can be parsed."""
     require_governing(visit.reading)
     visit.reading.record(Message("model on the workbench"))
-    examined = ModelFiles(visit.service, visit.reading).examined(text)
+    examined = work_on_file(visit.service, visit.reading, examine, text)
     with visit.service.parts.database.read() as connection:
         registered = imports.datasets(connection, visit.reading.agency, Page(imports.MAX_DATASETS))
     datasets = list(dict.fromkeys(dataset.body.dataset_id for dataset in registered))
