@@ -39,7 +39,14 @@ class Figure(Struct, frozen=True):
 
 
 def options(document: str | None, **defaults: Any) -> argparse.Namespace:
-    """Read the command line of a measurement: ``--json FILE``, and an option of each name and kind of ``defaults``.
+    """Read the command line of a measurement: ``--json FILE``, and an option of each name and kind of ``defaults``."""
+    parser = command_line(document, **defaults)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+def command_line(document: str | None, **defaults: Any) -> argparse.ArgumentParser:
+    """Return a parser with an option of each name and kind of ``defaults``.
 
     Where the default is a list, the option takes several values.
     """
@@ -47,8 +54,7 @@ def options(document: str | None, **defaults: Any) -> argparse.Namespace:
     for name, default in defaults.items():
         first, several = (default[0], "+") if isinstance(default, list) else (default, None)
         parser.add_argument(f"--{name}", type=type(first), default=default, nargs=several)
-    parser.add_argument("--json", type=Path)
-    return parser.parse_args()
+    return parser
 
 
 def show(title: str, figures: list[Figure], file: Path | None) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.testkit.machine import REPOSITORY, blocks, free_port
+from tests.testkit.machine import REPOSITORY, blocks, free_port, typed_at_home
 
 PAGES = ("README.md", "docs/tutorial.md")
 WITHIN = 900  # seconds
@@ -30,28 +28,9 @@ def test_the_walk_through_readme_and_tutorial_works(tmp_path: Path) -> None:
     for words in KEYS:
         assert words in typed
         typed = typed.replace(words, f"{words}--light ")
-    script = tmp_path / "walk.sh"
-    script.write_text("set -euo pipefail\n" + typed)
-    home = tmp_path / "home"
-    home.mkdir()
     for name in (".venv", "scripts", "examples", "node_modules", "requirements"):
-        (home / name).symlink_to(REPOSITORY / name)
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TALLYSTICK_")}
-    walk = subprocess.Popen(
-        ["bash", str(script)],
-        cwd=home,
-        env=environment | {"HOME": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = walk.communicate(timeout=WITHIN)
-    finally:
-        stop_group(walk.pid)
-    assert walk.returncode == 0, output[-4000:]
-    assert "verdict: intact" in output
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    assert "verdict: intact" in typed_at_home(typed, tmp_path, within_s=WITHIN)
 
 
 def test_the_proof_that_the_readme_shows_is_checked_with_these_steps() -> None:
@@ -63,11 +42,3 @@ def test_the_proof_that_the_readme_shows_is_checked_with_these_steps() -> None:
     printed = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for line in shown:
         assert any(whole.startswith(line.removesuffix("...")) for whole in printed.stdout.splitlines()), line
-
-
-def stop_group(leader: int) -> None:
-    """Ends what the script started."""
-    try:
-        os.killpg(leader, signal.SIGTERM)
-    except ProcessLookupError:
-        return

@@ -23,9 +23,9 @@ from tests.testkit.bundles import CHAIN, Log, encode_bundle, naming, trust
 from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, Tree
 
 
-def anchored(log: Log, index: int, state: State, *, number: int = 1, note: str | None = None, **changes: Any) -> Bundle:
+def anchored(log: Log, index: int, state: State, *, number: int = 1, note: str | None = None) -> Bundle:
     """Return the bundle of an entry whose anchor the state proves."""
-    return log.bundle(index, note, anchor=raw(replace(state.proving(number, log.key_of(index)), **changes)))
+    return log.bundle(index, note, anchor=raw(state.proving(number, log.key_of(index))))
 
 
 def state_at(number: int) -> State:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,6 +51,11 @@ def _folder(environment: str) -> Path:
     done = subprocess.run([REPOSITORY / "scripts" / "programs", environment], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return this machine's variables without those that ``tally`` reads, and ``more``."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")} | more
 
 
 class Quiet:
@@ -101,3 +107,27 @@ def typed(commands: Iterable[str], folder: Path, environment: Mapping[str, str])
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def typed_at_home(commands: str, home: Path, *, within_s: float, **variables: str) -> str:
+    """Type the commands into a shell whose home is the folder; return what they print. None of them fails.
+
+    What they started and left running ends with the shell.
+    """
+    with (home / "printed").open("w+", encoding="utf-8") as output:
+        shell = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            cwd=home,
+            env=environment(HOME=str(home), **variables),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = shell.wait(timeout=within_s)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGTERM)
+    printed = (home / "printed").read_text(encoding="utf-8")
+    assert status == 0, printed[-4000:]
+    return printed

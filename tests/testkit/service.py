@@ -17,7 +17,7 @@ import httpx
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.samples.operator import public_entries
-from tests.testkit.machine import free_port
+from tests.testkit.machine import environment, free_port
 from tests.testkit.tally import TALLY, Tally
 
 T = TypeVar("T")
@@ -70,8 +70,8 @@ class RunningService:
         """Start the service, by ``tally`` or another command, whatever becomes of it."""
         with (self.folder / "service.log").open("ab") as log:
             words = [*(command or [str(TALLY)]), "serve"]
-            environment = self._environment()
-            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+            variables = self._environment()
+            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables)
 
     def _environment(self) -> dict[str, str]:
         given = {
@@ -80,8 +80,7 @@ class RunningService:
             "key_passphrase_file": self.tally.passphrase_file,
             **self.settings,
         }
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
-        return kept | {f"TALLYSTICK_{name.upper()}": str(value) for name, value in given.items()}
+        return environment(**{f"TALLYSTICK_{name.upper()}": str(value) for name, value in given.items()})
 
     def _is_up(self) -> bool:
         self.require_process()

@@ -225,8 +225,8 @@ def confirmed(**fields: Any) -> LeadConfirmed:
     return LeadConfirmed(**({"finding": "The depot's book lists it.", "digests": (MATERIAL,)} | fields))
 
 
-def dismissed(**fields: Any) -> LeadDismissed:
-    return LeadDismissed(**({"reason_code": "explained", "ground": "It went back to its owner."} | fields))
+def dismissed() -> LeadDismissed:
+    return LeadDismissed(reason_code="explained", ground="It went back to its owner.")
 
 
 def closed(outcome: str = "rectification_notice", **fields: Any) -> LeadClosed:

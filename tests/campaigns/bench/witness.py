@@ -8,12 +8,11 @@ witness: time and entries a second until all is followed, the most memory it had
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 from coincurve import PublicKey
@@ -28,7 +27,7 @@ from scripts.bench.figures import Figure, options, show
 from tests.testkit.builders import LOG_ID, Event, Writer
 from tests.testkit.bundles import LOG_SIGNER
 from tests.testkit.ledger_with_chain import linked_ledger
-from tests.testkit.machine import free_port
+from tests.testkit.machine import Quiet, listening
 from tests.unit.witness.running import running, settle
 from tests.unit.witness.stand import CLERK, Stand, standing
 
@@ -48,7 +47,7 @@ def main() -> None:
                 events = [*stand.log.events, *cases(given.entries - len(stand.log.events))]
                 lay_down(folder / "log", events, stand)
                 settle(stand, folder)
-                with files(folder / "log") as url:
+                with listening(partial(Files, directory=str(folder / "log"))) as url:
                     stand.log.url = url
                     seconds, memory = follow(stand, folder, len(events))
                 database = sum(file.stat().st_size for file in (folder / "witness").glob("witness.db*")) / MEGABYTE
@@ -95,18 +94,10 @@ def put(file: Path, data: bytes) -> None:
     file.write_bytes(data)
 
 
-@contextmanager
-def files(folder: Path) -> Iterator[str]:
-    """Serve a folder by a plain HTTP server in a process of its own."""
-    port = free_port()
-    options = ("--bind", "127.0.0.1", "--directory", str(folder), "--protocol", "HTTP/1.1")
-    command = [sys.executable, "-m", "http.server", str(port), *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+class Files(Quiet, SimpleHTTPRequestHandler):
+    """Serves the files of a folder, over connections that stay open."""
+
+    protocol_version = "HTTP/1.1"
 
 
 def follow(stand: Stand, folder: Path, size: int) -> tuple[float, float]:

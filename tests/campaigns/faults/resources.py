@@ -11,7 +11,6 @@ machine that is busy with other things, where a second of computing takes severa
 
 from __future__ import annotations
 
-import argparse
 import io
 import random
 import sys
@@ -33,6 +32,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.events.record import TableLayout
 from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.workers.pool import WorkerPool
+from scripts.bench.figures import command_line
 from tests.api.conftest import no_chain, serving_ledger
 from tests.api.service import JSON, Served
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, Writer, analyst, auditor, clerk
@@ -216,18 +216,16 @@ def many_results(stand: Stand) -> Response:
     return stand.run_model(with_sql(f"{sql} {order} LIMIT {stand.chance.choice((99_000, 10**9))}"))
 
 
-def long_texts(stand: Stand) -> Response:
-    """Ask for few rows with all that the log has in each."""
-    sql = """SELECT e.event_id AS case_id, e.event_id AS handover_id, 'police-east' AS to_agency, e.evidence,
-        (SELECT string_agg(f.digest, ' ' ORDER BY f.log_index) FROM events f) AS text FROM events e"""
-    return stand.run_model(with_sql(sql))
-
-
-def long_lists(stand: Stand) -> Response:
-    """Ask for few rows that each cite all that the log has."""
-    sql = """SELECT e.event_id AS case_id, e.event_id AS handover_id, 'police-east' AS to_agency,
-        (SELECT list(f.digest ORDER BY f.log_index) FROM events f) AS evidence FROM events e"""
-    return stand.run_model(with_sql(sql))
+def long_cells(stand: Stand) -> Response:
+    """Ask for few rows with all that the log has in each, as a text or as what the row cites."""
+    texts = "e.evidence, (SELECT string_agg(f.digest, ' ' ORDER BY f.log_index) FROM events f) AS text"
+    lists = "(SELECT list(f.digest ORDER BY f.log_index) FROM events f) AS evidence"
+    return stand.run_model(
+        with_sql(
+            f"SELECT e.event_id AS case_id, e.event_id AS handover_id, 'police-east' AS to_agency, "
+            f"{stand.chance.choice((texts, lists))} FROM events e"
+        )
+    )
 
 
 def certificate(stand: Stand) -> Response:
@@ -266,8 +264,7 @@ ATTACKS: tuple[Callable[[Stand], Response], ...] = (
     many_examples,
     endless_query,
     many_results,
-    long_texts,
-    long_lists,
+    long_cells,
     certificate,
     bad_lines,
     deep_body,
@@ -349,13 +346,7 @@ def _memory(name: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--events", type=int, default=3000, help="of the case")
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--megabytes", type=int, default=256)
-    options = parser.parse_args()
+    options = command_line(__doc__, rounds=3, seed=1, events=3000, seconds=5.0, megabytes=256).parse_args()
     chance, faults, count = random.Random(options.seed), list[str](), 0
     with stand_with(options.events, chance) as stand:
         idle = idle_worker(stand.workers)

@@ -25,6 +25,7 @@ from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import VerifyingKey, parse_vkey
 from ledger.core.log.witness_protocol import ADD_CHECKPOINT, AddCheckpoint
 from ledger.store.witness import WitnessStore
+from scripts.bench.figures import command_line
 from tests.testkit.ledger_with_chain import linked_ledger
 from tests.unit.witness.racing import Ask, Oath, Signed, Told, Wishes, race
 from tests.unit.witness.running import running, settle
@@ -126,15 +127,11 @@ def _left(stand: Stand, folder: Path, oath: Oath) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--requests", type=int, default=10_000)
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=1)
+    options = command_line(__doc__, clients=64, requests=10_000, kills=10, seed=1).parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tallystick-witness-") as folder:
         try:
-            oath, odd, killed = campaign(Path(folder), parser.parse_args())
+            oath, odd, killed = campaign(Path(folder), options)
         except TallystickError as error:
             print(error.for_operator)
             return 1

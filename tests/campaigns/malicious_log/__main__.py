@@ -9,94 +9,72 @@ runs each over HTTP against its own memory of the log. Exit code 1 where a lie w
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import stamina
 
 from ledger.cli.errors import Exit
+from scripts.bench.figures import command_line
 from tests.campaigns.malicious_log.attacks import ATTACKS, serve_spoiled
 from tests.campaigns.malicious_log.ground import Ground, Words
-from tests.campaigns.malicious_log.service import Hostile
 from tests.campaigns.verifiers.compare import samples
-from tests.testkit.bundles import Log
 from tests.testkit.faulty_service import Answer, Asked, faulty_service
 from tests.testkit.tally import Tally
 
 SHOWN = 50  # attacks
 
 
-@dataclass
-class Outcome:
-    """How often each attack was tried; ``accepted`` are those that a client believed or broke on."""
+def attacks(chance: random.Random) -> Iterator[tuple[str, Callable[[Ground], Words]]]:
+    """Yield attacks without end: in each round each named one, and after it a bundle that must not be believed."""
+    spoiled = (
+        sample for sample in samples(chance.randrange(2**31)) if sample.expected.verdict in ("tampered", "refused")
+    )
+    while True:
+        for name, attack in ATTACKS.items():
+            yield name, attack
+            sample = next(spoiled)
+            yield f"bundle: {sample.fault}", partial(serve_spoiled, sample=sample)
 
-    tried: Counter[str] = field(default_factory=Counter)
-    accepted: list[str] = field(default_factory=list)
 
-    @property
-    def count(self) -> int:
-        return self.tried.total()
+def run(folder: Path, count: int, chance: random.Random) -> tuple[Counter[str], list[str]]:
+    """Return how often each of ``count`` attacks was tried, and those that the client believed or broke on."""
+    tally, tried, accepted = Tally(folder), Counter[str](), list[str]()
+    grounds: list[Ground] = []
 
+    def answer(asked: Asked) -> Answer:
+        return grounds[-1].hostile(asked)
 
-class Campaign:
-    """A client's machine in ``folder``, and a service that is whatever the present ground makes of it."""
-
-    def __init__(self, folder: Path, seed: int):
-        self.tally = Tally(folder)
-        self.chance = random.Random(seed)
-        self._hostile: Ground | None = None
-
-    def answer(self, asked: Asked) -> Answer:
-        hostile = self._hostile.hostile if self._hostile else Hostile(Log(), 0)
-        return hostile(asked)
-
-    def run(self, count: int) -> Outcome:
-        """Make ``count`` attacks: rounds of each named one, and as many bundles that must not be believed."""
-        outcome = Outcome()
-        spoiled = (
-            sample
-            for sample in samples(self.chance.randrange(2**31))
-            if sample.expected.verdict in ("tampered", "refused")
-        )
-        with faulty_service(self.answer) as service, stamina.set_testing(True, attempts=1):
-            while outcome.count < count:
-                for name, attack in ATTACKS.items():
-                    ground = self._hostile = Ground(self.tally, self.chance, service.url)
-                    self._judge(outcome, name, ground, attack(ground))
-                    sample = next(spoiled)
-                    ground = self._hostile = Ground(self.tally, self.chance, service.url)
-                    self._judge(outcome, f"bundle: {sample.fault}", ground, serve_spoiled(ground, sample))
-                    if outcome.count >= count:
-                        break
-        return outcome
-
-    def _judge(self, outcome: Outcome, name: str, ground: Ground, words: Words) -> None:
-        status = ground.run(words)
-        outcome.tried[name] += 1
-        if status not in (Exit.REFUSED, Exit.USAGE, Exit.UNREACHABLE):
-            outcome.accepted.append(f"{name}: exit code {status} of tally {' '.join(map(str, words))}")
+    with faulty_service(answer) as service, stamina.set_testing(True, attempts=1):
+        for name, attack in islice(attacks(chance), count):
+            grounds[:] = [Ground(tally, chance, service.url)]
+            words = attack(grounds[-1])
+            status = grounds[-1].run(words)
+            tried[name] += 1
+            if status not in (Exit.REFUSED, Exit.USAGE, Exit.UNREACHABLE):
+                accepted.append(f"{name}: exit code {status} of tally {' '.join(map(str, words))}")
+    return tried, accepted
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+    options = command_line(__doc__, count=10_000, seed=1).parse_args()
     began = time.monotonic()
     with TemporaryDirectory() as folder:
-        outcome = Campaign(Path(folder), options.seed).run(options.count)
-    for believed in outcome.accepted[:SHOWN]:
+        tried, accepted = run(Path(folder), options.count, random.Random(options.seed))
+    for believed in accepted[:SHOWN]:
         print(believed)
-    kinds, accepted = len(outcome.tried), len(outcome.accepted)
-    seconds = time.monotonic() - began
-    print(f"{outcome.count} attacks of {kinds} kinds, seed {options.seed}: {accepted} accepted, {seconds:.0f} s")
-    return 1 if outcome.accepted else 0
+    print(
+        f"{options.count} attacks of {len(tried)} kinds, seed {options.seed}: {len(accepted)} accepted, "
+        f"{time.monotonic() - began:.0f} s"
+    )
+    return 1 if accepted else 0
 
 
 if __name__ == "__main__":

@@ -17,8 +17,6 @@ from tests.testkit.builders import LOG_ID, Event, Writer, clerk
 from tests.testkit.bundles import Log
 from tests.testkit.faulty_service import Answer, Asked
 
-Reply = Callable[[Asked], Answer]
-
 
 @dataclass
 class Hostile:

@@ -1,6 +1,6 @@
 """Manipulations of a ledger with the data of twelve stories: each that changes what anybody is shown must be named.
 
-python -m tests.campaigns.manipulations [--count 0] [--seed N] [--every] [--quick] [--ledger DIRECTORY]
+python -m tests.campaigns.manipulations [--seed N] [--quick] [--ledger DIRECTORY]
 
 The ledger has cases, leads, an anchored log, reads, co-signatures of witnesses, webhooks, warnings and kept audits.
 Every table and column, the schema, the views and the kept files are manipulated in copies of it, as
@@ -8,15 +8,13 @@ Every table and column, the schema, the views and the kept files are manipulated
  names it as well. Of each that neither names, all pages and answers of one officer of every role in every
 agency are compared with those of before.
 
---every compares them of all, --quick asks as one officer of each role, --count takes some by chance and 0 all, and
---ledger keeps the ledger, or takes one that was kept.
+--quick asks as one officer of each role, and --ledger keeps the ledger, or takes one that was kept.
 
 Exit code 1 where a manipulation changed a page or an answer and was not named.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import shutil
 import sqlite3
@@ -38,6 +36,7 @@ from ledger.core.verification.trust import parse_trust
 from ledger.procedures import shipped_rulebook
 from ledger.store.database import open_database
 from ledger.supervision.runs.datasets import DatasetFiles
+from scripts.bench.figures import command_line
 from tests.campaigns.manipulations.shown import Shown, differing, look
 from tests.campaigns.manipulations.spoiling import Manipulation, manipulations
 from tests.campaigns.manipulations.storied import found_ledger
@@ -58,31 +57,31 @@ class Outcome:
         return self.named is None and bool(self.changed)
 
 
-def run(folder: Path, chosen: list[Manipulation], before: Shown, *, every: bool) -> list[Outcome]:
+def run(folder: Path, chosen: list[Manipulation], before: Shown) -> list[Outcome]:
     """Make each in a copy of the ledger in ``folder``."""
     outcomes: list[Outcome] = []
     for number, manipulation in enumerate(chosen, 1):
         with tempfile.TemporaryDirectory(prefix="tallystick-manipulated-") as folder_name:
-            outcome = _try(folder, Path(folder_name) / "data", manipulation, before, every=every)
+            outcome = _try(folder, Path(folder_name) / "data", manipulation, before)
         outcomes.append(outcome)
         print(f"{number}/{len(chosen)} {_told(outcome)}", flush=True)
     return outcomes
 
 
-def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown, *, every: bool) -> Outcome:
+def _try(folder: Path, copy: Path, manipulation: Manipulation, before: Shown) -> Outcome:
     shutil.copytree(folder, copy)
     try:
         manipulation.apply(copy)
     except (sqlite3.Error, duckdb.Error) as error:  # the database itself refuses some
         return Outcome(manipulation, f"refused by the database: {error}", is_made=False)
     named = _named(copy)
-    if named is not None and not every:
+    if named is not None:
         return Outcome(manipulation, named)
     try:
         after = look(copy, before)
     except TallystickError as error:
-        return Outcome(manipulation, named or f"the start: {error}")
-    return Outcome(manipulation, named, differing(before, after))
+        return Outcome(manipulation, f"the start: {error}")
+    return Outcome(manipulation, None, differing(before, after))
 
 
 def _named(copy: Path) -> str | None:
@@ -118,10 +117,7 @@ def _told(outcome: Outcome) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", action="store_true")
+    parser = command_line(__doc__, seed=1)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--ledger", type=Path)
     parser.add_argument("--only", default="", help="those whose name has this text")
@@ -135,9 +131,7 @@ def main() -> int:
             raise RuntimeError(f"the ledger is not sound to begin with: {report.verdict}, {report.findings[:3]}")
         before = _steady(data, quick=options.quick)
         chosen = [manipulation for manipulation in manipulations(data, chance) if options.only in str(manipulation)]
-        if options.count:
-            chosen = chance.sample(chosen, min(options.count, len(chosen)))
-        outcomes = run(data, chosen, before, every=options.every)
+        outcomes = run(data, chosen, before)
     return _summed_up(outcomes, before, time.monotonic() - began)
 
 

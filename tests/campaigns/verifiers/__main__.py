@@ -9,22 +9,20 @@ docs/protocol.md alone. Exit code 1 where anything differs.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from scripts.bench.figures import command_line
 from tests.campaigns.verifiers.compare import compared, our_answer, samples
 
 SHOWN = 50  # differences
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=1)
+    parser = command_line(__doc__, count=10_000, seed=1)
     parser.add_argument("--keep", type=Path, help="write the corpus and the answers to this file, a line of JSON each")
     options = parser.parse_args()
     began = time.monotonic()

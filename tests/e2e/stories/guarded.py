@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +11,7 @@ import httpx
 
 from ledger.config.keys import LocalSigner, open_keystore
 from tests.e2e.stories.town import Town
-from tests.testkit.machine import free_port
+from tests.testkit.machine import environment, free_port
 from tests.testkit.service import TALLY
 from tests.testkit.tally import PASSPHRASE
 
@@ -53,7 +52,6 @@ class TownWitness:
         trust = self.folder / "trust.json"
         if not trust.exists():
             trust.write_bytes((self._town.data / "trust.json").read_bytes())
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
         given = {
             "DATA_DIR": str(self.folder),
             "TRUST": str(trust),
@@ -62,10 +60,10 @@ class TownWitness:
             "LOOK_INTERVAL_S": "1",
             "KEY_PASSPHRASE_FILE": str(self._town.tally.passphrase_file),
         }
-        environment = kept | {f"TALLYSTICK_WITNESS_{name}": value for name, value in given.items()}
+        variables = environment(**{f"TALLYSTICK_WITNESS_{name}": value for name, value in given.items()})
         command = [str(TALLY), "witness", "run", "--listen", self.url.removeprefix("http://")]
         with (self.folder / "witness.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables)
 
     def wait(self) -> None:
         """Wait until it answers."""

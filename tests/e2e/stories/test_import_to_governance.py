@@ -8,19 +8,14 @@ from __future__ import annotations
 import csv
 import json
 import os
-import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledger.cli.errors import Exit
 from ledger.samples.governance import ADVICE, pension_lead
 from tests.e2e.stories.town import Town
-from tests.testkit.service import TALLY
 
 pytestmark = pytest.mark.extended
 
@@ -45,20 +40,8 @@ name = "嫌疑人"
 role = { value = "suspect" }
 identity = ["证件号码"]
 """
-TEXTS = {
-    "title": ("服刑人员领取养老金", "Pension paid during a sentence"),
-    "explanation": ("发放日期落在服刑期间之内", "a payment falls within the time of the sentence"),
-    "problem": ("服刑期间仍领取养老金", "pensions are paid to people who serve a sentence"),
-    "expected_outcome": ("停发并追回", "payments stop and are reclaimed"),
-    "- ": ("社会保险法第八十八条", "Social Insurance Law art. 88"),
-    "says": ("案件 {case_id} 人员 {person_id} 服刑期间有 {matched} 笔发放", "{case_id}: {person_id} got {matched}"),
-    "- {what: ": ("核实发放记录", "have the payments confirmed"),
-    "by": ("行政检察部门", "administrative department"),
-}
+TEXT = "服刑人员领取养老金 a pension paid during a sentence"
 MODEL, FIRST, SECOND = "paid-while-serving", "pensions-h1", "pensions-h2"
-
-
-Seen = Callable[[str, str], None]  # keeps what a run showed
 
 
 @pytest.fixture(scope="module")
@@ -81,28 +64,15 @@ class Office:
         self.key = folder / "identity.key"
         cities.ok("police", "import", "key", "--identity-key", self.key)
 
-    def command(self) -> list[str | Path]:
-        """``tally import run`` as a process of its own."""
+    def import_cases(self) -> None:
+        """Import each row as one case (tests/unit/cli/test_import.py kills a run, and completes it)."""
         words = ("--mapping", self.mapping, "--identity-key", self.key, "--report", self.folder / "report.json")
-        return [TALLY, "--json", "--profile", "police", "import", "run", self.file, *words]
-
-    def kill_at(self, entries: int) -> None:
-        """Start the import and kill it once the log has as many entries."""
-        with subprocess.Popen(self.command(), env=self.environment(), stdout=subprocess.DEVNULL) as run:
-            while self.cities.size() < entries:
-                assert run.poll() is None, "the import came to its end before it was killed"
-                time.sleep(0.02)
-            run.send_signal(signal.SIGKILL)
-
-    def run(self) -> dict[str, Any]:
-        """Run the import to its end; return its report."""
-        done = subprocess.run(self.command(), env=self.environment(), capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr
-        report: dict[str, Any] = json.loads(done.stdout)
-        return report
-
-    def environment(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], **self.cities.tally.environment()}
+        outcome = self.cities.ok("police", "import", "run", self.file, *words)
+        assert sum(outcome["rows"].values()) == CASES
+        self.cities.anchored()
+        streams = [json.loads(entry)["stream"] for entry in self.cities.entries()]
+        cases = [stream["id"] for stream in streams if stream["kind"] == "case"]
+        assert (len(cases), len(set(cases))) == (CASES * OF_A_CASE, CASES)
 
     def person_ids(self, name: str, rows: list[tuple[str, str]]) -> Path:
         """Return a list of numbers and days, made over so that it names nobody."""
@@ -143,17 +113,16 @@ def paid_in_the_first_half() -> list[tuple[str, str]]:
 
 
 @pytest.mark.timeout(3600)
-def test_from_a_police_file_to_a_second_city(cities: Town, tmp_path: Path, record_property: Seen) -> None:
-    """Killed and resumed, every case is there once; the model finds the planted ones and no others; a recommendation is
+def test_from_a_police_file_to_a_second_city(cities: Town, tmp_path: Path) -> None:
+    """Every case is there once; the model finds the planted ones and no others; a recommendation is
     issued, answered and checked again by what the model counts; the report says that it fell; another city adopts it.
     """
     office = Office(cities, tmp_path)
-    import_cases(office, record_property)
+    office.import_cases()
     register(office, FIRST, paid_in_the_first_half(), "2025-01-01", "2025-06-30")
     publish(cities, tmp_path)
     planted = {f"A-2025-{number}" for number in range(0, CASES, EVERY)}
     leads = found_by_the_service(cities, len(planted))
-    record_property("looks at everything", str(cities.read("/api/v1/supervision", "prosecutor-chief")))
     assert {case_number(cities, lead["case_id"]) for lead in leads} == planted
     before = counted(cities, tmp_path, FIRST)
     assert before["total"] == len(planted)
@@ -165,24 +134,6 @@ def test_from_a_police_file_to_a_second_city(cities: Town, tmp_path: Path, recor
     recheck(cities, before, after)
     report(cities, len(planted))
     adopt(cities, tmp_path)
-
-
-def import_cases(office: Office, note: Seen) -> None:
-    """Killed at a third and at two thirds; the third run completes what is half in and leaves alone what is in."""
-    before = office.cities.size()
-    for share in (1 / 3, 2 / 3):
-        office.kill_at(before + int(share * CASES * OF_A_CASE))
-    assert office.cities.size() - before < CASES * OF_A_CASE
-    outcome = office.run()
-    rows = outcome["rows"]
-    note("last run of three", f"{rows} in {outcome['seconds']} s")
-    assert sum(rows.values()) == CASES
-    assert rows["unchanged"] > 0
-    office.cities.anchored()
-    entries = office.cities.entries()
-    cases = [entry for entry in map(json.loads, entries) if entry["stream"]["kind"] == "case"]
-    assert len(cases) == CASES * OF_A_CASE
-    assert len({entry["stream"]["id"] for entry in cases}) == CASES
 
 
 def register(office: Office, dataset_id: str, rows: list[tuple[str, str]], since: str, until: str) -> None:
@@ -199,24 +150,14 @@ def publish(cities: Town, folder: Path) -> None:
     """Fill in a template as a form, without a query; check it, try it on its examples, publish it."""
     file, by = folder / "model.yaml", "analyst"
     drafted = cities.at_the_terminal(by, "model", "new", MODEL, "--from-template", "dataset_match", "-o", file)
-    assert (drafted.status, "fill it in" in drafted.out) == (0, True)
-    assert cities.at_the_terminal(by, "model", "check", file).status == Exit.USAGE, "texts are missing yet"
-    file.write_text(filled_in(file.read_text(encoding="utf-8")), encoding="utf-8")
-    assert "sql" not in file.read_text(encoding="utf-8")
+    assert drafted.status == 0, drafted.err
+    text = file.read_text(encoding="utf-8").replace('""', f'"{TEXT}"').replace("paid_on", "发放日期")
+    assert "sql" not in text
+    file.write_text(text.replace("my-list", FIRST).replace("my_list", FIRST.replace("-", "_")), encoding="utf-8")
     cities.ok(by, "model", "check", file)
     tried = cities.ok(by, "model", "test", file)
     assert [example["passed"] for example in tried] == [True, True]
     cities.ok(by, "model", "publish", file)
-
-
-def filled_in(draft: str) -> str:
-    """Fill in the draft's blanks, in the order of its form, and the data set's own names."""
-    for chinese, english in TEXTS.values():
-        draft = draft.replace('zh: ""', f"zh: {json.dumps(chinese, ensure_ascii=False)}", 1)
-        draft = draft.replace('en: ""', f"en: {json.dumps(english)}", 1)
-    draft = draft.replace('requested_by: ""', 'requested_by: "行政检察部门"')
-    draft = draft.replace("my-list", FIRST).replace("my_list", FIRST.replace("-", "_"))
-    return draft.replace("paid_on", "发放日期")
 
 
 def found_by_the_service(cities: Town, expected: int) -> list[dict[str, Any]]:

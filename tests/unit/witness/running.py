@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from ledger.cli.main import run
 from ledger.core.encoding import canonical
 from ledger.core.log.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, AddCheckpoint, CosignAnchor
 from ledger.core.verification.trust import encode_trust
-from tests.testkit.machine import REPOSITORY, free_port, wait_until
+from tests.testkit.machine import REPOSITORY, environment, free_port, wait_until
 from tests.testkit.tally import Done, alone
 from tests.unit.witness.stand import Stand
 
@@ -74,14 +73,18 @@ def settle(stand: Stand, folder: Path) -> None:
 def running(stand: Stand, folder: Path, **settings: object) -> Iterator[Running]:
     """The witness in ``folder``, ready; killed when the block is left."""
     port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
-    environment["TALLYSTICK_WITNESS_DATA_DIR"] = str(folder / "witness")
-    environment |= {f"TALLYSTICK_WITNESS_{name}": str(value) for name, value in settings.items()}
+    given = {"DATA_DIR": folder / "witness", **settings}
+    variables = environment(**{f"TALLYSTICK_WITNESS_{name}": str(value) for name, value in given.items()})
     command = [sys.executable, "-m", "ledger.cli.main", "--json", "witness", "run"]
     command += ["--trust", str(folder / "trust.json"), "--log", stand.log.url]
     command += ["--rpc", f"http://{stand.eth.rpc.name}", "--listen", f"127.0.0.1:{port}"]
     with (folder / "log.txt").open("ab") as log:
-        process = subprocess.Popen(command, env=environment, cwd=REPOSITORY, stderr=log)
+        process = subprocess.Popen(
+            command,
+            env=variables,
+            cwd=REPOSITORY,
+            stderr=log,
+        )
     try:
         with httpx.Client(timeout=60, trust_env=False) as client:
             server = Running(process, f"http://127.0.0.1:{port}", client)

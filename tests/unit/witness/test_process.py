@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from pathlib import Path
 
@@ -16,9 +15,8 @@ from ledger.core.log.notes import parse_vkey
 from ledger.core.signing.signatures import recover
 from ledger.core.verification.trust import encode_trust
 from ledger.store.witness import WitnessStore
-from tests.docs.test_readme import stop_group
 from tests.testkit import bundles
-from tests.testkit.machine import REPOSITORY, blocks, free_port
+from tests.testkit.machine import REPOSITORY, blocks, free_port, typed_at_home
 from tests.unit.witness.running import running, settle, tally
 from tests.unit.witness.stand import CLERK, Stand
 
@@ -120,25 +118,8 @@ def test_a_first_start_with_witnesses_ends_in_an_anchor(tmp_path: Path) -> None:
         typed = typed.replace(port, free)
     typed = typed.replace("cp witnesses.toml ledger/", f"{_moved(ports)} && cp witnesses.toml ledger/")
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
     path = f"{REPOSITORY / '.venv' / 'bin'}:{os.environ['PATH']}"
-    with (tmp_path / "told").open("w+") as output:
-        walk = subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", typed],
-            cwd=tmp_path,
-            env=kept | {"HOME": str(tmp_path), "PATH": path},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            status = walk.wait(timeout=WITHIN)
-        finally:
-            stop_group(walk.pid)
-        output.seek(0)
-        assert status == 0, output.read()[-4000:]
-        output.seek(0)
-        assert "health: watching" in output.read()
+    assert "health: watching" in typed_at_home(typed, tmp_path, within_s=WITHIN, PATH=path)
 
 
 def _moved(ports: dict[str, str]) -> str:
