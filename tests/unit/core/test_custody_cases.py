@@ -13,7 +13,6 @@ from ledger.core.custody import Act, Flag, fold
 from ledger.core.custody import state as states
 from ledger.core.errors import Conflict, RuleRefused
 from ledger.core.events import Body, case, handover, item, record
-from ledger.core.events.terms import EventRef
 from ledger.core.signing.authority import Agency, AuthorityState, Grant
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import (
@@ -34,6 +33,7 @@ from tests.testkit.casework import (
     Refusal,
     Refusals,
     each_refusal,
+    got,
     holding,
     lent,
     li_detained,
@@ -130,65 +130,44 @@ def saying(kind: type[Body], by: Officer | None = None, /, **fields: Any) -> Cal
     return lambda c: c.say(kind, by, **fields)
 
 
+def deciding(**fields: Any) -> Callable[[Case], Case]:
+    return saying(case.DecisionRecorded, **decided(**fields))
+
+
 ZHAO, CAR = person_id("zhao"), (case.ItemDecision(item_id="car", disposal="forfeited"),)
-BAIL = {"measure": "bail", "started_at": AT}
 LENT, DETAINED, HELD = lent("phone"), li_detained(), holding()
 CASES: Refusals = {
     "opening a case as closed": Refusal("not_a_closing body.stage", Case(), lambda c: c.open(stage="closed")),
     "opening a case twice": Refusal("already_opened sequence", HELD, lambda c: c.open()),
     "an act of an agency without a part": Refusal("not_a_party agency", HELD, saying(case.CaseNumbered, clerk(COURT))),
-    "linking a case to itself": Refusal(
-        "same_case body.other_case_id", HELD, saying(case.CaseLinked, other_case_id="case-1")
-    ),
-    "a stage by another agency": Refusal(
-        "not_responsible agency", LENT, saying(case.CaseStageEntered, clerk(LAB), stage="execution")
-    ),
-    "closing by entering a stage": Refusal(
-        "not_a_closing body.stage", HELD, saying(case.CaseStageEntered, stage="closed")
-    ),
+    "a link to itself": Refusal("same_case body.other_case_id", HELD, saying(case.CaseLinked, other_case_id="case-1")),
+    "a stage by another agency": Refusal("not_responsible agency", LENT, saying(case.CaseStageEntered, clerk(LAB))),
+    "closing by a stage": Refusal("not_a_closing body.stage", HELD, saying(case.CaseStageEntered, stage="closed")),
     "closing with an open offer": Refusal("open_offer event_type", holding().offer(to=PROCURATORATE), Case.close),
     "closing with an open discrepancy": Refusal(
-        "open_discrepancy event_type",
-        sent("phone").accept(received=(handover.ReceivedItem(item_id="phone", match_result="mismatch"),)),
-        Case.close,
+        "open_discrepancy event_type", sent("phone").accept(received=(got("phone", "mismatch"),)), Case.close
     ),
     "closing by another agency": Refusal("not_responsible agency", LENT, lambda c: c.close(clerk(LAB))),
-    "closing on a decision that is not recorded": Refusal(
-        "unknown_decision body.decision_id", HELD, lambda c: c.close(decision_id="decision-9")
+    "closing on no decision": Refusal("unknown_decision body.decision_id", HELD, lambda c: c.close(decision_id="d-9")),
+    "a stranger's measure": Refusal("unknown_person body.person_id", HELD, saying(case.MeasureImposed, person_id=ZHAO)),
+    "a taken measure id": Refusal(
+        "duplicate_id body.measure_id", DETAINED, saying(case.MeasureImposed, measure_id="measure-1", person_id=WANG)
     ),
-    "a measure on a stranger": Refusal(
-        "unknown_person body.person_id", HELD, saying(case.MeasureImposed, measure_id="measure-1", person_id=ZHAO)
-    ),
-    "a measure under an id that is taken": Refusal(
-        "duplicate_id body.measure_id",
-        DETAINED,
-        saying(case.MeasureImposed, measure_id="measure-1", person_id=WANG, **BAIL),
-    ),
-    "a changed measure under an id that is taken": Refusal(
+    "a taken id of a changed measure": Refusal(
         "duplicate_id body.new_measure_id",
         DETAINED,
-        saying(case.MeasureChanged, measure_id="measure-1", new_measure_id="measure-1", **BAIL),
+        saying(case.MeasureChanged, measure_id="measure-1", new_measure_id="measure-1", started_at=AT),
     ),
-    "extending a measure that there is not": Refusal(
-        "unknown_measure body.measure_id", HELD, saying(case.MeasureExtended, measure_id="measure-1")
-    ),
+    "extending an unknown measure": Refusal("unknown_measure body.measure_id", HELD, saying(case.MeasureExtended)),
     "extending a measure that ended": Refusal(
         "measure_ended body.measure_id",
         li_detained().say(case.MeasureLifted, measure_id="measure-1", ended_at=AT),
         saying(case.MeasureExtended, measure_id="measure-1", until="2026-03-09"),
     ),
-    "a decision under an id that is taken": Refusal(
-        "duplicate_id body.decision_id",
-        holding().say(case.DecisionRecorded, **decided()),
-        saying(case.DecisionRecorded, **decided(kind="judgment")),
-    ),
-    "a decision on a stranger": Refusal(
-        "unknown_person body.person_ids", HELD, saying(case.DecisionRecorded, **decided(person_ids=(ZHAO,)))
-    ),
-    "a decision on an item of another case": Refusal(
-        "unknown_item body.items", HELD, saying(case.DecisionRecorded, **decided(items=CAR))
-    ),
-    "disclosing an item of another case": Refusal(
+    "a taken decision id": Refusal("duplicate_id body.decision_id", deciding()(holding()), deciding(kind="judgment")),
+    "a decision on a stranger": Refusal("unknown_person body.person_ids", HELD, deciding(person_ids=(ZHAO,))),
+    "a decision on an item of another case": Refusal("unknown_item body.items", HELD, deciding(items=CAR)),
+    "disclosing an unknown item": Refusal(
         "unknown_item body.item_ids", HELD, saying(record.DisclosureMade, item_ids=("car",))
     ),
 }
@@ -200,7 +179,7 @@ CASES: Refusals = {
 def test_a_case_with_everything_answered_is_closed() -> None:
     """Answered offers and resolved discrepancies let a case be closed, on a decision that is recorded."""
     written = sent("phone")
-    written.accept(received=(handover.ReceivedItem(item_id="phone", match_result="mismatch"),))
+    written.accept(received=(got("phone", "mismatch"),))
     for agency in (POLICE, LAB):
         written.say(
             handover.DiscrepancyResolved,
@@ -273,10 +252,6 @@ def split_off(**fields: Any) -> Case:
     return li_detained().register("phone", "knife").say(case.CaseSplit, **(defaults | fields))
 
 
-def cited(by: Case) -> EventRef:
-    return by.last.ref
-
-
 def test_what_is_split_off_leaves_the_case() -> None:
     """Items, persons and their measures are gone from the old case; what stays, stays."""
     state = split_off().state
@@ -294,7 +269,7 @@ def test_who_is_not_offered_leaves_while_others_are() -> None:
 def test_a_new_case_takes_over_what_was_split_off() -> None:
     """The new case has the items with their holders, the persons and their running measures."""
     old = split_off()
-    new = Case("case-2").open(split_from=cited(old), source=old.state)
+    new = Case("case-2").open(split_from=old.last.ref, source=old.state)
     assert (new.state.items["phone"].status, new.state.items["phone"].holder) == ("held", POLICE)
     assert (set(new.state.persons), set(new.state.measures)) == ({LI}, {"measure-1"})
     new.offer("phone", to=PROCURATORATE, persons=("li",)).accept()
@@ -307,7 +282,7 @@ def test_an_open_case_joins_what_was_split_off() -> None:
     old.offer("phone", to=DEPOT, purpose="property_transfer").accept()
     old.say(case.CaseSplit, new_case_id="case-2", item_ids=("phone",))
     new = Case("case-2").open()
-    new.say(case.CaseJoined, other_case_id="case-1", cites=cited(old), source=old.state)
+    new.say(case.CaseJoined, other_case_id="case-1", cites=old.last.ref, source=old.state)
     assert new.state.items["phone"].holder == DEPOT
     assert new.state.agencies == {DEPOT, POLICE}
     new.say(item.ItemMoved, clerk(DEPOT), item_id="phone", storage_location="shelf 4")
@@ -316,9 +291,9 @@ def test_an_open_case_joins_what_was_split_off() -> None:
 def test_an_item_comes_back_by_a_second_split() -> None:
     """What left a case comes back into it by a split the other way."""
     first = split_off(person_ids=())
-    two = Case("case-2").open(split_from=cited(first), source=first.state)
+    two = Case("case-2").open(split_from=first.last.ref, source=first.state)
     two.say(case.CaseSplit, new_case_id="case-1", item_ids=("phone",))
-    first.say(case.CaseJoined, other_case_id="case-2", cites=cited(two), source=two.state)
+    first.say(case.CaseJoined, other_case_id="case-2", cites=two.last.ref, source=two.state)
     assert first.state.items["phone"].status == "held"
 
 
@@ -333,9 +308,7 @@ SPLITS: Refusals = {
     "an item twice": Refusal("duplicate_id body.item_ids", holding("phone"), splitting(item_ids=("phone", "phone"))),
     "a person twice": Refusal("duplicate_id body.person_ids", holding(), splitting(person_ids=(LI, LI))),
     "an unknown item": Refusal("unknown_item body.item_ids", holding(), splitting(item_ids=("car",))),
-    "an unknown person": Refusal(
-        "unknown_person body.person_ids", holding(), splitting(person_ids=(person_id("zhao"),))
-    ),
+    "an unknown person": Refusal("unknown_person body.person_ids", HELD, splitting(person_ids=(ZHAO,))),
     "an item that left": Refusal("item_gone body.item_ids", split_off(), splitting(**PHONE)),
     "an item on offer": Refusal("already_offered body.item_ids", sent("phone"), splitting(**PHONE)),
     "a person on offer": Refusal(
@@ -344,9 +317,7 @@ SPLITS: Refusals = {
         splitting(person_ids=(LI,)),
     ),
     "an item that another agency answers for": Refusal("not_responsible body.item_ids", GIVEN_AWAY, splitting(**PHONE)),
-    "by an agency that does not answer for the case": Refusal(
-        "not_responsible agency", GIVEN_AWAY, splitting(clerk(POLICE))
-    ),
+    "by another agency": Refusal("not_responsible agency", GIVEN_AWAY, splitting(clerk(POLICE))),
 }
 
 
@@ -357,14 +328,14 @@ def test_what_is_impossible_is_refused(refusal: Refusal) -> None:
 
 
 def joining(old: Case, new: Case, by: Officer | None = None, other_case_id: str = "case-1") -> Case:
-    fields = {"other_case_id": other_case_id, "cites": cited(old), "ground": "same gang"}
+    fields = {"other_case_id": other_case_id, "cites": old.last.ref, "ground": "same gang"}
     return new.say(case.CaseJoined, by, source=old.state, **fields)
 
 
 def test_a_split_is_taken_over_once() -> None:
     """Neither joining twice nor joining what the opening took brings an item back that went on its way."""
     old = split_off()
-    for new in (Case("case-2").open(split_from=cited(old), source=old.state), joining(old, Case("case-2").open())):
+    for new in (Case("case-2").open(split_from=old.last.ref, source=old.state), joining(old, Case("case-2").open())):
         new.offer("phone", to=COURT, purpose="property_transfer").accept()
         with refused("already_taken_over", field="payload.body.cites"):
             joining(old, new)
@@ -375,11 +346,16 @@ def test_only_a_split_for_this_case_is_taken_over() -> None:
     """An event that is no split, a split for another case, a state at another event, or id and digest of two events
     give nothing."""
     old = split_off()
-    split = cited(old)
+    split = old.last.ref
     no_split = li_detained()
     later = split_off().say(case.CaseNumbered, case_number="8")
     of_two = replace(split, event_id=no_split.last.envelope.event_id)
-    for source, cites in ((None, split), (no_split.state, cited(no_split)), (later.state, split), (old.state, of_two)):
+    for source, cites in (
+        (None, split),
+        (no_split.state, no_split.last.ref),
+        (later.state, split),
+        (old.state, of_two),
+    ):
         with refused("no_such_split", field="payload.body.split_from"):
             Case("case-2").open(split_from=cites, source=source)
     with refused("no_such_split", field="payload.body.split_from"):
@@ -393,7 +369,7 @@ def test_only_the_agency_that_split_it_off_takes_it_over() -> None:
     or persons; it is told the same as of an event that there is not."""
     old = split_off()
     stranger, messages = clerk(COURT), set()
-    for source, ref in ((old.state, cited(old)), (None, cited(li_detained()))):
+    for source, ref in ((old.state, old.last.ref), (None, li_detained().last.ref)):
         for act in (
             lambda source=source, ref=ref: Case("case-2").open(stranger, split_from=ref, source=source),
             lambda source=source, ref=ref: (
@@ -406,7 +382,7 @@ def test_only_the_agency_that_split_it_off_takes_it_over() -> None:
             messages.add(caught.value.message)
     assert len(messages) == 1
     for by in (clerk(POLICE), clerk(POLICE, 2)):
-        assert "phone" in Case("case-2").open(by, split_from=cited(old), source=old.state).state.items
+        assert "phone" in Case("case-2").open(by, split_from=old.last.ref, source=old.state).state.items
 
 
 def test_a_case_that_is_not_the_signers_joins_nothing() -> None:

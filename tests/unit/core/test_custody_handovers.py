@@ -11,6 +11,7 @@ from ledger.core.events import handover, item
 from ledger.core.events.handover import OfferedItem
 from tests.testkit.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, clerk, instant
 from tests.testkit.casework import (
+    AT,
     Case,
     Refusal,
     Refusals,
@@ -47,38 +48,37 @@ def offering(*lines: str | OfferedItem, to: str = PROCURATORATE, **fields: Any) 
     return lambda c: c.offer(*lines, to=to, **fields)
 
 
-TEN_PILLS = holding("pills", quantity=10)
+def returning(handover_id: str = "handover-1", **fields: Any) -> Callable[[Case], Case]:
+    return lambda c: c.give_back("phone", returns=handover_id, **fields)
+
+
+TEN, CAR, OUT = (
+    holding("pills", quantity=10),
+    holding("car"),
+    holding("phone").say(item.ItemCheckedOut, item_id="phone"),
+)
+PHONE, BOTH, DONE = offered("phone"), offered("phone", "knife"), passed("phone")
 TO_TRIAL: dict[str, Any] = {"to": COURT, "purpose": "public_prosecution"}
 OFFERS: Refusals = {
     "what one does not hold": Refusal("not_held body.items", lent("phone"), offering("phone", to=COURT)),
     "an item of another case": Refusal("unknown_item body.items", holding(), offering("car", to=COURT)),
     "what is on offer": Refusal("already_offered body.items", sent("phone"), offering("phone", to=COURT)),
     "what is gone": Refusal("item_gone body.items", split(), offering("pills", to=COURT)),
-    "what is checked out": Refusal(
-        "checked_out body.items",
-        holding("phone").say(item.ItemCheckedOut, item_id="phone"),
-        offering("phone", to=COURT),
-    ),
-    "a day to bring back what passes for good": Refusal(
-        "not_lent body.due_at", holding("phone"), offering("phone", due_at="2026-09-01T00:00:00Z")
-    ),
-    "another quantity than the record has": Refusal(
-        "quantity_differs body.items", TEN_PILLS, offering(OfferedItem(item_id="pills", quantity=pieces(9)), to=LAB)
+    "what is checked out": Refusal("checked_out body.items", OUT, offering("phone", to=COURT)),
+    "a day for what passes for good": Refusal("not_lent body.due_at", holding("phone"), offering("phone", due_at=AT)),
+    "another quantity": Refusal(
+        "quantity_differs body.items", TEN, offering(OfferedItem(item_id="pills", quantity=pieces(9)), to=LAB)
     ),
     "an item twice": Refusal("duplicate_id body.items", holding("phone"), offering("phone", "phone", to=LAB)),
     "a person twice": Refusal("duplicate_id body.person_ids", holding(), offering(persons=("li", "li"))),
-    "a person whom the case does not know": Refusal(
-        "unknown_person body.person_ids", holding(), offering(persons=("zhao",))
-    ),
+    "an unknown person": Refusal("unknown_person body.person_ids", holding(), offering(persons=("zhao",))),
     "to oneself": Refusal("to_yourself body", holding("phone"), offering("phone", to=POLICE)),
     "nothing": Refusal("nothing_offered body.items", holding(), offering(to=LAB)),
     "under an id that is taken": Refusal(
         "duplicate_id body.handover_id", offered("phone").refuse(), offering("phone", handover_id="handover-1")
     ),
     "the case twice at a time": Refusal("case_already_offered body.purpose", offered("phone"), offering(**TO_TRIAL)),
-    "the case of another": Refusal(
-        "not_responsible agency", lent("phone"), offering("phone", by=clerk(LAB), **TO_TRIAL)
-    ),
+    "another's case": Refusal("not_responsible agency", lent("phone"), offering("phone", by=clerk(LAB), **TO_TRIAL)),
     "to the case's agency what one does not answer for": Refusal(
         "not_responsible body.items",
         lent("phone"),
@@ -88,9 +88,7 @@ OFFERS: Refusals = {
         "not_responsible body.person_ids", passed(), offering(persons=("li",), by=clerk(POLICE))
     ),
     "nothing to the case's agency": Refusal("nothing_offered body.items", passed(), offering(by=clerk(POLICE))),
-    "in place where nothing moves": Refusal(
-        "nothing_moves body.items", holding("car", kind="property"), offering(stays("car"), to=DEPOT)
-    ),
+    "in place where nothing moves": Refusal("nothing_moves body.items", CAR, offering(stays("car"), to=DEPOT)),
     "in place what another answers for": Refusal(
         "not_responsible body.items",
         holding("car").offer(to=PROCURATORATE).accept(),
@@ -102,10 +100,8 @@ OFFERS: Refusals = {
         offering(stays("phone")),
     ),
     "in place what is gone": Refusal("item_gone body.items", split(), offering(stays("pills"))),
-    "in place another quantity": Refusal(
-        "quantity_differs body.items", TEN_PILLS, offering(stays("pills", quantity=pieces(9)))
-    ),
-    "following a handover that there is not": Refusal(
+    "fewer in place": Refusal("quantity_differs body.items", TEN, offering(stays("pills", quantity=pieces(9)))),
+    "following an unknown handover": Refusal(
         "unknown_handover body.follows", holding("phone"), offering("phone", follows="handover-9")
     ),
     "following one that is open": Refusal(
@@ -116,17 +112,11 @@ OFFERS: Refusals = {
     "returning what was not accepted": Refusal(
         "not_accepted_by_you body.returns",
         lent("phone").register("knife").offer("knife", to=LAB, purpose="forensic_examination"),
-        lambda c: c.give_back("phone", returns="handover-2"),
+        returning("handover-2"),
     ),
-    "returning what another accepted": Refusal(
-        "not_accepted_by_you body.returns",
-        passed("phone"),
-        lambda c: c.give_back("phone", returns="handover-1", by=clerk(POLICE)),
-    ),
-    "returning a handover that there is not": Refusal(
-        "unknown_handover body.returns",
-        passed("phone"),
-        lambda c: c.say(handover.HandoverReturned, returns="handover-9"),
+    "returning what another accepted": Refusal("not_accepted_by_you body.returns", DONE, returning(by=clerk(POLICE))),
+    "returning an unknown handover": Refusal(
+        "unknown_handover body.returns", DONE, lambda c: c.say(handover.HandoverReturned, returns="handover-9")
     ),
 }
 
@@ -146,7 +136,6 @@ def answering(answer: str, *given: str, by: str | None = None) -> Callable[[Case
     return lambda c: getattr(c, answer)(*given, **({"by": clerk(by)} if by else {}))
 
 
-PHONE, BOTH, DONE = offered("phone"), offered("phone", "knife"), passed("phone")
 ANSWERS: Refusals = {
     **{
         f"{answer} of what was not offered to you": Refusal("not_a_party agency", PHONE, answering(answer, by=COURT))
@@ -170,13 +159,9 @@ ANSWERS: Refusals = {
         offered("phone", expires_at="2026-03-02T01:30:00Z"),
         accepting(occurred_at="2026-03-02T01:30:01Z"),
     ),
-    "receiving what is not in the list": Refusal(
-        "not_offered body.received", PHONE, accepting(received=(got("knife"),))
-    ),
-    "leaving what is not in the list": Refusal(
-        "not_offered body.not_accepted", PHONE, accepting(not_accepted=(kept("knife"),))
-    ),
-    "missing who is not in the list": Refusal(
+    "receiving the unlisted": Refusal("not_offered body.received", PHONE, accepting(received=(got("knife"),))),
+    "leaving the unlisted": Refusal("not_offered body.not_accepted", PHONE, accepting(not_accepted=(kept("knife"),))),
+    "missing the unlisted": Refusal(
         "not_offered body.absent_person_ids", PHONE, accepting(absent_person_ids=(person_id("zhao"),))
     ),
     "answering one item twice": Refusal(
@@ -185,16 +170,12 @@ ANSWERS: Refusals = {
     "silence on an item": Refusal(
         "item_unanswered body.received", BOTH, accepting(rest_as_listed=False, received=(got("phone"),))
     ),
-    "another reason without a word": Refusal(
-        "unexplained body.not_accepted", BOTH, accepting(not_accepted=(kept("phone", "other"),))
-    ),
+    "another reason": Refusal("unexplained body.not_accepted", BOTH, accepting(not_accepted=(kept("phone", "other"),))),
     "accepting nothing": Refusal(
         "nothing_accepted body", PHONE, accepting(not_accepted=(kept("phone"),), absent_person_ids=(LI, WANG))
     ),
     "accepting none of the persons": Refusal(
-        "nothing_accepted body",
-        holding().offer(to=PROCURATORATE, persons=("li",)),
-        accepting(absent_person_ids=(LI,)),
+        "nothing_accepted body", holding().offer(to=PROCURATORATE, persons=("li",)), accepting(absent_person_ids=(LI,))
     ),
     "answering a handover that there is not": Refusal(
         "unknown_handover body.handover_id",
