@@ -181,12 +181,7 @@ def test_a_case_with_everything_answered_is_closed() -> None:
     written = sent("phone")
     written.accept(received=(got("phone", "mismatch"),))
     for agency in (POLICE, LAB):
-        written.say(
-            handover.DiscrepancyResolved,
-            clerk(agency),
-            discrepancy_id="handover-1/phone",
-            resolution="the label was misread",
-        )
+        written.say(handover.DiscrepancyResolved, clerk(agency), discrepancy_id="handover-1/phone")
     written.say(case.DecisionRecorded, **decided()).close(decision_id="decision-1")
     assert (written.state.closed, written.state.stage) == (True, "closed")
 
@@ -221,14 +216,8 @@ def test_measures_follow_one_another() -> None:
     """A measure is extended, changed into another, and lifted; each ends when the next begins."""
     written = li_detained().say(case.MeasureExtended, measure_id="measure-1", until="2026-04-01", article="CPL 91")
     assert written.state.measures["measure-1"].until == "2026-04-01"
-    written.say(
-        case.MeasureChanged,
-        measure_id="measure-1",
-        new_measure_id="measure-2",
-        measure="bail",
-        started_at="2026-03-20T00:00:00Z",
-    )
-    measures = written.state.measures
+    changed = {"new_measure_id": "measure-2", "measure": "bail", "started_at": "2026-03-20T00:00:00Z"}
+    measures = written.say(case.MeasureChanged, measure_id="measure-1", **changed).state.measures
     assert (measures["measure-1"].ended_at, measures["measure-2"].ended_at) == ("2026-03-20T00:00:00Z", None)
     assert (measures["measure-2"].person_id, measures["measure-2"].measure) == (LI, "bail")
     written.say(case.MeasureLifted, measure_id="measure-2", ended_at="2026-05-01T00:00:00Z")

@@ -19,6 +19,7 @@ from tests.testkit.casework import Case, detained
 from tests.testkit.ledgers import Ledger, open_ledger
 
 DAY = 86400
+ON_SQLITE = pytest.mark.parametrize("each_database_url", ["sqlite"], indirect=True)
 ANSWERED = ("first_interrogation", "family_notice", "detention_house_admission")
 
 
@@ -64,6 +65,7 @@ def test_a_handler_is_warned_at_each_distance_once(ledger: Ledger) -> None:
     assert {warning.due_at for warning in stored} == {"2026-09-02T16:00:00Z"}
 
 
+@ON_SQLITE
 def test_the_nearest_distance_alone_is_told(ledger: Ledger) -> None:
     """A clock of three days says at once that three are left, not seven; one of a day that is past, that it is past."""
     ledger.post_all(detained("li").events)
@@ -75,6 +77,7 @@ def test_the_nearest_distance_alone_is_told(ledger: Ledger) -> None:
     assert {warning.clock for warning in warned(ledger) if warning.days == 0} == {"arrest_request", *ANSWERED}
 
 
+@ON_SQLITE
 def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
     """Extended, the clock has another end: what was told of the old one stays, the new one is told in its time."""
     case = detained("li")
@@ -94,16 +97,6 @@ def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
     ]
 
 
-def test_what_rests_or_has_ended_is_not_warned_of(ledger: Ledger) -> None:
-    """Only time that runs runs out."""
-    case = detained("li")
-    case.suspend(case.now)
-    for kind in ("interrogated", "family_notified", "admitted_to_detention_house"):
-        case.decide(kind)
-    ledger.post_all(case.events)
-    assert warn(ledger.database, at(20)) == 0
-
-
 def test_several_processes_tell_everything_once(ledger: Ledger) -> None:
     """Whoever looks at the same time: no warning is told twice, numbers have no gap."""
     ledger.post_all([event for number in range(5) for event in opened(number).impose("li", "detention").events])
@@ -117,6 +110,7 @@ def opened(number: int) -> Case:
     return Case(f"case-{number}").open().name("li")
 
 
+@ON_SQLITE
 def test_many_warnings_are_told_a_few_at_a_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step tells all there are, however few go into a transaction, in the order of their ends."""
     monkeypatch.setattr(upkeep, "AT_ONCE", 3)
@@ -125,6 +119,7 @@ def test_many_warnings_are_told_a_few_at_a_time(ledger: Ledger, monkeypatch: pyt
     assert [warning.due_at for warning in warned(ledger)] == sorted(warning.due_at for warning in warned(ledger))
 
 
+@ON_SQLITE
 def test_an_agency_reads_its_own_warnings(ledger: Ledger) -> None:
     """Those of its own time, of its officer if asked, from a number on; nobody else's."""
     ledger.post_all([*surveilled().events, *opened(2).impose("li", "detention").events])
