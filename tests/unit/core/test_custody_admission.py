@@ -57,14 +57,8 @@ def travelled() -> Case:
         "phone", to=COURT, purpose="jurisdiction_transfer", persons=("li", "wang"), handover_id="to-court"
     ).accept()
     holder_case.say(case.MeasureImposed, measure_id="m-1", person_id=person_id("li"), measure="arrest", started_at=AT)
-    holder_case.say(
-        case.CustodyChangeRequested,
-        custody_change_id="c-1",
-        handover_id="to-court",
-        person_id=person_id("li"),
-        detention_house=DETENTION,
-        number="n",
-    )
+    change = {"custody_change_id": "c-1", "handover_id": "to-court", "detention_house": DETENTION}
+    holder_case.say(case.CustodyChangeRequested, person_id=person_id("li"), **change)
     lent = {"purpose": "forensic_examination"}
     holder_case.offer("phone", to=LAB, handover_id="to-lab", **lent).refuse()  # type: ignore[arg-type]
     holder_case.offer("phone", to=UPPER_COURT, handover_id="to-upper", **lent).recall()  # type: ignore[arg-type]
@@ -116,10 +110,8 @@ def naming_what_there_is(body: Body) -> list[Body]:
     ids = {"item_id": "phone", "person_id": person_id("li"), "measure_id": "m-1", "custody_change_id": "c-1"}
     fields = {name: value for name, value in ids.items() if name in body.__struct_fields__}
     handovers = ("to-depot", "to-court") if "handover_id" in body.__struct_fields__ else ()
-    return [
-        replace(body, **fields),
-        *(replace(body, **fields | {"handover_id": handover_id}) for handover_id in handovers),
-    ]
+    named = ({}, *({"handover_id": handover_id} for handover_id in handovers))
+    return [replace(body, **fields | of) for of in named]
 
 
 @pytest.mark.parametrize("relation", PARTIES)

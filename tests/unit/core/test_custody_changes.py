@@ -13,7 +13,6 @@ def request(into: Case, name: str = "li", by: str = PROCURATORATE, **fields: obj
         "handover_id": "handover-1",
         "person_id": person_id(name),
         "detention_house": DETENTION,
-        "number": "2026-11",
     }
     return into.say(custody_change.CustodyChangeRequested, clerk(by), **(defaults | fields))
 
@@ -127,13 +126,7 @@ def test_naming_a_person_again_keeps_what_is_known() -> None:
 
 
 def notify(into: Case, **fields: object) -> Case:
-    defaults = {
-        "measure_id": "detention-li",
-        "detention_house": DETENTION,
-        "until": "2026-03-09",
-        "number": "2026-12",
-        "article": "CPL 91",
-    }
+    defaults = {"measure_id": "detention-li", "detention_house": DETENTION, "until": "2026-03-09"}
     return into.say(custody_change.CustodyPeriodNotified, **(defaults | fields))
 
 

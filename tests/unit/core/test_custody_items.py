@@ -365,11 +365,8 @@ def test_what_is_impossible_is_refused(refusal: Refusal) -> None:
 def test_a_split_gives_children_of_the_parent() -> None:
     """The parent is gone; each child is held as it was, bears its own seal and description, and names the parent."""
     written = cash("notes", storage_location="safe")
-    written.say(
-        item.ItemSplit,
-        item_id="notes",
-        parts=(part("a", 4, fen=400, seal_number="S-1", description="four notes"), part("b", 6, fen=600)),
-    )
+    four = part("a", 4, fen=400, seal_number="S-1", description="four notes")
+    written.say(item.ItemSplit, item_id="notes", parts=(four, part("b", 6, fen=600)))
     items = written.state.items
     assert items["notes"].status == "split"
     assert (items["a"].seal_number, items["a"].description, items["a"].parents) == ("S-1", "four notes", ("notes",))

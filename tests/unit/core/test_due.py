@@ -52,11 +52,8 @@ def asked(of: Case, sent: str, received: str) -> Case:
 def test_a_detained_persons_three_days_end_at_midnight_of_the_third_day() -> None:
     """Detained on 2 March: the day does not count, the 5th is the last, its midnight in Shanghai is too late."""
     deadline = due(detained("li"), "arrest_request")
-    assert (deadline.last_day, deadline.due_at, deadline.days_left) == (
-        day("2026-03-05"),
-        moment("2026-03-05T16:00:00Z"),
-        3,
-    )
+    assert (deadline.last_day, deadline.days_left) == (day("2026-03-05"), 3)
+    assert deadline.due_at == moment("2026-03-05T16:00:00Z")
     assert (deadline.status, deadline.article, deadline.agency) == ("running", "CPL 91", POLICE)
     assert isinstance(deadline.steps[-1], periods.HeldInCustody)
     assert deadline.counted is not None
@@ -136,11 +133,8 @@ def test_where_only_a_paper_sets_the_end_it_is_the_end() -> None:
     opened = Case().open().register("phone")
     opened.say(item.ItemCheckedOut, item_id="phone", to_officer="o-1", due_at="2026-03-03T04:05:06Z")
     deadline = due(opened, "loan")
-    assert (deadline.due_at, deadline.last_day, deadline.article) == (
-        moment("2026-03-03T04:05:06Z"),
-        None,
-        "set by the holder",
-    )
+    assert (deadline.last_day, deadline.article) == (None, "set by the holder")
+    assert deadline.due_at == moment("2026-03-03T04:05:06Z")
     assert lawful_last_day(opened.clock("loan"), opened.book.clocks[-1]) is None
 
 

@@ -254,10 +254,8 @@ def test_changes_are_told() -> None:
         ("log_key", LOG_SIGNER.verifying_key.vkey(), NEW_LOG.verifying_key.vkey()),
     )
     fewer = replace(OLD, policy=parse_policy(WITNESS_LINES + "quorum w1\n"), chains=())
-    assert [name for name, _, _ in trust_renewal.changes(trust_renewal.renew(OLD, fewer), OLD)] == [
-        "chains",
-        "witness_policy",
-    ]
+    changed = [name for name, _, _ in trust_renewal.changes(trust_renewal.renew(OLD, fewer), OLD)]
+    assert changed == ["chains", "witness_policy"]
 
 
 def test_renewal_round_trip() -> None:
