@@ -289,15 +289,6 @@ def test_a_signature_gives_the_right_of_its_signer_alone(world: World, operation
         assert (served.size(), world.served.reads()) == (size, before)
 
 
-@pytest.mark.parametrize("operation", [operation for operation in SIGNED if operation not in ACTS])
-def test_signing_in_and_the_chain_take_no_token(world: World, operation: str) -> None:
-    """What is posted speaks for itself: nothing is asked but its form, and no read is recorded."""
-    before = world.served.reads()
-    answer = world.served.post(operation.partition(" ")[2], b"{}")
-    problem(answer, 400, "malformed_input", answer.json().get("field"))
-    assert world.served.reads() == before
-
-
 @pytest.mark.parametrize("role", ROLES)
 def test_confidential_sections_by_role_and_relation(world: World, role: Role) -> None:
     """Whoever holds the case is shown them, a former party on a ground, nobody else on any."""

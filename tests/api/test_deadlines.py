@@ -30,20 +30,15 @@ def detention(shared: Served) -> Served:
     return shared
 
 
-def asked(served: Served, by: Officer, path: str = "/api/v1/deadlines", **query: Any) -> list[dict[str, Any]]:
-    answer = served.get(path, by, **query)
+def asked(served: Served, by: Officer, kind: str = "deadlines", of: str = "", **query: Any) -> list[dict[str, Any]]:
+    answer = served.get(f"/api/v1/{of}{kind}", by, **query)
     assert answer.status_code == 200, answer.text
-    deadlines: list[dict[str, Any]] = answer.json()["deadlines"]
-    return deadlines
+    rows: list[dict[str, Any]] = answer.json()[kind]
+    return rows
 
 
 def names(deadlines: list[dict[str, Any]]) -> list[str]:
     return [deadline["clock"] for deadline in deadlines]
-
-
-def day(number: int) -> str:
-    """Return the instant so many days after the cases begin."""
-    return instant(START + number * DAY)
 
 
 def test_an_agency_sees_its_own_deadlines_the_nearest_first(detention: Served) -> None:
@@ -88,7 +83,8 @@ def test_the_arithmetic_is_told_in_the_readers_language(detention: Served) -> No
 
 
 def test_others_deadlines_are_seen_with_their_case(served: Served) -> None:
-    """Of a case with all its agencies, of another agency, of all: as far as the reader sees the case."""
+    """Of a case with all its agencies, of another agency, of all: as far as the reader sees the case. Those of a case
+    hold what has ended, with what ended it; before they began they are not there."""
     case = handled()
     case.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
     served.record(case)
@@ -99,50 +95,35 @@ def test_others_deadlines_are_seen_with_their_case(served: Served) -> None:
     everything = asked(served, clerk(PROCURATORATE), case_id="case-1")
     assert sorted(names(everything)) == sorted(own + of_police)
     assert asked(served, clerk(POLICE), seen=True) == asked(served, clerk(PROCURATORATE), seen=True) == everything
-
-
-def test_the_deadlines_of_a_case_hold_those_that_have_ended(served: Served) -> None:
-    """Met or missed, with what ended them among their events; before they began they are not there."""
-    case = handled()
-    case.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("li",)).accept()
-    served.record(case)
-    path = "/api/v1/cases/case-1/deadlines"
-    deadlines = asked(served, clerk(POLICE), path, as_of=day(1))
+    of_case = "cases/case-1/"
+    deadlines = asked(served, clerk(POLICE), of=of_case, as_of=instant(START + DAY))
     (met,) = [deadline for deadline in deadlines if deadline["clock"] == "arrest_request"]
-    assert (met["status"], met["days_left"]) == ("met", None)
+    assert (met["status"], met["days_left"], len(met["events"])) == ("met", None, 2)
     assert met["deadline_id"] == case.clock("arrest_request").deadline_id
-    assert len(met["events"]) == 2
-    assert asked(served, clerk(POLICE), path, as_of=instant(START - 1)) == []
+    assert asked(served, clerk(POLICE), of=of_case, as_of=instant(START - 1)) == []
 
 
 # -- warnings ----------------------------------------------------------------------------------------------------------
 
 
-def warned(served: Served, by: Officer, **query: Any) -> list[dict[str, Any]]:
-    answer = served.get("/api/v1/warnings", by, **query)
-    assert answer.status_code == 200, answer.text
-    warnings: list[dict[str, Any]] = answer.json()["warnings"]
-    return warnings
-
-
 def test_warnings_are_a_feed_of_ones_own_agency(served: Served) -> None:
     """In their order, from a cursor on, mine alone if asked; what is shown is recorded, an empty look is not."""
     served.record(handled())
-    assert warned(served, clerk(POLICE)) == []
+    assert asked(served, clerk(POLICE), "warnings") == []
     before = served.reads()
     assert warn(served.ledger.database, (START + 5 * DAY) * 1000) == 4
-    warnings = warned(served, clerk(POLICE))
+    warnings = asked(served, clerk(POLICE), "warnings")
     assert [warning["number"] for warning in warnings] == [1, 2, 3, 4]
     assert {(warning["days"], warning["handler"], warning["case_id"]) for warning in warnings} == {
         (0, clerk(POLICE).officer_id, "case-1"),
     }
     first = served.get("/api/v1/warnings", clerk(POLICE), limit=2).json()
     assert first["next"] == first["resume"]
-    assert warned(served, clerk(POLICE), after=first["next"], mine=True) == warnings[2:]
+    assert asked(served, clerk(POLICE), "warnings", after=first["next"], mine=True) == warnings[2:]
     assert served.reads() == before + 3
-    assert warned(served, supervisor(POLICE), mine=True) == []
+    assert asked(served, supervisor(POLICE), "warnings", mine=True) == []
     last = served.get("/api/v1/warnings", clerk(POLICE), after=first["next"]).json()
     assert "next" not in last
-    assert warned(served, clerk(POLICE), after=last["resume"]) == []
-    assert warned(served, auditor(PROCURATORATE)) == []
+    assert asked(served, clerk(POLICE), "warnings", after=last["resume"]) == []
+    assert asked(served, auditor(PROCURATORATE), "warnings") == []
     assert served.reads() == before + 4

@@ -15,12 +15,8 @@ from tests.testkit import builders, supervision
 from tests.testkit.builders import COURT, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, analyst, auditor, clerk, supervisor
 from tests.testkit.supervision import Lead, Model, Recommendation
 
-OFFICERS = (
-    *(clerk(agency) for agency in (POLICE, COURT, PROCURATORATE, NEIGHBOUR, UPPER)),
-    *(supervisor(agency) for agency in (PROCURATORATE, POLICE)),
-    *(analyst(agency) for agency in (PROCURATORATE, UPPER)),
-    *(auditor(agency) for agency in (UPPER, NEIGHBOUR)),
-)
+AGENCIES = (POLICE, COURT, PROCURATORATE, NEIGHBOUR, UPPER)
+OFFICERS = tuple(role(agency) for agency in AGENCIES for role in (clerk, supervisor, analyst, auditor))
 
 
 @pytest.fixture

@@ -205,7 +205,7 @@ def spoiled_matters() -> tuple[Writer, ...]:
         spoil(msgspec.structs.replace(supervision.rechecked(), parameters={"n": "1"})), chief
     )
     data = Writer("agency", POLICE, step=1)
-    data.write(spoil(_dataset()), police)
+    data.write(spoil(supervision.dataset(dataset_id="d1", layout=record.TableLayout(format="xlsx", sheet="s"))), police)
     return model, first_lead, second_lead, advice, data
 
 
@@ -227,12 +227,6 @@ def _lead(key: dict[str, str]) -> Lead:
     lead = Lead(key, step=1)
     check = Check(what=told("what"), by=told("by"))
     return lead.act(spoil(supervision.raised(key, checks=(check,), values={"n": "1"}, parameters={"n": "1"})), SERVICE)
-
-
-def _dataset() -> Body:
-    layout = record.TableLayout(format="xlsx", sheet="s")
-    told_of = {"source": "s", "legal_basis": "l", "rows": 1, "digest": "sha256:" + "00" * 32, "layout": layout}
-    return record.DatasetRegistered(dataset_id="d1", period_from="2026-01-01", period_until="2026-01-31", **told_of)
 
 
 def found_spoiled(ledger: Ledger, *officers: Officer) -> None:

@@ -73,16 +73,3 @@ def test_a_busy_case_asks_once_more(office: Office) -> None:
     assert told_first.splitlines()[1] == told_then.splitlines()[1]
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
     assert office.state().items["phone"].offer is not None
-
-
-@pytest.mark.extended
-def test_who_does_not_agree_records_nothing(office: Office) -> None:
-    """The page says so, and the same draft can be signed after all."""
-    office.record(holding("phone"))
-    police = office.at(clerk(POLICE))
-    page = police.draft_offer()
-    page.locator("[data-sign]").click()
-    police.decline()
-    expect(page.locator(".draft .outcome")).to_have_text("You did not agree; nothing was signed.")
-    assert not office.state().handovers
-    police.sign()

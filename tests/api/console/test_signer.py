@@ -16,13 +16,14 @@ from ledger.core.encoding import canonical
 from ledger.core.events import Section, digest_of
 from ledger.core.signing.signatures import recover, signing_hash, typed_data
 from tests.api.console.desk import PAGE_KEY, Signing, signer_of
-from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, Event, Officer, clerk
+from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, Event, clerk
 from tests.testkit.casework import Case, offered
 from tests.testkit.machine import free_port
 
 CONSOLE = "https://ledger.test"
 OFFICER = clerk(POLICE)
 NOW = START + 3600
+OFFER = offered("phone", "knife").last
 UNSPEAKABLE = -32602
 
 
@@ -83,11 +84,6 @@ def desk() -> Iterator[Desk]:
         yield new_desk
 
 
-def event(by: Officer = OFFICER, **fields: Any) -> Event:
-    """Return an offer of two items."""
-    return offered("phone", "knife").last if not fields else Case().open(by, **fields).last
-
-
 def asked_for(case_event: Event) -> list[Any]:
     """Return the parameters of eth_signTypedData_v4 for an event, as the page gives them."""
     sections = {label: canonical.encode(section).decode() for label, section in case_event.sections.items()}
@@ -100,23 +96,22 @@ def asked_for(case_event: Event) -> list[Any]:
 
 def test_an_event_is_told_in_words_and_signed(desk: Desk) -> None:
     """The officer reads what the payload says; what comes back is his signature of that very event."""
-    offer = event()
-    question, answer = desk.asked(True, "eth_signTypedData_v4", *asked_for(offer))
+    question, answer = desk.asked(True, "eth_signTypedData_v4", *asked_for(OFFER))
     assert question["sentence"].startswith(
         "police-east offers to procuratorate-east for prosecution review: phone, knife"
     )
     assert ["items 2 · item", "knife"] in question["particulars"]
     signature = bytes.fromhex(answer["result"][2:])
-    assert recover(signing_hash(offer.envelope, LOG_ID), signature) == OFFICER.key_id
+    assert recover(signing_hash(OFFER.envelope, LOG_ID), signature) == OFFICER.key_id
 
 
 def test_one_question_at_a_time(desk: Desk) -> None:
     """A second call while one waits is turned away, not queued behind it unseen; a no to the first signs nothing."""
     answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(desk.call("eth_signTypedData_v4", *asked_for(event()))))
+    thread = threading.Thread(target=lambda: answers.append(desk.call("eth_signTypedData_v4", *asked_for(OFFER))))
     thread.start()
     desk.waiting()
-    assert desk.call("eth_signTypedData_v4", *asked_for(event()))["error"]["code"] == -32002
+    assert desk.call("eth_signTypedData_v4", *asked_for(OFFER))["error"]["code"] == -32002
     desk.answer(False)
     thread.join()
     assert answers[0]["error"]["code"] == 4001
@@ -137,8 +132,7 @@ def test_confidential_sections_are_shown_whole(desk: Desk) -> None:
 
 def test_what_cannot_be_told_is_not_signed(desk: Desk) -> None:
     """No payload, or another one; another ledger, officer or type; one field more: refused, and nobody is asked."""
-    offer, other = event(), event(case_number="2")
-    address, data, beside = asked_for(offer)
+    address, data, beside = asked_for(OFFER)
     document = json.loads(data)
     domain = document["domain"] | {"salt": "0x" + "22" * 32}
     more = document["message"] | {"more": "than is told"}
@@ -148,7 +142,7 @@ def test_what_cannot_be_told_is_not_signed(desk: Desk) -> None:
         [address, data],
         [address, data, {}],
         [address, data, {"payload": "{}"}],
-        [address, data, asked_for(other)[2]],
+        [address, data, asked_for(Case().open().last)[2]],
         [address, json.dumps(document | {"domain": domain}), beside],
         [address, json.dumps(document | {"domain": chained}), beside],
         [address, json.dumps(document | {"message": more}), beside],
@@ -158,8 +152,8 @@ def test_what_cannot_be_told_is_not_signed(desk: Desk) -> None:
         [address, "not JSON", beside],
         [address, 7, beside],
         [clerk(PROCURATORATE).key_id, data, beside],
-        asked_for(event(clerk(POLICE, 2), case_number="3")),
-        asked_for(event(clerk(PROCURATORATE), case_number="4")),
+        asked_for(Case().open(clerk(POLICE, 2)).last),
+        asked_for(Case().open(clerk(PROCURATORATE)).last),
         asked_for(Case(start=NOW - 200_000).open().last),
     ]
     for params in unspeakable:

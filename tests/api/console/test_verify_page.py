@@ -46,7 +46,7 @@ CASE = (
 )
 BUNDLES = log_with(CASE, POLICE, PROCURATORATE)
 FIRST = next(at for at, event in enumerate(BUNDLES.events) if event.envelope.stream.id == "case-1")
-TRUST = naming(BUNDLES.bundle(FIRST))
+OF_TESTS = {"trust__json": encode_trust(naming(BUNDLES.bundle(FIRST)))}
 
 
 @dataclass
@@ -115,12 +115,8 @@ def encoded(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def event_bundle(at: int = FIRST + 1) -> dict[str, Any]:
-    return tree(BUNDLES.bundle(at))
-
-
-def of_tests() -> dict[str, bytes]:
-    return {"trust__json": encode_trust(TRUST)}
+REGISTERED = tree(BUNDLES.bundle(FIRST + 1))
+WHOLE_CASE = encoded(tree(BUNDLES.case_bundle()))
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
@@ -147,11 +143,11 @@ def test_what_the_verdict_does_not_say_stands_beside_it(tmp_path: Path, browser:
     """Integrity, conformity and completeness are three statements, of one event and of a case whose end is open."""
     with visiting(tmp_path, browser, locale="zh-CN") as visitor:
         lines = visitor.page.locator("#statements > li")
-        visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+        visitor.drop(**OF_TESTS, bundle__json=encoded(REGISTERED))
         expect(lines).to_have_count(2)
         for text in ("合规性：保管规则", "未核验", "保管规则只判断整个案件，不判断单个事件"):
             expect(lines.nth(0)).to_contain_text(text)
-        visitor.drop(case__json=encoded(tree(BUNDLES.case_bundle())))
+        visitor.drop(case__json=WHOLE_CASE)
         for text in ("完备性：无遗漏，其后亦无事件", "未核验", "事件 3 之后再无事件，未予证明"):
             expect(lines.nth(1)).to_contain_text(text)
         assert visitor.verdict() == "intact"
@@ -160,12 +156,12 @@ def test_what_the_verdict_does_not_say_stands_beside_it(tmp_path: Path, browser:
 
 def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> None:
     """What this server says of itself is used and shown, and said to be no independent proof."""
-    visitor.drop(bundle__json=encoded(event_bundle()))
+    visitor.drop(bundle__json=encoded(REGISTERED))
     expect(visitor.page.locator("#trusted-by")).to_contain_text("That is not independent")
     assert visitor.verdict() == "tampered"
     expect(visitor.page.locator("#faults")).to_contain_text("Step 5 checkpoint: the tree head of another log")
     assert visitor.page.locator("#server-trust").text_content() == encode_trust(Trusted.trust).decode()
-    visitor.drop(**of_tests())
+    visitor.drop(**OF_TESTS)
     expect(visitor.page.locator("#trusted-by")).to_contain_text("Checked against the trust file trust.json")
     assert visitor.verdict() != "tampered"
 
@@ -174,7 +170,7 @@ def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
     """Which of the events, of which type, at which step; the others hold by themselves; without one it is no case."""
     case = tree(BUNDLES.case_bundle())
     with visiting(tmp_path, browser, locale="zh-CN") as visitor:
-        visitor.drop(**of_tests(), case__json=encoded(case))
+        visitor.drop(**OF_TESTS, case__json=encoded(case))
         assert visitor.verdict() in ("unverifiable", "intact")
         events = visitor.page.locator("#events > details")
         expect(events).to_have_count(4)
@@ -204,7 +200,7 @@ def test_a_long_case_shows_how_far_it_is(visitor: Visitor) -> None:
           new MutationObserver(look).observe(bar, { attributes: true });
         }"""
     )
-    visitor.drop(**of_tests(), case__json=encoded(tree(BUNDLES.case_bundle())))
+    visitor.drop(**OF_TESTS, case__json=WHOLE_CASE)
     assert visitor.verdict() != "tampered"
     expect(page.locator("#progress")).to_be_hidden()
     assert set(page.evaluate("[...seen]")) & {f"{done}/4" for done in range(4)}
@@ -216,7 +212,7 @@ def test_a_file_is_compared_with_the_record(visitor: Visitor) -> None:
     visitor.drop(copy__bin=FILE)
     expect(page.locator(".hashed li")).to_contain_text("is hashed: drop the bundle to compare it with")
     expect(page.locator(".hashed li")).to_contain_text("blake3:" + blake3(FILE).hexdigest())
-    visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+    visitor.drop(**OF_TESTS, bundle__json=encoded(REGISTERED))
     expect(page.locator(".hashed .same")).to_contain_text("is the file that event 1 (item registered) records, at body")
     visitor.drop(certificate__pdf=b"%PDF-1.7 another file")
     expect(page.locator(".hashed .other")).to_contain_text("is no file of this bundle: none of the 1 digests")
@@ -230,7 +226,8 @@ def test_a_certificate_is_opened_and_the_bundle_in_it_checked(visitor: Visitor) 
     visitor.drop(trust__json=encode_trust(CERTIFIED_BY), certificate__pdf=pdf)
     expect(page.locator(".hashed li").last).to_contain_text("a certificate with a bundle attached, which is checked")
     assert visitor.verdict() == "intact"
-    visitor.drop(changed__pdf=attaching(encode_bundle(OF_EVENT).replace(b"screen broken", b"screen intact")))
+    changed = encode_bundle(OF_EVENT).replace(b"screen broken", b"screen intact")
+    visitor.drop(changed__pdf=pdf_with(zlib.compress(changed)))
     expect(page.locator(".hashed li").last).to_contain_text("a certificate with a bundle attached")
     expect(page.locator("#verdict.tampered")).to_be_visible()
 
@@ -245,10 +242,6 @@ def test_a_pdf_without_a_bundle_is_a_file_like_any_other(visitor: Visitor, attac
     visitor.drop(some__pdf=pdf_with(attached))
     expect(visitor.page.locator(".hashed li")).to_contain_text("drop the bundle to compare it with")
     expect(visitor.page.locator(".hashed li")).to_contain_text("save the attachment with your reader of PDF files")
-
-
-def attaching(data: bytes) -> bytes:
-    return pdf_with(zlib.compress(data))
 
 
 def pdf_with(stream: bytes) -> bytes:
@@ -271,14 +264,14 @@ def test_a_large_file_shows_how_far_it_is(visitor: Visitor, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (encoded(event_bundle())[:-40], "no"),
-        (encoded(event_bundle() | {"more": 1}), "no bundle"),
+        (encoded(REGISTERED)[:-40], "no"),
+        (encoded(REGISTERED | {"more": 1}), "no bundle"),
         (b'{"format": "tallystick/trust@v1"}', "no trust file"),
     ],
 )
 def test_what_is_no_bundle_is_refused_in_words(visitor: Visitor, data: bytes, says: str) -> None:
     """A broken file of ours is said to be broken, and why; nothing is said of its content."""
-    visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+    visitor.drop(**OF_TESTS, bundle__json=encoded(REGISTERED))
     expect(visitor.page.locator("#outcome-part")).to_be_visible()
     visitor.drop(broken__json=data)
     message = "This is neither a bundle nor a trust file of this protocol: "
@@ -297,14 +290,14 @@ def test_the_code_on_paper_says_what_is_looked_for(tmp_path: Path, browser: Brow
         asked = visitor.page.locator("#looked-for")
         expect(asked).to_contain_text(registered.payload_digest)
         expect(asked).to_contain_text(f"tally proof get {registered.event_id}")
-        visitor.drop(**of_tests(), bundle__json=encoded(event_bundle()))
+        visitor.drop(**OF_TESTS, bundle__json=encoded(REGISTERED))
         expect(visitor.page.locator("#paper-says")).to_contain_text("This is what the code on paper leads to")
-        visitor.drop(bundle__json=encoded(event_bundle(FIRST)))
+        visitor.drop(bundle__json=encoded(tree(BUNDLES.bundle(FIRST))))
         expect(visitor.page.locator("#paper-says")).to_contain_text("This is not what the code on paper leads to")
         assert visitor.verdict() != "tampered"
-        visitor.drop(case__json=encoded(tree(BUNDLES.case_bundle())))
+        visitor.drop(case__json=WHOLE_CASE)
         expect(visitor.page.locator("#paper-says")).to_contain_text("This is what the code on paper leads to")
-        spoiled = event_bundle()
+        spoiled = tree(BUNDLES.bundle(FIRST + 1))
         spoiled["payload"]["body"]["description"] = "another phone"
         visitor.drop(bundle__json=encoded(spoiled))
         expect(visitor.page.locator("#paper-says")).to_contain_text("but it failed: see above")
@@ -352,7 +345,7 @@ def test_a_verifier_that_does_not_run_is_told(tmp_path: Path, browser: Browser, 
         page.goto(f"{url}/verify")
         state = page.locator("#state")
         expect(state).to_contain_text("The verifier does not run in this browser")
-        Visitor(page, []).drop(bundle__json=encoded(event_bundle()))
+        Visitor(page, []).drop(bundle__json=encoded(REGISTERED))
         expect(page.locator(".hashed li")).to_have_count(1)
         expect(state).to_contain_text("use one of the two commands below")
         expect(page.locator("#outcome-part")).to_be_hidden()
