@@ -9,11 +9,9 @@ from typing import Any, Self
 
 import httpx
 
-from ledger.config.keys import LocalSigner, open_keystore
 from tests.e2e.stories.town import Town
 from tests.testkit.machine import environment, free_port
 from tests.testkit.service import TALLY
-from tests.testkit.tally import PASSPHRASE
 
 WITNESSING = POLICE, PROCURATORATE, COURT = "psb-east", "procuratorate-east", "court-east"
 QUORUM = 2
@@ -35,11 +33,6 @@ class TownWitness:
         words = ("witness", "key", f"{self.agency}.test/witness", "--data-dir", self.folder, "--light")
         keys = self._town.tally.ok(*words, "--passphrase-file", self._town.tally.passphrase_file)
         self.vkey, self.account = keys["verifier_key"], keys["account"]
-
-    @property
-    def signer(self) -> LocalSigner:
-        """The account's key, as the witness's operator has it."""
-        return open_keystore(self.folder / "keys" / "account.json", PASSPHRASE)
 
     def row(self) -> str:
         """Its part of ``witnesses.toml``."""
