@@ -259,15 +259,14 @@ class Matter(Protocol):
     def label(self) -> str: ...
 
 
-def crossed(rows: Sequence[Matter], may: Callable[[Relation, Role], bool] | None = None) -> list[Any]:
+def crossed(rows: Sequence[Matter]) -> list[Any]:
     """Cross each row with each relation, for ``parametrize``: two probes a row in every run, the rest in a full one.
 
     The probes are a relation that is shown something and one that is not, another pair from row to row.
     """
     parameters = []
     for number, row in enumerate(rows):
-        allowed = may or row.may
-        shown = [relation for relation in RELATIONS if any(allowed(relation, role) for role in row.roles)]
+        shown = [relation for relation in RELATIONS if any(row.may(relation, role) for role in row.roles)]
         hidden = [relation for relation in RELATIONS if relation not in shown]
         probes = [group[number % len(group)] for group in (shown, hidden) if group]
         for relation in RELATIONS:
@@ -373,12 +372,12 @@ OWN = (
 _RUN = msgspec.json.encode({"definition": shipped_model("item-not-handed-over")})
 _YEAR = "?since=2026-01-01&until=2026-12-31"
 GOVERNANCE = (
-    Row("GET /api/v1/report", roles=GOVERNING, query=_YEAR),
-    Row("GET /api/v1/report", roles=GOVERNING, query=f"{_YEAR}&format=html"),
-    Row("GET /api/v1/correlation", roles=GOVERNING, query="?from=case:case-1"),
-    Row("POST /api/v1/models/run", roles=GOVERNING, body=_RUN),
-    Row("POST /api/v1/library/anonymity", roles=GOVERNING, body=b'{"texts":["case-1"]}'),
-    Row("POST /api/v1/leads/{lead_id}/kind", supervises, GOVERNING, body=b"{}"),
+    Row("GET /api/v1/report", governs, GOVERNING, _YEAR),
+    Row("GET /api/v1/report", governs, GOVERNING, f"{_YEAR}&format=html"),
+    Row("GET /api/v1/correlation", governs, GOVERNING, "?from=case:case-1"),
+    Row("POST /api/v1/models/run", governs, GOVERNING, body=_RUN),
+    Row("POST /api/v1/library/anonymity", governs, GOVERNING, body=b'{"texts":["case-1"]}'),
+    Row("POST /api/v1/leads/{lead_id}/kind", governs, GOVERNING, body=b"{}"),
 )
 # The webhook is one of the police, made for each question.
 WEBHOOK = (

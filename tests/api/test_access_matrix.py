@@ -31,7 +31,6 @@ from tests.api.matrix import (
     covered,
     crossed,
     elsewhere,
-    governs,
     reader,
     sees,
 )
@@ -175,7 +174,7 @@ def test_a_webhook_of_another_agency_is_not_there(world: World, row: Row, relati
     served.request("DELETE", f"/api/v1/webhooks/{webhook_id}", headers=chief)
 
 
-@pytest.mark.parametrize(("row", "relation"), crossed(GOVERNANCE, may=governs))
+@pytest.mark.parametrize(("row", "relation"), crossed(GOVERNANCE))
 def test_governance_is_for_procuratorates_and_shows_their_jurisdiction(
     world: World, row: Row, relation: Relation
 ) -> None:

@@ -120,29 +120,18 @@ def test_a_client_may_wait_to_be_told_to_go_on(listening: Listening) -> None:
         assert read_all(connection).startswith(b"HTTP/1.1 201")
 
 
-def test_trickled_headers_are_cut_off(listening: Listening) -> None:
-    """One header byte after the other keeps no connection open."""
-    answer = listening.talk(*[b"GET /healthz HTTP/1.1\r\n", *[b"X"] * 12], pause_s=0.15)
-    assert problem_in(answer) == (408, "headers_too_slow")
-    assert listening.is_well()
+SLOW = {
+    "headers byte by byte": (0.15, "headers_too_slow", [b"GET /healthz HTTP/1.1\r\n", *[b"X"] * 12]),
+    "nothing": (0, "headers_too_slow", []),
+    "a second request": (0, "headers_too_slow", [b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /healthz HT"]),
+    "a body byte by byte": (0.2, "body_too_slow", [posting("Content-Length: 1000"), *[b"{"] * 8]),
+}
 
 
-def test_a_silent_connection_is_closed(listening: Listening) -> None:
-    """Whoever connects and says nothing is let go."""
-    assert problem_in(listening.talk()) == (408, "headers_too_slow")
-
-
-def test_a_second_request_has_its_deadline_too(listening: Listening) -> None:
-    """A kept connection gets no more time for its next headers than a new one."""
-    answer = listening.talk(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /healthz HT")
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert problem_in(answer) == (408, "headers_too_slow")
-
-
-def test_a_slow_body_is_cut_off(listening: Listening) -> None:
-    """408, then the connection is closed."""
-    answer = listening.talk(posting("Content-Length: 1000"), *[b"{"] * 8, pause_s=0.2)
-    assert problem_in(answer) == (408, "body_too_slow")
+@pytest.mark.parametrize(("pause_s", "code", "parts"), SLOW.values(), ids=SLOW)
+def test_whoever_is_slow_is_cut_off(listening: Listening, pause_s: float, code: str, parts: list[bytes]) -> None:
+    """408, then the connection is closed: a kept connection gets no more time for its next request than a new one."""
+    assert problem_in(listening.talk(*parts, pause_s=pause_s)) == (408, code)
     assert listening.is_well()
 
 

@@ -61,11 +61,8 @@ def test_an_event_is_told_with_all_that_is_known_of_it(late_delivery: Served) ->
         "procuratorate-east accepts from police-east for prosecution review: the phone"
     )
     (gap,) = accepted["breaks"]
-    assert (gap["kind"], gap["since"], gap["until"]) == (
-        "gap",
-        instant(START + 100 * HOUR),
-        instant(START + 102 * HOUR),
-    )
+    begin, end = (instant(START + hours * HOUR) for hours in (100, 102))
+    assert (gap["kind"], gap["since"], gap["until"]) == ("gap", begin, end)
     assert set(gap["item_ids"]) == {"phone", "coins"}
     (differing,) = accepted["discrepancies"]
     assert (differing["item_id"], differing["is_resolved"]) == ("coins", False)
@@ -79,12 +76,8 @@ def test_an_event_is_told_with_all_that_is_known_of_it(late_delivery: Served) ->
 
 def test_the_event_that_ends_a_deadline_says_whether_it_was_met(late_delivery: Served) -> None:
     """The request for arrest was due after three days and came after four: missed, at the event that ended it."""
-    ended = [
-        deadline
-        for step in steps(late_delivery)
-        for deadline in step["deadlines"]
-        if deadline["clock"] == "arrest_request"
-    ]
+    told = [deadline for step in steps(late_delivery) for deadline in step["deadlines"]]
+    ended = [deadline for deadline in told if deadline["clock"] == "arrest_request"]
     assert [(deadline["subject"], deadline["status"]) for deadline in ended] == [(LI, "missed")]
     assert ended[0]["due_at"] < ended[0]["stopped_at"]
     assert any(noted(step, "missed") for step in steps(late_delivery))
@@ -93,12 +86,8 @@ def test_the_event_that_ends_a_deadline_says_whether_it_was_met(late_delivery: S
 def test_the_history_of_an_item_is_what_concerns_it(late_delivery: Served) -> None:
     """Registration, offer, acceptance, and the correction of its registration; not the other item's."""
     answer = late_delivery.get("/api/v1/items/coins/history", clerk(PROCURATORATE)).json()
-    assert [step["event_type"] for step in answer["steps"]] == [
-        "item.registered",
-        "handover.offered",
-        "handover.accepted",
-        "record.corrected",
-    ]
+    types = ["item.registered", "handover.offered", "handover.accepted", "record.corrected"]
+    assert [step["event_type"] for step in answer["steps"]] == types
     assert [span["standing"]["quantity"]["value"] for span in answer["spans"]] == ["10", "9"]
     of_phone = late_delivery.get("/api/v1/items/phone/history", clerk(PROCURATORATE)).json()
     assert "record.corrected" not in [step["event_type"] for step in of_phone["steps"]]

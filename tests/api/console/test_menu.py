@@ -56,7 +56,8 @@ def test_nobody_is_shown_what_takes_no_account() -> None:
     [("/cases", "/cases"), ("/cases/case-1/offer", "/cases"), ("/cases/new", "/cases/new"), ("/logbook", None)],
 )
 def test_one_entry_is_current(here: str, current: str | None) -> None:
-    """The one that the page belongs to, and of two the nearer one."""
+    """The one that the page belongs to, and of two the nearer one; no page has two entries."""
+    assert sum(len(group.links) for group in MENU) == len(PAGES)
     assert menu_of(session(POLICE, "clerk", "supervisor"), KINDS[POLICE], PAGES, here).current == current
 
 
@@ -100,8 +101,3 @@ def test_the_language_is_changed_where_one_is(office: Office) -> None:
     expect(page).to_have_url(f"{office.url}/console/cases?all=true")
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("案件")
-
-
-def test_no_entry_stands_twice() -> None:
-    """One page, one entry."""
-    assert sum(len(group.links) for group in MENU) == len(PAGES)
