@@ -72,7 +72,7 @@ class Clerk:
         create_keystore(keystore, word, private_key=secret_of("police clerk"), light=True)
         passphrase = folder / "passphrase"
         write_secret(passphrase, word.encode(), field="passphrase")
-        self.profile = Profile(
+        profile = Profile(
             name="bench",
             url=self.url,
             agency=POLICE.agency,
@@ -80,7 +80,7 @@ class Clerk:
             key="bench",
             passphrase_file=str(passphrase),
         )
-        profiles.write(self.profile)
+        profiles.write(profile)
         make_key(folder / "identity.key")
         signer = open_keystore(keystore, word)
         self.service = ServiceClient(

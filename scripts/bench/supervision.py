@@ -47,17 +47,10 @@ def _table(measured: list[ModelResult]) -> Table:
     for heading in ("model", "planted", "found", "leads", "beyond", "false", "precision", "recall", "seconds"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
     for model in measured:
-        table.add_row(
-            model.model_id,
-            str(len(model.planted)),
-            str(len(model.planted) - len(model.missed)),
-            str(model.expected + len(model.further)),
-            str(len(model.further)),
-            str(len(model.false)),
-            f"{model.precision:.3f}",
-            f"{model.recall:.3f}",
-            f"{model.seconds:.2f}",
-        )
+        planted, further = len(model.planted), len(model.further)
+        counts = (planted, planted - len(model.missed), model.expected + further, further, len(model.false))
+        shares = f"{model.precision:.3f}", f"{model.recall:.3f}", f"{model.seconds:.2f}"
+        table.add_row(model.model_id, *map(str, counts), *shares)
     return table
 
 

@@ -63,9 +63,7 @@ def found(stage: Stage, *, whole: bool) -> list[DemoWitness]:
         rows.append(row)
     file = stage.directory / "founding.json"
     file.write_text(json.dumps({"quorum": QUORUM, "agencies": rows}, ensure_ascii=False, indent=2))
-    installation = stage.tally(
-        "init", "--light", "--founding", str(file), "--passphrase-file", str(stage.passphrase_file)
-    )
+    installation = stage.tally("init", "--light", "--founding", str(file), *stage.unlocking)
     (stage.data / "witnesses.toml").write_text("".join(witness.row() for witness in witnesses.values()))
     stage.chain.fund([*admins.values(), installation["submitter"]])
     stage.start_service()
@@ -86,7 +84,7 @@ def found(stage: Stage, *, whole: bool) -> list[DemoWitness]:
 
 
 def _new_key(stage: Stage, name: str) -> str:
-    created = stage.tally("key", "new", name, "--light", "--passphrase-file", str(stage.passphrase_file))
+    created = stage.tally("key", "new", name, "--light", *stage.unlocking)
     key_id: str = created["key_id"]
     return key_id
 
@@ -94,13 +92,13 @@ def _new_key(stage: Stage, name: str) -> str:
 def _add_profile(stage: Stage, profile: str, agency: str, officer: str) -> None:
     """Let the command line act as somebody."""
     who = ("--agency", agency, "--officer", officer, "--key", profile)
-    stage.tally("profile", "add", profile, "--url", stage.url, *who, "--passphrase-file", str(stage.passphrase_file))
+    stage.tally("profile", "add", profile, "--url", stage.url, *who, *stage.unlocking)
 
 
 def _new_witness(stage: Stage, agency: str) -> DemoWitness:
     folder = stage.directory / f"witness-{agency}"
     words = ("witness", "key", f"{agency}.example/witness", "--data-dir", str(folder), "--light")
-    created = stage.tally(*words, "--passphrase-file", str(stage.passphrase_file))
+    created = stage.tally(*words, *stage.unlocking)
     return DemoWitness(agency, folder, created["verifier_key"], created["account"])
 
 
@@ -112,7 +110,7 @@ def _start(stage: Stage, witnesses: list[DemoWitness]) -> None:
         command = [
             *(str(TALLY), "witness", "run", "--data-dir", str(witness.folder), "--trust", str(trust)),
             *("--log", stage.url, "--rpc", stage.rpc_url, "--listen", f"127.0.0.1:{witness.port}"),
-            *("--passphrase-file", str(stage.passphrase_file)),
+            *stage.unlocking,
         ]
         environment = os.environ | {"TALLYSTICK_WITNESS_LOOK_INTERVAL_S": "2"}
         with (witness.folder / "witness.log").open("ab") as file:

@@ -54,25 +54,26 @@ def _vouched_block(stage: Stage, event_id: str) -> str:
     """Wait for the block note of the newest proof; return the line that names the block."""
     target = stage.directory / "vouched.json"
 
-    def block_line() -> str | None:
+    def block_line() -> str:
         target.unlink(missing_ok=True)
         stage.tally("proof", "get", event_id, "--output", str(target), profile="auditor")
         note: str | None = json.loads(target.read_bytes()).get("anchor", {}).get("block_note")
-        return note.split("\n")[5] if note else None
+        return note.split("\n")[5] if note else ""
 
-    return wait_for("the witnesses vouch for the block that the proofs end in", block_line, within=READY_WITHIN) or ""
+    return wait_for("the witnesses vouch for the block that the proofs end in", block_line, within=READY_WITHIN)
 
 
 def verify_lead(stage: Stage) -> None:
     """Find the lead again in the events that it cites, as the auditor."""
     stage.tally("log", "trust", "--pin", profile="auditor")
-    lead_id = raised_lead(stage)["lead_id"]
+    verify = ("lead", "verify", raised_lead(stage)["lead_id"])
 
-    def is_intact() -> bool:  # witnesses vouch for the block of an anchor some moments after it
-        report = stage.tally("lead", "verify", lead_id, profile="auditor", expect=None)
+    def is_intact(report: Any) -> bool:  # witnesses vouch for the block of an anchor some moments after it
         return bool(report["verdict"] == "intact")
 
-    wait_for("the lead is found again", is_intact, every=1)
+    wait_for(
+        "the lead is found again", lambda: stage.tally(*verify, profile="auditor", expect=None), is_intact, every=1
+    )
     stage.held("the lead is found again from the events that it cites, by the model that it names", "intact")
 
 

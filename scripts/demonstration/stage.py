@@ -109,18 +109,25 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.wait()
 
 
-def wait_for(condition: str, look: Callable[[], T], *, within: float = ANCHORED_WITHIN, every: float = 0.5) -> T:
-    """Return what ``look`` gives once it is true; where nobody answers yet, look again.
+def wait_for(
+    condition: str,
+    look: Callable[[], T],
+    holds: Callable[[T], object] = bool,
+    *,
+    within: float = ANCHORED_WITHIN,
+    every: float = 0.5,
+) -> T:
+    """Return what ``look`` gives once it ``holds``; where nobody answers yet, look again.
 
-    Raises StepFailed if it is not true within so many seconds.
+    Raises StepFailed if it does not hold within so many seconds.
     """
-    deadline = time.monotonic() + within
+    deadline, answer = time.monotonic() + within, None
     while True:
         with suppress(httpx.HTTPError):
-            if value := look():
-                return value
+            if holds(answer := look()):
+                return answer
         if time.monotonic() > deadline:
-            raise StepFailed(f"{condition}: not within {within} s")
+            raise StepFailed(f"{condition}: not within {within} s; last answer {answer}")
         time.sleep(every)
 
 
@@ -158,6 +165,7 @@ class Stage:
         self.passphrase_file = directory / "passphrase"
         self.passphrase_file.write_text(PASSPHRASE + "\n")
         self.passphrase_file.chmod(0o600)
+        self.unlocking = ("--passphrase-file", str(self.passphrase_file))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.chain_port = free_port()
@@ -259,9 +267,4 @@ class Stage:
 
     def wait_until(self, condition: str, path: str, holds: Callable[[Any], object]) -> Any:
         """Return the service's answer at ``path`` once it ``holds``. Raises StepFailed if it does not in time."""
-
-        def look() -> Any:
-            answer = httpx.get(self.url + path, timeout=10, trust_env=False).json()
-            return answer if holds(answer) else None
-
-        return wait_for(condition, look)
+        return wait_for(condition, lambda: httpx.get(self.url + path, timeout=10, trust_env=False).json(), holds)

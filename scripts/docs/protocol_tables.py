@@ -33,22 +33,15 @@ VOCABULARY = re.compile(r"^\| `(?P<name>\w+)` \| (?P<words>`.+`) \|$", re.MULTIL
 
 def module(document: str) -> bytes:
     """Return ``api/console/verify/verifier/tables.js``."""
-    return "".join([HEAD, *exports(document)]).encode()
-
-
-def exports(document: str) -> Iterator[str]:
     structs = {name: marked(document, name.lower()).strip() for name in ("Payload", "Section", "Envelope")}
     structs |= {part["name"]: part["fields"] for part in PART.finditer(marked(document, "parts"))}
-    yield declaration("PARTS", structs)
-    yield declaration("WORDS", {w["name"]: form(w["form"]) for w in WORD.finditer(marked(document, "words"))})
+    forms = {w["name"]: w["form"].replace(r"\|", "|").strip() for w in WORD.finditer(marked(document, "words"))}
     vocabularies = VOCABULARY.finditer(marked(document, "vocabularies"))
-    yield declaration("VOCABULARIES", {v["name"]: " ".join(re.findall(r"\w+", v["words"])) for v in vocabularies})
+    words = {v["name"]: " ".join(re.findall(r"\w+", v["words"])) for v in vocabularies}
     bodies = BODY.finditer(marked(document, "bodies"))
-    yield declaration("BODIES", {b["name"]: [b["kinds"], b["roles"], bool(b["paper"]), b["fields"]] for b in bodies})
-
-
-def form(cell: str) -> str:
-    return cell.replace(r"\|", "|").strip()
+    rows = {b["name"]: [b["kinds"], b["roles"], bool(b["paper"]), b["fields"]] for b in bodies}
+    tables: dict[str, Mapping[str, object]] = {"PARTS": structs, "WORDS": forms, "VOCABULARIES": words, "BODIES": rows}
+    return (HEAD + "".join(declaration(name, values) for name, values in tables.items())).encode()
 
 
 def marked(document: str, table: str) -> str:

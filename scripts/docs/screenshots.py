@@ -98,7 +98,7 @@ def town(directory: Path) -> Iterator[Studio]:
     """Run a service with the stories of the sample, and a profile of each of its people."""
     stage = Studio(directory, DemoChain())
     try:
-        stage.tally("init", "--development", "--light", "--passphrase-file", str(stage.passphrase_file))
+        stage.tally("init", "--development", "--light", *stage.unlocking)
         stage.start_service()
         stage.tally("sample", "load")
         stage.tally("sample", "profiles")

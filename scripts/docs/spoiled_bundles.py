@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ledger.core.events import Body, Stream, registry
-from ledger.core.log.notes import parse_note
+from ledger.core.log.notes import SeedSigner, parse_note
 from ledger.core.verification.bundle_format import Bundle
 from scripts.docs import example
 from scripts.docs.example import CASE, CASE_ENTRIES, COSIGNATURES, COSIGNED_AT, REGISTERED, SEALED, SIGNED_AT, WITNESSES
@@ -249,11 +249,14 @@ def _log_of(*last: example.Entry, signed: Sequence[tuple[Body, Stream, str]] = (
     return example.Ledger([*writer.entries, *last])
 
 
+def _cosigned(*cosignatures: tuple[SeedSigner, int]) -> example.Ledger:
+    """Return the example's log with other co-signatures of the same tree head."""
+    return example.Ledger(example.entries(), note=example.cosigned(ledger().checkpoint, cosignatures))
+
+
 def _case() -> list[Vector]:
-    # Other co-signatures of the same tree head; another last entry; the id of a registration, taken already.
-    again = example.Ledger(
-        example.entries(), note=example.cosigned(ledger().checkpoint, [*COSIGNATURES, (WITNESSES[1], COSIGNED_AT)])
-    )
+    # Another last entry; the id of a registration, taken already.
+    again = _cosigned(*COSIGNATURES, (WITNESSES[1], COSIGNED_AT))
     fork = _forked()
     broken = _log_of(ledger().entries[-1], signed=[(example.registration(1), CASE, "")])
     indices = [index for index, entry in enumerate(broken.entries) if entry.payload.stream == CASE]
@@ -307,9 +310,7 @@ def _forked() -> example.Ledger:
 
 
 def _package() -> list[Vector]:
-    again = example.Ledger(
-        example.entries(), note=example.cosigned(ledger().checkpoint, [(witness, COSIGNED_AT) for witness in WITNESSES])
-    )
+    again = _cosigned(*((witness, COSIGNED_AT) for witness in WITNESSES))
     first, second, third = map(example.model_version, (1, 2, 3))
     misdigested = replace(first, definition="id: another\n")
     body = "/publications/0/payload/body"

@@ -159,16 +159,14 @@ def _notes() -> list[Vector]:
 
 def _slot(number: int, value: Callable[[int], int]) -> State:
     """Give a slot of LogAnchor another word, by its place among those of record 1."""
-    key, state = anchor_slots(1)[number], ledger().state_with()
-    state.anchor[key] = value(state.anchor[key])
-    return state
+    key = anchor_slots(1)[number]
+    return _state(lambda state: state.anchor.update({key: value(state.anchor[key])}))
 
 
 def _term(number: int, value: Callable[[int], int]) -> State:
     """Give a slot of the registry another word, by its place among those of the officer's key."""
-    key, state = KEY_SLOTS[number], ledger().state_with()
-    state.registry[key] = value(state.registry[key])
-    return state
+    key = KEY_SLOTS[number]
+    return _state(lambda state: state.registry.update({key: value(state.registry[key])}))
 
 
 def _record() -> list[Vector]:
