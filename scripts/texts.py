@@ -30,13 +30,8 @@ PLACES = ("ledger", "api")
 # What click and the system say.
 OF_OTHERS: tuple[str | tuple[str, str], ...] = (
     *("Usage: ", "Options", "Commands", "required", "default: {default}", "file", "directory", "path"),
-    *(
-        "No such option {name!r}.",
-        "No such command {name!r}.",
-        "Missing command.",
-        "Missing option",
-        "Missing argument",
-    ),
+    *("No such option {name!r}.", "No such command {name!r}.", "Missing command."),
+    *("Missing option", "Missing argument"),
     *("Choose from:\n\t{choices}", "Invalid value: {message}", "Invalid value for {param_hint}: {message}"),
     *("{value!r} is not a valid {number_type}.", "{value} is not in the range {range}."),
     "{value!r} is not a valid boolean. Recognized values: {states}",

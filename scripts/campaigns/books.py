@@ -16,7 +16,7 @@ from hashlib import sha256
 import msgspec
 
 from ledger.core.events import digest_of
-from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
+from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.notes import VerifyingKey
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.recording.event_signing import Signed
@@ -165,10 +165,7 @@ def _of_receipts(
             yield f"the receipt of {name} signs another tree of size {checkpoint.size} than the one stored"
 
 
-@cache
-def _verified(note: str, log_key: VerifyingKey) -> Checkpoint:
-    """Receipts of one batch share a note, and all are looked at after every fault."""
-    return verify_checkpoint(note, log_key)
+_verified = cache(verify_checkpoint)  # receipts of one batch share a note, and all are looked at after every fault
 
 
 def roots_of(leaves: Sequence[bytes]) -> Callable[[int], bytes]:

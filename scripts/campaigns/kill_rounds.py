@@ -82,7 +82,12 @@ def _settle(target: Target, load: Load) -> tuple[int, list[str]]:
 
 
 def main() -> int:
-    options = parse_arguments()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--target", choices=("writer", "service"), default="writer")
+    parser.add_argument("--database-url", help="of the writer: SQLite in a temporary folder, unless given")
+    parser.add_argument("--seed", type=int, help="of the moments at which is killed")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tallystick-kill-") as folder:
         target = target_in(folder, options)
         outcome = run(target, options.rounds, random.Random(options.seed))  # noqa: S311 - moments, not secrets
@@ -96,15 +101,6 @@ def target_in(folder: str, options: argparse.Namespace) -> Target:
     from scripts.campaigns.service import ServiceTarget  # noqa: PLC0415 - brings in the chain
 
     return ServiceTarget(Path(folder))
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--target", choices=("writer", "service"), default="writer")
-    parser.add_argument("--database-url", help="of the writer: SQLite in a temporary folder, unless given")
-    parser.add_argument("--seed", type=int, help="of the moments at which is killed")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
