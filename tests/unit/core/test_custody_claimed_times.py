@@ -114,16 +114,14 @@ def test_what_has_happened_was_not_after_the_signature(kind: type[Body], path: s
             claimed_times.require_consistent(claim, START)
 
 
-@pytest.mark.parametrize("name", sorted(EVENT_TYPES))
-def test_no_event_happened_after_its_signature(name: str) -> None:
+def test_no_event_happened_after_its_signature() -> None:
     """``occurred_at`` of whatever event."""
     payload = payload_of(case.CaseNumbered(case_number="1"), clerk(POLICE), occurred_at=instant(START))
-    kind = EVENT_TYPES[name].body
-    silent = kind(**dict.fromkeys(field.name for field in msgspec.structs.fields(kind)))
-    claim = msgspec.structs.replace(payload, body=silent)
-    claimed_times.require_consistent(claim, START - claimed_times.TOLERANCE)
-    with refused("in_future", field="payload.occurred_at", error=RuleRefused):
-        claimed_times.require_consistent(claim, START - claimed_times.TOLERANCE - 1)
+    for row in EVENT_TYPES.values():
+        claim = msgspec.structs.replace(payload, body=at(row.body))
+        claimed_times.require_consistent(claim, START - claimed_times.TOLERANCE)
+        with refused("in_future", field="payload.occurred_at", error=RuleRefused):
+            claimed_times.require_consistent(claim, START - claimed_times.TOLERANCE - 1)
 
 
 def test_fields_that_are_not_told_claim_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -213,18 +214,15 @@ def test_a_section_says_something() -> None:
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
-@pytest.mark.parametrize("kind", ["case", "agency", "supervision", "system"])
-def test_a_type_stands_only_in_its_kinds_of_stream(event_type: str, kind: str) -> None:
+def test_a_type_stands_only_in_its_kinds_of_stream(event_type: str) -> None:
     """Each type is accepted in the kinds of stream of its row and refused in the others."""
     body, by = sample_body(event_type, full=False), signer_of(event_type)
     ids = {"case": "case-1", "agency": by.agency, "supervision": "model-1", "system": "ledger"}
     authority = Authority(authorization_type="order", authorization_identifier="7")
-    payload = payload_of(body, by, Stream(kind=kind, id=ids[kind]), authority=authority)  # type: ignore[arg-type]
-    if kind in EVENT_TYPES[event_type].streams:
-        require_shape(payload)
-        return
-    with refused_at("payload.stream.kind"):
-        require_shape(payload)
+    for kind, stream_id in ids.items():
+        payload = payload_of(body, by, Stream(kind=kind, id=stream_id), authority=authority)  # type: ignore[arg-type]
+        with nullcontext() if kind in EVENT_TYPES[event_type].streams else refused_at("payload.stream.kind"):
+            require_shape(payload)
 
 
 @pytest.mark.parametrize(("sequence", "previous"), [(0, "blake3:" + "00" * 32), (1, None)])

@@ -169,14 +169,11 @@ def test_a_log_id_has_32_bytes(length: int) -> None:
         signatures.domain_separator(bytes(length))
 
 
-@pytest.mark.parametrize("event_type", EVENT_TYPES)
-@pytest.mark.parametrize("kind", choices(StreamKind))
-def test_a_summary_has_at_most_200_bytes(event_type: str, kind: Any) -> None:
-    """For every event type at the longest ids and the largest number, and it is ASCII."""
-    longest = replace(
-        envelope(), event_type=event_type, stream=Stream(kind=kind, id="x" * 64), sequence=2**53 - 1, agency="y" * 31
-    )
-    assert len(signatures.summary(longest).encode("ascii")) <= 200
+def test_a_summary_has_at_most_200_bytes() -> None:
+    """For the longest event type and kind of stream, at the longest ids and the largest number, and it is ASCII."""
+    stream = Stream(kind=max(choices(StreamKind), key=len), id="x" * 64)
+    longest = replace(envelope(), event_type=max(EVENT_TYPES, key=len), stream=stream, sequence=2**53 - 1)
+    assert len(signatures.summary(replace(longest, agency="y" * 31)).encode("ascii")) <= 200
 
 
 def test_the_suite_has_the_number_of_the_protocol() -> None:
