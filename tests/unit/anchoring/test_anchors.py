@@ -1,24 +1,41 @@
-"""Anchoring: what is published goes to the chain as a continuation of what is there, and waits for its reasons."""
+"""Anchoring: what is published goes to the chain as a continuation of what is there, and is proven by its states."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
+from ledger.anchoring import state_proofs
 from ledger.anchoring.anchors import WaitReason
+from ledger.anchoring.state_proofs import StateProofs, trusted_chain
 from ledger.chain.contract_clients import AnchorClient
+from ledger.chain.errors import ChainUnavailable
+from ledger.chain.eth import AccountProof, BlockRef, Eth
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.chain.transaction import Transaction
-from ledger.core.errors import IntegrityBroken
-from ledger.store import log
-from tests.testkit.builders import POLICE, clerk
+from ledger.chain.writer import ChainBackend
+from ledger.core.errors import IntegrityBroken, ProofRefused, Unavailable
+from ledger.core.ethereum.block_headers import read_header
+from ledger.core.verification.bundle import verify_bundle
+from ledger.core.verification.bundle_format import Anchor
+from ledger.core.verification.report import ProofReport
+from ledger.core.verification.trust import Trust, TrustedBlock
+from ledger.proofs.bundles import Prover, RecordedHead
+from ledger.store import chain_journal, log
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, auditor, clerk, supervisor
+from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
+from tests.testkit.changed_bundles import results
+from tests.testkit.journals import prover_of
 from tests.testkit.ledger_with_chain import Linked, linked_ledger
+from tests.testkit.ledgers import LOG_SIGNER
 
 
 @pytest.fixture
@@ -122,3 +139,232 @@ def test_a_log_that_was_shortened_beside_its_journal_is_found_before_anything_is
     assert linked.anchorer.step() is WaitReason.NOTHING_NEW
     with pytest.raises(IntegrityBroken, match="has 3 entries"):
         linked.anchorer.require_one_history()
+
+
+# -- proofs of state ---------------------------------------------------------------------------------------------------
+
+
+LATE = auditor(COURT)
+OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
+
+
+class Stand:
+    """A linked ledger with a case, and a prover over it."""
+
+    def __init__(self, linked: Linked) -> None:
+        self.linked = linked
+        self.case = Case(start=linked.clock.seconds - 600).open()
+        self.states = linked.states
+        self.contracts = trusted_chain(linked.deployment, 0)
+        self.trust: Trust = trust(log_key=LOG_SIGNER.verifying_key, chains=(self.contracts,))
+
+    def found(self) -> Stand:
+        for officer in OFFICERS:
+            self.linked.grant(officer)
+        self.linked.mirror.catch_up(self.linked.final)
+        return self
+
+    def anchor(self) -> ChainWrite:
+        self.linked.clock.forward(11)
+        self.linked.publish()
+        write = self.linked.anchorer.step()
+        assert isinstance(write, ChainWrite)
+        return write
+
+    @property
+    def prover(self) -> Prover:
+        return prover_of(self.linked.ledger, self.states, lambda: self.trust)
+
+    def report(self, number: int = 0) -> ProofReport:
+        bundle = self.prover.bundle(self.case.events[number].envelope.event_id)
+        block = verify_bundle(bundle, self.trust).block
+        blocks = (TrustedBlock(block.number, block.hash),) if block else ()
+        chains = (msgspec.structs.replace(self.contracts, trusted_blocks=blocks),)
+        return verify_bundle(bundle, msgspec.structs.replace(self.trust, chains=chains))
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    with linked_ledger(tmp_path) as linked:
+        yield Stand(linked).found()
+
+
+@pytest.fixture
+def anchored(stand: Stand) -> Stand:
+    """The case is recorded and anchored."""
+    stand.linked.ledger.post_all(stand.case.events)
+    stand.anchor()
+    return stand
+
+
+@pytest.fixture
+def proven(anchored: Stand) -> Stand:
+    """The anchor is proven by the state of a final block."""
+    anchored.states.step(anchored.contracts)
+    return anchored
+
+
+def away() -> ChainBackend:
+    raise Unavailable("the chain is away")
+
+
+class Hanging:
+    """A chain that takes the question and does not answer before it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = Event()
+        self.was_awaited = False
+
+    def __call__(self) -> ChainBackend:
+        self.was_awaited = not self.let_go.wait(60)
+        raise Unavailable("the chain did not answer")
+
+
+def chainless(stand: Stand) -> StateProofs:
+    """What the database alone can prove."""
+    return StateProofs(stand.linked.ledger.database, stand.linked.journal, away)
+
+
+def open_checks(report: ProofReport) -> set[str]:
+    return {name for name, result in results(report).items() if result != "checked"}
+
+
+def test_bundle_ends_in_a_block_hash(anchored: Stand) -> None:
+    """What an anchor covers is proven by the state of a final block, down to the key's slots: also when the chain is
+    gone, by what was fetched with the anchor. A second step asks for nothing."""
+    write = anchored.linked.journal.last_anchor()
+    assert write is not None
+    anchored.states.step(anchored.contracts)
+    for states in (anchored.states, chainless(anchored)):
+        anchored.states = states
+        states.step(anchored.contracts)
+        report = anchored.report()
+        assert (report.verdict, open_checks(report)) == ("intact", {"witnesses"})
+        assert report.block is not None
+        assert report.block.hash == "0x" + anchored.linked.final.hash.hex()
+        assert report.proven_time == write.timestamp
+
+
+def test_earlier_keys_at_later_anchors(proven: Stand) -> None:
+    """A key that signed long ago is proven at the newest anchor without asking, the registry being as it was."""
+    proven.linked.ledger.post(proven.case.register("phone", by=supervisor(POLICE)).last)
+    proven.anchor()
+    proven.states.step(proven.contracts)
+    proven.states = chainless(proven)
+    report = proven.report()
+    assert (report.subject.size, open_checks(report)) == (9, {"witnesses"})
+    assert "record 2 is this tree head" in report.steps[10].detail
+
+
+def recorded(stand: Stand) -> RecordedHead:
+    latest = stand.prover.latest_anchor()
+    assert latest is not None
+    return latest
+
+
+def proof_of(stand: Stand, states: StateProofs, key_id: str | None = LATE.key_id) -> Anchor:
+    """What proves the newest record and the key's grant, which must be had."""
+    anchor = states.anchor(recorded(stand), key_id)
+    assert anchor is not None
+    return anchor
+
+
+def block_of(anchor: Anchor) -> int:
+    return read_header(bytes.fromhex(anchor.header_rlp[2:])).number
+
+
+def test_key_whose_slots_are_not_kept(proven: Stand) -> None:
+    """It is asked for when a bundle needs it, at the block of before; while the chain is away there is none."""
+    other = Case("case-9", start=proven.linked.clock.seconds - 600).open(clerk(PROCURATORATE))
+    assert other.last.envelope.key_id != proven.case.events[0].envelope.key_id
+    kept = proof_of(proven, chainless(proven), clerk(POLICE).key_id)
+    proven.linked.grant(LATE)
+    assert chainless(proven).anchor(recorded(proven), LATE.key_id) is None
+    asked = proof_of(proven, proven.states)
+    assert (block_of(asked), len(asked.registry.storage_proof)) == (block_of(kept), 4)
+    assert proof_of(proven, chainless(proven)) == asked
+
+
+def test_block_note_goes_out_with_the_proof(proven: Stand) -> None:
+    """What witnesses have signed of the block is in each bundle that ends in it, and is gone where the block is."""
+    database = proven.linked.ledger.database
+    with database.read() as connection:
+        newest = chain_journal.proven_block(connection)
+    assert newest is not None
+    chain_journal.keep_block_note(database, newest, "a note")
+    for key_id in (clerk(POLICE).key_id, None):
+        assert bytes(proof_of(proven, chainless(proven), key_id).block_note) == b'"a note"'
+    proven.linked.grant(LATE)
+    assert bytes(proof_of(proven, proven.states).block_note) == b'"a note"'
+
+
+def test_block_whose_state_is_gone(proven: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that has let go of the state of before is asked for that of the newest final block."""
+    proven.linked.grant(LATE)
+    final, proof = proven.linked.final, Eth.proof
+
+    def pruned(eth: Eth, address: str, slots: Sequence[bytes], at: BlockRef) -> AccountProof:
+        if at.number < final.number:
+            raise ChainUnavailable("missing trie node")
+        return proof(eth, address, slots, at)
+
+    monkeypatch.setattr(Eth, "proof", pruned)
+    assert block_of(proof_of(proven, proven.states)) == final.number
+
+
+def test_reader_does_not_wait_for_a_chain_that_hangs(proven: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """He gets a bundle without an anchor while the question stands open, and the next reader does not even ask."""
+    monkeypatch.setattr(state_proofs, "PATIENCE_S", 0.05)
+    hanging = Hanging()
+    states = StateProofs(proven.linked.ledger.database, proven.linked.journal, hanging)
+    try:
+        for _ in range(2):
+            assert states.anchor(recorded(proven), LATE.key_id) is None
+    finally:
+        hanging.let_go.set()
+    assert not hanging.was_awaited
+
+
+def test_what_is_not_proven_for_one_reader_holds_up_no_other(anchored: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that the chain does not prove is not asked for again at once; another is, and so are new anchors."""
+    anchored.linked.grant(LATE)
+    unproven, take, asked = clerk(COURT).key_id, StateProofs._take, list[str]()
+
+    def refusing(states: StateProofs, recorded: RecordedHead, keys: Iterable[str], at: BlockRef) -> None:
+        asked.extend(keys)
+        if unproven in keys:
+            raise ProofRefused("the node is not here", field="proof")
+        take(states, recorded, keys, at)
+
+    monkeypatch.setattr(StateProofs, "_take", refusing)
+    for _ in range(2):
+        assert anchored.states.anchor(recorded(anchored), unproven) is None
+    assert asked == [unproven]
+    assert anchored.states.anchor(recorded(anchored), LATE.key_id) is not None
+    anchored.states.step(anchored.contracts)
+    assert not anchored.linked.journal.unproven_anchors(10)
+
+
+def test_anchor_that_moved_to_another_block(stand: Stand) -> None:
+    """After a reorganisation the kept state is that of a block that is gone: it is fetched anew."""
+    stand.linked.ledger.post_all(stand.case.events)
+    write = stand.anchor()
+    stand.states.step(stand.contracts)
+    stand.linked.journal.update(replace(write, block_hash=bytes(32)))
+    assert [anchor.number for anchor in stand.linked.journal.unproven_anchors(10)] == [write.number]
+    stand.linked.journal.update(write)
+    assert not stand.linked.journal.unproven_anchors(10)
+
+
+@pytest.mark.parametrize("damage", ["UPDATE trie_nodes SET node = :junk", "DELETE FROM trie_nodes"])
+def test_kept_nodes_that_were_damaged(proven: Stand, damage: str) -> None:
+    """A node that is not what its name says is asked for again, and no bundle fails for it."""
+    with proven.linked.ledger.database.write() as connection:
+        connection.execute(text(damage), {"junk": b"junk"} if "junk" in damage else {})
+    kept, proven.states = proven.states, chainless(proven)
+    report = proven.report()
+    assert (report.verdict, results(report)["block"]) == ("not_yet_anchored", "not_checked")
+    proven.states = kept
+    assert open_checks(proven.report()) == {"witnesses"}
+    proven.states = chainless(proven)
+    assert open_checks(proven.report()) == {"witnesses"}

@@ -1,23 +1,29 @@
-"""The embedded chain as a backend: killed again and again while threads write, and mined again by an audit."""
+"""The embedded chain, killed again and again, and mined again by an audit; its node is a cache of the journal."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from ledger.chain import node as nodes
-from ledger.chain.errors import ChainMismatch, ChainUnavailable
+from ledger.chain.errors import ChainAhead, ChainMismatch, ChainUnavailable
 from ledger.chain.journal import ChainWrite, Purpose, WriteState
 from ledger.chain.node import replayed
 from ledger.chain.transaction import sign
 from ledger.core.encoding.digests import keccak256
-from tests.unit.chain.builders import EmbeddedBench, Key
+from tests.unit.chain.builders import FIRST_TIME, REFUSED, REVERTING, SENDER, EmbeddedBench, Key, alive, append_creation
 from tests.unit.chain.memory_journal import MemoryJournal
 from tests.unit.chain.world import ADMINS, World, found, granted_by
 
@@ -172,3 +178,264 @@ def test_a_journal_cut_short_is_found(world: World, anvil_binary: Path, monkeypa
     shorter = MemoryJournal(list(world.journal.writes())[:-1])
     with pytest.raises(ChainMismatch, match="stands at block 3"):
         check(world, anvil_binary, shorter)
+
+
+# -- the node ----------------------------------------------------------------------------------------------------------
+
+
+def created(nonce: int) -> str:
+    """The address of what SENDER created with its transaction ``nonce`` (1 to 127)."""
+    return "0x" + keccak256(b"\xd6\x94" + bytes.fromhex(SENDER.key_id[2:]) + bytes([nonce]))[12:].hex()
+
+
+def word(number: int) -> str:
+    return f"0x{number:064x}"
+
+
+def test_one_write_is_one_block_at_its_time(bench: EmbeddedBench) -> None:
+    """Each write is alone in the next block, which has the write's timestamp; the journal has its number and hash."""
+    node = bench.start()
+    bench.grow(3)
+    for write in bench.journal.writes():
+        block = node.eth.block(write.number)
+        assert block is not None
+        assert block.timestamp == FIRST_TIME + write.number
+        assert block.transactions == (write.transaction_hash,)
+        assert (write.state, write.block_number, write.block_hash) == (WriteState.CONFIRMED, block.number, block.hash)
+
+
+def test_a_write_that_reverts_or_is_refused_is_invalid(bench: EmbeddedBench) -> None:
+    """A reverting transaction has its block, and a replay makes that again. What the node does not take has none, is
+    not tried again by a replay, and leaves its nonce free."""
+    node, journal = bench.start(), bench.journal
+    append_creation(journal, data=REVERTING)
+    node.catch_up()
+    stray = append_creation(journal, data=b"stray")
+    journal.update(replace(stray, state=WriteState.INVALID))
+    append_creation(journal, data=REFUSED)
+    node.catch_up()
+    before = bench.grow(1)
+    bench.kill()
+    assert bench.hashes() == before
+    node.stop()
+    bench.start()
+    assert bench.hashes() == before
+    assert [(write.nonce, write.block_number, write.state.value) for write in journal.writes()] == [
+        (0, 1, "invalid"),
+        (1, None, "invalid"),
+        (1, None, "invalid"),
+        (1, 2, "confirmed"),
+    ]
+
+
+@pytest.mark.parametrize("damage", [b"{", b'{"accounts":{}}', None], ids=["torn", "another", "lost"])
+def test_killed_with_a_damaged_dump_it_comes_back_the_same(
+    bench: EmbeddedBench, damage: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kill -9 and a torn, garbled or lost dump: the same block hashes again, and the chain goes on."""
+    monkeypatch.setattr(nodes, "DUMP_EVERY", 2)
+    bench.start()
+    before = bench.grow(5)
+    dump = bench.folder / "state.json"
+    if damage is None:
+        dump.unlink()
+    else:
+        dump.write_bytes(damage)
+    bench.kill()
+    bench.node.catch_up()
+    assert bench.hashes() == before
+    assert bench.kinds() == ["node_lost"] + ([] if damage is None else ["dump_unreadable"])
+    assert bench.grow(1)[:-1] == before
+
+
+def test_an_older_dump_is_caught_up_from_the_journal(bench: EmbeddedBench) -> None:
+    """A sound dump of earlier blocks is loaded and the rest mined on it, with what was journaled and not sent: same
+    hashes as without the dump."""
+    bench.start()
+    bench.grow(3)
+    bench.node.dump()
+    before = bench.grow(3)
+    append_creation(bench.journal)
+    bench.kill()
+    again = bench.start()
+    assert bench.hashes()[:-1] == before
+    assert bench.journal.unsettled() == []
+    assert again.eth.proven_state_root("latest") == again.eth.head().state_root
+    assert bench.incidents == []
+
+
+def test_a_block_that_the_journal_did_not_take_is_made_again(
+    bench: EmbeddedBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the journal fails after the block was made, nobody hears of it; the write gets that same block later."""
+
+    def failing_update(write: object) -> None:
+        raise OSError("disk full")
+
+    node, journal = bench.start(), bench.journal
+    bench.grow(1)
+    write = append_creation(journal)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "update", failing_update)
+        with pytest.raises(OSError, match="disk full"):
+            node.catch_up()
+    assert journal.last() == write
+    node.catch_up()
+    assert [(stored.state, stored.block_number) for stored in journal.writes()][1:] == [(WriteState.CONFIRMED, 2)]
+    assert bench.incidents == []
+
+
+STRANGERS_CALLS: list[tuple[str, *tuple[object, ...]]] = [
+    ("anvil_setStorageAt", created(1), word(2), word(99)),
+    ("anvil_setCode", created(1), "0x00"),
+    ("evm_mine",),
+    ("anvil_setCoinbase", "0x" + "11" * 20),
+    ("evm_setBlockGasLimit", "0x1312d00"),
+    ("evm_setBlockGasLimit", "0x5208"),  # below what the write asks for
+    ("anvil_setNextBlockBaseFeePerGas", "0x7"),
+    ("anvil_reorg", 1, []),
+]
+
+
+def test_whoever_uses_the_node_behind_the_journal_changes_no_block(bench: EmbeddedBench) -> None:
+    """Storage, code, blocks, limits or a reorganisation of a stranger: the node is made anew before a block is built on
+    it, and the chain goes on as the journal has it."""
+    bench.start()
+    before = bench.grow(2)
+    for count, (method, *params) in enumerate(STRANGERS_CALLS, 1):
+        bench.node.eth.rpc.call(method, *params)
+        after = bench.grow(1)
+        assert bench.kinds() == ["node_edited"] * count, method
+        assert after[:-1] == before, method
+        before = after
+    bench.kill()
+    assert bench.hashes() == before, "the blocks made after the edits are reproducible"
+
+
+def edit_timestamp(state: Any, number: str) -> None:
+    headers = {block["header"]["number"]: block["header"] for block in state["blocks"]}
+    headers[number]["timestamp"] = "0x1"
+
+
+DUMP_EDITS: dict[str, Callable[[Any], object]] = {
+    "storage": lambda state: state["accounts"][created(1)]["storage"].update({word(2): word(99)}),
+    "first timestamp": lambda state: edit_timestamp(state, "0x1"),
+    "last timestamp": lambda state: edit_timestamp(state, "0x3"),
+    "gas limit": lambda state: state["block"].update(gas_limit=20_000_000),
+}
+
+
+@pytest.mark.parametrize("edit", DUMP_EDITS.values(), ids=DUMP_EDITS)
+def test_an_edited_dump_is_set_aside(bench: EmbeddedBench, edit: Callable[[Any], object]) -> None:
+    """A dump whose state, header or environment was edited is not built on: same hashes, and an incident."""
+    bench.start()
+    before = bench.grow(3)
+    bench.node.stop()
+    dump = bench.folder / "state.json"
+    state = msgspec.json.decode(dump.read_bytes())
+    edit(state)
+    dump.write_bytes(msgspec.json.encode(state))
+    append_creation(bench.journal)
+    again = bench.start()
+    assert bench.hashes()[:-1] == before
+    assert bench.kinds() == ["dump_edited"]
+    assert again.eth.proven_state_root("latest") == again.eth.head().state_root
+
+
+def test_a_dump_ahead_of_the_journal_is_refused(bench: EmbeddedBench) -> None:
+    """An older database beside a newer dump is a rollback: no start, and the message says what to do."""
+    bench.start()
+    bench.grow(2)
+    backup = MemoryJournal(bench.journal.writes())
+    bench.grow(1)
+    bench.node.stop()
+    with pytest.raises(ChainAhead, match="3 blocks, the journal 2") as refused:
+        bench.start(journal=backup)
+    assert refused.value.hint is not None
+    assert bench.node.pid is None, "a start that was refused leaves no process"
+
+
+def test_a_mark_is_ahead_of_the_journal_where_no_dump_is(bench: EmbeddedBench, tmp_path: Path) -> None:
+    """Killed, not stopped, the service leaves no newer dump; the mark of the last block shows the rollback all the
+    same, and a history that was written on after it. A refusal leaves the mark as it is."""
+    bench.start()
+    bench.grow(2)
+    rolled_back = MemoryJournal(bench.journal.writes())
+    bench.grow(1)
+    bench.kill()
+    append_creation(rolled_back, data=REVERTING)  # signed, and in no block yet
+    for _ in range(2):
+        with pytest.raises(ChainAhead, match="3 blocks, the journal 2"):
+            bench.start(journal=rolled_back)
+    assert bench.start(journal=rolled_back, directory=tmp_path / "elsewhere").final_block().number == 3
+    with pytest.raises(ChainMismatch) as refused:
+        bench.start(journal=rolled_back)
+    assert refused.value.block_number == 3
+
+
+@pytest.mark.parametrize("damage", [b"seven 00", b"\xff" * 40])
+def test_a_damaged_mark_proves_nothing(bench: EmbeddedBench, damage: bytes) -> None:
+    """It is a witness and no part of the chain: without it the chain starts, and it is written anew."""
+    bench.start()
+    bench.grow(2)
+    bench.kill()
+    mark = bench.folder / "head"
+    mark.write_bytes(damage)
+    final = bench.start().final_block()
+    assert mark.read_text() == f"2 {final.hash.hex()}\n"
+
+
+def test_a_chain_whose_folder_is_gone_at_start_is_an_incident(bench: EmbeddedBench) -> None:
+    """The journal makes the same blocks again, and it is told that they were lost; a first start has lost nothing."""
+    bench.start()
+    assert bench.incidents == []
+    before = bench.grow(2)
+    bench.node.stop()
+    shutil.rmtree(bench.folder)
+    bench.start()
+    assert bench.hashes() == before
+    assert bench.kinds() == ["node_lost"]
+
+
+def test_a_journal_with_another_history_is_refused_at_its_block(bench: EmbeddedBench, tmp_path: Path) -> None:
+    """Rolled back and written on, the dump still knows the other block 2; without a dump, a timestamp that was changed
+    in the journal contradicts the replay. The error names the block."""
+    bench.start()
+    bench.grow(2)
+    bench.node.stop()
+    first, second = bench.journal.writes()
+    other = MemoryJournal([first])
+    append_creation(other, data=REVERTING)
+    bench.start(journal=other, directory=tmp_path / "elsewhere")
+    edited = MemoryJournal([first, replace(second, timestamp=FIRST_TIME + 1000)])
+    (bench.folder / "head").unlink()
+    for journal in (other, edited):
+        with pytest.raises(ChainMismatch) as refused:
+            bench.start(journal=journal)
+        assert refused.value.block_number == 2
+        (bench.folder / "state.json").unlink(missing_ok=True)
+
+
+def test_without_anvil_it_says_so(bench: EmbeddedBench, tmp_path: Path) -> None:
+    """A missing binary is Unavailable, with what to run."""
+    with pytest.raises(ChainUnavailable, match="does not start") as refused:
+        bench.start(binary=tmp_path / "no-anvil")
+    assert refused.value.hint is not None
+
+
+def test_the_node_dies_with_its_parent(anvil_binary: Path, tmp_path: Path) -> None:
+    """kill -9 of the service leaves no Anvil behind."""
+    program = (
+        "import time; from pathlib import Path; from tests.unit.chain.builders import EmbeddedBench\n"
+        f"bench = EmbeddedBench(Path({str(anvil_binary)!r}), Path({str(tmp_path)!r}) / 'chain')\n"
+        "print(bench.start().pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert Path(f"/proc/{child}").exists()
+    parent.kill()
+    parent.wait()
+    while alive(child):
+        pass

@@ -69,7 +69,7 @@ def printed(served: Served, event_type: str, **query: str) -> str:
 
 
 def test_the_route_gives_pdf_a_of_the_event(dealt: Served) -> None:
-    """The file has an output intent, and its date is the event's own; test_certificate.py has what it claims."""
+    """The file has an output intent, and its date is the event's own; test_paper_forms.py has what it claims."""
     answer = ask(dealt, "handover.offered", lang="zh-CN")
     assert answer.headers["content-type"] == "application/pdf"
     reader = PdfReader(io.BytesIO(answer.content))

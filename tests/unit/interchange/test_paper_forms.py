@@ -1,25 +1,45 @@
-"""Forms: each event that prints, as each document that it prints as, with what that document is for."""
+"""Forms: each event that prints, as each document that it prints as; and the certificate, with its bundle inside."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import get_args
+import io
+import json
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from msgspec import UNSET, to_builtins
+from msgspec.structs import replace
+from pypdf import PdfReader
 
-from ledger.core.errors import NotFound
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events import EVENT_TYPES, record
 from ledger.core.events import case as custody_change
-from ledger.core.events.case import DecisionRecorded
+from ledger.core.events.case import CaseSplit, DecisionRecorded
+from ledger.core.events.handover import HandoverRecalled
 from ledger.core.events.item import ItemDisposalProposed, Seizure
 from ledger.core.events.terms import Money
+from ledger.core.verification.bundle import STEPS, verify_bundle
+from ledger.core.verification.bundle_format import Bundle, CaseBundle, encode_bundle
+from ledger.core.verification.case import verify_case
+from ledger.core.verification.trust import Trust, parse_trust
+from ledger.i18n import Labels
+from ledger.interchange.papers.certificate import LIMITS, CertificateRequest, certificate
+from ledger.interchange.papers.certified import certify
 from ledger.interchange.papers.forms import FORMS, PaperForm, form_of
 from ledger.interchange.papers.lists import LISTS
 from ledger.interchange.papers.paper_text import PaperLanguage
-from ledger.interchange.papers.sheet import FactsBlock, ProseBlock, StampsBlock
+from ledger.interchange.papers.sheet import FactsBlock, ProseBlock, Sheet, StampsBlock
 from ledger.interchange.papers.typeset import typeset
-from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, START, clerk, instant, section
-from tests.testkit.casework import Case, detained, dispose, got, kept, person_id, proposed, stays
+from ledger.procedures import shipped_rulebook
+from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, START, Writer, clerk, instant, section
+from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust
+from tests.testkit.casework import Case, detained, dispose, got, kept, person_id, proposed, registration, stays
+from tests.testkit.machine import REPOSITORY
+from tests.testkit.tally import Tally, write_bundle, write_trust
+from tests.testkit.time_zones import utc_times
 from tests.unit.interchange.printing import sheet_of
 from tests.unit.interchange.test_typeset import text_of
 
@@ -183,3 +203,258 @@ def test_whoever_seals_stands_on_the_paper() -> None:
     assert [stamp.party for stamp in stamps.stamps] == [("东区公安局",), ("东区人民检察院",)]
     (stamps,) = [block for block in sheet_of(seizure()).blocks if isinstance(block, StampsBlock)]
     assert [stamp.party for stamp in stamps.stamps] == [("东区公安局",), ("持有人",), ("见证人",)]
+
+
+# -- the certificate ---------------------------------------------------------------------------------------------------
+
+
+TAKEN = Seizure(document_number="S-19", seized_at=instant(START - 7200), officers=("p-1", "p-2"))
+CASE = (
+    Case()
+    .open(case_number="东公〔2026〕0417号")
+    .act(registration("phone", seizure=TAKEN), sections={"note": section("note", said="nobody may read this")})
+    .register("image", kind="electronic_data")
+    .offer("phone", "image", to=PROCURATORATE)
+    .accept(received=(got("phone", condition="screen broken"),))
+)
+LOG = founded(POLICE, PROCURATORATE)
+LOG.add(*CASE.events)
+NOTE = LOG.note(witnesses=[(witness, START + 5000) for witness in WITNESSES[:2]])
+BOOK = shipped_rulebook()
+OF_CASE = LOG.case_bundle(note=NOTE)
+OF_EVENT = LOG.bundle(len(LOG.events) - 1, NOTE)
+TRUST = naming(OF_CASE, policy=TWO_OF_THREE, development=False)
+NO_BLOCK = trust(TWO_OF_THREE, development=False)
+
+
+def certified_as(
+    bundle: Bundle | CaseBundle,
+    language: PaperLanguage = "en",
+    using: Trust = TRUST,
+    *,
+    log: bool = False,
+    **asked: str,
+) -> Sheet:
+    """Return the certificate of a bundle."""
+    data = encode_bundle(bundle)
+    certified = certify(data, using, BOOK, entries=LOG.entries() if log else None)
+    return certificate(CertificateRequest(data, using, BOOK, language, **asked), certified)
+
+
+def text_in(*given: Bundle | CaseBundle, **options: Any) -> str:
+    """Return the certificate's words in one line, after checking that all its times are in one zone."""
+    text = " ".join(words_in(to_builtins(certified_as(*given, **options))))
+    assert utc_times(text) == []
+    return text
+
+
+def words_in(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from words_in(part)
+    elif isinstance(value, str | int) and not isinstance(value, bool):
+        yield str(value)
+
+
+@pytest.mark.parametrize("bundle", [OF_CASE, OF_EVENT], ids=["case", "event"])
+def test_the_bundle_is_inside_and_still_proves_it(bundle: Bundle | CaseBundle) -> None:
+    """The attachment is the bundle, byte by byte, under its name, and a check of it says intact."""
+    pdf = typeset(certified_as(bundle), encode_bundle(bundle).decode())
+    reader = PdfReader(io.BytesIO(pdf))
+    ((name, (attached,)),) = reader.attachments.items()
+    assert attached == encode_bundle(bundle)
+    if isinstance(bundle, CaseBundle):
+        assert name == "case-1.bundle.json"
+        assert verify_case(attached, TRUST, BOOK).verdict == "intact"
+    else:
+        assert verify_bundle(attached, TRUST).verdict == "intact"
+    assert sha256(attached).hexdigest() in text_of(pdf)
+    claims = reader.xmp_metadata
+    assert claims is not None
+    assert (claims.pdfaid_part, claims.pdfaid_conformance) == ("3", "B")
+
+
+def test_a_case_is_told_with_items_chain_digests_and_times() -> None:
+    """Each event in its sentence, with the digest that was signed; each item with holder, digests and the time before
+    its first record; claimed and proven times side by side."""
+    text = text_in(OF_CASE)
+    assert "东公〔2026〕0417号" in text
+    assert "procuratorate-east accepts from police-east for prosecution review" in text
+    assert "2 h 1 min" in text
+    assert "2026-03-02 10:06" in text  # by the anchor's block
+    for event in CASE.events:
+        assert event.digest in text
+    for digest in CASE.state.items["image"].digests:
+        assert digest in text
+    assert "nobody may read this" not in text
+
+
+def test_every_step_is_told_in_words_and_what_was_not_checked_says_so() -> None:
+    """All by number; without a trusted block nothing is told of the record on the chain."""
+    text = text_in(OF_EVENT, language="zh-CN", using=NO_BLOCK)
+    for number, (name, _) in enumerate(STEPS, 1):
+        assert f"{number} {Labels('zh-CN').of('step', name)}" in text
+    assert "没有可信区块" in text
+    assert "达到法定数的独立见证机关联署了同一日志状态" in text
+
+
+def test_what_was_not_checked_stands_beside_the_verdict() -> None:
+    """By number and name; nothing where all was checked."""
+    assert "Not checked: 10 block, 11 anchor, 12 revocation" in text_in(OF_EVENT, using=NO_BLOCK)
+    certified = certify(encode_bundle(OF_EVENT), TRUST, BOOK)
+    report = certified.last.report
+    checked = replace(report, steps=tuple(replace(step, result="checked") for step in report.steps))
+    whole = replace(certified, events=(replace(certified.last, report=checked),))
+    assert certificate(CertificateRequest(encode_bundle(OF_EVENT), TRUST, BOOK, "en"), whole).unchecked == ()
+
+
+def test_what_it_does_not_prove_stands_on_every_certificate() -> None:
+    """Unaltered since it was put there, and no more; a development ledger says that it is one."""
+    for language in ("zh-CN", "en"):
+        labels = Labels(language)
+        text = text_in(OF_EVENT, language=language)
+        for name in LIMITS:
+            assert labels.of("paper", f"limit.{name}") in text, name
+    assert "since it was put there" in text_in(OF_EVENT)
+    assert "development ledger" not in text_in(OF_EVENT)
+    assert "development ledger" in text_in(OF_EVENT, using=trust())
+
+
+def test_only_a_copy_of_the_log_shows_that_nothing_came_after() -> None:
+    """Without one the certificate says that this is not shown."""
+    assert "it is not shown that nothing came after" in text_in(OF_CASE)
+    assert "there is no other event of the case" in text_in(OF_CASE, log=True)
+
+
+def test_what_stands_beside_the_verdict_is_told() -> None:
+    """That the rules were broken is no tampering: it is certified, and the certificate says both."""
+    text = text_in(OF_CASE, log=True)
+    assert "conformity shown completeness shown" in text
+    writer = Writer("case", "case-1")
+    writer.write(CASE.events[0].payload.body, clerk(POLICE))
+    writer.write(HandoverRecalled(handover_id="handover-1", ground="none"), clerk(POLICE))
+    log = founded(POLICE)
+    log.add(*writer.events)
+    broken = log.case_bundle()
+    text = text_in(broken, using=naming(broken))
+    assert "Verdict: intact" in text
+    assert "contradicted" in text
+    assert "An act was not possible under the custody rules" in text
+
+
+def test_a_certificate_of_one_item_tells_of_that_alone() -> None:
+    """Its own events; the whole case's bundle is attached all the same. An unknown item is not found."""
+    text = text_in(OF_CASE, item_id="phone")
+    assert "case-1 / phone" in text
+    assert "opens the case" not in text
+    assert "registers the phone" in text
+    with pytest.raises(NotFound):
+        certified_as(OF_CASE, item_id="knife")
+    with pytest.raises(MalformedInput) as caught:
+        certified_as(OF_EVENT, item_id="phone")
+    assert "tally proof get --case" in str(caught.value.hint)
+
+
+def test_an_event_alone_is_told_by_what_it_states() -> None:
+    """Without the case around it nothing is read into it: its fields stand as they were signed."""
+    text = text_in(OF_EVENT)
+    assert "handover handover-1" in text
+    assert "the case alone" not in text
+    assert "screen broken" in text
+    registered = text_in(LOG.bundle(len(LOG.events) - 3, NOTE))
+    assert CASE.state.items["image"].digests[0] in registered
+
+
+def test_a_case_that_rests_on_another_is_told_as_far_as_it_can_be_followed() -> None:
+    """What came out of another case: each event by what it states, and the step says that custody was not derived."""
+    giving = Case().open().register("phone")
+    giving.say(CaseSplit, new_case_id="case-2", ground="another crime", item_ids=("phone",))
+    taking = Case("case-2", start=giving.now).open(split_from=giving.last.ref, source=giving.state)
+    log = founded(POLICE)
+    log.add(*giving.events, *taking.events)
+    text = text_in(log.case_bundle("case-2"), using=trust())
+    assert "Custody could not be derived anew" in text
+    assert "case type: theft" in text
+
+
+def test_a_proof_that_ends_in_a_block_names_it() -> None:
+    """The example of the documents: contract and block, and that the verifier trusts it or does not."""
+    bundle, trusted = ((REPOSITORY / "docs" / "examples" / name).read_bytes() for name in ("bundle.json", "trust.json"))
+    using = parse_trust(trusted)
+    certified = certify(bundle, using, BOOK)
+    assert certified.last.report.block is not None
+    text = str(certificate(CertificateRequest(bundle, using, BOOK, "en"), certified))
+    assert certified.last.report.block.hash in text
+    assert "(trusted by the verifier)" in text
+    chains = tuple(replace(chain, trusted_blocks=()) for chain in using.chains)
+    forgetful = replace(using, chains=chains, policy=trust().policy, development=True)
+    unknown_block = certificate(CertificateRequest(bundle, forgetful, BOOK, "en"), certify(bundle, forgetful, BOOK))
+    assert "not known to the verifier: compare it with a node of your own" in str(unknown_block)
+
+
+def test_an_agency_that_the_bundle_does_not_name_stands_by_its_id() -> None:
+    """Names come from the mirror of the registry in the bundle, and from nowhere else."""
+    case = Case().open().register("phone").offer("phone", to=PROCURATORATE)
+    log = founded(POLICE)
+    log.add(*case.events)
+    certified = certify(encode_bundle(log.case_bundle()), trust(), BOOK)
+    assert set(certified.names) == {POLICE}
+    assert certified.name_of(Labels("zh-CN"))(PROCURATORATE) == PROCURATORATE
+    assert certified.name_of(Labels("zh-CN"))(POLICE) == f"{POLICE}机关"
+
+
+def test_what_is_withheld_is_said_to_be() -> None:
+    """A bundle without payloads certifies who signed what kind of event, not what it says."""
+    bundle = LOG.case_bundle(note=NOTE, payload=UNSET, sections={})
+    text = text_in(bundle)
+    assert "unverifiable" in text
+    assert "its content is withheld" in text
+    assert "screen broken" not in text
+    assert "its content is withheld" in text_in(LOG.bundle(len(LOG.events) - 1, NOTE, payload=UNSET))
+
+
+def test_what_is_not_anchored_is_not_certified_as_intact() -> None:
+    """The verdict stands in large letters, as it is."""
+    text = text_in(LOG.bundle(len(LOG.events) - 1, NOTE, anchored=False))
+    assert "Verdict: not yet anchored" in text
+    assert "Without a trusted block nothing is shown of a record" in text
+
+
+def test_nothing_tampered_with_is_certified() -> None:
+    """Not an event, not a case; the refusal names the step."""
+    spoiled = tree(OF_EVENT)
+    spoiled["payload"]["body"]["handover_id"] = "handover-2"
+    with pytest.raises(IntegrityBroken, match="step 4, payload"):
+        certify(as_bytes(spoiled), TRUST, BOOK)
+    whole = tree(OF_CASE)
+    whole["events"][3]["payload"]["body"]["purpose"] = "appeal"
+    with pytest.raises(IntegrityBroken, match="events"):
+        certify(as_bytes(whole), TRUST, BOOK)
+    with pytest.raises(MalformedInput):
+        certify(b"no bundle", TRUST, BOOK)
+
+
+def as_bytes(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_certifies_a_file_offline(tmp_path: Path) -> None:
+    """It writes the PDF, tells the verdict by its exit code, and never overwrites."""
+    tally = Tally(tmp_path)
+    bundle, trusted = write_bundle(tmp_path, LOG, len(LOG.events) - 1), write_trust(tmp_path)
+    target = tmp_path / "c.pdf"
+    done = tally.ok("proof", "certificate", bundle, "--trust", trusted, "--both", "--output", target)
+    assert done == {"file": str(target), "verdict": "intact"}
+    assert next(iter(PdfReader(target).attachments.values()))[0] == bundle.read_bytes()
+    again = tally("proof", "certificate", bundle, "--trust", trusted, "--output", target)
+    assert again.status != 0
+    assert "there already" in again.err
+    bundle = write_bundle(tmp_path, LOG, len(LOG.events) - 1, anchored=False)
+    unanchored = tally("proof", "certificate", bundle, "--trust", trusted, "--output", tmp_path / "u.pdf")
+    checked = tally("proof", "check", bundle, "--trust", trusted)
+    assert unanchored.status == checked.status != 0
+    wrong = tally("proof", "certificate", bundle, "--trust", trusted, "--verify-url", "javascript:alert(1)")
+    assert "--verify-url" in wrong.err
