@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coincurve import PrivateKey
-
 from ledger.chain.contract import ContractAbi
 from ledger.chain.journal import ChainWrite, Journal, Purpose
 from ledger.chain.node import ChainIncident, EmbeddedNode
 from ledger.chain.transaction import Fees, Transaction, sign
-from ledger.core.encoding.digests import keccak256
-from ledger.core.signing.signatures import address_of
+from tests.testkit.builders import key_id, secret_key, signature_of
 from tests.unit.chain.memory_journal import MemoryJournal
 
 
@@ -26,16 +23,11 @@ class Key:
     name: str
 
     @property
-    def secret(self) -> bytes:
-        return keccak256(self.name.encode())
-
-    @property
     def key_id(self) -> str:
-        return address_of(PrivateKey(self.secret).public_key)
+        return key_id(self.name)
 
     def sign(self, digest: bytes) -> bytes:
-        signature = PrivateKey(self.secret).sign_recoverable(digest, hasher=None)
-        return signature[:64] + bytes([27 + signature[64]])
+        return signature_of(digest, secret_key(self.name))
 
 
 FREE = Fees(0, 0)

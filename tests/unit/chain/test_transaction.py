@@ -12,6 +12,7 @@ from eth_utils.address import to_checksum_address
 from ledger.chain.transaction import Fees, Transaction, decode, sign
 from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.signing.signatures import CURVE_ORDER
+from tests.testkit.builders import secret_key
 from tests.unit.chain.builders import Key
 
 KEY = Key("signer")
@@ -36,7 +37,7 @@ def as_eth_account_signs_it(transaction: Transaction) -> bytes:
         fields["gasPrice"] = fees.max_fee
     else:
         fields |= {"maxFeePerGas": fees.max_fee, "maxPriorityFeePerGas": fees.priority_fee, "type": 2}
-    return bytes(Account.sign_transaction(fields, KEY.secret).raw_transaction)
+    return bytes(Account.sign_transaction(fields, secret_key(KEY.name).secret).raw_transaction)
 
 
 @pytest.mark.parametrize("transaction", [DYNAMIC, LEGACY, CREATION, replace(LEGACY, chain_id=10**9, to=None)])
