@@ -308,8 +308,8 @@ class Registry:
     ``authority`` is folded along: the change that is added n-th stands at log index ``first`` + n - 1.
     """
 
-    def __init__(self, *, log_id: bytes = LOG_ID, service: Officer = SERVICE, first: int = 0) -> None:
-        self.authority: AuthorityState = authorities.initial(log_id, service.key_id)
+    def __init__(self, *, first: int = 0) -> None:
+        self.authority: AuthorityState = authorities.initial(LOG_ID, SERVICE.key_id)
         self.bodies: list[RegistryChange] = []
         self._next = first
 
@@ -349,10 +349,10 @@ class Registry:
         return self
 
 
-def authority_with(*officers: Officer, log_id: bytes = LOG_ID) -> AuthorityState:
+def authority_with(*officers: Officer) -> AuthorityState:
     """Return the authority of a log whose first entries admit the officers' agencies and grant their keys."""
     agencies = dict.fromkeys(officer.agency for officer in officers)
-    return Registry(log_id=log_id).admit(*agencies).grant(*officers).authority
+    return Registry().admit(*agencies).grant(*officers).authority
 
 
 def founder(agency: str, **fields: Any) -> dict[str, Any]:

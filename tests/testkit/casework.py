@@ -75,8 +75,7 @@ class Case(CaseActs[Officer], Writer):
 
     def recall(self, handover_id: str | None = None, *, by: Officer | None = None) -> Self:
         offered = self.open_handover(handover_id)
-        fields = {"handover_id": offered.handover_id, "ground": "sent by mistake"}
-        return self.say(handover.HandoverRecalled, by or clerk(offered.from_agency), **fields)
+        return self.say(handover.HandoverRecalled, by or clerk(offered.from_agency), handover_id=offered.handover_id)
 
     def clock(self, name: str, person: str | None = None) -> Clock:
         """Return the latest clock of the name, of the person if one is named."""
@@ -92,24 +91,13 @@ class Case(CaseActs[Officer], Writer):
 
     def extend(self, name: str, extension: str, **fields: object) -> Self:
         """Extend the latest clock of the name."""
-        defaults = {
-            "deadline_id": self.clock(name).deadline_id,
-            "extension": extension,
-            "article": "CPL 91",
-            "ground": "approved",
-        }
-        return self.say(case.DeadlineExtended, **(defaults | fields))
+        fields = {"deadline_id": self.clock(name).deadline_id, "extension": extension} | fields
+        return self.say(case.DeadlineExtended, **fields)
 
-    def suspend(self, at: int, **fields: object) -> Self:
+    def suspend(self, at: int) -> Self:
         """Suspend the clock of the arrest request."""
-        defaults = {
-            "deadline_id": self.clock("arrest_request").deadline_id,
-            "suspended_at": instant(at),
-            "excluded_for": "psychiatric_assessment",
-            "article": "CPL 149",
-            "ground": "assessment ordered",
-        }
-        return self.say(case.DeadlineSuspended, **(defaults | fields))
+        fields = {"suspended_at": instant(at), "excluded_for": "psychiatric_assessment"}
+        return self.say(case.DeadlineSuspended, deadline_id=self.clock("arrest_request").deadline_id, **fields)
 
     def resume(self, at: int) -> Self:
         deadline_id = self.clock("arrest_request").deadline_id
@@ -117,8 +105,7 @@ class Case(CaseActs[Officer], Writer):
 
     def reset(self, at: int) -> Self:
         deadline_id = self.clock("arrest_request").deadline_id
-        fields = {"article": "CPL 160", "ground": "identity learnt", "reset_at": instant(at)}
-        return self.say(case.DeadlineReset, deadline_id=deadline_id, **fields)
+        return self.say(case.DeadlineReset, deadline_id=deadline_id, reset_at=instant(at))
 
 
 # -- cases that are under way ------------------------------------------------------------------------------------------

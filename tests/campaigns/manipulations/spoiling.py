@@ -38,12 +38,12 @@ class Manipulation:
         return f"{self.kind} {self.name}"
 
 
-def manipulations(folder: Path, chance: random.Random, databases: tuple[str, str] = DATABASES) -> list[Manipulation]:
+def manipulations(folder: Path, chance: random.Random) -> list[Manipulation]:
     """For each table a change of every column, a deletion, an insertion and an exchange of two rows; then the schema,
     the views and the files. ``folder`` has the data directory that they will be made in copies of.
     """
     collected: list[Manipulation] = []
-    for database in databases:
+    for database in DATABASES:
         with closing(sqlite3.connect(folder / database)) as connection:
             connection.text_factory = bytes.decode
             for table in _tables(connection):

@@ -140,12 +140,12 @@ def officer_of(event: Event) -> Officer:
     return next(officer for officer in officers if officer.key_id == event.envelope.key_id)
 
 
-def relogged(base: Base, event: Event, **changes: Any) -> tuple[Tree, bytes]:
+def relogged(base: Base, event: Event) -> tuple[Tree, bytes]:
     """Return the bundle where log and chain hold ``event`` in place of the base's entry, and the trust file for it."""
     events = list(base.world.log.events)
     events[base.index] = event
     world = base.world.holding(Log(events, registry=base.world.log.registry))
-    return world.bundle(base.index, **changes), world.trust_bytes
+    return world.bundle(base.index), world.trust_bytes
 
 
 def resaid(base: Base, **fields: Any) -> Event:
