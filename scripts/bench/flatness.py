@@ -43,13 +43,6 @@ class Cost(NamedTuple):
     first: float
 
 
-class Target(NamedTuple):
-    """A case in a ledger, by the submissions to it."""
-
-    ledger: RecordingParts
-    case: Iterator[bytes]
-
-
 def main() -> None:
     """Measures and shows."""
     given = options(__doc__, events=[10, 100, 1_000, 10_000], entries=[1_000, 100_000, 1_000_000], rounds=25)
@@ -65,10 +58,10 @@ def by_case(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
     """To a case that has so many events."""
     url = filled(directory, FEW)
     with recording_into(url) as ledger:
-        targets = {size: Target(ledger, case_of(ledger, size)) for size in sizes}
-        costs = measured(targets, rounds)
+        cases = {size: case_of(ledger, size) for size in sizes}
+        costs = measured(cases, dict.fromkeys(sizes, ledger), rounds)
     with server("ours", url) as port:
-        served = {size: through_http(port, target.case, rounds) for size, target in targets.items()}
+        served = {size: through_http(port, busy, rounds) for size, busy in cases.items()}
     return figures_of("case of {:,} events", {size: Cost(*costs[size], *served[size]) for size in sizes})
 
 
@@ -77,12 +70,12 @@ def by_log(directory: Path, sizes: list[int], rounds: int) -> list[Figure]:
     urls = {size: filled(directory, size) for size in sizes}
     with ExitStack() as stack:
         ledgers = {size: stack.enter_context(recording_into(url)) for size, url in urls.items()}
-        targets = {size: Target(ledger, case_of(ledger, SMALL)) for size, ledger in ledgers.items()}
-        costs = measured(targets, rounds)
+        cases = {size: case_of(ledger, SMALL) for size, ledger in ledgers.items()}
+        costs = measured(cases, ledgers, rounds)
     served = {}
     for size, url in urls.items():
         with server("ours", url) as port:
-            served[size] = through_http(port, targets[size].case, rounds)
+            served[size] = through_http(port, cases[size], rounds)
     return figures_of("log of {:,} entries", {size: Cost(*costs[size], *served[size]) for size in sizes})
 
 
@@ -102,14 +95,16 @@ def case_of(ledger: RecordingParts, size: int) -> Iterator[bytes]:
     return busy
 
 
-def measured(targets: dict[int, Target], rounds: int) -> dict[int, tuple[float, float]]:
+def measured(
+    cases: dict[int, Iterator[bytes]], ledgers: dict[int, RecordingParts], rounds: int
+) -> dict[int, tuple[float, float]]:
     """CPU and wall: medians over all events of the rounds, of which the first warms up."""
-    costs: dict[int, list[tuple[float, float]]] = {size: [] for size in targets}
+    costs: dict[int, list[tuple[float, float]]] = {size: [] for size in cases}
     for number in range(rounds + 1):
-        for size, target in targets.items():
-            for submission in islice(target.case, ROUND):
+        for size, busy in cases.items():
+            for submission in islice(busy, ROUND):
                 cpu, wall = time.process_time(), time.perf_counter()
-                record(target.ledger, [submission])
+                record(ledgers[size], [submission])
                 taken = 1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall)
                 costs[size] += [taken] if number else []
     return {size: (median(cpu for cpu, _ in taken), median(wall for _, wall in taken)) for size, taken in costs.items()}
