@@ -15,6 +15,7 @@ from api.dependencies import After, Limit, ServiceOf, json_body, json_response, 
 from api.schemas.answers import view_of
 from api.schemas.openapi import Paged, Routes
 from ledger.chain.journal import ChainWrite
+from ledger.chain.transaction import PreparedTransaction
 from ledger.core.errors import Unavailable
 from ledger.core.events.terms import KeyId
 from ledger.store.chain_journal import DatabaseJournal
@@ -70,18 +71,6 @@ class CallRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     sender: KeyId
     call: Hex
-
-
-class PreparedTransaction(Struct, frozen=True):
-    """A transaction to be signed by its sender. Fees are in wei per gas."""
-
-    chain_id: int
-    nonce: int
-    to: str
-    data: str
-    gas: int
-    max_fee: int
-    priority_fee: int | None
 
 
 class RawTransaction(Struct, frozen=True, forbid_unknown_fields=True):

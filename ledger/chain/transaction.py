@@ -46,6 +46,18 @@ class Fees(Struct, frozen=True):
     priority_fee: int | None
 
 
+class PreparedTransaction(Struct, frozen=True):
+    """A transaction to be signed by its sender. Fees are in wei per gas."""
+
+    chain_id: int
+    nonce: int
+    to: str
+    data: str
+    gas: int
+    max_fee: int
+    priority_fee: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """A transaction; with ``to`` None it creates a contract, and ``data`` is the initcode."""

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from ledger.chain import contract
 from ledger.chain.contract import Approval, ContractDomain, KeyRequest, decision_digest
-from ledger.chain.transaction import Fees, Transaction, TransactionSigner, sign
+from ledger.chain.transaction import Fees, PreparedTransaction, Transaction, TransactionSigner, sign
 from ledger.client.service import ServiceClient
 from ledger.client.session import ClientSession
 from ledger.core.encoding import canonical
@@ -33,18 +33,6 @@ from ledger.recording.event_signing import SYSTEM_SOURCES
 
 CHAIN = "/api/v1/chain"
 TRANSACTIONS = "/api/v1/chain/transactions"
-
-
-class Prepared(Struct, frozen=True):
-    """A transaction as the service would have it; fees in wei per gas."""
-
-    chain_id: int
-    nonce: int
-    to: str
-    data: str
-    gas: int
-    max_fee: int
-    priority_fee: int | None = None
 
 
 class ChainState(Struct, frozen=True):
@@ -105,7 +93,7 @@ def relay(
     service prepared another call.
     """
     asked = msgspec.json.encode({"sender": signer.key_id, "call": "0x" + call.hex()})
-    prepared = service.post(f"{TRANSACTIONS}/prepare", asked, Prepared)
+    prepared = service.post(f"{TRANSACTIONS}/prepare", asked, PreparedTransaction)
     if prepared.data != "0x" + call.hex():
         raise IntegrityBroken("the service prepared another call than the one asked for", field="data")
     require_contract(prepared.chain_id, prepared.to)

@@ -224,23 +224,28 @@ class Sql(Struct, frozen=True):
 Condition = Template | Cel | Sql
 
 
-class Model(Struct, frozen=True, kw_only=True):
-    """A model as published: ``definition`` is the text of its file, which its digest is of."""
+class ModelParts(Value, frozen=True, kw_only=True):
+    """The parts that a published model has as its file states them."""
 
-    model_id: ModelId
     version: Count
     title: BilingualText
     explanation: BilingualText
     need: Need
     business_line: BusinessLine
-    legal_basis: tuple[BilingualText, ...]
+    legal_basis: Annotated[tuple[BilingualText, ...], Meta(min_length=1, max_length=20)]
     severity: Severity
-    parameters: Mapping[str, Parameter]
+    lead: LeadForm
+    checks: Annotated[tuple[Check, ...], Meta(min_length=1, max_length=20)]
+    examples: Annotated[tuple[Example, ...], Meta(min_length=2, max_length=50)]
+    parameters: Annotated[dict[Column, Parameter], Meta(max_length=20)] = field(default_factory=dict)
+
+
+class Model(ModelParts, frozen=True, kw_only=True):
+    """A model as published: ``definition`` is the text of its file, which its digest is of."""
+
+    model_id: ModelId
     condition: Condition
     query: Query
-    lead: LeadForm
-    checks: tuple[Check, ...]
-    examples: tuple[Example, ...]
     definition: str
 
     @property

@@ -16,24 +16,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.core.events.supervision import BilingualText, Check
-from ledger.core.events.terms import BusinessLine, Column, Count, ModelId, Severity, Value
+from ledger.core.events.supervision import BilingualText
+from ledger.core.events.terms import Column, ModelId
 from ledger.core.messages import Message
 from ledger.supervision.model_faults import ModelRefused, Unfit, Wording, unknown
 from ledger.supervision.models.conditions import EVIDENCE, columns_of_sql, condition_of, faults_of_condition, query_of
 from ledger.supervision.models.definition import (
     Example,
-    LeadForm,
     Model,
-    Need,
-    Parameter,
+    ModelParts,
     Sql,
     faults_of_parameter,
     faults_of_placeholders,
@@ -50,22 +48,11 @@ MAX_COLUMNS = 64  # of a row: what a lead carries
 Key = Mapping[str, str]
 
 
-class ModelFile(Value, frozen=True):
+class ModelFile(ModelParts, frozen=True, kw_only=True):
     """The parts of a file."""
 
     model: ModelId
-    version: Count
-    title: BilingualText
-    explanation: BilingualText
-    need: Need
-    business_line: BusinessLine
-    legal_basis: Annotated[tuple[BilingualText, ...], Meta(min_length=1, max_length=20)]
-    severity: Severity
     condition: dict[str, Any]
-    lead: LeadForm
-    checks: Annotated[tuple[Check, ...], Meta(min_length=1, max_length=20)]
-    examples: Annotated[tuple[Example, ...], Meta(min_length=2, max_length=50)]
-    parameters: Annotated[dict[Column, Parameter], Meta(max_length=20)] = msgspec.field(default_factory=dict)
 
 
 def parse_model(text: str) -> Model:
@@ -81,7 +68,7 @@ def parse_model(text: str) -> Model:
     query = query_of(condition, values)
     columns = columns_of_sql(condition.text, values) if isinstance(condition, Sql) else query.columns
     _require_none(document, (*_faults_of_lead(file, columns), *_faults_of_examples(file)))
-    parts = {name: getattr(file, name) for name in ModelFile.__struct_fields__ if name not in ("model", "condition")}
+    parts = {name: getattr(file, name) for name in ModelParts.__struct_fields__}
     return Model(model_id=file.model, condition=condition, query=query, definition=text, **parts)
 
 
