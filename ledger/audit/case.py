@@ -70,7 +70,6 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
             findings.add(*_met(claim, tree.size, sound, nodes))
         mirror.tell(findings, faulty)
     count, tell = len(entries), findings.checked
-    count, tell = len(entries), findings.checked
     tell("entries", Message("{count} entries, each canonical and filed as its envelope says", count=count))
     tell("payloads", Message("{count} payloads with the digests that were signed, and their sections", count=count))
     tell("signatures", Message("{count} signatures", count=count))

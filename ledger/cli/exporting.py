@@ -9,6 +9,7 @@ import msgspec
 
 from ledger.cli.session import Session
 from ledger.client.service import at
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import decode_payload
 from ledger.core.messages import Message
@@ -66,3 +67,11 @@ def write(
             opened.write(data)
     except FileExistsError as error:
         raise refusal(Message("{file} is there already", file=file), field="--output", hint=hint) from error
+
+
+def print_or_write(session: Session, value: msgspec.Struct, output: Path | None) -> None:
+    """Print the value, or write it canonically to the file ``output`` and print its name."""
+    if output is None:
+        return session.output.data(value)
+    output.write_bytes(canonical.encode(value) + b"\n")
+    return session.output.record({"file": str(output)})

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from ledger.cli.command import Group
+from ledger.cli.exporting import print_or_write
 from ledger.cli.output import columns, printable_line
 from ledger.cli.params import FILE
 from ledger.cli.session import Session
 from ledger.client.service import at
-from ledger.core.encoding import canonical
 
 if TYPE_CHECKING:
     from ledger.client.registry import Decision, Proposal
@@ -162,7 +161,7 @@ def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None)
     _show(session, read)
     if not yes:
         session.confirm()
-    _give(session, registry.approve(session, read), output)
+    print_or_write(session, registry.approve(session, read), output)
 
 
 @registry_group.command("send")
@@ -185,15 +184,8 @@ def _propose(session: Session, decision: Decision, output: Path | None) -> None:
 
     proposal = propose(session, decision)
     _show(session, proposal)
-    _give(session, proposal, output)
+    print_or_write(session, proposal, output)
 
 
 def _show(session: Session, proposal: Proposal) -> None:
     session.output.note(printable_line(proposal.words(session.output.labels)))
-
-
-def _give(session: Session, value: msgspec.Struct, output: Path | None) -> None:
-    if output is None:
-        return session.output.data(value)
-    output.write_bytes(canonical.encode(value) + b"\n")
-    return session.output.record({"file": str(output)})

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.command import Group
+from ledger.cli.exporting import print_or_write
 from ledger.cli.output import columns
 from ledger.cli.params import DATA_DIR, LIGHT, SECOND, words
 from ledger.cli.passphrase import Passphrase, change, key_file, passphrase_options
 from ledger.cli.session import Session
 from ledger.config.keys import KeyDirectory, create_keystore, create_note_key, public_key
-from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import Role
 from ledger.core.messages import Message
@@ -172,11 +172,7 @@ def request(session: Session, *, key_id: str | None, signature: str | None, outp
         return
     else:
         request_file = key_files.request_wallet_key(session, account_of(key_id, field="--wallet"), signature)
-    if output is None:
-        session.output.data(request_file)
-        return
-    output.write_bytes(canonical.encode(request_file) + b"\n")
-    session.output.record({"file": str(output)})
+    print_or_write(session, request_file, output)
 
 
 @key_group.command("grant")
