@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import click
 import msgspec
@@ -27,15 +28,12 @@ from ledger.core.messages import Message, Term, plain
 from ledger.core.verification.bundle import verify_event
 from ledger.core.verification.report import worst
 from ledger.core.verification.trust import Trust
-from ledger.evidence.checking import RecordedDigests, check_bag, check_file
-from ledger.evidence.hashing import hash_file
+from ledger.evidence.bag import FileFinding, binding
+from ledger.evidence.checking import EvidenceCheck, RecordedDigests, check_bag, check_file
+from ledger.evidence.folder_hashing import hash_folder
+from ledger.evidence.hashing import Hashed, HashingProgress, hash_file
 from ledger.evidence.store import EvidenceStore
-
-if TYPE_CHECKING:
-    from ledger.evidence.bag import FileFinding
-    from ledger.evidence.checking import EvidenceCheck
-    from ledger.evidence.hashing import Hashed, HashingProgress
-    from ledger.i18n import Labels
+from ledger.i18n import Labels
 
 EXISTING = click.Path(exists=True, path_type=Path)
 STORE = click.Path(file_okay=False, path_type=Path)
@@ -76,8 +74,6 @@ def hash_(session: Session, paths: Sequence[Path], algorithms: Sequence[str], st
 def _hashed(
     path: Path, algorithms: Sequence[Algorithm], store: EvidenceStore | None, progress: HashingProgress
 ) -> Iterator[dict[str, Any]]:
-    from ledger.evidence.folder_hashing import hash_folder
-
     if path.is_dir():
         for below, hashed in hash_folder(path, algorithms, store=store, progress=progress):
             yield _row(path / below, hashed)
@@ -103,11 +99,9 @@ def seal(
     session: Session, /, *, source: Path, bag: Path, case_id: str, item_id: str | None, log_id: str | None, sm3: bool
 ) -> None:
     """Copy a file or folder into a new bag (BagIt, RFC 8493) that names its item: 'tally item register --bag' next."""
-    from datetime import UTC, datetime
     from importlib.metadata import version
 
     from ledger.evidence import sealing
-    from ledger.evidence.bag import binding
     from ledger.recording.event_signing import new_id
 
     bound = binding(case_id=case_id, item_id=item_id or new_id("item"), log_id=log_id or f"0x{session.log_id.hex()}")

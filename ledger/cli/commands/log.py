@@ -14,7 +14,7 @@ from ledger.cli.options import Node, takes_node
 from ledger.cli.output import columns, printable, printable_json
 from ledger.cli.proofs import anchor_blocks
 from ledger.cli.session import Session
-from ledger.client.log_copy import decoded_entries, fetch_checkpoint, fetch_entry_proof, save_log
+from ledger.client.log_copy import decoded_entries, fetch_checkpoint, fetch_entry_proof, save_log, verified_checkpoint
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken
 from ledger.core.verification.trust import encode_trust, parse_trust
@@ -136,7 +136,6 @@ def consistency(session: Session, first: Path) -> None:
 
     If it does not, the log was rolled back or forked: keep both checkpoints, each is signed.
     """
-    from ledger.client.log_copy import verified_checkpoint
     from ledger.client.tree_heads import require_continued
 
     old = verified_checkpoint(session, first.read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
@@ -30,11 +30,19 @@ from ledger.client.service import at
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events import digest_of, supervision
 from ledger.core.supervision.models import STREAM
+from ledger.supervision.model_faults import ModelRefused, unknown
+from ledger.supervision.models.definition import Model
 from ledger.supervision.models.editing import FORMS, derived, draft
-
-if TYPE_CHECKING:
-    from ledger.supervision.models.definition import Model
-    from ledger.supervision.models.model_file import ExampleResult
+from ledger.supervision.models.model_file import (
+    ExampleResult,
+    parse_model,
+    require_publishable,
+    run_examples,
+    shipped_model,
+    shipped_models,
+)
+from ledger.supervision.models.templates import dataset_of
+from ledger.supervision.models.yaml_document import read_document
 
 CHECKED = columns("file", "model_id", "version", "title", "severity", "views", "examples")
 TRIED = columns("model_id", "example", "expected", "found", "result")
@@ -66,9 +74,6 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
 
     From a lead: the whole model, its parameters as the lead was found, with the lead as what it came from.
     """
-    from ledger.supervision.model_faults import ModelRefused
-    from ledger.supervision.models.model_file import parse_model
-
     if lead_id is None:
         text = draft(model_id, template)
     else:
@@ -108,8 +113,6 @@ def check(session: Session, models: Sequence[str], shipped: bool) -> int:
 @SHIPPED
 def test(session: Session, models: Sequence[str], shipped: bool) -> int:
     """Run the examples of models: what each must raise, and what the model found."""
-    from ledger.supervision.models.model_file import run_examples
-
     tried: list[dict[str, Any]] = []
     for _, model in _parsed(session, models, shipped):
         if model is None:
@@ -125,8 +128,6 @@ def test(session: Session, models: Sequence[str], shipped: bool) -> int:
 @click.option("--as-of", type=MOMENT, help="As things stood at this time, if not now.")
 def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -> None:
     """Run a model over the ledger as it is now, and show what it would raise. Nothing is raised."""
-    from ledger.supervision.models.model_file import parse_model
-
     ((_, text),) = _texts([model], shipped=False)
     with printing_faults(session, model):
         parse_model(text)
@@ -145,9 +146,6 @@ def _tried(session: Session, model_id: str, result: ExampleResult) -> dict[str, 
 
 def _parsed(session: Session, models: Sequence[str], shipped: bool) -> Iterator[tuple[str, Model | None]]:
     """Yield each model with the name of its file, or None after showing the faults of a file."""
-    from ledger.supervision.model_faults import ModelRefused
-    from ledger.supervision.models.model_file import parse_model
-
     for name, text in _texts(models, shipped):
         try:
             yield name, parse_model(text)
@@ -158,8 +156,6 @@ def _parsed(session: Session, models: Sequence[str], shipped: bool) -> Iterator[
 
 def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
     """Yield the models' texts with the file, or with the name of a shipped model."""
-    from ledger.supervision.models.model_file import shipped_models
-
     shipped_texts = shipped_models()
     if shipped:
         yield from shipped_texts.items()
@@ -171,8 +167,6 @@ def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
         elif name in shipped_texts:
             yield name, shipped_texts[name]
         else:
-            from ledger.supervision.model_faults import unknown
-
             raise NotFound(
                 "there is no file {name}, and of shipped models {value}",
                 name=name,
@@ -227,7 +221,6 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
     It is refused where the file is at fault, names no need, or an example does not come out as it must.
     """
     from ledger.supervision.library.publishing import signed_fields_of
-    from ledger.supervision.models.model_file import require_publishable, shipped_model
 
     with printing_faults(recorder.session, model):
         read = require_publishable(text_of(Path(model)) if Path(model).is_file() else shipped_model(model))
@@ -260,8 +253,6 @@ def adopt(
     recorder: EventRecorder, /, *, model_id: str, version: int | None, settings: tuple[str, ...], note: str | None
 ) -> None:
     """Adopt a model for your agency, with parameters of your own within its bounds."""
-    from ledger.supervision.models.model_file import parse_model
-
     view = _model(recorder.session, model_id, version)
     parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
     _warn_of_missing_dataset(recorder, parse_model(view["definition"]), parameters)
@@ -273,8 +264,6 @@ def adopt(
 def _warn_of_missing_dataset(recorder: EventRecorder, model: Model, given: Mapping[str, str]) -> None:
     """Says before anything is signed that the model will find nothing here; it is signed all the same, since others may
     have the list. Raises MalformedInput for parameters out of bounds."""
-    from ledger.supervision.models.templates import dataset_of
-
     dataset_id = dataset_of(model.condition, model.parameters_of(given))
     if dataset_id is None:
         return
@@ -286,8 +275,6 @@ def _warn_of_missing_dataset(recorder: EventRecorder, model: Model, given: Mappi
 
 def _fields_of(recorder: EventRecorder, file: Path | None) -> dict[str, Any] | None:
     """Read the fields of a small file beside the model. Raises ModelRefused, naming the line."""
-    from ledger.supervision.models.yaml_document import read_document
-
     if file is None:
         return None
     with printing_faults(recorder.session, str(file)):

@@ -14,7 +14,9 @@ from ledger.cli.output import printable_line
 from ledger.cli.params import DATA_DIR, FILE
 from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
 from ledger.cli.session import Session
+from ledger.config.keys import note_key, open_note_key
 from ledger.core.errors import NotFound
+from ledger.core.verification.trust import encode_trust, parse_trust
 
 if TYPE_CHECKING:
     from ledger.config.installation import DataDirectory
@@ -57,7 +59,6 @@ def renew(
     from ledger.config.installation import DataDirectory
     from ledger.config.settings import read_settings
     from ledger.core.verification import trust_renewal
-    from ledger.core.verification.trust import parse_trust
 
     before = parse_trust(old.read_bytes())
     renewal = trust_renewal.renew(before, parse_trust(new.read_bytes()))
@@ -89,7 +90,6 @@ def cosign(
     """Co-sign a renewal as a witness, after reading what it changes."""
     from ledger.config.settings import read_witness_settings
     from ledger.core.verification import trust_renewal
-    from ledger.core.verification.trust import parse_trust
     from ledger.witness.directory import WitnessDirectory, open_keys
 
     before, asked = parse_trust(trust.read_bytes()), trust_renewal.parse_renewal(renewal.read_bytes())
@@ -114,7 +114,6 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
     new one does not cover is checked with it, or fetched anew.
     """
     from ledger.core.verification import trust_renewal
-    from ledger.core.verification.trust import encode_trust, parse_trust
 
     file = trust or session.profiles.trust(session.profile)
     if not file.exists():
@@ -134,8 +133,6 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
 
 
 def _log_signer(where: DataDirectory, key: VerifyingKey, passphrase: str) -> SeedSigner:
-    from ledger.config.keys import note_key, open_note_key
-
     for path in where.keys.files():
         if path.suffix == ".pem" and note_key(path) == key:
             return open_note_key(path, passphrase)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
@@ -122,8 +124,6 @@ def status(session: Session, /, *, data_dir: Path | None) -> int:
     Exit code 0: it watches and nothing is wrong. 1: it has halted. 3: what log or chain serve does not fit.
     4: an anchor is missing or late. 5: it does not look, or cannot.
     """
-    import time
-
     from ledger.witness.alarms import status_of
 
     settings, store = _opened(data_dir)
@@ -141,8 +141,6 @@ def status(session: Session, /, *, data_dir: Path | None) -> int:
 @DATA_DIR
 def alarms(session: Session, /, *, every: bool, data_dir: Path | None) -> None:
     """List the alarms that stand. With --json, each with its evidence: texts that show it to others."""
-    import msgspec
-
     _, store = _opened(data_dir)
     with closing(store):
         alarms = [msgspec.to_builtins(alarm, enc_hook=plain) for alarm in store.alarms(standing=not every)]
@@ -158,8 +156,6 @@ def clear(session: Session, /, *, number: int, because: str, data_dir: Path | No
 
     Nothing is taken on trust by this: what is still wrong raises the alarm anew.
     """
-    import time
-
     _, store = _opened(data_dir)
     with closing(store):
         cleared = store.clear(number, because, time.time_ns() // 1_000_000)
