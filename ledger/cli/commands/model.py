@@ -31,16 +31,9 @@ from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFou
 from ledger.core.events import digest_of, supervision
 from ledger.core.supervision.models import STREAM
 from ledger.supervision.model_faults import ModelRefused, unknown
+from ledger.supervision.models import model_file
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.editing import FORMS, derived, draft
-from ledger.supervision.models.model_file import (
-    ExampleResult,
-    parse_model,
-    require_publishable,
-    run_examples,
-    shipped_model,
-    shipped_models,
-)
 from ledger.supervision.models.templates import dataset_of
 from ledger.supervision.models.yaml_document import read_document
 
@@ -84,7 +77,7 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
     path = output or Path(f"{model_id}.yaml")
     write(path, text.encode(), refusal=Conflict, hint="Name another file with -o.")
     try:
-        parse_model(text)
+        model_file.parse_model(text)
     except ModelRefused as refused:
         show_faults(session, str(path), refused, colour="yellow")
 
@@ -117,7 +110,7 @@ def test(session: Session, models: Sequence[str], shipped: bool) -> int:
     for _, model in _parsed(session, models, shipped):
         if model is None:
             return Exit.USAGE
-        tried += [_tried(session, model.model_id, result) for result in run_examples(model)]
+        tried += [_tried(session, model.model_id, result) for result in model_file.run_examples(model)]
     session.output.table(tried, TRIED, style_of=lambda row: "" if row["passed"] else "red")
     return Exit.OK if all(row["passed"] for row in tried) else Exit.REFUSED
 
@@ -130,12 +123,12 @@ def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -
     """Run a model over the ledger as it is now, and show what it would raise. Nothing is raised."""
     ((_, text),) = _texts([model], shipped=False)
     with printing_faults(session, model):
-        parse_model(text)
+        model_file.parse_model(text)
     asked = {"definition": text, "parameters": parameters_of(given)} | ({"as_of": as_of} if as_of else {})
     show_run(session, session.service.post("/api/v1/models/run", msgspec.json.encode(asked), dict))
 
 
-def _tried(session: Session, model_id: str, result: ExampleResult) -> dict[str, Any]:
+def _tried(session: Session, model_id: str, result: model_file.ExampleResult) -> dict[str, Any]:
     row = {"model_id": model_id, "example": result.name, "passed": result.passed}
     if session.json:
         return row | {"expected": result.expected, "found": result.found}
@@ -148,7 +141,7 @@ def _parsed(session: Session, models: Sequence[str], shipped: bool) -> Iterator[
     """Yield each model with the name of its file, or None after showing the faults of a file."""
     for name, text in _texts(models, shipped):
         try:
-            yield name, parse_model(text)
+            yield name, model_file.parse_model(text)
         except ModelRefused as refused:
             show_faults(session, name, refused, colour="red")
             yield name, None
@@ -156,7 +149,7 @@ def _parsed(session: Session, models: Sequence[str], shipped: bool) -> Iterator[
 
 def _texts(models: Sequence[str], shipped: bool) -> Iterator[tuple[str, str]]:
     """Yield the models' texts with the file, or with the name of a shipped model."""
-    shipped_texts = shipped_models()
+    shipped_texts = model_file.shipped_models()
     if shipped:
         yield from shipped_texts.items()
     elif not models:
@@ -223,7 +216,9 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
     from ledger.supervision.library.publishing import signed_fields_of
 
     with printing_faults(recorder.session, model):
-        read = require_publishable(text_of(Path(model)) if Path(model).is_file() else shipped_model(model))
+        read = model_file.require_publishable(
+            text_of(Path(model)) if Path(model).is_file() else model_file.shipped_model(model)
+        )
     beside = {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
     body = make_body(supervision.ModelPublished, **signed_fields_of(read), **beside)
     _warn_of_missing_dataset(recorder, read, {})
@@ -255,7 +250,7 @@ def adopt(
     """Adopt a model for your agency, with parameters of your own within its bounds."""
     view = _model(recorder.session, model_id, version)
     parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
-    _warn_of_missing_dataset(recorder, parse_model(view["definition"]), parameters)
+    _warn_of_missing_dataset(recorder, model_file.parse_model(view["definition"]), parameters)
     version_fields = {"version": view["version"], "model_digest": view["model_digest"]}
     body = make_body(supervision.ModelAdopted, **version_fields, parameters=parameters, note=note)
     recorder.record_supervision(STREAM + model_id, body)
