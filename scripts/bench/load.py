@@ -26,7 +26,7 @@ _LENGTH = b"content-length: "
 class Connection(asyncio.Protocol):
     """Posts one body after the other until there are none left."""
 
-    def __init__(self, requests: Iterator[bytes], answers: Seen) -> None:
+    def __init__(self, requests: Iterator[bytes], answers: Observations) -> None:
         self._requests = requests
         self._seen = answers
         self._transport: asyncio.WriteTransport | None = None
@@ -67,18 +67,18 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
 
-class Seen:
-    """What the connections saw."""
+class Observations:
+    """What the connections were answered, and how soon."""
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
         self.latencies: list[float] = []
 
     def report(self, seconds: float) -> dict[str, object]:
-        ordered = sorted(self.latencies)
+        ordered = sorted(self.latencies) or [0.0]  # a warm-up of a small run has no requests
         return {
             "seconds": seconds,
-            "requests": len(ordered),
+            "requests": len(self.latencies),
             "statuses": dict(self.statuses),
             "p50_ms": 1000 * ordered[len(ordered) // 2],
             "p99_ms": 1000 * ordered[len(ordered) * 99 // 100],
@@ -87,7 +87,7 @@ class Seen:
 
 async def post_all(ports: list[int], requests: list[bytes], connections: int) -> dict[str, object]:
     """Post the requests to the loopback interface and wait for every answer."""
-    answers, left = Seen(), iter(requests)
+    answers, left = Observations(), iter(requests)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     opened = [

@@ -41,8 +41,8 @@ def lines(served: Served, kind: str, by: Any, **query: Any) -> list[dict[str, An
 
 def test_a_lead_is_shown_with_its_life(served: Served) -> None:
     """What was found, by which version of which model, each step with its signed bytes, and what to stand on next."""
-    lead, told = Lead().raised().assigned(), {"narrative": builders.section()}
-    lead.act(supervision.answered(), clerk(POLICE), sections=told).confirmed()
+    lead, sections = Lead().raised().assigned(), {"narrative": builders.section()}
+    lead.act(supervision.answered(), clerk(POLICE), sections=sections).confirmed()
     record(served, lead)
     shown = served.get(f"/api/v1/leads/{lead.state.lead_id}", clerk(PROCURATORATE)).json()
     assert (shown["status"], shown["sight"], shown["sequence"], shown["head"]) == (

@@ -76,8 +76,8 @@ def test_an_event_is_told_with_all_that_is_known_of_it(late_delivery: Served) ->
 
 def test_the_event_that_ends_a_deadline_says_whether_it_was_met(late_delivery: Served) -> None:
     """The request for arrest was due after three days and came after four: missed, at the event that ended it."""
-    told = [deadline for step in steps(late_delivery) for deadline in step["deadlines"]]
-    ended = [deadline for deadline in told if deadline["clock"] == "arrest_request"]
+    deadlines = [deadline for step in steps(late_delivery) for deadline in step["deadlines"]]
+    ended = [deadline for deadline in deadlines if deadline["clock"] == "arrest_request"]
     assert [(deadline["subject"], deadline["status"]) for deadline in ended] == [(LI, "missed")]
     assert ended[0]["due_at"] < ended[0]["stopped_at"]
     assert any(noted(step, "missed") for step in steps(late_delivery))

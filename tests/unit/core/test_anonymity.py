@@ -91,8 +91,8 @@ def test_what_is_known_is_told_where_it_stands() -> None:
     identifiers = {"theft-21": "case", "p-0417": "officer", "s-1003": "thing"}
     text = "in THEFT-21-x, by ｐ-0417; rule-4711 and S-1003"
     places = known_traces(text, identifiers)
-    found = [(place.text, place.kind) for place in places]
-    assert found == [("THEFT-21", "case"), ("ｐ-0417", "officer"), ("S-1003", "thing")]
+    texts = [(place.text, place.kind) for place in places]
+    assert texts == [("THEFT-21", "case"), ("ｐ-0417", "officer"), ("S-1003", "thing")]
     assert places[0].instead == INSTEAD["case"]
     assert places[2].instead.startswith("leave it out")
 

@@ -177,8 +177,8 @@ class TestCosign:
         absent = notes.SeedSigner.from_seed("witness.example/w3", b"\x05" * 32, notes.SignatureType.COSIGNATURE_V1)
         keys = [signer.verifying_key for signer in (WITNESS, absent, SECOND_WITNESS, WITNESS)]
         cosignatures = checkpoints.verify_cosignatures(note, keys)
-        found = [(item.witness.name, item.timestamp) for item in cosignatures]
-        assert found == [("witness.example/w1", 10), ("witness.example/w2", 20)]
+        signed = [(item.witness.name, item.timestamp) for item in cosignatures]
+        assert signed == [("witness.example/w1", 10), ("witness.example/w2", 20)]
         assert checkpoints.verify_cosignatures(note, []) == ()
         assert checkpoints.verify_cosignatures(note, [absent.verifying_key]) == ()
 

@@ -97,8 +97,8 @@ def test_a_lead_is_hidden_from_who_is_supervised_until_it_is_told() -> None:
     assert visibility.can_see(reader(POLICE), assigned) == "party"
     assert (visibility.concerned(raised), visibility.concerned(assigned)) == ({PROCURATORATE}, {PROCURATORATE, POLICE})
     moved = visibility.sides_of(Lead().raised().assigned().act(transferred(UPPER), ASSIGNER).state)
-    seen = [visibility.can_see(reader(name), moved) for name in (UPPER, POLICE, PROCURATORATE)]
-    assert seen == ["party", "party", None]
+    sights = [visibility.can_see(reader(name), moved) for name in (UPPER, POLICE, PROCURATORATE)]
+    assert sights == ["party", "party", None]
     for sides in (raised, assigned):
         assert visibility.can_see(reader(PROCURATORATE), sides) == "party"
         assert visibility.can_see(reader(UPPER, "analyst"), sides) == "jurisdiction"
@@ -111,8 +111,8 @@ def test_a_recommendation_is_seen_by_both_sides_and_from_above() -> None:
     """By nobody beside them."""
     sides = visibility.sides_of(Recommendation().issued().state)
     assert isinstance(sides, visibility.RecommendationSides)
-    seen = [visibility.can_see(reader(name), sides) for name in (PROCURATORATE, POLICE, UPPER, COURT)]
-    assert seen == ["party", "party", None, None]
+    sights = [visibility.can_see(reader(name), sides) for name in (PROCURATORATE, POLICE, UPPER, COURT)]
+    assert sights == ["party", "party", None, None]
     assert visibility.can_see(reader(UPPER, "auditor"), sides) == "jurisdiction"
     assert visibility.concerned(sides) == {PROCURATORATE, POLICE}
 

@@ -88,8 +88,8 @@ def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
     case.extend("arrest_request", "special_circumstances")
     ledger.post(case.last)
     assert [warn(ledger.database, at(day)) for day in (4, 5, 6, 8, 9, 10)] == [1, 0, 1, 1, 0, 1]
-    told = [(warning.days, warning.due_at[:10]) for warning in warned(ledger)]
-    assert told == [(1, "2026-03-05"), *((days, "2026-03-09") for days in (7, 3, 1, 0))]
+    warnings = [(warning.days, warning.due_at[:10]) for warning in warned(ledger)]
+    assert warnings == [(1, "2026-03-05"), *((days, "2026-03-09") for days in (7, 3, 1, 0))]
 
 
 def test_several_processes_tell_everything_once(ledger: Ledger) -> None:
