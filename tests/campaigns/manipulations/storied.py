@@ -10,6 +10,8 @@ import msgspec
 
 from api.services.parts import Parts
 from ledger.audit import audit_log, left_out
+from ledger.core.events import decode_payload
+from ledger.core.events.record import AccessSealed
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.deadlines.upkeep import warn
@@ -37,11 +39,15 @@ def found_ledger(folder: Path) -> Path:
         with founded(folder) as town:
 
             def add_before_the_last(progress: load.Progress) -> None:
-                if progress.done == len(load.PARTS) - 1:  # what is added is sealed with the anchor of the last part
+                if progress.done == len(load.PARTS) - 1:
+                    # Reads between a seal and its anchor wait for the next seal: at rest there is no such gap,
+                    # and the seal before the anchor of the last part covers all that is added here.
+                    _await_rest(town.parts)
                     _add(town.parts)
 
             load.load(town.where, town.ledger, add_before_the_last)
             _await_rest(town.parts)
+            _require_sealed(town.parts)
             town.parts.supervisor.views.refresh()
         (data / "complete").touch()
     return data
@@ -113,3 +119,12 @@ def _await_rest(parts: Parts) -> None:
         if now != size or not anchored or journal.unproven_anchors(1) or journal.unsettled():
             size, quiet_since = now, time.monotonic()
         time.sleep(0.2)
+
+
+def _require_sealed(parts: Parts) -> None:
+    """Raise RuntimeError if a read is not sealed: nobody could name its removal."""
+    with parts.database.read() as connection:
+        seal = log.last_system_entry(connection, "access.sealed")
+    body = decode_payload(seal.payload).body if seal else None
+    if not isinstance(body, AccessSealed) or body.count != parts.access.head().count:
+        raise RuntimeError("the reads of the ledger are not all sealed")
