@@ -144,13 +144,15 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
         for parameter in click.get_current_context().command.params:
             if parameter.name in given:
                 given[parameter.name] = _resolved(session, parameter, given[parameter.name])
+        # What is malformed is refused before anybody is asked for confidential text.
+        claimed_authority = _authority(authority)
         sections: dict[str, dict[str, str]] = {}
         for place, text in fields_of(section, option="--section").items():
             match = _SECTION.fullmatch(place)
             if match is None:
                 raise MalformedInput("expected LABEL.FIELD, not {place!r}", place=place[:100], field="--section")
             sections.setdefault(match["label"], {})[match["field"]] = text
-        claims = Claims(occurred_at, _authority(authority), sections)
+        claims = Claims(occurred_at, claimed_authority, sections)
         return command(EventRecorder(session, claims), **given)
 
     for option in reversed(_CLAIMS):

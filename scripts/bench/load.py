@@ -26,9 +26,9 @@ _LENGTH = b"content-length: "
 class Connection(asyncio.Protocol):
     """Posts one body after the other until there are none left."""
 
-    def __init__(self, requests: Iterator[bytes], answers: Observations) -> None:
+    def __init__(self, requests: Iterator[bytes], observations: Observations) -> None:
         self._requests = requests
-        self._seen = answers
+        self._observations = observations
         self._transport: asyncio.WriteTransport | None = None
         self._received = b""
         self._sent_at = 0.0
@@ -47,8 +47,8 @@ class Connection(asyncio.Protocol):
         end = head + len(_HEAD_END) + int(self._received[at : self._received.index(b"\r", at)])
         if len(self._received) < end:
             return
-        self._seen.statuses[self._received[9:12].decode()] += 1
-        self._seen.latencies.append(time.perf_counter() - self._sent_at)
+        self._observations.statuses[self._received[9:12].decode()] += 1
+        self._observations.latencies.append(time.perf_counter() - self._sent_at)
         self._received = self._received[end:]
         self._post_next()
 
@@ -87,15 +87,15 @@ class Observations:
 
 async def post_all(ports: list[int], requests: list[bytes], connections: int) -> dict[str, object]:
     """Post the requests to the loopback interface and wait for every answer."""
-    answers, left = Observations(), iter(requests)
+    observations, left = Observations(), iter(requests)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     opened = [
-        await loop.create_connection(lambda: Connection(left, answers), "127.0.0.1", port)
+        await loop.create_connection(lambda: Connection(left, observations), "127.0.0.1", port)
         for port in islice(cycle(ports), connections)
     ]
     await asyncio.gather(*(protocol.ended for _, protocol in opened))
-    return answers.report(time.perf_counter() - began)
+    return observations.report(time.perf_counter() - began)
 
 
 def request_of(path: str, content_type: str, body: bytes) -> bytes:

@@ -15,14 +15,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import httpx
-
 from scripts.bench.events import submissions
 from scripts.bench.figures import Figure, options, show
-from scripts.demonstration.stage import free_port, running, wait_for_process
+from scripts.demonstration.stage import free_port, is_up, running, wait_for_process
 
 CONNECTIONS = 64
 BULK = 100  # events of a bulk request
@@ -116,8 +115,11 @@ def server(kind: str, database_url: str) -> Iterator[int]:
     """Run a server of this kind; yield its port."""
     port = free_port()
     command = [sys.executable, "-m", f"scripts.bench.server_{kind}", str(port), database_url]
-    with running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        wait_for_process(process, lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False), kind)
+    with (
+        tempfile.NamedTemporaryFile(prefix="tallystick-bench-", suffix=".log") as log,
+        running(command, stdout=log, stderr=log) as process,
+    ):
+        wait_for_process(process, lambda: is_up(f"http://127.0.0.1:{port}/healthz"), Path(log.name))
         yield port
 
 

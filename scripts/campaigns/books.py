@@ -25,7 +25,7 @@ from ledger.store import checkpoints, log
 from ledger.store.database import Database, open_database
 from ledger.store.log import StoredEntry
 from scripts.campaigns.casework import Casework
-from scripts.campaigns.targets import Lost, Refused, Target
+from scripts.campaigns.targets import Failed, Lost, Refused, Target
 
 
 @dataclass
@@ -57,8 +57,10 @@ class Client:
         signed = self.pending or self.casework.next(int(time.time()))
         self.pending = signed
         answer = target.post(signed.submission)
-        self.told = answer.reason if isinstance(answer, Lost) else ""
-        if isinstance(answer, Lost):
+        self.told = answer.reason if isinstance(answer, Lost | Failed) else ""
+        if isinstance(answer, Failed):
+            self.books.faults.append(f"{signed.envelope.event_id}: {answer.reason}")
+        if isinstance(answer, Lost | Failed):
             return False
         self.pending = None
         if isinstance(answer, Refused):

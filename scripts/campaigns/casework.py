@@ -76,10 +76,10 @@ def recording_into(database_url: str) -> Iterator[RecordingParts]:
         clock=now_ms,
     )
     recording.sequencer.start()
-    for change in registry_changes():
-        with suppress(Conflict):  # mirrored by an earlier run, or by a process beside this one
-            recording.system.append(change)
     try:
+        for change in registry_changes():
+            with suppress(Conflict):  # mirrored by an earlier run, or by a process beside this one
+                recording.system.append(change)
         yield recording
     finally:
         recording.sequencer.stop()

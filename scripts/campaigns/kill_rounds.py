@@ -22,6 +22,7 @@ from pathlib import Path
 from ledger.store import log
 from ledger.store.database import open_database
 from scripts.campaigns.books import Load, look
+from scripts.campaigns.service import ServiceTarget
 from scripts.campaigns.targets import Target, WriterTarget
 
 CLIENTS = 16
@@ -98,8 +99,6 @@ def main() -> int:
 def target_in(folder: str, options: argparse.Namespace) -> Target:
     if options.target == "writer":
         return WriterTarget(options.database_url or f"sqlite:///{folder}/ledger.db")
-    from scripts.campaigns.service import ServiceTarget  # noqa: PLC0415 - brings in the chain
-
     return ServiceTarget(Path(folder))
 
 

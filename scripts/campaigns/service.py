@@ -49,7 +49,8 @@ class ServiceTarget(Stage):
         return super().environment() | SETTINGS
 
     def start(self) -> None:
-        self.start_service()
+        """Start the service; once it is known to the chain, load begins while the chain is still being restored."""
+        self.start_service(with_chain=not self._knows_people)
         if not self._knows_people:
             self._introduce()
             self._knows_people = True

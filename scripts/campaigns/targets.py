@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from multiprocessing.connection import Client
+from multiprocessing import connection
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -22,13 +22,19 @@ class Refused(NamedTuple):
     code: str
 
 
+class Failed(NamedTuple):
+    """The process failed in a way that nobody foresaw: never right, whatever was killed."""
+
+    reason: str
+
+
 class Lost(NamedTuple):
     """No answer, or one that says that the outcome is not known."""
 
     reason: str
 
 
-Answer = Receipt | Refused | Lost
+Answer = Receipt | Refused | Lost | Failed
 
 
 class Target(Protocol):
@@ -78,12 +84,13 @@ class WriterTarget:
         self._port = int(port)
 
     def post(self, submission: bytes) -> Answer:
+        """Submit at the port. A writer that lives and does not answer in time has failed."""
         try:
-            with Client(("127.0.0.1", self._port)) as connection:
-                connection.send_bytes(submission)
-                if not connection.poll(ANSWER_WITHIN):
-                    raise TimeoutError
-                answer: Answer = connection.recv()
+            with connection.Client(("127.0.0.1", self._port)) as line:
+                line.send_bytes(submission)
+                if not line.poll(ANSWER_WITHIN):
+                    return Failed(f"no answer within {ANSWER_WITHIN} s")
+                answer: Answer = line.recv()
         except (EOFError, OSError) as error:
             return Lost(type(error).__name__)
         return answer

@@ -20,7 +20,7 @@ from api.wiring import now_ms
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.recording.validation import Duplicate
 from scripts.campaigns.casework import recording_into
-from scripts.campaigns.targets import Answer, Lost, Refused
+from scripts.campaigns.targets import Answer, Failed, Lost, Refused
 
 
 def answer_of(recording: RecordingParts, submission: bytes) -> Answer:
@@ -36,8 +36,13 @@ def answer_of(recording: RecordingParts, submission: bytes) -> Answer:
 
 
 def serve(recording: RecordingParts, connection: Connection) -> None:
-    with connection, suppress(EOFError, OSError):
-        connection.send(answer_of(recording, connection.recv_bytes()))
+    with connection, suppress(EOFError, OSError):  # the client is gone
+        submission = connection.recv_bytes()
+        try:
+            answer = answer_of(recording, submission)
+        except Exception as error:  # noqa: BLE001 - a fault that the client is to count
+            answer = Failed(f"{type(error).__name__}: {error}")
+        connection.send(answer)
 
 
 def accept(recording: RecordingParts, listener: Listener) -> None:

@@ -104,6 +104,7 @@ def _new_witness(stage: Stage, agency: str) -> DemoWitness:
 
 def _start(stage: Stage, witnesses: list[DemoWitness]) -> None:
     """Start them all, and wait until each answers."""
+    started = []
     for witness in witnesses:
         trust = witness.folder / "trust.json"
         shutil.copy(stage.data / "trust.json", trust)
@@ -114,6 +115,8 @@ def _start(stage: Stage, witnesses: list[DemoWitness]) -> None:
         ]
         environment = os.environ | {"TALLYSTICK_WITNESS_LOOK_INTERVAL_S": "2"}
         with (witness.folder / "witness.log").open("ab") as file:
-            stage.helpers.append(subprocess.Popen(command, stdout=file, stderr=file, env=environment))
-    for witness, process in zip(witnesses, stage.helpers, strict=True):
+            process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
+        stage.helpers.append(process)
+        started.append((witness, process))
+    for witness, process in started:
         wait_for_process(process, partial(is_up, f"{witness.url}/status"), witness.folder / "witness.log")

@@ -55,7 +55,7 @@ class DemoChain:
     def fund(self, accounts: Sequence[str]) -> None:
         """Give accounts what they need for gas; the embedded chain takes none."""
         for account in accounts if self.url else ():
-            _call(self.url or "", "hardhat_setBalance", account, PURSE)
+            _answers(self.url or "", "hardhat_setBalance", account, PURSE)
 
 
 @contextmanager
@@ -79,14 +79,14 @@ def running_chain(name: str, directory: Path) -> Iterator[DemoChain]:
         (folder / "node.log").open("wb") as log,
         running(command, cwd=folder, env=environment, stdout=log, stderr=log) as process,
     ):
-        wait_for_process(process, lambda: _call(url, "eth_chainId"), folder / "node.log")
+        wait_for_process(process, lambda: _answers(url, "eth_chainId"), folder / "node.log")
         yield DemoChain("Hardhat's node", settings, url)
 
 
-def _call(url: str, method: str, *parameters: str) -> bool:
-    """Make a JSON-RPC request whose result does not matter."""
+def _answers(url: str, method: str, *parameters: str) -> bool:
+    """Make a JSON-RPC request whose result does not matter, and return whether it was answered."""
     request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
-    return httpx.post(url, json=request, timeout=10).raise_for_status().is_success
+    return httpx.post(url, json=request, timeout=10).is_success
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def wait_for(
         time.sleep(every)
 
 
-def wait_for_process(process: subprocess.Popen[Any], is_ready: Callable[[], object], log: object) -> None:
+def wait_for_process(process: subprocess.Popen[Any], is_ready: Callable[[], object], log: Path) -> None:
     """Wait until what a process serves is there. Raises StepFailed if the process ends or takes too long."""
 
     def look() -> object:
@@ -232,13 +232,13 @@ class Stage:
 
     # -- the service ---------------------------------------------------------------------------------------------------
 
-    def start_service(self) -> None:
-        """Start ``tally serve``, and wait until it is ready and the chain is connected."""
+    def start_service(self, *, with_chain: bool = True) -> None:
+        """Start ``tally serve``, and wait until it is ready and, ``with_chain``, the chain is connected."""
         log = self.directory / "service.log"
         with log.open("ab") as file:
             self._service = subprocess.Popen([str(TALLY), "serve"], stdout=file, stderr=file, env=self.environment())
-
-        wait_for_process(self._service, lambda: is_up(self.url + "/readyz", self.url + "/api/v1/chain"), log)
+        pages = [self.url + "/readyz", *([self.url + "/api/v1/chain"] if with_chain else [])]
+        wait_for_process(self._service, lambda: is_up(*pages), log)
 
     def stop_service(self) -> None:
         """End the service as an operator would."""

@@ -14,6 +14,7 @@ from ledger.core.events import EVENT_TYPES, Body, case, handover, item
 from ledger.core.events.item import Seizure
 from ledger.core.events.supervision import Figures, PeriodCount
 from ledger.core.events.terms import Date, Instant
+from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import legal_day_of
 from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, payload_of, refused
 from tests.testkit.casework import Case, detained, dispose, holding, person_id
@@ -60,7 +61,10 @@ def offered(**fields: Any) -> Case:
 
 
 def odd(written: Case) -> list[str]:
-    return [flag.detail for flag in written.flags if flag.name == "odd_time"]
+    """Return the contradictions that the last act is flagged for, each of which can be translated."""
+    details = [flag.detail for flag in written.flags if flag.name == "odd_time"]
+    assert all(isinstance(detail, Message) for detail in details)
+    return details
 
 
 def test_the_table_has_every_time_of_every_event_type() -> None:
