@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scripts.demonstration import cases, proofs
 from scripts.demonstration.founding import found
-from scripts.demonstration.stage import Stage, StepFailed, running_chain
+from scripts.demonstration.stage import ENDING, Stage, StepFailed, running_chain
 
 
 def main() -> int:
@@ -60,7 +60,7 @@ def run(stage: Stage, *, serve: bool) -> None:
 def end_on_signals() -> None:
     """End what was started, too, when the demonstration is ended: SIGTERM does what Ctrl-C does, and both hold where a
     shell had the interrupt ignored, as it does for what it runs in the background."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, signal.default_int_handler)
 
 

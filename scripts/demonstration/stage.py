@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ PURSE = hex(10**24)  # wei
 READY_WITHIN = 90  # seconds
 ANCHORED_WITHIN = 120  # seconds
 ENDED_WITHIN = 30  # seconds
+ENDING = (signal.SIGINT, signal.SIGTERM)
 TO_LOOK_AT = (
     ("police", "case list"),
     ("prosecutor", "handover inbox"),
@@ -106,7 +108,9 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.wait(timeout=ENDED_WITHIN)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        # An interrupt within ``poll`` leaves the lock taken that ``wait`` would wait for, and for ever without a limit.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=ENDED_WITHIN)
 
 
 def wait_for(
@@ -260,10 +264,15 @@ class Stage:
             for profile, words in TO_LOOK_AT:
                 self._console.print(f"  {TALLY} --profile {profile} {words}")
             self._console.print("Ctrl-C ends it, and all that was started with it.")
+            # Waited for, not raised: an exception at any moment could leave the service without an end.
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
             while self._service is not None and self._service.poll() is None:
-                time.sleep(0.5)
-        except KeyboardInterrupt:
+                if signal.sigtimedwait(ENDING, 0.5) is not None:
+                    break
+        except KeyboardInterrupt:  # before they were blocked
             self._console.print()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     def wait_until(self, condition: str, path: str, holds: Callable[[Any], object]) -> Any:
         """Return the service's answer at ``path`` once it ``holds``. Raises StepFailed if it does not in time."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.demonstration import stage
 from tests.testkit.machine import REPOSITORY
 
 # What ``scripts/demo --serve`` does once its steps are through, with processes in place of the service and a witness.
@@ -55,3 +56,12 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_process_ends_although_an_interrupt_came_while_it_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock of the process is taken for ever then: whoever waited for it without a limit hung."""
+    monkeypatch.setattr(stage, "ENDED_WITHIN", 0.05)
+    process = subprocess.Popen(["sleep", "600"])
+    process._waitpid_lock.acquire()  # type: ignore[attr-defined]
+    stage.end(process)
+    os.waitpid(process.pid, 0)
