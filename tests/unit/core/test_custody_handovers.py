@@ -264,6 +264,12 @@ def test_a_partial_acceptance_moves_what_is_accepted() -> None:
     assert (state.handovers["handover-1"].status, state.responsible) == ("partially_accepted", PROCURATORATE)
 
 
+def test_an_absence_alone_is_a_partial_acceptance() -> None:
+    """A co-defendant at large makes the acceptance partial, with every item accepted."""
+    written = offered("phone").accept(absent_person_ids=(WANG,))
+    assert written.state.handovers["handover-1"].status == "partially_accepted"
+
+
 def test_every_item_may_be_answered_by_name() -> None:
     """Without "rest as listed" an acceptance that names every item is whole."""
     written = offered("phone", "knife").accept(rest_as_listed=False, received=(got("phone"), got("knife")))

@@ -65,6 +65,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "no_cel": ("> parameters.days", ">", "condition.cel", "not CEL, at character"),
     "unknown_name": ("legal_day(as_of)", "legal_day(today)", "condition.cel", "unknown name 'today'"),
     "key_is_no_column": ("key: [case_id, handover_id]", "key: [case_id, handover]", "lead.key[1]", "did"),
+    "supervised_is_no_column": ("supervised: to_agency", "supervised: agency", "lead.supervised", "did"),
     "unknown_place": ("{offered_at}", "{offered}", "lead.says.en", "offered_at"),
     "lone_bracket": ("{offered_at}", "{offered_at", "lead.says.en", "bracket"),
     "nothing_must_raise": (RAISES, "raises: []", "examples", "that must raise"),
