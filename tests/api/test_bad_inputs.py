@@ -81,6 +81,8 @@ def test_a_body_at_the_limit_is_looked_at(shared: Served) -> None:
         ("/api/v1/events/019CAC0F-2680-7CF2-8650-6D0903333952", "event_id"),
         ("/api/v1/handovers?box=mine", "box"),
         ("/api/v1/items/item_1", "item_id"),
+        ("/api/v1/events?wait=21", "wait"),
+        ("/api/v1/events?limit=1001", "limit"),
         ("/api/v1/deadlines?as_of=2026-13-45T00:00:00Z", "as_of"),
         ("/api/v1/deadlines?within_days=-1", "within_days"),
         ("/api/v1/log/inclusion/9223372036854775808", "index"),

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from api.app import create_app
+from api.middleware import logs
 from api.middleware.request_limits import RateLimit
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
@@ -71,6 +72,13 @@ def test_an_id_that_is_not_plain_is_replaced(shared: Served, given: str) -> None
     answer = shared.request("GET", "/healthz", headers={"x-request-id": given.encode()})
     assert answer.headers["x-request-id"] != given
     assert len(answer.headers["x-request-id"]) == 16
+
+
+def test_a_log_line_stays_one_line(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """CR and LF in a field are written as JSON escapes, so that no field forges a line."""
+    logs.request_log()("request", path='/a\r\n{"event":"forged"}', status=200)
+    (line,) = capfdbinary.readouterr().err.splitlines()
+    assert json.loads(line)["path"] == '/a\r\n{"event":"forged"}'
 
 
 def test_a_log_line_says_who_asked_for_what(shared: Served) -> None:

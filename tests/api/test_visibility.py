@@ -8,7 +8,7 @@ import pytest
 from ledger.core.verification.bundle_format import decode_bundle
 from tests.api.matrix import World, clerk_of, reader
 from tests.api.service import Served, problem
-from tests.testkit.builders import POLICE, Officer, clerk
+from tests.testkit.builders import COURT, POLICE, Officer, clerk
 from tests.testkit.casework import Case
 
 AUDITOR = reader("jurisdiction", "auditor")
@@ -63,6 +63,18 @@ def test_a_withheld_payload_is_not_in_the_bundle(world: World) -> None:
 
 
 # -- the record of reads -----------------------------------------------------------------------------------------------
+
+
+def test_reads_of_many_cases_are_recorded_for_each(served: Served) -> None:
+    """Each case on a list of cases, items or handovers has a record of its own, whose case may be asked for later."""
+    for number in range(2):
+        case = Case(f"case-{number}").open().register(f"phone-{number}", f"knife-{number}")
+        served.record(case.offer(f"phone-{number}", to=COURT))
+    for name in ("cases", "items", "handovers"):
+        before = served.reads()
+        served.get(f"/api/v1/{name}", clerk(POLICE))
+        recorded = [row.read.case_id for row in served.parts.access.since(before - 1, 10)]
+        assert recorded == ["case-0", "case-1"], name
 
 
 def test_a_read_that_cannot_be_recorded_is_not_answered(served: Served) -> None:

@@ -49,6 +49,16 @@ def test_an_agency_is_told_what_is_new(served: Served, receiver: Receiver) -> No
     assert len({given["webhook-id"] for given in receiver.given}) == 2
 
 
+def test_the_feed_is_sent_from_a_cursor_on(served: Served, receiver: Receiver) -> None:
+    """A system that has read the feed up to ``after`` gets only what comes behind it."""
+    case = served.record(Case().open())
+    after = served.get("/api/v1/events", supervisor(POLICE)).json()["next"]
+    add(served, supervisor(POLICE), receiver.url, after=after)
+    served.record(case.register("phone"))
+    deliverer_of(served.parts).step()
+    assert receiver.events() == [("case-1", 1)]
+
+
 def test_sections_go_to_the_holder_alone(served: Served, receiver: Receiver) -> None:
     """The system of who is being offered the case learns no name."""
     case = name_confidentially(Case().open()).register("phone")

@@ -246,6 +246,16 @@ def test_forms_cannot_call(desk: Desk, content_type: str) -> None:
     assert desk.http.post("/rpc", content=b"{}", headers=navigated).status_code == 403
 
 
+def test_no_page_is_shown_in_a_frame(desk: Desk) -> None:
+    """Headers forbid it to browsers, with every source but the signer's own; a request for a frame is refused."""
+    headers = desk.http.get("/").headers
+    assert headers["x-frame-options"] == "DENY"
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(headers["content-security-policy"].split("; "))
+    assert "unsafe" not in headers["content-security-policy"]
+    for where in ("iframe", "frame", "embed", "object"):
+        assert desk.http.get("/", headers={"sec-fetch-dest": where}).status_code == 403
+
+
 @pytest.mark.parametrize(
     "headers",
     [

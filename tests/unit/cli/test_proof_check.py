@@ -11,10 +11,11 @@ from msgspec import UNSET
 
 from ledger.cli.errors import Exit
 from ledger.config.secret_files import write_secret
+from ledger.core.events.handover import HandoverRecalled
 from ledger.core.log.tiles import encode_bundle as encode_entries
 from ledger.core.verification.bundle_format import encode_bundle
 from tests.testkit import bundles
-from tests.testkit.builders import POLICE
+from tests.testkit.builders import POLICE, Writer, clerk
 from tests.testkit.casework import Case
 from tests.testkit.tally import Tally, write_bundle, write_trust
 
@@ -134,6 +135,18 @@ def test_case_bundle_that_leaves_out_the_last_event(tally: Tally, log: bundles.L
     status, shown = check(tally, path, "--log", copy_of(tally.folder, log))
     assert (status, "verdict: intact" in shown) == (Exit.CONTRADICTED, True)
     assert "completeness: contradicted: events: the log has 2 events of the case, not these 1" in shown
+
+
+def test_case_against_the_rules(tally: Tally) -> None:
+    """What was signed and logged against the custody rules is intact, and the rules contradict it."""
+    writer = Writer("case", "case-1")
+    writer.write(Case().open().last.payload.body, clerk(POLICE))
+    writer.write(HandoverRecalled(handover_id="handover-1", ground="none"), clerk(POLICE))
+    log = bundles.founded(POLICE)
+    log.add(*writer.events)
+    status, shown = check(tally, case_file(tally.folder, log))
+    assert (status, "verdict: intact" in shown) == (Exit.CONTRADICTED, True)
+    assert "conformity: contradicted: events[1]: impossible (unknown_handover)" in shown
 
 
 def test_copy_that_is_not_whole_is_bad_usage(tally: Tally, log: bundles.Log) -> None:
