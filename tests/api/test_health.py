@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from ledger.core.errors import Unavailable
 from ledger.recording.sequencer import Answer
 from tests.api.service import Served, problem, until
-from tests.campaigns.faults.commits import DATABASE_ERROR, failing_commits
+from tests.campaigns.faults.commits import database_error, failing_commits
 from tests.testkit.casework import Case
 
 READY = {
@@ -104,7 +104,7 @@ def test_a_defect_in_asking_witnesses_is_not_ready(served: Served, monkeypatch: 
 
 def test_what_the_driver_said_is_logged_and_not_told(served: Served) -> None:
     """The problem is in our words; the operator reads the driver's in the log."""
-    with capture_logs() as logged, failing_commits(served.ledger.database.log, "before", DATABASE_ERROR):
+    with capture_logs() as logged, failing_commits(served.ledger.database.log, "before", database_error()):
         answer = served.submit(Case().open().last)
     refusal = problem(answer, 503, "database_unavailable")
     assert refusal["detail"] == "the database does not answer"

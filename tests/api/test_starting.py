@@ -8,16 +8,20 @@ from threading import Event
 
 import pytest
 
-from api.wiring import open_parts
+from api.wiring import TrustHolder, open_parts
 from ledger.anchoring.worker import ChainWorker
 from ledger.config.settings import Settings, read_settings
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
+from ledger.core.verification.trust import parse_trust
 from ledger.store import checkpoints
 from ledger.store.database import Database
 from tests.api.service import until
+from tests.testkit import bundles
 from tests.testkit.machine import free_port
+from tests.testkit.timestamping import new_authority
 from tests.testkit.witness_server import Reply, SmallWitness, serving
 from tests.unit.cli.world import World
+from tests.unit.config.test_installation import mint
 
 
 @pytest.fixture
@@ -63,3 +67,15 @@ def test_witnesses_are_heard_before_the_chain_is_followed(founded: Settings, mon
             failure = parts.sequencer.failure
             assert failure is not None
             assert failure.code == "witness_ahead"
+
+
+def test_the_trust_file_names_the_timestamp_authority(tmp_path: Path) -> None:
+    """With the contracts and before them: verifiers get the root that the service goes by, and the contracts."""
+    root = new_authority(tmp_path / "tsa").root
+    where, minted = mint(tmp_path / "data")
+    holder = TrustHolder(where, minted, bundles.CHAIN.finality, (root,))
+    assert (holder.trust.timestamp_roots, holder.trust.chains) == ((root,), ())
+    holder.deployed(bundles.CHAIN)
+    written = parse_trust(where.trust.read_bytes())
+    assert written == holder.trust
+    assert (written.timestamp_roots, written.chains) == ((root,), (bundles.CHAIN,))

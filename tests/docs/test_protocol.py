@@ -7,6 +7,7 @@ the document alone.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,19 @@ def test_every_part_stands_in_the_document() -> None:
     assert sorted(mark["part"] for mark in protocol_examples.MARKED.finditer(DOCUMENT)) == sorted(
         protocol_examples.PARTS
     )
+
+
+def test_a_part_that_was_edited_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--check`` exits 1, names the document and no other file, and leaves it as it is."""
+    edited = tmp_path / "protocol.md"
+    edited.write_text(DOCUMENT.replace("version` 1", "version` 7", 1), encoding="utf-8")
+    monkeypatch.setattr(protocol_examples, "ROOT", tmp_path)
+    monkeypatch.setattr(protocol_examples, "DOCUMENT", edited)
+    assert protocol_examples.main(["--check"]) == 1
+    assert capsys.readouterr().out == "differs: protocol.md\n"
+    assert "version` 7" in edited.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

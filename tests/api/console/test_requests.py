@@ -16,7 +16,7 @@ from ledger.supervision.models.model_file import shipped_model
 from tests.api.console.pages import OWN, page_of, post
 from tests.api.console.test_first_use import served_to
 from tests.api.service import Served
-from tests.campaigns.faults.commits import DATABASE_ERROR
+from tests.campaigns.faults.commits import database_error
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk
 from tests.testkit.casework import offered
 
@@ -59,7 +59,7 @@ def away(engine: Engine) -> Iterator[None]:
     """Let no statement be answered."""
 
     def fail(*_: Any) -> None:
-        raise DATABASE_ERROR
+        raise database_error()
 
     event.listen(engine, "do_execute", fail)
     try:

@@ -21,9 +21,19 @@ def disk_error() -> Exception:
     return error
 
 
-DATABASE_ERROR = sqlite3.OperationalError("injected: the outcome was not told")  # none of the disk
-PROGRAMMING_ERROR = RuntimeError("injected: nobody foresaw this")
-SERVER_ERROR = psycopg.OperationalError("injected: server closed the connection unexpectedly")
+def database_error() -> Exception:
+    """Return what sqlite3 raises for a fault that is none of the disk."""
+    return sqlite3.OperationalError("injected: the outcome was not told")
+
+
+def server_error() -> Exception:
+    """Return what psycopg raises where the connection is lost."""
+    return psycopg.OperationalError("injected: server closed the connection unexpectedly")
+
+
+def programming_error() -> Exception:
+    """Return a fault that nobody foresaw."""
+    return RuntimeError("injected: nobody foresaw this")
 
 
 @contextmanager

@@ -14,13 +14,13 @@ from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events.case import CaseOpened
 from ledger.store import checkpoints, log
 from tests.campaigns.faults.commits import (
-    DATABASE_ERROR,
-    PROGRAMMING_ERROR,
-    SERVER_ERROR,
     When,
+    database_error,
     disk_error,
     failing_commits,
     full_disk,
+    programming_error,
+    server_error,
     silent_after_commit,
 )
 from tests.oracles.merkle_reference import mth
@@ -54,7 +54,7 @@ def require_sound(ledger: Ledger, *, holds: list[bytes], lacks: list[bytes]) -> 
 
 
 def errors_of(ledger: Ledger) -> tuple[Exception, ...]:
-    return DATABASE_ERROR if ledger.database.is_sqlite else SERVER_ERROR, PROGRAMMING_ERROR
+    return database_error() if ledger.database.is_sqlite else server_error(), programming_error()
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -92,7 +92,7 @@ def test_a_refusal_is_told_only_of_what_was_committed(tmp_path: Path) -> None:
         winner = Case("case-1").open()
         loser = Case("case-1").open(case_number="another").last
         futures = [ledger.submit(winner.last), ledger.submit(loser)]
-        with failing_commits(ledger.database.log, "before", DATABASE_ERROR):
+        with failing_commits(ledger.database.log, "before", database_error()):
             ledger.sequencer.start()
             failures = [future.exception(60) for future in futures]
         assert [type(failure) for failure in failures] == [Unavailable, Unavailable]
@@ -194,7 +194,7 @@ def test_a_fault_tells_nobody_what_is_in_the_payloads(ledger: Ledger) -> None:
 def test_a_published_checkpoint_that_was_not_kept_is_published_again(on_sqlite: Ledger) -> None:
     """A fault while a checkpoint is kept loses no checkpoint: the next look publishes the same size."""
     on_sqlite.post(Case().open().last)
-    with failing_commits(on_sqlite.database.log, "before", DATABASE_ERROR), pytest.raises(Unavailable):
+    with failing_commits(on_sqlite.database.log, "before", database_error()), pytest.raises(Unavailable):
         on_sqlite.publisher.publish(on_sqlite.database, on_sqlite.clock())
     note = on_sqlite.publisher.publish(on_sqlite.database, on_sqlite.clock())
     with on_sqlite.database.read() as connection:

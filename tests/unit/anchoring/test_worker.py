@@ -17,7 +17,7 @@ from ledger.core.errors import Unavailable
 from ledger.core.events import decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.store import log
-from tests.campaigns.faults.commits import DATABASE_ERROR, failing_commits
+from tests.campaigns.faults.commits import database_error, failing_commits
 from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.ledger_with_chain import AGENCIES, Linked, linked_ledger
 from tests.testkit.ledgers import Ledger, assemble, open_ledger
@@ -156,7 +156,7 @@ def test_a_mirror_that_was_interrupted_goes_on_where_it_stood(linked: Linked, tm
     with open_ledger(f"sqlite:///{tmp_path}/other.db", clock=linked.clock) as ledger:
         source = FixedRegistry(changes)
         assert mirror_of(ledger, FixedRegistry(changes[:2])).catch_up(linked.final) == 2
-        with failing_commits(ledger.database.log, "before", DATABASE_ERROR), pytest.raises(Unavailable):
+        with failing_commits(ledger.database.log, "before", database_error()), pytest.raises(Unavailable):
             mirror_of(ledger, source).catch_up(linked.final)
         restarted = assemble(ledger.database, ledger.clock)
         restarted.sequencer.start()
