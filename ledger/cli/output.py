@@ -295,7 +295,7 @@ class DrawnColumn(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Of the widest line, in columns of a terminal."""
+        """Return how many columns of a terminal the widest line takes."""
         lines = (line for text in (self.heading, *self.cells) for line in text.split("\n"))
         return max(map(columns_of, lines))
 

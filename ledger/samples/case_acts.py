@@ -50,7 +50,7 @@ class CaseActs(ABC, Generic[O]):
 
     @property
     def moment(self) -> str:
-        """The time of the next act, RFC 3339."""
+        """Return the time of the next act, RFC 3339."""
         return instant_text(self.now)
 
     def say(self, kind: type[Body], by: O | None = None, /, **fields: Any) -> Self:

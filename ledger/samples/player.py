@@ -130,7 +130,7 @@ class SampleStream:
 
     @property
     def ref(self) -> EventRef:
-        """The last event, as others cite it."""
+        """Return the last event, as others cite it."""
         return EventRef(event_id=self.last.payload.event_id, payload_digest=self.last.envelope.payload_digest)
 
     @property

@@ -107,7 +107,7 @@ class TownKeys:
 
     @property
     def are_there(self) -> bool:
-        """Whether this ledger was founded with such keys."""
+        """Return whether this ledger was founded with such keys."""
         return self.passphrase_file.exists()
 
     def make(self) -> Founding:

@@ -74,7 +74,7 @@ def compared(
 
 
 def run(command: Sequence[str | Path]) -> None:
-    """One process, whose output does not matter."""
+    """Run one process, whose output does not matter."""
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
 

@@ -33,7 +33,7 @@ class Figure(Struct, frozen=True):
 
     @property
     def is_met(self) -> bool:
-        """Whether the ratio is within the target."""
+        """Return whether the ratio is within the target."""
         sign, bound = self.target.split()
         return self.ratio <= float(bound) if sign == "<=" else self.ratio >= float(bound)
 

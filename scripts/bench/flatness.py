@@ -111,7 +111,7 @@ def measured(
 
 
 def through_http(port: int, busy: Iterator[bytes], rounds: int) -> tuple[float, float]:
-    """One after the other over one connection: each of those after the first, and the first after a start."""
+    """Post one after the other over one connection: each of those after the first, and the first after a start."""
     cold = post([port], EVENTS, JSON, [next(busy)], connections=1)
     warm = post([port], EVENTS, JSON, [*islice(busy, rounds * ROUND)], connections=1)
     return warm.p50_ms, cold.p50_ms

@@ -152,7 +152,7 @@ def ask(views: Views, models: Iterable[Model], cases: frozenset[str] | None) -> 
 
 
 def measure(histories: list[list[SimulatedEvent]], size: int, grown: int) -> Measured:
-    """One log of this size."""
+    """Measure one log of this size."""
     models = [parse_model(text) for text in shipped_models().values()]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "views.duckdb"

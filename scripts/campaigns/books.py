@@ -47,12 +47,12 @@ class Client:
     told: str = ""  # why the last event was not acknowledged
 
     def run(self, target: Target, stop: threading.Event) -> None:
-        """Until ``stop`` is set or the target does not answer."""
+        """Post until ``stop`` is set or the target does not answer."""
         while not stop.is_set() and self.step(target):
             continue
 
     def step(self, target: Target) -> bool:
-        """One event; whether it was answered."""
+        """Post one event; return whether it was answered."""
         again = self.pending is not None
         signed = self.pending or self.casework.next(int(time.time()))
         self.pending = signed

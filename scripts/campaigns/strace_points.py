@@ -143,7 +143,7 @@ def write(target: WriterTarget, client: Client, events: int) -> list[str]:
 
 
 def points(counts: Counter[str], errors: Sequence[str], every: int) -> list[Point]:
-    """Every ``every``-th call, under each of the errors."""
+    """Return every ``every``-th call, under each of the errors."""
     numbered = [(call, number) for call in CALLS for number in range(1, counts[call] + 1)]
     return [Point(call, number, error) for error in errors for call, number in numbered[::every]]
 

@@ -100,6 +100,6 @@ class WriterTarget:
         self.process.wait()
 
     def finish(self) -> int:
-        """Lets the writer end by itself; its exit status."""
+        """Let the writer end by itself; return its exit status."""
         self.process.communicate()
         return self.process.returncode

@@ -112,7 +112,7 @@ def types() -> str:
 
 
 def signing() -> str:
-    """One signature with everything between the key and the entry."""
+    """Describe one signature with everything between the key and the entry."""
     shown = example.entries()[example.REGISTERED]
     envelope, words = shown.envelope, struct_words()
     type_hash = keccak256(type_text("Event", signatures.EVENT_FIELDS).encode())

@@ -397,7 +397,7 @@ FROM, UNTIL = datetime(2025, 1, 1, tzinfo=UTC), datetime(2035, 1, 1, tzinfo=UTC)
 
 
 def der(tag: int, *parts: bytes) -> bytes:
-    """One value in DER."""
+    """Return one value in DER."""
     content = b"".join(parts)
     size = len(content)
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")

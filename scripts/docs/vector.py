@@ -46,7 +46,7 @@ class Vector:
 
     @property
     def steps(self) -> list[str]:
-        """The status of each step, in order."""
+        """Return the status of each step, in order."""
         if self.verdict in (NO_BUNDLE, NO_TRUST_FILE):
             return []
         named = dict.fromkeys(self.failed, "failed") | dict.fromkeys(self.unchecked, "not_checked")
@@ -91,7 +91,7 @@ class Fails:
 
 
 def put(path: str, value: Any) -> tuple[Patch]:
-    """One place with another value; a place that was not there is made ("add" of RFC 6902 does both in an object)."""
+    """Put another value in one place; a place that was not there is made ("add" of RFC 6902 does both in an object)."""
     return ({"op": "add", "path": path, "value": value},)
 
 

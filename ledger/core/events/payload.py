@@ -74,7 +74,7 @@ class Payload(terms.Value, frozen=True, tag_field="event_type", kw_only=True):
 
     @property
     def event_type(self) -> str:
-        """The type's name, ``subject.verb``: the tag of the payload."""
+        """Return the type's name, ``subject.verb``: the tag of the payload."""
         return str(self.__struct_config__.tag)
 
 

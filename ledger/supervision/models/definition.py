@@ -262,7 +262,7 @@ class Model(ModelParts, frozen=True, kw_only=True):
 
     @property
     def scope(self) -> Scope:
-        """Whether a finding depends on the rows of one case alone."""
+        """Return whether a finding depends on the rows of one case alone."""
         return self.query.scope
 
     @property

@@ -146,7 +146,7 @@ class ExampleResult(Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        """Whether the model found what it must, and nothing else."""
+        """Return whether the model found what it must, and nothing else."""
         return self.expected == self.found
 
 
