@@ -110,7 +110,7 @@ VOCABULARY_OF = {
     **{
         name: name
         for name in (
-            *("verdict", "stage", "purpose", "reason_code", "remedy", "status", "state", "item_kind", "procedure"),
+            *("verdict", "stage", "purpose", "reason_code", "remedy", "status", "state", "item_kind", "trial"),
             *("business_line", "role", "measure", "disposal", "event_type", "seal_state", "match_result", "sight"),
             "severity",
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from ledger.cli.command import fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
@@ -21,6 +22,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Authority, Body, decode_payload, digest_of
 from ledger.core.events.terms import choices
 from ledger.i18n import spoken
+from ledger.procedures import shipped_words
 from ledger.recording.event_signing import new_id
 
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
@@ -76,6 +78,30 @@ class DigestedFile(click.Path):
 def words(vocabulary: Any) -> click.Choice[str]:
     """Return the choice of the words of a closed vocabulary of the protocol."""
     return click.Choice(choices(vocabulary))
+
+
+class ProcedureWord(click.ParamType[str]):
+    """The choice of the words of a vocabulary of the procedure, which is read when the option is first used."""
+
+    def __init__(self, vocabulary: str):
+        self.name = vocabulary
+        self._vocabulary = vocabulary
+
+    @cached_property
+    def _choice(self) -> click.Choice[str]:
+        return click.Choice(shipped_words(self._vocabulary))
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        return self._choice.get_metavar(param, ctx)
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return self._choice.get_missing_message(param, ctx)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return self._choice.convert(value, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return self._choice.shell_complete(ctx, param, incomplete)
 
 
 def quantity(text: str, unit: str | None, refuse: Callable[[], Any]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from functools import cache
 from importlib.machinery import SourceFileLoader
 from typing import Any, Protocol
 
+from ledger.core.events.terms import TABLE_OF
 from ledger.core.messages import Message, filled, plain
 from ledger.core.procedure.legal_days import SHANGHAI
 from ledger.procedures import shipped_rules
@@ -99,11 +100,16 @@ class Labels:
         return self.find(vocabulary, word) or word.replace("_", " ")
 
     def find(self, vocabulary: str, word: str) -> str | None:
-        """Return the label in the catalogue, or None."""
+        """Return the label that the procedure has of a word of its own, else that of the catalogue, or None."""
+        if (table := TABLE_OF.get(vocabulary)) is not None:
+            row: dict[str, dict[str, str]] = _rulebook()[table].get(word, {})
+            return row.get("label", {}).get(self.suffix)
         return self._catalogue.pgettext(vocabulary, word) or None
 
     def all(self, vocabulary: str) -> dict[str, str]:
         """Return every word of the vocabulary with its label."""
+        if (table := TABLE_OF.get(vocabulary)) is not None:
+            return {word: row["label"][self.suffix] for word, row in _rulebook()[table].items()}
         prefix = f"{vocabulary}\x04"
         entries = self._catalogue._catalog.items()  # type: ignore[attr-defined]  # noqa: SLF001
         return {key.removeprefix(prefix): text for key, text in entries if str(key).startswith(prefix)}

@@ -20,6 +20,11 @@ def shipped_rules() -> str:
     return loader.get_data(f"{__path__[0]}/rules.toml").decode()
 
 
+def shipped_words(vocabulary: str) -> tuple[str, ...]:
+    """Return the words of a vocabulary of the rules, in their order."""
+    return tuple(shipped_rulebook().vocabularies[vocabulary])
+
+
 @cache
 def shipped_rulebook() -> Rulebook:
     """Return the rules, parsed. The parser is imported here, since those who only need the text would wait for it."""

@@ -247,7 +247,7 @@ def registration(
         defaults["collection"] = item.Collection(
             collectors=("collector-1", "collector-2"), tool="write blocker", method="image of the whole medium"
         )
-    return item.ItemRegistered(item_id=item_id, item_kind=kind, **(defaults | fields))  # type: ignore[arg-type]
+    return item.ItemRegistered(item_id=item_id, item_kind=kind, **(defaults | fields))
 
 
 def listed(line: str | handover.OfferedItem) -> handover.OfferedItem:
@@ -257,7 +257,7 @@ def listed(line: str | handover.OfferedItem) -> handover.OfferedItem:
 
 def ordered(disposals: Mapping[str, str]) -> tuple[case.ItemDecision, ...]:
     """Return what a decision says of items, from what becomes of each."""
-    return tuple(case.ItemDecision(item_id=item_id, disposal=end) for item_id, end in disposals.items())  # type: ignore[arg-type]
+    return tuple(case.ItemDecision(item_id=item_id, disposal=end) for item_id, end in disposals.items())
 
 
 def stays(item_id: str, **fields: Any) -> handover.OfferedItem:

@@ -34,7 +34,7 @@ _VOCABULARY = {
     **{
         name: name
         for name in (
-            *("stage", "purpose", "reason_code", "remedy", "item_kind", "business_line", "procedure", "measure"),
+            *("stage", "purpose", "reason_code", "remedy", "item_kind", "business_line", "trial", "measure"),
             *("disposal", "seal_state", "match_result", "qualifying_ground", "verdict", "severity"),
         )
     },
@@ -65,7 +65,7 @@ _AGENCIES = frozenset(
 )
 # Fields that follow a sentence in a clause, in this order, if they are stated and the sentence has no slot for them.
 CLAUSES = (
-    *("procedure", "person_id", "person_ids", "items", "split_from", "follows", "returns", "received_at"),
+    *("trial", "person_id", "person_ids", "items", "split_from", "follows", "returns", "received_at"),
     *("not_accepted", "absent_person_ids", "received", "quantity", "condition", "seal_number", "seal_state"),
     *("storage_location", "match_result", "finding", "exhibit_number", "digests", "seizure", "parent_items", "money"),
     *("until", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),

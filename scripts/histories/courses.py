@@ -440,7 +440,7 @@ class CriminalCourse(Investigation):
     def try_case(self) -> None:
         """Judge the case, and follow its appeal, until the judgment takes effect."""
         if self.plan.summary:
-            self.say(case.CaseStageEntered, stage="first_instance", procedure="summary")
+            self.say(case.CaseStageEntered, stage="first_instance", trial="summary")
         self.judge()
         if self.plan.appeal != "none":
             self.appeal()

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from ledger.core.custody import Handover
 from ledger.core.custody.discrepancies import differences
 from ledger.core.custody.due_dates import deadlines
-from ledger.core.custody.triggers import CUSTODY, changes_custody, in_custody
+from ledger.core.custody.triggers import changes_custody, in_custody
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.procedure.legal_days import DAY, legal_day
 from scripts.histories.history import GeneratedHistory, payments, pension_list
@@ -75,7 +75,7 @@ class ExaminedCase:
         """Return whether a measure kept the person in custody at that moment."""
         return any(
             measure.person_id == person
-            and measure.measure in CUSTODY
+            and measure.locks_up
             and measure.started_at <= moment < (measure.ended_at or "9")
             for measure in self.state.measures.values()
         )

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from ledger.core.custody import Act, CaseState, Flag, Handover, Item, fold
 from ledger.core.custody.due_dates import deadlines
-from ledger.core.custody.triggers import CUSTODY
 from ledger.core.encoding import canonical
 from ledger.core.events import VERSION, Body, Payload, Stream, case, digest_of, item, make_payload, record
 from ledger.core.events.terms import EventRef
@@ -33,6 +32,7 @@ SHARES: dict[str, dict[Any, int]] = {
 }
 ODDS = {"account": 0.3, "car": 0.2, "phone": 0.5, "cash": 0.4}
 BOOK = shipped_rulebook()
+LOCKING_UP = tuple(name for name, row in BOOK.measures.items() if row.locks_up)
 CALENDAR = shipped_calendar()
 CLERKS = 4  # of each agency
 SOON = 5 * DAY  # a freeze that lapses so soon is renewed now
@@ -327,7 +327,7 @@ class SimulatedCase(CaseActs[str]):
 
     def locked_up(self) -> list[str]:
         """Return the suspects whom a measure keeps in custody."""
-        kept = {self.state.measures[measure_id].person_id for measure_id in self.measures(*CUSTODY)}
+        kept = {self.state.measures[measure_id].person_id for measure_id in self.measures(*LOCKING_UP)}
         return [person for person in self.persons if person in kept]
 
     def restart_bail(self) -> None:

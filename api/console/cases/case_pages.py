@@ -24,6 +24,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.visibility import Sight
+from ledger.procedures import shipped_rulebook, shipped_words
 from ledger.recording.event_signing import new_id
 from ledger.store import cases
 from ledger.timeline.sentences import EventWords
@@ -170,7 +171,7 @@ class VisibleCase(NamedTuple):
 def new_case(visit: VisitOf) -> Response:
     """Show the form of a case's first event."""
     visit.reading.require_role(*HANDLING)
-    words = {"BusinessLine": terms.choices(terms.BusinessLine), "Stage": terms.choices(terms.Stage)}
+    words = {"BusinessLine": shipped_words("business_line"), "Stage": shipped_words("stage")}
     return visit.page("cases/new_case.html", case_id=new_id("case"), words=words)
 
 
@@ -217,7 +218,7 @@ def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
     """Show the form of an item's registration."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, "case")
-    kinds = [kind for kind in terms.choices(terms.ItemKind) if kind != "detainee"]
+    kinds = [kind for kind, row in shipped_rulebook().items.items() if not row.is_person]
     return visit.page("cases/new_item.html", **visible._asdict(), kinds=kinds, units=UNITS)
 
 
@@ -234,9 +235,9 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
         **_offer_lines(visible.state, visit.reading, returns, PartRequest()),
         persons=[person for person in visible.state.persons.values() if person.responsible == own],
         agencies=[agency for agency in agencies if agency.agency_id != own],
-        purposes=terms.choices(terms.Purpose),
-        reasons=terms.choices(terms.ReasonCode),
-        remedies=terms.choices(terms.Remedy),
+        purposes=shipped_words("purpose"),
+        reasons=shipped_words("reason_code"),
+        remedies=shipped_words("remedy"),
         earlier=[earlier for earlier in visible.state.handovers.values() if not earlier.is_open],
     )
 
@@ -282,7 +283,7 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
         is_mine_to_return=handover.is_accepted and handover.to_agency == own and signs,
         is_for_others_to_sign=is_open and own in handover.parties and not signs,
         lines=PartRequest().of(list(handover.items.values())),
-        remedies=terms.choices(terms.Remedy),
+        remedies=shipped_words("remedy"),
         checked=CHECKED,
         results=terms.choices(terms.CheckResult),
         expired=expired,
@@ -315,7 +316,7 @@ def _shown_handover(visit: Visit, case_id: str, handover_id: str) -> dict[str, A
 
 def _findings() -> dict[str, Any]:
     """Return what may be found of an item that does not arrive as listed."""
-    return {"reasons": terms.choices(terms.ReasonCode), "seals": terms.choices(terms.SealState)}
+    return {"reasons": shipped_words("reason_code"), "seals": terms.choices(terms.SealState)}
 
 
 def _offer_lines(state: CaseState, reading: Reading, returns: str | None, rest: PartRequest) -> dict[str, Any]:

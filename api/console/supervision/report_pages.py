@@ -13,10 +13,10 @@ from api.console.shared.access import VisitOf
 from api.console.shared.rendering import download
 from api.dependencies import Day, Tree
 from api.services.governance import called_in, report_file, report_on, require_governing, within_own
-from ledger.core.events import terms
 from ledger.core.events.terms import BusinessLine
 from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.procedure.legal_days import legal_day_of
+from ledger.procedures import shipped_words
 from ledger.supervision.reports.presentation import cell_text, chart, head_of
 from ledger.supervision.reports.questions import ReportScope, ReportTable
 
@@ -61,7 +61,7 @@ def report(
         picture=picture,
         cell_text=lambda column, cell: cell_text(column, cell, visit.labels, called),
         jurisdictions=sorted(jurisdiction for jurisdiction in jurisdictions if lies_within(jurisdiction, own)),
-        lines=terms.choices(terms.BusinessLine),
+        lines=shipped_words("business_line"),
         cited_at_most=CITED_AT_MOST,
     )
 

@@ -12,13 +12,12 @@ from ledger.cli.command import Command, Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.exporting import write
 from ledger.cli.output import Column, columns, printable
-from ledger.cli.params import FILE, acting, identity_key_option, words
+from ledger.cli.params import FILE, ProcedureWord, acting, identity_key_option
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert, decode_json
 from ledger.core.errors import Conflict, MalformedInput
 from ledger.core.events.record import DatasetRegistered, TableLayout
-from ledger.core.events.terms import BusinessLine
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -211,7 +210,7 @@ FORMATS = {".json": "json", ".html": "html", ".pdf": "pdf"}
 @click.option("--from", "since", metavar="DAY", required=True, help="First day of the period, 2026-01-01.")
 @click.option("--until", metavar="DAY", required=True, help="Last day of the period, 2026-06-30.")
 @click.option("--jurisdiction", metavar="PATH", help="Agencies below it [all in yours].")
-@click.option("--business-line", type=words(BusinessLine), help="Cases of this line [all].")
+@click.option("--business-line", type=ProcedureWord("business_line"), help="Cases of this line [all].")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file: .html, .pdf or .json.")
 def report_command(session: Session, /, *, output: Path | None, **asked: str | None) -> None:
     """Report what recurs, where and for how long, of your procuratorate's jurisdiction.

@@ -11,12 +11,12 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
-from ledger.cli.params import EventReference, acting, add_act, made_id, words
+from ledger.cli.params import EventReference, ProcedureWord, acting, add_act, made_id, words
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
 from ledger.core.events import case
-from ledger.core.events.terms import BusinessLine, CaseRelation, Procedure, Stage
+from ledger.core.events.terms import CaseRelation
 
 FORMATS = ("csv", "json", "ocel", "case-uco")
 LISTED = columns("case_id", "stage", "responsible", "case_number", "closed")
@@ -41,8 +41,8 @@ def case_group() -> None:
 @case_group.command("open")
 @click.option("--number", "case_number", required=True, help="The agency's own number of the case.")
 @click.option("--type", "case_type", required=True, help="What it is about, such as theft.")
-@click.option("--line", "business_line", type=words(BusinessLine), default="criminal", show_default=True)
-@click.option("--stage", type=words(Stage), default="investigation", show_default=True)
+@click.option("--line", "business_line", type=ProcedureWord("business_line"), default="criminal", show_default=True)
+@click.option("--stage", type=ProcedureWord("stage"), default="investigation", show_default=True)
 @made_id("--case-id", "case", "Unique over all agencies; made up unless given.")
 @click.option("--split-from", type=EventReference(), help="The split that this case comes out of.")
 @acting
@@ -52,7 +52,7 @@ def open_(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 
 
 @case_group.command("list")
-@click.option("--stage", type=words(Stage), help="Only cases at this stage.")
+@click.option("--stage", type=ProcedureWord("stage"), help="Only cases at this stage.")
 @click.option("--responsible", metavar="AGENCY", help="Only cases that this agency answers for.")
 def list_(session: Session, /, **query: str | None) -> None:
     """List the cases that you may see."""
@@ -130,8 +130,8 @@ act(
     "stage",
     case.CaseStageEntered,
     "Record that a case enters a stage.",
-    click.argument("stage", type=words(Stage)),
-    click.option("--procedure", type=words(Procedure), help="Under which the case is handled from here on."),
+    click.argument("stage", type=ProcedureWord("stage")),
+    click.option("--trial", type=ProcedureWord("trial"), help="Kind of trial that the case has from here on."),
 )
 act("link", case.CaseLinked, "Link a case to another one.", "other_case_id", RELATION)
 act(

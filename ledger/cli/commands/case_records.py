@@ -9,12 +9,23 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import FILE, MOMENT, DigestedFile, EventReference, acting, add_act, made_id, split_once, words
+from ledger.cli.params import (
+    FILE,
+    MOMENT,
+    DigestedFile,
+    EventReference,
+    ProcedureWord,
+    acting,
+    add_act,
+    made_id,
+    split_once,
+    words,
+)
 from ledger.client.service import at
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.handover import DiscrepancyRaised, DiscrepancyResolved
 from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
-from ledger.core.events.terms import DecisionKind, DiscrepancyKind, EventRef
+from ledger.core.events.terms import DiscrepancyKind, EventRef
 
 GROUND = click.option("--ground", required=True)
 
@@ -26,7 +37,7 @@ def decision_group() -> None:
 
 @decision_group.command("record")
 @click.argument("case_id")
-@click.argument("kind", type=words(DecisionKind))
+@click.argument("kind", type=ProcedureWord("decision_kind"))
 @click.option("--number", required=True, help="As written on the paper.")
 @click.option("--decided-at", type=MOMENT, required=True)
 @click.option("--served-at", type=MOMENT)

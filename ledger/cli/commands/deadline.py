@@ -14,12 +14,11 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns, printable
-from ledger.cli.params import MOMENT, add_act, words
+from ledger.cli.params import MOMENT, ProcedureWord, add_act
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.errors import NotFound
 from ledger.core.events import Body, case
-from ledger.core.events.terms import ExclusionGround, QualifyingGround
 from ledger.core.procedure.legal_days import day_that_ends
 
 SOON = 3  # days left from which a deadline is yellow
@@ -106,7 +105,9 @@ act(
     ARTICLE,
     GROUND,
     click.option("--until", metavar="DAY", help=EXTENDED_UNTIL),
-    click.option("--qualifying-ground", type=words(QualifyingGround), help="The ground that the clause asks for."),
+    click.option(
+        "--qualifying-ground", type=ProcedureWord("qualifying_ground"), help="The ground that the clause asks for."
+    ),
 )
 act(
     "suspend",
@@ -114,7 +115,13 @@ act(
     "Record that time does not count from now on.",
     "deadline_id",
     click.option("--suspended-at", type=MOMENT, required=True, help="From when on time does not count."),
-    click.option("--for", "excluded_for", type=words(ExclusionGround), required=True, help="Why time does not count."),
+    click.option(
+        "--for",
+        "excluded_for",
+        type=ProcedureWord("exclusion_ground"),
+        required=True,
+        help="Why time does not count.",
+    ),
     ARTICLE,
     GROUND,
 )

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn
 
 import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns, when
-from ledger.cli.params import MOMENT, acting, add_act, made_id, quantity, split_once, words
+from ledger.cli.params import MOMENT, ProcedureWord, acting, add_act, made_id, quantity, split_once, words
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.custody.claimed_times import receipt
@@ -24,8 +24,9 @@ from ledger.core.custody.flags import Flag
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, handover
-from ledger.core.events.terms import CheckResult, Purpose, ReasonCode, Remedy
+from ledger.core.events.terms import CheckResult
 from ledger.core.messages import Message, joined
+from ledger.procedures import shipped_words
 
 LISTED = columns("case_id", "handover_id", "from_agency", "to_agency", "purpose", "status", "offered_at", "due_at")
 LINES = columns("item_id", "description", "quantity", "seal_number", "condition", "stays", "taken")
@@ -59,7 +60,7 @@ def handover_group() -> None:
 @handover_group.command("offer")
 @CASE
 @click.argument("to_agency")
-@click.option("--purpose", type=words(Purpose), required=True)
+@click.option("--purpose", type=ProcedureWord("purpose"), required=True)
 @ITEMS
 @ALL
 @STAYS
@@ -131,8 +132,8 @@ def accept(
 @handover_group.command("refuse")
 @CASE
 @HANDOVER
-@click.option("--reason", "reason_code", type=words(ReasonCode), required=True)
-@click.option("--remedy", type=words(Remedy), required=True, help="What the sender can do.")
+@click.option("--reason", "reason_code", type=ProcedureWord("reason_code"), required=True)
+@click.option("--remedy", type=ProcedureWord("remedy"), required=True, help="What the sender can do.")
 @click.option("--explanation", required=True)
 @click.option("--received-at", type=MOMENT, help="When it was delivered.")
 @click.option("--due-at", type=MOMENT, help="Until when the remedy is due.")
@@ -186,11 +187,11 @@ act(
     handover.HandoverReturned,
     "Offer back what an accepted handover brought. Nothing moves until the other side accepts.",
     click.argument("returns", metavar="HANDOVER_ID"),
-    click.option("--purpose", type=words(Purpose), default="return", show_default=True),
-    click.option("--reason", "reason_code", type=words(ReasonCode), required=True),
+    click.option("--purpose", type=ProcedureWord("purpose"), default="return", show_default=True),
+    click.option("--reason", "reason_code", type=ProcedureWord("reason_code"), required=True),
     click.option("--explanation", required=True),
     *(ITEMS, ALL, STAYS, LISTED_AS, PERSONS),
-    click.option("--remedy", type=words(Remedy)),
+    click.option("--remedy", type=ProcedureWord("remedy")),
     click.option("--due-at", type=MOMENT),
     NEW_ID,
     record=_record_offer,
@@ -298,8 +299,8 @@ def acceptance(
     for text in not_accepted:
         item_id, reason_text = split_once(text, "=", "--except", "ITEM=REASON")
         reason, _, explanation = reason_text.partition(":")
-        if reason not in get_args(ReasonCode):
-            _refuse("--except", Message("one of {choices}", choices=", ".join(get_args(ReasonCode))), reason)
+        if reason not in (reasons := shipped_words("reason_code")):
+            _refuse("--except", Message("one of {choices}", choices=", ".join(reasons)), reason)
         fields = differences.pop(item_id, {})
         for field in fields.keys() - OF_NOT_ACCEPTED:
             expected = Message(

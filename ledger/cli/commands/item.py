@@ -12,13 +12,24 @@ from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.files import progress_of
 from ledger.cli.output import columns
-from ledger.cli.params import MOMENT, MONEY, PORTION, QUANTITY, DigestedFile, EventReference, acting, add_act, words
+from ledger.cli.params import (
+    MOMENT,
+    MONEY,
+    PORTION,
+    QUANTITY,
+    DigestedFile,
+    EventReference,
+    ProcedureWord,
+    acting,
+    add_act,
+    words,
+)
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import item
-from ledger.core.events.terms import Disposal, ItemKind, MatchResult, SealState
+from ledger.core.events.terms import MatchResult, SealState
 from ledger.core.messages import Term
 from ledger.recording.event_signing import new_id
 
@@ -69,7 +80,7 @@ def item_group() -> None:
 @item_group.command("register")
 @click.argument("case_id")
 @click.argument("description")
-@click.option("--kind", "item_kind", type=words(ItemKind), default="exhibit", show_default=True)
+@click.option("--kind", "item_kind", type=ProcedureWord("item_kind"), default="exhibit", show_default=True)
 @click.option("--quantity", type=QUANTITY, default="1", show_default=True)
 @click.option("--item-id", help="Unique over all cases; made up unless given.")
 @click.option("--file", "digests", type=DigestedFile(), multiple=True, help="A file to digest with BLAKE3 and SHA-256.")
@@ -221,7 +232,7 @@ act(
     "propose-disposal",
     item.ItemDisposalProposed,
     "Propose a disposal: the first of its two signatures.",
-    click.argument("disposal", type=words(Disposal)),
+    click.argument("disposal", type=ProcedureWord("disposal")),
     ITEMS,
     GROUND,
     click.option("--decision", "decision_id", help="Id of the decision that orders it."),

@@ -16,7 +16,7 @@ from ledger.cli.exporting import write
 from ledger.cli.library import check_package, find_publication, imported_publication, is_own, require_proven
 from ledger.cli.options import TRUST
 from ledger.cli.output import Output, columns
-from ledger.cli.params import acting, words
+from ledger.cli.params import ProcedureWord, acting, words
 from ledger.cli.session import Session
 from ledger.cli.supervision import lead_counts, parameters_of
 from ledger.client.service import at
@@ -24,7 +24,7 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Stream
 from ledger.core.events.supervision import ModelAdopted, ModelPublished
-from ledger.core.events.terms import BusinessLine, Severity
+from ledger.core.events.terms import Severity
 from ledger.core.messages import plain
 from ledger.core.supervision.models import STREAM
 
@@ -49,7 +49,7 @@ VERSIONS = columns("version", "published_at", "officer", "event_id")
 ADOPTERS = columns("agency", "name", "version", "parameters", "adopted_at", "remark", "leads.total", "outturn")
 SIDES = columns("field_name", "first", "second")
 DIFFERENCES = columns("field_name", "kind:difference", "first", "second")
-BUSINESS_LINE = click.option("--business-line", type=words(BusinessLine), help="Only models of this line.")
+BUSINESS_LINE = click.option("--business-line", type=ProcedureWord("business_line"), help="Only models of this line.")
 SEVERITY = click.option("--severity", type=words(Severity), help="Only models of this severity.")
 
 

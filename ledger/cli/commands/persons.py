@@ -8,12 +8,11 @@ import click
 
 from ledger.cli.command import Group, confidential, fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import MOMENT, acting, add_act, made_id, words
+from ledger.cli.params import MOMENT, ProcedureWord, acting, add_act, made_id
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
 from ledger.core.events import case
-from ledger.core.events.terms import Measure, PersonRole, QualifyingGround
 
 SECTION = "person:1"
 
@@ -25,7 +24,7 @@ def person_group() -> None:
 
 @person_group.command("name")
 @click.argument("case_id")
-@click.option("--role", type=words(PersonRole), required=True, help="What the person is in the case.")
+@click.option("--role", type=ProcedureWord("person_role"), required=True, help="What the person is in the case.")
 @click.option(
     "--name", metavar="@FILE", prompt=True, callback=confidential, help="Kept in a confidential section [asked for]."
 )
@@ -73,7 +72,7 @@ add_act(
     case.MeasureImposed,
     "Impose a measure on a person.",
     "person_id",
-    click.argument("measure", type=words(Measure)),
+    click.argument("measure", type=ProcedureWord("measure")),
     *(STARTED_AT, UNTIL, GROUND),
     made_id("--measure-id", "measure"),
 )
@@ -83,7 +82,7 @@ add_act(
     case.MeasureChanged,
     "End a measure and begin another one.",
     "measure_id",
-    click.argument("measure", type=words(Measure)),
+    click.argument("measure", type=ProcedureWord("measure")),
     *(STARTED_AT, UNTIL, GROUND),
     made_id("--new-measure-id", "measure"),
 )
@@ -96,7 +95,9 @@ add_act(
     click.option("--until", metavar="DAY", required=True, help="The new last day, such as 2026-03-31."),
     click.option("--article", required=True, help=EXTENDED_BY),
     GROUND,
-    click.option("--qualifying-ground", type=words(QualifyingGround), help="The ground that the clause asks for."),
+    click.option(
+        "--qualifying-ground", type=ProcedureWord("qualifying_ground"), help="The ground that the clause asks for."
+    ),
 )
 add_act(
     measure_group,

@@ -38,6 +38,7 @@ def opened(act: Act, body: case.CaseOpened) -> CaseState:
         opened_at=act.payload.occurred_at,
         responsible=act.agency,
         stage=body.stage,
+        trial=act.book.usual_trial,
         head=act.digest,
         sequence=0,
         last_occurred_at=act.payload.occurred_at,
@@ -186,7 +187,7 @@ def stage_entered(state: CaseState, act: Act, body: case.CaseStageEntered) -> Ca
     """Let the case enter a stage; a closed case is open again."""
     require_responsible(state, act)
     _require_not_closed(body.stage)
-    return replace(state, stage=body.stage, closed=False, procedure=body.procedure or state.procedure)
+    return replace(state, stage=body.stage, closed=False, trial=body.trial or state.trial)
 
 
 @rule(case.CaseClosed)
@@ -228,8 +229,15 @@ def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
     """Impose a measure on a person of the case."""
     state.person(body.person_id)
     require_new(state.measures, body.measure_id, "measure")
-    measure = MeasureState(body.measure_id, body.person_id, body.measure, body.started_at, body.until)
+    measure = _measure(act, body.measure_id, body.person_id, body)
     return _with_keeping(_with_measures(state, measure), act, body.person_id)
+
+
+def _measure(
+    act: Act, measure_id: str, person_id: str, body: case.MeasureImposed | case.MeasureChanged
+) -> MeasureState:
+    locks_up = act.book.measures[body.measure].locks_up
+    return MeasureState(measure_id, person_id, body.measure, locks_up, body.started_at, body.until)
 
 
 @rule(case.MeasureChanged)
@@ -239,7 +247,7 @@ def changed(state: CaseState, act: Act, body: case.MeasureChanged) -> CaseState:
     clocks.require_not_before(body.started_at, old.started_at, "started_at")
     # The old measure keeps its id: papers refer to both.
     require_new(state.measures, body.new_measure_id, "measure", field="new_measure_id")
-    new = MeasureState(body.new_measure_id, old.person_id, body.measure, body.started_at, body.until)
+    new = _measure(act, body.new_measure_id, old.person_id, body)
     return _with_keeping(_with_measures(state, replace(old, ended_at=body.started_at), new), act, old.person_id)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import get_args
 
 from msgspec.structs import replace
 
@@ -13,13 +12,12 @@ from ledger.core.custody.state import Act, CaseState, MeasureState, look_up, rul
 from ledger.core.custody.triggers import CASE, Trigger, in_custody, triggers
 from ledger.core.errors import refuse
 from ledger.core.events import case, item
-from ledger.core.events.terms import EventRef, Procedure
+from ledger.core.events.terms import EventRef
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
 from ledger.core.procedure.legal_days import holds_on, legal_day_of
 from ledger.core.procedure.rulebook import ClockRule, Rulebook
 
-_SUSPECTS = ("suspect", "defendant")
 _ANSWERS = ("delivered", "received", "accepted", "refused")
 
 
@@ -39,7 +37,7 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
             after = _with(after, [*_stopped(after, act, trigger)])
         if trigger.name in act.book.started_by:
             after = _with(after, [*_started(after, act, trigger)])
-    return after if before is None or before.procedure == after.procedure else _with(after, [*_refitted(after, act)])
+    return after if before is None or before.trial == after.trial else _with(after, [*_refitted(after, act)])
 
 
 def running(state: CaseState, subject: str | None = None) -> list[Clock]:
@@ -140,10 +138,10 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     day = legal_day_of(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
         if holds_on(row, day) and (not row.stages or state.stage in row.stages) and (row.bases or trigger.until):
-            for subject in _subjects(state, row, trigger):
+            for subject in _subjects(state, row, trigger, act.book):
                 same = [clock for clock in running(state, subject) if clock.name == row.name]
-                # A procedure that is chosen starts only clocks that do not run yet; a change of it starts them anew.
-                if same and trigger.name.startswith("procedure."):
+                # A choice starts only clocks that do not run yet; a turn to a slower kind starts them anew.
+                if same and trigger.name.startswith("trial."):
                     continue
                 # The new clock replaces those of its name, which are stopped for good.
                 yield from (_stop(state, clock, act, trigger.at) for clock in same)
@@ -166,14 +164,14 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                 )
 
 
-def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> tuple[str, ...]:
-    """Return the subjects that the event names; if it names no person, all suspects, or else the case."""
+def _subjects(state: CaseState, row: ClockRule, trigger: Trigger, book: Rulebook) -> tuple[str, ...]:
+    """Return the subjects that the event names; if it names no person, all who are accused, or else the case."""
     if row.per == "case":
         return (CASE,)
     if row.per != "person" or trigger.subjects:
         return trigger.subjects
-    suspects = tuple(person.person_id for person in state.persons.values() if person.role in _SUSPECTS)
-    return suspects or (CASE,)
+    accused = tuple(person.person_id for person in state.persons.values() if book.persons[person.role].accused)
+    return accused or (CASE,)
 
 
 def _renewed_from(replaced: Iterable[Clock], act: Act, trigger: Trigger) -> str | None:
@@ -187,17 +185,17 @@ def _renewed_from(replaced: Iterable[Clock], act: Act, trigger: Trigger) -> str 
 
 
 def _period(state: CaseState, row: ClockRule, subject: str) -> str | None:
-    """Return the time that the first fitting base gives: by custody, by procedure, or without a condition."""
+    """Return the time that the first fitting base gives: by custody, by the kind of trial, or without a condition."""
     # The first base that fits is taken: the rules list the special ones before the general one.
-    fitting = {None, state.procedure, *(("in_custody",) if in_custody(state, subject) else ())}
+    fitting = {None, state.trial, *(("in_custody",) if in_custody(state, subject) else ())}
     return next((base.period for base in row.bases if base.when in fitting), None)
 
 
 def _refitted(state: CaseState, act: Act) -> Iterator[Clock]:
-    """Yield the running clocks whose time differs under the procedure that was chosen now, with that time."""
+    """Yield the running clocks whose time differs in the kind of trial that was chosen now, with that time."""
     for clock in running(state):
         row = rule_of(clock, act.book)
-        if any(base.when in get_args(Procedure) for base in row.bases):
+        if any(base.when in act.book.trials for base in row.bases):
             period = _period(state, row, clock.subject)
             # An unchanged clock stays the same object, so that it counts as untouched.
             if period != clock.period:
@@ -260,7 +258,7 @@ def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseSta
 def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body: case.MeasureExtended) -> CaseState:
     """Extend the clock that the measure started, by the row whose article the decision names."""
     changed = []
-    starts = {f"measure.{measure.measure}", *(("commission_case_received",) if measure.measure == "detention" else ())}
+    starts = {f"measure.{measure.measure}", *act.book.measures[measure.measure].after.values()}
     for clock in running(state, measure.person_id):
         row = rule_of(clock, act.book)
         if row.by_paper and starts.intersection(row.starts) and row.extensions:

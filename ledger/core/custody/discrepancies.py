@@ -13,14 +13,10 @@ from ledger.core.errors import refuse
 from ledger.core.events import handover as halves
 from ledger.core.events.handover import NotAcceptedItem, OfferedItem, ReceivedItem
 from ledger.core.events.item import ItemCheckedIn
-from ledger.core.events.terms import DiscrepancyKind, Quantity, ReasonCode
+from ledger.core.events.terms import DiscrepancyKind, Quantity
+from ledger.core.procedure.rulebook import Rulebook
 
 _NOT_INTACT = ("broken", "missing", "unsealed")
-_KIND_OF: dict[ReasonCode, DiscrepancyKind] = {
-    "items_differ": "condition",
-    "seal_broken": "seal",
-    "digest_mismatch": "digest",
-}
 
 
 class DescriptionDifference(NamedTuple):
@@ -51,7 +47,9 @@ def _sealed(item: Item, seal_number: str | None) -> Item:
     return replace(item, seal_number=seal_number, seal_state="intact")
 
 
-def stated(before: CaseState, handover: Handover, body: halves.HandoverAccepted) -> dict[str, Discrepancy]:
+def stated(
+    before: CaseState, handover: Handover, body: halves.HandoverAccepted, book: Rulebook
+) -> dict[str, Discrepancy]:
     """Return the discrepancies that the receiver's lines state, by their ids.
 
     Each is opened by the acceptance itself, under ``handover_id/item_id``.
@@ -61,7 +59,7 @@ def stated(before: CaseState, handover: Handover, body: halves.HandoverAccepted)
     for line in lines:
         listed = as_listed(before.items[line.item_id], handover.items[line.item_id])
         differing = (
-            refusal_differences(listed, line) if isinstance(line, NotAcceptedItem) else differences(listed, line)
+            refusal_differences(listed, line, book) if isinstance(line, NotAcceptedItem) else differences(listed, line)
         )
         if differing:
             key = f"{handover.handover_id}/{line.item_id}"
@@ -97,10 +95,10 @@ def differences(item: Item, line: ReceivedItem | ItemCheckedIn) -> list[Descript
     return differing
 
 
-def refusal_differences(item: Item, line: NotAcceptedItem) -> list[DescriptionDifference]:
+def refusal_differences(item: Item, line: NotAcceptedItem, book: Rulebook) -> list[DescriptionDifference]:
     """Return the differences of an item that was not accepted, empty if it was left for another reason."""
     differing = [*_quantity_difference(item, line.quantity), *_seal_difference(item, line.seal_state, None)]
-    kind = _KIND_OF.get(line.reason_code)
+    kind = book.reasons[line.reason_code].differs
     if kind is not None and not differing:
         differing.append(DescriptionDifference(kind, "as listed", line.explanation or line.reason_code))
     return differing

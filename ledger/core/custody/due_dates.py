@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.clocks import rule_of, whose
 from ledger.core.custody.state import CaseState
-from ledger.core.custody.triggers import CASE, CUSTODY
+from ledger.core.custody.triggers import CASE
 from ledger.core.errors import UnknownYear
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure import clock_periods
@@ -156,7 +156,7 @@ def _by_law(
     # Custody matters on the last day, and the last day depends on custody: each measure is tried in turn.
     measures = state.measures.values() if clock.subject == CASE else state.measures.marked(f"person/{clock.subject}")
     for measure in measures:
-        if measure.measure not in CUSTODY:
+        if not measure.locks_up:
             continue
         counted = counting(in_custody=True)
         ended = measure.ended_at and datetime.fromisoformat(measure.ended_at)

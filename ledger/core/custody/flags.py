@@ -139,17 +139,16 @@ def _is_frozen(thing: Item, act: Act) -> bool:
 
 @flag("judgment_silent", case.DecisionRecorded)
 def judgment_silent(before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded) -> str | None:
-    """Return the property still in the case about which a judgment says nothing."""
-    if body.kind != "judgment":
+    """Return the property still in the case about which a decision that has to settle it says nothing."""
+    if not act.book.decisions[body.kind].settles_property:
         return None
-    # A judgment is to decide about every property of the case.
     named = {line.item_id for line in body.items}
     return joined([item_id for item_id in property_left(after) if item_id not in named], by=", ") or None
 
 
 def property_left(after: CaseState) -> list[str]:
     """Return the ids of the property of the case that has not been disposed of."""
-    return [thing.item_id for thing in after.items.values() if thing.kind == "property" and thing.is_live]
+    return [thing.item_id for thing in after.items.values() if thing.is_property and thing.is_live]
 
 
 @flag("disposal_against_decision", item.ItemDisposed)

@@ -20,7 +20,7 @@ from ledger.core.events import Payload, case, handover, record
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.clock_periods import Clock, Pause
 from ledger.core.procedure.jurisdiction import supervises_any
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.rulebook import Rulebook, require_words
 
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
 
@@ -117,18 +117,21 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     """Return the case after ``act`` and its flags; ``state`` is None for the event that opens the case.
 
     Raises Conflict if the event does not follow the stream's head, RuleRefused (its ``code`` names the rule) if the act
-    is impossible. Pure: the same stream gives the same states, refusals and flags.
+    is impossible, or a word of it is none of the procedure's. Pure: the same stream gives the same states, refusals and
+    flags.
     """
     require_head(state.head if state else None, state.sequence + 1 if state else 0, act.payload)
     body = act.payload.body
     if state is not None:
         require_admitted(state, act)
+        require_words(body, act.book)
         # `split` describes the latest event only, so it does not survive the next one.
         after = RULES[type(body)](replace(state, split=None) if state.split else state, act, body)
         # Claimed times may go back, which is flagged as `backdated`: the latest claim stays the measure.
         last = max(state.last_occurred_at, act.payload.occurred_at)
         after = replace(after, head=act.digest, sequence=act.payload.sequence, last_occurred_at=last)
     elif isinstance(body, case.CaseOpened):
+        require_words(body, act.book)
         after = cases.opened(act, body)
     else:
         refuse("not_opened", "the first event of a case is case.opened", field="event_type")

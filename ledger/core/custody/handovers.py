@@ -220,7 +220,7 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
     free = (replace(state.items[item_id], offer=None) for item_id in handover.items)
     items = (item if item.item_id in kept else _take(item, handover, lines.get(item.item_id)) for item in free)
     after = state.with_items(*items).with_handover(answered)
-    after = replace(after, discrepancies=after.discrepancies | discrepancies.stated(state, handover, body))
+    after = replace(after, discrepancies=after.discrepancies | discrepancies.stated(state, handover, body, act.book))
     return _pass_on(after, handover, present, purpose_rule(state, handover, act.book))
 
 

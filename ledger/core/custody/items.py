@@ -23,6 +23,7 @@ from ledger.core.events import item as things
 from ledger.core.events.terms import Money, Quantity, SealState
 from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import instant_text
+from ledger.core.procedure.rulebook import ItemKind
 
 # What the record takes over from the registration as it is stated there.
 _AS_REGISTERED = [name for name in Item.__struct_fields__ if name in things.ItemRegistered.__struct_fields__]
@@ -32,24 +33,22 @@ _AS_REGISTERED = [name for name in Item.__struct_fields__ if name in things.Item
 def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseState:
     """Register an item, which the signing agency holds; the agency responsible for the case is responsible for it."""
     require_new(state.items, body.item_id, "item")
-    needed: dict[str, tuple[str, ...]] = {
-        "dossier": ("dossier",),
-        "electronic_data": ("digests", "collection"),
-        "detainee": ("person_id",),
-    }
-    for field in needed.get(body.item_kind, ()):
+    kind = act.book.items[body.item_kind]
+    for field in kind.needs:
         if not getattr(body, field):
             refuse("item_incomplete", "an item of this kind has {part}", part=field, field=f"body.{field}")
-    if body.fungible and body.item_kind != "property":
+    if body.fungible and not kind.is_property:
         refuse("not_fungible", "only property is fungible", field="body.fungible")
     if body.collection is not None:
         require_distinct(body.collection.collectors, "officer", field="collection.collectors")
     if body.seizure is not None:
         require_distinct(body.seizure.officers, "officer", field="seizure.officers")
-    _require_known_origin(state, body)
+    _require_known_origin(state, body, kind)
     return state.with_items(
         Item(
             kind=body.item_kind,
+            is_person=kind.is_person,
+            is_property=kind.is_property,
             holder=act.agency,
             responsible=state.responsible,
             parents=body.parent_items,
@@ -66,8 +65,8 @@ def _seal_state(seal_number: str | None) -> SealState | None:
     return None if seal_number is None else "intact"
 
 
-def _require_known_origin(state: CaseState, body: things.ItemRegistered) -> None:
-    """Refuse an origin that the case does not have, and a second detainee for the same person."""
+def _require_known_origin(state: CaseState, body: things.ItemRegistered, kind: ItemKind) -> None:
+    """Refuse an origin that the case does not have, and a second item for the same person in custody."""
     for parent in body.parent_items:
         state.item(parent, field="parent_items")
     if body.collection is not None and body.collection.medium_item_id is not None:
@@ -75,8 +74,8 @@ def _require_known_origin(state: CaseState, body: things.ItemRegistered) -> None
     if body.person_id is None:
         return
     state.person(body.person_id)
-    if body.item_kind == "detainee":
-        for item in state.items.marked(f"detainee/{body.person_id}"):
+    if kind.is_person:
+        for item in state.items.marked(f"in_custody/{body.person_id}"):
             refuse("already_in_custody", "{item.item_id} is this person already", item=item, field="body.person_id")
 
 
@@ -111,7 +110,7 @@ def split(state: CaseState, act: Act, body: things.ItemSplit) -> CaseState:
     """Split an item in hand into parts that add up to it exactly."""
     item = require_in_hand(state, act, body.item_id)
     # Persons stand among the items only because custody of them passes in the same way.
-    if item.kind == "detainee":
+    if item.is_person:
         refuse("not_divisible", "item {item.item_id} is a person", item=item, field="body.item_id")
     children = [_child(state, item, part, field="parts") for part in body.parts]
     require_distinct([child.item_id for child in children], "item", field="parts")
@@ -218,7 +217,7 @@ def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
     """Freeze property until a day."""
     item = _require_answerable(state, act, body.item_id)
     # Exhibits and files are kept in custody; only property can be frozen where it is.
-    if item.kind != "property":
+    if not item.is_property:
         refuse("not_property", "only property is frozen", field="body.item_id")
     return state.with_items(replace(item, frozen_until=body.frozen_until))
 
@@ -245,7 +244,7 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
     require_distinct(body.item_ids, "item", field="item_ids")
     for item_id in body.item_ids:
         item = require_present(state, act, item_id, field="item_ids")
-        if item.kind == "detainee":
+        if item.is_person:
             refuse("not_disposable", "item {item.item_id} is a person", item=item, field="body.item_ids")
     if body.decision_id is not None:
         look_up(state.decisions, body.decision_id, "decision")
@@ -281,9 +280,10 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
 
 def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: DisposalProposal) -> list[Item]:
     # The money of an early sale takes the place of the thing: its custody goes on.
-    if (proposal.disposal == "sold_early") != (body.proceeds is not None):
+    kind = act.book.disposals[proposal.disposal].proceeds
+    if (kind is not None) != (body.proceeds is not None):
         refuse("proceeds_misplaced", "an early sale, and nothing else, has proceeds", field="body.proceeds")
-    if body.proceeds is None:
+    if body.proceeds is None or kind is None:
         return []
     part = body.proceeds
     require_new(state.items, part.item_id, "item", field="proceeds")
@@ -291,7 +291,8 @@ def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: D
     return [
         Item(
             item_id=part.item_id,
-            kind="property",
+            kind=kind,
+            is_property=True,
             description=part.description or Message("proceeds of {sold.description}", sold=sold),
             quantity=part.quantity,
             holder=act.agency,

@@ -120,7 +120,7 @@ def _person_standing(state: CaseState, person: Person) -> CustodyStanding:
 def _detention_house(state: CaseState, person: Person) -> str | None:
     """Return the house that holds the person: the detainee's holder, or the house that served the last change."""
     for item in state.items.values():
-        if item.is_live and item.kind == "detainee" and item.person_id == person.person_id:
+        if item.is_live and item.is_person and item.person_id == person.person_id:
             return item.holder
     served = [
         change for change in state.custody_changes.values() if change.person_id == person.person_id and change.served_at

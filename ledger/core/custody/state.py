@@ -60,7 +60,7 @@ class Item(Struct, frozen=True):
 
     ``recorded_from`` is when its registration was signed; earlier custody is only claimed. ``lent_by`` has lent it to
     another agency until ``lent_until``; ``due_at`` is when a checked-out item is due back. ``left_for`` is the case for
-    which it was split off.
+    which it was split off. By its kind it ``is_person`` in custody, or ``is_property``, which is to be disposed of.
     """
 
     item_id: str
@@ -76,6 +76,8 @@ class Item(Struct, frozen=True):
     digests: tuple[str, ...] = ()
     money: terms.Money | None = None
     fungible: bool = False
+    is_person: bool = False
+    is_property: bool = False
     person_id: str | None = None
     parents: tuple[str, ...] = ()
     offer: str | None = None
@@ -164,11 +166,15 @@ class Person(Struct, frozen=True):
 
 
 class MeasureState(Struct, frozen=True):
-    """A measure on a person; ``until`` is the last day as decided, ``ended_at`` is None while it runs."""
+    """A measure on a person, which ``locks_up`` or does not.
+
+    ``until`` is the last day as decided, ``ended_at`` is None while it runs.
+    """
 
     measure_id: str
     person_id: str
     measure: terms.Measure
+    locks_up: bool
     started_at: str
     until: str | None = None
     ended_at: str | None = None
@@ -244,7 +250,7 @@ class Split(Struct, frozen=True):
 
 
 def _item_marks(item: Item) -> tuple[str, ...]:
-    return (f"detainee/{item.person_id}",) if item.kind == "detainee" and item.is_live else ()
+    return (f"in_custody/{item.person_id}",) if item.is_person and item.is_live else ()
 
 
 def _handover_marks(handover: Handover) -> tuple[str, ...]:
@@ -290,7 +296,7 @@ class CaseState(Struct, frozen=True):
     last_occurred_at: str
     agencies: frozenset[str]
     closed: bool = False
-    procedure: terms.Procedure = "ordinary"
+    trial: terms.Trial | None = None
     numbers: dict[str, str] = msgspec.field(default_factory=dict)
     items: Register[Item] = msgspec.field(default_factory=partial(Register, _item_marks))
     handovers: Register[Handover] = msgspec.field(default_factory=partial(Register, _handover_marks))

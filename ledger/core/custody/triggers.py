@@ -7,12 +7,9 @@ from typing import Any, NamedTuple
 
 from ledger.core.custody.state import Act, CaseState, Handover, MeasureState
 from ledger.core.events import Body, case, handover, item
-from ledger.core.events.terms import Measure
 from ledger.core.procedure.rulebook import Rulebook
 
-CUSTODY = ("detention", "arrest", "commission_detention")
 CASE = "case"  # the subject of clocks that run for the case as a whole
-_PACE = ("fast_track", "summary", "ordinary")  # fastest procedure first
 
 
 class Trigger(NamedTuple):
@@ -43,8 +40,7 @@ def triggers(before: CaseState | None, act: Act, after: CaseState) -> Iterator[T
 def in_custody(state: CaseState, person_id: str) -> bool:
     """Tell whether a measure that holds the person in custody is running."""
     return any(
-        measure.measure in CUSTODY and measure.ended_at is None
-        for measure in state.measures.marked(f"person/{person_id}")
+        measure.locks_up and measure.ended_at is None for measure in state.measures.marked(f"person/{person_id}")
     )
 
 
@@ -60,23 +56,21 @@ def changes_custody(state: CaseState, transfer: Handover, book: Rulebook) -> boo
 
 def _imposed(before: CaseState, act: Act, after: CaseState, body: case.MeasureImposed) -> Iterator[Trigger]:
     measures = before.measures.marked(f"person/{body.person_id}")
-    name = _start_of_measure(body.measure, [measure.measure for measure in measures if measure.ended_at is None])
+    running = [measure.measure for measure in measures if measure.ended_at is None]
+    name = start_of_measure(act.book, body.measure, running)
     yield Trigger(name, body.started_at, act.agency, (body.person_id,), body.until)
 
 
-def _start_of_measure(measure: Measure, until_then: Collection[Measure]) -> str:
-    """Return the trigger of a measure that begins.
-
-    A detention by which a person passes from a supervision commission is the receipt of its case.
-    """
-    from_commission = measure == "detention" and "commission_detention" in until_then
-    return "commission_case_received" if from_commission else f"measure.{measure}"
+def start_of_measure(book: Rulebook, measure: str, until_then: Collection[str]) -> str:
+    """Return the trigger of a measure that begins; after some measures the procedure takes it for something else."""
+    after = book.measures[measure].after
+    return next((after[earlier] for earlier in until_then if earlier in after), f"measure.{measure}")
 
 
 def _changed(before: CaseState, act: Act, after: CaseState, body: case.MeasureChanged) -> Iterator[Trigger]:
     old = before.measures[body.measure_id]
     yield from _ended(act, after, old, body.started_at)
-    name = _start_of_measure(body.measure, (old.measure,))
+    name = start_of_measure(act.book, body.measure, (old.measure,))
     yield Trigger(name, body.started_at, act.agency, (old.person_id,), body.until)
 
 
@@ -100,11 +94,12 @@ def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionR
 
 
 def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.CaseStageEntered) -> Iterator[Trigger]:
-    if body.procedure is not None:
-        # Only a turn to a slower procedure starts the time anew; a choice gives the time that the procedure has.
-        slower = _PACE.index(body.procedure) > _PACE.index(before.procedure)
-        word = "turned_to" if slower else "procedure"
-        yield Trigger(f"{word}.{body.procedure}", act.payload.occurred_at, act.agency)
+    if body.trial is not None:
+        # Only a turn to a slower kind of trial starts the time anew; a choice gives the time that this kind has.
+        pace = [*act.book.trials]
+        slower = before.trial is not None and pace.index(body.trial) > pace.index(before.trial)
+        word = "turned_to" if slower else "trial"
+        yield Trigger(f"{word}.{body.trial}", act.payload.occurred_at, act.agency)
 
 
 def _offered(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> Iterator[Trigger]:

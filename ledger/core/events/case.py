@@ -65,10 +65,10 @@ class CaseAssigned(Body, frozen=True):
 
 @event("case.stage_entered")
 class CaseStageEntered(Body, frozen=True):
-    """``procedure`` is the one that the case is handled under from here on; left out, it stays as it was."""
+    """``trial`` is the kind of trial from here on; left out, it stays as it was."""
 
     stage: terms.Stage
-    procedure: terms.Procedure | None = None
+    trial: terms.Trial | None = None
 
 
 @event("case.closed")

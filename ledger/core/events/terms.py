@@ -143,6 +143,47 @@ class EventRef(Value, frozen=True):
     payload_digest: Blake3
 
 
+# -- words of the procedure --------------------------------------------------------------------------------------------
+# Which words there are, the procedure of the case says: ``ledger.core.procedure.rulebook.require_words`` compares them.
+
+
+def _word(vocabulary: str, example: str) -> Meta:
+    pattern, description = r"[a-z][a-z0-9_]{0,39}", "word of the case's procedure"
+    whole = f"^{pattern}{_END}"
+    MEANINGS[whole] = Message("a word: a-z, 0-9 and underscores, at most 40 characters")
+    return Meta(pattern=whole, description=description, examples=[example], extra={"vocabulary": vocabulary})
+
+
+BusinessLine = Annotated[str, _word("business_line", "criminal")]
+Stage = Annotated[str, _word("stage", "investigation")]
+Trial = Annotated[str, _word("trial", "summary")]
+PersonRole = Annotated[str, _word("person_role", "suspect")]
+Measure = Annotated[str, _word("measure", "bail")]
+QualifyingGround = Annotated[str, _word("qualifying_ground", "complex")]
+ExclusionGround = Annotated[str, _word("exclusion_ground", "travel")]
+DecisionKind = Annotated[str, _word("decision_kind", "judgment")]
+ItemKind = Annotated[str, _word("item_kind", "exhibit")]
+Disposal = Annotated[str, _word("disposal", "archived")]
+Purpose = Annotated[str, _word("purpose", "prosecution_review")]
+ReasonCode = Annotated[str, _word("reason_code", "seal_broken")]
+Remedy = Annotated[str, _word("remedy", "supplement")]
+# The table of the procedure that has the words of each vocabulary.
+TABLE_OF = {
+    "business_line": "lines",
+    "stage": "stages",
+    "trial": "trials",
+    "person_role": "persons",
+    "measure": "measures",
+    "decision_kind": "decisions",
+    "qualifying_ground": "grounds",
+    "exclusion_ground": "exclusions",
+    "item_kind": "items",
+    "disposal": "disposals",
+    "purpose": "purposes",
+    "reason_code": "reasons",
+    "remedy": "remedies",
+}
+
 # -- closed vocabularies -----------------------------------------------------------------------------------------------
 
 StreamKind = Literal["case", "agency", "supervision", "system"]
@@ -158,123 +199,9 @@ AgencyKind = Literal[
     "forensic_lab",
 ]
 Role = Literal["clerk", "supervisor", "auditor", "analyst", "witness"]
-BusinessLine = Literal["criminal", "civil", "administrative", "public_interest"]
-Stage = Literal[
-    "investigation",
-    "arrest_review",
-    "prosecution_review",
-    "supplementary_investigation",
-    "first_instance",
-    "second_instance",
-    "death_penalty_review",
-    "retrial",
-    "execution",
-    "community_correction",
-    "closed",
-]
-Procedure = Literal["ordinary", "summary", "fast_track"]
 CaseRelation = Literal["related", "co_defendant", "same_person", "same_exhibit", "predicate_offence"]
-PersonRole = Literal["suspect", "defendant", "victim", "witness"]
-Measure = Literal["detention", "arrest", "bail", "residential_surveillance", "commission_detention"]
-QualifyingGround = Literal[
-    "roaming",
-    "repeated",
-    "gang",
-    "complex",
-    "remote_area",
-    "crime_group",
-    "long_sentence",
-    "death_sentence",
-    "civil_suit",
-    "upper_court_approval",
-    "supreme_court_approval",
-    "supreme_procuratorate_approval",
-    "unreachable",
-    "national_security",
-    "terrorism",
-]
-# Why time does not count: suspension of trial (CPL 206), travel (105), psychiatric assessment (149), reading of the
-# file by the procuratorate (235), decision on a measure after a supervision commission's investigation (170).
-ExclusionGround = Literal["suspension", "travel", "psychiatric_assessment", "file_reading", "measure_decision"]
-# Decisions, and the papers by which an act of procedure is shown.
-DecisionKind = Literal[
-    "case_filed",
-    "case_not_filed",
-    "arrest_approved",
-    "arrest_refused",
-    "prosecuted",
-    "not_prosecuted",
-    "case_withdrawn",
-    "judgment",
-    "ruling",
-    "judgment_effective",
-    "remanded",
-    "sentence_changed",
-    "admitted_to_detention_house",
-    "interrogated",
-    "family_notified",
-    "appealed",
-    "protested",
-    "execution_notified",
-    "community_correction_ordered",
-    "community_correction_notified",
-    "arrest_request_withdrawn",
-    "judgment_served",
-    "ruling_served",
-    "proceedings_terminated",
-    "admitted_to_prison",
-    "served_in_detention_house",
-    "other",
-]
-ItemKind = Literal["dossier", "exhibit", "electronic_data", "property", "detainee"]
 SealState = Literal["intact", "broken", "missing", "unsealed"]
 MatchResult = Literal["match", "mismatch", "not_checked"]
-Disposal = Literal[
-    "returned_to_owner",
-    "returned_to_victim",
-    "destroyed",
-    "forfeited",
-    "paid_to_treasury",
-    "archived",
-    "sold_early",
-]
-Purpose = Literal[
-    "arrest_approval",
-    "prosecution_review",
-    "supplementary_investigation",
-    "supplementary_inquiry",
-    "withdrawal",
-    "reconsideration",
-    "public_prosecution",
-    "appeal",
-    "remand",
-    "retrial",
-    "death_penalty_review",
-    "sentence_change",
-    "execution",
-    "community_correction",
-    "jurisdiction_transfer",
-    "administrative_referral",
-    "property_transfer",
-    "forensic_examination",
-    "file_return",
-    "defence_access",
-    "loan",
-    "return",
-]
-ReasonCode = Literal[
-    "wrong_jurisdiction",
-    "incomplete_dossier",
-    "binding_defective",
-    "scan_unreadable",
-    "items_differ",
-    "seal_broken",
-    "digest_mismatch",
-    "suspect_absent",
-    "not_our_stage",
-    "other",
-]
-Remedy = Literal["supplement", "rebind", "not_accepted"]
 CheckResult = Literal["passed", "failed", "not_applicable"]
 DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", "surplus"]
 Severity = Literal["low", "medium", "high"]

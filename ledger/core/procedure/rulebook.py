@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from functools import cached_property, lru_cache
-from typing import Annotated, Literal, get_args
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache, cached_property, lru_cache
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from ledger.core.encoding.decoding import convert, decode_toml
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, refuse
 from ledger.core.events import terms
+from ledger.core.messages import Message, Term
 from ledger.core.procedure.deadlines import MonthEnd
 from ledger.core.procedure.legal_days import holds_on, stands_alone
 
-Circumstance = Literal["in_custody", "summary", "fast_track"]
+IN_CUSTODY = "in_custody"  # the circumstance of a base that is no kind of trial
 Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]*)(?:\.5)? [hdmy]$")]
 
 # Triggers that are not combined with a vocabulary.
 _PLAIN_TRIGGERS = (
-    "commission_case_received",
     "custody_change_due",
     "custody_changed",
     "released",
@@ -39,22 +39,16 @@ _PLAIN_TRIGGERS = (
     "recommendation_issued",
     "recommendation_answered",
 )
-_TRIGGERS_OF = (
-    (("measure", "measure_ended"), get_args(terms.Measure)),
-    (("offered", "delivered", "received", "accepted", "refused", "returned"), get_args(terms.Purpose)),
-    (("decided", "served", "effective"), get_args(terms.DecisionKind)),
-    (("procedure", "turned_to"), get_args(terms.Procedure)),
-)
-TRIGGERS = frozenset(_PLAIN_TRIGGERS) | {
-    f"{act}.{word}" for acts, words in _TRIGGERS_OF for act in acts for word in words
-}
 
 
 class Base(Struct, frozen=True, forbid_unknown_fields=True):
-    """The time that a clock gives under a circumstance. The first base that fits is taken; the last always fits."""
+    """The time that a clock gives in a kind of trial, or ``in_custody``.
+
+    The first base that fits is taken; the last always fits.
+    """
 
     period: Period
-    when: Circumstance | None = None
+    when: str | None = None
 
 
 class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,13 +111,29 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
         return next((row for row in self.extensions if row.name == name and row.of in (None, period)), None)
 
 
-def require_sound(rules: tuple[ClockRule, ...]) -> None:
+def require_sound(book: Rulebook) -> None:
     """Accept rows that contradict neither themselves nor each other. Raises MalformedInput, which names the clock."""
+    rules = book.clocks
     for number, row in enumerate(rules):
         field = f"rules.clocks[{number}] ({row.name})"
         for trigger in (*row.starts, *row.stops, *row.provisional, *row.renewals):
-            if trigger not in TRIGGERS:
+            if trigger not in book.triggers:
                 raise MalformedInput("no event triggers {trigger!r}", trigger=trigger, field=field)
+        named = (
+            ("stage", row.stages),
+            ("exclusion_ground", (row.rests_for,)),
+            ("trial", [base.when for base in row.bases if base.when != IN_CUSTODY]),
+            ("qualifying_ground", [ground for extension in row.extensions for ground in extension.grounds]),
+        )
+        for vocabulary, words in named:
+            for word in words:
+                if word is not None and word not in book.vocabularies[vocabulary]:
+                    raise MalformedInput(
+                        "no {vocabulary} is called {word}",
+                        vocabulary=Term("vocabulary", vocabulary),
+                        word=word,
+                        field=field,
+                    )
         if row.bases and row.bases[-1].when is not None:
             raise MalformedInput("the last base holds under every circumstance: leave out its `when`", field=field)
         for extension in row.extensions:
@@ -188,7 +198,58 @@ class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
     valid_until: terms.Date | None = None
 
 
-class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
+class Word(Struct, frozen=True, forbid_unknown_fields=True):
+    """A word of the procedure, with its label in each language."""
+
+    label: dict[str, str]
+
+
+class PersonRole(Word, frozen=True):
+    """What somebody is in a case; clocks of a case that names no person run for all who are ``accused``."""
+
+    accused: bool = False
+
+
+class Measure(Word, frozen=True):
+    """A measure on a person, which ``locks_up`` or does not.
+
+    ``after`` names measures and, for each, the trigger that this one is instead of its own where it follows that one.
+    """
+
+    locks_up: bool = False
+    after: dict[str, str] = {}
+
+
+class DecisionKind(Word, frozen=True):
+    """A decision; one that ``settles_property`` has to say what becomes of each property of the case."""
+
+    settles_property: bool = False
+
+
+class ItemKind(Word, frozen=True):
+    """A kind of item, and which fields of a registration it ``needs``.
+
+    What ``is_person`` is in custody; what ``is_property`` can be frozen, and is disposed of before the case is closed.
+    """
+
+    needs: tuple[Literal["dossier", "digests", "collection", "person_id"], ...] = ()
+    is_person: bool = False
+    is_property: bool = False
+
+
+class Disposal(Word, frozen=True):
+    """What becomes of an item; ``proceeds`` is the kind of the item that takes its place, if one does."""
+
+    proceeds: str | None = None
+
+
+class Reason(Word, frozen=True):
+    """Why something is not accepted; ``differs`` is the kind of discrepancy that an item refused for it opens."""
+
+    differs: terms.DiscrepancyKind | None = None
+
+
+class PurposeRule(Word, frozen=True, kw_only=True):
     """What passes to the receiver at acceptance, and the stage that the case enters.
 
     ``custody_change``: from then on a detention house keeps a detained person of the case for the receiver, and gets a
@@ -203,12 +264,51 @@ class PurposeRule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """All rows of the rules. ``laws`` maps a law to its Chinese name, with ``{}`` for the article number."""
+    """All rows of the rules, and its words by what they name.
+
+    ``trials`` stand from the fastest to the slowest; a case has the last until another one is chosen. ``laws`` maps a
+    law to its Chinese name, with ``{}`` for the article number.
+    """
 
     flags: tuple[FlagRule, ...]
+    lines: dict[terms.BusinessLine, Word]
+    stages: dict[terms.Stage, Word]
+    persons: dict[terms.PersonRole, PersonRole]
+    measures: dict[terms.Measure, Measure]
+    decisions: dict[terms.DecisionKind, DecisionKind]
+    grounds: dict[terms.QualifyingGround, Word]
+    exclusions: dict[terms.ExclusionGround, Word]
+    items: dict[terms.ItemKind, ItemKind]
+    disposals: dict[terms.Disposal, Disposal]
     purposes: dict[terms.Purpose, PurposeRule]
+    reasons: dict[terms.ReasonCode, Reason]
+    remedies: dict[terms.Remedy, Word]
+    trials: dict[terms.Trial, Word] = {}
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, str] = {}
+
+    @cached_property
+    def vocabularies(self) -> dict[str, Collection[str]]:
+        """Return the words of each vocabulary that events have words of."""
+        return {vocabulary: getattr(self, table) for vocabulary, table in terms.TABLE_OF.items()}
+
+    @property
+    def usual_trial(self) -> str | None:
+        """Return the kind of trial that a case has until another one is chosen."""
+        return next(reversed(self.trials), None)
+
+    @cached_property
+    def triggers(self) -> frozenset[str]:
+        """Return the names of all triggers that clocks can start and stop with."""
+        acts_of = (
+            (("measure", "measure_ended"), self.measures),
+            (("offered", "delivered", "received", "accepted", "refused", "returned"), self.purposes),
+            (("decided", "served", "effective"), self.decisions),
+            (("trial", "turned_to"), self.trials),
+        )
+        own = {trigger for measure in self.measures.values() for trigger in measure.after.values()}
+        combined = {f"{act}.{word}" for acts, words in acts_of for act in acts for word in words}
+        return frozenset(_PLAIN_TRIGGERS) | own | combined
 
     @cached_property
     def in_force(self) -> Callable[[str], dict[FlagName, FlagRule]]:
@@ -250,10 +350,7 @@ def parse(text: str) -> Rulebook:
         book = convert(tables, Rulebook)
     except msgspec.ValidationError as error:
         raise MalformedInput("the rulebook cannot be read: {error}", error=error, field="rules") from error
-    # A missing row would fail only at the first handover of that purpose.
-    for purpose in terms.choices(terms.Purpose):
-        if purpose not in book.purposes:
-            raise MalformedInput("this purpose of a handover has no row", field=f"rules.purposes.{purpose}")
+    _require_core_words(book)
     # Two rows in force on one day would give one act two articles.
     for rule in book.flags:
         if not stands_alone(rule, book.flags):
@@ -262,5 +359,70 @@ def parse(text: str) -> Rulebook:
                 rule=rule,
                 field="rules.flags",
             )
-    require_sound(book.clocks)
+    require_sound(book)
     return book
+
+
+# Words that the core itself gives a meaning to; what they are called is the procedure's.
+CORE_WORDS: Mapping[str, tuple[str, ...]] = {"stage": ("closed",), "purpose": ("return",), "reason_code": ("other",)}
+
+
+def _require_core_words(book: Rulebook) -> None:
+    for vocabulary, words in CORE_WORDS.items():
+        for word in words:
+            if word not in book.vocabularies[vocabulary]:
+                raise MalformedInput(
+                    "every procedure has the {vocabulary} {word}",
+                    vocabulary=Term("vocabulary", vocabulary),
+                    word=word,
+                    field="rules",
+                )
+
+
+def require_words(body: Struct, book: Rulebook, path: str = "body") -> None:
+    """Refuse (unknown_word) a word of an event that the procedure does not have; ``path`` names the event's body."""
+    for name, vocabulary, is_deep in _word_fields(type(body)):
+        value = getattr(body, name)
+        if value is None:
+            continue
+        if vocabulary is not None and value not in book.vocabularies[vocabulary]:
+            refuse(
+                "unknown_word",
+                "the procedure has no {vocabulary} {word}",
+                vocabulary=Term("vocabulary", vocabulary),
+                word=value,
+                field=f"{path}.{name}",
+                hint=Message("It has: {words}", words=", ".join(book.vocabularies[vocabulary])),
+            )
+        if is_deep:
+            for number, part in enumerate(value if isinstance(value, tuple) else (value,)):
+                require_words(part, book, f"{path}.{name}[{number}]")
+
+
+@cache
+def _word_fields(kind: type[Struct]) -> tuple[tuple[str, str | None, bool], ...]:
+    """Return the fields that are words, with their vocabulary, and those that hold parts with such fields."""
+    shape = msgspec.inspect.type_info(kind)
+    assert isinstance(shape, msgspec.inspect.StructType), "it is a body or a part"
+    fields = []
+    for field in shape.fields:
+        vocabulary, parts = _words_in(field.type)
+        if vocabulary is not None or any(_word_fields(part) for part in parts):
+            fields.append((field.name, vocabulary, bool(parts)))
+    return tuple(fields)
+
+
+def _words_in(kind: msgspec.inspect.Type) -> tuple[str | None, list[type[Struct]]]:
+    """Return the vocabulary of a field of this type, if it is a word, and the parts that it may hold."""
+    match kind:
+        case msgspec.inspect.Metadata():
+            vocabulary = (kind.extra or {}).get("vocabulary")
+            return (vocabulary, []) if vocabulary is not None else _words_in(kind.type)
+        case msgspec.inspect.UnionType():
+            inner = [_words_in(part) for part in kind.types]
+            return next((word for word, _ in inner if word), None), [part for _, parts in inner for part in parts]
+        case msgspec.inspect.VarTupleType():
+            return _words_in(kind.item_type)
+        case msgspec.inspect.StructType():
+            return None, [kind.cls]
+    return None, []

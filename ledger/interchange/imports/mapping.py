@@ -10,17 +10,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
-from ledger.core.events import terms
 from ledger.core.events.terms import Line, SectionField
 from ledger.core.messages import Message
 from ledger.interchange.imports.values import DateStyle
+from ledger.procedures import shipped_words
 
 MAX_BYTES = 1024 * 1024
 _FAULT = re.compile(r"(?P<fault>.*) - at `(?:key in )?\$(?P<path>.*)`\Z", re.DOTALL)
@@ -178,13 +178,13 @@ def _sources(path: str, part: Struct) -> Iterator[tuple[str, CellSource]]:
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 
-VOCABULARIES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("case", "business_line"): get_args(terms.BusinessLine),
-    ("case", "stage"): tuple(stage for stage in get_args(terms.Stage) if stage != "closed"),
-    ("persons", "role"): get_args(terms.PersonRole),
-    ("measures", "measure"): get_args(terms.Measure),
-    ("items", "item_kind"): get_args(terms.ItemKind),
-    ("decisions", "kind"): get_args(terms.DecisionKind),
+VOCABULARIES = {
+    ("case", "business_line"): "business_line",
+    ("case", "stage"): "stage",
+    ("persons", "role"): "person_role",
+    ("measures", "measure"): "measure",
+    ("items", "item_kind"): "item_kind",
+    ("decisions", "kind"): "decision_kind",
 }
 
 
@@ -245,9 +245,10 @@ def _require_source(name: str, path: str, source: CellSource) -> None:
     if source.value is not None and (source.words or source.default is not None):
         raise MalformedInput("a value has neither words nor a default", field=f"{name}: {path}")
     group, _, field = path.partition(".")
-    allowed = VOCABULARIES.get((group.partition("[")[0], field))
-    if allowed is None:
+    vocabulary = VOCABULARIES.get((group.partition("[")[0], field))
+    if vocabulary is None:
         return
+    allowed = [word for word in shipped_words(vocabulary) if (vocabulary, word) != ("stage", "closed")]
     if source.column is not None and not source.words:
         raise MalformedInput(
             'expected words, such as words = { 拘留 = "detention" }',

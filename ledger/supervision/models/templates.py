@@ -9,15 +9,14 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
-from ledger.core.events import terms
 from ledger.core.messages import Message
-from ledger.procedures import shipped_rules
+from ledger.procedures import shipped_rulebook, shipped_words
 from ledger.supervision.model_faults import Unfit, Wording, one_of, unknown
 from ledger.supervision.models.definition import Condition, Parameter, Query, Scope, Template
 from ledger.supervision.runs.query_session import quoted
@@ -251,9 +250,8 @@ def fault_of_reference(text: str, parameters: Mapping[str, Parameter], kinds: tu
 def vocabulary(name: str) -> tuple[str, ...]:
     """Return the words of a field: purposes of handovers, stages of cases, or clocks of the rules."""
     if name in ("purpose", "stage"):
-        return get_args(terms.Purpose if name == "purpose" else terms.Stage)
-    rules = tomllib.loads(shipped_rules())
-    return tuple(dict.fromkeys(row["name"] for row in rules["clocks"]))
+        return shipped_words(name)
+    return tuple(dict.fromkeys(row.name for row in shipped_rulebook().clocks))
 
 
 def template_query(template: Template, datasets: Mapping[str, str]) -> Query:

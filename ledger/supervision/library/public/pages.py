@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures
-from ledger.core.events.terms import BusinessLine, choices
 from ledger.core.supervision.anonymity import SMALLEST_PUBLISHED, Total, publish
 from ledger.i18n import LANGUAGES, Labels
+from ledger.procedures import shipped_words
 from ledger.supervision.html_templates import templates_of
 from ledger.supervision.library.cards import Card
 
@@ -78,7 +78,7 @@ class PublicLibrary(Struct, frozen=True):
 
 def make_public_library(subjects: Iterable[LibraryModel], *, log_id: str, tree_size: int, root: str) -> PublicLibrary:
     """Return the models by business line and id, with every count and total suppressed as far as it must be."""
-    lines = choices(BusinessLine)
+    lines = shipped_words("business_line")
     models = sorted(subjects, key=lambda subject: (lines.index(subject.business_line), subject.model_id))
     counts = {
         (subject.model_id, outturn): sum(subject.leads.get(word, 0) for word in words)
