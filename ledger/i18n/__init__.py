@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gettext
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ledger.core.events.terms import TABLE_OF
 from ledger.core.messages import Message, filled, plain
 from ledger.core.procedure.legal_days import SHANGHAI
-from ledger.procedures import shipped_rules
+from ledger.procedures import shipped_tables
 
 LANGUAGES = ("en", "zh-CN")
 _DOMAIN = "tallystick"
@@ -102,14 +102,14 @@ class Labels:
     def find(self, vocabulary: str, word: str) -> str | None:
         """Return the label that the procedure has of a word of its own, else that of the catalogue, or None."""
         if (table := TABLE_OF.get(vocabulary)) is not None:
-            row: dict[str, dict[str, str]] = _rulebook()[table].get(word, {})
+            row: dict[str, dict[str, str]] = shipped_tables()[table].get(word, {})
             return row.get("label", {}).get(self.suffix)
         return self._catalogue.pgettext(vocabulary, word) or None
 
     def all(self, vocabulary: str) -> dict[str, str]:
         """Return every word of the vocabulary with its label."""
         if (table := TABLE_OF.get(vocabulary)) is not None:
-            return {word: row["label"][self.suffix] for word, row in _rulebook()[table].items()}
+            return {word: row["label"][self.suffix] for word, row in shipped_tables()[table].items()}
         prefix = f"{vocabulary}\x04"
         entries = self._catalogue._catalog.items()  # type: ignore[attr-defined]  # noqa: SLF001
         return {key.removeprefix(prefix): text for key, text in entries if str(key).startswith(prefix)}
@@ -137,8 +137,8 @@ class Labels:
     def of_extension(self, clock: str, name: str) -> str:
         """Return the rules' name of an extension of a clock."""
         rows = _rules("clocks").get(clock, {}).get("extensions", ())
-        extension: dict[str, str] = next((row for row in rows if row["name"] == name), {})
-        return extension.get(self.suffix, name.replace("_", " "))
+        extension: dict[str, Any] = next((row for row in rows if row["name"] == name), {})
+        return self._label_of(extension, name)
 
     def of_relation(self, word: str) -> str:
         """Return the label of an edge of a correlation: a relation, a person's role, or a link of two cases."""
@@ -150,16 +150,18 @@ class Labels:
 
         An unknown article is returned unchanged.
         """
-        if self.language != "zh-CN":
-            return article
         law, _, number = article.rpartition(" ")
-        names: dict[str, str] = _rulebook()["laws"]
+        laws: dict[str, dict[str, str]] = shipped_tables()["laws"]
+        names = {law: name[self.suffix] for law, name in laws.items() if self.suffix in name}
         if article in names and "{" not in names[article]:  # a law that is named whole, without articles
             return names[article]
         return names[law].format(number) if law in names else article  # what a signer wrote is no template
 
     def _of_rule(self, kind: str, name: str) -> str:
-        return str(_rules(kind).get(name, {}).get(self.suffix, name.replace("_", " ")))
+        return self._label_of(_rules(kind).get(name, {}), name)
+
+    def _label_of(self, row: Mapping[str, Any], name: str) -> str:
+        return str(row.get("label", {}).get(self.suffix, name.replace("_", " ")))
 
 
 class _Missing(gettext.NullTranslations):
@@ -181,14 +183,7 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 @cache
 def _rules(kind: str) -> dict[str, dict[str, Any]]:
-    return {rule["name"]: rule for rule in _rulebook()[kind]}
-
-
-@cache
-def _rulebook() -> dict[str, Any]:
-    import tomllib  # noqa: PLC0415 - few runs tell of a rule, and all would wait for it
-
-    return tomllib.loads(shipped_rules())
+    return {rule["name"]: rule for rule in shipped_tables()[kind]}
 
 
 def _data(name: str) -> bytes:

@@ -258,7 +258,7 @@ def flags() -> str:
     rows = []
     for flag in BOOK.flags:
         days = flag.valid_from if flag.valid_until is None else f"{flag.valid_from}, before {flag.valid_until}"
-        rows.append((f"`{flag.name}`", flag.en, str(flag.limit or ""), flag.article, days))
+        rows.append((f"`{flag.name}`", flag.label["en"], str(flag.limit or ""), flag.article, days))
     return table(("flag", "raised for", "limit", "article", "acts from"), rows)
 
 

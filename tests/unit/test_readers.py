@@ -30,7 +30,7 @@ from ledger.core.log.tiles import parse_name
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.log.witness_protocol import CosignAnchor, parse_add_checkpoint, parse_request
 from ledger.core.procedure.deadlines import parse_periods
-from ledger.core.procedure.rulebook import parse as parse_rulebook
+from ledger.core.procedure.package import read_package
 from ledger.core.supervision.model_package import verify_package
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import decode_case_bundle
@@ -38,7 +38,7 @@ from ledger.core.verification.trust import parse_trust
 from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.tables import CsvTable, JsonTable
 from ledger.interchange.imports.workbooks import XlsxTable
-from ledger.procedures import shipped_rules
+from ledger.procedures import shipped_package
 from ledger.supervision.correlation import parse_node
 from ledger.supervision.models.conditions import faults_of_cel
 from ledger.supervision.models.editing import derived, edited, renumbered
@@ -152,7 +152,7 @@ def readers() -> dict[str, Reader]:
         "TOML": Reader(
             lambda data: decode_toml(data, field="FILE"), (b"a = [1, 2.5]\n[b]\nc = 2026-01-01T00:00:00Z\n",)
         ),
-        "rulebook": text_reader(parse_rulebook, shipped_rules()),
+        "package": Reader(lambda data: read_package({"procedure.toml": data}), tuple(shipped_package().values())),
         "witnesses": text_reader(
             read_witnesses, f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_key = "{witness}"\n'
         ),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, cached_property, lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from ledger.core.encoding.decoding import convert, decode_toml
-from ledger.core.errors import MalformedInput, refuse
+from ledger.core.errors import refuse
 from ledger.core.events import terms
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.deadlines import MonthEnd
 from ledger.core.procedure.legal_days import holds_on, stands_alone
 
+Label = dict[str, str]  # a text in each language
+Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(?:-[A-Z]{2})?$(?!\n)")]
+ProcedureId = Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$(?!\n)")]
+Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
 IN_CUSTODY = "in_custody"  # the circumstance of a base that is no kind of trial
 Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]*)(?:\.5)? [hdmy]$")]
 
@@ -60,8 +63,7 @@ class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: terms.ExtensionName
     article: str
-    en: str
-    zh: str
+    label: Label
     adds: Period | None = None
     to: Period | None = None
     of: Period | None = None
@@ -89,8 +91,7 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     article: str
     valid_from: terms.Date
-    en: str
-    zh: str
+    label: Label
     per: Literal["person", "case", "item", "handover", "recommendation"]
     starts: tuple[str, ...]
     stops: tuple[str, ...] = ()
@@ -111,47 +112,53 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
         return next((row for row in self.extensions if row.name == name and row.of in (None, period)), None)
 
 
-def require_sound(book: Rulebook) -> None:
-    """Accept rows that contradict neither themselves nor each other. Raises MalformedInput, which names the clock."""
-    rules = book.clocks
-    for number, row in enumerate(rules):
-        field = f"rules.clocks[{number}] ({row.name})"
-        for trigger in (*row.starts, *row.stops, *row.provisional, *row.renewals):
-            if trigger not in book.triggers:
-                raise MalformedInput("no event triggers {trigger!r}", trigger=trigger, field=field)
-        named = (
-            ("stage", row.stages),
-            ("exclusion_ground", (row.rests_for,)),
-            ("trial", [base.when for base in row.bases if base.when != IN_CUSTODY]),
-            ("qualifying_ground", [ground for extension in row.extensions for ground in extension.grounds]),
-        )
-        for vocabulary, words in named:
-            for word in words:
-                if word is not None and word not in book.vocabularies[vocabulary]:
-                    raise MalformedInput(
-                        "no {vocabulary} is called {word}",
-                        vocabulary=Term("vocabulary", vocabulary),
-                        word=word,
-                        field=field,
-                    )
+def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
+    """Yield what contradicts itself in the rows of clocks."""
+    names = {row.name for row in book.clocks}
+    for number, row in enumerate(book.clocks):
+        path = ("clocks", number)
+        yield from (((*path, *inner), fault) for inner, fault in _unknown_in_clock(row, book))
         if row.bases and row.bases[-1].when is not None:
-            raise MalformedInput("the last base holds under every circumstance: leave out its `when`", field=field)
-        for extension in row.extensions:
+            yield (*path, "bases"), Message("the last base holds under every circumstance: leave out its `when`")
+        for place, extension in enumerate(row.extensions):
             # Which of the two holds would depend on the reader.
             if extension.adds is not None and extension.to is not None:
-                raise MalformedInput(
-                    "extension {extension.name}: expected adds or to, not both", extension=extension, field=field
-                )
+                yield (*path, "extensions", place), Message("expected adds or to, not both")
             if extension.of is not None and extension.of not in {base.period for base in row.bases}:
-                raise MalformedInput(
-                    "extension {extension.name}: no base is of {extension.of}", extension=extension, field=field
-                )
-        if (row.rests is None) != (row.rests_for is None) or row.rests not in {None, *(other.name for other in rules)}:
-            raise MalformedInput("expected both a clock in `rests` and why in `rests_for`, or neither", field=field)
-        if not stands_alone(row, rules):
-            raise MalformedInput(
-                "two rows are in force on {row.valid_from}, or one ends before it begins", row=row, field=field
-            )
+                yield (*path, "extensions", place, "of"), Message("no base is of {period}", period=extension.of)
+        if (row.rests is None) != (row.rests_for is None) or row.rests not in {None, *names}:
+            yield path, Message("expected both a clock in `rests` and why in `rests_for`, or neither")
+        if not stands_alone(row, book.clocks):
+            yield path, _not_alone(row)
+
+
+def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
+    """Yield the triggers and words that a row of a clock names, and that there are not."""
+    for key in ("starts", "stops", "provisional", "renewals"):
+        for trigger in getattr(row, key):
+            if trigger not in book.triggers:
+                yield (key,), Message("no event triggers {trigger!r}", trigger=trigger)
+    words = [(("stages",), "stage", row.stages)]
+    words += [(("rests_for",), "exclusion_ground", () if row.rests_for is None else (row.rests_for,))]
+    words += [(("bases",), "trial", tuple(base.when for base in row.bases if base.when not in (None, IN_CUSTODY)))]
+    words += [(("extensions",), "qualifying_ground", extension.grounds) for extension in row.extensions]
+    for path, vocabulary, values in words:
+        for word in values:
+            if word not in book.vocabularies[vocabulary]:
+                yield path, _no_word(vocabulary, word)
+
+
+def _named(vocabulary: str) -> Message:
+    return Term("vocabulary", vocabulary)
+
+
+def _no_word(vocabulary: str, word: str) -> Message:
+    return Message("no {vocabulary} is called {word}", vocabulary=_named(vocabulary), word=word)
+
+
+def _not_alone(row: ClockRule | FlagRule) -> Message:
+    message = "two rows of {row.name} are in force on {row.valid_from}, or one ends before it begins"
+    return Message(message, row=row)
 
 
 DAYS_KEPT = 1024
@@ -192,16 +199,25 @@ class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
     name: FlagName
     article: str
     valid_from: terms.Date
-    en: str
-    zh: str
+    label: Label
     limit: int = 0
     valid_until: terms.Date | None = None
+
+
+class Identity(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which procedure it is: a slug, the number of its version, and the day from which acts are judged by it."""
+
+    id: ProcedureId
+    version: terms.Count
+    title: Label
+    valid_from: terms.Date
+    languages: tuple[Language, ...]
 
 
 class Word(Struct, frozen=True, forbid_unknown_fields=True):
     """A word of the procedure, with its label in each language."""
 
-    label: dict[str, str]
+    label: Label
 
 
 class PersonRole(Word, frozen=True):
@@ -266,10 +282,11 @@ class PurposeRule(Word, frozen=True, kw_only=True):
 class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """All rows of the rules, and its words by what they name.
 
-    ``trials`` stand from the fastest to the slowest; a case has the last until another one is chosen. ``laws`` maps a
-    law to its Chinese name, with ``{}`` for the article number.
+    ``trials`` stand from the fastest to the slowest; a case has the last until another one is chosen. ``laws`` are
+    the names of laws, with ``{}`` for the article number, in the languages in which it is not named as in an article.
     """
 
+    procedure: Identity
     flags: tuple[FlagRule, ...]
     lines: dict[terms.BusinessLine, Word]
     stages: dict[terms.Stage, Word]
@@ -285,7 +302,8 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     remedies: dict[terms.Remedy, Word]
     trials: dict[terms.Trial, Word] = {}
     clocks: tuple[ClockRule, ...] = ()
-    laws: dict[str, str] = {}
+    laws: dict[str, Label] = {}
+    digest: str = ""  # of the canonical form that it was decoded from
 
     @cached_property
     def vocabularies(self) -> dict[str, Collection[str]]:
@@ -340,43 +358,58 @@ def _by_trigger(pairs: Iterable[tuple[str, ClockRule]]) -> dict[str, tuple[Clock
     return {trigger: tuple(rows) for trigger, rows in rows_of.items()}
 
 
-def parse(text: str) -> Rulebook:
-    """Parse a rulebook from TOML.
-
-    Raises MalformedInput, also if a purpose has no row or two rows of one flag are in force on the same day.
-    """
-    tables = decode_toml(text, field="rules")
-    try:
-        book = convert(tables, Rulebook)
-    except msgspec.ValidationError as error:
-        raise MalformedInput("the rulebook cannot be read: {error}", error=error, field="rules") from error
-    _require_core_words(book)
-    # Two rows in force on one day would give one act two articles.
-    for rule in book.flags:
-        if not stands_alone(rule, book.flags):
-            raise MalformedInput(
-                "two rows of {rule.name} are in force on {rule.valid_from}, or one ends before it begins",
-                rule=rule,
-                field="rules.flags",
-            )
-    require_sound(book)
-    return book
-
-
 # Words that the core itself gives a meaning to; what they are called is the procedure's.
 CORE_WORDS: Mapping[str, tuple[str, ...]] = {"stage": ("closed",), "purpose": ("return",), "reason_code": ("other",)}
 
 
-def _require_core_words(book: Rulebook) -> None:
+def faults_of(book: Rulebook) -> Iterator[Fault]:
+    """Yield what is wrong with a procedure whose parts have their types, each with its path."""
     for vocabulary, words in CORE_WORDS.items():
         for word in words:
             if word not in book.vocabularies[vocabulary]:
-                raise MalformedInput(
-                    "every procedure has the {vocabulary} {word}",
-                    vocabulary=Term("vocabulary", vocabulary),
-                    word=word,
-                    field="rules",
+                message = Message(
+                    "every procedure has the {vocabulary} {word}", vocabulary=_named(vocabulary), word=word
                 )
+                yield (terms.TABLE_OF[vocabulary],), message
+    yield from _faults_of_references(book)
+    yield from _faults_of_labels(book)
+    # Two rows in force on one day would give one act two articles.
+    for number, flag in enumerate(book.flags):
+        if not stands_alone(flag, book.flags):
+            yield ("flags", number), _not_alone(flag)
+    yield from _faults_of_clocks(book)
+
+
+def _faults_of_references(book: Rulebook) -> Iterator[Fault]:
+    """Yield the words that the rows of words name, and that there are not."""
+    for measure, row in book.measures.items():
+        for earlier in row.after:
+            if earlier not in book.measures:
+                yield ("measures", measure, "after"), _no_word("measure", earlier)
+    for disposal, ending in book.disposals.items():
+        if ending.proceeds is not None and ending.proceeds not in book.items:
+            yield ("disposals", disposal, "proceeds"), _no_word("item_kind", ending.proceeds)
+    for purpose, moves in book.purposes.items():
+        if moves.stage is not None and moves.stage not in book.stages:
+            yield ("purposes", purpose, "stage"), _no_word("stage", moves.stage)
+
+
+def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
+    """Yield the rows without a label in each language of the procedure, and in no other."""
+    rows: list[tuple[tuple[str | int, ...], Any]] = [
+        ((table, word), row) for table in terms.TABLE_OF.values() for word, row in getattr(book, table).items()
+    ]
+    rows += [((table, number), row) for table in ("flags", "clocks") for number, row in enumerate(getattr(book, table))]
+    for path, row in rows:
+        labels: list[tuple[tuple[str | int, ...], Label]] = [((*path, "label"), row.label)]
+        labels += [
+            ((*path, "extensions", number, "label"), extension.label)
+            for number, extension in enumerate(getattr(row, "extensions", ()))
+        ]
+        for place, label in labels:
+            if label.keys() != {*book.procedure.languages}:
+                languages = ", ".join(book.procedure.languages)
+                yield place, Message("expected a label in each of these languages: {languages}", languages=languages)
 
 
 def require_words(body: Struct, book: Rulebook, path: str = "body") -> None:
@@ -389,7 +422,7 @@ def require_words(body: Struct, book: Rulebook, path: str = "body") -> None:
             refuse(
                 "unknown_word",
                 "the procedure has no {vocabulary} {word}",
-                vocabulary=Term("vocabulary", vocabulary),
+                vocabulary=_named(vocabulary),
                 word=value,
                 field=f"{path}.{name}",
                 hint=Message("It has: {words}", words=", ".join(book.vocabularies[vocabulary])),

@@ -77,7 +77,7 @@ def test_the_procedure_decides_the_time_of_the_review_from_its_start() -> None:
     opened = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
     received = opened.clock("prosecution_review").started_at
     for procedure, last_day in (("fast_track", "2026-03-12"), ("ordinary", "2026-04-02")):
-        opened.say(case.CaseStageEntered, stage="prosecution_review", procedure=procedure)
+        opened.say(case.CaseStageEntered, stage="prosecution_review", trial=procedure)
         assert lawful(opened, "prosecution_review") == last_day
         assert opened.clock("prosecution_review").started_at == received
     assert opened.clock("prosecution_review").subject == person_id("li")

@@ -142,13 +142,13 @@ def test_the_procedure_chooses_the_time_of_the_trial() -> None:
     opened = detained("li").offer(to=PROCURATORATE).accept().offer(to=COURT, purpose="public_prosecution").accept()
     accepted = opened.clock("first_instance")
     assert accepted.period == "2 m"
-    opened.say(case.CaseStageEntered, stage="first_instance", procedure="summary")
-    assert opened.state.procedure == "summary"
+    opened.say(case.CaseStageEntered, stage="first_instance", trial="summary")
+    assert opened.state.trial == "summary"
     chosen = opened.clock("first_instance")
     assert (chosen.deadline_id, chosen.started_at, chosen.period) == (accepted.deadline_id, accepted.started_at, "20 d")
     assert len(chosen.events) == 2
     turned = instant(opened.now)
-    opened.say(case.CaseStageEntered, stage="first_instance", procedure="ordinary")
+    opened.say(case.CaseStageEntered, stage="first_instance", trial="ordinary")
     trials = [c for c in opened.state.clocks.values() if c.name == "first_instance"]
     assert [(c.period, c.stopped_at) for c in trials] == [("20 d", turned), ("2 m", None)]
     assert trials[1].started_at == turned
@@ -158,11 +158,11 @@ def test_entering_a_stage_alone_changes_no_procedure() -> None:
     """A stage without a procedure leaves the procedure as it was, and starts nothing; one with a procedure starts what
     no acceptance has started."""
     opened = Case().open(by=clerk(COURT), stage="first_instance")
-    opened.say(case.CaseStageEntered, stage="first_instance", procedure="fast_track")
+    opened.say(case.CaseStageEntered, stage="first_instance", trial="fast_track")
     assert opened.clock("first_instance").period == "10 d"
     before = opened.state.clocks
     opened.say(case.CaseStageEntered, stage="second_instance")
-    assert opened.state.procedure == "fast_track"
+    assert opened.state.trial == "fast_track"
     assert opened.state.clocks == before
 
 

@@ -11,12 +11,13 @@ from ledger.core.custody.flags import WATCHES
 from ledger.core.events import case, item
 from ledger.core.events.handover import OfferedItem
 from ledger.core.events.record import DisclosureMade
-from ledger.core.events.terms import Disposal, choices
+from ledger.core.events.terms import choices
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.rulebook import FlagName, Rulebook, parse
+from ledger.core.procedure.rulebook import FlagName, Rulebook
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, Officer, clerk, instant, supervisor
 from tests.testkit.casework import AT, Case, dispose, got, holding, pieces, stays
+from tests.unit.core.test_package import procedure_of
 
 
 def detail(written: Case, name: str) -> str:
@@ -33,7 +34,7 @@ def test_every_flag_is_watched_and_has_a_row() -> None:
     """The names of the data and of the code are the same, and every shipped row has words in both languages."""
     book = shipped_rulebook()
     assert set(WATCHES) == set(choices(FlagName)) == {row.name for row in book.flags}
-    assert all(row.en and row.zh and row.article for row in book.flags)
+    assert all(row.label.keys() == {"en", "zh"} and row.article for row in book.flags)
 
 
 def test_an_ordinary_way_raises_no_flag() -> None:
@@ -186,16 +187,13 @@ article = "{article}"
 valid_from = "{since}"
 {until}
 limit = 60
-en = "late"
-zh = "迟"
+label = {{ en = "late", zh = "迟" }}
 """
 
 
 def book_of(*rows: str) -> Rulebook:
-    """A rulebook of these flags, with the purposes that are shipped."""
-    shipped = shipped_rulebook().purposes
-    purposes = "".join(f'[purposes.{name}]\nmoves = "{row.moves}"\narticle = "x"\n' for name, row in shipped.items())
-    return parse("".join(rows) + purposes)
+    """A procedure of these flags, with the words that are shipped."""
+    return procedure_of("".join(rows))
 
 
 def row(article: str, since: str, until: str | None = None) -> str:
@@ -251,7 +249,7 @@ def frozen(until: str = "2026-09-01") -> Case:
     return written.say(item.ItemFrozen, item_id="account", frozen_until=until)
 
 
-def decide(written: Case, *lines: tuple[str, Disposal], kind: str = "other") -> Case:
+def decide(written: Case, *lines: tuple[str, str], kind: str = "other") -> Case:
     items = tuple(case.ItemDecision(item_id=item_id, disposal=disposal) for item_id, disposal in lines)
     paper: dict[str, Any] = {"decision_id": "decision-1", "kind": kind, "number": "1", "decided_at": AT}
     return written.say(case.DecisionRecorded, **paper, items=items)
@@ -314,7 +312,7 @@ def test_a_frozen_thing_is_disposed_of_by_decision_only(decision: str | None, na
     ],
 )
 def test_a_disposal_other_than_decided_is_flagged(
-    lines: tuple[tuple[str, Disposal], ...], flagged: list[tuple[str, str]]
+    lines: tuple[tuple[str, str], ...], flagged: list[tuple[str, str]]
 ) -> None:
     """What the cited decision says of the item is held against what was done with it."""
     written = decide(holding("car", kind="property"), *lines)
@@ -332,7 +330,7 @@ def test_a_disposal_other_than_decided_is_flagged(
     ],
 )
 def test_a_judgment_silent_on_property_is_flagged(
-    kind: str, lines: tuple[tuple[str, Disposal], ...], flagged: list[tuple[str, str]]
+    kind: str, lines: tuple[tuple[str, str], ...], flagged: list[tuple[str, str]]
 ) -> None:
     """Exhibits need no word in a judgment, property does."""
     written = holding("car", "cash", kind="property").register("knife")

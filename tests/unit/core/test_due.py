@@ -83,7 +83,7 @@ def test_of_co_defendants_who_is_locked_up_has_no_day_more() -> None:
     opened = Case().open(by=clerk(PROCURATORATE), stage="prosecution_review").name("li", "wang")
     opened.impose("li", "arrest")
     opened.offer(to=COURT, purpose="public_prosecution").accept(occurred_at="2026-03-04T02:00:00Z")
-    opened.say(case.CaseStageEntered, stage="first_instance", procedure="fast_track")
+    opened.say(case.CaseStageEntered, stage="first_instance", trial="fast_track")
     ends = [due(opened, "first_instance", name, as_of="2026-03-05T00:00:00Z").last_day for name in ("li", "wang")]
     assert ends == [day("2026-03-14"), day("2026-03-16")]
 

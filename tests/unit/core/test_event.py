@@ -269,7 +269,7 @@ NO_DAYS = ("2025-02-29", "1900-02-29", "2026-04-31", "2026-13-01")
         *((item.ItemMoved("phone", word), "storage_location") for word in ("", "x" * 201, "room\u2028one")),
         *((item.ItemFrozen("phone", day), "frozen_until") for day in NO_DAYS),
         (case.PersonNamed(person_id="Li Ming", role="suspect"), "person_id"),
-        (case.PersonNamed(person_id="5f" * 16, role="culprit"), "role"),  # type: ignore[arg-type]
+        (case.PersonNamed(person_id="5f" * 16, role="A Culprit"), "role"),
     ],
 )
 def test_a_word_outside_its_form_is_refused(body: Any, path: str) -> None:

@@ -7,13 +7,12 @@ from datetime import date
 import pytest
 
 from ledger.core.events import Body
-from ledger.core.procedure import rulebook
 from ledger.core.supervision import reply_due
 from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import COURT, FAR_POLICE, POLICE, PROCURATORATE, UPPER, Officer, clerk, refused, supervisor
 from tests.testkit.supervision import ANSWERER, ASSIGNER, Recommendation, issued, rechecked, replied
-from tests.unit.core.test_rulebook import PURPOSES
+from tests.unit.core.test_package import procedure_of
 
 
 def test_a_recommendation_is_answered_and_checked_again() -> None:
@@ -72,7 +71,7 @@ def test_no_time_is_counted_without_a_rule() -> None:
     early = Recommendation(start=1483228800).issued()
     late = Recommendation(start=4102444800).issued()
     recommendation = Recommendation().issued()
-    bare = rulebook.parse("flags = []\n" + PURPOSES)
+    bare = procedure_of()
     assert reply_due(early.state.issued_at, shipped_rulebook(), shipped_calendar()) is None
     assert reply_due(late.state.issued_at, shipped_rulebook(), shipped_calendar()) is None
     assert reply_due(recommendation.state.issued_at, bare, shipped_calendar()) is None

@@ -67,23 +67,12 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "statement": ("shown", "contradicted", "not_checked"),
     "event_type": tuple(EVENT_TYPES),
     "status": ("offered", "accepted", "partially_accepted", "refused", "recalled", "held", "checked_out", "disposed"),
+    "vocabulary": tuple(terms.TABLE_OF),
     "state": ("unanchored", "submitted", "mined", "confirmed", "stale", "invalid"),
-    "purpose": terms.choices(terms.Purpose),
-    "reason_code": terms.choices(terms.ReasonCode),
-    "remedy": terms.choices(terms.Remedy),
-    "stage": terms.choices(terms.Stage),
     "role": terms.choices(terms.Role),
-    "person_role": terms.choices(terms.PersonRole),
     "agency_kind": terms.choices(terms.AgencyKind),
-    "business_line": terms.choices(terms.BusinessLine),
     "case_relation": terms.choices(terms.CaseRelation),
-    "item_kind": terms.choices(terms.ItemKind),
-    "measure": terms.choices(terms.Measure),
-    "procedure": terms.choices(terms.Procedure),
-    "qualifying_ground": terms.choices(terms.QualifyingGround),
     "deadline_status": terms.choices(Status),
-    "decision_kind": terms.choices(terms.DecisionKind),
-    "disposal": terms.choices(terms.Disposal),
     "seal_state": terms.choices(terms.SealState),
     "match_result": terms.choices(terms.MatchResult),
     "check_result": terms.choices(terms.CheckResult),
@@ -101,7 +90,6 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "discrepancy_kind": terms.choices(terms.DiscrepancyKind),
     "unit": tuple(word for unit in terms.choices(Unit) for word in (unit, f"{unit}s")),
     "moment": ("day", "days", "hour"),
-    "exclusion_ground": terms.choices(terms.ExclusionGround),
     "told": tuple(EVENT_TYPES),
     "clause": CLAUSES,
     "telling": (
@@ -153,24 +141,24 @@ def test_event_types_are_told_in_plain_english() -> None:
 def test_flags_are_labelled_by_the_rules() -> None:
     """A flag's label is what the rules file says of it, in both languages; an unknown flag is its name."""
     for rule in shipped_rulebook().flags:
-        assert Labels("en").of_flag(rule.name) == rule.en
-        assert Labels("zh-CN").of_flag(rule.name) == rule.zh
+        assert Labels("en").of_flag(rule.name) == rule.label["en"]
+        assert Labels("zh-CN").of_flag(rule.name) == rule.label["zh"]
     assert Labels("en").of_flag("not_a_flag") == "not a flag"
 
 
 def test_clocks_are_labelled_by_the_rules() -> None:
     """A clock's label is what the rules say that it gives time for, in both languages."""
     for rule in shipped_rulebook().clocks:
-        assert Labels("en").of_clock(rule.name) == rule.en
-        assert Labels("zh-CN").of_clock(rule.name) == rule.zh
+        assert Labels("en").of_clock(rule.name) == rule.label["en"]
+        assert Labels("zh-CN").of_clock(rule.name) == rule.label["zh"]
 
 
 def test_extensions_are_labelled_by_the_rules() -> None:
     """For what more time is given, by clock; an extension that the rules do not have is its name."""
     for rule in shipped_rulebook().clocks:
         for extension in rule.extensions:
-            assert Labels("en").of_extension(rule.name, extension.name) == extension.en
-            assert Labels("zh-CN").of_extension(rule.name, extension.name) == extension.zh
+            assert Labels("en").of_extension(rule.name, extension.name) == extension.label["en"]
+            assert Labels("zh-CN").of_extension(rule.name, extension.name) == extension.label["zh"]
     assert Labels("zh-CN").of_extension("bail_limit", "some_day") == "some day"
 
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 from ledger.core.events import terms
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_rulebook, shipped_words
 from ledger.supervision.models.definition import Template
 from ledger.supervision.models.model_file import model_id_of, require_publishable, shipped_models, shipped_titles
 from ledger.supervision.models.templates import forms, vocabulary
@@ -17,17 +17,17 @@ from tests.unit.supervision.modelling import model_of
 MODELS = shipped_models()
 # Words of the protocol that example rows and conditions may use, by the view's column.
 WORDS = {
-    "measure": terms.choices(terms.Measure),
-    "purpose": terms.choices(terms.Purpose),
-    "stage": terms.choices(terms.Stage),
+    "measure": shipped_words("measure"),
+    "purpose": shipped_words("purpose"),
+    "stage": shipped_words("stage"),
     "clock": vocabulary("clock"),
-    "qualifying_ground": terms.choices(terms.QualifyingGround),
+    "qualifying_ground": shipped_words("qualifying_ground"),
     "match_result": terms.choices(terms.MatchResult),
     "seal_state": terms.choices(terms.SealState),
-    "disposal": terms.choices(terms.Disposal),
+    "disposal": shipped_words("disposal"),
     "event_type": ("item.moved", "handover.accepted", "decision.recorded"),
 }
-KINDS = {"decisions": terms.choices(terms.DecisionKind), "items": terms.choices(terms.ItemKind)}
+KINDS = {"decisions": shipped_words("decision_kind"), "items": shipped_words("item_kind")}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,0 +1,185 @@
+"""Procedure packages: the rules of one procedure as files, decoded strictly, with one canonical form and its digest.
+
+A package is ``procedure.toml`` and more TOML files beside it. Each top-level table stands in one of them, so that file,
+line and key say where a fault is. The canonical form is the canonical JSON of all tables together; its digest
+identifies the package wherever it is cited (docs/procedure.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import convert, decode_toml, decoder_of
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.errors import MalformedInput
+from ledger.core.procedure.rulebook import Rulebook, faults_of
+
+MAX_BYTES = 512 * 1024  # of the canonical form, which becomes an entry of the log
+MAIN_FILE = "procedure.toml"
+_HEADER = re.compile(r"""\s*(?P<open>\[\[?)\s*(?P<path>[A-Za-z0-9_."'-]+)\s*\]""")
+_KEY = re.compile(r"""\s*(?P<path>[A-Za-z0-9_."'-]+)\s*=""")
+_STEP = re.compile(r"\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\[(?P<index>[0-9]+)\]|(?P<entry>\[\.\.\.\])")
+_FAULT = re.compile(r"(?P<fault>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
+
+Path = tuple[str | int, ...]
+
+
+def read_package(files: Mapping[str, bytes]) -> Rulebook:
+    """Return the procedure of a package's files, by their names.
+
+    Raises MalformedInput, whose ``field`` names file, line and key: for what is no TOML, an unknown or missing key, a
+    value of another type, a word that is not defined, a label that is missing in a language, and rows that contradict
+    each other.
+    """
+    tables, file_of = _merged(files)
+    places = {name: positions(data.decode("utf-8")) for name, data in files.items()}
+    return _decoded(tables, lambda path: _place(path, file_of, places))
+
+
+def decode_package(text: bytes) -> Rulebook:
+    """Return the procedure of a canonical form. Raises MalformedInput, also if the bytes are not canonical."""
+    tables = canonical.decode(text, _TABLES, where="package")
+    canonical.require_same(text, canonical.encode(tables), where="package")
+    return _decoded(tables, lambda path: _spelled(path) or "package")
+
+
+_TABLES = decoder_of(dict[str, Any])
+
+
+def canonical_form(files: Mapping[str, bytes]) -> bytes:
+    """Return the canonical JSON of all tables of a package. Raises MalformedInput for files that are no package."""
+    return _canonical(_merged(files)[0])
+
+
+def _canonical(tables: Mapping[str, Any]) -> bytes:
+    text = canonical.encode(tables)
+    if len(text) > MAX_BYTES:
+        raise MalformedInput("a package has at most {most} bytes", most=MAX_BYTES, field=MAIN_FILE)
+    return text
+
+
+def _merged(files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return all tables, and in which file each top-level one stands."""
+    if MAIN_FILE not in files:
+        raise MalformedInput("a package has a file {name}", name=MAIN_FILE, field=MAIN_FILE)
+    tables: dict[str, Any] = {}
+    file_of: dict[str, str] = {}
+    for name in sorted(files):
+        for key, value in decode_toml(files[name], field=name).items():
+            if key in tables:
+                raise MalformedInput("{key} stands in {other} already", key=key, other=file_of[key], field=name)
+            _require_plain(value, f"{name}: {key}")
+            tables[key], file_of[key] = value, name
+    return tables, file_of
+
+
+def _require_plain(value: Any, field: str) -> None:
+    """Refuse what canonical JSON does not have: dates and numbers with a fraction are written as text."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            _require_plain(part, f"{field}.{key}")
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            _require_plain(part, f"{field}[{number}]")
+    elif not isinstance(value, str | int):
+        raise MalformedInput("expected text, a whole number, true or false", field=field, hint="Write it in quotes.")
+
+
+def _decoded(tables: dict[str, Any], place: Any) -> Rulebook:
+    if "digest" in tables:
+        raise MalformedInput("the digest is computed, and is not stated", field=place(("digest",)))
+    whole = {**tables, "digest": blake3_text(_canonical(tables))}
+    try:
+        book = convert(whole, Rulebook)
+    except msgspec.ValidationError as error:
+        match = _FAULT.fullmatch(str(error))
+        assert match is not None, "the pattern fits every text"
+        # A key of a table is told by the table alone, a value of it by [...].
+        path = _path_of((match["path"] or "") + ("[...]" if match["key"] else ""), tables)
+        raise MalformedInput("{fault}", fault=match["fault"], field=place(path)) from error
+    for path, fault in faults_of(book):
+        raise MalformedInput("{fault}", fault=fault, field=place(path))
+    return book
+
+
+def _path_of(text: str, tables: Mapping[str, Any]) -> Path:
+    """Return the path of a fault; of an entry of a table, the decoder does not say of which."""
+    path: list[str | int] = []
+    for step in _STEP.finditer(text):
+        if step["entry"] is None:
+            path.append(int(step["index"]) if step["index"] is not None else step["name"])
+        elif len(path) == 1:
+            path.append(_faulty_entry(str(path[0]), tables))
+        else:  # of a table within a row: the row's line is near enough
+            break
+    return tuple(path)
+
+
+def _faulty_entry(table: str, tables: Mapping[str, Any]) -> str:
+    """Return the first entry of a table, one of which cannot be decoded, that cannot be decoded by itself."""
+    kind = get_type_hints(Rulebook, include_extras=True)[table]
+
+    def is_faulty(key: str) -> bool:
+        try:
+            convert({key: tables[table][key]}, kind)
+        except msgspec.ValidationError:
+            return True
+        return False
+
+    return next(filter(is_faulty, tables[table]))
+
+
+# -- places ------------------------------------------------------------------------------------------------------------
+
+
+def positions(text: str) -> dict[Path, int]:
+    """Return the line, from 1, on which each table and key of a TOML text begins."""
+    lines: dict[Path, int] = {}
+    sizes: dict[Path, int] = {}  # of arrays of tables
+    table: Path = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = _resolved(_names(header["path"]), sizes, begins_entry=header["open"] == "[[")
+            lines.setdefault(table, number)
+        elif key := _KEY.match(line):
+            lines.setdefault((*table, *_names(key["path"])), number)
+    return lines
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip("\"'") for part in re.findall(r""""[^"]*"|'[^']*'|[^.]+""", text)]
+
+
+def _resolved(names: Iterable[str], sizes: dict[Path, int], *, begins_entry: bool) -> Path:
+    """Return the path of a header: ``[[clocks.extensions]]`` is of the last clock."""
+    path: Path = ()
+    steps = list(names)
+    for number, name in enumerate(steps):
+        path = (*path, name)
+        if number == len(steps) - 1 and begins_entry:
+            sizes[path] = sizes.get(path, 0) + 1
+        if path in sizes:
+            path = (*path, sizes[path] - 1)
+    return path
+
+
+def _place(path: Path, file_of: Mapping[str, str], places: Mapping[str, Mapping[Path, int]]) -> str:
+    """Return ``clocks.toml:41: clocks[3].adds``: the nearest place that is known, and the whole key."""
+    name = file_of.get(str(path[0]), MAIN_FILE) if path else MAIN_FILE
+    line = next((places[name][part] for part in _prefixes(path) if part in places[name]), None)
+    where = name if line is None else f"{name}:{line}"
+    return f"{where}: {_spelled(path)}" if path else where
+
+
+def _prefixes(path: Path) -> Iterator[Path]:
+    for length in range(len(path), 0, -1):
+        yield path[:length]
+
+
+def _spelled(path: Path) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")

@@ -1,0 +1,180 @@
+"""A procedure package is data: complete, read strictly, with one row in force at a time, and one digest."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.core.errors import MalformedInput, RuleRefused
+from ledger.core.events import case, handover
+from ledger.core.procedure.package import MAX_BYTES, canonical_form, decode_package, positions, read_package
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.procedures import SHIPPED, shipped_package, shipped_rulebook
+from tests.testkit.builders import refused, refused_at
+from tests.testkit.casework import Case, person_id
+
+FILES = shipped_package()
+WORDS = FILES["procedure.toml"].decode()
+
+
+def procedure_of(rows: str = "flags = []\n", words: str = WORDS) -> Rulebook:
+    """Return the procedure with the words of the shipped one, and these rows."""
+    return read_package({"procedure.toml": words.encode(), "rows.toml": rows.encode()})
+
+
+def flag(since: str, until: str = "") -> str:
+    ending = f'valid_until = "{until}"\n' if until else ""
+    words = 'article = "a"\nlabel = { en = "late", zh = "迟" }\n'
+    return f'[[flags]]\nname = "late_entry"\nvalid_from = "{since}"\n{ending}{words}'
+
+
+@pytest.mark.parametrize(
+    ("day", "holds"), [("2025-12-31", False), ("2026-01-01", True), ("2026-02-28", True), ("2026-03-01", False)]
+)
+def test_a_row_holds_from_its_first_day_to_before_its_last(day: str, holds: bool) -> None:
+    """valid_from <= day < valid_until."""
+    assert ("late_entry" in procedure_of(flag("2026-01-01", "2026-03-01")).in_force(day)) == holds
+
+
+def test_a_row_without_end_holds_on() -> None:
+    """A rule that nothing has amended is in force on every later day; one that has no row is never."""
+    book = procedure_of(flag("2026-01-01"))
+    assert "late_entry" in book.in_force("2999-12-31")
+    assert "backdated" not in book.in_force("2999-12-31")
+
+
+@pytest.mark.parametrize(
+    ("rows", "place", "message"),
+    [
+        ("flags = [", "rows.toml", "not TOML"),
+        ("", "procedure.toml", "flags"),
+        ("flags = []\ndigest = 'blake3:00'\n", "rows.toml:2: digest", "computed"),
+        ("flags = []\ncolour = 'red'\n", "procedure.toml", "colour"),
+        ("flags = []\nlines = {}\n", "rows.toml", "stands in procedure.toml already"),
+        ("flags = []\nclocks = [1.5]\n", "rows.toml: clocks[0]", "a whole number"),
+        ("flags = []\nclocks = [2026-01-01]\n", "rows.toml: clocks[0]", "a whole number"),
+        (flag("2026-01-01").replace("late_entry", "late_entri"), "rows.toml:2: flags[0].name", "late_entri"),
+        (flag("2026-01-01") + "colour = 'red'\n", "rows.toml:1: flags[0]", "colour"),
+        (flag("2026-02-30"), "rows.toml:3: flags[0].valid_from", "regex"),
+        (flag("2026-01-01") + flag("2026-02-01"), "rows.toml:6: flags[1]", "2026-02-01"),
+        (flag("2026-01-01", "2026-02-01") + flag("2026-01-31"), "rows.toml:7: flags[1]", "2026-01-31"),
+        (flag("2026-01-01", "2026-01-01"), "rows.toml:1: flags[0]", "ends before it begins"),
+        (
+            flag("2026-01-01").replace(', zh = "迟"', ""),
+            "rows.toml:5: flags[0].label",
+            "each of these languages: en, zh",
+        ),
+    ],
+)
+def test_rows_that_are_not_whole_are_refused(rows: str, place: str, message: str) -> None:
+    """Unreadable text, missing or unknown rows and rows that overlap are refused by file, line and key."""
+    with refused_at(place, match=message):
+        procedure_of(rows)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "message"),
+    [
+        ('moves = "custody"', 'moves = "nothing"', "purposes.arrest_approval.moves", "nothing"),
+        ("\nbail = ", "\nBail = ", "measures.Bail", "regex"),
+        ("\nreturn = ", "\ngift = ", "purposes", "every procedure has the purpose return"),
+        ("\nclosed = ", "\nended = ", "stages", "every procedure has the stage closed"),
+        (
+            '\nother = { label = { en = "other, see',
+            '\nelse = { label = { en = "other, see',
+            "reasons",
+            "reason_code other",
+        ),
+        ("locks_up", "locks", "measures.detention", "locks"),
+        ('proceeds = "property"', 'proceeds = "gold"', "disposals.sold_early.proceeds", "no item_kind is called gold"),
+        (
+            "after = { commission_detention",
+            "after = { prison",
+            "measures.detention.after",
+            "no measure is called prison",
+        ),
+        ('stage = "execution"', 'stage = "grave"', "purposes.execution.stage", "no stage is called grave"),
+        ('en = "bail", ', "en = 1, ", "measures.bail", "Expected `str`"),
+        ('en = "bail", ', "", "measures.bail.label", "each of these languages"),
+    ],
+)
+def test_words_that_are_not_whole_are_refused(old: str, new: str, key: str, message: str) -> None:
+    """By the key that is wrong, in the file and on the line that has it."""
+    assert old in WORDS
+    with pytest.raises(MalformedInput, match=message) as caught:
+        procedure_of(words=WORDS.replace(old, new))
+    file, _, place = str(caught.value.field).partition(":")
+    line, _, named = place.partition(": ")
+    assert (file, named) == ("procedure.toml", key)
+    text = WORDS.replace(old, new).splitlines()[int(line) - 1]
+    assert text.startswith(key.split(".")[1] if "." in key else f"[{key}]")
+
+
+def test_a_package_needs_its_main_file() -> None:
+    """And at most so many bytes, since it becomes an entry of the log."""
+    with refused_at("procedure.toml", match="has a file procedure.toml"):
+        read_package({"rows.toml": b"flags = []\n"})
+    with refused_at("procedure.toml", match="at most 524288 bytes"):
+        procedure_of(f'flags = []\n[laws]\nlong = {{ zh = "{"x" * MAX_BYTES}" }}\n', WORDS[: WORDS.index("[laws]")])
+
+
+def test_an_amendment_follows_on_the_day() -> None:
+    """A row that begins on the day that another ends does not overlap it."""
+    assert len(procedure_of(flag("2026-01-01", "2026-02-01") + flag("2026-02-01")).flags) == 2
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_package_is_one_procedure_in_both_forms(name: str) -> None:
+    """Read from its files and from its canonical form, whose digest it has; other bytes of it are refused."""
+    files = shipped_package(name)
+    text = canonical_form(files)
+    assert decode_package(text) == read_package(files)
+    assert decode_package(text).procedure.id == name
+    with pytest.raises(MalformedInput):
+        decode_package(b" " + text)
+    with refused_at("flags[0].name"):
+        decode_package(text.replace(b'"name":"third_return"', b'"name":"third_retour"'))
+
+
+def test_the_digest_is_of_what_the_files_say() -> None:
+    """How the tables are spread over files, spaced and commented does not matter; any value does."""
+    book = shipped_rulebook()
+    one = b"\n".join(FILES[name] for name in ("procedure.toml", "clocks.toml", "flags.toml"))
+    assert read_package({"procedure.toml": b"# all in one\n" + one}).digest == book.digest
+    changed = FILES | {
+        "procedure.toml": FILES["procedure.toml"].replace(b'zh = "\xe9\x80\xae\xe6\x8d\x95"', b'zh = "x"')
+    }
+    assert read_package(changed).digest != book.digest
+
+
+def test_positions_are_those_of_the_text() -> None:
+    """Of tables, arrays of tables in one another, dotted and quoted keys."""
+    text = '# first\na = 1\n[t]\n"k" = 2\n[[r]]\nx = 1\n[[r.s]]\ny = 1\n[[r]]\n[[r.s]]\n[[r.s]]\ny.z = 2\n'
+    assert positions(text) == {
+        ("a",): 2,
+        ("t",): 3,
+        ("t", "k"): 4,
+        ("r", 0): 5,
+        ("r", 0, "x"): 6,
+        ("r", 0, "s", 0): 7,
+        ("r", 0, "s", 0, "y"): 8,
+        ("r", 1): 9,
+        ("r", 1, "s", 0): 10,
+        ("r", 1, "s", 1): 11,
+        ("r", 1, "s", 1, "y", "z"): 12,
+    }
+
+
+def test_a_word_that_the_procedure_does_not_have_is_refused() -> None:
+    """By its place in the event, with the words that there are; in parts of an event, too."""
+    written = Case().open().name("li")
+    fields = {"measure_id": "m", "person_id": person_id("li"), "started_at": "2026-03-02T01:00:00Z", "ground": "x"}
+    with pytest.raises(RuleRefused, match="the procedure has no measure tagging") as caught:
+        written.say(case.MeasureImposed, measure="tagging", **fields)
+    assert (caught.value.code, caught.value.field) == ("unknown_word", "payload.body.measure")
+    assert "residential_surveillance" in str(caught.value.hint)
+    line = case.ItemDecision(item_id="phone", disposal="eaten")
+    with refused("unknown_word", field="payload.body.items[0].disposal"):
+        decided = {"decision_id": "d", "number": "1", "decided_at": "2026-03-02T01:00:00Z"}
+        written.register("phone").say(case.DecisionRecorded, kind="judgment", items=(line,), **decided)
+    with refused("unknown_word", field="payload.body.reason_code"):
+        written.say(handover.HandoverRefused, handover_id="h", reason_code="mood", remedy="rebind", explanation="x")
