@@ -101,9 +101,9 @@ def _decoded(tables: dict[str, Any], place: Any) -> Rulebook:
         assert match is not None, "the pattern fits every text"
         # A key of a table is told by the table alone, a value of it by [...].
         path = _path_of((match["path"] or "") + ("[...]" if match["key"] else ""), tables)
-        raise MalformedInput("{fault}", fault=match["fault"], field=place(path)) from error
+        raise MalformedInput("this cannot be read: {fault}", fault=match["fault"], field=place(path)) from error
     for path, fault in faults_of(book):
-        raise MalformedInput("{fault}", fault=fault, field=place(path))
+        raise MalformedInput(fault, field=place(path))
     return book
 
 
@@ -131,7 +131,32 @@ def _faulty_entry(table: str, tables: Mapping[str, Any]) -> str:
             return True
         return False
 
-    return next(filter(is_faulty, tables[table]))
+    entries: Iterable[str] = tables[table]
+    return next(filter(is_faulty, entries))
+
+
+def differences(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[tuple[str, str, str]]:
+    """Yield where two packages differ: the key, and what stands there in each; a missing part is an empty text.
+
+    Rows that have a name are compared by it and by the day from which they hold, whatever their place. Raises
+    MalformedInput for files that are no package.
+    """
+    old, new = (dict(_leaves("", _merged(files)[0])) for files in (before, after))
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            yield key, old.get(key, ""), new.get(key, "")
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _leaves(f"{key}.{name}".removeprefix("."), part)
+    elif isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+        for number, part in enumerate(value):
+            named = " ".join(str(part[name]) for name in ("name", "valid_from") if name in part)
+            yield from _leaves(f"{key}[{named or number}]", part)
+    else:
+        yield key, canonical.encode(value).decode()
 
 
 # -- places ------------------------------------------------------------------------------------------------------------

@@ -157,8 +157,7 @@ def _no_word(vocabulary: str, word: str) -> Message:
 
 
 def _not_alone(row: ClockRule | FlagRule) -> Message:
-    message = "two rows of {row.name} are in force on {row.valid_from}, or one ends before it begins"
-    return Message(message, row=row)
+    return Message("two rows of {row.name} are in force on {row.valid_from}, or one ends before it begins", row=row)
 
 
 DAYS_KEPT = 1024
@@ -279,6 +278,42 @@ class PurposeRule(Word, frozen=True, kw_only=True):
     supplements: bool = False
 
 
+class ExampleAct(Struct, frozen=True, forbid_unknown_fields=True):
+    """An event of an example by an officer of an agency, and what comes of it.
+
+    ``flags`` are those that it raises, all of them; ``refused`` is the rule that refuses it, ``stage`` that of the case
+    after it.
+    """
+
+    event: str
+    by: terms.AgencyId
+    at: str
+    body: dict[str, Any] = {}
+    officer: terms.OfficerId | None = None
+    flags: tuple[FlagName, ...] = ()
+    refused: str | None = None
+    stage: str | None = None
+
+
+class ExpectedDeadline(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is expected of the latest clock of a name and subject, at the moment ``as_of`` after all acts."""
+
+    clock: str
+    as_of: str
+    subject: str = "case"
+    last_day: terms.Date | None = None
+    due_at: str | None = None
+    status: str | None = None
+
+
+class Example(Struct, frozen=True, forbid_unknown_fields=True):
+    """Acts of one case and what they come to (``ledger.core.custody.examples`` plays them)."""
+
+    name: str
+    acts: Annotated[tuple[ExampleAct, ...], Meta(min_length=1)]
+    deadlines: tuple[ExpectedDeadline, ...] = ()
+
+
 class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """All rows of the rules, and its words by what they name.
 
@@ -303,6 +338,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     trials: dict[terms.Trial, Word] = {}
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, Label] = {}
+    examples: tuple[Example, ...] = ()
     digest: str = ""  # of the canonical form that it was decoded from
 
     @cached_property

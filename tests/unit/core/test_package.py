@@ -6,7 +6,14 @@ import pytest
 
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import case, handover
-from ledger.core.procedure.package import MAX_BYTES, canonical_form, decode_package, positions, read_package
+from ledger.core.procedure.package import (
+    MAX_BYTES,
+    canonical_form,
+    decode_package,
+    differences,
+    positions,
+    read_package,
+)
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.procedures import SHIPPED, shipped_package, shipped_rulebook
 from tests.testkit.builders import refused, refused_at
@@ -93,7 +100,7 @@ def test_rows_that_are_not_whole_are_refused(rows: str, place: str, message: str
             "no measure is called prison",
         ),
         ('stage = "execution"', 'stage = "grave"', "purposes.execution.stage", "no stage is called grave"),
-        ('en = "bail", ', "en = 1, ", "measures.bail", "Expected `str`"),
+        ('en = "bail", ', "en = 1, ", "measures.bail.label", "Expected `str`"),
         ('en = "bail", ', "", "measures.bail.label", "each of these languages"),
     ],
 )
@@ -138,7 +145,7 @@ def test_a_shipped_package_is_one_procedure_in_both_forms(name: str) -> None:
 def test_the_digest_is_of_what_the_files_say() -> None:
     """How the tables are spread over files, spaced and commented does not matter; any value does."""
     book = shipped_rulebook()
-    one = b"\n".join(FILES[name] for name in ("procedure.toml", "clocks.toml", "flags.toml"))
+    one = b"\n".join(FILES[name] for name in SHIPPED["cn-criminal"])
     assert read_package({"procedure.toml": b"# all in one\n" + one}).digest == book.digest
     changed = FILES | {
         "procedure.toml": FILES["procedure.toml"].replace(b'zh = "\xe9\x80\xae\xe6\x8d\x95"', b'zh = "x"')
@@ -178,3 +185,17 @@ def test_a_word_that_the_procedure_does_not_have_is_refused() -> None:
         written.register("phone").say(case.DecisionRecorded, kind="judgment", items=(line,), **decided)
     with refused("unknown_word", field="payload.body.reason_code"):
         written.say(handover.HandoverRefused, handover_id="h", reason_code="mood", remedy="rebind", explanation="x")
+
+
+def test_two_packages_differ_in_their_parts() -> None:
+    """Rows are compared by name and first day: one that only stands elsewhere is no difference."""
+    main, first, second = FILES["procedure.toml"], flag("2026-01-01"), flag("2025-01-01")
+    before = {"procedure.toml": main, "rows.toml": (first + second).encode()}
+    moved = {"procedure.toml": main, "rows.toml": (second + first).encode()}
+    assert list(differences(before, moved)) == []
+    words = WORDS.replace('zh = "逮捕"', 'zh = "捕"').replace("\ntravel = ", "\nvoyage = ")
+    differing = {key: (old, new) for key, old, new in differences(before, moved | {"procedure.toml": words.encode()})}
+    assert differing["measures.arrest.label.zh"] == ('"逮捕"', '"捕"')
+    assert differing["exclusions.voyage.label.en"] == ("", '"travel"')
+    assert differing["exclusions.travel.label.en"] == ('"travel"', "")
+    assert len(differing) == 5

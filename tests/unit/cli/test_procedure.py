@@ -1,0 +1,74 @@
+"""``tally procedure``: packages are checked, shown, tried out and compared without a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger.cli.errors import Exit
+from ledger.procedures import shipped_package, shipped_rulebook
+from tests.testkit.tally import Tally
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a copy of the package that ships."""
+    (tmp_path / "mine").mkdir()
+    for name, data in shipped_package().items():
+        (tmp_path / "mine" / name).write_bytes(data)
+    return tmp_path / "mine"
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_a_package_is_listed_and_shown(tally: Tally) -> None:
+    """With its digest; its clocks in the reader's language."""
+    (listed,) = tally.ok("procedure", "list")
+    assert (listed["procedure_id"], listed["digest"]) == ("cn-criminal", shipped_rulebook().digest)
+    shown = tally.ok("procedure", "show", "cn-criminal")
+    assert shown["words"]["trial"] == 3
+    assert next(clock for clock in shown["clocks"] if clock["clock"] == "arrest_request")["periods"] == ["3 d"]
+    assert "提请批准逮捕" in tally("--lang", "zh-CN", "procedure", "show", "cn-criminal").out
+
+
+def test_a_copy_of_a_package_is_the_same_package(tally: Tally, folder: Path) -> None:
+    """It has the same digest, its examples pass, and it differs in nothing."""
+    (checked,) = tally.ok("procedure", "check", folder)
+    assert checked["digest"] == shipped_rulebook().digest
+    assert {row["result"] for row in tally.ok("procedure", "test", folder)} == {"passed"}
+    assert tally.ok("procedure", "diff", "cn-criminal", folder) == []
+
+
+def test_a_fault_is_told_by_file_line_and_key(tally: Tally, folder: Path) -> None:
+    """Others are checked nevertheless; the exit code says that one is not sound."""
+    replace(folder / "clocks.toml", 'starts = ["measure.detention"]', 'starts = ["measure.detector"]')
+    done = tally("procedure", "check", folder, "cn-criminal")
+    assert done.status == Exit.USAGE
+    assert f"{folder}/clocks.toml:" in done.err
+    assert "no event triggers 'measure.detector'" in done.err
+    assert tally("procedure", "test", folder).status == Exit.USAGE
+
+
+def test_an_example_that_fails_says_why(tally: Tally, folder: Path) -> None:
+    """And what differs from the package that ships is listed by its key."""
+    replace(folder / "clocks.toml", 'bases = [{ period = "3 d" }]', 'bases = [{ period = "5 d" }]')
+    done = tally("procedure", "test", folder)
+    assert done.status == Exit.REFUSED
+    assert "arrest_request: last_day is 2026-03-07, expected 2026-03-05" in done.out
+    (row,) = tally.ok("procedure", "diff", "cn-criminal", folder)
+    assert row == {
+        "part": "clocks[arrest_request 2018-10-26].bases[0].period",
+        "before": '"3 d"',
+        "after": '"5 d"',
+    }
+
+
+def test_what_is_no_package_is_refused(tally: Tally, tmp_path: Path) -> None:
+    """A folder that is not there, and one without the main file."""
+    for package in (tmp_path / "nowhere", tmp_path):
+        assert tally("procedure", "show", package).status == Exit.USAGE
