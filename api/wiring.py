@@ -48,8 +48,7 @@ from ledger.core.events.registry import AgencyProfile
 from ledger.core.log.notes import NoteSigner, parse_vkey
 from ledger.core.signing.authority import ServiceKeys
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
-from ledger.deadlines.upkeep import mark_of, recount, warn
-from ledger.deadlines.working_days import shipped_calendar
+from ledger.deadlines.upkeep import recount, warn
 from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import Prover
@@ -131,7 +130,7 @@ def make_recording_parts(
 ) -> RecordingParts:
     """Build what records events, without starting the sequencer. ``clock`` returns unix milliseconds."""
     registry = Registry(log_id, service_keys)
-    validator = Validator(database, registry, shipped_rulebook(), shipped_calendar(), definitions)
+    validator = Validator(database, registry, shipped_rulebook(), definitions)
     publisher = Publisher(log_signer, checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, clock, validator.states)
     system = SystemStream(database, validator, sequencer, publisher, service_signer, log_id=log_id, clock=clock)
@@ -208,8 +207,6 @@ def _supervisor(
         path,
         source,
         validator.book,
-        validator.calendar,
-        mark=mark_of(validator.book, validator.calendar),
         datasets=lambda size, near: datasets.tables(source.registered(size), near),
         left_with=None if path is None else BoundFile(database, path.name),
     )

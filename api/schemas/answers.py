@@ -188,7 +188,7 @@ class CaseView(CaseHeading, frozen=True):
     ``links`` relates it to other cases.
     """
 
-    procedure: str
+    trial: str | None
     closed: bool
     sight: Sight
     agencies: dict[str, str | None]

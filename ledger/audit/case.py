@@ -20,7 +20,6 @@ from ledger.core.log.tiles import TileNodes
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.trust import Trust
-from ledger.deadlines.working_days import shipped_calendar
 from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
 from ledger.store import checkpoints, log
@@ -55,7 +54,7 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
             entry_findings += _place(entry, stored, nodes)
         faulty = frozenset(entry_finding.index for entry_finding in entry_findings if entry_finding.index is not None)
         findings.add(*entry_findings)
-        rules = Rules(CaseStates(database, book), shipped_calendar(), None)
+        rules = Rules(CaseStates(database, book), None)
         findings.add(*check_part(connection, part, Faulty(faulty), rules))
         _checkpoint(connection, trust, nodes, findings)
         sound = [entry for entry in entries if entry.log_index not in faulty]

@@ -12,7 +12,6 @@ from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.errors import TallystickError
 from ledger.core.events import Payload, decode_again
 from ledger.core.log.replay import StreamHead, place_after
-from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import Matter, Move, SupervisionAct
 from ledger.core.supervision import fold as fold_matter
@@ -29,7 +28,6 @@ class Rules(Struct, frozen=True):
     """What streams are judged by. ``agencies`` are those that the log admitted, None if its mirror is broken."""
 
     states: CaseStates
-    calendar: WorkCalendar
     agencies: Mapping[str, Agency] | None
 
 
@@ -172,7 +170,7 @@ class _CaseAudit(_StreamAudit):
             if not (self._faulty.indices and rests_on_another_case(payload)):
                 yield finding_of("custody", row.log_index, error, "impossible")
             return
-        lines = clocks.changes(self._state, after, act.book, self._rules.calendar)
+        lines = clocks.changes(self._state, after, act.book)
         self._expected.take(self._state, after, payload, row.log_index, lines)
         self._state = after
         if raised != flags:

@@ -13,7 +13,6 @@ from ledger.audit.entries import Ground, RangeResult, check_range
 from ledger.audit.findings import AuditFinding
 from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.deadlines.working_days import shipped_calendar
 from ledger.recording.case_states import CaseStates
 from ledger.store.database import Database, attach
 
@@ -37,7 +36,7 @@ class Worker:
         self._database = database
         self._ground = ground
         agencies = None if ground.authority is None else ground.authority.agencies
-        self._rules = Rules(CaseStates(database, book), shipped_calendar(), agencies)
+        self._rules = Rules(CaseStates(database, book), agencies)
 
     def entries(self, task: Range) -> RangeResult:
         with self._database.read() as connection:

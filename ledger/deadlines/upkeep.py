@@ -1,8 +1,8 @@
 """Upkeep of the list of deadlines: all clocks are computed again if the rules change, and handlers are warned.
 
-A new release brings the holidays of another year, or a clock that older ones did not have. The list of deadlines is
-brought up to date before anything is served. Each handler is warned of deadlines that come near, once at each distance,
-and once when one has passed.
+A new version of the procedure brings the holidays of another year, or a clock that older ones did not have. The list of
+deadlines is brought up to date before anything is served. Each handler is warned of deadlines that come near, once at
+each distance, and once when one has passed.
 """
 
 from __future__ import annotations
@@ -11,15 +11,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-import msgspec
 import structlog
 
 from ledger.core.custody import CaseState
-from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import TallystickError
-from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.legal_days import end_of, legal_day
-from ledger.core.procedure.rulebook import Rulebook
 from ledger.recording.validation import Validator
 from ledger.store import audit, clocks, log
 from ledger.store.clocks import instant
@@ -33,19 +29,13 @@ logger = structlog.get_logger(__name__)
 
 
 def recount(database: Database, validator: Validator) -> bool:
-    """Compute all clocks again if the validator's rules or calendar have changed; return whether they had."""
-    mark = mark_of(validator.book, validator.calendar)
+    """Compute all clocks again if the validator's procedure has changed; return whether it had."""
+    mark = validator.book.digest
     with database.write() as connection:
         if clocks.counted_by(connection) == mark:
             return False
         clocks.replace_all(connection, database, _rows(connection, validator), mark)
     return True
-
-
-def mark_of(book: Rulebook, calendar: WorkCalendar) -> str:
-    """Return what distinguishes one way of counting from another: a digest of the clocks' rules and the days off."""
-    days = [sorted(calendar.years), sorted(calendar.holidays), sorted(calendar.make_up_days)]
-    return blake3_text(msgspec.json.encode([book.clocks, days]))
 
 
 def _rows(connection: Connection, validator: Validator) -> Iterator[Row]:
@@ -55,7 +45,7 @@ def _rows(connection: Connection, validator: Validator) -> Iterator[Row]:
         before: CaseState | None = None
         try:
             for entry, _, after in validator.states.follow(events):
-                changed = clocks.changes(before, after, validator.book, validator.calendar)
+                changed = clocks.changes(before, after, validator.book)
                 rows |= {row["deadline_id"]: row for row in clocks.rows(changed, entry.log_index)}
                 before = after
         # An audit reports what is wrong with the case, and so does the next act in it.

@@ -1,42 +1,37 @@
-"""Working days of mainland China, and the computation of a period in words."""
+"""Days off for the table of a procedure, and the computation of a period in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from functools import cache
 
 from msgspec.structs import asdict
 
-from ledger.core.procedure.deadlines import Period, PeriodEnd, WorkCalendar
+from ledger.core.procedure.deadlines import Period, PeriodEnd
+from ledger.core.procedure.rulebook import DaysOff
 from ledger.i18n import Labels
 
-YEARS = range(2001, 2036)  # of future years the package knows one or two; the others are left out
 
+def arranged_days_off(country: str, years: Iterable[int]) -> dict[str, DaysOff]:
+    """Return the days off of those of the ``years`` that are arranged, by the package ``holidays``.
 
-def shipped_calendar() -> WorkCalendar:
-    """Return the calendar of all years that the installed package knows."""
-    return work_calendar(YEARS)
-
-
-def work_calendar(years: Iterable[int]) -> WorkCalendar:
-    """Return the calendar of those of the ``years`` that are known.
-
-    The package guesses a year that the State Council has not arranged yet, without saying so. Every arrangement since
-    2001 has weekend days that are worked: a year without any is left out, and so is unknown to the calendar. This does
-    not show whether the next year's arrangement makes a last weekend of December a working day, as that of 2019 did.
+    The package guesses a year of China that the State Council has not arranged yet, without saying so. Every
+    arrangement since 2001 has weekend days that are worked: there, a year without any is left out. This does not show
+    whether the next year's arrangement makes a last weekend of December a working day, as that of 2019 did.
     """
-    return _work_calendar(frozenset(years))
+    import holidays  # noqa: PLC0415 - a fifth of a second, which only those wait for who make a table
 
-
-@cache
-def _work_calendar(years: frozenset[int]) -> WorkCalendar:
-    import holidays  # noqa: PLC0415 - a fifth of a second, which only those wait for who count
-
-    days_off = holidays.country_holidays("CN", years=years)
-    make_up_days = frozenset(day for day in days_off.weekend_workdays if day.year in years)
-    arranged = frozenset(day.year for day in make_up_days)
-    return WorkCalendar(arranged, frozenset(day for day in days_off if day.year in arranged), make_up_days)
+    wanted = sorted(set(years))
+    days = holidays.country_holidays(country, years=wanted)
+    worked = getattr(days, "weekend_workdays", ())
+    table = {
+        str(year): DaysOff(
+            tuple(day.isoformat() for day in sorted(days) if day.year == year),
+            tuple(day.isoformat() for day in sorted(worked) if day.year == year),
+        )
+        for year in wanted
+    }
+    return {year: row for year, row in table.items() if row.make_up_days or country != "CN"}
 
 
 def period_in_words(counted: PeriodEnd, labels: Labels) -> tuple[str, ...]:

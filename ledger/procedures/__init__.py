@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ledger.core.procedure.rulebook import Rulebook
 
-SHIPPED = {"cn-criminal": ("procedure.toml", "clocks.toml", "flags.toml", "examples.toml")}  # the files of each package
+SHIPPED = {
+    "cn-criminal": ("procedure.toml", "clocks.toml", "flags.toml", "calendar.toml", "examples.toml")
+}  # the files of each package
 IN_USE = "cn-criminal"
 
 

@@ -23,7 +23,6 @@ from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message, Term
-from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.jurisdiction import may_detain
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing import authority as authorities
@@ -57,7 +56,6 @@ class Validator:
         database: ReadAccess,
         registry: Registry,
         book: Rulebook,
-        calendar: WorkCalendar,
         definitions: Definitions,
         *,
         states: CaseStates | None = None,
@@ -65,7 +63,6 @@ class Validator:
         self._database = database
         self._registry = registry
         self.book = book
-        self.calendar = calendar
         self._definitions = definitions
         self.states = states or CaseStates(database, book)
 
@@ -74,9 +71,7 @@ class Validator:
 
         It never waits, and raises NeedsDatabase where the cache cannot answer.
         """
-        return Validator(
-            NoDatabase(), self._registry, self.book, self.calendar, self._definitions, states=self.states.in_memory()
-        )
+        return Validator(NoDatabase(), self._registry, self.book, self._definitions, states=self.states.in_memory())
 
     def validate(self, data: bytes, now: int) -> ValidatedSubmission | Duplicate:
         """Validate a posted submission at ``now`` (unix seconds).
@@ -155,7 +150,7 @@ class Validator:
         self._require_cited_exists(authority, payload)
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
         self.states.keep(outcome.state)
-        lines = clocks.changes(before, outcome.state, self.book, self.calendar)
+        lines = clocks.changes(before, outcome.state, self.book)
         return _judged(submitted, authority, before=before, after=outcome.state, flags=outcome.flags, clock_lines=lines)
 
     def _move(self, payload: Payload, digest: str, authority: AuthorityState) -> Move:

@@ -19,7 +19,6 @@ from ledger.core.custody.clocks import rule_of, whose
 from ledger.core.custody.due_dates import Status, due_at
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.legal_days import end_of, legal_day_of
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Reader
@@ -80,17 +79,15 @@ class DeadlineFilter(Struct, frozen=True):
 # -- the projection ----------------------------------------------------------------------------------------------------
 
 
-def changes(
-    before: CaseState | None, after: CaseState, book: Rulebook, calendar: WorkCalendar
-) -> tuple[ClockLine, ...]:
+def changes(before: CaseState | None, after: CaseState, book: Rulebook) -> tuple[ClockLine, ...]:
     """Return the lines that an event changed between ``before`` and ``after``."""
     if before is None:
-        return tuple(line_of(after, clock, book, calendar) for clock in after.clocks.values())
+        return tuple(line_of(after, clock, book) for clock in after.clocks.values())
     lines: list[ClockLine] = []
     for key in sorted(_concerned(before, after)):
         old_clock, clock = before.clocks.get(key), after.clocks.get(key)
-        old_line = None if old_clock is None else line_of(before, old_clock, book, calendar)
-        line = None if clock is None else line_of(after, clock, book, calendar)
+        old_line = None if old_clock is None else line_of(before, old_clock, book)
+        line = None if clock is None else line_of(after, clock, book)
         if line is None and old_line is not None:
             line = replace(old_line, due_at=None, status="void")
         if line is not None and line != old_line:
@@ -123,11 +120,11 @@ def _subjects(before: CaseState, after: CaseState) -> set[str]:
     }
 
 
-def line_of(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar) -> ClockLine:
+def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
     """Return a clock of the case as a line."""
     agency = whose(state, clock, rule_of(clock, book))
     assignment = state.assignments.get(agency)
-    due = due_at(state, clock, book, calendar)
+    due = due_at(state, clock, book)
     return ClockLine(
         case_id=state.case_id,
         deadline_id=clock.deadline_id,

@@ -31,7 +31,6 @@ from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef, Verdict
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.messages import Message
-from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook
@@ -143,7 +142,6 @@ class _Run:
     held: LeadMaterial
     trust: Trust
     book: Rulebook
-    calendar: WorkCalendar
     observed: Sequence[ObservedBlock]
     runner: ModelRunner
     lead: LeadRaised | None = None
@@ -173,7 +171,6 @@ def rederive(
     held: LeadMaterial,
     trust: Trust,
     book: Rulebook,
-    calendar: WorkCalendar,
     *,
     observed: Sequence[ObservedBlock] = (),
     runner: ModelRunner | None = None,
@@ -184,7 +181,7 @@ def rederive(
 
     Raises MalformedInput if a bundle cannot be decoded.
     """
-    run = _Run(held, trust, book, calendar, observed, runner or ModelRunner())
+    run = _Run(held, trust, book, observed, runner or ModelRunner())
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
     return LeadReport(
         verdict=worst(step.verdict for step in steps),
@@ -358,7 +355,7 @@ def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, Datas
         if size <= lead.tree_size
     ]
     source = BundleViewSource(run.events, run.book, agencies=run.held.agencies, anchors=anchors)
-    views = Views(None, source, run.book, run.calendar, mark="held", datasets=lambda _size, _near: tables)
+    views = Views(None, source, run.book, datasets=lambda _size, _near: tables)
     try:
         views.refresh()
         with views.export() as export:

@@ -341,11 +341,10 @@ class TimelineBuilder:
 
     def _ended_deadlines(self, before: CaseState | None, after: CaseState) -> Iterator[EndedDeadline]:
         """Yield the deadlines that ended between two states, as of the moment that stopped them."""
-        book, calendar = self._validator.book, self._validator.calendar
         for _, old, new in after.clocks.changes(before.clocks if before else None):
             if new is not None and new.stopped_at is not None and (old is None or old.is_running):
                 moment = datetime.fromisoformat(max(new.started_at, new.stopped_at))
-                ended = deadline(after, new, book, calendar, moment)
+                ended = deadline(after, new, self._validator.book, moment)
                 fields = {name: getattr(ended, name) for name in EndedDeadline.__struct_fields__}
                 yield EndedDeadline(**fields | {"due_at": None if ended.due_at is None else spelled(ended.due_at)})
 

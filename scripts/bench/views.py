@@ -28,7 +28,6 @@ from api.wiring import model_limits
 from ledger.config.settings import Settings
 from ledger.core.errors import TallystickError
 from ledger.core.events import Stream
-from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model, shipped_models
@@ -45,7 +44,7 @@ from scripts.histories.simulation import SimulatedEvent
 
 CASES = 300  # of the history that is repeated
 AS_OF = datetime(2027, 1, 1, tzinfo=UTC)
-BOOK, CALENDAR = shipped_rulebook(), shipped_calendar()
+BOOK = shipped_rulebook()
 
 
 class Repeated(BundleViewSource):
@@ -92,7 +91,7 @@ class Repeated(BundleViewSource):
     def fold_all(self) -> None:
         """Read and fold the same cases, and make no rows of them."""
         acts = self.acts
-        deque((read_case(self.case(case_id, self._size), acts, BOOK, CALENDAR) for case_id in self._cases), 0)
+        deque((read_case(self.case(case_id, self._size), acts, BOOK) for case_id in self._cases), 0)
 
 
 def cases() -> Iterator[list[SimulatedEvent]]:
@@ -101,7 +100,7 @@ def cases() -> Iterator[list[SimulatedEvent]]:
         events = [step.event for step in simulated.steps]
         with suppress(TallystickError):
             logged = [SourceEvent(i, event.digest, event.recorded_at, event.payload) for i, event in enumerate(events)]
-            if len(read_case(logged, BundleActs({}, BOOK), BOOK, CALENDAR).steps) > 1:
+            if len(read_case(logged, BundleActs({}, BOOK), BOOK).steps) > 1:
                 yield events
 
 
@@ -157,7 +156,7 @@ def measure(histories: list[list[SimulatedEvent]], size: int, grown: int) -> Mea
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "views.duckdb"
         log = Repeated(histories, size, grown)
-        views = Views(path, log, BOOK, CALENDAR, mark="bench")
+        views = Views(path, log, BOOK)
         refreshed, folded = cpu_seconds(views.refresh), cpu_seconds(log.fold_all)
         events = log.head().size
         log.grow()

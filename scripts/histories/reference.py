@@ -22,7 +22,7 @@ from ledger.core.custody.triggers import changes_custody, in_custody
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.procedure.legal_days import DAY, legal_day
 from scripts.histories.history import GeneratedHistory, payments, pension_list
-from scripts.histories.simulation import BOOK, CALENDAR, ENDS, Breach, SimulatedCase, SimulatedStep
+from scripts.histories.simulation import BOOK, ENDS, Breach, SimulatedCase, SimulatedStep
 
 B = TypeVar("B", bound=Body)
 TODAY = legal_day(ENDS)
@@ -84,7 +84,7 @@ class ExaminedCase:
         """Return ``first``, or the next working day for those at liberty; unknown holidays are taken as none."""
         if any(self.is_locked_up(person, f"{first.isoformat()}T15:59:59Z") for person in persons):
             return first
-        while first.year in CALENDAR.years and CALENDAR.is_day_off(first):
+        while first.year in BOOK.calendar.years and BOOK.calendar.is_day_off(first):
             first += DAY
         return first
 
@@ -451,7 +451,7 @@ def anchored_late(history: GeneratedHistory, cases: list[ExaminedCase]) -> Itera
     sizes, moments = zip(*history.anchors(), strict=True)
     for examined in cases:
         by_digest = {step.event.digest: step.event.payload for step in examined.steps}
-        for deadline in deadlines(examined.state, BOOK, CALENDAR, ENDS):
+        for deadline in deadlines(examined.state, BOOK, ENDS):
             if deadline.status != "met" or deadline.due_at is None:
                 continue
             for ref in deadline.events:

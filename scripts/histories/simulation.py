@@ -16,7 +16,6 @@ from ledger.core.encoding import canonical
 from ledger.core.events import VERSION, Body, Payload, Stream, case, digest_of, item, make_payload, record
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.legal_days import DAY, SHANGHAI, legal_day, legal_day_of
-from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.samples.case_acts import CaseActs, digest, ordered
 
@@ -33,7 +32,6 @@ SHARES: dict[str, dict[Any, int]] = {
 ODDS = {"account": 0.3, "car": 0.2, "phone": 0.5, "cash": 0.4}
 BOOK = shipped_rulebook()
 LOCKING_UP = tuple(name for name, row in BOOK.measures.items() if row.locks_up)
-CALENDAR = shipped_calendar()
 CLERKS = 4  # of each agency
 SOON = 5 * DAY  # a freeze that lapses so soon is renewed now
 DAY_S = 86_400
@@ -200,7 +198,7 @@ class SimulatedCase(CaseActs[str]):
 
     def days_left(self, clock: str, otherwise: int = 0) -> int:
         """Return the days until the first of the clocks of this name is over; ``otherwise`` if none is known to run."""
-        clocks = deadlines(self.state, BOOK, CALENDAR, datetime.fromtimestamp(self.now + 1, UTC))
+        clocks = deadlines(self.state, BOOK, datetime.fromtimestamp(self.now + 1, UTC))
         ends = [entry.last_day for entry in clocks if entry.clock == clock and not entry.stopped_at and entry.last_day]
         return (min(ends) - self.today).days if ends else otherwise
 

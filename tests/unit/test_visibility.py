@@ -10,7 +10,6 @@ import pytest
 
 from ledger.core.signing.authority import Agency
 from ledger.core.visibility import Reader, can_see, concerned, reader_of, sides_of
-from ledger.deadlines.upkeep import mark_of
 from ledger.store import cases, feed, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
@@ -174,10 +173,7 @@ def views(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vi
     """Return the views of models over this ledger."""
     ledger, validator = world.ledger, world.ledger.validator
     source = LedgerViewSource(ledger.database, validator.states, ledger.recording.authority)
-    mark = mark_of(validator.book, validator.calendar)
-    made_views = Views(
-        tmp_path_factory.mktemp("views") / "views", source, validator.book, validator.calendar, mark=mark
-    )
+    made_views = Views(tmp_path_factory.mktemp("views") / "views", source, validator.book)
     made_views.refresh()
     yield made_views
     made_views.close()

@@ -44,7 +44,7 @@ def case_picture(visit: VisitOf, case_id: SlugPath, since: TimeQuery = None, unt
         listed = [history[sequence] for sequence in events[-LISTED:]]
         steps = timelines.steps(connection, case_id, listed)
     validator = visit.service.parts.validator
-    clocks = deadlines(history[-1].after, validator.book, validator.calendar, datetime.fromtimestamp(now, UTC))
+    clocks = deadlines(history[-1].after, validator.book, datetime.fromtimestamp(now, UTC))
     return visit.page(
         "cases/picture.html",
         **visible._asdict(),

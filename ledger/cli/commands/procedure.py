@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ledger.core.custody.examples import faults_of_examples
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.package import MAX_BYTES, differences, read_package
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.deadlines.working_days import shipped_calendar
+from ledger.deadlines.working_days import arranged_days_off
 from ledger.procedures import SHIPPED, shipped_package
 
 LISTED = columns("procedure_id", "version", "title", "valid_from", "languages", "clocks", "flags", "examples", "digest")
@@ -79,7 +80,7 @@ def test(session: Session, packages: Sequence[str]) -> int:
     rows, checked = [], list(_checked(session, packages))
     for _, book in checked:
         faults: dict[int, list[str]] = {}
-        for path, fault in faults_of_examples(book, shipped_calendar()):
+        for path, fault in faults_of_examples(book):
             faults.setdefault(int(path[1]), []).append(session.output.labels.translate(fault))
         for number, example in enumerate(book.examples):
             result = "failed" if number in faults else "passed"
@@ -100,6 +101,32 @@ def diff(session: Session, before: str, after: str) -> None:
         {"part": path, "before": old, "after": new} for path, old, new in differences(files_of(before), files_of(after))
     ]
     session.output.table(rows, DIFFERING)
+
+
+@procedure_group.command("calendar")
+@click.argument("country", metavar="COUNTRY")
+@click.argument("years", metavar="FIRST-LAST")
+def calendar(session: Session, country: str, years: str) -> None:
+    """Print the days off of a country (CN, GB ...) as the table of a package; years not arranged yet are left out.
+
+    The table is part of the package, so that a last day never changes under one digest.
+    """
+    first, _, last = years.partition("-")
+    if not (first.isdecimal() and (last or first).isdecimal()):
+        raise MalformedInput("expected years such as 2020-2026, not {years}", years=years, field="years")
+    try:
+        table = arranged_days_off(country, range(int(first), int(last or first) + 1))
+    except NotImplementedError as error:
+        raise MalformedInput("no days off of {country} are known", country=country, field="country") from error
+    if session.json:
+        session.output.data(table)
+        return
+    for year, days in table.items():
+        click.echo(f"[days_off.{year}]")
+        for key in ("holidays", "make_up_days"):
+            if listed := getattr(days, key):
+                click.echo(f"{key} = {json.dumps(listed)}")
+        click.echo()
 
 
 def files_of(package: str) -> dict[str, bytes]:

@@ -73,17 +73,17 @@ class Deadline(ClockAtMoment, frozen=True, kw_only=True):
         return None if self.due_at is None else PeriodEnd(self.due_at, self.last_day, self.steps)
 
 
-def deadlines(state: CaseState, book: Rulebook, calendar: WorkCalendar, as_of: datetime) -> tuple[Deadline, ...]:
+def deadlines(state: CaseState, book: Rulebook, as_of: datetime) -> tuple[Deadline, ...]:
     """Return the deadlines of the case at the aware moment ``as_of``, including those that have ended.
 
     The record is used as it is now; but a clock that starts after ``as_of`` is left out, and one that stops after it is
     running.
     """
     started = (clock for clock in state.clocks.values() if datetime.fromisoformat(clock.started_at) <= as_of)
-    return tuple(deadline(state, clock, book, calendar, as_of) for clock in started)
+    return tuple(deadline(state, clock, book, as_of) for clock in started)
 
 
-def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar, as_of: datetime) -> Deadline:
+def deadline(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> Deadline:
     """Return the deadline of one clock of the case at ``as_of``. Requires that it started by then."""
     row = rule_of(clock, book)
     clock = replace(clock, agency=whose(state, clock, row))
@@ -91,7 +91,7 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalen
     if clock.stopped_at is not None and datetime.fromisoformat(clock.stopped_at) > as_of:
         clock = replace(clock, stopped_at=None)
     try:
-        ends, beyond_law = _ends(state, clock, row, calendar, as_of)
+        ends, beyond_law = _ends(state, clock, row, book.calendar, as_of)
     except UnknownYear as error:
         return _uncounted(state, clock, row, "uncountable", unknown=f"{error}. {error.hint}")
     # What is left of a time in hours is told in days too.
@@ -107,12 +107,12 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalen
     )
 
 
-def due_at(state: CaseState, clock: Clock, book: Rulebook, calendar: WorkCalendar) -> datetime | None:
+def due_at(state: CaseState, clock: Clock, book: Rulebook) -> datetime | None:
     """Return the first instant (UTC) that is too late; None while the clock is paused, or if it cannot be counted."""
     if clock.is_paused:
         return None
     try:
-        ends, _ = _ends(state, clock, rule_of(clock, book), calendar, datetime.fromisoformat(clock.started_at))
+        ends, _ = _ends(state, clock, rule_of(clock, book), book.calendar, datetime.fromisoformat(clock.started_at))
     except UnknownYear:
         return None
     return ends.due_at

@@ -25,7 +25,6 @@ from ledger.core.events import Body, Payload, Stream
 from ledger.core.events.catalogue import EVENT_TYPES
 from ledger.core.events.payload import PAYLOAD_TYPES
 from ledger.core.messages import Message
-from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.legal_days import SHANGHAI, instant_text, unix_seconds
 from ledger.core.procedure.rulebook import Example, ExampleAct, ExpectedDeadline, Fault, Rulebook
 
@@ -50,13 +49,13 @@ class _Stage(NamedTuple):
     cited: tuple[dict[str, str], ...] = ()
 
 
-def faults_of_examples(book: Rulebook, calendar: WorkCalendar) -> Iterator[Fault]:
+def faults_of_examples(book: Rulebook) -> Iterator[Fault]:
     """Yield where an example comes out otherwise than it says, or cannot be played."""
     for number, example in enumerate(book.examples):
-        yield from ((("examples", number, *path), fault) for path, fault in _faults_of_example(example, book, calendar))
+        yield from ((("examples", number, *path), fault) for path, fault in _faults_of_example(example, book))
 
 
-def _faults_of_example(example: Example, book: Rulebook, calendar: WorkCalendar) -> Iterator[Fault]:
+def _faults_of_example(example: Example, book: Rulebook) -> Iterator[Fault]:
     stage = _Stage(None)
     for number, act in enumerate(example.acts):
         path = ("acts", number)
@@ -107,7 +106,7 @@ def _faults_of_example(example: Example, book: Rulebook, calendar: WorkCalendar)
         cited = {"event_id": payload.event_id, "payload_digest": digest}
         stage = _Stage(outcome.state, (*stage.cited, cited))
     for number, expected in enumerate(example.deadlines):
-        fault = _fault_of_deadline(expected, stage.state, book, calendar)
+        fault = _fault_of_deadline(expected, stage.state, book)
         if fault is not None:
             yield ("deadlines", number), Message("{example}: {fault}", example=example.name, fault=fault)
 
@@ -116,14 +115,12 @@ def _listed(words: tuple[str, ...]) -> str:
     return ", ".join(words) or "-"
 
 
-def _fault_of_deadline(
-    expected: ExpectedDeadline, state: CaseState | None, book: Rulebook, calendar: WorkCalendar
-) -> Message | None:
+def _fault_of_deadline(expected: ExpectedDeadline, state: CaseState | None, book: Rulebook) -> Message | None:
     subject = _person_id(expected.subject[1:]) if expected.subject.startswith("@") else expected.subject
     as_of = datetime.fromisoformat(_instant(expected.as_of))
     there = [
         deadline
-        for deadline in (() if state is None else deadlines(state, book, calendar, as_of))
+        for deadline in (() if state is None else deadlines(state, book, as_of))
         if (deadline.clock, deadline.subject) == (expected.clock, subject)
     ]
     if not there:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import date
 from functools import cache, cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
@@ -13,10 +14,11 @@ from msgspec import Meta, Struct
 from ledger.core.errors import refuse
 from ledger.core.events import terms
 from ledger.core.messages import Message, Term
-from ledger.core.procedure.deadlines import MonthEnd
+from ledger.core.procedure.deadlines import MonthEnd, WorkCalendar
 from ledger.core.procedure.legal_days import holds_on, stands_alone
 
 Label = dict[str, str]  # a text in each language
+Year = Annotated[str, Meta(pattern=r"^[12][0-9]{3}$(?!\n)")]
 Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(?:-[A-Z]{2})?$(?!\n)")]
 ProcedureId = Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$(?!\n)")]
 Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
@@ -213,6 +215,13 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
     languages: tuple[Language, ...]
 
 
+class DaysOff(Struct, frozen=True, forbid_unknown_fields=True):
+    """The days off of a year besides its weekends, and the weekend days on which there is work."""
+
+    holidays: tuple[terms.Date, ...]
+    make_up_days: tuple[terms.Date, ...] = ()
+
+
 class Word(Struct, frozen=True, forbid_unknown_fields=True):
     """A word of the procedure, with its label in each language."""
 
@@ -338,6 +347,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     trials: dict[terms.Trial, Word] = {}
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, Label] = {}
+    days_off: dict[Year, DaysOff] = {}
     examples: tuple[Example, ...] = ()
     digest: str = ""  # of the canonical form that it was decoded from
 
@@ -345,6 +355,15 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     def vocabularies(self) -> dict[str, Collection[str]]:
         """Return the words of each vocabulary that events have words of."""
         return {vocabulary: getattr(self, table) for vocabulary, table in terms.TABLE_OF.items()}
+
+    @cached_property
+    def calendar(self) -> WorkCalendar:
+        """Return the days off of the years that the procedure knows."""
+        return WorkCalendar(
+            frozenset(map(int, self.days_off)),
+            frozenset(date.fromisoformat(day) for year in self.days_off.values() for day in year.holidays),
+            frozenset(date.fromisoformat(day) for year in self.days_off.values() for day in year.make_up_days),
+        )
 
     @property
     def usual_trial(self) -> str | None:
@@ -409,6 +428,10 @@ def faults_of(book: Rulebook) -> Iterator[Fault]:
                 yield (terms.TABLE_OF[vocabulary],), message
     yield from _faults_of_references(book)
     yield from _faults_of_labels(book)
+    for year, days in book.days_off.items():
+        for key in ("holidays", "make_up_days"):
+            if any(not day.startswith(year) for day in getattr(days, key)):
+                yield ("days_off", year, key), Message("expected days of {year}", year=year)
     # Two rows in force on one day would give one act two articles.
     for number, flag in enumerate(book.flags):
         if not stands_alone(flag, book.flags):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.core.errors import UnknownYear, refuse
 from ledger.core.events import Body
 from ledger.core.events.supervision import RecommendationAnswered, RecommendationIssued, RecommendationRechecked
-from ledger.core.procedure.deadlines import PeriodEnd, WorkCalendar, count, parse_periods
+from ledger.core.procedure.deadlines import PeriodEnd, count, parse_periods
 from ledger.core.procedure.legal_days import holds_on, legal_day
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision.state import RecommendationState, SupervisionAct, require_supervised
@@ -59,7 +59,7 @@ _RULES: dict[type[Body], Callable[[RecommendationState, SupervisionAct, Any], Re
 }
 
 
-def reply_due(issued_at: str, book: Rulebook, calendar: WorkCalendar) -> PeriodEnd | None:
+def reply_due(issued_at: str, book: Rulebook) -> PeriodEnd | None:
     """Return when a reply to a recommendation issued at this instant (RFC 3339) is too late, and how that was counted.
 
     None if no row was in force, or if the calendar does not have the year in which it may end.
@@ -71,6 +71,6 @@ def reply_due(issued_at: str, book: Rulebook, calendar: WorkCalendar) -> PeriodE
         return None
     periods = parse_periods(row.bases[-1].period)
     try:
-        return count(since, periods, calendar=calendar, in_custody=False, month_end=row.month_end)
+        return count(since, periods, calendar=book.calendar, in_custody=False, month_end=row.month_end)
     except UnknownYear:
         return None

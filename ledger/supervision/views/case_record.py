@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.events import Body, Payload
-from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.supervision.view_catalogue import kept_kinds
 
@@ -102,12 +101,11 @@ class Acts(Protocol):
 class CaseRecord:
     """All steps of one case, and how it stands. Requires at least one event."""
 
-    def __init__(self, steps: tuple[CaseStep, ...], book: Rulebook, calendar: WorkCalendar):
+    def __init__(self, steps: tuple[CaseStep, ...], book: Rulebook):
         self.steps = steps
         self.state = steps[-1].after
         self.case_id = self.state.case_id
         self.book = book
-        self.calendar = calendar
         self._steps_by_name: dict[tuple[Noun, str], list[CaseStep]] = defaultdict(list)
         for step in steps:
             for noun, names in step.named.items():
@@ -120,14 +118,14 @@ class CaseRecord:
         return [step for step in steps if isinstance(step.body, bodies)] if bodies else steps
 
 
-def read_case(events: Iterable[SourceEvent], acts: Acts, book: Rulebook, calendar: WorkCalendar) -> CaseRecord:
+def read_case(events: Iterable[SourceEvent], acts: Acts, book: Rulebook) -> CaseRecord:
     """Fold the events of one stream. Raises what the fold raises."""
     steps: list[CaseStep] = []
     for event in events:
         before = steps[-1].after if steps else None
         after, flags = fold(before, acts.act(event.payload, event.digest, event.signed_at))
         steps.append(CaseStep(event, before, after, flags, mentions(event.payload.body)))
-    return CaseRecord(tuple(steps), book, calendar)
+    return CaseRecord(tuple(steps), book)
 
 
 # -- values of columns -------------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from msgspec import Struct
 
 from ledger.config.secret_files import make_private_folder
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.query_session import Limits, QuerySession, open_database, table_of
@@ -139,23 +138,19 @@ class Views:
         path: Path | None,
         source: ViewSource,
         book: Rulebook,
-        calendar: WorkCalendar,
         *,
-        mark: str,
         datasets: Callable[[int, Collection[str] | None], Mapping[str, DatasetTable]] = no_datasets,
         left_with: LeftDigest | None = None,
     ):
         """Set up views over a source; ``path`` None keeps them in memory.
 
-        ``mark`` names the rules and the calendar that ends of clocks are counted by. With ``left_with`` a file is used
-        only as it was left; one that was changed, or not closed, is made anew. ``datasets`` returns the data sets of a
-        tree size, by the names of their views.
+        With ``left_with`` a file is used only as it was left; one that was changed, not closed, or made by another
+        procedure is made anew. ``datasets`` returns the data sets of a tree size, by the names of their views.
         """
         self._path = path
         self._source = source
         self._book = book
-        self._calendar = calendar
-        self._mark = blake3_text(f"{VERSION} {mark} {sorted(views().items())!r}".encode())
+        self._mark = blake3_text(f"{VERSION} {book.digest} {sorted(views().items())!r}".encode())
         self._datasets = datasets
         self._left_with = left_with
         self._lock = Lock()
@@ -273,8 +268,7 @@ class Views:
             for first in range(0, len(touched), CASES_AT_ONCE):
                 part = touched[first : first + CASES_AT_ONCE]
                 records = (
-                    read_case(self._source.case(case_id, head.size), self._source.acts, self._book, self._calendar)
-                    for case_id in part
+                    read_case(self._source.case(case_id, head.size), self._source.acts, self._book) for case_id in part
                 )
                 snapshot_tables.replace_cases(connection, part, records)
             snapshot_tables.replace_matters(connection, self._source.matters(start, head.size))

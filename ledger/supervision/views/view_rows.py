@@ -185,7 +185,7 @@ def deadlines(of: CaseRecord) -> Iterator[Row]:
         refs = {ref.payload_digest for ref in clock.events}
         yield row_of(
             "deadlines",
-            line_of(of.state, clock, of.book, of.calendar),
+            line_of(of.state, clock, of.book),
             clock,
             paused=clock.is_paused,
             extensions=len(clock.extensions),

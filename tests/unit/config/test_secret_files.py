@@ -18,7 +18,6 @@ from ledger.config.secret_files import (
     write_secret,
 )
 from ledger.core.errors import TallystickError, Unavailable
-from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.store.database import open_database, open_witness_engine
 from ledger.supervision.views.snapshot import Views
@@ -106,7 +105,7 @@ def test_views_of_models_are_private(tmp_path: Path) -> None:
     """The file that models ask and its log, and what is exported for a run: they name persons. Their folder is
     closed to others by whatever umask; the files are, too, under that of a service."""
     path = tmp_path / "supervision" / "views.duckdb"
-    views = Views(path, BundleViewSource([], BOOK), BOOK, shipped_calendar(), mark="test")
+    views = Views(path, BundleViewSource([], BOOK), BOOK)
     with private_umask():
         views.refresh()
         with views.export() as export:
@@ -119,7 +118,7 @@ def test_views_of_models_are_private(tmp_path: Path) -> None:
         views.close()
     path.unlink()
     path.parent.rmdir()
-    views = Views(path, BundleViewSource([], BOOK), BOOK, shipped_calendar(), mark="test")
+    views = Views(path, BundleViewSource([], BOOK), BOOK)
     views.refresh()
     views.close()
     assert mode_of(path.parent) == 0o700

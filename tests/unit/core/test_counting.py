@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from ledger.core.errors import TallystickError, UnknownYear
 from ledger.core.procedure import deadlines
 from ledger.core.procedure.legal_days import SHANGHAI, day_that_ends, end_of, legal_day
-from ledger.deadlines.working_days import work_calendar
+from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import refused_at
 
 BEIJING = ZoneInfo("Asia/Shanghai")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 CASES = tomllib.loads(Path(__file__).with_name("counting_cases.toml").read_text())["cases"]
-KNOWN = work_calendar(range(2020, 2027))
+KNOWN = shipped_rulebook().calendar
 NO_HOLIDAYS = deadlines.WorkCalendar(frozenset(range(1990, 2060)), frozenset(), frozenset())
 
 

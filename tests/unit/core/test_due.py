@@ -13,13 +13,14 @@ from ledger.core.custody.due_dates import deadline as deadline_of
 from ledger.core.events import case, item
 from ledger.core.procedure import deadlines as periods
 from ledger.core.procedure.clock_periods import lawful_last_day
+from ledger.core.procedure.rulebook import DaysOff
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, instant
 from tests.testkit.casework import Case, detained, person_id
 
 DAY = 86400
 # Monday, 2 March 2026, nine in the morning in Shanghai, is where the cases of the tests begin.
-CALENDAR = periods.WorkCalendar(frozenset((2026, 2027)), frozenset(), frozenset())
-ONLY_2026 = periods.WorkCalendar(frozenset((2026,)), frozenset(), frozenset())
+BOTH_YEARS = {"2026": DaysOff(()), "2027": DaysOff(())}  # without holidays
+ONLY_2026 = {"2026": DaysOff(())}
 
 
 def moment(text: str) -> datetime:
@@ -36,10 +37,10 @@ def due(
     subject: str | None = None,
     *,
     as_of: str = "2026-03-02T12:00:00Z",
-    calendar: periods.WorkCalendar = CALENDAR,
+    days_off: dict[str, DaysOff] = BOTH_YEARS,
 ) -> Deadline:
     wanted = of.clock(name, subject).deadline_id
-    all_deadlines = deadlines(of.state, of.book, calendar, moment(as_of))
+    all_deadlines = deadlines(of.state, replace(of.book, days_off=days_off), moment(as_of))
     return next(entry for entry in all_deadlines if entry.deadline_id == wanted)
 
 
@@ -113,7 +114,7 @@ def test_a_paper_may_give_less_than_the_law_and_no_more(
 def test_a_paper_ends_a_time_whose_lawful_end_nobody_knows(until: str, counted: bool) -> None:
     """The law gives until 2 March 2027, or longer if that is a day off: what comes before is the end."""
     opened = Case().open().name("li").impose("li", "bail", until=until)
-    deadline = due(opened, "bail_limit", calendar=ONLY_2026)
+    deadline = due(opened, "bail_limit", days_off=ONLY_2026)
     assert deadline.status == ("running" if counted else "uncountable")
     assert deadline.last_day == (day(until) if counted else None)
     assert deadline.steps == ((periods.DayDecided(day(until)),) if counted else ())
@@ -212,7 +213,7 @@ def test_what_ended_was_met_or_missed() -> None:
 def test_a_clock_that_has_not_begun_is_left_out() -> None:
     """Yesterday's list does not know today's detention."""
     opened = detained("li")
-    assert deadlines(opened.state, opened.book, CALENDAR, moment("2026-03-01T00:00:00Z")) == ()
+    assert deadlines(opened.state, opened.book, moment("2026-03-01T00:00:00Z")) == ()
 
 
 def test_the_handler_is_the_one_of_the_agency_whose_time_it_is() -> None:
@@ -227,12 +228,12 @@ def test_a_year_that_nobody_knows_is_an_error_and_no_guess() -> None:
     """The list says which deadline cannot be counted and why; the others are counted."""
     opened = detained("li").name("wang")
     opened.impose("wang", "bail")
-    unknown = due(opened, "bail_limit", calendar=ONLY_2026)
+    unknown = due(opened, "bail_limit", days_off=ONLY_2026)
     assert (unknown.status, unknown.due_at, unknown.last_day, unknown.steps) == ("uncountable", None, None, ())
     assert unknown.counted is None
     assert unknown.unknown is not None
     assert "2027" in unknown.unknown
-    assert due(opened, "arrest_request", calendar=ONLY_2026).last_day == day("2026-03-05")
+    assert due(opened, "arrest_request", days_off=ONLY_2026).last_day == day("2026-03-05")
 
 
 def test_the_lawful_day_takes_ended_rests_in() -> None:
@@ -253,9 +254,7 @@ def test_a_paper_that_sets_a_moment_may_come_before_the_law_or_after_it() -> Non
         ("2026-03-04T00:00:00Z", None, False),
         ("2026-03-09T00:00:00Z", day("2026-03-05"), True),
     ):
-        deadline = deadline_of(
-            opened.state, replace(running, until=until), opened.book, CALENDAR, moment("2026-03-03T00:00:00Z")
-        )
+        deadline = deadline_of(opened.state, replace(running, until=until), opened.book, moment("2026-03-03T00:00:00Z"))
         assert (deadline.last_day, deadline.beyond_law) == (last_day, beyond)
 
 
@@ -272,15 +271,15 @@ def test_months_may_end_with_the_month_where_the_row_says_so() -> None:
 def test_a_clock_that_rests_or_cannot_be_counted_has_no_end_to_wait_for() -> None:
     """The end alone, for lists: none while time does not count, none in a year whose holidays nobody knows."""
 
-    def end(of: Case, calendar: periods.WorkCalendar = CALENDAR) -> datetime | None:
-        return due_at(of.state, of.clock("arrest_decision"), of.book, calendar)
+    def end(of: Case, days_off: dict[str, DaysOff] = BOTH_YEARS) -> datetime | None:
+        return due_at(of.state, of.clock("arrest_decision"), replace(of.book, days_off=days_off))
 
     opened = asked(Case().open().name("li"), "2026-02-28T02:00:00Z", "2026-02-28T03:00:00Z")
     assert end(opened) == due(opened, "arrest_decision").due_at == moment("2026-03-16T16:00:00Z")
-    assert end(opened, periods.WorkCalendar(frozenset(), frozenset(), frozenset())) is None
+    assert end(opened, {}) is None
     resting = detained("li")
     resting.suspend(resting.now)
-    assert due_at(resting.state, resting.clock("arrest_request"), resting.book, CALENDAR) is None
+    assert due_at(resting.state, resting.clock("arrest_request"), resting.book) is None
 
 
 # -- time that does not count: the measure in a case that a supervision commission brought -----------------------------

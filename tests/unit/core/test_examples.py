@@ -6,7 +6,6 @@ import pytest
 
 from ledger.core.custody.examples import faults_of_examples
 from ledger.core.procedure.package import read_package
-from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import SHIPPED, shipped_package
 
 FILES = shipped_package()
@@ -35,7 +34,7 @@ def faults(example: str) -> list[tuple[tuple[str | int, ...], str]]:
     """Return the faults of one example, named "it", with the shipped words, clocks and flags."""
     text = f'[[examples]]\nname = "it"\n{example}'.encode()
     book = read_package(FILES | {"examples.toml": text})
-    return [(path, str(fault)) for path, fault in faults_of_examples(book, shipped_calendar())]
+    return [(path, str(fault)) for path, fault in faults_of_examples(book)]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -43,7 +42,7 @@ def test_the_examples_of_what_ships_come_out(name: str) -> None:
     """And there are some."""
     book = read_package(shipped_package(name))
     assert book.examples
-    assert list(faults_of_examples(book, shipped_calendar())) == []
+    assert list(faults_of_examples(book)) == []
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from chinese_calendar import constants
 
 from ledger.core.errors import UnknownYear
 from ledger.core.procedure.deadlines import Exclusion, Period, PeriodEnd, count, parse_periods
-from ledger.deadlines.working_days import period_in_words, work_calendar
+from ledger.deadlines.working_days import arranged_days_off, period_in_words
 from ledger.i18n import LANGUAGES, Labels
+from ledger.procedures import shipped_rulebook
 
 # A Saturday that the arrangement of 2006 had worked; chinesecalendar has of 2005 what that of 2005 said.
 ONLY_HERE = {date(2005, 12, 31)}
@@ -20,26 +21,30 @@ BOTH_KNOW = range(min(constants.holidays).year, max(constants.holidays).year + 1
 
 @pytest.mark.parametrize("year", BOTH_KNOW)
 def test_two_packages_agree_on_every_day(year: int) -> None:
-    """Each day of a year is off here if and only if it is off by chinesecalendar."""
-    calendar = work_calendar([year])
+    """Each day of a year is off in the shipped table if and only if it is off by chinesecalendar."""
     days = [date(year, 1, 1) + timedelta(days=n) for n in range((date(year + 1, 1, 1) - date(year, 1, 1)).days)]
-    assert [day for day in days if calendar.is_day_off(day) != chinese_calendar.is_holiday(day)] == [
+    assert [day for day in days if CALENDAR.is_day_off(day) != chinese_calendar.is_holiday(day)] == [
         day for day in ONLY_HERE if day.year == year
     ]
 
 
 @pytest.mark.parametrize("year", [1990, 2090])
 def test_a_year_that_is_only_guessed_is_refused(year: int) -> None:
-    """The package has holidays for a year that nobody arranged; the calendar does not pretend to know it."""
-    calendar = work_calendar([2026, year])
-    assert calendar.years == {2026}
-    assert {day.year for day in calendar.holidays | calendar.make_up_days} == {2026}
+    """The package has holidays for a year that nobody arranged; the table does not pretend to know it."""
+    assert arranged_days_off("CN", [2026, year]) == {"2026": shipped_rulebook().days_off["2026"]}
     with pytest.raises(UnknownYear, match=f"public holidays of {year}"):
-        calendar.is_day_off(date(year, 5, 1))
+        CALENDAR.is_day_off(date(year, 5, 1))
+
+
+def test_the_shipped_table_is_what_the_package_says() -> None:
+    """`tally procedure calendar CN 2001-2026` made it; another country has its days, arranged or not."""
+    table = shipped_rulebook().days_off
+    assert arranged_days_off("CN", range(2001, 2027)) == table
+    assert "2090-12-25" in arranged_days_off("GB", [2090])["2090"].holidays
 
 
 BEIJING = timezone(timedelta(hours=8))
-CALENDAR = work_calendar([2026])
+CALENDAR = shipped_rulebook().calendar
 
 
 def counted(text: str, *, month: int, day: int, stopped: int = 0, in_custody: bool = False) -> PeriodEnd:

@@ -7,16 +7,15 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from ledger.core.custody.due_dates import deadlines
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case as acts
-from ledger.core.procedure.deadlines import WorkCalendar
 from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.visibility import Reader
 from ledger.deadlines.upkeep import recount
-from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.store import clocks
 from ledger.store.clocks import (
@@ -36,7 +35,6 @@ from tests.unit.core.test_custody_changes import request, serve
 
 OFFICERS = tuple(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, DEPOT, DETENTION, LAB))
 DAY = 86400
-NO_YEARS = WorkCalendar(frozenset(), frozenset(), frozenset())
 
 
 def stored(ledger: Ledger) -> dict[tuple[str, str], dict[str, Any]]:
@@ -47,9 +45,9 @@ def stored(ledger: Ledger) -> dict[tuple[str, str], dict[str, Any]]:
 
 def require_told(ledger: Ledger, *cases: Case) -> None:
     """The rows are those of the states; what is in no state is void."""
-    book, calendar = shipped_rulebook(), shipped_calendar()
+    book = shipped_rulebook()
     expected = {
-        (of.state.case_id, key): clocks.line_of(of.state, own_clock, book, calendar)
+        (of.state.case_id, key): clocks.line_of(of.state, own_clock, book)
         for of in cases
         for key, own_clock in of.state.clocks.items()
     }
@@ -115,13 +113,13 @@ def test_a_clock_goes_along_with_the_person_who_leaves(ledger: Ledger) -> None:
 
 def test_a_new_calendar_counts_anew_what_is_there(ledger: Ledger) -> None:
     """What an older version could not count gets its end, once; the audit agrees with the list again."""
-    ledger.validator.calendar = NO_YEARS
+    ledger.validator.book = replace(shipped_rulebook(), days_off={}, digest="blake3:of no years")
     opened = Case().open().name("zhao")
     opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("zhao",)).accept()
     opened.impose("zhao", "bail")
     ledger.post_all(opened.events)
     assert ends(ledger) == {"arrest_decision": None, "bail_limit": None}
-    ledger.validator.calendar = shipped_calendar()
+    ledger.validator.book = shipped_rulebook()
     assert [recount(ledger.database, ledger.validator) for _ in range(2)] == [True, False]
     assert ends(ledger) == {"arrest_decision": "2026-03-17T16:00:00Z", "bail_limit": None}  # 2027 is not known yet
     assert findings_of(ledger) == ()
@@ -159,10 +157,10 @@ def test_statuses_are_those_of_the_states(ledger: Ledger) -> None:
     """At every moment the list sorts the clocks into the statuses that the states give them."""
     case = long_story()
     ledger.post_all(case.events)
-    book, calendar = shipped_rulebook(), shipped_calendar()
+    book = shipped_rulebook()
     for days in (0, 1, 3, 8, 40, 400):
         as_of = instant(START + days * DAY)
-        expected = deadlines(case.state, book, calendar, datetime.fromisoformat(as_of))
+        expected = deadlines(case.state, book, datetime.fromisoformat(as_of))
         for status in ("running", "overdue", "suspended", "met", "missed", "uncountable"):
             ours = {line.deadline_id for line in found(ledger, as_of=as_of, status=status)}
             assert ours == {own_line.deadline_id for own_line in expected if own_line.status == status}, (status, as_of)

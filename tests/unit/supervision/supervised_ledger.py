@@ -15,7 +15,6 @@ from ledger.core.events.case import CaseStageEntered
 from ledger.core.procedure.legal_days import legal_day
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState
-from ledger.deadlines.upkeep import mark_of
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import log
 from ledger.supervision.models.model_file import parse_model, shipped_model
@@ -108,14 +107,11 @@ def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[
         watched = Watched(ledger, None, DatasetFiles(folder / "datasets"))  # type: ignore[arg-type]  # until the views are
         validator = ledger.validator
         source = LedgerViewSource(ledger.database, validator.states, watched.authority)
-        mark = mark_of(validator.book, validator.calendar)
         datasets = Datasets(watched.files)
         views = Views(
             folder / "views.duckdb",
             source,
             validator.book,
-            validator.calendar,
-            mark=mark,
             datasets=lambda size, near: datasets.tables(source.registered(size), near),
         )
         record = SupervisionLog(ledger.database, watched.authority, ledger.system, source.registered, runner)

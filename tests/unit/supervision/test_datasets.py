@@ -14,7 +14,6 @@ from openpyxl import Workbook as Book
 
 from ledger.core.errors import MalformedInput
 from ledger.core.events.record import DatasetRegistered, TableLayout
-from ledger.deadlines.working_days import shipped_calendar
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current_registrations, table_of
 from ledger.supervision.runs.query_session import QueryRefused
@@ -151,8 +150,6 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
         None,
         BundleViewSource([], shipped_rulebook()),
         shipped_rulebook(),
-        shipped_calendar(),
-        mark="test",
         datasets=lambda size, near: datasets.tables([registration][size:], near),
     )
     views.refresh()

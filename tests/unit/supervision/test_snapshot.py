@@ -13,11 +13,12 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
+from msgspec.structs import replace
 
 from ledger.core.events import case as acts
 from ledger.core.events import handover, item, record
 from ledger.core.events.terms import EventRef, Quantity
-from ledger.deadlines.working_days import shipped_calendar
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views.case_record import Row, SourceEvent
@@ -43,10 +44,13 @@ def log_of(events: Iterable[Event], anchors: Iterable[Row] = ()) -> BundleViewSo
     return BundleViewSource(logged, shipped_rulebook(), agencies=AGENCIES, anchors=anchors)
 
 
+BOOK = shipped_rulebook()
+
+
 def made(
-    log: BundleViewSource, path: Path | None = None, mark: str = "test", left_with: LeftDigest | None = None
+    log: BundleViewSource, path: Path | None = None, book: Rulebook = BOOK, left_with: LeftDigest | None = None
 ) -> Views:
-    return Views(path, log, shipped_rulebook(), shipped_calendar(), mark=mark, left_with=left_with)
+    return Views(path, log, book, left_with=left_with)
 
 
 def ask(views_of: Views, sql: str, cases: Iterable[str] | None = None, as_of: datetime = AS_OF) -> list[dict[str, Any]]:
@@ -259,11 +263,11 @@ def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp
     """A damaged file, other rules, a log that was rolled back or replaced: the views are those of the log as it is."""
     path = tmp_path / "supervision" / "views.duckdb"
     log, size = log_of(handed_over.events), len(handed_over.events)
-    expected = whole(of(handed_over))
+    expected, other_rules = whole(of(handed_over)), replace(BOOK, digest="blake3:of other rules")
 
-    def opened(log: BundleViewSource, mark: str = "test") -> tuple[int | None, dict[str, list[tuple[str, ...]]]]:
+    def opened(log: BundleViewSource, book: Rulebook = BOOK) -> tuple[int | None, dict[str, list[tuple[str, ...]]]]:
         """Return the size that was kept, and what the views are after they were brought up to the log."""
-        views_of = made(log, path, mark)
+        views_of = made(log, path, book)
         kept = views_of.size()
         assert views_of.refresh() == views_of.refresh() == log.head()
         rows = whole(views_of)
@@ -274,10 +278,10 @@ def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp
     assert opened(log) == (size, expected), "what was kept is of use"
     path.write_bytes(b"not a database" * 1000)
     assert opened(log) == (0, expected)
-    assert opened(log, "other rules") == (0, expected)
-    assert len(opened(log_of(handed_over.events[:3]), "other rules")[1]["events"]) == 3
+    assert opened(log, other_rules) == (0, expected)
+    assert len(opened(log_of(handed_over.events[:3]), other_rules)[1]["events"]) == 3
     other = Case("case-9").open().name("a", "b", "c")
-    assert opened(log_of(other.events), "other rules")[1] == whole(of(other))
+    assert opened(log_of(other.events), other_rules)[1] == whole(of(other))
 
 
 class Remembered:
