@@ -152,7 +152,9 @@ def readers() -> dict[str, Reader]:
         "TOML": Reader(
             lambda data: decode_toml(data, field="FILE"), (b"a = [1, 2.5]\n[b]\nc = 2026-01-01T00:00:00Z\n",)
         ),
-        "package": Reader(lambda data: read_package({"procedure.toml": data}), tuple(shipped_package().values())),
+        "package": Reader(
+            lambda data: read_package({"procedure.toml": data}), (b"\n".join(shipped_package().values()),)
+        ),
         "witnesses": text_reader(
             read_witnesses, f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_key = "{witness}"\n'
         ),

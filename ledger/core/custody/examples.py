@@ -26,7 +26,7 @@ from ledger.core.events.catalogue import EVENT_TYPES
 from ledger.core.events.payload import PAYLOAD_TYPES
 from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import SHANGHAI, instant_text, unix_seconds
-from ledger.core.procedure.rulebook import Example, ExampleAct, ExpectedDeadline, Fault, Rulebook
+from ledger.core.procedure.rulebook import ExampleAct, ExampleCase, ExpectedDeadline, Fault, Rulebook
 
 CASE_ID = "example"
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
@@ -55,7 +55,7 @@ def faults_of_examples(book: Rulebook) -> Iterator[Fault]:
         yield from ((("examples", number, *path), fault) for path, fault in _faults_of_example(example, book))
 
 
-def _faults_of_example(example: Example, book: Rulebook) -> Iterator[Fault]:
+def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
     stage = _Stage(None)
     for number, act in enumerate(example.acts):
         path = ("acts", number)
@@ -118,14 +118,14 @@ def _listed(words: tuple[str, ...]) -> str:
 def _fault_of_deadline(expected: ExpectedDeadline, state: CaseState | None, book: Rulebook) -> Message | None:
     subject = _person_id(expected.subject[1:]) if expected.subject.startswith("@") else expected.subject
     as_of = datetime.fromisoformat(_instant(expected.as_of))
-    there = [
+    fitting = [
         deadline
         for deadline in (() if state is None else deadlines(state, book, as_of))
         if (deadline.clock, deadline.subject) == (expected.clock, subject)
     ]
-    if not there:
+    if not fitting:
         return Message("no clock {clock} of {subject}", clock=expected.clock, subject=expected.subject)
-    latest = there[-1]
+    latest = fitting[-1]
     last_day = None if latest.last_day is None else latest.last_day.isoformat()
     due_at = None if latest.due_at is None else instant_text(int(latest.due_at.timestamp()))
     actual = {"status": latest.status, "last_day": last_day, "due_at": due_at}

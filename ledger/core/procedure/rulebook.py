@@ -315,7 +315,7 @@ class ExpectedDeadline(Struct, frozen=True, forbid_unknown_fields=True):
     status: str | None = None
 
 
-class Example(Struct, frozen=True, forbid_unknown_fields=True):
+class ExampleCase(Struct, frozen=True, forbid_unknown_fields=True):
     """Acts of one case and what they come to (``ledger.core.custody.examples`` plays them)."""
 
     name: str
@@ -348,7 +348,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, Label] = {}
     days_off: dict[Year, DaysOff] = {}
-    examples: tuple[Example, ...] = ()
+    examples: tuple[ExampleCase, ...] = ()
     digest: str = ""  # of the canonical form that it was decoded from
 
     @cached_property

@@ -145,8 +145,8 @@ def test_a_shipped_package_is_one_procedure_in_both_forms(name: str) -> None:
 def test_the_digest_is_of_what_the_files_say() -> None:
     """How the tables are spread over files, spaced and commented does not matter; any value does."""
     book = shipped_rulebook()
-    one = b"\n".join(FILES[name] for name in SHIPPED["cn-criminal"])
-    assert read_package({"procedure.toml": b"# all in one\n" + one}).digest == book.digest
+    merged = b"\n".join(FILES[name] for name in SHIPPED["cn-criminal"])
+    assert read_package({"procedure.toml": b"# all in one file\n" + merged}).digest == book.digest
     changed = FILES | {
         "procedure.toml": FILES["procedure.toml"].replace(b'zh = "\xe9\x80\xae\xe6\x8d\x95"', b'zh = "x"')
     }
