@@ -75,7 +75,7 @@ def test_a_body_at_the_limit_is_looked_at(shared: Served) -> None:
     ("path", "field"),
     [
         ("/api/v1/cases?limit=1000000000", "limit"),
-        ("/api/v1/cases?stage=nowhere", "stage"),
+        ("/api/v1/cases?stage=First-Instance", "stage"),
         ("/api/v1/cases/Case-1", "case_id"),
         ("/api/v1/events?case_id=" + "a" * 65, "case_id"),
         ("/api/v1/events/019CAC0F-2680-7CF2-8650-6D0903333952", "event_id"),
