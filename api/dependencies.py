@@ -32,6 +32,7 @@ _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 
 SlugPath = Annotated[str, Path(pattern=_SLUG)]
 SlugQuery = Annotated[str | None, Query(pattern=_SLUG)]
+WordQuery = Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="word of the case's procedure")]
 EventIdPath = Annotated[str, Path(pattern=_EVENT_ID)]
 AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries of a page")]

@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 from fastapi import Query
 from starlette.responses import Response
 
-from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
+from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, WordQuery, json_response
 from api.schemas import answers as views
 from api.schemas.openapi import Paged, Routes, problems
 from api.services.case_reading import LONGEST, SHORTEST, require_handover, search_cases, timeline_builder
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
-from ledger.core.events.terms import Stage
 from ledger.core.messages import Message
 from ledger.interchange.exports import ocel
 from ledger.interchange.exports.case_uco import case_uco
@@ -27,7 +26,7 @@ router = Routes(400, 401, 503, prefix="/api/v1")
 
 @router.reads("/cases", "List the cases", Paged("cases", views.CaseLine), tags=["cases"])
 def list_cases(
-    *, service: ServiceOf, reading: Reads, page: PageOf, stage: Stage | None = None, responsible: SlugQuery = None
+    *, service: ServiceOf, reading: Reads, page: PageOf, stage: WordQuery = None, responsible: SlugQuery = None
 ) -> Response:
     """List the cases that you may see, in the order of their ids."""
     window = page.window("cases")
