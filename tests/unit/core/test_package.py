@@ -66,6 +66,11 @@ def test_a_row_without_end_holds_on() -> None:
         (flag("2026-01-01", "2026-02-01") + flag("2026-01-31"), "rows.toml:7: flags[1]", "2026-01-31"),
         (flag("2026-01-01", "2026-01-01"), "rows.toml:1: flags[0]", "ends before it begins"),
         (
+            'flags = []\n[days_off.2027]\nholidays = ["2026-01-01"]\n',
+            "rows.toml:3: days_off.2027.holidays",
+            "expected days of 2027",
+        ),
+        (
             flag("2026-01-01").replace(', zh = "迟"', ""),
             "rows.toml:5: flags[0].label",
             "each of these languages: en, zh",
