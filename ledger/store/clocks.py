@@ -15,7 +15,7 @@ from msgspec.structs import asdict, astuple, replace
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal, or_, select, tuple_
 
 from ledger.core.custody import CaseState
-from ledger.core.custody.clocks import rule_of, whose
+from ledger.core.custody.clocks import whose
 from ledger.core.custody.due_dates import Status, due_at
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.clock_periods import Clock
@@ -122,7 +122,7 @@ def _subjects(before: CaseState, after: CaseState) -> set[str]:
 
 def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
     """Return a clock of the case as a line."""
-    agency = whose(state, clock, rule_of(clock, book))
+    agency = whose(state, clock)
     assignment = state.assignments.get(agency)
     due = due_at(state, clock, book)
     return ClockLine(

@@ -45,15 +45,9 @@ def running(state: CaseState, subject: str | None = None) -> list[Clock]:
     return state.clocks.marked("running" if subject is None else f"running/{subject}")
 
 
-# A running clock keeps the row it started under: a new law counts for clocks that start later.
-def rule_of(clock: Clock, book: Rulebook) -> ClockRule:
-    """Return the row that the clock has kept since it started. Requires that the rules still contain it."""
-    return book.clock_rows[clock.name, clock.rule_from]
-
-
-def whose(state: CaseState, clock: Clock, row: ClockRule) -> str:
+def whose(state: CaseState, clock: Clock) -> str:
     """Return the agency whose time runs; of a clock that has ended, the one whose time it was at the end."""
-    if row.whose == "agency" or not clock.is_running:
+    if clock.rule.whose == "agency" or not clock.is_running:
         return clock.agency
     holder = state.persons.get(clock.subject) or state.items.get(clock.subject)
     return holder.responsible if holder else state.responsible
@@ -126,7 +120,7 @@ def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | 
         pauses = (*pauses[:-1], replace(pauses[-1], until=max(at, pauses[-1].since)))
     return replace(
         clock,
-        agency=whose(state, clock, rule_of(clock, act.book)),
+        agency=whose(state, clock),
         stopped_at=at,
         stopped_in=handover_id,
         pauses=pauses,
@@ -150,14 +144,14 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                         yield _settled(clock, act, runs_on=False)
                 yield Clock(
                     deadline_id=_id(row.name, subject, act),
-                    name=row.name,
+                    rule=row,
+                    procedure=act.book.digest,
                     subject=subject,
                     agency=trigger.agency,
                     started_at=trigger.at,
-                    rule_from=row.valid_from,
                     period=_period(state, row, subject),
                     events=(_ref(act),),
-                    counted_from=_renewed_from(same, act, trigger) if trigger.name in row.renewals else None,
+                    counted_from=_renewed_from(same, trigger) if trigger.name in row.renewals else None,
                     until=trigger.until if row.by_paper else None,
                     provisional=trigger.name in row.provisional,
                     handover_id=trigger.handover_id,
@@ -174,12 +168,11 @@ def _subjects(state: CaseState, row: ClockRule, trigger: Trigger, book: Rulebook
     return accused or (CASE,)
 
 
-def _renewed_from(replaced: Iterable[Clock], act: Act, trigger: Trigger) -> str | None:
+def _renewed_from(replaced: Iterable[Clock], trigger: Trigger) -> str | None:
     """Return the last day, by law or by a paper, from which a timely renewal counts; None if it has passed."""
     days: list[date] = []
     for clock in replaced:
-        row = rule_of(clock, act.book)
-        by_law, by_paper = clock_periods.lawful_last_day(clock, row), clock_periods.decided(clock, row)
+        by_law, by_paper = clock_periods.lawful_last_day(clock), clock_periods.decided(clock)
         days += [day for day in (by_law, by_paper and date.fromisoformat(by_paper[:10])) if day]
     return min(days).isoformat() if days and min(days) > legal_day_of(trigger.at) else None
 
@@ -194,9 +187,8 @@ def _period(state: CaseState, row: ClockRule, subject: str) -> str | None:
 def _refitted(state: CaseState, act: Act) -> Iterator[Clock]:
     """Yield the running clocks whose time differs in the kind of trial that was chosen now, with that time."""
     for clock in running(state):
-        row = rule_of(clock, act.book)
-        if any(base.when in act.book.trials for base in row.bases):
-            period = _period(state, row, clock.subject)
+        if any(base.when in act.book.trials for base in clock.rule.bases):
+            period = _period(state, clock.rule, clock.subject)
             # An unchanged clock stays the same object, so that it counts as untouched.
             if period != clock.period:
                 yield replace(clock, period=period, events=(*clock.events, _ref(act)))
@@ -241,7 +233,7 @@ def _ref(act: Act) -> EventRef:
 def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseState:
     """Extend a running clock. Refuses (unknown_extension) one whose length neither the rules nor the event gives."""
     clock = require_running(state, body.deadline_id)
-    row = rule_of(clock, act.book).extension(body.extension, clock.period)
+    row = clock.rule.extension(body.extension, clock.period)
     # Neither the law nor the paper says how long: the end could not be counted.
     if (row is None or row.is_open) and body.until is None:
         refuse(
@@ -260,7 +252,7 @@ def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body:
     changed = []
     starts = {f"measure.{measure.measure}", *act.book.measures[measure.measure].after.values()}
     for clock in running(state, measure.person_id):
-        row = rule_of(clock, act.book)
+        row = clock.rule
         if row.by_paper and starts.intersection(row.starts) and row.extensions:
             fitting = [
                 rule for rule in row.extensions if rule.article == body.article and rule.of in (None, clock.period)

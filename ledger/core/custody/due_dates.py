@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.core.custody.clocks import rule_of, whose
+from ledger.core.custody.clocks import whose
 from ledger.core.custody.state import CaseState
 from ledger.core.custody.triggers import CASE
 from ledger.core.errors import UnknownYear
@@ -26,7 +26,7 @@ from ledger.core.procedure.deadlines import (
     count,
 )
 from ledger.core.procedure.legal_days import end_of, legal_day
-from ledger.core.procedure.rulebook import ClockRule, Rulebook
+from ledger.core.procedure.rulebook import Rulebook
 
 Status = Literal["running", "suspended", "overdue", "met", "missed", "uncountable"]
 
@@ -85,20 +85,19 @@ def deadlines(state: CaseState, book: Rulebook, as_of: datetime) -> tuple[Deadli
 
 def deadline(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> Deadline:
     """Return the deadline of one clock of the case at ``as_of``. Requires that it started by then."""
-    row = rule_of(clock, book)
-    clock = replace(clock, agency=whose(state, clock, row))
+    clock = replace(clock, agency=whose(state, clock))
     # Asked about a moment before its end, the clock was running.
     if clock.stopped_at is not None and datetime.fromisoformat(clock.stopped_at) > as_of:
         clock = replace(clock, stopped_at=None)
     try:
-        ends, beyond_law = _ends(state, clock, row, book.calendar, as_of)
+        ends, beyond_law = _ends(state, clock, book.calendar, as_of)
     except UnknownYear as error:
-        return _uncounted(state, clock, row, "uncountable", unknown=f"{error}. {error.hint}")
+        return _uncounted(state, clock, "uncountable", unknown=f"{error}. {error.hint}")
     # What is left of a time in hours is told in days too.
     last = ends.last_day or legal_day(ends.due_at)
     days_left = None if clock.stopped_at else (last - legal_day(as_of)).days
     return replace(
-        _uncounted(state, clock, row, _status(clock, ends.due_at, as_of)),
+        _uncounted(state, clock, _status(clock, ends.due_at, as_of)),
         due_at=ends.due_at,
         last_day=ends.last_day,
         days_left=days_left,
@@ -112,24 +111,22 @@ def due_at(state: CaseState, clock: Clock, book: Rulebook) -> datetime | None:
     if clock.is_paused:
         return None
     try:
-        ends, _ = _ends(state, clock, rule_of(clock, book), book.calendar, datetime.fromisoformat(clock.started_at))
+        ends, _ = _ends(state, clock, book.calendar, datetime.fromisoformat(clock.started_at))
     except UnknownYear:
         return None
     return ends.due_at
 
 
-def _ends(
-    state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalendar, as_of: datetime
-) -> tuple[PeriodEnd, bool]:
+def _ends(state: CaseState, clock: Clock, calendar: WorkCalendar, as_of: datetime) -> tuple[PeriodEnd, bool]:
     """Return the end by law, or that of a paper if it is earlier; and whether a paper gives more than the law, in vain.
 
     Raises UnknownYear, unless the paper sets an end before any day off could matter.
     """
-    by_paper = _by_paper(clock, row)
+    by_paper = _by_paper(clock)
     try:
-        by_law = _by_law(state, clock, row, calendar, as_of)
+        by_law = _by_law(state, clock, calendar, as_of)
     except UnknownYear:
-        earliest = clock_periods.lawful_last_day(clock, row)
+        earliest = clock_periods.lawful_last_day(clock)
         # Days off only move the end later: a paper's earlier end holds in any calendar.
         if by_paper is None or earliest is None or by_paper.due_at > end_of(earliest):
             raise
@@ -145,14 +142,14 @@ def _ends(
     return replace(by_law, steps=(*by_law.steps, *beyond)), True
 
 
-def _by_law(
-    state: CaseState, clock: Clock, row: ClockRule, calendar: WorkCalendar, as_of: datetime
-) -> PeriodEnd | None:
-    periods = clock_periods.periods(clock, row)
+def _by_law(state: CaseState, clock: Clock, calendar: WorkCalendar, as_of: datetime) -> PeriodEnd | None:
+    periods = clock_periods.periods(clock)
     if not periods:
         return None
     excluded = clock_periods.exclusions(clock.pauses, as_of)
-    counting = partial(count, clock.counts_from, periods, excluded=excluded, calendar=calendar, month_end=row.month_end)
+    counting = partial(
+        count, clock.counts_from, periods, excluded=excluded, calendar=calendar, month_end=clock.rule.month_end
+    )
     # Custody matters on the last day, and the last day depends on custody: each measure is tried in turn.
     measures = state.measures.values() if clock.subject == CASE else state.measures.marked(f"person/{clock.subject}")
     for measure in measures:
@@ -165,9 +162,9 @@ def _by_law(
     return counting(in_custody=False)
 
 
-def _by_paper(clock: Clock, row: ClockRule) -> PeriodEnd | None:
+def _by_paper(clock: Clock) -> PeriodEnd | None:
     """Return the end that the latest paper sets, or None."""
-    until = clock_periods.decided(clock, row)
+    until = clock_periods.decided(clock)
     if until is None:
         return None
     if "T" in until:
@@ -185,14 +182,14 @@ def _status(clock: Clock, due_at: datetime, as_of: datetime) -> Status:
     return "running" if as_of < due_at else "overdue"
 
 
-def _uncounted(state: CaseState, clock: Clock, row: ClockRule, status: Status, unknown: str | None = None) -> Deadline:
+def _uncounted(state: CaseState, clock: Clock, status: Status, unknown: str | None = None) -> Deadline:
     """Return the deadline of a clock without its end."""
     assignment = state.assignments.get(clock.agency)
     return Deadline(
         case_id=state.case_id,
         deadline_id=clock.deadline_id,
         clock=clock.name,
-        article=row.article,
+        article=clock.rule.article,
         subject=clock.subject,
         agency=clock.agency,
         handler=assignment.handler if assignment else None,

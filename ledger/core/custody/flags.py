@@ -10,7 +10,6 @@ from typing import Any, get_args
 from msgspec import Struct
 
 from ledger.core.custody import claimed_times
-from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.discrepancies import differences, digests_conflict
 from ledger.core.custody.state import Act, CaseState, Handover, Item
 from ledger.core.custody.triggers import changes_custody
@@ -18,7 +17,7 @@ from ledger.core.events import Body, case, handover, item, record
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.clock_periods import Clock, Extension, decided, lawful_last_day
 from ledger.core.procedure.legal_days import legal_day, legal_day_of
-from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName
+from ledger.core.procedure.rulebook import ExtensionRule, FlagName
 
 # The state before is None only for the event that opens a case, which no check of particular bodies watches.
 FlagCheck = Callable[[Any, Act, CaseState, Any], str | None]
@@ -203,10 +202,9 @@ def extension_without_ground(before: CaseState, act: Act, after: CaseState, body
 def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     """Return the last day set by a paper that is later than the rules allow; days off are disregarded."""
     for clock in _touched(before, after):
-        row = rule_of(clock, act.book)
         # Days off could only move the lawful end later, so a flag is never raised for them.
-        until = decided(clock, row)
-        lawful = lawful_last_day(clock, row) if until else None
+        until = decided(clock)
+        lawful = lawful_last_day(clock) if until else None
         if until and lawful and date.fromisoformat(until[:10]) > lawful:
             return Message(
                 "{deadline_id} is set to {until}, the rules give it until {lawful}",
@@ -247,8 +245,8 @@ def _extended(
     before: CaseState | None, act: Act, after: CaseState
 ) -> Iterator[tuple[Clock, Extension, ExtensionRule | None]]:
     for clock in _touched(before, after):
-        row: ClockRule = rule_of(clock, act.book)
-        yield clock, clock.extensions[-1], row.extension(clock.extensions[-1].name, clock.period)
+        extension = clock.extensions[-1]
+        yield clock, extension, clock.rule.extension(extension.name, clock.period)
 
 
 MOMENTS_KEPT = 256  # parsed times in the cache: that of an event is needed several times

@@ -20,7 +20,7 @@ from ledger.core.events import Payload, case, handover, record
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.clock_periods import Clock, Pause
 from ledger.core.procedure.jurisdiction import supervises_any
-from ledger.core.procedure.rulebook import Rulebook, require_words
+from ledger.core.procedure.rulebook import require_words
 
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
 
@@ -79,9 +79,9 @@ def _changed_rests(old: Clock | None, act: Act, new: Clock, state: CaseState) ->
     begins, ends = old is None and new.is_running, old is not None and old.is_running and not new.is_running
     # A paused clock has the mark too, so that it can be resumed.
     for other in state.clocks.marked(f"running/{new.subject}"):
-        if begins and _makes_rest(other, new, act.book):
+        if begins and _makes_rest(other, new):
             yield _paused(other, new, act)
-        elif begins and _makes_rest(new, other, act.book):
+        elif begins and _makes_rest(new, other):
             yield _paused(new, other, act)
         elif ends and other.is_paused and other.pauses[-1].held_by == new.name:
             assert new.stopped_at is not None, "it has ended"
@@ -89,12 +89,12 @@ def _changed_rests(old: Clock | None, act: Act, new: Clock, state: CaseState) ->
             yield replace(other, pauses=(*other.pauses[:-1], pause), events=_events_with(other, act))
 
 
-def _makes_rest(clock: Clock, holder: Clock, book: Rulebook) -> bool:
-    return not clock.is_paused and book.clock_rows[holder.name, holder.rule_from].rests == clock.name
+def _makes_rest(clock: Clock, holder: Clock) -> bool:
+    return not clock.is_paused and holder.rule.rests == clock.name
 
 
 def _paused(clock: Clock, holder: Clock, act: Act) -> Clock:
-    row = act.book.clock_rows[holder.name, holder.rule_from]
+    row = holder.rule
     assert row.rests_for is not None, "the rules say why another clock rests"
     pause = Pause(max(holder.started_at, clock.started_at), row.rests_for, row.article, held_by=holder.name)
     return replace(clock, pauses=(*clock.pauses, pause), events=_events_with(clock, act))

@@ -41,8 +41,9 @@ class Pause(Struct, frozen=True):
 class Clock(Struct, frozen=True):
     """One run of a statutory clock.
 
-    ``subject`` is the id of a person, item or handover, or ``case``; ``agency`` is the agency whose time runs.
-    ``rule_from`` is the first day of the row of the rules that the clock keeps, ``period`` the time that the row gives.
+    ``rule`` is the row that it started under, of the procedure with the digest ``procedure``: it keeps both until it
+    ends, whatever is adopted meanwhile. ``subject`` is the id of a person, item or handover, or ``case``; ``agency`` is
+    the agency whose time runs, ``period`` the time that the row gives.
     ``counted_from`` is the day after which that time begins, if it is not the day of the start. ``until`` is the last
     day or moment that a paper set. A ``provisional`` clock runs from the delivery that the sender claims until the
     receiver answers ``handover_id``. ``events`` are the events it is derived from. If an offer stopped it,
@@ -50,11 +51,11 @@ class Clock(Struct, frozen=True):
     """
 
     deadline_id: str
-    name: str
+    rule: ClockRule
+    procedure: str
     subject: str
     agency: str
     started_at: str
-    rule_from: str
     period: str | None
     events: tuple[EventRef, ...]
     counted_from: str | None = None
@@ -65,6 +66,11 @@ class Clock(Struct, frozen=True):
     pauses: tuple[Pause, ...] = ()
     stopped_at: str | None = None
     stopped_in: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name of its row."""
+        return self.rule.name
 
     @property
     def counts_from(self) -> datetime:
@@ -87,12 +93,12 @@ class Clock(Struct, frozen=True):
 _NO_CALENDAR = WorkCalendar(frozenset(), frozenset(), frozenset())  # never consulted: days off do not matter in custody
 
 
-def periods(clock: Clock, row: ClockRule) -> tuple[Period, ...]:
+def periods(clock: Clock) -> tuple[Period, ...]:
     """Return the base period with the extensions that add to it, or the longest total that an extension gives.
 
     The order of the extensions does not matter. Empty if only a paper sets the end.
     """
-    rules = _extensions(clock, row)
+    rules = _extensions(clock)
     if any(rule.is_open for rule in rules):
         return ()
     given = [clock.period] if clock.period else []
@@ -102,19 +108,19 @@ def periods(clock: Clock, row: ClockRule) -> tuple[Period, ...]:
     return max(added, *in_all, key=lambda periods: last_day_of(date.min, periods)) if in_all else added
 
 
-def decided(clock: Clock, row: ClockRule) -> str | None:
+def decided(clock: Clock) -> str | None:
     """Return the last day or moment that the latest paper sets, or None if it sets none.
 
     With an open extension, a paper that sets none does not count.
     """
     untils = [clock.until, *(extension.until for extension in clock.extensions)]
-    if any(rule.is_open for rule in _extensions(clock, row)):
+    if any(rule.is_open for rule in _extensions(clock)):
         untils = [until for until in untils if until is not None]
     return untils[-1]
 
 
-def _extensions(clock: Clock, row: ClockRule) -> list[ExtensionRule]:
-    rules = (row.extension(extension.name, clock.period) for extension in clock.extensions)
+def _extensions(clock: Clock) -> list[ExtensionRule]:
+    rules = (clock.rule.extension(extension.name, clock.period) for extension in clock.extensions)
     return [rule for rule in rules if rule is not None]
 
 
@@ -128,14 +134,15 @@ def exclusions(pauses: Iterable[Pause], as_of: datetime) -> list[Exclusion]:
     return excluded
 
 
-def lawful_last_day(clock: Clock, row: ClockRule) -> date | None:
+def lawful_last_day(clock: Clock) -> date | None:
     """Return the last day by the rules alone: without papers, days off, or a pause that still lasts.
 
     None if hours count, or only a paper sets the end.
     """
-    given, started = periods(clock, row), clock.counts_from
+    given, started = periods(clock), clock.counts_from
     if not given:
         return None
     excluded = exclusions([pause for pause in clock.pauses if pause.until], started)
-    ends = count(started, given, excluded=excluded, calendar=_NO_CALENDAR, in_custody=True, month_end=row.month_end)
+    month_end = clock.rule.month_end
+    ends = count(started, given, excluded=excluded, calendar=_NO_CALENDAR, in_custody=True, month_end=month_end)
     return ends.last_day

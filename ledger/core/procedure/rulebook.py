@@ -389,11 +389,6 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         return lru_cache(maxsize=DAYS_KEPT)(lambda day: {rule.name: rule for rule in self.flags if holds_on(rule, day)})
 
     @cached_property
-    def clock_rows(self) -> dict[tuple[str, str], ClockRule]:
-        """Return the rows of clocks by name and first day."""
-        return {(row.name, row.valid_from): row for row in self.clocks}
-
-    @cached_property
     def started_by(self) -> dict[str, tuple[ClockRule, ...]]:
         """Return the rows that each trigger starts, definitely, provisionally or anew."""
         starts = ((row, (*row.starts, *row.provisional, *row.renewals)) for row in self.clocks)

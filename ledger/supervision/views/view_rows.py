@@ -11,7 +11,6 @@ from typing import Any
 from msgspec import Struct
 
 from ledger.core.custody import spans
-from ledger.core.custody.clocks import rule_of
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.state import Handover, Item
 from ledger.core.events import Body, case, handover, item, record
@@ -189,7 +188,7 @@ def deadlines(of: CaseRecord) -> Iterator[Row]:
             clock,
             paused=clock.is_paused,
             extensions=len(clock.extensions),
-            article=rule_of(clock, of.book).article,
+            article=clock.rule.article,
             evidence=sorted(refs, key=lambda digest: indices.get(digest, -1)),
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.custody.clocks import rule_of
 from ledger.core.events import case
 from ledger.core.procedure.clock_periods import lawful_last_day
 from tests.testkit.builders import COURT, PROCURATORATE, clerk, refused
@@ -13,8 +12,7 @@ from tests.unit.core.test_due import day, due
 
 
 def lawful(into: Case, name: str) -> str:
-    clock = into.clock(name)
-    return str(lawful_last_day(clock, rule_of(clock, into.book)))
+    return str(lawful_last_day(into.clock(name)))
 
 
 def tried() -> Case:
