@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from ledger.core.procedure.rulebook import Rulebook
 
 SHIPPED = {
-    "cn-criminal": ("procedure.toml", "clocks.toml", "flags.toml", "calendar.toml", "examples.toml")
+    "evidence": ("procedure.toml", "clocks.toml", "flags.toml", "examples.toml"),
+    "cn-criminal": ("procedure.toml", "clocks.toml", "flags.toml", "calendar.toml", "examples.toml"),
 }  # the files of each package
 IN_USE = "cn-criminal"
 

@@ -143,8 +143,9 @@ def test_a_shipped_package_is_one_procedure_in_both_forms(name: str) -> None:
     assert decode_package(text).procedure.id == name
     with pytest.raises(MalformedInput):
         decode_package(b" " + text)
-    with refused_at("flags[0].name"):
-        decode_package(text.replace(b'"name":"third_return"', b'"name":"third_retour"'))
+    number = [row.name for row in read_package(files).flags].index("late_entry")
+    with refused_at(f"flags[{number}].name"):
+        decode_package(text.replace(b'"name":"late_entry"', b'"name":"late_entree"'))
 
 
 def test_the_digest_is_of_what_the_files_say() -> None:
