@@ -78,7 +78,7 @@ Reads = Annotated[Reading, Depends(reading)]
 
 
 def governing(reading: Reads) -> Reading:
-    """Return the reader, who must be a procuratorate's auditor, analyst or supervisor. Raises Unauthorized."""
+    """Return the reader, who must be a supervising agency's auditor, analyst or supervisor. Raises Unauthorized."""
     require_governing(reading)
     return reading
 

@@ -65,8 +65,8 @@ class Reading:
         )
 
     @property
-    def is_of_procuratorate(self) -> bool:
-        """Return whether it is a procuratorate's, which alone may know how many leads there are beside its own."""
+    def of_supervising_agency(self) -> bool:
+        """Return whether its agency supervises: only then it may know how many leads there are beside its own."""
         return may_supervise(self.authority.agencies[self.agency])
 
     @property

@@ -1,4 +1,4 @@
-"""Analyses of a procuratorate: reports over a period, what cases have in common, and runs of models."""
+"""Analyses of a supervising agency: reports over a period, what cases have in common, and runs of models."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def report(
     business_line: BusinessLine | None = None,
     file_format: Format = "json",
 ) -> Response:
-    """Return a report on the agencies in your procuratorate's jurisdiction, or below it.
+    """Return a report on the agencies in your agency's jurisdiction, or below it.
 
-    Every row names the events from which it was counted. For a procuratorate's auditors, analysts and supervisors; each
-    report is recorded as a read.
+    Every row names the events from which it was counted. For auditors, analysts and supervisors of
+    an agency that supervises; each report is recorded as a read.
     """
     scope = ReportScope(since, until, within_own(reading, jurisdiction), business_line)
     content = report_file(service, reading, labels, scope, file_format)
@@ -80,7 +80,7 @@ def correlation(
 ) -> Response:
     """Return the graph around a node, up to `depth` steps away. Persons are keyed digests, never names.
 
-    For a procuratorate's auditors, analysts and supervisors: the graph has every case that its auditors see.
+    For auditors, analysts and supervisors of an agency that supervises: the graph has every case that its auditors see.
     """
     own = require_governing(reading)
     now = datetime.fromisoformat(reading.reader.now)
@@ -114,10 +114,10 @@ class WidenRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FaultView(Struct, frozen=True):
-    """What prevents a procuratorate's run of a model, or the raising of everything that it finds."""
+    """What prevents a supervising agency's run of a model, or the raising of everything that it finds."""
 
     model_id: str
-    procuratorate: str
+    supervising: str
     message: str
 
 
@@ -142,8 +142,8 @@ WidenRequestBody = Annotated[WidenRequest, json_body(WidenRequest, limit=MAX_BOD
 def run_model(service: ServiceOf, reading: Governs, asked: RunRequestBody) -> Response:
     """Run a model without raising leads.
 
-    For a procuratorate's auditors, analysts and supervisors, over the agencies in its jurisdiction. Each run is
-    recorded as a read.
+    For auditors, analysts and supervisors of an agency that supervises, over the agencies in its jurisdiction. Each
+    run is recorded as a read.
     """
     return json_response(run_model_file(service, reading, asked.definition, asked.parameters, asked.as_of))
 
@@ -164,5 +164,5 @@ def show_runs(service: ServiceOf, reading: Reads) -> Response:
     """Return when all models were last run over everything, how long that took, and what prevents a model's run."""
     reading.record(Message("runs of models"))
     state = service.parts.supervisor.state
-    faults = tuple(FaultView(fault.model_id, fault.procuratorate, str(fault.says)) for fault in state.faults)
+    faults = tuple(FaultView(fault.model_id, fault.supervising, str(fault.says)) for fault in state.faults)
     return json_response(view_of(RunsView, state, faults=faults))

@@ -36,7 +36,7 @@ REGISTERING = EVENT_TYPES["dataset.registered"].roles
 
 router = Routes(400, 401, 503, prefix="/api/v1", tags=["imports"])
 ForModels = Annotated[
-    bool, Query(description="those that models of your procuratorate compare with, of every agency in line with it")
+    bool, Query(description="those that models of your agency compare with, of every agency in line with it")
 ]
 Words = Annotated[str | None, Query(min_length=1, max_length=200)]
 
@@ -142,7 +142,7 @@ def list_imports(
 def list_datasets(service: ServiceOf, reading: Reads, page: PageOf, for_models: ForModels = False) -> Response:
     """List data sets with source, legal basis, period and digest.
 
-    `for_models` is for auditors, analysts and supervisors of procuratorates.
+    `for_models` is for auditors, analysts and supervisors of supervising agencies.
     """
     window = page.window("datasets")
     with service.parts.database.read() as connection:

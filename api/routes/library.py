@@ -45,7 +45,7 @@ VersionQuery = Annotated[int | None, Query(ge=1, le=1_000_000, description="vers
 class OutturnView(Struct, frozen=True):
     """How the leads of all versions of a model turned out, over all agencies; each lead counts in one line.
 
-    ``lines`` is null for readers outside the procuratorates.
+    ``lines`` is null for readers outside the supervising agencies.
     """
 
     model_id: str
@@ -115,7 +115,7 @@ def show_entry(service: ServiceOf, reading: Reads, model_id: SlugPath, version: 
         counted = counted_leads(connection, [model_id])[model_id]
     published = version_of(state, version)
     reading.record(Message("model {model_id}", model_id=model_id))
-    return json_response(library_entry(state, published.body, counted if reading.is_of_procuratorate else None))
+    return json_response(library_entry(state, published.body, counted if reading.of_supervising_agency else None))
 
 
 @router.files("/{model_id}/package", "Get a model as a signed package", PACKAGE, 404)
@@ -156,11 +156,11 @@ def comparison(
 
 @router.reads("/{model_id}/adopters", "Say who adopted a model", AdoptersView, 404)
 def show_adopters(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Response:
-    """Return who runs the model with which parameters; for procuratorates also how their leads turned out."""
+    """Return who runs the model with which parameters; for supervising agencies also how their leads turned out."""
     with service.parts.database.read() as connection:
         state = require_model(connection, reading, model_id)
         counted = counted_leads(connection, [model_id])[model_id]
-    agencies, with_leads = reading.authority.agencies, reading.is_of_procuratorate
+    agencies, with_leads = reading.authority.agencies, reading.of_supervising_agency
     reading.record(Message("adopters of model {model_id}", model_id=model_id))
     return json_response(AdoptersView(model_id, adopters(state, agencies, counted, with_leads=with_leads)))
 
@@ -172,7 +172,7 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
         require_model(connection, reading, model_id)
         counted = supervision.outturn_of_model(connection, model_id)
     reading.record(Message("outturn of model {model_id}", model_id=model_id))
-    return json_response(OutturnView(model_id, by_quarter(counted) if reading.is_of_procuratorate else None))
+    return json_response(OutturnView(model_id, by_quarter(counted) if reading.of_supervising_agency else None))
 
 
 @router.posts(
@@ -181,7 +181,8 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
 def check_anonymity(service: ServiceOf, reading: Governs, asked: TextsToCheckBody) -> Response:
     """Find ids of cases and things that you may see, and whatever has the form of an identifier.
 
-    For a procuratorate's auditors, analysts and supervisors, before they publish. Each check is recorded as a read.
+    For auditors, analysts and supervisors of an agency that supervises, before they publish. Each check
+    is recorded as a read.
     """
     with service.parts.database.read() as connection:
         traces = [

@@ -25,7 +25,7 @@ router = Routes(400, 401, 503, prefix="/api/v1", tags=["supervision"])
 LeadStatusQuery = Annotated[LeadStatus | None, Query(description="only those that have come so far")]
 Model = Annotated[str | None, Query(max_length=64, description="only those that this model raised")]
 Supervised = Annotated[str | None, Query(max_length=64, description="only those that this agency has to answer")]
-Having = Annotated[str | None, Query(max_length=64, description="only those that this procuratorate has")]
+Having = Annotated[str | None, Query(max_length=64, description="only those that this agency has")]
 
 
 @router.reads("/leads", "List the leads", Paged("leads", matters.LeadLine))
@@ -38,14 +38,14 @@ def list_leads(
     model: Model = None,
     case_id: SlugQuery = None,
     agency: Supervised = None,
-    procuratorate: Having = None,
+    supervising: Having = None,
 ) -> Response:
     """List the leads that you may see, the latest change last. `resume` is where to continue later.
 
-    A procuratorate sees its own leads, its auditors and analysts also those of the procuratorates below, and an agency
+    A supervising agency sees its own leads, its auditors and analysts also those of agencies below, and an agency
     those that it has to answer, once they were assigned.
     """
-    window, wanted = page.window("leads"), LeadFilter(state, model, case_id, agency, procuratorate)
+    window, wanted = page.window("leads"), LeadFilter(state, model, case_id, agency, supervising)
     with service.parts.database.read() as connection:
         rows = supervision.list_leads(connection, reading.reader, window, wanted)
     reading.record(Message("list of leads"))
@@ -96,7 +96,7 @@ def _shown(service: Service, reading: Reading, model_id: str, version: int | Non
     published = matters.version_of(state, version)
     reading.record(Message("model {model_id}", model_id=model_id))
     leads = matters.leads_of(rest for version_number, *rest in tally if version_number == published.body.version)
-    return json_response(matters.model_view(state, published, leads if reading.is_of_procuratorate else None))
+    return json_response(matters.model_view(state, published, leads if reading.of_supervising_agency else None))
 
 
 RecommendationStatusQuery = Annotated[
@@ -116,7 +116,7 @@ def list_recommendations(
 ) -> Response:
     """List what your agency issued or received, the latest change last.
 
-    Auditors and analysts also see those of the procuratorates below.
+    Auditors and analysts also see those of the supervising agencies below.
     """
     window = page.window("recommendations")
     with service.parts.database.read() as connection:
@@ -135,7 +135,7 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
             connection, reading, stream_id, RecommendationState, field="recommendation_id"
         )
         events = matters.life_of(connection, stream_id, sight)
-        own = state.issued.model_id is not None and reading.agency == state.procuratorate
+        own = state.issued.model_id is not None and reading.agency == state.supervising
         counts = (
             matters.recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
         )

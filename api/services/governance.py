@@ -1,4 +1,4 @@
-"""What a procuratorate sees of all cases of its jurisdiction: reports, graphs, and the data sets that models query."""
+"""What an agency that supervises sees of all its jurisdiction: reports, graphs, and the data sets that models query."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def called_in(service: Service, labels: Labels) -> Called:
 
 
 def require_governing(reading: Reading) -> str:
-    """Return the jurisdiction of the reader's procuratorate if the reader's role covers all of it.
+    """Return the jurisdiction of the reader's supervising agency if the reader's role covers all of it.
 
     Raises Unauthorized.
     """
     reading.require_role(*GOVERNING)
     if not reading.searches_jurisdiction:
-        raise Unauthorized("this is for procuratorates", code="not_a_procuratorate")
+        raise Unauthorized("this is for supervising agencies", code="not_a_supervising_agency")
     return reading.authority.agencies[reading.agency].profile.jurisdiction
 
 
@@ -61,7 +61,7 @@ def within_own(reading: Reading, jurisdiction: str | None) -> str:
     own = require_governing(reading)
     if jurisdiction is not None and not lies_within(jurisdiction, own):
         raise Unauthorized(
-            "your procuratorate's jurisdiction is {own}", own=own, field="jurisdiction", code="outside_jurisdiction"
+            "your agency's jurisdiction is {own}", own=own, field="jurisdiction", code="outside_jurisdiction"
         )
     return jurisdiction or own
 

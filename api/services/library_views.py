@@ -25,15 +25,15 @@ from ledger.store import supervision
 from ledger.store.database import Connection
 from ledger.supervision.library.cards import Card, card_of, fit, texts_of
 
-Counted = tuple[str, str, str | None, int]  # procuratorate that has them, status, outcome, how many leads
+Counted = tuple[str, str, str | None, int]  # supervising agency that has them, status, outcome, how many leads
 
 
 class LibraryLine(matters.ModelHead, frozen=True):
     """A model in the library, by its newest version; ``leads`` counts those of all versions and agencies.
 
-    ``leads`` is null for readers outside the procuratorates. ``problem``, ``explanation`` and ``requested_by`` are null
-    if this release cannot read the model. ``found_in`` names the texts in which the search matched; ``origin`` is the
-    ledger that had the model first.
+    ``leads`` is null for readers of other agencies than those that supervise. ``problem``, ``explanation`` and
+    ``requested_by`` are null if this release cannot read the model. ``found_in`` names the
+    texts in which the search matched; ``origin`` is the ledger that had the model first.
     """
 
     explanation: BilingualText | None
@@ -67,8 +67,8 @@ class OwnParameter(Struct, frozen=True):
 class AdopterView(Struct, frozen=True):
     """An agency that runs a version, as its publisher or by adopting it with its own parameters.
 
-    ``leads`` are those that procuratorates in its jurisdiction have. If agencies above and below it both run the model,
-    a lead counts for both. Null for readers outside the procuratorates.
+    ``leads`` are those that agencies in its jurisdiction have. If agencies above and below it both run the model,
+    a lead counts for both. Null for readers of other agencies than those that supervise.
     """
 
     agency: str
@@ -185,7 +185,7 @@ def lines_of(
         fits = {model_id: fit(words, searched_texts(state.newest.body)) for model_id, state in states.items()}
         fitting = sorted((-match.score, model_id, match) for model_id, match in fits.items() if match is not None)
         places = {model_id: match.places for _, model_id, match in fitting[:limit]}
-    counted = counted_leads(connection, places) if reading.is_of_procuratorate else dict.fromkeys(places)
+    counted = counted_leads(connection, places) if reading.of_supervising_agency else dict.fromkeys(places)
     return [
         msgspec.structs.replace(library_line(states[model_id], counted[model_id]), found_in=matched)
         for model_id, matched in places.items()
@@ -193,10 +193,10 @@ def lines_of(
 
 
 def counted_leads(connection: Connection, model_ids: Iterable[str]) -> dict[str, list[Counted]]:
-    """Return how many leads each of these models has, by procuratorate, status and outcome."""
+    """Return how many leads each of these models has, by supervising agency, status and outcome."""
     counts: dict[str, list[Counted]] = {model_id: [] for model_id in model_ids}
-    for model_id, procuratorate, status, outcome, count in supervision.tally_of(connection, counts):
-        counts[model_id].append((procuratorate, status, outcome, count))
+    for model_id, supervising, status, outcome, count in supervision.tally_of(connection, counts):
+        counts[model_id].append((supervising, status, outcome, count))
     return counts
 
 

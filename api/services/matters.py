@@ -39,7 +39,7 @@ class LeadLine(Struct, frozen=True):
     model_version: int
     case_id: str | None
     supervised: str
-    procuratorate: str
+    supervising: str
     severity: str
     says: acts.BilingualText
     status: str
@@ -58,7 +58,7 @@ class LeadView(Struct, frozen=True):
     """
 
     lead_id: str
-    procuratorate: str
+    supervising: str
     supervised: str
     case_id: str | None
     status: str
@@ -136,8 +136,8 @@ class LeadsOfModel(Struct, frozen=True):
 class ModelView(ModelHeading, frozen=True):
     """A version of a model. ``definition`` is the text of its file.
 
-    ``leads`` are those of this version, null for readers outside the procuratorates. ``versions`` and ``adoptions`` are
-    of the whole model; ``retired`` is the reason why it is not run any more. The next event has ``head`` as its
+    ``leads`` are those of this version, null for readers of agencies that do not supervise. ``versions`` and
+    ``adoptions`` are of the whole model; ``retired`` is the reason why it is not run any more. The next event has ``head`` as its
     previous one and the number ``sequence`` + 1.
     """
 
@@ -161,7 +161,7 @@ class RecommendationLine(Struct, frozen=True):
 
     recommendation_id: str
     document_number: str
-    procuratorate: str
+    supervising: str
     to_agency: str
     model_id: str | None
     status: str
@@ -177,12 +177,12 @@ class RecommendationLine(Struct, frozen=True):
 class RecommendationView(Struct, frozen=True):
     """A recommendation with its history; fields named as in ``LeadView`` mean the same.
 
-    ``counted`` are the leads that its model raised before and after, for the procuratorate that issued it.
+    ``counted`` are the leads that its model raised before and after, for the supervising agency that issued it.
     ``runs_from`` is the day on which the model was first published, if that is within the period before.
     """
 
     recommendation_id: str
-    procuratorate: str
+    supervising: str
     to_agency: str
     status: str
     issued_at: str

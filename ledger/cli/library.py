@@ -296,10 +296,10 @@ def _subjects(session: Session) -> Iterator[LibraryModel]:
         leads = line["leads"]
         if leads is None:
             raise Unauthorized(
-                "how leads turned out is told to procuratorates alone",
-                code="not_a_procuratorate",
+                "how leads turned out is told to supervising agencies alone",
+                code="not_a_supervising_agency",
                 field="--public",
-                hint="Let an auditor or analyst of a procuratorate export it: tally --profile PROFILE library export",
+                hint="Let an auditor or analyst of one of them export it: tally --profile PROFILE library export",
             )
         fields = {name: line[name] for name in ("model_id", "version", "title", "business_line", "figures")}
         fields |= {

@@ -61,7 +61,7 @@ class CaseSides(Struct, frozen=True):
 class LeadSides(Struct, frozen=True):
     """The agencies of a lead. ``notified`` is True once the supervised agency was notified."""
 
-    procuratorate: str
+    supervising: str
     supervised: str
     notified: bool
 
@@ -69,7 +69,7 @@ class LeadSides(Struct, frozen=True):
 class RecommendationSides(Struct, frozen=True):
     """The agency that issued a recommendation and the one that received it."""
 
-    procuratorate: str
+    supervising: str
     to_agency: str
 
 
@@ -99,9 +99,9 @@ def sides_of(subject: CaseState | Matter) -> Sides:
         offers = (Offer(offer.to_agency, offer.expires_at) for offer in subject.handovers.marked("open"))
         return CaseSides(subject.agencies, tuple(offers))
     if isinstance(subject, LeadState):
-        return LeadSides(subject.procuratorate, subject.raised.supervised, subject.notified)
+        return LeadSides(subject.supervising, subject.raised.supervised, subject.notified)
     if isinstance(subject, RecommendationState):
-        return RecommendationSides(subject.procuratorate, subject.issued.to_agency)
+        return RecommendationSides(subject.supervising, subject.issued.to_agency)
     return ModelSides(frozenset((subject.publisher, *subject.adoptions)))
 
 
@@ -158,15 +158,15 @@ def _parties(sides: CaseSides | LeadSides | RecommendationSides) -> frozenset[st
     if isinstance(sides, CaseSides):
         return sides.parties
     if isinstance(sides, LeadSides):
-        return frozenset((sides.procuratorate, *((sides.supervised,) if sides.notified else ())))
-    return frozenset((sides.procuratorate, sides.to_agency))
+        return frozenset((sides.supervising, *((sides.supervised,) if sides.notified else ())))
+    return frozenset((sides.supervising, sides.to_agency))
 
 
 def _supervised(sides: CaseSides | LeadSides | RecommendationSides, now: str) -> frozenset[str]:
     """Return the agencies whose supervisors see the subject."""
     if isinstance(sides, CaseSides):
         return sides.parties | _offered(sides, now)
-    return frozenset((sides.procuratorate,))
+    return frozenset((sides.supervising,))
 
 
 def _offered(sides: CaseSides, now: str) -> frozenset[str]:

@@ -123,7 +123,7 @@ def _require_anonymous(
 
 
 def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, agencies: Mapping[str, Agency]) -> None:
-    """Refuse a procuratorate an id that another agency in line with it has: no model would see its own data set.
+    """Refuse a supervising agency an id that another agency in line with it has: no model would see its own data set.
 
     Other agencies are not refused, since that would reveal data sets that they may not see; models of one line use the
     data set that was registered first.
@@ -143,7 +143,7 @@ def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, age
 
 
 def _require_issued(connection: Connection, recommendation_id: str, payload: Payload) -> None:
-    """Refuse to close a lead by a recommendation that its procuratorate has not issued on it.
+    """Refuse to close a lead by a recommendation that its supervising agency has not issued on it.
 
     Who closes the lead is told the same whether another agency issued one of this id, or nobody.
     """
@@ -166,7 +166,7 @@ def _require_issued(connection: Connection, recommendation_id: str, payload: Pay
 
 
 def _require_leads(connection: Connection, body: RecommendationIssued, issuer: Agency, agencies: Agencies) -> None:
-    """Raise RuleRefused unless each lead belongs to the issuer or to a procuratorate below it."""
+    """Raise RuleRefused unless each lead belongs to the issuer or to a supervising agency below it."""
     having = supervision.standing(connection, frozenset(body.leads))
     for place, lead_id in enumerate(body.leads):
         agency = agencies.get(having.get(lead_id, ""))

@@ -174,13 +174,13 @@ class Validator:
         if isinstance(body, HandoverOffered):
             _require_admitted(authority, body.to_agency, "to_agency")
         if isinstance(body, CustodyChangeRequested | CustodyPeriodNotified):
-            house = _require_admitted(authority, body.detention_house, "detention_house")
+            house = _require_admitted(authority, body.keeper, "keeper")
             if not may_detain(house):
                 raise RuleRefused(
-                    "{house.agency_id} is no detention house, its kind is {house.kind}",
+                    "{house.agency_id} keeps no persons, its kind is {house.kind}",
                     house=house,
-                    code="not_a_detention_house",
-                    field="payload.body.detention_house",
+                    code="not_a_keeper",
+                    field="payload.body.keeper",
                     hint="The agencies and their kinds are listed at /api/v1/agencies.",
                 )
         if isinstance(body, SectionErased):

@@ -31,7 +31,7 @@ class CaseActs(ABC, Generic[O]):
     """
 
     opener: ClassVar[str]  # the agency that opens a case
-    detention_house: str  # the agency that keeps who is in custody
+    keeper: str  # the agency that keeps who is in custody
     now: int  # unix seconds, of the next act
     current: CaseState | None = None
 
@@ -197,14 +197,14 @@ class CaseActs(ABC, Generic[O]):
             "custody_change_id": change_id,
             "handover_id": list(self.state.handovers)[-1],
             "person_id": person_id(person),
-            "detention_house": self.detention_house,
+            "keeper": self.keeper,
             "number": change_id,
         }
         return self.say(case.CustodyChangeRequested, by, **(defaults | fields))
 
     def serve_custody_change(self, change_id: str | None = None) -> Self:
         """Let the detention house serve the change of custody of this id, by default the one asked for last."""
-        house = self.clerk_of(self.detention_house)
+        house = self.clerk_of(self.keeper)
         served = {"custody_change_id": change_id or list(self.state.custody_changes)[-1], "served_at": self.moment}
         return self.say(case.CustodyChangeServed, house, **served)
 

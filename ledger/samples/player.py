@@ -166,7 +166,7 @@ class SampleCase(CaseActs[str], SampleStream):
     """A case whose acts are signed by people of the town, named by their profiles."""
 
     opener = "psb-east"
-    detention_house = "detention-east"
+    keeper = "detention-east"
     step = STEP_S
 
     def __init__(self, player: Player, case_id: str, *, days_ago: int):

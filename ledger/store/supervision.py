@@ -44,7 +44,7 @@ class LeadsTable(StoreTable, table=True):
     """
 
     __table_args__ = (
-        Index("ix_leads_procuratorate", "procuratorate", "status"),
+        Index("ix_leads_supervising", "supervising", "status"),
         Index("ix_leads_supervised", "supervised", "status"),
         Index("ix_leads_model", "model_id", "status"),
     )
@@ -54,7 +54,7 @@ class LeadsTable(StoreTable, table=True):
     model_version: int
     case_id: str | None = Field(default=None, index=True)
     supervised: str
-    procuratorate: str
+    supervising: str
     severity: str
     says_en: str = Field(sa_column=text())
     says_zh: str = Field(sa_column=text())
@@ -71,13 +71,13 @@ class RecommendationsTable(StoreTable, table=True):
     """A recommendation in its present state; ``result`` is that of its last re-check."""
 
     __table_args__ = (
-        Index("ix_recommendations_procuratorate", "procuratorate"),
+        Index("ix_recommendations_supervising", "supervising"),
         Index("ix_recommendations_to", "to_agency"),
     )
 
     recommendation_id: str = Field(primary_key=True)
     document_number: str
-    procuratorate: str
+    supervising: str
     to_agency: str
     model_id: str | None = None
     status: str
@@ -108,7 +108,7 @@ class LeadFilter(Struct, frozen=True):
     model_id: str | None = None
     case_id: str | None = None
     agency: str | None = None
-    procuratorate: str | None = None
+    supervising: str | None = None
     severity: str | None = None
     handler: str | None = None
     business_line: str | None = None
@@ -161,12 +161,12 @@ def sides(connection: Connection, stream_id: str) -> Sides | None:
             publisher = connection.execute(select(MODELS.c.publisher).where(MODELS.c.model_id == own_id)).scalar()
             return None if publisher is None else ModelSides(frozenset((publisher,)))
         case "lead":
-            lead = (LEADS.c.procuratorate, LEADS.c.supervised, LEADS.c.notified)
+            lead = (LEADS.c.supervising, LEADS.c.supervised, LEADS.c.notified)
             lead_row = connection.execute(select(*lead).where(LEADS.c.lead_id == stream_id)).first()
             return None if lead_row is None else LeadSides(*lead_row[:2], bool(lead_row.notified))
         case "recommendation":
             own_id = stream_id.removeprefix(RECOMMENDATION_STREAM)
-            both = (RECOMMENDATIONS.c.procuratorate, RECOMMENDATIONS.c.to_agency)
+            both = (RECOMMENDATIONS.c.supervising, RECOMMENDATIONS.c.to_agency)
             row = connection.execute(select(*both).where(RECOMMENDATIONS.c.recommendation_id == own_id)).first()
             return None if row is None else RecommendationSides(*row)
     return None
@@ -174,12 +174,12 @@ def sides(connection: Connection, stream_id: str) -> Sides | None:
 
 def _sees_recommendation(reader: Reader) -> ColumnElement[bool]:
     """Build the condition that the reader sees a row of ``recommendations``."""
-    both = (RECOMMENDATIONS.c.procuratorate, RECOMMENDATIONS.c.to_agency)
-    return or_(*(side == reader.agency for side in both), _above(RECOMMENDATIONS.c.procuratorate, reader))
+    both = (RECOMMENDATIONS.c.supervising, RECOMMENDATIONS.c.to_agency)
+    return or_(*(side == reader.agency for side in both), _above(RECOMMENDATIONS.c.supervising, reader))
 
 
-def _above(procuratorate: ColumnElement[str], reader: Reader) -> ColumnElement[bool]:
-    return procuratorate.in_(reader.supervised) if reader.supervised else false()
+def _above(supervising: ColumnElement[str], reader: Reader) -> ColumnElement[bool]:
+    return supervising.in_(reader.supervised) if reader.supervised else false()
 
 
 # -- queries -----------------------------------------------------------------------------------------------------------
@@ -222,9 +222,9 @@ def _of_leads(query: Select[Any], reader: Reader, wanted: LeadFilter) -> Select[
     """Restrict the query to rows of ``leads`` that the reader sees and the filter includes."""
     # Until a lead is assigned its own subject must not learn of it.
     as_supervised = and_(LEADS.c.supervised == reader.agency, LEADS.c.notified)
-    above = _above(LEADS.c.procuratorate, reader)
-    query = query.where(or_(LEADS.c.procuratorate == reader.agency, as_supervised, above))
-    names = ("status", "model_id", "case_id", "procuratorate", "severity", "handler")
+    above = _above(LEADS.c.supervising, reader)
+    query = query.where(or_(LEADS.c.supervising == reader.agency, as_supervised, above))
+    names = ("status", "model_id", "case_id", "supervising", "severity", "handler")
     query = given(query, supervised=wanted.agency, **{name: getattr(wanted, name) for name in names})
     if wanted.statuses:
         query = query.where(LEADS.c.status.in_(wanted.statuses))
@@ -244,9 +244,9 @@ def list_recommendations(
     return fetched(connection, paged(query, RECOMMENDATIONS.c.updated_index, page))
 
 
-def newest_recommendations(connection: Connection, reader: Reader, procuratorate: str, limit: int) -> list[Row]:
-    """Return the recommendations of a procuratorate that the reader sees, latest change first."""
-    of_it = (RECOMMENDATIONS.c.procuratorate == procuratorate, _sees_recommendation(reader))
+def newest_recommendations(connection: Connection, reader: Reader, supervising: str, limit: int) -> list[Row]:
+    """Return the recommendations of a supervising agency that the reader sees, latest change first."""
+    of_it = (RECOMMENDATIONS.c.supervising == supervising, _sees_recommendation(reader))
     query = select(RECOMMENDATIONS).where(*of_it).order_by(RECOMMENDATIONS.c.updated_index.desc())
     return fetched(connection, query.limit(limit))
 
@@ -276,9 +276,9 @@ def outturn_of_model(connection: Connection, model_id: str) -> list[tuple[str, s
 
 
 def tally_of(connection: Connection, model_ids: Iterable[str]) -> list[tuple[str, str, str, str | None, int]]:
-    """Return how the leads of each of these models turned out: model, procuratorate, status, outcome, count."""
+    """Return how the leads of each of these models turned out: model, supervising agency, status, outcome, count."""
     which = one_of(LEADS.c.model_id, model_ids)
-    return _tally(connection, LEADS.c.model_id, LEADS.c.procuratorate, which=which)
+    return _tally(connection, LEADS.c.model_id, LEADS.c.supervising, which=which)
 
 
 def _tally(connection: Connection, *by: ColumnElement[Any], which: ColumnElement[bool]) -> list[Any]:
@@ -290,9 +290,9 @@ def _tally(connection: Connection, *by: ColumnElement[Any], which: ColumnElement
 
 
 def standing(connection: Connection, lead_ids: frozenset[str]) -> dict[str, str]:
-    """Return the procuratorate of each of these leads that exists."""
-    rows = connection.execute(select(LEADS.c.lead_id, LEADS.c.procuratorate).where(LEADS.c.lead_id.in_(lead_ids)))
-    return {row.lead_id: row.procuratorate for row in rows}
+    """Return the supervising agency of each of these leads that exists."""
+    rows = connection.execute(select(LEADS.c.lead_id, LEADS.c.supervising).where(LEADS.c.lead_id.in_(lead_ids)))
+    return {row.lead_id: row.supervising for row in rows}
 
 
 def is_of(connection: Connection, lead_id: str, issued: RecommendationIssued) -> bool:

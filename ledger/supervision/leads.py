@@ -1,4 +1,4 @@
-"""Raising leads: the lead of a finding, the procuratorate that it goes to, and its verification from the events.
+"""Raising leads: the lead of a finding, the supervising agency that it goes to, and its verification from the events.
 
 Whoever holds the events that a lead cites verifies it in these steps:
 
@@ -8,7 +8,7 @@ Whoever holds the events that a lead cites verifies it in these steps:
 4  cited    every cited event is among them
 5  end      none of these cases has another event below the tree size
 6  finding  the model, run over these events alone, finds it again
-7  words    the lead says what the finding says, and went to the right procuratorate
+7  words    the lead says what the finding says, and went to the right supervising agency
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ from ledger.workers.pool import TooCostly
 T = TypeVar("T")
 
 
-def procuratorate_for(agencies: Mapping[str, Agency], supervised: str) -> str | None:
-    """Return the nearest procuratorate that supervises the agency; for a procuratorate, the one above it, if any."""
+def supervising_agency_for(agencies: Mapping[str, Agency], supervised: str) -> str | None:
+    """Return the nearest agency that supervises the agency, if any; one that supervises has the one above it."""
     agency = agencies.get(supervised)
     if agency is None:
         return None
@@ -72,7 +72,7 @@ def lead_of(
     model: Model,
     parameters: Mapping[str, object],
     *,
-    procuratorate: str,
+    supervising: str,
     size: int,
     as_of: datetime,
     events: tuple[EventRef, ...],
@@ -95,7 +95,7 @@ def lead_of(
         finding=finding.digest,
         case_id=finding.case_id,
         supervised=finding.supervised,
-        procuratorate=procuratorate,
+        supervising=supervising,
         severity=model.severity,
         says=fill_text(model.lead.says, finding.values, values),
         checks=model.checks,
@@ -406,11 +406,11 @@ def _words(run: _Run) -> Outcome:
         agency_id: Agency(agency_id, kind, AgencyProfile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en)), "", 0)
         for agency_id, kind, zh, en, jurisdiction in run.held.agencies
     }
-    procuratorate = procuratorate_for(agencies, lead.supervised)
-    if lead.procuratorate != procuratorate:
-        today = f"of today's agencies {procuratorate or 'none'} supervises {lead.supervised}"
+    supervising = supervising_agency_for(agencies, lead.supervised)
+    if lead.supervising != supervising:
+        today = f"of today's agencies {supervising or 'none'} supervises {lead.supervised}"
         return NotChecked(
-            "it went to {lead.procuratorate}; {today}: whether that was so then is not told here",
+            "it went to {lead.supervising}; {today}: whether that was so then is not told here",
             lead=lead,
             today=today,
         )

@@ -60,9 +60,7 @@ _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")
 _DAYS = frozenset({"until", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_AGENCIES = frozenset(
-    ("agency", "from_agency", "to_agency", "detention_house", "requested_by", "supervised", "procuratorate")
-)
+_AGENCIES = frozenset(("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising"))
 # Fields that follow a sentence in a clause, in this order, if they are stated and the sentence has no slot for them.
 CLAUSES = (
     *("trial", "person_id", "person_ids", "items", "split_from", "follows", "returns", "received_at"),

@@ -108,7 +108,7 @@ class Investigation(SimulatedCase):
             self.say(
                 case.CustodyPeriodNotified,
                 measure_id=measure_id,
-                detention_house=self.detention_house,
+                keeper=self.keeper,
                 until=self.state.measures[measure_id].until,
                 number=f"period-{self.case_id}",
                 article="CPL 156",

@@ -124,7 +124,7 @@ class SimulatedCase(CaseActs[str]):
     def __init__(self, case_id: str, city: Mapping[str, str], chance: Random, begins: datetime, plan: CasePlan) -> None:
         self.case_id = case_id
         self.city = city
-        self.detention_house = city["detention_house"]
+        self.keeper = city["detention_house"]
         self.chance = chance
         self.now = int(begins.timestamp())
         self.plan = plan

@@ -187,7 +187,7 @@ def test_governance_is_for_procuratorates_and_shows_their_jurisdiction(
         if role not in row.roles:
             problem(answer, 403, "role_missing")
         elif relation not in ("jurisdiction", "other jurisdiction"):
-            problem(answer, 403, "not_a_procuratorate")
+            problem(answer, 403, "not_a_supervising_agency")
         elif relation == "jurisdiction":
             assert answer.status_code == 200, answer.text
             shown = 1

@@ -72,7 +72,7 @@ def test_leads_are_narrowed(served: Served) -> None:
     assert [line["case_id"] for line in lines(served, "leads", by, state="raised")] == ["case-1", "case-2"]
     assert [line["case_id"] for line in lines(served, "leads", by, case_id="case-2")] == ["case-2"]
     assert len(lines(served, "leads", by, model="item-not-handed-over", agency=POLICE)) == 3
-    assert lines(served, "leads", by, procuratorate=UPPER) == []
+    assert lines(served, "leads", by, supervising=UPPER) == []
 
 
 def test_a_model_tells_who_runs_it_and_what_came_of_its_leads(served: Served) -> None:

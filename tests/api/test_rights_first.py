@@ -34,7 +34,7 @@ def posted(served: Served, path: str, by: Officer, kind: str) -> Any:
 def test_what_supervision_asks_is_not_even_read_for_others(shared: Served, path: str) -> None:
     """A clerk, and an analyst of no procuratorate, learn nothing but that; nothing is said of a body that is none."""
     problem(posted(shared, f"/api/v1{path}", clerk(PROCURATORATE), "application/json"), 403, "role_missing")
-    problem(posted(shared, f"/api/v1{path}", analyst(POLICE), "application/json"), 403, "not_a_procuratorate")
+    problem(posted(shared, f"/api/v1{path}", analyst(POLICE), "application/json"), 403, "not_a_supervising_agency")
 
 
 def test_the_file_of_a_data_set_that_nobody_registered_is_not_read(shared: Served) -> None:

@@ -125,7 +125,7 @@ def test_what_keeps_a_model_from_being_run_is_told(served: Served) -> None:
     served.ledger.post(model.published(definition=text, model_digest=parse_model(text).digest).last)
     served.parts.supervisor.step()
     (fault,) = served.get("/api/v1/supervision", analyst(PROCURATORATE)).json()["faults"]
-    assert (fault["model_id"], fault["procuratorate"]) == ("pension-in-execution", PROCURATORATE)
+    assert (fault["model_id"], fault["supervising"]) == ("pension-in-execution", PROCURATORATE)
     assert "the data set pensions is not registered" in fault["message"]
 
 

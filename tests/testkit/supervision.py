@@ -121,10 +121,10 @@ class Lead(Stream[LeadState]):
         return self.act(raised(**({"key": self.body.key, "model_id": self.body.model_id} | fields)), SERVICE)
 
     def assigned(self) -> Self:
-        return self.act(assigned(), supervisor(self.state.procuratorate))
+        return self.act(assigned(), supervisor(self.state.supervising))
 
     def confirmed(self) -> Self:
-        return self.act(confirmed(), clerk(self.state.procuratorate))
+        return self.act(confirmed(), clerk(self.state.supervising))
 
 
 class Recommendation(Stream[RecommendationState]):
@@ -200,7 +200,7 @@ def raised(key: Mapping[str, str] = KEY, **fields: Any) -> LeadRaised:
         "key": dict(key),
         "finding": finding,
         "supervised": POLICE,
-        "procuratorate": PROCURATORATE,
+        "supervising": PROCURATORATE,
         "severity": "high",
         "says": told("Item phone was seized and not handed over"),
         "cited_count": 0,

@@ -225,7 +225,7 @@ ACTS: dict[str, FormAct] = {
     "resolve": (handover.DiscrepancyResolved, named("discrepancy_id", "resolution")),
     "request-custody": (
         case.CustodyChangeRequested,
-        named("person_id", "handover_id", "detention_house", "number"),
+        named("person_id", "handover_id", "keeper", "number"),
         custody_requested,
     ),
     "serve-custody": (case.CustodyChangeServed, named("custody_change_id", times=("served_at",))),

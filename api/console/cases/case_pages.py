@@ -63,8 +63,8 @@ def blocks(state: CaseState, agency: str) -> Iterator[CaseBlock]:
             yield CaseBlock("discrepancy", values | {"agency": ", ".join(missing)}, act, difference.discrepancy_id)
     for change in state.custody_changes.values():
         if change.served_at is None:
-            values = {"agency": change.detention_house, "person_id": change.person_id[:8]}
-            act = "serve-custody" if change.detention_house == agency else None
+            values = {"agency": change.keeper, "person_id": change.person_id[:8]}
+            act = "serve-custody" if change.keeper == agency else None
             yield CaseBlock("custody_change", values, act, change.custody_change_id)
     for clock in changes_due(state, agency):
         yield CaseBlock("custody_change_due", {"person_id": clock.subject[:8]}, "request-custody", clock.subject)
@@ -92,12 +92,8 @@ def changes_due(state: CaseState, agency: str) -> list[Clock]:
 
 
 def changes_to_serve(state: CaseState, agency: str) -> list[CustodyChange]:
-    """Return the changes of custody that wait for the agency, a detention house."""
-    return [
-        change
-        for change in state.custody_changes.values()
-        if change.served_at is None and change.detention_house == agency
-    ]
+    """Return the changes of custody that wait for the agency, a keeper."""
+    return [change for change in state.custody_changes.values() if change.served_at is None and change.keeper == agency]
 
 
 def free_items(state: CaseState, agency: str) -> list[Item]:

@@ -317,7 +317,7 @@ def _raised_inside(inside: SignedInOverview, now: int) -> Iterator[ServiceAlarm]
         if fault.model_id == ALL:
             yield ServiceAlarm("runs_fault", detail=fault.says)
         else:
-            yield ServiceAlarm("model_fault", fault.model_id, fault.says, agency=fault.procuratorate)
+            yield ServiceAlarm("model_fault", fault.model_id, fault.says, agency=fault.supervising)
     for hook in inside.webhooks or ():
         if hook.failures:
             yield ServiceAlarm("webhook_failing", hook.url, hook.last_error)

@@ -19,12 +19,12 @@ EVERYBODY: Final = (*GOVERNING, "clerk", "witness")
 
 
 class MenuLink(NamedTuple):
-    """An entry for readers with one of the roles; ``at_procuratorates`` limits it to their officers."""
+    """An entry for readers with one of the roles; ``for_supervising`` limits it to their officers."""
 
     path: str
     label: str
     roles: tuple[str, ...] = EVERYBODY
-    at_procuratorates: bool = False
+    for_supervising: bool = False
     is_public: bool = False
 
 
@@ -63,11 +63,11 @@ MENU: Final = (
         later("Supervision"),
         (
             MenuLink("/leads", later("Leads"), (*GOVERNING, "clerk")),
-            MenuLink("/models", later("Models"), GOVERNING, at_procuratorates=True),
+            MenuLink("/models", later("Models"), GOVERNING, for_supervising=True),
             MenuLink("/library", later("Library"), GOVERNING),
             MenuLink("/recommendations", later("Recommendations"), (*GOVERNING, "clerk")),
-            MenuLink("/reports", later("Reports"), GOVERNING, at_procuratorates=True),
-            MenuLink("/correlation", later("In common"), GOVERNING, at_procuratorates=True),
+            MenuLink("/reports", later("Reports"), GOVERNING, for_supervising=True),
+            MenuLink("/correlation", later("In common"), GOVERNING, for_supervising=True),
         ),
     ),
     MenuGroup(
@@ -93,7 +93,7 @@ def menu_of(session: ReaderSession | None, kind: AgencyKind | None, pages: Colle
             return False
         if link.is_public or session is None:
             return link.is_public
-        return session.has_role(*link.roles) and (supervises or not link.at_procuratorates)
+        return session.has_role(*link.roles) and (supervises or not link.for_supervising)
 
     visible_groups = (MenuGroup(group.label, tuple(filter(is_shown, group.links))) for group in MENU)
     groups = tuple(group for group in visible_groups if group.links)
@@ -255,7 +255,7 @@ BY_CODE: Final = {
     "event_id_taken": _ANEW,
     "unknown_agency": _LISTED,
     "unknown_lead": _LISTED,
-    "not_a_detention_house": _LISTED,
+    "not_a_keeper": _LISTED,
     "unknown_recommendation": later("Issue the recommendation first, then close the lead with it."),
 }
 

@@ -69,7 +69,7 @@ class Filters(Struct, frozen=True):
             business_line=self.business_line or None,
             severity=self.severity or None,
             handler=reading.session.grant.officer if self.mine else None,
-            procuratorate=reading.agency if self.mine else None,
+            supervising=reading.agency if self.mine else None,
             raised_before=spelled(late) if self.overdue else None,
             statuses=statuses or (OPEN if self.overdue else ()),
         )
@@ -139,7 +139,7 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
             connection, visit.reading, MODEL_STREAM + state.raised.model_id, ModelState, field="model_id"
         )
         entries = log.stream(connection, "supervision", lead_id)
-        advice = supervision.newest_recommendations(connection, visit.reading.reader, state.procuratorate, CHOICES)
+        advice = supervision.newest_recommendations(connection, visit.reading.reader, state.supervising, CHOICES)
     visit.reading.record(
         Message("lead {lead_id}", lead_id=lead_id),
         *([state.raised.case_id] if state.raised.case_id else ()),
@@ -153,8 +153,8 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         life=events_of_stream(visit.service, visit.labels, entries),
         cited=cited(visit, [ref.payload_digest for ref in state.raised.events]),
         acts=list(acts(state, visit.reading)),
-        officers=officers(visit.reading, state.procuratorate),
-        procuratorates=in_line_with(visit.reading, state.procuratorate),
+        officers=officers(visit.reading, state.supervising),
+        supervising_agencies=in_line_with(visit.reading, state.supervising),
         reasons=terms.choices(terms.DismissalReason),
         outcomes=terms.choices(terms.LeadOutcome),
         advice=advice,
@@ -198,7 +198,7 @@ def acts(state: LeadState, reading: Reading) -> Iterator[LeadAct]:
     if reading.agency == state.raised.supervised and state.status in ("assigned", "answered") and has(*HANDLING):
         yield LeadAct("answer", first=state.status == "assigned")
     agencies = reading.authority.agencies
-    own = reading.agency == state.procuratorate
+    own = reading.agency == state.supervising
     if own and has("clerk", *SUPERVISING):
         if state.status in ("confirmed", "dismissed"):
             yield LeadAct("close", first=True)
@@ -208,15 +208,15 @@ def acts(state: LeadState, reading: Reading) -> Iterator[LeadAct]:
     if state.status in OPEN and has(*SUPERVISING):
         if own:
             yield LeadAct("assign", first=state.status == "raised")
-        if own or supervises(agencies[reading.agency], agencies[state.procuratorate]):
+        if own or supervises(agencies[reading.agency], agencies[state.supervising]):
             yield LeadAct("transfer", first=False)
 
 
 def waiting(connection: Connection, reading: Reading, limit: int) -> list[LeadLine]:
     """Return the newest leads on which the reader's agency must act next, the latest change first."""
-    if reading.is_of_procuratorate:
+    if reading.of_supervising_agency:
         statuses = ("raised", "answered", "confirmed", "dismissed")
-        wanted = LeadFilter(procuratorate=reading.agency, statuses=statuses)
+        wanted = LeadFilter(supervising=reading.agency, statuses=statuses)
     else:
         wanted = LeadFilter(agency=reading.agency, statuses=("assigned",))
     return [
@@ -233,11 +233,11 @@ def officers(reading: Reading, agency: str) -> list[str]:
     return sorted({grant.officer for grant in holding if grant.valid_from <= now < grant.valid_until and grant.roles})
 
 
-def in_line_with(reading: Reading, procuratorate: str) -> list[str]:
-    """Return the procuratorates above and below one."""
+def in_line_with(reading: Reading, supervising: str) -> list[str]:
+    """Return the supervising agencies above and below one."""
     agencies = reading.authority.agencies
-    having = known_agency(reading.authority, procuratorate, field="procuratorate")
-    others = (agency for agency in agencies.values() if may_supervise(agency) and agency.agency_id != procuratorate)
+    having = known_agency(reading.authority, supervising, field="supervising")
+    others = (agency for agency in agencies.values() if may_supervise(agency) and agency.agency_id != supervising)
     return sorted(agency.agency_id for agency in others if in_line(having, agency))
 
 

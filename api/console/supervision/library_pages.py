@@ -62,7 +62,7 @@ def browse(
         following=visit.service.cursors.seal("models", lines[-1].model_id) if not q and len(rows) > ROWS else None,
         business_lines=shipped_words("business_line"),
         severities=terms.choices(terms.Severity),
-        governs=visit.reading.is_of_procuratorate,
+        governs=visit.reading.of_supervising_agency,
     )
 
 
@@ -75,7 +75,7 @@ def model(visit: VisitOf, model_id: SlugPath, version: Version = None, event: Re
         outturn = supervision.outturn_of_model(connection, model_id)
     published = version_of(state, version, "version")
     agencies, session = visit.reading.authority.agencies, visit.reading.session
-    governs = visit.reading.is_of_procuratorate
+    governs = visit.reading.of_supervising_agency
     visit.reading.record(Message("model {model_id}", model_id=model_id))
     return visit.page(
         "supervision/model.html",

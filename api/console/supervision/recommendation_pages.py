@@ -1,4 +1,4 @@
-"""Recommendations: what a procuratorate advises, the deadline of the reply, the reply, and whether it helped."""
+"""Recommendations: what a supervising agency advises, the deadline of the reply, the reply, and whether it helped."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def recommendations(visit: VisitOf, after: Following = None) -> Response:
     visit.reading.record(Message("list of recommendations"))
     clocks = {row["recommendation_id"]: _clock(visit, row["issued_at"], row["answered_at"]) for row in rows}
     following = visit.service.cursors.seal(SCOPE, str(rows[-1]["updated_index"])) if len(rows) == ROWS else None
-    may_issue = visit.reading.is_of_procuratorate and visit.reading.session.has_role(*SUPERVISING)
+    may_issue = visit.reading.of_supervising_agency and visit.reading.session.has_role(*SUPERVISING)
     return visit.page(
         "supervision/recommendations.html", rows=rows, clocks=clocks, following=following, may_issue=may_issue
     )
@@ -53,7 +53,7 @@ def new_recommendation(visit: VisitOf, lead: SlugQuery = None, model: SlugQuery 
     require_governing(visit.reading)
     with visit.service.parts.database.read() as connection:
         first = require_matter(connection, visit.reading, lead, LeadState, field="lead")[0] if lead else None
-        wanted = LeadFilter(procuratorate=visit.reading.agency, statuses=("confirmed", "closed"), model_id=model)
+        wanted = LeadFilter(supervising=visit.reading.agency, statuses=("confirmed", "closed"), model_id=model)
         leads = supervision.list_leads(connection, visit.reading.reader, Page(LEADS_OFFERED), wanted, newest_first=True)
         models = supervision.list_models(connection, Page(1000))
     case_id = first.raised.case_id if first else None
@@ -95,7 +95,7 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         found=counts,
         results=terms.choices(terms.RecheckResult),
         may_reply=visit.reading.agency == state.issued.to_agency and has(*HANDLING),
-        may_recheck=visit.reading.agency == state.procuratorate and has(*SUPERVISING),
+        may_recheck=visit.reading.agency == state.supervising and has(*SUPERVISING),
         told=recorded(visit, event),
     )
 

@@ -56,7 +56,7 @@ TITLES = {
 
 @router.get("/models")
 def models(visit: VisitOf) -> Response:
-    """Show how to begin a model, and those that the procuratorate has published."""
+    """Show how to begin a model, and those that the supervising agency has published."""
     require_governing(visit.reading)
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(1000))

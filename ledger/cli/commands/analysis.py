@@ -213,7 +213,7 @@ FORMATS = {".json": "json", ".html": "html", ".pdf": "pdf"}
 @click.option("--business-line", type=ProcedureWord("business_line"), help="Cases of this line [all].")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file: .html, .pdf or .json.")
 def report_command(session: Session, /, *, output: Path | None, **asked: str | None) -> None:
-    """Report what recurs, where and for how long, of your procuratorate's jurisdiction.
+    """Report what recurs, where and for how long, of your agency's jurisdiction.
 
     Every row names the events that it was counted from: in the HTML page under its number, all of them in the JSON.
     """

@@ -28,7 +28,7 @@ PARTS = {
     "measures": columns("measure_id", "person_id", "measure", "started_at", "until", "ended_at"),
     "decisions": columns("decision_id", "kind:decision_kind", "number", "decided_at", "served_at", "effective_at"),
     "handovers": columns("handover_id", "from_agency", "to_agency", "purpose", "status", "due_at"),
-    "custody_changes": columns("custody_change_id", "person_id", "requested_by", "detention_house", "served_at"),
+    "custody_changes": columns("custody_change_id", "person_id", "requested_by", "keeper", "served_at"),
     "discrepancies": columns("discrepancy_id", "expected", "found", "resolutions"),
 }
 

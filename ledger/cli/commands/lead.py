@@ -24,12 +24,12 @@ from ledger.core.events.terms import DismissalReason, LeadOutcome
 from ledger.core.supervision.state import OPEN, LeadStatus
 
 LISTED = columns(
-    *("lead_id", "status:lead_status", "severity", "model_id", "case_id", "supervised", "procuratorate", "handler"),
+    *("lead_id", "status:lead_status", "severity", "model_id", "case_id", "supervised", "supervising", "handler"),
     "says",
 )
 SHOWN = columns(
     *("lead_id", "status:lead_status", "raised.severity", "raised.says", "raised.model_id", "raised.model_version"),
-    *("case_id", "supervised", "procuratorate", "handler", "department"),
+    *("case_id", "supervised", "supervising", "handler", "department"),
     *(f"raised.{name}" for name in ("as_of", "tree_size", "cited_count", "model_digest", "parameters", "key")),
     *("raised.values", "confirmed.finding", "confirmed.digests", "dismissed.reason_code:dismissal_reason"),
     *("dismissed.ground", "closed.outcome", "closed.summary", "closed.document_number", "closed.recommendation_id"),
@@ -49,7 +49,7 @@ def lead_group() -> None:
 @click.option("--model", metavar="MODEL", help="Only those that this model raised.")
 @click.option("--case", "case_id", metavar="CASE", help="Only those about this case.")
 @click.option("--agency", metavar="AGENCY", help="Only those that this agency has to answer.")
-@click.option("--procuratorate", metavar="AGENCY", help="Only those that this procuratorate has.")
+@click.option("--supervising", metavar="AGENCY", help="Only those that this agency has.")
 def list_(session: Session, /, **query: str | None) -> None:
     """List the leads that you may see, the latest change last: red is grave and undecided, dim is closed."""
     leads = list(session.service.pages("/api/v1/leads", "leads", **query))
@@ -75,15 +75,15 @@ DOCUMENT = "Number of the notice, or of the paper that files the case."
 act(
     "assign",
     supervision.LeadAssigned,
-    "Assign a lead to HANDLER, an officer of your procuratorate. From then on the agency that must answer sees it.",
+    "Assign a lead to HANDLER, an officer of your agency. From then on the agency that must answer sees it.",
     "handler",
-    click.option("--department", help="Of your procuratorate."),
+    click.option("--department", help="Of your agency."),
     click.option("--note", help="For the handler."),
 )
 act(
     "transfer",
     supervision.LeadTransferred,
-    "Transfer a lead to the procuratorate above or below, or draw it up from one below.",
+    "Transfer a lead to the agency above or below, or draw it up from one below.",
     "to_agency",
     GROUND,
 )

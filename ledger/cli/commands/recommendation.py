@@ -1,4 +1,4 @@
-"""``tally recommendation``: recommendations of a procuratorate, the reply, and the re-check."""
+"""``tally recommendation``: recommendations of a supervising agency, the reply, and the re-check."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ledger.core.supervision.recommendations import STREAM
 
 STATES = ("issued", "answered", "rechecked")
 LISTED = columns(
-    *("recommendation_id", "status:recommendation_status", "document_number", "procuratorate", "to_agency"),
+    *("recommendation_id", "status:recommendation_status", "document_number", "supervising", "to_agency"),
     *("issued_at", "last_day", "answered_at", "result:recheck_result"),
 )
 SHOWN = columns(
-    *("recommendation_id", "status:recommendation_status", "issued.document_number", "procuratorate", "to_agency"),
+    *("recommendation_id", "status:recommendation_status", "issued.document_number", "supervising", "to_agency"),
     *("issued_at", "last_day", "answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id"),
 )
 ANSWERS = columns("answer", "measures_taken", "digests")

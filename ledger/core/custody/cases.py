@@ -408,7 +408,7 @@ def _with_keeping(state: CaseState, act: Act, person_id: str) -> CaseState:
 def requested(state: CaseState, act: Act, body: case.CustodyChangeRequested) -> CaseState:
     """Record the request of a custody change by the receiver of an accepted handover, for a person in custody.
 
-    The detention house becomes a party of the case.
+    The keeper becomes a party of the case.
     """
     require_new(state.custody_changes, body.custody_change_id, "custody change")
     require_accepted(state, act, body.handover_id)
@@ -422,33 +422,33 @@ def requested(state: CaseState, act: Act, body: case.CustodyChangeRequested) -> 
                 "custody change {other.custody_change_id} of this person is not served yet",
                 other=other,
                 field="body.person_id",
-                hint=Message("{other.detention_house} signs custody_change.served.", other=other),
+                hint=Message("{other.keeper} signs custody_change.served.", other=other),
             )
     change = CustodyChange(
         custody_change_id=body.custody_change_id,
         handover_id=body.handover_id,
         person_id=body.person_id,
         requested_by=act.agency,
-        detention_house=body.detention_house,
+        keeper=body.keeper,
         requested_at=act.payload.occurred_at,
     )
     return replace(
         state,
-        agencies=state.agencies | {body.detention_house},
+        agencies=state.agencies | {body.keeper},
         custody_changes=state.custody_changes | {body.custody_change_id: change},
     )
 
 
 @rule(case.CustodyChangeServed)
 def served(state: CaseState, act: Act, body: case.CustodyChangeServed) -> CaseState:
-    """Record that the detention house keeps the person for the requesting organ from now on.
+    """Record that the keeper keeps the person for the requesting organ from now on.
 
     A person who was released in the meantime is kept for nobody.
     """
     change = look_up(state.custody_changes, body.custody_change_id, "custody change")
     # Only the house that keeps the person can say for whom it does.
-    if change.detention_house != act.agency:
-        refuse("not_the_detention_house", "{change.detention_house} serves this", change=change, field="agency")
+    if change.keeper != act.agency:
+        refuse("not_the_keeper", "{change.keeper} serves this", change=change, field="agency")
     if change.served_at is not None:
         refuse("already_served", "it was served at {change.served_at}", change=change, field="body.custody_change_id")
     person = state.person(change.person_id)
@@ -463,10 +463,10 @@ def served(state: CaseState, act: Act, body: case.CustodyChangeServed) -> CaseSt
 
 @rule(case.CustodyPeriodNotified)
 def period_notified(state: CaseState, act: Act, body: case.CustodyPeriodNotified) -> CaseState:
-    """Record a notice to the detention house; the decision on the measure itself extends the period."""
+    """Record a notice to the keeper; the decision on the measure itself extends the period."""
     measure = require_measure(state, body.measure_id)
     _require_in_custody(state, measure.person_id)
-    return replace(state, agencies=state.agencies | {body.detention_house})
+    return replace(state, agencies=state.agencies | {body.keeper})
 
 
 def _require_in_custody(state: CaseState, person_id: str) -> None:

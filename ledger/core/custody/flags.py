@@ -217,7 +217,7 @@ def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: 
 
 @flag("custody_not_changed", *handover.OFFERS)
 def custody_not_changed(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
-    """Return the persons in custody who are passed on while the detention house keeps them for another organ."""
+    """Return the persons in custody who are passed on while the keeper keeps them for another organ."""
     offer = after.handovers[body.handover_id]
     # Where the purpose leaves the keeper as he is, nothing is due.
     if not changes_custody(after, offer, act.book):

@@ -29,7 +29,7 @@ class SpanEnd(Struct, frozen=True):
 class CustodyStanding(Struct, frozen=True):
     """The standing of a subject: who is responsible for it, who holds it, and where it is (``location``).
 
-    The location is a place, or else an agency. A case has no holder. A person is held by a detention house and kept
+    The location is a place, or else an agency. A case has no holder. A person is held by a keeper and kept
     there for an agency (``kept_for``). What does not apply, or no longer, is None: an item that was disposed of has no
     holder.
     """
@@ -113,11 +113,11 @@ def _item_standing(item: Item) -> CustodyStanding:
 
 
 def _person_standing(state: CaseState, person: Person) -> CustodyStanding:
-    house = _detention_house(state, person) if person.kept_for else None
+    house = _keeper_of(state, person) if person.kept_for else None
     return CustodyStanding(person.responsible, holder=house, location=house, kept_for=person.kept_for)
 
 
-def _detention_house(state: CaseState, person: Person) -> str | None:
+def _keeper_of(state: CaseState, person: Person) -> str | None:
     """Return the house that holds the person: the detainee's holder, or the house that served the last change."""
     for item in state.items.values():
         if item.is_live and item.is_person and item.person_id == person.person_id:
@@ -125,7 +125,7 @@ def _detention_house(state: CaseState, person: Person) -> str | None:
     served = [
         change for change in state.custody_changes.values() if change.person_id == person.person_id and change.served_at
     ]
-    return served[-1].detention_house if served else None
+    return served[-1].keeper if served else None
 
 
 _ITEM_FIELDS = frozenset(("item_id", "item_ids", "parent_items", "medium_item_id"))

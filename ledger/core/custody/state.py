@@ -157,7 +157,7 @@ class Handover(Struct, frozen=True):
 
 
 class Person(Struct, frozen=True):
-    """A person of the case. ``kept_for`` is the agency a detention house keeps the person for, None at liberty."""
+    """A person of the case. ``kept_for`` is the agency a keeper keeps the person for, None at liberty."""
 
     person_id: str
     role: terms.PersonRole
@@ -200,13 +200,13 @@ class Discrepancy(Struct, frozen=True):
 
 
 class CustodyChange(Struct, frozen=True):
-    """A change of custody (换押) that an acceptance calls for; done once the detention house has served it."""
+    """A change of custody (换押) that an acceptance calls for; done once the keeper has served it."""
 
     custody_change_id: str
     handover_id: str
     person_id: str
     requested_by: str
-    detention_house: str
+    keeper: str
     requested_at: str
     served_at: str | None = None
 

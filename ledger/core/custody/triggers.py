@@ -129,7 +129,7 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
             yield Trigger(f"returned.{given_back}", body.received_at, act.agency, subjects)
     # By the state after the acceptance: a plain return does what the returned handover did.
     if changes_custody(after, offer, act.book):
-        # The detention house keeps some for the receiver already; for the others the change of custody is due.
+        # The keeper keeps some for the receiver already; for the others the change of custody is due.
         passed = present if offer.person_ids else tuple(after.persons)
         locked_up = [person for person in passed if in_custody(after, person)]
         notified = tuple(person for person in locked_up if after.persons[person].kept_for == act.agency)

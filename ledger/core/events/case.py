@@ -164,13 +164,13 @@ class CustodyChangeRequested(Body, frozen=True):
     custody_change_id: terms.CustodyChangeId
     handover_id: terms.HandoverId
     person_id: terms.PersonId
-    detention_house: terms.AgencyId
+    keeper: terms.AgencyId
     number: terms.Number
 
 
 @event("custody_change.served")
 class CustodyChangeServed(Body, frozen=True):
-    """The detention house's half: from ``served_at`` on it keeps the person for the organ that asked."""
+    """The keeper's half: from ``served_at`` on it keeps the person for the organ that asked."""
 
     custody_change_id: terms.CustodyChangeId
     served_at: terms.Instant
@@ -178,13 +178,13 @@ class CustodyChangeServed(Body, frozen=True):
 
 @event("custody_period.notified")
 class CustodyPeriodNotified(Body, frozen=True):
-    """A notice to the detention house before a period of custody ends: only the period changes.
+    """A notice to the keeper before a period of custody ends: only the period changes.
 
     ``until`` is the last day of the new period, ``article`` the clause that it rests on.
     """
 
     measure_id: terms.MeasureId
-    detention_house: terms.AgencyId
+    keeper: terms.AgencyId
     until: terms.Date
     number: terms.Number
     article: terms.Line

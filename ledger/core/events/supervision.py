@@ -115,7 +115,7 @@ class LeadRaised(Body, frozen=True):
 
     ``key`` identifies the finding; ``finding`` is the digest of key and model, so the same finding has the same
     ``lead_id``. ``events`` are cited up to their limit, ``cited_count`` is how many there are. ``values`` are the row
-    that the model returned. ``supervised`` has to answer, ``procuratorate`` supervises it.
+    that the model returned. ``supervised`` has to answer, ``supervising`` is the agency that supervises it.
     """
 
     lead_id: terms.LeadId
@@ -127,7 +127,7 @@ class LeadRaised(Body, frozen=True):
     key: Row
     finding: terms.Blake3
     supervised: terms.AgencyId
-    procuratorate: terms.AgencyId
+    supervising: terms.AgencyId
     severity: terms.Severity
     says: BilingualText
     cited_count: terms.SafeInt
@@ -150,7 +150,7 @@ class LeadAssigned(Body, frozen=True):
 
 @event("lead.transferred", streams=("supervision",), roles=SUPERVISING)
 class LeadTransferred(Body, frozen=True):
-    """To a procuratorate above or below, which assigns it anew."""
+    """To a supervising agency above or below, which assigns it anew."""
 
     to_agency: terms.AgencyId
     ground: terms.Text
@@ -196,7 +196,7 @@ class LeadClosed(Body, frozen=True):
 
 @event("recommendation.issued", streams=("supervision",), roles=SUPERVISING)
 class RecommendationIssued(Body, frozen=True):
-    """A procuratorate's recommendation (检察建议) to another agency, on the ground of leads."""
+    """A recommendation to an agency that the issuer supervises, on the ground of leads."""
 
     recommendation_id: terms.RecommendationId
     to_agency: terms.AgencyId

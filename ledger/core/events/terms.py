@@ -206,7 +206,7 @@ CheckResult = Literal["passed", "failed", "not_applicable"]
 DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", "surplus"]
 Severity = Literal["low", "medium", "high"]
 DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
-# What a procuratorate does upon a lead: notice to rectify (纠正违法), recommendation (检察建议), case filed (立案监督).
+# What comes of a lead: notice to rectify (纠正违法), recommendation (检察建议), case filed (立案监督).
 LeadOutcome = Literal["rectification_notice", "recommendation", "case_filed", "none"]
 RecheckResult = Literal["fell", "recurs", "unchanged"]
 Verdict = Literal["intact", "tampered", "unverifiable", "not_yet_anchored"]

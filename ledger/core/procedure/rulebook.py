@@ -276,7 +276,7 @@ class Reason(Word, frozen=True):
 class PurposeRule(Word, frozen=True, kw_only=True):
     """What passes to the receiver at acceptance, and the stage that the case enters.
 
-    ``custody_change``: from then on a detention house keeps a detained person of the case for the receiver, and gets a
+    ``custody_change``: from then on a keeper keeps a detained person of the case for the receiver, and gets a
     certificate (换押证). ``supplements``: the case goes back for further investigation, twice at most.
     """
 

@@ -33,7 +33,7 @@ def lead_id_of(finding: str) -> str:
 def first(act: SupervisionAct) -> LeadState:
     """Return the state of a lead at its first event, which states its finding.
 
-    Refuses a finding whose digest or id is wrong, and a procuratorate that does not supervise the agency.
+    Refuses a finding whose digest or id is wrong, and an agency that does not supervise the other.
     """
     payload, body = act.payload, act.payload.body
     if not isinstance(body, supervision.LeadRaised):
@@ -49,9 +49,9 @@ def first(act: SupervisionAct) -> LeadState:
     if len(body.events) > body.cited_count:
         refuse("cited_count", "more events are cited than were found", field="body.cited_count")
     supervised = act.admitted(body.supervised, field="body.supervised")
-    procuratorate = act.admitted(body.procuratorate, field="body.procuratorate")
-    require_supervised(supervised, procuratorate, field="body.procuratorate")
-    return LeadState(body, payload.occurred_at, body.procuratorate, act.digest, payload.sequence)
+    supervising = act.admitted(body.supervising, field="body.supervising")
+    require_supervised(supervised, supervising, field="body.supervising")
+    return LeadState(body, payload.occurred_at, body.supervising, act.digest, payload.sequence)
 
 
 def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
@@ -80,21 +80,21 @@ def _assigned(state: LeadState, act: SupervisionAct, body: supervision.LeadAssig
 
 
 def _transferred(state: LeadState, act: SupervisionAct, body: supervision.LeadTransferred) -> LeadState:
-    """Transfer a lead, by the procuratorate that has it or by one above, which may draw it up."""
-    holder = act.admitted(state.procuratorate, field="stream.id")
-    if act.agency != state.procuratorate and not supervises(act.admitted(act.agency, field="agency"), holder):
+    """Transfer a lead, by the supervising agency that has it or by one above, which may draw it up."""
+    holder = act.admitted(state.supervising, field="stream.id")
+    if act.agency != state.supervising and not supervises(act.admitted(act.agency, field="agency"), holder):
         _refuse_stranger(state)
     to = act.admitted(body.to_agency, field="body.to_agency")
-    if not may_supervise(to) or body.to_agency == state.procuratorate or not in_line(holder, to):
+    if not may_supervise(to) or body.to_agency == state.supervising or not in_line(holder, to):
         refuse(
             "not_in_line",
-            "{body.to_agency} is no other procuratorate above or below the one that has the lead",
+            "{body.to_agency} is no other supervising agency above or below the one that has the lead",
             body=body,
             field="body.to_agency",
             hint="A lead goes up or down in the tree of jurisdictions, never across.",
         )
-    # The receiving procuratorate assigns the lead anew.
-    return replace(state, status="raised", procuratorate=body.to_agency, handler=None, department=None)
+    # The receiving supervising agency assigns the lead anew.
+    return replace(state, status="raised", supervising=body.to_agency, handler=None, department=None)
 
 
 def _answered(state: LeadState, act: SupervisionAct, body: supervision.LeadAnswered) -> LeadState:
@@ -132,17 +132,17 @@ def _closed(state: LeadState, act: SupervisionAct, body: supervision.LeadClosed)
 
 
 def _require_own(state: LeadState, act: SupervisionAct) -> None:
-    if act.agency != state.procuratorate:
+    if act.agency != state.supervising:
         _refuse_stranger(state)
 
 
 def _refuse_stranger(state: LeadState) -> NoReturn:
     refuse(
-        "not_the_procuratorate",
-        "{state.procuratorate} has this lead",
+        "not_the_supervising_agency",
+        "{state.supervising} has this lead",
         state=state,
         field="agency",
-        hint="Whoever has the lead may transfer it; a procuratorate above may draw it up.",
+        hint="Whoever has the lead may transfer it; a supervising agency above may draw it up.",
     )
 
 

@@ -14,7 +14,7 @@ from ledger.core.messages import Message
 from ledger.core.supervision.state import Adoption, ModelState, ModelVersion, SupervisionAct
 
 STREAM = "model-"
-_NOT_YOURS = Message("Tell a procuratorate what is to be looked for: the leads will be its own.")
+_NOT_YOURS = Message("Tell a supervising agency what is to be looked for: the leads will be its own.")
 
 
 def first(act: SupervisionAct) -> ModelState:
@@ -23,7 +23,7 @@ def first(act: SupervisionAct) -> ModelState:
     if not isinstance(body, ModelPublished):
         refuse("not_published", "no {act.payload.stream.id} is published", act=act, field="event_type")
     act.require_stream(STREAM + body.model_id)
-    act.procuratorate(hint=_NOT_YOURS)
+    act.supervising_agency(hint=_NOT_YOURS)
     _require_sound(body, next_version=1)
     payload = act.payload
     return ModelState(body.model_id, act.agency, act.digest, payload.sequence, (_version(act, body),))
@@ -53,7 +53,7 @@ def _retired(state: ModelState, act: SupervisionAct, body: ModelRetired) -> Mode
 
 
 def _adopted(state: ModelState, act: SupervisionAct, body: ModelAdopted) -> ModelState:
-    act.procuratorate(hint=_NOT_YOURS)
+    act.supervising_agency(hint=_NOT_YOURS)
     _require_in_use(state)
     published = next((version.body for version in state.versions if version.body.version == body.version), None)
     if published is None:

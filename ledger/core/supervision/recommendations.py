@@ -21,12 +21,12 @@ CLOCK = "recommendation_reply"
 
 
 def first(act: SupervisionAct) -> RecommendationState:
-    """Return the state of a recommendation at its issue, by a procuratorate to an agency that it supervises."""
+    """Return the state of a recommendation at its issue, by a supervising agency to an agency that it supervises."""
     body = act.payload.body
     if not isinstance(body, RecommendationIssued):
         refuse("not_issued", "no {act.payload.stream.id} is issued", act=act, field="event_type")
     act.require_stream(STREAM + body.recommendation_id)
-    issuer = act.procuratorate()
+    issuer = act.supervising_agency()
     require_supervised(act.admitted(body.to_agency, field="body.to_agency"), issuer, field="body.to_agency")
     payload = act.payload
     return RecommendationState(body, act.agency, payload.occurred_at, act.digest, payload.sequence)
@@ -48,8 +48,10 @@ def _answered(state: RecommendationState, act: SupervisionAct, body: Recommendat
 
 
 def _rechecked(state: RecommendationState, act: SupervisionAct, body: RecommendationRechecked) -> RecommendationState:
-    if act.agency != state.procuratorate:
-        refuse("not_the_procuratorate", "{state.procuratorate} issued this recommendation", state=state, field="agency")
+    if act.agency != state.supervising:
+        refuse(
+            "not_the_supervising_agency", "{state.supervising} issued this recommendation", state=state, field="agency"
+        )
     return replace(state, rechecks=(*state.rechecks, body))
 
 

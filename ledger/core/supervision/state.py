@@ -42,11 +42,13 @@ class SupervisionAct(Struct, frozen=True):
             refuse_unknown_agency(agency_id, field=field)
         return agency
 
-    def procuratorate(self, *, hint: str | None = None) -> Agency:
-        """Return the signing agency; refuse (not_a_procuratorate) one that may not supervise."""
+    def supervising_agency(self, *, hint: str | None = None) -> Agency:
+        """Return the signing agency; refuse (not_a_supervising_agency) one that may not supervise."""
         own = self.admitted(self.agency, field="agency")
         if not may_supervise(own):
-            refuse("not_a_procuratorate", "{own.agency_id} is of kind {own.kind}", own=own, field="agency", hint=hint)
+            refuse(
+                "not_a_supervising_agency", "{own.agency_id} is of kind {own.kind}", own=own, field="agency", hint=hint
+            )
         return own
 
     def require_stream(self, stream_id: str) -> None:
@@ -76,7 +78,7 @@ def require_supervised(agency: Agency, supervisor: Agency, *, field: str) -> Non
     if not supervises(supervisor, agency):
         refuse(
             "outside_jurisdiction",
-            "{agency.agency_id} is not in the jurisdiction of a procuratorate {supervisor.agency_id}",
+            "{supervisor.agency_id} does not supervise {agency.agency_id}",
             agency=agency,
             supervisor=supervisor,
             field=field,
@@ -123,14 +125,14 @@ class ModelState(Struct, frozen=True):
 
 
 class LeadState(Struct, frozen=True):
-    """A lead: the finding, the procuratorate that has it, and what came of it.
+    """A lead: the finding, the supervising agency that has it, and what came of it.
 
     ``notified``: it was assigned at least once, and from then on the supervised agency sees it.
     """
 
     raised: supervision.LeadRaised
     raised_at: str
-    procuratorate: str
+    supervising: str
     head: str
     sequence: int
     status: LeadStatus = "raised"
@@ -159,7 +161,7 @@ class RecommendationState(Struct, frozen=True):
     """A recommendation; ``answered_at`` is the claimed time of its first answer."""
 
     issued: supervision.RecommendationIssued
-    procuratorate: str
+    supervising: str
     issued_at: str
     head: str
     sequence: int

@@ -33,7 +33,7 @@ from ledger.recording.system_stream import SystemStream
 from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Database
-from ledger.supervision.leads import lead_of, procuratorate_for
+from ledger.supervision.leads import lead_of, supervising_agency_for
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.definition import Model, Sql
 from ledger.supervision.models.sql_guard import QueryRefused
@@ -53,26 +53,26 @@ logger = structlog.get_logger(__name__)
 
 
 class ModelRun(Struct, frozen=True):
-    """A model as a procuratorate runs it: what it published, or what it adopted with parameters of its own."""
+    """A model as a supervising agency runs it: what it published, or what it adopted with parameters of its own."""
 
     model: Model
-    procuratorate: str
+    supervising: str
     parameters: Mapping[str, str]
 
 
 class RunFault(Struct, frozen=True):
-    """What keeps a procuratorate's run of a model from being done, or from raising all that it finds. ``says`` tells it
-    in both languages where it has words for that, else in English."""
+    """What keeps an agency's run of a model from being done, or from raising all that it finds. ``says`` tells it in
+    both languages where it has words for that, else in English."""
 
     model_id: str
-    procuratorate: str
+    supervising: str
     says: Wording | str
 
 
-def fault_of(model_id: str, procuratorate: str, error: TallystickError) -> RunFault:
+def fault_of(model_id: str, supervising: str, error: TallystickError) -> RunFault:
     """Return what the error says of this run."""
     says = error.expected if isinstance(error, QueryRefused) else error.text
-    return RunFault(model_id, procuratorate, says)
+    return RunFault(model_id, supervising, says)
 
 
 class ActiveModels(Struct, frozen=True):
@@ -157,13 +157,13 @@ class SupervisionLog:
         return tuple(EventRef(event_id=event_id, payload_digest=digest) for event_id, digest in refs[:MAX_CITED])
 
     def datasets(
-        self, dataset_id: str | None, rows: Sequence[str], size: int, procuratorate: str
+        self, dataset_id: str | None, rows: Sequence[str], size: int, supervising: str
     ) -> tuple[CitedDataset, ...]:
-        """Cite rows of the data set that the procuratorate's models see at this tree size; empty for None."""
+        """Cite rows of the data set that the supervising agency's models see at this tree size; empty for None."""
         if dataset_id is None:
             return ()
         agencies = self.authority().agencies
-        near = {name for name, agency in agencies.items() if in_line(agency, agencies[procuratorate])}
+        near = {name for name, agency in agencies.items() if in_line(agency, agencies[supervising])}
         registered = current_registrations(self._registered(size), near).get(dataset_view(dataset_id))
         if registered is None:
             raise NotFound("no data set {dataset_id} is registered", dataset_id=dataset_id, field="dataset_id")
@@ -260,7 +260,7 @@ class Supervisor:
 
     def _look_at_all(self, active: ActiveModels, head: LogHead) -> int:
         began = time.monotonic()
-        self._faults = {(fault.model_id, fault.procuratorate): fault for fault in active.faults}
+        self._faults = {(fault.model_id, fault.supervising): fault for fault in active.faults}
         raised = self._look(active.runs)
         took = time.monotonic() - began
         self._next_whole = began + took + max(self._interval_s, REST * took)
@@ -273,16 +273,16 @@ class Supervisor:
         """Run these models over all cases or some of them; a fault of one stays with it."""
         # Whole seconds, as a lead spells its moment.
         as_of = datetime.fromtimestamp(self._clock() // 1000, UTC)
-        of = attrgetter("procuratorate")
-        by_procuratorate = groupby(sorted(runs, key=of), key=of)
-        return sum(self._look_for(agency, list(group), cases, as_of) for agency, group in by_procuratorate)
+        of = attrgetter("supervising")
+        by_agency = groupby(sorted(runs, key=of), key=of)
+        return sum(self._look_for(agency, list(group), cases, as_of) for agency, group in by_agency)
 
     def _look_for(
-        self, procuratorate: str, runs: Sequence[ModelRun], cases: frozenset[str] | None, as_of: datetime
+        self, supervising: str, runs: Sequence[ModelRun], cases: frozenset[str] | None, as_of: datetime
     ) -> int:
-        """Run the models of one procuratorate over what it may see."""
+        """Run the models of one supervising agency over what it may see."""
         raised, hinted = 0, list[tuple[ModelRun, frozenset[str]]]()
-        jurisdiction = self.record.authority().agencies[procuratorate].profile.jurisdiction
+        jurisdiction = self.record.authority().agencies[supervising].profile.jurisdiction
         with self.views.export(cases, jurisdiction=jurisdiction, now=as_of) as export:
             for run in runs:
                 findings = self._findings(run, export, as_of)
@@ -322,35 +322,35 @@ class Supervisor:
         for finding in findings:
             if finding.lead_id in already:
                 continue
-            procuratorate, supervised = procuratorate_for(agencies, finding.supervised), finding.supervised
-            if procuratorate is None:
+            supervising, supervised = supervising_agency_for(agencies, finding.supervised), finding.supervised
+            if supervising is None:
                 message = Message(
-                    "no procuratorate supervises {supervised}: nobody is told of {finding.lead_id}",
+                    "no agency supervises {supervised}: nobody is told of {finding.lead_id}",
                     supervised=supervised,
                     finding=finding,
                 )
                 self._note_error(run, NotFound(message, field="supervised"))
                 continue
-            if not is_within(agencies[supervised], agencies[run.procuratorate]):
+            if not is_within(agencies[supervised], agencies[run.supervising]):
                 continue  # the agency that must answer is outside the jurisdiction of who runs the model
             try:
-                raised += self._put(run, finding, procuratorate, size, as_of)
+                raised += self._put(run, finding, supervising, size, as_of)
             except Unavailable:
                 raise  # nothing can be written now: all of it is looked at again
             except Exception as error:  # noqa: BLE001 - it is logged and kept; the other findings are raised
                 self._note_error(run, error)
         return raised
 
-    def _put(self, run: ModelRun, finding: ModelFinding, procuratorate: str, size: int, as_of: datetime) -> bool:
+    def _put(self, run: ModelRun, finding: ModelFinding, supervising: str, size: int, as_of: datetime) -> bool:
         lead = lead_of(
             finding,
             run.model,
             run.parameters,
-            procuratorate=procuratorate,
+            supervising=supervising,
             size=size,
             as_of=as_of,
             events=self.record.events(finding.evidence),
-            datasets=self.record.datasets(finding.dataset_id, finding.dataset_rows, size, run.procuratorate),
+            datasets=self.record.datasets(finding.dataset_id, finding.dataset_rows, size, run.supervising),
         )
         is_new = self.record.append(lead)
         if is_new:
@@ -361,7 +361,7 @@ class Supervisor:
 
     def _note_error(self, run: ModelRun, error: Exception) -> None:
         """Log what went wrong, and keep the first fault of a run until everything is looked at again."""
-        model_id, agency = run.model.model_id, run.procuratorate
+        model_id, agency = run.model.model_id, run.supervising
         if isinstance(error, TallystickError):
             logger.warning("a model cannot be run", model=model_id, agency=agency, reason=error.for_operator)
             fault = fault_of(model_id, agency, error)

@@ -193,7 +193,7 @@ class Views:
     ) -> Iterator[QuerySession]:
         """Open a session over all cases, or over these, at one tree size, whatever is written meanwhile.
 
-        With a ``jurisdiction`` only over what its procuratorates may see ``now``. ``with_datasets`` includes registered
+        With a ``jurisdiction`` only over what its supervisors may see ``now``. ``with_datasets`` includes registered
         data sets, which are for runs of models alone: they name persons.
         """
         with self._cursor() as connection:

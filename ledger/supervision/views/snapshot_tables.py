@@ -143,7 +143,7 @@ def create_views(
     """Create the views of this connection: over all cases, or over these.
 
     With a ``jurisdiction`` only over its cases (offers that had to be answered before ``now`` count no more), over the
-    leads and recommendations of its procuratorates, and over the data sets of its agencies, of those below it and of
+    leads and recommendations of its agencies, and over the data sets of its agencies, of those below it and of
     those above.
     """
     set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
@@ -207,7 +207,7 @@ def _restrictions(
     of_cases = of_matters = of_datasets = ""
     if jurisdiction is not None:
         connection.execute(_AGENCIES_WITHIN, {"jurisdiction": jurisdiction})
-        of_matters = " WHERE procuratorate IN (SELECT agency FROM within)"
+        of_matters = " WHERE supervising IN (SELECT agency FROM within)"
         connection.execute(f"CREATE TEMP TABLE near AS {_AGENCIES_IN_LINE}", {"jurisdiction": jurisdiction})
         of_datasets = " SEMI JOIN near USING (agency)"
     if jurisdiction is not None or ids is not None:

@@ -150,7 +150,7 @@ def _persons(case_1: SpoiledCase) -> None:
     case_1.say(case.DeadlineResumed, deadline_id=clock, resumed_at=AT)
     case_1.say(case.DeadlineReset, deadline_id=clock, reset_at=AT)
     case_1.say(case.MeasureChanged, measure_id="m-1", new_measure_id="m-2", measure="arrest", started_at=AT)
-    case_1.say(case.CustodyPeriodNotified, measure_id="m-2", detention_house=DETENTION, until="2026-05-02")
+    case_1.say(case.CustodyPeriodNotified, measure_id="m-2", keeper=DETENTION, until="2026-05-02")
     case_1.say(case.DecisionRecorded, decision_id="d-1", kind="judgment", decided_at=AT, person_ids=(li,))
 
 
@@ -161,7 +161,7 @@ def _handovers(case_1: SpoiledCase) -> None:
         received=(got("phone", "mismatch"),), not_accepted=(kept("knife"),)
     )
     change = {"custody_change_id": "c-1", "handover_id": "handover-1", "person_id": person_id("li")}
-    case_1.say(case.CustodyChangeRequested, prosecutor, detention_house=DETENTION, **change)
+    case_1.say(case.CustodyChangeRequested, prosecutor, keeper=DETENTION, **change)
     case_1.say(case.CustodyChangeServed, clerk(DETENTION), custody_change_id="c-1", served_at=AT)
     short = {"discrepancy_id": "short-1", "handover_id": "handover-1", "item_id": "coat", "kind": "quantity"}
     case_1.say(handover.DiscrepancyRaised, prosecutor, **short)

@@ -37,7 +37,7 @@ def test_the_detention_house_shows_the_police_until_the_certificate_is_served(to
     town.publish("custody-change-not-served")
     _, lead = next(CUSTODY_LEAD.points(town.player()))
     raised = town.ok("prosecutor-chief-city", "lead", "show", lead.lead_id)["raised"]
-    assert (raised["supervised"], raised["procuratorate"]) == ("procuratorate-east", "procuratorate-city")
+    assert (raised["supervised"], raised["supervising"]) == ("procuratorate-east", "procuratorate-city")
     assert "stopped_at" not in raised["values"]
 
     next(points)

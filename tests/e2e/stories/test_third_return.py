@@ -64,7 +64,7 @@ def test_the_third_return_becomes_a_lead_by_itself_and_ends_in_a_rectification_n
     town.publish("third-return")
     shown = town.work(THIRD_RETURN_LEAD)
     raised = shown["raised"]
-    assert (raised["supervised"], raised["procuratorate"]) == ("psb-east", "procuratorate-east")
+    assert (raised["supervised"], raised["supervising"]) == ("psb-east", "procuratorate-east")
     third = case.events[-2].envelope.payload_digest
     assert third in {event["payload_digest"] for event in raised["events"]}
     assert shown["closed"]["outcome"] == "rectification_notice"

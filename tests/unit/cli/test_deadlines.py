@@ -129,8 +129,8 @@ def test_custody_is_changed_at_a_detention_house_alone(world: World) -> None:
     case_id = detained(world)
     until = ("--until", "2099-01-01", "--number", "N-1", "--article", "CPL 156")
     done = world.run("custody", "notify", case_id, "m-1", "procuratorate-east", *until)
-    assert (done.status, "DETENTION_HOUSE" in done.err) == (Exit.REFUSED, True)
-    assert "not_a_detention_house" in done.err
+    assert (done.status, "KEEPER" in done.err) == (Exit.REFUSED, True)
+    assert "not_a_keeper" in done.err
     out = world.run("case", "show", case_id).out
     assert "kept for" in out
 

@@ -57,7 +57,7 @@ def travelled() -> Case:
         "phone", to=COURT, purpose="jurisdiction_transfer", persons=("li", "wang"), handover_id="to-court"
     ).accept()
     holder_case.say(case.MeasureImposed, measure_id="m-1", person_id=person_id("li"), measure="arrest", started_at=AT)
-    change = {"custody_change_id": "c-1", "handover_id": "to-court", "detention_house": DETENTION}
+    change = {"custody_change_id": "c-1", "handover_id": "to-court", "keeper": DETENTION}
     holder_case.say(case.CustodyChangeRequested, person_id=person_id("li"), **change)
     lent = {"purpose": "forensic_examination"}
     holder_case.offer("phone", to=LAB, handover_id="to-lab", **lent).refuse()  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ def request(into: Case, name: str = "li", by: str = PROCURATORATE, **fields: obj
         "custody_change_id": f"custody-{len(into.state.custody_changes) + 1}",
         "handover_id": "handover-1",
         "person_id": person_id(name),
-        "detention_house": DETENTION,
+        "keeper": DETENTION,
     }
     return into.say(custody_change.CustodyChangeRequested, clerk(by), **(defaults | fields))
 
@@ -98,7 +98,7 @@ def test_only_the_house_that_was_asked_serves_and_only_once() -> None:
     case = request(accepted())
     with refused("not_a_party", field="payload.agency"):
         serve(case, by=LAB)
-    with refused("not_the_detention_house", field="payload.agency"):
+    with refused("not_the_keeper", field="payload.agency"):
         serve(case, by=PROCURATORATE)
     serve(case)
     with refused("already_served", field="payload.body.custody_change_id"):
@@ -126,7 +126,7 @@ def test_naming_a_person_again_keeps_what_is_known() -> None:
 
 
 def notify(into: Case, **fields: object) -> Case:
-    defaults = {"measure_id": "detention-li", "detention_house": DETENTION, "until": "2026-03-09"}
+    defaults = {"measure_id": "detention-li", "keeper": DETENTION, "until": "2026-03-09"}
     return into.say(custody_change.CustodyPeriodNotified, **(defaults | fields))
 
 

@@ -263,7 +263,7 @@ def served(at: int, requested_at: int = MIDNIGHT + 60) -> Case:
     """A change of custody that was requested and served then."""
     written = detained("li").offer(to=PROCURATORATE, persons=("li",)).accept()
     asked = {"custody_change_id": "change-1", "handover_id": "handover-1", "person_id": person_id("li")}
-    asked |= {"detention_house": DETENTION, "number": "11", "occurred_at": instant(requested_at)}
+    asked |= {"keeper": DETENTION, "number": "11", "occurred_at": instant(requested_at)}
     written.say(case.CustodyChangeRequested, clerk(PROCURATORATE), **asked, signed_at=MIDNIGHT + DAY)
     fields = {"custody_change_id": "change-1", "served_at": instant(at), "occurred_at": instant(MIDNIGHT + 7200)}
     return written.say(case.CustodyChangeServed, clerk(DETENTION), **fields, signed_at=MIDNIGHT + DAY)

@@ -274,7 +274,7 @@ class Custody(RuleBasedStateMachine):
         possible = accepted is not None and accepted.receiver == by and bool(self.model.li.arrests)
         name = f"custody-{self.case.state.sequence}"
         fields = {"custody_change_id": name, "handover_id": handover_id, "person_id": LI, "number": "1"}
-        body = case.CustodyChangeRequested(**fields, detention_house=DETENTION)  # type: ignore[arg-type]
+        body = case.CustodyChangeRequested(**fields, keeper=DETENTION)  # type: ignore[arg-type]
         if self.tried(possible and by not in open_ones, self.case.act, body, clerk(by)):
             self.model.li.asked[name] = by
             self.model.parties.add(DETENTION)

@@ -47,7 +47,7 @@ from tests.testkit.supervision import (
 def test_a_lead_lives_from_the_finding_to_its_outcome() -> None:
     """Raised, assigned, answered, confirmed with material, closed with an outcome; the supervised see it once told."""
     lead = Lead().raised()
-    assert (lead.state.status, lead.state.notified, lead.state.procuratorate) == ("raised", False, PROCURATORATE)
+    assert (lead.state.status, lead.state.notified, lead.state.supervising) == ("raised", False, PROCURATORATE)
     assert lead.state.lead_id == lead.stream.id
     lead.act(assigned(handler="p-0099"), ASSIGNER).assigned()
     assert (lead.state.status, lead.state.notified, lead.state.handler) == ("assigned", True, "p-0417")
@@ -70,12 +70,12 @@ def test_a_lead_may_be_dismissed_unanswered() -> None:
 def test_a_lead_goes_up_and_down_the_tree() -> None:
     """Whoever receives it assigns it anew; the supervised agency sees it all the same; one above may draw it up."""
     lead = Lead().raised().assigned().act(transferred(UPPER), ASSIGNER)
-    assert (lead.state.status, lead.state.procuratorate, lead.state.handler) == ("raised", UPPER, None)
+    assert (lead.state.status, lead.state.supervising, lead.state.handler) == ("raised", UPPER, None)
     assert lead.state.notified
     lead.act(assigned(), supervisor(UPPER)).act(transferred(PROCURATORATE), supervisor(UPPER))
-    assert lead.state.procuratorate == PROCURATORATE
+    assert lead.state.supervising == PROCURATORATE
     lead.act(transferred(UPPER), analyst(UPPER))
-    assert lead.state.procuratorate == UPPER
+    assert lead.state.supervising == UPPER
 
 
 STEPS: dict[str, tuple[Callable[..., Body], Officer]] = {
@@ -132,17 +132,17 @@ NO_LEADS: list[tuple[str, dict[str, Any]]] = [
     ("finding_differs body.lead_id", {"lead_id": "lead-" + "00" * 16}),
     ("cited_count body.cited_count", {"events": (RAISED.last.ref,)}),
     ("unknown_agency body.supervised", {"supervised": "police-moon"}),
-    ("unknown_agency body.procuratorate", {"procuratorate": "procuratorate-moon"}),
-    *(("outside_jurisdiction body.procuratorate", {"procuratorate": by}) for by in (NEIGHBOUR, COURT, PARALLEL)),
+    ("unknown_agency body.supervising", {"supervising": "procuratorate-moon"}),
+    *(("outside_jurisdiction body.supervising", {"supervising": by}) for by in (NEIGHBOUR, COURT, PARALLEL)),
 ]
 
 
 @pytest.mark.parametrize(
     ("lead", "rule", "body", "by"),
     [
-        *((TOLD, "not_the_procuratorate agency", body, supervisor(by)) for body in DECISIONS for by in NOT_THEIRS),
+        *((TOLD, "not_the_supervising_agency agency", body, supervisor(by)) for body in DECISIONS for by in NOT_THEIRS),
         *(
-            (TOLD, "not_the_procuratorate agency", transferred(), supervisor(by))
+            (TOLD, "not_the_supervising_agency agency", transferred(), supervisor(by))
             for by in (POLICE, NEIGHBOUR, PARALLEL)
         ),
         *((TOLD, "not_the_supervised agency", answered(), clerk(by)) for by in (PROCURATORATE, COURT, FAR_POLICE)),

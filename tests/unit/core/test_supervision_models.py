@@ -45,7 +45,7 @@ def test_an_agency_adopts_another_version_in_place_of_the_first() -> None:
         ("wrong_stream", "body.model_id", published(2, "another"), analyst(PROCURATORATE)),
         ("not_the_publisher", "agency", retired(), supervisor(UPPER)),
         ("unknown_version", "body.version", adopted(2), analyst(UPPER)),
-        ("not_a_procuratorate", "agency", adopted(), analyst(COURT)),
+        ("not_a_supervising_agency", "agency", adopted(), analyst(COURT)),
         ("digest_differs", "body.model_digest", adopted(1, model_digest=published(2).model_digest), analyst(UPPER)),
         ("wrong_stream", "event_type", dataset(), analyst(PROCURATORATE)),
         ("wrong_stream", "event_type", assigned(), ASSIGNER),
@@ -86,5 +86,5 @@ def test_a_model_begins_with_its_first_version(rule: str, field: str, body: Body
 
 def test_a_model_is_a_procuratorate_s() -> None:
     """Its leads are raised for whoever publishes it: no other kind of agency does."""
-    with refused("not_a_procuratorate", field="payload.agency"):
+    with refused("not_a_supervising_agency", field="payload.agency"):
         Model().published(analyst(COURT))

@@ -17,7 +17,7 @@ from tests.unit.core.test_package import procedure_of
 def test_a_recommendation_is_answered_and_checked_again() -> None:
     """The first answer ends the time to reply; each re-check stays."""
     recommendation = Recommendation().issued()
-    assert (recommendation.state.recommendation_id, recommendation.state.procuratorate) == ("2026-7", PROCURATORATE)
+    assert (recommendation.state.recommendation_id, recommendation.state.supervising) == ("2026-7", PROCURATORATE)
     assert (recommendation.state.status, recommendation.state.answered_at) == ("issued", None)
     recommendation.act(replied(), ANSWERER)
     first = recommendation.state.answered_at
@@ -30,7 +30,7 @@ def test_a_recommendation_is_answered_and_checked_again() -> None:
 @pytest.mark.parametrize(
     ("rule", "field", "body", "by"),
     [
-        ("not_a_procuratorate", "agency", issued(), supervisor(POLICE)),
+        ("not_a_supervising_agency", "agency", issued(), supervisor(POLICE)),
         ("outside_jurisdiction", "body.to_agency", issued(to_agency=FAR_POLICE), ASSIGNER),
         ("unknown_agency", "body.to_agency", issued(to_agency="police-moon"), ASSIGNER),
         ("wrong_stream", "stream.id", issued("2026-8"), ASSIGNER),
@@ -47,7 +47,7 @@ def test_a_recommendation_begins_with_its_issue(rule: str, field: str, body: Bod
     ("rule", "field", "body", "by"),
     [
         ("not_the_addressee", "agency", replied(), clerk(COURT)),
-        ("not_the_procuratorate", "agency", rechecked(), supervisor(UPPER)),
+        ("not_the_supervising_agency", "agency", rechecked(), supervisor(UPPER)),
         ("wrong_stream", "event_type", issued(), ASSIGNER),
     ],
 )

@@ -73,7 +73,7 @@ def custody_asked() -> Case:
         custody_change_id="custody-1",
         handover_id=next(iter(case.state.handovers)),
         person_id=person_id("li"),
-        detention_house=DETENTION,
+        keeper=DETENTION,
         number="东检换〔2026〕3号",
     )
 

@@ -149,14 +149,14 @@ def test_a_person_is_kept_by_an_admitted_detention_house_only(ledger: Ledger) ->
 
     def ask(house: str) -> None:
         for body in (
-            CustodyChangeRequested(detention_house=house, **asked),
-            CustodyPeriodNotified(detention_house=house, **fields),
+            CustodyChangeRequested(keeper=house, **asked),
+            CustodyPeriodNotified(keeper=house, **fields),
         ):
             judge(ledger, case.draft(body, clerk(PROCURATORATE)))
 
-    with refused("not_a_detention_house", field="payload.body.detention_house"):
+    with refused("not_a_keeper", field="payload.body.keeper"):
         ask(POLICE)
-    with refused("unknown_agency", field="payload.body.detention_house"):
+    with refused("unknown_agency", field="payload.body.keeper"):
         ask(DETENTION)
     ledger.mirror(ledger.changes.admit(DETENTION).bodies[-1])
     ask(DETENTION)

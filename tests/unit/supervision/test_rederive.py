@@ -264,7 +264,7 @@ FALSE: dict[str, tuple[dict[str, Any], str, str]] = {
         "finding",
         "unverifiable",
     ),
-    "procuratorate": ({"procuratorate": UPPER}, "words", "unverifiable"),
+    "procuratorate": ({"supervising": UPPER}, "words", "unverifiable"),
 }
 
 

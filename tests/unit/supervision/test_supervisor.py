@@ -68,7 +68,7 @@ def test_a_lead_cites_what_it_rests_on(watched: Watched) -> None:
     assert (raised.model_id, raised.model_version, raised.model_digest) == ("third-return", 1, model.digest)
     assert (raised.parameters, raised.case_id) == ({"returns": "2"}, "case-1")
     assert raised.key == {"case_id": "case-1", "handover_id": "handover-6"}
-    assert (raised.supervised, raised.procuratorate) == (POLICE, PROCURATORATE)
+    assert (raised.supervised, raised.supervising) == (POLICE, PROCURATORATE)
     returned, taken_back = case.events[-2], case.events[-1]
     assert [ref.payload_digest for ref in raised.events] == [returned.digest, taken_back.digest]
     assert raised.cited_count == 2
@@ -119,7 +119,7 @@ def test_who_adopts_a_model_runs_it_in_its_own_jurisdiction_with_its_own_paramet
     watched.ledger.post(model.last)
     assert watched.supervisor.step() == 1
     (lead,) = watched.leads()
-    assert (lead.raised.parameters, lead.procuratorate) == ({"returns": "1"}, PROCURATORATE)
+    assert (lead.raised.parameters, lead.supervising) == ({"returns": "1"}, PROCURATORATE)
 
 
 def test_a_model_sees_what_the_procuratorate_sees_that_runs_it(watched: Watched) -> None:
@@ -146,7 +146,7 @@ def test_a_finding_for_whom_nobody_supervises_is_told(watched: Watched) -> None:
     watched.publish(with_sql(asked, key=("case_id",), supervised="answers"))
     assert watched.supervisor.step() == 1
     (fault,) = watched.supervisor.state.faults
-    assert fault.procuratorate == PROCURATORATE
+    assert fault.supervising == PROCURATORATE
     assert "no procuratorate supervises elsewhere" in str(fault.says)
 
 
@@ -274,7 +274,7 @@ def test_sql_that_only_claims_to_look_at_one_case_raises_nothing_false(watched: 
 
 def faults(watched: Watched, labels: Labels = ENGLISH) -> dict[tuple[str, str], str]:
     return {
-        (fault.model_id, fault.procuratorate): labels.translate(fault.says) for fault in watched.supervisor.state.faults
+        (fault.model_id, fault.supervising): labels.translate(fault.says) for fault in watched.supervisor.state.faults
     }
 
 

@@ -159,7 +159,7 @@ def test_an_impossible_step_is_refused_by_its_rule(ledger: Ledger) -> None:
     post(ledger, lead)
     for body, by, rule, field in (
         (confirmed(digests=()), clerk(PROCURATORATE), "material_missing", "body.digests"),
-        (confirmed(), supervisor(NEIGHBOUR), "not_the_procuratorate", "agency"),
+        (confirmed(), supervisor(NEIGHBOUR), "not_the_supervising_agency", "agency"),
         (transferred("procuratorate-moon"), supervisor(PROCURATORATE), "unknown_agency", "body.to_agency"),
     ):
         with refused(rule, field=f"payload.{field}"):
@@ -361,7 +361,7 @@ def test_lists_are_paged_and_narrowed(stored: Ledger) -> None:
     assert listed(Page(1, str(index))) == ["case-2"]
     assert listed(status="assigned") == ["case-0"]
     assert listed(case_id="case-2", model_id="item-not-handed-over", agency=POLICE) == ["case-2"]
-    assert listed(procuratorate=UPPER) == []
+    assert listed(supervising=UPPER) == []
     with stored.database.read() as connection:
         tally = supervision.tally_of_model(connection, "item-not-handed-over")
         counted = supervision.tally_of(connection, ["item-not-handed-over", "another"])
