@@ -137,8 +137,8 @@ class ModelView(ModelHeading, frozen=True):
     """A version of a model. ``definition`` is the text of its file.
 
     ``leads`` are those of this version, null for readers of agencies that do not supervise. ``versions`` and
-    ``adoptions`` are of the whole model; ``retired`` is the reason why it is not run any more. The next event has ``head`` as its
-    previous one and the number ``sequence`` + 1.
+    ``adoptions`` are of the whole model; ``retired`` is the reason why it is not run any more. The next event has
+    ``head`` as its previous one and the number ``sequence`` + 1.
     """
 
     retired: str | None
