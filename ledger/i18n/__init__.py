@@ -102,14 +102,14 @@ class Labels:
     def find(self, vocabulary: str, word: str) -> str | None:
         """Return the label that the procedure has of a word of its own, else that of the catalogue, or None."""
         if (table := TABLE_OF.get(vocabulary)) is not None:
-            row: dict[str, dict[str, str]] = shipped_tables()[table].get(word, {})
-            return row.get("label", {}).get(self.suffix)
+            row: dict[str, Any] | None = shipped_tables()[table].get(word)
+            return None if row is None else self._label_of(row, word)
         return self._catalogue.pgettext(vocabulary, word) or None
 
     def all(self, vocabulary: str) -> dict[str, str]:
         """Return every word of the vocabulary with its label."""
         if (table := TABLE_OF.get(vocabulary)) is not None:
-            return {word: row["label"][self.suffix] for word, row in shipped_tables()[table].items()}
+            return {word: self._label_of(row, word) for word, row in shipped_tables()[table].items()}
         prefix = f"{vocabulary}\x04"
         entries = self._catalogue._catalog.items()  # type: ignore[attr-defined]  # noqa: SLF001
         return {key.removeprefix(prefix): text for key, text in entries if str(key).startswith(prefix)}
@@ -161,7 +161,10 @@ class Labels:
         return self._label_of(_rules(kind).get(name, {}), name)
 
     def _label_of(self, row: Mapping[str, Any], name: str) -> str:
-        return str(row.get("label", {}).get(self.suffix, name.replace("_", " ")))
+        """Return the label that a row has in this language, else in the first one of the procedure."""
+        label: dict[str, str] = row.get("label", {})
+        first = shipped_tables()["procedure"]["languages"][0]
+        return label.get(self.suffix) or label.get(first) or name.replace("_", " ")
 
 
 class _Missing(gettext.NullTranslations):

@@ -9,21 +9,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ledger.core.procedure.rulebook import Rulebook
 
+SHARED = {"cn-common": ("calendar.toml",)}  # tables that packages include, and are no package
+_CN_COMMON = tuple(f"cn-common/{name}" for name in SHARED["cn-common"])
 SHIPPED = {
     "evidence": ("procedure.toml", "clocks.toml", "flags.toml", "examples.toml"),
-    "cn-criminal": ("procedure.toml", "clocks.toml", "flags.toml", "calendar.toml", "examples.toml"),
+    "cn-criminal": ("procedure.toml", "clocks.toml", "flags.toml", "examples.toml", *_CN_COMMON),
 }  # the files of each package
 IN_USE = "cn-criminal"
 
 
 def shipped_package(procedure_id: str = IN_USE) -> dict[str, bytes]:
-    """Return the files of a package, by their names.
+    """Return the files of a package, by their names; those that it includes have the name of their folder before it."""
+    return {name: _file(name if "/" in name else f"{procedure_id}/{name}") for name in SHIPPED[procedure_id]}
 
-    This module's loader reads them: importing pathlib or importlib.resources would slow every start of a command.
-    """
+
+def shared_tables(folder: str) -> dict[str, bytes]:
+    """Return the files of a folder that packages include."""
+    return {name: _file(f"{folder}/{name}") for name in SHARED[folder]}
+
+
+def _file(name: str) -> bytes:
+    """Read a file by this module's loader: importing pathlib or importlib.resources would slow every start."""
     loader = __spec__.loader
     assert isinstance(loader, SourceFileLoader)
-    return {name: loader.get_data(f"{__path__[0]}/{procedure_id}/{name}") for name in SHIPPED[procedure_id]}
+    return loader.get_data(f"{__path__[0]}/{name}")
 
 
 @cache
@@ -31,8 +40,12 @@ def shipped_tables() -> dict[str, Any]:
     """Return the tables of the procedure in use, as they stand in its files: enough for labels, and sooner there."""
     import tomllib  # noqa: PLC0415 - few runs tell of a rule, and all would wait for it
 
-    files = shipped_package().values()
-    return {key: value for data in files for key, value in tomllib.loads(data.decode()).items()}
+    tables: dict[str, Any] = {}
+    for data in shipped_package().values():
+        for key, value in tomllib.loads(data.decode()).items():
+            own = tables.get(key, type(value)())
+            tables[key] = {**value, **own} if isinstance(value, dict) else own + value
+    return tables
 
 
 def shipped_words(vocabulary: str) -> tuple[str, ...]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns
 from ledger.cli.session import Session
 from ledger.core.custody.examples import faults_of_examples
+from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
-from ledger.core.procedure.package import MAX_BYTES, differences, read_package
+from ledger.core.procedure.package import INCLUDE, MAIN_FILE, MAX_BYTES, differences, read_package
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.deadlines.working_days import arranged_days_off
-from ledger.procedures import SHIPPED, shipped_package
+from ledger.procedures import SHARED, SHIPPED, shared_tables, shipped_package
 
 LISTED = columns("procedure_id", "version", "title", "valid_from", "languages", "clocks", "flags", "examples", "digest")
 CLOCKS = columns("clock", "label", "article", "per", "periods", "valid_from")
@@ -141,6 +143,26 @@ def files_of(package: str) -> dict[str, bytes]:
             field="package",
             hint="Name a folder with a procedure.toml, or a package of tally procedure list.",
         )
+    files = _files_in(folder)
+    for included in _included(files):
+        if included in SHIPPED:
+            shared = shipped_package(included)
+        elif included in SHARED:
+            shared = shared_tables(included)
+        elif (folder / included).is_dir():
+            shared = _files_in(folder / included)
+        else:
+            raise MalformedInput(
+                "there is no package {package}",
+                package=included,
+                field=f"{folder}/{MAIN_FILE}: {INCLUDE}",
+                hint="Name a folder beside this file, or a package of tally procedure list.",
+            )
+        files |= {name if "/" in name else f"{included}/{name}": data for name, data in shared.items()}
+    return files
+
+
+def _files_in(folder: Path) -> dict[str, bytes]:
     files = {}
     for path in sorted(folder.glob("*.toml")):
         with path.open("rb") as file:
@@ -148,6 +170,15 @@ def files_of(package: str) -> dict[str, bytes]:
         if len(files[path.name]) > MAX_BYTES:
             raise MalformedInput("it has more than {most} bytes", most=MAX_BYTES, field=str(path))
     return files
+
+
+def _included(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the folders and packages that the main file includes. Raises MalformedInput."""
+    tables = decode_toml(files.get(MAIN_FILE, b""), field=MAIN_FILE)
+    try:
+        return convert(tables.get(INCLUDE, []), tuple[str, ...])
+    except msgspec.ValidationError as error:
+        raise MalformedInput("expected names of folders or packages", field=f"{MAIN_FILE}: {INCLUDE}") from error
 
 
 def _checked(session: Session, packages: Sequence[str]) -> Iterator[tuple[str, Rulebook]]:

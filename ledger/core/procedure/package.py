@@ -1,8 +1,9 @@
 """Procedure packages: the rules of one procedure as files, decoded strictly, with one canonical form and its digest.
 
 A package is ``procedure.toml`` and more TOML files beside it. Each top-level table stands in one of them, so that file,
-line and key say where a fault is. The canonical form is the canonical JSON of all tables together; its digest
-identifies the package wherever it is cited (docs/procedure.md).
+line and key say where a fault is. Files of a folder that it includes have names with a slash; what they say is added to
+what the package says itself. The canonical form is the canonical JSON of all tables together; its digest identifies the
+package wherever it is cited (docs/procedure.md).
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from ledger.core.procedure.rulebook import Rulebook, faults_of
 
 MAX_BYTES = 512 * 1024  # of the canonical form, which becomes an entry of the log
 MAIN_FILE = "procedure.toml"
+INCLUDE = "include"  # folders whose tables the package has too; whoever reads the files resolves it
+ORDER = "order"  # of the words of each table: the keys of canonical JSON have none
+_NOT_SHARED = (INCLUDE, "procedure", "examples")  # what an included folder says of itself
 _HEADER = re.compile(r"""\s*(?P<open>\[\[?)\s*(?P<path>[A-Za-z0-9_."'-]+)\s*\]""")
 _KEY = re.compile(r"""\s*(?P<path>[A-Za-z0-9_."'-]+)\s*=""")
 _STEP = re.compile(r"\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\[(?P<index>[0-9]+)\]|(?P<entry>\[\.\.\.\])")
@@ -36,16 +40,15 @@ def read_package(files: Mapping[str, bytes]) -> Rulebook:
     value of another type, a word that is not defined, a label that is missing in a language, and rows that contradict
     each other.
     """
-    tables, file_of = _merged(files)
-    places = {name: positions(data.decode("utf-8")) for name, data in files.items()}
-    return _decoded(tables, lambda path: _place(path, file_of, places))
+    tables, places = _merged(files)
+    return _decoded(tables, lambda path: _place(path, places))
 
 
 def decode_package(text: bytes) -> Rulebook:
     """Return the procedure of a canonical form. Raises MalformedInput, also if the bytes are not canonical."""
     tables = canonical.decode(text, _TABLES, where="package")
     canonical.require_same(text, canonical.encode(tables), where="package")
-    return _decoded(tables, lambda path: _spelled(path) or "package")
+    return _decoded(_in_order(tables), lambda path: _spelled(path) or "package")
 
 
 _TABLES = decoder_of(dict[str, Any])
@@ -57,25 +60,58 @@ def canonical_form(files: Mapping[str, bytes]) -> bytes:
 
 
 def _canonical(tables: Mapping[str, Any]) -> bytes:
-    text = canonical.encode(tables)
+    order = {key: list(table) for key, table in tables.items() if isinstance(table, dict)}
+    text = canonical.encode({**tables, ORDER: order})
     if len(text) > MAX_BYTES:
         raise MalformedInput("a package has at most {most} bytes", most=MAX_BYTES, field=MAIN_FILE)
     return text
 
 
-def _merged(files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return all tables, and in which file each top-level one stands."""
+def _in_order(tables: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables of a canonical form with their words in the order that it states, and without it."""
+    try:
+        order = convert(tables.pop(ORDER, None), dict[str, tuple[str, ...]])
+    except msgspec.ValidationError as error:
+        raise MalformedInput("expected the words of each table in their order", field=ORDER) from error
+    words = {key: table for key, table in tables.items() if isinstance(table, dict)}
+    if {key: sorted(names) for key, names in order.items()} != {key: sorted(table) for key, table in words.items()}:
+        raise MalformedInput("expected the words of each table in their order", field=ORDER)
+    return tables | {key: {word: words[key][word] for word in names} for key, names in order.items()}
+
+
+def _merged(files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[Path, str]]:
+    """Return all tables, and the file and line of each table and key."""
     if MAIN_FILE not in files:
         raise MalformedInput("a package has a file {name}", name=MAIN_FILE, field=MAIN_FILE)
     tables: dict[str, Any] = {}
-    file_of: dict[str, str] = {}
-    for name in sorted(files):
-        for key, value in decode_toml(files[name], field=name).items():
-            if key in tables:
-                raise MalformedInput("{key} stands in {other} already", key=key, other=file_of[key], field=name)
+    places: dict[Path, str] = {}
+    for name in sorted(files, key=lambda name: ("/" in name, name)):  # its own files before what it includes
+        is_own = "/" not in name
+        read = decode_toml(files[name], field=name)
+        for key in (INCLUDE,) if is_own else _NOT_SHARED:
+            read.pop(key, None)
+        rows_before = {key: len(tables[key]) for key in read if isinstance(tables.get(key), list)}
+        for key, value in read.items():
             _require_plain(value, f"{name}: {key}")
-            tables[key], file_of[key] = value, name
-    return tables, file_of
+            if key in tables and is_own:
+                raise MalformedInput(
+                    "{key} stands in {other} already", key=key, other=places[(key,)].partition(":")[0], field=name
+                )
+            tables[key] = _added(tables[key], value, f"{name}: {key}") if key in tables else value
+        for path, line in positions(files[name].decode("utf-8")).items():
+            place = _moved(path, rows_before)
+            places.setdefault(place, f"{name}:{line}")
+            places.setdefault(place[:1], name)
+    return tables, places
+
+
+def _added(own: Any, included: Any, field: str) -> Any:
+    """Return a table with what another one has besides; rows of an array are added."""
+    if isinstance(own, dict) and isinstance(included, dict):
+        return {**included, **own}
+    if isinstance(own, list) and isinstance(included, list):
+        return [*own, *included]
+    raise MalformedInput("the package has something else than a table of this name", field=field)
 
 
 def _require_plain(value: Any, field: str) -> None:
@@ -91,8 +127,9 @@ def _require_plain(value: Any, field: str) -> None:
 
 
 def _decoded(tables: dict[str, Any], place: Any) -> Rulebook:
-    if "digest" in tables:
-        raise MalformedInput("the digest is computed, and is not stated", field=place(("digest",)))
+    for key in ("digest", ORDER):
+        if key in tables:
+            raise MalformedInput("{key} is computed, and is not stated", key=key, field=place((key,)))
     whole = {**tables, "digest": blake3_text(_canonical(tables))}
     try:
         book = convert(whole, Rulebook)
@@ -193,11 +230,17 @@ def _resolved(names: Iterable[str], sizes: dict[Path, int], *, begins_entry: boo
     return path
 
 
-def _place(path: Path, file_of: Mapping[str, str], places: Mapping[str, Mapping[Path, int]]) -> str:
+def _moved(path: Path, rows_before: Mapping[str, int]) -> Path:
+    """Return the place of a row in the whole array, of which other files may have rows before it."""
+    match path:
+        case (str(key), int(index), *rest) if key in rows_before:
+            return (key, index + rows_before[key], *rest)
+    return path
+
+
+def _place(path: Path, places: Mapping[Path, str]) -> str:
     """Return ``clocks.toml:41: clocks[3].adds``: the nearest place that is known, and the whole key."""
-    name = file_of.get(str(path[0]), MAIN_FILE) if path else MAIN_FILE
-    line = next((places[name][part] for part in _prefixes(path) if part in places[name]), None)
-    where = name if line is None else f"{name}:{line}"
+    where = next((places[part] for part in _prefixes(path) if part in places), MAIN_FILE)
     return f"{where}: {_spelled(path)}" if path else where
 
 

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+import ledger.procedures
+from ledger.cli.commands.procedure import files_of
 from ledger.cli.errors import Exit
 from ledger.procedures import SHIPPED, shipped_package, shipped_rulebook
 from tests.testkit.tally import Tally
+
+FOLDER = Path(ledger.procedures.__file__).parent
 
 
 @pytest.fixture
@@ -16,7 +20,8 @@ def folder(tmp_path: Path) -> Path:
     """Return a folder with a copy of the package that ships."""
     (tmp_path / "mine").mkdir()
     for name, data in shipped_package().items():
-        (tmp_path / "mine" / name).write_bytes(data)
+        if "/" not in name:  # what it includes comes with this version
+            (tmp_path / "mine" / name).write_bytes(data)
     return tmp_path / "mine"
 
 
@@ -73,3 +78,24 @@ def test_what_is_no_package_is_refused(tally: Tally, tmp_path: Path) -> None:
     """A folder that is not there, and one without the main file."""
     for package in (tmp_path / "nowhere", tmp_path):
         assert tally("procedure", "show", package).status == Exit.USAGE
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_package_has_the_files_of_its_folder(name: str) -> None:
+    """Those in it, and those of the folders that it includes."""
+    assert files_of(str(FOLDER / name)) == shipped_package(name)
+
+
+def test_a_package_includes_another_one_or_a_folder(tally: Tally, tmp_path: Path) -> None:
+    """By the name that it ships under, or as a folder beside; anything else is refused by its name."""
+    mine = tmp_path / "mine"
+    (mine / "shared").mkdir(parents=True)
+    identity = '[procedure]\nid = "mine"\nversion = 1\ntitle = {{ en = "M", zh = "M" }}\nvalid_from = "2026-01-01"\n'
+    main = "include = [{}]\n" + identity + 'languages = ["en", "zh"]\n'
+    (mine / "shared" / "more.toml").write_text('[lines]\nloan = { label = { en = "loan", zh = "loan" } }\n')
+    (mine / "procedure.toml").write_text(main.format('"evidence", "shared"'))
+    shown = tally.ok("procedure", "show", mine)
+    assert (shown["procedure_id"], shown["words"]["business_line"], shown["examples"]) == ("mine", 3, 0)
+    for included, place in (('"nowhere"', "nowhere"), ("1", "expected names of folders")):
+        (mine / "procedure.toml").write_text(main.format(included))
+        assert place in tally.refuses(Exit.USAGE, place, "procedure", "check", mine).err

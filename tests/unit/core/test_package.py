@@ -55,6 +55,7 @@ def test_a_row_without_end_holds_on() -> None:
         ("flags = [", "rows.toml", "not TOML"),
         ("", "procedure.toml", "flags"),
         ("flags = []\ndigest = 'blake3:00'\n", "rows.toml:2: digest", "computed"),
+        ("flags = []\norder = {}\n", "rows.toml:2: order", "computed"),
         ("flags = []\ncolour = 'red'\n", "procedure.toml", "colour"),
         ("flags = []\nlines = {}\n", "rows.toml", "stands in procedure.toml already"),
         ("flags = []\nclocks = [1.5]\n", "rows.toml: clocks[0]", "a whole number"),
@@ -139,11 +140,13 @@ def test_a_shipped_package_is_one_procedure_in_both_forms(name: str) -> None:
     """Read from its files and from its canonical form, whose digest it has; other bytes of it are refused."""
     files = shipped_package(name)
     text = canonical_form(files)
-    assert decode_package(text) == read_package(files)
-    assert decode_package(text).procedure.id == name
+    book, decoded = read_package(files), decode_package(text)
+    assert decoded == book
+    assert decoded.procedure.id == name
+    assert [list(words) for words in decoded.vocabularies.values()] == [list(w) for w in book.vocabularies.values()]
     with pytest.raises(MalformedInput):
         decode_package(b" " + text)
-    number = [row.name for row in read_package(files).flags].index("late_entry")
+    number = [row.name for row in book.flags].index("late_entry")
     with refused_at(f"flags[{number}].name"):
         decode_package(text.replace(b'"name":"late_entry"', b'"name":"late_entree"'))
 
@@ -157,6 +160,36 @@ def test_the_digest_is_of_what_the_files_say() -> None:
         "procedure.toml": FILES["procedure.toml"].replace(b'zh = "\xe9\x80\xae\xe6\x8d\x95"', b'zh = "x"')
     }
     assert read_package(changed).digest != book.digest
+
+
+def test_words_keep_their_order() -> None:
+    """The canonical form states it: kinds of trial stand from the fastest to the slowest."""
+    text = canonical_form(FILES)
+    assert list(decode_package(text).trials) == list(shipped_rulebook().trials)
+    quick, slow = b'"trials":["fast_track"', b'"trials":["fast_tack"'
+    assert quick in text
+    with refused_at("order", match="words of each table in their order"):
+        decode_package(text.replace(quick, slow))
+    with refused_at("order", match="words of each table in their order"):
+        decode_package(text.replace(b'"order":{', b'"order":1,"orders":{'))
+
+
+def test_an_included_table_adds_to_the_own_one() -> None:
+    """What the package says itself goes before; identity and examples of the other one are left out."""
+    shared = (
+        '[procedure]\nid = "other"\n[lines]\ncriminal = { label = { en = "x", zh = "x" } }\n'
+        'tax = { label = { en = "tax", zh = "税" } }\n' + flag("2020-01-01", "2026-01-01")
+    )
+    main = {"procedure.toml": WORDS.encode(), "rows.toml": flag("2026-01-01").encode()}
+    book = read_package(main | {"x/words.toml": shared.encode()})
+    assert book.procedure.id == "cn-criminal"
+    assert book.lines["tax"].label["en"] == "tax"
+    assert book.lines["criminal"].label["en"] == "criminal"
+    assert [row.valid_from for row in book.flags] == ["2026-01-01", "2020-01-01"]
+    with refused_at("x/words.toml:11: flags[1].label", match="each of these languages"):
+        read_package(main | {"x/words.toml": shared.replace(', zh = "迟"', "").encode()})
+    with refused_at("x/words.toml: lines", match="something else than a table"):
+        read_package(main | {"x/words.toml": b"lines = 1\n"})
 
 
 def test_positions_are_those_of_the_text() -> None:
