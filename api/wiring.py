@@ -42,7 +42,7 @@ from ledger.config.installation import DataDirectory, Installation
 from ledger.config.keys import open_keystore, open_note_key
 from ledger.config.settings import EMBEDDED, Settings
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.core.ethereum.contract_changes import KIND_NUMBERS, profile_bytes
+from ledger.core.ethereum.contract_changes import profile_bytes
 from ledger.core.events.record import DatasetRegistered, IncidentRecorded
 from ledger.core.events.registry import AgencyProfile
 from ledger.core.log.notes import NoteSigner, parse_vkey
@@ -339,7 +339,7 @@ def chain_founding(installation: Installation) -> RegistryFounding:
     agencies = tuple(
         RegistryAgency(
             agency_id=agency.agency_id,
-            kind=KIND_NUMBERS[agency.kind],
+            kind=agency.kind,
             admin=agency.admin,
             profile=profile_bytes(AgencyProfile(jurisdiction=agency.jurisdiction, name=agency.name)),
             witness=agency.witness.account if agency.witness else None,

@@ -8,7 +8,7 @@ import {Signers} from "./Signers.sol";
 /// @notice See IAgencyRegistry. The deployer has no role: what it founds is in the constructor's arguments.
 contract AgencyRegistry is IAgencyRegistry {
     bytes32 private constant DECISION_TYPEHASH = keccak256(
-        "Decision(uint64 number,uint8 kind,bytes32 agency,uint8 agencyKind,address account,bytes32 officer,uint32 roles,"
+        "Decision(uint64 number,uint8 kind,bytes32 agency,bytes32 agencyKind,address account,bytes32 officer,uint32 roles,"
         "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
     );
     bytes32 private constant KEY_REQUEST_TYPEHASH =
@@ -75,7 +75,7 @@ contract AgencyRegistry is IAgencyRegistry {
         bytes32 id = _callersAgency();
         if (account == address(0)) revert AccountRefused(account, id);
         if (_grants[account].agency != 0) revert KeyTaken(account, _grants[account].agency);
-        _requireSlug(officer);
+        _requireSlug(officer, "-");
         if (roles == 0 || roles & ~KNOWN_ROLES != 0) revert RolesRefused(KNOWN_ROLES, roles);
         if (suite == 0) revert SuiteRefused();
         if (validFrom >= validUntil || validUntil >= TIME_LIMIT) revert PeriodRefused(validFrom, validUntil);
@@ -167,8 +167,8 @@ contract AgencyRegistry is IAgencyRegistry {
 
     function _admitAgency(Change memory change) private {
         _requireUnused(change, change.roles == 0 && change.quorum == 0);
-        _requireSlug(change.agency);
-        if (change.agencyKind == 0) revert AgencyKindRefused();
+        _requireSlug(change.agency, "-");
+        _requireSlug(change.agencyKind, "_");
         uint256 length = bytes(change.profile).length;
         if (length == 0 || length > PROFILE_LIMIT) revert ProfileLengthRefused(PROFILE_LIMIT, length);
         Agency storage admitted = _agencies[change.agency];
@@ -319,17 +319,17 @@ contract AgencyRegistry is IAgencyRegistry {
         if (!unused || !othersUnused) revert FieldUnused(change.kind);
     }
 
-    /// @dev Reverts unless `id` is a slug: characters first, no hyphen at either end of them, then zeros to the end,
-    /// the last byte always zero.
-    function _requireSlug(bytes32 id) private pure {
+    /// @dev Reverts unless `id` is a slug: letters, digits and `separator` first, no separator at either end of them,
+    /// then zeros to the end, the last byte always zero.
+    function _requireSlug(bytes32 id, bytes1 separator) private pure {
         uint256 length = 0;
-        while (length < 31 && _isSlugCharacter(id[length])) ++length;
-        if (length == 0 || uint256(id) << (length * 8) != 0 || id[0] == "-" || id[length - 1] == "-") {
+        while (length < 31 && _isSlugCharacter(id[length], separator)) ++length;
+        if (length == 0 || uint256(id) << (length * 8) != 0 || id[0] == separator || id[length - 1] == separator) {
             revert SlugMalformed(id);
         }
     }
 
-    function _isSlugCharacter(bytes1 c) private pure returns (bool) {
-        return (c >= "a" && c <= "z") || (c >= "0" && c <= "9") || c == "-";
+    function _isSlugCharacter(bytes1 c, bytes1 separator) private pure returns (bool) {
+        return (c >= "a" && c <= "z") || (c >= "0" && c <= "9") || c == separator;
     }
 }

@@ -6,7 +6,8 @@ pragma solidity ^0.8.28;
 /// into `registryHash`; the ledger mirrors each into one log entry.
 ///
 /// Agency and officer ids are ASCII slugs of 1 to 31 characters of [a-z0-9-] with no hyphen at either end,
-/// left-aligned and zero-padded.
+/// left-aligned and zero-padded. Kinds of agencies are such slugs with underscores in place of hyphens; which kinds there
+/// are is the ledger's procedure to say, not this contract's.
 /// Times are unix seconds.
 interface IAgencyRegistry {
     /// @notice What a change does. The numbers are constants of the protocol.
@@ -25,7 +26,7 @@ interface IAgencyRegistry {
     ///
     /// | kind             | fields                                                                          |
     /// |------------------|---------------------------------------------------------------------------------|
-    /// | AgencyAdmitted 1 | agency, agencyKind (not 0), account (its admin), profile (1 to 1,024 bytes)     |
+    /// | AgencyAdmitted 1 | agency, agencyKind, account (its admin), profile (1 to 1,024 bytes)             |
     /// | AdminChanged 2   | agency, account (the new admin)                                                 |
     /// | KeyGranted 3     | agency, account (the key), officer, roles, suite, validFrom, validUntil         |
     /// | KeyRevoked 4     | agency, account (the key)                                                       |
@@ -34,7 +35,7 @@ interface IAgencyRegistry {
     /// | SubmitterSet 7   | account, roles (1 = may anchor, 0 = may no longer)                              |
     /// @param kind What the change does
     /// @param agency Id of the agency concerned
-    /// @param agencyKind Number of the agency's kind, given by the ledger's protocol
+    /// @param agencyKind The agency's kind
     /// @param account Admin, key, witness or submitter, by kind
     /// @param officer Id of the officer within the agency
     /// @param roles Bit set: clerk 1, supervisor 2, auditor 4, analyst 8, witness 16
@@ -46,7 +47,7 @@ interface IAgencyRegistry {
     struct Change {
         ChangeKind kind;
         bytes32 agency;
-        uint8 agencyKind;
+        bytes32 agencyKind;
         address account;
         bytes32 officer;
         uint32 roles;
@@ -58,12 +59,12 @@ interface IAgencyRegistry {
     }
 
     /// @notice An agency as it stands.
-    /// @param kind Number of the agency's kind; 0 = not admitted
+    /// @param kind The agency's kind; 0 = not admitted
     /// @param admin The account that manages the agency's keys
     /// @param proposedAdmin The account that may become the admin by accepting; 0 = none
     /// @param witness The account that co-signs anchors for the agency; 0 = none
     struct Agency {
-        uint8 kind;
+        bytes32 kind;
         address admin;
         address proposedAdmin;
         address witness;
@@ -110,8 +111,8 @@ interface IAgencyRegistry {
     error NotAdmin(address account);
     /// @notice `actual` called in place of the proposed admin `expected` of `agency`.
     error NotProposedAdmin(bytes32 agency, address expected, address actual);
-    /// @notice `id` is not a slug of 1 to 31 characters of [a-z0-9-] with no hyphen at either end, left-aligned and
-    /// zero-padded.
+    /// @notice `id` is not a slug of 1 to 31 characters, left-aligned and zero-padded: of [a-z0-9-] with no hyphen at
+    /// either end; of [a-z0-9_] with no underscore at either end where it is a kind of agency.
     error SlugMalformed(bytes32 id);
     /// @notice No agency `agency` is admitted.
     error AgencyUnknown(bytes32 agency);
@@ -134,8 +135,6 @@ interface IAgencyRegistry {
     error SuiteRefused();
     /// @notice validFrom < validUntil < 2^53 does not hold.
     error PeriodRefused(uint64 validFrom, uint64 validUntil);
-    /// @notice The agency kind is 0.
-    error AgencyKindRefused();
     /// @notice The profile has not 1 to `limit` bytes.
     error ProfileLengthRefused(uint256 limit, uint256 length);
     /// @notice `agency` has no witness to remove.
@@ -199,7 +198,7 @@ interface IAgencyRegistry {
 
     /// @notice Makes a change that a strict majority of the agencies' admins has signed. Anybody may send it.
     ///
-    /// Each signs EIP-712 `Decision(uint64 number,uint8 kind,bytes32 agency,uint8 agencyKind,address account,
+    /// Each signs EIP-712 `Decision(uint64 number,uint8 kind,bytes32 agency,bytes32 agencyKind,address account,
     /// bytes32 officer,uint32 roles,uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)`
     /// in the domain of `domainSeparator`, number = decisionCount + 1. Decisions have a number of their own, so that
     /// an agency that manages its keys does not void what the others have signed.

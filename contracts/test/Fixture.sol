@@ -12,7 +12,7 @@ abstract contract Fixture {
     uint256 internal constant AGENCIES = 4;
     uint256 internal constant SUBMITTER_KEY = 300;
     bytes32 private constant DECISION_TYPEHASH = keccak256(
-        "Decision(uint64 number,uint8 kind,bytes32 agency,uint8 agencyKind,address account,bytes32 officer,uint32 roles,"
+        "Decision(uint64 number,uint8 kind,bytes32 agency,bytes32 agencyKind,address account,bytes32 officer,uint32 roles,"
         "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
     );
 
@@ -45,7 +45,7 @@ abstract contract Fixture {
     function _admission(bytes32 id, address admin) internal pure returns (IAgencyRegistry.Change memory change) {
         change.kind = IAgencyRegistry.ChangeKind.AgencyAdmitted;
         change.agency = id;
-        change.agencyKind = 1;
+        change.agencyKind = "court";
         change.account = admin;
         change.profile = "{}";
     }

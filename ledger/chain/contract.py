@@ -33,7 +33,10 @@ HINTS = {
     "NotProposedAdmin": Message(
         "The admin in office proposes the new one first, who accepts with the key that was proposed."
     ),
-    "SlugMalformed": Message("An agency's id has 1 to 31 characters of a-z, 0-9 and hyphens, no hyphen at either end."),
+    "SlugMalformed": Message(
+        "An agency's id has 1 to 31 characters of a-z, 0-9 and hyphens, no hyphen at either end; its kind the same "
+        "with underscores."
+    ),
     "AgencyUnknown": Message("/api/v1/agencies lists the agencies; a majority of them admits another."),
     "AgencyTaken": Message("Choose another id, or leave it: the agency is admitted."),
     "AccountRefused": Message("Name an account that the agency does not have in this part already."),
@@ -59,7 +62,7 @@ HINTS = {
 CONTRACTS = ("AgencyRegistry", "LogAnchor")  # each passes on what the other refuses
 ERROR_OF_REQUIRE = {"type": "error", "name": "Error", "inputs": [{"name": "message", "type": "string"}]}
 PANIC = {"type": "error", "name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]}
-_SLUG = re.compile(rb"([a-z0-9-]{1,31})\x00+")  # in 32 bytes
+_SLUG = re.compile(rb"([a-z0-9_-]{1,31})\x00+")  # in 32 bytes
 EXECUTION_ERROR = 3  # what geth and Anvil answer to a call that reverts
 
 
@@ -211,7 +214,7 @@ _DECISION = {
     "number": "uint64",
     "kind": "uint8",
     "agency": "bytes32",
-    "agencyKind": "uint8",
+    "agencyKind": "bytes32",
     "account": "address",
     "officer": "bytes32",
     "roles": "uint32",
@@ -331,19 +334,19 @@ def checkpoint_digest(domain: ContractDomain, size: int, root: bytes, registry_h
 def change_tuple(change: ContractChange) -> tuple[Any, ...]:
     """Return the change as the contract's ``Change`` struct, which has the same fields in the same order."""
     kind, agency, agency_kind, account, officer, *numbers, profile = change
-    return (kind, id_word(agency), agency_kind, f"0x{account:040x}", id_word(officer), *numbers, profile.decode())
+    ids = id_word(agency), id_word(agency_kind), f"0x{account:040x}", id_word(officer)
+    return (kind, *ids, *numbers, profile.decode())
 
 
 def tuple_change(values: tuple[Any, ...]) -> ContractChange:
     """Return the change that the contract's ``Change`` struct holds. Raises ValueError for an id that is none."""
     kind, agency, agency_kind, account, officer, *numbers, profile = values
-    agency_id, officer_id = (word.rstrip(b"\0").decode("ascii") for word in (agency, officer))
-    fields = (kind, agency_id, agency_kind, int(account, 16), officer_id, *numbers, profile.encode())
-    return ContractChange._make(fields)
+    agency_id, its_kind, officer_id = (word.rstrip(b"\0").decode("ascii") for word in (agency, agency_kind, officer))
+    return ContractChange._make((kind, agency_id, its_kind, int(account, 16), officer_id, *numbers, profile.encode()))
 
 
 def id_word(slug: str) -> bytes:
-    """Encode an id as the contract has it: ASCII, zero-padded to 32 bytes."""
+    """Encode an id or a kind of agency as the contract has it: ASCII, zero-padded to 32 bytes."""
     return slug.encode("ascii").ljust(32, b"\0")
 
 

@@ -78,10 +78,10 @@ def ensure_factory(writer: ChainWriter, *, timeout_seconds: float) -> bool:
 
 
 class RegistryAgency(Struct, frozen=True):
-    """An agency at the start; ``kind`` is a number of ``contract_changes.KIND_NUMBERS``, ``profile`` canonical JSON."""
+    """An agency at the start; ``profile`` is canonical JSON."""
 
     agency_id: str
-    kind: int
+    kind: str
     admin: str
     profile: bytes
     witness: str | None = None

@@ -22,7 +22,7 @@ from ledger.client.session import ClientSession
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused
-from ledger.core.ethereum.contract_changes import CHANGE_KINDS, KIND_NUMBERS, ROLE_BITS, ContractChange, profile_bytes
+from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ROLE_BITS, ContractChange, profile_bytes
 from ledger.core.events import registry
 from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId, SafeInt
@@ -151,7 +151,7 @@ class AdmitAgency(Struct, frozen=True, forbid_unknown_fields=True, tag_field="de
         return ContractChange(
             CHANGE_KINDS[registry.AgencyAdmitted],
             self.agency_id,
-            agency_kind=KIND_NUMBERS[self.kind],
+            agency_kind=self.kind,
             account=int(self.admin, 16),
             profile=profile_bytes(AgencyProfile(jurisdiction=self.jurisdiction, name=self.name)),
         )

@@ -114,11 +114,10 @@ def vocabularies() -> str:
 
 
 def numbers() -> str:
-    """Tabulate the contract's numbers for roles, kinds of agency and changes."""
+    """Tabulate the contract's numbers for roles and changes."""
     changes = {events.NAME_OF[body]: number for body, number in contract_changes.CHANGE_KINDS.items()}
     numbered: dict[str, Mapping[Any, int]] = {
         "role": contract_changes.ROLE_BITS,
-        "kind of agency": contract_changes.KIND_NUMBERS,
         "change": changes,
     }
     rows = [(of, ", ".join(f"`{name}` {number}" for name, number in each.items())) for of, each in numbered.items()]

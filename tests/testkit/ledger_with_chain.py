@@ -23,7 +23,7 @@ from ledger.chain.node import EmbeddedNode
 from ledger.chain.transaction import sign
 from ledger.chain.writer import ChainWriter
 from ledger.config.keys import LocalSigner
-from ledger.core.ethereum.contract_changes import KIND_NUMBERS, ROLE_BITS, profile_bytes
+from ledger.core.ethereum.contract_changes import ROLE_BITS, profile_bytes
 from ledger.core.log.policy import Policy, parse_policy
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.witness.gathering.collector import CosignatureCollector
@@ -67,7 +67,7 @@ def founding(quorum: int = 0) -> RegistryFounding:
     agencies = tuple(
         RegistryAgency(
             agency,
-            KIND_NUMBERS[KINDS[agency]],
+            KINDS[agency],
             admin(agency).key_id,
             profile_bytes(profile(agency)),
             small_witness(agency).account.key_id if quorum else None,

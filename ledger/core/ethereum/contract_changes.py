@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
@@ -10,12 +10,10 @@ from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput
 from ledger.core.events import registry
 from ledger.core.events.registry import AgencyProfile, RegistryChange
-from ledger.core.events.terms import AgencyKind, Role, choices
+from ledger.core.events.terms import Role, choices
 
-# The contract's numbers: roles are bits, kinds of agency count from 1, both in the order of the vocabulary.
+# The contract's numbers: roles are bits in the order of the vocabulary.
 ROLE_BITS: dict[str, int] = {role: 1 << bit for bit, role in enumerate(choices(Role))}
-KIND_NUMBERS: dict[str, int] = {kind: number for number, kind in enumerate(choices(AgencyKind), 1)}
-_KIND_OF_NUMBER: dict[int, Any] = {number: kind for kind, number in KIND_NUMBERS.items()}
 CHANGE_KINDS: dict[type[RegistryChange], int] = {
     registry.AgencyAdmitted: 1,
     registry.AdminChanged: 2,
@@ -35,7 +33,7 @@ class ContractChange(NamedTuple):
 
     kind: int
     agency: str = ""
-    agency_kind: int = 0
+    agency_kind: str = ""
     account: int = 0
     officer: str = ""
     roles: int = 0
@@ -46,7 +44,7 @@ class ContractChange(NamedTuple):
     profile: bytes = b""
 
     def words(self) -> bytes:
-        """Return the fields in order, each as one 32-byte word: ids left-aligned, the profile by its Keccak hash."""
+        """Return the fields in order, each as one 32-byte word: texts left-aligned, the profile by its Keccak hash."""
         words = (
             field.to_bytes(32, "big") if isinstance(field, int) else field.encode().ljust(32, b"\0")
             for field in self[:-1]
@@ -70,8 +68,7 @@ def contract_change(change: RegistryChange) -> ContractChange:
     common = ContractChange(CHANGE_KINDS[type(change)], getattr(change, "agency", ""))
     match change:
         case registry.AgencyAdmitted(admin=account):
-            kind, profile = KIND_NUMBERS[change.kind], profile_bytes(change.profile)
-            common = common._replace(agency_kind=kind, profile=profile)
+            common = common._replace(agency_kind=change.kind, profile=profile_bytes(change.profile))
         case registry.KeyGranted(key_id=account):
             roles = sum(ROLE_BITS[role] for role in set(change.roles))
             common = common._replace(officer=change.officer, roles=roles, suite=change.suite)
@@ -93,17 +90,15 @@ def registry_body(
 ) -> RegistryChange:
     """Convert a contract's change to the ``registry.*`` body that mirrors it, the inverse of ``contract_change``.
 
-    Raises MalformedInput for a kind of change or a number that this version does not define.
+    Raises MalformedInput for a kind of change that this version does not define.
     """
     common = (number, "0x" + registry_hash.hex(), location)
     account = f"0x{change.account:040x}"
     match change.kind:
         case 1:
             profile = canonical.decode(change.profile, decoder_of(AgencyProfile), where="profile")
-            kind = _KIND_OF_NUMBER.get(change.agency_kind)
-            if kind is None:
-                raise MalformedInput("{change.agency_kind} is not known here", change=change, field="agency_kind")
-            return registry.AgencyAdmitted(*common, agency=change.agency, kind=kind, admin=account, profile=profile)
+            agency, kind = change.agency, change.agency_kind
+            return registry.AgencyAdmitted(*common, agency=agency, kind=kind, admin=account, profile=profile)
         case 2:
             return registry.AdminChanged(*common, agency=change.agency, admin=account)
         case 3:

@@ -43,6 +43,15 @@ def _slug(longest: int, description: str, example: str) -> Meta:
 AgencyId = Annotated[str, _slug(31, "slug of at most 31 characters", "psb-east")]
 # A pseudonymous service number, never a name, because it is public on the chain.
 OfficerId = Annotated[str, _slug(31, "slug of at most 31 characters", "p-0417")]
+# The contract takes any, since it knows no procedure: what a kind means, the procedure of a case says.
+AgencyKind = Annotated[
+    str,
+    _text(
+        r"[a-z0-9](?:[a-z0-9_]{0,29}[a-z0-9])?",
+        "at most 31 characters: a-z, 0-9 and underscores between them",
+        "forensic_lab",
+    ),
+]
 CaseId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all agencies", "case-7f3a")]
 ItemId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "item-7f3a-01")]
 HandoverId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "handover-1")]
@@ -187,17 +196,6 @@ TABLE_OF = {
 # -- closed vocabularies -----------------------------------------------------------------------------------------------
 
 StreamKind = Literal["case", "agency", "supervision", "system"]
-AgencyKind = Literal[
-    "public_security",
-    "procuratorate",
-    "court",
-    "judicial_administration",
-    "detention_house",
-    "supervision_commission",
-    "administrative_agency",
-    "property_custodian",
-    "forensic_lab",
-]
 Role = Literal["clerk", "supervisor", "auditor", "analyst", "witness"]
 CaseRelation = Literal["related", "co_defendant", "same_person", "same_exhibit", "predicate_offence"]
 SealState = Literal["intact", "broken", "missing", "unsealed"]

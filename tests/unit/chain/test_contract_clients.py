@@ -60,7 +60,16 @@ def test_an_admin_grants_and_revokes_through_the_service(world: World) -> None:
     assert (write.purpose, write.sender, write.state) == (Purpose.REGISTRY, POLICE.key_id, WriteState.CONFIRMED)
     as_admin(world, POLICE, revoke_key(CLERK.key_id))
     granted, revoked = all_changes(world, after=4, registry_hash=before.registry_hash)
-    assert granted == ContractChange(3, "psb-east", 0, int(CLERK.key_id, 16), "p-0417", 5, 1, NOW, NOW + 86400, 0, b"")
+    assert granted == ContractChange(
+        3,
+        "psb-east",
+        account=int(CLERK.key_id, 16),
+        officer="p-0417",
+        roles=5,
+        suite=1,
+        valid_from=NOW,
+        valid_until=NOW + 86400,
+    )
     assert revoked == ContractChange(4, "psb-east", account=int(CLERK.key_id, 16))
     place = read_changes(world, after=4, registry_hash=before.registry_hash)[0].location
     hashes = ("0x" + value.hex() for value in (write.block_hash or b"", write.transaction_hash))

@@ -28,8 +28,8 @@ PROFILE = b'{"jurisdiction":"31/01","name":{"en":"An agency","zh":"\xe6\x9c\xba\
 
 def founding(log_id: bytes = b"\x01" * 32) -> RegistryFounding:
     agencies = tuple(
-        RegistryAgency(agency_id, kind, admin.key_id, PROFILE)
-        for kind, (agency_id, admin) in enumerate(ADMINS.items(), 1)
+        RegistryAgency(agency_id, f"kind_{number}", admin.key_id, PROFILE)
+        for number, (agency_id, admin) in enumerate(ADMINS.items(), 1)
     )
     return RegistryFounding(log_id, agencies, submitters=(SUBMITTER.key_id,), quorum=0, development=True)
 

@@ -131,7 +131,7 @@ def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
         (founding_text(POLICE, development=False), "founding.quorum"),
         (founding_text(POLICE, quorum=-1), "founding.quorum"),
         (founding_text(POLICE, colour="red"), "founding.colour"),
-        (founding_text(POLICE).replace(b"public_security", b"secret_police"), "founding.agencies[0].kind"),
+        (founding_text(POLICE).replace(b"public_security", b"secret-police"), "founding.agencies[0].kind"),
         (founding_text(POLICE, COURT).replace(key_id(f"admin of {COURT}").encode(),
                                               key_id(f"admin of {POLICE}").encode()),
          "founding.agencies[1].admin"),

@@ -36,13 +36,14 @@ def running_node() -> Iterator[Web3]:
 LOG_ID = Web3.keccak(text="log id")
 EMPTY_ROOT = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 NOBODY = "0x" + "00" * 20
+KIND = b"a_kind_no_procedure_knows".ljust(32, b"\0")
 PROFILE = '{"jurisdiction":"cn-11","name":{"en":"Agency","zh":"机关"}}'
 
 AGENCY_ADMITTED, ADMIN_CHANGED, KEY_GRANTED, KEY_REVOKED, WITNESS_SET, QUORUM_SET, SUBMITTER_SET = range(1, 8)
 CHANGE_FIELDS = {
     "kind": ("uint8", 0),
     "agency": ("bytes32", bytes(32)),
-    "agencyKind": ("uint8", 0),
+    "agencyKind": ("bytes32", bytes(32)),
     "account": ("address", NOBODY),
     "officer": ("bytes32", bytes(32)),
     "roles": ("uint32", 0),
@@ -111,7 +112,7 @@ def fields(value: Any) -> Any:
 
 
 def admission(party: Party) -> Change:
-    return change(AGENCY_ADMITTED, agency=party.id, agencyKind=1, account=party.admin.address, profile=PROFILE)
+    return change(AGENCY_ADMITTED, agency=party.id, agencyKind=KIND, account=party.admin.address, profile=PROFILE)
 
 
 def witnessing(party: Party) -> Change:

@@ -19,6 +19,7 @@ from tests.unit.contracts.ledger import (
     JUDICIAL,
     KEY_GRANTED,
     KEY_REVOKED,
+    KIND,
     LOG_ID,
     MAJORITY,
     NEWCOMER,
@@ -79,7 +80,7 @@ def test_views_follow_the_decisions(ledger: Ledger) -> None:
     calls = ledger.registry.functions
     replacement = person("second witness")
     ledger.decide(admission(NEWCOMER), *MAJORITY)
-    assert calls.agency(NEWCOMER.id).call() == (1, NEWCOMER.admin.address, NOBODY, NOBODY)
+    assert calls.agency(NEWCOMER.id).call() == (KIND, NEWCOMER.admin.address, NOBODY, NOBODY)
     assert calls.agencyCount().call() == len(PARTIES) + 1
     ledger.decide(witnessing(COURT) | {"account": replacement.address}, *MAJORITY)
     assert calls.witnessAgency(replacement.address).call() == COURT.id
@@ -211,7 +212,7 @@ def test_field_that_a_kind_does_not_name_must_be_empty(ledger: Ledger, proposal:
         (admission(COURT), ("AgencyTaken", COURT.id)),
         (admission(NEWCOMER) | {"account": COURT.admin.address}, ("AccountRefused", COURT.admin.address, COURT.id)),
         (admission(NEWCOMER) | {"account": NOBODY}, ("AccountRefused", NOBODY, bytes(32))),
-        (admission(NEWCOMER) | {"agencyKind": 0}, ("AgencyKindRefused",)),
+        (admission(NEWCOMER) | {"agencyKind": bytes(32)}, ("SlugMalformed", bytes(32))),
         (admission(NEWCOMER) | {"profile": ""}, ("ProfileLengthRefused", 1024, 0)),
         (admission(NEWCOMER) | {"profile": "x" * 1025}, ("ProfileLengthRefused", 1024, 1025)),
         (witnessing(NEWCOMER), ("AgencyUnknown", NEWCOMER.id)),
@@ -318,6 +319,21 @@ def test_slug_of_up_to_31_characters_is_taken(web3: Web3, agency: str) -> None:
     """The ends of each range of characters, and both ends of the length."""
     registry = Ledger(web3, [admission(POLICE) | {"agency": slug(agency)}]).registry
     assert registry.functions.adminAgency(POLICE.admin.address).call() == slug(agency)
+
+
+@pytest.mark.parametrize("kind", [b"Court", b"people-s_court", b"_court", b"court_", b"_", b"court\0east", b"c" * 32])
+def test_kind_of_agency_that_the_log_could_not_write_is_refused(web3: Web3, kind: bytes) -> None:
+    """Upper case, a hyphen, outer underscores, zeros inside, and 32 characters."""
+    kind = kind.ljust(32, b"\0")
+    with refused("SlugMalformed", kind):
+        deploy(web3, "AgencyRegistry", LOG_ID, [admission(POLICE) | {"agencyKind": kind}], True)
+
+
+@pytest.mark.parametrize("kind", ["a", "0", "police_of_9_rivers", "a__0", "a" * 31])
+def test_any_kind_of_agency_is_taken(web3: Web3, kind: str) -> None:
+    """The contract knows no procedure: a kind is a slug with underscores, and stands as it was given."""
+    registry = Ledger(web3, [admission(POLICE) | {"agencyKind": slug(kind)}]).registry
+    assert registry.functions.agency(POLICE.id).call()[0] == slug(kind)
 
 
 # -- what an agency's admin does alone ---------------------------------------------------------------------------------
@@ -517,7 +533,7 @@ def test_admin_changes_when_the_new_one_accepts(ledger: Ledger) -> None:
     expected = change(ADMIN_CHANGED, agency=POLICE.id, account=HEIR.address)
     assert dict(accepted["change"]) == expected
     assert calls.registryHash().call() == chained(before, expected)
-    assert calls.agency(POLICE.id).call() == (1, HEIR.address, NOBODY, POLICE.witness.address)
+    assert calls.agency(POLICE.id).call() == (KIND, HEIR.address, NOBODY, POLICE.witness.address)
     with refused("NotAdmin", POLICE.admin.address):
         ledger.send(POLICE.admin, calls.revokeKey(KEY.address))
     ledger.send(HEIR, calls.revokeKey(KEY.address))

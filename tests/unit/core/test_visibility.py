@@ -165,7 +165,7 @@ def test_an_event_is_seen_with_what_its_stream_is_of_or_by_who_has_it_in_hand(
     )
 
 
-@pytest.mark.parametrize("kind", get_args(AgencyKind))
+@pytest.mark.parametrize("kind", sorted({*KINDS.values(), "of_no_procedure"}))
 @pytest.mark.parametrize("role", get_args(Role))
 def test_who_may_have_a_jurisdiction_searched(kind: AgencyKind, role: Role) -> None:
     """Models, reports and correlation look at what the agency's auditors see, also for a supervisor, for no clerk."""

@@ -33,6 +33,7 @@ export const PARTS = {
 export const WORDS = {
   "AgencyId": "`[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?`",
   "OfficerId": "`[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?`",
+  "AgencyKind": "`[a-z0-9](?:[a-z0-9_]{0,29}[a-z0-9])?`",
   "CaseId": "`[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?`",
   "ItemId": "`[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?`",
   "HandoverId": "`[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?`",
@@ -88,7 +89,6 @@ export const WORDS = {
 
 export const VOCABULARIES = {
   "StreamKind": "case agency supervision system",
-  "AgencyKind": "public_security procuratorate court judicial_administration detention_house supervision_commission administrative_agency property_custodian forensic_lab",
   "Role": "clerk supervisor auditor analyst witness",
   "CaseRelation": "related co_defendant same_person same_exhibit predicate_offence",
   "SealState": "intact broken missing unsealed",
