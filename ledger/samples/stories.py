@@ -50,7 +50,7 @@ def _clean_run(case: SampleCase) -> Points:
     for name in TWO:
         case.impose(name, "detention", ground="现场抓获 caught at the place")
     _take_in(case, *TWO)
-    description = "侦查卷宗 file of the investigation"
+    description = "侦查案卷 file of the investigation"
     case.register(dossier, kind="dossier", description=description, dossier=item.Dossier(volumes=2, pages=214))
     for number, exhibit in enumerate(exhibits, 1):
         case.register(exhibit, description=f"作案工具之{number} tool {number}", seal_number=f"FY-01-{number:02}")
@@ -100,7 +100,7 @@ def _short_delivery(case: SampleCase) -> Points:
     nine = handover.NotAcceptedItem(item_id=counted, reason_code="items_differ", quantity=pieces(9))
     case.on(9).offer(*exhibits, to="procuratorate-east").accept(not_accepted=(broken, nine))
     yield "delivered", case
-    resealed = "封签在运输途中破损，重新封存 broken on the way, sealed again"
+    resealed = "封条在运输途中破损，重新封存 broken on the way, sealed again"
     case.on(10).resolve(f"handover-1/{sealed}", "prosecutor", "police", resolution=resealed)
     recounted = "第十张在物证室，双方重新清点 the tenth lay in our property room"
     case.resolve(f"handover-1/{counted}", "police", resolution=recounted)
@@ -111,7 +111,7 @@ def _bad_dossier(case: SampleCase) -> Points:
     """Refuse a file for its binding; it comes back after the day that was set, and waits for an answer."""
     dossier = f"{case.stream.id}-dossier"
     case.open(case_number="东公刑立字〔样例〕3号", case_type="故意伤害 assault").name("样例丁 a suspect")
-    case.register(dossier, kind="dossier", description="侦查卷宗 file", dossier=item.Dossier(volumes=3, pages=412))
+    case.register(dossier, kind="dossier", description="侦查案卷 file", dossier=item.Dossier(volumes=3, pages=412))
     case.on(5).offer(dossier, to="procuratorate-east")
     case.refuse(explanation="第二册散页 volume two has come loose", due_at=f"{case.date_of(8)}T09:00:00Z")
     yield "refused", case
@@ -132,7 +132,7 @@ def _third_return(case: SampleCase) -> Points:
     """Return a file three times: two returns are lawful, the third is recorded."""
     dossier = f"{case.stream.id}-dossier"
     case.open(case_number="东公刑立字〔样例〕4号", case_type="合同诈骗 contract fraud").name(SUSPECT)
-    case.register(dossier, kind="dossier", description="侦查卷宗 file", dossier=item.Dossier(volumes=4, pages=530))
+    case.register(dossier, kind="dossier", description="侦查案卷 file", dossier=item.Dossier(volumes=4, pages=530))
     explanation = "账目往来未查清 the accounts are not cleared up"
     for number, (received, returned) in enumerate(ROUNDS):
         follows = {"follows": f"handover-{2 * number}"} if number else {}
@@ -182,7 +182,7 @@ def _appeal_and_remand(case: SampleCase) -> Points:
     dossier = f"{case.stream.id}-dossier"
     opening = {"case_number": "东检刑诉受〔样例〕9号", "case_type": "交通肇事 traffic crime"}
     case.open("prosecutor", stage="prosecution_review", **opening).name(DEFENDANT, role="defendant")
-    case.register(dossier, kind="dossier", description="诉讼卷宗 file", dossier=item.Dossier(volumes=2, pages=180))
+    case.register(dossier, kind="dossier", description="诉讼案卷 file", dossier=item.Dossier(volumes=2, pages=180))
     persons = (DEFENDANT,)
     case.offer(dossier, to="court-east", purpose="public_prosecution", persons=persons).on(2).accept()
     case.on(56).decide("judgment", DEFENDANT, number="（样例）东刑初9号", served_at=case.moment)
@@ -354,7 +354,7 @@ THIRD_RETURN_LEAD = LeadStory(
     answer="两次补充侦查均未查清银行流水，现已调取 the bank's records are here only now",
     material="退补提纲及补查报告",
     finding="三次退补提纲相同，补查不到位 the three lists of what was missing are the same",
-    looked_at=("三次退补提纲", "补查重报卷"),
+    looked_at=("三次退补提纲", "补充侦查案卷"),
     closing=_noticed("东检纠〔样例〕4号", "已制发纠正违法通知书 notice was given"),
 )
 DETENTION_LEAD = LeadStory(

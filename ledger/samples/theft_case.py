@@ -41,7 +41,7 @@ def _acts(folder: Path, case: SampleCase) -> Points:
     items = [*_register_dossiers(folder, case), *_register_seized(folder, case)]
     yield "registered", case
     case.on(5).offer(*items, to="procuratorate-east", persons=SUSPECTS)
-    explanation = "卷宗第二册装订散页 volume two has come loose"
+    explanation = "案卷第二册装订散页 volume two has come loose"
     case.refuse(explanation=explanation, due_at=f"{case.date_of(8)}T09:00:00Z")
     yield "refused", case
     case.on(6).offer(*items, to="procuratorate-east", persons=SUSPECTS, follows="handover-1")

@@ -522,7 +522,7 @@ class CriminalCourse(Investigation):
 
 
 class ReferralCourse(CriminalCourse):
-    """An administrative agency refers what it found to be a crime (行刑衔接)."""
+    """An administrative agency refers what it found to be a crime (行刑正向衔接)."""
 
     def file(self) -> None:
         """Open the case at the agency, which hands it to the police, who file it."""

@@ -35,7 +35,7 @@ def test_who_is_signed_in_sees_incidents_and_what_to_do(office: Office) -> None:
     expect(page.locator(".alarm")).to_contain_text("tally audit")
     expect(page.locator("#incidents + ul")).to_contain_text("链被改动")
     expect(page.locator("#incidents + ul")).to_contain_text("block 3 differs <b>")
-    expect(page.get_by_text("推送情况仅主管可见")).to_be_visible()
+    expect(page.get_by_text("推送情况仅审批人可见")).to_be_visible()
     office.ledger.clock.forward(8 * 86_400)
     desk.enter("/operation")
     expect(page.locator(".alarm")).to_contain_text("等待最终确认已超过十分钟")

@@ -99,7 +99,7 @@ def test_what_blocks_is_told_in_the_readers_words(office: Office) -> None:
     for agency, words in ((POLICE, "recount"), (PROCURATORATE, "write off")):
         case.act(handover.DiscrepancyResolved(discrepancy_id=key, resolution=words), clerk(agency))
     office.record(case)
-    expect(desk.go("/cases/case-1").locator(".notice")).to_contain_text("双方所签的处理结果不一致")
+    expect(desk.go("/cases/case-1").locator(".notice")).to_contain_text("双方所签的处理意见不一致")
 
 
 def test_clocks_of_the_start_page_name_their_case(office: Office) -> None:

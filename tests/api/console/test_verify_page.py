@@ -178,7 +178,7 @@ def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
         visitor.drop(case__json=encoded(case))
         expect(visitor.page.locator("#verdict")).to_have_text("已被篡改")
         expect(visitor.page.locator("#faults")).to_contain_text(
-            "第 2/4 个事件（登记物品），步骤 4 内容：内容的校验值与所签名的不同"
+            "第 2/4 个事件（登记物品），步骤 4 内容：内容校验值与所签名的不同"
         )
         expect(visitor.page.locator("#faults")).to_contain_text("共 4 个事件中的第 2 个：已被篡改")
         events.nth(1).locator("summary").click()

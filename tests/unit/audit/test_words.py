@@ -52,7 +52,7 @@ def test_a_finding_says_in_english_what_it_always_said_and_in_chinese_the_same()
     unmet = finding("anchors", None, "root_unmet", "aa", "bb", by="journal", number=3, size=9, sound=4)
     assert unmet.what == "anchor in write 3 of the journal: root at size 9 (met last at 4)"
     assert (
-        in_chinese(unmet.word, unmet.slots) == "链上写入日志第 3 项所记锚定：条目数 9 时的根哈希（最近相符于条目数 4）"
+        in_chinese(unmet.word, unmet.slots) == "链上写入日志第 3 项所记上链：条目数 9 时的根哈希（最近相符于条目数 4）"
     )
     refused = finding_of("signatures", 5, SignatureRefused("the signature is another key's", field="signature"))
     assert refused.what == "signature: the signature is another key's"

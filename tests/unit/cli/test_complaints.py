@@ -38,9 +38,9 @@ def test_a_refusal_says_what_its_code_means(error: TallystickError, expected: st
 
 def test_the_next_step_is_always_told() -> None:
     """The refusal's own, or what is right for its kind; what the catalogue lacks is told in English."""
-    assert next_step(RuleRefused("no", hint="Check it in first."), CHINESE) == "请先收回：tally item check-in"
+    assert next_step(RuleRefused("no", hint="Check it in first."), CHINESE) == "请先办理归还：tally item check-in"
     assert next_step(RuleRefused("no", hint="Do that."), CHINESE) == "Do that."
-    assert next_step(IntegrityBroken("no"), CHINESE) == "请告知账本的运行人员。"
+    assert next_step(IntegrityBroken("no"), CHINESE) == "请告知账本的运维方。"
     assert next_step(TallystickError("no"), CHINESE) is None
     assert next_step(RuleRefused("no", hint="Do that."), ENGLISH) == "Do that."
 

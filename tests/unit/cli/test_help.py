@@ -34,7 +34,7 @@ def test_lists_tell_whole_sentences(tally: Tally) -> None:
     """A command's line in a list breaks instead of ending in dots, in both languages."""
     assert "..." not in tally("handover", "--help").out.partition("Commands:")[2]
     commands = tally("--lang", "zh-CN", "handover", "--help").out.partition("命令:")[2]
-    assert "全部或部分接收移交：所接收物品的保管自此转移。" in commands.replace("\n", "").replace(" ", "")
+    assert "全部或部分接收移送：所接收物品的保管责任自此转移。" in commands.replace("\n", "").replace(" ", "")
 
 
 def test_chinese_help_keeps_to_the_terminal(tally: Tally) -> None:

@@ -250,7 +250,7 @@ def test_check_needs_no_service(desk: Desk, tally: Tally) -> None:
     answer = tally.ok("import", "check", file, "--mapping", mapping)
     assert answer["rows"] == {"good": 4, "refused": 0}
     assert answer["planned"][0]["events"]["person.named"] == 2
-    assert "立案登记" in tally("import", "check", file, "--mapping", mapping, "--lang", "zh-CN").out
+    assert "案件建档" in tally("import", "check", file, "--mapping", mapping, "--lang", "zh-CN").out
     file = desk.write(*ROWS)
     planned = tally.ok("import", "check", file, "--mapping", desk.mapping)["events"]
     desk.rows(file)

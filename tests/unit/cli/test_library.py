@@ -76,7 +76,7 @@ def test_a_model_is_found_and_shown(east: World) -> None:
         assert phrase in shown
     first = tally("--lang", "zh-CN", "library", "show", f"{MODEL}@1", profile="police").out
     assert "典型案例" not in first
-    assert "应报线索数" in first
+    assert "应生成线索数" in first
     assert tally("library", "show", f"{MODEL}@2", "--definition", profile="police").out == _second()
     assert tally("library", "show", "none", "--definition", profile="police").status == Exit.REFUSED
 

@@ -91,4 +91,4 @@ def test_shipped_models_are_found_by_name(tally: Tally, monkeypatch: pytest.Monk
     assert tally("model", "test").status == Exit.USAGE
     chinese = tally("--lang", "zh-CN", "model", "test", "third-return").out
     assert chinese.splitlines()[0].split() == ["模型", "示例", "应为", "实为", "结果"]
-    assert "不报线索" in chinese
+    assert "不生成线索" in chinese

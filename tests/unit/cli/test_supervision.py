@@ -272,7 +272,7 @@ def test_what_cases_have_in_common_is_shown(sealed: World, tmp_path: Path) -> No
     named = [sealed.run("correlate", name, profile="auditor").out for name in ("governed-1", "G-1")]
     assert named == [tree, tree], "a case by its id or its number alone"
     chinese = sealed.run("--lang", "zh-CN", "correlate", "G-1", "--to", f"seal:{SEAL}", profile="auditor").out
-    assert [word for word in ("案件 governed-1", "含有物品", "加封", f"封签 {SEAL}") if word not in chinese] == []
+    assert [word for word in ("案件 governed-1", "含有物品", "封条为", f"封条 {SEAL}") if word not in chinese] == []
     graph = tmp_path / "graph.graphml"
     saved = sealed.ok("correlate", f"seal:{SEAL}", "--depth", "2", "--graphml", graph, profile="auditor")
     assert saved["nodes"] == 5

@@ -111,11 +111,11 @@ MADE: dict[tuple[str, str], Callable[[], Case]] = {
     ("item.disposed", "disposal_list"): lambda: dispose(proposed("coat")),
 }
 TOLD: dict[tuple[str, str], tuple[str, ...]] = {
-    ("handover.offered", "transfer_list"): ("移送清单", "S-42", "3卷412页", "12345.00", "仅移交责任", "东区人民检察院"),
-    ("handover.accepted", "acceptance_receipt"): ("接收回执", "未接收", "装订不合格", "破损", "5a5a", "差异"),
-    ("handover.refused", "refusal_notice"): ("不予接收通知书", "装订不合格", "重新装订", "第二册散页"),
-    ("handover.returned", "return_notice"): ("退回通知书", "材料不全", "补送", "退回补充侦查"),
-    ("custody_change.requested", "custody_change_certificate"): ("换押证", "东检换〔2026〕3号", "东区看守所", "拘留"),
+    ("handover.offered", "transfer_list"): ("移送清单", "S-42", "3卷412页", "12345.00", "仅移交保管责任", "东区人民检察院"),
+    ("handover.accepted", "acceptance_receipt"): ("接收回执", "不予接收", "案卷装订不符合要求", "破损", "5a5a", "差异"),
+    ("handover.refused", "refusal_notice"): ("不予接收通知书", "案卷装订不符合要求", "重新装订", "第二册散页"),
+    ("handover.returned", "return_notice"): ("退回通知书", "案卷材料不齐备", "补送", "退回补充侦查"),
+    ("custody_change.requested", "custody_change_certificate"): ("换押证", "东检换〔2026〕3号", "东区看守所", "刑事拘留"),
     ("custody_change.served", "custody_change_certificate"): ("换押证", "东区看守所", "送达、办理时间"),
     ("custody_change.served", "service_receipt"): ("送达回证", "送达人签名", "拒收事由及日期"),
     ("decision.recorded", "service_receipt"): ("送达回证", "批准逮捕", "东检捕〔2026〕12号", "见证人签名"),
@@ -295,7 +295,7 @@ def test_every_step_is_told_in_words_and_what_was_not_checked_says_so() -> None:
     for number, (name, _) in enumerate(STEPS, 1):
         assert f"{number} {Labels('zh-CN').of('step', name)}" in text
     assert "没有可信区块" in text
-    assert "达到法定数的独立见证机关联署了同一日志状态" in text
+    assert "达到最低联署机关数的独立见证方联署了同一日志状态" in text
 
 
 def test_what_was_not_checked_stands_beside_the_verdict() -> None:
