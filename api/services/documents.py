@@ -27,6 +27,7 @@ Document = Literal[
     "refusal_notice",
     "return_notice",
     "custody_change_certificate",
+    "custody_change_receipt",
     "service_receipt",
     "seizure_list",
     "disposal_list",

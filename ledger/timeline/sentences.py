@@ -231,7 +231,7 @@ class EventWords:
         listed = self._labels.of("telling", "separator").join(parts[:SHOWN])
         if len(parts) <= SHOWN:
             return listed
-        return self._labels.of("telling", "more").format(listed, len(parts) - SHOWN)
+        return self._labels.of("telling", "more").format(listed, left=len(parts) - SHOWN, all=len(parts))
 
     def _struct(self, value: Struct) -> str:
         match value:

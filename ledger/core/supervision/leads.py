@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.errors import refuse
 from ledger.core.events import Body, digest_of, supervision
-from ledger.core.messages import Term
+from ledger.core.messages import Term, joined
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.supervision.state import OPEN, LeadState, LeadStatus, SupervisionAct, require_supervised
 
@@ -68,7 +68,7 @@ def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
             too_late.get(state.status, too_early),
             "the lead is {status}, expected {possible}",
             status=Term("lead_status", state.status),
-            possible=" or ".join(possible),
+            possible=joined([Term("lead_status", each) for each in possible], by=" or "),
             field="event_type",
         )
     return rule(state, act, body)

@@ -72,7 +72,7 @@ def document(printed: PrintedEvent, text: PaperText, *, log_id: str, verify_url:
         layout="form",
         languages=text.languages,
         title=text.paper(f"title.{form.document}"),
-        issuer=text.agency(payload.agency),
+        issuer=text.agency(str(slots[form.issuer])),
         number=text.paper("number", number=str(slots[form.number])),
         date=unix_seconds(payload.occurred_at),
         link=link(verify_url, log_id, payload.event_id, event.entry.payload_digest),

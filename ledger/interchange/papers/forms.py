@@ -18,7 +18,11 @@ _OFFER = ("offered", "persons", "digests")
 
 
 class PaperForm(NamedTuple):
-    """One kind of document. ``needs`` is a field that the event must state, ``number`` that of the paper's number."""
+    """One kind of document.
+
+    ``number`` and ``issuer`` are fields of the event: the paper's number, and the agency in whose name it is written.
+    ``needs`` is a field that the event must state.
+    """
 
     document: str
     event_type: str
@@ -28,6 +32,7 @@ class PaperForm(NamedTuple):
     stamps: tuple[str, ...] = _BETWEEN
     by_hand: tuple[str, ...] = ()
     needs: str | None = None
+    issuer: str = "agency"
 
     @property
     def act(self) -> str:
@@ -77,7 +82,7 @@ FORMS: Final = (
         ("agency", "keeper"),
     ),
     PaperForm(
-        "custody_change_certificate",
+        "custody_change_receipt",
         "custody_change.served",
         "custody_change_id",
         ("requested_by", "keeper", "handover_id", "served_at", "authority"),
@@ -90,8 +95,9 @@ FORMS: Final = (
         "custody_change_id",
         ("requested_by", "keeper", "served_at"),
         ("person",),
-        ("agency",),
+        ("requested_by", "detention_house"),
         _SERVED_BY_HAND,
+        issuer="requested_by",
     ),
     PaperForm(
         "service_receipt",

@@ -39,7 +39,7 @@ def test_short_delivery(world: World) -> None:
     assert (shown["status"], shown["accepted_items"]) == ("partially_accepted", [f"{case_id}-i1"])
     shown = world.run("handover", "show", case_id, handover_id, "--lang", "zh-CN", profile="prosecutor")
     lines = shown.out.splitlines()
-    assert lines[lines.index("物品") + 1].split() == ["物品", "描述", "已接收"]
+    assert lines[lines.index("物品") + 1].split() == ["物品", "描述", "接收情况"]
     assert ["pry", "bars", "否"] in [line.split()[1:] for line in lines]
     assert holder(world, f"{case_id}-bars") == "police-east"
     (difference,) = world.ok("case", "show", case_id)["discrepancies"]

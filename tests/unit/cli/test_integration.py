@@ -71,7 +71,7 @@ def test_a_section_is_erased_on_an_authority(world: World) -> None:
     world.ok(*erasing, *ORDER, profile="chief")
     assert world.ok("event", "show", event_id)["sections"] == {"person:1": None}
     out = world.run("event", "show", event_id, "--lang", "zh-CN").out
-    assert ["身份", "犯罪嫌疑人"] in [line.split() for line in out.splitlines()]
+    assert ["诉讼身份", "犯罪嫌疑人"] in [line.split() for line in out.splitlines()]
     assert ["保密部分", "已依法删除"] in [line.split() for line in out.splitlines()]
     wait_for(lambda: holding(data, "Zhao Qiubai") == [])
 

@@ -102,7 +102,7 @@ MADE: dict[tuple[str, str], Callable[[], Case]] = {
     ("handover.refused", "refusal_notice"): lambda: offer().refuse(explanation="第二册散页"),
     ("handover.returned", "return_notice"): lambda: accepted().give_back("phone", remedy="supplement"),
     ("custody_change.requested", "custody_change_certificate"): custody_asked,
-    ("custody_change.served", "custody_change_certificate"): custody_served,
+    ("custody_change.served", "custody_change_receipt"): custody_served,
     ("custody_change.served", "service_receipt"): custody_served,
     ("decision.recorded", "service_receipt"): lambda: decision(served_at=instant(START + 600)),
     ("disclosure.made", "service_receipt"): disclosed,
@@ -116,7 +116,7 @@ TOLD: dict[tuple[str, str], tuple[str, ...]] = {
     ("handover.refused", "refusal_notice"): ("不予接收通知书", "案卷装订不符合要求", "重新装订", "第二册散页"),
     ("handover.returned", "return_notice"): ("退回通知书", "案卷材料不齐备", "补送", "退回补充侦查"),
     ("custody_change.requested", "custody_change_certificate"): ("换押证", "东检换〔2026〕3号", "东区看守所", "刑事拘留"),
-    ("custody_change.served", "custody_change_certificate"): ("换押证", "东区看守所", "送达、办理时间"),
+    ("custody_change.served", "custody_change_receipt"): ("换押回执", "东区看守所", "送达、办理时间"),
     ("custody_change.served", "service_receipt"): ("送达回证", "送达人签名", "拒收事由及日期"),
     ("decision.recorded", "service_receipt"): ("送达回证", "批准逮捕", "东检捕〔2026〕12号", "见证人签名"),
     ("disclosure.made", "service_receipt"): ("送达回证", "辩护律师张某", "person:1", "5a5a"),
@@ -158,7 +158,7 @@ def test_a_paper_that_was_not_served_has_no_receipt() -> None:
 
 def test_the_first_document_of_an_event_is_printed_unless_another_is_asked_for() -> None:
     """In the order of the table."""
-    assert form_of(custody_served().last.payload).document == "custody_change_certificate"
+    assert form_of(custody_served().last.payload).document == "custody_change_receipt"
     assert form_of(custody_served().last.payload, "service_receipt").by_hand
 
 
@@ -203,6 +203,15 @@ def test_whoever_seals_stands_on_the_paper() -> None:
     assert [stamp.party for stamp in stamps.stamps] == [("东区公安局",), ("东区人民检察院",)]
     (stamps,) = [block for block in sheet_of(seizure()).blocks if isinstance(block, StampsBlock)]
     assert [stamp.party for stamp in stamps.stamps] == [("东区公安局",), ("持有人",), ("见证人",)]
+
+
+def test_whoever_changed_the_custody_serves_the_certificate_on_the_house() -> None:
+    """The house records that it was served: the receipt is of the agency that asked, and the house signs below it."""
+    receipt = sheet_of(custody_served(), kind="service_receipt")
+    assert receipt.issuer == ("东区人民检察院",)
+    (stamps,) = [block for block in receipt.blocks if isinstance(block, StampsBlock)]
+    assert [stamp.party for stamp in stamps.stamps] == [("东区人民检察院",), ("东区看守所",)]
+    assert sheet_of(custody_served(), kind="custody_change_receipt").issuer == ("东区看守所",)
 
 
 # -- the certificate ---------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_an_acceptance_names_things_and_differences() -> None:
     assert "Found: the phone (phone) [mismatch, 2 piece]." in sentence
     chinese = last_sentence(case, "zh-CN")
     assert chinese.startswith("东区检察院接收Eastern Police移送（移送审查起诉）的the phone（phone）、“")
-    assert "未接收：the knife（knife）［封条破损、the seal is torn］。" in chinese
+    assert "不予接收：the knife（knife）［封条破损、the seal is torn］。" in chinese
     assert "查验：the phone（phone）［不符、2 件］。" in chinese
 
 
@@ -134,8 +134,10 @@ def test_what_a_body_only_names_is_looked_up() -> None:
 def test_long_lists_are_counted() -> None:
     """Five things by name, the others by number."""
     items = [f"item-{number}" for number in range(8)]
-    sentence = last_sentence(passed(*items))
-    assert "the item-4 (item-4) and 5 more" in sentence
+    case = passed(*items)
+    assert "the item-4 (item-4) and 5 more" in last_sentence(case)
+    chinese = Narrator(Labels("zh-CN")).words(case.last.payload, None)
+    assert chinese.value("item_ids", tuple(items)) == "item-0、item-1、item-2、item-3、item-4等共8项"
 
 
 def test_parts_of_a_split_are_told_with_their_quantity() -> None:
@@ -290,8 +292,9 @@ def test_particulars_leave_nothing_out(event_type: str, language: str) -> None:
 def test_a_text_that_ends_by_itself_gets_no_second_full_stop() -> None:
     """What a model says of a lead may end with one: the sentence around it has it once."""
     says = BilingualText(zh="已超过3日。", en="It waits for 3 days.")
-    for language, once in (("en", "3 days. Found"), ("zh-CN", "超过3日。由")):
-        assert once in EventWords(Labels(language), str, "lead.raised", None).sentence({"says": says})
+    for language, once in (("en", "3 days. Found"), ("zh-CN", "超过3日。psb签署")):
+        slots = {"says": says, "agency": "psb"}
+        assert once in EventWords(Labels(language), str, "lead.raised", None).sentence(slots)
 
 
 def test_values_of_the_registry_and_of_a_recheck_are_told_in_words() -> None:
