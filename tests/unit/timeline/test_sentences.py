@@ -112,7 +112,7 @@ def test_an_acceptance_names_things_and_differences() -> None:
     chinese = last_sentence(case, "zh-CN")
     assert chinese.startswith("东区检察院接收Eastern Police移送（移送审查起诉）的the phone（phone）、“")
     assert "不予接收：the knife（knife）［封条破损、the seal is torn］。" in chinese
-    assert "查验：the phone（phone）［不符、2 件］。" in chinese
+    assert "清点核对：the phone（phone）［不符、2 件］。" in chinese
 
 
 def test_authority_ground_and_seizure_are_told() -> None:
