@@ -95,7 +95,7 @@ FORMS: Final = (
         "custody_change_id",
         ("requested_by", "keeper", "served_at"),
         ("person",),
-        ("requested_by", "detention_house"),
+        ("requested_by", "keeper"),
         _SERVED_BY_HAND,
         issuer="requested_by",
     ),
