@@ -50,7 +50,7 @@ from ledger.core.signing.authority import ServiceKeys
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.deadlines.upkeep import recount, warn
 from ledger.interchange.webhooks.deliverer import Deliverer
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_rulebook, shipped_traits
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
 from ledger.recording.publisher import INTERVAL_MS, Publisher
@@ -129,7 +129,7 @@ def make_recording_parts(
     checkpoint_interval_ms: int = INTERVAL_MS,
 ) -> RecordingParts:
     """Build what records events, without starting the sequencer. ``clock`` returns unix milliseconds."""
-    registry = Registry(log_id, service_keys)
+    registry = Registry(log_id, service_keys, shipped_traits())
     validator = Validator(database, registry, shipped_rulebook(), definitions)
     publisher = Publisher(log_signer, checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, clock, validator.states)

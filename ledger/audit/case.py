@@ -40,7 +40,7 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
         return findings.report(scope=f"case {case_id}", development=trust.development, size=0, root=b"")
     with database.read() as connection:
         tree = log.tree(connection)
-        mirror = read_mirror(connection, trust)
+        mirror = read_mirror(connection, trust, book.traits)
         ground = read_ground(connection, mirror)
         part = StreamRange("case", tree.size, case_id, case_id + "\0")
         entries = list(rows.by_stream(connection, part.kind, part.first, part.last, size=part.size))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
@@ -21,6 +21,7 @@ from ledger.core.errors import NotFound, TallystickError, Unavailable
 from ledger.core.events import decode_payload
 from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import RegistryChange
+from ledger.core.events.terms import Trait
 from ledger.core.log.replay import MirroredChange, replay_registry
 from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
@@ -161,9 +162,9 @@ class Mirror(Struct, frozen=True):
             findings.not_checked("authority", why, "unverifiable")
 
 
-def read_mirror(connection: Connection, trust: Trust) -> Mirror:
+def read_mirror(connection: Connection, trust: Trust, traits: Mapping[str, frozenset[Trait]]) -> Mirror:
     """Replay the mirror entries; their number must be the tree's."""
-    initial = authorities.initial(trust.log_id, trust.service_keys)
+    initial = authorities.initial(trust.log_id, trust.service_keys, traits)
     entries = log.registry_entries(connection)
     replayed: list[tuple[MirroredChange, AuthorityState]] = []
     try:

@@ -159,7 +159,7 @@ def audit_log(
         findings.checked(
             "schema", Message("tables and indexes as this version makes them, each index whole, no trigger, no view")
         )
-        mirror, journal = read_mirror(connection, trust), DatabaseJournal(database)
+        mirror, journal = read_mirror(connection, trust, book.traits), DatabaseJournal(database)
         claims = claims_in_order(
             root_claims.kept(checkpoints, trust),
             root_claims.published(connection, trust, findings),

@@ -7,6 +7,7 @@ from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ledger.core.events.terms import Trait
     from ledger.core.procedure.rulebook import Rulebook
 
 SHARED = {"cn-common": ("calendar.toml",)}  # tables that packages include, and are no package
@@ -51,6 +52,11 @@ def shipped_tables() -> dict[str, Any]:
 def shipped_words(vocabulary: str) -> tuple[str, ...]:
     """Return the words of a vocabulary of the procedure in use, in their order."""
     return tuple(shipped_rulebook().vocabularies[vocabulary])
+
+
+def shipped_traits() -> dict[str, frozenset[Trait]]:
+    """Return the traits of the kinds of agencies that the procedure in use has."""
+    return shipped_rulebook().traits
 
 
 @cache

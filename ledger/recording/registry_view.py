@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Lock
 
+from ledger.core.events.terms import Trait
 from ledger.core.log.replay import replay_registry
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState, ServiceKeys
@@ -14,8 +16,8 @@ from ledger.store.database import Connection
 class Registry:
     """Replays the registry's changes, and reads on only when a newer state is asked for."""
 
-    def __init__(self, log_id: bytes, service: ServiceKeys | str):
-        self._authority = authorities.initial(log_id, service)
+    def __init__(self, log_id: bytes, service: ServiceKeys | str, traits: Mapping[str, frozenset[Trait]]):
+        self._authority = authorities.initial(log_id, service, traits)
         self._index = -1
         self._lock = Lock()
 

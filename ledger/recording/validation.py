@@ -23,7 +23,7 @@ from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message, Term
-from ledger.core.procedure.jurisdiction import may_detain
+from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
@@ -175,7 +175,7 @@ class Validator:
             _require_admitted(authority, body.to_agency, "to_agency")
         if isinstance(body, CustodyChangeRequested | CustodyPeriodNotified):
             house = _require_admitted(authority, body.keeper, "keeper")
-            if not may_detain(house):
+            if not keeps_persons(house):
                 raise RuleRefused(
                     "{house.agency_id} keeps no persons, its kind is {house.kind}",
                     house=house,

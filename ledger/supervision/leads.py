@@ -403,7 +403,14 @@ def _words(run: _Run) -> Outcome:
     _require_same(lead, expected)
     # The agencies at hand are today's; the lead went by those of its own day.
     agencies = {
-        agency_id: Agency(agency_id, kind, AgencyProfile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en)), "", 0)
+        agency_id: Agency(
+            agency_id,
+            kind,
+            AgencyProfile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en)),
+            admin="",
+            index=0,
+            traits=run.book.traits.get(kind, frozenset()),
+        )
         for agency_id, kind, zh, en, jurisdiction in run.held.agencies
     }
     supervising = supervising_agency_for(agencies, lead.supervised)

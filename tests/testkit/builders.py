@@ -41,8 +41,9 @@ from ledger.core.events import (
 from ledger.core.events.registry import AgencyProfile, ChangeLocation, Name, RegistryChange
 from ledger.core.events.terms import AgencyKind, EventRef, Role
 from ledger.core.signing import authority as authorities
-from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER, AuthorityState
+from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER, Agency, AuthorityState
 from ledger.core.signing.signatures import address_of, signing_hash
+from ledger.procedures import shipped_traits
 
 START = 1772413200  # 2026-03-02T01:00:00Z, nine in the morning in Shanghai
 LOG_ID = sha256(b"the ledger of the tests").digest()
@@ -309,7 +310,7 @@ class Registry:
     """
 
     def __init__(self, *, first: int = 0) -> None:
-        self.authority: AuthorityState = authorities.initial(LOG_ID, SERVICE.key_id)
+        self.authority: AuthorityState = authorities.initial(LOG_ID, SERVICE.key_id, shipped_traits())
         self.bodies: list[RegistryChange] = []
         self._next = first
 
@@ -369,6 +370,11 @@ def founder(agency: str, **fields: Any) -> dict[str, Any]:
 def profile(agency: str) -> AgencyProfile:
     """Return an agency's public profile."""
     return AgencyProfile(jurisdiction=JURISDICTIONS.get(agency, JURISDICTION), name=Name(en=agency, zh=f"{agency}机关"))
+
+
+def admitted_agency(name: str, index: int = 0) -> Agency:
+    """Return an agency as the log admitted it at this index, with the traits of its kind."""
+    return Agency(name, KINDS[name], profile(name), key_id(name), index, traits=shipped_traits()[KINDS[name]])
 
 
 def location(number: int) -> ChangeLocation:

@@ -48,7 +48,6 @@ from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.testkit.builders import (
     COURT,
     FAR_POLICE,
-    KINDS,
     NEIGHBOUR,
     PARALLEL,
     POLICE,
@@ -57,10 +56,9 @@ from tests.testkit.builders import (
     UPPER,
     Officer,
     Writer,
+    admitted_agency,
     analyst,
     clerk,
-    key_id,
-    profile,
     supervisor,
 )
 
@@ -76,7 +74,7 @@ S = TypeVar("S", ModelState, LeadState, RecommendationState)
 
 def agencies() -> dict[str, Agency]:
     """Return the agencies of ``AMONG`` as the log admitted them, one after the other."""
-    return {name: Agency(name, KINDS[name], profile(name), key_id(name), index) for index, name in enumerate(AMONG)}
+    return {name: admitted_agency(name, index) for index, name in enumerate(AMONG)}
 
 
 class Stream(Writer, Generic[S]):

@@ -41,7 +41,7 @@ from ledger.core.events import Stream, case, handover
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message, Term
-from ledger.core.procedure.jurisdiction import may_detain
+from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.recording.event_signing import new_id
 from ledger.store import log
@@ -68,7 +68,7 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
         **visible._asdict(),
         act=act,
         of=of,
-        houses=sorted(agency.agency_id for agency in agencies if may_detain(agency)),
+        houses=sorted(agency.agency_id for agency in agencies if keeps_persons(agency)),
         words=EventWords(visit.labels, names_of(visit.service, visit.labels), "", visible.state),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
         **_act_values(act, visible.state, visit.reading.agency),

@@ -10,8 +10,8 @@ from api.middleware.problems import HINTS, Problem
 from api.services.service import Service
 from api.texts import later
 from ledger.core.events.catalogue import HANDLING
-from ledger.core.events.terms import AgencyKind
-from ledger.core.procedure.jurisdiction import has_trait
+from ledger.core.procedure.jurisdiction import may_supervise
+from ledger.core.signing.authority import Agency
 from ledger.core.visibility import GOVERNING
 from ledger.store import growth
 
@@ -81,12 +81,12 @@ MENU: Final = (
 )
 
 
-def menu_of(session: ReaderSession | None, kind: AgencyKind | None, pages: Collection[str], here: str) -> Menu:
-    """Return the menu of the signed-in reader, whose agency is of this kind, or of a visitor.
+def menu_of(session: ReaderSession | None, own: Agency | None, pages: Collection[str], here: str) -> Menu:
+    """Return the menu of the signed-in reader, whose agency is ``own``, or of a visitor.
 
     ``pages`` are the paths that exist; ``here`` is the one that is shown.
     """
-    supervises = kind is not None and has_trait(kind, "supervises")
+    supervises = own is not None and may_supervise(own)
 
     def is_shown(link: MenuLink) -> bool:
         if link.path not in pages:

@@ -123,7 +123,7 @@ def page(
         "log_id": "0x" + service.parts.trust.trust.log_id.hex(),
         "development": service.parts.trust.trust.development,
         "session": session,
-        "menu": menu_of(session, own.kind if own else None, request.app.state.pages, here),
+        "menu": menu_of(session, own, request.app.state.pages, here),
         "languages": _NAMES,
         "agency_name": names_of(service, Labels(reader_language)),
         "url": settings.url,

@@ -191,11 +191,14 @@ TABLE_OF = {
     "purpose": "purposes",
     "reason_code": "reasons",
     "remedy": "remedies",
+    "agency_kind": "kinds",
 }
 
 # -- closed vocabularies -----------------------------------------------------------------------------------------------
 
 StreamKind = Literal["case", "agency", "supervision", "system"]
+# What agencies of a kind may do for others: the code asks for these, never for a kind by its name.
+Trait = Literal["supervises", "keeps_persons"]
 Role = Literal["clerk", "supervisor", "auditor", "analyst", "witness"]
 CaseRelation = Literal["related", "co_defendant", "same_person", "same_exhibit", "predicate_offence"]
 SealState = Literal["intact", "broken", "missing", "unsealed"]

@@ -1,35 +1,20 @@
-"""What agencies may do by their kind, and by their place in the tree of jurisdictions (province/city/county)."""
+"""What agencies may do by the traits of their kind, and by their place in the tree of jurisdictions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
-from ledger.core.events.terms import AgencyKind
 from ledger.core.signing.authority import Agency
-
-# ``supervises``: may look into the cases of agencies in its jurisdiction, and has models, leads and recommendations.
-# ``detains``: keeps persons in custody for others.
-Trait = Literal["supervises", "detains"]
-TRAITS: Mapping[AgencyKind, frozenset[Trait]] = {
-    "procuratorate": frozenset(("supervises",)),
-    "detention_house": frozenset(("detains",)),
-}
-
-
-def has_trait(kind: AgencyKind, trait: Trait) -> bool:
-    """Return whether agencies of this kind have the trait."""
-    return trait in TRAITS.get(kind, frozenset())
 
 
 def may_supervise(agency: Agency) -> bool:
     """Return whether the agency is of a kind that supervises."""
-    return has_trait(agency.kind, "supervises")
+    return "supervises" in agency.traits
 
 
-def may_detain(agency: Agency) -> bool:
-    """Return whether the agency is of a kind that keeps persons in custody."""
-    return has_trait(agency.kind, "detains")
+def keeps_persons(agency: Agency) -> bool:
+    """Return whether the agency is of a kind that keeps persons in custody for others."""
+    return "keeps_persons" in agency.traits
 
 
 def lies_within(jurisdiction: str, outer: str) -> bool:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache, cached_property, lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -228,6 +228,17 @@ class Word(Struct, frozen=True, forbid_unknown_fields=True):
     label: Label
 
 
+class AgencyKind(Word, frozen=True):
+    """A kind of agency, and what its agencies do for others.
+
+    One that ``supervises`` looks into the cases of agencies in its jurisdiction, and has models, leads and
+    recommendations. One that ``keeps_persons`` keeps persons in custody for those who answer for them.
+    """
+
+    supervises: bool = False
+    keeps_persons: bool = False
+
+
 class PersonRole(Word, frozen=True):
     """What somebody is in a case; clocks of a case that names no person run for all who are ``accused``."""
 
@@ -344,6 +355,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     purposes: dict[terms.Purpose, PurposeRule]
     reasons: dict[terms.ReasonCode, Reason]
     remedies: dict[terms.Remedy, Word]
+    kinds: dict[terms.AgencyKind, AgencyKind]
     trials: dict[terms.Trial, Word] = {}
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, Label] = {}
@@ -364,6 +376,12 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             frozenset(date.fromisoformat(day) for year in self.days_off.values() for day in year.holidays),
             frozenset(date.fromisoformat(day) for year in self.days_off.values() for day in year.make_up_days),
         )
+
+    @cached_property
+    def traits(self) -> dict[str, frozenset[terms.Trait]]:
+        """Return the traits of each kind of agency."""
+        traits: tuple[terms.Trait, ...] = get_args(terms.Trait)
+        return {kind: frozenset(trait for trait in traits if getattr(row, trait)) for kind, row in self.kinds.items()}
 
     @property
     def usual_trial(self) -> str | None:

@@ -6,6 +6,8 @@ envelope's ``signed_at`` lies in the grant's ``valid_from <= signed_at < valid_u
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,7 +16,7 @@ from ledger.core.errors import IntegrityBroken, Unauthorized
 from ledger.core.ethereum.contract_changes import registry_hash
 from ledger.core.events import EVENT_TYPES, Envelope, Payload, registry
 from ledger.core.events.registry import AgencyProfile, Name, RegistryChange
-from ledger.core.events.terms import AgencyKind, KeyId, Role, SafeInt
+from ledger.core.events.terms import AgencyKind, KeyId, Role, SafeInt, Trait
 from ledger.core.messages import Message, Term, joined
 from ledger.core.signing.signatures import SUITE_SECP256K1_EIP712
 
@@ -23,7 +25,7 @@ SERVICE_OFFICER = "service"
 
 
 class Agency(Struct, frozen=True):
-    """An admitted agency; ``index`` is the log index of its admission."""
+    """An admitted agency; ``index`` is the log index of its admission, ``traits`` are those of its kind."""
 
     agency_id: str
     kind: AgencyKind
@@ -31,6 +33,7 @@ class Agency(Struct, frozen=True):
     admin: str
     index: int
     witness: str | None = None
+    traits: frozenset[Trait] = frozenset()
 
 
 class Grant(Struct, frozen=True):
@@ -68,7 +71,8 @@ class ServiceKeys(Struct, frozen=True):
 class AuthorityState(Struct, frozen=True):
     """The registry after ``changes`` mirrored changes.
 
-    The last of them is in block ``last_block`` of the chain and at ``last_index`` of the log.
+    The last of them is in block ``last_block`` of the chain and at ``last_index`` of the log. ``traits`` are those of
+    the kinds of agencies: what the procedures say of them, not the registry.
     """
 
     log_id: bytes
@@ -81,19 +85,23 @@ class AuthorityState(Struct, frozen=True):
     agencies: dict[str, Agency] = msgspec.field(default_factory=dict)
     grants: dict[str, Grant] = msgspec.field(default_factory=dict)
     submitters: frozenset[str] = frozenset()
+    traits: Mapping[str, frozenset[Trait]] = {}
 
     def names(self) -> dict[str, Name]:
         """Return the names of the agencies by their ids."""
         return {agency.agency_id: agency.profile.name for agency in self.agencies.values()}
 
 
-def initial(log_id: bytes, service: ServiceKeys | str) -> AuthorityState:
+def initial(
+    log_id: bytes, service: ServiceKeys | str, traits: Mapping[str, frozenset[Trait]] | None = None
+) -> AuthorityState:
     """Return the registry before the first change, whose rolling hash starts at the ledger's id.
 
-    A key id in place of ``ServiceKeys`` means that the service never had another key.
+    A key id in place of ``ServiceKeys`` means that the service never had another key. ``traits`` are those of the kinds
+    of agencies; who checks signatures alone needs none.
     """
     keys = ServiceKeys(service) if isinstance(service, str) else service
-    return AuthorityState(log_id, keys, registry_hash=log_id)
+    return AuthorityState(log_id, keys, registry_hash=log_id, traits=traits or {})
 
 
 def require_key(authority: AuthorityState, envelope: Envelope, index: int) -> Grant | None:
@@ -202,6 +210,7 @@ def _apply(authority: AuthorityState, change: RegistryChange, index: int) -> Aut
                 change.agency,
             )
             agency = Agency(change.agency, change.kind, change.profile, change.admin, index)
+            agency = replace(agency, traits=authority.traits.get(change.kind, frozenset()))
             return replace(authority, agencies=authority.agencies | {change.agency: agency})
         case registry.AdminChanged():
             return _with_agency(authority, change.agency, index, admin=change.admin)

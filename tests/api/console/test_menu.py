@@ -10,7 +10,7 @@ from api.console.shared.guidance import MENU, Menu, menu_of
 from ledger.core.events.terms import Role
 from ledger.core.signing.authority import Grant
 from tests.api.console.desk import Office, axe_findings, too_wide
-from tests.testkit.builders import KINDS, POLICE, PROCURATORATE, analyst, clerk
+from tests.testkit.builders import POLICE, PROCURATORATE, admitted_agency, analyst, clerk
 
 PAGES = {link.path for group in MENU for link in group.links}
 PUBLIC = {"/verify", "/operation", "/agencies"}
@@ -36,12 +36,12 @@ def session(agency: str, *roles: Role) -> ReaderSession:
 @pytest.mark.parametrize("role", SHOWN)
 def test_each_role_is_shown_its_work(role: Role) -> None:
     """What a procuratorate's officer of one role may do, and nothing else."""
-    assert shown(menu_of(session(PROCURATORATE, role), KINDS[PROCURATORATE], PAGES, "/")) == SHOWN[role]
+    assert shown(menu_of(session(PROCURATORATE, role), admitted_agency(PROCURATORATE), PAGES, "/")) == SHOWN[role]
 
 
 def test_what_is_for_procuratorates_is_shown_to_them_alone() -> None:
     """An analyst of the police writes no models and makes no reports."""
-    police = shown(menu_of(session(POLICE, "analyst"), KINDS[POLICE], PAGES, "/"))
+    police = shown(menu_of(session(POLICE, "analyst"), admitted_agency(POLICE), PAGES, "/"))
     assert SHOWN["analyst"] == police | GOVERNING
 
 
@@ -58,7 +58,7 @@ def test_nobody_is_shown_what_takes_no_account() -> None:
 def test_one_entry_is_current(here: str, current: str | None) -> None:
     """The one that the page belongs to, and of two the nearer one; no page has two entries."""
     assert sum(len(group.links) for group in MENU) == len(PAGES)
-    assert menu_of(session(POLICE, "clerk", "supervisor"), KINDS[POLICE], PAGES, here).current == current
+    assert menu_of(session(POLICE, "clerk", "supervisor"), admitted_agency(POLICE), PAGES, here).current == current
 
 
 def test_pages_say_where_one_is(office: Office) -> None:

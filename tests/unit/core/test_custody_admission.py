@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.errors import RuleRefused, TallystickError
 from ledger.core.events import EVENT_TYPES, Body, case, handover, record
-from ledger.core.signing.authority import Agency
 from tests.testkit.builders import (
     COURT,
     DEPOT,
@@ -25,17 +24,16 @@ from tests.testkit.builders import (
     PROCURATORATE,
     UPPER,
     UPPER_COURT,
+    admitted_agency,
     auditor,
     clerk,
-    key_id,
-    profile,
     sample_body,
 )
 from tests.testkit.casework import AT, Case, holding, person_id
 
 OF_CASES: Final = [name for name, row in EVENT_TYPES.items() if "case" in row.streams]
 ANSWERS: Final = ("handover.checked", "handover.accepted", "handover.refused")
-REGISTERED: Final = {name: Agency(name, KINDS[name], profile(name), key_id(name), 0) for name in KINDS}
+REGISTERED: Final = {name: admitted_agency(name) for name in KINDS}
 PARTIES: Final = {"opened it": POLICE, "has it": COURT, "keeps a thing": DEPOT, "keeps a person": DETENTION}
 STRANGERS: Final = {
     "is offered it": PRISON,

@@ -8,9 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core import visibility
-from ledger.core.events.terms import AgencyKind, Role
-from ledger.core.procedure.jurisdiction import TRAITS, may_detain
-from ledger.core.signing.authority import Agency
+from ledger.core.events.terms import Role, Trait
+from ledger.core.procedure.jurisdiction import keeps_persons
 from tests.testkit.builders import (
     COURT,
     FAR_POLICE,
@@ -22,16 +21,15 @@ from tests.testkit.builders import (
     PRISON,
     PROCURATORATE,
     UPPER,
+    admitted_agency,
     analyst,
-    key_id,
-    profile,
 )
 from tests.testkit.casework import Case
 from tests.testkit.supervision import ASSIGNER, Lead, Model, Recommendation, adopted, transferred
 from tests.unit.core.test_custody_admission import travelled
 
 NOW = "2026-03-02T12:00:00Z"
-AGENCIES = {name: Agency(name, KINDS[name], profile(name), key_id(name), 0) for name in KINDS}
+AGENCIES = {name: admitted_agency(name) for name in KINDS}
 SEES: dict[str, set[str]] = {
     "clerk": set(),
     "supervisor": set(),
@@ -73,14 +71,14 @@ def test_an_offer_lets_see_until_its_last_moment(expires_at: str | None, expecte
     assert visibility.concerned(visibility.sides_of(case.state)) == {POLICE, COURT}
 
 
-@pytest.mark.parametrize("kind", KINDS.values())
-def test_who_supervises_is_a_matter_of_the_kind_s_traits(kind: AgencyKind) -> None:
-    """No kind is asked for by its name: one with the trait sees its jurisdiction, one without does not."""
-    agencies = AGENCIES | {"other": replace(AGENCIES[LAB], agency_id="other", kind=kind)}
+@pytest.mark.parametrize("traits", [(), ("supervises",), ("keeps_persons",), get_args(Trait)], ids=str)
+def test_who_supervises_is_a_matter_of_the_kind_s_traits(traits: tuple[Trait, ...]) -> None:
+    """No kind is asked for by its name: an agency with the trait sees its jurisdiction, one without does not."""
+    agencies = AGENCIES | {"other": replace(AGENCIES[LAB], agency_id="other", traits=frozenset(traits))}
     eyes = visibility.reader_of("other", ("auditor",), agencies, now=NOW)
-    supervises = "supervises" in TRAITS.get(kind, ())
+    supervises = "supervises" in traits
     assert (POLICE in eyes.supervised) == supervises
-    assert may_detain(agencies["other"]) == ("detains" in TRAITS.get(kind, ()))
+    assert keeps_persons(agencies["other"]) == ("keeps_persons" in traits)
     assert (visibility.can_see(eyes, visibility.CaseSides(frozenset((POLICE,)))) == "jurisdiction") == supervises
 
 
@@ -165,10 +163,10 @@ def test_an_event_is_seen_with_what_its_stream_is_of_or_by_who_has_it_in_hand(
     )
 
 
-@pytest.mark.parametrize("kind", sorted({*KINDS.values(), "of_no_procedure"}))
+@pytest.mark.parametrize("trait", get_args(Trait))
 @pytest.mark.parametrize("role", get_args(Role))
-def test_who_may_have_a_jurisdiction_searched(kind: AgencyKind, role: Role) -> None:
+def test_who_may_have_a_jurisdiction_searched(trait: Trait, role: Role) -> None:
     """Models, reports and correlation look at what the agency's auditors see, also for a supervisor, for no clerk."""
-    agency = replace(AGENCIES[POLICE], kind=kind)
-    expected = kind == "procuratorate" and role in ("auditor", "analyst", "supervisor")
+    agency = replace(AGENCIES[POLICE], traits=frozenset((trait,)))
+    expected = trait == "supervises" and role in ("auditor", "analyst", "supervisor")
     assert visibility.may_search_jurisdiction(agency, {role}) is expected
