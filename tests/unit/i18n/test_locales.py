@@ -70,11 +70,6 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "vocabulary": tuple(terms.TABLE_OF),
     "state": ("unanchored", "submitted", "mined", "confirmed", "stale", "invalid"),
     "role": terms.choices(terms.Role),
-    # Those that the procedure which ships has traits or purposes for; another kind is told by its slug.
-    "agency_kind": (
-        *("public_security", "procuratorate", "court", "judicial_administration", "detention_house"),
-        *("supervision_commission", "administrative_agency", "property_custodian", "forensic_lab"),
-    ),
     "case_relation": terms.choices(terms.CaseRelation),
     "deadline_status": terms.choices(Status),
     "seal_state": terms.choices(terms.SealState),
