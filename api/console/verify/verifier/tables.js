@@ -89,6 +89,7 @@ export const WORDS = {
 
 export const VOCABULARIES = {
   "StreamKind": "case agency supervision system",
+  "Trait": "supervises keeps_persons",
   "Role": "clerk supervisor auditor analyst witness",
   "CaseRelation": "related co_defendant same_person same_exhibit predicate_offence",
   "SealState": "intact broken missing unsealed",
