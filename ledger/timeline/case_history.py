@@ -33,7 +33,9 @@ from ledger.timeline.sentences import EventWords, Narrator
 
 EVENTS_KEPT = 20_000  # of all cases together; the case that was read last is kept whatever it has
 
-NoteKind = Literal["holds", "answers", "stage", "met", "missed", "uncountable", "flag", "break", "differs", "resolved"]
+NoteKind = Literal[
+    "holds", "answers", "stage", "person_stage", "met", "missed", "uncountable", "flag", "break", "differs", "resolved"
+]
 
 
 # -- events with the case around them ----------------------------------------------------------------------------------
@@ -109,7 +111,10 @@ class Histories:
 
 
 class CaseChange(Struct, frozen=True):
-    """One thing that the event moved: ``what`` is ``holder of <item>``, ``responsible`` or ``stage``."""
+    """One thing that the event moved.
+
+    ``what`` is ``holder of <item>``, ``responsible``, ``stage``, or ``stage of <person>`` where it is not the case's.
+    """
 
     what: str
     before: str | None
@@ -167,6 +172,9 @@ def event_notes(words: EventWords, findings: EventFindings) -> tuple[TimelineNot
             notes.append(("answers", {"agency": change.after}))
         elif change.what == "stage":
             notes.append(("stage", {"stage": change.after}))
+        elif change.what.startswith("stage of "):
+            person_id = change.what.removeprefix("stage of ")
+            notes.append(("person_stage", {"person_id": person_id, "stage": change.after}))
         elif change.after is not None:
             held[change.after].append(change.what.removeprefix("holder of "))
     notes += [("holds", {"agency": agency, "things": tuple(item_ids)}) for agency, item_ids in held.items()]
@@ -390,6 +398,12 @@ def _changes(before: CaseState | None, after: CaseState) -> Iterator[CaseChange]
         yield CaseChange("responsible", before.responsible if before else None, after.responsible)
     if before is None or before.stage != after.stage:
         yield CaseChange("stage", before.stage if before else None, after.stage)
+    for person_id, earlier, person in after.persons.changes(before.persons if before else None):
+        if earlier is None or person is None or earlier.stage == person.stage:
+            continue
+        # Who goes where the case goes is not told of one by one.
+        if before is None or before.stage == after.stage or person.stage != after.stage:
+            yield CaseChange(f"stage of {person_id}", earlier.stage, person.stage)
     for item_id, old, new in after.items.changes(before.items if before else None):
         holder = old.holder if old else None
         if new is not None and new.holder != holder:

@@ -63,7 +63,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AGENCIES = frozenset(("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising"))
 # Fields that follow a sentence in a clause, in this order, if they are stated and the sentence has no slot for them.
 CLAUSES = (
-    *("trial", "person_id", "person_ids", "items", "split_from", "follows", "returns", "received_at"),
+    *("trial", "person_id", "person_ids", "items", "split_from", "follows", "returns", "received_at", "case_stays"),
     *("not_accepted", "absent_person_ids", "received", "quantity", "condition", "seal_number", "seal_state"),
     *("storage_location", "match_result", "finding", "exhibit_number", "digests", "seizure", "parent_items", "money"),
     *("until", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),
@@ -129,6 +129,8 @@ class EventWords:
         """Return the event type's sentence, with a clause for each field that it has no slot for."""
         # Few event types have a sentence of their own for a payload alone.
         template = self._labels.find(catalogue, self._event_type) or self._labels.of("told", self._event_type)
+        # What an event says of persons whom it names may be something else than what it says of the case.
+        template = (slots.get("person_ids") and self._labels.find("told", f"{self._event_type}/persons")) or template
         taken = {name for _, name, _, _ in Formatter().parse(template) if name}
         if "things" in taken:
             taken |= _THINGS
@@ -137,7 +139,7 @@ class EventWords:
         clauses = [
             self._labels.of("clause", field).format(self.value(field, slots[field]))
             for field in CLAUSES
-            if field not in taken and slots.get(field) not in (None, (), "")
+            if field not in taken and slots.get(field) not in (None, (), "", False)
         ]
         return self._joined((self._filled(template, slots), *clauses))
 

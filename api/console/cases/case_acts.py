@@ -150,7 +150,8 @@ def registered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
 def offered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
     """Return the fields that offers in both directions share: what is handed over."""
     items = [_offered_line(form, item_id) for item_id in form.all("item")]
-    return {"handover_id": new_id("handover"), "items": items, "person_ids": form.all("person")}
+    stays = {"case_stays": True} if form.get("case_stays") else {}
+    return {"handover_id": new_id("handover"), "items": items, "person_ids": form.all("person"), **stays}
 
 
 def _offered_line(form: PostedForm, item_id: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ PAGE = 1000  # events that are asked for at a time
 PARTS = {
     "assignments": columns("agency", "department", "handler"),
     "items": columns("item_id", "item_kind", "quantity", "holder", "responsible", "status"),
-    "persons": columns("person_id", "role:person_role", "responsible", "kept_for"),
+    "persons": columns("person_id", "role:person_role", "stage", "trial", "responsible", "kept_for"),
     "measures": columns("measure_id", "person_id", "measure", "started_at", "until", "ended_at"),
     "decisions": columns("decision_id", "kind:decision_kind", "number", "decided_at", "served_at", "effective_at"),
     "handovers": columns("handover_id", "from_agency", "to_agency", "purpose", "status", "due_at"),
@@ -131,7 +131,8 @@ act(
     case.CaseStageEntered,
     "Record that a case enters a stage.",
     click.argument("stage", type=ProcedureWord("stage")),
-    click.option("--trial", type=ProcedureWord("trial"), help="Kind of trial that the case has from here on."),
+    click.option("--trial", type=ProcedureWord("trial"), help="Kind of trial from here on."),
+    click.option("--person", "person_ids", multiple=True, help="A person who enters it alone; several times for more."),
 )
 act("link", case.CaseLinked, "Link a case to another one.", "other_case_id", RELATION)
 act(

@@ -46,6 +46,7 @@ LISTED_AS = click.option(
 )
 ALL = click.option("--all-items", is_flag=True, help="Every item that your agency holds, is in store and not offered.")
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who goes along.")
+CASE_STAYS = click.option("--case-stays", is_flag=True, help="What is listed goes alone, without the case.")
 EXCEPT = "An item not accepted. All others are as listed then, unless --received names those that are."
 NEW_ID = made_id("--handover-id", "handover", "Unique within the case; made up unless given.")
 STATUS = click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
@@ -69,6 +70,7 @@ def handover_group() -> None:
 @click.option("--follows", metavar="HANDOVER", help="An earlier handover that this one resumes.")
 @click.option("--expires-at", type=MOMENT, help="Until when it may be accepted.")
 @click.option("--due-at", type=MOMENT, help="When what is lent is due back.")
+@CASE_STAYS
 @NEW_ID
 @acting
 def offer(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
@@ -193,6 +195,7 @@ act(
     *(ITEMS, ALL, STAYS, LISTED_AS, PERSONS),
     click.option("--remedy", type=ProcedureWord("remedy")),
     click.option("--due-at", type=MOMENT),
+    CASE_STAYS,
     NEW_ID,
     record=_record_offer,
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from ledger.core.custody import clocks
 from ledger.core.custody.state import (
+    CLOSED,
     Act,
     Assignment,
     CaseState,
@@ -49,7 +52,7 @@ def opened(act: Act, body: case.CaseOpened) -> CaseState:
 
 
 def _require_not_closed(stage: Stage) -> None:
-    if stage == "closed":
+    if stage == CLOSED:
         refuse("not_a_closing", "a case is closed by case.closed only", field="body.stage", hint="Sign case.closed.")
 
 
@@ -112,8 +115,7 @@ def _require_may_leave(state: CaseState, act: Act, item_id: str) -> Item:
 def _require_not_offered(state: CaseState, person_id: str) -> Person:
     person = state.person(person_id, field="person_ids")
     for handover in state.handovers.marked("open"):
-        # A case that is offered without a list of persons takes all of them along.
-        if person_id in handover.person_ids or (handover.moves_case and not handover.person_ids):
+        if person_id in handover.person_ids or (handover.moves_case and person in state.persons_going(handover)):
             refuse(
                 "already_offered",
                 "person {person_id} stands in the open handover {handover.handover_id}",
@@ -184,15 +186,29 @@ def assigned(state: CaseState, act: Act, body: case.CaseAssigned) -> CaseState:
 
 @rule(case.CaseStageEntered)
 def stage_entered(state: CaseState, act: Act, body: case.CaseStageEntered) -> CaseState:
-    """Let the case enter a stage; a closed case is open again."""
+    """Let the case and who goes with it enter a stage, or only the persons named; a closed case is open again."""
+    if body.person_ids:
+        require_distinct(body.person_ids, "person", field="person_ids")
+        named = [state.person(person_id, field="person_ids") for person_id in body.person_ids]
+        for person in named:
+            require_responsible_for(person, person.person_id, act, field="person_ids")
+        return _with_stage(state, named, body)
     require_responsible(state, act)
     _require_not_closed(body.stage)
-    return replace(state, stage=body.stage, closed=False, trial=body.trial or state.trial)
+    after = replace(state, stage=body.stage, closed=False, trial=body.trial or state.trial)
+    return _with_stage(after, state.persons_along(), body)
+
+
+def _with_stage(state: CaseState, persons: Iterable[Person], body: case.CaseStageEntered) -> CaseState:
+    return state.with_persons(*(replace(p, stage=body.stage, trial=body.trial or p.trial) for p in persons))
 
 
 @rule(case.CaseClosed)
 def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
-    """Close the case. Refuses while an offer is unanswered or a discrepancy is not resolved by both sides."""
+    """Close the case for all for whom its agency answers; who is elsewhere goes on.
+
+    Refuses while an offer is unanswered or a discrepancy is not resolved by both sides.
+    """
     require_responsible(state, act)
     if body.decision_id is not None:
         look_up(state.decisions, body.decision_id, "decision")
@@ -214,14 +230,17 @@ def closed(state: CaseState, act: Act, body: case.CaseClosed) -> CaseState:
                 field="event_type",
                 hint="Both sides sign discrepancy.resolved with the same words.",
             )
-    return replace(state, closed=True, stage="closed")
+    over = [replace(person, stage=CLOSED) for person in state.persons_along()]
+    return replace(state, closed=True, stage=CLOSED).with_persons(*over)
 
 
 @rule(case.PersonNamed)
 def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
-    """Name a person; the agency responsible for the case becomes responsible for the person, not the signer."""
-    person = state.persons.get(body.person_id) or Person(body.person_id, body.role, state.responsible)
-    return replace(state, persons=state.persons | {body.person_id: replace(person, role=body.role)})
+    """Name a person, who is where the case is: at its stage, and its agency is responsible, not the signer."""
+    person = state.persons.get(body.person_id) or Person(
+        body.person_id, body.role, state.responsible, state.stage, state.trial
+    )
+    return state.with_persons(replace(person, role=body.role, accused=act.book.persons[body.role].accused))
 
 
 @rule(case.MeasureImposed)
@@ -401,7 +420,7 @@ def _with_keeping(state: CaseState, act: Act, person_id: str) -> CaseState:
     """
     person = state.persons[person_id]
     kept_for = (person.kept_for or act.agency) if in_custody(state, person_id) else None
-    return replace(state, persons=state.persons | {person_id: replace(person, kept_for=kept_for)})
+    return state.with_persons(replace(person, kept_for=kept_for))
 
 
 @rule(case.CustodyChangeRequested)
@@ -455,8 +474,7 @@ def served(state: CaseState, act: Act, body: case.CustodyChangeServed) -> CaseSt
     # The service may be recorded after a release.
     kept_for = change.requested_by if in_custody(state, person.person_id) else None
     return replace(
-        state,
-        persons=state.persons | {person.person_id: replace(person, kept_for=kept_for)},
+        state.with_persons(replace(person, kept_for=kept_for)),
         custody_changes=state.custody_changes | {change.custody_change_id: replace(change, served_at=body.served_at)},
     )
 

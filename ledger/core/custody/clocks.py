@@ -8,7 +8,7 @@ from datetime import date
 from msgspec.structs import replace
 
 from ledger.core.custody.claimed_times import refuse_before
-from ledger.core.custody.state import Act, CaseState, MeasureState, look_up, rule
+from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, Person, look_up, rule
 from ledger.core.custody.triggers import CASE, Trigger, in_custody, triggers
 from ledger.core.errors import refuse
 from ledger.core.events import case, item
@@ -16,7 +16,7 @@ from ledger.core.events.terms import EventRef
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
 from ledger.core.procedure.legal_days import holds_on, legal_day_of
-from ledger.core.procedure.rulebook import ClockRule, Rulebook
+from ledger.core.procedure.rulebook import ClockRule
 
 _ANSWERS = ("delivered", "received", "accepted", "refused")
 
@@ -24,8 +24,8 @@ _ANSWERS = ("delivered", "received", "accepted", "refused")
 def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     """Return ``after`` with its clocks: those that the event stops are stopped first, then those that it starts."""
     body = act.payload.body
-    if isinstance(body, case.CaseClosed):
-        return _with(after, [_stop(after, clock, act, act.payload.occurred_at) for clock in running(after)])
+    if isinstance(body, case.CaseClosed) or (isinstance(body, case.CaseStageEntered) and body.stage == CLOSED):
+        return _with(after, [_stop(after, clock, act, act.payload.occurred_at) for clock in _over(after, body)])
     if isinstance(body, item.ItemSplit):
         return _with(after, _handed_on(after, act, (body.item_id,), body.parts))
     if isinstance(body, item.ItemMerged):
@@ -37,7 +37,20 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
             after = _with(after, [*_stopped(after, act, trigger)])
         if trigger.name in act.book.started_by:
             after = _with(after, [*_started(after, act, trigger)])
-    return after if before is None or before.trial == after.trial else _with(after, [*_refitted(after, act)])
+    if isinstance(body, case.CaseStageEntered) and before is not None:
+        after = _with(after, [*_refitted(before, act, after)])
+    return after
+
+
+def _over(state: CaseState, body: case.CaseClosed | case.CaseStageEntered) -> Iterator[Clock]:
+    """Yield the running clocks of what is over: of the persons named, or of the case and all for whom it is over."""
+    for clock in running(state):
+        person = state.persons.get(clock.subject)
+        if isinstance(body, case.CaseStageEntered):
+            if clock.subject in body.person_ids:
+                yield clock
+        elif person is None or person.stage == CLOSED:
+            yield clock
 
 
 def running(state: CaseState, subject: str | None = None) -> list[Clock]:
@@ -105,9 +118,13 @@ def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
 
 
 def _concerned(state: CaseState, trigger: Trigger, mark: str) -> list[Clock]:
-    """Return the clocks with this mark of the trigger's subjects and of the case, or all if it names no subject."""
+    """Return the clocks with this mark of the trigger's subjects and of the case.
+
+    If it names no subject, return all but those of persons who are elsewhere.
+    """
     if not trigger.subjects:
-        return state.clocks.marked(mark)
+        marked = state.clocks.marked(mark)
+        return [clock for clock in marked if clock.subject not in state.persons or clock.subject in trigger.along]
     subjects = dict.fromkeys((*trigger.subjects, CASE))
     return [clock for subject in subjects for clock in state.clocks.marked(f"{mark}/{subject}")]
 
@@ -131,8 +148,8 @@ def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | 
 def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     day = legal_day_of(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
-        if holds_on(row, day) and (not row.stages or state.stage in row.stages) and (row.bases or trigger.until):
-            for subject in _subjects(state, row, trigger, act.book):
+        if holds_on(row, day) and (row.bases or trigger.until):
+            for subject in _subjects(state, row, trigger):
                 same = [clock for clock in running(state, subject) if clock.name == row.name]
                 # A choice starts only clocks that do not run yet; a turn to a slower kind starts them anew.
                 if same and trigger.name.startswith("trial."):
@@ -158,14 +175,22 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                 )
 
 
-def _subjects(state: CaseState, row: ClockRule, trigger: Trigger, book: Rulebook) -> tuple[str, ...]:
-    """Return the subjects that the event names; if it names no person, all who are accused, or else the case."""
+def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> list[str]:
+    """Return the subjects that the event names, of those at a stage of the row.
+
+    If it names no person, return all who are accused and where the case is, or else the case.
+    """
+    subjects = [*trigger.subjects]
     if row.per == "case":
-        return (CASE,)
-    if row.per != "person" or trigger.subjects:
-        return trigger.subjects
-    accused = tuple(person.person_id for person in state.persons.values() if book.persons[person.role].accused)
-    return accused or (CASE,)
+        subjects = [CASE]
+    elif row.per == "person" and not subjects:
+        subjects = [person_id for person_id in trigger.along if state.persons[person_id].accused] or [CASE]
+    return [subject for subject in subjects if not row.stages or _standing_of(state, subject).stage in row.stages]
+
+
+def _standing_of(state: CaseState, subject: str) -> Person | CaseState:
+    """Return the person whose stage and kind of trial count for the clocks of the subject, or else the case."""
+    return state.persons.get(subject) or state
 
 
 def _renewed_from(replaced: Iterable[Clock], trigger: Trigger) -> str | None:
@@ -180,13 +205,15 @@ def _renewed_from(replaced: Iterable[Clock], trigger: Trigger) -> str | None:
 def _period(state: CaseState, row: ClockRule, subject: str) -> str | None:
     """Return the time that the first fitting base gives: by custody, by the kind of trial, or without a condition."""
     # The first base that fits is taken: the rules list the special ones before the general one.
-    fitting = {None, state.trial, *(("in_custody",) if in_custody(state, subject) else ())}
+    fitting = {None, _standing_of(state, subject).trial, *(("in_custody",) if in_custody(state, subject) else ())}
     return next((base.period for base in row.bases if base.when in fitting), None)
 
 
-def _refitted(state: CaseState, act: Act) -> Iterator[Clock]:
+def _refitted(before: CaseState, act: Act, state: CaseState) -> Iterator[Clock]:
     """Yield the running clocks whose time differs in the kind of trial that was chosen now, with that time."""
     for clock in running(state):
+        if _standing_of(before, clock.subject).trial == _standing_of(state, clock.subject).trial:
+            continue
         if any(base.when in act.book.trials for base in clock.rule.bases):
             period = _period(state, clock.rule, clock.subject)
             # An unchanged clock stays the same object, so that it counts as untouched.

@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from ledger.core.custody import claimed_times
 from ledger.core.custody.discrepancies import differences, digests_conflict
-from ledger.core.custody.state import Act, CaseState, Handover, Item
+from ledger.core.custody.handovers import return_number
+from ledger.core.custody.spans import concerned
+from ledger.core.custody.state import CLOSED, Act, CaseState, Handover, Item
 from ledger.core.custody.triggers import changes_custody
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.messages import Message, Term, joined
@@ -222,8 +224,7 @@ def custody_not_changed(before: CaseState, act: Act, after: CaseState, body: han
     # Where the purpose leaves the keeper as he is, nothing is due.
     if not changes_custody(after, offer, act.book):
         return None
-    kept = [before.persons[person_id] for person_id in offer.person_ids or before.persons]
-    wrong = [person for person in kept if person.kept_for not in (None, act.agency)]
+    wrong = [person for person in before.persons_going(offer) if person.kept_for not in (None, act.agency)]
     kept_for = Message("{person_id} is kept for {agency}")
     return (
         joined([Message(kept_for, person_id=person.person_id, agency=person.kept_for) for person in wrong], by=", ")
@@ -297,15 +298,15 @@ def _seconds_and_day(text: str) -> tuple[int, str]:
 
 @flag("third_return", *handover.OFFERS)
 def _third_return(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
-    """Return which return for supplementary investigation this is, if it is one too many at its stage."""
+    """Return which return for supplementary investigation this is, if it is one too many for somebody at his stage."""
     offer = after.handovers[body.handover_id]
-    # Whatever the purposes are called: what goes back for investigation is counted together.
+    # Whatever the purposes are called: what goes back for investigation is counted together, for each person.
     supplements = [purpose for purpose, row in act.book.purposes.items() if row.supplements]
     if offer.purpose not in supplements:
         return None
     alike = [h for purpose in supplements for h in after.handovers.marked(f"purpose/{purpose}")]
-    # Refused and recalled returns never took effect. Each stage, review and trial, has its own count.
-    returns = sum(h.stage == offer.stage and h.status not in ("recalled", "refused") for h in alike)
+    # Each stage, review and trial, has its own count.
+    returns = return_number(alike, offer)
     if returns <= _limit(act, "third_return"):
         return None
     return Message("return no. {number} for supplementary investigation", number=returns)
@@ -380,7 +381,11 @@ def _disposal_without_decision(before: CaseState, act: Act, after: CaseState, bo
 def _after_closing(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     if before is None or isinstance(act.payload.body, _NOTES):
         return None
-    return Message("the case was closed") if before.closed else None
+    if not before.closed:
+        return None
+    # Who was not where the case was when it was closed has a course of his own.
+    persons = [after.persons[person_id] for person_id in concerned(before, act.payload, after).person_ids]
+    return None if persons and all(p.stage != CLOSED for p in persons) else Message("the case was closed")
 
 
 @flag("examination_differs", item.ItemExamined)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
@@ -65,6 +65,7 @@ def _new_handover(state: CaseState, act: Act, body: halves.Offer, to_agency: str
         items={line.item_id: line for line in body.items},
         person_ids=body.person_ids,
         due_at=body.due_at,
+        case_stays=body.case_stays,
     )
 
 
@@ -86,12 +87,15 @@ def _open(
         refuse("to_yourself", "a handover goes to another agency", field="body")
     # Only the responsible agency has the case to give; from others, things and persons pass by themselves.
     moves = purpose.moves == "responsibility"
-    handover = replace(handover, moves_responsibility=moves, moves_case=moves and act.agency == state.responsible)
+    moves_case = moves and act.agency == state.responsible and not handover.case_stays
+    handover = replace(handover, moves_responsibility=moves, moves_case=moves_case)
     _require_may_move(state, act, handover)
     for person_id in handover.person_ids:
         person = state.person(person_id, field="person_ids")
         if handover.moves_responsibility:
             require_responsible_for(person, person_id, act, field="person_ids")
+    going = state.persons_going(handover)
+    handover = replace(handover, stages={person.person_id: person.stage for person in going if person.accused})
     items = [_offer_line(state, act, line, handover) for line in lines]
     return state.with_items(*items).with_handover(handover)
 
@@ -99,14 +103,15 @@ def _open(
 def _require_may_move(state: CaseState, act: Act, handover: Handover) -> None:
     """Refuse an offer that this agency may not make.
 
-    Only the responsible agency passes the case on; others pass what they are left with to the responsible agency.
+    Only the responsible agency passes the case on; others pass the things that they are left with to it. A person goes
+    his own way, wherever the case is.
     """
     # One open offer of the case at a time: two acceptances would make two agencies responsible.
     if handover.moves_case:
         for other in state.handovers.marked("open/case"):
             refuse("case_already_offered", "{other.handover_id} offers it already", other=other, field="body.purpose")
         return
-    if handover.moves_responsibility and handover.to_agency != state.responsible:
+    if handover.moves_responsibility and not handover.person_ids and handover.to_agency != state.responsible:
         require_responsible(
             state, act, hint=Message("What you still answer for in this case goes to {state.responsible}.", state=state)
         )
@@ -211,6 +216,7 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
         refuse("nothing_accepted", "nothing is accepted", field="body", hint="Sign handover.refused instead.")
     answered = replace(
         handover,
+        stages={key: stage for key, stage in handover.stages.items() if key not in body.absent_person_ids},
         status="partially_accepted" if kept or body.absent_person_ids else "accepted",
         answered_at=act.payload.occurred_at,
         received_at=body.received_at,
@@ -221,7 +227,7 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
     items = (item if item.item_id in kept else _take(item, handover, lines.get(item.item_id)) for item in free)
     after = state.with_items(*items).with_handover(answered)
     after = replace(after, discrepancies=after.discrepancies | discrepancies.stated(state, handover, body, act.book))
-    return _pass_on(after, handover, present, purpose_rule(state, handover, act.book))
+    return _pass_on(after, handover, body.absent_person_ids, purpose_rule(state, handover, act.book))
 
 
 def _require_answers(handover: Handover, body: halves.HandoverAccepted) -> None:
@@ -273,23 +279,34 @@ def _lent(item: Item, handover: Handover) -> Item:
     return item
 
 
-def _pass_on(state: CaseState, handover: Handover, present: Collection[str], purpose: PurposeRule) -> CaseState:
+def return_number(returns: Iterable[Handover], offer: Handover) -> int:
+    """Return how often somebody of the offer has gone back at the stage at which he is.
+
+    The offer is one of ``returns``. Those recalled or refused never took effect. One without persons counts for all.
+    """
+    effective = [earlier for earlier in returns if earlier.status not in ("recalled", "refused")]
+    return max(
+        sum((earlier.stages or {subject: earlier.stage}).get(subject) == stage for earlier in effective)
+        for subject, stage in (offer.stages or {"": offer.stage}).items()
+    )
+
+
+def _pass_on(state: CaseState, handover: Handover, absent: Collection[str], purpose: PurposeRule) -> CaseState:
     """Make the receiver a party, and pass the case, its stage and the persons present as the purpose says.
 
     A case whose list names no persons passes with all of them.
     """
-    state = replace(state, agencies=state.agencies | {handover.to_agency})
-    if purpose.stage is not None and handover.from_agency == state.responsible:
-        state = replace(state, stage=purpose.stage, closed=False)
-    # Where custody alone moves, case and persons stay with whom they are.
-    if not handover.moves_responsibility:
-        return state
-    concerned = present if handover.person_ids or not handover.moves_case else state.persons
     # The sender passes only the responsibility that it has.
-    passing = [state.persons[p] for p in concerned if state.persons[p].responsible == handover.from_agency]
-    persons = {person.person_id: replace(person, responsible=handover.to_agency) for person in passing}
-    return replace(
-        state,
-        responsible=handover.to_agency if handover.moves_case else state.responsible,
-        persons=state.persons | persons,
-    )
+    going = [p for p in state.persons_going(handover, absent) if p.responsible == handover.from_agency]
+    of_case = handover.from_agency == state.responsible and not handover.case_stays
+    state = replace(state, agencies=state.agencies | {handover.to_agency})
+    if purpose.stage is not None:
+        going = [replace(person, stage=purpose.stage) for person in going]
+        if of_case:
+            state = replace(state, stage=purpose.stage, closed=False)
+    # Where custody alone moves, case and persons stay with whom they are.
+    if handover.moves_responsibility:
+        going = [replace(person, responsible=handover.to_agency) for person in going]
+        if handover.moves_case:
+            state = replace(state, responsible=handover.to_agency)
+    return state.with_persons(*going)

@@ -114,7 +114,9 @@ def _item_standing(item: Item) -> CustodyStanding:
 
 def _person_standing(state: CaseState, person: Person) -> CustodyStanding:
     house = _keeper_of(state, person) if person.kept_for else None
-    return CustodyStanding(person.responsible, holder=house, location=house, kept_for=person.kept_for)
+    return CustodyStanding(
+        person.responsible, holder=house, location=house, kept_for=person.kept_for, stage=person.stage
+    )
 
 
 def _keeper_of(state: CaseState, person: Person) -> str | None:

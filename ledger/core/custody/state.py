@@ -25,6 +25,8 @@ from ledger.core.signing.authority import Agency
 
 T = TypeVar("T")
 
+CLOSED = "closed"  # the stage of what is over
+
 ItemStatus = Literal["held", "checked_out", "split", "merged", "disposed", "left"]
 HandoverStatus = Literal["offered", "accepted", "partially_accepted", "refused", "recalled"]
 
@@ -114,8 +116,9 @@ class Handover(Struct, frozen=True):
     """A handover, offered or answered.
 
     ``moves_case`` passes the case on; ``moves_responsibility`` passes the responsibility for its items and persons;
-    with neither only custody moves. ``stage`` is the stage of the case at the time of the offer, ``due_at`` the day set
-    by a refusal or return. Times are as claimed.
+    with neither only custody moves. If the ``case_stays``, only what is listed goes. ``stage`` is the stage of the case
+    at the time of the offer, ``stages`` are those of the accused whom it is about. ``due_at`` is the day set by a
+    refusal or return. Times are as claimed.
     """
 
     handover_id: str
@@ -129,6 +132,8 @@ class Handover(Struct, frozen=True):
     person_ids: tuple[str, ...]
     moves_case: bool = False
     moves_responsibility: bool = False
+    case_stays: bool = False
+    stages: dict[str, terms.Stage] = {}
     status: HandoverStatus = "offered"
     returns: str | None = None
     follows: str | None = None
@@ -146,6 +151,11 @@ class Handover(Struct, frozen=True):
         return self.from_agency, self.to_agency
 
     @property
+    def takes_along(self) -> bool:
+        """Tell whether it is about persons whom it does not name: it is not where only what is listed goes."""
+        return self.moves_case or not (self.moves_responsibility or self.case_stays)
+
+    @property
     def is_open(self) -> bool:
         """Tell whether the offer is unanswered."""
         return self.status == "offered"
@@ -157,11 +167,18 @@ class Handover(Struct, frozen=True):
 
 
 class Person(Struct, frozen=True):
-    """A person of the case. ``kept_for`` is the agency a keeper keeps the person for, None at liberty."""
+    """A person of the case, who has a ``stage`` and a kind of ``trial`` of his own.
+
+    Nobody but the ``accused`` stays behind when the case passes on. ``kept_for`` is the agency a keeper keeps the
+    person for, None at liberty.
+    """
 
     person_id: str
     role: terms.PersonRole
     responsible: str
+    stage: terms.Stage
+    trial: terms.Trial | None = None
+    accused: bool = False
     kept_for: str | None = None
 
 
@@ -323,6 +340,33 @@ class CaseState(Struct, frozen=True):
     def person(self, person_id: str, *, field: str = "person_id") -> Person:
         """Return the person that ``field`` of the body names. Raises RuleRefused (unknown_person)."""
         return look_up(self.persons, person_id, "person", field=field)
+
+    def persons_along(self, named: Collection[str] = ()) -> tuple[Person, ...]:
+        """Return the persons whom an act about the case concerns: those named, and who goes where the case goes.
+
+        If nobody is named, all go for whom the agency of the case answers, except those for whom it is over.
+        """
+        along = (
+            person
+            for person in self.persons.values()
+            if person.responsible == self.responsible and (person.stage != CLOSED or self.closed)
+        )
+        if not named:
+            return tuple(along)
+        return (*(self.person(key) for key in named), *(p for p in along if not p.accused and p.person_id not in named))
+
+    def persons_going(self, handover: Handover, absent: Collection[str] = ()) -> tuple[Person, ...]:
+        """Return the persons whom the handover is about, without the absent.
+
+        They are those named, and if the case goes, or the things of it, whoever goes where it goes.
+        """
+        named = handover.person_ids
+        along = self.persons_along(named) if handover.takes_along else [self.person(key) for key in named]
+        return tuple(person for person in along if person.person_id not in absent)
+
+    def with_persons(self, *persons: Person) -> CaseState:
+        """Return the state with these persons, each in the place of an earlier version."""
+        return replace(self, persons=self.persons | {person.person_id: person for person in persons})
 
     def with_items(self, *items: Item) -> CaseState:
         """Return the state with these items, each in the place of an earlier version."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ledger.core.custody.state import Act, CaseState, Handover, MeasureState
+from ledger.core.custody.state import Act, CaseState, Handover, MeasureState, Person
 from ledger.core.events import Body, case, handover, item
 from ledger.core.procedure.rulebook import Rulebook
 
@@ -13,10 +13,10 @@ CASE = "case"  # the subject of clocks that run for the case as a whole
 
 
 class Trigger(NamedTuple):
-    """What happened: ``name`` at time ``at`` (as claimed) to ``subjects`` (to all, if none are named).
+    """What happened: ``name`` at time ``at`` (as claimed) to ``subjects``, or to the case if none are named.
 
-    It burdens ``agency``. ``until`` is the last day or moment that a paper sets, ``handover_id`` the handover in which
-    it happened.
+    ``along`` are the persons whom it then concerns: those who are where the case is. It burdens ``agency``. ``until``
+    is the last day or moment that a paper sets, ``handover_id`` the handover in which it happened.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Trigger(NamedTuple):
     subjects: tuple[str, ...] = ()
     until: str | None = None
     handover_id: str | None = None
+    along: tuple[str, ...] = ()
 
 
 Reading = Callable[[CaseState, Act, CaseState, Any], Iterator[Trigger]]
@@ -86,27 +87,39 @@ def _ended(act: Act, after: CaseState, old: MeasureState, at: str) -> Iterator[T
 
 
 def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded) -> Iterator[Trigger]:
-    yield Trigger(f"decided.{body.kind}", body.decided_at, act.agency, body.person_ids)
-    if body.served_at is not None:
-        yield Trigger(f"served.{body.kind}", body.served_at, act.agency, body.person_ids)
     # A decision takes effect when it is made, unless it names another time.
-    yield Trigger(f"effective.{body.kind}", body.effective_at or body.decided_at, act.agency, body.person_ids)
+    moments = {"decided": body.decided_at, "served": body.served_at, "effective": body.effective_at or body.decided_at}
+    along = _ids(before.persons_along())
+    for word, at in moments.items():
+        if at is not None:
+            yield Trigger(f"{word}.{body.kind}", at, act.agency, body.person_ids, along=along)
+
+
+def _ids(persons: Iterable[Person]) -> tuple[str, ...]:
+    return tuple(person.person_id for person in persons)
 
 
 def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.CaseStageEntered) -> Iterator[Trigger]:
     if body.trial is not None:
         # Only a turn to a slower kind of trial starts the time anew; a choice gives the time that this kind has.
         pace = [*act.book.trials]
-        slower = before.trial is not None and pace.index(body.trial) > pace.index(before.trial)
-        word = "turned_to" if slower else "trial"
-        yield Trigger(f"{word}.{body.trial}", act.payload.occurred_at, act.agency)
+        named = [before.persons[person_id] for person_id in body.person_ids]
+        tried = named or [person for person in before.persons_along() if person.accused]
+        until_then = {person.person_id: person.trial for person in tried} or {CASE: before.trial}
+        chosen, turned = list[str](), list[str]()
+        for subject, trial in until_then.items():
+            slower = trial is not None and pace.index(body.trial) > pace.index(trial)
+            (turned if slower else chosen).append(subject)
+        for word, subjects in (("turned_to", turned), ("trial", chosen)):
+            if subjects:
+                yield Trigger(f"{word}.{body.trial}", act.payload.occurred_at, act.agency, tuple(subjects))
 
 
 def _offered(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> Iterator[Trigger]:
     offer = after.handovers[body.handover_id]
-    at, key = offer.offered_at, offer.handover_id
+    at, key, along = offer.offered_at, offer.handover_id, _ids(before.persons_going(offer))
     if _is_about_persons(offer):
-        yield Trigger(f"offered.{offer.purpose}", at, offer.to_agency, offer.person_ids, handover_id=key)
+        yield Trigger(f"offered.{offer.purpose}", at, offer.to_agency, offer.person_ids, None, key, along)
     # The offer alone meets the day that was set: what the receiver says of it comes later.
     if offer.follows is not None:
         yield Trigger("remedy_met", at, offer.from_agency, (offer.follows,))
@@ -118,19 +131,19 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
     offer, key = after.handovers[body.handover_id], body.handover_id
     at = act.payload.occurred_at
     present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
+    passed = _ids(before.persons_going(offer, body.absent_person_ids))
     yield Trigger("offer_answered", at, act.agency, (key,))
     if _is_about_persons(offer):
         moments = {"delivered": body.received_at, "received": body.received_at, "accepted": at}
         subjects = present if present or not offer.person_ids else (CASE,)
         for word, moment in moments.items():
-            yield Trigger(f"{word}.{offer.purpose}", moment, act.agency, subjects, handover_id=key)
+            yield Trigger(f"{word}.{offer.purpose}", moment, act.agency, subjects, None, key, passed)
         if offer.returns is not None:
             given_back = after.handovers[offer.returns].purpose
-            yield Trigger(f"returned.{given_back}", body.received_at, act.agency, subjects)
+            yield Trigger(f"returned.{given_back}", body.received_at, act.agency, subjects, along=passed)
     # By the state after the acceptance: a plain return does what the returned handover did.
     if changes_custody(after, offer, act.book):
         # The keeper keeps some for the receiver already; for the others the change of custody is due.
-        passed = present if offer.person_ids else tuple(after.persons)
         locked_up = [person for person in passed if in_custody(after, person)]
         notified = tuple(person for person in locked_up if after.persons[person].kept_for == act.agency)
         unnotified = tuple(person for person in locked_up if person not in notified)
@@ -145,9 +158,9 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
 def _is_about_persons(transfer: Handover) -> bool:
     """Tell whether the handover is about the case or persons.
 
-    It is not if only items follow a case that has passed already: these start and stop no clock of a person.
+    It is not if only items go, as those that follow a case that has passed: these start and stop no clock of a person.
     """
-    return transfer.moves_case or not transfer.moves_responsibility or bool(transfer.person_ids)
+    return transfer.takes_along or bool(transfer.person_ids)
 
 
 def _lent(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> Iterator[Trigger]:
@@ -167,9 +180,10 @@ def _refused(before: CaseState, act: Act, after: CaseState, body: handover.Hando
     offer, at = after.handovers[body.handover_id], act.payload.occurred_at
     yield Trigger("offer_answered", at, act.agency, (offer.handover_id,))
     if _is_about_persons(offer):
-        received, key = body.received_at or offer.offered_at, offer.handover_id
-        yield Trigger(f"delivered.{offer.purpose}", received, act.agency, offer.person_ids, handover_id=key)
-        yield Trigger(f"refused.{offer.purpose}", at, offer.from_agency, offer.person_ids, handover_id=key)
+        received, along = body.received_at or offer.offered_at, _ids(before.persons_going(offer))
+        about = offer.person_ids, None, offer.handover_id, along
+        yield Trigger(f"delivered.{offer.purpose}", received, act.agency, *about)
+        yield Trigger(f"refused.{offer.purpose}", at, offer.from_agency, *about)
     if body.due_at is not None:
         yield Trigger("remedy_set", at, offer.from_agency, (offer.handover_id,), body.due_at)
 
@@ -179,7 +193,8 @@ def _recalled(before: CaseState, act: Act, after: CaseState, body: handover.Hand
     at, key = act.payload.occurred_at, offer.handover_id
     yield Trigger("offer_answered", at, act.agency, (key,))
     if _is_about_persons(offer):
-        yield Trigger(f"refused.{offer.purpose}", at, offer.from_agency, offer.person_ids, handover_id=key)
+        along = _ids(before.persons_going(offer))
+        yield Trigger(f"refused.{offer.purpose}", at, offer.from_agency, offer.person_ids, None, key, along)
 
 
 def _served(before: CaseState, act: Act, after: CaseState, body: case.CustodyChangeServed) -> Iterator[Trigger]:

@@ -65,10 +65,15 @@ class CaseAssigned(Body, frozen=True):
 
 @event("case.stage_entered")
 class CaseStageEntered(Body, frozen=True):
-    """``trial`` is the kind of trial from here on; left out, it stays as it was."""
+    """``trial`` is the kind of trial from here on; left out, it stays as it was.
+
+    The case enters the stage with the persons who are where it is; if persons are named, only they do. For them, and
+    not for a case, ``closed`` is a stage like any other.
+    """
 
     stage: terms.Stage
     trial: terms.Trial | None = None
+    person_ids: tuple[terms.PersonId, ...] = ()
 
 
 @event("case.closed")

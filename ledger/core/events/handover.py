@@ -30,7 +30,8 @@ Lines = Annotated[tuple[OfferedItem, ...], Meta(max_length=1000)]
 @event("handover.offered")
 class HandoverOffered(Body, frozen=True):
     """The sender's half. It moves nothing. ``follows`` names an earlier handover of the case that this one resumes
-    (after a refusal with a remedy, or the resubmission after a return). ``due_at`` is when what is lent is due back."""
+    (after a refusal with a remedy, or the resubmission after a return). ``due_at`` is when what is lent is due back.
+    ``case_stays``: what is listed goes alone, and the case stays with its agency and at its stage."""
 
     handover_id: terms.HandoverId
     to_agency: terms.AgencyId
@@ -40,6 +41,7 @@ class HandoverOffered(Body, frozen=True):
     follows: terms.HandoverId | None = None
     expires_at: terms.Instant | None = None
     due_at: terms.Instant | None = None
+    case_stays: bool = False
 
 
 @event("handover.returned")
@@ -55,6 +57,7 @@ class HandoverReturned(Body, frozen=True):
     person_ids: tuple[terms.PersonId, ...] = ()
     remedy: terms.Remedy | None = None
     due_at: terms.Instant | None = None
+    case_stays: bool = False
 
 
 Offer = HandoverOffered | HandoverReturned  # what moves nothing before it is accepted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -12,6 +11,7 @@ from msgspec import Struct
 
 from ledger.core.custody import spans
 from ledger.core.custody.discrepancies import digests_conflict
+from ledger.core.custody.handovers import return_number
 from ledger.core.custody.state import Handover, Item
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.events.supervision import LeadClosed, LeadConfirmed, LeadDismissed, RecommendationRechecked
@@ -209,10 +209,10 @@ def _steps_of(of: CaseRecord, sent: Handover, *bodies: type[Body]) -> list[CaseS
 def handovers(of: CaseRecord) -> Iterator[Row]:
     # Returns for supplementary work are counted anew at each stage, without those recalled or refused.
     supplements = [purpose for purpose, rule in of.book.purposes.items() if rule.supplements]
-    returned: Counter[str] = Counter()
+    returns: list[Handover] = []
     for sent in of.state.handovers.values():
         is_return = sent.purpose in supplements and sent.status not in ("recalled", "refused")
-        returned[sent.stage] += is_return
+        returns += [sent] if is_return else []
         answers = _steps_of(of, sent, *_SETTLED)
         answer = answers[-1].payload if answers else None
         yield row_of(
@@ -221,7 +221,7 @@ def handovers(of: CaseRecord) -> Iterator[Row]:
             of,
             answered_by=answer.officer if answer else None,
             answered_at=sent.answered_at or (answer.occurred_at if answer else None),
-            return_number=returned[sent.stage] if is_return else None,
+            return_number=return_number(returns, sent) if is_return else None,
             items=len(sent.items),
             accepted=len(sent.accepted_items),
             persons=sent.person_ids,
