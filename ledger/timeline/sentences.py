@@ -130,7 +130,7 @@ class EventWords:
         # Few event types have a sentence of their own for a payload alone.
         template = self._labels.find(catalogue, self._event_type) or self._labels.of("told", self._event_type)
         # What an event says of persons whom it names may be something else than what it says of the case.
-        template = (slots.get("person_ids") and self._labels.find("told", f"{self._event_type}/persons")) or template
+        template = (slots.get("person_ids") and self._labels.find("told_of_persons", self._event_type)) or template
         taken = {name for _, name, _, _ in Formatter().parse(template) if name}
         if "things" in taken:
             taken |= _THINGS
