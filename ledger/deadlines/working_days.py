@@ -15,6 +15,8 @@ from ledger.i18n import Labels
 def arranged_days_off(country: str, years: Iterable[int]) -> dict[str, DaysOff]:
     """Return the days off of those of the ``years`` that are arranged, by the package ``holidays``.
 
+    ``country`` may name a part of one: ``GB-ENG``.
+
     The package guesses a year of China that the State Council has not arranged yet, without saying so. Every
     arrangement since 2001 has weekend days that are worked: there, a year without any is left out. This does not show
     whether the next year's arrangement makes a last weekend of December a working day, as that of 2019 did.
@@ -22,7 +24,8 @@ def arranged_days_off(country: str, years: Iterable[int]) -> dict[str, DaysOff]:
     import holidays  # noqa: PLC0415 - a fifth of a second, which only those wait for who make a table
 
     wanted = sorted(set(years))
-    days = holidays.country_holidays(country, years=wanted)
+    land, _, part = country.partition("-")
+    days = holidays.country_holidays(land, subdiv=part or None, years=wanted)
     worked = getattr(days, "weekend_workdays", ())
     table = {
         str(year): DaysOff(

@@ -17,6 +17,7 @@ from ledger.cli.session import Session
 from ledger.core.custody.examples import faults_of_examples
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 from ledger.core.procedure.package import INCLUDE, MAIN_FILE, MAX_BYTES, differences, read_package
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.deadlines.working_days import arranged_days_off
@@ -65,6 +66,23 @@ def show(session: Session, package: str) -> None:
     session.output.table(clocks, CLOCKS)
 
 
+@procedure_group.command("copy")
+@click.argument("package", metavar="NAME")
+@click.argument("folder", type=click.Path(path_type=Path))
+def copy(session: Session, package: str, folder: Path) -> None:
+    """Copy a package that comes with this version into a new folder, to write your own from it.
+
+    What it includes stays where it is.
+    """
+    files = {name: data for name, data in files_of(package).items() if "/" not in name}
+    if folder.exists():
+        raise MalformedInput("{folder} is there already", folder=str(folder), field="folder", hint="Name a new folder.")
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    session.output.done(Message("Copied to {folder}: {files}", folder=str(folder), files=", ".join(files)))
+
+
 @procedure_group.command("check")
 @PACKAGES
 def check(session: Session, packages: Sequence[str]) -> int:
@@ -109,9 +127,10 @@ def diff(session: Session, before: str, after: str) -> None:
 @click.argument("country", metavar="COUNTRY")
 @click.argument("years", metavar="FIRST-LAST")
 def calendar(session: Session, country: str, years: str) -> None:
-    """Print the days off of a country (CN, GB ...) as the table of a package; years not arranged yet are left out.
+    """Print the days off of a country or a part of it (CN, GB-ENG ...) as the table of a package.
 
-    The table is part of the package, so that a last day never changes under one digest.
+    Years that are not arranged yet are left out. The table is part of the package, so that a last day never changes
+    under one digest.
     """
     first, _, last = years.partition("-")
     if not (first.isdecimal() and (last or first).isdecimal()):

@@ -99,3 +99,18 @@ def test_a_package_includes_another_one_or_a_folder(tally: Tally, tmp_path: Path
     for included, place in (('"nowhere"', "nowhere"), ("1", "expected names of folders")):
         (mine / "procedure.toml").write_text(main.format(included))
         assert place in tally.refuses(Exit.USAGE, place, "procedure", "check", mine).err
+
+
+def test_a_copy_to_write_from(tally: Tally, tmp_path: Path) -> None:
+    """It is the same package; a folder that is there already is not written into."""
+    mine = tmp_path / "new" / "mine"
+    assert "procedure.toml" in tally("procedure", "copy", "cn-criminal", mine).out
+    assert tally.ok("procedure", "diff", "cn-criminal", mine) == []
+    tally.refuses(Exit.USAGE, "is there already", "procedure", "copy", "evidence", mine)
+
+
+def test_the_days_off_of_a_part_of_a_country(tally: Tally) -> None:
+    """Easter Monday is a day off in England, and not in Scotland."""
+    assert '"2026-04-06"' in tally("procedure", "calendar", "GB-ENG", "2026").out
+    assert '"2026-04-06"' not in tally("procedure", "calendar", "GB-SCT", "2026").out
+    tally.refuses(Exit.USAGE, "no days off of GB-XXX are known", "procedure", "calendar", "GB-XXX", "2026")
