@@ -104,7 +104,7 @@ def test_a_package_includes_another_one_or_a_folder(tally: Tally, tmp_path: Path
 def test_a_copy_to_write_from(tally: Tally, tmp_path: Path) -> None:
     """It is the same package; a folder that is there already is not written into."""
     mine = tmp_path / "new" / "mine"
-    assert "procedure.toml" in tally("procedure", "copy", "cn-criminal", mine).out
+    assert "procedure.toml" in tally("procedure", "copy", "cn-criminal", mine).err
     assert tally.ok("procedure", "diff", "cn-criminal", mine) == []
     tally.refuses(Exit.USAGE, "is there already", "procedure", "copy", "evidence", mine)
 
