@@ -50,7 +50,7 @@ from ledger.core.signing.authority import ServiceKeys
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.deadlines.upkeep import recount, warn
 from ledger.interchange.webhooks.deliverer import Deliverer
-from ledger.procedures import shipped_rulebook, shipped_traits
+from ledger.procedures import shipped_procedures, shipped_traits
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
 from ledger.recording.publisher import INTERVAL_MS, Publisher
@@ -130,7 +130,7 @@ def make_recording_parts(
 ) -> RecordingParts:
     """Build what records events, without starting the sequencer. ``clock`` returns unix milliseconds."""
     registry = Registry(log_id, service_keys, shipped_traits())
-    validator = Validator(database, registry, shipped_rulebook(), definitions)
+    validator = Validator(database, registry, shipped_procedures, definitions)
     publisher = Publisher(log_signer, checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, clock, validator.states)
     system = SystemStream(database, validator, sequencer, publisher, service_signer, log_id=log_id, clock=clock)
@@ -185,7 +185,12 @@ def make_service(parts: Parts) -> Service:
     )
     database, trusted = parts.database, lambda: trust.trust
     prover = Prover(
-        database, parts.registry, parts.publisher, states=parts.states, trust=trusted, book=shipped_rulebook()
+        database,
+        parts.registry,
+        parts.publisher,
+        states=parts.states,
+        trust=trusted,
+        procedures=parts.validator.procedures,
     )
     histories, pictures = Histories(parts.validator.states), Pictures()
     submissions = SubmissionService(parts)
@@ -206,7 +211,6 @@ def _supervisor(
     views = Views(
         path,
         source,
-        validator.book,
         datasets=lambda size, near: datasets.tables(source.registered(size), near),
         left_with=None if path is None else BoundFile(database, path.name),
     )

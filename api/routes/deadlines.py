@@ -82,7 +82,7 @@ def list_deadlines(
         state = states[line.case_id]
         clock = state.clocks.get(line.deadline_id) if state else None
         if state is not None and clock is not None:  # it may have disappeared since it was listed
-            views.append(_view(deadline(state, clock, validator.book, moment), labels))
+            views.append(_view(deadline(state, clock, validator.book_of(state), moment), labels))
     reading.record(Message("list of deadlines"), *states)
     body: dict[str, object] = {"deadlines": views}
     if len(lines) == page.limit:
@@ -99,7 +99,7 @@ def list_deadlines_of_case(
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
     state = validator.states.of_listed_case(case_id)
-    views = [_view(counted_deadline, labels) for counted_deadline in deadlines(state, validator.book, moment)]
+    views = [_view(counted_deadline, labels) for counted_deadline in deadlines(state, validator.book_of(state), moment)]
     reading.record(Message("deadlines of the case"), case_id)
     return json_response({"deadlines": views})
 

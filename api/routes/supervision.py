@@ -145,4 +145,4 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
 
 def _due(service: Service, issued_at: str) -> PeriodEnd | None:
     validator = service.parts.validator
-    return reply_due(issued_at, validator.book)
+    return reply_due(issued_at, validator.procedures().current.values())

@@ -20,9 +20,8 @@ from ledger.config.installation import DataDirectory
 from ledger.config.settings import EMBEDDED
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.messages import Message
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.verification.trust import Trust
-from ledger.procedures import shipped_rulebook
 from ledger.store import audit as audits
 from ledger.store import log
 from ledger.store.audit import KeptAudit
@@ -104,9 +103,9 @@ class Audits:
             files=DatasetFiles(DataDirectory(parts.settings.data_dir).datasets).digests,
         )
 
-    def _stored(self) -> tuple[Database, Trust, Rulebook]:
-        """Return what an audit computes again, and by which trust file and rules."""
-        return self._parts.database, self._parts.trust.trust, shipped_rulebook()
+    def _stored(self) -> tuple[Database, Trust, Procedures]:
+        """Return what an audit computes again, and by which trust file and procedures."""
+        return self._parts.database, self._parts.trust.trust, self._parts.validator.procedures()
 
     def _look_at(self) -> Look:
         """Return the check of the node that the service is connected to; without one that step is not checked."""

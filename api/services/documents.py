@@ -136,7 +136,8 @@ def _certificate_request(
     service: Service, bundle: bytes, language: PaperLanguage, item_id: str | None = None
 ) -> CertificateRequest:
     parts = service.parts
-    return CertificateRequest(bundle, parts.trust.trust, parts.validator.book, language, _verify_url(service), item_id)
+    procedures = parts.validator.procedures()
+    return CertificateRequest(bundle, parts.trust.trust, procedures, language, _verify_url(service), item_id)
 
 
 def _verify_url(service: Service) -> str:

@@ -60,7 +60,7 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
     validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
     in_cases = [bytes(event) for data in held.cases.values() for event in decode_case_bundle(data).events]
     blocks = blocks_of(*map(decode_bundle, (held.lead, *held.registrations, *in_cases)))
-    return rederive(held, service.parts.trust.trust, validator.book, observed=blocks, runner=runner)
+    return rederive(held, service.parts.trust.trust, validator.procedures(), observed=blocks, runner=runner)
 
 
 def _entries(service: Service, size: int) -> Iterator[bytes]:

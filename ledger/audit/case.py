@@ -18,7 +18,7 @@ from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.merkle import Hash, NodeReader, leaf_hash
 from ledger.core.log.tiles import TileNodes
 from ledger.core.messages import Message
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.verification.trust import Trust
 from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
@@ -28,7 +28,7 @@ from ledger.store.database import Connection, Database
 from ledger.store.log import StoredEntry
 
 
-def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *, look: Look) -> AuditReport:
+def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id: str, *, look: Look) -> AuditReport:
     """Audit one case: its entries, their place in the tree and in what is anchored, its stream, rules, read models.
 
     What only a whole log shows is not checked. Raises NotFound if there is no such case.
@@ -40,7 +40,7 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
         return findings.report(scope=f"case {case_id}", development=trust.development, size=0, root=b"")
     with database.read() as connection:
         tree = log.tree(connection)
-        mirror = read_mirror(connection, trust, book.traits)
+        mirror = read_mirror(connection, trust, procedures.traits)
         ground = read_ground(connection, mirror)
         part = StreamRange("case", tree.size, case_id, case_id + "\0")
         entries = list(rows.by_stream(connection, part.kind, part.first, part.last, size=part.size))
@@ -54,7 +54,7 @@ def audit_case(database: Database, trust: Trust, book: Rulebook, case_id: str, *
             entry_findings += _place(entry, stored, nodes)
         faulty = frozenset(entry_finding.index for entry_finding in entry_findings if entry_finding.index is not None)
         findings.add(*entry_findings)
-        rules = Rules(CaseStates(database, book), None)
+        rules = Rules(CaseStates(database, lambda: procedures), None)
         findings.add(*check_part(connection, part, Faulty(faulty), rules))
         _checkpoint(connection, trust, nodes, findings)
         sound = [entry for entry in entries if entry.log_index not in faulty]

@@ -161,7 +161,14 @@ class _CaseAudit(_StreamAudit):
     def _judge(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         states = self._rules.states
         try:
-            act = states.act(payload, row.payload_digest, row.signed_at, self._rules.agencies)
+            act = states.act(
+                self._state,
+                payload,
+                row.payload_digest,
+                row.signed_at,
+                index=row.log_index,
+                registered=self._rules.agencies,
+            )
             after, raised = fold(self._state, act)
             states.require_free_id(payload, below=row.log_index)
         except TallystickError as error:
@@ -170,7 +177,8 @@ class _CaseAudit(_StreamAudit):
             if not (self._faulty.indices and rests_on_another_case(payload)):
                 yield finding_of("custody", row.log_index, error, "impossible")
             return
-        lines = clocks.changes(self._state, after, act.book)
+        # By the days off that are in force now, whatever they were when the event was recorded.
+        lines = clocks.changes(self._state, after, states.procedures().current[after.procedure])
         self._expected.take(self._state, after, payload, row.log_index, lines)
         self._state = after
         if raised != flags:

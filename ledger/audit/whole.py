@@ -22,7 +22,7 @@ from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import decode_payload
 from ledger.core.events.record import AccessSealed
 from ledger.core.messages import Message
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.verification.trust import Trust
 from ledger.store import audit as rows
 from ledger.store import log
@@ -120,7 +120,7 @@ Progress = Callable[[int, int], None]  # entries done, entries in all; each entr
 def audit_log(
     database: Database,
     trust: Trust,
-    book: Rulebook,
+    procedures: Procedures,
     *,
     look: Look,
     progress: Progress = lambda _done, _total: None,
@@ -159,7 +159,7 @@ def audit_log(
         findings.checked(
             "schema", Message("tables and indexes as this version makes them, each index whole, no trigger, no view")
         )
-        mirror, journal = read_mirror(connection, trust, book.traits), DatabaseJournal(database)
+        mirror, journal = read_mirror(connection, trust, procedures.traits), DatabaseJournal(database)
         claims = claims_in_order(
             root_claims.kept(checkpoints, trust),
             root_claims.published(connection, trust, findings),
@@ -169,7 +169,7 @@ def audit_log(
         )
         if processes is None:
             processes = (os.cpu_count() or 1) if tree.size >= WORTH_PROCESSES else 1
-        with workers(database, read_ground(connection, mirror), book, processes) as crew:
+        with workers(database, read_ground(connection, mirror), procedures, processes) as crew:
             pass_over = _Pass(connection, tree, bound, findings, trust.log_id, crew, progress)
             faulty = pass_over.entries(claims, {fault.step for fault in unlike})
             mirror.tell(findings, faulty.indices)

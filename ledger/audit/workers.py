@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ledger.audit.entries import Ground, RangeResult, check_range
 from ledger.audit.findings import AuditFinding
 from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.adoption import Procedures
 from ledger.recording.case_states import CaseStates
 from ledger.store.database import Database, attach
 
@@ -32,11 +32,11 @@ class Workers(NamedTuple):
 class Worker:
     """Checks one task after the other."""
 
-    def __init__(self, database: Database, ground: Ground, book: Rulebook):
+    def __init__(self, database: Database, ground: Ground, procedures: Procedures):
         self._database = database
         self._ground = ground
         agencies = None if ground.authority is None else ground.authority.agencies
-        self._rules = Rules(CaseStates(database, book), agencies)
+        self._rules = Rules(CaseStates(database, lambda: procedures), agencies)
 
     def entries(self, task: Range) -> RangeResult:
         with self._database.read() as connection:
@@ -48,14 +48,14 @@ class Worker:
 
 
 @contextmanager
-def workers(database: Database, ground: Ground, book: Rulebook, processes: int) -> Iterator[Workers]:
+def workers(database: Database, ground: Ground, procedures: Procedures, processes: int) -> Iterator[Workers]:
     """Start ``processes`` workers; 1 is this process itself."""
     if processes == 1:
-        worker = Worker(database, ground, book)
+        worker = Worker(database, ground, procedures)
         yield Workers(map, worker.entries, worker.streams)
         return
     context = multiprocessing.get_context("spawn")  # a copy of this process would share its connections
-    arguments = (database.url, ground, book)
+    arguments = (database.url, ground, procedures)
     with ProcessPoolExecutor(processes, context, initializer=_attach, initargs=arguments) as executor:
         yield Workers(executor.map, _entries, _streams)
 
@@ -63,9 +63,9 @@ def workers(database: Database, ground: Ground, book: Rulebook, processes: int) 
 _worker: Worker
 
 
-def _attach(url: str, ground: Ground, book: Rulebook) -> None:
+def _attach(url: str, ground: Ground, procedures: Procedures) -> None:
     global _worker  # noqa: PLW0603 - the one place where a worker process keeps what it was started with
-    _worker = Worker(attach(url), ground, book)
+    _worker = Worker(attach(url), ground, procedures)
     # What lasts as long as the process need not be scanned again, and the objects of a range have no cycles.
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)

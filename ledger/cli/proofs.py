@@ -11,7 +11,7 @@ from msgspec import Struct
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.messages import Message
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 
 if TYPE_CHECKING:
     from ledger.cli.options import Node
@@ -51,8 +51,8 @@ def certificate_of(
     from ledger.interchange.papers.typeset import typeset
 
     entries = _entries(log_folder)
-    certified = certify(data, trust, shipped_rulebook(), entries=entries, observed=blocks_at_node(node, data, trust))
-    request = CertificateRequest(data, trust, shipped_rulebook(), language, **asked)
+    certified = certify(data, trust, shipped_procedures(), entries=entries, observed=blocks_at_node(node, data, trust))
+    request = CertificateRequest(data, trust, shipped_procedures(), language, **asked)
     return certified, typeset(certificate(request, certified), data.decode())
 
 
@@ -99,7 +99,7 @@ def verify_whole_case(
     """Verify the bundle of a case, under the rules that this program ships."""
     from ledger.core.verification.case import verify_case
 
-    return verify_case(data, trust, shipped_rulebook(), entries=_entries(log_folder), observed=blocks)
+    return verify_case(data, trust, shipped_procedures(), entries=_entries(log_folder), observed=blocks)
 
 
 def _entries(log_folder: str | None) -> Iterator[bytes] | None:

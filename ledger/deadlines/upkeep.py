@@ -7,15 +7,18 @@ each distance, and once when one has passed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 import structlog
 
 from ledger.core.custody import CaseState
+from ledger.core.encoding import canonical
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import TallystickError
 from ledger.core.procedure.legal_days import end_of, legal_day
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.recording.validation import Validator
 from ledger.store import audit, clocks, log
 from ledger.store.clocks import instant
@@ -29,13 +32,18 @@ logger = structlog.get_logger(__name__)
 
 
 def recount(database: Database, validator: Validator) -> bool:
-    """Compute all clocks again if the validator's procedure has changed; return whether it had."""
-    mark = validator.book.digest
+    """Compute all clocks again if the days off in force have changed; return whether they had."""
+    mark = _mark(validator.procedures().current)
     with database.write() as connection:
         if clocks.counted_by(connection) == mark:
             return False
         clocks.replace_all(connection, database, _rows(connection, validator), mark)
     return True
+
+
+def _mark(in_force: Mapping[str, Rulebook]) -> str:
+    """Return the mark of what lines depend on beside the log: the days off of what is in force."""
+    return blake3_text(canonical.encode({name: book.days_off for name, book in in_force.items()}))
 
 
 def _rows(connection: Connection, validator: Validator) -> Iterator[Row]:
@@ -45,7 +53,7 @@ def _rows(connection: Connection, validator: Validator) -> Iterator[Row]:
         before: CaseState | None = None
         try:
             for entry, _, after in validator.states.follow(events):
-                changed = clocks.changes(before, after, validator.book)
+                changed = clocks.changes(before, after, validator.book_of(after))
                 rows |= {row["deadline_id"]: row for row in clocks.rows(changed, entry.log_index)}
                 before = after
         # An audit reports what is wrong with the case, and so does the next act in it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ledger.core.events.terms import Trait
+    from ledger.core.procedure.adoption import Procedures
     from ledger.core.procedure.rulebook import Rulebook
 
 SHARED = {"cn-common": ("calendar.toml",)}  # tables that packages include, and are no package
@@ -57,6 +58,14 @@ def shipped_words(vocabulary: str) -> tuple[str, ...]:
 def shipped_traits() -> dict[str, frozenset[Trait]]:
     """Return the traits of the kinds of agencies that the procedure in use has."""
     return shipped_rulebook().traits
+
+
+@cache
+def shipped_procedures() -> Procedures:
+    """Return the procedure in use as in force from the first entry on."""
+    from ledger.core.procedure.adoption import Procedures  # noqa: PLC0415
+
+    return Procedures.of(shipped_rulebook())
 
 
 @cache

@@ -22,7 +22,7 @@ from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, NodeReader
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision.model_package import (
     MAX_VERSIONS,
@@ -105,7 +105,7 @@ class Prover:
         *,
         states: StateSource | None = None,
         trust: Callable[[], Trust],
-        book: Rulebook,
+        procedures: Callable[[], Procedures],
     ):
         self._database = database
         self._registry = registry
@@ -113,7 +113,7 @@ class Prover:
         self._journal = DatabaseJournal(database)
         self._states = states
         self._trust = trust
-        self._book = book
+        self._procedures = procedures
 
     def bundle(self, event_id: str, withheld: Withheld | None = None) -> bytes:
         """Return the bundle of one event. Raises NotFound, and IntegrityBroken if the store does not prove it."""
@@ -136,7 +136,7 @@ class Prover:
         case = CaseBundle(format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=events)
         encoded = encode_bundle(case)
         with _readable(entries[0].log_index):
-            report = verify_case(encoded, self._trust(), self._book, observed=blocks_of(*bundles))
+            report = verify_case(encoded, self._trust(), self._procedures(), observed=blocks_of(*bundles))
         return _proven(encoded, report, zip(entries, report.events, strict=True), entries[0].log_index)
 
     def package(self, model_id: str, version: int, event_ids: Sequence[str]) -> bytes:

@@ -6,16 +6,16 @@ A digest determines its state, so an entry of the cache never becomes stale.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import NoReturn, Protocol
 
 from ledger.core.custody import Act, CaseState, fold
-from ledger.core.custody.fold import not_on_head
+from ledger.core.custody.fold import book_of, not_on_head
 from ledger.core.errors import NotFound, RuleRefused, TallystickError
 from ledger.core.events import Payload
 from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.signing.authority import Agency
 from ledger.store import cases, log
 from ledger.store.database import Connection
@@ -45,14 +45,20 @@ class NoDatabase:
 class CaseStates:
     """Case states by the digest of their last event: the newest are cached, others are folded again from the stream."""
 
-    def __init__(self, database: ReadAccess, book: Rulebook, kept: OrderedDict[str, CaseState] | None = None):
+    def __init__(
+        self,
+        database: ReadAccess,
+        procedures: Callable[[], Procedures],
+        kept: OrderedDict[str, CaseState] | None = None,
+    ):
+        """Set up the cache; ``procedures`` returns what the log has adopted by now."""
         self._database = database
-        self._book = book
+        self.procedures = procedures
         self._kept: OrderedDict[str, CaseState] = OrderedDict() if kept is None else kept
 
     def in_memory(self) -> CaseStates:
         """Return a view of the same cache that never reads the database."""
-        return CaseStates(NoDatabase(), self._book, self._kept)
+        return CaseStates(NoDatabase(), self.procedures, self._kept)
 
     def keep(self, state: CaseState) -> None:
         self._kept[state.head] = state
@@ -118,7 +124,7 @@ class CaseStates:
                 payload = log.payload_of(entry)
                 before = self._kept.get(payload.previous) if payload.previous else None
                 if before is not None or payload.previous is None:
-                    self.keep(fold(before, self.act(payload, entry.payload_digest, entry.signed_at)).state)
+                    self.keep(fold(before, self.act_of(entry, payload, before)).state)
             except TallystickError:
                 continue  # the next event of this case folds the whole stream and reports what is wrong with it
 
@@ -132,7 +138,7 @@ class CaseStates:
         state = before
         for entry in entries:
             payload = log.payload_of(entry)
-            state = fold(state, self.act(payload, entry.payload_digest, entry.signed_at)).state
+            state = fold(state, self.act_of(entry, payload, state)).state
             yield entry, payload, state
 
     def _fold(self, entries: Iterable[StoredEntry]) -> CaseState | None:
@@ -149,17 +155,31 @@ class CaseStates:
             with self._database.read() as connection:
                 require_free_id(payload, cases.splitting_agencies(connection, [new_case_id], below=below))
 
-    def act(self, payload: Payload, digest: str, signed_at: int, registered: Mapping[str, Agency] | None = None) -> Act:
-        """Return the event with the state of the other case that it cites.
+    def act_of(self, entry: StoredEntry, payload: Payload, before: CaseState | None) -> Act:
+        """Return a logged event as the rules see it after ``before``, by what was in force for its entry."""
+        return self.act(before, payload, entry.payload_digest, entry.signed_at, index=entry.log_index)
 
-        ``registered`` are the agencies by which jurisdiction is decided.
+    def act(
+        self,
+        before: CaseState | None,
+        payload: Payload,
+        digest: str,
+        signed_at: int,
+        *,
+        index: int = NOT_YET,
+        registered: Mapping[str, Agency] | None = None,
+    ) -> Act:
+        """Return the event after ``before``, by what is in force at ``index``, with the other case that it cites.
+
+        ``registered`` are the agencies by which jurisdiction is decided. Refuses (unknown_procedure, not_opened).
         """
+        book = book_of(before, payload, self.procedures().at(index))
         body = payload.body
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
         # The state as it was when it was cited decides, whatever has become of that case.
         source = self.after(cites.payload_digest) if cites else None
-        return Act(payload, digest, signed_at, self._book, source, registered)
+        return Act(payload, digest, signed_at, book, source, registered)
 
 
 def new_case_of(payload: Payload) -> str | None:

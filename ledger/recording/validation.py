@@ -7,7 +7,7 @@ sequencer checks only that these have not changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -23,6 +23,7 @@ from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message, Term
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing import authority as authorities
@@ -55,23 +56,29 @@ class Validator:
         self,
         database: ReadAccess,
         registry: Registry,
-        book: Rulebook,
+        procedures: Callable[[], Procedures],
         definitions: Definitions,
         *,
         states: CaseStates | None = None,
     ):
         self._database = database
         self._registry = registry
-        self.book = book
+        self.procedures = procedures
         self._definitions = definitions
-        self.states = states or CaseStates(database, book)
+        self.states = states or CaseStates(database, procedures)
+
+    def book_of(self, state: CaseState) -> Rulebook:
+        """Return the version of the case's procedure that is in force now."""
+        return self.procedures().current[state.procedure]
 
     def in_memory(self) -> Validator:
         """Return a validator that never reads the database.
 
         It never waits, and raises NeedsDatabase where the cache cannot answer.
         """
-        return Validator(NoDatabase(), self._registry, self.book, self._definitions, states=self.states.in_memory())
+        return Validator(
+            NoDatabase(), self._registry, self.procedures, self._definitions, states=self.states.in_memory()
+        )
 
     def validate(self, data: bytes, now: int) -> ValidatedSubmission | Duplicate:
         """Validate a posted submission at ``now`` (unix seconds).
@@ -107,7 +114,7 @@ class Validator:
         authority = self._newest_authority()
         before = self.states.at_head(payload)
         digest = digest_of(canonical.encode(payload))
-        outcome = fold(before, self.states.act(payload, digest, now, authority.agencies))
+        outcome = fold(before, self.states.act(before, payload, digest, now, registered=authority.agencies))
         # Of another case, so that the fold of this one cannot know it.
         self.states.require_free_id(payload)
         self._require_cited_exists(authority, payload)
@@ -145,12 +152,14 @@ class Validator:
             self._require_cited_exists(authority, payload)
             return _judged(submitted, authority)
         before = self.states.at_head(payload)
-        act = self.states.act(payload, envelope.payload_digest, envelope.signed_at, authority.agencies)
+        act = self.states.act(
+            before, payload, envelope.payload_digest, envelope.signed_at, registered=authority.agencies
+        )
         outcome = fold(before, act)
         self._require_cited_exists(authority, payload)
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
         self.states.keep(outcome.state)
-        lines = clocks.changes(before, outcome.state, self.book)
+        lines = clocks.changes(before, outcome.state, act.book)
         return _judged(submitted, authority, before=before, after=outcome.state, flags=outcome.flags, clock_lines=lines)
 
     def _move(self, payload: Payload, digest: str, authority: AuthorityState) -> Move:

@@ -64,6 +64,7 @@ class CaseActs(ABC, Generic[O]):
             "case_type": "theft",
             "business_line": "criminal",
             "stage": "investigation",
+            "procedure": "cn-criminal",
         }
         return self.say(case.CaseOpened, by or self.clerk_of(self.opener), **(defaults | fields))
 

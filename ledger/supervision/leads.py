@@ -31,9 +31,9 @@ from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef, Verdict
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.messages import Message
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.legal_days import spelled
-from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
 from ledger.core.verification.bundle import VerifiedEvent, verify_event
 from ledger.core.verification.bundle_format import decode_case_bundle
@@ -141,7 +141,7 @@ class _Run:
 
     held: LeadMaterial
     trust: Trust
-    book: Rulebook
+    procedures: Procedures
     observed: Sequence[ObservedBlock]
     runner: ModelRunner
     lead: LeadRaised | None = None
@@ -170,7 +170,7 @@ class _Run:
 def rederive(
     held: LeadMaterial,
     trust: Trust,
-    book: Rulebook,
+    procedures: Procedures,
     *,
     observed: Sequence[ObservedBlock] = (),
     runner: ModelRunner | None = None,
@@ -181,7 +181,7 @@ def rederive(
 
     Raises MalformedInput if a bundle cannot be decoded.
     """
-    run = _Run(held, trust, book, observed, runner or ModelRunner())
+    run = _Run(held, trust, procedures, observed, runner or ModelRunner())
     steps = tuple(perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1))
     return LeadReport(
         verdict=worst(step.verdict for step in steps),
@@ -354,8 +354,8 @@ def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, Datas
         for size, at in run.anchors.items()
         if size <= lead.tree_size
     ]
-    source = BundleViewSource(run.events, run.book, agencies=run.held.agencies, anchors=anchors)
-    views = Views(None, source, run.book, datasets=lambda _size, _near: tables)
+    source = BundleViewSource(run.events, run.procedures, agencies=run.held.agencies, anchors=anchors)
+    views = Views(None, source, datasets=lambda _size, _near: tables)
     try:
         views.refresh()
         with views.export() as export:
@@ -409,7 +409,7 @@ def _words(run: _Run) -> Outcome:
             AgencyProfile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en)),
             admin="",
             index=0,
-            traits=run.book.traits.get(kind, frozenset()),
+            traits=run.procedures.traits.get(kind, frozenset()),
         )
         for agency_id, kind, zh, en, jurisdiction in run.held.agencies
     }

@@ -352,7 +352,7 @@ class TimelineBuilder:
         for _, old, new in after.clocks.changes(before.clocks if before else None):
             if new is not None and new.stopped_at is not None and (old is None or old.is_running):
                 moment = datetime.fromisoformat(max(new.started_at, new.stopped_at))
-                ended = deadline(after, new, self._validator.book, moment)
+                ended = deadline(after, new, self._validator.book_of(after), moment)
                 fields = {name: getattr(ended, name) for name in EndedDeadline.__struct_fields__}
                 yield EndedDeadline(**fields | {"due_at": None if ended.due_at is None else spelled(ended.due_at)})
 

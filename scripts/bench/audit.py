@@ -19,7 +19,7 @@ from coincurve import PublicKey
 from api.services.parts import RecordingParts
 from api.wiring import now_ms
 from ledger.audit import audit_log, left_out
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from ledger.recording.validation import Duplicate
 from ledger.store.database import attach
 from scripts.bench.events import submissions
@@ -57,7 +57,7 @@ def audit(url: str) -> tuple[float, float]:
     """Seconds and megabytes."""
     database = attach(url)
     began = time.perf_counter()
-    report = audit_log(database, TRUST, shipped_rulebook(), look=left_out)
+    report = audit_log(database, TRUST, shipped_procedures(), look=left_out)
     seconds = time.perf_counter() - began
     database.close()
     if report.findings:

@@ -56,7 +56,7 @@ def busy_case(case_id: str) -> Iterator[bytes]:
 
 
 def _busy_acts(case_id: str) -> Iterator[tuple[Body, Actor]]:
-    yield case.CaseOpened(case_id, "fraud", "criminal", "investigation"), POLICE
+    yield case.CaseOpened(case_id, "fraud", "criminal", "investigation", "cn-criminal"), POLICE
     yield case.PersonNamed(person_id="0" * 32, role="suspect"), POLICE
     for number in count():
         account, phone = f"account-{case_id}-{number}", f"phone-{case_id}-{number}"

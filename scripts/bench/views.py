@@ -28,7 +28,7 @@ from api.wiring import model_limits
 from ledger.config.settings import Settings
 from ledger.core.errors import TallystickError
 from ledger.core.events import Stream
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model, shipped_models
 from ledger.supervision.runs.findings import find
@@ -44,14 +44,13 @@ from scripts.histories.simulation import SimulatedEvent
 
 CASES = 300  # of the history that is repeated
 AS_OF = datetime(2027, 1, 1, tzinfo=UTC)
-BOOK = shipped_rulebook()
 
 
 class Repeated(BundleViewSource):
     """A log of at least ``size`` events: whole cases one after the other, then the last events of the first few."""
 
     def __init__(self, cases: list[list[SimulatedEvent]], size: int, grown: int):
-        super().__init__((), BOOK)
+        super().__init__((), shipped_procedures())
         self._cases: dict[str, tuple[list[SimulatedEvent], int]] = {}
         self._size = 0
         for number in count():
@@ -91,7 +90,7 @@ class Repeated(BundleViewSource):
     def fold_all(self) -> None:
         """Read and fold the same cases, and make no rows of them."""
         acts = self.acts
-        deque((read_case(self.case(case_id, self._size), acts, BOOK) for case_id in self._cases), 0)
+        deque((read_case(self.case(case_id, self._size), acts, self._size) for case_id in self._cases), 0)
 
 
 def cases() -> Iterator[list[SimulatedEvent]]:
@@ -100,7 +99,7 @@ def cases() -> Iterator[list[SimulatedEvent]]:
         events = [step.event for step in simulated.steps]
         with suppress(TallystickError):
             logged = [SourceEvent(i, event.digest, event.recorded_at, event.payload) for i, event in enumerate(events)]
-            if len(read_case(logged, BundleActs({}, BOOK), BOOK).steps) > 1:
+            if len(read_case(logged, BundleActs({}, shipped_procedures()), len(logged)).steps) > 1:
                 yield events
 
 
@@ -156,7 +155,7 @@ def measure(histories: list[list[SimulatedEvent]], size: int, grown: int) -> Mea
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "views.duckdb"
         log = Repeated(histories, size, grown)
-        views = Views(path, log, BOOK)
+        views = Views(path, log)
         refreshed, folded = cpu_seconds(views.refresh), cpu_seconds(log.fold_all)
         events = log.head().size
         log.grow()

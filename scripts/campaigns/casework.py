@@ -126,7 +126,7 @@ class Casework:
         name = f"{self.writer}-{self.cases}"
         self.place = self.place or StreamPosition(Stream("case", name))
         body, actor = (
-            (case.CaseOpened(name, "theft", "criminal", "investigation"), POLICE),
+            (case.CaseOpened(name, "theft", "criminal", "investigation", "cn-criminal"), POLICE),
             (registration(name), POLICE),
             (handover.HandoverOffered("h1", PROCURATORATE.agency, "prosecution_review", items=(listed(name),)), POLICE),
             (handover.HandoverAccepted("h1", instant_text(now), rest_as_listed=True), PROCURATORATE),

@@ -219,7 +219,13 @@ CASE_ENTRIES = (4, REGISTERED, BY_COLLEAGUE, ERASURE)
 
 
 def opening() -> case.CaseOpened:
-    return case.CaseOpened(case_number="2025-0417", case_type="theft", business_line="criminal", stage="investigation")
+    return case.CaseOpened(
+        case_number="2025-0417",
+        case_type="theft",
+        business_line="criminal",
+        stage="investigation",
+        procedure="cn-criminal",
+    )
 
 
 def entries(signed_at: int = SIGNED_AT, *, mirrored_by: str = "", **of_officer: Any) -> list[Entry]:

@@ -25,6 +25,7 @@ from ledger.core.custody import CaseState
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import AgencyKind
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.legal_days import DAY, legal_day_of
 from ledger.samples.case_acts import person_id
 from ledger.supervision.views.case_record import SourceEvent
@@ -197,7 +198,7 @@ class HistorySource(BundleViewSource):
             self._cases[event.payload.stream.id].append(logged)
         events = [event for events in self._cases.values() for event in events]
         anchors = [(size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None)) for size, at in history.anchors()]
-        super().__init__(events, BOOK, agencies=agencies(), anchors=anchors)
+        super().__init__(events, Procedures.of(BOOK), agencies=agencies(), anchors=anchors)
 
     def _by_case(self) -> dict[str, list[SourceEvent]]:
         return self._cases  # kept, as there are many

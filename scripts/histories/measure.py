@@ -15,7 +15,7 @@ from ledger.supervision.runs.findings import ModelFinding, find
 from ledger.supervision.views.snapshot import Views
 from scripts.histories.history import GeneratedHistory, HistorySource, cities, pension_list, registered
 from scripts.histories.reference import UnusualLimits, broken
-from scripts.histories.simulation import BOOK, ENDS, Breach
+from scripts.histories.simulation import ENDS, Breach
 
 # The parts of rules that each shipped model is to find.
 ASKED: Mapping[str, tuple[str, ...]] = {
@@ -101,7 +101,7 @@ def measure(history: GeneratedHistory, limits: UnusualLimits) -> list[ModelResul
         files = DatasetFiles(Path(folder))
         files.keep(registration.body, table)
         datasets = Datasets(files).tables([registration])
-        views = Views(None, HistorySource(history), BOOK, datasets=lambda _size, _near: datasets)
+        views = Views(None, HistorySource(history), datasets=lambda _size, _near: datasets)
         try:
             views.refresh()
             with views.session(with_datasets=True) as session:

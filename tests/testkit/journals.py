@@ -10,7 +10,6 @@ from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.encoding.digests import keccak256
 from ledger.core.verification.bundle_format import Anchor
 from ledger.core.verification.trust import Trust
-from ledger.procedures import shipped_rulebook
 from ledger.proofs.bundles import Prover, RecordedHead, StateSource
 from ledger.store import bindings, log
 from ledger.store.chain_journal import DatabaseJournal
@@ -58,8 +57,8 @@ def anchor_present(ledger: Ledger, state: WriteState = WriteState.CONFIRMED, **f
 
 def prover_of(ledger: Ledger, states: StateSource | None, trust: Callable[[], Trust]) -> Prover:
     """Return what makes bundles of this ledger for whoever holds this trust file."""
-    book = shipped_rulebook()
-    return Prover(ledger.database, ledger.registry, ledger.publisher, states=states, trust=trust, book=book)
+    procedures = ledger.validator.procedures
+    return Prover(ledger.database, ledger.registry, ledger.publisher, states=states, trust=trust, procedures=procedures)
 
 
 class PaperChain:

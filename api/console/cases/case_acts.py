@@ -211,7 +211,7 @@ def custody_requested(_form: PostedForm, _state: CaseState | None) -> Mapping[st
 _ANSWER = ("handover_id", "reason_code", "remedy", "explanation")
 _RETURN = named("returns", "purpose", "reason_code", "explanation", "remedy", times=("due_at",))
 ACTS: dict[str, FormAct] = {
-    "open": (case.CaseOpened, named("case_number", "case_type", "business_line", "stage")),
+    "open": (case.CaseOpened, named("case_number", "case_type", "business_line", "stage", "procedure")),
     "register": (ItemRegistered, registered),
     "offer": (
         handover.HandoverOffered,

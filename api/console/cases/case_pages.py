@@ -168,7 +168,8 @@ def new_case(visit: VisitOf) -> Response:
     """Show the form of a case's first event."""
     visit.reading.require_role(*HANDLING)
     words = {"BusinessLine": shipped_words("business_line"), "Stage": shipped_words("stage")}
-    return visit.page("cases/new_case.html", case_id=new_id("case"), words=words)
+    procedure = next(iter(visit.service.parts.validator.procedures().current))
+    return visit.page("cases/new_case.html", case_id=new_id("case"), words=words, procedure=procedure)
 
 
 @router.get("/cases/{case_id}")

@@ -44,7 +44,8 @@ def case_picture(visit: VisitOf, case_id: SlugPath, since: TimeQuery = None, unt
         listed = [history[sequence] for sequence in events[-LISTED:]]
         steps = timelines.steps(connection, case_id, listed)
     validator = visit.service.parts.validator
-    clocks = deadlines(history[-1].after, validator.book, datetime.fromtimestamp(now, UTC))
+    state = history[-1].after
+    clocks = deadlines(state, validator.book_of(state), datetime.fromtimestamp(now, UTC))
     return visit.page(
         "cases/picture.html",
         **visible._asdict(),

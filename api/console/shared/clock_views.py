@@ -47,7 +47,7 @@ def of_case(visit: Visit, state: CaseState) -> list[Deadline]:
         ended = clock.stopped_at is not None
         return ended, "9999" if clock.due_at is None or ended else clock.due_at.isoformat()
 
-    return sorted(deadlines(state, validator.book, now), key=order)
+    return sorted(deadlines(state, validator.book_of(state), now), key=order)
 
 
 def nearest(connection: Connection, visit: Visit, case_ids: Iterable[str]) -> dict[str, ClockView]:
@@ -91,7 +91,7 @@ def _of_line(visit: Visit, line: ClockLine) -> ClockView | None:
     if state is None or clock is None:
         return None
     now = datetime.fromisoformat(visit.reading.reader.now)
-    return view_of(deadline(state, clock, validator.book, now), visit.labels)
+    return view_of(deadline(state, clock, validator.book_of(state), now), visit.labels)
 
 
 def view_of(clock: Deadline, labels: Labels) -> ClockView:

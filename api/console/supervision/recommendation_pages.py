@@ -102,5 +102,5 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
 
 def _clock(visit: Visit, issued_at: str, answered_at: str | None) -> ClockView | None:
     validator = visit.service.parts.validator
-    due = reply_due(issued_at, validator.book)
+    due = reply_due(issued_at, validator.procedures().current.values())
     return clock_views.of_reply(due, answered_at is not None, visit.reading, visit.labels)

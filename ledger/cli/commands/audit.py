@@ -91,26 +91,26 @@ def _recomputed(
     from ledger.config.installation import DataDirectory, finality_rule, load
     from ledger.config.settings import read_settings
     from ledger.core.verification.trust import parse_trust
-    from ledger.procedures import shipped_rulebook
+    from ledger.procedures import shipped_procedures
     from ledger.store.database import open_database
     from ledger.supervision.runs.datasets import DatasetFiles
 
     where = DataDirectory(data_dir)
     installation, settings = load(where), read_settings(data_dir)
-    trust, book = parse_trust(where.trust.read_bytes()), shipped_rulebook()
+    trust, procedures = parse_trust(where.trust.read_bytes()), shipped_procedures()
     database = open_database(settings.database_url or f"sqlite:///{where.database}", for_audit=True)
     look = (
         left_out if database_only else _look(settings, database, trust, finality_rule(installation.founding, settings))
     )
     try:
         if case_id is not None:
-            report = audit_case(database, trust, book, case_id, look=look)
+            report = audit_case(database, trust, procedures, case_id, look=look)
         else:
             with bar(session, "entries audited") as entries:
                 report = audit_log(
                     database,
                     trust,
-                    book,
+                    procedures,
                     look=look,
                     progress=entries.reach,
                     checkpoints=[file.read_text(encoding="utf-8") for file in checkpoints],

@@ -17,6 +17,7 @@ from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
 from ledger.core.events import case
 from ledger.core.events.terms import CaseRelation
+from ledger.procedures import IN_USE
 
 FORMATS = ("csv", "json", "ocel", "case-uco")
 LISTED = columns("case_id", "stage", "responsible", "case_number", "closed")
@@ -43,6 +44,7 @@ def case_group() -> None:
 @click.option("--type", "case_type", required=True, help="What it is about, such as theft.")
 @click.option("--line", "business_line", type=ProcedureWord("business_line"), default="criminal", show_default=True)
 @click.option("--stage", type=ProcedureWord("stage"), default="investigation", show_default=True)
+@click.option("--procedure", default=IN_USE, show_default=True, metavar="ID", help="The one that judges its acts.")
 @made_id("--case-id", "case", "Unique over all agencies; made up unless given.")
 @click.option("--split-from", type=EventReference(), help="The split that this case comes out of.")
 @acting

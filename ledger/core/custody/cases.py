@@ -35,6 +35,7 @@ def opened(act: Act, body: case.CaseOpened) -> CaseState:
     _require_not_closed(body.stage)
     state = CaseState(
         case_id=act.payload.stream.id,
+        procedure=body.procedure,
         case_type=body.case_type,
         business_line=body.business_line,
         opened_by=act.agency,
@@ -154,6 +155,15 @@ def _take_over(
             "id and digest cited are of no split by your agency for this case",
             field=f"body.{field}",
             hint="The agency that signed case.split opens the new case, or joins it to one that it answers for.",
+        )
+    # What comes here has the words of its procedure, which another one need not have.
+    if source.procedure != state.procedure:
+        refuse(
+            "other_procedure",
+            "case {source.case_id} is of the procedure {source.procedure}",
+            source=source,
+            field=f"body.{field}",
+            hint="What is split off goes into a case of the same procedure.",
         )
     # Cited a second time, a split would bring back things that have gone on their way since.
     if cited.payload_digest in state.taken_over:

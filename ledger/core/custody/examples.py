@@ -167,7 +167,7 @@ def _payload_of(act: ExampleAct, stage: _Stage, book: Rulebook) -> Payload:
 
 def _body_of(act: ExampleAct, kind: type[Body], at: str, stage: _Stage, book: Rulebook) -> Body:
     usual = {**_USUAL, **dict.fromkeys(_TIMES, at), "business_line": next(iter(book.lines))}
-    usual["stage"] = next(iter(book.stages))
+    usual |= {"stage": next(iter(book.stages)), "procedure": book.procedure.id}
     required = [field.name for field in msgspec.structs.fields(kind) if field.required]
     fields = {name: usual[name] for name in required if name in usual} | act.body
     body: Body = convert(_resolved(fields, stage), kind)

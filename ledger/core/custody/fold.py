@@ -7,7 +7,7 @@ Auditors of an agency that supervises a party may record their audits. Having si
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -18,9 +18,10 @@ from ledger.core.custody.state import RULES, Act, CaseState
 from ledger.core.errors import Conflict, refuse
 from ledger.core.events import Payload, case, handover, record
 from ledger.core.events.terms import EventRef
+from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.clock_periods import Clock, Pause
 from ledger.core.procedure.jurisdiction import supervises_any
-from ledger.core.procedure.rulebook import require_words
+from ledger.core.procedure.rulebook import Rulebook, require_words
 
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
 
@@ -130,16 +131,31 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
         # Claimed times may go back, which is flagged as `backdated`: the latest claim stays the measure.
         last = max(state.last_occurred_at, act.payload.occurred_at)
         after = replace(after, head=act.digest, sequence=act.payload.sequence, last_occurred_at=last)
-    elif isinstance(body, case.CaseOpened):
-        require_words(body, act.book)
-        after = cases.opened(act, body)
     else:
-        refuse("not_opened", "the first event of a case is case.opened", field="event_type")
+        opening = require_opening(act.payload)
+        require_words(opening, act.book)
+        after = cases.opened(act, opening)
     # After the rule, which has made sure that the handover, measure or clock exists that a claim refers to.
     claimed_times.require_possible(state, act)
     after = with_rests(state, act, clocks.advance(state, act, after))
     # Flags come last: they compare two finished states, and refuse nothing.
     return Outcome(after, flags(state, act, after))
+
+
+def require_opening(payload: Payload) -> case.CaseOpened:
+    """Return the body of the event that opens a case. Refuses (not_opened) any other."""
+    if not isinstance(payload.body, case.CaseOpened):
+        refuse("not_opened", "the first event of a case is case.opened", field="event_type")
+    return payload.body
+
+
+def book_of(state: CaseState | None, payload: Payload, in_force: Mapping[str, Rulebook]) -> Rulebook:
+    """Return the version that judges an event, of those that are in force for it, by their ids.
+
+    Refuses (unknown_procedure) where none of the case's procedure is, and (not_opened) what does not open a case.
+    """
+    procedure_id = require_opening(payload).procedure if state is None else state.procedure
+    return require_in_force(in_force, procedure_id, field="body.procedure")
 
 
 def require_head(head: str | None, sequence: int, payload: Payload) -> None:

@@ -32,7 +32,7 @@ HandoverStatus = Literal["offered", "accepted", "partially_accepted", "refused",
 
 
 class Act(NamedTuple):
-    """An event as the rules see it, under the rulebook ``book``.
+    """An event as the rules see it; ``book`` is the version of the case's procedure that is in force for it.
 
     ``source`` is the state of another case at the event of it that this one cites, if it cites one. ``registered`` are
     the agencies that the log has admitted, by id; None if they are unknown, as for a reader who has only the events of
@@ -295,13 +295,14 @@ def _clock_marks(clock: Clock) -> tuple[str, ...]:
 class CaseState(Struct, frozen=True):
     """The state of a case after one of its events.
 
-    ``responsible`` is the agency responsible for the case, ``agencies`` are all that are or were parties of it.
-    ``taken_over`` are the digests of the splits whose items and persons came into this case. ``assignments`` and
-    ``numbers`` are by agency, ``clocks`` by deadline id and with those that have ended, ``links`` by the other case's
-    id.
+    ``procedure`` is the id of the one that judges its acts, ``responsible`` the agency responsible for the case,
+    ``agencies`` are all that are or were parties of it. ``taken_over`` are the digests of the splits whose items and
+    persons came into this case. ``assignments`` and ``numbers`` are by agency, ``clocks`` by deadline id and with those
+    that have ended, ``links`` by the other case's id.
     """
 
     case_id: str
+    procedure: str
     case_type: str
     business_line: terms.BusinessLine
     opened_by: str

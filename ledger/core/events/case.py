@@ -12,12 +12,16 @@ from ledger.core.events.catalogue import Body, event
 
 @event("case.opened")
 class CaseOpened(Body, frozen=True):
-    """Opens the stream (sequence 0). ``split_from`` cites the ``case.split`` that this case comes out of."""
+    """Opens the stream (sequence 0). ``procedure`` is the one whose versions judge the acts of the case.
+
+    ``split_from`` cites the ``case.split`` that this case comes out of.
+    """
 
     case_number: terms.Number
     case_type: terms.Line
     business_line: terms.BusinessLine
     stage: terms.Stage
+    procedure: terms.ProcedureId
     split_from: terms.EventRef | None = None
 
 

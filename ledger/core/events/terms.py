@@ -79,6 +79,7 @@ DeadlineId = Annotated[
     ),
 ]
 ExtensionName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "major_case")]
+ProcedureId = Annotated[str, _slug(48, "slug of at most 48 characters", "cn-criminal")]
 ModelId = Annotated[str, _slug(48, "slug of at most 48 characters", "item-not-handed-over")]
 LeadId = Annotated[
     str, _text(r"lead-[0-9a-f]{32}", "lead- and the first 32 hex digits of its finding's digest", "lead-" + "5f" * 16)

@@ -20,7 +20,6 @@ from ledger.core.procedure.legal_days import holds_on, stands_alone
 Label = dict[str, str]  # a text in each language
 Year = Annotated[str, Meta(pattern=r"^[12][0-9]{3}$(?!\n)")]
 Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(?:-[A-Z]{2})?$(?!\n)")]
-ProcedureId = Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$(?!\n)")]
 Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
 IN_CUSTODY = "in_custody"  # the circumstance of a base that is no kind of trial
 Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]*)(?:\.5)? [hdmy]$")]
@@ -208,7 +207,7 @@ class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
 class Identity(Struct, frozen=True, forbid_unknown_fields=True):
     """Which procedure it is: a slug, the number of its version, and the day from which acts are judged by it."""
 
-    id: ProcedureId
+    id: terms.ProcedureId
     version: terms.Count
     title: Label
     valid_from: terms.Date

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -61,15 +61,17 @@ _RULES: dict[type[Body], Callable[[RecommendationState, SupervisionAct, Any], Re
 }
 
 
-def reply_due(issued_at: str, book: Rulebook) -> PeriodEnd | None:
+def reply_due(issued_at: str, books: Iterable[Rulebook]) -> PeriodEnd | None:
     """Return when a reply to a recommendation issued at this instant (RFC 3339) is too late, and how that was counted.
 
-    None if no row was in force, or if the calendar does not have the year in which it may end.
+    ``books`` are the procedures in force; the first that has a row for it decides. None if none has, or if its calendar
+    does not have the year in which it may end.
     """
     since = datetime.fromisoformat(issued_at)
     day = legal_day(since).isoformat()
-    row = next((row for row in book.clocks if row.name == CLOCK and holds_on(row, day)), None)
-    if row is None or not row.bases:
+    rows = ((book, row) for book in books for row in book.clocks if row.name == CLOCK and row.bases)
+    book, row = next(((book, row) for book, row in rows if holds_on(row, day)), (None, None))
+    if book is None or row is None:
         return None
     periods = parse_periods(row.bases[-1].period)
     try:

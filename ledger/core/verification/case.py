@@ -3,7 +3,7 @@
 1  form     every event is a bundle of this ledger and this case, and all are proven under one tree head
 2  events   each event's own verification (``ledger.core.verification.bundle``); the worst verdict counts
 3  order    sequence 0 to n-1 without a gap, each on the one before, at rising indices
-4  custody  every act was possible; flags and final state, derived anew under the rulebook given
+4  custody  every act was possible; flags and final state, derived anew under the procedures given
 5  end      no event of the case follows the last one, by all entries up to the checkpoint
 
 Steps 1 to 3 make the verdict; step 3 not checked makes it ``unverifiable``. Step 4 makes the statement on *conformity*
@@ -21,6 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.custody import Act, CaseState, Flag, fold
+from ledger.core.custody.fold import book_of
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, RuleRefused, TallystickError
 from ledger.core.events import Envelope, Payload, Stream, case, decode_envelope
 from ledger.core.log.checkpoints import Checkpoint
@@ -28,7 +29,7 @@ from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.log.tlog_proofs import tree_head_of
 from ledger.core.messages import Message
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.verification.bundle import VerifiedEvent, verify_event
 from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundle
 from ledger.core.verification.chain import ObservedBlock
@@ -69,7 +70,7 @@ class _Run(Struct):
 
     bundle: CaseBundle
     events: list[VerifiedEvent]
-    book: Rulebook
+    procedures: Procedures
     entries: Iterable[bytes] | None
     flags: list[RaisedFlag] = []
     state: CaseState | None = None
@@ -78,7 +79,7 @@ class _Run(Struct):
 def verify_case(
     data: bytes,
     trust: Trust,
-    book: Rulebook,
+    procedures: Procedures,
     *,
     entries: Iterable[bytes] | None = None,
     observed: Sequence[ObservedBlock] = (),
@@ -90,7 +91,7 @@ def verify_case(
     """
     bundle = decode_case_bundle(data)
     events = [verify_event(bytes(event), trust, observed=observed) for event in bundle.events]
-    run = _Run(bundle, events, book, entries)
+    run = _Run(bundle, events, procedures, entries)
     steps = [perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)]
     *_, custody, end = steps = [*steps[:3], *(replace(step, verdict="intact") for step in steps[3:])]
     return CaseReport(
@@ -155,8 +156,11 @@ def _custody(run: _Run) -> Outcome:
         if rests_on_another_case(event.payload):
             return NotChecked("event {number} rests on another case, which is not in the bundle", number=number)
         # Without the registry: a case bundle does not hold it, so jurisdiction is not judged.
-        act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, run.book)
+        index = event.report.subject.index
+        in_force = run.procedures.at(NOT_YET if index is None else index)
         try:
+            book = book_of(run.state, event.payload, in_force)
+            act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, book)
             run.state, raised = fold(run.state, act)
         except TallystickError as error:
             raise RuleRefused("impossible ({error.code}): {error}", error=error, field=f"events[{number}]") from error

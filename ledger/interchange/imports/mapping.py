@@ -52,6 +52,7 @@ class CaseMapping(_Strict, frozen=True):
     case_type: ColumnOrSource
     business_line: ColumnOrSource
     stage: ColumnOrSource
+    procedure: ColumnOrSource
     opened_at: ColumnOrSource | None = None
     confidential: dict[SectionField, ColumnOrSource] = {}
 

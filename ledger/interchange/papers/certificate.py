@@ -13,8 +13,8 @@ from ledger.core.custody import Item
 from ledger.core.custody.spans import concerned
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Payload
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.legal_days import in_legal_zone, instant_text, with_readable_times
-from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.report import CheckedStep
 from ledger.core.verification.trust import Trust
 from ledger.interchange.papers.certified import Certified, CertifiedEvent, certify
@@ -48,7 +48,7 @@ class CertificateRequest(Struct, frozen=True):
 
     bundle: bytes
     trust: Trust
-    book: Rulebook
+    procedures: Procedures
     language: PaperLanguage
     verify_url: str | None = None
     item_id: str | None = None
@@ -56,7 +56,7 @@ class CertificateRequest(Struct, frozen=True):
 
 def print_certificate(request: CertificateRequest) -> bytes:
     """Return the PDF. Raises what ``certify``, ``certificate`` and ``typeset`` raise."""
-    certified = certify(request.bundle, request.trust, request.book)
+    certified = certify(request.bundle, request.trust, request.procedures)
     return typeset(certificate(request, certified), request.bundle.decode())
 
 

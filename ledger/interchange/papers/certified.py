@@ -9,13 +9,14 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from ledger.core.custody import Act, CaseState, fold
+from ledger.core.custody.fold import book_of
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Payload, decode_envelope, decode_payload
 from ledger.core.events.registry import AgencyAdmitted, Name
 from ledger.core.events.terms import Verdict
+from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.procedure.legal_days import unix_seconds
-from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import (
     Anchor,
@@ -94,7 +95,7 @@ class _BundleFormat(Struct):
 def certify(
     data: bytes,
     trust: Trust,
-    book: Rulebook,
+    procedures: Procedures,
     *,
     entries: Iterable[bytes] | None = None,
     observed: Sequence[ObservedBlock] = (),
@@ -114,14 +115,14 @@ def certify(
         parts = _VerifiedParts(data, report)
         event = CertifiedEvent(report, parts.payload)
         return _certified(report.subject.event_id, report, (event,), [parts])
-    case_report = verify_case(data, trust, book, entries=entries, observed=observed)
+    case_report = verify_case(data, trust, procedures, entries=entries, observed=observed)
     faults = (*case_report.faults, *(fault for event in case_report.events for fault in event.faults))
     _require_untampered(case_report.verdict, faults)
     bundles = decode_case_bundle(data).events
     all_parts = [
         _VerifiedParts(bytes(bundle), report) for bundle, report in zip(bundles, case_report.events, strict=True)
     ]
-    events = tuple(_follow(case_report.events, all_parts, book))
+    events = tuple(_follow(case_report.events, all_parts, procedures))
     of_case = {"case_steps": case_report.steps, "flags": case_report.flags}
     return _certified(case_report.case_id, case_report, events, all_parts, **of_case)
 
@@ -177,7 +178,7 @@ class _VerifiedParts:
 
 
 def _follow(
-    reports: Iterable[ProofReport], parts: Iterable[_VerifiedParts], book: Rulebook
+    reports: Iterable[ProofReport], parts: Iterable[_VerifiedParts], procedures: Procedures
 ) -> Iterator[CertifiedEvent]:
     """Yield the events with the case around each, from the first on until one cannot be followed."""
     state: CaseState | None = None
@@ -187,8 +188,10 @@ def _follow(
         if part.payload is None:
             is_followed = False
         elif is_followed:
-            act = Act(part.payload, part.envelope.payload_digest, part.envelope.signed_at, book)
+            index = report.subject.index
             try:
+                book = book_of(before, part.payload, procedures.at(NOT_YET if index is None else index))
+                act = Act(part.payload, part.envelope.payload_digest, part.envelope.signed_at, book)
                 state = fold(before, act).state
             except TallystickError:  # it rests on another case, which is not in the bundle
                 is_followed = False

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.events import Body, Payload
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.supervision.view_catalogue import kept_kinds
 
@@ -95,7 +96,12 @@ class CaseStep(Struct, frozen=True):
 class Acts(Protocol):
     """Make an act of an event, with the state that it cites of another case (as ``case_states.CaseStates`` does)."""
 
-    def act(self, payload: Payload, digest: str, signed_at: int) -> Act: ...
+    @property
+    def procedures(self) -> Callable[[], Procedures]:
+        """Return what returns the procedures that the acts are judged by."""
+        ...
+
+    def act(self, before: CaseState | None, payload: Payload, digest: str, signed_at: int, *, index: int) -> Act: ...
 
 
 class CaseRecord:
@@ -118,14 +124,17 @@ class CaseRecord:
         return [step for step in steps if isinstance(step.body, bodies)] if bodies else steps
 
 
-def read_case(events: Iterable[SourceEvent], acts: Acts, book: Rulebook) -> CaseRecord:
-    """Fold the events of one stream. Raises what the fold raises."""
+def read_case(events: Iterable[SourceEvent], acts: Acts, size: int) -> CaseRecord:
+    """Fold the events of one stream; days off are those of what is in force at ``size``. Raises as the fold does."""
     steps: list[CaseStep] = []
     for event in events:
         before = steps[-1].after if steps else None
-        after, flags = fold(before, acts.act(event.payload, event.digest, event.signed_at))
+        after, flags = fold(
+            before, acts.act(before, event.payload, event.digest, event.signed_at, index=event.log_index)
+        )
         steps.append(CaseStep(event, before, after, flags, mentions(event.payload.body)))
-    return CaseRecord(tuple(steps), book)
+    in_force = acts.procedures().at(size)
+    return CaseRecord(tuple(steps), in_force[steps[-1].after.procedure])
 
 
 # -- values of columns -------------------------------------------------------------------------------------------------

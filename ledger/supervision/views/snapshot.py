@@ -19,7 +19,6 @@ from msgspec import Struct
 
 from ledger.config.secret_files import make_private_folder
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.procedure.rulebook import Rulebook
 from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.query_session import Limits, QuerySession, open_database, table_of
 from ledger.supervision.view_catalogue import views
@@ -137,20 +136,17 @@ class Views:
         self,
         path: Path | None,
         source: ViewSource,
-        book: Rulebook,
         *,
         datasets: Callable[[int, Collection[str] | None], Mapping[str, DatasetTable]] = no_datasets,
         left_with: LeftDigest | None = None,
     ):
         """Set up views over a source; ``path`` None keeps them in memory.
 
-        With ``left_with`` a file is used only as it was left; one that was changed, not closed, or made by another
-        procedure is made anew. ``datasets`` returns the data sets of a tree size, by the names of their views.
+        With ``left_with`` a file is used only as it was left; one that was changed, not closed, or made by other
+        procedures is made anew. ``datasets`` returns the data sets of a tree size, by the names of their views.
         """
         self._path = path
         self._source = source
-        self._book = book
-        self._mark = blake3_text(f"{VERSION} {book.digest} {sorted(views().items())!r}".encode())
         self._datasets = datasets
         self._left_with = left_with
         self._lock = Lock()
@@ -165,7 +161,10 @@ class Views:
             # The file may outlive a log that was restored from a backup, or be of another one.
             if size > head.size or self._source.digest_at(size) != digest:
                 logger.warning("the views are of another log, and made anew")
-                connection = self._anew()
+                connection = self._anew(head.size)
+                size = 0
+            elif _mark_of(connection) != self._mark(head.size):  # days off, for one, are of what is in force now
+                connection = self._anew(head.size)
                 size = 0
             if size == head.size:
                 self._add_anchors(connection, head.size)
@@ -268,7 +267,7 @@ class Views:
             for first in range(0, len(touched), CASES_AT_ONCE):
                 part = touched[first : first + CASES_AT_ONCE]
                 records = (
-                    read_case(self._source.case(case_id, head.size), self._source.acts, self._book) for case_id in part
+                    read_case(self._source.case(case_id, head.size), self._source.acts, head.size) for case_id in part
                 )
                 snapshot_tables.replace_cases(connection, part, records)
             snapshot_tables.replace_matters(connection, self._source.matters(start, head.size))
@@ -303,7 +302,7 @@ class Views:
             self._connection = self._opened()  # whoever has the file open keeps it: it is not looked into before
             if not is_as_left:
                 logger.warning("the views are not as they were left, and are made anew")
-            elif _mark_of(self._connection) == self._mark:
+            elif _mark_of(self._connection) == self._mark(_kept_head(self._connection)[0]):
                 self._remove_exports()
                 return self._connection
         except (duckdb.Error, OSError) as error:
@@ -314,7 +313,12 @@ class Views:
                 self._path = None
             else:
                 logger.warning("the views cannot be read, and are made anew", reason=reason)
-        return self._anew()
+        return self._anew(0)
+
+    def _mark(self, size: int) -> str:
+        """Return the mark of what views of this tree size are made by."""
+        in_force = [book.digest for book in self._source.acts.procedures().at(size).values()]
+        return blake3_text(f"{VERSION} {in_force} {sorted(views().items())!r}".encode())
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         if self._path is None:
@@ -328,7 +332,7 @@ class Views:
             for folder in self._path.parent.glob(f"{EXPORTS}*/"):
                 rmtree(folder, ignore_errors=True)
 
-    def _anew(self) -> duckdb.DuckDBPyConnection:
+    def _anew(self, size: int) -> duckdb.DuckDBPyConnection:
         if self._connection is not None:
             self._connection.close()
         if self._path is not None:
@@ -339,7 +343,7 @@ class Views:
         self._remove_exports()
         snapshot_tables.create(self._connection)
         self._connection.execute(table_of("head", _HEAD, schema=snapshot_tables.KEPT))
-        self._connection.execute("INSERT INTO kept.head VALUES ($1, 0, NULL, 0)", [self._mark])
+        self._connection.execute("INSERT INTO kept.head VALUES ($1, 0, NULL, 0)", [self._mark(size)])
         return self._connection
 
 

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from ledger.chain.journal import WriteState
 from ledger.core.custody import Act, CaseState, fold
+from ledger.core.custody.fold import book_of
 from ledger.core.events import Payload, decode_payload
 from ledger.core.events.case import CaseJoined, CaseOpened
 from ledger.core.events.record import DatasetRegistered
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState, RecommendationState
 from ledger.recording import supervision_streams
@@ -115,16 +116,21 @@ def logged(entry: StoredEntry) -> SourceEvent:
 class BundleActs:
     """Acts of given cases; what one cites of another case is looked up among them, and missing where it is not."""
 
-    def __init__(self, cases: Mapping[str, Iterable[SourceEvent]], book: Rulebook):
+    def __init__(self, cases: Mapping[str, Iterable[SourceEvent]], procedures: Procedures):
         self._cases = cases
-        self._book = book
+        self._procedures = procedures
 
-    def act(self, payload: Payload, digest: str, signed_at: int) -> Act:
+    def procedures(self) -> Procedures:
+        """Return those that the acts are judged by."""
+        return self._procedures
+
+    def act(self, before: CaseState | None, payload: Payload, digest: str, signed_at: int, *, index: int) -> Act:
         """Return the event with the state that it cites."""
+        book = book_of(before, payload, self._procedures.at(index))
         body = payload.body
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
-        return Act(payload, digest, signed_at, self._book, self._after(cites.payload_digest) if cites else None)
+        return Act(payload, digest, signed_at, book, self._after(cites.payload_digest) if cites else None)
 
     def _after(self, digest: str) -> CaseState | None:
         for events in self._cases.values():
@@ -132,7 +138,8 @@ class BundleActs:
                 continue
             state: CaseState | None = None
             for event in events:
-                state = fold(state, self.act(event.payload, event.digest, event.signed_at)).state
+                act = self.act(state, event.payload, event.digest, event.signed_at, index=event.log_index)
+                state = fold(state, act).state
                 if event.digest == digest:
                     return state
         return None
@@ -144,19 +151,19 @@ class BundleViewSource:
     def __init__(
         self,
         events: Iterable[SourceEvent],
-        book: Rulebook,
+        procedures: Procedures,
         *,
         agencies: Iterable[Row] = (),
         anchors: Iterable[Row] = (),
     ):
         self.events = sorted(events, key=lambda event: event.log_index)
-        self._book = book
+        self._procedures = procedures
         self._agencies = list(agencies)
         self._anchors = sorted(anchors, key=lambda row: row[0])
 
     @property
     def acts(self) -> Acts:
-        return BundleActs(self._by_case(), self._book)
+        return BundleActs(self._by_case(), self._procedures)
 
     def head(self) -> LogHead:
         size = self.events[-1].log_index + 1 if self.events else 0

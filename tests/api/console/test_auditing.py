@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.trust import Trust
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from tests.api.conftest import Trusted
 from tests.api.console.desk import Clerk, Office, office_in
 from tests.testkit.builders import PROCURATORATE, auditor
@@ -127,7 +127,7 @@ def test_an_event_is_told_with_its_proof_and_taken_away(desk: Clerk) -> None:
         report = verify_bundle(taken(page, name), trust)
         assert report.verdict in ("not_yet_anchored", "unverifiable"), name
         assert report.faults == (), name
-    assert verify_case(taken(page, "Bundle of the whole case"), trust, shipped_rulebook()).faults == ()
+    assert verify_case(taken(page, "Bundle of the whole case"), trust, shipped_procedures()).faults == ()
     printed = [page.get_by_role("link", name=f"ertificate of the {of} (PDF)") for of in ("event", "case")]
     for link in (*printed, page.locator("a[href*='/paper?document=']").first):
         address = link.get_attribute("href") or ""

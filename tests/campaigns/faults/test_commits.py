@@ -179,7 +179,13 @@ def test_a_fault_tells_nobody_what_is_in_the_payloads(ledger: Ledger) -> None:
     with ledger.database.write() as connection:
         connection.execute(text("DROP TABLE flags"))
     late = Case().act(
-        CaseOpened(case_number=secret, case_type="theft", business_line="criminal", stage="investigation"),
+        CaseOpened(
+            case_number=secret,
+            case_type="theft",
+            business_line="criminal",
+            stage="investigation",
+            procedure="cn-criminal",
+        ),
         clerk(POLICE),
         occurred_at="2026-02-01T00:00:00Z",
     )

@@ -33,7 +33,7 @@ from ledger.config.installation import DataDirectory
 from ledger.config.settings import read_settings
 from ledger.core.errors import TallystickError
 from ledger.core.verification.trust import parse_trust
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from ledger.store.database import open_database
 from ledger.supervision.runs.datasets import DatasetFiles
 from scripts.bench.figures import command_line
@@ -106,7 +106,7 @@ def audit(folder: Path, *, with_chain: bool) -> AuditReport:
     with closing(open_database(f"sqlite:///{where.database}", for_audit=True)) as database:
         chain = replaying(database, trust.log_id, read_settings(folder).anvil) if with_chain else left_out
         files = DatasetFiles(where.datasets).digests
-        return audit_log(database, trust, shipped_rulebook(), look=chain, processes=1, files=files)
+        return audit_log(database, trust, shipped_procedures(), look=chain, processes=1, files=files)
 
 
 def _told(outcome: Outcome) -> str:

@@ -15,7 +15,7 @@ from ledger.core.events.record import AccessSealed
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.deadlines.upkeep import warn
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from ledger.samples import load
 from ledger.samples.town import BY_PROFILE
 from ledger.store import audit, checkpoints, log, webhooks
@@ -76,7 +76,7 @@ def _add(parts: Parts) -> None:
         assert claimed is not None
         webhooks.settle_delivered(database, claimed, DeliveryProgress("3", 0), now + QUARTER_MS + 2)
     auditor = BY_PROFILE["auditor"]
-    report = audit_log(database, parts.trust.trust, shipped_rulebook(), look=left_out, processes=1)
+    report = audit_log(database, parts.trust.trust, shipped_procedures(), look=left_out, processes=1)
     for number in range(2):
         kept = KeptAudit(
             audit_id=f"audit-{number:010}",

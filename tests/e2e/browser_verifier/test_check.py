@@ -15,7 +15,7 @@ from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import MAX_BUNDLE_LENGTH
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.trust import encode_trust
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from tests.campaigns.verifiers.compare import Sample, compared
 from tests.campaigns.verifiers.faults import Expected
 from tests.testkit.bundles import tree
@@ -113,9 +113,9 @@ def test_event_of_a_case_that_is_too_large(more: int, is_refused: bool, tmp_path
     assert (checked(tmp_path, data)[0] == 2) == is_refused
     if is_refused:
         with pytest.raises(MalformedInput, match="at most"):
-            verify_case(data, TRUST, shipped_rulebook())
+            verify_case(data, TRUST, shipped_procedures())
     else:
-        assert verify_case(data, TRUST, shipped_rulebook()).verdict == "intact"
+        assert verify_case(data, TRUST, shipped_procedures()).verdict == "intact"
 
 
 def test_core_runs_with_what_a_page_has() -> None:

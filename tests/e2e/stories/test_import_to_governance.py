@@ -32,6 +32,7 @@ key = ["案件编号"]
 case_number = "案件编号"
 case_type = "案由"
 business_line = { value = "criminal" }
+procedure = { value = "cn-criminal" }
 stage = { column = "阶段", words = { "侦查" = "investigation", "执行" = "execution" } }
 opened_at = "立案日期"
 

@@ -20,7 +20,7 @@ from ledger.chain.contract_clients import AnchorRecord
 from ledger.core.events import Authority, case, record
 from ledger.core.events.registry import RegistryChange
 from ledger.core.verification.trust import Trust
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from ledger.store import log as stored_log
 from ledger.store.access import AccessLog, Read
 from ledger.store.chain_journal import DatabaseJournal
@@ -32,7 +32,7 @@ from tests.testkit.ledgers import LOG_SIGNER, Ledger
 
 OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE), clerk(COURT))
 FOUNDING = 7  # entries
-BOOK = shipped_rulebook()
+PROCEDURES = shipped_procedures()
 TRUST: Trust = trust(log_key=LOG_SIGNER.verifying_key)
 
 
@@ -111,7 +111,7 @@ class Stand:
 
     def audit(self, **options: Any) -> AuditReport:
         """Of the database only, unless a look at the chain is among the options."""
-        return audit_log(self.database, TRUST, BOOK, **{"look": left_out} | options)
+        return audit_log(self.database, TRUST, PROCEDURES, **{"look": left_out} | options)
 
 
 @dataclass
@@ -166,4 +166,4 @@ def contracts(stand: Stand, **changes: Any) -> Look:
 
 def findings_of(ledger: Ledger) -> tuple[AuditFinding, ...]:
     """What an audit of the database alone finds."""
-    return audit_log(ledger.database, TRUST, BOOK, look=left_out).findings
+    return audit_log(ledger.database, TRUST, PROCEDURES, look=left_out).findings

@@ -16,7 +16,7 @@ from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import initial
 from tests.testkit.builders import COURT, LOG_ID, POLICE, SERVICE, clerk
 from tests.testkit.ledger_with_chain import Linked, linked_ledger
-from tests.unit.audit.stand import BOOK, FOUNDING, TRUST, Stand, contracts, found
+from tests.unit.audit.stand import FOUNDING, PROCEDURES, TRUST, Stand, contracts, found
 from tests.unit.witness.stand import changes_of
 
 
@@ -75,7 +75,7 @@ def linked(tmp_path: Path) -> Iterator[Linked]:
 
 def audited(linked: Linked) -> AuditReport:
     look = asking(lambda: NodeContracts(linked.chain.eth, linked.deployment, linked.final))
-    return audit_log(linked.ledger.database, TRUST, BOOK, look=look)
+    return audit_log(linked.ledger.database, TRUST, PROCEDURES, look=look)
 
 
 def mirror(linked: Linked, *changes: RegistryChange) -> None:

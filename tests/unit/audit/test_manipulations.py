@@ -18,7 +18,7 @@ from ledger.store.audit import KeptAudit
 from ledger.supervision.runs.datasets import DatasetFiles
 from tests.testkit.builders import POLICE
 from tests.testkit.supervision import dataset
-from tests.unit.audit.stand import BOOK, TRUST, Stand
+from tests.unit.audit.stand import PROCEDURES, TRUST, Stand
 
 
 def fill(stand: Stand) -> None:
@@ -44,10 +44,10 @@ def test_checkpoint_that_was_kept_elsewhere(stand: Stand) -> None:
     """A database that was put back contradicts nothing that it holds, but a tree head that is out of its reach."""
     with stand.database.read() as connection:
         notes = [row.note for row in checkpoints.all_published(connection)]
-    whole = audit_log(stand.database, TRUST, BOOK, look=left_out, checkpoints=notes)
+    whole = audit_log(stand.database, TRUST, PROCEDURES, look=left_out, checkpoints=notes)
     assert whole.findings == ()
     larger = stand.ledger.publisher.checkpoint(stand.size + 3, bytes(32))
-    report = audit_log(stand.database, TRUST, BOOK, look=left_out, checkpoints=[larger])
+    report = audit_log(stand.database, TRUST, PROCEDURES, look=left_out, checkpoints=[larger])
     assert [(finding.step, finding.found) for finding in report.findings] == [("checkpoints", "the log is smaller")]
 
 

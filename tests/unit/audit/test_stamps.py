@@ -13,7 +13,7 @@ from ledger.core.verification.timestamps import verify_timestamp
 from ledger.store import checkpoints
 from ledger.store.checkpoints import StoredTimestamp
 from tests.testkit.timestamping import Authority, new_authority
-from tests.unit.audit.stand import BOOK, TRUST, Stand
+from tests.unit.audit.stand import PROCEDURES, TRUST, Stand
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def stamped(stand: Stand, authority: Authority) -> Stand:
 
 
 def audited(stand: Stand, *roots: bytes) -> AuditReport:
-    return audit_log(stand.database, replace(TRUST, timestamp_roots=roots), BOOK, look=left_out)
+    return audit_log(stand.database, replace(TRUST, timestamp_roots=roots), PROCEDURES, look=left_out)
 
 
 def test_sound_timestamps(stamped: Stand, authority: Authority, tmp_path: Path) -> None:

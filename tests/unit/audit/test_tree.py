@@ -10,7 +10,7 @@ from ledger.audit import audit_log, left_out
 from ledger.audit.whole import check_commits
 from tests.testkit.bundles import TWO_OF_THREE, trust
 from tests.testkit.ledgers import LOG_SIGNER
-from tests.unit.audit.stand import BOOK, FOUNDING, Stand, found
+from tests.unit.audit.stand import FOUNDING, PROCEDURES, Stand, found
 
 
 @pytest.mark.parametrize("index", [0, 5, FOUNDING + 3])
@@ -81,7 +81,7 @@ def test_cosignature_that_does_not_hold(stand: Stand) -> None:
     """A note under which a known witness is said to have signed what he did not."""
     line = "— witness.example/w1 " + "3xwKNQ" + "A" * 90 + "\n"
     stand.change("UPDATE checkpoints SET note = note || :line WHERE size < 14", line=line)
-    report = audit_log(stand.database, trust(TWO_OF_THREE, log_key=LOG_SIGNER.verifying_key), BOOK, look=left_out)
+    report = audit_log(stand.database, trust(TWO_OF_THREE, log_key=LOG_SIGNER.verifying_key), PROCEDURES, look=left_out)
     assert {finding.step for finding in report.findings} <= {"checkpoints"}
 
 

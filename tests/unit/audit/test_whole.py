@@ -18,7 +18,7 @@ from ledger.store import audit as rows
 from ledger.store import log as stored_log
 from tests.testkit.builders import LOG_ID
 from tests.testkit.ledgers import open_ledger, sqlite_url
-from tests.unit.audit.stand import BOOK, FOUNDING, OFFICERS, TRUST, Contracts, Stand, contracts, found, in_full
+from tests.unit.audit.stand import FOUNDING, OFFICERS, PROCEDURES, TRUST, Contracts, Stand, contracts, found, in_full
 
 
 def test_sound_ledger(stand: Stand) -> None:
@@ -36,7 +36,7 @@ def test_sound_ledger(stand: Stand) -> None:
 def test_new_ledger(tmp_path: Path) -> None:
     """An empty log is sound, and nothing of it is anchored."""
     with open_ledger(sqlite_url(tmp_path)) as ledger:
-        report = audit_log(ledger.database, TRUST, BOOK, look=lambda: nullcontext(NoContracts(LOG_ID)))
+        report = audit_log(ledger.database, TRUST, PROCEDURES, look=lambda: nullcontext(NoContracts(LOG_ID)))
     assert (report.findings, report.verdict, report.size) == ((), "not_yet_anchored", 0)
 
 
@@ -180,7 +180,7 @@ def test_chain_before_the_first_deployment(tmp_path: Path, anvil_binary: Path) -
     """A ledger that was never served has an empty journal, and a chain without contracts."""
     with open_ledger(sqlite_url(tmp_path)) as ledger:
         look = replaying(ledger.database, LOG_ID, lambda: anvil_binary)
-        report = audit_log(ledger.database, TRUST, BOOK, look=look)
+        report = audit_log(ledger.database, TRUST, PROCEDURES, look=look)
         assert (report.verdict, report.steps[11].result) == ("not_yet_anchored", "checked")
         ledger.found(*OFFICERS)
-        assert found(audit_log(ledger.database, TRUST, BOOK, look=look)) == {("chain", 0)}
+        assert found(audit_log(ledger.database, TRUST, PROCEDURES, look=look)) == {("chain", 0)}

@@ -34,6 +34,7 @@ key = ["number"]
 case_number = "number"
 case_type = "about"
 business_line = {{ value = "criminal" }}
+procedure = {{ value = "cn-criminal" }}
 stage = {{ value = "investigation" }}
 opened_at = "opened"
 

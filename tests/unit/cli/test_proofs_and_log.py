@@ -44,7 +44,13 @@ def test_event_signed_as_a_file_and_sent_later(world: World, tmp_path: Path) -> 
 def test_draft_opens_a_case(world: World, tmp_path: Path) -> None:
     """A case that is not there yet has no place to ask for: its opening is signed as its first event."""
     case_id = f"case-{secrets.token_hex(4)}"
-    body = {"case_number": "A-9", "case_type": "theft", "business_line": "criminal", "stage": "investigation"}
+    body = {
+        "case_number": "A-9",
+        "case_type": "theft",
+        "business_line": "criminal",
+        "stage": "investigation",
+        "procedure": "cn-criminal",
+    }
     draft = {"event_type": "case.opened", "stream": {"kind": "case", "id": case_id}, "body": body}
     file, signed = tmp_path / "draft.json", tmp_path / "signed.json"
     file.write_text(json.dumps(draft), encoding="utf-8")

@@ -18,13 +18,13 @@ from ledger.config.secret_files import (
     write_secret,
 )
 from ledger.core.errors import TallystickError, Unavailable
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from ledger.store.database import open_database, open_witness_engine
 from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
 from tests.unit.evidence.material import as_nobody
 
-BOOK = shipped_rulebook()
+PROCEDURES = shipped_procedures()
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_views_of_models_are_private(tmp_path: Path) -> None:
     """The file that models ask and its log, and what is exported for a run: they name persons. Their folder is
     closed to others by whatever umask; the files are, too, under that of a service."""
     path = tmp_path / "supervision" / "views.duckdb"
-    views = Views(path, BundleViewSource([], BOOK), BOOK)
+    views = Views(path, BundleViewSource([], PROCEDURES))
     with private_umask():
         views.refresh()
         with views.export() as export:
@@ -118,7 +118,7 @@ def test_views_of_models_are_private(tmp_path: Path) -> None:
         views.close()
     path.unlink()
     path.parent.rmdir()
-    views = Views(path, BundleViewSource([], BOOK), BOOK)
+    views = Views(path, BundleViewSource([], PROCEDURES))
     views.refresh()
     views.close()
     assert mode_of(path.parent) == 0o700

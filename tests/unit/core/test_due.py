@@ -372,7 +372,13 @@ def test_the_rest_follows_a_person_into_another_case() -> None:
     passed = detain(pass_on(brought()))
     passed.say(case.CaseSplit, new_case_id="case-2", person_ids=(person_id("li"),))
     two = Case("case-2", start=passed.now)
-    fields = {"case_number": "2", "case_type": "bribery", "business_line": "criminal", "stage": REVIEW}
+    fields = {
+        "case_number": "2",
+        "case_type": "bribery",
+        "business_line": "criminal",
+        "stage": REVIEW,
+        "procedure": "cn-criminal",
+    }
     two.say(case.CaseOpened, clerk(PROCURATORATE), split_from=passed.last.ref, source=passed.state, **fields)
     later(two, 3).decide("arrest_approved", by=clerk(PROCURATORATE))
     assert rests(two) == [("2026-03-02", "2026-03-05")]

@@ -60,7 +60,7 @@ def test_each_side_of_a_recommendation_speaks_for_itself(rule: str, field: str, 
 def test_the_time_to_reply_is_two_months() -> None:
     """Counted like every other clock: the day of issue does not count, a last day off rolls to the next working day."""
     recommendation = Recommendation().issued()
-    due = reply_due(recommendation.state.issued_at, shipped_rulebook())
+    due = reply_due(recommendation.state.issued_at, [shipped_rulebook()])
     assert due is not None
     assert due.last_day == date(2026, 5, 6)  # 2 to 5 May are days off around Labour Day
 
@@ -71,6 +71,6 @@ def test_no_time_is_counted_without_a_rule() -> None:
     late = Recommendation(start=4102444800).issued()
     recommendation = Recommendation().issued()
     bare = procedure_of()
-    assert reply_due(early.state.issued_at, shipped_rulebook()) is None
-    assert reply_due(late.state.issued_at, shipped_rulebook()) is None
-    assert reply_due(recommendation.state.issued_at, bare) is None
+    assert reply_due(early.state.issued_at, [shipped_rulebook()]) is None
+    assert reply_due(late.state.issued_at, [shipped_rulebook()]) is None
+    assert reply_due(recommendation.state.issued_at, [bare]) is None

@@ -11,13 +11,13 @@ from ledger.core.events import Stream, case
 from ledger.core.verification.bundle_format import CaseBundle, encode_bundle
 from ledger.core.verification.case import BATCH, CaseReport, scan, verify_case
 from ledger.core.verification.report import in_ranges
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk
 from tests.testkit.bundles import LOG_SIGNER, Log, log_with, naming, tree
 from tests.testkit.casework import Case, registration
 
 AGENCIES = (POLICE, PROCURATORATE, COURT)
-BOOK = shipped_rulebook()
+PROCEDURES = shipped_procedures()
 CASE = Case().open().register("phone", "knife").offer("phone", "knife", to=PROCURATORATE).accept()
 LOG = log_with(CASE, *AGENCIES)
 STREAM = Stream(kind="case", id="case-1")
@@ -26,7 +26,7 @@ STREAM = Stream(kind="case", id="case-1")
 def report_of(bundle: CaseBundle | dict[str, Any], **options: Any) -> CaseReport:
     data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
     using = options.pop("using", None) or naming(LOG.case_bundle() if isinstance(bundle, dict) else bundle)
-    return verify_case(data, using, BOOK, **options)
+    return verify_case(data, using, PROCEDURES, **options)
 
 
 def faults(report: CaseReport) -> list[str]:

@@ -33,7 +33,7 @@ from ledger.interchange.papers.lists import LISTS
 from ledger.interchange.papers.paper_text import PaperLanguage
 from ledger.interchange.papers.sheet import FactsBlock, ProseBlock, Sheet, StampsBlock
 from ledger.interchange.papers.typeset import typeset
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, START, Writer, clerk, instant, section
 from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust
 from tests.testkit.casework import Case, detained, dispose, got, kept, person_id, proposed, registration, stays
@@ -236,7 +236,7 @@ CASE = (
 LOG = founded(POLICE, PROCURATORATE)
 LOG.add(*CASE.events)
 NOTE = LOG.note(witnesses=[(witness, START + 5000) for witness in WITNESSES[:2]])
-BOOK = shipped_rulebook()
+PROCEDURES = shipped_procedures()
 OF_CASE = LOG.case_bundle(note=NOTE)
 OF_EVENT = LOG.bundle(len(LOG.events) - 1, NOTE)
 TRUST = naming(OF_CASE, policy=TWO_OF_THREE, development=False)
@@ -253,8 +253,8 @@ def certified_as(
 ) -> Sheet:
     """Return the certificate of a bundle."""
     data = encode_bundle(bundle)
-    certified = certify(data, using, BOOK, entries=LOG.entries() if log else None)
-    return certificate(CertificateRequest(data, using, BOOK, language, **asked), certified)
+    certified = certify(data, using, PROCEDURES, entries=LOG.entries() if log else None)
+    return certificate(CertificateRequest(data, using, PROCEDURES, language, **asked), certified)
 
 
 def text_in(*given: Bundle | CaseBundle, **options: Any) -> str:
@@ -281,7 +281,7 @@ def test_the_bundle_is_inside_and_still_proves_it(bundle: Bundle | CaseBundle) -
     assert attached == encode_bundle(bundle)
     if isinstance(bundle, CaseBundle):
         assert name == "case-1.bundle.json"
-        assert verify_case(attached, TRUST, BOOK).verdict == "intact"
+        assert verify_case(attached, TRUST, PROCEDURES).verdict == "intact"
     else:
         assert verify_bundle(attached, TRUST).verdict == "intact"
     assert sha256(attached).hexdigest() in text_of(pdf)
@@ -317,11 +317,11 @@ def test_every_step_is_told_in_words_and_what_was_not_checked_says_so() -> None:
 def test_what_was_not_checked_stands_beside_the_verdict() -> None:
     """By number and name; nothing where all was checked."""
     assert "Not checked: 10 block, 11 anchor, 12 revocation" in text_in(OF_EVENT, using=NO_BLOCK)
-    certified = certify(encode_bundle(OF_EVENT), TRUST, BOOK)
+    certified = certify(encode_bundle(OF_EVENT), TRUST, PROCEDURES)
     report = certified.last.report
     checked = replace(report, steps=tuple(replace(step, result="checked") for step in report.steps))
     whole = replace(certified, events=(replace(certified.last, report=checked),))
-    assert certificate(CertificateRequest(encode_bundle(OF_EVENT), TRUST, BOOK, "en"), whole).unchecked == ()
+    assert certificate(CertificateRequest(encode_bundle(OF_EVENT), TRUST, PROCEDURES, "en"), whole).unchecked == ()
 
 
 def test_what_it_does_not_prove_stands_on_every_certificate() -> None:
@@ -397,14 +397,16 @@ def test_a_proof_that_ends_in_a_block_names_it() -> None:
     """The example of the documents: contract and block, and that the verifier trusts it or does not."""
     bundle, trusted = ((REPOSITORY / "docs" / "examples" / name).read_bytes() for name in ("bundle.json", "trust.json"))
     using = parse_trust(trusted)
-    certified = certify(bundle, using, BOOK)
+    certified = certify(bundle, using, PROCEDURES)
     assert certified.last.report.block is not None
-    text = str(certificate(CertificateRequest(bundle, using, BOOK, "en"), certified))
+    text = str(certificate(CertificateRequest(bundle, using, PROCEDURES, "en"), certified))
     assert certified.last.report.block.hash in text
     assert "(trusted by the verifier)" in text
     chains = tuple(replace(chain, trusted_blocks=()) for chain in using.chains)
     forgetful = replace(using, chains=chains, policy=trust().policy, development=True)
-    unknown_block = certificate(CertificateRequest(bundle, forgetful, BOOK, "en"), certify(bundle, forgetful, BOOK))
+    unknown_block = certificate(
+        CertificateRequest(bundle, forgetful, PROCEDURES, "en"), certify(bundle, forgetful, PROCEDURES)
+    )
     assert "not known to the verifier: compare it with a node of your own" in str(unknown_block)
 
 
@@ -413,7 +415,7 @@ def test_an_agency_that_the_bundle_does_not_name_stands_by_its_id() -> None:
     case = Case().open().register("phone").offer("phone", to=PROCURATORATE)
     log = founded(POLICE)
     log.add(*case.events)
-    certified = certify(encode_bundle(log.case_bundle()), trust(), BOOK)
+    certified = certify(encode_bundle(log.case_bundle()), trust(), PROCEDURES)
     assert set(certified.names) == {POLICE}
     assert certified.name_of(Labels("zh-CN"))(PROCURATORATE) == PROCURATORATE
     assert certified.name_of(Labels("zh-CN"))(POLICE) == f"{POLICE}机关"
@@ -441,13 +443,13 @@ def test_nothing_tampered_with_is_certified() -> None:
     spoiled = tree(OF_EVENT)
     spoiled["payload"]["body"]["handover_id"] = "handover-2"
     with pytest.raises(IntegrityBroken, match="step 4, payload"):
-        certify(as_bytes(spoiled), TRUST, BOOK)
+        certify(as_bytes(spoiled), TRUST, PROCEDURES)
     whole = tree(OF_CASE)
     whole["events"][3]["payload"]["body"]["purpose"] = "appeal"
     with pytest.raises(IntegrityBroken, match="events"):
-        certify(as_bytes(whole), TRUST, BOOK)
+        certify(as_bytes(whole), TRUST, PROCEDURES)
     with pytest.raises(MalformedInput):
-        certify(b"no bundle", TRUST, BOOK)
+        certify(b"no bundle", TRUST, PROCEDURES)
 
 
 def as_bytes(value: object) -> bytes:

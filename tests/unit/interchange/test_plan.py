@@ -38,6 +38,7 @@ required = ["about"]
 case_number = "number"
 case_type = "about"
 business_line = { value = "criminal" }
+procedure = { value = "cn-criminal" }
 stage = { value = "investigation" }
 [case.confidential]
 summary = "summary"
@@ -374,6 +375,7 @@ key = ["number"]
 case_number = "number"
 case_type = "about"
 business_line = { value = "criminal" }
+procedure = { value = "cn-criminal" }
 stage = { column = "stage", words = { "立案" = "investigation" } }
 """
 PERSON = '[[persons]]\nname = "suspect"\nrole = { value = "suspect" }\n'

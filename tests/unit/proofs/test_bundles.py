@@ -21,7 +21,7 @@ from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.trust import Trust
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from ledger.proofs.bundles import Prover, StateSource, Withheld
 from ledger.store import log as stored_log
 from ledger.store.checkpoints import PublishedCheckpoint, store
@@ -72,7 +72,7 @@ class Stand:
 
     def case_report(self, withheld: Withheld | None = None, **options: Any) -> CaseReport:
         bundle = self.prover.case_bundle("case-1", withheld)
-        return verify_case(bundle, self.chain.trusting(self.trust), shipped_rulebook(), **options)
+        return verify_case(bundle, self.chain.trusting(self.trust), shipped_procedures(), **options)
 
     def size_of(self, bundle: dict[str, Any]) -> int:
         return parse_checkpoint(parse_note(parse_tlog_proof(bundle["proof"]).checkpoint).text).size

@@ -16,7 +16,9 @@ from tests.testkit.builders import POLICE, PROCURATORATE, Event, Officer, clerk,
 from tests.testkit.ledgers import Ledger
 
 OFFICERS = (clerk(POLICE), clerk(POLICE, 2), clerk(PROCURATORATE))
-OPENED = acts.CaseOpened(case_number="1", case_type="theft", business_line="criminal", stage="investigation")
+OPENED = acts.CaseOpened(
+    case_number="1", case_type="theft", business_line="criminal", stage="investigation", procedure="cn-criminal"
+)
 
 
 def resigned(event: Event, by: Officer, **fields: Any) -> Event:

@@ -19,7 +19,9 @@ PRIVATE_KEY = bytes(31) + b"\x07"
 CLERK = Actor("police-east", "police-east-c1", LocalSigner.from_private_key(PRIVATE_KEY))
 CASE = Stream(kind="case", id="case-1")
 HEAD = "blake3:" + "ab" * 32
-OPENED = case.CaseOpened(case_number="A-1", case_type="theft", business_line="criminal", stage="investigation")
+OPENED = case.CaseOpened(
+    case_number="A-1", case_type="theft", business_line="criminal", stage="investigation", procedure="cn-criminal"
+)
 NUMBERED = case.CaseNumbered(case_number="A-2")
 
 

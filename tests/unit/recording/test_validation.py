@@ -269,7 +269,7 @@ def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:
     """A case whose stored payload is not the signed one is not folded: the refusal names the entry."""
     story = Case().open().register("phone")
     ledger.post_all(story.events)
-    ledger.validator.states = case_states.CaseStates(ledger.database, story.book)
+    ledger.validator.states = case_states.CaseStates(ledger.database, ledger.validator.procedures)
     with ledger.database.write() as connection:
         edited = ENTRIES.update().where(ENTRIES.c.event_type == "case.opened")
         connection.execute(edited.values(payload=story.events[0].payload_bytes.replace(b"theft", b"fraud")))

@@ -111,7 +111,6 @@ def watched_ledger(folder: Path, runner: ModelRunner | None = None) -> Iterator[
         views = Views(
             folder / "views.duckdb",
             source,
-            validator.book,
             datasets=lambda size, near: datasets.tables(source.registered(size), near),
         )
         record = SupervisionLog(ledger.database, watched.authority, ledger.system, source.registered, runner)

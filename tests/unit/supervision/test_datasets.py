@@ -14,7 +14,7 @@ from openpyxl import Workbook as Book
 
 from ledger.core.errors import MalformedInput
 from ledger.core.events.record import DatasetRegistered, TableLayout
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current_registrations, table_of
 from ledger.supervision.runs.query_session import QueryRefused
 from ledger.supervision.view_catalogue import DATASET_COLUMNS
@@ -148,8 +148,7 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
     assert datasets.tables([registration])["dataset_pension_list"].table is tables["dataset_pension_list"].table
     views = Views(
         None,
-        BundleViewSource([], shipped_rulebook()),
-        shipped_rulebook(),
+        BundleViewSource([], shipped_procedures()),
         datasets=lambda size, near: datasets.tables([registration][size:], near),
     )
     views.refresh()

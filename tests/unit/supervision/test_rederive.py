@@ -16,7 +16,7 @@ from ledger.core.events.supervision import CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
 from ledger.core.verification.bundle_format import Bundle, CaseBundle, decode_bundle, decode_case_bundle
 from ledger.core.verification.trust import Trust
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from ledger.proofs.bundles import Prover
 from ledger.store import log
 from ledger.supervision import leads as rederiving
@@ -99,7 +99,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LeadMaterial]:
 
 
 def checked(held: LeadMaterial) -> LeadReport:
-    return rederive(held, trusting(held), shipped_rulebook())
+    return rederive(held, trusting(held), shipped_procedures())
 
 
 def trusting(held: LeadMaterial) -> Trust:
@@ -210,7 +210,7 @@ def test_a_model_that_takes_too_much_says_nothing_of_the_lead(held: LeadMaterial
     checked, and is no fault of the lead."""
     workers = WorkerPool(1, modules=("cel", "ledger.supervision.runs.model_runner"))
     reports = [
-        rederive(held, trusting(held), shipped_rulebook(), runner=ModelRunner(workers, limits))
+        rederive(held, trusting(held), shipped_procedures(), runner=ModelRunner(workers, limits))
         for limits in (None, WorkLimits(memory_mb=8))
     ]
     workers.close()

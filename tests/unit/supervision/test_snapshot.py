@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from ledger.core.events import case as acts
 from ledger.core.events import handover, item, record
 from ledger.core.events.terms import EventRef, Quantity
-from ledger.core.procedure.rulebook import Rulebook
-from ledger.procedures import shipped_rulebook
+from ledger.core.procedure.adoption import Procedures
+from ledger.procedures import shipped_procedures, shipped_rulebook
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views.case_record import Row, SourceEvent
 from ledger.supervision.views.snapshot import LeftDigest, Views
@@ -36,21 +36,18 @@ AGENCIES: list[Row] = [
 ]
 
 
-def log_of(events: Iterable[Event], anchors: Iterable[Row] = ()) -> BundleViewSource:
+def log_of(
+    events: Iterable[Event], anchors: Iterable[Row] = (), procedures: Procedures | None = None
+) -> BundleViewSource:
     """Return a log of these events in this order."""
     logged = [
         SourceEvent(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
     ]
-    return BundleViewSource(logged, shipped_rulebook(), agencies=AGENCIES, anchors=anchors)
+    return BundleViewSource(logged, procedures or shipped_procedures(), agencies=AGENCIES, anchors=anchors)
 
 
-BOOK = shipped_rulebook()
-
-
-def made(
-    log: BundleViewSource, path: Path | None = None, book: Rulebook = BOOK, left_with: LeftDigest | None = None
-) -> Views:
-    return Views(path, log, book, left_with=left_with)
+def made(log: BundleViewSource, path: Path | None = None, left_with: LeftDigest | None = None) -> Views:
+    return Views(path, log, left_with=left_with)
 
 
 def ask(views_of: Views, sql: str, cases: Iterable[str] | None = None, as_of: datetime = AS_OF) -> list[dict[str, Any]]:
@@ -263,11 +260,12 @@ def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp
     """A damaged file, other rules, a log that was rolled back or replaced: the views are those of the log as it is."""
     path = tmp_path / "supervision" / "views.duckdb"
     log, size = log_of(handed_over.events), len(handed_over.events)
-    expected, other_rules = whole(of(handed_over)), replace(BOOK, digest="blake3:of other rules")
+    expected = whole(of(handed_over))
+    other_rules = Procedures.of(replace(shipped_rulebook(), digest="blake3:of other rules"))
 
-    def opened(log: BundleViewSource, book: Rulebook = BOOK) -> tuple[int | None, dict[str, list[tuple[str, ...]]]]:
+    def opened(log: BundleViewSource) -> tuple[int | None, dict[str, list[tuple[str, ...]]]]:
         """Return the size that was kept, and what the views are after they were brought up to the log."""
-        views_of = made(log, path, book)
+        views_of = made(log, path)
         kept = views_of.size()
         assert views_of.refresh() == views_of.refresh() == log.head()
         rows = whole(views_of)
@@ -278,10 +276,10 @@ def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp
     assert opened(log) == (size, expected), "what was kept is of use"
     path.write_bytes(b"not a database" * 1000)
     assert opened(log) == (0, expected)
-    assert opened(log, other_rules) == (0, expected)
-    assert len(opened(log_of(handed_over.events[:3]), other_rules)[1]["events"]) == 3
+    assert opened(log_of(handed_over.events, procedures=other_rules)) == (0, expected)
+    assert len(opened(log_of(handed_over.events[:3], procedures=other_rules))[1]["events"]) == 3
     other = Case("case-9").open().name("a", "b", "c")
-    assert opened(log_of(other.events), other_rules)[1] == whole(of(other))
+    assert opened(log_of(other.events, procedures=other_rules))[1] == whole(of(other))
 
 
 class Remembered:

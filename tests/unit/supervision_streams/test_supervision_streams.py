@@ -18,7 +18,7 @@ from ledger.core.events import Stream
 from ledger.core.events.supervision import BilingualText, ModelPublished
 from ledger.core.supervision import LeadState
 from ledger.core.visibility import Reader
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import shipped_procedures
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import feed, supervision
 from ledger.store.cases import Page
@@ -112,7 +112,7 @@ def feed_types(ledger: Ledger, agency: str) -> list[str]:
 
 def findings(ledger: Ledger) -> set[tuple[str, int | None]]:
     report = audit_log(
-        ledger.database, trust(log_key=LOG_SIGNER.verifying_key), shipped_rulebook(), look=left_out, processes=1
+        ledger.database, trust(log_key=LOG_SIGNER.verifying_key), shipped_procedures(), look=left_out, processes=1
     )
     return {(finding.step, finding.index) for finding in report.findings}
 

@@ -46,6 +46,7 @@ export const WORDS = {
   "DiscrepancyId": "`[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:/[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)?`",
   "DeadlineId": "`[a-z][a-z_]{0,39}/[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?/(?:0|[1-9][0-9]{0,8})`",
   "ExtensionName": "`[a-z][a-z_]{0,39}`",
+  "ProcedureId": "`[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?`",
   "ModelId": "`[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?`",
   "LeadId": "`lead-[0-9a-f]{32}`",
   "RecommendationId": "`[a-z0-9](?:[a-z0-9-]{0,47}[a-z0-9])?`",
@@ -104,7 +105,7 @@ export const VOCABULARIES = {
 };
 
 export const BODIES = {
-  "case.opened": ["case", "clerk or supervisor", false, "`business_line` BusinessLine, `case_number` Number, `case_type` Line, `split_from`? EventRef, `stage` Stage"],
+  "case.opened": ["case", "clerk or supervisor", false, "`business_line` BusinessLine, `case_number` Number, `case_type` Line, `procedure` ProcedureId, `split_from`? EventRef, `stage` Stage"],
   "case.numbered": ["case", "clerk or supervisor", false, "`case_number` Number"],
   "case.linked": ["case", "clerk or supervisor", false, "`other_case_id` CaseId, `relation` CaseRelation"],
   "case.split": ["case", "clerk or supervisor", false, "`ground` Text, `item_ids`? [ItemId], `new_case_id` CaseId, `person_ids`? [PersonId]"],

@@ -1,0 +1,133 @@
+"""Which version of each procedure is in force: by the texts that a log has published, and the digests it has adopted.
+
+A version is in force after the entry that mirrors its adoption, until another version of the same procedure is. What is
+adopted stays in the list even if it is unusable; then the version before stays in force.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import NoReturn
+
+from msgspec import Struct
+
+from ledger.core.errors import MalformedInput, refuse
+from ledger.core.events.terms import Trait
+from ledger.core.messages import Message
+from ledger.core.procedure.package import decode_package
+from ledger.core.procedure.rulebook import Rulebook
+
+NOT_YET = 2**63  # above every index: whatever the log has is below it
+PACKAGES_KEPT = 32  # decoded packages in the cache: a ledger adopts few, and each is decoded once
+
+_decoded = lru_cache(maxsize=PACKAGES_KEPT)(decode_package)
+
+
+class AdoptedVersion(Struct, frozen=True):
+    """A digest that entry ``index`` adopted; without a ``book`` it is unusable, for the reason ``fault``."""
+
+    digest: str
+    index: int
+    book: Rulebook | None = None
+    fault: Message | None = None
+
+
+class Procedures(Struct, frozen=True, dict=True):
+    """What a log has adopted, in its order."""
+
+    versions: tuple[AdoptedVersion, ...] = ()
+
+    @classmethod
+    def of(cls, *books: Rulebook) -> Procedures:
+        """Return procedures that are in force from the first entry on, for events without the log they are from."""
+        return cls(tuple(AdoptedVersion(book.digest, -1, book) for book in books))
+
+    def at(self, index: int) -> Mapping[str, Rulebook]:
+        """Return the version of each procedure, by its id, that was in force for entry ``index``."""
+        # Strictly below: the adoption must be in the log before the act that it is to judge.
+        return self._in_force[bisect_left(self._indices, index)]
+
+    @property
+    def current(self) -> Mapping[str, Rulebook]:
+        """Return the versions in force after everything that the log has."""
+        return self._in_force[-1]
+
+    @cached_property
+    def traits(self) -> dict[str, frozenset[Trait]]:
+        """Return the traits of each kind of agency, by all procedures in force together."""
+        traits: dict[str, frozenset[Trait]] = {}
+        for book in self.current.values():
+            for kind, of_kind in book.traits.items():
+                traits[kind] = traits.get(kind, frozenset()) | of_kind
+        return traits
+
+    @cached_property
+    def _indices(self) -> list[int]:
+        return [version.index for version in self.versions]
+
+    @cached_property
+    def _in_force(self) -> list[dict[str, Rulebook]]:
+        """Return what is in force after the first n adoptions, by n."""
+        states: list[dict[str, Rulebook]] = [{}]
+        for version in self.versions:
+            book = version.book
+            states.append(states[-1] if book is None else states[-1] | {book.procedure.id: book})
+        return states
+
+    def adopt(self, digest: str, index: int, text: bytes | None) -> Procedures:
+        """Return the procedures after entry ``index`` adopted a digest; ``text`` is what was published of it before.
+
+        A digest without a readable text, or whose text does not continue the version in force, is kept as unusable.
+        """
+        book: Rulebook | None = None
+        try:
+            if text is None:
+                fault: Message | None = Message("no entry before its adoption has its text")
+            else:
+                book = _decoded(text)
+                fault = self._fault_of(book)
+        except MalformedInput as error:
+            fault = Message("{error.field}: {error}", error=error)
+        version = AdoptedVersion(digest, index, None if fault else book, fault)
+        return Procedures((*self.versions, version))
+
+    def _fault_of(self, book: Rulebook) -> Message | None:
+        """Return why a text cannot follow the version in force, or None.
+
+        Words are never taken away: a case that has one of them would be left without its meaning.
+        """
+        earlier = self.current.get(book.procedure.id)
+        if earlier is None:
+            return None
+        if book.procedure.version <= earlier.procedure.version:
+            return Message(
+                "version {earlier.version} is in force, and this is version {version}",
+                earlier=earlier.procedure,
+                version=book.procedure.version,
+            )
+        words = earlier.vocabularies
+        for vocabulary, later in book.vocabularies.items():
+            for word in words[vocabulary]:
+                if word not in later:
+                    return Message("the version in force has the word {word}, which this one lacks", word=word)
+        return None
+
+
+def require_in_force(in_force: Mapping[str, Rulebook], procedure_id: str, *, field: str) -> Rulebook:
+    """Return the version of a procedure that is in force. Refuses (unknown_procedure) where none is."""
+    book = in_force.get(procedure_id)
+    if book is None:
+        _refuse_unknown(in_force, procedure_id, field)
+    return book
+
+
+def _refuse_unknown(in_force: Mapping[str, Rulebook], procedure_id: str, field: str) -> NoReturn:
+    refuse(
+        "unknown_procedure",
+        "no version of the procedure {procedure_id} is in force",
+        procedure_id=procedure_id,
+        field=field,
+        hint=Message("In force are: {procedures}", procedures=", ".join(in_force) or "-"),
+    )
