@@ -57,7 +57,7 @@ def test_a_version_is_in_force_after_its_adoption_until_the_next() -> None:
     ("text", "reason"),
     [
         (None, "no entry before its adoption has its text"),
-        (b'{"procedure":{}}', "procedure"),
+        (b'{"procedure":{}}', "order"),
         (FIRST, "version 1 is in force, and this is version 1"),
         (package_text(("bail = { label", "bond = { label"), version=2), "bail"),
     ],
