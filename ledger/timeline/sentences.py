@@ -47,6 +47,7 @@ _VOCABULARY = {
     "excluded_for": "exclusion_ground",
     "roles": "role",
     "outcome": "lead_outcome",
+    "grounds": "qualifying_ground",
 }
 VOCABULARY_IN = {
     ("person.named", "role"): "person_role",
@@ -63,11 +64,22 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AGENCIES = frozenset(("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising"))
 # Fields that follow a sentence in a clause, in this order, if they are stated and the sentence has no slot for them.
 CLAUSES = (
-    *("trial", "person_id", "person_ids", "items", "split_from", "follows", "returns", "received_at", "case_stays"),
+    *("trial", "person_id", "person_ids", "items", "split_from", "follows", "about", "returns", "received_at"),
+    "case_stays",
     *("not_accepted", "absent_person_ids", "received", "quantity", "condition", "seal_number", "seal_state"),
     *("storage_location", "match_result", "finding", "exhibit_number", "digests", "seizure", "parent_items", "money"),
     *("until", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),
-    *("reason_code", "qualifying_ground", "ground", "explanation", "remark", "remedy", "due_at", "expires_at"),
+    *(
+        "reason_code",
+        "qualifying_ground",
+        "grounds",
+        "ground",
+        "explanation",
+        "remark",
+        "remedy",
+        "due_at",
+        "expires_at",
+    ),
     *("recipient", "proceeds", "withheld", "findings", "severity", "department", "measures", "leads"),
     *("recommendation_id", "note", "authority"),
 )

@@ -16,6 +16,7 @@ from msgspec import inspect
 from ledger.core import events
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import EVENT_TYPES, terms
+from ledger.core.procedure.facts import Condition
 from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.view_catalogue import views
@@ -225,17 +226,28 @@ def clocks() -> str:
         (
             f"`{row.name}`",
             row.article,
-            row.per + ("".join(f", `{stage}`" for stage in row.stages)),
+            ", ".join((row.per, *_asked(row.starts_if))),
             "<br>".join((*(f"`{trigger}`" for trigger in row.starts), *_later(row))),
             "<br>".join(f"`{trigger}`" for trigger in row.stops),
-            "<br>".join(base.period + (f" `{base.when}`" if base.when else "") for base in row.bases),
+            "<br>".join(" ".join((base.period, *_asked(base.condition))) for base in row.bases),
             "<br>".join(_extension(extension) for extension in row.extensions),
             row.valid_from,
         )
         for row in BOOK.clocks
     ]
-    heads = ("clock", "article", "per, in stage", "starts", "stops", "base", "extensions", "starts from")
+    heads = ("clock", "article", "per, if", "starts", "stops", "base", "extensions", "starts from")
     return table(heads, rows)
+
+
+def _asked(condition: Condition | None) -> tuple[str, ...]:
+    """Spell what a condition asks: ``in_custody``, ``stage investigation or arrest_review``."""
+    if condition is None:
+        return ()
+    asked = [
+        f"`{key}`" if words == (True,) else f"`{key}` {' or '.join(f'`{word}`' for word in words)}"
+        for key, words in condition.asked
+    ]
+    return (*asked, *(f"not {part}" for part in _asked(condition.unless)))
 
 
 def _later(row: ClockRule) -> tuple[str, ...]:
@@ -248,7 +260,7 @@ def _extension(row: ExtensionRule) -> str:
     much = "as decided" if row.is_open else f"to {row.to}" if row.to else f"+ {row.adds}"
     base = f" of {row.of}" if row.of else ""
     grounds = f" ({', '.join(f'`{ground}`' for ground in row.grounds)})" if row.grounds else ""
-    return f"`{row.name}` {much}{base}, {row.article}{grounds}"
+    return " if ".join((f"`{row.name}` {much}{base}, {row.article}{grounds}", *_asked(row.condition)))
 
 
 def flags() -> str:

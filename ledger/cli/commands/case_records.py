@@ -44,6 +44,10 @@ def decision_group() -> None:
 @click.option("--effective-at", type=MOMENT)
 @click.option("--person", "person_ids", multiple=True, help="Whom it concerns; may be given several times.")
 @click.option("--item", "items", metavar="ITEM=DISPOSAL", multiple=True, help="What it says of an item.")
+@click.option(
+    "--for", "grounds", type=ProcedureWord("qualifying_ground"), multiple=True, help="A ground that it states."
+)
+@click.option("--about", metavar="DECISION", help="The earlier decision that it confirms, changes or answers for.")
 @click.option("--file", "digests", type=DigestedFile(), help="The document, to digest.")
 @made_id("--decision-id", "decision")
 @acting

@@ -68,6 +68,7 @@ def handover_group() -> None:
 @LISTED_AS
 @PERSONS
 @click.option("--follows", metavar="HANDOVER", help="An earlier handover that this one resumes.")
+@click.option("--about", metavar="DECISION", help="The decision that it asks to be reviewed.")
 @click.option("--expires-at", type=MOMENT, help="Until when it may be accepted.")
 @click.option("--due-at", type=MOMENT, help="When what is lent is due back.")
 @CASE_STAYS

@@ -229,6 +229,14 @@ act(
 act("freeze", item.ItemFrozen, "Freeze property until a day.", "item_id", DAY)
 act("renew-freeze", item.ItemFreezeRenewed, "Renew a freeze until a later day.", "item_id", DAY)
 act(
+    "unfreeze",
+    item.ItemUnfrozen,
+    "Lift a freeze.",
+    "item_id",
+    click.option("--unfrozen-at", type=MOMENT, required=True, help="When it was lifted."),
+    GROUND,
+)
+act(
     "propose-disposal",
     item.ItemDisposalProposed,
     "Propose a disposal: the first of its two signatures.",

@@ -300,6 +300,8 @@ def lifted(state: CaseState, act: Act, body: case.MeasureLifted) -> CaseState:
 def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseState:
     """Record a decision. Refuses persons and items that the case does not have."""
     require_new(state.decisions, body.decision_id, "decision")
+    if body.about is not None:
+        look_up(state.decisions, body.about, "decision", field="about")
     for person_id in body.person_ids:
         state.person(person_id, field="person_ids")
     for line in body.items:

@@ -40,6 +40,7 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     handover.HandoverAccepted: ("received_at",),
     handover.HandoverRefused: ("received_at",),
     item.ItemRegistered: ("seizure.seized_at",),
+    item.ItemUnfrozen: ("unfrozen_at",),
     item.ItemDisposed: ("disposed_at",),
     record.DatasetRegistered: ("period_from",),
     record.RecordLate: ("happened_at",),

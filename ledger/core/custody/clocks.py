@@ -7,9 +7,10 @@ from datetime import date
 
 from msgspec.structs import replace
 
+from ledger.core.custody.circumstances import Circumstances, fits
 from ledger.core.custody.claimed_times import refuse_before
-from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, Person, look_up, rule
-from ledger.core.custody.triggers import CASE, Trigger, in_custody, triggers
+from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, look_up, rule
+from ledger.core.custody.triggers import CASE, Trigger, triggers
 from ledger.core.errors import refuse
 from ledger.core.events import case, item
 from ledger.core.events.terms import EventRef
@@ -150,6 +151,9 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     for row in act.book.started_by[trigger.name]:
         if holds_on(row, day) and (row.bases or trigger.until):
             for subject in _subjects(state, row, trigger):
+                around = Circumstances(state, act, subject, trigger)
+                if not fits(row.starts_if, around):
+                    continue
                 same = [clock for clock in running(state, subject) if clock.name == row.name]
                 # A choice starts only clocks that do not run yet; a turn to a slower kind starts them anew.
                 if same and trigger.name.startswith("trial."):
@@ -166,7 +170,7 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                     subject=subject,
                     agency=trigger.agency,
                     started_at=trigger.at,
-                    period=_period(state, row, subject),
+                    period=_period(row, around),
                     events=(_ref(act),),
                     counted_from=_renewed_from(same, trigger) if trigger.name in row.renewals else None,
                     until=trigger.until if row.by_paper else None,
@@ -176,7 +180,7 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
 
 
 def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> list[str]:
-    """Return the subjects that the event names, of those at a stage of the row.
+    """Return the subjects that the event names.
 
     If it names no person, return all who are accused and where the case is, or else the case.
     """
@@ -185,12 +189,7 @@ def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> list[str]:
         subjects = [CASE]
     elif row.per == "person" and not subjects:
         subjects = [person_id for person_id in trigger.along if state.persons[person_id].accused] or [CASE]
-    return [subject for subject in subjects if not row.stages or _standing_of(state, subject).stage in row.stages]
-
-
-def _standing_of(state: CaseState, subject: str) -> Person | CaseState:
-    """Return the person whose stage and kind of trial count for the clocks of the subject, or else the case."""
-    return state.persons.get(subject) or state
+    return subjects
 
 
 def _renewed_from(replaced: Iterable[Clock], trigger: Trigger) -> str | None:
@@ -202,20 +201,19 @@ def _renewed_from(replaced: Iterable[Clock], trigger: Trigger) -> str | None:
     return min(days).isoformat() if days and min(days) > legal_day_of(trigger.at) else None
 
 
-def _period(state: CaseState, row: ClockRule, subject: str) -> str | None:
-    """Return the time that the first fitting base gives: by custody, by the kind of trial, or without a condition."""
+def _period(row: ClockRule, around: Circumstances) -> str | None:
+    """Return the time that the first fitting base gives."""
     # The first base that fits is taken: the rules list the special ones before the general one.
-    fitting = {None, _standing_of(state, subject).trial, *(("in_custody",) if in_custody(state, subject) else ())}
-    return next((base.period for base in row.bases if base.when in fitting), None)
+    return next((base.period for base in row.bases if fits(base.condition, around)), None)
 
 
 def _refitted(before: CaseState, act: Act, state: CaseState) -> Iterator[Clock]:
     """Yield the running clocks whose time differs in the kind of trial that was chosen now, with that time."""
     for clock in running(state):
-        if _standing_of(before, clock.subject).trial == _standing_of(state, clock.subject).trial:
+        if before.standing(clock.subject).trial == state.standing(clock.subject).trial:
             continue
-        if any(base.when in act.book.trials for base in clock.rule.bases):
-            period = _period(state, clock.rule, clock.subject)
+        if any(base.asks("trial") for base in clock.rule.bases):
+            period = _period(clock.rule, Circumstances(state, act, clock.subject))
             # An unchanged clock stays the same object, so that it counts as untouched.
             if period != clock.period:
                 yield replace(clock, period=period, events=(*clock.events, _ref(act)))
@@ -261,6 +259,8 @@ def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseSta
     """Extend a running clock. Refuses (unknown_extension) one whose length neither the rules nor the event gives."""
     clock = require_running(state, body.deadline_id)
     row = clock.rule.extension(body.extension, clock.period)
+    if row is not None and not fits(row.condition, Circumstances(state, act, clock.subject)):
+        row = None
     # Neither the law nor the paper says how long: the end could not be counted.
     if (row is None or row.is_open) and body.until is None:
         refuse(
@@ -278,11 +278,14 @@ def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body:
     """Extend the clock that the measure started, by the row whose article the decision names."""
     changed = []
     starts = {f"measure.{measure.measure}", *act.book.measures[measure.measure].after.values()}
+    around = Circumstances(state, act, measure.person_id)
     for clock in running(state, measure.person_id):
         row = clock.rule
         if row.by_paper and starts.intersection(row.starts) and row.extensions:
             fitting = [
-                rule for rule in row.extensions if rule.article == body.article and rule.of in (None, clock.period)
+                rule
+                for rule in row.extensions
+                if rule.article == body.article and rule.of in (None, clock.period) and fits(rule.condition, around)
             ]
             preferred = [rule for rule in fitting if bool(rule.grounds) == (body.qualifying_ground is not None)]
             chosen = next(iter(preferred or fitting), None)

@@ -14,7 +14,7 @@ from ledger.core.custody.cases import (
     require_responsible,
     require_responsible_for,
 )
-from ledger.core.custody.state import Act, CaseState, Handover, Item, require_distinct, require_new, rule
+from ledger.core.custody.state import Act, CaseState, Handover, Item, look_up, require_distinct, require_new, rule
 from ledger.core.errors import refuse
 from ledger.core.events import handover as halves
 from ledger.core.events.handover import OfferedItem
@@ -27,8 +27,13 @@ def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseSta
     """Offer the case, items or persons to another agency. Nothing moves."""
     if body.follows is not None and state.handover(body.follows, field="follows").is_open:
         refuse("still_open", "handover {body.follows} is not answered yet", body=body, field="body.follows")
+    if body.about is not None:
+        look_up(state.decisions, body.about, "decision", field="about")
     handover = replace(
-        _new_handover(state, act, body, body.to_agency), follows=body.follows, expires_at=body.expires_at
+        _new_handover(state, act, body, body.to_agency),
+        follows=body.follows,
+        about=body.about,
+        expires_at=body.expires_at,
     )
     purpose = act.book.purposes[body.purpose]
     if body.due_at is not None and purpose.moves == "responsibility":

@@ -225,10 +225,22 @@ def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
 @rule(things.ItemFreezeRenewed)
 def freeze_renewed(state: CaseState, act: Act, body: things.ItemFreezeRenewed) -> CaseState:
     """Renew a freeze. Refuses (not_frozen) an item that was never frozen."""
-    item = _require_answerable(state, act, body.item_id)
+    item = _require_frozen(state, act, body.item_id)
+    return state.with_items(replace(item, frozen_until=body.frozen_until))
+
+
+@rule(things.ItemUnfrozen)
+def unfrozen(state: CaseState, act: Act, body: things.ItemUnfrozen) -> CaseState:
+    """Lift a freeze. Refuses (not_frozen) an item that is not frozen."""
+    item = _require_frozen(state, act, body.item_id)
+    return state.with_items(replace(item, frozen_until=None))
+
+
+def _require_frozen(state: CaseState, act: Act, item_id: str) -> Item:
+    item = _require_answerable(state, act, item_id)
     if item.frozen_until is None:
         refuse("not_frozen", "item {item.item_id} is not frozen", item=item, field="body.item_id")
-    return state.with_items(replace(item, frozen_until=body.frozen_until))
+    return item
 
 
 def _require_answerable(state: CaseState, act: Act, item_id: str) -> Item:

@@ -118,7 +118,7 @@ class Handover(Struct, frozen=True):
     ``moves_case`` passes the case on; ``moves_responsibility`` passes the responsibility for its items and persons;
     with neither only custody moves. If the ``case_stays``, only what is listed goes. ``stage`` is the stage of the case
     at the time of the offer, ``stages`` are those of the accused whom it is about. ``due_at`` is the day set by a
-    refusal or return. Times are as claimed.
+    refusal or return, ``about`` the decision of the case that it is about. Times are as claimed.
     """
 
     handover_id: str
@@ -137,6 +137,7 @@ class Handover(Struct, frozen=True):
     status: HandoverStatus = "offered"
     returns: str | None = None
     follows: str | None = None
+    about: str | None = None
     expires_at: str | None = None
     answered_at: str | None = None
     received_at: str | None = None
@@ -341,6 +342,10 @@ class CaseState(Struct, frozen=True):
     def person(self, person_id: str, *, field: str = "person_id") -> Person:
         """Return the person that ``field`` of the body names. Raises RuleRefused (unknown_person)."""
         return look_up(self.persons, person_id, "person", field=field)
+
+    def standing(self, subject: str) -> Person | CaseState:
+        """Return the person whose stage and kind of trial count for the clocks of the subject, or else the case."""
+        return self.persons.get(subject) or self
 
     def persons_along(self, named: Collection[str] = ()) -> tuple[Person, ...]:
         """Return the persons whom an act about the case concerns: those named, and who goes where the case goes.

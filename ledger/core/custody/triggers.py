@@ -1,4 +1,4 @@
-"""Triggers of the statutory clocks, derived purely from the step from one state of a case to the next."""
+"""Triggers: the facts by which clocks start and stop, derived purely from the step of a case from state to state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ class Trigger(NamedTuple):
     """What happened: ``name`` at time ``at`` (as claimed) to ``subjects``, or to the case if none are named.
 
     ``along`` are the persons whom it then concerns: those who are where the case is. It burdens ``agency``. ``until``
-    is the last day or moment that a paper sets, ``handover_id`` the handover in which it happened.
+    is the last day or moment that a paper sets, ``handover_id`` the handover in which it happened. What a ``Condition``
+    asks: ``sender``, the signer unless another one is named, and ``receiver``; the kind of decision that it is
+    ``about``, the purpose of the ``earlier`` handover that it returns or follows, and ``grounds``.
     """
 
     name: str
@@ -26,6 +28,11 @@ class Trigger(NamedTuple):
     until: str | None = None
     handover_id: str | None = None
     along: tuple[str, ...] = ()
+    sender: str | None = None
+    receiver: str | None = None
+    about: str | None = None
+    earlier: str | None = None
+    grounds: tuple[str, ...] = ()
 
 
 Reading = Callable[[CaseState, Act, CaseState, Any], Iterator[Trigger]]
@@ -89,10 +96,14 @@ def _ended(act: Act, after: CaseState, old: MeasureState, at: str) -> Iterator[T
 def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded) -> Iterator[Trigger]:
     # A decision takes effect when it is made, unless it names another time.
     moments = {"decided": body.decided_at, "served": body.served_at, "effective": body.effective_at or body.decided_at}
-    along = _ids(before.persons_along())
+    asked: dict[str, Any] = {
+        "along": _ids(before.persons_along()),
+        "about": None if body.about is None else before.decisions[body.about].kind,
+        "grounds": body.grounds,
+    }
     for word, at in moments.items():
         if at is not None:
-            yield Trigger(f"{word}.{body.kind}", at, act.agency, body.person_ids, along=along)
+            yield Trigger(f"{word}.{body.kind}", at, act.agency, body.person_ids, **asked)
 
 
 def _ids(persons: Iterable[Person]) -> tuple[str, ...]:
@@ -119,7 +130,8 @@ def _offered(before: CaseState, act: Act, after: CaseState, body: handover.Offer
     offer = after.handovers[body.handover_id]
     at, key, along = offer.offered_at, offer.handover_id, _ids(before.persons_going(offer))
     if _is_about_persons(offer):
-        yield Trigger(f"offered.{offer.purpose}", at, offer.to_agency, offer.person_ids, None, key, along)
+        burden = {"agency": offer.to_agency, "subjects": offer.person_ids, "along": along}
+        yield _of_handover(after, offer, "offered", at, **burden)
     # The offer alone meets the day that was set: what the receiver says of it comes later.
     if offer.follows is not None:
         yield Trigger("remedy_met", at, offer.from_agency, (offer.follows,))
@@ -137,10 +149,12 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
         moments = {"delivered": body.received_at, "received": body.received_at, "accepted": at}
         subjects = present if present or not offer.person_ids else (CASE,)
         for word, moment in moments.items():
-            yield Trigger(f"{word}.{offer.purpose}", moment, act.agency, subjects, None, key, passed)
+            burden = {"agency": act.agency, "subjects": subjects, "along": passed}
+            yield _of_handover(after, offer, word, moment, **burden)
         if offer.returns is not None:
-            given_back = after.handovers[offer.returns].purpose
-            yield Trigger(f"returned.{given_back}", body.received_at, act.agency, subjects, along=passed)
+            returned = after.handovers[offer.returns].purpose
+            fact = _of_handover(after, offer, "returned", body.received_at, **burden)
+            yield fact._replace(name=f"returned.{returned}", handover_id=None)
     # By the state after the acceptance: a plain return does what the returned handover did.
     if changes_custody(after, offer, act.book):
         # The keeper keeps some for the receiver already; for the others the change of custody is due.
@@ -153,6 +167,21 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
     if offer.returns is not None and offer.due_at is not None:
         yield Trigger("remedy_set", at, act.agency, (key,), offer.due_at)
     yield from _lent(before, act, after, body)
+
+
+def _of_handover(state: CaseState, offer: Handover, word: str, at: str, **burden: Any) -> Trigger:
+    """Return what a handover is to clocks, with all that may be asked about it."""
+    earlier = offer.returns or offer.follows
+    return Trigger(
+        f"{word}.{offer.purpose}",
+        at,
+        **burden,
+        handover_id=offer.handover_id,
+        sender=offer.from_agency,
+        receiver=offer.to_agency,
+        about=None if offer.about is None else state.decisions[offer.about].kind,
+        earlier=None if earlier is None else state.handovers[earlier].purpose,
+    )
 
 
 def _is_about_persons(transfer: Handover) -> bool:
@@ -181,20 +210,20 @@ def _refused(before: CaseState, act: Act, after: CaseState, body: handover.Hando
     yield Trigger("offer_answered", at, act.agency, (offer.handover_id,))
     if _is_about_persons(offer):
         received, along = body.received_at or offer.offered_at, _ids(before.persons_going(offer))
-        about = offer.person_ids, None, offer.handover_id, along
-        yield Trigger(f"delivered.{offer.purpose}", received, act.agency, *about)
-        yield Trigger(f"refused.{offer.purpose}", at, offer.from_agency, *about)
+        about = {"subjects": offer.person_ids, "along": along}
+        yield _of_handover(after, offer, "delivered", received, agency=act.agency, **about)
+        yield _of_handover(after, offer, "refused", at, agency=offer.from_agency, **about)
     if body.due_at is not None:
         yield Trigger("remedy_set", at, offer.from_agency, (offer.handover_id,), body.due_at)
 
 
 def _recalled(before: CaseState, act: Act, after: CaseState, body: handover.HandoverRecalled) -> Iterator[Trigger]:
     offer = after.handovers[body.handover_id]
-    at, key = act.payload.occurred_at, offer.handover_id
-    yield Trigger("offer_answered", at, act.agency, (key,))
+    at = act.payload.occurred_at
+    yield Trigger("offer_answered", at, act.agency, (offer.handover_id,))
     if _is_about_persons(offer):
-        along = _ids(before.persons_going(offer))
-        yield Trigger(f"refused.{offer.purpose}", at, offer.from_agency, offer.person_ids, None, key, along)
+        burden = {"agency": offer.from_agency, "subjects": offer.person_ids, "along": _ids(before.persons_going(offer))}
+        yield _of_handover(after, offer, "refused", at, **burden)
 
 
 def _served(before: CaseState, act: Act, after: CaseState, body: case.CustodyChangeServed) -> Iterator[Trigger]:
@@ -208,11 +237,21 @@ def _served(before: CaseState, act: Act, after: CaseState, body: case.CustodyCha
         yield Trigger("custody_changed", body.served_at, change.requested_by, (change.person_id,))
 
 
+def _registered(before: CaseState, act: Act, after: CaseState, body: item.ItemRegistered) -> Iterator[Trigger]:
+    yield Trigger("item_registered", act.payload.occurred_at, act.agency, (body.item_id,))
+    if body.seizure is not None:
+        yield Trigger("seized", body.seizure.seized_at, act.agency, (body.item_id,))
+
+
 def _frozen(
     before: CaseState, act: Act, after: CaseState, body: item.ItemFrozen | item.ItemFreezeRenewed
 ) -> Iterator[Trigger]:
     name = "frozen" if isinstance(body, item.ItemFrozen) else "freeze_renewed"
     yield Trigger(name, act.payload.occurred_at, act.agency, (body.item_id,), body.frozen_until)
+
+
+def _unfrozen(before: CaseState, act: Act, after: CaseState, body: item.ItemUnfrozen) -> Iterator[Trigger]:
+    yield Trigger("unfrozen", body.unfrozen_at, act.agency, (body.item_id,))
 
 
 def _disposed(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> Iterator[Trigger]:
@@ -240,7 +279,9 @@ _READINGS: dict[type[Body], Reading] = {
     handover.HandoverRefused: _refused,
     handover.HandoverRecalled: _recalled,
     case.CustodyChangeServed: _served,
+    item.ItemRegistered: _registered,
     item.ItemFrozen: _frozen,
+    item.ItemUnfrozen: _unfrozen,
     item.ItemFreezeRenewed: _frozen,
     item.ItemDisposed: _disposed,
     item.ItemCheckedOut: _checked_out,

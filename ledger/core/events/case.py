@@ -153,7 +153,10 @@ class ItemDecision(terms.Value, frozen=True):
 
 @event("decision.recorded")
 class DecisionRecorded(Body, frozen=True):
-    """A decision with its paper: ``number`` as written on it, ``digests`` of the document."""
+    """A decision with its paper: ``number`` as written on it, ``digests`` of the document.
+
+    ``about`` is the earlier decision that it confirms, changes or answers a request about.
+    """
 
     decision_id: terms.DecisionId
     kind: terms.DecisionKind
@@ -163,6 +166,8 @@ class DecisionRecorded(Body, frozen=True):
     effective_at: terms.Instant | None = None
     person_ids: tuple[terms.PersonId, ...] = ()
     items: tuple[ItemDecision, ...] = ()
+    grounds: Annotated[tuple[terms.QualifyingGround, ...], Meta(max_length=16)] = ()
+    about: terms.DecisionId | None = None
     digests: Annotated[tuple[terms.Digest, ...], Meta(max_length=8)] = ()
 
 

@@ -30,8 +30,9 @@ Lines = Annotated[tuple[OfferedItem, ...], Meta(max_length=1000)]
 @event("handover.offered")
 class HandoverOffered(Body, frozen=True):
     """The sender's half. It moves nothing. ``follows`` names an earlier handover of the case that this one resumes
-    (after a refusal with a remedy, or the resubmission after a return). ``due_at`` is when what is lent is due back.
-    ``case_stays``: what is listed goes alone, and the case stays with its agency and at its stage."""
+    (after a refusal with a remedy, or the resubmission after a return), ``about`` the decision that it asks to be
+    reviewed. ``due_at`` is when what is lent is due back. ``case_stays``: what is listed goes alone, and the case stays
+    with its agency and at its stage."""
 
     handover_id: terms.HandoverId
     to_agency: terms.AgencyId
@@ -39,6 +40,7 @@ class HandoverOffered(Body, frozen=True):
     items: Lines = ()
     person_ids: tuple[terms.PersonId, ...] = ()
     follows: terms.HandoverId | None = None
+    about: terms.DecisionId | None = None
     expires_at: terms.Instant | None = None
     due_at: terms.Instant | None = None
     case_stays: bool = False

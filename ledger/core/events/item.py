@@ -170,6 +170,15 @@ class ItemFreezeRenewed(Body, frozen=True):
     frozen_until: terms.Date
 
 
+@event("item.unfrozen")
+class ItemUnfrozen(Body, frozen=True):
+    """The freeze is lifted at ``unfrozen_at``."""
+
+    item_id: terms.ItemId
+    unfrozen_at: terms.Instant
+    ground: terms.Text
+
+
 @event("item.disposal_proposed")
 class ItemDisposalProposed(Body, frozen=True):
     """The first of the two signatures of a disposal; ``decision_id`` names the decision that orders it."""

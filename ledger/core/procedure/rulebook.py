@@ -15,51 +15,46 @@ from ledger.core.errors import refuse
 from ledger.core.events import terms
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.deadlines import MonthEnd, WorkCalendar
+from ledger.core.procedure.facts import (
+    FACTS,
+    KEYS_OF_FACTS,
+    KEYS_OF_ITEMS,
+    KEYS_OF_PERSONS,
+    PARTICIPANT,
+    VOCABULARY_OF,
+    Condition,
+    Fact,
+)
 from ledger.core.procedure.legal_days import holds_on, stands_alone
 
 Label = dict[str, str]  # a text in each language
 Year = Annotated[str, Meta(pattern=r"^[12][0-9]{3}$(?!\n)")]
 Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(?:-[A-Z]{2})?$(?!\n)")]
 Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
-IN_CUSTODY = "in_custody"  # the circumstance of a base that is no kind of trial
 Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]*)(?:\.5)? [hdmy]$")]
-
-# Triggers that are not combined with a vocabulary.
-_PLAIN_TRIGGERS = (
-    "custody_change_due",
-    "custody_changed",
-    "released",
-    "frozen",
-    "freeze_renewed",
-    "checked_out",
-    "checked_in",
-    "lent",
-    "given_back",
-    "disposed",
-    "remedy_set",
-    "remedy_met",
-    "offer_open",
-    "offer_answered",
-    "recommendation_issued",
-    "recommendation_answered",
-)
 
 
 class Base(Struct, frozen=True, forbid_unknown_fields=True):
-    """The time that a clock gives in a kind of trial, or ``in_custody``.
+    """The time that a clock gives where the ``condition`` (``if``) holds.
 
     The first base that fits is taken; the last always fits.
     """
 
     period: Period
-    when: str | None = None
+    condition: Condition | None = msgspec.field(default=None, name="if")
+
+    def asks(self, *keys: str) -> bool:
+        """Tell whether its condition asks about one of the keys."""
+        parts = () if self.condition is None else self.condition.parts
+        return any(key in keys for part in parts for key, _ in part.asked)
 
 
 class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
     """A lawful extension: ``adds`` to the time of a clock, or makes it ``to`` in all, at most ``times`` times.
 
     With neither it is open: the paper sets how long, and it may be repeated. ``of`` limits it to clocks with this base
-    period. If ``grounds`` are given, one of these qualifying grounds must be recorded.
+    period, the ``condition`` (``if``) to acts and subjects for which it holds. If ``grounds`` are given, one of these
+    qualifying grounds must be recorded.
     """
 
     name: terms.ExtensionName
@@ -68,6 +63,7 @@ class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
     adds: Period | None = None
     to: Period | None = None
     of: Period | None = None
+    condition: Condition | None = msgspec.field(default=None, name="if")
     grounds: tuple[terms.QualifyingGround, ...] = ()
     times: int = 1
 
@@ -85,8 +81,8 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     its time counted from the end of the running one. Without ``bases`` only a paper sets the end. ``whose`` time it is:
     that of the agency burdened by the starting event, or of the one responsible at the moment. ``by_paper``: the days
     set by the paper of the starting measure apply to it. While it runs, the clock ``rests`` of the same subject does
-    not count, on the ground ``rests_for``. ``stages`` restricts the start to these stages of the case. ``month_end`` is
-    the rule for periods of months that start on the last day of a month.
+    not count, on the ground ``rests_for``. It starts only where ``starts_if`` holds. ``month_end`` is the rule for
+    periods of months that start on the last day of a month.
     """
 
     name: str
@@ -104,9 +100,14 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     by_paper: bool = True
     rests: str | None = None
     rests_for: terms.ExclusionGround | None = None
-    stages: tuple[terms.Stage, ...] = ()
+    starts_if: Condition | None = None
     month_end: MonthEnd = "same_day"
     valid_until: terms.Date | None = None
+
+    @property
+    def all_starts(self) -> tuple[str, ...]:
+        """Return the facts that start it, definitely, provisionally or anew."""
+        return (*self.starts, *self.provisional, *self.renewals)
 
     def extension(self, name: str | None, period: str | None) -> ExtensionRule | None:
         """Return the extension of this name for clocks with the base ``period``, or None."""
@@ -119,8 +120,8 @@ def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
     for number, row in enumerate(book.clocks):
         path = ("clocks", number)
         yield from (((*path, *inner), fault) for inner, fault in _unknown_in_clock(row, book))
-        if row.bases and row.bases[-1].when is not None:
-            yield (*path, "bases"), Message("the last base holds under every circumstance: leave out its `when`")
+        if row.bases and row.bases[-1].condition is not None:
+            yield (*path, "bases"), Message("the last base holds under every circumstance: leave out its `if`")
         for place, extension in enumerate(row.extensions):
             # Which of the two holds would depend on the reader.
             if extension.adds is not None and extension.to is not None:
@@ -139,14 +140,54 @@ def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
         for trigger in getattr(row, key):
             if trigger not in book.triggers:
                 yield (key,), Message("no event triggers {trigger!r}", trigger=trigger)
-    words = [(("stages",), "stage", row.stages)]
-    words += [(("rests_for",), "exclusion_ground", () if row.rests_for is None else (row.rests_for,))]
-    words += [(("bases",), "trial", tuple(base.when for base in row.bases if base.when not in (None, IN_CUSTODY)))]
+    words: list[tuple[tuple[str], str, tuple[str, ...]]]
+    words = [(("rests_for",), "exclusion_ground", () if row.rests_for is None else (row.rests_for,))]
     words += [(("extensions",), "qualifying_ground", extension.grounds) for extension in row.extensions]
     for path, vocabulary, values in words:
         for word in values:
             if word not in book.vocabularies[vocabulary]:
                 yield path, _no_word(vocabulary, word)
+    yield from _faults_of_conditions(row, book)
+
+
+def _faults_of_conditions(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
+    """Yield the words that conditions of a row name and that there are not, and the keys that nothing answers there."""
+    answers = [frozenset(book.fact_of(trigger).answers) for trigger in row.all_starts if trigger in book.triggers]
+    of_start = frozenset.intersection(*answers) if answers else frozenset[str]()
+    conditions: list[tuple[tuple[str | int, ...], Condition | None, Collection[str]]]
+    conditions = [(("starts_if",), row.starts_if, of_start)]
+    conditions += [(("bases", number, "if"), base.condition, of_start) for number, base in enumerate(row.bases)]
+    # Of an extension, the act is the decision on it.
+    conditions += [
+        (("extensions", number, "if"), each.condition, ("by",)) for number, each in enumerate(row.extensions)
+    ]
+    for path, whole, of_fact in conditions:
+        for condition in () if whole is None else whole.parts:
+            for key, words in condition.asked:
+                if not _is_answered(key, row, of_fact):
+                    yield path, Message("nothing answers {key} here", key=key)
+                yield from (((*path, key), fault) for fault in _unknown_words(key, words, book))
+    if any(base.asks("trial") for base in row.bases) and any(base.asks(*KEYS_OF_FACTS) for base in row.bases):
+        # When another kind of trial is chosen, the fact that started the clock is not looked at again.
+        yield ("bases",), Message("bases ask about the kind of trial or about the starting act, not both")
+
+
+def _unknown_words(key: str, words: tuple[str | bool, ...], book: Rulebook) -> Iterator[Message]:
+    vocabulary = VOCABULARY_OF.get(key, "")
+    possible = book.vocabularies.get(vocabulary)
+    if vocabulary == PARTICIPANT:
+        possible = {*book.kinds, *get_args(terms.Trait)}
+    for word in words:
+        if isinstance(word, str) and possible is not None and word not in possible:
+            yield _no_word(vocabulary, word)
+
+
+def _is_answered(key: str, row: ClockRule, of_fact: Collection[str]) -> bool:
+    if key in KEYS_OF_FACTS:
+        return key in of_fact
+    if key in KEYS_OF_PERSONS:
+        return row.per == "person"
+    return row.per == "item" or key not in KEYS_OF_ITEMS
 
 
 def _named(vocabulary: str) -> Message:
@@ -326,10 +367,14 @@ class ExpectedDeadline(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExampleCase(Struct, frozen=True, forbid_unknown_fields=True):
-    """Acts of one case and what they come to (``ledger.core.custody.examples`` plays them)."""
+    """Acts of one case and what they come to (``ledger.core.custody.examples`` plays them).
+
+    ``agencies`` are the kinds of the agencies that act, where a row asks for one.
+    """
 
     name: str
     acts: Annotated[tuple[ExampleAct, ...], Meta(min_length=1)]
+    agencies: dict[terms.AgencyId, terms.AgencyKind] = {}
     deadlines: tuple[ExpectedDeadline, ...] = ()
 
 
@@ -389,16 +434,15 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
     @cached_property
     def triggers(self) -> frozenset[str]:
-        """Return the names of all triggers that clocks can start and stop with."""
-        acts_of = (
-            (("measure", "measure_ended"), self.measures),
-            (("offered", "delivered", "received", "accepted", "refused", "returned"), self.purposes),
-            (("decided", "served", "effective"), self.decisions),
-            (("trial", "turned_to"), self.trials),
-        )
+        """Return the names of all facts that clocks can start and stop with."""
         own = {trigger for measure in self.measures.values() for trigger in measure.after.values()}
-        combined = {f"{act}.{word}" for acts, words in acts_of for act in acts for word in words}
-        return frozenset(_PLAIN_TRIGGERS) | own | combined
+        plain = {name for name, fact in FACTS.items() if fact.words is None}
+        tables = ((name, getattr(self, fact.words)) for name, fact in FACTS.items() if fact.words is not None)
+        return frozenset(own | plain | {f"{name}.{word}" for name, words in tables for word in words})
+
+    def fact_of(self, trigger: str) -> Fact:
+        """Return the kind of fact of a name; one that a measure is instead of its own is like that of a measure."""
+        return FACTS.get(trigger.partition(".")[0], FACTS["measure"])
 
     @cached_property
     def in_force(self) -> Callable[[str], dict[FlagName, FlagRule]]:
@@ -408,8 +452,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @cached_property
     def started_by(self) -> dict[str, tuple[ClockRule, ...]]:
         """Return the rows that each trigger starts, definitely, provisionally or anew."""
-        starts = ((row, (*row.starts, *row.provisional, *row.renewals)) for row in self.clocks)
-        return _by_trigger((trigger, row) for row, triggers in starts for trigger in triggers)
+        return _by_trigger((trigger, row) for row in self.clocks for trigger in row.all_starts)
 
     @cached_property
     def stopped_by(self) -> dict[str, frozenset[str]]:
@@ -460,6 +503,10 @@ def _faults_of_references(book: Rulebook) -> Iterator[Fault]:
     for disposal, ending in book.disposals.items():
         if ending.proceeds is not None and ending.proceeds not in book.items:
             yield ("disposals", disposal, "proceeds"), _no_word("item_kind", ending.proceeds)
+    for number, example in enumerate(book.examples):
+        for agency, kind in example.agencies.items():
+            if kind not in book.kinds:
+                yield ("examples", number, "agencies", agency), _no_word("agency_kind", kind)
     for purpose, moves in book.purposes.items():
         if moves.stage is not None and moves.stage not in book.stages:
             yield ("purposes", purpose, "stage"), _no_word("stage", moves.stage)
@@ -489,18 +536,19 @@ def require_words(body: Struct, book: Rulebook, path: str = "body") -> None:
         value = getattr(body, name)
         if value is None:
             continue
-        if vocabulary is not None and value not in book.vocabularies[vocabulary]:
-            refuse(
-                "unknown_word",
-                "the procedure has no {vocabulary} {word}",
-                vocabulary=_named(vocabulary),
-                word=value,
-                field=f"{path}.{name}",
-                hint=Message("It has: {words}", words=", ".join(book.vocabularies[vocabulary])),
-            )
-        if is_deep:
-            for number, part in enumerate(value if isinstance(value, tuple) else (value,)):
-                require_words(part, book, f"{path}.{name}[{number}]")
+        parts = value if isinstance(value, tuple) else (value,)
+        for word in parts:
+            if vocabulary is not None and word not in book.vocabularies[vocabulary]:
+                refuse(
+                    "unknown_word",
+                    "the procedure has no {vocabulary} {word}",
+                    vocabulary=_named(vocabulary),
+                    word=word,
+                    field=f"{path}.{name}",
+                    hint=Message("It has: {words}", words=", ".join(book.vocabularies[vocabulary])),
+                )
+        for number, part in enumerate(parts if is_deep else ()):
+            require_words(part, book, f"{path}.{name}[{number}]")
 
 
 @cache

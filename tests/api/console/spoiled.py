@@ -135,6 +135,7 @@ def _items(case_1: SpoiledCase) -> None:
     case_1.say(item.ItemCheckedIn, item_id="coat")
     case_1.say(item.ItemFrozen, item_id="boat", frozen_until="2026-06-01")
     case_1.say(item.ItemFreezeRenewed, item_id="boat", frozen_until="2026-09-01")
+    case_1.say(item.ItemUnfrozen, item_id="boat", unfrozen_at=AT)
     case_1.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early")
     dispose(case_1, proceeds=part("proceeds", 1, fen=5000))
 

@@ -1,0 +1,130 @@
+"""Facts: what acts are to the clocks of a procedure, and the conditions under which a row of a package applies.
+
+The list is closed and names no law: a package combines it with its own words (``decided.judgment``). It is documented
+in docs/procedure.md. A ``Condition`` asks about the fact, the case and the subject by fixed keys: no expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+Words = tuple[str, ...]
+
+# Keys that only some facts answer; all others are answered by the case, or by the subject of the clock.
+KEYS_OF_FACTS = ("by", "to", "about", "handover", "grounds")
+KEYS_OF_PERSONS = ("role", "measure", "in_custody", "kept_for_receiver")
+KEYS_OF_ITEMS = ("item_kind",)
+
+
+class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """What has to hold: each key that is given, by one of its words at least, and not what stands in ``unless``.
+
+    ``by`` and ``to``: who did it or sent it, and to whom, by the agency's kind or one of its traits. ``about``: the
+    kind of the decision that it is about; ``handover``: the purpose of the handover that it returns or follows;
+    ``grounds``: those that the decision states. Of the case: ``case_type``, ``line``, ``stage``, ``trial``, and
+    ``decided``, the kinds of its decisions, for a person of those about this person. Of a person: ``role``, running
+    ``measure``, ``in_custody``, and whether the person is ``kept_for_receiver``, whose time it is. Of an item:
+    ``item_kind``.
+    """
+
+    by: Words = ()
+    to: Words = ()
+    about: Words = ()
+    handover: Words = ()
+    grounds: Words = ()
+    case_type: Words = ()
+    line: Words = ()
+    stage: Words = ()
+    trial: Words = ()
+    decided: Words = ()
+    role: Words = ()
+    measure: Words = ()
+    in_custody: bool | None = None
+    kept_for_receiver: bool | None = None
+    item_kind: Words = ()
+    unless: Condition | None = None
+
+    @cached_property
+    def asked(self) -> tuple[tuple[str, tuple[str | bool, ...]], ...]:
+        """Return the keys that are given, without ``unless``, and what the answer has to be one of."""
+        values = ((key, getattr(self, key)) for key in KEYS)
+        given = ((key, value) for key, value in values if value is not None and value != ())
+        return tuple((key, value if isinstance(value, tuple) else (value,)) for key, value in given)
+
+    @property
+    def parts(self) -> Iterator[Condition]:
+        """Yield this condition and those within it."""
+        yield self
+        if self.unless is not None:
+            yield from self.unless.parts
+
+
+KEYS = tuple(field.name for field in msgspec.structs.fields(Condition) if field.name != "unless")
+PARTICIPANT = "agency_kind"  # whose words are traits too
+# The vocabulary of the words of each key; a type of case is free text.
+VOCABULARY_OF = {
+    "by": PARTICIPANT,
+    "to": PARTICIPANT,
+    "about": "decision_kind",
+    "handover": "purpose",
+    "grounds": "qualifying_ground",
+    "line": "business_line",
+    "stage": "stage",
+    "trial": "trial",
+    "decided": "decision_kind",
+    "role": "person_role",
+    "measure": "measure",
+    "item_kind": "item_kind",
+}
+
+
+class Fact(NamedTuple):
+    """A kind of fact: the table of the package whose words follow its name, and the keys that it answers."""
+
+    words: str | None = None
+    answers: tuple[str, ...] = ("by",)
+
+
+_HANDOVER = Fact("purposes", ("by", "to", "about", "handover"))
+_DECISION = Fact("decisions", ("by", "about", "grounds"))
+_PLAIN = Fact()
+
+FACTS: dict[str, Fact] = {
+    "measure": Fact("measures"),
+    "measure_ended": Fact("measures"),
+    "released": _PLAIN,
+    "offered": _HANDOVER,
+    "delivered": _HANDOVER,
+    "received": _HANDOVER,
+    "accepted": _HANDOVER,
+    "refused": _HANDOVER,
+    "returned": _HANDOVER,
+    "decided": _DECISION,
+    "served": _DECISION,
+    "effective": _DECISION,
+    "trial": Fact("trials"),
+    "turned_to": Fact("trials"),
+    "custody_change_due": _PLAIN,
+    "custody_changed": _PLAIN,
+    "item_registered": _PLAIN,
+    "seized": _PLAIN,
+    "frozen": _PLAIN,
+    "freeze_renewed": _PLAIN,
+    "unfrozen": _PLAIN,
+    "checked_out": _PLAIN,
+    "checked_in": _PLAIN,
+    "lent": _PLAIN,
+    "given_back": _PLAIN,
+    "disposed": _PLAIN,
+    "remedy_set": _PLAIN,
+    "remedy_met": _PLAIN,
+    "offer_open": _PLAIN,
+    "offer_answered": _PLAIN,
+    "recommendation_issued": Fact(answers=()),
+    "recommendation_answered": Fact(answers=()),
+}
