@@ -351,7 +351,14 @@ def chain_founding(installation: Installation) -> RegistryFounding:
         for agency in founding.agencies
     )
     submitters = (installation.submitter,)
-    return RegistryFounding(installation.log_id_bytes, agencies, submitters, founding.quorum, founding.development)
+    return RegistryFounding(
+        installation.log_id_bytes,
+        agencies,
+        submitters,
+        founding.quorum,
+        founding.development,
+        founding.procedures,
+    )
 
 
 @contextmanager

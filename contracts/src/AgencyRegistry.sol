@@ -9,7 +9,7 @@ import {Signers} from "./Signers.sol";
 contract AgencyRegistry is IAgencyRegistry {
     bytes32 private constant DECISION_TYPEHASH = keccak256(
         "Decision(uint64 number,uint8 kind,bytes32 agency,bytes32 agencyKind,address account,bytes32 officer,uint32 roles,"
-        "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
+        "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,bytes32 procedure,string profile)"
     );
     bytes32 private constant KEY_REQUEST_TYPEHASH =
         keccak256("KeyRequest(bytes32 agency,bytes32 officer,address account)");
@@ -161,12 +161,13 @@ contract AgencyRegistry is IAgencyRegistry {
         else if (change.kind == ChangeKind.WitnessSet) _setWitness(change);
         else if (change.kind == ChangeKind.QuorumSet) _setQuorum(change);
         else if (change.kind == ChangeKind.SubmitterSet) _setSubmitter(change);
+        else if (change.kind == ChangeKind.ProcedureAdopted) _requireProcedure(change);
         else revert NotDecidable(change.kind);
         _record(change);
     }
 
     function _admitAgency(Change memory change) private {
-        _requireUnused(change, change.roles == 0 && change.quorum == 0);
+        _requireUnused(change, change.roles == 0 && change.quorum == 0 && change.procedure == 0);
         _requireSlug(change.agency, "-");
         _requireSlug(change.agencyKind, "_");
         uint256 length = bytes(change.profile).length;
@@ -188,7 +189,8 @@ contract AgencyRegistry is IAgencyRegistry {
     function _setWitness(Change memory change) private {
         _requireUnused(
             change,
-            change.agencyKind == 0 && change.roles == 0 && change.quorum == 0 && bytes(change.profile).length == 0
+            change.agencyKind == 0 && change.roles == 0 && change.quorum == 0 && change.procedure == 0
+                && bytes(change.profile).length == 0
         );
         Agency storage witnessing = _agencies[change.agency];
         if (witnessing.kind == 0) revert AgencyUnknown(change.agency);
@@ -214,7 +216,7 @@ contract AgencyRegistry is IAgencyRegistry {
         _requireUnused(
             change,
             change.agency == 0 && change.agencyKind == 0 && change.account == address(0) && change.roles == 0
-                && bytes(change.profile).length == 0
+                && change.procedure == 0 && bytes(change.profile).length == 0
         );
         if (change.quorum > witnessCount) revert QuorumAboveWitnesses(witnessCount, change.quorum);
         if (change.quorum == 0 && !development) revert QuorumZero();
@@ -224,11 +226,22 @@ contract AgencyRegistry is IAgencyRegistry {
     function _setSubmitter(Change memory change) private {
         _requireUnused(
             change,
-            change.agency == 0 && change.agencyKind == 0 && change.quorum == 0 && bytes(change.profile).length == 0
+            change.agency == 0 && change.agencyKind == 0 && change.quorum == 0 && change.procedure == 0
+                && bytes(change.profile).length == 0
         );
         if (change.account == address(0)) revert AccountRefused(change.account, 0);
         if (change.roles > 1) revert RolesRefused(1, change.roles);
         isSubmitter[change.account] = change.roles == 1;
+    }
+
+    /// @dev The registry keeps nothing of a procedure: the change alone says that it is adopted, and in what order.
+    function _requireProcedure(Change memory change) private pure {
+        _requireUnused(
+            change,
+            change.agency == 0 && change.agencyKind == 0 && change.account == address(0) && change.roles == 0
+                && change.quorum == 0 && bytes(change.profile).length == 0
+        );
+        if (change.procedure == 0) revert ProcedureZero();
     }
 
     /// @dev The single door of every change: numbers it, chains it, emits it.
@@ -252,6 +265,7 @@ contract AgencyRegistry is IAgencyRegistry {
             change.validFrom,
             change.validUntil,
             change.quorum,
+            change.procedure,
             keccak256(bytes(change.profile))
         );
     }

@@ -19,20 +19,22 @@ interface IAgencyRegistry {
         KeyRevoked,
         WitnessSet,
         QuorumSet,
-        SubmitterSet
+        SubmitterSet,
+        ProcedureAdopted
     }
 
     /// @notice One change of the registry. A field that a kind does not name is zero or empty:
     ///
-    /// | kind             | fields                                                                          |
-    /// |------------------|---------------------------------------------------------------------------------|
-    /// | AgencyAdmitted 1 | agency, agencyKind, account (its admin), profile (1 to 1,024 bytes)             |
-    /// | AdminChanged 2   | agency, account (the new admin)                                                 |
-    /// | KeyGranted 3     | agency, account (the key), officer, roles, suite, validFrom, validUntil         |
-    /// | KeyRevoked 4     | agency, account (the key)                                                       |
-    /// | WitnessSet 5     | agency, account (its only witness; 0 removes it)                                |
-    /// | QuorumSet 6      | quorum                                                                          |
-    /// | SubmitterSet 7   | account, roles (1 = may anchor, 0 = may no longer)                              |
+    /// | kind               | fields                                                                  |
+    /// |--------------------|-------------------------------------------------------------------------|
+    /// | AgencyAdmitted 1   | agency, agencyKind, account (its admin), profile (1 to 1,024 bytes)     |
+    /// | AdminChanged 2     | agency, account (the new admin)                                         |
+    /// | KeyGranted 3       | agency, account (the key), officer, roles, suite, validFrom, validUntil |
+    /// | KeyRevoked 4       | agency, account (the key)                                               |
+    /// | WitnessSet 5       | agency, account (its only witness; 0 removes it)                        |
+    /// | QuorumSet 6        | quorum                                                                  |
+    /// | SubmitterSet 7     | account, roles (1 = may anchor, 0 = may no longer)                      |
+    /// | ProcedureAdopted 8 | procedure (not 0)                                                       |
     /// @param kind What the change does
     /// @param agency Id of the agency concerned
     /// @param agencyKind The agency's kind
@@ -43,6 +45,7 @@ interface IAgencyRegistry {
     /// @param validFrom First second at which the key may sign
     /// @param validUntil Second from which it may sign no longer
     /// @param quorum Number of agencies whose witnesses must co-sign an anchor
+    /// @param procedure BLAKE3-256 digest of the canonical form of the procedure package that is adopted
     /// @param profile Canonical JSON text {"jurisdiction", "name"}, not parsed here
     struct Change {
         ChangeKind kind;
@@ -55,6 +58,7 @@ interface IAgencyRegistry {
         uint64 validFrom;
         uint64 validUntil;
         uint16 quorum;
+        bytes32 procedure;
         string profile;
     }
 
@@ -143,6 +147,8 @@ interface IAgencyRegistry {
     error QuorumAboveWitnesses(uint16 witnesses, uint16 quorum);
     /// @notice A quorum of 0 outside a development ledger.
     error QuorumZero();
+    /// @notice The digest of the procedure is 0.
+    error ProcedureZero();
     /// @notice A change of this kind is not a majority's to decide.
     error NotDecidable(ChangeKind kind);
     /// @notice A field that changes of this kind do not name is not zero or empty.
@@ -199,10 +205,11 @@ interface IAgencyRegistry {
     /// @notice Makes a change that a strict majority of the agencies' admins has signed. Anybody may send it.
     ///
     /// Each signs EIP-712 `Decision(uint64 number,uint8 kind,bytes32 agency,bytes32 agencyKind,address account,
-    /// bytes32 officer,uint32 roles,uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)`
+    /// bytes32 officer,uint32 roles,uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,bytes32 procedure,
+    /// string profile)`
     /// in the domain of `domainSeparator`, number = decisionCount + 1. Decisions have a number of their own, so that
     /// an agency that manages its keys does not void what the others have signed.
-    /// @param change AgencyAdmitted, WitnessSet, QuorumSet or SubmitterSet
+    /// @param change AgencyAdmitted, WitnessSet, QuorumSet, SubmitterSet or ProcedureAdopted
     /// @param approvals The admins' signatures in any order; an admin named twice counts once
     function decide(Change calldata change, Approval[] calldata approvals) external;
 
@@ -213,7 +220,7 @@ interface IAgencyRegistry {
     function development() external view returns (bool);
 
     /// @notice keccak256(abi.encode(previous registry hash, uint8 kind, agency, agencyKind, account, officer, roles,
-    /// suite, validFrom, validUntil, quorum, keccak256(profile))) of the latest change.
+    /// suite, validFrom, validUntil, quorum, procedure, keccak256(profile))) of the latest change.
     function registryHash() external view returns (bytes32);
 
     /// @notice Number of changes made, the founding ones among them.

@@ -86,6 +86,10 @@ contract RegistryHandler is Fixture {
         _decided(_submitting(_sender(account), allowed), approving);
     }
 
+    function adoptProcedure(bytes32 procedure, uint8 approving) external {
+        if (_decided(_adoption(procedure), approving)) assert(procedure != 0);
+    }
+
     /// @notice The grant of key `n` as it must be.
     function granted(uint256 n) external view returns (address account, IAgencyRegistry.Grant memory) {
         account = _key(n);

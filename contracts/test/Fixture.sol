@@ -13,7 +13,7 @@ abstract contract Fixture {
     uint256 internal constant SUBMITTER_KEY = 300;
     bytes32 private constant DECISION_TYPEHASH = keccak256(
         "Decision(uint64 number,uint8 kind,bytes32 agency,bytes32 agencyKind,address account,bytes32 officer,uint32 roles,"
-        "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,string profile)"
+        "uint8 suite,uint64 validFrom,uint64 validUntil,uint16 quorum,bytes32 procedure,string profile)"
     );
 
     bytes32 private constant KEY_REQUEST_TYPEHASH =
@@ -67,6 +67,11 @@ abstract contract Fixture {
         change.roles = allowed ? 1 : 0;
     }
 
+    function _adoption(bytes32 procedure) internal pure returns (IAgencyRegistry.Change memory change) {
+        change.kind = IAgencyRegistry.ChangeKind.ProcedureAdopted;
+        change.procedure = procedure;
+    }
+
     function _approval(AgencyRegistry registry, IAgencyRegistry.Change memory change, uint256 key)
         internal
         view
@@ -87,6 +92,7 @@ abstract contract Fixture {
             change.validFrom,
             change.validUntil,
             change.quorum,
+            change.procedure,
             keccak256(bytes(change.profile))
         );
         bytes32 structHash = keccak256(bytes.concat(head, tail));

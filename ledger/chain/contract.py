@@ -49,6 +49,7 @@ HINTS = {
     "WitnessUnknown": Message("/api/v1/agencies names the agencies that have a witness."),
     "QuorumAboveWitnesses": Message("Set witnesses first, or ask for fewer."),
     "QuorumZero": Message("Outside development anchors need a witness at least."),
+    "ProcedureZero": Message("A package's digest is never zero: tally procedure list names those that ship."),
     "ApprovalRefused": Message("Ask for the approvals again: each is for one change and one number of a decision."),
     "MajorityMissing": Message("Gather the approvals of more than half of the agencies' admins."),
     "NotSubmitter": Message("A majority of the agencies sets this service's account as a submitter."),
@@ -222,6 +223,7 @@ _DECISION = {
     "validFrom": "uint64",
     "validUntil": "uint64",
     "quorum": "uint16",
+    "procedure": "bytes32",
     "profile": "string",
 }
 
@@ -333,16 +335,17 @@ def checkpoint_digest(domain: ContractDomain, size: int, root: bytes, registry_h
 
 def change_tuple(change: ContractChange) -> tuple[Any, ...]:
     """Return the change as the contract's ``Change`` struct, which has the same fields in the same order."""
-    kind, agency, agency_kind, account, officer, *numbers, profile = change
+    kind, agency, agency_kind, account, officer, *numbers, procedure, profile = change
     ids = id_word(agency), id_word(agency_kind), f"0x{account:040x}", id_word(officer)
-    return (kind, *ids, *numbers, profile.decode())
+    return (kind, *ids, *numbers, procedure.to_bytes(32, "big"), profile.decode())
 
 
 def tuple_change(values: tuple[Any, ...]) -> ContractChange:
     """Return the change that the contract's ``Change`` struct holds. Raises ValueError for an id that is none."""
-    kind, agency, agency_kind, account, officer, *numbers, profile = values
-    agency_id, its_kind, officer_id = (word.rstrip(b"\0").decode("ascii") for word in (agency, agency_kind, officer))
-    return ContractChange._make((kind, agency_id, its_kind, int(account, 16), officer_id, *numbers, profile.encode()))
+    kind, agency, agency_kind, account, officer, *numbers, procedure, profile = values
+    agency, agency_kind, officer = (word.rstrip(b"\0").decode("ascii") for word in (agency, agency_kind, officer))
+    ids = agency, agency_kind, int(account, 16), officer
+    return ContractChange._make((kind, *ids, *numbers, int.from_bytes(procedure, "big"), profile.encode()))
 
 
 def id_word(slug: str) -> bytes:

@@ -20,7 +20,7 @@ from ledger.chain.journal import ChainFingerprint, ChainWrite, Deployment, Purpo
 from ledger.chain.transaction import decode
 from ledger.chain.writer import ChainWriter
 from ledger.core.encoding.digests import keccak256
-from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange
+from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange, adoption_of
 from ledger.core.events import registry
 
 _log = logging.getLogger(__name__)
@@ -89,17 +89,22 @@ class RegistryAgency(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RegistryFounding:
-    """The initial content of a ledger's registry. ``quorum`` 0 requires ``development``."""
+    """The initial content of a ledger's registry. ``quorum`` 0 requires ``development``.
+
+    ``procedures`` are digests of packages, in the order of their adoption.
+    """
 
     log_id: bytes  # 32 bytes
     agencies: tuple[RegistryAgency, ...]
     submitters: tuple[str, ...]
     quorum: int
     development: bool
+    procedures: tuple[str, ...] = ()
 
     def changes(self) -> list[ContractChange]:
         """Return the registry's first changes, in order."""
         kinds = CHANGE_KINDS
+        procedures = [adoption_of(digest) for digest in self.procedures]
         admitted = [
             ContractChange(
                 kinds[registry.AgencyAdmitted],
@@ -120,7 +125,7 @@ class RegistryFounding:
             ContractChange(kinds[registry.SubmitterSet], account=int(account, 16), roles=1)
             for account in self.submitters
         ]
-        return [*admitted, *witnesses, *quorum, *submitters]
+        return [*admitted, *witnesses, *quorum, *submitters, *procedures]
 
 
 def deploy(writer: ChainWriter, founding: RegistryFounding, *, timeout_seconds: float = 120.0) -> Deployment:

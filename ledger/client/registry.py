@@ -22,10 +22,10 @@ from ledger.client.session import ClientSession
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, SignatureRefused
-from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ROLE_BITS, ContractChange, profile_bytes
+from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ROLE_BITS, ContractChange, adoption_of, profile_bytes
 from ledger.core.events import registry
 from ledger.core.events.registry import AgencyProfile, Name
-from ledger.core.events.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId, SafeInt
+from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Jurisdiction, KeyId, SafeInt
 from ledger.core.signing.signatures import recover
 from ledger.core.verification.trust import parse_trust
 from ledger.i18n import Labels
@@ -138,6 +138,19 @@ def agency_of(agency_id: str) -> str:
         ) from error
 
 
+def procedure_of(digest: str) -> str:
+    """Check the form of a package's digest that was typed. Raises MalformedInput, naming the argument."""
+    try:
+        return convert(digest, Blake3)
+    except msgspec.ValidationError as error:
+        raise MalformedInput(
+            "expected the digest of a procedure package, blake3: and 64 lower-case hex digits, not {digest!r}",
+            digest=digest[:100],
+            field="DIGEST",
+            hint="See: tally procedure list",
+        ) from error
+
+
 class AdmitAgency(Struct, frozen=True, forbid_unknown_fields=True, tag_field="decide", tag="admit_agency"):
     """Another agency joins, with the admin who will manage its keys."""
 
@@ -203,7 +216,16 @@ class BarSubmitter(Struct, frozen=True, forbid_unknown_fields=True, tag_field="d
         return ContractChange(CHANGE_KINDS[registry.SubmitterSet], account=int(self.submitter, 16))
 
 
-Decision = AdmitAgency | SetWitness | RemoveWitness | SetQuorum | AllowSubmitter | BarSubmitter
+class AdoptProcedure(Struct, frozen=True, forbid_unknown_fields=True, tag_field="decide", tag="adopt_procedure"):
+    """The procedure package whose canonical form has this digest holds for acts from then on."""
+
+    digest: Blake3
+
+    def change(self) -> ContractChange:
+        return adoption_of(self.digest)
+
+
+Decision = AdmitAgency | SetWitness | RemoveWitness | SetQuorum | AllowSubmitter | BarSubmitter | AdoptProcedure
 
 
 class Proposal(Struct, frozen=True, forbid_unknown_fields=True):

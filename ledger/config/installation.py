@@ -33,7 +33,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.ethereum.contract_changes import profile_bytes
 from ledger.core.events.registry import AgencyProfile, Name
-from ledger.core.events.terms import AgencyId, AgencyKind, Bytes32, Jurisdiction, KeyId
+from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Jurisdiction, KeyId
 from ledger.core.log.notes import SignatureType, parse_vkey, require_type
 from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy
 from ledger.core.messages import Message
@@ -72,6 +72,7 @@ class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
 class Founding(Struct, frozen=True, forbid_unknown_fields=True):
     """The founding of a ledger.
 
+    ``procedures`` are the packages that it adopts, by their digests, in this order.
     ``development`` allows quorum 0, and every verdict says so; ``finality`` is the rule by which blocks of the
     anchoring chain are final.
     """
@@ -80,6 +81,7 @@ class Founding(Struct, frozen=True, forbid_unknown_fields=True):
     quorum: Annotated[int, Meta(ge=0, le=64)] = 0
     development: bool = False
     finality: FinalityRule = CONFIRMATIONS
+    procedures: Annotated[tuple[Blake3, ...], Meta(max_length=64)] = ()
 
 
 class Installation(Struct, frozen=True, forbid_unknown_fields=True):

@@ -146,7 +146,7 @@ def registry() -> str:
         words = contract_changes.contract_change(change).words()
         cells = [words[start : start + 32] for start in range(0, len(words), 32)]
         rolled = contract_changes.registry_hash(rolled, change)
-        named = dict(zip((*names, "quorum", "keccak256 of profile"), map(hexed, cells), strict=True))
+        named = dict(zip((*names, "quorum", "procedure", "keccak256 of profile"), map(hexed, cells), strict=True))
         parts += [
             f"Change {change.number}, its words, and the hash after it:",
             values(**named, hash_after=hexed(rolled)),

@@ -413,6 +413,7 @@ def changed_in_every_way() -> Registry:
     changed.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=True)
     changed.add(registry.SubmitterSet, submitter=key_id("second submitter"), allowed=True)
     changed.add(registry.SubmitterSet, submitter=key_id("submitter"), allowed=False)
+    changed.add(registry.ProcedureAdopted, digest=digest_of(b"a package"))
     return changed
 
 

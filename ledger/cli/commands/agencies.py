@@ -74,7 +74,7 @@ output_option = click.option(
 
 @click.group("registry", cls=Group)
 def registry_group() -> None:
-    """The registry on the chain: agencies, witnesses, quorum, submitters, and who decides about them."""
+    """The registry on the chain: agencies, witnesses, quorum, submitters, procedures, and who decides about them."""
 
 
 @registry_group.command("show")
@@ -146,6 +146,16 @@ def propose_submitter(session: Session, account: str, *, bar: bool, output: Path
     from ledger.client.registry import AllowSubmitter, BarSubmitter, account_of
 
     _propose(session, (BarSubmitter if bar else AllowSubmitter)(submitter=account_of(account, field="ACCOUNT")), output)
+
+
+@propose_group.command("procedure")
+@click.argument("digest")
+@output_option
+def propose_procedure(session: Session, digest: str, output: Path | None) -> None:
+    """Propose that the procedure package of DIGEST be adopted: acts after that are judged by it."""
+    from ledger.client.registry import AdoptProcedure, procedure_of
+
+    _propose(session, AdoptProcedure(procedure_of(digest)), output)
 
 
 @registry_group.command("approve")

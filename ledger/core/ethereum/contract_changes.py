@@ -14,6 +14,7 @@ from ledger.core.events.terms import Role, choices
 
 # The contract's numbers: roles are bits in the order of the vocabulary.
 ROLE_BITS: dict[str, int] = {role: 1 << bit for bit, role in enumerate(choices(Role))}
+BLAKE3 = "blake3:"  # the algorithm of a package's digest, which the contract does not name
 CHANGE_KINDS: dict[type[RegistryChange], int] = {
     registry.AgencyAdmitted: 1,
     registry.AdminChanged: 2,
@@ -22,13 +23,14 @@ CHANGE_KINDS: dict[type[RegistryChange], int] = {
     registry.WitnessSet: 5,
     registry.QuorumSet: 6,
     registry.SubmitterSet: 7,
+    registry.ProcedureAdopted: 8,
 }
 
 
 class ContractChange(NamedTuple):
     """A change under the contract's field names. Fields that a kind of change lacks are zero or empty.
 
-    ``account`` is the address as a number.
+    ``account`` is the address as a number, ``procedure`` the package's digest.
     """
 
     kind: int
@@ -41,6 +43,7 @@ class ContractChange(NamedTuple):
     valid_from: int = 0
     valid_until: int = 0
     quorum: int = 0
+    procedure: int = 0
     profile: bytes = b""
 
     def words(self) -> bytes:
@@ -63,6 +66,11 @@ def profile_bytes(profile: AgencyProfile) -> bytes:
     return canonical.encode(profile)
 
 
+def adoption_of(digest: str) -> ContractChange:
+    """Return the change by which a package is adopted, whose digest is of BLAKE3."""
+    return ContractChange(CHANGE_KINDS[registry.ProcedureAdopted], procedure=int(digest.removeprefix(BLAKE3), 16))
+
+
 def contract_change(change: RegistryChange) -> ContractChange:
     """Convert a ``registry.*`` body to the contract's representation of the change."""
     common = ContractChange(CHANGE_KINDS[type(change)], getattr(change, "agency", ""))
@@ -79,6 +87,8 @@ def contract_change(change: RegistryChange) -> ContractChange:
             account = change.witness or "0x0"
         case registry.QuorumSet():
             return common._replace(quorum=change.quorum)
+        case registry.ProcedureAdopted():
+            return adoption_of(change.digest)
         case _:
             assert isinstance(change, registry.SubmitterSet)
             account, common = change.submitter, common._replace(roles=int(change.allowed))
@@ -121,4 +131,6 @@ def registry_body(
             return registry.QuorumSet(*common, quorum=change.quorum)
         case 7:
             return registry.SubmitterSet(*common, submitter=account, allowed=bool(change.roles))
+        case 8:
+            return registry.ProcedureAdopted(*common, digest=f"{BLAKE3}{change.procedure:064x}")
     raise MalformedInput("the registry has a change of kind {change.kind}, unknown here", change=change, field="kind")

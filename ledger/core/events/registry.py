@@ -104,3 +104,10 @@ class SubmitterSet(RegistryChange, frozen=True):
 
     submitter: terms.KeyId
     allowed: bool
+
+
+@event("registry.procedure_adopted", streams=("system",), roles=SERVICE)
+class ProcedureAdopted(RegistryChange, frozen=True):
+    """The agencies adopt the procedure package whose canonical form has this digest, perhaps once more."""
+
+    digest: terms.Blake3

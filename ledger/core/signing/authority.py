@@ -68,11 +68,19 @@ class ServiceKeys(Struct, frozen=True):
         return next((key.key_id for key in self.earlier if index < key.until), self.current)
 
 
+class AdoptedProcedure(Struct, frozen=True):
+    """A procedure package that the agencies adopted at entry ``index``, by its digest."""
+
+    digest: str
+    index: int
+
+
 class AuthorityState(Struct, frozen=True):
     """The registry after ``changes`` mirrored changes.
 
     The last of them is in block ``last_block`` of the chain and at ``last_index`` of the log. ``traits`` are those of
-    the kinds of agencies: what the procedures say of them, not the registry.
+    the kinds of agencies: what the procedures say of them, not the registry. ``procedures`` are the adopted packages in
+    the order of their adoption; what a digest stands for is not known here.
     """
 
     log_id: bytes
@@ -86,6 +94,7 @@ class AuthorityState(Struct, frozen=True):
     grants: dict[str, Grant] = msgspec.field(default_factory=dict)
     submitters: frozenset[str] = frozenset()
     traits: Mapping[str, frozenset[Trait]] = {}
+    procedures: tuple[AdoptedProcedure, ...] = ()
 
     def names(self) -> dict[str, Name]:
         """Return the names of the agencies by their ids."""
@@ -237,6 +246,9 @@ def _apply(authority: AuthorityState, change: RegistryChange, index: int) -> Aut
             return replace(authority, grants=grants)
         case registry.QuorumSet():
             return replace(authority, quorum=change.quorum)
+        case registry.ProcedureAdopted():
+            adopted = AdoptedProcedure(change.digest, index)
+            return replace(authority, procedures=(*authority.procedures, adopted))
     assert isinstance(change, registry.SubmitterSet)
     others = authority.submitters - {change.submitter}
     return replace(authority, submitters=others | {change.submitter} if change.allowed else others)

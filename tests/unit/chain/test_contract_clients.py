@@ -46,10 +46,10 @@ def all_changes(world: World, *, after: int = 0, registry_hash: bytes | None = N
 
 
 def test_the_founding_is_read_back(world: World) -> None:
-    """Agencies and submitter come as changes 1 to 4, with the ids, kinds, admins and profiles that were founded."""
+    """Agencies, submitter and procedure come as changes 1 to 5, with what was founded: ids, kinds, admins, digest."""
     assert all_changes(world) == world.founding.changes()
     state = world.registry.state("latest")
-    assert (state.change_count, state.agency_count, state.quorum, state.development) == (4, 3, 0, True)
+    assert (state.change_count, state.agency_count, state.quorum, state.development) == (5, 3, 0, True)
 
 
 def test_an_admin_grants_and_revokes_through_the_service(world: World) -> None:
@@ -59,7 +59,7 @@ def test_an_admin_grants_and_revokes_through_the_service(world: World) -> None:
     write = as_admin(world, POLICE, a_grant(world))
     assert (write.purpose, write.sender, write.state) == (Purpose.REGISTRY, POLICE.key_id, WriteState.CONFIRMED)
     as_admin(world, POLICE, revoke_key(CLERK.key_id))
-    granted, revoked = all_changes(world, after=4, registry_hash=before.registry_hash)
+    granted, revoked = all_changes(world, after=5, registry_hash=before.registry_hash)
     assert granted == ContractChange(
         3,
         "psb-east",
@@ -71,7 +71,7 @@ def test_an_admin_grants_and_revokes_through_the_service(world: World) -> None:
         valid_until=NOW + 86400,
     )
     assert revoked == ContractChange(4, "psb-east", account=int(CLERK.key_id, 16))
-    place = read_changes(world, after=4, registry_hash=before.registry_hash)[0].location
+    place = read_changes(world, after=5, registry_hash=before.registry_hash)[0].location
     hashes = ("0x" + value.hex() for value in (write.block_hash or b"", write.transaction_hash))
     assert place == ChangeLocation(write.block_number or 0, *hashes)
 
@@ -134,10 +134,10 @@ def test_a_node_that_hides_or_forges_changes_is_found(world: World, monkeypatch:
     with pytest.raises(ChainUnavailable, match="leaves out"):
         all_changes(world)
     answering(forged)
-    with pytest.raises(ChainMismatch, match="change 5"):
+    with pytest.raises(ChainMismatch, match="change 6"):
         all_changes(world)
     answering(last, last)
-    with pytest.raises(ChainMismatch, match="change 6"):
+    with pytest.raises(ChainMismatch, match="change 7"):
         all_changes(world)
     answering(structs.replace(last, data=b""))
     with pytest.raises(ChainUnavailable, match="not a log"):
@@ -147,15 +147,15 @@ def test_a_node_that_hides_or_forges_changes_is_found(world: World, monkeypatch:
 def test_a_log_that_mirrors_what_the_contract_never_did_is_told_apart_from_a_node_that_is_behind(world: World) -> None:
     """More changes than there are, or others, are a forgery; a node that has yet to reach their block proves none."""
     state = world.registry.state("latest")
-    assert all_changes(world, after=4, registry_hash=state.registry_hash) == []
+    assert all_changes(world, after=5, registry_hash=state.registry_hash) == []
+    with pytest.raises(ChainMismatch, match="mirrors 6 changes"):
+        all_changes(world, after=6, registry_hash=b"\x05" * 32)
     with pytest.raises(ChainMismatch, match="mirrors 5 changes"):
         all_changes(world, after=5, registry_hash=b"\x05" * 32)
-    with pytest.raises(ChainMismatch, match="mirrors 4 changes"):
-        all_changes(world, after=4, registry_hash=b"\x05" * 32)
     final = world.chain.final_block()
     assert final is not None
     with pytest.raises(ChainUnavailable, match="has come to block"):
-        world.registry.changes(after=5, registry_hash=b"\x05" * 32, first_block=final.number + 1, final=final)
+        world.registry.changes(after=6, registry_hash=b"\x05" * 32, first_block=final.number + 1, final=final)
 
 
 def test_changes_survive_a_restart(world: World, bench: EmbeddedBench) -> None:
@@ -165,7 +165,7 @@ def test_changes_survive_a_restart(world: World, bench: EmbeddedBench) -> None:
     bench.node.stop()
     bench.node.start()
     assert all_changes(world) == before
-    assert len(before) == len(ADMINS) + 2
+    assert len(before) == len(ADMINS) + 3
 
 
 # -- anchors -----------------------------------------------------------------------------------------------------------

@@ -31,7 +31,14 @@ def founding(log_id: bytes = b"\x01" * 32) -> RegistryFounding:
         RegistryAgency(agency_id, f"kind_{number}", admin.key_id, PROFILE)
         for number, (agency_id, admin) in enumerate(ADMINS.items(), 1)
     )
-    return RegistryFounding(log_id, agencies, submitters=(SUBMITTER.key_id,), quorum=0, development=True)
+    return RegistryFounding(
+        log_id,
+        agencies,
+        submitters=(SUBMITTER.key_id,),
+        quorum=0,
+        development=True,
+        procedures=("blake3:" + "5f" * 32,),
+    )
 
 
 def granted_by(world: World, admin: Key, key: Key, *, officer: str = "p-1") -> bytes:

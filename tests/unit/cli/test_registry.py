@@ -168,6 +168,7 @@ def test_proposal_names_the_argument_that_is_of_another_form(tally: Tally) -> No
         tally.refuses(Exit.USAGE, "ACCOUNT: expected ", "registry", "propose", *words)
     for words in (("witness", "Police", account), ("no-witness", "Police")):
         tally.refuses(Exit.USAGE, "AGENCY_ID: expected ", "registry", "propose", *words)
+    tally.refuses(Exit.USAGE, "DIGEST: expected ", "registry", "propose", "procedure", "sha256:" + "5f" * 32)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,7 @@ def test_proposal_names_the_argument_that_is_of_another_form(tally: Tally) -> No
         (("quorum", "2"), "Ask for the co-signatures of 2 agencies' witnesses under each anchor."),
         (("submitter", "0x" + "12" * 20), "Let the account 0x1212121212121212121212121212121212121212 anchor."),
         (("submitter", "0x" + "12" * 20, "--bar"), "anchor no more."),
+        (("procedure", "blake3:" + "5f" * 32), "Adopt the procedure blake3:5f5f"),
     ],
 )
 def test_each_decision_is_told_in_words_before_it_is_signed(

@@ -21,10 +21,12 @@ from tests.unit.contracts.ledger import (
     NEWCOMER,
     PARTIES,
     POLICE,
+    PROCEDURE,
     SUBMITTER,
     Ledger,
     Party,
     admission,
+    change,
     deploy_harness,
     founding,
     person,
@@ -79,6 +81,8 @@ def registry_acts(web3: Web3) -> Iterator[Row]:
     yield Row("revokeKey", ledger.send(POLICE.admin, calls.revokeKey(key.address))["gasUsed"])
     yield Row("decide, admission by 3 of 4", ledger.decide(admission(NEWCOMER), *MAJORITY)["gasUsed"])
     yield Row("decide, witness by 3 of 5", ledger.decide(witnessing(NEWCOMER), *MAJORITY)["gasUsed"])
+    adoption = change(PROCEDURE, procedure=bytes.fromhex("5f" * 32))
+    yield Row("decide, procedure by 3 of 5", ledger.decide(adoption, *MAJORITY)["gasUsed"])
     yield Row("proposeAdmin", ledger.send(POLICE.admin, calls.proposeAdmin(heir.address))["gasUsed"])
     yield Row("acceptAdmin", ledger.send(heir, calls.acceptAdmin(POLICE.id))["gasUsed"])
 

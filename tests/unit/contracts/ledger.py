@@ -39,7 +39,9 @@ NOBODY = "0x" + "00" * 20
 KIND = b"a_kind_no_procedure_knows".ljust(32, b"\0")
 PROFILE = '{"jurisdiction":"cn-11","name":{"en":"Agency","zh":"机关"}}'
 
-AGENCY_ADMITTED, ADMIN_CHANGED, KEY_GRANTED, KEY_REVOKED, WITNESS_SET, QUORUM_SET, SUBMITTER_SET = range(1, 8)
+AGENCY_ADMITTED, ADMIN_CHANGED, KEY_GRANTED, KEY_REVOKED, WITNESS_SET, QUORUM_SET, SUBMITTER_SET, PROCEDURE = range(
+    1, 9
+)
 CHANGE_FIELDS = {
     "kind": ("uint8", 0),
     "agency": ("bytes32", bytes(32)),
@@ -51,6 +53,7 @@ CHANGE_FIELDS = {
     "validFrom": ("uint64", 0),
     "validUntil": ("uint64", 0),
     "quorum": ("uint16", 0),
+    "procedure": ("bytes32", bytes(32)),
     "profile": ("string", ""),
 }
 DECISION = {"number": "uint64"} | {name: kind for name, (kind, _) in CHANGE_FIELDS.items()}

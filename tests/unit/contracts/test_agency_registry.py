@@ -26,6 +26,7 @@ from tests.unit.contracts.ledger import (
     NOBODY,
     PARTIES,
     POLICE,
+    PROCEDURE,
     PROFILE,
     QUORUM_SET,
     STRANGER,
@@ -48,6 +49,7 @@ from tests.unit.contracts.ledger import (
 )
 
 REMOVAL = change(WITNESS_SET, agency=COURT.id)
+ADOPTION = change(PROCEDURE, procedure=bytes.fromhex("5f" * 32))
 
 
 @pytest.mark.parametrize(
@@ -59,8 +61,9 @@ REMOVAL = change(WITNESS_SET, agency=COURT.id)
         change(QUORUM_SET, quorum=4),
         submitting(STRANGER),
         submitting(SUBMITTER, allowed=False),
+        ADOPTION,
     ],
-    ids=["admit", "replace witness", "remove witness", "quorum", "submitter", "no submitter"],
+    ids=["admit", "replace witness", "remove witness", "quorum", "submitter", "no submitter", "procedure"],
 )
 def test_majority_makes_a_change_that_is_chained(ledger: Ledger, proposal: Change) -> None:
     """Three of four admins decide; a stranger may send it; it is one numbered change and one decision."""
@@ -194,8 +197,9 @@ def test_majority_cannot_take_over_an_agency(ledger: Ledger, kind: int) -> None:
         (REMOVAL, {"agency", "account"}),
         (change(QUORUM_SET, quorum=1), {"quorum"}),
         (submitting(STRANGER), {"account", "roles"}),
+        (ADOPTION, {"procedure"}),
     ],
-    ids=["admission", "witness", "quorum", "submitter"],
+    ids=["admission", "witness", "quorum", "submitter", "procedure"],
 )
 def test_field_that_a_kind_does_not_name_must_be_empty(ledger: Ledger, proposal: Change, named: set[str]) -> None:
     """Nothing can be smuggled into the registry hash in a field that the mirror does not read."""
@@ -221,6 +225,7 @@ def test_field_that_a_kind_does_not_name_must_be_empty(ledger: Ledger, proposal:
         (change(QUORUM_SET, quorum=5), ("QuorumAboveWitnesses", 4, 5)),
         (submitting(STRANGER) | {"roles": 2}, ("RolesRefused", 1, 2)),
         (submitting(STRANGER) | {"account": NOBODY}, ("AccountRefused", NOBODY, bytes(32))),
+        (change(PROCEDURE), ("ProcedureZero",)),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -231,6 +236,15 @@ def test_impossible_decision_is_refused(ledger: Ledger, proposal: Change, error:
         ledger.decide(proposal, *MAJORITY)
     assert ledger.registry.functions.registryHash().call() == before
     assert ledger.registry.functions.decisionCount().call() == 0
+
+
+def test_procedure_may_be_adopted_again(ledger: Ledger) -> None:
+    """Each adoption is a change of its own: so the agencies return to a version that they had before."""
+    other = change(PROCEDURE, procedure=bytes.fromhex("6a" * 32))
+    for adopted in (ADOPTION, other, ADOPTION):
+        before = ledger.registry.functions.registryHash().call()
+        event = ledger.changed(ledger.decide(adopted, *MAJORITY))
+        assert (dict(event["change"]), event["registryHash"]) == (adopted, chained(before, adopted))
 
 
 def test_witness_below_the_quorum_cannot_be_removed(web3: Web3) -> None:
@@ -261,7 +275,7 @@ def test_quorum_returns_to_zero_only_in_development(ledger: Ledger, witnessed: L
 
 def test_founding_is_the_first_changes_of_the_chain(web3: Web3) -> None:
     """The constructor's changes are numbered from 1, emitted in order, and chained from the log id."""
-    changes = founding(quorum=3)
+    changes = [*founding(quorum=3), ADOPTION]
     registry = Ledger(web3, changes, development=False).registry
 
     events = registry.events.Changed().get_logs(from_block=0)
@@ -292,6 +306,8 @@ def test_impossible_founding_is_refused(web3: Web3) -> None:
         deploy(web3, "AgencyRegistry", bytes(32), founding(), True)
     with refused("NoFoundingAgency"):
         deploy(web3, "AgencyRegistry", LOG_ID, [], True)
+    with refused("ProcedureZero"):
+        deploy(web3, "AgencyRegistry", LOG_ID, [*founding(), change(PROCEDURE)], True)
     with refused("AgencyTaken", POLICE.id):
         deploy(web3, "AgencyRegistry", LOG_ID, [admission(POLICE), admission(POLICE)], True)
     with refused("QuorumAboveWitnesses", 2, 3):

@@ -27,7 +27,7 @@ def test_every_kind_of_change_reads_back() -> None:
     ("change", "field"),
     [
         (ContractChange(0), "kind"),
-        (ContractChange(8), "kind"),
+        (ContractChange(9), "kind"),
         (ContractChange(1, "psb", agency_kind="court", profile=b"{}"), "profile.jurisdiction"),
         (ContractChange(1, "psb", agency_kind="court", profile=b"\xff"), "profile"),
     ],

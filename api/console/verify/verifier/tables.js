@@ -164,6 +164,7 @@ export const BODIES = {
   "registry.witness_set": ["system", "the service's own key", false, "`agency` AgencyId, `location` ChangeLocation, `number` SafeInt, `registry_hash` Bytes32, `witness`? KeyId"],
   "registry.quorum_set": ["system", "the service's own key", false, "`location` ChangeLocation, `number` SafeInt, `quorum` integer 0 to 65535, `registry_hash` Bytes32"],
   "registry.submitter_set": ["system", "the service's own key", false, "`allowed` `true` or `false`, `location` ChangeLocation, `number` SafeInt, `registry_hash` Bytes32, `submitter` KeyId"],
+  "registry.procedure_adopted": ["system", "the service's own key", false, "`digest` Blake3, `location` ChangeLocation, `number` SafeInt, `registry_hash` Bytes32"],
   "model.published": ["supervision", "analyst", false, "`business_line` BusinessLine, `case_study`? BilingualText, `definition` Definition, `figures`? Figures, `model_digest` Blake3, `model_id` ModelId, `origin`? Origin, `severity` Severity, `title` BilingualText, `version` Count"],
   "model.retired": ["supervision", "analyst or supervisor", false, "`ground` Text"],
   "model.adopted": ["supervision", "analyst", false, "`model_digest` Blake3, `note`? Text, `parameters`? {Column: Text} (0 to 64), `version` Count"],
