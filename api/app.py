@@ -74,6 +74,7 @@ def create_app(
         proxies=settings.proxy_networks,
         secure=settings.url.startswith("https://"),
         log=write_log or logs.request_log(),
+        procedures=parts.validator.procedures_in_force,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,8 @@ from api.middleware.clients import Network, client_of, subscriber_of
 from api.middleware.problems import HINTS, HINTS_IN_USE, answer_to, unexpected
 from api.middleware.request_limits import CHARGE, ClientGone, RateLimit
 from ledger.core.errors import TallystickError
-from ledger.i18n import READERS_LANGUAGE, language_of
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.i18n import PROCEDURES_IN_USE, READERS_LANGUAGE, language_of
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _POLICY = b"default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
@@ -43,7 +44,8 @@ class EdgeMiddleware:
     """Wraps the application. ``secure`` means that clients come over TLS; ``proxies`` may name the client's address.
 
     ``addresses`` limits the requests of an address, ``sizes`` the bytes of their bodies. ``hints`` by status take the
-    place of those of the service in problems whose error has none of its own.
+    place of those of the service in problems whose error has none of its own. ``procedures`` returns those in force,
+    which label their words.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class EdgeMiddleware:
         sizes: RateLimit | None = None,
         proxies: Sequence[Network] = (),
         hints: Mapping[int, str] = HINTS,
+        procedures: Callable[[], Iterable[Rulebook]] = tuple,
     ):
         self._app = app
         self._addresses = addresses
@@ -64,12 +67,14 @@ class EdgeMiddleware:
         self._headers = [*_SECURITY, _TRANSPORT_SECURITY] if secure else _SECURITY
         self._log = log
         self._hints = {**HINTS, **hints}
+        self._procedures = procedures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         READERS_LANGUAGE.set(_language(scope))  # a request runs in a context of its own
+        PROCEDURES_IN_USE.set(tuple(self._procedures()))
         HINTS_IN_USE.set(self._hints)
         method = scope["method"]
         answer = _Answer(send, request_id(scope), self._headers, has_body=method != "HEAD")

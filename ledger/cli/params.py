@@ -20,14 +20,15 @@ from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Authority, Body, decode_payload, digest_of
-from ledger.core.events.terms import choices
+from ledger.core.events.terms import TABLE_OF, choices
 from ledger.i18n import spoken
-from ledger.procedures import shipped_words
+from ledger.procedures import tables_that_ship
 from ledger.recording.event_signing import new_id
 
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
 _MONEY = re.compile(r"(?P<yuan>[0-9]{1,13})(?:\.(?P<fen>[0-9]{2}))?(?::(?P<currency>[A-Z]{3}))?")
 _PORTION = re.compile(r"(?:(?P<item_id>[a-z0-9-]+)=)?(?P<quantity>[^@=]+)(?:@(?P<money>[^@=]+))?")
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a procedure
 _SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)")
 
 
@@ -81,7 +82,10 @@ def words(vocabulary: Any) -> click.Choice[str]:
 
 
 class ProcedureWord(click.ParamType[str]):
-    """The choice of the words of a vocabulary of the procedure, which is read when the option is first used."""
+    """A word of a vocabulary of the procedure. Those of the packages that ship are offered and told apart by case.
+
+    Another word of its form is passed on: the ledger knows which procedure the case has, and refuses what it lacks.
+    """
 
     def __init__(self, vocabulary: str):
         self.name = vocabulary
@@ -89,16 +93,14 @@ class ProcedureWord(click.ParamType[str]):
 
     @cached_property
     def _choice(self) -> click.Choice[str]:
-        return click.Choice(shipped_words(self._vocabulary))
+        table = TABLE_OF[self._vocabulary]
+        return click.Choice([*dict.fromkeys(word for tables in tables_that_ship() for word in tables.get(table, ()))])
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
-        return self._choice.get_metavar(param, ctx)
-
-    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
-        return self._choice.get_missing_message(param, ctx)
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:  # noqa: ARG002 - click's signature
+        return self._vocabulary.upper()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        return self._choice.convert(value, param, ctx)
+        return str(value) if _WORD.fullmatch(str(value)) else self._choice.convert(value, param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return self._choice.shell_complete(ctx, param, incomplete)

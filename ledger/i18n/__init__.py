@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import gettext
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
 from importlib.machinery import SourceFileLoader
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ledger.core.events.terms import TABLE_OF
 from ledger.core.messages import Message, filled, plain
 from ledger.core.procedure.legal_days import SHANGHAI
-from ledger.procedures import shipped_tables
+from ledger.procedures import shipped_tables, tables_that_ship
+
+if TYPE_CHECKING:
+    from ledger.core.procedure.rulebook import Rulebook
 
 LANGUAGES = ("en", "zh-CN")
 _DOMAIN = "tallystick"
@@ -58,6 +61,14 @@ def translate(text: str, language: str, show: Callable[[str, Any], str] | None =
 
 # The language of whoever waits for the answer that is being made: of one request, in a service.
 READERS_LANGUAGE: ContextVar[str] = ContextVar("readers_language", default="en")
+# The procedures whose labels are looked up before those that ship, of the case that is shown first: of one request.
+PROCEDURES_IN_USE: ContextVar[tuple[Rulebook, ...]] = ContextVar("procedures_in_use", default=())
+
+
+def label_first_by(book: Rulebook) -> None:
+    """Look labels up in this procedure first, for the rest of the request."""
+    others = (other for other in PROCEDURES_IN_USE.get() if other.digest != book.digest)
+    PROCEDURES_IN_USE.set((book, *others))
 
 
 def in_readers_language(value: object) -> str:
@@ -100,16 +111,23 @@ class Labels:
         return self.find(vocabulary, word) or word.replace("_", " ")
 
     def find(self, vocabulary: str, word: str) -> str | None:
-        """Return the label that the procedure has of a word of its own, else that of the catalogue, or None."""
-        if (table := TABLE_OF.get(vocabulary)) is not None:
-            row: dict[str, Any] | None = shipped_tables()[table].get(word)
-            return None if row is None else self._label_of(row, word)
-        return self._catalogue.pgettext(vocabulary, word) or None
+        """Return the label that a procedure has of a word of its own, else that of the catalogue, or None."""
+        if (table := TABLE_OF.get(vocabulary)) is None:
+            return self._catalogue.pgettext(vocabulary, word) or None
+        for book in PROCEDURES_IN_USE.get():
+            if (named := getattr(book, table).get(word)) is not None:
+                return self._in(named.label, book.procedure.languages)
+        for tables in tables_that_ship():
+            if word in (words := tables.get(table, {})):
+                return self._in(words[word]["label"], tables["procedure"]["languages"])
+        return None
 
     def all(self, vocabulary: str) -> dict[str, str]:
-        """Return every word of the vocabulary with its label."""
+        """Return every word of the vocabulary with its label; those of the procedure in use, if it decides them."""
         if (table := TABLE_OF.get(vocabulary)) is not None:
-            return {word: self._label_of(row, word) for word, row in shipped_tables()[table].items()}
+            tables = shipped_tables()
+            languages = tables["procedure"]["languages"]
+            return {word: self._in(row["label"], languages) for word, row in tables[table].items()}
         prefix = f"{vocabulary}\x04"
         entries = self._catalogue._catalog.items()  # type: ignore[attr-defined]  # noqa: SLF001
         return {key.removeprefix(prefix): text for key, text in entries if str(key).startswith(prefix)}
@@ -128,17 +146,15 @@ class Labels:
 
     def of_flag(self, name: str) -> str:
         """Return the rules' name of a flag."""
-        return self._of_rule("flags", name)
+        return self._of_rule("flags", name) or name.replace("_", " ")
 
     def of_clock(self, name: str) -> str:
         """Return the rules' name of a clock."""
-        return self._of_rule("clocks", name)
+        return self._of_rule("clocks", name) or name.replace("_", " ")
 
     def of_extension(self, clock: str, name: str) -> str:
         """Return the rules' name of an extension of a clock."""
-        rows = _rules("clocks").get(clock, {}).get("extensions", ())
-        extension: dict[str, Any] = next((row for row in rows if row["name"] == name), {})
-        return self._label_of(extension, name)
+        return self._of_rule("clocks", clock, name) or name.replace("_", " ")
 
     def of_relation(self, word: str) -> str:
         """Return the label of an edge of a correlation: a relation, a person's role, or a link of two cases."""
@@ -151,20 +167,36 @@ class Labels:
         An unknown article is returned unchanged.
         """
         law, _, number = article.rpartition(" ")
-        laws: dict[str, dict[str, str]] = shipped_tables()["laws"]
-        names = {law: name[self.suffix] for law, name in laws.items() if self.suffix in name}
-        if article in names and "{" not in names[article]:  # a law that is named whole, without articles
-            return names[article]
-        return names[law].format(number) if law in names else article  # what a signer wrote is no template
+        if (whole := self._law(article)) is not None and "{" not in whole:  # a law that is named without articles
+            return whole
+        name = self._law(law)
+        return article if name is None else name.format(number)  # what a signer wrote is no template
 
-    def _of_rule(self, kind: str, name: str) -> str:
-        return self._label_of(_rules(kind).get(name, {}), name)
+    def _law(self, law: str) -> str | None:
+        """Return how a law is called in this language, or None where it is called as in an article."""
+        for laws in (*(book.laws for book in PROCEDURES_IN_USE.get()), *_shipped_laws()):
+            if (names := laws.get(law)) is not None:
+                return names.get(self.suffix)
+        return None
 
-    def _label_of(self, row: Mapping[str, Any], name: str) -> str:
-        """Return the label that a row has in this language, else in the first one of the procedure."""
-        label: dict[str, str] = row.get("label", {})
-        first = shipped_tables()["procedure"]["languages"][0]
-        return label.get(self.suffix) or label.get(first) or name.replace("_", " ")
+    def _of_rule(self, kind: str, name: str, extension: str | None = None) -> str | None:
+        """Return the label of a flag or clock, or of an extension of it, or None where no procedure has it."""
+        for book in PROCEDURES_IN_USE.get():
+            for rule in getattr(book, kind):
+                if rule.name == name:
+                    part = rule if extension is None else rule.extension(extension, None)
+                    return None if part is None else self._in(part.label, book.procedure.languages)
+        for tables in tables_that_ship():
+            row = next((row for row in tables.get(kind, ()) if row["name"] == name), None)
+            if row is not None and extension is not None:
+                row = next((part for part in row.get("extensions", ()) if part["name"] == extension), None)
+            if row is not None:
+                return self._in(row["label"], tables["procedure"]["languages"])
+        return None
+
+    def _in(self, label: Mapping[str, str], languages: Sequence[str]) -> str:
+        """Return a label in this language, else in the first one of its procedure."""
+        return label.get(self.suffix) or label[languages[0]]
 
 
 class _Missing(gettext.NullTranslations):
@@ -185,8 +217,8 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 
 @cache
-def _rules(kind: str) -> dict[str, dict[str, Any]]:
-    return {rule["name"]: rule for rule in shipped_tables()[kind]}
+def _shipped_laws() -> tuple[Mapping[str, Mapping[str, str]], ...]:
+    return tuple(tables.get("laws", {}) for tables in tables_that_ship())
 
 
 def _data(name: str) -> bytes:

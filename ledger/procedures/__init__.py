@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any
@@ -38,16 +39,22 @@ def _file(name: str) -> bytes:
 
 
 @cache
-def shipped_tables() -> dict[str, Any]:
-    """Return the tables of the procedure in use, as they stand in its files: enough for labels, and sooner there."""
+def shipped_tables(procedure_id: str = IN_USE) -> dict[str, Any]:
+    """Return the tables of a package, as they stand in its files: enough for labels, and sooner there."""
     import tomllib  # noqa: PLC0415 - few runs tell of a rule, and all would wait for it
 
     tables: dict[str, Any] = {}
-    for data in shipped_package().values():
+    for data in shipped_package(procedure_id).values():
         for key, value in tomllib.loads(data.decode()).items():
             own = tables.get(key, type(value)())
             tables[key] = {**value, **own} if isinstance(value, dict) else own + value
     return tables
+
+
+def tables_that_ship() -> Iterator[dict[str, Any]]:
+    """Yield the tables of each package, of the procedure in use first."""
+    yield shipped_tables()
+    yield from (shipped_tables(name) for name in SHIPPED if name != IN_USE)
 
 
 def shipped_words(vocabulary: str) -> tuple[str, ...]:

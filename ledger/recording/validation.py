@@ -7,7 +7,7 @@ sequencer checks only that these have not changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -70,6 +70,10 @@ class Validator:
     def book_of(self, state: CaseState) -> Rulebook:
         """Return the version of the case's procedure that is in force now."""
         return self.procedures().current[state.procedure]
+
+    def procedures_in_force(self) -> Iterable[Rulebook]:
+        """Return the versions of all procedures that are in force now."""
+        return self.procedures().current.values()
 
     def in_memory(self) -> Validator:
         """Return a validator that never reads the database.

@@ -23,8 +23,9 @@ from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.legal_days import unix_seconds
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Sight
-from ledger.procedures import shipped_rulebook, shipped_words
+from ledger.i18n import label_first_by
 from ledger.recording.event_signing import new_id
 from ledger.store import cases
 from ledger.timeline.sentences import EventWords
@@ -167,9 +168,10 @@ class VisibleCase(NamedTuple):
 def new_case(visit: VisitOf) -> Response:
     """Show the form of a case's first event."""
     visit.reading.require_role(*HANDLING)
-    words = {"BusinessLine": shipped_words("business_line"), "Stage": shipped_words("stage")}
-    procedure = next(iter(visit.service.parts.validator.procedures().current))
-    return visit.page("cases/new_case.html", case_id=new_id("case"), words=words, procedure=procedure)
+    book = next(iter(visit.service.parts.validator.procedures().current.values()))
+    label_first_by(book)
+    words = {"BusinessLine": tuple(book.lines), "Stage": tuple(book.stages)}
+    return visit.page("cases/new_case.html", case_id=new_id("case"), words=words, procedure=book.procedure.id)
 
 
 @router.get("/cases/{case_id}")
@@ -215,7 +217,7 @@ def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
     """Show the form of an item's registration."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, "case")
-    kinds = [kind for kind, row in shipped_rulebook().items.items() if not row.is_person]
+    kinds = [kind for kind, row in _book_of(visit, visible.state).items.items() if not row.is_person]
     return visit.page("cases/new_item.html", **visible._asdict(), kinds=kinds, units=UNITS)
 
 
@@ -224,6 +226,7 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
     """Show the form of an offer, with ``returns`` of an offer to give back what that handover brought."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, "case")
+    book = _book_of(visit, visible.state)
     own, others = visit.reading.agency, visit.service.authority().agencies.values()
     agencies = sorted(others, key=lambda agency: (agency.kind, agency.agency_id))
     return visit.page(
@@ -232,9 +235,9 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
         **_offer_lines(visible.state, visit.reading, returns, PartRequest()),
         persons=[person for person in visible.state.persons.values() if person.responsible == own],
         agencies=[agency for agency in agencies if agency.agency_id != own],
-        purposes=shipped_words("purpose"),
-        reasons=shipped_words("reason_code"),
-        remedies=shipped_words("remedy"),
+        purposes=tuple(book.purposes),
+        reasons=tuple(book.reasons),
+        remedies=tuple(book.remedies),
         earlier=[earlier for earlier in visible.state.handovers.values() if not earlier.is_open],
     )
 
@@ -253,9 +256,11 @@ def handover_lines(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, res
     """Return a part of the acceptance's form: more of the sender's list."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("handover {handover_id}", handover_id=handover_id))
-    offered = _handover(visible.state, handover_id)
+    offered, book = _handover(visible.state, handover_id), _book_of(visit, visible.state)
     lines = rest.of(list(offered.items.values()))
-    return visit.page("cases/handover_lines.html", **visible._asdict(), **_findings(), handover=offered, lines=lines)
+    return visit.page(
+        "cases/handover_lines.html", **visible._asdict(), **_findings(book), handover=offered, lines=lines
+    )
 
 
 @router.get("/cases/{case_id}/handovers/{handover_id}")
@@ -266,6 +271,7 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
     """
     shown = _shown_handover(visit, case_id, handover_id)
     handover: Handover = shown["handover"]
+    book = _book_of(visit, shown["state"])
     own, now, is_open = visit.reading.agency, visit.reading.reader.now, handover.is_open
     expired = is_open and handover.expires_at is not None and handover.expires_at < now
     signs = visit.reading.session.has_role(*HANDLING)
@@ -273,14 +279,14 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
     return visit.page(
         "cases/handover.html",
         **shown,
-        **_findings(),
+        **_findings(book),
         is_mine_to_accept=is_offered_to_us and not expired,
         is_mine_to_refuse=is_offered_to_us and shown["sight"] is not None,
         is_mine_to_recall=is_open and handover.from_agency == own and signs,
         is_mine_to_return=handover.is_accepted and handover.to_agency == own and signs,
         is_for_others_to_sign=is_open and own in handover.parties and not signs,
         lines=PartRequest().of(list(handover.items.values())),
-        remedies=shipped_words("remedy"),
+        remedies=tuple(book.remedies),
         checked=CHECKED,
         results=terms.choices(terms.CheckResult),
         expired=expired,
@@ -311,9 +317,16 @@ def _shown_handover(visit: Visit, case_id: str, handover_id: str) -> dict[str, A
     }
 
 
-def _findings() -> dict[str, Any]:
+def _findings(book: Rulebook) -> dict[str, Any]:
     """Return what may be found of an item that does not arrive as listed."""
-    return {"reasons": shipped_words("reason_code"), "seals": terms.choices(terms.SealState)}
+    return {"reasons": tuple(book.reasons), "seals": terms.choices(terms.SealState)}
+
+
+def _book_of(visit: Visit, state: CaseState) -> Rulebook:
+    """Return the procedure of the case, whose labels are looked up first from here on."""
+    book = visit.service.parts.validator.book_of(state)
+    label_first_by(book)
+    return book
 
 
 def _offer_lines(state: CaseState, reading: Reading, returns: str | None, rest: PartRequest) -> dict[str, Any]:
@@ -332,6 +345,7 @@ def read_case(visit: Visit, case_id: str, subject: str) -> VisibleCase:
         row = cases.case(connection, case_id)
         state = visit.service.histories.state(connection, case_id)
     visit.reading.record(subject, case_id)
+    _book_of(visit, state)
     return VisibleCase(row, state, sight)
 
 

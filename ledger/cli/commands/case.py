@@ -15,9 +15,10 @@ from ledger.cli.params import EventReference, ProcedureWord, acting, add_act, ma
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
+from ledger.core.errors import MalformedInput
 from ledger.core.events import case
 from ledger.core.events.terms import CaseRelation
-from ledger.procedures import IN_USE
+from ledger.procedures import IN_USE, SHIPPED, shipped_tables
 
 FORMATS = ("csv", "json", "ocel", "case-uco")
 LISTED = columns("case_id", "stage", "responsible", "case_number", "closed")
@@ -42,15 +43,28 @@ def case_group() -> None:
 @case_group.command("open")
 @click.option("--number", "case_number", required=True, help="The agency's own number of the case.")
 @click.option("--type", "case_type", required=True, help="What it is about, such as theft.")
-@click.option("--line", "business_line", type=ProcedureWord("business_line"), default="criminal", show_default=True)
-@click.option("--stage", type=ProcedureWord("stage"), default="investigation", show_default=True)
+@click.option(
+    "--line", "business_line", type=ProcedureWord("business_line"), help="Business line [the procedure's first]."
+)
+@click.option("--stage", type=ProcedureWord("stage"), help="Stage that the case is at [the procedure's first].")
 @click.option("--procedure", default=IN_USE, show_default=True, metavar="ID", help="The one that judges its acts.")
 @made_id("--case-id", "case", "Unique over all agencies; made up unless given.")
 @click.option("--split-from", type=EventReference(), help="The split that this case comes out of.")
 @acting
 def open_(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Open a case."""
-    recorder.open_case(case_id, make_body(case.CaseOpened, **fields))
+    recorder.open_case(case_id, make_body(case.CaseOpened, **_with_first_words(**fields)))
+
+
+def _with_first_words(*, procedure: str, business_line: str | None, stage: str | None, **fields: Any) -> dict[str, Any]:
+    """Return the fields, with the first line and stage of the procedure for those that are not given."""
+    tables = shipped_tables(procedure) if procedure in SHIPPED else {}
+    words = {"business_line": (business_line, "lines", "--line"), "stage": (stage, "stages", "--stage")}
+    for name, (word, table, option) in words.items():
+        if word is None and table not in tables:
+            raise MalformedInput("the words of {procedure} are not known here", procedure=procedure, field=option)
+        fields[name] = word or next(iter(tables[table]))
+    return {**fields, "procedure": procedure}
 
 
 @case_group.command("list")

@@ -1,0 +1,79 @@
+"""Words are labelled by the procedures in force, of the case that is shown first, and else by those that ship."""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+
+from ledger.core.procedure.package import read_package
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.i18n import PROCEDURES_IN_USE, Labels, label_first_by
+from ledger.procedures import shipped_package
+
+ENGLISH, CHINESE = Labels("en"), Labels("zh-CN")
+
+
+def package(languages: str, analysis: str) -> Rulebook:
+    """Return the package ``evidence`` with one purpose, clock and law more, in these languages."""
+    files = shipped_package("evidence")
+    labels = ", ".join(f'{language} = "{analysis}"' for language in languages.split())
+    words = (
+        files["procedure.toml"]
+        .decode()
+        .replace(
+            "[purposes]\n",
+            f'[purposes]\nanalysis = {{ label = {{ {labels} }}, moves = "custody", article = "rule 3" }}\n',
+        )
+    )
+    clock = (
+        f'\n[[clocks]]\nname = "report"\narticle = "rule 4"\nvalid_from = "2026-01-01"\nlabel = {{ {labels} }}\n'
+        'per = "case"\nstarts = ["received.analysis"]\nbases = [{ period = "3 d" }]\n[[clocks.extensions]]\n'
+        f'name = "complex"\narticle = "rule 4"\nadds = "2 d"\nlabel = {{ {labels} }}\n'
+    )
+    one_language = {"procedure.toml": words.encode(), "clocks.toml": files["clocks.toml"] + clock.encode()}
+    return read_package(
+        files | {name: _only(languages, data) for name, data in one_language.items()} | _flags(languages)
+    )
+
+
+def _only(languages: str, data: bytes) -> bytes:
+    if "zh" in languages:
+        return data
+    text = data.decode().replace('languages = ["en", "zh"]', 'languages = ["en"]')
+    return "\n".join(
+        line.split(', zh = "')[0] + line.split(', zh = "')[1].split('"', 1)[1] if ', zh = "' in line else line
+        for line in text.splitlines()
+    ).encode()
+
+
+def _flags(languages: str) -> dict[str, bytes]:
+    return {"flags.toml": _only(languages, shipped_package("evidence")["flags.toml"])}
+
+
+def test_words_of_all_packages_that_ship_have_labels() -> None:
+    """The procedure in use goes first; a word that none has keeps its spelling."""
+    assert CHINESE.find("purpose", "prosecution_review") == "移送审查起诉"
+    assert CHINESE.find("purpose", "deposit") == "入库保管"
+    assert CHINESE.of_clock("arrest_request") == "提请批准逮捕"
+    assert CHINESE.find("purpose", "gift") is None
+    assert ENGLISH.of("purpose", "free_gift") == "free gift"
+    assert ENGLISH.of_clock("no_such_clock") == "no such clock"
+    assert ENGLISH.of_extension("arrest_request", "no_such_row") == "no such row"
+
+
+def test_the_procedures_in_force_go_first() -> None:
+    """Of the case that is shown before the others; a label that a language lacks is that of the first one."""
+
+    def labelled() -> None:
+        PROCEDURES_IN_USE.set((package("en zh", "test"), package("en", "trial of water")))
+        assert CHINESE.find("purpose", "analysis") == "test"
+        label_first_by(package("en", "trial of water"))
+        assert [book.procedure.languages for book in PROCEDURES_IN_USE.get()] == [("en",), ("en", "zh")]
+        assert CHINESE.find("purpose", "analysis") == "trial of water"
+        assert CHINESE.of_clock("report") == "trial of water"
+        assert CHINESE.of_extension("report", "complex") == "trial of water"
+        assert CHINESE.of_extension("report", "none") == "none"
+        assert CHINESE.of_article("set by the sender") == "移交方所定"
+        assert CHINESE.find("purpose", "prosecution_review") == "移送审查起诉"
+
+    copy_context().run(labelled)
+    assert CHINESE.find("purpose", "analysis") is None
