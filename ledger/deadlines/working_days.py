@@ -11,6 +11,8 @@ from ledger.core.procedure.deadlines import Period, PeriodEnd
 from ledger.core.procedure.rulebook import DaysOff
 from ledger.i18n import Labels
 
+UNSURE_FROM = "12-26"  # no arrangement since 2001 reached farther into the year before
+
 
 def arranged_days_off(country: str, years: Iterable[int]) -> dict[str, DaysOff]:
     """Return the days off of those of the ``years`` that are arranged, by the package ``holidays``.
@@ -18,23 +20,25 @@ def arranged_days_off(country: str, years: Iterable[int]) -> dict[str, DaysOff]:
     ``country`` may name a part of one: ``GB-ENG``.
 
     The package guesses a year of China that the State Council has not arranged yet, without saying so. Every
-    arrangement since 2001 has weekend days that are worked: there, a year without any is left out. This does not show
-    whether the next year's arrangement makes a last weekend of December a working day, as that of 2019 did.
+    arrangement since 2001 has weekend days that are worked: there, a year without any is left out. An arrangement may
+    also touch the last days of the year before, as that of 2019 did, so these are unsure until it is known.
     """
     import holidays  # noqa: PLC0415 - a fifth of a second, which only those wait for who make a table
 
     wanted = sorted(set(years))
     land, _, part = country.partition("-")
-    days = holidays.country_holidays(land, subdiv=part or None, years=wanted)
-    worked = getattr(days, "weekend_workdays", ())
-    table = {
+    days = holidays.country_holidays(land, subdiv=part or None, years={*wanted, *(year + 1 for year in wanted)})
+    worked = sorted(getattr(days, "weekend_workdays", ()))
+    arranged = {day.year for day in worked} if country == "CN" else {*wanted, *(year + 1 for year in wanted)}
+    return {
         str(year): DaysOff(
             tuple(day.isoformat() for day in sorted(days) if day.year == year),
-            tuple(day.isoformat() for day in sorted(worked) if day.year == year),
+            tuple(day.isoformat() for day in worked if day.year == year),
+            None if year + 1 in arranged else f"{year}-{UNSURE_FROM}",
         )
         for year in wanted
+        if year in arranged
     }
-    return {year: row for year, row in table.items() if row.make_up_days or country != "CN"}
 
 
 def period_in_words(counted: PeriodEnd, labels: Labels) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, lite
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.clocks import whose
-from ledger.core.custody.due_dates import Status, due_at
+from ledger.core.custody.due_dates import AtEnd, Status, end_of_clock
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.legal_days import end_of, legal_day_of
@@ -44,6 +44,7 @@ class ClockLine(Struct, frozen=True):
     started_at: str
     stopped_at: str | None
     due_at: str | None
+    at_end: AtEnd
     status: LineStatus
 
 
@@ -124,7 +125,7 @@ def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
     """Return a clock of the case as a line."""
     agency = whose(state, clock)
     assignment = state.assignments.get(agency)
-    due = due_at(state, clock, book)
+    ends = end_of_clock(state, clock, book)
     return ClockLine(
         case_id=state.case_id,
         deadline_id=clock.deadline_id,
@@ -134,7 +135,8 @@ def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
         handler=assignment.handler if assignment else None,
         started_at=clock.started_at,
         stopped_at=clock.stopped_at,
-        due_at=None if due is None else instant(due),
+        due_at=None if ends.counted is None else instant(ends.counted.due_at),
+        at_end=ends.at_end(clock.rule),
         status="suspended" if clock.is_paused else "running" if clock.is_running else "ended",
     )
 
@@ -224,15 +226,22 @@ def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
     yield CLOCKS.c.status != "void"
     # What ``ledger.core.custody.due_dates`` decides: the status of a clock at a moment; None is any open one.
     is_open = or_(CLOCKS.c.stopped_at.is_(None), CLOCKS.c.stopped_at > wanted.as_of)
-    has_ended = CLOCKS.c.stopped_at <= wanted.as_of
+    was_stopped = CLOCKS.c.stopped_at <= wanted.as_of
+    has_passed = or_(
+        and_(is_open, CLOCKS.c.due_at <= wanted.as_of), and_(was_stopped, CLOCKS.c.stopped_at >= CLOCKS.c.due_at)
+    )
+    at_end, is_suspended = CLOCKS.c.at_end, CLOCKS.c.status == "suspended"
+    promptly = and_(at_end == "promptly", ~is_suspended)
+    nothing_counted = and_(at_end != "promptly", ~is_suspended, CLOCKS.c.due_at.is_(None))
     statuses: dict[Status | None, ColumnElement[bool]] = {
-        None: is_open,
-        "running": and_(is_open, CLOCKS.c.due_at > wanted.as_of),
-        "overdue": and_(is_open, CLOCKS.c.due_at <= wanted.as_of),
-        "met": and_(has_ended, CLOCKS.c.stopped_at < CLOCKS.c.due_at),
-        "missed": and_(has_ended, CLOCKS.c.stopped_at >= CLOCKS.c.due_at),
-        "suspended": CLOCKS.c.status == "suspended",
-        "uncountable": and_(CLOCKS.c.status != "suspended", CLOCKS.c.due_at.is_(None)),
+        None: and_(is_open, or_(at_end != "ended", CLOCKS.c.due_at.is_(None), CLOCKS.c.due_at > wanted.as_of)),
+        "running": and_(is_open, or_(CLOCKS.c.due_at > wanted.as_of, promptly)),
+        "overdue": and_(is_open, has_passed, at_end == "late"),
+        "met": and_(was_stopped, or_(CLOCKS.c.stopped_at < CLOCKS.c.due_at, promptly)),
+        "missed": and_(was_stopped, has_passed, at_end == "late"),
+        "ended": and_(has_passed, at_end == "ended"),
+        "suspended": is_suspended,
+        "uncountable": or_(nothing_counted, and_(has_passed, at_end == "not_before")),
     }
     yield statuses[wanted.status]
     for name in ("agency", "handler", "case_id"):
@@ -319,7 +328,11 @@ def new_warnings(connection: Connection, horizons: Mapping[int, str], limit: int
         WARNINGS.c.days == nearest,
     )
     query = select(*(CLOCKS.c[name] for name in names), nearest.label("days")).where(
-        CLOCKS.c.status == "running", CLOCKS.c.due_at <= max(horizons.values()), ~stored.exists()
+        CLOCKS.c.status == "running",
+        CLOCKS.c.due_at <= max(horizons.values()),
+        ~stored.exists(),
+        # That a time has passed is a warning only where somebody is late then.
+        or_(nearest > 0, CLOCKS.c.at_end == "late"),
     )
     order = (CLOCKS.c.due_at, CLOCKS.c.case_id, CLOCKS.c.deadline_id)
     return fetched(connection, query.order_by(*order).limit(limit))

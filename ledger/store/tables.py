@@ -226,6 +226,8 @@ class ClocksTable(StoreTable, table=True):
 
     ``status`` is running, suspended, ended, or void: one that never ran, or that left for another case. ``due_at`` (RFC
     3339) is the first instant that is too late, null while the clock is suspended and where it cannot be computed.
+    ``at_end`` says what is then: somebody is late, or the time has ended, or has not ended before; or that it is due
+    promptly, without an end.
     """
 
     __table_args__ = (
@@ -242,6 +244,7 @@ class ClocksTable(StoreTable, table=True):
     started_at: str
     stopped_at: str | None = None
     due_at: str | None = None
+    at_end: str
     status: str
     updated_index: int = Field(sa_column=big())
 

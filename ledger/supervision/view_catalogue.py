@@ -99,7 +99,10 @@ def kept_kinds(view: str) -> Mapping[str, str]:
     if view == "events":
         del kinds["anchored_at"]
     if view == "deadlines":
-        kinds = {"paused" if name == "status" else name: kind for name, kind in kinds.items()} | {"paused": "BOOLEAN"}
+        kinds = {"paused" if name == "status" else name: kind for name, kind in kinds.items()} | {
+            "paused": "BOOLEAN",
+            "at_end": "VARCHAR",
+        }
     return kinds
 
 

@@ -34,7 +34,19 @@ from ledger.timeline.sentences import EventWords, Narrator
 EVENTS_KEPT = 20_000  # of all cases together; the case that was read last is kept whatever it has
 
 NoteKind = Literal[
-    "holds", "answers", "stage", "person_stage", "met", "missed", "uncountable", "flag", "break", "differs", "resolved"
+    "holds",
+    "answers",
+    "stage",
+    "person_stage",
+    "met",
+    "missed",
+    "done",
+    "ended",
+    "uncountable",
+    "flag",
+    "break",
+    "differs",
+    "resolved",
 ]
 
 
@@ -156,6 +168,14 @@ class EventFindings(Struct, frozen=True):
     discrepancies: tuple[DiscrepancyStep, ...]
 
 
+_NOTE_OF: dict[Status, NoteKind] = {
+    "met": "met",
+    "missed": "missed",
+    "ended": "ended",
+    "uncountable": "uncountable",
+}
+
+
 class TimelineNote(Struct, frozen=True):
     """A sentence about an event, and what kind of thing it tells."""
 
@@ -179,7 +199,7 @@ def event_notes(words: EventWords, findings: EventFindings) -> tuple[TimelineNot
             held[change.after].append(change.what.removeprefix("holder of "))
     notes += [("holds", {"agency": agency, "things": tuple(item_ids)}) for agency, item_ids in held.items()]
     for ended in findings.deadlines:
-        kind: NoteKind = "uncountable" if ended.due_at is None else "met" if ended.status == "met" else "missed"
+        kind = _NOTE_OF[ended.status] if ended.due_at else "done" if ended.status == "met" else "uncountable"
         last = ended.due_at if ended.last_day is None else ended.last_day.isoformat()
         values = {"clock": ended.clock, "article": ended.article, "subject": ended.subject, "ends_at": last}
         notes.append((kind, values))

@@ -98,10 +98,8 @@ def view_of(clock: Deadline, labels: Labels) -> ClockView:
     """Return a clock of a case as a page shows it."""
     arithmetic: tuple[str, ...] = (labels.translate(clock.unknown),) if clock.unknown else ()
     colour, left = "rest", labels.of("deadline_status", clock.status)
-    if clock.days_left is not None and clock.status != "suspended":
-        overdue = clock.status == "overdue"
-        colour = "bad" if overdue else _colour_of(clock.days_left)
-        left = _days_left(clock.days_left, overdue=overdue, texts=Texts(labels.language))
+    if clock.status in ("running", "overdue"):
+        colour, left = _time_left(clock, Texts(labels.language))
     return ClockView(
         label=labels.of_clock(clock.clock),
         article=labels.of_article(clock.article),
@@ -113,6 +111,16 @@ def view_of(clock: Deadline, labels: Labels) -> ClockView:
         arithmetic=period_in_words(clock.counted, labels) if clock.counted else arithmetic,
         ended=clock.stopped_at is not None,
     )
+
+
+def _time_left(clock: Deadline, texts: Texts) -> tuple[str, str]:
+    """Return the colour of a clock that runs, and the days that it has left."""
+    if clock.days_left is None:
+        return "near", texts("due promptly")
+    if clock.unknown is not None:
+        return _colour_of(clock.days_left), texts("{days} d left, or more", days=clock.days_left)
+    overdue = clock.status == "overdue"
+    return "bad" if overdue else _colour_of(clock.days_left), _days_left(clock.days_left, overdue=overdue, texts=texts)
 
 
 def _colour_of(days_left: int) -> str:

@@ -23,7 +23,7 @@ from ledger.core.procedure.legal_days import day_that_ends
 
 SOON = 3  # days left from which a deadline is yellow
 WATCH_EVERY_S = 5.0
-STATUSES = ("running", "suspended", "overdue", "met", "missed", "uncountable")
+STATUSES = ("running", "suspended", "overdue", "met", "missed", "ended", "uncountable")
 LISTED = (
     *columns("case_id", "label", "status:deadline_status", "ends_at", "days_left"),
     *(Column(name, aside=True) for name in ("agency", "handler", "short_id")),

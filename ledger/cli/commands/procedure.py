@@ -24,7 +24,8 @@ from ledger.deadlines.working_days import arranged_days_off
 from ledger.procedures import SHARED, SHIPPED, shared_tables, shipped_package
 
 LISTED = columns("procedure_id", "version", "title", "valid_from", "languages", "clocks", "flags", "examples", "digest")
-CLOCKS = columns("clock", "label", "article", "per", "periods", "valid_from")
+CLOCKS = columns("clock", "label", "article", "per", "periods", "valid_from", "source", "unconfirmed")
+UNCONFIRMED = columns("procedure_id", "part", "unconfirmed")
 TRIED = columns("procedure_id", "example", "result", "fault")
 DIFFERING = columns("part", "before", "after")
 
@@ -56,6 +57,8 @@ def show(session: Session, package: str) -> None:
             "per": row.per,
             "periods": [base.period for base in row.bases],
             "valid_from": row.valid_from,
+            "source": row.source,
+            "unconfirmed": row.unconfirmed,
         }
         for row in book.clocks
     ]
@@ -86,10 +89,19 @@ def copy(session: Session, package: str, folder: Path) -> None:
 @procedure_group.command("check")
 @PACKAGES
 def check(session: Session, packages: Sequence[str]) -> int:
-    """Check packages: a fault is told with file, line and key, and what was expected."""
+    """Check packages: a fault is told with file, line and key, and what was expected.
+
+    What the package itself marks as not confirmed is listed; it is no fault.
+    """
     books = [book for _, book in _checked(session, packages)]
-    if books:
+    rows = [row for book in books for row in _unconfirmed(book)]
+    if session.json:
+        of = {book.procedure.id: [row for row in rows if row["procedure_id"] == book.procedure.id] for book in books}
+        session.output.data([_summary(session, book) | {"unconfirmed": of[book.procedure.id]} for book in books])
+    elif books:
         session.output.table([_summary(session, book) for book in books], LISTED)
+    if rows and not session.json:
+        session.output.table(rows, UNCONFIRMED)
     return Exit.OK if len(books) == len(packages) else Exit.USAGE
 
 
@@ -147,6 +159,8 @@ def calendar(session: Session, country: str, years: str) -> None:
         for key in ("holidays", "make_up_days"):
             if listed := getattr(days, key):
                 click.echo(f"{key} = {json.dumps(listed)}")
+        if days.unsure_from:
+            click.echo(f'unsure_from = "{days.unsure_from}"')
         click.echo()
 
 
@@ -208,6 +222,19 @@ def _checked(session: Session, packages: Sequence[str]) -> Iterator[tuple[str, R
         except MalformedInput as fault:
             prefix = "" if name in SHIPPED else f"{name}/"
             session.output.warn(f"{prefix}{fault.field}: {session.output.labels.translate(fault.text)}")
+
+
+def _unconfirmed(book: Rulebook) -> Iterator[dict[str, str]]:
+    """Yield the rows of which something still has to be looked up, by their names and first days."""
+    parts: list[tuple[str, str]] = []
+    for row in book.clocks:
+        parts.append((f"clocks[{row.name} {row.valid_from}]", row.unconfirmed))
+        parts += [(f"clocks[{row.name} {row.valid_from}].{more.name}", more.unconfirmed) for more in row.extensions]
+    parts += [(f"flags[{flag.name} {flag.valid_from}]", flag.unconfirmed) for flag in book.flags]
+    parts += [(f"purposes.{purpose}", row.unconfirmed) for purpose, row in book.purposes.items()]
+    for part, unconfirmed in parts:
+        if unconfirmed:
+            yield {"procedure_id": book.procedure.id, "part": part, "unconfirmed": unconfirmed}
 
 
 def _summary(session: Session, book: Rulebook) -> dict[str, Any]:

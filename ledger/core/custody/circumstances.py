@@ -79,6 +79,7 @@ def _item_kind(around: Circumstances) -> Collection[str]:
 
 
 _ANSWERS: Mapping[str, Callable[[Circumstances], Collection[str | bool]]] = {
+    "fact": _of_trigger(lambda _, trigger: _words(trigger.name)),
     "by": _by,
     "to": _of_trigger(lambda around, trigger: around.names(trigger.receiver)),
     "about": _of_trigger(lambda _, trigger: _words(trigger.about)),

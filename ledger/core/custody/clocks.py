@@ -149,7 +149,7 @@ def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | 
 def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     day = legal_day_of(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
-        if holds_on(row, day) and (row.bases or trigger.until):
+        if holds_on(row, day) and (row.bases or row.prompt or trigger.until):
             for subject in _subjects(state, row, trigger):
                 around = Circumstances(state, act, subject, trigger)
                 if not fits(row.starts_if, around):
@@ -270,7 +270,8 @@ def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseSta
             field="body.extension",
             hint="Name one of the rules, or state `until`.",
         )
-    extension = Extension(row.name if row else None, body.article, body.until, body.qualifying_ground)
+    name, at = row.name if row else None, act.payload.occurred_at
+    extension = Extension(name, body.article, at, body.until, body.qualifying_ground)
     return _with(state, [_extend(clock, act, extension)])
 
 
@@ -289,8 +290,8 @@ def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body:
             ]
             preferred = [rule for rule in fitting if bool(rule.grounds) == (body.qualifying_ground is not None)]
             chosen = next(iter(preferred or fitting), None)
-            name = chosen.name if chosen else None
-            changed.append(_extend(clock, act, Extension(name, body.article, body.until, body.qualifying_ground)))
+            name, at = chosen.name if chosen else None, act.payload.occurred_at
+            changed.append(_extend(clock, act, Extension(name, body.article, at, body.until, body.qualifying_ground)))
     return _with(state, changed)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,25 +21,28 @@ from ledger.core.procedure.deadlines import (
     CountStep,
     DayBeyondLaw,
     DayDecided,
+    HeldInCustody,
     MomentDecided,
     PeriodEnd,
     WorkCalendar,
     count,
+    parse_periods,
 )
 from ledger.core.procedure.legal_days import end_of, legal_day
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.rulebook import ClockRule, Rulebook
 
-Status = Literal["running", "suspended", "overdue", "met", "missed", "uncountable"]
+Status = Literal["running", "suspended", "overdue", "met", "missed", "ended", "uncountable"]
 
 
 class ClockAtMoment(Struct, frozen=True, kw_only=True):
     """A clock at a moment.
 
-    ``last_day`` is the last legal day that is in time; None if hours count, or if the status is ``uncountable`` for the
-    reason ``unknown``. ``days_left`` counts from the legal day of the moment; it is negative once the deadline is
-    overdue, and None once the clock has stopped. ``agency`` is the agency whose time runs, ``handler`` its officer for
-    the case. ``events`` are those that the clock was derived from, first the one that started it. ``beyond_law``: a
-    paper gives more time than the rules.
+    ``last_day`` is the last legal day that is in time; None if hours count, if it is due promptly, or if it cannot be
+    counted. For the reason ``unknown`` the end is not known: ``last_day`` is the earliest that it can be, and once it
+    has passed the status is ``uncountable``. A clock whose end is no lateness has ``ended`` then. ``days_left`` counts
+    from the legal day of the moment; it is negative once the last day has passed, and None once the clock has stopped.
+    ``agency`` is the agency whose time runs, ``handler`` its officer for the case. ``events`` are those that the clock
+    was derived from, first the one that started it. ``beyond_law``: a paper gives more time than the rules.
     """
 
     case_id: str
@@ -62,7 +66,10 @@ class ClockAtMoment(Struct, frozen=True, kw_only=True):
 
 
 class Deadline(ClockAtMoment, frozen=True, kw_only=True):
-    """A clock at a moment with its end: ``due_at`` (UTC) is the first instant that is too late, None if uncountable."""
+    """A clock at a moment with its end: ``due_at`` (UTC) is the first instant that is too late.
+
+    None if it cannot be counted, or has no end.
+    """
 
     due_at: datetime | None
     steps: tuple[CountStep, ...]
@@ -89,77 +96,117 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) ->
     # Asked about a moment before its end, the clock was running.
     if clock.stopped_at is not None and datetime.fromisoformat(clock.stopped_at) > as_of:
         clock = replace(clock, stopped_at=None)
-    try:
-        ends, beyond_law = _ends(state, clock, book.calendar, as_of)
-    except UnknownYear as error:
-        return _uncounted(state, clock, "uncountable", unknown=f"{error}. {error.hint}")
+    ends = _ends(state, clock, book.calendar, as_of)
+    counted = _uncounted(state, clock, _status(clock, ends, as_of), ends.unknown)
+    if ends.counted is None:
+        return counted
     # What is left of a time in hours is told in days too.
-    last = ends.last_day or legal_day(ends.due_at)
-    days_left = None if clock.stopped_at else (last - legal_day(as_of)).days
+    last = ends.counted.last_day or legal_day(ends.counted.due_at)
     return replace(
-        _uncounted(state, clock, _status(clock, ends.due_at, as_of)),
-        due_at=ends.due_at,
-        last_day=ends.last_day,
-        days_left=days_left,
-        beyond_law=beyond_law,
-        steps=ends.steps,
+        counted,
+        due_at=ends.counted.due_at,
+        last_day=ends.counted.last_day,
+        days_left=None if clock.stopped_at else (last - legal_day(as_of)).days,
+        beyond_law=ends.beyond_law,
+        steps=ends.counted.steps,
     )
+
+
+AtEnd = Literal["late", "ended", "not_before", "promptly"]
+
+
+class ClockEnd(NamedTuple):
+    """When a clock ends: what was ``counted``, None if nothing could be, and whether a paper gives more in vain.
+
+    ``unknown`` says why what was counted is only the earliest end that there can be, or why there is nothing.
+    """
+
+    counted: PeriodEnd | None
+    beyond_law: bool = False
+    unknown: str | None = None
+
+    def at_end(self, rule: ClockRule) -> AtEnd:
+        """Return what it means for a clock of the row that this has passed; what is due promptly has no end."""
+        if rule.prompt:
+            return "promptly"
+        if self.unknown is not None:
+            return "not_before"
+        return "late" if rule.at_end is None else "ended"
+
+
+def end_of_clock(state: CaseState, clock: Clock, book: Rulebook) -> ClockEnd:
+    """Return when a clock ends; nothing while it is paused."""
+    if clock.is_paused:
+        return ClockEnd(None)
+    return _ends(state, clock, book.calendar, datetime.fromisoformat(clock.started_at))
 
 
 def due_at(state: CaseState, clock: Clock, book: Rulebook) -> datetime | None:
-    """Return the first instant (UTC) that is too late; None while the clock is paused, or if it cannot be counted."""
-    if clock.is_paused:
-        return None
-    try:
-        ends, _ = _ends(state, clock, book.calendar, datetime.fromisoformat(clock.started_at))
-    except UnknownYear:
-        return None
-    return ends.due_at
+    """Return the first instant (UTC) that is too late, or the earliest that this can be; None if there is none."""
+    counted = end_of_clock(state, clock, book).counted
+    return None if counted is None else counted.due_at
 
 
-def _ends(state: CaseState, clock: Clock, calendar: WorkCalendar, as_of: datetime) -> tuple[PeriodEnd, bool]:
-    """Return the end by law, or that of a paper if it is earlier; and whether a paper gives more than the law, in vain.
-
-    Raises UnknownYear, unless the paper sets an end before any day off could matter.
-    """
+def _ends(state: CaseState, clock: Clock, calendar: WorkCalendar, as_of: datetime) -> ClockEnd:
+    """Return the end by law, or that of a paper if it is earlier, or later by a count that is lawful too."""
     by_paper = _by_paper(clock)
-    try:
-        by_law = _by_law(state, clock, calendar, as_of)
-    except UnknownYear:
-        earliest = clock_periods.lawful_last_day(clock)
-        # Days off only move the end later: a paper's earlier end holds in any calendar.
-        if by_paper is None or earliest is None or by_paper.due_at > end_of(earliest):
-            raise
-        return by_paper, False
-    if by_law is None or by_paper is None:
-        ends = by_law or by_paper
-        assert ends is not None, "a clock has a base, or a paper that sets its end"
-        return ends, False
+    by_law, unknown = _by_law(state, clock, calendar, as_of)
+    if by_law is None:
+        return ClockEnd(by_paper, unknown=unknown)
+    if by_paper is None:
+        return ClockEnd(by_law, unknown=unknown)
+    steps = (*(by_law.steps[:-1] if unknown else by_law.steps), *by_paper.steps)
+    # Days off only move the end later: a paper's earlier end holds in any calendar.
     if by_paper.due_at <= by_law.due_at:
-        return replace(by_paper, steps=(*by_law.steps, *by_paper.steps)), False
+        return ClockEnd(replace(by_paper, steps=steps))
+    # Authorities do not all count alike: what one of the lawful counts gives is no time beyond the law.
+    moves = clock.rule.days_off in ("later", "later_at_liberty") and not isinstance(by_law.steps[-1], HeldInCustody)
+    latest = clock_periods.latest_lawful_day(clock, calendar, moves=moves)
+    if latest is not None and by_paper.last_day is not None and by_paper.last_day <= latest:
+        return ClockEnd(replace(by_paper, steps=steps))
     # A paper cannot give more than the law: the lawful end holds, and the step says so.
     beyond = (DayBeyondLaw(by_paper.last_day),) if by_paper.last_day else ()
-    return replace(by_law, steps=(*by_law.steps, *beyond)), True
+    return ClockEnd(replace(by_law, steps=(*by_law.steps, *beyond)), beyond_law=True, unknown=unknown)
 
 
-def _by_law(state: CaseState, clock: Clock, calendar: WorkCalendar, as_of: datetime) -> PeriodEnd | None:
-    periods = clock_periods.periods(clock)
-    if not periods:
-        return None
+def _by_law(
+    state: CaseState, clock: Clock, calendar: WorkCalendar, as_of: datetime
+) -> tuple[PeriodEnd | None, str | None]:
+    """Return the end by the rules, and if days off that matter are not known, why: it is the earliest end then."""
+    given = clock_periods.counted(clock)
+    if given is None:
+        return None, None
     excluded = clock_periods.exclusions(clock.pauses, as_of)
-    counting = partial(
-        count, clock.counts_from, periods, excluded=excluded, calendar=calendar, month_end=clock.rule.month_end
-    )
-    # Custody matters on the last day, and the last day depends on custody: each measure is tried in turn.
+    counting = partial(count, given.since, given.periods, then=given.then, excluded=excluded, manner=clock.rule.manner)
+    in_custody = clock.rule.days_off == "later_at_liberty" and _is_held_at_end(state, clock, counting)
+    ends: PeriodEnd | None
+    try:
+        ends, unknown = counting(calendar=calendar, in_custody=in_custody), None
+    except UnknownYear as error:
+        unknown = f"{error}. {error.hint}"
+        # To an earlier working day it may move as far as it likes.
+        ends = None if clock.rule.days_off == "earlier" else counting(calendar=None, in_custody=in_custody)
+    if clock.rule.most is not None and ends is not None:
+        manner = replace(clock.rule.manner, days_off="never")
+        most = count(clock.counts_from, parse_periods(clock.rule.most), calendar=None, in_custody=False, manner=manner)
+        if most.due_at < ends.due_at:
+            return most, None
+    return ends, unknown
+
+
+def _is_held_at_end(state: CaseState, clock: Clock, counting: Callable[..., PeriodEnd]) -> bool:
+    """Tell whether a measure locks the subject up when the clock ends that is counted so."""
     measures = state.measures.values() if clock.subject == CASE else state.measures.marked(f"person/{clock.subject}")
-    for measure in measures:
-        if not measure.locks_up:
-            continue
-        counted = counting(in_custody=True)
-        ended = measure.ended_at and datetime.fromisoformat(measure.ended_at)
-        if datetime.fromisoformat(measure.started_at) < counted.due_at and (not ended or ended >= counted.due_at):
-            return counted
-    return counting(in_custody=False)
+    locking = [measure for measure in measures if measure.locks_up]
+    if not locking:
+        return False
+    # Custody matters on the last day, and the last day depends on custody: it is tried as if there were one.
+    end = counting(calendar=None, in_custody=True).due_at
+    return any(
+        datetime.fromisoformat(measure.started_at) < end
+        and (measure.ended_at is None or datetime.fromisoformat(measure.ended_at) >= end)
+        for measure in locking
+    )
 
 
 def _by_paper(clock: Clock) -> PeriodEnd | None:
@@ -174,12 +221,19 @@ def _by_paper(clock: Clock) -> PeriodEnd | None:
     return PeriodEnd(end_of(day), day, (DayDecided(day),))
 
 
-def _status(clock: Clock, due_at: datetime, as_of: datetime) -> Status:
-    if clock.stopped_at is not None:
-        return "met" if datetime.fromisoformat(clock.stopped_at) < due_at else "missed"
-    if clock.is_paused:
+def _status(clock: Clock, ends: ClockEnd, as_of: datetime) -> Status:
+    if clock.is_paused and clock.stopped_at is None:
         return "suspended"
-    return "running" if as_of < due_at else "overdue"
+    at_end = ends.at_end(clock.rule)
+    if ends.counted is None:
+        if at_end == "not_before":
+            return "uncountable"
+        return "met" if clock.stopped_at else "running"
+    if (datetime.fromisoformat(clock.stopped_at) if clock.stopped_at else as_of) < ends.counted.due_at:
+        return "met" if clock.stopped_at else "running"
+    if at_end == "late":
+        return "missed" if clock.stopped_at else "overdue"
+    return "uncountable" if at_end == "not_before" else "ended"
 
 
 def _uncounted(state: CaseState, clock: Clock, status: Status, unknown: str | None = None) -> Deadline:

@@ -11,14 +11,16 @@ from msgspec import Struct
 
 from ledger.core.custody import claimed_times
 from ledger.core.custody.discrepancies import differences, digests_conflict
+from ledger.core.custody.due_dates import end_of_clock
 from ledger.core.custody.handovers import return_number
 from ledger.core.custody.spans import concerned
 from ledger.core.custody.state import CLOSED, Act, CaseState, Handover, Item
-from ledger.core.custody.triggers import changes_custody
+from ledger.core.custody.triggers import changes_custody, in_custody
 from ledger.core.events import Body, case, handover, item, record
 from ledger.core.messages import Message, Term, joined
-from ledger.core.procedure.clock_periods import Clock, Extension, decided, lawful_last_day
-from ledger.core.procedure.legal_days import legal_day, legal_day_of
+from ledger.core.procedure.clock_periods import Clock, Extension, decided, latest_lawful_day
+from ledger.core.procedure.deadlines import last_day_of, parse_periods
+from ledger.core.procedure.legal_days import legal_day, legal_day_of, spelled
 from ledger.core.procedure.rulebook import ExtensionRule, FlagName
 
 # The state before is None only for the event that opens a case, which no check of particular bodies watches.
@@ -174,16 +176,21 @@ def disposal_against_decision(before: CaseState, act: Act, after: CaseState, bod
 
 @flag("extension_without_basis", case.DeadlineExtended, case.MeasureExtended)
 def extension_without_basis(before: CaseState, act: Act, after: CaseState, body: Body) -> str | None:
-    """Return the extension that no row of the clock's rules allows, or not that often."""
+    """Return the extension that no row of the clock's rules allows, or not that often, not yet, or no more."""
     for clock, extension, row in _extended(before, act, after):
-        times = sum(other.name == extension.name for other in clock.extensions)
+        names = [other.name for other in clock.extensions]
         if row is None:
             return Message("{clock} is not extended by {article}", clock=clock.name, article=extension.article)
-        if times > row.times and not row.is_open:
-            extended = f"{clock.name}/{row.name}"
+        extended = f"{clock.name}/{row.name}"
+        if 0 < row.times < (times := names.count(row.name)) and not row.is_open:
             return Message(
                 "{clock} is extended by {extension} {times} times", clock=clock.name, extension=extended, times=times
             )
+        if row.requires is not None and row.requires not in names:
+            return Message("{extension} comes only after {earlier}", extension=extended, earlier=row.requires)
+        ends = end_of_clock(before, before.clocks[clock.deadline_id], act.book)
+        if ends.counted and not ends.unknown and datetime.fromisoformat(extension.at) >= ends.counted.due_at:
+            return Message("{clock} had ended at {due_at}", clock=clock.name, due_at=spelled(ends.counted.due_at))
     return None
 
 
@@ -202,18 +209,30 @@ def extension_without_ground(before: CaseState, act: Act, after: CaseState, body
 
 @flag("term_beyond_law")
 def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
-    """Return the last day set by a paper that is later than the rules allow; days off are disregarded."""
+    """Return the last day set by a paper that is later than the rules allow, however one counts, or too early."""
     for clock in _touched(before, after):
-        # Days off could only move the lawful end later, so a flag is never raised for them.
+        row = clock.rule
         until = decided(clock)
-        lawful = lawful_last_day(clock) if until else None
-        if until and lawful and date.fromisoformat(until[:10]) > lawful:
+        if until is None:
+            continue
+        moves = row.days_off in ("later", "later_at_liberty") and not in_custody(after, clock.subject)
+        lawful = latest_lawful_day(clock, act.book.calendar, moves=moves)
+        if lawful is not None and date.fromisoformat(until[:10]) > lawful:
             return Message(
                 "{deadline_id} is set to {until}, the rules give it until {lawful}",
                 deadline_id=clock.deadline_id,
                 until=until,
                 lawful=lawful,
             )
+        if row.least is not None:
+            least = last_day_of(legal_day(clock.counts_from), parse_periods(row.least), row.manner)
+            if date.fromisoformat(until[:10]) < least:
+                return Message(
+                    "{deadline_id} is set to {until}, the rules give it at least until {least}",
+                    deadline_id=clock.deadline_id,
+                    until=until,
+                    least=least,
+                )
     return None
 
 

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from typing import NamedTuple, get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from ledger.core.errors import UnknownYear
 from ledger.core.events.terms import EventRef, ExclusionGround, QualifyingGround
-from ledger.core.procedure.deadlines import Exclusion, Period, WorkCalendar, count, last_day_of, parse_periods
-from ledger.core.procedure.legal_days import start_of
+from ledger.core.procedure.deadlines import (
+    Exclusion,
+    Manner,
+    MonthEnd,
+    Period,
+    WorkCalendar,
+    count,
+    last_day_of,
+    parse_periods,
+)
+from ledger.core.procedure.legal_days import DAY, legal_day, start_of
 from ledger.core.procedure.rulebook import ClockRule, ExtensionRule
 
 
 class Extension(Struct, frozen=True):
     """More time for a clock. ``name`` is the row of the clock's rule, None if no row fits.
 
-    ``until`` is the last day as decided.
+    ``at`` is the time of the decision, ``until`` the last day as decided.
     """
 
     name: str | None
     article: str
+    at: str
     until: str | None = None
     qualifying_ground: QualifyingGround | None = None
 
@@ -90,22 +103,47 @@ class Clock(Struct, frozen=True):
         return bool(self.pauses) and self.pauses[-1].until is None
 
 
-_NO_CALENDAR = WorkCalendar(frozenset(), frozenset(), frozenset())  # never consulted: days off do not matter in custody
+class Counted(NamedTuple):
+    """What is counted of a clock: ``periods`` as one from a moment, ``then`` others, each from the end before it."""
+
+    since: datetime
+    periods: tuple[Period, ...]
+    then: tuple[tuple[Period, ...], ...] = ()
 
 
-def periods(clock: Clock) -> tuple[Period, ...]:
-    """Return the base period with the extensions that add to it, or the longest total that an extension gives.
+def counted(clock: Clock) -> Counted | None:
+    """Return what the row gives the clock with its extensions; None if only a paper sets the end.
 
-    The order of the extensions does not matter. Empty if only a paper sets the end.
+    The order of those that are counted together does not matter; what counts from a paper leaves nothing of what was
+    given before it.
     """
-    rules = _extensions(clock)
-    if any(rule.is_open for rule in rules):
-        return ()
-    given = [clock.period] if clock.period else []
-    given += [rule.adds for rule in rules if rule.adds is not None]
-    added = tuple(period for text in given for period in parse_periods(text))
-    in_all = [parse_periods(rule.to) for rule in rules if rule.to is not None]
-    return max(added, *in_all, key=lambda periods: last_day_of(date.min, periods)) if in_all else added
+    since, in_all = clock.counts_from, list[tuple[Period, ...]]()
+    periods = parse_periods(clock.period) if clock.period else ()
+    then: list[tuple[Period, ...]] = []
+    for extension in clock.extensions:
+        rule = clock.rule.extension(extension.name, clock.period)
+        if rule is None:
+            continue
+        if rule.is_open:
+            return None
+        if rule.to is not None:
+            in_all.append(parse_periods(rule.to))
+            continue
+        assert rule.adds is not None, "it is open otherwise"
+        added = parse_periods(rule.adds)
+        if rule.counts == "together":
+            periods += added
+        elif rule.counts == "from_end":
+            then.append(added)
+        else:
+            since, periods, then, in_all = datetime.fromisoformat(extension.at), added, [], []
+    longest = max(periods, *in_all, key=_length) if in_all else periods
+    return Counted(since, longest, tuple(then)) if longest else None
+
+
+def _length(periods: tuple[Period, ...]) -> tuple[date, int]:
+    """Return what periods that start at one moment are compared by."""
+    return last_day_of(date.min, periods), sum(period.amount for period in periods if period.unit == "hour")
 
 
 def decided(clock: Clock) -> str | None:
@@ -139,10 +177,58 @@ def lawful_last_day(clock: Clock) -> date | None:
 
     None if hours count, or only a paper sets the end.
     """
-    given, started = periods(clock), clock.counts_from
-    if not given:
+    given = counted(clock)
+    if given is None:
         return None
-    excluded = exclusions([pause for pause in clock.pauses if pause.until], started)
-    month_end = clock.rule.month_end
-    ends = count(started, given, excluded=excluded, calendar=_NO_CALENDAR, in_custody=True, month_end=month_end)
-    return ends.last_day
+    excluded = exclusions([pause for pause in clock.pauses if pause.until], clock.counts_from)
+    return count(
+        given.since,
+        given.periods,
+        then=given.then,
+        excluded=excluded,
+        calendar=None,
+        in_custody=True,
+        manner=clock.rule.manner,
+    ).last_day
+
+
+def latest_lawful_day(clock: Clock, calendar: WorkCalendar, *, moves: bool) -> date | None:
+    """Return the last day beyond which a paper goes against the rules, however extensions are counted.
+
+    Authorities count an extension from the start, or from the end of the time before it: from the day on which that
+    fell or, where it ``moves`` from days off, the one to which it moved; and to the same day of a month or from month's
+    end to month's end. None if hours count, only a paper sets the end, or working days of it are not known.
+    """
+    usual, given = lawful_last_day(clock), counted(clock)
+    if usual is None or given is None:
+        return None
+    excluded = exclusions([pause for pause in clock.pauses if pause.until], clock.counts_from)
+    since = legal_day(given.since)
+    if any(period.unit == "working_day" for period in given.periods):
+        try:
+            ends = count(given.since, given.periods, excluded=excluded, calendar=calendar, in_custody=False)
+        except UnknownYear:
+            return None
+        return ends.last_day
+    days = {last_day_of(since, given.periods, clock.rule.manner)}
+    apart = {since} if clock.period is None else {last_day_of(since, parse_periods(clock.period), clock.rule.manner)}
+    for extension in _extensions(clock):
+        if extension.adds is not None and extension.counts != "from_paper":
+            from_days = apart | {_moved(day, calendar) for day in apart if moves}
+            added = parse_periods(extension.adds)
+            apart = {last_day_of(day, added, Manner(end)) for day in from_days for end in get_args(MonthEnd)}
+    days |= apart
+    if moves:
+        days |= {_moved(day, calendar) for day in days}
+    unpaused = lawful_last_day(replace(clock, pauses=()))
+    assert unpaused is not None, "its days were counted above"
+    return max(usual, *(day + (usual - unpaused) for day in days))
+
+
+def _moved(day: date, calendar: WorkCalendar) -> date:
+    """Return the first working day from ``day`` on, or ``day`` itself where the days off are not known."""
+    try:
+        days_off = tuple(calendar.days_off_from(day))
+    except UnknownYear:
+        return day
+    return days_off[-1] + DAY if days_off else day

@@ -6,25 +6,41 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Literal, TypeAlias, get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput, UnknownYear
 from ledger.core.events.terms import ExclusionGround
-from ledger.core.procedure.legal_days import DAY, end_of, legal_day
+from ledger.core.procedure.legal_days import DAY, end_of, legal_day, start_of
 
 TEXTS_KEPT = 1024  # parsed periods in the cache; the rules have some dozens
 
-Unit = Literal["hour", "day", "half_month", "month", "year"]
+Unit = Literal["hour", "day", "working_day", "half_month", "month", "year"]
 # Where a period of months ends that starts on the last day of a month. `same_day`: on the same day of the month that it
-# ends in, 30 April + 1 m = 30 May. `last_day`: on the last day of that month, 31 May (SPC interpretation 202, courts).
+# ends in, 30 April + 1 m = 30 May. `last_day`: on the last day of that month, 31 May.
 MonthEnd = Literal["same_day", "last_day"]
+# Where a last day moves that is a day off: to the next working day, but not for whoever is in custody; to it whoever it
+# is; to the working day before; or nowhere.
+MovesFromDayOff = Literal["later_at_liberty", "later", "earlier", "never"]
 
-HALF_MONTH = 15 * DAY  # always, SPC interpretation 202
+HALF_MONTH = 15 * DAY
 
-_TEXT = re.compile(r"(?P<whole>[0-9]{1,3})(?P<half>\.5)? (?P<unit>[hdmy])")
-_UNITS: dict[str, Unit] = {"h": "hour", "d": "day", "m": "month", "y": "year"}
+_TEXT = re.compile(r"(?P<whole>[0-9]{1,3})(?P<half>\.5)? (?P<unit>h|d|wd|m|y)")
+_UNITS: dict[str, Unit] = {"h": "hour", "d": "day", "wd": "working_day", "m": "month", "y": "year"}
+
+
+class Manner(Struct, frozen=True):
+    """How a period is counted. ``start_counts``: from the minute of its start, or with its day as the first."""
+
+    month_end: MonthEnd = "same_day"
+    days_off: MovesFromDayOff = "later_at_liberty"
+    start_counts: bool = False
+
+
+USUAL = Manner()
 
 
 class Period(Struct, frozen=True):
@@ -36,15 +52,15 @@ class Period(Struct, frozen=True):
 
 @lru_cache(maxsize=TEXTS_KEPT)
 def parse_periods(text: str, *, field: str = "period") -> tuple[Period, ...]:
-    """Parse a period of the rules: ``24 h``, ``3 d``, ``1 m``, ``1 y``; ``1.5 m`` is a month and half a month.
+    """Parse a period of the rules: ``24 h``, ``3 d``, ``3 wd`` (working days), ``1 m``, ``1 y``.
 
-    Raises MalformedInput.
+    ``1.5 m`` is a month and half a month. Raises MalformedInput.
     """
     match = _TEXT.fullmatch(text)
     whole = int(match["whole"]) if match else 0
     if match is None or (match["half"] and match["unit"] != "m") or not (whole or match["half"]):
         raise MalformedInput(
-            "{text!r} is no period: expected 1 to 999 of h, d, m or y, half months too, as in '24 h' or '1.5 m'",
+            "{text!r} is no period: expected 1 to 999 of h, d, wd, m or y, half months too, as in '24 h' or '1.5 m'",
             text=text,
             field=field,
         )
@@ -52,25 +68,28 @@ def parse_periods(text: str, *, field: str = "period") -> tuple[Period, ...]:
     return (*periods, Period(1, "half_month")) if match["half"] else periods
 
 
-def last_day_of(start: date, periods: Sequence[Period], month_end: MonthEnd = "same_day") -> date:
-    """Return the last day of ``periods`` taken as one period from ``start``, a day that does not count.
+def last_day_of(start: date, periods: Sequence[Period], manner: Manner = USUAL) -> date:
+    """Return the last day of ``periods`` taken as one period from ``start``, a day that counts only if the manner says.
 
     Months are added first, all at once, then days, in whatever order they were given. So the end of a short month on
-    the way does not shorten the period: 31 January + 1 m + 1 m = 31 March. Requires that no period is of hours.
+    the way does not shorten the period: 31 January + 1 m + 1 m = 31 March. Requires that no period is of hours; working
+    days are counted as days.
     """
     months = sum(_MONTHS.get(period.unit, 0) * period.amount for period in periods)
     days = sum((_DAYS.get(period.unit, _NO_DAYS) * period.amount for period in periods), _NO_DAYS)
     years, month = divmod(start.month - 1 + months, 12)
     last = _last_of_month(start.year + years, month + 1)
-    if month_end == "last_day" and start == _last_of_month(start.year, start.month):
+    if manner.month_end == "last_day" and start == _last_of_month(start.year, start.month):
         return last + days
     # A month that is too short for the day of the start ends on its last day.
-    return last.replace(day=min(start.day, last.day)) + days
+    if start.day > last.day:
+        return last + days
+    return last.replace(day=start.day) + days - (DAY if manner.start_counts else _NO_DAYS)
 
 
 _MONTHS: dict[Unit, int] = {"month": 1, "year": 12}
 _NO_DAYS = timedelta(0)
-_DAYS: dict[Unit, timedelta] = {"day": DAY, "half_month": HALF_MONTH}
+_DAYS: dict[Unit, timedelta] = {"day": DAY, "working_day": DAY, "half_month": HALF_MONTH}
 
 
 def _last_of_month(year: int, month: int) -> date:
@@ -85,34 +104,42 @@ SATURDAY = 5  # of date.weekday()
 class WorkCalendar(Struct, frozen=True):
     """The days off of ``years``: weekends and ``holidays``, but not ``make_up_days``, weekend days that are worked.
 
-    Both are Asia/Shanghai days of ``years``; a holiday may fall on a weekend.
+    Both are days of ``years``; a holiday may fall on a weekend. ``unsure_from`` are days of them from which on the rest
+    of the year may still be arranged otherwise.
     """
 
     years: frozenset[int]
     holidays: frozenset[date]
     make_up_days: frozenset[date]
+    unsure_from: frozenset[date] = frozenset()
 
     def is_day_off(self, day: date) -> bool:
         """Tell whether ``day`` is a day off. Raises UnknownYear."""
-        if day.year not in self.years:
+        if day.year not in self.years or any(first.year == day.year and first <= day for first in self.unsure_from):
             raise UnknownYear(
-                "the public holidays of {day.year} are not known, so whether {day} is a day off is not",
+                "the days off of {day.year} are not all known, so whether {day} is one is not",
                 day=day,
-                hint="Update the package holidays once the State Council has published the holidays of that year.",
+                hint="Adopt a version of the procedure that has them, once they are published.",
             )
         return day not in self.make_up_days and (day in self.holidays or day.weekday() >= SATURDAY)
 
-    def days_off_from(self, day: date) -> Iterator[date]:
+    def days_off_from(self, day: date, step: timedelta = DAY) -> Iterator[date]:
         """Yield the unbroken run of days off from ``day`` on, none if ``day`` is a working day. Raises UnknownYear."""
         while self.is_day_off(day):
             yield day
-            day += DAY
+            day += step
 
 
 class StartDayLeftOut(Struct, frozen=True, tag_field="step", tag="start_day_left_out"):
     """The starting day does not count."""
 
     day: date
+
+
+class StartCounts(Struct, frozen=True, tag_field="step", tag="start_counts"):
+    """The time counts from ``since``: from that minute, or with that whole day as the first."""
+
+    since: datetime
 
 
 class StartHourLeftOut(Struct, frozen=True, tag_field="step", tag="start_hour_left_out"):
@@ -128,6 +155,15 @@ class PeriodAdded(Struct, frozen=True, tag_field="step", tag="period_added"):
     period: Period
     first: date
     last: date
+
+
+class WorkingDaysAdded(Struct, frozen=True, tag_field="step", tag="working_days_added"):
+    """The working days that ``period`` adds; ``days_off`` among them do not count."""
+
+    period: Period
+    first: date
+    last: date
+    days_off: tuple[date, ...]
 
 
 class HoursAdded(Struct, frozen=True, tag_field="step", tag="hours_added"):
@@ -168,6 +204,25 @@ class RolledForward(Struct, frozen=True, tag_field="step", tag="rolled_forward")
     last: date
 
 
+class MovedEarlier(Struct, frozen=True, tag_field="step", tag="moved_earlier"):
+    """The last day was a day off: the period ends on ``last``, the last working day before ``days_off``."""
+
+    days_off: tuple[date, ...]
+    last: date
+
+
+class DaysOffIgnored(Struct, frozen=True, tag_field="step", tag="days_off_ignored"):
+    """The period ends on ``last`` even if that is a day off."""
+
+    last: date
+
+
+class EndNotKnown(Struct, frozen=True, tag_field="step", tag="end_not_known"):
+    """The period ends on ``last`` at the earliest: the days off after it are not known yet."""
+
+    last: date
+
+
 class HeldInCustody(Struct, frozen=True, tag_field="step", tag="held_in_custody"):
     """The person is in custody: the period ends on ``last`` even if that is a day off."""
 
@@ -195,11 +250,16 @@ class MomentDecided(Struct, frozen=True, tag_field="step", tag="moment_decided")
 CountStep: TypeAlias = (
     StartDayLeftOut
     | StartHourLeftOut
+    | StartCounts
     | PeriodAdded
+    | WorkingDaysAdded
     | HoursAdded
     | DaysExcluded
     | HoursExcluded
     | RolledForward
+    | MovedEarlier
+    | DaysOffIgnored
+    | EndNotKnown
     | HeldInCustody
     | DayDecided
     | DayBeyondLaw
@@ -210,7 +270,8 @@ STEP_NAMES: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in 
 
 
 COUNTS_KEPT = 4096  # counts in the cache: clocks of a day are of few kinds, and are counted after each event
-_HOUR = 3600  # seconds
+_MINUTE, _HOUR = 60, 3600  # seconds
+_ONE_HOUR = timedelta(hours=1)
 
 
 class Exclusion(Struct, frozen=True):
@@ -236,68 +297,134 @@ def count(
     started_at: datetime,
     periods: Sequence[Period],
     *,
+    then: Sequence[Sequence[Period]] = (),
     excluded: Iterable[Exclusion] = (),
-    calendar: WorkCalendar,
+    calendar: WorkCalendar | None,
     in_custody: bool,
-    month_end: MonthEnd = "same_day",
+    manner: Manner = USUAL,
 ) -> PeriodEnd:
     """Count when ``periods``, as one period from the aware instant ``started_at``, end.
 
-    ``in_custody`` is about the last day; the calendar is consulted only if it is False. Raises MalformedInput if there
-    is no period or if hours are mixed with other units, and UnknownYear if the last day's year is not in the calendar.
+    Each of ``then`` is counted on from the end of what came before it, whether or not that is a day off. ``in_custody``
+    is about the last day. Without a calendar every day is a working day, which gives the earliest end that any calendar
+    could, unless days off move it ``earlier``. Raises MalformedInput if there is no period or if hours or working days
+    are mixed with other units, and UnknownYear if the calendar does not have the days that matter.
     """
     # In order of time: the days that one adds may reach into the next.
     in_order = sorted(excluded, key=lambda exclusion: (exclusion.since, exclusion.until))
-    hours = sum(period.unit == "hour" for period in periods)
+    units = {period.unit for part in (periods, *then) for period in part}
     # Hours begin with the next hour and days with the next day: a mixture would have no one start.
-    if not periods or 0 < hours < len(periods):
-        raise MalformedInput("expected at least one period, hours only or none of hours", field="periods")
-    if hours:
-        return _count_hours(started_at, periods, in_order)
-    # In custody the last day counts even if it is a day off (CPL 105).
-    days_off = None if in_custody else calendar
-    return _count_days(legal_day(started_at), tuple(periods), tuple(in_order), month_end, days_off)
+    if not periods or (len(units) > 1 and units & {"hour", "working_day"}):
+        raise MalformedInput(
+            "expected at least one period, hours or working days only or none of them", field="periods"
+        )
+    # Of hours and of working days it is the same whether they are counted on or together.
+    if units == {"hour"}:
+        return _count_hours(started_at, [*periods, *chain(*then)], in_order, manner)
+    start = legal_day(started_at)
+    if units == {"working_day"}:
+        return _count_working_days(start, [*periods, *chain(*then)], in_order, calendar, manner)
+    last, steps = _count_days(start, (tuple(periods), *map(tuple, then)), tuple(in_order), manner)
+    last, step = _moved_from_day_off(last, calendar, manner.days_off, in_custody=in_custody)
+    return PeriodEnd(end_of(last), last, steps if step is None else (*steps, step))
 
 
 @lru_cache(maxsize=COUNTS_KEPT)
 def _count_days(
-    start: date,
-    periods: tuple[Period, ...],
-    excluded: tuple[Exclusion, ...],
-    month_end: MonthEnd,
-    calendar: WorkCalendar | None,
-) -> PeriodEnd:
-    last = start
-    steps: list[CountStep] = [StartDayLeftOut(start)]
-    for n, period in enumerate(periods, 1):
-        # Each end is counted from the start, so that a short month on the way shortens nothing.
-        first, last = last + DAY, last_day_of(start, periods[:n], month_end)
-        steps.append(PeriodAdded(period, first, last))
+    start: date, parts: tuple[tuple[Period, ...], ...], excluded: tuple[Exclusion, ...], manner: Manner
+) -> tuple[date, tuple[CountStep, ...]]:
+    """Return the last day, wherever days off may move it, and the steps to it."""
+    left_out = start - DAY if manner.start_counts else start
+    last = left_out
+    steps: list[CountStep] = [_first_step(start, manner)]
+    for number, part in enumerate(parts):
+        since, counting = (last, replace(manner, start_counts=False)) if number else (start, manner)
+        for n, period in enumerate(part, 1):
+            # Each end is counted from the start, so that a short month on the way shortens nothing.
+            first, last = last + DAY, last_day_of(since, part[:n], counting)
+            steps.append(PeriodAdded(period, first, last))
     spans = [(legal_day(e.since), legal_day(e.until)) for e in excluded]
     ordinals = [(since.toordinal(), until.toordinal()) for since, until in spans]
-    lengths = _left_out(start.toordinal(), last.toordinal(), ordinals)
+    lengths = _left_out(left_out.toordinal(), last.toordinal(), ordinals)
     for exclusion, (since, until), days in zip(excluded, spans, lengths, strict=True):
         last += days * DAY
         steps.append(DaysExcluded(exclusion.ground, since, until, days, last))
+    return last, tuple(steps)
+
+
+def _moved_from_day_off(
+    last: date, calendar: WorkCalendar | None, moves: MovesFromDayOff, *, in_custody: bool
+) -> tuple[date, CountStep | None]:
+    """Return the day on which a period ends whose last day falls on ``last``, and the step to it, if there is one."""
+    if moves == "never":
+        return last, DaysOffIgnored(last)
+    if moves == "later_at_liberty" and in_custody:
+        return last, HeldInCustody(last)
     if calendar is None:
-        steps.append(HeldInCustody(last))
-    elif days_off := tuple(calendar.days_off_from(last)):
-        last = days_off[-1] + DAY
-        steps.append(RolledForward(days_off, last))
+        return last, EndNotKnown(last)
+    step = -DAY if moves == "earlier" else DAY
+    days_off = tuple(calendar.days_off_from(last, step))
+    if not days_off:
+        return last, None
+    last = days_off[-1] + step
+    return last, MovedEarlier(days_off, last) if moves == "earlier" else RolledForward(days_off, last)
+
+
+def _first_step(start: date, manner: Manner) -> CountStep:
+    return StartCounts(start_of(start)) if manner.start_counts else StartDayLeftOut(start)
+
+
+def _count_working_days(
+    start: date,
+    periods: Sequence[Period],
+    excluded: Sequence[Exclusion],
+    calendar: WorkCalendar | None,
+    manner: Manner,
+) -> PeriodEnd:
+    last = start - DAY if manner.start_counts else start
+    steps: list[CountStep] = [_first_step(start, manner)]
+    spans = [(legal_day(e.since), legal_day(e.until)) for e in excluded]
+    passed: list[set[date]] = [set() for _ in spans]  # the working days that each span leaves out
+    for period in periods:
+        first, days_off, left = last + DAY, [], period.amount
+        while left:
+            last += DAY
+            if calendar is not None and calendar.is_day_off(last):
+                days_off.append(last)
+                continue
+            holding = next((n for n, (since, until) in enumerate(spans) if since < last <= until), None)
+            if holding is None:
+                left -= 1
+            else:
+                passed[holding].add(last)
+        steps.append(WorkingDaysAdded(period, first, last, tuple(days_off)))
+    for exclusion, (since, until), days in zip(excluded, spans, passed, strict=True):
+        steps.append(DaysExcluded(exclusion.ground, since, until, len(days), last))
+    if calendar is None:
+        steps.append(EndNotKnown(last))
     return PeriodEnd(end_of(last), last, tuple(steps))
 
 
-def _count_hours(started_at: datetime, periods: Sequence[Period], excluded: Sequence[Exclusion]) -> PeriodEnd:
-    start = last = _hour(started_at)
-    steps: list[CountStep] = [StartHourLeftOut(_beginning(start), _beginning(start + 1))]
+def _count_hours(
+    started_at: datetime, periods: Sequence[Period], excluded: Sequence[Exclusion], manner: Manner
+) -> PeriodEnd:
+    # Where the start counts, to the minute, the time is a number of minutes; else of hours, the first of them left out.
+    tick = _MINUTE if manner.start_counts else _HOUR
+    of_hour = _HOUR // tick
+    start = last = _tick(started_at, tick) - (1 if manner.start_counts else 0)
+    begins = _beginning(start + 1, tick)
+    steps: list[CountStep] = [
+        StartCounts(begins) if manner.start_counts else StartHourLeftOut(begins - _ONE_HOUR, begins)
+    ]
     for period in periods:
-        first, last = last + 1, last + period.amount
-        steps.append(HoursAdded(period, _beginning(first), _beginning(last + 1)))
-    spans = [(_hour(e.since), _hour(e.until)) for e in excluded]
-    for exclusion, hours in zip(excluded, _left_out(start, last, spans), strict=True):
-        last += hours
-        steps.append(HoursExcluded(exclusion.ground, exclusion.since, exclusion.until, hours, _beginning(last + 1)))
-    return PeriodEnd(_beginning(last + 1), None, tuple(steps))
+        first, last = last + 1, last + period.amount * of_hour
+        steps.append(HoursAdded(period, _beginning(first, tick), _beginning(last + 1, tick)))
+    spans = [(_tick(e.since, tick), _tick(e.until, tick)) for e in excluded]
+    for exclusion, ticks in zip(excluded, _left_out(start, last, spans), strict=True):
+        last += ticks
+        ends_at = _beginning(last + 1, tick)
+        steps.append(HoursExcluded(exclusion.ground, exclusion.since, exclusion.until, ticks // of_hour, ends_at))
+    return PeriodEnd(_beginning(last + 1, tick), None, tuple(steps))
 
 
 def _left_out(start: int, last: int, spans: Iterable[tuple[int, int]]) -> list[int]:
@@ -316,11 +443,11 @@ def _left_out(start: int, last: int, spans: Iterable[tuple[int, int]]) -> list[i
     return lengths
 
 
-def _hour(instant: datetime) -> int:
-    """Return the number of the hour of ``instant``, counted from 1970. Beijing's hours begin with those of UTC."""
-    return int(instant.timestamp() // _HOUR)
+def _tick(instant: datetime, seconds: int) -> int:
+    """Return the number of the hour or minute of ``instant``, counted from 1970. Hours of the law begin as in UTC."""
+    return int(instant.timestamp() // seconds)
 
 
-def _beginning(hour: int) -> datetime:
-    """Return the first instant of an hour that is numbered as by ``_hour``."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+def _beginning(tick: int, seconds: int) -> datetime:
+    """Return the first instant of an hour or minute that is numbered as by ``_tick``."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=tick * seconds)

@@ -16,7 +16,7 @@ from msgspec import Struct
 Words = tuple[str, ...]
 
 # Keys that only some facts answer; all others are answered by the case, or by the subject of the clock.
-KEYS_OF_FACTS = ("by", "to", "about", "handover", "grounds")
+KEYS_OF_FACTS = ("fact", "by", "to", "about", "handover", "grounds")
 KEYS_OF_PERSONS = ("role", "measure", "in_custody", "kept_for_receiver")
 KEYS_OF_ITEMS = ("item_kind",)
 
@@ -24,14 +24,15 @@ KEYS_OF_ITEMS = ("item_kind",)
 class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """What has to hold: each key that is given, by one of its words at least, and not what stands in ``unless``.
 
-    ``by`` and ``to``: who did it or sent it, and to whom, by the agency's kind or one of its traits. ``about``: the
-    kind of the decision that it is about; ``handover``: the purpose of the handover that it returns or follows;
-    ``grounds``: those that the decision states. Of the case: ``case_type``, ``line``, ``stage``, ``trial``, and
-    ``decided``, the kinds of its decisions, for a person of those about this person. Of a person: ``role``, running
-    ``measure``, ``in_custody``, and whether the person is ``kept_for_receiver``, whose time it is. Of an item:
-    ``item_kind``.
+    ``fact``: which of the facts that start the clock it is. ``by`` and ``to``: who did it or sent it, and to whom, by
+    the agency's kind or one of its traits. ``about``: the kind of the decision that it is about; ``handover``: the
+    purpose of the handover that it returns or follows; ``grounds``: those that the decision states. Of the case:
+    ``case_type``, ``line``, ``stage``, ``trial``, and ``decided``, the kinds of its decisions, for a person of those
+    about this person. Of a person: ``role``, running ``measure``, ``in_custody``, and whether the person is
+    ``kept_for_receiver``, whose time it is. Of an item: ``item_kind``.
     """
 
+    fact: Words = ()
     by: Words = ()
     to: Words = ()
     about: Words = ()

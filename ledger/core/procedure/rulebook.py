@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from ledger.core.errors import refuse
 from ledger.core.events import terms
 from ledger.core.messages import Message, Term
-from ledger.core.procedure.deadlines import MonthEnd, WorkCalendar
+from ledger.core.procedure.deadlines import Manner, MonthEnd, MovesFromDayOff, WorkCalendar, parse_periods
 from ledger.core.procedure.facts import (
     FACTS,
     KEYS_OF_FACTS,
@@ -31,7 +31,7 @@ Label = dict[str, str]  # a text in each language
 Year = Annotated[str, Meta(pattern=r"^[12][0-9]{3}$(?!\n)")]
 Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(?:-[A-Z]{2})?$(?!\n)")]
 Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
-Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]*)(?:\.5)? [hdmy]$")]
+Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]{0,2})(?:\.5)? (?:h|d|wd|m|y)$(?!\n)")]
 
 
 class Base(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,11 +49,20 @@ class Base(Struct, frozen=True, forbid_unknown_fields=True):
         return any(key in keys for part in parts for key, _ in part.asked)
 
 
-class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
+class Sourced(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A row that rests on a text: its ``source`` in full, and what of it is ``unconfirmed`` and has to be looked up."""
+
+    source: str = ""
+    unconfirmed: str = ""
+
+
+class ExtensionRule(Sourced, frozen=True, kw_only=True):
     """A lawful extension: ``adds`` to the time of a clock, or makes it ``to`` in all, at most ``times`` times.
 
-    With neither it is open: the paper sets how long, and it may be repeated. ``of`` limits it to clocks with this base
-    period, the ``condition`` (``if``) to acts and subjects for which it holds. If ``grounds`` are given, one of these
+    A paper may give less. What it adds ``counts`` together with the time from the start, from the end of the time
+    before, or from its own paper. With neither it is open: the paper sets how long, and it may be repeated. ``times`` 0
+    is any number. ``of`` limits it to clocks with this base period, ``requires`` to those that have another extension,
+    the ``condition`` (``if``) to acts and subjects for which it holds. If ``grounds`` are given, one of these
     qualifying grounds must be recorded.
     """
 
@@ -66,6 +75,8 @@ class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
     condition: Condition | None = msgspec.field(default=None, name="if")
     grounds: tuple[terms.QualifyingGround, ...] = ()
     times: int = 1
+    counts: Literal["together", "from_end", "from_paper"] = "together"
+    requires: terms.ExtensionName | None = None
 
     @property
     def is_open(self) -> bool:
@@ -73,7 +84,7 @@ class ExtensionRule(Struct, frozen=True, forbid_unknown_fields=True):
         return self.adds is None and self.to is None
 
 
-class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
+class ClockRule(Sourced, frozen=True, kw_only=True):
     """One row, for clocks that start on the days from ``valid_from`` up to, not including, ``valid_until``.
 
     ``per`` is the kind of subject; a recommendation's clocks are counted by ``ledger.core.supervision``.
@@ -82,7 +93,11 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     that of the agency burdened by the starting event, or of the one responsible at the moment. ``by_paper``: the days
     set by the paper of the starting measure apply to it. While it runs, the clock ``rests`` of the same subject does
     not count, on the ground ``rests_for``. It starts only where ``starts_if`` holds. ``month_end`` is the rule for
-    periods of months that start on the last day of a month.
+    periods of months that start on the last day of a month, ``days_off`` for last days that are days off; where
+    ``start_counts`` the minute of the start counts, or its day.
+
+    Whatever extends it, it has ``most`` of time; a paper gives it ``least``. What is due ``prompt`` has no last day.
+    Where the end is no lateness ``at_end`` says what it is: a right is lost, a judgment takes effect.
     """
 
     name: str
@@ -102,12 +117,23 @@ class ClockRule(Struct, frozen=True, forbid_unknown_fields=True):
     rests_for: terms.ExclusionGround | None = None
     starts_if: Condition | None = None
     month_end: MonthEnd = "same_day"
+    days_off: MovesFromDayOff = "later_at_liberty"
+    start_counts: bool = False
+    most: Period | None = None
+    least: Period | None = None
+    prompt: bool = False
+    at_end: Label | None = None
     valid_until: terms.Date | None = None
 
     @property
     def all_starts(self) -> tuple[str, ...]:
         """Return the facts that start it, definitely, provisionally or anew."""
         return (*self.starts, *self.provisional, *self.renewals)
+
+    @property
+    def manner(self) -> Manner:
+        """Return how its periods are counted."""
+        return Manner(self.month_end, self.days_off, self.start_counts)
 
     def extension(self, name: str | None, period: str | None) -> ExtensionRule | None:
         """Return the extension of this name for clocks with the base ``period``, or None."""
@@ -120,6 +146,10 @@ def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
     for number, row in enumerate(book.clocks):
         path = ("clocks", number)
         yield from (((*path, *inner), fault) for inner, fault in _unknown_in_clock(row, book))
+        if row.prompt and row.bases:
+            yield (*path, "prompt"), Message("what is due promptly has no last day: leave out `bases` or `prompt`")
+        if len({_kind_of(text) for text in _periods_of(row)}) > 1:
+            yield (*path, "bases"), Message("expected only hours, only working days, or neither of them in one clock")
         if row.bases and row.bases[-1].condition is not None:
             yield (*path, "bases"), Message("the last base holds under every circumstance: leave out its `if`")
         for place, extension in enumerate(row.extensions):
@@ -128,10 +158,28 @@ def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
                 yield (*path, "extensions", place), Message("expected adds or to, not both")
             if extension.of is not None and extension.of not in {base.period for base in row.bases}:
                 yield (*path, "extensions", place, "of"), Message("no base is of {period}", period=extension.of)
+            if extension.to is not None and extension.counts != "together":
+                yield (*path, "extensions", place, "counts"), Message("a time in all counts from the start")
+            if extension.requires is not None and extension.requires not in {other.name for other in row.extensions}:
+                fault = Message("no extension of the clock is called {name}", name=extension.requires)
+                yield (*path, "extensions", place, "requires"), fault
         if (row.rests is None) != (row.rests_for is None) or row.rests not in {None, *names}:
             yield path, Message("expected both a clock in `rests` and why in `rests_for`, or neither")
         if not stands_alone(row, book.clocks):
             yield path, _not_alone(row)
+
+
+def _periods_of(row: ClockRule) -> Iterator[str]:
+    """Yield the periods that may be counted together or compared in a clock of the row."""
+    yield from (base.period for base in row.bases)
+    for extension in row.extensions:
+        yield from (text for text in (extension.adds, extension.to) if text is not None)
+    yield from (text for text in (row.most, row.least) if text is not None)
+
+
+def _kind_of(text: str) -> str:
+    unit = parse_periods(text)[0].unit
+    return unit if unit in ("hour", "working_day") else "day"
 
 
 def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
@@ -155,6 +203,7 @@ def _faults_of_conditions(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
     answers = [frozenset(book.fact_of(trigger).answers) for trigger in row.all_starts if trigger in book.triggers]
     of_start = frozenset.intersection(*answers) if answers else frozenset[str]()
     conditions: list[tuple[tuple[str | int, ...], Condition | None, Collection[str]]]
+    of_start |= {"fact"}
     conditions = [(("starts_if",), row.starts_if, of_start)]
     conditions += [(("bases", number, "if"), base.condition, of_start) for number, base in enumerate(row.bases)]
     # Of an extension, the act is the decision on it.
@@ -167,6 +216,11 @@ def _faults_of_conditions(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
                 if not _is_answered(key, row, of_fact):
                     yield path, Message("nothing answers {key} here", key=key)
                 yield from (((*path, key), fault) for fault in _unknown_words(key, words, book))
+                if key == "fact" and not {*words} <= {*row.all_starts}:
+                    yield (
+                        (*path, key),
+                        Message("expected facts that start the clock: {starts}", starts=", ".join(row.all_starts)),
+                    )
     if any(base.asks("trial") for base in row.bases) and any(base.asks(*KEYS_OF_FACTS) for base in row.bases):
         # When another kind of trial is chosen, the fact that started the clock is not looked at again.
         yield ("bases",), Message("bases ask about the kind of trial or about the starting act, not both")
@@ -231,7 +285,7 @@ FlagName = Literal[
 ]
 
 
-class FlagRule(Struct, frozen=True, forbid_unknown_fields=True):
+class FlagRule(Sourced, frozen=True, kw_only=True):
     """One row: the flag is raised for acts of the days from ``valid_from`` up to, not including, ``valid_until``.
 
     ``limit`` is the rule's number if it has one: a count, or seconds.
@@ -256,10 +310,14 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DaysOff(Struct, frozen=True, forbid_unknown_fields=True):
-    """The days off of a year besides its weekends, and the weekend days on which there is work."""
+    """The days off of a year besides its weekends, and the weekend days on which there is work.
+
+    From ``unsure_from`` on a later arrangement may still change them.
+    """
 
     holidays: tuple[terms.Date, ...]
     make_up_days: tuple[terms.Date, ...] = ()
+    unsure_from: terms.Date | None = None
 
 
 class Word(Struct, frozen=True, forbid_unknown_fields=True):
@@ -336,6 +394,8 @@ class PurposeRule(Word, frozen=True, kw_only=True):
     stage: terms.Stage | None = None
     custody_change: bool = False
     supplements: bool = False
+    source: str = ""
+    unconfirmed: str = ""
 
 
 class ExampleAct(Struct, frozen=True, forbid_unknown_fields=True):
@@ -419,6 +479,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             frozenset(map(int, self.days_off)),
             frozenset(date.fromisoformat(day) for year in self.days_off.values() for day in year.holidays),
             frozenset(date.fromisoformat(day) for year in self.days_off.values() for day in year.make_up_days),
+            frozenset(date.fromisoformat(year.unsure_from) for year in self.days_off.values() if year.unsure_from),
         )
 
     @cached_property
@@ -484,8 +545,9 @@ def faults_of(book: Rulebook) -> Iterator[Fault]:
     yield from _faults_of_references(book)
     yield from _faults_of_labels(book)
     for year, days in book.days_off.items():
-        for key in ("holidays", "make_up_days"):
-            if any(not day.startswith(year) for day in getattr(days, key)):
+        unsure = (days.unsure_from,) if days.unsure_from else ()
+        for key, listed in (("holidays", days.holidays), ("make_up_days", days.make_up_days), ("unsure_from", unsure)):
+            if any(not day.startswith(year) for day in listed):
                 yield ("days_off", year, key), Message("expected days of {year}", year=year)
     # Two rows in force on one day would give one act two articles.
     for number, flag in enumerate(book.flags):
@@ -520,6 +582,8 @@ def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
     rows += [((table, number), row) for table in ("flags", "clocks") for number, row in enumerate(getattr(book, table))]
     for path, row in rows:
         labels: list[tuple[tuple[str | int, ...], Label]] = [((*path, "label"), row.label)]
+        if (at_end := getattr(row, "at_end", None)) is not None:
+            labels.append(((*path, "at_end"), at_end))
         labels += [
             ((*path, "extensions", number, "label"), extension.label)
             for number, extension in enumerate(getattr(row, "extensions", ()))

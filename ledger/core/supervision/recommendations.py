@@ -75,6 +75,6 @@ def reply_due(issued_at: str, books: Iterable[Rulebook]) -> PeriodEnd | None:
         return None
     periods = parse_periods(row.bases[-1].period)
     try:
-        return count(since, periods, calendar=book.calendar, in_custody=False, month_end=row.month_end)
+        return count(since, periods, calendar=book.calendar, in_custody=False, manner=row.manner)
     except UnknownYear:
         return None

@@ -324,6 +324,7 @@ def _exceeded_clock(given: Mapping[str, Any], bindings: Bindings) -> Made:
         SELECT d.*, date_diff('day', legal_day(d.due_at), legal_day({ended})) + 1 AS days_late
         FROM deadlines d
         WHERE d.clock IN ({_listed(given["clock"], bindings)}) AND d.due_at IS NOT NULL
+            AND d.status NOT IN ('ended', 'uncountable')
             AND {ended} >= d.due_at + to_days(CAST({grace} AS INTEGER))
             AND {filter_sql("d", "deadlines", given["where"], bindings)}
     """  # noqa: S608

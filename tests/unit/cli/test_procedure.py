@@ -60,6 +60,19 @@ def test_a_fault_is_told_by_file_line_and_key(tally: Tally, folder: Path) -> Non
     assert tally("procedure", "test", folder).status == Exit.USAGE
 
 
+def test_what_nobody_has_looked_up_yet_is_listed(tally: Tally, folder: Path) -> None:
+    """It is no fault; each row says what is missing."""
+    replace(folder / "clocks.toml", 'name = "arrest_request"', 'name = "arrest_request"\nunconfirmed = "the article"')
+    (checked,) = tally.ok("procedure", "check", folder)
+    assert {
+        "procedure_id": "cn-criminal",
+        "part": "clocks[arrest_request 2018-10-26]",
+        "unconfirmed": "the article",
+    } in (checked["unconfirmed"])
+    done = tally("procedure", "check", folder)
+    assert (done.status, "the article" in done.out) == (Exit.OK, True)
+
+
 def test_an_example_that_fails_says_why(tally: Tally, folder: Path) -> None:
     """And what differs from the package that ships is listed by its key."""
     replace(folder / "clocks.toml", 'bases = [{ period = "3 d" }]', 'bases = [{ period = "5 d" }]')

@@ -85,6 +85,16 @@ def test_a_trigger_finds_its_rows() -> None:
         ("leave out its `if`", ROW + 'bases = [{ period = "1 m", if = { stage = ["execution"] } }]\n'),
         ("no base is of 1 m", ROW + EXTENSION + 'of = "1 m"\n'),
         ("expected adds or to, not both", ROW + EXTENSION + 'adds = "1 m"\nto = "2 m"\n'),
+        ("leave out `bases` or `prompt`", ROW + 'prompt = true\nbases = [{ period = "1 m" }]\n'),
+        ("only hours, only working days", ROW + 'bases = [{ period = "1 m" }]\n' + EXTENSION + 'to = "24 h"\n'),
+        ("only hours, only working days", ROW + 'bases = [{ period = "3 wd" }]\nmost = "1 m"\n'),
+        ("a time in all counts from the start", ROW + EXTENSION + 'to = "2 m"\ncounts = "from_end"\n'),
+        ("no extension of the clock is called other", ROW + EXTENSION + 'requires = "other"\n'),
+        ("a label in each of these languages", ROW + 'at_end = { en = "it takes effect" }\n'),
+        (
+            "facts that start the clock",
+            ROW + 'bases = [{ period = "1 m", if = { fact = ["frozen"] } }, { period = "2 m" }]\n',
+        ),
         ("two rows of review are in force on 2018-10-26", ROW + ROW),
     ],
 )
@@ -96,7 +106,7 @@ def test_a_row_that_contradicts_itself_is_refused(fault: str, rows: str) -> None
 
 
 def test_a_period_in_words_is_refused() -> None:
-    """Only numbers of h, d, m and y are periods."""
+    """Only numbers of h, d, wd, m and y are periods."""
     with refused("malformed_input", field="rows.toml:10: clocks[0].bases[0].period", error=MalformedInput):
         parse(ROW + 'bases = [{ period = "a month" }]\n')
 

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import count as naturals
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,18 +38,28 @@ def instants(first: str, last: str) -> st.SearchStrategy[datetime]:
     return st.datetimes(datetime.fromisoformat(first), datetime.fromisoformat(last), timezones=st.just(UTC))
 
 
+def lengths(texts: list[str]) -> list[deadlines.Period]:
+    """What texts of the table say, as one period."""
+    return [period for text in texts for period in deadlines.parse_periods(text)]
+
+
 def counted(case: dict[str, Any]) -> deadlines.PeriodEnd:
     """What the code makes of a case of the table."""
     return deadlines.count(
         case["start"].replace(tzinfo=BEIJING),
-        [period for text in case["periods"] for period in deadlines.parse_periods(text)],
+        lengths(case["periods"]),
+        then=[lengths(texts) for texts in case.get("then", [])],
         excluded=[
             deadlines.Exclusion(since.replace(tzinfo=BEIJING), until.replace(tzinfo=BEIJING), ground)
             for since, until, ground in case.get("excluded", [])
         ],
         calendar=KNOWN,
         in_custody=case.get("in_custody", False),
-        month_end=case.get("month_end", "same_day"),
+        manner=deadlines.Manner(
+            case.get("month_end", "same_day"),
+            case.get("days_off", "later_at_liberty"),
+            case.get("start_counts", False),
+        ),
     )
 
 
@@ -99,11 +110,11 @@ def test_other_texts_are_refused(text: str) -> None:
         deadlines.parse_periods(text, field="clocks[2].base")
 
 
-@pytest.mark.parametrize("texts", [[], ["24 h", "1 d"], ["1 m", "24 h"]])
+@pytest.mark.parametrize("texts", [[], ["24 h", "1 d"], ["1 m", "24 h"], ["1 wd", "24 h"], ["3 d", "3 wd"]])
 def test_hours_and_days_are_not_mixed(texts: list[str]) -> None:
-    """No period, or hours beside other units, have no end that the law would tell."""
-    periods = [period for text in texts for period in deadlines.parse_periods(text)]
-    with refused_at("periods", match="hours only or none of hours"):
+    """No period, or hours or working days beside other units, have no end that the law would tell."""
+    periods = lengths(texts)
+    with refused_at("periods", match="hours or working days only"):
         deadlines.count(beijing(2026, 3, 10), periods, calendar=KNOWN, in_custody=True)
 
 
@@ -130,10 +141,10 @@ def test_a_day_ends_at_midnight_in_beijing() -> None:
 def test_a_year_that_is_not_known_is_an_error() -> None:
     """The year, and what to do, are told; also where only the roll leads into it: 31 December 2022 was a Saturday."""
     only_2022 = deadlines.WorkCalendar(frozenset({2022}), frozenset(), frozenset())
-    with pytest.raises(UnknownYear, match="public holidays of 2023 are not known") as refused:
+    with pytest.raises(UnknownYear, match="days off of 2023 are not all known") as refused:
         deadlines.count(beijing(2022, 12, 30), deadlines.parse_periods("1 d"), calendar=only_2022, in_custody=False)
     assert refused.value.code == "unknown_year"
-    assert "holidays" in (refused.value.hint or "")
+    assert "version of the procedure" in (refused.value.hint or "")
 
 
 # -- against a reference that walks ------------------------------------------------------------------------------------
@@ -171,7 +182,7 @@ def walk_days(
     calendar: deadlines.WorkCalendar,
     end: deadlines.MonthEnd,
 ) -> Iterator[date]:
-    """The last day before the roll, and the one after it."""
+    """The last day as it falls, the next working day from it on, and the one before."""
     months = sum({"month": 1, "year": 12}.get(period.unit, 0) * period.amount for period in periods)
     last = walk_months(start, months, end) if months else start
     for period in periods:
@@ -180,7 +191,8 @@ def walk_days(
     ordinals = [(since.toordinal(), until.toordinal()) for since, until in spans]
     last = date.fromordinal(walk(start.toordinal(), (last - start).days, ordinals))
     yield last
-    yield next(day for n in naturals() if not calendar.is_day_off(day := last + n * DAY))
+    for step in (DAY, -DAY):
+        yield next(day for n in naturals() if not calendar.is_day_off(day := last + n * step))
 
 
 INSTANTS = instants("2015-01-01", "2030-12-31")
@@ -215,13 +227,53 @@ def calendars(draw: st.DrawFn, about: date) -> deadlines.WorkCalendar:
 def test_days_are_those_of_a_walk_day_by_day(
     data: st.DataObject, start: datetime, periods: list[deadlines.Period], month_end: deadlines.MonthEnd
 ) -> None:
-    """Whatever is added, left out or rolled: the end is the one that walking finds, with and without custody."""
+    """Whatever is added, left out or moved: the end is the one that walking finds, in each way that days off matter."""
     excluded = data.draw(exclusions(start, timedelta(days=120)))
     calendar = data.draw(calendars(legal_day(start)))
     spans = [(legal_day(e.since), legal_day(e.until)) for e in excluded]
-    ends = walk_days(legal_day(start), periods, spans, calendar, month_end)
-    for in_custody, last_day in zip((True, False), ends, strict=True):
+    fallen, later, earlier = walk_days(legal_day(start), periods, spans, calendar, month_end)
+    expected: dict[tuple[deadlines.MovesFromDayOff, bool], date] = {
+        ("later_at_liberty", True): fallen,
+        ("later_at_liberty", False): later,
+        ("later", True): later,
+        ("earlier", True): earlier,
+        ("never", False): fallen,
+    }
+    for (days_off, in_custody), last_day in expected.items():
+        manner = deadlines.Manner(month_end, days_off)
         end = deadlines.count(
-            start, periods, excluded=excluded, calendar=calendar, in_custody=in_custody, month_end=month_end
+            start, periods, excluded=excluded, calendar=calendar, in_custody=in_custody, manner=manner
         )
         assert (end.last_day, end.due_at) == (last_day, end_of(last_day))
+
+
+@given(st.data(), INSTANTS, st.lists(st.integers(1, 12), min_size=1, max_size=3), st.booleans())
+def test_working_days_are_those_of_a_walk_day_by_day(
+    data: st.DataObject, start: datetime, numbers: list[int], start_counts: bool
+) -> None:
+    """Days off and days left out are passed over, whatever comes first."""
+    excluded = data.draw(exclusions(start, timedelta(days=40)))
+    calendar = data.draw(calendars(legal_day(start)))
+    left_out = {
+        legal_day(e.since) + n * DAY
+        for e in excluded
+        for n in range(1, (legal_day(e.until) - legal_day(e.since)).days + 1)
+    }
+    days = (legal_day(start) + n * DAY for n in naturals(0 if start_counts else 1))
+    worked = (day for day in days if not calendar.is_day_off(day) and day not in left_out)
+    end = deadlines.count(
+        start,
+        [deadlines.Period(number, "working_day") for number in numbers],
+        excluded=excluded,
+        calendar=calendar,
+        in_custody=False,
+        manner=deadlines.Manner(start_counts=start_counts),
+    )
+    assert end.last_day == next(islice(worked, sum(numbers) - 1, None))
+
+
+def test_without_a_calendar_the_end_is_the_earliest() -> None:
+    """Every day is a working day then; the last step says that the end is not before that day."""
+    for text, last in (("3 wd", date(2027, 1, 2)), ("1 m", date(2027, 1, 30))):
+        end = deadlines.count(beijing(2026, 12, 30, 10), deadlines.parse_periods(text), calendar=None, in_custody=False)
+        assert (end.last_day, end.steps[-1]) == (last, deadlines.EndNotKnown(last))

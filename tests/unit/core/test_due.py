@@ -110,14 +110,13 @@ def test_a_paper_may_give_less_than_the_law_and_no_more(
     assert deadline.steps[-1] == step(day(until))
 
 
-@pytest.mark.parametrize(("until", "counted"), [("2026-12-31", True), ("2027-03-02", True), ("2027-03-03", False)])
-def test_a_paper_ends_a_time_whose_lawful_end_nobody_knows(until: str, counted: bool) -> None:
+@pytest.mark.parametrize(("until", "sure"), [("2026-12-31", True), ("2027-03-02", True), ("2027-03-03", False)])
+def test_a_paper_ends_a_time_whose_lawful_end_nobody_knows(until: str, sure: bool) -> None:
     """The law gives until 2 March 2027, or longer if that is a day off: what comes before is the end."""
     opened = Case().open().name("li").impose("li", "bail", until=until)
     deadline = due(opened, "bail_limit", days_off=ONLY_2026)
-    assert deadline.status == ("running" if counted else "uncountable")
-    assert deadline.last_day == (day(until) if counted else None)
-    assert deadline.steps == ((periods.DayDecided(day(until)),) if counted else ())
+    assert (deadline.status, deadline.last_day) == ("running", min(day(until), day("2027-03-02")))
+    assert (deadline.unknown is None, deadline.steps[-1] == periods.DayDecided(day(until))) == (sure, sure)
 
 
 @pytest.mark.parametrize(("ground", "flagged"), [("unreachable", False), ("complex", True)])
@@ -225,12 +224,12 @@ def test_the_handler_is_the_one_of_the_agency_whose_time_it_is() -> None:
 
 
 def test_a_year_that_nobody_knows_is_an_error_and_no_guess() -> None:
-    """The list says which deadline cannot be counted and why; the others are counted."""
+    """The list says of which deadline only the earliest end is known, and why; the others are counted."""
     opened = detained("li").name("wang")
     opened.impose("wang", "bail")
     unknown = due(opened, "bail_limit", days_off=ONLY_2026)
-    assert (unknown.status, unknown.due_at, unknown.last_day, unknown.steps) == ("uncountable", None, None, ())
-    assert unknown.counted is None
+    assert (unknown.status, unknown.last_day) == ("running", day("2027-03-02"))
+    assert unknown.steps[-1] == periods.EndNotKnown(day("2027-03-02"))
     assert unknown.unknown is not None
     assert "2027" in unknown.unknown
     assert due(opened, "arrest_request", days_off=ONLY_2026).last_day == day("2026-03-05")
@@ -267,15 +266,15 @@ def test_months_may_end_with_the_month_where_the_row_says_so() -> None:
     assert str(lawful_last_day(by_courts)) == "2026-05-31"
 
 
-def test_a_clock_that_rests_or_cannot_be_counted_has_no_end_to_wait_for() -> None:
-    """The end alone, for lists: none while time does not count, none in a year whose holidays nobody knows."""
+def test_a_clock_that_rests_has_no_end_to_wait_for() -> None:
+    """The end alone, for lists: none while time does not count, the earliest in a year whose holidays nobody knows."""
 
     def end(of: Case, days_off: dict[str, DaysOff] = BOTH_YEARS) -> datetime | None:
         return due_at(of.state, of.clock("arrest_decision"), replace(of.book, days_off=days_off))
 
     opened = asked(Case().open().name("li"), "2026-02-28T02:00:00Z", "2026-02-28T03:00:00Z")
     assert end(opened) == due(opened, "arrest_decision").due_at == moment("2026-03-16T16:00:00Z")
-    assert end(opened, {}) is None
+    assert end(opened, {}) == moment("2026-03-15T16:00:00Z")
     resting = detained("li")
     resting.suspend(resting.now)
     assert due_at(resting.state, resting.clock("arrest_request"), resting.book) is None

@@ -119,22 +119,28 @@ def _judge_by(ledger: Ledger, book: Rulebook) -> None:
 
 
 def test_a_new_calendar_counts_anew_what_is_there(ledger: Ledger) -> None:
-    """What an older version could not count gets its end, once; the audit agrees with the list again."""
+    """What an older version did not know the end of gets it, once; the audit agrees with the list again."""
     _judge_by(ledger, replace(shipped_rulebook(), days_off={}, digest="blake3:of no years"))
     opened = Case().open().name("zhao")
     opened.offer(to=PROCURATORATE, purpose="arrest_approval", persons=("zhao",)).accept()
     opened.impose("zhao", "bail")
     ledger.post_all(opened.events)
-    assert ends(ledger) == {"arrest_decision": None, "bail_limit": None}
+    assert ends(ledger) == {"arrest_decision": (DECIDE_BY, "not_before"), "bail_limit": (BAIL_UNTIL, "not_before")}
     _judge_by(ledger, shipped_rulebook())
     assert [recount(ledger.database, ledger.validator) for _ in range(2)] == [True, False]
-    assert ends(ledger) == {"arrest_decision": "2026-03-17T16:00:00Z", "bail_limit": None}  # 2027 is not known yet
+    # 2027 is not known yet.
+    assert ends(ledger) == {"arrest_decision": (DECIDE_BY, "late"), "bail_limit": (BAIL_UNTIL, "not_before")}
     assert findings_of(ledger) == ()
 
 
-def ends(ledger: Ledger) -> dict[str, str | None]:
+DECIDE_BY, BAIL_UNTIL = "2026-03-17T16:00:00Z", "2027-03-02T16:00:00Z"
+
+
+def ends(ledger: Ledger) -> dict[str, tuple[str | None, str]]:
     """Of the clocks that run."""
-    return {row["clock"]: row["due_at"] for row in stored(ledger).values() if row["status"] == "running"}
+    return {
+        row["clock"]: (row["due_at"], row["at_end"]) for row in stored(ledger).values() if row["status"] == "running"
+    }
 
 
 def test_a_case_that_cannot_be_read_does_not_keep_the_others_from_it(sqlite: Ledger) -> None:
@@ -168,7 +174,7 @@ def test_statuses_are_those_of_the_states(ledger: Ledger) -> None:
     for days in (0, 1, 3, 8, 40, 400):
         as_of = instant(START + days * DAY)
         expected = deadlines(case.state, book, datetime.fromisoformat(as_of))
-        for status in ("running", "overdue", "suspended", "met", "missed", "uncountable"):
+        for status in ("running", "overdue", "suspended", "met", "missed", "ended", "uncountable"):
             ours = {line.deadline_id for line in found(ledger, as_of=as_of, status=status)}
             assert ours == {own_line.deadline_id for own_line in expected if own_line.status == status}, (status, as_of)
 
