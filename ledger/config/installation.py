@@ -43,6 +43,7 @@ from ledger.core.verification.trust import FinalityRule, LogKeyLine, require_no_
 FORMAT = "tallystick/installation@v1"
 WHOSE_KEY = "Whoever runs the witness has it: tally witness key prints it as verifier_key."
 MAX_PROFILE = 1024  # bytes, as the contract takes them
+NO_PACKAGE = "blake3:" + "0" * 64
 CONFIRMATIONS = 12  # blocks on top of a final one, if no rule is given
 QUORUM_GROUP = "founding_witnesses"  # no agency's id: these have no underscore
 
@@ -164,6 +165,10 @@ def read_founding(data: bytes) -> Founding:
         )
     if founding.quorum == 0 and not founding.development:
         raise MalformedInput("expected a quorum of 1 or more outside development", field="founding.quorum")
+    for number, digest in enumerate(founding.procedures):
+        if digest == NO_PACKAGE:
+            field = f"founding.procedures[{number}]"
+            raise MalformedInput("no package has the digest zero", field=field, hint="See: tally procedure list")
     _require_witnesses(founding, places)
     return founding
 

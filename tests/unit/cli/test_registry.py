@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -159,6 +160,34 @@ def test_agency_is_admitted_by_a_majority(world: World, tmp_path: Path) -> None:
     world.wait("/api/v1/agencies", lambda answer: "court-east" in [row["agency_id"] for row in answer["agencies"]])
     world.wait("/api/v1/chain", lambda chain: chain["decision_count"] == 1)  # told from when the chain was last seen
     world.refuses(Exit.REFUSED, "decision_made", "registry", "approve", proposal, "--yes", profile="admin-police-east")
+
+
+def test_procedure_is_adopted_by_a_majority(world: World, tmp_path: Path) -> None:
+    """Two admins approve the digest that they read in words; the log mirrors the change of that number. A digest that
+    is zero is refused by the contract."""
+    digest, proposal = "blake3:" + "5f" * 32, tmp_path / "proposal.json"
+    admins = [f"admin-{agency}" for agency in ("police-east", "procuratorate-east")]
+
+    def decided(digest: str) -> list[str]:
+        world.run("registry", "propose", "procedure", digest, "-o", proposal, profile=admins[0])
+        for admin in admins:
+            done = world.run("registry", "approve", proposal, "--yes", "-o", tmp_path / admin, profile=admin)
+            assert f"Adopt the procedure {digest}" in done.err
+        approvals = [word for admin in admins for word in ("--approval", str(tmp_path / admin))]
+        return ["registry", "send", str(proposal), *approvals]
+
+    refusal = world.run(*decided("blake3:" + "00" * 32), profile=admins[0])
+    assert (refusal.status, "ProcedureZero" in refusal.err) == (Exit.REFUSED, True)
+    before = world.ok("registry", "show")
+    world.ok(*decided(digest), profile=admins[0])
+    world.wait("/api/v1/chain", lambda chain: chain["decision_count"] == before["decision_count"] + 1)
+
+    def adopted(mirror: Any) -> list[Any]:
+        bodies = [entry["payload"]["body"] for entry in mirror["entries"]]
+        return [body["number"] for body in bodies if body.get("digest") == digest]
+
+    mirror = world.wait("/api/v1/registry", adopted)
+    assert adopted(mirror) == [before["change_count"] + 1]
 
 
 def test_proposal_names_the_argument_that_is_of_another_form(tally: Tally) -> None:

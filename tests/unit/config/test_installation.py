@@ -131,6 +131,8 @@ def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
         (founding_text(POLICE, development=False), "founding.quorum"),
         (founding_text(POLICE, quorum=-1), "founding.quorum"),
         (founding_text(POLICE, colour="red"), "founding.colour"),
+        (founding_text(POLICE, procedures=["blake3:" + "5f" * 32, "blake3:" + "00" * 32]), "founding.procedures[1]"),
+        (founding_text(POLICE, procedures=["5f" * 32]), "founding.procedures[0]"),
         (founding_text(POLICE).replace(b"public_security", b"secret-police"), "founding.agencies[0].kind"),
         (founding_text(POLICE, COURT).replace(key_id(f"admin of {COURT}").encode(),
                                               key_id(f"admin of {POLICE}").encode()),
