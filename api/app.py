@@ -33,6 +33,7 @@ from api.routes import (
     library,
     log,
     oversight,
+    procedures,
     proofs,
     sign_in,
     supervision,
@@ -79,7 +80,7 @@ def create_app(
 
 
 ROUTE_MODULES = (
-    *(health, tiles, log, agencies, events, cases, timelines, deadlines, imports, proofs),
+    *(health, tiles, log, agencies, procedures, events, cases, timelines, deadlines, imports, proofs),
     *(analyses, supervision, library, oversight, sign_in, webhooks, chain),
 )
 

@@ -46,11 +46,11 @@ from ledger.core.ethereum.contract_changes import profile_bytes
 from ledger.core.events.record import DatasetRegistered, IncidentRecorded
 from ledger.core.events.registry import AgencyProfile
 from ledger.core.log.notes import NoteSigner, parse_vkey
+from ledger.core.procedure.adoption import Procedures, publication_of
 from ledger.core.signing.authority import ServiceKeys
 from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.deadlines.upkeep import recount, warn
 from ledger.interchange.webhooks.deliverer import Deliverer
-from ledger.procedures import shipped_procedures, shipped_traits
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
 from ledger.recording.publisher import INTERVAL_MS, Publisher
@@ -63,7 +63,7 @@ from ledger.store.access import AccessLog
 from ledger.store.append import clear_away
 from ledger.store.chain_journal import DatabaseJournal, keep_deployment, kept_deployment
 from ledger.store.database import Database, open_database
-from ledger.store.log import initialise, tree
+from ledger.store.log import initialise, published_text, tree
 from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.supervision.runs.datasets import DatasetFiles, Datasets, write_table
 from ledger.supervision.runs.model_runner import ModelRunner
@@ -127,10 +127,14 @@ def make_recording_parts(
     definitions: supervision_streams.Definitions,
     clock: Callable[[], int],
     checkpoint_interval_ms: int = INTERVAL_MS,
+    procedures: Procedures | None = None,
 ) -> RecordingParts:
-    """Build what records events, without starting the sequencer. ``clock`` returns unix milliseconds."""
-    registry = Registry(log_id, service_keys, shipped_traits())
-    validator = Validator(database, registry, shipped_procedures, definitions)
+    """Build what records events, without starting the sequencer. ``clock`` returns unix milliseconds.
+
+    ``procedures`` are in force before the log adopts any: none, unless a ledger has no chain that could adopt them.
+    """
+    registry = Registry(log_id, service_keys, procedures)
+    validator = Validator(database, registry, definitions)
     publisher = Publisher(log_signer, checkpoint_interval_ms)
     sequencer = Sequencer(database, registry, publisher, clock, validator.states)
     system = SystemStream(database, validator, sequencer, publisher, service_signer, log_id=log_id, clock=clock)
@@ -374,6 +378,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     parts, connector = assemble(settings)
     stop = Event()
     parts.sequencer.start()
+    publish_procedures(parts, DataDirectory(settings.data_dir))
     publish = _repeat(PUBLISH_EVERY, lambda: parts.publisher.publish(parts.database, parts.clock()))
     threads = _start_threads({"cosign": parts.collector.run, "publish": publish}, stop)
     try:
@@ -393,6 +398,29 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         parts.database.close()
 
 
+def publish_procedures(parts: Parts, where: DataDirectory) -> None:
+    """Publish the texts of packages that the founding adopts, unless the log has them.
+
+    That is done before the chain is followed: an adoption counts only if the text is in the log before it.
+    """
+    installation = installations.load(where)
+    with parts.database.read() as connection:
+        size = tree(connection).size
+        missing = [
+            text
+            for digest, text in installations.kept_procedures(where, installation.founding.procedures)
+            if published_text(connection, digest, size) is None
+        ]
+    for text in missing:
+        parts.system.append(publication_of(text))
+
+
+def count_and_warn(parts: Parts) -> None:
+    """Count deadlines anew if other days off were adopted, and store the warnings that are due."""
+    recount(parts.database, parts.validator)
+    warn(parts.database, now_ms())
+
+
 def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     """Return the loops that write to the log on their own or report what was written, by the name of their thread."""
     sealer = AccessLogSealer(parts.database, parts.access, parts.system)
@@ -402,7 +430,7 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     working = {
         "follow": parts.chain_worker.run,
         "vouch": _repeat(VOUCH_EVERY, voucher.step),
-        "warn": _repeat(WARN_EVERY, lambda: warn(parts.database, now_ms())),
+        "warn": _repeat(WARN_EVERY, lambda: count_and_warn(parts)),
         "deliver": deliverer.run,
         "erase": _repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
         "seal": _repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),
@@ -445,6 +473,7 @@ def assemble(settings: Settings) -> tuple[Parts, Connector]:
         clock=now_ms,
         checkpoint_interval_ms=settings.checkpoint_interval_ms,
     )
+    recording.authority()  # the procedures are in force before anything is judged by them
     if recount(database, recording.validator):
         logger.info("clocks counted anew")
     finality, founded = installations.finality_rule(installation.founding, settings), installation.founding.finality

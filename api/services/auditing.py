@@ -104,8 +104,8 @@ class Audits:
         )
 
     def _stored(self) -> tuple[Database, Trust, Procedures]:
-        """Return what an audit computes again, and by which trust file and procedures."""
-        return self._parts.database, self._parts.trust.trust, self._parts.validator.procedures()
+        """Return what an audit computes again, and by which trust file: in force is what the log adopts."""
+        return self._parts.database, self._parts.trust.trust, Procedures()
 
     def _look_at(self) -> Look:
         """Return the check of the node that the service is connected to; without one that step is not checked."""

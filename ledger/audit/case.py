@@ -31,7 +31,8 @@ from ledger.store.log import StoredEntry
 def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id: str, *, look: Look) -> AuditReport:
     """Audit one case: its entries, their place in the tree and in what is anchored, its stream, rules, read models.
 
-    What only a whole log shows is not checked. Raises NotFound if there is no such case.
+    ``procedures`` are in force before the log adopts any. What only a whole log shows is not checked. Raises NotFound
+    if there is no such case.
     """
     findings = AuditFindings()
     if mistyped := list(check_types(database, case_id)):
@@ -40,7 +41,7 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
         return findings.report(scope=f"case {case_id}", development=trust.development, size=0, root=b"")
     with database.read() as connection:
         tree = log.tree(connection)
-        mirror = read_mirror(connection, trust, procedures.traits)
+        mirror = read_mirror(connection, trust, procedures)
         ground = read_ground(connection, mirror)
         part = StreamRange("case", tree.size, case_id, case_id + "\0")
         entries = list(rows.by_stream(connection, part.kind, part.first, part.last, size=part.size))
@@ -54,7 +55,7 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
             entry_findings += _place(entry, stored, nodes)
         faulty = frozenset(entry_finding.index for entry_finding in entry_findings if entry_finding.index is not None)
         findings.add(*entry_findings)
-        rules = Rules(CaseStates(database, lambda: procedures), None)
+        rules = Rules(CaseStates(database, lambda: mirror.procedures), None)
         findings.add(*check_part(connection, part, Faulty(faulty), rules))
         _checkpoint(connection, trust, nodes, findings)
         sound = [entry for entry in entries if entry.log_index not in faulty]

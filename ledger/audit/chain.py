@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
@@ -21,12 +21,12 @@ from ledger.core.errors import NotFound, TallystickError, Unavailable
 from ledger.core.events import decode_payload
 from ledger.core.events.record import SectionErased
 from ledger.core.events.registry import RegistryChange
-from ledger.core.events.terms import Trait
-from ledger.core.log.replay import MirroredChange, replay_registry
+from ledger.core.log.replay import MirroredChange
 from ledger.core.messages import Message
-from ledger.core.signing import authority as authorities
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.verification.trust import Trust
+from ledger.recording.registry_view import RegistryState, initial_state, replay
 from ledger.store import audit as rows
 from ledger.store import log
 from ledger.store.chain_journal import DatabaseJournal, kept_deployment
@@ -136,10 +136,11 @@ class MirrorBreak(Struct, frozen=True):
 
 
 class Mirror(Struct, frozen=True):
-    """The authority of the log's mirror, None if that is broken, with its ``changes``."""
+    """The authority of the log's mirror, None if that is broken, with its ``changes`` and the adopted procedures."""
 
     log_id: bytes
     authority: AuthorityState | None
+    procedures: Procedures
     broken: MirrorBreak | None = None
     changes: tuple[MirroredChange, ...] = ()
 
@@ -162,24 +163,27 @@ class Mirror(Struct, frozen=True):
             findings.not_checked("authority", why, "unverifiable")
 
 
-def read_mirror(connection: Connection, trust: Trust, traits: Mapping[str, frozenset[Trait]]) -> Mirror:
-    """Replay the mirror entries; their number must be the tree's."""
-    initial = authorities.initial(trust.log_id, trust.service_keys, traits)
+def read_mirror(connection: Connection, trust: Trust, procedures: Procedures) -> Mirror:
+    """Replay the mirror entries; their number must be the tree's. ``procedures`` are in force before any is adopted."""
+    initial = initial_state(trust.log_id, trust.service_keys, procedures)
     entries = log.registry_entries(connection)
-    replayed: list[tuple[MirroredChange, AuthorityState]] = []
+    replayed: list[tuple[MirroredChange, RegistryState]] = []
     try:
         # What was replayed before an error stays in the list.
-        replayed.extend(replay_registry(initial, ((entry.log_index, entry.payload) for entry in entries)))
+        replayed.extend(replay(connection, initial, ((entry.log_index, entry.payload) for entry in entries)))
     except TallystickError as error:
         last = replayed[-1][0].index if replayed else -1
+        procedures = replayed[-1][1].procedures if replayed else procedures
         broken = finding_of("registry", entries[len(replayed)].log_index, error)
-        return Mirror(trust.log_id, None, MirrorBreak(last, broken))
-    authority = replayed[-1][1] if replayed else initial
+        return Mirror(trust.log_id, None, procedures, MirrorBreak(last, broken))
+    state = replayed[-1][1] if replayed else initial
+    authority = state.authority
     expected = log.tree(connection).registry_changes
     if expected != authority.changes:
         differs = finding("registry", None, "registry_changes", authority.changes, expected)
-        return Mirror(trust.log_id, None, MirrorBreak(entries[-1].log_index if entries else -1, differs))
-    return Mirror(trust.log_id, authority, None, tuple(mirrored for mirrored, _ in replayed))
+        broken_at = entries[-1].log_index if entries else -1
+        return Mirror(trust.log_id, None, procedures, MirrorBreak(broken_at, differs))
+    return Mirror(trust.log_id, authority, state.procedures, None, tuple(mirrored for mirrored, _ in replayed))
 
 
 def read_ground(connection: Connection, mirror: Mirror) -> Ground:

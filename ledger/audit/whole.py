@@ -130,9 +130,9 @@ def audit_log(
 ) -> AuditReport:
     """Audit everything that the database holds.
 
-    The log must continue each of the ``checkpoints``, notes of its own that were stored elsewhere. ``files`` returns
-    the files of data sets beside the database; None if they are not here. ``processes`` defaults to the number of
-    processors; a small log is checked in this process.
+    ``procedures`` are in force before the log adopts any. The log must continue each of the ``checkpoints``, notes of
+    its own that were stored elsewhere. ``files`` returns the files of data sets beside the database; None if they are
+    not here. ``processes`` defaults to the number of processors; a small log is checked in this process.
 
     Raises:
         Unavailable: database or contracts do not answer.
@@ -159,7 +159,7 @@ def audit_log(
         findings.checked(
             "schema", Message("tables and indexes as this version makes them, each index whole, no trigger, no view")
         )
-        mirror, journal = read_mirror(connection, trust, procedures.traits), DatabaseJournal(database)
+        mirror, journal = read_mirror(connection, trust, procedures), DatabaseJournal(database)
         claims = claims_in_order(
             root_claims.kept(checkpoints, trust),
             root_claims.published(connection, trust, findings),
@@ -169,7 +169,7 @@ def audit_log(
         )
         if processes is None:
             processes = (os.cpu_count() or 1) if tree.size >= WORTH_PROCESSES else 1
-        with workers(database, read_ground(connection, mirror), procedures, processes) as crew:
+        with workers(database, read_ground(connection, mirror), mirror.procedures, processes) as crew:
             pass_over = _Pass(connection, tree, bound, findings, trust.log_id, crew, progress)
             faulty = pass_over.entries(claims, {fault.step for fault in unlike})
             mirror.tell(findings, faulty.indices)

@@ -10,6 +10,7 @@ chain/              cache of the embedded node
 trust.json          what a verifier needs; written once the contracts are deployed
 witnesses.toml      the witnesses that are asked to co-sign, if any
 witness.policy      what trust.json asks of witnesses (tlog-policy), if it differs from the founding
+procedures/         texts of procedure packages that the service publishes as it starts
 supervision/        the views that models query, a cache of the log; datasets/, registered files
 service.lock        locked by the service that runs; empty
 """
@@ -17,19 +18,21 @@ service.lock        locked by the service that runs; empty
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace as replace_fields
 
 from ledger.config.keys import KeyDirectory, KeyRefused, create_keystore, create_note_key, public_key
 from ledger.config.secret_files import make_private_folder, read_secret, write_secret
 from ledger.config.settings import EMBEDDED, Settings
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.ethereum.contract_changes import profile_bytes
 from ledger.core.events.registry import AgencyProfile, Name
@@ -130,7 +133,20 @@ class DataDirectory:
         self.policy = path / "witness.policy"
         self.views = path / "supervision" / "views.duckdb"
         self.datasets = path / "supervision" / "datasets"
+        self.procedures = path / "procedures"
         self.lock = path / "service.lock"
+
+    def procedure_text(self, digest: str) -> Path:
+        """Return where the canonical form of a procedure package is kept."""
+        return self.procedures / f"{digest.removeprefix('blake3:')}.json"
+
+
+def kept_procedures(where: DataDirectory, digests: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield digest and text of those of the packages whose text is kept in the data directory."""
+    for digest in digests:
+        path = where.procedure_text(digest)
+        if path.exists():
+            yield digest, path.read_bytes()
 
 
 def read_founding(data: bytes) -> Founding:
@@ -240,13 +256,22 @@ def finality_rule(founding: Founding, settings: Settings) -> FinalityRule:
 
 
 def create(
-    where: DataDirectory, founding: Founding, origin: str | None, passphrase: str, *, light: bool = False
+    where: DataDirectory,
+    founding: Founding,
+    origin: str | None,
+    passphrase: str,
+    *,
+    procedures: Sequence[bytes] = (),
+    light: bool = False,
 ) -> Installation:
     """Create a ledger: id, keys and identity. Raises Conflict, with nothing changed, if there is one already.
 
-    The identity is written last: without it there is no installation, and the same call starts over. ``light`` keys
-    take little work to open: for tests and demonstrations.
+    ``procedures`` are canonical forms of packages that the founding adopts beside those that it names by digest. The
+    identity is written last: without it there is no installation, and the same call starts over. ``light`` keys take
+    little work to open: for tests and demonstrations.
     """
+    digests = [blake3_text(text) for text in procedures]
+    founding = replace_fields(founding, procedures=tuple(dict.fromkeys((*founding.procedures, *digests))))
     if where.installation.exists():
         raise Conflict("{where.path} holds a ledger already", where=where, field="data_dir", code="already_initialised")
     if where.database.exists():
@@ -270,6 +295,10 @@ def create(
     service = create_keystore(where.keys.keystore("service"), passphrase, light=light)
     submitter = create_keystore(where.keys.keystore("submitter"), passphrase, light=light)
     write_secret(where.token_key, secrets.token_bytes(32).hex().encode(), field="token_key")
+    make_private_folder(where.procedures)
+    for digest, text in zip(digests, procedures, strict=True):
+        where.procedure_text(digest).touch(0o600)
+        where.procedure_text(digest).write_bytes(text)
     installation = Installation(FORMAT, "0x" + log_id.hex(), log_key.vkey(), service, submitter, founding)
     write(where, installation)
     return installation

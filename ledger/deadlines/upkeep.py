@@ -34,9 +34,10 @@ logger = structlog.get_logger(__name__)
 def recount(database: Database, validator: Validator) -> bool:
     """Compute all clocks again if the days off in force have changed; return whether they had."""
     mark = _mark(validator.procedures().current)
-    with database.write() as connection:
+    with database.read() as connection:
         if clocks.counted_by(connection) == mark:
             return False
+    with database.write() as connection:
         clocks.replace_all(connection, database, _rows(connection, validator), mark)
     return True
 

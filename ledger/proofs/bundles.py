@@ -17,6 +17,7 @@ from ledger.chain.journal import ChainWrite
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import decode_payload, record
+from ledger.core.events.case import CaseOpened
 from ledger.core.events.terms import EventRef
 from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, NodeReader
@@ -132,12 +133,36 @@ class Prover:
             if not entries:
                 raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
             bundles = self._bundles(connection, entries, withheld)
+            carried = self._bundles(connection, self._of_procedure(connection, entries), None)
         events = tuple(Raw(encode_bundle(bundle)) for bundle in bundles)
-        case = CaseBundle(format="tallystick/case-bundle@v1", log_id=self._log_id(), case_id=case_id, events=events)
+        case = CaseBundle(
+            format="tallystick/case-bundle@v1",
+            log_id=self._log_id(),
+            case_id=case_id,
+            events=events,
+            procedures=tuple(Raw(encode_bundle(bundle)) for bundle in carried),
+        )
         encoded = encode_bundle(case)
         with _readable(entries[0].log_index):
-            report = verify_case(encoded, self._trust(), self._procedures(), observed=blocks_of(*bundles))
+            report = verify_case(encoded, self._trust(), self._given(), observed=blocks_of(*bundles, *carried))
         return _proven(encoded, report, zip(entries, report.events, strict=True), entries[0].log_index)
+
+    def _given(self) -> Procedures:
+        """Return the procedures that are in force without an adoption in the log."""
+        return Procedures(tuple(version for version in self._procedures().versions if version.index < 0))
+
+    def _of_procedure(self, connection: Connection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
+        """Return the entries that published and adopted the versions of a case's procedure, in the log's order."""
+        opening = log.payload_of(entries[0]).body
+        procedure_id = opening.procedure if isinstance(opening, CaseOpened) else None
+        adopted = [
+            version
+            for version in self._procedures().versions
+            if version.book is not None and version.book.procedure.id == procedure_id and version.index >= 0
+        ]
+        texts = log.publications(connection, {version.digest for version in adopted})
+        indices = {*(version.index for version in adopted), *(entry.log_index for entry in texts.values())}
+        return [log.entry(connection, index) for index in sorted(indices)]
 
     def package(self, model_id: str, version: int, event_ids: Sequence[str]) -> bytes:
         """Return the package of a model: these publications, ``version`` last. Raises as ``bundle``."""

@@ -1,6 +1,6 @@
-"""A cache of case states, keyed by the digest of the event that they end in.
+"""A cache of case states, keyed by the digest of the event that they end in, and by what was adopted by then.
 
-A digest determines its state, so an entry of the cache never becomes stale.
+Both determine the state, so an entry of the cache never becomes stale.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
 STATES_KEPT = 20_000
+StateKey = tuple[int, str]  # of the newest adoption that it was judged by, and of the event
 READ_ON_AT_MOST = 1_000  # entries of another process that are taken in at a time
 
 
@@ -49,19 +50,20 @@ class CaseStates:
         self,
         database: ReadAccess,
         procedures: Callable[[], Procedures],
-        kept: OrderedDict[str, CaseState] | None = None,
+        kept: OrderedDict[StateKey, CaseState] | None = None,
     ):
         """Set up the cache; ``procedures`` returns what the log has adopted by now."""
         self._database = database
         self.procedures = procedures
-        self._kept: OrderedDict[str, CaseState] = OrderedDict() if kept is None else kept
+        self._kept: OrderedDict[StateKey, CaseState] = OrderedDict() if kept is None else kept
 
     def in_memory(self) -> CaseStates:
         """Return a view of the same cache that never reads the database."""
         return CaseStates(NoDatabase(), self.procedures, self._kept)
 
-    def keep(self, state: CaseState) -> None:
-        self._kept[state.head] = state
+    def keep(self, state: CaseState, adopted: int) -> None:
+        """Cache a state, which was folded by procedures whose newest adoption is at the index ``adopted``."""
+        self._kept[adopted, state.head] = state
         # The oldest goes first; it is folded again from its stream when it is needed.
         while len(self._kept) > STATES_KEPT:
             self._kept.popitem(last=False)
@@ -75,7 +77,7 @@ class CaseStates:
         if payload.previous is None:
             return None
         # A cached state may have been overtaken by now; the sequencer checks that under the lock.
-        kept = self._kept.get(payload.previous)
+        kept = self._kept.get((self.procedures().last_index, payload.previous))
         if kept is not None and kept.case_id == payload.stream.id:
             return kept
         state = self.of_case(payload.stream.id)
@@ -91,7 +93,7 @@ class CaseStates:
     def kept_of(self, connection: Connection, case_id: str) -> CaseState | None:
         """Return the state at the stream's head if it is cached, else None."""
         head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
-        return None if head is None else self._kept.get(head.digest)
+        return None if head is None else self._kept.get((self.procedures().last_index, head.digest))
 
     def of_listed_case(self, case_id: str) -> CaseState:
         """Return the state of a case that the read model lists."""
@@ -122,9 +124,10 @@ class CaseStates:
                 continue
             try:
                 payload = log.payload_of(entry)
-                before = self._kept.get(payload.previous) if payload.previous else None
+                adopted = self.procedures().last_index
+                before = self._kept.get((adopted, payload.previous)) if payload.previous else None
                 if before is not None or payload.previous is None:
-                    self.keep(fold(before, self.act_of(entry, payload, before)).state)
+                    self.keep(fold(before, self.act_of(entry, payload, before)).state, adopted)
             except TallystickError:
                 continue  # the next event of this case folds the whole stream and reports what is wrong with it
 
@@ -143,10 +146,11 @@ class CaseStates:
 
     def _fold(self, entries: Iterable[StoredEntry]) -> CaseState | None:
         state: CaseState | None = None
+        adopted = self.procedures().last_index
         for _, _, after in self.follow(entries):
             state = after
         if state is not None:
-            self.keep(state)
+            self.keep(state, adopted)
         return state
 
     def require_free_id(self, payload: Payload, *, below: int | None = None) -> None:

@@ -1,37 +1,75 @@
-"""The registry as the log mirrors it: who may sign for whom."""
+"""The registry as the log mirrors it: who may sign for whom, and by which procedures acts are judged."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from threading import Lock
 
-from ledger.core.events.terms import Trait
-from ledger.core.log.replay import replay_registry
+from msgspec import Struct
+
+from ledger.core.events.registry import ProcedureAdopted
+from ledger.core.log.replay import MirroredChange, replay_registry
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState, ServiceKeys
 from ledger.store import log
 from ledger.store.database import Connection
 
 
-class Registry:
-    """Replays the registry's changes, and reads on only when a newer state is asked for."""
+class RegistryState(Struct, frozen=True):
+    """The registry after one of its changes, and the procedures that it has adopted, with their texts."""
 
-    def __init__(self, log_id: bytes, service: ServiceKeys | str, traits: Mapping[str, frozenset[Trait]]):
-        self._authority = authorities.initial(log_id, service, traits)
+    authority: AuthorityState
+    procedures: Procedures
+
+
+def initial_state(log_id: bytes, service: ServiceKeys | str, procedures: Procedures) -> RegistryState:
+    """Return the registry before its first change; ``procedures`` are in force before it adopts any."""
+    return RegistryState(authorities.initial(log_id, service, procedures.traits), procedures)
+
+
+def replay(
+    connection: Connection, state: RegistryState, payloads: Iterable[tuple[int, bytes]]
+) -> Iterator[tuple[MirroredChange, RegistryState]]:
+    """Yield each mirrored change with the state after it, as ``replay_registry``; texts are read from the log."""
+    for index, payload in payloads:
+        mirrored, authority = next(replay_registry(state.authority, [(index, payload)]))
+        procedures = state.procedures
+        if isinstance(mirrored.change, ProcedureAdopted):
+            digest = mirrored.change.digest
+            procedures = procedures.adopt(digest, index, log.published_text(connection, digest, index))
+            # What a kind of agency may do is said by procedures, and may be new for agencies that were admitted before.
+            authority = authorities.with_traits(authority, procedures.traits)
+        state = RegistryState(authority, procedures)
+        yield mirrored, state
+
+
+class Registry:
+    """Replays the registry's changes, and reads on only when a newer state is asked for.
+
+    ``procedures`` are in force before the log adopts any: none, in a ledger that is founded with its own.
+    """
+
+    def __init__(self, log_id: bytes, service: ServiceKeys | str, procedures: Procedures | None = None):
+        self._state = initial_state(log_id, service, procedures or Procedures())
         self._index = -1
         self._lock = Lock()
 
     @property
     def authority(self) -> AuthorityState:
-        return self._authority
+        return self._state.authority
+
+    def procedures(self) -> Procedures:
+        """Return the procedures that the log has adopted by now."""
+        return self._state.procedures
 
     def at(self, connection: Connection, changes: int) -> AuthorityState:
         """Return the authority after all changes that ``connection`` sees. Requires that it sees ``changes``."""
         # Two threads must not replay the same change twice.
         with self._lock:
-            if self._authority.changes != changes:
+            if self.authority.changes != changes:
                 entries = log.registry_entries(connection, after=self._index)
                 payloads = ((entry.log_index, entry.payload) for entry in entries)
-                for mirrored, authority in replay_registry(self._authority, payloads):
-                    self._authority, self._index = authority, mirrored.index
-            return self._authority
+                for mirrored, state in replay(connection, self._state, payloads):
+                    self._state, self._index = state, mirrored.index
+            return self.authority

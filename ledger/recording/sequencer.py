@@ -63,6 +63,7 @@ class LogView:
         if validated.registry_changes != self.authority.changes:
             grant = authorities.require_key(self.authority, envelope, index)
             authorities.require_officer(grant, payload)
+            self._require_same_procedures(validated)
         require_free_id(payload, self.splitting)
         if isinstance(payload.body, RegistryChange):
             if payload.body.number <= self.authority.changes:
@@ -79,6 +80,12 @@ class LogView:
             self.splitting[payload.body.new_case_id] = payload.agency
         elif (opened := new_case_of(payload)) is not None:
             self.splitting.pop(opened, None)
+
+    def _require_same_procedures(self, validated: ValidatedSubmission) -> None:
+        """Turn an act away (procedure_changed) that was judged before the adoption of a procedure that precedes it."""
+        adopted = self.authority.procedures
+        if validated.after is not None and adopted and adopted[-1].index != validated.adopted:
+            raise Unavailable("a procedure was adopted at this moment", code="procedure_changed", retry_after=1)
 
 
 MAX_BATCH = 512  # events of one transaction
@@ -249,6 +256,10 @@ class Sequencer:
                 _fail(batch, _not_recorded(error))
                 logger.warning("a batch came to nothing", trace=_trace(error))
                 return
+        if any(isinstance(new.event.payload.body, RegistryChange) for new in written.entries):
+            # Before the answers: what is judged after them is judged by the registry as it is now.
+            with self._database.read() as connection:
+                self._registry.at(connection, log.tree(connection).registry_changes)
         for sink, reply in written.replies:
             if isinstance(reply, Duplicate):
                 sink.set_result(reply)

@@ -56,16 +56,15 @@ class Validator:
         self,
         database: ReadAccess,
         registry: Registry,
-        procedures: Callable[[], Procedures],
         definitions: Definitions,
         *,
         states: CaseStates | None = None,
     ):
         self._database = database
         self._registry = registry
-        self.procedures = procedures
+        self.procedures: Callable[[], Procedures] = registry.procedures
         self._definitions = definitions
-        self.states = states or CaseStates(database, procedures)
+        self.states = states or CaseStates(database, registry.procedures)
 
     def book_of(self, state: CaseState) -> Rulebook:
         """Return the version of the case's procedure that is in force now."""
@@ -80,9 +79,7 @@ class Validator:
 
         It never waits, and raises NeedsDatabase where the cache cannot answer.
         """
-        return Validator(
-            NoDatabase(), self._registry, self.procedures, self._definitions, states=self.states.in_memory()
-        )
+        return Validator(NoDatabase(), self._registry, self._definitions, states=self.states.in_memory())
 
     def validate(self, data: bytes, now: int) -> ValidatedSubmission | Duplicate:
         """Validate a posted submission at ``now`` (unix seconds).
@@ -156,15 +153,25 @@ class Validator:
             self._require_cited_exists(authority, payload)
             return _judged(submitted, authority)
         before = self.states.at_head(payload)
+        # Before the act is judged: if another adoption comes in between, the sequencer turns the event away.
+        adopted = self.procedures().last_index
         act = self.states.act(
             before, payload, envelope.payload_digest, envelope.signed_at, registered=authority.agencies
         )
         outcome = fold(before, act)
         self._require_cited_exists(authority, payload)
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
-        self.states.keep(outcome.state)
+        self.states.keep(outcome.state, adopted)
         lines = clocks.changes(before, outcome.state, act.book)
-        return _judged(submitted, authority, before=before, after=outcome.state, flags=outcome.flags, clock_lines=lines)
+        return _judged(
+            submitted,
+            authority,
+            adopted=adopted,
+            before=before,
+            after=outcome.state,
+            flags=outcome.flags,
+            clock_lines=lines,
+        )
 
     def _move(self, payload: Payload, digest: str, authority: AuthorityState) -> Move:
         """Return the step that an event of supervision makes; nothing is read for the first one of its stream."""

@@ -76,12 +76,14 @@ T = TypeVar("T")
 class ValidatedSubmission(Submitted, frozen=True, kw_only=True):
     """A submission that is valid on its stream's head.
 
-    ``registry_changes`` is the version of the registry that it was validated against. ``before`` and ``after`` are the
+    ``registry_changes`` is the version of the registry that it was validated against, ``adopted`` the index of the
+    newest adoption of a procedure. ``before`` and ``after`` are the
     states of its case, None in other streams. ``clock_lines`` are the lines of the list of deadlines that it changes,
     ``move`` is its step in a stream of supervision.
     """
 
     registry_changes: int
+    adopted: int = -1
     before: CaseState | None = None
     after: CaseState | None = None
     flags: tuple[Flag, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound
 from ledger.core.events import Payload, decode_payload, digest_of
+from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.core.log.replay import StreamHead
 from ledger.core.log.tiles import TileReader
@@ -172,6 +173,37 @@ def system_entries(connection: Connection, event_type: str, limit: int) -> list[
     """Return the entries of this type that the service itself signed, newest first."""
     of_service = (ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == event_type)
     return _entries(connection, *of_service, order=ENTRIES.c.sequence.desc(), limit=limit)
+
+
+def published_text(connection: Connection, digest: str, below: int) -> bytes | None:
+    """Return the text of a procedure package that an entry of an index below that one published, or None.
+
+    Raises IntegrityBroken if the stored bytes are not those that were signed.
+    """
+    entry = publications(connection, {digest}).get(digest)
+    if entry is None or entry.log_index >= below:
+        return None
+    body = payload_of(entry).body
+    assert isinstance(body, ProcedurePublished), "it was found by its text"
+    return body.text.encode()
+
+
+def publications(connection: Connection, digests: Collection[str]) -> dict[str, StoredEntry]:
+    """Return the first entry that published each of these packages, by the digest of its text.
+
+    What the entry says of the text does not matter: a false one must not stand before the true one.
+    """
+    entries: dict[str, StoredEntry] = {}
+    for entry in published_procedures(connection):
+        body = payload_of(entry).body
+        if isinstance(body, ProcedurePublished) and (digest := digest_of(body.text.encode())) in digests:
+            entries.setdefault(digest, entry)
+    return entries
+
+
+def published_procedures(connection: Connection) -> list[StoredEntry]:
+    """Return the ``procedure.published`` entries, in order."""
+    return _entries(connection, ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == "procedure.published")
 
 
 def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StreamHead]:

@@ -95,6 +95,7 @@ class Histories:
         """Return all events of the case that ``connection`` sees, in their order; none if there is no such case."""
         with self._lock:
             kept = self._kept.get(case_id, ())
+        adopted = self._states.procedures().last_index
         later = tuple(read_history(connection, self._states, case_id, last=kept[-1] if kept else None))
         events = kept + later
         with self._lock:
@@ -104,7 +105,7 @@ class Histories:
             while len(self._kept) > 1 and sum(map(len, self._kept.values())) > EVENTS_KEPT:
                 self._kept.popitem(last=False)
         if later:
-            self._states.keep(later[-1].after)
+            self._states.keep(later[-1].after, adopted)
         elif events:
             # The connection may be of an older snapshot than the one that the events were read in.
             head = log.heads(connection, [("case", case_id)])["case", case_id]

@@ -22,6 +22,7 @@ from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.verification.trust import Trust
+from ledger.procedures import shipped_procedures
 from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
 from ledger.samples.case_acts import listed, registration
 from ledger.store.database import open_database
@@ -74,6 +75,7 @@ def recording_into(database_url: str) -> Iterator[RecordingParts]:
         service_signer=SERVICE,
         definitions=ModelDefinitions(),
         clock=now_ms,
+        procedures=shipped_procedures(),
     )
     recording.sequencer.start()
     try:

@@ -63,7 +63,9 @@ def found(stage: Stage, *, whole: bool) -> list[DemoWitness]:
         rows.append(row)
     file = stage.directory / "founding.json"
     file.write_text(json.dumps({"quorum": QUORUM, "agencies": rows}, ensure_ascii=False, indent=2))
-    installation = stage.tally("init", "--light", "--founding", str(file), *stage.unlocking)
+    installation = stage.tally(
+        "init", "--light", "--procedure", "cn-criminal", "--founding", str(file), *stage.unlocking
+    )
     (stage.data / "witnesses.toml").write_text("".join(witness.row() for witness in witnesses.values()))
     stage.chain.fund([*admins.values(), installation["submitter"]])
     stage.start_service()

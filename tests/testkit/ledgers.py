@@ -29,6 +29,7 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.procedures import shipped_procedures
 from ledger.recording import supervision_streams
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Answer
@@ -205,6 +206,7 @@ def assemble(database: Database, clock: Clock, definitions: supervision_streams.
         service_signer=LocalSigner.from_private_key(SERVICE.key.secret),
         definitions=definitions or ModelDefinitions(),
         clock=clock,
+        procedures=shipped_procedures(),
     )
     return Ledger(recording, clock)
 

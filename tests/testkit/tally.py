@@ -111,7 +111,7 @@ class Tally:
         file = self.folder / "founding.json"
         file.write_text(json.dumps({"agencies": [founder(POLICE)], "development": True} | fields), encoding="utf-8")
         given = words or ("--passphrase-file", self.passphrase_file)
-        self.ok("init", "--light", "--founding", file, "--data-dir", data, *given)
+        self.ok("init", "--light", "--procedure", "cn-criminal", "--founding", file, "--data-dir", data, *given)
         return data
 
     def new_key(self, name: str) -> str:

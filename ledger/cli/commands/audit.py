@@ -90,14 +90,14 @@ def _recomputed(
     from ledger.audit import audit_case, audit_log, left_out
     from ledger.config.installation import DataDirectory, finality_rule, load
     from ledger.config.settings import read_settings
+    from ledger.core.procedure.adoption import Procedures
     from ledger.core.verification.trust import parse_trust
-    from ledger.procedures import shipped_procedures
     from ledger.store.database import open_database
     from ledger.supervision.runs.datasets import DatasetFiles
 
     where = DataDirectory(data_dir)
     installation, settings = load(where), read_settings(data_dir)
-    trust, procedures = parse_trust(where.trust.read_bytes()), shipped_procedures()
+    trust, procedures = parse_trust(where.trust.read_bytes()), Procedures()
     database = open_database(settings.database_url or f"sqlite:///{where.database}", for_audit=True)
     look = (
         left_out if database_only else _look(settings, database, trust, finality_rule(installation.founding, settings))

@@ -22,6 +22,7 @@ from ledger.core.encoding.decoding import decode_toml
 from ledger.core.errors import Conflict, MalformedInput
 from ledger.core.messages import Message
 from ledger.i18n import Labels
+from ledger.procedures import IN_USE
 
 
 @click.command("init", cls=Command)
@@ -40,6 +41,13 @@ from ledger.i18n import Labels
     show_default=True,
 )
 @click.option("--origin", help="The log's name in checkpoints, such as ledger.example/handovers.")
+@click.option(
+    "--procedure",
+    "procedures",
+    metavar="NAME|FOLDER",
+    multiple=True,
+    help="A package by which cases are judged, any number of times; evidence, unless the founding names one.",
+)
 @click.option("--development", is_flag=True, help="Allow quorum 0: every verdict says so.")
 @KEEP_PASSPHRASE
 @LIGHT
@@ -50,6 +58,7 @@ def init_command(
     file: Path | None,
     data_dir: Path,
     origin: str | None,
+    procedures: tuple[str, ...],
     development: bool,
     keep_passphrase: bool,
     light: bool,
@@ -64,18 +73,28 @@ def init_command(
     key' prints them.
 
     Without FOUNDING, --development founds a town of eleven agencies, to try things out: the keys of its people are kept
-    in the data directory, and 'tally sample load' plays the sample with them.
+    in the data directory, and 'tally sample load' plays the sample with them; its procedure is cn-criminal.
     """
+    from ledger.cli.commands.procedure import files_of
+    from ledger.core.procedure.package import canonical_form, decode_package
+
     where = DataDirectory(data_dir)
     if where.installation.exists():
         raise MalformedInput(
             "{data_dir} holds a ledger already", data_dir=data_dir, field="--data-dir", hint="Choose another one."
         )
     founding = _founding(file, development=development) if file else _town(where, development=development)
+    if not (procedures or founding.procedures):
+        procedures = ("evidence",) if file else (IN_USE,)
+    texts = [canonical_form(files_of(procedure)) for procedure in procedures]
+    for text in texts:
+        decode_package(text)
     secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the service's keys")
-    installation = create(where, founding, origin, secret, light=light)
+    installation = create(where, founding, origin, secret, procedures=texts, light=light)
+    adopted = ", ".join(procedures) or ", ".join(founding.procedures)
     shown = {name: getattr(installation, name) for name in ("log_id", "log_key", "service_key_id", "submitter")}
-    session.output.record({"data_dir": str(data_dir)} | shown | {"development": founding.development})
+    shown |= {"development": founding.development, "procedures": adopted}
+    session.output.record({"data_dir": str(data_dir)} | shown)
     session.output.done(f"Next: tally serve --data-dir {data_dir}")
 
 

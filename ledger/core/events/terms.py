@@ -103,6 +103,8 @@ Jurisdiction = Annotated[
     str, _text(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}", "path in the tree province/city/county", "31/01/05")
 ]
 
+MAX_PACKAGE = 512 * 1024  # bytes of a procedure package in its canonical form; no other text of an event is as long
+
 # -- bytes, times, amounts ---------------------------------------------------------------------------------------------
 
 Digest = Annotated[
@@ -121,6 +123,7 @@ DecimalText = Annotated[
 ]
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 Definition = Annotated[str, Meta(min_length=1, max_length=32_000)]
+PackageText = Annotated[str, Meta(min_length=2, max_length=MAX_PACKAGE)]
 Line = Annotated[str, _text(_ONE_LINE, "one line of text", "volume 2"), Meta(max_length=200)]
 Delimiter = Annotated[str, _text(r"[\t!#-/:-@\[-`{-~]", "one sign that separates cells", ",")]
 Number = Annotated[

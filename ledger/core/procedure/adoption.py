@@ -13,7 +13,9 @@ from typing import NoReturn
 
 from msgspec import Struct
 
+from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput, refuse
+from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.terms import Trait
 from ledger.core.messages import Message
 from ledger.core.procedure.package import decode_package
@@ -54,6 +56,11 @@ class Procedures(Struct, frozen=True, dict=True):
         """Return the versions in force after everything that the log has."""
         return self._in_force[-1]
 
+    @property
+    def last_index(self) -> int:
+        """Return the index of the newest adoption, -1 if there is none."""
+        return self.versions[-1].index if self.versions else -1
+
     @cached_property
     def traits(self) -> dict[str, frozenset[Trait]]:
         """Return the traits of each kind of agency, by all procedures in force together."""
@@ -85,6 +92,8 @@ class Procedures(Struct, frozen=True, dict=True):
         try:
             if text is None:
                 fault: Message | None = Message("no entry before its adoption has its text")
+            elif blake3_text(text) != digest:
+                fault = Message("the text that was published for it has another digest")
             else:
                 book = _decoded(text)
                 fault = self._fault_of(book)
@@ -99,7 +108,7 @@ class Procedures(Struct, frozen=True, dict=True):
         Words are never taken away: a case that has one of them would be left without its meaning.
         """
         earlier = self.current.get(book.procedure.id)
-        if earlier is None:
+        if earlier is None or earlier.digest == book.digest:
             return None
         if book.procedure.version <= earlier.procedure.version:
             return Message(
@@ -113,6 +122,13 @@ class Procedures(Struct, frozen=True, dict=True):
                 if word not in later:
                     return Message("the version in force has the word {word}, which this one lacks", word=word)
         return None
+
+
+def publication_of(text: bytes) -> ProcedurePublished:
+    """Return the body that publishes a package in its canonical form. Raises MalformedInput if it is none."""
+    book = decode_package(text)
+    identity = book.procedure
+    return ProcedurePublished(procedure=identity.id, version=identity.version, digest=book.digest, text=text.decode())
 
 
 def require_in_force(in_force: Mapping[str, Rulebook], procedure_id: str, *, field: str) -> Rulebook:

@@ -18,9 +18,10 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decode_toml, decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
+from ledger.core.events.terms import MAX_PACKAGE
 from ledger.core.procedure.rulebook import Rulebook, faults_of
 
-MAX_BYTES = 512 * 1024  # of the canonical form, which becomes an entry of the log
+MAX_BYTES = MAX_PACKAGE  # of the canonical form, which becomes an entry of the log
 MAIN_FILE = "procedure.toml"
 INCLUDE = "include"  # folders whose tables the package has too; whoever reads the files resolves it
 ORDER = "order"  # of the words of each table: the keys of canonical JSON have none

@@ -113,6 +113,15 @@ def initial(
     return AuthorityState(log_id, keys, registry_hash=log_id, traits=traits or {})
 
 
+def with_traits(authority: AuthorityState, traits: Mapping[str, frozenset[Trait]]) -> AuthorityState:
+    """Return the registry with other traits of the kinds of agencies: those of the procedures in force now."""
+    agencies = {
+        agency_id: replace(agency, traits=traits.get(agency.kind, frozenset()))
+        for agency_id, agency in authority.agencies.items()
+    }
+    return replace(authority, traits=traits, agencies=agencies)
+
+
 def require_key(authority: AuthorityState, envelope: Envelope, index: int) -> Grant | None:
     """Return the grant that makes the envelope's key good for entry ``index``; None for the service's own key.
 

@@ -23,6 +23,7 @@ from ledger.core.verification.trust import ChainHistory
 T = TypeVar("T")
 
 MAX_BUNDLE_LENGTH = 4 * 1024 * 1024  # bytes
+MAX_CARRIED = 256  # entries about procedures in a case bundle
 PARTS_KEPT = 512  # decoded parts in the cache: many bundles share them
 _HEX = r"^0x(?:[0-9a-f]{2})*$(?!\n)"
 canonical.MEANINGS[_HEX] = "bytes in lower-case hex, for example 0x00ff"
@@ -125,19 +126,24 @@ class Bundle(BundlePart, frozen=True):
 
 
 class CaseBundle(BundlePart, frozen=True):
-    """The bundles of all events of one case, in the order of their sequence."""
+    """The bundles of all events of one case, in the order of their sequence.
+
+    ``procedures`` are bundles of the entries by which the versions of its procedure were published and adopted. They
+    are for the statement on conformity alone: one that is spoiled spoils nothing else.
+    """
 
     format: Literal["tallystick/case-bundle@v1"]
     log_id: Bytes32
     case_id: CaseId
     events: Annotated[tuple[Raw, ...], Meta(min_length=1)]
+    procedures: Annotated[tuple[Raw, ...], Meta(max_length=MAX_CARRIED)] = ()
 
 
 _timestamps_decoder = decoder_of(Annotated[tuple[StampedProof, ...], Meta(max_length=16)])
 # Paths of parts that their own step reads and refuses: a bundle with a spoiled payload is still a bundle.
 _DEFERRED = re.compile(
     r"\.(?:(?:(?:erased\[\d+\]\.entry|agency|grant)\.)?(?:envelope|payload)"
-    r"|authority|revocation|anchor|block_note|timestamps|sections\.[^.[]+|(?:events|publications)\[\d+\])[.[]"
+    r"|authority|revocation|anchor|block_note|timestamps|sections\.[^.[]+|(?:events|publications|procedures)\[\d+\])[.[]"
 )
 _tree_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder()
 

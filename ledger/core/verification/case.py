@@ -3,13 +3,14 @@
 1  form     every event is a bundle of this ledger and this case, and all are proven under one tree head
 2  events   each event's own verification (``ledger.core.verification.bundle``); the worst verdict counts
 3  order    sequence 0 to n-1 without a gap, each on the one before, at rising indices
-4  custody  every act was possible; flags and final state, derived anew under the procedures given
+4  custody  every act was possible; flags and final state, derived anew by the procedure in force for each act
 5  end      no event of the case follows the last one, by all entries up to the checkpoint
 
 Steps 1 to 3 make the verdict; step 3 not checked makes it ``unverifiable``. Step 4 makes the statement on *conformity*
 and step 5 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither changes the verdict. Step
-4 is not checked if a payload is withheld, or if the case rests on another case, which is not in the bundle; step 5 if
-no entries were given, fewer than the checkpoint has, or others than those of its tree.
+4 judges by the versions of the procedure that the bundle carries, besides those that the reader has; it is not checked
+if none is here that was in force for an act, if a payload is withheld, or if the case rests on another case, which is
+not in the bundle; step 5 if no entries were given, fewer than the checkpoint has, or others than those of its tree.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from msgspec.structs import replace
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, RuleRefused, TallystickError
-from ledger.core.events import Envelope, Payload, Stream, case, decode_envelope
+from ledger.core.events import Envelope, Payload, Stream, case, decode_envelope, digest_of
+from ledger.core.events.procedure import ProcedurePublished
+from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
@@ -63,6 +66,7 @@ class CaseReport(Report, frozen=True):
     events: tuple[ProofReport, ...]
     flags: tuple[RaisedFlag, ...] = ()
     state: CaseState | None = None
+    procedures: Procedures = Procedures()
 
 
 class _Run(Struct):
@@ -70,7 +74,7 @@ class _Run(Struct):
 
     bundle: CaseBundle
     events: list[VerifiedEvent]
-    procedures: Procedures
+    procedures: Procedures | NotChecked
     entries: Iterable[bytes] | None
     flags: list[RaisedFlag] = []
     state: CaseState | None = None
@@ -86,12 +90,13 @@ def verify_case(
 ) -> CaseReport:
     """Verify a case bundle.
 
-    ``entries`` are those of the log from the first on, to the last event's checkpoint or beyond. Raises MalformedInput
-    if the bytes are no case bundle, or if one of its events is no bundle.
+    ``procedures`` are in force, for this reader, before those whose adoption the bundle carries. ``entries`` are those
+    of the log from the first on, to the last event's checkpoint or beyond. Raises MalformedInput if the bytes are no
+    case bundle, or if one of its events is no bundle.
     """
     bundle = decode_case_bundle(data)
     events = [verify_event(bytes(event), trust, observed=observed) for event in bundle.events]
-    run = _Run(bundle, events, procedures, entries)
+    run = _Run(bundle, events, carried_procedures(bundle, trust, procedures, observed=observed), entries)
     steps = [perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)]
     *_, custody, end = steps = [*steps[:3], *(replace(step, verdict="intact") for step in steps[3:])]
     return CaseReport(
@@ -104,6 +109,7 @@ def verify_case(
         events=tuple(event.report for event in events),
         flags=tuple(run.flags),
         state=run.state,
+        procedures=procedures if isinstance(run.procedures, NotChecked) else run.procedures,
     )
 
 
@@ -148,8 +154,40 @@ def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
     return Message("sequence 0 to {count} without a gap", count=len(events) - 1)
 
 
+def carried_procedures(
+    bundle: CaseBundle, trust: Trust, given: Procedures, *, observed: Sequence[ObservedBlock] = ()
+) -> Procedures | NotChecked:
+    """Return the procedures that the entries in a case bundle bring into force after those given.
+
+    NotChecked if one of these entries is not proven, or not whole. Whether the log has further adoptions, they alone do
+    not show.
+    """
+    texts: dict[str, tuple[int, bytes]] = {}
+    adoptions: list[tuple[int, str]] = []
+    for number, data in enumerate(bundle.procedures):
+        try:
+            verified = verify_event(bytes(data), trust, observed=observed)
+        except MalformedInput as error:
+            return NotChecked("entry {number} about procedures is no bundle: {error}", number=number, error=error)
+        index, body = verified.report.subject.index, verified.payload.body if verified.payload else None
+        if verified.report.faults or index is None or body is None:
+            return NotChecked("entry {number} about procedures is not proven", number=number)
+        if isinstance(body, ProcedurePublished):
+            text = body.text.encode()
+            texts.setdefault(digest_of(text), (index, text))
+        elif isinstance(body, ProcedureAdopted):
+            adoptions.append((index, body.digest))
+    procedures = given
+    for index, digest in sorted(adoptions):
+        published_at, text = texts.get(digest, (index, b""))
+        procedures = procedures.adopt(digest, index, text if published_at < index else None)
+    return procedures
+
+
 # 4
 def _custody(run: _Run) -> Outcome:
+    if isinstance(run.procedures, NotChecked):
+        return run.procedures
     for number, event in enumerate(run.events):
         if event.payload is None:
             return NotChecked("the payload of event {number} is withheld", number=number)
@@ -158,6 +196,10 @@ def _custody(run: _Run) -> Outcome:
         # Without the registry: a case bundle does not hold it, so jurisdiction is not judged.
         index = event.report.subject.index
         in_force = run.procedures.at(NOT_YET if index is None else index)
+        procedure_id = run.state.procedure if run.state else getattr(event.payload.body, "procedure", None)
+        if procedure_id is not None and procedure_id not in in_force:
+            why = "no version of the procedure {procedure_id} is here that was in force for event {number}"
+            return NotChecked(why, procedure_id=procedure_id, number=number)
         try:
             book = book_of(run.state, event.payload, in_force)
             act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, book)

@@ -122,7 +122,7 @@ def certify(
     all_parts = [
         _VerifiedParts(bytes(bundle), report) for bundle, report in zip(bundles, case_report.events, strict=True)
     ]
-    events = tuple(_follow(case_report.events, all_parts, procedures))
+    events = tuple(_follow(case_report.events, all_parts, case_report.procedures))
     of_case = {"case_steps": case_report.steps, "flags": case_report.flags}
     return _certified(case_report.case_id, case_report, events, all_parts, **of_case)
 

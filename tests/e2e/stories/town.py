@@ -87,7 +87,7 @@ class Town(RunningService):
         """Run ``tally init``, with keys that open at once."""
         file = self.folder / "founding.json"
         file.write_text(json.dumps(self.founding()), encoding="utf-8")
-        words = ("init", "--founding", file, "--data-dir", self.data, "--light")
+        words = ("init", "--founding", file, "--data-dir", self.data, "--light", "--procedure", "cn-criminal")
         self.tally.ok(*words, "--passphrase-file", self.tally.passphrase_file)
 
     def founding(self) -> dict[str, Any]:

@@ -7,9 +7,10 @@ import pytest
 from ledger.core.custody import Act, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.encoding.digests import blake3_text
+from ledger.core.errors import MalformedInput
 from ledger.core.events import case
-from ledger.core.procedure.adoption import NOT_YET, Procedures
-from ledger.core.procedure.package import canonical_form
+from ledger.core.procedure.adoption import NOT_YET, Procedures, publication_of
+from ledger.core.procedure.package import canonical_form, decode_package
 from ledger.procedures import shipped_package
 from tests.testkit.builders import POLICE, clerk, refused
 from tests.testkit.casework import Case, detained
@@ -58,18 +59,48 @@ def test_a_version_is_in_force_after_its_adoption_until_the_next() -> None:
     [
         (None, "no entry before its adoption has its text"),
         (b'{"procedure":{}}', "order"),
-        (FIRST, "version 1 is in force, and this is version 1"),
+        (package_text(('period = "3 d"', 'period = "4 d"')), "version 1 is in force, and this is version 1"),
         (package_text(("bail = { label", "bond = { label"), version=2), "bail"),
     ],
 )
 def test_an_unusable_version_is_kept_and_changes_nothing(text: bytes | None, reason: str) -> None:
     """No text, no package, no newer version, a word taken away: what was in force stays in force."""
     before = adopted(FIRST)
-    procedures = before.adopt("blake3:of it", 20, text)
+    digest = blake3_text(text or b"lost")
+    procedures = before.adopt(digest, 20, text)
     unusable = procedures.versions[-1]
-    assert (unusable.digest, unusable.index, unusable.book) == ("blake3:of it", 20, None)
+    assert (unusable.digest, unusable.index, unusable.book) == (digest, 20, None)
     assert reason in str(unusable.fault)
     assert procedures.current == before.current
+
+
+def test_a_false_text_is_not_taken_for_what_was_adopted() -> None:
+    """The service publishes texts, and the agencies adopt digests: another text than theirs is not in force."""
+    procedures = Procedures().adopt(blake3_text(FIRST), 10, SECOND)
+    assert (procedures.current, str(procedures.versions[-1].fault)) == (
+        {},
+        "the text that was published for it has another digest",
+    )
+
+
+def test_the_same_version_may_be_adopted_once_more() -> None:
+    """It stays in force."""
+    assert adopted(FIRST, FIRST).current == adopted(FIRST).current
+
+
+def test_kinds_of_agencies_have_the_traits_that_any_procedure_in_force_gives() -> None:
+    """None before the first adoption; ``last_index`` tells of the newest one."""
+    assert (Procedures().traits, Procedures().last_index) == ({}, -1)
+    assert adopted(FIRST).traits == Procedures.of(decode_package(FIRST)).traits
+    assert adopted(FIRST, None).last_index == 20
+
+
+def test_a_publication_says_what_its_text_says() -> None:
+    """Id, version and digest are of the text."""
+    body = publication_of(SECOND)
+    assert (body.procedure, body.version, body.digest) == ("cn-criminal", 2, blake3_text(SECOND))
+    with pytest.raises(MalformedInput):
+        publication_of(b"{}")
 
 
 def test_a_case_is_judged_by_its_own_procedure() -> None:

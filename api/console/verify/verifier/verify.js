@@ -63,10 +63,12 @@ function report(named, results, trust, conformity, completeness) {
   return { verdict: verdictOf(steps), conformity, completeness, development: trust.development, steps, events: results };
 }
 
+const MOST_CARRIED = 256; // entries about procedures, which only a verifier of conformity reads
+
 // The steps over a case bundle; step 4 asks for the rules of section 8, which this verifier does not have.
 function verifyCase(file, trust, told) {
-  if (!hasFields(file, ["format", "log_id", "case_id", "events"]) || !fits(file.log_id, "Bytes32") || !fits(file.case_id, "CaseId")
-    || !Array.isArray(file.events) || file.events.length === 0) refuse("no case bundle");
+  if (!hasFields(file, ["format", "log_id", "case_id", "events"], ["procedures"]) || !fits(file.log_id, "Bytes32") || !fits(file.case_id, "CaseId")
+    || !Array.isArray(file.events) || file.events.length === 0 || !isListOf(file.procedures ?? [], () => true, MOST_CARRIED)) refuse("no case bundle");
   const [events, results] = verifyEach(file.events, trust, told);
   const isOurs = file.log_id === trust.log_id && events.every(({ log_id: id, envelope: { stream } }) => id === file.log_id && stream.kind === "case" && stream.id === file.case_id);
   const form = () => {

@@ -1,0 +1,128 @@
+"""Procedure packages: the texts that the log has, and which of them the agencies have adopted. Public."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import Path
+from msgspec import Struct
+from starlette.responses import Response
+
+from api.dependencies import Reads, ServiceOf, json_body, json_response
+from api.schemas.openapi import OF_A_BODY, Paged, Routes
+from ledger.core.errors import NotFound
+from ledger.core.events.procedure import ProcedurePublished
+from ledger.core.events.terms import PackageText
+from ledger.core.messages import Message
+from ledger.core.procedure.adoption import Procedures, publication_of
+from ledger.store import log
+from ledger.store.database import Connection
+from ledger.store.log import payload_of
+
+router = Routes(400, 503, prefix="/api/v1/procedures", tags=["registry"])
+
+MAX_BODY: Final = 2 * 1024 * 1024  # bytes; JSON spells the quotes of a text with two
+PUBLISHING: Final = ("analyst", "supervisor")
+DigestPath = Annotated[str, Path(pattern=r"^blake3:[0-9a-f]{64}$")]
+
+
+class ProcedureView(Struct, frozen=True):
+    """A version of a procedure. ``published`` and ``adopted`` are log indices.
+
+    ``fault`` says why an adopted version is unusable. ``procedure`` and ``version`` are null if the log has no text of
+    the digest.
+    """
+
+    digest: str
+    procedure: str | None
+    version: int | None
+    published: int | None
+    adopted: tuple[int, ...]
+    in_force: bool
+    fault: str | None
+
+
+class ProcedureTextView(Struct, frozen=True):
+    """``text`` is the canonical form of the package: the BLAKE3 digest of its bytes is ``digest``."""
+
+    digest: str
+    procedure: str
+    version: int
+    published: int
+    text: str
+
+
+class PackageToPublish(Struct, frozen=True, forbid_unknown_fields=True):
+    """A package in its canonical form."""
+
+    text: PackageText
+
+
+@router.reads("", "List the procedures", Paged("procedures", ProcedureView))
+def procedures(service: ServiceOf) -> Response:
+    """List what was published in the log's order, then what was adopted without a text."""
+    service.authority()  # what other processes have adopted, too
+    adopted = service.parts.registry.procedures()
+    with service.parts.database.read() as connection:
+        published = {body.digest: (index, body) for index, body in reversed(_published(connection))}
+    views = [_view(digest, adopted, published.get(digest)) for digest in _digests(published, adopted)]
+    return json_response({"procedures": views})
+
+
+def _published(connection: Connection) -> list[tuple[int, ProcedurePublished]]:
+    rows = []
+    for entry in log.published_procedures(connection):
+        body = payload_of(entry).body
+        assert isinstance(body, ProcedurePublished), "the payload is of the type that its entry says"
+        rows.append((entry.log_index, body))
+    return rows
+
+
+def _digests(published: dict[str, tuple[int, ProcedurePublished]], adopted: Procedures) -> list[str]:
+    in_order = sorted(published, key=lambda digest: published[digest][0])
+    return list(dict.fromkeys((*in_order, *(version.digest for version in adopted.versions))))
+
+
+def _view(digest: str, adopted: Procedures, published: tuple[int, ProcedurePublished] | None) -> ProcedureView:
+    versions = [version for version in adopted.versions if version.digest == digest]
+    fault = versions[-1].fault if versions else None
+    return ProcedureView(
+        digest=digest,
+        procedure=published[1].procedure if published else None,
+        version=published[1].version if published else None,
+        published=published[0] if published else None,
+        adopted=tuple(version.index for version in versions),
+        in_force=any(book.digest == digest for book in adopted.current.values()),
+        fault=None if fault is None else str(fault),
+    )
+
+
+@router.reads("/{digest}", "Get the text of a procedure", ProcedureTextView, 404)
+def procedure(service: ServiceOf, digest: DigestPath) -> Response:
+    """Return a package as the log has it, whether it was adopted or not."""
+    with service.parts.database.read() as connection:
+        rows = [(index, body) for index, body in _published(connection) if body.digest == digest]
+    if not rows:
+        raise NotFound("the log has no procedure {digest}", digest=digest, field="digest")
+    index, body = rows[0]
+    return json_response(ProcedureTextView(digest, body.procedure, body.version, index, body.text))
+
+
+PackageToPublishBody = Annotated[PackageToPublish, json_body(PackageToPublish, limit=MAX_BODY)]
+
+
+@router.posts("", "Publish a procedure", PackageToPublish, ProcedureView, 401, 403, *OF_A_BODY, status=201)
+def publish(service: ServiceOf, reading: Reads, package: PackageToPublishBody) -> Response:
+    """Put a package into the log, for an agency's analysts and supervisors; the service signs the entry.
+
+    It is in force once the agencies' majority has adopted its digest on the chain. What is published already is not
+    published again.
+    """
+    reading.require_role(*PUBLISHING)
+    body = publication_of(package.text.encode())
+    with service.parts.database.read() as connection:
+        rows = [(index, earlier) for index, earlier in _published(connection) if earlier.digest == body.digest]
+    if not rows:
+        rows = [(service.parts.system.append(body).index, body)]
+    reading.record(Message("publication of procedure {digest}", digest=body.digest))
+    return json_response(_view(body.digest, service.parts.registry.procedures(), rows[0]), status=201)

@@ -1,0 +1,90 @@
+"""Procedures in the log: which of them judges an act that is recorded, and that an audit comes to the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.audit import audit_log, left_out
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.errors import Unavailable
+from ledger.core.events.procedure import ProcedurePublished
+from ledger.core.events.registry import ProcedureAdopted
+from ledger.core.procedure.adoption import publication_of
+from ledger.deadlines.upkeep import recount
+from ledger.procedures import shipped_procedures
+from tests.testkit.builders import POLICE, PROCURATORATE, clerk
+from tests.testkit.bundles import trust
+from tests.testkit.casework import Case
+from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.unit.core.test_adoption import FIRST, SECOND
+
+OFFICERS = (clerk(POLICE), clerk(PROCURATORATE))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger in which the first version is in force."""
+    with open_ledger(sqlite_url(tmp_path)) as opened:
+        yield opened.found(*OFFICERS)
+
+
+def adopt(ledger: Ledger, digest: str) -> int:
+    """Mirror an adoption and return its index."""
+    return ledger.mirror(ledger.changes.add(ProcedureAdopted, digest=digest)).index
+
+
+def findings_of(ledger: Ledger) -> tuple[str, ...]:
+    report = audit_log(
+        ledger.database, trust(log_key=LOG_SIGNER.verifying_key), shipped_procedures(), look=left_out, processes=1
+    )
+    return tuple(finding.step for finding in report.findings)
+
+
+def detentions(ledger: Ledger, case_id: str) -> list[tuple[str, str | None]]:
+    """Return of each arrest request the digest of its procedure and its time."""
+    state = ledger.validator.states.of_listed_case(case_id)
+    return [(clock.procedure, clock.period) for clock in state.clocks.values() if clock.name == "arrest_request"]
+
+
+def test_an_adopted_version_judges_what_comes_after_it(ledger: Ledger) -> None:
+    """A clock that runs keeps its row; the audit folds the same log to the same lists."""
+    written = Case().open().name("li", "wang").impose("li", "detention")
+    ledger.post_all(written.events)
+    before = ledger.validator.states.of_listed_case("case-1")
+    ledger.put(publication_of(SECOND))
+    adopt(ledger, blake3_text(SECOND))
+    written.impose("wang", "detention")
+    ledger.post(written.last)
+    assert detentions(ledger, "case-1") == [(blake3_text(FIRST), "3 d"), (blake3_text(SECOND), "5 d")]
+    assert before == ledger.validator.states.after(written.events[-2].digest)
+    recount(ledger.database, ledger.validator)
+    assert findings_of(ledger) == ()
+
+
+def test_a_digest_without_its_text_is_adopted_and_changes_nothing(ledger: Ledger) -> None:
+    """The log goes on; a text that comes later, or that is another one's, does not bring it into force."""
+    false = publication_of(FIRST)
+    ledger.put(ProcedurePublished(procedure=false.procedure, version=2, digest=blake3_text(SECOND), text=false.text))
+    adopt(ledger, blake3_text(SECOND))
+    ledger.put(publication_of(SECOND))
+    written = Case().open().name("li").impose("li", "detention")
+    ledger.post_all(written.events)
+    assert detentions(ledger, "case-1") == [(blake3_text(FIRST), "3 d")]
+    unusable = ledger.registry.procedures().versions[-1]
+    assert (unusable.book, str(unusable.fault)) == (None, "no entry before its adoption has its text")
+    assert findings_of(ledger) == ()
+
+
+def test_an_act_that_was_judged_before_an_adoption_is_judged_again(ledger: Ledger) -> None:
+    """The sequencer turns it away, and records it once it was judged by what is in force."""
+    written = Case().open()
+    judged = ledger.validator.validate(written.last.submission, ledger.clock.seconds)
+    ledger.put(publication_of(SECOND))
+    adopt(ledger, blake3_text(SECOND))
+    with pytest.raises(Unavailable) as caught:
+        ledger.sequencer.submit(judged).result(60)  # type: ignore[arg-type]  # it is new
+    assert caught.value.code == "procedure_changed"
+    ledger.post(written.last)
