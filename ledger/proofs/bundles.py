@@ -132,8 +132,10 @@ class Prover:
             entries = log.stream(connection, "case", case_id)
             if not entries:
                 raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
-            bundles = self._bundles(connection, entries, withheld)
-            carried = self._bundles(connection, self._of_procedure(connection, entries), None)
+            view, head = self._best(connection, entries)
+            bundles = [self._bundle(view, entry, head, withheld) for entry in entries]
+            # Under the tree head of the events, which has all that came before the last of them.
+            carried = [self._bundle(view, entry, head, None) for entry in self._of_procedure(connection, entries)]
         events = tuple(Raw(encode_bundle(bundle)) for bundle in bundles)
         case = CaseBundle(
             format="tallystick/case-bundle@v1",
@@ -158,7 +160,9 @@ class Prover:
         adopted = [
             version
             for version in self._procedures().versions
-            if version.book is not None and version.book.procedure.id == procedure_id and version.index >= 0
+            if version.book is not None
+            and version.book.procedure.id == procedure_id
+            and 0 <= version.index < entries[-1].log_index
         ]
         texts = log.publications(connection, {version.digest for version in adopted})
         indices = {*(version.index for version in adopted), *(entry.log_index for entry in texts.values())}
@@ -185,9 +189,13 @@ class Prover:
         self, connection: Connection, entries: Sequence[StoredEntry], withheld: Withheld | None
     ) -> list[Bundle]:
         """Return a bundle of each entry, all under the best tree head that has the last one."""
-        view = self._view(connection)
-        head = next(head for head in view.heads if entries[-1].log_index < head.size)
+        view, head = self._best(connection, entries)
         return [self._bundle(view, entry, head, withheld) for entry in entries]
+
+    def _best(self, connection: Connection, entries: Sequence[StoredEntry]) -> tuple[_View, _ProofHead]:
+        """Return the best tree head that has the last of the entries, and the view that it is in."""
+        view = self._view(connection)
+        return view, next(head for head in view.heads if entries[-1].log_index < head.size)
 
     def latest_anchor(self) -> RecordedHead | None:
         """Return the last proven anchor; None also if the trust file does not name its chain yet."""

@@ -36,8 +36,8 @@ from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.legal_days import spelled
 from ledger.core.signing.authority import Agency
 from ledger.core.verification.bundle import VerifiedEvent, verify_event
-from ledger.core.verification.bundle_format import decode_case_bundle
-from ledger.core.verification.case import order_of, scan
+from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundle
+from ledger.core.verification.case import carried_procedures, order_of, scan
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
 from ledger.core.verification.trust import Trust
@@ -246,7 +246,9 @@ def _cases(run: _Run) -> Outcome:
 
 def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
     """Take in the events of a case's bundle; return what keeps the bundle from being intact."""
-    events = [verify_event(bytes(event), run.trust, observed=run.observed) for event in decode_case_bundle(data).events]
+    bundle = decode_case_bundle(data)
+    _take_procedures(run, bundle)
+    events = [verify_event(bytes(event), run.trust, observed=run.observed) for event in bundle.events]
     gap: NotChecked | None = None
     for verified in events:
         subject = verified.report.subject
@@ -271,6 +273,18 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
             run.anchors[subject.size] = verified.report.record.timestamp
     order = order_of(events)
     return gap or (order if isinstance(order, NotChecked) else None)
+
+
+def _take_procedures(run: _Run, bundle: CaseBundle) -> None:
+    """Take in the procedures that a case's bundle carries, unless another one carried them."""
+    given = Procedures(tuple(version for version in run.procedures.versions if version.index < 0))
+    carried = carried_procedures(bundle, run.trust, given, observed=run.observed)
+    if isinstance(carried, NotChecked):
+        raise carried
+    known = {version.index for version in run.procedures.versions}
+    later = [version for version in carried.versions if version.index not in known]
+    versions = sorted([*run.procedures.versions, *later], key=lambda version: version.index)
+    run.procedures = Procedures(tuple(versions))
 
 
 def _place(run: _Run, verified: VerifiedEvent) -> None:

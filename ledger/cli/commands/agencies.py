@@ -103,7 +103,7 @@ def propose_agency(session: Session, file: Path, output: Path | None) -> None:
     """
     from ledger.client.registry import AdmitAgency, read_file
 
-    _propose(session, read_file(file, AdmitAgency), output)
+    propose_decision(session, read_file(file, AdmitAgency), output)
 
 
 @propose_group.command("witness")
@@ -114,7 +114,7 @@ def propose_witness(session: Session, agency_id: str, account: str, output: Path
     """Propose ACCOUNT as the witness of an agency, in the place of the one before."""
     from ledger.client.registry import SetWitness, account_of, agency_of
 
-    _propose(session, SetWitness(agency_of(agency_id), account_of(account, field="ACCOUNT")), output)
+    propose_decision(session, SetWitness(agency_of(agency_id), account_of(account, field="ACCOUNT")), output)
 
 
 @propose_group.command("no-witness")
@@ -124,7 +124,7 @@ def propose_no_witness(session: Session, agency_id: str, output: Path | None) ->
     """Propose that an agency have no witness any more."""
     from ledger.client.registry import RemoveWitness, agency_of
 
-    _propose(session, RemoveWitness(agency_of(agency_id)), output)
+    propose_decision(session, RemoveWitness(agency_of(agency_id)), output)
 
 
 @propose_group.command("quorum")
@@ -134,7 +134,7 @@ def propose_quorum(session: Session, quorum: int, output: Path | None) -> None:
     """Propose how many agencies' witnesses must co-sign an anchor."""
     from ledger.client.registry import SetQuorum
 
-    _propose(session, SetQuorum(quorum), output)
+    propose_decision(session, SetQuorum(quorum), output)
 
 
 @propose_group.command("submitter")
@@ -145,7 +145,9 @@ def propose_submitter(session: Session, account: str, *, bar: bool, output: Path
     """Propose that ACCOUNT may anchor, or may not any more."""
     from ledger.client.registry import AllowSubmitter, BarSubmitter, account_of
 
-    _propose(session, (BarSubmitter if bar else AllowSubmitter)(submitter=account_of(account, field="ACCOUNT")), output)
+    propose_decision(
+        session, (BarSubmitter if bar else AllowSubmitter)(submitter=account_of(account, field="ACCOUNT")), output
+    )
 
 
 @propose_group.command("procedure")
@@ -155,7 +157,7 @@ def propose_procedure(session: Session, digest: str, output: Path | None) -> Non
     """Propose that the procedure package of DIGEST be adopted: acts after that are judged by it."""
     from ledger.client.registry import AdoptProcedure, procedure_of
 
-    _propose(session, AdoptProcedure(procedure_of(digest)), output)
+    propose_decision(session, AdoptProcedure(procedure_of(digest)), output)
 
 
 @registry_group.command("approve")
@@ -189,7 +191,8 @@ def send(session: Session, proposal: Path, approvals: tuple[Path, ...]) -> None:
     session.output.record(registry.send(session, read, signed))
 
 
-def _propose(session: Session, decision: Decision, output: Path | None) -> None:
+def propose_decision(session: Session, decision: Decision, output: Path | None) -> None:
+    """Show what is proposed, and print the proposal or write it into a file, for the admins to sign."""
     from ledger.client.registry import propose
 
     proposal = propose(session, decision)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,26 @@ from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns
 from ledger.cli.session import Session
+from ledger.client.service import at
 from ledger.core.custody.examples import faults_of_examples
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
-from ledger.core.procedure.package import INCLUDE, MAIN_FILE, MAX_BYTES, differences, read_package
+from ledger.core.procedure.package import (
+    INCLUDE,
+    MAIN_FILE,
+    MAX_BYTES,
+    canonical_form,
+    decode_package,
+    differences,
+    read_package,
+)
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.deadlines.working_days import arranged_days_off
 from ledger.procedures import SHARED, SHIPPED, shared_tables, shipped_package
 
+IN_LEDGER = columns("procedure", "version", "digest", "published", "adopted", "in_force", "fault")
+CHANGED = columns("case_id", "part", "concerns", "before", "after")
 LISTED = columns("procedure_id", "version", "title", "valid_from", "languages", "clocks", "flags", "examples", "digest")
 CLOCKS = columns("clock", "label", "article", "per", "periods", "valid_from", "source", "unconfirmed")
 UNCONFIRMED = columns("procedure_id", "part", "unconfirmed")
@@ -38,8 +50,12 @@ def procedure_group() -> None:
 
 
 @procedure_group.command("list")
-def list_packages(session: Session) -> None:
-    """List the packages that come with this version."""
+@click.option("--ledger", is_flag=True, help="Those that the ledger of your profile has published and adopted.")
+def list_packages(session: Session, *, ledger: bool) -> None:
+    """List the packages that come with this version, or what a ledger has adopted."""
+    if ledger:
+        session.output.table(session.service.get("/api/v1/procedures")["procedures"], IN_LEDGER)
+        return
     session.output.table([_summary(session, read_package(shipped_package(name))) for name in SHIPPED], LISTED)
 
 
@@ -133,6 +149,109 @@ def diff(session: Session, before: str, after: str) -> None:
         {"part": path, "before": old, "after": new} for path, old, new in differences(files_of(before), files_of(after))
     ]
     session.output.table(rows, DIFFERING)
+
+
+@procedure_group.command("adopt")
+@click.argument("package", metavar="FOLDER|NAME|DIGEST")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it, rather than print it."
+)
+def adopt(session: Session, package: str, output: Path | None) -> None:
+    """Publish a package unless the ledger has it, and propose to the agencies' admins to adopt it.
+
+    The admins sign the proposal with 'tally registry approve'; once a majority has, 'tally registry send' puts it on
+    the chain. Acts after that are judged by the package. See before what it would change: 'tally procedure impact'.
+    """
+    from ledger.cli.commands.agencies import propose_decision
+    from ledger.client.registry import AdoptProcedure, procedure_of
+
+    if package.startswith("blake3:"):
+        digest = procedure_of(package)
+        session.service.get(f"/api/v1/procedures/{digest}")  # a digest without its text would change nothing
+    else:
+        text = canonical_form(files_of(package))
+        decode_package(text)
+        body = msgspec.json.encode({"text": text.decode()})
+        published = session.service.post("/api/v1/procedures", body, dict[str, Any])
+        digest = str(published["digest"])
+        session.output.note(Message("Published: {digest}", digest=digest))
+    propose_decision(session, AdoptProcedure(digest), output)
+
+
+@procedure_group.command("impact")
+@click.argument("package", metavar="FOLDER|NAME")
+@click.argument("bundles", metavar="[CASE_BUNDLE]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--against", metavar="FOLDER|NAME", help="The version to compare with, unless the one in force.")
+def show_impact(session: Session, package: str, bundles: Sequence[Path], against: str | None) -> int:
+    """Show what cases would come to under a package: refusals, flags, stages and deadlines that differ.
+
+    It is as if the package had been in force for all of their acts. The cases are those of the bundles, or else all of
+    the procedure that you may see in the ledger of your profile. An adoption itself changes nothing of the past: acts
+    before it stay judged as they were.
+    """
+    from ledger.cli.files import bar
+    from ledger.cli.procedure_impact import events_of, impact
+
+    after = read_package(files_of(package))
+    before = _compared_with(session, after.procedure.id, against, files=bool(bundles))
+    cases = {}
+    withheld = 0
+    if bundles:
+        texts_of_bundles: Iterator[bytes] = (path.read_bytes() for path in bundles)
+        total = len(bundles)
+    else:
+        listed = [row["case_id"] for row in session.service.pages("/api/v1/cases", "cases")]
+        texts_of_bundles = (session.service.fetch(at("/api/v1/cases/{}/proof", case_id)) for case_id in listed)
+        total = len(listed)
+    with bar(session, "cases read", total) as read:
+        for data in texts_of_bundles:
+            read.step()
+            events = events_of(data)
+            if events is None:
+                withheld += 1
+            elif getattr(events[0].body, "procedure", None) == after.procedure.id:
+                cases[events[0].payload.stream.id] = events
+    rows = []
+    with bar(session, "cases judged", len(cases)) as judged:
+        for differing in impact(cases, before, after, datetime.now(UTC)):
+            judged.step()
+            rows += differing
+    session.output.table([msgspec.structs.asdict(row) for row in rows], CHANGED)
+    session.output.note(
+        Message(
+            "{count} cases of {procedure}, versions {before} and {after}: {changed} would come out otherwise",
+            count=len(cases),
+            procedure=after.procedure.id,
+            before=before.procedure.version,
+            after=after.procedure.version,
+            changed=len({row.case_id for row in rows}),
+        )
+    )
+    if withheld:
+        session.output.note(Message("{count} cases were left out: a payload is withheld from you", count=withheld))
+    return Exit.OK
+
+
+def _compared_with(session: Session, procedure_id: str, against: str | None, *, files: bool) -> Rulebook:
+    """Return the version that another one is compared with: the one named, or the one that is in force."""
+    if against is not None:
+        return read_package(files_of(against))
+    if files:
+        raise MalformedInput(
+            "expected the version to compare with",
+            field="--against",
+            hint="Bundles are read without a ledger: name a folder, or a package of tally procedure list.",
+        )
+    listed = session.service.get("/api/v1/procedures")["procedures"]
+    digest = next((row["digest"] for row in listed if row["in_force"] and row["procedure"] == procedure_id), None)
+    if digest is None:
+        raise MalformedInput(
+            "no version of the procedure {procedure_id} is in force",
+            procedure_id=procedure_id,
+            field="package",
+            hint="See: tally procedure list --ledger",
+        )
+    return decode_package(session.service.get(f"/api/v1/procedures/{digest}")["text"].encode())
 
 
 @procedure_group.command("calendar")

@@ -198,8 +198,11 @@ def _custody(run: _Run) -> Outcome:
         in_force = run.procedures.at(NOT_YET if index is None else index)
         procedure_id = run.state.procedure if run.state else getattr(event.payload.body, "procedure", None)
         if procedure_id is not None and procedure_id not in in_force:
-            why = "no version of the procedure {procedure_id} is here that was in force for event {number}"
-            return NotChecked(why, procedure_id=procedure_id, number=number)
+            return NotChecked(
+                "no version of the procedure {procedure_id} is here that was in force for event {number}",
+                procedure_id=procedure_id,
+                number=number,
+            )
         try:
             book = book_of(run.state, event.payload, in_force)
             act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, book)

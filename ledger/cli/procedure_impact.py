@@ -1,0 +1,112 @@
+"""What another version of a procedure would change: cases are folded under both versions, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from msgspec import UNSET, Struct
+
+from ledger.core.custody import CaseState, fold
+from ledger.core.custody.due_dates import Deadline, deadlines
+from ledger.core.errors import RuleRefused
+from ledger.core.events import decode_envelope, decode_payload
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.procedure.adoption import Procedures
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_part
+from ledger.supervision.views.case_record import SourceEvent
+from ledger.supervision.views.sources import BundleActs
+
+Part = Literal["refusal", "flags", "stage", "deadline"]
+
+
+class ImpactRow(Struct, frozen=True):
+    """One difference: in what of which case, and what it is under each version; empty where it is not there."""
+
+    case_id: str
+    part: Part
+    concerns: str
+    before: str
+    after: str
+
+
+class _Judged(NamedTuple):
+    """A case under one version: the flags of each event, where it is refused, and how it ends."""
+
+    flags: dict[int, list[str]]
+    refusal: tuple[int, str] | None
+    state: CaseState | None
+    deadlines: dict[tuple[str, str], Deadline]
+
+
+def events_of(data: bytes) -> list[SourceEvent] | None:
+    """Return the events of a case bundle, which is not verified; None if a payload is withheld."""
+    events = []
+    for part in decode_case_bundle(data).events:
+        bundle = decode_bundle(bytes(part))
+        if bundle.payload is UNSET:
+            return None
+        envelope, _ = read_part(bundle.envelope, decode_envelope, "envelope")
+        payload, _ = read_part(bundle.payload, decode_payload, "payload")
+        index = parse_tlog_proof(bundle.proof).index
+        events.append(SourceEvent(index, envelope.payload_digest, envelope.signed_at, payload))
+    return events
+
+
+def impact(
+    cases: Mapping[str, list[SourceEvent]], before: Rulebook, after: Rulebook, as_of: datetime
+) -> Iterator[list[ImpactRow]]:
+    """Yield for each case what differs if all of its acts are judged by ``after`` in the place of ``before``.
+
+    Deadlines are those at ``as_of``. Cases of another procedure are left alone.
+    """
+    for case_id, events in cases.items():
+        judged = [_judge(events, cases, book, as_of) for book in (before, after)]
+        yield [ImpactRow(case_id, *row) for row in _differences(*judged)]
+
+
+def _judge(
+    events: Iterable[SourceEvent], cases: Mapping[str, list[SourceEvent]], book: Rulebook, as_of: datetime
+) -> _Judged:
+    acts = BundleActs(cases, Procedures.of(book))
+    state: CaseState | None = None
+    flags: dict[int, list[str]] = {}
+    refusal: tuple[int, str] | None = None
+    for event in events:
+        try:
+            act = acts.act(state, event.payload, event.digest, event.signed_at, index=event.log_index)
+            state, raised = fold(state, act)
+        except RuleRefused as error:
+            refusal = event.payload.sequence, error.code
+            break
+        flags[event.payload.sequence] = sorted(flag.name for flag in raised)
+    due = deadlines(state, book, as_of) if state else ()
+    return _Judged(flags, refusal, state, {(deadline.clock, deadline.subject): deadline for deadline in due})
+
+
+def _differences(before: _Judged, after: _Judged) -> Iterator[tuple[Part, str, str, str]]:
+    if before.refusal != after.refusal:
+        yield "refusal", "", _refusal(before), _refusal(after)
+    for sequence in sorted(before.flags.keys() & after.flags.keys()):
+        if before.flags[sequence] != after.flags[sequence]:
+            yield "flags", str(sequence), ", ".join(before.flags[sequence]), ", ".join(after.flags[sequence])
+    stages = [judged.state.stage if judged.state else "" for judged in (before, after)]
+    if stages[0] != stages[1]:
+        yield "stage", "", stages[0], stages[1]
+    for key in sorted(before.deadlines.keys() | after.deadlines.keys()):
+        ends = [_end(judged.deadlines.get(key)) for judged in (before, after)]
+        if ends[0] != ends[1]:
+            yield "deadline", "/".join(key), ends[0], ends[1]
+
+
+def _refusal(judged: _Judged) -> str:
+    return "" if judged.refusal is None else f"{judged.refusal[0]}: {judged.refusal[1]}"
+
+
+def _end(deadline: Deadline | None) -> str:
+    if deadline is None:
+        return ""
+    end = deadline.last_day or deadline.due_at
+    return " ".join(part for part in (deadline.status, end.isoformat() if end else None) if part)

@@ -1,0 +1,110 @@
+"""Conformity of a case bundle, judged by the procedures that the bundle itself carries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec import Raw
+from msgspec.structs import replace
+
+from ledger.core.encoding.digests import blake3_text
+from ledger.core.events.registry import ProcedureAdopted
+from ledger.core.procedure.adoption import Procedures, publication_of
+from ledger.core.verification.bundle_format import CaseBundle, encode_bundle
+from ledger.core.verification.case import CaseReport, verify_case
+from tests.testkit.builders import POLICE, SERVICE
+from tests.testkit.bundles import Log, founded, naming
+from tests.testkit.casework import Case
+from tests.unit.core.test_adoption import FIRST
+
+CASE = Case().open().register("phone")
+
+
+def published(log: Log, text: bytes) -> int:
+    """Put a package into the log; return its index."""
+    return log.add(log.system.write(publication_of(text), SERVICE))
+
+
+def adopted(log: Log, text: bytes) -> int:
+    """Put the adoption of a package into the log; return its index."""
+    change = log.registry.add(ProcedureAdopted, digest=blake3_text(text))
+    return log.add(log.system.write(change, SERVICE))
+
+
+def bundle_of(log: Log, *indices: int) -> CaseBundle:
+    """Return the case's bundle with these entries about procedures."""
+    bundle = log.case_bundle(anchored=False)
+    note = log.note()
+    carried = tuple(Raw(encode_bundle(log.bundle(index, note, anchored=False))) for index in indices)
+    return replace(bundle, procedures=carried)
+
+
+def report_of(bundle: CaseBundle, given: Procedures | None = None) -> CaseReport:
+    return verify_case(encode_bundle(bundle), naming(bundle), given or Procedures())
+
+
+@pytest.fixture
+def log() -> Log:
+    """A log that has published and adopted a procedure, and a case after that."""
+    log_of_both = founded(POLICE)
+    published(log_of_both, FIRST)
+    adopted(log_of_both, FIRST)
+    log_of_both.add(*CASE.events)
+    return log_of_both
+
+
+def test_a_bundle_is_judged_by_what_it_carries(log: Log) -> None:
+    """The reader has no procedure: text and adoption are proven like the events of the case."""
+    first = len(log.events) - len(CASE.events) - 2
+    report = report_of(bundle_of(log, first, first + 1))
+    assert (report.conformity.result, report.state) == ("shown", CASE.state)
+    assert report.procedures.current["cn-criminal"].digest == blake3_text(FIRST)
+
+
+def test_without_a_procedure_conformity_is_not_checked_and_integrity_is(log: Log) -> None:
+    """Nothing passes that nobody could judge; the verdict on the bytes is the same."""
+    whole, alone = bundle_of(log), bundle_of(log, len(log.events) - len(CASE.events) - 1)
+    for bundle in (whole, alone):
+        report = report_of(bundle)
+        assert (report.conformity.result, report.state) == ("not_checked", None)
+        assert "no version of the procedure cn-criminal" in str(report.conformity.detail)
+        assert report.verdict == report_of(bundle, Procedures().adopt(blake3_text(FIRST), -1, FIRST)).verdict
+
+
+def test_a_text_that_came_after_its_adoption_is_not_in_force() -> None:
+    """As the log itself judges."""
+    late = founded(POLICE)
+    adopted(late, FIRST)
+    published(late, FIRST)
+    late.add(*CASE.events)
+    first = len(late.events) - len(CASE.events) - 2
+    report = report_of(bundle_of(late, first, first + 1))
+    assert (report.conformity.result, report.procedures.current) == ("not_checked", {})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda data: b'{"format":"x"}', "is no bundle"),
+        (lambda data: data.replace(b"theft", b"theft"), None),
+        (lambda data: data.replace(b'"number":', b'"number":1', 1), "is not proven"),
+        (lambda data: data.replace(b"index ", b"index 9", 1), "is not proven"),
+    ],
+)
+def test_what_is_spoiled_of_it_spoils_conformity_alone(log: Log, spoil: Any, reason: str | None) -> None:
+    """The events of the case are what they are."""
+    first = len(log.events) - len(CASE.events) - 2
+    bundle = bundle_of(log, first, first + 1)
+    spoiled = replace(bundle, procedures=(bundle.procedures[0], Raw(spoil(bytes(bundle.procedures[1])))))
+    report = report_of(spoiled)
+    assert report.verdict == report_of(bundle).verdict
+    assert report.conformity.result == ("shown" if reason is None else "not_checked")
+    assert reason is None or reason in str(report.conformity.detail)
+
+
+def test_other_entries_among_them_say_nothing(log: Log) -> None:
+    """An admission of an agency is no procedure."""
+    first = len(log.events) - len(CASE.events) - 2
+    report = report_of(bundle_of(log, 0, first, first + 1))
+    assert report.conformity.result == "shown"
