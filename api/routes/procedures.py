@@ -84,14 +84,18 @@ def _digests(published: dict[str, tuple[int, ProcedurePublished]], adopted: Proc
 
 
 def _view(digest: str, adopted: Procedures, published: tuple[int, ProcedurePublished] | None) -> ProcedureView:
-    versions = [version for version in adopted.versions if version.digest == digest]
+    versions = [row for row in adopted.versions if row.digest == digest]
     fault = versions[-1].fault if versions else None
+    book = versions[-1].book if versions else None
+    procedure, version = (book.procedure.id, book.procedure.version) if book else (None, None)
+    if published is not None:
+        procedure, version = published[1].procedure, published[1].version
     return ProcedureView(
         digest=digest,
-        procedure=published[1].procedure if published else None,
-        version=published[1].version if published else None,
+        procedure=procedure,
+        version=version,
         published=published[0] if published else None,
-        adopted=tuple(version.index for version in versions),
+        adopted=tuple(row.index for row in versions),
         in_force=any(book.digest == digest for book in adopted.current.values()),
         fault=None if fault is None else str(fault),
     )

@@ -18,7 +18,7 @@ from ledger.client.service import at
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case
 from ledger.core.events.terms import CaseRelation
-from ledger.procedures import IN_USE, SHIPPED, shipped_tables
+from ledger.procedures import SHIPPED, shipped_tables
 
 FORMATS = ("csv", "json", "ocel", "case-uco")
 LISTED = columns("case_id", "stage", "responsible", "case_number", "closed")
@@ -47,13 +47,28 @@ def case_group() -> None:
     "--line", "business_line", type=ProcedureWord("business_line"), help="Business line [the procedure's first]."
 )
 @click.option("--stage", type=ProcedureWord("stage"), help="Stage that the case is at [the procedure's first].")
-@click.option("--procedure", default=IN_USE, show_default=True, metavar="ID", help="The one that judges its acts.")
+@click.option("--procedure", metavar="ID", help="The one that judges its acts [the ledger's, if it has one].")
 @made_id("--case-id", "case", "Unique over all agencies; made up unless given.")
 @click.option("--split-from", type=EventReference(), help="The split that this case comes out of.")
 @acting
-def open_(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+def open_(recorder: EventRecorder, case_id: str, procedure: str | None, **fields: Any) -> None:
     """Open a case."""
+    fields["procedure"] = procedure or _only_procedure(recorder.session)
     recorder.open_case(case_id, make_body(case.CaseOpened, **_with_first_words(**fields)))
+
+
+def _only_procedure(session: Session) -> str:
+    """Return the procedure that the ledger has in force. Raises MalformedInput if it has none, or several."""
+    listed = session.service.get("/api/v1/procedures")["procedures"]
+    in_force = [str(row["procedure"]) for row in listed if row["in_force"]]
+    if len(in_force) != 1:
+        raise MalformedInput(
+            "expected one of the procedures that are in force: {procedures}",
+            procedures=", ".join(in_force) or "-",
+            field="--procedure",
+            hint="See: tally procedure list --ledger",
+        )
+    return in_force[0]
 
 
 def _with_first_words(*, procedure: str, business_line: str | None, stage: str | None, **fields: Any) -> dict[str, Any]:
