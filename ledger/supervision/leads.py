@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from ledger.core.encoding.digests import digest_of, parse_digest
 from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.events import Stream
+from ledger.core.events.case import CaseOpened
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
@@ -77,10 +78,12 @@ def lead_of(
     as_of: datetime,
     events: tuple[EventRef, ...],
     datasets: tuple[CitedDataset, ...] = (),
+    procedures: tuple[str, ...] = (),
 ) -> LeadRaised:
     """Build the event that the service signs for a finding.
 
-    ``events`` are the first of the finding's evidence, in the order of the log.
+    ``procedures`` are the digests of those in force. ``events`` are the first of the finding's evidence, in the order
+    of the log.
     """
     values = model.parameters_of(parameters)
     return LeadRaised(
@@ -102,6 +105,7 @@ def lead_of(
         events=events,
         cited_count=len(finding.evidence),
         datasets=datasets,
+        procedures=procedures,
         values=dict(finding.values),
     )
 
@@ -415,6 +419,16 @@ def _words(run: _Run) -> Outcome:
         "datasets": tuple(datasets[:1]),
     }
     _require_same(lead, expected)
+    # The lead was found among all cases; of these here only some of the procedures are known.
+    in_force = run.procedures.at(lead.tree_size)
+    opened = {event.body.procedure for event in run.events if isinstance(event.body, CaseOpened)}
+    for procedure_id in sorted(opened):
+        if procedure_id in in_force and in_force[procedure_id].digest not in lead.procedures:
+            raise ProofRefused(
+                "does not cite the procedure {digest}, by which its cases are judged",
+                digest=in_force[procedure_id].digest,
+                field="procedures",
+            )
     # The agencies at hand are today's; the lead went by those of its own day.
     agencies = {
         agency_id: Agency(

@@ -43,12 +43,14 @@ class ClockAtMoment(Struct, frozen=True, kw_only=True):
     from the legal day of the moment; it is negative once the last day has passed, and None once the clock has stopped.
     ``agency`` is the agency whose time runs, ``handler`` its officer for the case. ``events`` are those that the clock
     was derived from, first the one that started it. ``beyond_law``: a paper gives more time than the rules.
+    ``procedure`` is the digest of the package that the clock started under.
     """
 
     case_id: str
     deadline_id: str
     clock: str
     article: str
+    procedure: str
     subject: str
     agency: str
     handler: str | None
@@ -244,6 +246,7 @@ def _uncounted(state: CaseState, clock: Clock, status: Status, unknown: str | No
         deadline_id=clock.deadline_id,
         clock=clock.name,
         article=clock.rule.article,
+        procedure=clock.procedure,
         subject=clock.subject,
         agency=clock.agency,
         handler=assignment.handler if assignment else None,

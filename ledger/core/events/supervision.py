@@ -116,6 +116,7 @@ class LeadRaised(Body, frozen=True):
     ``key`` identifies the finding; ``finding`` is the digest of key and model, so the same finding has the same
     ``lead_id``. ``events`` are cited up to their limit, ``cited_count`` is how many there are. ``values`` are the row
     that the model returned. ``supervised`` has to answer, ``supervising`` is the agency that supervises it.
+    ``procedures`` are the digests of those that were in force at the tree size, in the order of their ids.
     """
 
     lead_id: terms.LeadId
@@ -131,6 +132,7 @@ class LeadRaised(Body, frozen=True):
     severity: terms.Severity
     says: BilingualText
     cited_count: terms.SafeInt
+    procedures: Annotated[tuple[terms.Blake3, ...], Meta(max_length=256)] = ()
     checks: Annotated[tuple[Check, ...], Meta(max_length=50)] = ()
     events: Annotated[tuple[terms.EventRef, ...], Meta(max_length=MAX_CITED)] = ()
     datasets: Annotated[tuple[CitedDataset, ...], Meta(max_length=20)] = ()

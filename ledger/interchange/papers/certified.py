@@ -50,8 +50,9 @@ class CertifiedEvent(Struct, frozen=True):
 class Certified(Struct, frozen=True):
     """A bundle that holds: of one event, or of a case (``case_steps`` are then those of the case as a whole).
 
-    ``names`` are those that agencies were admitted under, ``anchor`` where the last event's tree head is
-    recorded, as far as the verification has proven it, ``flags`` what the rules say of a case.
+    ``names`` are those that agencies were admitted under, ``anchor`` where the last event's tree head is recorded, as
+    far as the verification has proven it, ``flags`` what the rules say of a case, ``procedure`` the digest of the
+    version that judged its last act.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Certified(Struct, frozen=True):
     anchor: Anchor | None
     case_steps: tuple[CheckedStep, ...] = ()
     flags: tuple[RaisedFlag, ...] = ()
+    procedure: str | None = None
 
     @property
     def last(self) -> CertifiedEvent:
@@ -123,7 +125,11 @@ def certify(
         _VerifiedParts(bytes(bundle), report) for bundle, report in zip(bundles, case_report.events, strict=True)
     ]
     events = tuple(_follow(case_report.events, all_parts, case_report.procedures))
-    of_case = {"case_steps": case_report.steps, "flags": case_report.flags}
+    book, index = None, case_report.events[-1].subject.index
+    if (state := case_report.state) is not None:
+        book = case_report.procedures.at(NOT_YET if index is None else index).get(state.procedure)
+    digest = book.digest if book else None
+    of_case = {"case_steps": case_report.steps, "flags": case_report.flags, "procedure": digest}
     return _certified(case_report.case_id, case_report, events, all_parts, **of_case)
 
 

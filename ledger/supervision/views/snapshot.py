@@ -315,10 +315,13 @@ class Views:
                 logger.warning("the views cannot be read, and are made anew", reason=reason)
         return self._anew(0)
 
+    def procedures(self, size: int) -> tuple[str, ...]:
+        """Return the digests of the procedures in force at this tree size, in the order of their ids."""
+        return tuple(book.digest for _, book in sorted(self._source.acts.procedures().at(size).items()))
+
     def _mark(self, size: int) -> str:
         """Return the mark of what views of this tree size are made by."""
-        in_force = [book.digest for book in self._source.acts.procedures().at(size).values()]
-        return blake3_text(f"{VERSION} {in_force} {sorted(views().items())!r}".encode())
+        return blake3_text(f"{VERSION} {self.procedures(size)} {sorted(views().items())!r}".encode())
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         if self._path is None:
