@@ -44,7 +44,7 @@ def test_the_impact_on_a_bundle_is_shown_without_a_ledger(tally: Tally, folder: 
 
 
 def test_a_majority_adopts_a_version(tmp_path: Path, folder: Path) -> None:
-    """It is published, proposed, approved and in force; who may not publish is refused, as is a digest without a text."""
+    """It is published, proposed, approved and in force; who may not publish is refused."""
     with running_world(tmp_path / "world") as world:
         first = shipped_rulebook().digest
         (listed,) = world.ok("procedure", "list", "--ledger")
