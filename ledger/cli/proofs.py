@@ -11,11 +11,11 @@ from msgspec import Struct
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.messages import Message
-from ledger.procedures import shipped_procedures
 
 if TYPE_CHECKING:
     from ledger.cli.options import Node
     from ledger.cli.session import Session
+    from ledger.core.procedure.adoption import Procedures
     from ledger.core.verification.case import CaseReport
     from ledger.core.verification.chain import ObservedBlock
     from ledger.core.verification.report import ProofReport
@@ -29,14 +29,17 @@ RENEW = Message(
 OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # parts of a file's format, such as tallystick/bundle@v1
 
 
-def verify(data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None) -> ProofReport | CaseReport:
+def verify(
+    data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None, procedures: Procedures | None = None
+) -> ProofReport | CaseReport:
     """Verify a bundle of an event or of a case and return the report; ``log_folder`` is a copy of the log.
 
-    A ``node`` is asked for the blocks that the bundle ends in. Raises MalformedInput, and Unavailable if it is silent.
+    ``procedures`` are in force for this reader, besides those that the bundle carries. A ``node`` is asked for the
+    blocks that the bundle ends in. Raises MalformedInput, and Unavailable if it is silent.
     """
     blocks = blocks_at_node(node, data, trust)
     if is_case_bundle(data):
-        return verify_whole_case(data, trust, log_folder, blocks)
+        return verify_whole_case(data, trust, procedures, log_folder, blocks)
     from ledger.core.verification.bundle import verify_bundle
 
     return verify_bundle(data, trust, observed=blocks)
@@ -46,13 +49,14 @@ def certificate_of(
     data: bytes, trust: Trust, language: PaperLanguage, log_folder: str | None, node: Node | None, **asked: str | None
 ) -> tuple[Certified, bytes]:
     """Return what a bundle proves, and the certificate of it as a PDF; ``asked`` is what the certificate takes."""
+    from ledger.core.procedure.adoption import Procedures
     from ledger.interchange.papers.certificate import CertificateRequest, certificate
     from ledger.interchange.papers.certified import certify
     from ledger.interchange.papers.typeset import typeset
 
     entries = _entries(log_folder)
-    certified = certify(data, trust, shipped_procedures(), entries=entries, observed=blocks_at_node(node, data, trust))
-    request = CertificateRequest(data, trust, shipped_procedures(), language, **asked)
+    certified = certify(data, trust, Procedures(), entries=entries, observed=blocks_at_node(node, data, trust))
+    request = CertificateRequest(data, trust, Procedures(), language, **asked)
     return certified, typeset(certificate(request, certified), data.decode())
 
 
@@ -94,12 +98,17 @@ def anchor_blocks(data: bytes) -> set[tuple[ChainHistory, int]]:
 
 
 def verify_whole_case(
-    data: bytes, trust: Trust, log_folder: str | None = None, blocks: Sequence[ObservedBlock] = ()
+    data: bytes,
+    trust: Trust,
+    procedures: Procedures | None,
+    log_folder: str | None = None,
+    blocks: Sequence[ObservedBlock] = (),
 ) -> CaseReport:
-    """Verify the bundle of a case, under the rules that this program ships."""
+    """Verify the bundle of a case, by these procedures and those that it carries."""
+    from ledger.core.procedure.adoption import Procedures
     from ledger.core.verification.case import verify_case
 
-    return verify_case(data, trust, shipped_procedures(), entries=_entries(log_folder), observed=blocks)
+    return verify_case(data, trust, procedures or Procedures(), entries=_entries(log_folder), observed=blocks)
 
 
 def _entries(log_folder: str | None) -> Iterator[bytes] | None:

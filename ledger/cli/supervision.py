@@ -130,7 +130,7 @@ def verify_lead(
 
     Raises NotFound.
     """
-    from ledger.procedures import shipped_procedures
+    from ledger.core.procedure.adoption import Procedures
     from ledger.supervision.leads import LeadMaterial, rederive
 
     service = session.service
@@ -154,7 +154,7 @@ def verify_lead(
     blocks = {
         block for data in (bundle, *cases.values(), *registrations) for block in blocks_at_node(node, data, trust)
     }
-    return rederive(held, trust, shipped_procedures(), observed=tuple(blocks))
+    return rederive(held, trust, Procedures(), observed=tuple(blocks))
 
 
 def _fetched_entries(session: Session, size: int) -> Iterator[bytes]:

@@ -34,6 +34,7 @@ from ledger.evidence.folder_hashing import hash_folder
 from ledger.evidence.hashing import Hashed, HashingProgress, hash_file
 from ledger.evidence.store import EvidenceStore
 from ledger.i18n import Labels
+from ledger.procedures import shipped_procedures
 
 EXISTING = click.Path(exists=True, path_type=Path)
 STORE = click.Path(file_okay=False, path_type=Path)
@@ -273,7 +274,7 @@ def _from_event(data: bytes, trust: Trust, item_id: str | None) -> RecordedDiges
 def _from_case(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
     if item_id is None:
         raise MalformedInput("expected the item of the case that this is", field="--item")
-    report = verify_whole_case(data, trust)
+    report = verify_whole_case(data, trust, shipped_procedures())  # only items are asked for, under whatever procedure
     source, log_id = (
         Message("item {item_id} of case {report.case_id}", item_id=item_id, report=report),
         f"0x{trust.log_id.hex()}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -11,6 +12,9 @@ from ledger.cli.errors import exit_of_report
 from ledger.cli.options import GROUND, TRUST, Node, takes_node
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
+
+if TYPE_CHECKING:
+    from ledger.core.procedure.adoption import Procedures
 
 FILE = click.File("rb")
 LOG = click.option(
@@ -30,9 +34,23 @@ def proof_group() -> None:
 @click.argument("file", type=FILE)
 @TRUST
 @LOG
+@click.option(
+    "--procedure",
+    "packages",
+    metavar="FOLDER|NAME",
+    multiple=True,
+    help="Judge conformity by this package too, if the bundle of a case does not carry its own.",
+)
 @takes_node
 def check(
-    session: Session, /, *, file: BinaryIO, trust_files: tuple[BinaryIO, ...], log_folder: str | None, node: Node | None
+    session: Session,
+    /,
+    *,
+    file: BinaryIO,
+    trust_files: tuple[BinaryIO, ...],
+    log_folder: str | None,
+    packages: tuple[str, ...],
+    node: Node | None,
 ) -> int:
     """Check the bundle in FILE, step by step, down to the hash of a block.
 
@@ -43,9 +61,18 @@ def check(
     from ledger.cli.report import show_report
 
     data = file.read()
-    report = verify(data, trust_for(session, data, trust_files), log_folder, node)
+    given = _procedures_of(packages) if packages else None
+    report = verify(data, trust_for(session, data, trust_files), log_folder, node, given)
     show_report(session, report)
     return exit_of_report(report)
+
+
+def _procedures_of(packages: Iterable[str]) -> Procedures:
+    from ledger.cli.commands.procedure import files_of
+    from ledger.core.procedure.adoption import Procedures
+    from ledger.core.procedure.package import read_package
+
+    return Procedures.of(*(read_package(files_of(package)) for package in packages))
 
 
 @proof_group.command("get")

@@ -28,7 +28,8 @@ def log() -> bundles.Log:
 
 def check(tally: Tally, bundle: Path, *more: str | Path) -> tuple[int, str]:
     """Exit code and output of a check against the builders' trust file."""
-    done = tally("proof", "check", bundle, "--trust", write_trust(tally.folder), *more)
+    given = ("--procedure", "cn-criminal", "--trust", write_trust(tally.folder))
+    done = tally("proof", "check", bundle, *given, *more)
     assert done.err == ""
     return done.status, done.out
 
@@ -122,6 +123,13 @@ def test_case_bundle(tally: Tally, log: bundles.Log) -> None:
     status, shown = check(tally, path, "--log", copy_of(tally.folder, log))
     assert (status, "not checked" in shown) == (Exit.OK, False)
     assert "completeness: shown: none of the" in shown
+
+
+def test_a_case_without_its_procedure_is_not_judged(tally: Tally, log: bundles.Log) -> None:
+    """What this program ships is not taken for what the agencies adopted: conformity is not checked, never passed."""
+    path = case_file(tally.folder, log)
+    done = tally("proof", "check", path, "--trust", write_trust(tally.folder))
+    assert "conformity: not checked: no version of the procedure cn-criminal is here" in done.out
 
 
 def test_case_bundle_that_leaves_out_the_last_event(tally: Tally, log: bundles.Log) -> None:
