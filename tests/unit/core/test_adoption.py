@@ -11,8 +11,9 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import case
 from ledger.core.procedure.adoption import NOT_YET, Procedures, publication_of
 from ledger.core.procedure.package import canonical_form, decode_package
+from ledger.core.signing.authority import with_traits
 from ledger.procedures import shipped_package
-from tests.testkit.builders import POLICE, clerk, refused
+from tests.testkit.builders import POLICE, PROCURATORATE, Registry, clerk, refused
 from tests.testkit.casework import Case, detained
 
 FILES = shipped_package("cn-criminal")
@@ -93,6 +94,16 @@ def test_kinds_of_agencies_have_the_traits_that_any_procedure_in_force_gives() -
     assert (Procedures().traits, Procedures().last_index) == ({}, -1)
     assert adopted(FIRST).traits == Procedures.of(decode_package(FIRST)).traits
     assert adopted(FIRST, None).last_index == 20
+
+
+def test_agencies_have_the_traits_of_their_kinds_by_what_is_in_force() -> None:
+    """Those that were admitted before the procedure was adopted, too; a kind that it does not know has none."""
+    admitted = Registry().admit(POLICE, PROCURATORATE).authority
+    none = with_traits(admitted, {})
+    assert {agency.traits for agency in none.agencies.values()} == {frozenset()}
+    mended = with_traits(none, adopted(FIRST).traits)
+    assert mended.agencies == admitted.agencies
+    assert mended.traits == adopted(FIRST).traits
 
 
 def test_a_publication_says_what_its_text_says() -> None:
