@@ -26,7 +26,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.verification.trust import Trust
-from ledger.recording.registry_view import RegistryState, initial_state, replay
+from ledger.recording.registry_view import LogRegistry, initial_state, replay
 from ledger.store import audit as rows
 from ledger.store import log
 from ledger.store.chain_journal import DatabaseJournal, kept_deployment
@@ -167,7 +167,7 @@ def read_mirror(connection: Connection, trust: Trust, procedures: Procedures) ->
     """Replay the mirror entries; their number must be the tree's. ``procedures`` are in force before any is adopted."""
     initial = initial_state(trust.log_id, trust.service_keys, procedures)
     entries = log.registry_entries(connection)
-    replayed: list[tuple[MirroredChange, RegistryState]] = []
+    replayed: list[tuple[MirroredChange, LogRegistry]] = []
     try:
         # What was replayed before an error stays in the list.
         replayed.extend(replay(connection, initial, ((entry.log_index, entry.payload) for entry in entries)))

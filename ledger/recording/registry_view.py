@@ -16,21 +16,21 @@ from ledger.store import log
 from ledger.store.database import Connection
 
 
-class RegistryState(Struct, frozen=True):
+class LogRegistry(Struct, frozen=True):
     """The registry after one of its changes, and the procedures that it has adopted, with their texts."""
 
     authority: AuthorityState
     procedures: Procedures
 
 
-def initial_state(log_id: bytes, service: ServiceKeys | str, procedures: Procedures) -> RegistryState:
+def initial_state(log_id: bytes, service: ServiceKeys | str, procedures: Procedures) -> LogRegistry:
     """Return the registry before its first change; ``procedures`` are in force before it adopts any."""
-    return RegistryState(authorities.initial(log_id, service, procedures.traits), procedures)
+    return LogRegistry(authorities.initial(log_id, service, procedures.traits), procedures)
 
 
 def replay(
-    connection: Connection, state: RegistryState, payloads: Iterable[tuple[int, bytes]]
-) -> Iterator[tuple[MirroredChange, RegistryState]]:
+    connection: Connection, state: LogRegistry, payloads: Iterable[tuple[int, bytes]]
+) -> Iterator[tuple[MirroredChange, LogRegistry]]:
     """Yield each mirrored change with the state after it, as ``replay_registry``; texts are read from the log."""
     for index, payload in payloads:
         mirrored, authority = next(replay_registry(state.authority, [(index, payload)]))
@@ -40,7 +40,7 @@ def replay(
             procedures = procedures.adopt(digest, index, log.published_text(connection, digest, index))
             # What a kind of agency may do is said by procedures, and may be new for agencies that were admitted before.
             authority = authorities.with_traits(authority, procedures.traits)
-        state = RegistryState(authority, procedures)
+        state = LogRegistry(authority, procedures)
         yield mirrored, state
 
 

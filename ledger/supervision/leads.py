@@ -285,8 +285,8 @@ def _take_procedures(run: _Run, bundle: CaseBundle) -> None:
     carried = carried_procedures(bundle, run.trust, given, observed=run.observed)
     if isinstance(carried, NotChecked):
         raise carried
-    known = {version.index for version in run.procedures.versions}
-    later = [version for version in carried.versions if version.index not in known]
+    held = {version.index for version in run.procedures.versions}
+    later = [version for version in carried.versions if version.index not in held]
     versions = sorted([*run.procedures.versions, *later], key=lambda version: version.index)
     run.procedures = Procedures(tuple(versions))
 
