@@ -115,8 +115,8 @@ def _blocks(text: PaperText, request: CertificateRequest, certified: Certified) 
         text.paper("heading.beside"),
         (
             text.fact("conformity", text.of("statement", certified.conformity.result)),
-            *([text.fact("procedure_digest", (certified.procedure,))] if certified.procedure else []),
             text.fact("completeness", text.of("statement", certified.completeness.result)),
+            *([text.fact("procedure_digest", (certified.procedure,))] if certified.procedure else []),
         ),
     )
     yield from _checks(text, certified)

@@ -33,7 +33,7 @@ from ledger.interchange.papers.lists import LISTS
 from ledger.interchange.papers.paper_text import PaperLanguage
 from ledger.interchange.papers.sheet import FactsBlock, ProseBlock, Sheet, StampsBlock
 from ledger.interchange.papers.typeset import typeset
-from ledger.procedures import shipped_procedures
+from ledger.procedures import shipped_procedures, shipped_rulebook
 from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, START, Writer, clerk, instant, section
 from tests.testkit.bundles import TWO_OF_THREE, WITNESSES, founded, naming, tree, trust
 from tests.testkit.casework import Case, detained, dispose, got, kept, person_id, proposed, registration, stays
@@ -346,6 +346,7 @@ def test_what_stands_beside_the_verdict_is_told() -> None:
     """That the rules were broken is no tampering: it is certified, and the certificate says both."""
     text = text_in(OF_CASE, log=True)
     assert "conformity shown completeness shown" in text
+    assert f"completeness shown procedure (digest of its package) {shipped_rulebook().digest}" in text
     writer = Writer("case", "case-1")
     writer.write(CASE.events[0].payload.body, clerk(POLICE))
     writer.write(HandoverRecalled(handover_id="handover-1", ground="none"), clerk(POLICE))
