@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import Path
+from fastapi import Depends, Path
 from msgspec import Struct
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import Reads, ServiceOf, json_body, json_response
 from api.schemas.openapi import OF_A_BODY, Paged, Routes
 from ledger.core.errors import NotFound
@@ -112,17 +113,23 @@ def procedure(service: ServiceOf, digest: DigestPath) -> Response:
     return json_response(ProcedureTextView(digest, body.procedure, body.version, index, body.text))
 
 
+def publishing(reading: Reads) -> Reading:
+    """Return the reader, who must be an agency's analyst or supervisor. Raises Unauthorized."""
+    reading.require_role(*PUBLISHING)
+    return reading
+
+
+Publishes = Annotated[Reading, Depends(publishing)]
 PackageToPublishBody = Annotated[PackageToPublish, json_body(PackageToPublish, limit=MAX_BODY)]
 
 
 @router.posts("", "Publish a procedure", PackageToPublish, ProcedureView, 401, 403, *OF_A_BODY, status=201)
-def publish(service: ServiceOf, reading: Reads, package: PackageToPublishBody) -> Response:
+def publish(service: ServiceOf, reading: Publishes, package: PackageToPublishBody) -> Response:
     """Put a package into the log, for an agency's analysts and supervisors; the service signs the entry.
 
     It is in force once the agencies' majority has adopted its digest on the chain. What is published already is not
     published again.
     """
-    reading.require_role(*PUBLISHING)
     body = publication_of(package.text.encode())
     with service.parts.database.read() as connection:
         rows = [(index, earlier) for index, earlier in _published(connection) if earlier.digest == body.digest]
