@@ -399,6 +399,7 @@ PUBLIC = (
     ("GET /api/v1/agencies/{agency_id}", "/api/v1/agencies/police-east"),
     ("GET /api/v1/agencies/{agency_id}/keys", "/api/v1/agencies/police-east/keys"),
     ("GET /api/v1/registry", "/api/v1/registry"),
+    ("GET /api/v1/procedures", "/api/v1/procedures"),
     ("GET /api/v1/anchors", "/api/v1/anchors"),
     ("GET /api/v1/chain", "/api/v1/chain"),
 )
@@ -418,6 +419,8 @@ SIGNED = (
 )
 # The file of a data set is taken from who registered it, which ``test_imports`` tries.
 GIVEN = "POST /api/v1/datasets/{dataset_id}/file"
+# Texts of procedures are published and read in ``test_procedures``.
+PROCEDURES = ("GET /api/v1/procedures/{digest}", "POST /api/v1/procedures")
 # Audits of the whole log are tried by ``tests/unit/audit``: here by their role alone.
 WHOLE_LOG = "GET /api/v1/audit"
 
@@ -425,4 +428,4 @@ WHOLE_LOG = "GET /api/v1/audit"
 def covered() -> set[str]:
     """Return the operations that have a row."""
     rows = {row.operation for row in (*READS, *OWN, *WEBHOOK, *GOVERNANCE)}
-    return rows | {operation for operation, _ in PUBLIC} | {*SIGNED, GIVEN, WHOLE_LOG}
+    return rows | {operation for operation, _ in PUBLIC} | {*SIGNED, *PROCEDURES, GIVEN, WHOLE_LOG}
