@@ -43,7 +43,7 @@ def test_a_package_is_published_once_and_read_by_anybody(served: Served) -> None
     assert answers[0].json() == answers[1].json()
     text = served.get(f"{PATH}/{digest}").json()
     assert (text["text"].encode(), text["version"]) == (SECOND, 2)
-    served.ledger.mirror(served.ledger.changes.add(ProcedureAdopted, digest=digest))
+    served.ledger.system.append(served.ledger.changes.add(ProcedureAdopted, digest=digest))
     rows = {row["digest"]: row for row in served.get(PATH).json()["procedures"]}
     assert (rows[digest]["in_force"], rows[shipped_rulebook().digest]["in_force"]) == (True, False)
     assert rows[digest]["adopted"] > [text["published"]]
