@@ -14,6 +14,7 @@ from api.services.documents import bundle_of_case, bundle_of_event
 from api.services.governance import dataset_files, require_governing
 from api.services.matters import require_matter, require_model, version_of
 from api.services.service import Service
+from ledger.core.events.registry import names_of
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.procedure.legal_days import spelled
@@ -50,7 +51,12 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         definition=version_of(model, raised.model_version).body.definition,
         cases={case_id: bundle_of_case(service, reading, case_id) for case_id in sorted(cases)},
         agencies=tuple(
-            (agency_id, agency.kind, agency.profile.name.zh, agency.profile.name.en, agency.profile.jurisdiction)
+            (
+                agency_id,
+                agency.kind,
+                *names_of(agency.profile.name),
+                agency.profile.jurisdiction,
+            )
             for agency_id, agency in sorted(reading.authority.agencies.items())
         ),
         registrations=tuple(bundle_of_event(service, reading, event_id) for event_id in others),

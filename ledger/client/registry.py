@@ -249,7 +249,7 @@ class Proposal(Struct, frozen=True, forbid_unknown_fields=True):
         kind = fields.pop("decide")
         if isinstance(self.decision, AdmitAgency):
             fields["kind"] = labels.of("agency_kind", self.decision.kind)
-            fields["name"] = f"{self.decision.name.zh} / {self.decision.name.en}"
+            fields["name"] = " / ".join(reversed(self.decision.name.values()))
         sentence = labels.of("message", f"decide.{kind}").format(**fields)
         where = {"number": self.number, "registry": self.registry, "chain_id": self.chain_id, "log_id": self.log_id}
         return f"{sentence} {labels.of('message', 'decide.where').format(**where)}"

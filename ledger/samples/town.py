@@ -16,7 +16,6 @@ from ledger.config.installation import DataDirectory, Founding, FoundingAgency
 from ledger.config.keys import KeyDirectory, LocalSigner, create_keystore, keystore_key_id, open_keystore
 from ledger.config.secret_files import make_private_folder, read_secret, write_secret
 from ledger.core.errors import NotFound
-from ledger.core.events.registry import Name
 from ledger.core.events.terms import AgencyKind, Role
 from ledger.recording.event_signing import Actor
 
@@ -125,7 +124,7 @@ class TownKeys:
                 kind=agency.kind,
                 admin=self.key_id(admin_of(agency.agency_id)),
                 jurisdiction=agency.jurisdiction,
-                name=Name(en=agency.en, zh=agency.zh),
+                name={"en": agency.en, "zh": agency.zh},
             )
             for agency in AGENCIES
         )

@@ -27,7 +27,7 @@ from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailab
 from ledger.core.events import Stream
 from ledger.core.events.case import CaseOpened
 from ledger.core.events.record import DatasetRegistered
-from ledger.core.events.registry import AgencyProfile, Name
+from ledger.core.events.registry import AgencyProfile
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef, Verdict
 from ledger.core.log.checkpoints import Checkpoint
@@ -434,7 +434,7 @@ def _words(run: _Run) -> Outcome:
         agency_id: Agency(
             agency_id,
             kind,
-            AgencyProfile(jurisdiction=jurisdiction, name=Name(zh=zh, en=en)),
+            AgencyProfile(jurisdiction=jurisdiction, name={"zh": zh, "en": en}),
             admin="",
             index=0,
             traits=run.procedures.traits.get(kind, frozenset()),

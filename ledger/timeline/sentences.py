@@ -22,6 +22,7 @@ from ledger.core.events.case import ItemDecision
 from ledger.core.events.handover import NotAcceptedItem, ReceivedItem
 from ledger.core.events.item import ItemDisposed, ItemPart
 from ledger.core.events.record import Correction
+from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.core.events.terms import EventRef, Money, Quantity
 from ledger.core.messages import Message
@@ -87,7 +88,7 @@ CLAUSES = (
 Names = Callable[[str], str]
 
 
-def names_by_id(load_names: Callable[[], Mapping[str, Bilingual]], labels: Labels) -> Names:
+def names_by_id(load_names: Callable[[], Mapping[str, Bilingual | Name]], labels: Labels) -> Names:
     """Return a function from the id of an agency or model to its name in the labels' language, or the id without one.
 
     ``load_names`` is called once, for the first name.

@@ -59,7 +59,7 @@ def admin_of(agency: str) -> LocalSigner:
 
 def name_of(agency: str) -> Name:
     """Return an agency's public name."""
-    return Name(en=agency, zh=agency)
+    return {"en": agency, "zh": agency}
 
 
 @contextmanager

@@ -166,7 +166,7 @@ def registry_changes(**of_officer: Any) -> list[registry.RegistryChange]:
 
     ``of_officer`` are other terms of the first key.
     """
-    name = registry.Name(en="East District Public Security Bureau", zh="东城公安分局")
+    name = {"en": "East District Public Security Bureau", "zh": "东城公安分局"}
     common: dict[str, Any] = {"registry_hash": NO_HASH, "location": CHANGE_LOCATION, "agency": "psb-east"}
     profile = registry.AgencyProfile(jurisdiction="31/01", name=name)
     drafts: list[registry.RegistryChange] = [

@@ -19,7 +19,7 @@ import pytest
 
 from ledger.core.events import registry
 from ledger.core.events.record import ImportRecorded
-from ledger.core.events.registry import AgencyProfile, Name
+from ledger.core.events.registry import AgencyProfile
 from ledger.core.events.terms import AgencyKind, Role
 from ledger.core.visibility import GOVERNING
 from ledger.store import audit
@@ -198,7 +198,7 @@ def _found(changes: Registry) -> None:
         PROCURATORATE_WEST: ("procuratorate", "32/01"),
     }
     for agency, (kind, jurisdiction) in elsewhere.items():
-        profile = AgencyProfile(jurisdiction=jurisdiction, name=Name(en=agency, zh=f"{agency}机关"))
+        profile = AgencyProfile(jurisdiction=jurisdiction, name={"en": agency, "zh": f"{agency}机关"})
         changes.add(
             registry.AgencyAdmitted, agency=agency, kind=kind, admin=key_id(f"admin of {agency}"), profile=profile
         )

@@ -38,7 +38,7 @@ from ledger.core.events import (
     make_payload,
     registry,
 )
-from ledger.core.events.registry import AgencyProfile, ChangeLocation, Name, RegistryChange
+from ledger.core.events.registry import AgencyProfile, ChangeLocation, RegistryChange
 from ledger.core.events.terms import AgencyKind, EventRef, Role
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER, Agency, AuthorityState
@@ -369,7 +369,9 @@ def founder(agency: str, **fields: Any) -> dict[str, Any]:
 
 def profile(agency: str) -> AgencyProfile:
     """Return an agency's public profile."""
-    return AgencyProfile(jurisdiction=JURISDICTIONS.get(agency, JURISDICTION), name=Name(en=agency, zh=f"{agency}机关"))
+    return AgencyProfile(
+        jurisdiction=JURISDICTIONS.get(agency, JURISDICTION), name={"en": agency, "zh": f"{agency}机关"}
+    )
 
 
 def admitted_agency(name: str, index: int = 0) -> Agency:

@@ -51,7 +51,7 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
         chain_id = int(session.service.get("/api/v1/chain")["chain_id"])
     with suppress(TallystickError):
         for row in session.service.pages("/api/v1/agencies", "agencies"):
-            names[row["agency_id"]] = row["name"][session.labels.suffix]
+            names[row["agency_id"]] = session.labels.told(row["name"])
 
     def named(agency: str) -> str:
         """Return an agency by its name in the registry, with its id: only the id is signed."""

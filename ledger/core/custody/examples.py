@@ -24,7 +24,7 @@ from ledger.core.errors import RuleRefused
 from ledger.core.events import Body, Payload, Stream
 from ledger.core.events.catalogue import EVENT_TYPES
 from ledger.core.events.payload import PAYLOAD_TYPES
-from ledger.core.events.registry import AgencyProfile, Name
+from ledger.core.events.registry import AgencyProfile
 from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import SHANGHAI, instant_text, unix_seconds
 from ledger.core.procedure.rulebook import ExampleAct, ExampleCase, ExpectedDeadline, Fault, Rulebook
@@ -119,7 +119,7 @@ def _agencies(example: ExampleCase, book: Rulebook) -> dict[str, Agency]:
     """Return the agencies of an example, of one jurisdiction."""
     agencies = {}
     for agency_id, kind in example.agencies.items():
-        profile = AgencyProfile(jurisdiction="1", name=Name(zh=agency_id, en=agency_id))
+        profile = AgencyProfile(jurisdiction="1", name={"en": agency_id})
         agencies[agency_id] = Agency(agency_id, kind, profile, admin="", index=0, traits=book.traits[kind])
     return agencies
 

@@ -30,11 +30,14 @@ class RegistryChange(Body, frozen=True):
     location: ChangeLocation
 
 
-class Name(terms.Value, frozen=True):
-    """A name in both languages."""
+# A name in each language that it has, one at least.
+Name = Annotated[dict[terms.Language, terms.Line], Meta(min_length=1, max_length=16)]
 
-    en: terms.Line
-    zh: terms.Line
+
+def names_of(name: Name) -> tuple[str, str]:
+    """Return a name in Chinese and in English, in the first language that it has for one that it lacks."""
+    first = next(iter(name.values()))
+    return name.get("zh", first), name.get("en", first)
 
 
 class AgencyProfile(terms.Value, frozen=True):

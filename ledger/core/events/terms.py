@@ -125,6 +125,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 Definition = Annotated[str, Meta(min_length=1, max_length=32_000)]
 PackageText = Annotated[str, Meta(min_length=2, max_length=MAX_PACKAGE)]
 Line = Annotated[str, _text(_ONE_LINE, "one line of text", "volume 2"), Meta(max_length=200)]
+Language = Annotated[str, _text(r"[a-z]{2,3}(?:-[A-Z]{2})?", "language of a text", "en")]
 Delimiter = Annotated[str, _text(r"[\t!#-/:-@\[-`{-~]", "one sign that separates cells", ",")]
 Number = Annotated[
     str, _text(_ONE_LINE, "number of a paper, as written on it, in one line", "2026-0417"), Meta(max_length=100)

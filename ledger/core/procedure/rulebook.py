@@ -29,7 +29,6 @@ from ledger.core.procedure.legal_days import holds_on, stands_alone
 
 Label = dict[str, str]  # a text in each language
 Year = Annotated[str, Meta(pattern=r"^[12][0-9]{3}$(?!\n)")]
-Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(?:-[A-Z]{2})?$(?!\n)")]
 Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
 Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]{0,2})(?:\.5)? (?:h|d|wd|m|y)$(?!\n)")]
 
@@ -306,7 +305,7 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
     version: terms.Count
     title: Label
     valid_from: terms.Date
-    languages: tuple[Language, ...]
+    languages: tuple[terms.Language, ...]
 
 
 class DaysOff(Struct, frozen=True, forbid_unknown_fields=True):

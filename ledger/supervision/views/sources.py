@@ -11,6 +11,7 @@ from ledger.core.custody.fold import book_of
 from ledger.core.events import Payload, decode_payload
 from ledger.core.events.case import CaseJoined, CaseOpened
 from ledger.core.events.record import DatasetRegistered
+from ledger.core.events.registry import names_of
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState, RecommendationState
@@ -64,7 +65,12 @@ class LedgerViewSource:
     def agencies(self) -> list[Row]:
         agencies = self._authority().agencies
         return [
-            (agency.agency_id, agency.kind, agency.profile.name.zh, agency.profile.name.en, agency.profile.jurisdiction)
+            (
+                agency.agency_id,
+                agency.kind,
+                *names_of(agency.profile.name),
+                agency.profile.jurisdiction,
+            )
             for _, agency in sorted(agencies.items())
         ]
 

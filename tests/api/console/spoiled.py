@@ -15,7 +15,6 @@ from msgspec import inspect
 from msgspec.structs import replace
 
 from ledger.core.events import NAME_OF, Authority, Body, case, digest_of, handover, item, record, registry
-from ledger.core.events.registry import Name
 from ledger.core.events.supervision import Check, ModelPublished
 from ledger.core.events.terms import EventRef, Money
 from ledger.supervision.models.model_file import shipped_model
@@ -237,7 +236,7 @@ def found_spoiled(ledger: Ledger, *officers: Officer) -> None:
         given = profile(agency)
         admitted = {"agency": agency, "kind": KINDS[agency], "admin": key_id(f"admin of {agency}")}
         mark = f"{MARKUP}registry.agency_admitted.profile.name"
-        named = replace(given, name=Name(en=f"{mark}.en", zh=f"{mark}.zh"))
+        named = replace(given, name={"en": f"{mark}.en", "zh": f"{mark}.zh"})
         changes.add(registry.AgencyAdmitted, profile=named, **admitted)
     changes.grant(*officers)
     for change in changes.bodies:

@@ -29,6 +29,7 @@ from ledger.core.events import (
     record,
     require_shape,
 )
+from ledger.core.events.registry import names_of
 from tests.testkit.builders import (
     COURT,
     POLICE,
@@ -302,3 +303,9 @@ def test_a_decimal_has_one_spelling(value: str, accepted: bool) -> None:
         return
     with refused_at("quantity.value"):
         canonical.decode(text, decoder)
+
+
+def test_a_name_that_a_language_lacks_is_in_the_first_one() -> None:
+    """In Chinese and in English, as rows for models have it."""
+    assert names_of({"en": "Court", "zh": "法院"}) == ("法院", "Court")
+    assert names_of({"fr": "Tribunal", "nl": "Rechtbank"}) == ("Tribunal", "Tribunal")

@@ -77,3 +77,9 @@ def test_the_procedures_in_force_go_first() -> None:
 
     copy_context().run(labelled)
     assert CHINESE.find("purpose", "analysis") is None
+
+
+def test_an_agency_is_named_in_the_languages_of_its_land() -> None:
+    """A reader of another language sees the name in the first one that it has."""
+    name = {"fr": "Police judiciaire", "nl": "Gerechtelijke politie"}
+    assert CHINESE.told(name) == ENGLISH.told(name) == "Police judiciaire"

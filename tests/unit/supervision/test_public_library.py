@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures
 from ledger.supervision.library.cards import card_of
 from ledger.supervision.library.public.pages import (
@@ -46,7 +45,7 @@ def subject(name: str = "item-not-handed-over", **fields: Any) -> LibraryModel:
         "version": 2,
         "title": model.title,
         "business_line": model.business_line,
-        "publisher": Name(zh="东城区人民检察院", en="East District Procuratorate"),
+        "publisher": {"zh": "东城区人民检察院", "en": "East District Procuratorate"},
         "published_on": "2026-03-01",
         "card": card,
         "case_study": None,
