@@ -12,11 +12,20 @@ if TYPE_CHECKING:
     from ledger.core.procedure.adoption import Procedures
     from ledger.core.procedure.rulebook import Rulebook
 
-SHARED = {"cn-common": ("calendar.toml",)}  # tables that packages include, and are no package
+SHARED = {
+    "cn-common": ("calendar.toml",),
+    "cn-supervision": ("clocks.toml", "flags.toml", "laws.toml", "words.toml"),
+}  # tables that packages include, and are no package
 _CN_COMMON = tuple(f"cn-common/{name}" for name in SHARED["cn-common"])
+_CN_SUPERVISION = (*(f"cn-supervision/{name}" for name in SHARED["cn-supervision"]), *_CN_COMMON)
+_USUAL = ("procedure.toml", "clocks.toml", "examples.toml")
 SHIPPED = {
-    "evidence": ("procedure.toml", "clocks.toml", "flags.toml", "examples.toml"),
-    "cn-criminal": ("procedure.toml", "clocks.toml", "flags.toml", "examples.toml", *_CN_COMMON),
+    "evidence": (*_USUAL, "flags.toml"),
+    "cn-criminal": (*_USUAL, "flags.toml", *_CN_COMMON),
+    "cn-civil-supervision": (*_USUAL, *_CN_SUPERVISION),
+    "cn-administrative-supervision": (*_USUAL, *_CN_SUPERVISION),
+    "cn-public-interest": (*_USUAL, *_CN_SUPERVISION),
+    "ew-criminal": (*_USUAL, "calendar.toml", "flags.toml"),
 }  # the files of each package
 IN_USE = "cn-criminal"
 
