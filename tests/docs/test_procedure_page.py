@@ -1,10 +1,27 @@
-"""The page about procedure packages lists what the code has: facts, and the keys of conditions."""
+"""The page about procedure packages lists what the code has, and the package that it writes is sound."""
 
 from __future__ import annotations
 
 import re
+from typing import get_args
 
+import msgspec
+import pytest
+from msgspec import Struct
+
+from ledger.core.custody.examples import faults_of_examples
 from ledger.core.procedure.facts import FACTS, KEYS
+from ledger.core.procedure.package import read_package
+from ledger.core.procedure.rulebook import (
+    ClockRule,
+    ExampleAct,
+    ExampleCase,
+    ExpectedDeadline,
+    ExtensionRule,
+    FlagName,
+    Rulebook,
+)
+from tests.testkit.builders import refused_at
 from tests.testkit.machine import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "procedure.md").read_text(encoding="utf-8")
@@ -31,3 +48,47 @@ def test_the_page_lists_every_key_of_a_condition() -> None:
     table = PAGE.split("| key | asks | of |\n")[1].split("\n\n")[0]
     listed = [word for line in table.splitlines()[1:] for word in words_of(line.split("|")[1])]
     assert listed == [*KEYS, "unless"]
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        ("| key | says |\n", ClockRule),
+        ("| key of an extension | says |\n", ExtensionRule),
+        ("| key of `[[examples]]` | says |\n", ExampleCase),
+        ("| key of `[[examples.acts]]` | says |\n", ExampleAct),
+        ("| key of `[[examples.deadlines]]` | says |\n", ExpectedDeadline),
+    ],
+)
+def test_the_page_lists_every_key_of_a_row(head: str, kind: type[Struct]) -> None:
+    """Each key that the decoder knows, and no other."""
+    table = PAGE.split(head)[1].split("\n\n")[0]
+    listed = [word for line in table.splitlines()[1:] for word in words_of(line.split("|")[1])]
+    fields = {field.encode_name for field in msgspec.structs.fields(kind)}
+    assert sorted(listed) == sorted(fields - {"acts", "deadlines", "extensions"})
+
+
+def test_the_page_lists_every_flag() -> None:
+    """The list is closed."""
+    rows = rows_of(PAGE.split("<!-- flags -->")[1].split("<!-- /flags -->")[0])
+    assert sorted(words_of(name)[0] for name, *_ in rows) == sorted(get_args(FlagName))
+
+
+def test_the_page_lists_every_table() -> None:
+    """Each table of words, and those of rows in sections of their own."""
+    table = PAGE.split("| table | what its words name")[1].split("\n\n")[0]
+    listed = {word for line in table.splitlines()[2:] for word in words_of(line.split("|")[1])}
+    sections = {"procedure", "clocks", "flags", "days_off", "examples"}
+    assert listed | sections == {field.name for field in msgspec.structs.fields(Rulebook)} - {"digest"}
+
+
+def test_the_package_that_the_page_writes_is_sound() -> None:
+    """Its files are read, its examples come out, and a slip of the pen is told by its file and line."""
+    written = re.findall(r"^```toml water-lab/(\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    files = {name: text.encode() for name, text in written}
+    book = read_package(files)
+    assert (book.procedure.id, len(book.examples)) == ("water-lab", 2)
+    assert list(faults_of_examples(book)) == []
+    slip = files["rules.toml"].replace(b'starts = ["received.analysis"]', b'starts = ["received.analysys"]')
+    with refused_at("rules.toml:18: clocks[1].starts", match="received.analysys"):
+        read_package(files | {"rules.toml": slip})

@@ -46,6 +46,18 @@ def test_what_is_confidential_is_not_taken_from_the_command_line(tally: Tally, g
     assert not any(text in done.err for text in ("withheld", "310101199003070011", "somebody"))
 
 
+def test_a_case_is_opened_with_the_first_words_of_its_procedure(world: World) -> None:
+    """Of a package that ships; those of another one are named, and whether they exist the ledger judges."""
+    case_id = world.ok("case", "open", "--number", "1", "--type", "theft")["case_id"]
+    (opened,) = world.ok("event", "list", case_id)
+    body = world.ok("event", "show", opened["event_id"])["payload"]["body"]
+    assert (body["business_line"], body["stage"]) == ("criminal", "investigation")
+    options = ("case", "open", "--number", "1", "--type", "loan", "--procedure", "library")
+    world.refuses(Exit.USAGE, "the words of library are not known here", *options)
+    world.refuses(Exit.REFUSED, "library", *options, "--line", "books", "--stage", "lent")
+    world.refuses(Exit.USAGE, "is not one of", *options, "--line", "No Word", "--stage", "lent")
+
+
 def test_the_record_is_corrected_beside_what_it_says(world: World) -> None:
     """A correction cites its event and says field, old and new; why something came late is said too."""
     case_id = open_case(world, items=1)
