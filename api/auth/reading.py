@@ -39,14 +39,14 @@ class Reading:
     def agency(self) -> str:
         return self.session.agency
 
-    def record(self, subject: str, *case_ids: str, ground: str | None = None, supervision: bool = False) -> None:
+    def record(self, subject: Message, *case_ids: str, ground: str | None = None, supervision: bool = False) -> None:
         """Record what is about to be shown in the access log. Raises Unavailable: then it must not be shown.
 
         ``supervision`` marks a read that the agencies of the cases must not learn of: that a lead, a model or a
         recommendation is why their case was read.
         """
         grant = self.session.grant
-        packed = (subject if isinstance(subject, Message) else Message(subject)).packed()
+        packed = subject.packed()
         self._parts.access.append(
             *(
                 Read(

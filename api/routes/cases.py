@@ -44,7 +44,7 @@ def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response
         sight = reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
     view = views.case_view(row, service.parts.validator.states.of_listed_case(case_id), sight)
-    reading.record("case", case_id)
+    reading.record(Message("case"), case_id)
     return json_response(view)
 
 

@@ -54,7 +54,7 @@ def bundle_of_event(service: Service, reading: Reading, event_id: str, disclosur
         entry, sight = find_event(connection, reading, event_id)
         shows_sections = reading.sees_sections(connection, entry, sight, disclosure.ground)
     bundle = service.prover.bundle(event_id, disclosure.withheld(shows_sections=shows_sections))
-    record_event(reading, "proof of event", entry, disclosure.ground)
+    record_event(reading, Message("proof of event {event_id}"), entry, disclosure.ground)
     return bundle
 
 

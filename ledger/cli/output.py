@@ -121,6 +121,15 @@ VOCABULARY_OF = {
 }
 
 
+# A field whose values are ids of agencies, by the field's name.
+AGENCY_FIELDS = frozenset(
+    (
+        *("agency", "from_agency", "to_agency", "by_agency", "supervised", "supervising", "responsible", "holder"),
+        *("opened_by", "kept_for", "requested_by", "keeper", "lent_by", "stands_with", "registered_by"),
+    )
+)
+
+
 def echo_json(value: object) -> None:
     """Print a result as JSON on standard output."""
     click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode()))
@@ -136,12 +145,19 @@ def _plain(value: object) -> object:
 class Column(NamedTuple):
     """A field to show, by its path (parts joined by dots), and a ``vocabulary`` that the field's name does not imply.
 
-    A column that is ``aside`` is the first to go below its row if the terminal is too narrow.
+    A column that is ``aside`` is the first to go below its row if the terminal is too narrow. ``label`` is the field
+    whose label heads it, where that is not its own.
     """
 
     path: str
     vocabulary: str | None = None
     aside: bool = False
+    label: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """Return the field whose label heads it."""
+        return self.label or self.path
 
 
 def columns(*names: str) -> tuple[Column, ...]:
@@ -150,11 +166,12 @@ def columns(*names: str) -> tuple[Column, ...]:
 
 
 class Output:
-    """Prints results and messages."""
+    """Prints results and messages. ``names`` gives the name of an agency by its id."""
 
-    def __init__(self, *, json: bool, labels: Labels):
+    def __init__(self, *, json: bool, labels: Labels, names: Callable[[str], str] = str):
         self.json = json
         self.labels = labels
+        self.names = names
 
     @cached_property
     def console(self) -> Console:
@@ -185,7 +202,7 @@ class Output:
             return self.note(self.labels.of("message", "nothing_here"))
 
         shown = [
-            DrawnColumn(self.heading(column.path), tuple(self.cell(column, row) for row in rows), column.aside)
+            DrawnColumn(self.heading(column.heading), tuple(self.cell(column, row) for row in rows), column.aside)
             for column in columns
         ]
         with self.console.capture() as drawn:
@@ -203,7 +220,7 @@ class Output:
         table.add_column(overflow="fold")
         for column in columns or map(Column, value):
             if text := self.cell(column, value):
-                table.add_row(self.heading(column.path), text)
+                table.add_row(self.heading(column.heading), text)
         with self.console.capture() as drawn:
             self.console.print(table)
         return self._print(drawn.get())
@@ -253,20 +270,27 @@ class Output:
             return self.labels.of_article(value)
         if isinstance(value, str) and field == "description":
             return self.labels.translate(value)  # of proceeds the custody rules say what they are of
+        if isinstance(value, str) and field in AGENCY_FIELDS:
+            return self.names(value)
         if isinstance(value, str) and vocabulary:
             return self.labels.of(vocabulary, value)
         if isinstance(value, Mapping):
-            if value.keys() == {"value", "unit"}:
-                return f"{value['value']} {self.labels.of('quantity_unit', value['unit'])}"
-            if value.keys() == {"fen", "currency"}:
-                return f"{value['fen'] / 100:,.2f} {value['currency']}"
-            if value.keys() == {"en", "zh"}:
-                return str(value[self.labels.suffix])
-            pairs = ((self.heading(key), self.words(key, part)) for key, part in value.items())
-            return ", ".join(f"{name}: {text}" if text else name for name, text in pairs)
+            return self._words_of(field, value)
         if isinstance(value, list | tuple):
             return "\n".join(self.words(field, part, vocabulary) for part in value)
         return when(value) if isinstance(value, str) and value.endswith("Z") else str(value)
+
+    def _words_of(self, field: str, value: Mapping[str, Any]) -> str:
+        if value.keys() == {"value", "unit"}:
+            return f"{value['value']} {self.labels.of('quantity_unit', value['unit'])}"
+        if value.keys() == {"fen", "currency"}:
+            return f"{value['fen'] / 100:,.2f} {value['currency']}"
+        if value.keys() == {"en", "zh"}:
+            return str(value[self.labels.suffix])
+        # The author of a model named its parameters, which no field of the protocol stands for.
+        name_of = str if field == "parameters" else self.heading
+        pairs = ((name_of(key), self.words(key, part)) for key, part in value.items())
+        return ", ".join(f"{name}: {text}" if text else name for name, text in pairs)
 
     def note(self, text: str, **style: Any) -> None:
         """Print a message that is no result, for people only."""

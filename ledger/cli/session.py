@@ -46,7 +46,22 @@ class Session(ClientSession):
         """Return what prints for people, or for programs with ``--json``."""
         from ledger.cli.output import Output
 
-        return Output(json=self.json, labels=self.labels)
+        return Output(json=self.json, labels=self.labels, names=self._agency_name)
+
+    def _agency_name(self, agency_id: str) -> str:
+        """Return what a Chinese reader calls the agency; to others its id, which commands take, reads as a name."""
+        return agency_id if self.language == "en" else self._agency_names.get(agency_id, agency_id)
+
+    @cached_property
+    def _agency_names(self) -> dict[str, str]:
+        """Ask the service that this command has asked already: what works offline contacts nobody for names."""
+        if "service" not in self.__dict__:
+            return {}
+        from ledger.core.signing.authority import SERVICE_AGENCY
+
+        rows = self.service.pages("/api/v1/agencies", "agencies")
+        names = {row["agency_id"]: row["name"][self.labels.suffix] for row in rows}
+        return {SERVICE_AGENCY: self.labels.of("noun", SERVICE_AGENCY), **names}
 
     def note(self, text: str) -> None:
         """Print a note on standard error."""

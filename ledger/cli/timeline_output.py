@@ -34,7 +34,8 @@ def show_steps(output: Output, steps: Iterable[Mapping[str, Any]]) -> None:
         return output.data(steps)
     for step in steps:
         event_type = output.labels.of("event_type", step["event_type"])
-        head = f"{step['sequence']:>4}  {when(step['occurred_at'])}  {event_type}  {step['agency']} {step['officer']}"
+        signer = f"{output.names(step['agency'])} {step['officer']}"
+        head = f"{step['sequence']:>4}  {when(step['occurred_at'])}  {event_type}  {signer}"
         click.secho(printable(head), bold=True)
         click.echo(printable(f"      {step['sentence']}"))
         click.secho(printable(f"      {_times_of(output, step)}"), dim=True)

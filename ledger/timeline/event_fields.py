@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from ledger.core.events import Payload, Section
 from ledger.core.events.terms import EventRef, Money, Quantity
 from ledger.i18n import Labels
-from ledger.timeline.sentences import EventWords
+from ledger.timeline.sentences import EventWords, officer_of
 
 _SINGLE_VALUES = (EventRef, Money, Quantity)
 
@@ -26,7 +26,7 @@ class EventField(NamedTuple):
 def event_fields(payload: Payload, sections: dict[str, Section], words: EventWords, labels: Labels) -> list[EventField]:
     """Return everything that a payload and its confidential sections state. Lines of a list are numbered."""
     fields = [
-        EventField(labels.of("field", "officer"), payload.officer),
+        EventField(labels.of("field", "officer"), officer_of(payload, labels)),
         EventField(labels.of("field", "occurred_at"), words.value("occurred_at", payload.occurred_at)),
     ]
     if payload.authority is not None:
@@ -39,7 +39,7 @@ def event_fields(payload: Payload, sections: dict[str, Section], words: EventWor
 
 def _fields(struct: Struct, words: EventWords, labels: Labels, above: str) -> Iterator[EventField]:
     for name, value in asdict(struct).items():
-        label = f"{above}{labels.of('field', name)}"
+        label = f"{above}{words.label(name)}"
         match value:
             case None | () | False if name != "rest_as_listed":
                 continue

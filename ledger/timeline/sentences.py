@@ -27,6 +27,7 @@ from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.core.events.terms import EventRef, Money, Quantity
 from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import with_readable_times
+from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.i18n import Bilingual, Labels, translate
 
 SHOWN = 5  # items or persons of a list that are named; the others are counted
@@ -62,6 +63,8 @@ _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")
 _DAYS = frozenset({"until", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# The label of a field where another than the field's own is meant: by the event type and the field's name.
+LABEL_IN = {("recommendation.issued", "to_agency"): "advised"}
 _AGENCIES = frozenset(("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising"))
 # Fields that follow a sentence in a clause, in this order, if they are stated and the sentence has no slot for them.
 CLAUSES = (
@@ -91,15 +94,22 @@ Names = Callable[[str], str]
 def names_by_id(load_names: Callable[[], Mapping[str, Bilingual | Name]], labels: Labels) -> Names:
     """Return a function from the id of an agency or model to its name in the labels' language, or the id without one.
 
-    ``load_names`` is called once, for the first name.
+    ``load_names`` is called once, for the first name. The service, which is no agency, has a name of its own.
     """
     load_once = cache(load_names)
 
     def name_of(named_id: str) -> str:
         name = load_once().get(named_id)
-        return named_id if name is None else labels.told(name)
+        if name is None:
+            return labels.of("noun", named_id) if named_id == SERVICE_AGENCY else named_id
+        return labels.told(name)
 
     return name_of
+
+
+def officer_of(payload: Payload, labels: Labels) -> str:
+    """Return the officer who signed, or the words for the service, which signs as nobody."""
+    return labels.of("noun", payload.officer) if payload.agency == SERVICE_AGENCY else payload.officer
 
 
 class Narrator:
@@ -155,6 +165,10 @@ class EventWords:
             if field not in taken and slots.get(field) not in (None, (), "", False)
         ]
         return self._joined((self._filled(template, slots), *clauses))
+
+    def label(self, field: str) -> str:
+        """Return the label of a field of this event."""
+        return self._labels.of("field", LABEL_IN.get((self._event_type, field), field))
 
     def note(self, kind: str, values: Mapping[str, Any]) -> str:
         """Return a note of this kind; see ``ledger.timeline.case_history``."""

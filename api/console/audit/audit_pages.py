@@ -36,7 +36,7 @@ def audit_page(visit: VisitOf, case_id: SlugQuery = None) -> Response:
         if case_id is not None:
             visit.reading.require_case(connection, case_id)
             case = cases.case(connection, case_id)
-            visit.reading.record("case", case_id)
+            visit.reading.record(Message("case"), case_id)
         earlier = audits.latest(connection, visit.reading.agency, ROWS)
         size = log.tree(connection).size
     running = visit.service.audits.running

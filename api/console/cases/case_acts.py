@@ -61,7 +61,7 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
     visit.reading.require_role(*HANDLING)
     if act not in FORMS:
         raise NotFound("no act {act} has a form here", act=act[:40], field="act")
-    visible = read_case(visit, case_id, "case")
+    visible = read_case(visit, case_id, Message("case"))
     agencies = visit.service.authority().agencies.values()
     return visit.page(
         "cases/act.html",

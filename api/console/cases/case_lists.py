@@ -26,6 +26,7 @@ from ledger.store.search import folded
 
 ROWS = 50  # of a list on one page
 FEW = 8  # of a list on the start page
+READ_AS: dict[Box, Message] = {"inbox": Message("inbox"), "outbox": Message("outbox")}
 
 router = APIRouter()
 
@@ -102,7 +103,7 @@ def _box(visit: Visit, box: Box, *, limit: int, after: str | None = None) -> tup
         ids = list(dict.fromkeys(line.case_id for line in lines))
         clocks = clock_views.nearest(connection, visit, ids)
         numbers = cases.numbers_of(connection, ids)
-    visit.reading.record(box, *ids)
+    visit.reading.record(READ_AS[box], *ids)
     rows = [HandoverRow(line, numbers[line.case_id], clocks.get(line.case_id)) for line in lines]
     following = offer_position(offer_rows[-1]) if len(offer_rows) == limit else None
     return rows, None if following is None else visit.service.cursors.seal(box, str(following))

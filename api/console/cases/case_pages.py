@@ -20,7 +20,7 @@ from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Handover,
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
-from ledger.core.messages import Message
+from ledger.core.messages import Message, Term
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.procedure.rulebook import Rulebook
@@ -177,7 +177,7 @@ def new_case(visit: VisitOf) -> Response:
 @router.get("/cases/{case_id}")
 def case(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = None) -> Response:
     """Show the case in its present state. Its timeline is loaded after it."""
-    visible = read_case(visit, case_id, "case")
+    visible = read_case(visit, case_id, Message("case"))
     return visit.page(
         "cases/case.html",
         **visible._asdict(),
@@ -194,7 +194,7 @@ def case(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = None) -> Resp
 @router.get("/cases/{case_id}/parts/{kind}")
 def case_part(visit: VisitOf, case_id: SlugPath, kind: Kind, first: FirstQuery = 0) -> Response:
     """Return a part of the case's page: more of its items, handovers or clocks."""
-    visible = read_case(visit, case_id, Message("{kind} of the case", kind=kind))
+    visible = read_case(visit, case_id, Message("{kind} of the case", kind=Term("field", kind)))
     rows = list_part(kind, visit, visible.state, first=first)
     return visit.page("cases/case_part.html", state=visible.state, kind=kind, part=rows)
 
@@ -216,7 +216,7 @@ def timeline(visit: VisitOf, case_id: SlugPath, before: After = -1) -> Response:
 def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
     """Show the form of an item's registration."""
     visit.reading.require_role(*HANDLING)
-    visible = read_case(visit, case_id, "case")
+    visible = read_case(visit, case_id, Message("case"))
     kinds = [kind for kind, row in _book_of(visit, visible.state).items.items() if not row.is_person]
     return visit.page("cases/new_item.html", **visible._asdict(), kinds=kinds, units=UNITS)
 
@@ -225,7 +225,7 @@ def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
 def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Response:
     """Show the form of an offer, with ``returns`` of an offer to give back what that handover brought."""
     visit.reading.require_role(*HANDLING)
-    visible = read_case(visit, case_id, "case")
+    visible = read_case(visit, case_id, Message("case"))
     book = _book_of(visit, visible.state)
     own, others = visit.reading.agency, visit.service.authority().agencies.values()
     agencies = sorted(others, key=lambda agency: (agency.kind, agency.agency_id))
@@ -338,7 +338,7 @@ def _offer_lines(state: CaseState, reading: Reading, returns: str | None, rest: 
     return {"original": original, "lines": rest.of(items)}
 
 
-def read_case(visit: Visit, case_id: str, subject: str) -> VisibleCase:
+def read_case(visit: Visit, case_id: str, subject: Message) -> VisibleCase:
     """Return the case and record the read of its part ``subject``. Raises NotFound if the reader may not see it."""
     with visit.service.parts.database.read() as connection:
         sight = visit.reading.require_case(connection, case_id)

@@ -18,6 +18,7 @@ from api.services.service import Service
 from ledger.chain.transaction import decode
 from ledger.config.installation import DataDirectory
 from ledger.core.errors import Conflict, TallystickError
+from ledger.core.messages import Message
 from ledger.samples import load as loading
 from ledger.samples.load import InsideLedger, Progress
 from ledger.samples.town import PEOPLE
@@ -54,7 +55,7 @@ def journal(visit: PublicVisitOf, before: Before = None) -> Response:
 def _status_page(visit: PublicVisit, template: str) -> Response:
     status = service_status(visit.service, visit.visitor)
     if visit.visitor is not None and template == "operation/operation.html":
-        visit.visitor.record("operation")
+        visit.visitor.record(Message("state of the service"))
     parts = visit.service.parts
     return visit.page(template, of=status, alarms=alarms(status), settings=parts.settings, trust=parts.trust.trust)
 

@@ -26,7 +26,7 @@ from api.texts import Texts
 from ledger.core.errors import Unavailable
 from ledger.core.procedure.legal_days import SHANGHAI, with_readable_times
 from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
-from ledger.timeline.sentences import Names, Narrator, names_by_id
+from ledger.timeline.sentences import Names, Narrator, names_by_id, officer_of
 
 PATH = "/console"
 # For worker scripts such as the verifier, which load scripts of this service and send no requests.
@@ -177,6 +177,7 @@ def environment(template_language: str) -> Environment:
         "advice": advice,
         "label": labels.of,
         "labels": labels,
+        "officer_of": lambda payload: officer_of(payload, labels),
         "language": template_language,
     }
     templates.filters |= {

@@ -15,7 +15,7 @@ from api.console.shared.access import VisitOf
 from api.console.shared.cited_events import RecordedQuery, cited, events_of_stream, recorded
 from api.console.shared.forms import FormOf, whole_number
 from api.dependencies import Following, SlugPath, known_agency
-from api.services.matters import LeadLine, lead_line, require_matter
+from api.services.matters import LeadLine, lead_line, require_matter, version_of
 from api.services.model_runs import rederived
 from api.services.service import position_after
 from ledger.core.events import terms
@@ -33,6 +33,7 @@ from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
 from ledger.store.supervision import LeadFilter
+from ledger.supervision.library.cards import card_of
 
 OF_COLUMN = 6  # leads of a column of the board
 ROWS = 25  # of a page of a list
@@ -145,9 +146,11 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         *([state.raised.case_id] if state.raised.case_id else ()),
         supervision=True,
     )
+    card = card_of(version_of(model, state.raised.model_version).body.definition)
     return visit.page(
         "supervision/lead.html",
         state=state,
+        meanings={parameter.name: parameter.meaning for parameter in card.parameters} if card else {},
         sight=sight,
         model=model,
         life=events_of_stream(visit.service, visit.labels, entries),

@@ -60,7 +60,7 @@ def models(visit: VisitOf) -> Response:
     require_governing(visit.reading)
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(1000))
-    visit.reading.record("workbench")
+    visit.reading.record(Message("workbench"))
     return visit.page(
         "workbench/models.html",
         begun=[(name, *_title_and_purpose(name, visit.labels)) for name in FORMS],

@@ -27,7 +27,7 @@ from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Blake3, Instant, SafeInt
 from ledger.core.messages import Term
 from ledger.recording.event_signing import StreamPosition
-from ledger.timeline.sentences import VOCABULARY_IN
+from ledger.timeline.sentences import LABEL_IN, VOCABULARY_IN
 
 HIT_COLUMNS = columns(
     *("word_kind:word_kind", "word", "item_id", "case_id", "case_number", "case_type", "stage", "event_id")
@@ -168,9 +168,14 @@ def _show_fields(output: Output, name: str, fields: Mapping[str, Any], event_typ
     }
     if rest := [field for field in fields if field not in lists]:
         output.under(name)
-        output.record(fields, [Column(field, VOCABULARY_IN.get((event_type, field))) for field in rest])
+        output.record(fields, [_column_of(event_type, field) for field in rest])
     for field, rows in lists.items():
         output.part(field, rows, columns(*dict.fromkeys(key for row in rows for key in row)))
+
+
+def _column_of(event_type: str, field: str) -> Column:
+    place = event_type, field
+    return Column(field, VOCABULARY_IN.get(place), label=LABEL_IN.get(place))
 
 
 READ_COLUMNS = columns("number", "read_at", "agency", "officer", "what", "case_id", "reading_ground")

@@ -8,7 +8,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.output import columns
+from ledger.cli.output import Column, columns
 from ledger.cli.params import acting, add_act, made_id, words
 from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, fetch_view, print_life, record_supervision, with_renamed_fields
@@ -18,13 +18,18 @@ from ledger.core.events.terms import RecheckResult
 from ledger.core.supervision.recommendations import STREAM
 
 STATES = ("issued", "answered", "rechecked")
-LISTED = columns(
-    *("recommendation_id", "status:recommendation_status", "document_number", "supervising", "to_agency"),
-    *("issued_at", "last_day", "answered_at", "result:recheck_result"),
+ADVISED = Column("to_agency", label="advised")
+LISTED = (
+    *columns("recommendation_id", "status:recommendation_status", "document_number", "supervising"),
+    ADVISED,
+    *columns("issued_at", "last_day", "answered_at", "result:recheck_result"),
 )
-SHOWN = columns(
-    *("recommendation_id", "status:recommendation_status", "issued.document_number", "supervising", "to_agency"),
-    *("issued_at", "last_day", "answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id"),
+SHOWN = (
+    *columns("recommendation_id", "status:recommendation_status", "issued.document_number", "supervising"),
+    ADVISED,
+    *columns(
+        "issued_at", "last_day", "answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id"
+    ),
 )
 ANSWERS = columns("answer", "measures_taken", "digests")
 RECHECKS = columns("result:recheck_result", "before", "after", "model_id", "remark")

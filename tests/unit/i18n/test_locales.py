@@ -22,6 +22,7 @@ from ledger.core.custody.due_dates import Status
 from ledger.core.custody.spans import Subject
 from ledger.core.events import EVENT_TYPES, terms
 from ledger.core.events.record import IncidentKind
+from ledger.core.messages import slot_names
 from ledger.core.procedure.deadlines import STEP_NAMES, Unit
 from ledger.core.supervision.anonymity import INSTEAD
 from ledger.core.supervision.model_package import STEPS as PACKAGE_STEPS
@@ -40,6 +41,8 @@ from ledger.supervision.leads import STEPS as LEAD_STEPS
 from ledger.supervision.library.cards import DifferenceKind
 from ledger.supervision.library.public.pages import OUTTURNS
 from ledger.supervision.library.publishing import STEPS as MODEL_STEPS
+from ledger.supervision.models.model_file import parse_model, shipped_model, shipped_titles
+from ledger.supervision.view_catalogue import views
 from ledger.timeline.case_history import NoteKind
 from ledger.timeline.sentences import CLAUSES
 from scripts import texts
@@ -107,8 +110,9 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     ),
     "noun": (
         *("handover", "item", "person", "measure", "decision", "deadline", "discrepancy", "custody change", "officer"),
-        *("events", "publications"),
+        *("events", "publications", "ledger", "service"),
     ),
+    "column_type": tuple({column.kind for view in views().values() for column in view.columns.values()}),
     "counting": (*STEP_NAMES, "ends_with_day", "ends_with_hour"),
     texts.VERIFIER: tuple(sorted(texts.in_verifier())),
 }
@@ -210,6 +214,14 @@ def test_every_field_that_is_shown_has_a_chinese_label() -> None:
     """What the service answers and the command line shows has no English heading for a Chinese reader."""
     shown = {field for view in VIEWS for field in view.__struct_fields__}
     assert shown - catalogue("zh-CN")["field"].keys() == set()
+
+
+def test_what_a_lead_tells_has_a_chinese_label() -> None:
+    """Each value that a shipped model's leads name, beside its sentence, has a heading in Chinese."""
+    fields = catalogue("zh-CN")["field"].keys()
+    for model_id in shipped_titles():
+        lead = parse_model(shipped_model(model_id)).lead
+        assert {*slot_names(lead.says.zh), *lead.key} - fields == set(), model_id
 
 
 def test_language_follows_the_environment() -> None:

@@ -280,10 +280,11 @@ def test_particulars_leave_nothing_out(event_type: str, language: str) -> None:
     labels = Labels(language)
     payload = written(event_type, full=True)
     body = payload.body
-    lines = event_fields(payload, {}, Narrator(labels).words(payload, None), labels)
+    words = Narrator(labels).words(payload, None)
+    lines = event_fields(payload, {}, words, labels)
     for name in body.__struct_fields__:
         if getattr(body, name) not in (None, (), False):
-            label = labels.of("field", name)
+            label = words.label(name)
             assert any(line.label.startswith(label) and line.value for line in lines), name
     if language == "zh-CN":
         assert [line.label for line in lines if line.label.isascii()] == []
