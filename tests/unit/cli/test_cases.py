@@ -130,7 +130,7 @@ def test_case_for_people(world: World) -> None:
     assert f"item         {case_id}-i1" in done.out
     offer(world, case_id, "--item", f"{case_id}-i1")
     shown = world.run("case", "show", case_id, "--lang", "zh-CN").out
-    for label in ("侦查（调查）", "物证", "移送审查起诉", "待接收", "police-east"):
+    for label in ("侦查（调查）", "物证", "移送审查起诉", "待接收", "police-east机关"):
         assert label in shown
     assert "\x1b" not in shown
     late = ("case", "open", "--number", "A", "--type", "theft", "--occurred-at", "2020-01-01 08:00")

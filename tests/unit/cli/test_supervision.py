@@ -98,6 +98,7 @@ def test_a_lead_is_dismissed_and_closed(place: World) -> None:
     assert "已办结" in out
     assert "已作合理说明" in out
     assert "办结线索" in out
+    assert "账本系统" in out, "the service, which found it"
     listed = tally("--lang", "zh-CN", "lead", "list", "--case", "theft-22", profile="police").out
     assert "Item phone was seized and not handed over（中文）" in listed
 
@@ -202,6 +203,9 @@ def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
     done = tally("--lang", "zh-CN", *again, "--before", *before, "--after", *after, profile="auditor")
     assert (done.status, "数字由承办人填写" in done.err) == (Exit.OK, True)
     (recheck,) = tally.ok("recommendation", "show", "by-hand", profile="police")["rechecks"]
+    for command in (("list",), ("show", "by-hand")):
+        out = tally("--lang", "zh-CN", "recommendation", *command, profile="police").out
+        assert [word for word in ("被建议单位", "police-east机关") if word not in out] == [], command
     assert (recheck["before"]["count"], recheck["after"]["period_from"]) == (7, "2026-02-01")
 
 
