@@ -92,19 +92,17 @@ def written(world: World) -> frozenset[str]:
 
 def english_of(page: str, written: frozenset[str]) -> list[str]:
     """Return the texts of a page that have a word which nobody wrote and no name is."""
-    said = (" ".join(text.split()) for text in ReadText(page).texts)
-    return [text for text in said if any(word not in written for word in WORD.findall(NO_WORDS.sub(" ", text)))]
+    shown = (" ".join(text.split()) for text in ReadText(page).texts)
+    return [text for text in shown if any(word not in written for word in WORD.findall(NO_WORDS.sub(" ", text)))]
 
 
 @pytest.mark.parametrize("row", PAGES, ids=lambda row: row.label)
 def test_a_chinese_page_has_no_english_word_and_no_code(world: World, written: frozenset[str], row: Row) -> None:
     """For each role that is shown it: what people wrote stays as they wrote it, all else is in Chinese."""
     for role in row.roles:
-        shown = (each for each in RELATIONS if row.may(each, role) and not row.refuses(each, role))
-        if (relation := next(shown, None)) is not None:
-            answer = page_of(
-                world.served, reader(relation, role), row.address(world.names), **{"accept-language": "zh-CN"}
-            )
+        readers = (each for each in RELATIONS if row.may(each, role) and not row.refuses(each, role))
+        if (relation := next(readers, None)) is not None:
+            answer = page_of(world.served, reader(relation, role), row.address(world.names), **IN_CHINESE)
             assert answer.status_code == 200
             assert english_of(answer.text, written) == [], role
 
