@@ -158,6 +158,16 @@ class Labels:
         """Return the rules' name of an extension of a clock."""
         return self._of_rule("clocks", clock, name) or name.replace("_", " ")
 
+    def of_procedure(self, procedure_id: str) -> str:
+        """Return the title of a procedure, or its id where no package has it."""
+        for book in PROCEDURES_IN_USE.get():
+            if book.procedure.id == procedure_id:
+                return self._in(book.procedure.title, book.procedure.languages)
+        for procedure in (tables["procedure"] for tables in tables_that_ship()):
+            if procedure["id"] == procedure_id:
+                return self._in(procedure["title"], procedure["languages"])
+        return procedure_id
+
     def of_relation(self, word: str) -> str:
         """Return the label of an edge of a correlation: a relation, a person's role, or a link of two cases."""
         candidates = (self.find(vocabulary, word) for vocabulary in ("relation", "person_role", "case_relation"))

@@ -68,7 +68,18 @@ LABEL_IN = {("recommendation.issued", "to_agency"): "advised"}
 _AGENCIES = frozenset(("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising"))
 # Fields that follow a sentence in a clause, in this order, if they are stated and the sentence has no slot for them.
 CLAUSES = (
-    *("trial", "person_id", "person_ids", "items", "split_from", "follows", "about", "returns", "received_at"),
+    *(
+        "trial",
+        "procedure",
+        "person_id",
+        "person_ids",
+        "items",
+        "split_from",
+        "follows",
+        "about",
+        "returns",
+        "received_at",
+    ),
     "case_stays",
     *("not_accepted", "absent_person_ids", "received", "quantity", "condition", "seal_number", "seal_state"),
     *("storage_location", "match_result", "finding", "exhibit_number", "digests", "seizure", "parent_items", "money"),
@@ -224,6 +235,8 @@ class EventWords:
             return self._labels.of("moment", "day").format(date.fromisoformat(text))
         if field == "clock":
             return self._labels.of_clock(text)
+        if field == "procedure":
+            return self._labels.of_procedure(text)
         if field == "extension":
             clock, _, name = text.rpartition("/")
             return self._labels.of_extension(clock, name)

@@ -1,0 +1,61 @@
+"""One Chinese word for one thing, the one that is used in practice, wherever a text comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts import texts
+from tests.testkit.machine import REPOSITORY
+
+# What each thing was called beside its one word.
+INSTEAD_OF = {
+    "移送机关": ("移出机关", "移送方"),
+    "案件建档": ("立案登记",),
+    "封条": ("封签", "封存编号"),
+    "完整性校验值": ("散列", "摘要值"),
+    "内容校验值": ("载荷摘要",),
+    "校验": ("审计",),
+    "违规提示": ("规则标记",),
+    "告警": ("警报", "报警"),
+    "认定属实": ("查证属实",),
+    "跟踪回访": ("回头看",),
+    "经办人员": ("办案人员",),
+    "审批人": ("审批主管", "主管可见"),
+    "模型分析员": ("建模人员",),
+    "人员代号": ("化名", "加密摘要"),
+    "联署": ("共签", "共同签名"),
+    "最低联署机关数": ("法定数", "联署门槛"),
+    "上链": ("锚定",),
+    "检查点": ("树头",),
+    "日志分块": ("数据块",),
+    "见证规则": ("见证政策",),
+    "运维方": ("运营方", "运行者"),
+    "不在案": ("未到案",),
+    "案卷": ("卷宗",),
+}
+FOLDERS = ("ledger/procedures", "ledger/supervision")
+
+
+def chinese_texts() -> Iterator[tuple[str, str]]:
+    """Yield each text with its place: those of the catalogue, of packages, models and views."""
+    for entry in texts.catalogue("zh_CN"):
+        for text in (entry.string,) if isinstance(entry.string, str) else entry.string:
+            yield f"the catalogue: {entry.id}", text
+    files = (file for folder in FOLDERS for file in (REPOSITORY / folder).rglob("*") if _has_texts(file))
+    for file in files:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            yield f"{file.relative_to(REPOSITORY)}:{number}", line
+
+
+def _has_texts(file: Path) -> bool:
+    return file.suffix in (".toml", ".yaml")
+
+
+@pytest.mark.parametrize("word", INSTEAD_OF)
+def test_a_thing_has_one_word(word: str) -> None:
+    """No text calls it by another word that stood for it before."""
+    others = INSTEAD_OF[word]
+    assert [place for place, text in chinese_texts() if any(other in text for other in others)] == []
