@@ -12,13 +12,14 @@ from ledger.cli.files import bar
 from ledger.cli.session import Session
 from ledger.client.import_target import ImportTarget
 from ledger.config.secret_files import SecretRefused
+from ledger.core.procedure.package import decode_package
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.imports.case_events import ImportSigner
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import Importer
 from ledger.interchange.imports.mapping import ImportMapping
 from ledger.interchange.imports.plan import Planner
 from ledger.interchange.imports.source_file import SourceFile, Survey, layout_of
-from ledger.procedures import shipped_rulebook
 from ledger.recording.event_signing import Actor
 
 KEY_VARIABLE = "TALLYSTICK_IDENTITY_KEY"
@@ -44,8 +45,17 @@ def open_surveyed(session: Session, file: Path, mapping: ImportMapping, key: Ide
 
 def make_importer(session: Session, file: SurveyedFile) -> Importer:
     """Return the importer of the file for the session's profile."""
-    signer = ImportSigner(Actor(*session.officer, session.signer), session.log_id, shipped_rulebook())
+    signer = ImportSigner(Actor(*session.officer, session.signer), session.log_id, _in_force(session))
     return Importer(file.planner, ImportTarget(session.service), signer, file.survey)
+
+
+def _in_force(session: Session) -> dict[str, Rulebook]:
+    """Return the procedures that the ledger has in force, by their ids."""
+    listed = session.service.get("/api/v1/procedures")["procedures"]
+    digests = [row["digest"] for row in listed if row["in_force"]]
+    texts = (session.service.get(f"/api/v1/procedures/{digest}")["text"] for digest in digests)
+    books = [decode_package(text.encode()) for text in texts]
+    return {book.procedure.id: book for book in books}
 
 
 def identity_key(session: Session, given: Path | None) -> IdentityKey:

@@ -77,6 +77,14 @@ def shipped_traits() -> dict[str, frozenset[Trait]]:
 
 
 @cache
+def books_that_ship() -> dict[str, Rulebook]:
+    """Return all procedures that come with this version, by their ids."""
+    from ledger.core.procedure.package import read_package  # noqa: PLC0415
+
+    return {name: read_package(shipped_package(name)) for name in SHIPPED}
+
+
+@cache
 def shipped_procedures() -> Procedures:
     """Return the procedure in use as in force from the first entry on."""
     from ledger.core.procedure.adoption import Procedures  # noqa: PLC0415

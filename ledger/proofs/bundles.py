@@ -17,7 +17,6 @@ from ledger.chain.journal import ChainWrite
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import decode_payload, record
-from ledger.core.events.case import CaseOpened
 from ledger.core.events.terms import EventRef
 from ledger.core.log import merkle
 from ledger.core.log.merkle import Hash, NodeReader
@@ -155,8 +154,7 @@ class Prover:
 
     def _of_procedure(self, connection: Connection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
         """Return the entries that published and adopted the versions of a case's procedure, in the log's order."""
-        opening = log.payload_of(entries[0]).body
-        procedure_id = opening.procedure if isinstance(opening, CaseOpened) else None
+        procedure_id = getattr(log.payload_of(entries[0]).body, "procedure", None)
         adopted = [
             version
             for version in self._procedures().versions

@@ -25,7 +25,6 @@ from msgspec.structs import replace
 from ledger.core.encoding.digests import digest_of, parse_digest
 from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.events import Stream
-from ledger.core.events.case import CaseOpened
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import AgencyProfile
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
@@ -421,7 +420,7 @@ def _words(run: _Run) -> Outcome:
     _require_same(lead, expected)
     # The lead was found among all cases; of these here only some of the procedures are known.
     in_force = run.procedures.at(lead.tree_size)
-    opened = {event.body.procedure for event in run.events if isinstance(event.body, CaseOpened)}
+    opened = {str(event.body.procedure) for event in run.events if hasattr(event.body, "procedure")}
     for procedure_id in sorted(opened):
         if procedure_id in in_force and in_force[procedure_id].digest not in lead.procedures:
             raise ProofRefused(

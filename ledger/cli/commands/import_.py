@@ -19,7 +19,7 @@ from ledger.cli.output import columns
 from ledger.cli.params import FILE, identity_key_option
 from ledger.cli.session import Session
 from ledger.core.messages import plain
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import books_that_ship
 
 if TYPE_CHECKING:
     from ledger.interchange.imports.case_events import RowFault
@@ -84,7 +84,7 @@ def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rej
     mapping = read_mapping(mapping_file)
     with open_surveyed(session, file, mapping, passing_key(DRY_RUN_AGENCY)) as surveyed, ExitStack() as stack:
         listed = stack.enter_context(RejectsFile(rejects, _reason(session))) if rejects else None
-        dry_run = DryRun(surveyed.planner, surveyed.survey, shipped_rulebook())
+        dry_run = DryRun(surveyed.planner, surveyed.survey, books_that_ship())
         with bar(session, "checking", surveyed.survey.rows) as progress:
             for row in surveyed.source.table().rows():
                 trial.add(dry_run.take(row), listed)

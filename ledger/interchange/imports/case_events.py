@@ -6,7 +6,7 @@ Events of one case are signed each on the one before, and tried by the rules bef
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from blake3 import blake3
 from msgspec import Struct
 
 from ledger.core.custody import Act, CaseState, fold
+from ledger.core.custody.fold import book_of
 from ledger.core.errors import TallystickError
 from ledger.core.events import Body, Payload, Stream
 from ledger.core.events.record import Correction, ImportRecorded, RecordCorrected
@@ -158,12 +159,12 @@ class EventChain(Struct, frozen=True):
 
 
 class ImportSigner:
-    """Signs for ``actor`` in the ledger ``log_id``, by the rules of ``book``."""
+    """Signs for ``actor`` in the ledger ``log_id``, by the procedures that are in force, by their ids."""
 
-    def __init__(self, actor: Actor, log_id: bytes, book: Rulebook):
+    def __init__(self, actor: Actor, log_id: bytes, in_force: Mapping[str, Rulebook]):
         self.actor = actor
         self._log_id = log_id
-        self._book = book
+        self._in_force = in_force
 
     def sign(self, unsigned: Iterable[PlannedEvent], position: StreamPosition) -> EventChain:
         """Return the events signed one on the other from ``position`` on. Raises MalformedInput."""
@@ -187,8 +188,9 @@ class ImportSigner:
         state: CaseState | None = None
         for unsigned, event in zip(chain.unsigned, chain.events, strict=True):
             envelope = event.envelope
-            act = Act(event.payload, envelope.payload_digest, envelope.signed_at, self._book)
             try:
+                book = book_of(state, event.payload, self._in_force)
+                act = Act(event.payload, envelope.payload_digest, envelope.signed_at, book)
                 state = fold(state, act).state
             except TallystickError as error:
                 raise at_column(error, unsigned) from error

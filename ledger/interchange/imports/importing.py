@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, Protocol, Self, TypeVar
@@ -303,11 +303,11 @@ class PlannedRow(Struct, frozen=True):
 class DryRun:
     """Plans the rows of a surveyed file, and signs them with a key that is forgotten."""
 
-    def __init__(self, planner: Planner, survey: Survey, book: Rulebook):
+    def __init__(self, planner: Planner, survey: Survey, in_force: Mapping[str, Rulebook]):
         self._planner = planner
         self._survey = survey
         key = LocalSigner.from_private_key(secrets.token_bytes(32))
-        self._signer = ImportSigner(Actor(DRY_RUN_AGENCY, DRY_RUN_AGENCY, key), bytes(32), book)
+        self._signer = ImportSigner(Actor(DRY_RUN_AGENCY, DRY_RUN_AGENCY, key), bytes(32), in_force)
 
     def take(self, row: SourceRow) -> PlannedRow | RowFault:
         """Return what the row would become, or why it would be refused as a new case."""

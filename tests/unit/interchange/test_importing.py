@@ -21,7 +21,7 @@ from ledger.interchange.imports.importing import ATTEMPTS, ROUNDS, EarlierImport
 from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.plan import Plan, PlannedEvent, Planner
 from ledger.interchange.imports.source_file import SourceFile, layout_of
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import books_that_ship
 from ledger.recording.event_signing import Actor, StreamPosition
 from ledger.store import imports, log
 from tests.testkit.builders import LOG_ID, POLICE, clerk
@@ -114,7 +114,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def pen() -> ImportSigner:
     officer = clerk(POLICE)
     actor = Actor(officer.agency, officer.officer_id, LocalSigner.from_private_key(officer.key.secret))
-    return ImportSigner(actor, LOG_ID, shipped_rulebook())
+    return ImportSigner(actor, LOG_ID, books_that_ship())
 
 
 @contextmanager

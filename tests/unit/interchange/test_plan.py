@@ -22,7 +22,7 @@ from ledger.interchange.imports.importing import DryRun, PlannedRow
 from ledger.interchange.imports.mapping import parse_mapping, read_mapping
 from ledger.interchange.imports.plan import Plan, Planner
 from ledger.interchange.imports.source_file import Layout, SourceFile, Survey, format_of, layout_of
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import books_that_ship
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.casework import Case
 from tests.testkit.machine import REPOSITORY
@@ -85,7 +85,7 @@ def tried(folder: Path, *rows: str, mapping: str = MAPPING, key: IdentityKey = K
     """Rows under the small mapping's headings."""
     planner = Planner(parse_mapping(mapping.encode(), "m.toml"), key)
     with surveyed(csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n"), planner) as (source, survey):
-        trial = DryRun(planner, survey, shipped_rulebook())
+        trial = DryRun(planner, survey, books_that_ship())
         table = list(source.table().rows())
         outcomes = [trial.take(row) for row in table]
         good = [row for row, outcome in zip(table, outcomes, strict=True) if isinstance(outcome, PlannedRow)]
