@@ -12,13 +12,14 @@ import pytest
 
 from ledger.core.errors import MalformedInput
 from ledger.core.verification.bundle import verify_bundle
-from ledger.core.verification.bundle_format import MAX_BUNDLE_LENGTH
+from ledger.core.verification.bundle_format import MAX_BUNDLE_LENGTH, encode_bundle
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.trust import encode_trust
 from ledger.procedures import shipped_procedures
 from tests.campaigns.verifiers.compare import Sample, compared
 from tests.campaigns.verifiers.faults import Expected
-from tests.testkit.bundles import tree
+from tests.testkit.builders import changed_in_every_way
+from tests.testkit.bundles import Log, naming, tree
 from tests.testkit.changed_bundles import GOOD, LOG, NOTE, TRUST, Tree
 from tests.testkit.machine import REPOSITORY
 from tests.unit.core.test_rotated_keys import FILE, REFUSED, ROTATED
@@ -73,6 +74,19 @@ def test_keys_of_before_count_for_their_time(tmp_path: Path) -> None:
     ]
     for name, (changes, _) in REFUSED.items():
         samples.append(Sample(name, "", example, json.dumps(FILE | changes).encode(), Expected("refused")))
+    assert compared(samples, tmp_path / "samples.jsonl") == []
+
+
+def test_mirror_of_each_kind_of_change_is_intact(tmp_path: Path) -> None:
+    """Also of the adoption of a procedure: neither verifier needs the package to say that the log has it unchanged."""
+    log = Log(registry=changed_in_every_way())
+    log.mirror()
+    bundles = {event.envelope.event_type: log.bundle(index) for index, event in enumerate(log.events)}
+    assert "registry.procedure_adopted" in bundles
+    samples = [
+        Sample(name, "", encode_bundle(bundle), encode_trust(naming(bundle)), Expected("intact"))
+        for name, bundle in bundles.items()
+    ]
     assert compared(samples, tmp_path / "samples.jsonl") == []
 
 
