@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ledger.audit.chain import Look, read_ground, read_mirror
+from ledger.audit.chain import Look, kinds_of, read_ground, read_mirror
 from ledger.audit.claims import claim_of, on_chain
 from ledger.audit.entries import check_entry
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
@@ -55,7 +55,7 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
             entry_findings += _place(entry, stored, nodes)
         faulty = frozenset(entry_finding.index for entry_finding in entry_findings if entry_finding.index is not None)
         findings.add(*entry_findings)
-        rules = Rules(CaseStates(database, lambda: mirror.procedures), None)
+        rules = Rules(CaseStates(database, lambda: mirror.procedures, lambda *_: kinds_of(ground)), None)
         findings.add(*check_part(connection, part, Faulty(faulty), rules))
         _checkpoint(connection, trust, nodes, findings)
         sound = [entry for entry in entries if entry.log_index not in faulty]

@@ -186,6 +186,11 @@ def read_mirror(connection: Connection, trust: Trust, procedures: Procedures) ->
     return Mirror(trust.log_id, authority, state.procedures, None, tuple(mirrored for mirrored, _ in replayed))
 
 
+def kinds_of(ground: Ground) -> Mapping[str, str]:
+    """Return the kinds of the agencies that the mirror admits; none if it is broken."""
+    return {} if ground.authority is None else ground.authority.kinds
+
+
 def read_ground(connection: Connection, mirror: Mirror) -> Ground:
     """Return what entries are judged by."""
     erased: set[tuple[str, str, str]] = set()

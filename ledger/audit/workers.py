@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from ledger.audit.chain import kinds_of
 from ledger.audit.entries import Ground, RangeResult, check_range
 from ledger.audit.findings import AuditFinding
 from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
@@ -36,7 +37,7 @@ class Worker:
         self._database = database
         self._ground = ground
         agencies = None if ground.authority is None else ground.authority.agencies
-        self._rules = Rules(CaseStates(database, lambda: procedures), agencies)
+        self._rules = Rules(CaseStates(database, lambda: procedures, lambda *_: kinds_of(ground)), agencies)
 
     def entries(self, task: Range) -> RangeResult:
         with self._database.read() as connection:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of, not_on_head
@@ -17,6 +16,7 @@ from ledger.core.events import Payload
 from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
 from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.signing.authority import Agency
+from ledger.recording.registry_view import KindsOf, ReadAccess
 from ledger.store import cases, log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
@@ -28,12 +28,6 @@ READ_ON_AT_MOST = 1_000  # entries of another process that are taken in at a tim
 
 class NeedsDatabase(Exception):
     """The cache alone cannot answer; the database must be read."""
-
-
-class ReadAccess(Protocol):
-    """Opens connections, each of which sees one snapshot of the log."""
-
-    def read(self) -> AbstractContextManager[Connection]: ...
 
 
 class NoDatabase:
@@ -50,16 +44,18 @@ class CaseStates:
         self,
         database: ReadAccess,
         procedures: Callable[[], Procedures],
+        kinds: KindsOf,
         kept: OrderedDict[StateKey, CaseState] | None = None,
     ):
-        """Set up the cache; ``procedures`` returns what the log has adopted by now."""
+        """Set up the cache; ``procedures`` returns what the log has adopted by now, ``kinds`` the kinds of agencies."""
         self._database = database
+        self._kinds = kinds
         self.procedures = procedures
         self._kept: OrderedDict[StateKey, CaseState] = OrderedDict() if kept is None else kept
 
     def in_memory(self) -> CaseStates:
         """Return a view of the same cache that never reads the database."""
-        return CaseStates(NoDatabase(), self.procedures, self._kept)
+        return CaseStates(NoDatabase(), self.procedures, self._kinds, self._kept)
 
     def keep(self, state: CaseState, adopted: int) -> None:
         """Cache a state, which was folded by procedures whose newest adoption is at the index ``adopted``."""
@@ -183,7 +179,9 @@ class CaseStates:
         cites = body.cites if isinstance(body, CaseJoined) else cites
         # The state as it was when it was cited decides, whatever has become of that case.
         source = self.after(cites.payload_digest) if cites else None
-        return Act(payload, digest, signed_at, book, source, registered)
+        named = {payload.agency, getattr(body, "to_agency", None) or payload.agency}
+        kinds = self._kinds(self._database, named)
+        return Act(payload, digest, signed_at, book, source, registered, kinds)
 
 
 def new_case_of(payload: Payload) -> str | None:

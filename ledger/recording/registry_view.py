@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from threading import Lock
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -14,6 +16,16 @@ from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState, ServiceKeys
 from ledger.store import log
 from ledger.store.database import Connection
+
+
+class ReadAccess(Protocol):
+    """Opens connections, each of which sees one snapshot of the log."""
+
+    def read(self) -> AbstractContextManager[Connection]: ...
+
+
+# Returns the kinds of agencies, among them those that are named.
+KindsOf = Callable[[ReadAccess, Collection[str]], Mapping[str, str]]
 
 
 class LogRegistry(Struct, frozen=True):
@@ -73,3 +85,11 @@ class Registry:
                 for mirrored, state in replay(connection, self._state, payloads):
                     self._state, self._index = state, mirrored.index
             return self.authority
+
+    def kinds(self, database: ReadAccess, agencies: Collection[str]) -> Mapping[str, str]:
+        """Return the kinds of agencies by their ids; read on if one of these ``agencies`` is not known here yet."""
+        # Another process may have mirrored an admission since.
+        if not self.authority.kinds.keys() >= set(agencies):
+            with database.read() as connection:
+                return self.at(connection, log.tree(connection).registry_changes).kinds
+        return self.authority.kinds

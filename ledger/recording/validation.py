@@ -32,8 +32,8 @@ from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import Matter, Move
 from ledger.core.supervision.state import refuse_unknown_agency
 from ledger.recording import supervision_streams
-from ledger.recording.case_states import CaseStates, NoDatabase, ReadAccess
-from ledger.recording.registry_view import Registry
+from ledger.recording.case_states import CaseStates, NoDatabase
+from ledger.recording.registry_view import ReadAccess, Registry
 from ledger.recording.supervision_streams import Definitions
 from ledger.store import clocks, log
 from ledger.store.append import ValidatedSubmission
@@ -64,7 +64,7 @@ class Validator:
         self._registry = registry
         self.procedures: Callable[[], Procedures] = registry.procedures
         self._definitions = definitions
-        self.states = states or CaseStates(database, registry.procedures)
+        self.states = states or CaseStates(database, registry.procedures, registry.kinds)
 
     def book_of(self, state: CaseState) -> Rulebook:
         """Return the version of the case's procedure that is in force now."""

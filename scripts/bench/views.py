@@ -99,7 +99,7 @@ def cases() -> Iterator[list[SimulatedEvent]]:
         events = [step.event for step in simulated.steps]
         with suppress(TallystickError):
             logged = [SourceEvent(i, event.digest, event.recorded_at, event.payload) for i, event in enumerate(events)]
-            if len(read_case(logged, BundleActs({}, shipped_procedures()), len(logged)).steps) > 1:
+            if len(read_case(logged, BundleActs({}, shipped_procedures(), {}), len(logged)).steps) > 1:
                 yield events
 
 

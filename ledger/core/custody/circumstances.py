@@ -8,7 +8,6 @@ from typing import NamedTuple
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.custody.triggers import Trigger, in_custody
 from ledger.core.procedure.facts import Condition
-from ledger.core.procedure.jurisdiction import names_of
 
 
 class Circumstances(NamedTuple):
@@ -21,7 +20,8 @@ class Circumstances(NamedTuple):
 
     def names(self, agency: str | None) -> Collection[str]:
         """Return the kind and traits of an agency; nothing where the registry is unknown."""
-        return () if agency is None else names_of(agency, self.act.registered or {})
+        kind = self.act.kinds.get(agency or "")
+        return () if kind is None else {kind, *self.act.book.traits.get(kind, ())}
 
 
 def fits(condition: Condition | None, around: Circumstances) -> bool:

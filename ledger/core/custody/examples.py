@@ -24,11 +24,9 @@ from ledger.core.errors import RuleRefused
 from ledger.core.events import Body, Payload, Stream
 from ledger.core.events.catalogue import EVENT_TYPES
 from ledger.core.events.payload import PAYLOAD_TYPES
-from ledger.core.events.registry import AgencyProfile
 from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import SHANGHAI, instant_text, unix_seconds
 from ledger.core.procedure.rulebook import ExampleAct, ExampleCase, ExpectedDeadline, Fault, Rulebook
-from ledger.core.signing.authority import Agency
 
 CASE_ID = "example"
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
@@ -59,7 +57,6 @@ def faults_of_examples(book: Rulebook) -> Iterator[Fault]:
 
 def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
     stage = _Stage(None)
-    agencies = _agencies(example, book)
     for number, act in enumerate(example.acts):
         path = ("acts", number)
         try:
@@ -69,7 +66,7 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
             return
         digest = blake3_text(canonical.encode(payload))
         try:
-            act_of_example = Act(payload, digest, unix_seconds(payload.occurred_at), book, registered=agencies)
+            act_of_example = Act(payload, digest, unix_seconds(payload.occurred_at), book, kinds=example.agencies)
             outcome = fold(stage.state, act_of_example)
         except RuleRefused as refusal:
             if refusal.code != act.refused:
@@ -113,15 +110,6 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
         fault = _fault_of_deadline(expected, stage.state, book)
         if fault is not None:
             yield ("deadlines", number), Message("{example}: {fault}", example=example.name, fault=fault)
-
-
-def _agencies(example: ExampleCase, book: Rulebook) -> dict[str, Agency]:
-    """Return the agencies of an example, of one jurisdiction."""
-    agencies = {}
-    for agency_id, kind in example.agencies.items():
-        profile = AgencyProfile(jurisdiction="1", name={"en": agency_id})
-        agencies[agency_id] = Agency(agency_id, kind, profile, admin="", index=0, traits=book.traits[kind])
-    return agencies
 
 
 def _listed(words: tuple[str, ...]) -> str:

@@ -36,7 +36,7 @@ class Act(NamedTuple):
 
     ``source`` is the state of another case at the event of it that this one cites, if it cites one. ``registered`` are
     the agencies that the log has admitted, by id; None if they are unknown, as for a reader who has only the events of
-    the case: then jurisdiction is not judged.
+    the case: then jurisdiction is not judged. ``kinds`` are those of agencies by their ids, as far as they are known.
     """
 
     payload: Payload
@@ -45,6 +45,7 @@ class Act(NamedTuple):
     book: Rulebook
     source: CaseState | None = None
     registered: Mapping[str, Agency] | None = None
+    kinds: Mapping[str, str] = {}
 
     @property
     def agency(self) -> str:

@@ -7,12 +7,6 @@ from collections.abc import Iterable, Mapping
 from ledger.core.signing.authority import Agency
 
 
-def names_of(agency_id: str, agencies: Mapping[str, Agency]) -> frozenset[str]:
-    """Return the kind of an agency with its traits; nothing if the agency is unknown."""
-    agency = agencies.get(agency_id)
-    return frozenset() if agency is None else agency.traits | {agency.kind}
-
-
 def may_supervise(agency: Agency) -> bool:
     """Return whether the agency is of a kind that supervises."""
     return "supervises" in agency.traits

@@ -7,6 +7,7 @@ envelope's ``signed_at`` lies in the grant's ``valid_from <= signed_at < valid_u
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import msgspec
 from msgspec import Struct
@@ -75,7 +76,7 @@ class AdoptedProcedure(Struct, frozen=True):
     index: int
 
 
-class AuthorityState(Struct, frozen=True):
+class AuthorityState(Struct, frozen=True, dict=True):
     """The registry after ``changes`` mirrored changes.
 
     The last of them is in block ``last_block`` of the chain and at ``last_index`` of the log. ``traits`` are those of
@@ -95,6 +96,11 @@ class AuthorityState(Struct, frozen=True):
     submitters: frozenset[str] = frozenset()
     traits: Mapping[str, frozenset[Trait]] = {}
     procedures: tuple[AdoptedProcedure, ...] = ()
+
+    @cached_property
+    def kinds(self) -> dict[str, AgencyKind]:
+        """Return the kinds of the agencies by their ids."""
+        return {agency.agency_id: agency.kind for agency in self.agencies.values()}
 
     def names(self) -> dict[str, Name]:
         """Return the names of the agencies by their ids."""

@@ -117,6 +117,7 @@ class _Run:
         self.before: RecordState | None = None  # the record before it, unless it is record 0
         self.evidence = b""
         self.grant: Grant | None = None
+        self.kind: str | None = None  # of the agency, as step 9 accepted it
         self.proven_time: int | None = None
 
     def head(self) -> TreeHead:
@@ -133,13 +134,17 @@ class _Run:
 
 
 class VerifiedEvent(NamedTuple):
-    """A bundle, its report, and the parts of it that were read; None for a part not shown or not accepted."""
+    """A bundle, its report, the parts of it that were read, and the kind of the signing agency.
+
+    None stands for what is not shown or not accepted.
+    """
 
     report: ProofReport
     bundle: Bundle
     envelope: Envelope
     payload: Payload | None
     checkpoint: Checkpoint | None
+    kind: str | None
 
 
 def verify_bundle(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> ProofReport:
@@ -170,7 +175,7 @@ def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock]
         block=run.block,
         record=record,
     )
-    return VerifiedEvent(report, run.bundle, run.envelope, run.payload, checkpoint)
+    return VerifiedEvent(report, run.bundle, run.envelope, run.payload, checkpoint, run.kind)
 
 
 # 1
@@ -344,7 +349,7 @@ def _authority(run: _Run) -> Outcome:
     standing = require_granted(run.evidence, run.envelope, index, run.head(), service)
     grant = standing.grant
     _require_officer(run, grant)
-    run.grant = grant
+    run.grant, run.kind = grant, standing.kind
     return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=grant)
 
 

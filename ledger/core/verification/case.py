@@ -188,12 +188,14 @@ def carried_procedures(
 def _custody(run: _Run) -> Outcome:
     if isinstance(run.procedures, NotChecked):
         return run.procedures
+    kinds = {event.envelope.agency: event.kind for event in run.events if event.kind is not None}
     for number, event in enumerate(run.events):
         if event.payload is None:
             return NotChecked("the payload of event {number} is withheld", number=number)
         if rests_on_another_case(event.payload):
             return NotChecked("event {number} rests on another case, which is not in the bundle", number=number)
-        # Without the registry: a case bundle does not hold it, so jurisdiction is not judged.
+        # Without the registry: a case bundle does not hold it, so jurisdiction is not judged, and of agencies that did
+        # not sign the kind is not known.
         index = event.report.subject.index
         in_force = run.procedures.at(NOT_YET if index is None else index)
         procedure_id = run.state.procedure if run.state else getattr(event.payload.body, "procedure", None)
@@ -205,7 +207,7 @@ def _custody(run: _Run) -> Outcome:
             )
         try:
             book = book_of(run.state, event.payload, in_force)
-            act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, book)
+            act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, book, kinds=kinds)
             run.state, raised = fold(run.state, act)
         except TallystickError as error:
             raise RuleRefused("impossible ({error.code}): {error}", error=error, field=f"events[{number}]") from error

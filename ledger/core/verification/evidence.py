@@ -72,6 +72,7 @@ class KeyGrounds(Struct, frozen=True):
     admission: int
     grant: Grant
     authority: AuthorityState
+    kind: str
 
 
 def require_granted(
@@ -105,7 +106,7 @@ def _standing(evidence: bytes, head: TreeHead, service: ServiceKeys) -> KeyGroun
         raise Unauthorized("the admission does not come before the grant", field="authority.agency")
     grant = authorities.grant_of(change, granted)
     authority = replace(authorities.initial(head.log_id, service), grants={grant.key_id: grant})
-    return KeyGrounds(admission, grant, authority)
+    return KeyGrounds(admission, grant, authority, admitted.kind)
 
 
 def revoked_at(evidence: bytes, grant: Grant, head: TreeHead, service: ServiceKeys) -> int:

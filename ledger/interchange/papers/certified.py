@@ -172,13 +172,14 @@ class _VerifiedParts:
         self.envelope, _ = read_part(bundle.envelope, decode_envelope, "envelope")
         self.payload = None if bundle.payload is UNSET else read_part(bundle.payload, decode_payload, "payload")[0]
         self.names: dict[str, Name] = {}
+        self.kinds: dict[str, str] = {}
         if bundle.authority is not UNSET and any(
             step.name == "authority" and step.result == "checked" for step in report.steps
         ):
             admission = read_authority(bytes(bundle.authority)).agency.payload
             body = read_part(admission, decode_payload, "authority")[0].body
             assert isinstance(body, AgencyAdmitted), "step 9 has read it"
-            self.names[body.agency] = body.profile.name
+            self.names[body.agency], self.kinds[body.agency] = body.profile.name, body.kind
         # Without a proven record the anchor of the bundle is only claimed.
         self.anchor = None if report.record is None or bundle.anchor is UNSET else read_anchor(bytes(bundle.anchor))
 
@@ -189,6 +190,8 @@ def _follow(
     """Yield the events with the case around each, from the first on until one cannot be followed."""
     state: CaseState | None = None
     is_followed = True
+    parts = tuple(parts)
+    kinds = {agency: kind for part in parts for agency, kind in part.kinds.items()}
     for report, part in zip(reports, parts, strict=True):
         before = state
         if part.payload is None:
@@ -197,7 +200,7 @@ def _follow(
             index = report.subject.index
             try:
                 book = book_of(before, part.payload, procedures.at(NOT_YET if index is None else index))
-                act = Act(part.payload, part.envelope.payload_digest, part.envelope.signed_at, book)
+                act = Act(part.payload, part.envelope.payload_digest, part.envelope.signed_at, book, kinds=kinds)
                 state = fold(before, act).state
             except TallystickError:  # it rests on another case, which is not in the bundle
                 is_followed = False

@@ -122,9 +122,10 @@ def logged(entry: StoredEntry) -> SourceEvent:
 class BundleActs:
     """Acts of given cases; what one cites of another case is looked up among them, and missing where it is not."""
 
-    def __init__(self, cases: Mapping[str, Iterable[SourceEvent]], procedures: Procedures):
+    def __init__(self, cases: Mapping[str, Iterable[SourceEvent]], procedures: Procedures, kinds: Mapping[str, str]):
         self._cases = cases
         self._procedures = procedures
+        self._kinds = kinds
 
     def procedures(self) -> Procedures:
         """Return those that the acts are judged by."""
@@ -136,7 +137,8 @@ class BundleActs:
         body = payload.body
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
-        return Act(payload, digest, signed_at, book, self._after(cites.payload_digest) if cites else None)
+        source = self._after(cites.payload_digest) if cites else None
+        return Act(payload, digest, signed_at, book, source, kinds=self._kinds)
 
     def _after(self, digest: str) -> CaseState | None:
         for events in self._cases.values():
@@ -169,7 +171,7 @@ class BundleViewSource:
 
     @property
     def acts(self) -> Acts:
-        return BundleActs(self._by_case(), self._procedures)
+        return BundleActs(self._by_case(), self._procedures, {agency: kind for agency, kind, *_ in self._agencies})
 
     def head(self) -> LogHead:
         size = self.events[-1].log_index + 1 if self.events else 0

@@ -25,7 +25,7 @@ from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotifie
 from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.record import Correction, DisclosureMade, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import EventRef
-from ledger.recording import case_states
+from ledger.recording import case_states, registry_view
 from ledger.recording.validation import Duplicate
 from ledger.store import log
 from ledger.store.append import ValidatedSubmission
@@ -33,8 +33,10 @@ from ledger.store.tables import ENTRIES
 from tests.testkit.builders import (
     COURT,
     DETENTION,
+    KINDS,
     POLICE,
     PROCURATORATE,
+    SERVICE,
     START,
     Event,
     Officer,
@@ -269,12 +271,25 @@ def test_nothing_is_judged_on_a_payload_that_was_edited(ledger: Ledger) -> None:
     """A case whose stored payload is not the signed one is not folded: the refusal names the entry."""
     story = Case().open().register("phone")
     ledger.post_all(story.events)
-    ledger.validator.states = case_states.CaseStates(ledger.database, ledger.validator.procedures)
+    ledger.validator.states = case_states.CaseStates(
+        ledger.database, ledger.validator.procedures, ledger.registry.kinds
+    )
     with ledger.database.write() as connection:
         edited = ENTRIES.update().where(ENTRIES.c.event_type == "case.opened")
         connection.execute(edited.values(payload=story.events[0].payload_bytes.replace(b"theft", b"fraud")))
     with pytest.raises(IntegrityBroken, match="is not the one that was signed"):
         ledger.validator.states.of_case("case-1")
+
+
+def test_an_act_knows_the_kinds_of_the_agencies_of_the_log(ledger: Ledger) -> None:
+    """Conditions ask for them, however late the event is judged: a registry that is behind reads on."""
+    story = Case().open()
+    ledger.post_all(story.events)
+    behind = registry_view.Registry(ledger.registry.authority.log_id, SERVICE.key_id, {})
+    states = case_states.CaseStates(ledger.database, ledger.validator.procedures, behind.kinds)
+    act = states.act(None, story.last.payload, story.last.digest, ledger.clock.seconds)
+    assert act.kinds[POLICE] == KINDS[POLICE]
+    assert states.in_memory().act(None, story.last.payload, story.last.digest, 0).kinds is act.kinds
 
 
 def test_what_would_come_of_a_draft_is_foreseen(ledger: Ledger) -> None:

@@ -113,7 +113,7 @@ def test_a_walk_and_a_state_are_folded_once(ledger: Ledger) -> None:
     """A case that nobody has in memory is walked for its state, which whoever acts in it then stands on; one that
     somebody has is not walked."""
     ledger.post_all(kindred().events)
-    cold = CaseStates(ledger.database, ledger.validator.procedures)
+    cold = CaseStates(ledger.database, ledger.validator.procedures, ledger.registry.kinds)
     histories = Histories(cold)
     with ledger.database.read() as connection:
         state = histories.state(connection, "case-3")
