@@ -6,7 +6,17 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Flag, Handover, Item, MeasureState, Person
+from ledger.core.custody import (
+    CaseState,
+    CustodyChange,
+    Discrepancy,
+    Flag,
+    Handover,
+    Item,
+    Letter,
+    MeasureState,
+    Person,
+)
 from ledger.core.encoding.decoding import convert
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.handover import OfferedItem
@@ -201,6 +211,7 @@ class CaseView(CaseHeading, frozen=True):
     handovers: tuple[HandoverView, ...]
     discrepancies: tuple[Discrepancy, ...]
     custody_changes: tuple[CustodyChange, ...]
+    letters: tuple[Letter, ...]
     decisions: tuple[DecisionRecorded, ...]
     links: dict[str, str]
 
@@ -267,7 +278,7 @@ def handover_view(case_id: str, handover: Handover) -> HandoverView:
 def case_view(row: dict[str, Any], state: CaseState, sight: Sight) -> CaseView:
     """Return the view of a case from its row of the read model and its latest state."""
     heading = {name: row[name] for name in CaseHeading.__struct_fields__}
-    lists = ("persons", "measures", "discrepancies", "custody_changes", "decisions")
+    lists = ("persons", "measures", "discrepancies", "custody_changes", "letters", "decisions")
     return view_of(
         CaseView,
         state,

@@ -20,6 +20,7 @@ from ledger.core.errors import Conflict, RuleRefused, TallystickError, Unauthori
 from ledger.core.events import Body, Envelope, Payload, Submitted, decode_payload, decode_submission, digest_of
 from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.events.handover import HandoverOffered
+from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message, Term
@@ -191,7 +192,7 @@ class Validator:
         events.
         """
         body = payload.body
-        if isinstance(body, HandoverOffered):
+        if isinstance(body, HandoverOffered | LetterSent) and body.to_agency is not None:
             _require_admitted(authority, body.to_agency, "to_agency")
         if isinstance(body, CustodyChangeRequested | CustodyPeriodNotified):
             house = _require_admitted(authority, body.keeper, "keeper")

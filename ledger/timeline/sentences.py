@@ -21,6 +21,7 @@ from ledger.core.events import NAME_OF, Payload, handover
 from ledger.core.events.case import ItemDecision
 from ledger.core.events.handover import NotAcceptedItem, ReceivedItem
 from ledger.core.events.item import ItemDisposed, ItemPart
+from ledger.core.events.letter import Outsider
 from ledger.core.events.record import Correction
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, PeriodCount
@@ -50,10 +51,13 @@ _VOCABULARY = {
     "roles": "role",
     "outcome": "lead_outcome",
     "grounds": "qualifying_ground",
+    "service": "service",
 }
 VOCABULARY_IN = {
     ("person.named", "role"): "person_role",
     ("decision.recorded", "kind"): "decision_kind",
+    ("letter.sent", "kind"): "letter_kind",
+    ("letter.filed", "kind"): "letter_kind",
     ("discrepancy.raised", "kind"): "discrepancy_kind",
     ("registry.agency_admitted", "kind"): "agency_kind",
     ("lead.dismissed", "reason_code"): "dismissal_reason",
@@ -68,33 +72,14 @@ LABEL_IN = {("recommendation.issued", "to_agency"): "advised"}
 _AGENCIES = frozenset(("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising"))
 # Fields that follow a sentence in a clause, in this order, if they are stated and the sentence has no slot for them.
 CLAUSES = (
-    *(
-        "trial",
-        "procedure",
-        "person_id",
-        "person_ids",
-        "items",
-        "split_from",
-        "follows",
-        "about",
-        "returns",
-        "received_at",
-    ),
-    "case_stays",
+    *("trial", "procedure", "person_id", "person_ids", "items", "split_from", "follows", "about", "returns"),
+    *("received_at", "case_stays", "to_agency", "to_person", "to_outside", "from_person", "from_outside", "serves"),
+    *("answers", "service"),
     *("not_accepted", "absent_person_ids", "received", "quantity", "condition", "seal_number", "seal_state"),
     *("storage_location", "match_result", "finding", "exhibit_number", "digests", "seizure", "parent_items", "money"),
     *("until", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),
-    *(
-        "reason_code",
-        "qualifying_ground",
-        "grounds",
-        "ground",
-        "explanation",
-        "remark",
-        "remedy",
-        "due_at",
-        "expires_at",
-    ),
+    *("reason_code", "qualifying_ground", "grounds", "ground", "explanation", "remark", "remedy"),
+    *("due_at", "expires_at"),
     *("recipient", "proceeds", "withheld", "findings", "severity", "department", "measures", "leads"),
     *("recommendation_id", "note", "authority"),
 )
@@ -283,6 +268,9 @@ class EventWords:
                 return self._labels.of("telling", "counted").format(count, since, until)
             case Money(fen=fen, currency=currency):
                 return f"{fen / 100:.2f} {currency}"
+            case Outsider(kind=kind, name=name, place=place):
+                called = self._labels.of("telling", "item").format(name, self._labels.of("outsider_kind", kind))
+                return called if place is None else self._list([called, place])
             case BilingualText():
                 return self._labels.told(value)
             case EventRef(event_id=event_id):

@@ -48,6 +48,7 @@ def decision_group() -> None:
     "--for", "grounds", type=ProcedureWord("qualifying_ground"), multiple=True, help="A ground that it states."
 )
 @click.option("--about", metavar="DECISION", help="The earlier decision that it confirms, changes or answers for.")
+@click.option("--answers", metavar="LETTER", help="The letter that it answers.")
 @click.option("--file", "digests", type=DigestedFile(), help="The document, to digest.")
 @made_id("--decision-id", "decision")
 @acting

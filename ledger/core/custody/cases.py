@@ -302,6 +302,8 @@ def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseStat
     require_new(state.decisions, body.decision_id, "decision")
     if body.about is not None:
         look_up(state.decisions, body.about, "decision", field="about")
+    if body.answers is not None:
+        look_up(state.letters, body.answers, "letter", field="answers")
     for person_id in body.person_ids:
         state.person(person_id, field="person_ids")
     for line in body.items:

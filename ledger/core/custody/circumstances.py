@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from ledger.core.custody.state import Act, CaseState
-from ledger.core.custody.triggers import Trigger, in_custody
+from ledger.core.custody.triggers import OUTSIDE, Trigger, in_custody
 from ledger.core.procedure.facts import Condition
 
 
@@ -18,10 +18,15 @@ class Circumstances(NamedTuple):
     subject: str
     trigger: Trigger | None = None
 
-    def names(self, agency: str | None) -> Collection[str]:
-        """Return the kind and traits of an agency; nothing where the registry is unknown."""
-        kind = self.act.kinds.get(agency or "")
-        return () if kind is None else {kind, *self.act.book.traits.get(kind, ())}
+    def names(self, participant: str | None) -> Collection[str]:
+        """Return what an agency, a person or somebody outside is called by: kind and traits, the role, the kind."""
+        if participant is None or participant.startswith(OUTSIDE):
+            return _words(participant and participant.removeprefix(OUTSIDE))
+        if (person := self.state.persons.get(participant)) is not None:
+            return (person.role,)
+        # Where the registry is unknown, nothing is known of an agency.
+        kind = self.act.kinds.get(participant)
+        return () if kind is None else (kind, *self.act.book.traits.get(kind, ()))
 
 
 def fits(condition: Condition | None, around: Circumstances) -> bool:

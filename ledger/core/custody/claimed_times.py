@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.errors import refuse
-from ledger.core.events import Body, Payload, case, handover, item, record, supervision
+from ledger.core.events import Body, Payload, case, handover, item, letter, record, supervision
 from ledger.core.messages import Message, slot_names
 from ledger.core.procedure import legal_days
 
@@ -37,6 +37,9 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     case.DeadlineSuspended: ("suspended_at",),
     case.DeadlineResumed: ("resumed_at",),
     case.DeadlineReset: ("reset_at",),
+    letter.LetterSent: ("sent_at",),
+    letter.LetterReceived: ("received_at",),
+    letter.LetterFiled: ("received_at",),
     handover.HandoverAccepted: ("received_at",),
     handover.HandoverRefused: ("received_at",),
     item.ItemRegistered: ("seizure.seized_at",),
@@ -55,6 +58,7 @@ AHEAD: dict[type[Body], tuple[str, ...]] = {
     case.MeasureExtended: ("until",),
     case.CustodyPeriodNotified: ("until",),
     case.DeadlineExtended: ("until",),
+    letter.LetterSent: ("due_at",),
     handover.HandoverOffered: ("expires_at", "due_at"),
     handover.HandoverReturned: ("due_at",),
     handover.HandoverRefused: ("due_at",),
@@ -212,6 +216,10 @@ def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follow
         case case.CustodyChangeServed():
             requested_at = before.custody_changes[body.custody_change_id].requested_at
             yield Follows("body.served_at", body.served_at, requested_at, SERVED_BEFORE_REQUESTED)
+        case letter.LetterReceived():
+            sent_at = before.letters[body.letter_id].sent_at
+            assert sent_at is not None, "a letter that was filed has its receipt"
+            yield receipt(body.received_at, sent_at)
         case item.ItemDisposed():
             proposal = before.proposals[body.cites.payload_digest]
             yield Follows("body.disposed_at", body.disposed_at, proposal.proposed_at, DISPOSED_BEFORE_PROPOSED)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.core.custody.circumstances import Circumstances, fits
 from ledger.core.custody.claimed_times import refuse_before
 from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, look_up, rule
-from ledger.core.custody.triggers import CASE, Trigger, triggers
+from ledger.core.custody.triggers import CASE, OUTSIDE, Trigger, triggers
 from ledger.core.errors import refuse
 from ledger.core.events import case, item
 from ledger.core.events.terms import EventRef
@@ -73,13 +73,16 @@ def _with(state: CaseState, clocks: Iterable[Clock]) -> CaseState:
 
 
 def _settle(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
-    """Settle the clocks that depend on a handover, once it is answered.
+    """Settle the clocks that depend on a handover, once it is answered, or on a letter, once it is received.
 
     Its provisional clocks are removed: the receiver's definite clock replaces them, or, after a refusal, they are
     dropped as if they had never run. A clock that the offer stopped runs on after a refusal, and for persons who did
     not come.
     """
     answer, _, _ = trigger.name.partition(".")
+    if answer == "letter_received":
+        ended = state.clocks.marked(f"provisional/{_letter_of(trigger)}")
+        return replace(state, clocks=state.clocks.without(clock.deadline_id for clock in ended)) if ended else state
     if trigger.handover_id is None or answer not in _ANSWERS:
         return state
     ended = state.clocks.marked(f"provisional/{trigger.handover_id}")
@@ -108,26 +111,40 @@ def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     names = act.book.stopped_by[trigger.name]
     offered_in = trigger.handover_id if trigger.name.startswith("offered.") else None
     day = legal_day_of(trigger.at)
-    for clock in _concerned(state, trigger, "running"):
+    for clock in _concerned(state, act, trigger, "running"):
         # Within a day the order of papers is not known, so the day of the start is enough.
         if clock.name in names and legal_day_of(clock.started_at) <= day:
             yield _stop(state, clock, act, trigger.at, offered_in)
     # An offer does not settle what another offer has halted: only its answer, or an act, does.
-    for clock in _concerned(state, trigger, "halted") if offered_in is None else ():
+    for clock in _concerned(state, act, trigger, "halted") if offered_in is None else ():
         if clock.name in names and legal_day_of(clock.started_at) <= day:
             yield _settled(clock, act, runs_on=False)
 
 
-def _concerned(state: CaseState, trigger: Trigger, mark: str) -> list[Clock]:
+def _concerned(state: CaseState, act: Act, trigger: Trigger, mark: str) -> list[Clock]:
     """Return the clocks with this mark of the trigger's subjects and of the case.
 
     If it names no subject, return all but those of persons who are elsewhere.
     """
     if not trigger.subjects:
         marked = state.clocks.marked(mark)
-        return [clock for clock in marked if clock.subject not in state.persons or clock.subject in trigger.along]
-    subjects = dict.fromkeys((*trigger.subjects, CASE))
-    return [clock for subject in subjects for clock in state.clocks.marked(f"{mark}/{subject}")]
+        clocks = [clock for clock in marked if clock.subject not in state.persons or clock.subject in trigger.along]
+    else:
+        # The signer is a subject too: of a time that each recipient has for itself.
+        own = (trigger.sender or act.agency,)
+        letters = (trigger.answers,) if trigger.answers is not None else state.letters
+        subjects = dict.fromkeys((*trigger.subjects, CASE, *own, *letters))
+        clocks = [clock for subject in subjects for clock in state.clocks.marked(f"{mark}/{subject}")]
+    # What answers a letter ends the time of that letter alone, and what one party does that of no other.
+    return [clock for clock in clocks if _is_met(clock, act, trigger)]
+
+
+def _is_met(clock: Clock, act: Act, trigger: Trigger) -> bool:
+    if clock.rule.per == "letter":
+        return trigger.answers in (None, clock.subject)
+    if clock.rule.per == "recipient":
+        return clock.subject in (trigger.sender or act.agency, *trigger.subjects)
+    return True
 
 
 def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Clock:
@@ -176,6 +193,7 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                     until=trigger.until if row.by_paper else None,
                     provisional=trigger.name in row.provisional,
                     handover_id=trigger.handover_id,
+                    letter_id=_letter_of(trigger),
                 )
 
 
@@ -187,9 +205,26 @@ def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> list[str]:
     subjects = [*trigger.subjects]
     if row.per == "case":
         subjects = [CASE]
-    elif row.per == "person" and not subjects:
+    elif row.per == "letter":
+        subjects = [trigger.letter_id] if trigger.letter_id is not None else []
+    elif row.per == "recipient" and trigger.receiver is not None:
+        subjects = [_recipient(trigger)]
+    elif row.per in ("person", "item"):  # a letter may be about both
+        subjects = [subject for subject in subjects if (subject in state.items) == (row.per == "item")]
+    if row.per in ("person", "recipient") and not subjects:
         subjects = [person_id for person_id in trigger.along if state.persons[person_id].accused] or [CASE]
     return subjects
+
+
+def _recipient(trigger: Trigger) -> str:
+    """Return who has a time of his own: the agency or person; of somebody outside, the letter stands for him."""
+    assert trigger.receiver is not None, "something was sent"
+    return trigger.letter_id or CASE if trigger.receiver.startswith(OUTSIDE) else trigger.receiver
+
+
+def _letter_of(trigger: Trigger) -> str | None:
+    """Return the mark by which the clocks of a letter are found; ids of letters and handovers may be the same."""
+    return None if trigger.letter_id is None else f"letter/{trigger.letter_id}"
 
 
 def _renewed_from(replaced: Iterable[Clock], trigger: Trigger) -> str | None:

@@ -37,8 +37,9 @@ _USUAL: Mapping[str, Any] = {
     "quantity": {"value": "1", "unit": "piece"},
     "rest_as_listed": True,
 }
-_TIMES = tuple(
-    f"{word}_at" for word in ("decided", "received", "started", "served", "ended", "disposed", "suspended", "resumed")
+_TIMES = (
+    *("decided_at", "sent_at", "received_at", "started_at", "served_at", "ended_at", "disposed_at"),
+    *("suspended_at", "resumed_at", "unfrozen_at"),
 )
 
 

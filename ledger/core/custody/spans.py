@@ -131,7 +131,9 @@ def _keeper_of(state: CaseState, person: Person) -> str | None:
 
 
 _ITEM_FIELDS = frozenset(("item_id", "item_ids", "parent_items", "medium_item_id"))
-_PERSON_FIELDS = frozenset(("person_id", "person_ids", "absent_person_ids", "holder", "witness"))
+_PERSON_FIELDS = frozenset(
+    ("person_id", "person_ids", "absent_person_ids", "to_person", "from_person", "holder", "witness")
+)
 
 
 class Concerned(Struct, frozen=True):
@@ -175,6 +177,9 @@ def _implied(before: CaseState | None, payload: Payload, after: CaseState) -> It
     discrepancy = after.discrepancies.get(getattr(body, "discrepancy_id", ""))
     if discrepancy is not None:
         yield discrepancy.item_id
+    letter = after.letters.get(getattr(body, "letter_id", ""))
+    if letter is not None:
+        yield from (*letter.person_ids, *letter.item_ids, *((letter.person_id,) if letter.person_id else ()))
     change = after.custody_changes.get(getattr(body, "custody_change_id", ""))
     if change is not None:
         yield change.person_id

@@ -18,6 +18,7 @@ from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.handover import OfferedItem
 from ledger.core.events.item import Collection as DataCollection
 from ledger.core.events.item import Dossier, Seizure
+from ledger.core.events.letter import Outsider
 from ledger.core.messages import Term
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import Rulebook
@@ -218,6 +219,31 @@ class Discrepancy(Struct, frozen=True):
         return len(self.resolutions) == len(set(self.parties)) and len(set(self.resolutions.values())) == 1
 
 
+class Letter(Struct, frozen=True):
+    """A letter that an agency sent or got; times are as claimed, ``received_at`` is None until a receipt is recorded.
+
+    The other side is an agency, the person ``person_id`` of the case, or somebody ``outside``. ``about`` is the
+    decision that it ``serves`` or is about, ``answers`` the letter that it answers; ``person_ids`` and ``item_ids`` are
+    those it is about.
+    """
+
+    letter_id: str
+    kind: terms.LetterKind
+    number: str | None = None
+    from_agency: str | None = None
+    to_agency: str | None = None
+    person_id: str | None = None
+    outside: Outsider | None = None
+    sent_at: str | None = None
+    received_at: str | None = None
+    service: terms.Service | None = None
+    person_ids: tuple[str, ...] = ()
+    item_ids: tuple[str, ...] = ()
+    serves: str | None = None
+    about: str | None = None
+    answers: str | None = None
+
+
 class CustodyChange(Struct, frozen=True):
     """A change of custody (换押) that an acceptance calls for; done once the keeper has served it."""
 
@@ -289,7 +315,7 @@ def _custody_change_marks(change: CustodyChange) -> tuple[str, ...]:
 
 def _clock_marks(clock: Clock) -> tuple[str, ...]:
     running = ("running", f"running/{clock.subject}") if clock.is_running else ()
-    provisional = (f"provisional/{clock.handover_id}",) if clock.provisional else ()
+    provisional = (f"provisional/{clock.letter_id or clock.handover_id}",) if clock.provisional else ()
     halted = ("halted", f"halted/{clock.subject}", f"halted_in/{clock.stopped_in}") if clock.stopped_in else ()
     return (f"of/{clock.subject}", *running, *provisional, *halted)
 
@@ -328,6 +354,7 @@ class CaseState(Struct, frozen=True):
     assignments: dict[str, Assignment] = msgspec.field(default_factory=dict)
     custody_changes: Register[CustodyChange] = msgspec.field(default_factory=partial(Register, _custody_change_marks))
     clocks: Register[Clock] = msgspec.field(default_factory=partial(Register, _clock_marks))
+    letters: Register[Letter] = msgspec.field(default_factory=Register)
     links: dict[str, terms.CaseRelation] = msgspec.field(default_factory=dict)
     split: Split | None = None
     taken_over: frozenset[str] = frozenset()

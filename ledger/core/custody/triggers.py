@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ledger.core.custody.state import Act, CaseState, Handover, MeasureState, Person
-from ledger.core.events import Body, case, handover, item
+from ledger.core.custody.state import Act, CaseState, Handover, Letter, MeasureState, Person
+from ledger.core.events import Body, case, handover, item, letter
 from ledger.core.procedure.rulebook import Rulebook
 
 CASE = "case"  # the subject of clocks that run for the case as a whole
+OUTSIDE = "outside/"  # and a kind: somebody without an agency in the ledger, who sends or gets a letter
 
 
 class Trigger(NamedTuple):
@@ -18,7 +19,8 @@ class Trigger(NamedTuple):
     ``along`` are the persons whom it then concerns: those who are where the case is. It burdens ``agency``. ``until``
     is the last day or moment that a paper sets, ``handover_id`` the handover in which it happened. What a ``Condition``
     asks: ``sender``, the signer unless another one is named, and ``receiver``; the kind of decision that it is
-    ``about``, the purpose of the ``earlier`` handover that it returns or follows, and ``grounds``.
+    ``about``, the purpose of the ``earlier`` handover that it returns or follows, and ``grounds``. ``letter_id`` is the
+    letter that was sent or received, ``answers`` the one that it answers.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Trigger(NamedTuple):
     about: str | None = None
     earlier: str | None = None
     grounds: tuple[str, ...] = ()
+    letter_id: str | None = None
+    answers: str | None = None
 
 
 Reading = Callable[[CaseState, Act, CaseState, Any], Iterator[Trigger]]
@@ -100,6 +104,7 @@ def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionR
         "along": _ids(before.persons_along()),
         "about": None if body.about is None else before.decisions[body.about].kind,
         "grounds": body.grounds,
+        "answers": body.answers,
     }
     for word, at in moments.items():
         if at is not None:
@@ -108,6 +113,40 @@ def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionR
 
 def _ids(persons: Iterable[Person]) -> tuple[str, ...]:
     return tuple(person.person_id for person in persons)
+
+
+def _letter_sent(before: CaseState, act: Act, after: CaseState, body: letter.LetterSent) -> Iterator[Trigger]:
+    yield _of_letter(after, act, after.letters[body.letter_id], "letter_sent", body.sent_at)
+
+
+def _letter_received(
+    before: CaseState, act: Act, after: CaseState, body: letter.LetterReceived | letter.LetterFiled
+) -> Iterator[Trigger]:
+    """Yield the receipt of a letter, and the service of the decision that it brings."""
+    received = after.letters[body.letter_id]
+    fact = _of_letter(after, act, received, "letter_received", body.received_at)
+    yield fact
+    if received.serves is not None:
+        served = after.decisions[received.serves]
+        yield fact._replace(name=f"served.{served.kind}", subjects=served.person_ids, grounds=served.grounds)
+
+
+def _of_letter(state: CaseState, act: Act, subject: Letter, word: str, at: str) -> Trigger:
+    """Return what a letter is to clocks. It burdens its addressee, if that is an agency, else the agency that signs."""
+    outside = None if subject.outside is None else OUTSIDE + subject.outside.kind
+    other = subject.person_id or outside
+    return Trigger(
+        f"{word}.{subject.kind}",
+        at,
+        subject.to_agency or act.agency,
+        (*subject.person_ids, *subject.item_ids),
+        along=_ids(state.persons_along()),
+        sender=subject.from_agency or other,
+        receiver=subject.to_agency or other,
+        about=None if subject.about is None else state.decisions[subject.about].kind,
+        letter_id=subject.letter_id,
+        answers=subject.answers,
+    )
 
 
 def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.CaseStageEntered) -> Iterator[Trigger]:
@@ -273,6 +312,9 @@ _READINGS: dict[type[Body], Reading] = {
     case.MeasureLifted: _lifted,
     case.DecisionRecorded: _decided,
     case.CaseStageEntered: _stage_entered,
+    letter.LetterSent: _letter_sent,
+    letter.LetterReceived: _letter_received,
+    letter.LetterFiled: _letter_received,
     handover.HandoverOffered: _offered,
     handover.HandoverReturned: _offered,
     handover.HandoverAccepted: _accepted,

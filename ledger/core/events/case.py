@@ -155,7 +155,7 @@ class ItemDecision(terms.Value, frozen=True):
 class DecisionRecorded(Body, frozen=True):
     """A decision with its paper: ``number`` as written on it, ``digests`` of the document.
 
-    ``about`` is the earlier decision that it confirms, changes or answers a request about.
+    ``about`` is the earlier decision that it confirms, changes or answers a request about, ``answers`` a letter.
     """
 
     decision_id: terms.DecisionId
@@ -168,6 +168,7 @@ class DecisionRecorded(Body, frozen=True):
     items: tuple[ItemDecision, ...] = ()
     grounds: Annotated[tuple[terms.QualifyingGround, ...], Meta(max_length=16)] = ()
     about: terms.DecisionId | None = None
+    answers: terms.LetterId | None = None
     digests: Annotated[tuple[terms.Digest, ...], Meta(max_length=8)] = ()
 
 

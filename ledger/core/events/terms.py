@@ -58,6 +58,7 @@ HandoverId = Annotated[str, _slug(64, "slug of at most 64 characters, unique wit
 MeasureId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "measure-1")]
 DecisionId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "decision-1")]
 CustodyChangeId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "custody-1")]
+LetterId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "letter-1")]
 DatasetId = Annotated[str, _slug(64, "slug of at most 64 characters", "pensions-2026")]
 StreamId = Annotated[str, _slug(64, "slug of at most 64 characters", "case-7f3a")]
 # Of a discrepancy that a side raises; those that an acceptance states have no event of their own.
@@ -181,6 +182,9 @@ Disposal = Annotated[str, _word("disposal", "archived")]
 Purpose = Annotated[str, _word("purpose", "prosecution_review")]
 ReasonCode = Annotated[str, _word("reason_code", "seal_broken")]
 Remedy = Annotated[str, _word("remedy", "supplement")]
+LetterKind = Annotated[str, _word("letter_kind", "request")]
+OutsiderKind = Annotated[str, _word("outsider_kind", "bank")]
+Service = Annotated[str, _word("service", "by_post")]
 # The table of the procedure that has the words of each vocabulary.
 TABLE_OF = {
     "business_line": "lines",
@@ -196,6 +200,9 @@ TABLE_OF = {
     "purpose": "purposes",
     "reason_code": "reasons",
     "remedy": "remedies",
+    "letter_kind": "letters",
+    "outsider_kind": "outsiders",
+    "service": "services",
     "agency_kind": "kinds",
 }
 

@@ -75,6 +75,7 @@ class Clock(Struct, frozen=True):
     until: str | None = None
     provisional: bool = False
     handover_id: str | None = None
+    letter_id: str | None = None
     extensions: tuple[Extension, ...] = ()
     pauses: tuple[Pause, ...] = ()
     stopped_at: str | None = None

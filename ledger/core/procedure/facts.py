@@ -25,8 +25,9 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """What has to hold: each key that is given, by one of its words at least, and not what stands in ``unless``.
 
     ``fact``: which of the facts that start the clock it is. ``by`` and ``to``: who did it or sent it, and to whom, by
-    the agency's kind or one of its traits. ``about``: the kind of the decision that it is about; ``handover``: the
-    purpose of the handover that it returns or follows; ``grounds``: those that the decision states. Of the case:
+    the agency's kind or one of its traits, by the kind of somebody outside, or by the role of a person. ``about``: the
+    kind of the decision that it is about; ``handover``: the purpose of the handover that it returns or follows;
+    ``grounds``: those that the decision states. Of the case:
     ``case_type``, ``line``, ``stage``, ``trial``, and ``decided``, the kinds of its decisions, for a person of those
     about this person. Of a person: ``role``, running ``measure``, ``in_custody``, and whether the person is
     ``kept_for_receiver``, whose time it is. Of an item: ``item_kind``.
@@ -93,6 +94,8 @@ class Fact(NamedTuple):
 
 _HANDOVER = Fact("purposes", ("by", "to", "about", "handover"))
 _DECISION = Fact("decisions", ("by", "about", "grounds"))
+_SERVICE = Fact("decisions", ("by", "to", "about", "grounds"))
+_LETTER = Fact("letters", ("by", "to", "about"))
 _PLAIN = Fact()
 
 FACTS: dict[str, Fact] = {
@@ -106,10 +109,12 @@ FACTS: dict[str, Fact] = {
     "refused": _HANDOVER,
     "returned": _HANDOVER,
     "decided": _DECISION,
-    "served": _DECISION,
+    "served": _SERVICE,
     "effective": _DECISION,
     "trial": Fact("trials"),
     "turned_to": Fact("trials"),
+    "letter_sent": _LETTER,
+    "letter_received": _LETTER,
     "custody_change_due": _PLAIN,
     "custody_changed": _PLAIN,
     "item_registered": _PLAIN,

@@ -86,7 +86,8 @@ class ExtensionRule(Sourced, frozen=True, kw_only=True):
 class ClockRule(Sourced, frozen=True, kw_only=True):
     """One row, for clocks that start on the days from ``valid_from`` up to, not including, ``valid_until``.
 
-    ``per`` is the kind of subject; a recommendation's clocks are counted by ``ledger.core.supervision``.
+    ``per`` is the kind of subject: a recipient is the agency, person or, of one outside, the letter to which something
+    is sent or served, each with a time of its own; recommendations are counted by ``ledger.core.supervision``.
     ``provisional`` are triggers from which the clock runs until the receiver answers; ``renewals`` start it anew, with
     its time counted from the end of the running one. Without ``bases`` only a paper sets the end. ``whose`` time it is:
     that of the agency burdened by the starting event, or of the one responsible at the moment. ``by_paper``: the days
@@ -103,7 +104,7 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     article: str
     valid_from: terms.Date
     label: Label
-    per: Literal["person", "case", "item", "handover", "recommendation"]
+    per: Literal["person", "case", "item", "handover", "letter", "recipient", "recommendation"]
     starts: tuple[str, ...]
     stops: tuple[str, ...] = ()
     bases: tuple[Base, ...] = ()
@@ -187,6 +188,8 @@ def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
         for trigger in getattr(row, key):
             if trigger not in book.triggers:
                 yield (key,), Message("no event triggers {trigger!r}", trigger=trigger)
+            elif row.per == "letter" and key != "stops" and not trigger.startswith("letter_"):
+                yield (key,), Message("a clock of a letter starts with a letter, not with {trigger!r}", trigger=trigger)
     words: list[tuple[tuple[str], str, tuple[str, ...]]]
     words = [(("rests_for",), "exclusion_ground", () if row.rests_for is None else (row.rests_for,))]
     words += [(("extensions",), "qualifying_ground", extension.grounds) for extension in row.extensions]
@@ -229,7 +232,7 @@ def _unknown_words(key: str, words: tuple[str | bool, ...], book: Rulebook) -> I
     vocabulary = VOCABULARY_OF.get(key, "")
     possible = book.vocabularies.get(vocabulary)
     if vocabulary == PARTICIPANT:
-        possible = {*book.kinds, *get_args(terms.Trait)}
+        possible = {*book.kinds, *get_args(terms.Trait), *book.outsiders, *book.persons}
     for word in words:
         if isinstance(word, str) and possible is not None and word not in possible:
             yield _no_word(vocabulary, word)
@@ -239,7 +242,7 @@ def _is_answered(key: str, row: ClockRule, of_fact: Collection[str]) -> bool:
     if key in KEYS_OF_FACTS:
         return key in of_fact
     if key in KEYS_OF_PERSONS:
-        return row.per == "person"
+        return row.per in ("person", "recipient")
     return row.per == "item" or key not in KEYS_OF_ITEMS
 
 
@@ -460,6 +463,9 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     remedies: dict[terms.Remedy, Word]
     kinds: dict[terms.AgencyKind, AgencyKind]
     trials: dict[terms.Trial, Word] = {}
+    letters: dict[terms.LetterKind, Word] = {}
+    outsiders: dict[terms.OutsiderKind, Word] = {}
+    services: dict[terms.Service, Word] = {}
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, Label] = {}
     days_off: dict[Year, DaysOff] = {}

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect
 from msgspec.structs import replace
 
-from ledger.core.events import NAME_OF, Authority, Body, case, digest_of, handover, item, record, registry
+from ledger.core.events import NAME_OF, Authority, Body, case, digest_of, handover, item, letter, record, registry
 from ledger.core.events.supervision import Check, ModelPublished
 from ledger.core.events.terms import EventRef, Money
 from ledger.supervision.models.model_file import shipped_model
@@ -105,6 +105,9 @@ def spoiled_case() -> tuple[SpoiledCase, SpoiledCase]:
         case_1.act(case.PersonNamed(person_id=person_id(name), role="victim", section=label), sections=sections)
     named = case_1.last.ref
     case_1.say(case.CaseNumbered).say(case.CaseAssigned)
+    bank = letter.Outsider(kind="bank", name="b", place="p")
+    case_1.say(letter.LetterSent, kind="reasons", to_outside=bank).say(letter.LetterReceived)
+    case_1.say(letter.LetterFiled, letter_id="letter-2", kind="petition", from_outside=bank)
     case_1.say(case.CaseLinked, other_case_id="case-2", relation="related")
     case_1.say(record.ImportRecorded, source_system="s", source_key="k", file_digest="sha256:" + "00" * 32, row=1)
     other = SpoiledCase("case-2", step=1).open().register("letter")

@@ -1,0 +1,107 @@
+"""``tally letter``: notices, requests and answers, their receipts, and what comes in from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ledger.cli.command import Group
+from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.params import MOMENT, DigestedFile, ProcedureWord, acting, made_id
+from ledger.core.events.letter import LetterFiled, LetterReceived, LetterSent
+
+
+@click.group("letter", cls=Group)
+def letter_group() -> None:
+    """Letters: notices, requests and answers, their receipts, and what comes in from outside."""
+
+
+CORRESPONDENT = (
+    click.option("--person", "person", metavar="PERSON", help="A person of the case."),
+    click.option("--outside", nargs=2, metavar="KIND NAME", help="Somebody who has no agency here."),
+    click.option("--place", metavar="PLACE", help="Where somebody outside has the seat."),
+)
+ABOUT_LETTER = (
+    click.option("--about-person", "person_ids", multiple=True, help="Whom it is about; may be given several times."),
+    click.option("--item", "item_ids", multiple=True, help="An item that it is about; may be given several times."),
+    click.option("--about", metavar="DECISION", help="The decision that it is about."),
+    click.option("--answers", metavar="LETTER", help="The letter that it answers."),
+    click.option("--file", "digests", type=DigestedFile(), help="The letter, to digest."),
+    made_id("--letter-id", "letter"),
+)
+
+
+def _add_options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds the options in their order."""
+
+    def enter(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return enter
+
+
+def _outsider(outside: tuple[str, str] | None, place: str | None) -> dict[str, str] | None:
+    if outside is None:
+        return None
+    return dict(zip(("kind", "name"), outside, strict=True)) | ({"place": place} if place else {})
+
+
+@letter_group.command("send")
+@click.argument("case_id")
+@click.argument("kind", type=ProcedureWord("letter_kind"))
+@click.option("--number", required=True, help="As written on the paper.")
+@click.option("--sent-at", type=MOMENT, required=True)
+@click.option("--agency", "to_agency", help="The agency to which it goes.")
+@_add_options(*CORRESPONDENT)
+@click.option("--serves", metavar="DECISION", help="The decision that it brings to its addressee.")
+@click.option("--due-at", type=MOMENT, help="Until when an answer is asked for.")
+@_add_options(*ABOUT_LETTER)
+@acting
+def send(
+    recorder: EventRecorder,
+    case_id: str,
+    person: str | None,
+    outside: tuple[str, str] | None,
+    place: str | None,
+    **fields: Any,
+) -> None:
+    """Record a letter to an agency, to a person of the case, or to somebody outside."""
+    side = {"to_person": person, "to_outside": _outsider(outside, place)}
+    recorder.record(case_id, make_body(LetterSent, **side, **fields))
+
+
+@letter_group.command("receive")
+@click.argument("case_id")
+@click.argument("letter_id")
+@click.option("--received-at", type=MOMENT, required=True)
+@click.option("--service", type=ProcedureWord("service"), help="How it was delivered.")
+@click.option("--file", "digests", type=DigestedFile(), help="The receipt, to digest.")
+@acting
+def receive(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
+    """Record the receipt of a letter, as its addressee or as its sender with the receipt in hand."""
+    recorder.record(case_id, make_body(LetterReceived, **fields))
+
+
+@letter_group.command("file")
+@click.argument("case_id")
+@click.argument("kind", type=ProcedureWord("letter_kind"))
+@click.option("--received-at", type=MOMENT, required=True)
+@_add_options(*CORRESPONDENT)
+@click.option("--number", help="As written on the paper.")
+@_add_options(*ABOUT_LETTER)
+@acting
+def file(
+    recorder: EventRecorder,
+    case_id: str,
+    person: str | None,
+    outside: tuple[str, str] | None,
+    place: str | None,
+    **fields: Any,
+) -> None:
+    """Record a letter that came in from a person of the case or from somebody outside."""
+    side = {"from_person": person, "from_outside": _outsider(outside, place)}
+    recorder.record(case_id, make_body(LetterFiled, **side, **fields))
