@@ -74,7 +74,7 @@ _AGENCIES = frozenset(("agency", "from_agency", "to_agency", "keeper", "requeste
 CLAUSES = (
     *("trial", "procedure", "person_id", "person_ids", "items", "split_from", "follows", "about", "returns"),
     *("received_at", "case_stays", "to_agency", "to_person", "to_outside", "from_person", "from_outside", "serves"),
-    *("answers", "service"),
+    *("answers", "service", "item_ids", "number"),
     *("not_accepted", "absent_person_ids", "received", "quantity", "condition", "seal_number", "seal_state"),
     *("storage_location", "match_result", "finding", "exhibit_number", "digests", "seizure", "parent_items", "money"),
     *("until", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),
