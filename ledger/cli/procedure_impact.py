@@ -12,10 +12,11 @@ from ledger.core.custody import CaseState, fold
 from ledger.core.custody.due_dates import Deadline, deadlines
 from ledger.core.errors import RuleRefused
 from ledger.core.events import decode_envelope, decode_payload
+from ledger.core.events.registry import AgencyAdmitted
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_part
+from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_authority, read_part
 from ledger.supervision.views.case_record import SourceEvent
 from ledger.supervision.views.sources import BundleActs
 
@@ -55,22 +56,38 @@ def events_of(data: bytes) -> list[SourceEvent] | None:
     return events
 
 
+def kinds_of(data: bytes) -> dict[str, str]:
+    """Return the kinds of the agencies that signed the events of a case bundle, by their ids."""
+    kinds = {}
+    for part in decode_case_bundle(data).events:
+        bundle = decode_bundle(bytes(part))
+        if bundle.authority is not UNSET:
+            admission = read_authority(bytes(bundle.authority)).agency.payload
+            body = read_part(admission, decode_payload, "authority")[0].body
+            assert isinstance(body, AgencyAdmitted), "it is the evidence of an agency"
+            kinds[body.agency] = body.kind
+    return kinds
+
+
 def impact(
-    cases: Mapping[str, list[SourceEvent]], before: Rulebook, after: Rulebook, as_of: datetime
+    cases: Mapping[str, list[SourceEvent]],
+    before: Rulebook,
+    after: Rulebook,
+    as_of: datetime,
+    kinds: Mapping[str, str],
 ) -> Iterator[list[ImpactRow]]:
     """Yield for each case what differs if all of its acts are judged by ``after`` in the place of ``before``.
 
-    Deadlines are those at ``as_of``. Cases of another procedure are left alone.
+    Deadlines are those at ``as_of``; ``kinds`` are those of agencies by their ids. Cases of another procedure are left
+    alone.
     """
     for case_id, events in cases.items():
-        judged = [_judge(events, cases, book, as_of) for book in (before, after)]
+        acts = [BundleActs(cases, Procedures.of(book), kinds) for book in (before, after)]
+        judged = [_judge(events, of, book, as_of) for of, book in zip(acts, (before, after), strict=True)]
         yield [ImpactRow(case_id, *row) for row in _differences(*judged)]
 
 
-def _judge(
-    events: Iterable[SourceEvent], cases: Mapping[str, list[SourceEvent]], book: Rulebook, as_of: datetime
-) -> _Judged:
-    acts = BundleActs(cases, Procedures.of(book))
+def _judge(events: Iterable[SourceEvent], acts: BundleActs, book: Rulebook, as_of: datetime) -> _Judged:
     state: CaseState | None = None
     flags: dict[int, list[str]] = {}
     refusal: tuple[int, str] | None = None

@@ -190,11 +190,12 @@ def show_impact(session: Session, package: str, bundles: Sequence[Path], against
     before it stay judged as they were.
     """
     from ledger.cli.files import bar
-    from ledger.cli.procedure_impact import events_of, impact
+    from ledger.cli.procedure_impact import events_of, impact, kinds_of
 
     after = read_package(files_of(package))
     before = _compared_with(session, after.procedure.id, against, files=bool(bundles))
     cases = {}
+    kinds: dict[str, str] = {}
     withheld = 0
     if bundles:
         texts_of_bundles: Iterator[bytes] = (path.read_bytes() for path in bundles)
@@ -211,9 +212,10 @@ def show_impact(session: Session, package: str, bundles: Sequence[Path], against
                 withheld += 1
             elif getattr(events[0].body, "procedure", None) == after.procedure.id:
                 cases[events[0].payload.stream.id] = events
+                kinds |= kinds_of(data)
     rows = []
     with bar(session, "cases judged", len(cases)) as judged:
-        for differing in impact(cases, before, after, datetime.now(UTC)):
+        for differing in impact(cases, before, after, datetime.now(UTC), kinds):
             judged.step()
             rows += differing
     session.output.table([msgspec.structs.asdict(row) for row in rows], CHANGED)

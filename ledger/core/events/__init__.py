@@ -7,8 +7,8 @@
 from ledger.core.events import case as case
 from ledger.core.events import handover as handover
 from ledger.core.events import item as item
-from ledger.core.events import procedure as procedure
 from ledger.core.events import letter as letter
+from ledger.core.events import procedure as procedure
 from ledger.core.events import record as record
 from ledger.core.events import registry as registry
 from ledger.core.events import supervision as supervision
