@@ -24,7 +24,7 @@ def test_the_walk_through_readme_and_tutorial_works(tmp_path: Path) -> None:
     steps = [block for page in PAGES for block in blocks((REPOSITORY / page).read_text(encoding="utf-8"))]
     assert steps
     typed = "\n".join(steps).replace("TALLYSTICK_PORT=8420", f"TALLYSTICK_PORT={free_port()}")
-    typed = typed.replace("court signer >", f"court signer --port {free_port()} >")
+    typed = typed.replace("lab signer >", f"lab signer --port {free_port()} >")
     for words in KEYS:
         assert words in typed
         typed = typed.replace(words, f"{words}--light ")
