@@ -65,6 +65,12 @@ READERS_LANGUAGE: ContextVar[str] = ContextVar("readers_language", default="en")
 PROCEDURES_IN_USE: ContextVar[tuple[Rulebook, ...]] = ContextVar("procedures_in_use", default=())
 
 
+def words_in_use(vocabulary: str) -> tuple[str, ...]:
+    """Return the words of a vocabulary of all procedures in force, and of the one that models that ship speak of."""
+    in_force = (word for book in PROCEDURES_IN_USE.get() for word in book.vocabularies[vocabulary])
+    return tuple(dict.fromkeys((*in_force, *shipped_tables()[TABLE_OF[vocabulary]])))
+
+
 def label_first_by(book: Rulebook) -> None:
     """Look labels up in this procedure first, for the rest of the request."""
     others = (other for other in PROCEDURES_IN_USE.get() if other.digest != book.digest)

@@ -153,6 +153,7 @@ CHECKED = ("jurisdiction", "dossier_complete", "property_matches_list", "person_
 UNITS = ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre")
 
 router = APIRouter()
+ProcedureQuery = Annotated[str | None, Query(max_length=64)]
 ReturnsQuery = Annotated[str | None, Query(max_length=64)]
 
 
@@ -165,13 +166,21 @@ class VisibleCase(NamedTuple):
 
 
 @router.get("/cases/new")
-def new_case(visit: VisitOf) -> Response:
-    """Show the form of a case's first event."""
+def new_case(visit: VisitOf, procedure: ProcedureQuery = None) -> Response:
+    """Show the form of a case's first event, under the first procedure in force unless another one is chosen."""
     visit.reading.require_role(*HANDLING)
-    book = next(iter(visit.service.parts.validator.procedures().current.values()))
+    books = visit.service.parts.validator.procedures().current
+    if not books:
+        raise NotFound("no procedure is in force", field="procedure", hint="See: tally procedure list --ledger")
+    book = books.get(procedure or "") or next(iter(books.values()))
     label_first_by(book)
-    words = {"BusinessLine": tuple(book.lines), "Stage": tuple(book.stages)}
-    return visit.page("cases/new_case.html", case_id=new_id("case"), words=words, procedure=book.procedure.id)
+    return visit.page(
+        "cases/new_case.html",
+        case_id=new_id("case"),
+        words={"BusinessLine": tuple(book.lines), "Stage": tuple(book.stages)},
+        procedure=book.procedure.id,
+        procedures=[other.procedure for other in books.values()],
+    )
 
 
 @router.get("/cases/{case_id}")

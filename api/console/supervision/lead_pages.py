@@ -28,7 +28,7 @@ from ledger.core.procedure.legal_days import spelled, unix_seconds
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.state import OPEN
-from ledger.procedures import shipped_words
+from ledger.i18n import words_in_use
 from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
@@ -124,7 +124,7 @@ def board(
         totals={name: sum(counts.get(status, 0) for status in statuses) for name, statuses in COLUMNS.items()},
         models=models,
         following=None if last is None else visit.service.cursors.seal("board", str(last)),
-        lines=shipped_words("business_line"),
+        lines=words_in_use("business_line"),
         severities=terms.choices(terms.Severity),
         late_days=LATE_DAYS,
     )

@@ -26,7 +26,7 @@ from ledger.core.events.terms import BusinessLine, Severity
 from ledger.core.messages import Message
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
-from ledger.procedures import shipped_words
+from ledger.i18n import words_in_use
 from ledger.store import supervision
 from ledger.store.cases import Page
 from ledger.supervision.library.cards import compare
@@ -60,7 +60,7 @@ def browse(
         lines=lines,
         asked={"q": q, "business_line": business_line, "severity": severity},
         following=visit.service.cursors.seal("models", lines[-1].model_id) if not q and len(rows) > ROWS else None,
-        business_lines=shipped_words("business_line"),
+        business_lines=words_in_use("business_line"),
         severities=terms.choices(terms.Severity),
         governs=visit.reading.of_supervising_agency,
     )

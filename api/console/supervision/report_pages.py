@@ -16,7 +16,7 @@ from api.services.governance import called_in, report_file, report_on, require_g
 from ledger.core.events.terms import BusinessLine
 from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.procedure.legal_days import legal_day_of
-from ledger.procedures import shipped_words
+from ledger.i18n import words_in_use
 from ledger.supervision.reports.presentation import cell_text, chart, head_of
 from ledger.supervision.reports.questions import ReportScope, ReportTable
 
@@ -61,7 +61,7 @@ def report(
         picture=picture,
         cell_text=lambda column, cell: cell_text(column, cell, visit.labels, called),
         jurisdictions=sorted(jurisdiction for jurisdiction in jurisdictions if lies_within(jurisdiction, own)),
-        lines=shipped_words("business_line"),
+        lines=words_in_use("business_line"),
         cited_at_most=CITED_AT_MOST,
     )
 

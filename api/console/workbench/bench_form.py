@@ -27,8 +27,7 @@ from api.texts import Texts, later
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import TallystickError
 from ledger.core.events import terms
-from ledger.i18n import Labels
-from ledger.procedures import shipped_words
+from ledger.i18n import Labels, words_in_use
 from ledger.supervision import view_catalogue
 from ledger.supervision.models.conditions import columns_of_sql, condition_of, faults_of_condition, query_of
 from ledger.supervision.models.definition import Parameter, Sql, parameters_of, text_of
@@ -52,7 +51,7 @@ class BenchForm:
         articles = range(len(list_of(self._tree.get("legal_basis"))) + 1)
         checks = range(len(list_of(self._tree.get("checks"))) + 1)
         choices = {
-            "business_line": self._labelled("business_line", shipped_words("business_line")),
+            "business_line": self._labelled("business_line", words_in_use("business_line")),
             "severity": self._labelled("severity", terms.choices(terms.Severity)),
         }
         fields: dict[str, Iterable[BenchField]] = {

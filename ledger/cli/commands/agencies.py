@@ -99,7 +99,7 @@ def propose_group() -> None:
 def propose_agency(session: Session, file: Path, output: Path | None) -> None:
     """Propose that the agency in FILE be admitted.
 
-    FILE is JSON: agency_id, kind, jurisdiction, name {en, zh}, admin.
+    FILE is JSON: agency_id, kind, jurisdiction, name {en, ...}, admin.
     """
     from ledger.client.registry import AdmitAgency, read_file
 

@@ -67,7 +67,7 @@ def init_command(
     """Mint a ledger: its id, the keys of log, service and submitter, and who founds it.
 
     FOUNDING lists agencies, each with agency_id, kind, admin (the address of its admin's key), jurisdiction and
-    name {en, zh}; beside them quorum (of witnesses), development, finality (of the chain's blocks: how many on top of
+    name {en, ...}; beside them quorum (of witnesses), development, finality (of the chain's blocks: how many on top of
     one make it final, 12 unless told, or safe, or finalized) and procedures (digests of the packages to adopt). Make
     admin keys with 'tally key new'. A quorum takes agencies with a witness {account, verifier_key}, as 'tally witness
     key' prints them.

@@ -6,7 +6,7 @@ from contextvars import copy_context
 
 from ledger.core.procedure.package import read_package
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.i18n import PROCEDURES_IN_USE, Labels, label_first_by
+from ledger.i18n import PROCEDURES_IN_USE, Labels, label_first_by, words_in_use
 from ledger.procedures import shipped_package
 
 ENGLISH, CHINESE = Labels("en"), Labels("zh-CN")
@@ -76,6 +76,14 @@ def test_the_procedures_in_force_go_first() -> None:
         assert CHINESE.find("purpose", "prosecution_review") == "移送审查起诉"
 
     copy_context().run(labelled)
+
+    def listed() -> None:
+        PROCEDURES_IN_USE.set((package("en", "trial of water"),))
+        words = words_in_use("purpose")
+        assert (words[0], "prosecution_review" in words, len(words)) == ("analysis", True, len(set(words)))
+
+    copy_context().run(listed)
+    assert "analysis" not in words_in_use("purpose")
     assert CHINESE.find("purpose", "analysis") is None
 
 
