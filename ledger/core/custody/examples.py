@@ -29,6 +29,7 @@ from ledger.core.procedure.legal_days import SHANGHAI, instant_text, unix_second
 from ledger.core.procedure.rulebook import ExampleAct, ExampleCase, ExpectedDeadline, Fault, Rulebook
 
 CASE_ID = "example"
+_OF_PERSON = re.compile(r"/@([a-z0-9-]+)/")  # in the id of a deadline
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
 # What an act need not say where it does not matter.
 _USUAL: Mapping[str, Any] = {
@@ -189,7 +190,7 @@ def _resolved(value: Any, stage: _Stage) -> Any:
         if not name.isdecimal():
             return _person_id(name)
         return stage.cited[int(name) - 1] if 0 < int(name) <= len(stage.cited) else value
-    return _instant(value)
+    return _instant(_OF_PERSON.sub(lambda match: f"/{_person_id(match[1])}/", value))
 
 
 def _instant(text: str) -> str:
