@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,7 @@ INSTEAD_OF = {
     "案卷": ("卷宗",),
 }
 FOLDERS = ("ledger/procedures", "ledger/supervision")
+OF_ACCOUNTS = re.compile(r'、审计|"审计"')  # an audit of accounts beside appraisals, as rules of procedure call it
 
 
 def chinese_texts() -> Iterator[tuple[str, str]]:
@@ -58,4 +60,5 @@ def _has_texts(file: Path) -> bool:
 def test_a_thing_has_one_word(word: str) -> None:
     """No text calls it by another word that stood for it before."""
     others = INSTEAD_OF[word]
-    assert [place for place, text in chinese_texts() if any(other in text for other in others)] == []
+    texts_read = ((place, OF_ACCOUNTS.sub("", text)) for place, text in chinese_texts())
+    assert [place for place, text in texts_read if any(other in text for other in others)] == []
