@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.cli.files import bar
+from ledger.cli.params import split_once
 from ledger.cli.session import Session
 from ledger.client.import_target import ImportTarget
 from ledger.config.secret_files import SecretRefused
@@ -17,9 +18,10 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.imports.case_events import ImportSigner
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import Importer
+from ledger.interchange.imports.joined_files import JoinedSource
 from ledger.interchange.imports.mapping import ImportMapping
 from ledger.interchange.imports.plan import Planner
-from ledger.interchange.imports.source_file import SourceFile, Survey, layout_of
+from ledger.interchange.imports.source_file import SourceFile, Survey
 from ledger.recording.event_signing import Actor
 
 KEY_VARIABLE = "TALLYSTICK_IDENTITY_KEY"
@@ -34,10 +36,13 @@ class SurveyedFile(NamedTuple):
 
 
 @contextmanager
-def open_surveyed(session: Session, file: Path, mapping: ImportMapping, key: IdentityKey) -> Iterator[SurveyedFile]:
-    """Open and survey the file. Raises MalformedInput if it is not as the mapping says."""
+def open_surveyed(
+    session: Session, file: Path, mapping: ImportMapping, key: IdentityKey, joined: tuple[str, ...] = ()
+) -> Iterator[SurveyedFile]:
+    """Open and survey the file, and those ``joined`` (NAME=PATH). Raises MalformedInput if one is not as mapped."""
     planner = Planner(mapping, key)
-    with SourceFile(file, layout_of(file, mapping)) as source:
+    others = dict(split_once(text, "=", "--with", "NAME=PATH") for text in joined)
+    with JoinedSource(file, mapping, {name: Path(path) for name, path in others.items()}) as source:
         with bar(session, "reading") as progress:
             survey = source.survey(mapping.columns(), planner.fingerprint, progress.step)
         yield SurveyedFile(source, survey, planner)

@@ -13,7 +13,7 @@ from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of, not_on_head
 from ledger.core.errors import NotFound, RuleRefused, TallystickError
 from ledger.core.events import Payload
-from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit
+from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit, CaseTakenOver
 from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.signing.authority import Agency
 from ledger.recording.registry_view import KindsOf, ReadAccess
@@ -187,7 +187,7 @@ class CaseStates:
 def new_case_of(payload: Payload) -> str | None:
     """Return the id of the case that the event opens, or splits something off for."""
     match payload.body:
-        case CaseOpened():
+        case CaseOpened() | CaseTakenOver():
             return payload.stream.id
         case CaseSplit(new_case_id=new_case_id):
             return new_case_id
@@ -206,6 +206,6 @@ def require_free_id(payload: Payload, splitting: Mapping[str, str]) -> None:
             "another agency split something off for case {new_case_id}, and opens it",
             new_case_id=new_case_id,
             code="split_for_another",
-            field="payload.stream.id" if isinstance(payload.body, CaseOpened) else "payload.body.new_case_id",
+            field="payload.body.new_case_id" if isinstance(payload.body, CaseSplit) else "payload.stream.id",
             hint="Take a new id for a new case.",
         )

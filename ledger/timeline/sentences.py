@@ -155,6 +155,8 @@ class EventWords:
             taken |= _THINGS
         if self._event_type == "decision.recorded":  # not by another decision: it is this one's own id
             taken.add("decision_id")
+        if self._event_type == "case.taken_over":  # the page of the event lists them
+            taken.add("measures")
         clauses = [
             self._labels.of("clause", field).format(self.value(field, slots[field]))
             for field in CLAUSES

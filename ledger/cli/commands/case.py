@@ -11,8 +11,9 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
-from ledger.cli.params import EventReference, ProcedureWord, acting, add_act, made_id, words
+from ledger.cli.params import FILE, EventReference, ProcedureWord, acting, add_act, made_id, words
 from ledger.cli.session import Session
+from ledger.cli.taken_over import read_taken_over
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
 from ledger.core.errors import MalformedInput
@@ -80,6 +81,19 @@ def _with_first_words(*, procedure: str, business_line: str | None, stage: str |
             raise MalformedInput("the words of {procedure} are not known here", procedure=procedure, field=option)
         fields[name] = word or next(iter(tables[table]))
     return {**fields, "procedure": procedure}
+
+
+@case_group.command("take-over")
+@click.argument("file", type=FILE)
+@made_id("--case-id", "case", "Unique over all agencies; made up unless given.")
+@acting
+def take_over(recorder: EventRecorder, case_id: str, *, file: Path) -> None:
+    """Take over a case that was under way elsewhere, as FILE states it.
+
+    FILE is TOML or JSON with the fields of case.taken_over: case_number, case_type, business_line, stage,
+    procedure, source_system, source_key, and where they are known persons, measures, handovers, deadlines and as_of.
+    """
+    recorder.open_case(case_id, read_taken_over(file))
 
 
 @case_group.command("list")

@@ -30,7 +30,7 @@ LISTED = (
 )
 SHOWN = columns(
     *("case_id", "deadline_id", "label", "article", "subject", "agency", "handler", "status:deadline_status"),
-    *("provisional", "started_at", "stopped_at", "due_at", "last_day", "days_left"),
+    *("provisional", "taken_over", "started_at", "stopped_at", "due_at", "last_day", "days_left"),
     *("beyond_law", "unknown", "arithmetic", "derived_from"),
 )
 WARNED = columns("number", "case_id", "label", "days", "ends_at", "handler", "short_id")

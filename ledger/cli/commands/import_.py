@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 MAPPING = click.option(
     "--mapping", "mapping_file", type=FILE, required=True, help="What the columns mean: a TOML file."
 )
+WITH = click.option(
+    "--with",
+    "joined",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Another file that the mapping joins, by its name there.",
+)
 PLANNED = columns("row", "source_key", "case_number", "stage", "comes_to")
 FAULTS = columns("row", "source_key", "column", "value", "reason")
 FAULTS_SHOWN = 50
@@ -70,9 +77,12 @@ def key(session: Session, key_file: Path | None) -> None:
 @import_group.command("check")
 @click.argument("file", type=FILE)
 @MAPPING
+@WITH
 @click.option("--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many rows to show.")
 @click.option("--rejects", type=click.Path(path_type=Path), help="Write the rows with faults to this CSV file.")
-def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rejects: Path | None) -> Exit:
+def check(
+    session: Session, /, *, file: Path, mapping_file: Path, joined: tuple[str, ...], show: int, rejects: Path | None
+) -> Exit:
     """Dry run: show what each row would become, and which have faults. No service is asked, nothing is sent."""
     from ledger.cli.files import bar
     from ledger.cli.importing import open_surveyed
@@ -82,7 +92,7 @@ def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rej
 
     trial = _TrialSummary(show)
     mapping = read_mapping(mapping_file)
-    with open_surveyed(session, file, mapping, passing_key(DRY_RUN_AGENCY)) as surveyed, ExitStack() as stack:
+    with open_surveyed(session, file, mapping, passing_key(DRY_RUN_AGENCY), joined) as surveyed, ExitStack() as stack:
         listed = stack.enter_context(RejectsFile(rejects, _reason(session))) if rejects else None
         dry_run = DryRun(surveyed.planner, surveyed.survey, books_that_ship())
         with bar(session, "checking", surveyed.survey.rows) as progress:
@@ -97,9 +107,19 @@ def check(session: Session, /, *, file: Path, mapping_file: Path, show: int, rej
 @import_group.command("run")
 @click.argument("file", type=FILE)
 @MAPPING
+@WITH
 @identity_key_option
 @click.option("--report", type=click.Path(path_type=Path), help="Where the report goes [FILE.import.json].")
-def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None, report: Path | None) -> Exit:
+def run(
+    session: Session,
+    /,
+    *,
+    file: Path,
+    mapping_file: Path,
+    joined: tuple[str, ...],
+    key_file: Path | None,
+    report: Path | None,
+) -> Exit:
     """Import the rows of FILE: each becomes the events of its case, signed with your key.
 
     Run it again after an interruption, or with a newer file: rows that are in are left alone, half-imported ones are
@@ -114,7 +134,7 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
     rejects = report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
     mapping = read_mapping(mapping_file)
     key, refused = identity_key(session, key_file), RejectsFile(rejects, _reason(session))
-    with open_surveyed(session, file, mapping, key) as surveyed, refused as listed:
+    with open_surveyed(session, file, mapping, key, joined) as surveyed, refused as listed:
         report_rows = ImportReport(
             str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None
         )
@@ -131,8 +151,11 @@ def run(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path |
 @import_group.command("status")
 @click.argument("file", type=FILE)
 @MAPPING
+@WITH
 @identity_key_option
-def status(session: Session, /, *, file: Path, mapping_file: Path, key_file: Path | None) -> None:
+def status(
+    session: Session, /, *, file: Path, mapping_file: Path, joined: tuple[str, ...], key_file: Path | None
+) -> None:
     """Say how many rows of FILE the ledger has, lacks, or has otherwise. Nothing is sent."""
     from ledger.cli.files import bar
     from ledger.cli.importing import identity_key, make_importer, open_surveyed
@@ -141,7 +164,7 @@ def status(session: Session, /, *, file: Path, mapping_file: Path, key_file: Pat
     states: Counter[str] = Counter()
     key = identity_key(session, key_file)
     with (
-        open_surveyed(session, file, read_mapping(mapping_file), key) as surveyed,
+        open_surveyed(session, file, read_mapping(mapping_file), key, joined) as surveyed,
         bar(session, "looking_up", surveyed.survey.rows) as progress,
     ):
         for state in make_importer(session, surveyed).states(surveyed.source):

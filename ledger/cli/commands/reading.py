@@ -87,7 +87,8 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
     """Sign the event that FILE describes, without sending it.
 
     FILE is JSON: event_type, stream {kind, id}, body, and where wanted occurred_at, authority, sections. With sequence
-    and previous (the digest that it follows), and for case.opened, the service is not asked where the case stands.
+    and previous (the digest that it follows), and for the first event of a case, the service is not asked where the
+    case stands.
     """
     try:
         draft = canonical.parse(file.read_bytes(), decoder_of(_Draft), where=str(file))
@@ -105,7 +106,7 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
     if draft.sequence is not None:
         place = StreamPosition(draft.stream, draft.sequence, draft.previous)
     else:
-        opens = draft.event_type == "case.opened"
+        opens = draft.event_type in ("case.opened", "case.taken_over")
         place = StreamPosition(draft.stream) if opens else recorder.place(draft.stream)
     signed = recorder.sign(body, place, claims)
     target = output or Path(f"{signed.envelope.event_id}.json")

@@ -30,10 +30,20 @@ from ledger.core.events.terms import EventRef, Stage
 from ledger.core.messages import Message
 
 
+def begun(act: Act, body: case.CaseOpened | case.CaseTakenOver) -> CaseState:
+    """Return the state at sequence 0."""
+    return opened(act, body) if isinstance(body, case.CaseOpened) else taken_over(act, body)
+
+
 def opened(act: Act, body: case.CaseOpened) -> CaseState:
-    """Return the state at sequence 0. Items and persons of a cited split are taken over with their history."""
+    """Return the state at sequence 0. Items and persons of a cited split are taken in with their history."""
+    state = _first_state(act, body)
+    return state if body.split_from is None else _take_in(state, act, body.split_from, field="split_from")
+
+
+def _first_state(act: Act, body: case.CaseOpened | case.CaseTakenOver) -> CaseState:
     _require_not_closed(body.stage)
-    state = CaseState(
+    return CaseState(
         case_id=act.payload.stream.id,
         procedure=body.procedure,
         case_type=body.case_type,
@@ -49,7 +59,62 @@ def opened(act: Act, body: case.CaseOpened) -> CaseState:
         agencies=frozenset((act.agency,)),
         numbers={act.agency: body.case_number},
     )
-    return state if body.split_from is None else _take_over(state, act, body.split_from, field="split_from")
+
+
+def taken_over(act: Act, body: case.CaseTakenOver) -> CaseState:
+    """Return the state at sequence 0 of a case that was under way elsewhere, as its source states it."""
+    state = _first_state(act, body)
+    others = {line.agency: line.case_number for line in body.numbers}
+    state = replace(
+        state,
+        opened_at=body.opened_at or state.opened_at,
+        trial=body.trial or state.trial,
+        numbers=others | state.numbers,
+        taken_over_as_of=body.as_of or act.payload.occurred_at,
+    )
+    require_distinct([line.person_id for line in body.persons], "person", field="persons")
+    require_distinct([line.measure_id for line in body.measures], "measure", field="measures")
+    require_distinct([line.handover_id for line in body.handovers], "handover", field="handovers")
+    for line in body.persons:
+        accused = act.book.persons[line.role].accused
+        stage, trial = line.stage or state.stage, line.trial or state.trial
+        state = state.with_persons(Person(line.person_id, line.role, act.agency, stage, trial, accused, line.kept_for))
+    for number, stated in enumerate(body.measures):
+        state.person(stated.person_id, field=f"measures[{number}].person_id")
+        clocks.require_not_before(
+            stated.ended_at or stated.started_at, stated.started_at, f"measures[{number}].ended_at"
+        )
+        state = _with_measures(state, _measure(act, stated.measure_id, stated.person_id, stated, stated.ended_at))
+    for line in body.persons:
+        state = _with_keeping(state, act, line.person_id)
+    for number, earlier in enumerate(body.handovers):
+        for person_id in earlier.person_ids:
+            state.person(person_id, field=f"handovers[{number}].person_ids")
+        state = state.with_handover(_accepted_before(state, act, earlier))
+    return clocks.stated(state, act, body)
+
+
+def _accepted_before(state: CaseState, act: Act, stated: case.HandoverTakenOver) -> Handover:
+    """Return a handover of before the ledger: by whom it was offered is not known."""
+    stage = stated.stage or state.stage
+    moves = act.book.purposes[stated.purpose].moves == "responsibility"
+    return Handover(
+        handover_id=stated.handover_id,
+        from_agency=stated.from_agency,
+        to_agency=stated.to_agency,
+        purpose=stated.purpose,
+        stage=stage,
+        offered_by="",
+        offered_at=stated.received_at,
+        items={},
+        person_ids=stated.person_ids,
+        moves_case=moves,
+        moves_responsibility=moves,
+        stages=dict.fromkeys(stated.person_ids, stage),
+        status="accepted",
+        answered_at=stated.received_at,
+        received_at=stated.received_at,
+    )
 
 
 def _require_not_closed(stage: Stage) -> None:
@@ -57,10 +122,13 @@ def _require_not_closed(stage: Stage) -> None:
         refuse("not_a_closing", "a case is closed by case.closed only", field="body.stage", hint="Sign case.closed.")
 
 
-@rule(case.CaseOpened)
-def opened_twice(state: CaseState, act: Act, body: case.CaseOpened) -> CaseState:
-    """Refuse (already_opened) a second opening."""
+def begun_twice(state: CaseState, act: Act, body: Body) -> CaseState:
+    """Refuse (already_opened) opening or taking over a case that the ledger has."""
     refuse("already_opened", "case {state.case_id} is open already", state=state, field="sequence")
+
+
+for _first in (case.CaseOpened, case.CaseTakenOver):
+    rule(_first)(begun_twice)
 
 
 @rule(case.CaseNumbered)
@@ -131,12 +199,10 @@ def _require_not_offered(state: CaseState, person_id: str) -> Person:
 def joined(state: CaseState, act: Act, body: case.CaseJoined) -> CaseState:
     """Take over what another case's split gave up; refuse all but the responsible agency."""
     require_responsible(state, act)
-    return _take_over(state, act, body.cites, field="cites", other_case_id=body.other_case_id)
+    return _take_in(state, act, body.cites, field="cites", other_case_id=body.other_case_id)
 
 
-def _take_over(
-    state: CaseState, act: Act, cited: EventRef, *, field: str, other_case_id: str | None = None
-) -> CaseState:
+def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_case_id: str | None = None) -> CaseState:
     """Take over the items, persons, measures and clocks that the cited split gave up.
 
     ``act.source`` is the other case as of that event. Only the agency that signed the split may cite it. A foreign
@@ -166,7 +232,7 @@ def _take_over(
             hint="What is split off goes into a case of the same procedure.",
         )
     # Cited a second time, a split would bring back things that have gone on their way since.
-    if cited.payload_digest in state.taken_over:
+    if cited.payload_digest in state.joined_splits:
         refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
     for item in split.items:
         existing = state.items.get(item.item_id)
@@ -183,7 +249,7 @@ def _take_over(
         persons=state.persons | {person.person_id: person for person in split.persons},
         measures=state.measures | {measure.measure_id: measure for measure in split.measures},
         clocks=state.clocks | {clock.deadline_id: clock for clock in clocks.transferred(split.clocks, act)},
-        taken_over=state.taken_over | {cited.payload_digest},
+        joined_splits=state.joined_splits | {cited.payload_digest},
     )
 
 
@@ -263,10 +329,14 @@ def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
 
 
 def _measure(
-    act: Act, measure_id: str, person_id: str, body: case.MeasureImposed | case.MeasureChanged
+    act: Act,
+    measure_id: str,
+    person_id: str,
+    body: case.MeasureImposed | case.MeasureChanged | case.MeasureTakenOver,
+    ended_at: str | None = None,
 ) -> MeasureState:
     locks_up = act.book.measures[body.measure].locks_up
-    return MeasureState(measure_id, person_id, body.measure, locks_up, body.started_at, body.until)
+    return MeasureState(measure_id, person_id, body.measure, locks_up, body.started_at, body.until, ended_at)
 
 
 @rule(case.MeasureChanged)

@@ -29,6 +29,10 @@ TOLERANCE = 300  # seconds that the clock of the signer may be behind
 
 # By body, the fields whose times and days must be past, and those whose may be in the future.
 HAPPENED: dict[type[Body], tuple[str, ...]] = {
+    case.CaseTakenOver: (
+        *("as_of", "opened_at", "measures[].started_at", "measures[].ended_at"),
+        *("handovers[].received_at", "deadlines[].started_at"),
+    ),
     case.MeasureImposed: ("started_at",),
     case.MeasureChanged: ("started_at",),
     case.MeasureLifted: ("ended_at",),
@@ -52,6 +56,7 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     supervision.RecommendationRechecked: ("before.period_from",),
 }
 AHEAD: dict[type[Body], tuple[str, ...]] = {
+    case.CaseTakenOver: ("measures[].until", "deadlines[].until"),
     case.DecisionRecorded: ("effective_at",),
     case.MeasureImposed: ("until",),
     case.MeasureChanged: ("until",),
@@ -86,12 +91,14 @@ ORDERED: dict[type[Body], tuple[tuple[str, str], ...]] = {
 def times_of(body: Body, fields: dict[type[Body], tuple[str, ...]]) -> Iterator[tuple[str, str]]:
     """Yield the times and days that the body has in these fields, each with its path."""
     for path in fields.get(type(body), ()):
-        claim = _claim(body, path)
-        if claim is not None:
-            yield path, claim
+        group, _, field = path.partition("[].")
+        claims = {path: _claim(body, path)}
+        if field:
+            claims = {f"{group}[{n}].{field}": _claim(part, field) for n, part in enumerate(getattr(body, group) or ())}
+        yield from ((place, claim) for place, claim in claims.items() if claim is not None)
 
 
-def _claim(body: Body, path: str) -> str | None:
+def _claim(body: Struct, path: str) -> str | None:
     value: object = body
     for name in path.split("."):
         value = getattr(value, name, None)

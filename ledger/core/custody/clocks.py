@@ -9,15 +9,16 @@ from msgspec.structs import replace
 
 from ledger.core.custody.circumstances import Circumstances, fits
 from ledger.core.custody.claimed_times import refuse_before
-from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, look_up, rule
+from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, look_up, require_distinct, rule
 from ledger.core.custody.triggers import CASE, OUTSIDE, Trigger, triggers
 from ledger.core.errors import refuse
 from ledger.core.events import case, item
 from ledger.core.events.terms import EventRef
+from ledger.core.messages import Message
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
 from ledger.core.procedure.legal_days import holds_on, legal_day_of
-from ledger.core.procedure.rulebook import ClockRule
+from ledger.core.procedure.rulebook import ClockRule, Rulebook
 
 _ANSWERS = ("delivered", "received", "accepted", "refused")
 
@@ -164,6 +165,9 @@ def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | 
 
 
 def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
+    # Of what was before a case was taken over, its source states what still runs.
+    if state.taken_over_as_of is not None and trigger.at < state.taken_over_as_of:
+        return
     day = legal_day_of(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
         if holds_on(row, day) and (row.bases or row.prompt or trigger.until):
@@ -195,6 +199,77 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                     handover_id=trigger.handover_id,
                     letter_id=_letter_of(trigger),
                 )
+
+
+def stated(state: CaseState, act: Act, body: case.CaseTakenOver) -> CaseState:
+    """Return the case with the clocks that ran when it was taken over.
+
+    Refuses (unknown_clock) one that the rules of its first day do not have, or do not count for a person or the case;
+    (unknown_extension) an extension that they do not give.
+    """
+    accused = [person.person_id for person in state.persons.values() if person.accused] or [CASE]
+    for number, line in enumerate(body.deadlines):
+        field = f"deadlines[{number}]"
+        rule = _stated_rule(act.book, line, f"body.{field}")
+        if line.person_id is not None:
+            state.person(line.person_id, field=f"{field}.person_id")
+        subjects = [CASE] if rule.per == "case" else [line.person_id] if line.person_id else accused
+        ticking = []
+        for subject in subjects:
+            period = _period(rule, Circumstances(state, act, subject))
+            if period is None and line.until is None and not rule.prompt:
+                refuse("no_end", "only a paper sets the end of {line.clock}", line=line, field=f"body.{field}.until")
+            clock = Clock(
+                deadline_id=_id(rule.name, subject, act),
+                rule=rule,
+                procedure=act.book.digest,
+                subject=subject,
+                agency=line.agency or act.agency,
+                started_at=line.started_at,
+                period=period,
+                events=(_ref(act),),
+                until=line.until,
+                taken_over=True,
+            )
+            ticking.append(replace(clock, extensions=_stated_extensions(clock, line, f"body.{field}.extensions")))
+        require_distinct([*state.clocks, *(clock.deadline_id for clock in ticking)], "deadline", field=field)
+        state = _with(state, ticking)
+    return state
+
+
+def _stated_rule(book: Rulebook, line: case.DeadlineTakenOver, field: str) -> ClockRule:
+    """Return the row of the clock on its first day."""
+    day = legal_day_of(line.started_at).isoformat()
+    countable = [row for row in book.clocks if row.per in ("case", "person")]
+    rows = [row for row in countable if row.name == line.clock and holds_on(row, day)]
+    if not rows:
+        refuse(
+            "unknown_clock",
+            "the rules of {day} have no clock {line.clock} of a person or case",
+            day=day,
+            line=line,
+            field=f"{field}.clock",
+            hint=Message("They have: {words}", words=", ".join(dict.fromkeys(row.name for row in countable))),
+        )
+    return rows[0]
+
+
+def _stated_extensions(clock: Clock, line: case.DeadlineTakenOver, field: str) -> tuple[Extension, ...]:
+    extensions = []
+    for name in line.extensions:
+        row = clock.rule.extension(name, clock.period)
+        if row is None or (row.is_open and line.until is None):
+            refuse(
+                "unknown_extension",
+                "the rules of {clock.name} do not say how long the extension {extension} is",
+                clock=clock,
+                extension=name,
+                field=field,
+                hint="Name one of the rules, or state `until`.",
+            )
+        # The last day that the source states is that of the clock with all its extensions.
+        extensions.append(Extension(name, row.article, line.started_at, line.until))
+    return tuple(extensions)
 
 
 def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> list[str]:

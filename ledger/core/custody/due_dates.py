@@ -24,6 +24,7 @@ from ledger.core.procedure.deadlines import (
     HeldInCustody,
     MomentDecided,
     PeriodEnd,
+    StartTakenOver,
     WorkCalendar,
     count,
     parse_periods,
@@ -43,7 +44,8 @@ class ClockAtMoment(Struct, frozen=True, kw_only=True):
     from the legal day of the moment; it is negative once the last day has passed, and None once the clock has stopped.
     ``agency`` is the agency whose time runs, ``handler`` its officer for the case. ``events`` are those that the clock
     was derived from, first the one that started it. ``beyond_law``: a paper gives more time than the rules.
-    ``procedure`` is the digest of the package that the clock started under.
+    ``taken_over``: it ran before the ledger had the case, and its start is stated by the source. ``procedure`` is the
+    digest of the package that the clock started under.
     """
 
     case_id: str
@@ -61,6 +63,7 @@ class ClockAtMoment(Struct, frozen=True, kw_only=True):
     last_day: date | None
     days_left: int | None
     beyond_law: bool
+    taken_over: bool
     extensions: tuple[Extension, ...]
     pauses: tuple[Pause, ...]
     events: tuple[EventRef, ...]
@@ -110,7 +113,7 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) ->
         last_day=ends.counted.last_day,
         days_left=None if clock.stopped_at else (last - legal_day(as_of)).days,
         beyond_law=ends.beyond_law,
-        steps=ends.counted.steps,
+        steps=(*_taken_over(clock), *ends.counted.steps),
     )
 
 
@@ -141,6 +144,11 @@ def end_of_clock(state: CaseState, clock: Clock, book: Rulebook) -> ClockEnd:
     if clock.is_paused:
         return ClockEnd(None)
     return _ends(state, clock, book.calendar, datetime.fromisoformat(clock.started_at))
+
+
+def _taken_over(clock: Clock) -> tuple[CountStep, ...]:
+    """Return the step that says whence the start is known, of a clock that ran before the ledger had the case."""
+    return (StartTakenOver(legal_day(clock.counts_from)),) if clock.taken_over else ()
 
 
 def due_at(state: CaseState, clock: Clock, book: Rulebook) -> datetime | None:
@@ -258,6 +266,7 @@ def _uncounted(state: CaseState, clock: Clock, status: Status, unknown: str | No
         last_day=None,
         days_left=None,
         beyond_law=False,
+        taken_over=clock.taken_over,
         extensions=clock.extensions,
         pauses=clock.pauses,
         events=clock.events,

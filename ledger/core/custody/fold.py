@@ -134,7 +134,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     else:
         opening = require_opening(act.payload)
         require_words(opening, act.book)
-        after = cases.opened(act, opening)
+        after = cases.begun(act, opening)
     # After the rule, which has made sure that the handover, measure or clock exists that a claim refers to.
     claimed_times.require_possible(state, act)
     after = with_rests(state, act, clocks.advance(state, act, after))
@@ -142,10 +142,10 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     return Outcome(after, flags(state, act, after))
 
 
-def require_opening(payload: Payload) -> case.CaseOpened:
-    """Return the body of the event that opens a case. Refuses (not_opened) any other."""
-    if not isinstance(payload.body, case.CaseOpened):
-        refuse("not_opened", "the first event of a case is case.opened", field="event_type")
+def require_opening(payload: Payload) -> case.CaseOpened | case.CaseTakenOver:
+    """Return the body of the event that a case begins with. Refuses (not_opened) any other."""
+    if not isinstance(payload.body, case.CaseOpened | case.CaseTakenOver):
+        refuse("not_opened", "the first event of a case is case.opened or case.taken_over", field="event_type")
     return payload.body
 
 

@@ -324,9 +324,10 @@ class CaseState(Struct, frozen=True):
     """The state of a case after one of its events.
 
     ``procedure`` is the id of the one that judges its acts, ``responsible`` the agency responsible for the case,
-    ``agencies`` are all that are or were parties of it. ``taken_over`` are the digests of the splits whose items and
-    persons came into this case. ``assignments`` and ``numbers`` are by agency, ``clocks`` by deadline id and with those
-    that have ended, ``links`` by the other case's id.
+    ``agencies`` are all that are or were parties of it. ``joined_splits`` are the digests of the splits whose items and
+    persons came into this case. A case that was under way elsewhere has ``taken_over_as_of``: what was before started
+    no clock. ``assignments`` and ``numbers`` are by agency, ``clocks`` by deadline id and with those that have ended,
+    ``links`` by the other case's id.
     """
 
     case_id: str
@@ -357,7 +358,8 @@ class CaseState(Struct, frozen=True):
     letters: Register[Letter] = msgspec.field(default_factory=Register)
     links: dict[str, terms.CaseRelation] = msgspec.field(default_factory=dict)
     split: Split | None = None
-    taken_over: frozenset[str] = frozenset()
+    joined_splits: frozenset[str] = frozenset()
+    taken_over_as_of: str | None = None
 
     def item(self, item_id: str, *, field: str = "item_id") -> Item:
         """Return the item that ``field`` of the body names. Raises RuleRefused (unknown_item)."""

@@ -25,6 +25,92 @@ class CaseOpened(Body, frozen=True):
     split_from: terms.EventRef | None = None
 
 
+class NumberTakenOver(terms.Value, frozen=True):
+    """The number that another agency has given the case."""
+
+    agency: terms.AgencyId
+    case_number: terms.Number
+
+
+class PersonTakenOver(terms.Value, frozen=True):
+    """A person of the case; ``stage`` and ``trial`` are the case's if left out.
+
+    ``kept_for`` is the agency for which the person is kept in custody, the signer's if left out.
+    """
+
+    person_id: terms.PersonId
+    role: terms.PersonRole
+    stage: terms.Stage | None = None
+    trial: terms.Trial | None = None
+    kept_for: terms.AgencyId | None = None
+
+
+class MeasureTakenOver(terms.Value, frozen=True):
+    """A measure that was imposed before; ``until`` is the last day as decided, ``ended_at`` when it ended."""
+
+    measure_id: terms.MeasureId
+    person_id: terms.PersonId
+    measure: terms.Measure
+    started_at: terms.Instant
+    ground: terms.Text | None = None
+    until: terms.Date | None = None
+    ended_at: terms.Instant | None = None
+
+
+class HandoverTakenOver(terms.Value, frozen=True):
+    """A handover that was accepted before; ``stage`` is the stage then, the case's if left out."""
+
+    handover_id: terms.HandoverId
+    from_agency: terms.AgencyId
+    to_agency: terms.AgencyId
+    purpose: terms.Purpose
+    received_at: terms.Instant
+    stage: terms.Stage | None = None
+    person_ids: tuple[terms.PersonId, ...] = ()
+
+
+class DeadlineTakenOver(terms.Value, frozen=True):
+    """A clock that runs, from ``started_at``, for the person; if none is named, for all accused, or else the case.
+
+    ``agency`` is whose time it is, the signer's if left out. ``until`` is its last day as the source has it,
+    ``extensions`` are those of the rules that it has had.
+    """
+
+    clock: terms.ClockName
+    started_at: terms.Instant
+    person_id: terms.PersonId | None = None
+    agency: terms.AgencyId | None = None
+    until: terms.Date | None = None
+    extensions: tuple[terms.ExtensionName, ...] = ()
+
+
+@event("case.taken_over")
+class CaseTakenOver(Body, frozen=True):
+    """Opens the stream (sequence 0) of a case that was under way elsewhere, as its source system states it.
+
+    ``procedure`` is the one whose versions judge the acts of the case. What was before ``as_of`` (the time of the
+    event, if left out) starts no clock: those that ran then are stated. ``source_key`` is how the source system knows
+    the case, ``file_digest`` that of the file it came in.
+    """
+
+    case_number: terms.Number
+    case_type: terms.Line
+    business_line: terms.BusinessLine
+    stage: terms.Stage
+    procedure: terms.ProcedureId
+    source_system: terms.Line
+    source_key: terms.Line
+    file_digest: terms.Digest | None = None
+    as_of: terms.Instant | None = None
+    opened_at: terms.Instant | None = None
+    trial: terms.Trial | None = None
+    numbers: tuple[NumberTakenOver, ...] = ()
+    persons: Annotated[tuple[PersonTakenOver, ...], Meta(max_length=1000)] = ()
+    measures: Annotated[tuple[MeasureTakenOver, ...], Meta(max_length=1000)] = ()
+    handovers: Annotated[tuple[HandoverTakenOver, ...], Meta(max_length=1000)] = ()
+    deadlines: Annotated[tuple[DeadlineTakenOver, ...], Meta(max_length=1000)] = ()
+
+
 @event("case.numbered")
 class CaseNumbered(Body, frozen=True):
     """The signing agency's own number of the case."""

@@ -79,6 +79,7 @@ DeadlineId = Annotated[
         "prosecution_review/case/12",
     ),
 ]
+ClockName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of a clock in the rules", "prosecution_review")]
 ExtensionName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "major_case")]
 ProcedureId = Annotated[str, _slug(48, "slug of at most 48 characters", "cn-criminal")]
 ModelId = Annotated[str, _slug(48, "slug of at most 48 characters", "item-not-handed-over")]

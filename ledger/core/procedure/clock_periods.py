@@ -60,7 +60,8 @@ class Clock(Struct, frozen=True):
     ``counted_from`` is the day after which that time begins, if it is not the day of the start. ``until`` is the last
     day or moment that a paper set. A ``provisional`` clock runs from the delivery that the sender claims until the
     receiver answers ``handover_id``. ``events`` are the events it is derived from. If an offer stopped it,
-    ``stopped_in`` is the handover: the clock runs on if that handover is refused or recalled.
+    ``stopped_in`` is the handover: the clock runs on if that handover is refused or recalled. A clock that was
+    ``taken_over`` ran before the ledger had the case: its start is as the source states it.
     """
 
     deadline_id: str
@@ -80,6 +81,7 @@ class Clock(Struct, frozen=True):
     pauses: tuple[Pause, ...] = ()
     stopped_at: str | None = None
     stopped_in: str | None = None
+    taken_over: bool = False
 
     @property
     def name(self) -> str:

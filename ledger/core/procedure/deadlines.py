@@ -247,8 +247,15 @@ class MomentDecided(Struct, frozen=True, tag_field="step", tag="moment_decided")
     due_at: datetime
 
 
+class StartTakenOver(Struct, frozen=True, tag_field="step", tag="start_taken_over"):
+    """The clock ran before the ledger had the case: its start on the day ``start`` is stated by the source."""
+
+    start: date
+
+
 CountStep: TypeAlias = (
-    StartDayLeftOut
+    StartTakenOver
+    | StartDayLeftOut
     | StartHourLeftOut
     | StartCounts
     | PeriodAdded

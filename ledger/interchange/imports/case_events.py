@@ -6,6 +6,7 @@ Events of one case are signed each on the one before, and tried by the rules bef
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import TallystickError
 from ledger.core.events import Body, Payload, Stream
+from ledger.core.events.case import CaseTakenOver
 from ledger.core.events.record import Correction, ImportRecorded, RecordCorrected
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.rulebook import Rulebook
@@ -46,41 +48,75 @@ class CaseEvent(Struct, frozen=True):
 
 
 class RecordedFields(Struct):
-    """An imported event as the ledger has it: its fields by path, after all corrections."""
+    """An imported event as the ledger has it: its fields by path, after all corrections.
+
+    ``within`` is the path of a part that the event states; what it says of the part alone is among the fields then.
+    """
 
     ref: EventRef
     fields: dict[str, str]
     sections: ShownSections
+    within: str = ""
+
+    def correct(self, corrections: Iterable[Correction]) -> None:
+        """Take the corrections of the event that are about these fields."""
+        about = (fix for fix in corrections if _is_about(fix.field, self.within))
+        self.fields.update({fix.field: fix.correct for fix in about})
 
 
 def recorded_fields(events: Iterable[CaseEvent], agency: str) -> dict[EventKey, RecordedFields]:
     """Return what the agency has recorded of a case, by the key of the event."""
     by_key: dict[EventKey, RecordedFields] = {}
-    by_digest: dict[str, RecordedFields] = {}
+    by_digest: defaultdict[str, list[RecordedFields]] = defaultdict(list)
     for event in events:
         payload, body = event.payload, event.payload.body
         if payload.agency != agency:
             continue
         if isinstance(body, RecordCorrected):
-            corrected = by_digest.get(body.corrects.payload_digest)
-            if corrected is None:
-                continue
-            corrected.fields.update({correction.field: correction.correct for correction in body.corrections})
-            if corrected.sections is not None and event.sections is not None:
-                corrected.sections = corrected.sections | event.sections
+            for corrected in by_digest[body.corrects.payload_digest]:
+                corrected.correct(body.corrections)
+                if corrected.sections is not None and event.sections is not None:
+                    corrected.sections = corrected.sections | event.sections
         elif (key := event_key(body)) and key not in by_key:
             ref = EventRef(event_id=payload.event_id, payload_digest=event.payload_digest)
             fields = _fields(body) | {"occurred_at": payload.occurred_at}
-            by_key[key] = by_digest[event.payload_digest] = RecordedFields(ref, fields, event.sections)
+            own = {path: text for path, text in fields.items() if _is_about(path, "")}
+            by_key[key] = RecordedFields(ref, own, event.sections)
+            by_digest[event.payload_digest].append(by_key[key])
+            for stated_key, within in _stated_in(body):
+                about = {path: text for path, text in fields.items() if _is_about(path, within)}
+                by_key[stated_key] = RecordedFields(ref, about, None, within)
+                by_digest[event.payload_digest].append(by_key[stated_key])
     return by_key
+
+
+def _stated_in(body: Body) -> Iterator[tuple[EventKey, str]]:
+    """Yield the measures that a taking over states, and their ends, each by its key with its path."""
+    if isinstance(body, CaseTakenOver):
+        for number, measure in enumerate(body.measures):
+            yield ("measure", measure.measure_id), f"measures[{number}]."
+            if measure.ended_at is not None:
+                yield ("measure_end", measure.measure_id), f"measures[{number}].ended_at"
+
+
+def _is_about(path: str, within: str) -> bool:
+    """Tell whether a field is of the part; of none, if it is of no part that has a key of its own."""
+    if not within:
+        # Who is named is an event of his own besides.
+        return not path.startswith(("measures[", "persons["))
+    # The end of a measure has a key of its own.
+    return path == within or (path.startswith(within) and not path.endswith(".ended_at"))
 
 
 def missing_events(
     plan: Plan, recorded: dict[EventKey, RecordedFields], origin: ImportRecorded
 ) -> Iterator[PlannedEvent]:
     """Yield the events that bring the case in line with the row, the record of the import last."""
+    is_new = ("case",) not in recorded
     for planned in plan.events:
         present = recorded.get(planned.key)
+        if present is None and is_new and planned.stated is not None:
+            continue
         if present is None:
             yield planned
         elif correction := _correction(planned, present, origin.source_system):
@@ -89,7 +125,9 @@ def missing_events(
 
 
 def _correction(planned: PlannedEvent, recorded: RecordedFields, source_system: str) -> PlannedEvent | None:
-    fields = _fields(planned.body)
+    stated = planned.stated if recorded.within and planned.stated is not None else planned.body
+    place = "".join(recorded.within.rpartition(".")[:2])
+    fields = {place + path: text for path, text in _fields(stated).items() if _is_about(place + path, recorded.within)}
     paths = fields.keys() | recorded.fields.keys()
     if planned.occurred_at is None:  # the row does not say when it happened
         paths -= {"occurred_at"}
@@ -119,7 +157,7 @@ def _correction(planned: PlannedEvent, recorded: RecordedFields, source_system: 
     return PlannedEvent(body, None, section)
 
 
-def _fields(body: Body) -> dict[str, str]:
+def _fields(body: Struct) -> dict[str, str]:
     return dict(_leaves(msgspec.to_builtins(body), ""))
 
 

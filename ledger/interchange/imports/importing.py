@@ -22,7 +22,7 @@ from ledger.config.keys import LocalSigner
 from ledger.config.secret_files import OWNER_ONLY
 from ledger.core.errors import Conflict, MalformedInput, TallystickError, Unavailable
 from ledger.core.events import NAME_OF, Stream
-from ledger.core.events.case import CaseOpened
+from ledger.core.events.case import CaseTakenOver
 from ledger.core.events.record import ImportRecorded
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.exports.csv_output import CsvWriter
@@ -318,7 +318,7 @@ class DryRun:
         except TallystickError as error:
             return fault_of(row.number, self._planner.key_or_none(row), error)
         opened = chain.unsigned[0].body
-        assert isinstance(opened, CaseOpened), "a plan begins with the opening"
+        assert isinstance(opened, CaseTakenOver), "a plan begins with the taking over"
         events = Counter(NAME_OF[type(event.body)] for event in chain.unsigned)
         return PlannedRow(row.number, plan.source_key, opened.case_number, opened.stage, dict(events))
 

@@ -20,7 +20,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import Line, SectionField
 from ledger.core.messages import Message
 from ledger.interchange.imports.values import DateStyle
-from ledger.procedures import shipped_words
+from ledger.procedures import shipped_rulebook, shipped_words
 
 MAX_BYTES = 1024 * 1024
 _FAULT = re.compile(r"(?P<fault>.*) - at `(?:key in )?\$(?P<path>.*)`\Z", re.DOTALL)
@@ -44,16 +44,20 @@ class CellSource(_Strict, frozen=True):
 
 ColumnOrSource = Name | CellSource
 # Fields of the parts of a mapping that are neither.
-NO_SOURCES = ("key", "identity", "person", "persons", "money_unit", "fungible")
+NO_SOURCES = ("key", "identity", "person", "persons", "money_unit", "fungible", "only_if")
 
 
 class CaseMapping(_Strict, frozen=True):
+    """``as_of`` is the moment of which the file tells, if it is not that of the import."""
+
     case_number: ColumnOrSource
     case_type: ColumnOrSource
     business_line: ColumnOrSource
     stage: ColumnOrSource
     procedure: ColumnOrSource
     opened_at: ColumnOrSource | None = None
+    as_of: ColumnOrSource | None = None
+    trial: ColumnOrSource | None = None
     confidential: dict[SectionField, ColumnOrSource] = {}
 
 
@@ -62,6 +66,8 @@ class PersonMapping(_Strict, frozen=True):
 
     name: ColumnOrSource
     role: ColumnOrSource
+    stage: ColumnOrSource | None = None
+    kept_for: ColumnOrSource | None = None
     identity: tuple[Name, ...] = ()
     details: dict[SectionField, ColumnOrSource] = {}
 
@@ -73,6 +79,7 @@ class MeasureMapping(_Strict, frozen=True):
     started_at: ColumnOrSource
     ground: ColumnOrSource
     until: ColumnOrSource | None = None
+    ended_at: ColumnOrSource | None = None
     person: Annotated[int, Meta(ge=1)] = 1
     key: tuple[Name, ...] = ()
 
@@ -115,6 +122,42 @@ class DecisionMapping(_Strict, frozen=True):
     key: tuple[Name, ...] = ()
 
 
+class HandoverMapping(_Strict, frozen=True):
+    """A handover of before, of the persons of these numbers; ``only_if`` names columns with the cells it is for."""
+
+    from_agency: ColumnOrSource
+    to_agency: ColumnOrSource
+    purpose: ColumnOrSource
+    received_at: ColumnOrSource
+    stage: ColumnOrSource | None = None
+    persons: tuple[Annotated[int, Meta(ge=1)], ...] = ()
+    only_if: dict[Name, Name] = {}
+    key: tuple[Name, ...] = ()
+
+
+class DeadlineMapping(_Strict, frozen=True):
+    """A clock that runs, for the person of this number, else all accused; a clock that is ``""`` is none."""
+
+    clock: ColumnOrSource
+    started_at: ColumnOrSource
+    until: ColumnOrSource | None = None
+    agency: ColumnOrSource | None = None
+    person: Annotated[int, Meta(ge=1)] | None = None
+    only_if: dict[Name, Name] = {}
+
+
+class JoinedFile(_Strict, frozen=True):
+    """Another file, whose rows belong to the case with the same cells in ``key``, in the order of the mapping's key."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")]
+    key: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
+    format: Literal["csv", "xlsx", "json"] | None = None
+    encoding: Literal["utf-8", "gb18030"] = "utf-8"
+    delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
+    sheet: str | None = None
+    header_row: Annotated[int, Meta(ge=1, le=100)] = 1
+
+
 class ImportMapping(_Strict, frozen=True):
     """The meaning of one kind of file. ``key`` are the columns that identify a case in ``source_system``."""
 
@@ -133,11 +176,14 @@ class ImportMapping(_Strict, frozen=True):
     measures: Annotated[tuple[MeasureMapping, ...], Meta(max_length=64)] = ()
     items: Annotated[tuple[ItemMapping, ...], Meta(max_length=64)] = ()
     decisions: Annotated[tuple[DecisionMapping, ...], Meta(max_length=64)] = ()
+    handovers: Annotated[tuple[HandoverMapping, ...], Meta(max_length=64)] = ()
+    deadlines: Annotated[tuple[DeadlineMapping, ...], Meta(max_length=64)] = ()
+    files: Annotated[tuple[JoinedFile, ...], Meta(max_length=8)] = ()
 
     def sources(self) -> Iterator[tuple[str, CellSource]]:
         """Yield every column or value that is asked for, by its path in the mapping."""
         yield from _sources("case", self.case)
-        for group in ("persons", "measures", "items", "decisions"):
+        for group in ("persons", "measures", "items", "decisions", "handovers", "deadlines"):
             for place, part in enumerate(getattr(self, group)):
                 yield from _sources(f"{group}[{place}]", part)
 
@@ -148,7 +194,9 @@ class ImportMapping(_Strict, frozen=True):
         ]
         named += [("key", self.key), ("required", self.required)]
         named += [(f"persons[{place}].identity", part.identity) for place, part in enumerate(self.persons)]
-        for group in ("measures", "items", "decisions"):
+        for group in ("handovers", "deadlines"):
+            named += [(f"{group}[{n}].only_if", (*part.only_if,)) for n, part in enumerate(getattr(self, group))]
+        for group in ("measures", "items", "decisions", "handovers"):
             named += [(f"{group}[{place}].key", part.key) for place, part in enumerate(getattr(self, group))]
         paths: dict[str, str] = {}
         for path, names in named:
@@ -186,7 +234,14 @@ VOCABULARIES = {
     ("measures", "measure"): "measure",
     ("items", "item_kind"): "item_kind",
     ("decisions", "kind"): "decision_kind",
+    ("case", "trial"): "trial",
+    ("persons", "stage"): "stage",
+    ("handovers", "purpose"): "purpose",
+    ("handovers", "stage"): "stage",
+    ("deadlines", "clock"): "clock",
 }
+# Parts that a row may have or not: of these the word may be none.
+MAY_BE_NONE = ("clock", "purpose")
 
 
 _PARTS: dict[str, type[Struct]] = {
@@ -196,6 +251,9 @@ _PARTS: dict[str, type[Struct]] = {
     "measures": MeasureMapping,
     "items": ItemMapping,
     "decisions": DecisionMapping,
+    "handovers": HandoverMapping,
+    "deadlines": DeadlineMapping,
+    "files": JoinedFile,
     "seizure": SeizureMapping,
 }
 
@@ -232,8 +290,18 @@ def parse_mapping(data: bytes, name: str) -> ImportMapping:
     # Measures, detainees and decisions are of persons that the mapping has.
     numbers = [(f"measures[{place}].person", part.person) for place, part in enumerate(mapping.measures)]
     numbers += [(f"items[{place}].person", part.person) for place, part in enumerate(mapping.items) if part.person]
-    for place, decision in enumerate(mapping.decisions):
-        numbers += [(f"decisions[{place}].persons", number) for number in decision.persons]
+    numbers += [
+        (f"deadlines[{place}].person", part.person) for place, part in enumerate(mapping.deadlines) if part.person
+    ]
+    for group in ("decisions", "handovers"):
+        for place, about in enumerate(getattr(mapping, group)):
+            numbers += [(f"{group}[{place}].persons", number) for number in about.persons]
+    for place, file in enumerate(mapping.files):
+        if len(file.key) != len(mapping.key) or file.name in {other.name for other in mapping.files[:place]}:
+            raise MalformedInput(
+                "expected a name of its own, and as many columns in `key` as the mapping has",
+                field=f"{name}: files[{place}]",
+            )
     for path, number in numbers:
         if number > len(mapping.persons):
             raise MalformedInput("the mapping has no person of number {number}", number=number, field=f"{name}: {path}")
@@ -249,7 +317,7 @@ def _require_source(name: str, path: str, source: CellSource) -> None:
     vocabulary = VOCABULARIES.get((group.partition("[")[0], field))
     if vocabulary is None:
         return
-    allowed = [word for word in shipped_words(vocabulary) if (vocabulary, word) != ("stage", "closed")]
+    allowed = [word for word in _words_of(vocabulary) if (group, word) != ("case", "closed")]
     if source.column is not None and not source.words:
         raise MalformedInput(
             'expected words, such as words = { 拘留 = "detention" }',
@@ -259,9 +327,15 @@ def _require_source(name: str, path: str, source: CellSource) -> None:
     words = {f"{path}.words.{word}": value for word, value in source.words.items()}
     words |= {f"{path}.{key}": value for key in ("value", "default") if (value := getattr(source, key)) is not None}
     for key, value in words.items():
-        if value not in allowed:
+        if value not in allowed and (value or vocabulary not in MAY_BE_NONE):
             hint = nearest(value, allowed)
             raise MalformedInput("expected one of {names}", names=", ".join(allowed), field=f"{name}: {key}", hint=hint)
+
+
+def _words_of(vocabulary: str) -> tuple[str, ...]:
+    if vocabulary != "clock":
+        return shipped_words(vocabulary)
+    return tuple(dict.fromkeys(row.name for row in shipped_rulebook().clocks if row.per in ("case", "person")))
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
@@ -18,7 +19,9 @@ from ledger.interchange.imports.mapping import (
     NO_SOURCES,
     CellSource,
     ColumnOrSource,
+    DeadlineMapping,
     DecisionMapping,
+    HandoverMapping,
     ImportMapping,
     ItemMapping,
     MeasureMapping,
@@ -30,6 +33,7 @@ from ledger.interchange.imports.tables import CellRefused, SourceRow
 from ledger.interchange.imports.values import Misread
 
 B = TypeVar("B", bound=Body)
+P = TypeVar("P", bound=Struct)
 EventKey = tuple[str, ...]
 Section = tuple[str, dict[str, str]]  # label and fields
 Parts = Mapping[str, ColumnOrSource | None]  # by the field of the event that they give
@@ -46,6 +50,7 @@ class PlannedEvent(Struct, frozen=True):
     """One event of a row, or what is written of the row itself.
 
     ``key`` tells it from all other events of its case; ``columns`` names the column that a field of the body is from.
+    ``stated`` is how the event that takes the case over states it, which then stands for the event.
     """
 
     body: Body
@@ -53,6 +58,7 @@ class PlannedEvent(Struct, frozen=True):
     section: Section | None = None
     columns: dict[str, str] = {}
     key: EventKey = ()
+    stated: Struct | None = None
 
 
 class Plan(Struct, frozen=True):
@@ -68,12 +74,14 @@ class Plan(Struct, frozen=True):
 def event_key(body: Body) -> EventKey | None:
     """Return the key by which an import knows an event with this body; None for events of other kinds."""
     match body:
-        case case.CaseOpened():
+        case case.CaseOpened() | case.CaseTakenOver():
             return ("case",)
         case case.PersonNamed(person_id=person_id):
             return "person", person_id
         case case.MeasureImposed(measure_id=measure_id):
             return "measure", measure_id
+        case case.MeasureLifted(measure_id=measure_id):
+            return "measure_end", measure_id
         case item.ItemRegistered(item_id=item_id):
             return "item", item_id
         case case.DecisionRecorded(decision_id=decision_id):
@@ -144,13 +152,14 @@ class _RowReader:
     def events(self) -> list[PlannedEvent]:
         """Return the events in their order. Raises CellRefused or RowRefused."""
         mapping = self._mapping
-        planned: list[PlannedEvent | None] = [self._case()]
         # Persons come first: the other parts refer to them.
-        planned += [self._person(number, part) for number, part in enumerate(mapping.persons, 1)]
-        planned += [self._measure(slot, part) for slot, part in enumerate(mapping.measures)]
+        persons = [self._person(number, part) for number, part in enumerate(mapping.persons, 1)]
+        measures = [event for slot, part in enumerate(mapping.measures) for event in self._measure(slot, part)]
+        planned: list[PlannedEvent | None] = [*persons, *measures]
         planned += [self._item(slot, part) for slot, part in enumerate(mapping.items)]
         planned += [self._decision(slot, part) for slot, part in enumerate(mapping.decisions)]
-        events = [event for event in planned if event is not None]
+        first = self._case([event.stated for event in measures if isinstance(event.body, case.MeasureImposed)])
+        events = [first, *(event for event in planned if event is not None)]
         keys: set[EventKey] = set()
         for event in events:
             if event.key in keys:
@@ -158,13 +167,47 @@ class _RowReader:
             keys.add(event.key)
         return events
 
-    def _case(self) -> PlannedEvent:
+    def _case(self, measures: list[Struct | None]) -> PlannedEvent:
+        """Return the taking over of the case, with the measures as they are stated."""
         part = self._mapping.case
-        parts = _parts(part, "opened_at", "confidential")
-        opened_at = self._value("opened_at", part.opened_at)
+        parts = _parts(part, "confidential")
         fields = {name: self._value(name, source) for name, source in parts.items()}
+        fields |= dict(zip(("source_system", "source_key"), self._origin, strict=True))
+        stated: dict[str, list[Any]] = {
+            "persons": [self._stated_person(number) for number in self._persons],
+            "measures": measures,
+            "handovers": [self._handover(slot, each) for slot, each in enumerate(self._mapping.handovers)],
+            "deadlines": [self._deadline(each) for each in self._mapping.deadlines],
+        }
+        fields |= {name: [line for line in lines if line is not None] for name, lines in stated.items()}
         section = self._section(NARRATIVE, part.confidential)
-        return self._event(("case",), case.CaseOpened, fields, parts, occurred_at=opened_at, section=section)
+        return self._event(("case",), case.CaseTakenOver, fields, parts, section=section)
+
+    def _stated_person(self, number: int) -> case.PersonTakenOver:
+        part = self._mapping.persons[number - 1]
+        parts = {"role": part.role, "stage": part.stage, "kept_for": part.kept_for}
+        fields = {name: self._value(name, source) for name, source in parts.items()}
+        return self._stated(case.PersonTakenOver, {"person_id": self._persons[number], **fields}, parts)
+
+    def _handover(self, slot: int, part: HandoverMapping) -> case.HandoverTakenOver | None:
+        parts = _parts(part)
+        fields = self._present(parts, lead="purpose", other="received_at")
+        if fields is None or not self._applies(part.only_if):
+            return None
+        ids = {"handover_id": self._id("handover", slot, part.key), "person_ids": self._persons_of(part.persons)}
+        return self._stated(case.HandoverTakenOver, fields | ids, parts)
+
+    def _deadline(self, part: DeadlineMapping) -> case.DeadlineTakenOver | None:
+        parts = _parts(part)
+        fields = self._present(parts, lead="clock", other="started_at")
+        if fields is None or not self._applies(part.only_if):
+            return None
+        person = {} if part.person is None else {"person_id": self._person_of(part.person)}
+        return self._stated(case.DeadlineTakenOver, fields | person, parts)
+
+    def _applies(self, only_if: Mapping[str, str]) -> bool:
+        """Tell whether the row has these cells."""
+        return all(_read(self._row, CellSource(column=name), values.line) == cell for name, cell in only_if.items())
 
     def _person(self, number: int, part: PersonMapping) -> PlannedEvent | None:
         name = self._value("name", part.name)
@@ -179,14 +222,22 @@ class _RowReader:
         section = self._section(label, {"name": part.name, **part.details})
         return self._event(("person", person_id), case.PersonNamed, fields, {"role": part.role}, section=section)
 
-    def _measure(self, slot: int, part: MeasureMapping) -> PlannedEvent | None:
+    def _measure(self, slot: int, part: MeasureMapping) -> Iterator[PlannedEvent]:
+        """Yield the measure, and its end if it has ended."""
         parts = _parts(part)
         fields = self._present(parts, lead="measure", other="started_at")
         if fields is None:
-            return None
+            return
         measure_id = self._id("measure", slot, part.key)
+        ended_at, ground = fields.pop("ended_at"), fields["ground"]
         fields |= {"measure_id": measure_id, "person_id": self._person_of(part.person)}
-        return self._event(("measure", measure_id), case.MeasureImposed, fields, parts)
+        imposed = self._event(("measure", measure_id), case.MeasureImposed, fields, parts)
+        stated = self._stated(case.MeasureTakenOver, fields | {"ended_at": ended_at}, parts)
+        yield replace(imposed, stated=stated)
+        if ended_at is not None:
+            ending = {"measure_id": measure_id, "ended_at": ended_at, "ground": ground}
+            lifted = self._event(("measure_end", measure_id), case.MeasureLifted, ending, parts)
+            yield replace(lifted, stated=stated)
 
     def _item(self, slot: int, part: ItemMapping) -> PlannedEvent | None:
         parts = _parts(part, "quantity", "unit", "volumes", "pages", "money", "seizure")
@@ -216,7 +267,7 @@ class _RowReader:
         if fields is None:
             return None
         decision_id = self._id("decision", slot, part.key)
-        fields |= {"decision_id": decision_id, "person_ids": [self._person_of(number) for number in part.persons]}
+        fields |= {"decision_id": decision_id, "person_ids": self._persons_of(part.persons)}
         return self._event(("decision", decision_id), case.DecisionRecorded, fields, parts)
 
     def _present(self, parts: Parts, *, lead: str, other: str) -> dict[str, Any] | None:
@@ -239,6 +290,9 @@ class _RowReader:
             raise CellRefused(column or "", "", "blank, and the row tells something of this person")
         return person_id
 
+    def _persons_of(self, numbers: Collection[int]) -> list[str]:
+        return [self._person_of(number) for number in numbers]
+
     def _section(self, label: str, parts: Mapping[str, ColumnOrSource]) -> Section | None:
         fields = _without_none({name: _read(self._row, source_of(part), values.text) for name, part in parts.items()})
         return (label, fields) if fields else None
@@ -259,9 +313,16 @@ class _RowReader:
         section: Section | None = None,
     ) -> PlannedEvent:
         """Return the event. Raises CellRefused at the column of a value that it does not take, or RowRefused."""
+        body = self._stated(kind, fields, parts)
+        sources = {name: source_of(part).column for name, part in parts.items() if part is not None}
+        columns = {name: column for name, column in sources.items() if column is not None}
+        return PlannedEvent(body, occurred_at, section, columns, key)
+
+    def _stated(self, kind: type[P], fields: dict[str, Any], parts: Parts) -> P:
+        """Return a part of an event, or its body. Raises CellRefused or RowRefused, as ``_event`` does."""
         present = _without_none(fields)
         try:
-            body = canonical.parse(canonical.encode(present), decoder_of(kind))
+            return canonical.parse(canonical.encode(present), decoder_of(kind))
         except MalformedInput as error:
             name = (error.field or "").partition(".")[0].partition("[")[0]
             reason = error.message if name in present else "blank, and the event needs it"
@@ -269,14 +330,11 @@ class _RowReader:
             if column is None:
                 raise RowRefused("{error.field}: {reason}", error=error, reason=reason) from error
             raise CellRefused(column, _shown(self._row.cells.get(column)), reason) from error
-        sources = {name: source_of(part).column for name, part in parts.items() if part is not None}
-        columns = {name: column for name, column in sources.items() if column is not None}
-        return PlannedEvent(body, occurred_at, section, columns, key)
 
 
 _READERS: dict[str, Callable[..., Any]] = {
-    **dict.fromkeys(("opened_at", "started_at", "decided_at", "served_at", "effective_at"), values.instant),
-    "seized_at": values.instant,
+    **dict.fromkeys(("opened_at", "as_of", "started_at", "ended_at", "received_at"), values.instant),
+    **dict.fromkeys(("decided_at", "served_at", "effective_at", "seized_at"), values.instant),
     **dict.fromkeys(("volumes", "pages"), values.count),
     **dict.fromkeys(("ground", "description", "condition"), values.text),
     "until": values.day,

@@ -46,7 +46,7 @@ def measures(of: CaseRecord) -> Iterator[Row]:
         imposed = ended_by = None
         for step in steps:
             match step.body:
-                case case.MeasureImposed():
+                case case.MeasureImposed() | case.CaseTakenOver():
                     imposed = imposed or step
                 case case.MeasureChanged(new_measure_id=new_id) if new_id == measure_id:
                     imposed = imposed or step
@@ -171,7 +171,8 @@ def stages(of: CaseRecord) -> Iterator[Row]:
             step.after,
             number=number,
             agency=step.after.responsible,
-            entered_at=step.payload.occurred_at,
+            # A case that was taken over was at its stage before.
+            entered_at=step.after.opened_at if step.before is None else step.payload.occurred_at,
             left_at=following.payload.occurred_at if following else None,
             evidence=evidence([step, following]),
         )
@@ -225,7 +226,7 @@ def handovers(of: CaseRecord) -> Iterator[Row]:
             items=len(sent.items),
             accepted=len(sent.accepted_items),
             persons=sent.person_ids,
-            evidence=evidence(_steps_of(of, sent, *handover.OFFERS, *_SETTLED)),
+            evidence=evidence(_steps_of(of, sent, *handover.OFFERS, *_SETTLED) or of.steps[:1]),
         )
 
 

@@ -23,7 +23,7 @@ from tests.testkit.service import TALLY
 from tests.testkit.tally import Done, Tally
 from tests.unit.cli.world import PEOPLE, World
 
-WHOLE = ["case.opened", "person.named", "item.registered", "import.recorded"]  # what a full row comes to
+WHOLE = ["case.taken_over", "person.named", "item.registered", "import.recorded"]  # what a full row comes to
 MAPPING = """
 name = "small"
 source_system = "{system}"
@@ -152,7 +152,7 @@ def test_the_shipped_mappings_import_their_samples(
     assert len(imports) == rows
     for row in imports:
         types = desk.types(row["case_id"])
-        assert (types[0], types[-1]) == ("case.opened", "import.recorded")
+        assert (types[0], types[-1]) == ("case.taken_over", "import.recorded")
         assert types.count("import.recorded") == 1
 
 
@@ -162,7 +162,7 @@ def test_a_row_becomes_the_events_of_its_case(desk: Desk) -> None:
     done = desk.run(file).json()
     assert (done["rows"], done["rejects"], list(desk.folder.glob("*.rejects.csv"))) == ({"imported": 3}, None, [])
     opened, named, registered, origin = [event["payload"] for event in desk.events(desk.case_of("A-2"))]
-    assert (opened["body"]["case_type"], opened["occurred_at"]) == ("fraud", "2026-03-01T16:00:00Z")
+    assert (opened["body"]["case_type"], opened["body"]["opened_at"]) == ("fraud", "2026-03-01T16:00:00Z")
     assert named["body"]["role"] == "suspect"
     assert registered["body"]["quantity"] == {"value": "2", "unit": "piece"}
     digest = json.loads(desk.report.read_bytes())["file_digest"]
@@ -182,7 +182,7 @@ def test_a_changed_row_becomes_a_correction(desk: Desk) -> None:
     by_field = {part["field"]: (part["recorded"], part["correct"]) for part in corrections}
     del by_field["confidential.person:1"]
     days = ("2026-02-28T16:00:00Z", "2026-03-01T16:00:00Z")
-    assert by_field == {"case_type": ("theft", "robbery"), "occurred_at": days, "quantity.value": ("1", "3")}
+    assert by_field == {"case_type": ("theft", "robbery"), "opened_at": days, "quantity.value": ("1", "3")}
     assert events[5]["sections"]["person:1"]["fields"] == {"name": "Zhang San"}
     assert "Zhang" not in json.dumps([event["payload"] for event in events])
     assert events[4]["payload"]["body"]["corrects"]["event_id"] == events[0]["event_id"]
@@ -251,7 +251,7 @@ def test_check_needs_no_service(desk: Desk, tally: Tally) -> None:
     answer = tally.ok("import", "check", file, "--mapping", mapping)
     assert answer["rows"] == {"good": 4, "refused": 0}
     assert answer["planned"][0]["events"]["person.named"] == 2
-    assert "案件建档" in tally("import", "check", file, "--mapping", mapping, "--lang", "zh-CN").out
+    assert "在办案件接续" in tally("import", "check", file, "--mapping", mapping, "--lang", "zh-CN").out
     file = desk.write(*ROWS)
     planned = tally.ok("import", "check", file, "--mapping", desk.mapping)["events"]
     desk.rows(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -83,7 +84,9 @@ def at(kind: type[Body], **claims: str) -> Body:
     fields: dict[str, Any] = {field.name: None for field in msgspec.structs.fields(kind)}
     for path, claim in claims.items():
         first, _, name = path.partition("__")
-        if name:
+        if first.endswith("[]"):
+            fields[first[:-2]] = (SimpleNamespace(**{name: claim}),)
+        elif name:
             struct, beside = WITHIN[first]
             empty = struct(**dict.fromkeys(field.name for field in msgspec.structs.fields(struct)))
             fields[first] = msgspec.structs.replace(fields[first] or empty, **beside, **{name: claim})
@@ -112,7 +115,7 @@ def test_what_has_happened_was_not_after_the_signature(kind: type[Body], path: s
             DAY - claimed_times.TOLERANCE if is_day(path) else claimed_times.TOLERANCE
         )  # of a day, what is left of today
         if late > tolerated and path in claimed_times.HAPPENED.get(kind, ()):
-            with refused("in_future", field=f"payload.body.{path}", error=RuleRefused):
+            with refused("in_future", field=f"payload.body.{path.replace('[]', '[0]')}", error=RuleRefused):
                 claimed_times.require_consistent(claim, START)
         else:
             claimed_times.require_consistent(claim, START)

@@ -30,7 +30,7 @@ from tests.unit.interchange.files import csv_file
 from tests.unit.interchange.test_plan import COLUMNS, FULL, MAPPING
 
 KEY = IdentityKey(POLICE, b"\x01" * 32)
-EVENTS = 5  # of a full row
+EVENTS = 4  # of a full row
 ROWS = (FULL, *(FULL.replace("A-1", f"A-{number}") for number in range(2, 6)))
 
 

@@ -6,19 +6,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.events.case import CaseOpened
+from ledger.core.events.case import CaseTakenOver
 from ledger.core.events.item import Dossier, ItemRegistered
 from ledger.core.events.record import ImportRecorded
 from ledger.core.events.terms import Money
 from ledger.interchange.imports.case_events import CaseEvent, RowFault, missing_events, recorded_fields
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import DryRun, PlannedRow
+from ledger.interchange.imports.joined_files import JoinedSource
 from ledger.interchange.imports.mapping import parse_mapping, read_mapping
 from ledger.interchange.imports.plan import Plan, Planner
 from ledger.interchange.imports.source_file import Layout, SourceFile, Survey, format_of, layout_of
@@ -101,7 +103,7 @@ def test_a_full_row_comes_to_its_events(tmp_path: Path) -> None:
     """Case, person, measure and item, with ids that follow from key, system and row."""
     plan = plan_of(tmp_path, FULL)
     opened, named, imposed, registered = [event.body for event in plan.events]
-    assert [type(body) for body in (opened, registered)] == [CaseOpened, ItemRegistered]
+    assert [type(body) for body in (opened, registered)] == [CaseTakenOver, ItemRegistered]
     assert (imposed.person_id, imposed.measure) == (named.person_id, "detention")
     assert plan.events[0].section == ("narrative", {"summary": "in a shop"})
     assert plan.events[1].section == ("person:1", {"name": "Zhang"})
@@ -193,7 +195,7 @@ def test_the_police_sample_comes_to_what_its_cells_say() -> None:
     """Chinese moments, a seizure by two officers, cash in fen, an identity number kept from a spreadsheet by a tab."""
     first, second, *_ = sample("police-case", "csv")
     content = bodies(first)
-    assert first.events[0].occurred_at == "2026-02-28T16:00:00Z"
+    assert content["case"].opened_at == "2026-02-28T16:00:00Z"
     assert content["measure"].started_at == "2026-03-02T01:30:00Z"
     assert content["item"].money == Money(fen=120050, currency="CNY")
     phone = next(event.body for event in first.events if event.key[0] == "item")
@@ -255,7 +257,7 @@ def recording() -> Recording:
 def test_an_unchanged_row_lacks_nothing(tmp_path: Path, recording: Recording) -> None:
     """Only the record of the import itself would be written."""
     plan = plan_of(tmp_path, FULL)
-    assert len(recording.add(plan)) == 4
+    assert len(recording.add(plan)) == 3
     assert recording.add(plan) == []
 
 
@@ -279,13 +281,197 @@ def test_another_measure_is_another_event(tmp_path: Path, recording: Recording) 
     assert imposed.measure == "arrest"
 
 
+ENDS = MAPPING.replace('key = ["measure"]', 'key = ["measure"]\nended_at = "summary"')
+
+
+def test_a_measure_that_has_ended_since_is_lifted(tmp_path: Path, recording: Recording) -> None:
+    """The case was taken over with the measure running; what a newer file says of its end is an event, and once."""
+    row = FULL.replace("in a shop", "")
+    recording.add(plan_of(tmp_path, row, mapping=ENDS))
+    ended = row.replace("theft,,", "theft,2026-03-09,")
+    (section, lifted) = recording.add(plan_of(tmp_path, ended, mapping=ENDS))
+    assert (lifted.ended_at, section.corrections[0].field) == ("2026-03-08T16:00:00Z", "confidential.narrative")
+    assert recording.add(plan_of(tmp_path, ended, mapping=ENDS)) == []
+
+
+def test_a_measure_that_had_ended_is_stated_as_ended(tmp_path: Path, recording: Recording) -> None:
+    """Taken over with its end, which a newer file may correct."""
+    row = FULL.replace("in a shop", "2026-03-09")
+    first, *_ = recording.add(plan_of(tmp_path, row, mapping=ENDS))
+    assert first.measures[0].ended_at == "2026-03-08T16:00:00Z"
+    corrected = recording.add(plan_of(tmp_path, row.replace("03-09", "03-10"), mapping=ENDS))
+    fields = [each.field for body in corrected for each in body.corrections]
+    assert sorted(fields) == ["confidential.narrative", "measures[0].ended_at"]
+
+
+def test_the_samples_have_the_clocks_that_their_state_implies() -> None:
+    """What was due before the import is no clock, and what was decided has ended."""
+    clocks = {
+        name: [open_clocks(plan) for plan in sample(name, suffix)]
+        for name, suffix in (("police-case", "csv"), ("procuratorate-card", "xlsx"), ("court-filing", "json"))
+    }
+    assert clocks == {
+        "police-case": [["arrest_request"], ["bail_limit"], ["investigation_custody"], []],
+        "procuratorate-card": [[], ["bail_limit", "prosecution_review"], []],
+        "court-filing": [["first_instance"], ["first_instance", "first_instance"]],
+    }
+
+
+def open_clocks(plan: Plan) -> list[str]:
+    """Take the plan's case over on the first of May, and return the clocks that run."""
+    written = Case("case", start=int(datetime(2026, 5, 1, tzinfo=UTC).timestamp()))
+    origin = ImportRecorded(source_system="x", source_key="x", file_digest="sha256:" + "00" * 32, row=2)
+    for step in missing_events(plan, {}, origin):
+        written.act(step.body, clerk(POLICE))
+    return sorted(clock.name for clock in written.state.clocks.values() if clock.is_running)
+
+
+CARDS = """
+[[handovers]]
+from_agency = { value = "police-west" }
+to_agency = { value = "procuratorate-east" }
+purpose = { column = "why", words = { "送审" = "prosecution_review", "无" = "", "caught" = "" } }
+received_at = "from"
+persons = [1]
+[[deadlines]]
+clock = { column = "measure", words = { "拘留" = "", "逮捕" = "prosecution_review" } }
+started_at = "from"
+person = 1
+only_if = { "about" = "theft" }
+[[deadlines]]
+clock = { value = "bail_limit" }
+started_at = "summary"
+"""
+REVIEWED = FULL.replace("拘留", "逮捕").replace("in a shop", "").replace("caught", "送审")
+
+
+def stated(folder: Path, row: str) -> tuple[list[str], list[str]]:
+    """The purposes of the handovers and the clocks that the row's case is taken over with."""
+    body = plan_of(folder, row, mapping=MAPPING + CARDS).events[0].body
+    assert isinstance(body, CaseTakenOver)
+    return [line.purpose for line in body.handovers], [line.clock for line in body.deadlines]
+
+
+def test_handovers_and_deadlines_are_those_that_the_row_has(tmp_path: Path) -> None:
+    """A word may be none, a part may be for some rows only, and a blank start is no clock."""
+    assert stated(tmp_path, REVIEWED) == (["prosecution_review"], ["prosecution_review"])
+    assert stated(tmp_path, REVIEWED.replace("送审", "无")) == ([], ["prosecution_review"])
+    assert stated(tmp_path, REVIEWED.replace("theft", "fraud")) == (["prosecution_review"], [])
+    assert stated(tmp_path, REVIEWED.replace("逮捕", "拘留")) == (["prosecution_review"], [])
+    assert stated(tmp_path, REVIEWED.replace("theft,,", "theft,2026-03-02,"))[1][-1] == "bail_limit"
+
+
+def test_a_deadline_without_a_start_is_a_fault_of_its_column(tmp_path: Path) -> None:
+    """The clock is said to run, and not since when."""
+    mapping = MAPPING + '[[deadlines]]\nclock = { column = "measure", words = { "拘留" = "arrest_request" } }\n'
+    mapping += 'started_at = "summary"\n'
+    ((_, column, reason),) = tried(tmp_path, FULL.replace("in a shop", ""), mapping=mapping).faults
+    assert (column, "blank" in reason) == ("summary", True)
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        ('[[deadlines]]\nclock = { value = "patience" }\nstarted_at = "from"', "deadlines[0].clock.value"),
+        ('[[deadlines]]\nclock = "measure"\nstarted_at = "from"', "deadlines[0].clock"),
+        ('[[deadlines]]\nclock = { value = "bail_limit" }\nstarted_at = "from"\nperson = 2', "deadlines[0].person"),
+        ('[[files]]\nname = "others"\nkey = ["a", "b"]', "files[0]"),
+        ('[[files]]\nname = "a"\nkey = ["a"]\n[[files]]\nname = "a"\nkey = ["b"]', "files[1]"),
+    ],
+)
+def test_a_part_that_cannot_be_is_refused_by_its_key(part: str, field: str) -> None:
+    """Before any row is read."""
+    with pytest.raises(MalformedInput) as caught:
+        parse_mapping((MAPPING + part).encode(), "m.toml")
+    assert caught.value.field == f"m.toml: {field}"
+
+
+# -- several files -----------------------------------------------------------------------------------------------------
+
+JOINED = """
+name = "joined"
+source_system = "cases"
+key = ["number"]
+[case]
+case_number = "number"
+case_type = "about"
+business_line = { value = "criminal" }
+stage = { value = "investigation" }
+procedure = { value = "cn-criminal" }
+[[persons]]
+name = "suspects.0.name"
+role = { value = "suspect" }
+[[persons]]
+name = "suspects.1.name"
+role = { value = "suspect" }
+[[files]]
+name = "suspects"
+key = ["case"]
+"""
+
+
+def joined(folder: Path, suspects: str, *, names: tuple[str, ...] = ("suspects",)) -> list[PlannedRow | RowFault]:
+    """What comes of two cases with these rows of suspects."""
+    mapping = parse_mapping(JOINED.encode(), "m.toml")
+    planner = Planner(mapping, KEY)
+    first = csv_file(folder, "number,about\nA-1,theft\nA-2,fraud\n")
+    second = csv_file(folder, suspects, name="suspects.csv")
+    with JoinedSource(first, mapping, dict.fromkeys(names, second)) as source:
+        survey = source.survey(mapping.columns(), planner.fingerprint, lambda _: None)
+        source.require_same(survey.digest)
+        trial = DryRun(planner, survey, shipped_rulebook())
+        return [trial.take(row) for rows in source.batches(10) for row in rows]
+
+
+def test_several_files_make_one_case(tmp_path: Path) -> None:
+    """The rows of the second file belong to the case of their key, in their order."""
+    first, second = joined(tmp_path, "case,name\nA-2,Li\nA-1,Zhang\nA-2,Wang\n")
+    assert isinstance(first, PlannedRow)
+    assert isinstance(second, PlannedRow)
+    assert (first.events["person.named"], second.events["person.named"]) == (1, 2)
+
+
+def test_rows_that_the_mapping_does_not_read_are_no_loss_unnoticed(tmp_path: Path) -> None:
+    """Three suspects where it reads two, one of no case, one that cannot be read."""
+    _, fault = joined(tmp_path, "case,name\nA-2,Li\nA-2,Wang\nA-2,Zhao\n")
+    assert isinstance(fault, RowFault)
+    assert "3" in fault.reason
+    with pytest.raises(MalformedInput, match="no row of the first file"):
+        joined(tmp_path, "case,name\nA-3,Li\n")
+    with pytest.raises(MalformedInput, match="suspects"):
+        joined(tmp_path, f"case,name\nA-1,{'x' * 40_000}\n")
+
+
+@pytest.mark.parametrize("names", [(), ("suspects", "others")])
+def test_the_files_are_those_that_the_mapping_joins(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """One that is missing, and one too many."""
+    with pytest.raises(MalformedInput) as caught:
+        joined(tmp_path, "case,name\n", names=names)
+    assert caught.value.field == "--with"
+
+
+def test_each_of_several_files_is_a_part_of_the_digest(tmp_path: Path) -> None:
+    """Another second file is another import, and one that changes while it is read stops it."""
+    mapping = parse_mapping(JOINED.encode(), "m.toml")
+    first = csv_file(tmp_path, "number,about\nA-1,theft\n")
+    digests = set()
+    for name in ("Li", "Wang"):
+        second = csv_file(tmp_path, f"case,name\nA-1,{name}\n", name="suspects.csv")
+        with JoinedSource(first, mapping, {"suspects": second}) as source:
+            digests.add(source.digest())
+            second.write_text("case,name\n")
+            with pytest.raises(IntegrityBroken):
+                source.require_unchanged()
+    assert len(digests) == 2
+
+
 def test_long_texts_are_compared_by_their_digest(tmp_path: Path, recording: Recording) -> None:
     """A correction holds lines of 200 characters: what is longer is shown in part and told apart in full."""
     long = "x" * 300
     recording.add(plan_of(tmp_path, FULL.replace("caught", long)))
     (corrected,) = recording.add(plan_of(tmp_path, FULL.replace("caught", long + "y")))
     (each,) = corrected.corrections
-    assert each.field == "ground"
+    assert each.field == "measures[0].ground"
     assert each.recorded != each.correct
     assert max(len(each.recorded), len(each.correct)) <= 200
     assert recording.add(plan_of(tmp_path, FULL.replace("caught", long + "y"))) == []
