@@ -20,7 +20,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import Line, SectionField
 from ledger.core.messages import Message
 from ledger.interchange.imports.values import DateStyle
-from ledger.procedures import shipped_rulebook, shipped_words
+from ledger.procedures import books_that_ship, shipped_words
 
 MAX_BYTES = 1024 * 1024
 _FAULT = re.compile(r"(?P<fault>.*) - at `(?:key in )?\$(?P<path>.*)`\Z", re.DOTALL)
@@ -335,7 +335,11 @@ def _require_source(name: str, path: str, source: CellSource) -> None:
 def _words_of(vocabulary: str) -> tuple[str, ...]:
     if vocabulary != "clock":
         return shipped_words(vocabulary)
-    return tuple(dict.fromkeys(row.name for row in shipped_rulebook().clocks if row.per in ("case", "person")))
+    return tuple(
+        dict.fromkeys(
+            row.name for book in books_that_ship().values() for row in book.clocks if row.per in ("case", "person")
+        )
+    )
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

@@ -419,7 +419,7 @@ def joined(folder: Path, suspects: str, *, names: tuple[str, ...] = ("suspects",
     with JoinedSource(first, mapping, dict.fromkeys(names, second)) as source:
         survey = source.survey(mapping.columns(), planner.fingerprint, lambda _: None)
         source.require_same(survey.digest)
-        trial = DryRun(planner, survey, shipped_rulebook())
+        trial = DryRun(planner, survey, books_that_ship())
         return [trial.take(row) for rows in source.batches(10) for row in rows]
 
 
