@@ -176,7 +176,6 @@ OPTIONS: Final[dict[str, str]] = {
     "decided_at": "When it was decided.",
     "department": "Department of your agency that it goes to.",
     "disposed_at": "When it was done.",
-    "dossier_complete": "Whether the dossier is complete.",
     "due_at": "Until when.",
     "effective_at": "When it takes effect, if not when it was decided.",
     "encoding": "Encoding of the file.",
@@ -187,10 +186,7 @@ OPTIONS: Final[dict[str, str]] = {
     "ground": "Why, in words.",
     "happened_at": "When it happened.",
     "item_kind": "What it is.",
-    "jurisdiction": "Whether the receiver has jurisdiction.",
     "method": "How it was done.",
-    "person_and_measure": "Whether the person is here, under the measure that was told.",
-    "property_matches_list": "Whether the property is what the list says.",
     "purpose": "What it is handed over for.",
     "quantity": "How many, or how much of which unit.",
     "reason_code": "The reason, by its code.",
@@ -206,7 +202,6 @@ OPTIONS: Final[dict[str, str]] = {
     "started_at": "When it began.",
     "storage_location": "Where it lies.",
     "to_officer": "Officer who takes it.",
-    "within_time": "Whether it came in time.",
 }
 
 # Options that may tell of persons at length, and may come from a file.

@@ -91,6 +91,10 @@ class ProcedureWord(click.ParamType[str]):
         self.name = vocabulary
         self._vocabulary = vocabulary
 
+    def first(self) -> str:
+        """Return the procedure's first word: what is usual stands first."""
+        return shipped_words(self._vocabulary)[0]
+
     @cached_property
     def _choice(self) -> click.Choice[str]:
         table = TABLE_OF[self._vocabulary]

@@ -160,8 +160,10 @@ class CaseActs(ABC, Generic[O]):
     def check(self, *, by: O | None = None, **fields: Any) -> Self:
         """Check the latest open offer as its receiver: everything passed, except what ``fields`` say."""
         answered = self.open_handover()
-        passed = {"handover_id": answered.handover_id} | dict.fromkeys(ASPECTS, "passed")
-        return self.say(handover.HandoverChecked, by or self.clerk_of(answered.to_agency), **(passed | fields))
+        results = {aspect: fields.pop(aspect, "passed") for aspect in ASPECTS}
+        fields["aspects"] = tuple(handover.AspectCheck(aspect, result) for aspect, result in results.items())
+        fields["handover_id"] = answered.handover_id
+        return self.say(handover.HandoverChecked, by or self.clerk_of(answered.to_agency), **fields)
 
     def accept(self, handover_id: str | None = None, *, by: O | None = None, **fields: Any) -> Self:
         """Accept all as listed, except what ``received`` and ``not_accepted`` say."""

@@ -19,7 +19,7 @@ from ledger.core.custody import CaseState
 from ledger.core.custody.spans import concerned
 from ledger.core.events import NAME_OF, Payload, handover
 from ledger.core.events.case import ItemDecision
-from ledger.core.events.handover import NotAcceptedItem, ReceivedItem
+from ledger.core.events.handover import AspectCheck, NotAcceptedItem, ReceivedItem
 from ledger.core.events.item import ItemDisposed, ItemPart
 from ledger.core.events.letter import Outsider
 from ledger.core.events.record import Correction
@@ -41,10 +41,6 @@ _VOCABULARY = {
             *("disposal", "seal_state", "match_result", "qualifying_ground", "verdict", "severity"),
         )
     },
-    **dict.fromkeys(
-        ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time"),
-        "check_result",
-    ),
     "relation": "case_relation",
     "decided": "disposal",
     "excluded_for": "exclusion_ground",
@@ -277,6 +273,9 @@ class EventWords:
                 return self._labels.told(value)
             case EventRef(event_id=event_id):
                 return event_id
+            case AspectCheck(aspect=aspect, result=result):
+                looked_at = self._labels.of("aspect", aspect)
+                return self._labels.of("telling", "noted").format(looked_at, self._labels.of("check_result", result))
             case NotAcceptedItem(item_id=item_id, reason_code=reason):
                 notes = [self._labels.of("reason_code", reason)]
                 if value.explanation:

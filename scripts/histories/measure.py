@@ -30,7 +30,7 @@ ASKED: Mapping[str, tuple[str, ...]] = {
     "judgment-silent": ("7/silent",),
     "late-resubmission": ("8/late_resubmission",),
     "return-at-the-end": ("8/last_days",),
-    "third-return": ("8/third_return",),
+    "third-return": ("8/returned_too_often",),
     "execution-papers-late": ("9/papers_late", "9/papers_missing"),
     "no-intake-receipt": ("9/no_intake",),
     "clock-at-former-holder": ("10/old_holder",),

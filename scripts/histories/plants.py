@@ -120,7 +120,7 @@ class WithdrawnWithoutDocument(CriminalCourse):
         return self.decide("case_withdrawn", disposals=disposals, documented=False).decision
 
 
-@plant(8, "third_return", returns=3, days=900)
+@plant(8, "returned_too_often", returns=3, days=900)
 class ThirdReturn(CriminalCourse):
     """The review sends the case back a third time."""
 

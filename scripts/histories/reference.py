@@ -166,7 +166,7 @@ def returns(examined: ExaminedCase) -> Iterator[Breach]:
     sent_back = [returned for returned in examined.state.handovers.values() if returned.purpose in SUPPLEMENTS]
     for number, returned in enumerate(sent_back, 1):
         if number > 2:
-            yield examined.breach(8, "third_return", returned.handover_id)
+            yield examined.breach(8, "returned_too_often", returned.handover_id)
         if returned.is_accepted and _resubmitted_late(examined, returned):
             yield examined.breach(8, "late_resubmission", returned.handover_id)
         if _in_last_days(examined, returned):

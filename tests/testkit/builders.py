@@ -43,7 +43,7 @@ from ledger.core.events.terms import AgencyKind, EventRef, Role
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER, Agency, AuthorityState
 from ledger.core.signing.signatures import address_of, signing_hash
-from ledger.procedures import shipped_traits
+from ledger.procedures import shipped_traits, shipped_words
 
 START = 1772413200  # 2026-03-02T01:00:00Z, nine in the morning in Shanghai
 LOG_ID = sha256(b"the ledger of the tests").digest()
@@ -419,6 +419,20 @@ def changed_in_every_way() -> Registry:
     return changed
 
 
+# Words of the samples, where the procedure's first one would not do.
+WORDS = {
+    "trial": "summary",
+    "measure": "bail",
+    "qualifying_ground": "complex",
+    "exclusion_ground": "travel",
+    "decision_kind": "judgment",
+    "item_kind": "exhibit",
+    "disposal": "archived",
+    "purpose": "prosecution_review",
+    "reason_code": "seal_broken",
+}
+
+
 def sample_body(event_type: str, *, full: bool) -> Body:
     """Return the smallest body of the type, or one with every field and two elements in every list."""
     body = sample(inspect.type_info(EVENT_TYPES[event_type].body), full=full)
@@ -428,6 +442,8 @@ def sample_body(event_type: str, *, full: bool) -> Body:
 def sample(kind: Any, *, full: bool) -> Any:
     """Return a value of the type as plain data. Requires that every pattern comes with an example."""
     match kind:
+        case inspect.Metadata(extra={"vocabulary": vocabulary}):
+            return WORDS.get(vocabulary) or shipped_words(vocabulary)[0]
         case inspect.Metadata(type=inner, extra_json_schema=schema):
             examples = (schema or {}).get("examples")
             return examples[0] if examples else sample(inner, full=full)

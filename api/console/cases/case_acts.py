@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from api.console.cases.case_pages import (
     BAR_CLOSING,
-    CHECKED,
     blocks,
     changes_due,
     changes_to_serve,
@@ -131,7 +130,7 @@ DIFFERS, REFUSED = "differs", "refused"  # else as listed
 
 def registered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
     """Return the fields of an item's registration."""
-    kind = form.get("item_kind")
+    needs = (form.get(f"needs:{form.get('item_kind')}") or "").split()
     fields: dict[str, Any] = {
         **form.fields("item_kind", "description", "exhibit_number", "condition", "seal_number", "storage_location"),
         "item_id": form.get("item_id") or new_id("item"),
@@ -139,12 +138,19 @@ def registered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
         "digests": form.all("digest"),
         "seizure": _seizure(form),
     }
-    if kind == "dossier":
+    if "dossier" in needs:
         numbers = ("volumes", "pages")
         fields["dossier"] = {name: required_number(form, name) for name in numbers if form.get(name)}
-    if kind == "electronic_data":
+    if "collection" in needs:
         fields["collection"] = {"collectors": _officers(form, "collectors"), **form.fields("tool", "method")}
     return fields
+
+
+def checked(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
+    """Return the fields of the receiver's check: each aspect that the form has, with its result."""
+    results = {aspect: form.get(f"result:{aspect}") for aspect in form.all("aspect")}
+    aspects = [{"aspect": aspect, "result": result} for aspect, result in results.items() if result]
+    return {**form.fields("handover_id", "remark"), "aspects": aspects}
 
 
 def offered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
@@ -222,7 +228,7 @@ ACTS: dict[str, FormAct] = {
     "accept": (handover.HandoverAccepted, accepted),
     "refuse": (handover.HandoverRefused, named(*_ANSWER, times=("received_at", "due_at"))),
     "recall": (handover.HandoverRecalled, named("handover_id", "ground")),
-    "check": (handover.HandoverChecked, named("handover_id", *CHECKED, "remark")),
+    "check": (handover.HandoverChecked, checked),
     "resolve": (handover.DiscrepancyResolved, named("discrepancy_id", "resolution")),
     "request-custody": (
         case.CustodyChangeRequested,

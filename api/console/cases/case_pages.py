@@ -149,7 +149,6 @@ def list_part(kind: Kind, visit: Visit, state: CaseState, *, first: int = 0) -> 
 
 
 STEPS = 50  # of the timeline at a time
-CHECKED = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
 UNITS = ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre")
 
 router = APIRouter()
@@ -226,7 +225,7 @@ def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
     """Show the form of an item's registration."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("case"))
-    kinds = [kind for kind, row in _book_of(visit, visible.state).items.items() if not row.is_person]
+    kinds = {kind: row for kind, row in _book_of(visit, visible.state).items.items() if not row.is_person}
     return visit.page("cases/new_item.html", **visible._asdict(), kinds=kinds, units=UNITS)
 
 
@@ -245,10 +244,16 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
         persons=[person for person in visible.state.persons.values() if person.responsible == own],
         agencies=[agency for agency in agencies if agency.agency_id != own],
         purposes=tuple(book.purposes),
+        usual=_usual_return(book) if returns else None,
         reasons=tuple(book.reasons),
         remedies=tuple(book.remedies),
         earlier=[earlier for earlier in visible.state.handovers.values() if not earlier.is_open],
     )
+
+
+def _usual_return(book: Rulebook) -> str:
+    """Return the purpose for which a case mostly goes back: to be supplemented, where the procedure has that."""
+    return next((purpose for purpose, row in book.purposes.items() if row.supplements), "return")
 
 
 @router.get("/cases/{case_id}/offer/lines")
@@ -296,7 +301,7 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
         is_for_others_to_sign=is_open and own in handover.parties and not signs,
         lines=PartRequest().of(list(handover.items.values())),
         remedies=tuple(book.remedies),
-        checked=CHECKED,
+        aspects=tuple(book.aspects),
         results=terms.choices(terms.CheckResult),
         expired=expired,
         this_minute=minute(unix_seconds(now)),

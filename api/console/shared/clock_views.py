@@ -14,9 +14,9 @@ from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import Deadline, deadline, deadlines
 from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.procedure.legal_days import legal_day_of
-from ledger.core.supervision.recommendations import CLOCK
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels
+from ledger.procedures import shipped_rulebook
 from ledger.store import cases, clocks
 from ledger.store.clocks import ClockLine, DeadlineFilter
 from ledger.store.database import Connection
@@ -71,8 +71,9 @@ def of_reply(due: PeriodEnd | None, answered: bool, reading: Reading, labels: La
         return None
     days = (due.last_day - legal_day_of(reading.reader.now)).days
     texts = Texts(labels.language)
+    name = next(row.name for row in shipped_rulebook().clocks if row.per == "recommendation")
     return ClockView(
-        label=labels.of_clock(CLOCK),
+        label=labels.of_clock(name),
         article="",
         subject="",
         agency="",

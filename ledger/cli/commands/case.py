@@ -11,14 +11,13 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, EventReference, ProcedureWord, acting, add_act, made_id, words
+from ledger.cli.params import FILE, EventReference, ProcedureWord, acting, add_act, made_id
 from ledger.cli.session import Session
 from ledger.cli.taken_over import read_taken_over
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case
-from ledger.core.events.terms import CaseRelation
 from ledger.procedures import SHIPPED, shipped_tables
 
 FORMATS = ("csv", "json", "ocel", "case-uco")
@@ -161,7 +160,7 @@ act = partial(add_act, case_group)
 GROUND = click.option("--ground", required=True)
 ITEMS = click.option("--item", "item_ids", multiple=True, help="An item that leaves; may be given several times.")
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who leaves; may be given several times.")
-RELATION = click.option("--relation", type=words(CaseRelation), default="related", show_default=True)
+RELATION = click.option("--relation", type=ProcedureWord("case_relation"), required=True)
 
 act("number", case.CaseNumbered, "Record your agency's own number of a case.", "case_number")
 act(

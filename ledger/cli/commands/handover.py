@@ -24,7 +24,6 @@ from ledger.core.custody.flags import Flag
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, handover
-from ledger.core.events.terms import CheckResult
 from ledger.core.messages import Message, joined
 
 LISTED = columns("case_id", "handover_id", "from_agency", "to_agency", "purpose", "status", "offered_at", "due_at")
@@ -172,8 +171,10 @@ def _record_offer(recorder: EventRecorder, case_id: str, body: type[Body], field
     recorder.record(case_id, make_body(body, items=lines, **fields))
 
 
-def _check(option: str) -> Callable[..., Any]:
-    return click.option(option, type=words(CheckResult), required=True)
+def _record_check(recorder: EventRecorder, case_id: str, body: type[Body], fields: dict[str, Any]) -> None:
+    pairs = [split_once(text, "=", "--aspect", "ASPECT=RESULT") for text in fields.pop("aspects")]
+    aspects = [{"aspect": aspect, "result": result} for aspect, result in pairs]
+    recorder.record(case_id, make_body(body, aspects=aspects, **fields))
 
 
 act = partial(add_act, handover_group)
@@ -204,9 +205,16 @@ act(
     handover.HandoverChecked,
     "Record the receiver's check before the answer.",
     "handover_id",
-    *map(_check, ("--jurisdiction", "--dossier-complete", "--property-matches-list", "--person-and-measure")),
-    _check("--within-time"),
+    click.option(
+        "--aspect",
+        "aspects",
+        metavar="ASPECT=RESULT",
+        multiple=True,
+        required=True,
+        help="What was looked at, and whether it is passed, failed or not_applicable; may be given several times.",
+    ),
     "--remark",
+    record=_record_check,
 )
 
 

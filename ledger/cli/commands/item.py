@@ -77,10 +77,13 @@ def item_group() -> None:
     """Items: register, seal, move, examine, split, freeze, dispose."""
 
 
+KIND = ProcedureWord("item_kind")
+
+
 @item_group.command("register")
 @click.argument("case_id")
 @click.argument("description")
-@click.option("--kind", "item_kind", type=ProcedureWord("item_kind"), default="exhibit", show_default=True)
+@click.option("--kind", "item_kind", type=KIND, default=KIND.first)
 @click.option("--quantity", type=QUANTITY, default="1", show_default=True)
 @click.option("--item-id", help="Unique over all cases; made up unless given.")
 @click.option("--file", "digests", type=DigestedFile(), multiple=True, help="A file to digest with BLAKE3 and SHA-256.")

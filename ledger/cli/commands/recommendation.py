@@ -40,7 +40,7 @@ MEASURE = "What was done; may be given several times."
 
 @click.group("recommendation", cls=Group)
 def recommendation_group() -> None:
-    """Recommendations to an agency: issued, answered within two months, checked again."""
+    """Recommendations to an agency: issued, answered in time, checked again."""
 
 
 @recommendation_group.command("list")
@@ -75,7 +75,7 @@ def show(session: Session, recommendation_id: str) -> None:
 @made_id("--recommendation-id", "advice")
 @acting
 def issue(recorder: EventRecorder, **fields: Any) -> None:
-    """Issue a recommendation to an agency of your jurisdiction. It has two months to reply."""
+    """Issue a recommendation to an agency of your jurisdiction, which has to reply in time."""
     body = make_body(supervision.RecommendationIssued, **fields)
     recorder.open_supervision(STREAM + body.recommendation_id, body)
 

@@ -140,8 +140,8 @@ def _is_frozen(thing: Item, act: Act) -> bool:
     return until is not None and date.fromisoformat(until) >= legal_day_of(act.payload.occurred_at)
 
 
-@flag("judgment_silent", case.DecisionRecorded)
-def judgment_silent(before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded) -> str | None:
+@flag("decision_silent", case.DecisionRecorded)
+def decision_silent(before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded) -> str | None:
     """Return the property still in the case about which a decision that has to settle it says nothing."""
     if not act.book.decisions[body.kind].settles_property:
         return None
@@ -315,20 +315,20 @@ def _seconds_and_day(text: str) -> tuple[int, str]:
     return int(moment.timestamp()), legal_day(moment).isoformat()
 
 
-@flag("third_return", *handover.OFFERS)
-def _third_return(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
-    """Return which return for supplementary investigation this is, if it is one too many for somebody at his stage."""
+@flag("returned_too_often", *handover.OFFERS)
+def _returned_too_often(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
+    """Return which return to be supplemented this is, if it is one too many for somebody at his stage."""
     offer = after.handovers[body.handover_id]
-    # Whatever the purposes are called: what goes back for investigation is counted together, for each person.
+    # Whatever the purposes are called: what goes back to be supplemented is counted together, for each person.
     supplements = [purpose for purpose, row in act.book.purposes.items() if row.supplements]
     if offer.purpose not in supplements:
         return None
     alike = [h for purpose in supplements for h in after.handovers.marked(f"purpose/{purpose}")]
-    # Each stage, review and trial, has its own count.
+    # Each stage has its own count.
     returns = return_number(alike, offer)
-    if returns <= _limit(act, "third_return"):
+    if returns <= _limit(act, "returned_too_often"):
         return None
-    return Message("return no. {number} for supplementary investigation", number=returns)
+    return Message("return no. {number} at this stage", number=returns)
 
 
 @flag("remedy_overdue", handover.HandoverOffered)

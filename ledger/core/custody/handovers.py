@@ -165,6 +165,7 @@ def _require_receiver(state: CaseState, act: Act, handover_id: str) -> Handover:
 def checked(state: CaseState, act: Act, body: halves.HandoverChecked) -> CaseState:
     """Accept the receiver's check of an open offer. Nothing moves."""
     _require_receiver(state, act, body.handover_id)
+    require_distinct([line.aspect for line in body.aspects], "aspect", field="aspects")
     return state
 
 

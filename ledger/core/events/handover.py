@@ -66,16 +66,19 @@ Offer = HandoverOffered | HandoverReturned  # what moves nothing before it is ac
 OFFERS = (HandoverOffered, HandoverReturned)
 
 
+class AspectCheck(terms.Value, frozen=True):
+    """One thing that the receiver looks at, and whether it is in order."""
+
+    aspect: terms.Aspect
+    result: terms.CheckResult
+
+
 @event("handover.checked")
 class HandoverChecked(Body, frozen=True):
     """The receiver's check before the answer; moves nothing."""
 
     handover_id: terms.HandoverId
-    jurisdiction: terms.CheckResult
-    dossier_complete: terms.CheckResult
-    property_matches_list: terms.CheckResult
-    person_and_measure: terms.CheckResult
-    within_time: terms.CheckResult
+    aspects: Annotated[tuple[AspectCheck, ...], Meta(min_length=1, max_length=50)]
     remark: terms.Text | None = None
 
 

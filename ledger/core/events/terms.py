@@ -76,12 +76,12 @@ DeadlineId = Annotated[
     _text(
         rf"[a-z][a-z_]{{0,39}}/{_SLUG_64}/(?:0|[1-9][0-9]{{0,8}})",
         "clock/subject/sequence: the clock's name, the person, item or case, the sequence of the event that started it",
-        "prosecution_review/case/12",
+        "remedy/handover-1/12",
     ),
 ]
-ClockName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of a clock in the rules", "prosecution_review")]
-ExtensionName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "major_case")]
-ProcedureId = Annotated[str, _slug(48, "slug of at most 48 characters", "cn-criminal")]
+ClockName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of a clock in the rules", "remedy")]
+ExtensionName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "longer")]
+ProcedureId = Annotated[str, _slug(48, "slug of at most 48 characters", "a-procedure")]
 ModelId = Annotated[str, _slug(48, "slug of at most 48 characters", "item-not-handed-over")]
 LeadId = Annotated[
     str, _text(r"lead-[0-9a-f]{32}", "lead- and the first 32 hex digits of its finding's digest", "lead-" + "5f" * 16)
@@ -163,29 +163,31 @@ class EventRef(Value, frozen=True):
 # Which words there are, the procedure of the case says: ``ledger.core.procedure.rulebook.require_words`` compares them.
 
 
-def _word(vocabulary: str, example: str) -> Meta:
+def _word(vocabulary: str) -> Meta:
     pattern, description = r"[a-z][a-z0-9_]{0,39}", "word of the case's procedure"
     whole = f"^{pattern}{_END}"
     MEANINGS[whole] = Message("a word: a-z, 0-9 and underscores, at most 40 characters")
-    return Meta(pattern=whole, description=description, examples=[example], extra={"vocabulary": vocabulary})
+    return Meta(pattern=whole, description=description, examples=["a_word"], extra={"vocabulary": vocabulary})
 
 
-BusinessLine = Annotated[str, _word("business_line", "criminal")]
-Stage = Annotated[str, _word("stage", "investigation")]
-Trial = Annotated[str, _word("trial", "summary")]
-PersonRole = Annotated[str, _word("person_role", "suspect")]
-Measure = Annotated[str, _word("measure", "bail")]
-QualifyingGround = Annotated[str, _word("qualifying_ground", "complex")]
-ExclusionGround = Annotated[str, _word("exclusion_ground", "travel")]
-DecisionKind = Annotated[str, _word("decision_kind", "judgment")]
-ItemKind = Annotated[str, _word("item_kind", "exhibit")]
-Disposal = Annotated[str, _word("disposal", "archived")]
-Purpose = Annotated[str, _word("purpose", "prosecution_review")]
-ReasonCode = Annotated[str, _word("reason_code", "seal_broken")]
-Remedy = Annotated[str, _word("remedy", "supplement")]
-LetterKind = Annotated[str, _word("letter_kind", "request")]
-OutsiderKind = Annotated[str, _word("outsider_kind", "bank")]
-Service = Annotated[str, _word("service", "by_post")]
+BusinessLine = Annotated[str, _word("business_line")]
+Stage = Annotated[str, _word("stage")]
+Trial = Annotated[str, _word("trial")]
+PersonRole = Annotated[str, _word("person_role")]
+Measure = Annotated[str, _word("measure")]
+QualifyingGround = Annotated[str, _word("qualifying_ground")]
+ExclusionGround = Annotated[str, _word("exclusion_ground")]
+DecisionKind = Annotated[str, _word("decision_kind")]
+ItemKind = Annotated[str, _word("item_kind")]
+Disposal = Annotated[str, _word("disposal")]
+Purpose = Annotated[str, _word("purpose")]
+ReasonCode = Annotated[str, _word("reason_code")]
+Remedy = Annotated[str, _word("remedy")]
+Aspect = Annotated[str, _word("aspect")]
+CaseRelation = Annotated[str, _word("case_relation")]
+LetterKind = Annotated[str, _word("letter_kind")]
+OutsiderKind = Annotated[str, _word("outsider_kind")]
+Service = Annotated[str, _word("service")]
 # The table of the procedure that has the words of each vocabulary.
 TABLE_OF = {
     "business_line": "lines",
@@ -205,6 +207,8 @@ TABLE_OF = {
     "outsider_kind": "outsiders",
     "service": "services",
     "agency_kind": "kinds",
+    "aspect": "aspects",
+    "case_relation": "relations",
 }
 
 # -- closed vocabularies -----------------------------------------------------------------------------------------------
@@ -213,7 +217,6 @@ StreamKind = Literal["case", "agency", "supervision", "system"]
 # What agencies of a kind may do for others: the code asks for these, never for a kind by its name.
 Trait = Literal["supervises", "keeps_persons"]
 Role = Literal["clerk", "supervisor", "auditor", "analyst", "witness"]
-CaseRelation = Literal["related", "co_defendant", "same_person", "same_exhibit", "predicate_offence"]
 SealState = Literal["intact", "broken", "missing", "unsealed"]
 MatchResult = Literal["match", "mismatch", "not_checked"]
 CheckResult = Literal["passed", "failed", "not_applicable"]

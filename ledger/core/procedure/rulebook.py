@@ -261,7 +261,7 @@ def _not_alone(row: ClockRule | FlagRule) -> Message:
 DAYS_KEPT = 1024
 
 FlagName = Literal[
-    "third_return",
+    "returned_too_often",
     "remedy_overdue",
     "resubmission_overdue",
     "same_officer_both_sides",
@@ -278,7 +278,7 @@ FlagName = Literal[
     "frozen_twice",
     "freeze_lapsed",
     "moved_while_frozen",
-    "judgment_silent",
+    "decision_silent",
     "disposal_against_decision",
     "extension_without_basis",
     "extension_without_ground",
@@ -466,6 +466,8 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     letters: dict[terms.LetterKind, Word] = {}
     outsiders: dict[terms.OutsiderKind, Word] = {}
     services: dict[terms.Service, Word] = {}
+    aspects: dict[terms.Aspect, Word] = {}
+    relations: dict[terms.CaseRelation, Word] = {}
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, Label] = {}
     days_off: dict[Year, DaysOff] = {}

@@ -17,7 +17,6 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision.state import RecommendationState, SupervisionAct, require_supervised
 
 STREAM = "recommendation-"
-CLOCK = "recommendation_reply"
 
 
 def first(act: SupervisionAct) -> RecommendationState:
@@ -69,7 +68,7 @@ def reply_due(issued_at: str, books: Iterable[Rulebook]) -> PeriodEnd | None:
     """
     since = datetime.fromisoformat(issued_at)
     day = legal_day(since).isoformat()
-    rows = ((book, row) for book in books for row in book.clocks if row.name == CLOCK and row.bases)
+    rows = ((book, row) for book in books for row in book.clocks if row.per == "recommendation" and row.bases)
     book, row = next(((book, row) for book, row in rows if holds_on(row, day)), (None, None))
     if book is None or row is None:
         return None

@@ -93,8 +93,8 @@ def test_the_receiver_records_his_check_before_he_answers(office: Office) -> Non
     check = page.locator("details", has=page.locator("form[hx-post$='/drafts/check']"))
     check.locator("summary").first.click()
     for name in ("jurisdiction", "property_matches_list", "person_and_measure", "within_time"):
-        check.locator(f"[name={name}]").select_option("passed")
-    check.locator("[name=dossier_complete]").select_option(label="不通过")
+        check.locator(f"[name='result:{name}']").select_option("passed")
+    check.locator("[name='result:dossier_complete']").select_option(label="不通过")
     check.locator("[name=remark]").fill("缺第二卷")
     assert axe_findings(page) == []
     check.locator("button").last.click()

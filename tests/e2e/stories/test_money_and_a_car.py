@@ -77,7 +77,7 @@ def sell(case: TownCase, points: Iterator[Any]) -> None:
 def judge_and_close(case: TownCase, points: Iterator[Any]) -> None:
     """Check that closing tells what the judgment forgets: what the car brought, not notes and account."""
     next(points)
-    assert [(flag["name"], flag["detail"]) for flag in case.flagged()] == [("judgment_silent", PROCEEDS)]
+    assert [(flag["name"], flag["detail"]) for flag in case.flagged()] == [("decision_silent", PROCEEDS)]
     case.close("court", decision_id="judgment")
     (flag,) = [flag for flag in case.receipt["flags"] if flag["name"] == "property_undisposed"]
     assert (flag["article"], PROCEEDS in flag["detail"]) == ("CPL 245", True)

@@ -34,7 +34,7 @@ def case(town: Town) -> TownCase:
             assert REVIEW not in last_days(case, "prosecutor", "procuratorate-east")
         else:
             assert last_days(case, "police", "psb-east")[SUPPLEMENT] == supplement_until
-    assert flagged == [[], [], [("third_return", "CPL 175")]]
+    assert flagged == [[], [], [("returned_too_often", "CPL 175")]]
     return case
 
 
@@ -51,7 +51,7 @@ def test_the_review_begins_anew_twice_and_the_third_return_is_flagged(town: Town
         ("supplementary_investigation", "accepted", "handover-5", None),
     ]
     steps = town.read(f"/api/v1/cases/{case.stream.id}/timeline", "prosecutor")["events"]
-    (third,) = [step for step in steps if any(flag["name"] == "third_return" for flag in step["flags"])]
+    (third,) = [step for step in steps if any(flag["name"] == "returned_too_often" for flag in step["flags"])]
     assert (third["event_type"], third["body"]["handover_id"]) == ("handover.returned", "handover-6")
 
 

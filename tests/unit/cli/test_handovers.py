@@ -88,8 +88,8 @@ def test_returned_for_supplementary_investigation(world: World) -> None:
     """A return is an offer the other way that names what it returns; it moves when the police accept it."""
     case_id = open_case(world, items=1)
     first = offer(world, case_id, "--item", f"{case_id}-i1")
-    results = ("jurisdiction", "dossier-complete", "property-matches-list", "person-and-measure", "within-time")
-    checks = [word for name in results for word in (f"--{name}", "passed")]
+    aspects = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
+    checks = [word for name in aspects for word in ("--aspect", f"{name}=passed")]
     world.ok("handover", "check", case_id, first, *checks, profile="prosecutor")
     accept(world, case_id, first, "--received", f"{case_id}-i1")
     purpose = ("--purpose", "supplementary_investigation")

@@ -61,7 +61,7 @@ def test_a_third_return_is_recorded_and_flagged() -> None:
     """Two returns pass without a flag; the third is written down and says which it is."""
     assert returned(2).flag_names() == []
     third = returned(3)
-    assert detail(third, "third_return") == "return no. 3 for supplementary investigation"
+    assert detail(third, "returned_too_often") == "return no. 3 at this stage"
     assert third.state.handovers["handover-6"].is_open
 
 
@@ -86,13 +86,13 @@ def test_supplementary_inquiry_counts_like_supplementary_investigation() -> None
         assert written.flag_names() == []
         written.accept().offer("file", to=PROCURATORATE).accept()
         give_back()
-    assert detail(written, "third_return") == "return no. 3 for supplementary investigation"
+    assert detail(written, "returned_too_often") == "return no. 3 at this stage"
 
 
 def test_the_trial_has_returns_of_its_own() -> None:
     """After two returns of the review the court may adjourn twice for the same; its third is flagged."""
     written = returned(2).accept().offer("file", to=PROCURATORATE).accept()
-    for flagged in ([], [], ["third_return"]):
+    for flagged in ([], [], ["returned_too_often"]):
         written.offer("file", to=COURT, purpose="public_prosecution").accept().give_back("file")
         assert written.flag_names() == flagged
         written.accept()
@@ -324,7 +324,7 @@ def test_a_disposal_other_than_decided_is_flagged(
 @pytest.mark.parametrize(
     ("kind", "lines", "flagged"),
     [
-        ("judgment", (("car", "forfeited"),), [("judgment_silent", "cash")]),
+        ("judgment", (("car", "forfeited"),), [("decision_silent", "cash")]),
         ("judgment", (("car", "forfeited"), ("cash", "paid_to_treasury")), []),
         ("ruling", (), []),
     ],

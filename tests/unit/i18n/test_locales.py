@@ -73,7 +73,6 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "vocabulary": tuple(terms.TABLE_OF),
     "state": ("unanchored", "submitted", "mined", "confirmed", "stale", "invalid"),
     "role": terms.choices(terms.Role),
-    "case_relation": terms.choices(terms.CaseRelation),
     "deadline_status": terms.choices(Status),
     "seal_state": terms.choices(terms.SealState),
     "match_result": terms.choices(terms.MatchResult),

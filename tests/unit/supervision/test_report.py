@@ -164,12 +164,12 @@ def test_clocks_that_ran_out_are_counted_with_those_that_ended() -> None:
 
 def test_flags_are_counted_by_event_case_and_agency() -> None:
     """Three events of two cases by one agency."""
-    flag = {"name": "third_return", "agency": "procuratorate-east", "occurred_at": "2026-03-02T01:00:00Z"}
+    flag = {"name": "returned_too_often", "agency": "procuratorate-east", "occurred_at": "2026-03-02T01:00:00Z"}
     flagged = [
         flag | {"case_id": case_id, "evidence": [digest(n)]} for n, case_id in enumerate(("case-1", "case-1", "case-2"))
     ]
     session = views(handover(1), handover(2), flags=flagged)
-    assert [cells for cells, _ in rows(session, "flags")] == [("third_return", 3, 2, 1)]
+    assert [cells for cells, _ in rows(session, "flags")] == [("returned_too_often", 3, 2, 1)]
 
 
 def test_models_are_told_with_what_became_of_their_leads() -> None:
