@@ -461,7 +461,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     purposes: dict[terms.Purpose, PurposeRule]
     reasons: dict[terms.ReasonCode, Reason]
     remedies: dict[terms.Remedy, Word]
-    kinds: dict[terms.AgencyKind, AgencyKind]
+    kinds: dict[terms.AgencyKind, AgencyKind] = {}
     trials: dict[terms.Trial, Word] = {}
     letters: dict[terms.LetterKind, Word] = {}
     outsiders: dict[terms.OutsiderKind, Word] = {}

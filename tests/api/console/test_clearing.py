@@ -67,7 +67,7 @@ def test_a_change_of_custody_is_asked_for_and_served(office: Office) -> None:
     office.record(li_detained().offer(to=PROCURATORATE, persons=("li",)).accept())
     prosecutor = led_to("Ask for the change of custody", office, clerk(PROCURATORATE))
     page = prosecutor.page
-    expect(page.get_by_label("Detention house")).to_have_value(DETENTION)
+    expect(page.get_by_label("Keeper")).to_have_value(DETENTION)
     page.get_by_label("Number of the certificate").fill("2026-11")
     assert axe_findings(page) == []
     page.get_by_role("button", name=READ).click()
