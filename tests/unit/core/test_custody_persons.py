@@ -248,7 +248,7 @@ def test_a_case_without_persons_has_a_kind_of_trial() -> None:
 def sent_back(written: Case, *names: str) -> bool:
     """Send these back for supplementary investigation and forward again; tell whether the return was flagged."""
     written.give_back(returns=[*written.state.handovers][-1], persons=names)
-    is_flagged = "third_return" in written.flag_names()
+    is_flagged = "returned_too_often" in written.flag_names()
     written.accept().offer(to=PROCURATORATE, persons=names).accept()
     return is_flagged
 
@@ -261,9 +261,9 @@ def test_the_returns_of_each_person_are_counted() -> None:
     first = next(iter(written.state.handovers))
     written.say(case.CaseStageEntered, stage="prosecution_review")
     written.give_back(returns=first, persons=("wang",))
-    assert "third_return" not in written.flag_names()
+    assert "returned_too_often" not in written.flag_names()
     written.recall().give_back(returns=first, persons=("li", "wang"))
-    assert "third_return" in written.flag_names()
+    assert "returned_too_often" in written.flag_names()
 
 
 def test_who_did_not_come_back_was_not_returned() -> None:
