@@ -49,7 +49,7 @@ AgencyKind = Annotated[
     _text(
         r"[a-z0-9](?:[a-z0-9_]{0,29}[a-z0-9])?",
         "at most 31 characters: a-z, 0-9 and underscores between them",
-        "forensic_lab",
+        "a_kind",
     ),
 ]
 CaseId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all agencies", "case-7f3a")]
