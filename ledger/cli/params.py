@@ -22,7 +22,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Authority, Body, decode_payload, digest_of
 from ledger.core.events.terms import TABLE_OF, choices
 from ledger.i18n import spoken
-from ledger.procedures import tables_that_ship
+from ledger.procedures import shipped_tables, tables_that_ship
 from ledger.recording.event_signing import new_id
 
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
@@ -92,8 +92,8 @@ class ProcedureWord(click.ParamType[str]):
         self._vocabulary = vocabulary
 
     def first(self) -> str:
-        """Return the procedure's first word: what is usual stands first."""
-        return shipped_words(self._vocabulary)[0]
+        """Return the first word of the procedure in use: what is usual stands first."""
+        return str(next(iter(shipped_tables()[TABLE_OF[self._vocabulary]])))
 
     @cached_property
     def _choice(self) -> click.Choice[str]:
