@@ -285,10 +285,9 @@ class EventWords:
                 fields = ("match_result", "condition", "quantity", "seal_number", "seal_state", "remark")
                 stated = ((field, getattr(value, field)) for field in fields)
                 return self._noted(item_id, [self.value(field, part) for field, part in stated if part is not None])
-            case ItemPart(item_id=item_id, quantity=quantity):
-                return self._noted(item_id, [self._struct(quantity)])
-            case ItemDecision(item_id=item_id, disposal=disposal):
-                return self._noted(item_id, [self._labels.of("disposal", disposal)])
+            case ItemPart(item_id=item_id) | ItemDecision(item_id=item_id):
+                field = "quantity" if isinstance(value, ItemPart) else "disposal"
+                return self._noted(item_id, [self.value(field, getattr(value, field))])
             case Correction(field=field, recorded=recorded, correct=correct):
                 return f"{field}: {with_readable_times(recorded)} → {with_readable_times(correct)}"
         return self._list([self.value(field, part) for field, part in asdict(value).items() if part not in (None, ())])
