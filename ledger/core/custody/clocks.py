@@ -32,16 +32,22 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
         return _with(after, _handed_on(after, act, (body.item_id,), body.parts))
     if isinstance(body, item.ItemMerged):
         return _with(after, _handed_on(after, act, body.item_ids, (body.whole,)))
-    # Settle, stop, start: an event may end a clock and begin its successor of the same name.
     for trigger in triggers(before, act, after):
-        after = _settle(after, act, trigger)
-        if trigger.name in act.book.stopped_by:
-            after = _with(after, [*_stopped(after, act, trigger)])
-        if trigger.name in act.book.started_by:
-            after = _with(after, [*_started(after, act, trigger)])
+        after = apply(after, act, trigger)
     if isinstance(body, case.CaseStageEntered) and before is not None:
         after = _with(after, [*_refitted(before, act, after)])
     return after
+
+
+def apply(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
+    """Return the state with the clocks that the fact settles, stops and starts."""
+    # In this order: a fact may end a clock and begin its successor of the same name.
+    state = _settle(state, act, trigger)
+    if trigger.name in act.book.stopped_by:
+        state = _with(state, [*_stopped(state, act, trigger)])
+    if trigger.name in act.book.started_by:
+        state = _with(state, [*_started(state, act, trigger)])
+    return state
 
 
 def _over(state: CaseState, body: case.CaseClosed | case.CaseStageEntered) -> Iterator[Clock]:
@@ -114,7 +120,7 @@ def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     day = legal_day_of(trigger.at)
     for clock in _concerned(state, act, trigger, "running"):
         # Within a day the order of papers is not known, so the day of the start is enough.
-        if clock.name in names and legal_day_of(clock.started_at) <= day:
+        if clock.name in names and (clock.awaits or legal_day_of(clock.started_at) <= day):
             yield _stop(state, clock, act, trigger.at, offered_in)
     # An offer does not settle what another offer has halted: only its answer, or an act, does.
     for clock in _concerned(state, act, trigger, "halted") if offered_in is None else ():
@@ -191,7 +197,7 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                     subject=subject,
                     agency=trigger.agency,
                     started_at=trigger.at,
-                    period=_period(row, around),
+                    period=period_of(row, around),
                     events=(_ref(act),),
                     counted_from=_renewed_from(same, trigger) if trigger.name in row.renewals else None,
                     until=trigger.until if row.by_paper else None,
@@ -311,7 +317,7 @@ def _renewed_from(replaced: Iterable[Clock], trigger: Trigger) -> str | None:
     return min(days).isoformat() if days and min(days) > legal_day_of(trigger.at) else None
 
 
-def _period(row: ClockRule, around: Circumstances) -> str | None:
+def period_of(row: ClockRule, around: Circumstances) -> str | None:
     """Return the time that the first fitting base gives."""
     # The first base that fits is taken: the rules list the special ones before the general one.
     return next((base.period for base in row.bases if fits(base.condition, around)), None)
@@ -323,7 +329,7 @@ def _refitted(before: CaseState, act: Act, state: CaseState) -> Iterator[Clock]:
         if before.standing(clock.subject).trial == state.standing(clock.subject).trial:
             continue
         if any(base.asks("trial") for base in clock.rule.bases):
-            period = _period(clock.rule, Circumstances(state, act, clock.subject))
+            period = period_of(clock.rule, Circumstances(state, act, clock.subject))
             # An unchanged clock stays the same object, so that it counts as untouched.
             if period != clock.period:
                 yield replace(clock, period=period, events=(*clock.events, _ref(act)))

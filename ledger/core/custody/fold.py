@@ -13,6 +13,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ledger.core.custody import cases, claimed_times, clocks
+from ledger.core.custody.clock_facts import chained
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.state import RULES, Act, CaseState
 from ledger.core.errors import Conflict, refuse
@@ -137,7 +138,7 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
         after = cases.begun(act, opening)
     # After the rule, which has made sure that the handover, measure or clock exists that a claim refers to.
     claimed_times.require_possible(state, act)
-    after = with_rests(state, act, clocks.advance(state, act, after))
+    after = chained(state, act, with_rests(state, act, clocks.advance(state, act, after)))
     # Flags come last: they compare two finished states, and refuse nothing.
     return Outcome(after, flags(state, act, after))
 

@@ -77,6 +77,7 @@ class Clock(Struct, frozen=True):
     provisional: bool = False
     handover_id: str | None = None
     letter_id: str | None = None
+    awaits: bool = False
     extensions: tuple[Extension, ...] = ()
     pauses: tuple[Pause, ...] = ()
     stopped_at: str | None = None

@@ -96,7 +96,9 @@ _HANDOVER = Fact("purposes", ("by", "to", "about", "handover"))
 _DECISION = Fact("decisions", ("by", "about", "grounds"))
 _SERVICE = Fact("decisions", ("by", "to", "about", "grounds"))
 _LETTER = Fact("letters", ("by", "to", "about"))
+_CLOCK = Fact("clocks", ())
 _PLAIN = Fact()
+AWAITED = ("expired", "passed")  # facts that are no event
 
 FACTS: dict[str, Fact] = {
     "measure": Fact("measures"),
@@ -115,6 +117,13 @@ FACTS: dict[str, Fact] = {
     "turned_to": Fact("trials"),
     "letter_sent": _LETTER,
     "letter_received": _LETTER,
+    "clock_started": _CLOCK,
+    "clock_stopped": _CLOCK,
+    "period_changed": _CLOCK,
+    "pause_began": Fact("exclusions", ()),
+    "pause_ended": Fact("exclusions", ()),
+    "expired": _CLOCK,
+    "passed": _CLOCK,
     "custody_change_due": _PLAIN,
     "custody_changed": _PLAIN,
     "item_registered": _PLAIN,
@@ -134,3 +143,4 @@ FACTS: dict[str, Fact] = {
     "recommendation_issued": Fact(answers=()),
     "recommendation_answered": Fact(answers=()),
 }
+FACTS_OF_CLOCKS = ("clock_started", "clock_stopped", "period_changed", "pause_began", "pause_ended")

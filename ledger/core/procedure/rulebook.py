@@ -16,7 +16,9 @@ from ledger.core.events import terms
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.deadlines import Manner, MonthEnd, MovesFromDayOff, WorkCalendar, parse_periods
 from ledger.core.procedure.facts import (
+    AWAITED,
     FACTS,
+    FACTS_OF_CLOCKS,
     KEYS_OF_FACTS,
     KEYS_OF_ITEMS,
     KEYS_OF_PERSONS,
@@ -188,6 +190,8 @@ def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
         for trigger in getattr(row, key):
             if trigger not in book.triggers:
                 yield (key,), Message("no event triggers {trigger!r}", trigger=trigger)
+            elif key != "starts" and trigger.partition(".")[0] in AWAITED:
+                yield (key,), Message("{trigger!r} starts clocks only: it is no event", trigger=trigger)
             elif row.per == "letter" and key != "stops" and not trigger.startswith("letter_"):
                 yield (key,), Message("a clock of a letter starts with a letter, not with {trigger!r}", trigger=trigger)
     words: list[tuple[tuple[str], str, tuple[str, ...]]]
@@ -506,7 +510,20 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         own = {trigger for measure in self.measures.values() for trigger in measure.after.values()}
         plain = {name for name, fact in FACTS.items() if fact.words is None}
         tables = ((name, getattr(self, fact.words)) for name, fact in FACTS.items() if fact.words is not None)
-        return frozenset(own | plain | {f"{name}.{word}" for name, words in tables for word in words})
+        named = {f"{name}.{getattr(word, 'name', word)}" for name, words in tables for word in words}
+        return frozenset(own | plain | named)
+
+    @cached_property
+    def chains(self) -> bool:
+        """Tell whether a clock starts or stops by what happens to another one."""
+        names = {trigger.partition(".")[0] for trigger in (*self.started_by, *self.stopped_by)}
+        return not names.isdisjoint((*AWAITED, *FACTS_OF_CLOCKS))
+
+    @cached_property
+    def awaiting(self) -> tuple[tuple[str, str, ClockRule], ...]:
+        """Return the rows that start with the end of a clock: the fact, the name of that clock, and the row."""
+        pairs = ((*trigger.partition(".")[::2], row) for row in self.clocks for trigger in row.starts)
+        return tuple(pair for pair in pairs if pair[0] in AWAITED)
 
     def fact_of(self, trigger: str) -> Fact:
         """Return the kind of fact of a name; one that a measure is instead of its own is like that of a measure."""

@@ -83,6 +83,7 @@ def test_a_trigger_finds_its_rows() -> None:
             ' { period = "2 d", if = { by = ["court"] } }, { period = "3 d" }]\n',
         ),
         ("leave out its `if`", ROW + 'bases = [{ period = "1 m", if = { stage = ["execution"] } }]\n'),
+        ("no qualifying_ground is called lunch", ROW + EXTENSION + 'adds = "1 d"\ngrounds = ["lunch"]\n'),
         ("no base is of 1 m", ROW + EXTENSION + 'of = "1 m"\n'),
         ("expected adds or to, not both", ROW + EXTENSION + 'adds = "1 m"\nto = "2 m"\n'),
         ("leave out `bases` or `prompt`", ROW + 'prompt = true\nbases = [{ period = "1 m" }]\n'),

@@ -1,0 +1,125 @@
+"""Facts about clocks: what a clock that starts, stops, changes, rests or ends is to other clocks.
+
+That a time has passed is no event. So a clock that waits for the end of another one is put down beforehand, from the
+day on which that one ends: whoever looks before that day does not see it. Until then each act of the case counts it
+anew.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from ledger.core.custody import clocks
+from ledger.core.custody.circumstances import Circumstances, fits
+from ledger.core.custody.due_dates import end_of_clock
+from ledger.core.custody.state import Act, CaseState
+from ledger.core.custody.triggers import CASE, Trigger
+from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.legal_days import day_that_ends, holds_on, legal_day_of, spelled
+from ledger.core.procedure.rulebook import ClockRule
+
+
+def chained(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
+    """Return ``after`` with the clocks that start and stop because others do, and with those that wait for an end."""
+    if not act.book.chains or after.closed:
+        return after
+    # A chain has at most as many links as there are rows: one that came back to itself would have no end.
+    for _ in act.book.clocks:
+        linked = after
+        for trigger in _facts(before, act, after):
+            linked = clocks.apply(linked, act, trigger)
+        if linked is after:
+            break
+        before, after = after, linked
+    return _with_awaiting(act, after)
+
+
+def _facts(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Trigger]:
+    """Yield what the clocks that changed are to others."""
+    for _, old, new in after.clocks.changes(before.clocks if before else None):
+        if new is None or new.awaits:
+            continue
+        at, facts = act.payload.occurred_at, dict[str, str]()
+        # A clock that goes on elsewhere, after a split, has begun with an earlier event.
+        if old is None:
+            facts |= {f"clock_started.{new.name}": new.started_at} if len(new.events) == 1 else {}
+        else:
+            if old.is_running and new.stopped_at is not None:
+                facts[f"clock_stopped.{new.name}"] = new.stopped_at
+            if old.started_at != new.started_at or len(old.extensions) < len(new.extensions):
+                facts[f"period_changed.{new.name}"] = at
+            if len(old.pauses) < len(new.pauses):
+                facts[f"pause_began.{new.pauses[-1].ground}"] = new.pauses[-1].since
+            elif old.is_paused and new.pauses and new.pauses[-1].until is not None:
+                facts[f"pause_ended.{new.pauses[-1].ground}"] = new.pauses[-1].until
+        for name, moment in facts.items():
+            yield Trigger(name, moment, clocks.whose(after, new), (new.subject,))
+
+
+def _with_awaiting(act: Act, state: CaseState) -> CaseState:
+    """Return the state with each clock that waits for the end of others, as these stand now."""
+    for fact, name, row in act.book.awaiting:
+        runs: dict[str, dict[str, Clock]] = defaultdict(dict)
+        for clock in state.clocks.values():
+            # Of a subject the latest counts; a clock of the case waits for all subjects.
+            if clock.name == name and not clock.provisional:
+                runs[CASE if row.per == "case" else clock.subject][clock.subject] = clock
+        for subject, latest in runs.items():
+            state = _awaiting(act, state, _Awaited(fact, row, subject), [*latest.values()])
+    return state
+
+
+class _Awaited(NamedTuple):
+    """What starts a clock of the row for the subject: ``expired`` or ``passed``."""
+
+    fact: str
+    row: ClockRule
+    subject: str
+
+
+def _awaiting(act: Act, state: CaseState, awaited: _Awaited, runs: list[Clock]) -> CaseState:
+    """Return the state with the clock that starts once the last of the ``runs`` ends, or without it."""
+    fact, row, subject = awaited
+    key = f"{row.name}/{subject}/{runs[-1].deadline_id.rpartition('/')[2]}"
+    existing = state.clocks.get(key)
+    at = _last_moment(act, state, fact, runs)
+    # What has begun stays, whatever comes later; so does what an act has ended beforehand.
+    if existing is not None and (not existing.is_running or (at or existing.started_at) <= state.last_occurred_at):
+        return state
+    if at is not None and holds_on(row, legal_day_of(at).isoformat()):
+        trigger = Trigger(f"{fact}.{runs[-1].name}", at, clocks.whose(state, runs[-1]), (subject,))
+        around = Circumstances(state, act, subject, trigger)
+        if fits(row.starts_if, around):
+            awaiting = Clock(
+                deadline_id=key,
+                rule=row,
+                procedure=act.book.digest,
+                subject=subject,
+                agency=trigger.agency,
+                started_at=at,
+                period=clocks.period_of(row, around),
+                events=runs[-1].events,
+                awaits=True,
+            )
+            return state if awaiting == existing else replace(state, clocks=state.clocks | {key: awaiting})
+    return state if existing is None else replace(state, clocks=state.clocks.without((key,)))
+
+
+def _last_moment(act: Act, state: CaseState, fact: str, runs: list[Clock]) -> str | None:
+    """Return the last moment of what runs longest, None if that cannot be told or all were met in time."""
+    moments = []
+    for clock in runs:
+        end = end_of_clock(state, clock, act.book)
+        if end.counted is None or end.unknown is not None:
+            return None
+        due_at = end.counted.due_at
+        # The day that ends at midnight is the one that counts, not the next.
+        at = spelled(due_at - timedelta(seconds=1) if day_that_ends(due_at) else due_at)
+        if fact == "passed" or clock.stopped_at is None or clock.stopped_at > at:
+            moments.append(at)
+    return max(moments, default=None)

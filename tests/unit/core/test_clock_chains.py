@@ -1,0 +1,150 @@
+"""Clocks that start and stop because other clocks do, and those that wait for the end of another one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from ledger.core.custody.due_dates import deadlines
+from ledger.core.errors import MalformedInput
+from ledger.core.events import case
+from tests.testkit.builders import instant
+from tests.testkit.casework import DAY, Case
+from tests.unit.core.test_clock_rules import EXTENSION, ROW
+from tests.unit.core.test_package import procedure_of
+
+TERM = (
+    ROW.replace('name = "review"', 'name = "term"')
+    .replace('per = "case"', 'per = "person"')
+    .replace("received.prosecution_review", "decided.judgment")
+    + 'stops = ["decided.appealed"]\nbases = [{ period = "10 d" }]\ndays_off = "never"\n'
+)
+MORE = EXTENSION.replace('name = "more"', 'name = "more"') + 'adds = "5 d"\n'
+
+
+def follower(starts: str, more: str = "", *, stops: str = "decided.case_filed", per: str = "case") -> str:
+    """Return the row of a clock of three days that starts with this fact."""
+    row = ROW.replace('per = "case"', f'per = "{per}"').replace("received.prosecution_review", starts)
+    return f'{row}stops = ["{stops}"]\nbases = [{{ period = "3 d" }}]\ndays_off = "never"\n{more}'
+
+
+def opened(*rows: str) -> Case:
+    """Return a case opened at 2026-03-02 by these rows, with one accused."""
+    return Case(book=procedure_of("flags = []\n" + "".join(rows))).open().name("li")
+
+
+def last_days(written: Case, as_of: str) -> dict[str, str]:
+    """Return the last day of each deadline that there is at a time."""
+    at = datetime.fromisoformat(as_of)
+    return {d.clock: f"{d.last_day} {d.status}" for d in deadlines(written.state, written.book, at)}
+
+
+def test_a_clock_starts_and_stops_with_another_one() -> None:
+    """With its start the one begins, with its stop it ends."""
+    written = opened(TERM, follower("clock_started.term", stops="clock_stopped.term")).decide("judgment")
+    assert written.running() == {"term", "review"}
+    assert written.clock("review").started_at == written.clock("term").started_at
+    written.decide("appealed")
+    assert written.running() == set()
+
+
+def test_a_clock_that_is_changed_starts_another_one() -> None:
+    """It is extended or counted anew; its time rests, and runs again."""
+    for fact, act in (
+        ("period_changed.term", lambda c: c.extend("term", "more")),
+        ("period_changed.term", lambda c: c.say(case.DeadlineReset, deadline_id=term(c), reset_at=instant(c.now))),
+    ):
+        written = opened(TERM + MORE, follower(fact)).decide("judgment")
+        assert written.running() == {"term"}
+        assert act(written).running() == {"term", "review"}
+    for fact, count in (("pause_began.travel", 1), ("pause_ended.travel", 2)):
+        written = opened(TERM, follower(fact)).decide("judgment")
+        rests = {"deadline_id": term(written), "suspended_at": instant(written.now), "excluded_for": "travel"}
+        written.say(case.DeadlineSuspended, **rests)
+        assert ("review" in written.running()) == (count == 1)
+        written.say(case.DeadlineResumed, deadline_id=term(written), resumed_at=instant(written.now))
+        assert "review" in written.running()
+
+
+def term(written: Case) -> str:
+    return written.clock("term").deadline_id
+
+
+def test_rows_that_start_each_other_come_to_an_end() -> None:
+    """A chain is followed no further than there are rows."""
+    both = follower("clock_started.term").replace(
+        '["clock_started.term"]', '["clock_started.term", "clock_started.other"]'
+    )
+    other = follower("clock_started.review").replace('name = "review"', 'name = "other"')
+    assert {"review", "other"} <= opened(TERM, both, other).decide("judgment").running()
+
+
+def test_a_clock_waits_for_the_end_of_another_one() -> None:
+    """It is not there before, and counts from the day on which the other one ended, without any act."""
+    written = opened(TERM, follower("expired.term")).decide("judgment")
+    assert last_days(written, "2026-03-12T10:00:00+08:00") == {"term": "2026-03-12 running"}
+    assert last_days(written, "2026-03-13T10:00:00+08:00") == {
+        "term": "2026-03-12 overdue",
+        "review": "2026-03-15 running",
+    }
+
+
+def test_what_waits_moves_with_the_end_and_goes_with_it() -> None:
+    """An extension moves it; if the other one is met, nothing expires; what rests has no end to wait for."""
+    written = opened(TERM + MORE, follower("expired.term")).decide("judgment").extend("term", "more")
+    assert last_days(written, "2026-03-20T10:00:00+08:00")["review"] == "2026-03-20 running"
+    rests = {"deadline_id": term(written), "suspended_at": instant(written.now), "excluded_for": "travel"}
+    written.say(case.DeadlineSuspended, **rests)
+    assert "review" not in last_days(written, "2026-03-30T10:00:00+08:00")
+    written.say(case.DeadlineResumed, deadline_id=term(written), resumed_at=instant(written.now))
+    written.decide("appealed")
+    assert "review" not in last_days(written, "2026-03-30T10:00:00+08:00")
+
+
+def test_a_time_that_was_met_has_passed_all_the_same() -> None:
+    """Of the case it waits for the last of all; its condition is seen at each act until then."""
+    written = opened(TERM, follower("passed.term", 'starts_if = { decided = ["appealed"] }\n')).name("wang")
+    written.decide("judgment", "li")
+    written.now += 2 * DAY
+    written.decide("judgment", "wang")
+    assert "review" not in last_days(written, "2026-03-30T10:00:00+08:00")
+    written.decide("appealed", "li")
+    assert last_days(written, "2026-03-15T10:00:00+08:00")["review"] == "2026-03-17 running"
+
+
+def test_what_has_begun_stays_and_what_was_done_beforehand_is_done() -> None:
+    """After the day nothing changes it; before it, the act that stops it ends it."""
+    written = opened(TERM, follower("expired.term")).decide("judgment")
+    written.now += 12 * DAY
+    begun = written.decide("ruling").clock("review")
+    assert written.decide("appealed").clock("review") is begun
+    written = opened(TERM, follower("expired.term")).decide("judgment").decide("case_filed")
+    assert last_days(written, "2026-03-13T10:00:00+08:00")["review"] == "2026-03-15 met"
+    assert not written.decide("ruling").clock("review").is_running
+
+
+def test_a_row_that_is_not_in_force_on_the_day_starts_nothing() -> None:
+    """It is that of the day on which the other one ends."""
+    written = opened(TERM, follower("expired.term", 'valid_until = "2026-03-05"\n')).decide("judgment")
+    assert "review" not in last_days(written, "2026-03-30T10:00:00+08:00")
+
+
+def test_a_provisional_time_is_waited_for_by_nobody() -> None:
+    """It may turn out never to have run."""
+    early = 'provisional = ["offered.arrest_approval"]\n'
+    written = opened(TERM + early, follower("expired.term", per="person"))
+    written.offer(to="procuratorate-east", purpose="arrest_approval", persons=("li",))
+    assert [clock.name for clock in written.state.clocks.values()] == ["term"]
+
+
+def test_what_is_no_event_stops_nothing() -> None:
+    """That a time has passed is seen by whoever looks: it cannot end a clock."""
+    with pytest.raises(MalformedInput, match="starts clocks only"):
+        opened(TERM, follower("clock_started.term", stops="expired.term"))
+
+
+def test_a_closed_case_has_no_further_clocks() -> None:
+    """Its clocks stop, and start none."""
+    written = opened(TERM, follower("clock_stopped.term")).decide("judgment")
+    assert written.close().running() == set()
