@@ -222,7 +222,7 @@ def stated(state: CaseState, act: Act, body: case.CaseTakenOver) -> CaseState:
         subjects = [CASE] if rule.per == "case" else [line.person_id] if line.person_id else accused
         ticking = []
         for subject in subjects:
-            period = _period(rule, Circumstances(state, act, subject))
+            period = period_of(rule, Circumstances(state, act, subject))
             if period is None and line.until is None and not rule.prompt:
                 refuse("no_end", "only a paper sets the end of {line.clock}", line=line, field=f"body.{field}.until")
             clock = Clock(
