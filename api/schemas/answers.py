@@ -195,9 +195,10 @@ class AssignmentView(Struct, frozen=True):
 class CaseView(CaseHeading, frozen=True):
     """A case in its present state. ``sight`` is how the reader sees it, ``agencies`` has each party's number of it.
 
-    ``links`` relates it to other cases.
+    ``procedure`` is the id of the one that judges its acts, ``links`` relates it to other cases.
     """
 
+    procedure: str
     trial: str | None
     closed: bool
     sight: Sight

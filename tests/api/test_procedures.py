@@ -10,8 +10,11 @@ import pytest
 
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.events.registry import ProcedureAdopted
-from ledger.procedures import shipped_rulebook
+from ledger.core.procedure.adoption import publication_of
+from ledger.core.procedure.package import canonical_form
+from ledger.procedures import shipped_package, shipped_rulebook
 from tests.api.conftest import serving
+from tests.api.console.pages import page_of
 from tests.api.service import Served, problem
 from tests.testkit.builders import POLICE, Officer, clerk, supervisor
 from tests.unit.core.test_adoption import SECOND
@@ -54,3 +57,14 @@ def test_who_may_not_publish_is_refused_and_so_is_what_is_no_package(served: Ser
     problem(publish(served, b"[" * 1000, clerk(POLICE)), 403, "role_missing")
     answer = publish(served, msgspec.json.encode({"text": "{}"}), supervisor(POLICE))
     assert answer.status_code == 400, answer
+
+
+def test_a_case_is_opened_under_any_procedure_in_force(served: Served) -> None:
+    """The form has the words of the one that is chosen, and offers the others."""
+    evidence = canonical_form(shipped_package("evidence"))
+    assert "?procedure=" not in page_of(served, clerk(POLICE), "/cases/new").text
+    served.ledger.system.append(publication_of(evidence))
+    served.ledger.system.append(served.ledger.changes.add(ProcedureAdopted, digest=blake3_text(evidence)))
+    page = page_of(served, clerk(POLICE), "/cases/new?procedure=evidence").text
+    assert 'name="procedure" value="evidence"' in page
+    assert "?procedure=cn-criminal" in page
