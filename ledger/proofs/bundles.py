@@ -153,16 +153,11 @@ class Prover:
         return Procedures(tuple(version for version in self._procedures().versions if version.index < 0))
 
     def _of_procedure(self, connection: Connection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
-        """Return the entries that published and adopted the versions of a case's procedure, in the log's order."""
+        """Return all adoptions before a case's last event, and the texts of its own procedure, in the log's order."""
         procedure_id = getattr(log.payload_of(entries[0]).body, "procedure", None)
-        adopted = [
-            version
-            for version in self._procedures().versions
-            if version.book is not None
-            and version.book.procedure.id == procedure_id
-            and 0 <= version.index < entries[-1].log_index
-        ]
-        texts = log.publications(connection, {version.digest for version in adopted})
+        adopted = [version for version in self._procedures().versions if 0 <= version.index < entries[-1].log_index]
+        own = [version for version in adopted if version.book and version.book.procedure.id == procedure_id]
+        texts = log.publications(connection, {version.digest for version in own})
         indices = {*(version.index for version in adopted), *(entry.log_index for entry in texts.values())}
         return [log.entry(connection, index) for index in sorted(indices)]
 

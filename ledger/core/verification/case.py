@@ -15,7 +15,7 @@ not in the bundle; step 5 if no entries were given, fewer than the checkpoint ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 
 from msgspec import Struct
@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, RuleRefused, TallystickError
-from ledger.core.events import Envelope, Payload, Stream, case, decode_envelope, digest_of
+from ledger.core.events import NAME_OF, Envelope, Payload, Stream, case, decode_envelope, digest_of
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.log.checkpoints import Checkpoint
@@ -49,6 +49,7 @@ from ledger.core.verification.report import (
 )
 from ledger.core.verification.trust import Trust
 
+ADOPTION = NAME_OF[ProcedureAdopted]
 BATCH = 4096  # leaf hashes appended at once
 
 
@@ -76,6 +77,7 @@ class _Run(Struct):
     events: list[VerifiedEvent]
     procedures: Procedures | NotChecked
     entries: Iterable[bytes] | None
+    scanned: list[ScannedEntry] | NotChecked | None = None  # of the entries, which are read once
     flags: list[RaisedFlag] = []
     state: CaseState | None = None
 
@@ -188,6 +190,9 @@ def carried_procedures(
 def _custody(run: _Run) -> Outcome:
     if isinstance(run.procedures, NotChecked):
         return run.procedures
+    left_out = _adoption_left_out(run, run.procedures)
+    if left_out is not None:
+        return NotChecked("entry {index} adopts a procedure, and the bundle does not carry it", index=left_out)
     kinds = {event.envelope.agency: event.kind for event in run.events if event.kind is not None}
     for number, event in enumerate(run.events):
         if event.payload is None:
@@ -215,6 +220,19 @@ def _custody(run: _Run) -> Outcome:
     return Message("{count} acts were possible, {flags} flags", count=len(run.events), flags=len(run.flags))
 
 
+def _adoption_left_out(run: _Run, procedures: Procedures) -> int | None:
+    """Return the index of an adoption in the log before the last event that the bundle leaves out.
+
+    None if there is none, or if the entries given do not show it.
+    """
+    scanned, last = _scanned(run), run.events[-1].report.subject.index
+    if isinstance(scanned, NotChecked) or last is None:
+        return None
+    carried = {version.index for version in procedures.versions}
+    adoptions = (entry.index for entry in scanned if entry.envelope.event_type == ADOPTION)
+    return next((index for index in adoptions if index < last and index not in carried), None)
+
+
 def rests_on_another_case(payload: Payload) -> bool:
     """Return whether the event takes over what a split of another case gave up."""
     body = payload.body
@@ -223,23 +241,40 @@ def rests_on_another_case(payload: Payload) -> bool:
 
 # 5
 def _end(run: _Run) -> Outcome:
+    scanned, checkpoint = _scanned(run), run.events[-1].checkpoint
+    if isinstance(scanned, NotChecked):
+        return scanned
+    assert checkpoint is not None, "the entries led to its root"
+    stream = Stream(kind="case", id=run.bundle.case_id)
+    entries = [entry for entry in scanned if entry.envelope.stream == stream]
+    expected = [event.envelope.payload_digest for event in run.events]
+    if [entry.envelope.payload_digest for entry in entries] != expected:
+        counts = {"count": len(entries), "shown": len(expected)}
+        raise IntegrityBroken("the log has {count} events of the case, not these {shown}", **counts, field="events")
+    return Message("none of the {checkpoint.size} entries is another event of the case", checkpoint=checkpoint)
+
+
+def _scanned(run: _Run) -> list[ScannedEntry] | NotChecked:
+    """Return the entries of the case and the adoptions of procedures in its tree, or why they are not known."""
+    if run.scanned is None:
+        run.scanned = _scan(run)
+    return run.scanned
+
+
+def _scan(run: _Run) -> list[ScannedEntry] | NotChecked:
     if run.entries is None:
         last = run.events[-1].envelope.sequence
         return NotChecked("that nothing came after event {last} is not shown: no entries were given", last=last)
     checkpoint = run.events[-1].checkpoint
     if checkpoint is None:
         return NotChecked("the last event has no checkpoint that its proof shows")
+    stream = Stream(kind="case", id=run.bundle.case_id)
     try:
-        entries = scan(run.entries, checkpoint, Stream(kind="case", id=run.bundle.case_id))
+        return scan(run.entries, checkpoint, stream, types=(ADOPTION,))
     except NotFound as error:
         return NotChecked("the copy of the log is too short: {error}", error=error)
     except (MalformedInput, RootMismatch) as error:
         return NotChecked("the entries given are no copy of this tree: {error}", error=error)
-    expected = [event.envelope.payload_digest for event in run.events]
-    if [entry.envelope.payload_digest for entry in entries] != expected:
-        counts = {"count": len(entries), "shown": len(expected)}
-        raise IntegrityBroken("the log has {count} events of the case, not these {shown}", **counts, field="events")
-    return Message("none of the {checkpoint.size} entries is another event of the case", checkpoint=checkpoint)
 
 
 STEPS: tuple[tuple[str, Check[_Run]], ...] = (
@@ -258,17 +293,19 @@ class ScannedEntry(Struct, frozen=True):
     envelope: Envelope
 
 
-def scan(entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream) -> list[ScannedEntry]:
-    """Return all entries of these streams in a tree, once the entries have led to the root of its verified checkpoint.
+def scan(
+    entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream, types: Collection[str] = ()
+) -> list[ScannedEntry]:
+    """Return all entries of these streams, or of these event types, in a tree.
 
-    Entries beyond its size are not read. Raises NotFound if there are fewer, MalformedInput if one of them is no
-    envelope, RootMismatch if they lead to another root.
+    The entries must lead to the root of its verified checkpoint; those beyond its size are not read. Raises NotFound if
+    there are fewer, MalformedInput if one of them is no envelope, RootMismatch if they lead to another root.
     """
     tree, batch, matches = EMPTY_TREE, list[Hash](), list[ScannedEntry]()
     index = -1
     for index, entry in enumerate(islice(entries, checkpoint.size)):
         envelope = decode_envelope(entry)
-        if envelope.stream in streams:
+        if envelope.stream in streams or envelope.event_type in types:
             matches.append(ScannedEntry(index, envelope))
         # Entries come as a stream: the tree keeps its right edge and the batch, not the log.
         batch.append(leaf_hash(entry))

@@ -16,7 +16,7 @@ from ledger.core.verification.case import CaseReport, verify_case
 from tests.testkit.builders import POLICE, SERVICE
 from tests.testkit.bundles import Log, founded, naming
 from tests.testkit.casework import Case
-from tests.unit.core.test_adoption import FIRST
+from tests.unit.core.test_adoption import FIRST, SECOND
 
 CASE = Case().open().register("phone")
 
@@ -40,8 +40,8 @@ def bundle_of(log: Log, *indices: int) -> CaseBundle:
     return replace(bundle, procedures=carried)
 
 
-def report_of(bundle: CaseBundle, given: Procedures | None = None) -> CaseReport:
-    return verify_case(encode_bundle(bundle), naming(bundle), given or Procedures())
+def report_of(bundle: CaseBundle, given: Procedures | None = None, **options: Any) -> CaseReport:
+    return verify_case(encode_bundle(bundle), naming(bundle), given or Procedures(), **options)
 
 
 @pytest.fixture
@@ -108,3 +108,21 @@ def test_other_entries_among_them_say_nothing(log: Log) -> None:
     first = len(log.events) - len(CASE.events) - 2
     report = report_of(bundle_of(log, 0, first, first + 1))
     assert report.conformity.result == "shown"
+
+
+def test_an_adoption_that_is_left_out_shows_in_the_entries(log: Log) -> None:
+    """Whoever makes the bundle cannot choose an older version: the log has the newer one."""
+    first = len(log.events) - len(CASE.events) - 2
+    both = founded(POLICE)
+    for text in (FIRST, SECOND):
+        published(both, text)
+        adopted(both, text)
+    both.add(*CASE.events)
+    older = len(both.events) - len(CASE.events) - 4
+    report = report_of(bundle_of(both, older, older + 1), entries=both.entries())
+    assert (report.conformity.result, report.completeness.result) == ("not_checked", "shown")
+    assert str(report.conformity.detail) == f"entry {older + 3} adopts a procedure, and the bundle does not carry it"
+    assert report_of(bundle_of(both, *range(older, older + 4)), entries=both.entries()).conformity.result == "shown"
+    assert report_of(bundle_of(log, first, first + 1), entries=log.entries()).conformity.result == "shown"
+    short = report_of(bundle_of(log, first, first + 1), entries=log.entries()[:-1])
+    assert (short.conformity.result, short.completeness.result) == ("shown", "not_checked")
