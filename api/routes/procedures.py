@@ -24,7 +24,7 @@ router = Routes(400, 503, prefix="/api/v1/procedures", tags=["registry"])
 
 MAX_BODY: Final = 2 * 1024 * 1024  # bytes; JSON spells the quotes of a text with two
 PUBLISHING: Final = ("analyst", "supervisor")
-DigestPath = Annotated[str, Path(pattern=r"^blake3:[0-9a-f]{64}$", description="digest of the canonical form")]
+DigestPath = Annotated[str, Path(pattern=r"^blake3:[0-9a-f]{64}$")]
 
 
 class ProcedureView(Struct, frozen=True):

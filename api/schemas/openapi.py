@@ -47,6 +47,7 @@ _PARAMETERS = {
     "stage": ("only cases at this stage", "investigation"),
     "other": ("another model to compare with", "third-return"),
     "to": ("the node to find the way to", "case:case-7f3b"),
+    "digest": ("digest of the canonical form of a package", "blake3:" + "00" * 32),
     "business_line": ("only cases of this line", "criminal"),
     "box": ("what is offered to you, or by you", "inbox"),
     "status": ("only handovers of this status", "offered"),
