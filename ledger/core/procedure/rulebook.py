@@ -555,6 +555,15 @@ def _by_trigger(pairs: Iterable[tuple[str, ClockRule]]) -> dict[str, tuple[Clock
 
 # Words that the core itself gives a meaning to; what they are called is the procedure's.
 CORE_WORDS: Mapping[str, tuple[str, ...]] = {"stage": ("closed",), "purpose": ("return",), "reason_code": ("other",)}
+# What the core itself calls so, in any procedure: states, roles, fields of events. Packages use the same words for
+# things of their own; besides these and those above, no word of a package stands in the core (a test compares them).
+CORE_NAMES = frozenset(
+    (
+        *("answer", "authority", "case_filed", "correct", "custody_change", "dossier", "holder", "jurisdiction"),
+        *("left", "money", "not_accepted", "open", "person", "quantity_differs", "reasons", "recommendation"),
+        *("recording", "remedy", "summary", "witness"),
+    )
+)
 
 
 def faults_of(book: Rulebook) -> Iterator[Fault]:
