@@ -17,7 +17,7 @@ from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
-from ledger.core.procedure.legal_days import holds_on, legal_day_of
+from ledger.core.procedure.legal_days import days_before, holds_on, legal_day_of
 from ledger.core.procedure.rulebook import ClockRule, Rulebook
 
 _ANSWERS = ("delivered", "received", "accepted", "refused")
@@ -176,7 +176,8 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
         return
     day = legal_day_of(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
-        if holds_on(row, day) and (row.bases or row.prompt or trigger.until):
+        has_end = row.bases or row.prompt or trigger.until
+        if holds_on(row, day) and (trigger.effective_at if row.counts_back else has_end):
             for subject in _subjects(state, row, trigger):
                 around = Circumstances(state, act, subject, trigger)
                 if not fits(row.starts_if, around):
@@ -190,6 +191,11 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                 for clock in state.clocks.marked(f"halted/{subject}"):
                     if clock.name == row.name:
                         yield _settled(clock, act, runs_on=False)
+                period, until = period_of(row, around), trigger.until if row.by_paper else None
+                if row.counts_back and period and trigger.effective_at:
+                    # Nothing changes it later: the day is that of the paper, less the time.
+                    until = days_before(legal_day_of(trigger.effective_at), period).isoformat()
+                    period = None
                 yield Clock(
                     deadline_id=_id(row.name, subject, act),
                     rule=row,
@@ -197,10 +203,10 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                     subject=subject,
                     agency=trigger.agency,
                     started_at=trigger.at,
-                    period=period_of(row, around),
+                    period=period,
                     events=(_ref(act),),
                     counted_from=_renewed_from(same, trigger) if trigger.name in row.renewals else None,
-                    until=trigger.until if row.by_paper else None,
+                    until=until,
                     provisional=trigger.name in row.provisional,
                     handover_id=trigger.handover_id,
                     letter_id=_letter_of(trigger),

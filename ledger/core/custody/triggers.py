@@ -35,6 +35,7 @@ class Trigger(NamedTuple):
     about: str | None = None
     earlier: str | None = None
     grounds: tuple[str, ...] = ()
+    effective_at: str | None = None
     letter_id: str | None = None
     answers: str | None = None
 
@@ -105,6 +106,7 @@ def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionR
         "about": None if body.about is None else before.decisions[body.about].kind,
         "grounds": body.grounds,
         "answers": body.answers,
+        "effective_at": body.effective_at,
     }
     for word, at in moments.items():
         if at is not None:

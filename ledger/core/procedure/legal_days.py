@@ -89,6 +89,11 @@ def end_of(day: date) -> datetime:
     return start_of(day + DAY)
 
 
+def days_before(day: date, period: str) -> date:
+    """Return the day that lies so many days (``10 d``) before ``day``."""
+    return day - int(period.partition(" ")[0]) * DAY
+
+
 def day_that_ends(instant: datetime) -> date | None:
     """Return the day of which ``instant`` is 24:00, or None if it is another hour."""
     day = legal_day(instant)

@@ -99,7 +99,8 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     ``start_counts`` the minute of the start counts, or its day.
 
     Whatever extends it, it has ``most`` of time; a paper gives it ``least``. What is due ``prompt`` has no last day.
-    Where the end is no lateness ``at_end`` says what it is: a right is lost, a judgment takes effect.
+    Where it ``counts_back`` its days count from the day on which the starting decision takes effect, back to the last
+    day. Where the end is no lateness ``at_end`` says what it is: a right is lost, a judgment takes effect.
     """
 
     name: str
@@ -124,6 +125,7 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     most: Period | None = None
     least: Period | None = None
     prompt: bool = False
+    counts_back: bool = False
     at_end: Label | None = None
     valid_until: terms.Date | None = None
 
@@ -148,6 +150,11 @@ def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
     for number, row in enumerate(book.clocks):
         path = ("clocks", number)
         yield from (((*path, *inner), fault) for inner, fault in _unknown_in_clock(row, book))
+        if row.counts_back and not _can_count_back(row):
+            yield (
+                (*path, "counts_back"),
+                Message("what counts back starts with decided.*, has bases of days, and no extensions"),
+            )
         if row.prompt and row.bases:
             yield (*path, "prompt"), Message("what is due promptly has no last day: leave out `bases` or `prompt`")
         if len({_kind_of(text) for text in _periods_of(row)}) > 1:
@@ -182,6 +189,12 @@ def _periods_of(row: ClockRule) -> Iterator[str]:
 def _kind_of(text: str) -> str:
     unit = parse_periods(text)[0].unit
     return unit if unit in ("hour", "working_day") else "day"
+
+
+def _can_count_back(row: ClockRule) -> bool:
+    facts = {trigger.partition(".")[0] for trigger in row.all_starts}
+    days = bool(row.bases) and all(base.period.endswith(" d") for base in row.bases)
+    return facts == {"decided"} and days and not row.extensions
 
 
 def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:

@@ -144,6 +144,31 @@ def test_what_is_no_event_stops_nothing() -> None:
         opened(TERM, follower("clock_started.term", stops="expired.term"))
 
 
+BACK = follower("decided.judgment").replace('days_off = "never"', "counts_back = true")
+
+
+def test_a_time_counts_back_from_a_day_to_come() -> None:
+    """Three days before the execution on 18 June is 15 June; a decision that names no day starts nothing."""
+    written = opened(BACK).decide("judgment", effective_at="2026-06-18T02:00:00Z")
+    assert last_days(written, "2026-06-01T10:00:00+08:00") == {"review": "2026-06-15 running"}
+    assert opened(BACK).decide("judgment").running() == set()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        BACK.replace("decided.judgment", "served.judgment"),
+        BACK.replace("3 d", "3 wd"),
+        BACK.replace('bases = [{ period = "3 d" }]', "bases = []"),
+        BACK + MORE,
+    ],
+)
+def test_what_cannot_count_back_is_refused(row: str) -> None:
+    """It has a day to count from, days to count, and nothing that adds to them."""
+    with pytest.raises(MalformedInput, match="what counts back"):
+        opened(row)
+
+
 def test_a_closed_case_has_no_further_clocks() -> None:
     """Its clocks stop, and start none."""
     written = opened(TERM, follower("clock_stopped.term")).decide("judgment")
