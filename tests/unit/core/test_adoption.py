@@ -61,7 +61,6 @@ def test_a_version_is_in_force_after_its_adoption_until_the_next() -> None:
         (None, "no entry before its adoption has its text"),
         (b'{"procedure":{}}', "order"),
         (package_text(('period = "3 d"', 'period = "4 d"')), "version 1 is in force, and this is version 1"),
-        (package_text(("bail = { label", "bond = { label"), version=2), "bail"),
     ],
 )
 def test_an_unusable_version_is_kept_and_changes_nothing(text: bytes | None, reason: str) -> None:
@@ -73,6 +72,14 @@ def test_an_unusable_version_is_kept_and_changes_nothing(text: bytes | None, rea
     assert (unusable.digest, unusable.index, unusable.book) == (digest, 20, None)
     assert reason in str(unusable.fault)
     assert procedures.current == before.current
+
+
+def test_a_version_keeps_every_word_of_the_one_before() -> None:
+    """A case that has the word would be left without its meaning; with one word more there is no fault."""
+    more = package_text(("[remedies]\n", '[remedies]\nphone = { label = { en = "phone", zh = "电话" } }\n'), version=3)
+    assert adopted(FIRST, more).versions[-1].fault is None
+    less = adopted(more, package_text(version=4)).versions[-1]
+    assert str(less.fault) == "the version in force has the word phone, which this one lacks"
 
 
 def test_a_false_text_is_not_taken_for_what_was_adopted() -> None:
