@@ -200,16 +200,18 @@ class Labels:
     def _of_rule(self, kind: str, name: str, extension: str | None = None) -> str | None:
         """Return the label of a flag or clock, or of an extension of it, or None where no procedure has it."""
         for book in PROCEDURES_IN_USE.get():
-            for rule in getattr(book, kind):
-                if rule.name == name:
-                    part = rule if extension is None else rule.extension(extension, None)
-                    return None if part is None else self._in(part.label, book.procedure.languages)
+            rules = [rule for rule in getattr(book, kind) if rule.name == name]
+            parts = rules if extension is None else [rule.extension(extension, None) for rule in rules]
+            if rules:
+                # An amended row may have what the one before lacks.
+                part = next(filter(None, reversed(parts)), None)
+                return None if part is None else self._in(part.label, book.procedure.languages)
         for tables in tables_that_ship():
-            row = next((row for row in tables.get(kind, ()) if row["name"] == name), None)
-            if row is not None and extension is not None:
-                row = next((part for part in row.get("extensions", ()) if part["name"] == extension), None)
-            if row is not None:
-                return self._in(row["label"], tables["procedure"]["languages"])
+            rows = [row for row in tables.get(kind, ()) if row["name"] == name]
+            if extension is not None:
+                rows = [part for row in rows for part in row.get("extensions", ()) if part["name"] == extension]
+            if rows:
+                return self._in(rows[-1]["label"], tables["procedure"]["languages"])
         return None
 
     def _in(self, label: Mapping[str, str], languages: Sequence[str]) -> str:

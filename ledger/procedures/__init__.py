@@ -18,10 +18,13 @@ SHARED = {
 }  # tables that packages include, and are no package
 _CN_COMMON = tuple(f"cn-common/{name}" for name in SHARED["cn-common"])
 _CN_SUPERVISION = (*(f"cn-supervision/{name}" for name in SHARED["cn-supervision"]), *_CN_COMMON)
+_BY_STAGE = tuple(
+    f"clocks-{part}.toml" for part in ("commission", "detention", "execution", "investigation", "review", "trial")
+)
 _USUAL = ("procedure.toml", "clocks.toml", "examples.toml")
 SHIPPED = {
     "evidence": (*_USUAL, "flags.toml"),
-    "cn-criminal": (*_USUAL, "flags.toml", *_CN_COMMON),
+    "cn-criminal": ("procedure.toml", *_BY_STAGE, "clocks.toml", "examples.toml", "flags.toml", *_CN_COMMON),
     "cn-civil-supervision": (*_USUAL, *_CN_SUPERVISION),
     "cn-administrative-supervision": (*_USUAL, *_CN_SUPERVISION),
     "cn-public-interest": (*_USUAL, *_CN_SUPERVISION),

@@ -26,7 +26,7 @@ from scripts.histories.simulation import BOOK, ENDS, Breach, SimulatedCase, Simu
 
 B = TypeVar("B", bound=Body)
 TODAY = legal_day(ENDS)
-SERVED = 6  # days: the three that the rules give, and three of grace
+SERVED = 6  # days: the rules only say promptly
 LIMITS = {"bail": 12, "residential_surveillance": 6}  # months
 ENDING = ("case_withdrawn", "not_prosecuted", "proceedings_terminated", "judgment", "ruling", "judgment_effective")
 SUPPLEMENTS = ("supplementary_investigation", "supplementary_inquiry")
@@ -128,8 +128,7 @@ def bail(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 2: bail or surveillance beyond its limit."""
     for measure in examined.state.measures.values():
         if measure.measure in LIMITS:
-            limit = months_after(day(measure.started_at), LIMITS[measure.measure])
-            last = examined.last_day(limit, (measure.person_id,))
+            last = months_after(day(measure.started_at), LIMITS[measure.measure])
             if (day(measure.ended_at) if measure.ended_at else TODAY) > last:
                 part = "bail" if measure.measure == "bail" else "surveillance"
                 yield examined.breach(2, part, measure.measure_id, measure.person_id)

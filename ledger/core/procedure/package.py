@@ -1,6 +1,6 @@
 """Procedure packages: the rules of one procedure as files, decoded strictly, with one canonical form and its digest.
 
-A package is ``procedure.toml`` and more TOML files beside it. Each top-level table stands in one of them, so that file,
+A package is ``procedure.toml`` and more TOML files beside it. The words of a table stand in one of them, so that file,
 line and key say where a fault is. Files of a folder that it includes have names with a slash; what they say is added to
 what the package says itself. The canonical form is the canonical JSON of all tables together; its digest identifies the
 package wherever it is cited (docs/procedure.md).
@@ -94,7 +94,8 @@ def _merged(files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[Path, str]
         rows_before = {key: len(tables[key]) for key in read if isinstance(tables.get(key), list)}
         for key, value in read.items():
             _require_plain(value, f"{name}: {key}")
-            if key in tables and is_own:
+            # The rows of an array may be spread over files; of the words of a table the order matters.
+            if key in tables and is_own and not (isinstance(value, list) and isinstance(tables[key], list)):
                 raise MalformedInput(
                     "{key} stands in {other} already", key=key, other=places[(key,)].partition(":")[0], field=name
                 )

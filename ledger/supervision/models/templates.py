@@ -319,13 +319,16 @@ def _missing_in_next_handover(given: Mapping[str, Any], bindings: Bindings) -> M
 
 def _exceeded_clock(given: Mapping[str, Any], bindings: Bindings) -> Made:
     ended = "coalesce(d.stopped_at, $as_of)"
+    # What is due promptly has no end: its days count from its start.
+    due = "coalesce(d.due_at, CASE WHEN d.status IN ('running', 'met') THEN d.started_at END)"
     grace = bindings.name(given["grace_days"], "BIGINT")
     sql = f"""
-        SELECT d.*, date_diff('day', legal_day(d.due_at), legal_day({ended})) + 1 AS days_late
+        SELECT d.*,
+            date_diff('day', legal_day({due}), legal_day({ended})) + (d.due_at IS NOT NULL)::INTEGER AS days_late
         FROM deadlines d
-        WHERE d.clock IN ({_listed(given["clock"], bindings)}) AND d.due_at IS NOT NULL
-            AND d.status NOT IN ('ended', 'uncountable')
-            AND {ended} >= d.due_at + to_days(CAST({grace} AS INTEGER))
+        WHERE d.clock IN ({_listed(given["clock"], bindings)}) AND {due} IS NOT NULL
+            AND d.status IS DISTINCT FROM 'uncountable'
+            AND {ended} >= {due} + to_days(CAST({grace} AS INTEGER))
             AND {filter_sql("d", "deadlines", given["where"], bindings)}
     """  # noqa: S608
     return sql, dict(view_columns()["deadlines"]) | {"days_late": "BIGINT"}

@@ -52,17 +52,21 @@ def test_a_copy_of_a_package_is_the_same_package(tally: Tally, folder: Path) -> 
 
 def test_a_fault_is_told_by_file_line_and_key(tally: Tally, folder: Path) -> None:
     """Others are checked nevertheless; the exit code says that one is not sound."""
-    replace(folder / "clocks.toml", 'starts = ["measure.detention"]', 'starts = ["measure.detector"]')
+    replace(folder / "clocks-detention.toml", 'starts = ["measure.detention"]', 'starts = ["measure.detector"]')
     done = tally("procedure", "check", folder, "cn-criminal")
     assert done.status == Exit.USAGE
-    assert f"{folder}/clocks.toml:" in done.err
+    assert f"{folder}/clocks-detention.toml:" in done.err
     assert "no event triggers 'measure.detector'" in done.err
     assert tally("procedure", "test", folder).status == Exit.USAGE
 
 
 def test_what_nobody_has_looked_up_yet_is_listed(tally: Tally, folder: Path) -> None:
     """It is no fault; each row says what is missing."""
-    replace(folder / "clocks.toml", 'name = "arrest_request"', 'name = "arrest_request"\nunconfirmed = "the article"')
+    replace(
+        folder / "clocks-detention.toml",
+        'name = "arrest_request"',
+        'name = "arrest_request"\nunconfirmed = "the article"',
+    )
     (checked,) = tally.ok("procedure", "check", folder)
     assert {
         "procedure_id": "cn-criminal",
@@ -75,7 +79,7 @@ def test_what_nobody_has_looked_up_yet_is_listed(tally: Tally, folder: Path) -> 
 
 def test_an_example_that_fails_says_why(tally: Tally, folder: Path) -> None:
     """And what differs from the package that ships is listed by its key."""
-    replace(folder / "clocks.toml", 'bases = [{ period = "3 d" }]', 'bases = [{ period = "5 d" }]')
+    replace(folder / "clocks-detention.toml", 'bases = [{ period = "3 d" }]', 'bases = [{ period = "5 d" }]')
     done = tally("procedure", "test", folder)
     assert done.status == Exit.REFUSED
     assert "arrest_request: last_day is 2026-03-07, expected 2026-03-05" in done.out

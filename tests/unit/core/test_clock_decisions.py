@@ -138,4 +138,5 @@ def test_a_partial_answer_settles_the_whole_offer() -> None:
     opened = Case().open().register("phone", "knife").offer("phone", "knife", to=PROCURATORATE)
     kept = handover.NotAcceptedItem(item_id="knife", reason_code="seal_broken")
     opened.accept(not_accepted=(kept,))
-    assert [c.provisional for c in opened.state.clocks.values()] == [False]
+    reviews = [c for c in opened.state.clocks.values() if c.name == "prosecution_review"]
+    assert [c.provisional for c in reviews] == [False]

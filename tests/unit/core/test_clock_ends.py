@@ -266,3 +266,12 @@ def test_a_day_before_days_that_are_not_known_cannot_be_counted() -> None:
     deadline = due(opened, "2026-12-01T00:00:00Z")
     assert (deadline.status, deadline.last_day, deadline.due_at) == ("uncountable", None, None)
     assert deadline.counted is None
+
+
+def test_a_paper_sets_no_end_later_than_a_day_that_is_not_known() -> None:
+    """Its own day may be beyond the law or not: the end is not before the earliest lawful one."""
+    opened = on_bail(until="2027-03-03", bases=[{"period": "12 m"}], years=ONLY_2026)
+    deadline = due(opened)
+    assert (str(deadline.last_day), deadline.beyond_law, deadline.unknown is None) == ("2027-03-02", True, False)
+    opened = on_bail(until="2027-03-02", bases=[{"period": "12 m"}], years=ONLY_2026)
+    assert (str(due(opened).last_day), due(opened).unknown) == ("2027-03-02", None)

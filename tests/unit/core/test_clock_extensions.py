@@ -46,18 +46,27 @@ def test_no_extension_is_for_a_base_that_it_does_not_name() -> None:
 
 
 def test_the_supreme_court_gives_what_it_decides() -> None:
-    """As long as each paper says, as often as there is one; without a day it is not known how long."""
+    """Three months at most each time, after those of the upper court, as often as there is a paper for it."""
     opened = tried()
-    fields = {"article": "CPL 208", "qualifying_ground": "supreme_court_approval"}
-    with refused("unknown_extension", field="payload.body.extension"):
-        opened.extend("first_instance", "supreme_court", **fields)
-    for until in ("2026-12-02", "2027-03-02"):
+    fields = {"article": "SPC interpretation 210", "qualifying_ground": "supreme_court_approval"}
+    opened.extend("first_instance", "supreme_court", **fields)
+    assert opened.flag_names() == ["extension_without_basis"]
+    opened = tried().extend("first_instance", "upper_court", article="CPL 208", qualifying_ground="civil_suit")
+    for until, last_day in ((None, "2026-12-02"), (None, "2027-03-02"), ("2027-04-02", "2027-04-02")):
         opened.extend("first_instance", "supreme_court", until=until, **fields)
         assert opened.flag_names() == []
         deadline = due(opened, "first_instance")
-        assert (deadline.last_day, deadline.beyond_law) == (day(until), False)
-    opened.extend("first_instance", "at_latest_three_months", article="CPL 208")
-    assert due(opened, "first_instance").last_day == day("2027-03-02")
+        assert (deadline.last_day, deadline.beyond_law) == (day(last_day), False)
+
+
+def test_how_long_an_open_extension_is_only_its_paper_says() -> None:
+    """Without a day it is not known how long."""
+    opened = Case().open().name("li").impose("li", "arrest")
+    fields = {"article": "CPL 157", "qualifying_ground": "supreme_procuratorate_approval"}
+    with refused("unknown_extension", field="payload.body.extension"):
+        opened.extend("investigation_custody", "trial_postponed", **fields)
+    opened.extend("investigation_custody", "trial_postponed", until="2027-03-02", **fields)
+    assert due(opened, "investigation_custody").last_day == day("2027-03-02")
 
 
 def test_the_detention_of_a_commissions_case_is_extended_with_its_measure() -> None:

@@ -92,7 +92,7 @@ def test_arrest_during_the_trial_starts_no_clock_of_the_investigation() -> None:
     """The custody clock of the investigation starts in the investigation only."""
     opened = Case().open(by=clerk(COURT), stage="first_instance").name("li")
     opened.impose("li", "arrest")
-    assert opened.running() == set()
+    assert opened.running() == {"arrest_family_notice", "arrest_interrogation"}
 
 
 def test_bail_anew_runs_anew() -> None:
@@ -113,9 +113,11 @@ def test_a_lifted_measure_stops_its_clock() -> None:
 
 
 def test_detention_after_the_commission_has_its_own_clock() -> None:
-    """Who comes from a supervision commission is detained first: ten days for the measure, no arrest request. The
-    detention house and the family have a day as ever; the first hearing is a duty of the police alone."""
-    clocks = {"commission_measure_decision", "detention_house_admission", "family_notice"}
+    """Who comes from a supervision commission is detained first: ten days for the measure, no arrest request.
+
+    The detention house, the family and the first hearing have a day as ever.
+    """
+    clocks = {"commission_measure_decision", "detention_house_admission", "family_notice", "first_interrogation"}
     opened = Case().open().name("li")
     opened.impose("li", "commission_detention")
     opened.change("commission_detention", "detention", "li")

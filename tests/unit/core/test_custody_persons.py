@@ -46,7 +46,7 @@ def test_co_defendants_are_transferred_on_different_days() -> None:
     written = suspects("li", "wang").change("detention", "arrest", "li").change("detention", "arrest", "wang")
     written.offer(to=PROCURATORATE, persons=("li",)).accept()
     assert stages(written) == {"li": "prosecution_review", "wang": "investigation", "case": "prosecution_review"}
-    assert of(written, "wang") == {"investigation_custody": POLICE}
+    assert of(written, "wang")["investigation_custody"] == POLICE
     assert of(written, "li")["prosecution_review"] == PROCURATORATE
     written.offer(to=PROCURATORATE, persons=("wang",), by=clerk(POLICE)).accept()
     assert set(stages(written).values()) == {"prosecution_review"}
@@ -60,7 +60,7 @@ def test_one_at_large_is_arrested_and_transferred_after_the_others() -> None:
     written.offer(to=COURT, purpose="public_prosecution", persons=("li",)).accept()
     assert stages(written) == {"li": "first_instance", "wang": "investigation", "case": "first_instance"}
     written.impose("wang", "arrest", by=clerk(POLICE))
-    assert of(written, "wang") == {"investigation_custody": POLICE}
+    assert of(written, "wang")["investigation_custody"] == POLICE
     assert "investigation_custody" not in of(written, "li")
     written.offer(to=PROCURATORATE, persons=("wang",), by=clerk(POLICE)).accept()
     assert stages(written) == {"li": "first_instance", "wang": "prosecution_review", "case": "first_instance"}
@@ -75,9 +75,9 @@ def test_one_who_is_added_while_the_procuratorate_has_the_case_is_at_its_stage()
     written = suspects("li").offer(to=PROCURATORATE).accept().name("zhao").impose("zhao", "arrest")
     assert stages(written)["zhao"] == "prosecution_review"
     assert written.state.persons[ZHAO].responsible == PROCURATORATE
-    assert of(written, "zhao") == {}
+    assert "investigation_custody" not in of(written, "zhao")
     written.offer(to=COURT, purpose="public_prosecution").accept()
-    assert of(written, "zhao") == {"first_instance": COURT, "custody_change": COURT}
+    assert {"first_instance": COURT, "custody_change": COURT}.items() <= of(written, "zhao").items()
 
 
 def test_who_is_not_prosecuted_stays_while_the_others_go_on() -> None:
