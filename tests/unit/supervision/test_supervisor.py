@@ -147,7 +147,7 @@ def test_a_finding_for_whom_nobody_supervises_is_told(watched: Watched) -> None:
     assert watched.supervisor.step() == 1
     (fault,) = watched.supervisor.state.faults
     assert fault.supervising == PROCURATORATE
-    assert "no procuratorate supervises elsewhere" in str(fault.says)
+    assert "no agency supervises elsewhere" in str(fault.says)
 
 
 def test_a_retired_model_is_not_run(watched: Watched) -> None:
