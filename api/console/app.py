@@ -17,7 +17,7 @@ from api.console.cases import case_acts, case_lists, case_pages, event_pages, pi
 from api.console.operation import operation_pages
 from api.console.registry import registry_pages
 from api.console.shared.access import SignInNeeded, require_own_page, sign_in_first, visiting
-from api.console.shared.rendering import Assets, language, page, release
+from api.console.shared.rendering import Assets, language, names_of, page, release
 from api.console.sign_in import sign_in_pages
 from api.console.supervision import (
     correlation_pages,
@@ -38,6 +38,7 @@ from ledger.core.procedure.legal_days import with_readable_times
 from ledger.i18n import Labels, translate
 from ledger.store.growth import KeyUses
 from ledger.supervision.model_faults import ModelRefused
+from ledger.timeline.sentences import naming
 
 router = APIRouter()
 _FEATURES = (
@@ -121,12 +122,12 @@ def _refusal_page(request: Request, error: Exception) -> Response:
         case _:
             refused = Refused(500, "the service failed at this request", code="internal_error")
     problem, reader_language = problem_of(refused), language(request)
-    detail = translate(problem.detail, reader_language)
+    service, labels = service_of(request), Labels(reader_language)
+    detail = translate(problem.detail, reader_language, naming(names_of(service, labels)))
     if isinstance(refused, ModelRefused):  # each fault with its line, in the reader's language
-        say, faults = Texts(reader_language), refused.told_in(Labels(reader_language))
+        say, faults = Texts(reader_language), refused.told_in(labels)
         detail = "\n".join(f"{say('line {line}', line=fault.line)}: {fault.message}" for fault in faults)
     problem = replace(problem, detail=with_readable_times(detail))
-    service = service_of(request)
     template = "shared/refusal.html" if "hx-request" in request.headers else "shared/error.html"
     try:
         visitor = visiting(request, service)

@@ -99,6 +99,16 @@ def names_by_id(load_names: Callable[[], Mapping[str, Bilingual | Name]], labels
     return name_of
 
 
+def naming(names: Names) -> Callable[[str, Any], Any]:
+    """Return what renders the slots of a message: agencies by their names, all else as it is."""
+
+    def show(slot: str, value: Any) -> Any:
+        is_agency = slot.rpartition(".")[2] in _AGENCIES or slot.endswith("agency_id")
+        return names(str(value)) if is_agency else value
+
+    return show
+
+
 def officer_of(payload: Payload, labels: Labels) -> str:
     """Return the officer who signed, or the words for the service, which signs as nobody."""
     return labels.of("noun", payload.officer) if payload.agency == SERVICE_AGENCY else payload.officer

@@ -14,8 +14,9 @@ from ledger.i18n import Labels
 from ledger.store import log
 from scripts import texts
 from tests.api.console.matrix import PAGES, PUBLIC, Row
-from tests.api.console.pages import page_of
+from tests.api.console.pages import OWN, page_of, post
 from tests.api.matrix import RELATIONS, World, reader
+from tests.testkit.builders import PRISON
 
 # Elements without text of ours: scripts, commands, the editor of a model's file; ids, digests and keys are of a class.
 NO_TEXT = frozenset(("script", "style", "code", "pre", "kbd", "textarea"))
@@ -118,3 +119,11 @@ def test_an_english_word_is_noticed() -> None:
     """In a text, in what is read out, and a code; not in an id, a command, or what says that it is English."""
     page = '<p title="Open it">案件 case-1</p><p>阶段：first_instance</p><p lang="en">Case</p><b class="id">x-1</b>'
     assert english_of(page, frozenset(("case-1",))) == ["Open it", "阶段：first_instance"]
+
+
+def test_a_refusal_calls_an_agency_by_its_name(world: World) -> None:
+    """As the page around it does: nobody has to know what the id of another agency stands for."""
+    form = {"handover_id": world.offer, "received_at": "2026-03-02T12:00", "rest_as_listed": "true"}
+    answer = post(world.served, reader("former", "clerk"), "/cases/case-1/drafts/accept", form, OWN | IN_CHINESE)
+    assert answer.status_code == 422
+    assert f"{PRISON}机关" in answer.text
