@@ -125,7 +125,7 @@ VOCABULARY_OF = {
 AGENCY_FIELDS = frozenset(
     (
         *("agency", "from_agency", "to_agency", "by_agency", "supervised", "supervising", "responsible", "holder"),
-        *("opened_by", "kept_for", "requested_by", "keeper", "lent_by", "stands_with", "registered_by"),
+        *("opened_by", "kept_for", "requested_by", "keeper", "lent_by", "stands_with", "registered_by", "location"),
     )
 )
 
@@ -288,7 +288,8 @@ class Output:
         if value.keys() == {"en", "zh"}:
             return str(value[self.labels.suffix])
         # The author of a model named its parameters, which no field of the protocol stands for.
-        name_of = str if field == "parameters" else self.heading
+        of_field: dict[str, Callable[[str], str]] = {"parameters": str, "numbers": self.names}
+        name_of = of_field.get(field, self.heading)
         pairs = ((name_of(key), self.words(key, part)) for key, part in value.items())
         return ", ".join(f"{name}: {text}" if text else name for name, text in pairs)
 

@@ -96,7 +96,10 @@ def show_audit(session: Session, report: Mapping[str, Any]) -> None:
         values = [finding.get(name) for name in ("expected", "found")]
         differs = " / ".join(value_told(labels, value) for value in values) if values[0] else ""
         click.secho(printable_line(f"{where}{text}" + (f" ({differs})" if differs else "")), fg="red")
-    for name in ("scope", "size", "root", "anchored_up_to", "entries_since", "left_out"):
+    about, _, case_id = str(report["scope"]).partition(" ")
+    scope = f"{labels.of('noun', about)} {case_id}".rstrip()
+    click.echo(f"{labels.of('field', 'scope')}: {printable_line(scope)}")
+    for name in ("size", "root", "anchored_up_to", "entries_since", "left_out"):
         click.echo(f"{session.labels.of('field', name)}: {printable_line(str(report[name]))}")
     _show_verdict(session.labels, report["verdict"], steps, development=bool(report["development"]))
 

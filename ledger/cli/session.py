@@ -65,11 +65,11 @@ class Session(ClientSession):
 
     def note(self, text: str) -> None:
         """Print a note on standard error."""
-        self.output.note(text)
+        self.output.note(self.labels.translate(text))
 
     def warn(self, text: str) -> None:
         """Print a warning on standard error."""
-        self.output.warn(text)
+        self.output.warn(self.labels.translate(text))
 
     def confirm(self) -> None:
         """Ask whether to go on. Raises MalformedInput if there is nobody to ask, click.Abort for a no."""

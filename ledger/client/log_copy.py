@@ -20,6 +20,7 @@ from ledger.core.log.merkle import EMPTY_TREE, Hash, leaf_hash
 from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, decode_bundle
 from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.messages import Message
 
 CHECKPOINT = "checkpoint"
 BATCH = 4096  # leaf hashes
@@ -44,7 +45,7 @@ def verified_checkpoint(session: ClientSession, note: str) -> Checkpoint:
     """Parse a checkpoint and verify its signature; without a trust file, warn that it is not verified."""
     if trust := session.trust():
         return verify_checkpoint(note, trust.log_key_of(note))
-    session.warn("the checkpoint's signature is not checked: no trust file (tally log trust --pin)")
+    session.warn(Message("the checkpoint's signature is not checked: no trust file (tally log trust --pin)"))
     return parse_checkpoint(parse_note(note).text)
 
 

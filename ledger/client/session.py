@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ledger.core.errors import MalformedInput
+from ledger.core.messages import Message
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,7 +129,7 @@ class ClientSession(ABC):
             trust = self.trust()
             text = f"0x{trust.log_id.hex()}" if trust else str(self.service.get("/api/v1/log")["log_id"])
             self.profiles.pin(profile, text)
-            self.note(f"profile {profile.name} signs for the ledger {text}")
+            self.note(Message("profile {name} signs for the ledger {log_id}", name=profile.name, log_id=text))
         with contextlib.suppress(ValueError):
             if len(log_id := bytes.fromhex(text.removeprefix("0x"))) == 32:
                 return log_id

@@ -13,7 +13,7 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
-from ledger.cli.output import columns
+from ledger.cli.output import Column, columns
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.custody.examples import faults_of_examples
@@ -35,7 +35,11 @@ from ledger.procedures import SHARED, SHIPPED, shared_tables, shipped_package
 
 IN_LEDGER = columns("procedure", "version", "digest", "published", "adopted", "in_force", "fault")
 CHANGED = columns("case_id", "part", "concerns", "before", "after")
-LISTED = columns("procedure_id", "version", "title", "valid_from", "languages", "clocks", "flags", "examples", "digest")
+LISTED = (
+    *columns("procedure_id", "version", "title"),
+    Column("valid_from", label="in_force_from"),
+    *columns("languages", "clocks", "flags", "examples", "digest"),
+)
 CLOCKS = columns("clock", "label", "article", "per", "periods", "valid_from", "source", "unconfirmed")
 UNCONFIRMED = columns("procedure_id", "part", "unconfirmed")
 TRIED = columns("procedure_id", "example", "result", "fault")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,6 +13,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
+import ledger.cli
+import ledger.cli.commands
 from ledger.audit.findings import STEPS, AuditFinding, AuditFindings, finding
 from ledger.cli.output import Column, DrawnColumn, Output, arrange, draw, printable, printable_json, printable_line
 from ledger.cli.report import show_audit
@@ -152,3 +157,24 @@ def test_what_cannot_fit_is_folded() -> None:
     lines = drawn(20)
     assert "".join(lines[1:3]) == CASE.cells[0]
     assert "status: overdue" in lines[3]
+
+
+def columns_in(value: object) -> Iterator[Column]:
+    """Yield each column in a value of a module."""
+    if isinstance(value, Column):
+        yield value
+    elif isinstance(value, tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from columns_in(part)
+
+
+def test_each_column_has_a_heading_in_chinese() -> None:
+    """Of every table and record of the commands; a field that no catalogue has would be headed by its own name."""
+    labels, missing = Labels("zh-CN"), set()
+    for package in (ledger.cli, ledger.cli.commands):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            for column in columns_in(tuple(vars(import_module(module.name)).values())):
+                names = column.heading, column.heading.rpartition(".")[2]
+                if not any(labels.find("field", name) for name in names):
+                    missing.add(column.heading)
+    assert missing == set()
