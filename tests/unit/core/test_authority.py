@@ -182,6 +182,7 @@ def test_the_registry_is_what_its_changes_say() -> None:
     assert (state.agencies[POLICE].index, state.agencies[COURT].index) == (7, 8)
     assert (state.agencies[POLICE].kind, state.agencies[POLICE].profile) == ("public_security", profile(POLICE))
     assert state.names() == {agency: profile(agency).name for agency in (POLICE, COURT)}
+    assert state.kinds == {agency: state.agencies[agency].kind for agency in (POLICE, COURT)}
     assert state.agencies[POLICE].admin == key_id("new admin")
     assert (state.agencies[POLICE].witness, state.agencies[COURT].witness) == (None, key_id("court witness"))
     assert (state.quorum, state.submitters) == (1, frozenset({key_id("second submitter")}))
