@@ -110,7 +110,7 @@ def spoiled_case() -> tuple[SpoiledCase, SpoiledCase]:
     case_1.say(letter.LetterFiled, letter_id="letter-2", kind="petition", from_outside=bank)
     case_1.say(case.CaseLinked, other_case_id="case-2", relation="related")
     case_1.say(record.ImportRecorded, source_system="s", source_key="k", file_digest="sha256:" + "00" * 32, row=1)
-    other = SpoiledCase("case-2", step=1).open().register("letter")
+    other = _taken_over("case-2").register("letter")
     other.say(case.CaseSplit, new_case_id="case-1", item_ids=("letter",))
     case_1.say(case.CaseJoined, other_case_id="case-2", cites=other.last.ref, source=other.state)
     other.close()
@@ -119,6 +119,20 @@ def spoiled_case() -> tuple[SpoiledCase, SpoiledCase]:
     _handovers(case_1)
     _words(case_1, named)
     return case_1, other
+
+
+def _taken_over(case_id: str) -> SpoiledCase:
+    number = case.NumberTakenOver(COURT, "1")
+    suspect = case.PersonTakenOver(person_id("sun"), "suspect")
+    ended = case.MeasureTakenOver("detention-sun", suspect.person_id, "detention", AT, ground="g", ended_at=AT)
+    stated = {
+        "procedure": "cn-criminal",
+        "stage": "investigation",
+        "numbers": (number,),
+        "persons": (suspect,),
+        "measures": (ended,),
+    }
+    return SpoiledCase(case_id, step=1).say(case.CaseTakenOver, clerk(POLICE), **stated)
 
 
 def _items(case_1: SpoiledCase) -> None:

@@ -16,7 +16,11 @@ from tests.testkit.builders import POLICE, PROCURATORATE, UPPER, Officer, clerk
 
 ALL = Officer("everybody", PROCURATORATE, ("clerk", "supervisor", "auditor", "analyst", "witness"))
 OFFICERS = (ALL, *(role(agency) for agency in (*AGENCIES, UPPER) for role in ROLES))
-ALONE = ("item.registered", "person.named")  # have texts that are told on the page of the event alone
+ALONE = (
+    "item.registered",
+    "person.named",
+    "case.taken_over",
+)  # have texts that are told on the page of the event alone
 # Of no type of event: on what authority an act is done, and what a confidential section says.
 OF_ALL = {"authority.type", "authority.identifier", "section.name"}
 # A case's pages tell each of these; what stands in matters of supervision is on pages of its own.
@@ -45,7 +49,8 @@ def test_every_text_of_every_event_is_spoiled() -> None:
     marks = {mark for mark in OF_CASES if mark in written}
     assert OF_CASES - marks - BOUND == set()
     types = {event.envelope.event_type for event in case.events}
-    assert {name for name, row in EVENT_TYPES.items() if "case" in row.streams} - types == {"case.closed"}
+    of_other = {"case.closed", "case.taken_over"}  # a case is opened or taken over, and goes on until it is closed
+    assert {name for name, row in EVENT_TYPES.items() if "case" in row.streams} - types == of_other
 
 
 def test_no_text_of_others_becomes_markup(spoiled: Office) -> None:
@@ -57,8 +62,13 @@ def test_no_text_of_others_becomes_markup(spoiled: Office) -> None:
     rows = [row.address(names) for row in PAGES]
     more = [f"/cases/case-1/timeline?before={number}" for number in (10, 50)]
     more += [f"/cases/case-1/handovers/handover-{number}" for number in (2, 3, 4)]
-    registered = [event.envelope for event in spoiled_case()[0].events if event.envelope.event_type in ALONE]
-    more += [f"/cases/case-1/events/{envelope.event_id}" for envelope in registered]
+    shown_alone = [
+        (case.state.case_id, event.envelope)
+        for case in spoiled_case()
+        for event in case.events
+        if event.envelope.event_type in ALONE
+    ]
+    more += [f"/cases/{case_id}/events/{envelope.event_id}" for case_id, envelope in shown_alone]
     public = [path.format_map(names) for path in PUBLIC]
     for path in (*rows, *public, *more, "/cases/case-2/timeline", f"/{MARKUP}", f"/inbox?event={MARKUP}"):
         desk.open(path)

@@ -50,7 +50,7 @@ def test_founding_may_be_toml_and_made_for_development(tally: Tally, where: Data
     assert answer["log_key"].startswith("ledger.example/log+")
     assert open_keystore(where.keys.keystore("service"), PASSPHRASE).key_id == answer["service_key_id"]
     assert open_keystore(where.keys.keystore("submitter"), PASSPHRASE).key_id == answer["submitter"]
-    assert installation.founding.agencies[0].name.zh == "东城公安"
+    assert installation.founding.agencies[0].name["zh"] == "东城公安"
 
 
 def test_passphrase_can_be_minted(tally: Tally, where: DataDirectory) -> None:

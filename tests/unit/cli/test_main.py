@@ -90,7 +90,7 @@ def test_every_command_explains_itself(tally: Tally) -> None:
         (("--unheard-of",), "--unheard-of"),
         (("case", "open"), "--number"),
         (("case", "stage", "case-1", "no-stage"), "no-stage"),
-        (("handover", "offer", "case-1", "court", "--purpose", "gift"), "gift"),
+        (("handover", "offer", "case-1", "court", "--purpose", "a gift"), "a gift"),
         (("item", "register", "case-1", "a bicycle", "--quantity", "many"), "--quantity"),
         (("item", "register", "case-1", "a bicycle", "--file", "/nowhere"), "--file"),
         (("measure", "lift", "case-1", "m-1", "--ground", "over", "--ended-at", "yesterday"), "--ended-at"),
