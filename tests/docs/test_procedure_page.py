@@ -39,8 +39,11 @@ def words_of(cell: str) -> tuple[str, ...]:
 def test_the_page_lists_every_fact_with_what_it_answers() -> None:
     """The list is closed: each fact of the code, no other, with its word where it has one."""
     rows = rows_of(PAGE.split("<!-- facts -->")[1].split("<!-- /facts -->")[0])
-    listed = {words_of(name)[0]: (name.endswith(".W`"), words_of(keys)) for name, _, keys in rows}
-    assert listed == {name: (fact.words is not None, fact.answers) for name, fact in FACTS.items()}
+    listed = {
+        words_of(name)[0]: (name.endswith(".W`"), words_of(subjects), words_of(keys))
+        for name, _, subjects, keys in rows
+    }
+    assert listed == {name: (fact.words is not None, fact.names, fact.answers) for name, fact in FACTS.items()}
 
 
 def test_the_page_lists_every_key_of_a_condition() -> None:

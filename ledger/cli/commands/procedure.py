@@ -133,7 +133,10 @@ def test(session: Session, packages: Sequence[str]) -> int:
     for _, book in checked:
         faults: dict[int, list[str]] = {}
         for path, fault in faults_of_examples(book):
-            faults.setdefault(int(path[1]), []).append(session.output.labels.translate(fault))
+            number = int(path[1]) if len(path) > 1 else -1
+            faults.setdefault(number, []).append(session.output.labels.translate(fault))
+        if -1 in faults:  # without any example
+            rows.append({"procedure_id": book.procedure.id, "example": "-", "result": "failed", "fault": faults[-1]})
         for number, example in enumerate(book.examples):
             result = "failed" if number in faults else "passed"
             row = {"procedure_id": book.procedure.id, "example": example.name, "result": result}

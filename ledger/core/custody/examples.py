@@ -53,6 +53,8 @@ class _Stage(NamedTuple):
 
 def faults_of_examples(book: Rulebook) -> Iterator[Fault]:
     """Yield where an example comes out otherwise than it says, or cannot be played."""
+    if not book.examples:
+        yield ("examples",), Message("there are no examples: write one at least, with what it comes to")
     for number, example in enumerate(book.examples):
         yield from ((("examples", number, *path), fault) for path, fault in _faults_of_example(example, book))
 
@@ -64,7 +66,7 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
         try:
             payload = _payload_of(act, stage, book)
         except msgspec.ValidationError as error:
-            yield path, Message("{example}: {fault}", example=example.name, fault=str(error))
+            yield path, Message("act {act}: {fault}", act=number + 1, fault=str(error))
             return
         digest = blake3_text(canonical.encode(payload))
         try:
@@ -75,8 +77,8 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
                 yield (
                     path,
                     Message(
-                        "{example}: refused as {code} ({reason})",
-                        example=example.name,
+                        "act {act}: refused as {code} ({reason})",
+                        act=number + 1,
                         code=refusal.code,
                         reason=refusal,
                     ),
@@ -85,13 +87,13 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
             continue
         flags = tuple(flag.name for flag in outcome.flags)
         if act.refused is not None:
-            yield path, Message("{example}: it is not refused", example=example.name)
+            yield path, Message("act {act}: it is not refused", act=number + 1)
         if sorted(flags) != sorted(act.flags):
             yield (
                 path,
                 Message(
-                    "{example}: flagged as {flags}, expected {expected}",
-                    example=example.name,
+                    "act {act}: flagged as {flags}, expected {expected}",
+                    act=number + 1,
                     flags=_listed(flags),
                     expected=_listed(act.flags),
                 ),
@@ -100,8 +102,8 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
             yield (
                 path,
                 Message(
-                    "{example}: the stage is {stage}, expected {expected}",
-                    example=example.name,
+                    "act {act}: the stage is {stage}, expected {expected}",
+                    act=number + 1,
                     stage=outcome.state.stage,
                     expected=act.stage,
                 ),
@@ -111,7 +113,7 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
     for number, expected in enumerate(example.deadlines):
         fault = _fault_of_deadline(expected, stage.state, book)
         if fault is not None:
-            yield ("deadlines", number), Message("{example}: {fault}", example=example.name, fault=fault)
+            yield ("deadlines", number), Message("deadline {number}: {fault}", number=number + 1, fault=fault)
 
 
 def _listed(words: tuple[str, ...]) -> str:
@@ -121,13 +123,15 @@ def _listed(words: tuple[str, ...]) -> str:
 def _fault_of_deadline(expected: ExpectedDeadline, state: CaseState | None, book: Rulebook) -> Message | None:
     subject = _person_id(expected.subject[1:]) if expected.subject.startswith("@") else expected.subject
     as_of = datetime.fromisoformat(_instant(expected.as_of))
-    fitting = [
-        deadline
-        for deadline in (() if state is None else deadlines(state, book, as_of))
-        if (deadline.clock, deadline.subject) == (expected.clock, subject)
-    ]
+    started = () if state is None else deadlines(state, book, as_of)
+    fitting = [deadline for deadline in started if (deadline.clock, deadline.subject) == (expected.clock, subject)]
     if not fitting:
-        return Message("no clock {clock} of {subject}", clock=expected.clock, subject=expected.subject)
+        return Message(
+            "no clock {clock} of {subject}; it has: {clocks}",
+            clock=expected.clock,
+            subject=expected.subject,
+            clocks=_listed(tuple(deadline.deadline_id for deadline in started)),
+        )
     latest = fitting[-1]
     last_day = None if latest.last_day is None else latest.last_day.isoformat()
     due_at = None if latest.due_at is None else instant_text(int(latest.due_at.timestamp()))

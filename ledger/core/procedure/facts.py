@@ -86,18 +86,24 @@ VOCABULARY_OF = {
 
 
 class Fact(NamedTuple):
-    """A kind of fact: the table of the package whose words follow its name, and the keys that it answers."""
+    """A kind of fact: the table of the package whose words follow its name, and the keys that it answers.
+
+    ``names`` are the subjects that it can name, each of which can have a clock of its own, besides the case.
+    """
 
     words: str | None = None
     answers: tuple[str, ...] = ("by",)
+    names: tuple[str, ...] = ("person",)
 
 
 _HANDOVER = Fact("purposes", ("by", "to", "about", "handover"))
 _DECISION = Fact("decisions", ("by", "about", "grounds"))
 _SERVICE = Fact("decisions", ("by", "to", "about", "grounds"))
-_LETTER = Fact("letters", ("by", "to", "about"))
-_CLOCK = Fact("clocks", ())
+_LETTER = Fact("letters", ("by", "to", "about"), ("person", "item", "letter"))
+_CLOCK = Fact("clocks", (), ("person", "item", "handover", "letter"))
 _PLAIN = Fact()
+_ITEM = Fact(names=("item",))
+_REMEDY = Fact(names=("handover",))
 AWAITED = ("expired", "passed")  # facts that are no event
 
 FACTS: dict[str, Fact] = {
@@ -120,27 +126,27 @@ FACTS: dict[str, Fact] = {
     "clock_started": _CLOCK,
     "clock_stopped": _CLOCK,
     "period_changed": _CLOCK,
-    "pause_began": Fact("exclusions", ()),
-    "pause_ended": Fact("exclusions", ()),
+    "pause_began": Fact("exclusions", (), _CLOCK.names),
+    "pause_ended": Fact("exclusions", (), _CLOCK.names),
     "expired": _CLOCK,
     "passed": _CLOCK,
     "custody_change_due": _PLAIN,
     "custody_changed": _PLAIN,
-    "item_registered": _PLAIN,
-    "seized": _PLAIN,
-    "frozen": _PLAIN,
-    "freeze_renewed": _PLAIN,
-    "unfrozen": _PLAIN,
-    "checked_out": _PLAIN,
-    "checked_in": _PLAIN,
-    "lent": _PLAIN,
-    "given_back": _PLAIN,
-    "disposed": _PLAIN,
-    "remedy_set": _PLAIN,
-    "remedy_met": _PLAIN,
-    "offer_open": _PLAIN,
-    "offer_answered": _PLAIN,
-    "recommendation_issued": Fact(answers=()),
-    "recommendation_answered": Fact(answers=()),
+    "item_registered": _ITEM,
+    "seized": _ITEM,
+    "frozen": _ITEM,
+    "freeze_renewed": _ITEM,
+    "unfrozen": _ITEM,
+    "checked_out": _ITEM,
+    "checked_in": _ITEM,
+    "lent": _ITEM,
+    "given_back": _ITEM,
+    "disposed": _ITEM,
+    "remedy_set": _REMEDY,
+    "remedy_met": _REMEDY,
+    "offer_open": _REMEDY,
+    "offer_answered": _REMEDY,
+    "recommendation_issued": Fact(answers=(), names=("recommendation",)),
+    "recommendation_answered": Fact(answers=(), names=("recommendation",)),
 }
 FACTS_OF_CLOCKS = ("clock_started", "clock_stopped", "period_changed", "pause_began", "pause_ended")

@@ -197,6 +197,10 @@ def _can_count_back(row: ClockRule) -> bool:
     return facts == {"decided"} and days and not row.extensions
 
 
+# Whose clocks start only by facts that name them; of persons, those who are accused have one if nobody is named.
+_NAMED_SUBJECTS = ("item", "handover", "letter")
+
+
 def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
     """Yield the triggers and words that a row of a clock names, and that there are not."""
     for key in ("starts", "stops", "provisional", "renewals"):
@@ -205,8 +209,11 @@ def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
                 yield (key,), Message("no event triggers {trigger!r}", trigger=trigger)
             elif key != "starts" and trigger.partition(".")[0] in AWAITED:
                 yield (key,), Message("{trigger!r} starts clocks only: it is no event", trigger=trigger)
-            elif row.per == "letter" and key != "stops" and not trigger.startswith("letter_"):
-                yield (key,), Message("a clock of a letter starts with a letter, not with {trigger!r}", trigger=trigger)
+            elif key != "stops" and row.per in _NAMED_SUBJECTS and row.per not in book.fact_of(trigger).names:
+                yield (
+                    (key,),
+                    Message("{trigger!r} names no `{per}`: the clock would never start", trigger=trigger, per=row.per),
+                )
     words: list[tuple[tuple[str], str, tuple[str, ...]]]
     words = [(("rests_for",), "exclusion_ground", () if row.rests_for is None else (row.rests_for,))]
     words += [(("extensions",), "qualifying_ground", extension.grounds) for extension in row.extensions]

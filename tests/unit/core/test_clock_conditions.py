@@ -173,7 +173,7 @@ def example(condition: str, by: str, *, expected: str) -> list[str]:
 def test_who_decides_is_asked_by_kind_or_trait(condition: str, by: str, starts: bool) -> None:
     """An agency that the registry does not know has no kind, and the condition does not hold."""
     faults = example(condition, by, expected="review")
-    assert faults == ([] if starts else ["who decides: no clock review of @li"])
+    assert faults == ([] if starts else ["deadline 1: no clock review of @li; it has: -"])
 
 
 def test_an_example_names_kinds_that_there_are() -> None:

@@ -201,7 +201,16 @@ def test_a_letter_that_came_in_is_one_that_was_received() -> None:
     assert filed(written, from_person=person_id("wang")).running() == {"review"}
 
 
-def test_a_clock_of_a_letter_starts_with_letters_only() -> None:
-    """Any other start would have no letter to be the clock of."""
-    with pytest.raises(Exception, match=r"starts with a letter, not with 'decided\.judgment'"):
-        book("letter", "decided.judgment", "letter_sent.reasons")
+@pytest.mark.parametrize(
+    ("per", "start"),
+    [
+        ("letter", "decided.judgment"),
+        ("item", "received.appeal"),
+        ("handover", "item_registered"),
+        ("item", "remedy_set"),
+    ],
+)
+def test_a_clock_starts_with_what_names_its_subject(per: str, start: str) -> None:
+    """Any other start would have no letter, item or handover to be the clock of."""
+    with pytest.raises(Exception, match=f"'{start}' names no `{per}`: the clock would never start"):
+        book(per, start, "letter_sent.reasons")

@@ -67,14 +67,18 @@ def test_what_comes_out_as_it_says_is_no_fault(example: str) -> None:
 @pytest.mark.parametrize(
     ("example", "path", "fault"),
     [
-        (OPENED + 'stage = "execution"\n', (0, "acts", 0), "it: the stage is investigation, expected execution"),
-        (OPENED + 'refused = "unknown_word"\n', (0, "acts", 0), "it: it is not refused"),
-        (OPENED + 'flags = ["odd_time"]\n', (0, "acts", 0), "it: flagged as -, expected odd_time"),
-        (OPENED + 'body = { stage = "grave" }\n', (0, "acts", 0), "it: refused as unknown_word (the procedure has no"),
-        (OPENED + "body = { stage = 1 }\n", (0, "acts", 0), "it: Expected `str`, got `int`"),
-        (OPENED.replace("case.opened", "case.closet"), (0, "acts", 0), "it: there is no event case.closet"),
-        (OPENED + ACCEPTED.replace("@3", "@9"), (0, "acts", 3), "it: Expected `object`, got `str`"),
-        (NAMED, (0, "acts", 0), "it: refused as not_opened"),
+        (OPENED + 'stage = "execution"\n', (0, "acts", 0), "act 1: the stage is investigation, expected execution"),
+        (OPENED + 'refused = "unknown_word"\n', (0, "acts", 0), "act 1: it is not refused"),
+        (OPENED + 'flags = ["odd_time"]\n', (0, "acts", 0), "act 1: flagged as -, expected odd_time"),
+        (
+            OPENED + 'body = { stage = "grave" }\n',
+            (0, "acts", 0),
+            "act 1: refused as unknown_word (the procedure has no",
+        ),
+        (OPENED + "body = { stage = 1 }\n", (0, "acts", 0), "act 1: Expected `str`, got `int`"),
+        (OPENED.replace("case.opened", "case.closet"), (0, "acts", 0), "act 1: there is no event case.closet"),
+        (OPENED + ACCEPTED.replace("@3", "@9"), (0, "acts", 3), "act 4: Expected `object`, got `str`"),
+        (NAMED, (0, "acts", 0), "act 1: refused as not_opened"),
         (
             HELD + REQUEST + 'last_day = "2026-03-06"\n',
             (0, "deadlines", 0),
@@ -85,7 +89,7 @@ def test_what_comes_out_as_it_says_is_no_fault(example: str) -> None:
             (0, "deadlines", 0),
             "status is running, expected met",
         ),
-        (OPENED + REQUEST, (0, "deadlines", 0), "it: no clock arrest_request of @li"),
+        (OPENED + REQUEST, (0, "deadlines", 0), "deadline 1: no clock arrest_request of @li; it has: -"),
         (OPENED + 'body = { stage = "x" }\nrefused = "unknown_word"\n' + REQUEST, (0, "deadlines", 0), "no clock"),
     ],
 )
@@ -94,3 +98,11 @@ def test_what_comes_out_otherwise_is_a_fault(example: str, path: tuple[str | int
     ((place, message),) = faults(example)
     assert place == ("examples", *path)
     assert fault in message
+
+
+def test_a_package_without_examples_is_at_fault() -> None:
+    """Nobody has said what it comes to."""
+    book = read_package({name: data for name, data in FILES.items() if name != "examples.toml"})
+    assert [(path, str(fault)[:21]) for path, fault in faults_of_examples(book)] == [
+        (("examples",), "there are no examples")
+    ]
