@@ -142,7 +142,7 @@ class TemplateField(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def required(self) -> bool:
-        """Whether it must be filled in."""
+        """Tell whether it must be filled in."""
         return self.default is msgspec.UNSET
 
 
