@@ -302,7 +302,8 @@ class Views:
             self._connection = self._opened()  # whoever has the file open keeps it: it is not looked into before
             if not is_as_left:
                 logger.warning("the views are not as they were left, and are made anew")
-            elif _mark_of(self._connection) == self._mark(_kept_head(self._connection)[0]):
+            # A new file has no mark, and no head to compare it with.
+            elif (mark := _mark_of(self._connection)) and mark == self._mark(_kept_head(self._connection)[0]):
                 self._remove_exports()
                 return self._connection
         except (duckdb.Error, OSError) as error:
