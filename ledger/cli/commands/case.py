@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
 from ledger.cli.params import FILE, EventReference, ProcedureWord, acting, add_act, made_id
 from ledger.cli.session import Session
-from ledger.cli.taken_over import read_taken_over
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
+from ledger.core.encoding.decoding import decode_json, decode_toml
+from ledger.core.encoding.digests import Algorithm, digest_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case
 from ledger.procedures import SHIPPED, shipped_tables
@@ -203,3 +205,26 @@ act(
     GROUND,
     click.option("--decision", "decision_id", help="Id of the decision that ends it."),
 )
+
+
+def read_taken_over(file: Path) -> case.CaseTakenOver:
+    """Return the taking over that a TOML or JSON file states, with the file's digest unless it states another.
+
+    Raises MalformedInput with the file and the field.
+    """
+    data = file.read_bytes()
+    content = {"file_digest": str(digest_of(Algorithm.SHA256, data)), **_fields(data, file)}
+    try:
+        return make_body(case.CaseTakenOver, **content)
+    except MalformedInput as error:
+        field = (error.field or "").lstrip("-")
+        raise MalformedInput(error.text, field=f"{file}: {field}", hint=error.hint) from error
+
+
+def _fields(data: bytes, file: Path) -> dict[str, Any]:
+    if file.suffix.lower() != ".json":
+        return decode_toml(data, field=str(file))
+    try:
+        return decode_json(data, dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise MalformedInput("this is no JSON object: {error}", error=error, field=str(file)) from error

@@ -25,8 +25,9 @@ from ledger.core.events import Body, Payload, Stream
 from ledger.core.events.catalogue import EVENT_TYPES
 from ledger.core.events.payload import PAYLOAD_TYPES
 from ledger.core.messages import Message
+from ledger.core.procedure.faults import Fault
 from ledger.core.procedure.legal_days import SHANGHAI, instant_text, unix_seconds
-from ledger.core.procedure.rulebook import ExampleAct, ExampleCase, ExpectedDeadline, Fault, Rulebook
+from ledger.core.procedure.rulebook import ExampleAct, ExampleCase, ExpectedDeadline, Rulebook
 
 CASE_ID = "example"
 _OF_PERSON = re.compile(r"/@([a-z0-9-]+)/")  # in the id of a deadline

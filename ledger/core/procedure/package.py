@@ -19,7 +19,8 @@ from ledger.core.encoding.decoding import convert, decode_toml, decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import MAX_PACKAGE
-from ledger.core.procedure.rulebook import Rulebook, faults_of
+from ledger.core.procedure.faults import faults_of
+from ledger.core.procedure.rulebook import Rulebook
 
 MAX_BYTES = MAX_PACKAGE  # of the canonical form, which becomes an entry of the log
 MAIN_FILE = "procedure.toml"

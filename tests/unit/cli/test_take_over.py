@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.cli.taken_over import read_taken_over
+from ledger.cli.commands.case import read_taken_over
 from ledger.core.encoding.digests import Algorithm, digest_of
 from ledger.core.errors import MalformedInput
 from tests.testkit.machine import REPOSITORY

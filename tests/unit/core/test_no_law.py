@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.core.events.terms import TABLE_OF
-from ledger.core.procedure.rulebook import CORE_NAMES, CORE_WORDS
+from ledger.core.procedure.faults import CORE_NAMES, CORE_WORDS
 from ledger.procedures import SHIPPED, shipped_tables
 from tests.testkit.machine import REPOSITORY
 

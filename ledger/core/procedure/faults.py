@@ -1,0 +1,232 @@
+"""The contradictions of a procedure whose parts have their types: words that it lacks, rows that cannot hold together.
+
+Each fault has its path in the package, from which ``package`` finds file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, get_args
+
+from ledger.core.events import terms
+from ledger.core.messages import Message
+from ledger.core.procedure.deadlines import parse_periods
+from ledger.core.procedure.facts import (
+    AWAITED,
+    KEYS_OF_FACTS,
+    KEYS_OF_ITEMS,
+    KEYS_OF_PERSONS,
+    PARTICIPANT,
+    VOCABULARY_OF,
+    Condition,
+)
+from ledger.core.procedure.legal_days import stands_alone
+from ledger.core.procedure.rulebook import ClockRule, FlagRule, Label, Rulebook, vocabulary_name
+
+Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
+# Words that the core itself gives a meaning to; what they are called is the procedure's.
+CORE_WORDS: Mapping[str, tuple[str, ...]] = {"stage": ("closed",), "purpose": ("return",), "reason_code": ("other",)}
+# What the core itself calls so, in any procedure: states, roles, fields of events. Packages use the same words for
+# things of their own; besides these and those above, no word of a package stands in the core (a test compares them).
+CORE_NAMES = frozenset(
+    (
+        *("answer", "authority", "case_filed", "correct", "custody_change", "dossier", "holder", "jurisdiction"),
+        *("left", "money", "not_accepted", "open", "person", "quantity_differs", "reasons", "recommendation"),
+        *("recording", "remedy", "summary", "witness"),
+    )
+)
+
+
+def faults_of(book: Rulebook) -> Iterator[Fault]:
+    """Yield what is wrong with a procedure whose parts have their types, each with its path."""
+    for vocabulary, words in CORE_WORDS.items():
+        for word in words:
+            if word not in book.vocabularies[vocabulary]:
+                message = Message(
+                    "every procedure has the {vocabulary} {word}", vocabulary=vocabulary_name(vocabulary), word=word
+                )
+                yield (terms.TABLE_OF[vocabulary],), message
+    yield from _faults_of_references(book)
+    yield from _faults_of_labels(book)
+    for year, days in book.days_off.items():
+        unsure = (days.unsure_from,) if days.unsure_from else ()
+        for key, listed in (("holidays", days.holidays), ("make_up_days", days.make_up_days), ("unsure_from", unsure)):
+            if any(not day.startswith(year) for day in listed):
+                yield ("days_off", year, key), Message("expected days of {year}", year=year)
+    # Two rows in force on one day would give one act two articles.
+    for number, flag in enumerate(book.flags):
+        if not stands_alone(flag, book.flags):
+            yield ("flags", number), _not_alone(flag)
+    yield from _faults_of_clocks(book)
+
+
+def _faults_of_references(book: Rulebook) -> Iterator[Fault]:
+    """Yield the words that the rows of words name, and that there are not."""
+    for measure, row in book.measures.items():
+        for earlier in row.after:
+            if earlier not in book.measures:
+                yield ("measures", measure, "after"), _no_word("measure", earlier)
+    for disposal, ending in book.disposals.items():
+        if ending.proceeds is not None and ending.proceeds not in book.items:
+            yield ("disposals", disposal, "proceeds"), _no_word("item_kind", ending.proceeds)
+    for number, example in enumerate(book.examples):
+        for agency, kind in example.agencies.items():
+            if kind not in book.kinds:
+                yield ("examples", number, "agencies", agency), _no_word("agency_kind", kind)
+    for purpose, moves in book.purposes.items():
+        if moves.stage is not None and moves.stage not in book.stages:
+            yield ("purposes", purpose, "stage"), _no_word("stage", moves.stage)
+
+
+def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
+    """Yield the rows without a label in each language of the procedure, and in no other."""
+    rows: list[tuple[tuple[str | int, ...], Any]] = [
+        ((table, word), row) for table in terms.TABLE_OF.values() for word, row in getattr(book, table).items()
+    ]
+    rows += [((table, number), row) for table in ("flags", "clocks") for number, row in enumerate(getattr(book, table))]
+    for path, row in rows:
+        labels: list[tuple[tuple[str | int, ...], Label]] = [((*path, "label"), row.label)]
+        if (at_end := getattr(row, "at_end", None)) is not None:
+            labels.append(((*path, "at_end"), at_end))
+        labels += [
+            ((*path, "extensions", number, "label"), extension.label)
+            for number, extension in enumerate(getattr(row, "extensions", ()))
+        ]
+        for place, label in labels:
+            if label.keys() != {*book.procedure.languages}:
+                languages = ", ".join(book.procedure.languages)
+                yield place, Message("expected a label in each of these languages: {languages}", languages=languages)
+
+
+def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
+    """Yield what contradicts itself in the rows of clocks."""
+    names = {row.name for row in book.clocks}
+    for number, row in enumerate(book.clocks):
+        path = ("clocks", number)
+        yield from (((*path, *inner), fault) for inner, fault in _unknown_in_clock(row, book))
+        if row.counts_back and not _can_count_back(row):
+            yield (
+                (*path, "counts_back"),
+                Message("what counts back starts with decided.*, has bases of days, and no extensions"),
+            )
+        if row.prompt and row.bases:
+            yield (*path, "prompt"), Message("what is due promptly has no last day: leave out `bases` or `prompt`")
+        if len({_kind_of(text) for text in _periods_of(row)}) > 1:
+            yield (*path, "bases"), Message("expected only hours, only working days, or neither of them in one clock")
+        if row.bases and row.bases[-1].condition is not None:
+            yield (*path, "bases"), Message("the last base holds under every circumstance: leave out its `if`")
+        for place, extension in enumerate(row.extensions):
+            # Which of the two holds would depend on the reader.
+            if extension.adds is not None and extension.to is not None:
+                yield (*path, "extensions", place), Message("expected adds or to, not both")
+            if extension.of is not None and extension.of not in {base.period for base in row.bases}:
+                yield (*path, "extensions", place, "of"), Message("no base is of {period}", period=extension.of)
+            if extension.to is not None and extension.counts != "together":
+                yield (*path, "extensions", place, "counts"), Message("a time in all counts from the start")
+            if extension.requires is not None and extension.requires not in {other.name for other in row.extensions}:
+                fault = Message("no extension of the clock is called {name}", name=extension.requires)
+                yield (*path, "extensions", place, "requires"), fault
+        if (row.rests is None) != (row.rests_for is None) or row.rests not in {None, *names}:
+            yield path, Message("expected both a clock in `rests` and why in `rests_for`, or neither")
+        if not stands_alone(row, book.clocks):
+            yield path, _not_alone(row)
+
+
+def _periods_of(row: ClockRule) -> Iterator[str]:
+    """Yield the periods that may be counted together or compared in a clock of the row."""
+    yield from (base.period for base in row.bases)
+    for extension in row.extensions:
+        yield from (text for text in (extension.adds, extension.to) if text is not None)
+    yield from (text for text in (row.most, row.least) if text is not None)
+
+
+def _kind_of(text: str) -> str:
+    unit = parse_periods(text)[0].unit
+    return unit if unit in ("hour", "working_day") else "day"
+
+
+def _can_count_back(row: ClockRule) -> bool:
+    facts = {trigger.partition(".")[0] for trigger in row.all_starts}
+    days = bool(row.bases) and all(base.period.endswith(" d") for base in row.bases)
+    return facts == {"decided"} and days and not row.extensions
+
+
+# Whose clocks start only by facts that name them; of persons, those who are accused have one if nobody is named.
+_NAMED_SUBJECTS = ("item", "handover", "letter")
+
+
+def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
+    """Yield the triggers and words that a row of a clock names, and that there are not."""
+    for key in ("starts", "stops", "provisional", "renewals"):
+        for trigger in getattr(row, key):
+            if trigger not in book.triggers:
+                yield (key,), Message("no event triggers {trigger!r}", trigger=trigger)
+            elif key != "starts" and trigger.partition(".")[0] in AWAITED:
+                yield (key,), Message("{trigger!r} starts clocks only: it is no event", trigger=trigger)
+            elif key != "stops" and row.per in _NAMED_SUBJECTS and row.per not in book.fact_of(trigger).names:
+                yield (
+                    (key,),
+                    Message("{trigger!r} names no `{per}`: the clock would never start", trigger=trigger, per=row.per),
+                )
+    words: list[tuple[tuple[str], str, tuple[str, ...]]]
+    words = [(("rests_for",), "exclusion_ground", () if row.rests_for is None else (row.rests_for,))]
+    words += [(("extensions",), "qualifying_ground", extension.grounds) for extension in row.extensions]
+    for path, vocabulary, values in words:
+        for word in values:
+            if word not in book.vocabularies[vocabulary]:
+                yield path, _no_word(vocabulary, word)
+    yield from _faults_of_conditions(row, book)
+
+
+def _faults_of_conditions(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
+    """Yield the words that conditions of a row name and that there are not, and the keys that nothing answers there."""
+    answers = [frozenset(book.fact_of(trigger).answers) for trigger in row.all_starts if trigger in book.triggers]
+    of_start = frozenset.intersection(*answers) if answers else frozenset[str]()
+    conditions: list[tuple[tuple[str | int, ...], Condition | None, Collection[str]]]
+    of_start |= {"fact"}
+    conditions = [(("starts_if",), row.starts_if, of_start)]
+    conditions += [(("bases", number, "if"), base.condition, of_start) for number, base in enumerate(row.bases)]
+    # Of an extension, the act is the decision on it.
+    conditions += [
+        (("extensions", number, "if"), each.condition, ("by",)) for number, each in enumerate(row.extensions)
+    ]
+    for path, whole, of_fact in conditions:
+        for condition in () if whole is None else whole.parts:
+            for key, words in condition.asked:
+                if not _is_answered(key, row, of_fact):
+                    yield path, Message("nothing answers {key} here", key=key)
+                yield from (((*path, key), fault) for fault in _unknown_words(key, words, book))
+                if key == "fact" and not {*words} <= {*row.all_starts}:
+                    yield (
+                        (*path, key),
+                        Message("expected facts that start the clock: {starts}", starts=", ".join(row.all_starts)),
+                    )
+    if any(base.asks("trial") for base in row.bases) and any(base.asks(*KEYS_OF_FACTS) for base in row.bases):
+        # When another kind of trial is chosen, the fact that started the clock is not looked at again.
+        yield ("bases",), Message("bases ask about the kind of trial or about the starting act, not both")
+
+
+def _unknown_words(key: str, words: tuple[str | bool, ...], book: Rulebook) -> Iterator[Message]:
+    vocabulary = VOCABULARY_OF.get(key, "")
+    possible = book.vocabularies.get(vocabulary)
+    if vocabulary == PARTICIPANT:
+        possible = {*book.kinds, *get_args(terms.Trait), *book.outsiders, *book.persons}
+    for word in words:
+        if isinstance(word, str) and possible is not None and word not in possible:
+            yield _no_word(vocabulary, word)
+
+
+def _is_answered(key: str, row: ClockRule, of_fact: Collection[str]) -> bool:
+    if key in KEYS_OF_FACTS:
+        return key in of_fact
+    if key in KEYS_OF_PERSONS:
+        return row.per in ("person", "recipient")
+    return row.per == "item" or key not in KEYS_OF_ITEMS
+
+
+def _no_word(vocabulary: str, word: str) -> Message:
+    return Message("no {vocabulary} is called {word}", vocabulary=vocabulary_name(vocabulary), word=word)
+
+
+def _not_alone(row: ClockRule | FlagRule) -> Message:
+    return Message("two rows of {row.name} are in force on {row.valid_from}, or one ends before it begins", row=row)
