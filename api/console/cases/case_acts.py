@@ -249,10 +249,10 @@ def _seizure(form: PostedForm) -> dict[str, Any]:
 
 
 def _officers(form: PostedForm, name: str) -> tuple[str, ...]:
-    """Return at least two officers, as the form's label demands."""
+    """Return the officers that the field names, one at least."""
     ids = tuple((form.get(name) or "").replace(",", " ").replace("，", " ").split())
-    if len(ids) < 2:
-        raise MalformedInput("expected two officers at least, with a space between", field=name)
+    if not ids:
+        raise MalformedInput("expected each officer, with a space between", field=name)
     return ids
 
 

@@ -423,6 +423,20 @@ def _examination_differs(before: CaseState, act: Act, after: CaseState, body: it
     return None
 
 
+@flag("single_collector", item.ItemRegistered)
+def _single_collector(before: CaseState, act: Act, after: CaseState, body: item.ItemRegistered) -> str | None:
+    return None if body.collection is None else _too_few(body.collection.collectors, act, "single_collector")
+
+
+@flag("single_seizing_officer", item.ItemRegistered)
+def _single_seizing_officer(before: CaseState, act: Act, after: CaseState, body: item.ItemRegistered) -> str | None:
+    return None if body.seizure is None else _too_few(body.seizure.officers, act, "single_seizing_officer")
+
+
+def _too_few(officers: tuple[str, ...], act: Act, name: FlagName) -> str | None:
+    return joined(officers, by=", ") if len(officers) < (_limit(act, name) or 2) else None
+
+
 @flag("odd_time")
 def _odd_time(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     return joined(list(claimed_times.contradictions(before, act.payload)), by=", ") or None

@@ -13,9 +13,9 @@ Digests = Annotated[tuple[terms.Digest, ...], Meta(max_length=8)]
 
 
 class Collection(terms.Value, frozen=True):
-    """How electronic data was taken: two collectors at least, tool, method, and the medium it came from."""
+    """How electronic data was taken: collectors, tool, method, and the medium it came from."""
 
-    collectors: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=2, max_length=16)]
+    collectors: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=1, max_length=16)]
     tool: terms.Line
     method: terms.Text
     medium_item_id: terms.ItemId | None = None
@@ -23,11 +23,11 @@ class Collection(terms.Value, frozen=True):
 
 
 class Seizure(terms.Value, frozen=True):
-    """The act by which a thing came into custody; two officers at least sign the list, with holder and witness."""
+    """The act by which a thing came into custody; its officers sign the list, with holder and witness."""
 
     document_number: terms.Number
     seized_at: terms.Instant
-    officers: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=2, max_length=16)]
+    officers: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=1, max_length=16)]
     holder: terms.PersonId | None = None
     witness: terms.PersonId | None = None
 

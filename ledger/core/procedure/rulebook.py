@@ -164,6 +164,8 @@ FlagName = Literal[
     "extension_without_ground",
     "term_beyond_law",
     "custody_not_changed",
+    "single_collector",
+    "single_seizing_officer",
 ]
 
 

@@ -87,7 +87,7 @@ class MeasureMapping(_Strict, frozen=True):
 class SeizureMapping(_Strict, frozen=True):
     document_number: ColumnOrSource
     seized_at: ColumnOrSource
-    officers: Annotated[tuple[ColumnOrSource, ...], Meta(min_length=2, max_length=16)]
+    officers: Annotated[tuple[ColumnOrSource, ...], Meta(min_length=1, max_length=16)]
 
 
 class ItemMapping(_Strict, frozen=True):

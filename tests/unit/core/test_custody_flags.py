@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.core.custody.flags import WATCHES
 from ledger.core.events import case, item
@@ -295,6 +296,28 @@ def test_a_frozen_thing_is_disposed_of_by_decision_only(decision: str | None, na
     proposal: dict[str, Any] = {"item_ids": ("account",), "disposal": "forfeited", "ground": "judgment"}
     written.say(item.ItemDisposalProposed, **proposal, decision_id=decision)
     assert [flag.name for flag in dispose(written).flags] == names
+
+
+# -- officers who are alone --------------------------------------------------------------------------------------------
+
+
+def taken_by(*officers: str, how: str, limit: int = 2) -> Case:
+    """Register an item that these officers collected or seized, under rows with this limit."""
+    parts: dict[str, Any] = {
+        "collection": item.Collection(collectors=officers, tool="reader", method="export"),
+        "seizure": item.Seizure(document_number="S-1", seized_at=AT, officers=officers),
+    }
+    book = shipped_rulebook()
+    rows = tuple(replace(row, limit=limit) if row.name.startswith("single_") else row for row in book.flags)
+    return Case(book=replace(book, flags=rows)).open().register("phone", **{how: parts[how]})
+
+
+@pytest.mark.parametrize(("how", "flag"), [("collection", "single_collector"), ("seizure", "single_seizing_officer")])
+def test_what_one_officer_takes_alone_is_recorded_and_flagged(how: str, flag: str) -> None:
+    """Fewer than the row asks for, usually two, are flagged by name; a row that asks for one raises nothing."""
+    assert told(taken_by("p-1", how=how)) == told(taken_by("p-1", how=how, limit=0)) == [(flag, "p-1")]
+    assert told(taken_by("p-1", "p-2", how=how, limit=3)) == [(flag, "p-1, p-2")]
+    assert told(taken_by("p-1", "p-2", how=how)) == told(taken_by("p-1", how=how, limit=1)) == []
 
 
 # -- decisions ---------------------------------------------------------------------------------------------------------

@@ -68,13 +68,13 @@ ITEMS: Refusals = {
     "data without its collection": Refusal(
         "item_incomplete body.collection", EMPTY, registering("disk", kind="electronic_data", collection=None)
     ),
-    "data collected by one officer": Refusal(
+    "data collected by one officer, named twice": Refusal(
         "duplicate_id body.collection.collectors", EMPTY, collecting("p-1", "p-1")
     ),
     "data from an unknown medium": Refusal(
         "unknown_item body.collection.medium_item_id", EMPTY, collecting("p-1", "p-2", medium_item_id="phone")
     ),
-    "a seizure by one officer": Refusal(
+    "a seizure by one officer, named twice": Refusal(
         "duplicate_id body.seizure.officers", EMPTY, registering("phone", seizure=seized("p-1", "p-1"))
     ),
     "a detainee without a person": Refusal("item_incomplete body.person_id", EMPTY, registering("li", kind="detainee")),

@@ -11,7 +11,7 @@ export const PARTS = {
   "ChangeLocation": "`block_hash` Bytes32, `block_number` SafeInt, `transaction_hash` Bytes32",
   "Check": "`by` BilingualText, `what` BilingualText",
   "CitedDataset": "`dataset_id` DatasetId, `digest` Digest, `rows`? [Digest] (0 to 1000)",
-  "Collection": "`collectors` [OfficerId] (2 to 16), `medium_item_id`? ItemId, `method` Text, `recording`? [Digest] (0 to 8), `tool` Line",
+  "Collection": "`collectors` [OfficerId] (1 to 16), `medium_item_id`? ItemId, `method` Text, `recording`? [Digest] (0 to 8), `tool` Line",
   "Correction": "`correct` Line, `field` Line, `recorded` Line",
   "DeadlineTakenOver": "`agency`? AgencyId, `clock` ClockName, `extensions`? [ExtensionName], `person_id`? PersonId, `started_at` Instant, `until`? Date",
   "Dossier": "`pages`? Count, `volumes` Count",
@@ -31,7 +31,7 @@ export const PARTS = {
   "PersonTakenOver": "`kept_for`? AgencyId, `person_id` PersonId, `role` PersonRole, `stage`? Stage, `trial`? Trial",
   "Quantity": "`unit` unit code (`[a-z][a-z0-9_]{0,15}`), `value` DecimalText",
   "ReceivedItem": "`condition`? Text, `digests`? [Digest] (0 to 8), `item_id` ItemId, `match_result` MatchResult, `quantity`? Quantity, `remark`? Text, `seal_number`? Number, `seal_state`? SealState",
-  "Seizure": "`document_number` Number, `holder`? PersonId, `officers` [OfficerId] (2 to 16), `seized_at` Instant, `witness`? PersonId",
+  "Seizure": "`document_number` Number, `holder`? PersonId, `officers` [OfficerId] (1 to 16), `seized_at` Instant, `witness`? PersonId",
   "Stream": "`id` StreamId, `kind` StreamKind",
   "TableLayout": "`delimiter`? Delimiter, `encoding`? `gb18030` or `utf-8`, `format` `csv` or `json` or `xlsx`, `sheet`? Line",
 };
