@@ -1,5 +1,6 @@
 """Facts about clocks: what a clock that starts, stops, changes, rests or ends is to other clocks.
 
+The last day of a clock that counts back from the end of another one moves with that end.
 That a time has passed is no event. So a clock that waits for the end of another one is put down beforehand, from the
 day on which that one ends: whoever looks before that day does not see it. Until then each act of the case counts it
 anew.
@@ -20,7 +21,7 @@ from ledger.core.custody.due_dates import end_of_clock
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.custody.triggers import CASE, Trigger
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.legal_days import day_that_ends, holds_on, legal_day_of, spelled
+from ledger.core.procedure.legal_days import day_that_ends, days_before, holds_on, legal_day, legal_day_of, spelled
 from ledger.core.procedure.rulebook import ClockRule
 
 
@@ -36,7 +37,7 @@ def chained(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
         if linked is after:
             break
         before, after = after, linked
-    return _with_awaiting(act, after)
+    return _with_counted_back(act, _with_awaiting(act, after))
 
 
 def _facts(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Trigger]:
@@ -72,6 +73,31 @@ def _with_awaiting(act: Act, state: CaseState) -> CaseState:
         for subject, latest in runs.items():
             state = _awaiting(act, state, _Awaited(fact, row, subject), [*latest.values()])
     return state
+
+
+def _with_counted_back(act: Act, state: CaseState) -> CaseState:
+    """Return the state with the last day of each clock that counts back from the end of another, as that stands now.
+
+    What counts back from a provisional clock that never ran goes with it.
+    """
+    kept, gone = dict[str, Clock](), list[str]()
+    for clock in clocks.running(state):
+        if not (clock.rule.counts_back and clock.rule.counts_back_from):
+            continue
+        assert clock.period is not None, "a row that counts back has bases"
+        runs = [run for run in state.clocks.marked(f"of/{clock.subject}") if run.name in clock.rule.counts_back_from]
+        if not runs:
+            gone.append(clock.deadline_id)
+        elif runs[-1].is_running:
+            end = end_of_clock(state, runs[-1], act.book).counted
+            last = None if end is None else end.last_day or legal_day(end.due_at)
+            kept[clock.deadline_id] = replace(
+                clock, until=None if last is None else days_before(last, clock.period).isoformat()
+            )
+    changed = {key: clock for key, clock in kept.items() if clock != state.clocks[key]}
+    if not changed and not gone:
+        return state
+    return replace(state, clocks=(state.clocks | changed).without(gone))
 
 
 class _Awaited(NamedTuple):

@@ -176,8 +176,10 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
         return
     day = legal_day_of(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
-        has_end = row.bases or row.prompt or trigger.until
-        if holds_on(row, day) and (trigger.effective_at if row.counts_back else has_end):
+        given = (
+            (row.counts_back_from, trigger.effective_at) if row.counts_back else (row.bases, row.prompt, trigger.until)
+        )
+        if holds_on(row, day) and any(given):
             for subject in _subjects(state, row, trigger):
                 around = Circumstances(state, act, subject, trigger)
                 if not fits(row.starts_if, around):
@@ -195,7 +197,6 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                 if row.counts_back and period and trigger.effective_at:
                     # Nothing changes it later: the day is that of the paper, less the time.
                     until = days_before(legal_day_of(trigger.effective_at), period).isoformat()
-                    period = None
                 yield Clock(
                     deadline_id=_id(row.name, subject, act),
                     rule=row,
@@ -455,6 +456,7 @@ def reset(state: CaseState, act: Act, body: case.DeadlineReset) -> CaseState:
         until=None,
         extensions=(),
         pauses=(),
+        resets=clock.resets + 1,
         events=(*clock.events, _ref(act)),
     )
     return _with(state, [anew])

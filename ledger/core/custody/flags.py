@@ -20,7 +20,7 @@ from ledger.core.events import Body, case, handover, item, record
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.clock_periods import Clock, Extension, decided, latest_lawful_day
 from ledger.core.procedure.deadlines import last_day_of, parse_periods
-from ledger.core.procedure.legal_days import legal_day, legal_day_of, spelled
+from ledger.core.procedure.legal_days import days_before, legal_day, legal_day_of, spelled
 from ledger.core.procedure.rulebook import ExtensionRule, FlagName
 
 # The state before is None only for the event that opens a case, which no check of particular bodies watches.
@@ -174,9 +174,25 @@ def disposal_against_decision(before: CaseState, act: Act, after: CaseState, bod
     return joined(differing, by=", ") or None
 
 
-@flag("extension_without_basis", case.DeadlineExtended, case.MeasureExtended)
+@flag(
+    "extension_without_basis", case.DeadlineExtended, case.MeasureExtended, case.DeadlineReset, case.DeadlineSuspended
+)
 def extension_without_basis(before: CaseState, act: Act, after: CaseState, body: Body) -> str | None:
-    """Return the extension that no row of the clock's rules allows, or not that often, not yet, or no more."""
+    """Return the extension that no row of the clock's rules allows, or not that often, not yet, or no more.
+
+    A time that is counted anew too often, or rests on a ground that its row does not name, is longer without basis too.
+    """
+    if isinstance(body, case.DeadlineReset):
+        anew = after.clocks[body.deadline_id]
+        if anew.rule.resets is None or anew.resets <= anew.rule.resets:
+            return None
+        return Message("{clock} is counted anew {times} times", clock=anew.name, times=anew.resets)
+    if isinstance(body, case.DeadlineSuspended):
+        rule = after.clocks[body.deadline_id].rule
+        if rule.exclusions is None or body.excluded_for in rule.exclusions:
+            return None
+        ground = Term("exclusion_ground", body.excluded_for)
+        return Message("{clock} does not rest for this: {ground}", clock=rule.name, ground=ground)
     for clock, extension, row in _extended(before, act, after):
         names = [other.name for other in clock.extensions]
         if row is None:
@@ -191,6 +207,10 @@ def extension_without_basis(before: CaseState, act: Act, after: CaseState, body:
         ends = end_of_clock(before, before.clocks[clock.deadline_id], act.book)
         if ends.counted and not ends.unknown and datetime.fromisoformat(extension.at) >= ends.counted.due_at:
             return Message("{clock} had ended at {due_at}", clock=clock.name, due_at=spelled(ends.counted.due_at))
+        if row.within_last is not None and ends.counted and ends.counted.last_day and not ends.unknown:
+            first = days_before(ends.counted.last_day, row.within_last)
+            if legal_day_of(extension.at) < first:
+                return Message("{extension} is decided from {first} on", extension=extended, first=first)
     return None
 
 

@@ -41,7 +41,8 @@ class Extension(Struct, frozen=True):
 class Pause(Struct, frozen=True):
     """A time that does not count, in RFC 3339 instants; ``until`` is None while it lasts.
 
-    ``held_by`` is the clock of the same subject whose run it accompanies, if it was not an event of its own.
+    From ``at_most`` on it counts, however long the pause lasts. ``held_by`` is the clock of the same subject whose run
+    it accompanies, if it was not an event of its own.
     """
 
     since: str
@@ -49,6 +50,7 @@ class Pause(Struct, frozen=True):
     article: str
     until: str | None = None
     held_by: str | None = None
+    at_most: str | None = None
 
 
 class Clock(Struct, frozen=True):
@@ -61,7 +63,8 @@ class Clock(Struct, frozen=True):
     day or moment that a paper set. A ``provisional`` clock runs from the delivery that the sender claims until the
     receiver answers ``handover_id``. ``events`` are the events it is derived from. If an offer stopped it,
     ``stopped_in`` is the handover: the clock runs on if that handover is refused or recalled. A clock that was
-    ``taken_over`` ran before the ledger had the case: its start is as the source states it.
+    ``taken_over`` ran before the ledger had the case: its start is as the source states it. It was counted anew
+    ``resets`` times.
     """
 
     deadline_id: str
@@ -83,6 +86,7 @@ class Clock(Struct, frozen=True):
     stopped_at: str | None = None
     stopped_in: str | None = None
     taken_over: bool = False
+    resets: int = 0
 
     @property
     def name(self) -> str:
@@ -122,7 +126,8 @@ def counted(clock: Clock) -> Counted | None:
     given before it.
     """
     since, in_all = clock.counts_from, list[tuple[Period, ...]]()
-    periods = parse_periods(clock.period) if clock.period else ()
+    # What counts back has its day from elsewhere.
+    periods = parse_periods(clock.period) if clock.period and not clock.rule.counts_back else ()
     then: list[tuple[Period, ...]] = []
     for extension in clock.extensions:
         rule = clock.rule.extension(extension.name, clock.period)
@@ -167,11 +172,13 @@ def _extensions(clock: Clock) -> list[ExtensionRule]:
 
 
 def exclusions(pauses: Iterable[Pause], as_of: datetime) -> list[Exclusion]:
-    """Return the times that do not count; one that still lasts is taken to last until ``as_of``."""
+    """Return the times that do not count; one that still lasts is taken to last until ``as_of``, or as it may."""
     excluded = []
     for pause in pauses:
         since = datetime.fromisoformat(pause.since)
         until = datetime.fromisoformat(pause.until) if pause.until else max(since, as_of)
+        if pause.at_most is not None:
+            until = min(until, datetime.fromisoformat(pause.at_most))
         excluded.append(Exclusion(since, until, pause.ground))
     return excluded
 

@@ -104,10 +104,14 @@ def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
     for number, row in enumerate(book.clocks):
         path = ("clocks", number)
         yield from (((*path, *inner), fault) for inner, fault in _unknown_in_clock(row, book))
-        if row.counts_back and not _can_count_back(row):
+        if row.counts_back and not _can_count_back(row, book):
             yield (
                 (*path, "counts_back"),
-                Message("what counts back starts with decided.*, has bases of days, and no extensions"),
+                Message(
+                    "what counts back starts with decided.*, or with clock_started.* and period_changed.* of clocks "
+                    "`per` {per}, has bases of days, and no extensions",
+                    per=row.per,
+                ),
             )
         if row.prompt and row.bases:
             yield (*path, "prompt"), Message("what is due promptly has no last day: leave out `bases` or `prompt`")
@@ -115,21 +119,30 @@ def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
             yield (*path, "bases"), Message("expected only hours, only working days, or neither of them in one clock")
         if row.bases and row.bases[-1].condition is not None:
             yield (*path, "bases"), Message("the last base holds under every circumstance: leave out its `if`")
-        for place, extension in enumerate(row.extensions):
-            # Which of the two holds would depend on the reader.
-            if extension.adds is not None and extension.to is not None:
-                yield (*path, "extensions", place), Message("expected adds or to, not both")
-            if extension.of is not None and extension.of not in {base.period for base in row.bases}:
-                yield (*path, "extensions", place, "of"), Message("no base is of {period}", period=extension.of)
-            if extension.to is not None and extension.counts != "together":
-                yield (*path, "extensions", place, "counts"), Message("a time in all counts from the start")
-            if extension.requires is not None and extension.requires not in {other.name for other in row.extensions}:
-                fault = Message("no extension of the clock is called {name}", name=extension.requires)
-                yield (*path, "extensions", place, "requires"), fault
+        yield from (((*path, *inner), fault) for inner, fault in _faults_of_extensions(row))
         if (row.rests is None) != (row.rests_for is None) or row.rests not in {None, *names}:
             yield path, Message("expected both a clock in `rests` and why in `rests_for`, or neither")
+        if row.rests_at_most is not None and (row.rests is None or _kind_of(row.rests_at_most) != "day"):
+            yield (*path, "rests_at_most"), Message("expected days, months or years, and a clock in `rests`")
         if not stands_alone(row, book.clocks):
             yield path, _not_alone(row)
+
+
+def _faults_of_extensions(row: ClockRule) -> Iterator[Fault]:
+    """Yield what contradicts itself in the extensions of a clock."""
+    for place, extension in enumerate(row.extensions):
+        # Which of the two holds would depend on the reader.
+        if extension.adds is not None and extension.to is not None:
+            yield ("extensions", place), Message("expected adds or to, not both")
+        if extension.of is not None and extension.of not in {base.period for base in row.bases}:
+            yield ("extensions", place, "of"), Message("no base is of {period}", period=extension.of)
+        if extension.to is not None and extension.counts != "together":
+            yield ("extensions", place, "counts"), Message("a time in all counts from the start")
+        if extension.within_last is not None and not extension.within_last.endswith(" d"):
+            yield ("extensions", place, "within_last"), Message("expected days, as in '5 d'")
+        if extension.requires is not None and extension.requires not in {other.name for other in row.extensions}:
+            fault = Message("no extension of the clock is called {name}", name=extension.requires)
+            yield ("extensions", place, "requires"), fault
 
 
 def _periods_of(row: ClockRule) -> Iterator[str]:
@@ -145,10 +158,16 @@ def _kind_of(text: str) -> str:
     return unit if unit in ("hour", "working_day") else "day"
 
 
-def _can_count_back(row: ClockRule) -> bool:
+def _can_count_back(row: ClockRule, book: Rulebook) -> bool:
     facts = {trigger.partition(".")[0] for trigger in row.all_starts}
     days = bool(row.bases) and all(base.period.endswith(" d") for base in row.bases)
-    return facts == {"decided"} and days and not row.extensions
+    if row.counts_back_from:
+        # The subject of both is the same: else there would be several ends.
+        of_clocks = {other.per for other in book.clocks if other.name in row.counts_back_from} == {row.per}
+        starts = of_clocks and facts <= {"clock_started", "period_changed"}
+    else:
+        starts = facts == {"decided"}
+    return starts and days and not row.extensions
 
 
 # Whose clocks start only by facts that name them; of persons, those who are accused have one if nobody is named.
@@ -170,6 +189,7 @@ def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
                 )
     words: list[tuple[tuple[str], str, tuple[str, ...]]]
     words = [(("rests_for",), "exclusion_ground", () if row.rests_for is None else (row.rests_for,))]
+    words += [(("exclusions",), "exclusion_ground", row.exclusions or ())]
     words += [(("extensions",), "qualifying_ground", extension.grounds) for extension in row.extensions]
     for path, vocabulary, values in words:
         for word in values:

@@ -58,7 +58,7 @@ class ExtensionRule(Sourced, frozen=True, kw_only=True):
     before, or from its own paper. With neither it is open: the paper sets how long, and it may be repeated. ``times`` 0
     is any number. ``of`` limits it to clocks with this base period, ``requires`` to those that have another extension,
     the ``condition`` (``if``) to acts and subjects for which it holds. If ``grounds`` are given, one of these
-    qualifying grounds must be recorded.
+    qualifying grounds must be recorded. It is decided ``within_last`` days before the end that it moves.
     """
 
     name: terms.ExtensionName
@@ -72,6 +72,7 @@ class ExtensionRule(Sourced, frozen=True, kw_only=True):
     times: int = 1
     counts: Literal["together", "from_end", "from_paper"] = "together"
     requires: terms.ExtensionName | None = None
+    within_last: Period | None = None
 
     @property
     def is_open(self) -> bool:
@@ -88,13 +89,15 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     its time counted from the end of the running one. Without ``bases`` only a paper sets the end. ``whose`` time it is:
     that of the agency burdened by the starting event, or of the one responsible at the moment. ``by_paper``: the days
     set by the paper of the starting measure apply to it. While it runs, the clock ``rests`` of the same subject does
-    not count, on the ground ``rests_for``. It starts only where ``starts_if`` holds. ``month_end`` is the rule for
-    periods of months that start on the last day of a month, ``days_off`` for last days that are days off; where
-    ``start_counts`` the minute of the start counts, or its day.
+    not count, on the ground ``rests_for``, but ``rests_at_most`` that long. It starts only where ``starts_if`` holds.
+    ``month_end`` is the rule for periods of months that start on the last day of a month, ``days_off`` for last days
+    that are days off; where ``start_counts`` the minute of the start counts, or its day.
 
     Whatever extends it, it has ``most`` of time; a paper gives it ``least``. What is due ``prompt`` has no last day.
-    Where it ``counts_back`` its days count from the day on which the starting decision takes effect, back to the last
-    day. Where the end is no lateness ``at_end`` says what it is: a right is lost, a judgment takes effect.
+    Where it ``counts_back`` its days count from the day on which the starting decision takes effect, or from the last
+    day of the clock whose start it starts with, back to the last day. If it names them, it is counted anew ``resets``
+    times at most, and rests on the grounds ``exclusions`` alone. Where the end is no lateness ``at_end`` says what it
+    is: a right is lost, a judgment takes effect.
     """
 
     name: str
@@ -112,6 +115,7 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     by_paper: bool = True
     rests: str | None = None
     rests_for: terms.ExclusionGround | None = None
+    rests_at_most: Period | None = None
     starts_if: Condition | None = None
     month_end: MonthEnd = "same_day"
     days_off: MovesFromDayOff = "later_at_liberty"
@@ -120,6 +124,8 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     least: Period | None = None
     prompt: bool = False
     counts_back: bool = False
+    resets: int | None = None
+    exclusions: tuple[terms.ExclusionGround, ...] | None = None
     at_end: Label | None = None
     valid_until: terms.Date | None = None
 
@@ -132,6 +138,11 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     def manner(self) -> Manner:
         """Return how its periods are counted."""
         return Manner(self.month_end, self.days_off, self.start_counts)
+
+    @property
+    def counts_back_from(self) -> tuple[str, ...]:
+        """Return the names of the clocks from whose end its days count back; none if from a day that a paper sets."""
+        return tuple(name for fact, _, name in (row.partition(".") for row in self.starts) if fact in FACTS_OF_CLOCKS)
 
     def extension(self, name: str | None, period: str | None) -> ExtensionRule | None:
         """Return the extension of this name for clocks with the base ``period``, or None."""

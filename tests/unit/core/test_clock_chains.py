@@ -154,10 +154,74 @@ def test_a_time_counts_back_from_a_day_to_come() -> None:
     assert opened(BACK).decide("judgment").running() == set()
 
 
+BEFORE_THE_END = follower("clock_started.term", per="person").replace('days_off = "never"', "counts_back = true")
+ASKED_ANEW = BEFORE_THE_END.replace('["clock_started.term"]', '["clock_started.term", "period_changed.term"]')
+
+
+def test_a_time_counts_back_from_the_end_of_another_one() -> None:
+    """Three days before the last day as it stands: an extension and a rest move it; while that rests it has none."""
+    written = opened(TERM + MORE, BEFORE_THE_END).decide("judgment")
+    as_of = "2026-03-02T12:00:00+08:00"
+    assert last_days(written, as_of) == {"term": "2026-03-12 running", "review": "2026-03-09 running"}
+    before = written.clock("review")
+    assert last_days(written.extend("term", "more"), as_of)["review"] == "2026-03-14 running"
+    rests = {"deadline_id": term(written), "suspended_at": instant(written.now), "excluded_for": "travel"}
+    assert last_days(written.say(case.DeadlineSuspended, **rests), as_of)["review"] == "None running"
+    written.now += 2 * DAY
+    written.say(case.DeadlineResumed, deadline_id=term(written), resumed_at=instant(written.now))
+    assert last_days(written, as_of)["review"] == "2026-03-16 running"
+    assert written.clock("review").deadline_id == before.deadline_id
+    assert last_days(written.decide("appealed"), as_of)["review"] == "2026-03-16 running"
+
+
+def test_it_counts_back_from_a_moment_too() -> None:
+    """Of hours, the day in which the last one ends."""
+    hours = TERM.replace("10 d", "120 h")
+    written = opened(hours, BEFORE_THE_END).decide("judgment")
+    assert last_days(written, "2026-03-02T12:00:00+08:00")["review"] == "2026-03-04 running"
+
+
+def test_what_was_done_before_the_end_is_due_again_before_the_next() -> None:
+    """A row that starts with the change too has a new run for each end."""
+    written = opened(TERM + MORE, ASKED_ANEW).decide("judgment").decide("case_filed").extend("term", "more")
+    as_of = "2026-03-08T12:00:00+08:00"
+    ends = [f"{d.last_day} {d.status}" for d in deadlines(written.state, written.book, datetime.fromisoformat(as_of))]
+    assert ends == ["2026-03-17 running", "2026-03-09 met", "2026-03-14 running"]
+
+
+def test_what_counts_back_from_a_time_that_never_ran_is_gone_with_it() -> None:
+    """The sender's claim of a delivery started the other one; the receiver refuses."""
+    early = 'provisional = ["offered.arrest_approval"]\n'
+    written = opened(TERM + early, BEFORE_THE_END)
+    written.offer(to="procuratorate-east", purpose="arrest_approval", persons=("li",))
+    assert written.running() == {"term", "review"}
+    assert written.refuse().running() == set()
+
+
+READING = (
+    follower("decided.ruling", per="person")
+    + 'rests = "term"\nrests_for = "travel"\nrests_at_most = "4 d"\nmonth_end = "last_day"\n'
+)
+
+
+@pytest.mark.parametrize(("days", "last_day"), [(2, "2026-03-14"), (4, "2026-03-16"), (9, "2026-03-16")])
+def test_a_time_rests_no_longer_than_its_row_says(days: int, last_day: str) -> None:
+    """What goes beyond the four days counts, whenever the other one ends; so it does while that still runs."""
+    written = opened(TERM, READING).decide("judgment").decide("ruling")
+    assert written.clock("term").is_paused
+    late = last_days(written, "2026-03-30T12:00:00+08:00")["term"]
+    written.now += days * DAY
+    written.decide("case_filed")
+    assert last_days(written, "2026-03-10T12:00:00+08:00")["term"] == f"{last_day} running"
+    assert late == "2026-03-16 suspended"
+
+
 @pytest.mark.parametrize(
     "row",
     [
         BACK.replace("decided.judgment", "served.judgment"),
+        TERM + BEFORE_THE_END.replace("clock_started.term", "clock_stopped.term"),
+        TERM + BEFORE_THE_END.replace('per = "person"', 'per = "case"'),
         BACK.replace("3 d", "3 wd"),
         BACK.replace('bases = [{ period = "3 d" }]', "bases = []"),
         BACK + MORE,

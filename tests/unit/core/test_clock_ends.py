@@ -16,6 +16,7 @@ from ledger.core.procedure.deadlines import DayBeyondLaw, DayDecided, EndNotKnow
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.procedure.rulebook import ClockRule, DaysOff
 from ledger.procedures import shipped_rulebook
+from tests.testkit.builders import instant
 from tests.testkit.casework import Case
 
 MONDAY = "2026-03-02T02:00:00Z"  # ten in the morning
@@ -219,6 +220,36 @@ def test_extensions_have_an_order_a_number_and_a_last_moment() -> None:
     opened.now += 200 * 86400
     assert extended(opened).flag_names() == ["extension_without_basis"]
     assert "had ended at" in str(opened.flags[0].detail)
+
+
+def test_an_extension_may_be_decided_in_the_last_days_alone() -> None:
+    """Ten days end on 12 March: what is decided before the 7th is flagged, and what has no day is held against none."""
+    row = {"bases": [{"period": "10 d"}], "days_off": "never", "extensions": ({"adds": "10 d", "within_last": "5 d"},)}
+    for now, flags in (("2026-03-06T15:59:59Z", ["extension_without_basis"]), ("2026-03-06T16:00:00Z", [])):
+        opened = on_bail(**row)
+        opened.now = unix_seconds(now)
+        assert extended(opened).flag_names() == flags
+    assert extended(on_bail(**row | {"bases": [], "until": "2026-03-31T00:00:00Z"})).flag_names() == []
+
+
+def test_a_time_is_counted_anew_as_often_as_its_row_says() -> None:
+    """Once, and the second time is flagged; without a number it never is."""
+    for resets, flags in ((1, [[], ["extension_without_basis"]]), (None, [[], []])):
+        opened = on_bail(bases=[{"period": "10 d"}], resets=resets)
+        for expected in flags:
+            anew = {"deadline_id": opened.clock("term").deadline_id, "reset_at": instant(opened.now)}
+            assert opened.say(case.DeadlineReset, **anew).flag_names() == expected
+
+
+@pytest.mark.parametrize(
+    ("exclusions", "flagged"), [(None, False), (["travel"], False), (["file_reading"], True), ([], True)]
+)
+def test_a_time_rests_on_the_grounds_of_its_row(exclusions: list[str] | None, flagged: bool) -> None:
+    """Another ground is flagged; a time that names none at all never rests."""
+    opened = on_bail(bases=[{"period": "10 d"}], exclusions=exclusions)
+    rests = {"suspended_at": instant(opened.now), "excluded_for": "travel"}
+    opened.say(case.DeadlineSuspended, deadline_id=opened.clock("term").deadline_id, **rests)
+    assert opened.flag_names() == (["extension_without_basis"] if flagged else [])
 
 
 # -- what the end means ------------------------------------------------------------------------------------------------
