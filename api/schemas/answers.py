@@ -141,6 +141,8 @@ class ItemView(ItemLine, frozen=True):
     lent_until: str | None
     due_at: str | None
     left_for: str | None
+    features: str | None
+    obtained_from: str | None
 
 
 class HandoverHeading(Struct, frozen=True):

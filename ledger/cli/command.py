@@ -187,6 +187,7 @@ OPTIONS: Final[dict[str, str]] = {
     "happened_at": "When it happened.",
     "item_kind": "What it is.",
     "method": "How it was done.",
+    "number": "As written on the paper.",
     "purpose": "What it is handed over for.",
     "quantity": "How many, or how much of which unit.",
     "reason_code": "The reason, by its code.",

@@ -61,7 +61,7 @@ VOCABULARY_IN = {
 }
 _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")
-_DAYS = frozenset({"until", "day", "lawful", "ends_at"})
+_DAYS = frozenset({"until", "period_from", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # The label of a field where another than the field's own is meant: by the event type and the field's name.
 LABEL_IN = {("recommendation.issued", "to_agency"): "advised"}
@@ -73,7 +73,8 @@ CLAUSES = (
     *("answers", "service", "item_ids", "number"),
     *("not_accepted", "absent_person_ids", "received", "quantity", "condition", "seal_number", "seal_state"),
     *("storage_location", "match_result", "finding", "exhibit_number", "digests", "seizure", "parent_items", "money"),
-    *("until", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),
+    *("features", "obtained_from", "content", "period_from"),
+    *("until", "article", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),
     *("reason_code", "qualifying_ground", "grounds", "ground", "explanation", "remark", "remedy"),
     *("due_at", "expires_at"),
     *("recipient", "proceeds", "withheld", "findings", "severity", "department", "measures", "leads"),

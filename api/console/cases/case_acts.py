@@ -133,6 +133,7 @@ def registered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
     needs = (form.get(f"needs:{form.get('item_kind')}") or "").split()
     fields: dict[str, Any] = {
         **form.fields("item_kind", "description", "exhibit_number", "condition", "seal_number", "storage_location"),
+        **form.fields("features", "obtained_from"),
         "item_id": form.get("item_id") or new_id("item"),
         "quantity": _quantity(form, "quantity", form.get("unit")),
         "digests": form.all("digest"),
@@ -215,24 +216,24 @@ def custody_requested(_form: PostedForm, _state: CaseState | None) -> Mapping[st
 
 
 _ANSWER = ("handover_id", "reason_code", "remedy", "explanation")
-_RETURN = named("returns", "purpose", "reason_code", "explanation", "remedy", times=("due_at",))
+_RETURN = named("returns", "purpose", "reason_code", "explanation", "remedy", "number", times=("due_at",))
 ACTS: dict[str, FormAct] = {
     "open": (case.CaseOpened, named("case_number", "case_type", "business_line", "stage", "procedure")),
     "register": (ItemRegistered, registered),
     "offer": (
         handover.HandoverOffered,
-        named("to_agency", "purpose", "follows", times=("due_at", "expires_at")),
+        named("to_agency", "purpose", "follows", "number", times=("due_at", "expires_at")),
         offered,
     ),
     "return": (handover.HandoverReturned, _RETURN, offered),
     "accept": (handover.HandoverAccepted, accepted),
-    "refuse": (handover.HandoverRefused, named(*_ANSWER, times=("received_at", "due_at"))),
+    "refuse": (handover.HandoverRefused, named(*_ANSWER, "number", times=("received_at", "due_at"))),
     "recall": (handover.HandoverRecalled, named("handover_id", "ground")),
     "check": (handover.HandoverChecked, checked),
     "resolve": (handover.DiscrepancyResolved, named("discrepancy_id", "resolution")),
     "request-custody": (
         case.CustodyChangeRequested,
-        named("person_id", "handover_id", "keeper", "number"),
+        named("person_id", "handover_id", "keeper", "number", "period_from", "until", "article"),
         custody_requested,
     ),
     "serve-custody": (case.CustodyChangeServed, named("custody_change_id", times=("served_at",))),
@@ -242,7 +243,7 @@ ACTS: dict[str, FormAct] = {
 
 def _seizure(form: PostedForm) -> dict[str, Any]:
     """Return the filled-in fields of the seizure list, or nothing if the item was not seized."""
-    fields: dict[str, Any] = dict(form.fields("document_number"))
+    fields: dict[str, Any] = dict(form.fields("document_number", "place"))
     if seized_at := instant_of(form, "seized_at"):
         fields["seized_at"] = seized_at
     return fields | {"officers": _officers(form, "officers")} if fields or form.get("officers") else {}

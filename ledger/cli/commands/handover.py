@@ -46,6 +46,7 @@ ALL = click.option("--all-items", is_flag=True, help="Every item that your agenc
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who goes along.")
 CASE_STAYS = click.option("--case-stays", is_flag=True, help="What is listed goes alone, without the case.")
 EXCEPT = "An item not accepted. All others are as listed then, unless --received names those that are."
+NUMBER = click.option("--number")
 NEW_ID = made_id("--handover-id", "handover", "Unique within the case; made up unless given.")
 STATUS = click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
 ODD = "custody rule: claimed times fit each other"
@@ -70,6 +71,7 @@ def handover_group() -> None:
 @click.option("--expires-at", type=MOMENT, help="Until when it may be accepted.")
 @click.option("--due-at", type=MOMENT, help="When what is lent is due back.")
 @CASE_STAYS
+@NUMBER
 @NEW_ID
 @acting
 def offer(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
@@ -94,6 +96,7 @@ def offer(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 )
 @click.option("--except", "refused", multiple=True, metavar="ITEM=REASON[:TEXT]", help=EXCEPT)
 @click.option("--absent", "absent_person_ids", multiple=True, metavar="PERSON", help="A person who did not come.")
+@NUMBER
 @acting
 def accept(
     recorder: EventRecorder,
@@ -138,6 +141,7 @@ def accept(
 @click.option("--explanation", required=True)
 @click.option("--received-at", type=MOMENT, help="When it was delivered.")
 @click.option("--due-at", type=MOMENT, help="Until when the remedy is due.")
+@NUMBER
 @acting
 def refuse(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     """Refuse a handover: everything stays with the sender."""
@@ -197,6 +201,7 @@ act(
     click.option("--remedy", type=ProcedureWord("remedy")),
     click.option("--due-at", type=MOMENT),
     CASE_STAYS,
+    "--number",
     NEW_ID,
     record=_record_offer,
 )

@@ -92,6 +92,8 @@ KIND = ProcedureWord("item_kind")
 @click.option("--condition")
 @click.option("--seal-number")
 @click.option("--storage-location")
+@click.option("--features", help="By what it is told apart from others of its kind.")
+@click.option("--obtained-from", help="Where or from whom it comes.")
 @click.option("--account")
 @click.option("--money", type=MONEY, help="Money, in yuan unless a currency follows.")
 @click.option("--fungible", is_flag=True, help="Goods of which one is as good as another.")
@@ -104,6 +106,7 @@ KIND = ProcedureWord("item_kind")
 @click.option("--seized-by", multiple=True, help="An officer who seized it; name each.")
 @click.option("--seized-from", metavar="PERSON", help="Who held it when it was seized.")
 @click.option("--seizure-witness", metavar="PERSON", help="Who witnessed the seizure.")
+@click.option("--seizure-place", help="Where it was seized.")
 @click.option("--collector", "collectors", multiple=True, help="An officer who collected data; name each.")
 @click.option("--tool", help="With which data was collected.")
 @click.option("--method", help="How data was collected.")
@@ -136,6 +139,7 @@ PARTS_OF_ITEM = {
         "officers": "seized_by",
         "holder": "seized_from",
         "witness": "seizure_witness",
+        "place": "seizure_place",
     },
     "collection": {
         "collectors": "collectors",
@@ -229,7 +233,7 @@ act(
     FILE_NOW,
     "--remark",
 )
-act("freeze", item.ItemFrozen, "Freeze property until a day.", "item_id", DAY)
+act("freeze", item.ItemFrozen, "Freeze property until a day.", "item_id", DAY, "--number")
 act("renew-freeze", item.ItemFreezeRenewed, "Renew a freeze until a later day.", "item_id", DAY)
 act(
     "unfreeze",
@@ -238,6 +242,7 @@ act(
     "item_id",
     click.option("--unfrozen-at", type=MOMENT, required=True, help="When it was lifted."),
     GROUND,
+    "--number",
 )
 act(
     "propose-disposal",

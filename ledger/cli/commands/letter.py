@@ -59,6 +59,7 @@ def _outsider(outside: tuple[str, str] | None, place: str | None) -> dict[str, s
 @_add_options(*CORRESPONDENT)
 @click.option("--serves", metavar="DECISION", help="The decision that it brings to its addressee.")
 @click.option("--due-at", type=MOMENT, help="Until when an answer is asked for.")
+@click.option("--content", help="What it says, without names of persons.")
 @_add_options(*ABOUT_LETTER)
 @acting
 def send(

@@ -74,6 +74,7 @@ add_act(
     "person_id",
     click.argument("measure", type=ProcedureWord("measure")),
     *(STARTED_AT, UNTIL, GROUND),
+    "--number",
     made_id("--measure-id", "measure"),
 )
 add_act(
@@ -84,6 +85,7 @@ add_act(
     "measure_id",
     click.argument("measure", type=ProcedureWord("measure")),
     *(STARTED_AT, UNTIL, GROUND),
+    "--number",
     made_id("--new-measure-id", "measure"),
 )
 add_act(
@@ -124,6 +126,9 @@ add_act(
     "keeper",
     click.option("--handover", "handover_id", required=True, help="The handover whose acceptance calls for it."),
     NUMBER,
+    click.option("--from", "period_from", metavar="DAY", help="The first day of the period, such as 2026-03-01."),
+    click.option("--until", metavar="DAY", help="The last day of the period, such as 2026-03-31."),
+    click.option("--article", help="The clause that the period rests on."),
     made_id("--custody-change-id", "custody"),
 )
 add_act(

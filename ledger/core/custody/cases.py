@@ -534,6 +534,10 @@ def requested(state: CaseState, act: Act, body: case.CustodyChangeRequested) -> 
         requested_by=act.agency,
         keeper=body.keeper,
         requested_at=act.payload.occurred_at,
+        number=body.number,
+        period_from=body.period_from,
+        until=body.until,
+        article=body.article,
     )
     return replace(
         state,

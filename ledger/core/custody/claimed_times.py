@@ -61,6 +61,7 @@ AHEAD: dict[type[Body], tuple[str, ...]] = {
     case.MeasureImposed: ("until",),
     case.MeasureChanged: ("until",),
     case.MeasureExtended: ("until",),
+    case.CustodyChangeRequested: ("period_from", "until"),  # a period may begin on the next day
     case.CustodyPeriodNotified: ("until",),
     case.DeadlineExtended: ("until",),
     letter.LetterSent: ("due_at",),
@@ -79,6 +80,7 @@ ORDERED: dict[type[Body], tuple[tuple[str, str], ...]] = {
     case.MeasureImposed: (("until", "started_at"),),
     case.MeasureChanged: (("until", "started_at"),),
     case.DecisionRecorded: (("served_at", "decided_at"),),
+    case.CustodyChangeRequested: (("until", "period_from"),),
     record.DatasetRegistered: (("period_until", "period_from"),),
     supervision.RecommendationRechecked: (
         ("before.period_until", "before.period_from"),

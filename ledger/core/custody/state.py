@@ -99,6 +99,8 @@ class Item(Struct, frozen=True):
     lent_until: str | None = None
     due_at: str | None = None
     left_for: str | None = None
+    features: str | None = None
+    obtained_from: str | None = None
 
     @property
     def unrecorded_seconds(self) -> int | None:
@@ -254,6 +256,10 @@ class CustodyChange(Struct, frozen=True):
     keeper: str
     requested_at: str
     served_at: str | None = None
+    number: str | None = None
+    period_from: terms.Date | None = None
+    until: terms.Date | None = None
+    article: str | None = None
 
 
 class Assignment(Struct, frozen=True):

@@ -185,7 +185,7 @@ class PersonNamed(Body, frozen=True):
 
 @event("measure.imposed")
 class MeasureImposed(Body, frozen=True):
-    """``until`` is the last day as decided, if the decision names one."""
+    """``until`` is the last day as decided, if the decision names one; ``number`` is that of its paper."""
 
     measure_id: terms.MeasureId
     person_id: terms.PersonId
@@ -193,6 +193,7 @@ class MeasureImposed(Body, frozen=True):
     started_at: terms.Instant
     ground: terms.Text
     until: terms.Date | None = None
+    number: terms.Number | None = None
 
 
 @event("measure.changed")
@@ -205,6 +206,7 @@ class MeasureChanged(Body, frozen=True):
     started_at: terms.Instant
     ground: terms.Text
     until: terms.Date | None = None
+    number: terms.Number | None = None
 
 
 @event("measure.extended")
@@ -260,13 +262,20 @@ class DecisionRecorded(Body, frozen=True):
 
 @event("custody_change.requested")
 class CustodyChangeRequested(Body, frozen=True):
-    """The new organ asks for the change of custody that its acceptance of ``handover_id`` calls for (换押证)."""
+    """The new organ asks for the change of custody that its acceptance of ``handover_id`` calls for (换押证).
+
+    ``number`` is the certificate's own. ``period_from`` and ``until`` are the first and the last day of the period of
+    custody at the new organ, ``article`` is the clause that the period rests on.
+    """
 
     custody_change_id: terms.CustodyChangeId
     handover_id: terms.HandoverId
     person_id: terms.PersonId
     keeper: terms.AgencyId
     number: terms.Number
+    period_from: terms.Date | None = None
+    until: terms.Date | None = None
+    article: terms.Line | None = None
 
 
 @event("custody_change.served")

@@ -32,7 +32,7 @@ class HandoverOffered(Body, frozen=True):
     """The sender's half. It moves nothing. ``follows`` names an earlier handover of the case that this one resumes
     (after a refusal with a remedy, or the resubmission after a return), ``about`` the decision that it asks to be
     reviewed. ``due_at`` is when what is lent is due back. ``case_stays``: what is listed goes alone, and the case stays
-    with its agency and at its stage."""
+    with its agency and at its stage. ``number`` is that of the list as written on it."""
 
     handover_id: terms.HandoverId
     to_agency: terms.AgencyId
@@ -44,11 +44,15 @@ class HandoverOffered(Body, frozen=True):
     expires_at: terms.Instant | None = None
     due_at: terms.Instant | None = None
     case_stays: bool = False
+    number: terms.Number | None = None
 
 
 @event("handover.returned")
 class HandoverReturned(Body, frozen=True):
-    """An offer the other way: back to the sender of the accepted handover ``returns``."""
+    """An offer the other way: back to the sender of the accepted handover ``returns``.
+
+    ``number`` is that of the paper by which it goes back.
+    """
 
     handover_id: terms.HandoverId
     returns: terms.HandoverId
@@ -60,6 +64,7 @@ class HandoverReturned(Body, frozen=True):
     remedy: terms.Remedy | None = None
     due_at: terms.Instant | None = None
     case_stays: bool = False
+    number: terms.Number | None = None
 
 
 Offer = HandoverOffered | HandoverReturned  # what moves nothing before it is accepted
@@ -111,7 +116,7 @@ class HandoverAccepted(Body, frozen=True):
 
     "All as listed, except...": with ``rest_as_listed`` every offered item in neither list is received as listed;
     without it every offered item must stand in one of them. ``absent_person_ids`` are offered persons who did not come
-    (a co-defendant at large): those present are accepted.
+    (a co-defendant at large): those present are accepted. ``number`` is that of the receipt.
     """
 
     handover_id: terms.HandoverId
@@ -120,11 +125,12 @@ class HandoverAccepted(Body, frozen=True):
     received: Annotated[tuple[ReceivedItem, ...], Meta(max_length=1000)] = ()
     not_accepted: Annotated[tuple[NotAcceptedItem, ...], Meta(max_length=1000)] = ()
     absent_person_ids: tuple[terms.PersonId, ...] = ()
+    number: terms.Number | None = None
 
 
 @event("handover.refused")
 class HandoverRefused(Body, frozen=True):
-    """``remedy`` tells the sender what to do, ``due_at`` until when."""
+    """``remedy`` tells the sender what to do, ``due_at`` until when; ``number`` is that of the notice."""
 
     handover_id: terms.HandoverId
     reason_code: terms.ReasonCode
@@ -132,6 +138,7 @@ class HandoverRefused(Body, frozen=True):
     explanation: terms.Text
     received_at: terms.Instant | None = None
     due_at: terms.Instant | None = None
+    number: terms.Number | None = None
 
 
 @event("handover.recalled")

@@ -23,13 +23,17 @@ class Collection(terms.Value, frozen=True):
 
 
 class Seizure(terms.Value, frozen=True):
-    """The act by which a thing came into custody; its officers sign the list, with holder and witness."""
+    """The act by which a thing came into custody; its officers sign the list, with holder and witness.
+
+    ``place`` is where it was seized.
+    """
 
     document_number: terms.Number
     seized_at: terms.Instant
     officers: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=1, max_length=16)]
     holder: terms.PersonId | None = None
     witness: terms.PersonId | None = None
+    place: terms.Line | None = None
 
 
 class Dossier(terms.Value, frozen=True):
@@ -44,7 +48,8 @@ class ItemRegistered(Body, frozen=True):
     """A thing enters the case, held by the signing agency. Its kind decides which parts are required:
 
     ``dossier`` needs ``dossier``; ``electronic_data`` needs ``digests`` and ``collection``; ``detainee`` needs
-    ``person_id``; money is ``property`` with ``money``.
+    ``person_id``; money is ``property`` with ``money``. ``features`` are by what it is told apart from others of its
+    kind, ``obtained_from`` is where or from whom it comes.
     """
 
     item_id: terms.ItemId
@@ -64,6 +69,8 @@ class ItemRegistered(Body, frozen=True):
     account: terms.Number | None = None
     fungible: bool = False
     person_id: terms.PersonId | None = None
+    features: terms.Text | None = None
+    obtained_from: terms.Line | None = None
 
 
 @event("item.sealed")
@@ -156,10 +163,11 @@ class ItemCheckedIn(Body, frozen=True):
 
 @event("item.frozen")
 class ItemFrozen(Body, frozen=True):
-    """Property is frozen; ``frozen_until`` is the last day."""
+    """Property is frozen; ``frozen_until`` is the last day, ``number`` that of the paper by which it is frozen."""
 
     item_id: terms.ItemId
     frozen_until: terms.Date
+    number: terms.Number | None = None
 
 
 @event("item.freeze_renewed")
@@ -177,6 +185,7 @@ class ItemUnfrozen(Body, frozen=True):
     item_id: terms.ItemId
     unfrozen_at: terms.Instant
     ground: terms.Text
+    number: terms.Number | None = None
 
 
 @event("item.disposal_proposed")

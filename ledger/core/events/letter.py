@@ -28,6 +28,7 @@ class LetterSent(Body, frozen=True):
 
     ``person_ids`` and ``item_ids`` are those it is about. ``serves`` is the decision that it brings to its addressee,
     ``about`` one that it is about, ``answers`` an earlier letter. ``due_at`` is until when an answer is asked for.
+    ``content`` is what it says; names of persons stand in a confidential section instead.
     """
 
     letter_id: terms.LetterId
@@ -44,6 +45,7 @@ class LetterSent(Body, frozen=True):
     answers: terms.LetterId | None = None
     due_at: terms.Instant | None = None
     digests: Digests = ()
+    content: terms.Text | None = None
 
 
 @event("letter.received")
