@@ -19,7 +19,7 @@ from ledger.core.custody import (
 )
 from ledger.core.encoding.decoding import convert
 from ledger.core.events.case import DecisionRecorded
-from ledger.core.events.handover import OfferedItem
+from ledger.core.events.handover import OfferedItem, OutlinePoint
 from ledger.core.events.item import Collection, Dossier, Seizure
 from ledger.core.events.registry import Name
 from ledger.core.events.terms import Money, Quantity
@@ -184,6 +184,7 @@ class HandoverView(HandoverHeading, frozen=True):
     reason_code: str | None
     remedy: str | None
     due_at: str | None
+    outline: tuple[OutlinePoint, ...]
 
 
 class AssignmentView(Struct, frozen=True):

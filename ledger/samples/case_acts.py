@@ -152,6 +152,9 @@ class CaseActs(ABC, Generic[O]):
             "purpose": purpose,
             "reason_code": "other" if purpose == "return" else "incomplete_dossier",
             "explanation": "the bank statements are missing",
+            "outline": ()
+            if purpose == "return"
+            else (handover.OutlinePoint(text="get the statements of all accounts"),),
             "items": tuple(listed(line) for line in items),
             "person_ids": tuple(map(person_id, persons)),
         }

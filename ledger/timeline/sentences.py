@@ -76,7 +76,7 @@ CLAUSES = (
     *("features", "obtained_from", "content", "period_from"),
     *("until", "article", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),
     *("reason_code", "qualifying_ground", "grounds", "ground", "explanation", "remark", "remedy"),
-    *("due_at", "expires_at"),
+    *("outline", "outline_answers", "due_at", "expires_at"),
     *("recipient", "proceeds", "withheld", "findings", "severity", "department", "measures", "leads"),
     *("recommendation_id", "note", "authority"),
 )

@@ -155,10 +155,20 @@ def checked(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
 
 
 def offered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
-    """Return the fields that offers in both directions share: what is handed over."""
+    """Return the fields that offers in both directions share: what is handed over, and what is to be completed."""
     items = [_offered_line(form, item_id) for item_id in form.all("item")]
     stays = {"case_stays": True} if form.get("case_stays") else {}
-    return {"handover_id": new_id("handover"), "items": items, "person_ids": form.all("person"), **stays}
+    points = [{"text": line.strip()} for line in (form.get("outline") or "").splitlines() if line.strip()]
+    shared = {"items": items, "person_ids": form.all("person"), "outline": points}
+    return {"handover_id": new_id("handover"), **shared, **stays}
+
+
+def outline_answered(form: PostedForm, state: CaseState | None) -> Mapping[str, Any]:
+    """Return the answers to the points of the handover that the offer resumes."""
+    earlier = state and state.handovers.get(form.get("follows") or "")
+    numbers = range(1, len(earlier.outline) + 1) if earlier else ()
+    answers = {number: form.get(f"answer:{form.get('follows')}:{number}") for number in numbers}
+    return {"outline_answers": [{"point": number, "text": text} for number, text in answers.items() if text]}
 
 
 def _offered_line(form: PostedForm, item_id: str) -> dict[str, Any]:
@@ -224,6 +234,7 @@ ACTS: dict[str, FormAct] = {
         handover.HandoverOffered,
         named("to_agency", "purpose", "follows", "number", times=("due_at", "expires_at")),
         offered,
+        outline_answered,
     ),
     "return": (handover.HandoverReturned, _RETURN, offered),
     "accept": (handover.HandoverAccepted, accepted),

@@ -5,6 +5,7 @@ The lists of what is sent, and of what the receiver accepts or finds different, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, Words
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns, when
 from ledger.cli.params import MOMENT, ProcedureWord, acting, add_act, made_id, quantity, split_once, words
@@ -32,6 +33,8 @@ LISTED_NOW = ("description", "quantity", "seal_number", "condition")
 FIELDS_LISTED = ("quantity", "condition", "seal_number")
 FIELDS_FOUND = ("quantity", "condition", "seal_number", "seal_state", "digest", "remark", "match_result")
 OF_NOT_ACCEPTED = frozenset({"quantity", "seal_state"})
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_PERSON = re.compile(r"[0-9a-f]{32}")
 CASE = click.argument("case_id")
 HANDOVER = click.argument("handover_id")
 ITEMS = click.option("--item", "items", multiple=True, help="An item of the list; may be given several times.")
@@ -46,6 +49,12 @@ ALL = click.option("--all-items", is_flag=True, help="Every item that your agenc
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who goes along.")
 CASE_STAYS = click.option("--case-stays", is_flag=True, help="What is listed goes alone, without the case.")
 EXCEPT = "An item not accepted. All others are as listed then, unless --received names those that are."
+OUTLINE = click.option(
+    "--outline",
+    multiple=True,
+    metavar="[ID=]TEXT|@FILE",
+    help="A point of what is to be completed, about a person or item if it begins with its id; of a file, each line.",
+)
 NUMBER = click.option("--number")
 NEW_ID = made_id("--handover-id", "handover", "Unique within the case; made up unless given.")
 STATUS = click.option("--status", type=words(HandoverStatus), help="Only those that stand so.")
@@ -70,6 +79,14 @@ def handover_group() -> None:
 @click.option("--about", metavar="DECISION", help="The decision that it asks to be reviewed.")
 @click.option("--expires-at", type=MOMENT, help="Until when it may be accepted.")
 @click.option("--due-at", type=MOMENT, help="When what is lent is due back.")
+@OUTLINE
+@click.option(
+    "--outline-answer",
+    "outline_answers",
+    multiple=True,
+    metavar="NUMBER=TEXT",
+    help="What came of a point of the outline of the handover that this one follows.",
+)
 @CASE_STAYS
 @NUMBER
 @NEW_ID
@@ -172,6 +189,11 @@ def _record_offer(recorder: EventRecorder, case_id: str, body: type[Body], field
         free = [item for item in of_case if (item["holder"], item["status"], item["offer"]) == (own, "held", None)]
         items = [*items, *(item["item_id"] for item in free if item["item_id"] not in stays)]
     lines = transfer_list(items, stays, listed, unit_of=partial(_unit_of, session))
+    fields["outline"] = [point for text in fields["outline"] for point in outline_points(text)]
+    pairs = [split_once(text, "=", "--outline-answer", "NUMBER=TEXT") for text in fields.pop("outline_answers", ())]
+    fields["outline_answers"] = [
+        {"point": int(number) if number.isdecimal() else number, "text": text} for number, text in pairs
+    ]
     recorder.record(case_id, make_body(body, items=lines, **fields))
 
 
@@ -200,6 +222,7 @@ act(
     *(ITEMS, ALL, STAYS, LISTED_AS, PERSONS),
     click.option("--remedy", type=ProcedureWord("remedy")),
     click.option("--due-at", type=MOMENT),
+    OUTLINE,
     CASE_STAYS,
     "--number",
     NEW_ID,
@@ -289,6 +312,18 @@ def transfer_list(
     for item_id, fields in _fields_by_item("--listed", listed, FIELDS_LISTED, unit_of).items():
         lines[item_id] = lines.get(item_id, {}) | fields
     return [{"item_id": item_id} | line for item_id, line in lines.items()]
+
+
+def outline_points(text: str) -> list[dict[str, str]]:
+    """Return the points that a text of ``--outline`` has: itself, or each line of the file that it names."""
+    points = []
+    for line in Words().convert(text, None, None).splitlines() if text.startswith("@") else [text]:
+        subject, is_about, rest = line.strip().partition("=")
+        if is_about and _ID.fullmatch(subject):
+            points.append({"person_id" if _PERSON.fullmatch(subject) else "item_id": subject, "text": rest.strip()})
+        elif line.strip():
+            points.append({"text": line.strip()})
+    return points
 
 
 def acceptance(

@@ -351,6 +351,14 @@ def _returned_too_often(before: CaseState, act: Act, after: CaseState, body: han
     return Message("return no. {number} at this stage", number=returns)
 
 
+@flag("outline_missing", *handover.OFFERS)
+def _outline_missing(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
+    """Return the handover that is to be completed and does not say how."""
+    if body.outline or not act.book.purposes[body.purpose].supplements:
+        return None
+    return Message("handover {handover_id} has no outline", handover_id=body.handover_id)
+
+
 @flag("remedy_overdue", handover.HandoverOffered)
 def _remedy_overdue(before: CaseState, act: Act, after: CaseState, body: handover.HandoverOffered) -> str | None:
     earlier = after.handovers[body.follows] if body.follows else None

@@ -29,6 +29,7 @@ def offered(state: CaseState, act: Act, body: halves.HandoverOffered) -> CaseSta
         refuse("still_open", "handover {body.follows} is not answered yet", body=body, field="body.follows")
     if body.about is not None:
         look_up(state.decisions, body.about, "decision", field="about")
+    _require_points(state, body)
     handover = replace(
         _new_handover(state, act, body, body.to_agency),
         follows=body.follows,
@@ -71,7 +72,25 @@ def _new_handover(state: CaseState, act: Act, body: halves.Offer, to_agency: str
         person_ids=body.person_ids,
         due_at=body.due_at,
         case_stays=body.case_stays,
+        outline=body.outline,
     )
+
+
+def _require_points(state: CaseState, body: halves.HandoverOffered) -> None:
+    """Refuse answers to points that the handover which this one follows does not have, and two to one point."""
+    if not body.outline_answers:
+        return
+    outline = () if body.follows is None else state.handovers[body.follows].outline
+    for number, answer in enumerate(body.outline_answers):
+        if answer.point > len(outline):
+            refuse(
+                "unknown_point",
+                "the outline has no point {answer.point}",
+                answer=answer,
+                field=f"body.outline_answers[{number}].point",
+                hint="Name in follows the handover whose outline is answered.",
+            )
+    require_distinct([str(answer.point) for answer in body.outline_answers], "point", field="outline_answers")
 
 
 def purpose_rule(state: CaseState, handover: Handover, book: Rulebook) -> PurposeRule:
@@ -95,6 +114,11 @@ def _open(
     moves_case = moves and act.agency == state.responsible and not handover.case_stays
     handover = replace(handover, moves_responsibility=moves, moves_case=moves_case)
     _require_may_move(state, act, handover)
+    for number, point in enumerate(handover.outline):
+        if point.person_id is not None:
+            state.person(point.person_id, field=f"outline[{number}].person_id")
+        if point.item_id is not None:
+            state.item(point.item_id, field=f"outline[{number}].item_id")
     for person_id in handover.person_ids:
         person = state.person(person_id, field="person_ids")
         if handover.moves_responsibility:

@@ -15,7 +15,7 @@ from ledger.core.custody.register import Register
 from ledger.core.errors import refuse
 from ledger.core.events import Body, Payload, terms
 from ledger.core.events.case import DecisionRecorded
-from ledger.core.events.handover import OfferedItem
+from ledger.core.events.handover import OfferedItem, OutlinePoint
 from ledger.core.events.item import Collection as DataCollection
 from ledger.core.events.item import Dossier, Seizure
 from ledger.core.events.letter import Outsider
@@ -122,7 +122,8 @@ class Handover(Struct, frozen=True):
     ``moves_case`` passes the case on; ``moves_responsibility`` passes the responsibility for its items and persons;
     with neither only custody moves. If the ``case_stays``, only what is listed goes. ``stage`` is the stage of the case
     at the time of the offer, ``stages`` are those of the accused whom it is about. ``due_at`` is the day set by a
-    refusal or return, ``about`` the decision of the case that it is about. Times are as claimed.
+    refusal or return, ``about`` the decision of the case that it is about, ``outline`` what the receiver has to
+    complete. Times are as claimed.
     """
 
     handover_id: str
@@ -149,6 +150,7 @@ class Handover(Struct, frozen=True):
     reason_code: terms.ReasonCode | None = None
     remedy: terms.Remedy | None = None
     due_at: str | None = None
+    outline: tuple[OutlinePoint, ...] = ()
 
     @property
     def parties(self) -> tuple[str, str]:

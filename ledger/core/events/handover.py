@@ -27,12 +27,34 @@ class OfferedItem(terms.Value, frozen=True):
 Lines = Annotated[tuple[OfferedItem, ...], Meta(max_length=1000)]
 
 
+class OutlinePoint(terms.Value, frozen=True):
+    """A point of an outline: what is to be done or found out about the case, or about one person or item of it."""
+
+    text: terms.Text
+    person_id: terms.PersonId | None = None
+    item_id: terms.ItemId | None = None
+
+
+Outline = Annotated[tuple[OutlinePoint, ...], Meta(max_length=100)]  # the first point is number 1
+
+
+class OutlineAnswer(terms.Value, frozen=True):
+    """What came of one ``point`` of an outline, by its number."""
+
+    point: terms.Count
+    text: terms.Text
+
+
+OutlineAnswers = Annotated[tuple[OutlineAnswer, ...], Meta(max_length=100)]
+
+
 @event("handover.offered")
 class HandoverOffered(Body, frozen=True):
     """The sender's half. It moves nothing. ``follows`` names an earlier handover of the case that this one resumes
     (after a refusal with a remedy, or the resubmission after a return), ``about`` the decision that it asks to be
     reviewed. ``due_at`` is when what is lent is due back. ``case_stays``: what is listed goes alone, and the case stays
-    with its agency and at its stage. ``number`` is that of the list as written on it."""
+    with its agency and at its stage. ``number`` is that of the list as written on it. ``outline`` is what the receiver
+    has to complete, ``outline_answers`` are what came of the points of the handover that this one follows."""
 
     handover_id: terms.HandoverId
     to_agency: terms.AgencyId
@@ -45,13 +67,15 @@ class HandoverOffered(Body, frozen=True):
     due_at: terms.Instant | None = None
     case_stays: bool = False
     number: terms.Number | None = None
+    outline: Outline = ()
+    outline_answers: OutlineAnswers = ()
 
 
 @event("handover.returned")
 class HandoverReturned(Body, frozen=True):
     """An offer the other way: back to the sender of the accepted handover ``returns``.
 
-    ``number`` is that of the paper by which it goes back.
+    ``number`` is that of the paper by which it goes back, ``outline`` what the receiver has to complete.
     """
 
     handover_id: terms.HandoverId
@@ -65,6 +89,7 @@ class HandoverReturned(Body, frozen=True):
     due_at: terms.Instant | None = None
     case_stays: bool = False
     number: terms.Number | None = None
+    outline: Outline = ()
 
 
 Offer = HandoverOffered | HandoverReturned  # what moves nothing before it is accepted

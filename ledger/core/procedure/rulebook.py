@@ -153,6 +153,7 @@ DAYS_KEPT = 1024
 
 FlagName = Literal[
     "returned_too_often",
+    "outline_missing",
     "remedy_overdue",
     "resubmission_overdue",
     "same_officer_both_sides",

@@ -84,8 +84,8 @@ def test_refused_with_reason_and_remedy(world: World) -> None:
     assert world.ok("handover", "show", case_id, again)["status"] == "recalled"
 
 
-def test_returned_for_supplementary_investigation(world: World) -> None:
-    """A return is an offer the other way that names what it returns; it moves when the police accept it."""
+def test_returned_for_supplementary_investigation(world: World, tmp_path: Path) -> None:
+    """A return is an offer the other way that names what it returns, with its outline; it moves when it is accepted."""
     case_id = open_case(world, items=1)
     first = offer(world, case_id, "--item", f"{case_id}-i1")
     aspects = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
@@ -93,7 +93,9 @@ def test_returned_for_supplementary_investigation(world: World) -> None:
     world.ok("handover", "check", case_id, first, *checks, profile="prosecutor")
     accept(world, case_id, first, "--received", f"{case_id}-i1")
     purpose = ("--purpose", "supplementary_investigation")
-    why = (*purpose, "--reason", "incomplete_dossier", "--explanation", "buyer not heard")
+    points = tmp_path / "outline.txt"
+    points.write_text(f"hear the buyer\n\n{case_id}-i1=examine it\n")
+    why = (*purpose, "--reason", "incomplete_dossier", "--explanation", "buyer not heard", "--outline", f"@{points}")
     back = world.ok("handover", "return", case_id, first, *why, "--item", f"{case_id}-i1", profile="prosecutor")[
         "handover_id"
     ]
@@ -101,6 +103,10 @@ def test_returned_for_supplementary_investigation(world: World) -> None:
     accept(world, case_id, back, "--all-as-listed", profile="police")
     case = world.ok("case", "show", case_id)
     assert (case["responsible"], case["stage"]) == ("police-east", "supplementary_investigation")
+    outline = world.ok("handover", "show", case_id, back)["outline"]
+    assert outline == [{"text": "hear the buyer"}, {"text": "examine it", "item_id": f"{case_id}-i1"}]
+    answers = ("--outline-answer", "1=heard", "--outline-answer", "2=examined")
+    offer(world, case_id, "--item", f"{case_id}-i1", "--follows", back, *answers)
 
 
 def test_all_as_listed_except(world: World, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import FlagName, Rulebook
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, Officer, clerk, instant, supervisor
-from tests.testkit.casework import AT, Case, dispose, got, holding, pieces, stays
+from tests.testkit.casework import AT, Case, dispose, got, holding, passed, pieces, stays
 from tests.unit.core.test_package import procedure_of
 
 
@@ -489,3 +489,10 @@ def test_what_is_given_back_short_is_a_discrepancy() -> None:
     written.accept(received=(got("phone", seal_state="missing"),))
     assert written.flag_names() == ["receipt_differs"]
     assert [discrepancy.kinds for discrepancy in written.state.discrepancies.values()] == [("seal",)]
+
+
+def test_what_goes_back_to_be_completed_has_an_outline() -> None:
+    """A return by a purpose that supplements is flagged without one; another return needs none."""
+    written = passed("file").give_back("file", outline=())
+    assert detail(written, "outline_missing") == "handover handover-2 has no outline"
+    assert passed("file").give_back("file", purpose="return").flag_names() == []

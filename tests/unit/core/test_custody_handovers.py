@@ -9,7 +9,7 @@ import pytest
 
 from ledger.core.events import handover, item
 from ledger.core.events.handover import OfferedItem
-from tests.testkit.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, clerk, instant
+from tests.testkit.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.testkit.casework import (
     AT,
     Case,
@@ -371,3 +371,32 @@ def test_a_return_is_an_offer_the_other_way() -> None:
     assert (written.state.responsible, written.state.stage) == (POLICE, "supplementary_investigation")
     assert holders(written) == {"file": POLICE}
     assert (written.state.persons[LI].responsible, written.state.persons[WANG].responsible) == (POLICE, PROCURATORATE)
+
+
+def test_an_outline_says_what_to_complete_and_is_answered_point_by_point() -> None:
+    """A return carries its outline; the offer that follows answers points of it, and no point that it lacks."""
+    buyer = handover.OutlinePoint(text="hear the buyer", person_id=person_id("li"))
+    phone = handover.OutlinePoint(text="examine the phone", item_id="phone")
+    written = passed("phone").give_back("phone", persons=("li", "wang"), outline=(buyer, phone))
+    assert written.state.handovers["handover-2"].outline == (buyer, phone)
+    assert written.flag_names() == []
+    written.accept()
+    answers = (handover.OutlineAnswer(point=2, text="examined"), handover.OutlineAnswer(point=1, text="heard"))
+    again = {"to": PROCURATORATE, "follows": "handover-2"}
+    with refused("unknown_point", field="payload.body.outline_answers[0].point"):
+        written.offer("phone", outline_answers=(handover.OutlineAnswer(point=3, text="-"),), **again)
+    with refused("duplicate_id", field="payload.body.outline_answers"):
+        written.offer("phone", outline_answers=answers + answers, **again)
+    with refused("unknown_point", field="payload.body.outline_answers[0].point"):
+        written.offer("phone", to=PROCURATORATE, outline_answers=answers)
+    written.offer("phone", outline_answers=answers, **again)
+
+
+def test_an_outline_names_persons_and_items_of_the_case() -> None:
+    """A point about somebody or something that the case does not have is refused by its place."""
+    for point, rule, field in (
+        (handover.OutlinePoint(text="-", person_id=person_id("zhao")), "unknown_person", "outline[0].person_id"),
+        (handover.OutlinePoint(text="-", item_id="knife"), "unknown_item", "outline[0].item_id"),
+    ):
+        with refused(rule, field=f"payload.body.{field}"):
+            passed("phone").give_back("phone", outline=(point,))
