@@ -7,7 +7,7 @@ case.state.items["phone"].holder   # PROCURATORATE
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
 import pytest
@@ -51,14 +51,22 @@ class Case(CaseActs[Officer], Writer):
 
     opener = POLICE
 
-    def __init__(self, case_id: str = "case-1", *, book: rulebook.Rulebook | None = None, **clock: Any) -> None:
+    def __init__(
+        self,
+        case_id: str = "case-1",
+        *,
+        book: rulebook.Rulebook | None = None,
+        kinds: Mapping[str, str] | None = None,
+        **clock: Any,
+    ) -> None:
         super().__init__("case", case_id, **clock)
         self.book = book or shipped_rulebook()
+        self.kinds = kinds or {}  # of the agencies, as far as they are known
         self.flags: tuple[Flag, ...] = ()
 
     def act(self, body: Body, by: Officer | None = None, *, source: CaseState | None = None, **fields: Any) -> Self:
         event = self.draft(body, by or clerk(self.state.responsible), **fields)
-        act = Act(event.payload, event.digest, event.envelope.signed_at, self.book, source)
+        act = Act(event.payload, event.digest, event.envelope.signed_at, self.book, source, kinds=self.kinds)
         self.current, self.flags = fold(self.current, act)
         self.events.append(event)
         self.now += self._step

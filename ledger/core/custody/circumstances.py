@@ -25,8 +25,7 @@ class Circumstances(NamedTuple):
         if (person := self.state.persons.get(participant)) is not None:
             return (person.role,)
         # Where the registry is unknown, nothing is known of an agency.
-        kind = self.act.kinds.get(participant)
-        return () if kind is None else (kind, *self.act.book.traits.get(kind, ()))
+        return self.act.book.names_of_kind(self.act.kinds.get(participant))
 
 
 def fits(condition: Condition | None, around: Circumstances) -> bool:

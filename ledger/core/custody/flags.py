@@ -465,6 +465,31 @@ def _too_few(officers: tuple[str, ...], act: Act, name: FlagName) -> str | None:
     return joined(officers, by=", ") if len(officers) < (_limit(act, name) or 2) else None
 
 
+@flag("sender_of_another_kind", *handover.OFFERS)
+def _sender_of_another_kind(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
+    return _of_another_kind(act, act.agency, act.book.purposes[body.purpose].senders)
+
+
+@flag("receiver_of_another_kind", *handover.OFFERS)
+def _receiver_of_another_kind(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
+    receiver = after.handovers[body.handover_id].to_agency
+    return _of_another_kind(act, receiver, act.book.purposes[body.purpose].receivers)
+
+
+def _of_another_kind(act: Act, agency: str, fitting: tuple[str, ...]) -> str | None:
+    """Return the kind of an agency that is none of those that fit; of an unknown agency nothing can be said."""
+    kind = act.kinds.get(agency)
+    if kind is None or not fitting or not act.book.names_of_kind(kind).isdisjoint(fitting):
+        return None
+    kinds = [word for word in act.book.kinds if not act.book.names_of_kind(word).isdisjoint(fitting)]
+    return Message(
+        "{agency} is of the kind {kind}, expected one of {kinds}",
+        agency=agency,
+        kind=Term("agency_kind", kind),
+        kinds=joined([Term("agency_kind", word) for word in kinds], by=", "),
+    )
+
+
 @flag("odd_time")
 def _odd_time(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     return joined(list(claimed_times.contradictions(before, act.payload)), by=", ") or None

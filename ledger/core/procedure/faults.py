@@ -21,7 +21,7 @@ from ledger.core.procedure.facts import (
     Condition,
 )
 from ledger.core.procedure.legal_days import stands_alone
-from ledger.core.procedure.rulebook import ClockRule, FlagRule, Label, Rulebook, vocabulary_name
+from ledger.core.procedure.rulebook import ClockRule, FlagRule, Label, PurposeRule, Rulebook, vocabulary_name
 
 Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
 # Words that the core itself gives a meaning to; what they are called is the procedure's.
@@ -74,8 +74,17 @@ def _faults_of_references(book: Rulebook) -> Iterator[Fault]:
             if kind not in book.kinds:
                 yield ("examples", number, "agencies", agency), _no_word("agency_kind", kind)
     for purpose, moves in book.purposes.items():
-        if moves.stage is not None and moves.stage not in book.stages:
-            yield ("purposes", purpose, "stage"), _no_word("stage", moves.stage)
+        path = ("purposes", purpose)
+        yield from (((*path, key), fault) for key, fault in _unknown_in_purpose(moves, book))
+
+
+def _unknown_in_purpose(row: PurposeRule, book: Rulebook) -> Iterator[tuple[str, Message]]:
+    """Yield the keys of a purpose with words that there are not."""
+    if row.stage is not None and row.stage not in book.stages:
+        yield "stage", _no_word("stage", row.stage)
+    possible = {*book.kinds, *get_args(terms.Trait)}
+    for key, kinds in (("from", row.senders), ("to", row.receivers)):
+        yield from ((key, _no_word(PARTICIPANT, kind)) for kind in kinds if kind not in possible)
 
 
 def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:

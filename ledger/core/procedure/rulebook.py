@@ -178,6 +178,8 @@ FlagName = Literal[
     "custody_not_changed",
     "single_collector",
     "single_seizing_officer",
+    "sender_of_another_kind",
+    "receiver_of_another_kind",
 ]
 
 
@@ -281,13 +283,17 @@ class Reason(Word, frozen=True):
 class PurposeRule(Word, frozen=True, kw_only=True):
     """What passes to the receiver at acceptance, and the stage that the case enters.
 
-    ``custody_change``: from then on a keeper keeps a detained person of the case for the receiver, and gets a
-    certificate (换押证). ``supplements``: the case goes back for further investigation, twice at most.
+    ``senders`` (``from``) and ``receivers`` (``to``) are the kinds of agencies, or traits of them, between which it
+    goes; without them it goes between any. ``custody_change``: from then on a keeper keeps a detained person of the
+    case for the receiver, and gets a certificate (换押证). ``supplements``: the case goes back for further
+    investigation, twice at most.
     """
 
     moves: Literal["responsibility", "custody"]
     article: str
     stage: terms.Stage | None = None
+    senders: tuple[str, ...] = msgspec.field(default=(), name="from")
+    receivers: tuple[str, ...] = msgspec.field(default=(), name="to")
     custody_change: bool = False
     supplements: bool = False
     source: str = ""
@@ -388,6 +394,10 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         """Return the traits of each kind of agency."""
         traits: tuple[terms.Trait, ...] = get_args(terms.Trait)
         return {kind: frozenset(trait for trait in traits if getattr(row, trait)) for kind, row in self.kinds.items()}
+
+    def names_of_kind(self, kind: str | None) -> frozenset[str]:
+        """Return by which words an agency of the kind is asked for: the kind, and its traits; none if it is unknown."""
+        return frozenset() if kind is None else frozenset((kind, *self.traits.get(kind, ())))
 
     @property
     def usual_trial(self) -> str | None:

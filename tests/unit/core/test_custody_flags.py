@@ -16,7 +16,19 @@ from ledger.core.events.terms import choices
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import FlagName, Rulebook
 from ledger.procedures import shipped_rulebook
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, Officer, clerk, instant, supervisor
+from tests.testkit.builders import (
+    COURT,
+    DETENTION,
+    KINDS,
+    LAB,
+    POLICE,
+    PROCURATORATE,
+    START,
+    Officer,
+    clerk,
+    instant,
+    supervisor,
+)
 from tests.testkit.casework import AT, Case, dispose, got, holding, passed, pieces, stays
 from tests.unit.core.test_package import procedure_of
 
@@ -296,6 +308,63 @@ def test_a_frozen_thing_is_disposed_of_by_decision_only(decision: str | None, na
     proposal: dict[str, Any] = {"item_ids": ("account",), "disposal": "forfeited", "ground": "judgment"}
     written.say(item.ItemDisposalProposed, **proposal, decision_id=decision)
     assert [flag.name for flag in dispose(written).flags] == names
+
+
+# -- kinds of agencies -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("by", "to", "purpose", "flagged"),
+    [
+        (POLICE, PROCURATORATE, "prosecution_review", {}),
+        (
+            POLICE,
+            COURT,
+            "prosecution_review",
+            {"receiver_of_another_kind": f"{COURT} is of the kind court, expected one of procuratorate"},
+        ),
+        (
+            POLICE,
+            COURT,
+            "public_prosecution",
+            {"sender_of_another_kind": f"{POLICE} is of the kind public_security, expected one of procuratorate"},
+        ),
+        (POLICE, COURT, "jurisdiction_transfer", {}),
+        ("elsewhere", COURT, "public_prosecution", {}),
+    ],
+)
+def test_an_offer_between_other_kinds_of_agencies_is_recorded_and_flagged(
+    by: str, to: str, purpose: str, flagged: dict[str, str]
+) -> None:
+    """The sender and the receiver are told with their kinds and those that fit; a purpose that names no kinds goes
+    between any, and of an agency whose kind is unknown nothing is said."""
+    kinds = {agency: kind for agency, kind in KINDS.items() if by != "elsewhere" or agency != POLICE}
+    written = Case(kinds=kinds).open().register("file", kind="dossier").offer("file", to=to, purpose=purpose)
+    assert dict(told(written)) == flagged
+    assert written.state.handovers["handover-1"].is_open
+
+
+def test_what_is_offered_back_is_compared_with_its_own_purpose() -> None:
+    """A file that the procuratorate gives back for more investigation goes where such a file goes."""
+    written = Case(kinds=KINDS).open().register("file", kind="dossier").offer("file", to=PROCURATORATE).accept()
+    assert told(written.give_back("file", purpose="supplementary_inquiry")) == [
+        (
+            "receiver_of_another_kind",
+            f"{POLICE} is of the kind public_security, expected one of supervision_commission",
+        )
+    ]
+
+
+def test_a_trait_stands_for_all_kinds_that_have_it() -> None:
+    """A purpose may name what agencies do for others instead of their kinds."""
+    book = shipped_rulebook()
+    row = replace(book.purposes["loan"], receivers=("keeps_persons",))
+    purposes = book.purposes | {"loan": row}
+    written = Case(kinds=KINDS, book=replace(book, purposes=purposes)).open().register("file", kind="dossier")
+    assert told(written.offer("file", to=COURT, purpose="loan")) == [
+        ("receiver_of_another_kind", f"{COURT} is of the kind court, expected one of detention_house")
+    ]
+    assert told(written.recall().offer("file", to=DETENTION, purpose="loan")) == []
 
 
 # -- officers who are alone --------------------------------------------------------------------------------------------
