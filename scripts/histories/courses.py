@@ -45,10 +45,10 @@ class Investigation(SimulatedCase):
             self.name(self.person("victim"), role="victim")
         self.decide("case_filed")
 
-    def open_criminal(self, agency: str) -> None:
+    def open_criminal(self, agency: str, *, stage: str = "investigation") -> None:
         """Write the first event."""
         case_number = f"{self.today.year}-{self.case_id}"
-        self.open(agency, case_number=case_number, case_type=self.chance.choice(CASE_TYPES))
+        self.open(agency, case_number=case_number, case_type=self.chance.choice(CASE_TYPES), stage=stage)
 
     def name_suspects(self, count: int) -> None:
         """Name the suspects who are caught."""
@@ -526,7 +526,7 @@ class ReferralCourse(CriminalCourse):
 
     def file(self) -> None:
         """Open the case at the agency, which hands it to the police, who file it."""
-        self.open_criminal(self.city["administration"])
+        self.open_criminal(self.city["administration"], stage="administrative_enforcement")
         self.compile("dossier0")
         self.offer(self.id_of("dossier0"), to=self.city["police"], purpose="administrative_referral")
         self.deliver().wait(0, 2)

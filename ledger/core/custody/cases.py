@@ -378,7 +378,21 @@ def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseStat
         state.person(person_id, field="person_ids")
     for line in body.items:
         state.item(line.item_id, field="items")
-    return replace(state, decisions=state.decisions | {body.decision_id: body})
+    after = replace(state, decisions=state.decisions | {body.decision_id: body})
+    return _with_stage_of_decision(after, act, body)
+
+
+def _with_stage_of_decision(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseState:
+    """Return the case, and the persons whom the decision is about, at the stages that they enter by it.
+
+    A decision moves only what its agency answers for.
+    """
+    enters = act.book.decisions[body.kind].enters
+    named = [state.person(person_id) for person_id in body.person_ids] or state.persons_along()
+    moved = [person for person in named if person.responsible == act.agency and person.stage in enters]
+    if act.agency == state.responsible:
+        state = replace(state, stage=enters.get(state.stage, state.stage))
+    return state.with_persons(*(replace(person, stage=enters[person.stage]) for person in moved)) if moved else state
 
 
 @rule(record.DisclosureMade)

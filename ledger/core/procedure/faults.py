@@ -69,6 +69,10 @@ def _faults_of_references(book: Rulebook) -> Iterator[Fault]:
     for disposal, ending in book.disposals.items():
         if ending.proceeds is not None and ending.proceeds not in book.items:
             yield ("disposals", disposal, "proceeds"), _no_word("item_kind", ending.proceeds)
+    for decision, kind_of_decision in book.decisions.items():
+        for stage in (*kind_of_decision.enters.keys(), *kind_of_decision.enters.values()):
+            if stage not in book.stages:
+                yield ("decisions", decision, "enters"), _no_word("stage", stage)
     for number, example in enumerate(book.examples):
         for agency, kind in example.agencies.items():
             if kind not in book.kinds:

@@ -252,9 +252,13 @@ class Measure(Word, frozen=True):
 
 
 class DecisionKind(Word, frozen=True):
-    """A decision; one that ``settles_property`` has to say what becomes of each property of the case."""
+    """A decision; one that ``settles_property`` has to say what becomes of each property of the case.
+
+    ``enters`` has, by the stage at which case and persons stand, the one that they enter by it.
+    """
 
     settles_property: bool = False
+    enters: dict[terms.Stage, terms.Stage] = {}
 
 
 class ItemKind(Word, frozen=True):

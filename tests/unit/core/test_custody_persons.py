@@ -9,7 +9,7 @@ import pytest
 from ledger.core.custody.spans import custody_spans
 from ledger.core.events import case, record
 from ledger.samples.case_acts import person_id
-from tests.testkit.builders import COURT, POLICE, PRISON, PROCURATORATE, clerk
+from tests.testkit.builders import COURT, PARALLEL, POLICE, PRISON, PROCURATORATE, clerk
 from tests.testkit.casework import Case, Refusal, Refusals, detained, each_refusal, require_refusal
 
 LI, WANG, ZHAO = person_id("li"), person_id("wang"), person_id("zhao")
@@ -291,3 +291,58 @@ def test_who_is_passed_on_while_kept_for_another_is_flagged_alone(names: tuple[s
     written = suspects("li", "wang").offer(to=PROCURATORATE, persons=("li",)).accept()
     written.offer(to=COURT, purpose="public_prosecution", persons=names)
     assert [flag.detail.count(POLICE) for flag in written.flags if flag.name == "custody_not_changed"] == [1]
+
+
+# -- referrals between administrative and criminal organs --------------------------------------------------------------
+
+
+def referred(*names: str) -> Case:
+    """The police have received what an administrative agency holds to be a crime."""
+    written = Case().open(by=clerk(PARALLEL), stage="administrative_enforcement").name(*names, role="wrongdoer")
+    return written.offer(to=POLICE, purpose="administrative_referral").accept()
+
+
+def test_a_referral_is_an_investigation_once_the_police_have_filed_it() -> None:
+    """By the receipt the police answer for the case and have to decide; by the filing they investigate."""
+    written = referred("li", "wang")
+    assert stages(written) == dict.fromkeys(("li", "wang", "case"), "filing_review")
+    assert (written.state.responsible, written.state.persons[LI].responsible) == (POLICE, POLICE)
+    assert written.running() == {"referral_review"}
+    written.decide("case_filed")
+    assert stages(written) == dict.fromkeys(("li", "wang", "case"), "investigation")
+    assert written.running() == set()
+
+
+def test_only_whom_the_filing_names_and_its_agency_answers_for_is_investigated() -> None:
+    """One of two stays where he was; what another agency decides moves nobody; a second filing moves nothing back."""
+    written = referred("li", "wang").decide("case_filed", "li", by=clerk(PARALLEL))
+    assert stages(written) == dict.fromkeys(("li", "wang", "case"), "filing_review")
+    written.decide("case_filed", "li").name("li", "wang")
+    assert stages(written) == {"li": "investigation", "wang": "filing_review", "case": "investigation"}
+    written.offer(to=PROCURATORATE, persons=("li",)).accept().decide("case_filed", "wang", by=clerk(POLICE))
+    assert stages(written) == {"li": "prosecution_review", "wang": "investigation", "case": "prosecution_review"}
+
+
+def test_what_is_not_filed_goes_back_and_was_never_investigated() -> None:
+    """The agency that referred it answers for it again, and the police have no duty left."""
+    written = referred("li").decide("case_not_filed").give_back(purpose="return").accept()
+    assert (written.state.responsible, written.state.persons[LI].responsible) == (PARALLEL, PARALLEL)
+    assert (stages(written), written.running()) == ({"li": "filing_review", "case": "filing_review"}, set())
+
+
+def test_a_reverse_referral_makes_nobody_an_investigator() -> None:
+    """Papers pass to the authority; case and person stay with the procuratorate, where the person is no suspect any
+    more, and nothing begins to run for the authority or the police."""
+    written = Case().open(by=clerk(PROCURATORATE), stage="prosecution_review").name("li").register("file")
+    written.decide("not_prosecuted", "li").name("li", role="not_prosecuted")
+    before = written.running()
+    written.offer("file", to=PARALLEL, purpose="reverse_referral").accept()
+    assert (written.state.items["file"].holder, written.state.items["file"].responsible) == (PARALLEL, PROCURATORATE)
+    assert (written.state.responsible, stages(written)) == (
+        PROCURATORATE,
+        {"li": "prosecution_review", "case": "prosecution_review"},
+    )
+    person = written.state.persons[LI]
+    assert (person.role, person.accused, person.responsible) == ("not_prosecuted", False, PROCURATORATE)
+    assert written.running() == before
+    assert {clock.agency for clock in written.state.clocks.values()} <= {PROCURATORATE}

@@ -106,6 +106,12 @@ def test_rows_that_are_not_whole_are_refused(rows: str, place: str, message: str
             "no measure is called prison",
         ),
         ('stage = "execution"', 'stage = "grave"', "purposes.execution.stage", "no stage is called grave"),
+        (
+            'filing_review = "investigation"',
+            'grave = "execution"',
+            "decisions.case_filed.enters",
+            "no stage is called grave",
+        ),
         ('from = ["court"]', 'from = ["bank"]', "purposes.remand.from", "no agency_kind is called bank"),
         ('to = ["court"]', 'to = ["bank"]', "purposes.public_prosecution.to", "no agency_kind is called bank"),
         ('en = "bail", ', "en = 1, ", "measures.bail.label", "Expected `str`"),

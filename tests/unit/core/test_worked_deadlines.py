@@ -106,8 +106,8 @@ HANDOVERS: dict[str, tuple[str, str, str]] = {
     "compulsory_treatment_opinion": (POLICE, PROCURATORATE, "investigation"),
     "reconsideration": (POLICE, PROCURATORATE, "investigation"),
     "review_by_upper": (POLICE, PROCURATORATE, "investigation"),
-    "reverse_referral": (PARALLEL, PROCURATORATE, "prosecution_review"),
-    "administrative_referral": (PARALLEL, POLICE, "investigation"),
+    "reverse_transfer": (PARALLEL, PROCURATORATE, "prosecution_review"),
+    "administrative_referral": (PARALLEL, POLICE, "administrative_enforcement"),
 }
 STAGES = {"retrial": "retrial", "private_prosecution": "first_instance"}
 
