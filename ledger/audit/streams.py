@@ -195,7 +195,8 @@ class _MatterAudit(_StreamAudit):
     def _judge(self, row: StoredEntry, payload: Payload, _flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         assert self._rules.agencies is not None, "no such stream is sound without them"
         try:
-            act = SupervisionAct(payload, row.payload_digest, self._rules.agencies, row.log_index)
+            books = self._rules.states.procedures().at(row.log_index).values()
+            act = SupervisionAct(payload, row.payload_digest, self._rules.agencies, books, row.log_index)
             after = fold_matter(self._matter, act)
         except TallystickError as error:
             self._sound = False

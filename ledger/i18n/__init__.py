@@ -118,8 +118,11 @@ class Labels:
 
     def find(self, vocabulary: str, word: str) -> str | None:
         """Return the label that a procedure has of a word of its own, else that of the catalogue, or None."""
-        if (table := TABLE_OF.get(vocabulary)) is None:
-            return self._catalogue.pgettext(vocabulary, word) or None
+        table = TABLE_OF.get(vocabulary)
+        own = None if table is None else self._of_procedure_word(table, word)
+        return own or self._catalogue.pgettext(vocabulary, word) or None
+
+    def _of_procedure_word(self, table: str, word: str) -> str | None:
         for book in PROCEDURES_IN_USE.get():
             if (named := getattr(book, table).get(word)) is not None:
                 return self._in(named.label, book.procedure.languages)
@@ -133,7 +136,7 @@ class Labels:
         if (table := TABLE_OF.get(vocabulary)) is not None:
             tables = shipped_tables()
             languages = tables["procedure"]["languages"]
-            return {word: self._in(row["label"], languages) for word, row in tables[table].items()}
+            return {word: self._in(row["label"], languages) for word, row in tables.get(table, {}).items()}
         prefix = f"{vocabulary}\x04"
         entries = self._catalogue._catalog.items()  # type: ignore[attr-defined]  # noqa: SLF001
         return {key.removeprefix(prefix): text for key, text in entries if str(key).startswith(prefix)}

@@ -5,7 +5,7 @@ Validates what is added to them, and that what such an event cites in other stre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from ledger.core.errors import RuleRefused
@@ -14,6 +14,7 @@ from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.core.supervision import Matter, ModelState, Move, SupervisionAct, fold
 from ledger.core.supervision.anonymity import Trace, known_traces, traces, words
@@ -35,13 +36,15 @@ def fold_stream(entries: Iterable[StoredEntry], agencies: Agencies) -> Matter | 
     """Return the state after these entries of one stream, None for none."""
     state: Matter | None = None
     for entry in entries:
-        state = fold(state, SupervisionAct(log.payload_of(entry), entry.payload_digest, agencies))
+        state = fold(state, SupervisionAct(log.payload_of(entry), entry.payload_digest, agencies, books=None))
     return state
 
 
-def advance(before: Matter | None, payload: Payload, digest: str, agencies: Agencies) -> Move:
-    """Return the step from ``before`` by this event. Raises Conflict or RuleRefused."""
-    return Move(before, fold(before, SupervisionAct(payload, digest, agencies)))
+def advance(
+    before: Matter | None, payload: Payload, digest: str, agencies: Agencies, books: Collection[Rulebook]
+) -> Move:
+    """Return the step from ``before`` by this event, under the procedures in force. Raises Conflict or RuleRefused."""
+    return Move(before, fold(before, SupervisionAct(payload, digest, agencies, books)))
 
 
 class Definitions(Protocol):

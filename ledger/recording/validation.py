@@ -7,7 +7,7 @@ sequencer checks only that these have not changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -71,7 +71,7 @@ class Validator:
         """Return the version of the case's procedure that is in force now."""
         return self.procedures().current[state.procedure]
 
-    def procedures_in_force(self) -> Iterable[Rulebook]:
+    def procedures_in_force(self) -> Collection[Rulebook]:
         """Return the versions of all procedures that are in force now."""
         return self.procedures().current.values()
 
@@ -149,7 +149,9 @@ class Validator:
         if payload.stream.kind != "case":  # of a case its rules say so
             require_consistent(payload, envelope.signed_at)
         if payload.stream.kind == "supervision":
-            return _judged(submitted, authority, move=self._move(payload, envelope.payload_digest, authority))
+            adopted = self.procedures().last_index
+            move = self._move(payload, envelope.payload_digest, authority)
+            return _judged(submitted, authority, adopted=adopted, move=move)
         if payload.stream.kind != "case":
             self._require_cited_exists(authority, payload)
             return _judged(submitted, authority)
@@ -180,7 +182,7 @@ class Validator:
         if payload.previous is not None:
             with self._database.read() as connection:
                 before = supervision_streams.matter_of(connection, payload.stream.id, authority.agencies)
-        move = supervision_streams.advance(before, payload, digest, authority.agencies)
+        move = supervision_streams.advance(before, payload, digest, authority.agencies, self.procedures_in_force())
         self._require_cited_exists(authority, payload)
         supervision_streams.require_runnable(payload, move, self._definitions)
         return move

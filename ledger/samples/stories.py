@@ -334,7 +334,7 @@ class LeadStory(NamedTuple):
         digests = tuple(map(digest, self.looked_at))
         lead.write(LeadConfirmed(finding=self.finding, digests=digests), self.working)
         yield "confirmed", lead
-        lead.write(LeadClosed(**self.closing), self.working)  # type: ignore[arg-type]
+        lead.write(LeadClosed(**self.closing), self.working)
         yield "closed", lead
 
     def work(self, player: Player, *, until: str) -> SampleLead:
@@ -380,7 +380,7 @@ CUSTODY_LEAD = LeadStory(  # of the procuratorate above: that of the district sh
     material="换押证回执",
     finding="看守所登记已更正 the register of the detention house has it",
     looked_at=("看守所登记",),
-    closing={"outcome": "none", "summary": "送达后消除 cleared by service"},
+    closing={"outcome": "no_further_action", "summary": "送达后消除 cleared by service"},
     assigning="prosecutor-chief-city",
     working="prosecutor-city",
 )

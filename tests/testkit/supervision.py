@@ -7,7 +7,7 @@ lead.last.submission               # the bytes to post
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from hashlib import sha256
 from typing import Any, Generic, Self, TypeVar, cast
@@ -33,6 +33,7 @@ from ledger.core.events.supervision import (
     RecommendationIssued,
     RecommendationRechecked,
 )
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import (
     LeadState,
@@ -43,6 +44,7 @@ from ledger.core.supervision import (
     fold,
     lead_id_of,
 )
+from ledger.procedures import shipped_rulebook
 from ledger.supervision.models import definition as values
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.testkit.builders import (
@@ -83,6 +85,7 @@ class Stream(Writer, Generic[S]):
     def __init__(self, stream_id: str, *, among: Mapping[str, Agency] | None = None, **clock: Any) -> None:
         super().__init__("supervision", stream_id, **clock)
         self.agencies = agencies() if among is None else among
+        self.books: Collection[Rulebook] | None = (shipped_rulebook(),)
         self.current: S | None = None
 
     @property
@@ -93,7 +96,9 @@ class Stream(Writer, Generic[S]):
     def act(self, body: Body, by: Officer, *, index: int | None = None, **fields: Any) -> Self:
         """Write and fold one event."""
         event = self.draft(body, by, **fields)
-        self.current = cast(S, fold(self.current, SupervisionAct(event.payload, event.digest, self.agencies, index)))
+        self.current = cast(
+            S, fold(self.current, SupervisionAct(event.payload, event.digest, self.agencies, self.books, index))
+        )
         self.events.append(event)
         self.now += self._step
         return self
@@ -228,7 +233,7 @@ def dismissed() -> LeadDismissed:
 
 
 def closed(outcome: str = "rectification_notice", **fields: Any) -> LeadClosed:
-    numbers = {} if outcome == "none" else {"document_number": "2026-12"}
+    numbers = {} if outcome == "no_further_action" else {"document_number": "2026-12"}
     named = {"recommendation_id": "2026-7"} if outcome == "recommendation" else {}
     return LeadClosed(**({"outcome": outcome, "summary": "Handed over on notice."} | numbers | named | fields))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 
@@ -25,6 +25,7 @@ from ledger.core.events.terms import BusinessLine, Severity
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.procedure.legal_days import spelled, unix_seconds
+from ledger.core.procedure.rulebook import Rulebook, rows_of
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.state import OPEN
@@ -159,7 +160,7 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         officers=officers(visit.reading, state.supervising),
         supervising_agencies=in_line_with(visit.reading, state.supervising),
         reasons=terms.choices(terms.DismissalReason),
-        outcomes=terms.choices(terms.LeadOutcome),
+        outcomes=outcomes_of(state, visit.service.parts.validator.procedures_in_force()),
         advice=advice,
         told=recorded(visit, event),
         digest_shown=DIGEST_SHOWN,
@@ -213,6 +214,12 @@ def acts(state: LeadState, reading: Reading) -> Iterator[LeadAct]:
             yield LeadAct("assign", first=state.status == "raised")
         if own or supervises(agencies[reading.agency], agencies[state.supervising]):
             yield LeadAct("transfer", first=False)
+
+
+def outcomes_of(state: LeadState, books: Collection[Rulebook]) -> list[str]:
+    """Return the outcomes that the lead may be closed with, as the procedures in force have them."""
+    rows = rows_of(books, "outcomes")
+    return [word for word, row in rows.items() if row.nothing or state.status != "dismissed"]
 
 
 def waiting(connection: Connection, reading: Reading, limit: int) -> list[LeadLine]:

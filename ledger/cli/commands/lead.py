@@ -15,12 +15,12 @@ from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.options import Node, takes_node
 from ledger.cli.output import columns, printable_line
-from ledger.cli.params import FILE, MOMENT, EventReference, add_act, words
+from ledger.cli.params import FILE, MOMENT, EventReference, ProcedureWord, add_act, words
 from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, fetch_view, parameters_of, print_life, record_supervision, show_run
 from ledger.client.service import at
 from ledger.core.events import supervision
-from ledger.core.events.terms import DismissalReason, LeadOutcome
+from ledger.core.events.terms import DismissalReason
 from ledger.core.supervision.state import OPEN, LeadStatus
 
 LISTED = columns(
@@ -69,8 +69,8 @@ def show(session: Session, lead_id: str) -> None:
 act = partial(add_act, lead_group, subject="lead_id", record=record_supervision)
 GROUND = click.option("--ground", required=True, help="Why.")
 CITED = click.option("--cite", "events", type=EventReference(), multiple=True, help="An event that shows it.")
-OUTCOME = "What came of it; none of a dismissed lead."
-DOCUMENT = "Number of the notice, or of the paper that files the case."
+OUTCOME = "What came of it; of a dismissed lead, that nothing did."
+DOCUMENT = "Number of the paper, where the outcome is one."
 
 act(
     "assign",
@@ -113,7 +113,7 @@ act(
     "close",
     supervision.LeadClosed,
     "Close a lead with its outcome.",
-    click.option("--outcome", type=words(LeadOutcome), required=True, help=OUTCOME),
+    click.option("--outcome", type=ProcedureWord("lead_outcome"), required=True, help=OUTCOME),
     click.option("--summary", required=True, help="In a sentence or two."),
     click.option("--document", "document_number", help=DOCUMENT),
     click.option("--recommendation", "recommendation_id", metavar="ID", help="The recommendation that came of it."),

@@ -185,7 +185,7 @@ class LeadDismissed(Body, frozen=True):
 
 @event("lead.closed", streams=("supervision",), roles=_CHECKING)
 class LeadClosed(Body, frozen=True):
-    """The outcome. ``document_number`` is that of the notice or of the filing of the case."""
+    """What came of the lead; ``document_number`` is that of the paper that the outcome needs."""
 
     outcome: terms.LeadOutcome
     summary: terms.Text

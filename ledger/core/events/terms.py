@@ -160,7 +160,8 @@ class EventRef(Value, frozen=True):
 
 
 # -- words of the procedure --------------------------------------------------------------------------------------------
-# Which words there are, the procedure of the case says: ``ledger.core.procedure.rulebook.require_words`` compares them.
+# Which words there are, the procedure of the case says, and of leads those in force:
+# ``ledger.core.procedure.rulebook.require_words`` compares them.
 
 
 def _word(vocabulary: str) -> Meta:
@@ -188,6 +189,7 @@ CaseRelation = Annotated[str, _word("case_relation")]
 LetterKind = Annotated[str, _word("letter_kind")]
 OutsiderKind = Annotated[str, _word("outsider_kind")]
 Service = Annotated[str, _word("service")]
+LeadOutcome = Annotated[str, _word("lead_outcome")]
 # The table of the procedure that has the words of each vocabulary.
 TABLE_OF = {
     "business_line": "lines",
@@ -206,6 +208,7 @@ TABLE_OF = {
     "letter_kind": "letters",
     "outsider_kind": "outsiders",
     "service": "services",
+    "lead_outcome": "outcomes",
     "agency_kind": "kinds",
     "aspect": "aspects",
     "case_relation": "relations",
@@ -223,8 +226,6 @@ CheckResult = Literal["passed", "failed", "not_applicable"]
 DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", "surplus"]
 Severity = Literal["low", "medium", "high"]
 DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
-# What comes of a lead: notice to rectify (纠正违法), recommendation (检察建议), case filed (立案监督).
-LeadOutcome = Literal["rectification_notice", "recommendation", "case_filed", "none"]
 RecheckResult = Literal["fell", "recurs", "unchanged"]
 Verdict = Literal["intact", "tampered", "unverifiable", "not_yet_anchored"]
 

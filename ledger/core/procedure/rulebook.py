@@ -284,6 +284,17 @@ class Reason(Word, frozen=True):
     differs: terms.DiscrepancyKind | None = None
 
 
+class LeadOutcome(Word, frozen=True):
+    """What comes of a lead: of one that was dismissed, only what is ``nothing``.
+
+    One that ``names_paper`` has the number of a document, one that ``needs_recommendation`` has that of its stream.
+    """
+
+    nothing: bool = False
+    names_paper: bool = False
+    needs_recommendation: bool = False
+
+
 class PurposeRule(Word, frozen=True, kw_only=True):
     """What passes to the receiver at acceptance, and the stage that the case enters.
 
@@ -372,6 +383,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     services: dict[terms.Service, Word] = {}
     aspects: dict[terms.Aspect, Word] = {}
     relations: dict[terms.CaseRelation, Word] = {}
+    outcomes: dict[terms.LeadOutcome, LeadOutcome] = {}
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, Label] = {}
     days_off: dict[Year, DaysOff] = {}
@@ -462,25 +474,34 @@ def vocabulary_name(vocabulary: str) -> Message:
     return Term("vocabulary", vocabulary)
 
 
-def require_words(body: Struct, book: Rulebook, path: str = "body") -> None:
-    """Refuse (unknown_word) a word of an event that the procedure does not have; ``path`` names the event's body."""
+def require_words(body: Struct, *books: Rulebook, path: str = "body") -> None:
+    """Refuse (unknown_word) a word of an event that none of the procedures has; ``path`` names the event's body."""
     for name, vocabulary, is_deep in _word_fields(type(body)):
         value = getattr(body, name)
         if value is None:
             continue
         parts = value if isinstance(value, tuple) else (value,)
         for word in parts:
-            if vocabulary is not None and word not in book.vocabularies[vocabulary]:
+            if vocabulary is not None and not any(word in book.vocabularies[vocabulary] for book in books):
+                possible = dict.fromkeys(each for book in books for each in book.vocabularies[vocabulary])
                 refuse(
                     "unknown_word",
                     "the procedure has no {vocabulary} {word}",
                     vocabulary=vocabulary_name(vocabulary),
                     word=word,
                     field=f"{path}.{name}",
-                    hint=Message("It has: {words}", words=", ".join(book.vocabularies[vocabulary])),
+                    hint=Message("It has: {words}", words=", ".join(possible)),
                 )
         for number, part in enumerate(parts if is_deep else ()):
-            require_words(part, book, f"{path}.{name}[{number}]")
+            require_words(part, *books, path=f"{path}.{name}[{number}]")
+
+
+def rows_of(books: Iterable[Rulebook], table: str) -> dict[str, Any]:
+    """Return the words of a table of several procedures, each with its row: that of the first which has it."""
+    rows: dict[str, Any] = {}
+    for book in books:
+        rows |= {word: row for word, row in getattr(book, table).items() if word not in rows}
+    return rows
 
 
 @cache

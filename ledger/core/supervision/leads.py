@@ -12,6 +12,7 @@ from ledger.core.errors import refuse
 from ledger.core.events import Body, digest_of, supervision
 from ledger.core.messages import Term, joined
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
+from ledger.core.procedure.rulebook import LeadOutcome
 from ledger.core.supervision.state import OPEN, LeadState, LeadStatus, SupervisionAct, require_supervised
 
 _HEX_KEPT = 32  # of the digest's 64 hex digits, so that people can read a lead's id out
@@ -122,13 +123,20 @@ def _dismissed(state: LeadState, act: SupervisionAct, body: supervision.LeadDism
 
 def _closed(state: LeadState, act: SupervisionAct, body: supervision.LeadClosed) -> LeadState:
     _require_own(state, act)
-    if state.status == "dismissed" and body.outcome != "none":
-        refuse("dismissed_without_outcome", "nothing comes of a lead that was dismissed", field="body.outcome")
-    if body.outcome == "recommendation" and body.recommendation_id is None:
-        refuse("recommendation_missing", "the outcome names its recommendation", field="body.recommendation_id")
-    if body.outcome in ("rectification_notice", "case_filed") and body.document_number is None:
-        refuse("document_missing", "outcome {body.outcome} names its document", body=body, field="body.document_number")
+    outcome: LeadOutcome | None = act.row("outcomes", body.outcome)
+    if outcome is not None:
+        _require_fit(outcome, state, body)
     return replace(state, status="closed", closed=body)
+
+
+def _require_fit(outcome: LeadOutcome, state: LeadState, body: supervision.LeadClosed) -> None:
+    """Refuse an outcome that a dismissed lead cannot have, or that lacks what it names."""
+    if state.status == "dismissed" and not outcome.nothing:
+        refuse("dismissed_without_outcome", "nothing comes of a lead that was dismissed", field="body.outcome")
+    if outcome.needs_recommendation and body.recommendation_id is None:
+        refuse("recommendation_missing", "the outcome names its recommendation", field="body.recommendation_id")
+    if outcome.names_paper and body.document_number is None:
+        refuse("document_missing", "outcome {body.outcome} names its document", body=body, field="body.document_number")
 
 
 def _require_own(state: LeadState, act: SupervisionAct) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NoReturn
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, NoReturn
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +12,7 @@ from ledger.core.errors import refuse
 from ledger.core.events import Payload, supervision
 from ledger.core.messages import Term
 from ledger.core.procedure.jurisdiction import may_supervise, supervises
+from ledger.core.procedure.rulebook import Rulebook, require_words, rows_of
 from ledger.core.signing.authority import Agency
 
 LeadStatus = Literal["raised", "assigned", "answered", "confirmed", "dismissed", "closed"]
@@ -22,12 +23,15 @@ RecommendationStatus = Literal["issued", "answered", "rechecked"]
 class SupervisionAct(Struct, frozen=True):
     """An event with what is needed to judge it: its digest, and the agencies that the log has admitted.
 
-    Only agencies admitted at an index below ``index`` count; with None, all.
+    Its words are those of any of ``books``, the procedures in force for it: a lead has no procedure of its own. They
+    are None for an event that the log has, whose words were judged when it was recorded. Only agencies admitted at an
+    index below ``index`` count; with None, all.
     """
 
     payload: Payload
     digest: str
     agencies: Mapping[str, Agency]
+    books: Collection[Rulebook] | None
     index: int | None = None
 
     @property
@@ -50,6 +54,16 @@ class SupervisionAct(Struct, frozen=True):
                 "not_a_supervising_agency", "{own.agency_id} is of kind {own.kind}", own=own, field="agency", hint=hint
             )
         return own
+
+    def row(self, table: str, word: str) -> Any:
+        """Return the row that a word of the event has in ``table``, or None for an event that the log has.
+
+        Refuses (unknown_word) words that none of the procedures in force has.
+        """
+        if self.books is None:
+            return None
+        require_words(self.payload.body, *self.books)
+        return rows_of(self.books, table)[word]
 
     def require_stream(self, stream_id: str) -> None:
         """Refuse (wrong_stream) an event in another stream."""

@@ -53,7 +53,7 @@ def test_a_lead_from_the_board_to_its_outcome(office: Office, tmp_path: Path) ->
     assert f"sha256:{sha256(paper.read_bytes()).hexdigest()}" in confirmed.digests
     page.get_by_label("What came of it").select_option("rectification_notice")
     page.get_by_label("In a sentence or two").fill("Handed over on notice.")
-    page.get_by_label("Number of the notice or of the filing").fill("2026-12")
+    page.get_by_label("Number of the paper, where the outcome is one").fill("2026-12")
     page.get_by_role("button", name=READ).first.click()
     handler.sign()
     expect(page.locator(".notice")).to_contain_text("The lead is closed: notice to rectify.")

@@ -55,4 +55,4 @@ def test_the_detention_house_shows_the_police_until_the_certificate_is_served(to
     assert CLOCK not in case.deadlines("prosecutor", as_of=now)
     served = case.deadlines("prosecutor", as_of=now, status="met")[CLOCK]
     assert (served["stopped_at"], len(served["events"])) == (SERVED, 2)
-    assert town.work(CUSTODY_LEAD)["closed"]["outcome"] == "none"
+    assert town.work(CUSTODY_LEAD)["closed"]["outcome"] == "no_further_action"

@@ -91,7 +91,9 @@ def test_a_lead_is_dismissed_and_closed(place: World) -> None:
     tally.ok("lead", "assign", lead_id, "j-0021", profile="auditor")
     reason = ("--reason", "explained", "--ground", "It went back to its owner.")
     tally.ok("lead", "dismiss", lead_id, *reason, profile="prosecutor")
-    closed = tally.ok("lead", "close", lead_id, "--outcome", "none", "--summary", "-", profile="prosecutor")
+    closed = tally.ok(
+        "lead", "close", lead_id, "--outcome", "no_further_action", "--summary", "-", profile="prosecutor"
+    )
     assert closed["lead_id"] == lead_id
     assert status(place, lead_id, "police") == "closed"
     out = tally("--lang", "zh-CN", "lead", "show", lead_id, profile="prosecutor").out

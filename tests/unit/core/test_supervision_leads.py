@@ -9,7 +9,9 @@ import pytest
 
 from ledger.core.encoding import canonical
 from ledger.core.events import Body
+from ledger.core.procedure.rulebook import rows_of
 from ledger.core.supervision import finding_digest, lead_id_of
+from ledger.procedures import SHIPPED, books_that_ship
 from tests.testkit.builders import (
     COURT,
     FAR_POLICE,
@@ -63,7 +65,7 @@ def test_a_lead_lives_from_the_finding_to_its_outcome() -> None:
 
 def test_a_lead_may_be_dismissed_unanswered() -> None:
     """Nothing comes of it then, and the reason stays."""
-    lead = Lead().raised().assigned().act(dismissed(), analyst(PROCURATORATE)).act(closed("none"), HANDLER)
+    lead = Lead().raised().assigned().act(dismissed(), analyst(PROCURATORATE)).act(closed("no_further_action"), HANDLER)
     assert (lead.state.status, lead.state.dismissed, lead.state.came_to) == ("closed", dismissed(), "dismissed")
 
 
@@ -84,7 +86,7 @@ STEPS: dict[str, tuple[Callable[..., Body], Officer]] = {
     "answered": (answered, ANSWERER),
     "confirmed": (confirmed, HANDLER),
     "dismissed": (dismissed, HANDLER),
-    "closed": (lambda: closed("none"), HANDLER),
+    "closed": (lambda: closed("no_further_action"), HANDLER),
 }
 # What leads into each state, and the rule that refuses each step which is impossible from there.
 WAYS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
@@ -184,12 +186,42 @@ def test_a_lead_is_transferred_to_whom_the_log_had_admitted_by_then() -> None:
 # -- what they say -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("outcome", ["rectification_notice", "recommendation", "case_filed", "none"])
-def test_a_confirmed_lead_closes_with_any_outcome(outcome: str) -> None:
-    """All four that the design has."""
-    lead = Lead().raised().assigned().confirmed().act(closed(outcome), HANDLER)
-    assert lead.state.closed is not None
-    assert lead.state.closed.outcome == outcome
+@pytest.mark.parametrize("procedure", SHIPPED)
+def test_a_confirmed_lead_closes_with_any_outcome_of_a_procedure_in_force(procedure: str) -> None:
+    """Each word of each package, with its paper and recommendation; what asks for neither needs neither."""
+    book = books_that_ship()[procedure]
+    assert [word for word, row in book.outcomes.items() if row.nothing] == ["no_further_action"]
+    for outcome, row in book.outcomes.items():
+        lead = Lead().raised().assigned().confirmed()
+        lead.books = (book,)
+        papers = {"document_number": "2026-12"} if row.names_paper else {}
+        advice = {"recommendation_id": "2026-7"} if row.needs_recommendation else {}
+        lead.act(closed(outcome, **({"document_number": None, "recommendation_id": None} | papers | advice)), HANDLER)
+        assert lead.state.came_to == outcome
+
+
+def test_an_outcome_is_judged_by_the_procedures_in_force() -> None:
+    """A word of any of them goes, by the first that has it; one that none has is refused, and what they have told."""
+    evidence, criminal = books_that_ship()["evidence"], books_that_ship()["cn-criminal"]
+    lead = Lead().raised().assigned().confirmed()
+    lead.books = (evidence, criminal)
+    with refused("unknown_word", field="payload.body.outcome"):
+        lead.act(closed("fined"), HANDLER)
+    lead.books = (evidence,)
+    with refused("unknown_word", field="payload.body.outcome"):
+        lead.act(closed("protest"), HANDLER)
+    lead.books = (evidence, criminal)
+    lead.act(closed("protest"), HANDLER)
+    assert lead.state.came_to == "protest"
+    assert rows_of((evidence, criminal), "outcomes")["no_further_action"] is evidence.outcomes["no_further_action"]
+
+
+def test_what_the_log_has_is_not_judged_again() -> None:
+    """A later version of a procedure may ask for more than the one by which the lead was closed."""
+    lead = Lead().raised().assigned().confirmed()
+    lead.books = None
+    lead.act(closed("protest", document_number=None), HANDLER)
+    assert lead.state.status == "closed"
 
 
 def test_a_finding_is_told_by_model_and_key_alone() -> None:

@@ -31,5 +31,5 @@ def test_an_event_stands_on_the_streams_head() -> None:
     late = lead.draft(assigned(), ASSIGNER)
     lead.assigned()
     with pytest.raises(Conflict) as lost:
-        fold(lead.state, SupervisionAct(late.payload, late.digest, lead.agencies))
+        fold(lead.state, SupervisionAct(late.payload, late.digest, lead.agencies, lead.books))
     assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", lead.last.digest, 2)

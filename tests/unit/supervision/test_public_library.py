@@ -23,7 +23,14 @@ from ledger.supervision.library.public.pages import (
 from ledger.supervision.models.model_file import parse_model, shipped_model
 
 STUDY = BilingualText(zh="某县扣押的手机漏列 <b>。", en="A phone was left out <b>.")
-LEADS = {"raised": 7, "answered": 5, "confirmed": 9, "dismissed": 2, "rectification_notice": 30, "none": 11}
+LEADS = {
+    "raised": 7,
+    "answered": 5,
+    "confirmed": 9,
+    "dismissed": 2,
+    "rectification_notice": 30,
+    "no_further_action": 11,
+}
 VOID = {"meta", "br"}  # "rect" closes itself
 SHARES = ("all", "at_least", "less_than_80")  # said by ``pages`` itself
 
@@ -63,7 +70,7 @@ def full() -> PublicLibrary:
     return face(
         subject(leads=LEADS, case_study=STUDY),
         subject("third-return", leads={"raised": 6, "dismissed": 40, "recommendation": 12}),
-        subject("pension-in-execution", leads={"none": 1}),
+        subject("pension-in-execution", leads={"no_further_action": 1}),
     )
 
 
@@ -113,7 +120,7 @@ def test_pages_are_whole_and_need_nothing_else() -> None:
 def test_the_same_record_gives_the_same_bytes() -> None:
     """In whatever order models and counts come."""
     turned = [
-        subject("pension-in-execution", leads={"none": 1}),
+        subject("pension-in-execution", leads={"no_further_action": 1}),
         subject("third-return", leads={"recommendation": 12, "dismissed": 40, "raised": 6}),
         subject(leads=dict(reversed(LEADS.items())), case_study=STUDY),
     ]
@@ -137,8 +144,10 @@ def test_no_count_under_five_is_on_any_page() -> None:
 
 def test_pages_are_the_same_whatever_the_small_counts_are() -> None:
     """No byte of any file depends on them: neither a number nor the length of a bar."""
-    assert pages(face(subject(leads=LEADS))) == pages(face(subject(leads=LEADS | {"dismissed": 4, "case_filed": 1})))
-    assert pages(face(subject())) == pages(face(subject(leads={"dismissed": 4, "none": 4, "raised": 4})))
+    assert pages(face(subject(leads=LEADS))) == pages(
+        face(subject(leads=LEADS | {"dismissed": 4, "recommendation": 1}))
+    )
+    assert pages(face(subject())) == pages(face(subject(leads={"dismissed": 4, "no_further_action": 4, "raised": 4})))
 
 
 def test_every_page_speaks_its_language() -> None:

@@ -184,7 +184,7 @@ def test_models_are_told_with_what_became_of_their_leads() -> None:
         leads=[
             lead(1, confirmed=True, **closed),
             lead(2, confirmed=True),
-            lead(3, confirmed=False, outcome="none", closed_at="2026-04-01T00:00:00Z"),
+            lead(3, confirmed=False, outcome="no_further_action", closed_at="2026-04-01T00:00:00Z"),
             lead(4),
             lead(5, raised_at="2025-12-01T00:00:00Z"),
         ]

@@ -392,14 +392,14 @@ def test_how_leads_turned_out_is_counted_over_time(stored: Ledger) -> None:
     from one that was confirmed and came to nothing, once both are closed."""
     lead = Lead().raised().assigned().confirmed().act(closed(), clerk(PROCURATORATE))
     other, nothing, wrong = (Lead({"case_id": "case-1", "item_id": name}).raised() for name in ("knife", "a", "b"))
-    nothing.assigned().confirmed().act(closed("none"), clerk(PROCURATORATE))
-    wrong.assigned().act(dismissed(), clerk(PROCURATORATE)).act(closed("none"), clerk(PROCURATORATE))
+    nothing.assigned().confirmed().act(closed("no_further_action"), clerk(PROCURATORATE))
+    wrong.assigned().act(dismissed(), clerk(PROCURATORATE)).act(closed("no_further_action"), clerk(PROCURATORATE))
     post(stored, lead, other, nothing, wrong)
     with stored.database.read() as connection:
         outturn = supervision.outturn_of_model(connection, "item-not-handed-over")
     hour = lead.state.raised_at[:13]
     assert [row[1:] for row in outturn] == [
-        *(("closed", outcome, 1) for outcome in ("dismissed", "none", "rectification_notice")),
+        *(("closed", outcome, 1) for outcome in ("dismissed", "no_further_action", "rectification_notice")),
         ("raised", None, 1),
     ]
     assert {row[0] for row in outturn} == {hour}
@@ -436,7 +436,7 @@ def test_a_step_that_was_impossible_is_a_finding(stored: Ledger) -> None:
     lead = Lead().raised()
     post(stored, lead)
     assert isinstance(lead.current, LeadState)
-    lead.events.append(lead.draft(closed("none"), clerk(PROCURATORATE)))
+    lead.events.append(lead.draft(closed("no_further_action"), clerk(PROCURATORATE)))
     lead.events.append(lead.draft(assigned(), supervisor(PROCURATORATE)))
     index = force(stored, *lead.events[1:])
     assert findings(stored) == {("supervision", index)}

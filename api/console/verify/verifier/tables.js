@@ -103,6 +103,7 @@ export const WORDS = {
   "LetterKind": "`[a-z][a-z0-9_]{0,39}`",
   "OutsiderKind": "`[a-z][a-z0-9_]{0,39}`",
   "Service": "`[a-z][a-z0-9_]{0,39}`",
+  "LeadOutcome": "`[a-z][a-z0-9_]{0,39}`",
 };
 
 export const VOCABULARIES = {
@@ -115,7 +116,6 @@ export const VOCABULARIES = {
   "DiscrepancyKind": "quantity seal digest condition missing surplus",
   "Severity": "low medium high",
   "DismissalReason": "explained lawful data_error remedied already_known other",
-  "LeadOutcome": "rectification_notice recommendation case_filed none",
   "RecheckResult": "fell recurs unchanged",
   "Verdict": "intact tampered unverifiable not_yet_anchored",
 };

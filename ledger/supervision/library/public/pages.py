@@ -10,21 +10,19 @@ from msgspec import Struct
 
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures
+from ledger.core.procedure.rulebook import LeadOutcome, rows_of
 from ledger.core.supervision.anonymity import SMALLEST_PUBLISHED, Total, publish
 from ledger.i18n import LANGUAGES, Labels
-from ledger.procedures import shipped_words
+from ledger.procedures import books_that_ship, shipped_words
 from ledger.supervision.html_templates import templates_of
 from ledger.supervision.library.cards import Card
 
-# What became of leads, in the order in which it is shown: states that are open or decided, and outcomes of closed ones.
-OUTTURNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "under_examination": ("raised", "assigned", "answered"),
-    "confirmed": ("confirmed",),
-    "dismissed": ("dismissed",),
-    "rectification_notice": ("rectification_notice",),
-    "recommendation": ("recommendation",),
-    "case_filed": ("case_filed",),
-    "none": ("none",),
+# What became of leads, in the order in which it is shown. Outcomes of closed ones are counted by their traits: hardly a
+# word of all the procedures has a count that is large enough to be published.
+OUTTURNS: Final = ("under_examination", "confirmed", "dismissed", "recommendation", "acted_upon", "nothing")
+_OF_STATES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("raised", "assigned", "answered"), "under_examination"),
+    **{decided: decided for decided in ("confirmed", "dismissed")},
 }
 _BANDS: Final = (100, 95, 90, 80)  # per cent at least, of which a share is told
 FORMAT = "tallystick/public-library@v1"
@@ -78,13 +76,12 @@ class PublicLibrary(Struct, frozen=True):
 
 def make_public_library(subjects: Iterable[LibraryModel], *, log_id: str, tree_size: int, root: str) -> PublicLibrary:
     """Return the models by business line and id, with every count and total suppressed as far as it must be."""
-    lines = shipped_words("business_line")
+    lines, outcomes = shipped_words("business_line"), rows_of(books_that_ship().values(), "outcomes")
     models = sorted(subjects, key=lambda subject: (lines.index(subject.business_line), subject.model_id))
-    counts = {
-        (subject.model_id, outturn): sum(subject.leads.get(word, 0) for word in words)
-        for subject in models
-        for outturn, words in OUTTURNS.items()
-    }
+    counts = {(subject.model_id, outturn): 0 for subject in models for outturn in OUTTURNS}
+    for subject in models:
+        for word, count in subject.leads.items():
+            counts[subject.model_id, _OF_STATES.get(word) or _outturn_of(outcomes.get(word))] += count
     suppressed = publish(counts)
     return PublicLibrary(
         log_id=log_id,
@@ -102,6 +99,13 @@ def make_public_library(subjects: Iterable[LibraryModel], *, log_id: str, tree_s
         outturns=tuple(suppressed.columns[outturn] for outturn in OUTTURNS) if models else (),
         total=suppressed.total,
     )
+
+
+def _outturn_of(outcome: LeadOutcome | None) -> str:
+    """Return what is told of a closed lead; a word of a procedure that does not ship is told as something done."""
+    if outcome is not None and outcome.nothing:
+        return "nothing"
+    return "recommendation" if outcome is not None and outcome.needs_recommendation else "acted_upon"
 
 
 def _measured(figures: Figures | None) -> PublicFigures | None:
@@ -148,7 +152,7 @@ def _render(template: str, language: str, **given: Any) -> bytes:
     context = {
         "language": language,
         "other": next(other for other in LANGUAGES if other != language),
-        "outturns": tuple(OUTTURNS),
+        "outturns": OUTTURNS,
         "say": lambda word: labels.of("public", word),
         "label": labels.of,
         "text": labels.told,
