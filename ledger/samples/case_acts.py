@@ -150,7 +150,7 @@ class CaseActs(ABC, Generic[O]):
             "handover_id": self._next_handover(),
             "returns": original.handover_id,
             "purpose": purpose,
-            "reason_code": "other" if purpose == "return" else "incomplete_dossier",
+            "reason_code": "other" if purpose == "return" else "evidence_insufficient",
             "explanation": "the bank statements are missing",
             "outline": ()
             if purpose == "return"

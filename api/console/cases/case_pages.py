@@ -235,6 +235,7 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("case"))
     book = _book_of(visit, visible.state)
+    usual = _usual_return(book) if returns else None
     own, others = visit.reading.agency, visit.service.authority().agencies.values()
     agencies = sorted(others, key=lambda agency: (agency.kind, agency.agency_id))
     return visit.page(
@@ -244,8 +245,8 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
         persons=[person for person in visible.state.persons.values() if person.responsible == own],
         agencies=[agency for agency in agencies if agency.agency_id != own],
         purposes=tuple(book.purposes),
-        usual=_usual_return(book) if returns else None,
-        reasons=tuple(book.reasons),
+        usual=usual,
+        reasons=sorted(book.reasons, key=lambda word: usual not in book.reasons[word].returns_for),
         remedies=tuple(book.remedies),
         earlier=[earlier for earlier in visible.state.handovers.values() if not earlier.is_open],
     )
@@ -333,7 +334,8 @@ def _shown_handover(visit: Visit, case_id: str, handover_id: str) -> dict[str, A
 
 def _findings(book: Rulebook) -> dict[str, Any]:
     """Return what may be found of an item that does not arrive as listed."""
-    return {"reasons": tuple(book.reasons), "seals": terms.choices(terms.SealState)}
+    formal = tuple(word for word, reason in book.reasons.items() if not reason.returns_for)
+    return {"reasons": formal, "seals": terms.choices(terms.SealState)}
 
 
 def _book_of(visit: Visit, state: CaseState) -> Rulebook:

@@ -359,6 +359,30 @@ def _outline_missing(before: CaseState, act: Act, after: CaseState, body: handov
     return Message("handover {handover_id} has no outline", handover_id=body.handover_id)
 
 
+@flag("reason_unfit", handover.HandoverReturned, handover.HandoverRefused, handover.HandoverAccepted)
+def _reason_unfit(
+    before: CaseState,
+    act: Act,
+    after: CaseState,
+    body: handover.HandoverReturned | handover.HandoverRefused | handover.HandoverAccepted,
+) -> str | None:
+    """Return the grounds of a return by which receipt is refused, or the one that is no ground of this return."""
+    reasons = act.book.reasons
+    if isinstance(body, handover.HandoverReturned):
+        purposes = reasons[body.reason_code].returns_for
+        fits = body.purpose in purposes if purposes else body.purpose not in act.book.grounded
+        if fits or body.reason_code == "other":
+            return None
+        reason, purpose = Term("reason_code", body.reason_code), Term("purpose", body.purpose)
+        return Message("{reason} is no ground of {purpose}", reason=reason, purpose=purpose)
+    if isinstance(body, handover.HandoverAccepted):
+        codes = [line.reason_code for line in body.not_accepted]
+    else:
+        codes = [body.reason_code]
+    unfit = [Term("reason_code", code) for code in dict.fromkeys(codes) if reasons[code].returns_for]
+    return Message("{reasons}: no reason to refuse receipt", reasons=joined(unfit, by=", ")) if unfit else None
+
+
 @flag("remedy_overdue", handover.HandoverOffered)
 def _remedy_overdue(before: CaseState, act: Act, after: CaseState, body: handover.HandoverOffered) -> str | None:
     earlier = after.handovers[body.follows] if body.follows else None

@@ -5,7 +5,7 @@ Each fault has its path in the package, from which ``package`` finds file and li
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from ledger.core.events import terms
@@ -21,7 +21,7 @@ from ledger.core.procedure.facts import (
     Condition,
 )
 from ledger.core.procedure.legal_days import stands_alone
-from ledger.core.procedure.rulebook import ClockRule, FlagRule, Label, PurposeRule, Rulebook, vocabulary_name
+from ledger.core.procedure.rulebook import ClockRule, FlagRule, Label, Rulebook, vocabulary_name
 
 Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
 # Words that the core itself gives a meaning to; what they are called is the procedure's.
@@ -62,33 +62,33 @@ def faults_of(book: Rulebook) -> Iterator[Fault]:
 
 def _faults_of_references(book: Rulebook) -> Iterator[Fault]:
     """Yield the words that the rows of words name, and that there are not."""
+    possible: dict[str, Collection[str]] = {**book.vocabularies, PARTICIPANT: {*book.kinds, *get_args(terms.Trait)}}
+    for path, vocabulary, words in _references(book):
+        yield from ((path, _no_word(vocabulary, word)) for word in words if word not in possible[vocabulary])
+
+
+def _references(book: Rulebook) -> Iterator[tuple[tuple[str | int, ...], str, Iterable[str]]]:
+    """Yield the words that rows of words name: the place, the vocabulary, and the words."""
     for measure, row in book.measures.items():
-        for earlier in row.after:
-            if earlier not in book.measures:
-                yield ("measures", measure, "after"), _no_word("measure", earlier)
+        yield ("measures", measure, "after"), "measure", row.after
     for disposal, ending in book.disposals.items():
-        if ending.proceeds is not None and ending.proceeds not in book.items:
-            yield ("disposals", disposal, "proceeds"), _no_word("item_kind", ending.proceeds)
+        yield ("disposals", disposal, "proceeds"), "item_kind", _stated(ending.proceeds)
     for decision, kind_of_decision in book.decisions.items():
-        for stage in (*kind_of_decision.enters.keys(), *kind_of_decision.enters.values()):
-            if stage not in book.stages:
-                yield ("decisions", decision, "enters"), _no_word("stage", stage)
+        stages = (*kind_of_decision.enters.keys(), *kind_of_decision.enters.values())
+        yield ("decisions", decision, "enters"), "stage", stages
+    for reason, ground in book.reasons.items():
+        yield ("reasons", reason, "for"), "purpose", ground.returns_for
+    for purpose, moves in book.purposes.items():
+        yield ("purposes", purpose, "stage"), "stage", _stated(moves.stage)
+        yield ("purposes", purpose, "from"), PARTICIPANT, moves.senders
+        yield ("purposes", purpose, "to"), PARTICIPANT, moves.receivers
     for number, example in enumerate(book.examples):
         for agency, kind in example.agencies.items():
-            if kind not in book.kinds:
-                yield ("examples", number, "agencies", agency), _no_word("agency_kind", kind)
-    for purpose, moves in book.purposes.items():
-        path = ("purposes", purpose)
-        yield from (((*path, key), fault) for key, fault in _unknown_in_purpose(moves, book))
+            yield ("examples", number, "agencies", agency), "agency_kind", (kind,)
 
 
-def _unknown_in_purpose(row: PurposeRule, book: Rulebook) -> Iterator[tuple[str, Message]]:
-    """Yield the keys of a purpose with words that there are not."""
-    if row.stage is not None and row.stage not in book.stages:
-        yield "stage", _no_word("stage", row.stage)
-    possible = {*book.kinds, *get_args(terms.Trait)}
-    for key, kinds in (("from", row.senders), ("to", row.receivers)):
-        yield from ((key, _no_word(PARTICIPANT, kind)) for kind in kinds if kind not in possible)
+def _stated(word: str | None) -> tuple[str, ...]:
+    return () if word is None else (word,)
 
 
 def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:

@@ -154,6 +154,7 @@ DAYS_KEPT = 1024
 FlagName = Literal[
     "returned_too_often",
     "outline_missing",
+    "reason_unfit",
     "remedy_overdue",
     "resubmission_overdue",
     "same_officer_both_sides",
@@ -278,10 +279,18 @@ class Disposal(Word, frozen=True):
     proceeds: str | None = None
 
 
-class Reason(Word, frozen=True):
-    """Why something is not accepted; ``differs`` is the kind of discrepancy that an item refused for it opens."""
+class Reason(Word, frozen=True, kw_only=True):
+    """Why something is not accepted, or goes back.
+
+    ``differs`` is the kind of discrepancy that an item refused for it opens. One that is a ground of returns names
+    their purposes (``for``): it is no reason to refuse receipt, and these returns have only such grounds, or `other`.
+    """
 
     differs: terms.DiscrepancyKind | None = None
+    returns_for: tuple[terms.Purpose, ...] = msgspec.field(default=(), name="for")
+    article: str = ""
+    source: str = ""
+    unconfirmed: str = ""
 
 
 class LeadOutcome(Word, frozen=True):
@@ -394,6 +403,11 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     def vocabularies(self) -> dict[str, Collection[str]]:
         """Return the words of each vocabulary that events have words of."""
         return {vocabulary: getattr(self, table) for vocabulary, table in terms.TABLE_OF.items()}
+
+    @cached_property
+    def grounded(self) -> frozenset[terms.Purpose]:
+        """Return the purposes of returns that have grounds of their own."""
+        return frozenset(purpose for reason in self.reasons.values() for purpose in reason.returns_for)
 
     @cached_property
     def calendar(self) -> WorkCalendar:

@@ -95,7 +95,7 @@ def test_returned_for_supplementary_investigation(world: World, tmp_path: Path) 
     purpose = ("--purpose", "supplementary_investigation")
     points = tmp_path / "outline.txt"
     points.write_text(f"hear the buyer\n\n{case_id}-i1=examine it\n")
-    why = (*purpose, "--reason", "incomplete_dossier", "--explanation", "buyer not heard", "--outline", f"@{points}")
+    why = (*purpose, "--reason", "evidence_insufficient", "--explanation", "buyer not heard", "--outline", f"@{points}")
     back = world.ok("handover", "return", case_id, first, *why, "--item", f"{case_id}-i1", profile="prosecutor")[
         "handover_id"
     ]

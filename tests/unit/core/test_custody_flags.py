@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.flags import WATCHES
 from ledger.core.events import case, item
-from ledger.core.events.handover import OfferedItem
+from ledger.core.events.handover import NotAcceptedItem, OfferedItem
 from ledger.core.events.record import DisclosureMade
 from ledger.core.events.terms import choices
 from ledger.core.procedure.clock_periods import Clock
@@ -76,6 +76,25 @@ def test_a_third_return_is_recorded_and_flagged() -> None:
     third = returned(3)
     assert detail(third, "returned_too_often") == "return no. 3 at this stage"
     assert third.state.handovers["handover-6"].is_open
+
+
+def test_grounds_of_a_return_are_none_to_refuse_receipt() -> None:
+    """A ground of substance sends a case back, and only by the purposes it is for; what is formal refuses receipt."""
+    fits, unfit = (case_with_reason(by) for by in ("accomplice_omitted", "binding_defective"))
+    assert (fits.flag_names(), case_with_reason("other").flag_names()) == ([], [])
+    assert detail(unfit, "reason_unfit") == "binding_defective is no ground of supplementary_investigation"
+    assert case_with_reason("accomplice_omitted", purpose="return").flag_names() == ["reason_unfit"]
+    assert case_with_reason("binding_defective", purpose="return").flag_names() == []
+    refused = holding("phone", "coat").offer("phone", "coat", to=PROCURATORATE).refuse(reason_code="facts_unclear")
+    assert detail(refused, "reason_unfit") == "facts_unclear: no reason to refuse receipt"
+    kept = tuple(NotAcceptedItem(item_id="coat", reason_code=code) for code in ("seal_broken",))
+    offered = holding("phone", "coat").offer("phone", "coat", to=PROCURATORATE)
+    assert offered.accept(not_accepted=kept).flag_names() == ["receipt_differs"]
+
+
+def case_with_reason(code: str, purpose: str = "supplementary_investigation") -> Case:
+    """Return a case that goes back for this reason."""
+    return passed("file").give_back("file", purpose=purpose, reason_code=code)
 
 
 def test_a_return_that_did_not_come_about_does_not_count() -> None:

@@ -366,7 +366,7 @@ def test_a_return_is_an_offer_the_other_way() -> None:
     returned = written.state.handovers["handover-2"]
     assert (returned.to_agency, returned.returns, returned.remedy) == (POLICE, "handover-1", "supplement")
     assert (returned.offered_by, returned.offered_at) == (clerk(PROCURATORATE).officer_id, "2026-03-02T01:06:00Z")
-    assert (returned.reason_code, returned.due_at) == ("incomplete_dossier", "2026-04-02T00:00:00Z")
+    assert (returned.reason_code, returned.due_at) == ("evidence_insufficient", "2026-04-02T00:00:00Z")
     written.accept()
     assert (written.state.responsible, written.state.stage) == (POLICE, "supplementary_investigation")
     assert holders(written) == {"file": POLICE}

@@ -105,6 +105,12 @@ def test_rows_that_are_not_whole_are_refused(rows: str, place: str, message: str
             "measures.detention.after",
             "no measure is called prison",
         ),
+        (
+            'for = ["supplementary_investigation"',
+            'for = ["divination"',
+            "reasons.facts_unclear.for",
+            "no purpose is called divination",
+        ),
         ('stage = "execution"', 'stage = "grave"', "purposes.execution.stage", "no stage is called grave"),
         (
             'filing_review = "investigation"',
