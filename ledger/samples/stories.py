@@ -58,13 +58,16 @@ def _clean_run(case: SampleCase) -> Points:
     case.on(8).decide("arrest_approved", *TWO, by="prosecutor", number="东检批捕〔样例〕1号")
     for name in TWO:
         case.change("detention", "arrest", name, ground="批准逮捕 approved")
+    _hear(case, *TWO)
     case.on(40).offer(dossier, *exhibits, to="procuratorate-east", persons=TWO).accept()
     for number, name in enumerate(TWO, 1):
         case.change_custody(name, f"换1-{number}")
+    _inform(case, *TWO)
     case.on(65).decide("prosecuted", *TWO, number="东检刑诉〔样例〕1号")
     case.offer(dossier, *exhibits, to="court-east", purpose="public_prosecution", persons=TWO).accept()
     for number, name in enumerate(TWO, 1):
         case.change_custody(name, f"换2-{number}")
+    _inform(case, *TWO, is_trial=True)
     judgment = {"number": "（样例）东刑初1号", "decision_id": "judgment"}
     case.on(110).decide("judgment", *TWO, served_at=case.moment, **judgment)
     case.on(121).decide("judgment_effective", *TWO, number="（样例）东刑初1号生效")
@@ -77,13 +80,22 @@ def _clean_run(case: SampleCase) -> Points:
 
 
 def _take_in(case: SampleCase, *names: str) -> None:
-    """Record what the law wants within a day: the detention house, the interrogation, the family's notice."""
-    for kind, number in (
-        ("admitted_to_detention_house", "收押"),
-        ("interrogated", "讯问"),
-        ("family_notified", "通知家属"),
-    ):
-        case.decide(kind, *names, number=f"{number}〔样例〕")
+    """Record what the law wants within a day of a detention: the detention house, then as after an arrest."""
+    case.decide("admitted_to_detention_house", *names, number="收押〔样例〕")
+    _hear(case, *names)
+
+
+def _hear(case: SampleCase, *names: str) -> None:
+    """Record the interrogation and the family's notice, within a day of a detention or an arrest."""
+    case.decide("interrogated", *names, number="讯问〔样例〕")
+    case.decide("family_notified", *names, number="通知家属〔样例〕")
+
+
+def _inform(case: SampleCase, *names: str, is_trial: bool = False) -> None:
+    """Record that the accused were told of their rights, at the review the victim too, within three days."""
+    case.decide("rights_informed", *names, number="权利告知〔样例〕")
+    if not is_trial:
+        case.decide("victim_informed", number="被害人告知〔样例〕")
 
 
 def _short_delivery(case: SampleCase) -> Points:
@@ -137,6 +149,7 @@ def _third_return(case: SampleCase) -> Points:
     for number, (received, returned) in enumerate(ROUNDS):
         follows = {"follows": f"handover-{2 * number}"} if number else {}
         case.on(received).offer(dossier, to="procuratorate-east", persons=(SUSPECT,), **follows).accept()
+        _inform(case, SUSPECT)
         yield "received", case
         case.on(returned).give_back(dossier, persons=(SUSPECT,), remedy="supplement", explanation=explanation)
         yield "returned", case
@@ -161,8 +174,10 @@ def _detained_then_bailed(case: SampleCase) -> Points:
     case.decide("arrest_approved", arrested, by="prosecutor", number="东检批捕〔样例〕5号")
     case.change("detention", "bail", bailed, ground="不批准逮捕 arrest was refused")
     case.change("detention", "arrest", arrested, ground="批准逮捕 approved")
+    _hear(case, arrested)
     case.on(92).offer(to="procuratorate-east", persons=PAIR).accept()
     case.change_custody(arrested, "换5")
+    _inform(case, *PAIR)
     case.on(94).change("bail", "bail", bailed, new_measure_id="bail-1-anew", ground="重新取保候审 decided anew")
     yield "bailed anew", case
 
@@ -171,7 +186,9 @@ def _custody_of_a_person(case: SampleCase) -> Points:
     """Move the case on; the certificate is asked for and not served: the detention house can do it now."""
     case.open(case_number="东公刑立字〔样例〕6号", case_type="抢劫 robbery").name(KEPT_PERSON)
     case.impose(KEPT_PERSON, "arrest", ground="批准逮捕 approved")
+    _hear(case, KEPT_PERSON)
     case.on(64).offer(to="procuratorate-east", persons=(KEPT_PERSON,)).accept()
+    _inform(case, KEPT_PERSON)
     yield "accepted", case
     case.on(70).ask_custody_change(KEPT_PERSON, number="换6")
     yield "asked for", case
@@ -185,6 +202,7 @@ def _appeal_and_remand(case: SampleCase) -> Points:
     case.register(dossier, kind="dossier", description="诉讼案卷 file", dossier=item.Dossier(volumes=2, pages=180))
     persons = (DEFENDANT,)
     case.offer(dossier, to="court-east", purpose="public_prosecution", persons=persons).on(2).accept()
+    _inform(case, DEFENDANT, is_trial=True)
     case.on(56).decide("judgment", DEFENDANT, number="（样例）东刑初9号", served_at=case.moment)
     case.on(64).decide("appealed", DEFENDANT, number="上诉状9号")
     case.on(66).offer(dossier, to="court-city", purpose="appeal", persons=persons).on(67).accept()
@@ -279,8 +297,10 @@ def _erasure(case: SampleCase) -> Points:
     case.open(case_number="东公刑立字〔样例〕12号", case_type="诬告陷害 false accusation").name(ACQUITTED)
     named: EventRef = case.ref
     case.on(20).offer(to="procuratorate-east", persons=(ACQUITTED,)).accept()
+    _inform(case, ACQUITTED)
     case.on(45).decide("prosecuted", ACQUITTED, number="东检刑诉〔样例〕12号")
     case.offer(to="court-east", purpose="public_prosecution", persons=(ACQUITTED,)).accept()
+    _inform(case, ACQUITTED, is_trial=True)
     case.on(95).decide("judgment", ACQUITTED, number="（样例）东刑初12号", served_at=case.moment)
     case.on(106).decide("judgment_effective", ACQUITTED, number="（样例）东刑初12号生效")
     yield "acquitted", case
@@ -372,7 +392,7 @@ CUSTODY_LEAD = LeadStory(  # of the procuratorate above: that of the district sh
     model_id="custody-change-not-served",
     key={
         "case_id": CUSTODY_OF_A_PERSON.case_id,
-        "deadline_id": f"custody_change/{person_id(KEPT_PERSON)}/4",  # begun by the acceptance
+        "deadline_id": f"custody_change/{person_id(KEPT_PERSON)}/6",  # begun by the acceptance
     },
     department="刑事执行检察部 department for the execution of sentences",
     answering="prosecutor",

@@ -14,9 +14,6 @@ ACCEPTED = "2025-03-05T02:00:00Z"
 BACK = "2025-07-02T02:00:00Z"
 
 
-TOLD_OF_A_DEFENDER = f"defender_informed_trial {PERSON}"  # due within three days, and never recorded
-
-
 @pytest.fixture(scope="module")
 def case(town: Town) -> TownCase:
     """One defendant at liberty, from the indictment to the day on which the file is back."""
@@ -28,7 +25,7 @@ def test_the_file_goes_up_within_three_days(case: TownCase) -> None:
     appeal = case.deadlines("court", as_of="2025-05-01T00:00:00Z")[f"appeal_against_judgment {PERSON}"]
     assert (appeal["last_day"], appeal["article"]) == ("2025-05-08", "CPL 230")
     sending = case.deadlines("court", as_of="2025-05-07T00:00:00Z")
-    assert sending.keys() == {"file_to_upper_court case", TOLD_OF_A_DEFENDER}
+    assert sending.keys() == {"file_to_upper_court case"}
     file_up = sending["file_to_upper_court case"]
     assert (file_up["agency"], file_up["last_day"], file_up["days_left"]) == ("court-east", "2025-05-09", 2)
     met = case.deadlines("court", as_of=BACK, status="met")
@@ -40,7 +37,7 @@ def test_remanded_the_first_instance_begins_anew(case: TownCase) -> None:
     first = case.deadlines("court", as_of="2025-04-01T00:00:00Z")[f"first_instance {PERSON}"]
     assert (first["started_at"], first["last_day"]) == (ACCEPTED, "2025-05-06")
     deadlines = case.deadlines("court", as_of="2025-07-10T00:00:00Z")
-    assert deadlines.keys() == {f"first_instance {PERSON}", TOLD_OF_A_DEFENDER}
+    assert deadlines.keys() == {f"first_instance {PERSON}"}
     anew = deadlines[f"first_instance {PERSON}"]
     assert (anew["started_at"], anew["last_day"]) == (BACK, "2025-09-02")
     shown = case.seen_by("court")
