@@ -205,7 +205,7 @@ def _appeal_and_remand(case: SampleCase) -> Points:
     _inform(case, DEFENDANT, is_trial=True)
     case.on(56).decide("judgment", DEFENDANT, number="（样例）东刑初9号", served_at=case.moment)
     case.on(64).decide("appealed", DEFENDANT, number="上诉状9号")
-    case.on(66).offer(dossier, to="court-city", purpose="appeal", persons=persons).on(67).accept()
+    case.on(67).offer(dossier, to="court-city", purpose="appeal", persons=persons).on(68).accept()
     case.on(119).decide("remanded", DEFENDANT, number="（样例）中刑终9号")
     case.on(120).offer(dossier, to="court-east", purpose="remand", persons=persons).on(121).accept()
     yield "back", case

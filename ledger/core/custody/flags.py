@@ -285,8 +285,10 @@ def _extended(
     before: CaseState | None, act: Act, after: CaseState
 ) -> Iterator[tuple[Clock, Extension, ExtensionRule | None]]:
     for clock in _touched(before, after):
-        extension = clock.extensions[-1]
-        yield clock, extension, clock.rule.extension(extension.name, clock.period)
+        # An extension may start another clock, which has none of its own.
+        if clock.extensions:
+            extension = clock.extensions[-1]
+            yield clock, extension, clock.rule.extension(extension.name, clock.period)
 
 
 MOMENTS_KEPT = 256  # parsed times in the cache: that of an event is needed several times

@@ -21,13 +21,14 @@ def case(town: Town) -> TownCase:
 
 
 def test_the_file_goes_up_within_three_days(case: TownCase) -> None:
-    """Ten days to appeal from the day after service; then three for the court to send the file, met on the second."""
+    """Ten days to appeal from the day after service; once they have passed, three for the court to send the file."""
     appeal = case.deadlines("court", as_of="2025-05-01T00:00:00Z")[f"appeal_against_judgment {PERSON}"]
     assert (appeal["last_day"], appeal["article"]) == ("2025-05-08", "CPL 230")
-    sending = case.deadlines("court", as_of="2025-05-07T00:00:00Z")
+    assert not case.deadlines("court", as_of="2025-05-08T00:00:00Z")
+    sending = case.deadlines("court", as_of="2025-05-09T00:00:00Z")
     assert sending.keys() == {"file_to_upper_court case"}
     file_up = sending["file_to_upper_court case"]
-    assert (file_up["agency"], file_up["last_day"], file_up["days_left"]) == ("court-east", "2025-05-09", 2)
+    assert (file_up["agency"], file_up["last_day"], file_up["days_left"]) == ("court-east", "2025-05-12", 3)
     met = case.deadlines("court", as_of=BACK, status="met")
     assert {"file_to_upper_court case", f"appeal_against_judgment {PERSON}"} <= met.keys()
 

@@ -41,7 +41,7 @@ LAW: dict[str, tuple[str, list[str], dict[str, str]]] = {
     ),
     "appeal_against_judgment": ("CPL 230", ["10 d"], {}),
     "appeal_against_ruling": ("CPL 230", ["5 d"], {}),
-    "file_to_upper_court": ("CPL 231", ["3 d"], {}),
+    "file_to_upper_court": ("SPC interpretation 381", ["3 d"], {}),
     "second_instance": ("CPL 243", ["2 m"], {"high_court": "+2 m", "supreme_court": "+3 m"}),
     "execution_papers": ("CPL 264", ["10 d"], {}),
     "transfer_to_prison": ("Prison Law 15", ["1 m"], {}),
@@ -91,7 +91,7 @@ def test_a_clock_gives_the_time_of_its_article(name: str) -> None:
         ("community_correction_report", "effective.community_correction_ordered", "received.community_correction"),
         ("prosecution_review_anew", "received.jurisdiction_transfer", "offered.public_prosecution"),
         ("recommendation_reply", "recommendation_issued", "recommendation_answered"),
-        ("file_to_upper_court", "decided.appealed", "offered.appeal"),
+        ("file_to_upper_court", "passed.appeal_against_judgment", "offered.appeal"),
     ],
 )
 def test_clocks_after_the_trial_run_from_act_to_act(name: str, start: str, stop: str) -> None:

@@ -60,6 +60,10 @@ class Worked(Struct, frozen=True, forbid_unknown_fields=True):
     before: tuple[tuple[str, ...], ...] = ()
     anew: str | None = None
     renewed: str | None = None
+    effective: str | None = None
+    decided: tuple[str, ...] = ()
+    on: str | None = None
+    extended_at: str | None = None
     rests: tuple[str, str, str] | None = None
     extensions: tuple[tuple[str, ...], ...] = ()
 
@@ -109,7 +113,8 @@ HANDOVERS: dict[str, tuple[str, str, str]] = {
     "reverse_transfer": (PARALLEL, PROCURATORATE, "prosecution_review"),
     "administrative_referral": (PARALLEL, POLICE, "administrative_enforcement"),
 }
-STAGES = {"retrial": "retrial", "private_prosecution": "first_instance"}
+STAGES = {"retrial": "retrial", "private_prosecution": "first_instance", "indictment_copy": "first_instance"}
+STAGES |= dict.fromkeys(("file_to_upper_court", "death_sentence_report", "below_minimum_report"), "first_instance")
 
 
 def opened(row: Worked, fact: str) -> Played:
@@ -144,6 +149,8 @@ def start(played: Played, row: Worked, fact: str) -> None:
             played.impose("li", word, by=clerk(row.by or POLICE), started_at=at)
     elif act in ("decided", "served", "effective"):
         times = {"decided_at": at} | ({"served_at": at} if act == "served" else {})
+        if row.effective is not None:
+            times["effective_at"] = instant_text(seconds(row.effective))
         played.decide(word, "li", by=clerk(row.by or POLICE), grounds=row.grounds, **times)
     elif act in ("frozen", "seized"):
         seizure = item.Seizure(document_number="1", seized_at=at, officers=("officer-1", "officer-2"))
@@ -199,7 +206,7 @@ def hand_over(played: Played, row: Worked, purpose: str, at: str) -> None:
 def extend(played: Played, row: Worked, extensions: tuple[tuple[str, ...], ...]) -> None:
     """Let each extension be decided before the time ends, on a ground that it asks for."""
     for name, *until in extensions:
-        clock = played.ticking(row.clock)
+        clock = played.ticking(row.on or row.clock)
         rule = next(each for each in clock.rule.extensions if each.name == name and each.of in (None, clock.period))
         fields: dict[str, Any] = {"until": until[0]} if until else {}
         if rule.grounds:
@@ -216,6 +223,10 @@ def play(row: Worked) -> tuple[Played, Clock]:
         fact = "received.prosecution_review"
     played = opened(row, fact)
     start(played, row, fact)
+    for kind in row.decided:
+        played.decide(kind, "li")
+    if row.extended_at is not None:
+        played.now = seconds(row.extended_at)
     extend(played, row, row.before)
     if row.anew is not None:
         played.now = seconds(row.anew) + DAY
@@ -226,7 +237,7 @@ def play(row: Worked) -> tuple[Played, Clock]:
         played.say(item.ItemFreezeRenewed, item_id="thing", frozen_until=None)
     if row.rests is not None:
         since, until, ground = row.rests
-        key = played.ticking(row.clock).deadline_id
+        key = played.ticking(row.on or row.clock).deadline_id
         times = {"suspended_at": instant_text(seconds(since)), "excluded_for": ground}
         played.now = seconds(since)
         played.say(case.DeadlineSuspended, deadline_id=key, **times)
