@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Write the generated parts of docs/protocol.md and docs/views.md, docs/examples, and the browser's verifier's tables.
 
+The table of deadlines that were worked out by hand (docs/deadlines-worked.md) is written too.
+
     python -m scripts.docs.protocol_examples            writes them
     python -m scripts.docs.protocol_examples --check    exits 1 if the committed ones differ
 
@@ -36,7 +38,7 @@ from ledger.core.supervision.model_package import encode_package
 from ledger.core.verification import bundle
 from ledger.core.verification.bundle_format import encode_bundle
 from ledger.core.verification.trust import encode_trust
-from scripts.docs import example, spoiled_bundles, spoiled_trust
+from scripts.docs import example, spoiled_bundles, spoiled_trust, worked_deadlines
 from scripts.docs import protocol_tables as tables
 from scripts.docs.chain_states import hexed
 
@@ -266,7 +268,8 @@ def generated() -> dict[Path, bytes]:
     filled = MARKED.sub(lambda mark: f"{mark['begin']}{PARTS[mark['part']]()}\n{mark['end']}", text)
     examples = {EXAMPLES / name: data for name, data in example_files().items()}
     views = MARKED_VIEWS.sub(lambda _: f"\n{tables.view_tables()}\n\n", VIEWS.read_text(encoding="utf-8"))
-    return {DOCUMENT: filled.encode(), VIEWS: views.encode(), READER_TABLES: tables.module(filled)} | examples
+    pages = {DOCUMENT: filled, VIEWS: views, worked_deadlines.PAGE: worked_deadlines.page()}
+    return {path: text.encode() for path, text in pages.items()} | {READER_TABLES: tables.module(filled)} | examples
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ledger.core.events import Envelope, Payload, Section
 from ledger.core.supervision import model_package
 from ledger.core.verification import bundle as verify
 from ledger.core.verification import case
-from scripts.docs import protocol_examples
+from scripts.docs import protocol_examples, worked_deadlines
 from scripts.docs import protocol_tables as tables
 from tests.testkit.machine import REPOSITORY
 
@@ -36,6 +36,14 @@ def test_every_part_stands_in_the_document() -> None:
     assert sorted(mark["part"] for mark in protocol_examples.MARKED.finditer(DOCUMENT)) == sorted(
         protocol_examples.PARTS
     )
+
+
+def test_the_worked_deadlines_of_every_line_are_listed() -> None:
+    """At least 120 in all, each with an article, a day or that there is none, and how it is counted."""
+    lines = {line: worked_deadlines.rows(line) for line in (worked_deadlines.CRIMINAL, *worked_deadlines.BY_EXAMPLES)}
+    assert all(lines.values())
+    assert sum(map(len, lines.values())) >= 120
+    assert [row for rows in lines.values() for row in rows if not (row.article and row.last and row.counted)] == []
 
 
 def test_a_part_that_was_edited_is_told(
