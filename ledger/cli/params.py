@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +32,13 @@ _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a procedure
 _SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)")
 
 
+PARTICULARS = click.option(
+    "--particular",
+    "particulars",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="What a field that its kind has in the procedure says; may be given several times.",
+)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 DATA_DIR = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
 LIGHT = click.option("--light", is_flag=True, help="Little work against guessing: for tests and demonstrations only.")
@@ -158,6 +165,11 @@ def split_once(text: str, separator: str, option: str, example: str) -> tuple[st
     if not middle or not left or not right:
         raise MalformedInput("expected {example}, not {text!r}", example=example, text=text, field=option)
     return left, right
+
+
+def particulars_of(texts: Iterable[str]) -> dict[str, str]:
+    """Parse ``FIELD=VALUE`` options: what is stated in the fields of a kind. Raises MalformedInput."""
+    return dict(split_once(text, "=", "--particular", "FIELD=VALUE") for text in texts)
 
 
 def made_id(option: str, noun: str, help_text: str = "Made up unless given.") -> Callable[..., Any]:

@@ -167,6 +167,24 @@ class Labels:
         """Return the rules' name of an extension of a clock."""
         return self._of_rule("clocks", clock, name) or name.replace("_", " ")
 
+    def of_particular(self, name: str, value: str) -> str:
+        """Return the value of a field of the procedure: the label of a choice, yes or no in words, else the value."""
+        for book in PROCEDURES_IN_USE.get():
+            if (row := book.fields.get(name)) is not None:
+                return self._of_value(row.type, row.choices, book.procedure.languages, value)
+        for tables in tables_that_ship():
+            if name in (rows := tables.get("fields", {})):
+                row_type, choices = rows[name].get("type", "text"), rows[name].get("choices", {})
+                return self._of_value(row_type, choices, tables["procedure"]["languages"], value)
+        return value
+
+    def _of_value(
+        self, row_type: str, choices: Mapping[str, Mapping[str, str]], languages: Sequence[str], value: str
+    ) -> str:
+        if row_type == "choice" and value in choices:
+            return self._in(choices[value], languages)
+        return self.of("telling", value) if row_type == "yes_no" else value
+
     def of_procedure(self, procedure_id: str) -> str:
         """Return the title of a procedure, or its id where no package has it."""
         for book in PROCEDURES_IN_USE.get():

@@ -21,10 +21,11 @@ _CN_SUPERVISION = (*(f"cn-supervision/{name}" for name in SHARED["cn-supervision
 _BY_STAGE = tuple(
     f"clocks-{part}.toml" for part in ("commission", "detention", "execution", "investigation", "review", "trial")
 )
+_EXAMPLES = ("examples-returns.toml", "examples.toml")
 _USUAL = ("procedure.toml", "clocks.toml", "examples.toml")
 SHIPPED = {
     "evidence": (*_USUAL, "flags.toml"),
-    "cn-criminal": ("procedure.toml", *_BY_STAGE, "clocks.toml", "examples.toml", "flags.toml", *_CN_COMMON),
+    "cn-criminal": ("procedure.toml", *_BY_STAGE, "clocks.toml", *_EXAMPLES, "flags.toml", *_CN_COMMON),
     "cn-civil-supervision": (*_USUAL, *_CN_SUPERVISION),
     "cn-administrative-supervision": (*_USUAL, *_CN_SUPERVISION),
     "cn-public-interest": (*_USUAL, *_CN_SUPERVISION),

@@ -41,6 +41,11 @@ def _fields(struct: Struct, words: EventWords, labels: Labels, above: str) -> It
     for name, value in asdict(struct).items():
         label = f"{above}{words.label(name)}"
         match value:
+            case dict() if name == "particulars":
+                yield from (
+                    EventField(f"{label} · {words.named(key)}", words.particular(key, part))
+                    for key, part in value.items()
+                )
             case None | () | False if name != "rest_as_listed":
                 continue
             case dict():

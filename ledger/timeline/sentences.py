@@ -48,6 +48,7 @@ _VOCABULARY = {
     "outcome": "lead_outcome",
     "grounds": "qualifying_ground",
     "service": "service",
+    "particular": "particular",
 }
 VOCABULARY_IN = {
     ("person.named", "role"): "person_role",
@@ -76,7 +77,7 @@ CLAUSES = (
     *("features", "obtained_from", "content", "period_from"),
     *("until", "article", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),
     *("reason_code", "qualifying_ground", "grounds", "ground", "explanation", "remark", "remedy"),
-    *("outline", "outline_answers", "due_at", "expires_at"),
+    *("particulars", "outline", "outline_answers", "due_at", "expires_at"),
     *("recipient", "proceeds", "withheld", "findings", "severity", "department", "measures", "leads"),
     *("recommendation_id", "note", "authority"),
 )
@@ -167,13 +168,21 @@ class EventWords:
         clauses = [
             self._labels.of("clause", field).format(self.value(field, slots[field]))
             for field in CLAUSES
-            if field not in taken and slots.get(field) not in (None, (), "", False)
+            if field not in taken and slots.get(field) not in (None, (), {}, "", False)
         ]
         return self._joined((self._filled(template, slots), *clauses))
 
     def label(self, field: str) -> str:
         """Return the label of a field of this event."""
         return self._labels.of("field", LABEL_IN.get((self._event_type, field), field))
+
+    def named(self, name: str) -> str:
+        """Return the label of a field that the procedure gives a kind."""
+        return self._labels.of("particular", name)
+
+    def particular(self, name: str, value: str) -> str:
+        """Return what is stated in such a field, in words."""
+        return self._thing(self._labels.of_particular(name, value))
 
     def note(self, kind: str, values: Mapping[str, Any]) -> str:
         """Return a note of this kind; see ``ledger.timeline.case_history``."""
@@ -200,6 +209,8 @@ class EventWords:
 
     def value(self, field: str, value: Any) -> str:
         """Return a field's value in words; long lists are cut short."""
+        if isinstance(value, dict):
+            return self._list([f"{self.named(name)}: {self.particular(name, text)}" for name, text in value.items()])
         if value is None or value == ():
             return self._labels.of("telling", "nothing")
         if isinstance(value, bool):

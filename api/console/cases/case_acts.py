@@ -139,6 +139,7 @@ def registered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
         "digests": form.all("digest"),
         "seizure": _seizure(form),
     }
+    fields["particulars"] = form.below(f"particular:{form.get('item_kind')}:")
     if "dossier" in needs:
         numbers = ("volumes", "pages")
         fields["dossier"] = {name: required_number(form, name) for name in numbers if form.get(name)}

@@ -225,8 +225,10 @@ def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
     """Show the form of an item's registration."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("case"))
-    kinds = {kind: row for kind, row in _book_of(visit, visible.state).items.items() if not row.is_person}
-    return visit.page("cases/new_item.html", **visible._asdict(), kinds=kinds, units=UNITS)
+    book = _book_of(visit, visible.state)
+    kinds = {kind: row for kind, row in book.items.items() if not row.is_person}
+    values = {"fields": book.fields, "particular": visit.labels.of_particular}
+    return visit.page("cases/new_item.html", **visible._asdict(), **values, kinds=kinds, units=UNITS)
 
 
 @router.get("/cases/{case_id}/offer")

@@ -44,6 +44,10 @@ class PostedForm:
         """Return the named fields that are filled in."""
         return {name: text for name in names if (text := self.get(name)) is not None}
 
+    def below(self, prefix: str) -> Mapping[str, str]:
+        """Return the fields whose names begin with the prefix and that are filled in, by the rest of their names."""
+        return {name.removeprefix(prefix): text for name, text in self._pairs if name.startswith(prefix) and text}
+
 
 def whole_number(text: str | None) -> int | None:
     """Return the number that the text spells in at most 15 digits, or None."""

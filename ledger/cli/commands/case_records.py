@@ -12,12 +12,14 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.params import (
     FILE,
     MOMENT,
+    PARTICULARS,
     DigestedFile,
     EventReference,
     ProcedureWord,
     acting,
     add_act,
     made_id,
+    particulars_of,
     split_once,
     words,
 )
@@ -49,6 +51,7 @@ def decision_group() -> None:
 )
 @click.option("--about", metavar="DECISION", help="The earlier decision that it confirms, changes or answers for.")
 @click.option("--answers", metavar="LETTER", help="The letter that it answers.")
+@PARTICULARS
 @click.option("--file", "digests", type=DigestedFile(), help="The document, to digest.")
 @made_id("--decision-id", "decision")
 @acting
@@ -56,6 +59,7 @@ def record(recorder: EventRecorder, case_id: str, items: tuple[str, ...], **fiel
     """Record a decision."""
     disposals = [split_once(text, "=", "--item", "ITEM=DISPOSAL") for text in items]
     fields["items"] = [{"item_id": item_id, "disposal": disposal} for item_id, disposal in disposals]
+    fields["particulars"] = particulars_of(fields["particulars"])
     recorder.record(case_id, make_body(DecisionRecorded, **fields))
 
 

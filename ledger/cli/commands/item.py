@@ -15,6 +15,7 @@ from ledger.cli.output import columns
 from ledger.cli.params import (
     MOMENT,
     MONEY,
+    PARTICULARS,
     PORTION,
     QUANTITY,
     DigestedFile,
@@ -22,6 +23,7 @@ from ledger.cli.params import (
     ProcedureWord,
     acting,
     add_act,
+    particulars_of,
     words,
 )
 from ledger.cli.session import Session
@@ -94,6 +96,7 @@ KIND = ProcedureWord("item_kind")
 @click.option("--storage-location")
 @click.option("--features", help="By what it is told apart from others of its kind.")
 @click.option("--obtained-from", help="Where or from whom it comes.")
+@PARTICULARS
 @click.option("--account")
 @click.option("--money", type=MONEY, help="Money, in yuan unless a currency follows.")
 @click.option("--fungible", is_flag=True, help="Goods of which one is as good as another.")
@@ -126,6 +129,7 @@ def register(
     if bag is not None:
         item_id, own_digests = sealed_item(recorder.session, bag, case_id, item_id)
         digests = [*own_digests, *digests]
+    given["particulars"] = particulars_of(given["particulars"])
     own = item_id or new_id("item")
     recorder.record(case_id, make_body(item.ItemRegistered, item_id=own, digests=digests, **parts, **given))
 

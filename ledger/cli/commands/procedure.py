@@ -360,6 +360,7 @@ def _unconfirmed(book: Rulebook) -> Iterator[dict[str, str]]:
         parts += [(f"clocks[{row.name} {row.valid_from}].{more.name}", more.unconfirmed) for more in row.extensions]
     parts += [(f"flags[{flag.name} {flag.valid_from}]", flag.unconfirmed) for flag in book.flags]
     parts += [(f"purposes.{purpose}", row.unconfirmed) for purpose, row in book.purposes.items()]
+    parts += [(f"decisions.{decision}", row.unconfirmed) for decision, row in book.decisions.items()]
     parts += [(f"reasons.{reason}", row.unconfirmed) for reason, row in book.reasons.items()]
     for part, unconfirmed in parts:
         if unconfirmed:

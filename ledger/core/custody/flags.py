@@ -13,6 +13,7 @@ from ledger.core.custody import claimed_times
 from ledger.core.custody.discrepancies import differences, digests_conflict
 from ledger.core.custody.due_dates import end_of_clock
 from ledger.core.custody.handovers import return_number
+from ledger.core.custody.particulars import lacking
 from ledger.core.custody.spans import concerned
 from ledger.core.custody.state import CLOSED, Act, CaseState, Handover, Item
 from ledger.core.custody.triggers import changes_custody, in_custody
@@ -147,6 +148,22 @@ def decision_silent(before: CaseState, act: Act, after: CaseState, body: case.De
         return None
     named = {line.item_id for line in body.items}
     return joined([item_id for item_id in property_left(after) if item_id not in named], by=", ") or None
+
+
+@flag("particulars_missing", case.DecisionRecorded, item.ItemRegistered)
+def particulars_missing(
+    before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded | item.ItemRegistered
+) -> str | None:
+    """Return the fields that its kind asks for and that it does not state, each with the article."""
+    if isinstance(body, case.DecisionRecorded):
+        uses = act.book.decisions[body.kind].fields
+    else:
+        uses = act.book.items[body.item_kind].fields
+    missing = [
+        Message("{particular} ({article})", particular=name, article=uses[name].article)
+        for name in lacking(body.particulars, uses, "flagged")
+    ]
+    return joined(missing, by=", ") or None
 
 
 def property_left(after: CaseState) -> list[str]:
@@ -375,14 +392,13 @@ def _reason_unfit(
         fits = body.purpose in purposes if purposes else body.purpose not in act.book.grounded
         if fits or body.reason_code == "other":
             return None
-        reason, purpose = Term("reason_code", body.reason_code), Term("purpose", body.purpose)
-        return Message("{reason} is no ground of {purpose}", reason=reason, purpose=purpose)
+        return Message("{reason_code} is no ground of {purpose}", reason_code=body.reason_code, purpose=body.purpose)
     if isinstance(body, handover.HandoverAccepted):
         codes = [line.reason_code for line in body.not_accepted]
     else:
         codes = [body.reason_code]
-    unfit = [Term("reason_code", code) for code in dict.fromkeys(codes) if reasons[code].returns_for]
-    return Message("{reasons}: no reason to refuse receipt", reasons=joined(unfit, by=", ")) if unfit else None
+    unfit = [code for code in dict.fromkeys(codes) if reasons[code].returns_for]
+    return joined([Message("{reason_code} is no reason to refuse receipt", reason_code=code) for code in unfit]) or None
 
 
 @flag("remedy_overdue", handover.HandoverOffered)

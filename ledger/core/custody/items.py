@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import discrepancies
 from ledger.core.custody.cases import require_free, require_in_hand, require_present
+from ledger.core.custody.particulars import require_particulars
 from ledger.core.custody.state import (
     Act,
     CaseState,
@@ -37,6 +38,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
     for field in kind.needs:
         if not getattr(body, field):
             refuse("item_incomplete", "an item of this kind has {part}", part=field, field=f"body.{field}")
+    require_particulars(state, body.particulars, kind.fields, act.book)
     if body.fungible and not kind.is_property:
         refuse("not_fungible", "only property is fungible", field="body.fungible")
     if body.collection is not None:

@@ -99,6 +99,7 @@ class Item(Struct, frozen=True):
     lent_until: str | None = None
     due_at: str | None = None
     left_for: str | None = None
+    particulars: dict[str, str] = msgspec.field(default_factory=dict)
     features: str | None = None
     obtained_from: str | None = None
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from ledger.core.events import terms
 from ledger.core.events.catalogue import Body, event
+
+# What is stated in the fields that the procedure gives a kind: a number or day in its text, yes or no, an id, a word.
+Particulars = Annotated[dict[terms.Particular, terms.Text], Meta(max_length=40)]
 
 
 @event("case.opened")
@@ -244,6 +247,7 @@ class DecisionRecorded(Body, frozen=True):
     """A decision with its paper: ``number`` as written on it, ``digests`` of the document.
 
     ``about`` is the earlier decision that it confirms, changes or answers a request about, ``answers`` a letter.
+    ``particulars`` are stated in the fields that its kind has.
     """
 
     decision_id: terms.DecisionId
@@ -258,6 +262,7 @@ class DecisionRecorded(Body, frozen=True):
     about: terms.DecisionId | None = None
     answers: terms.LetterId | None = None
     digests: Annotated[tuple[terms.Digest, ...], Meta(max_length=8)] = ()
+    particulars: Particulars = field(default_factory=dict)
 
 
 @event("custody_change.requested")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from ledger.core.events import terms
+from ledger.core.events.case import Particulars
 from ledger.core.events.catalogue import Body, event
 
 Digests = Annotated[tuple[terms.Digest, ...], Meta(max_length=8)]
@@ -49,7 +50,7 @@ class ItemRegistered(Body, frozen=True):
 
     ``dossier`` needs ``dossier``; ``electronic_data`` needs ``digests`` and ``collection``; ``detainee`` needs
     ``person_id``; money is ``property`` with ``money``. ``features`` are by what it is told apart from others of its
-    kind, ``obtained_from`` is where or from whom it comes.
+    kind, ``obtained_from`` is where or from whom it comes. ``particulars`` are stated in the fields that its kind has.
     """
 
     item_id: terms.ItemId
@@ -71,6 +72,7 @@ class ItemRegistered(Body, frozen=True):
     person_id: terms.PersonId | None = None
     features: terms.Text | None = None
     obtained_from: terms.Line | None = None
+    particulars: Particulars = field(default_factory=dict)
 
 
 @event("item.sealed")

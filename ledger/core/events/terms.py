@@ -189,6 +189,7 @@ CaseRelation = Annotated[str, _word("case_relation")]
 LetterKind = Annotated[str, _word("letter_kind")]
 OutsiderKind = Annotated[str, _word("outsider_kind")]
 Service = Annotated[str, _word("service")]
+Particular = Annotated[str, _word("particular")]
 LeadOutcome = Annotated[str, _word("lead_outcome")]
 # The table of the procedure that has the words of each vocabulary.
 TABLE_OF = {
@@ -212,6 +213,7 @@ TABLE_OF = {
     "agency_kind": "kinds",
     "aspect": "aspects",
     "case_relation": "relations",
+    "particular": "fields",
 }
 
 # -- closed vocabularies -----------------------------------------------------------------------------------------------

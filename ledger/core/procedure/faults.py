@@ -47,6 +47,7 @@ def faults_of(book: Rulebook) -> Iterator[Fault]:
                 )
                 yield (terms.TABLE_OF[vocabulary],), message
     yield from _faults_of_references(book)
+    yield from _faults_of_fields(book)
     yield from _faults_of_labels(book)
     for year, days in book.days_off.items():
         unsure = (days.unsure_from,) if days.unsure_from else ()
@@ -87,6 +88,23 @@ def _references(book: Rulebook) -> Iterator[tuple[tuple[str | int, ...], str, It
             yield ("examples", number, "agencies", agency), "agency_kind", (kind,)
 
 
+def _faults_of_fields(book: Rulebook) -> Iterator[Fault]:
+    """Yield what is wrong with the fields that kinds of decisions and items have."""
+    for name, field in book.fields.items():
+        if bool(field.choices) != (field.type == "choice"):
+            yield ("fields", name, "choices"), Message("expected choices of a field of type choice, and of no other")
+    uses = [
+        ((table, word, "fields", name), name, use)
+        for table in ("decisions", "items")
+        for word, kind in getattr(book, table).items()
+        for name, use in kind.fields.items()
+    ]
+    for path, name, use in uses:
+        yield from ((path, _no_word("particular", word)) for word in (name, *use.unless) if word not in book.fields)
+        if use.missing == "flagged" and not use.article:
+            yield path, Message("what is flagged where it lacks names its article")
+
+
 def _stated(word: str | None) -> tuple[str, ...]:
     return () if word is None else (word,)
 
@@ -101,6 +119,7 @@ def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
         labels: list[tuple[tuple[str | int, ...], Label]] = [((*path, "label"), row.label)]
         if (at_end := getattr(row, "at_end", None)) is not None:
             labels.append(((*path, "at_end"), at_end))
+        labels += [((*path, "choices", word), label) for word, label in getattr(row, "choices", {}).items()]
         labels += [
             ((*path, "extensions", number, "label"), extension.label)
             for number, extension in enumerate(getattr(row, "extensions", ()))

@@ -173,6 +173,7 @@ FlagName = Literal[
     "moved_while_frozen",
     "decision_silent",
     "disposal_against_decision",
+    "particulars_missing",
     "extension_without_basis",
     "extension_without_ground",
     "term_beyond_law",
@@ -225,6 +226,27 @@ class Word(Struct, frozen=True, forbid_unknown_fields=True):
     label: Label
 
 
+Missing = Literal["refused", "flagged"]  # what becomes of an event that lacks a field
+
+
+class FieldRule(Word, frozen=True, kw_only=True):
+    """A field that kinds of decisions or items can have; one of type ``choice`` takes the words of ``choices``."""
+
+    type: Literal["text", "number", "date", "person", "item", "yes_no", "choice"] = "text"
+    choices: dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$(?!\n)")], Label] = {}
+
+
+class FieldUse(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a kind has a field: where it is ``missing`` the event is refused or flagged, or nothing, if it is optional.
+
+    It may be left out without that where one of the fields in ``unless`` is stated. ``article`` asks for it.
+    """
+
+    missing: Missing | None = None
+    unless: tuple[terms.Particular, ...] = ()
+    article: str = ""
+
+
 class AgencyKind(Word, frozen=True):
     """A kind of agency, and what its agencies do for others.
 
@@ -255,20 +277,27 @@ class Measure(Word, frozen=True):
 class DecisionKind(Word, frozen=True):
     """A decision; one that ``settles_property`` has to say what becomes of each property of the case.
 
-    ``enters`` has, by the stage at which case and persons stand, the one that they enter by it.
+    It states its particulars in ``fields``. ``enters`` has, by the stage at which case and persons stand, the one that
+    they enter by it.
     """
 
     settles_property: bool = False
+    fields: dict[terms.Particular, FieldUse] = {}
     enters: dict[terms.Stage, terms.Stage] = {}
+    article: str = ""
+    source: str = ""
+    unconfirmed: str = ""
 
 
 class ItemKind(Word, frozen=True):
     """A kind of item, and which fields of a registration it ``needs``.
 
-    What ``is_person`` is in custody; what ``is_property`` can be frozen, and is disposed of before the case is closed.
+    Its particulars are stated in ``fields``. What ``is_person`` is in custody; what ``is_property`` can be frozen, and
+    is disposed of before the case is closed.
     """
 
     needs: tuple[Literal["dossier", "digests", "collection", "person_id"], ...] = ()
+    fields: dict[terms.Particular, FieldUse] = {}
     is_person: bool = False
     is_property: bool = False
 
@@ -393,6 +422,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     aspects: dict[terms.Aspect, Word] = {}
     relations: dict[terms.CaseRelation, Word] = {}
     outcomes: dict[terms.LeadOutcome, LeadOutcome] = {}
+    fields: dict[terms.Particular, FieldRule] = {}
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, Label] = {}
     days_off: dict[Year, DaysOff] = {}

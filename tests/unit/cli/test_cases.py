@@ -81,9 +81,12 @@ def test_a_case_shows_who_handles_it_and_under_which_procedure(world: World) -> 
     act("case", "assign", case_id, "--department", "unit 2", "--handler", "p-0417")
     act("case", "stage", case_id, "first_instance", "--trial", "summary")
     act("decision", "record", case_id, "case_filed", "--number", "2026-7", "--decided-at", THEN)
+    stated = ("--particular", "charge=theft=a", "--particular", "main_punishment=control")
+    act("decision", "record", case_id, "sentence_recommendation", "--number", "8", "--decided-at", THEN, *stated)
     shown = act("case", "show", case_id)
     assert shown["assignments"] == [{"agency": POLICE, "department": "unit 2", "handler": "p-0417"}]
     assert (shown["stage"], shown["trial"]) == ("first_instance", "summary")
+    assert shown["decisions"][1]["particulars"] == {"charge": "theft=a", "main_punishment": "control"}
     for language, words in (("en", "summary"), ("zh-CN", "简易程序")):
         out = world.run("--lang", language, "case", "show", case_id).out
         assert all(word in out for word in (words, "unit 2", "p-0417", "2026-7")), out

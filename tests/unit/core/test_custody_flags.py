@@ -86,7 +86,7 @@ def test_grounds_of_a_return_are_none_to_refuse_receipt() -> None:
     assert case_with_reason("accomplice_omitted", purpose="return").flag_names() == ["reason_unfit"]
     assert case_with_reason("binding_defective", purpose="return").flag_names() == []
     refused = holding("phone", "coat").offer("phone", "coat", to=PROCURATORATE).refuse(reason_code="facts_unclear")
-    assert detail(refused, "reason_unfit") == "facts_unclear: no reason to refuse receipt"
+    assert detail(refused, "reason_unfit") == "facts_unclear is no reason to refuse receipt"
     kept = tuple(NotAcceptedItem(item_id="coat", reason_code=code) for code in ("seal_broken",))
     offered = holding("phone", "coat").offer("phone", "coat", to=PROCURATORATE)
     assert offered.accept(not_accepted=kept).flag_names() == ["receipt_differs"]

@@ -7,7 +7,7 @@ from contextvars import copy_context
 from ledger.core.procedure.package import read_package
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.i18n import PROCEDURES_IN_USE, Labels, label_first_by, words_in_use
-from ledger.procedures import shipped_package
+from ledger.procedures import shipped_package, shipped_rulebook
 
 ENGLISH, CHINESE = Labels("en"), Labels("zh-CN")
 
@@ -58,6 +58,20 @@ def test_words_of_all_packages_that_ship_have_labels() -> None:
     assert ENGLISH.of("purpose", "free_gift") == "free gift"
     assert ENGLISH.of_clock("no_such_clock") == "no such clock"
     assert ENGLISH.of_extension("arrest_request", "no_such_row") == "no such row"
+
+
+def test_what_is_stated_in_a_field_is_told_in_words() -> None:
+    """The label of a choice, yes or no; of the procedures in force and of those that ship. Anything else stays."""
+    for in_use in ((), (shipped_rulebook(),)):
+
+        def labels_of(books: tuple[Rulebook, ...] = in_use) -> list[str]:
+            PROCEDURES_IN_USE.set(books)
+            stated = {"main_punishment": "fixed_term", "sentence_accepted": "no", "charge": "yes", "none": "yes"}
+            return [CHINESE.of_particular(name, value) for name, value in stated.items()]
+
+        assert copy_context().run(labels_of) == ["有期徒刑", "否", "yes", "yes"]
+    assert CHINESE.of_particular("main_punishment", "a_word_of_before") == "a_word_of_before"
+    assert CHINESE.of("particular", "main_punishment") == "主刑"
 
 
 def test_the_procedures_in_force_go_first() -> None:

@@ -121,7 +121,7 @@ TOLD: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("handover.accepted", "acceptance_receipt"): ("接收回执", "不予接收", "案卷装订不符合", "破损", "5a5a", "差异"),
     ("handover.refused", "refusal_notice"): ("不予接收通知书", "案卷装订不符合要求", "重新装订", "第二册散页"),
-    ("handover.returned", "return_notice"): ("退回通知书", "案卷材料不齐备", "补送", "退回补充侦查"),
+    ("handover.returned", "return_notice"): ("退回通知书", "证据不足", "补送", "退回补充侦查"),
     ("custody_change.requested", "custody_change_certificate"): ("换押证", "东检换〔2026〕3号", "东区看守所", "拘留"),
     ("custody_change.served", "custody_change_receipt"): ("换押回执", "东区看守所", "送达、办理时间"),
     ("custody_change.served", "service_receipt"): ("送达回证", "送达人签名", "拒收事由及日期"),

@@ -163,6 +163,28 @@ def test_an_early_sale_disposes_of_what_was_sold_and_not_of_what_it_brought() ->
     assert sentence.count("(price)") == 1
 
 
+PLEA = {"charge": "theft", "main_punishment": "fixed_term", "term_months": "8"}
+
+
+def test_particulars_are_told_by_the_labels_of_the_procedure() -> None:
+    """In the sentence and line by line: the field's label, and the choice, day or person in words."""
+    case = Case().open().name("li")
+    paper = {"decision_id": "d", "number": "7", "decided_at": instant(case.now), "person_ids": (person_id("li"),)}
+    case.say(DecisionRecorded, kind="sentence_recommendation", particulars=PLEA, **paper)
+    assert "Stated: charge: theft, main punishment: fixed-term imprisonment, fixed term, in months: 8" in last_sentence(
+        case
+    )
+    assert "主刑: 有期徒刑" in last_sentence(case, "zh-CN")
+    plea = {"charge": "theft", "sentence_accepted": "yes", "lawyer_present": person_id("li")}
+    case.say(DecisionRecorded, kind="plea_statement", particulars=plea, **(paper | {"decision_id": "e"}))
+    labels = Labels("zh-CN")
+    words = Narrator(labels).words(case.last.payload, case.state)
+    lines = event_fields(case.last.payload, {}, words, labels)
+    fields = {line.label.removeprefix("载明事项 · "): line.value for line in lines}
+    assert (fields["罪名"], fields["同意量刑建议"]) == ("theft", "是")
+    assert person_id("li")[:8] in fields["在场的辩护人、值班律师"]
+
+
 @pytest.mark.parametrize(
     ("recorded", "english", "chinese"),
     [

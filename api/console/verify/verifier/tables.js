@@ -103,6 +103,7 @@ export const WORDS = {
   "LetterKind": "`[a-z][a-z0-9_]{0,39}`",
   "OutsiderKind": "`[a-z][a-z0-9_]{0,39}`",
   "Service": "`[a-z][a-z0-9_]{0,39}`",
+  "Particular": "`[a-z][a-z0-9_]{0,39}`",
   "LeadOutcome": "`[a-z][a-z0-9_]{0,39}`",
 };
 
@@ -135,7 +136,7 @@ export const BODIES = {
   "measure.changed": ["case", "clerk or supervisor", false, "`ground` Text, `measure` Measure, `measure_id` MeasureId, `new_measure_id` MeasureId, `number`? Number, `started_at` Instant, `until`? Date"],
   "measure.extended": ["case", "clerk or supervisor", false, "`article` Line, `ground` Text, `measure_id` MeasureId, `qualifying_ground`? QualifyingGround, `until` Date"],
   "measure.lifted": ["case", "clerk or supervisor", false, "`ended_at` Instant, `ground` Text, `measure_id` MeasureId"],
-  "decision.recorded": ["case", "clerk or supervisor", false, "`about`? DecisionId, `answers`? LetterId, `decided_at` Instant, `decision_id` DecisionId, `digests`? [Digest] (0 to 8), `effective_at`? Instant, `grounds`? [QualifyingGround] (0 to 16), `items`? [ItemDecision], `kind` DecisionKind, `number` Number, `person_ids`? [PersonId], `served_at`? Instant"],
+  "decision.recorded": ["case", "clerk or supervisor", false, "`about`? DecisionId, `answers`? LetterId, `decided_at` Instant, `decision_id` DecisionId, `digests`? [Digest] (0 to 8), `effective_at`? Instant, `grounds`? [QualifyingGround] (0 to 16), `items`? [ItemDecision], `kind` DecisionKind, `number` Number, `particulars`? {Particular: Text} (0 to 40), `person_ids`? [PersonId], `served_at`? Instant"],
   "custody_change.requested": ["case", "clerk or supervisor", false, "`article`? Line, `custody_change_id` CustodyChangeId, `handover_id` HandoverId, `keeper` AgencyId, `number` Number, `period_from`? Date, `person_id` PersonId, `until`? Date"],
   "custody_change.served": ["case", "clerk or supervisor", false, "`custody_change_id` CustodyChangeId, `served_at` Instant"],
   "custody_period.notified": ["case", "clerk or supervisor", false, "`article` Line, `keeper` AgencyId, `measure_id` MeasureId, `number` Number, `until` Date"],
@@ -143,7 +144,7 @@ export const BODIES = {
   "deadline.suspended": ["case", "clerk or supervisor", false, "`article` Line, `deadline_id` DeadlineId, `excluded_for` ExclusionGround, `ground` Text, `suspended_at` Instant"],
   "deadline.resumed": ["case", "clerk or supervisor", false, "`deadline_id` DeadlineId, `resumed_at` Instant"],
   "deadline.reset": ["case", "clerk or supervisor", false, "`article` Line, `deadline_id` DeadlineId, `ground` Text, `reset_at` Instant"],
-  "item.registered": ["case", "clerk or supervisor", false, "`account`? Number, `collection`? Collection, `condition`? Text, `description` Text, `digests`? [Digest] (0 to 8), `dossier`? Dossier, `exhibit_number`? Number, `features`? Text, `fungible`? `true` or `false`, `item_id` ItemId, `item_kind` ItemKind, `money`? Money, `obtained_from`? Line, `parent_items`? [ItemId], `person_id`? PersonId, `quantity` Quantity, `seal_number`? Number, `seizure`? Seizure, `storage_location`? Line"],
+  "item.registered": ["case", "clerk or supervisor", false, "`account`? Number, `collection`? Collection, `condition`? Text, `description` Text, `digests`? [Digest] (0 to 8), `dossier`? Dossier, `exhibit_number`? Number, `features`? Text, `fungible`? `true` or `false`, `item_id` ItemId, `item_kind` ItemKind, `money`? Money, `obtained_from`? Line, `parent_items`? [ItemId], `particulars`? {Particular: Text} (0 to 40), `person_id`? PersonId, `quantity` Quantity, `seal_number`? Number, `seizure`? Seizure, `storage_location`? Line"],
   "item.sealed": ["case", "clerk or supervisor", false, "`item_id` ItemId, `seal_number` Number"],
   "item.unsealed": ["case", "clerk or supervisor", false, "`ground` Text, `item_id` ItemId, `seal_number` Number"],
   "item.examined": ["case", "clerk or supervisor", false, "`condition`? Text, `digests`? [Digest] (0 to 8), `finding`? Text, `item_id` ItemId, `match_result` MatchResult, `method` Text, `quantity`? Quantity"],

@@ -1,0 +1,84 @@
+"""Particulars: what a decision or an item states in the fields that the procedure gives its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Literal
+
+import msgspec
+
+from ledger.core.custody.state import CaseState
+from ledger.core.errors import refuse
+from ledger.core.events import terms
+from ledger.core.messages import Message, joined
+from ledger.core.procedure.rulebook import FieldRule, FieldUse, Missing, Rulebook
+
+# What a value has to be, by the type of its field; the persons and items of the case are looked up.
+_SHAPES: dict[str, tuple[Any, Message]] = {
+    "text": (terms.Text, Message("text")),
+    "number": (terms.DecimalText, Message("a number such as 12 or 0.5")),
+    "date": (terms.Date, Message("a day such as 2026-03-01")),
+    "yes_no": (Literal["yes", "no"], Message("yes or no")),
+}
+
+
+def require_particulars(
+    state: CaseState, stated: Mapping[str, str], uses: Mapping[str, FieldUse], book: Rulebook
+) -> None:
+    """Refuse particulars that the kind does not have, or that are no value of their field, and a lack of required ones.
+
+    ``uses`` are the fields that the kind of the decision or item has.
+    """
+    for name, value in stated.items():
+        if name not in uses:
+            refuse(
+                "unknown_particular",
+                "its kind has no field {name}",
+                name=name,
+                field=f"body.particulars.{name}",
+                hint=Message("It has: {words}", words=", ".join(uses)) if uses else None,
+            )
+        _require_value(state, book.fields[name], name, value)
+    for name in lacking(stated, uses, "refused"):
+        refuse(
+            "particular_missing",
+            "its kind has to state {name}",
+            name=name,
+            field=f"body.particulars.{name}",
+        )
+
+
+def lacking(stated: Mapping[str, str], uses: Mapping[str, FieldUse], missing: Missing) -> list[str]:
+    """Return the fields that are not stated, and whose lack is ``missing``: refused or flagged."""
+    return [
+        name
+        for name, use in uses.items()
+        if use.missing == missing and name not in stated and stated.keys().isdisjoint(use.unless)
+    ]
+
+
+def _require_value(state: CaseState, row: FieldRule, name: str, value: str) -> None:
+    """Refuse a value that is none of the field's type."""
+    if row.type == "person":
+        state.person(value, field=f"particulars.{name}")
+        return
+    if row.type == "item":
+        state.item(value, field=f"particulars.{name}")
+        return
+    if row.type == "choice":
+        if value in row.choices:
+            return
+        expected = joined(tuple(row.choices), by=", ")
+    else:
+        shape, expected = _SHAPES[row.type]
+        with suppress(msgspec.ValidationError):
+            msgspec.convert(value, shape)
+            return
+    refuse(
+        "particular_unfit",
+        "expected {expected}, not {value!r}",
+        expected=expected,
+        value=value[:100],
+        field=f"body.particulars.{name}",
+    )
