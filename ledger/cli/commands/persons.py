@@ -8,7 +8,7 @@ import click
 
 from ledger.cli.command import Group, confidential, fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import MOMENT, ProcedureWord, acting, add_act, made_id
+from ledger.cli.params import MOMENT, PARTICULARS, ProcedureWord, acting, add_act, made_id, particulars_of
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
@@ -34,13 +34,24 @@ def person_group() -> None:
     multiple=True,
     help="More for that section, such as birth_date: from a file, from standard input with @-, or asked for.",
 )
+@PARTICULARS
 @click.option("--person-id", help="32 hex digits, as your own system derives them; random unless given.")
 @acting
 def name(
-    recorder: EventRecorder, /, *, case_id: str, role: str, name: str, detail: tuple[str, ...], person_id: str | None
+    recorder: EventRecorder,
+    /,
+    *,
+    case_id: str,
+    role: str,
+    name: str,
+    detail: tuple[str, ...],
+    particulars: tuple[str, ...],
+    person_id: str | None,
 ) -> None:
-    """Bring a person into a case."""
-    body = make_body(case.PersonNamed, person_id=person_id or secrets.token_hex(16), role=role, section=SECTION)
+    """Bring a person into a case, or a unit."""
+    own = person_id or secrets.token_hex(16)
+    stated = particulars_of(particulars)
+    body = make_body(case.PersonNamed, person_id=own, role=role, section=SECTION, particulars=stated)
     recorder.record(case_id, body, section=(SECTION, {"name": name, **fields_of(detail, option="--detail")}))
 
 

@@ -28,7 +28,7 @@ from ledger.core.custody.triggers import in_custody
 from ledger.core.errors import refuse
 from ledger.core.events import Body, case, record
 from ledger.core.events.terms import EventRef, Stage
-from ledger.core.messages import Message
+from ledger.core.messages import Message, Term
 
 
 def begun(act: Act, body: case.CaseOpened | case.CaseTakenOver) -> CaseState:
@@ -77,14 +77,16 @@ def taken_over(act: Act, body: case.CaseTakenOver) -> CaseState:
     require_distinct([line.measure_id for line in body.measures], "measure", field="measures")
     require_distinct([line.handover_id for line in body.handovers], "handover", field="handovers")
     for line in body.persons:
-        accused = act.book.persons[line.role].accused
+        role = act.book.persons[line.role]
         stage, trial = line.stage or state.stage, line.trial or state.trial
-        state = state.with_persons(Person(line.person_id, line.role, act.agency, stage, trial, accused, line.kept_for))
+        person = Person(line.person_id, line.role, act.agency, stage, trial, role.accused, line.kept_for, role.is_unit)
+        state = state.with_persons(person)
     for number, stated in enumerate(body.measures):
         state.person(stated.person_id, field=f"measures[{number}].person_id")
         clocks.require_not_before(
             stated.ended_at or stated.started_at, stated.started_at, f"measures[{number}].ended_at"
         )
+        _require_can_be_locked_up(state, act, stated.person_id, stated.measure, f"measures[{number}].measure")
         state = _with_measures(state, _measure(act, stated.measure_id, stated.person_id, stated, stated.ended_at))
     for line in body.persons:
         state = _with_keeping(state, act, line.person_id)
@@ -317,16 +319,39 @@ def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
     person = state.persons.get(body.person_id) or Person(
         body.person_id, body.role, state.responsible, state.stage, state.trial
     )
-    return state.with_persons(replace(person, role=body.role, accused=act.book.persons[body.role].accused))
+    role = act.book.persons[body.role]
+    if role.is_unit and in_custody(state, body.person_id):
+        refuse(
+            "nobody_to_lock_up", "{person.person_id} is in custody: that is no unit", person=person, field="body.role"
+        )
+    earlier = {name: value for name, value in person.particulars.items() if name in role.fields}
+    particulars = earlier | body.particulars
+    require_particulars(state, particulars, role.fields, act.book)
+    return state.with_persons(
+        replace(person, role=body.role, accused=role.accused, is_unit=role.is_unit, particulars=particulars)
+    )
 
 
 @rule(case.MeasureImposed)
 def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
     """Impose a measure on a person of the case."""
-    state.person(body.person_id)
+    _require_can_be_locked_up(state, act, body.person_id, body.measure, "measure")
     require_new(state.measures, body.measure_id, "measure")
     measure = _measure(act, body.measure_id, body.person_id, body)
     return _with_keeping(_with_measures(state, measure), act, body.person_id)
+
+
+def _require_can_be_locked_up(state: CaseState, act: Act, person_id: str, measure: str, field: str) -> None:
+    """Refuse (nobody_to_lock_up) a measure that locks up somebody who is a unit."""
+    if act.book.measures[measure].locks_up and state.person(person_id).is_unit:
+        refuse(
+            "nobody_to_lock_up",
+            "{person_id} is a unit: {measure} locks somebody up",
+            person_id=person_id,
+            measure=Term("measure", measure),
+            field=f"body.{field}",
+            hint="Impose it on a person of the unit, whom the case names by himself.",
+        )
 
 
 def _measure(
@@ -347,6 +372,7 @@ def changed(state: CaseState, act: Act, body: case.MeasureChanged) -> CaseState:
     clocks.require_not_before(body.started_at, old.started_at, "started_at")
     # The old measure keeps its id: papers refer to both.
     require_new(state.measures, body.new_measure_id, "measure", field="new_measure_id")
+    _require_can_be_locked_up(state, act, old.person_id, body.measure, "measure")
     new = _measure(act, body.new_measure_id, old.person_id, body)
     return _with_keeping(_with_measures(state, replace(old, ended_at=body.started_at), new), act, old.person_id)
 

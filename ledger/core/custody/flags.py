@@ -150,18 +150,21 @@ def decision_silent(before: CaseState, act: Act, after: CaseState, body: case.De
     return joined([item_id for item_id in property_left(after) if item_id not in named], by=", ") or None
 
 
-@flag("particulars_missing", case.DecisionRecorded, item.ItemRegistered)
+@flag("particulars_missing", case.DecisionRecorded, case.PersonNamed, item.ItemRegistered)
 def particulars_missing(
-    before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded | item.ItemRegistered
+    before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded | case.PersonNamed | item.ItemRegistered
 ) -> str | None:
-    """Return the fields that its kind asks for and that it does not state, each with the article."""
+    """Return the fields that its kind or role asks for and that it does not state, each with the article."""
+    stated = body.particulars
     if isinstance(body, case.DecisionRecorded):
         uses = act.book.decisions[body.kind].fields
+    elif isinstance(body, case.PersonNamed):
+        uses, stated = act.book.persons[body.role].fields, after.persons[body.person_id].particulars
     else:
         uses = act.book.items[body.item_kind].fields
     missing = [
         Message("{particular} ({article})", particular=name, article=uses[name].article)
-        for name in lacking(body.particulars, uses, "flagged")
+        for name in lacking(stated, uses, "flagged")
     ]
     return joined(missing, by=", ") or None
 

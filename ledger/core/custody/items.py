@@ -75,8 +75,10 @@ def _require_known_origin(state: CaseState, body: things.ItemRegistered, kind: I
         state.item(body.collection.medium_item_id, field="collection.medium_item_id")
     if body.person_id is None:
         return
-    state.person(body.person_id)
+    person = state.person(body.person_id)
     if kind.is_person:
+        if person.is_unit:
+            refuse("nobody_to_lock_up", "{person.person_id} is a unit", person=person, field="body.person_id")
         for item in state.items.marked(f"in_custody/{body.person_id}"):
             refuse("already_in_custody", "{item.item_id} is this person already", item=item, field="body.person_id")
 

@@ -177,8 +177,8 @@ class Handover(Struct, frozen=True):
 class Person(Struct, frozen=True):
     """A person of the case, who has a ``stage`` and a kind of ``trial`` of his own.
 
-    Nobody but the ``accused`` stays behind when the case passes on. ``kept_for`` is the agency a keeper keeps the
-    person for, None at liberty.
+    Nobody but the ``accused`` stays behind when the case passes on. One that ``is_unit`` is a company or another body.
+    ``kept_for`` is the agency a keeper keeps the person for, None at liberty.
     """
 
     person_id: str
@@ -188,6 +188,8 @@ class Person(Struct, frozen=True):
     trial: terms.Trial | None = None
     accused: bool = False
     kept_for: str | None = None
+    is_unit: bool = False
+    particulars: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class MeasureState(Struct, frozen=True):

@@ -179,11 +179,15 @@ class CaseClosed(Body, frozen=True):
 
 @event("person.named")
 class PersonNamed(Body, frozen=True):
-    """A person of the case; the name stands in the confidential ``section``, never here."""
+    """A person of the case; the name stands in the confidential ``section``, never here.
+
+    ``particulars`` are stated in the fields that the role has; those stated before stay as far as it has them.
+    """
 
     person_id: terms.PersonId
     role: terms.PersonRole
     section: terms.SectionLabel | None = None
+    particulars: Particulars = field(default_factory=dict)
 
 
 @event("measure.imposed")

@@ -230,7 +230,10 @@ Missing = Literal["refused", "flagged"]  # what becomes of an event that lacks a
 
 
 class FieldRule(Word, frozen=True, kw_only=True):
-    """A field that kinds of decisions or items can have; one of type ``choice`` takes the words of ``choices``."""
+    """A field that kinds of decisions or items, or roles of persons, can have.
+
+    One of type ``choice`` takes the words of ``choices``.
+    """
 
     type: Literal["text", "number", "date", "person", "item", "yes_no", "choice"] = "text"
     choices: dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$(?!\n)")], Label] = {}
@@ -259,9 +262,15 @@ class AgencyKind(Word, frozen=True):
 
 
 class PersonRole(Word, frozen=True):
-    """What somebody is in a case; clocks of a case that names no person run for all who are ``accused``."""
+    """What somebody is in a case; clocks of a case that names no person run for all who are ``accused``.
+
+    A role that ``is_unit`` is that of a company or another body: nobody who could be locked up. What is stated of the
+    person stands in ``fields``.
+    """
 
     accused: bool = False
+    is_unit: bool = False
+    fields: dict[terms.Particular, FieldUse] = {}
 
 
 class Measure(Word, frozen=True):

@@ -131,7 +131,7 @@ export const BODIES = {
   "case.assigned": ["case", "clerk or supervisor", false, "`department` Line, `handler` OfficerId"],
   "case.stage_entered": ["case", "clerk or supervisor", false, "`person_ids`? [PersonId], `stage` Stage, `trial`? Trial"],
   "case.closed": ["case", "clerk or supervisor", false, "`decision_id`? DecisionId, `ground` Text"],
-  "person.named": ["case", "clerk or supervisor", false, "`person_id` PersonId, `role` PersonRole, `section`? SectionLabel"],
+  "person.named": ["case", "clerk or supervisor", false, "`particulars`? {Particular: Text} (0 to 40), `person_id` PersonId, `role` PersonRole, `section`? SectionLabel"],
   "measure.imposed": ["case", "clerk or supervisor", false, "`ground` Text, `measure` Measure, `measure_id` MeasureId, `number`? Number, `person_id` PersonId, `started_at` Instant, `until`? Date"],
   "measure.changed": ["case", "clerk or supervisor", false, "`ground` Text, `measure` Measure, `measure_id` MeasureId, `new_measure_id` MeasureId, `number`? Number, `started_at` Instant, `until`? Date"],
   "measure.extended": ["case", "clerk or supervisor", false, "`article` Line, `ground` Text, `measure_id` MeasureId, `qualifying_ground`? QualifyingGround, `until` Date"],
