@@ -20,6 +20,13 @@ O = TypeVar("O")  # noqa: E741 - whoever signs
 
 # What a method's fields say of the event and not of its body; the last two are for histories.
 EVENT_FIELDS = ("occurred_at", "signed_at", "sections", "authority", "event_id", "salt", "source", "officer", "delay")
+_OPENING = {
+    "case_number": "2026-0417",
+    "case_type": "theft",
+    "business_line": "criminal",
+    "stage": "investigation",
+    "procedure": "cn-criminal",
+}
 ASPECTS = ("jurisdiction", "dossier_complete", "property_matches_list", "person_and_measure", "within_time")
 
 
@@ -59,14 +66,11 @@ class CaseActs(ABC, Generic[O]):
         return self.act(kind(**fields), by, **outside)
 
     def open(self, by: O | None = None, **fields: Any) -> Self:
-        defaults = {
-            "case_number": "2026-0417",
-            "case_type": "theft",
-            "business_line": "criminal",
-            "stage": "investigation",
-            "procedure": "cn-criminal",
-        }
-        return self.say(case.CaseOpened, by or self.clerk_of(self.opener), **(defaults | fields))
+        return self.say(case.CaseOpened, by or self.clerk_of(self.opener), **(_OPENING | fields))
+
+    def take_over(self, by: O | None = None, **fields: Any) -> Self:
+        """Begin with a case that was under way elsewhere: no duties of before run."""
+        return self.say(case.CaseTakenOver, by or self.clerk_of(self.opener), **(_OPENING | fields))
 
     def name(self, *persons: str, by: O | None = None, role: str = "suspect") -> Self:
         for person in persons:

@@ -43,12 +43,17 @@ def publish(player: Player, *models: str) -> list[ModelPublished]:
 def from_import_to_governance(player: Player) -> None:
     """Import cases and a pension list, work on leads, recommend, re-check; the west adopts the model."""
     for number in range(1, IMPORTED + 1):
-        # Cases of the corrections' own system, with where they came from.
+        # Cases of the corrections' own system, taken over as an import does it, with where they came from.
         case = player.case(_imported_id(number), days_ago=300)
-        case.open("corrections", case_number=f"（2025）执{number}号", case_type="盗窃 theft", stage="execution")
+        origin = {
+            "source_system": "社区矫正系统（样例） corrections' own system",
+            "source_key": f"X-{number:04}",
+            "file_digest": digest("export of the sample"),
+        }
+        stated = {"case_number": f"（2025）执{number}号", "case_type": "盗窃 theft", "stage": "execution"}
+        case.take_over("corrections", **stated, **origin)
         case.name(_prisoner(number), role="defendant")
-        origin = {"source_key": f"X-{number:04}", "file_digest": digest("export of the sample"), "row": number + 1}
-        case.say(record.ImportRecorded, source_system="社区矫正系统（样例） corrections' own system", **origin)
+        case.say(record.ImportRecorded, row=number + 1, **origin)
     _register_pensions(player)
     (model,) = publish(player, PENSIONS)
     leads = [pension_lead(number).work(player, until="confirmed").lead_id for number in SETTLED]
