@@ -170,7 +170,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 # By the name of the parameter; an option's own help goes before.
 OPTIONS: Final[dict[str, str]] = {
-    "account": "Number of the account, of money in a bank.",
+    "account": "Account of money or data, or address of virtual currency.",
     "business_line": "Business line of the case.",
     "condition": "What it looks like, in words.",
     "decided_at": "When it was decided.",

@@ -26,7 +26,7 @@ _EXPECTED = {
     "BOOLEAN": Wording("of_boolean"),
     "TIMESTAMP": Wording("of_time"),
     "DATE": Wording("of_date"),
-    "DECIMAL(21,6)": Wording("of_decimal"),
+    "DECIMAL(33,18)": Wording("of_decimal"),
     "VARCHAR[]": Wording("of_list"),
 }
 
@@ -142,7 +142,7 @@ def convert_value(value: Any, kind: str) -> Any:
             fits = type(value) is int
         case "BOOLEAN":
             fits = isinstance(value, bool)
-        case "DECIMAL(21,6)" if type(value) in (int, Decimal):
+        case "DECIMAL(33,18)" if type(value) in (int, Decimal):
             fits, converted = True, Decimal(value)
         case "VARCHAR":
             fits = isinstance(value, str)

@@ -74,7 +74,7 @@ CLAUSES = (
     *("answers", "service", "item_ids", "number"),
     *("not_accepted", "absent_person_ids", "received", "quantity", "condition", "seal_number", "seal_state"),
     *("storage_location", "match_result", "finding", "exhibit_number", "digests", "seizure", "parent_items", "money"),
-    *("features", "obtained_from", "content", "period_from"),
+    *("features", "obtained_from", "method", "content", "period_from"),
     *("until", "article", "decided_at", "served_at", "effective_at", "decision_id", "document_number"),
     *("reason_code", "qualifying_ground", "grounds", "ground", "explanation", "remark", "remedy"),
     *("particulars", "outline", "outline_answers", "due_at", "expires_at"),

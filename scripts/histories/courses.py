@@ -347,7 +347,7 @@ class Investigation(SimulatedCase):
 
 
 def _money(fen: int) -> dict[str, Any]:
-    return {"quantity": pieces(fen, "fen"), "money": Money(fen=fen, currency="CNY")}
+    return {"quantity": pieces(fen, "cny_fen"), "money": Money(fen=fen, currency="CNY")}
 
 
 class CriminalCourse(Investigation):

@@ -133,7 +133,7 @@ def registered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
     needs = (form.get(f"needs:{form.get('item_kind')}") or "").split()
     fields: dict[str, Any] = {
         **form.fields("item_kind", "description", "exhibit_number", "condition", "seal_number", "storage_location"),
-        **form.fields("features", "obtained_from"),
+        **form.fields("features", "obtained_from", "account"),
         "item_id": form.get("item_id") or new_id("item"),
         "quantity": _quantity(form, "quantity", form.get("unit")),
         "digests": form.all("digest"),
@@ -144,8 +144,16 @@ def registered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
         numbers = ("volumes", "pages")
         fields["dossier"] = {name: required_number(form, name) for name in numbers if form.get(name)}
     if "collection" in needs:
-        fields["collection"] = {"collectors": _officers(form, "collectors"), **form.fields("tool", "method")}
+        fields["collection"] = _collection(form)
     return fields
+
+
+def _collection(form: PostedForm) -> dict[str, Any]:
+    """Return how data was taken, as the form says it."""
+    fields: dict[str, Any] = dict(form.fields("tool", "method", "address", "record_number"))
+    if network_time := instant_of(form, "network_time"):
+        fields["network_time"] = network_time
+    return fields | {"collectors": _officers(form, "collectors")}
 
 
 def checked(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:

@@ -149,7 +149,6 @@ def list_part(kind: Kind, visit: Visit, state: CaseState, *, first: int = 0) -> 
 
 
 STEPS = 50  # of the timeline at a time
-UNITS = ("piece", "volume", "page", "copy", "note", "vehicle", "gram", "kilogram", "litre", "metre")
 
 router = APIRouter()
 ProcedureQuery = Annotated[str | None, Query(max_length=64)]
@@ -228,7 +227,9 @@ def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
     book = _book_of(visit, visible.state)
     kinds = {kind: row for kind, row in book.items.items() if not row.is_person}
     values = {"fields": book.fields, "particular": visit.labels.of_particular}
-    return visit.page("cases/new_item.html", **visible._asdict(), **values, kinds=kinds, units=UNITS)
+    return visit.page(
+        "cases/new_item.html", **visible._asdict(), **values, kinds=kinds, units=tuple(book.units) or ("piece",)
+    )
 
 
 @router.get("/cases/{case_id}/offer")

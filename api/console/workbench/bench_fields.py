@@ -54,7 +54,7 @@ OPERATORS: Final = {
 }
 ROWS_AT_MOST = 20
 _SPLIT_VALUES = re.compile(r"[,，、]")
-_INTEGER, _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,15})"), re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,6}")
+_INTEGER, _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,15})"), re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,18}")
 
 
 class FilterRow(NamedTuple):
@@ -278,4 +278,4 @@ def list_of(value: Any) -> list[Any]:
 
 
 _ONE_OR_MORE = ("purpose", "clock", "stage")
-_NUMBERS = ("BIGINT", "DECIMAL(21,6)", "BOOLEAN")
+_NUMBERS = ("BIGINT", "DECIMAL(33,18)", "BOOLEAN")

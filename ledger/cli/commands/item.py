@@ -113,6 +113,9 @@ KIND = ProcedureWord("item_kind")
 @click.option("--collector", "collectors", multiple=True, help="An officer who collected data; name each.")
 @click.option("--tool", help="With which data was collected.")
 @click.option("--method", help="How data was collected.")
+@click.option("--address", help="Of the remote system that data was collected from: a URL or an IP address.")
+@click.option("--network-time", type=MOMENT, help="What a time server said when data was collected over a network.")
+@click.option("--record-number", help="Of the record of the collection.")
 @click.option("--medium", help="The item that is the original medium of data.")
 @click.option(
     "--recording", "recordings", type=DigestedFile(), multiple=True, help="A recording of the collection, to digest."
@@ -151,6 +154,9 @@ PARTS_OF_ITEM = {
         "method": "method",
         "medium_item_id": "medium",
         "recording": "recordings",
+        "address": "address",
+        "network_time": "network_time",
+        "record_number": "record_number",
     },
 }
 
@@ -237,8 +243,17 @@ act(
     FILE_NOW,
     "--remark",
 )
-act("freeze", item.ItemFrozen, "Freeze property until a day.", "item_id", DAY, "--number")
-act("renew-freeze", item.ItemFreezeRenewed, "Renew a freeze until a later day.", "item_id", DAY)
+act(
+    "freeze",
+    item.ItemFrozen,
+    "Freeze property, or data at a provider, until a day.",
+    "item_id",
+    DAY,
+    "--number",
+    click.option("--method", help="What keeps it unchanged, such as a locked account."),
+    click.option("--file", "digests", type=DigestedFile(), help="The data as it is frozen, to digest."),
+)
+act("renew-freeze", item.ItemFreezeRenewed, "Renew a freeze until a later day.", "item_id", DAY, "--number")
 act(
     "unfreeze",
     item.ItemUnfrozen,

@@ -46,7 +46,7 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     letter.LetterFiled: ("received_at",),
     handover.HandoverAccepted: ("received_at",),
     handover.HandoverRefused: ("received_at",),
-    item.ItemRegistered: ("seizure.seized_at",),
+    item.ItemRegistered: ("seizure.seized_at", "collection.network_time"),
     item.ItemUnfrozen: ("unfrozen_at",),
     item.ItemDisposed: ("disposed_at",),
     record.DatasetRegistered: ("period_from",),

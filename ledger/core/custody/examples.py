@@ -36,7 +36,6 @@ _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
 _USUAL: Mapping[str, Any] = {
     **dict.fromkeys(("ground", "explanation", "description", "case_type", "method"), "as in the example"),
     **dict.fromkeys(("number", "case_number", "article"), "1"),
-    "quantity": {"value": "1", "unit": "piece"},
     "rest_as_listed": True,
 }
 _TIMES = (
@@ -176,6 +175,7 @@ def _payload_of(act: ExampleAct, stage: _Stage, book: Rulebook) -> Payload:
 def _body_of(act: ExampleAct, kind: type[Body], at: str, stage: _Stage, book: Rulebook) -> Body:
     usual = {**_USUAL, **dict.fromkeys(_TIMES, at), "business_line": next(iter(book.lines))}
     usual |= {"stage": next(iter(book.stages)), "procedure": book.procedure.id}
+    usual["quantity"] = {"value": "1", "unit": next(iter(book.units), "unit")}
     required = [field.name for field in msgspec.structs.fields(kind) if field.required]
     fields = {name: usual[name] for name in required if name in usual} | act.body
     body: Body = convert(_resolved(fields, stage), kind)

@@ -480,9 +480,15 @@ def _after_closing(before: CaseState | None, act: Act, after: CaseState, body: B
     return None if persons and all(p.stage != CLOSED for p in persons) else Message("the case was closed")
 
 
-@flag("examination_differs", item.ItemExamined)
-def _examination_differs(before: CaseState, act: Act, after: CaseState, body: item.ItemExamined) -> str | None:
+@flag("examination_differs", item.ItemExamined, item.ItemFrozen)
+def _examination_differs(
+    before: CaseState, act: Act, after: CaseState, body: item.ItemExamined | item.ItemFrozen
+) -> str | None:
     recorded = before.items[body.item_id]
+    if isinstance(body, item.ItemFrozen):
+        if not digests_conflict(recorded.digests, body.digests):
+            return None
+        return Message("item {item_id}: {found}", item_id=body.item_id, found=" ".join(body.digests))
     if body.quantity is not None and body.quantity != recorded.quantity:
         return Message(
             "item {item_id}: quantity {found}, recorded {expected}",

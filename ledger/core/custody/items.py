@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
+from functools import reduce
 
 from msgspec.structs import replace
 
@@ -26,6 +27,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.procedure.rulebook import ItemKind
 
+_EXACT = Context(prec=64, traps=[Inexact])  # wide enough for the sum of the longest quantities, and never rounds
 # What the record takes over from the registration as it is stated there.
 _AS_REGISTERED = [name for name in Item.__struct_fields__ if name in things.ItemRegistered.__struct_fields__]
 
@@ -51,6 +53,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
             kind=body.item_kind,
             is_person=kind.is_person,
             is_property=kind.is_property,
+            can_be_frozen=kind.is_property or kind.can_be_frozen,
             holder=act.agency,
             responsible=state.responsible,
             parents=body.parent_items,
@@ -170,7 +173,7 @@ def _require_sum(whole: Quantity, parts: list[Quantity], *, field: str) -> None:
     if any(part.unit != whole.unit for part in parts):
         refuse("units_differ", "expected {whole.unit} in every part", whole=whole, field=f"body.{field}")
     # Decimal, not float: quantities add up exactly or not at all.
-    total = sum((Decimal(part.value) for part in parts), Decimal(0))
+    total = reduce(_EXACT.add, (Decimal(part.value) for part in parts), Decimal(0))
     if total != Decimal(whole.value):
         refuse("sum_differs", "the sum is {total}, not {whole}", total=total, whole=whole.value, field=f"body.{field}")
 
@@ -218,12 +221,12 @@ def checked_in(state: CaseState, act: Act, body: things.ItemCheckedIn) -> CaseSt
 
 @rule(things.ItemFrozen)
 def frozen(state: CaseState, act: Act, body: things.ItemFrozen) -> CaseState:
-    """Freeze property until a day."""
+    """Freeze property, or data at a provider, until a day. Digests become the record's if it had none."""
     item = _require_answerable(state, act, body.item_id)
-    # Exhibits and files are kept in custody; only property can be frozen where it is.
-    if not item.is_property:
-        refuse("not_property", "only property is frozen", field="body.item_id")
-    return state.with_items(replace(item, frozen_until=body.frozen_until))
+    # Exhibits and files are kept in custody; frozen is what stays where it is.
+    if not item.can_be_frozen:
+        refuse("cannot_be_frozen", "things of this kind are not frozen", field="body.item_id")
+    return state.with_items(replace(item, frozen_until=body.frozen_until, digests=item.digests or body.digests))
 
 
 @rule(things.ItemFreezeRenewed)
@@ -309,6 +312,7 @@ def _proceeds(state: CaseState, act: Act, body: things.ItemDisposed, proposal: D
             item_id=part.item_id,
             kind=kind,
             is_property=True,
+            can_be_frozen=True,
             description=part.description or Message("proceeds of {sold.description}", sold=sold),
             quantity=part.quantity,
             holder=act.agency,

@@ -64,7 +64,8 @@ class Item(Struct, frozen=True):
 
     ``recorded_from`` is when its registration was signed; earlier custody is only claimed. ``lent_by`` has lent it to
     another agency until ``lent_until``; ``due_at`` is when a checked-out item is due back. ``left_for`` is the case for
-    which it was split off. By its kind it ``is_person`` in custody, or ``is_property``, which is to be disposed of.
+    which it was split off. By its kind it ``is_person`` in custody, or ``is_property``, which is to be disposed of;
+    what ``can_be_frozen`` is property or data at a provider.
     """
 
     item_id: str
@@ -82,6 +83,7 @@ class Item(Struct, frozen=True):
     fungible: bool = False
     is_person: bool = False
     is_property: bool = False
+    can_be_frozen: bool = False
     person_id: str | None = None
     parents: tuple[str, ...] = ()
     offer: str | None = None

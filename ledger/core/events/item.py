@@ -14,13 +14,20 @@ Digests = Annotated[tuple[terms.Digest, ...], Meta(max_length=8)]
 
 
 class Collection(terms.Value, frozen=True):
-    """How electronic data was taken: collectors, tool, method, and the medium it came from."""
+    """How electronic data was taken: collectors, tool, method, and the medium it came from.
+
+    If it was taken over a network, ``address`` is that of the remote system, ``network_time`` the time that a time
+    server gave, and the item's ``account`` is that whose data it is. ``record_number`` is that of the record of it.
+    """
 
     collectors: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=1, max_length=16)]
     tool: terms.Line
     method: terms.Text
     medium_item_id: terms.ItemId | None = None
     recording: Digests = ()
+    address: terms.Line | None = None
+    network_time: terms.Instant | None = None
+    record_number: terms.Number | None = None
 
 
 class Seizure(terms.Value, frozen=True):
@@ -165,19 +172,26 @@ class ItemCheckedIn(Body, frozen=True):
 
 @event("item.frozen")
 class ItemFrozen(Body, frozen=True):
-    """Property is frozen; ``frozen_until`` is the last day, ``number`` that of the paper by which it is frozen."""
+    """Property, or data at a provider, is frozen; ``frozen_until`` is the last day.
+
+    ``method`` is what keeps it unchanged (a locked account, a barred transfer), ``digests`` are those of frozen data,
+    ``number`` is that of the notice.
+    """
 
     item_id: terms.ItemId
     frozen_until: terms.Date
     number: terms.Number | None = None
+    method: terms.Text | None = None
+    digests: Digests = ()
 
 
 @event("item.freeze_renewed")
 class ItemFreezeRenewed(Body, frozen=True):
-    """A freeze is renewed; ``frozen_until`` is the new last day."""
+    """A freeze is renewed; ``frozen_until`` is the new last day, ``number`` that of the notice."""
 
     item_id: terms.ItemId
     frozen_until: terms.Date
+    number: terms.Number | None = None
 
 
 @event("item.unfrozen")

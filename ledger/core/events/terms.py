@@ -120,8 +120,14 @@ Date = Annotated[str, _text(_DATE, "calendar date, Asia/Shanghai", "2026-03-01")
 Instant = Annotated[str, _text(f"{_DATE}{_TIME}Z", "RFC 3339 in UTC, whole seconds", "2026-03-01T08:30:00Z")]
 SafeInt = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+MAX_DECIMALS = 18  # as the finest units of virtual currencies have
 DecimalText = Annotated[
-    str, _text(r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{0,5}[1-9])?", "decimal in its shortest spelling", "12.5")
+    str,
+    _text(
+        rf"(?:0|[1-9][0-9]{{0,14}})(?:\.[0-9]{{0,{MAX_DECIMALS - 1}}}[1-9])?",
+        f"decimal in its shortest spelling, with at most {MAX_DECIMALS} digits after the point",
+        "12.5",
+    ),
 ]
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 Definition = Annotated[str, Meta(min_length=1, max_length=32_000)]
@@ -136,13 +142,6 @@ Number = Annotated[
 
 class Value(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """Base of all parts of an event: immutable, strict, and without bytes for absent optional fields."""
-
-
-class Quantity(Value, frozen=True):
-    """``value`` in units of ``unit`` (a code such as ``piece``, ``volume``, ``gram``)."""
-
-    value: DecimalText
-    unit: Annotated[str, _text(r"[a-z][a-z0-9_]{0,15}", "unit code", "piece")]
 
 
 class Money(Value, frozen=True):
@@ -190,6 +189,7 @@ LetterKind = Annotated[str, _word("letter_kind")]
 OutsiderKind = Annotated[str, _word("outsider_kind")]
 Service = Annotated[str, _word("service")]
 Particular = Annotated[str, _word("particular")]
+QuantityUnit = Annotated[str, _word("quantity_unit")]
 LeadOutcome = Annotated[str, _word("lead_outcome")]
 # The table of the procedure that has the words of each vocabulary.
 TABLE_OF = {
@@ -211,10 +211,19 @@ TABLE_OF = {
     "service": "services",
     "lead_outcome": "outcomes",
     "agency_kind": "kinds",
+    "quantity_unit": "units",
     "aspect": "aspects",
     "case_relation": "relations",
     "particular": "fields",
 }
+
+
+class Quantity(Value, frozen=True):
+    """``value`` in units of ``unit``, whose row in the procedure says how many decimals it has."""
+
+    value: DecimalText
+    unit: QuantityUnit
+
 
 # -- closed vocabularies -----------------------------------------------------------------------------------------------
 

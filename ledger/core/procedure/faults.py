@@ -30,8 +30,19 @@ CORE_WORDS: Mapping[str, tuple[str, ...]] = {"stage": ("closed",), "purpose": ("
 # things of their own; besides these and those above, no word of a package stands in the core (a test compares them).
 CORE_NAMES = frozenset(
     (
-        *("answer", "authority", "correct", "custody_change", "dossier", "holder", "jurisdiction"),
-        *("left", "money", "not_accepted", "open", "person", "quantity_differs", "reasons", "recommendation"),
+        *("account", "answer", "authority", "correct", "custody_change", "dossier", "holder", "jurisdiction"),
+        *(
+            "head",
+            "left",
+            "money",
+            "not_accepted",
+            "note",
+            "open",
+            "person",
+            "quantity_differs",
+            "reasons",
+            "recommendation",
+        ),
         *("recording", "remedy", "summary", "witness"),
     )
 )

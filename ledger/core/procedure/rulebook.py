@@ -302,13 +302,21 @@ class ItemKind(Word, frozen=True):
     """A kind of item, and which fields of a registration it ``needs``.
 
     Its particulars are stated in ``fields``. What ``is_person`` is in custody; what ``is_property`` can be frozen, and
-    is disposed of before the case is closed.
+    is disposed of before the case is closed; what ``can_be_frozen`` without being property, such as data at a provider,
+    stays as it is.
     """
 
-    needs: tuple[Literal["dossier", "digests", "collection", "person_id"], ...] = ()
+    needs: tuple[Literal["dossier", "digests", "collection", "account", "person_id"], ...] = ()
     fields: dict[terms.Particular, FieldUse] = {}
     is_person: bool = False
     is_property: bool = False
+    can_be_frozen: bool = False
+
+
+class UnitRow(Word, frozen=True):
+    """A unit of quantities, and how many digits after the point they may have in it."""
+
+    decimals: Annotated[int, Meta(ge=0, le=terms.MAX_DECIMALS)] = 0
 
 
 class Disposal(Word, frozen=True):
@@ -430,6 +438,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     services: dict[terms.Service, Word] = {}
     aspects: dict[terms.Aspect, Word] = {}
     relations: dict[terms.CaseRelation, Word] = {}
+    units: dict[terms.QuantityUnit, UnitRow] = {}
     outcomes: dict[terms.LeadOutcome, LeadOutcome] = {}
     fields: dict[terms.Particular, FieldRule] = {}
     clocks: tuple[ClockRule, ...] = ()
@@ -535,7 +544,7 @@ def require_words(body: Struct, *books: Rulebook, path: str = "body") -> None:
             continue
         parts = value if isinstance(value, tuple) else (value,)
         for word in parts:
-            if vocabulary is not None and not any(word in book.vocabularies[vocabulary] for book in books):
+            if vocabulary is not None and not _is_word(vocabulary, word, books):
                 possible = dict.fromkeys(each for book in books for each in book.vocabularies[vocabulary])
                 refuse(
                     "unknown_word",
@@ -546,7 +555,30 @@ def require_words(body: Struct, *books: Rulebook, path: str = "body") -> None:
                     hint=Message("It has: {words}", words=", ".join(possible)),
                 )
         for number, part in enumerate(parts if is_deep else ()):
-            require_words(part, *books, path=f"{path}.{name}[{number}]")
+            place = f"{path}.{name}[{number}]" if isinstance(value, tuple) else f"{path}.{name}"
+            require_words(part, *books, path=place)
+    if isinstance(body, terms.Quantity):
+        _require_decimals(body, books, path)
+
+
+def _is_word(vocabulary: str, word: str, books: tuple[Rulebook, ...]) -> bool:
+    words = [book.vocabularies[vocabulary] for book in books]
+    # Units are open in a procedure that has no table of them.
+    return any(word in table for table in words) or (vocabulary == "quantity_unit" and not any(words))
+
+
+def _require_decimals(quantity: terms.Quantity, books: tuple[Rulebook, ...], path: str) -> None:
+    """Refuse (too_many_decimals) a quantity that is finer than its unit."""
+    row = rows_of(books, "units").get(quantity.unit)
+    if row is not None and len(quantity.value.partition(".")[2]) > row.decimals:
+        refuse(
+            "too_many_decimals",
+            "in {unit}, a quantity has at most {decimals} digits after the point, not {value}",
+            unit=Term("quantity_unit", quantity.unit),
+            decimals=row.decimals,
+            value=quantity.value,
+            field=f"{path}.value",
+        )
 
 
 def rows_of(books: Iterable[Rulebook], table: str) -> dict[str, Any]:

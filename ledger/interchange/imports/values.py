@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -42,7 +42,8 @@ _WRITTEN = re.compile(
 _COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:(?P<H>\d{2})(?P<M>\d{2})(?P<S>\d{2})?)?")
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
 _DIGITS = r"[0-9][0-9,]{0,19}(?:\.[0-9]{1,6})?"  # few enough to be calculated with exactly
-_NUMBER = re.compile(_DIGITS)
+_NUMBER = re.compile(r"[0-9][0-9,]{0,19}(?:\.[0-9]{1,18})?")
+_EXACT = Context(prec=64)  # no number of a cell is longer
 _AMOUNT = re.compile(rf"¥?\s*(?P<digits>{_DIGITS})\s*(?P<unit>万元|元)?")
 
 
@@ -175,7 +176,7 @@ def decimal(cell: Cell) -> str | None:
     if not _NUMBER.fullmatch(plain):
         raise Misread("expected a number such as 3 or 12.5, that is not negative")
     value = Decimal(plain.replace(",", ""))
-    return format(value.normalize(), "f") if value else "0"
+    return format(value.normalize(_EXACT), "f") if value else "0"
 
 
 def count(cell: Cell) -> int | None:

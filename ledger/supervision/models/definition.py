@@ -27,7 +27,7 @@ from ledger.supervision.view_catalogue import view_of_dataset
 Kind = Literal["integer", "decimal", "text", "boolean", "date", "dataset"]
 MAX_PARAMETER_LENGTH = 200  # characters
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,18})?")
 _NUMBERS = ("integer", "decimal")
 _EXPECTED = {
     "integer": Wording("of_integer"),
@@ -39,7 +39,8 @@ _EXPECTED = {
 }
 # As which DuckDB gives the times 'infinity' and '-infinity'.
 _INFINITIES = (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
-_PLACES = Decimal("0.000001")  # as quantities have them; a share computed in binary is rounded to as many
+_PLACES = Decimal("1e-18")  # as quantities have them
+_PLACES_OF_SHARES = Decimal("0.000001")  # what was computed in binary is rounded: its last digits are noise
 _WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
 Scope = Literal["case", "all"]
 NOTHING = "—"  # in the place of a column that is empty
@@ -142,7 +143,7 @@ def text_of(value: object) -> str:
         exact = Decimal(repr(value)) if isinstance(value, float) else value
         if not exact.is_finite():
             raise MalformedInput("infinity and NaN are no values")
-        rounded = exact if exact.as_tuple().exponent in range(-6, 1) else exact.quantize(_PLACES, context=_WIDE)
+        rounded = exact.quantize(_PLACES_OF_SHARES if isinstance(value, float) else _PLACES, context=_WIDE)
         text = f"{rounded:f}"
         short = text.rstrip("0").rstrip(".") if "." in text else text
         return "0" if short in ("-0", "") else short

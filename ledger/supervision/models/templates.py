@@ -24,12 +24,12 @@ from ledger.supervision.view_catalogue import convert_value, fault_of_column, ty
 
 PREFIX = "with_"  # what the names of bound values begin with; parameters of models have other names
 _WORDS = ("not", "over", "under", "has")
-_ORDERED = ("BIGINT", "DECIMAL(21,6)", "TIMESTAMP", "DATE")
+_ORDERED = ("BIGINT", "DECIMAL(33,18)", "TIMESTAMP", "DATE")
 _KINDS = {
     "VARCHAR": ("text",),
     "VARCHAR[]": ("text",),
     "BIGINT": ("integer",),
-    "DECIMAL(21,6)": ("integer", "decimal"),
+    "DECIMAL(33,18)": ("integer", "decimal"),
     "BOOLEAN": ("boolean",),
     "DATE": ("date",),
     "TIMESTAMP": (),

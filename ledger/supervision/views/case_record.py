@@ -142,7 +142,7 @@ def read_case(events: Iterable[SourceEvent], acts: Acts, size: int) -> CaseRecor
 _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "TIMESTAMP": lambda text: datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None),
     "DATE": date.fromisoformat,
-    "DECIMAL(21,6)": lambda quantity: Decimal(quantity.value),
+    "DECIMAL(33,18)": lambda quantity: Decimal(quantity.value),
     "VARCHAR[]": list,
 }
 

@@ -30,7 +30,7 @@ _ARROW: Mapping[str, pyarrow.DataType] = {
     "BOOLEAN": pyarrow.bool_(),
     "TIMESTAMP": pyarrow.timestamp("us"),
     "DATE": pyarrow.date32(),
-    "DECIMAL(21,6)": pyarrow.decimal128(21, 6),
+    "DECIMAL(33,18)": pyarrow.decimal128(33, 18),
     "VARCHAR[]": pyarrow.list_(pyarrow.string()),
 }
 _ANCHORS = {"number": "BIGINT", "size": "BIGINT", "anchored_at": "TIMESTAMP"}

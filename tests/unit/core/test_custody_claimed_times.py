@@ -12,7 +12,7 @@ import pytest
 from ledger.core.custody import claimed_times
 from ledger.core.errors import RuleRefused
 from ledger.core.events import EVENT_TYPES, Body, case, handover, item
-from ledger.core.events.item import Seizure
+from ledger.core.events.item import Collection, Seizure
 from ledger.core.events.supervision import Figures, PeriodCount
 from ledger.core.events.terms import Date, Instant
 from ledger.core.messages import Message
@@ -26,6 +26,7 @@ FORMS = [msgspec.inspect.type_info(form) for form in (Instant, Date)]
 # By the struct that a body has within it, its fields beside the times.
 WITHIN: dict[str, tuple[type, dict[str, Any]]] = {
     "seizure": (Seizure, {"document_number": "S-7", "officers": ("a", "b")}),
+    "collection": (Collection, {"collectors": ("a", "b"), "tool": "archiver", "method": "online extraction"}),
     "figures": (Figures, {"cases": 1, "planted": 1, "found": 1, "false_leads": 0}),
     "before": (PeriodCount, {"count": 0, "tree_size": 1}),
     "after": (PeriodCount, {"count": 0, "tree_size": 1}),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,9 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ledger.core.errors import RuleRefused
 from ledger.core.events import Body, item
 from ledger.core.events.terms import EventRef, Money
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, Officer, clerk, supervisor
+from ledger.procedures import shipped_rulebook
+from tests.testkit.builders import (
+    COURT,
+    LAB,
+    POLICE,
+    PROCURATORATE,
+    START,
+    Officer,
+    clerk,
+    refused,
+    refused_at,
+    supervisor,
+)
 from tests.testkit.casework import (
     AT,
     Case,
@@ -95,7 +108,7 @@ ITEMS: Refusals = {
     "breaking no seal": Refusal("other_seal body.seal_number", holding("phone"), saying(item.ItemUnsealed)),
     "checking out twice": Refusal("already_checked_out body.item_id", OUT, saying(item.ItemCheckedOut)),
     "checking in what is in": Refusal("not_checked_out body.item_id", holding("phone"), saying(item.ItemCheckedIn)),
-    "freezing an exhibit": Refusal("not_property body.item_id", holding("phone"), saying(item.ItemFrozen)),
+    "freezing an exhibit": Refusal("cannot_be_frozen body.item_id", holding("phone"), saying(item.ItemFrozen)),
     "renewing the freeze of what another holds and answers for": Refusal(
         "not_held body.item_id",
         holding("account", kind="property")
@@ -303,13 +316,18 @@ def merge(*item_ids: str, whole: item.ItemPart | None = None, by: Officer | None
 
 SUMS: Refusals = {
     "splitting a person": Refusal(
-        "not_divisible body.item_id", PRISONER, split("li", part("a", "0.5"), part("b", "0.5"))
+        "not_divisible body.item_id", PRISONER, split("li", part("a", "0.5", unit="gram"), part("b", 1))
     ),
     "parts that add up to less": Refusal("sum_differs body.parts", PILLS, split("pills", part("a", 4), part("b", 5))),
     "parts that add up to a hair more": Refusal(
         "sum_differs body.parts",
-        holding("pills", quantity="0.3"),
-        split("pills", part("a", "0.1"), part("b", "0.200001")),
+        holding("powder", quantity=pieces("0.3", "gram")),
+        split("powder", part("a", "0.1", unit="gram"), part("b", "0.200001", unit="gram")),
+    ),
+    "coins that add up to the smallest part more": Refusal(
+        "sum_differs body.parts",
+        holding("coins", quantity=pieces("100000000000000", "eth")),
+        split("coins", part("a", "99999999999999", unit="eth"), part("b", "1.000000000000000001", unit="eth")),
     ),
     "another unit": Refusal("units_differ body.parts", PILLS, split("pills", part("a", 5, unit="gram"), part("b", 5))),
     "two parts of one id": Refusal("duplicate_id body.parts", PILLS, split("pills", part("a", 5), part("a", 5))),
@@ -398,14 +416,109 @@ def test_a_merged_whole_takes_after_the_first_item() -> None:
     assert (whole.description, whole.storage_location) == ("the b", "counter")
 
 
-amounts = st.decimals(min_value=0, max_value=10**9, places=6).map(lambda d: format(d.normalize(), "f"))
+def in_ether(smallest: int) -> str:
+    """Spell a number of the smallest parts of an ether, of which 10**18 are one."""
+    whole, rest = divmod(smallest, 10**18)
+    return f"{whole}.{rest:018}".rstrip("0").rstrip(".")
 
 
-@given(st.lists(amounts, min_size=2, max_size=6))
-def test_exact_sums_of_any_decimals_are_accepted(values: list[str]) -> None:
-    """Parts add up to the whole exactly, to the sixth decimal, without rounding."""
-    whole = format(sum(map(Decimal, values), Decimal(0)).normalize(), "f")
-    written = holding("powder", quantity=whole)
-    parts = tuple(part(f"part-{number}", value) for number, value in enumerate(values))
-    written.say(item.ItemSplit, item_id="powder", parts=parts)
-    assert written.state.items["part-1"].quantity.value == values[1]
+@given(st.lists(st.integers(min_value=0, max_value=10**32), min_size=2, max_size=6))
+def test_exact_sums_of_any_decimals_are_accepted(amounts: list[int]) -> None:
+    """Parts add up to the whole exactly, to the eighteenth decimal; whole numbers are the reference."""
+    written = holding("coins", quantity=pieces(in_ether(sum(amounts)), "eth"))
+    parts = tuple(part(f"part-{number}", in_ether(amount), unit="eth") for number, amount in enumerate(amounts))
+    written.say(item.ItemSplit, item_id="coins", parts=parts)
+    assert written.state.items["part-1"].quantity.value == in_ether(amounts[1])
+
+
+# -- data at a provider ------------------------------------------------------------------------------------------------
+
+
+def at_provider(**fields: Any) -> Case:
+    """Return a case with data that stays at its provider."""
+    return holding("mailbox", kind="data_at_provider", account="user-17", **fields)
+
+
+def test_data_at_a_provider_is_frozen_and_is_no_property() -> None:
+    """It is frozen by its digests and a method, its freeze is renewed and lifted, and closing asks for no disposal."""
+    digest = "sha256:" + "ab" * 32
+    written = at_provider().say(item.ItemFrozen, item_id="mailbox", method="account locked", digests=(digest,))
+    frozen = written.state.items["mailbox"]
+    assert (frozen.is_property, frozen.can_be_frozen, frozen.digests) == (False, True, (digest,))
+    assert written.clock("data_freeze").is_running
+    assert "freeze" not in {clock.name for clock in written.state.clocks.values()}
+    written.say(item.ItemFreezeRenewed, item_id="mailbox", frozen_until="2027-03-01")
+    written.say(item.ItemUnfrozen, item_id="mailbox", unfrozen_at=AT)
+    assert not written.clock("data_freeze").is_running
+    assert written.clock("data_release_notice").is_running
+    assert written.close().flag_names() == []
+
+
+def test_frozen_data_that_differs_from_the_record_is_flagged() -> None:
+    """The record keeps the digest that it has; one of another algorithm says nothing against it."""
+    digests = ("sha256:" + "ab" * 32,)
+    written = at_provider(digests=digests)
+    for computed, flags in (("sha256:" + "cd" * 32, ["examination_differs"]), ("sm3:" + "cd" * 32, [])):
+        again = at_provider(digests=digests).say(
+            item.ItemFrozen, item_id="mailbox", frozen_until="2026-09-01", digests=(computed,)
+        )
+        assert again.flag_names() == flags
+        assert again.state.items["mailbox"].digests == written.state.items["mailbox"].digests == digests
+
+
+def test_data_at_a_provider_has_its_account() -> None:
+    """Without one nobody could tell which data is meant."""
+    with refused("item_incomplete", field="payload.body.account"):
+        holding("mailbox", kind="data_at_provider")
+
+
+def test_how_data_was_taken_over_a_network_stays_with_the_item() -> None:
+    """The address, the time of the network and the number of the record are those of its registration."""
+    taken = item.Collection(
+        collectors=("p-1", "p-2"),
+        tool="archiver",
+        method="online extraction",
+        address="https://chat.example/u/17",
+        network_time=AT,
+        record_number="R-7",
+    )
+    assert holding("chat", kind="electronic_data", collection=taken).state.items["chat"].collection == taken
+
+
+# -- units -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "refused"),
+    [
+        ("0.00000001", "btc", None),
+        ("0.000000001", "btc", "in btc, a quantity has at most 8 digits after the point"),
+        ("12", "piece", None),
+        ("1.5", "piece", "in piece, a quantity has at most 0 digits"),
+        ("1.5", "gram", None),
+        ("1", "doubloon", "the procedure has no quantity_unit doubloon"),
+    ],
+)
+def test_a_quantity_is_as_fine_as_its_unit(value: str, unit: str, refused: str | None) -> None:
+    """A finer one, and a unit that the procedure does not have, are refused with the field that has them."""
+    written = holding()
+    if refused is None:
+        written.register("thing", quantity=pieces(value, unit))
+        assert written.state.items["thing"].quantity == pieces(value, unit)
+        return
+    field = "value" if "digits" in refused else "unit"
+    with refused_at(f"payload.body.quantity.{field}", match=re.escape(refused), error=RuleRefused):
+        written.register("thing", quantity=pieces(value, unit))
+
+
+def test_every_quantity_of_an_event_is_compared_with_its_unit() -> None:
+    """Those of parts too, at any depth."""
+    with refused("too_many_decimals", field="payload.body.parts[1].quantity.value"):
+        split("pills", part("a", 9), part("b", "1.5"))(PILLS)
+
+
+def test_without_a_table_of_units_any_is_taken() -> None:
+    """A package may leave them out; then only the form of a quantity is judged."""
+    book = replace(shipped_rulebook(), units={})
+    written = Case(book=book).open().register("gold", quantity=pieces("1.5", "doubloon"))
+    assert written.state.items["gold"].quantity == pieces("1.5", "doubloon")

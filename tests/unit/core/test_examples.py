@@ -8,7 +8,7 @@ from ledger.core.custody.examples import faults_of_examples
 from ledger.core.procedure.package import read_package
 from ledger.procedures import SHIPPED, shipped_package
 
-FILES = shipped_package()
+FILES = {name: data for name, data in shipped_package().items() if not name.startswith("examples")}
 OPENED = '\n[[examples.acts]]\nevent = "case.opened"\nby = "police"\nat = "2026-03-02 09:00"\n'
 NAMED = (
     '\n[[examples.acts]]\nevent = "person.named"\nby = "police"\nat = "2026-03-02 09:10"\n'

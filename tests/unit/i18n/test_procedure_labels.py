@@ -31,7 +31,7 @@ def package(languages: str, analysis: str) -> Rulebook:
     )
     one_language = {"procedure.toml": words.encode(), "clocks.toml": files["clocks.toml"] + clock.encode()}
     return read_package(
-        files | {name: _only(languages, data) for name, data in one_language.items()} | _flags(languages)
+        files | {name: _only(languages, data) for name, data in one_language.items()} | _unchanged(languages)
     )
 
 
@@ -45,8 +45,9 @@ def _only(languages: str, data: bytes) -> bytes:
     ).encode()
 
 
-def _flags(languages: str) -> dict[str, bytes]:
-    return {"flags.toml": _only(languages, shipped_package("evidence")["flags.toml"])}
+def _unchanged(languages: str) -> dict[str, bytes]:
+    files = shipped_package("evidence")
+    return {name: _only(languages, files[name]) for name in ("flags.toml", "units.toml")}
 
 
 def test_words_of_all_packages_that_ship_have_labels() -> None:

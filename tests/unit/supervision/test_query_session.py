@@ -34,7 +34,7 @@ def ask(session: QuerySession, sql: str, **parameters: object) -> list[dict[str,
 def test_rows_come_as_plain_values(session: QuerySession) -> None:
     """Times without zone in UTC, days, lists, decimals; what a row leaves out is None."""
     sql = """
-        SELECT case_id, opened_at, legal_day(opened_at) AS day, evidence, closed, CAST(1.5 AS DECIMAL(21,6)) AS amount
+        SELECT case_id, opened_at, legal_day(opened_at) AS day, evidence, closed, CAST(1.5 AS DECIMAL(33,18)) AS amount
         FROM cases ORDER BY case_id
     """
     assert [tuple(row.values()) for row in ask(session, sql)] == [

@@ -90,6 +90,19 @@ def handed_over() -> Case:
     return case.accept(received=(short,), not_accepted=(left,))
 
 
+def test_a_quantity_keeps_its_last_decimal() -> None:
+    """As fine, and as large, as an event may state it; sums of such quantities are exact too."""
+    values = ("999999999999999.999999999999999999", "0.000000000000000001")
+    case = Case("case-1").open()
+    for number, value in enumerate(values):
+        case.register(f"coins-{number}", kind="virtual_currency", quantity=Quantity(value=value, unit="eth"))
+    asked = of(case.offer("coins-0", "coins-1", to=PROCURATORATE))
+    found = columns(ask(asked, "FROM handover_items ORDER BY item_id"), "listed_quantity")
+    assert found == [(Decimal(value),) for value in values]
+    total = ask(asked, "SELECT sum(listed_quantity) AS total FROM handover_items")
+    assert columns(total, "total") == [(Decimal(10**15),)]
+
+
 def test_a_case_and_its_handover_are_told(handed_over: Case) -> None:
     """Each view has what the events say, and cites them."""
 
