@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from ledger.core.custody.state import CaseState
+from ledger.core.encoding.decoding import convert
 from ledger.core.errors import refuse
 from ledger.core.events import terms
 from ledger.core.messages import Message, joined
@@ -73,7 +74,7 @@ def _require_value(state: CaseState, row: FieldRule, name: str, value: str) -> N
     else:
         shape, expected = _SHAPES[row.type]
         with suppress(msgspec.ValidationError):
-            msgspec.convert(value, shape)
+            convert(value, shape)
             return
     refuse(
         "particular_unfit",

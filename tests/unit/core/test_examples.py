@@ -102,7 +102,7 @@ def test_what_comes_out_otherwise_is_a_fault(example: str, path: tuple[str | int
 
 def test_a_package_without_examples_is_at_fault() -> None:
     """Nobody has said what it comes to."""
-    book = read_package({name: data for name, data in FILES.items() if name != "examples.toml"})
+    book = read_package(FILES)
     assert [(path, str(fault)[:21]) for path, fault in faults_of_examples(book)] == [
         (("examples",), "there are no examples")
     ]
