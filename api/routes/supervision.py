@@ -12,10 +12,10 @@ from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json
 from api.schemas.openapi import Paged, Routes
 from api.services import matters
 from api.services.service import Service
+from ledger.core.encoding.decoding import convert
 from ledger.core.messages import Message
-from ledger.core.procedure.deadlines import PeriodEnd
-from ledger.core.supervision import LeadState, RecommendationState, reply_due
-from ledger.core.supervision.recommendations import STREAM
+from ledger.core.supervision import LeadState, RecommendationState, ReplyTerm, reply_due
+from ledger.core.supervision.recommendations import STREAM, ReplyDue
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.store import supervision
 from ledger.store.supervision import LeadFilter
@@ -121,14 +121,14 @@ def list_recommendations(
     window = page.window("recommendations")
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window, status=state, agency=to_agency)
-    lines = [matters.recommendation_line(row, _due(service, row["issued_at"])) for row in rows]
+    lines = [matters.recommendation_line(row, _due(service, convert(row, ReplyTerm))) for row in rows]
     reading.record(Message("list of recommendations"))
     return page.response("recommendations", lines, lambda line: line.updated_index)
 
 
 @router.reads("/recommendations/{recommendation_id}", "Show a recommendation", matters.RecommendationView, 404)
 def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: SlugPath) -> Response:
-    """Return the recommendation, the deadline of the reply, and each step since with its signed event."""
+    """Return the recommendation, the deadline of the reply, which counts from the receipt, and each signed step."""
     stream_id = STREAM + recommendation_id
     with service.parts.database.read() as connection:
         state, sight = matters.require_matter(
@@ -140,9 +140,8 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
             matters.recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
         )
     reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
-    return json_response(matters.recommendation_view(state, _due(service, state.issued_at), sight, events, counts))
+    return json_response(matters.recommendation_view(state, _due(service, ReplyTerm.of(state)), sight, events, counts))
 
 
-def _due(service: Service, issued_at: str) -> PeriodEnd | None:
-    validator = service.parts.validator
-    return reply_due(issued_at, validator.procedures().current.values())
+def _due(service: Service, term: ReplyTerm) -> ReplyDue | None:
+    return reply_due(term, service.parts.validator.procedures_in_force())

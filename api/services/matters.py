@@ -15,11 +15,11 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
 from ledger.core.events import supervision as acts
 from ledger.core.messages import Message
-from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.procedure.legal_days import DAY, legal_day_of, spelled, start_of
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import LeadState, ModelState, RecommendationState
 from ledger.core.supervision.models import STREAM
+from ledger.core.supervision.recommendations import ReplyDue
 from ledger.core.supervision.state import ModelVersion
 from ledger.core.visibility import Sight
 from ledger.recording.supervision_streams import matter_of
@@ -155,19 +155,25 @@ class ModelView(ModelHeading, frozen=True):
 class RecommendationLine(Struct, frozen=True):
     """A recommendation in a list. ``leads`` counts the leads that it rests on.
 
-    ``due_at`` is the first instant at which a reply is late, ``last_day`` the legal day before it. Both are null if the
-    rules set no period.
+    ``to_outside`` is the name of an addressee without an agency. ``due_at`` is the first instant at which a reply is
+    late, ``last_day`` the legal day before it, ``article`` the clause that sets it. They are null as long as no receipt
+    is recorded from which the time counts, and if the rules set no period.
     """
 
     recommendation_id: str
+    kind: str
     document_number: str
     supervising: str
-    to_agency: str
+    to_agency: str | None
+    to_outside: str | None
     model_id: str | None
     status: str
+    urgent: bool
     issued_at: str
+    received_at: str | None
     due_at: str | None
     last_day: date | None
+    article: str | None
     answered_at: str | None
     result: str | None
     leads: int
@@ -183,17 +189,22 @@ class RecommendationView(Struct, frozen=True):
 
     recommendation_id: str
     supervising: str
-    to_agency: str
+    to_agency: str | None
     status: str
     issued_at: str
+    received_at: str | None
     due_at: str | None
     last_day: date | None
+    article: str | None
     answered_at: str | None
     sight: Sight
     sequence: int
     head: str
     issued: acts.RecommendationIssued
+    objections: tuple[acts.RecommendationObjected, ...]
+    reviews: tuple[acts.RecommendationReviewed, ...]
     answers: tuple[acts.RecommendationAnswered, ...]
+    escalations: tuple[acts.RecommendationEscalated, ...]
     rechecks: tuple[acts.RecommendationRechecked, ...]
     counted: dict[str, acts.PeriodCount] | None
     runs_from: str | None
@@ -253,14 +264,14 @@ def leads_of(counted: Iterable[Sequence[Any]]) -> LeadsOfModel:
     return LeadsOfModel(by_status.total(), dict(by_status), dict(by_outcome))
 
 
-def recommendation_line(row: dict[str, Any], due: PeriodEnd | None) -> RecommendationLine:
+def recommendation_line(row: dict[str, Any], due: ReplyDue | None) -> RecommendationLine:
     """Return the line of a recommendation from its row of the read model and the deadline of the reply."""
     return convert({**row, **_of_reply(due)}, RecommendationLine)
 
 
 def recommendation_view(
     state: RecommendationState,
-    due: PeriodEnd | None,
+    due: ReplyDue | None,
     sight: Sight,
     events: tuple[EventView, ...],
     recurrence: Recurrence | None,
@@ -278,10 +289,10 @@ def recommendation_view(
     )
 
 
-def _of_reply(due: PeriodEnd | None) -> dict[str, Any]:
+def _of_reply(due: ReplyDue | None) -> dict[str, Any]:
     if due is None:
-        return {"due_at": None, "last_day": None}
-    return {"due_at": instant(due.due_at), "last_day": due.last_day}
+        return {"due_at": None, "last_day": None, "article": None}
+    return {"due_at": instant(due.counted.due_at), "last_day": due.counted.last_day, "article": due.row.article}
 
 
 M = TypeVar("M", ModelState, LeadState, RecommendationState)
@@ -364,7 +375,7 @@ def _period(connection: Connection, state: RecommendationState, first: date, unt
     """Count the leads of the days in Asia/Shanghai from ``first`` to before ``until``; none without a model."""
     since, end = (spelled(start_of(day)) for day in (first, until))
     model_id, agency = state.issued.model_id, state.issued.to_agency
-    count = supervision.count_raised(connection, model_id, agency, since, end) if model_id else 0
+    count = supervision.count_raised(connection, model_id, agency, since, end) if model_id and agency else 0
     return acts.PeriodCount(count, first.isoformat(), until.isoformat(), log.tree(connection).size)
 
 

@@ -117,6 +117,13 @@ class ProcedureWord(click.ParamType[str]):
         return self._choice.shell_complete(ctx, param, incomplete)
 
 
+def outsider(outside: tuple[str, str] | None, place: str | None = None) -> dict[str, str] | None:
+    """Return somebody without an agency as events have them, by kind and name, or None."""
+    if outside is None:
+        return None
+    return dict(zip(("kind", "name"), outside, strict=True)) | ({"place": place} if place else {})
+
+
 def quantity(text: str, unit: str | None, refuse: Callable[[], Any]) -> dict[str, str]:
     """Parse a quantity, in ``unit`` if it names none."""
     match = _QUANTITY.fullmatch(text)

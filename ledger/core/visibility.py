@@ -5,7 +5,8 @@ case                      its parties; an agency to which it is offered, until t
                           analysts of an agency that supervises one of these
 lead                      the agency that has it; the supervised agency once it was notified; those who supervise
                           the agency that has it
-recommendation            the agency that issued it and the agency that received it; those who supervise the first
+recommendation            the agency that issued it, its addressee, and the agencies that got a copy or to which it
+                          went on; those who supervise the first
 model                     everybody
 an event of a stream      whoever sees the subject of the stream, the agency that signed the event, and the agency
                           to which the event offers something; in the stream of an agency, that agency; in the
@@ -67,10 +68,11 @@ class LeadSides(Struct, frozen=True):
 
 
 class RecommendationSides(Struct, frozen=True):
-    """The agency that issued a recommendation and the one that received it."""
+    """The agency that issued a recommendation, its addressee if that is one, and the agencies that got a copy."""
 
     supervising: str
-    to_agency: str
+    to_agency: str | None
+    copied_to: frozenset[str] = frozenset()
 
 
 class ModelSides(Struct, frozen=True):
@@ -101,7 +103,7 @@ def sides_of(subject: CaseState | Matter) -> Sides:
     if isinstance(subject, LeadState):
         return LeadSides(subject.supervising, subject.raised.supervised, subject.notified)
     if isinstance(subject, RecommendationState):
-        return RecommendationSides(subject.supervising, subject.issued.to_agency)
+        return RecommendationSides(subject.supervising, subject.issued.to_agency, subject.copied_to)
     return ModelSides(frozenset((subject.publisher, *subject.adoptions)))
 
 
@@ -159,7 +161,8 @@ def _parties(sides: CaseSides | LeadSides | RecommendationSides) -> frozenset[st
         return sides.parties
     if isinstance(sides, LeadSides):
         return frozenset((sides.supervising, *((sides.supervised,) if sides.notified else ())))
-    return frozenset((sides.supervising, sides.to_agency))
+    addressee = frozenset[str]() if sides.to_agency is None else frozenset((sides.to_agency,))
+    return sides.copied_to | addressee | {sides.supervising}
 
 
 def _supervised(sides: CaseSides | LeadSides | RecommendationSides, now: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ from ledger.core.events.supervision import (
     PeriodCount,
     RecommendationAnswered,
     RecommendationIssued,
+    RecommendationReceived,
     RecommendationRechecked,
 )
 from ledger.core.supervision.models import STREAM
@@ -60,6 +61,7 @@ def from_import_to_governance(player: Player) -> None:
     recommendation = player.stream("supervision", f"recommendation-{ADVICE}")
     issued = RecommendationIssued(
         recommendation_id=ADVICE,
+        kind="social_governance",
         to_agency="corrections-east",
         document_number="东检建〔样例〕11号",
         problem="服刑人员仍在领取养老金 pensions are paid to people who serve a sentence",
@@ -68,6 +70,8 @@ def from_import_to_governance(player: Player) -> None:
         model_id=PENSIONS,
     )
     recommendation.write(issued, "prosecutor-chief")
+    received = RecommendationReceived(received_at=recommendation.moment, service="direct")
+    recommendation.write(received, "corrections")
     answer = RecommendationAnswered(
         answer="已停发并追回 payments were stopped and reclaimed",
         measures=("每月比对在押名册 the register is compared each month",),

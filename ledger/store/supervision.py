@@ -68,7 +68,11 @@ class LeadsTable(StoreTable, table=True):
 
 
 class RecommendationsTable(StoreTable, table=True):
-    """A recommendation in its present state; ``result`` is that of its last re-check."""
+    """A recommendation in its present state; ``result`` is that of its last re-check.
+
+    ``to_outside`` is the name of an addressee without an agency; ``copied_to`` has the ids of the agencies that got a
+    copy, each between spaces.
+    """
 
     __table_args__ = (
         Index("ix_recommendations_supervising", "supervising"),
@@ -76,12 +80,18 @@ class RecommendationsTable(StoreTable, table=True):
     )
 
     recommendation_id: str = Field(primary_key=True)
+    kind: str
     document_number: str
     supervising: str
-    to_agency: str
+    to_agency: str | None = None
+    to_outside: str | None = None
+    copied_to: str = Field(sa_column=text())
     model_id: str | None = None
     status: str
+    urgent: bool
+    reply_within_days: int | None = None
     issued_at: str
+    received_at: str | None = None
     answered_at: str | None = None
     result: str | None = None
     leads: int
@@ -133,7 +143,14 @@ def projection(matter: Matter, index: int) -> Change:
             return LEADS, row_of(LEADS, matter, raised, **own)
         case RecommendationState(issued=issued, rechecks=rechecks):
             own |= {"result": rechecks[-1].result if rechecks else None, "leads": len(issued.leads)}
+            own["to_outside"] = issued.to_outside and issued.to_outside.name
+            own["copied_to"] = _listed(matter.copied_to)
             return RECOMMENDATIONS, row_of(RECOMMENDATIONS, matter, issued, **own)
+
+
+def _listed(agencies: Collection[str]) -> str:
+    """Return ids in one text that ``contains`` finds each of them in: none has a space."""
+    return "".join(f" {agency} " for agency in sorted(agencies))
 
 
 # What identifies the stream that each row follows from.
@@ -166,16 +183,17 @@ def sides(connection: Connection, stream_id: str) -> Sides | None:
             return None if lead_row is None else LeadSides(*lead_row[:2], bool(lead_row.notified))
         case "recommendation":
             own_id = stream_id.removeprefix(RECOMMENDATION_STREAM)
-            both = (RECOMMENDATIONS.c.supervising, RECOMMENDATIONS.c.to_agency)
-            row = connection.execute(select(*both).where(RECOMMENDATIONS.c.recommendation_id == own_id)).first()
-            return None if row is None else RecommendationSides(*row)
+            of_it = (RECOMMENDATIONS.c.supervising, RECOMMENDATIONS.c.to_agency, RECOMMENDATIONS.c.copied_to)
+            row = connection.execute(select(*of_it).where(RECOMMENDATIONS.c.recommendation_id == own_id)).first()
+            return None if row is None else RecommendationSides(*row[:2], frozenset(row.copied_to.split()))
     return None
 
 
 def _sees_recommendation(reader: Reader) -> ColumnElement[bool]:
     """Build the condition that the reader sees a row of ``recommendations``."""
     both = (RECOMMENDATIONS.c.supervising, RECOMMENDATIONS.c.to_agency)
-    return or_(*(side == reader.agency for side in both), _above(RECOMMENDATIONS.c.supervising, reader))
+    got_copy = RECOMMENDATIONS.c.copied_to.contains(_listed((reader.agency,)), autoescape=True)
+    return or_(*(side == reader.agency for side in both), got_copy, _above(RECOMMENDATIONS.c.supervising, reader))
 
 
 def _above(supervising: ColumnElement[str], reader: Reader) -> ColumnElement[bool]:

@@ -49,6 +49,7 @@ _VOCABULARY = {
     "grounds": "qualifying_ground",
     "service": "service",
     "particular": "particular",
+    "means": "escalation",
 }
 VOCABULARY_IN = {
     ("person.named", "role"): "person_role",
@@ -58,6 +59,8 @@ VOCABULARY_IN = {
     ("discrepancy.raised", "kind"): "discrepancy_kind",
     ("registry.agency_admitted", "kind"): "agency_kind",
     ("lead.dismissed", "reason_code"): "dismissal_reason",
+    ("recommendation.issued", "kind"): "recommendation_kind",
+    ("recommendation.reviewed", "result"): "review_result",
     ("recommendation.rechecked", "result"): "recheck_result",
 }
 _THINGS = {"items", "person_ids"}
@@ -66,7 +69,9 @@ _DAYS = frozenset({"until", "period_from", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # The label of a field where another than the field's own is meant: by the event type and the field's name.
 LABEL_IN = {("recommendation.issued", "to_agency"): "advised"}
-_AGENCIES = frozenset(("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising"))
+_AGENCIES = frozenset(
+    ("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising", "copies_to")
+)
 # Fields that follow a sentence in a clause, in this order, if they are stated and the sentence has no slot for them.
 CLAUSES = (
     *("trial", "procedure", "person_id", "person_ids", "items", "split_from", "follows", "about", "returns"),
@@ -79,7 +84,7 @@ CLAUSES = (
     *("reason_code", "qualifying_ground", "grounds", "ground", "explanation", "remark", "remedy"),
     *("particulars", "outline", "outline_answers", "due_at", "expires_at"),
     *("recipient", "proceeds", "withheld", "findings", "severity", "department", "measures", "leads"),
-    *("recommendation_id", "note", "authority"),
+    *("recommendation_id", "copies_to", "copies_outside", "urgent", "reply_within_days", "advice", "note", "authority"),
 )
 
 Names = Callable[[str], str]

@@ -30,8 +30,12 @@ from ledger.core.events.supervision import (
     ModelRetired,
     PeriodCount,
     RecommendationAnswered,
+    RecommendationEscalated,
     RecommendationIssued,
+    RecommendationObjected,
+    RecommendationReceived,
     RecommendationRechecked,
+    RecommendationReviewed,
 )
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency
@@ -241,12 +245,32 @@ def closed(outcome: str = "rectification_notice", **fields: Any) -> LeadClosed:
 def issued(recommendation_id: str = "2026-7", **fields: Any) -> RecommendationIssued:
     defaults: dict[str, Any] = {
         "recommendation_id": recommendation_id,
+        "kind": "rectification",
         "to_agency": POLICE,
         "document_number": "2026-7",
         "problem": "Seized items stay behind.",
         "advice": "Check the list before each transfer.",
     }
+    if "to_outside" in fields:
+        defaults.pop("to_agency")
     return RecommendationIssued(**(defaults | fields))
+
+
+def delivered(at: str = "2026-03-02T02:00:00Z", **fields: Any) -> RecommendationReceived:
+    return RecommendationReceived(received_at=at, **fields)
+
+
+def objected() -> RecommendationObjected:
+    return RecommendationObjected(ground="The list was complete.", digests=(MATERIAL,))
+
+
+def reviewed(result: str = "upheld", **fields: Any) -> RecommendationReviewed:
+    return RecommendationReviewed(result=result, ground="The depot's book says otherwise.", **fields)  # type: ignore[arg-type]
+
+
+def escalated(**fields: Any) -> RecommendationEscalated:
+    defaults = {"means": "superior_notified", "ground": "Nothing was mended in time."}
+    return RecommendationEscalated(**(defaults | fields))
 
 
 def replied() -> RecommendationAnswered:

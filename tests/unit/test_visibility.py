@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ledger.core.events.letter import Outsider
 from ledger.core.signing.authority import Agency
 from ledger.core.visibility import Reader, can_see, concerned, reader_of, sides_of
 from ledger.store import cases, feed, supervision
@@ -71,8 +72,11 @@ def made_cases(now: int) -> dict[str, Case]:
     return by_id
 
 
+BANK = Outsider(kind="bank", name="East Bank")
+
+
 def made_matters() -> dict[str, Any]:
-    """Make a model; leads that wait, that the police were told of, that went up; a recommendation."""
+    """Make a model; leads that wait, that the police were told of, that went up; recommendations, one with a copy."""
     key: Callable[[str], dict[str, str]] = lambda name: {"case_id": "case-1", "item_id": name}  # noqa: E731
     matters = [
         Model(step=1).published(),
@@ -80,6 +84,7 @@ def made_matters() -> dict[str, Any]:
         Lead(key("told"), step=1).raised().assigned(),
         Lead(key("moved"), step=1).raised().act(transferred(UPPER), ASSIGNER),
         Recommendation(step=1).issued(by=ASSIGNER, leads=(Lead(key("told")).body.lead_id,)),
+        Recommendation("copied", step=1).issued(by=ASSIGNER, to_outside=BANK, copies_to=(COURT,)),
     ]
     return {matter.stream.id: matter for matter in matters}
 

@@ -12,11 +12,10 @@ from api.console.shared.access import Visit
 from api.texts import Texts
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import Deadline, deadline, deadlines
-from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.procedure.legal_days import legal_day_of
+from ledger.core.supervision.recommendations import ReplyDue
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels
-from ledger.procedures import shipped_rulebook
 from ledger.store import cases, clocks
 from ledger.store.clocks import ClockLine, DeadlineFilter
 from ledger.store.database import Connection
@@ -65,22 +64,21 @@ def urgent(connection: Connection, visit: Visit, limit: int) -> list[tuple[str, 
     return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in views if view]
 
 
-def of_reply(due: PeriodEnd | None, answered: bool, reading: Reading, labels: Labels) -> ClockView | None:
+def of_reply(due: ReplyDue | None, answered: bool, reading: Reading, labels: Labels) -> ClockView | None:
     """Return the clock of the reply to a recommendation, or None if the rules set no period."""
-    if due is None or due.last_day is None:
+    if due is None or due.counted.last_day is None:
         return None
-    days = (due.last_day - legal_day_of(reading.reader.now)).days
+    days = (due.counted.last_day - legal_day_of(reading.reader.now)).days
     texts = Texts(labels.language)
-    name = next(row.name for row in shipped_rulebook().clocks if row.per == "recommendation")
     return ClockView(
-        label=labels.of_clock(name),
-        article="",
+        label=labels.of_clock(due.row.name),
+        article=labels.of_article(due.row.article),
         subject="",
         agency="",
         colour="rest" if answered else "bad" if days < 0 else _colour_of(days),
         left=texts("answered") if answered else _days_left(days, overdue=days < 0, texts=texts),
-        due_at=due.due_at,
-        arithmetic=period_in_words(due, labels),
+        due_at=due.counted.due_at,
+        arithmetic=period_in_words(due.counted, labels),
         ended=answered,
     )
 

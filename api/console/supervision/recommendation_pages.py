@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.cited_events import RecordedQuery, events_of_stream, recorded
@@ -13,12 +16,13 @@ from api.dependencies import Following, SlugPath, SlugQuery
 from api.services.governance import require_governing
 from api.services.matters import recurrence, require_matter
 from api.services.service import position_after
+from ledger.core.encoding.decoding import convert
 from ledger.core.events import terms
-from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.supervision import SUPERVISING
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import supervises
-from ledger.core.supervision import LeadState, RecommendationState, reply_due
+from ledger.core.procedure.rulebook import rows_of
+from ledger.core.supervision import LeadState, RecommendationState, ReplyTerm, reply_due
 from ledger.core.supervision.recommendations import STREAM
 from ledger.recording.event_signing import new_id
 from ledger.store import log, supervision
@@ -39,7 +43,7 @@ def recommendations(visit: VisitOf, after: Following = None) -> Response:
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, visit.reading.reader, window)
     visit.reading.record(Message("list of recommendations"))
-    clocks = {row["recommendation_id"]: _clock(visit, row["issued_at"], row["answered_at"]) for row in rows}
+    clocks = {row["recommendation_id"]: _clock(visit, convert(row, ReplyTerm), row["answered_at"]) for row in rows}
     following = visit.service.cursors.seal(SCOPE, str(rows[-1]["updated_index"])) if len(rows) == ROWS else None
     may_issue = visit.reading.of_supervising_agency and visit.reading.session.has_role(*SUPERVISING)
     return visit.page(
@@ -69,6 +73,8 @@ def new_recommendation(visit: VisitOf, lead: SlugQuery = None, model: SlugQuery 
         models=models,
         model_id=first.raised.model_id if first else model,
         agencies=sorted(supervised),
+        others=sorted(agency_id for agency_id in agencies if agency_id != own.agency_id),
+        words=_words(visit),
     )
 
 
@@ -84,23 +90,48 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         leads = supervision.leads_among(connection, visit.reading.reader, state.issued.leads)
         counts = recurrence(connection, state, visit.reading.reader.now, visit.service.authority().agencies)
     visit.reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
-    has = visit.reading.session.has_role
     return visit.page(
         "supervision/recommendation.html",
         state=state,
         leads=leads,
         sight=sight,
-        clock=_clock(visit, state.issued_at, state.answered_at),
+        clock=_clock(visit, ReplyTerm.of(state), state.answered_at),
         life=events_of_stream(visit.service, visit.labels, entries),
         found=counts,
         results=terms.choices(terms.RecheckResult),
-        may_reply=visit.reading.agency == state.issued.to_agency and has(*HANDLING),
-        may_recheck=visit.reading.agency == state.supervising and has(*SUPERVISING),
+        reviews=terms.choices(terms.ReviewResult),
+        words=_words(visit),
+        agencies=sorted(visit.reading.authority.agencies),
+        acts=list(acts(state, visit.reading)),
         told=recorded(visit, event),
     )
 
 
-def _clock(visit: Visit, issued_at: str, answered_at: str | None) -> ClockView | None:
-    validator = visit.service.parts.validator
-    due = reply_due(issued_at, validator.procedures().current.values())
+def acts(state: RecommendationState, reading: Reading) -> Iterator[str]:
+    """Yield what the reader may do with the recommendation now, the next step first."""
+    if state.is_withdrawn:
+        return
+    has = reading.session.has_role
+    issuer = reading.agency == state.supervising
+    addressee = reading.agency == (state.issued.to_agency or state.supervising)
+    handles = has("clerk", *SUPERVISING)
+    if state.received_at is None and (issuer or addressee) and handles:
+        yield "receive"
+    if issuer and state.open_objection and has(*SUPERVISING):
+        yield "review"
+    if addressee and handles:
+        yield "reply"
+        yield "object"
+    if issuer and has(*SUPERVISING):
+        yield from ("recheck", "escalate", *(() if state.open_objection else ("review",)))
+
+
+def _words(visit: Visit) -> dict[str, list[str]]:
+    """Return the words of the procedures in force that forms of recommendations offer, by their tables."""
+    books = visit.service.parts.validator.procedures_in_force()
+    return {table: list(rows_of(books, table)) for table in ("recommendations", "escalations", "outsiders", "services")}
+
+
+def _clock(visit: Visit, term: ReplyTerm, answered_at: str | None) -> ClockView | None:
+    due = reply_due(term, visit.service.parts.validator.procedures_in_force())
     return clock_views.of_reply(due, answered_at is not None, visit.reading, visit.labels)

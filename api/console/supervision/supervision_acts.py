@@ -9,8 +9,16 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.console.shared.access import Visit, VisitOf
-from api.console.shared.drafting import FormAct, body_of, drafted, named, require_role, required_number, unsigned
-from api.console.shared.forms import FormOf, PostedForm
+from api.console.shared.drafting import (
+    FormAct,
+    body_of,
+    drafted,
+    named,
+    require_role,
+    required_number,
+    unsigned,
+)
+from api.console.shared.forms import FormOf, PostedForm, whole_number
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.governance import known_to_models
@@ -125,8 +133,19 @@ def adopted(form: PostedForm, state: Matter | None, visit: Visit) -> Mapping[str
 
 
 def issued(form: PostedForm, *_: object) -> Mapping[str, Any]:
-    """Return the id of a recommendation."""
-    return {"recommendation_id": form.get("recommendation_id") or new_id("advice")}
+    """Return the id of a recommendation, who gets copies, and when its reply is due."""
+    return {
+        "recommendation_id": form.get("recommendation_id") or new_id("advice"),
+        "copies_to": list(form.all("copies_to")),
+        "urgent": form.get("urgent") is not None,
+        "reply_within_days": whole_number(form.get("reply_within_days")),
+    }
+
+
+def addressed(form: PostedForm, *_: object) -> Mapping[str, Any]:
+    """Return somebody outside to whom it goes, if the form names one."""
+    parts = {part: form.get(f"to_outside.{part}") for part in ("kind", "name", "place")}
+    return {"to_outside": {part: text for part, text in parts.items() if text is not None}}
 
 
 def replied(form: PostedForm, *_: object) -> Mapping[str, Any]:
@@ -144,10 +163,10 @@ def rechecked(form: PostedForm, *_: object) -> Mapping[str, Any]:
 
 
 FIRST = ("publish", "issue")
-_ISSUED = named("to_agency", "document_number", "problem", "advice", "model_id", lists=("lead",))
+_ISSUED = named(*("kind", "to_agency", "document_number", "problem", "advice", "model_id", "service"), lists=("lead",))
 ACTS: dict[str, FormAct] = {
     "publish": (supervision.ModelPublished, published),
-    "issue": (supervision.RecommendationIssued, _ISSUED, issued),
+    "issue": (supervision.RecommendationIssued, _ISSUED, issued, addressed),
     "assign": (supervision.LeadAssigned, named("handler", "department", "note")),
     "transfer": (supervision.LeadTransferred, named("to_agency", "ground")),
     "answer": (supervision.LeadAnswered, named("answer", lists=("digest",))),
@@ -156,6 +175,14 @@ ACTS: dict[str, FormAct] = {
     "close": (supervision.LeadClosed, named("outcome", "summary", "document_number", "recommendation_id")),
     "retire": (supervision.ModelRetired, named("ground")),
     "adopt": (supervision.ModelAdopted, named("note"), adopted),
+    "receive": (supervision.RecommendationReceived, named("service", times=("received_at",), lists=("digest",))),
+    "object": (supervision.RecommendationObjected, named("ground", lists=("digest",))),
+    "review": (supervision.RecommendationReviewed, named("result", "ground", "advice", "document_number")),
+    "escalate": (
+        supervision.RecommendationEscalated,
+        named("means", "ground", "to_agency", "document_number"),
+        addressed,
+    ),
     "reply": (supervision.RecommendationAnswered, named("answer", lists=("digest",)), replied),
     "recheck": (supervision.RecommendationRechecked, named("result", "model_id", "note"), rechecked),
 }

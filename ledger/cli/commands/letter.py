@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import MOMENT, DigestedFile, ProcedureWord, acting, made_id
+from ledger.cli.params import MOMENT, DigestedFile, ProcedureWord, acting, made_id, outsider
 from ledger.core.events.letter import LetterFiled, LetterReceived, LetterSent
 
 
@@ -44,12 +44,6 @@ def _add_options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]],
     return enter
 
 
-def _outsider(outside: tuple[str, str] | None, place: str | None) -> dict[str, str] | None:
-    if outside is None:
-        return None
-    return dict(zip(("kind", "name"), outside, strict=True)) | ({"place": place} if place else {})
-
-
 @letter_group.command("send")
 @click.argument("case_id")
 @click.argument("kind", type=ProcedureWord("letter_kind"))
@@ -71,7 +65,7 @@ def send(
     **fields: Any,
 ) -> None:
     """Record a letter to an agency, to a person of the case, or to somebody outside."""
-    side = {"to_person": person, "to_outside": _outsider(outside, place)}
+    side = {"to_person": person, "to_outside": outsider(outside, place)}
     recorder.record(case_id, make_body(LetterSent, **side, **fields))
 
 
@@ -104,5 +98,5 @@ def file(
     **fields: Any,
 ) -> None:
     """Record a letter that came in from a person of the case or from somebody outside."""
-    side = {"from_person": person, "from_outside": _outsider(outside, place)}
+    side = {"from_person": person, "from_outside": outsider(outside, place)}
     recorder.record(case_id, make_body(LetterFiled, **side, **fields))

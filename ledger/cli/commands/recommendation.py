@@ -1,7 +1,10 @@
-"""``tally recommendation``: recommendations of a supervising agency, the reply, and the re-check."""
+"""``tally recommendation``: recommendations of a supervising agency, from the issue to the re-check."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -9,38 +12,47 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns
-from ledger.cli.params import acting, add_act, made_id, words
+from ledger.cli.params import MOMENT, ProcedureWord, acting, add_act, made_id, outsider, words
 from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, fetch_view, print_life, record_supervision, with_renamed_fields
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Body, supervision
-from ledger.core.events.terms import RecheckResult
+from ledger.core.events.terms import RecheckResult, ReviewResult, choices
+from ledger.core.procedure.legal_days import instant_text
 from ledger.core.supervision.recommendations import STREAM
+from ledger.core.supervision.state import RecommendationStatus
 
-STATES = ("issued", "answered", "rechecked")
+STATES = choices(RecommendationStatus)
 ADVISED = Column("to_agency", label="advised")
 LISTED = (
-    *columns("recommendation_id", "status:recommendation_status", "document_number", "supervising"),
+    *columns("recommendation_id", "status:recommendation_status", "kind:recommendation_kind", "document_number"),
+    *columns("supervising"),
     ADVISED,
-    *columns("issued_at", "last_day", "answered_at", "result:recheck_result"),
+    *columns("to_outside", "issued_at", "received_at", "last_day", "answered_at", "result:recheck_result"),
 )
 SHOWN = (
-    *columns("recommendation_id", "status:recommendation_status", "issued.document_number", "supervising"),
+    *columns("recommendation_id", "status:recommendation_status", "issued.kind:recommendation_kind"),
+    *columns("issued.document_number", "supervising"),
     ADVISED,
-    *columns(
-        "issued_at", "last_day", "answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id"
-    ),
+    *columns("issued.to_outside.name", "issued.copies_to", "issued.urgent", "issued_at", "received_at", "last_day"),
+    *columns("article", "answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id"),
 )
+OBJECTIONS = columns("ground", "digests")
+REVIEWS = columns("result:review_result", "ground", "advice", "document_number")
+ESCALATIONS = columns("means:escalation", "to_agency", "ground", "document_number")
 ANSWERS = columns("answer", "measures_taken", "digests")
 RECHECKS = columns("result:recheck_result", "before", "after", "model_id", "remark")
 COUNTED = ("count", "period_from", "period_until", "tree_size")
 ID = click.argument("recommendation_id")
 MEASURE = "What was done; may be given several times."
+OUTSIDE = click.option("--outside", nargs=2, metavar="KIND NAME", help="Somebody who has no agency here.")
+PLACE = click.option("--place", metavar="PLACE", help="Where somebody outside has the seat.")
+GROUND = click.option("--ground", required=True, help="Why.")
 
 
 @click.group("recommendation", cls=Group)
 def recommendation_group() -> None:
-    """Recommendations to an agency: issued, answered in time, checked again."""
+    """Recommendations: issued, received, answered in time or objected to, checked again."""
 
 
 @recommendation_group.command("list")
@@ -55,18 +67,29 @@ def list_(session: Session, /, **query: str | None) -> None:
 @recommendation_group.command("show")
 @ID
 def show(session: Session, recommendation_id: str) -> None:
-    """Show a recommendation: what it says, the replies, the re-checks, and each step."""
+    """Show a recommendation: what it says, its receipt, objections, replies and re-checks, and each step."""
     view, output = fetch_view(session, "/api/v1/recommendations/{}", recommendation_id), session.output
     output.record(view, SHOWN)
     output.parts(
         (name, with_renamed_fields(view[name], measures="measures_taken", note="remark"), shown)
-        for name, shown in (("answers", ANSWERS), ("rechecks", RECHECKS))
+        for name, shown in (
+            *(("objections", OBJECTIONS), ("reviews", REVIEWS), ("answers", ANSWERS)),
+            *(("escalations", ESCALATIONS), ("rechecks", RECHECKS)),
+        )
     )
     print_life(output, view["events"])
 
 
 @recommendation_group.command("issue")
-@click.argument("to_agency")
+@click.argument("to_agency", required=False)
+@click.option("--kind", type=ProcedureWord("recommendation_kind"), required=True, help="A word of the procedures.")
+@OUTSIDE
+@PLACE
+@click.option("--copy", "copies_to", metavar="AGENCY", multiple=True, help="An agency that gets a copy.")
+@click.option("--copy-outside", nargs=2, metavar="KIND NAME", multiple=True, help="Somebody else who gets a copy.")
+@click.option("--urgent", is_flag=True, help="The reply is due sooner.")
+@click.option("--reply-within", "reply_within_days", type=int, metavar="DAYS", help="Days that the paper itself gives.")
+@click.option("--service", type=ProcedureWord("service"), help="How it is delivered.")
 @click.option("--number", "document_number", required=True, help="Of the paper, as written on it.")
 @click.option("--problem", required=True, help="What was found.")
 @click.option("--advice", required=True, help="What should be done.")
@@ -74,27 +97,84 @@ def show(session: Session, recommendation_id: str) -> None:
 @click.option("--model", "model_id", metavar="MODEL", help="The model that finds what it is about.")
 @made_id("--recommendation-id", "advice")
 @acting
-def issue(recorder: EventRecorder, **fields: Any) -> None:
-    """Issue a recommendation to an agency of your jurisdiction, which has to reply in time."""
+def issue(
+    recorder: EventRecorder,
+    outside: tuple[str, str] | None,
+    place: str | None,
+    copy_outside: Sequence[tuple[str, str]],
+    **fields: Any,
+) -> None:
+    """Issue a recommendation to an agency of your jurisdiction, or to somebody outside: the reply is due in time."""
+    fields |= {"to_outside": outsider(outside, place), "copies_outside": [outsider(each) for each in copy_outside]}
     body = make_body(supervision.RecommendationIssued, **fields)
     recorder.open_supervision(STREAM + body.recommendation_id, body)
+
+
+def _now() -> str:
+    return instant_text(int(time.time()))
 
 
 def _record(recorder: EventRecorder, recommendation_id: str, body: type[Body], fields: dict[str, Any]) -> None:
     record_supervision(recorder, STREAM + recommendation_id, body, fields)
 
 
-add_act(
-    recommendation_group,
+act = partial(add_act, recommendation_group, subject="recommendation_id", record=_record)
+
+act(
+    "receive",
+    supervision.RecommendationReceived,
+    "Record the receipt, as the addressee or with the receipt in hand: the time to reply begins.",
+    click.option("--received-at", type=MOMENT, default=_now, show_default="now", help="When it was delivered."),
+    click.option("--service", type=ProcedureWord("service"), help="How it was delivered."),
+    *MATERIAL,
+)
+act(
+    "object",
+    supervision.RecommendationObjected,
+    "Object to a recommendation that your agency got, or file the objection of somebody outside.",
+    GROUND,
+    *MATERIAL,
+)
+act(
+    "review",
+    supervision.RecommendationReviewed,
+    "Decide on an objection, or change or withdraw a recommendation of your agency.",
+    click.option("--result", type=words(ReviewResult), required=True, help="What becomes of the recommendation."),
+    GROUND,
+    click.option("--advice", help="What it advises from now on."),
+    click.option("--document", "document_number", help="Number of the paper."),
+)
+act(
     "answer",
     supervision.RecommendationAnswered,
-    "Reply to a recommendation that your agency got.",
-    click.option("--answer", required=True, help="What your agency replies."),
+    "Reply to a recommendation that your agency got, or file the reply of somebody outside.",
+    click.option("--answer", required=True, help="What the reply says."),
     click.option("--measure", "measures", metavar="TEXT", multiple=True, help=MEASURE),
     *MATERIAL,
-    subject="recommendation_id",
-    record=_record,
 )
+
+
+@recommendation_group.command("escalate")
+@ID
+@click.argument("means", type=ProcedureWord("escalation"))
+@GROUND
+@click.option("--to", "to_agency", metavar="AGENCY", help="The agency to which it goes on.")
+@OUTSIDE
+@PLACE
+@click.option("--document", "document_number", help="Number of the paper.")
+@acting
+def escalate(
+    recorder: EventRecorder,
+    /,
+    *,
+    recommendation_id: str,
+    outside: tuple[str, str] | None,
+    place: str | None,
+    **fields: Any,
+) -> None:
+    """Record what your agency does where a recommendation mended nothing."""
+    fields["to_outside"] = outsider(outside, place)
+    _record(recorder, recommendation_id, supervision.RecommendationEscalated, fields)
 
 
 @recommendation_group.command("recheck")

@@ -53,6 +53,7 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     record.RecordLate: ("happened_at",),
     supervision.LeadRaised: ("as_of",),
     supervision.ModelPublished: ("figures.measured_on",),
+    supervision.RecommendationReceived: ("received_at",),
     supervision.RecommendationRechecked: ("before.period_from",),
 }
 AHEAD: dict[type[Body], tuple[str, ...]] = {
@@ -138,7 +139,7 @@ def require_consistent(payload: Payload, signed_at: int) -> None:
     for path, earlier_path in ORDERED.get(type(payload.body), ()):
         later, earlier = _claim(payload.body, path), _claim(payload.body, earlier_path)
         if later is not None and earlier is not None:
-            _require_no_earlier_day(f"body.{path}", later, earlier)
+            require_no_earlier_day(f"body.{path}", later, earlier)
 
 
 def require_possible(before: CaseState | None, act: Act) -> None:
@@ -149,13 +150,14 @@ def require_possible(before: CaseState | None, act: Act) -> None:
     """
     require_consistent(act.payload, act.signed_at)
     for claim in _claims_after(before, act.payload):
-        _require_no_earlier_day(claim.field, claim.at, claim.earliest)
+        require_no_earlier_day(claim.field, claim.at, claim.earliest)
     body = act.payload.body
     if isinstance(body, handover.HandoverOffered) and body.expires_at and body.expires_at < act.payload.occurred_at:
         refuse_before("body.expires_at", body.expires_at, act.payload.occurred_at)
 
 
-def _require_no_earlier_day(field: str, at: str, earliest: str) -> None:
+def require_no_earlier_day(field: str, at: str, earliest: str) -> None:
+    """Refuse (before_its_start) a time on a day before ``earliest``, which it follows."""
     # Times a minute apart across midnight may be one moment on two clocks.
     if _day(at) < _day(earliest) and begins_at(earliest) - begins_at(at) > legal_days.CLAIMED_WITHIN:
         refuse_before(field, at, earliest)

@@ -12,7 +12,7 @@ from ledger.core.events import letter as letters
 @rule(letters.LetterSent)
 def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
     """Record a letter of the signing agency to one addressee."""
-    _require_one((body.to_agency, body.to_person, body.to_outside), "to_agency, to_person or to_outside")
+    require_one((body.to_agency, body.to_person, body.to_outside), "to_agency, to_person or to_outside")
     _require_known(state, body, body.to_person, "to_person")
     if body.serves is not None:
         look_up(state.decisions, body.serves, "decision", field="serves")
@@ -55,7 +55,7 @@ def received(state: CaseState, act: Act, body: letters.LetterReceived) -> CaseSt
 @rule(letters.LetterFiled)
 def filed(state: CaseState, act: Act, body: letters.LetterFiled) -> CaseState:
     """Record a letter that the signing agency received from one who signs nothing here."""
-    _require_one((body.from_person, body.from_outside), "from_person or from_outside")
+    require_one((body.from_person, body.from_outside), "from_person or from_outside")
     _require_known(state, body, body.from_person, "from_person")
     return _with(
         state,
@@ -75,7 +75,8 @@ def filed(state: CaseState, act: Act, body: letters.LetterFiled) -> CaseState:
     )
 
 
-def _require_one(sides: tuple[object, ...], names: str) -> None:
+def require_one(sides: tuple[object, ...], names: str) -> None:
+    """Refuse (one_correspondent) anything but exactly one of the sides, which the fields ``names`` state."""
     if sum(side is not None for side in sides) != 1:
         refuse("one_correspondent", "expected exactly one of {names}", names=names, field="body")
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING, SERVICE, Body, event
+from ledger.core.events.letter import Outsider
 
 MAX_CITED = 1000  # events that a lead cites; ``cited_count`` says how many were found
 
@@ -198,24 +199,76 @@ class LeadClosed(Body, frozen=True):
 
 @event("recommendation.issued", streams=("supervision",), roles=SUPERVISING)
 class RecommendationIssued(Body, frozen=True):
-    """A recommendation to an agency that the issuer supervises, on the ground of leads."""
+    """A recommendation to an agency that the issuer supervises, or to somebody outside: to exactly one of them.
+
+    ``copies_to`` and ``copies_outside`` got a copy. Where it is ``urgent``, the reply is due sooner;
+    ``reply_within_days`` are the days that the paper itself gives. ``service`` is how it is delivered.
+    """
 
     recommendation_id: terms.RecommendationId
-    to_agency: terms.AgencyId
+    kind: terms.RecommendationKind
     document_number: terms.Number
     problem: terms.Text
     advice: terms.Text
+    to_agency: terms.AgencyId | None = None
+    to_outside: Outsider | None = None
+    copies_to: Annotated[tuple[terms.AgencyId, ...], Meta(max_length=50)] = ()
+    copies_outside: Annotated[tuple[Outsider, ...], Meta(max_length=50)] = ()
+    urgent: bool = False
+    reply_within_days: Annotated[int, Meta(ge=1, le=366)] | None = None
+    service: terms.Service | None = None
     leads: Annotated[tuple[terms.LeadId, ...], Meta(max_length=MAX_CITED)] = ()
     model_id: terms.ModelId | None = None
 
 
-@event("recommendation.answered", streams=("supervision",), roles=HANDLING)
+@event("recommendation.received", streams=("supervision",), roles=_CHECKING)
+class RecommendationReceived(Body, frozen=True):
+    """The receipt, by the addressee or by the issuer, who has the receipt on paper: the time to reply begins.
+
+    ``service`` is how it was delivered, ``digests`` are of the receipt.
+    """
+
+    received_at: terms.Instant
+    service: terms.Service | None = None
+    digests: Material = ()
+
+
+@event("recommendation.objected", streams=("supervision",), roles=_CHECKING)
+class RecommendationObjected(Body, frozen=True):
+    """The addressee objects; of somebody outside, the issuer files the objection."""
+
+    ground: terms.Text
+    digests: Material = ()
+
+
+@event("recommendation.reviewed", streams=("supervision",), roles=SUPERVISING)
+class RecommendationReviewed(Body, frozen=True):
+    """What the issuer decides on an objection, or by itself; ``advice`` is the new one of a changed recommendation."""
+
+    result: terms.ReviewResult
+    ground: terms.Text
+    advice: terms.Text | None = None
+    document_number: terms.Number | None = None
+
+
+@event("recommendation.answered", streams=("supervision",), roles=_CHECKING)
 class RecommendationAnswered(Body, frozen=True):
-    """The reply of the agency that received the recommendation, and the measures it takes."""
+    """The reply of the addressee, and the measures it takes; of somebody outside, the issuer files the reply."""
 
     answer: terms.Text
     measures: Annotated[tuple[terms.Text, ...], Meta(max_length=50)] = ()
     digests: Material = ()
+
+
+@event("recommendation.escalated", streams=("supervision",), roles=SUPERVISING)
+class RecommendationEscalated(Body, frozen=True):
+    """What the issuer does where nothing was mended: it goes on to an agency or to somebody outside, at most one."""
+
+    means: terms.Escalation
+    ground: terms.Text
+    to_agency: terms.AgencyId | None = None
+    to_outside: Outsider | None = None
+    document_number: terms.Number | None = None
 
 
 class PeriodCount(terms.Value, frozen=True):

@@ -159,7 +159,7 @@ class EventRef(Value, frozen=True):
 
 
 # -- words of the procedure --------------------------------------------------------------------------------------------
-# Which words there are, the procedure of the case says, and of leads those in force:
+# Which words there are, the procedure of the case says; of leads and recommendations, those in force:
 # ``ledger.core.procedure.rulebook.require_words`` compares them.
 
 
@@ -191,6 +191,8 @@ Service = Annotated[str, _word("service")]
 Particular = Annotated[str, _word("particular")]
 QuantityUnit = Annotated[str, _word("quantity_unit")]
 LeadOutcome = Annotated[str, _word("lead_outcome")]
+RecommendationKind = Annotated[str, _word("recommendation_kind")]
+Escalation = Annotated[str, _word("escalation")]
 # The table of the procedure that has the words of each vocabulary.
 TABLE_OF = {
     "business_line": "lines",
@@ -210,6 +212,8 @@ TABLE_OF = {
     "outsider_kind": "outsiders",
     "service": "services",
     "lead_outcome": "outcomes",
+    "recommendation_kind": "recommendations",
+    "escalation": "escalations",
     "agency_kind": "kinds",
     "quantity_unit": "units",
     "aspect": "aspects",
@@ -238,6 +242,7 @@ DiscrepancyKind = Literal["quantity", "seal", "digest", "condition", "missing", 
 Severity = Literal["low", "medium", "high"]
 DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "already_known", "other"]
 RecheckResult = Literal["fell", "recurs", "unchanged"]
+ReviewResult = Literal["upheld", "changed", "withdrawn"]
 Verdict = Literal["intact", "tampered", "unverifiable", "not_yet_anchored"]
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 Words = tuple[str, ...]
 
 # Keys that only some facts answer; all others are answered by the case, or by the subject of the clock.
-KEYS_OF_FACTS = ("fact", "by", "to", "about", "handover", "grounds")
+KEYS_OF_FACTS = ("fact", "by", "to", "about", "handover", "grounds", "urgent")
 KEYS_OF_PERSONS = ("role", "measure", "in_custody", "kept_for_receiver")
 KEYS_OF_ITEMS = ("item_kind",)
 
@@ -27,7 +27,7 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     ``fact``: which of the facts that start the clock it is. ``by`` and ``to``: who did it or sent it, and to whom, by
     the agency's kind or one of its traits, by the kind of somebody outside, or by the role of a person. ``about``: the
     kind of the decision that it is about; ``handover``: the purpose of the handover that it returns or follows;
-    ``grounds``: those that the decision states. Of the case:
+    ``grounds``: those that the decision states; whether the recommendation is ``urgent``. Of the case:
     ``case_type``, ``line``, ``stage``, ``trial``, and ``decided``, the kinds of its decisions, for a person of those
     about this person. Of a person: ``role``, running ``measure``, ``in_custody``, and whether the person is
     ``kept_for_receiver``, whose time it is. Of an item: ``item_kind``.
@@ -39,6 +39,7 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     about: Words = ()
     handover: Words = ()
     grounds: Words = ()
+    urgent: bool | None = None
     case_type: Words = ()
     line: Words = ()
     stage: Words = ()
@@ -104,6 +105,7 @@ _CLOCK = Fact("clocks", (), ("person", "item", "handover", "letter"))
 _PLAIN = Fact()
 _ITEM = Fact(names=("item",))
 _REMEDY = Fact(names=("handover",))
+_RECOMMENDATION = Fact("recommendations", ("urgent",), ("recommendation",))
 AWAITED = ("expired", "passed")  # facts that are no event
 
 FACTS: dict[str, Fact] = {
@@ -146,7 +148,8 @@ FACTS: dict[str, Fact] = {
     "remedy_met": _REMEDY,
     "offer_open": _REMEDY,
     "offer_answered": _REMEDY,
-    "recommendation_issued": Fact(answers=(), names=("recommendation",)),
-    "recommendation_answered": Fact(answers=(), names=("recommendation",)),
+    "recommendation_issued": _RECOMMENDATION,
+    "recommendation_received": _RECOMMENDATION,
+    "recommendation_answered": _RECOMMENDATION,
 }
 FACTS_OF_CLOCKS = ("clock_started", "clock_stopped", "period_changed", "pause_began", "pause_ended")

@@ -30,20 +30,9 @@ CORE_WORDS: Mapping[str, tuple[str, ...]] = {"stage": ("closed",), "purpose": ("
 # things of their own; besides these and those above, no word of a package stands in the core (a test compares them).
 CORE_NAMES = frozenset(
     (
-        *("account", "answer", "authority", "correct", "custody_change", "dossier", "holder", "jurisdiction"),
-        *(
-            "head",
-            "left",
-            "money",
-            "not_accepted",
-            "note",
-            "open",
-            "person",
-            "quantity_differs",
-            "reasons",
-            "recommendation",
-        ),
-        *("recording", "remedy", "summary", "witness"),
+        *("account", "answer", "authority", "correct", "custody_change", "dossier", "head", "holder", "jurisdiction"),
+        *("left", "money", "not_accepted", "note", "open", "person", "quantity_differs", "reasons", "recommendation"),
+        *("recommendation_received", "recording", "remedy", "summary", "urgent", "witness"),
     )
 )
 
@@ -214,7 +203,7 @@ def _can_count_back(row: ClockRule, book: Rulebook) -> bool:
 
 
 # Whose clocks start only by facts that name them; of persons, those who are accused have one if nobody is named.
-_NAMED_SUBJECTS = ("item", "handover", "letter")
+_NAMED_SUBJECTS = ("item", "handover", "letter", "recommendation")
 
 
 def _unknown_in_clock(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
@@ -282,6 +271,8 @@ def _unknown_words(key: str, words: tuple[str | bool, ...], book: Rulebook) -> I
 def _is_answered(key: str, row: ClockRule, of_fact: Collection[str]) -> bool:
     if key in KEYS_OF_FACTS:
         return key in of_fact
+    if row.per == "recommendation":  # it is of no case
+        return False
     if key in KEYS_OF_PERSONS:
         return row.per in ("person", "recipient")
     return row.per == "item" or key not in KEYS_OF_ITEMS

@@ -441,6 +441,8 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     units: dict[terms.QuantityUnit, UnitRow] = {}
     outcomes: dict[terms.LeadOutcome, LeadOutcome] = {}
     fields: dict[terms.Particular, FieldRule] = {}
+    recommendations: dict[terms.RecommendationKind, Word] = {}
+    escalations: dict[terms.Escalation, Word] = {}
     clocks: tuple[ClockRule, ...] = ()
     laws: dict[str, Label] = {}
     days_off: dict[Year, DaysOff] = {}

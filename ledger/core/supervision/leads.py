@@ -123,6 +123,7 @@ def _dismissed(state: LeadState, act: SupervisionAct, body: supervision.LeadDism
 
 def _closed(state: LeadState, act: SupervisionAct, body: supervision.LeadClosed) -> LeadState:
     _require_own(state, act)
+    act.require_words()
     outcome: LeadOutcome | None = act.row("outcomes", body.outcome)
     if outcome is not None:
         _require_fit(outcome, state, body)

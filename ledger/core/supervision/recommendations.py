@@ -1,32 +1,46 @@
-"""Recommendations: issued to an agency in the jurisdiction, answered by it, re-checked by the issuer."""
+"""Recommendations: issued to an agency or to somebody outside, received, objected to, answered, re-checked.
+
+The time to reply counts from the receipt, by a row ``per = "recommendation"`` of a procedure in force.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.core.custody.claimed_times import require_no_earlier_day
+from ledger.core.custody.letters import require_one
 from ledger.core.errors import UnknownYear, refuse
-from ledger.core.events import Body
-from ledger.core.events.supervision import RecommendationAnswered, RecommendationIssued, RecommendationRechecked
+from ledger.core.events import Body, supervision
 from ledger.core.procedure.deadlines import PeriodEnd, count, parse_periods
+from ledger.core.procedure.facts import Condition
 from ledger.core.procedure.legal_days import holds_on, legal_day
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.rulebook import ClockRule, Rulebook
 from ledger.core.supervision.state import RecommendationState, SupervisionAct, require_supervised
 
 STREAM = "recommendation-"
 
 
 def first(act: SupervisionAct) -> RecommendationState:
-    """Return the state of a recommendation at its issue, by a supervising agency to an agency that it supervises."""
+    """Return the state of a recommendation at its issue by a supervising agency, to one that it supervises or outside.
+
+    Copies go to any agencies.
+    """
     body = act.payload.body
-    if not isinstance(body, RecommendationIssued):
+    if not isinstance(body, supervision.RecommendationIssued):
         refuse("not_issued", "no {act.payload.stream.id} is issued", act=act, field="event_type")
     act.require_stream(STREAM + body.recommendation_id)
     issuer = act.supervising_agency()
-    require_supervised(act.admitted(body.to_agency, field="body.to_agency"), issuer, field="body.to_agency")
+    require_one((body.to_agency, body.to_outside), "to_agency or to_outside")
+    if body.to_agency is not None:
+        require_supervised(act.admitted(body.to_agency, field="body.to_agency"), issuer, field="body.to_agency")
+    for place, agency in enumerate(body.copies_to):
+        act.admitted(agency, field=f"body.copies_to[{place}]")
+    act.require_words()
     payload = act.payload
     return RecommendationState(body, act.agency, payload.occurred_at, act.digest, payload.sequence)
 
@@ -36,44 +50,161 @@ def following(body: Body, state: RecommendationState, act: SupervisionAct) -> Re
     rule = _RULES.get(type(body))
     if rule is None:
         act.refuse_foreign()
+    if state.is_withdrawn:
+        refuse("already_withdrawn", "{state.supervising} has withdrawn it", state=state, field="event_type")
+    act.require_words()
     return rule(state, act, body)
 
 
-def _answered(state: RecommendationState, act: SupervisionAct, body: RecommendationAnswered) -> RecommendationState:
-    if act.agency != state.issued.to_agency:
-        refuse("not_the_addressee", "{state.issued.to_agency} has to answer this", state=state, field="agency")
+def _received(
+    state: RecommendationState, act: SupervisionAct, body: supervision.RecommendationReceived
+) -> RecommendationState:
+    if act.agency != state.supervising:
+        _require_addressee(state, act)
+    if state.received_at is not None:
+        refuse("already_received", "it arrived at {state.received_at}", state=state, field="event_type")
+    require_no_earlier_day("body.received_at", body.received_at, state.issued_at)
+    return replace(state, received_at=body.received_at)
+
+
+def _objected(
+    state: RecommendationState, act: SupervisionAct, body: supervision.RecommendationObjected
+) -> RecommendationState:
+    _require_addressee(state, act)
+    return replace(state, objections=(*state.objections, body), open_objection=True)
+
+
+def _reviewed(
+    state: RecommendationState, act: SupervisionAct, body: supervision.RecommendationReviewed
+) -> RecommendationState:
+    _require_issuer(state, act)
+    if body.result == "upheld" and not state.open_objection:
+        refuse("nothing_objected", "nobody objects to this recommendation", field="body.result")
+    return replace(state, reviews=(*state.reviews, body), open_objection=False)
+
+
+def _answered(
+    state: RecommendationState, act: SupervisionAct, body: supervision.RecommendationAnswered
+) -> RecommendationState:
+    _require_addressee(state, act)
     answered_at = state.answered_at or act.payload.occurred_at
     return replace(state, answers=(*state.answers, body), answered_at=answered_at)
 
 
-def _rechecked(state: RecommendationState, act: SupervisionAct, body: RecommendationRechecked) -> RecommendationState:
+def _escalated(
+    state: RecommendationState, act: SupervisionAct, body: supervision.RecommendationEscalated
+) -> RecommendationState:
+    _require_issuer(state, act)
+    if body.to_agency is not None and body.to_outside is not None:
+        require_one((body.to_agency, body.to_outside), "to_agency or to_outside")
+    if body.to_agency is not None:
+        act.admitted(body.to_agency, field="body.to_agency")
+    return replace(state, escalations=(*state.escalations, body))
+
+
+def _rechecked(
+    state: RecommendationState, act: SupervisionAct, body: supervision.RecommendationRechecked
+) -> RecommendationState:
+    _require_issuer(state, act)
+    return replace(state, rechecks=(*state.rechecks, body))
+
+
+def _require_addressee(state: RecommendationState, act: SupervisionAct) -> None:
+    """Refuse an act of another than the addressee; for somebody outside, who signs nothing, the issuer acts."""
+    addressee = state.issued.to_agency or state.supervising
+    if act.agency != addressee:
+        refuse("not_the_addressee", "{addressee} has to answer this", addressee=addressee, field="agency")
+
+
+def _require_issuer(state: RecommendationState, act: SupervisionAct) -> None:
     if act.agency != state.supervising:
         refuse(
             "not_the_supervising_agency", "{state.supervising} issued this recommendation", state=state, field="agency"
         )
-    return replace(state, rechecks=(*state.rechecks, body))
 
 
 _RULES: dict[type[Body], Callable[[RecommendationState, SupervisionAct, Any], RecommendationState]] = {
-    RecommendationAnswered: _answered,
-    RecommendationRechecked: _rechecked,
+    supervision.RecommendationReceived: _received,
+    supervision.RecommendationObjected: _objected,
+    supervision.RecommendationReviewed: _reviewed,
+    supervision.RecommendationAnswered: _answered,
+    supervision.RecommendationEscalated: _escalated,
+    supervision.RecommendationRechecked: _rechecked,
 }
 
 
-def reply_due(issued_at: str, books: Iterable[Rulebook]) -> PeriodEnd | None:
-    """Return when a reply to a recommendation issued at this instant (RFC 3339) is too late, and how that was counted.
+# -- the time to reply -------------------------------------------------------------------------------------------------
 
-    ``books`` are the procedures in force; the first that has a row for it decides. None if none has, or if its calendar
-    does not have the year in which it may end.
+
+class ReplyTerm(Struct, frozen=True):
+    """What the time to reply to a recommendation depends on; times are RFC 3339, as they are claimed."""
+
+    kind: str
+    issued_at: str
+    received_at: str | None = None
+    urgent: bool = False
+    reply_within_days: int | None = None
+
+    @classmethod
+    def of(cls, state: RecommendationState) -> ReplyTerm:
+        """Return that of a recommendation."""
+        issued = state.issued
+        return cls(issued.kind, state.issued_at, state.received_at, issued.urgent, issued.reply_within_days)
+
+
+class ReplyDue(NamedTuple):
+    """The row by which the time to reply is counted, and when a reply is too late."""
+
+    row: ClockRule
+    counted: PeriodEnd
+
+
+def reply_due(term: ReplyTerm, books: Iterable[Rulebook]) -> ReplyDue | None:
+    """Return when a reply is too late, and how that was counted.
+
+    ``books`` are the procedures in force; the first that has a row for this kind of recommendation decides. The days
+    that the paper gives go before those of the row. None if nothing started it yet, if no row or paper sets a time, or
+    if the calendar does not have the year in which it may end.
     """
-    since = datetime.fromisoformat(issued_at)
-    day = legal_day(since).isoformat()
-    rows = ((book, row) for book in books for row in book.clocks if row.per == "recommendation" and row.bases)
-    book, row = next(((book, row) for book, row in rows if holds_on(row, day)), (None, None))
-    if book is None or row is None:
+    starts = {f"recommendation_issued.{term.kind}": term.issued_at}
+    if term.received_at is not None:
+        starts[f"recommendation_received.{term.kind}"] = term.received_at
+    for book in books:
+        for row in book.clocks:
+            start = _start_of(row, term, starts)
+            if start is not None and (period := _period(row, term, start)) is not None:
+                since, periods = datetime.fromisoformat(starts[start]), parse_periods(period)
+                try:
+                    end = count(since, periods, calendar=book.calendar, in_custody=False, manner=row.manner)
+                except UnknownYear:
+                    return None
+                return ReplyDue(row, end)
+    return None
+
+
+def _start_of(row: ClockRule, term: ReplyTerm, starts: Mapping[str, str]) -> str | None:
+    """Return the fact by which a row for the reply has started, or None."""
+    if row.per != "recommendation" or f"recommendation_answered.{term.kind}" not in row.stops:
         return None
-    periods = parse_periods(row.bases[-1].period)
-    try:
-        return count(since, periods, calendar=book.calendar, in_custody=False, manner=row.manner)
-    except UnknownYear:
-        return None
+    possible = (name for name in row.starts if name in starts and _holds(row.starts_if, term, name))
+    return next((name for name in possible if holds_on(row, _day(starts[name]))), None)
+
+
+def _period(row: ClockRule, term: ReplyTerm, start: str) -> str | None:
+    if term.reply_within_days is not None:
+        return f"{term.reply_within_days} d"
+    return next((base.period for base in row.bases if _holds(base.condition, term, start)), None)
+
+
+def _holds(condition: Condition | None, term: ReplyTerm, start: str) -> bool:
+    """Tell whether a condition holds; one of a recommendation asks for nothing else."""
+    if condition is None:
+        return True
+    answers: Mapping[str, str | bool] = {"fact": start, "urgent": term.urgent}
+    if any(answers[key] not in wanted for key, wanted in condition.asked):
+        return False
+    return condition.unless is None or not _holds(condition.unless, term, start)
+
+
+def _day(at: str) -> str:
+    return legal_day(datetime.fromisoformat(at)).isoformat()

@@ -17,7 +17,7 @@ from ledger.core.signing.authority import Agency
 
 LeadStatus = Literal["raised", "assigned", "answered", "confirmed", "dismissed", "closed"]
 OPEN: tuple[LeadStatus, ...] = ("raised", "assigned", "answered")  # leads that are not decided
-RecommendationStatus = Literal["issued", "answered", "rechecked"]
+RecommendationStatus = Literal["issued", "received", "objected", "answered", "rechecked", "withdrawn"]
 
 
 class SupervisionAct(Struct, frozen=True):
@@ -55,14 +55,15 @@ class SupervisionAct(Struct, frozen=True):
             )
         return own
 
-    def row(self, table: str, word: str) -> Any:
-        """Return the row that a word of the event has in ``table``, or None for an event that the log has.
+    def require_words(self) -> None:
+        """Refuse (unknown_word) words that none of the procedures in force has."""
+        if self.books is not None:
+            require_words(self.payload.body, *self.books)
 
-        Refuses (unknown_word) words that none of the procedures in force has.
-        """
+    def row(self, table: str, word: str) -> Any:
+        """Return the row that a word of the event has in ``table``, or None for an event that the log has."""
         if self.books is None:
             return None
-        require_words(self.payload.body, *self.books)
         return rows_of(self.books, table)[word]
 
     def require_stream(self, stream_id: str) -> None:
@@ -172,15 +173,23 @@ class LeadState(Struct, frozen=True):
 
 
 class RecommendationState(Struct, frozen=True):
-    """A recommendation; ``answered_at`` is the claimed time of its first answer."""
+    """A recommendation; ``answered_at`` is the claimed time of its first answer.
+
+    ``open_objection``: somebody objects, and the issuer has not decided on it yet.
+    """
 
     issued: supervision.RecommendationIssued
     supervising: str
     issued_at: str
     head: str
     sequence: int
+    received_at: str | None = None
     answered_at: str | None = None
+    open_objection: bool = False
     answers: tuple[supervision.RecommendationAnswered, ...] = ()
+    objections: tuple[supervision.RecommendationObjected, ...] = ()
+    reviews: tuple[supervision.RecommendationReviewed, ...] = ()
+    escalations: tuple[supervision.RecommendationEscalated, ...] = ()
     rechecks: tuple[supervision.RecommendationRechecked, ...] = ()
 
     @property
@@ -191,9 +200,26 @@ class RecommendationState(Struct, frozen=True):
     @property
     def status(self) -> RecommendationStatus:
         """Return how far it has come."""
-        if self.rechecks:
-            return "rechecked"
-        return "answered" if self.answers else "issued"
+        reached: tuple[tuple[RecommendationStatus, object], ...] = (
+            ("withdrawn", self.is_withdrawn),
+            ("objected", self.open_objection),
+            ("rechecked", self.rechecks),
+            ("answered", self.answers),
+            ("received", self.received_at),
+            ("issued", True),
+        )
+        return next(status for status, holds in reached if holds)
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Return whether the issuer has taken it back."""
+        return any(review.result == "withdrawn" for review in self.reviews)
+
+    @property
+    def copied_to(self) -> frozenset[str]:
+        """Return the agencies that got it beside its addressee: a copy, or because it went on to them."""
+        further = (escalation.to_agency for escalation in self.escalations)
+        return frozenset((*self.issued.copies_to, *(agency for agency in further if agency is not None)))
 
 
 Matter = ModelState | LeadState | RecommendationState

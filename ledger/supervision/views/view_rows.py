@@ -14,7 +14,14 @@ from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.handovers import return_number
 from ledger.core.custody.state import Handover, Item
 from ledger.core.events import Body, case, handover, item, record
-from ledger.core.events.supervision import LeadClosed, LeadConfirmed, LeadDismissed, RecommendationRechecked
+from ledger.core.events.supervision import (
+    LeadClosed,
+    LeadConfirmed,
+    LeadDismissed,
+    RecommendationEscalated,
+    RecommendationObjected,
+    RecommendationRechecked,
+)
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.supervision import LeadState, RecommendationState
 from ledger.store.clocks import line_of
@@ -462,6 +469,9 @@ def recommendations(of: MatterRecord) -> Iterator[Row]:
         state,
         state.issued,
         leads=len(state.issued.leads),
+        to_outside=state.issued.to_outside and state.issued.to_outside.name,
+        objected_at=of.last_at(RecommendationObjected),
+        escalated_at=of.last_at(RecommendationEscalated),
         result=last.result if last else None,
         rechecked_at=of.last_at(RecommendationRechecked),
         count_before=last.before.count if last else None,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 from playwright.sync_api import expect
 
+from ledger.core.procedure.legal_days import SHANGHAI
 from ledger.core.supervision import RecommendationState
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.api.console.desk import READ, Office, axe_findings, too_wide
@@ -43,12 +45,13 @@ def test_numbers_lead_to_their_events(office: Office, tmp_path: Path) -> None:
 
 
 def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_path: Path) -> None:
-    """From a lead: the clock of the reply runs, the agency replies with what it has done, and the re-check has counted
+    """From a lead: the clock of the reply runs from the receipt, the agency replies with what it has done, and the re-check has counted
     before and after by itself."""
     (lead_id,) = raise_leads(office)
     head = office.at(supervisor(PROCURATORATE), f"/recommendations/new?lead={lead_id}")
     page = head.page
     expect(page.get_by_label("To", exact=True)).to_have_value(POLICE)
+    page.get_by_label("Kind of recommendation").select_option("rectification")
     page.get_by_label("Number of the paper").fill("2026-7")
     page.get_by_label("The problem").fill("Seized things stay behind.")
     page.get_by_label("What should be done").fill("Check the list before each transfer.")
@@ -61,6 +64,12 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     police = office.at(clerk(POLICE), "/recommendations")
     page = police.page
     page.get_by_role("link", name="2026-7").click()
+    expect(page.get_by_text("It counts from the receipt, which is not recorded yet.")).to_be_visible()
+    delivered_at = datetime.fromtimestamp(office.ledger.clock.seconds, SHANGHAI)
+    page.get_by_label("When it was delivered").fill(f"{delivered_at:%Y-%m-%dT%H:%M}")
+    page.locator("details.act[open]").get_by_role("button", name=READ).click()
+    assert "was received at" in police.sign()
+    page.get_by_text("Reply for your agency").click()
     page.get_by_label("What your agency replies").fill("We check each list.")
     page.get_by_label("What was done, one a line").fill("a second officer signs\nthe depot sends its book")
     page.locator("details.act[open]").get_by_role("button", name=READ).click()

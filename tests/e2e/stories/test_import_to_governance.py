@@ -196,11 +196,12 @@ def recommend(cities: Town, leads: list[dict[str, Any]]) -> None:
     confirmed = [story.work(cities.player(), until="confirmed") for story in stories]
     named = [word for lead in confirmed for word in ("--lead", lead.lead_id)]
     texts = ("--problem", "pensions go on during a sentence", "--advice", "tell the bureau of each intake")
-    numbers = ("--number", "2025-11", "--recommendation-id", ADVICE, "--model", MODEL)
+    numbers = ("--kind", "social_governance", "--number", "2025-11", "--recommendation-id", ADVICE, "--model", MODEL)
     cities.ok("prosecutor-chief", "recommendation", "issue", "psb-east", *numbers, *texts, *named)
     for story in stories:
         story.work(cities.player(), until="closed")
     reply = ("--answer", "payments were stopped", "--measure", "the register is compared each month")
+    cities.ok("police", "recommendation", "receive", ADVICE, "--service", "direct")
     cities.ok("police", "recommendation", "answer", ADVICE, *reply)
 
 

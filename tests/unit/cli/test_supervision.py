@@ -196,7 +196,18 @@ def test_a_model_is_adopted_within_its_bounds_and_retired(place: World) -> None:
 def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
     """A recommendation without a model counts nothing by itself; the numbers are recorded as the officer gives them."""
     tally, before, after = place.tally, ("7", "2026-01-01", "2026-02-01", "5"), ("2", "2026-02-01", "2026-03-01", "9")
-    papers = ("--number", "2026-9", "--problem", "Late.", "--advice", "Sooner.", "--recommendation-id", "by-hand")
+    papers = (
+        "--kind",
+        "other",
+        "--number",
+        "2026-9",
+        "--problem",
+        "Late.",
+        "--advice",
+        "Sooner.",
+        "--recommendation-id",
+        "by-hand",
+    )
     tally.ok("recommendation", "issue", "police-east", *papers, profile="auditor")
     again = ("recommendation", "recheck", "by-hand", "--result", "fell")
     for given, field in (((), "--before"), (("--before", *before), "--after"), (("--after", *after), "--before")):

@@ -50,7 +50,8 @@ LAW: dict[str, tuple[str, list[str], dict[str, str]]] = {
     "community_correction_report": ("Community Correction Law 21", ["10 d"], {}),
     "freeze": ("police rules 243", ["2 y", "6 m"], {"major_case": "=1 y"}),
     "custody_change": ("custody change notice", [], {}),
-    "recommendation_reply": ("recommendation rules 19", ["2 m"], {}),
+    "reply_to_recommendation": ("recommendation rules 19", ["2 m"], {}),
+    "reply_to_public_interest_recommendation": ("public interest interpretation 21", ["15 d", "2 m"], {}),
 }
 SET_BY_A_PARTY = {"remedy", "answer", "loan", "loan_to_agency"}  # whose day a paper sets, not the law
 RULES = {rule.name: rule for rule in shipped_rulebook().clocks if rule.valid_until is None}
@@ -90,7 +91,7 @@ def test_a_clock_gives_the_time_of_its_article(name: str) -> None:
         ("community_correction_papers", "effective.community_correction_ordered", "offered.community_correction"),
         ("community_correction_report", "effective.community_correction_ordered", "received.community_correction"),
         ("prosecution_review_anew", "received.jurisdiction_transfer", "offered.public_prosecution"),
-        ("recommendation_reply", "recommendation_issued", "recommendation_answered"),
+        ("reply_to_recommendation", "recommendation_received.other", "recommendation_answered.other"),
         ("file_to_upper_court", "passed.appeal_against_judgment", "offered.appeal"),
     ],
 )

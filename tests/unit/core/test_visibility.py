@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.core import visibility
+from ledger.core.events.letter import Outsider
 from ledger.core.events.terms import Role, Trait
 from ledger.core.procedure.jurisdiction import keeps_persons
 from tests.testkit.builders import (
@@ -25,7 +26,7 @@ from tests.testkit.builders import (
     analyst,
 )
 from tests.testkit.casework import Case
-from tests.testkit.supervision import ASSIGNER, Lead, Model, Recommendation, adopted, transferred
+from tests.testkit.supervision import ASSIGNER, Lead, Model, Recommendation, adopted, escalated, transferred
 from tests.unit.core.test_custody_admission import travelled
 
 NOW = "2026-03-02T12:00:00Z"
@@ -113,6 +114,19 @@ def test_a_recommendation_is_seen_by_both_sides_and_from_above() -> None:
     assert sights == ["party", "party", None, None]
     assert visibility.can_see(reader(UPPER, "auditor"), sides) == "jurisdiction"
     assert visibility.concerned(sides) == {PROCURATORATE, POLICE}
+
+
+def test_a_copy_of_a_recommendation_is_seen_by_who_got_it() -> None:
+    """And so by an agency to which it went on; of somebody outside only the agencies remain."""
+    outside = {"to_outside": Outsider(kind="bank", name="East Bank")}
+    recommendation = Recommendation().issued(copies_to=(COURT,), **outside)
+    before = visibility.sides_of(recommendation.state)
+    after = visibility.sides_of(recommendation.act(escalated(to_agency=FAR_POLICE), ASSIGNER).state)
+    for sides, others in ((before, {COURT}), (after, {COURT, FAR_POLICE})):
+        assert {name for name in KINDS if visibility.can_see(reader(name), sides) == "party"} == {
+            PROCURATORATE
+        } | others
+        assert visibility.concerned(sides) == {PROCURATORATE} | others
 
 
 def test_a_model_is_seen_by_everybody_and_told_to_its_users() -> None:

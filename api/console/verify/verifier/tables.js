@@ -106,6 +106,8 @@ export const WORDS = {
   "Particular": "`[a-z][a-z0-9_]{0,39}`",
   "QuantityUnit": "`[a-z][a-z0-9_]{0,39}`",
   "LeadOutcome": "`[a-z][a-z0-9_]{0,39}`",
+  "RecommendationKind": "`[a-z][a-z0-9_]{0,39}`",
+  "Escalation": "`[a-z][a-z0-9_]{0,39}`",
 };
 
 export const VOCABULARIES = {
@@ -119,6 +121,7 @@ export const VOCABULARIES = {
   "Severity": "low medium high",
   "DismissalReason": "explained lawful data_error remedied already_known other",
   "RecheckResult": "fell recurs unchanged",
+  "ReviewResult": "upheld changed withdrawn",
   "Verdict": "intact tampered unverifiable not_yet_anchored",
 };
 
@@ -198,7 +201,11 @@ export const BODIES = {
   "lead.confirmed": ["supervision", "clerk or supervisor or auditor or analyst", false, "`digests`? [Digest] (0 to 100), `finding` Text"],
   "lead.dismissed": ["supervision", "clerk or supervisor or auditor or analyst", false, "`ground` Text, `reason_code` DismissalReason"],
   "lead.closed": ["supervision", "clerk or supervisor or auditor or analyst", false, "`document_number`? Number, `outcome` LeadOutcome, `recommendation_id`? RecommendationId, `summary` Text"],
-  "recommendation.issued": ["supervision", "supervisor or auditor or analyst", false, "`advice` Text, `document_number` Number, `leads`? [LeadId] (0 to 1000), `model_id`? ModelId, `problem` Text, `recommendation_id` RecommendationId, `to_agency` AgencyId"],
-  "recommendation.answered": ["supervision", "clerk or supervisor", false, "`answer` Text, `digests`? [Digest] (0 to 100), `measures`? [Text] (0 to 50)"],
+  "recommendation.issued": ["supervision", "supervisor or auditor or analyst", false, "`advice` Text, `copies_outside`? [Outsider] (0 to 50), `copies_to`? [AgencyId] (0 to 50), `document_number` Number, `kind` RecommendationKind, `leads`? [LeadId] (0 to 1000), `model_id`? ModelId, `problem` Text, `recommendation_id` RecommendationId, `reply_within_days`? integer 1 to 366, `service`? Service, `to_agency`? AgencyId, `to_outside`? Outsider, `urgent`? `true` or `false`"],
+  "recommendation.received": ["supervision", "clerk or supervisor or auditor or analyst", false, "`digests`? [Digest] (0 to 100), `received_at` Instant, `service`? Service"],
+  "recommendation.objected": ["supervision", "clerk or supervisor or auditor or analyst", false, "`digests`? [Digest] (0 to 100), `ground` Text"],
+  "recommendation.reviewed": ["supervision", "supervisor or auditor or analyst", false, "`advice`? Text, `document_number`? Number, `ground` Text, `result` ReviewResult"],
+  "recommendation.answered": ["supervision", "clerk or supervisor or auditor or analyst", false, "`answer` Text, `digests`? [Digest] (0 to 100), `measures`? [Text] (0 to 50)"],
+  "recommendation.escalated": ["supervision", "supervisor or auditor or analyst", false, "`document_number`? Number, `ground` Text, `means` Escalation, `to_agency`? AgencyId, `to_outside`? Outsider"],
   "recommendation.rechecked": ["supervision", "supervisor or auditor or analyst", false, "`after` PeriodCount, `before` PeriodCount, `model_id`? ModelId, `note`? Text, `parameters`? {Column: Text} (0 to 64), `result` RecheckResult"],
 };
