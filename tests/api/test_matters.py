@@ -107,11 +107,15 @@ def test_models_are_listed_for_everybody(served: Served) -> None:
 
 
 def test_a_recommendation_tells_until_when_to_reply(served: Served) -> None:
-    """To both sides; the last day is counted by the rules, in the list and in full."""
-    recommendation = Recommendation().issued()
+    """To both sides and to who got a copy; the last day is counted from the receipt, in the list and in full."""
+    recommendation = Recommendation().issued(copies_to=(UPPER,))
     record(served, recommendation)
     (line,) = lines(served, "recommendations", clerk(POLICE), state="issued", to_agency=POLICE)
+    assert (line["kind"], line["last_day"], line["article"]) == ("rectification", None, None)
+    served.ledger.post(recommendation.act(supervision.delivered(), clerk(POLICE)).last)
+    (line,) = lines(served, "recommendations", clerk(UPPER), state="received")
     assert (line["last_day"], line["due_at"]) == ("2026-05-06", "2026-05-06T16:00:00Z")
+    assert (line["article"], line["received_at"]) == ("recommendation rules 19", recommendation.state.received_at)
     assert lines(served, "recommendations", clerk(COURT)) == []
     answered = recommendation.act(supervision.replied(), clerk(POLICE)).last
     rechecked = recommendation.act(supervision.rechecked(), supervisor(PROCURATORATE)).last
@@ -124,7 +128,7 @@ def test_a_recommendation_tells_until_when_to_reply(served: Served) -> None:
         recommendation.state.answered_at,
     )
     assert shown["rechecks"][0]["before"]["count"] == 12
-    assert len(shown["events"]) == 3
+    assert len(shown["events"]) == 4
     problem(served.get("/api/v1/recommendations/2026-7", clerk(COURT)), 404, "not_found", "recommendation_id")
     assert lines(served, "recommendations", clerk(POLICE))[0]["result"] == "fell"
 

@@ -256,7 +256,7 @@ def issued(recommendation_id: str = "2026-7", **fields: Any) -> RecommendationIs
     return RecommendationIssued(**(defaults | fields))
 
 
-def delivered(at: str = "2026-03-02T02:00:00Z", **fields: Any) -> RecommendationReceived:
+def delivered(at: str = "2026-03-02T01:00:00Z", **fields: Any) -> RecommendationReceived:
     return RecommendationReceived(received_at=at, **fields)
 
 

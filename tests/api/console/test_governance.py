@@ -45,8 +45,8 @@ def test_numbers_lead_to_their_events(office: Office, tmp_path: Path) -> None:
 
 
 def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_path: Path) -> None:
-    """From a lead: the clock of the reply runs from the receipt, the agency replies with what it has done, and the re-check has counted
-    before and after by itself."""
+    """From a lead: the clock of the reply runs from the receipt, the agency replies with what it has done, and the
+    re-check has counted before and after by itself."""
     (lead_id,) = raise_leads(office)
     head = office.at(supervisor(PROCURATORATE), f"/recommendations/new?lead={lead_id}")
     page = head.page
@@ -69,7 +69,6 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     page.get_by_label("When it was delivered").fill(f"{delivered_at:%Y-%m-%dT%H:%M}")
     page.locator("details.act[open]").get_by_role("button", name=READ).click()
     assert "was received at" in police.sign()
-    page.get_by_text("Reply for your agency").click()
     page.get_by_label("What your agency replies").fill("We check each list.")
     page.get_by_label("What was done, one a line").fill("a second officer signs\nthe depot sends its book")
     page.locator("details.act[open]").get_by_role("button", name=READ).click()

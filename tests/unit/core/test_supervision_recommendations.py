@@ -38,7 +38,7 @@ def test_a_recommendation_is_answered_and_checked_again() -> None:
     assert (recommendation.state.recommendation_id, recommendation.state.supervising) == ("2026-7", PROCURATORATE)
     assert (recommendation.state.status, recommendation.state.answered_at) == ("issued", None)
     recommendation.act(delivered(), ANSWERER)
-    assert (recommendation.state.status, recommendation.state.received_at) == ("received", "2026-03-02T02:00:00Z")
+    assert (recommendation.state.status, recommendation.state.received_at) == ("received", "2026-03-02T01:00:00Z")
     recommendation.act(replied(), ANSWERER)
     first = recommendation.state.answered_at
     assert (recommendation.state.status, first) == ("answered", recommendation.last.payload.occurred_at)
