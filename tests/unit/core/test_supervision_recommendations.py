@@ -90,7 +90,7 @@ def test_who_got_a_copy_is_told_and_so_is_to_whom_it_went_on() -> None:
         ("one_correspondent", "body", issued(to_agency=None), ASSIGNER),
         ("one_correspondent", "body", issued(to_agency=POLICE, to_outside=BANK), ASSIGNER),
         ("unknown_word", "body.kind", issued(kind="friendly"), ASSIGNER),
-        ("unknown_word", "body.to_outside[0].kind", issued(to_outside=Outsider(kind="ghost", name="G")), ASSIGNER),
+        ("unknown_word", "body.to_outside.kind", issued(to_outside=Outsider(kind="ghost", name="G")), ASSIGNER),
         ("unknown_word", "body.service", issued(service="by_pigeon"), ASSIGNER),
         ("wrong_stream", "stream.id", issued("2026-8"), ASSIGNER),
         ("not_issued", "event_type", replied(), ANSWERER),
