@@ -86,6 +86,22 @@ def decisions(of: CaseRecord) -> Iterator[Row]:
             yield row_of("decisions", body, step.payload, of, **columns)
 
 
+def particulars(of: CaseRecord) -> Iterator[Row]:
+    for step in of.steps:
+        match step.body:
+            case case.DecisionRecorded(decision_id=subject_id, kind=kind, particulars=stated):
+                subject = "decision"
+            case item.ItemRegistered(item_id=subject_id, item_kind=kind, particulars=stated):
+                subject = "item"
+            case case.PersonNamed(person_id=subject_id, role=kind, particulars=stated):
+                subject = "person"
+            case _:
+                continue
+        for name, value in stated.items():
+            columns = {"subject": subject, "subject_id": subject_id, "kind": kind, "name": name, "value": value}
+            yield row_of("particulars", of, **columns, evidence=[step.digest])
+
+
 def events(of: CaseRecord) -> Iterator[Row]:
     """Yield the events without ``anchored_at``, which comes with the anchors."""
     for step in of.steps:
@@ -230,6 +246,7 @@ def handovers(of: CaseRecord) -> Iterator[Row]:
             answered_by=answer.officer if answer else None,
             answered_at=sent.answered_at or (answer.occurred_at if answer else None),
             return_number=return_number(returns, sent) if is_return else None,
+            outline_points=len(sent.outline),
             items=len(sent.items),
             accepted=len(sent.accepted_items),
             persons=sent.person_ids,
@@ -485,7 +502,19 @@ def recommendations(of: MatterRecord) -> Iterator[Row]:
 OF_A_CASE: Mapping[str, Callable[[CaseRecord], Iterator[Row]]] = {
     rows_of.__name__: rows_of
     for rows_of in (
-        *(cases, persons, measures, decisions, events, flags, handovers, handover_items, discrepancies, items),
+        *(
+            cases,
+            persons,
+            measures,
+            decisions,
+            particulars,
+            events,
+            flags,
+            handovers,
+            handover_items,
+            discrepancies,
+            items,
+        ),
         *(item_digests, seals, examinations, custody_spans, stages, deadlines, custody_changes, officers),
         *(corrections, links),
     )

@@ -164,6 +164,13 @@ def test_measures_and_decisions_are_told() -> None:
     case.say(acts.MeasureChanged, **changed, started_at="2026-03-20T01:00:00Z")
     paper = {"decision_id": "d1", "kind": "case_withdrawn", "number": "7", "decided_at": "2026-03-21T01:00:00Z"}
     case.say(acts.DecisionRecorded, **paper)
+    stated = {"charge": "theft", "main_punishment": "control"}
+    case.say(
+        acts.DecisionRecorded, **(paper | {"decision_id": "d2", "kind": "sentence_recommendation"}), particulars=stated
+    )
+    case.say(
+        acts.PersonNamed, person_id=person_id("works"), role="suspect_unit", particulars={"registration_number": "9"}
+    )
     asked = of(case)
     measures = ask(asked, "FROM measures ORDER BY measure_id")
     assert columns(measures, "measure", "extensions", "qualifying_ground", "ended_by", "evidence") == [
@@ -171,7 +178,14 @@ def test_measures_and_decisions_are_told() -> None:
         ("bail", 0, None, None, digests(case, 4)),
     ]
     assert [str(row["last_until"]) for row in measures] == ["2026-03-05", "None"]
-    decisions = ask(asked, "FROM decisions")
+    particulars = ask(asked, "FROM particulars ORDER BY subject, name")
+    assert columns(particulars, "subject_id", "kind", "name", "value", "evidence") == [
+        ("d2", "sentence_recommendation", "charge", "theft", digests(case, 6)),
+        ("d2", "sentence_recommendation", "main_punishment", "control", digests(case, 6)),
+        (person_id("works"), "suspect_unit", "registration_number", "9", digests(case, 7)),
+    ]
+    assert columns(ask(asked, "FROM persons WHERE is_unit"), "role") == [("suspect_unit",)]
+    decisions = ask(asked, "FROM decisions WHERE decision_id = 'd1'")
     assert columns(decisions, "kind", "has_document", "evidence") == [("case_withdrawn", False, digests(case, 5))]
 
 
@@ -182,9 +196,9 @@ def test_returns_are_counted_by_stage_and_corrections_name_what_they_correct() -
         case.offer("file", to=PROCURATORATE, **({"follows": f"handover-{2 * number}"} if number else {})).accept()
         case.give_back("file").accept()
     numbers = ask(of(case), "FROM handovers WHERE return_number IS NOT NULL ORDER BY offered_at")
-    assert columns(numbers, "handover_id", "return_number", "returns") == [
-        ("handover-2", 1, "handover-1"),
-        ("handover-4", 2, "handover-3"),
+    assert columns(numbers, "handover_id", "return_number", "returns", "outline_points") == [
+        ("handover-2", 1, "handover-1", 1),
+        ("handover-4", 2, "handover-3", 1),
     ]
 
 
