@@ -97,8 +97,8 @@ def test_a_quantity_keeps_its_last_decimal() -> None:
     for number, value in enumerate(values):
         case.register(f"coins-{number}", kind="virtual_currency", quantity=Quantity(value=value, unit="eth"))
     asked = of(case.offer("coins-0", "coins-1", to=PROCURATORATE))
-    found = columns(ask(asked, "FROM handover_items ORDER BY item_id"), "listed_quantity")
-    assert found == [(Decimal(value),) for value in values]
+    listed = columns(ask(asked, "FROM handover_items ORDER BY item_id"), "listed_quantity")
+    assert listed == [(Decimal(value),) for value in values]
     total = ask(asked, "SELECT sum(listed_quantity) AS total FROM handover_items")
     assert columns(total, "total") == [(Decimal(10**15),)]
 
