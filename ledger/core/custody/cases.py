@@ -342,8 +342,8 @@ def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
 
 
 def _require_can_be_locked_up(state: CaseState, act: Act, person_id: str, measure: str, field: str) -> None:
-    """Refuse (nobody_to_lock_up) a measure that locks up somebody who is a unit."""
-    if act.book.measures[measure].locks_up and state.person(person_id).is_unit:
+    """Refuse (nobody_to_lock_up) a measure that locks up a unit, and a person that the case does not have."""
+    if state.person(person_id).is_unit and act.book.measures[measure].locks_up:
         refuse(
             "nobody_to_lock_up",
             "{person_id} is a unit: {measure} locks somebody up",
