@@ -76,6 +76,7 @@ def create_app(
         secure=settings.url.startswith("https://"),
         log=write_log or logs.request_log(),
         procedures=parts.validator.procedures_in_force,
+        zone=parts.zone,
     )
 
 

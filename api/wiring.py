@@ -418,7 +418,7 @@ def publish_procedures(parts: Parts, where: DataDirectory) -> None:
 def count_and_warn(parts: Parts) -> None:
     """Count deadlines anew if other days off were adopted, and store the warnings that are due."""
     recount(parts.database, parts.validator)
-    warn(parts.database, now_ms())
+    warn(parts.database, now_ms(), parts.zone())
 
 
 def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:

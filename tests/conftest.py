@@ -13,6 +13,8 @@ from xdist.scheduler import LoadFileScheduling
 
 from api.middleware import logs
 from ledger.chain.recursion_limit import kept_recursion_limit
+from ledger.i18n import ZONE_IN_USE
+from ledger.procedures import shipped_rulebook
 from tests.testkit import machine
 from tests.testkit.postgres import PostgresServer, running_server
 
@@ -53,6 +55,12 @@ class Folders(LoadFileScheduling):
         file: str = super()._split_scope(nodeid)
         folder = file.rpartition("/")[0]
         return folder if folder in ON_ONE_WORKER else file
+
+
+@pytest.fixture(autouse=True)
+def beijing_time() -> None:
+    """Show and read times as a service does whose first procedure is the one that most tests use."""
+    ZONE_IN_USE.set(lambda: shipped_rulebook().zone)
 
 
 @pytest.hookimpl(optionalhook=True)

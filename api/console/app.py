@@ -34,8 +34,7 @@ from api.middleware.problems import HINTS, Problem, Refused, problem_of
 from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
-from ledger.core.procedure.legal_days import with_readable_times
-from ledger.i18n import Labels, translate
+from ledger.i18n import Labels, translate, zone_in_use
 from ledger.store.growth import KeyUses
 from ledger.supervision.model_faults import ModelRefused
 from ledger.timeline.sentences import naming
@@ -127,7 +126,7 @@ def _refusal_page(request: Request, error: Exception) -> Response:
     if isinstance(refused, ModelRefused):  # each fault with its line, in the reader's language
         say, faults = Texts(reader_language), refused.told_in(labels)
         detail = "\n".join(f"{say('line {line}', line=fault.line)}: {fault.message}" for fault in faults)
-    problem = replace(problem, detail=with_readable_times(detail))
+    problem = replace(problem, detail=zone_in_use().with_readable_times(detail))
     template = "shared/refusal.html" if "hx-request" in request.headers else "shared/error.html"
     try:
         visitor = visiting(request, service)

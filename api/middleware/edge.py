@@ -22,7 +22,8 @@ from api.middleware.problems import HINTS, HINTS_IN_USE, answer_to, unexpected
 from api.middleware.request_limits import CHARGE, ClientGone, RateLimit
 from ledger.core.errors import TallystickError
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.i18n import PROCEDURES_IN_USE, READERS_LANGUAGE, language_of
+from ledger.core.procedure.zones import UNIVERSAL, Zone
+from ledger.i18n import PROCEDURES_IN_USE, READERS_LANGUAGE, ZONE_IN_USE, language_of
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _POLICY = b"default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
@@ -59,6 +60,7 @@ class EdgeMiddleware:
         proxies: Sequence[Network] = (),
         hints: Mapping[int, str] = HINTS,
         procedures: Callable[[], Iterable[Rulebook]] = tuple,
+        zone: Callable[[], Zone] = lambda: UNIVERSAL,
     ):
         self._app = app
         self._addresses = addresses
@@ -68,6 +70,7 @@ class EdgeMiddleware:
         self._log = log
         self._hints = {**HINTS, **hints}
         self._procedures = procedures
+        self._zone = zone
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,6 +78,7 @@ class EdgeMiddleware:
             return
         READERS_LANGUAGE.set(_language(scope))  # a request runs in a context of its own
         PROCEDURES_IN_USE.set(tuple(self._procedures()))
+        ZONE_IN_USE.set(self._zone)
         HINTS_IN_USE.set(self._hints)
         method = scope["method"]
         answer = _Answer(send, request_id(scope), self._headers, has_body=method != "HEAD")

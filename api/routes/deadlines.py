@@ -15,7 +15,7 @@ from api.schemas.openapi import Paged, Routes
 from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
 from ledger.core.messages import Message
 from ledger.deadlines.working_days import period_in_words
-from ledger.i18n import Labels
+from ledger.i18n import Labels, zone_in_use
 from ledger.store import clocks
 from ledger.store.clocks import DeadlineFilter, Warned
 
@@ -71,6 +71,7 @@ def list_deadlines(
         case_id=case_id,
         status=status,
         within_days=within_days,
+        zone=zone_in_use(),
     )
     position = None if last is None else clocks.parse_deadline_position(last)
     with service.parts.database.read() as connection:

@@ -99,6 +99,18 @@ class LogStateView(Struct, frozen=True):
     development: bool
 
 
+class ZoneView(Struct, frozen=True):
+    """The time zone of the ledger: each of the ``offsets`` from UTC holds from its instant on, the first one ever.
+
+    From the day ``until`` on they are not known. ``label`` is what people call the zone, by language.
+    """
+
+    name: str
+    offsets: dict[str, str]
+    until: str | None
+    label: dict[str, str]
+
+
 class InclusionView(Struct, frozen=True):
     """``proof`` is a C2SP tlog-proof that ends in the published checkpoint."""
 
@@ -146,6 +158,12 @@ def log_state(service: ServiceOf) -> Response:
             development=trust.development,
         )
     )
+
+
+@router.reads("/zone", "Say in which time zone the ledger shows times", ZoneView)
+def time_zone(service: ServiceOf) -> Response:
+    """Return the time zone of what concerns no case. Deadlines of a case are those of its procedure's zone."""
+    return json_response(view_of(ZoneView, service.parts.zone()))
 
 
 @router.files("/trust", "Get the trust file", TRUST, 400, 404, 429)

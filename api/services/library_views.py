@@ -17,10 +17,10 @@ from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures, ModelPublished, Origin
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import is_within
-from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.state import Adoption
+from ledger.i18n import zone_in_use
 from ledger.store import supervision
 from ledger.store.database import Connection
 from ledger.supervision.library.cards import Card, card_of, fit, texts_of
@@ -156,7 +156,7 @@ def adopters(
 
 
 class OutturnLine(Struct, frozen=True):
-    """The number of leads raised in a quarter (``2026-Q1``, by days in Asia/Shanghai) that have this status now."""
+    """The number of leads raised in a quarter (``2026-Q1``, by days of the ledger) that have this status now."""
 
     quarter: str
     status: str
@@ -168,7 +168,7 @@ def by_quarter(counted: list[tuple[str, str, str | None, int]]) -> tuple[Outturn
     """Return the lines of an outturn in the order of time, from rows of (hour, status, outcome, count)."""
     counts: Counter[tuple[str, str, str | None]] = Counter()
     for hour, status, outcome, count in counted:
-        day = legal_day_of(f"{hour}:00:00+00:00")  # Asia/Shanghai is whole hours ahead of UTC
+        day = zone_in_use().day_of_text(f"{hour}:00:00+00:00")
         counts[f"{day.year}-Q{(day.month + 2) // 3}", status, outcome] += count
     lines = (OutturnLine(*key, count) for key, count in counts.items())
     return tuple(sorted(lines, key=lambda line: (line.quarter, line.status)))

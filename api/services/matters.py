@@ -15,13 +15,14 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
 from ledger.core.events import supervision as acts
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import DAY, legal_day_of, spelled, start_of
+from ledger.core.procedure.legal_days import DAY, spelled
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import LeadState, ModelState, RecommendationState
 from ledger.core.supervision.models import STREAM
 from ledger.core.supervision.recommendations import ReplyDue
 from ledger.core.supervision.state import ModelVersion
 from ledger.core.visibility import Sight
+from ledger.i18n import zone_in_use
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import log, supervision
 from ledger.store.clocks import instant
@@ -363,7 +364,8 @@ def recurrence(
     The day of issue belongs to the period before: what was raised on it led to the recommendation, which can help from
     the next day on.
     """
-    issued, today = legal_day_of(state.issued_at), legal_day_of(now)
+    zone = zone_in_use()
+    issued, today = zone.day_of_text(state.issued_at), zone.day_of_text(now)
     border = issued + DAY
     days = max(DAY, today - issued)
     before = _period(connection, state, border - days, border)
@@ -372,8 +374,8 @@ def recurrence(
 
 
 def _period(connection: Connection, state: RecommendationState, first: date, until: date) -> acts.PeriodCount:
-    """Count the leads of the days in Asia/Shanghai from ``first`` to before ``until``; none without a model."""
-    since, end = (spelled(start_of(day)) for day in (first, until))
+    """Count the leads of the days, in the zone in use, from ``first`` to before ``until``; none without a model."""
+    since, end = (spelled(zone_in_use().start_of(day)) for day in (first, until))
     model_id, agency = state.issued.model_id, state.issued.to_agency
     count = supervision.count_raised(connection, model_id, agency, since, end) if model_id and agency else 0
     return acts.PeriodCount(count, first.isoformat(), until.isoformat(), log.tree(connection).size)
@@ -385,5 +387,5 @@ def _runs_from(
     model = matter_of(connection, STREAM + (state.issued.model_id or ""), agencies)
     if not isinstance(model, ModelState):
         return None
-    published = legal_day_of(model.versions[0].published_at)
+    published = zone_in_use().day_of_text(model.versions[0].published_at)
     return published.isoformat() if first <= published < until else None

@@ -138,7 +138,7 @@ def run_model_file(
     reading.record(Message("run of the model {model.model_id}", model=model), *cases, supervision=True)
     views_of_page = []
     for finding in page_findings:
-        says = fill_text(model.lead.says, finding.values, values)
+        says = fill_text(model.lead.says, finding.values, values, export.zone)
         is_raised = finding.lead_id in raised_ids
         views_of_page.append(view_of(FoundView, finding, known=is_raised, says_en=says.en, says_zh=says.zh))
     return view_of(

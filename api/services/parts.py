@@ -10,8 +10,10 @@ from ledger.anchoring.state_proofs import StateProofs
 from ledger.anchoring.timestamps import TimestampWorker
 from ledger.anchoring.worker import ChainWorker
 from ledger.config.settings import Settings
+from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.verification.trust import Trust
+from ledger.deadlines.zone_tables import named_zone
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
@@ -71,3 +73,8 @@ class Parts(RecordingParts):
     clock: Callable[[], int]
     timestamp_worker: TimestampWorker | None = None
     workers: WorkerPool = field(default_factory=WorkerPool)
+
+    def zone(self) -> Zone:
+        """Return the time zone of what concerns no case: that of the settings, or else of the first procedure."""
+        name = self.settings.time_zone
+        return self.validator.procedures().zone if name is None else named_zone(name)

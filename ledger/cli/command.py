@@ -296,6 +296,7 @@ def shared_options() -> list[click.Parameter]:
         click.Option(
             ["--profile"],
             metavar="NAME",
+            is_eager=True,  # times are typed in the zone of the profile's ledger
             expose_value=False,
             callback=_keep("profile_name"),
             shell_complete=_complete_profile,

@@ -26,6 +26,7 @@ from ledger.core.events import decode_payload, digest_of
 from ledger.core.events.supervision import ModelPublished, Origin
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message, Term
+from ledger.i18n import zone_in_use
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
@@ -283,7 +284,6 @@ def _face(session: Session) -> PublicLibrary:
 
 def _subjects(session: Session) -> Iterator[LibraryModel]:
     """Yield the models that are in use and that this version can read."""
-    from ledger.core.procedure.legal_days import legal_day_of
     from ledger.supervision.library.public.pages import LibraryModel
 
     names = {agency["agency_id"]: agency["name"] for agency in session.service.pages("/api/v1/agencies", "agencies")}
@@ -304,7 +304,7 @@ def _subjects(session: Session) -> Iterator[LibraryModel]:
         fields = {name: line[name] for name in ("model_id", "version", "title", "business_line", "figures")}
         fields |= {
             "publisher": names[line["publisher"]],
-            "published_on": legal_day_of(line["published_at"]).isoformat(),
+            "published_on": zone_in_use().day_of_text(line["published_at"]).isoformat(),
             "card": entry["card"],
             "case_study": entry["case_study"],
             # States, and outcomes of closed ones; a dismissed lead is both still to be closed and decided.

@@ -13,12 +13,11 @@ import msgspec
 
 from ledger.cli.command import LazyGroup
 from ledger.cli.errors import MEANINGS, Exit, exit_of_error, in_one_line, next_step, refusal_message, usage_message
-from ledger.cli.output import printable_line
+from ledger.cli.output import ZONE_OF_TYPED, printable_line
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
 from ledger.core.messages import Message, plain
-from ledger.core.procedure.legal_days import with_readable_times
-from ledger.i18n import Labels
+from ledger.i18n import ZONE_IN_USE, Labels, zone_in_use
 
 COMMANDS = {  # in the order of the help: the module below ledger.cli.commands, and the function in it
     "init": ("installation", "init_command"),
@@ -90,6 +89,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run ``tally`` and return the exit code. An error is printed in one line on standard error."""
     session = Session()
     session.speak()
+    ZONE_IN_USE.set(lambda: session.zone)
+    ZONE_OF_TYPED.set(session.zone_of_typed)
     colour = False if os.environ.get("NO_COLOR") else None
     try:
         ended = tally.main(arguments, prog_name="tally", standalone_mode=False, obj=session, color=colour)
@@ -151,7 +152,11 @@ def _complain(
         click.echo(msgspec.json.encode({"error": fields}, enc_hook=plain), err=True)
         return status
     line = in_one_line(
-        session.labels, field, with_readable_times(message), rule=code if status is Exit.REFUSED else "", hint=hint
+        session.labels,
+        field,
+        zone_in_use().with_readable_times(message),
+        rule=code if status is Exit.REFUSED else "",
+        hint=hint,
     )
     click.secho(printable_line(line), fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)
     return status

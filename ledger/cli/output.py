@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,8 +20,9 @@ import msgspec
 
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import plain
-from ledger.core.procedure.legal_days import SHANGHAI, readable, spelled
-from ledger.i18n import Labels
+from ledger.core.procedure.legal_days import spelled
+from ledger.core.procedure.zones import Zone
+from ledger.i18n import Labels, zone_in_use
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,6 +62,8 @@ def padded(text: str, columns: int) -> str:
 
 
 _TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
+_DAY = "%Y-%m-%d"
+ZONE_OF_TYPED: ContextVar[Callable[[], Zone]] = ContextVar("zone_of_typed", default=zone_in_use)
 _AS_SHOWN = re.compile(r"^(\S+ \S+) ([+-]\S+)$")  # what ``when`` gives can be typed again
 
 
@@ -69,7 +73,7 @@ def when(moment: str | int) -> str:
         at = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int) else datetime.fromisoformat(moment)
         if at.tzinfo is None:
             return str(moment)
-        return readable(at)
+        return zone_in_use().readable(at)
     except (ValueError, OverflowError, OSError):  # by platform, for a year that no calendar has
         return str(moment)
 
@@ -81,15 +85,17 @@ def instant(text: str, *, field: str) -> str:
 
 def unix_seconds(text: str, *, field: str) -> int:
     """Return a moment, or the beginning of a day in the ledger's time, in unix seconds. Raises MalformedInput."""
-    return int(_moment(text, (*_TIMES, "%Y-%m-%d"), field).timestamp())
+    return int(_moment(text, (*_TIMES, _DAY), field).timestamp())
 
 
 def _moment(text: str, forms: tuple[str, ...], field: str) -> datetime:
     for form in forms:
         try:
-            return datetime.strptime(text, form).replace(tzinfo=SHANGHAI)
+            shown = datetime.strptime(text, form)  # noqa: DTZ007 - as clocks of the zone show it
         except ValueError:
             continue
+        zone = ZONE_OF_TYPED.get()()
+        return zone.start_of(shown.date()) if form == _DAY else zone.moment(shown, field=field)
     try:
         moment = datetime.fromisoformat(_AS_SHOWN.sub(r"\1\2", text))
         if moment.tzinfo is not None:
@@ -97,7 +103,7 @@ def _moment(text: str, forms: tuple[str, ...], field: str) -> datetime:
     except ValueError:
         pass
     raise MalformedInput(
-        "expected a time such as 2026-03-01 16:30 (of the ledger, +08:00) or 2026-03-01T10:30:00+02:00, not {text!r}",
+        "expected a time such as 2026-03-01 16:30 (in the ledger's zone) or 2026-03-01T10:30:00+02:00, not {text!r}",
         text=text,
         field=field,
     )

@@ -12,7 +12,7 @@ from msgspec import to_builtins
 from ledger.cli.output import columns_of, echo_json, padded, printable_line, when
 from ledger.core.encoding.decoding import convert
 from ledger.core.messages import plain
-from ledger.core.procedure.legal_days import with_readable_times
+from ledger.i18n import zone_in_use
 
 if TYPE_CHECKING:
     from ledger.cli.session import Session
@@ -135,14 +135,14 @@ def _about(labels: Labels, report: ProofReport | CaseReport | LeadReport) -> Ite
 
 def _in_words(detail: str, labels: Labels) -> str:
     """Return a verifier's detail in the reader's language, with readable times."""
-    return with_readable_times(labels.translate(detail))
+    return zone_in_use().with_readable_times(labels.translate(detail))
 
 
 def flag_in_words(labels: Labels, flag: Flag) -> str:
     """Return a flag with its detail and article, in the reader's language."""
     from ledger.timeline.sentences import Narrator
 
-    detail = with_readable_times(Narrator(labels).detail(flag.detail))
+    detail = zone_in_use().with_readable_times(Narrator(labels).detail(flag.detail))
     return f"{labels.of_flag(flag.name)}: {detail} ({labels.of_article(flag.article)})"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ledger.i18n import Labels, language_of, speak
 if TYPE_CHECKING:
     from ledger.cli.output import Output
     from ledger.client.profiles import Profile
+    from ledger.core.procedure.zones import Zone
 
 
 class Session(ClientSession):
@@ -47,6 +49,35 @@ class Session(ClientSession):
         from ledger.cli.output import Output
 
         return Output(json=self.json, labels=self.labels, names=self._agency_name)
+
+    @property
+    def zone(self) -> Zone:
+        """Return the zone of times that are shown: that of TALLYSTICK_TIME_ZONE, or else of the ledger.
+
+        UTC where neither is known: what works offline contacts nobody for it.
+        """
+        from ledger.core.procedure.zones import UNIVERSAL
+
+        if os.environ.get("TALLYSTICK_TIME_ZONE") or "service" in self.__dict__:
+            return self._known_zone
+        return UNIVERSAL
+
+    def zone_of_typed(self) -> Zone:
+        """Return the zone of times that are typed without an offset. Raises Unavailable if the ledger does not say."""
+        with suppress(MalformedInput):  # without a profile it is UTC, as everything is shown then
+            self.service  # noqa: B018 - from now on the zone is that of its ledger
+        return self.zone
+
+    @cached_property
+    def _known_zone(self) -> Zone:
+        from ledger.core.encoding.decoding import convert
+        from ledger.core.procedure.zones import Zone
+
+        if name := os.environ.get("TALLYSTICK_TIME_ZONE"):
+            from ledger.deadlines.zone_tables import named_zone
+
+            return named_zone(name)
+        return convert(self.service.get("/api/v1/log/zone"), Zone)
 
     def _agency_name(self, agency_id: str) -> str:
         """Return what a Chinese reader calls the agency; to others its id, which commands take, reads as a name."""

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -95,6 +96,7 @@ class Settings(KeyedSettings):
     host: str = "127.0.0.1"
     port: Port = 8420
     public_url: PlainUrl | None = None  # under which clients reach the service; sign-in is bound to it
+    time_zone: str | None = None  # of lists, reports and times that are typed, unless that of the first procedure
     documentation: bool = True  # the OpenAPI pages; switch them off in production
     signer_url: str = "http://127.0.0.1:8546"  # where the console's pages find `tally signer` on their user's machine
 
@@ -142,6 +144,14 @@ class Settings(KeyedSettings):
         if url is not None and not url.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("expected sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE")
         return url
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        try:
+            return None if name is None else ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("expected the name of a time zone, such as Europe/London") from error
 
     @field_validator("chain")
     @classmethod

@@ -17,8 +17,8 @@ from ledger.core.custody import CaseState
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import TallystickError
-from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.zones import Zone
 from ledger.recording.validation import Validator
 from ledger.store import audit, clocks, log
 from ledger.store.clocks import instant
@@ -32,7 +32,7 @@ logger = structlog.get_logger(__name__)
 
 
 def recount(database: Database, validator: Validator) -> bool:
-    """Compute all clocks again if the days off in force have changed; return whether they had."""
+    """Compute all clocks again if the days off or zones in force have changed; return whether they had."""
     mark = _mark(validator.procedures().current)
     with database.read() as connection:
         if clocks.counted_by(connection) == mark:
@@ -43,8 +43,8 @@ def recount(database: Database, validator: Validator) -> bool:
 
 
 def _mark(in_force: Mapping[str, Rulebook]) -> str:
-    """Return the mark of what lines depend on beside the log: the days off of what is in force."""
-    return blake3_text(canonical.encode({name: book.days_off for name, book in in_force.items()}))
+    """Return the mark of what lines depend on beside the log: the days off and zones of what is in force."""
+    return blake3_text(canonical.encode({name: (book.days_off, book.zone) for name, book in in_force.items()}))
 
 
 def _rows(connection: Connection, validator: Validator) -> Iterator[Row]:
@@ -64,14 +64,14 @@ def _rows(connection: Connection, validator: Validator) -> Iterator[Row]:
             yield from rows.values()
 
 
-def warn(database: Database, now_ms: int) -> int:
+def warn(database: Database, now_ms: int, zone: Zone) -> int:
     """Store the warnings that are due at ``now_ms`` (unix milliseconds) and return how many.
 
     They are stored so that neither a restart nor a second process warns twice. A clock that begins within several of
     the distances, or was recorded late, is warned of at the nearest one only; a clock that gets another end is warned
     of again.
     """
-    horizons = horizons_at(datetime.fromtimestamp(now_ms / 1000, UTC))
+    horizons = horizons_at(datetime.fromtimestamp(now_ms / 1000, UTC), zone)
     stored = 0
     while True:
         with database.read() as connection:
@@ -86,10 +86,10 @@ def warn(database: Database, now_ms: int) -> int:
         stored += len(due)
 
 
-def horizons_at(now: datetime) -> dict[int, str]:
+def horizons_at(now: datetime, zone: Zone) -> dict[int, str]:
     """Return, for each number of days left, the instant (RFC 3339) by which such a clock ends.
 
-    It is midnight of that day in Beijing; for 0 days it is ``now``.
+    It is midnight of that day in the zone; for 0 days it is ``now``.
     """
-    ahead = {days: instant(end_of(legal_day(now) + timedelta(days=days))) for days in AHEAD}
+    ahead = {days: instant(zone.end_of(zone.day_of(now) + timedelta(days=days))) for days in AHEAD}
     return {PASSED: instant(now), **ahead}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ledger.core.events.terms import TABLE_OF
 from ledger.core.messages import Message, filled, plain
-from ledger.core.procedure.legal_days import SHANGHAI
+from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.procedures import shipped_tables, tables_that_ship
 
 if TYPE_CHECKING:
@@ -65,6 +65,15 @@ READERS_LANGUAGE: ContextVar[str] = ContextVar("readers_language", default="en")
 PROCEDURES_IN_USE: ContextVar[tuple[Rulebook, ...]] = ContextVar("procedures_in_use", default=())
 
 
+# The time zone of what is shown and typed: of one request in a service, of one command. Called when a time is shown.
+ZONE_IN_USE: ContextVar[Callable[[], Zone]] = ContextVar("zone_in_use", default=lambda: UNIVERSAL)
+
+
+def zone_in_use() -> Zone:
+    """Return the zone of the case that is shown first, else the ledger's own."""
+    return ZONE_IN_USE.get()()
+
+
 def words_in_use(vocabulary: str) -> tuple[str, ...]:
     """Return the words of a vocabulary of all procedures in force, and of the one that models that ship speak of."""
     in_force = (word for book in PROCEDURES_IN_USE.get() for word in book.vocabularies[vocabulary])
@@ -72,9 +81,10 @@ def words_in_use(vocabulary: str) -> tuple[str, ...]:
 
 
 def label_first_by(book: Rulebook) -> None:
-    """Look labels up in this procedure first, for the rest of the request."""
+    """Look labels up in this procedure first, and show times in its zone, for the rest of the request."""
     others = (other for other in PROCEDURES_IN_USE.get() if other.digest != book.digest)
     PROCEDURES_IN_USE.set((book, *others))
+    ZONE_IN_USE.set(lambda: book.zone)
 
 
 def in_readers_language(value: object) -> str:
@@ -152,8 +162,8 @@ class Labels:
         return both.zh if self.suffix == "zh" else both.en
 
     def moment(self, at: datetime) -> str:
-        """Format a time in Beijing time, to the minute."""
-        return self.of("moment", "hour").format(at.astimezone(SHANGHAI))
+        """Format a time in the zone in use, to the minute."""
+        return self.of("moment", "hour").format(zone_in_use().local(at))
 
     def of_flag(self, name: str) -> str:
         """Return the rules' name of a flag."""

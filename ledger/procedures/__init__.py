@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ledger.core.procedure.rulebook import Rulebook
 
 SHARED = {
-    "cn-common": ("calendar.toml", "recommendations.toml", "units.toml"),
+    "cn-common": ("calendar.toml", "recommendations.toml", "units.toml", "zone.toml"),
     "cn-supervision": ("clocks.toml", "flags.toml", "laws.toml", "words.toml"),
 }  # tables that packages include, and are no package
 _CN_COMMON = tuple(f"cn-common/{name}" for name in SHARED["cn-common"])
@@ -24,12 +24,12 @@ _BY_STAGE = tuple(
 _EXAMPLES = ("examples-returns.toml", "examples-things.toml", "examples.toml")
 _USUAL = ("procedure.toml", "clocks.toml", "examples.toml")
 SHIPPED = {
-    "evidence": (*_USUAL, "flags.toml", "units.toml"),
+    "evidence": (*_USUAL, "flags.toml", "units.toml", "zone.toml"),
     "cn-criminal": ("procedure.toml", *_BY_STAGE, "clocks.toml", *_EXAMPLES, "flags.toml", *_CN_COMMON),
     "cn-civil-supervision": (*_USUAL, *_CN_SUPERVISION),
     "cn-administrative-supervision": (*_USUAL, *_CN_SUPERVISION),
     "cn-public-interest": (*_USUAL, *_CN_SUPERVISION),
-    "ew-criminal": (*_USUAL, "calendar.toml", "flags.toml", "units.toml"),
+    "ew-criminal": (*_USUAL, "calendar.toml", "flags.toml", "units.toml", "zone.toml"),
 }  # the files of each package
 IN_USE = "cn-criminal"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -19,7 +19,7 @@ from ledger.core.errors import Unavailable
 from ledger.core.events import Body, Envelope, Stream, case
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import EventRef
-from ledger.core.procedure.legal_days import SHANGHAI, instant_text
+from ledger.core.procedure.legal_days import instant_text
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.procedures import shipped_rulebook
 from ledger.recording.event_signing import Signed, Sources, StreamPosition, sign_event
@@ -105,7 +105,7 @@ class Player:
 
     def day(self, days_ago: int) -> datetime:
         """Return the opening hour of the legal day so many days before the sample began."""
-        today = datetime.fromtimestamp(self.began_at, SHANGHAI)
+        today = shipped_rulebook().zone.local(datetime.fromtimestamp(self.began_at, UTC))
         return today.replace(hour=OPENS_AT, minute=0, second=0) - timedelta(days=days_ago)
 
     def noise(self, *of: object) -> str:

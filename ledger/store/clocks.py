@@ -19,8 +19,8 @@ from ledger.core.custody.clocks import whose
 from ledger.core.custody.due_dates import AtEnd, Status, end_of_clock
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.legal_days import end_of, legal_day_of
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.core.visibility import Reader
 from ledger.store import bindings, log
 from ledger.store.cases import visible
@@ -66,7 +66,7 @@ class DeadlinePosition(ListPosition, frozen=True):
 class DeadlineFilter(Struct, frozen=True):
     """The filter of a list of deadlines as of ``as_of`` (RFC 3339): those still open then, unless ``status`` is given.
 
-    ``within_days`` counts legal days from ``as_of`` to the last day; overdue deadlines are within any number.
+    ``within_days`` counts days of the ``zone`` from ``as_of`` to the last day; overdue deadlines are within any number.
     """
 
     as_of: str
@@ -75,6 +75,7 @@ class DeadlineFilter(Struct, frozen=True):
     case_id: str | None = None
     status: Status | None = None
     within_days: int | None = None
+    zone: Zone = UNIVERSAL
 
 
 # -- the projection ----------------------------------------------------------------------------------------------------
@@ -248,8 +249,8 @@ def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
         if (value := getattr(wanted, name)) is not None:
             yield CLOCKS.c[name] == value
     if wanted.within_days is not None:
-        last = legal_day_of(wanted.as_of) + timedelta(days=wanted.within_days)
-        yield CLOCKS.c.due_at <= instant(end_of(last))
+        last = wanted.zone.day_of_text(wanted.as_of) + timedelta(days=wanted.within_days)
+        yield CLOCKS.c.due_at <= instant(wanted.zone.end_of(last))
 
 
 _COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]

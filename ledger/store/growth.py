@@ -9,23 +9,23 @@ from threading import Lock
 from msgspec import Struct
 from sqlalchemy import Connection, select, text
 
-from ledger.core.procedure.legal_days import start_of
+from ledger.core.procedure.zones import Zone
 from ledger.store.database import Database
 from ledger.store.supervision import LEADS, MODELS
 from ledger.store.tables import CASE_AGENCIES, ENTRIES
 
 
 class Day(Struct, frozen=True):
-    """How many entries were recorded on a day of Beijing time."""
+    """How many entries were recorded on a day of the ledger's time zone."""
 
     day: date
     entries: int
 
 
-def days(connection: Connection, size: int, today: date, count: int) -> list[Day]:
+def days(connection: Connection, size: int, today: date, count: int, zone: Zone) -> list[Day]:
     """Return the last ``count`` days up to today, oldest first. ``size`` is the tree's."""
     dates = [today - timedelta(days=back) for back in reversed(range(count))]
-    bounds = [*(recorded_before(connection, size, int(start_of(day).timestamp() * 1000)) for day in dates), size]
+    bounds = [*(recorded_before(connection, size, int(zone.start_of(day).timestamp() * 1000)) for day in dates), size]
     return [Day(day, bounds[at + 1] - bounds[at]) for at, day in enumerate(dates)]
 
 

@@ -34,6 +34,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.legal_days import spelled
+from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
 from ledger.core.verification.bundle import VerifiedEvent, verify_event
 from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundle
@@ -76,13 +77,14 @@ def lead_of(
     size: int,
     as_of: datetime,
     events: tuple[EventRef, ...],
+    zone: Zone,
     datasets: tuple[CitedDataset, ...] = (),
     procedures: tuple[str, ...] = (),
 ) -> LeadRaised:
     """Build the event that the service signs for a finding.
 
     ``procedures`` are the digests of those in force. ``events`` are the first of the finding's evidence, in the order
-    of the log.
+    of the log. ``zone`` is that of the ledger.
     """
     values = model.parameters_of(parameters)
     return LeadRaised(
@@ -99,7 +101,7 @@ def lead_of(
         supervised=finding.supervised,
         supervising=supervising,
         severity=model.severity,
-        says=fill_text(model.lead.says, finding.values, values),
+        says=fill_text(model.lead.says, finding.values, values, zone),
         checks=model.checks,
         events=events,
         cited_count=len(finding.evidence),
@@ -411,7 +413,7 @@ def _words(run: _Run) -> Outcome:
         "case_id": finding.case_id,
         "supervised": finding.supervised,
         "severity": model.severity,
-        "says": fill_text(model.lead.says, finding.values, model.parameters_of(lead.parameters)),
+        "says": fill_text(model.lead.says, finding.values, model.parameters_of(lead.parameters), run.procedures.zone),
         "checks": model.checks,
         "cited_count": len(finding.evidence),
         "events": _refs(run, finding),

@@ -27,9 +27,8 @@ from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.core.events.terms import EventRef, Money, Quantity
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import with_readable_times
 from ledger.core.signing.authority import SERVICE_AGENCY
-from ledger.i18n import Bilingual, Labels, translate
+from ledger.i18n import Bilingual, Labels, translate, zone_in_use
 
 SHOWN = 5  # items or persons of a list that are named; the others are counted
 # A field whose values are words of a vocabulary: by its name, and by the event type where that decides.
@@ -316,7 +315,8 @@ class EventWords:
                 field = "quantity" if isinstance(value, ItemPart) else "disposal"
                 return self._noted(item_id, [self.value(field, getattr(value, field))])
             case Correction(field=field, recorded=recorded, correct=correct):
-                return f"{field}: {with_readable_times(recorded)} → {with_readable_times(correct)}"
+                shown = zone_in_use().with_readable_times
+                return f"{field}: {shown(recorded)} → {shown(correct)}"
         return self._list([self.value(field, part) for field, part in asdict(value).items() if part not in (None, ())])
 
     def _noted(self, item_id: str, notes: list[str]) -> str:

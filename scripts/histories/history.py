@@ -26,7 +26,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import AgencyKind
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.procedure.legal_days import DAY, legal_day_of
+from ledger.core.procedure.legal_days import DAY
 from ledger.samples.case_acts import person_id
 from ledger.supervision.views.case_record import SourceEvent
 from ledger.supervision.views.sources import BundleViewSource
@@ -149,7 +149,7 @@ def pension_list(history: GeneratedHistory) -> bytes:
                 rows += _payments(person.person_id, taken_in(simulated.state) + 10 * DAY, chance)
             elif chance.random() < 0.1:
                 first = BEFORE if person.role == "suspect" else AFTER
-                rows += _payments(person.person_id, legal_day_of(simulated.state.opened_at) + first, chance)
+                rows += _payments(person.person_id, BOOK.zone.day_of_text(simulated.state.opened_at) + first, chance)
     for number in range(STRANGERS * len(in_prison)):
         rows += _payments(person_id(f"stranger {number}"), date(2025, 1, 10), chance)
     lines = [f"{person},{paid_on},{amount}\n" for person, paid_on, amount in sorted(rows)]
@@ -180,7 +180,7 @@ def payments(table: bytes) -> dict[str, list[date]]:
 def taken_in(state: CaseState) -> date:
     """Return the day on which a prison accepted. Requires that one did."""
     sent = [sent for sent in state.handovers.values() if sent.purpose == "execution" and sent.is_accepted]
-    return legal_day_of(sent[-1].answered_at or "")
+    return BOOK.zone.day_of_text(sent[-1].answered_at or "")
 
 
 def _payments(person: str, first: date, chance: Random) -> list[tuple[str, str, int]]:

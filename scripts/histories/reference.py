@@ -20,12 +20,12 @@ from ledger.core.custody.discrepancies import differences
 from ledger.core.custody.due_dates import deadlines
 from ledger.core.custody.triggers import changes_custody, in_custody
 from ledger.core.events import Body, case, handover, item, record
-from ledger.core.procedure.legal_days import DAY, legal_day
+from ledger.core.procedure.legal_days import DAY
 from scripts.histories.history import GeneratedHistory, payments, pension_list
 from scripts.histories.simulation import BOOK, ENDS, Breach, SimulatedCase, SimulatedStep
 
 B = TypeVar("B", bound=Body)
-TODAY = legal_day(ENDS)
+TODAY = BOOK.zone.day_of(ENDS)
 SERVED = 6  # days: the rules only say promptly
 LIMITS = {"bail": 12, "residential_surveillance": 6}  # months
 ENDING = ("case_withdrawn", "not_prosecuted", "proceedings_terminated", "judgment", "ruling", "judgment_effective")
@@ -92,7 +92,7 @@ class ExaminedCase:
 def day(moment: str | None) -> date:
     """Return the legal day of an instant. Requires that there is one."""
     assert moment is not None
-    return legal_day(datetime.fromisoformat(moment))
+    return BOOK.zone.day_of(datetime.fromisoformat(moment))
 
 
 def months_after(first: date, months: int) -> date:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from random import Random
 from typing import Any, NamedTuple, Self
@@ -15,7 +15,7 @@ from ledger.core.custody.due_dates import deadlines
 from ledger.core.encoding import canonical
 from ledger.core.events import VERSION, Body, Payload, Stream, case, digest_of, item, make_payload, record
 from ledger.core.events.terms import EventRef
-from ledger.core.procedure.legal_days import DAY, SHANGHAI, legal_day, legal_day_of
+from ledger.core.procedure.legal_days import DAY
 from ledger.procedures import shipped_rulebook
 from ledger.samples.case_acts import CaseActs, digest, ordered
 
@@ -185,7 +185,7 @@ class SimulatedCase(CaseActs[str]):
     @property
     def today(self) -> date:
         """Return the legal day."""
-        return legal_day(datetime.fromtimestamp(self.now, UTC))
+        return BOOK.zone.day_of(datetime.fromtimestamp(self.now, UTC))
 
     def in_days(self, days: int) -> str:
         """Return a time of the day so many days ahead."""
@@ -193,7 +193,7 @@ class SimulatedCase(CaseActs[str]):
 
     def on(self, day: date, hour: int = 9) -> None:
         """Go on to this day's hour, or stay if it is later already."""
-        earliest = int(datetime.combine(day, time(hour), SHANGHAI).timestamp())
+        earliest = int((BOOK.zone.start_of(day) + timedelta(hours=hour)).timestamp())
         self.now = max(self.now, earliest + 60 * self.chance.randint(0, 50))
 
     def days_left(self, clock: str, otherwise: int = 0) -> int:
@@ -346,7 +346,7 @@ class SimulatedCase(CaseActs[str]):
         """Let the open handover arrive within a day: hours later, or the next morning."""
         handover_id = self.open_handover().handover_id
         if handover_id not in self.delivered:
-            if datetime.fromtimestamp(self.now, SHANGHAI).hour >= 10 and self.chance.random() < 0.4:
+            if BOOK.zone.local(datetime.fromtimestamp(self.now, UTC)).hour >= 10 and self.chance.random() < 0.4:
                 self.on(self.today + DAY, hour=8)
             else:
                 self.now += 60 * self.chance.randint(5, 150)
@@ -372,7 +372,7 @@ class SimulatedCase(CaseActs[str]):
         """Have the detention house keep the suspects for the new organ; served within the three days allowed."""
         asked = self.ask_custody_changes(accepted)
         if asked:
-            last = legal_day_of(self.delivered[accepted.handover_id]) + 3 * DAY
+            last = BOOK.zone.day_of_text(self.delivered[accepted.handover_id]) + 3 * DAY
             self.until(min(max(0, (last - self.today).days), self.chance.choice((0, 0, 1, 2))))
         for change_id in asked:
             self.serve_custody_change(change_id)

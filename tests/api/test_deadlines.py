@@ -8,6 +8,7 @@ import pytest
 
 from ledger.core.events import case as acts
 from ledger.deadlines.upkeep import warn
+from ledger.procedures import shipped_rulebook
 from tests.api.service import Served, problem
 from tests.testkit.builders import POLICE, PROCURATORATE, START, Officer, auditor, clerk, instant, supervisor
 from tests.testkit.casework import Case, detained, person_id
@@ -111,7 +112,7 @@ def test_warnings_are_a_feed_of_ones_own_agency(served: Served) -> None:
     served.record(handled())
     assert asked(served, clerk(POLICE), "warnings") == []
     before = served.reads()
-    assert warn(served.ledger.database, (START + 5 * DAY) * 1000) == 4
+    assert warn(served.ledger.database, (START + 5 * DAY) * 1000, shipped_rulebook().zone) == 4
     warnings = asked(served, clerk(POLICE), "warnings")
     assert [warning["number"] for warning in warnings] == [1, 2, 3, 4]
     assert {(warning["days"], warning["handler"], warning["case_id"]) for warning in warnings} == {

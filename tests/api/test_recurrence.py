@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from api.services.matters import Recurrence, recurrence
-from ledger.core.procedure.legal_days import legal_day, spelled
+from ledger.core.procedure.legal_days import spelled
+from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk, supervisor
 from tests.testkit.ledgers import Ledger, Untried, open_ledger, sqlite_url
 from tests.testkit.supervision import Lead, Model, Recommendation
+
+ZONE = shipped_rulebook().zone
 
 DAY_S = 86_400
 
@@ -54,7 +57,7 @@ def test_the_lead_that_led_to_it_came_before(ledger: Ledger) -> None:
     raise_on(ledger, "car")
     counts = recurrence_of(ledger, recommendation)
     assert (counts.before.count, counts.after.count, counts.runs_from) == (1, 2, None)
-    issued = legal_day(datetime.fromisoformat(recommendation.state.issued_at))
+    issued = ZONE.day_of(datetime.fromisoformat(recommendation.state.issued_at))
     border = (issued + timedelta(days=1)).isoformat()
     assert (counts.before.period_until, counts.after.period_from) == (border, border)
     assert counts.before.period_from == (issued - timedelta(days=2)).isoformat()

@@ -43,7 +43,7 @@ from ledger.core.events.terms import AgencyKind, EventRef, Role
 from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER, Agency, AuthorityState
 from ledger.core.signing.signatures import address_of, signing_hash
-from ledger.procedures import shipped_traits, shipped_words
+from ledger.procedures import shipped_rulebook, shipped_traits, shipped_words
 
 START = 1772413200  # 2026-03-02T01:00:00Z, nine in the morning in Shanghai
 LOG_ID = sha256(b"the ledger of the tests").digest()
@@ -259,7 +259,7 @@ def event_of(
 def _latest_claim(body: Body, occurred_at: str | None) -> int:
     """Return the last time that an event claims of what has happened: nobody signs it before."""
     claims = [at for _, at in times_of(body, HAPPENED)]
-    return max((begins_at(at) for at in (*claims, occurred_at) if at is not None), default=0)
+    return max((begins_at(at, shipped_rulebook().zone) for at in (*claims, occurred_at) if at is not None), default=0)
 
 
 class Writer:

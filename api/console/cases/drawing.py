@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
 import networkx as nx
@@ -13,7 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.custody.due_dates import Deadline
-from ledger.core.procedure.legal_days import SHANGHAI, unix_seconds
+from ledger.core.procedure.legal_days import unix_seconds
+from ledger.i18n import zone_in_use
 from ledger.timeline.diagrams import (
     MARK_KINDS,
     CustodyBar,
@@ -297,17 +298,22 @@ def _clock_end(clock: Deadline, now: int) -> int:
 
 
 def _ticks(window: Window) -> Iterator[Tick]:
-    """Yield ticks at round times of Beijing's clock."""
+    """Yield ticks at round times of the zone in use."""
     step = next((step for step in _STEPS_S if window.seconds / step <= TICKS), _STEPS_S[-1])
     months = step // (30 * _DAY)
-    at = datetime.fromtimestamp(window.since, SHANGHAI).replace(hour=0, minute=0, second=0)
+    zone = zone_in_use()
+    first, last = (
+        zone.local(datetime.fromtimestamp(end, UTC)).replace(tzinfo=None) for end in (window.since, window.until)
+    )
+    at = first.replace(hour=0, minute=0, second=0)
     form = "%m-%d %H:%M" if step < _DAY else "%Y-%m" if months else "%Y-%m-%d"
     if months:
         of_year = min(months, 12)
         at = at.replace(day=1, month=(at.month - 1) // of_year * of_year + 1)
-    while at.timestamp() <= window.until:
-        if at.timestamp() >= window.since:
-            yield Tick(window.x(int(at.timestamp())), at.strftime(form))
+    while at <= last:
+        # What clocks skip has no place, and what they show twice has its first.
+        for moment in zone.moments(at)[:1] if at >= first else ():
+            yield Tick(window.x(int(moment.timestamp())), at.strftime(form))
         if months:
             years, month = divmod(at.month - 1 + months, 12)
             at = at.replace(year=at.year + years, month=month + 1)

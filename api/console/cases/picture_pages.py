@@ -11,14 +11,14 @@ from starlette.responses import Response
 from api.console.cases.case_pages import read_case
 from api.console.cases.drawing import SHORTEST_S, Window, draw, fitted, laid_out
 from api.console.shared.access import VisitOf
-from api.console.shared.formats import EARLIEST, LATEST, minute, typed
+from api.console.shared.formats import minute, typed
 from api.dependencies import SlugPath
 from api.services.case_reading import timeline_builder
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import deadlines
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import unix_seconds
+from ledger.core.procedure.legal_days import YEARS, unix_seconds
 from ledger.i18n import Labels
 from ledger.timeline.diagrams import CustodyBar, Picture, lineage
 
@@ -101,7 +101,9 @@ def _moves(whole_picture: Picture, window: Window) -> dict[str, Window]:
         "earlier": window.around(1, -0.8),
         "later": window.around(1, 0.8),
     }
-    first, last = int(EARLIEST.timestamp()), int(LATEST.timestamp())
+    # A day within what may be typed, whatever the zone.
+    ends = datetime(YEARS[0], 1, 2, tzinfo=UTC), datetime(YEARS[-1], 12, 30, tzinfo=UTC)
+    first, last = (int(end.timestamp()) for end in ends)
     taken = {name: Window(max(target.since, first), min(target.until, last)) for name, target in targets.items()}
     return {name: target if target.seconds >= SHORTEST_S else window for name, target in taken.items()}
 

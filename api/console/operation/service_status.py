@@ -23,7 +23,7 @@ from ledger.chain.chain_status import ChainStatus
 from ledger.chain.journal import WriteState
 from ledger.core.events import decode_payload
 from ledger.core.events.record import IncidentRecorded
-from ledger.core.procedure.legal_days import legal_day
+from ledger.i18n import zone_in_use
 from ledger.store import checkpoints, growth, imports, log, webhooks
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
@@ -115,7 +115,7 @@ def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
         counts=journal.counts(),
     )
     kept_bytes = growth.bytes_kept(parts.database)
-    today = legal_day(datetime.fromtimestamp(parts.clock() // 1000, UTC))
+    today = zone_in_use().day_of(datetime.fromtimestamp(parts.clock() // 1000, UTC))
     is_on_this_disk = parts.database.is_sqlite and settings.data_dir.exists()
     with parts.database.read() as connection:
         tree = log.tree(connection)
@@ -126,7 +126,7 @@ def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
             tree=tree,
             published=checkpoints.last_published(connection),
             witnessed=checkpoints.last_witnessed(connection),
-            days=growth.days(connection, tree.size, today, DAYS),
+            days=growth.days(connection, tree.size, today, DAYS, zone_in_use()),
             kept_bytes=kept_bytes,
             free_bytes=shutil.disk_usage(settings.data_dir).free if is_on_this_disk else None,
             anchors=anchors,

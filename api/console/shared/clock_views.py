@@ -12,10 +12,9 @@ from api.console.shared.access import Visit
 from api.texts import Texts
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import Deadline, deadline, deadlines
-from ledger.core.procedure.legal_days import legal_day_of
 from ledger.core.supervision.recommendations import ReplyDue
 from ledger.deadlines.working_days import period_in_words
-from ledger.i18n import Labels
+from ledger.i18n import Labels, zone_in_use
 from ledger.store import cases, clocks
 from ledger.store.clocks import ClockLine, DeadlineFilter
 from ledger.store.database import Connection
@@ -58,7 +57,9 @@ def nearest(connection: Connection, visit: Visit, case_ids: Iterable[str]) -> di
 
 def urgent(connection: Connection, visit: Visit, limit: int) -> list[tuple[str, str, ClockView]]:
     """Return the clocks of the reader's agency that have a week left or less, with their cases' ids and numbers."""
-    wanted = DeadlineFilter(as_of=visit.reading.reader.now, agency=visit.reading.agency, within_days=NEAR)
+    wanted = DeadlineFilter(
+        as_of=visit.reading.reader.now, agency=visit.reading.agency, within_days=NEAR, zone=zone_in_use()
+    )
     lines = clocks.list_deadlines(connection, visit.reading.reader, wanted, limit=limit)
     views = ((line.case_id, _of_line(visit, line)) for line in lines)
     return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in views if view]
@@ -68,7 +69,7 @@ def of_reply(due: ReplyDue | None, answered: bool, reading: Reading, labels: Lab
     """Return the clock of the reply to a recommendation, or None if the rules set no period."""
     if due is None or due.counted.last_day is None:
         return None
-    days = (due.counted.last_day - legal_day_of(reading.reader.now)).days
+    days = (due.counted.last_day - zone_in_use().day_of_text(reading.reader.now)).days
     texts = Texts(labels.language)
     return ClockView(
         label=labels.of_clock(due.row.name),

@@ -1,32 +1,35 @@
-"""Times, spans, sizes and abridged ids as pages show them. Times are in the ledger's zone only."""
+"""Times, spans, sizes and abridged ids as pages show them. Times are in the zone in use."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
 from api.texts import Texts
 from ledger.core.errors import MalformedInput
-from ledger.core.procedure.legal_days import SHANGHAI, YEARS
+from ledger.core.procedure.legal_days import YEARS
+from ledger.i18n import zone_in_use
 
 _STEPS = (1, 60, 3600, 86_400)  # seconds
 _KIB = 1024
-EARLIEST, LATEST = datetime(YEARS[0], 1, 1, tzinfo=SHANGHAI), datetime(YEARS[-1], 12, 31, tzinfo=SHANGHAI)
 _LAST = 253_402_214_400  # unix seconds: what ends after the year 9999 has no end that people would read
 
 
 def typed(text: str, field: str) -> datetime:
-    """Return the time that a browser sent without a zone, which is Beijing's. Raises MalformedInput."""
+    """Return the time that a browser sent without a zone, as clocks of the zone in use show it.
+
+    Of an hour that they show twice it is the first. Raises MalformedInput.
+    """
     try:
-        at = datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+        shown = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError as error:
         raise MalformedInput(
             "expected a time such as 2026-03-02T09:30, not {text!r}", text=text[:40], field=field
         ) from error
-    if not EARLIEST <= at <= LATEST:
+    if shown.year not in YEARS:
         raise MalformedInput(
             "expected a time in the years {years} to {years_2}, not {text!r}",
             years=YEARS[0],
@@ -34,21 +37,22 @@ def typed(text: str, field: str) -> datetime:
             text=text[:40],
             field=field,
         )
-    return at
+    zone = zone_in_use()
+    return next(iter(zone.moments(shown)), None) or zone.moment(shown, field=field)
 
 
 def minute(unix_s: int) -> str:
-    """Return Beijing's time to the minute, in the form of an input field."""
-    return datetime.fromtimestamp(unix_s, SHANGHAI).strftime("%Y-%m-%dT%H:%M")
+    """Return a time to the minute, in the form of an input field."""
+    return zone_in_use().local(datetime.fromtimestamp(unix_s, UTC)).strftime("%Y-%m-%dT%H:%M")
 
 
 def instant(unix_s: float | None) -> Markup:
-    """Return an HTML ``time``: Beijing's time to the second, with its zone as its title; ∞ if it never ends."""
+    """Return an HTML ``time``: the time to the second, with its offset as its title; ∞ if it never ends."""
     if unix_s is None:
         return Markup("—")
     if unix_s > _LAST:
         return Markup("∞")
-    at = datetime.fromtimestamp(int(unix_s), SHANGHAI)
+    at = zone_in_use().local(datetime.fromtimestamp(int(unix_s), UTC))
     return Markup('<time datetime="{0}" title="{0}">{1:%Y-%m-%d %H:%M:%S}</time>').format(at.isoformat(), at)
 
 

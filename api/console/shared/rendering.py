@@ -24,8 +24,7 @@ from api.console.shared.guidance import NextStep, advice, menu_of, next_step
 from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import Unavailable
-from ledger.core.procedure.legal_days import SHANGHAI, with_readable_times
-from ledger.i18n import LANGUAGES, Labels, audit_words, language_of
+from ledger.i18n import LANGUAGES, Labels, audit_words, language_of, zone_in_use
 from ledger.timeline.sentences import Names, Narrator, names_by_id, officer_of
 
 PATH = "/console"
@@ -190,21 +189,21 @@ def environment(template_language: str) -> Environment:
         "in_brief": formats.in_brief,
         "instant": formats.instant,
         "moment": lambda instant: moment(instant, labels),
-        "of_audit": lambda text: with_readable_times(labels.translate(text)),
+        "of_audit": lambda text: zone_in_use().with_readable_times(labels.translate(text)),
         "of_fault": labels.translate,
         "of_finding": lambda finding: (
             audit_words.finding_told(labels, finding.word, finding.slots) if finding.word else finding.what
         ),
         "of_milliseconds": lambda unix_ms: datetime.fromtimestamp(unix_ms / 1000, UTC),
-        "readable": with_readable_times,
+        "readable": lambda text: zone_in_use().with_readable_times(text),
         "span": lambda seconds: formats.span(seconds, texts),
     }
     return templates
 
 
 def moment(instant: str | int | datetime | None, labels: Labels) -> str:
-    """Return a time of the record in Beijing's time, to the minute. A number is in unix seconds."""
+    """Return a time of the record in the zone in use, to the minute. A number is in unix seconds."""
     if instant is None:
         return "—"
-    at = datetime.fromtimestamp(instant, SHANGHAI) if isinstance(instant, int) else instant
+    at = datetime.fromtimestamp(instant, UTC) if isinstance(instant, int) else instant
     return labels.moment(datetime.fromisoformat(at) if isinstance(at, str) else at)

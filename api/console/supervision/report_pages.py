@@ -15,8 +15,7 @@ from api.dependencies import Day, Tree
 from api.services.governance import called_in, report_file, report_on, require_governing, within_own
 from ledger.core.events.terms import BusinessLine
 from ledger.core.procedure.jurisdiction import lies_within
-from ledger.core.procedure.legal_days import legal_day_of
-from ledger.i18n import words_in_use
+from ledger.i18n import words_in_use, zone_in_use
 from ledger.supervision.reports.presentation import cell_text, chart, head_of
 from ledger.supervision.reports.questions import ReportScope, ReportTable
 
@@ -40,8 +39,9 @@ def report(
 ) -> Response:
     """Show the form and the report that it asks for; without a period, that of the last 90 days."""
     own = require_governing(visit.reading)
-    last = until or legal_day_of(visit.reading.reader.now).isoformat()
-    first = since or (legal_day_of(visit.reading.reader.now) - timedelta(days=PERIOD_DAYS)).isoformat()
+    today = zone_in_use().day_of_text(visit.reading.reader.now)
+    last = until or today.isoformat()
+    first = since or (today - timedelta(days=PERIOD_DAYS)).isoformat()
     scope = ReportScope(first, last, within_own(visit.reading, jurisdiction or None), business_line or None)
     made_report = report_on(visit.service, visit.reading, scope)
     called = called_in(visit.service, visit.labels)

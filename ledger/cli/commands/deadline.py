@@ -19,7 +19,7 @@ from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.errors import NotFound
 from ledger.core.events import Body, case
-from ledger.core.procedure.legal_days import day_that_ends
+from ledger.i18n import zone_in_use
 
 SOON = 3  # days left from which a deadline is yellow
 WATCH_EVERY_S = 5.0
@@ -171,7 +171,7 @@ def _with_end(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, An
     for row in rows:
         due_at = row["due_at"]
         # Warnings have no last day; a deadline that is counted in hours ends at a moment.
-        day = None if due_at is None else day_that_ends(datetime.fromisoformat(due_at))
+        day = None if due_at is None else zone_in_use().day_that_ends(datetime.fromisoformat(due_at))
         row["ends_at"] = row.get("last_day") or (due_at if day is None else day.isoformat())
         row |= {"label": session.labels.of_clock(row["clock"]), "short_id": _short(row["deadline_id"])}
     return rows

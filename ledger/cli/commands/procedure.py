@@ -31,6 +31,7 @@ from ledger.core.procedure.package import (
 )
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.deadlines.working_days import arranged_days_off
+from ledger.deadlines.zone_tables import zone_table
 from ledger.procedures import SHARED, SHIPPED, shared_tables, shipped_package
 
 IN_LEDGER = columns("procedure", "version", "digest", "published", "adopted", "in_force", "fault")
@@ -272,11 +273,8 @@ def calendar(session: Session, country: str, years: str) -> None:
     Years that are not arranged yet are left out. The table is part of the package, so that a last day never changes
     under one digest.
     """
-    first, _, last = years.partition("-")
-    if not (first.isdecimal() and (last or first).isdecimal()):
-        raise MalformedInput("expected years such as 2020-2026, not {years}", years=years, field="years")
     try:
-        table = arranged_days_off(country, range(int(first), int(last or first) + 1))
+        table = arranged_days_off(country, _years(years))
     except NotImplementedError as error:
         raise MalformedInput("no days off of {country} are known", country=country, field="country") from error
     if session.json:
@@ -290,6 +288,43 @@ def calendar(session: Session, country: str, years: str) -> None:
         if days.unsure_from:
             click.echo(f'unsure_from = "{days.unsure_from}"')
         click.echo()
+
+
+@procedure_group.command("zone")
+@click.argument("zone", metavar="ZONE")
+@click.argument("years", metavar="[FIRST-LAST]", required=False)
+def zone_offsets(session: Session, zone: str, years: str | None) -> None:
+    """Print the offsets of a time zone (Europe/London, UTC ...) in some years as the table of a package.
+
+    The table is part of the package, so that a new release of the time zone database never changes a last day under
+    one digest. Begin with the year of the oldest act. After the last year, last days are shown as "not before".
+    """
+    if years is None and zone != "UTC":
+        raise MalformedInput(
+            "expected the years of the table",
+            field="years",
+            hint=Message("Such as: tally procedure zone {zone} 2020-2035", zone=zone),
+        )
+    table = zone_table(zone, _years(years or "1970"))
+    if session.json:
+        session.output.data(table)
+        return
+    click.echo("[zone]")
+    click.echo(f'name = "{table.name}"')
+    if table.until:
+        click.echo(f'until = "{table.until}"')
+    click.echo("\n[zone.offsets]")
+    for since, offset in table.offsets.items():
+        click.echo(f'"{since}" = "{offset}"')
+
+
+def _years(text: str) -> range:
+    """Return the years of a text such as ``2020-2026`` or ``2026``. Raises MalformedInput."""
+    first, _, last = text.partition("-")
+    # As many as databases and calendars may be asked for.
+    if not (first.isdecimal() and (last or first).isdecimal() and 1900 <= int(first) <= int(last or first) <= 2200):
+        raise MalformedInput("expected years such as 2020-2026, not {years}", years=text, field="years")
+    return range(int(first), int(last or first) + 1)
 
 
 def files_of(package: str) -> dict[str, bytes]:

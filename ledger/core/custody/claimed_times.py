@@ -24,6 +24,7 @@ from ledger.core.errors import refuse
 from ledger.core.events import Body, Payload, case, handover, item, letter, record, supervision
 from ledger.core.messages import Message, slot_names
 from ledger.core.procedure import legal_days
+from ledger.core.procedure.zones import Zone
 
 TOLERANCE = 300  # seconds that the clock of the signer may be behind
 
@@ -108,26 +109,28 @@ def _claim(body: Struct, path: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def begins_at(claim: str) -> int:
+def begins_at(claim: str, zone: Zone) -> int:
     """Return the unix seconds of a time, or of the first instant of a day."""
-    return (
-        legal_days.unix_seconds(claim)
-        if "T" in claim
-        else int(legal_days.start_of(date.fromisoformat(claim)).timestamp())
-    )
+    return legal_days.unix_seconds(claim) if "T" in claim else int(zone.start_of(date.fromisoformat(claim)).timestamp())
 
 
-def require_consistent(payload: Payload, signed_at: int) -> None:
+# Where days begin first on earth: without a procedure, only what is in the future everywhere is impossible.
+_FIRST_ON_EARTH = Zone("Etc/GMT-14", {"1970-01-01T00:00:00Z": "+14:00"})
+
+
+def require_consistent(payload: Payload, signed_at: int, zone: Zone | None = None) -> None:
     """Refuse an event whose claims are impossible by themselves, whatever came before it.
 
     in_future: something past lies after the signature (unix seconds). before_its_start: of two claims of the body, one
-    lies on a day before the other, which it follows.
+    lies on a day before the other, which it follows. Without a ``zone``, where the procedure is not known, days are
+    compared with days alone.
     """
+    anywhere = zone or _FIRST_ON_EARTH
     claims = [("occurred_at", payload.occurred_at)]
     claims += [(f"body.{path}", at) for path, at in times_of(payload.body, HAPPENED)]
     for field, at in claims:
         # A clock that starts in the future would give time that nobody has.
-        if begins_at(at) - signed_at > TOLERANCE:
+        if begins_at(at, anywhere) - signed_at > TOLERANCE:
             refuse(
                 "in_future",
                 "expected {signed_at} or earlier, when it is signed, not {at}",
@@ -138,8 +141,10 @@ def require_consistent(payload: Payload, signed_at: int) -> None:
             )
     for path, earlier_path in ORDERED.get(type(payload.body), ()):
         later, earlier = _claim(payload.body, path), _claim(payload.body, earlier_path)
-        if later is not None and earlier is not None:
-            require_no_earlier_day(f"body.{path}", later, earlier)
+        if later is None or earlier is None:
+            continue
+        if zone is not None or not ("T" in later or "T" in earlier):
+            require_no_earlier_day(f"body.{path}", later, earlier, anywhere)
 
 
 def require_possible(before: CaseState | None, act: Act) -> None:
@@ -148,23 +153,25 @@ def require_possible(before: CaseState | None, act: Act) -> None:
     Within one day, an order that does not fit is flagged, not refused: papers are often written after the fact. But an
     offer that expires before it is made is refused, because nobody could accept it.
     """
-    require_consistent(act.payload, act.signed_at)
+    require_consistent(act.payload, act.signed_at, act.book.zone)
     for claim in _claims_after(before, act.payload):
-        require_no_earlier_day(claim.field, claim.at, claim.earliest)
+        require_no_earlier_day(claim.field, claim.at, claim.earliest, act.book.zone)
     body = act.payload.body
     if isinstance(body, handover.HandoverOffered) and body.expires_at and body.expires_at < act.payload.occurred_at:
         refuse_before("body.expires_at", body.expires_at, act.payload.occurred_at)
 
 
-def require_no_earlier_day(field: str, at: str, earliest: str) -> None:
+def require_no_earlier_day(field: str, at: str, earliest: str, zone: Zone) -> None:
     """Refuse (before_its_start) a time on a day before ``earliest``, which it follows."""
+    if _day(at, zone) >= _day(earliest, zone):
+        return
     # Times a minute apart across midnight may be one moment on two clocks.
-    if _day(at) < _day(earliest) and begins_at(earliest) - begins_at(at) > legal_days.CLAIMED_WITHIN:
+    if begins_at(earliest, zone) - begins_at(at, zone) > legal_days.CLAIMED_WITHIN:
         refuse_before(field, at, earliest)
 
 
-def _day(claim: str) -> date:
-    return legal_days.legal_day_of(claim) if "T" in claim else date.fromisoformat(claim)
+def _day(claim: str, zone: Zone) -> date:
+    return zone.day_of_text(claim) if "T" in claim else date.fromisoformat(claim)
 
 
 def refuse_before(field: str, at: str, earliest: str) -> NoReturn:
@@ -243,7 +250,7 @@ def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follow
             yield Follows("body.until", body.until, before.clocks[body.deadline_id].started_at)
 
 
-def contradictions(before: CaseState | None, payload: Payload) -> Iterator[str]:
+def contradictions(before: CaseState | None, payload: Payload, zone: Zone) -> Iterator[str]:
     """Yield which claimed times contradict each other by more than a minute."""
     body, occurred_at = payload.body, payload.occurred_at
     claims = list(_claims_after(before, payload))
@@ -261,7 +268,7 @@ def contradictions(before: CaseState | None, payload: Payload) -> Iterator[str]:
     for claim in claims:
         yield from claim.contradictions()
     for path, at in ahead:
-        if path in ("until", "frozen_until") and _day(at) < legal_days.legal_day_of(occurred_at):
+        if path in ("until", "frozen_until") and _day(at, zone) < zone.day_of_text(occurred_at):
             yield Message(ENDED_BEFORE_SET, until=at, occurred_at=occurred_at)
 
 

@@ -21,7 +21,7 @@ from ledger.core.custody.due_dates import end_of_clock
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.custody.triggers import CASE, Trigger
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.legal_days import day_that_ends, days_before, holds_on, legal_day, legal_day_of, spelled
+from ledger.core.procedure.legal_days import days_before, holds_on, spelled
 from ledger.core.procedure.rulebook import ClockRule
 
 
@@ -90,7 +90,7 @@ def _with_counted_back(act: Act, state: CaseState) -> CaseState:
             gone.append(clock.deadline_id)
         elif runs[-1].is_running:
             end = end_of_clock(state, runs[-1], act.book).counted
-            last = None if end is None else end.last_day or legal_day(end.due_at)
+            last = None if end is None else end.last_day or act.book.zone.day_of(end.due_at)
             kept[clock.deadline_id] = replace(
                 clock, until=None if last is None else days_before(last, clock.period).isoformat()
             )
@@ -117,7 +117,7 @@ def _awaiting(act: Act, state: CaseState, awaited: _Awaited, runs: list[Clock]) 
     # What has begun stays, whatever comes later; so does what an act has ended beforehand.
     if existing is not None and (not existing.is_running or (at or existing.started_at) <= state.last_occurred_at):
         return state
-    if at is not None and holds_on(row, legal_day_of(at).isoformat()):
+    if at is not None and holds_on(row, act.book.zone.day_of_text(at).isoformat()):
         trigger = Trigger(f"{fact}.{runs[-1].name}", at, clocks.whose(state, runs[-1]), (subject,))
         around = Circumstances(state, act, subject, trigger)
         if fits(row.starts_if, around):
@@ -145,7 +145,7 @@ def _last_moment(act: Act, state: CaseState, fact: str, runs: list[Clock]) -> st
             return None
         due_at = end.counted.due_at
         # The day that ends at midnight is the one that counts, not the next.
-        at = spelled(due_at - timedelta(seconds=1) if day_that_ends(due_at) else due_at)
+        at = spelled(due_at - timedelta(seconds=1) if act.book.zone.day_that_ends(due_at) else due_at)
         if fact == "passed" or clock.stopped_at is None or clock.stopped_at > at:
             moments.append(at)
     return max(moments, default=None)

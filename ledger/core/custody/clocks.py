@@ -17,8 +17,9 @@ from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
-from ledger.core.procedure.legal_days import days_before, holds_on, legal_day_of
+from ledger.core.procedure.legal_days import days_before, holds_on, spelled
 from ledger.core.procedure.rulebook import ClockRule, Rulebook
+from ledger.core.procedure.zones import Zone
 
 _ANSWERS = ("delivered", "received", "accepted", "refused")
 
@@ -117,14 +118,15 @@ def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     """
     names = act.book.stopped_by[trigger.name]
     offered_in = trigger.handover_id if trigger.name.startswith("offered.") else None
-    day = legal_day_of(trigger.at)
+    zone = act.book.zone
+    day = zone.day_of_text(trigger.at)
     for clock in _concerned(state, act, trigger, "running"):
         # Within a day the order of papers is not known, so the day of the start is enough.
-        if clock.name in names and (clock.awaits or legal_day_of(clock.started_at) <= day):
+        if clock.name in names and (clock.awaits or zone.day_of_text(clock.started_at) <= day):
             yield _stop(state, clock, act, trigger.at, offered_in)
     # An offer does not settle what another offer has halted: only its answer, or an act, does.
     for clock in _concerned(state, act, trigger, "halted") if offered_in is None else ():
-        if clock.name in names and legal_day_of(clock.started_at) <= day:
+        if clock.name in names and zone.day_of_text(clock.started_at) <= day:
             yield _settled(clock, act, runs_on=False)
 
 
@@ -174,7 +176,8 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     # Of what was before a case was taken over, its source states what still runs.
     if state.taken_over_as_of is not None and trigger.at < state.taken_over_as_of:
         return
-    day = legal_day_of(trigger.at).isoformat()
+    zone = act.book.zone
+    day = zone.day_of_text(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
         given = (
             (row.counts_back_from, trigger.effective_at) if row.counts_back else (row.bases, row.prompt, trigger.until)
@@ -196,7 +199,7 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                 period, until = period_of(row, around), trigger.until if row.by_paper else None
                 if row.counts_back and period and trigger.effective_at:
                     # Nothing changes it later: the day is that of the paper, less the time.
-                    until = days_before(legal_day_of(trigger.effective_at), period).isoformat()
+                    until = days_before(zone.day_of_text(trigger.effective_at), period).isoformat()
                 yield Clock(
                     deadline_id=_id(row.name, subject, act),
                     rule=row,
@@ -206,7 +209,7 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                     started_at=trigger.at,
                     period=period,
                     events=(_ref(act),),
-                    counted_from=_renewed_from(same, trigger) if trigger.name in row.renewals else None,
+                    counted_from=_renewed_from(same, trigger, zone) if trigger.name in row.renewals else None,
                     until=until,
                     provisional=trigger.name in row.provisional,
                     handover_id=trigger.handover_id,
@@ -252,7 +255,7 @@ def stated(state: CaseState, act: Act, body: case.CaseTakenOver) -> CaseState:
 
 def _stated_rule(book: Rulebook, line: case.DeadlineTakenOver, field: str) -> ClockRule:
     """Return the row of the clock on its first day."""
-    day = legal_day_of(line.started_at).isoformat()
+    day = book.zone.day_of_text(line.started_at).isoformat()
     countable = [row for row in book.clocks if row.per in ("case", "person")]
     rows = [row for row in countable if row.name == line.clock and holds_on(row, day)]
     if not rows:
@@ -315,13 +318,16 @@ def _letter_of(trigger: Trigger) -> str | None:
     return None if trigger.letter_id is None else f"letter/{trigger.letter_id}"
 
 
-def _renewed_from(replaced: Iterable[Clock], trigger: Trigger) -> str | None:
-    """Return the last day, by law or by a paper, from which a timely renewal counts; None if it has passed."""
+def _renewed_from(replaced: Iterable[Clock], trigger: Trigger, zone: Zone) -> str | None:
+    """Return the last day, by law or by a paper, from which a timely renewal counts, as its first instant.
+
+    None if it has passed.
+    """
     days: list[date] = []
     for clock in replaced:
-        by_law, by_paper = clock_periods.lawful_last_day(clock), clock_periods.decided(clock)
+        by_law, by_paper = clock_periods.lawful_last_day(clock, zone), clock_periods.decided(clock)
         days += [day for day in (by_law, by_paper and date.fromisoformat(by_paper[:10])) if day]
-    return min(days).isoformat() if days and min(days) > legal_day_of(trigger.at) else None
+    return spelled(zone.start_of(min(days))) if days and min(days) > zone.day_of_text(trigger.at) else None
 
 
 def period_of(row: ClockRule, around: Circumstances) -> str | None:

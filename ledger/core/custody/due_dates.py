@@ -25,12 +25,11 @@ from ledger.core.procedure.deadlines import (
     MomentDecided,
     PeriodEnd,
     StartTakenOver,
-    WorkCalendar,
     count,
     parse_periods,
 )
-from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.procedure.rulebook import ClockRule, Rulebook
+from ledger.core.procedure.zones import Zone
 
 Status = Literal["running", "suspended", "overdue", "met", "missed", "ended", "uncountable"]
 
@@ -101,19 +100,19 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) ->
     # Asked about a moment before its end, the clock was running.
     if clock.stopped_at is not None and datetime.fromisoformat(clock.stopped_at) > as_of:
         clock = replace(clock, stopped_at=None)
-    ends = _ends(state, clock, book.calendar, as_of)
+    zone, ends = book.zone, _ends(state, clock, book, as_of)
     counted = _uncounted(state, clock, _status(clock, ends, as_of), ends.unknown)
     if ends.counted is None:
         return counted
     # What is left of a time in hours is told in days too.
-    last = ends.counted.last_day or legal_day(ends.counted.due_at)
+    last = ends.counted.last_day or zone.day_of(ends.counted.due_at)
     return replace(
         counted,
         due_at=ends.counted.due_at,
         last_day=ends.counted.last_day,
-        days_left=None if clock.stopped_at else (last - legal_day(as_of)).days,
+        days_left=None if clock.stopped_at else (last - zone.day_of(as_of)).days,
         beyond_law=ends.beyond_law,
-        steps=(*_taken_over(clock), *ends.counted.steps),
+        steps=(*_taken_over(clock, zone), *ends.counted.steps),
     )
 
 
@@ -143,12 +142,12 @@ def end_of_clock(state: CaseState, clock: Clock, book: Rulebook) -> ClockEnd:
     """Return when a clock ends; nothing while it is paused."""
     if clock.is_paused:
         return ClockEnd(None)
-    return _ends(state, clock, book.calendar, datetime.fromisoformat(clock.started_at))
+    return _ends(state, clock, book, datetime.fromisoformat(clock.started_at))
 
 
-def _taken_over(clock: Clock) -> tuple[CountStep, ...]:
+def _taken_over(clock: Clock, zone: Zone) -> tuple[CountStep, ...]:
     """Return the step that says whence the start is known, of a clock that ran before the ledger had the case."""
-    return (StartTakenOver(legal_day(clock.counts_from)),) if clock.taken_over else ()
+    return (StartTakenOver(zone.day_of(clock.counts_from)),) if clock.taken_over else ()
 
 
 def due_at(state: CaseState, clock: Clock, book: Rulebook) -> datetime | None:
@@ -157,10 +156,18 @@ def due_at(state: CaseState, clock: Clock, book: Rulebook) -> datetime | None:
     return None if counted is None else counted.due_at
 
 
-def _ends(state: CaseState, clock: Clock, calendar: WorkCalendar, as_of: datetime) -> ClockEnd:
+def _ends(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> ClockEnd:
+    """Return when the clock ends; by days that the zone's table does not have, the earliest that it can be."""
+    ends = _ends_by_days(state, clock, book, as_of)
+    last = None if ends.counted is None else ends.counted.last_day
+    unknown = None if last is None else book.zone.unknown(last)
+    return ends if unknown is None else ends._replace(unknown=ends.unknown or unknown)
+
+
+def _ends_by_days(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> ClockEnd:
     """Return the end by law, or that of a paper if it is earlier, or later by a count that is lawful too."""
-    by_paper = _by_paper(clock)
-    by_law, unknown = _by_law(state, clock, calendar, as_of)
+    by_paper = _by_paper(clock, book.zone)
+    by_law, unknown = _by_law(state, clock, book, as_of)
     if by_law is None:
         return ClockEnd(by_paper, unknown=unknown)
     if by_paper is None:
@@ -171,7 +178,7 @@ def _ends(state: CaseState, clock: Clock, calendar: WorkCalendar, as_of: datetim
         return ClockEnd(replace(by_paper, steps=steps))
     # Authorities do not all count alike: what one of the lawful counts gives is no time beyond the law.
     moves = clock.rule.days_off in ("later", "later_at_liberty") and not isinstance(by_law.steps[-1], HeldInCustody)
-    latest = clock_periods.latest_lawful_day(clock, calendar, moves=moves)
+    latest = clock_periods.latest_lawful_day(clock, book, moves=moves)
     if latest is not None and by_paper.last_day is not None and by_paper.last_day <= latest:
         return ClockEnd(replace(by_paper, steps=steps))
     # A paper cannot give more than the law: the lawful end holds, and the step says so.
@@ -179,26 +186,33 @@ def _ends(state: CaseState, clock: Clock, calendar: WorkCalendar, as_of: datetim
     return ClockEnd(replace(by_law, steps=(*by_law.steps, *beyond)), beyond_law=True, unknown=unknown)
 
 
-def _by_law(
-    state: CaseState, clock: Clock, calendar: WorkCalendar, as_of: datetime
-) -> tuple[PeriodEnd | None, str | None]:
+def _by_law(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> tuple[PeriodEnd | None, str | None]:
     """Return the end by the rules, and if days off that matter are not known, why: it is the earliest end then."""
     given = clock_periods.counted(clock)
     if given is None:
         return None, None
     excluded = clock_periods.exclusions(clock.pauses, as_of)
-    counting = partial(count, given.since, given.periods, then=given.then, excluded=excluded, manner=clock.rule.manner)
+    counting = partial(
+        count,
+        given.since,
+        given.periods,
+        then=given.then,
+        excluded=excluded,
+        zone=book.zone,
+        manner=clock.rule.manner,
+    )
     in_custody = clock.rule.days_off == "later_at_liberty" and _is_held_at_end(state, clock, counting)
     ends: PeriodEnd | None
     try:
-        ends, unknown = counting(calendar=calendar, in_custody=in_custody), None
+        ends, unknown = counting(calendar=book.calendar, in_custody=in_custody), None
     except UnknownYear as error:
         unknown = f"{error}. {error.hint}"
         # To an earlier working day it may move as far as it likes.
         ends = None if clock.rule.days_off == "earlier" else counting(calendar=None, in_custody=in_custody)
     if clock.rule.most is not None and ends is not None:
         manner = replace(clock.rule.manner, days_off="never")
-        most = count(clock.counts_from, parse_periods(clock.rule.most), calendar=None, in_custody=False, manner=manner)
+        periods = parse_periods(clock.rule.most)
+        most = count(clock.counts_from, periods, zone=book.zone, calendar=None, in_custody=False, manner=manner)
         if most.due_at < ends.due_at:
             return most, None
     return ends, unknown
@@ -219,7 +233,7 @@ def _is_held_at_end(state: CaseState, clock: Clock, counting: Callable[..., Peri
     )
 
 
-def _by_paper(clock: Clock) -> PeriodEnd | None:
+def _by_paper(clock: Clock, zone: Zone) -> PeriodEnd | None:
     """Return the end that the latest paper sets, or None."""
     until = clock_periods.decided(clock)
     if until is None:
@@ -228,7 +242,7 @@ def _by_paper(clock: Clock) -> PeriodEnd | None:
         moment = datetime.fromisoformat(until)
         return PeriodEnd(moment, None, (MomentDecided(moment),))
     day = date.fromisoformat(until)
-    return PeriodEnd(end_of(day), day, (DayDecided(day),))
+    return PeriodEnd(zone.end_of(day), day, (DayDecided(day),))
 
 
 def _status(clock: Clock, ends: ClockEnd, as_of: datetime) -> Status:

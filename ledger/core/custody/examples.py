@@ -20,14 +20,15 @@ from ledger.core.custody.state import Act, CaseState
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.errors import RuleRefused
+from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import Body, Payload, Stream
 from ledger.core.events.catalogue import EVENT_TYPES
 from ledger.core.events.payload import PAYLOAD_TYPES
 from ledger.core.messages import Message
 from ledger.core.procedure.faults import Fault
-from ledger.core.procedure.legal_days import SHANGHAI, instant_text, unix_seconds
+from ledger.core.procedure.legal_days import instant_text, spelled, unix_seconds
 from ledger.core.procedure.rulebook import ExampleAct, ExampleCase, ExpectedDeadline, Rulebook
+from ledger.core.procedure.zones import Zone
 
 CASE_ID = "example"
 _OF_PERSON = re.compile(r"/@([a-z0-9-]+)/")  # in the id of a deadline
@@ -65,7 +66,7 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
         path = ("acts", number)
         try:
             payload = _payload_of(act, stage, book)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, MalformedInput) as error:
             yield path, Message("act {act}: {fault}", act=number + 1, fault=str(error))
             return
         digest = blake3_text(canonical.encode(payload))
@@ -111,7 +112,10 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
         cited = {"event_id": payload.event_id, "payload_digest": digest}
         stage = _Stage(outcome.state, (*stage.cited, cited))
     for number, expected in enumerate(example.deadlines):
-        fault = _fault_of_deadline(expected, stage.state, book)
+        try:
+            fault = _fault_of_deadline(expected, stage.state, book)
+        except MalformedInput as error:
+            fault = error.text
         if fault is not None:
             yield ("deadlines", number), Message("deadline {number}: {fault}", number=number + 1, fault=fault)
 
@@ -122,7 +126,7 @@ def _listed(words: tuple[str, ...]) -> str:
 
 def _fault_of_deadline(expected: ExpectedDeadline, state: CaseState | None, book: Rulebook) -> Message | None:
     subject = _person_id(expected.subject[1:]) if expected.subject.startswith("@") else expected.subject
-    as_of = datetime.fromisoformat(_instant(expected.as_of))
+    as_of = datetime.fromisoformat(_instant(expected.as_of, book.zone))
     started = () if state is None else deadlines(state, book, as_of)
     fitting = [deadline for deadline in started if (deadline.clock, deadline.subject) == (expected.clock, subject)]
     if not fitting:
@@ -138,7 +142,7 @@ def _fault_of_deadline(expected: ExpectedDeadline, state: CaseState | None, book
     actual = {"status": latest.status, "last_day": last_day, "due_at": due_at}
     for name, value in actual.items():
         wanted = getattr(expected, name)
-        wanted = _instant(wanted) if name == "due_at" and wanted is not None else wanted
+        wanted = _instant(wanted, book.zone) if name == "due_at" and wanted is not None else wanted
         if wanted not in (None, value):
             return Message(
                 "{clock}: {name} is {actual}, expected {expected}",
@@ -155,7 +159,7 @@ def _payload_of(act: ExampleAct, stage: _Stage, book: Rulebook) -> Payload:
     if act.event not in EVENT_TYPES:
         raise msgspec.ValidationError(f"there is no event {act.event}")
     body_type = EVENT_TYPES[act.event].body
-    at = _instant(act.at)
+    at = _instant(act.at, book.zone)
     sequence = 0 if stage.state is None else stage.state.sequence + 1
     payload: Payload = PAYLOAD_TYPES[body_type](
         version=1,
@@ -178,16 +182,16 @@ def _body_of(act: ExampleAct, kind: type[Body], at: str, stage: _Stage, book: Ru
     usual["quantity"] = {"value": "1", "unit": next(iter(book.units), "unit")}
     required = [field.name for field in msgspec.structs.fields(kind) if field.required]
     fields = {name: usual[name] for name in required if name in usual} | act.body
-    body: Body = convert(_resolved(fields, stage), kind)
+    body: Body = convert(_resolved(fields, stage, book.zone), kind)
     return body
 
 
-def _resolved(value: Any, stage: _Stage) -> Any:
+def _resolved(value: Any, stage: _Stage, zone: Zone) -> Any:
     """Return a value with persons, cited events and local times in the place of what stands for them."""
     if isinstance(value, dict):
-        return {key: _resolved(part, stage) for key, part in value.items()}
+        return {key: _resolved(part, stage, zone) for key, part in value.items()}
     if isinstance(value, list):
-        return [_resolved(part, stage) for part in value]
+        return [_resolved(part, stage, zone) for part in value]
     if not isinstance(value, str):
         return value
     if value.startswith("@"):
@@ -195,14 +199,18 @@ def _resolved(value: Any, stage: _Stage) -> Any:
         if not name.isdecimal():
             return _person_id(name)
         return stage.cited[int(name) - 1] if 0 < int(name) <= len(stage.cited) else value
-    return _instant(_OF_PERSON.sub(lambda match: f"/{_person_id(match[1])}/", value))
+    return _instant(_OF_PERSON.sub(lambda match: f"/{_person_id(match[1])}/", value), zone)
 
 
-def _instant(text: str) -> str:
-    """Return the instant of a time of the procedure's zone; any other text is returned as it is."""
+def _instant(text: str, zone: Zone) -> str:
+    """Return the instant of a time of the zone; any other text is returned as it is. Raises MalformedInput."""
     if not _LOCAL.fullmatch(text):
         return text
-    return instant_text(int(datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).timestamp()))
+    try:
+        shown = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise MalformedInput("{text} is no time", text=text, field="at") from error
+    return spelled(zone.moment(shown, field="at"))
 
 
 def _person_id(name: str) -> str:

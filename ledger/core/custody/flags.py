@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, get_args
 
 from msgspec import Struct
@@ -21,7 +21,7 @@ from ledger.core.events import Body, case, handover, item, record
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.clock_periods import Clock, Extension, decided, latest_lawful_day
 from ledger.core.procedure.deadlines import last_day_of, parse_periods
-from ledger.core.procedure.legal_days import days_before, legal_day, legal_day_of, spelled
+from ledger.core.procedure.legal_days import days_before, spelled, unix_seconds
 from ledger.core.procedure.rulebook import ExtensionRule, FlagName
 
 # The state before is None only for the event that opens a case, which no check of particular bodies watches.
@@ -138,7 +138,7 @@ def moved_while_frozen(
 def _is_frozen(thing: Item, act: Act) -> bool:
     """Tell whether a freeze is in force on the day of the act; its last day counts."""
     until = thing.frozen_until
-    return until is not None and date.fromisoformat(until) >= legal_day_of(act.payload.occurred_at)
+    return until is not None and date.fromisoformat(until) >= act.book.zone.day_of_text(act.payload.occurred_at)
 
 
 @flag("decision_silent", case.DecisionRecorded)
@@ -229,7 +229,7 @@ def extension_without_basis(before: CaseState, act: Act, after: CaseState, body:
             return Message("{clock} had ended at {due_at}", clock=clock.name, due_at=spelled(ends.counted.due_at))
         if row.within_last is not None and ends.counted and ends.counted.last_day and not ends.unknown:
             first = days_before(ends.counted.last_day, row.within_last)
-            if legal_day_of(extension.at) < first:
+            if act.book.zone.day_of_text(extension.at) < first:
                 return Message("{extension} is decided from {first} on", extension=extended, first=first)
     return None
 
@@ -256,7 +256,7 @@ def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: 
         if until is None:
             continue
         moves = row.days_off in ("later", "later_at_liberty") and not in_custody(after, clock.subject)
-        lawful = latest_lawful_day(clock, act.book.calendar, moves=moves)
+        lawful = latest_lawful_day(clock, act.book, moves=moves)
         if lawful is not None and date.fromisoformat(until[:10]) > lawful:
             return Message(
                 "{deadline_id} is set to {until}, the rules give it until {lawful}",
@@ -265,7 +265,7 @@ def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: 
                 lawful=lawful,
             )
         if row.least is not None:
-            least = last_day_of(legal_day(clock.counts_from), parse_periods(row.least), row.manner)
+            least = last_day_of(act.book.zone.day_of(clock.counts_from), parse_periods(row.least), row.manner)
             if date.fromisoformat(until[:10]) < least:
                 return Message(
                     "{deadline_id} is set to {until}, the rules give it at least until {least}",
@@ -311,9 +311,6 @@ def _extended(
             yield clock, extension, clock.rule.extension(extension.name, clock.period)
 
 
-MOMENTS_KEPT = 256  # parsed times in the cache: that of an event is needed several times
-
-
 class Flag(Struct, frozen=True):
     """A rule that an event runs against: its name, its article, and what it is about."""
 
@@ -328,8 +325,7 @@ _NOTES = (record.AuditRecorded, record.DisclosureMade, record.ImportRecorded, re
 
 def flags(before: CaseState | None, act: Act, after: CaseState) -> tuple[Flag, ...]:
     """Return the flags that the step from ``before`` to ``after`` raises, under the rules in force on its day."""
-    _, day = _seconds_and_day(act.payload.occurred_at)
-    in_force = act.book.in_force(day)
+    in_force = act.book.in_force(_day(act))
     raised: list[Flag] = []
     for name, check in _checks_at(type(act.payload.body)):
         rule = in_force.get(name)
@@ -347,14 +343,12 @@ def _checks_at(body: type[Body]) -> tuple[tuple[FlagName, FlagCheck], ...]:
 
 def _limit(act: Act, name: FlagName) -> int:
     """Return the number that the flag's row has on the day of the act."""
-    return act.book.in_force(_seconds_and_day(act.payload.occurred_at)[1])[name].limit
+    return act.book.in_force(_day(act))[name].limit
 
 
-@lru_cache(maxsize=MOMENTS_KEPT)
-def _seconds_and_day(text: str) -> tuple[int, str]:
-    """Return of an RFC 3339 text the unix seconds and the legal day."""
-    moment = datetime.fromisoformat(text)
-    return int(moment.timestamp()), legal_day(moment).isoformat()
+def _day(act: Act) -> str:
+    """Return the day of the act."""
+    return act.book.zone.day_of_text(act.payload.occurred_at).isoformat()
 
 
 @flag("returned_too_often", *handover.OFFERS)
@@ -433,8 +427,7 @@ def _same_officer(before: CaseState, act: Act, after: CaseState, body: handover.
 def _backdated(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     if before is None or act.payload.occurred_at >= before.last_occurred_at:
         return None
-    happened, _ = _seconds_and_day(act.payload.occurred_at)
-    last, _ = _seconds_and_day(before.last_occurred_at)
+    happened, last = unix_seconds(act.payload.occurred_at), unix_seconds(before.last_occurred_at)
     # Papers are often recorded a little out of order.
     if last - happened <= _limit(act, "backdated"):
         return None
@@ -443,8 +436,7 @@ def _backdated(before: CaseState | None, act: Act, after: CaseState, body: Body)
 
 @flag("late_entry")
 def _late_entry(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
-    happened, _ = _seconds_and_day(act.payload.occurred_at)
-    late = act.signed_at - happened
+    late = act.signed_at - unix_seconds(act.payload.occurred_at)
     if late <= _limit(act, "late_entry"):
         return None
     return Message("signed {duration} after it happened", duration=_duration(late // 3600))
@@ -543,4 +535,4 @@ def _of_another_kind(act: Act, agency: str, fitting: tuple[str, ...]) -> str | N
 
 @flag("odd_time")
 def _odd_time(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
-    return joined(list(claimed_times.contradictions(before, act.payload)), by=", ") or None
+    return joined(list(claimed_times.contradictions(before, act.payload, act.book.zone)), by=", ") or None

@@ -23,7 +23,7 @@ from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.clock_periods import Clock, Pause
 from ledger.core.procedure.deadlines import last_day_of, parse_periods
 from ledger.core.procedure.jurisdiction import supervises_any
-from ledger.core.procedure.legal_days import legal_day_of, spelled, start_of
+from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook, require_words
 
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
@@ -100,10 +100,10 @@ def _makes_rest(clock: Clock, holder: Clock) -> bool:
 def _paused(clock: Clock, holder: Clock, act: Act) -> Clock:
     row = holder.rule
     assert row.rests_for is not None, "the rules say why another clock rests"
-    since, at_most = max(holder.started_at, clock.started_at), None
+    zone, since, at_most = act.book.zone, max(holder.started_at, clock.started_at), None
     if row.rests_at_most is not None:
-        last_day = last_day_of(legal_day_of(since), parse_periods(row.rests_at_most), row.manner)
-        at_most = spelled(start_of(last_day))
+        last_day = last_day_of(zone.day_of_text(since), parse_periods(row.rests_at_most), row.manner)
+        at_most = spelled(zone.start_of(last_day))
     pause = Pause(since, row.rests_for, row.article, held_by=holder.name, at_most=at_most)
     return replace(clock, pauses=(*clock.pauses, pause), events=_events_with(clock, act))
 

@@ -116,7 +116,7 @@ Blake3 = Annotated[str, _text(r"blake3:[0-9a-f]{64}", "BLAKE3-256 digest", "blak
 Bytes32 = Annotated[str, _text(r"0x[0-9a-f]{64}", "32 bytes, lower-case hex", "0x" + "00" * 32)]
 Salt = Annotated[str, _text(r"[0-9a-f]{32}", "16 random bytes, lower-case hex", "00" * 16)]
 SignatureText = Annotated[str, _text(r"0x[0-9a-f]{130}", "r, s, v: 65 bytes, lower-case hex", "0x" + "1b" * 65)]
-Date = Annotated[str, _text(_DATE, "calendar date, Asia/Shanghai", "2026-03-01")]
+Date = Annotated[str, _text(_DATE, "calendar date, in the time zone of the procedure", "2026-03-01")]
 Instant = Annotated[str, _text(f"{_DATE}{_TIME}Z", "RFC 3339 in UTC, whole seconds", "2026-03-01T08:30:00Z")]
 SafeInt = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]

@@ -20,6 +20,7 @@ from ledger.core.events.terms import Trait
 from ledger.core.messages import Message
 from ledger.core.procedure.package import decode_package
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.zones import UNIVERSAL, Zone
 
 NOT_YET = 2**63  # above every index: whatever the log has is below it
 PACKAGES_KEPT = 32  # decoded packages in the cache: a ledger adopts few, and each is decoded once
@@ -60,6 +61,11 @@ class Procedures(Struct, frozen=True, dict=True):
     def last_index(self) -> int:
         """Return the index of the newest adoption, -1 if there is none."""
         return self.versions[-1].index if self.versions else -1
+
+    @property
+    def zone(self) -> Zone:
+        """Return the time zone of the ledger where no case is concerned: that of the first procedure in force."""
+        return next((book.zone for book in self.current.values()), UNIVERSAL)
 
     @cached_property
     def traits(self) -> dict[str, frozenset[Trait]]:

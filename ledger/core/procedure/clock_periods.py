@@ -21,8 +21,9 @@ from ledger.core.procedure.deadlines import (
     last_day_of,
     parse_periods,
 )
-from ledger.core.procedure.legal_days import DAY, legal_day, start_of
-from ledger.core.procedure.rulebook import ClockRule, ExtensionRule
+from ledger.core.procedure.legal_days import DAY
+from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, Rulebook
+from ledger.core.procedure.zones import Zone
 
 
 class Extension(Struct, frozen=True):
@@ -59,12 +60,12 @@ class Clock(Struct, frozen=True):
     ``rule`` is the row that it started under, of the procedure with the digest ``procedure``: it keeps both until it
     ends, whatever is adopted meanwhile. ``subject`` is the id of a person, item or handover, or ``case``; ``agency`` is
     the agency whose time runs, ``period`` the time that the row gives.
-    ``counted_from`` is the day after which that time begins, if it is not the day of the start. ``until`` is the last
-    day or moment that a paper set. A ``provisional`` clock runs from the delivery that the sender claims until the
-    receiver answers ``handover_id``. ``events`` are the events it is derived from. If an offer stopped it,
-    ``stopped_in`` is the handover: the clock runs on if that handover is refused or recalled. A clock that was
-    ``taken_over`` ran before the ledger had the case: its start is as the source states it. It was counted anew
-    ``resets`` times.
+    ``counted_from`` is the first instant of the day after which that time begins, if it is not the day of the start.
+    ``until`` is the last day or moment that a paper set. A ``provisional`` clock runs from the delivery that the sender
+    claims until the receiver answers ``handover_id``. ``events`` are the events it is derived from. If an offer stopped
+    it, ``stopped_in`` is the handover: the clock runs on if that handover is refused or recalled. A clock that was
+    ``taken_over`` ran before the ledger had the case: its start is as the source states it. It was counted
+    anew ``resets`` times.
     """
 
     deadline_id: str
@@ -96,9 +97,7 @@ class Clock(Struct, frozen=True):
     @property
     def counts_from(self) -> datetime:
         """Return the moment at which counting begins; the hour or day that contains it does not count."""
-        if self.counted_from is None:
-            return datetime.fromisoformat(self.started_at)
-        return start_of(date.fromisoformat(self.counted_from))
+        return datetime.fromisoformat(self.counted_from or self.started_at)
 
     @property
     def is_running(self) -> bool:
@@ -183,7 +182,7 @@ def exclusions(pauses: Iterable[Pause], as_of: datetime) -> list[Exclusion]:
     return excluded
 
 
-def lawful_last_day(clock: Clock) -> date | None:
+def lawful_last_day(clock: Clock, zone: Zone) -> date | None:
     """Return the last day by the rules alone: without papers, days off, or a pause that still lasts.
 
     None if hours count, or only a paper sets the end.
@@ -197,27 +196,29 @@ def lawful_last_day(clock: Clock) -> date | None:
         given.periods,
         then=given.then,
         excluded=excluded,
+        zone=zone,
         calendar=None,
         in_custody=True,
         manner=clock.rule.manner,
     ).last_day
 
 
-def latest_lawful_day(clock: Clock, calendar: WorkCalendar, *, moves: bool) -> date | None:
+def latest_lawful_day(clock: Clock, book: Rulebook, *, moves: bool) -> date | None:
     """Return the last day beyond which a paper goes against the rules, however extensions are counted.
 
     Authorities count an extension from the start, or from the end of the time before it: from the day on which that
     fell or, where it ``moves`` from days off, the one to which it moved; and to the same day of a month or from month's
     end to month's end. None if hours count, only a paper sets the end, or working days of it are not known.
     """
-    usual, given = lawful_last_day(clock), counted(clock)
+    zone, calendar = book.zone, book.calendar
+    usual, given = lawful_last_day(clock, zone), counted(clock)
     if usual is None or given is None:
         return None
     excluded = exclusions([pause for pause in clock.pauses if pause.until], clock.counts_from)
-    since = legal_day(given.since)
+    since = zone.day_of(given.since)
     if any(period.unit == "working_day" for period in given.periods):
         try:
-            ends = count(given.since, given.periods, excluded=excluded, calendar=calendar, in_custody=False)
+            ends = count(given.since, given.periods, excluded=excluded, zone=zone, calendar=calendar, in_custody=False)
         except UnknownYear:
             return None
         return ends.last_day
@@ -231,7 +232,7 @@ def latest_lawful_day(clock: Clock, calendar: WorkCalendar, *, moves: bool) -> d
     days |= apart
     if moves:
         days |= {_moved(day, calendar) for day in days}
-    unpaused = lawful_last_day(replace(clock, pauses=()))
+    unpaused = lawful_last_day(replace(clock, pauses=()), zone)
     assert unpaused is not None, "its days were counted above"
     return max(usual, *(day + (usual - unpaused) for day in days))
 

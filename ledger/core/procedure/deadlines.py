@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput, UnknownYear
 from ledger.core.events.terms import ExclusionGround
-from ledger.core.procedure.legal_days import DAY, end_of, legal_day, start_of
+from ledger.core.procedure.legal_days import DAY
+from ledger.core.procedure.zones import Zone
 
 TEXTS_KEPT = 1024  # parsed periods in the cache; the rules have some dozens
 
@@ -289,6 +290,14 @@ class Exclusion(Struct, frozen=True):
     ground: ExclusionGround
 
 
+class _DaysOut(Struct, frozen=True):
+    """The days of an exclusion: those after ``since``, up to ``until``."""
+
+    since: date
+    until: date
+    ground: ExclusionGround
+
+
 class PeriodEnd(Struct, frozen=True):
     """The end of a period: ``due_at`` (UTC) is the first instant that is too late, ``last_day`` is None for hours.
 
@@ -306,6 +315,7 @@ def count(
     *,
     then: Sequence[Sequence[Period]] = (),
     excluded: Iterable[Exclusion] = (),
+    zone: Zone,
     calendar: WorkCalendar | None,
     in_custody: bool,
     manner: Manner = USUAL,
@@ -313,9 +323,10 @@ def count(
     """Count when ``periods``, as one period from the aware instant ``started_at``, end.
 
     Each of ``then`` is counted on from the end of what came before it, whether or not that is a day off. ``in_custody``
-    is about the last day. Without a calendar every day is a working day, which gives the earliest end that any calendar
-    could, unless days off move it ``earlier``. Raises MalformedInput if there is no period or if hours or working days
-    are mixed with other units, and UnknownYear if the calendar does not have the days that matter.
+    is about the last day, ``zone`` says when days begin. Without a calendar every day is a working day, which gives the
+    earliest end that any calendar could, unless days off move it ``earlier``. Raises MalformedInput if there is no
+    period or if hours or working days are mixed with other units, and UnknownYear if the calendar does not have the
+    days that matter.
     """
     # In order of time: the days that one adds may reach into the next.
     in_order = sorted(excluded, key=lambda exclusion: (exclusion.since, exclusion.until))
@@ -327,35 +338,37 @@ def count(
         )
     # Of hours and of working days it is the same whether they are counted on or together.
     if units == {"hour"}:
-        return _count_hours(started_at, [*periods, *chain(*then)], in_order, manner)
-    start = legal_day(started_at)
+        return _count_hours(started_at, [*periods, *chain(*then)], in_order, manner, zone)
+    start = zone.day_of(started_at)
+    out = tuple(_DaysOut(zone.day_of(e.since), zone.day_of(e.until), e.ground) for e in in_order)
+    first = StartCounts(zone.start_of(start)) if manner.start_counts else StartDayLeftOut(start)
     if units == {"working_day"}:
-        return _count_working_days(start, [*periods, *chain(*then)], in_order, calendar, manner)
-    last, steps = _count_days(start, (tuple(periods), *map(tuple, then)), tuple(in_order), manner)
+        last, steps = _count_working_days(start, [*periods, *chain(*then)], out, calendar, manner)
+        return PeriodEnd(zone.end_of(last), last, (first, *steps))
+    last, steps = _count_days(start, (tuple(periods), *map(tuple, then)), out, manner)
     last, step = _moved_from_day_off(last, calendar, manner.days_off, in_custody=in_custody)
-    return PeriodEnd(end_of(last), last, steps if step is None else (*steps, step))
+    return PeriodEnd(zone.end_of(last), last, (first, *steps) if step is None else (first, *steps, step))
 
 
 @lru_cache(maxsize=COUNTS_KEPT)
 def _count_days(
-    start: date, parts: tuple[tuple[Period, ...], ...], excluded: tuple[Exclusion, ...], manner: Manner
+    start: date, parts: tuple[tuple[Period, ...], ...], excluded: tuple[_DaysOut, ...], manner: Manner
 ) -> tuple[date, tuple[CountStep, ...]]:
-    """Return the last day, wherever days off may move it, and the steps to it."""
+    """Return the last day, wherever days off may move it, and the steps to it after the first."""
     left_out = start - DAY if manner.start_counts else start
     last = left_out
-    steps: list[CountStep] = [_first_step(start, manner)]
+    steps: list[CountStep] = []
     for number, part in enumerate(parts):
         since, counting = (last, replace(manner, start_counts=False)) if number else (start, manner)
         for n, period in enumerate(part, 1):
             # Each end is counted from the start, so that a short month on the way shortens nothing.
             first, last = last + DAY, last_day_of(since, part[:n], counting)
             steps.append(PeriodAdded(period, first, last))
-    spans = [(legal_day(e.since), legal_day(e.until)) for e in excluded]
-    ordinals = [(since.toordinal(), until.toordinal()) for since, until in spans]
+    ordinals = [(days_out.since.toordinal(), days_out.until.toordinal()) for days_out in excluded]
     lengths = _left_out(left_out.toordinal(), last.toordinal(), ordinals)
-    for exclusion, (since, until), days in zip(excluded, spans, lengths, strict=True):
+    for days_out, days in zip(excluded, lengths, strict=True):
         last += days * DAY
-        steps.append(DaysExcluded(exclusion.ground, since, until, days, last))
+        steps.append(DaysExcluded(days_out.ground, days_out.since, days_out.until, days, last))
     return last, tuple(steps)
 
 
@@ -377,21 +390,16 @@ def _moved_from_day_off(
     return last, MovedEarlier(days_off, last) if moves == "earlier" else RolledForward(days_off, last)
 
 
-def _first_step(start: date, manner: Manner) -> CountStep:
-    return StartCounts(start_of(start)) if manner.start_counts else StartDayLeftOut(start)
-
-
 def _count_working_days(
     start: date,
     periods: Sequence[Period],
-    excluded: Sequence[Exclusion],
+    excluded: Sequence[_DaysOut],
     calendar: WorkCalendar | None,
     manner: Manner,
-) -> PeriodEnd:
+) -> tuple[date, tuple[CountStep, ...]]:
     last = start - DAY if manner.start_counts else start
-    steps: list[CountStep] = [_first_step(start, manner)]
-    spans = [(legal_day(e.since), legal_day(e.until)) for e in excluded]
-    passed: list[set[date]] = [set() for _ in spans]  # the working days that each span leaves out
+    steps: list[CountStep] = []
+    passed: list[set[date]] = [set() for _ in excluded]  # the working days that each leaves out
     for period in periods:
         first, days_off, left = last + DAY, [], period.amount
         while left:
@@ -399,39 +407,41 @@ def _count_working_days(
             if calendar is not None and calendar.is_day_off(last):
                 days_off.append(last)
                 continue
-            holding = next((n for n, (since, until) in enumerate(spans) if since < last <= until), None)
+            holding = next((n for n, out in enumerate(excluded) if out.since < last <= out.until), None)
             if holding is None:
                 left -= 1
             else:
                 passed[holding].add(last)
         steps.append(WorkingDaysAdded(period, first, last, tuple(days_off)))
-    for exclusion, (since, until), days in zip(excluded, spans, passed, strict=True):
-        steps.append(DaysExcluded(exclusion.ground, since, until, len(days), last))
+    for days_out, days in zip(excluded, passed, strict=True):
+        steps.append(DaysExcluded(days_out.ground, days_out.since, days_out.until, len(days), last))
     if calendar is None:
         steps.append(EndNotKnown(last))
-    return PeriodEnd(end_of(last), last, tuple(steps))
+    return last, tuple(steps)
 
 
 def _count_hours(
-    started_at: datetime, periods: Sequence[Period], excluded: Sequence[Exclusion], manner: Manner
+    started_at: datetime, periods: Sequence[Period], excluded: Sequence[Exclusion], manner: Manner, zone: Zone
 ) -> PeriodEnd:
     # Where the start counts, to the minute, the time is a number of minutes; else of hours, the first of them left out.
     tick = _MINUTE if manner.start_counts else _HOUR
     of_hour = _HOUR // tick
-    start = last = _tick(started_at, tick) - (1 if manner.start_counts else 0)
-    begins = _beginning(start + 1, tick)
+    # Hours of the zone may begin within one of UTC. From the start on they pass as they do, whatever clocks show.
+    shift = 0 if manner.start_counts else zone.hour_shift(started_at)
+    start = last = _tick(started_at, tick, shift) - (1 if manner.start_counts else 0)
+    begins = _beginning(start + 1, tick, shift)
     steps: list[CountStep] = [
         StartCounts(begins) if manner.start_counts else StartHourLeftOut(begins - _ONE_HOUR, begins)
     ]
     for period in periods:
         first, last = last + 1, last + period.amount * of_hour
-        steps.append(HoursAdded(period, _beginning(first, tick), _beginning(last + 1, tick)))
-    spans = [(_tick(e.since, tick), _tick(e.until, tick)) for e in excluded]
+        steps.append(HoursAdded(period, _beginning(first, tick, shift), _beginning(last + 1, tick, shift)))
+    spans = [(_tick(e.since, tick, shift), _tick(e.until, tick, shift)) for e in excluded]
     for exclusion, ticks in zip(excluded, _left_out(start, last, spans), strict=True):
         last += ticks
-        ends_at = _beginning(last + 1, tick)
+        ends_at = _beginning(last + 1, tick, shift)
         steps.append(HoursExcluded(exclusion.ground, exclusion.since, exclusion.until, ticks // of_hour, ends_at))
-    return PeriodEnd(_beginning(last + 1, tick), None, tuple(steps))
+    return PeriodEnd(_beginning(last + 1, tick, shift), None, tuple(steps))
 
 
 def _left_out(start: int, last: int, spans: Iterable[tuple[int, int]]) -> list[int]:
@@ -450,11 +460,11 @@ def _left_out(start: int, last: int, spans: Iterable[tuple[int, int]]) -> list[i
     return lengths
 
 
-def _tick(instant: datetime, seconds: int) -> int:
-    """Return the number of the hour or minute of ``instant``, counted from 1970. Hours of the law begin as in UTC."""
-    return int(instant.timestamp() // seconds)
+def _tick(instant: datetime, seconds: int, shift: int) -> int:
+    """Return the number of the hour or minute of ``instant``, counted from 1970; they begin ``shift`` seconds later."""
+    return int((instant.timestamp() - shift) // seconds)
 
 
-def _beginning(tick: int, seconds: int) -> datetime:
+def _beginning(tick: int, seconds: int, shift: int) -> datetime:
     """Return the first instant of an hour or minute that is numbered as by ``_tick``."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=tick * seconds)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=tick * seconds + shift)

@@ -54,6 +54,11 @@ def faults_of(book: Rulebook) -> Iterator[Fault]:
         for key, listed in (("holidays", days.holidays), ("make_up_days", days.make_up_days), ("unsure_from", unsure)):
             if any(not day.startswith(year) for day in listed):
                 yield ("days_off", year, key), Message("expected days of {year}", year=year)
+    label, until, last = book.zone.label, book.zone.until, max(book.zone.offsets)
+    if label and label.keys() != {*book.procedure.languages}:
+        yield ("zone", "label"), _label_in(book)
+    if until is not None and until <= last[: len(until)]:
+        yield ("zone", "until"), Message("expected a day after the last offset, that of {last}", last=last)
     # Two rows in force on one day would give one act two articles.
     for number, flag in enumerate(book.flags):
         if not stands_alone(flag, book.flags):
@@ -126,8 +131,12 @@ def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
         ]
         for place, label in labels:
             if label.keys() != {*book.procedure.languages}:
-                languages = ", ".join(book.procedure.languages)
-                yield place, Message("expected a label in each of these languages: {languages}", languages=languages)
+                yield place, _label_in(book)
+
+
+def _label_in(book: Rulebook) -> Message:
+    languages = ", ".join(book.procedure.languages)
+    return Message("expected a label in each of these languages: {languages}", languages=languages)
 
 
 def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:

@@ -23,6 +23,7 @@ from ledger.core.procedure.facts import (
     Fact,
 )
 from ledger.core.procedure.legal_days import holds_on
+from ledger.core.procedure.zones import Zone
 
 Label = dict[str, str]  # a text in each language
 Year = Annotated[str, Meta(pattern=r"^[12][0-9]{3}$(?!\n)")]
@@ -418,6 +419,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """
 
     procedure: Identity
+    zone: Zone
     flags: tuple[FlagRule, ...]
     lines: dict[terms.BusinessLine, Word]
     stages: dict[terms.Stage, Word]

@@ -18,8 +18,9 @@ from ledger.core.errors import UnknownYear, refuse
 from ledger.core.events import Body, supervision
 from ledger.core.procedure.deadlines import PeriodEnd, count, parse_periods
 from ledger.core.procedure.facts import Condition
-from ledger.core.procedure.legal_days import holds_on, legal_day
+from ledger.core.procedure.legal_days import holds_on
 from ledger.core.procedure.rulebook import ClockRule, Rulebook
+from ledger.core.procedure.zones import Zone
 from ledger.core.supervision.state import RecommendationState, SupervisionAct, require_supervised
 
 STREAM = "recommendation-"
@@ -63,7 +64,8 @@ def _received(
         _require_addressee(state, act)
     if state.received_at is not None:
         refuse("already_received", "it arrived at {state.received_at}", state=state, field="event_type")
-    require_no_earlier_day("body.received_at", body.received_at, state.issued_at)
+    if act.zone is not None:
+        require_no_earlier_day("body.received_at", body.received_at, state.issued_at, act.zone)
     return replace(state, received_at=body.received_at)
 
 
@@ -171,23 +173,30 @@ def reply_due(term: ReplyTerm, books: Iterable[Rulebook]) -> ReplyDue | None:
         starts[f"recommendation_received.{term.kind}"] = term.received_at
     for book in books:
         for row in book.clocks:
-            start = _start_of(row, term, starts)
+            start = _start_of(row, term, starts, book.zone)
             if start is not None and (period := _period(row, term, start)) is not None:
                 since, periods = datetime.fromisoformat(starts[start]), parse_periods(period)
                 try:
-                    end = count(since, periods, calendar=book.calendar, in_custody=False, manner=row.manner)
+                    end = count(
+                        since,
+                        periods,
+                        zone=book.zone,
+                        calendar=book.calendar,
+                        in_custody=False,
+                        manner=row.manner,
+                    )
                 except UnknownYear:
                     return None
                 return ReplyDue(row, end)
     return None
 
 
-def _start_of(row: ClockRule, term: ReplyTerm, starts: Mapping[str, str]) -> str | None:
+def _start_of(row: ClockRule, term: ReplyTerm, starts: Mapping[str, str], zone: Zone) -> str | None:
     """Return the fact by which a row for the reply has started, or None."""
     if row.per != "recommendation" or f"recommendation_answered.{term.kind}" not in row.stops:
         return None
     possible = (name for name in row.starts if name in starts and _holds(row.starts_if, term, name))
-    return next((name for name in possible if holds_on(row, _day(starts[name]))), None)
+    return next((name for name in possible if holds_on(row, zone.day_of_text(starts[name]).isoformat())), None)
 
 
 def _period(row: ClockRule, term: ReplyTerm, start: str) -> str | None:
@@ -204,7 +213,3 @@ def _holds(condition: Condition | None, term: ReplyTerm, start: str) -> bool:
     if any(answers[key] not in wanted for key, wanted in condition.asked):
         return False
     return condition.unless is None or not _holds(condition.unless, term, start)
-
-
-def _day(at: str) -> str:
-    return legal_day(datetime.fromisoformat(at)).isoformat()

@@ -13,6 +13,7 @@ from ledger.core.events import Payload, supervision
 from ledger.core.messages import Term
 from ledger.core.procedure.jurisdiction import may_supervise, supervises
 from ledger.core.procedure.rulebook import Rulebook, require_words, rows_of
+from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
 
 LeadStatus = Literal["raised", "assigned", "answered", "confirmed", "dismissed", "closed"]
@@ -38,6 +39,11 @@ class SupervisionAct(Struct, frozen=True):
     def agency(self) -> str:
         """Return the agency that signed the event."""
         return self.payload.agency
+
+    @property
+    def zone(self) -> Zone | None:
+        """Return the time zone of the first procedure in force; None for an event that was judged already."""
+        return next((book.zone for book in self.books or ()), None)
 
     def admitted(self, agency_id: str, *, field: str) -> Agency:
         """Return the agency that ``field`` of the payload names. Raises RuleRefused (unknown_agency)."""

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from io import StringIO
 
 import msgspec
 from msgspec.structs import astuple
 
 from ledger.core.messages import plain
-from ledger.core.procedure.legal_days import in_legal_zone, instant_text
-from ledger.i18n import Labels
+from ledger.core.procedure.legal_days import instant_text
+from ledger.i18n import Labels, zone_in_use
 from ledger.interchange.exports.csv_output import CsvWriter
 from ledger.timeline.case_history import CaseTimeline, TimelineStep
 
 BOM = "\ufeff"  # by which Excel recognises UTF-8
 _CELLS: Mapping[str, Callable[[TimelineStep, Labels], str]] = {  # by the column's field
     "sequence": lambda step, _: str(step.sequence),
-    "occurred_at": lambda step, _: in_legal_zone(step.occurred_at),
-    "signed_at": lambda step, _: in_legal_zone(instant_text(step.signed_at)),
-    "recorded_at": lambda step, _: in_legal_zone(instant_text(step.recorded_at // 1000)),
-    "proven_time": lambda step, _: "" if step.proven_at is None else in_legal_zone(instant_text(step.proven_at)),
+    "occurred_at": lambda step, _: _local(step.occurred_at),
+    "signed_at": lambda step, _: _local(instant_text(step.signed_at)),
+    "recorded_at": lambda step, _: _local(instant_text(step.recorded_at // 1000)),
+    "proven_time": lambda step, _: "" if step.proven_at is None else _local(instant_text(step.proven_at)),
     "event_type": lambda step, labels: labels.of("event_type", step.event_type),
     "agency": lambda step, _: step.agency,
     "officer": lambda step, _: step.officer,
@@ -36,8 +37,12 @@ _CELLS: Mapping[str, Callable[[TimelineStep, Labels], str]] = {  # by the column
 }
 
 
+def _local(instant: str) -> str:
+    return zone_in_use().local(datetime.fromisoformat(instant)).isoformat()
+
+
 def timeline_csv(timeline: CaseTimeline, labels: Labels, *, bom: bool = False) -> bytes:
-    """Return a row an event under headings in the reader's language, times in Beijing time. ``bom`` is for Excel."""
+    """Return a row an event under headings in the reader's language, times in the zone in use. ``bom`` is for Excel."""
     text = StringIO(newline="")
     writer = CsvWriter(text)
     writer.row(labels.of("field", name) for name in _CELLS)

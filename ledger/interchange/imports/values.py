@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection
 from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import Literal
-from zoneinfo import ZoneInfo
 
+from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import spelled
+from ledger.i18n import zone_in_use
 from ledger.interchange.imports.tables import Cell, Unusable
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 # How days may be spelled: year first with signs or characters between; digits alone; a spreadsheet's count of days.
 DateStyle = Literal["written", "compact", "serial"]
 MIDNIGHT = time()
@@ -93,22 +93,23 @@ def _spelled(cell: str | float | bool | date | time) -> str:
 
 
 def instant(cell: Cell, styles: Collection[DateStyle]) -> str | None:
-    """Return the moment in RFC 3339, UTC. Without a zone it is of Asia/Shanghai; a day alone is its first moment."""
+    """Return the moment in RFC 3339, UTC: without an offset, of the zone in use; of a day alone, its first."""
     moment = _moment(cell, styles)
     return None if moment is None else spelled(moment)
 
 
 def day(cell: Cell, styles: Collection[DateStyle]) -> str | None:
-    """Return the calendar day in Asia/Shanghai."""
+    """Return the calendar day in the zone in use."""
     moment = _moment(cell, styles)
-    return None if moment is None else moment.astimezone(SHANGHAI).strftime("%Y-%m-%d")
+    return None if moment is None else zone_in_use().local(moment).strftime("%Y-%m-%d")
 
 
 def _moment(cell: Cell, styles: Collection[DateStyle]) -> datetime | None:
     if isinstance(cell, datetime):
-        return cell.replace(tzinfo=cell.tzinfo or SHANGHAI, microsecond=0)
+        shown = cell.replace(microsecond=0)
+        return shown if shown.tzinfo else _moment_of(shown)
     if isinstance(cell, date):
-        return datetime.combine(cell, MIDNIGHT, SHANGHAI)
+        return zone_in_use().start_of(cell)
     plain = _plain_line(cell)
     if plain is None:
         return None
@@ -121,7 +122,7 @@ def _moment(cell: Cell, styles: Collection[DateStyle]) -> datetime | None:
 def _read_written(plain: str) -> datetime | None:
     if match := _CHINESE.fullmatch(plain.translate(_ZERO)):
         year = int("".join(str(_NUMERALS.index(numeral)) for numeral in match["y"]))
-        return _local_moment(year, _from_numerals(match["m"]), _from_numerals(match["d"]), MIDNIGHT)
+        return _moment_of(_shown(year, _from_numerals(match["m"]), _from_numerals(match["d"]), MIDNIGHT))
     return _read_digits(_WRITTEN.fullmatch(plain))
 
 
@@ -136,7 +137,7 @@ def _read_serial(plain: str) -> datetime | None:
     if not _SERIAL.fullmatch(plain):
         return None
     moment = SERIAL_EPOCH + timedelta(seconds=round(float(plain) * 86_400))
-    return moment.replace(tzinfo=SHANGHAI)
+    return _moment_of(moment)
 
 
 _READERS: dict[DateStyle, Callable[[str], datetime | None]] = {
@@ -154,18 +155,30 @@ def _read_digits(match: re.Match[str] | None) -> datetime | None:
         clock = time(int(parts["H"] or 0), int(parts["M"] or 0), int(parts["S"] or 0))
     except ValueError as error:
         raise Misread("there is no such time of day: {error}", error=error) from error
-    moment = _local_moment(int(parts["y"]), int(parts["m"]), int(parts["d"]), clock)
-    zone = parts.get("zone")
-    return moment.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo) if zone else moment
+    shown = _shown(int(parts["y"]), int(parts["m"]), int(parts["d"]), clock)
+    if zone := parts.get("zone"):
+        return shown.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo)
+    return _moment_of(shown)
 
 
-def _local_moment(year: int, month: int, day_: int, clock: time) -> datetime:
+def _shown(year: int, month: int, day_: int, clock: time) -> datetime:
     if not 1900 <= year <= 2999:
         raise Misread("expected a year from 1900 to 2999")
     try:
-        return datetime.combine(date(year, month, day_), clock, SHANGHAI)
+        return datetime.combine(date(year, month, day_), clock)
     except ValueError as error:
         raise Misread("the calendar has no such day: {error}", error=error) from error
+
+
+def _moment_of(shown: datetime) -> datetime:
+    """Return the moment at which clocks of the zone in use show a naive time; of midnight, when the day begins."""
+    zone = zone_in_use()
+    if shown.time() == MIDNIGHT:
+        return zone.start_of(shown.date())
+    try:
+        return zone.moment(shown, field="cell")
+    except MalformedInput as error:
+        raise Misread(error.text) from error
 
 
 def decimal(cell: Cell) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from hashlib import sha256
 
 from blake3 import blake3
@@ -14,9 +15,10 @@ from ledger.core.custody.spans import concerned
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Payload
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.procedure.legal_days import in_legal_zone, instant_text, with_readable_times
+from ledger.core.procedure.legal_days import instant_text
 from ledger.core.verification.report import CheckedStep
 from ledger.core.verification.trust import Trust
+from ledger.i18n import zone_in_use
 from ledger.interchange.papers.certified import Certified, CertifiedEvent, certify
 from ledger.interchange.papers.document import link
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText, cell
@@ -210,13 +212,17 @@ def _items(text: PaperText, certified: Certified, items: Iterable[Item]) -> Iter
 def _event_content(text: PaperText, event: CertifiedEvent) -> Iterator[SheetBlock]:
     """Yield claimed and proven time side by side, and what the event states by itself."""
     # To the second, with the zone: by these times the record is found.
-    claimed, proven = (in_legal_zone(_claimed_time(event)),), _proven_time(text, event, lambda at: (in_legal_zone(at),))
+    claimed, proven = _local(_claimed_time(event)), _proven_time(text, event, _local)
     yield from text.table("times", {"claimed": 1, "proven": 1}, [((claimed,), (proven,))])
     heading = text.paper("heading.stated")
     if event.payload is None:
         yield ProseBlock(heading, (_withheld(text, event),))
     else:
         yield FactsBlock(heading, tuple(text.fact(name, value) for name, value in _stated(text, event.payload)))
+
+
+def _local(instant: str) -> tuple[str]:
+    return (zone_in_use().local(datetime.fromisoformat(instant)).isoformat(),)
 
 
 def _claimed_time(event: CertifiedEvent) -> str:
@@ -327,7 +333,7 @@ def _check_line(text: PaperText, kind: str, *steps: CheckedStep) -> CheckLine:
     if left and len(steps) > 1:
         result_text = text.paper("checked_of", checked=str(len(steps) - len(left)), of=str(len(steps)))
     meaning = text.paper(f"{kind}.{step.name}.{step.result}")
-    detail = with_readable_times(step.detail) if left or len(steps) == 1 else ""
+    detail = zone_in_use().with_readable_times(step.detail) if left or len(steps) == 1 else ""
     return CheckLine(step.number, text.of("step", step.name), step.result, result_text, meaning, detail)
 
 

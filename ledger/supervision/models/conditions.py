@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import legal_day
+from ledger.core.procedure.zones import Zone
 from ledger.supervision.model_faults import Wording, unknown
 from ledger.supervision.models.definition import Parameter
 from ledger.supervision.runs.query_session import QueryRefused
@@ -32,8 +32,9 @@ from ledger.supervision.runs.query_session import QuerySession, quoted
 MAX_CHARACTERS = 2000
 MAX_SECONDS = 20.0  # for all rows of a run
 _NAMES = ("row", "parameters", "as_of")
+OWN_FUNCTIONS = ("legal_day", "days")  # of the ledger; the others are of the language
 _FUNCTIONS = (
-    *("legal_day", "days"),
+    *OWN_FUNCTIONS,
     *("size", "contains", "startsWith", "endsWith", "matches", "string", "int", "double", "timestamp", "duration"),
     *("getFullYear", "getMonth", "getDate", "getDayOfWeek", "getHours", "getMinutes"),
 )
@@ -74,14 +75,18 @@ def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter
 
 
 def matching_rows(
-    expression: str, rows: Iterable[Mapping[str, Any]], parameters: Mapping[str, Any], as_of: datetime
+    expression: str,
+    rows: Iterable[Mapping[str, Any]],
+    parameters: Mapping[str, Any],
+    as_of: datetime,
+    zone: Zone,
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the rows for which the condition is true. Raises QueryRefused if it fails or takes too long."""
     import cel  # noqa: PLC0415 - brings a command line of its own, which only those wait for who use it
 
     program = _program(expression)
     # Only the columns that the condition names are converted: rows are many and wide.
-    context = cel.Context({"parameters": _plain(parameters), "as_of": as_of.astimezone(UTC)}, dict(OWN_FUNCTIONS))
+    context = cel.Context({"parameters": _plain(parameters), "as_of": as_of.astimezone(UTC)}, _own_functions(zone))
     used = {name for of, name in _PLACE.findall(_STRING.sub('""', expression)) if of == "row"}
     until = time.monotonic() + MAX_SECONDS
     for row in rows:
@@ -167,10 +172,6 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _legal_day(moment: Any) -> str | None:
-    return legal_day(moment).isoformat() if isinstance(moment, datetime) else None
-
-
 def _days(first: Any, last: Any) -> int | None:
     try:
         return (date.fromisoformat(last) - date.fromisoformat(first)).days
@@ -178,7 +179,11 @@ def _days(first: Any, last: Any) -> int | None:
         return None
 
 
-OWN_FUNCTIONS: dict[str, Callable[..., Any]] = {"legal_day": _legal_day, "days": _days}
+def _own_functions(zone: Zone) -> dict[str, Callable[..., Any]]:
+    def legal_day(moment: Any) -> str | None:
+        return zone.day_of(moment).isoformat() if isinstance(moment, datetime) else None
+
+    return {"legal_day": legal_day, "days": _days}
 
 
 def _shown(row: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import BilingualText, Check
 from ledger.core.events.terms import BusinessLine, Column, Count, Line, ModelId, Severity, Value
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import SHANGHAI
+from ledger.core.procedure.zones import Zone
 from ledger.supervision.model_faults import Unfit, Wording, unknown
 from ledger.supervision.view_catalogue import view_of_dataset
 
@@ -272,10 +272,12 @@ class Model(ModelParts, frozen=True, kw_only=True):
         return self.query.views
 
 
-def fill_text(text: BilingualText, values: Mapping[str, str], parameters: Mapping[str, Any]) -> BilingualText:
-    """Fill the places of a lead's text with the finding's values and the parameters; times are Beijing time."""
+def fill_text(
+    text: BilingualText, values: Mapping[str, str], parameters: Mapping[str, Any], zone: Zone
+) -> BilingualText:
+    """Fill the places of a lead's text with the finding's values and the parameters; times are shown in the zone."""
     texts = {name: text_of(value) for name, value in parameters.items()} | dict(values)
-    return BilingualText(zh=_filled(text.zh, texts, ""), en=_filled(text.en, texts, " (UTC+8)"))
+    return BilingualText(zh=_filled(text.zh, texts, zone), en=_filled(text.en, texts, zone))
 
 
 def faults_of_placeholders(text: str, columns: Iterable[str], parameters: Iterable[str]) -> Iterator[Wording]:
@@ -288,17 +290,17 @@ def faults_of_placeholders(text: str, columns: Iterable[str], parameters: Iterab
         yield Wording("lone_bracket")
 
 
-def _filled(text: str, texts: Mapping[str, str], zone: str) -> str:
+def _filled(text: str, texts: Mapping[str, str], zone: Zone) -> str:
     filled = _PLACE.sub(lambda place: _shown(texts.get(place[1], NOTHING), zone), text)
     # A lead has room for so much; a query may give longer values.
     return filled if len(filled) <= MAX_SAYING_LENGTH else f"{filled[: MAX_SAYING_LENGTH - 1]}…"
 
 
-def _shown(value: str, zone: str) -> str:
+def _shown(value: str, zone: Zone) -> str:
     if not _TIME.fullmatch(value):
         return value
     try:
-        moment = datetime.fromisoformat(value).astimezone(SHANGHAI)
-    except (ValueError, OverflowError):  # no day of the calendar, or one that is past its end in Beijing
+        moment = zone.local(datetime.fromisoformat(value))
+    except (ValueError, OverflowError):  # no day of the calendar, or one that is past its end in the zone
         return value
-    return f"{moment:%Y-%m-%d %H:%M}{zone}"
+    return f"{moment:%Y-%m-%d %H:%M} {moment.isoformat()[-6:]}"

@@ -18,8 +18,7 @@ from msgspec.structs import asdict
 from pygal.style import Style
 
 from ledger.core.errors import Unavailable
-from ledger.core.procedure.legal_days import SHANGHAI, readable
-from ledger.i18n import Labels
+from ledger.i18n import Labels, zone_in_use
 from ledger.supervision.html_templates import templates_of
 from ledger.supervision.reports.questions import ReportColumn, ReportTable, SupervisionReport
 from ledger.timeline.sentences import Names
@@ -101,7 +100,7 @@ def head_of(report: SupervisionReport, labels: Labels) -> ReportHead:
         (say("jurisdiction"), scope.jurisdiction or say("all")),
         (say("business_line"), labels.of("business_line", line) if line else say("all")),
         (say("log"), say("entries").format(report.tree_size)),
-        (say("as_of"), readable(datetime.fromisoformat(report.as_of))),
+        (say("as_of"), zone_in_use().readable(datetime.fromisoformat(report.as_of))),
     )
     return ReportHead(say("title"), facts, say("note"), say("nothing"), say("events"), say("more"))
 
@@ -208,7 +207,7 @@ def set_report(content: str) -> bytes:
 def content_of(report: SupervisionReport, labels: Labels, called: Called = BY_ID) -> str:
     """Return what the document says, as JSON."""
     head = head_of(report, labels)
-    at = datetime.fromisoformat(report.as_of).astimezone(SHANGHAI)
+    at = zone_in_use().local(datetime.fromisoformat(report.as_of))
     content = asdict(head) | {
         "language": labels.language[:2],
         "date": at.timetuple()[:6],

@@ -18,7 +18,8 @@ from msgspec import Struct
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import BusinessLine
-from ledger.core.procedure.legal_days import YEARS, end_of, spelled, start_of
+from ledger.core.procedure.legal_days import YEARS, spelled
+from ledger.i18n import zone_in_use
 from ledger.supervision.view_catalogue import ViewQueries
 
 ColumnKind = Literal["word", "text", "count", "share", "days"]
@@ -148,7 +149,8 @@ def _moments(scope: ReportScope) -> tuple[datetime, datetime]:
             )
     if days["since"] > days["until"]:
         raise MalformedInput("expected a day up to {scope.until}, the last one", scope=scope, field="since")
-    return start_of(days["since"]).replace(tzinfo=None), end_of(days["until"]).replace(tzinfo=None)
+    zone = zone_in_use()
+    return zone.start_of(days["since"]).replace(tzinfo=None), zone.end_of(days["until"]).replace(tzinfo=None)
 
 
 def _cell(kind: ColumnKind, value: object) -> str | int | None:

@@ -69,7 +69,8 @@ def find(
     if (dataset_id := dataset_of(model.condition, values)) is not None:
         session.require_dataset(dataset_id)
     if isinstance(model.condition, Cel):
-        rows = matching_rows(model.condition.expression, _all_rows(model.condition.view, session, as_of), values, as_of)
+        of_view = _all_rows(model.condition.view, session, as_of)
+        rows = matching_rows(model.condition.expression, of_view, values, as_of, session.zone)
     else:
         by_template = isinstance(model.condition, Template)
         rows = iter(session.rows(query.sql, bindings_of(query, values), as_of, by_template=by_template))

@@ -17,6 +17,8 @@ import duckdb
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
+from ledger.core.procedure.zones import Zone
+from ledger.procedures import shipped_rulebook
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.sql_guard import QueryRefused, refused, require_sound
 from ledger.supervision.view_catalogue import DATASET, DATASET_COLUMNS, dataset_view, nearest, views
@@ -54,37 +56,53 @@ def open_database(path: str = ":memory:", limits: Limits = LIMITS) -> duckdb.Duc
             "python_enable_replacements": False,
         },
     )
-    # Holds for every connection to this database: 0:00 in Shanghai is 16:00 of the day before in UTC, at all times.
-    connection.execute(
-        "CREATE MACRO IF NOT EXISTS legal_day(moment) AS CAST(moment + INTERVAL 8 HOUR AS DATE);"
-        "SET GLOBAL TimeZone = 'UTC'; SET lock_configuration = true"
-    )
+    # Holds for every connection to this database.
+    connection.execute("SET GLOBAL TimeZone = 'UTC'; SET lock_configuration = true")
     return connection
+
+
+def _day_in_sql(zone: Zone) -> str:
+    """Return the SQL of the day of the zone on which a ``moment`` lies, which is in UTC."""
+    rows = zone.rows()
+    since = "".join(
+        f" WHEN moment >= TIMESTAMP '{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}' THEN {offset}"
+        for start, offset in reversed(rows[1:])
+    )
+    seconds = f"CASE{since} ELSE {rows[0][1]} END" if since else str(rows[0][1])
+    return f"CAST(moment + to_seconds({seconds}) AS DATE)"
 
 
 class QuerySession:
     """Asks the views that ``connection`` has, which are of the log at ``size``.
 
     ``datasets`` are the names of those of registered data sets, which only templates ask: they list no row.
+    ``legal_day`` is the day of the ``zone``.
     """
 
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
         *,
+        zone: Zone,
         size: int = 0,
         datasets: Sequence[str] = (),
         limits: Limits = LIMITS,
     ):
         self.size = size
+        self.zone = zone
         self._connection = connection
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO legal_day(moment) AS {_day_in_sql(zone)}")
         self._views = frozenset(views())
         self._datasets = frozenset(datasets)
         self._limits = limits
 
     @classmethod
-    def of_rows(cls, rows: Mapping[str, Sequence[Mapping[str, Any]]], limits: Limits = LIMITS) -> Self:
+    def of_rows(
+        cls, rows: Mapping[str, Sequence[Mapping[str, Any]]], limits: Limits = LIMITS, zone: Zone | None = None
+    ) -> Self:
         """Open a session whose views have only these rows; columns that are left out are NULL.
+
+        Without a ``zone`` it is that of the procedure whose words models speak that ship.
 
         Raises MalformedInput for an unknown view or column, or a value that is not of its type.
         """
@@ -100,7 +118,7 @@ class QuerySession:
         connection.execute("".join(map(table_of, kinds, kinds.values())))
         for name, given in rows.items():
             _insert(connection, name, kinds[name], given)
-        return cls(connection, datasets=datasets, limits=limits)
+        return cls(connection, zone=zone or shipped_rulebook().zone, datasets=datasets, limits=limits)
 
     def rows(
         self, sql: str, parameters: Mapping[str, object], as_of: datetime, *, by_template: bool = False

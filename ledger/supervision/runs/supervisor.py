@@ -351,6 +351,7 @@ class Supervisor:
             as_of=as_of,
             events=self.record.events(finding.evidence),
             datasets=self.record.datasets(finding.dataset_id, finding.dataset_rows, size, run.supervising),
+            zone=self.views.zone,
             procedures=self.views.procedures(size),
         )
         is_new = self.record.append(lead)

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from ledger.config.secret_files import make_private_folder
 from ledger.core.encoding.digests import blake3_text
+from ledger.core.procedure.zones import Zone
 from ledger.supervision.runs.datasets import DatasetTable
 from ledger.supervision.runs.query_session import Limits, QuerySession, open_database, table_of
 from ledger.supervision.view_catalogue import views
@@ -61,6 +62,7 @@ class Export(Struct, frozen=True):
     folder: str
     size: int
     datasets: Mapping[str, str]
+    zone: Zone
 
 
 @contextmanager
@@ -70,7 +72,8 @@ def exported_session(export: Export, limits: Limits) -> Iterator[QuerySession]:
         snapshot_tables.create_views(connection, None)
         for name, path in export.datasets.items():
             connection.register(name, snapshot_tables.map_table(Path(path)))
-        yield QuerySession(connection, size=export.size, datasets=tuple(export.datasets), limits=limits)
+        datasets = tuple(export.datasets)
+        yield QuerySession(connection, zone=export.zone, size=export.size, datasets=datasets, limits=limits)
 
 
 class ViewSource(Protocol):
@@ -203,7 +206,7 @@ class Views:
             datasets = self._dataset_tables(connection, size, jurisdiction) if with_datasets else {}
             for name, dataset in datasets.items():
                 connection.register(name, dataset.table)
-            yield QuerySession(connection, size=size, datasets=tuple(datasets))
+            yield QuerySession(connection, zone=self.zone, size=size, datasets=tuple(datasets))
 
     def read_datasets(self, jurisdiction: str) -> None:
         """Read the data sets that an export for a jurisdiction includes, if they were not read yet.
@@ -232,7 +235,7 @@ class Views:
                 name: dataset.path or snapshot_tables.write(Path(folder, f"{name}{DATASET_FILE}"), dataset.table)
                 for name, dataset in datasets.items()
             }
-            yield Export(folder, size, files)
+            yield Export(folder, size, files, self.zone)
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """Open a connection of its own, which is closed as a block is left, to the database of the views."""
@@ -315,6 +318,11 @@ class Views:
             else:
                 logger.warning("the views cannot be read, and are made anew", reason=reason)
         return self._anew(0)
+
+    @property
+    def zone(self) -> Zone:
+        """Return the zone by whose days models count: that of the first procedure, whatever is shown."""
+        return self._source.acts.procedures().zone
 
     def procedures(self, size: int) -> tuple[str, ...]:
         """Return the digests of the procedures in force at this tree size, in the order of their ids."""

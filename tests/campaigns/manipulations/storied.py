@@ -15,7 +15,7 @@ from ledger.core.events.record import AccessSealed
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.deadlines.upkeep import warn
-from ledger.procedures import shipped_procedures
+from ledger.procedures import shipped_procedures, shipped_rulebook
 from ledger.samples import load
 from ledger.samples.town import BY_PROFILE
 from ledger.store import audit, checkpoints, log, webhooks
@@ -56,7 +56,7 @@ def found_ledger(folder: Path) -> Path:
 def _add(parts: Parts) -> None:
     """Add what no event causes: warnings, webhooks, kept audits, co-signatures and reads."""
     database, now = parts.database, parts.clock()
-    warn(database, now + QUARTER_MS)
+    warn(database, now + QUARTER_MS, shipped_rulebook().zone)
     authority = parts.authority()
     for number, profile in enumerate(("police-chief", "court-chief")):
         person = BY_PROFILE[profile]

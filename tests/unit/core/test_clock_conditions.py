@@ -135,6 +135,7 @@ def test_what_has_no_answer_does_not_hold(condition: Condition) -> None:
     assert not fits(condition, Circumstances(written.state, act, "case"))
 
 
+ZONE = shipped_package()["cn-common/zone.toml"]
 AGENCIES = """
 [[examples]]
 name = "who decides"
@@ -155,7 +156,7 @@ def example(condition: str, by: str, *, expected: str) -> list[str]:
     deadline = f'\n[[examples.deadlines]]\nclock = "{expected}"\nsubject = "@li"\nas_of = "2026-03-03 09:00"\n'
     words = shipped_package()["procedure.toml"]
     rows = f"flags = []\n{row}{AGENCIES}{acts}{deadline}"
-    book = read_package({"procedure.toml": words, "rows.toml": rows.encode()})
+    book = read_package({"procedure.toml": words, "rows.toml": rows.encode(), "zone.toml": ZONE})
     return [str(fault) for _, fault in faults_of_examples(book)]
 
 
@@ -180,7 +181,9 @@ def test_an_example_names_kinds_that_there_are() -> None:
     """An agency of a kind that the package lacks is a fault at its place."""
     rows = f"flags = []\n{AGENCIES.replace('court', 'angels')}\n[[examples.acts]]\nevent = 'x'\nby = 'a'\nat = 'x'\n"
     with refused_at("rows.toml:5: examples[0].agencies.bench", match="no agency_kind is called angels"):
-        read_package({"procedure.toml": shipped_package()["procedure.toml"], "rows.toml": rows.encode()})
+        read_package(
+            {"procedure.toml": shipped_package()["procedure.toml"], "rows.toml": rows.encode(), "zone.toml": ZONE}
+        )
 
 
 def test_the_receiver_is_asked_by_its_kind() -> None:
@@ -197,7 +200,9 @@ def test_the_receiver_is_asked_by_its_kind() -> None:
     )
     for receiver, count in (("prosecution", 0), ("bench", 1)):
         text = (rows + acts.replace("TO", receiver)).encode()
-        book = read_package({"procedure.toml": shipped_package()["procedure.toml"], "rows.toml": text})
+        book = read_package(
+            {"procedure.toml": shipped_package()["procedure.toml"], "rows.toml": text, "zone.toml": ZONE}
+        )
         assert len(list(faults_of_examples(book))) == count
 
 

@@ -175,7 +175,7 @@ def test_rests_are_in_every_lawful_count() -> None:
     row = {"bases": [{"period": "1 m"}], "days_off": "never"}
     opened = on_bail(**row)
     clock = opened.clock("term")
-    assert str(latest_lawful_day(clock, opened.book.calendar, moves=False)) == "2026-04-02"
+    assert str(latest_lawful_day(clock, opened.book, moves=False)) == "2026-04-02"
     opened.say(
         case.DeadlineSuspended,
         deadline_id=clock.deadline_id,
@@ -183,7 +183,7 @@ def test_rests_are_in_every_lawful_count() -> None:
         excluded_for="suspension",
     )
     opened.say(case.DeadlineResumed, deadline_id=clock.deadline_id, resumed_at="2026-03-07T02:00:00Z")
-    assert str(latest_lawful_day(opened.clock("term"), opened.book.calendar, moves=False)) == "2026-04-06"
+    assert str(latest_lawful_day(opened.clock("term"), opened.book, moves=False)) == "2026-04-06"
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,7 @@ def test_a_paper_sets_a_time_between_the_least_and_the_most(until: str, flagged:
 
 def test_hours_have_no_lawful_day() -> None:
     """A paper is not held against a day where the law gives hours, nor where it gives nothing."""
-    assert (
-        latest_lawful_day(on_bail(bases=[{"period": "24 h"}]).clock("term"), Case().book.calendar, moves=True) is None
-    )
+    assert latest_lawful_day(on_bail(bases=[{"period": "24 h"}]).clock("term"), Case().book, moves=True) is None
 
 
 def test_extensions_have_an_order_a_number_and_a_last_moment() -> None:

@@ -12,7 +12,7 @@ from tests.unit.core.test_due import day, due
 
 
 def lawful(into: Case, name: str) -> str:
-    return str(lawful_last_day(into.clock(name)))
+    return str(lawful_last_day(into.clock(name), into.book.zone))
 
 
 def tried() -> Case:

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from ledger.core.errors import TallystickError, UnknownYear
 from ledger.core.procedure import deadlines
-from ledger.core.procedure.legal_days import SHANGHAI, day_that_ends, end_of, legal_day
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import refused_at
+
+ZONE = shipped_rulebook().zone
 
 BEIJING = ZoneInfo("Asia/Shanghai")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -53,6 +54,7 @@ def counted(case: dict[str, Any]) -> deadlines.PeriodEnd:
             deadlines.Exclusion(since.replace(tzinfo=BEIJING), until.replace(tzinfo=BEIJING), ground)
             for since, until, ground in case.get("excluded", [])
         ],
+        zone=ZONE,
         calendar=KNOWN,
         in_custody=case.get("in_custody", False),
         manner=deadlines.Manner(
@@ -115,7 +117,7 @@ def test_hours_and_days_are_not_mixed(texts: list[str]) -> None:
     """No period, or hours or working days beside other units, have no end that the law would tell."""
     periods = lengths(texts)
     with refused_at("periods", match="hours or working days only"):
-        deadlines.count(beijing(2026, 3, 10), periods, calendar=KNOWN, in_custody=True)
+        deadlines.count(beijing(2026, 3, 10), periods, zone=ZONE, calendar=KNOWN, in_custody=True)
 
 
 # -- days and calendars ------------------------------------------------------------------------------------------------
@@ -124,25 +126,27 @@ def test_hours_and_days_are_not_mixed(texts: list[str]) -> None:
 @given(instants("1992-01-01", "2037-12-31"))
 def test_beijing_time_is_eight_hours_ahead_of_utc(instant: datetime) -> None:
     """The fixed offset is what the time zone database says, without summer time."""
-    assert instant.astimezone(SHANGHAI).utcoffset() == instant.astimezone(BEIJING).utcoffset()
-    assert legal_day(instant) == instant.astimezone(BEIJING).date()
+    assert ZONE.local(instant).utcoffset() == instant.astimezone(BEIJING).utcoffset()
+    assert ZONE.day_of(instant) == instant.astimezone(BEIJING).date()
 
 
 def test_a_day_ends_at_midnight_in_beijing() -> None:
     """24:00 is the first instant of the next day, 16:00 in UTC; the instant before still is of the day."""
-    end = end_of(date(2026, 3, 10))
+    end = ZONE.end_of(date(2026, 3, 10))
     assert end == datetime(2026, 3, 10, 16, tzinfo=UTC)
-    assert legal_day(end) == date(2026, 3, 11)
-    assert legal_day(end - timedelta(microseconds=1)) == date(2026, 3, 10)
-    assert day_that_ends(end) == date(2026, 3, 10)
-    assert day_that_ends(end - timedelta(seconds=1)) is None
+    assert ZONE.day_of(end) == date(2026, 3, 11)
+    assert ZONE.day_of(end - timedelta(microseconds=1)) == date(2026, 3, 10)
+    assert ZONE.day_that_ends(end) == date(2026, 3, 10)
+    assert ZONE.day_that_ends(end - timedelta(seconds=1)) is None
 
 
 def test_a_year_that_is_not_known_is_an_error() -> None:
     """The year, and what to do, are told; also where only the roll leads into it: 31 December 2022 was a Saturday."""
     only_2022 = deadlines.WorkCalendar(frozenset({2022}), frozenset(), frozenset())
     with pytest.raises(UnknownYear, match="days off of 2023 are not all known") as refused:
-        deadlines.count(beijing(2022, 12, 30), deadlines.parse_periods("1 d"), calendar=only_2022, in_custody=False)
+        deadlines.count(
+            beijing(2022, 12, 30), deadlines.parse_periods("1 d"), zone=ZONE, calendar=only_2022, in_custody=False
+        )
     assert refused.value.code == "unknown_year"
     assert "version of the procedure" in (refused.value.hint or "")
 
@@ -229,9 +233,9 @@ def test_days_are_those_of_a_walk_day_by_day(
 ) -> None:
     """Whatever is added, left out or moved: the end is the one that walking finds, in each way that days off matter."""
     excluded = data.draw(exclusions(start, timedelta(days=120)))
-    calendar = data.draw(calendars(legal_day(start)))
-    spans = [(legal_day(e.since), legal_day(e.until)) for e in excluded]
-    fallen, later, earlier = walk_days(legal_day(start), periods, spans, calendar, month_end)
+    calendar = data.draw(calendars(ZONE.day_of(start)))
+    spans = [(ZONE.day_of(e.since), ZONE.day_of(e.until)) for e in excluded]
+    fallen, later, earlier = walk_days(ZONE.day_of(start), periods, spans, calendar, month_end)
     expected: dict[tuple[deadlines.MovesFromDayOff, bool], date] = {
         ("later_at_liberty", True): fallen,
         ("later_at_liberty", False): later,
@@ -242,9 +246,9 @@ def test_days_are_those_of_a_walk_day_by_day(
     for (days_off, in_custody), last_day in expected.items():
         manner = deadlines.Manner(month_end, days_off)
         end = deadlines.count(
-            start, periods, excluded=excluded, calendar=calendar, in_custody=in_custody, manner=manner
+            start, periods, excluded=excluded, zone=ZONE, calendar=calendar, in_custody=in_custody, manner=manner
         )
-        assert (end.last_day, end.due_at) == (last_day, end_of(last_day))
+        assert (end.last_day, end.due_at) == (last_day, ZONE.end_of(last_day))
 
 
 @given(st.data(), INSTANTS, st.lists(st.integers(1, 12), min_size=1, max_size=3), st.booleans())
@@ -253,18 +257,19 @@ def test_working_days_are_those_of_a_walk_day_by_day(
 ) -> None:
     """Days off and days left out are passed over, whatever comes first."""
     excluded = data.draw(exclusions(start, timedelta(days=40)))
-    calendar = data.draw(calendars(legal_day(start)))
+    calendar = data.draw(calendars(ZONE.day_of(start)))
     left_out = {
-        legal_day(e.since) + n * DAY
+        ZONE.day_of(e.since) + n * DAY
         for e in excluded
-        for n in range(1, (legal_day(e.until) - legal_day(e.since)).days + 1)
+        for n in range(1, (ZONE.day_of(e.until) - ZONE.day_of(e.since)).days + 1)
     }
-    days = (legal_day(start) + n * DAY for n in naturals(0 if start_counts else 1))
+    days = (ZONE.day_of(start) + n * DAY for n in naturals(0 if start_counts else 1))
     worked = (day for day in days if not calendar.is_day_off(day) and day not in left_out)
     end = deadlines.count(
         start,
         [deadlines.Period(number, "working_day") for number in numbers],
         excluded=excluded,
+        zone=ZONE,
         calendar=calendar,
         in_custody=False,
         manner=deadlines.Manner(start_counts=start_counts),
@@ -275,5 +280,7 @@ def test_working_days_are_those_of_a_walk_day_by_day(
 def test_without_a_calendar_the_end_is_the_earliest() -> None:
     """Every day is a working day then; the last step says that the end is not before that day."""
     for text, last in (("3 wd", date(2027, 1, 2)), ("1 m", date(2027, 1, 30))):
-        end = deadlines.count(beijing(2026, 12, 30, 10), deadlines.parse_periods(text), calendar=None, in_custody=False)
+        end = deadlines.count(
+            beijing(2026, 12, 30, 10), deadlines.parse_periods(text), zone=ZONE, calendar=None, in_custody=False
+        )
         assert (end.last_day, end.steps[-1]) == (last, deadlines.EndNotKnown(last))

@@ -16,9 +16,11 @@ from ledger.core.events.item import Collection, Seizure
 from ledger.core.events.supervision import Figures, PeriodCount
 from ledger.core.events.terms import Date, Instant
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import legal_day_of
+from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, payload_of, refused
 from tests.testkit.casework import Case, detained, dispose, holding, person_id
+
+ZONE = shipped_rulebook().zone
 
 DAY = 86_400
 MIDNIGHT = START // DAY * DAY + 16 * 3600  # 0:00 in Shanghai, after START
@@ -99,7 +101,7 @@ def at(kind: type[Body], **claims: str) -> Body:
 def told_at(kind: type[Body], path: str, moment: int) -> Body:
     """A body that tells of this path alone: as an instant, or as the day that it falls on."""
     field = path.replace(".", "__")
-    return at(kind, **{field: str(legal_day_of(instant(moment))) if is_day(path) else instant(moment)})
+    return at(kind, **{field: str(ZONE.day_of_text(instant(moment))) if is_day(path) else instant(moment)})
 
 
 def is_day(path: str) -> bool:
@@ -117,9 +119,9 @@ def test_what_has_happened_was_not_after_the_signature(kind: type[Body], path: s
         )  # of a day, what is left of today
         if late > tolerated and path in claimed_times.HAPPENED.get(kind, ()):
             with refused("in_future", field=f"payload.body.{path.replace('[]', '[0]')}", error=RuleRefused):
-                claimed_times.require_consistent(claim, START)
+                claimed_times.require_consistent(claim, START, ZONE)
         else:
-            claimed_times.require_consistent(claim, START)
+            claimed_times.require_consistent(claim, START, ZONE)
 
 
 def test_no_event_happened_after_its_signature() -> None:
@@ -127,7 +129,7 @@ def test_no_event_happened_after_its_signature() -> None:
     payload = payload_of(case.CaseNumbered(case_number="1"), clerk(POLICE), occurred_at=instant(START))
     for row in EVENT_TYPES.values():
         claim = msgspec.structs.replace(payload, body=at(row.body))
-        claimed_times.require_consistent(claim, START - claimed_times.TOLERANCE)
+        claimed_times.require_consistent(claim, START - claimed_times.TOLERANCE, ZONE)
         with refused("in_future", field="payload.occurred_at", error=RuleRefused):
             claimed_times.require_consistent(claim, START - claimed_times.TOLERANCE - 1)
 
@@ -247,20 +249,20 @@ def test_what_a_body_tells_of_stands_in_its_order(kind: type[Body], later: str, 
     for days in (-1, 0, 1):
         claims = {later: START + days * DAY, earlier: START}
         times = {
-            path.replace(".", "__"): str(legal_day_of(instant(moment))) if is_day(path) else instant(moment)
+            path.replace(".", "__"): str(ZONE.day_of_text(instant(moment))) if is_day(path) else instant(moment)
             for path, moment in claims.items()
         }
         claim = msgspec.structs.replace(payload, body=at(kind, **times))
         if days < 0:
             with refused("before_its_start", field=f"payload.body.{later}", error=RuleRefused):
-                claimed_times.require_consistent(claim, START + 2 * DAY)
+                claimed_times.require_consistent(claim, START + 2 * DAY, ZONE)
         else:
-            claimed_times.require_consistent(claim, START + 2 * DAY)
+            claimed_times.require_consistent(claim, START + 2 * DAY, ZONE)
 
 
 def test_a_day_begins_in_beijing() -> None:
     """Whatever zone the machine is set to."""
-    assert claimed_times.begins_at("2026-03-02") == claimed_times.begins_at("2026-03-01T16:00:00Z")
+    assert claimed_times.begins_at("2026-03-02", ZONE) == claimed_times.begins_at("2026-03-01T16:00:00Z", ZONE)
 
 
 def served(at: int, requested_at: int = MIDNIGHT + 60) -> Case:

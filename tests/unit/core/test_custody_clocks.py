@@ -203,8 +203,8 @@ def frozen(until: str, **fields: Any) -> Case:
 @pytest.mark.parametrize(
     ("renewed_on", "until", "counted_from", "flagged"),
     [
-        ("2026-05-25", "2026-12-01", "2026-06-01", False),
-        ("2026-05-25", "2026-12-02", "2026-06-01", True),
+        ("2026-05-25", "2026-12-01", "2026-05-31T16:00:00Z", False),
+        ("2026-05-25", "2026-12-02", "2026-05-31T16:00:00Z", True),
         ("2026-06-01", "2026-12-01", None, False),
         ("2026-06-08", "2026-12-08", None, False),
     ],
@@ -225,7 +225,7 @@ def test_a_freeze_beyond_the_law_is_renewed_from_the_day_of_the_law() -> None:
     """A paper that gave a year gave six months, and the renewal goes on from there."""
     opened = frozen("2027-03-02")
     opened.say(item.ItemFreezeRenewed, item_id="cash", frozen_until="2027-03-03")
-    assert opened.clock("freeze").counted_from == "2026-09-02"
+    assert opened.clock("freeze").counted_from == "2026-09-01T16:00:00Z"
     assert "term_beyond_law" in {flag.name for flag in opened.flags}
 
 

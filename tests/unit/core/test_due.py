@@ -14,6 +14,7 @@ from ledger.core.events import case, item
 from ledger.core.procedure import deadlines as periods
 from ledger.core.procedure.clock_periods import lawful_last_day
 from ledger.core.procedure.rulebook import DaysOff
+from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, instant
 from tests.testkit.casework import Case, detained, person_id
 
@@ -135,7 +136,7 @@ def test_where_only_a_paper_sets_the_end_it_is_the_end() -> None:
     deadline = due(opened, "loan")
     assert (deadline.last_day, deadline.article) == (None, "set by the holder")
     assert deadline.due_at == moment("2026-03-03T04:05:06Z")
-    assert lawful_last_day(opened.clock("loan")) is None
+    assert lawful_last_day(opened.clock("loan"), shipped_rulebook().zone) is None
 
 
 def test_a_freeze_lapses_on_its_day() -> None:
@@ -238,9 +239,9 @@ def test_the_lawful_day_takes_ended_rests_in() -> None:
     """For what a paper may give: rests that ended count, one that lasts does not yet."""
     opened = detained("li")
     opened.suspend(opened.now).resume(opened.now + DAY)
-    assert str(lawful_last_day(opened.clock("arrest_request"))) == "2026-03-06"
+    assert str(lawful_last_day(opened.clock("arrest_request"), shipped_rulebook().zone)) == "2026-03-06"
     opened.suspend(opened.now + DAY)
-    assert str(lawful_last_day(opened.clock("arrest_request"))) == "2026-03-06"
+    assert str(lawful_last_day(opened.clock("arrest_request"), shipped_rulebook().zone)) == "2026-03-06"
 
 
 def test_a_paper_that_sets_a_moment_may_come_before_the_law_or_after_it() -> None:
@@ -260,9 +261,9 @@ def test_months_may_end_with_the_month_where_the_row_says_so() -> None:
     opened = detained("li").offer(to=PROCURATORATE, persons=("li",))
     opened.accept(received_at="2026-04-30T03:00:00Z")
     review = opened.clock("prosecution_review")
-    assert str(lawful_last_day(review)) == "2026-05-30"
+    assert str(lawful_last_day(review, shipped_rulebook().zone)) == "2026-05-30"
     by_courts = replace(review, rule=replace(review.rule, month_end="last_day"))
-    assert str(lawful_last_day(by_courts)) == "2026-05-31"
+    assert str(lawful_last_day(by_courts, shipped_rulebook().zone)) == "2026-05-31"
 
 
 def test_a_clock_that_rests_has_no_end_to_wait_for() -> None:

@@ -21,11 +21,12 @@ from tests.testkit.casework import Case, person_id
 
 FILES = shipped_package()
 WORDS = FILES["procedure.toml"].decode()
+ZONE = FILES["cn-common/zone.toml"]
 
 
 def procedure_of(rows: str = "flags = []\n", words: str = WORDS) -> Rulebook:
     """Return the procedure with the words of the shipped one, and these rows."""
-    return read_package({"procedure.toml": words.encode(), "rows.toml": rows.encode()})
+    return read_package({"procedure.toml": words.encode(), "rows.toml": rows.encode(), "zone.toml": ZONE})
 
 
 def flag(since: str, until: str = "") -> str:
@@ -194,7 +195,7 @@ def test_an_included_table_adds_to_the_own_one() -> None:
         '[procedure]\nid = "other"\n[lines]\ncriminal = { label = { en = "x", zh = "x" } }\n'
         'tax = { label = { en = "tax", zh = "税" } }\n' + flag("2020-01-01", "2026-01-01")
     )
-    main = {"procedure.toml": WORDS.encode(), "rows.toml": flag("2026-01-01").encode()}
+    main = {"procedure.toml": WORDS.encode(), "rows.toml": flag("2026-01-01").encode(), "zone.toml": ZONE}
     book = read_package(main | {"x/words.toml": shared.encode()})
     assert book.procedure.id == "cn-criminal"
     assert book.lines["tax"].label["en"] == "tax"

@@ -16,7 +16,7 @@ from ledger.core.custody.due_dates import Deadline, deadline
 from ledger.core.encoding.decoding import convert
 from ledger.core.events import Body, case, item, letter
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.legal_days import SHANGHAI, instant_text, unix_seconds
+from ledger.core.procedure.legal_days import instant_text, unix_seconds
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import (
     COURT,
@@ -30,6 +30,8 @@ from tests.testkit.builders import (
     clerk,
 )
 from tests.testkit.casework import Case, person_id
+
+ZONE = shipped_rulebook().zone
 
 BOOK = shipped_rulebook()
 HOUR, DAY = 3600, 86400
@@ -76,7 +78,7 @@ TABLE = convert(
 
 def seconds(local: str) -> int:
     """The moment of a local time, in unix seconds."""
-    return int(datetime.fromisoformat(local).replace(tzinfo=SHANGHAI).timestamp())
+    return int(ZONE.moment(datetime.fromisoformat(local), field="at").timestamp())
 
 
 class Played(Case):

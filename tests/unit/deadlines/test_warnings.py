@@ -12,11 +12,15 @@ from ledger.core.events import case as acts
 from ledger.core.visibility import Reader
 from ledger.deadlines import upkeep
 from ledger.deadlines.upkeep import horizons_at, warn
+from ledger.procedures import shipped_rulebook
 from ledger.store import clocks
 from ledger.store.clocks import Warned
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant
 from tests.testkit.casework import Case, detained
 from tests.testkit.ledgers import Ledger, open_ledger
+
+ZONE = shipped_rulebook().zone
+
 
 DAY = 86400
 ON_SQLITE = pytest.mark.parametrize("each_database_url", ["sqlite"], indirect=True)
@@ -52,7 +56,7 @@ def test_a_handler_is_warned_at_each_distance_once(ledger: Ledger) -> None:
     ledger.post_all(surveilled().events)
     last = datetime.fromisoformat("2026-09-02T01:00:00+00:00").timestamp()
     steps = [
-        warn(ledger.database, int((last + days * DAY) * 1000) + again)
+        warn(ledger.database, int((last + days * DAY) * 1000) + again, ZONE)
         for days in (-9, -8, -7, -6, -4, -3, -2, -1, 0, 1, 2, 30)
         for again in (0, 1)
     ]
@@ -69,11 +73,11 @@ def test_a_handler_is_warned_at_each_distance_once(ledger: Ledger) -> None:
 def test_the_nearest_distance_alone_is_told(ledger: Ledger) -> None:
     """A clock of three days says at once that three are left, not seven; one of a day that is past, that it is past."""
     ledger.post_all(detained("li").events)
-    assert warn(ledger.database, at(2)) == 4
+    assert warn(ledger.database, at(2), ZONE) == 4
     assert {warning.clock: warning.days for warning in warned(ledger)} == {"arrest_request": 3} | dict.fromkeys(
         ANSWERED, 1
     )
-    assert warn(ledger.database, at(20)) == 4
+    assert warn(ledger.database, at(20), ZONE) == 4
     assert {warning.clock for warning in warned(ledger) if warning.days == 0} == {"arrest_request", *ANSWERED}
 
 
@@ -84,10 +88,10 @@ def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
     for kind in ("interrogated", "family_notified", "admitted_to_detention_house"):
         case.decide(kind)
     ledger.post_all(case.events)
-    assert warn(ledger.database, at(4)) == 1
+    assert warn(ledger.database, at(4), ZONE) == 1
     case.extend("arrest_request", "special_circumstances")
     ledger.post(case.last)
-    assert [warn(ledger.database, at(day)) for day in (4, 5, 6, 8, 9, 10)] == [1, 0, 1, 1, 0, 1]
+    assert [warn(ledger.database, at(day), ZONE) for day in (4, 5, 6, 8, 9, 10)] == [1, 0, 1, 1, 0, 1]
     warnings = [(warning.days, warning.due_at[:10]) for warning in warned(ledger)]
     assert warnings == [(1, "2026-03-05"), *((days, "2026-03-09") for days in (7, 3, 1, 0))]
 
@@ -96,7 +100,7 @@ def test_several_processes_tell_everything_once(ledger: Ledger) -> None:
     """Whoever looks at the same time: no warning is told twice, numbers have no gap."""
     ledger.post_all([event for number in range(5) for event in opened(number).impose("li", "detention").events])
     with ThreadPoolExecutor(4) as pool:
-        counts = list(pool.map(lambda _: warn(ledger.database, at(20)), range(8)))
+        counts = list(pool.map(lambda _: warn(ledger.database, at(20), ZONE), range(8)))
     assert sum(counts) == 20
     assert [warning.number for warning in warned(ledger)] == list(range(1, 21))
 
@@ -110,7 +114,7 @@ def test_many_warnings_are_told_a_few_at_a_time(ledger: Ledger, monkeypatch: pyt
     """A step tells all there are, however few go into a transaction, in the order of their ends."""
     monkeypatch.setattr(upkeep, "AT_ONCE", 3)
     ledger.post_all([*detained("li").events, *opened(2).impose("li", "detention").events])
-    assert warn(ledger.database, at(20)) == 8
+    assert warn(ledger.database, at(20), ZONE) == 8
     assert [warning.due_at for warning in warned(ledger)] == sorted(warning.due_at for warning in warned(ledger))
 
 
@@ -118,7 +122,7 @@ def test_many_warnings_are_told_a_few_at_a_time(ledger: Ledger, monkeypatch: pyt
 def test_an_agency_reads_its_own_warnings(ledger: Ledger) -> None:
     """Those of its own time, of its officer if asked, from a number on; nobody else's."""
     ledger.post_all([*surveilled().events, *opened(2).impose("li", "detention").events])
-    warn(ledger.database, at(200))
+    warn(ledger.database, at(200), ZONE)
     everything = warned(ledger)
     assert len(everything) == 5
     assert {warning.handler for warning in warned(ledger, handler="officer-9")} == {"officer-9"}
@@ -130,6 +134,6 @@ def test_an_agency_reads_its_own_warnings(ledger: Ledger) -> None:
 def test_distances_are_counted_in_days_of_shanghai() -> None:
     """Shortly before midnight in Shanghai it is another day than shortly after."""
     late, early = (datetime.fromisoformat(f"2026-03-02T{time}:00+00:00") for time in ("15:59", "16:01"))
-    assert horizons_at(late)[1] == "2026-03-03T16:00:00Z"
-    assert horizons_at(early)[1] == "2026-03-04T16:00:00Z"
-    assert horizons_at(early)[0] == "2026-03-02T16:01:00Z"
+    assert horizons_at(late, ZONE)[1] == "2026-03-03T16:00:00Z"
+    assert horizons_at(early, ZONE)[1] == "2026-03-04T16:00:00Z"
+    assert horizons_at(early, ZONE)[0] == "2026-03-02T16:01:00Z"

@@ -54,7 +54,14 @@ def counted(text: str, *, month: int, day: int, stopped: int = 0, in_custody: bo
     start = datetime(2026, month, day, 9, 40, tzinfo=BEIJING)
     stop = Exclusion(start + timedelta(days=1), start + timedelta(days=1 + stopped), "suspension")
     excluded = [stop] if stopped else []
-    return count(start, parse_periods(text), excluded=excluded, calendar=CALENDAR, in_custody=in_custody)
+    return count(
+        start,
+        parse_periods(text),
+        excluded=excluded,
+        zone=shipped_rulebook().zone,
+        calendar=CALENDAR,
+        in_custody=in_custody,
+    )
 
 
 def test_days_in_words() -> None:
@@ -116,7 +123,7 @@ def test_a_single_day_off_is_told_alone() -> None:
 def test_every_length_is_said(language: str, unit: str, amount: int) -> None:
     """A period of any unit, one or more of it, is said with its number, or as half a month."""
     start = datetime(2026, 3, 5, tzinfo=BEIJING)
-    period = count(start, [Period(amount, unit)], calendar=CALENDAR, in_custody=True)
+    period = count(start, [Period(amount, unit)], zone=shipped_rulebook().zone, calendar=CALENDAR, in_custody=True)
     sentence = period_in_words(period, Labels(language))[1]
     assert sentence.startswith(
         {"en": "half a month", "zh-CN": "半个月"}[language] if (unit, amount) == ("half_month", 1) else str(amount)

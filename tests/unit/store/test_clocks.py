@@ -14,7 +14,6 @@ from ledger.core.custody.due_dates import deadlines
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case as acts
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.procedure.legal_days import end_of, legal_day
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Reader
 from ledger.deadlines.upkeep import recount
@@ -34,6 +33,8 @@ from tests.testkit.casework import Case, detained, person_id
 from tests.testkit.ledgers import Ledger
 from tests.unit.audit.stand import findings_of
 from tests.unit.core.test_custody_changes import request, serve
+
+ZONE = shipped_rulebook().zone
 
 OFFICERS = tuple(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, DEPOT, DETENTION, LAB))
 DAY = 86400
@@ -184,7 +185,9 @@ def test_days_are_legal_days(ledger: Ledger) -> None:
     start = datetime.fromisoformat(instant(START))
     (request_,) = [line for line in found(ledger) if line.clock == "arrest_request"]
     assert request_.due_at is not None
-    assert end_of(legal_day(start) + 3 * (legal_day(start).resolution)) == datetime.fromisoformat(request_.due_at)
+    assert ZONE.end_of(ZONE.day_of(start) + 3 * (ZONE.day_of(start).resolution)) == datetime.fromisoformat(
+        request_.due_at
+    )
     assert "arrest_request" in names(found(ledger, within_days=3))
     assert "arrest_request" not in names(found(ledger, within_days=2))
     late = instant(START + 10 * DAY)

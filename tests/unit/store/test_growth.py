@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from ledger.core.events.record import IncidentRecorded
-from ledger.core.procedure.legal_days import legal_day
+from ledger.procedures import shipped_rulebook
 from ledger.store import growth, log
 from ledger.store.growth import KeyUses
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import offered
 from tests.testkit.ledgers import Ledger
+
+ZONE = shipped_rulebook().zone
 
 DAY_S = 86_400
 OFFICERS = (clerk(POLICE), clerk(PROCURATORATE))
@@ -29,9 +31,9 @@ def test_days_add_up(ledger: Ledger) -> None:
     ledger.clock.forward(DAY_S)
     with ledger.database.read() as connection:
         size = log.tree(connection).size
-        today = legal_day(datetime.fromtimestamp(ledger.clock.seconds, UTC))
-        days = growth.days(connection, size, today, 4)
-        everything = growth.days(connection, size, today, 5)
+        today = ZONE.day_of(datetime.fromtimestamp(ledger.clock.seconds, UTC))
+        days = growth.days(connection, size, today, 4, ZONE)
+        everything = growth.days(connection, size, today, 5, ZONE)
     assert [day.entries for day in days] == [0, 0, 2, 0]
     assert [day.entries for day in everything] == [first, 0, 0, 2, 0]
     assert everything[-1].day == today

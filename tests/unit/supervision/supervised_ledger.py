@@ -12,9 +12,9 @@ from typing import Any
 
 from ledger.core.events import Body, Stream
 from ledger.core.events.case import CaseStageEntered
-from ledger.core.procedure.legal_days import legal_day
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState
+from ledger.procedures import shipped_rulebook
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import log
 from ledger.supervision.models.model_file import parse_model, shipped_model
@@ -40,6 +40,8 @@ from tests.testkit.builders import (
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import Clock, Ledger, Untried, open_ledger, sqlite_url
 from tests.testkit.supervision import Model, dataset
+
+ZONE = shipped_rulebook().zone
 
 THIRD_RETURN = shipped_model("third-return")
 PENSIONS = shipped_model("pension-in-execution")
@@ -141,7 +143,7 @@ def pensioner() -> tuple[Case, bytes]:
     """Return a case whose defendant serves a sentence, and a list of pensions by which he is paid meanwhile."""
     case = Case("case-1", start=NOW - 3600, step=1).open().name("li", role="defendant")
     case.say(CaseStageEntered, stage="execution")
-    paid = legal_day(datetime.fromtimestamp(NOW, UTC))
+    paid = ZONE.day_of(datetime.fromtimestamp(NOW, UTC))
     return case, f"person_id,paid_on\n{person_id('li')},{paid}\n".encode()
 
 

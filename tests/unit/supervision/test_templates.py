@@ -9,8 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.core.procedure.legal_days import legal_day
+from ledger.procedures import shipped_rulebook
 from tests.unit.supervision.modelling import keys_found, with_condition
+
+ZONE = shipped_rulebook().zone
 
 Row = dict[str, Any]
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -122,13 +124,13 @@ def test_missing_in_next_handover(
         if not later or item["kind"] == "dossier" or item["status"] == "split":
             return False
         following = min(later, key=lambda sent: (sent["offered_at"], sent["handover_id"]))
-        offered, last = following["offered_at"], legal_day(following["offered_at"]) + timedelta(days=grace)
-        if (item["disposed_at"] is not None and item["disposed_at"] <= offered) or legal_day(now) <= last:
+        offered, last = following["offered_at"], ZONE.day_of(following["offered_at"]) + timedelta(days=grace)
+        if (item["disposed_at"] is not None and item["disposed_at"] <= offered) or ZONE.day_of(now) <= last:
             return False
         if any(
             (line["case_id"], line["item_id"], line["purpose"])
             == (item["case_id"], item["item_id"], "prosecution_review")
-            and legal_day(offered) <= legal_day(line["offered_at"]) <= last
+            and ZONE.day_of(offered) <= ZONE.day_of(line["offered_at"]) <= last
             for line in listed
         ):
             return False
@@ -254,8 +256,8 @@ def test_dataset_match(spans: list[Row], payments: list[Row], now: datetime) -> 
         if span["stage"] == "execution"
         and payment["人员"] == span["subject_id"]
         and payment["发放日"] != "not a day"
-        and legal_day(span["since"]) <= date.fromisoformat(payment["发放日"]) <= legal_day(now)
-        and (span["until"] is None or date.fromisoformat(payment["发放日"]) < legal_day(span["until"]))
+        and ZONE.day_of(span["since"]) <= date.fromisoformat(payment["发放日"]) <= ZONE.day_of(now)
+        and (span["until"] is None or date.fromisoformat(payment["发放日"]) < ZONE.day_of(span["until"]))
     }
     text = with_condition(
         "condition:\n  template: dataset_match\n  with: {view: custody_spans, column: subject_id, dataset: $list,\n"
@@ -291,11 +293,11 @@ def test_dataset_match_while_a_case_stands_at_a_stage(
 
     def fits(person: Row, payment: Row, stage: Row) -> bool:
         paid = date.fromisoformat(payment["paid_on"])
-        meanwhile = legal_day(stage["entered_at"]) <= paid and (
-            stage["left_at"] is None or paid < legal_day(stage["left_at"])
+        meanwhile = ZONE.day_of(stage["entered_at"]) <= paid and (
+            stage["left_at"] is None or paid < ZONE.day_of(stage["left_at"])
         )
         return (stage["case_id"], stage["stage"], payment["person_id"]) == (person["case_id"], "execution", "p1") and (
-            not timed or (meanwhile and paid <= legal_day(now))
+            not timed or (meanwhile and paid <= ZONE.day_of(now))
         )
 
     expected = {(stage["case_id"],) for stage in persons for fit in product(payments, stages) if fits(stage, *fit)}

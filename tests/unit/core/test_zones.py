@@ -1,0 +1,148 @@
+"""Time zones as tables, against the time zone database of this machine, which knows what the table is made from."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.core.procedure.zones import UNIVERSAL, Zone
+from ledger.deadlines.zone_tables import zone_table
+from tests.testkit.builders import refused_at
+
+YEARS = range(2000, 2031)
+# With and without summer time, north and south, by half an hour, at midnight, and over the date line (Apia, 2011).
+NAMES = (
+    *("Europe/London", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Asia/Shanghai", "Asia/Beirut"),
+    *("Australia/Lord_Howe", "Pacific/Apia", "America/Havana", "Africa/Cairo", "UTC"),
+)
+ZONES = {name: zone_table(name, YEARS) for name in NAMES}
+FIRST, LAST = datetime(2000, 1, 2, tzinfo=UTC), datetime(2030, 12, 30, tzinfo=UTC)
+MOMENTS = st.integers(int(FIRST.timestamp()), int(LAST.timestamp())).map(lambda at: datetime.fromtimestamp(at, UTC))
+LONDON = ZONES["Europe/London"]
+
+
+def near_changes(name: str) -> list[datetime]:
+    """The moments around each change of the offset, at which a mistake would show."""
+    instants = [datetime.fromisoformat(since) for since in ZONES[name].offsets][1:]
+    steps = [timedelta(seconds=seconds) for seconds in (-86_400, -3601, -3600, -1, 0, 1, 1800, 3599, 3600, 86_400)]
+    return [instant + step for instant in instants for step in steps if FIRST <= instant + step <= LAST]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(at=MOMENTS)
+def test_a_moment_lies_on_the_day_that_the_database_says(name: str, at: datetime) -> None:
+    """The table is a copy of what the database says of its years."""
+    assert ZONES[name].local(at) == at.astimezone(ZoneInfo(name))
+    assert ZONES[name].local(at).utcoffset() == at.astimezone(ZoneInfo(name)).utcoffset()
+    assert ZONES[name].day_of(at) == at.astimezone(ZoneInfo(name)).date()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_so_it_does_around_each_change(name: str) -> None:
+    """A table that is late by one row would be right on almost every day."""
+    for at in near_changes(name):
+        assert ZONES[name].local(at).isoformat() == at.astimezone(ZoneInfo(name)).isoformat()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_days_begin_where_the_day_before_ends(name: str) -> None:
+    """Each begins with its first instant, whether clocks show 0:00 then or skip it; a day that is skipped has none."""
+    zone = ZONES[name]
+    days = [date(2000, 1, 3) + timedelta(days=number) for number in range(11_000)]
+    for day, following in pairwise(days):
+        begins, ends = zone.start_of(day), zone.end_of(day)
+        assert ends == zone.start_of(following)
+        if begins == ends:
+            assert (name, day) == ("Pacific/Apia", date(2011, 12, 30))
+            continue
+        assert zone.day_of(begins) == zone.day_of(ends - timedelta(seconds=1)) == day
+        assert zone.day_of(begins - timedelta(seconds=1)) < day
+        assert zone.day_that_ends(ends) == day or name == "Pacific/Apia"
+        assert timedelta(hours=22) < ends - begins < timedelta(hours=26) or name == "Pacific/Apia"
+
+
+def test_a_day_over_a_change_of_clocks_has_another_length() -> None:
+    """In London the last Sunday of March has 23 hours, the last of October 25."""
+    for day, hours in ((date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)):
+        assert LONDON.end_of(day) - LONDON.start_of(day) == timedelta(hours=hours)
+
+
+def test_where_clocks_go_back_over_midnight_the_day_begins_once() -> None:
+    """At 0:01 they went back to 23:01 in St John's until 2011: the day begins when they leave the old one for good."""
+    zone = zone_table("America/St_Johns", range(2010, 2012))
+    assert zone.start_of(date(2010, 11, 7)) == datetime(2010, 11, 7, 3, 30, tzinfo=UTC)
+    assert zone.day_of(datetime(2010, 11, 7, 3, 29, 59, tzinfo=UTC)) == date(2010, 11, 6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(at=MOMENTS)
+def test_what_clocks_show_leads_back_to_the_moment(name: str, at: datetime) -> None:
+    """A time that is typed is that of a moment, or one of two."""
+    shown = ZONES[name].local(at).replace(tzinfo=None)
+    assert at in ZONES[name].moments(shown)
+
+
+def test_a_time_that_clocks_skip_or_show_twice_is_no_moment() -> None:
+    """Which of two was meant decides on the time of a clock: it is asked for, and not guessed."""
+    assert LONDON.moment(datetime.fromisoformat("2026-03-29T02:00"), field="at") == datetime(2026, 3, 29, 1, tzinfo=UTC)
+    with refused_at("at", match="2026-03-29 01:30 they show 0 times"):
+        LONDON.moment(datetime.fromisoformat("2026-03-29T01:30"), field="at")
+    with refused_at("at", match="2026-10-25 01:30 they show 2 times"):
+        LONDON.moment(datetime.fromisoformat("2026-10-25T01:30"), field="at")
+    twice = LONDON.moments(datetime.fromisoformat("2026-10-25T01:30"))
+    assert twice == (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
+
+
+def test_after_the_table_days_are_taken_to_begin_as_early_as_they_can() -> None:
+    """Nobody is late by an hour that no table gives; that the end is not known is said."""
+    assert LONDON.until == "2031-01-01"
+    assert LONDON.unknown(date(2030, 12, 31)) is None
+    assert "known until 2031-01-01" in str(LONDON.unknown(date(2031, 1, 1)))
+    assert LONDON.end_of(date(2030, 12, 31)) == datetime(2031, 1, 1, tzinfo=UTC)
+    assert LONDON.end_of(date(2031, 1, 15)) == datetime(2031, 1, 15, 23, tzinfo=UTC)
+    assert LONDON.day_of(datetime(2031, 7, 1, 23, 30, tzinfo=UTC)) == date(2031, 7, 1)
+    assert UNIVERSAL.unknown(date(2300, 1, 1)) is None
+
+
+def test_hours_of_some_zones_begin_within_one_of_utc() -> None:
+    """A time of hours that leaves the first one out leaves out an hour of the clock on the wall."""
+    noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    shifts = {name: ZONES[name].hour_shift(noon) for name in ("Asia/Kolkata", "Asia/Shanghai", "America/New_York")}
+    assert shifts == {"Asia/Kolkata": 1800, "Asia/Shanghai": 0, "America/New_York": 0}
+
+
+def test_the_last_hours_of_a_day_in_utc_are_of_the_next_day_in_beijing() -> None:
+    """Its days begin eight hours earlier."""
+    zone = ZONES["Asia/Shanghai"]
+    assert zone.day_of_text("2026-03-01T15:59:59Z") == date(2026, 3, 1)
+    assert zone.day_of_text("2026-03-01T16:00:00Z") == date(2026, 3, 2)
+
+
+def test_people_read_times_with_their_offset() -> None:
+    """Whoever reads a day of the law beside an hour reads both of one clock."""
+    zone = ZONES["Asia/Shanghai"]
+    text = "expected 2026-03-01T20:30:00Z or later, not 2026-03-01T08:30:00Z"
+    shown = "expected 2026-03-02 04:30:00 +08:00 or later, not 2026-03-01 16:30:00 +08:00"
+    assert zone.with_readable_times(text) == shown
+    for typed in ("2026-99-01T20:30:00Z", "9999-12-31T23:00:00Z"):
+        assert zone.with_readable_times(f"no time is {typed}") == f"no time is {typed}"
+    assert zone.with_readable_times("应不早于2026-03-01T20:30:00Z") == "应不早于2026-03-02 04:30:00 +08:00"
+    assert LONDON.readable(datetime(2026, 7, 1, 11, tzinfo=UTC)) == "2026-07-01 12:00:00 +01:00"
+    assert ZONES["America/New_York"].readable(datetime(2026, 7, 1, 11, tzinfo=UTC)) == "2026-07-01 07:00:00 -04:00"
+
+
+def test_an_example_of_how_a_time_is_typed_stays() -> None:
+    """A model is written for programs: what it asks for is no time that anybody is told."""
+    for text in ("a time in UTC such as 2026-03-01T08:30:00Z", "例如 2026-03-01T08:30:00Z"):
+        assert ZONES["Asia/Shanghai"].with_readable_times(text) == text
+
+
+def test_the_rows_of_a_table_may_stand_in_any_order() -> None:
+    """The canonical form sorts them; a package need not."""
+    mixed = Zone("Europe/London", dict(sorted(LONDON.offsets.items(), reverse=True)), LONDON.until)
+    assert mixed.rows() == LONDON.rows()
