@@ -49,6 +49,8 @@ LAW: dict[str, tuple[str, list[str], dict[str, str]]] = {
     "community_correction_papers": ("Community Correction Law 20", ["10 d"], {}),
     "community_correction_report": ("Community Correction Law 21", ["10 d"], {}),
     "freeze": ("police rules 243", ["2 y", "6 m"], {"major_case": "=1 y"}),
+    "data_freeze": ("data evidence rules 39", ["6 m"], {}),
+    "data_release_notice": ("electronic data rules 12", ["3 d"], {}),
     "custody_change": ("custody change notice", [], {}),
     "reply_to_recommendation": ("recommendation rules 19", ["2 m"], {}),
     "reply_to_public_interest_recommendation": ("public interest interpretation 21", ["15 d", "2 m"], {}),
