@@ -151,8 +151,8 @@ def registered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
 def _collection(form: PostedForm) -> dict[str, Any]:
     """Return how data was taken, as the form says it."""
     fields: dict[str, Any] = dict(form.fields("tool", "method", "address", "record_number"))
-    if network_time := instant_of(form, "network_time"):
-        fields["network_time"] = network_time
+    if network_time_at := instant_of(form, "network_time_at"):
+        fields["network_time_at"] = network_time_at
     return fields | {"collectors": _officers(form, "collectors")}
 
 

@@ -155,7 +155,7 @@ PARTS_OF_ITEM = {
         "medium_item_id": "medium",
         "recording": "recordings",
         "address": "address",
-        "network_time": "network_time",
+        "network_time_at": "network_time",
         "record_number": "record_number",
     },
 }

@@ -47,7 +47,7 @@ HAPPENED: dict[type[Body], tuple[str, ...]] = {
     letter.LetterFiled: ("received_at",),
     handover.HandoverAccepted: ("received_at",),
     handover.HandoverRefused: ("received_at",),
-    item.ItemRegistered: ("seizure.seized_at", "collection.network_time"),
+    item.ItemRegistered: ("seizure.seized_at", "collection.network_time_at"),
     item.ItemUnfrozen: ("unfrozen_at",),
     item.ItemDisposed: ("disposed_at",),
     record.DatasetRegistered: ("period_from",),

@@ -16,7 +16,7 @@ Digests = Annotated[tuple[terms.Digest, ...], Meta(max_length=8)]
 class Collection(terms.Value, frozen=True):
     """How electronic data was taken: collectors, tool, method, and the medium it came from.
 
-    If it was taken over a network, ``address`` is that of the remote system, ``network_time`` the time that a time
+    If it was taken over a network, ``address`` is that of the remote system, ``network_time_at`` the time that a time
     server gave, and the item's ``account`` is that whose data it is. ``record_number`` is that of the record of it.
     """
 
@@ -26,7 +26,7 @@ class Collection(terms.Value, frozen=True):
     medium_item_id: terms.ItemId | None = None
     recording: Digests = ()
     address: terms.Line | None = None
-    network_time: terms.Instant | None = None
+    network_time_at: terms.Instant | None = None
     record_number: terms.Number | None = None
 
 

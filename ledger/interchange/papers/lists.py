@@ -233,7 +233,7 @@ def _items_of_seizure(writer: ListWriter) -> Iterator[Item]:
 
 def _collected(writer: ListWriter) -> Iterator[SheetBlock]:
     """Yield how electronic data was taken (rules on electronic data 2016, art. 14)."""
-    fields = ("collectors", "tool", "method", "medium_item_id", "address", "network_time", "record_number")
+    fields = ("collectors", "tool", "method", "medium_item_id", "address", "network_time_at", "record_number")
     rows = (
         (
             writer.cell("item_id", item.item_id),

@@ -59,6 +59,24 @@ def test_every_paper_is_linked_where_it_prints(shared: Served, case: Case) -> No
         assert (answer.status_code, answer.content[:5]) == (200, b"%PDF-"), answer.text
 
 
+def test_how_data_was_taken_over_a_network_is_registered(shared: Served, case: Case) -> None:
+    """Address, network time and record stand in the draft, with the account; left blank they are not stated."""
+    where = {"address": "https://chat.example/u/17", "network_time_at": "2026-03-01T21:30", "record_number": "R-7"}
+    how = {"collectors": "officer-7 officer-8", "tool": "archiver", "method": "online extraction"}
+    data = {"item_kind": "electronic_data", "needs:electronic_data": "digests collection", "account": "user-17"}
+    digest = {"digest": "sha256:" + "5f" * 32, "document_number": "", "seized_at": "", "officers": ""}
+
+    def drafted(**changes: str) -> str:
+        form = FILLED | data | how | where | digest | changes
+        return html.unescape(post(shared, clerk(PROCURATORATE), f"/cases/{case.stream.id}/drafts/register", form).text)
+
+    draft = drafted()
+    assert '"account":"user-17"' in draft
+    assert '"collection":{"address":"https://chat.example/u/17","collectors":["officer-7","officer-8"]' in draft
+    assert '"network_time_at":"2026-03-01T13:30:00Z","record_number":"R-7"' in draft
+    assert "network_time_at" not in drafted(**dict.fromkeys(where, ""))
+
+
 def test_a_seizure_is_registered_with_its_list(shared: Served, case: Case) -> None:
     """What the form says of it stands in the draft, in Beijing's time; half of it names the field that is missing,
     and one officer alone is drafted with the flag that it raises."""

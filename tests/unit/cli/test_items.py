@@ -23,6 +23,26 @@ def test_money_dossier_and_seizure(world: World) -> None:
     assert event["payload"]["body"]["quantity"] == {"value": "2", "unit": "volume"}
 
 
+def test_data_of_a_network_and_virtual_currency(world: World) -> None:
+    """Where data was taken, when by the network and by which record; data at a provider is frozen; a bitcoin has
+    eight decimals."""
+    case_id = open_case(world)
+    how = ("--collector", "p-0417", "--collector", "p-0422", "--tool", "archiver", "--method", "online extraction")
+    where = ("--address", "https://chat.example/u/17", "--network-time", THEN, "--record-number", "R-7")
+    mailbox = register(world, case_id, "mailbox", "--kind", "data_at_provider", "--account", "user-17", *how, *where)
+    shown = world.ok("item", "show", mailbox["item_id"])
+    assert (shown["account"], shown["collection"]["record_number"]) == ("user-17", "R-7")
+    assert (shown["collection"]["address"], shown["collection"]["network_time_at"]) == (where[1], THEN)
+    frozen = ("item", "freeze", case_id, mailbox["item_id"], "2999-01-01", "--number", "F-3", "--method", "locked")
+    event = world.ok("event", "show", world.ok(*frozen)["event_id"])
+    assert (event["payload"]["body"]["method"], event["payload"]["body"]["number"]) == ("locked", "F-3")
+    coins = ("--kind", "virtual_currency", "--account", "bc1q-example", "--quantity")
+    held = register(world, case_id, "coins", *coins, "0.12345678:btc")
+    assert world.ok("item", "show", held["item_id"])["quantity"] == {"value": "0.12345678", "unit": "btc"}
+    finer = world.run("item", "register", case_id, "dust", *coins, "0.123456789:btc")
+    assert (finer.status, "at most 8 digits" in finer.err) == (Exit.REFUSED, True)
+
+
 def test_cash_is_split_and_merged_to_the_fen(world: World) -> None:
     """Parts name their money and, where wanted, their ids; sums that differ by one fen are refused."""
     case_id = open_case(world)

@@ -479,7 +479,7 @@ def test_how_data_was_taken_over_a_network_stays_with_the_item() -> None:
         tool="archiver",
         method="online extraction",
         address="https://chat.example/u/17",
-        network_time=AT,
+        network_time_at=AT,
         record_number="R-7",
     )
     assert holding("chat", kind="electronic_data", collection=taken).state.items["chat"].collection == taken

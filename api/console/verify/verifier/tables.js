@@ -11,7 +11,7 @@ export const PARTS = {
   "ChangeLocation": "`block_hash` Bytes32, `block_number` SafeInt, `transaction_hash` Bytes32",
   "Check": "`by` BilingualText, `what` BilingualText",
   "CitedDataset": "`dataset_id` DatasetId, `digest` Digest, `rows`? [Digest] (0 to 1000)",
-  "Collection": "`address`? Line, `collectors` [OfficerId] (1 to 16), `medium_item_id`? ItemId, `method` Text, `network_time`? Instant, `record_number`? Number, `recording`? [Digest] (0 to 8), `tool` Line",
+  "Collection": "`address`? Line, `collectors` [OfficerId] (1 to 16), `medium_item_id`? ItemId, `method` Text, `network_time_at`? Instant, `record_number`? Number, `recording`? [Digest] (0 to 8), `tool` Line",
   "Correction": "`correct` Line, `field` Line, `recorded` Line",
   "DeadlineTakenOver": "`agency`? AgencyId, `clock` ClockName, `extensions`? [ExtensionName], `person_id`? PersonId, `started_at` Instant, `until`? Date",
   "Dossier": "`pages`? Count, `volumes` Count",
