@@ -24,7 +24,7 @@ from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.procedures import shipped_rulebook
 from ledger.recording.event_signing import Signed, Sources, StreamPosition, sign_event
 from ledger.samples.case_acts import CaseActs, person_id
-from ledger.samples.town import BY_PROFILE, CLERKS, TownKeys
+from ledger.samples.town import BY_PROFILE, CLERKS, KINDS, TownKeys
 
 OPENS_AT = 10  # o'clock in Beijing, on every day of a story
 STEP_S = 7 * 60  # seconds between two acts of a day
@@ -180,7 +180,7 @@ class SampleCase(CaseActs[str], SampleStream):
         self.write(body, by or self.clerk_of(self.state.responsible), **fields)
         # Folded once the ledger has it: what the ledger refuses leaves the case as it was.
         payload, envelope = self.last.payload, self.last.envelope
-        act = Act(payload, envelope.payload_digest, envelope.signed_at, self.player.book, source)
+        act = Act(payload, envelope.payload_digest, envelope.signed_at, self.player.book, source, kinds=KINDS)
         self.current, self.flags = fold(self.current, act)
         self.now += self.step
         return self

@@ -56,6 +56,8 @@ AGENCIES = (
     SampleAgency("court-city", "court", CITY, "City Intermediate Court", "市中级人民法院"),
 )
 
+KINDS = {agency.agency_id: agency.kind for agency in AGENCIES}
+
 PEOPLE = (
     SamplePerson("police", "psb-east", "p-0417", "clerk"),
     SamplePerson("police-chief", "psb-east", "p-0400", "supervisor"),
