@@ -31,13 +31,14 @@ Visible = Annotated[bool, Query(alias="seen", description="those of every agency
 class DeadlineView(ClockAtMoment, frozen=True, kw_only=True):
     """A clock at a moment. ``due_at`` is the first instant that is too late.
 
-    ``last_day`` is the legal day before it, null if the clock counts hours. ``days_left`` is negative once it is
-    overdue and null once it has ended. ``label`` and ``arithmetic`` are in the requested language; ``unknown`` is why
-    an end cannot be counted. ``agency`` is the one that must act. ``events`` are those that the clock was derived from,
-    first the one that started it.
+    ``last_day`` is the day of the time ``zone`` before it, null if the clock counts hours. ``days_left`` is negative
+    once it is overdue and null once it has ended. ``label`` and ``arithmetic`` are in the requested language;
+    ``unknown`` is why an end cannot be counted. ``agency`` is the one that must act. ``events`` are those that the
+    clock was derived from, first the one that started it.
     """
 
     label: str
+    zone: str
     due_at: str | None
     arithmetic: tuple[str, ...]
 
@@ -130,5 +131,6 @@ def _view(deadline_now: Deadline, labels: Labels) -> DeadlineView:
         deadline_now,
         label=labels.of_clock(deadline_now.clock),
         due_at=None if due_at is None else clocks.instant(due_at.astimezone(UTC)),
-        arithmetic=period_in_words(counted, labels) if counted else (),
+        zone=deadline_now.zone.name,
+        arithmetic=period_in_words(counted, labels, deadline_now.zone) if counted else (),
     )

@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 
 from ledger.core.procedure.deadlines import Period, PeriodEnd
 from ledger.core.procedure.rulebook import DaysOff
+from ledger.core.procedure.zones import Zone
 from ledger.i18n import Labels
 
 UNSURE_FROM = "12-26"  # no arrangement since 2001 reached farther into the year before
@@ -41,28 +42,31 @@ def arranged_days_off(country: str, years: Iterable[int]) -> dict[str, DaysOff]:
     }
 
 
-def period_in_words(counted: PeriodEnd, labels: Labels) -> tuple[str, ...]:
-    """Return how the end of a period came about: a sentence for each step, one for the end. Times are Beijing's."""
+def period_in_words(counted: PeriodEnd, labels: Labels, zone: Zone) -> tuple[str, ...]:
+    """Return how the end of a period came about: a sentence for each step, one for the end, times in the zone."""
     sentences = [(str(step.__struct_config__.tag), asdict(step)) for step in counted.steps]
     end = "ends_with_hour" if counted.last_day is None else "ends_with_day"
     sentences.append((end, {"due_at": counted.due_at, "last_day": counted.last_day}))
+    called = labels.of_zone(zone)
     return tuple(
-        labels.of("counting", name).format_map({field: _text(value, labels) for field, value in values.items()})
+        labels.of("counting", name).format(
+            zone=called, **{field: _text(value, labels, zone) for field, value in values.items()}
+        )
         for name, values in sentences
     )
 
 
-def _text(value: object, labels: Labels) -> str:
+def _text(value: object, labels: Labels, zone: Zone) -> str:
     match value:
         case datetime():
-            return labels.moment(value)
+            return labels.of("moment", "hour").format(zone.local(value))
         case date():
             return labels.of("moment", "day").format(value)
         case Period(amount=amount, unit=unit):
             return labels.of("unit", unit if amount == 1 else f"{unit}s").format(amount)
         case (first, *_, last):
-            return labels.of("moment", "days").format(_text(first, labels), _text(last, labels))
+            return labels.of("moment", "days").format(_text(first, labels, zone), _text(last, labels, zone))
         case (only,):
-            return _text(only, labels)
+            return _text(only, labels, zone)
         case _:
             return labels.find("exclusion_ground", str(value)) or str(value)

@@ -165,6 +165,10 @@ class Labels:
         """Format a time in the zone in use, to the minute."""
         return self.of("moment", "hour").format(zone_in_use().local(at))
 
+    def of_zone(self, zone: Zone) -> str:
+        """Return what people call a time zone, or its name."""
+        return zone.label.get(self.suffix) or next(iter(zone.label.values()), zone.name)
+
     def of_flag(self, name: str) -> str:
         """Return the rules' name of a flag."""
         return self._of_rule("flags", name) or name.replace("_", " ")

@@ -1,4 +1,4 @@
-"""Events in sentences, in the words of a language: ids with what they stand for, times in Beijing's.
+"""Events in sentences, in the words of a language: ids with what they stand for, times in the zone in use.
 
 The custody rules describe flags in English phrases, and those are recorded; they are told in the reader's words.
 """
@@ -148,7 +148,7 @@ class Narrator:
 
 
 class EventWords:
-    """The words for one event's values: ids with what they stand for, times in Beijing's, vocabularies by labels."""
+    """The words for one event's values: ids by what they stand for, times in the zone in use, words by labels."""
 
     def __init__(self, labels: Labels, names: Names, event_type: str, after: CaseState | None):
         self._labels = labels

@@ -179,7 +179,7 @@ def readers() -> dict[str, Reader]:
         "add-checkpoint": Reader(parse_add_checkpoint, (f"old 1\n{'A' * 43}=\n\n{NOTE}".encode(),)),
         "cosign-anchor": Reader(lambda data: parse_request(data, CosignAnchor), (json.dumps(anchor).encode(),)),
         "digest": text_reader(parse_digest, "blake3:" + "a" * 64),
-        "period": text_reader(parse_periods, "24 h", "1.5 m"),
+        "period": text_reader(parse_periods, "24 h", "1 m 15 d"),
         "node of a picture": text_reader(parse_node, "case:case-1"),
     }
 

@@ -32,7 +32,7 @@ TimeQuery = Annotated[str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0
 
 @router.get("/cases/{case_id}/picture")
 def case_picture(visit: VisitOf, case_id: SlugPath, since: TimeQuery = None, until: TimeQuery = None) -> Response:
-    """Show the time from ``since`` to ``until`` (Beijing's), or the latest events; the tables contain the same."""
+    """Show the time from ``since`` to ``until``, or the latest events; the tables contain the same."""
     visible = read_case(visit, case_id, Message("picture of the case"))
     now = unix_seconds(visit.reading.reader.now)
     timelines = timeline_builder(visit.service, visit.reading, visit.labels)

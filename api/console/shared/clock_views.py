@@ -69,7 +69,7 @@ def of_reply(due: ReplyDue | None, answered: bool, reading: Reading, labels: Lab
     """Return the clock of the reply to a recommendation, or None if the rules set no period."""
     if due is None or due.counted.last_day is None:
         return None
-    days = (due.counted.last_day - zone_in_use().day_of_text(reading.reader.now)).days
+    days = (due.counted.last_day - due.zone.day_of_text(reading.reader.now)).days
     texts = Texts(labels.language)
     return ClockView(
         label=labels.of_clock(due.row.name),
@@ -79,7 +79,7 @@ def of_reply(due: ReplyDue | None, answered: bool, reading: Reading, labels: Lab
         colour="rest" if answered else "bad" if days < 0 else _colour_of(days),
         left=texts("answered") if answered else _days_left(days, overdue=days < 0, texts=texts),
         due_at=due.counted.due_at,
-        arithmetic=period_in_words(due.counted, labels),
+        arithmetic=period_in_words(due.counted, labels, due.zone),
         ended=answered,
     )
 
@@ -108,7 +108,7 @@ def view_of(clock: Deadline, labels: Labels) -> ClockView:
         colour=colour,
         left=left,
         due_at=clock.due_at,
-        arithmetic=period_in_words(clock.counted, labels) if clock.counted else arithmetic,
+        arithmetic=period_in_words(clock.counted, labels, clock.zone) if clock.counted else arithmetic,
         ended=clock.stopped_at is not None,
     )
 

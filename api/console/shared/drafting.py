@@ -160,6 +160,6 @@ def required_number(form: PostedForm, name: str) -> int:
 
 
 def instant_of(form: PostedForm, name: str) -> str | None:
-    """Return the UTC time of a field, which browsers send without a zone and which is Beijing's."""
+    """Return the UTC time of a field, which browsers send without a zone: as clocks of the zone in use show it."""
     text = form.get(name)
     return None if text is None else spelled(typed(text, name))

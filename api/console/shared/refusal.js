@@ -1,11 +1,12 @@
+import { inZone } from "./clock.js";
+
 // A refusal in the reader's words: the console has a text for each code; the detail comes from the service or the signer.
 const KNOWN = /^[a-z_]{1,64}$/; // wallets have codes of their own
 const ENGLISH = /^[ -~]*$/; // what the catalogue lacks
 const INSTANT = /(?<!\d)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g;
-const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai", dateStyle: "short", timeStyle: "medium" });
 
-// The API gives times in UTC; people read Beijing's time, as on the whole page.
-const readable = (text) => text.replace(INSTANT, (at) => (isNaN(new Date(at)) ? at : `${clock.format(new Date(at))} +08:00`));
+// The API gives times in UTC; people read them in the zone of the whole page.
+const readable = (text) => text.replace(INSTANT, (at) => (isNaN(new Date(at)) ? at : inZone(new Date(at))));
 
 // What a request says of its reader: the service answers in the page's language.
 export const JSON_HEADERS = { "content-type": "application/json", "accept-language": document.documentElement.lang };

@@ -178,6 +178,8 @@ def environment(template_language: str) -> Environment:
         "labels": labels,
         "officer_of": lambda payload: officer_of(payload, labels),
         "language": template_language,
+        "zone": zone_in_use,
+        "zone_label": lambda: labels.of_zone(zone_in_use()),
     }
     templates.filters |= {
         "abridged": formats.abridged,

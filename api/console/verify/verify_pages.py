@@ -93,7 +93,6 @@ SAYS: Final = {
     "not_found": later("This is not what the code on paper leads to: no event of this bundle has the digest {digest}."),
     "another_ledger": later("The code is of another ledger than this server's: {log}. Drop that ledger's trust file."),
     "bad_code": later("What stands behind the # of this address is not the code of a paper of ours."),
-    "times": later("{at} Beijing time"),
 }
 # This verifier leaves the rules of custody out, whatever is in the bundle.
 NOT_FOLDED: Final = later(

@@ -72,9 +72,10 @@ class ClockAtMoment(Struct, frozen=True, kw_only=True):
 class Deadline(ClockAtMoment, frozen=True, kw_only=True):
     """A clock at a moment with its end: ``due_at`` (UTC) is the first instant that is too late.
 
-    None if it cannot be counted, or has no end.
+    None if it cannot be counted, or has no end. Its days are those of the ``zone``.
     """
 
+    zone: Zone
     due_at: datetime | None
     steps: tuple[CountStep, ...]
 
@@ -101,7 +102,7 @@ def deadline(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) ->
     if clock.stopped_at is not None and datetime.fromisoformat(clock.stopped_at) > as_of:
         clock = replace(clock, stopped_at=None)
     zone, ends = book.zone, _ends(state, clock, book, as_of)
-    counted = _uncounted(state, clock, _status(clock, ends, as_of), ends.unknown)
+    counted = _uncounted(state, clock, _status(clock, ends, as_of), zone, ends.unknown)
     if ends.counted is None:
         return counted
     # What is left of a time in hours is told in days too.
@@ -260,7 +261,7 @@ def _status(clock: Clock, ends: ClockEnd, as_of: datetime) -> Status:
     return "uncountable" if at_end == "not_before" else "ended"
 
 
-def _uncounted(state: CaseState, clock: Clock, status: Status, unknown: str | None = None) -> Deadline:
+def _uncounted(state: CaseState, clock: Clock, status: Status, zone: Zone, unknown: str | None) -> Deadline:
     """Return the deadline of a clock without its end."""
     assignment = state.assignments.get(clock.agency)
     return Deadline(
@@ -273,6 +274,7 @@ def _uncounted(state: CaseState, clock: Clock, status: Status, unknown: str | No
         agency=clock.agency,
         handler=assignment.handler if assignment else None,
         status=status,
+        zone=zone,
         provisional=clock.provisional,
         started_at=clock.started_at,
         stopped_at=clock.stopped_at,

@@ -19,7 +19,7 @@ from ledger.core.procedure.zones import Zone
 
 TEXTS_KEPT = 1024  # parsed periods in the cache; the rules have some dozens
 
-Unit = Literal["hour", "day", "working_day", "half_month", "month", "year"]
+Unit = Literal["hour", "day", "working_day", "month", "year"]
 # Where a period of months ends that starts on the last day of a month. `same_day`: on the same day of the month that it
 # ends in, 30 April + 1 m = 30 May. `last_day`: on the last day of that month, 31 May.
 MonthEnd = Literal["same_day", "last_day"]
@@ -27,9 +27,9 @@ MonthEnd = Literal["same_day", "last_day"]
 # is; to the working day before; or nowhere.
 MovesFromDayOff = Literal["later_at_liberty", "later", "earlier", "never"]
 
-HALF_MONTH = 15 * DAY
-
-_TEXT = re.compile(r"(?P<whole>[0-9]{1,3})(?P<half>\.5)? (?P<unit>h|d|wd|m|y)")
+_PART = r"([1-9][0-9]{0,2}) (h|d|wd|m|y)"
+PERIOD = rf"{_PART}(?: {_PART})*"
+_TEXT, _PARTS = re.compile(PERIOD), re.compile(_PART)
 _UNITS: dict[str, Unit] = {"h": "hour", "d": "day", "wd": "working_day", "m": "month", "y": "year"}
 
 
@@ -55,18 +55,15 @@ class Period(Struct, frozen=True):
 def parse_periods(text: str, *, field: str = "period") -> tuple[Period, ...]:
     """Parse a period of the rules: ``24 h``, ``3 d``, ``3 wd`` (working days), ``1 m``, ``1 y``.
 
-    ``1.5 m`` is a month and half a month. Raises MalformedInput.
+    ``1 m 15 d`` is a month and 15 days. Raises MalformedInput.
     """
-    match = _TEXT.fullmatch(text)
-    whole = int(match["whole"]) if match else 0
-    if match is None or (match["half"] and match["unit"] != "m") or not (whole or match["half"]):
+    if not _TEXT.fullmatch(text):
         raise MalformedInput(
-            "{text!r} is no period: expected 1 to 999 of h, d, wd, m or y, half months too, as in '24 h' or '1.5 m'",
+            "{text!r} is no period: expected 1 to 999 of h, d, wd, m or y, as in '24 h' or '1 m 15 d'",
             text=text,
             field=field,
         )
-    periods = (Period(whole, _UNITS[match["unit"]]),) if whole else ()
-    return (*periods, Period(1, "half_month")) if match["half"] else periods
+    return tuple(Period(int(amount), _UNITS[unit]) for amount, unit in _PARTS.findall(text))
 
 
 def last_day_of(start: date, periods: Sequence[Period], manner: Manner = USUAL) -> date:
@@ -90,7 +87,7 @@ def last_day_of(start: date, periods: Sequence[Period], manner: Manner = USUAL) 
 
 _MONTHS: dict[Unit, int] = {"month": 1, "year": 12}
 _NO_DAYS = timedelta(0)
-_DAYS: dict[Unit, timedelta] = {"day": DAY, "working_day": DAY, "half_month": HALF_MONTH}
+_DAYS: dict[Unit, timedelta] = {"day": DAY, "working_day": DAY}
 
 
 def _last_of_month(year: int, month: int) -> date:

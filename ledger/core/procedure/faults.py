@@ -156,14 +156,14 @@ def _faults_of_clocks(book: Rulebook) -> Iterator[Fault]:
             )
         if row.prompt and row.bases:
             yield (*path, "prompt"), Message("what is due promptly has no last day: leave out `bases` or `prompt`")
-        if len({_kind_of(text) for text in _periods_of(row)}) > 1:
+        if len({kind for text in _periods_of(row) for kind in _kinds_of(text)}) > 1:
             yield (*path, "bases"), Message("expected only hours, only working days, or neither of them in one clock")
         if row.bases and row.bases[-1].condition is not None:
             yield (*path, "bases"), Message("the last base holds under every circumstance: leave out its `if`")
         yield from (((*path, *inner), fault) for inner, fault in _faults_of_extensions(row))
         if (row.rests is None) != (row.rests_for is None) or row.rests not in {None, *names}:
             yield path, Message("expected both a clock in `rests` and why in `rests_for`, or neither")
-        if row.rests_at_most is not None and (row.rests is None or _kind_of(row.rests_at_most) != "day"):
+        if row.rests_at_most is not None and (row.rests is None or _kinds_of(row.rests_at_most) != {"day"}):
             yield (*path, "rests_at_most"), Message("expected days, months or years, and a clock in `rests`")
         if not stands_alone(row, book.clocks):
             yield path, _not_alone(row)
@@ -179,7 +179,7 @@ def _faults_of_extensions(row: ClockRule) -> Iterator[Fault]:
             yield ("extensions", place, "of"), Message("no base is of {period}", period=extension.of)
         if extension.to is not None and extension.counts != "together":
             yield ("extensions", place, "counts"), Message("a time in all counts from the start")
-        if extension.within_last is not None and not extension.within_last.endswith(" d"):
+        if extension.within_last is not None and not _is_of_days(extension.within_last):
             yield ("extensions", place, "within_last"), Message("expected days, as in '5 d'")
         if extension.requires is not None and extension.requires not in {other.name for other in row.extensions}:
             fault = Message("no extension of the clock is called {name}", name=extension.requires)
@@ -194,14 +194,18 @@ def _periods_of(row: ClockRule) -> Iterator[str]:
     yield from (text for text in (row.most, row.least) if text is not None)
 
 
-def _kind_of(text: str) -> str:
-    unit = parse_periods(text)[0].unit
-    return unit if unit in ("hour", "working_day") else "day"
+def _kinds_of(text: str) -> set[str]:
+    """Return what is counted in a period: hours, working days, or days, which months and years are of too."""
+    return {period.unit if period.unit in ("hour", "working_day") else "day" for period in parse_periods(text)}
+
+
+def _is_of_days(text: str) -> bool:
+    return [period.unit for period in parse_periods(text)] == ["day"]
 
 
 def _can_count_back(row: ClockRule, book: Rulebook) -> bool:
     facts = {trigger.partition(".")[0] for trigger in row.all_starts}
-    days = bool(row.bases) and all(base.period.endswith(" d") for base in row.bases)
+    days = bool(row.bases) and all(_is_of_days(base.period) for base in row.bases)
     if row.counts_back_from:
         # The subject of both is the same: else there would be several ends.
         of_clocks = {other.per for other in book.clocks if other.name in row.counts_back_from} == {row.per}

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from ledger.core.errors import refuse
 from ledger.core.events import terms
 from ledger.core.messages import Message, Term
-from ledger.core.procedure.deadlines import Manner, MonthEnd, MovesFromDayOff, WorkCalendar
+from ledger.core.procedure.deadlines import PERIOD, Manner, MonthEnd, MovesFromDayOff, WorkCalendar
 from ledger.core.procedure.facts import (
     AWAITED,
     FACTS,
@@ -27,7 +27,7 @@ from ledger.core.procedure.zones import Zone
 
 Label = dict[str, str]  # a text in each language
 Year = Annotated[str, Meta(pattern=r"^[12][0-9]{3}$(?!\n)")]
-Period = Annotated[str, Meta(pattern=r"^(?:0|[1-9][0-9]{0,2})(?:\.5)? (?:h|d|wd|m|y)$(?!\n)")]
+Period = Annotated[str, Meta(pattern=rf"^{PERIOD}$(?!\n)")]
 
 
 class Base(Struct, frozen=True, forbid_unknown_fields=True):

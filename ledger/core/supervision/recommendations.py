@@ -155,10 +155,11 @@ class ReplyTerm(Struct, frozen=True):
 
 
 class ReplyDue(NamedTuple):
-    """The row by which the time to reply is counted, and when a reply is too late."""
+    """The row by which the time to reply is counted, and when a reply is too late, by days of the ``zone``."""
 
     row: ClockRule
     counted: PeriodEnd
+    zone: Zone
 
 
 def reply_due(term: ReplyTerm, books: Iterable[Rulebook]) -> ReplyDue | None:
@@ -187,7 +188,7 @@ def reply_due(term: ReplyTerm, books: Iterable[Rulebook]) -> ReplyDue | None:
                     )
                 except UnknownYear:
                     return None
-                return ReplyDue(row, end)
+                return ReplyDue(row, end, book.zone)
     return None
 
 

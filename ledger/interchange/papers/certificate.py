@@ -83,7 +83,7 @@ def certificate(request: CertificateRequest, certified: Certified) -> Sheet:
         verdict=text.paper(f"verdict.{certified.verdict}"),
         unchecked=_unchecked(text, certified),
         blocks=tuple(_blocks(text, request, certified)),
-        footer=text.paper("certificate_footer"),
+        footer=text.paper("certificate_footer", zone=text.zone()),
         reference=name,
         attachment=Attachment(f"{certified.name}.bundle.json", "tallystick proof bundle: tally proof check"),
     )

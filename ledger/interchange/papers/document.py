@@ -78,7 +78,7 @@ def document(printed: PrintedEvent, text: PaperText, *, log_id: str, verify_url:
         link=link(verify_url, log_id, payload.event_id, event.entry.payload_digest),
         link_text=text.paper("link"),
         blocks=tuple(_blocks(writer, form, log_id)),
-        footer=text.paper("footer"),
+        footer=text.paper("footer", zone=text.zone()),
         reference=payload.event_id,
     )
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ledger.core.custody import CaseState
 from ledger.core.events import Payload
-from ledger.i18n import Labels
+from ledger.i18n import Labels, zone_in_use
 from ledger.interchange.papers.sheet import BLANK, Cell, LabelledValue, TableBlock, Words
 from ledger.timeline.sentences import EventWords, Names, Narrator
 
@@ -101,8 +101,12 @@ class PaperText:
         """Return the name of an article."""
         return self.each(lambda labels: labels.of_article(article))
 
+    def zone(self) -> Words:
+        """Return what the zone of the times is called."""
+        return self.each(lambda labels: labels.of_zone(zone_in_use()))
+
     def moment(self, instant: str) -> Words:
-        """Return a time (RFC 3339) as Beijing's."""
+        """Return a time (RFC 3339) in the zone in use."""
         return self.each(lambda labels: labels.moment(datetime.fromisoformat(instant)))
 
     def of_event(self, payload: Payload, after: CaseState | None) -> EventText:

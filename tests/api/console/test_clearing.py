@@ -116,7 +116,7 @@ def test_an_act_is_dated_when_it_happened(office: Office) -> None:
     expect(page.locator("#draft .blocked")).to_contain_text("occurred at")
     happened.fill("2026-03-02T09:02")
     page.get_by_role("button", name=READ).click()
-    expect(page.locator(".draft")).to_contain_text("Happened at 2026-03-02 09:02 Beijing time.")
+    expect(page.locator(".draft")).to_contain_text("Happened at 2026-03-02 09:02 (Beijing time).")
     desk.sign()
     with office.parts.database.read() as connection:
         (entry,) = log.stream(connection, "case", "case-1", after=office.state().sequence - 1, limit=1)

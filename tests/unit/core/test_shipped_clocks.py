@@ -35,7 +35,7 @@ LAW: dict[str, tuple[str, list[str], dict[str, str]]] = {
             "at_latest_three_months": "=3 m",
             "upper_court": "=6 m",
             "supreme_court": "+3 m",
-            "summary_over_three_years": "=1.5 m",
+            "summary_over_three_years": "=1 m 15 d",
             "fast_track_over_one_year": "=15 d",
         },
     ),
