@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime
-from functools import partial
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -13,11 +11,11 @@ from msgspec.structs import replace
 from ledger.core.custody.clocks import whose
 from ledger.core.custody.state import CaseState
 from ledger.core.custody.triggers import CASE
-from ledger.core.errors import UnknownYear
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
 from ledger.core.procedure.deadlines import (
+    Counting,
     CountStep,
     DayBeyondLaw,
     DayDecided,
@@ -26,6 +24,7 @@ from ledger.core.procedure.deadlines import (
     PeriodEnd,
     StartTakenOver,
     count,
+    earliest_end,
     parse_periods,
 )
 from ledger.core.procedure.rulebook import ClockRule, Rulebook
@@ -189,27 +188,18 @@ def _ends_by_days(state: CaseState, clock: Clock, book: Rulebook, as_of: datetim
 
 def _by_law(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> tuple[PeriodEnd | None, str | None]:
     """Return the end by the rules, and if days off that matter are not known, why: it is the earliest end then."""
-    given = clock_periods.counted(clock)
-    if given is None:
+    counting = clock_periods.counted(clock)
+    if counting is None:
         return None, None
-    excluded = clock_periods.exclusions(clock.pauses, as_of)
-    counting = partial(
-        count,
-        given.since,
-        given.periods,
-        then=given.then,
-        excluded=excluded,
-        zone=book.zone,
-        manner=clock.rule.manner,
-    )
-    in_custody = clock.rule.days_off == "later_at_liberty" and _is_held_at_end(state, clock, counting)
+    if clock.pauses:
+        counting = counting._replace(excluded=clock_periods.exclusions(clock.pauses, as_of))
+    in_custody = clock.rule.days_off == "later_at_liberty" and _is_held_at_end(state, clock, counting, book.zone)
     ends: PeriodEnd | None
-    try:
-        ends, unknown = counting(calendar=book.calendar, in_custody=in_custody), None
-    except UnknownYear as error:
-        unknown = f"{error}. {error.hint}"
-        # To an earlier working day it may move as far as it likes.
-        ends = None if clock.rule.days_off == "earlier" else counting(calendar=None, in_custody=in_custody)
+    ends, error = earliest_end(counting, book.zone, book.calendar, in_custody=in_custody)
+    unknown = None if error is None else f"{error}. {error.hint}"
+    # To an earlier working day it may move as far as it likes.
+    if unknown is not None and clock.rule.days_off == "earlier":
+        ends = None
     if clock.rule.most is not None and ends is not None:
         manner = replace(clock.rule.manner, days_off="never")
         periods = parse_periods(clock.rule.most)
@@ -219,14 +209,14 @@ def _by_law(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> 
     return ends, unknown
 
 
-def _is_held_at_end(state: CaseState, clock: Clock, counting: Callable[..., PeriodEnd]) -> bool:
+def _is_held_at_end(state: CaseState, clock: Clock, counting: Counting, zone: Zone) -> bool:
     """Tell whether a measure locks the subject up when the clock ends that is counted so."""
     measures = state.measures.values() if clock.subject == CASE else state.measures.marked(f"person/{clock.subject}")
     locking = [measure for measure in measures if measure.locks_up]
     if not locking:
         return False
     # Custody matters on the last day, and the last day depends on custody: it is tried as if there were one.
-    end = counting(calendar=None, in_custody=True).due_at
+    end = earliest_end(counting, zone, None, in_custody=True)[0].due_at
     return any(
         datetime.fromisoformat(measure.started_at) < end
         and (measure.ended_at is None or datetime.fromisoformat(measure.ended_at) >= end)

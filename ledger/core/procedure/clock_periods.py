@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import NamedTuple, get_args
+from typing import get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from ledger.core.errors import UnknownYear
 from ledger.core.events.terms import EventRef, ExclusionGround, QualifyingGround
 from ledger.core.procedure.deadlines import (
+    Counting,
     Exclusion,
     Manner,
     MonthEnd,
     Period,
     WorkCalendar,
     count,
+    earliest_end,
     last_day_of,
     parse_periods,
 )
@@ -110,15 +112,7 @@ class Clock(Struct, frozen=True):
         return bool(self.pauses) and self.pauses[-1].until is None
 
 
-class Counted(NamedTuple):
-    """What is counted of a clock: ``periods`` as one from a moment, ``then`` others, each from the end before it."""
-
-    since: datetime
-    periods: tuple[Period, ...]
-    then: tuple[tuple[Period, ...], ...] = ()
-
-
-def counted(clock: Clock) -> Counted | None:
+def counted(clock: Clock) -> Counting | None:
     """Return what the row gives the clock with its extensions; None if only a paper sets the end.
 
     The order of those that are counted together does not matter; what counts from a paper leaves nothing of what was
@@ -146,7 +140,7 @@ def counted(clock: Clock) -> Counted | None:
         else:
             since, periods, then, in_all = datetime.fromisoformat(extension.at), added, [], []
     longest = max(periods, *in_all, key=_length) if in_all else periods
-    return Counted(since, longest, tuple(then)) if longest else None
+    return Counting(since, longest, tuple(then), manner=clock.rule.manner) if longest else None
 
 
 def _length(periods: tuple[Period, ...]) -> tuple[date, int]:
@@ -159,6 +153,8 @@ def decided(clock: Clock) -> str | None:
 
     With an open extension, a paper that sets none does not count.
     """
+    if not clock.extensions:
+        return clock.until
     untils = [clock.until, *(extension.until for extension in clock.extensions)]
     if any(rule.is_open for rule in _extensions(clock)):
         untils = [until for until in untils if until is not None]
@@ -170,7 +166,7 @@ def _extensions(clock: Clock) -> list[ExtensionRule]:
     return [rule for rule in rules if rule is not None]
 
 
-def exclusions(pauses: Iterable[Pause], as_of: datetime) -> list[Exclusion]:
+def exclusions(pauses: Iterable[Pause], as_of: datetime) -> tuple[Exclusion, ...]:
     """Return the times that do not count; one that still lasts is taken to last until ``as_of``, or as it may."""
     excluded = []
     for pause in pauses:
@@ -179,7 +175,7 @@ def exclusions(pauses: Iterable[Pause], as_of: datetime) -> list[Exclusion]:
         if pause.at_most is not None:
             until = min(until, datetime.fromisoformat(pause.at_most))
         excluded.append(Exclusion(since, until, pause.ground))
-    return excluded
+    return tuple(excluded)
 
 
 def lawful_last_day(clock: Clock, zone: Zone) -> date | None:
@@ -191,16 +187,8 @@ def lawful_last_day(clock: Clock, zone: Zone) -> date | None:
     if given is None:
         return None
     excluded = exclusions([pause for pause in clock.pauses if pause.until], clock.counts_from)
-    return count(
-        given.since,
-        given.periods,
-        then=given.then,
-        excluded=excluded,
-        zone=zone,
-        calendar=None,
-        in_custody=True,
-        manner=clock.rule.manner,
-    ).last_day
+    end, _ = earliest_end(given._replace(excluded=excluded), zone, None, in_custody=True)
+    return end.last_day
 
 
 def latest_lawful_day(clock: Clock, book: Rulebook, *, moves: bool) -> date | None:

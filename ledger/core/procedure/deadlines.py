@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -306,6 +307,19 @@ class PeriodEnd(Struct, frozen=True):
     steps: tuple[CountStep, ...]
 
 
+class Counting(NamedTuple):
+    """What is counted: ``periods`` as one from the aware instant ``since``, without the times ``excluded``.
+
+    Each of ``then`` is counted on from the end of what came before it, whether or not that is a day off.
+    """
+
+    since: datetime
+    periods: tuple[Period, ...]
+    then: tuple[tuple[Period, ...], ...] = ()
+    excluded: tuple[Exclusion, ...] = ()
+    manner: Manner = USUAL
+
+
 def count(
     started_at: datetime,
     periods: Sequence[Period],
@@ -317,37 +331,71 @@ def count(
     in_custody: bool,
     manner: Manner = USUAL,
 ) -> PeriodEnd:
-    """Count when ``periods``, as one period from the aware instant ``started_at``, end.
+    """Count as ``earliest_end``, but raise UnknownYear if the calendar does not have the days that matter."""
+    counting = Counting(started_at, tuple(periods), tuple(map(tuple, then)), tuple(excluded), manner)
+    end, unknown = earliest_end(counting, zone, calendar, in_custody=in_custody)
+    if unknown is not None:
+        raise copy(unknown)  # the error that is kept would collect the frames of every caller
+    return end
 
-    Each of ``then`` is counted on from the end of what came before it, whether or not that is a day off. ``in_custody``
-    is about the last day, ``zone`` says when days begin. Without a calendar every day is a working day, which gives the
-    earliest end that any calendar could, unless days off move it ``earlier``. Raises MalformedInput if there is no
-    period or if hours or working days are mixed with other units, and UnknownYear if the calendar does not have the
-    days that matter.
+
+def earliest_end(
+    counting: Counting, zone: Zone, calendar: WorkCalendar | None, *, in_custody: bool
+) -> tuple[PeriodEnd, UnknownYear | None]:
+    """Return when the time ends, or where the calendar does not have the days that matter, also the error that says so.
+
+    ``in_custody`` is about the last day, ``zone`` says when days begin. Without a calendar, and where it lacks the
+    days, every day is a working day, which gives the earliest end that any calendar could, unless days off move it
+    ``earlier``. Raises MalformedInput if there is no period or if hours or working days are mixed with other units.
     """
+    since, periods, then, excluded, manner = counting
     # In order of time: the days that one adds may reach into the next.
-    in_order = sorted(excluded, key=lambda exclusion: (exclusion.since, exclusion.until))
-    units = {period.unit for part in (periods, *then) for period in part}
+    in_order = sorted(excluded, key=lambda exclusion: (exclusion.since, exclusion.until)) if excluded else ()
+    if periods and periods[0].unit == "hour":
+        return _count_hours(since, _of_one_kind((periods, *then)), in_order, manner, zone), None
+    start = zone.day_of(since)
+    out = tuple(_DaysOut(zone.day_of(e.since), zone.day_of(e.until), e.ground) for e in in_order)
+    last, steps, unknown = _last_of_days(start, (periods, *then), out, calendar, manner, in_custody=in_custody)
+    first = StartCounts(zone.start_of(start)) if manner.start_counts else StartDayLeftOut(start)
+    return PeriodEnd(zone.end_of(last), last, (first, *steps)), unknown
+
+
+def _of_one_kind(parts: tuple[tuple[Period, ...], ...]) -> list[Period]:
+    """Return the periods of all parts in one list. Raises MalformedInput as ``earliest_end``."""
+    periods = [*chain(*parts)]
+    units = {period.unit for period in periods}
     # Hours begin with the next hour and days with the next day: a mixture would have no one start.
-    if not periods or (len(units) > 1 and units & {"hour", "working_day"}):
+    if not parts[0] or (len(units) > 1 and units & {"hour", "working_day"}):
         raise MalformedInput(
             "expected at least one period, hours or working days only or none of them", field="periods"
         )
-    # Of hours and of working days it is the same whether they are counted on or together.
-    if units == {"hour"}:
-        return _count_hours(started_at, [*periods, *chain(*then)], in_order, manner, zone)
-    start = zone.day_of(started_at)
-    out = tuple(_DaysOut(zone.day_of(e.since), zone.day_of(e.until), e.ground) for e in in_order)
-    first = StartCounts(zone.start_of(start)) if manner.start_counts else StartDayLeftOut(start)
-    if units == {"working_day"}:
-        last, steps = _count_working_days(start, [*periods, *chain(*then)], out, calendar, manner)
-        return PeriodEnd(zone.end_of(last), last, (first, *steps))
-    last, steps = _count_days(start, (tuple(periods), *map(tuple, then)), out, manner)
-    last, step = _moved_from_day_off(last, calendar, manner.days_off, in_custody=in_custody)
-    return PeriodEnd(zone.end_of(last), last, (first, *steps) if step is None else (first, *steps, step))
+    return periods
 
 
 @lru_cache(maxsize=COUNTS_KEPT)
+def _last_of_days(
+    start: date,
+    parts: tuple[tuple[Period, ...], ...],
+    excluded: tuple[_DaysOut, ...],
+    calendar: WorkCalendar | None,
+    manner: Manner,
+    *,
+    in_custody: bool,
+) -> tuple[date, tuple[CountStep, ...], UnknownYear | None]:
+    """Return the last day of days, months and years, or of working days, as ``earliest_end``, and the steps to it."""
+    periods = _of_one_kind(parts)
+    try:
+        # Of working days, as of hours, it is the same whether they are counted on or together.
+        if periods[0].unit == "working_day":
+            return *_count_working_days(start, periods, excluded, calendar, manner), None
+        last, steps = _count_days(start, parts, excluded, manner)
+        last, step = _moved_from_day_off(last, calendar, manner.days_off, in_custody=in_custody)
+    except UnknownYear as error:
+        last, steps, _ = _last_of_days(start, parts, excluded, None, manner, in_custody=in_custody)
+        return last, steps, error.with_traceback(None)
+    return last, steps if step is None else (*steps, step), None
+
+
 def _count_days(
     start: date, parts: tuple[tuple[Period, ...], ...], excluded: tuple[_DaysOut, ...], manner: Manner
 ) -> tuple[date, tuple[CountStep, ...]]:
