@@ -7,9 +7,9 @@ hashes, so nodes must not be passed to another process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, ValuesView
 from operator import itemgetter
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, overload
 
 V = TypeVar("V")
 Node: TypeAlias = "dict[str, V] | tuple[Node[V], ...]"
@@ -21,19 +21,23 @@ _LEAF = 32  # entries at most in a leaf; a larger one becomes a branch
 
 def get(node: Node[V], key: str) -> V | None:
     """Return the entry under ``key``, or None."""
+    if not isinstance(node, tuple):
+        return node.get(key)
     rest = hash(key)
     while isinstance(node, tuple):
         node, rest = node[rest % _WIDTH], rest >> _BITS
     return node.get(key)
 
 
-def put(node: Node[V], key: str, value: V, shift: int = 0) -> Node[V]:
-    """Return the map with this entry."""
+def put(node: Node[V], entries: dict[str, V], shift: int = 0) -> Node[V]:
+    """Return the map with these entries."""
     if isinstance(node, tuple):
-        slot = _slot(key, shift)
-        return (*node[:slot], put(node[slot], key, value, shift + _BITS), *node[slot + 1 :])
+        for key, value in entries.items():
+            slot = _slot(key, shift)
+            node = (*node[:slot], put(node[slot], {key: value}, shift + _BITS), *node[slot + 1 :])
+        return node
     # A copy: older versions of the register still show the old leaf.
-    leaf = node | {key: value}
+    leaf = node | entries
     if len(leaf) <= _LEAF:
         return leaf
     children: list[dict[str, V]] = [{} for _ in range(_WIDTH)]
@@ -78,7 +82,13 @@ def changes(before: Node[V], after: Node[V]) -> list[tuple[str, V | None, V | No
     return changed + [(key, old, None) for key, old in earlier.items() if key not in later]
 
 
+def _in_order(node: Node[Any]) -> list[tuple[str, Any]]:
+    """Return the entries of a map, whose values begin with their places, by these."""
+    return sorted(items(node) if isinstance(node, tuple) else node.items(), key=itemgetter(1))
+
+
 T = TypeVar("T")
+D = TypeVar("D")
 Marks = tuple[str, ...]
 
 
@@ -144,7 +154,7 @@ class Register(Mapping[str, T]):
     def marked(self, mark: str) -> list[T]:
         """Return the entries that bear the mark, in order."""
         keys = get(self.contents.marked, mark)
-        return [self[key] for key, _ in sorted(items(keys), key=itemgetter(1))] if keys else []
+        return [self[key] for key, _ in _in_order(keys)] if keys else []
 
     def changes(self, before: Register[T] | None) -> list[RegisterChange[T]]:
         """Return what differs from an earlier version, by identity and in order; without one, all entries."""
@@ -162,8 +172,27 @@ class Register(Mapping[str, T]):
             raise KeyError(key)
         return placed.value
 
+    # What a Mapping would do by catching an error, which costs more: most keys that are asked for are new.
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and get(self.contents.entries, key) is not None
+
+    @overload
+    def get(self, key: str, /) -> T | None: ...
+
+    @overload
+    def get(self, key: str, /, default: T | D) -> T | D: ...
+
+    def get(self, key: str, /, default: T | D | None = None) -> T | D | None:
+        placed = get(self.contents.entries, key)
+        return default if placed is None else placed.value
+
     def __iter__(self) -> Iterator[str]:
-        return (key for key, _ in sorted(items(self.contents.entries), key=itemgetter(1)))
+        return (key for key, _ in _in_order(self.contents.entries))
+
+    def values(self) -> ValuesView[T]:
+        """Return the entries in order."""
+        return {key: placed.value for key, placed in _in_order(self.contents.entries)}.values()
 
     def __len__(self) -> int:
         return self.contents.size
@@ -176,7 +205,7 @@ class Register(Mapping[str, T]):
         existing = get(entries, key)
         # A written entry keeps its place, so that the order stays that of insertion.
         place, borne = (next_place, ()) if existing is None else (existing.place, self._marks_of(existing.value))
-        entries = put(entries, key, PlacedEntry(place, value))
+        entries = put(entries, {key: PlacedEntry(place, value)})
         marked = _mark(marked, key, place, borne, self._marks_of(value))
         is_new = existing is None
         return Contents(entries, marked, size + is_new, next_place + is_new)
@@ -190,12 +219,13 @@ def _mark(marked: Node[Node[int]], key: str, place: int, borne: Marks, bears: Ma
         if mark not in bears:
             # A mark without keys is dropped, so that old marks do not pile up.
             keys = without(get(marked, mark) or {}, key)
-            marked = put(marked, mark, keys) if keys else without(marked, mark)
+            marked = put(marked, {mark: keys}) if keys else without(marked, mark)
+    new: dict[str, Node[int]] = {}
     for mark in bears:
         if mark not in borne:
-            keys = get(marked, mark) or {}
-            marked = put(marked, mark, put(keys, key, place))
-    return marked
+            bearing = get(marked, mark)
+            new[mark] = put(bearing, {key: place}) if bearing else {key: place}
+    return put(marked, new) if new else marked
 
 
 def _place(change: tuple[str, PlacedEntry[T] | None, PlacedEntry[T] | None]) -> int:

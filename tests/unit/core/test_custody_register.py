@@ -29,7 +29,10 @@ def test_entries_are_found_in_the_order_in_which_they_came(count: int) -> None:
     assert [*register.values()] == [*range(count)]
     assert register.marked("even") == [*range(0, count, 2)]
     assert [register[f"key-{number}"] for number in range(count)] == [*range(count)]
+    assert [register.get(f"key-{number}") for number in range(count)] == [*range(count)]
+    assert (register.get(f"key-{count}"), register.get(f"key-{count}", -1)) == (None, -1)
     assert f"key-{count}" not in register
+    assert count not in register
 
 
 def test_a_version_does_not_change() -> None:
