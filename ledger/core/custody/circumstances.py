@@ -33,8 +33,8 @@ def fits(condition: Condition | None, around: Circumstances) -> bool:
     if condition is None:
         return True
     # One of the words is enough for a key; a yes or no is a word of its own.
-    for key, wanted in condition.asked:
-        if {*_ANSWERS[key](around)}.isdisjoint(wanted):
+    for key, wanted in condition.answers:
+        if wanted.isdisjoint(_ANSWERS[key](around)):
             return False
     return condition.unless is None or not fits(condition.unless, around)
 

@@ -96,10 +96,13 @@ def times_of(body: Body, fields: dict[type[Body], tuple[str, ...]]) -> Iterator[
     """Yield the times and days that the body has in these fields, each with its path."""
     for path in fields.get(type(body), ()):
         group, _, field = path.partition("[].")
-        claims = {path: _claim(body, path)}
+        claims = [(path, _claim(body, path))]
         if field:
-            claims = {f"{group}[{n}].{field}": _claim(part, field) for n, part in enumerate(getattr(body, group) or ())}
-        yield from ((place, claim) for place, claim in claims.items() if claim is not None)
+            parts = enumerate(getattr(body, group) or ())
+            claims = [(f"{group}[{n}].{field}", _claim(part, field)) for n, part in parts]
+        for place, claim in claims:
+            if claim is not None:
+                yield place, claim
 
 
 def _claim(body: Struct, path: str) -> str | None:

@@ -28,15 +28,15 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     """Return ``after`` with its clocks: those that the event stops are stopped first, then those that it starts."""
     body = act.payload.body
     if isinstance(body, case.CaseClosed) or (isinstance(body, case.CaseStageEntered) and body.stage == CLOSED):
-        return _with(after, [_stop(after, clock, act, act.payload.occurred_at) for clock in _over(after, body)])
+        return with_clocks(after, [_stop(after, clock, act, act.payload.occurred_at) for clock in _over(after, body)])
     if isinstance(body, item.ItemSplit):
-        return _with(after, _handed_on(after, act, (body.item_id,), body.parts))
+        return with_clocks(after, _handed_on(after, act, (body.item_id,), body.parts))
     if isinstance(body, item.ItemMerged):
-        return _with(after, _handed_on(after, act, body.item_ids, (body.whole,)))
+        return with_clocks(after, _handed_on(after, act, body.item_ids, (body.whole,)))
     for trigger in triggers(before, act, after):
         after = apply(after, act, trigger)
     if isinstance(body, case.CaseStageEntered) and before is not None:
-        after = _with(after, [*_refitted(before, act, after)])
+        after = with_clocks(after, [*_refitted(before, act, after)])
     return after
 
 
@@ -45,9 +45,9 @@ def apply(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
     # In this order: a fact may end a clock and begin its successor of the same name.
     state = _settle(state, act, trigger)
     if trigger.name in act.book.stopped_by:
-        state = _with(state, [*_stopped(state, act, trigger)])
+        state = with_clocks(state, [*_stopped(state, act, trigger)])
     if trigger.name in act.book.started_by:
-        state = _with(state, [*_started(state, act, trigger)])
+        state = with_clocks(state, [*_started(state, act, trigger)])
     return state
 
 
@@ -75,7 +75,8 @@ def whose(state: CaseState, clock: Clock) -> str:
     return holder.responsible if holder else state.responsible
 
 
-def _with(state: CaseState, clocks: Iterable[Clock]) -> CaseState:
+def with_clocks(state: CaseState, clocks: Iterable[Clock]) -> CaseState:
+    """Return the state with these clocks, each in the place of an earlier version."""
     changed = {clock.deadline_id: clock for clock in clocks}
     return replace(state, clocks=state.clocks | changed) if changed else state
 
@@ -100,7 +101,9 @@ def _settle(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
         return state
     absent = getattr(act.payload.body, "absent_person_ids", ())
     halted = state.clocks.marked(f"halted_in/{trigger.handover_id}")
-    return _with(state, [_settled(clock, act, answer == "refused" or clock.subject in absent) for clock in halted])
+    return with_clocks(
+        state, [_settled(clock, act, answer == "refused" or clock.subject in absent) for clock in halted]
+    )
 
 
 def _settled(clock: Clock, act: Act, runs_on: bool) -> Clock:
@@ -141,7 +144,8 @@ def _concerned(state: CaseState, act: Act, trigger: Trigger, mark: str) -> list[
     else:
         # The signer is a subject too: of a time that each recipient has for itself.
         own = (trigger.sender or act.agency,)
-        letters = (trigger.answers,) if trigger.answers is not None else state.letters
+        of_letters = [clock.subject for clock in state.clocks.marked(f"{mark}/letters")]
+        letters = of_letters if trigger.answers is None else [trigger.answers]
         subjects = dict.fromkeys((*trigger.subjects, CASE, *own, *letters))
         clocks = [clock for subject in subjects for clock in state.clocks.marked(f"{mark}/{subject}")]
     # What answers a letter ends the time of that letter alone, and what one party does that of no other.
@@ -249,7 +253,7 @@ def stated(state: CaseState, act: Act, body: case.CaseTakenOver) -> CaseState:
             )
             ticking.append(replace(clock, extensions=_stated_extensions(clock, line, f"body.{field}.extensions")))
         require_distinct([*state.clocks, *(clock.deadline_id for clock in ticking)], "deadline", field=field)
-        state = _with(state, ticking)
+        state = with_clocks(state, ticking)
     return state
 
 
@@ -401,7 +405,7 @@ def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseSta
         )
     name, at = row.name if row else None, act.payload.occurred_at
     extension = Extension(name, body.article, at, body.until, body.qualifying_ground)
-    return _with(state, [_extend(clock, act, extension)])
+    return with_clocks(state, [_extend(clock, act, extension)])
 
 
 def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body: case.MeasureExtended) -> CaseState:
@@ -421,7 +425,7 @@ def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body:
             chosen = next(iter(preferred or fitting), None)
             name, at = chosen.name if chosen else None, act.payload.occurred_at
             changed.append(_extend(clock, act, Extension(name, body.article, at, body.until, body.qualifying_ground)))
-    return _with(state, changed)
+    return with_clocks(state, changed)
 
 
 def _extend(clock: Clock, act: Act, extension: Extension) -> Clock:
@@ -436,7 +440,7 @@ def suspended(state: CaseState, act: Act, body: case.DeadlineSuspended) -> CaseS
         refuse("already_suspended", "deadline {clock.deadline_id} rests already", clock=clock, field="body.deadline_id")
     require_not_before(body.suspended_at, clock.pauses[-1].until if clock.pauses else clock.started_at, "suspended_at")
     pauses = (*clock.pauses, Pause(body.suspended_at, body.excluded_for, body.article))
-    return _with(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
+    return with_clocks(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
 
 
 @rule(case.DeadlineResumed)
@@ -447,7 +451,7 @@ def resumed(state: CaseState, act: Act, body: case.DeadlineResumed) -> CaseState
         refuse("not_suspended", "deadline {clock.deadline_id} is running", clock=clock, field="body.deadline_id")
     require_not_before(body.resumed_at, clock.pauses[-1].since, "resumed_at")
     pauses = (*clock.pauses[:-1], replace(clock.pauses[-1], until=body.resumed_at))
-    return _with(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
+    return with_clocks(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
 
 
 @rule(case.DeadlineReset)
@@ -465,7 +469,7 @@ def reset(state: CaseState, act: Act, body: case.DeadlineReset) -> CaseState:
         resets=clock.resets + 1,
         events=(*clock.events, _ref(act)),
     )
-    return _with(state, [anew])
+    return with_clocks(state, [anew])
 
 
 def require_running(state: CaseState, deadline_id: str) -> Clock:

@@ -355,11 +355,10 @@ def _day(act: Act) -> str:
 def _returned_too_often(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
     """Return which return to be supplemented this is, if it is one too many for somebody at his stage."""
     offer = after.handovers[body.handover_id]
-    # Whatever the purposes are called: what goes back to be supplemented is counted together, for each person.
-    supplements = [purpose for purpose, row in act.book.purposes.items() if row.supplements]
-    if offer.purpose not in supplements:
+    if offer.purpose not in act.book.supplementing:
         return None
-    alike = [h for purpose in supplements for h in after.handovers.marked(f"purpose/{purpose}")]
+    # Whatever the purposes are called: what goes back to be supplemented is counted together, for each person.
+    alike = [h for purpose in act.book.supplementing for h in after.handovers.marked(f"purpose/{purpose}")]
     # Each stage has its own count.
     returns = return_number(alike, offer)
     if returns <= _limit(act, "returned_too_often"):

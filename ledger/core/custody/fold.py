@@ -71,30 +71,24 @@ def with_rests(before: CaseState | None, act: Act, after: CaseState) -> CaseStat
     """
     for _, old, new in after.clocks.changes(before.clocks if before else None):
         if new is not None:
-            clocks = {
-                clock.deadline_id: clock for clock in _changed_rests(old, act, after.clocks[new.deadline_id], after)
-            }
-            after = replace(after, clocks=after.clocks | clocks) if clocks else after
+            changed = [*_changed_rests(old, act, after.clocks[new.deadline_id], after)]
+            after = clocks.with_clocks(after, changed)
     return after
 
 
 def _changed_rests(old: Clock | None, act: Act, new: Clock, state: CaseState) -> Iterator[Clock]:
     """Yield the clocks that pause or resume because clock ``new`` began or ended."""
-    begins, ends = old is None and new.is_running, old is not None and old.is_running and not new.is_running
-    # A paused clock has the mark too, so that it can be resumed.
-    for other in state.clocks.marked(f"running/{new.subject}"):
-        if begins and _makes_rest(other, new):
-            yield _paused(other, new, act)
-        elif begins and _makes_rest(new, other):
-            yield _paused(new, other, act)
-        elif ends and other.is_paused and other.pauses[-1].held_by == new.name:
+    if old is None and new.is_running:
+        others = clocks.running(state, new.subject) if new.rule.rests is not None else []
+        resting = [other for other in others if other.name == new.rule.rests and not other.is_paused]
+        yield from (_paused(other, new, act) for other in resting)
+        holders = state.clocks.marked(f"rests/{new.subject}/{new.name}") if not new.is_paused else []
+        yield from (_paused(new, holder, act) for holder in holders if holder not in resting)
+    elif old is not None and old.is_running and not new.is_running:
+        for other in state.clocks.marked(f"held/{new.subject}/{new.name}"):
             assert new.stopped_at is not None, "it has ended"
             pause = replace(other.pauses[-1], until=max(new.stopped_at, other.pauses[-1].since))
             yield replace(other, pauses=(*other.pauses[:-1], pause), events=_events_with(other, act))
-
-
-def _makes_rest(clock: Clock, holder: Clock) -> bool:
-    return not clock.is_paused and holder.rule.rests == clock.name
 
 
 def _paused(clock: Clock, holder: Clock, act: Act) -> Clock:

@@ -59,6 +59,11 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         given = ((key, value) for key, value in values if value is not None and value != ())
         return tuple((key, value if isinstance(value, tuple) else (value,)) for key, value in given)
 
+    @cached_property
+    def answers(self) -> tuple[tuple[str, frozenset[str | bool]], ...]:
+        """Return the keys that are given, each with the answers of which it needs one."""
+        return tuple((key, frozenset(wanted)) for key, wanted in self.asked)
+
     @property
     def parts(self) -> Iterator[Condition]:
         """Yield this condition and those within it."""

@@ -487,6 +487,11 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         return next(reversed(self.trials), None)
 
     @cached_property
+    def supplementing(self) -> tuple[str, ...]:
+        """Return the purposes for which a case goes back to be supplemented."""
+        return tuple(purpose for purpose, row in self.purposes.items() if row.supplements)
+
+    @cached_property
     def triggers(self) -> frozenset[str]:
         """Return the names of all facts that clocks can start and stop with."""
         own = {trigger for measure in self.measures.values() for trigger in measure.after.values()}

@@ -232,10 +232,9 @@ def _steps_of(of: CaseRecord, sent: Handover, *bodies: type[Body]) -> list[CaseS
 
 def handovers(of: CaseRecord) -> Iterator[Row]:
     # Returns for supplementary work are counted anew at each stage, without those recalled or refused.
-    supplements = [purpose for purpose, rule in of.book.purposes.items() if rule.supplements]
     returns: list[Handover] = []
     for sent in of.state.handovers.values():
-        is_return = sent.purpose in supplements and sent.status not in ("recalled", "refused")
+        is_return = sent.purpose in of.book.supplementing and sent.status not in ("recalled", "refused")
         returns += [sent] if is_return else []
         answers = _steps_of(of, sent, *_SETTLED)
         answer = answers[-1].payload if answers else None
