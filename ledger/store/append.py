@@ -9,7 +9,7 @@ of a row stay until it is vacuumed, and its own logs and backups as long as its 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -25,7 +25,7 @@ from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import Move
 from ledger.store import bindings, cases, clocks, feed, imports, log, search, supervision
 from ledger.store.clocks import ClockLine
-from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_of, row_of, write_rows
+from ledger.store.database import CHANGED, Change, Database, NewRows, Row, key_names, row_of, write_rows
 from ledger.store.tables import (
     BINDINGS,
     CASE_AGENCIES,
@@ -174,13 +174,14 @@ def write_batch(
 
 def _latest_rows(entries: Sequence[NewEntry]) -> NewRows:
     """Return the stream heads and the rows of the read models. Of several events the last one's row is kept."""
-    latest: dict[Table, dict[tuple[str, ...], Row]] = {table: {} for table in (STREAMS, *OF_CASES)}
+    latest: dict[Table, dict[tuple[Any, ...], Row]] = {table: {} for table in (STREAMS, *OF_CASES)}
     # Most batches have nothing of supervision, and then no table of it.
     if any(entry.event.move is not None for entry in entries):
         latest |= {table: {} for table in supervision.STREAM_IDS}
+    keys = {table: key_names(table) for table in latest}
     for entry in entries:
         for table, row in _changes(entry.event, entry.log_index):
-            latest[table][key_of(table, row)] = row
+            latest[table][tuple(row[name] for name in keys[table])] = row
     return {table: list(by_key.values()) for table, by_key in latest.items()}
 
 

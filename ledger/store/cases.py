@@ -9,13 +9,25 @@ from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Integer, Select, literal, or_, select, tuple_, union
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union,
+)
 
 from ledger.core.errors import NotFound
 from ledger.core.events import Payload
 from ledger.core.events.case import CaseSplit
 from ledger.core.visibility import CaseSides, Offer, Reader, Sight, can_see
-from ledger.store.database import Change, fetched, given, one_of, row_of
+from ledger.store.database import Change, array_of, fetched, given, one_of, row_of, texts_named
 from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, HANDOVERS, ITEMS, SPLITS
 
 MOST_MERGED = 100  # agencies whose lists are merged to one; who sees those of more sees nearly every case
@@ -212,7 +224,20 @@ def paged(query: Select[Any], key: ColumnElement[Any], page: Page) -> Select[Any
     return query.order_by(key).limit(page.limit)
 
 
-_OPENED = (ENTRIES.c.stream_kind == "case", ENTRIES.c.stream_id == SPLITS.c.new_case_id, ENTRIES.c.sequence == 0)
+LOG_END = 2**63 - 1  # above every index; the largest number that a column holds
+_below = bindparam("below", type_=BigInteger())
+_opening = select(ENTRIES.c.log_index).where(
+    ENTRIES.c.stream_kind == "case",
+    ENTRIES.c.stream_id == SPLITS.c.new_case_id,
+    ENTRIES.c.sequence == 0,
+    ENTRIES.c.log_index < _below,
+)
+# Built once: every batch with a new case runs it.
+_SPLITTING = (
+    select(SPLITS)
+    .where(one_of(SPLITS.c.new_case_id, texts_named("case_ids")), SPLITS.c.log_index < _below, ~_opening.exists())
+    .order_by(SPLITS.c.log_index)
+)
 
 
 def split_projections(payload: Payload, index: int) -> Iterator[Change]:
@@ -228,11 +253,8 @@ def splitting_agencies(
 
     ``below`` is the index up to which entries count, all of them without it.
     """
-    opening = select(ENTRIES.c.log_index).where(*_OPENED)
-    query = select(SPLITS).where(one_of(SPLITS.c.new_case_id, case_ids)).order_by(SPLITS.c.log_index)
-    if below is not None:
-        opening, query = opening.where(ENTRIES.c.log_index < below), query.where(SPLITS.c.log_index < below)
     agencies: dict[str, str] = {}
-    for row in connection.execute(query.where(~opening.exists())):
+    wanted = {"case_ids": array_of(case_ids), "below": LOG_END if below is None else below}
+    for row in connection.execute(_SPLITTING, wanted):
         agencies.setdefault(row.new_case_id, row.agency)
     return agencies

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import (
+    BindParameter,
     Column,
     ColumnElement,
     Engine,
@@ -186,18 +187,28 @@ def _postgresql_each(element: _EachText, compiler: SQLCompiler, **options: Any) 
     return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS json))"
 
 
-def one_of(column: Column[str], texts: Iterable[str]) -> ColumnElement[bool]:
-    """Build the condition that the column is one of these texts.
+def one_of(column: Column[str], texts: Iterable[str] | BindParameter[str]) -> ColumnElement[bool]:
+    """Build the condition that the column is one of these texts, or of those passed later for a ``texts_named``.
 
     They are passed as one JSON array, so the statement is the same for any number of texts and stays cached.
     """
-    array = msgspec.json.encode(list(texts)).decode()
-    return column.in_(select(_EachText(literal(array)).table_valued("value").c.value))
+    array = texts if isinstance(texts, BindParameter) else literal(array_of(texts))
+    return column.in_(select(_EachText(array).table_valued("value").c.value))
+
+
+def texts_named(name: str) -> BindParameter[str]:
+    """Return the place of texts in a statement that is built once; ``array_of`` gives what is passed for it."""
+    return bindparam(name, type_=Text())
+
+
+def array_of(texts: Iterable[str]) -> str:
+    """Return the texts as a JSON array."""
+    return msgspec.json.encode(list(texts)).decode()
 
 
 def key_of(table: Table, row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the primary key of a row as text, bytes in hex."""
-    key = (row[name] for name in _names(table)[1])
+    key = (row[name] for name in key_names(table))
     return tuple(part.hex() if isinstance(part, bytes) else str(part) for part in key)
 
 
@@ -208,16 +219,22 @@ def given(query: Select[Any], **values: object) -> Select[Any]:
 
 def row_of(table: Table, *sources: object, **own: Any) -> Row:
     """Return a row of the table: the columns named here, and the others from the first source that has the name."""
-    names, row = _names(table)[0], own
-    for source in sources:
-        row |= {name: getattr(source, name) for name in names if name not in row and hasattr(source, name)}
-    return {name: row[name] for name in names}
+    origins = _origins(table, tuple(own), tuple(map(type, sources)))
+    return {name: own[name] if place is None else getattr(sources[place], name) for name, place in origins}
 
 
 @cache
-def _names(table: Table) -> tuple[list[str], list[str]]:
-    """Return the names of the columns and of the primary key; asking the table each time costs a batch too much."""
-    return table.columns.keys(), table.primary_key.columns.keys()
+def _origins(table: Table, own: tuple[str, ...], kinds: tuple[type, ...]) -> tuple[tuple[str, int | None], ...]:
+    """Return for each column of the table the place of the source of its value; None if it is among ``own``."""
+    names = table.columns.keys()
+    places = [[place for place, kind in enumerate(kinds) if hasattr(kind, name)] for name in names]
+    return tuple((name, None if name in own else of[0]) for name, of in zip(names, places, strict=True))
+
+
+@cache
+def key_names(table: Table) -> list[str]:
+    """Return the names of the columns of the primary key; asking the table each time costs a batch too much."""
+    return table.primary_key.columns.keys()
 
 
 def open_database(url: str, *, for_audit: bool = False) -> Database:

@@ -17,7 +17,7 @@ from ledger.core.log.replay import StreamHead
 from ledger.core.log.tiles import TileReader
 from ledger.core.messages import Message
 from ledger.core.signing.authority import SERVICE_AGENCY
-from ledger.store.database import CHANGED, Database, one_of
+from ledger.store.database import CHANGED, Database, array_of, one_of, texts_named
 from ledger.store.tables import ENTRIES, FLAGS, META, SECTIONS, STREAMS, TILES, TREE
 
 PAGE = 1000  # rows fetched at a time when entries are streamed
@@ -53,6 +53,13 @@ class StoredEntry(Struct, frozen=True):
 
 
 ENTRY_COLUMNS = [ENTRIES.c[name] for name in StoredEntry.__struct_fields__]
+
+# Every batch runs these: to build them costs more than to run them.
+_IDENTITIES = select(*ENTRY_COLUMNS).where(one_of(ENTRIES.c.event_id, texts_named("event_ids")))
+# The kind first, as in the primary key: by the id alone the query would scan every stream.
+_HEADS = select(STREAMS).where(
+    one_of(STREAMS.c.kind, texts_named("kinds")), one_of(STREAMS.c.id, texts_named("stream_ids"))
+)
 
 
 def initialise(database: Database, log_id: bytes) -> None:
@@ -112,7 +119,8 @@ def entry_by_digest(connection: Connection, payload_digest: str) -> StoredEntry:
 
 def identities(connection: Connection, event_ids: Sequence[str]) -> dict[str, StoredEntry]:
     """Return those of the events that are stored, by event id."""
-    return {entry.event_id: entry for entry in _entries(connection, one_of(ENTRIES.c.event_id, event_ids))}
+    rows = connection.execute(_IDENTITIES, {"event_ids": array_of(event_ids)})
+    return {row.event_id: StoredEntry(*row) for row in rows}
 
 
 def references(connection: Connection, payload_digests: Sequence[str]) -> list[tuple[str, str]]:
@@ -210,9 +218,8 @@ def heads(connection: Connection, streams: Sequence[tuple[str, str]]) -> dict[tu
     """Return the heads of those of the streams that exist."""
     # The query asks for all pairs of these kinds and ids, which may be more than the streams.
     wanted = set(streams)
-    # The kind first, as in the primary key: by the id alone the query would scan every stream.
-    kinds = one_of(STREAMS.c.kind, {kind for kind, _ in streams})
-    rows = connection.execute(select(STREAMS).where(kinds, one_of(STREAMS.c.id, (name for _, name in streams))))
+    kinds, stream_ids = array_of({kind for kind, _ in streams}), array_of(name for _, name in streams)
+    rows = connection.execute(_HEADS, {"kinds": kinds, "stream_ids": stream_ids})
     return {(row.kind, row.id): StreamHead(row.sequence, row.head) for row in rows if (row.kind, row.id) in wanted}
 
 
