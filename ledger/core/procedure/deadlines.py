@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from copy import copy
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -335,7 +334,7 @@ def count(
     counting = Counting(started_at, tuple(periods), tuple(map(tuple, then)), tuple(excluded), manner)
     end, unknown = earliest_end(counting, zone, calendar, in_custody=in_custody)
     if unknown is not None:
-        raise copy(unknown)  # the error that is kept would collect the frames of every caller
+        raise unknown.told_with()  # the error that is kept would collect the frames of every caller
     return end
 
 
