@@ -157,7 +157,7 @@ def start(played: Played, row: Worked, fact: str) -> None:
     elif act in ("frozen", "seized"):
         seizure = item.Seizure(document_number="1", seized_at=at, officers=("officer-1", "officer-2"))
         seized = {"seizure": seizure} if act == "seized" else {}
-        played.register("thing", kind=row.item, **seized)
+        played.register("thing", kind=row.item, account="account-1", **seized)
         if act == "frozen":
             # A paper that sets a later day than the law gives no more time.
             played.say(item.ItemFrozen, item_id="thing", frozen_until="2099-12-31" if row.renewed else None)
