@@ -50,6 +50,7 @@ BOUND = {
     "model.published.definition",  # is YAML, and has its mark in it
     "record.corrected.corrections.field",  # is a field that the corrected event has
     "lead.raised.key",  # is what the lead's id is made of
+    "item.registered.particulars",  # no kind of item of the procedure has a field for text
 }
 
 
@@ -104,6 +105,8 @@ def spoiled_case() -> tuple[SpoiledCase, SpoiledCase]:
         sections = {label: section(label, name=f"{MARKUP}section.name")}
         case_1.act(case.PersonNamed(person_id=person_id(name), role="victim", section=label), sections=sections)
     named = case_1.last.ref
+    unit = {"person_id": person_id("works"), "role": "suspect_unit", "particulars": {"registration_number": "n"}}
+    case_1.say(case.PersonNamed, **unit)
     case_1.say(case.CaseNumbered).say(case.CaseAssigned)
     bank = letter.Outsider(kind="bank", name="b", place="p")
     case_1.say(letter.LetterSent, kind="reasons", to_outside=bank).say(letter.LetterReceived)
@@ -169,6 +172,8 @@ def _persons(case_1: SpoiledCase) -> None:
     case_1.say(case.MeasureChanged, measure_id="m-1", new_measure_id="m-2", measure="arrest", started_at=AT)
     case_1.say(case.CustodyPeriodNotified, measure_id="m-2", keeper=DETENTION, until="2026-05-02")
     case_1.say(case.DecisionRecorded, decision_id="d-1", kind="judgment", decided_at=AT, person_ids=(li,))
+    plea = {"decision_id": "d-2", "kind": "plea_statement", "particulars": {"charge": "c"}}
+    case_1.say(case.DecisionRecorded, decided_at=AT, person_ids=(li,), **plea)
 
 
 def _handovers(case_1: SpoiledCase) -> None:
@@ -188,7 +193,10 @@ def _handovers(case_1: SpoiledCase) -> None:
     case_1.offer("phone", to=COURT, purpose="jurisdiction_transfer", by=prosecutor).recall(by=prosecutor)
     case_1.say(case.MeasureLifted, prosecutor, measure_id="m-2", ended_at=AT)
     case_1.say(case.CaseStageEntered, prosecutor, stage="prosecution_review")
-    case_1.give_back("coat")
+    case_1.give_back("coat").accept()
+    points = (handover.OutlinePoint("t"),)
+    answers = (handover.OutlineAnswer(1, "t"),)
+    case_1.offer("coat", to=PROCURATORATE, by=police, follows="handover-4", outline=points, outline_answers=answers)
 
 
 def _words(case_1: SpoiledCase, named: EventRef) -> None:

@@ -32,7 +32,10 @@ NO_WORDS = re.compile(
     re.ASCII,
 )
 NAMES = frozenset(
-    ("Tallystick", "PDF", "JSON", "YAML", "CEL", "SQL", "SELECT", "JavaScript", "SHA-256", "BLAKE3", "EIP-712", "KiB")
+    (
+        *("Tallystick", "PDF", "JSON", "YAML", "CEL", "SQL", "SELECT", "JavaScript", "SHA-256", "BLAKE3", "EIP-712"),
+        *("KiB", "IP", "BTC", "ETH", "USDT"),
+    )
 )
 # What officers of the world wrote that has a label too, what is typed on the workbench, and what no event says.
 WRITTEN = frozenset(
