@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from playwright.sync_api import expect
 
-from ledger.core.procedure.legal_days import SHANGHAI
 from ledger.core.supervision import RecommendationState
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.api.console.desk import READ, Office, axe_findings, too_wide
 from tests.api.console.prosecuting import DAY_S, MODEL, raise_leads
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
 from tests.testkit.casework import Case
+
+BEIJING = timezone(timedelta(hours=8))
 
 
 def test_numbers_lead_to_their_events(office: Office, tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     page = police.page
     page.get_by_role("link", name="2026-7").click()
     expect(page.get_by_text("It counts from the receipt, which is not recorded yet.")).to_be_visible()
-    delivered_at = datetime.fromtimestamp(office.ledger.clock.seconds, SHANGHAI)
+    delivered_at = datetime.fromtimestamp(office.ledger.clock.seconds, BEIJING)
     page.get_by_label("When it was delivered").fill(f"{delivered_at:%Y-%m-%dT%H:%M}")
     page.locator("details.act[open]").get_by_role("button", name=READ).click()
     assert "was received at" in police.sign()
@@ -85,6 +86,56 @@ def test_a_recommendation_is_issued_answered_and_rechecked(office: Office, tmp_p
     (recheck,) = office.matter(f"recommendation-{recommendation_id}", RecommendationState).rechecks
     assert (recheck.result, recheck.before.count, recheck.after.count, recheck.model_id) == ("fell", 1, 0, MODEL)
     assert (axe_findings(page), too_wide(page)) == ([], [])
+
+
+def test_a_recommendation_to_somebody_outside_is_worked_on_by_its_issuer(office: Office) -> None:
+    """Its receipt, an objection, the decision on it and what is done further; an agency with a copy reads along."""
+    head = office.at(supervisor(PROCURATORATE), "/recommendations/new")
+    page = head.page
+
+    def act(title: str, **fields: str) -> str:
+        """Fill the form of this title in, and sign it."""
+        form = page.locator("details.act", has=page.get_by_text(title, exact=True))
+        if form.get_attribute("open") is None:
+            form.get_by_text(title, exact=True).click()
+        for name, text in fields.items():
+            field = form.locator(f"[name='{name}']")
+            if field.evaluate("field => field.tagName") == "SELECT":
+                field.select_option(text)
+            else:
+                field.fill(text)
+        form.get_by_role("button", name=READ).click()
+        return head.sign()
+
+    page.get_by_label("Kind of recommendation").select_option("social_governance")
+    page.get_by_label("Number of the paper").fill("2026-8")
+    page.get_by_text("Somebody outside, who has no agency here").click()
+    page.get_by_label("What it is").select_option("bank")
+    page.get_by_label("Name").fill("East Bank")
+    page.get_by_text("Copies, urgency and delivery").click()
+    page.locator(f"[name='copies_to'][value='{POLICE}']").check()
+    page.get_by_label("Urgent: the reply is due sooner").check()
+    page.get_by_label("Days that the paper itself gives for the reply").fill("10")
+    page.get_by_label("The problem").fill("Accounts are opened unseen.")
+    page.get_by_label("What should be done").fill("See who opens them.")
+    page.get_by_role("button", name=READ).click()
+    assert "East Bank" in head.sign()
+    page.wait_for_url(re.compile("/recommendations/advice-"))
+    delivered_at = datetime.fromtimestamp(office.ledger.clock.seconds, BEIJING)
+    assert "was received at" in act("Record its receipt", received_at=f"{delivered_at:%Y-%m-%dT%H:%M}")
+    expect(page.get_by_role("heading", name="Time to reply")).to_be_visible()
+    assert "an objection" in act("File the objection that came in", ground="Not ours.")
+    assert "it stands" in act("Decide on the objection", result="upheld", ground="It is.")
+    assert "superior" in act("Record what is done further", means="superior_notified", ground="Nothing was mended.")
+    assert "changed" in act("Change or withdraw it", result="changed", ground="Too much.", advice="See some of them.")
+    recommendation_id = page.url.partition("/recommendations/")[2].partition("?")[0]
+    state = office.matter(f"recommendation-{recommendation_id}", RecommendationState)
+    assert ([row.result for row in state.reviews], state.copied_to) == (["upheld", "changed"], {POLICE})
+    assert (state.issued.urgent, state.issued.reply_within_days, state.status) == (True, 10, "received")
+    assert (axe_findings(page), too_wide(page)) == ([], [])
+    page = office.at(clerk(POLICE), f"/recommendations/{recommendation_id}").page
+    expect(page.get_by_text("See some of them.").first).to_be_visible()
+    expect(page.locator("details.act")).to_have_count(0)
 
 
 def test_what_cases_share_is_followed_by_clicking(office: Office) -> None:

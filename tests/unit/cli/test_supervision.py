@@ -196,19 +196,8 @@ def test_a_model_is_adopted_within_its_bounds_and_retired(place: World) -> None:
 def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
     """A recommendation without a model counts nothing by itself; the numbers are recorded as the officer gives them."""
     tally, before, after = place.tally, ("7", "2026-01-01", "2026-02-01", "5"), ("2", "2026-02-01", "2026-03-01", "9")
-    papers = (
-        "--kind",
-        "other",
-        "--number",
-        "2026-9",
-        "--problem",
-        "Late.",
-        "--advice",
-        "Sooner.",
-        "--recommendation-id",
-        "by-hand",
-    )
-    tally.ok("recommendation", "issue", "police-east", *papers, profile="auditor")
+    papers = ("--kind", "other", "--number", "2026-9", "--problem", "Late.", "--advice", "Sooner.")
+    tally.ok("recommendation", "issue", "police-east", *papers, "--recommendation-id", "by-hand", profile="auditor")
     again = ("recommendation", "recheck", "by-hand", "--result", "fell")
     for given, field in (((), "--before"), (("--before", *before), "--after"), (("--after", *after), "--before")):
         done = tally(*again, *given, profile="auditor")
@@ -220,6 +209,35 @@ def test_a_recheck_by_hand_takes_both_numbers(place: World) -> None:
         out = tally("--lang", "zh-CN", "recommendation", *command, profile="police").out
         assert [word for word in ("被建议单位", "police-east机关") if word not in out] == [], command
     assert (recheck["before"]["count"], recheck["after"]["period_from"]) == (7, "2026-02-01")
+
+
+def test_a_recommendation_to_somebody_outside_is_worked_on_by_its_issuer(place: World) -> None:
+    """From the issue with a copy to what is done further; the agency of the copy sees it all."""
+    tally, outside = place.tally, ("--outside", "bank", "East Bank", "--place", "East Road")
+    papers = ("--number", "2026-11", "--problem", "Late.", "--advice", "Sooner.", "--recommendation-id", "to-bank")
+    more = ("--copy", "police-east", "--copy-outside", "company", "East Trade", "--urgent", "--service", "by_post")
+    words = ("issue", "--kind", "public_interest", *papers, *outside, *more, "--reply-within", "5")
+
+    def act(*words: str) -> None:
+        tally.ok("recommendation", *words, profile="auditor")
+
+    act(*words)
+    act("receive", "to-bank", "--service", "by_post")
+    act("object", "to-bank", "--ground", "Not ours.")
+    act("review", "to-bank", "--result", "upheld", "--ground", "It is.", "--document", "2026-12")
+    act("answer", "to-bank", "--answer", "We do.", "--measure", "a list")
+    act("escalate", "to-bank", "superior_notified", "--ground", "Too late.", "--outside", "authority", "East Office")
+    shown = tally.ok("recommendation", "show", "to-bank", profile="police")
+    assert (shown["to_agency"], shown["status"]) == (None, "answered")
+    assert shown["article"] == "public interest interpretation 21"
+    assert shown["issued"]["to_outside"] == {"kind": "bank", "name": "East Bank", "place": "East Road"}
+    assert [shown[part][0]["ground"] for part in ("objections", "reviews", "escalations")] == [
+        *("Not ours.", "It is.", "Too late.")
+    ]
+    out = tally("--lang", "zh-CN", "recommendation", "show", "to-bank", profile="police").out
+    assert [word for word in ("公益诉讼检察建议", "East Bank", "维持", "通报上级机关") if word not in out] == []
+    done = tally("recommendation", "answer", "to-bank", "--answer", "-", profile="police")
+    assert (done.status, "has to answer this" in done.err) == (Exit.REFUSED, True), done.err
 
 
 def test_a_draft_of_supervision_is_signed_on_its_head(place: World) -> None:
