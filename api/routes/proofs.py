@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
-from api.dependencies import EventIdPath, Ground, Reads, ServiceOf, SlugPath, SlugQuery
-from api.schemas.openapi import Routes
+from api.dependencies import (
+    EventIdPath,
+    Ground,
+    LabelsOf,
+    Reads,
+    ServiceOf,
+    SlugPath,
+    SlugQuery,
+    WordQuery,
+    json_response,
+)
+from api.schemas.openapi import Paged, Routes
 from api.services import documents
 from ledger.i18n import language_of
-from ledger.interchange.papers.forms import DOCUMENTS
 from ledger.interchange.papers.paper_text import PaperLanguage, language_for
 from ledger.proofs.bundles import Withheld
 
@@ -44,13 +53,10 @@ def case_proof(service: ServiceOf, reading: Reads, case_id: SlugPath, disclosure
     return Response(bundle, media_type="application/json")
 
 
-assert get_args(documents.Document) == DOCUMENTS, "the route offers what the table of forms has"
 LanguageQuery = Annotated[
     PaperLanguage | None, Query(alias="lang", description="language or languages; else by Accept-Language")
 ]
-DocumentQuery = Annotated[
-    documents.Document | None, Query(alias="document", description="which one, where an event prints as several")
-]
+DocumentQuery = WordQuery
 ItemQuery = Annotated[SlugQuery, Query(description="only this item, and what happened with it")]
 _PDF: dict[str, Any] = {"description": "The paper, PDF/A-3b", "content": {"application/pdf": {}}}
 
@@ -63,17 +69,25 @@ def paper_language(request: Request, language: LanguageQuery = None) -> PaperLan
 Language = Annotated[PaperLanguage, Depends(paper_language)]
 
 
-@router.files(
-    "/cases/{case_id}/events/{event_id}/paper", "Print an event as the document that it prints as", _PDF, tags=["paper"]
+@router.reads(
+    "/cases/{case_id}/papers",
+    "List the papers that a case prints",
+    Paged("papers", documents.OfferedPaper),
+    tags=["paper"],
 )
+def papers(service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath) -> Response:
+    """Return which papers of its procedure each event of the case prints, in the order of the events."""
+    return json_response({"papers": documents.papers_of_case(service, reading, case_id, labels)})
+
+
+@router.files("/events/{event_id}/paper", "Print an event as a paper of its procedure", _PDF, tags=["paper"])
 def paper(
     *,
     service: ServiceOf,
     reading: Reads,
-    case_id: SlugPath,
     event_id: EventIdPath,
     language: Language,
-    kind: DocumentQuery = None,
+    document: DocumentQuery = None,
     withhold: Literal["sections"] | None = None,
     ground: Ground = None,
 ) -> Response:
@@ -81,9 +95,7 @@ def paper(
 
     With `withhold` there are none of these. The same event gives the same file until a section is erased.
     """
-    pdf = documents.printed_event(
-        service, reading, case_id, event_id, language, kind=kind, withhold=withhold, ground=ground
-    )
+    pdf = documents.printed_event(service, reading, event_id, language, name=document, withhold=withhold, ground=ground)
     return _pdf_response(pdf, event_id)
 
 

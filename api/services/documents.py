@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from msgspec import Struct
+
 from api.auth.reading import Reading
 from api.services.case_reading import find_event, record_event
 from api.services.service import Service
 from ledger.core.messages import Message
+from ledger.i18n import Labels, label_first_by
 from ledger.interchange.papers.certificate import CertificateRequest, print_certificate
-from ledger.interchange.papers.document import document, read_event
+from ledger.interchange.papers.document import document
+from ledger.interchange.papers.events_to_print import events_of, read_event
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
+from ledger.interchange.papers.printed_event import PrintedEvent, papers_of
 from ledger.interchange.papers.typeset import typeset
 from ledger.proofs.bundles import Withheld
 from ledger.store import cases, log
@@ -21,17 +26,6 @@ from ledger.timeline.sentences import names_by_id
 from ledger.workers.pool import TooCostly
 
 MAX_CERTIFIED = 400  # events of a case: some 250 MB are needed for so many
-Document = Literal[
-    "transfer_list",
-    "acceptance_receipt",
-    "refusal_notice",
-    "return_notice",
-    "custody_change_certificate",
-    "custody_change_receipt",
-    "service_receipt",
-    "seizure_list",
-    "disposal_list",
-]
 
 
 class Disclosure(NamedTuple):
@@ -69,25 +63,76 @@ def bundle_of_case(service: Service, reading: Reading, case_id: str, disclosure:
     return bundle
 
 
+class OfferedPaper(Struct, frozen=True):
+    """A paper that an event prints, by its name in the procedure, with its title in the reader's language."""
+
+    event_id: str
+    event_type: str
+    sequence: int
+    document: str
+    title: str
+    article: str
+
+
+def papers_of_case(service: Service, reading: Reading, case_id: str, labels: Labels) -> list[OfferedPaper]:
+    """Return the papers that the events of a case print, in the order of the events, and record the read."""
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+        history = service.histories.of(connection, case_id)
+    reading.record(Message("papers of the case"), case_id)
+    events = events_of(service.parts.validator.states, history, reading.authority.kinds)
+    return [paper for event in events for paper in offered_papers(event, labels)]
+
+
+def offered_papers(event: PrintedEvent, labels: Labels) -> list[OfferedPaper]:
+    """Return the papers that an event prints, in the order of its procedure."""
+    first, payload = event.book.procedure.languages[0], event.payload
+    return [
+        OfferedPaper(
+            event_id=payload.event_id,
+            event_type=payload.event_type,
+            sequence=payload.sequence,
+            document=row.name,
+            title=row.title.get(labels.suffix) or row.title[first],
+            article=row.article,
+        )
+        for row in papers_of(event)
+    ]
+
+
+def event_to_print(service: Service, reading: Reading, event_id: str) -> PrintedEvent:
+    """Return an event that the reader may see, without names and sections, to look which papers it prints."""
+    with service.parts.database.read() as connection:
+        entry, _ = find_event(connection, reading, event_id)
+        return read_event(
+            connection, service.parts.validator.states, entry, reading.authority.kinds, confidential=False
+        )
+
+
 def printed_event(
     service: Service,
     reading: Reading,
-    case_id: str,
     event_id: str,
     language: PaperLanguage,
     *,
-    kind: Document | None = None,
+    case_id: str | None = None,
+    name: str | None = None,
     withhold: Literal["sections"] | None = None,
     ground: str | None = None,
 ) -> bytes:
-    """Return the document (PDF) that the event prints as, the first of several unless ``kind`` says which."""
+    """Return the paper (PDF) that the event prints, the first of several unless ``name`` says which.
+
+    With ``case_id`` the event must be of this case.
+    """
+    states = service.parts.validator.states
     with service.parts.database.read() as connection:
         entry, sight = find_event(connection, reading, event_id, case_id)
         confidential = withhold is None and reading.sees_sections(connection, entry, sight, ground)
-        occasion = read_event(connection, service.parts.validator.states, entry, confidential=confidential)
-    text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels))
+        event = read_event(connection, states, entry, reading.authority.kinds, confidential=confidential)
+    label_first_by(event.book)
+    text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels), event.persons)
     log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
-    sheet = document(occasion, text, log_id=log_id, verify_url=_verify_url(service), kind=kind)
+    sheet = document(event, text, log_id=log_id, verify_url=_verify_url(service), name=name)
     pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)
     record_event(reading, Message("paper of event {event_id}"), entry, ground)
     return pdf

@@ -11,7 +11,6 @@ from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.core.events import decode_payload
 from ledger.core.messages import Message
 
 
@@ -37,21 +36,16 @@ def export_all(session: Session) -> bytes:
 
 
 def paper_of(session: Session, event_id: str, **query: str | None) -> bytes:
-    """Fetch the document of an event, whichever case it is in."""
-    stream = session.service.get(at("/api/v1/events/{}", event_id))["envelope"]["stream"]
-    return session.service.fetch(at("/api/v1/cases/{}/events/{}/paper", stream["id"], event_id), **query)
+    """Fetch a paper of an event."""
+    return session.service.fetch(at("/api/v1/events/{}/paper", event_id), **query)
 
 
 def papers_of_case(session: Session, case_id: str, **query: str | None) -> Iterator[tuple[str, bytes]]:
-    """Yield every document that events of the case print as, with a name for its file."""
-    from ledger.interchange.papers.forms import forms_of
-
-    for event in session.service.pages("/api/v1/events", "events", case_id=case_id):
-        payload = decode_payload(msgspec.json.encode(event["payload"]))
-        for form in forms_of(payload, query.get("document")):
-            path = at("/api/v1/cases/{}/events/{}/paper", case_id, payload.event_id)
-            pdf = session.service.fetch(path, **query | {"document": form.document})
-            yield f"{payload.sequence:04}-{form.document}.pdf", pdf
+    """Yield every paper that events of the case print, with a name for its file."""
+    for paper in session.service.get(at("/api/v1/cases/{}/papers", case_id))["papers"]:
+        if query.get("document") in (None, paper["document"]):
+            pdf = paper_of(session, paper["event_id"], **query | {"document": paper["document"]})
+            yield f"{paper['sequence']:04}-{paper['document']}.pdf", pdf
 
 
 def write(

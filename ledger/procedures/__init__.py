@@ -24,12 +24,17 @@ _BY_STAGE = tuple(
 _EXAMPLES = ("examples-returns.toml", "examples-things.toml", "examples.toml")
 _USUAL = ("procedure.toml", "clocks.toml", "examples.toml")
 SHIPPED = {
-    "evidence": (*_USUAL, "flags.toml", "units.toml", "zone.toml"),
-    "cn-criminal": ("procedure.toml", *_BY_STAGE, "clocks.toml", *_EXAMPLES, "flags.toml", *_CN_COMMON),
+    "evidence": (*_USUAL, "flags.toml", "papers.toml", "units.toml", "zone.toml"),
+    "cn-criminal": (
+        *("procedure.toml", "clocks.toml", "flags.toml", "papers.toml"),
+        *_BY_STAGE,
+        *_EXAMPLES,
+        *_CN_COMMON,
+    ),
     "cn-civil-supervision": (*_USUAL, *_CN_SUPERVISION),
     "cn-administrative-supervision": (*_USUAL, *_CN_SUPERVISION),
     "cn-public-interest": (*_USUAL, *_CN_SUPERVISION),
-    "ew-criminal": (*_USUAL, "calendar.toml", "flags.toml", "units.toml", "zone.toml"),
+    "ew-criminal": (*_USUAL, "calendar.toml", "flags.toml", "papers.toml", "units.toml", "zone.toml"),
 }  # the files of each package
 IN_USE = "cn-criminal"
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from string import Formatter
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -55,6 +56,7 @@ VOCABULARY_IN = {
     ("decision.recorded", "kind"): "decision_kind",
     ("letter.sent", "kind"): "letter_kind",
     ("letter.filed", "kind"): "letter_kind",
+    ("letter.received", "kind"): "letter_kind",
     ("discrepancy.raised", "kind"): "discrepancy_kind",
     ("registry.agency_admitted", "kind"): "agency_kind",
     ("lead.dismissed", "reason_code"): "dismissal_reason",
@@ -121,11 +123,15 @@ def officer_of(payload: Payload, labels: Labels) -> str:
 
 
 class Narrator:
-    """Tells events in one language. ``names`` gives the name of an agency by its id."""
+    """Tells events in one language. ``names`` gives the name of an agency by its id.
 
-    def __init__(self, labels: Labels, names: Names = str):
+    ``persons`` are the names of persons by their pseudonyms, as far as the reader may know them.
+    """
+
+    def __init__(self, labels: Labels, names: Names = str, persons: Mapping[str, str] = MappingProxyType({})):
         self._labels = labels
         self._names = names
+        self._persons = persons
 
     def tell(self, before: CaseState | None, payload: Payload, after: CaseState | None) -> str:
         """Return the event in sentences. ``before`` and ``after`` are the case around it, None in other streams."""
@@ -144,17 +150,25 @@ class Narrator:
 
     def words(self, payload: Payload, after: CaseState | None) -> EventWords:
         """Return the words for the values of an event; ``after`` is the case of its items."""
-        return EventWords(self._labels, self._names, NAME_OF[type(payload.body)], after)
+        return EventWords(self._labels, self._names, NAME_OF[type(payload.body)], after, self._persons)
 
 
 class EventWords:
     """The words for one event's values: ids by what they stand for, times in the zone in use, words by labels."""
 
-    def __init__(self, labels: Labels, names: Names, event_type: str, after: CaseState | None):
+    def __init__(
+        self,
+        labels: Labels,
+        names: Names,
+        event_type: str,
+        after: CaseState | None,
+        persons: Mapping[str, str] = MappingProxyType({}),
+    ):
         self._labels = labels
         self._names = names
         self._event_type = event_type
         self._after = after
+        self._persons = persons
 
     def sentence(self, slots: Mapping[str, Any], catalogue: str = "told") -> str:
         """Return the event type's sentence, with a clause for each field that it has no slot for."""
@@ -264,6 +278,8 @@ class EventWords:
             return self._labels.of("telling", "item").format(
                 self._labels.translate(self._after.items[text].description), text
             )
+        if (name := self._persons.get(text)) is not None:
+            return name
         # A pseudonym is 32 hex digits; the first eight tell the persons of a case apart.
         if len(text) == 32 and not text.strip("0123456789abcdef"):
             return self._labels.of("telling", "person").format(text[:8])

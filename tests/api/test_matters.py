@@ -14,6 +14,7 @@ from tests.api.service import Served, problem
 from tests.testkit import builders, supervision
 from tests.testkit.builders import COURT, NEIGHBOUR, POLICE, PROCURATORATE, UPPER, analyst, auditor, clerk, supervisor
 from tests.testkit.supervision import Lead, Model, Recommendation
+from tests.unit.interchange.test_typeset import text_of
 
 AGENCIES = (POLICE, COURT, PROCURATORATE, NEIGHBOUR, UPPER)
 OFFICERS = tuple(role(agency) for agency in AGENCIES for role in (clerk, supervisor, analyst, auditor))
@@ -131,6 +132,19 @@ def test_a_recommendation_tells_until_when_to_reply(served: Served) -> None:
     assert len(shown["events"]) == 4
     problem(served.get("/api/v1/recommendations/2026-7", clerk(COURT)), 404, "not_found", "recommendation_id")
     assert lines(served, "recommendations", clerk(POLICE))[0]["result"] == "fell"
+
+
+def test_a_recommendation_is_printed_by_the_first_procedure_that_has_a_paper_for_it(served: Served) -> None:
+    """It belongs to no case. What no procedure prints says so, and the paper is not for whoever may not see it."""
+    recommendation = Recommendation().issued()
+    record(served, recommendation.act(supervision.replied(), clerk(POLICE)))
+    issued, answered = (event.envelope.event_id for event in recommendation.events)
+    headers = served.token(clerk(POLICE)) | {"accept-language": "zh"}
+    text = "".join(text_of(served.request("GET", f"/api/v1/events/{issued}/paper", headers=headers).content).split())
+    for words in ("检察建议书", "人民检察院检察建议工作规定第16条", recommendation.events[0].payload.body.problem):
+        assert "".join(words.split()) in text, words
+    problem(served.get(f"/api/v1/events/{answered}/paper", clerk(POLICE)), 404, "no_paper", "event_id")
+    problem(served.get(f"/api/v1/events/{issued}/paper", clerk(COURT)), 404, "not_found", "event_id")
 
 
 def test_reads_of_supervision_are_recorded_without_a_case(served: Served) -> None:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from ledger.core.custody.examples import faults_of_examples
 from ledger.core.procedure.facts import FACTS, KEYS
 from ledger.core.procedure.package import read_package
+from ledger.core.procedure.papers import LISTS, VALUES, ListRow, PaperCondition, PaperRow
 from ledger.core.procedure.rulebook import (
     ClockRule,
     ExampleAct,
@@ -58,6 +59,9 @@ def test_the_page_lists_every_key_of_a_condition() -> None:
     [
         ("| key | says |\n", ClockRule),
         ("| key of an extension | says |\n", ExtensionRule),
+        ("| key of `[[papers]]` | says |\n", PaperRow),
+        ("| key of a list | says |\n", ListRow),
+        ("| key of a paper's condition | asks |\n", PaperCondition),
         ("| key of `[[examples]]` | says |\n", ExampleCase),
         ("| key of `[[examples.acts]]` | says |\n", ExampleAct),
         ("| key of `[[examples.deadlines]]` | says |\n", ExpectedDeadline),
@@ -71,6 +75,34 @@ def test_the_page_lists_every_key_of_a_row(head: str, kind: type[Struct]) -> Non
     assert sorted(listed) == sorted(fields - {"acts", "deadlines", "extensions"})
 
 
+def test_the_page_lists_every_value_and_list_of_papers() -> None:
+    """Both lists are closed: each value with the fields by which an event has it, each list with its columns."""
+    values = rows_of(PAGE.split("<!-- values -->")[1].split("<!-- /values -->")[0])
+    assert [(words_of(name)[0], words_of(fields)) for name, _, fields in values] == [
+        (name, value.fields) for name, value in VALUES.items()
+    ]
+    assert [words_of(name)[0] for name, text, _ in values if text.endswith("(an agency)")] == [
+        name for name, value in VALUES.items() if value.is_agency
+    ]
+    lists = rows_of(PAGE.split("<!-- lists -->")[1].split("<!-- /lists -->")[0])
+    assert [(words_of(name)[0], words_of(columns)) for name, _, columns in lists] == [
+        (name, row.columns) for name, row in LISTS.items()
+    ]
+
+
+def test_the_row_of_a_paper_on_the_page_is_sound() -> None:
+    """Added to the package of the page, it is read, and a slip of the pen in it is told by file and line."""
+    written = re.findall(r"^```toml water-lab/(\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    paper = next(
+        block for block in re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) if "papers" in block
+    )
+    files = {name: text.encode() for name, text in written} | {"papers.toml": paper.encode()}
+    assert [row.name for row in read_package(files).papers] == ["delivery_note"]
+    slip = files["papers.toml"].replace(b'"seal_number"]', b'"seal_nmber"]')
+    with refused_at("papers.toml:21: papers[0].lists[0].columns", match="seal_nmber"):
+        read_package(files | {"papers.toml": slip})
+
+
 def test_the_page_lists_every_flag() -> None:
     """The list is closed."""
     rows = rows_of(PAGE.split("<!-- flags -->")[1].split("<!-- /flags -->")[0])
@@ -81,7 +113,7 @@ def test_the_page_lists_every_table() -> None:
     """Each table of words, and those of rows in sections of their own."""
     table = PAGE.split("| table | what its words name")[1].split("\n\n")[0]
     listed = {word for line in table.splitlines()[2:] for word in words_of(line.split("|")[1])}
-    sections = {"procedure", "zone", "clocks", "flags", "days_off", "examples"}
+    sections = {"procedure", "zone", "clocks", "flags", "papers", "paper_words", "days_off", "examples"}
     assert listed | sections == {field.name for field in msgspec.structs.fields(Rulebook)} - {"digest"}
 
 

@@ -7,22 +7,22 @@ from starlette.responses import Response
 
 from api.console.cases.case_pages import read_case
 from api.console.shared.access import VisitOf
-from api.console.shared.rendering import download, language, narrator_of
-from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery
+from api.console.shared.rendering import download, language, narrator_of, shown_pdf
+from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery
 from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
 from api.services.documents import (
     Disclosure,
-    Document,
     bundle_of_case,
     bundle_of_event,
     certified_case,
     certified_event,
+    event_to_print,
+    offered_papers,
     printed_event,
 )
 from api.services.service import position_after
 from ledger.core.events import decode_section
 from ledger.core.messages import Message
-from ledger.interchange.papers.forms import forms_of
 from ledger.interchange.papers.paper_text import language_for
 from ledger.proofs.bundles import Withheld
 from ledger.store import log
@@ -54,7 +54,7 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
         particulars=event_fields(here.payload, sections, words, visit.labels),
         hidden=() if shows_sections else step.confidential,
         erased=[label for label, data in stored.items() if data is None],
-        documents=[form.document for form in forms_of(here.payload)],
+        papers=offered_papers(event_to_print(visit.service, visit.reading, event_id), visit.labels),
         previous=history[entry.sequence - 1].entry.event_id if entry.sequence else None,
         following=history[entry.sequence + 1].entry.event_id if entry.sequence + 1 < len(history) else None,
     )
@@ -81,32 +81,32 @@ def event_certificate(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) 
     """Return the certificate of what is proven of an event."""
     read_case(visit, case_id, Message("certificate of event {event_id}", event_id=event_id))
     pdf = certified_event(visit.service, visit.reading, event_id, language_for(language(visit.request)))
-    return _shown_pdf(pdf, f"{event_id}.certificate")
+    return shown_pdf(pdf, f"{event_id}.certificate")
 
 
 @router.get("/cases/{case_id}/certificate")
 def case_certificate(visit: VisitOf, case_id: SlugPath, item_id: SlugQuery = None) -> Response:
     """Return the certificate of a case, or of one item."""
     pdf = certified_case(visit.service, visit.reading, case_id, language_for(language(visit.request)), item_id=item_id)
-    return _shown_pdf(pdf, f"{case_id}.certificate")
+    return shown_pdf(pdf, f"{case_id}.certificate")
 
 
 @router.get("/cases/{case_id}/events/{event_id}/paper")
-def event_paper(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath, document: Document | None = None) -> Response:
-    """Return a document that the event prints as: the requested one, or the first."""
+def event_paper(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath, document: WordQuery = None) -> Response:
+    """Return a paper that the event prints: the requested one, or the first."""
     pdf = printed_event(
-        visit.service, visit.reading, case_id, event_id, language_for(language(visit.request)), kind=document
+        visit.service,
+        visit.reading,
+        event_id,
+        language_for(language(visit.request)),
+        case_id=case_id,
+        name=document,
     )
-    return _shown_pdf(pdf, event_id)
+    return shown_pdf(pdf, event_id)
 
 
 def _without(withhold: Withheld | None) -> str:
     return f".without-{withhold}" if withhold else ""
-
-
-def _shown_pdf(pdf: bytes, name: str) -> Response:
-    headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
-    return Response(pdf, media_type="application/pdf", headers=headers)
 
 
 ROWS = 50

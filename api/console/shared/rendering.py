@@ -147,6 +147,12 @@ def _next_step(service: Service, session: ReaderSession | None) -> NextStep | No
         return None
 
 
+def shown_pdf(pdf: bytes, name: str) -> Response:
+    """Return a PDF that the browser shows, under this name for a file of it."""
+    headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
+    return Response(pdf, media_type="application/pdf", headers=headers)
+
+
 def download(content: bytes, name: str, media_type: str = "application/json") -> Response:
     """Return a file that the browser saves under this name."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}

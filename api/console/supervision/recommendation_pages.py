@@ -12,7 +12,9 @@ from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.cited_events import RecordedQuery, events_of_stream, recorded
 from api.console.shared.clock_views import ClockView
-from api.dependencies import Following, SlugPath, SlugQuery
+from api.console.shared.rendering import language, shown_pdf
+from api.dependencies import Following, SlugPath, SlugQuery, WordQuery
+from api.services.documents import event_to_print, offered_papers, printed_event
 from api.services.governance import require_governing
 from api.services.matters import recurrence, require_matter
 from api.services.service import position_after
@@ -24,6 +26,7 @@ from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.rulebook import rows_of
 from ledger.core.supervision import LeadState, RecommendationState, ReplyTerm, reply_due
 from ledger.core.supervision.recommendations import STREAM
+from ledger.interchange.papers.paper_text import language_for
 from ledger.recording.event_signing import new_id
 from ledger.store import log, supervision
 from ledger.store.cases import Page
@@ -97,6 +100,7 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         sight=sight,
         clock=_clock(visit, ReplyTerm.of(state), state.answered_at),
         life=events_of_stream(visit.service, visit.labels, entries),
+        papers=offered_papers(event_to_print(visit.service, visit.reading, entries[0].event_id), visit.labels),
         found=counts,
         results=terms.choices(terms.RecheckResult),
         reviews=terms.choices(terms.ReviewResult),
@@ -130,6 +134,18 @@ def _words(visit: Visit) -> dict[str, list[str]]:
     """Return the words of the procedures in force that forms of recommendations offer, by their tables."""
     books = visit.service.parts.validator.procedures_in_force()
     return {table: list(rows_of(books, table)) for table in ("recommendations", "escalations", "outsiders", "services")}
+
+
+@router.get("/recommendations/{recommendation_id}/paper")
+def recommendation_paper(visit: VisitOf, recommendation_id: SlugPath, document: WordQuery = None) -> Response:
+    """Return the paper that the recommendation is, by the procedure that has one for it."""
+    stream_id = STREAM + recommendation_id
+    with visit.service.parts.database.read() as connection:
+        require_matter(connection, visit.reading, stream_id, RecommendationState, field="recommendation_id")
+        (issued,) = log.stream(connection, "supervision", stream_id, limit=1)
+    paper_language = language_for(language(visit.request))
+    pdf = printed_event(visit.service, visit.reading, issued.event_id, paper_language, name=document)
+    return shown_pdf(pdf, recommendation_id)
 
 
 def _clock(visit: Visit, term: ReplyTerm, answered_at: str | None) -> ClockView | None:

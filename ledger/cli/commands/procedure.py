@@ -39,9 +39,10 @@ CHANGED = columns("case_id", "part", "concerns", "before", "after")
 LISTED = (
     *columns("procedure_id", "version", "title"),
     Column("valid_from", label="in_force_from"),
-    *columns("languages", "clocks", "flags", "examples", "digest"),
+    *columns("languages", "clocks", "papers", "flags", "examples", "digest"),
 )
 CLOCKS = columns("clock", "label", "article", "per", "periods", "valid_from", "source", "unconfirmed")
+PAPERS = columns("document", "title", "event", "article", "sheets", "unconfirmed")
 UNCONFIRMED = columns("procedure_id", "part", "unconfirmed")
 TRIED = columns("procedure_id", "example", "result", "fault")
 DIFFERING = columns("part", "before", "after")
@@ -67,7 +68,7 @@ def list_packages(session: Session, *, ledger: bool) -> None:
 @procedure_group.command("show")
 @click.argument("package", metavar="FOLDER|NAME")
 def show(session: Session, package: str) -> None:
-    """Show what a package has: its identity, its words, and its clocks with their articles."""
+    """Show what a package has: its identity, its words, its clocks with their articles, and its papers."""
     book = read_package(files_of(package))
     words = {vocabulary: len(words) for vocabulary, words in book.vocabularies.items()}
     clocks = [
@@ -83,11 +84,25 @@ def show(session: Session, package: str) -> None:
         }
         for row in book.clocks
     ]
+    papers = [
+        {
+            "document": row.name,
+            "title": _text(session, row.title),
+            "event": row.event,
+            "article": row.article,
+            "sheets": len(row.sheets),
+            "source": row.source,
+            "unconfirmed": row.unconfirmed,
+        }
+        for row in book.papers
+    ]
     if session.json:
-        session.output.data(_summary(session, book) | {"words": words, "clocks": clocks})
+        session.output.data(_summary(session, book) | {"words": words, "clocks": clocks, "papers": papers})
         return
     session.output.record(_summary(session, book), LISTED)
     session.output.table(clocks, CLOCKS)
+    if papers:
+        session.output.part("papers", papers, PAPERS)
 
 
 @procedure_group.command("copy")
@@ -397,6 +412,7 @@ def _unconfirmed(book: Rulebook) -> Iterator[dict[str, str]]:
     parts += [(f"purposes.{purpose}", row.unconfirmed) for purpose, row in book.purposes.items()]
     parts += [(f"decisions.{decision}", row.unconfirmed) for decision, row in book.decisions.items()]
     parts += [(f"reasons.{reason}", row.unconfirmed) for reason, row in book.reasons.items()]
+    parts += [(f"papers[{paper.name} {paper.event}]", paper.unconfirmed) for paper in book.papers]
     for part, unconfirmed in parts:
         if unconfirmed:
             yield {"procedure_id": book.procedure.id, "part": part, "unconfirmed": unconfirmed}
@@ -411,6 +427,7 @@ def _summary(session: Session, book: Rulebook) -> dict[str, Any]:
         "valid_from": identity.valid_from,
         "languages": list(identity.languages),
         "clocks": len(book.clocks),
+        "papers": len(book.papers),
         "flags": len(book.flags),
         "examples": len(book.examples),
         "digest": book.digest,

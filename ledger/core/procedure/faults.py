@@ -21,7 +21,8 @@ from ledger.core.procedure.facts import (
     Condition,
 )
 from ledger.core.procedure.legal_days import stands_alone
-from ledger.core.procedure.rulebook import ClockRule, FlagRule, Label, Rulebook, vocabulary_name
+from ledger.core.procedure.rows import Label
+from ledger.core.procedure.rulebook import ClockRule, FlagRule, Rulebook, vocabulary_name
 
 Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
 # Words that the core itself gives a meaning to; what they are called is the procedure's.
@@ -130,8 +131,13 @@ def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
             for number, extension in enumerate(getattr(row, "extensions", ()))
         ]
         for place, label in labels:
-            if label.keys() != {*book.procedure.languages}:
-                yield place, _label_in(book)
+            yield from faults_of_label(book, place, label)
+
+
+def faults_of_label(book: Rulebook, place: tuple[str | int, ...], label: Label) -> Iterator[Fault]:
+    """Yield a fault of a label that is not in each language of the procedure, or in another one."""
+    if label.keys() != {*book.procedure.languages}:
+        yield place, _label_in(book)
 
 
 def _label_in(book: Rulebook) -> Message:
@@ -260,7 +266,7 @@ def _faults_of_conditions(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
             for key, words in condition.asked:
                 if not _is_answered(key, row, of_fact):
                     yield path, Message("nothing answers {key} here", key=key)
-                yield from (((*path, key), fault) for fault in _unknown_words(key, words, book))
+                yield from (((*path, key), fault) for fault in unknown_words(VOCABULARY_OF.get(key, ""), words, book))
                 if key == "fact" and not {*words} <= {*row.all_starts}:
                     yield (
                         (*path, key),
@@ -271,8 +277,8 @@ def _faults_of_conditions(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
         yield ("bases",), Message("bases ask about the kind of trial or about the starting act, not both")
 
 
-def _unknown_words(key: str, words: tuple[str | bool, ...], book: Rulebook) -> Iterator[Message]:
-    vocabulary = VOCABULARY_OF.get(key, "")
+def unknown_words(vocabulary: str, words: tuple[str | bool, ...], book: Rulebook) -> Iterator[Message]:
+    """Yield a fault of each word that the vocabulary lacks, if it is one of the procedure."""
     possible = book.vocabularies.get(vocabulary)
     if vocabulary == PARTICIPANT:
         possible = {*book.kinds, *get_args(terms.Trait), *book.outsiders, *book.persons}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, get_type_hints
 
 import msgspec
@@ -20,6 +21,7 @@ from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import MAX_PACKAGE
 from ledger.core.procedure.faults import faults_of
+from ledger.core.procedure.paper_faults import faults_of_papers
 from ledger.core.procedure.rulebook import Rulebook
 
 MAX_BYTES = MAX_PACKAGE  # of the canonical form, which becomes an entry of the log
@@ -142,7 +144,7 @@ def _decoded(tables: dict[str, Any], place: Any) -> Rulebook:
         # A key of a table is told by the table alone, a value of it by [...].
         path = _path_of((match["path"] or "") + ("[...]" if match["key"] else ""), tables)
         raise MalformedInput("this cannot be read: {fault}", fault=match["fault"], field=place(path)) from error
-    for path, fault in faults_of(book):
+    for path, fault in chain(faults_of(book), faults_of_papers(book)):
         raise MalformedInput(fault, field=place(path))
     return book
 

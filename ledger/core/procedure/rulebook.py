@@ -23,9 +23,10 @@ from ledger.core.procedure.facts import (
     Fact,
 )
 from ledger.core.procedure.legal_days import holds_on
+from ledger.core.procedure.papers import PaperRow
+from ledger.core.procedure.rows import Label, Sourced
 from ledger.core.procedure.zones import Zone
 
-Label = dict[str, str]  # a text in each language
 Year = Annotated[str, Meta(pattern=r"^[12][0-9]{3}$(?!\n)")]
 Period = Annotated[str, Meta(pattern=rf"^{PERIOD}$(?!\n)")]
 
@@ -43,13 +44,6 @@ class Base(Struct, frozen=True, forbid_unknown_fields=True):
         """Tell whether its condition asks about one of the keys."""
         parts = () if self.condition is None else self.condition.parts
         return any(key in keys for part in parts for key, _ in part.asked)
-
-
-class Sourced(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A row that rests on a text: its ``source`` in full, and what of it is ``unconfirmed`` and has to be looked up."""
-
-    source: str = ""
-    unconfirmed: str = ""
 
 
 class ExtensionRule(Sourced, frozen=True, kw_only=True):
@@ -446,6 +440,8 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     recommendations: dict[terms.RecommendationKind, Word] = {}
     escalations: dict[terms.Escalation, Word] = {}
     clocks: tuple[ClockRule, ...] = ()
+    papers: tuple[PaperRow, ...] = ()
+    paper_words: dict[str, Label] = {}
     laws: dict[str, Label] = {}
     days_off: dict[Year, DaysOff] = {}
     examples: tuple[ExampleCase, ...] = ()

@@ -1,297 +1,303 @@
-"""The lists of documents: items as they were listed, found, seized or disposed of, and persons.
-
-Each is written by a function of its own, with what all of them are written with: the event as its reader may see it,
-and the words of its languages.
-"""
+"""The lists of papers: things and persons as they were listed, found, seized or disposed of, by columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from msgspec import Struct
-
-from ledger.core.custody import CaseState, Handover, Item
-from ledger.core.events import Section
+from ledger.core.custody import Item, MeasureState
 from ledger.core.events.handover import HandoverAccepted
-from ledger.core.events.item import ItemRegistered
-from ledger.core.events.terms import Quantity
-from ledger.interchange.papers.paper_text import EventText, PaperText, cell
-from ledger.interchange.papers.sheet import BLANK, Cell, SheetBlock, Words
-from ledger.timeline.case_history import HistoryEvent
+from ledger.core.procedure.papers import ListRow, NamedValue
+from ledger.interchange.papers.paper_text import cell
+from ledger.interchange.papers.paper_writer import PaperWriter
+from ledger.interchange.papers.printed_event import PrintedEvent
+from ledger.interchange.papers.sheet import BLANK, Cell, ProseBlock, TableBlock, Words
 
-_ITEM = {"thing": 3.6, "item_kind": 1.4, "quantity": 1.3, "seal_and_condition": 2.6, "remark": 2.6}
+# Shares of the page's width.
+WIDTHS: Final = {
+    "description": 2.6,
+    "item_kind": 1.2,
+    "exhibit_number": 1.2,
+    "item_id": 2,
+    "quantity": 1.1,
+    "extent": 1.3,
+    "money": 1.5,
+    "account": 1.8,
+    "features": 2.4,
+    "obtained_from": 1.8,
+    "holder": 1.5,
+    "condition": 1.8,
+    "seal_number": 1.3,
+    "seal_state": 1.1,
+    "storage_location": 1.8,
+    "frozen_until": 1.5,
+    "digests": 7,
+    "disposal": 1.6,
+    "remark": 1.5,
+    "person": 2,
+    "role": 1.4,
+    "measure": 1.6,
+    "started_at": 1.7,
+    "until": 1.5,
+    "keeper": 2,
+    "as_offered": 2.2,
+    "as_found": 2.2,
+    "result": 1.3,
+    "expected": 2.4,
+    "found": 2.4,
+    "collectors": 2,
+    "method": 2.5,
+    "tool": 2,
+    "medium": 2,
+    "occurred_at": 1.7,
+    "agency": 2.2,
+    "officer": 1.2,
+    "act": 5.5,
+}
+NUMBER_WIDTH: Final = 0.8
+EXACT: Final = ("digests",)  # set character by character
 
 
-class PrintedEvent(Struct, frozen=True):
-    """An event to be printed as its reader may see it.
-
-    ``sections`` are its confidential ones, by label, None if erased; None altogether if the reader may not read them.
-    ``persons`` are the names of persons by id, as far as the reader may know them.
-    """
-
-    event: HistoryEvent
-    sections: Mapping[str, Section | None] | None = None
-    persons: Mapping[str, str] = {}
-
-    @property
-    def after(self) -> CaseState:
-        return self.event.after
-
-    @property
-    def handover(self) -> Handover | None:
-        """Return the handover that the event's body names."""
-        return self.after.handovers.get(getattr(self.event.payload.body, "handover_id", ""))
+Row = dict[str, Cell]
 
 
-class ListWriter(NamedTuple):
-    """The paper's languages, the words of its event, the event itself, and the values of its sentence's slots."""
-
-    text: PaperText
-    event_text: EventText
-    printed: PrintedEvent
-    slots: Mapping[str, Any]
-
-    def table(
-        self,
-        heading: str,
-        columns: Mapping[str, float],
-        rows: Iterable[tuple[Cell, ...]],
-        *,
-        exact: tuple[int, ...] = (),
-    ) -> Iterator[SheetBlock]:
-        """Yield a list whose rows are numbered, or nothing if there is no row."""
-        numbered = ((((str(number),),), *row) for number, row in enumerate(rows, 1))
-        exact_columns = tuple(column + 1 for column in exact)
-        return self.text.table(heading, {"row_number": 0.6, **columns}, numbered, exact=exact_columns)
-
-    def cell(self, field: str, value: Any) -> Cell:
-        """Return the cell of a field's value."""
-        return cell(self.event_text.value(field, value))
-
-    def labelled(self, field: str, value: Any) -> Words:
-        """Return ``label: value``, blank if there is no value."""
-        return self.text.labelled(field, self.event_text.value(field, value))
-
-    def thing(self, item: Item) -> Cell:
-        """Return description, exhibit number and id of an item."""
-        item_id = self.text.paper("item_id", item_id=item.item_id)
-        return cell((item.description,), self.labelled("exhibit_number", item.exhibit_number), item_id)
-
-    def counted(self, item: Item, quantity: Quantity | None = None) -> tuple[Cell, Cell, Cell]:
-        """Return an item, its kind, and its quantity: as it is stated, or as the record has it."""
-        return self.thing(item), self.cell("item_kind", item.kind), self.cell("quantity", quantity or item.quantity)
-
-    def remarks(self, item: Item) -> Cell:
-        """Return what else is known of an item."""
-        extent = BLANK
-        if item.dossier is not None:
-            volumes, pages = item.dossier.volumes, item.dossier.pages
-            extent = self.text.paper(
-                "extent" if pages is None else "extent_pages", volumes=str(volumes), pages=str(pages)
-            )
-        fields = ("money", "account", "frozen_until", "storage_location")
-        return cell(extent, *(self.labelled(field, getattr(item, field)) for field in fields))
-
-    def seal(self, number: str | None, state: str | None, condition: str | None) -> Cell:
-        """Return seal and condition of an item, as far as they are stated."""
-        return cell(
-            self.labelled("seal_number", number),
-            self.labelled("seal_state", state),
-            self.labelled("condition", condition),
+def list_blocks(writer: PaperWriter, listed: ListRow) -> Iterator[TableBlock | ProseBlock]:
+    """Yield the list under its title, or nothing if it would be empty."""
+    title = writer.label(listed.title)
+    if listed.of in _PARAGRAPHS:
+        paragraphs = tuple(_PARAGRAPHS[listed.of](writer))
+        if paragraphs:
+            yield ProseBlock(title, paragraphs, points=True)
+        return
+    names = [column.value if isinstance(column, NamedValue) else column for column in listed.columns]
+    cells = [tuple(row[name] for name in names) for row in _ROWS[listed.of](writer, listed)]
+    stated = [row for row in cells if any(row[1:]) or len(names) == 1]  # a name alone says nothing
+    rows = [(cell((str(number),)), *row) for number, row in enumerate(stated, 1)]
+    if rows:
+        yield TableBlock(
+            title,
+            (writer.text.field("row_number"), *map(writer.label_of, listed.columns)),
+            (NUMBER_WIDTH, *(WIDTHS[name] for name in names)),
+            tuple(rows),
+            tuple(place for place, name in enumerate(names, 1) if name in EXACT),
         )
 
-    def person(self, person_id: str) -> Cell:
-        """Return the name, if the reader may know it, and the pseudonym."""
-        name = self.printed.persons.get(person_id)
-        return cell((name,) if name else BLANK, (person_id,))
+
+def _items(writer: PaperWriter, listed: ListRow) -> Iterator[Row]:
+    """Yield the things that the event is about: as its list states them, and else as they are recorded."""
+    printed = writer.printed
+    lines = {} if printed.handover is None else printed.handover.items
+    decided = {line.item_id: line.disposal for line in getattr(printed.payload.body, "items", ()) if _orders(line)}
+    for item_id in printed.item_ids:
+        item = printed.case.items[item_id]
+        if listed.kinds and item.kind not in listed.kinds:
+            continue
+        row = _item_row(writer, item)
+        line = lines.get(item_id)
+        if line is not None:
+            for field in ("quantity", "condition", "seal_number"):
+                if (stated := getattr(line, field)) is not None:
+                    row[field] = cell(writer.words(field, stated))
+            if line.stays:
+                row["remark"] = cell(writer.text.paper("stays"))
+        disposal = decided.get(item_id) or printed.values.get("disposal")
+        row["disposal"] = cell(writer.words("disposal", disposal))
+        yield row
 
 
-def _offered(writer: ListWriter) -> Iterator[SheetBlock]:
-    """Yield the items as the sender states them; what he left out is as the record has it."""
-    handover, rows = writer.printed.handover, []
-    assert handover is not None, "a form with this list is of a handover"
-    for line in handover.items.values():
-        item = writer.printed.after.items[line.item_id]
-        seal = writer.seal(line.seal_number or item.seal_number, item.seal_state, line.condition or item.condition)
-        remarks = cell(writer.text.paper("stays") if line.stays else BLANK, *writer.remarks(item))
-        rows.append((*writer.counted(item, line.quantity), seal, remarks))
-    yield from writer.table("items", _ITEM, rows)
+def _orders(line: Any) -> bool:
+    return hasattr(line, "disposal")
 
 
-def _received(writer: ListWriter) -> Iterator[SheetBlock]:
-    handover, body = writer.printed.handover, writer.printed.event.payload.body
+def _item_row(writer: PaperWriter, item: Item) -> Row:
+    fields = (
+        *("exhibit_number", "item_id", "quantity", "money", "account", "features", "obtained_from", "condition"),
+        *("seal_number", "seal_state", "storage_location", "frozen_until"),
+    )
+    row = {field: cell(writer.words(field, getattr(item, field))) for field in fields}
+    extent = BLANK
+    if item.dossier is not None:
+        volumes, pages = item.dossier.volumes, item.dossier.pages
+        extent = writer.text.paper(
+            "extent" if pages is None else "extent_pages", volumes=str(volumes), pages=str(pages)
+        )
+    holder = None if item.seizure is None else item.seizure.holder
+    return row | {
+        "item_id": cell((item.item_id,)),
+        "description": cell((item.description,)),
+        "item_kind": cell(writer.words("item_kind", item.kind)),
+        "extent": cell(extent),
+        "holder": cell(writer.words("holder", holder)),
+        "digests": tuple((digest,) for digest in item.digests),
+        "remark": (),
+    }
+
+
+def _received(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
+    """Yield each line of the list with what the receiver found and took."""
+    printed, words = writer.printed, writer.words
+    handover, body, before = printed.handover, printed.payload.body, printed.before
     assert handover is not None
+    assert before is not None, "an acceptance answers an offer"
     assert isinstance(body, HandoverAccepted)
     received_lines = {line.item_id: line for line in body.received}
     left_lines = {line.item_id: line for line in body.not_accepted}
-    before, value, rows = writer.printed.event.before, writer.event_text.value, []
-    assert before is not None, "an acceptance answers an offer"
     for line in handover.items.values():
         item = before.items[line.item_id]  # as it was listed: the acceptance may have changed the record
         received, left = received_lines.get(line.item_id), left_lines.get(line.item_id)
         stated = received or left
         as_offered = cell(
-            value("quantity", line.quantity or item.quantity),
-            *writer.seal(line.seal_number or item.seal_number, None, line.condition or item.condition),
+            words("quantity", line.quantity or item.quantity),
+            *_seal(writer, line.seal_number or item.seal_number, None, line.condition or item.condition),
         )
         as_found = cell(
-            value("quantity", stated.quantity if stated else None),
-            *writer.seal(
+            words("quantity", stated.quantity if stated else None),
+            *_seal(
+                writer,
                 received.seal_number if received else None,
                 stated.seal_state if stated else None,
                 received.condition if received else None,
             ),
         )
-        result = cell(
-            writer.text.paper("not_taken_over" if left else "taken_over"),
-            value("match_result", received.match_result if received else None),
-        )
-        remark = cell(
-            value("reason_code", left.reason_code if left else None),
-            value("explanation", left.explanation if left else None),
-            value("remark", received.remark if received else None),
-        )
-        as_found = as_found or cell(writer.text.of("telling", "as_listed") if left is None else BLANK)
-        rows.append((writer.thing(item), as_offered, as_found, result, remark))
-    columns = {"thing": 3.4, "as_offered": 2.4, "as_found": 2.6, "result": 1.5, "remark": 2}
-    yield from writer.table("received", columns, rows)
+        yield {
+            "description": cell((item.description,), (item.item_id,)),
+            "as_offered": as_offered,
+            "as_found": as_found or cell(writer.text.of("telling", "as_listed") if left is None else BLANK),
+            "result": cell(
+                writer.text.paper("not_taken_over" if left else "taken_over"),
+                words("match_result", received.match_result if received else None),
+            ),
+            "remark": cell(
+                words("reason_code", left.reason_code if left else None),
+                words("explanation", left.explanation if left else None),
+                words("remark", received.remark if received else None),
+            ),
+        }
 
 
-def _differences(writer: ListWriter) -> Iterator[SheetBlock]:
+def _labelled(writer: PaperWriter, field: str, value: Any) -> Words:
+    return writer.text.labelled(field, writer.words(field, value))
+
+
+def _seal(writer: PaperWriter, number: str | None, state: str | None, condition: str | None) -> Cell:
+    stated = (("seal_number", number), ("seal_state", state), ("condition", condition))
+    return cell(*(_labelled(writer, field, value) for field, value in stated))
+
+
+def _discrepancies(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
     """Yield the discrepancies that were opened with this acceptance."""
     handover = writer.printed.handover
     assert handover is not None
-    rows = (
-        (
-            writer.cell("item_id", discrepancy.item_id),
-            writer.cell("expected", discrepancy.expected),
-            writer.cell("found", discrepancy.found),
-        )
-        for discrepancy in writer.printed.after.discrepancies.values()
-        if discrepancy.handover_id == handover.handover_id
-    )
-    yield from writer.table("differences", {"thing": 4, "expected": 3.5, "found": 3.5}, rows)
+    for discrepancy in writer.printed.case.discrepancies.values():
+        if discrepancy.handover_id == handover.handover_id:
+            yield {
+                "description": cell(writer.words("item_id", discrepancy.item_id)),
+                "expected": cell(writer.words("expected", discrepancy.expected)),
+                "found": cell(writer.words("found", discrepancy.found)),
+            }
 
 
-def _persons(writer: ListWriter) -> Iterator[SheetBlock]:
-    handover, body = writer.printed.handover, writer.printed.event.payload.body
-    assert handover is not None
-    absent = body.absent_person_ids if isinstance(body, HandoverAccepted) else ()
-    yield from _person_table(writer, handover.person_ids, absent)
+def _persons(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
+    """Yield the persons, each with the measures that run on this person."""
+    printed = writer.printed
+    absent = getattr(printed.payload.body, "absent_person_ids", ())
+    for person_id in printed.person_ids:
+        person = printed.case.persons.get(person_id)
+        measures = printed.running_measures(person_id)
+        yield {
+            "person": cell(writer.words("person_id", person_id)),
+            "role": () if person is None else cell(writer.text.of("person_role", person.role)),
+            "measure": _of_measures(writer, measures, "measure"),
+            "started_at": _of_measures(writer, measures, "started_at"),
+            "until": _of_measures(writer, measures, "until"),
+            "keeper": cell(*map(writer.text.agency, _keepers(printed, person_id))),
+            "remark": cell(writer.text.paper("absent") if person_id in absent else BLANK),
+        }
 
 
-def _person_table(writer: ListWriter, person_ids: Iterable[str], absent: tuple[str, ...] = ()) -> Iterator[SheetBlock]:
-    state = writer.printed.after
-    rows = []
-    for person_id in person_ids:
-        held_by: Cell = ()
-        for measure in state.measures.values():
-            if measure.person_id == person_id and measure.ended_at is None:
-                since = writer.labelled("started_at", measure.started_at)
-                kind = writer.event_text.value("measure", measure.measure)
-                held_by += cell(kind, since, writer.labelled("until", measure.until))
-        person = state.persons.get(person_id)
-        rows.append(
-            (
-                writer.person(person_id),
-                () if person is None else cell(writer.text.of("person_role", person.role)),
-                held_by,
-                cell(writer.text.paper("absent") if person_id in absent else BLANK),
-            )
-        )
-    yield from writer.table("persons", {"person": 4.6, "role": 1.6, "measure": 3, "remark": 1.8}, rows)
+def _of_measures(writer: PaperWriter, measures: Sequence[MeasureState], field: str) -> Cell:
+    return cell(*(writer.words(field, getattr(measure, field)) for measure in measures))
 
 
-def _seized(writer: ListWriter) -> Iterator[SheetBlock]:
-    """Yield all that the case holds under the number of this seizure, up to this event."""
-    rows = (
-        (*writer.counted(item), writer.seal(item.seal_number, item.seal_state, item.condition), writer.remarks(item))
-        for item in _items_of_seizure(writer)
-    )
-    yield from writer.table("seized", _ITEM, rows)
+def _keepers(printed: PrintedEvent, person_id: str) -> list[str]:
+    """Return the agency that keeps a person in custody, as far as the case has it."""
+    held = [item.holder for item in printed.case.items.values() if item.person_id == person_id and item.is_person]
+    changes = printed.case.custody_changes.values()
+    return held[-1:] or [change.keeper for change in changes if change.person_id == person_id][-1:]
 
 
-def _present(writer: ListWriter) -> Iterator[SheetBlock]:
-    """Yield whom the items were taken from, and who watched."""
-    rows = (
-        (cell(writer.text.paper(f"stamp.{party}_party")), writer.person(writer.slots[party]))
-        for party in ("holder", "witness")
-        if writer.slots[party]
-    )
-    yield from writer.table("present", {"role": 2, "person": 8}, rows)
+def _found_digests(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
+    """Yield the digests that the event states, of each thing that was received."""
+    body = writer.printed.payload.body
+    if isinstance(body, HandoverAccepted):
+        lines = [(line.item_id, line.digests) for line in body.received]
+    else:
+        lines = [(getattr(body, "item_id", ""), getattr(body, "digests", ()))]
+    for item_id, digests in lines:
+        if digests:
+            yield {
+                "description": cell(writer.words("item_id", item_id or None)),
+                "digests": tuple((digest,) for digest in digests),
+            }
 
 
-def _items_of_seizure(writer: ListWriter) -> Iterator[Item]:
-    body = writer.printed.event.payload.body
-    assert isinstance(body, ItemRegistered)
-    assert body.seizure is not None, "the form asks for it"
-    for item in writer.printed.after.items.values():
-        if item.seizure is not None and item.seizure.document_number == body.seizure.document_number:
-            yield item
+def _collected(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
+    """Yield how electronic data was taken."""
+    for item_id in writer.printed.item_ids:
+        item = writer.printed.case.items[item_id]
+        if item.collection is not None:
+            over_network = ("address", "network_time_at", "record_number")
+            yield {
+                "description": cell((item.description,), (item.item_id,)),
+                **{
+                    field: cell(writer.words(field, getattr(item.collection, field)))
+                    for field in ("collectors", "tool")
+                },
+                "method": cell(
+                    writer.words("method", item.collection.method),
+                    *(_labelled(writer, field, getattr(item.collection, field)) for field in over_network),
+                ),
+                "medium": cell(writer.words("item_id", item.collection.medium_item_id)),
+            }
 
 
-def _collected(writer: ListWriter) -> Iterator[SheetBlock]:
-    """Yield how electronic data was taken (rules on electronic data 2016, art. 14)."""
-    fields = ("collectors", "tool", "method", "medium_item_id", "address", "network_time_at", "record_number")
-    rows = (
-        (
-            writer.cell("item_id", item.item_id),
-            cell(*(writer.labelled(field, getattr(item.collection, field)) for field in fields)),
-        )
-        for item in _items_of_seizure(writer)
-        if item.collection is not None
-    )
-    yield from writer.table("collected", {"thing": 3, "collection": 8}, rows)
+def _custody(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
+    """Yield what happened with the things up to the event: when, and by whom."""
+    items = {*writer.printed.item_ids}
+    for event in writer.printed.history:
+        payload = event.payload
+        if items.intersection(event.concerned.item_ids):
+            yield {
+                "occurred_at": cell(writer.words("occurred_at", payload.occurred_at)),
+                "agency": cell(writer.text.agency(payload.agency)),
+                "officer": cell((payload.officer,)),
+                "act": cell(writer.text.sentences(event.before, payload, event.after)),
+            }
 
 
-def _disposed(writer: ListWriter) -> Iterator[SheetBlock]:
-    items = [writer.printed.after.items[item_id] for item_id in writer.slots.get("item_ids") or writer.slots["things"]]
-    disposal = writer.cell("disposal", writer.slots["disposal"])
-    rows = ((*writer.counted(item), disposal, writer.remarks(item)) for item in items)
-    columns = {"thing": 3.6, "item_kind": 1.4, "quantity": 1.3, "disposal": 2, "remark": 3}
-    yield from writer.table("disposed", columns, rows)
+def _outline(writer: PaperWriter) -> Iterator[Words]:
+    """Yield the points of an outline, each with the person or thing that it is about."""
+    for point in getattr(writer.printed.payload.body, "outline", ()):
+        about = getattr(point, "person_id", None) or getattr(point, "item_id", None)
+        words: Words = (point.text,)
+        yield words if about is None else writer.text.paper("about", about=writer.words("item_id", about), text=words)
 
 
-def _disclosed(writer: ListWriter) -> Iterator[SheetBlock]:
-    rows = (writer.counted(writer.printed.after.items[item_id]) for item_id in writer.slots["item_ids"])
-    yield from writer.table("disclosed", {"thing": 6, "item_kind": 2, "quantity": 2}, rows)
+def _measures(writer: PaperWriter) -> Iterator[Words]:
+    for measure in getattr(writer.printed.payload.body, "measures", ()):
+        yield (measure,)
 
 
-def _listed_digests(writer: ListWriter) -> Iterator[SheetBlock]:
-    items, handover = writer.printed.after.items, writer.printed.handover
-    listed = handover.items if handover else [item.item_id for item in _items_of_seizure(writer)]
-    yield from _digest_table(writer, ((item_id, items[item_id].digests) for item_id in listed))
-
-
-def _found_digests(writer: ListWriter) -> Iterator[SheetBlock]:
-    body = writer.printed.event.payload.body
-    assert isinstance(body, HandoverAccepted)
-    yield from _digest_table(writer, ((line.item_id, line.digests) for line in body.received))
-
-
-def _digest_table(writer: ListWriter, digests: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[SheetBlock]:
-    rows = (
-        (writer.cell("item_id", item_id or None), tuple((digest,) for digest in of_item))
-        for item_id, of_item in digests
-        if of_item
-    )
-    yield from writer.table("digests", {"thing": 3, "digests": 8}, rows, exact=(1,))
-
-
-LISTS: Final[Mapping[str, Callable[[ListWriter], Iterator[SheetBlock]]]] = {
-    "offered": _offered,
+_ROWS: Final[Mapping[str, Callable[[PaperWriter, ListRow], Iterator[Row]]]] = {
+    "items": _items,
     "received": _received,
-    "differences": _differences,
+    "discrepancies": _discrepancies,
     "persons": _persons,
-    "persons_named": lambda writer: _person_table(writer, writer.slots["person_ids"]),
-    "person": lambda writer: _person_table(writer, (writer.slots["person_id"],)),
-    "seized": _seized,
-    "present": _present,
-    "collected": _collected,
-    "disposed": _disposed,
-    "disclosed": _disclosed,
-    "digests": _listed_digests,
     "found_digests": _found_digests,
-    "disclosed_digests": lambda writer: _digest_table(writer, [("", writer.slots["digests"])]),
+    "collected": _collected,
+    "custody": _custody,
+}
+_PARAGRAPHS: Final[Mapping[str, Callable[[PaperWriter], Iterator[Words]]]] = {
+    "outline": _outline,
+    "measures": _measures,
 }

@@ -82,7 +82,15 @@ class StampsBlock(Struct, frozen=True, tag="stamps"):
     stamps: tuple[Stamp, ...]
 
 
-SheetBlock = FactsBlock | TableBlock | ProseBlock | ChecksBlock | StampsBlock
+class PartBlock(Struct, frozen=True, tag="part"):
+    """One of several sheets of a paper, such as its counterfoil: a page of its own, under the paper's head."""
+
+    label: Words
+    is_first: bool
+    blocks: tuple[FactsBlock | TableBlock | ProseBlock | StampsBlock, ...]
+
+
+SheetBlock = FactsBlock | TableBlock | ProseBlock | ChecksBlock | StampsBlock | PartBlock
 
 
 class Attachment(Struct, frozen=True):

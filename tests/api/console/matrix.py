@@ -118,6 +118,7 @@ ROWS = (
     Row("/recommendations", supervises, is_list=True, mark="/recommendations/{recommendation_id}"),
     Row("/recommendations/new", anybody, GOVERNING, shows=False, governing=True),
     Row("/recommendations/{recommendation_id}", supervises),
+    Row("/recommendations/{recommendation_id}/paper", supervises, is_file=True),
     Row("/reports", anybody, GOVERNING, shows=False, governing=True),
     Row("/reports/file", anybody, GOVERNING, PERIOD, shows=False, governing=True, is_file=True),
     Row("/correlation", anybody, GOVERNING, shows=False, governing=True),

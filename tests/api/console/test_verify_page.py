@@ -28,8 +28,8 @@ from tests.testkit.bundles import log_with, naming, tree
 from tests.testkit.casework import Case, registration
 from tests.testkit.ledgers import open_ledger, sqlite_url
 from tests.testkit.machine import REPOSITORY, free_port
-from tests.unit.interchange.test_paper_forms import OF_EVENT, certified_as
-from tests.unit.interchange.test_paper_forms import TRUST as CERTIFIED_BY
+from tests.unit.interchange.test_certificate import OF_EVENT, certified_as
+from tests.unit.interchange.test_certificate import TRUST as CERTIFIED_BY
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
 LOG = "0x" + LOG_ID.hex()

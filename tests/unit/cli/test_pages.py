@@ -10,9 +10,8 @@ import pytest
 from pypdf import PdfReader
 
 from ledger.core.custody.claimed_times import BREAK_KINDS
-from ledger.i18n import Labels
 from ledger.interchange.imports import mapping
-from ledger.interchange.papers.forms import FORMS
+from ledger.procedures import books_that_ship
 from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.unit.cli.world import World
 
@@ -53,7 +52,8 @@ def test_what_the_page_on_paper_tells_to_type_works(world: World, tmp_path: Path
     """Every file that is named is there, and the certificate has its bundle inside."""
     _, named = type_page(world, PAPER, tmp_path)
     assert named | {"offer.json"} == {file.name for file in tmp_path.iterdir()}
-    assert [file.name for file in (tmp_path / "papers").iterdir()] == ["0002-transfer_list.pdf"]
+    papers = {"0002-exhibit_list.pdf", "0002-prosecution_opinion.pdf"}
+    assert {file.name for file in (tmp_path / "papers").iterdir()} == papers
     attachments = PdfReader(tmp_path / "certificate.pdf").attachments
     assert attachments["coat-7.bundle.json"] == [(tmp_path / "coat-7.bundle.json").read_bytes()]
     assert "a coat" in PdfReader(tmp_path / "transfer-list.pdf").pages[0].extract_text()
@@ -72,12 +72,10 @@ def test_the_page_tells_every_key_of_a_mapping() -> None:
     assert {key for key in keys if not re.search(rf"\b{key}\b", IMPORT)} == set()
 
 
-def test_the_page_tells_every_form() -> None:
-    """Each row of the table with its documents and their titles in Chinese, in the order of the code."""
-    table = PAPER.split("<!-- forms -->")[1].split("<!-- /forms -->", maxsplit=1)[0]
-    forms = []
-    for events, documents, titles in re.findall(r"^\| (`.*?) \| (`.*?) \| (.*?) \|$", table, re.MULTILINE):
-        names, labels = re.findall(r"`(\w+)`", documents), titles.split(", ")
-        assert labels == [Labels("zh-CN").of("paper", f"title.{name}") for name in names]
-        forms += [(event, name) for event in re.findall(r"`(\w+\.\w+)`", events) for name in names]
-    assert forms == [(form.event_type, form.document) for form in FORMS]
+def test_the_page_tells_every_paper() -> None:
+    """Each row of the packages in Chinese and English with its title, in the order of the package."""
+    for package in ("cn-criminal", "evidence"):
+        table = PAPER.split(f"<!-- papers {package} -->")[1].split("<!-- /papers -->", maxsplit=1)[0]
+        rows = re.findall(r"^\| `(.*?)` \| `(.*?)` \| (.*?) \|$", table, re.MULTILINE)
+        titles = [(row.event, row.name, row.title["zh"]) for row in books_that_ship()[package].papers]
+        assert rows == titles

@@ -15,6 +15,7 @@ ENGLISH, CHINESE = Labels("en"), Labels("zh-CN")
 def package(languages: str, analysis: str) -> Rulebook:
     """Return the package ``evidence`` with one purpose, clock and law more, in these languages."""
     files = shipped_package("evidence")
+    del files["papers.toml"]  # papers are not labels of words
     labels = ", ".join(f'{language} = "{analysis}"' for language in languages.split())
     words = (
         files["procedure.toml"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.events import Section
@@ -14,14 +15,12 @@ from ledger.i18n import Labels
 from ledger.interchange import papers
 from ledger.interchange.papers.certificate import LIMITS
 from ledger.interchange.papers.document import document
-from ledger.interchange.papers.forms import DOCUMENTS, FORMS
-from ledger.interchange.papers.lists import PrintedEvent
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
-from ledger.interchange.papers.sheet import Sheet
-from ledger.procedures import shipped_rulebook
+from ledger.interchange.papers.printed_event import PrintedEvent
+from ledger.interchange.papers.sheet import FactsBlock, ProseBlock, Sheet
 from ledger.store.log import StoredEntry
 from ledger.timeline.case_history import HistoryEvent
-from tests.testkit.builders import COURT, DETENTION, LOG_ID, POLICE, PROCURATORATE
+from tests.testkit.builders import COURT, DETENTION, KINDS, LOG_ID, POLICE, PROCURATORATE
 from tests.testkit.casework import Case
 
 NAMES = {
@@ -42,7 +41,7 @@ def history_of(case: Case) -> Iterator[HistoryEvent]:
     before: CaseState | None = None
     for index, event in enumerate(case.events):
         envelope = event.envelope
-        after = fold(before, Act(event.payload, event.digest, envelope.signed_at, shipped_rulebook())).state
+        after = fold(before, Act(event.payload, event.digest, envelope.signed_at, case.book)).state
         entry = StoredEntry(
             log_index=index,
             event_id=envelope.event_id,
@@ -67,16 +66,28 @@ def sheet_of(
     case: Case,
     language: PaperLanguage = "zh-CN",
     *,
-    kind: str | None = None,
+    name: str | None = None,
     sections: Mapping[str, Section | None] | None = None,
+    persons: Mapping[str, str] = {},
 ) -> Sheet:
-    """Return the document of the case's last event."""
-    *_, event = history_of(case)
-    text = PaperText(language, names)
+    """Return the paper of this name that the case's last event prints, or its first."""
+    text = PaperText(language, names, persons)
     log_id = f"0x{LOG_ID.hex()}"
-    return document(
-        PrintedEvent(event, sections), text, log_id=log_id, verify_url="https://ledger.test/verify", kind=kind
-    )
+    event = printed(case, sections=sections)
+    return document(event, text, log_id=log_id, verify_url="https://ledger.test/verify", name=name)
+
+
+def printed(case: Case, *, sections: Mapping[str, Section | None] | None = None) -> PrintedEvent:
+    """Return the case's last event, to be printed by the procedure of the case."""
+    history = tuple(history_of(case))
+    last = history[-1]
+    return PrintedEvent(last.entry, last.payload, case.book, KINDS, history=history, sections=sections)
+
+
+def blocks_of(case: Case, **options: Any) -> str:
+    """Return the values and paragraphs of the paper of the case's last event."""
+    blocks = sheet_of(case, **options).blocks
+    return str([block for block in blocks if isinstance(block, FactsBlock | ProseBlock)])
 
 
 CERTIFIED = ("intact", "not_yet_anchored", "unverifiable")
@@ -86,12 +97,8 @@ _EITHER = re.compile(r'paper\(\s*"([a-z_]+)" if [^"]+ else "([a-z_]+)"')
 
 
 def paper_words() -> tuple[str, ...]:
-    """Literal words, and those that the table of forms asks for."""
-    words = {f"title.{name}" for name in DOCUMENTS}
-    words |= {f"statement.{form.document}.{form.act}" for form in FORMS}
-    words |= {f"by_hand.{name}" for form in FORMS for name in form.by_hand}
-    words |= {f"stamp.{name}" for form in FORMS for name in form.stamps if name.endswith("_party")}
-    words |= {f"limit.{name}" for name in LIMITS} | {f"verdict.{name}" for name in CERTIFIED}
+    """Literal words, and those that certificates ask for."""
+    words = {f"limit.{name}" for name in LIMITS} | {f"verdict.{name}" for name in CERTIFIED}
     for kind, steps in (("check", STEPS), ("case_check", CASE_STEPS)):
         words |= {f"{kind}.{name}.checked" for name, _ in steps}
         words |= {f"{kind}.{name}.not_checked" for name, _ in steps if name not in ("form", "ledger", "signature")}

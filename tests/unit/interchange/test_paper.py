@@ -58,7 +58,7 @@ def event_of(event_type: str) -> Event:
 
 def ask(served: Served, event_type: str, by: Officer | None = None, **query: str) -> httpx.Response:
     event_id = event_of(event_type).envelope.event_id
-    return served.get(f"/api/v1/cases/case-1/events/{event_id}/paper", by or clerk(PROCURATORATE), **query)
+    return served.get(f"/api/v1/events/{event_id}/paper", by or clerk(PROCURATORATE), **query)
 
 
 def printed(served: Served, event_type: str, **query: str) -> str:
@@ -69,7 +69,7 @@ def printed(served: Served, event_type: str, **query: str) -> str:
 
 
 def test_the_route_gives_pdf_a_of_the_event(dealt: Served) -> None:
-    """The file has an output intent, and its date is the event's own; test_paper_forms.py has what it claims."""
+    """The file has an output intent, and its date is the event's own; test_certificate.py has what it claims."""
     answer = ask(dealt, "handover.offered", lang="zh-CN")
     assert answer.headers["content-type"] == "application/pdf"
     reader = PdfReader(io.BytesIO(answer.content))
@@ -81,18 +81,18 @@ def test_the_route_gives_pdf_a_of_the_event(dealt: Served) -> None:
 
 def test_both_languages_stand_on_one_paper(dealt: Served) -> None:
     """Labels in both, what is the same once."""
-    text = printed(dealt, "handover.offered", lang="both")
-    assert "移送清单" in text
-    assert "Transfer list" in text
-    assert text.count("the phone\n") == 1
+    text = printed(dealt, "handover.offered", lang="both", document="exhibit_list")
+    assert "证据移送清单" in text
+    assert "Transfer list: evidence" in text
+    assert text.count("S-42") == 1
 
 
 def test_without_a_language_it_is_the_readers(dealt: Served) -> None:
     """As every answer in words."""
-    path = f"/api/v1/cases/case-1/events/{event_of('handover.offered').envelope.event_id}/paper"
+    path = f"/api/v1/events/{event_of('handover.offered').envelope.event_id}/paper"
     headers = dealt.token(clerk(POLICE)) | {"accept-language": "zh-CN,zh;q=0.9"}
-    assert "移送清单" in text_of(dealt.request("GET", path, headers=headers).content)
-    assert "Transfer list" in text_of(dealt.get(path, clerk(POLICE)).content)
+    assert "起诉意见书" in text_of(dealt.request("GET", path, headers=headers).content)
+    assert "Opinion for prosecution" in text_of(dealt.get(path, clerk(POLICE)).content)
 
 
 def test_names_are_printed_for_whoever_may_read_them(dealt: Served) -> None:
@@ -100,16 +100,27 @@ def test_names_are_printed_for_whoever_may_read_them(dealt: Served) -> None:
     assert "李某某" in printed(dealt, "handover.offered")
     assert "李某某" not in printed(dealt, "handover.offered", withhold="sections")
     assert "李某某" in text_of(ask(dealt, "handover.accepted", clerk(POLICE)).content)  # it kept the image
-    path = f"/api/v1/cases/case-2/events/{other_case().last.envelope.event_id}/paper"
+    path = f"/api/v1/events/{other_case().last.envelope.event_id}/paper"
     assert "李某某" in text_of(dealt.get(path, clerk(POLICE)).content)
     for reader in (clerk(LAB), auditor(PROCURATORATE)):
         assert "李某某" not in text_of(dealt.get(path, reader).content)
 
 
-def test_another_cases_address_leads_to_no_paper(dealt: Served) -> None:
-    """An event is asked for at its own case."""
-    path = f"/api/v1/cases/case-2/events/{event_of('handover.offered').envelope.event_id}/paper"
-    problem(dealt.get(path, clerk(POLICE)), 404, "not_found", "event_id")
+def test_the_papers_of_a_case_are_listed(dealt: Served) -> None:
+    """Each with its event and its title in the reader's language; every one of them can be printed."""
+    answer = dealt.get("/api/v1/cases/case-1/papers", clerk(PROCURATORATE))
+    listed = [(paper["event_type"], paper["document"], paper["title"]) for paper in answer.json()["papers"]]
+    assert listed == [
+        ("item.registered", "seizure_list", "Seizure list"),
+        ("item.registered", "seizure_list", "Seizure list"),
+        ("handover.offered", "prosecution_opinion", "Opinion for prosecution (transfer)"),
+        ("handover.offered", "exhibit_list", "Transfer list: evidence"),
+        ("handover.accepted", "acceptance_receipt", "Acceptance receipt"),
+    ]
+    last = answer.json()["papers"][-1]
+    path = f"/api/v1/events/{last['event_id']}/paper"
+    assert dealt.get(path, clerk(PROCURATORATE), document=last["document"]).status_code == 200
+    problem(dealt.get("/api/v1/cases/case-1/papers", clerk(LAB)), 404, "not_found", "case_id")
 
 
 def test_what_prints_as_nothing_says_what_prints(dealt: Served) -> None:
@@ -117,8 +128,8 @@ def test_what_prints_as_nothing_says_what_prints(dealt: Served) -> None:
     answer = problem(ask(dealt, "person.named"), 404, "no_paper", "event_id")
     assert "handover.offered" in answer["hint"]
     answer = problem(ask(dealt, "handover.offered", document="seizure_list"), 404, "no_paper", "document")
-    assert answer["hint"] == "These print: transfer_list."
-    problem(ask(dealt, "handover.offered", document="diploma"), 400, "malformed_input", "document")
+    assert answer["hint"] == "These print: prosecution_opinion, exhibit_list."
+    problem(ask(dealt, "handover.offered", document="Diploma"), 400, "malformed_input", "document")
 
 
 def test_what_came_later_changes_no_paper(dealt: Served) -> None:

@@ -1,0 +1,92 @@
+"""Events to be printed, read out of the store: with the case as of them, and names for whoever may know them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from ledger.core.custody.fold import book_of
+from ledger.core.errors import NotFound
+from ledger.core.events import Section, decode_section
+from ledger.core.events.case import PersonNamed
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.interchange.papers.printed_event import PrintedEvent, papers_of
+from ledger.recording.case_states import CaseStates
+from ledger.store import log
+from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
+from ledger.timeline.case_history import HistoryEvent, read_history
+
+NAME = "name"  # the field of a person's section that has the name, as ``tally person name`` writes it
+
+
+def read_event(
+    connection: Connection, states: CaseStates, entry: StoredEntry, kinds: Mapping[str, str], *, confidential: bool
+) -> PrintedEvent:
+    """Return the event with the case as of it; with its sections and persons' names if ``confidential``.
+
+    Nothing that came after the event is read, but that a section was erased. ``kinds`` are the kinds of agencies.
+    """
+    if entry.stream_kind != "case":
+        sections = _sections(connection, entry) if confidential else None
+        return _of_supervision(connection, states, entry, kinds, sections)
+    history = tuple(read_history(connection, states, entry.stream_id, limit=entry.sequence + 1))
+    event = _of_case(states, history, kinds)
+    if not confidential:
+        return event
+    names: dict[str, str] = {}
+    for earlier in history:
+        match earlier.payload.body:
+            case PersonNamed(person_id=person_id, section=label) if label is not None:
+                section = _sections(connection, earlier.entry).get(label)
+                if section is not None and NAME in section.fields:
+                    names[person_id] = section.fields[NAME]
+    return PrintedEvent(
+        event.entry,
+        event.payload,
+        event.book,
+        kinds,
+        history=history,
+        sections=_sections(connection, entry),
+        persons=names,
+    )
+
+
+def events_of(states: CaseStates, history: Iterable[HistoryEvent], kinds: Mapping[str, str]) -> Iterator[PrintedEvent]:
+    """Yield the events of a case that may print, in their order, as they are for whoever may see no names."""
+    events = tuple(history)
+    for length in range(1, len(events) + 1):
+        event = _of_case(states, events[:length], kinds)
+        if any(row.event == event.payload.event_type for row in event.book.papers):
+            yield event
+
+
+def _of_case(states: CaseStates, history: tuple[HistoryEvent, ...], kinds: Mapping[str, str]) -> PrintedEvent:
+    last = history[-1]
+    book = book_of(last.before, last.payload, states.procedures().at(last.entry.log_index))
+    return PrintedEvent(last.entry, last.payload, book, kinds, history=history)
+
+
+def _of_supervision(
+    connection: Connection,
+    states: CaseStates,
+    entry: StoredEntry,
+    kinds: Mapping[str, str],
+    sections: Mapping[str, Section | None] | None,
+) -> PrintedEvent:
+    """Return an event that belongs to the procedure of no case: by the first in force that has a paper for it."""
+    payload = log.payload_of(entry)
+    stream = log.stream(connection, entry.stream_kind, entry.stream_id, limit=entry.sequence + 1)
+    earlier = tuple(log.payload_of(each) for each in stream)
+    in_force: Mapping[str, Rulebook] = states.procedures().at(entry.log_index)
+    events = [
+        PrintedEvent(entry, payload, in_force[procedure], kinds, earlier=earlier, sections=sections)
+        for procedure in sorted(in_force)
+    ]
+    if not events:
+        raise NotFound("no procedure is in force that says what it prints as", field="event_id", code="no_paper")
+    return next((event for event in events if papers_of(event)), events[0])
+
+
+def _sections(connection: Connection, entry: StoredEntry) -> dict[str, Section | None]:
+    stored = log.sections(connection, entry.log_index)
+    return {label: None if data is None else decode_section(data, label) for label, data in stored.items()}

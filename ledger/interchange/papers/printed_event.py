@@ -1,0 +1,269 @@
+"""An event to be printed: with the case around it, as its reader may see it, and which papers of its procedure it is.
+
+Values have the names that rows of papers use (``ledger.core.procedure.papers``); what is not stated is None or empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from ledger.core.custody import CaseState, Handover, MeasureState
+from ledger.core.custody.state import Letter
+from ledger.core.errors import NotFound
+from ledger.core.events import Payload, Section
+from ledger.core.events.handover import HandoverOffered, HandoverReturned
+from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemRegistered
+from ledger.core.events.letter import LetterSent
+from ledger.core.messages import Message, Term
+from ledger.core.procedure.legal_days import holds_on
+from ledger.core.procedure.papers import PaperCondition, PaperRow
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.store.log import StoredEntry
+from ledger.timeline.case_history import HistoryEvent
+from ledger.timeline.sentences import slots_of
+
+
+class PrintedEvent(Struct, frozen=True, dict=True):
+    """An event of a case or of supervision, by a procedure that says what it prints.
+
+    ``history`` has the events of its case up to it, ``earlier`` those of its stream of supervision. ``kinds`` are the
+    kinds of agencies. ``sections`` are its confidential ones, by label, None if erased; None altogether if the reader
+    may not read them. ``persons`` are the names of persons by id, as far as the reader may know them.
+    """
+
+    entry: StoredEntry
+    payload: Payload
+    book: Rulebook
+    kinds: Mapping[str, str] = {}
+    history: tuple[HistoryEvent, ...] = ()
+    earlier: tuple[Payload, ...] = ()
+    sections: Mapping[str, Section | None] | None = None
+    persons: Mapping[str, str] = {}
+
+    @property
+    def before(self) -> CaseState | None:
+        return self.history[-1].before if self.history else None
+
+    @property
+    def after(self) -> CaseState | None:
+        return self.history[-1].after if self.history else None
+
+    @property
+    def case(self) -> CaseState:
+        """Return the case after the event. Requires an event of a case."""
+        assert self.after is not None, "rows of events without a case have no values of one"
+        return self.after
+
+    @property
+    def handover(self) -> Handover | None:
+        """Return the handover that the event's body names."""
+        return None if self.after is None else self.after.handovers.get(getattr(self.payload.body, "handover_id", ""))
+
+    @property
+    def letter(self) -> Letter | None:
+        """Return the letter that the event's body names."""
+        return None if self.after is None else self.after.letters.get(getattr(self.payload.body, "letter_id", ""))
+
+    @cached_property
+    def values(self) -> Mapping[str, Any]:
+        """Return what the event states, and what stands behind it in the case."""
+        values = slots_of(self.before, self.payload, self.after)
+        values |= {"event_id": self.payload.event_id, "occurred_at": self.payload.occurred_at}
+        if self.after is None:
+            of_stream = (asdict(payload.body) for payload in self.earlier[:1])  # what it is about
+            return {name: value for stated in of_stream for name, value in stated.items()} | values
+        for part in (self._of_case(), self._of_handover(), self._of_letter(), self._of_items(), self._of_measures()):
+            values |= part
+        values["persons"] = self.person_ids
+        values["decision"] = _first(values, "decision_id", "serves", "about")
+        return values
+
+    @cached_property
+    def item_ids(self) -> tuple[str, ...]:
+        """Return the items that the event is about: those of its list, its seizure, or that it names."""
+        body, handover = self.payload.body, self.handover
+        if isinstance(body, ItemRegistered) and body.seizure is not None:
+            number = body.seizure.document_number
+            items = self.case.items.values()
+            return tuple(item.item_id for item in items if item.seizure and item.seizure.document_number == number)
+        if handover is not None:
+            return tuple(handover.items)
+        return () if not self.history else self.history[-1].concerned.item_ids
+
+    @cached_property
+    def person_ids(self) -> tuple[str, ...]:
+        """Return the persons that the event is about."""
+        if self.handover is not None:
+            person_id = getattr(self.payload.body, "person_id", None)
+            return self.handover.person_ids if person_id is None else (person_id,)
+        if isinstance(self.payload.body, ItemRegistered | ItemDisposed):
+            return ()
+        return () if not self.history else self.history[-1].concerned.person_ids
+
+    def of_history(self, kinds: type | tuple[type, ...], field: str, value: str) -> Any:
+        """Return the body of these kinds that has the value in this field, or None."""
+        bodies = (event.payload.body for event in self.history)
+        return next((body for body in bodies if isinstance(body, kinds) and getattr(body, field) == value), None)
+
+    def running_measures(self, person_id: str) -> list[MeasureState]:
+        """Return the measures on a person that have not ended."""
+        measures = self.case.measures.values()
+        return [measure for measure in measures if measure.person_id == person_id and measure.ended_at is None]
+
+    def _of_case(self) -> dict[str, Any]:
+        case = self.case
+        number = case.numbers.get(self.payload.agency) or case.numbers.get(case.opened_by)
+        names = ("case_id", "case_type", "business_line", "stage")
+        return {name: getattr(case, name) for name in names} | {"case_number": number, "case_numbers": case.numbers}
+
+    def _of_handover(self) -> dict[str, Any]:
+        handover, body = self.handover, self.payload.body
+        if handover is None:
+            return {}
+        offer = self.of_history((HandoverOffered, HandoverReturned), "handover_id", handover.handover_id)
+        returned = self.case.handovers.get(handover.returns or "")
+        return {
+            "offered_at": handover.offered_at,
+            "offered_by": handover.offered_by,
+            "offer_number": getattr(offer, "number", None),
+            "received_at": getattr(body, "received_at", None) or handover.received_at,
+            "returned_purpose": None if returned is None else returned.purpose,
+        }
+
+    def _of_letter(self) -> dict[str, Any]:
+        letter = self.letter
+        if letter is None:
+            return {}
+        sent = self.of_history(LetterSent, "letter_id", letter.letter_id)
+        return asdict(letter) | {
+            "service": letter.service,
+            "content": getattr(sent, "content", None),
+            "due_at": getattr(sent, "due_at", None),
+            "addressee": letter.to_agency or letter.person_id or letter.outside,
+            "answered_letter": None if letter.answers is None else self.case.letters.get(letter.answers),
+            "agency": self.payload.agency,
+        }
+
+    def _of_items(self) -> dict[str, Any]:
+        body = self.payload.body
+        if isinstance(body, ItemRegistered) and body.seizure is not None:
+            return asdict(body.seizure)
+        if isinstance(body, ItemDisposed):
+            payloads = (event.payload for event in self.history)
+            proposed = next(payload.body for payload in payloads if payload.event_id == body.cites.event_id)
+            assert isinstance(proposed, ItemDisposalProposed), "the rules accept no other"
+            return {"recipient": proposed.recipient, "ground": proposed.ground}
+        item = self.case.items.get(getattr(body, "item_id", ""))
+        return {} if item is None or item.frozen_until is None else {"frozen_until": item.frozen_until}
+
+    def _of_measures(self) -> dict[str, Any]:
+        """Return the measure that the event names, or those of its person that hold the person in custody."""
+        measure = self.case.measures.get(getattr(self.payload.body, "measure_id", ""))
+        measures = [measure] if measure is not None else []
+        if not measures:
+            held = (each for person_id in self.person_ids for each in self.running_measures(person_id))
+            measures = [each for each in held if each.locks_up]
+        if not measures:
+            return {}
+        last = measures[-1]
+        changed = self.case.measures.get(getattr(self.payload.body, "new_measure_id", ""), last)
+        return {"measure": changed.measure, "started_at": changed.started_at, "measure_until": changed.until}
+
+
+def _first(values: Mapping[str, Any], *names: str) -> Any:
+    return next((values[name] for name in names if values.get(name)), None)
+
+
+# -- which papers an event prints --------------------------------------------------------------------------------------
+
+
+def papers_of(printed: PrintedEvent) -> list[PaperRow]:
+    """Return the rows by which the event prints, in the order of its procedure."""
+    day = printed.book.zone.day_of_text(printed.payload.occurred_at).isoformat()
+    rows: dict[str, PaperRow] = {}
+    for row in printed.book.papers:
+        if row.event == printed.payload.event_type and holds_on(row, day) and _fits(row.condition, printed):
+            rows.setdefault(row.name, row)
+    replaced = {name for row in rows.values() for name in row.replaces}
+    return [row for row in rows.values() if row.name not in replaced]
+
+
+def paper_of(printed: PrintedEvent, name: str | None) -> PaperRow:
+    """Return the row of this name by which the event prints, or its first. Raises NotFound if there is none."""
+    rows = papers_of(printed)
+    for row in rows:
+        if name in (None, row.name):
+            return row
+    kinds = dict.fromkeys(row.event for row in printed.book.papers)
+    raise NotFound(
+        "{event_type}, as it stands here, prints as no {document}",
+        event_type=Term("event_type", printed.payload.event_type),
+        document=name or "document",
+        field="document" if name else "event_id",
+        code="no_paper",
+        hint=Message("These print: {documents}.", documents=", ".join([row.name for row in rows] or kinds)),
+    )
+
+
+def _fits(condition: PaperCondition | None, printed: PrintedEvent) -> bool:
+    if condition is None:
+        return True
+    for key, words in condition.asked:
+        if not any(word in _ANSWERS[key](printed) for word in words) if key != "has" else not _has(printed, words):
+            return False
+    return condition.unless is None or not _fits(condition.unless, printed)
+
+
+def _has(printed: PrintedEvent, names: Iterable[str]) -> bool:
+    values = {**printed.values, "items": printed.item_ids, "custody": printed.item_ids}
+    return all(values.get(name) not in (None, (), "", {}) for name in names)
+
+
+def _named(printed: PrintedEvent, participant: Any) -> Iterator[str]:
+    """Yield what an agency, a person or somebody outside is called by: kind and traits, the role, the kind."""
+    if participant is None:
+        return
+    if not isinstance(participant, str):
+        yield participant.kind
+    elif printed.after is not None and participant in printed.after.persons:
+        yield printed.after.persons[participant].role
+    elif (kind := printed.kinds.get(participant)) is not None:
+        yield kind
+        yield from printed.book.traits.get(kind, ())
+
+
+def _receiver(printed: PrintedEvent) -> Any:
+    values = printed.values
+    return values.get("addressee") or values.get("keeper") or values.get("to_agency")
+
+
+def _words_of(name: str) -> Callable[[PrintedEvent], Collection[str]]:
+    return lambda printed: tuple(filter(None, (printed.values.get(name),)))
+
+
+def _kinds_of_items(printed: PrintedEvent) -> Collection[str]:
+    return {printed.case.items[item_id].kind for item_id in printed.item_ids}
+
+
+def _roles(printed: PrintedEvent) -> Collection[str]:
+    persons = printed.case.persons
+    return {persons[person_id].role for person_id in printed.person_ids if person_id in persons}
+
+
+_ANSWERS: Final[Mapping[str, Callable[[PrintedEvent], Collection[str]]]] = {
+    "by": lambda printed: tuple(_named(printed, printed.payload.agency)),
+    "to": lambda printed: tuple(_named(printed, _receiver(printed))),
+    "returned": _words_of("returned_purpose"),
+    "line": _words_of("business_line"),
+    **{
+        name: _words_of(name)
+        for name in ("purpose", "kind", "reason_code", "measure", "disposal", "stage", "case_type")
+    },
+    "item_kind": _kinds_of_items,
+    "role": _roles,
+}
