@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from ledger.core.events import case as acts
 from ledger.core.events import handover, item, record
@@ -307,6 +308,16 @@ def test_what_is_kept_is_made_again_where_it_is_of_no_use(handed_over: Case, tmp
     assert len(opened(log_of(handed_over.events[:3], procedures=other_rules))[1]["events"]) == 3
     other = Case("case-9").open().name("a", "b", "c")
     assert opened(log_of(other.events, procedures=other_rules))[1] == whole(of(other))
+
+
+@pytest.mark.parametrize("name", [None, "views.duckdb"])
+def test_new_views_are_made_without_a_warning(handed_over: Case, tmp_path: Path, name: str | None) -> None:
+    """In memory or in a new file there is nothing to compare with: standard output is for what a command answers."""
+    views_of = made(log_of(handed_over.events), tmp_path / name if name else None)
+    with capture_logs() as logged:
+        views_of.refresh()
+        views_of.close()
+    assert logged == []
 
 
 class Remembered:
