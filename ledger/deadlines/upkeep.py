@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
+from time import sleep
 
 import structlog
 
@@ -27,18 +28,31 @@ from ledger.store.database import Connection, Database, Row
 AHEAD = (7, 3, 1)  # days before the last day
 PASSED = 0
 AT_ONCE = 500  # most warnings of one transaction
+ENTRIES_AT_ONCE = 1000  # about so many entries of cases are counted in one transaction
+PAUSE_S = 0.1  # between two transactions: who waits for SQLite's lock looks for it that often
 
 logger = structlog.get_logger(__name__)
 
 
 def recount(database: Database, validator: Validator) -> bool:
-    """Compute all clocks again if the days off or zones in force have changed; return whether they had."""
+    """Compute all clocks again if the days off or zones in force have changed; return whether they had.
+
+    Meanwhile the list has lines of before and of after.
+    """
     mark = _mark(validator.procedures().current)
     with database.read() as connection:
         if clocks.counted_by(connection) == mark:
             return False
+        bounds = [None, *audit.stream_bounds(connection, "case", ENTRIES_AT_ONCE), None]
+    for first, last in pairwise(bounds):
+        # A transaction for some of the cases at a time: what is submitted meanwhile need not wait for all.
+        with database.write() as connection:
+            clocks.replace_between(connection, first, last, _rows(connection, validator, first, last))
+        if last is not None:
+            sleep(PAUSE_S)
+    # Last: whoever is interrupted before this begins again.
     with database.write() as connection:
-        clocks.replace_all(connection, database, _rows(connection, validator), mark)
+        clocks.keep_counted_by(connection, database, mark)
     return True
 
 
@@ -47,8 +61,8 @@ def _mark(in_force: Mapping[str, Rulebook]) -> str:
     return blake3_text(canonical.encode({name: (book.days_off, book.zone) for name, book in in_force.items()}))
 
 
-def _rows(connection: Connection, validator: Validator) -> Iterator[Row]:
-    entries = audit.by_stream(connection, "case", None, None, size=log.tree(connection).size)
+def _rows(connection: Connection, validator: Validator, first: str | None, last: str | None) -> Iterator[Row]:
+    entries = audit.by_stream(connection, "case", first, last, size=log.tree(connection).size)
     for case_id, events in groupby(entries, key=lambda entry: entry.stream_id):
         rows: dict[str, Row] = {}
         before: CaseState | None = None

@@ -162,11 +162,17 @@ def counted_by(connection: Connection) -> str | None:
     return log.fact(connection, _COUNTED_BY)
 
 
-def replace_all(connection: Connection, database: Database, new: Iterable[Row], mark: str) -> None:
-    """Replace all rows by these. Requires the writer's lock."""
-    connection.execute(delete(CLOCKS))
+def replace_between(connection: Connection, first: str | None, last: str | None, new: Iterable[Row]) -> None:
+    """Replace the rows of the cases ``first <= id < last`` by these; None is no bound. Requires the writer's lock."""
+    since = () if first is None else (CLOCKS.c.case_id >= first,)
+    until = () if last is None else (CLOCKS.c.case_id < last,)
+    connection.execute(delete(CLOCKS).where(*since, *until))
     for row in new:
         connection.execute(CLOCKS.insert(), row)
+
+
+def keep_counted_by(connection: Connection, database: Database, mark: str) -> None:
+    """Keep the mark of that by which all rows were computed. Requires the writer's lock."""
     log.keep_fact(connection, database, _COUNTED_BY, mark)
 
 

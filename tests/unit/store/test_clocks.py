@@ -16,6 +16,7 @@ from ledger.core.events import case as acts
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Reader
+from ledger.deadlines import upkeep
 from ledger.deadlines.upkeep import recount
 from ledger.procedures import shipped_rulebook
 from ledger.store import clocks
@@ -141,6 +142,27 @@ def ends(ledger: Ledger) -> dict[str, tuple[str | None, str]]:
     return {
         row["clock"]: (row["due_at"], row["at_end"]) for row in stored(ledger).values() if row["status"] == "running"
     }
+
+
+def test_cases_go_on_while_clocks_are_counted_anew(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer's lock is free between portions: what is submitted then is recorded at once, and counted too."""
+    _judge_by(ledger, replace(shipped_rulebook(), days_off={}, digest="blake3:of no years"))
+    cases = [detained_in(f"case-{number}") for number in range(1, 5)]
+    ledger.post_all([event for case in cases for event in case.events])
+    _judge_by(ledger, shipped_rulebook())
+    waiting = [*cases]
+
+    def submit(_seconds: float) -> None:
+        case = waiting.pop()
+        case.impose("li", "bail")
+        ledger.post_all([case.last])
+
+    monkeypatch.setattr(upkeep, "ENTRIES_AT_ONCE", 3)
+    monkeypatch.setattr(upkeep, "sleep", submit)
+    assert [recount(ledger.database, ledger.validator) for _ in range(2)] == [True, False]
+    assert len(waiting) < 3, "there were pauses"
+    require_told(ledger, *cases)
+    assert findings_of(ledger) == ()
 
 
 def test_a_case_that_cannot_be_read_does_not_keep_the_others_from_it(sqlite: Ledger) -> None:
