@@ -13,13 +13,16 @@ from ledger.core.errors import Unavailable
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.procedure.adoption import publication_of
+from ledger.core.supervision import LeadState
 from ledger.deadlines.upkeep import recount
 from ledger.procedures import shipped_procedures
-from tests.testkit.builders import POLICE, PROCURATORATE, clerk
+from ledger.recording.supervision_streams import matter_of
+from tests.testkit.builders import POLICE, PROCURATORATE, clerk, refused, supervisor
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
-from tests.unit.core.test_adoption import FIRST, SECOND
+from tests.testkit.supervision import Lead, closed
+from tests.unit.core.test_adoption import FIRST, SECOND, package_text
 
 OFFICERS = (clerk(POLICE), clerk(PROCURATORATE))
 
@@ -88,3 +91,35 @@ def test_an_act_that_was_judged_before_an_adoption_is_judged_again(ledger: Ledge
         ledger.sequencer.submit(judged).result(60)  # type: ignore[arg-type]  # it is new
     assert caught.value.code == "procedure_changed"
     ledger.post(written.last)
+
+
+# A later version asks for a recommendation where a document was enough, and has another word.
+OUTCOMES = package_text(
+    ("[outcomes]\n", '[outcomes]\nwarned = { label = { en = "warned", zh = "警示" } }\n'),
+    ('zh = "纠正违法" }, names_paper = true', 'zh = "纠正违法" }, needs_recommendation = true'),
+    version=2,
+)
+
+
+def test_an_outcome_of_a_lead_is_judged_by_what_is_in_force_at_its_entry(ledger: Ledger) -> None:
+    """What was closed before stays as it was, for readers and for the audit; a closing waits for no old verdict."""
+    before, after = (Lead({"case_id": name}).raised().assigned().confirmed() for name in ("case-1", "case-2"))
+    ledger.changes.grant(supervisor(PROCURATORATE))
+    ledger.put(ledger.changes.bodies[-1])
+    for event in (*before.act(closed(), clerk(PROCURATORATE)).events, *after.events):
+        ledger.post(event)
+    draft = after.draft(closed(), clerk(PROCURATORATE))
+    judged = ledger.validator.validate(draft.submission, ledger.clock.seconds)
+    ledger.put(publication_of(OUTCOMES))
+    adopt(ledger, blake3_text(OUTCOMES))
+    with pytest.raises(Unavailable) as caught:
+        ledger.sequencer.submit(judged).result(60)  # type: ignore[arg-type]  # it is new
+    assert caught.value.code == "procedure_changed"
+    with refused("recommendation_missing", field="payload.body.recommendation_id"):
+        ledger.post(draft)
+    ledger.post(after.draft(closed("warned", document_number=None), clerk(PROCURATORATE)))
+    with ledger.database.read() as connection:
+        state = matter_of(connection, before.stream.id, ledger.registry.authority.agencies)
+    assert isinstance(state, LeadState)
+    assert state.came_to == "rectification_notice"
+    assert findings_of(ledger) == ()
