@@ -130,6 +130,14 @@ def test_each_side_of_a_recommendation_speaks_for_itself(rule: str, field: str, 
         recommendation.act(body, by)
 
 
+def test_what_the_log_has_is_read_without_the_procedures() -> None:
+    """Words and days were judged when it was recorded, by what was in force then."""
+    recommendation = Recommendation()
+    recommendation.books = None
+    recommendation.issued(kind="of_an_earlier_procedure").act(delivered(service="on_foot"), ANSWERER)
+    assert recommendation.state.status == "received"
+
+
 # -- the time to reply -------------------------------------------------------------------------------------------------
 
 RECEIVED = "2026-03-02T02:00:00Z"
