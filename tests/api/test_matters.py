@@ -141,7 +141,12 @@ def test_a_recommendation_is_printed_by_the_first_procedure_that_has_a_paper_for
     issued, answered = (event.envelope.event_id for event in recommendation.events)
     headers = served.token(clerk(POLICE)) | {"accept-language": "zh"}
     text = "".join(text_of(served.request("GET", f"/api/v1/events/{issued}/paper", headers=headers).content).split())
-    for words in ("检察建议书", "人民检察院检察建议工作规定第16条", recommendation.events[0].payload.body.problem):
+    for words in (
+        "检察建议书",
+        "纠正违法检察建议",
+        "人民检察院检察建议工作规定第16条",
+        recommendation.events[0].payload.body.problem,
+    ):
         assert "".join(words.split()) in text, words
     problem(served.get(f"/api/v1/events/{answered}/paper", clerk(POLICE)), 404, "no_paper", "event_id")
     problem(served.get(f"/api/v1/events/{issued}/paper", clerk(COURT)), 404, "not_found", "event_id")

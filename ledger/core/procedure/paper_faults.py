@@ -113,7 +113,8 @@ def _is_answered(key: str, row: PaperRow) -> bool:
 
 
 def _vocabulary_of_kind(row: PaperRow) -> str:
-    return "letter_kind" if row.event.startswith("letter.") else "decision_kind"
+    subject = row.event.partition(".")[0]
+    return {"letter": "letter_kind", "recommendation": "recommendation_kind"}.get(subject, "decision_kind")
 
 
 def _faults_of_sheet(sheet: PaperPart, row: PaperRow, book: Rulebook, path: Place) -> Iterator[Fault]:

@@ -212,7 +212,7 @@ VALUES: Final[dict[str, PaperValue]] = {
     "kind": PaperValue(("kind", "letter_id")),
     **_own("decided_at", "effective_at"),
     "decision": PaperValue(_CITED),
-    "addressee": PaperValue(_LETTER),
+    "addressee": PaperValue(("letter_id", "to_outside")),
     **dict.fromkeys(("sent_at", "content", "answered_letter"), PaperValue(_LETTER)),
     "service": PaperValue(("service",)),
     # Of items.

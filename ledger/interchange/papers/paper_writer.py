@@ -57,11 +57,14 @@ class PaperWriter(NamedTuple):
                 return self._named("decision_kind", self.printed.case.decisions.get(value))
             case "answered_letter":
                 return self._named("letter_kind", value)
-            case "addressee" if isinstance(value, str) and value not in self.printed.case.persons:
+            case "addressee" if isinstance(value, str) and not self._is_person(value):
                 return self.text.agency(value)
             case _ if VALUES[name].is_agency:
                 return self.text.agency(value)
         return self.words(_SAID_AS.get(name, name), value)
+
+    def _is_person(self, name: str) -> bool:
+        return self.printed.after is not None and name in self.printed.after.persons
 
     def fact(self, value: ValueRow) -> list[LabelledValue]:
         """Return a value under its label; of the numbers of a case, one of each agency."""

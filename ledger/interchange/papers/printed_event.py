@@ -76,7 +76,8 @@ class PrintedEvent(Struct, frozen=True, dict=True):
         values |= {"event_id": self.payload.event_id, "occurred_at": self.payload.occurred_at}
         if self.after is None:
             of_stream = (asdict(payload.body) for payload in self.earlier[:1])  # what it is about
-            return {name: value for stated in of_stream for name, value in stated.items()} | values
+            values = {name: value for stated in of_stream for name, value in stated.items()} | values
+            return values | {"addressee": values.get("to_agency") or values.get("to_outside")}
         for part in (self._of_case(), self._of_handover(), self._of_letter(), self._of_items(), self._of_measures()):
             values |= part
         values["persons"] = self.person_ids

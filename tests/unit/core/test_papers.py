@@ -116,6 +116,9 @@ def test_letters_and_recommendations_answer_as_their_events_do() -> None:
     letters = ROW.replace("handover.offered", "letter.sent") + 'if = { kind = ["no_letter"] }\n'
     with pytest.raises(MalformedInput, match="no_letter"):
         package(letters)
+    advice = ROW.replace("handover.offered", "recommendation.issued") + 'if = { kind = ["no_advice"] }\n'
+    with pytest.raises(MalformedInput, match="no_advice"):
+        package(advice)
     advice = ROW.replace("handover.offered", "recommendation.issued") + 'if = { stage = ["open"] }\n'
     with pytest.raises(MalformedInput, match="nothing answers stage here"):
         package(advice)
