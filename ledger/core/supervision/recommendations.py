@@ -146,12 +146,14 @@ class ReplyTerm(Struct, frozen=True):
     received_at: str | None = None
     urgent: bool = False
     reply_within_days: int | None = None
+    status: str = "issued"
 
     @classmethod
     def of(cls, state: RecommendationState) -> ReplyTerm:
         """Return that of a recommendation."""
         issued = state.issued
-        return cls(issued.kind, state.issued_at, state.received_at, issued.urgent, issued.reply_within_days)
+        days = issued.reply_within_days
+        return cls(issued.kind, state.issued_at, state.received_at, issued.urgent, days, state.status)
 
 
 class ReplyDue(NamedTuple):
@@ -166,9 +168,11 @@ def reply_due(term: ReplyTerm, books: Iterable[Rulebook]) -> ReplyDue | None:
     """Return when a reply is too late, and how that was counted.
 
     ``books`` are the procedures in force; the first that has a row for this kind of recommendation decides. The days
-    that the paper gives go before those of the row. None if nothing started it yet, if no row or paper sets a time, or
-    if the calendar does not have the year in which it may end.
+    that the paper gives go before those of the row. None if nothing started it yet, if it was withdrawn, if no row or
+    paper sets a time, or if the calendar does not have the year in which it may end.
     """
+    if term.status == "withdrawn":
+        return None
     starts = {f"recommendation_issued.{term.kind}": term.issued_at}
     if term.received_at is not None:
         starts[f"recommendation_received.{term.kind}"] = term.received_at

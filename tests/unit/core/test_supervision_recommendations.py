@@ -171,13 +171,15 @@ def test_the_time_to_reply_counts_from_the_receipt(
 
 
 def test_no_time_to_reply_runs_before_the_receipt() -> None:
-    """It is of the recommendation as it stands; the first procedure in force that has a row for its kind decides."""
+    """Nor once it is withdrawn; the first procedure in force that has a row for its kind decides."""
     recommendation = Recommendation().issued()
     books = [BOOKS["evidence"], shipped_rulebook()]
     assert reply_due(ReplyTerm.of(recommendation.state), books) is None
     due = reply_due(ReplyTerm.of(recommendation.act(delivered(), ANSWERER).state), books)
     assert due is not None
     assert (due.row.article, due.counted.last_day) == ("recommendation rules 19", date(2026, 5, 6))
+    withdrawn = recommendation.act(reviewed("withdrawn"), ASSIGNER).state
+    assert reply_due(ReplyTerm.of(withdrawn), books) is None
 
 
 @pytest.mark.parametrize(
