@@ -289,8 +289,10 @@ class Output:
     def _words_of(self, field: str, value: Mapping[str, Any]) -> str:
         if value.keys() == {"value", "unit"}:
             return f"{value['value']} {self.labels.of('quantity_unit', value['unit'])}"
-        if value.keys() == {"fen", "currency"}:
-            return f"{value['fen'] / 100:,.2f} {value['currency']}"
+        if value.keys() == {"amount", "currency"}:
+            from ledger.i18n.money import money_in_words
+
+            return money_in_words(value["amount"], value["currency"], grouped=True)
         if value.keys() == {"en", "zh"}:
             return str(value[self.labels.suffix])
         # The author of a model named its parameters, which no field of the protocol stands for.

@@ -22,11 +22,12 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Authority, Body, decode_payload, digest_of
 from ledger.core.events.terms import TABLE_OF, choices
 from ledger.i18n import spoken
+from ledger.i18n.money import smallest_units, usual_currency
 from ledger.procedures import shipped_tables, tables_that_ship
 from ledger.recording.event_signing import new_id
 
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
-_MONEY = re.compile(r"(?P<yuan>[0-9]{1,13})(?:\.(?P<fen>[0-9]{2}))?(?::(?P<currency>[A-Z]{3}))?")
+_MONEY = re.compile(r"(?P<value>[0-9]{1,13}(?:\.[0-9]{1,4})?)(?::(?P<currency>[A-Z]{3}))?")
 _PORTION = re.compile(r"(?:(?P<item_id>[a-z0-9-]+)=)?(?P<quantity>[^@=]+)(?:@(?P<money>[^@=]+))?")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a procedure
 _SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)")
@@ -142,9 +143,11 @@ def _quantity(text: str) -> dict[str, str]:
 
 def _money(text: str) -> dict[str, Any]:
     match = _MONEY.fullmatch(text)
-    if match is None:
+    currency = (match and match["currency"]) or usual_currency()
+    amount = None if match is None or currency is None else smallest_units(match["value"], currency)
+    if amount is None:
         raise MalformedInput("expected 1200.50 or 80:USD, not {value!r}", value=text)
-    return {"fen": int(match["yuan"]) * 100 + int(match["fen"] or 0), "currency": match["currency"] or "CNY"}
+    return {"amount": amount, "currency": currency}
 
 
 def _portion(text: str) -> dict[str, Any]:
@@ -157,7 +160,7 @@ def _portion(text: str) -> dict[str, Any]:
 
 # ``10`` pieces, ``12.5 gram`` or ``12.5:gram``.
 QUANTITY = Parsed("NUMBER[:UNIT]", _quantity)
-# ``1200.50`` yuan, or ``80:USD``; gives the currency's hundredths.
+# ``1200.50`` of the procedure's currency, or ``80:USD``; gives the smallest unit of the currency.
 MONEY = Parsed("AMOUNT[:CURRENCY]", _money)
 # A part of an item: ``10``, ``3:note@300.00`` with money, ``cash-1=3:note@300.00`` under an id of its own.
 PORTION = Parsed("[ID=]NUMBER[:UNIT][@MONEY]", _portion)

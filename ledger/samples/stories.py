@@ -256,7 +256,7 @@ def _money_and_a_car(case: SampleCase) -> Points:
 
 
 def _yuan(value: int) -> Money:
-    return Money(fen=value * 100, currency="CNY")
+    return Money(amount=value * 100, currency="CNY")
 
 
 WITHHELD = "扣押地点保密 where it was found is confidential"

@@ -106,7 +106,7 @@ def _register_seized(folder: Path, case: SampleCase) -> Iterable[str]:
             seal_number=row["seal_number"] or None,
             storage_location=row["storage_location"],
             digests=_digests(folder / row["photo"]) if row["photo"] else (),
-            money=Money(fen=1_248_000, currency="CNY") if is_cash else None,
+            money=Money(amount=1_248_000, currency="CNY") if is_cash else None,
             seizure=seizure,
         )
         yield item_id

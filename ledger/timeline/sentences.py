@@ -30,6 +30,7 @@ from ledger.core.events.terms import EventRef, Money, Quantity
 from ledger.core.messages import Message
 from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.i18n import Bilingual, Labels, translate, zone_in_use
+from ledger.i18n.money import money_in_words
 
 SHOWN = 5  # items or persons of a list that are named; the others are counted
 # A field whose values are words of a vocabulary: by its name, and by the event type where that decides.
@@ -306,8 +307,8 @@ class EventWords:
                 return f"{amount} {self._labels.of('quantity_unit', unit)}"
             case PeriodCount(count=count, period_from=since, period_until=until):
                 return self._labels.of("telling", "counted").format(count, since, until)
-            case Money(fen=fen, currency=currency):
-                return f"{fen / 100:.2f} {currency}"
+            case Money(amount=amount, currency=currency):
+                return money_in_words(amount, currency)
             case Outsider(kind=kind, name=name, place=place):
                 called = self._labels.of("telling", "item").format(name, self._labels.of("outsider_kind", kind))
                 return called if place is None else self._list([called, place])

@@ -269,7 +269,7 @@ class Investigation(SimulatedCase):
 
     def freeze_account(self) -> None:
         """Freeze a bank account: it stays with the bank, frozen for half a year at a time."""
-        money = Money(fen=self.chance.randint(1, 900) * 10_000, currency="CNY")
+        money = Money(amount=self.chance.randint(1, 900) * 10_000, currency="CNY")
         number = self.seal_of("account")
         account = self.seize("account", "bank account", kind="property", money=money, account=number)
         until = self.today + self.chance.randint(*self.freeze_days) * DAY
@@ -347,7 +347,7 @@ class Investigation(SimulatedCase):
 
 
 def _money(fen: int) -> dict[str, Any]:
-    return {"quantity": pieces(fen, "cny_fen"), "money": Money(fen=fen, currency="CNY")}
+    return {"quantity": pieces(fen, "cny_fen"), "money": Money(amount=fen, currency="CNY")}
 
 
 class CriminalCourse(Investigation):

@@ -113,7 +113,7 @@ def test_the_page_lists_every_table() -> None:
     """Each table of words, and those of rows in sections of their own."""
     table = PAGE.split("| table | what its words name")[1].split("\n\n")[0]
     listed = {word for line in table.splitlines()[2:] for word in words_of(line.split("|")[1])}
-    sections = {"procedure", "zone", "clocks", "flags", "papers", "paper_words", "days_off", "examples"}
+    sections = {"procedure", "zone", "currency", "clocks", "flags", "papers", "paper_words", "days_off", "examples"}
     assert listed | sections == {field.name for field in msgspec.structs.fields(Rulebook)} - {"digest"}
 
 

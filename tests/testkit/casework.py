@@ -193,9 +193,9 @@ def kept(item_id: str, reason_code: str = "seal_broken", **fields: Any) -> hando
 
 
 def part(
-    item_id: str, value: int | str, *, unit: str = "piece", fen: int | None = None, **fields: Any
+    item_id: str, value: int | str, *, unit: str = "piece", amount: int | None = None, **fields: Any
 ) -> item.ItemPart:
-    money = None if fen is None else Money(fen=fen, currency=fields.pop("currency", "CNY"))
+    money = None if amount is None else Money(amount=amount, currency=fields.pop("currency", "CNY"))
     return item.ItemPart(item_id=item_id, quantity=pieces(value, unit), money=money, **fields)
 
 

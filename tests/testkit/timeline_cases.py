@@ -59,7 +59,7 @@ def kindred() -> Case:
     case.accept(by=clerk(LAB))
     proposal = {"item_ids": ("car",), "disposal": "sold_early", "ground": "loses value"}
     case.say(item.ItemDisposalProposed, clerk(POLICE), **proposal)
-    sold = {"cites": case.last.ref, "disposed_at": instant(START), "proceeds": part("price", 1, fen=4_000_000)}
+    sold = {"cites": case.last.ref, "disposed_at": instant(START), "proceeds": part("price", 1, amount=4_000_000)}
     return case.say(item.ItemDisposed, supervisor(POLICE), **sold)
 
 

@@ -98,7 +98,7 @@ KIND = ProcedureWord("item_kind")
 @click.option("--obtained-from", help="Where or from whom it comes.")
 @PARTICULARS
 @click.option("--account")
-@click.option("--money", type=MONEY, help="Money, in yuan unless a currency follows.")
+@click.option("--money", type=MONEY, help="Money, in the procedure's currency unless another one follows.")
 @click.option("--fungible", is_flag=True, help="Goods of which one is as good as another.")
 @click.option("--volumes", type=int, help="Of a dossier.")
 @click.option("--pages", type=int, help="Of a dossier, in all.")

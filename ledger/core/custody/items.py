@@ -186,10 +186,10 @@ def _require_money(whole: Money | None, parts: list[Money | None], *, field: str
         refuse("sum_differs", "money stands in the whole and in every part, or in none", field=f"body.{field}")
     if any(part.currency != whole.currency for part in amounts):
         refuse("units_differ", "expected {whole.currency} in every part", whole=whole, field=f"body.{field}")
-    # Whole fen, so that amounts add up exactly.
-    total = sum(part.fen for part in amounts)
-    if total != whole.fen:
-        refuse("sum_differs", "the sum is {total}, not {whole}", total=total, whole=whole.fen, field=f"body.{field}")
+    # In the smallest unit, so that amounts add up exactly.
+    total = sum(part.amount for part in amounts)
+    if total != whole.amount:
+        refuse("sum_differs", "the sum is {total}, not {whole}", total=total, whole=whole.amount, field=f"body.{field}")
 
 
 @rule(things.ItemMoved)

@@ -144,11 +144,14 @@ class Value(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
     """Base of all parts of an event: immutable, strict, and without bytes for absent optional fields."""
 
 
-class Money(Value, frozen=True):
-    """An amount in the currency's hundredth (fen for CNY)."""
+CurrencyCode = Annotated[str, _text(r"[A-Z]{3}", "ISO 4217", "CNY")]
 
-    fen: SafeInt
-    currency: Annotated[str, _text(r"[A-Z]{3}", "ISO 4217", "CNY")]
+
+class Money(Value, frozen=True):
+    """An amount in the smallest unit of the currency by ISO 4217: 1250 CNY are 12.50, 1250 JPY are 1250."""
+
+    amount: SafeInt
+    currency: CurrencyCode
 
 
 class EventRef(Value, frozen=True):

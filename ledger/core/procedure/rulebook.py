@@ -204,6 +204,13 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
     languages: tuple[terms.Language, ...]
 
 
+class Currency(Struct, frozen=True, forbid_unknown_fields=True):
+    """The currency of amounts that name none, by ISO 4217, and the decimals of its main unit."""
+
+    code: terms.CurrencyCode
+    decimals: Annotated[int, Meta(ge=0, le=4)] = 2
+
+
 class DaysOff(Struct, frozen=True, forbid_unknown_fields=True):
     """The days off of a year besides its weekends, and the weekend days on which there is work.
 
@@ -443,6 +450,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     papers: tuple[PaperRow, ...] = ()
     paper_words: dict[str, Label] = {}
     laws: dict[str, Label] = {}
+    currency: Currency | None = None
     days_off: dict[Year, DaysOff] = {}
     examples: tuple[ExampleCase, ...] = ()
     digest: str = ""  # of the canonical form that it was decoded from

@@ -17,9 +17,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
-from ledger.core.events.terms import Line, SectionField
+from ledger.core.events.terms import CurrencyCode, Line, SectionField
 from ledger.core.messages import Message
-from ledger.interchange.imports.values import DateStyle
+from ledger.interchange.imports.values import DateStyle, MoneyUnit
 from ledger.procedures import books_that_ship, shipped_words
 
 MAX_BYTES = 1024 * 1024
@@ -44,7 +44,7 @@ class CellSource(_Strict, frozen=True):
 
 ColumnOrSource = Name | CellSource
 # Fields of the parts of a mapping that are neither.
-NO_SOURCES = ("key", "identity", "person", "persons", "money_unit", "fungible", "only_if")
+NO_SOURCES = ("key", "identity", "person", "persons", "money_unit", "currency", "fungible", "only_if")
 
 
 class CaseMapping(_Strict, frozen=True):
@@ -91,7 +91,8 @@ class SeizureMapping(_Strict, frozen=True):
 
 
 class ItemMapping(_Strict, frozen=True):
-    """``volumes`` and ``pages`` are of a dossier, ``money`` counts in ``money_unit``, ``person`` is a detainee."""
+    """``volumes`` and ``pages`` are of a dossier, ``money`` counts in ``money_unit`` of the ``currency``, else
+    that of the procedure; ``person`` is a detainee."""
 
     item_kind: ColumnOrSource
     description: ColumnOrSource
@@ -105,7 +106,8 @@ class ItemMapping(_Strict, frozen=True):
     volumes: ColumnOrSource | None = None
     pages: ColumnOrSource | None = None
     money: ColumnOrSource | None = None
-    money_unit: Literal["yuan", "wan_yuan", "fen"] = "yuan"
+    money_unit: MoneyUnit = "main"
+    currency: CurrencyCode | None = None
     seizure: SeizureMapping | None = None
     person: Annotated[int, Meta(ge=1)] | None = None
     fungible: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import Body, case, item
+from ledger.i18n.money import usual_currency
 from ledger.interchange.imports import values
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.mapping import (
@@ -249,8 +251,10 @@ class _RowReader:
         if part.volumes is not None and (volumes := self._value("volumes", part.volumes)) is not None:
             fields["dossier"] = _without_none({"volumes": volumes, "pages": self._value("pages", part.pages)})
         if part.money is not None:
-            fen = _read(self._row, source_of(part.money), lambda cell: values.hundredths(cell, part.money_unit))
-            fields["money"] = None if fen is None else {"fen": fen, "currency": "CNY"}
+            currency = part.currency or usual_currency() or ""
+            read = partial(values.amount, unit=part.money_unit, currency=currency)
+            amount = _read(self._row, source_of(part.money), read)
+            fields["money"] = None if amount is None else {"amount": amount, "currency": currency}
         if part.seizure is not None and (number := self._value("document_number", part.seizure.document_number)):
             officers = [self._value("officer", officer) for officer in part.seizure.officers]
             seized_at = self._value("seized_at", part.seizure.seized_at)

@@ -16,13 +16,14 @@ from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import spelled
 from ledger.i18n import zone_in_use
+from ledger.i18n.money import decimals_of
 from ledger.interchange.imports.tables import Cell, Unusable
 
 # How days may be spelled: year first with signs or characters between; digits alone; a spreadsheet's count of days.
 DateStyle = Literal["written", "compact", "serial"]
 MIDNIGHT = time()
 SERIAL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - as a spreadsheet counts, in no zone
-HUNDREDTHS = {"yuan": Decimal(100), "wan_yuan": Decimal(1_000_000), "fen": Decimal(1)}
+MoneyUnit = Literal["main", "ten_thousand", "smallest"]  # of the currency: 元, 万元, 分
 
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -200,16 +201,20 @@ def count(cell: Cell) -> int | None:
     return None if number is None else int(number)
 
 
-def hundredths(cell: Cell, unit: str) -> int | None:
-    """Return an amount of money in fen; ``unit`` is that of a number without one: yuan, wan_yuan or fen."""
+def amount(cell: Cell, unit: MoneyUnit, currency: str) -> int | None:
+    """Return an amount of money in the smallest unit of the currency; ``unit`` is that of a number without one."""
     plain = _plain_line(cell)
     if plain is None:
         return None
     match = _AMOUNT.fullmatch(plain)
     if match is None:
         raise Misread("expected an amount such as 1200.50, 1,200元 or 3万元")
-    scale = HUNDREDTHS[{"万元": "wan_yuan", "元": "yuan", None: unit}[match["unit"]]]
-    value = Decimal(match["digits"].replace(",", "")) * scale
+    value = Decimal(match["digits"].replace(",", ""))
+    written = {"万元": "ten_thousand", "元": "main", None: unit}[match["unit"]]
+    if written == "ten_thousand":
+        value *= 10_000
+    if written != "smallest":
+        value = value.scaleb(decimals_of(currency))
     if value != value.to_integral_value():
-        raise Misread("expected no part of a fen")
+        raise Misread("expected no part of the smallest unit of {currency}", currency=currency)
     return int(value)

@@ -363,7 +363,8 @@ def items(of: CaseRecord) -> Iterator[Row]:
             registered_by=first.payload.agency if first else None,
             disposed_at=_disposed_at(of, thing),
             frozen_at=froze[-1].payload.occurred_at if froze and thing.frozen_until else None,
-            money_fen=thing.money.fen if thing.money else None,
+            money=thing.money.amount if thing.money else None,
+            currency=thing.money.currency if thing.money else None,
             evidence=evidence(own or [first or of.steps[0]]),
         )
 

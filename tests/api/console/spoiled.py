@@ -141,14 +141,14 @@ def _taken_over(case_id: str) -> SpoiledCase:
 def _items(case_1: SpoiledCase) -> None:
     seizure = item.Seizure(document_number="1", seized_at=AT, officers=("p-1", "p-2"))
     case_1.register("phone", kind="electronic_data").register("knife", "coat", seizure=seizure)
-    case_1.register("cash", kind="property", quantity=2, money=Money(fen=200, currency="CNY"), fungible=True)
+    case_1.register("cash", kind="property", quantity=2, money=Money(amount=200, currency="CNY"), fungible=True)
     case_1.register("car", "boat", kind="property")
     case_1.say(item.ItemUnsealed, item_id="knife", seal_number=case_1.state.items["knife"].seal_number)
     case_1.say(item.ItemSealed, item_id="knife")
     case_1.say(item.ItemExamined, item_id="phone", match_result="match")
-    halves = (part("cash-1", 1, fen=100), part("cash-2", 1, fen=100))
+    halves = (part("cash-1", 1, amount=100), part("cash-2", 1, amount=100))
     case_1.say(item.ItemSplit, item_id="cash", parts=halves)
-    case_1.say(item.ItemMerged, item_ids=("cash-1", "cash-2"), whole=part("cash-3", 2, fen=200))
+    case_1.say(item.ItemMerged, item_ids=("cash-1", "cash-2"), whole=part("cash-3", 2, amount=200))
     case_1.say(item.ItemMoved, item_id="coat")
     case_1.say(item.ItemCheckedOut, item_id="coat", to_officer="p-1")
     case_1.say(item.ItemCheckedIn, item_id="coat")
@@ -156,7 +156,7 @@ def _items(case_1: SpoiledCase) -> None:
     case_1.say(item.ItemFreezeRenewed, item_id="boat", frozen_until="2026-09-01")
     case_1.say(item.ItemUnfrozen, item_id="boat", unfrozen_at=AT)
     case_1.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early")
-    dispose(case_1, proceeds=part("proceeds", 1, fen=5000))
+    dispose(case_1, proceeds=part("proceeds", 1, amount=5000))
 
 
 def _persons(case_1: SpoiledCase) -> None:

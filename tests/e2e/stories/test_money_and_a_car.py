@@ -40,7 +40,7 @@ def split_cash(town: Town, points: Iterator[Any]) -> None:
     next(points)
     shown = {name: town.read(f"/api/v1/items/{name}", "police") for name in (CASH, *NOTES)}
     assert [part["status"] for part in shown.values()] == ["split", "held", "held"]
-    assert sum(shown[name]["money"]["fen"] for name in NOTES) == 80000
+    assert sum(shown[name]["money"]["amount"] for name in NOTES) == 80000
     assert [shown[name]["parents"] for name in NOTES] == [[CASH], [CASH]]
 
 
@@ -71,7 +71,7 @@ def sell(case: TownCase, points: Iterator[Any]) -> None:
     assert (shown[CAR]["status"], shown[CAR]["disposal"]) == ("disposed", "sold_early")
     child = shown[PROCEEDS]
     assert (child["parents"], child["holder"], child["responsible"]) == ([CAR], "depot-east", "procuratorate-east")
-    assert child["money"] == {"fen": 5_200_000, "currency": "CNY"}
+    assert child["money"] == {"amount": 5_200_000, "currency": "CNY"}
 
 
 def judge_and_close(case: TownCase, points: Iterator[Any]) -> None:

@@ -15,7 +15,7 @@ def test_money_dossier_and_seizure(world: World) -> None:
     seized = ("--seizure-document", "D-7", "--seized-at", THEN, "--seized-by", "p-0417", "--seized-by", "p-0422")
     cash = register(world, case_id, "cash", "--kind", "property", "--money", "12480.50", "--fungible", *seized)
     shown = world.ok("item", "show", cash["item_id"])
-    assert shown["money"] == {"fen": 1248050, "currency": "CNY"}
+    assert shown["money"] == {"amount": 1248050, "currency": "CNY"}
     bound = ("--quantity", "2 volume", "--volumes", "2", "--pages", "9")
     file = register(world, case_id, "file", "--kind", "dossier", *bound)
     event = world.ok("event", "show", file["event_id"])
@@ -53,12 +53,12 @@ def test_cash_is_split_and_merged_to_the_fen(world: World) -> None:
     done = world.run(*split, f"{b}=5:note@500.00")
     assert (done.status, "80000" in done.err, "80001" in done.err) == (Exit.REFUSED, True, True)
     world.ok(*split, f"{b}=5:note@500.01")
-    assert world.ok("item", "show", b)["money"] == {"fen": 50001, "currency": "CNY"}
+    assert world.ok("item", "show", b)["money"] == {"amount": 50001, "currency": "CNY"}
     world.ok("item", "merge", case_id, a, b, "--whole", f"{cash}-2=8:note@800.01")
     statuses = sorted(line["status"] for line in world.ok("item", "list", "--case", case_id))
     assert statuses == ["held", "merged", "merged", "split"]
     shown = world.ok("item", "show", f"{cash}-2")
-    assert (shown["parents"], shown["status"], shown["money"]["fen"]) == ([a, b], "held", 80001)
+    assert (shown["parents"], shown["status"], shown["money"]["amount"]) == ([a, b], "held", 80001)
     assert world.run(*split, "3:note:x@").status == Exit.USAGE
 
 

@@ -236,7 +236,9 @@ DISPOSALS: Refusals = {
     "proceeds of a destruction": Refusal(
         "proceeds_misplaced body.proceeds", proposed("car"), disposing(proceeds=part("a", 1))
     ),
-    "proceeds of a taken id": Refusal("duplicate_id body.proceeds", TO_SELL, disposing(proceeds=part("car", 1, fen=1))),
+    "proceeds of a taken id": Refusal(
+        "duplicate_id body.proceeds", TO_SELL, disposing(proceeds=part("car", 1, amount=1))
+    ),
 }
 
 
@@ -265,10 +267,10 @@ def test_the_proceeds_of_a_sale_are_a_child_in_the_sellers_hands() -> None:
     """The money of an early sale is property of its own that bears nothing of the thing sold but its lineage."""
     written = holding("car", kind="property", condition="rusty", storage_location="yard", seal_number="S-1")
     written.say(item.ItemDisposalProposed, item_ids=("car",), disposal="sold_early")
-    dispose(written, proceeds=part("money", 1, fen=4_000_000))
+    dispose(written, proceeds=part("money", 1, amount=4_000_000))
     money = written.state.items["money"]
     assert (money.kind, money.holder, money.responsible, money.parents) == ("property", POLICE, POLICE, ("car",))
-    assert (money.quantity, money.money) == (pieces(1), Money(fen=4_000_000, currency="CNY"))
+    assert (money.quantity, money.money) == (pieces(1), Money(amount=4_000_000, currency="CNY"))
     assert (money.condition, money.storage_location, money.seal_number) == (None, None, None)
     assert (money.fungible, money.status, money.description) == (True, "held", "proceeds of the car")
     assert written.state.items["car"].disposal == "sold_early"
@@ -280,18 +282,23 @@ def test_the_proceeds_of_several_things_take_after_the_first() -> None:
     written.register("boat", by=clerk(POLICE), kind="property")
     proposal = {"disposal": "sold_early", "ground": "loses value"}
     written.say(item.ItemDisposalProposed, clerk(POLICE), item_ids=("boat", "car"), **proposal)
-    dispose(written, proceeds=part("money", 1, fen=100))
+    dispose(written, proceeds=part("money", 1, amount=100))
     money = written.state.items["money"]
     assert (money.description, money.responsible) == ("proceeds of the boat", PROCURATORATE)
     assert money.parents == ("boat", "car")
 
 
-CASH: dict[str, Any] = {"kind": "property", "quantity": 10, "fungible": True, "money": Money(fen=1000, currency="CNY")}
+CASH: dict[str, Any] = {
+    "kind": "property",
+    "quantity": 10,
+    "fungible": True,
+    "money": Money(amount=1000, currency="CNY"),
+}
 
 
 def cash(*item_ids: str, quantity: int = 10, fen: int = 1000, **fields: Any) -> Case:
     """Sums of money, which are fungible."""
-    money = Money(fen=fen, currency="CNY")
+    money = Money(amount=fen, currency="CNY")
     return holding(*item_ids, kind="property", quantity=quantity, fungible=True, money=money, **fields)
 
 
@@ -311,7 +318,7 @@ def split(item_id: str, *parts: item.ItemPart) -> Callable[[Case], Case]:
 
 def merge(*item_ids: str, whole: item.ItemPart | None = None, by: Officer | None = None) -> Callable[[Case], Case]:
     """Merge two sums of money, by default into one of all."""
-    return lambda c: c.say(item.ItemMerged, by, item_ids=item_ids, whole=whole or part("all", 20, fen=2000))
+    return lambda c: c.say(item.ItemMerged, by, item_ids=item_ids, whole=whole or part("all", 20, amount=2000))
 
 
 SUMS: Refusals = {
@@ -333,12 +340,18 @@ SUMS: Refusals = {
     "two parts of one id": Refusal("duplicate_id body.parts", PILLS, split("pills", part("a", 5), part("a", 5))),
     "a part of a taken id": Refusal("duplicate_id body.parts", PILLS, split("pills", part("a", 5), part("knife", 5))),
     "money that does not add up": Refusal(
-        "sum_differs body.parts", NOTES, split("notes", part("a", 4, fen=400), part("b", 6, fen=599))
+        "sum_differs body.parts", NOTES, split("notes", part("a", 4, amount=400), part("b", 6, amount=599))
     ),
-    "money in one part": Refusal("sum_differs body.parts", NOTES, split("notes", part("a", 4, fen=1000), part("b", 6))),
-    "new money": Refusal("sum_differs body.parts", PILLS, split("pills", part("a", 4, fen=1), part("b", 6, fen=1))),
+    "money in one part": Refusal(
+        "sum_differs body.parts", NOTES, split("notes", part("a", 4, amount=1000), part("b", 6))
+    ),
+    "new money": Refusal(
+        "sum_differs body.parts", PILLS, split("pills", part("a", 4, amount=1), part("b", 6, amount=1))
+    ),
     "money in another currency": Refusal(
-        "units_differ body.parts", NOTES, split("notes", part("a", 4, fen=400), part("b", 6, fen=600, currency="USD"))
+        "units_differ body.parts",
+        NOTES,
+        split("notes", part("a", 4, amount=400), part("b", 6, amount=600, currency="USD")),
     ),
     "merging exhibits": Refusal("commingling body.item_ids", holding("a", "b"), merge("a", "b", whole=part("c", 2))),
     "merging one thing with itself": Refusal("duplicate_id body.item_ids", TWO_SUMS, merge("a", "a")),
@@ -362,10 +375,10 @@ SUMS: Refusals = {
     **{
         name: Refusal(f"{rule} body.whole", TWO_SUMS, merge("a", "b", whole=whole))
         for name, rule, whole in (
-            ("a whole of less than its parts", "sum_differs", part("all", 19, fen=2000)),
-            ("a whole of less money", "sum_differs", part("all", 20, fen=1999)),
+            ("a whole of less than its parts", "sum_differs", part("all", 19, amount=2000)),
+            ("a whole of less money", "sum_differs", part("all", 20, amount=1999)),
             ("a whole without the money", "sum_differs", part("all", 20)),
-            ("a whole of an id that is taken", "duplicate_id", part("a", 20, fen=2000)),
+            ("a whole of an id that is taken", "duplicate_id", part("a", 20, amount=2000)),
         )
     },
 }
@@ -383,13 +396,16 @@ def test_what_is_impossible_is_refused(refusal: Refusal) -> None:
 def test_a_split_gives_children_of_the_parent() -> None:
     """The parent is gone; each child is held as it was, bears its own seal and description, and names the parent."""
     written = cash("notes", storage_location="safe")
-    four = part("a", 4, fen=400, seal_number="S-1", description="four notes")
-    written.say(item.ItemSplit, item_id="notes", parts=(four, part("b", 6, fen=600)))
+    four = part("a", 4, amount=400, seal_number="S-1", description="four notes")
+    written.say(item.ItemSplit, item_id="notes", parts=(four, part("b", 6, amount=600)))
     items = written.state.items
     assert items["notes"].status == "split"
     assert (items["a"].seal_number, items["a"].description, items["a"].parents) == ("S-1", "four notes", ("notes",))
     assert (items["b"].seal_number, items["b"].description, items["b"].storage_location) == (None, "the notes", "safe")
-    assert (items["a"].money, items["b"].money) == (Money(fen=400, currency="CNY"), Money(fen=600, currency="CNY"))
+    assert (items["a"].money, items["b"].money) == (
+        Money(amount=400, currency="CNY"),
+        Money(amount=600, currency="CNY"),
+    )
     assert (items["a"].holder, items["a"].fungible) == (POLICE, True)
 
 
@@ -402,7 +418,7 @@ def test_children_of_a_split_bear_no_digests() -> None:
 
 def test_a_merge_gives_one_of_all() -> None:
     """Fungible goods become one item that names them all."""
-    written = cash("a", "b").say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 20, fen=2000))
+    written = cash("a", "b").say(item.ItemMerged, item_ids=("a", "b"), whole=part("all", 20, amount=2000))
     items = written.state.items
     assert (items["a"].status, items["b"].status, items["all"].status) == ("merged", "merged", "held")
     assert (items["all"].parents, items["all"].fungible, items["all"].quantity) == (("a", "b"), True, pieces(20))
@@ -411,7 +427,7 @@ def test_a_merge_gives_one_of_all() -> None:
 def test_a_merged_whole_takes_after_the_first_item() -> None:
     """What the whole does not say of itself, description and place, is that of the item named first."""
     written = cash("a", storage_location="safe").register("b", storage_location="counter", **CASH)
-    written.say(item.ItemMerged, item_ids=("b", "a"), whole=part("all", 20, fen=2000))
+    written.say(item.ItemMerged, item_ids=("b", "a"), whole=part("all", 20, amount=2000))
     whole = written.state.items["all"]
     assert (whole.description, whole.storage_location) == ("the b", "counter")
 

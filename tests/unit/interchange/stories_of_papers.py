@@ -39,7 +39,7 @@ def seizure(item_id: str = "phone", kind: str = "exhibit", **fields: Any) -> Cas
 def offer(**fields: Any) -> Case:
     written = detained("li").register("phone", seal_number="S-42", seizure=SEIZED, **TOLD_APART)
     written.register("vol", kind="dossier").register("image", kind="electronic_data")
-    written.register("cash", kind="property", money=Money(fen=1234500, currency="CNY"))
+    written.register("cash", kind="property", money=Money(amount=1234500, currency="CNY"))
     fields = {"number": "东公移〔2026〕8号"} | fields
     return written.offer("phone", "vol", "image", stays("cash"), to=PROCURATORATE, persons=("li",), **fields)
 

@@ -197,7 +197,7 @@ def test_the_police_sample_comes_to_what_its_cells_say() -> None:
     content = bodies(first)
     assert content["case"].opened_at == "2026-02-28T16:00:00Z"
     assert content["measure"].started_at == "2026-03-02T01:30:00Z"
-    assert content["item"].money == Money(fen=120050, currency="CNY")
+    assert content["item"].money == Money(amount=120050, currency="CNY")
     phone = next(event.body for event in first.events if event.key[0] == "item")
     assert phone.seizure.officers == ("012345", "012346")  # type: ignore[attr-defined]
     assert first.events[1].section == (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.interchange.imports.tables import Unusable
-from ledger.interchange.imports.values import Misread, count, day, decimal, hundredths, instant, line, text
+from ledger.interchange.imports.values import Misread, MoneyUnit, amount, count, day, decimal, instant, line, text
 
 ALL = ("written", "compact", "serial")
 NOON = datetime(2026, 3, 1, 12)  # noqa: DTZ001 - a spreadsheet knows no zones
@@ -39,7 +39,7 @@ NOON = datetime(2026, 3, 1, 12)  # noqa: DTZ001 - a spreadsheet knows no zones
         (46082.5, "2026-03-01T04:00:00Z"),
         (NOON, "2026-03-01T04:00:00Z"),
         (date(2026, 3, 1), "2026-02-28T16:00:00Z"),
-        ("1988-07-01 00:00", "1988-06-30T15:00:00Z"),
+        ("1988-07-01 00:00", "1988-06-30T16:00:00Z"),
         ("\t2026-03-01 ", "2026-02-28T16:00:00Z"),
         ("", None),
         (None, None),
@@ -47,7 +47,7 @@ NOON = datetime(2026, 3, 1, 12)  # noqa: DTZ001 - a spreadsheet knows no zones
     ],
 )
 def test_moments_are_read_as_they_are_written_in_china(cell: Any, expected: str | None) -> None:
-    """What names no zone is Asia/Shanghai (with the summer time of 1988); a day is its first moment."""
+    """What names no offset is of the zone in use, without the summer time of 1988; a day is its first moment."""
     assert instant(cell, ALL) == expected
 
 
@@ -58,7 +58,7 @@ REFUSED: tuple[tuple[Callable[[Any], object], tuple[Any, ...]], ...] = (
     # Eight digits or five may be another number: only the spellings that the mapping names are read.
     (lambda cell: instant(cell, ("written",)), ("20260301", "46082")),
     # Parts of a fen, debts and words.
-    (lambda cell: hundredths(cell, "yuan"), ("0.005", "-3", "3 USD", "1.2.3", "壹佰元")),
+    (lambda cell: amount(cell, "main", "CNY"), ("0.005", "-3", "3 USD", "1.2.3", "壹佰元")),
     (decimal, ("NaN", "1e999999999", "-1", "two", "Infinity")),
     (count, ("2.5",)),
     # NUL, controls, what turns the direction of writing, half characters.
@@ -82,19 +82,19 @@ def test_a_day_is_that_of_shanghai() -> None:
 @pytest.mark.parametrize(
     ("cell", "unit", "fen"),
     [
-        ("1,200.50元", "yuan", 120050),
-        ("¥300", "yuan", 30000),
-        ("￥1,000,000", "yuan", 100_000_000),
-        ("3.5万元", "yuan", 3_500_000),
-        ("3.5", "wan_yuan", 3_500_000),
-        ("12", "fen", 12),
-        (0.1, "yuan", 10),
-        (None, "yuan", None),
+        ("1,200.50元", "main", 120050),
+        ("¥300", "main", 30000),
+        ("￥1,000,000", "main", 100_000_000),
+        ("3.5万元", "main", 3_500_000),
+        ("3.5", "ten_thousand", 3_500_000),
+        ("12", "smallest", 12),
+        (0.1, "main", 10),
+        (None, "main", None),
     ],
 )
-def test_money_comes_to_fen_exactly(cell: Any, unit: str, fen: int | None) -> None:
+def test_money_comes_to_fen_exactly(cell: Any, unit: MoneyUnit, fen: int | None) -> None:
     """No amount passes through a binary fraction."""
-    assert hundredths(cell, unit) == fen
+    assert amount(cell, unit, "CNY") == fen
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_an_early_sale_disposes_of_what_was_sold_and_not_of_what_it_brought() ->
     case.say(DecisionRecorded, decision_id="sale", kind="other", number="7", decided_at=instant(case.now))
     proposal = {"item_ids": ("car",), "disposal": "sold_early", "ground": "loses its value", "decision_id": "sale"}
     case.say(item.ItemDisposalProposed, **proposal)
-    dispose(case, proceeds=part("price", 1, fen=5_200_000))
+    dispose(case, proceeds=part("price", 1, amount=5_200_000))
     sentence = last_sentence(case)
     assert "of the car (car): sold early. By decision sale. Proceeds: " in sentence
     assert sentence.count("(price)") == 1
