@@ -27,7 +27,7 @@ from ledger.core.procedure.rulebook import ClockRule
 
 def chained(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     """Return ``after`` with the clocks that start and stop because others do, and with those that wait for an end."""
-    if not act.book.chains or after.closed:
+    if not after.clocks or not act.book.chains or after.closed:
         return after
     # A chain has at most as many links as there are rows: one that came back to itself would have no end.
     for _ in act.book.clocks:
@@ -66,9 +66,9 @@ def _with_awaiting(act: Act, state: CaseState) -> CaseState:
     """Return the state with each clock that waits for the end of others, as these stand now."""
     for fact, name, row in act.book.awaiting:
         runs: dict[str, dict[str, Clock]] = defaultdict(dict)
-        for clock in state.clocks.values():
+        for clock in state.clocks.marked(f"named/{name}"):
             # Of a subject the latest counts; a clock of the case waits for all subjects.
-            if clock.name == name and not clock.provisional:
+            if not clock.provisional:
                 runs[CASE if row.per == "case" else clock.subject][clock.subject] = clock
         for subject, latest in runs.items():
             state = _awaiting(act, state, _Awaited(fact, row, subject), [*latest.values()])
@@ -81,9 +81,7 @@ def _with_counted_back(act: Act, state: CaseState) -> CaseState:
     What counts back from a provisional clock that never ran goes with it.
     """
     kept, gone = dict[str, Clock](), list[str]()
-    for clock in clocks.running(state):
-        if not (clock.rule.counts_back and clock.rule.counts_back_from):
-            continue
+    for clock in state.clocks.marked("counts_back"):
         assert clock.period is not None, "a row that counts back has bases"
         runs = [run for run in state.clocks.marked(f"of/{clock.subject}") if run.name in clock.rule.counts_back_from]
         if not runs:

@@ -333,12 +333,14 @@ def _clock_marks(clock: Clock) -> tuple[str, ...]:
         running = ("running", f"running/{clock.subject}")
         if clock.rule.rests is not None:
             running += (f"rests/{clock.subject}/{clock.rule.rests}",)
+        if clock.rule.counts_back and clock.rule.counts_back_from:
+            running += ("counts_back",)
         if clock.is_paused and clock.pauses[-1].held_by is not None:
             running += (f"held/{clock.subject}/{clock.pauses[-1].held_by}",)
     provisional = (f"provisional/{clock.letter_id or clock.handover_id}",) if clock.provisional else ()
     halted = ("halted", f"halted/{clock.subject}", f"halted_in/{clock.stopped_in}") if clock.stopped_in else ()
     of_letter = tuple(f"{mark}/letters" for mark in (*running[:1], *halted[:1])) if clock.rule.per == "letter" else ()
-    return (f"of/{clock.subject}", *running, *provisional, *halted, *of_letter)
+    return (f"of/{clock.subject}", f"named/{clock.name}", *running, *provisional, *halted, *of_letter)
 
 
 class CaseState(Struct, frozen=True):

@@ -575,14 +575,16 @@ def require_words(body: Struct, *books: Rulebook, path: str = "body") -> None:
 
 
 def _is_word(vocabulary: str, word: str, books: tuple[Rulebook, ...]) -> bool:
-    words = [book.vocabularies[vocabulary] for book in books]
+    for book in books:
+        if word in book.vocabularies[vocabulary]:
+            return True
     # Units are open in a procedure that has no table of them.
-    return any(word in table for table in words) or (vocabulary == "quantity_unit" and not any(words))
+    return vocabulary == "quantity_unit" and not any(book.units for book in books)
 
 
 def _require_decimals(quantity: terms.Quantity, books: tuple[Rulebook, ...], path: str) -> None:
     """Refuse (too_many_decimals) a quantity that is finer than its unit."""
-    row = rows_of(books, "units").get(quantity.unit)
+    row = next((book.units[quantity.unit] for book in books if quantity.unit in book.units), None)
     if row is not None and len(quantity.value.partition(".")[2]) > row.decimals:
         refuse(
             "too_many_decimals",

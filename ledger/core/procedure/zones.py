@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -22,6 +23,7 @@ from ledger.core.procedure.legal_days import DAY
 ZoneName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+_/-]{1,60}$(?!\n)")]
 Offset = Annotated[str, Meta(pattern=r"^[+-](?:0[0-9]|1[0-4]):[0-5][0-9]$(?!\n)")]
 
+DAYS_KEPT = 1024  # days of texts in the cache: that of an event is needed several times
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY_SECONDS = int(DAY.total_seconds())
 _INSTANT = re.compile(
@@ -77,9 +79,10 @@ class Zone(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         """Return the day on which an aware instant lies."""
         return self.local(instant).date()
 
-    def day_of_text(self, instant: str) -> date:
-        """Return the day on which an RFC 3339 text lies."""
-        return self.local(datetime.fromisoformat(instant)).date()
+    @cached_property
+    def day_of_text(self) -> Callable[[str], date]:
+        """Return a cached function from an RFC 3339 text to the day on which it lies."""
+        return lru_cache(maxsize=DAYS_KEPT)(lambda instant: self.day_of(datetime.fromisoformat(instant)))
 
     def start_of(self, day: date) -> datetime:
         """Return the first instant of ``day``, in UTC: 0:00, or later where clocks skip that.
