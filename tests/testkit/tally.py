@@ -104,7 +104,9 @@ class Tally:
 
     def environment(self) -> dict[str, str]:
         """Give the variables that a command finds beside those of this machine."""
-        return {"TALLYSTICK_CONFIG_DIR": str(self.config), "LANG": "en_GB.UTF-8", "TZ": "UTC"}
+        # The zone is that of the procedure that most tests use; offline a command would show UTC.
+        zone = {"TALLYSTICK_TIME_ZONE": "Asia/Shanghai", "TZ": "UTC"}
+        return {"TALLYSTICK_CONFIG_DIR": str(self.config), "LANG": "en_GB.UTF-8", **zone}
 
     def found(self, data: Path, *words: str | Path, **fields: Any) -> Path:
         """Found a development ledger of the police in ``data``, or by these fields of a founding; return ``data``."""

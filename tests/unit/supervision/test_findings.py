@@ -12,12 +12,15 @@ import pytest
 
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import BilingualText
+from ledger.procedures import shipped_rulebook
 from ledger.supervision.models.definition import fill_text, text_of
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs import findings
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession
 from tests.unit.supervision.modelling import AS_OF, SOUND, changed, keys_found, with_condition, with_sql
+
+ZONE = shipped_rulebook().zone
 
 OFFER = {"status": "offered", "to_agency": "pro-east", "offered_at": datetime(2026, 3, 1, 2)}  # noqa: DTZ001 - as columns have it
 
@@ -182,16 +185,16 @@ def test_what_has_no_spelling_is_refused(value: object) -> None:
         text_of(value)
 
 
-def test_a_lead_says_its_text_with_times_of_beijing() -> None:
+def test_a_lead_says_its_text_with_times_of_the_zone() -> None:
     """Columns and parameters stand in their places, what is empty is a dash, a longer text is cut."""
     text = BilingualText(zh="{item_id} 于 {at}，{days} 日，{none}", en="{item_id} at {at}, {days} days, {none}")
-    filled = fill_text(text, {"item_id": "i{days}", "at": "2026-03-01T16:30:00Z"}, {"days": 3})
-    assert filled.zh == "i{days} 于 2026-03-02 00:30，3 日，—"
-    assert filled.en == "i{days} at 2026-03-02 00:30 (UTC+8), 3 days, —"
-    assert len(fill_text(BilingualText(zh="{a}", en="{a}"), {"a": "x" * 5000}, {}).en) == 4000
+    filled = fill_text(text, {"item_id": "i{days}", "at": "2026-03-01T16:30:00Z"}, {"days": 3}, ZONE)
+    assert filled.zh == "i{days} 于 2026-03-02 00:30 +08:00，3 日，—"
+    assert filled.en == "i{days} at 2026-03-02 00:30 +08:00, 3 days, —"
+    assert len(fill_text(BilingualText(zh="{a}", en="{a}"), {"a": "x" * 5000}, {}, ZONE).en) == 4000
 
 
 @pytest.mark.parametrize("at", ["9999-12-31T23:00:00Z", "9999-12-31T16:00:00.5Z", "2026-02-30T00:00:00Z"])
-def test_a_time_that_beijing_does_not_have_is_said_as_it_is(at: str) -> None:
+def test_a_time_that_the_zone_does_not_have_is_said_as_it_is(at: str) -> None:
     """Whatever a query or a data set gives: a model's finding is told, and no run fails."""
-    assert fill_text(BilingualText(zh="{at}", en="{at}"), {"at": at}, {}) == BilingualText(zh=at, en=at)
+    assert fill_text(BilingualText(zh="{at}", en="{at}"), {"at": at}, {}, ZONE) == BilingualText(zh=at, en=at)
