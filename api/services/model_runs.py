@@ -25,9 +25,15 @@ from ledger.store import log
 from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
 from ledger.supervision.models.definition import fill_text
 from ledger.supervision.models.model_file import parse_model
+from ledger.supervision.models.procedure_words import ProcedureWords, words_of
 from ledger.supervision.runs.model_runner import ModelRunner, found_in_export, query_limits
 
 T = TypeVar("T")
+
+
+def words_in_force(service: Service) -> ProcedureWords:
+    """Return the words that models can have here: those of the procedures in force."""
+    return words_of(service.parts.validator.procedures_in_force())
 
 
 def work_on_file(service: Service, reading: Reading, function: Callable[..., T], *arguments: Any) -> T:
@@ -121,7 +127,7 @@ def run_model_file(
     views.refresh()
     views.read_datasets(own)
     with workers.turn(reading.agency) as turn:
-        model = turn.run(parse_model, definition, field="definition")
+        model = turn.run(parse_model, definition, words_in_force(service), field="definition")
         values = model.parameters_of(parameters)
         with views.export(jurisdiction=own, now=now) as export:
             limits = query_limits(workers.limits)

@@ -17,6 +17,8 @@ from ledger.core.events import Envelope, decode_envelope
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import parse_note
+from ledger.core.procedure.package import decode_package
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.samples.player import LeadHead
 from ledger.samples.town import AGENCIES, TownKeys
 
@@ -53,6 +55,11 @@ class ServiceLedger:
     def registry_domain(self) -> ContractDomain:
         state = convert(self._service.get(CHAIN), ChainState)
         return ContractDomain(self.log_id, state.chain_id, state.registry)
+
+    def procedure(self, procedure_id: str, /) -> Rulebook:
+        listed = self._service.get("/api/v1/procedures")["procedures"]
+        digest = next(row["digest"] for row in listed if row["in_force"] and row["procedure"] == procedure_id)
+        return decode_package(self._service.get(at("/api/v1/procedures/{}", digest))["text"].encode())
 
     def relay(self, call: bytes, admin: TransactionSigner, /) -> None:
         relay(self._service, admin, call)

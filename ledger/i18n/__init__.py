@@ -75,9 +75,10 @@ def zone_in_use() -> Zone:
 
 
 def words_in_use(vocabulary: str) -> tuple[str, ...]:
-    """Return the words of a vocabulary of all procedures in force, and of the one that models that ship speak of."""
-    in_force = (word for book in PROCEDURES_IN_USE.get() for word in book.vocabularies[vocabulary])
-    return tuple(dict.fromkeys((*in_force, *shipped_tables()[TABLE_OF[vocabulary]])))
+    """Return the words of a vocabulary of all procedures in force; where none is, of the one that ships for use."""
+    if not (books := PROCEDURES_IN_USE.get()):
+        return tuple(shipped_tables()[TABLE_OF[vocabulary]])
+    return tuple(dict.fromkeys(word for book in books for word in book.vocabularies[vocabulary]))
 
 
 def label_first_by(book: Rulebook) -> None:

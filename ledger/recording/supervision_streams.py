@@ -50,10 +50,10 @@ def advance(
 class Definitions(Protocol):
     """Reads the definitions of models, which the core takes as text."""
 
-    def require_publishable(self, body: ModelPublished, agency: str) -> None:
+    def require_publishable(self, body: ModelPublished, agency: str, in_force: Collection[Rulebook]) -> None:
         """Raise RuleRefused unless the model can be read and its examples yield what they promise.
 
-        ``agency`` signed it.
+        ``agency`` signed it; ``in_force`` are the procedures whose words it may speak.
         """
         ...
 
@@ -62,11 +62,11 @@ class Definitions(Protocol):
         ...
 
 
-def require_runnable(payload: Payload, move: Move, definitions: Definitions) -> None:
-    """Raise RuleRefused unless what the event publishes or adopts can be run."""
+def require_runnable(payload: Payload, move: Move, definitions: Definitions, in_force: Collection[Rulebook]) -> None:
+    """Raise RuleRefused unless what the event publishes or adopts can be run, under the procedures in force."""
     body = payload.body
     if isinstance(body, ModelPublished):
-        definitions.require_publishable(body, payload.agency)
+        definitions.require_publishable(body, payload.agency, in_force)
     if isinstance(body, ModelAdopted) and isinstance(move.after, ModelState):
         adopted = next(version.body for version in move.after.versions if version.body.version == body.version)
         definitions.require_adoptable(adopted.definition, body.parameters, payload.agency)

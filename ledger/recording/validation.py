@@ -182,9 +182,10 @@ class Validator:
         if payload.previous is not None:
             with self._database.read() as connection:
                 before = supervision_streams.matter_of(connection, payload.stream.id, authority.agencies)
-        move = supervision_streams.advance(before, payload, digest, authority.agencies, self.procedures_in_force())
+        in_force = self.procedures_in_force()
+        move = supervision_streams.advance(before, payload, digest, authority.agencies, in_force)
         self._require_cited_exists(authority, payload)
-        supervision_streams.require_runnable(payload, move, self._definitions)
+        supervision_streams.require_runnable(payload, move, self._definitions, in_force)
         return move
 
     def _require_cited_exists(self, authority: AuthorityState, payload: Payload) -> None:

@@ -30,6 +30,8 @@ from ledger.core.events import Envelope, decode_envelope
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import BilingualText
 from ledger.core.messages import Term
+from ledger.core.procedure.adoption import require_in_force
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import AuthorityState
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Sequencer
@@ -212,6 +214,9 @@ class InsideLedger:
 
     def registry_domain(self) -> ContractDomain:
         return self.registry().domain(self.log_id)
+
+    def procedure(self, procedure_id: str, /) -> Rulebook:
+        return require_in_force(self.validator.procedures().current, procedure_id, field="procedure")
 
     def relay(self, call: bytes, admin: TransactionSigner, /) -> None:
         registry = self.registry()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -20,8 +21,9 @@ from ledger.core.events import Body, Envelope, Stream, case
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.legal_days import instant_text
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision import finding_digest, lead_id_of
-from ledger.procedures import shipped_rulebook
+from ledger.procedures import IN_USE
 from ledger.recording.event_signing import Signed, Sources, StreamPosition, sign_event
 from ledger.samples.case_acts import CaseActs, person_id
 from ledger.samples.town import BY_PROFILE, CLERKS, KINDS, TownKeys
@@ -55,6 +57,9 @@ class SampleLedger(Protocol):
     def registry_domain(self) -> ContractDomain:
         """Return what requests of keys are signed for."""
 
+    def procedure(self, procedure_id: str, /) -> Rulebook:
+        """Return the version of the procedure that is in force."""
+
     def relay(self, call: bytes, admin: TransactionSigner, /) -> None:
         """Send the call of the registry in the name of an agency's admin."""
 
@@ -75,9 +80,13 @@ class Player:
         self.ledger = ledger
         self.keys = keys
         self.began_at = began_at
-        self.book = shipped_rulebook()
         self.events = 0
         self._secret = secret
+
+    @cached_property
+    def book(self) -> Rulebook:
+        """Return the version in force of the procedure that the stories are told under."""
+        return self.ledger.procedure(IN_USE)
 
     def stream(self, kind: str, stream_id: str) -> SampleStream:
         """Return a stream of an agency or of supervision, whose events happen now."""
@@ -105,7 +114,7 @@ class Player:
 
     def day(self, days_ago: int) -> datetime:
         """Return the opening hour of the legal day so many days before the sample began."""
-        today = shipped_rulebook().zone.local(datetime.fromtimestamp(self.began_at, UTC))
+        today = self.book.zone.local(datetime.fromtimestamp(self.began_at, UTC))
         return today.replace(hour=OPENS_AT, minute=0, second=0) - timedelta(days=days_ago)
 
     def noise(self, *of: object) -> str:

@@ -93,10 +93,10 @@ class Unfit(ValueError):
         self.expected = expected
 
 
-def unknown(kind: str | Wording, word: str, words: Iterable[str]) -> Wording:
+def unknown(kind: str | Message, word: str, words: Iterable[str]) -> Wording:
     """Word that there is no such word, with the nearest of those that there are, or with all if they are few."""
     choices = sorted(words)
-    kind = kind if isinstance(kind, Wording) else Wording(f"a_{kind}")
+    kind = kind if isinstance(kind, Message) else Wording(f"a_{kind}")
     near = get_close_matches(word, choices, n=3, cutoff=0.6)
     if near:
         return Wording("unknown_near", what=kind, word=repr(word), near=one_of(near))

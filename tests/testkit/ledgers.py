@@ -11,7 +11,7 @@ A second ``open_ledger`` on the same URL is what a restarted or a second process
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +29,7 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.procedures import shipped_procedures
 from ledger.recording import supervision_streams
 from ledger.recording.publisher import Receipt
@@ -149,7 +150,7 @@ def receipt_bytes(receipt: Receipt) -> bytes:
 class Untried(ModelDefinitions):
     """Takes every definition, as a release that judged otherwise may have: for tests of what becomes of one."""
 
-    def require_publishable(self, body: ModelPublished, agency: str) -> None:
+    def require_publishable(self, body: ModelPublished, agency: str, in_force: Collection[Rulebook]) -> None:
         """Nothing is tried."""
 
 

@@ -22,7 +22,7 @@ from api.console.shared.forms import FormOf, PostedForm, whole_number
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.governance import known_to_models
-from api.services.model_runs import work_on_file
+from api.services.model_runs import words_in_force, work_on_file
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, Stream, supervision
 from ledger.core.messages import Message, Term
@@ -34,6 +34,7 @@ from ledger.recording.supervision_streams import matter_of
 from ledger.store import supervision as store
 from ledger.supervision.library.publishing import signed_fields_of
 from ledger.supervision.models.model_file import parse_model, require_publishable
+from ledger.supervision.models.procedure_words import UNCHECKED
 from ledger.supervision.models.templates import dataset_of
 
 router = APIRouter()
@@ -102,7 +103,7 @@ def _warnings(visit: Visit, state: Matter | None, body: Body) -> Iterator[str]:
         parameters = body.parameters
     else:
         return
-    model = work_on_file(visit.service, visit.reading, parse_model, definition)
+    model = work_on_file(visit.service, visit.reading, parse_model, definition, UNCHECKED)
     dataset_id = dataset_of(model.condition, model.parameters_of(parameters))
     if dataset_id is not None and dataset_id not in known_to_models(visit.service, visit.reading):
         yield visit.labels.of("message", "dataset_missing").format(dataset=dataset_id)
@@ -111,7 +112,7 @@ def _warnings(visit: Visit, state: Matter | None, body: Body) -> Iterator[str]:
 def published(form: PostedForm, _state: Matter | None, visit: Visit) -> Mapping[str, Any]:
     """Return the fields of the model on the workbench. Raises ModelRefused if it is not fit to be published."""
     definition = f"{form.get('definition') or ''}\n"
-    model = work_on_file(visit.service, visit.reading, require_publishable, definition)
+    model = work_on_file(visit.service, visit.reading, require_publishable, definition, words_in_force(visit.service))
     study = {language: text for language in ("zh", "en") if (text := form.get(f"case_study_{language}"))}
     return {**signed_fields_of(model), "case_study": study}
 
@@ -125,7 +126,7 @@ def adopted(form: PostedForm, state: Matter | None, visit: Visit) -> Mapping[str
         raise MalformedInput(
             "{state.model_id} has no version {wanted}", state=state, wanted=wanted[:20], field="version"
         )
-    model = work_on_file(visit.service, visit.reading, parse_model, body.definition)
+    model = work_on_file(visit.service, visit.reading, parse_model, body.definition, UNCHECKED)
     entered = {name: text for name in model.parameters if (text := form.get(f"parameters.{name}")) is not None}
     model.parameters_of(entered)
     own = {name: text for name, text in entered.items() if text != str(model.parameters[name].default)}

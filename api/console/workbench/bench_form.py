@@ -27,12 +27,13 @@ from api.texts import Texts, later
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import TallystickError
 from ledger.core.events import terms
-from ledger.i18n import Labels, words_in_use
+from ledger.i18n import PROCEDURES_IN_USE, Labels, words_in_use
 from ledger.supervision import view_catalogue
 from ledger.supervision.models.conditions import columns_of_sql, condition_of, faults_of_condition, query_of
 from ledger.supervision.models.definition import Parameter, Sql, parameters_of, text_of
 from ledger.supervision.models.editing import value_at
-from ledger.supervision.models.templates import TemplateField, TemplateForm, forms, vocabulary
+from ledger.supervision.models.procedure_words import united, words_of, words_that_ship
+from ledger.supervision.models.templates import TemplateField, TemplateForm, forms
 from ledger.supervision.view_catalogue import view_columns
 
 
@@ -44,6 +45,9 @@ class BenchForm:
         self._labels = labels
         self._say = Texts(labels.language)
         self._datasets = datasets
+        words = words_of(PROCEDURES_IN_USE.get()) or words_that_ship(())
+        named = [name for name in list_of(tree.get("procedures")) if name in words]
+        self._words = united(named, words) or {}
         self.columns, self._asked = rows_of_condition(tree)
 
     def sections(self) -> Iterator[BenchSection]:
@@ -154,7 +158,7 @@ class BenchForm:
             case "columns":
                 return base._replace(kind="many", choices=self._columns_of(view), values=self._several(path))
             case "words":
-                words = self._labelled(field.of or "", vocabulary(field.of or ""))
+                words = self._labelled(field.of or "", self._words.get(field.of or "", ()))
                 return base._replace(kind="many", choices=words, values=self._several(path))
             case "where":
                 rows = rows_of(template_values.get(name))
@@ -198,7 +202,7 @@ class BenchForm:
 
     # -- choices -------------------------------------------------------------------------------------------------------
 
-    def _labelled(self, name: str, words: Sequence[str]) -> list[Choice]:
+    def _labelled(self, name: str, words: Iterable[str]) -> list[Choice]:
         labels = self._labels
         return [Choice(word, labels.of_clock(word) if name == "clock" else labels.of(name, word)) for word in words]
 

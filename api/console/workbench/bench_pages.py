@@ -16,7 +16,7 @@ from api.console.workbench.bench_form import BenchForm, in_plain_words
 from api.dependencies import SlugQuery
 from api.services.governance import require_governing
 from api.services.matters import require_matter
-from api.services.model_runs import run_model_file, work_on_file
+from api.services.model_runs import run_model_file, words_in_force, work_on_file
 from api.texts import Texts, later
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
@@ -28,7 +28,7 @@ from ledger.store.cases import Page
 from ledger.supervision import view_catalogue
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.editing import FORMS, derived, draft, edited, examine, tried_examples
-from ledger.supervision.models.model_file import shipped_model, shipped_titles
+from ledger.supervision.models.model_file import shipped_for, shipped_model
 from ledger.supervision.models.templates import forms
 from ledger.supervision.models.yaml_document import read_document
 
@@ -64,7 +64,7 @@ def models(visit: VisitOf) -> Response:
     return visit.page(
         "workbench/models.html",
         begun=[(name, *_title_and_purpose(name, visit.labels)) for name in FORMS],
-        shipped=shipped_titles(),
+        shipped=shipped_for(words_in_force(visit.service)),
         own=[row for row in rows if row["publisher"] == visit.reading.agency],
     )
 
@@ -109,7 +109,9 @@ def read(visit: VisitOf, form: FormOf) -> Response:
 def try_examples(visit: VisitOf, form: FormOf) -> Response:
     """Return the part with what each example must raise, and what the model finds in it."""
     require_governing(visit.reading)
-    results = work_on_file(visit.service, visit.reading, tried_examples, definition_of(form))
+    results = work_on_file(
+        visit.service, visit.reading, tried_examples, definition_of(form), words_in_force(visit.service)
+    )
     return visit.page("workbench/bench_examples.html", results=results)
 
 
@@ -126,7 +128,7 @@ def save(visit: VisitOf, form: FormOf) -> Response:
     """Return the file for download."""
     require_governing(visit.reading)
     text = definition_of(form)
-    named = _id_in(work_on_file(visit.service, visit.reading, examine, text).tree)
+    named = _id_in(work_on_file(visit.service, visit.reading, examine, text, words_in_force(visit.service)).tree)
     return download(text.encode(), f"{named}.yaml", "application/yaml")
 
 
@@ -139,7 +141,7 @@ def _begun(visit: Visit, start: Start, name: str, model_id: str | None) -> str:
     if start == "form":
         if name not in FORMS:
             raise MalformedInput("expected one of {forms}", forms=", ".join(FORMS), field="name")
-        return draft(model_id or "new-model", name)
+        return draft(model_id or "new-model", name, [*words_in_force(visit.service)])
     if start == "shipped":
         return _renamed(shipped_model(name), model_id)
     if start == "published":
@@ -170,7 +172,7 @@ def _shown(visit: Visit, text: str, template: str = "workbench/bench.html") -> R
     """Return the workbench, or the part of it that changes, with the file and its form if the text can be parsed."""
     require_governing(visit.reading)
     visit.reading.record(Message("model on the workbench"))
-    examined = work_on_file(visit.service, visit.reading, examine, text)
+    examined = work_on_file(visit.service, visit.reading, examine, text, words_in_force(visit.service))
     with visit.service.parts.database.read() as connection:
         registered = imports.datasets(connection, visit.reading.agency, Page(imports.MAX_DATASETS))
     datasets = list(dict.fromkeys(dataset.body.dataset_id for dataset in registered))

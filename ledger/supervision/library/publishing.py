@@ -12,7 +12,7 @@ though a later version reads it otherwise. A model package that is proven (steps
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -21,11 +21,14 @@ from msgspec import Struct
 from ledger.core.errors import IntegrityBroken, MalformedInput, RuleRefused
 from ledger.core.events.supervision import ModelPublished
 from ledger.core.messages import Message
+from ledger.core.procedure.adoption import require_in_force
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision.anonymity import traces
 from ledger.core.supervision.model_package import PackageReport
 from ledger.core.verification.report import CheckedStep, Outcome, perform
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model, require_publishable
+from ledger.supervision.models.procedure_words import UNCHECKED, ProcedureWords, words_of
 from ledger.workers.pool import WorkerPool
 
 AGREED: Final = ("model_id", "version", "title", "business_line", "severity")  # signed beside the definition
@@ -56,14 +59,16 @@ class ModelDefinitions:
         self._workers = workers
         self._sound: OrderedDict[str, Model] = OrderedDict()
 
-    def require_publishable(self, body: ModelPublished, agency: str) -> None:
+    def require_publishable(self, body: ModelPublished, agency: str, in_force: Collection[Rulebook]) -> None:
         """Require a definition that can be run and that agrees with what is signed beside it.
 
-        Raises RuleRefused (model_refused, definition_differs).
+        It speaks words of the procedures ``in_force``. Raises RuleRefused (model_refused, unknown_procedure,
+        definition_differs).
         """
-        definition = body.definition
+        definition, words = body.definition, words_of(in_force)
         try:
-            model = self._sound.get(definition) or self._read(require_publishable, definition, agency)
+            # Words are never taken away: what was sound stays so.
+            model = self._sound.get(definition) or self._read(require_publishable, definition, agency, words)
         except MalformedInput as error:
             raise RuleRefused(
                 "the definition is no model that can be run: {error}",
@@ -72,6 +77,9 @@ class ModelDefinitions:
                 field="payload.body.definition",
                 hint="Try it first: tally model test FILE",
             ) from error
+        by_id = {book.procedure.id: book for book in in_force}
+        for procedure_id in model.procedures:
+            require_in_force(by_id, procedure_id, field="body.definition")
         self._sound[definition] = model
         while len(self._sound) > FOUND_SOUND:
             self._sound.popitem(last=False)
@@ -91,7 +99,7 @@ class ModelDefinitions:
         Raises RuleRefused (model_refused, parameter_refused).
         """
         try:
-            model = self._read(parse_model, definition, agency)
+            model = self._read(parse_model, definition, agency, UNCHECKED)
         except MalformedInput as error:
             raise RuleRefused(
                 "this version cannot be run any more: {error}",
@@ -113,8 +121,12 @@ class ModelDefinitions:
                 ),
             ) from error
 
-    def _read(self, read: Callable[[str], Model], definition: str, agency: str) -> Model:
-        return read(definition) if self._workers is None else self._workers.run(read, definition, agency=agency)
+    def _read(
+        self, read: Callable[[str, ProcedureWords], Model], definition: str, agency: str, words: ProcedureWords
+    ) -> Model:
+        if self._workers is None:
+            return read(definition, words)
+        return self._workers.run(read, definition, words, agency=agency)
 
 
 class Usable(Struct, frozen=True):

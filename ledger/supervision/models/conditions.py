@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cel import Program
 from ledger.core.errors import TallystickError
 from ledger.supervision.models.definition import Cel, Condition, Query, Scope, Sql, Template
+from ledger.supervision.models.procedure_words import FieldWords
 from ledger.supervision.models.templates import faults_of_form, forms, template_query
 from ledger.supervision.runs.query_session import QuerySession, quoted
 
@@ -199,8 +200,13 @@ def condition_of(given: Mapping[str, Any]) -> Condition:
     return Sql(given["sql"], given["scope"])
 
 
-def faults_of_condition(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Message]]:
-    """Yield what is wrong with how a condition is stated: the path below ``condition`` and what was expected."""
+def faults_of_condition(
+    given: Mapping[str, Any], parameters: Mapping[str, Parameter], words: FieldWords | None = None
+) -> Iterator[tuple[str, Message]]:
+    """Yield what is wrong with how a condition is stated: the path below ``condition`` and what was expected.
+
+    ``words`` are those that a case can have; without them none is unknown.
+    """
     kinds = [kind for kind in _KEYS if kind in given]
     if len(kinds) != 1:
         yield "", Wording("one_condition")
@@ -227,7 +233,8 @@ def faults_of_condition(given: Mapping[str, Any], parameters: Mapping[str, Param
         elif not isinstance(fields, dict):
             yield ".with", Wording("fields_expected", names=tuple(forms()[name].fields))
         else:
-            yield from ((f".with.{path}", fault) for path, fault in faults_of_form(forms()[name], fields, parameters))
+            faults = faults_of_form(forms()[name], fields, parameters, words)
+            yield from ((f".with.{path}", fault) for path, fault in faults)
 
 
 def query_of(condition: Condition, values: Mapping[str, Any]) -> Query:

@@ -18,7 +18,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import BilingualText, Check
-from ledger.core.events.terms import BusinessLine, Column, Count, Line, ModelId, Severity, Value
+from ledger.core.events.terms import BusinessLine, Column, Count, Line, ModelId, ProcedureId, Severity, Value
 from ledger.core.messages import Message
 from ledger.core.procedure.zones import Zone
 from ledger.supervision.model_faults import Unfit, Wording, unknown
@@ -226,7 +226,11 @@ Condition = Template | Cel | Sql
 
 
 class ModelParts(Value, frozen=True, kw_only=True):
-    """The parts that a published model has as its file states them."""
+    """The parts that a published model has as its file states them.
+
+    ``procedures`` are the ids of those whose words it speaks: it finds nothing in cases of others. Without any it runs
+    over all cases.
+    """
 
     version: Count
     title: BilingualText
@@ -238,6 +242,7 @@ class ModelParts(Value, frozen=True, kw_only=True):
     lead: LeadForm
     checks: Annotated[tuple[Check, ...], Meta(min_length=1, max_length=20)]
     examples: Annotated[tuple[Example, ...], Meta(min_length=2, max_length=50)]
+    procedures: Annotated[tuple[ProcedureId, ...], Meta(max_length=20)] = ()
     parameters: Annotated[dict[Column, Parameter], Meta(max_length=20)] = field(default_factory=dict)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from importlib.resources import files
 from io import StringIO
@@ -20,9 +20,11 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import ModelId
+from ledger.procedures import IN_USE
 from ledger.supervision.model_faults import ModelFault, ModelRefused, Wording
 from ledger.supervision.models.definition import Model, text_of
 from ledger.supervision.models.model_file import ExampleResult, parse_model, run_examples
+from ledger.supervision.models.procedure_words import UNCHECKED, ProcedureWords
 from ledger.supervision.models.yaml_document import MAX_CHARACTERS, read_document
 
 # The forms of conditions, from easy to free: templates, then a condition on one kind of row, then a query.
@@ -45,11 +47,16 @@ def _require_id(model_id: str) -> None:
         ) from error
 
 
-def draft(model_id: str, form: str) -> str:
-    """Return the text of a new model's file. Raises MalformedInput if the id is no slug."""
+def draft(model_id: str, form: str, procedures: Collection[str] = ()) -> str:
+    """Return the text of a new model's file. Raises MalformedInput if the id is no slug.
+
+    It names the ``procedures`` whose words it will speak, or the one whose words its example speaks.
+    """
     _require_id(model_id)
     folder = files("ledger.supervision.models").joinpath("drafts")
     head, condition = (folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8") for name in ("head", form))
+    if procedures and IN_USE not in procedures:
+        head = head.replace(f"[{IN_USE}]", f"[{', '.join(procedures)}]", 1)
     return head.replace("MODEL_ID", model_id, 1) + condition
 
 
@@ -77,7 +84,7 @@ def derived(definition: str, model_id: str, parameters: Mapping[str, str], lead_
     Comments stay as they are. Raises MalformedInput if the id is no slug, ModelRefused if the text is no model.
     """
     _require_id(model_id)
-    original = parse_model(definition)
+    original = parse_model(definition, UNCHECKED)
     yaml = keeping_layout()
     tree = yaml.load(definition)
     tree["model"], tree["version"] = model_id, 1
@@ -192,11 +199,11 @@ class Examined(Struct, frozen=True):
     faults: tuple[ModelFault, ...]
 
 
-def examine(text: str) -> Examined:
-    """Read the text as far as possible, with what is wrong with it."""
+def examine(text: str, words: ProcedureWords | None = None) -> Examined:
+    """Read the text as far as possible, with what is wrong with it; ``words`` are as of ``parse_model``."""
     model, faults = None, tuple[ModelFault, ...]()
     try:
-        model = parse_model(text)
+        model = parse_model(text, words)
     except ModelRefused as refusal:
         faults = refusal.faults
     try:
@@ -205,6 +212,6 @@ def examine(text: str) -> Examined:
         return Examined(None, None, faults)
 
 
-def tried_examples(text: str) -> list[ExampleResult]:
+def tried_examples(text: str, words: ProcedureWords | None = None) -> list[ExampleResult]:
     """Run the examples of this text's model. Raises what ``parse_model`` and ``run_examples`` raise."""
-    return run_examples(parse_model(text))
+    return run_examples(parse_model(text, words))

@@ -3,7 +3,7 @@
 1. plain YAML (``yaml_document``)
 2. every part present, none unknown, each of its type (``yaml_document``)
 3. parameters within their bounds
-4. a condition that names existing views, columns and parameters
+4. a condition that names existing views, columns and parameters, and words that the procedures have
 5. a lead whose columns are those of the condition's rows
 6. examples that must and that must not raise a lead, of existing columns
 
@@ -12,7 +12,7 @@ The models that come with this version are one file each in ``shipped``, by the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC
 from functools import cache
 from importlib.resources import files
@@ -38,6 +38,7 @@ from ledger.supervision.models.definition import (
     parameters_of,
     text_of,
 )
+from ledger.supervision.models.procedure_words import ProcedureWords, united, words_that_ship
 from ledger.supervision.models.templates import PREFIX
 from ledger.supervision.models.yaml_document import Document, faults_of_shape, read_document
 from ledger.supervision.runs.findings import find
@@ -55,14 +56,19 @@ class ModelFile(ModelParts, frozen=True, kw_only=True):
     condition: dict[str, Any]
 
 
-def parse_model(text: str) -> Model:
-    """Return the model of a file's text. Raises ModelRefused with all faults of the first step that has some."""
+def parse_model(text: str, words: ProcedureWords | None = None) -> Model:
+    """Return the model of a file's text. Raises ModelRefused with all faults of the first step that has some.
+
+    ``words`` are those of the procedures that are known, if not those that come with this version. The words of a model
+    that names another procedure are not compared.
+    """
     document = read_document(text)
     _require_none(document, faults_of_shape(document.tree, ModelFile))
     file = convert(document.tree, ModelFile)
     _require_none(document, _faults_of_parameters(file))
     values = parameters_of(file.parameters, {})
-    faults = faults_of_condition(file.condition, file.parameters)
+    known_words = words_that_ship(file.procedures) if words is None else words
+    faults = faults_of_condition(file.condition, file.parameters, united(file.procedures, known_words))
     _require_none(document, ((f".condition{path}", fault) for path, fault in faults))
     condition = condition_of(file.condition)
     query = query_of(condition, values)
@@ -72,9 +78,9 @@ def parse_model(text: str) -> Model:
     return Model(model_id=file.model, condition=condition, query=query, definition=text, **parts)
 
 
-def require_publishable(text: str) -> Model:
+def require_publishable(text: str, words: ProcedureWords | None = None) -> Model:
     """Return the model if each of its examples comes out as it says. Raises ModelRefused at those that do not."""
-    model = parse_model(text)
+    model = parse_model(text, words)
     faults = []
     for number, result in enumerate(run_examples(model)):
         if not result.passed:
@@ -211,7 +217,20 @@ def shipped_models() -> Mapping[str, str]:
 @cache
 def shipped_titles() -> Mapping[str, BilingualText]:
     """Return the title of each, cached: reading them all takes a while, and they do not change."""
-    return {name: convert(read_document(text).tree["title"], BilingualText) for name, text in shipped_models().items()}
+    return {name: convert(tree["title"], BilingualText) for name, tree in _shipped_trees().items()}
+
+
+def shipped_for(procedures: Collection[str]) -> dict[str, BilingualText]:
+    """Return the titles of those that speak the words of these procedures, and of no other."""
+    trees, wanted = _shipped_trees(), {*procedures}
+    return {
+        name: title for name, title in shipped_titles().items() if wanted.issuperset(trees[name].get("procedures", ()))
+    }
+
+
+@cache
+def _shipped_trees() -> Mapping[str, dict[str, Any]]:
+    return {name: read_document(text).tree for name, text in shipped_models().items()}
 
 
 def shipped_model(name: str) -> str:

@@ -15,10 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
-from ledger.core.messages import Message
-from ledger.procedures import shipped_rulebook, shipped_words
+from ledger.core.messages import Message, Term
 from ledger.supervision.model_faults import Unfit, Wording, one_of, unknown
 from ledger.supervision.models.definition import Condition, Parameter, Query, Scope, Template
+from ledger.supervision.models.procedure_words import CLOCK, FieldWords, vocabulary_of
 from ledger.supervision.runs.query_session import quoted
 from ledger.supervision.view_catalogue import convert_value, fault_of_column, type_of, view_columns, view_of_dataset
 
@@ -55,16 +55,39 @@ class Bindings:
         return f"CAST(${name} AS {kind})"
 
 
-def faults_of_filter(view: str, given: Any, parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Message]]:
-    """Yield what is wrong with a filter on a known view: the path below it and what was expected."""
+def faults_of_filter(
+    view: str, given: Any, parameters: Mapping[str, Parameter], words: FieldWords | None = None
+) -> Iterator[tuple[str, Message]]:
+    """Yield what is wrong with a filter on a known view: the path below it and what was expected.
+
+    ``words`` are those that a case can have; without them none is unknown.
+    """
     if not isinstance(given, dict) or not given:
         yield "", Wording("filter_expected", view=view)
         return
     for column, asked in given.items():
         fault = fault_of_column(view, column)
         fault = fault or _fault_of(asked, type_of(view, column), parameters)
+        if fault is None and words is not None:
+            fault = _unknown_word(vocabulary_of(view, column), _asked_words(asked), words)
         if fault:
             yield f".{column}", fault
+
+
+def _asked_words(asked: Any) -> list[Any]:
+    value = next(iter(asked.values())) if isinstance(asked, dict) else asked
+    return value if isinstance(value, list) else [value]
+
+
+def _unknown_word(name: str | None, listed: list[Any], words: FieldWords) -> Wording | None:
+    """Return the first text that is no word of the vocabulary, and no parameter."""
+    if name is None:
+        return None
+    texts = (text for text in listed if isinstance(text, str) and not text.startswith("$"))
+    wrong = next((text for text in texts if text not in words[name]), None)
+    if wrong is None:
+        return None
+    return unknown(CLOCK if name == CLOCK else Term("vocabulary", name), wrong, words[name])
 
 
 def filter_sql(alias: str, view: str, given: Mapping[str, Any] | None, bindings: Bindings) -> str:
@@ -169,9 +192,15 @@ def filled_in(form: TemplateForm, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def faults_of_form(
-    form: TemplateForm, given: Mapping[str, Any], parameters: Mapping[str, Parameter]
+    form: TemplateForm,
+    given: Mapping[str, Any],
+    parameters: Mapping[str, Parameter],
+    words: FieldWords | None = None,
 ) -> Iterator[tuple[str, Message]]:
-    """Yield what is wrong with a filled-in form: the path of the field below ``with`` and what was expected."""
+    """Yield what is wrong with a filled-in form: the path of the field below ``with`` and what was expected.
+
+    ``words`` are those that a case can have; without them none is unknown.
+    """
     for name in given:
         if name not in form.fields:
             yield name, unknown("field", name, form.fields)
@@ -185,12 +214,15 @@ def faults_of_form(
         if field.of == "view" and view not in view_columns():
             continue  # the field `view` has that fault
         if field.kind == "where":
-            yield from ((f"{name}{path}", fault) for path, fault in faults_of_filter(view or "", value, parameters))
-        elif fault := _fault_of_field(value, field, view or "", parameters):
+            faults = faults_of_filter(view or "", value, parameters, words)
+            yield from ((f"{name}{path}", fault) for path, fault in faults)
+        elif fault := _fault_of_field(value, field, view or "", parameters, words):
             yield name, fault
 
 
-def _fault_of_field(value: Any, field: TemplateField, view: str, parameters: Mapping[str, Parameter]) -> Wording | None:
+def _fault_of_field(
+    value: Any, field: TemplateField, view: str, parameters: Mapping[str, Parameter], words: FieldWords | None
+) -> Wording | None:
     is_reference = isinstance(value, str) and value.startswith("$")
     fault: Wording | None = None
     match field.kind:
@@ -204,10 +236,7 @@ def _fault_of_field(value: Any, field: TemplateField, view: str, parameters: Map
         case "columns":
             fault = Wording("columns_expected", view=view)
         case "words":
-            words = vocabulary(field.of or "")
-            listed = value if isinstance(value, list) and value else [value]
-            wrong = [str(word) for word in listed if not isinstance(word, str) or word not in words]
-            fault = unknown(field.of or "word", wrong[0], words) if wrong else None
+            fault = _fault_of_words(value, field.of, words)
         case "count" | "dataset" if is_reference:
             kinds = ("integer",) if field.kind == "count" else ("dataset",)
             fault = fault_of_reference(value, parameters, kinds)
@@ -223,6 +252,13 @@ def _fault_of_field(value: Any, field: TemplateField, view: str, parameters: Map
         case "header" if not (isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()):
             fault = Wording("heading_expected")
     return fault
+
+
+def _fault_of_words(value: Any, vocabulary: str | None, words: FieldWords | None) -> Wording | None:
+    listed = value if isinstance(value, list) and value else [value]
+    if not all(isinstance(word, str) for word in listed):
+        return Wording("expected", expected=Wording("of_quoted"))
+    return None if words is None else _unknown_word(vocabulary, listed, words)
 
 
 def _fault_of_column(value: Any, field: TemplateField, view: str) -> Wording | None:
@@ -244,14 +280,6 @@ def fault_of_reference(text: str, parameters: Mapping[str, Parameter], kinds: tu
         if parameter.type in kinds
         else Wording("parameter_expected", kinds=one_of(kinds), name=text, type=parameter.type)
     )
-
-
-@cache
-def vocabulary(name: str) -> tuple[str, ...]:
-    """Return the words of a field: purposes of handovers, stages of cases, or clocks of the rules."""
-    if name in ("purpose", "stage"):
-        return shipped_words(name)
-    return tuple(dict.fromkeys(row.name for row in shipped_rulebook().clocks))
 
 
 def template_query(template: Template, datasets: Mapping[str, str]) -> Query:

@@ -13,6 +13,7 @@ from ledger.core.errors import MalformedInput
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
+from ledger.supervision.models.procedure_words import UNCHECKED
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.findings import ModelFinding, find
 from ledger.supervision.runs.query_session import LIMITS, Limits
@@ -38,7 +39,7 @@ def found_in_export(
     export: Export, model: Model, parameters: Mapping[str, Any], as_of: datetime, limits: Limits
 ) -> list[ModelFinding]:
     """Return what the model finds. Raises what ``find`` raises."""
-    with exported_session(export, limits) as session:
+    with exported_session(export, limits, model.procedures) as session:
         return find(model, parameters, session, as_of)
 
 
@@ -47,7 +48,7 @@ def result_in_export(
 ) -> RunResult:
     """Run the model; a row that is no finding stops no other. Raises what ``find`` raises."""
     refused: list[MalformedInput] = []
-    with exported_session(export, limits) as session:
+    with exported_session(export, limits, model.procedures) as session:
         findings = find(model, parameters, session, as_of, refused=refused.append)
     return RunResult(findings, refused[0] if refused else None)
 
@@ -72,7 +73,7 @@ class ModelRunner:
 
     def read(self, definition: str) -> Model:
         """Return the model of a file. Raises ModelRefused, and what ``run`` raises of a process."""
-        return self._do(parse_model, definition)
+        return self._do(parse_model, definition, UNCHECKED)
 
     def run(self, export: Export, model: Model, parameters: Mapping[str, Any], as_of: datetime) -> RunResult:
         """Run the model over an export of the views.

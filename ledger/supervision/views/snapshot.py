@@ -27,7 +27,7 @@ from ledger.supervision.views import snapshot_tables
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, read_case
 from ledger.supervision.views.view_rows import MatterRecord
 
-VERSION = 3  # of what the rows say: raised where a view is made otherwise of the same events
+VERSION = 4  # of what the rows say: raised where a view is made otherwise of the same events
 CASES_AT_ONCE = 200
 DATASET_FILE = ".outside"  # ends the names of files with data sets that are in no file yet
 EXPORTS = "run-"  # begins the names of their folders, beside the file of the views
@@ -66,10 +66,13 @@ class Export(Struct, frozen=True):
 
 
 @contextmanager
-def exported_session(export: Export, limits: Limits) -> Iterator[QuerySession]:
-    """Open a session over an export; it answers as one of ``Views`` does."""
+def exported_session(export: Export, limits: Limits, procedures: Collection[str] = ()) -> Iterator[QuerySession]:
+    """Open a session over an export; it answers as one of ``Views`` does.
+
+    With ``procedures`` only over the cases of these.
+    """
     with snapshot_tables.open_export(Path(export.folder), limits) as connection:
-        snapshot_tables.create_views(connection, None)
+        snapshot_tables.create_views(connection, None, procedures=procedures)
         for name, path in export.datasets.items():
             connection.register(name, snapshot_tables.map_table(Path(path)))
         datasets = tuple(export.datasets)

@@ -6,7 +6,7 @@ moment asked about. They are put together when a session opens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -140,14 +140,17 @@ def create_views(
     *,
     jurisdiction: str | None = None,
     now: datetime | None = None,
+    procedures: Collection[str] = (),
 ) -> None:
-    """Create the views of this connection: over all cases, or over these.
+    """Create the views of this connection: over all cases, or over these; or over those of these procedures.
 
     With a ``jurisdiction`` only over its cases (offers that had to be answered before ``now`` count no more), over the
     leads and recommendations of its agencies, and over the data sets of its agencies, of those below it and of
     those above.
     """
     set_moment(connection, datetime(1970, 1, 1, tzinfo=UTC))  # each query sets its own
+    if procedures and case_ids is None:
+        case_ids = _cases_of(connection, procedures)
     within = _restrictions(connection, case_ids, jurisdiction, now)
     shown = {view: f"SELECT * FROM ({_view_sql(view)}){rows}" for view, rows in within.items()}  # noqa: S608 - of the catalogue
     connection.execute("".join(f"CREATE TEMP VIEW {quoted(view)} AS {sql};" for view, sql in shown.items()))
@@ -220,6 +223,16 @@ def _restrictions(
         of_cases = " SEMI JOIN chosen USING (case_id)"
     within = dict.fromkeys(OF_A_CASE, of_cases) | dict.fromkeys(OF_A_MATTER, of_matters)
     return within | dict.fromkeys(OF_THE_LOG, "") | {"datasets": of_datasets}
+
+
+def _cases_of(connection: duckdb.DuckDBPyConnection, procedures: Collection[str]) -> list[str] | None:
+    """Return the cases of these procedures, None if there are no others: then nothing is left out."""
+    named = {"procedures": list(procedures)}
+    others = "SELECT 1 FROM kept.cases WHERE procedure NOT IN (SELECT unnest($procedures)) LIMIT 1"
+    if not connection.execute(others, named).fetchall():
+        return None
+    chosen = "SELECT case_id FROM kept.cases WHERE procedure IN (SELECT unnest($procedures))"
+    return [case_id for (case_id,) in connection.execute(chosen, named).fetchall()]
 
 
 def in_line(connection: duckdb.DuckDBPyConnection, jurisdiction: str) -> frozenset[str]:

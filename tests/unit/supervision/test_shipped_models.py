@@ -11,7 +11,8 @@ from ledger.core.events import terms
 from ledger.procedures import shipped_rulebook, shipped_words
 from ledger.supervision.models.definition import Template
 from ledger.supervision.models.model_file import model_id_of, require_publishable, shipped_models, shipped_titles
-from ledger.supervision.models.templates import forms, vocabulary
+from ledger.supervision.models.procedure_words import words_that_ship
+from ledger.supervision.models.templates import forms
 from tests.unit.supervision.modelling import model_of
 
 MODELS = shipped_models()
@@ -20,7 +21,7 @@ WORDS = {
     "measure": shipped_words("measure"),
     "purpose": shipped_words("purpose"),
     "stage": shipped_words("stage"),
-    "clock": vocabulary("clock"),
+    "clock": words_that_ship(("cn-criminal",))["cn-criminal"]["clock"],
     "qualifying_ground": shipped_words("qualifying_ground"),
     "match_result": terms.choices(terms.MatchResult),
     "seal_state": terms.choices(terms.SealState),

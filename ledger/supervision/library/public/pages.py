@@ -77,7 +77,11 @@ class PublicLibrary(Struct, frozen=True):
 def make_public_library(subjects: Iterable[LibraryModel], *, log_id: str, tree_size: int, root: str) -> PublicLibrary:
     """Return the models by business line and id, with every count and total suppressed as far as it must be."""
     lines, outcomes = shipped_words("business_line"), rows_of(books_that_ship().values(), "outcomes")
-    models = sorted(subjects, key=lambda subject: (lines.index(subject.business_line), subject.model_id))
+    place = {line: number for number, line in enumerate(lines)}  # lines of procedures that do not ship come last
+    models = sorted(
+        subjects,
+        key=lambda subject: (place.get(subject.business_line, len(place)), subject.business_line, subject.model_id),
+    )
     counts = {(subject.model_id, outturn): 0 for subject in models for outturn in OUTTURNS}
     for subject in models:
         for word, count in subject.leads.items():

@@ -1,0 +1,128 @@
+"""Models belong to procedures: they speak their words, are offered where these are in force, and run nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from ledger.core.procedure.adoption import Procedures
+from ledger.procedures import books_that_ship, shipped_rulebook
+from ledger.supervision.library.publishing import ModelDefinitions
+from ledger.supervision.model_faults import ModelRefused
+from ledger.supervision.models.editing import draft
+from ledger.supervision.models.model_file import parse_model, shipped_for, shipped_models
+from ledger.supervision.models.procedure_words import UNCHECKED, united, vocabulary_of, words_of, words_that_ship
+from ledger.supervision.runs.model_runner import ModelRunner
+from ledger.supervision.views.snapshot import Export, Views
+from tests.testkit.builders import POLICE, PROCURATORATE, refused
+from tests.testkit.casework import Case
+from tests.testkit.supervision import published
+from tests.unit.supervision.modelling import AS_OF, SOUND, changed
+from tests.unit.supervision.test_snapshot import log_of, made
+
+EVIDENCE, CRIMINAL = books_that_ship()["evidence"], shipped_rulebook()
+PENSIONS = shipped_models()["pension-in-execution"]
+NAMED = changed(("business_line: criminal\n", "business_line: criminal\nprocedures: [cn-criminal]\n"))
+
+
+def faults(text: str, *books: object) -> list[str]:
+    """Return what is wrong with the text where these procedures are known."""
+    try:
+        parse_model(text, words_of(books))  # type: ignore[arg-type]
+    except ModelRefused as error:
+        return [fault.message for fault in error.faults]
+    return []
+
+
+def test_a_word_that_the_procedure_lacks_is_named() -> None:
+    """In a field of a form and in a filter; without a word of it, or under a procedure that has it, nothing is."""
+    assert faults(PENSIONS, CRIMINAL) == []
+    role, stage = faults(PENSIONS.replace("[cn-criminal]", "[evidence]"), EVIDENCE)
+    assert "'suspect'" in role
+    assert "'execution'" in stage
+    assert faults(PENSIONS.replace("[cn-criminal]", "[evidence, cn-criminal]"), EVIDENCE, CRIMINAL) == []
+    assert faults(SOUND, EVIDENCE) == []
+    assert parse_model(PENSIONS.replace("[cn-criminal]", "[evidence]"), UNCHECKED).procedures == ("evidence",)
+
+
+def test_a_procedure_that_is_not_known_here_has_any_word() -> None:
+    """It may be in force elsewhere; of those that ship the words are known without the ledger."""
+    text = PENSIONS.replace("[cn-criminal]", "[water-lab]")
+    assert parse_model(text).procedures == ("water-lab",)
+    with pytest.raises(ModelRefused):
+        parse_model(PENSIONS.replace("[cn-criminal]", "[evidence]"))
+    assert united(("water-lab",), words_of((EVIDENCE,))) is None
+    assert {*words_that_ship(("evidence", "water-lab"))} == {"evidence"}
+    assert words_that_ship(("evidence",))["evidence"].keys() == words_of((EVIDENCE,))["evidence"].keys()
+
+
+def test_a_model_without_procedures_has_the_words_of_all() -> None:
+    """It runs over all cases, so any of their words will do."""
+    text = PENSIONS.replace("procedures: [cn-criminal]\n", "")
+    assert faults(text, EVIDENCE, CRIMINAL) == []
+    assert len(faults(text, EVIDENCE)) == 2
+    assert [vocabulary_of(*place) for place in (("items", "kind"), ("persons", "role"), ("cases", "case_id"))] == [
+        "item_kind",
+        "person_role",
+        None,
+    ]
+
+
+def test_publishing_asks_for_the_procedures_in_force() -> None:
+    """One that is not in force is refused, and so is a word that it lacks, whatever ships with this version."""
+    judge, body = ModelDefinitions(), published(definition=PENSIONS, model_id="pension-in-execution")
+    judge.require_publishable(body, PROCURATORATE, (CRIMINAL,))
+    with refused("unknown_procedure", field="payload.body.definition"):
+        judge.require_publishable(body, PROCURATORATE, (EVIDENCE,))
+    text = PENSIONS.replace("[cn-criminal]", "[evidence]")
+    with refused("model_refused", field="payload.body.definition"):
+        judge.require_publishable(
+            published(definition=text, model_id="pension-in-execution"), PROCURATORATE, (EVIDENCE,)
+        )
+
+
+def test_what_ships_is_offered_where_its_procedure_is_in_force() -> None:
+    """A ledger of evidence alone is offered those without words of law; a draft names what is in force there."""
+    assert shipped_for(["cn-criminal", "evidence"]).keys() == shipped_models().keys()
+    elsewhere = shipped_for(["evidence"])
+    assert "same-seal" in elsewhere
+    assert elsewhere.keys().isdisjoint(("pension-in-execution", "third-return", "freeze-lapsed"))
+    assert "procedures: [evidence]" in draft("mine", "count_over", ["evidence"])
+    assert "procedures: [cn-criminal]" in draft("mine", "count_over", ["evidence", "cn-criminal"])
+    assert "procedures: [cn-criminal]" in draft("mine", "count_over")
+
+
+@pytest.fixture(scope="module")
+def export() -> Iterator[Export]:
+    """Two cases with an offer that nobody has answered, one of criminal procedure and one of evidence."""
+    start = int((AS_OF - timedelta(days=20)).timestamp())
+    criminal = Case("criminal-1", start=start).open().register("c-1", kind="exhibit")
+    criminal.offer("c-1", to=PROCURATORATE)
+    evidence = Case("evidence-1", book=EVIDENCE, start=start)
+    evidence.open(procedure="evidence", business_line="evidence", stage="open").register("e-1", kind="exhibit")
+    evidence.offer("e-1", to=PROCURATORATE, purpose="transfer")
+    events = [*criminal.events, *evidence.events]
+    views: Views = made(log_of(events, procedures=Procedures.of(CRIMINAL, EVIDENCE)))
+    views.refresh()
+    with views.export() as folder:
+        yield folder
+
+
+@pytest.mark.parametrize(
+    ("procedures", "cases"),
+    [
+        ("[cn-criminal]", ["criminal-1"]),
+        ("[evidence]", ["evidence-1"]),
+        ("[cn-criminal, evidence]", ["criminal-1", "evidence-1"]),
+        ("[water-lab]", []),
+        ("[]", ["criminal-1", "evidence-1"]),
+    ],
+)
+def test_a_run_finds_nothing_in_cases_of_other_procedures(export: Export, procedures: str, cases: list[str]) -> None:
+    """The rows of their cases are left out; a model that names none asks them all."""
+    model = parse_model(NAMED.replace("[cn-criminal]", procedures), UNCHECKED)
+    findings = ModelRunner().run(export, model, {}, AS_OF).findings
+    assert [finding.case_id for finding in findings] == cases
+    assert {finding.supervised for finding in findings} <= {POLICE, PROCURATORATE}
