@@ -9,10 +9,20 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from ledger.core.custody.claimed_times import require_consistent
+from ledger.core.custody.due_dates import deadlines
+from ledger.core.custody.examples import faults_of_examples
+from ledger.core.errors import MalformedInput, RuleRefused
+from ledger.core.events import case
+from ledger.core.procedure.adoption import Procedures
+from ledger.core.procedure.package import read_package
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.deadlines.zone_tables import zone_table
-from tests.testkit.builders import refused_at
+from ledger.procedures import shipped_package, shipped_rulebook
+from tests.testkit.builders import POLICE, START, clerk, instant, payload_of, refused_at
+from tests.testkit.casework import detained
 
 YEARS = range(2000, 2031)
 # With and without summer time, north and south, by half an hour, at midnight, and over the date line (Apia, 2011).
@@ -24,6 +34,7 @@ ZONES = {name: zone_table(name, YEARS) for name in NAMES}
 FIRST, LAST = datetime(2000, 1, 2, tzinfo=UTC), datetime(2030, 12, 30, tzinfo=UTC)
 MOMENTS = st.integers(int(FIRST.timestamp()), int(LAST.timestamp())).map(lambda at: datetime.fromtimestamp(at, UTC))
 LONDON = ZONES["Europe/London"]
+DAY_BEFORE = str(ZONES["Asia/Shanghai"].day_of(datetime.fromtimestamp(START, UTC)) - timedelta(days=1))
 
 
 def near_changes(name: str) -> list[datetime]:
@@ -146,3 +157,71 @@ def test_the_rows_of_a_table_may_stand_in_any_order() -> None:
     """The canonical form sorts them; a package need not."""
     mixed = Zone("Europe/London", dict(sorted(LONDON.offsets.items(), reverse=True)), LONDON.until)
     assert mixed.rows() == LONDON.rows()
+
+
+def test_an_end_after_the_table_is_not_before_a_day() -> None:
+    """Detained on 2 March: the last day is the 5th, whose end no offset of the table tells; nobody is late then."""
+    book = shipped_rulebook()
+    short = replace(book, zone=replace(book.zone, until="2026-03-05"))
+    ends = {
+        name: next(clock for clock in deadlines(detained("li").state, of, LATER) if clock.clock == "arrest_request")
+        for name, of in (("whole", book), ("short", short))
+    }
+    assert (ends["whole"].status, ends["whole"].unknown) == ("overdue", None)
+    assert (ends["short"].status, ends["short"].last_day) == ("uncountable", ends["whole"].last_day)
+    assert "known until 2026-03-05" in str(ends["short"].unknown)
+
+
+LATER = datetime(2026, 4, 1, tzinfo=UTC)
+ACT = '[[examples]]\nname = "a"\n[[examples.acts]]\nevent = "case.opened"\nby = "police"\nat = "{at}"\n'
+
+
+@pytest.mark.parametrize(
+    ("at", "more", "fault"),
+    [
+        ("2026-03-29 01:30", "", "act 1: expected a time that clocks of Europe/London show once"),
+        ("2026-02-30 09:00", "", "act 1: 2026-02-30 09:00 is no time"),
+        ("2026-03-02 09:00", '[[examples.deadlines]]\nclock = "a"\nas_of = "2026-10-25 01:30"\n', "they show 2 times"),
+    ],
+)
+def test_a_time_of_an_example_is_one_that_clocks_show_once(at: str, more: str, fault: str) -> None:
+    """What it means has to be clear: else it is written in UTC."""
+    files = shipped_package("ew-criminal") | {"examples.toml": (ACT.format(at=at) + more).encode()}
+    ((_, message),) = faults_of_examples(read_package(files))
+    assert fault in str(message)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        ('label = { en = "UK time" }', 'label = { zh = "x" }', "zone.label", "each of these languages: en"),
+        ('until = "2051-01-01"', 'until = "2050-10-30"', "zone.until", "after the last offset"),
+        ('"2000-01-01T00:00:00Z" = "+00:00"', '"2000-01-01T00:00:00Z" = "0"', "zone.offsets", "cannot be read"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused(old: str, new: str, place: str, message: str) -> None:
+    """By the file and line, as everything that is wrong with a package."""
+    files = shipped_package("ew-criminal")
+    text = files["zone.toml"].decode()
+    assert old in text
+    with pytest.raises(MalformedInput, match=message) as caught:
+        read_package(files | {"zone.toml": text.replace(old, new).encode()})
+    assert place in str(caught.value.field)
+
+
+def test_a_ledger_has_the_zone_of_its_first_procedure() -> None:
+    """Whatever concerns no case is told in it; before any is in force, in UTC."""
+    books = [read_package(shipped_package(name)) for name in ("ew-criminal", "evidence")]
+    assert Procedures.of(*books).zone == books[0].zone
+    assert Procedures().zone == UNIVERSAL
+
+
+def test_without_a_procedure_only_what_is_impossible_everywhere_is_refused() -> None:
+    """A day and a moment are compared where the zone is known; a day has begun somewhere before it begins here."""
+    claim = case.MeasureImposed(
+        measure_id="m", person_id="1" * 32, measure="bail", started_at=instant(START), ground="g", until=DAY_BEFORE
+    )
+    payload = payload_of(claim, clerk(POLICE), occurred_at=instant(START))
+    require_consistent(payload, START)
+    with pytest.raises(RuleRefused, match="or later"):
+        require_consistent(payload, START, ZONES["Asia/Shanghai"])
