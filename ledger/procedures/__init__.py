@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ledger.core.procedure.rulebook import Rulebook
 
 SHARED = {
-    "cn-common": ("calendar.toml", "recommendations.toml", "units.toml", "zone.toml"),
+    "cn-common": ("calendar.toml", "papers.toml", "recommendations.toml", "units.toml", "zone.toml"),
     "cn-supervision": ("clocks.toml", "flags.toml", "laws.toml", "words.toml"),
 }  # tables that packages include, and are no package
 _CN_COMMON = tuple(f"cn-common/{name}" for name in SHARED["cn-common"])
