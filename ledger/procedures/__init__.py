@@ -26,10 +26,8 @@ _USUAL = ("procedure.toml", "clocks.toml", "examples.toml")
 SHIPPED = {
     "evidence": (*_USUAL, "flags.toml", "papers.toml", "units.toml", "zone.toml"),
     "cn-criminal": (
-        *("procedure.toml", "clocks.toml", "flags.toml", "papers.toml"),
-        *_BY_STAGE,
-        *_EXAMPLES,
-        *_CN_COMMON,
+        *("procedure.toml", *_BY_STAGE, "clocks.toml"),
+        *(*_EXAMPLES, "flags.toml", "papers.toml", *_CN_COMMON),
     ),
     "cn-civil-supervision": (*_USUAL, *_CN_SUPERVISION),
     "cn-administrative-supervision": (*_USUAL, *_CN_SUPERVISION),
