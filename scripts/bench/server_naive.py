@@ -66,6 +66,11 @@ def submit(body: dict[str, Any]) -> dict[str, Any]:
     return {"index": entry.id, "event_id": entry.event_id}
 
 
+@app.get("/healthz")
+def is_ready() -> None:
+    """Answer that the server is ready, as the benchmark asks before it loads a server."""
+
+
 @app.post("/echo")
 async def echo(body: dict[str, Any]) -> dict[str, Any]:
     return body
