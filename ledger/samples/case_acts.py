@@ -255,7 +255,11 @@ def registration(
     elif kind == "electronic_data":
         defaults["digests"] = (digest(item_id),)
         defaults["collection"] = item.Collection(
-            collectors=("collector-1", "collector-2"), tool="write blocker", method="image of the whole medium"
+            collectors=("collector-1", "collector-2"),
+            tool="write blocker",
+            method="image of the whole medium",
+            no_witness="at night; recorded",
+            medium_not_taken="it is in use",
         )
     return item.ItemRegistered(item_id=item_id, item_kind=kind, **(defaults | fields))
 

@@ -266,15 +266,20 @@ def _a_phone(case: SampleCase) -> Points:
     """Collect an image by two, have it examined, and get another one back; counsel gets what proves where."""
     phone, image = (f"{case.stream.id}-{name}" for name in ("phone", "image"))
     case.open(case_number="东公刑立字〔样例〕8号", case_type="网络诈骗 online fraud").name("样例子 a suspect")
-    seized = item.Seizure(document_number="东公扣字〔样例〕8号", seized_at=case.moment, officers=("p-0417", "p-0422"))
+    alone = "无适格见证人，已录像 nobody could witness it; recorded on video"
+    officers = ("p-0417", "p-0422")
+    seized = item.Seizure(
+        document_number="东公扣字〔样例〕8号", seized_at=case.moment, officers=officers, no_witness=alone
+    )
     where = {"narrative": {"text": WITHHELD}}
     case.register(phone, description="手机 telephone", seal_number="FY-08-01", seizure=seized, sections=where)
     yield "seized", case
     how = item.Collection(
-        collectors=("p-0417", "p-0422"),
+        collectors=officers,
         tool="写保护设备 write blocker",
         method="整机镜像 image of the whole medium",
         medium_item_id=phone,
+        no_witness=alone,
     )
     sent, back = digest("image of the phone"), digest("image that came back")
     description = "手机镜像 image of the phone"

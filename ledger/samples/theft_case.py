@@ -91,7 +91,12 @@ def _register_dossiers(folder: Path, case: SampleCase) -> Iterable[str]:
 
 def _register_seized(folder: Path, case: SampleCase) -> Iterable[str]:
     """Register what stands in the seizure list, with its photographs."""
-    seizure = item.Seizure(document_number="东公扣字〔2026〕77号", seized_at=case.moment, officers=("p-0417", "p-0422"))
+    seizure = item.Seizure(
+        document_number="东公扣字〔2026〕77号",
+        seized_at=case.moment,
+        officers=("p-0417", "p-0422"),
+        no_witness="深夜，无适格见证人，已录像 at night nobody could witness it; recorded on video",
+    )
     with (folder / "seizure-list.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:

@@ -245,7 +245,10 @@ class Investigation(SimulatedCase):
     def seize(self, label: str, description: str, *, sealed: bool = False, **fields: Any) -> str:
         """Seize an item; return its id."""
         seizure = item.Seizure(
-            document_number=f"KY-{self.case_id}", seized_at=self.moment, officers=self.officers(1, 2)
+            document_number=f"KY-{self.case_id}",
+            seized_at=self.moment,
+            officers=self.officers(1, 2),
+            no_witness="at night; recorded",
         )
         defaults = {
             "exhibit_number": label,
@@ -279,7 +282,11 @@ class Investigation(SimulatedCase):
         """Seize a phone, and register the image that two officers took of it."""
         phone = self.seize("phone", "mobile phone", sealed=True)
         how = item.Collection(
-            collectors=self.officers(1, 3), tool="write blocker", method="whole medium", medium_item_id=phone
+            collectors=self.officers(1, 3),
+            tool="write blocker",
+            method="whole medium",
+            medium_item_id=phone,
+            no_witness="at night; recorded",
         )
         digests = (self.digest_of("image"),)
         self.register(self.id_of("image"), kind="electronic_data", digests=digests, collection=how)

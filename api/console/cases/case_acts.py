@@ -150,10 +150,10 @@ def registered(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
 
 def _collection(form: PostedForm) -> dict[str, Any]:
     """Return how data was taken, as the form says it."""
-    fields: dict[str, Any] = dict(form.fields("tool", "method", "address", "record_number"))
+    fields: dict[str, Any] = dict(form.fields("tool", "method", "address", "record_number", "medium_not_taken"))
     if network_time_at := instant_of(form, "network_time_at"):
         fields["network_time_at"] = network_time_at
-    return fields | {"collectors": _officers(form, "collectors")}
+    return fields | _witness(form, "collection") | {"collectors": _officers(form, "collectors")}
 
 
 def checked(form: PostedForm, _state: CaseState | None) -> Mapping[str, Any]:
@@ -266,7 +266,14 @@ def _seizure(form: PostedForm) -> dict[str, Any]:
     fields: dict[str, Any] = dict(form.fields("document_number", "place"))
     if seized_at := instant_of(form, "seized_at"):
         fields["seized_at"] = seized_at
+    fields |= _witness(form, "seizure")
     return fields | {"officers": _officers(form, "officers")} if fields or form.get("officers") else {}
+
+
+def _witness(form: PostedForm, of: str) -> dict[str, str]:
+    """Return who witnessed the seizure or collection, or why nobody did."""
+    stated = {"witness": form.get(f"{of}_witness"), "no_witness": form.get(f"no_{of}_witness")}
+    return {name: text for name, text in stated.items() if text}
 
 
 def _officers(form: PostedForm, name: str) -> tuple[str, ...]:

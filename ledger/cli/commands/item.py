@@ -109,6 +109,7 @@ KIND = ProcedureWord("item_kind")
 @click.option("--seized-by", multiple=True, help="An officer who seized it; name each.")
 @click.option("--seized-from", metavar="PERSON", help="Who held it when it was seized.")
 @click.option("--seizure-witness", metavar="PERSON", help="Who witnessed the seizure.")
+@click.option("--seizure-no-witness", metavar="TEXT", help="Why nobody witnessed the seizure.")
 @click.option("--seizure-place", help="Where it was seized.")
 @click.option("--collector", "collectors", multiple=True, help="An officer who collected data; name each.")
 @click.option("--tool", help="With which data was collected.")
@@ -117,6 +118,9 @@ KIND = ProcedureWord("item_kind")
 @click.option("--network-time", type=MOMENT, help="What a time server said when data was collected over a network.")
 @click.option("--record-number", help="Of the record of the collection.")
 @click.option("--medium", help="The item that is the original medium of data.")
+@click.option("--medium-not-taken", metavar="TEXT", help="Why the original medium of data was not taken.")
+@click.option("--collection-witness", metavar="PERSON", help="Who witnessed the collection of data.")
+@click.option("--collection-no-witness", metavar="TEXT", help="Why nobody witnessed the collection of data.")
 @click.option(
     "--recording", "recordings", type=DigestedFile(), multiple=True, help="A recording of the collection, to digest."
 )
@@ -147,12 +151,16 @@ PARTS_OF_ITEM = {
         "holder": "seized_from",
         "witness": "seizure_witness",
         "place": "seizure_place",
+        "no_witness": "seizure_no_witness",
     },
     "collection": {
         "collectors": "collectors",
         "tool": "tool",
         "method": "method",
         "medium_item_id": "medium",
+        "medium_not_taken": "medium_not_taken",
+        "witness": "collection_witness",
+        "no_witness": "collection_no_witness",
         "recording": "recordings",
         "address": "address",
         "network_time_at": "network_time",

@@ -507,6 +507,32 @@ def _too_few(officers: tuple[str, ...], act: Act, name: FlagName) -> str | None:
     return joined(officers, by=", ") if len(officers) < (_limit(act, name) or 2) else None
 
 
+@flag("collection_unwitnessed", item.ItemRegistered)
+def _collection_unwitnessed(before: CaseState, act: Act, after: CaseState, body: item.ItemRegistered) -> str | None:
+    return _unwitnessed(body.item_id, body.collection)
+
+
+@flag("seizure_unwitnessed", item.ItemRegistered)
+def _seizure_unwitnessed(before: CaseState, act: Act, after: CaseState, body: item.ItemRegistered) -> str | None:
+    return _unwitnessed(body.item_id, body.seizure)
+
+
+def _unwitnessed(item_id: str, taking: item.Collection | item.Seizure | None) -> str | None:
+    """Return the item that was taken before no witness, if nothing says why."""
+    if taking is None or taking.witness is not None or taking.no_witness is not None:
+        return None
+    return Message("item {item_id}: neither a witness nor why there was none", item_id=item_id)
+
+
+@flag("medium_not_taken", item.ItemRegistered)
+def _medium_not_taken(before: CaseState, act: Act, after: CaseState, body: item.ItemRegistered) -> str | None:
+    """Return the data of which neither the medium, nor its source, nor why the medium was not taken is stated."""
+    taken = body.collection
+    if taken is None or taken.medium_item_id or taken.address or taken.medium_not_taken:
+        return None
+    return Message("item {item_id}: neither its medium nor why that was not taken", item_id=body.item_id)
+
+
 @flag("sender_of_another_kind", *handover.OFFERS)
 def _sender_of_another_kind(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> str | None:
     return _of_another_kind(act, act.agency, act.book.purposes[body.purpose].senders)

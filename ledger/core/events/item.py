@@ -18,6 +18,7 @@ class Collection(terms.Value, frozen=True):
 
     If it was taken over a network, ``address`` is that of the remote system, ``network_time_at`` the time that a time
     server gave, and the item's ``account`` is that whose data it is. ``record_number`` is that of the record of it.
+    ``no_witness`` says why nobody witnessed it, ``medium_not_taken`` why the medium was not.
     """
 
     collectors: Annotated[tuple[terms.OfficerId, ...], Meta(min_length=1, max_length=16)]
@@ -28,12 +29,15 @@ class Collection(terms.Value, frozen=True):
     address: terms.Line | None = None
     network_time_at: terms.Instant | None = None
     record_number: terms.Number | None = None
+    witness: terms.PersonId | None = None
+    no_witness: terms.Text | None = None
+    medium_not_taken: terms.Text | None = None
 
 
 class Seizure(terms.Value, frozen=True):
     """The act by which a thing came into custody; its officers sign the list, with holder and witness.
 
-    ``place`` is where it was seized.
+    ``place`` is where it was seized, ``no_witness`` why nobody witnessed it.
     """
 
     document_number: terms.Number
@@ -42,6 +46,7 @@ class Seizure(terms.Value, frozen=True):
     holder: terms.PersonId | None = None
     witness: terms.PersonId | None = None
     place: terms.Line | None = None
+    no_witness: terms.Text | None = None
 
 
 class Dossier(terms.Value, frozen=True):

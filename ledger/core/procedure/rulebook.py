@@ -175,6 +175,9 @@ FlagName = Literal[
     "custody_not_changed",
     "single_collector",
     "single_seizing_officer",
+    "collection_unwitnessed",
+    "seizure_unwitnessed",
+    "medium_not_taken",
     "sender_of_another_kind",
     "receiver_of_another_kind",
 ]

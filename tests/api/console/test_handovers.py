@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.api.console.desk import READ, Office, axe_findings
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
-from tests.testkit.casework import holding, offered
+from tests.testkit.casework import holding, offered, passed
 
 
 def test_a_handover_exists_when_both_halves_match(office: Office) -> None:
@@ -73,3 +73,33 @@ def test_a_busy_case_asks_once_more(office: Office) -> None:
     assert told_first.splitlines()[1] == told_then.splitlines()[1]
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
     assert office.state().items["phone"].offer is not None
+
+
+def test_a_return_says_what_to_complete_and_is_answered(office: Office) -> None:
+    """The outline is typed line by line and shown with the handover; who resumes it answers its points."""
+    office.record(passed("phone"))
+    prosecutor = office.at(clerk(PROCURATORATE), "/cases/case-1/offer?returns=handover-1")
+    page = prosecutor.page
+    page.get_by_label("Reason").select_option("evidence_insufficient")
+    page.get_by_label("What is to be completed").fill("hear the buyer\n\nexamine the phone")
+    page.get_by_label("Explanation").fill("the buyer is not heard")
+    page.get_by_role("button", name="Pick all").click()
+    page.get_by_role("button", name=READ).click()
+    assert axe_findings(page) == []
+    prosecutor.sign()
+    returned = list(office.state().handovers.values())[-1]
+    assert [point.text for point in returned.outline] == ["hear the buyer", "examine the phone"]
+    police = office.at(clerk(POLICE), f"/cases/case-1/handovers/{returned.handover_id}")
+    expect(police.page.locator("ol > li")).to_have_text(["hear the buyer", "examine the phone"])
+    police.page.get_by_role("button", name="Accept: read what you will sign").click()
+    police.sign()
+    page = police.go("/cases/case-1/offer")
+    page.get_by_label("To", exact=True).select_option(PROCURATORATE)
+    page.get_by_label("For", exact=True).select_option("prosecution_review")
+    page.get_by_label("Resumes an earlier handover").select_option(returned.handover_id)
+    page.get_by_label("2. examine the phone").fill("nothing on it")
+    page.get_by_role("button", name="Pick all").click()
+    page.get_by_role("button", name=READ).click()
+    expect(page.locator(".draft")).to_contain_text("nothing on it")
+    police.sign()
+    assert list(office.state().handovers.values())[-1].follows == returned.handover_id

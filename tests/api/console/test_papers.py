@@ -95,3 +95,30 @@ def test_a_seizure_is_registered_with_its_list(shared: Served, case: Case) -> No
     assert "seizure" not in drafted(**dict.fromkeys(seizure, "")).text
     answer = drafted(officers="officer-7")
     assert (answer.status_code, "seized by one officer alone" in answer.text) == (200, True)
+
+
+def test_an_item_is_registered_with_the_fields_of_its_kind(shared: Served, case: Case) -> None:
+    """The form has them under the labels of the procedure; those of another kind are not taken."""
+    form = page_of(shared, clerk(PROCURATORATE), f"/cases/{case.stream.id}/items/new").text
+    assert all(text in form for text in ("If it is: real estate", "number of the title", "registered owner"))
+    stated = {"particular:real_estate:title_number": "沪〔2026〕7号", "particular:real_estate:registered_owner": ""}
+    posted = {"item_kind": "real_estate", "description": "a flat", "quantity": "1", "unit": "piece"} | stated
+    address = f"/cases/{case.stream.id}/drafts/register"
+    draft = html.unescape(post(shared, clerk(PROCURATORATE), address, posted).text)
+    assert '"particulars":{"title_number":"沪〔2026〕7号"}' in draft
+    other_kind = posted | {"item_kind": "exhibit"}
+    assert "particulars" not in html.unescape(post(shared, clerk(PROCURATORATE), address, other_kind).text)
+
+
+def test_a_witness_or_why_there_was_none_is_stated(shared: Served, case: Case) -> None:
+    """Of a seizure and of a collection, each its own; data says why its medium was not taken."""
+    address = f"/cases/{case.stream.id}/drafts/register"
+    reasons = {"no_seizure_witness": "at night", "no_collection_witness": "abroad", "medium_not_taken": "a server"}
+    data = {"item_kind": "electronic_data", "digest": f"sha256:{'5f' * 32}", "tool": "reader", "method": "export"}
+    posted = FILLED | data | {"collectors": "officer-7 officer-8", "needs:electronic_data": "digests collection"}
+    flagged = html.unescape(post(shared, clerk(PROCURATORATE), address, posted).text)
+    assert all(text in flagged for text in ("neither a witness", "neither its medium"))
+    draft = html.unescape(post(shared, clerk(PROCURATORATE), address, posted | reasons).text)
+    assert '"no_witness":"at night"' in draft
+    assert '"medium_not_taken":"a server","method":"export","no_witness":"abroad"' in draft
+    assert "neither" not in draft

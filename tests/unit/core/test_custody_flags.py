@@ -29,7 +29,7 @@ from tests.testkit.builders import (
     instant,
     supervisor,
 )
-from tests.testkit.casework import AT, Case, dispose, got, holding, passed, pieces, stays
+from tests.testkit.casework import AT, Case, dispose, got, holding, passed, person_id, pieces, stays
 from tests.unit.core.test_package import procedure_of
 
 
@@ -392,9 +392,10 @@ def test_a_trait_stands_for_all_kinds_that_have_it() -> None:
 def taken_by(*officers: str, how: str, limit: int = 2) -> Case:
     """Register an item that these officers collected or seized, under rows with this limit."""
     parts: dict[str, Any] = {
-        "collection": item.Collection(collectors=officers, tool="reader", method="export"),
-        "seizure": item.Seizure(document_number="S-1", seized_at=AT, officers=officers),
+        "collection": COLLECTED | {"collectors": officers, "no_witness": "-", "address": "203.0.113.7"},
+        "seizure": SEIZED | {"officers": officers, "no_witness": "-"},
     }
+    parts = {"collection": item.Collection(**parts["collection"]), "seizure": item.Seizure(**parts["seizure"])}
     book = shipped_rulebook()
     rows = tuple(replace(row, limit=limit) if row.name.startswith("single_") else row for row in book.flags)
     return Case(book=replace(book, flags=rows)).open().register("phone", **{how: parts[how]})
@@ -406,6 +407,36 @@ def test_what_one_officer_takes_alone_is_recorded_and_flagged(how: str, flag: st
     assert told(taken_by("p-1", how=how)) == told(taken_by("p-1", how=how, limit=0)) == [(flag, "p-1")]
     assert told(taken_by("p-1", "p-2", how=how, limit=3)) == [(flag, "p-1, p-2")]
     assert told(taken_by("p-1", "p-2", how=how)) == told(taken_by("p-1", how=how, limit=1)) == []
+
+
+COLLECTED: dict[str, Any] = {"collectors": ("p-1", "p-2"), "tool": "reader", "method": "export"}
+SEIZED: dict[str, Any] = {"document_number": "S-1", "seized_at": AT, "officers": ("p-1", "p-2")}
+
+
+def test_what_nobody_witnessed_says_why() -> None:
+    """A seizure or collection names its witness or why there was none; otherwise it is recorded and flagged."""
+    for stated, flagged in (({}, True), ({"witness": person_id("wang")}, False), ({"no_witness": "at night"}, False)):
+        seized = Case().open().register("phone", seizure=item.Seizure(**SEIZED, **stated))
+        assert seized.flag_names() == ["seizure_unwitnessed"] * flagged
+        collection = item.Collection(**COLLECTED, **stated, medium_not_taken="in use")
+        collected = Case().open().register("image", kind="electronic_data", collection=collection)
+        assert collected.flag_names() == ["collection_unwitnessed"] * flagged
+    assert detail(seized.register("coat", seizure=item.Seizure(**SEIZED)), "seizure_unwitnessed") == (
+        "item coat: neither a witness nor why there was none"
+    )
+
+
+def test_data_without_its_medium_says_why_it_was_not_taken() -> None:
+    """The medium, the address that it was taken from over a network, or the reason; otherwise it is flagged."""
+    how = COLLECTED | {"no_witness": "recorded"}
+    written = Case().open().register("phone")
+    for number, stated in enumerate(
+        ({"medium_item_id": "phone"}, {"address": "203.0.113.7"}, {"medium_not_taken": "it is abroad"})
+    ):
+        written.register(f"image-{number}", collection=item.Collection(**how, **stated))
+        assert written.flag_names() == []
+    written.register("image", kind="electronic_data", collection=item.Collection(**how))
+    assert detail(written, "medium_not_taken") == "item image: neither its medium nor why that was not taken"
 
 
 # -- decisions ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ export const PARTS = {
   "ChangeLocation": "`block_hash` Bytes32, `block_number` SafeInt, `transaction_hash` Bytes32",
   "Check": "`by` BilingualText, `what` BilingualText",
   "CitedDataset": "`dataset_id` DatasetId, `digest` Digest, `rows`? [Digest] (0 to 1000)",
-  "Collection": "`address`? Line, `collectors` [OfficerId] (1 to 16), `medium_item_id`? ItemId, `method` Text, `network_time_at`? Instant, `record_number`? Number, `recording`? [Digest] (0 to 8), `tool` Line",
+  "Collection": "`address`? Line, `collectors` [OfficerId] (1 to 16), `medium_item_id`? ItemId, `medium_not_taken`? Text, `method` Text, `network_time_at`? Instant, `no_witness`? Text, `record_number`? Number, `recording`? [Digest] (0 to 8), `tool` Line, `witness`? PersonId",
   "Correction": "`correct` Line, `field` Line, `recorded` Line",
   "DeadlineTakenOver": "`agency`? AgencyId, `clock` ClockName, `extensions`? [ExtensionName], `person_id`? PersonId, `started_at` Instant, `until`? Date",
   "Dossier": "`pages`? Count, `volumes` Count",
@@ -33,7 +33,7 @@ export const PARTS = {
   "PersonTakenOver": "`kept_for`? AgencyId, `person_id` PersonId, `role` PersonRole, `stage`? Stage, `trial`? Trial",
   "Quantity": "`unit` QuantityUnit, `value` DecimalText",
   "ReceivedItem": "`condition`? Text, `digests`? [Digest] (0 to 8), `item_id` ItemId, `match_result` MatchResult, `quantity`? Quantity, `remark`? Text, `seal_number`? Number, `seal_state`? SealState",
-  "Seizure": "`document_number` Number, `holder`? PersonId, `officers` [OfficerId] (1 to 16), `place`? Line, `seized_at` Instant, `witness`? PersonId",
+  "Seizure": "`document_number` Number, `holder`? PersonId, `no_witness`? Text, `officers` [OfficerId] (1 to 16), `place`? Line, `seized_at` Instant, `witness`? PersonId",
   "Stream": "`id` StreamId, `kind` StreamKind",
   "TableLayout": "`delimiter`? Delimiter, `encoding`? `gb18030` or `utf-8`, `format` `csv` or `json` or `xlsx`, `sheet`? Line",
 };
