@@ -25,7 +25,8 @@ def test_an_image_that_comes_back_as_another_is_found_and_disclosed(town: Town, 
     # In a case of its own, which the story does not know of.
     case_id = town.ok("police", "case", "open", "--number", "A-1", "--type", "theft")["case_id"]
     how = ("--tool", "write blocker", "--method", "image of the whole medium", "--collector", "p-0417")
-    words = ("item", "register", case_id, "image of a phone", "--kind", "electronic_data", "--file", image, *how)
+    why = ("--collection-no-witness", "recorded on video", "--medium-not-taken", "it is in use")
+    words = ("item", "register", case_id, "image of a phone", "--kind", "electronic_data", "--file", image, *how, *why)
     flags = [flag["name"] for flag in town.ok("police", *words)["flags"]]
     assert flags == ["single_collector"]
     next(points)
