@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import Depends, Path
 from msgspec import Struct
@@ -70,27 +70,46 @@ def procedures(service: ServiceOf) -> Response:
     return json_response({"procedures": views})
 
 
-def _published(connection: Connection) -> list[tuple[int, ProcedurePublished]]:
+class PublishedVersion(NamedTuple):
+    """What an entry says of the text that it publishes."""
+
+    digest: str
+    procedure: str
+    version: int
+
+
+# By the digest of the payload, which determines it: a long text is decoded when it is first listed, and never again.
+_versions: dict[str, PublishedVersion] = {}
+
+
+def _published(connection: Connection) -> list[tuple[int, PublishedVersion]]:
     rows = []
-    for entry in log.published_procedures(connection):
-        body = payload_of(entry).body
-        assert isinstance(body, ProcedurePublished), "the payload is of the type that its entry says"
-        rows.append((entry.log_index, body))
+    for index, payload_digest in log.digests_of_publications(connection):
+        if payload_digest not in _versions:
+            body = _body_at(connection, index)
+            _versions[payload_digest] = PublishedVersion(body.digest, body.procedure, body.version)
+        rows.append((index, _versions[payload_digest]))
     return rows
 
 
-def _digests(published: dict[str, tuple[int, ProcedurePublished]], adopted: Procedures) -> list[str]:
+def _body_at(connection: Connection, index: int) -> ProcedurePublished:
+    body = payload_of(log.entry(connection, index)).body
+    assert isinstance(body, ProcedurePublished), "the payload is of the type that its entry says"
+    return body
+
+
+def _digests(published: dict[str, tuple[int, PublishedVersion]], adopted: Procedures) -> list[str]:
     in_order = sorted(published, key=lambda digest: published[digest][0])
     return list(dict.fromkeys((*in_order, *(version.digest for version in adopted.versions))))
 
 
-def _view(digest: str, adopted: Procedures, published: tuple[int, ProcedurePublished] | None) -> ProcedureView:
+def _view(digest: str, adopted: Procedures, published: tuple[int, PublishedVersion] | None) -> ProcedureView:
     versions = [row for row in adopted.versions if row.digest == digest]
     fault = versions[-1].fault if versions else None
     book = versions[-1].book if versions else None
     procedure, version = (book.procedure.id, book.procedure.version) if book else (None, None)
     if published is not None:
-        procedure, version = published[1].procedure, published[1].version
+        _, procedure, version = published[1]
     return ProcedureView(
         digest=digest,
         procedure=procedure,
@@ -106,10 +125,10 @@ def _view(digest: str, adopted: Procedures, published: tuple[int, ProcedurePubli
 def procedure(service: ServiceOf, digest: DigestPath) -> Response:
     """Return a package as the log has it, whether it was adopted or not."""
     with service.parts.database.read() as connection:
-        rows = [(index, body) for index, body in _published(connection) if body.digest == digest]
-    if not rows:
-        raise NotFound("the log has no procedure {digest}", digest=digest, field="digest")
-    index, body = rows[0]
+        indices = [index for index, version in _published(connection) if version.digest == digest]
+        if not indices:
+            raise NotFound("the log has no procedure {digest}", digest=digest, field="digest")
+        index, body = indices[0], _body_at(connection, indices[0])
     return json_response(ProcedureTextView(digest, body.procedure, body.version, index, body.text))
 
 
@@ -134,6 +153,7 @@ def publish(service: ServiceOf, reading: Publishes, package: PackageToPublishBod
     with service.parts.database.read() as connection:
         rows = [(index, earlier) for index, earlier in _published(connection) if earlier.digest == body.digest]
     if not rows:
-        rows = [(service.parts.system.append(body).index, body)]
+        version = PublishedVersion(body.digest, body.procedure, body.version)
+        rows = [(service.parts.system.append(body).index, version)]
     reading.record(Message("publication of procedure {digest}", digest=body.digest))
     return json_response(_view(body.digest, service.parts.registry.procedures(), rows[0]), status=201)

@@ -209,6 +209,13 @@ def publications(connection: Connection, digests: Collection[str]) -> dict[str, 
     return entries
 
 
+def digests_of_publications(connection: Connection) -> list[tuple[int, str]]:
+    """Return index and payload digest of the ``procedure.published`` entries, in order."""
+    query = select(ENTRIES.c.log_index, ENTRIES.c.payload_digest).order_by(ENTRIES.c.log_index)
+    query = query.where(ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == "procedure.published")
+    return [(row.log_index, row.payload_digest) for row in connection.execute(query)]
+
+
 def published_procedures(connection: Connection) -> list[StoredEntry]:
     """Return the ``procedure.published`` entries, in order."""
     return _entries(connection, ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == "procedure.published")

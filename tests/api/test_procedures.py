@@ -8,11 +8,14 @@ import httpx
 import msgspec
 import pytest
 
+from api.routes import procedures
 from ledger.core.encoding.digests import blake3_text
+from ledger.core.events import Payload
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.procedure.adoption import publication_of
 from ledger.core.procedure.package import canonical_form
 from ledger.procedures import shipped_package, shipped_rulebook
+from ledger.store.log import StoredEntry, payload_of
 from tests.api.conftest import serving
 from tests.api.console.pages import page_of
 from tests.api.service import Served, problem
@@ -68,3 +71,19 @@ def test_a_case_is_opened_under_any_procedure_in_force(served: Served) -> None:
     page = page_of(served, clerk(POLICE), "/cases/new?procedure=evidence").text
     assert 'name="procedure" value="evidence"' in page
     assert "?procedure=cn-criminal" in page
+
+
+def test_the_list_decodes_a_text_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is read: texts are long, and their entries do not change."""
+    decoded: list[int] = []
+
+    def counted(entry: StoredEntry) -> Payload:
+        decoded.append(entry.log_index)
+        return payload_of(entry)
+
+    monkeypatch.setattr(procedures, "payload_of", counted)
+    publish(served, msgspec.json.encode({"text": SECOND.decode()}), supervisor(POLICE))
+    before = len(decoded)
+    lists = [served.get(PATH).json() for _ in range(3)]
+    assert lists[0] == lists[2]
+    assert len(decoded) - before <= 1
