@@ -394,6 +394,7 @@ PUBLIC = (
     ("GET /tile/{name}", "/tile/entries/000.p/3"),
     ("GET /api/v1/log", "/api/v1/log"),
     ("GET /api/v1/log/trust", "/api/v1/log/trust"),
+    ("GET /api/v1/log/zone", "/api/v1/log/zone"),
     ("GET /api/v1/log/inclusion/{index}", "/api/v1/log/inclusion/1"),
     ("GET /api/v1/log/consistency", "/api/v1/log/consistency?first=1&second=3"),
     ("GET /api/v1/agencies", "/api/v1/agencies"),
