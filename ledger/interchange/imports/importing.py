@@ -12,6 +12,7 @@ import secrets
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Literal, Protocol, Self, TypeVar
 
@@ -283,7 +284,7 @@ def _in_batches(file: SourceFile, work: Callable[[Sequence[SourceRow]], list[T]]
     with ThreadPoolExecutor(WORKERS) as threads:
         running: deque[Future[list[T]]] = deque()
         for rows in file.batches(ROWS):
-            running.append(threads.submit(work, rows))
+            running.append(threads.submit(copy_context().run, work, rows))  # the zone of times is in it
             if len(running) > WORKERS:
                 yield running.popleft().result()
         while running:
