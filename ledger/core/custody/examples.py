@@ -66,8 +66,8 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
         path = ("acts", number)
         try:
             payload = _payload_of(act, stage, book)
-        except (msgspec.ValidationError, MalformedInput) as error:
-            yield path, Message("act {act}: {fault}", act=number + 1, fault=str(error))
+        except MalformedInput as error:
+            yield path, Message("act {act}: {field}: {fault}", act=number + 1, field=error.field, fault=error.text)
             return
         digest = blake3_text(canonical.encode(payload))
         try:
@@ -155,9 +155,9 @@ def _fault_of_deadline(expected: ExpectedDeadline, state: CaseState | None, book
 
 
 def _payload_of(act: ExampleAct, stage: _Stage, book: Rulebook) -> Payload:
-    """Build the event of an act. Raises msgspec.ValidationError."""
+    """Build the event of an act. Raises MalformedInput."""
     if act.event not in EVENT_TYPES:
-        raise msgspec.ValidationError(f"there is no event {act.event}")
+        raise MalformedInput("there is no event {event}", event=act.event, field="event")
     body_type = EVENT_TYPES[act.event].body
     at = _instant(act.at, book.zone)
     sequence = 0 if stage.state is None else stage.state.sequence + 1
@@ -182,7 +182,11 @@ def _body_of(act: ExampleAct, kind: type[Body], at: str, stage: _Stage, book: Ru
     usual["quantity"] = {"value": "1", "unit": next(iter(book.units), "unit")}
     required = [field.name for field in msgspec.structs.fields(kind) if field.required]
     fields = {name: usual[name] for name in required if name in usual} | act.body
-    body: Body = convert(_resolved(fields, stage, book.zone), kind)
+    stated = _resolved(fields, stage, book.zone)
+    try:
+        body: Body = convert(stated, kind)
+    except msgspec.ValidationError as error:
+        raise canonical.refusal_of(str(error), stated, kind, act.event) from error
     return body
 
 

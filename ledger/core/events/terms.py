@@ -23,7 +23,8 @@ _SLUG_64 = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
 _ONE_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+"
 
 
-def _text(pattern: str, description: str, example: str) -> Meta:
+def text(pattern: str, description: str, example: str) -> Meta:
+    """Return what a text is: its pattern, and the words and the example that a refusal has instead of the pattern."""
     whole = f"^{pattern}{_END}"
     MEANINGS.setdefault(whole, f"{description}, for example {example}")
     return Meta(pattern=whole, description=description, examples=[example])
@@ -35,7 +36,7 @@ def _slug(longest: int, description: str, example: str) -> Meta:
     MEANINGS[f"^{pattern}{_END}"] = Message(
         "a slug of at most {longest} characters: a-z, 0-9 and hyphens between them", longest=longest
     )
-    return _text(pattern, description, example)
+    return text(pattern, description, example)
 
 
 # -- identifiers -------------------------------------------------------------------------------------------------------
@@ -46,7 +47,7 @@ OfficerId = Annotated[str, _slug(31, "slug of at most 31 characters", "p-0417")]
 # The contract takes any, since it knows no procedure: what a kind means, the procedure of a case says.
 AgencyKind = Annotated[
     str,
-    _text(
+    text(
         r"[a-z0-9](?:[a-z0-9_]{0,29}[a-z0-9])?",
         "at most 31 characters: a-z, 0-9 and underscores between them",
         "a_kind",
@@ -65,7 +66,7 @@ StreamId = Annotated[str, _slug(64, "slug of at most 64 characters", "case-7f3a"
 RaisedDiscrepancyId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "short-1")]
 DiscrepancyId = Annotated[
     str,
-    _text(
+    text(
         f"{_SLUG_64}(?:/{_SLUG_64})?",
         "a slug, or handover_id/item_id for a difference stated with the acceptance",
         "handover-1/item-7f3a-01",
@@ -73,36 +74,36 @@ DiscrepancyId = Annotated[
 ]
 DeadlineId = Annotated[
     str,
-    _text(
+    text(
         rf"[a-z][a-z_]{{0,39}}/{_SLUG_64}/(?:0|[1-9][0-9]{{0,8}})",
         "clock/subject/sequence: the clock's name, the person, item or case, the sequence of the event that started it",
         "remedy/handover-1/12",
     ),
 ]
-ClockName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of a clock in the rules", "remedy")]
-ExtensionName = Annotated[str, _text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "longer")]
+ClockName = Annotated[str, text(r"[a-z][a-z_]{0,39}", "name of a clock in the rules", "remedy")]
+ExtensionName = Annotated[str, text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "longer")]
 ProcedureId = Annotated[str, _slug(48, "slug of at most 48 characters", "a-procedure")]
 ModelId = Annotated[str, _slug(48, "slug of at most 48 characters", "item-not-handed-over")]
 LeadId = Annotated[
-    str, _text(r"lead-[0-9a-f]{32}", "lead- and the first 32 hex digits of its finding's digest", "lead-" + "5f" * 16)
+    str, text(r"lead-[0-9a-f]{32}", "lead- and the first 32 hex digits of its finding's digest", "lead-" + "5f" * 16)
 ]
 RecommendationId = Annotated[str, _slug(49, "slug of at most 49 characters", "2026-7-east")]
-Column = Annotated[str, _text(r"[a-z][a-z0-9_]{0,63}", "name of a column or parameter", "case_id")]
-PersonId = Annotated[str, _text(r"[0-9a-f]{32}", "keyed digest of the person's identity", "5f" * 16)]
+Column = Annotated[str, text(r"[a-z][a-z0-9_]{0,63}", "name of a column or parameter", "case_id")]
+PersonId = Annotated[str, text(r"[0-9a-f]{32}", "keyed digest of the person's identity", "5f" * 16)]
 EventId = Annotated[
     str,
-    _text(
+    text(
         r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
         "UUIDv7, lower case",
         "01940000-0000-7000-8000-000000000000",
     ),
 ]
-KeyId = Annotated[str, _text(r"0x[0-9a-f]{40}", "address in lower-case hex", "0x" + "1a" * 20)]
-EventTypeName = Annotated[str, _text(r"[a-z_]{1,24}\.[a-z_]{1,24}", "event type, subject.verb", "handover.offered")]
-SectionField = Annotated[str, _text(r"[a-z][a-z0-9_]{0,31}", "name of a section's field", "full_name")]
-SectionLabel = Annotated[str, _text(r"[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?", "section label", "person:1")]
+KeyId = Annotated[str, text(r"0x[0-9a-f]{40}", "address in lower-case hex", "0x" + "1a" * 20)]
+EventTypeName = Annotated[str, text(r"[a-z_]{1,24}\.[a-z_]{1,24}", "event type, subject.verb", "handover.offered")]
+SectionField = Annotated[str, text(r"[a-z][a-z0-9_]{0,31}", "name of a section's field", "full_name")]
+SectionLabel = Annotated[str, text(r"[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?", "section label", "person:1")]
 Jurisdiction = Annotated[
-    str, _text(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}", "path in the tree province/city/county", "31/01/05")
+    str, text(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}", "path in the tree province/city/county", "31/01/05")
 ]
 
 MAX_PACKAGE = 512 * 1024  # bytes of a procedure package in its canonical form; no other text of an event is as long
@@ -110,20 +111,20 @@ MAX_PACKAGE = 512 * 1024  # bytes of a procedure package in its canonical form; 
 # -- bytes, times, amounts ---------------------------------------------------------------------------------------------
 
 Digest = Annotated[
-    str, _text(r"(?:blake3|sha256|sm3):[0-9a-f]{64}", "digest that names its algorithm", "sha256:" + "00" * 32)
+    str, text(r"(?:blake3|sha256|sm3):[0-9a-f]{64}", "digest that names its algorithm", "sha256:" + "00" * 32)
 ]
-Blake3 = Annotated[str, _text(r"blake3:[0-9a-f]{64}", "BLAKE3-256 digest", "blake3:" + "00" * 32)]
-Bytes32 = Annotated[str, _text(r"0x[0-9a-f]{64}", "32 bytes, lower-case hex", "0x" + "00" * 32)]
-Salt = Annotated[str, _text(r"[0-9a-f]{32}", "16 random bytes, lower-case hex", "00" * 16)]
-SignatureText = Annotated[str, _text(r"0x[0-9a-f]{130}", "r, s, v: 65 bytes, lower-case hex", "0x" + "1b" * 65)]
-Date = Annotated[str, _text(_DATE, "calendar date, in the time zone of the procedure", "2026-03-01")]
-Instant = Annotated[str, _text(f"{_DATE}{_TIME}Z", "RFC 3339 in UTC, whole seconds", "2026-03-01T08:30:00Z")]
+Blake3 = Annotated[str, text(r"blake3:[0-9a-f]{64}", "BLAKE3-256 digest", "blake3:" + "00" * 32)]
+Bytes32 = Annotated[str, text(r"0x[0-9a-f]{64}", "32 bytes, lower-case hex", "0x" + "00" * 32)]
+Salt = Annotated[str, text(r"[0-9a-f]{32}", "16 random bytes, lower-case hex", "00" * 16)]
+SignatureText = Annotated[str, text(r"0x[0-9a-f]{130}", "r, s, v: 65 bytes, lower-case hex", "0x" + "1b" * 65)]
+Date = Annotated[str, text(_DATE, "calendar date, in the time zone of the procedure", "2026-03-01")]
+Instant = Annotated[str, text(f"{_DATE}{_TIME}Z", "RFC 3339 in UTC, whole seconds", "2026-03-01T08:30:00Z")]
 SafeInt = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 MAX_DECIMALS = 18  # as the finest units of virtual currencies have
 DecimalText = Annotated[
     str,
-    _text(
+    text(
         rf"(?:0|[1-9][0-9]{{0,14}})(?:\.[0-9]{{0,{MAX_DECIMALS - 1}}}[1-9])?",
         f"decimal in its shortest spelling, with at most {MAX_DECIMALS} digits after the point",
         "12.5",
@@ -132,11 +133,11 @@ DecimalText = Annotated[
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 Definition = Annotated[str, Meta(min_length=1, max_length=32_000)]
 PackageText = Annotated[str, Meta(min_length=2, max_length=MAX_PACKAGE)]
-Line = Annotated[str, _text(_ONE_LINE, "one line of text", "volume 2"), Meta(max_length=200)]
-Language = Annotated[str, _text(r"[a-z]{2,3}(?:-[A-Z]{2})?", "language of a text", "en")]
-Delimiter = Annotated[str, _text(r"[\t!#-/:-@\[-`{-~]", "one sign that separates cells", ",")]
+Line = Annotated[str, text(_ONE_LINE, "one line of text", "volume 2"), Meta(max_length=200)]
+Language = Annotated[str, text(r"[a-z]{2,3}(?:-[A-Z]{2})?", "language of a text", "en")]
+Delimiter = Annotated[str, text(r"[\t!#-/:-@\[-`{-~]", "one sign that separates cells", ",")]
 Number = Annotated[
-    str, _text(_ONE_LINE, "number of a paper, as written on it, in one line", "2026-0417"), Meta(max_length=100)
+    str, text(_ONE_LINE, "number of a paper, as written on it, in one line", "2026-0417"), Meta(max_length=100)
 ]
 
 
@@ -144,7 +145,7 @@ class Value(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
     """Base of all parts of an event: immutable, strict, and without bytes for absent optional fields."""
 
 
-CurrencyCode = Annotated[str, _text(r"[A-Z]{3}", "ISO 4217", "CNY")]
+CurrencyCode = Annotated[str, text(r"[A-Z]{3}", "ISO 4217", "CNY")]
 
 
 class Money(Value, frozen=True):

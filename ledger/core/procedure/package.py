@@ -143,9 +143,10 @@ def _decoded(tables: dict[str, Any], place: Any) -> Rulebook:
         assert match is not None, "the pattern fits every text"
         # A key of a table is told by the table alone, a value of it by [...].
         path = _path_of((match["path"] or "") + ("[...]" if match["key"] else ""), tables)
-        raise MalformedInput("this cannot be read: {fault}", fault=match["fault"], field=place(path)) from error
-    for path, fault in chain(faults_of(book), faults_of_papers(book)):
-        raise MalformedInput(fault, field=place(path))
+        fault = canonical.refusal_of(str(error), whole, Rulebook, "").text
+        raise MalformedInput("this cannot be read: {fault}", fault=fault, field=place(path)) from error
+    for path, message in chain(faults_of(book), faults_of_papers(book)):
+        raise MalformedInput(message, field=place(path))
     return book
 
 

@@ -27,8 +27,8 @@ from ledger.core.procedure.papers import PaperRow
 from ledger.core.procedure.rows import Label, Sourced
 from ledger.core.procedure.zones import Zone
 
-Year = Annotated[str, Meta(pattern=r"^[12][0-9]{3}$(?!\n)")]
-Period = Annotated[str, Meta(pattern=rf"^{PERIOD}$(?!\n)")]
+Year = Annotated[str, terms.text(r"[12][0-9]{3}", "year", "2026")]
+Period = Annotated[str, terms.text(PERIOD, "hours, days, working days, months or years", "1 m 15 d")]
 
 
 class Base(Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,8 +20,8 @@ from ledger.core.events import terms
 from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import DAY
 
-ZoneName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+_/-]{1,60}$(?!\n)")]
-Offset = Annotated[str, Meta(pattern=r"^[+-](?:0[0-9]|1[0-4]):[0-5][0-9]$(?!\n)")]
+ZoneName = Annotated[str, terms.text(r"[A-Za-z0-9+_/-]{1,60}", "name of a time zone", "Europe/London")]
+Offset = Annotated[str, terms.text(r"[+-](?:0[0-9]|1[0-4]):[0-5][0-9]", "offset from UTC", "+08:00")]
 
 DAYS_KEPT = 1024  # days of texts in the cache: that of an event is needed several times
 _EPOCH = date(1970, 1, 1).toordinal()

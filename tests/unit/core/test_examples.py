@@ -75,9 +75,13 @@ def test_what_comes_out_as_it_says_is_no_fault(example: str) -> None:
             (0, "acts", 0),
             "act 1: refused as unknown_word (the procedure has no",
         ),
-        (OPENED + "body = { stage = 1 }\n", (0, "acts", 0), "act 1: Expected `str`, got `int`"),
-        (OPENED.replace("case.opened", "case.closet"), (0, "acts", 0), "act 1: there is no event case.closet"),
-        (OPENED + ACCEPTED.replace("@3", "@9"), (0, "acts", 3), "act 4: Expected `object`, got `str`"),
+        (OPENED + "body = { stage = 1 }\n", (0, "acts", 0), "act 1: case.opened.stage: Expected `str`, got `int`"),
+        (OPENED.replace("case.opened", "case.closet"), (0, "acts", 0), "act 1: event: there is no event case.closet"),
+        (
+            OPENED + ACCEPTED.replace("@3", "@9"),
+            (0, "acts", 3),
+            "act 4: item.disposed.cites: Expected `object`, got `str`",
+        ),
         (NAMED, (0, "acts", 0), "act 1: refused as not_opened"),
         (
             HELD + REQUEST + 'last_day = "2026-03-06"\n',

@@ -48,8 +48,8 @@ def near_changes(name: str) -> list[datetime]:
 @given(at=MOMENTS)
 def test_a_moment_lies_on_the_day_that_the_database_says(name: str, at: datetime) -> None:
     """The table is a copy of what the database says of its years."""
-    assert ZONES[name].local(at) == at.astimezone(ZoneInfo(name))
-    assert ZONES[name].local(at).utcoffset() == at.astimezone(ZoneInfo(name)).utcoffset()
+    # Python calls times of two zones unequal in an hour that clocks show twice: the texts are compared.
+    assert ZONES[name].local(at).isoformat() == at.astimezone(ZoneInfo(name)).isoformat()
     assert ZONES[name].day_of(at) == at.astimezone(ZoneInfo(name)).date()
 
 
@@ -179,8 +179,8 @@ ACT = '[[examples]]\nname = "a"\n[[examples.acts]]\nevent = "case.opened"\nby = 
 @pytest.mark.parametrize(
     ("at", "more", "fault"),
     [
-        ("2026-03-29 01:30", "", "act 1: expected a time that clocks of Europe/London show once"),
-        ("2026-02-30 09:00", "", "act 1: 2026-02-30 09:00 is no time"),
+        ("2026-03-29 01:30", "", "act 1: at: expected a time that clocks of Europe/London show once"),
+        ("2026-02-30 09:00", "", "act 1: at: 2026-02-30 09:00 is no time"),
         ("2026-03-02 09:00", '[[examples.deadlines]]\nclock = "a"\nas_of = "2026-10-25 01:30"\n', "they show 2 times"),
     ],
 )
