@@ -150,15 +150,14 @@ class CaseActs(ABC, Generic[O]):
         """Return what stands in ``items`` to the sender of the latest accepted handover, or of ``returns``."""
         accepted = [h.handover_id for h in self.state.handovers.values() if h.is_accepted]
         original = self.state.handover(fields.pop("returns", None) or accepted[-1])
+        is_to_complete = purpose.startswith("supplementary")
         defaults = {
             "handover_id": self._next_handover(),
             "returns": original.handover_id,
             "purpose": purpose,
-            "reason_code": "other" if purpose == "return" else "evidence_insufficient",
+            "reason_code": "evidence_insufficient" if is_to_complete else "other",
             "explanation": "the bank statements are missing",
-            "outline": ()
-            if purpose == "return"
-            else (handover.OutlinePoint(text="get the statements of all accounts"),),
+            "outline": (handover.OutlinePoint(text="get the statements of all accounts"),) if is_to_complete else (),
             "items": tuple(listed(line) for line in items),
             "person_ids": tuple(map(person_id, persons)),
         }
