@@ -175,6 +175,7 @@ class RecommendationLine(Struct, frozen=True):
     due_at: str | None
     last_day: date | None
     article: str | None
+    unknown: str | None
     answered_at: str | None
     result: str | None
     leads: int
@@ -197,6 +198,7 @@ class RecommendationView(Struct, frozen=True):
     due_at: str | None
     last_day: date | None
     article: str | None
+    unknown: str | None
     answered_at: str | None
     sight: Sight
     sequence: int
@@ -292,8 +294,14 @@ def recommendation_view(
 
 def _of_reply(due: ReplyDue | None) -> dict[str, Any]:
     if due is None:
-        return {"due_at": None, "last_day": None, "article": None}
-    return {"due_at": instant(due.counted.due_at), "last_day": due.counted.last_day, "article": due.row.article}
+        return {"due_at": None, "last_day": None, "article": None, "unknown": None}
+    counted = due.counted
+    return {
+        "due_at": None if counted is None else instant(counted.due_at),
+        "last_day": None if counted is None else counted.last_day,
+        "article": None if due.row is None else due.row.article,
+        "unknown": due.unknown,
+    }
 
 
 M = TypeVar("M", ModelState, LeadState, RecommendationState)

@@ -107,6 +107,17 @@ def test_models_are_listed_for_everybody(served: Served) -> None:
     assert lines(served, "models", clerk(COURT))[0]["title"]["zh"]
 
 
+def test_a_reply_is_due_not_before_a_day_whose_days_off_are_not_known(served: Served) -> None:
+    """The earliest last day is told, in the list and in full, with the reason why it may be later."""
+    late = "2026-12-01T01:00:00Z"
+    record(served, Recommendation().issued().act(supervision.delivered(late), clerk(POLICE)))
+    (line,) = lines(served, "recommendations", clerk(POLICE))
+    shown = served.get("/api/v1/recommendations/2026-7", clerk(PROCURATORATE)).json()
+    for told in (line, shown):
+        assert (told["last_day"], told["article"]) == ("2027-02-01", "recommendation rules 19")
+        assert "days off of 2027 are not all known" in told["unknown"]
+
+
 def test_a_recommendation_tells_until_when_to_reply(served: Served) -> None:
     """To both sides and to who got a copy; the last day is counted from the receipt, in the list and in full."""
     recommendation = Recommendation().issued(copies_to=(UPPER,))
@@ -117,6 +128,7 @@ def test_a_recommendation_tells_until_when_to_reply(served: Served) -> None:
     (line,) = lines(served, "recommendations", clerk(UPPER), state="received")
     assert (line["last_day"], line["due_at"]) == ("2026-05-06", "2026-05-06T16:00:00Z")
     assert (line["article"], line["received_at"]) == ("recommendation rules 19", recommendation.state.received_at)
+    assert line["unknown"] is None
     assert lines(served, "recommendations", clerk(COURT)) == []
     answered = recommendation.act(supervision.replied(), clerk(POLICE)).last
     rechecked = recommendation.act(supervision.rechecked(), supervisor(PROCURATORATE)).last

@@ -12,6 +12,8 @@ from api.console.shared.access import Visit
 from api.texts import Texts
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import Deadline, deadline, deadlines
+from ledger.core.procedure.deadlines import PeriodEnd
+from ledger.core.procedure.zones import Zone
 from ledger.core.supervision.recommendations import ReplyDue
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels, zone_in_use
@@ -66,22 +68,43 @@ def urgent(connection: Connection, visit: Visit, limit: int) -> list[tuple[str, 
 
 
 def of_reply(due: ReplyDue | None, answered: bool, reading: Reading, labels: Labels) -> ClockView | None:
-    """Return the clock of the reply to a recommendation, or None if the rules set no period."""
-    if due is None or due.counted.last_day is None:
+    """Return the clock of the reply to a recommendation, or None if nothing sets a period."""
+    if due is None:
         return None
-    days = (due.counted.last_day - due.zone.day_of_text(reading.reader.now)).days
-    texts = Texts(labels.language)
+    texts, counted = Texts(labels.language), due.counted
+    colour, left = "rest", labels.of("deadline_status", "uncountable")
+    if answered:
+        left = texts("answered")
+    elif counted is not None:
+        last = counted.last_day or due.zone.day_of(counted.due_at)
+        colour, left = _reply_left((last - due.zone.day_of_text(reading.reader.now)).days, due, labels)
     return ClockView(
-        label=labels.of_clock(due.row.name),
-        article=labels.of_article(due.row.article),
+        label=texts("Time to reply") if due.row is None else labels.of_clock(due.row.name),
+        article="" if due.row is None else labels.of_article(due.row.article),
         subject="",
         agency="",
-        colour="rest" if answered else "bad" if days < 0 else _colour_of(days),
-        left=texts("answered") if answered else _days_left(days, overdue=days < 0, texts=texts),
-        due_at=due.counted.due_at,
-        arithmetic=period_in_words(due.counted, labels, due.zone),
+        colour=colour,
+        left=left,
+        due_at=None if counted is None else counted.due_at,
+        arithmetic=_arithmetic(counted, due.unknown, due.zone, labels),
         ended=answered,
     )
+
+
+def _reply_left(days: int, due: ReplyDue, labels: Labels) -> tuple[str, str]:
+    """Return the colour of the time to reply, and the days that it has left."""
+    if due.unknown is None:
+        return "bad" if days < 0 else _colour_of(days), _days_left(days, overdue=days < 0, texts=Texts(labels.language))
+    if days < 0:
+        return "rest", labels.of("deadline_status", "uncountable")
+    return _colour_of(days), Texts(labels.language)("{days} d left, or more", days=days)
+
+
+def _arithmetic(counted: PeriodEnd | None, unknown: str | None, zone: Zone, labels: Labels) -> tuple[str, ...]:
+    """Return the lines that lead to the end of a clock, or why there is none."""
+    if counted is not None:
+        return period_in_words(counted, labels, zone)
+    return (labels.translate(unknown),) if unknown else ()
 
 
 def _of_line(visit: Visit, line: ClockLine) -> ClockView | None:
@@ -96,7 +119,6 @@ def _of_line(visit: Visit, line: ClockLine) -> ClockView | None:
 
 def view_of(clock: Deadline, labels: Labels) -> ClockView:
     """Return a clock of a case as a page shows it."""
-    arithmetic: tuple[str, ...] = (labels.translate(clock.unknown),) if clock.unknown else ()
     colour, left = "rest", labels.of("deadline_status", clock.status)
     if clock.status in ("running", "overdue"):
         colour, left = _time_left(clock, Texts(labels.language))
@@ -108,7 +130,7 @@ def view_of(clock: Deadline, labels: Labels) -> ClockView:
         colour=colour,
         left=left,
         due_at=clock.due_at,
-        arithmetic=period_in_words(clock.counted, labels, clock.zone) if clock.counted else arithmetic,
+        arithmetic=_arithmetic(clock.counted, clock.unknown, clock.zone, labels),
         ended=clock.stopped_at is not None,
     )
 

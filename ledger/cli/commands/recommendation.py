@@ -35,7 +35,7 @@ SHOWN = (
     *columns("issued.document_number", "supervising"),
     ADVISED,
     *columns("issued.to_outside.name", "issued.copies_to", "issued.urgent", "issued_at", "received_at", "last_day"),
-    *columns("article", "answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id"),
+    *columns("article", "unknown", "answered_at", "issued.problem", "issued.advice", "issued.leads", "issued.model_id"),
 )
 OBJECTIONS = columns("ground", "digests")
 REVIEWS = columns("result:review_result", "ground", "advice", "document_number")
@@ -69,6 +69,8 @@ def list_(session: Session, /, **query: str | None) -> None:
 def show(session: Session, recommendation_id: str) -> None:
     """Show a recommendation: what it says, its receipt, objections, replies and re-checks, and each step."""
     view, output = fetch_view(session, "/api/v1/recommendations/{}", recommendation_id), session.output
+    if not session.json and view["unknown"]:
+        view["unknown"] = session.labels.translate(view["unknown"])
     output.record(view, SHOWN)
     output.parts(
         (name, with_renamed_fields(view[name], measures="measures_taken", note="remark"), shown)

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from ledger.core.custody.claimed_times import require_no_earlier_day
 from ledger.core.custody.letters import require_one
-from ledger.core.errors import UnknownYear, refuse
+from ledger.core.errors import refuse
 from ledger.core.events import Body, supervision
-from ledger.core.procedure.deadlines import PeriodEnd, count, parse_periods
+from ledger.core.procedure.deadlines import Counting, Manner, PeriodEnd, earliest_end, parse_periods
 from ledger.core.procedure.facts import Condition
 from ledger.core.procedure.legal_days import holds_on
 from ledger.core.procedure.rulebook import ClockRule, Rulebook
@@ -156,44 +156,56 @@ class ReplyTerm(Struct, frozen=True):
         return cls(issued.kind, state.issued_at, state.received_at, issued.urgent, days, state.status)
 
 
-class ReplyDue(NamedTuple):
-    """The row by which the time to reply is counted, and when a reply is too late, by days of the ``zone``."""
+BY_PAPER = Manner(days_off="never")
 
-    row: ClockRule
-    counted: PeriodEnd
+
+class ReplyDue(NamedTuple):
+    """When a reply is too late, by days of the ``zone``, and the row by which that is counted; None: the paper alone.
+
+    ``unknown`` says why what was counted is only the earliest end that there can be, or why there is nothing.
+    """
+
+    row: ClockRule | None
+    counted: PeriodEnd | None
     zone: Zone
+    unknown: str | None = None
 
 
 def reply_due(term: ReplyTerm, books: Iterable[Rulebook]) -> ReplyDue | None:
     """Return when a reply is too late, and how that was counted.
 
     ``books`` are the procedures in force; the first that has a row for this kind of recommendation decides. The days
-    that the paper gives go before those of the row. None if nothing started it yet, if it was withdrawn, if no row or
-    paper sets a time, or if the calendar does not have the year in which it may end.
+    that the paper gives go before those of the row, and without a row they are counted from the receipt by the zone of
+    the first procedure. None if nothing started it yet, if it was withdrawn, or if no row or paper sets a time.
     """
     if term.status == "withdrawn":
         return None
     starts = {f"recommendation_issued.{term.kind}": term.issued_at}
     if term.received_at is not None:
         starts[f"recommendation_received.{term.kind}"] = term.received_at
-    for book in books:
+    in_force = tuple(books)
+    for book in in_force:
         for row in book.clocks:
             start = _start_of(row, term, starts, book.zone)
             if start is not None and (period := _period(row, term, start)) is not None:
-                since, periods = datetime.fromisoformat(starts[start]), parse_periods(period)
-                try:
-                    end = count(
-                        since,
-                        periods,
-                        zone=book.zone,
-                        calendar=book.calendar,
-                        in_custody=False,
-                        manner=row.manner,
-                    )
-                except UnknownYear:
-                    return None
-                return ReplyDue(row, end, book.zone)
-    return None
+                return _due_by(row, starts[start], period, book)
+    if not in_force or term.received_at is None or term.reply_within_days is None:
+        return None
+    # Where no rule says so, no day off moves the last day.
+    zone, periods = in_force[0].zone, parse_periods(f"{term.reply_within_days} d")
+    counting = Counting(datetime.fromisoformat(term.received_at), periods, manner=BY_PAPER)
+    return ReplyDue(None, earliest_end(counting, zone, None, in_custody=False)[0], zone)
+
+
+def _due_by(row: ClockRule, since: str, period: str, book: Rulebook) -> ReplyDue:
+    """Return when a reply is too late by a row; where days off are not known, the earliest that this can be."""
+    counting = Counting(datetime.fromisoformat(since), parse_periods(period), manner=row.manner)
+    end, error = earliest_end(counting, book.zone, book.calendar, in_custody=False)
+    if error is None:
+        last = end.last_day
+        return ReplyDue(row, end, book.zone, None if last is None else book.zone.unknown(last))
+    # To an earlier working day it may move as far as it likes.
+    return ReplyDue(row, None if row.days_off == "earlier" else end, book.zone, f"{error}. {error.hint}")
 
 
 def _start_of(row: ClockRule, term: ReplyTerm, starts: Mapping[str, str], zone: Zone) -> str | None:

@@ -6,10 +6,12 @@ from datetime import date
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Body
 from ledger.core.events.letter import Outsider
+from ledger.core.procedure.deadlines import EndNotKnown
 from ledger.core.supervision import ReplyTerm, reply_due
 from ledger.procedures import books_that_ship, shipped_rulebook
 from tests.testkit.builders import COURT, FAR_POLICE, POLICE, PROCURATORATE, UPPER, Officer, clerk, refused, supervisor
@@ -166,8 +168,9 @@ def test_the_time_to_reply_counts_from_the_receipt(
     issued_at = RECEIVED if procedure == "ew-criminal" else "2026-03-01T02:00:00Z"  # there the issue counts
     due = reply_due(ReplyTerm(kind, issued_at, RECEIVED, **fields), [BOOKS[procedure]])
     assert due is not None
-    assert due.counted.last_day == last_day
-    assert due.row.per == "recommendation"
+    assert due.counted is not None
+    assert due.row is not None
+    assert (due.counted.last_day, due.unknown, due.row.per) == (last_day, None, "recommendation")
 
 
 def test_no_time_to_reply_runs_before_the_receipt() -> None:
@@ -177,6 +180,8 @@ def test_no_time_to_reply_runs_before_the_receipt() -> None:
     assert reply_due(ReplyTerm.of(recommendation.state), books) is None
     due = reply_due(ReplyTerm.of(recommendation.act(delivered(), ANSWERER).state), books)
     assert due is not None
+    assert due.row is not None
+    assert due.counted is not None
     assert (due.row.article, due.counted.last_day) == ("recommendation rules 19", date(2026, 5, 6))
     withdrawn = recommendation.act(reviewed("withdrawn"), ASSIGNER).state
     assert reply_due(ReplyTerm.of(withdrawn), books) is None
@@ -186,15 +191,49 @@ def test_no_time_to_reply_runs_before_the_receipt() -> None:
     ("received_at", "book"),
     [
         ("2017-01-01T00:00:00Z", shipped_rulebook()),
-        ("2100-01-01T00:00:00Z", shipped_rulebook()),
         (RECEIVED, procedure_of()),
         (RECEIVED, BOOKS["evidence"]),
     ],
 )
 def test_no_time_is_counted_without_a_rule(received_at: str, book: Any) -> None:
-    """Before the rule was in force, in a year whose days off nobody knows, without a row, or without a paper's days."""
+    """Before the rule was in force, without a row, or without a paper's days."""
     kind = "corrective" if book is BOOKS["evidence"] else "rectification"
     assert reply_due(ReplyTerm(kind, received_at, received_at), [book]) is None
+
+
+def test_where_days_off_are_not_known_a_reply_is_due_not_before_a_day() -> None:
+    """The day as it falls is told, with the reason; so is a day that the zone's table does not have."""
+    received_at = "2100-01-01T00:00:00Z"
+    due = reply_due(ReplyTerm("rectification", received_at, received_at), [shipped_rulebook()])
+    assert due is not None
+    assert due.counted is not None
+    assert (due.counted.last_day, due.counted.steps[-1]) == (date(2100, 3, 1), EndNotKnown(date(2100, 3, 1)))
+    assert due.unknown is not None
+    assert "days off of 2100 are not all known" in due.unknown
+    book = procedure_of("flags = []\n" + ROW.replace('"never"', '"earlier"') + 'bases = [{ period = "5 d" }]\n')
+    earlier = reply_due(ReplyTerm("a", received_at), [book])
+    assert earlier is not None
+    assert (earlier.counted, earlier.unknown is None) == (None, False)
+    hours = procedure_of("flags = []\n" + ROW + 'bases = [{ period = "5 h" }]\n')
+    due = reply_due(ReplyTerm("a", RECEIVED), [hours])
+    assert due is not None
+    assert due.counted is not None
+    assert (due.counted.last_day, due.unknown) == (None, None)
+    untold = reply_due(ReplyTerm("learning", received_at), [BOOKS["ew-criminal"]])
+    assert untold is not None
+    assert untold.unknown is not None
+    assert untold.unknown.startswith("the offsets of Europe/London are known until")
+
+
+def test_without_a_row_the_days_of_the_paper_count_from_the_receipt() -> None:
+    """By days of the first procedure's zone, wherever days off fall; without any procedure nobody has days."""
+    term = ReplyTerm("rectification", "2026-03-01T02:00:00Z", "2026-03-02T17:00:00Z", reply_within_days=60)
+    due = reply_due(term, [procedure_of()])
+    assert due is not None
+    assert due.counted is not None
+    assert (due.row, due.counted.last_day, due.unknown) == (None, date(2026, 5, 2), None)
+    assert reply_due(term, []) is None
+    assert reply_due(replace(term, received_at=None), [procedure_of()]) is None
 
 
 ROW = """
@@ -220,7 +259,7 @@ def test_conditions_of_a_reply_ask_for_urgency_and_the_fact_it_counts_from() -> 
     book = procedure_of("flags = []\n" + ROW + conditions + bases)
     assert reply_due(ReplyTerm("a", RECEIVED), [book]) is None
     days = [reply_due(ReplyTerm("a", "2026-03-01T02:00:00Z", RECEIVED, urgent), [book]) for urgent in (True, False)]
-    assert [due and due.counted.last_day for due in days] == [date(2026, 3, 7), date(2026, 3, 22)]
+    assert [due and due.counted and due.counted.last_day for due in days] == [date(2026, 3, 7), date(2026, 3, 22)]
 
 
 @pytest.mark.parametrize(
