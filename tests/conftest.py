@@ -13,7 +13,8 @@ from xdist.scheduler import LoadFileScheduling
 
 from api.middleware import logs
 from ledger.chain.recursion_limit import kept_recursion_limit
-from ledger.i18n import ZONE_IN_USE
+from ledger.cli.output import ZONE_OF_TYPED
+from ledger.i18n import ZONE_IN_USE, zone_in_use
 from ledger.procedures import shipped_rulebook
 from tests.testkit import machine
 from tests.testkit.postgres import PostgresServer, running_server
@@ -61,6 +62,7 @@ class Folders(LoadFileScheduling):
 def beijing_time() -> None:
     """Show and read times as a service does whose first procedure is the one that most tests use."""
     ZONE_IN_USE.set(lambda: shipped_rulebook().zone)
+    ZONE_OF_TYPED.set(zone_in_use)  # a command that ran in this process before has left that of its ledger
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -24,6 +24,7 @@ from ledger.client.sample_ledger import ServiceLedger
 from ledger.config.keys import KeyDirectory, LocalSigner, create_keystore, open_keystore
 from ledger.core.events import Body
 from ledger.core.signing.signatures import personal_digest
+from ledger.procedures import shipped_rulebook
 from ledger.recording.event_signing import Actor
 from ledger.samples import governance
 from ledger.samples.load import grant_keys
@@ -311,6 +312,8 @@ class TownPlayer(Player):
 
     def __init__(self, town: Town, began_at: int):
         super().__init__(town.ledger, town.keys, began_at=began_at, secret="of the town")
+        # The town is founded with it; to ask the service would come before what a test wants to be the first request.
+        self.book = shipped_rulebook()
 
     def case(self, case_id: str, *, days_ago: int) -> TownCase:
         return TownCase(self, case_id, days_ago=days_ago)

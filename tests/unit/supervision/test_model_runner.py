@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.core.errors import Unavailable
+from ledger.core.procedure.zones import UNIVERSAL
 from ledger.i18n import Labels
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import QueryRefused
@@ -91,7 +92,7 @@ def test_a_busy_pool_is_no_fault_of_the_record(watched: Watched, workers: Worker
 def test_a_defect_in_a_run_is_that_run_s_fault(workers: WorkerPool, tmp_path: Path) -> None:
     """An error that nobody foresaw comes back as a refusal in both languages, which stops no other run."""
     runner, model = ModelRunner(workers, LIMITS, agency="the service"), parse_model(THIRD_RETURN)
-    spoiled = Export(str(tmp_path), 0, {"dataset_x": str(tmp_path / "missing.arrow")})
+    spoiled = Export(str(tmp_path), 0, {"dataset_x": str(tmp_path / "missing.arrow")}, UNIVERSAL)
     with pytest.raises(QueryRefused, match="defect of this service") as refusal:
         runner.run(spoiled, model, {}, datetime.now(UTC))
     assert not Labels("zh-CN").translate(refusal.value.expected).isascii()
