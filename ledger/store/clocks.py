@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, lite
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.clocks import whose
-from ledger.core.custody.due_dates import AtEnd, Status, end_of_clock
+from ledger.core.custody.due_dates import AtEnd, Status, end_of_clock, subjects_of_other_ends
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import Rulebook
@@ -103,23 +103,9 @@ def _concerned(before: CaseState, after: CaseState) -> set[str]:
     if before.assignments is not after.assignments or before.responsible != after.responsible:
         return {*before.clocks, *after.clocks}
     keys = {change.key for change in after.clocks.changes(before.clocks)}
-    for subject in _subjects(before, after):
+    for subject in subjects_of_other_ends(before, after):
         keys.update(clock.deadline_id for clock in after.clocks.marked(f"of/{subject}"))
     return keys
-
-
-def _subjects(before: CaseState, after: CaseState) -> set[str]:
-    """Return the subjects whose clocks may have another holder or end.
-
-    The clock of the case itself depends on the custody of any of its persons.
-    """
-    measures = after.measures.changes(before.measures)
-    return {
-        *(change.key for change in after.persons.changes(before.persons)),
-        *(change.key for change in after.items.changes(before.items)),
-        *(measure.person_id for change in measures for measure in (change.before, change.after) if measure is not None),
-        *(("case",) if measures else ()),
-    }
 
 
 def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import clocks
 from ledger.core.custody.circumstances import Circumstances, fits
-from ledger.core.custody.due_dates import end_of_clock
+from ledger.core.custody.due_dates import end_of_clock, subjects_of_other_ends
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.custody.triggers import CASE, Trigger
 from ledger.core.procedure.clock_periods import Clock
@@ -29,6 +29,7 @@ def chained(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     """Return ``after`` with the clocks that start and stop because others do, and with those that wait for an end."""
     if not after.clocks or not act.book.chains or after.closed:
         return after
+    first = before
     # A chain has at most as many links as there are rows: one that came back to itself would have no end.
     for _ in act.book.clocks:
         linked = after
@@ -37,7 +38,7 @@ def chained(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
         if linked is after:
             break
         before, after = after, linked
-    return _with_counted_back(act, _with_awaiting(act, after))
+    return _with_counted_back(first, act, _with_awaiting(act, after))
 
 
 def _facts(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Trigger]:
@@ -75,13 +76,20 @@ def _with_awaiting(act: Act, state: CaseState) -> CaseState:
     return state
 
 
-def _with_counted_back(act: Act, state: CaseState) -> CaseState:
+def _with_counted_back(before: CaseState | None, act: Act, state: CaseState) -> CaseState:
     """Return the state with the last day of each clock that counts back from the end of another, as that stands now.
 
     What counts back from a provisional clock that never ran goes with it.
     """
+    counting = state.clocks.marked("counts_back")
+    if before is not None and counting:
+        subjects = subjects_of_other_ends(before, state)
+        versions = (clock for change in state.clocks.changes(before.clocks) for clock in (change.before, change.after))
+        subjects |= {clock.subject for clock in versions if clock is not None}
+        # Another version of the procedure may know other days off.
+        counting = [each for each in counting if each.subject in subjects or each.procedure != act.book.digest]
     kept, gone = dict[str, Clock](), list[str]()
-    for clock in state.clocks.marked("counts_back"):
+    for clock in counting:
         assert clock.period is not None, "a row that counts back has bases"
         runs = [run for run in state.clocks.marked(f"of/{clock.subject}") if run.name in clock.rule.counts_back_from]
         if not runs:

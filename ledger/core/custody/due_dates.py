@@ -138,6 +138,20 @@ class ClockEnd(NamedTuple):
         return "late" if rule.at_end is None else "ended"
 
 
+def subjects_of_other_ends(before: CaseState, after: CaseState) -> set[str]:
+    """Return the subjects whose clocks may have another end or holder after an event, though they are the same.
+
+    The clock of the case itself depends on the custody of any of its persons.
+    """
+    measures = after.measures.changes(before.measures)
+    return {
+        *(change.key for change in after.persons.changes(before.persons)),
+        *(change.key for change in after.items.changes(before.items)),
+        *(measure.person_id for change in measures for measure in (change.before, change.after) if measure is not None),
+        *((CASE,) if measures else ()),
+    }
+
+
 def end_of_clock(state: CaseState, clock: Clock, book: Rulebook) -> ClockEnd:
     """Return when a clock ends; nothing while it is paused."""
     if clock.is_paused:
