@@ -6,11 +6,15 @@ from datetime import datetime
 
 import pytest
 
-from ledger.core.custody.due_dates import deadlines
+from ledger.core.custody import clock_facts
+from ledger.core.custody.due_dates import ClockEnd, deadlines, end_of_clock
+from ledger.core.custody.state import CaseState
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case
+from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.rulebook import Rulebook
 from tests.testkit.builders import instant
-from tests.testkit.casework import DAY, Case
+from tests.testkit.casework import DAY, Case, person_id
 from tests.unit.core.test_clock_rules import EXTENSION, ROW
 from tests.unit.core.test_package import procedure_of
 
@@ -172,6 +176,23 @@ def test_a_time_counts_back_from_the_end_of_another_one() -> None:
     assert last_days(written, as_of)["review"] == "2026-03-16 running"
     assert written.clock("review").deadline_id == before.deadline_id
     assert last_days(written.decide("appealed"), as_of)["review"] == "2026-03-16 running"
+
+
+def test_an_act_counts_back_the_times_of_those_alone_whom_it_concerns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done to a thing, or to one person of many, does not count the times of the others anew."""
+    written = opened(TERM, BEFORE_THE_END).name("wang", "zhao")
+    counted: list[str] = []
+
+    def counting(state: CaseState, clock: Clock, book: Rulebook) -> ClockEnd:
+        counted.append(clock.subject)
+        return end_of_clock(state, clock, book)
+
+    written.decide("judgment")
+    monkeypatch.setattr(clock_facts, "end_of_clock", counting)
+    written.register("knife")
+    assert counted == []
+    written.impose("li", "bail")
+    assert set(counted) == {person_id("li")}
 
 
 def test_it_counts_back_from_a_moment_too() -> None:
