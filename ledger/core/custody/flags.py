@@ -504,7 +504,7 @@ def _single_seizing_officer(before: CaseState, act: Act, after: CaseState, body:
 
 
 def _too_few(officers: tuple[str, ...], act: Act, name: FlagName) -> str | None:
-    return joined(officers, by=", ") if len(officers) < (_limit(act, name) or 2) else None
+    return joined(officers, by=", ") if len(officers) < (_limit(act, name) or 0) else None
 
 
 @flag("collection_unwitnessed", item.ItemRegistered)

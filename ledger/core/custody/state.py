@@ -254,7 +254,7 @@ class Letter(Struct, frozen=True):
 
 
 class CustodyChange(Struct, frozen=True):
-    """A change of custody (换押) that an acceptance calls for; done once the keeper has served it."""
+    """A change of custody that an acceptance calls for; done once the keeper has served it."""
 
     custody_change_id: str
     handover_id: str

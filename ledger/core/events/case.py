@@ -271,7 +271,7 @@ class DecisionRecorded(Body, frozen=True):
 
 @event("custody_change.requested")
 class CustodyChangeRequested(Body, frozen=True):
-    """The new organ asks for the change of custody that its acceptance of ``handover_id`` calls for (换押证).
+    """The new organ asks for the change of custody that its acceptance of ``handover_id`` calls for.
 
     ``number`` is the certificate's own. ``period_from`` and ``until`` are the first and the last day of the period of
     custody at the new organ, ``article`` is the clause that the period rests on.

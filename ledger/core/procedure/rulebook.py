@@ -360,8 +360,7 @@ class PurposeRule(Word, frozen=True, kw_only=True):
 
     ``senders`` (``from``) and ``receivers`` (``to``) are the kinds of agencies, or traits of them, between which it
     goes; without them it goes between any. ``custody_change``: from then on a keeper keeps a detained person of the
-    case for the receiver, and gets a certificate (换押证). ``supplements``: the case goes back for further
-    investigation, twice at most.
+    case for the receiver, and gets a certificate. ``supplements``: the case goes back to be completed.
     """
 
     moves: Literal["responsibility", "custody"]
