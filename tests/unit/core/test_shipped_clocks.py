@@ -48,7 +48,7 @@ LAW: dict[str, tuple[str, list[str], dict[str, str]]] = {
     "community_correction_notice": ("Community Correction Law 20", ["5 d"], {}),
     "community_correction_papers": ("Community Correction Law 20", ["10 d"], {}),
     "community_correction_report": ("Community Correction Law 21", ["10 d"], {}),
-    "freeze": ("police rules 243", ["2 y", "6 m"], {"major_case": "=1 y"}),
+    "freeze": ("police rules 243", ["2 y", "1 y", "2 y", "6 m"], {"major_case": "=1 y"}),
     "data_freeze": ("data evidence rules 39", ["6 m"], {}),
     "data_release_notice": ("electronic data rules 12", ["3 d"], {}),
     "custody_change": ("custody change notice", [], {}),

@@ -269,6 +269,16 @@ def test_a_deadline_is_what_was_worked_out(row: Worked) -> None:
         assert (actual.status, actual.due_at) == ("running", None)
 
 
+def test_an_opinion_for_correction_burdens_the_court_alone() -> None:
+    """No retrial falls due where somebody else gets one."""
+    row = next(row for row in TABLE if row.clock == "correction_retrial")
+    fact = "letter_received.correction_opinion"
+    for receiver, clocks in ((COURT, 1), (POLICE, 0)):
+        played = opened(row, fact)
+        start(played, replace(row, letter=receiver), fact)
+        assert len([clock for clock in played.state.clocks.values() if clock.name == row.clock]) == clocks
+
+
 def test_the_table_is_large_enough() -> None:
     """No number stands twice."""
     assert len({row.number for row in TABLE}) == len(TABLE) >= 120

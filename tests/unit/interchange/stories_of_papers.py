@@ -126,8 +126,16 @@ def frozen() -> Case:
     return case.say(item.ItemFrozen, item_id="account", frozen_until="2026-08-31", number="东公冻〔2026〕4号")
 
 
-def unfrozen() -> Case:
-    case = frozen()
+def frozen_data() -> Case:
+    case = Case().open().register("account", kind="data_at_provider", account="user-17", **TOLD_APART)
+    return case.say(item.ItemFrozen, item_id="account", frozen_until="2026-08-31", number="东公冻〔2026〕5号")
+
+
+def renewed(case: Case) -> Case:
+    return case.say(item.ItemFreezeRenewed, item_id="account", frozen_until="2027-02-28", number="东公冻〔2026〕6号")
+
+
+def unfrozen(case: Case) -> Case:
     return case.say(item.ItemUnfrozen, item_id="account", unfrozen_at=case.moment, ground="与案件无关")
 
 
@@ -139,6 +147,11 @@ def lifted(name: str = "detention") -> Case:
 
 def measured(name: str) -> Case:
     return Case().open().name("li").impose("li", name, number="东公字〔2026〕6号", until="2026-03-30")
+
+
+def detained_by_procuratorate() -> Case:
+    opened = Case().open(by=clerk(PROCURATORATE)).name("li", by=clerk(PROCURATORATE))
+    return opened.impose("li", "detention", by=clerk(PROCURATORATE))
 
 
 def changed(name: str) -> Case:
@@ -190,7 +203,7 @@ CN_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
     ),
     ("handover.returned", "supplementary_inquiry_decision"): (
         lambda: sent_back("supplementary_inquiry"),
-        ("退回补充调查决定书", "退回你单位补充调查", "补充调查提纲", "调取银行流水", "刑事诉讼法第170条"),
+        ("补充调查决定书", "退回你单位补充调查", "补充调查提纲", "调取银行流水", "刑事诉讼法第170条"),
     ),
     ("custody_change.requested", "custody_change_certificate"): (
         custody_asked,
@@ -212,6 +225,7 @@ CN_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
         ("变更羁押期限通知书", "2026年5月1日", "刑事诉讼法第156条", "东公变〔2026〕5号", "第三联"),
     ),
     ("measure.imposed", "detention_warrant"): (lambda: measured("detention"), ("拘留证", "存根", "东公字〔2026〕6号")),
+    ("measure.imposed", "detention_decision"): (detained_by_procuratorate, ("拘留决定书", "由公安机关执行")),
     ("measure.imposed", "arrest_warrant"): (lambda: measured("arrest"), ("逮捕证", "刑事诉讼法第93条")),
     ("measure.changed", "arrest_warrant"): (lambda: changed("arrest"), ("逮捕证", "东公字〔2026〕7号")),
     ("measure.imposed", "bail_decision"): (lambda: measured("bail"), ("取保候审决定书", "2026年3月30日")),
@@ -221,10 +235,6 @@ CN_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
         ("监视居住决定书", "刑事诉讼法第74条"),
     ),
     ("measure.lifted", "release_notice"): (lifted, ("释放通知书", "不应当拘留")),
-    ("decision.recorded", "service_receipt"): (
-        lambda: decision(served_at=instant(START + 600)),
-        ("送达回证", "批准逮捕", "东检捕〔2026〕12号", "见证人签名"),
-    ),
     ("letter.sent", "service_receipt"): (decision_served, ("送达回证", "批准逮捕（东检捕〔2026〕12号）", "受送达人")),
     ("letter.received", "service_receipt"): (
         letter_received,
@@ -258,7 +268,26 @@ CN_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
         frozen,
         ("协助冻结财产通知书", "2026年8月31日", "东公冻〔2026〕4号", "62220001"),
     ),
-    ("item.unfrozen", "unfreeze_notice"): (unfrozen, ("协助解除冻结财产通知书", "与案件无关", "62220001")),
+    ("item.unfrozen", "unfreeze_notice"): (
+        lambda: unfrozen(frozen()),
+        ("协助解除冻结财产通知书", "与案件无关", "62220001"),
+    ),
+    ("item.freeze_renewed", "freeze_renewal_notice"): (
+        lambda: renewed(frozen()),
+        ("协助继续冻结财产通知书", "2027年2月28日", "62220001"),
+    ),
+    ("item.frozen", "data_freeze_notice"): (
+        frozen_data,
+        ("协助冻结电子数据通知书", "2026年8月31日", "user-17", "第12条"),
+    ),
+    ("item.freeze_renewed", "data_freeze_renewal_notice"): (
+        lambda: renewed(frozen_data()),
+        ("协助继续冻结电子数据通知书", "2027年2月28日", "user-17"),
+    ),
+    ("item.unfrozen", "data_unfreeze_notice"): (
+        lambda: unfrozen(frozen_data()),
+        ("解除冻结电子数据通知书", "与案件无关", "user-17"),
+    ),
     ("item.disposal_proposed", "disposal_proposal"): (
         lambda: proposed("coat", recipient="被害人王某"),
         ("涉案财物处理审批表", "第一签", "销毁", "被害人王某"),
@@ -269,7 +298,7 @@ CN_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
     ),
     ("item.disposed", "disposal_list"): (lambda: disposed("destroyed"), ("涉案财物处理清单", "经第二签批准", "销毁")),
     ("letter.sent", "rectification_notice"): (
-        lambda: to_police("correction_opinion", content="讯问未同步录音录像。"),
+        lambda: to_police("rectification_notice", content="讯问未同步录音录像。"),
         ("纠正违法通知书", "东区公安局：", "讯问未同步录音录像。", "规则第552条"),
     ),
     ("letter.sent", "reasons_required"): (

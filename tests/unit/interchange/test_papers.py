@@ -26,6 +26,7 @@ from tests.unit.interchange.stories_of_papers import (
     custody_asked,
     custody_served,
     decision,
+    frozen_data,
     offer,
     seizure,
     sent_back,
@@ -99,7 +100,7 @@ def test_a_paper_takes_the_place_of_another() -> None:
 
 
 def test_what_does_not_fit_prints_nothing() -> None:
-    """A decision that was not served has no receipt; a notice to rectify is only the procuratorate's."""
+    """A decision has no receipt, only the letter that serves it; a notice to rectify is only the procuratorate's."""
     assert names_of_papers(decision()) == []
     with pytest.raises(NotFound) as caught:
         sheet_of(decision())
@@ -108,7 +109,10 @@ def test_what_does_not_fit_prints_nothing() -> None:
     with pytest.raises(NotFound) as caught:
         sheet_of(offer(), name="seizure_list")
     assert "These print: prosecution_opinion, dossier_list" in str(caught.value.hint)
-    assert "rectification_notice" in names_of_papers(to_police("correction_opinion"))
+    assert "rectification_notice" in names_of_papers(to_police("rectification_notice"))
+    assert names_of_papers(to_police("correction_opinion")) == []
+    assert names_of_papers(frozen_data()) == ["data_freeze_notice"]
+    assert names_of_papers(Case().open().register("vol", kind="dossier", obtained_from="archive")) == []
 
 
 def test_a_row_holds_from_its_day_on() -> None:
@@ -175,5 +179,7 @@ def test_what_is_not_stated_is_left_open() -> None:
     """In a sentence there is a line to write on; in a table the place is blank."""
     story, _ = CN_CRIMINAL["letter.sent", "rectification_notice"]
     assert story()
-    (prose, *_) = [block for block in sheet_of(to_police("correction_opinion")).blocks if isinstance(block, ProseBlock)]
+    (prose, *_) = [
+        block for block in sheet_of(to_police("rectification_notice")).blocks if isinstance(block, ProseBlock)
+    ]
     assert ("＿＿＿＿",) in prose.paragraphs
