@@ -19,7 +19,7 @@ from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.errors import Unavailable
 from ledger.core.events import Body, Envelope, Stream, case
 from ledger.core.events.record import DatasetRegistered
-from ledger.core.events.terms import EventRef
+from ledger.core.events.terms import NAME_FIELD, EventRef
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision import finding_digest, lead_id_of
@@ -212,7 +212,7 @@ class SampleCase(CaseActs[str], SampleStream):
             self._persons[person] = str(len(self._persons) + 1)
             section = f"person:{self._persons[person]}"
             body: dict[str, Any] = {"person_id": person_id(person), "role": role, "section": section}
-            self.act(case.PersonNamed(**body), by, sections={section: {"full_name": person}})
+            self.act(case.PersonNamed(**body), by, sections={section: {NAME_FIELD: person}})
         return self
 
     def label_of(self, person: str) -> str:

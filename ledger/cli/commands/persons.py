@@ -13,6 +13,7 @@ from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
 from ledger.core.events import case
+from ledger.core.events.terms import NAME_FIELD
 
 SECTION = "person:1"
 
@@ -52,7 +53,7 @@ def name(
     own = person_id or secrets.token_hex(16)
     stated = particulars_of(particulars)
     body = make_body(case.PersonNamed, person_id=own, role=role, section=SECTION, particulars=stated)
-    recorder.record(case_id, body, section=(SECTION, {"name": name, **fields_of(detail, option="--detail")}))
+    recorder.record(case_id, body, section=(SECTION, {NAME_FIELD: name, **fields_of(detail, option="--detail")}))
 
 
 @person_group.command("history")

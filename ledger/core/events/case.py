@@ -179,7 +179,7 @@ class CaseClosed(Body, frozen=True):
 
 @event("person.named")
 class PersonNamed(Body, frozen=True):
-    """A person of the case; the name stands in the confidential ``section``, never here.
+    """A person of the case; the name stands in the field ``name`` of the confidential ``section``, never here.
 
     ``particulars`` are stated in the fields that the role has; those stated before stay as far as it has them.
     """

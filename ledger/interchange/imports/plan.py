@@ -14,6 +14,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import Body, case, item
+from ledger.core.events.terms import NAME_FIELD
 from ledger.i18n.money import usual_currency
 from ledger.interchange.imports import values
 from ledger.interchange.imports.identity import IdentityKey
@@ -221,7 +222,7 @@ class _RowReader:
         person_id = self._persons[number] = self._key.person_id(*known_by)
         label = f"person:{number}"
         fields = {"person_id": person_id, "role": self._value("role", part.role), "section": label}
-        section = self._section(label, {"name": part.name, **part.details})
+        section = self._section(label, {NAME_FIELD: part.name, **part.details})
         return self._event(("person", person_id), case.PersonNamed, fields, {"role": part.role}, section=section)
 
     def _measure(self, slot: int, part: MeasureMapping) -> Iterator[PlannedEvent]:

@@ -8,6 +8,7 @@ from ledger.core.custody.fold import book_of
 from ledger.core.errors import NotFound
 from ledger.core.events import Section, decode_section
 from ledger.core.events.case import PersonNamed
+from ledger.core.events.terms import NAME_FIELD
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.papers.printed_event import PrintedEvent, papers_of
 from ledger.recording.case_states import CaseStates
@@ -15,8 +16,6 @@ from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 from ledger.timeline.case_history import HistoryEvent, read_history
-
-NAME = "name"  # the field of a person's section that has the name, as ``tally person name`` writes it
 
 
 def read_event(
@@ -38,8 +37,8 @@ def read_event(
         match earlier.payload.body:
             case PersonNamed(person_id=person_id, section=label) if label is not None:
                 section = _sections(connection, earlier.entry).get(label)
-                if section is not None and NAME in section.fields:
-                    names[person_id] = section.fields[NAME]
+                if section is not None and NAME_FIELD in section.fields:
+                    names[person_id] = section.fields[NAME_FIELD]
     return PrintedEvent(
         event.entry,
         event.payload,

@@ -71,9 +71,19 @@ def sheet_of(
     persons: Mapping[str, str] = {},
 ) -> Sheet:
     """Return the paper of this name that the case's last event prints, or its first."""
+    return sheet_of_event(printed(case, sections=sections), language, name=name, persons=persons)
+
+
+def sheet_of_event(
+    event: PrintedEvent,
+    language: PaperLanguage = "zh-CN",
+    *,
+    name: str | None = None,
+    persons: Mapping[str, str] = {},
+) -> Sheet:
+    """Return the paper of this name that the event prints, or its first."""
     text = PaperText(language, names, persons)
     log_id = f"0x{LOG_ID.hex()}"
-    event = printed(case, sections=sections)
     return document(event, text, log_id=log_id, verify_url="https://ledger.test/verify", name=name)
 
 

@@ -11,13 +11,16 @@ import pytest
 
 from ledger.config.installation import DataDirectory
 from ledger.core.errors import Conflict
+from ledger.interchange.papers.events_to_print import read_event
 from ledger.samples import load
 from ledger.samples.player import Player
-from ledger.samples.town import BY_PROFILE, PEOPLE, TownKeys
+from ledger.samples.town import BY_PROFILE, KINDS, PEOPLE, TownKeys
+from ledger.store import log
 from tests.testkit.builders import refused
 from tests.testkit.sample_town import founded
 from tests.testkit.service import RunningService
 from tests.testkit.tally import Tally
+from tests.unit.interchange.printing import sheet_of_event
 
 PROGRESS = len(load.PARTS) + 1
 
@@ -66,6 +69,22 @@ def test_a_ledger_with_events_of_its_own_is_left_alone(tmp_path: Path) -> None:
         assert "tally init --development" in (caught.value.hint or "")
         assert not load.is_begun(town.where)
         assert len(town.written()) == 1
+
+
+def test_papers_of_the_samples_print_persons_by_name(tmp_path: Path) -> None:
+    """The stories write names where papers look for them; whoever may not read sections sees the pseudonym."""
+    with founded(tmp_path) as town:
+        player = Player(town.ledger, TownKeys.of(town.where), began_at=1_767_225_600, secret="own")
+        load.grant_keys(player, BY_PROFILE["police"])
+        case = player.case("own-case", days_ago=3).open().name("周某").register("knife")
+        case.offer("knife", to="procuratorate-east", persons=("周某",))
+        states = town.parts.validator.states
+        with town.parts.database.read() as connection:
+            entry = log.entry_by_event_id(connection, case.last.envelope.event_id)
+            events = [read_event(connection, states, entry, KINDS, confidential=may) for may in (True, False)]
+        named, unnamed = (str(sheet_of_event(event, persons=event.persons).blocks) for event in events)
+        assert "周某" in named
+        assert "周某" not in unnamed
 
 
 def test_other_ledgers_than_a_development_town_are_refused(tmp_path: Path) -> None:
