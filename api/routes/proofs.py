@@ -11,12 +11,12 @@ from api.dependencies import (
     EventIdPath,
     Ground,
     LabelsOf,
+    PageOf,
     Reads,
     ServiceOf,
     SlugPath,
     SlugQuery,
     WordQuery,
-    json_response,
 )
 from api.schemas.openapi import Paged, Routes
 from api.services import documents
@@ -75,9 +75,11 @@ Language = Annotated[PaperLanguage, Depends(paper_language)]
     Paged("papers", documents.OfferedPaper),
     tags=["paper"],
 )
-def papers(service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath) -> Response:
+def papers(service: ServiceOf, reading: Reads, labels: LabelsOf, page: PageOf, case_id: SlugPath) -> Response:
     """Return which papers of its procedure each event of the case prints, in the order of the events."""
-    return json_response({"papers": documents.papers_of_case(service, reading, case_id, labels)})
+    after = page.position("papers")
+    listed = documents.papers_of_case(service, reading, case_id, labels, after=after, limit=page.limit)
+    return page.response("papers", listed, documents.place_of_paper)
 
 
 @router.files("/events/{event_id}/paper", "Print an event as a paper of its procedure", _PDF, tags=["paper"])

@@ -5,6 +5,8 @@ Each is made as far as the reader may see what is in it, and the read is recorde
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import dropwhile, islice
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -74,14 +76,30 @@ class OfferedPaper(Struct, frozen=True):
     article: str
 
 
-def papers_of_case(service: Service, reading: Reading, case_id: str, labels: Labels) -> list[OfferedPaper]:
-    """Return the papers that the events of a case print, in the order of the events, and record the read."""
+def papers_of_case(
+    service: Service, reading: Reading, case_id: str, labels: Labels, *, after: str | None, limit: int
+) -> list[OfferedPaper]:
+    """Return at most ``limit`` papers that the events of a case print, in the order of the events; record the read.
+
+    ``after`` is the place (``place_of_paper``) of the last paper of the page before.
+    """
+    sequence, _, document_before = (after or "0,").partition(",")
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
         history = service.histories.of(connection, case_id)
     reading.record(Message("papers of the case"), case_id)
-    events = events_of(service.parts.validator.states, history, reading.authority.kinds)
-    return [paper for event in events for paper in offered_papers(event, labels)]
+    states, first = service.parts.validator.states, int(sequence)
+    events = events_of(states, history, reading.authority.kinds, first=first)
+    papers: Iterator[OfferedPaper] = (paper for event in events for paper in offered_papers(event, labels))
+    if document_before:
+        papers = dropwhile(lambda paper: (paper.sequence, paper.document) != (first, document_before), papers)
+        next(papers, None)
+    return list(islice(papers, limit))
+
+
+def place_of_paper(paper: OfferedPaper) -> str:
+    """Return where the list of a case's papers continues after this one."""
+    return f"{paper.sequence},{paper.document}"
 
 
 def offered_papers(event: PrintedEvent, labels: Labels) -> list[OfferedPaper]:

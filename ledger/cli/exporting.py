@@ -42,7 +42,7 @@ def paper_of(session: Session, event_id: str, **query: str | None) -> bytes:
 
 def papers_of_case(session: Session, case_id: str, **query: str | None) -> Iterator[tuple[str, bytes]]:
     """Yield every paper that events of the case print, with a name for its file."""
-    for paper in session.service.get(at("/api/v1/cases/{}/papers", case_id))["papers"]:
+    for paper in session.service.pages(at("/api/v1/cases/{}/papers", case_id), "papers"):
         if query.get("document") in (None, paper["document"]):
             pdf = paper_of(session, paper["event_id"], **query | {"document": paper["document"]})
             yield f"{paper['sequence']:04}-{paper['document']}.pdf", pdf

@@ -50,10 +50,12 @@ def read_event(
     )
 
 
-def events_of(states: CaseStates, history: Iterable[HistoryEvent], kinds: Mapping[str, str]) -> Iterator[PrintedEvent]:
-    """Yield the events of a case that may print, in their order, as they are for whoever may see no names."""
+def events_of(
+    states: CaseStates, history: Iterable[HistoryEvent], kinds: Mapping[str, str], *, first: int = 0
+) -> Iterator[PrintedEvent]:
+    """Yield the events of a case that may print, from the ``first`` on, as they are for whoever may see no names."""
     events = tuple(history)
-    for length in range(1, len(events) + 1):
+    for length in range(first + 1, len(events) + 1):
         event = _of_case(states, events[:length], kinds)
         if any(row.event == event.payload.event_type for row in event.book.papers):
             yield event

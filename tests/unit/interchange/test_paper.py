@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -106,6 +107,17 @@ def test_names_are_printed_for_whoever_may_read_them(dealt: Served) -> None:
         assert "李某某" not in text_of(dealt.get(path, reader).content)
 
 
+def pages(served: Served, limit: int) -> list[list[dict[str, Any]]]:
+    """Return the pages of the list of papers, of so many papers each."""
+    path, query, read = "/api/v1/cases/case-1/papers", {"limit": str(limit)}, []
+    while True:
+        page = served.get(path, clerk(PROCURATORATE), **query).json()
+        read.append(page["papers"])
+        if "next" not in page:
+            return read
+        query["after"] = page["next"]
+
+
 def test_the_papers_of_a_case_are_listed(dealt: Served) -> None:
     """Each with its event and its title in the reader's language; every one of them can be printed."""
     answer = dealt.get("/api/v1/cases/case-1/papers", clerk(PROCURATORATE))
@@ -117,6 +129,9 @@ def test_the_papers_of_a_case_are_listed(dealt: Served) -> None:
         ("handover.offered", "exhibit_list", "Transfer list: evidence"),
         ("handover.accepted", "acceptance_receipt", "Acceptance receipt"),
     ]
+    paged = pages(dealt, 3)
+    assert [len(page) for page in paged] == [3, 2]
+    assert [paper for page in paged for paper in page] == answer.json()["papers"]
     last = answer.json()["papers"][-1]
     path = f"/api/v1/events/{last['event_id']}/paper"
     assert dealt.get(path, clerk(PROCURATORATE), document=last["document"]).status_code == 200
