@@ -113,9 +113,9 @@ def test_a_reply_is_due_not_before_a_day_whose_days_off_are_not_known(served: Se
     record(served, Recommendation().issued().act(supervision.delivered(late), clerk(POLICE)))
     (line,) = lines(served, "recommendations", clerk(POLICE))
     shown = served.get("/api/v1/recommendations/2026-7", clerk(PROCURATORATE)).json()
-    for told in (line, shown):
-        assert (told["last_day"], told["article"]) == ("2027-02-01", "recommendation rules 19")
-        assert "days off of 2027 are not all known" in told["unknown"]
+    for answer in (line, shown):
+        assert (answer["last_day"], answer["article"]) == ("2027-02-01", "recommendation rules 19")
+        assert "days off of 2027 are not all known" in answer["unknown"]
 
 
 def test_a_recommendation_tells_until_when_to_reply(served: Served) -> None:
