@@ -228,10 +228,10 @@ class Labels:
 
     def _law(self, law: str) -> str | None:
         """Return how a law is called in this language, or None where it is called as in an article."""
-        for laws in (*(book.laws for book in PROCEDURES_IN_USE.get()), *_shipped_laws()):
-            if (names := laws.get(law)) is not None:
-                return names.get(self.suffix)
-        return None
+        for book in PROCEDURES_IN_USE.get():
+            if (row := book.laws.get(law)) is not None:
+                return row.names.get(self.suffix)
+        return _shipped_names().get(law, {}).get(self.suffix)
 
     def _of_rule(self, kind: str, name: str, extension: str | None = None) -> str | None:
         """Return the label of a flag or clock, or of an extension of it, or None where no procedure has it."""
@@ -273,8 +273,10 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 
 @cache
-def _shipped_laws() -> tuple[Mapping[str, Mapping[str, str]], ...]:
-    return tuple(tables.get("laws", {}) for tables in tables_that_ship())
+def _shipped_names() -> dict[str, Mapping[str, str]]:
+    """Return what the laws of the packages that ship are called: of one in several, as in the first."""
+    tables = reversed([*tables_that_ship()])
+    return {law: row.get("names", {}) for table in tables for law, row in table.get("laws", {}).items()}
 
 
 def _data(name: str) -> bytes:

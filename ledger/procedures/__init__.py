@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ledger.core.procedure.rulebook import Rulebook
 
 SHARED = {
-    "cn-common": ("calendar.toml", "papers.toml", "recommendations.toml", "units.toml", "zone.toml"),
+    "cn-common": ("calendar.toml", "laws.toml", "papers.toml", "recommendations.toml", "units.toml", "zone.toml"),
     "cn-supervision": ("clocks.toml", "flags.toml", "laws.toml", "words.toml"),
 }  # tables that packages include, and are no package
 _CN_COMMON = tuple(f"cn-common/{name}" for name in SHARED["cn-common"])
@@ -27,7 +27,7 @@ SHIPPED = {
     "evidence": (*_USUAL, "flags.toml", "papers.toml", "units.toml", "zone.toml"),
     "cn-criminal": (
         *("procedure.toml", *_BY_STAGE, "clocks.toml"),
-        *(*_EXAMPLES, "flags.toml", "papers.toml", *_CN_COMMON),
+        *(*_EXAMPLES, "flags.toml", "laws.toml", "papers.toml", *_CN_COMMON),
     ),
     "cn-civil-supervision": (*_USUAL, *_CN_SUPERVISION),
     "cn-administrative-supervision": (*_USUAL, *_CN_SUPERVISION),

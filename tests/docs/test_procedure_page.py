@@ -13,6 +13,7 @@ from ledger.core.custody.examples import faults_of_examples
 from ledger.core.procedure.facts import FACTS, KEYS
 from ledger.core.procedure.package import read_package
 from ledger.core.procedure.papers import LISTS, VALUES, ListRow, PaperCondition, PaperRow
+from ledger.core.procedure.rows import Law
 from ledger.core.procedure.rulebook import (
     ClockRule,
     ExampleAct,
@@ -59,6 +60,7 @@ def test_the_page_lists_every_key_of_a_condition() -> None:
     [
         ("| key | says |\n", ClockRule),
         ("| key of an extension | says |\n", ExtensionRule),
+        ("| key of a law | says |\n", Law),
         ("| key of `[[papers]]` | says |\n", PaperRow),
         ("| key of a list | says |\n", ListRow),
         ("| key of a paper's condition | asks |\n", PaperCondition),

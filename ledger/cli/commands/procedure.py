@@ -20,6 +20,7 @@ from ledger.core.custody.examples import faults_of_examples
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
+from ledger.core.procedure.faults import lacks_source, rows_with_articles
 from ledger.core.procedure.package import (
     INCLUDE,
     MAIN_FILE,
@@ -29,7 +30,8 @@ from ledger.core.procedure.package import (
     differences,
     read_package,
 )
-from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.procedure.papers import PaperRow
+from ledger.core.procedure.rulebook import ClockRule, Rulebook
 from ledger.deadlines.working_days import arranged_days_off
 from ledger.deadlines.zone_tables import zone_table
 from ledger.procedures import SHARED, SHIPPED, shared_tables, shipped_package
@@ -44,6 +46,7 @@ LISTED = (
 CLOCKS = columns("clock", "label", "article", "per", "periods", "valid_from", "source", "unconfirmed")
 PAPERS = columns("document", "title", "event", "article", "sheets", "unconfirmed")
 UNCONFIRMED = columns("procedure_id", "part", "unconfirmed")
+UNSOURCED = columns("procedure_id", "part", "article")
 TRIED = columns("procedure_id", "example", "result", "fault")
 DIFFERING = columns("part", "before", "after")
 
@@ -79,7 +82,7 @@ def show(session: Session, package: str) -> None:
             "per": row.per,
             "periods": [base.period for base in row.bases],
             "valid_from": row.valid_from,
-            "source": row.source,
+            "source": _source(book, row),
             "unconfirmed": row.unconfirmed,
         }
         for row in book.clocks
@@ -91,7 +94,7 @@ def show(session: Session, package: str) -> None:
             "event": row.event,
             "article": row.article,
             "sheets": len(row.sheets),
-            "source": row.source,
+            "source": _source(book, row),
             "unconfirmed": row.unconfirmed,
         }
         for row in book.papers
@@ -127,18 +130,29 @@ def copy(session: Session, package: str, folder: Path) -> None:
 def check(session: Session, packages: Sequence[str]) -> int:
     """Check packages: a fault is told with file, line and key, and what was expected.
 
-    What the package itself marks as not confirmed is listed; it is no fault.
+    What the package itself marks as not confirmed is listed, and what rests on an article whose text stands nowhere:
+    they are no faults.
     """
-    books = [book for _, book in _checked(session, packages)]
-    rows = [row for book in books for row in _unconfirmed(book)]
+    found, unconfirmed, unsourced = [], [], []
+    for _, book in _checked(session, packages):
+        rows = [
+            ({"procedure_id": book.procedure.id, "part": _listed(book, path)}, row)
+            for path, row in rows_with_articles(book)
+        ]
+        open_rows = [part | {"unconfirmed": text} for part, row in rows if (text := getattr(row, "unconfirmed", ""))]
+        bare_rows = [part | {"article": row.article} for part, row in rows if lacks_source(row, book)]
+        found.append(_summary(session, book) | {"unconfirmed": open_rows, "without_source": bare_rows})
+        unconfirmed += open_rows
+        unsourced += bare_rows
     if session.json:
-        of = {book.procedure.id: [row for row in rows if row["procedure_id"] == book.procedure.id] for book in books}
-        session.output.data([_summary(session, book) | {"unconfirmed": of[book.procedure.id]} for book in books])
-    elif books:
-        session.output.table([_summary(session, book) for book in books], LISTED)
-    if rows and not session.json:
-        session.output.table(rows, UNCONFIRMED)
-    return Exit.OK if len(books) == len(packages) else Exit.USAGE
+        session.output.data(found)
+    else:
+        for listed, shown in ((found, LISTED), (unconfirmed, UNCONFIRMED)):
+            if listed:
+                session.output.table(listed, shown)
+        if unsourced:
+            session.output.part("without_source", unsourced, UNSOURCED)
+    return Exit.OK if len(found) == len(packages) else Exit.USAGE
 
 
 @procedure_group.command("test")
@@ -402,20 +416,20 @@ def _checked(session: Session, packages: Sequence[str]) -> Iterator[tuple[str, R
             session.output.warn(f"{prefix}{fault.field}: {session.output.labels.translate(fault.text)}")
 
 
-def _unconfirmed(book: Rulebook) -> Iterator[dict[str, str]]:
-    """Yield the rows of which something still has to be looked up, by their names and first days."""
-    parts: list[tuple[str, str]] = []
-    for row in book.clocks:
-        parts.append((f"clocks[{row.name} {row.valid_from}]", row.unconfirmed))
-        parts += [(f"clocks[{row.name} {row.valid_from}].{more.name}", more.unconfirmed) for more in row.extensions]
-    parts += [(f"flags[{flag.name} {flag.valid_from}]", flag.unconfirmed) for flag in book.flags]
-    parts += [(f"purposes.{purpose}", row.unconfirmed) for purpose, row in book.purposes.items()]
-    parts += [(f"decisions.{decision}", row.unconfirmed) for decision, row in book.decisions.items()]
-    parts += [(f"reasons.{reason}", row.unconfirmed) for reason, row in book.reasons.items()]
-    parts += [(f"papers[{paper.name} {paper.event}]", paper.unconfirmed) for paper in book.papers]
-    for part, unconfirmed in parts:
-        if unconfirmed:
-            yield {"procedure_id": book.procedure.id, "part": part, "unconfirmed": unconfirmed}
+def _listed(book: Rulebook, path: tuple[str | int, ...]) -> str:
+    """Return how a row is listed: by its table and word, or by its name and first day or event."""
+    table, place, *inner = path
+    if isinstance(place, str):
+        return ".".join(map(str, path))
+    row = getattr(book, str(table))[place]
+    part = f"{table}[{row.name} {row.event if table == 'papers' else row.valid_from}]"
+    return f"{part}.{row.extensions[inner[1]].name}" if inner else part
+
+
+def _source(book: Rulebook, row: ClockRule | PaperRow) -> str:
+    """Return the text that a row rests on: what it states itself, else that of its law."""
+    law = book.law_of(row.article)
+    return row.source or (law.source if law else "")
 
 
 def _summary(session: Session, book: Rulebook) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from ledger.core.procedure.legal_days import stands_alone
 from ledger.core.procedure.rows import Label
 from ledger.core.procedure.rulebook import ClockRule, FlagRule, Rulebook, vocabulary_name
 
-Fault = tuple[tuple[str | int, ...], Message]  # where it is, and what
+Path = tuple[str | int, ...]
+Fault = tuple[Path, Message]  # where it is, and what
 # Words that the core itself gives a meaning to; what they are called is the procedure's.
 CORE_WORDS: Mapping[str, tuple[str, ...]] = {"stage": ("closed",), "purpose": ("return",), "reason_code": ("other",)}
 # What the core itself calls so, in any procedure: states, roles, fields of events. Packages use the same words for
@@ -65,6 +66,31 @@ def faults_of(book: Rulebook) -> Iterator[Fault]:
         if not stands_alone(flag, book.flags):
             yield ("flags", number), _not_alone(flag)
     yield from _faults_of_clocks(book)
+    for path, row in rows_with_articles(book):
+        law = book.law_of(row.article)
+        if isinstance(row, (ClockRule, FlagRule)) and law is not None and (law.valid_from or "") > row.valid_from:
+            message = Message("its law holds from {day} on, and it cannot hold before", day=law.valid_from or "")
+            yield (*path, "valid_from"), message
+
+
+def rows_with_articles(book: Rulebook) -> Iterator[tuple[Path, Any]]:
+    """Yield each row that can rest on an article, with its path in the package."""
+    for table in ("clocks", "flags", "papers"):
+        for number, row in enumerate(getattr(book, table)):
+            yield (table, number), row
+            for place, extension in enumerate(getattr(row, "extensions", ())):
+                yield (table, number, "extensions", place), extension
+    for table in ("purposes", "decisions", "reasons", "items", "persons"):
+        for word, row in getattr(book, table).items():
+            if hasattr(row, "article"):
+                yield (table, word), row
+            yield from (((table, word, "fields", name), use) for name, use in getattr(row, "fields", {}).items())
+
+
+def lacks_source(row: Any, book: Rulebook) -> bool:
+    """Tell whether nothing says where the text of a row's article stands: no source of its own or of its law."""
+    law = book.law_of(row.article)
+    return bool(row.article) and not getattr(row, "source", "") and (law is None or not (law.source or law.practice))
 
 
 def _faults_of_references(book: Rulebook) -> Iterator[Fault]:
@@ -74,7 +100,7 @@ def _faults_of_references(book: Rulebook) -> Iterator[Fault]:
         yield from ((path, _no_word(vocabulary, word)) for word in words if word not in possible[vocabulary])
 
 
-def _references(book: Rulebook) -> Iterator[tuple[tuple[str | int, ...], str, Iterable[str]]]:
+def _references(book: Rulebook) -> Iterator[tuple[Path, str, Iterable[str]]]:
     """Yield the words that rows of words name: the place, the vocabulary, and the words."""
     for measure, row in book.measures.items():
         yield ("measures", measure, "after"), "measure", row.after
@@ -117,12 +143,12 @@ def _stated(word: str | None) -> tuple[str, ...]:
 
 def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
     """Yield the rows without a label in each language of the procedure, and in no other."""
-    rows: list[tuple[tuple[str | int, ...], Any]] = [
+    rows: list[tuple[Path, Any]] = [
         ((table, word), row) for table in terms.TABLE_OF.values() for word, row in getattr(book, table).items()
     ]
     rows += [((table, number), row) for table in ("flags", "clocks") for number, row in enumerate(getattr(book, table))]
     for path, row in rows:
-        labels: list[tuple[tuple[str | int, ...], Label]] = [((*path, "label"), row.label)]
+        labels: list[tuple[Path, Label]] = [((*path, "label"), row.label)]
         if (at_end := getattr(row, "at_end", None)) is not None:
             labels.append(((*path, "at_end"), at_end))
         labels += [((*path, "choices", word), label) for word, label in getattr(row, "choices", {}).items()]
@@ -134,7 +160,7 @@ def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
             yield from faults_of_label(book, place, label)
 
 
-def faults_of_label(book: Rulebook, place: tuple[str | int, ...], label: Label) -> Iterator[Fault]:
+def faults_of_label(book: Rulebook, place: Path, label: Label) -> Iterator[Fault]:
     """Yield a fault of a label that is not in each language of the procedure, or in another one."""
     if label.keys() != {*book.procedure.languages}:
         yield place, _label_in(book)
@@ -253,7 +279,7 @@ def _faults_of_conditions(row: ClockRule, book: Rulebook) -> Iterator[Fault]:
     """Yield the words that conditions of a row name and that there are not, and the keys that nothing answers there."""
     answers = [frozenset(book.fact_of(trigger).answers) for trigger in row.all_starts if trigger in book.triggers]
     of_start = frozenset.intersection(*answers) if answers else frozenset[str]()
-    conditions: list[tuple[tuple[str | int, ...], Condition | None, Collection[str]]]
+    conditions: list[tuple[Path, Condition | None, Collection[str]]]
     of_start |= {"fact"}
     conditions = [(("starts_if",), row.starts_if, of_start)]
     conditions += [(("bases", number, "if"), base.condition, of_start) for number, base in enumerate(row.bases)]

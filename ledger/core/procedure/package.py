@@ -20,7 +20,7 @@ from ledger.core.encoding.decoding import convert, decode_toml, decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import MAX_PACKAGE
-from ledger.core.procedure.faults import faults_of
+from ledger.core.procedure.faults import Path, faults_of
 from ledger.core.procedure.paper_faults import faults_of_papers
 from ledger.core.procedure.rulebook import Rulebook
 
@@ -33,8 +33,6 @@ _HEADER = re.compile(r"""\s*(?P<open>\[\[?)\s*(?P<path>[A-Za-z0-9_."'-]+)\s*\]""
 _KEY = re.compile(r"""\s*(?P<path>[A-Za-z0-9_."'-]+)\s*=""")
 _STEP = re.compile(r"\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\[(?P<index>[0-9]+)\]|(?P<entry>\[\.\.\.\])")
 _FAULT = re.compile(r"(?P<fault>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
-
-Path = tuple[str | int, ...]
 
 
 def read_package(files: Mapping[str, bytes]) -> Rulebook:

@@ -24,7 +24,7 @@ from ledger.core.procedure.facts import (
 )
 from ledger.core.procedure.legal_days import holds_on
 from ledger.core.procedure.papers import PaperRow
-from ledger.core.procedure.rows import Label, Sourced
+from ledger.core.procedure.rows import Label, Law, Sourced
 from ledger.core.procedure.zones import Zone
 
 Year = Annotated[str, terms.text(r"[12][0-9]{3}", "year", "2026")]
@@ -418,7 +418,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """All rows of the rules, and its words by what they name.
 
     ``trials`` stand from the fastest to the slowest; a case has the last until another one is chosen. ``laws`` are
-    the names of laws, with ``{}`` for the article number, in the languages in which it is not named as in an article.
+    what articles are of, by what they are called in an article.
     """
 
     procedure: Identity
@@ -451,7 +451,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     clocks: tuple[ClockRule, ...] = ()
     papers: tuple[PaperRow, ...] = ()
     paper_words: dict[str, Label] = {}
-    laws: dict[str, Label] = {}
+    laws: dict[str, Law] = {}
     currency: Currency | None = None
     days_off: dict[Year, DaysOff] = {}
     examples: tuple[ExampleCase, ...] = ()
@@ -486,6 +486,10 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     def names_of_kind(self, kind: str | None) -> frozenset[str]:
         """Return by which words an agency of the kind is asked for: the kind, and its traits; none if it is unknown."""
         return frozenset() if kind is None else frozenset((kind, *self.traits.get(kind, ())))
+
+    def law_of(self, article: str) -> Law | None:
+        """Return the law of an article, which is that law or ends with a number of its own; None if it is not known."""
+        return self.laws.get(article) or self.laws.get(article.rpartition(" ")[0])
 
     @property
     def usual_trial(self) -> str | None:

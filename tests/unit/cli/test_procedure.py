@@ -77,6 +77,21 @@ def test_what_nobody_has_looked_up_yet_is_listed(tally: Tally, folder: Path) -> 
     assert (done.status, "the article" in done.out) == (Exit.OK, True)
 
 
+def test_what_rests_on_a_law_whose_text_stands_nowhere_is_listed(tally: Tally, folder: Path) -> None:
+    """It is no fault either; a package that ships has no such row, and its rows show the text of their law."""
+    assert tally.ok("procedure", "check", folder)[0]["without_source"] == []
+    replace(
+        folder / "flags.toml",
+        'name = "backdated"\narticle = "custody rule: acts are recorded in their order"\nvalid_from = "1000-01-01"',
+        'name = "backdated"\narticle = "by-laws 3"\nvalid_from = "1000-01-01"',
+    )
+    (checked,) = tally.ok("procedure", "check", folder)
+    row = {"procedure_id": "cn-criminal", "part": "flags[backdated 1000-01-01]", "article": "by-laws 3"}
+    assert checked["without_source"] == [row]
+    done = tally("procedure", "check", folder)
+    assert (done.status, "by-laws 3" in done.out) == (Exit.OK, True)
+
+
 def test_an_example_that_fails_says_why(tally: Tally, folder: Path) -> None:
     """And what differs from the package that ships is listed by its key."""
     replace(folder / "clocks-detention.toml", 'bases = [{ period = "3 d" }]', 'bases = [{ period = "5 d" }]')

@@ -6,6 +6,7 @@ import pytest
 
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import case, handover
+from ledger.core.procedure.faults import lacks_source
 from ledger.core.procedure.package import (
     MAX_BYTES,
     canonical_form,
@@ -77,6 +78,11 @@ def test_a_row_without_end_holds_on() -> None:
             "expected days of 2027",
         ),
         (
+            flag("2026-01-01") + '[laws]\na = { valid_from = "2026-01-02" }\n',
+            "rows.toml:3: flags[0].valid_from",
+            "from 2026-01-02 on",
+        ),
+        (
             flag("2026-01-01").replace(', zh = "迟"', ""),
             "rows.toml:5: flags[0].label",
             "each of these languages: en, zh",
@@ -146,7 +152,17 @@ def test_a_package_needs_its_main_file() -> None:
     with refused_at("procedure.toml", match="has a file procedure.toml"):
         read_package({"rows.toml": b"flags = []\n"})
     with refused_at("procedure.toml", match="at most 524288 bytes"):
-        procedure_of(f'flags = []\n[laws]\nlong = {{ zh = "{"x" * MAX_BYTES}" }}\n', WORDS[: WORDS.index("[laws]")])
+        procedure_of(f'flags = []\n[laws]\nlong = {{ source = "{"x" * MAX_BYTES}" }}\n')
+
+
+def test_a_row_rests_on_the_law_of_its_article() -> None:
+    """The article is the law itself, or has a number behind it; without a text of either, the row lacks its source."""
+    laws = '[laws]\nrule = { source = "Rule book", valid_from = "2026-01-01" }\nhabit = { practice = true }\n'
+    for article, lacks in {"rule 3": False, "rule": False, "habit": False, "custom 3": True, "": False}.items():
+        book = procedure_of(flag("2026-01-01").replace('"a"', f'"{article}"') + laws)
+        assert lacks_source(book.flags[0], book) == lacks, article
+    stated = procedure_of(flag("2026-01-01") + 'source = "the text"\n')
+    assert not lacks_source(stated.flags[0], stated)
 
 
 def test_an_amendment_follows_on_the_day() -> None:
@@ -173,8 +189,9 @@ def test_a_shipped_package_is_one_procedure_in_both_forms(name: str) -> None:
 def test_the_digest_is_of_what_the_files_say() -> None:
     """How the tables are spread over files, spaced and commented does not matter; any value does."""
     book = shipped_rulebook()
-    merged = b"\n".join(FILES[name] for name in SHIPPED["cn-criminal"])
-    assert read_package({"procedure.toml": b"# all in one file\n" + merged}).digest == book.digest
+    spread = shipped_package("evidence")
+    merged = b"\n".join(spread.values())
+    assert read_package({"procedure.toml": b"# all in one file\n" + merged}).digest == read_package(spread).digest
     changed = FILES | {
         "procedure.toml": FILES["procedure.toml"].replace(b'zh = "\xe9\x80\xae\xe6\x8d\x95"', b'zh = "x"')
     }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.procedure.rulebook import ClockRule
-from ledger.procedures import shipped_rulebook
+from ledger.core.procedure.faults import lacks_source, rows_with_articles
+from ledger.core.procedure.package import read_package
+from ledger.core.procedure.rulebook import ClockRule, FlagRule
+from ledger.procedures import SHIPPED, shipped_package, shipped_rulebook
 
 # Each clock with its article, its time (the first that fits) and what its time may be extended by: + adds, = comes to
 # in all, "" is as long as the paper says.
@@ -44,11 +46,11 @@ LAW: dict[str, tuple[str, list[str], dict[str, str]]] = {
     "file_to_upper_court": ("SPC interpretation 381", ["3 d"], {}),
     "second_instance": ("CPL 243", ["2 m"], {"high_court": "+2 m", "supreme_court": "+3 m"}),
     "execution_papers": ("CPL 264", ["10 d"], {}),
-    "transfer_to_prison": ("Prison Law 15", ["1 m"], {}),
+    "transfer_to_prison": ("Prison Law 31", ["1 m"], {}),
     "community_correction_notice": ("Community Correction Law 20", ["5 d"], {}),
     "community_correction_papers": ("Community Correction Law 20", ["10 d"], {}),
     "community_correction_report": ("Community Correction Law 21", ["10 d"], {}),
-    "freeze": ("police rules 243", ["2 y", "1 y", "2 y", "6 m"], {"major_case": "=1 y"}),
+    "freeze": ("police rules 243", ["6 m", "2 y", "1 y", "2 y", "6 m"], {"major_case": "=1 y"}),
     "data_freeze": ("data evidence rules 39", ["6 m"], {}),
     "data_release_notice": ("electronic data rules 12", ["3 d"], {}),
     "custody_change": ("custody change notice", [], {}),
@@ -72,12 +74,24 @@ def test_every_clock_of_the_law_ships_with_its_source() -> None:
     assert {name for name, rule in RULES.items() if not rule.source} == SET_BY_A_PARTY
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_row_that_rests_on_law_lacks_its_source(name: str) -> None:
+    """Each article is of a law with its text, or of practice; what a law says holds from the law's first day on."""
+    book = read_package(shipped_package(name))
+    assert [path for path, row in rows_with_articles(book) if lacks_source(row, book)] == []
+    for path, row in rows_with_articles(book):
+        law = book.law_of(row.article) if row.article else None
+        if isinstance(row, FlagRule) and law is not None and not law.practice:
+            assert row.source, path  # the words themselves: a flag accuses somebody
+    assert {law for law, row in book.laws.items() if bool(row.source) == row.practice} == set()
+
+
 @pytest.mark.parametrize("name", LAW)
 def test_a_clock_gives_the_time_of_its_article(name: str) -> None:
     """By its base and by each extension; the day from which the article holds is stated."""
     rule, (article, periods, extensions) = RULES[name], LAW[name]
     assert (rule.article, [base.period for base in rule.bases], extended(rule)) == (article, periods, extensions)
-    assert "2000-01-01" <= rule.valid_from <= "2025-06-01"
+    assert "2000-01-01" <= rule.valid_from <= "2026-11-01"
 
 
 @pytest.mark.parametrize(

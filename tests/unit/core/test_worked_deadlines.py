@@ -20,7 +20,6 @@ from ledger.core.procedure.legal_days import instant_text, unix_seconds
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import (
     COURT,
-    KINDS,
     PARALLEL,
     POLICE,
     PRISON,
@@ -29,11 +28,14 @@ from tests.testkit.builders import (
     Officer,
     clerk,
 )
+from tests.testkit.builders import KINDS as OF_THE_TESTS
 from tests.testkit.casework import Case, person_id
 
 ZONE = shipped_rulebook().zone
 
 BOOK = shipped_rulebook()
+COMMISSION = "commission-east"
+KINDS = {**OF_THE_TESTS, COMMISSION: "supervision_commission"}
 HOUR, DAY = 3600, 86400
 
 
