@@ -133,7 +133,7 @@ def check(session: Session, packages: Sequence[str]) -> int:
     What the package itself marks as not confirmed is listed, and what rests on an article whose text stands nowhere:
     they are no faults.
     """
-    found, unconfirmed, unsourced = [], [], []
+    summaries, unconfirmed, unsourced = [], [], []
     for _, book in _checked(session, packages):
         rows = [
             ({"procedure_id": book.procedure.id, "part": _listed(book, path)}, row)
@@ -141,18 +141,18 @@ def check(session: Session, packages: Sequence[str]) -> int:
         ]
         open_rows = [part | {"unconfirmed": text} for part, row in rows if (text := getattr(row, "unconfirmed", ""))]
         bare_rows = [part | {"article": row.article} for part, row in rows if lacks_source(row, book)]
-        found.append(_summary(session, book) | {"unconfirmed": open_rows, "without_source": bare_rows})
+        summaries.append(_summary(session, book) | {"unconfirmed": open_rows, "without_source": bare_rows})
         unconfirmed += open_rows
         unsourced += bare_rows
     if session.json:
-        session.output.data(found)
+        session.output.data(summaries)
     else:
-        for listed, shown in ((found, LISTED), (unconfirmed, UNCONFIRMED)):
+        for listed, shown in ((summaries, LISTED), (unconfirmed, UNCONFIRMED)):
             if listed:
                 session.output.table(listed, shown)
         if unsourced:
             session.output.part("without_source", unsourced, UNSOURCED)
-    return Exit.OK if len(found) == len(packages) else Exit.USAGE
+    return Exit.OK if len(summaries) == len(packages) else Exit.USAGE
 
 
 @procedure_group.command("test")
