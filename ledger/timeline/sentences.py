@@ -330,7 +330,8 @@ class EventWords:
                 return self._noted(item_id, [self.value(field, part) for field, part in stated if part is not None])
             case ItemPart(item_id=item_id) | ItemDecision(item_id=item_id):
                 field = "quantity" if isinstance(value, ItemPart) else "disposal"
-                return self._noted(item_id, [self.value(field, getattr(value, field))])
+                stated = getattr(value, field)
+                return self._thing(item_id) if stated is None else self._noted(item_id, [self.value(field, stated)])
             case Correction(field=field, recorded=recorded, correct=correct):
                 shown = zone_in_use().with_readable_times
                 return f"{field}: {shown(recorded)} → {shown(correct)}"

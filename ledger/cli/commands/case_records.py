@@ -45,7 +45,9 @@ def decision_group() -> None:
 @click.option("--served-at", type=MOMENT)
 @click.option("--effective-at", type=MOMENT)
 @click.option("--person", "person_ids", multiple=True, help="Whom it concerns; may be given several times.")
-@click.option("--item", "items", metavar="ITEM=DISPOSAL", multiple=True, help="What it says of an item.")
+@click.option(
+    "--item", "items", metavar="ITEM[=DISPOSAL]", multiple=True, help="An item that it is about, and what it orders."
+)
 @click.option(
     "--for", "grounds", type=ProcedureWord("qualifying_ground"), multiple=True, help="A ground that it states."
 )
@@ -57,8 +59,8 @@ def decision_group() -> None:
 @acting
 def record(recorder: EventRecorder, case_id: str, items: tuple[str, ...], **fields: Any) -> None:
     """Record a decision."""
-    disposals = [split_once(text, "=", "--item", "ITEM=DISPOSAL") for text in items]
-    fields["items"] = [{"item_id": item_id, "disposal": disposal} for item_id, disposal in disposals]
+    lines = [split_once(text, "=", "--item", "ITEM=DISPOSAL") if "=" in text else (text,) for text in items]
+    fields["items"] = [dict(zip(("item_id", "disposal"), line, strict=False)) for line in lines]
     fields["particulars"] = particulars_of(fields["particulars"])
     recorder.record(case_id, make_body(DecisionRecorded, **fields))
 

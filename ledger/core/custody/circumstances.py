@@ -87,7 +87,7 @@ _ANSWERS: Mapping[str, Callable[[Circumstances], Collection[str | bool]]] = {
     "by": _by,
     "to": _of_trigger(lambda around, trigger: around.names(trigger.receiver)),
     "about": _of_trigger(lambda _, trigger: _words(trigger.about)),
-    "handover": _of_trigger(lambda _, trigger: _words(trigger.earlier)),
+    "handover": _of_trigger(lambda _, trigger: _words(None if trigger.earlier is None else trigger.earlier.purpose)),
     "grounds": _of_trigger(lambda _, trigger: trigger.grounds),
     "case_type": lambda around: _words(around.state.case_type),
     "line": lambda around: _words(around.state.business_line),

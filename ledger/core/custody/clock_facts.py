@@ -60,7 +60,18 @@ def _facts(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Tri
             elif old.is_paused and new.pauses and new.pauses[-1].until is not None:
                 facts[f"pause_ended.{new.pauses[-1].ground}"] = new.pauses[-1].until
         for name, moment in facts.items():
-            yield Trigger(name, moment, clocks.whose(after, new), (new.subject,))
+            yield _of_clock(name, moment, after, new)
+
+
+def _of_clock(name: str, at: str, state: CaseState, clock: Clock) -> Trigger:
+    """Return a fact about a clock: it names the subject of the clock."""
+    fact, subject = Trigger(name, at, clocks.whose(state, clock)), clock.subject
+    match clock.rule.per:
+        case "item":
+            return fact._replace(items=(subject,))
+        case "handover":
+            return fact._replace(handover_id=subject)
+    return fact._replace(subjects=(subject,))
 
 
 def _with_awaiting(act: Act, state: CaseState) -> CaseState:

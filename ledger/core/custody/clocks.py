@@ -12,7 +12,7 @@ from ledger.core.custody.claimed_times import refuse_before
 from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, look_up, require_distinct, rule
 from ledger.core.custody.triggers import CASE, OUTSIDE, Trigger, triggers
 from ledger.core.errors import refuse
-from ledger.core.events import case, item
+from ledger.core.events import Body, case, handover, item
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message
 from ledger.core.procedure import clock_periods
@@ -85,8 +85,8 @@ def _settle(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
     """Settle the clocks that depend on a handover, once it is answered, or on a letter, once it is received.
 
     Its provisional clocks are removed: the receiver's definite clock replaces them, or, after a refusal, they are
-    dropped as if they had never run. A clock that the offer stopped runs on after a refusal, and for persons who did
-    not come.
+    dropped as if they had never run. A clock that the offer stopped runs on after a refusal, and for persons and items
+    that did not come.
     """
     answer, _, _ = trigger.name.partition(".")
     if answer == "letter_received":
@@ -99,11 +99,15 @@ def _settle(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
         state = replace(state, clocks=state.clocks.without(clock.deadline_id for clock in ended))
     if answer not in ("accepted", "refused"):
         return state
-    absent = getattr(act.payload.body, "absent_person_ids", ())
     halted = state.clocks.marked(f"halted_in/{trigger.handover_id}")
-    return with_clocks(
-        state, [_settled(clock, act, answer == "refused" or clock.subject in absent) for clock in halted]
-    )
+    return with_clocks(state, [_settled(clock, act, _stays(clock.subject, act.payload.body)) for clock in halted])
+
+
+def _stays(subject: str, answer: Body) -> bool:
+    """Tell whether the subject of a clock stays with the sender by the answer to an offer."""
+    if not isinstance(answer, handover.HandoverAccepted):
+        return True
+    return subject in answer.absent_person_ids or subject in [line.item_id for line in answer.not_accepted]
 
 
 def _settled(clock: Clock, act: Act, runs_on: bool) -> Clock:
@@ -119,45 +123,57 @@ def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     An offer halts a clock until its answer; any other trigger stops it for good, even if an offer had halted it. A
     trigger that lies on a day before the clock started does not stop it, however late it is recorded.
     """
-    names = act.book.stopped_by[trigger.name]
     offered_in = trigger.handover_id if trigger.name.startswith("offered.") else None
     zone = act.book.zone
     day = zone.day_of_text(trigger.at)
     for clock in _concerned(state, act, trigger, "running"):
         # Within a day the order of papers is not known, so the day of the start is enough.
-        if clock.name in names and (clock.awaits or zone.day_of_text(clock.started_at) <= day):
+        if clock.awaits or zone.day_of_text(clock.started_at) <= day:
             yield _stop(state, clock, act, trigger.at, offered_in)
     # An offer does not settle what another offer has halted: only its answer, or an act, does.
     for clock in _concerned(state, act, trigger, "halted") if offered_in is None else ():
-        if clock.name in names and zone.day_of_text(clock.started_at) <= day:
+        if zone.day_of_text(clock.started_at) <= day:
             yield _settled(clock, act, runs_on=False)
 
 
 def _concerned(state: CaseState, act: Act, trigger: Trigger, mark: str) -> list[Clock]:
-    """Return the clocks with this mark of the trigger's subjects and of the case.
+    """Return the clocks with this mark that the trigger stops: those of its subjects, and of the case.
 
-    If it names no subject, return all but those of persons who are elsewhere.
+    Of persons whom it does not name it concerns those along with it; of other subjects that it does not name, all, if
+    it is of the case.
     """
-    if not trigger.subjects:
+    names = act.book.stopped_by[trigger.name]
+    if trigger.of_case:
         marked = state.clocks.marked(mark)
-        clocks = [clock for clock in marked if clock.subject not in state.persons or clock.subject in trigger.along]
-    else:
+        return [clock for clock in marked if clock.name in names and _is_concerned(clock, act, trigger)]
+    subjects = [*trigger.items, *_handovers_of(trigger)]
+    if not trigger.things_only:
         # The signer is a subject too: of a time that each recipient has for itself.
-        own = (trigger.sender or act.agency,)
-        of_letters = [clock.subject for clock in state.clocks.marked(f"{mark}/letters")]
-        letters = of_letters if trigger.answers is None else [trigger.answers]
-        subjects = dict.fromkeys((*trigger.subjects, CASE, *own, *letters))
-        clocks = [clock for subject in subjects for clock in state.clocks.marked(f"{mark}/{subject}")]
+        own = trigger.sender or act.agency
+        letters = [clock.subject for clock in state.clocks.marked(f"{mark}/letters")]
+        subjects += [*(trigger.subjects or trigger.along), CASE, own, *letters]
+    clocks = [clock for subject in dict.fromkeys(subjects) for clock in state.clocks.marked(f"{mark}/{subject}")]
+    return [clock for clock in clocks if clock.name in names and _is_concerned(clock, act, trigger)]
+
+
+def _is_concerned(clock: Clock, act: Act, trigger: Trigger) -> bool:
     # What answers a letter ends the time of that letter alone, and what one party does that of no other.
-    return [clock for clock in clocks if _is_met(clock, act, trigger)]
+    match clock.rule.per:
+        case "letter":
+            return trigger.answers in (None, clock.subject)
+        case "recipient":
+            return clock.subject in (trigger.sender or act.agency, *trigger.subjects)
+        case "item":
+            return clock.subject in (CASE, *trigger.items) or (trigger.of_case and not trigger.items)
+        case "handover":
+            return trigger.of_case or clock.subject in _handovers_of(trigger)
+    return clock.subject in (CASE, *(trigger.subjects or trigger.along))
 
 
-def _is_met(clock: Clock, act: Act, trigger: Trigger) -> bool:
-    if clock.rule.per == "letter":
-        return trigger.answers in (None, clock.subject)
-    if clock.rule.per == "recipient":
-        return clock.subject in (trigger.sender or act.agency, *trigger.subjects)
-    return True
+def _handovers_of(trigger: Trigger) -> tuple[str, ...]:
+    """Return the handover in which it happened, and the one that this returns or follows."""
+    earlier = () if trigger.earlier is None else (trigger.earlier.handover_id,)
+    return earlier if trigger.handover_id is None else (trigger.handover_id, *earlier)
 
 
 def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | None = None) -> Clock:
@@ -233,7 +249,11 @@ def stated(state: CaseState, act: Act, body: case.CaseTakenOver) -> CaseState:
         rule = _stated_rule(act.book, line, f"body.{field}")
         if line.person_id is not None:
             state.person(line.person_id, field=f"{field}.person_id")
-        subjects = [CASE] if rule.per == "case" else [line.person_id] if line.person_id else accused
+        subjects = accused
+        if rule.per != "person":
+            subjects = [CASE]
+        elif line.person_id is not None:
+            subjects = [line.person_id]
         ticking = []
         for subject in subjects:
             period = period_of(rule, Circumstances(state, act, subject))
@@ -260,7 +280,12 @@ def stated(state: CaseState, act: Act, body: case.CaseTakenOver) -> CaseState:
 def _stated_rule(book: Rulebook, line: case.DeadlineTakenOver, field: str) -> ClockRule:
     """Return the row of the clock on its first day."""
     day = book.zone.day_of_text(line.started_at).isoformat()
-    countable = [row for row in book.clocks if row.per in ("case", "person")]
+    # The things are registered later: a time of theirs is one of the case, if it does not depend on what they are.
+    countable = [
+        row
+        for row in book.clocks
+        if row.per in ("case", "person") or (row.per == "item" and not any(b.asks("item_kind") for b in row.bases))
+    ]
     rows = [row for row in countable if row.name == line.clock and holds_on(row, day)]
     if not rows:
         refuse(
@@ -295,20 +320,24 @@ def _stated_extensions(clock: Clock, line: case.DeadlineTakenOver, field: str) -
 def _subjects(state: CaseState, row: ClockRule, trigger: Trigger) -> list[str]:
     """Return the subjects that the event names.
 
-    If it names no person, return all who are accused and where the case is, or else the case.
+    If it names no person, return all who are accused and where the case is, or else the case; of what is of the case
+    and names no item, the case.
     """
-    subjects = [*trigger.subjects]
-    if row.per == "case":
-        subjects = [CASE]
-    elif row.per == "letter":
-        subjects = [trigger.letter_id] if trigger.letter_id is not None else []
-    elif row.per == "recipient" and trigger.receiver is not None:
-        subjects = [_recipient(trigger)]
-    elif row.per in ("person", "item"):  # a letter may be about both
-        subjects = [subject for subject in subjects if (subject in state.items) == (row.per == "item")]
-    if row.per in ("person", "recipient") and not subjects:
-        subjects = [person_id for person_id in trigger.along if state.persons[person_id].accused] or [CASE]
-    return subjects
+    match row.per:
+        case "item":
+            return [*trigger.items] or ([CASE] if trigger.of_case else [])
+        case "handover":
+            return [] if trigger.handover_id is None else [trigger.handover_id]
+        case _ if trigger.things_only:
+            return []
+        case "case":
+            return [CASE]
+        case "letter":
+            return [] if trigger.letter_id is None else [trigger.letter_id]
+        case "recipient" if trigger.receiver is not None:
+            return [_recipient(trigger)]
+    accused = [person_id for person_id in trigger.along if state.persons[person_id].accused]
+    return [*trigger.subjects] or accused or [CASE]
 
 
 def _recipient(trigger: Trigger) -> str:

@@ -146,7 +146,7 @@ def decision_silent(before: CaseState, act: Act, after: CaseState, body: case.De
     """Return the property still in the case about which a decision that has to settle it says nothing."""
     if not act.book.decisions[body.kind].settles_property:
         return None
-    named = {line.item_id for line in body.items}
+    named = {line.item_id for line in body.items if line.disposal is not None}
     return joined([item_id for item_id in property_left(after) if item_id not in named], by=", ") or None
 
 
@@ -180,7 +180,8 @@ def disposal_against_decision(before: CaseState, act: Act, after: CaseState, bod
     proposal = before.proposals[body.cites.payload_digest]
     if proposal.decision_id is None:
         return None
-    ordered = {line.item_id: line.disposal for line in before.decisions[proposal.decision_id].items}
+    lines = before.decisions[proposal.decision_id].items
+    ordered = {line.item_id: line.disposal for line in lines if line.disposal is not None}
     differing = [
         Message(
             "item {item_id}: {disposal}, decided {decided}",

@@ -16,11 +16,13 @@ OUTSIDE = "outside/"  # and a kind: somebody without an agency in the ledger, wh
 class Trigger(NamedTuple):
     """What happened: ``name`` at time ``at`` (as claimed) to ``subjects``, or to the case if none are named.
 
-    ``along`` are the persons whom it then concerns: those who are where the case is. It burdens ``agency``. ``until``
-    is the last day or moment that a paper sets, ``handover_id`` the handover in which it happened. What a ``Condition``
-    asks: ``sender``, the signer unless another one is named, and ``receiver``; the kind of decision that it is
-    ``about``, the purpose of the ``earlier`` handover that it returns or follows, and ``grounds``. ``letter_id`` is the
-    letter that was sent or received, ``answers`` the one that it answers.
+    ``along`` are the persons whom it concerns if it names none: those who are where the case is. ``items`` are the
+    things that it names; if it names none and is ``of_case``, it concerns all. A handover of ``things_only`` concerns
+    neither the case nor persons. It burdens ``agency``. ``until`` is the last day or moment that a paper sets,
+    ``handover_id`` the handover in which it happened. What a ``Condition`` asks: ``sender``, the signer unless another
+    one is named, and ``receiver``; the kind of decision that it is ``about``, the purpose of the ``earlier`` handover
+    that it returns or follows, and ``grounds``. ``letter_id`` is the letter that was sent or received, ``answers`` the
+    one that it answers.
     """
 
     name: str
@@ -30,10 +32,13 @@ class Trigger(NamedTuple):
     until: str | None = None
     handover_id: str | None = None
     along: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    of_case: bool = False
+    things_only: bool = False
     sender: str | None = None
     receiver: str | None = None
     about: str | None = None
-    earlier: str | None = None
+    earlier: Handover | None = None
     grounds: tuple[str, ...] = ()
     effective_at: str | None = None
     letter_id: str | None = None
@@ -103,6 +108,8 @@ def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionR
     moments = {"decided": body.decided_at, "served": body.served_at, "effective": body.effective_at or body.decided_at}
     asked: dict[str, Any] = {
         "along": _ids(before.persons_along()),
+        "items": _items_of(body),
+        "of_case": True,
         "about": None if body.about is None else before.decisions[body.about].kind,
         "grounds": body.grounds,
         "answers": body.answers,
@@ -111,6 +118,10 @@ def _decided(before: CaseState, act: Act, after: CaseState, body: case.DecisionR
     for word, at in moments.items():
         if at is not None:
             yield Trigger(f"{word}.{body.kind}", at, act.agency, body.person_ids, **asked)
+
+
+def _items_of(decision: case.DecisionRecorded) -> tuple[str, ...]:
+    return tuple(line.item_id for line in decision.items)
 
 
 def _ids(persons: Iterable[Person]) -> tuple[str, ...]:
@@ -130,7 +141,8 @@ def _letter_received(
     yield fact
     if received.serves is not None:
         served = after.decisions[received.serves]
-        yield fact._replace(name=f"served.{served.kind}", subjects=served.person_ids, grounds=served.grounds)
+        fact = fact._replace(subjects=served.person_ids, items=_items_of(served), grounds=served.grounds)
+        yield fact._replace(name=f"served.{served.kind}")
 
 
 def _of_letter(state: CaseState, act: Act, subject: Letter, word: str, at: str) -> Trigger:
@@ -141,8 +153,10 @@ def _of_letter(state: CaseState, act: Act, subject: Letter, word: str, at: str) 
         f"{word}.{subject.kind}",
         at,
         subject.to_agency or act.agency,
-        (*subject.person_ids, *subject.item_ids),
+        subject.person_ids,
         along=_ids(state.persons_along()),
+        items=subject.item_ids,
+        of_case=True,
         sender=subject.from_agency or other,
         receiver=subject.to_agency or other,
         about=None if subject.about is None else state.decisions[subject.about].kind,
@@ -169,15 +183,13 @@ def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.Cas
 
 def _offered(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> Iterator[Trigger]:
     offer = after.handovers[body.handover_id]
-    at, key, along = offer.offered_at, offer.handover_id, _ids(before.persons_going(offer))
-    if _is_about_persons(offer):
-        burden = {"agency": offer.to_agency, "subjects": offer.person_ids, "along": along}
-        yield _of_handover(after, offer, "offered", at, **burden)
+    at, key = offer.offered_at, offer.handover_id
+    yield _of_handover(after, offer, "offered", at, agency=offer.to_agency, **_named_in(before, offer))
     # The offer alone meets the day that was set: what the receiver says of it comes later.
     if offer.follows is not None:
-        yield Trigger("remedy_met", at, offer.from_agency, (offer.follows,))
+        yield Trigger("remedy_met", at, offer.from_agency, handover_id=offer.follows)
     if offer.expires_at is not None:
-        yield Trigger("offer_open", at, offer.to_agency, (key,), offer.expires_at)
+        yield Trigger("offer_open", at, offer.to_agency, until=offer.expires_at, handover_id=key)
 
 
 def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> Iterator[Trigger]:
@@ -185,17 +197,16 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
     at = act.payload.occurred_at
     present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
     passed = _ids(before.persons_going(offer, body.absent_person_ids))
-    yield Trigger("offer_answered", at, act.agency, (key,))
-    if _is_about_persons(offer):
-        moments = {"delivered": body.received_at, "received": body.received_at, "accepted": at}
-        subjects = present if present or not offer.person_ids else (CASE,)
-        for word, moment in moments.items():
-            burden = {"agency": act.agency, "subjects": subjects, "along": passed}
-            yield _of_handover(after, offer, word, moment, **burden)
-        if offer.returns is not None:
-            returned = after.handovers[offer.returns].purpose
-            fact = _of_handover(after, offer, "returned", body.received_at, **burden)
-            yield fact._replace(name=f"returned.{returned}", handover_id=None)
+    yield Trigger("offer_answered", at, act.agency, handover_id=key)
+    moments = {"delivered": body.received_at, "received": body.received_at, "accepted": at}
+    subjects = present if present or not offer.person_ids else (CASE,)
+    named: dict[str, Any] = {"agency": act.agency, "subjects": subjects, "along": passed, "items": offer.accepted_items}
+    for word, moment in moments.items():
+        yield _of_handover(after, offer, word, moment, **named)
+    if offer.returns is not None:
+        returned = after.handovers[offer.returns].purpose
+        fact = _of_handover(after, offer, "returned", body.received_at, **named)
+        yield fact._replace(name=f"returned.{returned}", handover_id=offer.returns)
     # By the state after the acceptance: a plain return does what the returned handover did.
     if changes_custody(after, offer, act.book):
         # The keeper keeps some for the receiver already; for the others the change of custody is due.
@@ -206,31 +217,32 @@ def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.Hand
             if persons:
                 yield Trigger(name, body.received_at, act.agency, persons, handover_id=key)
     if offer.returns is not None and offer.due_at is not None:
-        yield Trigger("remedy_set", at, act.agency, (key,), offer.due_at)
+        yield Trigger("remedy_set", at, act.agency, until=offer.due_at, handover_id=key)
     yield from _lent(before, act, after, body)
 
 
-def _of_handover(state: CaseState, offer: Handover, word: str, at: str, **burden: Any) -> Trigger:
-    """Return what a handover is to clocks, with all that may be asked about it."""
+def _named_in(before: CaseState, offer: Handover) -> dict[str, tuple[str, ...]]:
+    """Return the persons and things of an offer, as triggers name them."""
+    return {"subjects": offer.person_ids, "along": _ids(before.persons_going(offer)), "items": tuple(offer.items)}
+
+
+def _of_handover(state: CaseState, offer: Handover, word: str, at: str, **named: Any) -> Trigger:
+    """Return what a handover is to clocks, with all that may be asked about it.
+
+    If only items go, as those that follow a case that has passed, it starts and stops no clock of the case or a person.
+    """
     earlier = offer.returns or offer.follows
     return Trigger(
         f"{word}.{offer.purpose}",
         at,
-        **burden,
+        **named,
+        things_only=not offer.takes_along and not offer.person_ids,
         handover_id=offer.handover_id,
         sender=offer.from_agency,
         receiver=offer.to_agency,
         about=None if offer.about is None else state.decisions[offer.about].kind,
-        earlier=None if earlier is None else state.handovers[earlier].purpose,
+        earlier=None if earlier is None else state.handovers[earlier],
     )
-
-
-def _is_about_persons(transfer: Handover) -> bool:
-    """Tell whether the handover is about the case or persons.
-
-    It is not if only items go, as those that follow a case that has passed: these start and stop no clock of a person.
-    """
-    return transfer.takes_along or bool(transfer.person_ids)
 
 
 def _lent(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> Iterator[Trigger]:
@@ -243,28 +255,24 @@ def _lent(before: CaseState, act: Act, after: CaseState, body: handover.Handover
             lent.setdefault(new.lent_until, []).append(item_id)
     for until, item_ids in lent.items():
         name = "given_back" if until is None else "lent"
-        yield Trigger(name, body.received_at, act.agency, tuple(item_ids), until)
+        yield Trigger(name, body.received_at, act.agency, items=tuple(item_ids), until=until)
 
 
 def _refused(before: CaseState, act: Act, after: CaseState, body: handover.HandoverRefused) -> Iterator[Trigger]:
     offer, at = after.handovers[body.handover_id], act.payload.occurred_at
-    yield Trigger("offer_answered", at, act.agency, (offer.handover_id,))
-    if _is_about_persons(offer):
-        received, along = body.received_at or offer.offered_at, _ids(before.persons_going(offer))
-        about = {"subjects": offer.person_ids, "along": along}
-        yield _of_handover(after, offer, "delivered", received, agency=act.agency, **about)
-        yield _of_handover(after, offer, "refused", at, agency=offer.from_agency, **about)
+    yield Trigger("offer_answered", at, act.agency, handover_id=offer.handover_id)
+    received, named = body.received_at or offer.offered_at, _named_in(before, offer)
+    yield _of_handover(after, offer, "delivered", received, agency=act.agency, **named)
+    yield _of_handover(after, offer, "refused", at, agency=offer.from_agency, **named)
     if body.due_at is not None:
-        yield Trigger("remedy_set", at, offer.from_agency, (offer.handover_id,), body.due_at)
+        yield Trigger("remedy_set", at, offer.from_agency, until=body.due_at, handover_id=offer.handover_id)
 
 
 def _recalled(before: CaseState, act: Act, after: CaseState, body: handover.HandoverRecalled) -> Iterator[Trigger]:
     offer = after.handovers[body.handover_id]
     at = act.payload.occurred_at
-    yield Trigger("offer_answered", at, act.agency, (offer.handover_id,))
-    if _is_about_persons(offer):
-        burden = {"agency": offer.from_agency, "subjects": offer.person_ids, "along": _ids(before.persons_going(offer))}
-        yield _of_handover(after, offer, "refused", at, **burden)
+    yield Trigger("offer_answered", at, act.agency, handover_id=offer.handover_id)
+    yield _of_handover(after, offer, "refused", at, agency=offer.from_agency, **_named_in(before, offer))
 
 
 def _served(before: CaseState, act: Act, after: CaseState, body: case.CustodyChangeServed) -> Iterator[Trigger]:
@@ -279,33 +287,33 @@ def _served(before: CaseState, act: Act, after: CaseState, body: case.CustodyCha
 
 
 def _registered(before: CaseState, act: Act, after: CaseState, body: item.ItemRegistered) -> Iterator[Trigger]:
-    yield Trigger("item_registered", act.payload.occurred_at, act.agency, (body.item_id,))
+    yield Trigger("item_registered", act.payload.occurred_at, act.agency, items=(body.item_id,))
     if body.seizure is not None:
-        yield Trigger("seized", body.seizure.seized_at, act.agency, (body.item_id,))
+        yield Trigger("seized", body.seizure.seized_at, act.agency, items=(body.item_id,))
 
 
 def _frozen(
     before: CaseState, act: Act, after: CaseState, body: item.ItemFrozen | item.ItemFreezeRenewed
 ) -> Iterator[Trigger]:
     name = "frozen" if isinstance(body, item.ItemFrozen) else "freeze_renewed"
-    yield Trigger(name, act.payload.occurred_at, act.agency, (body.item_id,), body.frozen_until)
+    yield Trigger(name, act.payload.occurred_at, act.agency, items=(body.item_id,), until=body.frozen_until)
 
 
 def _unfrozen(before: CaseState, act: Act, after: CaseState, body: item.ItemUnfrozen) -> Iterator[Trigger]:
-    yield Trigger("unfrozen", body.unfrozen_at, act.agency, (body.item_id,))
+    yield Trigger("unfrozen", body.unfrozen_at, act.agency, items=(body.item_id,))
 
 
 def _disposed(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> Iterator[Trigger]:
     proposal = before.proposals[body.cites.payload_digest]
-    yield Trigger("disposed", body.disposed_at, act.agency, proposal.item_ids)
+    yield Trigger("disposed", body.disposed_at, act.agency, items=proposal.item_ids)
 
 
 def _checked_out(before: CaseState, act: Act, after: CaseState, body: item.ItemCheckedOut) -> Iterator[Trigger]:
-    yield Trigger("checked_out", act.payload.occurred_at, act.agency, (body.item_id,), body.due_at)
+    yield Trigger("checked_out", act.payload.occurred_at, act.agency, items=(body.item_id,), until=body.due_at)
 
 
 def _checked_in(before: CaseState, act: Act, after: CaseState, body: item.ItemCheckedIn) -> Iterator[Trigger]:
-    yield Trigger("checked_in", act.payload.occurred_at, act.agency, (body.item_id,))
+    yield Trigger("checked_in", act.payload.occurred_at, act.agency, items=(body.item_id,))
 
 
 _READINGS: dict[type[Body], Reading] = {

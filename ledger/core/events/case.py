@@ -240,10 +240,10 @@ class MeasureLifted(Body, frozen=True):
 
 
 class ItemDecision(terms.Value, frozen=True):
-    """The disposal that a decision orders for one item."""
+    """An item that a decision is about, and its disposal, if the decision orders one."""
 
     item_id: terms.ItemId
-    disposal: terms.Disposal
+    disposal: terms.Disposal | None = None
 
 
 @event("decision.recorded")

@@ -102,9 +102,9 @@ class Fact(NamedTuple):
     names: tuple[str, ...] = ("person",)
 
 
-_HANDOVER = Fact("purposes", ("by", "to", "about", "handover"))
-_DECISION = Fact("decisions", ("by", "about", "grounds"))
-_SERVICE = Fact("decisions", ("by", "to", "about", "grounds"))
+_HANDOVER = Fact("purposes", ("by", "to", "about", "handover"), ("person", "item", "handover"))
+_DECISION = Fact("decisions", ("by", "about", "grounds"), ("person", "item"))
+_SERVICE = Fact("decisions", ("by", "to", "about", "grounds"), ("person", "item"))
 _LETTER = Fact("letters", ("by", "to", "about"), ("person", "item", "letter"))
 _CLOCK = Fact("clocks", (), ("person", "item", "handover", "letter"))
 _PLAIN = Fact()

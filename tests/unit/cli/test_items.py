@@ -82,6 +82,10 @@ def test_disposal_takes_two(world: World) -> None:
     case_id = open_case(world, items=1)
     decided = ("--number", "D-1", "--decided-at", THEN, "--item", f"{case_id}-i1=destroyed")
     decision = world.ok("decision", "record", case_id, "judgment", *decided)["decision_id"]
+    unrelated = ("decision", "record", case_id, "found_unrelated", *decided[:4], "--item", f"{case_id}-i1")
+    world.ok(*unrelated)
+    line = world.ok("case", "show", case_id)["decisions"][-1]["items"][0]
+    assert (line["item_id"], line.get("disposal")) == (f"{case_id}-i1", None)
     arguments = ("destroyed", f"{case_id}-i1", "--ground", "worthless", "--decision", decision)
     proposed = world.ok("item", "propose-disposal", case_id, *arguments)
     second = ("item", "dispose", case_id, proposed["event_id"], "--disposed-at", instant_text(int(time.time())))

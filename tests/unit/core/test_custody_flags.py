@@ -329,6 +329,16 @@ def test_a_frozen_thing_is_disposed_of_by_decision_only(decision: str | None, na
     assert [flag.name for flag in dispose(written).flags] == names
 
 
+def test_a_decision_that_names_a_thing_without_its_disposal_orders_none() -> None:
+    """It contradicts no disposal, and does not settle what becomes of the thing."""
+    named = (case.ItemDecision(item_id="cash"),)
+    paper: dict[str, Any] = {"decision_id": "decision-1", "number": "1", "decided_at": AT, "items": named}
+    written = holding("cash", kind="property").say(case.DecisionRecorded, **paper, kind="judgment")
+    assert told(written) == [("decision_silent", "cash")]
+    proposal = {"item_ids": ("cash",), "disposal": "forfeited", "decision_id": "decision-1"}
+    assert told(dispose(written.say(item.ItemDisposalProposed, **proposal))) == []
+
+
 # -- kinds of agencies -------------------------------------------------------------------------------------------------
 
 

@@ -205,7 +205,7 @@ def test_a_letter_that_came_in_is_one_that_was_received() -> None:
     ("per", "start"),
     [
         ("letter", "decided.judgment"),
-        ("item", "received.appeal"),
+        ("item", "measure.arrest"),
         ("handover", "item_registered"),
         ("item", "remedy_set"),
     ],

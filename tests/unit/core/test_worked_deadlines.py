@@ -155,7 +155,10 @@ def start(played: Played, row: Worked, fact: str) -> None:
         times = {"decided_at": at} | ({"served_at": at} if act == "served" else {})
         if row.effective is not None:
             times["effective_at"] = instant_text(seconds(row.effective))
-        played.decide(word, "li", by=clerk(row.by or POLICE), grounds=row.grounds, **times)
+        if row.item is not None:
+            played.register("thing", kind=row.item, occurred_at=instant_text(played.now - HOUR))
+        named = (case.ItemDecision(item_id="thing"),) if row.item else ()
+        played.decide(word, "li", by=clerk(row.by or POLICE), grounds=row.grounds, items=named, **times)
     elif act in ("frozen", "seized"):
         seizure = item.Seizure(document_number="1", seized_at=at, officers=("officer-1", "officer-2"))
         seized = {"seizure": seizure} if act == "seized" else {}

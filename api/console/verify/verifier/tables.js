@@ -18,7 +18,7 @@ export const PARTS = {
   "EventRef": "`event_id` EventId, `payload_digest` Blake3",
   "Figures": "`cases` SafeInt, `false_leads` SafeInt, `found` SafeInt, `measured_on` Date, `planted` SafeInt",
   "HandoverTakenOver": "`from_agency` AgencyId, `handover_id` HandoverId, `person_ids`? [PersonId], `purpose` Purpose, `received_at` Instant, `stage`? Stage, `to_agency` AgencyId",
-  "ItemDecision": "`disposal` Disposal, `item_id` ItemId",
+  "ItemDecision": "`disposal`? Disposal, `item_id` ItemId",
   "ItemPart": "`description`? Text, `item_id` ItemId, `money`? Money, `quantity` Quantity, `seal_number`? Number",
   "MeasureTakenOver": "`ended_at`? Instant, `ground`? Text, `measure` Measure, `measure_id` MeasureId, `person_id` PersonId, `started_at` Instant, `until`? Date",
   "Money": "`amount` SafeInt, `currency` CurrencyCode",
