@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -14,6 +14,7 @@ from api.schemas.answers import view_of
 from api.schemas.openapi import Paged, Routes
 from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
 from ledger.core.messages import Message
+from ledger.core.procedure.legal_days import spelled
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels, zone_in_use
 from ledger.store import clocks
@@ -66,7 +67,7 @@ def list_deadlines(
     moment, last = _moment(reading, as_of), page.position("deadlines")
     own = reading.agency if mine or not (visible or case_id) else None
     wanted = DeadlineFilter(
-        as_of=clocks.instant(moment),
+        as_of=spelled(moment),
         agency=agency or own,
         handler=reading.session.grant.officer if mine else None,
         case_id=case_id,
@@ -130,7 +131,7 @@ def _view(deadline_now: Deadline, labels: Labels) -> DeadlineView:
         DeadlineView,
         deadline_now,
         label=labels.of_clock(deadline_now.clock),
-        due_at=None if due_at is None else clocks.instant(due_at.astimezone(UTC)),
+        due_at=None if due_at is None else spelled(due_at),
         zone=deadline_now.zone.name,
         arithmetic=period_in_words(counted, labels, deadline_now.zone) if counted else (),
     )

@@ -25,7 +25,6 @@ from ledger.core.visibility import Sight
 from ledger.i18n import zone_in_use
 from ledger.recording.supervision_streams import matter_of
 from ledger.store import log, supervision
-from ledger.store.clocks import instant
 from ledger.store.database import Connection
 
 
@@ -297,7 +296,7 @@ def _of_reply(due: ReplyDue | None) -> dict[str, Any]:
         return {"due_at": None, "last_day": None, "article": None, "unknown": None}
     counted = due.counted
     return {
-        "due_at": None if counted is None else instant(counted.due_at),
+        "due_at": None if counted is None else spelled(counted.due_at),
         "last_day": None if counted is None else counted.last_day,
         "article": None if due.row is None else due.row.article,
         "unknown": due.unknown,

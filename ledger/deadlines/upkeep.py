@@ -18,11 +18,11 @@ from ledger.core.custody import CaseState
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import TallystickError
+from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import Zone
 from ledger.recording.validation import Validator
 from ledger.store import audit, clocks, log
-from ledger.store.clocks import instant
 from ledger.store.database import Connection, Database, Row
 
 AHEAD = (7, 3, 1)  # days before the last day
@@ -105,5 +105,5 @@ def horizons_at(now: datetime, zone: Zone) -> dict[int, str]:
 
     It is midnight of that day in the zone; for 0 days it is ``now``.
     """
-    ahead = {days: instant(zone.end_of(zone.day_of(now) + timedelta(days=days))) for days in AHEAD}
-    return {PASSED: instant(now), **ahead}
+    ahead = {days: spelled(zone.end_of(zone.day_of(now) + timedelta(days=days))) for days in AHEAD}
+    return {PASSED: spelled(now), **ahead}

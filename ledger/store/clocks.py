@@ -7,7 +7,8 @@ and stored once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from operator import itemgetter
 from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from ledger.core.custody.clocks import whose
 from ledger.core.custody.due_dates import AtEnd, Status, end_of_clock, subjects_of_other_ends
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.core.visibility import Reader
@@ -86,26 +88,29 @@ def changes(before: CaseState | None, after: CaseState, book: Rulebook) -> tuple
     if before is None:
         return tuple(line_of(after, clock, book) for clock in after.clocks.values())
     lines: list[ClockLine] = []
-    for key in sorted(_concerned(before, after)):
-        old_clock, clock = before.clocks.get(key), after.clocks.get(key)
-        old_line = None if old_clock is None else line_of(before, old_clock, book)
-        line = None if clock is None else line_of(after, clock, book)
-        if line is None and old_line is not None:
-            line = replace(old_line, due_at=None, status="void")
-        if line is not None and line != old_line:
-            lines.append(line)
+    for _, (old_clock, clock) in sorted(_concerned(before, after).items(), key=itemgetter(0)):
+        if old_clock is not None and clock is None:
+            lines.append(replace(line_of(before, old_clock, book), due_at=None, status="void"))
+        elif clock is not None:
+            line = line_of(after, clock, book)
+            if old_clock is None or line != line_of(before, old_clock, book):
+                lines.append(line)
     return tuple(lines)
 
 
-def _concerned(before: CaseState, after: CaseState) -> set[str]:
-    """Return the ids of the deadlines whose lines may differ."""
+def _concerned(before: CaseState, after: CaseState) -> dict[str, tuple[Clock | None, Clock | None]]:
+    """Return the clocks before and after the event whose lines may differ, by their ids."""
+    concerned = {key: (old, new) for key, old, new in after.clocks.changes(before.clocks)}
+    unchanged: Iterable[Clock]
     # Who holds a clock depends on both, for every clock of the case.
     if before.assignments is not after.assignments or before.responsible != after.responsible:
-        return {*before.clocks, *after.clocks}
-    keys = {change.key for change in after.clocks.changes(before.clocks)}
-    for subject in subjects_of_other_ends(before, after):
-        keys.update(clock.deadline_id for clock in after.clocks.marked(f"of/{subject}"))
-    return keys
+        unchanged = after.clocks.values()
+    else:
+        subjects = subjects_of_other_ends(before, after)
+        unchanged = (clock for subject in subjects for clock in after.clocks.marked(f"of/{subject}"))
+    for clock in unchanged:
+        concerned.setdefault(clock.deadline_id, (clock, clock))
+    return concerned
 
 
 def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
@@ -122,15 +127,10 @@ def line_of(state: CaseState, clock: Clock, book: Rulebook) -> ClockLine:
         handler=assignment.handler if assignment else None,
         started_at=clock.started_at,
         stopped_at=clock.stopped_at,
-        due_at=None if ends.counted is None else instant(ends.counted.due_at),
+        due_at=None if ends.counted is None else spelled(ends.counted.due_at),
         at_end=ends.at_end(clock.rule),
         status="suspended" if clock.is_paused else "running" if clock.is_running else "ended",
     )
-
-
-def instant(moment: datetime) -> str:
-    """Return the moment as RFC 3339 in UTC, as every time in the tables."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds")[: -len("+00:00")] + "Z"
 
 
 def rows(lines: Iterable[ClockLine], index: int) -> Iterator[Row]:
@@ -242,7 +242,7 @@ def _conditions(wanted: DeadlineFilter) -> Iterator[ColumnElement[bool]]:
             yield CLOCKS.c[name] == value
     if wanted.within_days is not None:
         last = wanted.zone.day_of_text(wanted.as_of) + timedelta(days=wanted.within_days)
-        yield CLOCKS.c.due_at <= instant(wanted.zone.end_of(last))
+        yield CLOCKS.c.due_at <= spelled(wanted.zone.end_of(last))
 
 
 _COLUMNS = [CLOCKS.c[name] for name in ClockLine.__struct_fields__]

@@ -47,6 +47,7 @@ def _first_state(act: Act, body: case.CaseOpened | case.CaseTakenOver) -> CaseSt
     return CaseState(
         case_id=act.payload.stream.id,
         procedure=body.procedure,
+        judged_by=act.book.digest,
         case_type=body.case_type,
         business_line=body.business_line,
         opened_by=act.agency,

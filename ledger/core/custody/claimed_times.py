@@ -269,7 +269,8 @@ def contradictions(before: CaseState | None, payload: Payload, zone: Zone) -> It
     ahead = list(times_of(body, AHEAD))
     claims += [Follows(path, at, occurred_at, DUE_BEFORE_SET) for path, at in ahead if path == "due_at"]
     for claim in claims:
-        yield from claim.contradictions()
+        if claim.at < claim.earliest:
+            yield from claim.contradictions()
     for path, at in ahead:
         if path in ("until", "frozen_until") and _day(at, zone) < zone.day_of_text(occurred_at):
             yield Message(ENDED_BEFORE_SET, until=at, occurred_at=occurred_at)

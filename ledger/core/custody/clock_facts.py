@@ -38,15 +38,49 @@ def chained(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
         if linked is after:
             break
         before, after = after, linked
-    return _with_counted_back(first, act, _with_awaiting(act, after))
+    is_marked = after.clocks.is_marked
+    if not is_marked("counts_back") and not any(is_marked(f"named/{name}") for _, name, _ in act.book.awaiting):
+        return after
+    concerned = _subjects_concerned(first, act, after)
+    for fact, name, row in act.book.awaiting:
+        waiting = _with_awaiting(act, after, _Awaited(fact, name, row), concerned)
+        if concerned is not None:
+            concerned |= _subjects_of_changes(after, waiting)
+        after = waiting
+    return _with_counted_back(act, after, concerned)
+
+
+def _subjects_concerned(before: CaseState | None, act: Act, after: CaseState) -> set[str] | None:
+    """Return the subjects whose clocks may end otherwise or answer a condition otherwise than before; None for all."""
+    # Another version of the procedure may know other days off; of a closed case nothing was counted.
+    if before is None or before.closed or before.judged_by != act.book.digest:
+        return None
+    if before.decisions is not after.decisions or _of_all(before) != _of_all(after):
+        return None
+    return subjects_of_other_ends(before, after) | _subjects_of_changes(before, after)
+
+
+def _of_all(state: CaseState) -> tuple[str | None, ...]:
+    """Return what conditions ask of every subject of the case, and who answers for it."""
+    return state.responsible, state.stage, state.trial
+
+
+def _subjects_of_changes(before: CaseState, after: CaseState) -> set[str]:
+    """Return the subjects of the clocks that are not the same."""
+    changes = after.clocks.changes(before.clocks)
+    return {clock.subject for change in changes for clock in (change.before, change.after) if clock is not None}
 
 
 def _facts(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Trigger]:
     """Yield what the clocks that changed are to others."""
+    linking = act.book.linking
+    if not linking:
+        return
     for _, old, new in after.clocks.changes(before.clocks if before else None):
         if new is None or new.awaits:
             continue
-        at, facts = act.payload.occurred_at, dict[str, str]()
+        at = act.payload.occurred_at
+        facts: dict[str, str] = {}
         # A clock that goes on elsewhere, after a split, has begun with an earlier event.
         if old is None:
             facts |= {f"clock_started.{new.name}": new.started_at} if len(new.events) == 1 else {}
@@ -60,7 +94,8 @@ def _facts(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Tri
             elif old.is_paused and new.pauses and new.pauses[-1].until is not None:
                 facts[f"pause_ended.{new.pauses[-1].ground}"] = new.pauses[-1].until
         for name, moment in facts.items():
-            yield _of_clock(name, moment, after, new)
+            if name in linking:
+                yield _of_clock(name, moment, after, new)
 
 
 def _of_clock(name: str, at: str, state: CaseState, clock: Clock) -> Trigger:
@@ -74,32 +109,45 @@ def _of_clock(name: str, at: str, state: CaseState, clock: Clock) -> Trigger:
     return fact._replace(subjects=(subject,))
 
 
-def _with_awaiting(act: Act, state: CaseState) -> CaseState:
-    """Return the state with each clock that waits for the end of others, as these stand now."""
-    for fact, name, row in act.book.awaiting:
-        runs: dict[str, dict[str, Clock]] = defaultdict(dict)
-        for clock in state.clocks.marked(f"named/{name}"):
-            # Of a subject the latest counts; a clock of the case waits for all subjects.
-            if not clock.provisional:
-                runs[CASE if row.per == "case" else clock.subject][clock.subject] = clock
-        for subject, latest in runs.items():
-            state = _awaiting(act, state, _Awaited(fact, row, subject), [*latest.values()])
+class _Awaited(NamedTuple):
+    """What starts clocks of the ``row``: that a clock of this ``name`` has ``expired`` or ``passed``."""
+
+    fact: str
+    name: str
+    row: ClockRule
+
+
+def _with_awaiting(act: Act, state: CaseState, awaited: _Awaited, concerned: set[str] | None) -> CaseState:
+    """Return the state with the clocks of the row that wait for the end of others, as these stand now.
+
+    Only those of the subjects ``concerned`` are counted, or all.
+    """
+    of_case, runs = awaited.row.per == "case", state.clocks.marked(f"named/{awaited.name}")
+    if concerned is not None:
+        of_concerned = [run for run in runs if run.subject in concerned]
+        # What is of the case waits for the clocks of all subjects.
+        runs = runs if of_case and of_concerned else of_concerned
+    latest: dict[str, dict[str, Clock]] = defaultdict(dict)
+    for run in runs:
+        # Of a subject the latest counts; a clock of the case waits for all subjects.
+        if not run.provisional:
+            latest[CASE if of_case else run.subject][run.subject] = run
+    for subject, by_subject in latest.items():
+        state = _awaiting(act, state, awaited, subject, [*by_subject.values()])
     return state
 
 
-def _with_counted_back(before: CaseState | None, act: Act, state: CaseState) -> CaseState:
+def _with_counted_back(act: Act, state: CaseState, concerned: set[str] | None) -> CaseState:
     """Return the state with the last day of each clock that counts back from the end of another, as that stands now.
 
     What counts back from a provisional clock that never ran goes with it.
     """
-    counting = state.clocks.marked("counts_back")
-    if before is not None and counting:
-        subjects = subjects_of_other_ends(before, state)
-        versions = (clock for change in state.clocks.changes(before.clocks) for clock in (change.before, change.after))
-        subjects |= {clock.subject for clock in versions if clock is not None}
-        # Another version of the procedure may know other days off.
-        counting = [each for each in counting if each.subject in subjects or each.procedure != act.book.digest]
-    kept, gone = dict[str, Clock](), list[str]()
+    marks = ("counts_back",) if concerned is None else tuple(f"counts_back/{subject}" for subject in concerned)
+    counting = [clock for mark in marks for clock in state.clocks.marked(mark)]
+    if not counting:
+        return state
+    kept: dict[str, Clock] = {}
+    gone: list[str] = []
     for clock in counting:
         assert clock.period is not None, "a row that counts back has bases"
         runs = [run for run in state.clocks.marked(f"of/{clock.subject}") if run.name in clock.rule.counts_back_from]
@@ -117,17 +165,9 @@ def _with_counted_back(before: CaseState | None, act: Act, state: CaseState) -> 
     return replace(state, clocks=(state.clocks | changed).without(gone))
 
 
-class _Awaited(NamedTuple):
-    """What starts a clock of the row for the subject: ``expired`` or ``passed``."""
-
-    fact: str
-    row: ClockRule
-    subject: str
-
-
-def _awaiting(act: Act, state: CaseState, awaited: _Awaited, runs: list[Clock]) -> CaseState:
-    """Return the state with the clock that starts once the last of the ``runs`` ends, or without it."""
-    fact, row, subject = awaited
+def _awaiting(act: Act, state: CaseState, awaited: _Awaited, subject: str, runs: list[Clock]) -> CaseState:
+    """Return the state with the subject's clock that starts once the last of the ``runs`` ends, or without it."""
+    fact, _, row = awaited
     key = f"{row.name}/{subject}/{runs[-1].deadline_id.rpartition('/')[2]}"
     existing = state.clocks.get(key)
     at = _last_moment(act, state, fact, runs)

@@ -43,11 +43,12 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
 def apply(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
     """Return the state with the clocks that the fact settles, stops and starts."""
     # In this order: a fact may end a clock and begin its successor of the same name.
-    state = _settle(state, act, trigger)
+    if trigger.handover_id is not None or trigger.letter_id is not None:
+        state = _settle(state, act, trigger)
     if trigger.name in act.book.stopped_by:
-        state = with_clocks(state, [*_stopped(state, act, trigger)])
+        state = with_clocks(state, _stopped(state, act, trigger))
     if trigger.name in act.book.started_by:
-        state = with_clocks(state, [*_started(state, act, trigger)])
+        state = with_clocks(state, _started(state, act, trigger))
     return state
 
 
@@ -142,6 +143,8 @@ def _concerned(state: CaseState, act: Act, trigger: Trigger, mark: str) -> list[
     Of persons whom it does not name it concerns those along with it; of other subjects that it does not name, all, if
     it is of the case.
     """
+    if not state.clocks.is_marked(mark):
+        return []
     names = act.book.stopped_by[trigger.name]
     if trigger.of_case:
         marked = state.clocks.marked(mark)
@@ -366,7 +369,10 @@ def _renewed_from(replaced: Iterable[Clock], trigger: Trigger, zone: Zone) -> st
 def period_of(row: ClockRule, around: Circumstances) -> str | None:
     """Return the time that the first fitting base gives."""
     # The first base that fits is taken: the rules list the special ones before the general one.
-    return next((base.period for base in row.bases if fits(base.condition, around)), None)
+    for base in row.bases:
+        if fits(base.condition, around):
+            return base.period
+    return None
 
 
 def _refitted(before: CaseState, act: Act, state: CaseState) -> Iterator[Clock]:

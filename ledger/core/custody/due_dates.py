@@ -225,8 +225,8 @@ def _by_law(state: CaseState, clock: Clock, book: Rulebook, as_of: datetime) -> 
 
 def _is_held_at_end(state: CaseState, clock: Clock, counting: Counting, zone: Zone) -> bool:
     """Tell whether a measure locks the subject up when the clock ends that is counted so."""
-    measures = state.measures.values() if clock.subject == CASE else state.measures.marked(f"person/{clock.subject}")
-    locking = [measure for measure in measures if measure.locks_up]
+    mark = "locks_up" if clock.subject == CASE else f"locks_up/{clock.subject}"
+    locking = state.measures.marked(mark)
     if not locking:
         return False
     # Custody matters on the last day, and the last day depends on custody: it is tried as if there were one.

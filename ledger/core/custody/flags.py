@@ -326,12 +326,11 @@ _NOTES = (record.AuditRecorded, record.DisclosureMade, record.ImportRecorded, re
 
 def flags(before: CaseState | None, act: Act, after: CaseState) -> tuple[Flag, ...]:
     """Return the flags that the step from ``before`` to ``after`` raises, under the rules in force on its day."""
-    in_force = act.book.in_force(_day(act))
+    body, in_force = act.payload.body, act.book.in_force(_day(act))
     raised: list[Flag] = []
-    for name, check in _checks_at(type(act.payload.body)):
+    for name, check in _checks_at(type(body)):
         rule = in_force.get(name)
-        detail = check(before, act, after, act.payload.body) if rule else None
-        if rule and detail:
+        if rule is not None and (detail := check(before, act, after, body)):
             raised.append(Flag(name, rule.article, detail))
     return tuple(raised)
 
@@ -437,7 +436,7 @@ def _backdated(before: CaseState | None, act: Act, after: CaseState, body: Body)
 @flag("late_entry")
 def _late_entry(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
     late = act.signed_at - unix_seconds(act.payload.occurred_at)
-    if late <= _limit(act, "late_entry"):
+    if late <= 0 or late <= _limit(act, "late_entry"):
         return None
     return Message("signed {duration} after it happened", duration=_duration(late // 3600))
 

@@ -69,21 +69,26 @@ def with_rests(before: CaseState | None, act: Act, after: CaseState) -> CaseStat
 
     They pause if that clock begins with this event, and resume if it ended.
     """
-    for _, old, new in after.clocks.changes(before.clocks if before else None):
+    started = after.clocks
+    for _, old, new in started.changes(before.clocks if before else None):
         if new is not None:
-            changed = [*_changed_rests(old, act, after.clocks[new.deadline_id], after)]
-            after = clocks.with_clocks(after, changed)
+            # One that another of them makes rest is no longer as it was.
+            latest = new if after.clocks is started else after.clocks[new.deadline_id]
+            after = clocks.with_clocks(after, _changed_rests(old, act, latest, after))
     return after
 
 
 def _changed_rests(old: Clock | None, act: Act, new: Clock, state: CaseState) -> Iterator[Clock]:
     """Yield the clocks that pause or resume because clock ``new`` began or ended."""
     if old is None and new.is_running:
-        others = clocks.running(state, new.subject) if new.rule.rests is not None else []
-        resting = [other for other in others if other.name == new.rule.rests and not other.is_paused]
-        yield from (_paused(other, new, act) for other in resting)
-        holders = state.clocks.marked(f"rests/{new.subject}/{new.name}") if not new.is_paused else []
-        yield from (_paused(new, holder, act) for holder in holders if holder not in resting)
+        resting: list[Clock] = []
+        if new.rule.rests is not None:
+            others = clocks.running(state, new.subject)
+            resting = [other for other in others if other.name == new.rule.rests and not other.is_paused]
+            yield from (_paused(other, new, act) for other in resting)
+        if not new.is_paused:
+            holders = state.clocks.marked(f"rests/{new.subject}/{new.name}")
+            yield from (_paused(new, holder, act) for holder in holders if holder not in resting)
     elif old is not None and old.is_running and not new.is_running:
         for other in state.clocks.marked(f"held/{new.subject}/{new.name}"):
             assert new.stopped_at is not None, "it has ended"
@@ -131,7 +136,8 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
         after = RULES[type(body)](replace(state, split=None) if state.split else state, act, body)
         # Claimed times may go back, which is flagged as `backdated`: the latest claim stays the measure.
         last = max(state.last_occurred_at, act.payload.occurred_at)
-        after = replace(after, head=act.digest, sequence=act.payload.sequence, last_occurred_at=last)
+        place = {"head": act.digest, "sequence": act.payload.sequence, "judged_by": act.book.digest}
+        after = replace(after, **place, last_occurred_at=last)
     else:
         opening = require_opening(act.payload)
         require_words(opening, act.book)

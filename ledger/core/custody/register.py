@@ -32,10 +32,11 @@ def get(node: Node[V], key: str) -> V | None:
 def put(node: Node[V], entries: dict[str, V], shift: int = 0) -> Node[V]:
     """Return the map with these entries."""
     if isinstance(node, tuple):
+        branch = list(node)
         for key, value in entries.items():
             slot = _slot(key, shift)
-            node = (*node[:slot], put(node[slot], {key: value}, shift + _BITS), *node[slot + 1 :])
-        return node
+            branch[slot] = put(branch[slot], {key: value}, shift + _BITS)
+        return tuple(branch)
     # A copy: older versions of the register still show the old leaf.
     leaf = node | entries
     if len(leaf) <= _LEAF:
@@ -50,12 +51,18 @@ def _slot(key: str, shift: int) -> int:
     return (hash(key) >> shift) % _WIDTH
 
 
-def without(node: Node[V], key: str, shift: int = 0) -> Node[V]:
-    """Return the map without the entry under ``key``, if it has one."""
+def without(node: Node[V], keys: Iterable[str], shift: int = 0) -> Node[V]:
+    """Return the map without the entries under ``keys``, as far as it has them."""
     if isinstance(node, tuple):
-        slot = _slot(key, shift)
-        return (*node[:slot], without(node[slot], key, shift + _BITS), *node[slot + 1 :])
-    return {other: value for other, value in node.items() if other != key}
+        branch = list(node)
+        for key in keys:
+            slot = _slot(key, shift)
+            branch[slot] = without(branch[slot], (key,), shift + _BITS)
+        return tuple(branch)
+    leaf = node.copy()
+    for key in keys:
+        leaf.pop(key, None)
+    return leaf
 
 
 def items(node: Node[V]) -> Iterator[tuple[str, V]]:
@@ -82,14 +89,18 @@ def changes(before: Node[V], after: Node[V]) -> list[tuple[str, V | None, V | No
     return changed + [(key, old, None) for key, old in earlier.items() if key not in later]
 
 
+_BY_VALUE = itemgetter(1)
+
+
 def _in_order(node: Node[Any]) -> list[tuple[str, Any]]:
     """Return the entries of a map, whose values begin with their places, by these."""
-    return sorted(items(node) if isinstance(node, tuple) else node.items(), key=itemgetter(1))
+    return sorted(items(node) if isinstance(node, tuple) else node.items(), key=_BY_VALUE)
 
 
 T = TypeVar("T")
 D = TypeVar("D")
 Marks = tuple[str, ...]
+_UNMARKED: Marks = ()
 
 
 class RegisterChange(NamedTuple, Generic[T]):
@@ -138,23 +149,44 @@ class Register(Mapping[str, T]):
         """Return this register with these entries; an existing one keeps its place."""
         if not entries:
             return self
-        contents = self.contents
+        node, marked, size, next_place = self.contents
+        placed: dict[str, PlacedEntry[T]] = {}
+        bearing: dict[str, Node[int]] = {}
+        place_of_new = next_place
         for key, value in entries.items():
-            contents = self._put(contents, key, value)
-        return Register(self._marks_of, contents)
+            existing = get(node, key)
+            if existing is None:
+                place, borne = place_of_new, _UNMARKED
+                place_of_new += 1
+            else:
+                # A written entry keeps its place, so that the order stays that of insertion.
+                place, borne = existing.place, self._marks_of(existing.value)
+            placed[key] = PlacedEntry(place, value)
+            bears = self._marks_of(value)
+            if borne != bears:
+                _mark(marked, bearing, {key: place}, borne, bears)
+        marked = _written(marked, bearing) if bearing else marked
+        size += place_of_new - next_place
+        return Register(self._marks_of, Contents(put(node, placed), marked, size, place_of_new))
 
     def without(self, keys: Iterable[str]) -> Register[T]:
         """Return this register without these entries. Requires that it has them."""
-        contents = self.contents
-        for key in keys:
-            marked = _mark(contents.marked, key, 0, self._marks_of(self[key]), ())
-            contents = Contents(without(contents.entries, key), marked, contents.size - 1, contents.next_place)
-        return Register(self._marks_of, contents)
+        node, marked, size, next_place = self.contents
+        gone = [*keys]
+        bearing: dict[str, Node[int]] = {}
+        for key in gone:
+            _mark(marked, bearing, {key: 0}, self._marks_of(self[key]), _UNMARKED)
+        marked = _written(marked, bearing)
+        return Register(self._marks_of, Contents(without(node, gone), marked, size - len(gone), next_place))
 
     def marked(self, mark: str) -> list[T]:
         """Return the entries that bear the mark, in order."""
         keys = get(self.contents.marked, mark)
         return [self[key] for key, _ in _in_order(keys)] if keys else []
+
+    def is_marked(self, mark: str) -> bool:
+        """Tell whether entries may bear the mark; if not, none does. It costs the same however many there are."""
+        return get(self.contents.marked, mark) is not None
 
     def changes(self, before: Register[T] | None) -> list[RegisterChange[T]]:
         """Return what differs from an earlier version, by identity and in order; without one, all entries."""
@@ -200,32 +232,32 @@ class Register(Mapping[str, T]):
     def __repr__(self) -> str:
         return f"Register({dict(self)})"
 
-    def _put(self, contents: Contents[T], key: str, value: T) -> Contents[T]:
-        entries, marked, size, next_place = contents
-        existing = get(entries, key)
-        # A written entry keeps its place, so that the order stays that of insertion.
-        place, borne = (next_place, ()) if existing is None else (existing.place, self._marks_of(existing.value))
-        entries = put(entries, {key: PlacedEntry(place, value)})
-        marked = _mark(marked, key, place, borne, self._marks_of(value))
-        is_new = existing is None
-        return Contents(entries, marked, size + is_new, next_place + is_new)
 
+def _mark(
+    marked: Node[Node[int]], bearing: dict[str, Node[int]], entry: dict[str, int], borne: Marks, bears: Marks
+) -> None:
+    """Put into ``bearing`` which keys bear the marks that an ``entry``, a key with its place, has lost or got.
 
-def _mark(marked: Node[Node[int]], key: str, place: int, borne: Marks, bears: Marks) -> Node[Node[int]]:
-    """Return ``marked`` after the entry at ``place`` changed its marks from ``borne`` to ``bears``."""
-    if borne == bears:
-        return marked
+    It had the marks ``borne`` and has ``bears``. Of what ``bearing`` does not have yet, ``marked`` has the keys.
+    """
     for mark in borne:
         if mark not in bears:
-            # A mark without keys is dropped, so that old marks do not pile up.
-            keys = without(get(marked, mark) or {}, key)
-            marked = put(marked, {mark: keys}) if keys else without(marked, mark)
-    new: dict[str, Node[int]] = {}
+            bearing[mark] = without(bearing[mark] if mark in bearing else get(marked, mark) or {}, entry)
     for mark in bears:
         if mark not in borne:
-            bearing = get(marked, mark)
-            new[mark] = put(bearing, {key: place}) if bearing else {key: place}
-    return put(marked, new) if new else marked
+            keys = bearing[mark] if mark in bearing else get(marked, mark)
+            bearing[mark] = put(keys, entry) if keys else entry
+
+
+def _written(marked: Node[Node[int]], bearing: dict[str, Node[int]]) -> Node[Node[int]]:
+    """Return ``marked`` with the marks of ``bearing``, each written once however many entries got or lost it."""
+    # A mark without keys is dropped, so that old marks do not pile up.
+    dropped = [mark for mark, keys in bearing.items() if not keys]
+    if not dropped:
+        return put(marked, bearing)
+    marked = without(marked, dropped)
+    kept = {mark: keys for mark, keys in bearing.items() if keys}
+    return put(marked, kept) if kept else marked
 
 
 def _place(change: tuple[str, PlacedEntry[T] | None, PlacedEntry[T] | None]) -> int:

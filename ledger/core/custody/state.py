@@ -319,7 +319,8 @@ def _handover_marks(handover: Handover) -> tuple[str, ...]:
 
 
 def _measure_marks(measure: MeasureState) -> tuple[str, ...]:
-    return (f"person/{measure.person_id}",)
+    own = f"person/{measure.person_id}"
+    return (own, "locks_up", f"locks_up/{measure.person_id}") if measure.locks_up else (own,)
 
 
 def _custody_change_marks(change: CustodyChange) -> tuple[str, ...]:
@@ -334,7 +335,7 @@ def _clock_marks(clock: Clock) -> tuple[str, ...]:
         if clock.rule.rests is not None:
             running += (f"rests/{clock.subject}/{clock.rule.rests}",)
         if clock.rule.counts_back and clock.rule.counts_back_from:
-            running += ("counts_back",)
+            running += ("counts_back", f"counts_back/{clock.subject}")
         if clock.is_paused and clock.pauses[-1].held_by is not None:
             running += (f"held/{clock.subject}/{clock.pauses[-1].held_by}",)
     provisional = (f"provisional/{clock.letter_id or clock.handover_id}",) if clock.provisional else ()
@@ -346,7 +347,8 @@ def _clock_marks(clock: Clock) -> tuple[str, ...]:
 class CaseState(Struct, frozen=True):
     """The state of a case after one of its events.
 
-    ``procedure`` is the id of the one that judges its acts, ``responsible`` the agency responsible for the case,
+    ``procedure`` is the id of the one that judges its acts, ``judged_by`` the digest of its version that judged the
+    latest of them, ``responsible`` the agency responsible for the case,
     ``agencies`` are all that are or were parties of it. ``joined_splits`` are the digests of the splits whose items and
     persons came into this case. A case that was under way elsewhere has ``taken_over_as_of``: what was before started
     no clock. ``assignments`` and ``numbers`` are by agency, ``clocks`` by deadline id and with those that have ended,
@@ -355,6 +357,7 @@ class CaseState(Struct, frozen=True):
 
     case_id: str
     procedure: str
+    judged_by: str
     case_type: str
     business_line: terms.BusinessLine
     opened_by: str
@@ -465,7 +468,7 @@ def _field_of(noun: str, field: str | None) -> str:
 
 def require_distinct(ids: Iterable[str], noun: str, *, field: str) -> None:
     """Refuse (duplicate_id) a list that names one id twice."""
-    distinct = set[str]()
+    distinct: set[str] = set()
     for key in ids:
         require_new(distinct, key, noun, field=field)
         distinct.add(key)

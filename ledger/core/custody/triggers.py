@@ -172,7 +172,8 @@ def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.Cas
         named = [before.persons[person_id] for person_id in body.person_ids]
         tried = named or [person for person in before.persons_along() if person.accused]
         until_then = {person.person_id: person.trial for person in tried} or {CASE: before.trial}
-        chosen, turned = list[str](), list[str]()
+        chosen: list[str] = []
+        turned: list[str] = []
         for subject, trial in until_then.items():
             slower = trial is not None and pace.index(body.trial) > pace.index(trial)
             (turned if slower else chosen).append(subject)

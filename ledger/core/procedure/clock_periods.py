@@ -118,9 +118,10 @@ def counted(clock: Clock) -> Counting | None:
     The order of those that are counted together does not matter; what counts from a paper leaves nothing of what was
     given before it.
     """
-    since, in_all = clock.counts_from, list[tuple[Period, ...]]()
+    since = clock.counts_from
     # What counts back has its day from elsewhere.
     periods = parse_periods(clock.period) if clock.period and not clock.rule.counts_back else ()
+    in_all: list[tuple[Period, ...]] = []
     then: list[tuple[Period, ...]] = []
     for extension in clock.extensions:
         rule = clock.rule.extension(extension.name, clock.period)

@@ -353,7 +353,7 @@ def earliest_end(
     if periods and periods[0].unit == "hour":
         return _count_hours(since, _of_one_kind((periods, *then)), in_order, manner, zone), None
     start = zone.day_of(since)
-    out = tuple(_DaysOut(zone.day_of(e.since), zone.day_of(e.until), e.ground) for e in in_order)
+    out = tuple(_DaysOut(zone.day_of(e.since), zone.day_of(e.until), e.ground) for e in in_order) if in_order else ()
     last, steps, unknown = _last_of_days(start, (periods, *then), out, calendar, manner, in_custody=in_custody)
     first = StartCounts(zone.start_of(start)) if manner.start_counts else StartDayLeftOut(start)
     return PeriodEnd(zone.end_of(last), last, (first, *steps)), unknown

@@ -15,7 +15,7 @@ CLAIMED_WITHIN = 60  # seconds: the precision of a time read from a paper or a c
 
 def spelled(at: datetime) -> str:
     """Format an aware time as an instant."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{at.astimezone(UTC).isoformat(timespec='seconds').removesuffix('+00:00')}Z"
 
 
 def instant_text(unix_seconds: int) -> str:

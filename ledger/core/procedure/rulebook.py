@@ -513,8 +513,13 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @cached_property
     def chains(self) -> bool:
         """Tell whether a clock starts or stops by what happens to another one."""
-        names = {trigger.partition(".")[0] for trigger in (*self.started_by, *self.stopped_by)}
-        return not names.isdisjoint((*AWAITED, *FACTS_OF_CLOCKS))
+        return bool(self.linking or self.awaiting)
+
+    @cached_property
+    def linking(self) -> frozenset[str]:
+        """Return the facts about clocks that start or stop other clocks."""
+        triggers = (*self.started_by, *self.stopped_by)
+        return frozenset(trigger for trigger in triggers if trigger.partition(".")[0] in FACTS_OF_CLOCKS)
 
     @cached_property
     def awaiting(self) -> tuple[tuple[str, str, ClockRule], ...]:

@@ -99,9 +99,10 @@ class Zone(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         begins = midnight - offsets[row]
         return _from_unix(min(begins, starts[row + 1]) if row + 1 < len(starts) else begins)
 
-    def end_of(self, day: date) -> datetime:
-        """Return the first instant after ``day``, in UTC."""
-        return self.start_of(day + DAY)
+    @cached_property
+    def end_of(self) -> Callable[[date], datetime]:
+        """Return a cached function from a day to the first instant after it, in UTC."""
+        return lru_cache(maxsize=DAYS_KEPT)(lambda day: self.start_of(day + DAY))
 
     def day_that_ends(self, instant: datetime) -> date | None:
         """Return the day of which ``instant`` is the end, 24:00, or None if it is another hour."""

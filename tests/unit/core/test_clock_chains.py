@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import datetime
+from functools import cache
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from ledger.core.custody import clock_facts
+from ledger.core.custody import Act, clock_facts
 from ledger.core.custody.due_dates import ClockEnd, deadlines, end_of_clock
 from ledger.core.custody.state import CaseState
 from ledger.core.errors import MalformedInput
@@ -193,6 +197,74 @@ def test_an_act_counts_back_the_times_of_those_alone_whom_it_concerns(monkeypatc
     assert counted == []
     written.impose("li", "bail")
     assert set(counted) == {person_id("li")}
+
+
+ROWS = (
+    TERM.replace('days_off = "never"', 'days_off = "later_at_liberty"') + MORE,
+    BEFORE_THE_END.replace('name = "review"', 'name = "asked"'),
+    follower("expired.term", 'starts_if = { measure = ["bail"] }\n', per="person").replace('"review"', '"late"'),
+    follower("passed.term", 'starts_if = { decided = ["case_withdrawn"] }\n').replace('"review"', '"all"'),
+    follower("expired.all").replace('"review"', '"last"'),
+)
+PERSONS = ("li", "wang", "zhao")
+
+
+@cache
+def version(number: int) -> Rulebook:
+    """Return a version of the procedure with these rows; each has another day off, on which a time may end."""
+    days_off = f'[days_off.2026]\nholidays = ["2026-03-{11 + number}"]\n'
+    return procedure_of("flags = []\n" + "".join(ROWS) + days_off)
+
+
+def act_on(written: Case, act: str, person: str, number: int) -> None:
+    """Do the act to the person, or to the person's clock, where it is possible; or adopt a version of this number."""
+    terms = [each for each in written.state.clocks.marked(f"running/{person_id(person)}") if each.name == "term"]
+    lasting = [each for each in written.state.measures.marked(f"person/{person_id(person)}") if each.ended_at is None]
+    rests = {"deadline_id": terms[0].deadline_id, "excluded_for": "travel"} if terms else {}
+    match act:
+        case "judgment" | "appealed" | "case_withdrawn" | "case_filed":
+            written.decide(act, person)
+        case "detention" | "bail" if not lasting:
+            written.impose(person, act, measure_id=f"measure-{len(written.events)}")
+        case "lift" if lasting:
+            written.say(case.MeasureLifted, measure_id=lasting[0].measure_id, ended_at=instant(written.now))
+        case "extend" if terms and not terms[0].is_paused:
+            written.say(case.DeadlineExtended, deadline_id=terms[0].deadline_id, extension="more")
+        case "rest" if terms and not terms[0].is_paused:
+            written.say(case.DeadlineSuspended, **rests, suspended_at=instant(written.now))
+        case "run on" if terms and terms[0].is_paused:
+            written.say(case.DeadlineResumed, deadline_id=terms[0].deadline_id, resumed_at=instant(written.now))
+        case "register":
+            written.register(f"item-{len(written.events)}")
+        case "adopt":
+            written.book = version(number)
+
+
+ACTS = (
+    *("judgment", "appealed", "case_withdrawn", "case_filed", "detention", "bail", "lift"),
+    *("extend", "rest", "run on", "register", "adopt"),
+)
+
+
+@example([("judgment", "li", 0), ("case_withdrawn", "wang", 0), ("extend", "li", 0)])  # moves all that waits
+@given(st.lists(st.tuples(st.sampled_from(ACTS), st.sampled_from(PERSONS), st.integers(0, 3)), max_size=25))
+def test_what_an_act_does_not_concern_need_not_be_counted(acts: list[tuple[str, str, int]]) -> None:
+    """Against the slow way, which counts the clocks of all subjects after each act: the clocks are the same."""
+    quick = clock_facts.chained
+
+    def checked(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
+        linked = quick(before, act, after)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(clock_facts, "_subjects_concerned", lambda *_: None)
+            assert {**quick(before, act, after).clocks} == {**linked.clocks}
+        return linked
+
+    written = Case(book=version(0)).open().name(*PERSONS)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(importlib.import_module("ledger.core.custody.fold"), "chained", checked)
+        for act, person, number in acts:
+            act_on(written, act, person, number)
+            written.now += number * DAY
 
 
 def test_it_counts_back_from_a_moment_too() -> None:

@@ -89,16 +89,20 @@ def test_keys_with_one_hash_are_kept_apart() -> None:
     assert [*register.without(keys[:59])] == [keys[59]]
 
 
-@given(st.lists(st.tuples(st.integers(0, 80), st.integers() | st.none()), max_size=200))
-def test_a_register_is_a_dict(steps: list[tuple[int, int | None]]) -> None:
-    """Entering and taking out lead where a dict would be, and to the marks of what is there."""
+batches = st.dictionaries(st.integers(0, 80).map("key-{}".format), st.integers() | st.none(), max_size=6)
+
+
+@given(st.lists(batches, max_size=60))
+def test_a_register_is_a_dict(steps: list[dict[str, int | None]]) -> None:
+    """Entering and taking out, several at once, lead where a dict would be, and to the marks of what is there."""
     register, expected = Register(parity), dict[str, int]()
-    for number, value in steps:
-        key = f"key-{number}"
-        if value is not None:
-            register, expected[key] = register | {key: value}, value
-        elif key in expected:
-            register = register.without([key])
-            del expected[key]
+    for step in steps:
+        entered = {key: value for key, value in step.items() if value is not None}
+        gone = [key for key, value in step.items() if value is None and key in expected]
+        register, expected = register.without(gone) | entered, expected | entered
+        expected = {key: value for key, value in expected.items() if key not in gone}
     assert [*register.items()] == [*expected.items()]
-    assert register.marked("even") == [value for value in expected.values() if value % 2 == 0]
+    for mark in ("even", "number"):
+        marked = [value for value in expected.values() if mark in parity(value)]
+        assert register.marked(mark) == marked
+        assert register.is_marked(mark) or not marked
