@@ -1,22 +1,26 @@
 """Reading: what a signed-in reader may see, and the record of each read, made before anything is shown.
 
 ``ledger.core.visibility`` decides who may see what. Confidential sections are shown to the agency that holds the case,
-and to a former party that states its ground for reading them.
+and to a former party that states its ground for reading them; those of a letter, which are what it says, to its sender
+and its addressee.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from api.auth.sessions import ReaderSession
 from api.services.parts import Parts
 from ledger.core.errors import NotFound, Unauthorized
-from ledger.core.events import decode_payload
+from ledger.core.events import NAME_OF, decode_payload
 from ledger.core.events.handover import HandoverOffered, HandoverRecalled
+from ledger.core.events.letter import LetterReceived, LetterSent
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import subject_kind_of
-from ledger.core.visibility import Sides, Sight, can_see_event, may_search_jurisdiction, reader_of
+from ledger.core.visibility import Sides, Sight, can_see_event, can_see_letter, may_search_jurisdiction, reader_of
 from ledger.store import cases, supervision
 from ledger.store.access import Read
 from ledger.store.database import Connection
@@ -31,6 +35,7 @@ class Reading:
         self.session = session
         self.authority = authority
         self._now_ms = parts.clock()
+        self._held: dict[str, bool] = {}  # cases, by whether the agency holds them
         self.reader = reader_of(
             session.agency, session.grant.roles, authority.agencies, now=instant_text(self._now_ms // 1000)
         )
@@ -91,6 +96,15 @@ class Reading:
         """Return how the reader sees the case. Raises NotFound alike if it is missing and if it may not be seen."""
         return cases.require_sight(connection, case_id, self.reader)
 
+    def require_letter(self, connection: Connection, case_id: str, letter_id: str | None = None) -> None:
+        """Let a reader pass who sees this letter of the case, or any letter of it. Raises NotFound alike."""
+        agencies = cases.agencies_of_letters(connection, case_id, letter_id)
+        if can_see_letter(self.reader, cases.sides(connection, case_id), agencies):
+            return
+        if letter_id is None:
+            raise cases.no_such_case(case_id)
+        raise no_such_letter(case_id, letter_id)
+
     def require_entry(self, connection: Connection, entry: StoredEntry) -> Sight:
         """Return how the reader sees this entry's payload. Raises NotFound."""
         entry_sight = self.sight(connection, entry, sides_of_stream(connection, entry.stream_kind, entry.stream_id))
@@ -101,19 +115,26 @@ class Reading:
     def sight(self, connection: Connection, entry: StoredEntry, sides: Sides | None) -> Sight | None:
         """Return how the reader sees this entry's payload, or None. ``sides`` are the parties of its stream."""
         place = (self.reader, entry.stream_kind, entry.stream_id)
-        # The offer's addressee is decoded from the payload only if nothing cheaper already permits the read.
+        # The addressee is decoded from the payload only if nothing cheaper already permits the read.
         sight = can_see_event(*place, signer=entry.agency, sides=sides)
         if sight is not None or entry.stream_kind != "case":
             return sight
-        return can_see_event(*place, signer=entry.agency, offered_to=_offered_to(connection, entry), sides=sides)
+        addressed_to = _addressed_to(connection, entry)
+        return can_see_event(*place, signer=entry.agency, addressed_to=addressed_to, sides=sides)
 
     def sees_sections(self, connection: Connection, entry: StoredEntry, sight: Sight, ground: str | None) -> bool:
         """Return whether confidential sections are shown."""
+        if entry.event_type == NAME_OF[LetterSent] and self.agency in _addressed_to(connection, entry):
+            return True
         if sight != "party":
             return False
         if entry.stream_kind != "case":
             return self.shares(entry)
-        return ground is not None or cases.holds(connection, entry.stream_id, self.agency)
+        if ground is not None:
+            return True
+        if entry.stream_id not in self._held:
+            self._held[entry.stream_id] = cases.holds(connection, entry.stream_id, self.agency)
+        return self._held[entry.stream_id]
 
     def shares(self, entry: StoredEntry) -> bool:
         """Return whether a party of a stream other than a case's may read its sections.
@@ -127,6 +148,16 @@ class Reading:
         )
 
 
+def no_such_letter(case_id: str, letter_id: str) -> NotFound:
+    """Return the error for a missing and for an invisible letter alike."""
+    return NotFound(
+        "no letter {letter_id} of a case {case_id} that you may see",
+        letter_id=letter_id,
+        case_id=case_id,
+        field="letter_id",
+    )
+
+
 def sides_of_stream(connection: Connection, kind: str, stream_id: str) -> Sides | None:
     """Return the parties of a stream and their roles, or None for one without parties: an agency's, the system's, a
     missing one."""
@@ -135,9 +166,16 @@ def sides_of_stream(connection: Connection, kind: str, stream_id: str) -> Sides 
     return supervision.sides(connection, stream_id) if kind == "supervision" else None
 
 
-def _offered_to(connection: Connection, entry: StoredEntry) -> str | None:
-    """Return the agency to which the event makes, or recalls, an offer."""
-    body = decode_payload(entry.payload).body
-    if isinstance(body, HandoverRecalled):
-        return cases.offered_to(connection, entry.stream_id, body.handover_id)
-    return body.to_agency if isinstance(body, HandoverOffered) else None
+def _addressed_to(connection: Connection, entry: StoredEntry) -> Collection[str]:
+    """Return the agency to which the event makes, or recalls, an offer, or the two of a letter that it is about."""
+    match decode_payload(entry.payload).body:
+        case HandoverOffered(to_agency=to_agency):
+            return (to_agency,)
+        case HandoverRecalled(handover_id=handover_id):
+            to_agency = cases.offered_to(connection, entry.stream_id, handover_id)
+            return () if to_agency is None else (to_agency,)
+        case LetterSent(to_agency=to_agency):
+            return (entry.agency,) if to_agency is None else (entry.agency, to_agency)
+        case LetterReceived(letter_id=letter_id):
+            return cases.agencies_of_letters(connection, entry.stream_id, letter_id)
+    return ()

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, WordQuery, json_response
 from api.schemas import answers as views
 from api.schemas.openapi import Paged, Routes, problems
-from api.services.case_reading import LONGEST, SHORTEST, require_handover, search_cases, timeline_builder
+from api.services.case_reading import LONGEST, SHORTEST, read_letter, require_handover, search_cases, timeline_builder
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
 from ledger.core.messages import Message
@@ -52,9 +52,12 @@ def show_case(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response
     "/cases/{case_id}/head", "Say what the next event of a case stands on", views.HeadView, 404, tags=["cases"]
 )
 def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
-    """Return the sequence number and the `previous` of the case's next event."""
+    """Return the sequence number and the `previous` of the case's next event.
+
+    An agency to which a letter of the case goes gets it as well, to sign the receipt and the answer.
+    """
     with service.parts.database.read() as connection:
-        reading.require_case(connection, case_id)
+        reading.require_letter(connection, case_id)
         stream_head = log.heads(connection, [("case", case_id)])["case", case_id]
     reading.record(Message("head of the case"), case_id)
     return json_response(views.HeadView(case_id, stream_head.sequence + 1, stream_head.digest))
@@ -118,6 +121,39 @@ def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handove
         handover = require_handover(connection, service, reading, case_id, handover_id)
     reading.record(Message("handover {handover_id}", handover_id=handover_id), case_id)
     return json_response(views.handover_view(case_id, handover))
+
+
+Waiting = Annotated[bool, Query(description="only those that wait for a receipt, or for the answer they ask for")]
+
+
+@router.reads("/letters", "List your agency's letters", Paged("letters", views.LetterLine), tags=["letters"])
+def list_letters(
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    page: PageOf,
+    box: Literal["inbox", "outbox", "all"] = "all",
+    waiting: Waiting = False,
+) -> Response:
+    """List the letters to you (inbox) or by you (outbox), also of cases that you do not see, the latest change last."""
+    window = page.window("letters")
+    with service.parts.database.read() as connection:
+        rows = cases.list_letters(connection, reading.agency, window, box=box, waiting=waiting)
+    lines = [views.letter_line(row) for row in rows]
+    reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
+    return page.response("letters", lines, lambda line: line.updated_index)
+
+
+@router.reads("/cases/{case_id}/letters/{letter_id}", "Show a letter", views.LetterView, 404, tags=["letters"])
+def show_letter(service: ServiceOf, reading: Reads, case_id: SlugPath, letter_id: SlugPath) -> Response:
+    """Return the letter in its present state, with the event that recorded it.
+
+    Its sender and its addressee see it, and what is confidential in it, whether or not they see the case.
+    """
+    with service.parts.database.read() as connection:
+        letter, procedure, view = read_letter(connection, service, reading, case_id, letter_id)
+    reading.record(Message("letter {letter_id}", letter_id=letter_id), case_id)
+    return json_response(views.letter_view(case_id, letter, procedure=procedure, event=view))
 
 
 Asked = Annotated[str, Query(min_length=SHORTEST, max_length=LONGEST, description="the word, or its beginning")]

@@ -13,16 +13,13 @@ from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.dependencies import EventIdPath, Ground, ListPage, PageOf, Reads, ServiceOf, SlugQuery, json_response
-from api.schemas.answers import EventView, event_view
+from api.schemas.answers import EventView
 from api.schemas.openapi import Routes
-from api.services.case_reading import find_event, record_event
+from api.services.case_reading import find_event, record_event, viewed_event
 from api.services.feed import FEED, FeedPage, goes_on, read_page
 from ledger.core.messages import Message
-from ledger.core.visibility import Sight
 from ledger.store import log
-from ledger.store.database import Connection
 from ledger.store.feed import parse_cursor
-from ledger.store.log import StoredEntry
 
 CASE_EVENTS = "events of a case"
 LONGEST_WAIT_S = 20
@@ -66,7 +63,7 @@ def _of_case(reading: Reading, case_id: str, page: ListPage, ground: str | None)
     with page.service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         entries = log.stream(connection, "case", case_id, after=last_sequence, limit=page.limit)
-        views = [_view(connection, reading, entry, sight, ground) for entry in entries]
+        views = [viewed_event(connection, reading, entry, sight, ground) for entry in entries]
     reading.record(Message("events of the case"), case_id, ground=ground)
     last = entries[-1].sequence if entries else last_sequence
     return page.response("events", views, lambda _: last, scope=CASE_EVENTS)
@@ -77,12 +74,6 @@ def event(service: ServiceOf, reading: Reads, event_id: EventIdPath, ground: Gro
     """Return the signed bytes as they are, with the sections that you may read."""
     with service.parts.database.read() as connection:
         entry, sight = find_event(connection, reading, event_id)
-        view = _view(connection, reading, entry, sight, ground)
+        view = viewed_event(connection, reading, entry, sight, ground)
     record_event(reading, Message("event {event_id}"), entry, ground)
     return json_response(view)
-
-
-def _view(connection: Connection, reading: Reading, entry: StoredEntry, sight: Sight, ground: str | None) -> EventView:
-    shows_sections = reading.sees_sections(connection, entry, sight, ground)
-    sections = log.sections(connection, entry.log_index) if shows_sections else None
-    return event_view(entry, log.flags(connection, entry.log_index), sections)

@@ -187,6 +187,34 @@ class HandoverView(HandoverHeading, frozen=True):
     outline: tuple[OutlinePoint, ...]
 
 
+class LetterLine(Struct, frozen=True):
+    """A letter in a list. ``due_at`` is until when an answer is asked for, ``answered_at`` when it was answered.
+
+    An agency is null where that side is a person or somebody outside; ``updated_index`` is the latest entry.
+    """
+
+    case_id: str
+    letter_id: str
+    kind: str
+    number: str | None
+    from_agency: str | None
+    to_agency: str | None
+    sent_at: str | None
+    received_at: str | None
+    due_at: str | None
+    answered_at: str | None
+    answers: str | None
+    updated_index: int
+
+
+class LetterView(Letter, frozen=True, kw_only=True):
+    """A letter in its present state, with the procedure that has its words, and the ``event`` that recorded it."""
+
+    case_id: str
+    procedure: str
+    event: EventView
+
+
 class AssignmentView(Struct, frozen=True):
     """The department and officer that handle the case in an agency."""
 
@@ -269,6 +297,11 @@ def handover_line(row: dict[str, Any]) -> HandoverLine:
     return convert(row, HandoverLine)
 
 
+def letter_line(row: dict[str, Any]) -> LetterLine:
+    """Return the line of a letter from its row of the read model."""
+    return convert(row, LetterLine)
+
+
 def item_view(case_id: str, item: Item) -> ItemView:
     """Return the view of an item of the case."""
     return view_of(ItemView, item, case_id=case_id, item_kind=item.kind)
@@ -277,6 +310,11 @@ def item_view(case_id: str, item: Item) -> ItemView:
 def handover_view(case_id: str, handover: Handover) -> HandoverView:
     """Return the view of a handover of the case."""
     return view_of(HandoverView, handover, case_id=case_id, items=tuple(handover.items.values()))
+
+
+def letter_view(case_id: str, letter: Letter, *, procedure: str, event: EventView) -> LetterView:
+    """Return the view of a letter of the case."""
+    return view_of(LetterView, letter, case_id=case_id, procedure=procedure, event=event)
 
 
 def case_view(row: dict[str, Any], state: CaseState, sight: Sight) -> CaseView:

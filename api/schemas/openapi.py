@@ -33,6 +33,7 @@ _PARAMETERS = {
     "item_id": ("id of the item", "item-7f3a-01"),
     "person_id": ("pseudonym of the person", "5f" * 16),
     "handover_id": ("id of the handover, unique within its case", "handover-1"),
+    "letter_id": ("id of the letter, unique within its case", "letter-1"),
     "dataset_id": ("id of the data set", "pensions-2026"),
     "event_id": ("id of the event", "01940000-0000-7000-8000-000000000000"),
     "agency_id": ("id of the agency", "psb-east"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from api.auth.reading import Reading
-from api.schemas.answers import view_of
+from api.auth.reading import Reading, no_such_letter
+from api.schemas.answers import EventView, event_view, view_of
 from api.services.service import Service, position_after
-from ledger.core.custody import Handover
+from ledger.core.custody import Handover, Letter
 from ledger.core.errors import NotFound, RuleRefused
 from ledger.core.messages import Message
 from ledger.core.visibility import Sight, concerned
@@ -68,6 +68,32 @@ def require_handover(
         case_id=case_id,
         field="handover_id",
     )
+
+
+def read_letter(
+    connection: Connection, service: Service, reading: Reading, case_id: str, letter_id: str
+) -> tuple[Letter, str, EventView]:
+    """Return the letter, the procedure of its case, and the event that recorded it, for whoever may see the letter.
+
+    Raises NotFound.
+    """
+    reading.require_letter(connection, case_id, letter_id)
+    state = service.parts.validator.states.of_case(case_id)
+    letter = state.letters.get(letter_id) if state else None
+    if state is None or letter is None:
+        # Whoever sees the case passes for any letter; also for one that it does not have.
+        raise no_such_letter(case_id, letter_id)
+    entry, sight = find_event(connection, reading, letter.event_id, case_id)
+    return letter, state.procedure, viewed_event(connection, reading, entry, sight)
+
+
+def viewed_event(
+    connection: Connection, reading: Reading, entry: StoredEntry, sight: Sight, ground: str | None = None
+) -> EventView:
+    """Return the view of an event, with the sections that the reader may read."""
+    shows_sections = reading.sees_sections(connection, entry, sight, ground)
+    sections = log.sections(connection, entry.log_index) if shows_sections else None
+    return event_view(entry, log.flags(connection, entry.log_index), sections)
 
 
 def timeline_builder(service: Service, reading: Reading, labels: Labels) -> TimelineBuilder:

@@ -145,7 +145,9 @@ def printed_event(
     states = service.parts.validator.states
     with service.parts.database.read() as connection:
         entry, sight = find_event(connection, reading, event_id, case_id)
-        confidential = withhold is None and reading.sees_sections(connection, entry, sight, ground)
+        # Whoever sees only this event of the case is not shown who the persons of the case are.
+        is_party = withhold is None and sight == "party"
+        confidential = is_party and reading.sees_sections(connection, entry, sight, ground)
         event = read_event(connection, states, entry, reading.authority.kinds, confidential=confidential)
     label_first_by(event.book)
     text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels), event.persons)

@@ -8,11 +8,12 @@ from functools import cache
 from msgspec import Struct
 
 from api.auth.reading import Reading, sides_of_stream
-from api.schemas.answers import EventView, event_view
+from api.schemas.answers import EventView
+from api.services.case_reading import viewed_event
 from api.services.parts import Parts
 from ledger.core.messages import Message
-from ledger.core.visibility import Sides, Sight
-from ledger.store import cases, feed, log
+from ledger.core.visibility import Sides
+from ledger.store import feed
 from ledger.store.database import Connection
 from ledger.store.feed import Cursor, FeedStep
 from ledger.store.log import StoredEntry
@@ -54,23 +55,13 @@ def goes_on(parts: Parts, agency: str, after: Cursor) -> bool:
 def _shown(
     connection: Connection, reading: Reading, steps: Sequence[FeedStep]
 ) -> Iterator[tuple[StoredEntry, EventView]]:
-    """Yield what the reader may see now, with confidential sections if the agency holds the case."""
+    """Yield what the reader may see now, with the confidential sections that he may read."""
 
     @cache
     def sides(kind: str, stream_id: str) -> Sides | None:
         return sides_of_stream(connection, kind, stream_id)
 
-    @cache
-    def holds(case_id: str) -> bool:
-        return cases.holds(connection, case_id, reading.agency)
-
-    def shows_sections(entry: StoredEntry, sight: Sight) -> bool:
-        if sight != "party":
-            return False
-        return holds(entry.stream_id) if entry.stream_kind == "case" else reading.shares(entry)
-
     for entry in (step.entry for step in steps):
         sight = reading.sight(connection, entry, sides(entry.stream_kind, entry.stream_id))
         if sight is not None:
-            sections = log.sections(connection, entry.log_index) if shows_sections(entry, sight) else None
-            yield entry, event_view(entry, log.flags(connection, entry.log_index), sections)
+            yield entry, viewed_event(connection, reading, entry, sight)

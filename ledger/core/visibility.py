@@ -8,9 +8,12 @@ lead                      the agency that has it; the supervised agency once it 
 recommendation            the agency that issued it, its addressee, and the agencies that got a copy or to which it
                           went on; those who supervise the first
 model                     everybody
-an event of a stream      whoever sees the subject of the stream, the agency that signed the event, and the agency
-                          to which the event offers something; in the stream of an agency, that agency; in the
-                          system stream, everybody
+an event of a stream      whoever sees the subject of the stream, the agency that signed the event, the agency to which
+                          the event offers something, and the sender and the addressee of the letter that it sends or
+                          whose receipt it records; in the stream of an agency, that agency; in the system stream,
+                          everybody
+a letter of a case        whoever sees the case; its sender and its addressee, who also see how the stream of the case
+                          goes on, so that they can sign its receipt and the answer, and the time that an answer has
 models, reports,          auditors, analysts and supervisors of an agency that supervises: these look at every case
 correlation               that its auditors see, also for a supervisor, who opens none of them by jurisdiction
 ========================  =======================================================================================
@@ -126,22 +129,30 @@ def can_see_event(
     stream_id: str,
     *,
     signer: str,
-    offered_to: str | None = None,
+    addressed_to: Collection[str] = (),
     sides: Sides | None = None,
 ) -> Sight | None:
     """Return the strongest reason for which the reader sees one event of a stream, or None if there is none.
 
     ``sides`` are those of the stream's subject, if it exists. ``signer`` is the agency that signed the event,
-    ``offered_to`` the one to which it offers something or recalls an offer: both have the event already, so they see it
-    in every later state of the case.
+    ``addressed_to`` are those to which it offers something or recalls an offer, and the two of a letter that it sends
+    or whose receipt it records: all have the event already, so they see it in every later state of the case.
     """
     if stream_kind == "system" or (stream_kind == "agency" and stream_id == reader.agency):
         return "party"
     sight = None if sides is None else can_see(reader, sides)
     # They hold the event already, even if the case is closed to them now.
-    if sight is None and reader.agency in (signer, offered_to):
+    if sight is None and reader.agency in (signer, *addressed_to):
         return "offered"
     return sight
+
+
+def can_see_letter(reader: Reader, sides: CaseSides, agencies: Collection[str]) -> bool:
+    """Return whether the reader sees a letter of the case that is between these agencies.
+
+    With it comes the head of the case's stream, which anybody reads in the public log, and nothing else of the case.
+    """
+    return reader.agency in agencies or can_see(reader, sides) is not None
 
 
 def concerned(sides: Sides) -> frozenset[str]:

@@ -36,6 +36,7 @@ from ledger.store.tables import (
     FLAGS,
     HANDOVERS,
     ITEMS,
+    LETTERS,
     META,
     OF_CASES,
     SECTIONS,
@@ -208,6 +209,8 @@ def projections(before: CaseState | None, after: CaseState | None, index: int) -
             yield CASE_AGENCIES, {"case_id": after.case_id, "agency": agency, "case_number": number}
     for handover in changed(before.handovers if before else None, after.handovers):
         yield HANDOVERS, row_of(HANDOVERS, handover, items=len(handover.items), **own)
+    for letter in changed(before.letters if before else None, after.letters):
+        yield LETTERS, row_of(LETTERS, letter, **own)
     for item in changed(before.items if before else None, after.items):
         counted = {"quantity": item.quantity.value, "unit": item.quantity.unit}
         yield ITEMS, row_of(ITEMS, item, **counted, **own)

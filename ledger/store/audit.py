@@ -30,6 +30,7 @@ from ledger.store.tables import (
     FLAGS,
     HANDOVERS,
     ITEMS,
+    LETTERS,
     OF_CASES,
     SECTIONS,
     SPLITS,
@@ -253,6 +254,8 @@ class Expected:
         """Apply the entry at ``index``, which changed these clock lines."""
         for handover in changed(before.handovers if before else None, after.handovers):
             self._changed_at[HANDOVERS.name, after.case_id, handover.handover_id] = index
+        for letter in changed(before.letters if before else None, after.letters):
+            self._changed_at[LETTERS.name, after.case_id, letter.letter_id] = index
         for item in changed(before.items if before else None, after.items):
             self._changed_at[ITEMS.name, item.item_id, after.case_id] = index
         self._event_rows.update(keyed(table, row) for table, row in payload_projections(payload, index))

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    and_,
     bindparam,
     literal,
     or_,
@@ -28,7 +29,7 @@ from ledger.core.events import Payload
 from ledger.core.events.case import CaseSplit
 from ledger.core.visibility import CaseSides, Offer, Reader, Sight, can_see
 from ledger.store.database import Change, array_of, fetched, given, one_of, row_of, texts_named
-from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, HANDOVERS, ITEMS, SPLITS
+from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, HANDOVERS, ITEMS, LETTERS, SPLITS
 
 MOST_MERGED = 100  # agencies whose lists are merged to one; who sees those of more sees nearly every case
 
@@ -69,8 +70,13 @@ def require_sight(connection: Connection, case_id: str, reader: Reader) -> Sight
     """Return what makes the case visible. Raise NotFound for a missing and for an invisible case alike."""
     by = sight(connection, case_id, reader)
     if by is None:
-        raise NotFound("no case {case_id} that you may see", case_id=case_id, field="case_id")
+        raise no_such_case(case_id)
     return by
+
+
+def no_such_case(case_id: str) -> NotFound:
+    """Return the error for a missing and for an invisible case alike."""
+    return NotFound("no case {case_id} that you may see", case_id=case_id, field="case_id")
 
 
 def holds(connection: Connection, case_id: str, agency: str) -> bool:
@@ -173,6 +179,33 @@ def list_handovers(
     to, by = HANDOVERS.c.to_agency == agency, HANDOVERS.c.from_agency == agency
     query = given(select(HANDOVERS).where({"inbox": to, "outbox": by, "all": or_(to, by)}[box]), status=status)
     return fetched(connection, paged(query, HANDOVERS.c.updated_index, page))
+
+
+def list_letters(
+    connection: Connection,
+    agency: str,
+    page: Page,
+    *,
+    box: Literal["inbox", "outbox", "all"] = "all",
+    waiting: bool = False,
+) -> list[dict[str, Any]]:
+    """Return letters to (inbox) or by (outbox) the agency, the latest change last.
+
+    With ``waiting`` only those without a receipt, and those that ask for an answer and have none.
+    """
+    to, by = LETTERS.c.to_agency == agency, LETTERS.c.from_agency == agency
+    query = select(LETTERS).where({"inbox": to, "outbox": by, "all": or_(to, by)}[box])
+    if waiting:
+        is_asked = and_(LETTERS.c.due_at.is_not(None), LETTERS.c.answered_at.is_(None))
+        query = query.where(or_(LETTERS.c.received_at.is_(None), is_asked))
+    return fetched(connection, paged(query, LETTERS.c.updated_index, page))
+
+
+def agencies_of_letters(connection: Connection, case_id: str, letter_id: str | None = None) -> set[str]:
+    """Return the agencies that send and get the letters of the case, or this one; empty if there is none."""
+    of_case = (LETTERS.c.case_id == case_id, *(() if letter_id is None else (LETTERS.c.letter_id == letter_id,)))
+    rows = connection.execute(select(LETTERS.c.from_agency, LETTERS.c.to_agency).where(*of_case))
+    return {agency for row in rows for agency in row if agency is not None}
 
 
 def visible(reader: Reader) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict, astuple, replace
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, delete, func, literal, or_, select, tuple_
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.clocks import whose
@@ -27,7 +27,7 @@ from ledger.core.visibility import Reader
 from ledger.store import bindings, log
 from ledger.store.cases import visible
 from ledger.store.database import Database, Row, fetched, one_of
-from ledger.store.tables import CASES, CLOCKS, HANDOVERS, WARNINGS
+from ledger.store.tables import CASES, CLOCKS, HANDOVERS, LETTERS, WARNINGS
 
 LineStatus = Literal["running", "suspended", "ended", "void"]
 
@@ -168,10 +168,10 @@ def keep_counted_by(connection: Connection, database: Database, mark: str) -> No
 def list_deadlines(
     connection: Connection, reader: Reader, wanted: DeadlineFilter, *, limit: int, after: DeadlinePosition | None = None
 ) -> list[ClockLine]:
-    """Return lines of the cases that the reader sees, those that end first at the top."""
+    """Return lines that the reader sees, those that end first at the top."""
     order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.case_id, CLOCKS.c.deadline_id)
     query = select(*_COLUMNS).join(CASES, CASES.c.case_id == CLOCKS.c.case_id)
-    query = query.where(visible(reader), *_conditions(wanted))
+    query = query.where(_shown(reader, CLOCKS), *_conditions(wanted))
     if after is not None:
         query = query.where(tuple_(*order) > tuple_(*astuple(after)))
     return [ClockLine(*row) for row in connection.execute(query.order_by(*order).limit(limit))]
@@ -191,6 +191,19 @@ def first_end(case_id: ColumnElement[str], as_of: str) -> ColumnElement[str]:
     """Build the end of the case's open clock that ends first, or a text after every instant if there is none."""
     ends = select(func.min(CLOCKS.c.due_at)).where(CLOCKS.c.case_id == case_id, *_conditions(DeadlineFilter(as_of)))
     return func.coalesce(ends.correlate(case_id.table).scalar_subquery(), _NEVER)
+
+
+def _shown(reader: Reader, table: Table) -> ColumnElement[bool]:
+    """Build the condition that the reader sees a clock or warning: its case, or the letter to his agency that it is of.
+
+    A time that runs for the agency itself since something was served on it is shown to it alike.
+    """
+    to_it = select(literal(1)).where(
+        LETTERS.c.case_id == table.c.case_id,
+        LETTERS.c.to_agency == reader.agency,
+        or_(LETTERS.c.letter_id == table.c.subject, table.c.subject == reader.agency),
+    )
+    return or_(visible(reader), and_(table.c.agency == reader.agency, to_it.exists()))
 
 
 def deadline_position(line: ClockLine) -> DeadlinePosition:
@@ -342,10 +355,10 @@ def store_warnings(connection: Connection, warnings: list[dict[str, Any]], warne
 
 
 def warnings_to(connection: Connection, reader: Reader, *, handler: str | None, after: int, limit: int) -> list[Warned]:
-    """Return the warnings to the reader's agency of cases that it sees, or only those to one ``handler``, in order."""
+    """Return the warnings to the reader's agency that it may see, or only those to one ``handler``, in order."""
     query = select(*(WARNINGS.c[name] for name in Warned.__struct_fields__))
     query = query.join(CASES, CASES.c.case_id == WARNINGS.c.case_id)
-    query = query.where(WARNINGS.c.agency == reader.agency, visible(reader), WARNINGS.c.number > after)
+    query = query.where(WARNINGS.c.agency == reader.agency, _shown(reader, WARNINGS), WARNINGS.c.number > after)
     if handler is not None:
         query = query.where(WARNINGS.c.handler == handler)
     return [Warned(*row) for row in connection.execute(query.order_by(WARNINGS.c.number).limit(limit))]

@@ -115,8 +115,14 @@ def of_case(before: CaseState | None, after: CaseState, sequence: int) -> Iterat
     open_before = before.handovers.marked("open") if before else []
     lasting = {offer.to_agency for offer in open_before if offer.expires_at is None}
     coming = (new | after.agencies) - (before.agencies if before else frozenset()) - lasting
-    for agency in _concerned(before) | _concerned(after):
+    concerned_agencies = _concerned(before) | _concerned(after)
+    for agency in concerned_agencies:
         yield agency, 0 if agency in coming else sequence
+    # Of a letter its two agencies get the event alone, if they see nothing else of the case.
+    letters = after.letters.changes(before.letters if before else None)
+    for agency in {agency for _, _, letter in letters if letter is not None for agency in letter.agencies}:
+        if agency not in concerned_agencies:
+            yield agency, sequence
 
 
 def of_matter(move: Move, sequence: int) -> Iterator[tuple[str, int]]:

@@ -205,6 +205,25 @@ class HandoversTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
+class LettersTable(StoreTable, table=True):
+    """A letter in its present state; an agency is null where the side is a person, or somebody outside."""
+
+    __table_args__ = (Index("ix_letters_to", "to_agency", "case_id"), Index("ix_letters_from", "from_agency"))
+
+    case_id: str = Field(primary_key=True)
+    letter_id: str = Field(primary_key=True)
+    kind: str
+    number: str | None = None
+    from_agency: str | None = None
+    to_agency: str | None = None
+    sent_at: str | None = None
+    received_at: str | None = None
+    due_at: str | None = None
+    answered_at: str | None = None
+    answers: str | None = None
+    updated_index: int = Field(sa_column=big())
+
+
 class ItemsTable(StoreTable, table=True):
     """An item's present state in a case. Two cases may have an item of one id: a split one, or different things."""
 
@@ -384,6 +403,7 @@ FEED = core_of(FeedTable)
 CASES = core_of(CasesTable)
 CASE_AGENCIES = core_of(CaseAgenciesTable)
 HANDOVERS = core_of(HandoversTable)
+LETTERS = core_of(LettersTable)
 ITEMS = core_of(ItemsTable)
 CLOCKS = core_of(ClocksTable)
 WARNINGS = core_of(WarningsTable)
@@ -394,7 +414,7 @@ AUDITS = core_of(AuditsTable)
 BINDINGS = core_of(BindingsTable)
 CHALLENGES = core_of(ChallengesTable)
 META = core_of(MetaTable)
-OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)  # the read models of cases
+OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, LETTERS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)  # the read models of cases
 
 
 class ChainWritesTable(StoreTable, table=True):

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from ledger.core.events import registry
+from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import ImportRecorded
 from ledger.core.events.registry import AgencyProfile
 from ledger.core.events.terms import AgencyKind, Role
@@ -34,6 +35,7 @@ from tests.testkit.builders import (
     POLICE,
     PRISON,
     PROCURATORATE,
+    UPPER_COURT,
     Officer,
     Registry,
     Writer,
@@ -45,7 +47,16 @@ from tests.testkit.ledgers import Ledger, open_ledger, sqlite_url
 from tests.testkit.supervision import Lead, Model, Recommendation, assigned, dataset
 
 Relation = Literal[
-    "own", "former", "offered", "refused", "recalled", "expired", "foreign", "jurisdiction", "other jurisdiction"
+    "own",
+    "former",
+    "offered",
+    "refused",
+    "recalled",
+    "expired",
+    "addressed",
+    "foreign",
+    "jurisdiction",
+    "other jurisdiction",
 ]
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
 ROLES: tuple[Role, ...] = ("clerk", "supervisor", "auditor", "analyst", "witness")
@@ -58,6 +69,7 @@ AGENCY: dict[Relation, str] = {
     "refused": LAB,
     "recalled": DEPOT,
     "expired": COURT_WEST,
+    "addressed": UPPER_COURT,
     "foreign": DETENTION,
     "jurisdiction": PROCURATORATE,
     "other jurisdiction": PROCURATORATE_WEST,
@@ -75,6 +87,7 @@ OTHERS = {
     "audit_id": AUDIT,
     "item_id": "phone",
     "person_id": person_id("li"),
+    "letter_id": "letter-1",
     "dataset_id": "d1",
     "webhook_id": "webhook-" + "0" * 16,
     "stream_id": Lead().body.lead_id,
@@ -140,6 +153,8 @@ def made_case(expires_at: str) -> Case:
     by, lent = clerk_of("own"), "forensic_examination"
     case.offer("knife", to=LAB, purpose=lent, by=by).refuse(by=clerk_of("refused"))
     case.offer("knife", to=DEPOT, purpose="property_transfer", by=by).recall(by=by)
+    letter = {"letter_id": "letter-1", "kind": "file_reading_notice", "number": "No. 7", "item_ids": ("knife",)}
+    case.say(LetterSent, by, to_agency=UPPER_COURT, sent_at=instant(case.now), **letter)  # type: ignore[arg-type]
     case.offer("coins", to=COURT_WEST, purpose="property_transfer", by=by, expires_at=expires_at)
     return case.offer("phone", to=PRISON, purpose="execution", by=by)
 
@@ -192,7 +207,7 @@ ASSIGNED = made_matters()[1].last.envelope.event_id  # the event by which the po
 
 
 def _found(changes: Registry) -> None:
-    changes.admit(COURT, POLICE, PRISON, LAB, DEPOT, DETENTION, PROCURATORATE)
+    changes.admit(COURT, POLICE, PRISON, LAB, DEPOT, DETENTION, PROCURATORATE, UPPER_COURT)
     elsewhere: dict[str, tuple[AgencyKind, str]] = {
         COURT_WEST: ("court", "31/01"),
         PROCURATORATE_WEST: ("procuratorate", "32/01"),
@@ -223,12 +238,22 @@ def is_the_police(relation: Relation, role: Role) -> bool:
 
 def hands_over(relation: Relation, role: Role) -> bool:
     """Tell whether he has something in his lists of handovers, whatever came of it."""
-    return relation not in ("foreign", "jurisdiction", "other jurisdiction")
+    return relation not in ("addressed", "foreign", "jurisdiction", "other jurisdiction")
+
+
+def has_letter(relation: Relation, role: Role) -> bool:
+    """Tell whether his agency sent or gets the letter."""
+    return relation in ("own", "addressed")
+
+
+def sees_letter(relation: Relation, role: Role) -> bool:
+    """Tell whether the letter is seen: by its two sides, and by whoever sees the case."""
+    return has_letter(relation, role) or sees(relation, role)
 
 
 def is_told(relation: Relation, role: Role) -> bool:
     """Tell whether he has something in his feed: a handover, or what supervision concerns him with."""
-    return hands_over(relation, role) or relation == "jurisdiction"
+    return hands_over(relation, role) or relation in ("addressed", "jurisdiction")
 
 
 def anybody(relation: Relation, role: Role) -> bool:
@@ -315,7 +340,7 @@ READS = (
     Row("GET /api/v1/cases/{case_id}"),
     *(
         Row(f"GET /api/v1/cases/{{case_id}}/{part}")
-        for part in ("head", "timeline", "spans", "deadlines", "proof", "certificate")
+        for part in ("timeline", "spans", "deadlines", "proof", "certificate")
     ),
     *(
         Row("GET /api/v1/cases/{case_id}/export", query=f"?format={name}")
@@ -323,6 +348,9 @@ READS = (
     ),
     Row("GET /api/v1/cases/{case_id}/persons/{person_id}/history"),
     Row("GET /api/v1/cases/{case_id}/handovers/{handover_id}"),
+    Row("GET /api/v1/cases/{case_id}/head", sees_letter),
+    Row("GET /api/v1/cases/{case_id}/letters/{letter_id}", sees_letter),
+    Row("GET /api/v1/letters", has_letter, key="letters"),
     Row("GET /api/v1/search", query="?q=case-1", key="hits"),
     Row("GET /api/v1/search", query="?q=2026-0417", key="hits"),
     Row("GET /api/v1/items", key="items"),

@@ -36,18 +36,19 @@ from api.console.shared.rendering import names_of, narrator_of
 from api.dependencies import SlugPath
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.core.events import Stream, case, handover
+from ledger.core.events import Body, Stream, case, handover, letter
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.recording.event_signing import new_id
-from ledger.store import log
+from ledger.store import cases, log
 from ledger.timeline.sentences import EventWords
 
 router = APIRouter()
 OfQuery = Annotated[str | None, Query(max_length=200)]
+OF_LETTERS = ("receive-letter", "answer-letter")
 FORMS = ("resolve", "request-custody", "serve-custody", "close")
 
 
@@ -95,10 +96,13 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
     """Return a part of a page: the draft with its sentence, or what prevents it."""
     if act not in ACTS:
         raise NotFound("no act {act} is drafted here", act=act[:40])
-    parts, state = visit.service.parts, None
+    parts, state, sees_case = visit.service.parts, None, True
     if act != "open":
         with parts.database.read() as connection:
-            visit.reading.require_case(connection, case_id)
+            # Whoever gets a letter signs for that without seeing its case.
+            require = visit.reading.require_letter if act in OF_LETTERS else visit.reading.require_case
+            require(connection, case_id)
+            sees_case = cases.sight(connection, case_id, visit.reading.reader) is not None
         state = parts.validator.states.of_listed_case(case_id)
     body = body_of(ACTS[act], form, state)
     require_role(visit.reading, type(body))
@@ -117,12 +121,21 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
         visit,
         form,
         payload,
-        sentence=narrator.tell(before, payload, outcome.state),
-        words=narrator.words(payload, outcome.state),
-        following="/inbox" if act == "refuse" else f"/cases/{case_id}",
+        sentence=narrator.tell(before, payload, outcome.state) if sees_case else narrator.alone(payload),
+        words=narrator.words(payload, outcome.state if sees_case else None),
+        following="/inbox" if act == "refuse" else _page_of(case_id, body),
+        sees_others=sees_case,
     )
     flags = [(flag, narrator.detail(flag.detail)) for flag in outcome.flags]
     return visit.page("shared/draft.html", draft=draft._replace(flags=flags))
+
+
+def _page_of(case_id: str, body: Body) -> str:
+    """Return the page that shows what the event did: of its case, or of the letter that it is about."""
+    match body:
+        case letter.LetterReceived(letter_id=letter_id) | letter.LetterSent(answers=str(letter_id)):
+            return f"/cases/{case_id}/letters/{letter_id}"
+    return f"/cases/{case_id}"
 
 
 DIFFERS, REFUSED = "differs", "refused"  # else as listed
@@ -234,6 +247,15 @@ def custody_requested(_form: PostedForm, _state: CaseState | None) -> Mapping[st
     return {"custody_change_id": new_id("custody")}
 
 
+def letter_answered(form: PostedForm, state: CaseState | None) -> Mapping[str, Any]:
+    """Return the fields of the answer to a letter: it goes to the sender, about what the letter is about."""
+    earlier = None if state is None else state.letters.get(form.get("answers") or "")
+    if earlier is None:
+        raise MalformedInput("there is no such letter", field="answers")
+    about = {"person_ids": earlier.person_ids, "item_ids": earlier.item_ids}
+    return {"letter_id": new_id("letter"), "to_agency": earlier.from_agency, **about}
+
+
 _ANSWER = ("handover_id", "reason_code", "remedy", "explanation")
 _RETURN = named("returns", "purpose", "reason_code", "explanation", "remedy", "number", times=("due_at",))
 ACTS: dict[str, FormAct] = {
@@ -257,6 +279,12 @@ ACTS: dict[str, FormAct] = {
         custody_requested,
     ),
     "serve-custody": (case.CustodyChangeServed, named("custody_change_id", times=("served_at",))),
+    "receive-letter": (letter.LetterReceived, named("letter_id", "service", times=("received_at",))),
+    "answer-letter": (
+        letter.LetterSent,
+        named("kind", "number", "answers", "content", times=("sent_at",)),
+        letter_answered,
+    ),
     "close": (case.CaseClosed, named("ground", "decision_id")),
 }
 

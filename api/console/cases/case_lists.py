@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 from fastapi import APIRouter, Query
 from starlette.responses import RedirectResponse, Response
 
+from api.console.cases.letter_pages import waiting_letters
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.cited_events import RecordedQuery, recorded
@@ -44,6 +45,7 @@ def start(visit: VisitOf) -> Response:
     """Show what waits, what is about to expire, and on an empty ledger what to do next."""
     inbox, _ = _box(visit, "inbox", limit=FEW)
     outbox, _ = _box(visit, "outbox", limit=FEW)
+    letters = waiting_letters(visit, FEW)
     with visit.service.parts.database.read() as connection:
         clocks = clock_views.urgent(connection, visit, FEW)
         first_case = cases.list_cases(connection, visit.reading.reader, Page(1))
@@ -51,14 +53,23 @@ def start(visit: VisitOf) -> Response:
     is_empty = not first_case and visit.reading.session.has_role("clerk", "supervisor")
     read_ids = (*(case_id for case_id, _, _ in clocks), *(lead.case_id for lead in leads if lead.case_id))
     visit.reading.record(Message("start page"), *dict.fromkeys(read_ids))
-    return visit.page("cases/start.html", inbox=inbox, outbox=outbox, clocks=clocks, leads=leads, is_empty=is_empty)
+    return visit.page(
+        "cases/start.html",
+        inbox=inbox,
+        outbox=outbox,
+        letters=letters,
+        clocks=clocks,
+        leads=leads,
+        is_empty=is_empty,
+    )
 
 
 @router.get("/inbox")
 def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = None) -> Response:
-    """Show the open offers to the agency, those that expire first at the top."""
+    """Show the open offers to the agency, those that expire first at the top, and the letters that wait for it."""
     rows, following = _box(visit, "inbox", limit=ROWS, after=after)
-    return visit.page("cases/inbox.html", rows=rows, following=following, told=recorded(visit, event))
+    letters = waiting_letters(visit, FEW)
+    return visit.page("cases/inbox.html", rows=rows, letters=letters, following=following, told=recorded(visit, event))
 
 
 @router.get("/outbox")

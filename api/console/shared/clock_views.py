@@ -57,14 +57,18 @@ def nearest(connection: Connection, visit: Visit, case_ids: Iterable[str]) -> di
     return {case_id: view for case_id, view in views.items() if view}
 
 
-def urgent(connection: Connection, visit: Visit, limit: int) -> list[tuple[str, str, ClockView]]:
-    """Return the clocks of the reader's agency that have a week left or less, with their cases' ids and numbers."""
+def urgent(connection: Connection, visit: Visit, limit: int) -> list[tuple[str, str | None, ClockView]]:
+    """Return the clocks of the reader's agency that have a week left or less, with their cases' ids and numbers.
+
+    The number is None where the agency sees the letter that its clock is of, and not the case.
+    """
     wanted = DeadlineFilter(
         as_of=visit.reading.reader.now, agency=visit.reading.agency, within_days=NEAR, zone=zone_in_use()
     )
     lines = clocks.list_deadlines(connection, visit.reading.reader, wanted, limit=limit)
+    numbers = cases.numbers_of(connection, {line.case_id for line in lines}, visit.reading.reader)
     views = ((line.case_id, _of_line(visit, line)) for line in lines)
-    return [(case_id, str(cases.case(connection, case_id)["case_number"]), view) for case_id, view in views if view]
+    return [(case_id, numbers.get(case_id), view) for case_id, view in views if view]
 
 
 def of_reply(due: ReplyDue | None, answered: bool, reading: Reading, labels: Labels) -> ClockView | None:

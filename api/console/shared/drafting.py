@@ -105,15 +105,25 @@ def _occurred_at(form: PostedForm, now: int) -> str:
 
 
 def drafted(
-    visit: Visit, form: PostedForm, payload: Payload, *, sentence: str, words: EventWords, following: str
+    visit: Visit,
+    form: PostedForm,
+    payload: Payload,
+    *,
+    sentence: str,
+    words: EventWords,
+    following: str,
+    sees_others: bool = True,
 ) -> EventDraft:
-    """Return the draft of a payload that the ledger would accept; ``following`` is the page to go to when it is in."""
+    """Return the draft of a payload that the ledger would accept; ``following`` is the page to go to when it is in.
+
+    ``sees_others`` is False for a reader who may not see what else was recorded in the stream.
+    """
     return EventDraft(
         payload=payload,
         text=canonical.encode(payload).decode(),
         sentence=sentence,
         particulars=event_fields(payload, {}, words, visit.labels),
-        since=_since(visit, form, payload),
+        since=_since(visit, form, payload) if sees_others else [],
         following=f"{PATH}{following}",
     )
 

@@ -48,6 +48,7 @@ MENU: Final = (
         (
             MenuLink("/inbox", later("Inbox"), HANDLING),
             MenuLink("/outbox", later("Outbox"), HANDLING),
+            MenuLink("/letters", later("Letters"), HANDLING),
             MenuLink("/cases", later("Cases"), (*HANDLING, "auditor", "analyst")),
             MenuLink("/cases/new", later("New case"), HANDLING),
         ),

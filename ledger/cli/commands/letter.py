@@ -9,8 +9,17 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.output import columns
 from ledger.cli.params import MOMENT, DigestedFile, ProcedureWord, acting, made_id, outsider
+from ledger.cli.session import Session
+from ledger.client.service import at
 from ledger.core.events.letter import LetterFiled, LetterReceived, LetterSent
+
+KIND = "kind:letter_kind"
+LISTED = columns(
+    *("case_id", "letter_id", KIND, "number", "from_agency", "to_agency"),
+    *("sent_at", "received_at", "due_at", "answered_at"),
+)
 
 
 @click.group("letter", cls=Group)
@@ -42,6 +51,39 @@ def _add_options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]],
         return command
 
     return enter
+
+
+@letter_group.command("list")
+@click.option(
+    "--box",
+    type=click.Choice(("inbox", "outbox", "all")),
+    default="all",
+    show_default=True,
+    help="Those to your agency, those by it, or both.",
+)
+@click.option("--waiting", is_flag=True, help="Only those that wait for a receipt, or for the answer they ask for.")
+def list_(session: Session, /, *, box: str, waiting: bool) -> None:
+    """List the letters to and by your agency, also about cases in which it has no part."""
+    letters = list(session.service.pages("/api/v1/letters", "letters", box=box, waiting=waiting or None))
+    session.output.table(letters, LISTED)
+
+
+@letter_group.command("show")
+@click.argument("case_id")
+@click.argument("letter_id")
+def show(session: Session, /, *, case_id: str, letter_id: str) -> None:
+    """Show a letter to or by your agency: what it says, its receipt, and when it was answered."""
+    letter = session.service.get(at("/api/v1/cases/{}/letters/{}", case_id, letter_id))
+    if session.json:
+        session.output.record(letter)
+        return
+    event = letter.pop("event")
+    letter["content"] = event["payload"]["body"].get("content")
+    shown = [name for name, value in letter.items() if value not in (None, [])]
+    session.output.record(letter, columns(*(KIND if name == "kind" else name for name in shown)))
+    for label, section in (event.get("sections") or {}).items():
+        session.output.under(label)
+        session.output.record((section or {}).get("fields", {}))
 
 
 @letter_group.command("send")

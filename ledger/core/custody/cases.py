@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from ledger.core.custody import clocks
+from ledger.core.custody.letters import with_answer
 from ledger.core.custody.particulars import require_particulars
 from ledger.core.custody.state import (
     CLOSED,
@@ -407,7 +408,8 @@ def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseStat
     for line in body.items:
         state.item(line.item_id, field="items")
     require_particulars(state, body.particulars, act.book.decisions[body.kind].fields, act.book)
-    after = replace(state, decisions=state.decisions | {body.decision_id: body})
+    after = with_answer(state, act, body.answers, body.decided_at)
+    after = replace(after, decisions=after.decisions | {body.decision_id: body})
     return _with_stage_of_decision(after, act, body)
 
 

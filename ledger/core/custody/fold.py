@@ -2,7 +2,8 @@
 
 A *party* opened the case, accepted a handover in it, holds or is responsible for something that it took over, or
 keeps a person of it in custody: ``CaseState.agencies``. An agency to which something is offered may answer that offer.
-Auditors of an agency that supervises a party may record their audits. Having signed an event makes no agency a party.
+An agency to which a letter goes may record its receipt, and answer it with another. Auditors of an agency that
+supervises a party may record their audits. Having signed an event makes no agency a party.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from ledger.core.custody import cases, claimed_times, clocks
 from ledger.core.custody.clock_facts import chained
 from ledger.core.custody.flags import Flag, flags
+from ledger.core.custody.letters import has_letter_to_answer
 from ledger.core.custody.state import RULES, Act, CaseState
 from ledger.core.errors import Conflict, refuse
 from ledger.core.events import Payload, case, handover, record
@@ -32,10 +34,12 @@ _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.Handov
 def require_admitted(state: CaseState, act: Act) -> None:
     """Refuse (not_a_party) an event that the case does not admit from this agency.
 
-    Except for an offer to the signer, nothing that the body names is looked up before this: an agency without a part in
-    the case gets the same refusal whether or not the case has what it names.
+    Except for an offer or a letter to the signer, nothing that the body names is looked up before this: an agency
+    without a part in the case gets the same refusal whether or not the case has what it names.
     """
     if act.agency in state.agencies or _answers_an_offer(state, act) or _notes_an_audit(state, act):
+        return
+    if has_letter_to_answer(state, act):
         return
     refuse(
         "not_a_party",

@@ -11,8 +11,13 @@ from ledger.core.events import letter as letters
 
 @rule(letters.LetterSent)
 def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
-    """Record a letter of the signing agency to one addressee."""
+    """Record a letter of the signing agency to one addressee.
+
+    An agency that is no party of the case answers a letter to it with what that letter names, and nothing else.
+    """
     require_one((body.to_agency, body.to_person, body.to_outside), "to_agency, to_person or to_outside")
+    if act.agency not in state.agencies:
+        _require_within(state.letters[body.answers or ""], body)
     _require_known(state, body, body.to_person, "to_person")
     if body.serves is not None:
         look_up(state.decisions, body.serves, "decision", field="serves")
@@ -21,6 +26,7 @@ def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
         Letter(
             letter_id=body.letter_id,
             kind=body.kind,
+            event_id=act.payload.event_id,
             number=body.number,
             from_agency=act.agency,
             to_agency=body.to_agency,
@@ -32,7 +38,9 @@ def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
             serves=body.serves,
             about=body.about or body.serves,
             answers=body.answers,
+            due_at=body.due_at,
         ),
+        act,
     )
 
 
@@ -40,7 +48,7 @@ def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
 def received(state: CaseState, act: Act, body: letters.LetterReceived) -> CaseState:
     """Record the receipt of a letter, by its sender or its addressee, once."""
     letter = look_up(state.letters, body.letter_id, "letter")
-    if act.agency not in (letter.from_agency, letter.to_agency):
+    if act.agency not in letter.agencies:
         refuse(
             "not_your_letter",
             "your agency neither sent nor got letter {letter.letter_id}",
@@ -49,7 +57,8 @@ def received(state: CaseState, act: Act, body: letters.LetterReceived) -> CaseSt
         )
     if letter.received_at is not None:
         refuse("already_received", "it arrived at {letter.received_at}", letter=letter, field="body.letter_id")
-    return _with(state, replace(letter, received_at=body.received_at, service=body.service))
+    received_letter = replace(letter, received_at=body.received_at, service=body.service)
+    return replace(state, letters=state.letters | {letter.letter_id: received_letter})
 
 
 @rule(letters.LetterFiled)
@@ -62,6 +71,7 @@ def filed(state: CaseState, act: Act, body: letters.LetterFiled) -> CaseState:
         Letter(
             letter_id=body.letter_id,
             kind=body.kind,
+            event_id=act.payload.event_id,
             number=body.number,
             to_agency=act.agency,
             person_id=body.from_person,
@@ -72,7 +82,51 @@ def filed(state: CaseState, act: Act, body: letters.LetterFiled) -> CaseState:
             about=body.about,
             answers=body.answers,
         ),
+        act,
     )
+
+
+def has_letter_to_answer(state: CaseState, act: Act) -> bool:
+    """Return whether the event is about a letter of the signer: its receipt, or an answer to the agency that sent it.
+
+    Only for such an event the case admits an agency that is no party of it.
+    """
+    body = act.payload.body
+    if isinstance(body, letters.LetterReceived):
+        letter = state.letters.get(body.letter_id)
+        return letter is not None and act.agency in letter.agencies
+    if not isinstance(body, letters.LetterSent):
+        return False
+    letter = state.letters.get(body.answers or "")
+    if letter is None or letter.to_agency != act.agency:
+        return False
+    return letter.from_agency is not None and body.to_agency == letter.from_agency
+
+
+def with_answer(state: CaseState, act: Act, letter_id: str | None, at: str) -> CaseState:
+    """Return the state with the letter answered ``at`` this time, if its addressee answers it and had not before."""
+    letter = state.letters.get(letter_id or "")
+    if letter is None or letter.answered_at is not None or letter.to_agency not in (None, act.agency):
+        return state
+    return replace(state, letters=state.letters | {letter.letter_id: replace(letter, answered_at=at)})
+
+
+def _require_within(letter: Letter, body: letters.LetterSent) -> None:
+    """Refuse (not_in_letter) an answer that names what the letter does not, be it in the case or not."""
+    named = (
+        ("person_ids", body.person_ids, letter.person_ids),
+        ("item_ids", body.item_ids, letter.item_ids),
+        ("about", (body.about,), (letter.about, None)),
+        ("serves", (body.serves,), (None,)),
+    )
+    for field, names, permitted in named:
+        if not set(names) <= set(permitted):
+            refuse(
+                "not_in_letter",
+                "your agency has no part in the case, and answers letter {letter.letter_id} with what that names alone",
+                letter=letter,
+                field=f"body.{field}",
+            )
 
 
 def require_one(sides: tuple[object, ...], names: str) -> None:
@@ -98,5 +152,7 @@ def _require_known(
         look_up(state.letters, body.answers, "letter", field="answers")
 
 
-def _with(state: CaseState, letter: Letter) -> CaseState:
-    return replace(state, letters=state.letters | {letter.letter_id: letter})
+def _with(state: CaseState, letter: Letter, act: Act) -> CaseState:
+    """Return the state with a new letter, and with the one that it answers answered."""
+    after = replace(state, letters=state.letters | {letter.letter_id: letter})
+    return with_answer(after, act, letter.answers, letter.sent_at or letter.received_at or act.payload.occurred_at)

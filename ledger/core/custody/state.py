@@ -233,11 +233,13 @@ class Letter(Struct, frozen=True):
 
     The other side is an agency, the person ``person_id`` of the case, or somebody ``outside``. ``about`` is the
     decision that it ``serves`` or is about, ``answers`` the letter that it answers; ``person_ids`` and ``item_ids`` are
-    those it is about.
+    those it is about. ``due_at`` is until when an answer is asked for, ``answered_at`` when its addressee first
+    answered. The event ``event_id`` recorded it.
     """
 
     letter_id: str
     kind: terms.LetterKind
+    event_id: str
     number: str | None = None
     from_agency: str | None = None
     to_agency: str | None = None
@@ -251,6 +253,13 @@ class Letter(Struct, frozen=True):
     serves: str | None = None
     about: str | None = None
     answers: str | None = None
+    due_at: str | None = None
+    answered_at: str | None = None
+
+    @property
+    def agencies(self) -> tuple[str, ...]:
+        """Return the agencies that it is between: the sender and the addressee, as far as they are agencies."""
+        return tuple(agency for agency in (self.from_agency, self.to_agency) if agency is not None)
 
 
 class CustodyChange(Struct, frozen=True):

@@ -13,7 +13,7 @@ from api.console.cases.case_acts import FORMS as FORMS_OF_ACTS
 from api.console.shared.guidance import HANDLING
 from ledger.core.visibility import GOVERNING
 from ledger.supervision.models.editing import FORMS
-from tests.api.matrix import GONE, ROLES, Relation, Role, anybody, governs, sees, supervises
+from tests.api.matrix import GONE, ROLES, Relation, Role, anybody, governs, sees, sees_letter, supervises
 
 
 def is_offered(relation: Relation, role: Role) -> bool:
@@ -31,8 +31,18 @@ def is_own(relation: Relation, role: Role) -> bool:
 
 
 def starts_with(relation: Relation, role: Role) -> bool:
-    """Allow the start page, which has both boxes, and the clocks of the agency."""
-    return is_offered(relation, role) or is_own(relation, role)
+    """Allow the start page, which has both boxes, letters that wait, and the clocks of the agency."""
+    return is_offered(relation, role) or is_own(relation, role) or is_addressed(relation, role)
+
+
+def is_addressed(relation: Relation, role: Role) -> bool:
+    """Allow the agency to which the letter goes, and which sees nothing else of the case."""
+    return relation == "addressed"
+
+
+def receives(relation: Relation, role: Role) -> bool:
+    """Allow the inbox, which has offers, and letters that wait."""
+    return is_offered(relation, role) or is_addressed(relation, role)
 
 
 @dataclass(frozen=True)
@@ -75,8 +85,12 @@ class Row:
 PERIOD = "?since=2026-01-01&until=2026-06-30"
 ROWS = (
     Row("/", starts_with, is_list=True),
-    Row("/inbox", is_offered, is_list=True),
+    Row("/inbox", receives, is_list=True),
     Row("/outbox", is_own, is_list=True),
+    Row("/letters", is_addressed, is_list=True),
+    Row("/letters", is_own, query="?box=outbox", is_list=True),
+    Row("/cases/{case_id}/letters/{letter_id}", sees_letter),
+    Row("/cases/{case_id}/letters/{letter_id}/bundle", sees_letter, is_file=True),
     Row("/cases", is_own, is_list=True),
     Row("/cases", sees, query="?all=true", is_list=True),
     Row("/cases/new", anybody, HANDLING, shows=False),

@@ -14,11 +14,12 @@ from tests.testkit.builders import POLICE, PROCURATORATE, admitted_agency, analy
 
 PAGES = {link.path for group in MENU for link in group.links}
 PUBLIC = {"/verify", "/operation", "/agencies"}
+SHARED = {"/search", "/leads", "/recommendations"}
 GOVERNING = {"/models", "/reports", "/correlation"}
 SHOWN: dict[Role, set[str]] = {
-    "clerk": {"/inbox", "/outbox", "/cases", "/cases/new", "/search", "/leads", "/recommendations"} | PUBLIC,
+    "clerk": {"/inbox", "/outbox", "/letters", "/cases", "/cases/new"} | SHARED | PUBLIC,
     "supervisor": PAGES - {"/audit"},
-    "auditor": PAGES - {"/inbox", "/outbox", "/cases/new"},
+    "auditor": PAGES - {"/inbox", "/outbox", "/letters", "/cases/new"},
     "analyst": {"/cases", "/search", "/leads", "/models", "/library", "/recommendations", "/reports", "/correlation"}
     | PUBLIC,
     "witness": PUBLIC,

@@ -9,7 +9,7 @@ import pytest
 from ledger.core.custody.spans import concerned
 from ledger.core.events import case, letter
 from ledger.core.procedure.rulebook import Rulebook
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk, instant, refused
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.testkit.casework import DAY, Case, Refusal, Refusals, each_refusal, passed, person_id, require_refusal
 from tests.unit.core.test_clock_rules import ROW
 from tests.unit.core.test_package import procedure_of
@@ -214,3 +214,93 @@ def test_a_clock_starts_with_what_names_its_subject(per: str, start: str) -> Non
     """Any other start would have no letter, item or handover to be the clock of."""
     with pytest.raises(Exception, match=f"'{start}' names no `{per}`: the clock would never start"):
         book(per, start, "letter_sent.reasons")
+
+
+ANSWER: dict[str, Any] = {"letter_id": "answer", "kind": "reasons", "to_agency": PROCURATORATE, "answers": "letter-1"}
+
+
+def asked(**fields: Any) -> Case:
+    """Return a case in which the procuratorate has asked the laboratory, which has no part in it, about li."""
+    defaults: dict[str, Any] = {"to_agency": LAB, "person_ids": (person_id("li"),), "about": "no"}
+    return send(written_by(), **(defaults | fields))
+
+
+def answer(written: Case, **fields: Any) -> Case:
+    """Let the laboratory answer, about li alone unless ``fields`` say otherwise."""
+    defaults = ANSWER | {"sent_at": instant(written.now), "person_ids": (person_id("li"),)}
+    return written.say(letter.LetterSent, clerk(LAB), **(defaults | fields))
+
+
+def test_whoever_gets_a_letter_records_its_receipt_and_answers_it() -> None:
+    """Though it is no party of the case, which it does not become by that; its own letter has a receipt, too."""
+    written = asked(due_at="2026-12-01T00:00:00Z")
+    receive(written, by=LAB)
+    at = instant(written.now)
+    answer(written)
+    receive(written, "answer", by=LAB)
+    letters = written.state.letters
+    assert letters["letter-1"].received_at is not None
+    assert (letters["letter-1"].due_at, letters["letter-1"].answered_at) == ("2026-12-01T00:00:00Z", at)
+    assert letters["answer"].agencies == (LAB, PROCURATORATE)
+    assert letters["answer"].event_id == written.events[-2].envelope.event_id
+    assert written.state.agencies == {POLICE, PROCURATORATE}
+
+
+def test_a_letter_is_answered_once_and_by_its_addressee_alone() -> None:
+    """What others say of it, and what comes later, changes nothing of when it was; a decision is an answer, too."""
+    written = asked()
+    written.say(
+        letter.LetterSent, clerk(POLICE), **ANSWER | {"letter_id": "by-others", "sent_at": instant(written.now)}
+    )
+    assert written.state.letters["letter-1"].answered_at is None
+    at = instant(written.now)
+    answer(written)
+    answer(written, letter_id="more")
+    assert written.state.letters["letter-1"].answered_at == at
+    send(written, "letter-2").decide("case_filed", "li", by=clerk(POLICE), answers="letter-2")
+    assert written.state.letters["letter-2"].answered_at is not None
+
+
+@pytest.mark.parametrize(
+    ("field", "names", "in_case"),
+    [
+        ("person_ids", (person_id("wang"),), True),
+        ("person_ids", (NOBODY,), False),
+        ("item_ids", ("knife",), True),
+        ("item_ids", ("gun",), False),
+        ("about", "other", True),
+        ("serves", "no", True),
+        ("serves", "none", False),
+    ],
+)
+def test_an_answer_from_outside_the_case_names_what_its_letter_names(field: str, names: Any, *, in_case: bool) -> None:
+    """In the same words whether or not the case has the rest: a guess shows nothing of it."""
+    written = asked().decide("case_filed", "li", decision_id="other")
+    with refused("not_in_letter", field=f"payload.body.{field}"):
+        answer(written, **{field: names})
+    if in_case:  # a party may
+        by_party = {"answers": None, "letter_id": "own", "sent_at": instant(written.now), field: names}
+        written.say(letter.LetterSent, clerk(PROCURATORATE), to_agency=LAB, kind="reasons", **by_party)
+
+
+STRANGE: dict[str, Any] = {
+    "receives a letter to another": lambda c: receive(send(c, "other"), "other", by=LAB),
+    "receives no letter": lambda c: receive(c, "none", by=LAB),
+    "answers a letter to another": lambda c: answer(send(c, "other"), answers="other"),
+    "answers no letter": lambda c: answer(c, answers="none"),
+    "writes of its own": lambda c: answer(c, answers=None),
+    "answers to another than the sender": lambda c: answer(c, to_agency=POLICE),
+    "answers to somebody outside": lambda c: answer(c, to_agency=None, to_outside=BANK),
+    "files a letter": lambda c: c.say(
+        letter.LetterFiled, clerk(LAB), letter_id="x", kind="petition", received_at=instant(c.now), from_outside=BANK
+    ),
+    "is not the addressee": lambda c: receive(c, by=COURT),
+    "answers what came from outside": lambda c: answer(filed(c, from_outside=BANK), answers="letter-2"),
+}
+
+
+@pytest.mark.parametrize("what_it_does", STRANGE)
+def test_a_letter_opens_nothing_else_of_the_case(what_it_does: str) -> None:
+    """Every other act of the addressee is refused as that of a stranger."""
+    with refused("not_a_party", field="payload.agency"):
+        STRANGE[what_it_does](asked())

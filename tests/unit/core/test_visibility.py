@@ -147,34 +147,42 @@ CASE, NOBODYS = (
 
 
 @pytest.mark.parametrize(
-    ("agency", "stream", "signer", "offered_to", "sides", "expected"),
+    ("agency", "stream", "signer", "addressed_to", "sides", "expected"),
     [
-        (POLICE, ("case", "c"), COURT, None, CASE, "party"),
-        (COURT, ("case", "c"), POLICE, None, CASE, "offered"),
-        (LAB, ("case", "c"), LAB, None, CASE, "offered"),
-        (LAB, ("case", "c"), POLICE, LAB, CASE, "offered"),
-        (LAB, ("case", "c"), POLICE, COURT, CASE, None),
-        (LAB, ("case", "c"), POLICE, None, NOBODYS, None),
-        (POLICE, ("agency", POLICE), POLICE, None, None, "party"),
-        (LAB, ("agency", POLICE), POLICE, None, None, None),
-        (LAB, ("system", "ledger"), "ledger", None, None, "party"),
-        (POLICE, LEAD, "ledger", None, visibility.LeadSides(PROCURATORATE, POLICE, notified=False), None),
-        (POLICE, LEAD, "ledger", None, visibility.LeadSides(PROCURATORATE, POLICE, notified=True), "party"),
-        (FAR_POLICE, LEAD, "ledger", None, None, None),
+        (POLICE, ("case", "c"), COURT, (), CASE, "party"),
+        (COURT, ("case", "c"), POLICE, (), CASE, "offered"),
+        (LAB, ("case", "c"), LAB, (), CASE, "offered"),
+        (LAB, ("case", "c"), POLICE, (LAB,), CASE, "offered"),
+        (LAB, ("case", "c"), POLICE, (POLICE, LAB), CASE, "offered"),
+        (LAB, ("case", "c"), POLICE, (COURT,), CASE, None),
+        (LAB, ("case", "c"), POLICE, (), NOBODYS, None),
+        (POLICE, ("agency", POLICE), POLICE, (), None, "party"),
+        (LAB, ("agency", POLICE), POLICE, (), None, None),
+        (LAB, ("system", "ledger"), "ledger", (), None, "party"),
+        (POLICE, LEAD, "ledger", (), visibility.LeadSides(PROCURATORATE, POLICE, notified=False), None),
+        (POLICE, LEAD, "ledger", (), visibility.LeadSides(PROCURATORATE, POLICE, notified=True), "party"),
+        (FAR_POLICE, LEAD, "ledger", (), None, None),
     ],
 )
 def test_an_event_is_seen_with_what_its_stream_is_of_or_by_who_has_it_in_hand(
     agency: str,
     stream: tuple[str, str],
     signer: str,
-    offered_to: str | None,
+    addressed_to: tuple[str, ...],
     sides: visibility.Sides | None,
     expected: str | None,
 ) -> None:
-    """Who signed it and who was offered something by it keep it, of the case they see nothing by that."""
+    """Who signed it and to whom it is addressed keep it, of the case they see nothing by that."""
     assert (
-        visibility.can_see_event(reader(agency), *stream, signer=signer, offered_to=offered_to, sides=sides) == expected
+        visibility.can_see_event(reader(agency), *stream, signer=signer, addressed_to=addressed_to, sides=sides)
+        == expected
     )
+
+
+def test_a_letter_is_seen_by_its_two_sides_and_by_whoever_sees_its_case() -> None:
+    """Its sides need not see the case, and a third agency that does not see the case sees no letter of it."""
+    shown = {agency for agency in KINDS if visibility.can_see_letter(reader(agency), CASE, (POLICE, LAB))}
+    assert shown == {POLICE, COURT, LAB}
 
 
 @pytest.mark.parametrize("trait", get_args(Trait))

@@ -1,0 +1,99 @@
+"""Letters between agencies: the list of them, and the page of one with the forms for its receipt and its answer.
+
+An agency sees the letters to it and by it whether or not it sees their cases; of a case that it does not see, the pages
+show nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.console.shared.access import Visit, VisitOf
+from api.console.shared.cited_events import RecordedQuery, recorded
+from api.console.shared.formats import minute
+from api.console.shared.rendering import download, narrator_of
+from api.dependencies import Following, SlugPath
+from api.schemas.answers import LetterLine, letter_line
+from api.services.case_reading import read_letter
+from api.services.documents import bundle_of_event
+from api.services.service import position_after
+from ledger.core.events import decode_payload, decode_section
+from ledger.core.events.catalogue import HANDLING
+from ledger.core.messages import Message
+from ledger.core.procedure.legal_days import unix_seconds
+from ledger.i18n import label_first_by
+from ledger.store import cases
+from ledger.store.cases import Page
+from ledger.timeline.event_fields import event_fields
+
+ROWS = 50  # of the list on one page
+SCOPE = "letters"
+
+router = APIRouter()
+BoxQuery = Annotated[Literal["inbox", "outbox"], Query()]
+
+
+def waiting_letters(visit: Visit, limit: int) -> list[LetterLine]:
+    """Return the first letters to the agency that wait for its receipt or answer, and record the read."""
+    with visit.service.parts.database.read() as connection:
+        rows = cases.list_letters(connection, visit.reading.agency, Page(limit), box="inbox", waiting=True)
+    lines = [letter_line(row) for row in rows]
+    if lines:
+        visit.reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
+    return lines
+
+
+@router.get("/letters")
+def list_letters(visit: VisitOf, box: BoxQuery = "inbox", after: Following = None) -> Response:
+    """Show the letters to the agency, or those by it, the latest change last."""
+    window = Page(ROWS, position_after(visit.service, SCOPE, after))
+    with visit.service.parts.database.read() as connection:
+        rows = cases.list_letters(connection, visit.reading.agency, window, box=box)
+    lines = [letter_line(row) for row in rows]
+    visit.reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
+    last = str(lines[-1].updated_index) if len(lines) == ROWS else None
+    following = None if last is None else visit.service.cursors.seal(SCOPE, last)
+    return visit.page("cases/letters.html", lines=lines, box=box, following=following)
+
+
+@router.get("/cases/{case_id}/letters/{letter_id}")
+def letter_page(visit: VisitOf, case_id: SlugPath, letter_id: SlugPath, event: RecordedQuery = None) -> Response:
+    """Show what the letter says, its receipt, and the forms for what the reader's agency may still sign of it."""
+    with visit.service.parts.database.read() as connection:
+        letter, procedure, view = read_letter(connection, visit.service, visit.reading, case_id, letter_id)
+        sight = cases.sight(connection, case_id, visit.reading.reader)
+    visit.reading.record(Message("letter {letter_id}", letter_id=letter_id), case_id)
+    book = visit.service.parts.validator.procedures().current[procedure]
+    label_first_by(book)
+    payload = decode_payload(bytes(view.payload))
+    stored = view.sections or {}
+    sections = {label: decode_section(bytes(raw), label) for label, raw in stored.items() if raw is not None}
+    signs, own = visit.reading.session.has_role(*HANDLING), visit.reading.agency
+    words = narrator_of(visit.service, visit.labels).words(payload, None)
+    return visit.page(
+        "cases/letter.html",
+        case_id=case_id,
+        letter=letter,
+        sight=sight,
+        particulars=event_fields(payload, sections, words, visit.labels),
+        hidden=sorted(payload.confidential.keys() - stored.keys()),
+        erased=[label for label, raw in stored.items() if raw is None],
+        is_mine_to_receive=signs and letter.received_at is None and own in letter.agencies,
+        is_mine_to_answer=signs and letter.to_agency == own and letter.from_agency is not None,
+        kinds=tuple(book.letters),
+        services=tuple(book.services),
+        this_minute=minute(unix_seconds(visit.reading.reader.now)),
+        told=recorded(visit, event),
+    )
+
+
+@router.get("/cases/{case_id}/letters/{letter_id}/bundle")
+def letter_bundle(visit: VisitOf, case_id: SlugPath, letter_id: SlugPath) -> Response:
+    """Return the proof bundle of the event that recorded the letter, for download."""
+    with visit.service.parts.database.read() as connection:
+        letter, _, _ = read_letter(connection, visit.service, visit.reading, case_id, letter_id)
+    bundle = bundle_of_event(visit.service, visit.reading, letter.event_id)
+    return download(bundle, f"{letter_id}.bundle.json")
