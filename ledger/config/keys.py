@@ -1,6 +1,6 @@
-"""Keys: secp256k1 for officers, admins and chain accounts, Ed25519 for logs and witnesses.
+"""Keys: secp256k1 for officers, admins and chain accounts, Ed25519 and ML-DSA-44 for logs and witnesses.
 
-A secp256k1 key is a Web3 keystore v3 file (``<name>.json``). An Ed25519 key is PKCS #8 in encrypted PEM under its vkey
+A secp256k1 key is a Web3 keystore v3 file (``<name>.json``). A note key is PKCS #8 in encrypted PEM under its vkey
 (``<name>.pem``): the line before the PEM (RFC 7468 2) says under which name it signs which kind of note. Both are of
 mode 0600 and open with a passphrase only, which scrypt stretches alike for both.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 import coincurve
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
@@ -26,7 +27,7 @@ from msgspec import Struct
 from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey, parse_vkey
+from ledger.core.log.notes import SEED_LENGTH, NoteSigner, SeedSigner, SignatureType, VerifyingKey, parse_vkey
 from ledger.core.signing.signatures import address_of
 
 FULL_WORK = 262_144  # scrypt N, with r 8 and p 1: about a second and 256 MB for each guess
@@ -124,31 +125,64 @@ def _keystore_secret(path: Path, passphrase: str) -> bytes:
     return private_key
 
 
-def create_note_key(
-    path: Path, name: str, passphrase: str, *, cosigner: bool = False, seed: bytes | None = None, light: bool = False
-) -> VerifyingKey:
-    """Write an encrypted Ed25519 key that signs notes as ``name``, and return its public part.
+class MlDsaSigner(Struct, frozen=True):
+    """A ``NoteSigner`` that holds an ML-DSA-44 key in memory. Two signatures of one message differ (FIPS 204 3.4)."""
 
-    A ``cosigner`` signs with a timestamp, as witnesses do (C2SP tlog-cosignature). ``light`` is as for a keystore.
-    Raises SecretRefused if the file exists, MalformedInput for a name that notes cannot carry.
+    verifying_key: VerifyingKey
+    _private_key: MLDSA44PrivateKey
+
+    @classmethod
+    def from_seed(cls, name: str, seed: bytes) -> MlDsaSigner:
+        """Make the signer of a 32-byte seed (FIPS 204 5.1)."""
+        private_key = MLDSA44PrivateKey.from_seed_bytes(seed)
+        public_key = private_key.public_key().public_bytes_raw()
+        return cls(VerifyingKey(name, SignatureType.SUBTREE_V1, public_key), private_key)
+
+    def __repr__(self) -> str:
+        return f"MlDsaSigner({self.verifying_key!r})"
+
+    def sign(self, message: bytes, /) -> bytes:
+        """Sign the message: 2420 bytes of ML-DSA-44 with an empty context."""
+        return self._private_key.sign(message)
+
+
+def note_signer(name: str, seed: bytes, signature_type: SignatureType) -> NoteSigner:
+    """Make the signer of a 32-byte seed, of the algorithm that the signature type has."""
+    if signature_type is SignatureType.SUBTREE_V1:
+        return MlDsaSigner.from_seed(name, seed)
+    return SeedSigner.from_seed(name, seed, signature_type)
+
+
+def create_note_key(
+    path: Path,
+    name: str,
+    passphrase: str,
+    signature_type: SignatureType = SignatureType.ED25519,
+    *,
+    seed: bytes | None = None,
+    light: bool = False,
+) -> VerifyingKey:
+    """Write an encrypted key that signs notes as ``name``, and return its public part.
+
+    ``light`` is as for a keystore. Raises SecretRefused if the file exists, MalformedInput for a name that notes cannot
+    carry.
     """
-    signature_type = SignatureType.COSIGNATURE_V1 if cosigner else SignatureType.ED25519
-    seed = seed or secrets.token_bytes(32)
-    public = SeedSigner.from_seed(name, seed, signature_type).verifying_key
+    seed = seed or secrets.token_bytes(SEED_LENGTH)
+    public = note_signer(name, seed, signature_type).verifying_key
     write_secret(path, _note_key_file(public, seed, passphrase, light=light), field="key")
     return public
 
 
 def _note_key_file(public: VerifyingKey, seed: bytes, passphrase: str, *, light: bool) -> bytes:
-    pem = _encrypted_pem(Ed25519PrivateKey.from_private_bytes(seed), passphrase, work=_work(light=light))
-    return public.vkey().encode() + b"\n" + pem
+    kind = MLDSA44PrivateKey.from_seed_bytes if public.is_ml_dsa_44 else Ed25519PrivateKey.from_private_bytes
+    return public.vkey().encode() + b"\n" + _encrypted_pem(kind(seed), passphrase, work=_work(light=light))
 
 
 def _work(*, light: bool) -> int:
     return LIGHT_WORK if light else FULL_WORK
 
 
-def _encrypted_pem(key: Ed25519PrivateKey, passphrase: str, *, work: int) -> bytes:
+def _encrypted_pem(key: Ed25519PrivateKey | MLDSA44PrivateKey, passphrase: str, *, work: int) -> bytes:
     """Encrypt a key as PKCS #8 under scrypt (RFC 7914 7), with 256-bit AES in CBC mode.
 
     ``cryptography`` reads this form, but writes PBKDF2 with 2,048 rounds alone: a graphics card tries millions of
@@ -195,10 +229,10 @@ def public_key(path: Path) -> str:
     return note_key(path).vkey() if path.suffix == ".pem" else keystore_key_id(path)
 
 
-def open_note_key(path: Path, passphrase: str) -> SeedSigner:
-    """Return the signer of an Ed25519 key file. Raises SecretRefused or KeyRefused."""
+def open_note_key(path: Path, passphrase: str) -> NoteSigner:
+    """Return the signer of a note key's file. Raises SecretRefused or KeyRefused."""
     public, seed = _note_key_secret(path, passphrase)
-    return SeedSigner.from_seed(public.name, seed, public.signature_type)
+    return note_signer(public.name, seed, public.signature_type)
 
 
 def _note_key_secret(path: Path, passphrase: str) -> tuple[VerifyingKey, bytes]:
@@ -209,10 +243,12 @@ def _note_key_secret(path: Path, passphrase: str) -> tuple[VerifyingKey, bytes]:
         raise KeyRefused(
             "{path} does not open: wrong passphrase, or damaged", path=path, field="passphrase", hint=REMEMBER
         ) from error
-    if not isinstance(private_key, Ed25519PrivateKey):
-        raise KeyRefused("{path} holds no Ed25519 key", path=path, field="key")
+    algorithm = MLDSA44PrivateKey if public.is_ml_dsa_44 else Ed25519PrivateKey
+    if not isinstance(private_key, algorithm):
+        name = "ML-DSA-44" if public.is_ml_dsa_44 else "Ed25519"
+        raise KeyRefused("{path} holds no {name} key", path=path, name=name, field="key")
     seed = private_key.private_bytes_raw()
-    held = SeedSigner.from_seed(public.name, seed, public.signature_type).verifying_key
+    held = note_signer(public.name, seed, public.signature_type).verifying_key
     if held != public:
         raise KeyRefused(
             "{path} names {vkey} but holds the key {vkey_2}",
@@ -263,7 +299,7 @@ class KeyDirectory(Struct, frozen=True):
         return self.path / f"{_require_name(name)}.json"
 
     def note_key(self, name: str) -> Path:
-        """Return the path of the Ed25519 key ``name``."""
+        """Return the path of the note key ``name``."""
         return self.path / f"{_require_name(name)}.pem"
 
     def files(self) -> Iterator[Path]:

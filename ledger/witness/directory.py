@@ -16,13 +16,13 @@ from msgspec import Struct
 
 from ledger.config.keys import KeyDirectory, LocalSigner, create_keystore, create_note_key, open_keystore, open_note_key
 from ledger.config.secret_files import make_private_folder
-from ledger.core.log.notes import SeedSigner, SignatureType, require_type
+from ledger.core.log.notes import NoteSigner, SignatureType, require_type
 
 
 class WitnessKeys(Struct, frozen=True):
     """The two keys, open."""
 
-    note: SeedSigner
+    note: NoteSigner
     account: LocalSigner
 
 
@@ -47,7 +47,7 @@ def create_keys(where: WitnessDirectory, name: str, passphrase: str, *, light: b
     Raises SecretRefused if one exists already, MalformedInput for a name that notes cannot carry.
     """
     make_private_folder(where.keys)
-    note_key = create_note_key(where.note_key, name, passphrase, cosigner=True, light=light)
+    note_key = create_note_key(where.note_key, name, passphrase, SignatureType.COSIGNATURE_V1, light=light)
     return note_key.vkey(), create_keystore(where.account_key, passphrase, light=light)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coincurve import PrivateKey
+from dilithium_py.ml_dsa import ML_DSA_44
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
@@ -33,7 +34,7 @@ from ledger.core.events import (
 from ledger.core.events.terms import EventRef, Quantity, Role
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
-from ledger.core.log.notes import SeedSigner, SignatureType, SignedNote, parse_note
+from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, SignedNote, VerifyingKey, parse_note
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import authority
@@ -66,6 +67,20 @@ WITNESSES = tuple(
     for number in (1, 2, 3)
 )
 WITNESS = WITNESSES[0]
+
+
+class RepeatableSigner:
+    """A ``NoteSigner`` with an ML-DSA-44 key that signs without chance (FIPS 204 3.4): its files can be compared."""
+
+    def __init__(self, name: str, seed: bytes) -> None:
+        public_key, self._secret_key = ML_DSA_44.key_derive(seed)
+        self.verifying_key = VerifyingKey(name, SignatureType.SUBTREE_V1, public_key)
+
+    def sign(self, message: bytes, /) -> bytes:
+        return bytes(ML_DSA_44.sign(self._secret_key, message, deterministic=True))
+
+
+ML_DSA_WITNESS = RepeatableSigner(WITNESS.verifying_key.name, b"\x0c" * 32)  # the other key of the first witness
 WITNESS_LINES = "".join(f"witness w{n} {w.verifying_key.vkey()}\n" for n, w in enumerate(WITNESSES, 1))
 POLICY = f"{WITNESS_LINES}group two 2 w1 w2 w3\nquorum two\n"
 COSIGNED_AT = 1_767_225_600  # unix seconds, 2026-01-01T00:00:00Z
@@ -257,13 +272,13 @@ def trust(policy: str = POLICY) -> Trust:
     )
 
 
-def cosigned(checkpoint: Checkpoint, cosignatures: Iterable[tuple[SeedSigner, int]] = COSIGNATURES) -> str:
+def cosigned(checkpoint: Checkpoint, cosignatures: Iterable[tuple[NoteSigner, int]] = COSIGNATURES) -> str:
     """Return the note of a tree head, signed by the log and by witnesses at their times."""
     signed = parse_note(sign_checkpoint(checkpoint, LOG))
     return str(signed.with_signatures(cosign_checkpoint(checkpoint, witness, at) for witness, at in cosignatures))
 
 
-def vouched(header_rlp: str, signers: Iterable[SeedSigner] = (WITNESSES[0], WITNESSES[2]), **changes: Any) -> str:
+def vouched(header_rlp: str, signers: Iterable[NoteSigner] = (WITNESSES[0], WITNESSES[2]), **changes: Any) -> str:
     """Return the block note of a header; ``changes`` are of the statement."""
     header = read_header(bytes.fromhex(header_rlp[2:]))
     block = TrustedBlock(header.number, "0x" + header.hash.hex())

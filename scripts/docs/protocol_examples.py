@@ -22,6 +22,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable
 from functools import cache, partial
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -31,16 +32,17 @@ from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import Envelope, Payload, Section, digest_of
 from ledger.core.log import merkle, tiles
-from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import signatures
 from ledger.core.supervision.model_package import encode_package
 from ledger.core.verification import bundle
 from ledger.core.verification.bundle_format import encode_bundle
 from ledger.core.verification.trust import encode_trust
-from scripts.docs import example, spoiled_bundles, spoiled_trust, worked_deadlines
+from scripts.docs import example, spoiled_bundles, spoiled_cosignatures, spoiled_trust, worked_deadlines
 from scripts.docs import protocol_tables as tables
 from scripts.docs.chain_states import hexed
+from scripts.docs.spoiled_cosignatures import tree_message
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "protocol.md"
@@ -189,6 +191,27 @@ def log() -> str:
     )
 
 
+def ml_dsa() -> str:
+    """Show what an ML-DSA-44 key signs of the same checkpoint, and of a statement."""
+    _, _, checkpoint = log_of_three()
+    witness, at = example.ML_DSA_WITNESS, example.COSIGNED_AT
+    key, message = witness.verifying_key, tree_message(end=checkpoint.size, root=checkpoint.root)
+    signature = witness.sign(message)
+    assert cosign_checkpoint(checkpoint, witness, at).signature == at.to_bytes(8) + signature
+    return "\n\n".join(
+        [
+            f"The ML-DSA-44 key of the seed 32 x 0x0c under the name `{key.name}`, what it signs of that checkpoint "
+            "at the same time,\nand its signature without chance (FIPS 204, 3.4):",
+            values(
+                sha256_of_the_public_key=hexed(sha256(key.public_key).digest()),
+                key_id=hexed(key.key_id),
+                message=hexed(message),
+                sha256_of_the_signature=hexed(sha256(signature).digest()),
+            ),
+        ]
+    )
+
+
 def proof() -> str:
     """Show the tlog-proof of leaf 2 in the same log."""
     _, grown, checkpoint = log_of_three()
@@ -230,6 +253,7 @@ def spoiled(files: dict[str, bytes]) -> bytes:
     """Encode each vector as JSON, one a line, in the order of the steps that it spoils. ``files`` are published."""
     vectors = [
         *spoiled_bundles.entry_vectors(),
+        *spoiled_cosignatures.cosignature_vectors(),
         *spoiled_trust.anchor_vectors(),
         *spoiled_trust.timestamp_vectors(),
         *spoiled_bundles.stream_vectors(),
@@ -244,7 +268,8 @@ PARTS: dict[str, Callable[[], str]] = {
     **{f"table:{part.__name__}": part for part in (tables.words, tables.vocabularies, tables.parts, tables.bodies)},
     **{f"table:{part.__name__}": part for part in (tables.numbers, tables.purposes, tables.clocks, tables.flags)},
     **{f"table:{kind.__name__.lower()}": partial(tables.fields_of, kind) for kind in (Payload, Envelope, Section)},
-    **{f"example:{part.__name__}": part for part in (payload, types, signing, registry, log, proof, verification)},
+    **{f"example:{part.__name__}": part for part in (payload, types, signing, registry, log)},
+    **{f"example:{part.__name__}": part for part in (ml_dsa, proof, verification)},
 }
 
 

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum.trie import EMPTY_ROOT
-from ledger.core.log.checkpoints import cosign_text
+from ledger.core.log.checkpoints import cosign_statement
 from ledger.core.log.notes import SeedSigner, SignatureType, SignedNote, parse_note
 from ledger.core.verification.bundle_format import Bundle, raw
 from ledger.core.verification.contract_storage import anchor_slots, registry_slots
@@ -132,7 +132,8 @@ def _notes() -> list[Vector]:
     }
     longer = parse_note(noted).text + "\n"
     lines = (
-        cosign_text(longer, witness, example.VOUCHED_AT) for witness in (example.WITNESSES[0], example.WITNESSES[2])
+        cosign_statement(longer, witness, example.VOUCHED_AT)
+        for witness in (example.WITNESSES[0], example.WITNESSES[2])
     )
     return [
         *(untrusted(f"block note {name}", put("/anchor/block_note", text)) for name, text in not_counting.items()),

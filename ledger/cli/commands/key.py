@@ -36,7 +36,8 @@ def key_group() -> None:
 @key_group.command("new")
 @click.argument("name")
 @click.option("--log", "log_name", metavar="ORIGIN", help="An Ed25519 key that signs checkpoints under this name.")
-@click.option("--witness", "witness_name", metavar="NAME", help="An Ed25519 key that co-signs under this name.")
+@click.option("--witness", "witness_name", metavar="NAME", help="A key that co-signs checkpoints under this name.")
+@click.option("--ml-dsa-44", is_flag=True, help="With --witness: a key of ML-DSA-44 rather than Ed25519.")
 @LIGHT
 @KEY_DIR
 @passphrase_options
@@ -46,13 +47,19 @@ def new(
     name: str,
     log_name: str | None,
     witness_name: str | None,
+    ml_dsa_44: bool,
     light: bool,
     key_dir: Path | None,
     passphrase: Passphrase,
 ) -> None:
-    """Make a key: of an officer, admin or account (secp256k1), or for notes (Ed25519)."""
+    """Make a key: of an officer, admin or account (secp256k1), or for notes (Ed25519, or ML-DSA-44)."""
+    from ledger.core.log.notes import SignatureType
+
     if log_name and witness_name:
         raise MalformedInput("expected one of the two, not both", field="--log, --witness")
+    if ml_dsa_44 and not witness_name:
+        raise MalformedInput("expected the name of a witness with it", field="--ml-dsa-44")
+    of_witness = SignatureType.SUBTREE_V1 if ml_dsa_44 else SignatureType.COSIGNATURE_V1
     keys = _keys(session, key_dir)
     note_name = log_name or witness_name
     path = keys.note_key(name) if note_name else keys.keystore(name)
@@ -60,7 +67,7 @@ def new(
         raise MalformedInput("the key {name} is there already", name=name, field="NAME", hint="Choose another name.")
     secret = passphrase.read(of=f"the key {name}", new=True)
     if note_name:
-        create_note_key(path, note_name, secret, cosigner=witness_name is not None, light=light)
+        create_note_key(path, note_name, secret, of_witness if witness_name else SignatureType.ED25519, light=light)
     else:
         create_keystore(path, secret, light=light)
     session.output.record(_described(path))

@@ -20,7 +20,7 @@ from ledger.core.verification.trust import encode_trust, parse_trust
 
 if TYPE_CHECKING:
     from ledger.config.installation import DataDirectory
-    from ledger.core.log.notes import SeedSigner, VerifyingKey
+    from ledger.core.log.notes import NoteSigner, VerifyingKey
     from ledger.core.verification.trust import Trust
     from ledger.core.verification.trust_renewal import Renewal
 
@@ -132,7 +132,7 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
     session.output.record({"file": str(file), "kept": str(kept), "signed_by": signers})
 
 
-def _log_signer(where: DataDirectory, key: VerifyingKey, passphrase: str) -> SeedSigner:
+def _log_signer(where: DataDirectory, key: VerifyingKey, passphrase: str) -> NoteSigner:
     for path in where.keys.files():
         if path.suffix == ".pem" and note_key(path) == key:
             return open_note_key(path, passphrase)

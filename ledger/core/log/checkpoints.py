@@ -1,14 +1,18 @@
-"""Signed tree heads (C2SP tlog-checkpoint) and the co-signatures of witnesses on them (C2SP tlog-cosignature, v1).
+"""Signed tree heads (C2SP tlog-checkpoint) and the co-signatures of witnesses on them (C2SP tlog-cosignature).
 
 A checkpoint of this ledger has exactly three lines: origin, size, root. Whether a tree is consistent with an earlier
 one (``merkle``), and how many witnesses are enough (``policy``), is decided elsewhere.
+
+Witnesses co-sign other texts too: which block is final, and which trust file follows. Of such a *statement* an Ed25519
+key signs the text as it would a checkpoint's. What an ML-DSA-44 key signs of a checkpoint is no text, so a statement
+has a message of its own, whose first bytes tell the two apart.
 """
 
 from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -21,6 +25,9 @@ from ledger.core.messages import Message
 
 TIMESTAMP_LENGTH = 8  # bytes
 TIMESTAMP_LIMIT = 1 << 63  # unix seconds; every timestamp is below it
+MAX_ORIGIN_LENGTH = 255  # bytes: C2SP tlog-cosignature counts them in one
+SUBTREE_LABEL = b"subtree/v1\n\0"
+STATEMENT_LABEL = b"tallystick/statement@v1\n\0"
 NOTES_KEPT = 32  # verified notes in the cache: many bundles are under the same few checkpoints
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -38,8 +45,8 @@ class Checkpoint(Struct, frozen=True):
     root: Hash
 
     def __post_init__(self) -> None:
-        if not _ORIGIN.fullmatch(self.origin):
-            raise MalformedInput("an origin is one line of text", field="origin")
+        if not _ORIGIN.fullmatch(self.origin) or len(self.origin.encode()) > MAX_ORIGIN_LENGTH:
+            raise MalformedInput("an origin is one line of text of at most 255 bytes", field="origin")
         if not 0 <= self.size < SIZE_LIMIT:
             raise MalformedInput("{size} is not a tree size", size=self.size, field="size")
         as_hash(self.root, "root")
@@ -96,50 +103,71 @@ def verify_checkpoint(note_text: str, log_key: notes.VerifyingKey) -> Checkpoint
 
 
 def cosign_checkpoint(checkpoint: Checkpoint, signer: notes.NoteSigner, timestamp: int) -> notes.NoteSignature:
-    """Make a witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
-    return cosign_text(checkpoint.text(), signer, timestamp)
+    """Make a witness's signature line.
+
+    Requires a signer of type COSIGNATURE_V1 or SUBTREE_V1, and 0 < timestamp < 2**63 (unix seconds).
+    """
+    return _cosign(_checkpoint_message, checkpoint.text(), signer, timestamp)
 
 
-def cosign_text(text: str, signer: notes.NoteSigner, timestamp: int) -> notes.NoteSignature:
-    """Make a witness's signature line over any note text, as ``cosign_checkpoint`` does over a checkpoint."""
-    key = signer.verifying_key
-    notes.require_type(key, notes.SignatureType.COSIGNATURE_V1)
-    if not 0 <= timestamp < TIMESTAMP_LIMIT:
-        raise MalformedInput("{timestamp} is no unix time below 2^63", timestamp=timestamp, field="timestamp")
-    signature = signer.sign(_cosigned_message(text, timestamp))
-    return notes.NoteSignature(key.name, key.key_id, timestamp.to_bytes(TIMESTAMP_LENGTH, "big") + signature)
+def cosign_statement(text: str, signer: notes.NoteSigner, timestamp: int) -> notes.NoteSignature:
+    """Make a witness's signature line over a note text that is no checkpoint, as ``cosign_checkpoint`` over one."""
+    return _cosign(_statement_message, text, signer, timestamp)
 
 
 def verify_cosignatures(note_text: str, witness_keys: Iterable[notes.VerifyingKey]) -> tuple[Cosignature, ...]:
-    """Return the co-signatures that the given witnesses have on a note, in the order of the keys.
+    """Return the co-signatures that the given witnesses have on a checkpoint's note, in the order of the keys.
 
-    All other signatures are ignored. Raises SignatureRefused if one of these witnesses has two, or one that does not
-    verify.
+    All other signatures are ignored. Raises SignatureRefused if one of these keys has two, or one that does not verify
+    or has no time, and MalformedInput if an ML-DSA-44 key has signed a note of another form.
     """
-    return _cosignatures(note_text, tuple(dict.fromkeys(witness_keys)))
+    return _cosignatures(_checkpoint_message, note_text, tuple(dict.fromkeys(witness_keys)))
+
+
+def verify_statement(note_text: str, witness_keys: Iterable[notes.VerifyingKey]) -> tuple[Cosignature, ...]:
+    """Return the co-signatures on a note that is no checkpoint's, as ``verify_cosignatures`` does on one that is."""
+    return _cosignatures(_statement_message, note_text, tuple(dict.fromkeys(witness_keys)))
+
+
+_Message = Callable[[notes.VerifyingKey, str, int], bytes]
+
+
+def _cosign(message: _Message, text: str, signer: notes.NoteSigner, timestamp: int) -> notes.NoteSignature:
+    key = signer.verifying_key
+    notes.require_type(key, *notes.COSIGNING)
+    if not 0 < timestamp < TIMESTAMP_LIMIT:
+        raise MalformedInput("{timestamp} is no unix time below 2^63", timestamp=timestamp, field="timestamp")
+    signature = signer.sign(message(key, text, timestamp))
+    return notes.NoteSignature(key.name, key.key_id, _uint64(timestamp) + signature)
 
 
 @lru_cache(maxsize=NOTES_KEPT)
-def _cosignatures(note_text: str, witness_keys: tuple[notes.VerifyingKey, ...]) -> tuple[Cosignature, ...]:
+def _cosignatures(
+    message: _Message, note_text: str, witness_keys: tuple[notes.VerifyingKey, ...]
+) -> tuple[Cosignature, ...]:
     note = notes.parse_note(note_text)
     cosignatures: list[Cosignature] = []
     for key in witness_keys:
-        notes.require_type(key, notes.SignatureType.COSIGNATURE_V1)
+        notes.require_type(key, *notes.COSIGNING)
         signature = note.signature_by(key)
         if signature is None:
             continue
-        # C2SP tlog-cosignature: 8 bytes of timestamp, then the Ed25519 signature, which covers the timestamp too.
+        # C2SP tlog-cosignature: 8 bytes of timestamp, then the signature, which covers the timestamp too. Zero is the
+        # time of a witness that does not say when, nor that it has seen no larger tree: that is no co-signature here.
         timestamp = int.from_bytes(signature[:TIMESTAMP_LENGTH], "big")
-        if len(signature) != TIMESTAMP_LENGTH + notes.ED25519_SIGNATURE_LENGTH or timestamp >= TIMESTAMP_LIMIT:
-            raise SignatureRefused("the co-signature of {key.name} is no time and 64 bytes", key=key, field="signature")
-        key.verify(_cosigned_message(note.text, timestamp), signature[TIMESTAMP_LENGTH:])
+        if len(signature) != TIMESTAMP_LENGTH + key.signature_length or not 0 < timestamp < TIMESTAMP_LIMIT:
+            raise SignatureRefused(
+                "the co-signature of {key.name} is no time and {key.signature_length} bytes", key=key, field="signature"
+            )
+        key.verify(message(key, note.text, timestamp), signature[TIMESTAMP_LENGTH:])
         cosignatures.append(Cosignature(key, timestamp))
     return tuple(cosignatures)
 
 
 def names_of(cosignatures: Iterable[Cosignature]) -> str:
     """Return the names of the witnesses that co-signed, for a message."""
-    return ", ".join(cosignature.witness.name for cosignature in cosignatures) or Message("no witness")
+    names = dict.fromkeys(cosignature.witness.name for cosignature in cosignatures)  # of two keys, one name
+    return ", ".join(names) or Message("no witness")
 
 
 def require_quorum(policy: Policy, cosignatures: Sequence[Cosignature], *, field: str, hint: str | None = None) -> None:
@@ -154,8 +182,33 @@ def require_quorum(policy: Policy, cosignatures: Sequence[Cosignature], *, field
         )
 
 
-def _cosigned_message(text: str, timestamp: int) -> bytes:
+def _checkpoint_message(key: notes.VerifyingKey, text: str, timestamp: int) -> bytes:
+    """Return what a co-signature of a checkpoint signs (C2SP tlog-cosignature)."""
+    if not key.is_ml_dsa_44:
+        return _text_message(text, timestamp)
+    checkpoint = parse_checkpoint(text)
+    named = _length_and_bytes(key.name) + _uint64(timestamp) + _length_and_bytes(checkpoint.origin)
+    # The subtree of the leaves from 0 to the size, that is, the whole tree.
+    return SUBTREE_LABEL + named + _uint64(0) + _uint64(checkpoint.size) + checkpoint.root
+
+
+def _statement_message(key: notes.VerifyingKey, text: str, timestamp: int) -> bytes:
+    if not key.is_ml_dsa_44:
+        return _text_message(text, timestamp)
+    return STATEMENT_LABEL + _length_and_bytes(key.name) + _uint64(timestamp) + text.encode()
+
+
+def _text_message(text: str, timestamp: int) -> bytes:
     return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
+
+
+def _length_and_bytes(text: str) -> bytes:
+    encoded = text.encode()
+    return bytes([len(encoded)]) + encoded
+
+
+def _uint64(number: int) -> bytes:
+    return number.to_bytes(TIMESTAMP_LENGTH, "big")
 
 
 def _require_origin(checkpoint: Checkpoint, log_key: notes.VerifyingKey) -> None:

@@ -1,4 +1,4 @@
-"""Signed notes (C2SP signed-note) with Ed25519 keys: text, signature lines, verifier keys.
+"""Signed notes (C2SP signed-note) with Ed25519 and ML-DSA-44 keys: text, signature lines, verifier keys.
 
 A note is text that ends in a newline, an empty line, and signature lines. Do not rely on its text before a signature
 by a trusted key has been verified.
@@ -19,11 +19,14 @@ from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypai
 from nacl.exceptions import BadSignatureError
 
 from ledger.core.errors import MalformedInput, SignatureRefused
+from ledger.core.messages import Message
 
-MAX_NOTE_LENGTH = 131_072  # bytes, room for 16 post-quantum signatures
+MAX_NOTE_LENGTH = 262_144  # bytes, room for 64 witnesses that sign with both kinds of keys
+MAX_KEY_NAME_LENGTH = 255  # bytes, of a key whose signatures name it
 KEY_ID_LENGTH = 4  # bytes
-ED25519_KEY_LENGTH = 32  # bytes
+SEED_LENGTH = 32  # bytes
 ED25519_SIGNATURE_LENGTH = 64  # bytes
+ML_DSA_44_SIGNATURE_LENGTH = 2420  # bytes
 
 _KEY_NAME = re.compile(r"[^\s+\x00-\x1f\ud800-\udfff]+")  # \s is any Unicode space
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
@@ -32,14 +35,26 @@ _LINE_START = "\u2014 "  # em dash, space
 
 
 class SignatureType(IntEnum):
-    """The signature type identifier bytes that this ledger uses."""
+    """The signature type identifier bytes that this ledger uses.
+
+    A witness co-signs with Ed25519 (``COSIGNATURE_V1``) or with ML-DSA-44 (``SUBTREE_V1``); both are named after the
+    first line of what they sign (C2SP tlog-cosignature).
+    """
 
     ED25519 = 0x01
     COSIGNATURE_V1 = 0x04
+    SUBTREE_V1 = 0x06
+
+
+COSIGNING = (SignatureType.COSIGNATURE_V1, SignatureType.SUBTREE_V1)
+_KEY_LENGTHS = {SignatureType.ED25519: 32, SignatureType.COSIGNATURE_V1: 32, SignatureType.SUBTREE_V1: 1312}  # bytes
 
 
 class VerifyingKey(Struct, frozen=True):
-    """An Ed25519 public key (32 bytes) with its name and the one signature type that it may be used for."""
+    """A public key with its name and the one signature type that it may be used for.
+
+    It is of Ed25519 (32 bytes, RFC 8032) or, for ``SUBTREE_V1``, of ML-DSA-44 (1312 bytes, FIPS 204).
+    """
 
     name: str
     signature_type: SignatureType
@@ -48,8 +63,22 @@ class VerifyingKey(Struct, frozen=True):
     def __post_init__(self) -> None:
         if not _KEY_NAME.fullmatch(self.name):
             raise MalformedInput("{name!r} is not a key name: no spaces, no plus", name=self.name[:100], field="name")
-        if len(self.public_key) != ED25519_KEY_LENGTH:
-            raise MalformedInput("expected 32 bytes, not {count}", count=len(self.public_key), field="public_key")
+        expected = _KEY_LENGTHS[self.signature_type]
+        if len(self.public_key) != expected:
+            text = Message("expected {expected} bytes, not {count}", expected=expected, count=len(self.public_key))
+            raise MalformedInput(text, field="public_key")
+        if self.is_ml_dsa_44 and len(self.name.encode()) > MAX_KEY_NAME_LENGTH:
+            raise MalformedInput("expected a name of at most {limit} bytes", limit=MAX_KEY_NAME_LENGTH, field="name")
+
+    @property
+    def is_ml_dsa_44(self) -> bool:
+        """Tell whether the key is of ML-DSA-44; else it is of Ed25519."""
+        return self.signature_type is SignatureType.SUBTREE_V1
+
+    @property
+    def signature_length(self) -> int:
+        """Return the length of a bare signature in bytes."""
+        return ML_DSA_44_SIGNATURE_LENGTH if self.is_ml_dsa_44 else ED25519_SIGNATURE_LENGTH
 
     @property
     def key_id(self) -> bytes:
@@ -63,18 +92,36 @@ class VerifyingKey(Struct, frozen=True):
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
 
     def verify(self, message: bytes, signature: bytes) -> None:
-        """Accept a bare Ed25519 signature (64 bytes). Raises SignatureRefused."""
-        try:
-            # libsodium takes both in one buffer: another length would move bytes of the message into the signature.
-            if len(signature) != ED25519_SIGNATURE_LENGTH:
-                raise BadSignatureError(f"{len(signature)} bytes")
-            crypto_sign_open(signature + message, self.public_key)
-        except BadSignatureError as error:
-            raise SignatureRefused("the signature of {key.name} does not hold", key=self, field="signature") from error
+        """Accept a bare signature of ``signature_length``. Raises SignatureRefused."""
+        holds = _ml_dsa_44_holds if self.is_ml_dsa_44 else _ed25519_holds
+        # libsodium takes both in one buffer: another length would move bytes of the message into the signature.
+        if len(signature) != self.signature_length or not holds(self.public_key, message, signature):
+            raise SignatureRefused("the signature of {key.name} does not hold", key=self, field="signature")
+
+
+def _ed25519_holds(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        crypto_sign_open(signature + message, public_key)
+    except BadSignatureError:
+        return False
+    return True
+
+
+def _ml_dsa_44_holds(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Verify by FIPS 204, algorithm 3, with an empty context."""
+    # Loaded with the first such signature: most commands verify none.
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey  # noqa: PLC0415
+
+    try:
+        MLDSA44PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 class NoteSigner(Protocol):
-    """A holder of the key ``verifying_key``. ``sign`` returns 64 bytes of Ed25519 over the message (RFC 8032)."""
+    """A holder of the key ``verifying_key``. ``sign`` returns a bare signature that the key verifies."""
 
     @property
     def verifying_key(self) -> VerifyingKey: ...
@@ -83,7 +130,7 @@ class NoteSigner(Protocol):
 
 
 class SeedSigner(Struct, frozen=True):
-    """A ``NoteSigner`` that holds its key in memory."""
+    """A ``NoteSigner`` that holds an Ed25519 key in memory."""
 
     verifying_key: VerifyingKey
     _secret_key: bytes  # the seed and the public key
@@ -91,7 +138,7 @@ class SeedSigner(Struct, frozen=True):
     @classmethod
     def from_seed(cls, name: str, seed: bytes, signature_type: SignatureType = SignatureType.ED25519) -> SeedSigner:
         """Make the signer of a 32-byte seed (RFC 8032 5.1.5)."""
-        if len(seed) != ED25519_KEY_LENGTH:
+        if len(seed) != SEED_LENGTH:
             raise MalformedInput("expected 32 bytes, not {count}", count=len(seed), field="seed")
         public_key, secret_key = crypto_sign_seed_keypair(seed)
         return cls(VerifyingKey(name, signature_type, public_key), secret_key)
@@ -160,7 +207,7 @@ def verify_note(note: SignedNote, key: VerifyingKey) -> None:
 
 
 def parse_note(note: str) -> SignedNote:
-    """Parse a note. Raises MalformedInput if it is not of the form of C2SP signed-note, or over 128 KiB."""
+    """Parse a note. Raises MalformedInput if it is not of the form of C2SP signed-note, or over 256 KiB."""
     try:
         length = len(note.encode())
     except UnicodeEncodeError as error:
@@ -171,7 +218,7 @@ def parse_note(note: str) -> SignedNote:
         raise MalformedInput("the note has control characters other than newline", field="note")
     # The last empty line separates: the text itself may contain empty lines.
     text, separator, lines = note.rpartition("\n\n")
-    if not separator or not text:
+    if not separator:
         raise MalformedInput("a note is text, an empty line and signature lines", field="note")
     return SignedNote(text + "\n", parse_signature_lines(lines))
 
@@ -204,10 +251,11 @@ def parse_vkey(text: str) -> VerifyingKey:
     return key
 
 
-def require_type(key: VerifyingKey, expected: SignatureType) -> None:
+def require_type(key: VerifyingKey, *expected: SignatureType) -> None:
     """Refuse a key that is known for other signatures. Raises SignatureRefused."""
-    if key.signature_type is not expected:
-        raise SignatureRefused("{key.name} is no key for {expected.name}", key=key, expected=expected, field="key")
+    if key.signature_type not in expected:
+        names = " or ".join(kind.name for kind in expected)
+        raise SignatureRefused("{key.name} is no key for {names}", key=key, names=names, field="key")
 
 
 def decode_base64(text: str, name: str) -> bytes:

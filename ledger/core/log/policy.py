@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput, SignatureRefused
-from ledger.core.log.notes import SignatureType, VerifyingKey, parse_vkey, require_type
+from ledger.core.log.notes import COSIGNING, SignatureType, VerifyingKey, parse_vkey, require_type
 
 NO_QUORUM = "none"
-MAX_POLICY_LENGTH = 65_536  # characters
+MAX_POLICY_LENGTH = 262_144  # characters: room for 64 logs and witnesses whose keys are of ML-DSA-44
+
+LOG_TYPES = (SignatureType.ED25519, SignatureType.SUBTREE_V1)  # C2SP tlog-checkpoint
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _FORMS = {
@@ -31,7 +33,10 @@ class WitnessGroup(Struct, frozen=True):
 
 
 class Policy(Struct, frozen=True):
-    """A parsed policy. ``groups`` are in the order of the text: each refers only to names above it."""
+    """A parsed policy. ``groups`` are in the order of the text: each refers only to names above it.
+
+    A witness here is one key. Of somebody who signs with two, a group asks for either (``any``) or both (``all``).
+    """
 
     text: str
     logs: tuple[VerifyingKey, ...]
@@ -58,7 +63,7 @@ class Policy(Struct, frozen=True):
 def parse_policy(text: str) -> Policy:
     """Parse a policy. Raises MalformedInput, which names the line."""
     if len(text) > MAX_POLICY_LENGTH or _CONTROL.search(text):
-        raise MalformedInput("a policy is plain text of at most 64 KiB", field="policy")
+        raise MalformedInput("a policy is plain text of at most 256 KiB", field="policy")
     reader = _Reader()
     for number, line in enumerate(text.split("\n"), 1):
         words = line.replace("\t", " ").split(" ")
@@ -83,9 +88,9 @@ class _Reader:
     def read(self, words: list[str], where: str) -> None:
         match words:
             case ["log", vkey] | ["log", vkey, _]:
-                self.logs.append(self._key(vkey, SignatureType.ED25519, where))
+                self.logs.append(self._key(vkey, LOG_TYPES, where))
             case ["witness", name, vkey] | ["witness", name, vkey, _]:
-                key = self._key(vkey, SignatureType.COSIGNATURE_V1, where)
+                key = self._key(vkey, COSIGNING, where)
                 self.witnesses[self._new_name(name, where)] = key
             case ["group", name, threshold, _, *_]:
                 name, members = self._new_name(name, where), tuple(words[3:])
@@ -107,10 +112,10 @@ class _Reader:
             case _:
                 raise MalformedInput("expected log, witness, group or quorum", field=where)
 
-    def _key(self, text: str, kind: SignatureType, where: str) -> VerifyingKey:
+    def _key(self, text: str, kinds: tuple[SignatureType, ...], where: str) -> VerifyingKey:
         try:
             key = parse_vkey(text)
-            require_type(key, kind)
+            require_type(key, *kinds)
         except (MalformedInput, SignatureRefused) as error:
             raise MalformedInput(error.text, field=where, hint=error.hint) from error
         # The keys of all roles are compared: a log that is its own witness would count as two parties.

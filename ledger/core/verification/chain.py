@@ -25,10 +25,10 @@ from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.log.checkpoints import (
     Checkpoint,
     Cosignature,
-    cosign_text,
+    cosign_statement,
     names_of,
     require_quorum,
-    verify_cosignatures,
+    verify_statement,
 )
 from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.log.notes import NoteSignature, NoteSigner, parse_note
@@ -70,8 +70,8 @@ class BlockStatement(Struct, frozen=True):
 
 
 def cosign_block(statement: BlockStatement, signer: NoteSigner, timestamp: int) -> NoteSignature:
-    """Make a witness's signature line. Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63."""
-    return cosign_text(statement.text(), signer, timestamp)
+    """Make a witness's signature line. Requires a witness's signer and 0 < timestamp < 2**63."""
+    return cosign_statement(statement.text(), signer, timestamp)
 
 
 def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy) -> tuple[Cosignature, ...]:
@@ -89,7 +89,7 @@ def verify_block_note(note_text: str, statement: BlockStatement, policy: Policy)
     # Else a note of nobody would make any block final.
     if not policy.asks_for_witnesses:
         raise SignatureRefused("the policy asks for no witness", field=WHERE)
-    cosignatures = verify_cosignatures(note_text, policy.witnesses.values())
+    cosignatures = verify_statement(note_text, policy.witnesses.values())
     require_quorum(policy, cosignatures, field=WHERE)
     return cosignatures
 

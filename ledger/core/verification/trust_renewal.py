@@ -26,7 +26,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.log import notes
-from ledger.core.log.checkpoints import Cosignature, cosign_text, require_quorum, verify_cosignatures
+from ledger.core.log.checkpoints import Cosignature, cosign_statement, require_quorum, verify_statement
 from ledger.core.messages import Message
 from ledger.core.verification.trust import Trust, TrustedChain, encode_trust, parse_trust
 
@@ -94,9 +94,9 @@ def sign_renewal(renewal: Renewal, log_signer: notes.NoteSigner) -> Renewal:
 def cosign_renewal(renewal: Renewal, witness: notes.NoteSigner, timestamp: int) -> Renewal:
     """Return the renewal with a witness's co-signature.
 
-    Requires a signer of type COSIGNATURE_V1 and 0 <= timestamp < 2**63.
+    Requires a witness's signer and 0 < timestamp < 2**63.
     """
-    return renewal.with_signatures([cosign_text(renewal.text(), witness, timestamp)])
+    return renewal.with_signatures([cosign_statement(renewal.text(), witness, timestamp)])
 
 
 def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) -> Consent:
@@ -119,7 +119,7 @@ def verify_renewal(renewal: Renewal, old: Trust, *, log_key_lost: bool = False) 
         )
     if not old.policy.asks_for_witnesses:
         return Consent(by_log, ())
-    cosignatures = verify_cosignatures(str(note), old.policy.witnesses.values()) if note.signatures else ()
+    cosignatures = verify_statement(str(note), old.policy.witnesses.values()) if note.signatures else ()
     require_quorum(old.policy, cosignatures, field="renewal.signatures", hint=_MORE_WITNESSES)
     return Consent(by_log, cosignatures)
 

@@ -150,7 +150,12 @@ def test_log_key_is_that_of_the_worked_example(log_key: Path) -> None:
 def test_witness_key_is_one_for_cosignatures(tmp_path: Path) -> None:
     """A cosigner's key has the type of cosignature/v1, as in the protocol's example."""
     public = create_note_key(
-        tmp_path / "w.pem", "witness.example/w1", "tally", cosigner=True, seed=b"\x02" * 32, light=True
+        tmp_path / "w.pem",
+        "witness.example/w1",
+        "tally",
+        SignatureType.COSIGNATURE_V1,
+        seed=b"\x02" * 32,
+        light=True,
     )
     assert public.vkey() == "witness.example/w1+df1c0a35+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"
     assert open_note_key(tmp_path / "w.pem", "tally").verifying_key.signature_type is SignatureType.COSIGNATURE_V1

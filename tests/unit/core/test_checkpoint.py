@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from dilithium_py.ml_dsa import ML_DSA_44
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.config.keys import MlDsaSigner
 from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.log import checkpoints, notes
 from ledger.core.log.merkle import EMPTY_ROOT, Hash, leaf_hash, root_of
@@ -26,8 +29,17 @@ PbZ2Ze6owm3jQWaMHTGZ9h3kt4CoKFaaiYzkjCjZMfM=
 LOG = notes.SeedSigner.from_seed(ORIGIN, b"\x01" * 32)
 WITNESS = notes.SeedSigner.from_seed("witness.example/w1", b"\x02" * 32, notes.SignatureType.COSIGNATURE_V1)
 SECOND_WITNESS = notes.SeedSigner.from_seed("witness.example/w2", b"\x03" * 32, notes.SignatureType.COSIGNATURE_V1)
+LATTICE = MlDsaSigner.from_seed("witness.example/w1", b"\x0c" * 32)  # the other key of the first witness
 CHECKPOINT = checkpoints.Checkpoint(ORIGIN, 3, root_of([leaf_hash(b'{"seq":%d}' % seq) for seq in range(3)]))
 PUBLISHED_LOG_KEY = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"
+
+
+def subtree_message(timestamp: int, *, start: int = 0, origin: str = ORIGIN) -> bytes:
+    """The ``cosigned_message`` of C2SP tlog-cosignature, field by field, for the tree of the worked example."""
+    name = LATTICE.verifying_key.name.encode()
+    numbers = [number.to_bytes(8, "big") for number in (timestamp, start, CHECKPOINT.size)]
+    label, log_origin = b"subtree/v1\n\0", bytes([len(origin)]) + origin.encode()
+    return label + bytes([len(name)]) + name + numbers[0] + log_origin + numbers[1] + numbers[2] + CHECKPOINT.root
 
 
 def signed(text: str, signer: notes.SeedSigner = LOG) -> str:
@@ -154,18 +166,19 @@ class TestVerify:
 
 
 class TestCosign:
-    @given(st.integers(0, 2**63 - 1))
+    @given(st.integers(1, 2**63 - 1))
     def test_any_time_goes_both_ways(self, timestamp: int) -> None:
         """The time that was signed is the time that is read."""
         note = cosigned(checkpoints.cosign_checkpoint(CHECKPOINT, WITNESS, timestamp))
         [cosignature] = checkpoints.verify_cosignatures(note, [WITNESS.verifying_key])
         assert cosignature == checkpoints.Cosignature(WITNESS.verifying_key, timestamp)
 
-    @pytest.mark.parametrize("timestamp", [-1, 2**63, 2**64])
-    def test_time_out_of_bounds_is_not_signed(self, timestamp: int) -> None:
-        """0 <= timestamp < 2**63 (C2SP tlog-cosignature)."""
+    @pytest.mark.parametrize("witness", [WITNESS, LATTICE], ids=["Ed25519", "ML-DSA-44"])
+    @pytest.mark.parametrize("timestamp", [-1, 0, 2**63, 2**64])
+    def test_time_out_of_bounds_is_not_signed(self, timestamp: int, witness: notes.NoteSigner) -> None:
+        """C2SP tlog-cosignature: it MUST NOT exceed 2^63 - 1; tlog-witness: it MUST NOT be zero."""
         with refused_at("timestamp"):
-            checkpoints.cosign_checkpoint(CHECKPOINT, WITNESS, timestamp)
+            checkpoints.cosign_checkpoint(CHECKPOINT, witness, timestamp)
 
     def test_witnesses_are_found_in_the_order_of_the_keys(self) -> None:
         """Absent witnesses are left out, unknown ones ignored, a key that is named twice counts once."""
@@ -196,11 +209,14 @@ class TestCosign:
         with refused_at("signature", match="is no time and 64 bytes", error=SignatureRefused):
             checkpoints.verify_cosignatures(cosigned(line), [WITNESS.verifying_key])
 
-    def test_time_from_two_to_the_63_on_is_refused(self) -> None:
-        """Though the witness signed it."""
-        message = f"cosignature/v1\ntime {2**63}\n{CHECKPOINT.text()}".encode()
-        key = WITNESS.verifying_key
-        line = notes.NoteSignature(key.name, key.key_id, (2**63).to_bytes(8, "big") + WITNESS.sign(message))
+    @pytest.mark.parametrize("witness", [WITNESS, LATTICE], ids=["Ed25519", "ML-DSA-44"])
+    @pytest.mark.parametrize("timestamp", [0, 2**63])
+    def test_no_time_is_refused(self, timestamp: int, witness: notes.NoteSigner) -> None:
+        """Though the witness signed it: 0 is the time of who does not say when (C2SP tlog-cosignature)."""
+        text = f"cosignature/v1\ntime {timestamp}\n{CHECKPOINT.text()}".encode()
+        key = witness.verifying_key
+        signature = witness.sign(subtree_message(timestamp) if key.is_ml_dsa_44 else text)
+        line = notes.NoteSignature(key.name, key.key_id, timestamp.to_bytes(8, "big") + signature)
         with pytest.raises(SignatureRefused, match="is no time"):
             checkpoints.verify_cosignatures(cosigned(line), [key])
 
@@ -211,9 +227,9 @@ class TestCosign:
             checkpoints.verify_checkpoint(WORKED_EXAMPLE, as_witness.verifying_key)
         with pytest.raises(SignatureRefused, match="no key for ED25519"):
             checkpoints.sign_checkpoint(CHECKPOINT, as_witness)
-        with pytest.raises(SignatureRefused, match="no key for COSIGNATURE_V1"):
+        with pytest.raises(SignatureRefused, match="no key for COSIGNATURE_V1 or SUBTREE_V1"):
             checkpoints.cosign_checkpoint(CHECKPOINT, LOG, COSIGNED_AT)
-        with pytest.raises(SignatureRefused, match="no key for COSIGNATURE_V1"):
+        with pytest.raises(SignatureRefused, match="no key for COSIGNATURE_V1 or SUBTREE_V1"):
             checkpoints.verify_cosignatures(WORKED_EXAMPLE, [LOG.verifying_key])
 
     def test_log_and_witness_may_share_a_name_and_a_public_key(self) -> None:
@@ -224,3 +240,87 @@ class TestCosign:
         assert checkpoints.verify_cosignatures(note, [namesake.verifying_key]) == (
             checkpoints.Cosignature(namesake.verifying_key, 5),
         )
+
+
+class TestMlDsa44:
+    """C2SP tlog-cosignature, ML-DSA-44 signed message; ``dilithium-py`` is the other implementation of FIPS 204."""
+
+    def test_signed_message_is_that_of_the_specification(self) -> None:
+        """The signature MUST be over a ``cosigned_message``: another ML-DSA-44 accepts ours over it, and we its own."""
+        line = checkpoints.cosign_checkpoint(CHECKPOINT, LATTICE, COSIGNED_AT)
+        key, message = LATTICE.verifying_key, subtree_message(COSIGNED_AT)
+        assert line.signature[:8] == COSIGNED_AT.to_bytes(8, "big")
+        assert ML_DSA_44.verify(key.public_key, message, line.signature[8:])
+        public_key, secret_key = ML_DSA_44.key_derive(b"\x0c" * 32)
+        assert public_key == key.public_key
+        other = notes.NoteSignature(key.name, key.key_id, line.signature[:8] + ML_DSA_44.sign(secret_key, message))
+        for each in (line, other):
+            assert checkpoints.verify_cosignatures(cosigned(each), [key]) == (
+                checkpoints.Cosignature(key, COSIGNED_AT),
+            )
+
+    def test_key_id_and_vkey_are_those_of_the_specification(self) -> None:
+        """The key id MUST be SHA-256(name, newline, 0x06, public key)[:4]; a vkey holds 0x06 and 1312 bytes."""
+        key = LATTICE.verifying_key
+        assert key.key_id == sha256(key.name.encode() + b"\n\x06" + key.public_key).digest()[:4]
+        assert notes.parse_vkey(key.vkey()) == key
+        assert key.vkey().startswith("witness.example/w1+1cd78a80+B")
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            subtree_message(COSIGNED_AT - 1),
+            subtree_message(COSIGNED_AT, start=1),
+            subtree_message(COSIGNED_AT, origin="ledger.example/another"),
+            f"cosignature/v1\ntime {COSIGNED_AT}\n{CHECKPOINT.text()}".encode(),
+            b"tallystick/statement@v1\n\0\x12witness.example/w1"
+            + COSIGNED_AT.to_bytes(8, "big")
+            + CHECKPOINT.text().encode(),
+        ],
+        ids=["time", "start", "origin", "text", "statement"],
+    )
+    def test_another_message_is_refused(self, message: bytes) -> None:
+        """Nothing but the whole tree of this log at this time is a co-signature of its checkpoint."""
+        key = LATTICE.verifying_key
+        line = notes.NoteSignature(key.name, key.key_id, COSIGNED_AT.to_bytes(8, "big") + LATTICE.sign(message))
+        with pytest.raises(SignatureRefused, match="does not hold"):
+            checkpoints.verify_cosignatures(cosigned(line), [key])
+
+    @pytest.mark.parametrize("length", [1, 8, 72, 2427, 2429])
+    def test_another_length_is_refused(self, length: int) -> None:
+        """The signature MUST be a ``timestamped_signature``: 8 bytes of time and 2420."""
+        key = LATTICE.verifying_key
+        line = notes.NoteSignature(key.name, key.key_id, b"\1" * length)
+        with refused_at("signature", match="is no time and 2420 bytes", error=SignatureRefused):
+            checkpoints.verify_cosignatures(cosigned(line), [key])
+
+    def test_both_keys_of_a_witness_sign_one_note(self) -> None:
+        """They share the name; each is found by its own id, and one name is named once."""
+        lines = [checkpoints.cosign_checkpoint(CHECKPOINT, signer, COSIGNED_AT) for signer in (WITNESS, LATTICE)]
+        keys = [WITNESS.verifying_key, LATTICE.verifying_key]
+        cosignatures = checkpoints.verify_cosignatures(cosigned(*lines), keys)
+        assert [cosignature.witness for cosignature in cosignatures] == keys
+        assert checkpoints.names_of(cosignatures) == "witness.example/w1"
+
+    def test_statement_has_a_message_of_its_own(self) -> None:
+        """Of a note that is no checkpoint the text is signed, and no checkpoint is signed by that."""
+        line = checkpoints.cosign_statement("a statement\n", LATTICE, COSIGNED_AT)
+        key, note = LATTICE.verifying_key, str(notes.SignedNote("a statement\n", (line,)))
+        assert checkpoints.verify_statement(note, [key]) == (checkpoints.Cosignature(key, COSIGNED_AT),)
+        with pytest.raises(MalformedInput, match="three lines"):
+            checkpoints.verify_cosignatures(note, [key])
+        as_checkpoint = checkpoints.cosign_checkpoint(CHECKPOINT, LATTICE, COSIGNED_AT)
+        with pytest.raises(SignatureRefused, match="does not hold"):
+            checkpoints.verify_statement(cosigned(as_checkpoint), [key])
+
+    def test_name_and_origin_fit_into_the_message(self) -> None:
+        """``cosigner_name`` and ``log_origin`` have 1 to 255 bytes, of UTF-8."""
+        public_key = LATTICE.verifying_key.public_key
+        longest = notes.VerifyingKey("é" * 127 + "x", notes.SignatureType.SUBTREE_V1, public_key)
+        assert len(longest.name.encode()) == 255
+        with refused_at("name", match="at most 255 bytes"):
+            notes.VerifyingKey("é" * 128, notes.SignatureType.SUBTREE_V1, public_key)
+        assert notes.VerifyingKey("é" * 128, notes.SignatureType.COSIGNATURE_V1, bytes(32))
+        assert checkpoints.Checkpoint("é" * 127 + "x", 3, CHECKPOINT.root)
+        with refused_at("origin", match="at most 255 bytes"):
+            checkpoints.Checkpoint("é" * 128, 3, CHECKPOINT.root)

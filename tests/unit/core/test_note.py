@@ -54,6 +54,8 @@ class TestKeys:
         assert refused.value.field == "seed"
         with refused_at("public_key"):
             notes.VerifyingKey("name", notes.SignatureType.ED25519, bytes(length))
+        with refused_at("public_key", match="expected 1312 bytes"):
+            notes.VerifyingKey("name", notes.SignatureType.SUBTREE_V1, bytes(length))
 
     @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\u3000b", "a\u00a0b", "a\n", "a\0", "a\x1f", "\ud800"])
     def test_name_with_spaces_or_plus_is_refused(self, name: str) -> None:
@@ -120,6 +122,12 @@ class TestParse:
         note = notes.SignedNote(text.rstrip("\n") + ".\n", lines)
         assert notes.parse_note(str(note)) == note
 
+    def test_shortest_text_is_a_newline(self) -> None:
+        """C2SP signed-note: a text ending in newline, which may be all of it."""
+        note = str(notes.sign_note("\n", SIGNER))
+        assert note.startswith("\n\n\u2014 ")
+        notes.verify_note(notes.parse_note(note), KEY)
+
     def test_sixteen_large_signatures_are_accepted(self) -> None:
         """The 16 signatures that every verifier must accept may be post-quantum ones of 5 kB."""
         note = notes.sign_note(TEXT, SIGNER).with_signatures([notes.NoteSignature("n", b"\0\0\0\0", bytes(5000))] * 15)
@@ -128,7 +136,7 @@ class TestParse:
     @pytest.mark.parametrize(
         "note",
         [
-            *("", "\n\n", TEXT, "\n\n" + SIGNED.rsplit("\n\n", maxsplit=1)[-1]),
+            *("", "\n\n", TEXT, "\n" + SIGNED.rsplit("\n\n", maxsplit=1)[-1]),
             *(SIGNED[:-1], SIGNED[:-2] + "\n", SIGNED + "\n", SIGNED + "x\n"),
             *(SIGNED.replace("\n", "\r\n"), SIGNED.replace("\n\n—", "\n—")),
             *(SIGNED.replace("— ", other) for other in ("—", "- ")),
@@ -150,7 +158,7 @@ class TestParse:
         fitting = "." * (notes.MAX_NOTE_LENGTH - len(fitting.encode())) + fitting
         assert len(fitting.encode()) == notes.MAX_NOTE_LENGTH
         assert notes.parse_note(fitting).text.endswith(TEXT)
-        with pytest.raises(MalformedInput, match="expected at most 131072 bytes") as refused:
+        with pytest.raises(MalformedInput, match="expected at most 262144 bytes") as refused:
             notes.parse_note("." + fitting)
         assert refused.value.field == "note"
 

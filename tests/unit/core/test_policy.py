@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.config.keys import MlDsaSigner
 from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
 from ledger.core.log.policy import MAX_POLICY_LENGTH, parse_policy
 from tests.testkit.builders import refused_at
@@ -13,7 +14,7 @@ KEYS = [witness.verifying_key for witness in WITNESSES]
 W1 = KEYS[0].vkey()
 LOG = LOG_SIGNER.verifying_key.vkey()
 LOG_AS_WITNESS = VerifyingKey("w", SignatureType.COSIGNATURE_V1, LOG_SIGNER.verifying_key.public_key).vkey()
-
+ML_DSA = MlDsaSigner.from_seed("w", b"\x0c" * 32).verifying_key.vkey()
 
 GROUPS = ("w1 any w2", "g any", "g 0 w1", "g 2 w1", "g any w9", "g 2 w1 w1", "g any g")
 
@@ -50,6 +51,29 @@ def test_groups_of_groups() -> None:
     assert not policy.is_met_by(KEYS[:2])
 
 
+@pytest.mark.parametrize(("threshold", "one_is_enough"), [("any", True), ("all", False)])
+def test_both_keys_of_one_witness(threshold: str, *, one_is_enough: bool) -> None:
+    """Each key is a witness to the policy; a group asks for either or for both of somebody's."""
+    keys = [KEYS[0], MlDsaSigner.from_seed(KEYS[0].name, b"\x0c" * 32).verifying_key]
+    lines = "".join(f"witness k{number} {key.vkey()}\n" for number, key in enumerate(keys))
+    policy = parse_policy(f"{lines}group w1 {threshold} k0 k1\nquorum w1\n")
+    assert policy.is_met_by(keys)
+    assert [policy.is_met_by([key]) for key in keys] == [one_is_enough] * 2
+
+
+def test_limits_leave_room_for_what_the_specification_recommends() -> None:
+    """tlog-policy: at least 32 logs, 32 witnesses and 32 groups, here with the largest keys."""
+    names = [f"{'x' * 250}{number:02}" for number in range(64)]
+    vkeys = [VerifyingKey(name, SignatureType.SUBTREE_V1, name.encode() * 5 + bytes(52)).vkey() for name in names]
+    logs = "".join(
+        f"log {vkey} https://log.example/{name}\n" for name, vkey in zip(names[:32], vkeys[:32], strict=True)
+    )
+    witnesses = "".join(f"witness {n} {v} https://w.example/\n" for n, v in zip(names[32:], vkeys[32:], strict=True))
+    groups = "".join(f"group g{number} any {name}\n" for number, name in enumerate(names[32:]))
+    policy = parse_policy(f"{logs}{witnesses}{groups}quorum g31\n")
+    assert (len(policy.logs), len(policy.witnesses), len(policy.groups)) == (32, 32, 32)
+
+
 def test_same_name_with_another_key_does_not_count() -> None:
     """A cosigner counts by its key, not by its name."""
     stranger = SeedSigner.from_seed(KEYS[0].name, bytes([99]) * 32, KEYS[0].signature_type).verifying_key
@@ -84,6 +108,8 @@ def test_text_is_kept() -> None:
         (f"log {LOG}\nlog {LOG}\nquorum none", 2),
         (f"witness w1 {W1} url more\n", 1),
         (f"witness w1 {LOG}\n", 1),
+        (f"witness w1 {ML_DSA}\nwitness w2 {ML_DSA}\n", 2),
+        (f"log {ML_DSA}\nwitness w1 {ML_DSA}\n", 2),
         (f"witness w1 {W1}\nwitness w2 {W1}\n", 2),
         (f"{WITNESS_LINES}witness w1 {W1}\n", 4),
         (f"log {LOG}\nwitness w1 {LOG_AS_WITNESS}\n", 2),

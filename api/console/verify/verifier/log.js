@@ -1,14 +1,19 @@
 // The log (docs/protocol.md, section 7; c2sp.org signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-policy).
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
-import { hex, joined, refuse, same, utf8 } from "./forms.js";
+import { ml_dsa44 } from "@noble/post-quantum/ml-dsa.js";
+import { hex, joined, refuse, same, unhex, utf8 } from "./forms.js";
 
 const LOG_KEY = 1;
-const WITNESS_KEY = 4;
+const COSIGNATURE_V1 = 4;
+const SUBTREE_V1 = 6; // ML-DSA-44; the others are of Ed25519
+const KEY_BYTES = { [LOG_KEY]: 32, [COSIGNATURE_V1]: 32, [SUBTREE_V1]: 1312 };
+const SIGNATURE_BYTES = { [COSIGNATURE_V1]: 64, [SUBTREE_V1]: 2420 };
 const LARGEST = 2n ** 63n; // of sizes, indexes and times
-const LONGEST_NOTE = 131072; // bytes
-const LONGEST_PROOF = 262144; // characters
-const LONGEST_POLICY = 65536; // characters
+const LONGEST_NOTE = 262144; // bytes
+const LONGEST_PROOF = 524288; // characters
+const LONGEST_POLICY = 262144; // characters
+const LONGEST_NAME = 255; // bytes, where the message that is signed holds it
 
 export function base64(text) {
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) refuse("no base64");
@@ -41,12 +46,14 @@ export function ed25519Holds(signature, message, key) {
 
 const isName = (name) => name !== "" && !/[\p{White_Space}+\x00-\x1f]/u.test(name);
 
-export function verifierKey(text, type) {
+export function verifierKey(text, ...types) {
   const [name, id, encoded, ...more] = text.split("+");
   const data = base64([encoded, ...more].join("+"));
-  if (!isName(name) || data.length !== 33 || data[0] !== type) refuse("no key of type {type}: {text}", { type, text });
+  const type = data[0];
+  if (!isName(name) || !types.includes(type) || data.length !== 1 + KEY_BYTES[type]) refuse("no key of type {type}: {text}", { type: types.join("/"), text });
+  if (type === SUBTREE_V1 && utf8(name).length > LONGEST_NAME) refuse("the key's name is too long: {text}", { text });
   if (hex(sha256(joined(utf8(`${name}\n`), data)).subarray(0, 4)) !== id) refuse("the key's id is not its own: {text}", { text });
-  return { name, id, key: data.subarray(1) };
+  return { name, id, type, key: data.subarray(1) };
 }
 
 export const logKey = (text) => verifierKey(text, LOG_KEY);
@@ -66,9 +73,9 @@ export function parsePolicy(text) {
     const [what, ...words] = line.split(/[ \t]+/).filter(Boolean);
     if (what === undefined || what.startsWith("#")) continue;
     if (what === "log" && (words.length === 1 || words.length === 2)) {
-      policy.logs.push(distinct(policy.logs, logKey(words[0])));
+      policy.logs.push(distinct(policy.logs, verifierKey(words[0], LOG_KEY, SUBTREE_V1)));
     } else if (what === "witness" && (words.length === 2 || words.length === 3)) {
-      const witness = distinct(policy.witnesses, verifierKey(words[1], WITNESS_KEY));
+      const witness = distinct(policy.witnesses, verifierKey(words[1], COSIGNATURE_V1, SUBTREE_V1));
       policy.witnesses.push(witness);
       define(words[0], { witness });
     } else if (what === "group" && words.length >= 3) {
@@ -89,7 +96,7 @@ const reached = (node, signed) => (node.witness ? signed.has(node.witness) : nod
 // {note, text, signatures} of a signed note; nothing is verified yet.
 export function parseNote(note) {
   const at = note.lastIndexOf("\n\n");
-  if (at < 1 || !note.endsWith("\n") || utf8(note).length > LONGEST_NOTE || /[\x00-\x09\x0b-\x1f]/.test(note)) refuse("no note");
+  if (at < 0 || !note.endsWith("\n") || utf8(note).length > LONGEST_NOTE || /[\x00-\x09\x0b-\x1f]/.test(note)) refuse("no note");
   const text = note.slice(0, at + 1);
   const signatures = note.slice(at + 2, -1).split("\n").map((line) => {
     const [dash, name, encoded, ...more] = line.split(" ");
@@ -105,6 +112,7 @@ export function parseCheckpoint(note) {
   const parsed = parseNote(note);
   const lines = parsed.text.split("\n");
   if (lines.length !== 4 || lines[0] === "") refuse("a checkpoint has three lines");
+  if (utf8(lines[0]).length > LONGEST_NAME) refuse("the origin is too long");
   const [size, root] = [number(lines[1]), base64(lines[2])];
   if (root.length !== 32 || (size === 0n) !== same(root, sha256(new Uint8Array()))) refuse("the root is not one of this size");
   return { ...parsed, origin: lines[0], size, root };
@@ -120,13 +128,24 @@ export function logSigned(note, key) {
   return signatures.length === 1 && signatures[0].data.length === 64 && ed25519Holds(signatures[0].data, utf8(note.text), key.key);
 }
 
+const uint64 = (value) => unhex(value.toString(16).padStart(16, "0"));
+const counted = (text) => joined([utf8(text).length], utf8(text));
+
+// What an ML-DSA-44 key signs: of a checkpoint the tree from leaf 0 to its size, of any other note its text.
+function namedMessage(note, { name }, time) {
+  if (note.size === undefined) return joined(utf8("tallystick/statement@v1\n\0"), counted(name), uint64(time), utf8(note.text));
+  return joined(utf8("subtree/v1\n\0"), counted(name), uint64(time), counted(note.origin), uint64(0n), uint64(note.size), note.root);
+}
+
 // The time of a witness's co-signature, or nothing where it does not hold.
 function cosignedAt(note, witness, { data }) {
-  if (data.length !== 72) return undefined;
-  const time = BigInt(`0x${hex(data.subarray(0, 8))}`);
-  if (time >= LARGEST) return undefined;
-  const message = utf8(`cosignature/v1\ntime ${time}\n${note.text}`);
-  return ed25519Holds(data.subarray(8), message, witness.key) ? time : undefined;
+  if (data.length !== 8 + SIGNATURE_BYTES[witness.type]) return undefined;
+  const [time, signature] = [BigInt(`0x${hex(data.subarray(0, 8))}`), data.subarray(8)];
+  if (time === 0n || time >= LARGEST) return undefined;
+  const holds = witness.type === SUBTREE_V1
+    ? ml_dsa44.verify(signature, namedMessage(note, witness, time), witness.key)
+    : ed25519Holds(signature, utf8(`cosignature/v1\ntime ${time}\n${note.text}`), witness.key);
+  return holds ? time : undefined;
 }
 
 // The times at which the witnesses co-signed the note. Refuses a line of one of them that does not hold, or stands twice.

@@ -37,7 +37,7 @@ POLICIES = {
     "a threshold too high": f"{A}group b 2 a\nquorum b\n",
     "a witness with the log's public key": f"witness a {OWN}\nquorum a\n",
     "a witness with the public key of a log of the policy": f"witness a {OWN}\nlog {VKEY}\nquorum a\n",
-    "more than 64 Ki characters": "#" * 65_536 + "\nquorum none\n",
+    "more than 256 Ki characters": "#" * 262_144 + "\nquorum none\n",
     "half a surrogate pair": "# \ud800\nquorum none\n",
     "a log's key as a witness's": f"witness a {VKEY}\nquorum a\n",
     "an unknown line": "trust everybody\nquorum none\n",
