@@ -84,10 +84,10 @@ class WitnessRoutes(Struct, frozen=True):
         body = await self._body(request, None, MAX_ADD_CHECKPOINT)
         checkpoint_request = parse_add_checkpoint(body)
         try:
-            line = await run_in_threadpool(self.cosigner.add_checkpoint, checkpoint_request)
+            lines = await run_in_threadpool(self.cosigner.add_checkpoint, checkpoint_request)
         except Moved as error:
             return Response(f"{error.size}\n", 409, {"content-type": SIZE_MEDIA_TYPE})
-        return Response(line, 200, TEXT_TYPE)
+        return Response(lines, 200, TEXT_TYPE)
 
     async def cosign_anchor(self, request: Request) -> Response:
         body = await self._body(request, JSON, MAX_COSIGN)
@@ -96,8 +96,8 @@ class WitnessRoutes(Struct, frozen=True):
 
     async def cosign_block(self, request: Request) -> Response:
         body = await self._body(request, JSON, MAX_COSIGN)
-        line = await run_in_threadpool(self.cosigner.cosign_block, parse_request(body, CosignBlock))
-        return Response(line, 200, TEXT_TYPE)
+        lines = await run_in_threadpool(self.cosigner.cosign_block, parse_request(body, CosignBlock))
+        return Response(lines, 200, TEXT_TYPE)
 
     async def show_checkpoint(self, request: Request) -> Response:
         note = await run_in_threadpool(self.cosigner.checkpoint, request.path_params["origin_hash"])
@@ -181,7 +181,7 @@ def open_witness(settings: WitnessSettings) -> Iterator[ASGIApp]:
         anchor_lag_s=settings.anchor_lag_s,
         mirror_lag_s=settings.mirror_lag_s,
     )
-    cosigner = Cosigner(watch, contracts, keys.note, keys.account)
+    cosigner = Cosigner(watch, contracts, keys.notes, keys.account)
     app = create_app(
         cosigner,
         lambda: status_of(store, now=now_ms(), silence_s=settings.silence_s),

@@ -207,7 +207,7 @@ def witnesses(settings: Settings) -> Iterator[Finding]:
         policy, asked = policy_of(where, load(where)), WitnessFile(where.witnesses).read()
         if not policy.asks_for_witnesses:
             return Message("the policy asks for no witness: this is a development ledger")
-        if not policy.is_met_by(witness.key for witness in asked):
+        if not policy.is_met_by(key for witness in asked for key in witness.keys):
             raise NotFound(
                 "nothing is anchored: the {count} witnesses of {where.witnesses} do not meet the quorum "
                 "{policy.quorum} of the trust file",
@@ -215,7 +215,7 @@ def witnesses(settings: Settings) -> Iterator[Finding]:
                 where=where,
                 policy=policy,
                 hint=Message(
-                    "Name in {where.witnesses} where each is reached, with its verifier_key and account.", where=where
+                    "Name in {where.witnesses} where each is reached, with its verifier_keys and account.", where=where
                 ),
             )
         return Message("{count} are asked, the quorum {policy.quorum} can be met", count=len(asked), policy=policy)

@@ -37,14 +37,14 @@ from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFou
 from ledger.core.ethereum.contract_changes import profile_bytes
 from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Jurisdiction, KeyId
-from ledger.core.log.notes import SignatureType, parse_vkey, require_type
-from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy
+from ledger.core.log.notes import parse_vkey
+from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy, parse_witness_keys
 from ledger.core.messages import Message
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.verification.trust import FinalityRule, LogKeyLine, require_no_own_witness
 
 FORMAT = "tallystick/installation@v1"
-WHOSE_KEY = "Whoever runs the witness has it: tally witness key prints it as verifier_key."
+WHOSE_KEY = "Whoever runs the witness has them: tally witness key prints them as verifier_keys."
 MAX_PROFILE = 1024  # bytes, as the contract takes them
 NO_PACKAGE = "blake3:" + "0" * 64
 CONFIRMATIONS = 12  # blocks on top of a final one, if no rule is given
@@ -52,14 +52,14 @@ QUORUM_GROUP = "founding_witnesses"  # no agency's id: these have no underscore
 
 
 class FoundingWitness(Struct, frozen=True, forbid_unknown_fields=True):
-    """The two keys of a witness.
+    """The keys of a witness.
 
-    The contract knows its account. Verifiers know the key of its co-signatures on the log's notes (C2SP cosignature/v1,
-    spelled ``<name>+<hash>+<key>``).
+    The contract knows its account. Verifiers know the keys of its co-signatures on the log's notes (C2SP
+    tlog-cosignature, spelled ``<name>+<hash>+<key>``): one, or one of Ed25519 and one of ML-DSA-44.
     """
 
     account: KeyId
-    verifier_key: str
+    verifier_keys: tuple[str, ...]
 
 
 class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,7 +154,7 @@ def read_founding(data: bytes) -> Founding:
     founding = canonical.parse(data, decoder_of(Founding), where="founding")
     places = [(f"founding.agencies[{number}]", agency) for number, agency in enumerate(founding.agencies)]
     # An agency is named once, and an account is admin, or witness, of one agency.
-    for field in ("agency_id", "admin", "witness.account", "witness.verifier_key"):
+    for field in ("agency_id", "admin", "witness.account"):
         values: set[str] = set()
         for place, agency in places:
             value = attrgetter(field)(agency) if agency.witness or "." not in field else None
@@ -202,9 +202,9 @@ def _require_witnesses(founding: Founding, places: Sequence[tuple[str, FoundingA
     for place, agency in places:
         try:
             if agency.witness is not None:
-                require_type(parse_vkey(agency.witness.verifier_key), SignatureType.COSIGNATURE_V1)
+                parse_witness_keys(agency.witness.verifier_keys)
         except TallystickError as error:
-            field = f"{place}.witness.verifier_key"
+            field = f"{place}.witness.verifier_keys"
             raise MalformedInput(error.text, field=field, hint=error.hint or WHOSE_KEY) from error
     try:
         witness_policy(founding)
@@ -215,14 +215,23 @@ def _require_witnesses(founding: Founding, places: Sequence[tuple[str, FoundingA
 
 
 def witness_policy(founding: Founding) -> Policy:
-    """Return the policy for verifiers: as many founding witnesses as the contract asks for.
+    """Return the policy for verifiers: as many founding witnesses as the contract asks for, each with all of its keys.
 
     Raises MalformedInput if the policy would name a key twice.
     """
     if founding.quorum == 0:
         return parse_policy(f"quorum {NO_QUORUM}\n")
     witnesses = {agency.agency_id: agency.witness for agency in founding.agencies if agency.witness is not None}
-    lines = [f"witness {agency_id} {witness.verifier_key}" for agency_id, witness in witnesses.items()]
+    lines: list[str] = []
+    for agency_id, witness in witnesses.items():
+        if len(witness.verifier_keys) == 1:
+            lines.append(f"witness {agency_id} {witness.verifier_keys[0]}")
+            continue
+        names = [
+            f"{agency_id}.{number}" for number in range(1, len(witness.verifier_keys) + 1)
+        ]  # no agency's id: a dot
+        lines += [f"witness {name} {vkey}" for name, vkey in zip(names, witness.verifier_keys, strict=True)]
+        lines.append(f"group {agency_id} all {' '.join(names)}")
     group = f"group {QUORUM_GROUP} {founding.quorum} {' '.join(witnesses)}"
     return parse_policy("\n".join([*lines, group, f"quorum {QUORUM_GROUP}", ""]))
 

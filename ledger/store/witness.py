@@ -5,7 +5,7 @@ It is on the witness's own machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -84,11 +84,12 @@ class FollowedChangesTable(WitnessTable, table=True):
 
 
 class CosignedTable(WitnessTable, table=True):
-    """A tree that was co-signed, from the last final anchor on; ``note`` as the log signed it."""
+    """A tree that was co-signed, from the last final anchor on: the log's ``note``, and this witness's ``lines``."""
 
     size: int = Field(sa_column=big(primary_key=True))
     root: bytes = Field(sa_column=binary())
     note: str = Field(sa_column=text())
+    lines: str = Field(sa_column=text())
     cosigned_at: int = Field(sa_column=big(), description="unix seconds")
 
 
@@ -314,17 +315,26 @@ class WitnessStore:
             query = select(COSIGNED.c.note).order_by(COSIGNED.c.size.desc()).limit(1)
             return str(connection.execute(query).scalar() or "")
 
+    def cosigned_note(self) -> str:
+        """Return the note of the largest tree that was co-signed, with this witness's lines; empty before the first."""
+        with translated(), self._engine.connect() as connection:
+            query = select(COSIGNED.c.note + COSIGNED.c.lines).order_by(COSIGNED.c.size.desc()).limit(1)
+            return str(connection.execute(query).scalar() or "")
+
     def has_cosigned(self, size: int) -> bytes | None:
         """Return the root that was co-signed at this size; None if none was, or if it is below the last anchor."""
         with translated(), self._engine.connect() as connection:
             root: bytes | None = connection.execute(select(COSIGNED.c.root).where(COSIGNED.c.size == size)).scalar()
         return root
 
-    def cosign(self, latest: Cosigned, size: int, root: bytes, note: str, now: int) -> int:
-        """Move from ``latest`` to a tree that was checked to continue it, and return the signing time in unix seconds.
+    def cosign(  # noqa: PLR0917
+        self, latest: Cosigned, size: int, root: bytes, note: str, now: int, sign: Callable[[int], str]
+    ) -> str:
+        """Move from ``latest`` to a tree that was checked to continue it, and return the lines that ``sign`` makes.
 
-        Durable when it returns. The time is ``now``, or that of an earlier co-signature if the clock was set back.
-        Raises Moved if another request was first, Halted while an alarm is open.
+        Both are durable when it returns. ``sign`` gets the time in unix seconds: ``now``, or that of an earlier
+        co-signature if the clock was set back. Raises Moved if another request was first, Halted while an alarm is
+        open.
         """
         with self._writing() as connection:
             self._require_free(connection)
@@ -333,10 +343,11 @@ class WitnessStore:
             if (kept.size, kept.root) != (latest.size, latest.root):
                 raise Moved(kept)
             at = max(now, kept.cosigned_at)
-            row = {"size": size, "root": root, "note": note, "cosigned_at": at}
-            upsert = insert(COSIGNED).values(row)
-            connection.execute(upsert.on_conflict_do_update(index_elements=["size"], set_={"cosigned_at": at}))
-        return at  # the commit point: from here on the tree is co-signed, whether or not the response arrives
+            lines = sign(at)
+            signed = {"note": note, "lines": lines, "cosigned_at": at}
+            upsert = insert(COSIGNED).values(signed | {"size": size, "root": root})
+            connection.execute(upsert.on_conflict_do_update(index_elements=["size"], set_=signed))
+        return lines  # the commit point: from here on the tree is co-signed, whether or not the response arrives
 
     def require_free(self) -> None:
         """Raise Halted while an alarm is open that a person must decide on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,14 +11,20 @@ from ledger.chain.contract import checkpoint_digest
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.errors import Conflict, MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.log import notes
-from ledger.core.log.checkpoints import ROOT_OF_ANOTHER_SIZE, Checkpoint, cosign_checkpoint, verify_checkpoint
+from ledger.core.log.checkpoints import (
+    ROOT_OF_ANOTHER_SIZE,
+    Checkpoint,
+    cosign_checkpoint,
+    parse_size,
+    verify_checkpoint,
+)
 from ledger.core.log.merkle import as_hash, verify_consistency
 from ledger.core.log.replay import LogFault, LogUnreadable
 from ledger.core.log.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
 from ledger.core.messages import Message
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import TrustedBlock
-from ledger.store.witness import Moved
+from ledger.store.witness import Cosigned, Moved
 from ledger.witness.contracts import Contracts
 from ledger.witness.watch import Watch
 
@@ -28,35 +35,26 @@ class Cosigner:
 
     watch: Watch
     contracts: Contracts
-    note_signer: notes.NoteSigner
+    note_signers: tuple[notes.NoteSigner, ...]
     account: TransactionSigner
 
     def __post_init__(self) -> None:
         self.trust, self.store, self.clock = self.watch.trust, self.watch.store, self.watch.clock
 
     def add_checkpoint(self, asked: AddCheckpoint) -> str:
-        """Return the line of the co-signature (C2SP tlog-witness, add-checkpoint).
+        """Return the lines of the co-signature, one of each key (C2SP tlog-witness, add-checkpoint).
 
         1. The checkpoint is of this log: NotFound. Its signature verifies: SignatureRefused.
         2. ``old`` <= its size: MalformedInput. ``old`` is the size that was co-signed last: Moved.
         3. The proof leads from there to it, or the root at the same size is the same: ProofRefused.
         4. Every entry below it was followed: Unavailable, Halted.
-        5. The step is stored, at a time that is not before the last; then it is signed.
+        5. It is signed at a time that is not before the last, and stored with its signatures.
         """
         text = notes.parse_note(asked.note).text
         if text.partition("\n")[0] != self.trust.origin:  # 1
             raise NotFound("this witness follows the log {origin} only", origin=self.trust.origin, field="checkpoint")
         checkpoint = self._verified(asked)
-        if asked.old > checkpoint.size:  # 2
-            raise MalformedInput(
-                "expected a size of at most {checkpoint.size}, not {asked.old}",
-                checkpoint=checkpoint,
-                asked=asked,
-                field="old",
-            )
-        latest = self.store.latest()
-        if asked.old != latest.size:
-            raise Moved(latest)
+        latest = self._step_from(asked.old, checkpoint.size)  # 2
         self.store.require_free()
         try:
             root = as_hash(latest.root, "root")
@@ -72,31 +70,46 @@ class Cosigner:
         lines = notes.parse_note(asked.note).signatures
         own = tuple(line for line in lines if (line.name, line.key_id) == (key.name, key.key_id))
         log_signed = str(notes.SignedNote(text, own))
-        at = self.store.cosign(latest, checkpoint.size, checkpoint.root, log_signed, self.clock() // 1000)  # 5
-        return cosign_checkpoint(checkpoint, self.note_signer, at).line()
+        return self.store.cosign(  # 5
+            latest,
+            checkpoint.size,
+            checkpoint.root,
+            log_signed,
+            self.clock() // 1000,
+            lambda at: _lines(cosign_checkpoint(checkpoint, signer, at) for signer in self.note_signers),
+        )
 
     def _verified(self, asked: AddCheckpoint) -> Checkpoint:
         """Return the checkpoint that the log has signed.
 
-        A wrong root of an empty tree is refused only in step 3, as for any other size.
+        A root that no tree of this size has is refused only in step 3, as any other wrong root.
         """
         try:
             return verify_checkpoint(asked.note, self.trust.log_key_of(asked.note))
         except MalformedInput as error:
-            if error.code != ROOT_OF_ANOTHER_SIZE or asked.old > 0:
+            if error.code != ROOT_OF_ANOTHER_SIZE:
                 raise
-            latest = self.store.latest()
-            if latest.size > 0:
-                raise Moved(latest) from error
+            self._step_from(asked.old, parse_size(notes.parse_note(asked.note).text.split("\n")[1]))
             raise ProofRefused(error.text, field="root") from error
 
+    def _step_from(self, old: int, size: int) -> Cosigned:
+        """Return what was co-signed last, if the step to ``size`` is from there. Raises MalformedInput, Moved."""
+        if old > size:
+            raise MalformedInput("expected a size of at most {size}, not {old}", size=size, old=old, field="old")
+        latest = self.store.latest()
+        if old != latest.size:
+            raise Moved(latest)
+        return latest
+
     def checkpoint(self, origin_hash: str) -> str:
-        """Return the newest co-signed checkpoint, with the signatures of the log and this witness. Raises NotFound."""
-        note, latest = self.store.latest_note(), self.store.latest()
+        """Return the newest co-signed checkpoint, with the log's signature and the lines that were returned for it.
+
+        Raises NotFound.
+        """
+        note = self.store.cosigned_note()
         if origin_hash != sha256(self.trust.origin.encode()).hexdigest() or not note:
             raise NotFound("this witness has co-signed no checkpoint of such a log", field="origin")
-        checkpoint = verify_checkpoint(note, self.trust.log_key_of(note))
-        return note + cosign_checkpoint(checkpoint, self.note_signer, latest.cosigned_at).line()
+        return note
 
     def cosign_anchor(self, asked: CosignAnchor) -> AnchorCosignature:
         """Return the co-signature for the contract.
@@ -145,7 +158,7 @@ class Cosigner:
         return AnchorCosignature(self.account.key_id, "0x" + self.account.sign(digest).hex())
 
     def cosign_block(self, asked: CosignBlock) -> str:
-        """Return the line by which this witness vouches for a block, under a block note.
+        """Return the lines by which this witness vouches for a block, under a block note.
 
         1. Chain and contract are those of the trust file, and of this witness's node: NotFound.
         2. No alarm is open: Halted.
@@ -161,7 +174,8 @@ class Cosigner:
                 own_block, field="block_hash", code="other_block", hint="The two nodes are of different chains."
             )
         statement = BlockStatement(self.trust.log_id, self.contracts.chain, TrustedBlock(block.number, block_hash))
-        return cosign_block(statement, self.note_signer, self.clock() // 1000).line()
+        at = self.clock() // 1000
+        return _lines(cosign_block(statement, signer, at) for signer in self.note_signers)
 
     def _reach(self, checkpoint: Checkpoint, note: str) -> None:
         """Follow up to the checkpoint.
@@ -193,3 +207,7 @@ class Cosigner:
             raise NotFound(
                 "this witness looks at {mine.anchor} on chain {mine.chain_id} only", mine=mine, field="anchor"
             )
+
+
+def _lines(signatures: Iterable[notes.NoteSignature]) -> str:
+    return "".join(signature.line() for signature in signatures)

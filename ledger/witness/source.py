@@ -59,7 +59,8 @@ class LogSource:
     def __init__(self, url: str, *, timeout_s: float = 10.0):
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
-        self._client = httpx.Client(timeout=timeout_s, headers={"Cache-Control": "no-cache"})
+        headers = {"Cache-Control": "no-cache", "Accept-Encoding": "gzip, identity"}  # C2SP tlog-tiles, log entries
+        self._client = httpx.Client(timeout=timeout_s, headers=headers)
 
     def close(self) -> None:
         self._client.close()

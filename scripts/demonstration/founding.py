@@ -26,7 +26,7 @@ class DemoWitness:
 
     agency: str
     folder: Path
-    verifier_key: str
+    verifier_keys: list[str]
     account: str
     port: int = field(default_factory=free_port)
 
@@ -36,7 +36,8 @@ class DemoWitness:
 
     def row(self) -> str:
         """Return its part of the service's ``witnesses.toml``."""
-        return f'[[witnesses]]\nurl = "{self.url}"\nverifier_key = "{self.verifier_key}"\naccount = "{self.account}"\n'
+        keys = json.dumps(self.verifier_keys)
+        return f'[[witnesses]]\nurl = "{self.url}"\nverifier_keys = {keys}\naccount = "{self.account}"\n'
 
 
 def found(stage: Stage, *, whole: bool) -> list[DemoWitness]:
@@ -59,7 +60,7 @@ def found(stage: Stage, *, whole: bool) -> list[DemoWitness]:
             "name": {"en": agency.en, "zh": agency.zh},
         }
         if witness := witnesses.get(agency.agency_id):
-            row["witness"] = {"account": witness.account, "verifier_key": witness.verifier_key}
+            row["witness"] = {"account": witness.account, "verifier_keys": witness.verifier_keys}
         rows.append(row)
     file = stage.directory / "founding.json"
     file.write_text(json.dumps({"quorum": QUORUM, "agencies": rows}, ensure_ascii=False, indent=2))
@@ -101,7 +102,7 @@ def _new_witness(stage: Stage, agency: str) -> DemoWitness:
     folder = stage.directory / f"witness-{agency}"
     words = ("witness", "key", f"{agency}.example/witness", "--data-dir", str(folder), "--light")
     created = stage.tally(*words, *stage.unlocking)
-    return DemoWitness(agency, folder, created["verifier_key"], created["account"])
+    return DemoWitness(agency, folder, created["verifier_keys"], created["account"])
 
 
 def _start(stage: Stage, witnesses: list[DemoWitness]) -> None:

@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from ledger.chain.contract import ContractDomain, checkpoint_digest
+from ledger.config.keys import MlDsaSigner
 from ledger.core.errors import TallystickError
 from ledger.core.log.checkpoints import cosign_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import Hash, verify_consistency
-from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
+from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, VerifyingKey
 from ledger.core.log.witness_protocol import CosignBlock, parse_add_checkpoint, parse_request
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import TrustedBlock, TrustedChain
@@ -43,6 +44,7 @@ class SmallWitness:
     log_id: bytes
     contracts: TrustedChain | None = None  # of whose blocks it says that they are final, whatever it is asked
     signer_of_blocks: SeedSigner | None = None  # instead of its own
+    is_hybrid: bool = False  # signs with an ML-DSA-44 key too
     size: int = 0
     root: bytes = b""
     now: int = START
@@ -55,21 +57,31 @@ class SmallWitness:
         return SeedSigner.from_seed(self.name, self.name.encode().ljust(32, b"\0"), SignatureType.COSIGNATURE_V1)
 
     @property
+    def signers(self) -> tuple[NoteSigner, ...]:
+        other = MlDsaSigner.from_seed(self.name, self.name.encode().ljust(32, b"\0"))
+        return (self.signer, other) if self.is_hybrid else (self.signer,)
+
+    @property
+    def keys(self) -> tuple[VerifyingKey, ...]:
+        return tuple(signer.verifying_key for signer in self.signers)
+
+    @property
     def account(self) -> Key:
         return Key(f"witness {self.name}")
 
     @property
     def configured(self) -> Witness:
-        return Witness(self.url, self.signer.verifying_key, self.account.key_id)
+        return Witness(self.url, self.keys, self.account.key_id)
 
     @property
     def foreign(self) -> Witness:
-        return Witness(self.url, self.signer.verifying_key)
+        return Witness(self.url, self.keys)
 
     def row(self, *, foreign: bool = False) -> str:
         """Its part of ``witnesses.toml``."""
         account = "" if foreign else f'account = "{self.account.key_id}"\n'
-        return f'[[witnesses]]\nurl = "{self.url}"\nverifier_key = "{self.signer.verifying_key.vkey()}"\n{account}'
+        keys = json.dumps([key.vkey() for key in self.keys])
+        return f'[[witnesses]]\nurl = "{self.url}"\nverifier_keys = {keys}\n{account}'
 
     def answer(self, path: str, body: bytes) -> Reply:
         self.asked.append(path)
@@ -82,7 +94,8 @@ class SmallWitness:
     def cosign_block(self, body: bytes, contracts: TrustedChain) -> Reply:
         asked = parse_request(body, CosignBlock)
         statement = BlockStatement(self.log_id, contracts, TrustedBlock(asked.block_number, asked.block_hash))
-        return Reply(200, cosign_block(statement, self.signer_of_blocks or self.signer, self.now).line().encode())
+        signers = (self.signer_of_blocks,) if self.signer_of_blocks else self.signers
+        return Reply(200, "".join(cosign_block(statement, signer, self.now).line() for signer in signers).encode())
 
     def add_checkpoint(self, body: bytes) -> Reply:
         asked = parse_add_checkpoint(body)
@@ -99,7 +112,8 @@ class SmallWitness:
                 return Reply(422, str(error).encode())
         self.size, self.root = checkpoint.size, checkpoint.root
         self.now += 1
-        return Reply(200, cosign_checkpoint(checkpoint, self.signer, self.now).line().encode())
+        lines = (cosign_checkpoint(checkpoint, signer, self.now).line() for signer in self.signers)
+        return Reply(200, "".join(lines).encode())
 
     def cosign_anchor(self, body: bytes) -> Reply:
         asked = json.loads(body)

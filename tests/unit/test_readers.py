@@ -156,7 +156,7 @@ def readers() -> dict[str, Reader]:
             lambda data: read_package({"procedure.toml": data}), (b"\n".join(shipped_package().values()),)
         ),
         "witnesses": text_reader(
-            read_witnesses, f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_key = "{witness}"\n'
+            read_witnesses, f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_keys = ["{witness}"]\n'
         ),
         "founding": Reader(read_founding, (json.dumps(founding).encode(),)),
         "trust file": Reader(parse_trust, (TRUST,)),

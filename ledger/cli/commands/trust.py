@@ -100,7 +100,10 @@ def cosign(
     settings = read_witness_settings(data_dir)
     where = WitnessDirectory(settings.data_dir)
     keys = open_keys(where, read_service_passphrase(settings, where, passphrase, of="the witness's keys"))
-    _write(session, trust_renewal.cosign_renewal(asked, keys.note, int(time.time())), before, output)
+    now = int(time.time())
+    for signer in keys.notes:
+        asked = trust_renewal.cosign_renewal(asked, signer, now)
+    _write(session, asked, before, output)
 
 
 @trust_group.command("accept")
@@ -129,7 +132,7 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
     shutil.copymode(file, fresh)
     fresh.replace(file)
     signers = [before.log_key.name] * consent.by_log + [cosignature.witness.name for cosignature in consent.witnesses]
-    session.output.record({"file": str(file), "kept": str(kept), "signed_by": signers})
+    session.output.record({"file": str(file), "kept": str(kept), "signed_by": list(dict.fromkeys(signers))})
 
 
 def _log_signer(where: DataDirectory, key: VerifyingKey, passphrase: str) -> NoteSigner:
@@ -150,7 +153,8 @@ def _write(session: Session, renewal: Renewal, old: Trust, output: Path) -> None
 
     _show(session, renewal, old)
     output.write_bytes(encode_renewal(renewal) + b"\n")
-    session.output.record({"file": str(output), "signed_by": [line.name for line in renewal.signatures]})
+    names = dict.fromkeys(line.name for line in renewal.signatures)  # two keys of a witness have one name
+    session.output.record({"file": str(output), "signed_by": list(names)})
 
 
 def _show(session: Session, renewal: Renewal, old: Trust) -> None:

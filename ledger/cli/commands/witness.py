@@ -14,7 +14,13 @@ from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns, printable
 from ledger.cli.params import LIGHT
-from ledger.cli.passphrase import KEEP_PASSPHRASE, Passphrase, new_service_passphrase, passphrase_options
+from ledger.cli.passphrase import (
+    KEEP_PASSPHRASE,
+    Passphrase,
+    new_service_passphrase,
+    passphrase_options,
+    read_service_passphrase,
+)
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.messages import plain
@@ -48,26 +54,43 @@ def witness_group() -> None:
 
 @witness_group.command("key")
 @click.argument("name")
+@click.option("--only", type=click.Choice(["ed25519", "ml-dsa-44"]), help="One kind of key for notes instead of both.")
 @DATA_DIR
 @KEEP_PASSPHRASE
 @LIGHT
 @passphrase_options
 def key(
-    session: Session, /, *, name: str, data_dir: Path | None, keep_passphrase: bool, light: bool, passphrase: Passphrase
+    session: Session,
+    /,
+    *,
+    name: str,
+    only: str | None,
+    data_dir: Path | None,
+    keep_passphrase: bool,
+    light: bool,
+    passphrase: Passphrase,
 ) -> None:
-    """Make the two keys of a witness: NAME stands on the notes that it co-signs, such as police-east.example/w1.
+    """Make the keys of a witness: NAME stands on the notes that it co-signs, such as police-east.example/w1.
 
-    Tell the ledger's founders, or the admins who vote on witnesses, the account and the verifier key that are printed.
+    A witness that has one of the two keys for notes gets the other. Tell the ledger's founders, or the admins who vote
+    on witnesses, the account and the verifier keys that are printed.
     """
     from ledger.config.settings import read_witness_settings
+    from ledger.core.log.notes import COSIGNING, SignatureType
     from ledger.witness.directory import WitnessDirectory, create_keys
 
-    where = WitnessDirectory(read_witness_settings(data_dir).data_dir)
-    if where.note_key.exists() or where.account_key.exists():
+    settings = read_witness_settings(data_dir)
+    where = WitnessDirectory(settings.data_dir)
+    named = {None: COSIGNING, "ed25519": (SignatureType.COSIGNATURE_V1,), "ml-dsa-44": (SignatureType.SUBTREE_V1,)}
+    kinds = named[only]
+    if where.account_key.exists() and set(kinds) <= set(where.held_types):
         raise MalformedInput("{where.keys} holds the keys of a witness already", where=where, field="--data-dir")
-    secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the witness")
-    verifier_key, account = create_keys(where, name, secret, light=light)
-    session.output.record({"account": account, "verifier_key": verifier_key, "data_dir": str(where.path)})
+    if where.held_types or where.account_key.exists():
+        secret = read_service_passphrase(settings, where, passphrase, of="the witness's keys")
+    else:
+        secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the witness")
+    verifier_keys, account = create_keys(where, name, secret, kinds, light=light)
+    session.output.record({"account": account, "verifier_keys": list(verifier_keys), "data_dir": str(where.path)})
 
 
 @witness_group.command("run")
@@ -97,7 +120,7 @@ def run(
     given |= {"host": host, "port": port}
     settings = read_witness_settings(data_dir, **given)
     where = WitnessDirectory(settings.data_dir)
-    if not where.note_key.exists():
+    if not where.held_types:
         raise MalformedInput(
             "{where.path} holds no witness", where=where, field="--data-dir", hint="Run: tally witness key"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -73,6 +73,21 @@ def parse_policy(text: str) -> Policy:
     if reader.quorum is None:
         raise MalformedInput("a policy has one quorum line; without witnesses it is: quorum none", field="policy")
     return Policy(text, tuple(reader.logs), reader.witnesses, reader.groups, reader.quorum)
+
+
+def parse_witness_keys(vkeys: Sequence[str]) -> tuple[VerifyingKey, ...]:
+    """Parse the keys with which one witness co-signs: one, or one of each kind, under one name.
+
+    Raises MalformedInput, or SignatureRefused for a key that does not co-sign.
+    """
+    keys = tuple(map(parse_vkey, vkeys))
+    for key in keys:
+        require_type(key, *COSIGNING)
+    if not keys or len({key.signature_type for key in keys}) < len(keys):
+        raise MalformedInput("expected one key, or one of each kind: Ed25519 and ML-DSA-44", field="vkey")
+    if len({key.name for key in keys}) > 1:
+        raise MalformedInput("expected one name, not {names}", names=", ".join(key.name for key in keys), field="vkey")
+    return keys
 
 
 class _Reader:

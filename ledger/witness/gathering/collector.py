@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import KW_ONLY, dataclass, field
 from threading import Event
 
@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.log import merkle
+from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.merkle import Hash
-from ledger.core.log.notes import NoteSignature, SignedNote, parse_note, parse_vkey
+from ledger.core.log.notes import NoteSignature, SignedNote, VerifyingKey, parse_note, parse_vkey
 from ledger.core.log.policy import Policy
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.witness_protocol import AddCheckpoint
@@ -30,7 +31,8 @@ from ledger.witness.gathering.witnesses import (
     Witness,
     add_checkpoint,
     new_client,
-    own_line,
+    own_lines,
+    require_all,
 )
 
 LOOK_EVERY_S = 0.2  # seconds between checks for a newly published checkpoint
@@ -88,7 +90,7 @@ class CosignatureCollector:
     policy: Callable[[], Policy]
     halt: Callable[[TallystickError], None]
     clock: Callable[[], int]
-    _courses: dict[str, _Course] = field(default_factory=dict, init=False)
+    _courses: dict[Witness, _Course] = field(default_factory=dict, init=False)
     _tidied_at: float = field(default=-TIDY_EVERY_S, init=False)
     defect: str | None = field(default=None, init=False)  # why nobody is asked, where nobody foresaw it
     has_looked: Event = field(default_factory=Event, init=False)  # once every witness was heard or failed to answer
@@ -98,7 +100,7 @@ class CosignatureCollector:
 
     def states(self) -> list[WitnessState]:
         """Return the states of all witnesses that are configured now."""
-        courses = [(witness, self._courses.get(witness.vkey, _Course(0))) for witness in self.witnesses()]
+        courses = [(witness, self._courses.get(witness, _Course(0))) for witness in self.witnesses()]
         return [
             WitnessState(witness.name, course.size, self.defect or self._refusals.reason(witness), course.heard_at)
             for witness, course in courses
@@ -121,16 +123,16 @@ class CosignatureCollector:
 
     async def _run(self, stop: Event) -> None:
         """Ask in tasks, so that a witness that does not answer delays no other."""
-        asking: dict[str, asyncio.Task[None]] = {}
+        asking: dict[Witness, asyncio.Task[None]] = {}
         async with new_client() as client:
             while not stop.is_set():
-                asking = {vkey: task for vkey, task in asking.items() if not task.done()}
+                asking = {witness: task for witness, task in asking.items() if not task.done()}
                 try:
                     published, due = await asyncio.to_thread(self._due)
                     self._tell_of_first_look(published)
                     for witness in due:
-                        if published is not None and witness.vkey not in asking:
-                            asking[witness.vkey] = asyncio.create_task(self._serve(client, witness, published))
+                        if published is not None and witness not in asking:
+                            asking[witness] = asyncio.create_task(self._serve(client, witness, published))
                     await asyncio.to_thread(self._tidy)
                     self.defect = None
                 except TallystickError as error:
@@ -157,9 +159,9 @@ class CosignatureCollector:
         with self.database.read() as connection:
             published = checkpoints.last_published(connection)
             for witness in self.witnesses():
-                if witness.vkey not in self._courses:
-                    size = checkpoints.size_cosigned_by(connection, witness.vkey)
-                    self._courses[witness.vkey] = _Course(size)
+                if witness not in self._courses:
+                    sizes = [checkpoints.size_cosigned_by(connection, vkey) for vkey in witness.vkeys]
+                    self._courses[witness] = _Course(min(sizes))
         if published is None or published.size == 0:
             return None, []
         courses = [(witness, self._course(witness)) for witness in self.witnesses()]
@@ -215,8 +217,9 @@ class CosignatureCollector:
                     return  # more was published since, perhaps by another process: the next step asks for that
                 continue
             course.is_heard = True
-            await asyncio.to_thread(self._keep, witness, published, lines)
+            signed = await asyncio.to_thread(self._keep, witness, published, lines)
             course.size = published.size
+            require_all(signed, witness)
             return
         raise NotCosigned("the witness tells another size each time it is asked")
 
@@ -242,19 +245,24 @@ class CosignatureCollector:
         if witness_size == old_size == published:
             raise _other_root(witness, witness_size)
 
-    def _keep(self, witness: Witness, published: PublishedCheckpoint, lines: tuple[NoteSignature, ...]) -> None:
-        """Store the witness's verified line. Raises NotCosigned if no line is its own, or it does not verify."""
-        policy, line = self.policy(), own_line(lines, witness, parse_note(published.note).text)
-        checkpoints.store_cosignature(
-            self.database,
-            published.size,
-            witness.vkey,
-            line.line(),
-            is_enough=lambda vkeys: policy.asks_for_witnesses and policy.is_met_by(map(parse_vkey, vkeys)),
-        )
+    def _keep(
+        self, witness: Witness, published: PublishedCheckpoint, lines: tuple[NoteSignature, ...]
+    ) -> Collection[VerifyingKey]:
+        """Store the witness's verified lines; return the keys that signed. Raises NotCosigned, as ``own_lines``."""
+        policy, text = self.policy(), parse_note(published.note).text
+        signed = own_lines(lines, witness, text, verify_cosignatures)
+        for key, line in signed.items():
+            checkpoints.store_cosignature(
+                self.database,
+                published.size,
+                key.vkey(),
+                line.line(),
+                is_enough=lambda vkeys: policy.asks_for_witnesses and policy.is_met_by(map(parse_vkey, vkeys)),
+            )
+        return signed
 
     def _course(self, witness: Witness) -> _Course:
-        return self._courses.setdefault(witness.vkey, _Course(0))
+        return self._courses.setdefault(witness, _Course(0))
 
     def _tidy(self) -> None:
         if time.monotonic() - self._tidied_at >= TIDY_EVERY_S:

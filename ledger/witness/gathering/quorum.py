@@ -64,7 +64,7 @@ class Gatherer:
 
         The quorum is of the contract's witnesses, and of the policy's too if it asks for any.
         """
-        accounts = {witness.vkey: witness.account for witness in self.witnesses()}
+        accounts = {vkey: witness.account for witness in self.witnesses() for vkey in witness.vkeys}
         agencies, policy = _agencies(authority), self.policy()
         for size, vkeys in checkpoints.cosigned_sizes(connection, above):
             signing_agencies = {agencies.get(accounts.get(vkey) or "") for vkey in vkeys} - {None}
@@ -105,7 +105,9 @@ class Gatherer:
         agencies = _agencies(authority)
         self._signed = {account: held for account, held in self._signed.items() if account in agencies}
         able = [
-            witness for witness in self.witnesses() if witness.account in agencies and witness.vkey in cosigned.vkeys
+            witness
+            for witness in self.witnesses()
+            if witness.account in agencies and not cosigned.vkeys.isdisjoint(witness.vkeys)
         ]
         if len(self._signed) < authority.quorum:
             request = CosignAnchor(

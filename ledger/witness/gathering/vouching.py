@@ -13,6 +13,7 @@ import httpx
 
 from ledger.core.errors import TallystickError
 from ledger.core.ethereum.block_headers import read_header
+from ledger.core.log.checkpoints import verify_statement
 from ledger.core.log.notes import NoteSignature, SignedNote, VerifyingKey
 from ledger.core.log.witness_protocol import CosignBlock
 from ledger.core.verification.chain import BlockStatement, verify_block_note
@@ -20,7 +21,7 @@ from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.store import chain_journal
 from ledger.store.chain_journal import ProvingHeader
 from ledger.store.database import Database
-from ledger.witness.gathering.witnesses import Refusals, Witness, cosign_block, new_client, own_line
+from ledger.witness.gathering.witnesses import Refusals, Witness, cosign_block, new_client, own_lines, require_all
 
 LONGEST_PAUSE_S = 30.0
 
@@ -61,7 +62,7 @@ class Voucher:
         due = [
             witness
             for witness in self.witnesses()
-            if witness.account and witness.key in unsigned and self._refusals.may_be_asked(witness)
+            if witness.account and not unsigned.isdisjoint(witness.keys) and self._refusals.may_be_asked(witness)
         ]
         if due:
             asyncio.run(self._ask(due, statement))
@@ -79,7 +80,9 @@ class Voucher:
             lines = await cosign_block(
                 client, witness.url, CosignBlock(chain.chain_id, chain.anchor, block.number, block.hash)
             )
-            self._lines[witness.key] = own_line(lines, witness, statement.text())
+            signed = own_lines(lines, witness, statement.text(), verify_statement)
+            self._lines |= signed
+            require_all(signed, witness)
         except TallystickError as error:
             self._refusals.add(witness, error.message)
         else:

@@ -4,7 +4,7 @@
 
     [[witnesses]]
     url = "https://witness.psb-east.example"
-    verifier_key = "witness.psb-east.example/w1+df1c0a35+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"
+    verifier_keys = ["witness.psb-east.example/w1+df1c0a35+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"]
     account = "0x5e1f..."  # only of a witness that the contract counts
 
 A witness without an account is a foreign one: it co-signs checkpoints by C2SP tlog-witness and knows no contract.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -29,16 +29,14 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decode_toml, decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events.terms import KeyId
-from ledger.core.log.checkpoints import parse_size, verify_cosignatures
+from ledger.core.log.checkpoints import Cosignature, parse_size
 from ledger.core.log.notes import (
     NoteSignature,
-    SignatureType,
     SignedNote,
     VerifyingKey,
     parse_signature_lines,
-    parse_vkey,
-    require_type,
 )
+from ledger.core.log.policy import parse_witness_keys
 from ledger.core.log.witness_protocol import (
     ADD_CHECKPOINT,
     COSIGN_ANCHOR,
@@ -55,24 +53,26 @@ logger = structlog.get_logger(__name__)
 
 
 class Witness(Struct, frozen=True):
-    """A witness: its URL, the key of its signatures, and the ``account`` that co-signs anchors, if any."""
+    """A witness: its URL, the keys of its signatures (``parse_witness_keys``), and the ``account`` that co-signs
+    anchors, if any.
+    """
 
     url: str
-    key: VerifyingKey
+    keys: tuple[VerifyingKey, ...]
     account: str | None = None
 
     @property
-    def vkey(self) -> str:
-        return self.key.vkey()
+    def vkeys(self) -> tuple[str, ...]:
+        return tuple(key.vkey() for key in self.keys)
 
     @property
     def name(self) -> str:
-        return self.key.name
+        return self.keys[0].name
 
 
 class _Row(Struct, frozen=True, forbid_unknown_fields=True):
     url: str
-    verifier_key: str
+    verifier_keys: tuple[str, ...]
     account: KeyId | None = None
 
 
@@ -89,7 +89,7 @@ def read_witnesses(text: str) -> tuple[Witness, ...]:
         raise MalformedInput(str(error), field="witnesses.toml") from error
     read = tuple(_witness(row, f"witnesses.toml: witnesses[{number}]") for number, row in enumerate(file.witnesses))
     unique: dict[str, list[object]] = {
-        "verifier_key": [witness.key.public_key for witness in read],
+        "verifier_keys": [key.public_key for witness in read for key in witness.keys],
         "account": [witness.account for witness in read if witness.account],
         "url": [witness.url for witness in read],
     }
@@ -101,17 +101,16 @@ def read_witnesses(text: str) -> tuple[Witness, ...]:
 
 def _witness(row: _Row, where: str) -> Witness:
     try:
-        key = parse_vkey(row.verifier_key)
-        require_type(key, SignatureType.COSIGNATURE_V1)
+        keys = parse_witness_keys(row.verifier_keys)
     except TallystickError as error:
-        raise MalformedInput(error.text, field=f"{where}.verifier_key", hint=error.hint) from error
+        raise MalformedInput(error.text, field=f"{where}.verifier_keys", hint=error.hint) from error
     try:
         url = httpx.URL(row.url)
     except httpx.InvalidURL as error:
         raise MalformedInput("not a URL: {error}", error=error, field=f"{where}.url") from error
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise MalformedInput("expected the http(s) URL under which the witness is reached", field=f"{where}.url")
-    return Witness(row.url.rstrip("/"), key, row.account)
+    return Witness(row.url.rstrip("/"), keys, row.account)
 
 
 class WitnessFile:
@@ -150,7 +149,7 @@ class WitnessFile:
 T = TypeVar("T")
 
 ANSWER_WITHIN_S = 5.0  # from the connection to the last byte of the answer
-MAX_ANSWER = 16 * 1024  # bytes
+MAX_ANSWER = 64 * 1024  # bytes, room for the lines of a dozen keys
 
 
 class NotCosigned(TallystickError):
@@ -286,43 +285,59 @@ class Refusals:
     def __init__(self, event: str, longest_pause_s: float):
         self._event = event  # of the log line
         self._longest_pause_s = longest_pause_s
-        self._refused: dict[VerifyingKey, _Refusal] = {}
+        self._refused: dict[Witness, _Refusal] = {}
 
     def reason(self, witness: Witness) -> str | None:
         """Return why the witness did not sign when it was last asked; None if it did, or was not asked."""
-        refusal = self._refused.get(witness.key)
+        refusal = self._refused.get(witness)
         return refusal.reason if refusal else None
 
     def may_be_asked(self, witness: Witness) -> bool:
         """Return whether the pause after the last failure is over."""
-        refusal = self._refused.get(witness.key)
+        refusal = self._refused.get(witness)
         return refusal is None or refusal.again_at <= time.monotonic()
 
     def add(self, witness: Witness, reason: str) -> None:
         """Note that the witness did not sign; only another reason than the last one is logged."""
-        before = self._refused.get(witness.key)
+        before = self._refused.get(witness)
         failures = before.failures if before else 0
         pause_s = min(FIRST_PAUSE_S * 2.0 ** min(failures, 10), self._longest_pause_s)
         if before is None or before.reason != reason:
             logger.warning(self._event, witness=witness.name, reason=reason, again_in_s=pause_s)
-        self._refused[witness.key] = _Refusal(reason, failures + 1, time.monotonic() + pause_s)
+        self._refused[witness] = _Refusal(reason, failures + 1, time.monotonic() + pause_s)
 
     def remove(self, witness: Witness) -> None:
         """Note that the witness signed."""
-        self._refused.pop(witness.key, None)
+        self._refused.pop(witness, None)
 
     def clear(self) -> None:
         """Forget all: something else is to be signed now."""
         self._refused.clear()
 
 
-def own_line(lines: Iterable[NoteSignature], witness: Witness, text: str) -> NoteSignature:
-    """Return the line by which the witness has co-signed this note text, verified. Raises NotCosigned."""
-    own = tuple(line for line in lines if (line.name, line.key_id) == (witness.key.name, witness.key.key_id))
+Verify = Callable[[str, Iterable[VerifyingKey]], tuple[Cosignature, ...]]
+
+
+def own_lines(
+    lines: Iterable[NoteSignature], witness: Witness, text: str, verify: Verify
+) -> dict[VerifyingKey, NoteSignature]:
+    """Return the lines by which the witness has co-signed this note text, by its keys, each verified by ``verify``.
+
+    A key may be missing (``require_all``). Raises NotCosigned if all are, or if a line does not verify.
+    """
+    named = {(key.name, key.key_id): key for key in witness.keys}
+    own = [line for line in lines if (line.name, line.key_id) in named]
     try:
-        cosignatures = verify_cosignatures(str(SignedNote(text, own)), [witness.key]) if own else ()
+        cosignatures = verify(str(SignedNote(text, tuple(own))), witness.keys) if own else ()
     except TallystickError as error:
         raise NotCosigned("the witness answers with another signature: {error}", error=error) from error
     if not cosignatures:
-        raise NotCosigned("no signature line of the answer is by {witness.vkey}", witness=witness)
-    return own[0]
+        require_all((), witness)
+    return {named[line.name, line.key_id]: line for line in own}
+
+
+def require_all(signed: Collection[VerifyingKey], witness: Witness) -> None:
+    """Require a line by each key of the witness. Raises NotCosigned, which names the first key without one."""
+    missing = next((key for key in witness.keys if key not in signed), None)
+    if missing is not None:
+        raise NotCosigned("no signature line of the answer is by {vkey}", vkey=missing.vkey())

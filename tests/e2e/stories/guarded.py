@@ -26,17 +26,19 @@ class TownWitness:
         self.url = f"http://127.0.0.1:{free_port()}"
         self._town = town
         self._process: subprocess.Popen[bytes] | None = None
-        self.vkey = self.account = ""
+        self.vkeys: list[str] = []
+        self.account = ""
 
     def make_keys(self) -> None:
         """``tally witness key``."""
         words = ("witness", "key", f"{self.agency}.test/witness", "--data-dir", self.folder, "--light")
         keys = self._town.tally.ok(*words, "--passphrase-file", self._town.tally.passphrase_file)
-        self.vkey, self.account = keys["verifier_key"], keys["account"]
+        self.vkeys, self.account = keys["verifier_keys"], keys["account"]
 
     def row(self) -> str:
         """Its part of ``witnesses.toml``."""
-        return f'[[witnesses]]\nurl = "{self.url}"\nverifier_key = "{self.vkey}"\naccount = "{self.account}"\n\n'
+        keys = json.dumps(self.vkeys)
+        return f'[[witnesses]]\nurl = "{self.url}"\nverifier_keys = {keys}\naccount = "{self.account}"\n\n'
 
     def spawn(self) -> None:
         """Start it, unless it runs."""
@@ -97,7 +99,7 @@ class GuardedTown(Town):
         for agency in founding["agencies"]:
             if agency["agency_id"] in self.witnesses:
                 witness = self.witnesses[agency["agency_id"]]
-                agency["witness"] = {"account": witness.account, "verifier_key": witness.vkey}
+                agency["witness"] = {"account": witness.account, "verifier_keys": witness.vkeys}
         return founding | {"development": False, "quorum": QUORUM}
 
     def vouched_proof(self, event_id: str, file: Path) -> Path:

@@ -122,13 +122,13 @@ def test_doctor_tells_what_is_wrong_and_what_mends_it(tally: Tally, where: DataD
 def test_doctor_tells_a_quorum_that_the_witnesses_asked_cannot_meet(tally: Tally, where: DataDirectory) -> None:
     """Before the service runs, and with no profile: a founding whose witnesses nobody asks anchors nothing."""
     key = SeedSigner.from_seed("police/w1", b"\7" * 32, SignatureType.COSIGNATURE_V1).verifying_key.vkey()
-    witness = {"account": "0x" + "2b" * 20, "verifier_key": key}
+    witness = {"account": "0x" + "2b" * 20, "verifier_keys": [key]}
     agencies = [founder(POLICE, witness=witness)]
     tally.found(where.path, "--keep-passphrase", agencies=agencies, quorum=1, development=False)
     entry = failed(tally, where)["witnesses"]
     assert "the 0 witnesses of" in entry["detail"]
     assert str(where.witnesses) in entry["mend"]
-    where.witnesses.write_text(f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_key = "{key}"\n')
+    where.witnesses.write_text(f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_keys = ["{key}"]\n')
     assert "witnesses" not in failed(tally, where)
 
 

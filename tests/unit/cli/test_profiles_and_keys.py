@@ -9,6 +9,7 @@ import pytest
 from ledger.cli.errors import Exit
 from ledger.config.keys import change_passphrase, open_keystore, open_note_key
 from ledger.config.secret_files import write_secret
+from ledger.core.log.notes import COSIGNING, parse_vkey
 from ledger.witness.directory import WitnessDirectory, open_keys
 from tests.testkit.builders import LOG_ID
 from tests.testkit.tally import PASSPHRASE, Tally, write_trust
@@ -183,21 +184,43 @@ def test_passphrase_that_is_kept_beside_the_keys_is_replaced_with_them(tally: Ta
     done = tally("key", "passphrase", "note", "--key-dir", where.keys, "--keep-passphrase")
     assert (done.status, "Name no key, to change all of them." in done.err) == (Exit.USAGE, True)
     changed = tally.ok("key", "passphrase", "--key-dir", where.keys, "--keep-passphrase", "--light")
-    assert [key["name"] for key in changed] == ["account", "note"]
+    assert [key["name"] for key in changed] == ["account", "note-ml-dsa-44", "note"]
     listed = tally("key", "passphrase", "--key-dir", where.keys, "--keep-passphrase", "--light").out
     assert changed[1]["verifier_key"] in listed
     new = where.passphrase.read_text().strip()
     assert (new != old, open_keys(where, new).account.key_id) == (True, changed[0]["key_id"])
-    assert {file.name for file in where.keys.iterdir()} == {"account.json", "note.pem", "passphrase"}
+    assert {file.name for file in where.keys.iterdir()} == {
+        "account.json",
+        "note.pem",
+        "note-ml-dsa-44.pem",
+        "passphrase",
+    }
     assert {file.stat().st_mode & 0o777 for file in where.keys.iterdir()} == {0o600}
 
 
-@pytest.mark.parametrize("changed", [0, 1, 2])
+def test_a_witness_with_one_key_for_notes_gets_the_other(tally: Tally) -> None:
+    """Under the same name and passphrase, with the account it has; a key of each kind at most."""
+    folder = tally.folder / "witness"
+    name = ("witness", "key", "witness.example/w1", "--data-dir", folder, "--light")
+    first = tally.ok(*name, "--only", "ed25519", "--keep-passphrase")
+    (ed25519,) = first["verifier_keys"]
+    tally.refuses(Exit.USAGE, "this witness signs as witness.example/w1", *name[:2], "another.example/w1", *name[3:])
+    tally.refuses(Exit.USAGE, "holds the keys of a witness already", *name, "--only", "ed25519")
+    second = tally.ok(*name)
+    assert (second["account"], second["verifier_keys"][0]) == (first["account"], ed25519)
+    keys = [parse_vkey(vkey) for vkey in second["verifier_keys"]]
+    assert [key.signature_type for key in keys] == list(COSIGNING)
+    where = WitnessDirectory(folder)
+    opened = open_keys(where, where.passphrase.read_text().strip())
+    assert [signer.verifying_key for signer in opened.notes] == keys
+
+
+@pytest.mark.parametrize("changed", [0, 1, 3])
 def test_change_that_was_cut_short_goes_on_with_the_passphrase_that_waits(tally: Tally, changed: int) -> None:
     """Killed before, between or after the keys, the new one is in a file; another one would lose the first keys."""
     where = witness(tally)
     write_secret(where.keys / "passphrase.new", b"minted then\n", field="passphrase")
-    paths = [where.account_key, where.note_key][:changed]
+    paths = [where.account_key, *where.note_keys.values()][:changed]
     change_passphrase(paths, where.passphrase.read_text().strip(), "minted then", light=True)
     other = tally.folder / "other"
     write_secret(other, b"another", field="passphrase")

@@ -35,8 +35,10 @@ class Ledger:
         lines = []
         for agency in AGENCIES:
             words = ("witness", "key", f"{agency}.example/w1", "--data-dir", self.folder / agency, "--light")
-            vkey = self.tally.ok(*words, "--passphrase-file", self.tally.passphrase_file)["verifier_key"]
-            lines.append(f"witness {agency} {vkey}\n")
+            vkeys = self.tally.ok(*words, "--passphrase-file", self.tally.passphrase_file)["verifier_keys"]
+            names = [f"{agency}.{number}" for number, _ in enumerate(vkeys)]
+            lines += [f"witness {name} {vkey}\n" for name, vkey in zip(names, vkeys, strict=True)]
+            lines.append(f"group {agency} all {' '.join(names)}\n")
         policy = parse_policy(f"{''.join(lines)}group two 2 {' '.join(AGENCIES)}\nquorum two\n")
         return replace(bundles.trust(), log_key=log_key, policy=policy, development=False)
 

@@ -23,7 +23,7 @@ from ledger.config.installation import (
     read_token_key,
     witness_policy,
 )
-from ledger.config.keys import open_keystore, open_note_key
+from ledger.config.keys import MlDsaSigner, open_keystore, open_note_key
 from ledger.config.settings import read_settings
 from ledger.core.errors import Conflict, MalformedInput, NotFound
 from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey, parse_vkey
@@ -163,7 +163,7 @@ def witnessed(*agencies: str, quorum: int) -> dict[str, Any]:
     for number, row in enumerate(rows["agencies"], 1):
         signer = SeedSigner.from_seed(f"{row['agency_id']}/w1", bytes([number]) * 32, SignatureType.COSIGNATURE_V1)
         account = key_id(f"witness of {row['agency_id']}")
-        row["witness"] = {"account": account, "verifier_key": signer.verifying_key.vkey()}
+        row["witness"] = {"account": account, "verifier_keys": [signer.verifying_key.vkey()]}
     return rows
 
 
@@ -172,7 +172,7 @@ def test_verifiers_ask_for_the_quorum_that_the_contract_asks_for() -> None:
     rows = witnessed(POLICE, PROCURATORATE, COURT, quorum=2)
     policy = witness_policy(read_founding(msgspec.json.encode(rows)))
     assert {name: key.vkey() for name, key in policy.witnesses.items()} == {
-        row["agency_id"]: row["witness"]["verifier_key"] for row in rows["agencies"]
+        row["agency_id"]: row["witness"]["verifier_keys"][0] for row in rows["agencies"]
     }
     first, second, _ = policy.witnesses.values()
     assert policy.is_met_by([first, second])
@@ -180,18 +180,37 @@ def test_verifiers_ask_for_the_quorum_that_the_contract_asks_for() -> None:
     assert not witness_policy(founding()).asks_for_witnesses
 
 
+def test_verifiers_ask_for_both_keys_of_a_witness_that_has_two() -> None:
+    """Of a witness with a key of each kind, one alone does not count."""
+    rows = witnessed(POLICE, COURT, quorum=1)
+    lattice = MlDsaSigner.from_seed(f"{POLICE}/w1", b"\3" * 32).verifying_key
+    rows["agencies"][0]["witness"]["verifier_keys"].append(lattice.vkey())
+    policy = witness_policy(read_founding(msgspec.json.encode(rows)))
+    first, second, other = policy.witnesses.values()
+    assert second == lattice
+    assert [policy.is_met_by(keys) for keys in ([first], [second], [first, second], [other])] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"verifier_key": None}, "founding.agencies[1].witness.verifier_key"),
+        ({"verifier_keys": None}, "founding.agencies[1].witness.verifier_keys"),
+        ({"verifier_keys": []}, "founding.agencies[1].witness.verifier_keys"),
+        ({"verifier_keys": "two of a kind"}, "founding.agencies[1].witness.verifier_keys"),
+        ({"verifier_keys": "two names"}, "founding.agencies[1].witness.verifier_keys"),
         ({"account": None}, "founding.agencies[1].witness.account"),
         ({"account": "as the first"}, "founding.agencies[1].witness.account"),
         ({"account": "the first's admin"}, "founding.agencies[1].witness.account"),
         ({"account": "the own admin"}, "founding.agencies[1].witness.account"),
-        ({"verifier_key": "court/w1+00000000+BAAA"}, "founding.agencies[1].witness.verifier_key"),
-        ({"verifier_key": "a log's key"}, "founding.agencies[1].witness.verifier_key"),
-        ({"verifier_key": "as the first"}, "founding.agencies[1].witness.verifier_key"),
-        ({"verifier_key": "the first, renamed"}, "founding.agencies"),
+        ({"verifier_keys": ["court/w1+00000000+BAAA"]}, "founding.agencies[1].witness.verifier_keys"),
+        ({"verifier_keys": "a log's key"}, "founding.agencies[1].witness.verifier_keys"),
+        ({"verifier_keys": "as the first"}, "founding.agencies"),
+        ({"verifier_keys": "the first, renamed"}, "founding.agencies"),
     ],
 )  # fmt: skip
 def test_a_quorum_whose_witnesses_verifiers_could_not_know_is_refused(changes: dict[str, Any], field: str) -> None:
@@ -203,9 +222,13 @@ def test_a_quorum_whose_witnesses_verifiers_could_not_know_is_refused(changes: d
     first = rows["agencies"][0]["witness"][next(iter(changes))]
     renamed = SeedSigner.from_seed("renamed", b"\1" * 32, SignatureType.COSIGNATURE_V1).verifying_key.vkey()
     of_a_log = SeedSigner.from_seed("log", b"\2" * 32).verifying_key.vkey()
-    meant = {"as the first": first, "the first, renamed": renamed, "a log's key": of_a_log}
+    lattice = MlDsaSigner.from_seed("lattice", b"\3" * 32).verifying_key.vkey()
+    meant = {"as the first": first, "the first, renamed": [renamed], "a log's key": [of_a_log]}
+    meant |= (
+        {"two of a kind": [first[0], renamed], "two names": [first[0], lattice]} if "verifier_keys" in changes else {}
+    )
     meant |= {"the first's admin": rows["agencies"][0]["admin"], "the own admin": rows["agencies"][1]["admin"]}
-    row = {**rows["agencies"][1]["witness"], **{name: meant.get(value, value) for name, value in changes.items()}}
+    row = {**rows["agencies"][1]["witness"], **{name: meant.get(str(value), value) for name, value in changes.items()}}
     rows["agencies"][1]["witness"] = {name: value for name, value in row.items() if value is not None}
     with refused("malformed_input", field=field, error=MalformedInput):
         read_founding(msgspec.json.encode(rows))

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from dilithium_py.ml_dsa import ML_DSA_44
 from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,9 +30,10 @@ from ledger.config.keys import (
     opens,
 )
 from ledger.config.secret_files import SecretRefused
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.log.notes import SignatureType
 from ledger.core.signing.signatures import CURVE_ORDER, recover
+from tests.testkit.builders import refused_at
 
 PRIVATE_KEY = bytes(31) + b"\x01"
 KEY_ID = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf"  # of the private key 1
@@ -159,6 +161,33 @@ def test_witness_key_is_one_for_cosignatures(tmp_path: Path) -> None:
     )
     assert public.vkey() == "witness.example/w1+df1c0a35+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"
     assert open_note_key(tmp_path / "w.pem", "tally").verifying_key.signature_type is SignatureType.COSIGNATURE_V1
+
+
+def test_ml_dsa_44_key_is_kept_as_its_seed(tmp_path: Path) -> None:
+    """It signs co-signatures of trees (C2SP tlog-cosignature) as `dilithium-py` does with its seed, under any
+    passphrase, and its file is of the same form as that of Ed25519."""
+    path = tmp_path / "w.pem"
+    public = create_note_key(
+        path, "witness.example/w1", "tally", SignatureType.SUBTREE_V1, seed=b"\x0c" * 32, light=True
+    )
+    public_key, _ = ML_DSA_44.key_derive(b"\x0c" * 32)
+    assert (public.public_key, public.signature_type) == (public_key, SignatureType.SUBTREE_V1)
+    change_passphrase([path], "tally", "next", light=True)
+    signer = open_note_key(path, "next")
+    assert (signer.verifying_key, note_key(path)) == (public, public)
+    assert ML_DSA_44.verify(public_key, b"message", signer.sign(b"message"))
+    assert (b"\x0c" * 32).hex() not in repr(signer)
+    with refused_at("signature", error=SignatureRefused):
+        public.verify(b"massage", signer.sign(b"message"))
+
+
+def test_key_of_another_algorithm_than_its_vkey_is_refused(tmp_path: Path, log_key: Path) -> None:
+    """The first line says ML-DSA-44, the PEM below holds Ed25519."""
+    other = tmp_path / "w.pem"
+    create_note_key(other, "w", "tally", SignatureType.SUBTREE_V1, light=True)
+    other.write_bytes(other.read_bytes().partition(b"\n")[0] + b"\n" + log_key.read_bytes().partition(b"\n")[2])
+    with pytest.raises(KeyRefused, match="holds no ML-DSA-44 key"):
+        open_note_key(other, "tally")
 
 
 @pytest.fixture

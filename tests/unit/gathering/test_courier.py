@@ -131,6 +131,30 @@ def test_each_published_checkpoint_is_co_signed_by_every_witness(bench: Bench) -
     assert collector.has_looked.is_set()
 
 
+@pytest.mark.parametrize("threshold", ["any", "all"])
+def test_both_keys_of_a_witness_sign_for_a_policy_that_asks_for_either_or_both(bench: Bench, threshold: str) -> None:
+    """One request brings both lines; a key that the file names and that is not there is told, and the other counts."""
+    both = small("w1")
+    both.is_hybrid = True
+    ed25519, ml_dsa = (key.vkey() for key in both.keys)
+    lines = f"witness a {ed25519}\nwitness b {ml_dsa}\ngroup w1 {threshold} a b\nquorum w1\n"
+    bench.policy = parse_policy(lines)
+    with serving(both):
+        bench.witnesses = [both.configured]
+        collector = bench.collector()
+        size = bench.grow()
+        collector.step()
+        assert both.asked == ["/add-checkpoint"]
+        assert len(verify_cosignatures(bench.newest().note, both.keys)) == 2
+        assert (bench.witnessed(), collector.states()[0].fault) == (size, None)
+        both.is_hybrid = False  # its operator took the second key away
+        bench.grow()
+        collector.step()
+        assert ml_dsa in (collector.states()[0].fault or "")
+        assert len(verify_cosignatures(bench.newest().note, both.keys)) == 1
+        assert bench.witnessed() == (bench.newest().size if threshold == "any" else size)
+
+
 def test_a_checkpoint_counts_as_witnessed_once_the_policys_quorum_has_signed(bench: Bench) -> None:
     """One of two is not enough; the second is."""
     with serving_all(small("w1"), small("w2"), small("w3")) as (first, second, third):
@@ -273,7 +297,7 @@ ANSWERS = (
     (Reply(409, b"-1\n", "text/x.tlog.size"), "something else"),
     (Reply(200, b"<html>"), "something else"),
     (Reply(200, b"\xff\xfe"), "something else"),
-    (Reply(200, b"x" * 20_000), "more than 16384 bytes"),
+    (Reply(200, b"x" * 70_000), "more than 65536 bytes"),
 )
 
 
@@ -289,7 +313,7 @@ def test_an_answer_of_another_form_is_told_and_stores_nothing(bench: Bench, witn
 
 def test_only_the_known_keys_signature_over_this_checkpoint_is_stored(bench: Bench, witness: SmallWitness) -> None:
     """Another witness's line is refused, and so is one over another checkpoint."""
-    bench.witnesses = [Witness(witness.url, small("w2").signer.verifying_key)]
+    bench.witnesses = [Witness(witness.url, (small("w2").signer.verifying_key,))]
     bench.grow()
     assert "no signature line of the answer is by w2" in str(bench.step().states()[0].fault)
 
@@ -326,7 +350,7 @@ def test_a_witness_has_a_url_a_key_and_where_the_contract_counts_it_an_account()
     ours, foreign = reached("w1"), SmallWitness("w2", LOG_SIGNER.verifying_key, LOG_ID, url="https://w2.example/tlog/")
     assert read_witnesses(ours.row() + foreign.row(foreign=True)) == (
         ours.configured,
-        Witness("https://w2.example/tlog", foreign.signer.verifying_key),
+        Witness("https://w2.example/tlog", (foreign.signer.verifying_key,)),
     )
     assert read_witnesses("") == ()
 
@@ -339,12 +363,12 @@ def test_a_witness_has_a_url_a_key_and_where_the_contract_counts_it_an_account()
         (reached("w1").row() + "colour = 'red'\n", "witnesses.toml"),
         (reached("w1").row().replace(URL, "ftp://w1"), "witnesses.toml: witnesses[0].url"),
         (reached("w1").row().replace(URL, URL + "?x=1"), "witnesses.toml: witnesses[0].url"),
-        (f'[[witnesses]]\nurl = "{URL}"\nverifier_key = "w1"\n', "witnesses.toml: witnesses[0].verifier_key"),
+        (f'[[witnesses]]\nurl = "{URL}"\nverifier_keys = ["w1"]\n', "witnesses.toml: witnesses[0].verifier_keys"),
         (
-            f'[[witnesses]]\nurl = "{URL}"\nverifier_key = "{LOG_SIGNER.verifying_key.vkey()}"\n',
-            "witnesses.toml: witnesses[0].verifier_key",
+            f'[[witnesses]]\nurl = "{URL}"\nverifier_keys = ["{LOG_SIGNER.verifying_key.vkey()}"]\n',
+            "witnesses.toml: witnesses[0].verifier_keys",
         ),
-        (reached("w1").row() * 2, "witnesses.toml: verifier_key"),
+        (reached("w1").row() * 2, "witnesses.toml: verifier_keys"),
         (reached("w1").row() + reached("w2").row(), "witnesses.toml: url"),
     ],
 )
@@ -391,7 +415,7 @@ def running(folder: Path) -> Iterator[Witness]:
     try:
         wait_until(lambda: process.poll() is not None or answers(url), within_s=WITHIN)
         assert process.poll() is None
-        yield Witness(url, parse_vkey(vkey))
+        yield Witness(url, (parse_vkey(vkey),))
     finally:
         process.terminate()
         process.wait(WITHIN)
@@ -420,13 +444,13 @@ def test_it_co_signs_as_the_log_grows(tmp_path: Path) -> None:
     """From nothing to a first checkpoint, then by consistency proofs; what it signs holds here and with `aics-tlog`."""
     with open_ledger(sqlite_url(tmp_path)) as ledger, running(tmp_path / "abroad") as abroad:
         ledger.found(clerk(POLICE))
-        bench = Bench(ledger, [abroad], parse_policy(f"witness abroad {abroad.vkey}\nquorum abroad\n"))
+        bench = Bench(ledger, [abroad], parse_policy(f"witness abroad {abroad.vkeys[0]}\nquorum abroad\n"))
         for _ in range(3):
             size = bench.grow()
             (state,) = bench.step().states()
             assert (state.size, state.fault, bench.halted) == (size, None, [])
             note = bench.newest().note
-            (cosignature,) = verify_cosignatures(note, [abroad.key])
+            (cosignature,) = verify_cosignatures(note, abroad.keys)
             assert abs(cosignature.timestamp - time.time()) < WITHIN
         assert bench.witnessed() == size
         assert not json.loads(aics_witness(tmp_path / "abroad", "evidence")), "it has found no contradiction"
@@ -434,7 +458,7 @@ def test_it_co_signs_as_the_log_grows(tmp_path: Path) -> None:
     file.write_text(note, encoding="utf-8")
     key.write_text(LOG_SIGNER.verifying_key.vkey() + "\n", encoding="utf-8")
     command = ["verify-checkpoint", "--note", file, "--vkey-file", key, "--quorum", "1", "--max-age", "600"]
-    tlog = [program("aics", "aics-tlog"), *map(str, command), "--witness-key", abroad.vkey]
+    tlog = [program("aics", "aics-tlog"), *map(str, command), "--witness-key", *abroad.vkeys]
     done = subprocess.run(tlog, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["ok"]

@@ -42,36 +42,36 @@ def test_a_step_is_kept_whole_and_once(store: WitnessStore, tmp_path: Path) -> N
 def test_a_step_of_signing_starts_where_the_last_one_ended(store: WitnessStore) -> None:
     """Whoever was checked against another tree is told the one that is kept."""
     assert store.latest() == Cosigned(0, EMPTY_ROOT, 0)
-    assert store.cosign(store.latest(), 5, ROOT, "note", 100) == 100
+    assert store.cosign(store.latest(), 5, ROOT, "note", 100, str) == "100"
     for stale in (Cosigned(), Cosigned(5, OTHER, 100), Cosigned(4, ROOT, 100)):
         with pytest.raises(Moved) as moved:
-            store.cosign(stale, 6, OTHER, "note", 200)
+            store.cosign(stale, 6, OTHER, "note", 200, str)
         assert moved.value.size == 5
-    assert store.cosign(store.latest(), 5, ROOT, "note", 50) == 100
-    assert store.cosign(store.latest(), 7, OTHER, "later note", 150) == 150
+    assert store.cosign(store.latest(), 5, ROOT, "note", 50, str) == "100"
+    assert store.cosign(store.latest(), 7, OTHER, "later note", 150, str) == "150"
     assert (store.has_cosigned(5), store.has_cosigned(6), store.has_cosigned(7)) == (ROOT, None, OTHER)
-    assert store.latest_note() == "later note"
+    assert (store.latest_note(), store.cosigned_note()) == ("later note", "later note150")
 
 
 def test_nothing_is_kept_to_sign_while_an_alarm_halts(store: WitnessStore) -> None:
     """The alarm counts within the step itself, not only before it."""
     assert store.raise_alarm("anchor_lag", halts=False, text="late", evidence={}, now=1) is not None
-    store.cosign(store.latest(), 5, ROOT, "note", 100)
+    store.cosign(store.latest(), 5, ROOT, "note", 100, str)
     store.raise_alarm("fork", halts=True, text="two trees", evidence={"checkpoint": "note"}, now=2)
     assert store.raise_alarm("fork", halts=True, text="again", evidence={}, now=3) is None
     with pytest.raises(Halted):
-        store.cosign(store.latest(), 6, OTHER, "note", 200)
+        store.cosign(store.latest(), 6, OTHER, "note", 200, str)
     assert store.latest().size == 5
     assert store.clear_kind("fork", 4) == []
     assert [alarm.kind for alarm in store.clear_kind("anchor_lag", 4)] == ["anchor_lag"]
     assert [alarm.told for alarm in store.clear(2, "looked at", 5)] == ["two trees"]
-    store.cosign(store.latest(), 6, OTHER, "note", 200)
+    store.cosign(store.latest(), 6, OTHER, "note", 200, str)
 
 
 def test_anchored_trees_are_forgotten_but_the_last(store: WitnessStore) -> None:
     """Below a final anchor nothing is anchored any more; the latest tree is what the next step starts from."""
     for size in (3, 5, 8):
-        store.cosign(store.latest(), size, bytes([size]) * 32, "note", 100)
+        store.cosign(store.latest(), size, bytes([size]) * 32, "note", 100, str)
     store.keep_anchor(SeenAnchor(1, 5, ROOT))
     assert [store.has_cosigned(size) is not None for size in (3, 5, 8)] == [False, True, True]
     store.keep_anchor(SeenAnchor(2, 9, ROOT))

@@ -14,7 +14,7 @@ from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.chain.contract_clients import AnchorRequest
 from ledger.chain.eth import Eth
 from ledger.chain.journal import AnchoredHead
-from ledger.config.keys import LocalSigner
+from ledger.config.keys import LocalSigner, MlDsaSigner
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.log.policy import parse_policy
@@ -36,6 +36,7 @@ from tests.testkit.ledgers import Clock
 from tests.unit.witness.cheating import CheatingLog, served
 
 NOTE_SIGNER = SeedSigner.from_seed("witness.test/w1", b"\x07" * 32, SignatureType.COSIGNATURE_V1)
+ML_DSA_SIGNER = MlDsaSigner.from_seed("witness.test/w1", b"\x08" * 32)
 ACCOUNT = LocalSigner.from_private_key(secret_key("account of the witness").secret)
 CLERK, OTHER_CLERK = (clerk(agency) for agency in AGENCIES[:2])
 REACH_S = 20.0
@@ -77,7 +78,7 @@ class Stand:
         self.watch = Watch(
             self.trust, self.follower, self.contracts, reach_timeout_s=REACH_S, anchor_lag_s=LAG_S, mirror_lag_s=LAG_S
         )
-        self.cosigner = Cosigner(self.watch, self.contracts, NOTE_SIGNER, ACCOUNT)
+        self.cosigner = Cosigner(self.watch, self.contracts, (NOTE_SIGNER, ML_DSA_SIGNER), ACCOUNT)
 
     def close(self) -> None:
         self.source.close()

@@ -29,8 +29,9 @@ def test_a_witness_runs_signs_and_tells(stand: Stand, tmp_path: Path) -> None:
         asked = stand.log.wish(0)
         signed = witness.add(asked)
         assert signed.status_code == 200, signed.text
-        vkey = parse_vkey((tmp_path / "witness/keys/note.pem").read_text().partition("\n")[0])
-        assert len(verify_cosignatures(asked.note + signed.text, [vkey])) == 1
+        files = (tmp_path / "witness" / "keys" / name for name in ("note.pem", "note-ml-dsa-44.pem"))
+        keys = [parse_vkey(file.read_text().partition("\n")[0]) for file in files]
+        assert len(verify_cosignatures(asked.note + signed.text, keys)) == 2
 
         size = len(stand.log.events)
         again = witness.add(asked)

@@ -10,11 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from api.witness.app import create_app
 from ledger.core.encoding import canonical
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
-from ledger.core.log.merkle import Hash
+from ledger.core.log.merkle import EMPTY_ROOT, Hash
 from ledger.core.log.notes import SeedSigner, sign_note
 from ledger.core.log.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, MAX_ADD_CHECKPOINT, AddCheckpoint
 from tests.api.service import problem
@@ -66,16 +67,31 @@ def test_what_is_refused_has_its_status(stand: Stand) -> None:
     assert (stand.status.cosigned_size, stand.kinds()) == (3, [])
 
 
-@pytest.mark.parametrize("fault", ["another root", "a proof from nothing", "another empty tree"])
+@pytest.mark.parametrize(
+    "fault",
+    ["another root", "a proof from nothing", "another empty tree", "the root of no leaves", "a proof of nothing"],
+)
 def test_what_cannot_be_consistent_is_unprocessable(stand: Stand, fault: str) -> None:
     """C2SP tlog-witness of July 2026: 422 for another root at the size that was co-signed last, for a proof from size 0
-    that is not empty, and for a tree of size 0 with another root than that of nothing."""
+    that is not empty, for a tree of size 0 with another root than that of nothing, and for a proof that does not
+    verify, as to a root that only the empty tree has."""
     stand.open_cases(4, CLERK)
     if fault == "a proof from nothing":
         asked = AddCheckpoint(0, (Hash(b"\x01" * 32),), stand.log.note())
     elif fault == "another empty tree":
         text = f"{LOG_SIGNER.verifying_key.name}\n0\n{b64encode(bytes(32)).decode()}\n"
         asked = AddCheckpoint(0, (), str(sign_note(text, LOG_SIGNER)))
+    elif fault == "the root of no leaves":
+        size = len(stand.log.events)
+        stand.cosigner.add_checkpoint(stand.log.wish(0, size - 1))
+        text = f"{LOG_SIGNER.verifying_key.name}\n{size}\n{b64encode(EMPTY_ROOT).decode()}\n"
+        asked = AddCheckpoint(size - 1, (Hash(b"\x01" * 32),), str(sign_note(text, LOG_SIGNER)))
+        answer = call(stand, "POST", ADD_CHECKPOINT, content=replace(asked, old=0).body())
+        assert (answer.status_code, answer.text) == (409, f"{size - 1}\n")
+    elif fault == "a proof of nothing":
+        stand.cosigner.add_checkpoint(stand.log.wish(0))
+        size = len(stand.log.events)
+        asked = AddCheckpoint(size, (Hash(b"\x01" * 32),), stand.log.note())
     else:
         stand.cosigner.add_checkpoint(stand.log.wish(0))
         other = stand.log.copy()
@@ -87,14 +103,15 @@ def test_what_cannot_be_consistent_is_unprocessable(stand: Stand, fault: str) ->
 
 
 def test_monitors_get_the_newest_cosigned_checkpoint(stand: Stand) -> None:
-    """Under the SHA-256 of the origin: the log's note with this witness's line as it was given; 404 before the first
-    and for another log."""
+    """Under the SHA-256 of the origin: the log's note with the lines that were returned from add-checkpoint, byte for
+    byte, though ML-DSA-44 would sign anew with other bytes; 404 before the first and for another log."""
     path = f"/{sha256(stand.trust.origin.encode()).hexdigest()}/checkpoint"
     assert call(stand, "GET", path).status_code == 404
     wish = stand.log.wish(0)
-    line = stand.cosigner.add_checkpoint(wish)
-    answer = call(stand, "GET", path)
-    assert (answer.status_code, answer.text) == (200, wish.note + line)
+    lines = stand.cosigner.add_checkpoint(wish)
+    for _ in range(2):
+        answer = call(stand, "GET", path)
+        assert (answer.status_code, answer.text) == (200, wish.note + lines)
     assert call(stand, "GET", f"/{'0' * 64}/checkpoint").status_code == 404
 
 

@@ -27,17 +27,20 @@ from ledger.witness.contracts import Contracts, contracts_at
 from tests.api.service import problem
 from tests.testkit.builders import refused
 from tests.unit.witness.racing import Signed, Told, Wishes, race
-from tests.unit.witness.stand import CLERK, NOTE_SIGNER, Stand, begun
+from tests.unit.witness.stand import CLERK, ML_DSA_SIGNER, NOTE_SIGNER, Stand, begun
 from tests.unit.witness.test_routes import JSON, call
 
 
 def test_what_was_followed_is_cosigned(stand: Stand) -> None:
-    """The line is a cosignature/v1 of the submitted note by the witness's key, at its clock's time."""
+    """A line by each key of the witness on the submitted note, at its clock's time (C2SP tlog-witness: one or more
+    signature lines, SHOULD be of ML-DSA-44, for the entire tree)."""
     stand.open_cases(5, CLERK)
     asked = stand.log.wish(0)
-    line = stand.cosigner.add_checkpoint(asked)
-    (cosigned,) = verify_cosignatures(asked.note + line, [NOTE_SIGNER.verifying_key])
-    assert cosigned.timestamp == stand.clock() // 1000
+    lines = stand.cosigner.add_checkpoint(asked)
+    keys = [NOTE_SIGNER.verifying_key, ML_DSA_SIGNER.verifying_key]
+    cosigned = verify_cosignatures(asked.note + lines, keys)
+    assert [(each.witness, each.timestamp) for each in cosigned] == [(key, stand.clock() // 1000) for key in keys]
+    assert len(parse_signature_lines(lines)) == 2
     assert stand.status.followed == stand.status.cosigned_size == len(stand.log.events)
     assert stand.kinds() == []
 
@@ -269,7 +272,7 @@ def test_clients_that_race_never_take_it_back(stand: Stand) -> None:
 
 
 class Killing:
-    """A signer that is killed when it is to sign: what it would sign is kept by then."""
+    """A signer that is killed when it is to sign."""
 
     verifying_key: VerifyingKey = NOTE_SIGNER.verifying_key
 
@@ -293,13 +296,13 @@ def killed(stand: Stand, prepare: Callable[[Stand], None], asked: AddCheckpoint)
 
 
 def before_the_signature(stand: Stand) -> None:
-    stand.cosigner.note_signer = Killing()
+    stand.cosigner.note_signers = (Killing(),)
 
 
 def before_the_commit(stand: Stand) -> None:
     cosign = stand.store.cosign
 
-    def cosign_and_die(*given: object) -> int:
+    def cosign_and_die(*given: object) -> str:
         engine: Engine = stand.store._engine
         event.listen(engine, "commit", lambda _connection: os.kill(os.getpid(), signal.SIGKILL))
         return cosign(*given)  # type: ignore[arg-type]
@@ -307,7 +310,20 @@ def before_the_commit(stand: Stand) -> None:
     stand.store.cosign = cosign_and_die  # type: ignore[method-assign]
 
 
-@pytest.mark.parametrize(("where", "is_kept"), [(before_the_signature, True), (before_the_commit, False)])
+def after_the_commit(stand: Stand) -> None:
+    cosign = stand.store.cosign
+
+    def cosign_and_die(*given: object) -> str:
+        cosign(*given)  # type: ignore[arg-type]
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    stand.store.cosign = cosign_and_die  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("where", "is_kept"), [(before_the_signature, False), (before_the_commit, False), (after_the_commit, True)]
+)
 def test_a_kill_between_check_and_reply_takes_nothing_back(
     stand: Stand, where: Callable[[Stand], None], is_kept: bool
 ) -> None:
