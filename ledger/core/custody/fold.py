@@ -24,9 +24,10 @@ from ledger.core.events.terms import EventRef
 from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.clock_periods import Clock, Pause
 from ledger.core.procedure.deadlines import last_day_of, parse_periods
+from ledger.core.procedure.event_words import require_words
 from ledger.core.procedure.jurisdiction import supervises_any
 from ledger.core.procedure.legal_days import spelled
-from ledger.core.procedure.rulebook import Rulebook, require_words
+from ledger.core.procedure.rulebook import Rulebook
 
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)
 

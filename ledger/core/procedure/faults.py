@@ -11,6 +11,7 @@ from typing import Any, get_args
 from ledger.core.events import terms
 from ledger.core.messages import Message
 from ledger.core.procedure.deadlines import parse_periods
+from ledger.core.procedure.event_words import vocabulary_name
 from ledger.core.procedure.facts import (
     AWAITED,
     KEYS_OF_FACTS,
@@ -22,7 +23,7 @@ from ledger.core.procedure.facts import (
 )
 from ledger.core.procedure.legal_days import stands_alone
 from ledger.core.procedure.rows import Label
-from ledger.core.procedure.rulebook import ClockRule, FlagRule, Rulebook, vocabulary_name
+from ledger.core.procedure.rulebook import ClockRule, FlagRule, Rulebook
 
 Path = tuple[str | int, ...]
 Fault = tuple[Path, Message]  # where it is, and what

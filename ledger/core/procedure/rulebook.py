@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from datetime import date
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
-from ledger.core.errors import refuse
 from ledger.core.events import terms
-from ledger.core.messages import Message, Term
 from ledger.core.procedure.deadlines import PERIOD, Manner, MonthEnd, MovesFromDayOff, WorkCalendar
 from ledger.core.procedure.facts import (
     AWAITED,
@@ -555,90 +553,9 @@ def _by_trigger(pairs: Iterable[tuple[str, ClockRule]]) -> dict[str, tuple[Clock
     return {trigger: tuple(rows) for trigger, rows in rows_of.items()}
 
 
-def vocabulary_name(vocabulary: str) -> Message:
-    """Return what the words of a vocabulary name, as people read it."""
-    return Term("vocabulary", vocabulary)
-
-
-def require_words(body: Struct, *books: Rulebook, path: str = "body") -> None:
-    """Refuse (unknown_word) a word of an event that none of the procedures has; ``path`` names the event's body."""
-    for name, vocabulary, is_deep in _word_fields(type(body)):
-        value = getattr(body, name)
-        if value is None:
-            continue
-        parts = value if isinstance(value, tuple) else (value,)
-        for word in parts:
-            if vocabulary is not None and not _is_word(vocabulary, word, books):
-                possible = dict.fromkeys(each for book in books for each in book.vocabularies[vocabulary])
-                refuse(
-                    "unknown_word",
-                    "the procedure has no {vocabulary} {word}",
-                    vocabulary=vocabulary_name(vocabulary),
-                    word=word,
-                    field=f"{path}.{name}",
-                    hint=Message("It has: {words}", words=", ".join(possible)),
-                )
-        for number, part in enumerate(parts if is_deep else ()):
-            place = f"{path}.{name}[{number}]" if isinstance(value, tuple) else f"{path}.{name}"
-            require_words(part, *books, path=place)
-    if isinstance(body, terms.Quantity):
-        _require_decimals(body, books, path)
-
-
-def _is_word(vocabulary: str, word: str, books: tuple[Rulebook, ...]) -> bool:
-    for book in books:
-        if word in book.vocabularies[vocabulary]:
-            return True
-    # Units are open in a procedure that has no table of them.
-    return vocabulary == "quantity_unit" and not any(book.units for book in books)
-
-
-def _require_decimals(quantity: terms.Quantity, books: tuple[Rulebook, ...], path: str) -> None:
-    """Refuse (too_many_decimals) a quantity that is finer than its unit."""
-    row = next((book.units[quantity.unit] for book in books if quantity.unit in book.units), None)
-    if row is not None and len(quantity.value.partition(".")[2]) > row.decimals:
-        refuse(
-            "too_many_decimals",
-            "in {unit}, a quantity has at most {decimals} digits after the point, not {value}",
-            unit=Term("quantity_unit", quantity.unit),
-            decimals=row.decimals,
-            value=quantity.value,
-            field=f"{path}.value",
-        )
-
-
 def rows_of(books: Iterable[Rulebook], table: str) -> dict[str, Any]:
     """Return the words of a table of several procedures, each with its row: that of the first which has it."""
     rows: dict[str, Any] = {}
     for book in books:
         rows |= {word: row for word, row in getattr(book, table).items() if word not in rows}
     return rows
-
-
-@cache
-def _word_fields(kind: type[Struct]) -> tuple[tuple[str, str | None, bool], ...]:
-    """Return the fields that are words, with their vocabulary, and those that hold parts with such fields."""
-    shape = msgspec.inspect.type_info(kind)
-    assert isinstance(shape, msgspec.inspect.StructType), "it is a body or a part"
-    fields = []
-    for field in shape.fields:
-        vocabulary, parts = _words_in(field.type)
-        if vocabulary is not None or any(_word_fields(part) for part in parts):
-            fields.append((field.name, vocabulary, bool(parts)))
-    return tuple(fields)
-
-
-def _words_in(kind: msgspec.inspect.Type) -> tuple[str | None, list[type[Struct]]]:
-    """Return the vocabulary of a field of this type, if it is a word, and the parts that it may hold."""
-    match kind:
-        case msgspec.inspect.Metadata():
-            vocabulary = (kind.extra or {}).get("vocabulary")
-            return (vocabulary, []) if vocabulary is not None else _words_in(kind.type)
-        case msgspec.inspect.UnionType():
-            inner = [_words_in(part) for part in kind.types]
-            return next((word for word, _ in inner if word), None), [part for _, parts in inner for part in parts]
-        case msgspec.inspect.VarTupleType():
-            return _words_in(kind.item_type)
-        case msgspec.inspect.StructType():
-            return None, [kind.cls]
-    return None, []

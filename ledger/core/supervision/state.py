@@ -11,8 +11,9 @@ from msgspec import Struct
 from ledger.core.errors import refuse
 from ledger.core.events import Payload, supervision
 from ledger.core.messages import Term
+from ledger.core.procedure.event_words import require_words
 from ledger.core.procedure.jurisdiction import may_supervise, supervises
-from ledger.core.procedure.rulebook import Rulebook, require_words, rows_of
+from ledger.core.procedure.rulebook import Rulebook, rows_of
 from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
 
