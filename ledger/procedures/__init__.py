@@ -88,7 +88,9 @@ def books_that_ship() -> dict[str, Rulebook]:
     """Return all procedures that come with this version, by their ids."""
     from ledger.core.procedure.package import read_package  # noqa: PLC0415
 
-    return {name: read_package(shipped_package(name)) for name in SHIPPED}
+    others = {name: read_package(shipped_package(name)) for name in SHIPPED if name != IN_USE}
+    books = others | {IN_USE: shipped_rulebook()}
+    return {name: books[name] for name in SHIPPED}
 
 
 @cache
