@@ -13,13 +13,10 @@ from ledger.cli.params import split_once
 from ledger.cli.session import Session
 from ledger.client.import_target import ImportTarget
 from ledger.config.secret_files import SecretRefused
-from ledger.core.procedure.package import decode_package
-from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.imports.case_events import ImportSigner
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import Importer
 from ledger.interchange.imports.joined_files import JoinedSource
-from ledger.interchange.imports.mapping import ImportMapping
 from ledger.interchange.imports.plan import Planner
 from ledger.interchange.imports.source_file import SourceFile, Survey
 from ledger.recording.event_signing import Actor
@@ -36,31 +33,19 @@ class SurveyedFile(NamedTuple):
 
 
 @contextmanager
-def open_surveyed(
-    session: Session, file: Path, mapping: ImportMapping, key: IdentityKey, joined: tuple[str, ...] = ()
-) -> Iterator[SurveyedFile]:
+def open_surveyed(session: Session, file: Path, planner: Planner, joined: tuple[str, ...]) -> Iterator[SurveyedFile]:
     """Open and survey the file, and those ``joined`` (NAME=PATH). Raises MalformedInput if one is not as mapped."""
-    planner = Planner(mapping, key)
     others = dict(split_once(text, "=", "--with", "NAME=PATH") for text in joined)
-    with JoinedSource(file, mapping, {name: Path(path) for name, path in others.items()}) as source:
+    with JoinedSource(file, planner.mapping, {name: Path(path) for name, path in others.items()}) as source:
         with bar(session, "reading") as progress:
-            survey = source.survey(mapping.columns(), planner.fingerprint, progress.step)
+            survey = source.survey(planner.mapping.columns(), planner.fingerprint, progress.step)
         yield SurveyedFile(source, survey, planner)
 
 
 def make_importer(session: Session, file: SurveyedFile) -> Importer:
     """Return the importer of the file for the session's profile."""
-    signer = ImportSigner(Actor(*session.officer, session.signer), session.log_id, _in_force(session))
+    signer = ImportSigner(Actor(*session.officer, session.signer), session.log_id, session.procedures)
     return Importer(file.planner, ImportTarget(session.service), signer, file.survey)
-
-
-def _in_force(session: Session) -> dict[str, Rulebook]:
-    """Return the procedures that the ledger has in force, by their ids."""
-    listed = session.service.get("/api/v1/procedures")["procedures"]
-    digests = [row["digest"] for row in listed if row["in_force"]]
-    texts = (session.service.get(f"/api/v1/procedures/{digest}")["text"] for digest in digests)
-    books = [decode_package(text.encode()) for text in texts]
-    return {book.procedure.id: book for book in books}
 
 
 def identity_key(session: Session, given: Path | None) -> IdentityKey:

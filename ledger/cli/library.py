@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ledger.core.supervision.model_package import PackageReport
     from ledger.supervision.library.public.pages import LibraryModel, PublicLibrary
     from ledger.supervision.library.publishing import Usable
+    from ledger.supervision.models.procedure_words import ProcedureWords
 
 
 LARGEST = 1_000_000  # bytes of a YAML file that is read at all
@@ -50,14 +51,19 @@ class CheckedPackage(Struct, frozen=True):
         return self.report.published[-1]
 
 
-def check_package(session: Session, data: bytes, trust_files: Iterable[BinaryIO]) -> CheckedPackage:
-    """Verify a package offline and run its examples. Raises MalformedInput for what is none."""
+def check_package(
+    session: Session, data: bytes, trust_files: Iterable[BinaryIO], words: ProcedureWords | None = None
+) -> CheckedPackage:
+    """Verify a package offline and run its examples; ``words`` are as of ``check_model``.
+
+    Raises MalformedInput for what is no package.
+    """
     from ledger.cli.proofs import trust_for
     from ledger.core.supervision.model_package import verify_package
     from ledger.supervision.library.publishing import check_model
 
     report = verify_package(data, trust_for(session, data, trust_files, kind="model-package"))
-    return CheckedPackage(data, report, check_model(report))
+    return CheckedPackage(data, report, check_model(report, words))
 
 
 def require_proven(checked: CheckedPackage) -> ModelPublished:
@@ -123,15 +129,16 @@ def _of_file(file: Path) -> ModelPublished:
             if isinstance(body, ModelPublished):
                 return body
         raise MalformedInput("{file} has no publication of a model", file=file, field="FILE")
-    return publication_of_text(text_of(file))
+    return _publication_of_text(text_of(file))
 
 
-def publication_of_text(text: str, **beside: Any) -> ModelPublished:
-    """Make the publication of the model in a text. Raises ModelRefused."""
+def _publication_of_text(text: str, **beside: Any) -> ModelPublished:
+    """Make the publication of the model in a text, whatever procedures are in force. Raises ModelRefused."""
     from ledger.supervision.library.publishing import signed_fields_of
     from ledger.supervision.models.model_file import parse_model
+    from ledger.supervision.models.procedure_words import UNCHECKED
 
-    return convert({**signed_fields_of(parse_model(text)), **beside}, ModelPublished)
+    return convert({**signed_fields_of(parse_model(text, UNCHECKED)), **beside}, ModelPublished)
 
 
 def _of_view(view: Mapping[str, Any]) -> ModelPublished:
@@ -182,7 +189,7 @@ def imported_publication(
     model_id = own_id or body.model_id
     version = _next_version(session, model_id, origin)
     text = renumbered(body.definition, model_id, version)
-    return publication_of_text(
+    return _publication_of_text(
         text, case_study=body.case_study if case_study else None, figures=body.figures, origin=origin
     )
 
@@ -278,7 +285,13 @@ def _face(session: Session) -> PublicLibrary:
         subjects = list(_subjects(session))
         if session.service.get("/api/v1/log")["size"] == log["size"]:
             _require_anonymous(session, subjects)
-            return make_public_library(subjects, log_id=log["log_id"], tree_size=log["size"], root=log["root"])
+            return make_public_library(
+                subjects,
+                procedures=session.procedures.values(),
+                log_id=log["log_id"],
+                tree_size=log["size"],
+                root=log["root"],
+            )
     raise Unavailable("the log grew each time that the library was read", hint="Try again when less is recorded.")
 
 

@@ -21,14 +21,15 @@ from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Authority, Body, decode_payload, digest_of
 from ledger.core.events.terms import TABLE_OF, choices
-from ledger.i18n import spoken
+from ledger.i18n import label_first_by, spoken
 from ledger.i18n.money import smallest_units, usual_currency
-from ledger.procedures import shipped_tables, tables_that_ship
+from ledger.procedures import tables_that_ship
 from ledger.recording.event_signing import new_id
 
 _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
-_MONEY = re.compile(r"(?P<value>[0-9]{1,13}(?:\.[0-9]{1,4})?)(?::(?P<currency>[A-Z]{3}))?")
-_PORTION = re.compile(r"(?:(?P<item_id>[a-z0-9-]+)=)?(?P<quantity>[^@=]+)(?:@(?P<money>[^@=]+))?")
+_AMOUNT = r"[0-9]{1,13}(?:\.[0-9]{1,4})?(?::[A-Z]{3})?"
+_MONEY = re.compile(_AMOUNT)
+_PORTION = re.compile(rf"(?:(?P<item_id>[a-z0-9-]+)=)?(?P<quantity>[^@=]+)(?:@(?P<money>{_AMOUNT}))?")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a procedure
 _SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)")
 
@@ -39,6 +40,9 @@ PARTICULARS = click.option(
     multiple=True,
     metavar="FIELD=VALUE",
     help="What a field that its kind has in the procedure says; may be given several times.",
+)
+IN_FORCE = click.option(
+    "--ledger", "in_force", is_flag=True, help="By the procedures that your ledger has in force, not those that ship."
 )
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 DATA_DIR = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_DATA_DIR]")
@@ -84,6 +88,27 @@ class DigestedFile(click.Path):
         super().__init__(exists=True, dir_okay=False, path_type=Path)
 
 
+class MoneyOfCase(Parsed):
+    """An amount, or a part with one; ``acting`` gives the command what ``read`` parses by the procedure of the case."""
+
+    def __init__(self, name: str, form: re.Pattern[str], read: Callable[[str], Any]):
+        super().__init__(name, read)
+        self._form = form
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not self._form.fullmatch(str(value)):
+            super().convert(value, param, ctx)  # refuses it, before anybody is asked for the procedure
+        return value
+
+    def read(self, text: str, option: str) -> Any:
+        """Parse the text, with amounts that name no currency in that of the procedure in use. Raises MalformedInput."""
+        try:
+            return self._read(text)
+        except MalformedInput as error:
+            error.field = option
+            raise
+
+
 def words(vocabulary: Any) -> click.Choice[str]:
     """Return the choice of the words of a closed vocabulary of the protocol."""
     return click.Choice(choices(vocabulary))
@@ -98,10 +123,6 @@ class ProcedureWord(click.ParamType[str]):
     def __init__(self, vocabulary: str):
         self.name = vocabulary
         self._vocabulary = vocabulary
-
-    def first(self) -> str:
-        """Return the first word of the procedure in use: what is usual stands first."""
-        return str(next(iter(shipped_tables()[TABLE_OF[self._vocabulary]])))
 
     @cached_property
     def _choice(self) -> click.Choice[str]:
@@ -142,9 +163,11 @@ def _quantity(text: str) -> dict[str, str]:
 
 
 def _money(text: str) -> dict[str, Any]:
-    match = _MONEY.fullmatch(text)
-    currency = (match and match["currency"]) or usual_currency()
-    amount = None if match is None or currency is None else smallest_units(match["value"], currency)
+    value, _, named = text.partition(":")
+    currency = named or usual_currency()
+    if currency is None:
+        raise MalformedInput("the procedure has no currency: expected one, such as {value}:USD", value=text)
+    amount = smallest_units(value, currency) if _MONEY.fullmatch(text) else None
     if amount is None:
         raise MalformedInput("expected 1200.50 or 80:USD, not {value!r}", value=text)
     return {"amount": amount, "currency": currency}
@@ -161,9 +184,9 @@ def _portion(text: str) -> dict[str, Any]:
 # ``10`` pieces, ``12.5 gram`` or ``12.5:gram``.
 QUANTITY = Parsed("NUMBER[:UNIT]", _quantity)
 # ``1200.50`` of the procedure's currency, or ``80:USD``; gives the smallest unit of the currency.
-MONEY = Parsed("AMOUNT[:CURRENCY]", _money)
+MONEY = MoneyOfCase("AMOUNT[:CURRENCY]", _MONEY, _money)
 # A part of an item: ``10``, ``3:note@300.00`` with money, ``cash-1=3:note@300.00`` under an id of its own.
-PORTION = Parsed("[ID=]NUMBER[:UNIT][@MONEY]", _portion)
+PORTION = MoneyOfCase("[ID=]NUMBER[:UNIT][@MONEY]", _PORTION, _portion)
 # A time of the ledger's zone, or one with its offset; gives RFC 3339 UTC, or unix seconds, also of a day.
 MOMENT = Parsed("TIME", partial(instant, field=""))
 SECOND = Parsed("TIME", partial(unix_seconds, field=""))
@@ -217,6 +240,10 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
 def _resolved(session: Session, parameter: click.Parameter, value: Any) -> Any:
     """Return what a command gets for the files to be digested and the cited events on its command line."""
     values = value if isinstance(value, tuple) else () if value is None else (value,)
+    if values and isinstance(parameter.type, MoneyOfCase):
+        label_first_by(session.procedure_of(click.get_current_context().params["case_id"]))
+        amounts = [parameter.type.read(text, parameter.opts[0]) for text in values]
+        return amounts if isinstance(value, tuple) else amounts[0]
     if isinstance(parameter.type, DigestedFile):
         from ledger.cli.files import digests_of
 

@@ -11,6 +11,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ledger.chain.transaction import TransactionSigner
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ledger.client.service import ServiceClient
     from ledger.client.sign_in import SignIn
     from ledger.client.tree_heads import RememberedTreeHeads
+    from ledger.core.procedure.rulebook import Rulebook
     from ledger.core.verification.trust import Trust
 
 
@@ -134,6 +136,34 @@ class ClientSession(ABC):
             if len(log_id := bytes.fromhex(text.removeprefix("0x"))) == 32:
                 return log_id
         raise MalformedInput("{text!r} is no id of a ledger", text=text[:100], field="log_id")
+
+    @cached_property
+    def procedures(self) -> Mapping[str, Rulebook]:
+        """Return the procedures that the ledger has in force, by their ids, in the order of the log."""
+        from ledger.core.procedure.package import decode_package
+
+        listed = self.service.get("/api/v1/procedures")["procedures"]
+        digests = [row["digest"] for row in listed if row["in_force"]]
+        texts = (self.service.get(f"/api/v1/procedures/{digest}")["text"] for digest in digests)
+        books = [decode_package(text.encode()) for text in texts]
+        return {book.procedure.id: book for book in books}
+
+    def procedure_in_force(self, procedure_id: str, *, field: str) -> Rulebook:
+        """Return the version that the ledger has in force. Raises MalformedInput under the ``field`` if it has none."""
+        if (book := self.procedures.get(procedure_id)) is None:
+            raise MalformedInput(
+                "no version of the procedure {procedure_id} is in force",
+                procedure_id=procedure_id,
+                field=field,
+                hint="See: tally procedure list --ledger",
+            )
+        return book
+
+    def procedure_of(self, case_id: str) -> Rulebook:
+        """Return the version of the case's procedure that is in force. Raises NotFound if the case is not shown."""
+        from ledger.client.service import at
+
+        return self.procedures[self.service.get(at("/api/v1/cases/{}", case_id))["procedure"]]
 
     def trust(self) -> Trust | None:
         """Return the trust file of the profile, or None if it has none. Raises MalformedInput if it is broken."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ledger.core.events.terms import TABLE_OF
 from ledger.core.messages import Message, filled, plain
 from ledger.core.procedure.zones import UNIVERSAL, Zone
-from ledger.procedures import shipped_tables, tables_that_ship
+from ledger.procedures import tables_that_ship
 
 if TYPE_CHECKING:
     from ledger.core.procedure.rulebook import Rulebook
@@ -75,9 +75,8 @@ def zone_in_use() -> Zone:
 
 
 def words_in_use(vocabulary: str) -> tuple[str, ...]:
-    """Return the words of a vocabulary of all procedures in force; where none is, of the one that ships for use."""
-    if not (books := PROCEDURES_IN_USE.get()):
-        return tuple(shipped_tables()[TABLE_OF[vocabulary]])
+    """Return the words of a vocabulary of all procedures in force."""
+    books = PROCEDURES_IN_USE.get()
     return tuple(dict.fromkeys(word for book in books for word in book.vocabularies[vocabulary]))
 
 
@@ -143,11 +142,7 @@ class Labels:
         return None
 
     def all(self, vocabulary: str) -> dict[str, str]:
-        """Return every word of the vocabulary with its label; those of the procedure in use, if it decides them."""
-        if (table := TABLE_OF.get(vocabulary)) is not None:
-            tables = shipped_tables()
-            languages = tables["procedure"]["languages"]
-            return {word: self._in(row["label"], languages) for word, row in tables.get(table, {}).items()}
+        """Return every word with its label, of a vocabulary that the protocol decides and no procedure."""
         prefix = f"{vocabulary}\x04"
         entries = self._catalogue._catalog.items()  # type: ignore[attr-defined]  # noqa: SLF001
         return {key.removeprefix(prefix): text for key, text in entries if str(key).startswith(prefix)}

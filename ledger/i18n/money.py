@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ledger.i18n import PROCEDURES_IN_USE
-from ledger.procedures import shipped_tables
 
 # ISO 4217: the currencies whose main unit has not two decimals.
 _DECIMALS = {
@@ -19,11 +18,7 @@ USUAL_DECIMALS = 2
 
 def usual_currency() -> str | None:
     """Return the currency of amounts that name none: that of the first procedure in use that has one."""
-    for book in PROCEDURES_IN_USE.get():
-        if book.currency is not None:
-            return book.currency.code
-    code: str | None = shipped_tables().get("currency", {}).get("code")
-    return code
+    return next((book.currency.code for book in PROCEDURES_IN_USE.get() if book.currency is not None), None)
 
 
 def decimals_of(currency: str) -> int:

@@ -44,7 +44,7 @@ from ledger.core.verification.bundle_format import (
     raw,
     read_anchor,
 )
-from ledger.core.verification.case import CaseReport, verify_case
+from ledger.core.verification.case import CaseReport, receivers_of, verify_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.evidence import encode_response
 from ledger.core.verification.report import ProofReport
@@ -134,7 +134,9 @@ class Prover:
             view, head = self._best(connection, entries)
             bundles = [self._bundle(view, entry, head, withheld) for entry in entries]
             # Under the tree head of the events, which has all that came before the last of them.
-            carried = [self._bundle(view, entry, head, None) for entry in self._of_procedure(connection, entries)]
+            rules = [*self._of_procedure(connection, entries), *_admissions(view, entries)]
+            rules.sort(key=lambda entry: entry.log_index)
+            carried = [self._bundle(view, entry, head, None) for entry in rules]
         events = tuple(Raw(encode_bundle(bundle)) for bundle in bundles)
         case = CaseBundle(
             format="tallystick/case-bundle@v1",
@@ -302,6 +304,14 @@ def _authority(view: _View, entry: StoredEntry, head: _ProofHead) -> Raw | Unset
             revocation=raw(_evidence(view, grant.revoked, head)) if revoked and grant.revoked is not None else UNSET,
         )
     )
+
+
+def _admissions(view: _View, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
+    """Return the admissions of agencies that the events send something to and that have signed none of them."""
+    agencies, signers = view.authority.agencies, {entry.agency for entry in entries}
+    receivers = {agency for entry in entries for agency in receivers_of(log.payload_of(entry).body)} - signers
+    indices = {agencies[agency].index for agency in receivers & agencies.keys()}
+    return [log.entry(view.connection, index) for index in indices]
 
 
 def _erasures(view: _View, entry: StoredEntry, labels: list[str], head: _ProofHead) -> tuple[Erasure, ...]:

@@ -38,7 +38,7 @@ from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
 from ledger.core.verification.bundle import VerifiedEvent, verify_event
 from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundle
-from ledger.core.verification.case import carried_procedures, order_of, scan
+from ledger.core.verification.case import carried_rules, order_of, scan
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
 from ledger.core.verification.trust import Trust
@@ -283,11 +283,11 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
 def _take_procedures(run: _Run, bundle: CaseBundle) -> None:
     """Take in the procedures that a case's bundle carries, unless another one carried them."""
     given = Procedures(tuple(version for version in run.procedures.versions if version.index < 0))
-    carried = carried_procedures(bundle, run.trust, given, observed=run.observed)
+    carried = carried_rules(bundle, run.trust, given, observed=run.observed)
     if isinstance(carried, NotChecked):
         raise carried
     held = {version.index for version in run.procedures.versions}
-    later = [version for version in carried.versions if version.index not in held]
+    later = [version for version in carried.procedures.versions if version.index not in held]
     versions = sorted([*run.procedures.versions, *later], key=lambda version: version.index)
     run.procedures = Procedures(tuple(versions))
 

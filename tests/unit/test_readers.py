@@ -38,7 +38,7 @@ from ledger.core.verification.trust import parse_trust
 from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.tables import CsvTable, JsonTable
 from ledger.interchange.imports.workbooks import XlsxTable
-from ledger.procedures import shipped_package
+from ledger.procedures import books_that_ship, shipped_package
 from ledger.supervision.correlation import parse_node
 from ledger.supervision.models.conditions import faults_of_cel
 from ledger.supervision.models.editing import derived, edited, renumbered
@@ -146,7 +146,7 @@ def readers() -> dict[str, Reader]:
         "workbook": Reader(read_workbook, (WORKBOOK,)),
         **dict(workbook_parts()),
         "mapping": Reader(
-            lambda data: parse_mapping(data, "m.toml"),
+            lambda data: parse_mapping(data, "m.toml", books_that_ship()),
             tuple(path.read_bytes() for path in sorted(IMPORTS.glob("*.toml"))),
         ),
         "TOML": Reader(

@@ -32,7 +32,7 @@ from ledger.supervision import view_catalogue
 from ledger.supervision.models.conditions import columns_of_sql, condition_of, faults_of_condition, query_of
 from ledger.supervision.models.definition import Parameter, Sql, parameters_of, text_of
 from ledger.supervision.models.editing import value_at
-from ledger.supervision.models.procedure_words import united, words_of, words_that_ship
+from ledger.supervision.models.procedure_words import united, words_of
 from ledger.supervision.models.templates import TemplateField, TemplateForm, forms
 from ledger.supervision.view_catalogue import view_columns
 
@@ -45,7 +45,7 @@ class BenchForm:
         self._labels = labels
         self._say = Texts(labels.language)
         self._datasets = datasets
-        words = words_of(PROCEDURES_IN_USE.get()) or words_that_ship(())
+        words = words_of(PROCEDURES_IN_USE.get())
         named = [name for name in list_of(tree.get("procedures")) if name in words]
         self._words = united(named, words) or {}
         self.columns, self._asked = rows_of_condition(tree)

@@ -20,7 +20,6 @@ from ledger.core.encoding.decoding import decode_json, decode_toml
 from ledger.core.encoding.digests import Algorithm, digest_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case
-from ledger.procedures import SHIPPED, shipped_tables
 
 FORMATS = ("csv", "json", "ocel", "case-uco")
 LISTED = columns("case_id", "stage", "responsible", "case_number", "closed")
@@ -56,13 +55,16 @@ def case_group() -> None:
 def open_(recorder: EventRecorder, case_id: str, procedure: str | None, **fields: Any) -> None:
     """Open a case."""
     fields["procedure"] = procedure or _only_procedure(recorder.session)
-    recorder.open_case(case_id, make_body(case.CaseOpened, **_with_first_words(**fields)))
+    if None in (fields["business_line"], fields["stage"]):
+        vocabularies = recorder.session.procedure_in_force(fields["procedure"], field="--procedure").vocabularies
+        for name in ("business_line", "stage"):
+            fields[name] = fields[name] or next(iter(vocabularies[name]))
+    recorder.open_case(case_id, make_body(case.CaseOpened, **fields))
 
 
 def _only_procedure(session: Session) -> str:
     """Return the procedure that the ledger has in force. Raises MalformedInput if it has none, or several."""
-    listed = session.service.get("/api/v1/procedures")["procedures"]
-    in_force = [str(row["procedure"]) for row in listed if row["in_force"]]
+    in_force = [*session.procedures]
     if len(in_force) != 1:
         raise MalformedInput(
             "expected one of the procedures that are in force: {procedures}",
@@ -71,17 +73,6 @@ def _only_procedure(session: Session) -> str:
             hint="See: tally procedure list --ledger",
         )
     return in_force[0]
-
-
-def _with_first_words(*, procedure: str, business_line: str | None, stage: str | None, **fields: Any) -> dict[str, Any]:
-    """Return the fields, with the first line and stage of the procedure for those that are not given."""
-    tables = shipped_tables(procedure) if procedure in SHIPPED else {}
-    words = {"business_line": (business_line, "lines", "--line"), "stage": (stage, "stages", "--stage")}
-    for name, (word, table, option) in words.items():
-        if word is None and table not in tables:
-            raise MalformedInput("the words of {procedure} are not known here", procedure=procedure, field=option)
-        fields[name] = word or next(iter(tables[table]))
-    return {**fields, "procedure": procedure}
 
 
 @case_group.command("take-over")

@@ -16,7 +16,7 @@ from msgspec import Struct
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, identity_key_option
+from ledger.cli.params import FILE, IN_FORCE, identity_key_option
 from ledger.cli.session import Session
 from ledger.core.messages import plain
 from ledger.procedures import books_that_ship
@@ -78,23 +78,38 @@ def key(session: Session, key_file: Path | None) -> None:
 @click.argument("file", type=FILE)
 @MAPPING
 @WITH
+@IN_FORCE
 @click.option("--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many rows to show.")
 @click.option("--rejects", type=click.Path(path_type=Path), help="Write the rows with faults to this CSV file.")
 def check(
-    session: Session, /, *, file: Path, mapping_file: Path, joined: tuple[str, ...], show: int, rejects: Path | None
+    session: Session,
+    /,
+    *,
+    file: Path,
+    mapping_file: Path,
+    joined: tuple[str, ...],
+    in_force: bool,
+    show: int,
+    rejects: Path | None,
 ) -> Exit:
-    """Dry run: show what each row would become, and which have faults. No service is asked, nothing is sent."""
+    """Dry run: show what each row would become, and which have faults. Nothing is sent.
+
+    No service is asked, unless it is to be by the procedures that your ledger has in force: those that ship come with
+    their words and clocks.
+    """
     from ledger.cli.files import bar
     from ledger.cli.importing import open_surveyed
     from ledger.interchange.imports.identity import passing_key
     from ledger.interchange.imports.importing import DRY_RUN_AGENCY, DryRun, RejectsFile
     from ledger.interchange.imports.mapping import read_mapping
+    from ledger.interchange.imports.plan import Planner
 
     trial = _TrialSummary(show)
-    mapping = read_mapping(mapping_file)
-    with open_surveyed(session, file, mapping, passing_key(DRY_RUN_AGENCY), joined) as surveyed, ExitStack() as stack:
+    procedures, key = session.procedures if in_force else books_that_ship(), passing_key(DRY_RUN_AGENCY)
+    planner = Planner(read_mapping(mapping_file, procedures), key, procedures)
+    with open_surveyed(session, file, planner, joined) as surveyed, ExitStack() as stack:
         listed = stack.enter_context(RejectsFile(rejects, _reason(session))) if rejects else None
-        dry_run = DryRun(surveyed.planner, surveyed.survey, books_that_ship())
+        dry_run = DryRun(surveyed.planner, surveyed.survey, procedures)
         with bar(session, "checking", surveyed.survey.rows) as progress:
             for row in surveyed.source.table().rows():
                 trial.add(dry_run.take(row), listed)
@@ -129,12 +144,14 @@ def run(
     from ledger.cli.importing import identity_key, make_importer, open_surveyed
     from ledger.interchange.imports.importing import RejectsFile
     from ledger.interchange.imports.mapping import read_mapping
+    from ledger.interchange.imports.plan import Planner
 
     report = report or Path(f"{file.name}.import.json")
     rejects = report.with_name(f"{report.name.removesuffix('.json')}.rejects.csv")
-    mapping = read_mapping(mapping_file)
     key, refused = identity_key(session, key_file), RejectsFile(rejects, _reason(session))
-    with open_surveyed(session, file, mapping, key, joined) as surveyed, refused as listed:
+    mapping = read_mapping(mapping_file, session.procedures)
+    planner = Planner(mapping, key, session.procedures)
+    with open_surveyed(session, file, planner, joined) as surveyed, refused as listed:
         report_rows = ImportReport(
             str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None
         )
@@ -160,11 +177,13 @@ def status(
     from ledger.cli.files import bar
     from ledger.cli.importing import identity_key, make_importer, open_surveyed
     from ledger.interchange.imports.mapping import read_mapping
+    from ledger.interchange.imports.plan import Planner
 
     states: Counter[str] = Counter()
     key = identity_key(session, key_file)
+    planner = Planner(read_mapping(mapping_file, session.procedures), key, session.procedures)
     with (
-        open_surveyed(session, file, read_mapping(mapping_file), key, joined) as surveyed,
+        open_surveyed(session, file, planner, joined) as surveyed,
         bar(session, "looking_up", surveyed.survey.rows) as progress,
     ):
         for state in make_importer(session, surveyed).states(surveyed.source):

@@ -85,7 +85,7 @@ KIND = ProcedureWord("item_kind")
 @item_group.command("register")
 @click.argument("case_id")
 @click.argument("description")
-@click.option("--kind", "item_kind", type=KIND, default=KIND.first)
+@click.option("--kind", "item_kind", type=KIND, help="Kind [the procedure's first].")
 @click.option("--quantity", type=QUANTITY, default="1", show_default=True)
 @click.option("--item-id", help="Unique over all cases; made up unless given.")
 @click.option("--file", "digests", type=DigestedFile(), multiple=True, help="A file to digest with BLAKE3 and SHA-256.")
@@ -136,6 +136,8 @@ def register(
     if bag is not None:
         item_id, own_digests = sealed_item(recorder.session, bag, case_id, item_id)
         digests = [*own_digests, *digests]
+    if given["item_kind"] is None:
+        given["item_kind"] = next(iter(recorder.session.procedure_of(case_id).items))
     given["particulars"] = particulars_of(given["particulars"])
     own = item_id or new_id("item")
     recorder.record(case_id, make_body(item.ItemRegistered, item_id=own, digests=digests, **parts, **given))

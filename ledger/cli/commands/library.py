@@ -278,11 +278,12 @@ def import_(
     With --set it is adopted with parameters of your own. A package of your own ledger is adopted, not published again.
     """
     from ledger.supervision.models.model_file import parse_model
+    from ledger.supervision.models.procedure_words import UNCHECKED, words_of
 
     session, parameters = recorder.session, parameters_of(settings)
-    checked = check_package(session, file.read(), trust_files)
+    checked = check_package(session, file.read(), trust_files, words_of(session.procedures.values()))
     body = require_proven(checked)
-    parse_model(body.definition).parameters_of(parameters)  # raises for what is out of its bounds
+    parse_model(body.definition, UNCHECKED).parameters_of(parameters)  # raises for what is out of its bounds
     receipts: dict[str, dict[str, Any]] = {}
     if is_own(session, checked.data):
         if own_id is not None:

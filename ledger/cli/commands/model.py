@@ -15,7 +15,7 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.exporting import write
 from ledger.cli.library import text_of
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, MOMENT, acting, split_once
+from ledger.cli.params import FILE, IN_FORCE, MOMENT, acting, split_once
 from ledger.cli.session import Session
 from ledger.cli.supervision import (
     fetch_view,
@@ -34,6 +34,7 @@ from ledger.supervision.model_faults import ModelRefused, unknown
 from ledger.supervision.models import model_file
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.editing import FORMS, derived, draft
+from ledger.supervision.models.procedure_words import UNCHECKED, ProcedureWords, words_of
 from ledger.supervision.models.templates import dataset_of
 from ledger.supervision.models.yaml_document import read_document
 
@@ -85,10 +86,12 @@ def new(session: Session, model_id: str, template: str, lead_id: str | None, out
 @model_group.command("check")
 @MODELS
 @SHIPPED
-def check(session: Session, models: Sequence[str], shipped: bool) -> int:
+@IN_FORCE
+def check(session: Session, models: Sequence[str], shipped: bool, in_force: bool) -> int:
     """Check models: each fault is told with file, line, field and what was expected."""
     sound, refused_files = [], 0
-    for name, model in _parsed(session, models, shipped):
+    words = _words_in_force(session) if in_force else None
+    for name, model in _parsed(session, models, shipped, words):
         if model is None:
             refused_files += 1
             continue
@@ -104,13 +107,15 @@ def check(session: Session, models: Sequence[str], shipped: bool) -> int:
 @model_group.command("test")
 @MODELS
 @SHIPPED
-def test(session: Session, models: Sequence[str], shipped: bool) -> int:
+@IN_FORCE
+def test(session: Session, models: Sequence[str], shipped: bool, in_force: bool) -> int:
     """Run the examples of models: what each must raise, and what the model found."""
     tried: list[dict[str, Any]] = []
-    for _, model in _parsed(session, models, shipped):
+    words = _words_in_force(session) if in_force else None
+    for _, model in _parsed(session, models, shipped, words):
         if model is None:
             return Exit.USAGE
-        tried += [_tried(session, model.model_id, result) for result in model_file.run_examples(model)]
+        tried += [_tried(session, model.model_id, result) for result in model_file.run_examples(model, words)]
     session.output.table(tried, TRIED, style_of=lambda row: "" if row["passed"] else "red")
     return Exit.OK if all(row["passed"] for row in tried) else Exit.REFUSED
 
@@ -123,7 +128,7 @@ def run(session: Session, model: str, given: Sequence[str], as_of: str | None) -
     """Run a model over the ledger as it is now, and show what it would raise. Nothing is raised."""
     ((_, text),) = _texts([model], shipped=False)
     with printing_faults(session, model):
-        model_file.parse_model(text)
+        model_file.parse_model(text, UNCHECKED)  # the service compares its words
     asked = {"definition": text, "parameters": parameters_of(given)} | ({"as_of": as_of} if as_of else {})
     show_run(session, session.service.post("/api/v1/models/run", msgspec.json.encode(asked), dict))
 
@@ -137,11 +142,17 @@ def _tried(session: Session, model_id: str, result: model_file.ExampleResult) ->
     return row | keys | {"result": session.labels.of("message", "as_expected" if result.passed else "not_as_expected")}
 
 
-def _parsed(session: Session, models: Sequence[str], shipped: bool) -> Iterator[tuple[str, Model | None]]:
+def _words_in_force(session: Session) -> ProcedureWords:
+    return words_of(session.procedures.values())
+
+
+def _parsed(
+    session: Session, models: Sequence[str], shipped: bool, words: ProcedureWords | None
+) -> Iterator[tuple[str, Model | None]]:
     """Yield each model with the name of its file, or None after showing the faults of a file."""
     for name, text in _texts(models, shipped):
         try:
-            yield name, model_file.parse_model(text)
+            yield name, model_file.parse_model(text, words)
         except ModelRefused as refused:
             show_faults(session, name, refused, colour="red")
             yield name, None
@@ -217,7 +228,8 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
 
     with printing_faults(recorder.session, model):
         read = model_file.require_publishable(
-            text_of(Path(model)) if Path(model).is_file() else model_file.shipped_model(model)
+            text_of(Path(model)) if Path(model).is_file() else model_file.shipped_model(model),
+            _words_in_force(recorder.session),
         )
     beside = {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
     body = make_body(supervision.ModelPublished, **signed_fields_of(read), **beside)
@@ -250,7 +262,7 @@ def adopt(
     """Adopt a model for your agency, with parameters of your own within its bounds."""
     view = _model(recorder.session, model_id, version)
     parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
-    _warn_of_missing_dataset(recorder, model_file.parse_model(view["definition"]), parameters)
+    _warn_of_missing_dataset(recorder, model_file.parse_model(view["definition"], UNCHECKED), parameters)
     version_fields = {"version": view["version"], "model_digest": view["model_digest"]}
     body = make_body(supervision.ModelAdopted, **version_fields, parameters=parameters, note=note)
     recorder.record_supervision(STREAM + model_id, body)

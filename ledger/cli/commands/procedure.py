@@ -281,16 +281,7 @@ def _compared_with(session: Session, procedure_id: str, against: str | None, *, 
             field="--against",
             hint="Bundles are read without a ledger: name a folder, or a package of tally procedure list.",
         )
-    listed = session.service.get("/api/v1/procedures")["procedures"]
-    digest = next((row["digest"] for row in listed if row["in_force"] and row["procedure"] == procedure_id), None)
-    if digest is None:
-        raise MalformedInput(
-            "no version of the procedure {procedure_id} is in force",
-            procedure_id=procedure_id,
-            field="package",
-            hint="See: tally procedure list --ledger",
-        )
-    return decode_package(session.service.get(f"/api/v1/procedures/{digest}")["text"].encode())
+    return session.procedure_in_force(procedure_id, field="package")
 
 
 @procedure_group.command("calendar")

@@ -10,13 +10,16 @@ Steps 1 to 3 make the verdict; step 3 not checked makes it ``unverifiable``. Ste
 and step 5 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither changes the verdict. Step
 4 judges by the versions of the procedure that the bundle carries, besides those that the reader has; it is not checked
 if none is here that was in force for an act, if a payload is withheld, or if the case rests on another case, which is
-not in the bundle; step 5 if no entries were given, fewer than the checkpoint has, or others than those of its tree.
+not in the bundle. It knows the kinds of agencies that signed an event or whose admission the bundle carries; it names
+the others to which something was sent, because whether they may receive that is then not checked. Step 5 is not checked
+if no entries were given, fewer than the checkpoint has, or others than those of its tree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,14 +27,14 @@ from msgspec.structs import replace
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, RuleRefused, TallystickError
-from ledger.core.events import NAME_OF, Envelope, Payload, Stream, case, decode_envelope, digest_of
+from ledger.core.events import NAME_OF, Body, Envelope, Payload, Stream, case, decode_envelope, digest_of
 from ledger.core.events.procedure import ProcedurePublished
-from ledger.core.events.registry import ProcedureAdopted
+from ledger.core.events.registry import AgencyAdmitted, ProcedureAdopted
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.log.tlog_proofs import tree_head_of
-from ledger.core.messages import Message
+from ledger.core.messages import Message, joined
 from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.verification.bundle import VerifiedEvent, verify_event
 from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundle
@@ -60,6 +63,13 @@ class RaisedFlag(Struct, frozen=True):
     flag: Flag
 
 
+class CarriedRules(NamedTuple):
+    """What the entries beside the events of a case say: the procedures, and the kinds of agencies by their ids."""
+
+    procedures: Procedures
+    kinds: Mapping[str, str]
+
+
 class CaseReport(Report, frozen=True):
     """The result for a case: ``events`` in the order of the bundle, ``state`` and ``flags`` as far as step 4 came."""
 
@@ -75,7 +85,7 @@ class _Run(Struct):
 
     bundle: CaseBundle
     events: list[VerifiedEvent]
-    procedures: Procedures | NotChecked
+    carried: CarriedRules | NotChecked
     entries: Iterable[bytes] | None
     scanned: list[ScannedEntry] | NotChecked | None = None  # of the entries, which are read once
     flags: list[RaisedFlag] = []
@@ -98,7 +108,7 @@ def verify_case(
     """
     bundle = decode_case_bundle(data)
     events = [verify_event(bytes(event), trust, observed=observed) for event in bundle.events]
-    run = _Run(bundle, events, carried_procedures(bundle, trust, procedures, observed=observed), entries)
+    run = _Run(bundle, events, carried_rules(bundle, trust, procedures, observed=observed), entries)
     steps = [perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)]
     *_, custody, end = steps = [*steps[:3], *(replace(step, verdict="intact") for step in steps[3:])]
     return CaseReport(
@@ -111,7 +121,7 @@ def verify_case(
         events=tuple(event.report for event in events),
         flags=tuple(run.flags),
         state=run.state,
-        procedures=procedures if isinstance(run.procedures, NotChecked) else run.procedures,
+        procedures=procedures if isinstance(run.carried, NotChecked) else run.carried.procedures,
     )
 
 
@@ -156,16 +166,17 @@ def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
     return Message("sequence 0 to {count} without a gap", count=len(events) - 1)
 
 
-def carried_procedures(
+def carried_rules(
     bundle: CaseBundle, trust: Trust, given: Procedures, *, observed: Sequence[ObservedBlock] = ()
-) -> Procedures | NotChecked:
-    """Return the procedures that the entries in a case bundle bring into force after those given.
+) -> CarriedRules | NotChecked:
+    """Return the procedures that the entries in a case bundle bring into force after those given, and whom they admit.
 
     NotChecked if one of these entries is not proven, or not whole. Whether the log has further adoptions, they alone do
     not show.
     """
     texts: dict[str, tuple[int, bytes]] = {}
     adoptions: list[tuple[int, str]] = []
+    kinds: dict[str, str] = {}
     for number, data in enumerate(bundle.procedures):
         try:
             verified = verify_event(bytes(data), trust, observed=observed)
@@ -179,30 +190,34 @@ def carried_procedures(
             texts.setdefault(digest_of(text), (index, text))
         elif isinstance(body, ProcedureAdopted):
             adoptions.append((index, body.digest))
+        elif isinstance(body, AgencyAdmitted):
+            kinds[body.agency] = body.kind
     procedures = given
     for index, digest in sorted(adoptions):
         published_at, text = texts.get(digest, (index, b""))
         procedures = procedures.adopt(digest, index, text if published_at < index else None)
-    return procedures
+    return CarriedRules(procedures, kinds)
 
 
 # 4
 def _custody(run: _Run) -> Outcome:
-    if isinstance(run.procedures, NotChecked):
-        return run.procedures
-    left_out = _adoption_left_out(run, run.procedures)
+    if isinstance(run.carried, NotChecked):
+        return run.carried
+    procedures = run.carried.procedures
+    left_out = _adoption_left_out(run, procedures)
     if left_out is not None:
         return NotChecked("entry {index} adopts a procedure, and the bundle does not carry it", index=left_out)
-    kinds = {event.envelope.agency: event.kind for event in run.events if event.kind is not None}
+    signers = {event.envelope.agency: event.kind for event in run.events if event.kind is not None}
+    kinds = {**run.carried.kinds, **signers}
+    unknown: set[str] = set()
     for number, event in enumerate(run.events):
         if event.payload is None:
             return NotChecked("the payload of event {number} is withheld", number=number)
         if rests_on_another_case(event.payload):
             return NotChecked("event {number} rests on another case, which is not in the bundle", number=number)
-        # Without the registry: a case bundle does not hold it, so jurisdiction is not judged, and of agencies that did
-        # not sign the kind is not known.
+        # Without the registry: a case bundle does not hold it, so jurisdiction is not judged.
         index = event.report.subject.index
-        in_force = run.procedures.at(NOT_YET if index is None else index)
+        in_force = procedures.at(NOT_YET if index is None else index)
         procedure_id = run.state.procedure if run.state else getattr(event.payload.body, "procedure", None)
         if procedure_id is not None and procedure_id not in in_force:
             return NotChecked(
@@ -217,6 +232,15 @@ def _custody(run: _Run) -> Outcome:
         except TallystickError as error:
             raise RuleRefused("impossible ({error.code}): {error}", error=error, field=f"events[{number}]") from error
         run.flags += (RaisedFlag(number, flag) for flag in raised)
+        unknown |= {agency for agency in receivers_of(event.payload.body) if agency not in kinds}
+    if unknown:
+        return Message(
+            "{count} acts were possible, {flags} flags; not checked: whether {agencies} may receive what was sent "
+            "there, because the bundle does not show of which kind they are",
+            count=len(run.events),
+            flags=len(run.flags),
+            agencies=joined(sorted(unknown), by=", "),
+        )
     return Message("{count} acts were possible, {flags} flags", count=len(run.events), flags=len(run.flags))
 
 
@@ -231,6 +255,12 @@ def _adoption_left_out(run: _Run, procedures: Procedures) -> int | None:
     carried = {version.index for version in procedures.versions}
     adoptions = (entry.index for entry in scanned if entry.envelope.event_type == ADOPTION)
     return next((index for index in adoptions if index < last and index not in carried), None)
+
+
+def receivers_of(body: Body) -> tuple[str, ...]:
+    """Return the agency that an event says something goes to, if there is one: rules can ask for its kind."""
+    agency: str | None = getattr(body, "to_agency", None)
+    return () if agency is None else (agency,)
 
 
 def rests_on_another_case(payload: Payload) -> bool:

@@ -16,11 +16,12 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ledger.core.encoding.decoding import convert, decode_toml
+from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
-from ledger.core.events.terms import CurrencyCode, Line, SectionField
+from ledger.core.events.terms import CurrencyCode, Line, Particular, SectionField
 from ledger.core.messages import Message
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.imports.values import DateStyle, MoneyUnit
-from ledger.procedures import books_that_ship, shipped_words
 
 MAX_BYTES = 1024 * 1024
 _FAULT = re.compile(r"(?P<fault>.*) - at `(?:key in )?\$(?P<path>.*)`\Z", re.DOTALL)
@@ -44,7 +45,11 @@ class CellSource(_Strict, frozen=True):
 
 ColumnOrSource = Name | CellSource
 # Fields of the parts of a mapping that are neither.
-NO_SOURCES = ("key", "identity", "person", "persons", "money_unit", "currency", "fungible", "only_if")
+NO_SOURCES = (
+    *("key", "identity", "person", "persons", "holder", "witness", "medium", "money_unit", "currency", "fungible"),
+    "only_if",
+)
+Number = Annotated[int, Meta(ge=1)]  # of a person or an item of the mapping
 
 
 class CaseMapping(_Strict, frozen=True):
@@ -62,7 +67,10 @@ class CaseMapping(_Strict, frozen=True):
 
 
 class PersonMapping(_Strict, frozen=True):
-    """``identity`` are the columns by which a person is the same in every case: the number of a paper, not a name."""
+    """``identity`` are the columns by which a person is the same in every case: the number of a paper, not a name.
+
+    ``particulars`` are by the fields that the procedure has of the role.
+    """
 
     name: ColumnOrSource
     role: ColumnOrSource
@@ -70,6 +78,7 @@ class PersonMapping(_Strict, frozen=True):
     kept_for: ColumnOrSource | None = None
     identity: tuple[Name, ...] = ()
     details: dict[SectionField, ColumnOrSource] = {}
+    particulars: dict[Particular, ColumnOrSource] = {}
 
 
 class MeasureMapping(_Strict, frozen=True):
@@ -80,19 +89,43 @@ class MeasureMapping(_Strict, frozen=True):
     ground: ColumnOrSource
     until: ColumnOrSource | None = None
     ended_at: ColumnOrSource | None = None
-    person: Annotated[int, Meta(ge=1)] = 1
+    person: Number = 1
     key: tuple[Name, ...] = ()
 
 
 class SeizureMapping(_Strict, frozen=True):
+    """``holder`` and ``witness`` count the mapping's persons; ``no_witness`` counts where the row has no witness."""
+
     document_number: ColumnOrSource
     seized_at: ColumnOrSource
     officers: Annotated[tuple[ColumnOrSource, ...], Meta(min_length=1, max_length=16)]
+    holder: Number | None = None
+    witness: Number | None = None
+    no_witness: ColumnOrSource | None = None
+    place: ColumnOrSource | None = None
+
+
+class CollectionMapping(_Strict, frozen=True):
+    """How data was taken. ``medium`` counts the mapping's items; ``no_witness`` and ``medium_not_taken`` count where
+    the row has neither; ``recording`` is by the algorithm of its digests."""
+
+    collectors: Annotated[tuple[ColumnOrSource, ...], Meta(min_length=1, max_length=16)]
+    tool: ColumnOrSource
+    method: ColumnOrSource
+    medium: Number | None = None
+    medium_not_taken: ColumnOrSource | None = None
+    address: ColumnOrSource | None = None
+    network_time_at: ColumnOrSource | None = None
+    record_number: ColumnOrSource | None = None
+    witness: Number | None = None
+    no_witness: ColumnOrSource | None = None
+    recording: dict[Algorithm, ColumnOrSource] = {}
 
 
 class ItemMapping(_Strict, frozen=True):
     """``volumes`` and ``pages`` are of a dossier, ``money`` counts in ``money_unit`` of the ``currency``, else
-    that of the procedure; ``person`` is a detainee."""
+    that of the procedure; ``person`` is a detainee, ``digests`` are by their algorithm, ``particulars`` by the fields
+    that the procedure has of the kind."""
 
     item_kind: ColumnOrSource
     description: ColumnOrSource
@@ -108,19 +141,27 @@ class ItemMapping(_Strict, frozen=True):
     money: ColumnOrSource | None = None
     money_unit: MoneyUnit = "main"
     currency: CurrencyCode | None = None
+    features: ColumnOrSource | None = None
+    obtained_from: ColumnOrSource | None = None
+    digests: dict[Algorithm, ColumnOrSource] = {}
+    particulars: dict[Particular, ColumnOrSource] = {}
     seizure: SeizureMapping | None = None
-    person: Annotated[int, Meta(ge=1)] | None = None
+    collection: CollectionMapping | None = None
+    person: Number | None = None
     fungible: bool = False
     key: tuple[Name, ...] = ()
 
 
 class DecisionMapping(_Strict, frozen=True):
+    """``particulars`` are by the fields that the procedure has of the kind."""
+
     kind: ColumnOrSource
     number: ColumnOrSource
     decided_at: ColumnOrSource
     served_at: ColumnOrSource | None = None
     effective_at: ColumnOrSource | None = None
-    persons: tuple[Annotated[int, Meta(ge=1)], ...] = ()
+    particulars: dict[Particular, ColumnOrSource] = {}
+    persons: tuple[Number, ...] = ()
     key: tuple[Name, ...] = ()
 
 
@@ -132,7 +173,7 @@ class HandoverMapping(_Strict, frozen=True):
     purpose: ColumnOrSource
     received_at: ColumnOrSource
     stage: ColumnOrSource | None = None
-    persons: tuple[Annotated[int, Meta(ge=1)], ...] = ()
+    persons: tuple[Number, ...] = ()
     only_if: dict[Name, Name] = {}
     key: tuple[Name, ...] = ()
 
@@ -144,7 +185,7 @@ class DeadlineMapping(_Strict, frozen=True):
     started_at: ColumnOrSource
     until: ColumnOrSource | None = None
     agency: ColumnOrSource | None = None
-    person: Annotated[int, Meta(ge=1)] | None = None
+    person: Number | None = None
     only_if: dict[Name, Name] = {}
 
 
@@ -217,7 +258,7 @@ def _sources(path: str, part: Struct) -> Iterator[tuple[str, CellSource]]:
         value = getattr(part, name)
         if name in NO_SOURCES or value is None:
             continue
-        if isinstance(value, SeizureMapping):
+        if isinstance(value, SeizureMapping | CollectionMapping):
             yield from _sources(f"{path}.{name}", value)
         elif isinstance(value, Mapping):
             yield from ((f"{path}.{name}.{key}", source_of(inner)) for key, inner in value.items())
@@ -257,11 +298,15 @@ _PARTS: dict[str, type[Struct]] = {
     "deadlines": DeadlineMapping,
     "files": JoinedFile,
     "seizure": SeizureMapping,
+    "collection": CollectionMapping,
 }
 
 
-def read_mapping(path: Path) -> ImportMapping:
-    """Read the mapping in a TOML file. Raises MalformedInput with file, key, and what was expected there."""
+def read_mapping(path: Path, procedures: Mapping[str, Rulebook]) -> ImportMapping:
+    """Read the mapping in a TOML file, for a ledger with these procedures, by their ids.
+
+    Raises MalformedInput with file, key, and what was expected there.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -271,11 +316,11 @@ def read_mapping(path: Path) -> ImportMapping:
         ) from error
     if len(data) > MAX_BYTES:
         raise MalformedInput("{path} has more than {limit} bytes", path=path, limit=MAX_BYTES, field="--mapping")
-    return parse_mapping(data, str(path))
+    return parse_mapping(data, str(path), procedures)
 
 
-def parse_mapping(data: bytes, name: str) -> ImportMapping:
-    """Return the mapping in this TOML. Raises MalformedInput, calling it ``name``."""
+def parse_mapping(data: bytes, name: str, procedures: Mapping[str, Rulebook]) -> ImportMapping:
+    """Return the mapping in this TOML. Raises MalformedInput, calling it ``name``, as ``read_mapping`` does."""
     tables = decode_toml(data, field=name)
     try:
         mapping = convert(tables, ImportMapping)
@@ -287,39 +332,76 @@ def parse_mapping(data: bytes, name: str) -> ImportMapping:
         group = path.rpartition(".")[2].partition("[")[0]
         hint = nearest(unknown["name"], _PARTS.get(group, Struct).__struct_fields__) if unknown else None
         raise MalformedInput(fault, field=f"{name}: {path}" if path else name, hint=hint) from error
+    books = _named_procedures(mapping, procedures, name)
     for path, source in mapping.sources():
-        _require_source(name, path, source)
-    # Measures, detainees and decisions are of persons that the mapping has.
-    numbers = [(f"measures[{place}].person", part.person) for place, part in enumerate(mapping.measures)]
-    numbers += [(f"items[{place}].person", part.person) for place, part in enumerate(mapping.items) if part.person]
-    numbers += [
-        (f"deadlines[{place}].person", part.person) for place, part in enumerate(mapping.deadlines) if part.person
-    ]
-    for group in ("decisions", "handovers"):
-        for place, about in enumerate(getattr(mapping, group)):
-            numbers += [(f"{group}[{place}].persons", number) for number in about.persons]
+        _require_source(name, path, source, books)
     for place, file in enumerate(mapping.files):
         if len(file.key) != len(mapping.key) or file.name in {other.name for other in mapping.files[:place]}:
             raise MalformedInput(
                 "expected a name of its own, and as many columns in `key` as the mapping has",
                 field=f"{name}: files[{place}]",
             )
-    for path, number in numbers:
+    for path, number in _person_numbers(mapping):
         if number > len(mapping.persons):
             raise MalformedInput("the mapping has no person of number {number}", number=number, field=f"{name}: {path}")
+    for place, part in enumerate(mapping.items):
+        if part.collection is not None and (number := part.collection.medium or 0) > len(mapping.items):
+            raise MalformedInput(
+                "the mapping has no item of number {number}",
+                number=number,
+                field=f"{name}: items[{place}].collection.medium",
+            )
     return mapping
 
 
-def _require_source(name: str, path: str, source: CellSource) -> None:
+def _person_numbers(mapping: ImportMapping) -> Iterator[tuple[str, int]]:
+    """Yield each number that stands for a person of the mapping, by its path."""
+    for group in ("measures", "items", "deadlines"):
+        for place, part in enumerate(getattr(mapping, group)):
+            if part.person is not None:
+                yield f"{group}[{place}].person", part.person
+    for group in ("decisions", "handovers"):
+        for place, part in enumerate(getattr(mapping, group)):
+            yield from ((f"{group}[{place}].persons", number) for number in part.persons)
+    for place, part in enumerate(mapping.items):
+        for name, taking in (("seizure", part.seizure), ("collection", part.collection)):
+            for role in ("holder", "witness"):
+                if (number := getattr(taking, role, None)) is not None:
+                    yield f"items[{place}].{name}.{role}", number
+
+
+def _named_procedures(mapping: ImportMapping, procedures: Mapping[str, Rulebook], name: str) -> list[Rulebook]:
+    """Return the procedures that rows can be judged by: all, if their ids stand in a column as they are."""
+    source = source_of(mapping.case.procedure)
+    if source.column is not None and not source.words:
+        return [*procedures.values()]
+    ids = {"value": source.value, "default": source.default} | {
+        f"words.{cell}": to for cell, to in source.words.items()
+    }
+    named = {key: procedure_id for key, procedure_id in ids.items() if procedure_id is not None}
+    for key, procedure_id in named.items():
+        if procedure_id not in procedures:
+            raise MalformedInput(
+                "no version of the procedure {procedure_id} is in force",
+                procedure_id=procedure_id,
+                field=f"{name}: case.procedure.{key}",
+                hint=nearest(procedure_id, procedures),
+            )
+    return [procedures[procedure_id] for procedure_id in dict.fromkeys(named.values())]
+
+
+def _require_source(name: str, path: str, source: CellSource, books: Iterable[Rulebook]) -> None:
     if (source.column is None) == (source.value is None):
         raise MalformedInput("expected either a column or a value", field=f"{name}: {path}")
     if source.value is not None and (source.words or source.default is not None):
         raise MalformedInput("a value has neither words nor a default", field=f"{name}: {path}")
     group, _, field = path.partition(".")
-    vocabulary = VOCABULARIES.get((group.partition("[")[0], field))
-    if vocabulary is None:
+    vocabulary = VOCABULARIES.get((group.partition("[")[0], field), "")
+    allowed = [word for word in _words_of(vocabulary, books) if (group, word) != ("case", "closed")]
+    if field.startswith("particulars."):
+        allowed = _words_of_field(name, path, books)
+    if not allowed and not vocabulary:
         return
-    allowed = [word for word in _words_of(vocabulary) if (group, word) != ("case", "closed")]
     if source.column is not None and not source.words:
         raise MalformedInput(
             'expected words, such as words = { 拘留 = "detention" }',
@@ -334,14 +416,25 @@ def _require_source(name: str, path: str, source: CellSource) -> None:
             raise MalformedInput("expected one of {names}", names=", ".join(allowed), field=f"{name}: {key}", hint=hint)
 
 
-def _words_of(vocabulary: str) -> tuple[str, ...]:
-    if vocabulary != "clock":
-        return shipped_words(vocabulary)
-    return tuple(
-        dict.fromkeys(
-            row.name for book in books_that_ship().values() for row in book.clocks if row.per in ("case", "person")
-        )
-    )
+def _words_of(vocabulary: str, books: Iterable[Rulebook]) -> tuple[str, ...]:
+    """Return the words that the procedures have of a vocabulary, or the clocks that a taking over can state."""
+    if vocabulary == "clock":
+        words = (row.name for book in books for row in book.clocks if row.per in ("case", "person"))
+    else:
+        words = (word for book in books for word in book.vocabularies.get(vocabulary, ()))
+    return tuple(dict.fromkeys(words))
+
+
+def _words_of_field(name: str, path: str, books: Iterable[Rulebook]) -> list[str]:
+    """Return the words that a field of the procedures takes, none if it takes no words. Raises MalformedInput."""
+    field = path.rpartition(".")[2]
+    rows = [book.fields[field] for book in books if field in book.fields]
+    if not rows:
+        fields = _words_of("particular", books)
+        hint = nearest(field, fields)
+        raise MalformedInput("expected one of {names}", names=", ".join(fields), field=f"{name}: {path}", hint=hint)
+    words = (word for row in rows for word in (("yes", "no") if row.type == "yes_no" else row.choices))
+    return list(dict.fromkeys(words))
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,15 +13,20 @@ from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import Body, case, item
 from ledger.core.events.terms import NAME_FIELD
+from ledger.core.messages import Message
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.i18n import label_first_by
 from ledger.i18n.money import usual_currency
 from ledger.interchange.imports import values
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.mapping import (
     NO_SOURCES,
     CellSource,
+    CollectionMapping,
     ColumnOrSource,
     DeadlineMapping,
     DecisionMapping,
@@ -29,6 +35,7 @@ from ledger.interchange.imports.mapping import (
     ItemMapping,
     MeasureMapping,
     PersonMapping,
+    SeizureMapping,
     source_of,
 )
 from ledger.interchange.imports.source_file import Survey
@@ -40,6 +47,8 @@ P = TypeVar("P", bound=Struct)
 EventKey = tuple[str, ...]
 Section = tuple[str, dict[str, str]]  # label and fields
 Parts = Mapping[str, ColumnOrSource | None]  # by the field of the event that they give
+# The parts of an item that are read on their own.
+PARTS_OF_ITEM = ("quantity", "unit", "volumes", "pages", "money", "seizure", "collection", "digests", "particulars")
 NARRATIVE = "narrative"  # label of the section for the case's confidential columns
 
 
@@ -93,11 +102,12 @@ def event_key(body: Body) -> EventKey | None:
 
 
 class Planner:
-    """Makes plans by one mapping, with ids by one key."""
+    """Makes plans by one mapping, with ids by one key, for a ledger with these ``procedures``, by their ids."""
 
-    def __init__(self, mapping: ImportMapping, key: IdentityKey):
+    def __init__(self, mapping: ImportMapping, key: IdentityKey, procedures: Mapping[str, Rulebook]):
         self.mapping = mapping
         self._key = key
+        self._procedures = procedures
 
     def source_key(self, row: SourceRow) -> str:
         """Return the key by which the source system knows the row's case.
@@ -136,19 +146,33 @@ class Planner:
         for column in self.mapping.required:
             if _read(row, CellSource(column=column), values.text) is None:
                 raise CellRefused(column, "", "blank, and the mapping requires it")
-        events = tuple(_RowReader(self.mapping, self._key, row, source_key).events())
+        events = copy_context().run(self._events, row, source_key)
         content = [[event.body, type(event.body).__name__, event.occurred_at, event.section] for event in events]
         case_id = self._key.case_id(self.mapping.source_system, source_key)
         return Plan(row.number, source_key, case_id, self._key.digest(content), events)
+
+    def _events(self, row: SourceRow, source_key: str) -> tuple[PlannedEvent, ...]:
+        """Return the events, with times and money as the procedure of the row's case has them: in a context alone."""
+        source = source_of(self.mapping.case.procedure)
+        procedure_id = _read(row, source, values.line)
+        if procedure_id is None:
+            raise CellRefused(source.column or "", "", "blank, and the event needs it")
+        book = self._procedures.get(procedure_id)
+        if book is None:
+            reason = Message("no version of the procedure {procedure_id} is in force", procedure_id=procedure_id)
+            raise CellRefused(source.column or "", procedure_id, reason)
+        label_first_by(book)
+        return tuple(_RowReader(self.mapping, self._key, row, source_key, book).events())
 
 
 class _RowReader:
     """Reads the events of one row."""
 
-    def __init__(self, mapping: ImportMapping, key: IdentityKey, row: SourceRow, source_key: str):
+    def __init__(self, mapping: ImportMapping, key: IdentityKey, row: SourceRow, source_key: str, book: Rulebook):
         self._mapping = mapping
         self._key = key
         self._row = row
+        self._book = book
         self._origin = (mapping.source_system, source_key)
         self._persons: dict[int, str] = {}  # the ids of those that the row names, by their number in the mapping
 
@@ -222,6 +246,7 @@ class _RowReader:
         person_id = self._persons[number] = self._key.person_id(*known_by)
         label = f"person:{number}"
         fields = {"person_id": person_id, "role": self._value("role", part.role), "section": label}
+        fields["particulars"] = self._particulars(part.particulars)
         section = self._section(label, {NAME_FIELD: part.name, **part.details})
         return self._event(("person", person_id), case.PersonNamed, fields, {"role": part.role}, section=section)
 
@@ -243,7 +268,7 @@ class _RowReader:
             yield replace(lifted, stated=stated)
 
     def _item(self, slot: int, part: ItemMapping) -> PlannedEvent | None:
-        parts = _parts(part, "quantity", "unit", "volumes", "pages", "money", "seizure")
+        parts = _parts(part, *PARTS_OF_ITEM)
         fields = self._present(parts, lead="description", other="exhibit_number")
         if fields is None:
             return None
@@ -256,23 +281,86 @@ class _RowReader:
             read = partial(values.amount, unit=part.money_unit, currency=currency)
             amount = _read(self._row, source_of(part.money), read)
             fields["money"] = None if amount is None else {"amount": amount, "currency": currency}
-        if part.seizure is not None and (number := self._value("document_number", part.seizure.document_number)):
-            officers = [self._value("officer", officer) for officer in part.seizure.officers]
-            seized_at = self._value("seized_at", part.seizure.seized_at)
-            fields["seizure"] = _without_none({"document_number": number, "seized_at": seized_at, "officers": officers})
+        if part.seizure is not None:
+            fields["seizure"] = self._seizure(part.seizure)
+        if part.collection is not None:
+            fields["collection"] = self._collection(part.collection)
+        fields["digests"] = self._digests(part.digests)
+        fields["particulars"] = self._particulars(part.particulars)
         fields["quantity"] = {"value": self._value("quantity", part.quantity), "unit": self._value("unit", part.unit)}
         if part.person is not None:
             fields["person_id"] = self._person_of(part.person)
         parts |= {"quantity": part.quantity, "dossier": part.volumes, "money": part.money}
         return self._event(("item", item_id), item.ItemRegistered, fields, parts)
 
+    def _seizure(self, part: SeizureMapping) -> dict[str, Any] | None:
+        """Return the seizure, or None if the row has no number of its document."""
+        fields = {name: self._value(name, source) for name, source in _parts(part, "officers").items()}
+        if fields["document_number"] is None:
+            return None
+        fields["officers"] = self._officers(part.officers)
+        return self._witnessed(fields, part.witness) | self._person_if_named("holder", part.holder)
+
+    def _collection(self, part: CollectionMapping) -> dict[str, Any] | None:
+        """Return how data was collected, or None if the row names nobody who did."""
+        if not (collectors := self._officers(part.collectors)):
+            return None
+        fields = {name: self._value(name, source) for name, source in _parts(part, "collectors", "recording").items()}
+        fields |= {"collectors": collectors, "recording": self._digests(part.recording)}
+        if part.medium is not None and (medium := self._item_of(part.medium)) is not None:
+            fields |= {"medium_item_id": medium, "medium_not_taken": None}
+        return self._witnessed(fields, part.witness)
+
+    def _item_of(self, number: int) -> str | None:
+        """Return the id of an item by its number in the mapping, or None if the row does not have it."""
+        if number > len(self._mapping.items):
+            return None
+        part = self._mapping.items[number - 1]
+        present = self._present(_parts(part, *PARTS_OF_ITEM), lead="description", other="exhibit_number")
+        return None if present is None else self._id("item", number - 1, part.key)
+
+    def _witnessed(self, fields: dict[str, Any], witness: int | None) -> dict[str, Any]:
+        """Return the fields with the witness if the row has one, or else with why there was none."""
+        named = self._person_if_named("witness", witness)
+        return _without_none(fields | (named | {"no_witness": None} if named else {}))
+
+    def _person_if_named(self, field: str, number: int | None) -> dict[str, str]:
+        person_id = None if number is None else self._persons.get(number)
+        return {} if person_id is None else {field: person_id}
+
+    def _officers(self, sources: Collection[ColumnOrSource]) -> list[str]:
+        return [officer for source in sources if (officer := self._value("officer", source)) is not None]
+
+    def _digests(self, sources: Mapping[Algorithm, ColumnOrSource]) -> list[str]:
+        """Return the digests that the row has. Their cells are hexadecimal digits, of whatever case."""
+        digests = {algorithm: self._value("digest", source) for algorithm, source in sources.items()}
+        return [f"{algorithm}:{digest.lower()}" for algorithm, digest in digests.items() if digest is not None]
+
+    def _particulars(self, sources: Mapping[str, ColumnOrSource]) -> dict[str, str]:
+        """Return what the row states in the fields of the procedure, each read as its type. Raises CellRefused."""
+        stated: dict[str, str] = {}
+        for name, part in sources.items():
+            row_type = self._book.fields[name].type if name in self._book.fields else "text"
+            value = _read(self._row, source_of(part), _PARTICULARS.get(row_type, values.line), self._mapping.dates)
+            if value is None:
+                continue
+            if row_type in ("person", "item"):
+                number = int(value) if value.isdecimal() else 0
+                persons = self._persons.get(number)
+                value = persons if row_type == "person" else self._item_of(number)
+            if value is None:
+                raise CellRefused(source_of(part).column or "", "", "the row has no such person or item")
+            stated[name] = value
+        return stated
+
     def _decision(self, slot: int, part: DecisionMapping) -> PlannedEvent | None:
-        parts = _parts(part)
+        parts = _parts(part, "particulars")
         fields = self._present(parts, lead="number", other="decided_at")
         if fields is None:
             return None
         decision_id = self._id("decision", slot, part.key)
         fields |= {"decision_id": decision_id, "person_ids": self._persons_of(part.persons)}
+        fields["particulars"] = self._particulars(part.particulars)
         return self._event(("decision", decision_id), case.DecisionRecorded, fields, parts)
 
     def _present(self, parts: Parts, *, lead: str, other: str) -> dict[str, Any] | None:
@@ -339,13 +427,15 @@ class _RowReader:
 
 _READERS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("opened_at", "as_of", "started_at", "ended_at", "received_at"), values.instant),
-    **dict.fromkeys(("decided_at", "served_at", "effective_at", "seized_at"), values.instant),
+    **dict.fromkeys(("decided_at", "served_at", "effective_at", "seized_at", "network_time_at"), values.instant),
     **dict.fromkeys(("volumes", "pages"), values.count),
-    **dict.fromkeys(("ground", "description", "condition"), values.text),
+    **dict.fromkeys(("ground", "description", "condition", "method", "no_witness", "medium_not_taken"), values.text),
     "until": values.day,
     "quantity": values.decimal,
 }
 _DATED = (values.instant, values.day)
+# By the type of a field of the procedure; other values are lines.
+_PARTICULARS: dict[str, Callable[..., Any]] = {"text": values.text, "number": values.decimal, "date": values.day}
 
 
 def _read(row: SourceRow, source: CellSource, reader: Callable[..., Any], dates: Collection[str] = ()) -> Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -136,43 +136,53 @@ class Usable(Struct, frozen=True):
     steps: tuple[CheckedStep, ...]
 
 
-def check_model(report: PackageReport) -> Usable:
-    """Check whether a package's last version can be published here. What is not proven is not checked."""
+class _Publication(NamedTuple):
+    """What the steps look at: the last publication, and the ``words`` of the procedures that it is read by."""
+
+    body: ModelPublished
+    words: ProcedureWords | None
+
+
+def check_model(report: PackageReport, words: ProcedureWords | None = None) -> Usable:
+    """Check whether a package's last version can be published here. What is not proven is not checked.
+
+    ``words`` are those of the procedures in force, if not those that come with this version.
+    """
     numbered = [(number, name, check) for number, (name, check) in enumerate(STEPS, start=FIRST)]
     if not report.published or report.verdict not in ("intact", "not_yet_anchored"):
         why = "what was published is not proven"
         return Usable(False, tuple(CheckedStep(number, name, "not_checked", why) for number, name, _ in numbered))
-    body = report.published[-1]
+    last = _Publication(report.published[-1], words)
     # A fault of the text is no tampering: it was signed so.
     steps = tuple(
         CheckedStep(step.number, step.name, step.result, step.detail)
-        for step in (perform(number, name, check, body) for number, name, check in numbered)
+        for step in (perform(number, name, check, last) for number, name, check in numbered)
     )
     return Usable(all(step.result == "checked" for step in steps), steps)
 
 
 # 5
-def _model(body: ModelPublished) -> Outcome:
-    model = parse_model(body.definition)
+def _model(last: _Publication) -> Outcome:
+    model = parse_model(last.body.definition, last.words)
     return f"{len(model.parameters)} parameters, {len(model.examples)} examples"
 
 
 # 6
-def _examples(body: ModelPublished) -> Outcome:
-    model = require_publishable(body.definition)
+def _examples(last: _Publication) -> Outcome:
+    model = require_publishable(last.body.definition, last.words)
     raised = sum(bool(example.raises) for example in model.examples)
     return f"{raised} raise what they must, {len(model.examples) - raised} raise nothing"
 
 
 # 7
-def _agreement(body: ModelPublished) -> Outcome:
-    require_agreement(parse_model(body.definition), body)
+def _agreement(last: _Publication) -> Outcome:
+    require_agreement(parse_model(last.body.definition, UNCHECKED), last.body)
     return "id, version, title, business line and severity are those of the definition"
 
 
 # 8
-def _anonymity(body: ModelPublished) -> Outcome:
-    study = body.case_study
+def _anonymity(last: _Publication) -> Outcome:
+    study = last.body.case_study
     if study is None:
         return "there is no case study"
     for language in ("zh", "en"):
@@ -188,7 +198,7 @@ def _anonymity(body: ModelPublished) -> Outcome:
     return "nothing has the form of what leads to somebody"
 
 
-STEPS: tuple[tuple[str, Callable[[ModelPublished], Outcome]], ...] = (
+STEPS: tuple[tuple[str, Callable[[_Publication], Outcome]], ...] = (
     ("model", _model),
     ("examples", _examples),
     ("agreement", _agreement),

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from cel import Program
 from ledger.core.errors import TallystickError
 from ledger.supervision.models.definition import Cel, Condition, Query, Scope, Sql, Template
-from ledger.supervision.models.procedure_words import FieldWords
-from ledger.supervision.models.templates import faults_of_form, forms, template_query
+from ledger.supervision.models.procedure_words import FieldWords, vocabulary_of
+from ledger.supervision.models.sql_guard import ComparedTexts, compared_texts
+from ledger.supervision.models.templates import faults_of_form, forms, template_query, unknown_word
 from ledger.supervision.runs.query_session import QuerySession, quoted
 
 MAX_CHARACTERS = 2000
@@ -41,6 +42,11 @@ _FUNCTIONS = (
 )
 _MACROS = ("all", "exists", "exists_one", "existsOne", "filter")  # not map: what it makes could grow with each
 _STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+_TEXTS = rf"(?:{_STRING.pattern})"
+_COMPARED = re.compile(
+    rf"(?<![\w.])row\s*\.\s*(?P<column>[a-z_]+)\s*(?:[=!]=|\bin)\s*(?P<texts>{_TEXTS}|\[\s*{_TEXTS}(?:\s*,\s*{_TEXTS})*\s*\])"
+    rf"|(?P<text_before>{_TEXTS})\s*[=!]=\s*row\s*\.\s*(?P<column_after>[a-z_]+)"
+)
 _CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
 _MACRO = re.compile(rf"\.\s*(?:{'|'.join(_MACROS)}|map)\s*\(\s*([A-Za-z_]\w*)")
 _PLACE = re.compile(r"(?<![\w.])(row|parameters)\b(?:\s*\.\s*([A-Za-z_]\w*))?")
@@ -52,8 +58,10 @@ _KEYS = {"template": ("with",), "cel": ("view",), "sql": ("scope",)}
 _NO_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter]) -> Iterator[Wording]:
-    """Yield what is wrong with a condition on the rows of a known view."""
+def faults_of_cel(
+    view: str, expression: str, parameters: Mapping[str, Parameter], words: FieldWords | None = None
+) -> Iterator[Wording]:
+    """Yield what is wrong with a condition on the rows of a known view; ``words`` are as of ``faults_of_condition``."""
     if len(expression) > MAX_CHARACTERS:
         yield Wording("cel_too_long", most=f"{MAX_CHARACTERS:,}")
         return
@@ -73,6 +81,25 @@ def faults_of_cel(view: str, expression: str, parameters: Mapping[str, Parameter
     yield from _unknown_names(bare, program.references()["variables"], view_columns()[view], parameters)
     if _has_nested_macros(bare):
         yield Wording("cel_list_in_list")
+    yield from _unknown_words(_compared_in_cel(view, expression), words)
+
+
+def _compared_in_cel(view: str, expression: str) -> Iterator[ComparedTexts]:
+    """Yield the columns that an expression compares (``==``, ``!=``, ``in``) with texts, as it is written.
+
+    The language's library compiles it and shows no parse. What is written in another way is not compared.
+    """
+    for comparison in _COMPARED.finditer(expression):
+        column = comparison["column"] or comparison["column_after"]
+        texts = tuple(text[1:-1] for text in _STRING.findall(comparison["texts"] or comparison["text_before"]))
+        yield ComparedTexts(view, column, texts)
+
+
+def _unknown_words(compared: Iterable[ComparedTexts], words: FieldWords | None) -> Iterator[Wording]:
+    """Yield each column with the first text beside it that is no word which it could hold."""
+    for view, column, texts in compared:
+        if words is not None and (fault := unknown_word(vocabulary_of(view, column), texts, words)) is not None:
+            yield Wording("compared", place=f"{view}.{column}", fault=fault)
 
 
 def matching_rows(
@@ -217,7 +244,7 @@ def faults_of_condition(
     if missing := [name for name in _KEYS[kind] if name not in given]:
         yield f".{missing[0]}", Wording("missing")
     elif kind == "sql":
-        yield from _faults_of_sql(given, parameters)
+        yield from _faults_of_sql(given, parameters, words)
     elif kind == "cel":
         view, expression = given["view"], given["cel"]
         if view not in view_columns():
@@ -225,7 +252,7 @@ def faults_of_condition(
         elif not isinstance(expression, str) or not expression.strip():
             yield ".cel", Wording("no_cel_text")
         else:
-            yield from ((".cel", fault) for fault in faults_of_cel(view, expression.strip(), parameters))
+            yield from ((".cel", fault) for fault in faults_of_cel(view, expression.strip(), parameters, words))
     else:
         name, fields = given["template"], given["with"]
         if name not in forms():
@@ -271,7 +298,9 @@ def columns_of_sql(text: str, values: Mapping[str, Any]) -> dict[str, str]:
     return dict.fromkeys(row, "")
 
 
-def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, Message]]:
+def _faults_of_sql(
+    given: Mapping[str, Any], parameters: Mapping[str, Parameter], words: FieldWords | None
+) -> Iterator[tuple[str, Message]]:
     text = given["sql"]
     if given["scope"] not in ("case", "all"):
         yield ".scope", Wording("scope_expected")
@@ -285,3 +314,5 @@ def _faults_of_sql(given: Mapping[str, Any], parameters: Mapping[str, Parameter]
             columns_of_sql(text, {name: parameter.value(parameter.default) for name, parameter in parameters.items()})
         except TallystickError as error:
             yield ".sql", error.expected if isinstance(error, QueryRefused) else error.text
+        else:
+            yield from ((".sql", fault) for fault in _unknown_words(compared_texts(text), words))

@@ -214,4 +214,4 @@ def examine(text: str, words: ProcedureWords | None = None) -> Examined:
 
 def tried_examples(text: str, words: ProcedureWords | None = None) -> list[ExampleResult]:
     """Run the examples of this text's model. Raises what ``parse_model`` and ``run_examples`` raise."""
-    return run_examples(parse_model(text, words))
+    return run_examples(parse_model(text, words), words)

@@ -38,7 +38,12 @@ from ledger.supervision.models.definition import (
     parameters_of,
     text_of,
 )
-from ledger.supervision.models.procedure_words import ProcedureWords, united, words_that_ship
+from ledger.supervision.models.procedure_words import (
+    ProcedureWords,
+    united,
+    words_that_ship,
+    zone_of_examples,
+)
 from ledger.supervision.models.templates import PREFIX
 from ledger.supervision.models.yaml_document import Document, faults_of_shape, read_document
 from ledger.supervision.runs.findings import find
@@ -82,7 +87,7 @@ def require_publishable(text: str, words: ProcedureWords | None = None) -> Model
     """Return the model if each of its examples comes out as it says. Raises ModelRefused at those that do not."""
     model = parse_model(text, words)
     faults = []
-    for number, result in enumerate(run_examples(model)):
+    for number, result in enumerate(run_examples(model, words)):
         if not result.passed:
             expected, raised = str(list(result.expected)), str(list(result.found))
             fault = Wording("example_differs", name=repr(result.name), expected=expected, found=raised)
@@ -156,8 +161,12 @@ class ExampleResult(Struct, frozen=True):
         return self.expected == self.found
 
 
-def run_examples(model: Model) -> list[ExampleResult]:
-    """Return what the model finds in each of its examples. Raises what ``find`` raises."""
+def run_examples(model: Model, words: ProcedureWords | None = None) -> list[ExampleResult]:
+    """Return what the model finds in each of its examples; ``words`` are as of ``parse_model``.
+
+    Raises what ``find`` raises.
+    """
+    zone = zone_of_examples(model.procedures, words_that_ship(model.procedures) if words is None else words)
     order = lambda key: sorted(key.items())  # noqa: E731
     results = []
     for example in model.examples:
@@ -166,7 +175,7 @@ def run_examples(model: Model) -> list[ExampleResult]:
             for view, given in example.rows.items()
         }
         as_of = convert_value(example.as_of, "TIMESTAMP").replace(tzinfo=UTC)
-        with QuerySession.of_rows(rows) as session:
+        with QuerySession.of_rows(rows, zone=zone) as session:
             try:
                 findings = find(model, example.parameters, session, as_of)
             except MalformedInput as error:

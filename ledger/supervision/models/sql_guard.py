@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
 from ledger.core.errors import TallystickError
 from ledger.supervision.model_faults import Wording
-from ledger.supervision.view_catalogue import DATASET, nearest
+from ledger.supervision.view_catalogue import DATASET, nearest, view_columns
 
 MAX_LENGTH = 20_000  # characters
 CHECKED = 512  # queries that are known to be sound
@@ -54,10 +54,7 @@ def require_sound(sql: str, names: frozenset[str]) -> duckdb.Statement:
 
 @lru_cache(maxsize=CHECKED)  # the same models are run again and again
 def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
-    # DuckDB's own parser decides what the text means, so that no second reading can differ from it.
-    with duckdb.connect() as connection:
-        (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
-    parse = json.loads(text)
+    parse = _parse(sql)
     if parse["error"]:
         raise QueryRefused(Wording("no_query", why=str(parse.get("error_message", "?"))))
     nodes = list(_nodes(parse["statements"]))
@@ -70,6 +67,83 @@ def _require_allowed_throughout(sql: str, names: frozenset[str]) -> None:
     # Joined values double in length with each nesting: text or lists could grow beyond all memory.
     if sum(map(_joined, nodes)) > MAX_JOINED:
         raise QueryRefused(Wording("sql_joined", most=MAX_JOINED), Wording("hint_says"))
+
+
+def _parse(sql: str) -> dict[str, Any]:
+    """Return what DuckDB's own parser makes of the text, so that no second reading can differ from it."""
+    with duckdb.connect() as connection:
+        (text,) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0]
+    parse: dict[str, Any] = json.loads(text)
+    return parse
+
+
+class ComparedTexts(NamedTuple):
+    """A column of a view, and texts that a query compares with it."""
+
+    view: str
+    column: str
+    texts: tuple[str, ...]
+
+
+def compared_texts(sql: str) -> Iterator[ComparedTexts]:
+    """Yield the columns of views that a sound query compares (``=``, ``<>``, ``IN``) with texts.
+
+    A column of a part of the query (``WITH``, a subquery) is none of a view: the part may give it any value.
+    """
+    waiting: list[tuple[Any, tuple[dict[str, str], ...]]] = [(_parse(sql)["statements"], ())]
+    while waiting:
+        part, scopes = waiting.pop()
+        if isinstance(part, list):
+            waiting.extend((each, scopes) for each in part)
+        elif isinstance(part, dict):
+            if part.get("type") == "SELECT_NODE":
+                scopes = (dict(_tables(part["from_table"])), *scopes)
+            waiting.extend((each, scopes) for each in part.values())
+            columns, texts = _sides(part)
+            for names in columns:
+                if texts and (view := _view_of(names, scopes)):
+                    yield ComparedTexts(view, names[-1], texts)
+
+
+def _tables(source: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the names in a FROM clause, each with the name of what it stands for; that of a subquery is empty."""
+    waiting = [source]
+    while waiting:
+        source = waiting.pop()
+        if source.get("type") == "JOIN":
+            waiting.extend((source["left"], source["right"]))
+        else:
+            table = source.get("table_name", "")
+            yield source.get("alias") or table, table
+
+
+def _sides(node: dict[str, Any]) -> tuple[list[list[str]], tuple[str, ...]]:
+    """Return the columns and the texts that a comparison compares; nothing of any other node."""
+    compared: list[dict[str, Any]] = []
+    if node.get("type") in ("COMPARE_EQUAL", "COMPARE_NOTEQUAL"):
+        compared = [node["left"], node["right"]]
+    elif node.get("type") in ("COMPARE_IN", "COMPARE_NOT_IN"):
+        compared = node["children"]
+    literals = [each["literal"] for each in compared if each.get("type") == "VALUE_CONSTANT"]
+    columns = [each["column_names"] for each in compared if each.get("type") == "COLUMN_REF"]
+    return columns, tuple(literal["text"] for literal in literals if literal["kind"] == "STRING")
+
+
+def _view_of(names: Sequence[str], scopes: Iterable[Mapping[str, str]]) -> str | None:
+    """Return the view whose column this is, None if it is another's or could be of two."""
+    for scope in scopes:
+        if len(names) > 1:
+            if names[0] not in scope:
+                continue
+            tables = [scope[names[0]]]
+        else:
+            tables = [
+                table for table in scope.values() if table not in view_columns() or names[-1] in view_columns()[table]
+            ]
+        if tables:
+            (table, *others) = tables
+            return None if others or names[-1] not in view_columns().get(table, ()) else table
+    return None
 
 
 def _nodes(part: Any) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ Values of a model's file are bound by name, never spelled out in the text of a q
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -69,7 +69,7 @@ def faults_of_filter(
         fault = fault_of_column(view, column)
         fault = fault or _fault_of(asked, type_of(view, column), parameters)
         if fault is None and words is not None:
-            fault = _unknown_word(vocabulary_of(view, column), _asked_words(asked), words)
+            fault = unknown_word(vocabulary_of(view, column), _asked_words(asked), words)
         if fault:
             yield f".{column}", fault
 
@@ -79,7 +79,7 @@ def _asked_words(asked: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _unknown_word(name: str | None, listed: list[Any], words: FieldWords) -> Wording | None:
+def unknown_word(name: str | None, listed: Collection[Any], words: FieldWords) -> Wording | None:
     """Return the first text that is no word of the vocabulary, and no parameter."""
     if name is None:
         return None
@@ -258,7 +258,7 @@ def _fault_of_words(value: Any, vocabulary: str | None, words: FieldWords | None
     listed = value if isinstance(value, list) and value else [value]
     if not all(isinstance(word, str) for word in listed):
         return Wording("expected", expected=Wording("of_quoted"))
-    return None if words is None else _unknown_word(vocabulary, listed, words)
+    return None if words is None else unknown_word(vocabulary, listed, words)
 
 
 def _fault_of_column(value: Any, field: TemplateField, view: str) -> Wording | None:

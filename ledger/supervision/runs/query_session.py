@@ -17,8 +17,7 @@ import duckdb
 from msgspec import Struct
 
 from ledger.core.errors import MalformedInput
-from ledger.core.procedure.zones import Zone
-from ledger.procedures import shipped_rulebook
+from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.sql_guard import QueryRefused, refused, require_sound
 from ledger.supervision.view_catalogue import DATASET, DATASET_COLUMNS, dataset_view, nearest, views
@@ -98,11 +97,9 @@ class QuerySession:
 
     @classmethod
     def of_rows(
-        cls, rows: Mapping[str, Sequence[Mapping[str, Any]]], limits: Limits = LIMITS, zone: Zone | None = None
+        cls, rows: Mapping[str, Sequence[Mapping[str, Any]]], limits: Limits = LIMITS, zone: Zone = UNIVERSAL
     ) -> Self:
         """Open a session whose views have only these rows; columns that are left out are NULL.
-
-        Without a ``zone`` it is that of the procedure whose words models speak that ship.
 
         Raises MalformedInput for an unknown view or column, or a value that is not of its type.
         """
@@ -118,7 +115,7 @@ class QuerySession:
         connection.execute("".join(map(table_of, kinds, kinds.values())))
         for name, given in rows.items():
             _insert(connection, name, kinds[name], given)
-        return cls(connection, zone=zone or shipped_rulebook().zone, datasets=datasets, limits=limits)
+        return cls(connection, zone=zone, datasets=datasets, limits=limits)
 
     def rows(
         self, sql: str, parameters: Mapping[str, object], as_of: datetime, *, by_template: bool = False

@@ -47,13 +47,13 @@ def test_what_is_confidential_is_not_taken_from_the_command_line(tally: Tally, g
 
 
 def test_a_case_is_opened_with_the_first_words_of_its_procedure(world: World) -> None:
-    """Of a package that ships; those of another one are named, and whether they exist the ledger judges."""
+    """Of one that is in force; those of another are not known, and whether there is such a one the ledger judges."""
     case_id = world.ok("case", "open", "--number", "1", "--type", "theft")["case_id"]
     (opened,) = world.ok("event", "list", case_id)
     body = world.ok("event", "show", opened["event_id"])["payload"]["body"]
     assert (body["business_line"], body["stage"]) == ("criminal", "investigation")
     options = ("case", "open", "--number", "1", "--type", "loan", "--procedure", "library")
-    world.refuses(Exit.USAGE, "the words of library are not known here", *options)
+    world.refuses(Exit.USAGE, "no version of the procedure library is in force", *options)
     world.refuses(Exit.REFUSED, "library", *options, "--line", "books", "--stage", "lent")
     world.refuses(Exit.USAGE, "is not one of", *options, "--line", "No Word", "--stage", "lent")
 

@@ -9,11 +9,11 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.events.registry import ProcedureAdopted
+from ledger.core.events.registry import AgencyAdmitted, KeyGranted, ProcedureAdopted
 from ledger.core.procedure.adoption import Procedures, publication_of
 from ledger.core.verification.bundle_format import CaseBundle, encode_bundle
 from ledger.core.verification.case import CaseReport, verify_case
-from tests.testkit.builders import POLICE, SERVICE
+from tests.testkit.builders import COURT, POLICE, SERVICE
 from tests.testkit.bundles import Log, founded, naming
 from tests.testkit.casework import Case
 from tests.unit.core.test_adoption import FIRST, SECOND
@@ -104,10 +104,28 @@ def test_what_is_spoiled_of_it_spoils_conformity_alone(log: Log, spoil: Any, rea
 
 
 def test_other_entries_among_them_say_nothing(log: Log) -> None:
-    """An admission of an agency is no procedure."""
+    """The grant of a key is no procedure, and admits nobody."""
     first = len(log.events) - len(CASE.events) - 2
-    report = report_of(bundle_of(log, 0, first, first + 1))
-    assert report.conformity.result == "shown"
+    granted = log.find(KeyGranted)
+    assert granted is not None
+    assert report_of(bundle_of(log, granted, first, first + 1)).conformity.result == "shown"
+
+
+def test_the_kind_of_a_receiver_is_known_by_its_admission() -> None:
+    """A court is asked for an arrest, and has signed nothing: that is flagged, or said not to be checked."""
+    log = founded(POLICE, COURT)
+    case = Case().open().register("phone")
+    case.offer("phone", to=COURT, purpose="arrest_approval")
+    log.add(*case.events)
+    given = Procedures().adopt(blake3_text(FIRST), -1, FIRST)
+    admission = log.find(AgencyAdmitted, agency=COURT)
+    assert admission is not None
+    told, silent = report_of(bundle_of(log, admission), given), report_of(bundle_of(log), given)
+    flag = "receiver_of_another_kind"
+    assert [flag in {raised.flag.name for raised in report.flags} for report in (told, silent)] == [True, False]
+    assert {report.conformity.result for report in (told, silent)} == {"shown"}
+    assert "not checked" not in str(told.conformity.detail)
+    assert f"not checked: whether {COURT} may receive" in str(silent.conformity.detail)
 
 
 def test_an_adoption_that_is_left_out_shows_in_the_entries(log: Log) -> None:

@@ -29,6 +29,7 @@ from tests.testkit.ledgers import Clock, Ledger, open_ledger, sqlite_url
 from tests.unit.interchange.files import csv_file
 from tests.unit.interchange.test_plan import COLUMNS, FULL, MAPPING
 
+BOOKS = books_that_ship()
 KEY = IdentityKey(POLICE, b"\x01" * 32)
 EVENTS = 4  # of a full row
 ROWS = (FULL, *(FULL.replace("A-1", f"A-{number}") for number in range(2, 6)))
@@ -120,7 +121,7 @@ def pen() -> ImportSigner:
 @contextmanager
 def importing_from(folder: Path, to: Local, *rows: str) -> Iterator[tuple[Importer, SourceFile]]:
     """Open a file of these rows; nobody waits between two attempts."""
-    planner = Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
+    planner = Planner(parse_mapping(MAPPING.encode(), "m.toml", BOOKS), KEY, BOOKS)
     file = csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n")
     with SourceFile(file, layout_of(file, planner.mapping)) as source:
         survey = source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)

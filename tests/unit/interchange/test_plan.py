@@ -14,9 +14,10 @@ import pytest
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events.case import CaseTakenOver
-from ledger.core.events.item import Dossier, ItemRegistered
+from ledger.core.events.item import Collection, Dossier, ItemRegistered, Seizure
 from ledger.core.events.record import ImportRecorded
 from ledger.core.events.terms import Money
+from ledger.i18n import zone_in_use
 from ledger.interchange.imports.case_events import CaseEvent, RowFault, missing_events, recorded_fields
 from ledger.interchange.imports.identity import IdentityKey
 from ledger.interchange.imports.importing import DryRun, PlannedRow
@@ -30,6 +31,7 @@ from tests.testkit.casework import Case
 from tests.testkit.machine import REPOSITORY
 from tests.unit.interchange.files import csv_file
 
+BOOKS = books_that_ship()
 KEY = IdentityKey(POLICE, b"\x01" * 32)
 MAPPING = """
 name = "small"
@@ -78,16 +80,16 @@ class Tried:
 @contextmanager
 def surveyed(file: Path, planner: Planner | None = None) -> Iterator[tuple[SourceFile, Survey]]:
     """Open a file and read it once, by the planner of the small mapping unless another is given."""
-    planner = planner or Planner(parse_mapping(MAPPING.encode(), "m.toml"), KEY)
+    planner = planner or Planner(parse_mapping(MAPPING.encode(), "m.toml", BOOKS), KEY, BOOKS)
     with SourceFile(file, layout_of(file, planner.mapping)) as source:
         yield source, source.survey(planner.mapping.columns(), planner.fingerprint, lambda _: None)
 
 
 def tried(folder: Path, *rows: str, mapping: str = MAPPING, key: IdentityKey = KEY) -> Tried:
     """Rows under the small mapping's headings."""
-    planner = Planner(parse_mapping(mapping.encode(), "m.toml"), key)
+    planner = Planner(parse_mapping(mapping.encode(), "m.toml", BOOKS), key, BOOKS)
     with surveyed(csv_file(folder, "\n".join([COLUMNS, *rows]) + "\n"), planner) as (source, survey):
-        trial = DryRun(planner, survey, books_that_ship())
+        trial = DryRun(planner, survey, BOOKS)
         table = list(source.table().rows())
         outcomes = [trial.take(row) for row in table]
         good = [row for row, outcome in zip(table, outcomes, strict=True) if isinstance(outcome, PlannedRow)]
@@ -181,7 +183,7 @@ def test_the_rules_are_tried_before_anything_is_sent(tmp_path: Path) -> None:
 def sample(name: str, suffix: str) -> list[Plan]:
     """Return the plans of a shipped sample's rows."""
     folder = REPOSITORY / "examples" / "import"
-    planner = Planner(read_mapping(folder / f"{name}.toml"), KEY)
+    planner = Planner(read_mapping(folder / f"{name}.toml", BOOKS), KEY, BOOKS)
     with surveyed(folder / f"{name}.{suffix}", planner) as (source, survey):
         return [planner.plan(row, survey) for row in source.table().rows()]
 
@@ -200,11 +202,210 @@ def test_the_police_sample_comes_to_what_its_cells_say() -> None:
     assert content["item"].money == Money(amount=120050, currency="CNY")
     phone = next(event.body for event in first.events if event.key[0] == "item")
     assert phone.seizure.officers == ("012345", "012346")  # type: ignore[attr-defined]
+    assert phone.seizure.no_witness == "夜间无适格见证人，已全程录像"  # type: ignore[attr-defined]
     assert first.events[1].section == (
         "person:1",
         {"name": "张某", "id_number": "31010119900307001X", "sex": "男", "birth_date": "19900307"},
     )
     assert bodies(second)["measure"].until == "2027-03-05"
+
+
+TAKEN = """
+[[persons]]
+name = "seen_by"
+role = { value = "witness" }
+[[items]]
+item_kind = { value = "electronic_data" }
+description = "data"
+digests = { sha256 = "sha256" }
+[items.collection]
+collectors = ["by", "and_by"]
+tool = "tool"
+method = "how"
+medium = 1
+medium_not_taken = "left"
+network_time_at = "net"
+witness = 2
+no_witness = "unseen"
+recording = { sm3 = "video" }
+[[items]]
+item_kind = { value = "exhibit" }
+description = "seized"
+features = "marks"
+[items.seizure]
+document_number = "list"
+seized_at = "at"
+officers = ["by", "and_by"]
+holder = 1
+witness = 2
+no_witness = "unseen"
+place = "where"
+"""
+TAKEN_COLUMNS = "seen_by,data,sha256,by,and_by,tool,how,left,net,unseen,video,seized,marks,list,at,where"
+
+
+def taken(folder: Path, cells: str) -> tuple[Plan, list[ItemRegistered]]:
+    """Return the plan of a row with these cells beside the full one, and the items that are taken in it."""
+    mapping = MAPPING + TAKEN
+    planner = Planner(parse_mapping(mapping.encode(), "m.toml", BOOKS), KEY, BOOKS)
+    with surveyed(csv_file(folder, f"{COLUMNS},{TAKEN_COLUMNS}\n{FULL},{cells}\n"), planner) as (source, survey):
+        (row,) = source.table().rows()
+        plan = planner.plan(row, survey)
+        assert isinstance(DryRun(planner, survey, BOOKS).take(row), PlannedRow)
+    return plan, [event.body for event in plan.events if isinstance(event.body, ItemRegistered)]
+
+
+def test_what_was_taken_says_by_whom_and_before_whom(tmp_path: Path) -> None:
+    """Data with its collection, medium and digests, a thing with its seizure; the witness is a person of the row."""
+    digest = "AB" * 32
+    cells = (
+        f"Wang,chat,{digest},p-1,p-2,reader 3,export,,2026-03-01 10:00,,{digest},ring,with a stone,L-7,2026-03-01,shop"
+    )
+    plan, (phone, chat, ring) = taken(tmp_path, cells)
+    suspect, witness = (event.body.person_id for event in plan.events[1:3])  # type: ignore[attr-defined]
+    assert (chat.digests, ring.features) == ((f"sha256:{digest.lower()}",), "with a stone")
+    assert chat.collection == Collection(
+        collectors=("p-1", "p-2"),
+        tool="reader 3",
+        method="export",
+        medium_item_id=phone.item_id,
+        recording=(f"sm3:{digest.lower()}",),
+        network_time_at="2026-03-01T02:00:00Z",
+        witness=witness,
+    )
+    assert ring.seizure == Seizure(
+        document_number="L-7",
+        seized_at="2026-02-28T16:00:00Z",
+        officers=("p-1", "p-2"),
+        holder=suspect,
+        witness=witness,
+        place="shop",
+    )
+
+
+def test_without_a_witness_the_row_says_why(tmp_path: Path) -> None:
+    """The reason stands only where nobody witnessed it, and where no medium was taken; a blank officer is none."""
+    digest = "ab" * 32
+    cells = f",chat,{digest},p-1,,reader 3,export,at the provider,,at night,,ring,,L-7,2026-03-01,"
+    _, (_, chat, ring) = taken(tmp_path, cells)
+    assert chat.collection is not None
+    assert ring.seizure is not None
+    assert [(part.witness, part.no_witness) for part in (chat.collection, ring.seizure)] == [(None, "at night")] * 2
+    assert (chat.collection.collectors, chat.collection.medium_item_id) == (
+        ("p-1",),
+        taken(tmp_path, cells)[1][0].item_id,
+    )
+    _, (_, ring) = taken(tmp_path, ",,,,,,,,,at night,,ring,,,,")
+    assert (ring.collection, ring.seizure) == (None, None)
+
+
+STATED = """
+[[persons]]
+name = "unit"
+role = { value = "suspect_unit" }
+particulars = { registration_number = "number_of_unit" }
+[[decisions]]
+kind = { value = "plea_statement" }
+number = "paper"
+decided_at = "day"
+[decisions.particulars]
+charge = "charge"
+signed_by_person = { column = "signed", words = { "是" = "yes", "否" = "no" } }
+lawyer_present = { value = "1" }
+"""
+
+
+def with_particulars(folder: Path, cells: str) -> Tried:
+    planner = Planner(parse_mapping((MAPPING + STATED).encode(), "m.toml", BOOKS), KEY, BOOKS)
+    columns = "unit,number_of_unit,paper,day,charge,signed"
+    with surveyed(csv_file(folder, f"{COLUMNS},{columns}\n{FULL},{cells}\n"), planner) as (source, survey):
+        (row,) = source.table().rows()
+        outcome = DryRun(planner, survey, BOOKS).take(row)
+        return Tried([outcome], [planner.plan(row, survey)] if isinstance(outcome, PlannedRow) else [])
+
+
+def test_particulars_are_read_as_their_fields_are(tmp_path: Path) -> None:
+    """Yes and no by their words, a person by the number in the mapping, and text; a blank one is not stated."""
+    (plan,) = with_particulars(tmp_path, "Works,913100007,P-1,2026-03-05,theft,是").plans
+    content = bodies(plan)
+    assert content["person"].particulars == {"registration_number": "913100007"}
+    suspect = plan.events[1].body.person_id  # type: ignore[attr-defined]
+    shown = {"charge": "theft", "signed_by_person": "yes", "lawyer_present": suspect}
+    assert content["decision"].particulars == shown
+    (plan,) = with_particulars(tmp_path, "Works,,P-1,2026-03-05,theft,").plans
+    assert bodies(plan)["person"].particulars == {}
+    assert "signed_by_person" not in bodies(plan)["decision"].particulars
+
+
+def test_particulars_that_are_none_are_refused_at_their_column(tmp_path: Path) -> None:
+    """A word that the mapping does not know, and a field that the rules require."""
+    assert [fault[:2] for fault in with_particulars(tmp_path, "Works,1,P-1,2026-03-05,theft,maybe").faults] == [
+        (2, "signed")
+    ]
+    ((_, _, reason),) = with_particulars(tmp_path, "Works,1,P-1,2026-03-05,,是").faults
+    assert "charge" in reason
+
+
+TWO_LANDS = """
+name = "two lands"
+source_system = "cases"
+key = ["number"]
+[case]
+case_number = "number"
+case_type = "about"
+business_line = { value = "criminal" }
+stage = { value = "investigation" }
+procedure = { column = "law", words = { "cn" = "cn-criminal", "ew" = "ew-criminal" } }
+opened_at = "from"
+[[items]]
+item_kind = { value = "exhibit" }
+description = "thing"
+money = "money"
+"""
+
+
+def test_times_and_money_are_of_the_procedure_of_the_row(tmp_path: Path) -> None:
+    """The same cells come to another moment and currency, whatever zone the ledger has, and nothing is left of it."""
+    planner = Planner(parse_mapping(TWO_LANDS.encode(), "m.toml", BOOKS), KEY, BOOKS)
+    rows = (
+        "number,about,law,from,thing,money\nA,theft,cn,2026-07-01 10:00,cash,10\nB,theft,ew,2026-07-01 10:00,cash,10\n"
+    )
+    zone = zone_in_use()
+    with surveyed(csv_file(tmp_path, rows), planner) as (source, survey):
+        plans = [planner.plan(row, survey) for row in source.table().rows()]
+    assert zone_in_use() is zone
+    content = [bodies(plan) for plan in plans]
+    assert [each["case"].opened_at for each in content] == ["2026-07-01T02:00:00Z", "2026-07-01T09:00:00Z"]
+    assert [each["item"].money.currency for each in content] == ["CNY", "GBP"]
+
+
+def test_words_are_those_of_the_procedures_that_the_mapping_names(tmp_path: Path) -> None:
+    """A word of another one that is in force is refused, with the nearest; so is a procedure that is not in force."""
+    evidence = SMALL.replace('"cn-criminal"', '"evidence"')
+    with pytest.raises(MalformedInput) as caught:
+        parse_mapping(evidence.encode(), "m.toml", BOOKS)
+    assert (caught.value.field, "evidence" in caught.value.message) == ("m.toml: case.business_line.value", True)
+    with pytest.raises(MalformedInput) as caught:
+        parse_mapping(SMALL.encode(), "m.toml", {"evidence": BOOKS["evidence"], "cn-crminal": BOOKS["evidence"]})
+    assert (caught.value.field, "cn-crminal" in str(caught.value.hint)) == ("m.toml: case.procedure.value", True)
+    with pytest.raises(MalformedInput) as caught:
+        parse_mapping((MAPPING + STATED).replace("charge =", "chagre =").encode(), "m.toml", BOOKS)
+    assert (caught.value.field, "charge" in str(caught.value.hint)) == (
+        "m.toml: decisions[0].particulars.chagre",
+        True,
+    )
+    with pytest.raises(MalformedInput) as caught:
+        parse_mapping((MAPPING + STATED).replace('= "no" }', '= "never" }').encode(), "m.toml", BOOKS)
+    assert caught.value.field == "m.toml: decisions[0].particulars.signed_by_person.words.否"
+    column = SMALL.replace('{ value = "cn-criminal" }', '"law"')
+    planner = Planner(parse_mapping(column.encode(), "m.toml", BOOKS), KEY, BOOKS)
+    rows = "number,about,stage,law\nA,theft,x,no-such\nB,theft,x,\n"
+    with surveyed(csv_file(tmp_path, rows), planner) as (source, survey):
+        faults = [DryRun(planner, survey, BOOKS).take(row) for row in source.table().rows()]
+    assert [(each.column, each.reason.partition(" ")[0]) for each in faults if isinstance(each, RowFault)] == [
+        ("law", "no"),
+        ("law", "blank,"),
+    ]
 
 
 def test_the_card_sample_comes_to_what_its_cells_say() -> None:
@@ -375,6 +576,14 @@ def test_a_deadline_without_a_start_is_a_fault_of_its_column(tmp_path: Path) -> 
         ('[[deadlines]]\nclock = { value = "patience" }\nstarted_at = "from"', "deadlines[0].clock.value"),
         ('[[deadlines]]\nclock = "measure"\nstarted_at = "from"', "deadlines[0].clock"),
         ('[[deadlines]]\nclock = { value = "bail_limit" }\nstarted_at = "from"\nperson = 2', "deadlines[0].person"),
+        (
+            '[items.seizure]\ndocument_number = "a"\nseized_at = "b"\nofficers = ["c"]\nwitness = 2',
+            "items[0].seizure.witness",
+        ),
+        (
+            '[items.collection]\ncollectors = ["a"]\ntool = "b"\nmethod = "c"\nmedium = 2',
+            "items[0].collection.medium",
+        ),
         ('[[files]]\nname = "others"\nkey = ["a", "b"]', "files[0]"),
         ('[[files]]\nname = "a"\nkey = ["a"]\n[[files]]\nname = "a"\nkey = ["b"]', "files[1]"),
     ],
@@ -382,7 +591,7 @@ def test_a_deadline_without_a_start_is_a_fault_of_its_column(tmp_path: Path) -> 
 def test_a_part_that_cannot_be_is_refused_by_its_key(part: str, field: str) -> None:
     """Before any row is read."""
     with pytest.raises(MalformedInput) as caught:
-        parse_mapping((MAPPING + part).encode(), "m.toml")
+        parse_mapping((MAPPING + part).encode(), "m.toml", BOOKS)
     assert caught.value.field == f"m.toml: {field}"
 
 
@@ -412,14 +621,14 @@ key = ["case"]
 
 def joined(folder: Path, suspects: str, *, names: tuple[str, ...] = ("suspects",)) -> list[PlannedRow | RowFault]:
     """What comes of two cases with these rows of suspects."""
-    mapping = parse_mapping(JOINED.encode(), "m.toml")
-    planner = Planner(mapping, KEY)
+    mapping = parse_mapping(JOINED.encode(), "m.toml", BOOKS)
+    planner = Planner(mapping, KEY, BOOKS)
     first = csv_file(folder, "number,about\nA-1,theft\nA-2,fraud\n")
     second = csv_file(folder, suspects, name="suspects.csv")
     with JoinedSource(first, mapping, dict.fromkeys(names, second)) as source:
         survey = source.survey(mapping.columns(), planner.fingerprint, lambda _: None)
         source.require_same(survey.digest)
-        trial = DryRun(planner, survey, books_that_ship())
+        trial = DryRun(planner, survey, BOOKS)
         return [trial.take(row) for rows in source.batches(10) for row in rows]
 
 
@@ -452,7 +661,7 @@ def test_the_files_are_those_that_the_mapping_joins(tmp_path: Path, names: tuple
 
 def test_each_of_several_files_is_a_part_of_the_digest(tmp_path: Path) -> None:
     """Another second file is another import, and one that changes while it is read stops it."""
-    mapping = parse_mapping(JOINED.encode(), "m.toml")
+    mapping = parse_mapping(JOINED.encode(), "m.toml", BOOKS)
     first = csv_file(tmp_path, "number,about\nA-1,theft\n")
     digests = set()
     for name in ("Li", "Wang"):
@@ -607,7 +816,7 @@ MEASURE = '[[measures]]\nmeasure = { value = "arrest" }\nstarted_at = "from"\ngr
 def test_a_mapping_that_is_wrong_is_told_at_its_key(text: str, field: str, message: str, hint: str | None) -> None:
     """With the file, the path in it, what was expected, and the nearest word that there is."""
     with pytest.raises(MalformedInput) as refusal:
-        parse_mapping(text.encode(), "m.toml")
+        parse_mapping(text.encode(), "m.toml", BOOKS)
     assert refusal.value.field == field
     assert message in refusal.value.message
     assert hint is None or hint in str(refusal.value.hint)
@@ -616,7 +825,7 @@ def test_a_mapping_that_is_wrong_is_told_at_its_key(text: str, field: str, messa
 @pytest.mark.parametrize("name", ["police-case", "procuratorate-card", "court-filing"])
 def test_the_shipped_mappings_are_sound(name: str) -> None:
     """They are read, and their samples have every column that they ask for."""
-    mapping = read_mapping(REPOSITORY / "examples" / "import" / f"{name}.toml")
+    mapping = read_mapping(REPOSITORY / "examples" / "import" / f"{name}.toml", BOOKS)
     (file,) = [path for path in (REPOSITORY / "examples" / "import").glob(f"{name}.*") if path.suffix != ".toml"]
     with SourceFile(file, layout_of(file, mapping)) as source:
         assert source.survey(mapping.columns(), lambda row: row.number, lambda _: None).rows > 1
@@ -625,7 +834,7 @@ def test_the_shipped_mappings_are_sound(name: str) -> None:
 @pytest.mark.parametrize("name", ["file.csv", "file.json"])
 def test_a_column_that_is_not_there_is_told_with_the_nearest(tmp_path: Path, name: str) -> None:
     """By the key of the mapping that asks for it."""
-    mapping = parse_mapping(SMALL.encode(), "m.toml")
+    mapping = parse_mapping(SMALL.encode(), "m.toml", BOOKS)
     text = "number,abuot,stage\n1,2,3\n" if name.endswith("csv") else '[{"number": 1, "stage": 2}]'
     file = csv_file(tmp_path, text, name=name)
     with (
@@ -639,7 +848,7 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest(tmp_path: Path, nam
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     """Which of them is meant is not guessed; one that nobody asks for may be there as often as it likes."""
-    mapping = parse_mapping(SMALL.encode(), "m.toml")
+    mapping = parse_mapping(SMALL.encode(), "m.toml", BOOKS)
     twice = pytest.raises(MalformedInput, match="is there twice")
     for headings, outcome in (("number,about,stage,x,x", nullcontext()), ("number,about,stage,about", twice)):
         file = csv_file(tmp_path, f"{headings}\n")
@@ -649,7 +858,7 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 
 def test_the_format_is_told_by_the_name_or_by_the_mapping(tmp_path: Path) -> None:
     """A name that tells none needs a mapping that does."""
-    mapping = parse_mapping(('format = "json"\n' + SMALL).encode(), "m.toml")
+    mapping = parse_mapping(('format = "json"\n' + SMALL).encode(), "m.toml", BOOKS)
     assert layout_of(tmp_path / "export.dat", mapping).format == "json"
     with pytest.raises(MalformedInput, match="format"):
         format_of(tmp_path / "export.dat")
@@ -659,5 +868,5 @@ def test_a_mapping_that_cannot_be_read_is_told_under_the_option(tmp_path: Path) 
     """No file, or one that is far too long."""
     for path in (tmp_path / "none.toml", csv_file(tmp_path, "#" * 2_000_000, name="long.toml")):
         with pytest.raises(MalformedInput) as refusal:
-            read_mapping(path)
+            read_mapping(path, BOOKS)
         assert refusal.value.field == "--mapping"

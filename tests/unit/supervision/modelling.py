@@ -40,7 +40,7 @@ checks:
     by: {zh: 案件管理部门, en: case management}
 examples:
   - name: eighth day
-    as_of: 2026-03-08T16:00:00Z
+    as_of: 2026-03-09T00:00:00Z
     rows:
       handovers:
         - {case_id: c1, handover_id: h1, status: offered, to_agency: pro-east, offered_at: 2026-03-01T02:00:00Z}

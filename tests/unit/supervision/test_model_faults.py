@@ -70,7 +70,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "lone_bracket": ("{offered_at}", "{offered_at", "lead.says.en", "bracket"),
     "nothing_must_raise": (RAISES, "raises: []", "examples", "that must raise"),
     "all_must_raise": ("raises: []", RAISES, "examples", "must not raise"),
-    "no_moment": ("as_of: 2026-03-08T16:00:00Z", "as_of: 2026-03-08", "examples[0].as_of", "a time in UTC"),
+    "no_moment": ("as_of: 2026-03-09T00:00:00Z", "as_of: 2026-03-08", "examples[0].as_of", "a time in UTC"),
     "unknown_view_in_example": ("      handovers:", "      handover:", "examples[0].rows.handover", "did"),
     "unknown_column_in_example": ("status: offered, to", "state: offered, to", f"{COLUMNS}.state", "did you mean"),
     "column_of_other_type": ("at: 2026-03-01T02:00:00Z", "at: soon", f"{COLUMNS}.offered_at", "a time in UTC"),
@@ -200,7 +200,7 @@ def test_words_of_other_yaml_versions_are_text() -> None:
     """``no`` is no truth, a time is as it is written."""
     model = parse_model(changed(("case_id: c1, handover_id: h1, status", "case_id: no, handover_id: h1, status")))
     assert model.examples[0].rows["handovers"][0]["case_id"] == "no"
-    assert model.examples[0].as_of == "2026-03-08T16:00:00Z"
+    assert model.examples[0].as_of == "2026-03-09T00:00:00Z"
 
 
 @pytest.mark.parametrize(

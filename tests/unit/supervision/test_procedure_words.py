@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from ledger.core.procedure.adoption import Procedures
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.procedures import books_that_ship, shipped_rulebook
 from ledger.supervision.library.publishing import ModelDefinitions
 from ledger.supervision.model_faults import ModelRefused
 from ledger.supervision.models.editing import draft
-from ledger.supervision.models.model_file import parse_model, shipped_for, shipped_models
+from ledger.supervision.models.model_file import parse_model, run_examples, shipped_for, shipped_models
 from ledger.supervision.models.procedure_words import UNCHECKED, united, vocabulary_of, words_of, words_that_ship
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.supervision.views.snapshot import Export, Views
 from tests.testkit.builders import POLICE, PROCURATORATE, refused
 from tests.testkit.casework import Case
 from tests.testkit.supervision import published
-from tests.unit.supervision.modelling import AS_OF, SOUND, changed
+from tests.unit.supervision.modelling import AS_OF, SOUND, changed, with_sql
 from tests.unit.supervision.test_snapshot import log_of, made
 
 EVIDENCE, CRIMINAL = books_that_ship()["evidence"], shipped_rulebook()
@@ -47,6 +49,76 @@ def test_a_word_that_the_procedure_lacks_is_named() -> None:
     assert parse_model(PENSIONS.replace("[cn-criminal]", "[evidence]"), UNCHECKED).procedures == ("evidence",)
 
 
+@pytest.mark.parametrize(
+    ("comparison", "place"),
+    [
+        ("d.kind = 'judgement'", "decisions.kind"),
+        ("'judgement' <> d.kind", "decisions.kind"),
+        ("NOT d.kind IN ('judgment', 'judgement')", "decisions.kind"),
+        ("d.kind NOT IN ('judgement')", "decisions.kind"),
+        ("EXISTS (FROM items WHERE kind = 'judgment')", "items.kind"),
+        ("EXISTS (FROM items WHERE d.kind = 'judgement')", "decisions.kind"),
+        ("purpose = 'judgment'", "handovers.purpose"),
+    ],
+)
+def test_a_word_in_sql_is_compared_with_those_of_its_column(comparison: str, place: str) -> None:
+    """Of the view whose column it is, whatever it is called; the refusal names word, column and what is near."""
+    text = with_sql(
+        "SELECT h.case_id, h.handover_id, h.to_agency, h.evidence "
+        f"FROM handovers h JOIN decisions d ON d.case_id = h.case_id WHERE {comparison}"
+    )
+    (fault,) = faults(text, CRIMINAL)
+    assert fault.startswith(f"{place}: ")
+    assert "'judgement'" in fault or "'judgment'" in fault
+    assert "judgement" not in comparison or "judgment" in fault
+    assert parse_model(text, UNCHECKED).procedures == ()
+
+
+@pytest.mark.parametrize(
+    "comparison",
+    [
+        "d.kind = 'judgment' AND h.purpose IN ('prosecution_review') AND h.status = 'anything'",
+        "e.kind = 'own'",  # the part of the query says what that is
+        "e.case_id = 'own' AND h.case_id = d.case_id AND d.kind = $word",
+        "kind = 'own'",  # of the part or of the view: it is not decided here
+        "d.kind LIKE 'judge%'",
+    ],
+)
+def test_what_may_be_a_word_is_no_fault_of_sql(comparison: str) -> None:
+    """A word that there is, one of a part of the query, a parameter, a pattern."""
+    text = with_sql(
+        "WITH own AS (SELECT case_id, 'own' AS kind FROM cases) "
+        "SELECT h.case_id, h.handover_id, h.to_agency, h.evidence "
+        f"FROM handovers h JOIN decisions d ON d.case_id = h.case_id JOIN own e ON true WHERE {comparison}"
+    )
+    text = text.replace("parameters:\n", "parameters:\n  word: {type: text, default: x, meaning: {zh: x, en: x}}\n", 1)
+    if comparison == "kind = 'own'":
+        text = text.replace("decisions d", "cases d")
+    assert faults(text, CRIMINAL) == []
+
+
+@pytest.mark.parametrize(
+    ("comparison", "wrong"),
+    [
+        ('row.purpose == "prosecution_reviw"', "prosecution_reviw"),
+        ('"prosecution_reviw" != row.purpose', "prosecution_reviw"),
+        ("row.days > 3 || row . purpose in ['prosecution_review', \"prosecution_reviw\"]", "prosecution_reviw"),
+        ('row.purpose == "prosecution_review" && row.status == "anything"', None),
+        ("row.handover_id == \"row.purpose == 'x'\"", None),
+    ],
+)
+def test_a_word_in_cel_is_compared_with_those_of_its_column(comparison: str, wrong: str | None) -> None:
+    """Where the column stands beside it, on either side or before a list; what is text is no comparison."""
+    condition = SOUND[SOUND.index("  cel: ") : SOUND.index("lead:")]
+    text = SOUND.replace(condition, f"  cel: >-\n    {comparison.replace('row.days > 3', 'row.items > 3')}\n")
+    text = text.replace('{zh: "{handover_id} 超过 {days} 日"', '{zh: "{handover_id}"')
+    expected = [] if wrong is None else [f"handovers.purpose: there is no purpose '{wrong}'"]
+    assert [fault.partition(":")[0] for fault in faults(text, CRIMINAL)] == [
+        line.partition(":")[0] for line in expected
+    ]
+    assert all(repr(wrong) in fault and "prosecution_review" in fault for fault in faults(text, CRIMINAL))
+
+
 def test_a_procedure_that_is_not_known_here_has_any_word() -> None:
     """It may be in force elsewhere; of those that ship the words are known without the ledger."""
     text = PENSIONS.replace("[cn-criminal]", "[water-lab]")
@@ -55,7 +127,27 @@ def test_a_procedure_that_is_not_known_here_has_any_word() -> None:
         parse_model(PENSIONS.replace("[cn-criminal]", "[evidence]"))
     assert united(("water-lab",), words_of((EVIDENCE,))) is None
     assert {*words_that_ship(("evidence", "water-lab"))} == {"evidence"}
-    assert words_that_ship(("evidence",))["evidence"].keys() == words_of((EVIDENCE,))["evidence"].keys()
+    assert words_that_ship(("evidence",))["evidence"].words.keys() == words_of((EVIDENCE,))["evidence"].words.keys()
+
+
+def test_examples_count_days_in_the_zone_of_their_procedure() -> None:
+    """Of the first one named that is known, in whatever ledger; UTC where none is, and where a model names none."""
+    legal_day = with_sql(
+        "SELECT case_id, handover_id, to_agency, evidence FROM handovers WHERE legal_day(offered_at) = '2026-03-01'"
+    )
+    # Eleven in the evening of the last of February in UTC is the first of March in Beijing.
+    lines = ("business_line: criminal\n", "business_line: criminal\nprocedures: PROCEDURES\n")
+    row = "handovers: [{case_id: c, handover_id: h, to_agency: a, offered_at: 2026-02-28T23:00:00Z}]"
+    text = legal_day.replace(*lines).replace("rows: {}, raises: []", f"rows: {{{row}}}, raises: []")
+
+    def found(procedures: str, *books: Rulebook) -> int:
+        words = words_of(books) if books else None
+        return len(run_examples(parse_model(text.replace("PROCEDURES", procedures), words), words)[-1].found)
+
+    assert [found(named) for named in ("[cn-criminal]", "[evidence]", "[]", "[water-lab]")] == [1, 0, 0, 0]
+    assert found("[evidence, cn-criminal]", EVIDENCE, CRIMINAL) == 0
+    moved = msgspec.structs.replace(EVIDENCE, zone=CRIMINAL.zone)
+    assert found("[evidence]", moved) == 1
 
 
 def test_a_model_without_procedures_has_the_words_of_all() -> None:

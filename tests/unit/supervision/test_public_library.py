@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.core.events.supervision import BilingualText, Figures
+from ledger.procedures import books_that_ship
 from ledger.supervision.library.cards import card_of
 from ledger.supervision.library.public.pages import (
     OUTTURNS,
@@ -63,7 +64,9 @@ def subject(name: str = "item-not-handed-over", **fields: Any) -> LibraryModel:
 
 
 def face(*subjects: LibraryModel) -> PublicLibrary:
-    return make_public_library(subjects, log_id="0x" + "5f" * 32, tree_size=4711, root="ab" * 32)
+    return make_public_library(
+        subjects, procedures=books_that_ship().values(), log_id="0x" + "5f" * 32, tree_size=4711, root="ab" * 32
+    )
 
 
 def full() -> PublicLibrary:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import MalformedInput
+from ledger.procedures import shipped_rulebook
 from ledger.supervision.models import sql_guard
 from ledger.supervision.runs.query_session import Limits, QueryRefused, QuerySession
 
@@ -23,7 +24,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[QuerySession]:
-    with QuerySession.of_rows({"cases": CASES}) as opened:
+    with QuerySession.of_rows({"cases": CASES}, zone=shipped_rulebook().zone) as opened:
         yield opened
 
 

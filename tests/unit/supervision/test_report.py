@@ -11,6 +11,7 @@ import pytest
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import BusinessLine
 from ledger.i18n import LANGUAGES, Labels
+from ledger.procedures import shipped_rulebook
 from ledger.supervision.reports.presentation import CITED_AT_MOST, Called, content_of, set_report, to_html
 from ledger.supervision.reports.questions import ReportScope, ReportTable, SupervisionReport, make_report, questions
 from ledger.supervision.runs.query_session import QuerySession
@@ -50,7 +51,8 @@ def views(*handovers: dict[str, Any], **others: list[dict[str, Any]]) -> QuerySe
         {"agency": "police-west", "jurisdiction": "32/01"},
         {"agency": "procuratorate-east", "jurisdiction": "31/01"},
     ]
-    return QuerySession.of_rows({"agencies": agencies, "cases": cases, "handovers": list(handovers), **others})
+    rows_of_views = {"agencies": agencies, "cases": cases, "handovers": list(handovers), **others}
+    return QuerySession.of_rows(rows_of_views, zone=shipped_rulebook().zone)
 
 
 def table(session: QuerySession, name: str, scope: ReportScope = HALF_YEAR) -> ReportTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,10 +10,9 @@ from msgspec import Struct
 
 from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, Figures
-from ledger.core.procedure.rulebook import LeadOutcome, rows_of
+from ledger.core.procedure.rulebook import LeadOutcome, Rulebook, rows_of
 from ledger.core.supervision.anonymity import SMALLEST_PUBLISHED, Total, publish
 from ledger.i18n import LANGUAGES, Labels
-from ledger.procedures import books_that_ship, shipped_words
 from ledger.supervision.html_templates import templates_of
 from ledger.supervision.library.cards import Card
 
@@ -74,10 +73,16 @@ class PublicLibrary(Struct, frozen=True):
     total: Total
 
 
-def make_public_library(subjects: Iterable[LibraryModel], *, log_id: str, tree_size: int, root: str) -> PublicLibrary:
-    """Return the models by business line and id, with every count and total suppressed as far as it must be."""
-    lines, outcomes = shipped_words("business_line"), rows_of(books_that_ship().values(), "outcomes")
-    place = {line: number for number, line in enumerate(lines)}  # lines of procedures that do not ship come last
+def make_public_library(
+    subjects: Iterable[LibraryModel], *, procedures: Collection[Rulebook], log_id: str, tree_size: int, root: str
+) -> PublicLibrary:
+    """Return the models by business line and id, with every count and total suppressed as far as it must be.
+
+    ``procedures`` are those in force: theirs is the order of lines, and they say what comes of an outcome.
+    """
+    outcomes = rows_of(procedures, "outcomes")
+    lines = dict.fromkeys(word for book in procedures for word in book.vocabularies["business_line"])
+    place = {line: number for number, line in enumerate(lines)}  # lines of procedures of before come last
     models = sorted(
         subjects,
         key=lambda subject: (place.get(subject.business_line, len(place)), subject.business_line, subject.model_id),
@@ -106,7 +111,7 @@ def make_public_library(subjects: Iterable[LibraryModel], *, log_id: str, tree_s
 
 
 def _outturn_of(outcome: LeadOutcome | None) -> str:
-    """Return what is told of a closed lead; a word of a procedure that does not ship is told as something done."""
+    """Return what is told of a closed lead; a word of a procedure of before is told as something done."""
     if outcome is not None and outcome.nothing:
         return "nothing"
     return "recommendation" if outcome is not None and outcome.needs_recommendation else "acted_upon"
