@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from coincurve import PrivateKey
@@ -31,12 +33,15 @@ from ledger.core.events import (
     registry,
     supervision,
 )
+from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.terms import EventRef, Quantity, Role
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
 from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, SignedNote, VerifyingKey, parse_note
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.procedure.adoption import publication_of
+from ledger.core.procedure.package import MAIN_FILE, canonical_form
 from ledger.core.signing import authority
 from ledger.core.signing.signatures import address_of
 from ledger.core.supervision.model_package import ModelPackage
@@ -177,12 +182,13 @@ class Writer:
 
 
 def registry_changes(**of_officer: Any) -> list[registry.RegistryChange]:
-    """Admit an agency that grants three officers a key; one of them is revoked, after all else in the log.
+    """Admit an agency that grants three officers a key, and adopt its procedure; one key is revoked, after all else.
 
     ``of_officer`` are other terms of the first key.
     """
     name = {"en": "East District Public Security Bureau", "zh": "东城公安分局"}
-    common: dict[str, Any] = {"registry_hash": NO_HASH, "location": CHANGE_LOCATION, "agency": "psb-east"}
+    place: dict[str, Any] = {"registry_hash": NO_HASH, "location": CHANGE_LOCATION}
+    common = {**place, "agency": "psb-east"}
     profile = registry.AgencyProfile(jurisdiction="31/01", name=name)
     drafts: list[registry.RegistryChange] = [
         registry.AgencyAdmitted(number=1, kind="public_security", admin=key_id(ADMIN_KEY), profile=profile, **common)
@@ -197,12 +203,19 @@ def registry_changes(**of_officer: Any) -> list[registry.RegistryChange]:
         terms |= of_officer if officer == "p-0417" else {}
         key = key_id(OFFICERS[officer])
         drafts.append(registry.KeyGranted(number=number, key_id=key, officer=officer, **common, **terms))
-    drafts.append(registry.KeyRevoked(number=5, key_id=key_id(COLLEAGUE_KEY), **common))
+    drafts.append(registry.ProcedureAdopted(number=5, digest=procedure().digest, **place))
+    drafts.append(registry.KeyRevoked(number=6, key_id=key_id(COLLEAGUE_KEY), **common))
     rolled, changes = LOG_ID, []
     for draft in drafts:
         rolled = contract_changes.registry_hash(rolled, draft)
         changes.append(replace(draft, registry_hash="0x" + rolled.hex()))
     return changes
+
+
+@cache
+def procedure() -> ProcedurePublished:
+    """Return the publication of the package in ``example-procedure.toml``, by which the case is judged."""
+    return publication_of(canonical_form({MAIN_FILE: Path(__file__).with_name("example-procedure.toml").read_bytes()}))
 
 
 def model_version(version: int) -> supervision.ModelPublished:
@@ -229,8 +242,9 @@ def registration(number: int) -> item.ItemRegistered:
 
 
 NARRATIVE = Section(salt="f" * 32, fields={"text": "found in the left pocket of 张某"})
-REGISTERED, BY_COLLEAGUE, ERASURE, SEALED, PUBLISHED, REVOCATION = 5, 6, 7, 8, (9, 10), 11  # entries
-CASE_ENTRIES = (4, REGISTERED, BY_COLLEAGUE, ERASURE)
+PROCEDURE_ENTRIES = (4, 5)  # its text, and its adoption
+REGISTERED, BY_COLLEAGUE, ERASURE, SEALED, PUBLISHED, REVOCATION = 7, 8, 9, 10, (11, 12), 13  # entries
+CASE_ENTRIES = (6, REGISTERED, BY_COLLEAGUE, ERASURE)
 
 
 def opening() -> case.CaseOpened:
@@ -239,20 +253,24 @@ def opening() -> case.CaseOpened:
         case_type="theft",
         business_line="criminal",
         stage="investigation",
-        procedure="cn-criminal",
+        procedure="example",
     )
 
 
 def entries(signed_at: int = SIGNED_AT, *, mirrored_by: str = "", **of_officer: Any) -> list[Entry]:
-    """Return the log: the registry's mirror, a case whose second event has an erased section, reads sealed, a model.
+    """Return the log: the registry's mirror with a procedure, a case whose second event has an erased section, reads
+    sealed, a model.
 
     ``signed_at`` is of that second event, ``of_officer`` are other terms of its signer's key; ``mirrored_by`` is the
     officer whom the payloads of the mirror name.
     """
     writer = Writer([])
     *first, revoked = registry_changes(**of_officer)
+    *first, adopted = first
     for change in first:
         writer.write(change, SYSTEM, mirrored_by)
+    writer.write(procedure(), SYSTEM)
+    writer.write(adopted, SYSTEM, mirrored_by)
     writer.write(opening(), CASE)
     registered = writer.write(registration(1), CASE, sections={"narrative": NARRATIVE}, signed_at=signed_at)
     writer.write(registration(2), CASE, "p-0999")
@@ -360,6 +378,7 @@ class Ledger:
             log_id="0x" + LOG_ID.hex(),
             case_id=CASE.id,
             events=tuple(Raw(encode_bundle(self.bundle(index))) for index in indices),
+            procedures=tuple(Raw(encode_bundle(self.bundle(index))) for index in PROCEDURE_ENTRIES),
         )
 
     def package(self) -> ModelPackage:

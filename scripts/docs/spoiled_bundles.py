@@ -12,7 +12,17 @@ from ledger.core.events import Body, Stream, registry
 from ledger.core.log.notes import SeedSigner, parse_note
 from ledger.core.verification.bundle_format import Bundle
 from scripts.docs import example
-from scripts.docs.example import CASE, CASE_ENTRIES, COSIGNATURES, COSIGNED_AT, REGISTERED, SEALED, SIGNED_AT, WITNESSES
+from scripts.docs.example import (
+    CASE,
+    CASE_ENTRIES,
+    COSIGNATURES,
+    COSIGNED_AT,
+    PUBLISHED,
+    REGISTERED,
+    SEALED,
+    SIGNED_AT,
+    WITNESSES,
+)
 from scripts.docs.vector import (
     OTHER,
     Fails,
@@ -255,6 +265,7 @@ def _cosigned(*cosignatures: tuple[SeedSigner, int]) -> example.Ledger:
 
 
 def _case() -> list[Vector]:
+    unjudged: dict[str, Any] = {"unchecked": (4, 5), "conformity": "not_checked"}
     # Another last entry; the id of a registration, taken already.
     again = _cosigned(*COSIGNATURES, (WITNESSES[1], COSIGNED_AT))
     fork = _forked()
@@ -275,7 +286,7 @@ def _case() -> list[Vector]:
         impossible_case("two events swapped", _swapped("events", 0, 1)),
         impossible_case("an event twice", put("/events/-", plain(ledger().bundle(CASE_ENTRIES[3])))),
         failing(1, 3, 4, unchecked=(5,), of="case", conformity="contradicted")(
-            "an event of another stream", put("/events/3", plain(ledger().bundle(9)))
+            "an event of another stream", put("/events/3", plain(ledger().bundle(PUBLISHED[0])))
         ),
         other_case("a case of another ledger", put("/log_id", OTHER)),
         other_case("a case of another name", put("/case_id", "case-7f3b")),
@@ -286,6 +297,8 @@ def _case() -> list[Vector]:
             "a payload edited", put("/events/1/payload/body/description", "another")
         ),
         case("a section withheld", without("/events/1/sections")),
+        case("the adoption of its procedure left out", without("/procedures/1"), **unjudged),
+        case("the text of its procedure edited", put("/procedures/0/payload/body/version", 2), **unjudged),
         case("an anchor left out", without("/events/1/anchor"), verdict="not_yet_anchored", unchecked=(2, 5)),
         failing(1, 2, unchecked=(3, 5), of="case")("no proof of an index", put("/events/1/proof", "x")),
         refused("no events", put("/events", []), of="case"),
@@ -328,9 +341,12 @@ def _package() -> list[Vector]:
         unverifiable("a publication withheld", without("/publications/0/payload"), unchecked=(2, 3, 4), of="package"),
         failing(4, of="package")("a definition with another digest, well signed", _published(misdigested, second)),
         package(
-            "a publication under another note of the same tree head", _replaced("/publications/0", again.bundle(9))
+            "a publication under another note of the same tree head",
+            _replaced("/publications/0", again.bundle(PUBLISHED[0])),
         ),
-        failing(1, of="package")("I: publications of two forks", _replaced("/publications/0", _forked().bundle(9))),
+        failing(1, of="package")(
+            "I: publications of two forks", _replaced("/publications/0", _forked().bundle(PUBLISHED[0]))
+        ),
         refused("no publication", put("/publications", []), of="package"),
     ]
 
@@ -338,7 +354,7 @@ def _package() -> list[Vector]:
 def _published(*bodies: Body) -> tuple[Patch]:
     """Put a package of another log, in which these were published."""
     signed = [(body, example.MODEL, "p-0555") for body in bodies]
-    return whole(_log_of(ledger().entries[-1], signed=signed, size=9).package())
+    return whole(_log_of(ledger().entries[-1], signed=signed, size=PUBLISHED[0]).package())
 
 
 HALF = "\ud800"

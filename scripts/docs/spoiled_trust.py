@@ -267,7 +267,7 @@ def _revocation() -> list[Vector]:
         Vector("C: a revocation of another key", shown),
         Vector("C: a revocation that is a grant", put("/authority/revocation", plain(ledger().evidence(1)))),
         Vector("C: a revocation that is nothing", put("/authority/revocation", 7)),
-        fails("a revocation that was edited", put("/authority/revocation/payload/body/number", 6)),
+        fails("a revocation that was edited", put("/authority/revocation/payload/body/number", 7)),
     ]
 
 

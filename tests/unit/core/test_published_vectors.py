@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from ledger.core.errors import MalformedInput
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.supervision.model_package import verify_package
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.trust import parse_trust
-from ledger.procedures import shipped_procedures
 from scripts.docs.vector import NO_BUNDLE, NO_TRUST_FILE
 from tests.testkit.published_vectors import EXAMPLES, VECTORS, files
 
@@ -45,7 +45,7 @@ def our_answer(vector: dict[str, Any]) -> Answer:
     try:
         if vector["of"] == "case.json":
             entries = LOG if vector.get("with_log") else None
-            report: Any = verify_case(data, trust, shipped_procedures(), entries=entries)
+            report: Any = verify_case(data, trust, Procedures(), entries=entries)
         else:
             report = (verify_package if vector["of"] == "package.json" else verify_bundle)(data, trust)
     except MalformedInput:
