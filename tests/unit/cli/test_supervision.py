@@ -28,6 +28,7 @@ from tests.testkit.machine import REPOSITORY, blocks, typed
 from tests.testkit.supervision import raised
 from tests.testkit.tally import PASSPHRASE
 from tests.unit.cli.world import World
+from tests.unit.supervision.modelling import SOUND
 
 MODEL = "item-not-handed-over"
 PAGE = (REPOSITORY / "docs" / "supervision.md").read_text(encoding="utf-8")
@@ -81,6 +82,17 @@ def test_every_step_of_the_page_is_one_that_there_is() -> None:
     """What the page names as an event type is one, and no type of supervision is left out."""
     named = set(re.findall(r"`((?:model|lead|recommendation)\.[a-z]+)`", PAGE))
     assert named == {name for name in EVENT_TYPES if name.partition(".")[0] in ("model", "lead", "recommendation")}
+
+
+def test_a_model_is_checked_by_the_procedures_in_force(place: World) -> None:
+    """A word of a package that ships and is not in force here is sound without the ledger, and named with it."""
+    file = place.tally.folder / "presented.yaml"
+    condition = SOUND[SOUND.index("condition:") : SOUND.index("lead:")]
+    cel = 'condition:\n  view: handovers\n  cel: row.purpose == "presentation"\n'
+    text = SOUND.replace(condition, cel).replace(" 超过 {days} 日", "").replace(", {days} days", "")
+    file.write_text(text, encoding="utf-8")
+    assert place.tally("model", "check", file).status == Exit.OK
+    place.refuses(Exit.USAGE, "handovers.purpose: ", "model", "check", "--ledger", file)
 
 
 def test_a_lead_is_dismissed_and_closed(place: World) -> None:
