@@ -44,7 +44,7 @@ def chained(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     concerned = _subjects_concerned(first, act, after)
     for fact, name, row in act.book.awaiting:
         waiting = _with_awaiting(act, after, _Awaited(fact, name, row), concerned)
-        if concerned is not None:
+        if concerned is not None and waiting is not after:
             concerned |= _subjects_of_changes(after, waiting)
         after = waiting
     return _with_counted_back(act, after, concerned)
@@ -123,6 +123,8 @@ def _with_awaiting(act: Act, state: CaseState, awaited: _Awaited, concerned: set
     Only those of the subjects ``concerned`` are counted, or all.
     """
     of_case, runs = awaited.row.per == "case", state.clocks.marked(f"named/{awaited.name}")
+    if not runs:
+        return state
     if concerned is not None:
         of_concerned = [run for run in runs if run.subject in concerned]
         # What is of the case waits for the clocks of all subjects.
