@@ -17,7 +17,7 @@ from api.services.governance import require_governing
 from api.services.service import LONGEST, PATTERN, Service, position_after
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
-from ledger.core.events.terms import Instant
+from ledger.core.events.terms import WORD, Instant
 from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.i18n import Labels, in_readers_language, language_of
 from ledger.store.cases import Page
@@ -32,7 +32,7 @@ _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 
 SlugPath = Annotated[str, Path(pattern=_SLUG)]
 SlugQuery = Annotated[str | None, Query(pattern=_SLUG)]
-WordQuery = Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="word of the case's procedure")]
+WordQuery = Annotated[str | None, Query(pattern=f"^{WORD}$", description="word of the case's procedure")]
 EventIdPath = Annotated[str, Path(pattern=_EVENT_ID)]
 AfterIndex = Annotated[int | None, Query(ge=0, lt=2**53)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries of a page")]

@@ -21,7 +21,7 @@ from ledger.core.messages import Message
 from ledger.store import log
 from ledger.store.feed import parse_cursor
 
-CASE_EVENTS = "events of a case"
+CASE_EVENTS = "events of a case/{}"  # a place in one case is none in another
 LONGEST_WAIT_S = 20
 LOOK_AGAIN_S = 0.5  # seconds between looks at whether a feed goes on
 
@@ -59,14 +59,15 @@ async def events(
 
 
 def _of_case(reading: Reading, case_id: str, page: ListPage, ground: str | None) -> Response:
-    last_sequence = int(page.position(CASE_EVENTS) or -1)
+    scope = CASE_EVENTS.format(case_id)
+    last_sequence = int(page.position(scope) or -1)
     with page.service.parts.database.read() as connection:
         sight = reading.require_case(connection, case_id)
         entries = log.stream(connection, "case", case_id, after=last_sequence, limit=page.limit)
         views = [viewed_event(connection, reading, entry, sight, ground) for entry in entries]
     reading.record(Message("events of the case"), case_id, ground=ground)
     last = entries[-1].sequence if entries else last_sequence
-    return page.response("events", views, lambda _: last, scope=CASE_EVENTS)
+    return page.response("events", views, lambda _: last, scope=scope)
 
 
 @router.reads("/{event_id}", "Show an event", EventView)

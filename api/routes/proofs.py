@@ -25,6 +25,7 @@ from ledger.interchange.papers.paper_text import PaperLanguage, language_for
 from ledger.proofs.bundles import Withheld
 
 router = Routes(400, 401, 404, 503, prefix="/api/v1")
+PAPERS = "papers/{}"  # a place in one case is none in another
 _BUNDLE = {"content": {"application/json": {"schema": {"type": "object", "description": "tallystick/bundle@v1"}}}}
 
 
@@ -77,9 +78,10 @@ Language = Annotated[PaperLanguage, Depends(paper_language)]
 )
 def papers(service: ServiceOf, reading: Reads, labels: LabelsOf, page: PageOf, case_id: SlugPath) -> Response:
     """Return which papers of its procedure each event of the case prints, in the order of the events."""
-    after = page.position("papers")
+    scope = PAPERS.format(case_id)
+    after = page.position(scope)
     listed = documents.papers_of_case(service, reading, case_id, labels, after=after, limit=page.limit)
-    return page.response("papers", listed, documents.place_of_paper)
+    return page.response("papers", listed, documents.place_of_paper, scope=scope)
 
 
 @router.files("/events/{event_id}/paper", "Print an event as a paper of its procedure", _PDF, tags=["paper"])

@@ -16,7 +16,7 @@ from ledger.core.messages import Message
 from ledger.store import cases
 from ledger.timeline.case_history import CustodyHistory, TimelineStep
 
-TIMELINE = "timeline"
+TIMELINE = "timeline/{}"  # a place in one case is none in another
 
 router = Routes(400, 401, 404, 503, prefix="/api/v1", tags=["custody"])
 PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -29,12 +29,13 @@ def case_timeline(service: ServiceOf, reading: Reads, labels: LabelsOf, case_id:
     Each step also has flags, breaks in the chain of custody, deadlines met or missed, discrepancies, and who holds what
     from then on.
     """
-    after = int(page.position(TIMELINE) or -1)
+    scope = TIMELINE.format(case_id)
+    after = int(page.position(scope) or -1)
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
         steps = timeline_builder(service, reading, labels).page(connection, case_id, after=after, limit=page.limit)
     reading.record(Message("timeline of the case"), case_id)
-    return page.response("events", steps, lambda step: step.sequence, scope=TIMELINE)
+    return page.response("events", steps, lambda step: step.sequence, scope=scope)
 
 
 @router.reads(

@@ -20,7 +20,7 @@ from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import Authority, Body, decode_payload, digest_of
-from ledger.core.events.terms import TABLE_OF, choices
+from ledger.core.events.terms import TABLE_OF, WORD, choices
 from ledger.i18n import label_first_by, spoken
 from ledger.i18n.money import smallest_units, usual_currency
 from ledger.procedures import tables_that_ship
@@ -30,7 +30,7 @@ _QUANTITY = re.compile(r"(?P<value>[0-9.]+)(?:[ :](?P<unit>[a-z][a-z0-9_]*))?")
 _AMOUNT = r"[0-9]{1,13}(?:\.[0-9]{1,4})?(?::[A-Z]{3})?"
 _MONEY = re.compile(_AMOUNT)
 _PORTION = re.compile(rf"(?:(?P<item_id>[a-z0-9-]+)=)?(?P<quantity>[^@=]+)(?:@(?P<money>{_AMOUNT}))?")
-_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a procedure
+_WORD = re.compile(WORD)  # of a procedure
 _SECTION = re.compile(r"(?P<label>[a-z0-9_]+(?::[0-9]+)?)\.(?P<field>[a-z0-9_]+)")
 
 

@@ -71,6 +71,17 @@ def test_a_cursor_says_nothing_and_holds_in_its_own_list_alone(cases: Served) ->
     problem(cases.get("/api/v1/events", clerk(POLICE), **of_case), 400, "malformed_input", "after")
 
 
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/cases/{}/timeline", "/api/v1/cases/{}/papers"])
+def test_a_cursor_of_a_case_holds_in_that_case_alone(cases: Served, path: str) -> None:
+    """A place in one case would be any place in another."""
+    first, second = ({"case_id": f"case-{number}"} if path.endswith("events") else {} for number in (0, 1))
+    page = cases.get(path.format("case-0"), clerk(POLICE), limit=1, **first).json()
+    again = cases.get(path.format("case-0"), clerk(POLICE), limit=1, after=page["next"], **first)
+    assert again.status_code == 200
+    other = cases.get(path.format("case-1"), clerk(POLICE), limit=1, after=page["next"], **second)
+    problem(other, 400, "malformed_input", "after")
+
+
 def test_cursors_hold_after_a_restart_and_no_other_key_opens_them() -> None:
     """They are made from the service's key alone; a sign that is changed spoils them."""
     cursor = Cursors(b"k" * 32).seal("feed", "17.3")

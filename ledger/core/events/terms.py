@@ -168,11 +168,15 @@ class EventRef(Value, frozen=True):
 # ``ledger.core.procedure.rulebook.require_words`` compares them.
 
 
+WORD = r"[a-z][a-z0-9_]{0,39}"
+_WHOLE_WORD = f"^{WORD}{_END}"
+MEANINGS[_WHOLE_WORD] = Message("a word: a-z, 0-9 and underscores, at most 40 characters")
+Word = Annotated[str, Meta(pattern=_WHOLE_WORD)]  # of a package, and of no vocabulary that events name
+
+
 def _word(vocabulary: str) -> Meta:
-    pattern, description = r"[a-z][a-z0-9_]{0,39}", "word of the case's procedure"
-    whole = f"^{pattern}{_END}"
-    MEANINGS[whole] = Message("a word: a-z, 0-9 and underscores, at most 40 characters")
-    return Meta(pattern=whole, description=description, examples=["a_word"], extra={"vocabulary": vocabulary})
+    description = "word of the case's procedure"
+    return Meta(pattern=_WHOLE_WORD, description=description, examples=["a_word"], extra={"vocabulary": vocabulary})
 
 
 BusinessLine = Annotated[str, _word("business_line")]

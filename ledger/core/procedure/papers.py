@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from string import Formatter
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from ledger.core.events import terms
 from ledger.core.events.catalogue import EVENT_TYPES
@@ -20,7 +20,6 @@ from ledger.core.procedure.rows import Label, Sourced
 
 Words = tuple[str, ...]
 OWN_NUMBER = "number"
-PaperName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$(?!\n)")]
 
 
 class PaperCondition(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +103,7 @@ class PaperRow(Sourced, frozen=True, kw_only=True):
     it by hand: these, and ``blanks``, are words of `paper_words`.
     """
 
-    name: PaperName
+    name: terms.Word
     event: terms.EventTypeName
     title: Label
     article: str = ""
@@ -118,7 +117,7 @@ class PaperRow(Sourced, frozen=True, kw_only=True):
     seals: Words = ()
     signs: Words = ()
     parts: tuple[PaperPart, ...] = ()
-    replaces: tuple[PaperName, ...] = ()
+    replaces: tuple[terms.Word, ...] = ()
     valid_from: terms.Date = "1000-01-01"
     valid_until: terms.Date | None = None
 
@@ -216,9 +215,8 @@ VALUES: Final[dict[str, PaperValue]] = {
     **dict.fromkeys(("sent_at", "content", "answered_letter"), PaperValue(_LETTER)),
     "service": PaperValue(("service",)),
     # Of items.
-    **dict.fromkeys(
-        ("document_number", "seized_at", "officers", "place", "holder", "witness"), PaperValue(("seizure",))
-    ),
+    "document_number": PaperValue(("seizure", "document_number")),  # of a seizure, or of a recommendation
+    **dict.fromkeys(("seized_at", "officers", "place", "holder", "witness"), PaperValue(("seizure",))),
     "frozen_until": PaperValue(("frozen_until", "unfrozen_at")),
     **_own("unfrozen_at", "to_officer", "seal_number", "method", "match_result", "condition", "finding"),
     **_own(
@@ -238,11 +236,8 @@ VALUES: Final[dict[str, PaperValue]] = {
     # Of deadlines, and of recommendations.
     **dict.fromkeys(("clock", "subject"), PaperValue(("deadline_id",))),
     **_own("extension", "excluded_for", "suspended_at", "resumed_at", "reset_at"),
-    **_own("problem", "advice", "model_id", "answer", "measures", "recommendation_id"),
+    **_own("problem", "advice", "model_id", "answer", "measures", "recommendation_id", "leads"),
 }
-# The number of a recommendation has its own name in the event, and so have its addressee and its leads.
-VALUES["document_number"] = PaperValue(("seizure", "document_number"))
-VALUES["leads"] = PaperValue(("leads",))
 
 
 class PaperList(NamedTuple):

@@ -239,7 +239,7 @@ class FieldRule(Word, frozen=True, kw_only=True):
     """
 
     type: Literal["text", "number", "date", "person", "item", "yes_no", "choice"] = "text"
-    choices: dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$(?!\n)")], Label] = {}
+    choices: dict[terms.Word, Label] = {}
 
 
 class FieldUse(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec.structs import replace
 
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import NotFound
@@ -29,7 +32,8 @@ def read_event(
         sections = _sections(connection, entry) if confidential else None
         return _of_supervision(connection, states, entry, kinds, sections)
     history = tuple(read_history(connection, states, entry.stream_id, limit=entry.sequence + 1))
-    event = _of_case(states, history, kinds)
+    last = history[-1]
+    event = PrintedEvent(last.entry, last.payload, _book_of(states, last), kinds, history=history)
     if not confidential:
         return event
     names: dict[str, str] = {}
@@ -39,15 +43,7 @@ def read_event(
                 section = _sections(connection, earlier.entry).get(label)
                 if section is not None and NAME_FIELD in section.fields:
                     names[person_id] = section.fields[NAME_FIELD]
-    return PrintedEvent(
-        event.entry,
-        event.payload,
-        event.book,
-        kinds,
-        history=history,
-        sections=_sections(connection, entry),
-        persons=names,
-    )
+    return replace(event, sections=_sections(connection, entry), persons=names)
 
 
 def events_of(
@@ -55,16 +51,24 @@ def events_of(
 ) -> Iterator[PrintedEvent]:
     """Yield the events of a case that may print, from the ``first`` on, as they are for whoever may see no names."""
     events = tuple(history)
-    for length in range(first + 1, len(events) + 1):
-        event = _of_case(states, events[:length], kinds)
-        if any(row.event == event.payload.event_type for row in event.book.papers):
-            yield event
+    # Each thing of a seizure is an event that prints the list of all: their kinds are collected once.
+    seized: defaultdict[str, set[str]] = defaultdict(set)
+    for number, event in enumerate(events):
+        for _, old, new in event.after.items.changes(None if event.before is None else event.before.items):
+            if old is None and new is not None and new.seizure is not None:
+                seized[new.seizure.document_number].add(new.kind)
+        if number < first:
+            continue
+        book = _book_of(states, event)
+        if any(row.event == event.payload.event_type for row in book.papers):
+            printed = PrintedEvent(event.entry, event.payload, book, kinds, history=events[: number + 1])
+            seizure = printed.seizure
+            kinds_seized = None if seizure is None else frozenset(seized[seizure.document_number])
+            yield replace(printed, seized_kinds=kinds_seized)
 
 
-def _of_case(states: CaseStates, history: tuple[HistoryEvent, ...], kinds: Mapping[str, str]) -> PrintedEvent:
-    last = history[-1]
-    book = book_of(last.before, last.payload, states.procedures().at(last.entry.log_index))
-    return PrintedEvent(last.entry, last.payload, book, kinds, history=history)
+def _book_of(states: CaseStates, event: HistoryEvent) -> Rulebook:
+    return book_of(event.before, event.payload, states.procedures().at(event.entry.log_index))
 
 
 def _of_supervision(

@@ -17,7 +17,7 @@ from ledger.core.custody.state import Letter
 from ledger.core.errors import NotFound
 from ledger.core.events import Payload, Section
 from ledger.core.events.handover import HandoverOffered, HandoverReturned
-from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemRegistered
+from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemRegistered, Seizure
 from ledger.core.events.letter import LetterSent
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.legal_days import holds_on
@@ -33,7 +33,8 @@ class PrintedEvent(Struct, frozen=True, dict=True):
 
     ``history`` has the events of its case up to it, ``earlier`` those of its stream of supervision. ``kinds`` are the
     kinds of agencies. ``sections`` are its confidential ones, by label, None if erased; None altogether if the reader
-    may not read them. ``persons`` are the names of persons by id, as far as the reader may know them.
+    may not read them. ``persons`` are the names of persons by id, as far as the reader may know them. ``seized_kinds``
+    are the kinds of the things of its seizure, if whoever reads many events has collected them.
     """
 
     entry: StoredEntry
@@ -44,6 +45,7 @@ class PrintedEvent(Struct, frozen=True, dict=True):
     earlier: tuple[Payload, ...] = ()
     sections: Mapping[str, Section | None] | None = None
     persons: Mapping[str, str] = {}
+    seized_kinds: frozenset[str] | None = None
 
     @property
     def before(self) -> CaseState | None:
@@ -63,6 +65,12 @@ class PrintedEvent(Struct, frozen=True, dict=True):
     def handover(self) -> Handover | None:
         """Return the handover that the event's body names."""
         return None if self.after is None else self.after.handovers.get(getattr(self.payload.body, "handover_id", ""))
+
+    @property
+    def seizure(self) -> Seizure | None:
+        """Return the seizure that the event states, of which it registers one thing."""
+        body = self.payload.body
+        return body.seizure if isinstance(body, ItemRegistered) else None
 
     @property
     def letter(self) -> Letter | None:
@@ -87,9 +95,9 @@ class PrintedEvent(Struct, frozen=True, dict=True):
     @cached_property
     def item_ids(self) -> tuple[str, ...]:
         """Return the items that the event is about: those of its list, its seizure, or that it names."""
-        body, handover = self.payload.body, self.handover
-        if isinstance(body, ItemRegistered) and body.seizure is not None:
-            number = body.seizure.document_number
+        handover = self.handover
+        if self.seizure is not None:
+            number = self.seizure.document_number
             items = self.case.items.values()
             return tuple(item.item_id for item in items if item.seizure and item.seizure.document_number == number)
         if handover is not None:
@@ -152,8 +160,8 @@ class PrintedEvent(Struct, frozen=True, dict=True):
 
     def _of_items(self) -> dict[str, Any]:
         body = self.payload.body
-        if isinstance(body, ItemRegistered) and body.seizure is not None:
-            return asdict(body.seizure)
+        if self.seizure is not None:
+            return asdict(self.seizure)
         if isinstance(body, ItemDisposed):
             payloads = (event.payload for event in self.history)
             proposed = next(payload.body for payload in payloads if payload.event_id == body.cites.event_id)
@@ -215,14 +223,14 @@ def _fits(condition: PaperCondition | None, printed: PrintedEvent) -> bool:
     if condition is None:
         return True
     for key, words in condition.asked:
-        if not any(word in _ANSWERS[key](printed) for word in words) if key != "has" else not _has(printed, words):
+        if not _has(printed, words) if key == "has" else {*words}.isdisjoint(_ANSWERS[key](printed)):
             return False
     return condition.unless is None or not _fits(condition.unless, printed)
 
 
 def _has(printed: PrintedEvent, names: Iterable[str]) -> bool:
-    values = {**printed.values, "items": printed.item_ids, "custody": printed.item_ids}
-    return all(values.get(name) not in (None, (), "", {}) for name in names)
+    values = (printed.item_ids if name in ("items", "custody") else printed.values.get(name) for name in names)
+    return all(value not in (None, (), "", {}) for value in values)
 
 
 def _named(printed: PrintedEvent, participant: Any) -> Iterator[str]:
@@ -248,6 +256,8 @@ def _words_of(name: str) -> Callable[[PrintedEvent], Collection[str]]:
 
 
 def _kinds_of_items(printed: PrintedEvent) -> Collection[str]:
+    if printed.seized_kinds is not None:
+        return printed.seized_kinds
     return {printed.case.items[item_id].kind for item_id in printed.item_ids}
 
 

@@ -12,6 +12,9 @@ from pypdf import PdfReader
 
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.item import Seizure
+from ledger.interchange.papers.events_to_print import events_of
+from ledger.interchange.papers.printed_event import papers_of
+from ledger.timeline.case_history import read_history
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
 from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, Event, Officer, auditor, clerk, instant, section
@@ -136,6 +139,19 @@ def test_the_papers_of_a_case_are_listed(dealt: Served) -> None:
     path = f"/api/v1/events/{last['event_id']}/paper"
     assert dealt.get(path, clerk(PROCURATORATE), document=last["document"]).status_code == 200
     problem(dealt.get("/api/v1/cases/case-1/papers", clerk(LAB)), 404, "not_found", "case_id")
+
+
+def test_the_kinds_of_what_was_seized_are_collected_once_for_the_whole_list(dealt: Served) -> None:
+    """To look which papers the registration of each thing of a seizure prints, the list of all is not made again."""
+    with dealt.parts.database.read() as connection:
+        history = tuple(read_history(connection, dealt.parts.validator.states, "case-1"))
+    events = [*events_of(dealt.parts.validator.states, history, {})]
+    registered = [event for event in events if event.seizure is not None]
+    assert len(registered) == 2
+    for event in registered:
+        assert [row.name for row in papers_of(event)] == ["seizure_list"]
+        assert "item_ids" not in vars(event)
+        assert event.seized_kinds == {event.case.items[item_id].kind for item_id in event.item_ids}
 
 
 def test_what_prints_as_nothing_says_what_prints(dealt: Served) -> None:
