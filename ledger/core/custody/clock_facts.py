@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -93,9 +93,13 @@ def _facts(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Tri
                 facts[f"pause_began.{new.pauses[-1].ground}"] = new.pauses[-1].since
             elif old.is_paused and new.pauses and new.pauses[-1].until is not None:
                 facts[f"pause_ended.{new.pauses[-1].ground}"] = new.pauses[-1].until
+        former_end, changed = None, f"period_changed.{new.name}"
+        if before is not None and old is not None and changed in facts and changed in linking:
+            last = _last_day(before, old, act)
+            former_end = None if last is None else last.isoformat()
         for name, moment in facts.items():
             if name in linking:
-                yield _of_clock(name, moment, after, new)
+                yield _of_clock(name, moment, after, new)._replace(former_end=former_end)
 
 
 def _of_clock(name: str, at: str, state: CaseState, clock: Clock) -> Trigger:
@@ -107,6 +111,12 @@ def _of_clock(name: str, at: str, state: CaseState, clock: Clock) -> Trigger:
         case "handover":
             return fact._replace(handover_id=subject)
     return fact._replace(subjects=(subject,))
+
+
+def _last_day(state: CaseState, clock: Clock, act: Act) -> date | None:
+    """Return the last day of a clock, of hours the day in which the last one ends; None if it has none."""
+    end = end_of_clock(state, clock, act.book).counted
+    return None if end is None else end.last_day or act.book.zone.day_of(end.due_at)
 
 
 class _Awaited(NamedTuple):
@@ -156,8 +166,7 @@ def _with_counted_back(act: Act, state: CaseState, concerned: set[str] | None) -
         if not runs:
             gone.append(clock.deadline_id)
         elif runs[-1].is_running:
-            end = end_of_clock(state, runs[-1], act.book).counted
-            last = None if end is None else end.last_day or act.book.zone.day_of(end.due_at)
+            last = _last_day(state, runs[-1], act)
             kept[clock.deadline_id] = replace(
                 clock, until=None if last is None else days_before(last, clock.period).isoformat()
             )

@@ -202,9 +202,8 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     zone = act.book.zone
     day = zone.day_of_text(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
-        given = (
-            (row.counts_back_from, trigger.effective_at) if row.counts_back else (row.bases, row.prompt, trigger.until)
-        )
+        set_day = trigger.former_end if row.ends_as_before else trigger.until
+        given = (row.counts_back_from, trigger.effective_at) if row.counts_back else (row.bases, row.prompt, set_day)
         if holds_on(row, day) and any(given):
             for subject in _subjects(state, row, trigger):
                 around = Circumstances(state, act, subject, trigger)
@@ -219,7 +218,7 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                 for clock in state.clocks.marked(f"halted/{subject}"):
                     if clock.name == row.name:
                         yield _settled(clock, act, runs_on=False)
-                period, until = period_of(row, around), trigger.until if row.by_paper else None
+                period, until = period_of(row, around), set_day if row.by_paper else None
                 if row.counts_back and period and trigger.effective_at:
                     # Nothing changes it later: the day is that of the paper, less the time.
                     until = days_before(zone.day_of_text(trigger.effective_at), period).isoformat()

@@ -19,6 +19,7 @@ from ledger.core.procedure.deadlines import (
     CountStep,
     DayBeyondLaw,
     DayDecided,
+    FormerEnd,
     HeldInCustody,
     MomentDecided,
     PeriodEnd,
@@ -239,7 +240,7 @@ def _is_held_at_end(state: CaseState, clock: Clock, counting: Counting, zone: Zo
 
 
 def _by_paper(clock: Clock, zone: Zone) -> PeriodEnd | None:
-    """Return the end that the latest paper sets, or None."""
+    """Return the end that the latest paper sets, or a former end of another clock, or None."""
     until = clock_periods.decided(clock)
     if until is None:
         return None
@@ -247,7 +248,8 @@ def _by_paper(clock: Clock, zone: Zone) -> PeriodEnd | None:
         moment = datetime.fromisoformat(until)
         return PeriodEnd(moment, None, (MomentDecided(moment),))
     day = date.fromisoformat(until)
-    return PeriodEnd(zone.end_of(day), day, (DayDecided(day),))
+    set_by = FormerEnd(day) if clock.rule.ends_as_before and not clock.extensions else DayDecided(day)
+    return PeriodEnd(zone.end_of(day), day, (set_by,))
 
 
 def _status(clock: Clock, ends: ClockEnd, as_of: datetime) -> Status:

@@ -19,10 +19,10 @@ class Trigger(NamedTuple):
     ``along`` are the persons whom it concerns if it names none: those who are where the case is. ``items`` are the
     things that it names; if it names none and is ``of_case``, it concerns all. A handover of ``things_only`` concerns
     neither the case nor persons. It burdens ``agency``. ``until`` is the last day or moment that a paper sets,
-    ``handover_id`` the handover in which it happened. What a ``Condition`` asks: ``sender``, the signer unless another
-    one is named, and ``receiver``; the kind of decision that it is ``about``, the purpose of the ``earlier`` handover
-    that it returns or follows, and ``grounds``. ``letter_id`` is the letter that was sent or received, ``answers`` the
-    one that it answers.
+    ``former_end`` the last day that a clock had before its period was changed, ``handover_id`` the handover in which it
+    happened. What a ``Condition`` asks: ``sender``, the signer unless another one is named, and ``receiver``; the kind
+    of decision that it is ``about``, the purpose of the ``earlier`` handover that it returns or follows, and
+    ``grounds``. ``letter_id`` is the letter that was sent or received, ``answers`` the one that it answers.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Trigger(NamedTuple):
     effective_at: str | None = None
     letter_id: str | None = None
     answers: str | None = None
+    former_end: str | None = None
 
 
 Reading = Callable[[CaseState, Act, CaseState, Any], Iterator[Trigger]]

@@ -239,6 +239,12 @@ class DayBeyondLaw(Struct, frozen=True, tag_field="step", tag="day_beyond_law"):
     last: date
 
 
+class FormerEnd(Struct, frozen=True, tag_field="step", tag="former_end"):
+    """The period of another clock was changed, which would have ended on the day ``last``."""
+
+    last: date
+
+
 class MomentDecided(Struct, frozen=True, tag_field="step", tag="moment_decided"):
     """A paper sets the moment ``due_at``."""
 
@@ -268,6 +274,7 @@ CountStep: TypeAlias = (
     | HeldInCustody
     | DayDecided
     | DayBeyondLaw
+    | FormerEnd
     | MomentDecided
 )
 

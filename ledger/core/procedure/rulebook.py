@@ -79,7 +79,8 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     ``per`` is the kind of subject: a recipient is the agency, person or, of one outside, the letter to which something
     is sent or served, each with a time of its own; recommendations are counted by ``ledger.core.supervision``.
     ``provisional`` are triggers from which the clock runs until the receiver answers; ``renewals`` start it anew, with
-    its time counted from the end of the running one. Without ``bases`` only a paper sets the end. ``whose`` time it is:
+    its time counted from the end of the running one. Without ``bases`` only a paper sets the end, or, where the clock
+    ``ends_as_before`` a change of another one, the former last day of that one. ``whose`` time it is:
     that of the agency burdened by the starting event, or of the one responsible at the moment. ``by_paper``: the days
     set by the paper of the starting measure apply to it. While it runs, the clock ``rests`` of the same subject does
     not count, on the ground ``rests_for``, but ``rests_at_most`` that long. It starts only where ``starts_if`` holds.
@@ -131,6 +132,11 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     def manner(self) -> Manner:
         """Return how its periods are counted."""
         return Manner(self.month_end, self.days_off, self.start_counts)
+
+    @property
+    def ends_as_before(self) -> bool:
+        """Tell whether it has until another clock, whose period was changed, would have ended without the change."""
+        return not (self.bases or self.prompt) and all(fact.startswith("period_changed.") for fact in self.all_starts)
 
     @property
     def counts_back_from(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 
 import pytest
@@ -16,6 +16,7 @@ from ledger.core.custody.state import CaseState
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case
 from ledger.core.procedure.clock_periods import Clock
+from ledger.core.procedure.deadlines import FormerEnd
 from ledger.core.procedure.rulebook import Rulebook
 from tests.testkit.builders import instant
 from tests.testkit.casework import DAY, Case, person_id
@@ -73,6 +74,26 @@ def test_a_clock_that_is_changed_starts_another_one() -> None:
         assert ("review" in written.running()) == (count == 1)
         written.say(case.DeadlineResumed, deadline_id=term(written), resumed_at=instant(written.now))
         assert "review" in written.running()
+
+
+def test_a_time_ends_where_a_changed_one_would_have_ended() -> None:
+    """Without bases, after each change anew: on 12 March, then 17 March; nothing starts of a time that rests."""
+    ends = follower("period_changed.term", per="person").replace('bases = [{ period = "3 d" }]\n', "")
+    written = opened(TERM + MORE, ends).decide("judgment")
+    as_of = "2026-03-02T12:00:00+08:00"
+    assert last_days(written, as_of) == {"term": "2026-03-12 running"}
+    written.extend("term", "more")
+    assert last_days(written, as_of) == {"term": "2026-03-17 running", "review": "2026-03-12 running"}
+    shown = next(
+        each for each in deadlines(written.state, written.book, datetime.fromisoformat(as_of)) if each.clock == "review"
+    )
+    assert shown.steps == (FormerEnd(date(2026, 3, 12)),)
+    written.say(case.DeadlineReset, deadline_id=term(written), reset_at=instant(written.now))
+    assert written.clock("review").until == "2026-03-17"
+    written.decide("case_filed").now += DAY
+    rests = {"deadline_id": term(written), "suspended_at": instant(written.now), "excluded_for": "travel"}
+    written.say(case.DeadlineSuspended, **rests).extend("term", "more")
+    assert written.running() == {"term"}
 
 
 def term(written: Case) -> str:
