@@ -86,7 +86,8 @@ CLAUSES = (
     *("reason_code", "qualifying_ground", "grounds", "ground", "explanation", "remark", "remedy"),
     *("particulars", "outline", "outline_answers", "due_at", "expires_at"),
     *("recipient", "proceeds", "withheld", "findings", "severity", "department", "measures", "leads"),
-    *("recommendation_id", "copies_to", "copies_outside", "urgent", "reply_within_days", "advice", "note", "authority"),
+    *("recommendation_id", "copies_to", "copies_outside", "urgent", "reply_within_days", "objection_within_days"),
+    *("advice", "note", "authority"),
 )
 
 Names = Callable[[str], str]

@@ -140,6 +140,7 @@ def issued(form: PostedForm, *_: object) -> Mapping[str, Any]:
         "copies_to": list(form.all("copies_to")),
         "urgent": form.get("urgent") is not None,
         "reply_within_days": whole_number(form.get("reply_within_days")),
+        "objection_within_days": whole_number(form.get("objection_within_days")),
     }
 
 

@@ -10,7 +10,16 @@ import click
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
-from ledger.cli.params import MOMENT, DigestedFile, ProcedureWord, acting, made_id, outsider
+from ledger.cli.params import (
+    MOMENT,
+    PARTICULARS,
+    DigestedFile,
+    ProcedureWord,
+    acting,
+    made_id,
+    outsider,
+    particulars_of,
+)
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.events.letter import LetterFiled, LetterReceived, LetterSent
@@ -96,6 +105,7 @@ def show(session: Session, /, *, case_id: str, letter_id: str) -> None:
 @click.option("--serves", metavar="DECISION", help="The decision that it brings to its addressee.")
 @click.option("--due-at", type=MOMENT, help="Until when an answer is asked for.")
 @click.option("--content", help="What it says, without names of persons.")
+@PARTICULARS
 @_add_options(*ABOUT_LETTER)
 @acting
 def send(
@@ -107,8 +117,9 @@ def send(
     **fields: Any,
 ) -> None:
     """Record a letter to an agency, to a person of the case, or to somebody outside."""
-    side = {"to_person": person, "to_outside": outsider(outside, place)}
-    recorder.record(case_id, make_body(LetterSent, **side, **fields))
+    fields |= {"to_person": person, "to_outside": outsider(outside, place)}
+    fields["particulars"] = particulars_of(fields["particulars"])
+    recorder.record(case_id, make_body(LetterSent, **fields))
 
 
 @letter_group.command("receive")

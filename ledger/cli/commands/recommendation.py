@@ -91,6 +91,7 @@ def show(session: Session, recommendation_id: str) -> None:
 @click.option("--copy-outside", nargs=2, metavar="KIND NAME", multiple=True, help="Somebody else who gets a copy.")
 @click.option("--urgent", is_flag=True, help="The reply is due sooner.")
 @click.option("--reply-within", "reply_within_days", type=int, metavar="DAYS", help="Days that the paper itself gives.")
+@click.option("--objection-within", "objection_within_days", type=int, metavar="DAYS", help="Days for an objection.")
 @click.option("--service", type=ProcedureWord("service"), help="How it is delivered.")
 @click.option("--number", "document_number", required=True, help="Of the paper, as written on it.")
 @click.option("--problem", required=True, help="What was found.")

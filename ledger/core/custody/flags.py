@@ -17,7 +17,7 @@ from ledger.core.custody.particulars import lacking
 from ledger.core.custody.spans import concerned
 from ledger.core.custody.state import CLOSED, Act, CaseState, Handover, Item
 from ledger.core.custody.triggers import changes_custody, in_custody
-from ledger.core.events import Body, case, handover, item, record
+from ledger.core.events import Body, case, handover, item, letter, record
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.clock_periods import Clock, Extension, decided, latest_lawful_day
 from ledger.core.procedure.deadlines import last_day_of, parse_periods
@@ -150,9 +150,12 @@ def decision_silent(before: CaseState, act: Act, after: CaseState, body: case.De
     return joined([item_id for item_id in property_left(after) if item_id not in named], by=", ") or None
 
 
-@flag("particulars_missing", case.DecisionRecorded, case.PersonNamed, item.ItemRegistered)
+@flag("particulars_missing", case.DecisionRecorded, case.PersonNamed, item.ItemRegistered, letter.LetterSent)
 def particulars_missing(
-    before: CaseState, act: Act, after: CaseState, body: case.DecisionRecorded | case.PersonNamed | item.ItemRegistered
+    before: CaseState,
+    act: Act,
+    after: CaseState,
+    body: case.DecisionRecorded | case.PersonNamed | item.ItemRegistered | letter.LetterSent,
 ) -> str | None:
     """Return the fields that its kind or role asks for and that it does not state, each with the article."""
     stated = body.particulars
@@ -160,6 +163,8 @@ def particulars_missing(
         uses = act.book.decisions[body.kind].fields
     elif isinstance(body, case.PersonNamed):
         uses, stated = act.book.persons[body.role].fields, after.persons[body.person_id].particulars
+    elif isinstance(body, letter.LetterSent):
+        uses = act.book.letters[body.kind].fields
     else:
         uses = act.book.items[body.item_kind].fields
     missing = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from ledger.core.custody.particulars import require_particulars
 from ledger.core.custody.state import Act, CaseState, Letter, look_up, require_new, rule
 from ledger.core.errors import refuse
 from ledger.core.events import letter as letters
@@ -21,6 +22,7 @@ def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
     _require_known(state, body, body.to_person, "to_person")
     if body.serves is not None:
         look_up(state.decisions, body.serves, "decision", field="serves")
+    require_particulars(state, body.particulars, act.book.letters[body.kind].fields, act.book)
     return _with(
         state,
         Letter(

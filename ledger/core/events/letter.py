@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from ledger.core.events import terms
+from ledger.core.events.case import Particulars
 from ledger.core.events.catalogue import Body, event
 from ledger.core.events.item import Digests
 
@@ -28,7 +29,8 @@ class LetterSent(Body, frozen=True):
 
     ``person_ids`` and ``item_ids`` are those it is about. ``serves`` is the decision that it brings to its addressee,
     ``about`` one that it is about, ``answers`` an earlier letter. ``due_at`` is until when an answer is asked for.
-    ``content`` is what it says; names of persons stand in a confidential section instead.
+    ``particulars`` are stated in the fields that its kind has, ``content`` is what it says besides; names of persons
+    stand in a confidential section instead.
     """
 
     letter_id: terms.LetterId
@@ -46,6 +48,7 @@ class LetterSent(Body, frozen=True):
     due_at: terms.Instant | None = None
     digests: Digests = ()
     content: terms.Text | None = None
+    particulars: Particulars = field(default_factory=dict)
 
 
 @event("letter.received")

@@ -202,7 +202,8 @@ class RecommendationIssued(Body, frozen=True):
     """A recommendation to an agency that the issuer supervises, or to somebody outside: to exactly one of them.
 
     ``copies_to`` and ``copies_outside`` got a copy. Where it is ``urgent``, the reply is due sooner;
-    ``reply_within_days`` are the days that the paper itself gives. ``service`` is how it is delivered.
+    ``reply_within_days`` are the days that the paper itself gives, ``objection_within_days`` those for an objection.
+    ``service`` is how it is delivered.
     """
 
     recommendation_id: terms.RecommendationId
@@ -216,6 +217,7 @@ class RecommendationIssued(Body, frozen=True):
     copies_outside: Annotated[tuple[Outsider, ...], Meta(max_length=50)] = ()
     urgent: bool = False
     reply_within_days: Annotated[int, Meta(ge=1, le=366)] | None = None
+    objection_within_days: Annotated[int, Meta(ge=1, le=366)] | None = None
     service: terms.Service | None = None
     leads: Annotated[tuple[terms.LeadId, ...], Meta(max_length=MAX_CITED)] = ()
     model_id: terms.ModelId | None = None

@@ -122,13 +122,13 @@ def _references(book: Rulebook) -> Iterator[tuple[Path, str, Iterable[str]]]:
 
 
 def _faults_of_fields(book: Rulebook) -> Iterator[Fault]:
-    """Yield what is wrong with the fields that kinds of decisions and items and roles of persons have."""
+    """Yield what is wrong with the fields that kinds of decisions, items and letters and roles of persons have."""
     for name, field in book.fields.items():
         if bool(field.choices) != (field.type == "choice"):
             yield ("fields", name, "choices"), Message("expected choices of a field of type choice, and of no other")
     uses = [
         ((table, word, "fields", name), name, use)
-        for table in ("decisions", "items", "persons")
+        for table in ("decisions", "items", "letters", "persons")
         for word, kind in getattr(book, table).items()
         for name, use in kind.fields.items()
     ]

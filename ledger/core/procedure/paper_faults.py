@@ -13,6 +13,7 @@ from ledger.core.procedure.papers import (
     ANSWERED_BY,
     LISTS,
     OWN_NUMBER,
+    STATED,
     VALUES,
     ListRow,
     NamedValue,
@@ -29,6 +30,7 @@ _PRINTED_OF = ("case", "supervision")  # streams whose events print
 _VOCABULARY_OF = {
     **VOCABULARY_OF,
     "returned": "purpose",
+    "former_measure": "measure",
     "purpose": "purpose",
     "reason_code": "reason_code",
     "disposal": "disposal",
@@ -51,7 +53,7 @@ def faults_of_papers(book: Rulebook) -> Iterator[Fault]:
         for replaced in row.replaces:
             if replaced not in names:
                 yield (*path, "replaces"), Message("no paper is called {name}", name=replaced)
-        yield from _faults_of_values(row, path)
+        yield from _faults_of_values(row, book, path)
         yield from _faults_of_condition(row, book, path)
         own = PaperPart(
             title=row.title,
@@ -68,10 +70,15 @@ def faults_of_papers(book: Rulebook) -> Iterator[Fault]:
             yield from _faults_of_sheet(part, row, book, (*path, "parts", place))
 
 
-def _faults_of_values(row: PaperRow, path: Place) -> Iterator[Fault]:
+def _values_of(book: Rulebook) -> Mapping[str, PaperValue]:
+    """Return the values that papers of the procedure can have: those of all, and the fields of its kinds."""
+    return dict.fromkeys(book.fields, STATED) | VALUES
+
+
+def _faults_of_values(row: PaperRow, book: Rulebook, path: Place) -> Iterator[Fault]:
     """Yield a number that is no value of the event, and an issuer that is no agency of it."""
     if row.number != OWN_NUMBER:  # what has none has room for one
-        yield from _unknown_value(row.number, row, (*path, "number"))
+        yield from _unknown_value(row.number, row, (*path, "number"), _values_of(book))
     yield from _unknown_agency(row.issuer, row, (*path, "issuer"))
 
 
@@ -99,7 +106,7 @@ def _faults_of_condition(row: PaperRow, book: Rulebook, path: Place) -> Iterator
                 yield place, Message("nothing answers {key} here", key=key)
             elif key == "has":
                 for name in words:
-                    yield from () if name in LISTS else _unknown_value(name, row, place)
+                    yield from () if name in LISTS else _unknown_value(name, row, place, _values_of(book))
             else:
                 vocabulary = _vocabulary_of_kind(row) if key == "kind" else _VOCABULARY_OF.get(key, "")
                 yield from ((place, fault) for fault in unknown_words(vocabulary, words, book))
@@ -121,8 +128,8 @@ def _faults_of_sheet(sheet: PaperPart, row: PaperRow, book: Rulebook, path: Plac
     """Yield what is wrong with what stands on a paper, or on a part of it."""
     if sheet.text is not None:
         yield from faults_of_label(book, (*path, "text"), sheet.text)
-        yield from _faults_of_text(sheet.text, row, (*path, "text"))
-    yield from _faults_of_named(sheet.fields or (), row, book, (*path, "fields"))
+        yield from _faults_of_text(sheet.text, row, book, (*path, "text"))
+    yield from _faults_of_named(sheet.fields or (), row, book, (*path, "fields"), _values_of(book))
     for number, listed in enumerate(sheet.lists or ()):
         yield from _faults_of_list(listed, row, book, (*path, "lists", number))
     for key, words in (("blanks", sheet.blanks), ("signs", sheet.signs)):
@@ -132,7 +139,7 @@ def _faults_of_sheet(sheet: PaperPart, row: PaperRow, book: Rulebook, path: Plac
         yield from _unknown_agency(name, row, (*path, "seals"))
 
 
-def _faults_of_text(text: Label, row: PaperRow, path: Place) -> Iterator[Fault]:
+def _faults_of_text(text: Label, row: PaperRow, book: Rulebook, path: Place) -> Iterator[Fault]:
     for language, paragraphs in text.items():
         try:
             slots = slots_of_text(paragraphs)
@@ -140,7 +147,7 @@ def _faults_of_text(text: Label, row: PaperRow, path: Place) -> Iterator[Fault]:
             yield (*path, language), Message("expected the name of a value in braces, such as {{agency}}")
             continue
         for name in slots:
-            yield from _unknown_value(name, row, (*path, language))
+            yield from _unknown_value(name, row, (*path, language), _values_of(book))
 
 
 def _faults_of_list(listed: ListRow, row: PaperRow, book: Rulebook, path: Place) -> Iterator[Fault]:
@@ -156,7 +163,7 @@ def _faults_of_list(listed: ListRow, row: PaperRow, book: Rulebook, path: Place)
 
 
 def _faults_of_named(
-    named: Iterable[ValueRow], row: PaperRow, book: Rulebook, path: Place, of: Mapping[str, Any] = VALUES
+    named: Iterable[ValueRow], row: PaperRow, book: Rulebook, path: Place, of: Mapping[str, Any]
 ) -> Iterator[Fault]:
     """Yield the values, or columns, that there are not, and those without a label."""
     for value in named:
@@ -165,7 +172,8 @@ def _faults_of_named(
             yield from faults_of_label(book, path, value.label)
         else:
             yield from _unknown_value(value, row, path, of)
-            yield from _without_label(value, book, path)
+            if value not in book.fields:
+                yield from _without_label(value, book, path)
 
 
 def _without_label(word: str, book: Rulebook, path: Place) -> Iterator[Fault]:

@@ -27,8 +27,9 @@ class PaperCondition(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``by`` and ``to``: who acts, and to whom it goes, by the agency's kind or one of its traits, by the kind of somebody
     outside, or by the role of a person. ``purpose`` is that of the handover, ``returned`` that of the one that it gives
-    back; ``kind`` that of the decision or letter. ``item_kind`` and ``role`` ask about the things and persons that the
-    event is about: one of them is enough. ``has`` are values or lists that must not be blank.
+    back; ``kind`` that of the decision or letter; ``former_measure`` the one that is changed. ``item_kind`` and
+    ``role`` ask about the things and persons that the event is about: one of them is enough. ``has`` are values or
+    lists that must not be blank.
     """
 
     by: Words = ()
@@ -38,6 +39,7 @@ class PaperCondition(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Words = ()
     reason_code: Words = ()
     measure: Words = ()
+    former_measure: Words = ()
     disposal: Words = ()
     item_kind: Words = ()
     role: Words = ()
@@ -200,6 +202,7 @@ VALUES: Final[dict[str, PaperValue]] = {
     "until": PaperValue(("until", "measure_id", "custody_change_id")),
     "ended_at": PaperValue(("ended_at", "measure_id")),
     "measure_until": PaperValue(_MEASURE),
+    "former_measure": PaperValue(("new_measure_id",)),
     "period_from": PaperValue(_CHANGE),
     "article": PaperValue(("article", "custody_change_id")),
     "keeper": PaperValue(("keeper", "custody_change_id"), is_agency=True),
@@ -237,7 +240,12 @@ VALUES: Final[dict[str, PaperValue]] = {
     **dict.fromkeys(("clock", "subject"), PaperValue(("deadline_id",))),
     **_own("extension", "excluded_for", "suspended_at", "resumed_at", "reset_at"),
     **_own("problem", "advice", "model_id", "answer", "measures", "recommendation_id", "leads"),
+    **_own("copies_to", "copies_outside", "objection_within_days"),
+    "reply_within": PaperValue(("reply_within_days",)),
 }
+
+
+STATED: Final = PaperValue(("particulars",))  # each of the package's `fields`, by its own name
 
 
 class PaperList(NamedTuple):
@@ -274,6 +282,7 @@ ANSWERED_BY: Final[dict[str, tuple[str, ...]]] = {
     "kind": ("kind", "letter_id"),
     "reason_code": ("reason_code",),
     "measure": _MEASURE,
+    "former_measure": ("new_measure_id",),
     "disposal": ("disposal", "cites"),
     "item_kind": _THINGS,
     "role": _PERSONS,

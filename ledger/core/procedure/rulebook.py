@@ -239,7 +239,7 @@ Missing = Literal["refused", "flagged"]  # what becomes of an event that lacks a
 
 
 class FieldRule(Word, frozen=True, kw_only=True):
-    """A field that kinds of decisions or items, or roles of persons, can have.
+    """A field that kinds of decisions, items or letters, or roles of persons, can have.
 
     One of type ``choice`` takes the words of ``choices``.
     """
@@ -305,6 +305,12 @@ class DecisionKind(Word, frozen=True):
     article: str = ""
     source: str = ""
     unconfirmed: str = ""
+
+
+class LetterKind(Word, frozen=True):
+    """A kind of letter; what one that is sent has to say besides its content stands in ``fields``."""
+
+    fields: dict[terms.Particular, FieldUse] = {}
 
 
 class ItemKind(Word, frozen=True):
@@ -442,7 +448,7 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     remedies: dict[terms.Remedy, Word]
     kinds: dict[terms.AgencyKind, AgencyKind] = {}
     trials: dict[terms.Trial, Word] = {}
-    letters: dict[terms.LetterKind, Word] = {}
+    letters: dict[terms.LetterKind, LetterKind] = {}
     outsiders: dict[terms.OutsiderKind, Word] = {}
     services: dict[terms.Service, Word] = {}
     aspects: dict[terms.Aspect, Word] = {}

@@ -10,6 +10,7 @@ from ledger.core.supervision.leads import finding_digest as finding_digest
 from ledger.core.supervision.leads import lead_id_of as lead_id_of
 from ledger.core.supervision.recommendations import ReplyTerm as ReplyTerm
 from ledger.core.supervision.recommendations import reply_due as reply_due
+from ledger.core.supervision.recommendations import reply_period as reply_period
 from ledger.core.supervision.state import LeadState as LeadState
 from ledger.core.supervision.state import Matter as Matter
 from ledger.core.supervision.state import ModelState as ModelState

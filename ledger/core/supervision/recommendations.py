@@ -156,6 +156,17 @@ class ReplyTerm(Struct, frozen=True):
         return cls(issued.kind, state.issued_at, state.received_at, issued.urgent, days, state.status)
 
 
+def reply_period(issued: supervision.RecommendationIssued, at: str, book: Rulebook) -> str | None:
+    """Return the time for the reply, such as ``2 m``: that which the paper gives, else that of the procedure's row."""
+    term = ReplyTerm(issued.kind, at, at, issued.urgent, issued.reply_within_days)
+    starts = {f"{fact}.{term.kind}": at for fact in ("recommendation_issued", "recommendation_received")}
+    for row in book.clocks:
+        start = _start_of(row, term, starts, book.zone)
+        if start is not None:
+            return _period(row, term, start)
+    return None if term.reply_within_days is None else f"{term.reply_within_days} d"
+
+
 BY_PAPER = Manner(days_off="never")
 
 

@@ -132,6 +132,10 @@ class EventText:
     def __init__(self, words: tuple[tuple[EventWords, str], ...]):
         self._words = words
 
+    def particular(self, name: str, value: str) -> Words:
+        """Return what is stated in a field that the procedure gives a kind."""
+        return _once_if_equal(words.particular(name, value) for words, _ in self._words)
+
     def value(self, field: str, value: Any) -> Words:
         """Return a field's value, blank if it is not stated. A list is given whole."""
         if value in (None, ()):

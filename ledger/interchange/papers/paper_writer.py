@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from ledger.core.procedure.deadlines import parse_periods
 from ledger.core.procedure.papers import VALUES, NamedValue, PaperRow, ValueRow, slots_of_text
 from ledger.core.procedure.rows import Label
 from ledger.interchange.papers.paper_text import PaperText
@@ -15,6 +16,7 @@ OPEN: Final = "＿＿＿＿"  # a value in a sentence that is filled in by hand
 _SAID_AS: Final = {
     "returned_purpose": "purpose",
     "measure_until": "until",
+    "former_measure": "measure",
     "frozen_until": "until",
     "persons": "person_ids",
     "addressee": "to_person",
@@ -38,8 +40,11 @@ class PaperWriter(NamedTuple):
         return self.text.each(lambda labels: label.get(labels.suffix) or label[first])
 
     def label_of(self, value: ValueRow) -> Words:
-        """Return the label of a value: its own, or that of the procedure's words of papers."""
-        return self.label(value.label if isinstance(value, NamedValue) else self.printed.book.paper_words[value])
+        """Return the label of a value: its own, or that of the procedure's words of papers, or of the field."""
+        if isinstance(value, NamedValue):
+            return self.label(value.label)
+        book = self.printed.book
+        return self.label(book.paper_words.get(value) or book.fields[value].label)
 
     def value(self, name: str) -> Words:
         """Return a value of the event in words, blank if it is not stated."""
@@ -49,6 +54,8 @@ class PaperWriter(NamedTuple):
         if value in (None, (), "", {}):
             return BLANK
         match name:
+            case _ if name not in VALUES:
+                return self.text.of_event(self.printed.payload, self.printed.after).particular(name, value)
             case "case_numbers":
                 return tuple(", ".join(value.values()) for _ in (0,))
             case "item_id":  # in full, as a number of the paper
@@ -57,11 +64,18 @@ class PaperWriter(NamedTuple):
                 return self._named("decision_kind", self.printed.case.decisions.get(value))
             case "answered_letter":
                 return self._named("letter_kind", value)
+            case "reply_within":
+                return self._period(value)
             case "addressee" if isinstance(value, str) and not self._is_person(value):
                 return self.text.agency(value)
             case _ if VALUES[name].is_agency:
                 return self.text.agency(value)
         return self.words(_SAID_AS.get(name, name), value)
+
+    def _period(self, text: str) -> Words:
+        """Return a time such as ``2 m`` in words; one of several parts is as long as all of them."""
+        units = [(f"{period.unit}{'' if period.amount == 1 else 's'}", period.amount) for period in parse_periods(text)]
+        return self.text.each(lambda labels: " ".join(labels.of("unit", unit).format(amount) for unit, amount in units))
 
     def _is_person(self, name: str) -> bool:
         return self.printed.after is not None and name in self.printed.after.persons

@@ -19,10 +19,12 @@ from ledger.core.events import Payload, Section
 from ledger.core.events.handover import HandoverOffered, HandoverReturned
 from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemRegistered, Seizure
 from ledger.core.events.letter import LetterSent
+from ledger.core.events.supervision import RecommendationIssued
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.legal_days import holds_on
 from ledger.core.procedure.papers import PaperCondition, PaperRow
 from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.supervision import reply_period
 from ledger.store.log import StoredEntry
 from ledger.timeline.case_history import HistoryEvent
 from ledger.timeline.sentences import slots_of
@@ -85,9 +87,13 @@ class PrintedEvent(Struct, frozen=True, dict=True):
         if self.after is None:
             of_stream = (asdict(payload.body) for payload in self.earlier[:1])  # what it is about
             values = {name: value for stated in of_stream for name, value in stated.items()} | values
-            return values | {"addressee": values.get("to_agency") or values.get("to_outside")}
+            values["addressee"] = values.get("to_agency") or values.get("to_outside")
+            if isinstance(self.payload.body, RecommendationIssued):
+                values["reply_within"] = reply_period(self.payload.body, self.payload.occurred_at, self.book)
+            return values
         for part in (self._of_case(), self._of_handover(), self._of_letter(), self._of_items(), self._of_measures()):
             values |= part
+        values = {**values.get("particulars", {}), **values}
         values["persons"] = self.person_ids
         values["decision"] = _first(values, "decision_id", "serves", "about")
         return values
@@ -181,7 +187,13 @@ class PrintedEvent(Struct, frozen=True, dict=True):
             return {}
         last = measures[-1]
         changed = self.case.measures.get(getattr(self.payload.body, "new_measure_id", ""), last)
-        return {"measure": changed.measure, "started_at": changed.started_at, "measure_until": changed.until}
+        former = None if measure is None or changed is measure else measure.measure
+        return {
+            "former_measure": former,
+            "measure": changed.measure,
+            "started_at": changed.started_at,
+            "measure_until": changed.until,
+        }
 
 
 def _first(values: Mapping[str, Any], *names: str) -> Any:
@@ -273,7 +285,7 @@ _ANSWERS: Final[Mapping[str, Callable[[PrintedEvent], Collection[str]]]] = {
     "line": _words_of("business_line"),
     **{
         name: _words_of(name)
-        for name in ("purpose", "kind", "reason_code", "measure", "disposal", "stage", "case_type")
+        for name in ("purpose", "kind", "reason_code", "measure", "former_measure", "disposal", "stage", "case_type")
     },
     "item_kind": _kinds_of_items,
     "role": _roles,

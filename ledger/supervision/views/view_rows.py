@@ -13,7 +13,7 @@ from ledger.core.custody import spans
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.handovers import return_number
 from ledger.core.custody.state import Handover, Item
-from ledger.core.events import Body, case, handover, item, record
+from ledger.core.events import Body, case, handover, item, letter, record
 from ledger.core.events.supervision import (
     LeadClosed,
     LeadConfirmed,
@@ -95,6 +95,8 @@ def particulars(of: CaseRecord) -> Iterator[Row]:
                 subject = "item"
             case case.PersonNamed(person_id=subject_id, role=kind, particulars=stated):
                 subject = "person"
+            case letter.LetterSent(letter_id=subject_id, kind=kind, particulars=stated):
+                subject = "letter"
             case _:
                 continue
         for name, value in stated.items():

@@ -52,7 +52,7 @@ def test_what_the_page_on_paper_tells_to_type_works(world: World, tmp_path: Path
     """Every file that is named is there, and the certificate has its bundle inside."""
     _, named = type_page(world, PAPER, tmp_path)
     assert named | {"offer.json"} == {file.name for file in tmp_path.iterdir()}
-    papers = {"0002-exhibit_list.pdf", "0002-prosecution_opinion.pdf"}
+    papers = {f"0002-{name}.pdf" for name in ("exhibit_list", "prosecution_opinion", "service_receipt")}
     assert {file.name for file in (tmp_path / "papers").iterdir()} == papers
     attachments = PdfReader(tmp_path / "certificate.pdf").attachments
     assert attachments["coat-7.bundle.json"] == [(tmp_path / "coat-7.bundle.json").read_bytes()]

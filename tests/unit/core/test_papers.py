@@ -56,7 +56,13 @@ def test_the_slots_of_a_text_are_names() -> None:
     assert slots_of_text("{agency}: {{of}} {number}") == ("agency", "number")
 
 
+CHANGE = ROW.replace("handover.offered", "measure.changed")
 FAULTS = [
+    ("papers[0].fields", ROW + 'fields = ["title_number"]\n'),
+    (
+        "papers[0].if.former_measure",
+        ROW.replace("handover.offered", "measure.changed") + 'if = { former_measure = ["gone"] }\n',
+    ),
     ("papers[0].event", ROW.replace("handover.offered", "key.granted")),
     ("papers[0].event", ROW.replace("handover.offered", "handover.given")),
     ("papers[0].title", ROW.replace(', zh = "甲"', "")),
@@ -122,6 +128,14 @@ def test_letters_and_recommendations_answer_as_their_events_do() -> None:
     advice = ROW.replace("handover.offered", "recommendation.issued") + 'if = { stage = ["open"] }\n'
     with pytest.raises(MalformedInput, match="nothing answers stage here"):
         package(advice)
+
+
+def test_fields_of_kinds_are_values_of_what_states_them() -> None:
+    """Under their own labels; a handover states none, and what no package calls so is no value."""
+    fields = 'fields = ["make_and_model"]\n'
+    assert package(ROW.replace("handover.offered", "item.registered") + fields).papers[0].fields == ("make_and_model",)
+    with pytest.raises(MalformedInput, match="has no make_and_model"):
+        package(ROW + fields)
 
 
 @pytest.mark.parametrize("name", ["cn-criminal", "evidence", "ew-criminal"])

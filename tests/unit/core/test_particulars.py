@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import MalformedInput
-from ledger.core.events import case
+from ledger.core.events import case, letter
 from ledger.core.procedure.rulebook import Rulebook
-from tests.testkit.builders import refused
+from tests.testkit.builders import PROCURATORATE, refused
 from tests.testkit.casework import AT, Case, person_id
 from tests.unit.core.test_package import WORDS, flag, procedure_of
 
@@ -29,6 +29,7 @@ def book(uses: str = "", flags: str = "") -> Rulebook:
     words = words.replace("\n[decisions]\n", f"\n[decisions]\n{probe}\n").replace(
         "\n[items]\n", f"\n[items]\n{probe}\n"
     )
+    words = words.replace("\n[letters]\n", f"\n[letters]\n{probe}\n")
     return procedure_of(flags or "flags = []\n", words)
 
 
@@ -51,6 +52,23 @@ FITTING = {
     "f_yes_no": "no",
     "f_choice": "red",
 }
+
+
+def send(written: Case, **particulars: str) -> Case:
+    to = {"letter_id": "l", "kind": "probe", "to_agency": PROCURATORATE}
+    return written.say(letter.LetterSent, **to, particulars=particulars)
+
+
+def test_a_letter_that_is_sent_states_the_fields_of_its_kind() -> None:
+    """What is no value of them is refused, and what lacks is flagged with its article."""
+    uses = 'f_text = { missing = "flagged", article = "law 7" }, f_number = {}'
+    in_force = flag("2000-01-01").replace("late_entry", "particulars_missing")
+    written = opened(uses=uses, flags=in_force)
+    with refused("particular_unfit", field="payload.body.particulars.f_number"):
+        send(written, f_number="many")
+    with refused("unknown_particular", field="payload.body.particulars.f_date"):
+        send(written, f_date="2026-02-28")
+    assert [each.detail for each in send(written, f_number="1").flags] == ["f_text (law 7)"]
 
 
 def test_values_of_the_types_of_their_fields_are_recorded() -> None:

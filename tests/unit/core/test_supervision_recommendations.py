@@ -12,7 +12,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import Body
 from ledger.core.events.letter import Outsider
 from ledger.core.procedure.deadlines import EndNotKnown
-from ledger.core.supervision import ReplyTerm, reply_due
+from ledger.core.supervision import ReplyTerm, reply_due, reply_period
 from ledger.procedures import books_that_ship, shipped_rulebook
 from tests.testkit.builders import COURT, FAR_POLICE, POLICE, PROCURATORATE, UPPER, Officer, clerk, refused, supervisor
 from tests.testkit.supervision import (
@@ -260,6 +260,16 @@ def test_conditions_of_a_reply_ask_for_urgency_and_the_fact_it_counts_from() -> 
     assert reply_due(ReplyTerm("a", RECEIVED), [book]) is None
     days = [reply_due(ReplyTerm("a", "2026-03-01T02:00:00Z", RECEIVED, urgent), [book]) for urgent in (True, False)]
     assert [due and due.counted and due.counted.last_day for due in days] == [date(2026, 3, 7), date(2026, 3, 22)]
+
+
+def test_a_paper_states_the_time_that_it_gives_or_else_that_of_the_row() -> None:
+    """What is urgent is due sooner; where neither gives a time, it states none."""
+    criminal = shipped_rulebook()
+    assert reply_period(issued(kind="rectification"), RECEIVED, criminal) == "2 m"
+    assert reply_period(issued(kind="public_interest", urgent=True), RECEIVED, criminal) == "15 d"
+    assert reply_period(issued(kind="rectification", reply_within_days=30), RECEIVED, criminal) == "30 d"
+    assert reply_period(issued(kind="retrial", reply_within_days=30), RECEIVED, criminal) == "30 d"
+    assert reply_period(issued(kind="retrial"), RECEIVED, criminal) is None
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,12 @@ def disposed(disposal: str) -> Case:
     return dispose(proposed("coat", disposal=disposal, recipient="被害人王某"))
 
 
+RECTIFIED = {
+    "violation_by": "东区公安局",
+    "violation_found": "讯问未同步录音录像",
+    "violation_grounds": "违反刑事诉讼法第123条",
+    "rectification_opinion": "补正或者作出说明",
+}
 CN_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
     ("handover.offered", "arrest_request"): (
         arrest_asked,
@@ -235,10 +241,34 @@ CN_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
         ("监视居住决定书", "刑事诉讼法第74条"),
     ),
     ("measure.lifted", "release_notice"): (lifted, ("释放通知书", "不应当拘留")),
+    ("measure.changed", "release_notice"): (
+        lambda: changed("bail"),
+        ("释放通知书", "原强制措施刑事拘留", "现变更为取保候审"),
+    ),
     ("letter.sent", "service_receipt"): (decision_served, ("送达回证", "批准逮捕（东检捕〔2026〕12号）", "受送达人")),
     ("letter.received", "service_receipt"): (
         letter_received,
         ("送达回证", "送达机关东区公安局", "直接送达", "送达法律文书"),
+    ),
+    ("handover.offered", "service_receipt"): (
+        offer,
+        ("送达回证", "送达机关东区公安局", "受送达人东区人民检察院", "东公移〔2026〕8号"),
+    ),
+    ("handover.returned", "service_receipt"): (
+        lambda: sent_back("return"),
+        ("送达回证", "送达机关东区人民检察院", "受送达人东区公安局"),
+    ),
+    ("handover.refused", "service_receipt"): (
+        lambda: offer().refuse(),
+        ("送达回证", "送达机关东区人民检察院", "受送达人东区公安局"),
+    ),
+    ("custody_period.notified", "service_receipt"): (
+        period_notified,
+        ("送达回证", "受送达人东区看守所", "东公变〔2026〕5号"),
+    ),
+    ("decision.recorded", "service_receipt"): (
+        lambda: decision(served_at=instant(START)),
+        ("送达回证", "送达文书批准逮捕", "东检捕〔2026〕12号", "送达时间"),
     ),
     ("disclosure.made", "service_receipt"): (disclosed, ("送达回证", "辩护律师张某", "person:1", "5a5a")),
     ("item.registered", "seizure_list"): (
@@ -298,12 +328,19 @@ CN_CRIMINAL: dict[tuple[str, str], tuple[Story, tuple[str, ...]]] = {
     ),
     ("item.disposed", "disposal_list"): (lambda: disposed("destroyed"), ("涉案财物处理清单", "经第二签批准", "销毁")),
     ("letter.sent", "rectification_notice"): (
-        lambda: to_police("rectification_notice", content="讯问未同步录音录像。"),
-        ("纠正违法通知书", "东区公安局：", "讯问未同步录音录像。", "规则第552条"),
+        lambda: to_police("rectification_notice", particulars=RECTIFIED),
+        (
+            *("纠正违法通知书", "东区公安局：", "违法的单位（人员）东区公安局", "发现的违法情况讯问未同步录音录像"),
+            *("认定违法的理由和法律依据违反刑事诉讼法第123条", "纠正意见补正或者作出说明", "规则第552条"),
+        ),
     ),
-    ("letter.sent", "reasons_required"): (
-        lambda: to_police("reasons_required"),
-        ("要求说明立案（不立案）理由通知书", "刑事诉讼法第113条"),
+    ("letter.sent", "refusal_reasons_required"): (
+        lambda: to_police("refusal_reasons_required"),
+        ("要求说明不立案理由通知书", "刑事诉讼法第113条", "说明不立案的理由"),
+    ),
+    ("letter.sent", "filing_reasons_required"): (
+        lambda: to_police("filing_reasons_required"),
+        ("要求说明立案理由通知书", "规则第559条", "说明立案的理由"),
     ),
     ("letter.sent", "filing_notice"): (lambda: to_police("filing_notice"), ("通知立案书", "通知你单位立案")),
     ("letter.sent", "withdrawal_notice"): (lambda: to_police("withdrawal_notice"), ("通知撤销案件书", "撤销案件")),

@@ -130,10 +130,11 @@ def test_the_papers_of_a_case_are_listed(dealt: Served) -> None:
         ("item.registered", "seizure_list", "Seizure list"),
         ("handover.offered", "prosecution_opinion", "Opinion for prosecution (transfer)"),
         ("handover.offered", "exhibit_list", "Transfer list: evidence"),
+        ("handover.offered", "service_receipt", "Service receipt"),
         ("handover.accepted", "acceptance_receipt", "Acceptance receipt"),
     ]
     paged = pages(dealt, 3)
-    assert [len(page) for page in paged] == [3, 2]
+    assert [len(page) for page in paged] == [3, 3, 0]
     assert [paper for page in paged for paper in page] == answer.json()["papers"]
     last = answer.json()["papers"][-1]
     path = f"/api/v1/events/{last['event_id']}/paper"

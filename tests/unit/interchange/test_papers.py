@@ -14,14 +14,13 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.i18n import PROCEDURES_IN_USE
 from ledger.interchange.papers.paper_text import PaperLanguage
 from ledger.interchange.papers.printed_event import papers_of
-from ledger.interchange.papers.sheet import FactsBlock, PartBlock, ProseBlock, StampsBlock
+from ledger.interchange.papers.sheet import FactsBlock, PartBlock, StampsBlock
 from ledger.interchange.papers.typeset import typeset
 from ledger.procedures import books_that_ship
 from tests.testkit.builders import PROCURATORATE, section
 from tests.testkit.casework import Case, person_id
 from tests.unit.interchange.printing import blocks_of, printed, sheet_of
 from tests.unit.interchange.stories_of_papers import (
-    CN_CRIMINAL,
     STORIES,
     custody_asked,
     custody_served,
@@ -74,7 +73,8 @@ def test_a_paper_prints_what_it_is_for(package: str, event: str, name: str) -> N
         for value in sheet.fields or ():
             named = isinstance(value, NamedValue)
             if named or value != "case_numbers":
-                labels.append(value.label if isinstance(value, NamedValue) else book.paper_words[value])
+                own = value.label if isinstance(value, NamedValue) else book.paper_words.get(value)
+                labels.append(own or book.fields[str(value)].label)
     for words in (*expected, *("".join(label[language].split()) for label in labels)):
         assert words in text, words
     assert "None" not in text
@@ -89,18 +89,21 @@ def names_of_papers(case: Case) -> list[str]:
 
 def test_two_rows_that_fit_print_two_papers() -> None:
     """A handover of dossier, evidence and property prints a list of each, beside the paper that it is for."""
-    assert names_of_papers(offer()) == ["prosecution_opinion", "dossier_list", "exhibit_list", "property_list"]
+    lists = ["dossier_list", "exhibit_list", "property_list"]
+    assert names_of_papers(offer()) == ["prosecution_opinion", *lists, "service_receipt"]
     assert names_of_papers(custody_served()) == ["custody_change_receipt", "service_receipt"]
 
 
 def test_a_paper_takes_the_place_of_another() -> None:
     """What goes back for supplementary investigation prints the decision, and no notice of return beside it."""
-    assert names_of_papers(sent_back("supplementary_investigation")) == ["supplementary_investigation_decision"]
-    assert names_of_papers(sent_back("return")) == ["return_notice"]
+    receipt = "service_receipt"
+    supplemented = sent_back("supplementary_investigation")
+    assert names_of_papers(supplemented) == ["supplementary_investigation_decision", receipt]
+    assert names_of_papers(sent_back("return")) == ["return_notice", receipt]
 
 
 def test_what_does_not_fit_prints_nothing() -> None:
-    """A decision has no receipt, only the letter that serves it; a notice to rectify is only the procuratorate's."""
+    """A decision that was not served has no receipt; a notice to rectify is only the procuratorate's."""
     assert names_of_papers(decision()) == []
     with pytest.raises(NotFound) as caught:
         sheet_of(decision())
@@ -177,9 +180,5 @@ def test_a_seizure_list_has_everything_of_its_number() -> None:
 
 def test_what_is_not_stated_is_left_open() -> None:
     """In a sentence there is a line to write on; in a table the place is blank."""
-    story, _ = CN_CRIMINAL["letter.sent", "rectification_notice"]
-    assert story()
-    (prose, *_) = [
-        block for block in sheet_of(to_police("rectification_notice")).blocks if isinstance(block, ProseBlock)
-    ]
-    assert ("＿＿＿＿",) in prose.paragraphs
+    sheet = sheet_of(to_police("evidence_request"), name="evidence_request")
+    assert "下列有关证据：＿＿＿＿。" in str(sheet.blocks)
