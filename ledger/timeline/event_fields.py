@@ -33,7 +33,8 @@ def event_fields(payload: Payload, sections: dict[str, Section], words: EventWor
         fields.append(EventField(labels.of("field", "authority"), words.value("authority", payload.authority)))
     fields += _fields(payload.body, words, labels, "")
     for label, section in sections.items():
-        fields += [EventField(f"{label} · {labels.of('field', name)}", text) for name, text in section.fields.items()]
+        of = labels.find("particular", label) or label
+        fields += [EventField(f"{of} · {labels.of('field', name)}", text) for name, text in section.fields.items()]
     return fields
 
 

@@ -328,7 +328,7 @@ def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
         )
     earlier = {name: value for name, value in person.particulars.items() if name in role.fields}
     particulars = earlier | body.particulars
-    require_particulars(state, particulars, role.fields, act.book)
+    require_particulars(state, act, particulars, role.fields)
     return state.with_persons(
         replace(person, role=body.role, accused=role.accused, is_unit=role.is_unit, particulars=particulars)
     )
@@ -407,7 +407,7 @@ def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseStat
         state.person(person_id, field="person_ids")
     for line in body.items:
         state.item(line.item_id, field="items")
-    require_particulars(state, body.particulars, act.book.decisions[body.kind].fields, act.book)
+    require_particulars(state, act, body.particulars, act.book.decisions[body.kind].fields)
     after = with_answer(state, act, body.answers, body.decided_at)
     after = replace(after, decisions=after.decisions | {body.decision_id: body})
     return _with_stage_of_decision(after, act, body)

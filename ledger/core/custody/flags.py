@@ -169,7 +169,7 @@ def particulars_missing(
         uses = act.book.items[body.item_kind].fields
     missing = [
         Message("{particular} ({article})", particular=name, article=uses[name].article)
-        for name in lacking(stated, uses, "flagged")
+        for name in lacking(act, stated, uses, "flagged")
     ]
     return joined(missing, by=", ") or None
 

@@ -40,7 +40,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
     for field in kind.needs:
         if not getattr(body, field):
             refuse("item_incomplete", "an item of this kind has {part}", part=field, field=f"body.{field}")
-    require_particulars(state, body.particulars, kind.fields, act.book)
+    require_particulars(state, act, body.particulars, kind.fields)
     if body.fungible and not kind.is_property:
         refuse("not_fungible", "only property is fungible", field="body.fungible")
     if body.collection is not None:

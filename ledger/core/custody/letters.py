@@ -22,7 +22,7 @@ def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
     _require_known(state, body, body.to_person, "to_person")
     if body.serves is not None:
         look_up(state.decisions, body.serves, "decision", field="serves")
-    require_particulars(state, body.particulars, act.book.letters[body.kind].fields, act.book)
+    require_particulars(state, act, body.particulars, act.book.letters[body.kind].fields)
     return _with(
         state,
         Letter(

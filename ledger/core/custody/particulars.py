@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ledger.core.custody.state import CaseState
+from ledger.core.custody.state import Act, CaseState
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import refuse
 from ledger.core.events import terms
@@ -24,12 +24,10 @@ _SHAPES: dict[str, tuple[Any, Message]] = {
 }
 
 
-def require_particulars(
-    state: CaseState, stated: Mapping[str, str], uses: Mapping[str, FieldUse], book: Rulebook
-) -> None:
+def require_particulars(state: CaseState, act: Act, stated: Mapping[str, str], uses: Mapping[str, FieldUse]) -> None:
     """Refuse particulars that the kind does not have, or that are no value of their field, and a lack of required ones.
 
-    ``uses`` are the fields that the kind of the decision or item has.
+    ``uses`` are the fields that the kind has. One that is confidential is refused here: it stands in a section.
     """
     for name, value in stated.items():
         if name not in uses:
@@ -40,8 +38,16 @@ def require_particulars(
                 field=f"body.particulars.{name}",
                 hint=Message("It has: {words}", words=", ".join(uses)) if uses else None,
             )
-        _require_value(state, book.fields[name], name, value)
-    for name in lacking(stated, uses, "refused"):
+        if act.book.fields[name].confidential:
+            refuse(
+                "confidential_particular",
+                "{name} is confidential",
+                name=name,
+                field=f"body.particulars.{name}",
+                hint=Message("State it in a confidential section: --section {name}.value=TEXT", name=name),
+            )
+        _require_value(state, act.book.fields[name], name, value)
+    for name in lacking(act, stated, uses, "refused"):
         refuse(
             "particular_missing",
             "its kind has to state {name}",
@@ -50,13 +56,22 @@ def require_particulars(
         )
 
 
-def lacking(stated: Mapping[str, str], uses: Mapping[str, FieldUse], missing: Missing) -> list[str]:
-    """Return the fields that are not stated, and whose lack is ``missing``: refused or flagged."""
+def lacking(act: Act, stated: Mapping[str, str], uses: Mapping[str, FieldUse], missing: Missing) -> list[str]:
+    """Return the fields that are not stated, and whose lack is ``missing``: refused or flagged.
+
+    That a confidential one is stated, its section tells; what it says, the rules do not look at.
+    """
+    names = {*stated, *(label for label in act.payload.confidential if is_confidential(label, act.book))}
     return [
         name
         for name, use in uses.items()
-        if use.missing == missing and name not in stated and stated.keys().isdisjoint(use.unless)
+        if use.missing == missing and name not in names and names.isdisjoint(use.unless)
     ]
+
+
+def is_confidential(name: str, book: Rulebook) -> bool:
+    """Tell whether it is the name of a confidential field of the procedure, and so the label of its section."""
+    return name in book.fields and book.fields[name].confidential
 
 
 def _require_value(state: CaseState, row: FieldRule, name: str, value: str) -> None:

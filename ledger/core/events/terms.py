@@ -101,6 +101,7 @@ EventId = Annotated[
 KeyId = Annotated[str, text(r"0x[0-9a-f]{40}", "address in lower-case hex", "0x" + "1a" * 20)]
 EventTypeName = Annotated[str, text(r"[a-z_]{1,24}\.[a-z_]{1,24}", "event type, subject.verb", "handover.offered")]
 SectionField = Annotated[str, text(r"[a-z][a-z0-9_]{0,31}", "name of a section's field", "name")]
+VALUE_FIELD = "value"  # of the section of a confidential field of a kind
 NAME_FIELD = "name"  # of the section of a person: papers print the person by it
 SectionLabel = Annotated[str, text(r"[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?", "section label", "person:1")]
 Jurisdiction = Annotated[

@@ -26,6 +26,7 @@ from ledger.core.procedure.rows import Label
 from ledger.core.procedure.rulebook import ClockRule, FlagRule, Rulebook
 
 Path = tuple[str | int, ...]
+SECTION_LABEL_CHARS = 32  # the name of a confidential field is the label of its section
 Fault = tuple[Path, Message]  # where it is, and what
 # Words that the core itself gives a meaning to; what they are called is the procedure's.
 CORE_WORDS: Mapping[str, tuple[str, ...]] = {"stage": ("closed",), "purpose": ("return",), "reason_code": ("other",)}
@@ -126,6 +127,11 @@ def _faults_of_fields(book: Rulebook) -> Iterator[Fault]:
     for name, field in book.fields.items():
         if bool(field.choices) != (field.type == "choice"):
             yield ("fields", name, "choices"), Message("expected choices of a field of type choice, and of no other")
+        if field.confidential and (field.type != "text" or len(name) > SECTION_LABEL_CHARS):
+            yield (
+                ("fields", name, "confidential"),
+                Message("expected type text, and a name of at most {most} characters", most=SECTION_LABEL_CHARS),
+            )
     uses = [
         ((table, word, "fields", name), name, use)
         for table in ("decisions", "items", "letters", "persons")

@@ -241,11 +241,13 @@ Missing = Literal["refused", "flagged"]  # what becomes of an event that lacks a
 class FieldRule(Word, frozen=True, kw_only=True):
     """A field that kinds of decisions, items or letters, or roles of persons, can have.
 
-    One of type ``choice`` takes the words of ``choices``.
+    One of type ``choice`` takes the words of ``choices``. One that is ``confidential`` is stated in a confidential
+    section of the event, under its name as label: it is for those who may read sections, and for nobody else.
     """
 
     type: Literal["text", "number", "date", "person", "item", "yes_no", "choice"] = "text"
     choices: dict[terms.Word, Label] = {}
+    confidential: bool = False
 
 
 class FieldUse(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState, Handover, MeasureState
+from ledger.core.custody.particulars import is_confidential
 from ledger.core.custody.state import Letter
 from ledger.core.errors import NotFound
 from ledger.core.events import Payload, Section
@@ -20,6 +21,7 @@ from ledger.core.events.handover import HandoverOffered, HandoverReturned
 from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemRegistered, Seizure
 from ledger.core.events.letter import LetterSent
 from ledger.core.events.supervision import RecommendationIssued
+from ledger.core.events.terms import VALUE_FIELD
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.legal_days import holds_on
 from ledger.core.procedure.papers import PaperCondition, PaperRow
@@ -93,10 +95,16 @@ class PrintedEvent(Struct, frozen=True, dict=True):
             return values
         for part in (self._of_case(), self._of_handover(), self._of_letter(), self._of_items(), self._of_measures()):
             values |= part
-        values = {**values.get("particulars", {}), **values}
+        values = {**values.get("particulars", {}), **self._confidential_particulars(), **values}
         values["persons"] = self.person_ids
         values["decision"] = _first(values, "decision_id", "serves", "about")
         return values
+
+    def _confidential_particulars(self) -> dict[str, str]:
+        """Return what the sections that the reader may read state in the confidential fields of the procedure."""
+        sections = (self.sections or {}).items()
+        stated = {label: section.fields for label, section in sections if section and is_confidential(label, self.book)}
+        return {label: fields[VALUE_FIELD] for label, fields in stated.items() if VALUE_FIELD in fields}
 
     @cached_property
     def item_ids(self) -> tuple[str, ...]:

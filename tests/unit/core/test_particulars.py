@@ -11,7 +11,7 @@ import pytest
 from ledger.core.errors import MalformedInput
 from ledger.core.events import case, letter
 from ledger.core.procedure.rulebook import Rulebook
-from tests.testkit.builders import PROCURATORATE, refused
+from tests.testkit.builders import PROCURATORATE, refused, section
 from tests.testkit.casework import AT, Case, person_id
 from tests.unit.core.test_package import WORDS, flag, procedure_of
 
@@ -24,6 +24,7 @@ def book(uses: str = "", flags: str = "") -> Rulebook:
     choices = 'choices = { red = { en = "red", zh = "红" } }'
     fields = [f'f_{name} = {{ {LABEL}, type = "{name}", {choices if name == "choice" else ""} }}' for name in TYPES]
     fields = [field.replace(",  }", " }") for field in fields]
+    fields.append(f"informant = {{ {LABEL}, confidential = true }}")
     probe = f"probe = {{ {LABEL}, fields = {{ {uses or ', '.join(f'f_{name} = {{}}' for name in TYPES)} }} }}"
     words = WORDS.replace("\n[fields]\n", "\n[fields]\n" + "\n".join(fields) + "\n")
     words = words.replace("\n[decisions]\n", f"\n[decisions]\n{probe}\n").replace(
@@ -69,6 +70,30 @@ def test_a_letter_that_is_sent_states_the_fields_of_its_kind() -> None:
     with refused("unknown_particular", field="payload.body.particulars.f_date"):
         send(written, f_date="2026-02-28")
     assert [each.detail for each in send(written, f_number="1").flags] == ["f_text (law 7)"]
+
+
+SECRET = {"informant": section(value="who told it")}
+
+
+def test_a_confidential_field_is_stated_in_a_section_alone() -> None:
+    """Among the particulars, which everybody sees, it is refused; its section counts as stated."""
+    in_force = flag("2000-01-01").replace("late_entry", "particulars_missing")
+    uses = 'informant = { missing = "flagged", article = "law 9" }, '
+    written = opened(uses=uses + 'f_text = { missing = "refused", unless = ["informant"] }', flags=in_force)
+    with refused("confidential_particular", field="payload.body.particulars.informant"):
+        decide(written, informant="who told it", f_text="a")
+    assert [each.detail for each in decide(written, f_text="a").flags] == ["informant (law 9)"]
+    paper: dict[str, Any] = {"decision_id": "e", "kind": "probe", "number": "1", "decided_at": AT}
+    assert written.say(case.DecisionRecorded, **paper, sections=SECRET).flags == ()
+    assert "who told it" not in str(written.last.payload)
+
+
+@pytest.mark.parametrize(("name", "row"), [("f_date", 'type = "date"'), ("f" * 33, 'type = "text"')])
+def test_a_confidential_field_is_text_and_a_label_of_a_section(name: str, row: str) -> None:
+    """Nobody compares what a section says, and labels are shorter than words."""
+    words = WORDS.replace("\n[fields]\n", f"\n[fields]\n{name} = {{ {LABEL}, {row}, confidential = true }}\n")
+    with pytest.raises(MalformedInput, match="expected type text"):
+        procedure_of(words=words)
 
 
 def test_values_of_the_types_of_their_fields_are_recorded() -> None:

@@ -19,7 +19,7 @@ from ledger.interchange.papers.typeset import typeset
 from ledger.procedures import books_that_ship
 from tests.testkit.builders import PROCURATORATE, section
 from tests.testkit.casework import Case, person_id
-from tests.unit.interchange.printing import blocks_of, printed, sheet_of
+from tests.unit.interchange.printing import blocks_of, printed, sheet_of, sheet_of_event
 from tests.unit.interchange.stories_of_papers import (
     STORIES,
     custody_asked,
@@ -145,6 +145,18 @@ def test_whoever_serves_and_whoever_is_served_stand_on_the_receipt() -> None:
     receipt = sheet_of(custody_served(), name="service_receipt")
     assert receipt.issuer == ("东区人民检察院",)
     assert sheet_of(custody_served(), name="custody_change_receipt").issuer == ("东区看守所",)
+
+
+def test_a_confidential_field_is_printed_for_whoever_may_read_its_section() -> None:
+    """For others its place stays blank."""
+    secret = {"violation_found": section(value="线人所称情况")}
+    case = to_police("rectification_notice", sections=secret)
+    field = replace(case.book.fields["violation_found"], confidential=True)
+    book = replace(case.book, fields=case.book.fields | {"violation_found": field})
+    for sections, stands in ((secret, True), (None, False)):
+        event = replace(printed(case, sections=sections), book=book)
+        blocks = [block for block in sheet_of_event(event).blocks if isinstance(block, FactsBlock)]
+        assert ("线人所称情况" in str(blocks)) == stands
 
 
 def test_persons_stand_by_name_where_the_reader_may_see_it() -> None:
