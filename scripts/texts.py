@@ -55,7 +55,7 @@ msgstr ""
 "Content-Transfer-Encoding: 8bit\\n\""""
 # Functions by name, and the place of the text among their arguments; errors have it first.
 TEXT_AT = {"Message": 0, "_": 0, "texts": 0, "later": 0, "told_as": 0, "refuse": 1, "Refused": 1, "refuse_file": 0}
-TEXT_AT |= {"LogFault": 1, "CellRefused": 2, "NotChecked": 0, "Misread": 0, "Statement": 1}
+TEXT_AT |= {"text": 1, "LogFault": 1, "CellRefused": 2, "NotChecked": 0, "Misread": 0, "Statement": 1}
 # The context of what the verifier in the browser says, and the calls in its code that say it.
 VERIFIER = "verifier"
 REASON = re.compile(r'\b(?:reason|refuse|checked|failed|unchecked|unshown)\(("(?:[^"\\]|\\.)*"|`)')
@@ -112,7 +112,8 @@ def in_code() -> Iterator[tuple[str, str]]:
     for file, tree in trees.items():
         for call in ast.walk(tree):
             if isinstance(call, ast.Call):
-                name = getattr(call.func, "id", "")
+                # Forms of texts are described by ``text``, which some modules take from ``terms``.
+                name = getattr(call.func, "id", "") or ast.unparse(call.func).removeprefix("terms.")
                 at = text_at.get(name, len(call.args))
                 hints = [keyword.value for keyword in call.keywords if keyword.arg == "hint" and name in text_at]
                 for argument in (*call.args[at : at + 1], *hints):

@@ -43,10 +43,10 @@ def translate(text: str, language: str, show: Callable[[str, Any], str] | None =
     catalogue = _catalogue(language)
     if not isinstance(text, Message):
         return catalogue.gettext(text)
-    if text.context is None:
-        translation = catalogue.gettext(text.msgid)
-    else:
-        translation = catalogue.pgettext(text.context, text.msgid) or text.msgid
+    # A word of a vocabulary may be a procedure's own, which has its label.
+    if text.context is not None:
+        return Labels(language).find(text.context, text.msgid) or text.msgid
+    translation = catalogue.gettext(text.msgid)
     if not text.params or (translation == text.msgid and show is None):
         return str(text) if translation == text.msgid else translation
     slots = {

@@ -144,7 +144,8 @@ def write_batch(
             for label, data in entry.event.section_bytes.items()
         ],
         FLAGS: [
-            {"log_index": entry.log_index, "position": position, **asdict(flag)}
+            {"log_index": entry.log_index, "position": position}
+            | {**asdict(flag), "detail": log.packed_detail(flag.detail)}
             for entry in entries
             # The position keeps the order in which receipts repeat the flags.
             for position, flag in enumerate(entry.event.flags)

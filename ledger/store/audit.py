@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.core.custody import CaseState, Flag
 from ledger.core.errors import NotFound
 from ledger.core.events import Payload
-from ledger.store import bindings, clocks, feed, supervision
+from ledger.store import bindings, clocks, feed, log, supervision
 from ledger.store.access import ACCESS_LOG
 from ledger.store.append import changed, payload_projections, projections
 from ledger.store.clocks import ClockLine
@@ -207,7 +207,7 @@ def flags(connection: Connection, kind: str, first: str | None, last: str | None
     for row in connection.execute(query):
         earlier = by_index.get(row.log_index, ())
         name = row.name if row.position == len(earlier) else f"{row.name} at place {row.position}"
-        by_index[row.log_index] = (*earlier, Flag(name, row.article, row.detail))
+        by_index[row.log_index] = (*earlier, log.flag_of(name, row.article, row.detail))
     return by_index
 
 

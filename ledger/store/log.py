@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct, json
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from ledger.core.custody import Flag
@@ -239,7 +239,21 @@ def sections(connection: Connection, log_index: int) -> dict[str, bytes | None]:
 def flags(connection: Connection, log_index: int) -> tuple[Flag, ...]:
     """Return the flags that the entry raised when it was recorded."""
     query = select(FLAGS).where(FLAGS.c.log_index == log_index).order_by(FLAGS.c.position)
-    return tuple(Flag(row.name, row.article, row.detail) for row in connection.execute(query))
+    return tuple(flag_of(row.name, row.article, row.detail) for row in connection.execute(query))
+
+
+def packed_detail(detail: str) -> str:
+    """Return the detail of a flag as it is stored: with its message id and slots, for readers of any language."""
+    return json.encode(detail.packed() if isinstance(detail, Message) else detail).decode()
+
+
+def flag_of(name: str, article: str, stored: str) -> Flag:
+    """Return a flag with the message that ``packed_detail`` stored; what nobody stored so stays as it is."""
+    try:
+        detail = json.decode(stored)
+        return Flag(name, article, Message.unpacked(detail) if isinstance(detail, dict) else str(detail))
+    except (DecodeError, LookupError, AttributeError):
+        return Flag(name, article, stored)
 
 
 def flags_of_stream(connection: Connection, kind: str, stream_id: str) -> dict[int, tuple[Flag, ...]]:
@@ -248,7 +262,10 @@ def flags_of_stream(connection: Connection, kind: str, stream_id: str) -> dict[i
     query = query.where(ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id)
     by_index: dict[int, tuple[Flag, ...]] = {}
     for row in connection.execute(query.order_by(FLAGS.c.log_index, FLAGS.c.position)):
-        by_index[row.log_index] = (*by_index.get(row.log_index, ()), Flag(row.name, row.article, row.detail))
+        by_index[row.log_index] = (
+            *by_index.get(row.log_index, ()),
+            flag_of(row.name, row.article, row.detail),
+        )
     return by_index
 
 

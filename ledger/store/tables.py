@@ -92,7 +92,7 @@ class FlagsTable(StoreTable, table=True):
     position: int = Field(primary_key=True)
     name: str = Field(index=True)
     article: str
-    detail: str = Field(sa_column=Column(Text, nullable=False))
+    detail: str = Field(sa_column=Column(Text, nullable=False), description="JSON: a text, or message id and slots")
 
 
 class TilesTable(StoreTable, table=True):

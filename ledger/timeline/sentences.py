@@ -262,7 +262,7 @@ class EventWords:
             return self._labels.of_clock(text)
         if field == "procedure":
             return self._labels.of_procedure(text)
-        if field == "extension":
+        if field in ("extension", "earlier"):
             clock, _, name = text.rpartition("/")
             return self._labels.of_extension(clock, name)
         if field == "deadline_id":

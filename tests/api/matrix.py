@@ -152,7 +152,7 @@ def made_case(expires_at: str) -> Case:
     case.offer(*items, to=COURT, **given).accept(by=clerk_of("own"))  # type: ignore[arg-type]
     by, lent = clerk_of("own"), "forensic_examination"
     case.offer("knife", to=LAB, purpose=lent, by=by).refuse(by=clerk_of("refused"))
-    case.offer("knife", to=DEPOT, purpose="property_transfer", by=by).recall(by=by)
+    case.offer("knife", to=DEPOT, purpose=lent, by=by).recall(by=by)  # flagged, in words of the procedure
     letter = {"letter_id": "letter-1", "kind": "file_reading_notice", "number": "No. 7", "item_ids": ("knife",)}
     case.say(LetterSent, by, to_agency=UPPER_COURT, sent_at=instant(case.now), **letter)  # type: ignore[arg-type]
     case.offer("coins", to=COURT_WEST, purpose="property_transfer", by=by, expires_at=expires_at)

@@ -229,7 +229,9 @@ def extension_without_basis(before: CaseState, act: Act, after: CaseState, body:
                 "{clock} is extended by {extension} {times} times", clock=clock.name, extension=extended, times=times
             )
         if row.requires is not None and row.requires not in names:
-            return Message("{extension} comes only after {earlier}", extension=extended, earlier=row.requires)
+            return Message(
+                "{extension} comes only after {earlier}", extension=extended, earlier=f"{clock.name}/{row.requires}"
+            )
         ends = end_of_clock(before, before.clocks[clock.deadline_id], act.book)
         if ends.counted and not ends.unknown and datetime.fromisoformat(extension.at) >= ends.counted.due_at:
             return Message("{clock} had ended at {due_at}", clock=clock.name, due_at=spelled(ends.counted.due_at))

@@ -32,6 +32,15 @@ _AT = re.compile(r"(?P<problem>.*) - at (?:`key` in )?`\$(?P<path>.*)`\Z", re.DO
 _REGEX = re.compile(r"Expected `str` matching regex '(?P<pattern>.*)'\Z", re.DOTALL)
 _WORD = re.compile(r"Invalid enum value '(?P<word>.*)'\Z", re.DOTALL)
 _NAMED = re.compile(r"Object (?P<fault>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL)
+_EXPECTED = re.compile(r"Expected `(?P<kind>[^`]*)`(?P<relation>, got | of length | )(?P<value>`[^`]*`|[<>=]+ \S+)\Z")
+# What msgspec says of a value or a field, as messages.
+_SAID_OF = {
+    ", got ": Message("Expected `{kind}`, got {value}"),
+    " of length ": Message("Expected `{kind}` of length {value}"),
+    " ": Message("Expected `{kind}` {value}"),
+    "contains unknown": Message("Object contains unknown field `{name}`"),
+    "missing required": Message("Object missing required field `{name}`"),
+}
 _BYTE = re.compile(r"\(byte (?P<position>[0-9]+)\)\Z")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
@@ -200,10 +209,13 @@ def _refusal(message: str, plain_value: Callable[[], Any], kind: Any, where: str
     problem, path = (at["problem"], at["path"]) if at else (message, "")
     if regex := _REGEX.match(problem):
         pattern = regex["pattern"].encode().decode("unicode_escape")
-        problem = Message("Expected {pattern}", pattern=MEANINGS.get(pattern, f"text like {pattern}"))
-    if named := _NAMED.match(problem):
+        like = Message("text like {pattern}", pattern=pattern)
+        problem = Message("Expected {pattern}", pattern=MEANINGS.get(pattern, like))
+    elif expected := _EXPECTED.match(problem):
+        problem = Message(_SAID_OF[expected["relation"]], **expected.groupdict())
+    elif named := _NAMED.match(problem):
         name = shown(named["name"])
-        problem, path = f"Object {named['fault']} field `{name}`", f"{path}.{name}"
+        problem, path = Message(_SAID_OF[named["fault"]], name=name), f"{path}.{name}"
     if (word := _WORD.match(problem)) and (words := words_at(kind, plain_value(), path)):
         return MalformedInput(
             "Expected one of {words}, not {word!r}",
@@ -211,7 +223,8 @@ def _refusal(message: str, plain_value: Callable[[], Any], kind: Any, where: str
             word=shown(word["word"]),
             field=_join(where, path),
         )
-    return MalformedInput(problem[:MAX_MESSAGE], field=_join(where, path))
+    # What is cut off is no message any more.
+    return MalformedInput(problem if len(problem) <= MAX_MESSAGE else problem[:MAX_MESSAGE], field=_join(where, path))
 
 
 def _plain_value(data: bytes) -> Any:

@@ -26,8 +26,10 @@ _ONE_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+"
 def text(pattern: str, description: str, example: str) -> Meta:
     """Return what a text is: its pattern, and the words and the example that a refusal has instead of the pattern."""
     whole = f"^{pattern}{_END}"
-    MEANINGS.setdefault(whole, f"{description}, for example {example}")
-    return Meta(pattern=whole, description=description, examples=[example])
+    described = description if isinstance(description, Message) else Message(description)
+    meaning = Message("{description}, for example {example}", description=described, example=example)
+    MEANINGS.setdefault(whole, meaning)
+    return Meta(pattern=whole, description=str(description), examples=[example])
 
 
 def _slug(longest: int, description: str, example: str) -> Meta:
@@ -128,7 +130,7 @@ DecimalText = Annotated[
     str,
     text(
         rf"(?:0|[1-9][0-9]{{0,14}})(?:\.[0-9]{{0,{MAX_DECIMALS - 1}}}[1-9])?",
-        f"decimal in its shortest spelling, with at most {MAX_DECIMALS} digits after the point",
+        Message("decimal in its shortest spelling, with at most {digits} digits after the point", digits=MAX_DECIMALS),
         "12.5",
     ),
 ]

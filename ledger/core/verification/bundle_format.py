@@ -18,6 +18,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import Bytes32, CaseId, KeyId, SectionLabel
+from ledger.core.messages import Message
 from ledger.core.verification.trust import ChainHistory
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ MAX_BUNDLE_LENGTH = 4 * 1024 * 1024  # bytes
 MAX_CARRIED = 256  # entries about procedures in a case bundle
 PARTS_KEPT = 512  # decoded parts in the cache: many bundles share them
 _HEX = r"^0x(?:[0-9a-f]{2})*$(?!\n)"
-canonical.MEANINGS[_HEX] = "bytes in lower-case hex, for example 0x00ff"
+canonical.MEANINGS[_HEX] = Message("bytes in lower-case hex, for example 0x00ff")
 
 HINT = (
     "Ask for the bundle again ('tally proof get', or GET /api/v1/events/{event_id}/proof), and keep the file as given."

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ledger.core.encoding.canonical import MEANINGS
+from ledger.core.messages import Message, Term
+from ledger.i18n import Labels, translate
 from scripts import texts
 from tests.testkit.machine import REPOSITORY
 
@@ -37,6 +41,7 @@ INSTEAD_OF = {
     "不在案": ("未到案",),
     "案卷": ("卷宗",),
 }
+CHINESE = re.compile("[一-龥]")
 FOLDERS = ("ledger/procedures", "ledger/supervision")
 OF_ACCOUNTS = re.compile(r'、审计|"审计"')  # an audit of accounts beside appraisals, as rules of procedure call it
 
@@ -62,3 +67,34 @@ def test_a_thing_has_one_word(word: str) -> None:
     others = INSTEAD_OF[word]
     texts_read = ((place, OF_ACCOUNTS.sub("", text)) for place, text in chinese_texts())
     assert [place for place, text in texts_read if any(other in text for other in others)] == []
+
+
+def vocabularies_of_terms() -> set[str]:
+    """Return the vocabularies whose words messages have in slots: those that ``Term`` is called with."""
+    trees = (ast.parse(file.read_text(encoding="utf-8")) for name in texts.PLACES for file in _sources(name))
+    calls = (call for tree in trees for call in ast.walk(tree) if isinstance(call, ast.Call))
+    named = (call.args[0] for call in calls if getattr(call.func, "id", "") == "Term")
+    return {argument.value for argument in named if isinstance(argument, ast.Constant)}
+
+
+def _sources(folder: str) -> Iterator[Path]:
+    return (REPOSITORY / folder).rglob("*.py")
+
+
+def test_a_word_in_a_slot_has_its_label() -> None:
+    """Also one of a procedure: a flag's detail and a refusal say what it means, not how the package spells it."""
+    vocabularies = vocabularies_of_terms()
+    assert {"agency_kind", "qualifying_ground", "event_type"} <= vocabularies
+    for vocabulary in vocabularies:
+        words = Labels("zh-CN").all(vocabulary)
+        assert words, vocabulary
+        for word, label in words.items():
+            assert translate(Message("{word}", word=Term(vocabulary, word)), "zh-CN", lambda _, value: value) == label
+            assert CHINESE.search(label), (vocabulary, word)
+
+
+@pytest.mark.parametrize("meaning", MEANINGS.values(), ids=str)
+def test_what_a_form_asks_for_is_said_in_chinese(meaning: str) -> None:
+    """A refusal describes the form of a text, and never only by its example."""
+    described = meaning.params.get("description", meaning) if isinstance(meaning, Message) else meaning
+    assert CHINESE.search(translate(described, "zh-CN")), meaning

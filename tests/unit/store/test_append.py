@@ -17,7 +17,9 @@ from ledger.core.events import case as acts
 from ledger.core.events.case import CaseLinked
 from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemMoved, ItemPart, ItemSealed, ItemSplit
 from ledger.core.events.record import ImportRecorded, RecordLate, SectionErased
+from ledger.core.messages import Message, Term
 from ledger.core.visibility import Reader
+from ledger.i18n import translate
 from ledger.store import cases, log
 from ledger.store.append import clear_away
 from ledger.store.database import Connection
@@ -240,3 +242,22 @@ def test_nothing_is_done_where_nothing_was_erased(sqlite: Ledger, tmp_path: Path
     size = (tmp_path / "ledger.db-wal").stat().st_size
     assert clear_away(sqlite.database)
     assert (tmp_path / "ledger.db-wal").stat().st_size == size > 0
+
+
+@pytest.mark.parametrize(
+    ("detail", "chinese"),
+    [
+        (
+            Message("{reason_code} is no reason to refuse receipt", reason_code=Term("event_type", "case.closed")),
+            "结案",
+        ),
+        ("a word", "a word"),
+    ],
+)
+def test_the_detail_of_a_flag_is_read_in_any_language(detail: str, chinese: str) -> None:
+    """As the message that it was, with its slots; and what nobody stored so is shown as it is."""
+    stored = log.flag_of("late", "CPL 1", log.packed_detail(detail)).detail
+    assert stored == detail
+    assert chinese in translate(stored, "zh-CN")
+    for broken in ("{", '{"id": "a {b}"}', "12"):
+        assert log.flag_of("late", "CPL 1", broken).detail == broken
