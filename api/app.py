@@ -35,7 +35,6 @@ from api.routes import (
     oversight,
     procedures,
     proofs,
-    sign_in,
     supervision,
     tiles,
     timelines,
@@ -82,7 +81,7 @@ def create_app(
 
 ROUTE_MODULES = (
     *(health, tiles, log, agencies, procedures, events, cases, timelines, deadlines, imports, proofs),
-    *(analyses, supervision, library, oversight, sign_in, webhooks, chain),
+    *(analyses, supervision, library, oversight, webhooks, chain),
 )
 
 

@@ -1,4 +1,7 @@
-"""The registry as the log has it: agencies and keys. Public."""
+"""The registry as the log has it, agencies and keys, and signing in with a key: a challenge, its signature, a token.
+
+Public.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,28 @@ from fastapi import Query
 from msgspec import Raw
 from starlette.responses import Response
 
-from api.dependencies import After, Limit, ServiceOf, SlugPath, json_response, known_agency, public_page_response
+from api.auth.sessions import AccessToken, ChallengeRequest, SignedChallenge, SignInChallenge
+from api.dependencies import (
+    After,
+    Limit,
+    ServiceOf,
+    SlugPath,
+    json_body,
+    json_response,
+    known_agency,
+    public_page_response,
+)
 from api.schemas.answers import AgencyView, KeyView, RegistryEntryView, agency_view, view_of
 from api.schemas.openapi import Paged, Routes
 from ledger.store import log
 
-router = Routes(400, 503, prefix="/api/v1", tags=["registry"])
+MAX_BODY = 4096  # bytes
+
+router = Routes(400, 503, prefix="/api/v1")
+REGISTRY, SIGN_IN = ["registry"], ["sign-in"]  # tags of the routes
 
 
-@router.reads("/agencies", "List the agencies", Paged("agencies", AgencyView))
+@router.reads("/agencies", "List the agencies", Paged("agencies", AgencyView), tags=REGISTRY)
 def agencies(
     service: ServiceOf, limit: Limit = 1000, after: Annotated[str | None, Query(max_length=31)] = None
 ) -> Response:
@@ -27,13 +43,13 @@ def agencies(
     return public_page_response("agencies", views, count, lambda agency: agency.agency_id)
 
 
-@router.reads("/agencies/{agency_id}", "Show an agency", AgencyView, 404)
+@router.reads("/agencies/{agency_id}", "Show an agency", AgencyView, 404, tags=REGISTRY)
 def agency(service: ServiceOf, agency_id: SlugPath) -> Response:
     """Return an agency with its jurisdiction and the keys of its admin and its witness."""
     return json_response(agency_view(known_agency(service.authority(), agency_id)))
 
 
-@router.reads("/agencies/{agency_id}/keys", "List an agency's keys", Paged("keys", KeyView), 404)
+@router.reads("/agencies/{agency_id}/keys", "List an agency's keys", Paged("keys", KeyView), 404, tags=REGISTRY)
 def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
     """List all keys that were ever granted, in the order of their grants; officers are pseudonymous service numbers."""
     authority = service.authority()
@@ -42,7 +58,9 @@ def keys(service: ServiceOf, agency_id: SlugPath) -> Response:
     return json_response({"keys": [view_of(KeyView, grant) for grant in granted if grant.agency_id == agency_id]})
 
 
-@router.reads("/registry", "List the mirrored changes of the registry", Paged("entries", RegistryEntryView))
+@router.reads(
+    "/registry", "List the mirrored changes of the registry", Paged("entries", RegistryEntryView), tags=REGISTRY
+)
 def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Response:
     """List the `registry.*` entries with their payloads, from which anybody can derive who may sign what.
 
@@ -53,3 +71,26 @@ def registry(service: ServiceOf, limit: Limit = 100, after: After = -1) -> Respo
         entries = log.registry_entries(connection, after=after)[:count]
     views = [RegistryEntryView(entry.log_index, Raw(entry.envelope), Raw(entry.payload)) for entry in entries]
     return public_page_response("entries", views, count, lambda entry: entry.index)
+
+
+ChallengeRequestBody = Annotated[ChallengeRequest, json_body(ChallengeRequest, limit=MAX_BODY)]
+SignedChallengeBody = Annotated[SignedChallenge, json_body(SignedChallenge, limit=MAX_BODY)]
+
+
+@router.posts(
+    "/sign-in/challenge", "Ask for a text to sign", ChallengeRequest, SignInChallenge, 403, 415, 429, tags=SIGN_IN
+)
+def challenge(service: ServiceOf, asked: ChallengeRequestBody) -> Response:
+    """Return a `message` (EIP-4361) to sign unchanged with the key (`personal_sign`), once, within a short time.
+
+    The key must be granted.
+    """
+    return json_response(service.sign_in.challenge(asked.key_id, service.authority()))
+
+
+@router.posts(
+    "/sign-in/token", "Give the signature, get a token", SignedChallenge, AccessToken, 401, 403, 415, 429, tags=SIGN_IN
+)
+def token(service: ServiceOf, signed: SignedChallengeBody) -> Response:
+    """Return a token that permits reads for a short time, and only as long as the key is granted."""
+    return json_response(service.sign_in.token(signed.nonce, signed.signature, service.authority()))

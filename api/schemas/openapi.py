@@ -128,11 +128,19 @@ class Routes(APIRouter):
         )
 
     def posts(
-        self, path: str, summary: str, request: type, body: type | Paged, *refusals: int, status: int = 200
+        self,
+        path: str,
+        summary: str,
+        request: type,
+        body: type | Paged,
+        *refusals: int,
+        status: int = 200,
+        **options: Any,
     ) -> Callable[[Handler], Handler]:
         """Declare a POST that takes and answers JSON."""
         responses = answers(body, *self._refusals, *refusals, status=status)
-        return self.post(path, summary=summary, responses=responses, status_code=status, openapi_extra=takes(request))
+        documented: dict[str, Any] = {"responses": responses, "openapi_extra": takes(request)}
+        return self.post(path, summary=summary, status_code=status, **documented, **options)
 
 
 def takes(body: type) -> dict[str, Any]:
