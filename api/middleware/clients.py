@@ -75,7 +75,7 @@ class Connections:
         """Add the connection and return True, or return False if there is no room and none could be made."""
         subscriber = subscriber_of(address)
         if not _is_within(address or "", self._proxies):
-            own = (other for other in self._waiting if self._address[other] == subscriber)
+            own = (waiting for waiting in self._waiting if self._address[waiting] == subscriber)
             if self._count[subscriber] >= self._most_of_address and not self._dropped(own):
                 return False
         if len(self._address) >= self._most and not self._dropped(self._waiting):

@@ -177,7 +177,7 @@ def new_case(visit: VisitOf, procedure: ProcedureQuery = None) -> Response:
         case_id=new_id("case"),
         words={"BusinessLine": tuple(book.lines), "Stage": tuple(book.stages)},
         procedure=book.procedure.id,
-        procedures=[other.procedure for other in books.values()],
+        procedures=[each.procedure for each in books.values()],
     )
 
 

@@ -84,8 +84,8 @@ def _rows(graph: Correlation) -> list[tuple[Place, Edge | None]]:
     near = {place.node: place.distance for place in graph.places}
     through: dict[GraphNode, Edge] = {}
     for edge in graph.edges:
-        for node, other in ((edge.a, edge.b), (edge.b, edge.a)):
-            if near[other] < near[node]:
+        for node, neighbour in ((edge.a, edge.b), (edge.b, edge.a)):
+            if near[neighbour] < near[node]:
                 through.setdefault(node, edge)
     return [(place, through.get(place.node)) for place in graph.places[1 : LISTED_AT_MOST + 1]]
 

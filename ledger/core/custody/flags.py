@@ -220,7 +220,7 @@ def extension_without_basis(before: CaseState, act: Act, after: CaseState, body:
         ground = Term("exclusion_ground", body.excluded_for)
         return Message("{clock} does not rest for this: {ground}", clock=rule.name, ground=ground)
     for clock, extension, row in _extended(before, act, after):
-        names = [other.name for other in clock.extensions]
+        names = [each.name for each in clock.extensions]
         if row is None:
             return Message("{clock} is not extended by {article}", clock=clock.name, article=extension.article)
         extended = f"{clock.name}/{row.name}"

@@ -88,17 +88,17 @@ def _changed_rests(old: Clock | None, act: Act, new: Clock, state: CaseState) ->
     if old is None and new.is_running:
         resting: list[Clock] = []
         if new.rule.rests is not None:
-            others = clocks.running(state, new.subject)
-            resting = [other for other in others if other.name == new.rule.rests and not other.is_paused]
-            yield from (_paused(other, new, act) for other in resting)
+            running = clocks.running(state, new.subject)
+            resting = [clock for clock in running if clock.name == new.rule.rests and not clock.is_paused]
+            yield from (_paused(clock, new, act) for clock in resting)
         if not new.is_paused:
             holders = state.clocks.marked(f"rests/{new.subject}/{new.name}")
             yield from (_paused(new, holder, act) for holder in holders if holder not in resting)
     elif old is not None and old.is_running and not new.is_running:
-        for other in state.clocks.marked(f"held/{new.subject}/{new.name}"):
+        for held in state.clocks.marked(f"held/{new.subject}/{new.name}"):
             assert new.stopped_at is not None, "it has ended"
-            pause = replace(other.pauses[-1], until=max(new.stopped_at, other.pauses[-1].since))
-            yield replace(other, pauses=(*other.pauses[:-1], pause), events=_events_with(other, act))
+            pause = replace(held.pauses[-1], until=max(new.stopped_at, held.pauses[-1].since))
+            yield replace(held, pauses=(*held.pauses[:-1], pause), events=_events_with(held, act))
 
 
 def _paused(clock: Clock, holder: Clock, act: Act) -> Clock:

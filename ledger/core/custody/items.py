@@ -144,13 +144,15 @@ def merged(state: CaseState, act: Act, body: things.ItemMerged) -> CaseState:
 _ALIKE = ("responsible", "status", "checked_out_to", "due_at", "frozen_until", "lent_by", "lent_until")
 
 
-def _require_alike(item: Item, other: Item) -> None:
+def _require_alike(item: Item, joined_item: Item) -> None:
     """Refuse (commingling) to merge items that are not fungible, or that differ in more than their amount."""
     if not item.fungible:
         refuse("commingling", "item {item.item_id} is not fungible", item=item, field="body.item_ids")
     for field in _ALIKE:
-        if getattr(item, field) != getattr(other, field):
-            refuse("commingling", "{other.item_id} differs in {part}", other=other, part=field, field="body.item_ids")
+        if getattr(item, field) != getattr(joined_item, field):
+            refuse(
+                "commingling", "{other.item_id} differs in {part}", other=joined_item, part=field, field="body.item_ids"
+            )
 
 
 def _child(state: CaseState, parent: Item, part: things.ItemPart, *, field: str) -> Item:

@@ -42,8 +42,8 @@ def put(node: Node[V], entries: dict[str, V], shift: int = 0) -> Node[V]:
     if len(leaf) <= _LEAF:
         return leaf
     children: list[dict[str, V]] = [{} for _ in range(_WIDTH)]
-    for other, entry in leaf.items():
-        children[_slot(other, shift)][other] = entry
+    for key, entry in leaf.items():
+        children[_slot(key, shift)][key] = entry
     return tuple(children)
 
 

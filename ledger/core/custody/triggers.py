@@ -149,7 +149,7 @@ def _letter_received(
 def _of_letter(state: CaseState, act: Act, subject: Letter, word: str, at: str) -> Trigger:
     """Return what a letter is to clocks. It burdens its addressee, if that is an agency, else the agency that signs."""
     outside = None if subject.outside is None else OUTSIDE + subject.outside.kind
-    other = subject.person_id or outside
+    correspondent = subject.person_id or outside
     return Trigger(
         f"{word}.{subject.kind}",
         at,
@@ -158,8 +158,8 @@ def _of_letter(state: CaseState, act: Act, subject: Letter, word: str, at: str) 
         along=_ids(state.persons_along()),
         items=subject.item_ids,
         of_case=True,
-        sender=subject.from_agency or other,
-        receiver=subject.to_agency or other,
+        sender=subject.from_agency or correspondent,
+        receiver=subject.to_agency or correspondent,
         about=None if subject.about is None else state.decisions[subject.about].kind,
         letter_id=subject.letter_id,
         answers=subject.answers,

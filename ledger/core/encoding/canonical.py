@@ -133,21 +133,21 @@ def require_i_json(data: bytes, *, where: str = "") -> None:
                 )
 
 
-def require_same(given: bytes, canonical: bytes, *, where: str = "") -> None:
+def require_same(data: bytes, canonical: bytes, *, where: str = "") -> None:
     """Accept bytes that equal their canonical spelling.
 
     Raises MalformedInput, which names the first byte that differs and its field.
     """
-    if given == canonical:
+    if data == canonical:
         return
-    require_distinct_keys(given, where=where)
-    position = next((i for i, (a, b) in enumerate(zip(given, canonical, strict=False)) if a != b), len(canonical))
+    require_distinct_keys(data, where=where)
+    position = next((i for i, (a, b) in enumerate(zip(data, canonical, strict=False)) if a != b), len(canonical))
     raise MalformedInput(
         "not in canonical form (RFC 8785) at byte {position}: expected {canonical}, found {given}",
         position=position,
         canonical=_excerpt(canonical, position),
-        given=_excerpt(given, position),
-        field=_join(where, path_at(given, position)),
+        given=_excerpt(data, position),
+        field=_join(where, path_at(data, position)),
         hint="Keys sorted, no white space, no optional field spelled out as null or empty, no needless escapes.",
     )
 

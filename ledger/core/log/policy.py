@@ -134,7 +134,7 @@ class _Reader:
         except (MalformedInput, SignatureRefused) as error:
             raise MalformedInput(error.text, field=where, hint=error.hint) from error
         # The keys of all roles are compared: a log that is its own witness would count as two parties.
-        if any(other.public_key == key.public_key for other in (*self.logs, *self.witnesses.values())):
+        if any(role_key.public_key == key.public_key for role_key in (*self.logs, *self.witnesses.values())):
             raise MalformedInput("the public key of {key.name} stands in a line above", key=key, field=where)
         return key
 

@@ -184,11 +184,11 @@ def lawful_last_day(clock: Clock, zone: Zone) -> date | None:
 
     None if hours count, or only a paper sets the end.
     """
-    given = counted(clock)
-    if given is None:
+    counting = counted(clock)
+    if counting is None:
         return None
     excluded = exclusions([pause for pause in clock.pauses if pause.until], clock.counts_from)
-    end, _ = earliest_end(given._replace(excluded=excluded), zone, None, in_custody=True)
+    end, _ = earliest_end(counting._replace(excluded=excluded), zone, None, in_custody=True)
     return end.last_day
 
 
@@ -200,18 +200,20 @@ def latest_lawful_day(clock: Clock, book: Rulebook, *, moves: bool) -> date | No
     end to month's end. None if hours count, only a paper sets the end, or working days of it are not known.
     """
     zone, calendar = book.zone, book.calendar
-    usual, given = lawful_last_day(clock, zone), counted(clock)
-    if usual is None or given is None:
+    usual, counting = lawful_last_day(clock, zone), counted(clock)
+    if usual is None or counting is None:
         return None
     excluded = exclusions([pause for pause in clock.pauses if pause.until], clock.counts_from)
-    since = zone.day_of(given.since)
-    if any(period.unit == "working_day" for period in given.periods):
+    since = zone.day_of(counting.since)
+    if any(period.unit == "working_day" for period in counting.periods):
         try:
-            ends = count(given.since, given.periods, excluded=excluded, zone=zone, calendar=calendar, in_custody=False)
+            ends = count(
+                counting.since, counting.periods, excluded=excluded, zone=zone, calendar=calendar, in_custody=False
+            )
         except UnknownYear:
             return None
         return ends.last_day
-    days = {last_day_of(since, given.periods, clock.rule.manner)}
+    days = {last_day_of(since, counting.periods, clock.rule.manner)}
     apart = {since} if clock.period is None else {last_day_of(since, parse_periods(clock.period), clock.rule.manner)}
     for extension in _extensions(clock):
         if extension.adds is not None and extension.counts != "from_paper":

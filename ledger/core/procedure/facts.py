@@ -56,8 +56,8 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     def asked(self) -> tuple[tuple[str, tuple[str | bool, ...]], ...]:
         """Return the keys that are given, without ``unless``, and what the answer has to be one of."""
         values = ((key, getattr(self, key)) for key in KEYS)
-        given = ((key, value) for key, value in values if value is not None and value != ())
-        return tuple((key, value if isinstance(value, tuple) else (value,)) for key, value in given)
+        stated = ((key, value) for key, value in values if value is not None and value != ())
+        return tuple((key, value if isinstance(value, tuple) else (value,)) for key, value in stated)
 
     @cached_property
     def answers(self) -> tuple[tuple[str, frozenset[str | bool]], ...]:

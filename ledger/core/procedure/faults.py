@@ -220,7 +220,7 @@ def _faults_of_extensions(row: ClockRule) -> Iterator[Fault]:
             yield ("extensions", place, "counts"), Message("a time in all counts from the start")
         if extension.within_last is not None and not _is_of_days(extension.within_last):
             yield ("extensions", place, "within_last"), Message("expected days, as in '5 d'")
-        if extension.requires is not None and extension.requires not in {other.name for other in row.extensions}:
+        if extension.requires is not None and extension.requires not in {each.name for each in row.extensions}:
             fault = Message("no extension of the clock is called {name}", name=extension.requires)
             yield ("extensions", place, "requires"), fault
 
@@ -247,7 +247,7 @@ def _can_count_back(row: ClockRule, book: Rulebook) -> bool:
     days = bool(row.bases) and all(_is_of_days(base.period) for base in row.bases)
     if row.counts_back_from:
         # The subject of both is the same: else there would be several ends.
-        of_clocks = {other.per for other in book.clocks if other.name in row.counts_back_from} == {row.per}
+        of_clocks = {clock.per for clock in book.clocks if clock.name in row.counts_back_from} == {row.per}
         starts = of_clocks and facts <= {"clock_started", "period_changed"}
     else:
         starts = facts == {"decided"}

@@ -37,13 +37,15 @@ def supervised_by(agency_id: str, agencies: Mapping[str, Agency]) -> frozenset[s
     own = agencies.get(agency_id)
     if own is None or not may_supervise(own):
         return frozenset()
-    return frozenset(other.agency_id for other in agencies.values() if is_within(other, own))
+    return frozenset(agency.agency_id for agency in agencies.values() if is_within(agency, own))
 
 
 def supervises_any(agency_id: str, others: Iterable[str], agencies: Mapping[str, Agency]) -> bool:
     """Return whether the agency supervises one of the others."""
     own = agencies.get(agency_id)
-    return own is not None and any(supervises(own, agencies[other]) for other in others if other in agencies)
+    return own is not None and any(
+        supervises(own, agencies[agency_id]) for agency_id in others if agency_id in agencies
+    )
 
 
 def in_line(first: Agency, second: Agency) -> bool:

@@ -65,4 +65,4 @@ def holds_on(row: DatedRow, day: str) -> bool:
 
 def stands_alone(row: DatedRow, rows: Iterable[DatedRow]) -> bool:
     """Tell whether the row, and no other of its name, is in force on its own first day."""
-    return [other for other in rows if other.name == row.name and holds_on(other, row.valid_from)] == [row]
+    return [namesake for namesake in rows if namesake.name == row.name and holds_on(namesake, row.valid_from)] == [row]

@@ -101,8 +101,8 @@ def _not_checked(number: int, name: str, gap: NotChecked) -> CheckedStep:
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """Return the verdict of the whole: the worst."""
-    given = set(verdicts)
-    return next((verdict for verdict in _SEVERITY if verdict in given), "intact")
+    distinct = set(verdicts)
+    return next((verdict for verdict in _SEVERITY if verdict in distinct), "intact")
 
 
 class ProvenEvent(Struct, frozen=True):

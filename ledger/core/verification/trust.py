@@ -133,7 +133,7 @@ class Trust(Struct, frozen=True):
         """Return the trust with these blocks of the chain as trusted too, each replacing one of the same number."""
         named = {block.number: block for block in (*chain.trusted_blocks, *blocks)}
         updated = replace(chain, trusted_blocks=tuple(named[number] for number in sorted(named)))
-        return replace(self, chains=tuple(updated if other == chain else other for other in self.chains))
+        return replace(self, chains=tuple(updated if each == chain else each for each in self.chains))
 
 
 class LogKeyLine(Struct, frozen=True, forbid_unknown_fields=True):

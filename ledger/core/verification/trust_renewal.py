@@ -146,7 +146,7 @@ def accepted(renewal: Renewal, old: Trust) -> Trust:
     """
     trust = renewal.trust
     for chain in old.chains:
-        stays = next((other for other in trust.chains if _contracts(other) == _contracts(chain)), None)
+        stays = next((each for each in trust.chains if _contracts(each) == _contracts(chain)), None)
         if stays is not None:
             # Trusted blocks are the verifier's own: no renewal brings or removes them.
             trust = trust.naming(stays, chain.trusted_blocks)
@@ -155,11 +155,11 @@ def accepted(renewal: Renewal, old: Trust) -> Trust:
 
 def joined(renewals: Iterable[Renewal]) -> Renewal:
     """Merge copies of one renewal that different people have signed. Raises MalformedInput if they are not copies."""
-    first, *others = renewals
-    for other in others:
-        if other.text() != first.text():
+    first, *copies = renewals
+    for copy in copies:
+        if copy.text() != first.text():
             raise MalformedInput("expected copies of one renewal, found two", field="renewal")
-        first = first.with_signatures(other.signatures)
+        first = first.with_signatures(copy.signatures)
     return first
 
 
