@@ -25,7 +25,8 @@ class Message(str):
     context: str | None
 
     def __new__(cls, msgid: str, /, **values: Any) -> Message:
-        """Render the message in English. An error in a slot stands for its message."""
+        """Render the message in English. An error in a slot stands for its message, an unfilled one for its id."""
+        msgid = str(msgid)
         slots = {name: _value(name, values) for name in slot_names(msgid)} if values else {}
         return cls._made(filled(msgid, slots) if slots else msgid, msgid, slots)
 
