@@ -120,11 +120,11 @@ def test_the_kind_of_a_receiver_is_known_by_its_admission() -> None:
     given = Procedures().adopt(blake3_text(FIRST), -1, FIRST)
     admission = log.find(AgencyAdmitted, agency=COURT)
     assert admission is not None
-    told, silent = report_of(bundle_of(log, admission), given), report_of(bundle_of(log), given)
+    carried, silent = report_of(bundle_of(log, admission), given), report_of(bundle_of(log), given)
     flag = "receiver_of_another_kind"
-    assert [flag in {raised.flag.name for raised in report.flags} for report in (told, silent)] == [True, False]
-    assert {report.conformity.result for report in (told, silent)} == {"shown"}
-    assert "not checked" not in str(told.conformity.detail)
+    assert [flag in {raised.flag.name for raised in report.flags} for report in (carried, silent)] == [True, False]
+    assert {report.conformity.result for report in (carried, silent)} == {"shown"}
+    assert "not checked" not in str(carried.conformity.detail)
     assert f"not checked: whether {COURT} may receive" in str(silent.conformity.detail)
 
 
