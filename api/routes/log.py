@@ -14,24 +14,29 @@ from starlette.responses import Response
 from api.dependencies import DECIMAL_PATTERN, ServiceOf, json_response
 from api.middleware.request_limits import charge
 from api.routes.chain import asking_the_node
-from api.routes.tiles import published, served
+from api.routes.tiles import FRESH, published, served
 from api.schemas.answers import view_of
 from api.schemas.openapi import Routes
+from api.services.service import Service
 from ledger.anchoring.state_proofs import trusted_block
 from ledger.chain.eth import final_block_of
 from ledger.chain.writer import ChainBackend
 from ledger.core.errors import NotFound, ProofRefused
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import parse_size
+from ledger.core.log.cose_receipts import RECEIPT_TYPE
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.verification.trust import TrustedBlock, encode_trust
 from ledger.store import checkpoints, log
 from ledger.store.chain_journal import DatabaseJournal
+from ledger.store.checkpoints import PublishedCheckpoint
+from ledger.store.database import Connection
 from ledger.timeline.anchored_sizes import AnchoredSizes
 
 router = Routes(503, prefix="/api/v1/log", tags=["log"])
 TRUST = {"content": {"application/json": {"schema": {"type": "object"}}}}
+RECEIPT = {"content": {RECEIPT_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
 Block = Annotated[str, Field(max_length=16)]
 Blocks = Annotated[list[Block] | None, Query(max_length=16, description="a block's number, or latest-final; several")]
 Size = Annotated[str, Query(pattern=r"^[1-9][0-9]{0,17}$", description="a tree size from 1 on, a plain decimal")]
@@ -194,15 +199,33 @@ def inclusion(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PAT
     """Return a tlog-proof that ends in the published checkpoint."""
     at = parse_size(index, "index")
     with service.parts.database.read() as connection:
-        head = served(service, connection)
-        if at >= head.size:
-            raise NotFound(
-                "entry {at} is not published: the log stands at {head_size}", at=at, head_size=head.size, field="index"
-            )
+        head = _published_above(service, connection, at)
         leaf = merkle.leaf_hash(log.entry(connection, at).envelope)
         hashes = merkle.inclusion_proof(at, head.size, TileNodes(head.size, log.tile_reader(connection)))
     proof = TlogProof(at, hashes, head.note)
     return json_response(InclusionView(at, f"sha256:{leaf.hex()}", proof.to_text()))
+
+
+@router.files("/receipt/{index}", "Get the COSE receipt of an entry in the published tree", RECEIPT, 400, 404)
+def receipt(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PATTERN)]) -> Response:
+    """Return a receipt of inclusion (RFC 9942, RFC9162_SHA256), which the log's key signs for this request.
+
+    Who checks it needs the bytes of the entry besides, as `/tile/entries/` has them.
+    """
+    at = parse_size(index, "index")
+    with service.parts.database.read() as connection:
+        head = _published_above(service, connection, at)
+    return Response(service.prover.cose_receipt(at, head.note), headers=FRESH, media_type=RECEIPT_TYPE)
+
+
+def _published_above(service: Service, connection: Connection, index: int) -> PublishedCheckpoint:
+    """Return the checkpoint for everybody, if it has the entry. Raises NotFound."""
+    head = served(service, connection)
+    if index >= head.size:
+        raise NotFound(
+            "entry {at} is not published: the log stands at {head_size}", at=index, head_size=head.size, field="index"
+        )
+    return head
 
 
 @router.reads(

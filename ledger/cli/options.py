@@ -1,4 +1,4 @@
-"""Options that several commands share: the ground of reading, trust files, the chain node."""
+"""Options that several commands share: the ground of reading, trust files, COSE receipts, the chain node."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ GROUND = click.option(
 
 TRUST = click.option(
     "--trust", "trust_files", type=click.File("rb"), multiple=True, help="Trust file [that of the profile]."
+)
+
+COSE = click.option(
+    "--cose", is_flag=True, help="Instead, a COSE receipt (RFC 9942) and, beside it, the entry that it is of."
 )
 
 

@@ -13,6 +13,8 @@ from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.messages import Message
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ledger.cli.options import Node
     from ledger.cli.session import Session
     from ledger.core.procedure.adoption import Procedures
@@ -43,6 +45,52 @@ def verify(
     from ledger.core.verification.bundle import verify_bundle
 
     return verify_bundle(data, trust, observed=blocks)
+
+
+def verify_with_entry(data: bytes, entry: BinaryIO | None, session: Session, files: Iterable[BinaryIO]) -> ProofReport:
+    """Verify a COSE receipt with its entry and return the report; of the trust files, the one of its log counts.
+
+    Raises MalformedInput, also without an entry.
+    """
+    from ledger.core.log.cose_receipts import parse_receipt
+    from ledger.core.verification.receipts import verify_receipt
+
+    if entry is None:
+        raise MalformedInput(
+            "a receipt is checked with the entry that it is of",
+            field="--entry",
+            hint="'tally proof get --cose' writes the entry beside the receipt.",
+        )
+    trusted = _trusted(session, files)
+    try:
+        issuer = parse_receipt(data).issuer
+    except MalformedInput:  # step 1 will say so
+        issuer = None
+    trust = next((trust for trust in trusted if trust.origin == issuer), trusted[0])
+    try:
+        return verify_receipt(data, entry.read(), trust)
+    except MalformedInput as error:
+        raise error.told_with(field="--entry") from error
+
+
+def take_receipt(session: Session, index: int, entry: bytes, target: Path) -> None:
+    """Fetch the COSE receipt of an entry, and write both, the entry to ``target`` with the ending ``.entry.json``."""
+    from ledger.client.log_copy import fetch_receipt
+
+    target.write_bytes(fetch_receipt(session, index, entry))
+    beside = target.with_suffix(".entry.json")
+    beside.write_bytes(entry)
+    session.output.record({"file": str(target), "entry": str(beside)})
+
+
+def entry_of(bundle: bytes) -> tuple[int, bytes]:
+    """Return the index and the entry of a bundle that was checked (``require_asked``)."""
+    from ledger.core.events import decode_envelope
+    from ledger.core.log.tlog_proofs import parse_tlog_proof
+    from ledger.core.verification.bundle_format import decode_bundle, read_part
+
+    decoded = decode_bundle(bundle)
+    return parse_tlog_proof(decoded.proof).index, read_part(decoded.envelope, decode_envelope, "envelope")[1]
 
 
 def certificate_of(
@@ -151,6 +199,11 @@ def require_asked(session: Session, data: bytes, *, event_id: str | None, case_i
             )
 
 
+def is_receipt(data: bytes) -> bool:
+    """Return whether a file claims to be a COSE receipt: it begins with CBOR's tag 18, as no text does."""
+    return data[:1] == b"\xd2"
+
+
 def is_case_bundle(data: bytes) -> bool:
     """Return whether a bundle claims to be of a whole case."""
     return _head(data).format == "tallystick/case-bundle@v1"
@@ -161,13 +214,18 @@ def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO], *, kind:
 
     If none is of its ledger it is the first one, against which the bundle then fails. Raises MalformedInput.
     """
+    trusted = _trusted(session, files)
+    _require_format(data, kind, "FILE")
+    log_id = _head(data).log_id
+    return next((trust for trust in trusted if f"0x{trust.log_id.hex()}" == log_id), trusted[0])
+
+
+def _trusted(session: Session, files: Iterable[BinaryIO]) -> list[Trust]:
+    """Return the trust files that were given, or else the profile's."""
     from ledger.core.verification.trust import parse_trust
 
     given = [_require_format(file.read(), TRUST, "--trust") for file in files]
-    _require_format(data, kind, "FILE")
-    trusted = [parse_trust(file) for file in given or [trust_of_profile(session)]]
-    log_id = _head(data).log_id
-    return next((trust for trust in trusted if f"0x{trust.log_id.hex()}" == log_id), trusted[0])
+    return [parse_trust(file) for file in given or [trust_of_profile(session)]]
 
 
 def trust_of_profile(session: Session) -> bytes:

@@ -85,6 +85,44 @@ def fetch_entry_proof(session: ClientSession, index: int) -> EntryProof:
     return entry_proof
 
 
+def fetch_receipt(session: ClientSession, index: int, entry: bytes) -> bytes:
+    """Fetch the COSE receipt of ``entry``, which is the one at ``index``, and verify it with the profile's trust file.
+
+    Without a trust file, warn that it is not verified. Raises IntegrityBroken if it does not hold.
+    """
+    from ledger.core.log.cose_receipts import parse_receipt
+    from ledger.core.verification.receipts import log_key_of
+
+    data = session.service.fetch(f"/api/v1/log/receipt/{index}")
+    try:
+        receipt = parse_receipt(data)
+        if receipt.index != index:
+            raise MalformedInput("expected entry {index}, not {actual}", index=index, actual=receipt.index)
+        if trust := session.trust():
+            receipt.verify(entry, log_key_of(receipt, trust))
+        else:
+            session.warn(Message("the receipt's signature is not checked: no trust file (tally log trust --pin)"))
+    except TallystickError as error:
+        raise IntegrityBroken(
+            "no receipt of entry {index}: {error}", index=index, error=error, field="receipt"
+        ) from error
+    return data
+
+
+def fetch_entry(session: ClientSession, index: int) -> bytes:
+    """Fetch the public entry at ``index``. Raises NotFound if it is not published."""
+    _, checkpoint = fetch_checkpoint(session)
+    if index >= checkpoint.size:
+        raise NotFound(
+            "entry {at} is not published: the log stands at {head_size}",
+            at=index,
+            head_size=checkpoint.size,
+            field="index",
+        )
+    name = next(iter(_bundles(checkpoint.size, index // TILE_WIDTH, index + 1)))
+    return decode_bundle(session.service.fetch(f"/{name.path()}"), name.width)[index % TILE_WIDTH]
+
+
 def save_log(session: ClientSession, folder: Path) -> int:
     """Copy checkpoint and entries into ``folder``, fetching only what is missing, and return the size of the log.
 

@@ -14,11 +14,12 @@ from typing import Literal, Protocol
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ledger.chain.journal import ChainWrite
-from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, SignatureRefused
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import decode_payload, record
 from ledger.core.events.terms import EventRef
 from ledger.core.log import merkle
+from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.log.merkle import Hash, NodeReader
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
@@ -149,6 +150,17 @@ class Prover:
         with _readable(entries[0].log_index):
             report = verify_case(encoded, self._trust(), self._given(), observed=blocks_of(*bundles, *carried))
         return _proven(encoded, report, zip(entries, report.events, strict=True), entries[0].log_index)
+
+    def cose_receipt(self, index: int, note: str) -> bytes:
+        """Return the COSE receipt of the entry at ``index``, in the tree of a checkpoint's note that this log signed.
+
+        Requires an index below the size of that tree. Raises IntegrityBroken if the store does not prove the entry.
+        """
+        with _readable(index), self._database.read() as connection:
+            head = verify_checkpoint(note, self._trust().log_key_of(note))
+            entry = log.entry(connection, index)
+            nodes = TileNodes(head.size, log.tile_reader(connection))
+            return self._publisher.cose_receipt(entry.envelope, index, head, nodes)
 
     def _given(self) -> Procedures:
         """Return the procedures that are in force without an adoption in the log."""
@@ -333,10 +345,10 @@ def _erasures(view: _View, entry: StoredEntry, labels: list[str], head: _ProofHe
 
 @contextmanager
 def _readable(index: int) -> Iterator[None]:
-    """Turn a malformed bundle, which we built ourselves, into what it is here: a broken store."""
+    """Turn the refusal of what we built ourselves into what it is here: a broken store."""
     try:
         yield
-    except MalformedInput as error:
+    except (MalformedInput, ProofRefused, SignatureRefused) as error:
         raise IntegrityBroken(
             "entry {index} or what it rests on is not stored as it was signed: {error}",
             index=index,

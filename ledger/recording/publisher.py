@@ -11,7 +11,8 @@ from msgspec import Struct
 from ledger.core.custody import Flag
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
-from ledger.core.log.merkle import Hash
+from ledger.core.log.cose_receipts import sign_receipt
+from ledger.core.log.merkle import Hash, NodeReader
 from ledger.core.log.notes import NoteSigner
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
@@ -52,6 +53,14 @@ class Publisher:
     def receipt(self, event_id: str, leaf: Hash, proof: TlogProof, flags: tuple[Flag, ...], at: int) -> Receipt:
         """Return the receipt of one entry; ``at`` is in unix milliseconds."""
         return Receipt(event_id, proof.index, f"sha256:{leaf.hex()}", at, flags, proof.to_text())
+
+    def cose_receipt(self, entry: bytes, index: int, checkpoint: Checkpoint, nodes: NodeReader) -> bytes:
+        """Return the COSE receipt of an entry in the tree of a checkpoint that the log has signed.
+
+        Raises ProofRefused if the nodes do not lead from the entry to the root.
+        """
+        hashes = merkle.inclusion_proof(index, checkpoint.size, nodes)
+        return sign_receipt(entry, index, checkpoint, hashes, self._signer).encode()
 
     def stored_receipt(self, database: Database, entry: StoredEntry) -> Receipt:
         """Rebuild the receipt that the entry got when it was committed: the same size, the same bytes."""

@@ -10,7 +10,8 @@ What stands between ``<!-- table:NAME -->``, ``<!-- example:NAME -->`` or ``<!--
 generated: tables out of types and catalogues, worked examples out of the code. The rest is written by hand.
 
 The verdicts and steps of docs/examples/spoiled.json are written by hand from docs/protocol.md, not out of the code:
-tests/e2e/browser_verifier holds both verifiers against them.
+tests/e2e/browser_verifier holds both verifiers against them. So are those of receipts.json, about which
+tests/unit/core/test_verify_receipt.py asks our verifier and a foreign one.
 """
 
 from __future__ import annotations
@@ -39,7 +40,14 @@ from ledger.core.supervision.model_package import encode_package
 from ledger.core.verification import bundle
 from ledger.core.verification.bundle_format import encode_bundle
 from ledger.core.verification.trust import encode_trust
-from scripts.docs import example, spoiled_bundles, spoiled_cosignatures, spoiled_trust, worked_deadlines
+from scripts.docs import (
+    example,
+    receipt_vectors,
+    spoiled_bundles,
+    spoiled_cosignatures,
+    spoiled_trust,
+    worked_deadlines,
+)
 from scripts.docs import protocol_tables as tables
 from scripts.docs.chain_states import hexed
 from scripts.docs.spoiled_cosignatures import tree_message
@@ -218,6 +226,41 @@ def proof() -> str:
     return block(TlogProof(2, grown.inclusion_proofs()[2], example.cosigned(checkpoint, ())).to_text().rstrip("\n"))
 
 
+def receipt() -> str:
+    """Show the COSE receipt of an entry: its bytes, and what they mean in CBOR's diagnostic notation."""
+    shown = receipt_vectors.receipt()
+    root = example.Ledger(example.entries()).checkpoint.root
+    path = [f"        h'{node.hex()}'," for node in shown.hashes]
+    lines = [
+        "18([",
+        "  <<{",
+        "    1: -8,",
+        f"    4: h'{shown.key_id.hex()}',",
+        f'    15: {{1: "{shown.issuer}", 2: "{shown.subject}"}},',
+        "    395: 1,",
+        f"    -70395: {shown.size}",
+        "  }>>,",
+        "  {396: {-1: [",
+        f"    <<[{shown.size}, {shown.index}, [",
+        *path,
+        "    ]]>>",
+        "  ]}},",
+        "  null,",
+        f"  h'{shown.signature.hex()}'",
+        "])",
+    ]
+    data = shown.encode()
+    return "\n\n".join(
+        [
+            block(*lines),
+            f"Its {len(data)} bytes:",
+            block(data.hex()),
+            "The root, and the bytes that the key signs:",
+            block(hexed(root), shown.signed_message(root).hex()),
+        ]
+    )
+
+
 def verification() -> str:
     """Show what the verifier says of the example's bundle."""
     report = bundle.verify_bundle(encode_bundle(example.bundle()), example.trust())
@@ -241,6 +284,9 @@ def example_files() -> dict[str, bytes]:
         "package.json": _indented(encode_package(ledger.package())),
         "trust.json": _indented(encode_trust(example.trust())),
         "log.jsonl": b"".join(entry.data + b"\n" for entry in ledger.entries),
+        "receipt.cose": receipt_vectors.receipt().encode(),
+        "receipt.entry.json": ledger.entries[example.REGISTERED].data,
+        "receipts.json": receipt_vectors.encoded(),
     }
     return examples | {"spoiled.json": spoiled(examples)}
 
@@ -269,7 +315,7 @@ PARTS: dict[str, Callable[[], str]] = {
     **{f"table:{part.__name__}": part for part in (tables.numbers, tables.purposes, tables.clocks, tables.flags)},
     **{f"table:{kind.__name__.lower()}": partial(tables.fields_of, kind) for kind in (Payload, Envelope, Section)},
     **{f"example:{part.__name__}": part for part in (payload, types, signing, registry, log)},
-    **{f"example:{part.__name__}": part for part in (ml_dsa, proof, verification)},
+    **{f"example:{part.__name__}": part for part in (ml_dsa, proof, receipt, verification)},
 }
 
 

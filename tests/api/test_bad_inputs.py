@@ -86,6 +86,8 @@ def test_a_body_at_the_limit_is_looked_at(shared: Served) -> None:
         ("/api/v1/deadlines?as_of=2026-13-45T00:00:00Z", "as_of"),
         ("/api/v1/deadlines?within_days=-1", "within_days"),
         ("/api/v1/log/inclusion/9223372036854775808", "index"),
+        ("/api/v1/log/receipt/9223372036854775808", "index"),
+        ("/api/v1/log/receipt/01", "index"),
         ("/api/v1/log/consistency?first=0&second=5", "first"),
         ("/api/v1/log/consistency?first=%2B3&second=5", "first"),
     ],

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import scitt_cose
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledger.core.log import merkle
+from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.merkle import Hash, leaf_hash, verify_consistency
+from ledger.core.log.notes import parse_note
 from ledger.core.log.tiles import decode_bundle
 from tests.api.service import Served, problem
 from tests.testkit.casework import Case
+from tests.testkit.ledgers import LOG_SIGNER
 
 CASES = 250
 
@@ -92,6 +98,29 @@ def test_nothing_beyond_the_published_size_is_served(log: tuple[Served, int]) ->
 def test_a_tile_has_one_name(log: tuple[Served, int], name: str) -> None:
     """Every other spelling is refused."""
     problem(log[0].get(f"/tile/{name}"), 400, "malformed_input", "tile")
+
+
+def test_a_foreign_verifier_accepts_the_receipt_of_every_entry(log: tuple[Served, int]) -> None:
+    """``scitt-cose`` verifies it with the entry's bytes out of the tiles and the log's key, and no other entry's."""
+    served, size = log
+    entries = decode_bundle(served.get("/tile/entries/000").content, 256)
+    entries += decode_bundle(served.get(f"/tile/entries/001.p/{size - 256}").content, size - 256)
+    root = parse_checkpoint(parse_note(served.get("/checkpoint").text).text).root.hex()
+    public = Ed25519PublicKey.from_public_bytes(LOG_SIGNER.verifying_key.public_key)
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for index in (0, 1, 100, 255, 256, size - 1):
+        answer = served.get(f"/api/v1/log/receipt/{index}")
+        assert answer.headers["content-type"] == "application/scitt-receipt+cose"
+        assert answer.headers["cache-control"] == "no-store"
+        result = scitt_cose.verify_receipt(answer.content, leaf_entry_hex=entries[index].hex(), log_public_key_pem=pem)
+        assert result.ok, result.errors
+        assert (result.root, result.tree_size, result.leaf_index) == (root, size, index)
+        assert result.issuer == LOG_SIGNER.verifying_key.name
+        other = scitt_cose.verify_receipt(
+            answer.content, leaf_entry_hex=entries[index - 1].hex(), log_public_key_pem=pem
+        )
+        assert not other.ok
+    problem(served.get(f"/api/v1/log/receipt/{size}"), 404, "not_found", "index")
 
 
 def test_a_consistency_proof_holds_between_any_published_sizes(log: tuple[Served, int]) -> None:

@@ -34,6 +34,7 @@ from ledger.core.procedure.package import read_package
 from ledger.core.supervision.model_package import verify_package
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.bundle_format import decode_case_bundle
+from ledger.core.verification.receipts import verify_receipt
 from ledger.core.verification.trust import parse_trust
 from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.tables import CsvTable, JsonTable
@@ -51,6 +52,8 @@ from tests.testkit.machine import REPOSITORY
 IMPORTS = REPOSITORY / "examples" / "import"
 BUNDLE = (REPOSITORY / "docs" / "examples" / "bundle.json").read_bytes()
 TRUST = (REPOSITORY / "docs" / "examples" / "trust.json").read_bytes()
+RECEIPT = (REPOSITORY / "docs" / "examples" / "receipt.cose").read_bytes()
+ENTRY = (REPOSITORY / "docs" / "examples" / "receipt.entry.json").read_bytes()
 MODELS = sorted((REPOSITORY / "ledger" / "supervision" / "models" / "shipped").glob("*.yaml"))
 PROOF = json.loads(BUNDLE)["proof"]
 NOTE = PROOF.partition("\n\n")[2]
@@ -164,6 +167,7 @@ def readers() -> dict[str, Reader]:
         "verifier key": text_reader(parse_vkey, json.loads(TRUST)["log_key"]),
         "note": text_reader(lambda text: parse_checkpoint(parse_note(text).text), NOTE),
         "tlog-proof": text_reader(parse_tlog_proof, PROOF),
+        "COSE receipt": Reader(lambda data: verify_receipt(data, ENTRY, trust), (RECEIPT,)),
         "bundle": Reader(lambda data: verify_bundle(data, trust), (BUNDLE,)),
         "case bundle": Reader(decode_case_bundle, (json.dumps(case).encode(),)),
         "model package": Reader(

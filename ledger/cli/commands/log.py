@@ -10,11 +10,18 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
-from ledger.cli.options import Node, takes_node
+from ledger.cli.options import COSE, Node, takes_node
 from ledger.cli.output import columns, printable, printable_json
-from ledger.cli.proofs import anchor_blocks
+from ledger.cli.proofs import anchor_blocks, take_receipt
 from ledger.cli.session import Session
-from ledger.client.log_copy import decoded_entries, fetch_checkpoint, fetch_entry_proof, save_log, verified_checkpoint
+from ledger.client.log_copy import (
+    decoded_entries,
+    fetch_checkpoint,
+    fetch_entry,
+    fetch_entry_proof,
+    save_log,
+    verified_checkpoint,
+)
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken
 from ledger.core.verification.trust import encode_trust, parse_trust
@@ -120,13 +127,16 @@ def save(session: Session, folder: Path) -> None:
 
 @log_group.command("proof")
 @click.argument("index", type=click.IntRange(min=0))
+@COSE
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [INDEX.tlog-proof].")
-def proof(session: Session, index: int, output: Path | None) -> None:
+def proof(session: Session, index: int, *, cose: bool, output: Path | None) -> None:
     """Write the proof (C2SP tlog-proof) that the entry at INDEX is in the public log. Nobody needs to sign in."""
+    if cose:
+        return take_receipt(session, index, fetch_entry(session, index), output or Path(f"{index}.cose"))
     entry_proof = fetch_entry_proof(session, index)
     target = output or Path(f"{index}.tlog-proof")
     target.write_text(entry_proof.proof, encoding="utf-8")
-    session.output.record({"leaf_hash": entry_proof.leaf_hash, "file": str(target)})
+    return session.output.record({"leaf_hash": entry_proof.leaf_hash, "file": str(target)})
 
 
 @log_group.command("consistency")

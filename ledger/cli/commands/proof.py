@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.command import Group
 from ledger.cli.errors import exit_of_report
-from ledger.cli.options import GROUND, TRUST, Node, takes_node
+from ledger.cli.options import COSE, GROUND, TRUST, Node, takes_node
 from ledger.cli.session import Session
 from ledger.core.errors import MalformedInput
 
@@ -41,6 +41,7 @@ def proof_group() -> None:
     multiple=True,
     help="Judge conformity by this package too, if the bundle of a case does not carry its own.",
 )
+@click.option("--entry", type=FILE, help="The entry that a COSE receipt is of, as 'tally proof get --cose' writes it.")
 @takes_node
 def check(
     session: Session,
@@ -50,17 +51,27 @@ def check(
     trust_files: tuple[BinaryIO, ...],
     log_folder: str | None,
     packages: tuple[str, ...],
+    entry: BinaryIO | None,
     node: Node | None,
 ) -> int:
     """Check the bundle in FILE, step by step, down to the hash of a block.
 
     The block is one that the trust file names ('tally log trust --block-of FILE'), that the node at --rpc has, or that
-    the ledger's witnesses vouch for.
+    the ledger's witnesses vouch for. Of a COSE receipt, which is checked with its --entry, no more is shown than that
+    the log has the entry.
     """
-    from ledger.cli.proofs import trust_for, verify
+    from ledger.cli.proofs import is_receipt, trust_for, verify, verify_with_entry
     from ledger.cli.report import show_report
 
     data = file.read()
+    if is_receipt(data):
+        if log_folder or packages or node:
+            raise MalformedInput("a receipt is checked with its entry alone", field="--log, --procedure, --rpc")
+        receipt_report = verify_with_entry(data, entry, session, trust_files)
+        show_report(session, receipt_report)
+        return exit_of_report(receipt_report)
+    if entry is not None:
+        raise MalformedInput("expected a COSE receipt, with which an entry is checked", field="FILE")
     given = _procedures_of(packages) if packages else None
     report = verify(data, trust_for(session, data, trust_files), log_folder, node, given)
     show_report(session, report)
@@ -80,6 +91,7 @@ def _procedures_of(packages: Iterable[str]) -> Procedures:
 @click.option("--case", "case_id", help="All events of this case, in one bundle.")
 @click.option("--withhold", type=click.Choice(["payload", "sections"]), help="What the bundle leaves out.")
 @click.option("--tlog-proof", is_flag=True, help="Only its C2SP tlog-proof, which other programs check.")
+@COSE
 @GROUND
 @click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.bundle.json].")
 def get(
@@ -89,13 +101,14 @@ def get(
     event_id: str | None,
     case_id: str | None,
     tlog_proof: bool,
+    cose: bool,
     output: str | None,
     **query: str | None,
 ) -> None:
     """Fetch the bundle of an event, or of a case."""
     from pathlib import Path
 
-    from ledger.cli.proofs import require_asked
+    from ledger.cli.proofs import entry_of, require_asked, take_receipt
     from ledger.client.service import at
     from ledger.core.verification.bundle_format import decode_bundle
 
@@ -103,12 +116,18 @@ def get(
         raise MalformedInput("expected one of the two", field="EVENT_ID, --case")
     if tlog_proof and event_id is None:
         raise MalformedInput("a tlog-proof is of one event", field="--tlog-proof", hint="Name the event.")
+    if tlog_proof and cose:
+        raise MalformedInput("expected one of the two", field="--tlog-proof, --cose")
+    if cose and event_id is None:
+        raise MalformedInput("a receipt is of one event", field="--cose", hint="Name the event.")
     path = at("/api/v1/events/{}/proof", event_id) if event_id else at("/api/v1/cases/{}/proof", case_id or "")
     bundle = session.service.fetch(path, **query)
     require_asked(session, bundle, event_id=event_id, case_id=case_id)
+    if cose:
+        return take_receipt(session, *entry_of(bundle), Path(output or f"{event_id}.cose"))
     target = Path(output or f"{event_id or case_id}.{'tlog-proof' if tlog_proof else 'bundle.json'}")
     target.write_bytes(decode_bundle(bundle).proof.encode() if tlog_proof else bundle)
-    session.output.record({"file": str(target)})
+    return session.output.record({"file": str(target)})
 
 
 @proof_group.command("certificate")

@@ -183,17 +183,27 @@ def verify_inclusion(leaf: Hash, index: int, size: int, proof: Sequence[Hash], r
     Requires 0 <= index < size < 2**63, a root and leaf of 32 bytes, and exactly as many hashes as index and size need.
     Raises ProofRefused; RootMismatch if the proof leads to another root.
     """
-    if not 0 <= index < size < SIZE_LIMIT:
-        raise ProofRefused("index {index} is not within a tree of {size} leaves", index=index, size=size, field="index")
-    _require_hashes({"leaf": leaf, "root": root}, proof)
+    calculated = included_root(leaf, index, size, proof)
+    _require_hashes({"root": root}, ())
     _require_root_for(size, root, "root")
-    inner = (index ^ (size - 1)).bit_length()
-    _require_length(proof, inner + (index >> inner).bit_count())
-    # The upper siblings are all on the left: above `inner` the path runs along the right edge of the tree.
-    calculated = _climb(leaf, index, proof, inner)
     # The only comparison that proves anything: all before it is about form.
     if calculated != root:
         raise RootMismatch(expected=root, calculated=calculated, field="root")
+
+
+def included_root(leaf: Hash, index: int, size: int, proof: Sequence[Hash]) -> Hash:
+    """Compute the root of the tree of ``size`` leaves that has ``leaf`` at ``index``, from its inclusion proof.
+
+    It proves nothing until it is compared, or a signature over it is verified. Requires and raises as
+    ``verify_inclusion``.
+    """
+    if not 0 <= index < size < SIZE_LIMIT:
+        raise ProofRefused("index {index} is not within a tree of {size} leaves", index=index, size=size, field="index")
+    _require_hashes({"leaf": leaf}, proof)
+    inner = (index ^ (size - 1)).bit_length()
+    _require_length(proof, inner + (index >> inner).bit_count())
+    # The upper siblings are all on the left: above `inner` the path runs along the right edge of the tree.
+    return Hash(_climb(leaf, index, proof, inner))
 
 
 def verify_consistency(

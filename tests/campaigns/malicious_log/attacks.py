@@ -16,7 +16,7 @@ from ledger.core.log.notes import SeedSigner, sign_note
 from ledger.core.log.tiles import encode_bundle
 from ledger.core.verification.bundle_format import encode_bundle as encode_proof
 from tests.campaigns.malicious_log.ground import Ground, Words
-from tests.campaigns.malicious_log.service import filler, receipt
+from tests.campaigns.malicious_log.service import Hostile, filler, receipt
 from tests.campaigns.verifiers.changes import written
 from tests.campaigns.verifiers.compare import Sample
 from tests.testkit.bundles import ORIGIN, Log
@@ -288,6 +288,38 @@ inclusion("with a cut hash", lambda g, answer: answer | {"leaf_hash": answer["le
 for _name, _change in PROVEN.items():
     receipts(_name, _change)
     inclusion(_name, _change)
+
+
+def cose_receipt(name: str, change: Callable[[Ground, bytes], bytes]) -> None:
+    @attack(f"COSE receipt: {name}")
+    def of(ground: Ground) -> Words:
+        ground.spoil_bytes("receipt", lambda answer: change(ground, answer))
+        return ["log", "proof", "3", "--cose", "--output", ground.folder / "3.cose"]
+
+    @attack(f"COSE receipt of an event: {name}")
+    def of_event(ground: Ground) -> Words:
+        ground.spoil_bytes("receipt", lambda answer: change(ground, answer))
+        event_id = ground.log.events[3].envelope.event_id
+        return ["proof", "get", event_id, "--cose", "--output", ground.folder / "3.cose"]
+
+
+def with_bit_flipped(ground: Ground, receipt: bytes) -> bytes:
+    at = ground.chance.randrange(len(receipt))
+    return receipt[:at] + bytes([receipt[at] ^ 1 << ground.chance.randrange(8)]) + receipt[at + 1 :]
+
+
+def by_other_key(ground: Ground, _: bytes) -> bytes:
+    other = Log(ground.log.events, log_signer=OTHER_KEY, registry=ground.log.registry)
+    return Hostile(other, len(other.events)).receipt_of(3) or b""
+
+
+cose_receipt("of another entry", lambda ground, _: ground.hostile.receipt_of(4) or b"")
+cose_receipt("by another key", by_other_key)
+cose_receipt("with a bit flipped", with_bit_flipped)
+cose_receipt("cut off", lambda ground, receipt: receipt[: ground.chance.randrange(len(receipt))])
+cose_receipt("with noise after it", lambda ground, receipt: receipt + ground.chance.randbytes(4))
+cose_receipt("noise in its place", lambda ground, receipt: ground.chance.randbytes(len(receipt)))
+cose_receipt("a page in its place", lambda *_: b"<html>please log in</html>")
 
 
 @attack("bundle: of another event")

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ledger.core.events import case, decode_submission
-from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.cose_receipts import sign_receipt
+from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.log.tiles import TILE_WIDTH, encode_bundle
 from ledger.core.verification.bundle_format import encode_bundle as encode_proof
 from tests.oracles import merkle_reference as reference
@@ -22,8 +23,8 @@ from tests.testkit.faulty_service import Answer, Asked
 class Hostile:
     """What the service has, ``size`` entries of which are published, and the answers that replace the honest ones.
 
-    ``spoiled`` names a route: checkpoint, consistency, inclusion, entries, submission, event proof, case proof. Its
-    function is given the honest answer's body and says another.
+    ``spoiled`` names a route: checkpoint, consistency, inclusion, receipt, entries, submission, event proof, case
+    proof. Its function is given the honest answer's body and says another.
     """
 
     log: Log
@@ -51,6 +52,7 @@ class Hostile:
             ("checkpoint", "/checkpoint", lambda *_: self.note().encode()),
             ("consistency", "/api/v1/log/consistency", lambda _, query, __: self._consistency(query)),
             ("inclusion", "/api/v1/log/inclusion/", lambda rest, *_: self._inclusion(int(rest))),
+            ("receipt", "/api/v1/log/receipt/", lambda rest, *_: self.receipt_of(int(rest))),
             ("entries", "/tile/entries/", lambda rest, *_: self._entries(rest)),
             ("log", "/api/v1/log", lambda *_: written({"log_id": "0x" + LOG_ID.hex()})),
             ("head", "/api/v1/cases/case-1/head", lambda *_: written({"head": "blake3:" + "ab" * 32, "sequence": 3})),
@@ -79,6 +81,14 @@ class Hostile:
             return None
         leaf = leaf_hash(self.log.entries()[index])
         return written({"leaf_hash": f"sha256:{leaf.hex()}", "proof": self.log.proof(index, self.note())})
+
+    def receipt_of(self, index: int) -> bytes | None:
+        """Return the COSE receipt of a published entry."""
+        if index >= self.size:
+            return None
+        entries = self.log.entries(self.size)
+        hashes = [Hash(node) for node in reference.inclusion_proof(index, entries)]
+        return sign_receipt(entries[index], index, self.log.checkpoint(self.size), hashes, self.log.log_signer).encode()
 
     def _entries(self, rest: str) -> bytes | None:
         index, _, width = rest.partition(".p/")

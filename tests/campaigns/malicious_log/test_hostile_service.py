@@ -56,7 +56,9 @@ def test_an_honest_service_is_believed(ground: Ground) -> None:
         ["log", "save", copy],
         ["log", "entries"],
         ["log", "proof", "3", "--output", ground.folder / "3.tlog-proof"],
+        ["log", "proof", "3", "--cose", "--output", ground.folder / "3.cose"],
         ["proof", "get", event_id, "--output", ground.folder / "bundle.json"],
+        ["proof", "get", event_id, "--cose", "--output", ground.folder / "event.cose"],
         ["proof", "get", "--case", "case-1", "--output", ground.folder / "case.json"],
         ["event", "submit", ground.submission()],
     ):

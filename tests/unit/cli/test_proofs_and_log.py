@@ -11,6 +11,7 @@ import pytest
 
 from ledger.cli.errors import Exit
 from ledger.core.encoding import canonical
+from ledger.core.log.cose_receipts import parse_receipt
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import parse_tlog_proof
@@ -134,6 +135,59 @@ def test_proofs_go_out_in_the_formats_of_others(world: World, tmp_path: Path) ->
     assert parse_tlog_proof(public.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
     refused = world.run("proof", "get", "--case", case_id, "--tlog-proof")
     assert refused.status == Exit.USAGE
+
+
+def test_receipt_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
+    """A COSE receipt is written beside its entry, with and without signing in, and checked offline with both."""
+    case_id = open_case(world, items=1)
+    world.anchored()
+    trust, bundle = tmp_path / "trust.json", tmp_path / "bundle.json"
+    world.run("log", "trust", "-o", trust)
+    event_id = world.ok("event", "list", case_id)[-1]["event_id"]
+    world.ok("proof", "get", event_id, "-o", bundle)
+    written = world.ok("proof", "get", event_id, "--cose", "-o", tmp_path / "a.cose")
+    receipt, entry = tmp_path / "a.cose", tmp_path / "a.entry.json"
+    assert written == {"file": str(receipt), "entry": str(entry)}
+    assert entry.read_bytes() == canonical.encode(json.loads(bundle.read_bytes())["envelope"])
+    index = parse_receipt(receipt.read_bytes()).index
+    public = tmp_path / "b.cose"
+    world.ok("log", "proof", str(index), "--cose", "-o", public)
+    assert public.with_suffix(".entry.json").read_bytes() == entry.read_bytes()
+
+    for file in (receipt, public):
+        done = world.tally("--json", "proof", "check", file, "--entry", entry, "--trust", trust)
+        report = json.loads(done.out)
+        assert (done.status, report["verdict"]) == (Exit.UNVERIFIABLE, "unverifiable")
+        assert [step["result"] for step in report["steps"]] == ["checked"] * 3 + ["not_checked"] * 4
+        assert (report["subject"]["event_id"], report["subject"]["index"]) == (event_id, index)
+    shown = world.tally("proof", "check", receipt, "--entry", entry, "--trust", trust).out
+    assert "a receipt has no anchor" in shown
+    spoiled = tmp_path / "c.cose"
+    spoiled.write_bytes(receipt.read_bytes()[:-1] + bytes([receipt.read_bytes()[-1] ^ 1]))
+    assert world.tally("proof", "check", spoiled, "--entry", entry, "--trust", trust).status == Exit.REFUSED
+    spoiled.write_bytes(receipt.read_bytes()[:-1])
+    assert world.tally("proof", "check", spoiled, "--entry", entry, "--trust", trust).status == Exit.REFUSED
+
+
+def test_receipt_that_is_asked_for_wrongly(world: World, tmp_path: Path) -> None:
+    """A receipt is of one event, is checked with its entry and nothing else, and no bundle is checked with an entry."""
+    case_id = open_case(world)
+    world.anchored()
+    trust, bundle, receipt = tmp_path / "trust.json", tmp_path / "bundle.json", tmp_path / "a.cose"
+    entry = tmp_path / "a.entry.json"
+    world.run("log", "trust", "-o", trust)
+    event_id = world.ok("event", "list", case_id)[0]["event_id"]
+    world.ok("proof", "get", event_id, "-o", bundle)
+    world.ok("proof", "get", event_id, "--cose", "-o", receipt)
+    world.refuses(Exit.USAGE, "of one event", "proof", "get", "--case", case_id, "--cose")
+    world.refuses(Exit.USAGE, "one of the two", "proof", "get", event_id, "--cose", "--tlog-proof")
+    check = ("proof", "check")
+    world.refuses(Exit.USAGE, "tally proof get --cose", *check, receipt, "--trust", trust)
+    world.refuses(Exit.USAGE, "its entry alone", *check, receipt, "--entry", entry, "--trust", trust, "--log", tmp_path)
+    world.refuses(Exit.USAGE, "expected a COSE receipt", *check, bundle, "--entry", entry, "--trust", trust)
+    world.refuses(Exit.USAGE, "--entry:", *check, receipt, "--entry", trust, "--trust", trust)
+    world.refuses(Exit.REFUSED, "not published", "log", "proof", "999999", "--cose", "-o", tmp_path / "b.cose")
+    assert not (tmp_path / "b.cose").exists()
 
 
 def test_log_is_public_and_grows(world: World, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from sqlalchemy import text
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.errors import IntegrityBroken, NotFound
 from ledger.core.events import Authority, record
-from ledger.core.log.checkpoints import parse_checkpoint
-from ledger.core.log.notes import parse_note
+from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, sign_checkpoint
+from ledger.core.log.cose_receipts import parse_receipt
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import SeedSigner, parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.case import CaseReport, verify_case
@@ -266,6 +269,48 @@ def test_broken_tile(stand: Stand) -> None:
     stand.change("UPDATE tiles SET hashes = :value WHERE level = 0 AND tile_index = 0", value=bytes(9 * 32))
     with pytest.raises(IntegrityBroken, match="lead to the root"):
         stand.bundle()
+
+
+def test_cose_receipt(stand: Stand) -> None:
+    """Each entry has a receipt in the tree of any checkpoint that has it, by the log's key; the same each time."""
+    note = stand.ledger.publisher.checkpoint(*tree_of(stand))
+    stand.ledger.post_all(Case("case-2").open().events)
+    size = parse_checkpoint(parse_note(note).text).size
+    for index in range(size):
+        data = stand.prover.cose_receipt(index, note)
+        assert data == stand.prover.cose_receipt(index, note)
+        receipt = parse_receipt(data)
+        head = receipt.verify(entry_at(stand, index), LOG_SIGNER.verifying_key)
+        assert (receipt.index, head) == (index, parse_checkpoint(parse_note(note).text))
+
+
+def tree_of(stand: Stand) -> tuple[int, bytes]:
+    with stand.ledger.database.read() as connection:
+        tree = stored_log.tree(connection)
+    return tree.size, tree.root
+
+
+def entry_at(stand: Stand, index: int) -> bytes:
+    with stand.ledger.database.read() as connection:
+        return stored_log.entry(connection, index).envelope
+
+
+def test_no_receipt_of_a_broken_store(stand: Stand) -> None:
+    """The key signs no root of a note that it has not signed, and none to which the stored entry does not lead."""
+    size, root = tree_of(stand)
+    note = stand.ledger.publisher.checkpoint(size, root)
+    for other in (b64encode(bytes(32)), b64encode(root)[:-4] + b"AAA="):
+        with pytest.raises(IntegrityBroken, match="entry 6"):
+            stand.prover.cose_receipt(6, note.replace(b64encode(root).decode(), other.decode()))
+    own = SeedSigner.from_seed(LOG_SIGNER.verifying_key.name, bytes(32))
+    with pytest.raises(IntegrityBroken, match="no signature"):
+        stand.prover.cose_receipt(6, sign_checkpoint(Checkpoint(own.verifying_key.name, size, Hash(root)), own))
+    stand.change("UPDATE entries SET envelope = :value WHERE log_index = 6", value=entry_at(stand, 5))
+    with pytest.raises(IntegrityBroken, match="entry 6"):
+        stand.prover.cose_receipt(6, note)
+    stand.change("UPDATE tiles SET hashes = :value WHERE level = 0 AND tile_index = 0", value=bytes(9 * 32))
+    with pytest.raises(IntegrityBroken, match="entry 5"):
+        stand.prover.cose_receipt(5, note)
 
 
 def test_anchor_of_another_history(stand: Stand) -> None:

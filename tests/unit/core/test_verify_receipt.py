@@ -1,0 +1,153 @@
+"""``ledger.core.verification.receipts``: what a receipt shows of an entry, and what it leaves open."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import scitt_cose
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
+
+from ledger.core.errors import MalformedInput
+from ledger.core.log.cose_receipts import sign_receipt
+from ledger.core.log.merkle import Hash
+from ledger.core.log.notes import SeedSigner
+from ledger.core.verification.receipts import STEPS, verify_receipt
+from ledger.core.verification.report import ProofReport
+from ledger.core.verification.trust import EarlierLogKey, Trust, parse_trust
+from tests.oracles import merkle_reference as reference
+from tests.testkit.bundles import LOG_SIGNER, ORIGIN, TWO_OF_THREE, trust
+from tests.testkit.changed_bundles import GOOD, LOG, NOTE, REGISTERED
+from tests.testkit.published_vectors import EXAMPLES
+
+ENTRY = LOG.events[REGISTERED].entry
+NEW_LOG = SeedSigner.from_seed(ORIGIN, bytes([42]) * 32)
+WITNESSED = trust(TWO_OF_THREE, development=False)
+NAMES = [name for name, _ in STEPS]
+
+
+def receipt(index: int = REGISTERED, signer: SeedSigner = LOG_SIGNER) -> bytes:
+    entries = LOG.entries()
+    hashes = [Hash(node) for node in reference.inclusion_proof(index, entries)]
+    return sign_receipt(entries[index], index, LOG.checkpoint(), hashes, signer).encode()
+
+
+VECTORS = json.loads((EXAMPLES / "receipts.json").read_bytes())
+# A receipt says more here than RFC 9942 asks for: the foreign verifier passes over what it does not know.
+PASSED_BY_OTHERS = {
+    "as it is",
+    "another stream as subject",
+    "another origin as issuer",
+    "another key id",
+    "no tree size in the protected header",
+    "another tree size than in the proof",
+    "another protected header",
+    "another claim",
+    "no subject",
+    "headers in another order",
+    "another unprotected header",
+    "the proof twice",
+}
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
+def test_published_vectors(vector: dict[str, Any]) -> None:
+    """Each step has the status that the vector names; a foreign verifier passes no receipt of another entry."""
+    entry = (EXAMPLES / "log.jsonl").read_bytes().splitlines()[vector["entry"]]
+    trusted = parse_trust((EXAMPLES / "trust.json").read_bytes())
+    data = bytes.fromhex(vector["receipt"])
+    report = verify_receipt(data, entry, trusted)
+    assert [step.result for step in report.steps] == vector["steps"]
+    assert report.verdict == vector["verdict"]
+    public = Ed25519PublicKey.from_public_bytes(trusted.log_key.public_key)
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    others = scitt_cose.verify_receipt(data, leaf_entry_hex=entry.hex(), log_public_key_pem=pem)
+    assert others.ok == (vector["name"] in PASSED_BY_OTHERS), others.errors
+
+
+def results(report: ProofReport) -> list[str]:
+    assert [step.name for step in report.steps] == NAMES
+    return [step.result for step in report.steps[:3]]
+
+
+def test_inclusion_is_shown_and_the_rest_is_named() -> None:
+    """The entry and its place hold; payload, witnesses, grant and anchor are each not checked, with the reason."""
+    report = verify_receipt(receipt(), ENTRY, WITNESSED)
+    assert results(report) == ["checked"] * 3
+    head = LOG.checkpoint()
+    assert (report.subject.event_id, report.subject.index) == (LOG.events[REGISTERED].envelope.event_id, REGISTERED)
+    assert (report.subject.size, report.subject.root) == (head.size, head.root.hex())
+    assert (
+        report.steps[2].detail
+        == f"entry {REGISTERED} of {head.size}, under the root {head.root.hex()} that the log signed"
+    )
+    assert {step.name: step.verdict for step in report.steps[3:]} == {
+        "payload": "unverifiable",
+        "witnesses": "unverifiable",
+        "authority": "unverifiable",
+        "block": "not_yet_anchored",
+    }
+    assert {step.result for step in report.steps[3:]} == {"not_checked"}
+    assert report.verdict == "unverifiable"
+    assert (report.proven_time, report.block, report.development) == (None, None, False)
+
+
+def test_a_development_ledger_asks_for_no_witness() -> None:
+    """The step says so, as that of a bundle does; the verdict stays below intact."""
+    report = verify_receipt(receipt(), ENTRY, trust())
+    assert (report.steps[4].result, report.steps[4].verdict, report.verdict) == (
+        "not_checked",
+        "intact",
+        "unverifiable",
+    )
+
+
+def test_an_entry_may_be_indented() -> None:
+    """The entry counts by its canonical bytes, as in a bundle; the file of another event's fails."""
+    assert (
+        results(verify_receipt(receipt(), json.dumps(json.loads(ENTRY), indent=2).encode(), WITNESSED))
+        == ["checked"] * 3
+    )
+    other = verify_receipt(receipt(), LOG.events[REGISTERED - 1].entry, WITNESSED)
+    assert (results(other), other.verdict, other.subject.index) == (["checked", "checked", "failed"], "tampered", None)
+
+
+def test_what_is_no_entry_is_refused() -> None:
+    """Without an envelope there is nothing that the receipt could be of."""
+    with pytest.raises(MalformedInput):
+        verify_receipt(receipt(), GOOD.proof.encode(), WITNESSED)
+
+
+def test_a_receipt_of_another_form_fails() -> None:
+    """Its inclusion is not looked at then."""
+    report = verify_receipt(b"\xd2" + NOTE.encode(), ENTRY, WITNESSED)
+    assert (results(report), report.verdict) == (["failed", "checked", "not_checked"], "tampered")
+
+
+def test_the_entry_of_another_ledger_fails() -> None:
+    """An entry that was signed for another ledger is none of this one, whoever signed the receipt."""
+    report = verify_receipt(receipt(), ENTRY, replace(WITNESSED, log_id=bytes(32)))
+    assert (results(report), report.verdict) == (["checked", "failed", "checked"], "tampered")
+
+
+def after(until: int) -> Trust:
+    """Return the trust file after the log's key was replaced at a size."""
+    earlier = (EarlierLogKey(LOG_SIGNER.verifying_key, until),)
+    return replace(WITNESSED, log_key=NEW_LOG.verifying_key, earlier_log_keys=earlier)
+
+
+@pytest.mark.parametrize(
+    ("signer", "until", "shown"),
+    [
+        (LOG_SIGNER, len(LOG.events), "checked"),
+        (LOG_SIGNER, len(LOG.events) - 1, "failed"),
+        (NEW_LOG, len(LOG.events), "checked"),
+        (NEW_LOG, 1, "checked"),
+    ],
+)
+def test_each_key_of_the_log_counts_for_its_time(signer: SeedSigner, until: int, shown: str) -> None:
+    """An earlier key signs receipts of trees up to its last; the present one of any."""
+    assert results(verify_receipt(receipt(signer=signer), ENTRY, after(until)))[2] == shown
