@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -19,21 +22,27 @@ from starlette.types import ASGIApp
 
 from api.middleware import logs
 from api.middleware.edge import EdgeMiddleware
-from api.middleware.problems import HANDLERS
-from api.middleware.request_limits import JSON, RateLimit, read_body
+from api.middleware.problems import HANDLERS, Refused
+from api.middleware.request_limits import JSON, RateLimit, read_body, require_content_type
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
 from ledger.config.settings import WITNESS_PREFIX, WitnessSettings
 from ledger.core.errors import MalformedInput
+from ledger.core.log.tiles import TileName, parse_name
 from ledger.core.log.witness_protocol import (
     ADD_CHECKPOINT,
+    ADD_ENTRIES,
     COSIGN_ANCHOR,
     COSIGN_BLOCK,
     MAX_ADD_CHECKPOINT,
+    MIRROR,
+    MIRROR_INFO_MEDIA_TYPE,
     SIZE_MEDIA_TYPE,
+    AddEntries,
     CosignAnchor,
     CosignBlock,
     parse_add_checkpoint,
+    parse_add_entries,
     parse_request,
 )
 from ledger.core.messages import Message
@@ -45,6 +54,7 @@ from ledger.witness.contracts import contracts_at
 from ledger.witness.cosigning import Cosigner
 from ledger.witness.directory import WitnessDirectory, open_keys
 from ledger.witness.follow import LogFollower
+from ledger.witness.mirror import LogMirror, NothingToUpload
 from ledger.witness.source import LogSource
 from ledger.witness.watch import Watch
 
@@ -61,12 +71,19 @@ HINTS = {
 }
 JSON_TYPE = {"content-type": JSON}
 TEXT_TYPE = {"content-type": "text/plain; charset=utf-8"}
+BYTES = "application/octet-stream"
+BYTES_TYPE = {"content-type": BYTES}
+FRESH = {"cache-control": "no-store"}
+ETERNAL = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+TAKES_GZIP = {"accept-encoding": "gzip"}
+MAX_ADD_ENTRIES = 2 + 65_535 + 16 + 2 + 65_535  # bytes before the first package
 
 
 class WitnessRoutes(Struct, frozen=True):
     """The routes of a witness."""
 
     cosigner: Cosigner
+    mirror: LogMirror | None
     status: Callable[[], Status]
     timeout_s: float
 
@@ -78,6 +95,7 @@ class WitnessRoutes(Struct, frozen=True):
             Route("/{origin_hash}/checkpoint", self.show_checkpoint),
             Route("/status", self.show_status),
             Route("/status.txt", self.show_plain_status),
+            *(MirrorRoutes(self.mirror, self.timeout_s).routes() if self.mirror else []),
         ]
 
     async def add_checkpoint(self, request: Request) -> Response:
@@ -115,10 +133,65 @@ class WitnessRoutes(Struct, frozen=True):
         return await read_body(request.scope, request.receive, media_type, limit=limit, timeout_s=self.timeout_s)
 
 
+class MirrorRoutes(Struct, frozen=True):
+    """The routes of a witness that is a mirror (C2SP tlog-mirror, and tlog-tiles below ``/mirror/<origin hash>``)."""
+
+    mirror: LogMirror
+    timeout_s: float
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(ADD_ENTRIES, self.add_entries, methods=["POST"]),
+            Route(MIRROR + "/{origin_hash}/checkpoint", self.show_checkpoint),
+            Route(MIRROR + "/{origin_hash}/{name:path}", self.show_tile),
+        ]
+
+    async def add_entries(self, request: Request) -> Response:
+        asked = await self._asked(request)
+        try:
+            lines = await run_in_threadpool(self.mirror.add_entries, asked)
+        except NothingToUpload as error:
+            return Response(error.info(), 409, {"content-type": MIRROR_INFO_MEDIA_TYPE} | TAKES_GZIP)
+        return Response(lines, 200, TEXT_TYPE | TAKES_GZIP)
+
+    async def show_checkpoint(self, request: Request) -> Response:
+        note = await run_in_threadpool(self.mirror.checkpoint, request.path_params["origin_hash"])
+        return Response(note, 200, TEXT_TYPE | FRESH)
+
+    async def show_tile(self, request: Request) -> Response:
+        name = parse_name(request.path_params["name"])
+        data = await run_in_threadpool(self.mirror.contents, request.path_params["origin_hash"], name)
+        if isinstance(name, TileName) or "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(data, 200, BYTES_TYPE | ETERNAL)
+        return Response(gzip.compress(data, 1, mtime=0), 200, BYTES_TYPE | ETERNAL | {"content-encoding": "gzip"})
+
+    async def _asked(self, request: Request) -> AddEntries:
+        """Return how the request begins: entries that follow are not waited for, since the mirror needs none."""
+        require_content_type(request.scope["headers"], BYTES)
+        coding = request.headers.get("content-encoding", "identity")
+        if coding not in ("gzip", "identity"):
+            raise Refused(415, "expected gzip or identity, not {coding}", coding=coding[:100], field="Content-Encoding")
+        unpack = zlib.decompressobj(wbits=31) if coding == "gzip" else None
+        head = b""
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                async for part in request.stream():
+                    head += unpack.decompress(part, MAX_ADD_ENTRIES) if unpack else part[:MAX_ADD_ENTRIES]
+                    asked = parse_add_entries(head)
+                    if asked is not None:
+                        return asked
+        except TimeoutError:
+            raise Refused(408, "expected the request sooner", code="body_too_slow") from None
+        except zlib.error as error:
+            raise MalformedInput("not gzip", field="body") from error
+        raise MalformedInput("the request ends before its first package", field="body")
+
+
 def create_app(
     cosigner: Cosigner,
     status: Callable[[], Status],
     *,
+    mirror: LogMirror | None = None,
     max_requests_per_s: int,
     request_timeout_s: float,
     write_log: Callable[..., Any] | None = None,
@@ -128,7 +201,7 @@ def create_app(
     ``write_log`` gets the line of each request; by default it goes to standard error.
     """
     logs.configure()
-    routes = WitnessRoutes(cosigner, status, request_timeout_s)
+    routes = WitnessRoutes(cosigner, mirror, status, request_timeout_s)
     return EdgeMiddleware(
         Starlette(routes=routes.routes(), exception_handlers=dict(HANDLERS)),
         addresses=RateLimit(max_requests_per_s, "requests of one address", time.monotonic),
@@ -172,7 +245,7 @@ def open_witness(settings: WitnessSettings) -> Iterator[ASGIApp]:
     source = LogSource(settings.log_url, timeout_s=settings.log_timeout_s)
     store = WitnessStore.open(where.database, trust)
     alarms = Alarms(store, now_ms)
-    follower = LogFollower(store, source, contracts, alarms, now_ms)
+    follower = LogFollower(store, source, contracts, alarms, now_ms, keeps_entries=keys.mirror is not None)
     watch = Watch(
         trust,
         follower,
@@ -181,10 +254,11 @@ def open_witness(settings: WitnessSettings) -> Iterator[ASGIApp]:
         anchor_lag_s=settings.anchor_lag_s,
         mirror_lag_s=settings.mirror_lag_s,
     )
-    cosigner = Cosigner(watch, contracts, keys.notes, keys.account)
+    cosigner = Cosigner(watch, contracts, keys.notes, keys.account, keys.mirror)
     app = create_app(
         cosigner,
         lambda: status_of(store, now=now_ms(), silence_s=settings.silence_s),
+        mirror=LogMirror(watch, keys.mirror) if keys.mirror else None,
         max_requests_per_s=settings.max_requests_per_s,
         request_timeout_s=settings.request_timeout_s,
     )

@@ -207,7 +207,7 @@ def witnesses(settings: Settings) -> Iterator[Finding]:
         policy, asked = policy_of(where, load(where)), WitnessFile(where.witnesses).read()
         if not policy.asks_for_witnesses:
             return Message("the policy asks for no witness: this is a development ledger")
-        if not policy.is_met_by(key for witness in asked for key in witness.keys):
+        if not policy.is_met_by(key for witness in asked for key in witness.vouching_keys):
             raise NotFound(
                 "nothing is anchored: the {count} witnesses of {where.witnesses} do not meet the quorum "
                 "{policy.quorum} of the trust file",

@@ -6,7 +6,7 @@ import re
 from typing import cast
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table, Text, UniqueConstraint
-from sqlalchemy.orm import declared_attr
+from sqlalchemy.orm import declared_attr, registry
 from sqlmodel import Field, SQLModel
 
 
@@ -36,6 +36,10 @@ class StoreTable(SQLModel):
     @declared_attr.directive
     def __tablename__(cls) -> str:  # noqa: N805 - SQLAlchemy passes the class
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__.removesuffix("Table")).lower()
+
+
+class WitnessTable(StoreTable, registry=registry()):
+    """The schema of a witness, kept apart from the log's."""
 
 
 # An index finds texts by their beginning on either server only if both order texts by code point.

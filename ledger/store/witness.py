@@ -5,7 +5,7 @@ It is on the witness's own machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import BigInteger, Column, Connection, Engine, Row, Text, func, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.orm import registry
 from sqlmodel import Field
 
 from ledger.core.encoding.decoding import decode_json
@@ -24,15 +23,13 @@ from ledger.core.events import decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
 from ledger.core.log.replay import PriorEntries, ReplayState, ReplayStep, StreamHead, StreamKey, replay_registry
+from ledger.core.log.tiles import RightEdge
 from ledger.core.messages import plain
 from ledger.core.signing import authority as authorities
 from ledger.core.verification.trust import Trust
+from ledger.store import mirror
 from ledger.store.database import WriterLock, one_of, open_witness_engine, translated, writing
-from ledger.store.tables import StoreTable, big, binary, core_of, text
-
-
-class WitnessTable(StoreTable, registry=registry()):
-    """The schema of a witness, kept apart from the log's."""
+from ledger.store.tables import WitnessTable, big, binary, core_of, text
 
 
 class FollowedTable(WitnessTable, table=True):
@@ -123,6 +120,13 @@ class Cosigned(Struct, frozen=True):
     size: int = 0
     root: bytes = EMPTY_ROOT
     cosigned_at: int = 0  # unix seconds
+
+
+class Pending(Struct, frozen=True):
+    """The size that was co-signed last, and the ``note`` of a size that was asked for; empty if none is kept."""
+
+    size: int
+    note: str
 
 
 class SeenAnchor(Struct, frozen=True):
@@ -247,10 +251,13 @@ class WitnessStore:
             events = {row.event_id: row.log_index for row in connection.execute(of_events)}
         return PriorEntries({key: head for key, head in heads.items() if key in wanted}, events)
 
-    def advance(self, before: ReplayState, step: ReplayStep) -> bool:
-        """Store a step that continues ``before``; return False, with nothing changed, if another was first."""
+    def advance(self, before: ReplayState, step: ReplayStep, entries: Sequence[bytes] = ()) -> bool:
+        """Store a step that continues ``before``; return False, with nothing changed, if another was first.
+
+        ``entries`` are those of the step, if the witness is a mirror.
+        """
         frontier = step.followed.frontier
-        with self._writing() as connection:
+        with self.writing() as connection:
             # Compared by the statement itself: of two processes on one file, one goes on.
             moved = connection.execute(
                 FOLLOWED.update()
@@ -271,7 +278,19 @@ class WitnessStore:
             for mirrored in step.changes:
                 row = {"number": mirrored.change.number, "log_index": mirrored.index, "payload": mirrored.payload}
                 connection.execute(FOLLOWED_CHANGES.insert(), row)
+            if entries:
+                mirror.append(connection, before.size, entries)
             return True
+
+    def mirrored(self) -> Frontier:
+        """Return the tree over the entries that are stored, as a mirror stores them."""
+        with self.reading() as connection:
+            return RightEdge.read(mirror.count(connection), mirror.tile_reader(connection)).frontier
+
+    def keep_entries(self, first: int, entries: Sequence[bytes]) -> None:
+        """Store entries from index ``first`` on that were followed before this witness was a mirror."""
+        with self.writing() as connection:
+            mirror.append(connection, first, entries)
 
     def looked(self) -> WitnessProgress:
         """Return how far the witness has come."""
@@ -284,17 +303,17 @@ class WitnessStore:
 
     def keep_seen(self, size: int) -> None:
         """Store that the log has published this size, even if it cannot be followed that far."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(FOLLOWED.update().where(FOLLOWED.c.seen_size < size).values(seen_size=size))
 
     def keep_look(self, now: int, size: int) -> None:
         """Store that the log was read without a fault at ``now`` (unix milliseconds) and had this size."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(FOLLOWED.update().values(looked_at=now, looked_size=size))
 
     def keep_anchor(self, anchor: SeenAnchor) -> None:
         """Store the last final record of the chain, and forget smaller co-signed trees."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(
                 FOLLOWED.update().values(anchor_number=anchor.number, anchor_size=anchor.size, anchor_root=anchor.root)
             )
@@ -336,8 +355,8 @@ class WitnessStore:
         co-signature if the clock was set back. Raises Moved if another request was first, Halted while an alarm is
         open.
         """
-        with self._writing() as connection:
-            self._require_free(connection)
+        with self.writing() as connection:
+            self.require_free_within(connection)
             # Compared under the lock: of two requests from the same tree only one may be signed.
             kept = _latest(connection)
             if (kept.size, kept.root) != (latest.size, latest.root):
@@ -349,16 +368,21 @@ class WitnessStore:
             connection.execute(upsert.on_conflict_do_update(index_elements=["size"], set_=signed))
         return lines  # the commit point: from here on the tree is co-signed, whether or not the response arrives
 
+    def pending(self, connection: Connection, size: int) -> Pending:
+        """Return how far checkpoints were co-signed, and the log's note of this size, if it is kept."""
+        query = select(COSIGNED.c.note).where(COSIGNED.c.size == size)
+        return Pending(_latest(connection).size, str(connection.execute(query).scalar() or ""))
+
     def require_free(self) -> None:
         """Raise Halted while an alarm is open that a person must decide on."""
         with translated(), self._engine.connect() as connection:
-            self._require_free(connection)
+            self.require_free_within(connection)
 
     # -- alarms --------------------------------------------------------------------------------------------------------
 
     def raise_alarm(self, kind: str, *, halts: bool, text: str, evidence: Mapping[str, str], now: int) -> Alarm | None:
         """Store an alarm; return None if one of its kind is open already. ``now`` is in unix milliseconds."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             # A fault that shows at every look must not fill the disk.
             standing = select(ALARMS.c.number).where(ALARMS.c.kind == kind, ALARMS.c.cleared_at.is_(None))
             if connection.execute(standing).first() is not None:
@@ -390,7 +414,7 @@ class WitnessStore:
 
     def _begin(self, trust: Trust) -> None:
         log_id, log_key = trust.log_id, trust.log_key.vkey()
-        with self._writing() as connection:
+        with self.writing() as connection:
             row = connection.execute(select(FOLLOWED)).one_or_none()
             if row is None:
                 anchor = {"anchor_number": 0, "anchor_size": 0, "anchor_root": bytes(HASH_LENGTH)}
@@ -411,11 +435,19 @@ class WitnessStore:
                 )
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection that sees one state of the database."""
+        with translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield the connection of a transaction that is committed when the block is left."""
         with self._lock, translated(), writing(self._engine, WriterLock.WITNESS) as connection:
             yield connection
 
-    def _require_free(self, connection: Connection) -> None:
+    def require_free_within(self, connection: Connection) -> None:
+        """Raise Halted, as ``require_free`` does."""
         query = select(ALARMS).where(ALARMS.c.halts.is_(True), ALARMS.c.cleared_at.is_(None))
         row = connection.execute(query.order_by(ALARMS.c.number).limit(1)).first()
         if row is not None:
@@ -428,7 +460,7 @@ class WitnessStore:
 
     def _clear(self, *which: Any, now: int, because: str | None = None) -> list[Alarm]:
         is_open = (ALARMS.c.cleared_at.is_(None), *which)
-        with self._writing() as connection:
+        with self.writing() as connection:
             cleared = connection.execute(select(ALARMS).where(*is_open).order_by(ALARMS.c.number)).all()
             connection.execute(ALARMS.update().where(*is_open).values(cleared_at=now, because=because))
         return [_alarm(row) for row in cleared]

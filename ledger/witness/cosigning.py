@@ -37,6 +37,7 @@ class Cosigner:
     contracts: Contracts
     note_signers: tuple[notes.NoteSigner, ...]
     account: TransactionSigner
+    mirror_signer: notes.NoteSigner | None = None  # vouches for blocks too
 
     def __post_init__(self) -> None:
         self.trust, self.store, self.clock = self.watch.trust, self.watch.store, self.watch.clock
@@ -175,7 +176,8 @@ class Cosigner:
             )
         statement = BlockStatement(self.trust.log_id, self.contracts.chain, TrustedBlock(block.number, block_hash))
         at = self.clock() // 1000
-        return _lines(cosign_block(statement, signer, at) for signer in self.note_signers)
+        signers = (*self.note_signers, *([self.mirror_signer] if self.mirror_signer else []))
+        return _lines(cosign_block(statement, signer, at) for signer in signers)
 
     def _reach(self, checkpoint: Checkpoint, note: str) -> None:
         """Follow up to the checkpoint.

@@ -3,6 +3,7 @@
 keys/note.pem       co-signs checkpoints (Ed25519, cosignature/v1)
 keys/note-ml-dsa-44.pem
                     co-signs them too (ML-DSA-44, subtree/v1); a witness has one of the two or both
+keys/mirror.pem     co-signs as a mirror, if the witness is one (ML-DSA-44, subtree/v1), under another name
 keys/account.json   co-signs for the contract (secp256k1): the account that the agency registers as its witness
 keys/passphrase     opens all, if it is stored there
 trust.json          the ledger's trust file, unless a setting names another
@@ -37,6 +38,7 @@ class WitnessKeys(Struct, frozen=True):
     """The keys, open: one or two for notes, and one for the contract."""
 
     notes: tuple[NoteSigner, ...]
+    mirror: NoteSigner | None
     account: LocalSigner
 
 
@@ -51,6 +53,7 @@ class WitnessDirectory:
             SignatureType.COSIGNATURE_V1: keys.note_key("note"),
             SignatureType.SUBTREE_V1: keys.note_key("note-ml-dsa-44"),
         }
+        self.mirror_key = keys.note_key("mirror")
         self.account_key = keys.keystore("account")
         self.passphrase = keys.path / "passphrase"
         self.trust = path / "trust.json"
@@ -89,4 +92,17 @@ def open_keys(where: WitnessDirectory, passphrase: str) -> WitnessKeys:
     """Open all keys. Raises SecretRefused, KeyRefused, or SignatureRefused for a note key that is no witness's."""
     notes = tuple(open_note_key(where.note_keys[kind], passphrase) for kind in where.held_types)
     parse_witness_keys([signer.verifying_key.vkey() for signer in notes])
-    return WitnessKeys(notes, open_keystore(where.account_key, passphrase))
+    mirror = open_note_key(where.mirror_key, passphrase) if where.mirror_key.exists() else None
+    return WitnessKeys(notes, mirror, open_keystore(where.account_key, passphrase))
+
+
+def create_mirror_key(where: WitnessDirectory, name: str, passphrase: str, *, light: bool = False) -> str:
+    """Create the key with which a witness signs as a mirror, and return its verifier key.
+
+    Raises SecretRefused if there is one, KeyRefused if the passphrase does not open the witness's keys, MalformedInput
+    for the witness's own name or one that notes cannot carry.
+    """
+    # C2SP tlog-mirror: a distinct cosigner, with a distinct name.
+    if name in {signer.verifying_key.name for signer in open_keys(where, passphrase).notes}:
+        raise MalformedInput("{name} is the witness: a mirror has a name of its own", name=name, field="NAME")
+    return create_note_key(where.mirror_key, name, passphrase, SignatureType.SUBTREE_V1, light=light).vkey()

@@ -50,6 +50,7 @@ class LogFollower:
     contracts: Contracts
     alarms: Alarms
     clock: Callable[[], int]
+    keeps_entries: bool = False  # a mirror does
     _lock: Lock = field(default_factory=Lock, init=False)
     _nodes_of: tuple[int, Hash] = field(default=(0, Hash(b"")), init=False)  # size and root
 
@@ -76,6 +77,7 @@ class LogFollower:
         if not self._lock.acquire(timeout=timeout_s):
             raise self._late(checkpoint)
         try:
+            self._fill(deadline)
             if checkpoint.size <= self._followed.size:
                 frontier = self._followed.frontier
                 followed = Checkpoint(checkpoint.origin, frontier.size, frontier.root())
@@ -91,6 +93,21 @@ class LogFollower:
         finally:
             self._lock.release()
 
+    def _fill(self, deadline: float) -> None:
+        """Fetch what a mirror lacks because it was followed before the witness was one."""
+        followed = self._followed.frontier
+        mirrored = self.store.mirrored() if self.keeps_entries else followed
+        tree = Checkpoint(self.store.looked().origin, followed.size, followed.root())
+        while mirrored.size < followed.size:
+            if time.monotonic() > deadline:
+                raise self._late(tree)
+            end = min(mirrored.size - mirrored.size % STEP + STEP, followed.size)
+            entries = self.source.entries(mirrored.size, end)
+            grown = append_entries(mirrored, entries)
+            require_served(grown, tree, self._nodes_at(tree))
+            self.store.keep_entries(mirrored.size, entries)
+            mirrored = grown
+
     def _advance(self, checkpoint: Checkpoint, deadline: float) -> None:
         nodes = self._nodes_at(checkpoint)
         require_begins(self._followed.frontier, checkpoint, nodes)
@@ -98,8 +115,9 @@ class LogFollower:
             if time.monotonic() > deadline:
                 raise self._late(checkpoint)
             end = min(size - size % STEP + STEP, checkpoint.size)
-            step = self._judged(self.source.entries(size, end), checkpoint, nodes)
-            if self.store.advance(self._followed, step):
+            entries = self.source.entries(size, end)
+            step = self._judged(entries, checkpoint, nodes)
+            if self.store.advance(self._followed, step, entries if self.keeps_entries else ()):
                 self._followed = step.followed
             else:
                 self._followed = self.store.followed()

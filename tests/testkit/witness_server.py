@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from ledger.chain.contract import ContractDomain, checkpoint_digest
 from ledger.config.keys import MlDsaSigner
 from ledger.core.errors import TallystickError
-from ledger.core.log.checkpoints import cosign_checkpoint, verify_checkpoint
+from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, verify_checkpoint
 from ledger.core.log.merkle import Hash, verify_consistency
 from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, VerifyingKey
-from ledger.core.log.witness_protocol import CosignBlock, parse_add_checkpoint, parse_request
+from ledger.core.log.witness_protocol import CosignBlock, parse_add_checkpoint, parse_add_entries, parse_request
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import TrustedBlock, TrustedChain
 from ledger.witness.gathering.witnesses import Witness
@@ -45,6 +45,8 @@ class SmallWitness:
     contracts: TrustedChain | None = None  # of whose blocks it says that they are final, whatever it is asked
     signer_of_blocks: SeedSigner | None = None  # instead of its own
     is_hybrid: bool = False  # signs with an ML-DSA-44 key too
+    mirror: NoteSigner | None = None  # with which it answers for every tree that it has seen
+    pending: Checkpoint | None = None
     size: int = 0
     root: bytes = b""
     now: int = START
@@ -71,7 +73,8 @@ class SmallWitness:
 
     @property
     def configured(self) -> Witness:
-        return Witness(self.url, self.keys, self.account.key_id)
+        mirror = self.mirror.verifying_key if self.mirror else None
+        return Witness(self.url, self.keys, self.account.key_id, mirror)
 
     @property
     def foreign(self) -> Witness:
@@ -87,6 +90,8 @@ class SmallWitness:
         self.asked.append(path)
         if self.spoil is not None:
             return self.spoil(path)
+        if path == "/add-entries":
+            return self.add_entries(body)
         if path == "/cosign-block" and self.contracts is not None:
             return self.cosign_block(body, self.contracts)
         return self.add_checkpoint(body) if path == "/add-checkpoint" else self.cosign_anchor(body)
@@ -110,10 +115,16 @@ class SmallWitness:
                 verify_consistency(self.size, Hash(self.root), checkpoint.size, checkpoint.root, asked.proof)
             except TallystickError as error:
                 return Reply(422, str(error).encode())
-        self.size, self.root = checkpoint.size, checkpoint.root
+        self.size, self.root, self.pending = checkpoint.size, checkpoint.root, checkpoint
         self.now += 1
         lines = (cosign_checkpoint(checkpoint, signer, self.now).line() for signer in self.signers)
         return Reply(200, "".join(lines).encode())
+
+    def add_entries(self, body: bytes) -> Reply:
+        asked = parse_add_entries(body)
+        if self.mirror is None or self.pending is None or asked is None or asked.end != self.size:
+            return Reply(409, f"{self.size}\n0\n\n".encode(), "text/x.tlog.mirror-info")
+        return Reply(200, cosign_checkpoint(self.pending, self.mirror, self.now).line().encode())
 
     def cosign_anchor(self, body: bytes) -> Reply:
         asked = json.loads(body)

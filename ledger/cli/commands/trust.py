@@ -101,7 +101,7 @@ def cosign(
     where = WitnessDirectory(settings.data_dir)
     keys = open_keys(where, read_service_passphrase(settings, where, passphrase, of="the witness's keys"))
     now = int(time.time())
-    for signer in keys.notes:
+    for signer in (*keys.notes, *([keys.mirror] if keys.mirror else [])):
         asked = trust_renewal.cosign_renewal(asked, signer, now)
     _write(session, asked, before, output)
 

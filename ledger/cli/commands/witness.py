@@ -93,6 +93,32 @@ def key(
     session.output.record({"account": account, "verifier_keys": list(verifier_keys), "data_dir": str(where.path)})
 
 
+@witness_group.command("mirror")
+@click.argument("name")
+@DATA_DIR
+@LIGHT
+@passphrase_options
+def mirror(session: Session, /, *, name: str, data_dir: Path | None, light: bool, passphrase: Passphrase) -> None:
+    """Make the witness a mirror, which keeps and serves every entry and signs as NAME, such as police-east.example/m1.
+
+    Tell the ledger's operator the verifier key that is printed. Start the witness again: it fetches what it lacks.
+    """
+    from ledger.config.settings import read_witness_settings
+    from ledger.witness.directory import WitnessDirectory, create_mirror_key
+
+    settings = read_witness_settings(data_dir)
+    where = WitnessDirectory(settings.data_dir)
+    if not where.held_types:
+        raise MalformedInput(
+            "{where.path} holds no witness", where=where, field="--data-dir", hint="Run: tally witness key"
+        )
+    if where.mirror_key.exists():
+        raise MalformedInput("the witness is a mirror already", field="--data-dir")
+    secret = read_service_passphrase(settings, where, passphrase, of="the witness's keys")
+    verifier_key = create_mirror_key(where, name, secret, light=light)
+    session.output.record({"verifier_key": verifier_key, "data_dir": str(where.path)})
+
+
 @witness_group.command("run")
 @TRUST
 @click.option("--log", "log_url", metavar="URL", help="Of the service whose log is followed.")

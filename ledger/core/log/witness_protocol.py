@@ -21,7 +21,10 @@ from ledger.core.log.notes import MAX_NOTE_LENGTH, decode_base64
 ADD_CHECKPOINT = "/add-checkpoint"
 COSIGN_ANCHOR = "/cosign-anchor"
 COSIGN_BLOCK = "/cosign-block"
+ADD_ENTRIES = "/add-entries"
+MIRROR = "/mirror"  # the prefix of what a mirror serves
 SIZE_MEDIA_TYPE = "text/x.tlog.size"
+MIRROR_INFO_MEDIA_TYPE = "text/x.tlog.mirror-info"
 MAX_ADD_CHECKPOINT = MAX_NOTE_LENGTH + 4096  # bytes: the note, the old size and 63 lines of proof
 _OLD = "old "
 
@@ -37,6 +40,24 @@ class AddCheckpoint(Struct, frozen=True):
         """Return the body of the request."""
         lines = [f"{_OLD}{self.old}", *(b64encode(sibling).decode() for sibling in self.proof), "", self.note]
         return "\n".join(lines).encode()
+
+
+class AddEntries(Struct, frozen=True):
+    """A request to a mirror to serve the tree of size ``end``, without the entry packages that may follow it.
+
+    They are of the entries from ``start`` on; there are none if it is ``end``.
+    """
+
+    origin: str
+    start: int
+    end: int
+    ticket: bytes = b""
+
+    def body(self) -> bytes:
+        """Return the body of the request, without packages."""
+        origin = self.origin.encode()
+        numbers = self.start.to_bytes(8, "big") + self.end.to_bytes(8, "big")
+        return _counted(origin) + numbers + _counted(self.ticket)
 
 
 class CosignAnchor(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +104,27 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
         raise MalformedInput("expected at most {limit} lines of proof", limit=MAX_PROOF_LENGTH, field="proof")
     proof = tuple(as_hash(decode_base64(line, "proof"), "proof") for line in lines)
     return AddCheckpoint(parse_size(first.removeprefix(_OLD), "old"), proof, note)
+
+
+def parse_add_entries(data: bytes) -> AddEntries | None:
+    """Parse how a request to a mirror begins; return None while it is not whole. Raises MalformedInput."""
+    origin_end = 2 + int.from_bytes(data[:2], "big")
+    ticket_start = origin_end + 18
+    ticket_end = ticket_start + int.from_bytes(data[ticket_start - 2 : ticket_start], "big")
+    if len(data) < max(ticket_start, ticket_end):
+        return None
+    try:
+        origin = data[2:origin_end].decode()
+    except UnicodeDecodeError as error:
+        raise MalformedInput("expected text in UTF-8", field="log_origin") from error
+    start, end = (int.from_bytes(data[at : at + 8], "big") for at in (origin_end, origin_end + 8))
+    if start > end:
+        raise MalformedInput("expected at most {end}, not {start}", end=end, start=start, field="upload_start")
+    return AddEntries(origin, start, end, data[ticket_start:ticket_end])
+
+
+def _counted(data: bytes) -> bytes:
+    return len(data).to_bytes(2, "big") + data
 
 
 def parse_request(body: bytes, kind: type[R]) -> R:

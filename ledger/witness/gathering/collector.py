@@ -19,7 +19,7 @@ from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import NoteSignature, SignedNote, VerifyingKey, parse_note, parse_vkey
 from ledger.core.log.policy import Policy
 from ledger.core.log.tiles import TileNodes
-from ledger.core.log.witness_protocol import AddCheckpoint
+from ledger.core.log.witness_protocol import AddCheckpoint, AddEntries
 from ledger.store import checkpoints, log
 from ledger.store.checkpoints import PublishedCheckpoint
 from ledger.store.database import Database
@@ -30,6 +30,7 @@ from ledger.witness.gathering.witnesses import (
     Refusals,
     Witness,
     add_checkpoint,
+    add_entries,
     new_client,
     own_lines,
     require_all,
@@ -217,9 +218,14 @@ class CosignatureCollector:
                     return  # more was published since, perhaps by another process: the next step asks for that
                 continue
             course.is_heard = True
-            signed = await asyncio.to_thread(self._keep, witness, published, lines)
+            signed = await asyncio.to_thread(self._keep, witness.keys, published, lines)
+            if witness.mirror is not None:
+                # No entry is uploaded: a mirror that a witness is has them before it co-signs.
+                wanted = AddEntries(published.note.partition("\n")[0], published.size, published.size)
+                of_mirror = await add_entries(client, witness.url, wanted)
+                await asyncio.to_thread(self._keep, (witness.mirror,), published, of_mirror)
             course.size = published.size
-            require_all(signed, witness)
+            require_all(signed, witness.keys)
             return
         raise NotCosigned("the witness tells another size each time it is asked")
 
@@ -246,11 +252,11 @@ class CosignatureCollector:
             raise _other_root(witness, witness_size)
 
     def _keep(
-        self, witness: Witness, published: PublishedCheckpoint, lines: tuple[NoteSignature, ...]
+        self, keys: tuple[VerifyingKey, ...], published: PublishedCheckpoint, lines: tuple[NoteSignature, ...]
     ) -> Collection[VerifyingKey]:
-        """Store the witness's verified lines; return the keys that signed. Raises NotCosigned, as ``own_lines``."""
+        """Store the verified lines by these keys; return the keys that signed. Raises NotCosigned, as ``own_lines``."""
         policy, text = self.policy(), parse_note(published.note).text
-        signed = own_lines(lines, witness, text, verify_cosignatures)
+        signed = own_lines(lines, keys, text, verify_cosignatures)
         for key, line in signed.items():
             checkpoints.store_cosignature(
                 self.database,

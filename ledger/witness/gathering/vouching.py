@@ -59,11 +59,8 @@ class Voucher:
             self._refusals.clear()
         self._lines = {key: line for key, line in self._lines.items() if key in policy_keys}
         unsigned = policy_keys - self._lines.keys()
-        due = [
-            witness
-            for witness in self.witnesses()
-            if witness.account and not unsigned.isdisjoint(witness.keys) and self._refusals.may_be_asked(witness)
-        ]
+        asked = (witness for witness in self.witnesses() if witness.account and self._refusals.may_be_asked(witness))
+        due = [witness for witness in asked if not unsigned.isdisjoint(witness.vouching_keys)]
         if due:
             asyncio.run(self._ask(due, statement))
         if trust.policy.is_met_by(self._lines):
@@ -80,9 +77,9 @@ class Voucher:
             lines = await cosign_block(
                 client, witness.url, CosignBlock(chain.chain_id, chain.anchor, block.number, block.hash)
             )
-            signed = own_lines(lines, witness, statement.text(), verify_statement)
+            signed = own_lines(lines, witness.vouching_keys, statement.text(), verify_statement)
             self._lines |= signed
-            require_all(signed, witness)
+            require_all(signed, witness.vouching_keys)
         except TallystickError as error:
             self._refusals.add(witness, error.message)
         else:

@@ -6,6 +6,7 @@
     url = "https://witness.psb-east.example"
     verifier_keys = ["witness.psb-east.example/w1+df1c0a35+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"]
     account = "0x5e1f..."  # only of a witness that the contract counts
+    mirror_key = "..."  # only of one that is a mirror too
 
 A witness without an account is a foreign one: it co-signs checkpoints by C2SP tlog-witness and knows no contract.
 """
@@ -39,10 +40,13 @@ from ledger.core.log.notes import (
 from ledger.core.log.policy import parse_witness_keys
 from ledger.core.log.witness_protocol import (
     ADD_CHECKPOINT,
+    ADD_ENTRIES,
     COSIGN_ANCHOR,
     COSIGN_BLOCK,
+    MIRROR_INFO_MEDIA_TYPE,
     SIZE_MEDIA_TYPE,
     AddCheckpoint,
+    AddEntries,
     AnchorCosignature,
     CosignAnchor,
     CosignBlock,
@@ -60,6 +64,11 @@ class Witness(Struct, frozen=True):
     url: str
     keys: tuple[VerifyingKey, ...]
     account: str | None = None
+    mirror: VerifyingKey | None = None  # with which it signs as a mirror, and vouches for blocks
+
+    @property
+    def vouching_keys(self) -> tuple[VerifyingKey, ...]:
+        return (*self.keys, *([self.mirror] if self.mirror else []))
 
     @property
     def vkeys(self) -> tuple[str, ...]:
@@ -74,6 +83,7 @@ class _Row(Struct, frozen=True, forbid_unknown_fields=True):
     url: str
     verifier_keys: tuple[str, ...]
     account: KeyId | None = None
+    mirror_key: str | None = None
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +99,7 @@ def read_witnesses(text: str) -> tuple[Witness, ...]:
         raise MalformedInput(str(error), field="witnesses.toml") from error
     read = tuple(_witness(row, f"witnesses.toml: witnesses[{number}]") for number, row in enumerate(file.witnesses))
     unique: dict[str, list[object]] = {
-        "verifier_keys": [key.public_key for witness in read for key in witness.keys],
+        "verifier_keys": [key.public_key for witness in read for key in witness.vouching_keys],
         "account": [witness.account for witness in read if witness.account],
         "url": [witness.url for witness in read],
     }
@@ -105,12 +115,16 @@ def _witness(row: _Row, where: str) -> Witness:
     except TallystickError as error:
         raise MalformedInput(error.text, field=f"{where}.verifier_keys", hint=error.hint) from error
     try:
+        mirror = parse_witness_keys([row.mirror_key])[0] if row.mirror_key is not None else None
+    except TallystickError as error:
+        raise MalformedInput(error.text, field=f"{where}.mirror_key", hint=error.hint) from error
+    try:
         url = httpx.URL(row.url)
     except httpx.InvalidURL as error:
         raise MalformedInput("not a URL: {error}", error=error, field=f"{where}.url") from error
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise MalformedInput("expected the http(s) URL under which the witness is reached", field=f"{where}.url")
-    return Witness(row.url.rstrip("/"), keys, row.account)
+    return Witness(row.url.rstrip("/"), keys, row.account, mirror)
 
 
 class WitnessFile:
@@ -192,6 +206,15 @@ async def add_checkpoint(client: httpx.AsyncClient, url: str, asked: AddCheckpoi
         raise OtherSize(_read(lambda: parse_size(answer.text.removesuffix("\n"))))
     if answer.status == 422 and asked.old > 0:
         raise OtherHistory("the witness answers {answer.told}", answer=answer)
+    return answer.lines()
+
+
+async def add_entries(client: httpx.AsyncClient, url: str, asked: AddEntries) -> tuple[NoteSignature, ...]:
+    """Return the mirror's signature lines for a tree of which it has every entry, unverified. Raises NotCosigned."""
+    answer = await _post(client, f"{url}{ADD_ENTRIES}", asked.body(), "application/octet-stream")
+    if answer.status in (202, 409) and answer.media_type == MIRROR_INFO_MEDIA_TYPE:
+        have = " ".join(answer.text.split("\n")[:2])
+        raise NotCosigned("the mirror waits for entries: it has {have} (pending size, next entry)", have=have)
     return answer.lines()
 
 
@@ -319,25 +342,25 @@ Verify = Callable[[str, Iterable[VerifyingKey]], tuple[Cosignature, ...]]
 
 
 def own_lines(
-    lines: Iterable[NoteSignature], witness: Witness, text: str, verify: Verify
+    lines: Iterable[NoteSignature], keys: Collection[VerifyingKey], text: str, verify: Verify
 ) -> dict[VerifyingKey, NoteSignature]:
-    """Return the lines by which the witness has co-signed this note text, by its keys, each verified by ``verify``.
+    """Return the lines by which these keys of a witness have signed this note text, each verified by ``verify``.
 
     A key may be missing (``require_all``). Raises NotCosigned if all are, or if a line does not verify.
     """
-    named = {(key.name, key.key_id): key for key in witness.keys}
+    named = {(key.name, key.key_id): key for key in keys}
     own = [line for line in lines if (line.name, line.key_id) in named]
     try:
-        cosignatures = verify(str(SignedNote(text, tuple(own))), witness.keys) if own else ()
+        cosignatures = verify(str(SignedNote(text, tuple(own))), keys) if own else ()
     except TallystickError as error:
         raise NotCosigned("the witness answers with another signature: {error}", error=error) from error
     if not cosignatures:
-        require_all((), witness)
+        require_all((), keys)
     return {named[line.name, line.key_id]: line for line in own}
 
 
-def require_all(signed: Collection[VerifyingKey], witness: Witness) -> None:
-    """Require a line by each key of the witness. Raises NotCosigned, which names the first key without one."""
-    missing = next((key for key in witness.keys if key not in signed), None)
+def require_all(signed: Collection[VerifyingKey], keys: Collection[VerifyingKey]) -> None:
+    """Require a line by each key. Raises NotCosigned, which names the first key without one."""
+    missing = next((key for key in keys if key not in signed), None)
     if missing is not None:
         raise NotCosigned("no signature line of the answer is by {vkey}", vkey=missing.vkey())

@@ -9,7 +9,7 @@ import pytest
 from ledger.cli.errors import Exit
 from ledger.config.keys import change_passphrase, open_keystore, open_note_key
 from ledger.config.secret_files import write_secret
-from ledger.core.log.notes import COSIGNING, parse_vkey
+from ledger.core.log.notes import COSIGNING, SignatureType, parse_vkey
 from ledger.witness.directory import WitnessDirectory, open_keys
 from tests.testkit.builders import LOG_ID
 from tests.testkit.tally import PASSPHRASE, Tally, write_trust
@@ -213,6 +213,24 @@ def test_a_witness_with_one_key_for_notes_gets_the_other(tally: Tally) -> None:
     where = WitnessDirectory(folder)
     opened = open_keys(where, where.passphrase.read_text().strip())
     assert [signer.verifying_key for signer in opened.notes] == keys
+
+
+def test_a_witness_becomes_a_mirror_under_another_name(tally: Tally) -> None:
+    """C2SP tlog-mirror: a cosigner of its own, with a distinct name, here of ML-DSA-44."""
+    folder = tally.folder / "witness"
+    mirror = ("witness", "mirror", "witness.example/m1", "--data-dir", folder, "--light")
+    tally.refuses(Exit.USAGE, "holds no witness", *mirror)
+    tally.ok("witness", "key", "witness.example/w1", "--data-dir", folder, "--keep-passphrase", "--light")
+    own_name = ("witness", "mirror", "witness.example/w1", *mirror[3:])
+    tally.refuses(Exit.USAGE, "a mirror has a name of its own", *own_name)
+    key = parse_vkey(tally.ok(*mirror)["verifier_key"])
+    assert (key.name, key.signature_type) == ("witness.example/m1", SignatureType.SUBTREE_V1)
+    tally.refuses(Exit.USAGE, "is a mirror already", *mirror)
+    where = WitnessDirectory(folder)
+    opened = open_keys(where, where.passphrase.read_text().strip())
+    assert opened.mirror is not None
+    assert opened.mirror.verifying_key == key
+    assert key not in [signer.verifying_key for signer in opened.notes]
 
 
 @pytest.mark.parametrize("changed", [0, 1, 3])

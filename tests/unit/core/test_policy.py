@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ledger.config.keys import MlDsaSigner
+from ledger.core.errors import SignatureRefused
 from ledger.core.log.notes import SeedSigner, SignatureType, VerifyingKey
-from ledger.core.log.policy import MAX_POLICY_LENGTH, parse_policy
+from ledger.core.log.policy import MAX_POLICY_LENGTH, parse_policy, parse_witness_keys
 from tests.testkit.builders import refused_at
 from tests.testkit.bundles import LOG_SIGNER, TWO_OF_THREE, WITNESS_LINES, WITNESSES
 
@@ -59,6 +60,20 @@ def test_both_keys_of_one_witness(threshold: str, *, one_is_enough: bool) -> Non
     policy = parse_policy(f"{lines}group w1 {threshold} k0 k1\nquorum w1\n")
     assert policy.is_met_by(keys)
     assert [policy.is_met_by([key]) for key in keys] == [one_is_enough] * 2
+
+
+def test_the_keys_of_one_witness() -> None:
+    """One, or one of each kind under one name; a log's key is none."""
+    both = [W1, MlDsaSigner.from_seed(KEYS[0].name, b"\x0c" * 32).verifying_key.vkey()]
+    assert [key.vkey() for key in parse_witness_keys(both)] == both
+    assert [parse_witness_keys([vkey])[0].vkey() for vkey in both] == both
+    for vkeys in ([], [W1, W1], [W1, KEYS[1].vkey()]):
+        with refused_at("vkey", match="one of each kind"):
+            parse_witness_keys(vkeys)
+    with refused_at("vkey", match="expected one name"):
+        parse_witness_keys([W1, ML_DSA])
+    with refused_at("key", match="is no key for", error=SignatureRefused):
+        parse_witness_keys([LOG])
 
 
 def test_limits_leave_room_for_what_the_specification_recommends() -> None:

@@ -9,7 +9,14 @@ import pytest
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.log.merkle import Hash
-from ledger.core.log.witness_protocol import AddCheckpoint, CosignAnchor, parse_add_checkpoint, parse_request
+from ledger.core.log.witness_protocol import (
+    AddCheckpoint,
+    AddEntries,
+    CosignAnchor,
+    parse_add_checkpoint,
+    parse_add_entries,
+    parse_request,
+)
 from tests.testkit.builders import refused_at
 
 HASH = Hash(b"\x05" * 32)
@@ -42,6 +49,25 @@ def test_another_body_is_malformed(body: str, field: str) -> None:
     """Sizes in one spelling, hashes of 32 bytes in canonical base64, at most 63 of them."""
     with refused_at(field):
         parse_add_checkpoint(body.encode())
+
+
+@pytest.mark.parametrize("ticket", [b"", b"ticket"])
+def test_a_request_to_a_mirror_comes_back_from_its_body(ticket: bytes) -> None:
+    """C2SP tlog-mirror, request body: origin, two numbers and a ticket, big-endian; packages may follow. It is not
+    whole before its last byte."""
+    asked = AddEntries("ledger.example/é", 1, 2**64 - 1, ticket)
+    body = asked.body()
+    assert body.hex().startswith("0011" + "ledger.example/é".encode().hex() + "0000000000000001" + "ff" * 8)
+    assert parse_add_entries(body + b"packages") == asked
+    assert [parse_add_entries(body[:length]) for length in range(len(body))] == [None] * len(body)
+
+
+def test_a_request_to_a_mirror_that_cannot_be() -> None:
+    """``upload_start`` MUST be less or equal to ``upload_end``; an origin is text."""
+    with refused_at("upload_start"):
+        parse_add_entries(AddEntries("a", 2, 1).body())
+    with refused_at("log_origin"):
+        parse_add_entries(b"\x00\x01\xff" + AddEntries("", 1, 1).body()[2:])
 
 
 def test_a_body_is_text() -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
+from ledger.config.keys import MlDsaSigner
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import parse_vkey
@@ -153,6 +155,28 @@ def test_both_keys_of_a_witness_sign_for_a_policy_that_asks_for_either_or_both(b
         assert ml_dsa in (collector.states()[0].fault or "")
         assert len(verify_cosignatures(bench.newest().note, both.keys)) == 1
         assert bench.witnessed() == (bench.newest().size if threshold == "any" else size)
+
+
+def test_a_mirrors_signature_is_asked_for_too(bench: Bench) -> None:
+    """After its witness has signed; a policy may name it. One that has not every entry yet is asked again, also while
+    the log does not grow."""
+    both = small("w1")
+    mirror = MlDsaSigner.from_seed("m1", b"\x09" * 32)
+    lines = "".join(f"witness k{n} {key.vkey()}\n" for n, key in enumerate((*both.keys, mirror.verifying_key)))
+    bench.policy = parse_policy(f"{lines}group g all k0 k1\nquorum g\n")
+    with serving(both):
+        bench.witnesses = [replace(both.configured, mirror=mirror.verifying_key)]
+        collector = bench.collector()
+        size = bench.grow()
+        collector.step()
+        assert "waits for entries" in (collector.states()[0].fault or "")
+        assert bench.witnessed() == 0
+        both.mirror = mirror
+        collector._refusals.clear()
+        collector.step()
+        assert (bench.witnessed(), collector.states()[0].fault) == (size, None)
+        (signed,) = verify_cosignatures(bench.newest().note, [mirror.verifying_key])
+        assert signed.timestamp == both.now
 
 
 def test_a_checkpoint_counts_as_witnessed_once_the_policys_quorum_has_signed(bench: Bench) -> None:

@@ -26,6 +26,7 @@ from ledger.witness.alarms import Alarms, Health, Status, status_of
 from ledger.witness.contracts import Contracts, contracts_at
 from ledger.witness.cosigning import Cosigner
 from ledger.witness.follow import LogFollower
+from ledger.witness.mirror import LogMirror
 from ledger.witness.source import LogSource
 from ledger.witness.watch import Watch
 from tests.testkit.builders import LOG_ID, SERVICE, START, Event, Officer, clerk, secret_key
@@ -37,6 +38,7 @@ from tests.unit.witness.cheating import CheatingLog, served
 
 NOTE_SIGNER = SeedSigner.from_seed("witness.test/w1", b"\x07" * 32, SignatureType.COSIGNATURE_V1)
 ML_DSA_SIGNER = MlDsaSigner.from_seed("witness.test/w1", b"\x08" * 32)
+MIRROR_SIGNER = MlDsaSigner.from_seed("witness.test/m1", b"\x09" * 32)
 ACCOUNT = LocalSigner.from_private_key(secret_key("account of the witness").secret)
 CLERK, OTHER_CLERK = (clerk(agency) for agency in AGENCIES[:2])
 REACH_S = 20.0
@@ -63,6 +65,7 @@ class Stand:
     folder: Path
     clock: Clock = field(default_factory=lambda: Clock(START * 1000))
     finality: FinalityRule | None = None
+    is_mirror: bool = False
 
     def __post_init__(self) -> None:
         self.trust = trust_of(self.linked)
@@ -74,11 +77,15 @@ class Stand:
         self.contracts: Contracts = contracts_at(self.eth, self.trust, self.finality)
         self.store = WitnessStore.open(self.folder / "witness.db", self.trust)
         self.alarms = Alarms(self.store, self.clock)
-        self.follower = LogFollower(self.store, self.source, self.contracts, self.alarms, self.clock)
+        parts = self.store, self.source, self.contracts, self.alarms, self.clock
+        self.follower = LogFollower(*parts, keeps_entries=self.is_mirror)
         self.watch = Watch(
             self.trust, self.follower, self.contracts, reach_timeout_s=REACH_S, anchor_lag_s=LAG_S, mirror_lag_s=LAG_S
         )
         self.cosigner = Cosigner(self.watch, self.contracts, (NOTE_SIGNER, ML_DSA_SIGNER), ACCOUNT)
+        self.log_mirror = LogMirror(self.watch, MIRROR_SIGNER)
+        if self.is_mirror:
+            self.cosigner.mirror_signer = MIRROR_SIGNER
 
     def close(self) -> None:
         self.source.close()

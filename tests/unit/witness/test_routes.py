@@ -30,6 +30,7 @@ def call(stand: Stand, method: str, path: str, **options: Any) -> httpx.Response
     app = create_app(
         stand.cosigner,
         lambda: stand.status,
+        mirror=stand.log_mirror if stand.is_mirror else None,
         max_requests_per_s=1000,
         request_timeout_s=5,
         write_log=lambda *_given, **_fields: None,
