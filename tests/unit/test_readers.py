@@ -28,7 +28,13 @@ from ledger.core.log.policy import parse_policy
 from ledger.core.log.tiles import decode_bundle as decode_entries
 from ledger.core.log.tiles import parse_name
 from ledger.core.log.tlog_proofs import parse_tlog_proof
-from ledger.core.log.witness_protocol import CosignAnchor, parse_add_checkpoint, parse_request
+from ledger.core.log.witness_protocol import (
+    AddEntries,
+    CosignAnchor,
+    parse_add_checkpoint,
+    parse_add_entries,
+    parse_request,
+)
 from ledger.core.procedure.deadlines import parse_periods
 from ledger.core.procedure.package import read_package
 from ledger.core.supervision.model_package import verify_package
@@ -156,7 +162,7 @@ def readers() -> dict[str, Reader]:
             lambda data: decode_toml(data, field="FILE"), (b"a = [1, 2.5]\n[b]\nc = 2026-01-01T00:00:00Z\n",)
         ),
         "package": Reader(
-            lambda data: read_package({"procedure.toml": data}), (b"\n".join(shipped_package().values()),)
+            lambda data: read_package({"procedure.toml": data}), (b"\n".join(shipped_package("evidence").values()),)
         ),
         "witnesses": text_reader(
             read_witnesses, f'[[witnesses]]\nurl = "http://127.0.0.1:1"\nverifier_keys = ["{witness}"]\n'
@@ -181,6 +187,7 @@ def readers() -> dict[str, Reader]:
         "entries": Reader(lambda data: decode_entries(data, 2), (b"\x00\x05abcde\x00\x02xy",)),
         "tile name": text_reader(parse_name, "tile/0/x001/x234/067.p/12", "tile/entries/000"),
         "add-checkpoint": Reader(parse_add_checkpoint, (f"old 1\n{'A' * 43}=\n\n{NOTE}".encode(),)),
+        "add-entries": Reader(parse_add_entries, (AddEntries("ledger.example/log", 1, 2, b"ticket").body(),)),
         "cosign-anchor": Reader(lambda data: parse_request(data, CosignAnchor), (json.dumps(anchor).encode(),)),
         "digest": text_reader(parse_digest, "blake3:" + "a" * 64),
         "period": text_reader(parse_periods, "24 h", "1 m 15 d"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 from collections.abc import Callable
@@ -19,13 +20,16 @@ from ledger.core.errors import Conflict, NotFound, ProofRefused, Unavailable
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import SignedNote, VerifyingKey, parse_signature_lines
 from ledger.core.log.replay import LogUnreadable
+from ledger.core.log.tiles import encode_bundle
 from ledger.core.log.witness_protocol import COSIGN_BLOCK, AddCheckpoint, CosignBlock
 from ledger.core.verification.chain import BlockStatement
 from ledger.core.verification.trust import TrustedBlock
 from ledger.store.witness import Halted, Moved
 from ledger.witness.contracts import Contracts, contracts_at
+from ledger.witness.source import LogSource
 from tests.api.service import problem
 from tests.testkit.builders import refused
+from tests.testkit.faulty_service import Answer, faulty_service
 from tests.unit.witness.racing import Signed, Told, Wishes, race
 from tests.unit.witness.stand import CLERK, ML_DSA_SIGNER, NOTE_SIGNER, Stand, begun
 from tests.unit.witness.test_routes import JSON, call
@@ -104,6 +108,16 @@ def test_a_partial_tile_that_is_gone_is_cut_from_the_full_one(stand: Stand) -> N
     stand.log.lies = {"/tile/entries/000.p/200": 404, "/tile/0/000.p/200": 404}
     stand.cosigner.add_checkpoint(old)
     assert stand.status.followed == 200
+
+
+def test_the_log_is_asked_for_what_is_compressed_or_not() -> None:
+    """C2SP tlog-tiles, log entries: clients SHOULD include gzip and identity in Accept-Encoding; both are read."""
+    bundle = encode_bundle([b"one", b"two"])
+    packed = {"Content-Encoding": "gzip"}
+    for answer in (Answer(200, bundle), Answer(200, gzip.compress(bundle), packed)):
+        with faulty_service(lambda _asked, answer=answer: answer) as log:
+            assert LogSource(log.url).entries(0, 2) == [b"one", b"two"]
+            assert log.asked[0].headers["Accept-Encoding"] == "gzip, identity"
 
 
 def test_a_new_change_of_the_registry_waits_for_the_chain(stand: Stand) -> None:
