@@ -8,6 +8,7 @@ and its addressee.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 from api.auth.sessions import ReaderSession
 from api.services.parts import Parts
@@ -19,7 +20,7 @@ from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import AuthorityState
-from ledger.core.supervision import subject_kind_of
+from ledger.core.supervision import Matter, subject_kind_of
 from ledger.core.visibility import Sides, Sight, can_see_event, can_see_letter, may_search_jurisdiction, reader_of
 from ledger.store import cases, supervision
 from ledger.store.access import Read
@@ -43,6 +44,15 @@ class Reading:
     @property
     def agency(self) -> str:
         return self.session.agency
+
+    @property
+    def moment(self) -> datetime:
+        """Return when it is read."""
+        return datetime.fromisoformat(self.reader.now)
+
+    def matter_of(self, connection: Connection, stream_id: str) -> Matter | None:
+        """Return the state of a model, lead or recommendation, with its clocks; whether it may be seen is not asked."""
+        return self._parts.validator.matter_of(connection, stream_id, self.authority.agencies)
 
     def record(self, subject: Message, *case_ids: str, ground: str | None = None, supervision: bool = False) -> None:
         """Record what is about to be shown in the access log. Raises Unavailable: then it must not be shown.

@@ -12,6 +12,7 @@ from api.auth.reading import Reading
 from api.dependencies import INSTANT_PATTERN, LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_response
 from api.schemas.answers import view_of
 from api.schemas.openapi import Paged, Routes
+from api.services.matters import timing_of
 from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
 from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import spelled
@@ -19,6 +20,7 @@ from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels, zone_in_use
 from ledger.store import clocks
 from ledger.store.clocks import DeadlineFilter, Warned
+from ledger.store.tables import NO_CASE
 
 router = Routes(400, 401, 503, prefix="/api/v1", tags=["deadlines"])
 
@@ -32,10 +34,11 @@ Visible = Annotated[bool, Query(alias="seen", description="those of every agency
 class DeadlineView(ClockAtMoment, frozen=True, kw_only=True):
     """A clock at a moment. ``due_at`` is the first instant that is too late.
 
-    ``last_day`` is the day of the time ``zone`` before it, null if the clock counts hours. ``days_left`` is negative
-    once it is overdue and null once it has ended. ``label`` and ``arithmetic`` are in the requested language;
-    ``unknown`` is why an end cannot be counted. ``agency`` is the one that must act. ``events`` are those that the
-    clock was derived from, first the one that started it.
+    ``case_id`` is empty for a clock of a recommendation, whose id is the ``subject``. ``last_day`` is the day of the
+    time ``zone`` before it, null if the clock counts hours. ``days_left`` is negative once it is overdue and null once
+    it has ended. ``label`` and ``arithmetic`` are in the requested language; ``unknown`` is why an end cannot be
+    counted. ``agency`` is the one that must act. ``events`` are those that the clock was derived from, first the one
+    that started it.
     """
 
     label: str
@@ -61,8 +64,8 @@ def list_deadlines(
 ) -> Response:
     """List the deadlines of your agency, or of another agency, a case, or all that you may see.
 
-    Those that have ended are left out unless you ask for a status. Clocks that are paused or cannot be counted come
-    last.
+    Those of recommendations are among them. Those that have ended are left out unless you ask for a status. Clocks
+    that are paused or cannot be counted come last.
     """
     moment, last = _moment(reading, as_of), page.position("deadlines")
     own = reading.agency if mine or not (visible or case_id) else None
@@ -78,15 +81,19 @@ def list_deadlines(
     position = None if last is None else clocks.parse_deadline_position(last)
     with service.parts.database.read() as connection:
         lines = clocks.list_deadlines(connection, reading.reader, wanted, limit=page.limit, after=position)
-    validator = service.parts.validator
-    states = {case_id: validator.states.of_case(case_id) for case_id in dict.fromkeys(line.case_id for line in lines)}
+        validator = service.parts.validator
+        states = {}
+        for line in lines:
+            key = line.case_id, line.subject if line.case_id == NO_CASE else None
+            if key not in states:
+                states[key] = timing_of(validator, connection, line)
     views = []
     for line in lines:
-        state = states[line.case_id]
+        state = states[line.case_id, line.subject if line.case_id == NO_CASE else None]
         clock = state.clocks.get(line.deadline_id) if state else None
         if state is not None and clock is not None:  # it may have disappeared since it was listed
             views.append(_view(deadline(state, clock, validator.book_of(state), moment), labels))
-    reading.record(Message("list of deadlines"), *states)
+    reading.record(Message("list of deadlines"), *dict.fromkeys(line.case_id for line in lines if line.case_id))
     body: dict[str, object] = {"deadlines": views}
     if len(lines) == page.limit:
         body["next"] = service.cursors.seal("deadlines", str(clocks.deadline_position(lines[-1])))
@@ -117,7 +124,9 @@ def list_warnings(service: ServiceOf, reading: Reads, page: PageOf, mine: Mine =
     with service.parts.database.read() as connection:
         warned = clocks.warnings_to(connection, reading.reader, handler=handler, after=after, limit=page.limit)
     if warned:
-        reading.record(Message("list of warnings"), *dict.fromkeys(warning.case_id for warning in warned))
+        reading.record(
+            Message("list of warnings"), *dict.fromkeys(warning.case_id for warning in warned if warning.case_id)
+        )
     return page.response("warnings", warned, lambda warning: warning.number, resumes=True)
 
 

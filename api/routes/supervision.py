@@ -12,10 +12,9 @@ from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json
 from api.schemas.openapi import Paged, Routes
 from api.services import matters
 from api.services.service import Service
-from ledger.core.encoding.decoding import convert
 from ledger.core.messages import Message
-from ledger.core.supervision import LeadState, RecommendationState, ReplyTerm, reply_due
-from ledger.core.supervision.recommendations import STREAM, ReplyDue
+from ledger.core.supervision import LeadState, RecommendationState
+from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
 from ledger.store import supervision
 from ledger.store.supervision import LeadFilter
@@ -121,7 +120,9 @@ def list_recommendations(
     window = page.window("recommendations")
     with service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, reading.reader, window, status=state, agency=to_agency)
-    lines = [matters.recommendation_line(row, _due(service, convert(row, ReplyTerm))) for row in rows]
+        ids = [row["recommendation_id"] for row in rows]
+        due = matters.reply_deadlines(service.parts.validator, connection, ids, reading.moment)
+    lines = [matters.recommendation_line(row, due[row["recommendation_id"]]) for row in rows]
     reading.record(Message("list of recommendations"))
     return page.response("recommendations", lines, lambda line: line.updated_index)
 
@@ -140,8 +141,5 @@ def show_recommendation(service: ServiceOf, reading: Reads, recommendation_id: S
             matters.recurrence(connection, state, reading.reader.now, service.authority().agencies) if own else None
         )
     reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
-    return json_response(matters.recommendation_view(state, _due(service, ReplyTerm.of(state)), sight, events, counts))
-
-
-def _due(service: Service, term: ReplyTerm) -> ReplyDue | None:
-    return reply_due(term, service.parts.validator.procedures_in_force())
+    due = matters.reply_deadline(service.parts.validator, state, reading.moment)
+    return json_response(matters.recommendation_view(state, due, sight, events, counts))

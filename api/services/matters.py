@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from api.auth.reading import Reading
 from api.schemas.answers import EventView, event_view, view_of
+from ledger.core.custody import CaseState
+from ledger.core.custody.due_dates import Deadline, deadline
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import NotFound
 from ledger.core.events import supervision as acts
@@ -19,13 +21,16 @@ from ledger.core.procedure.legal_days import DAY, spelled
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import LeadState, ModelState, RecommendationState
 from ledger.core.supervision.models import STREAM
-from ledger.core.supervision.recommendations import ReplyDue
+from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.supervision.state import ModelVersion
 from ledger.core.visibility import Sight
 from ledger.i18n import zone_in_use
 from ledger.recording.supervision_streams import matter_of
+from ledger.recording.validation import Validator
 from ledger.store import log, supervision
+from ledger.store.clocks import ClockLine
 from ledger.store.database import Connection
+from ledger.store.tables import NO_CASE
 
 
 class LeadLine(Struct, frozen=True):
@@ -266,14 +271,44 @@ def leads_of(counted: Iterable[Sequence[Any]]) -> LeadsOfModel:
     return LeadsOfModel(by_status.total(), dict(by_status), dict(by_outcome))
 
 
-def recommendation_line(row: dict[str, Any], due: ReplyDue | None) -> RecommendationLine:
+def recommendation_line(row: dict[str, Any], due: Deadline | None) -> RecommendationLine:
     """Return the line of a recommendation from its row of the read model and the deadline of the reply."""
     return convert({**row, **_of_reply(due)}, RecommendationLine)
 
 
+def reply_deadline(validator: Validator, state: RecommendationState, moment: datetime) -> Deadline | None:
+    """Return the deadline of the reply as it is at the moment, None as long as nothing has started it."""
+    clock = state.reply_clock
+    if clock is None or state.timing is None:
+        return None
+    # It may count from a time that was claimed to be later.
+    as_of = max(moment, datetime.fromisoformat(clock.started_at))
+    return deadline(state.timing, clock, validator.book_of(state.timing), as_of)
+
+
+def reply_deadlines(
+    validator: Validator, connection: Connection, recommendation_ids: Iterable[str], moment: datetime
+) -> dict[str, Deadline | None]:
+    """Return the deadlines of the replies to these recommendations, which there are."""
+    due: dict[str, Deadline | None] = {}
+    for recommendation_id in recommendation_ids:
+        state = validator.matter_of(connection, RECOMMENDATION_STREAM + recommendation_id)
+        assert isinstance(state, RecommendationState), "the read model shows one that has a stream"
+        due[recommendation_id] = reply_deadline(validator, state, moment)
+    return due
+
+
+def timing_of(validator: Validator, connection: Connection, line: ClockLine) -> CaseState | None:
+    """Return that in which the clock of a line of the list runs: its case, or what a recommendation's clocks run in."""
+    if line.case_id != NO_CASE:
+        return validator.states.of_case(line.case_id)
+    matter = validator.matter_of(connection, RECOMMENDATION_STREAM + line.subject)
+    return matter.timing if isinstance(matter, RecommendationState) else None
+
+
 def recommendation_view(
     state: RecommendationState,
-    due: ReplyDue | None,
+    due: Deadline | None,
     sight: Sight,
     events: tuple[EventView, ...],
     recurrence: Recurrence | None,
@@ -291,16 +326,11 @@ def recommendation_view(
     )
 
 
-def _of_reply(due: ReplyDue | None) -> dict[str, Any]:
+def _of_reply(due: Deadline | None) -> dict[str, Any]:
     if due is None:
-        return {"due_at": None, "last_day": None, "article": None, "unknown": None}
-    counted = due.counted
-    return {
-        "due_at": None if counted is None else spelled(counted.due_at),
-        "last_day": None if counted is None else counted.last_day,
-        "article": None if due.row is None else due.row.article,
-        "unknown": due.unknown,
-    }
+        return dict.fromkeys(("due_at", "last_day", "article", "unknown"))
+    due_at = None if due.due_at is None else spelled(due.due_at)
+    return {"due_at": due_at, "last_day": due.last_day, "article": due.article, "unknown": due.unknown}
 
 
 M = TypeVar("M", ModelState, LeadState, RecommendationState)
@@ -314,7 +344,7 @@ def require_matter(
     Raises NotFound alike if it is missing, of another kind, or may not be seen.
     """
     sight = supervision.sight(connection, stream_id, reading.reader)
-    state = matter_of(connection, stream_id, reading.authority.agencies) if sight else None
+    state = reading.matter_of(connection, stream_id) if sight else None
     if sight is None or not isinstance(state, kind):
         raise NotFound(Message("no {field} of this id that you may see", field=field.removesuffix("_id")), field=field)
     return state, sight

@@ -70,7 +70,10 @@ class WebhookPages:
         progress = DeliveryProgress(webhook.events_after, last_number)
         if not page_warnings:
             return Outgoing(progress, None)
-        reading.record(Message("warnings by webhook"), *dict.fromkeys(warning.case_id for warning in page_warnings))
+        reading.record(
+            Message("warnings by webhook"),
+            *dict.fromkeys(warning.case_id for warning in page_warnings if warning.case_id),
+        )
         cursor = self._cursors.seal("warnings", str(last_number))
         return Outgoing(progress, message(webhook, progress, {"warnings": page_warnings, "next": cursor}))
 

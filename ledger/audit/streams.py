@@ -13,8 +13,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.events import Payload, decode_again
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.signing.authority import Agency
-from ledger.core.supervision import Matter, Move, SupervisionAct
-from ledger.core.supervision import fold as fold_matter
+from ledger.core.supervision import Matter, SupervisionAct, move
 from ledger.core.verification.case import rests_on_another_case
 from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
@@ -22,6 +21,7 @@ from ledger.store import clocks, feed, supervision
 from ledger.store.audit import Expected, Models, feed_row, keyed
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
+from ledger.store.tables import CLOCKS
 
 
 class Rules(Struct, frozen=True):
@@ -189,22 +189,29 @@ class _CaseAudit(_StreamAudit):
 
 
 class _MatterAudit(_StreamAudit):
+    raises_flags = True
     _matter: Matter | None = None
     _index = -1  # of the last event
 
-    def _judge(self, row: StoredEntry, payload: Payload, _flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
+    def _judge(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         assert self._rules.agencies is not None, "no such stream is sound without them"
+        procedures = self._rules.states.procedures()
         try:
-            books = self._rules.states.procedures().at(row.log_index).values()
-            act = SupervisionAct(payload, row.payload_digest, self._rules.agencies, books, row.log_index)
-            after = fold_matter(self._matter, act)
+            books = procedures.at(row.log_index).values()
+            step = move(
+                self._matter, SupervisionAct(payload, row.payload_digest, self._rules.agencies, books, row.log_index)
+            )
         except TallystickError as error:
             self._sound = False
             yield finding_of("supervision", row.log_index, error, "impossible")
             return
-        recipients = feed.of_matter(Move(self._matter, after), row.sequence)
+        recipients = feed.of_matter(step, row.sequence)
         self._models.update(feed_row(agency, row.log_index, since) for agency, since in recipients)
-        self._matter, self._index = after, row.log_index
+        lines = clocks.rows(clocks.changes_of_move(step, procedures.current), row.log_index)
+        self._models.update(keyed(CLOCKS, line) for line in lines)
+        self._matter, self._index = step.after, row.log_index
+        if step.flags != flags:
+            yield finding("custody", row.log_index, "flags", names_of(step.flags), names_of(flags))
 
     def _led_to(self) -> Models:
         if self._matter is None:

@@ -21,6 +21,7 @@ from ledger.core.errors import TallystickError
 from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import Zone
+from ledger.core.supervision import subject_kind_of
 from ledger.recording.validation import Validator
 from ledger.store import audit, clocks, log
 from ledger.store.database import Connection, Database, Row
@@ -50,6 +51,8 @@ def recount(database: Database, validator: Validator) -> bool:
             clocks.replace_between(connection, first, last, _rows(connection, validator, first, last))
         if last is not None:
             sleep(PAUSE_S)
+    with database.write() as connection:
+        clocks.replace_of_recommendations(connection, _rows_of_recommendations(connection, validator))
     # Last: whoever is interrupted before this begins again.
     with database.write() as connection:
         clocks.keep_counted_by(connection, database, mark)
@@ -74,6 +77,22 @@ def _rows(connection: Connection, validator: Validator, first: str | None, last:
         # An audit reports what is wrong with the case, and so does the next act in it.
         except TallystickError as error:
             logger.warning("clocks of a case not counted", case_id=case_id, reason=error.for_operator)
+        else:
+            yield from rows.values()
+
+
+def _rows_of_recommendations(connection: Connection, validator: Validator) -> Iterator[Row]:
+    entries = audit.by_stream(connection, "supervision", None, None, size=log.tree(connection).size)
+    for stream_id, events in groupby(entries, key=lambda entry: entry.stream_id):
+        if subject_kind_of(stream_id) != "recommendation":
+            continue
+        rows: dict[str, Row] = {}
+        try:
+            for entry, step in validator.steps_of(events):
+                changed = clocks.changes_of_move(step, validator.procedures().current)
+                rows |= {row["deadline_id"]: row for row in clocks.rows(changed, entry.log_index)}
+        except TallystickError as error:
+            logger.warning("clocks of a recommendation not counted", stream_id=stream_id, reason=error.for_operator)
         else:
             yield from rows.values()
 

@@ -5,18 +5,20 @@ Validates what is added to them, and that what such an event cites in other stre
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from ledger.core.errors import RuleRefused
 from ledger.core.events import Payload
+from ledger.core.events.case import CaseOpened, CaseTakenOver
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
 from ledger.core.messages import Message
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.authority import Agency, AuthorityState
-from ledger.core.supervision import Matter, ModelState, Move, SupervisionAct, fold
+from ledger.core.supervision import Matter, ModelState, Move, SupervisionAct, fold, move
 from ledger.core.supervision.anonymity import Trace, known_traces, traces, words
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.core.visibility import SUPERVISORS, Reader, reader_of
@@ -27,24 +29,40 @@ from ledger.store.log import StoredEntry
 Agencies = Mapping[str, Agency]
 
 
-def matter_of(connection: Connection, stream_id: str, agencies: Agencies) -> Matter | None:
-    """Return the state of a supervision stream, or None if there is no such stream."""
-    return fold_stream(log.stream(connection, "supervision", stream_id), agencies)
+def matter_of(
+    connection: Connection, stream_id: str, agencies: Agencies, procedures: Procedures | None = None
+) -> Matter | None:
+    """Return the state of a supervision stream, or None if there is no such stream.
+
+    Without the ``procedures`` that the log has adopted a recommendation has no clocks.
+    """
+    return fold_stream(log.stream(connection, "supervision", stream_id), agencies, procedures)
 
 
-def fold_stream(entries: Iterable[StoredEntry], agencies: Agencies) -> Matter | None:
+def fold_stream(
+    entries: Iterable[StoredEntry], agencies: Agencies, procedures: Procedures | None = None
+) -> Matter | None:
     """Return the state after these entries of one stream, None for none."""
+    states = [state for _, state in follow(entries, agencies, procedures)]
+    return states[-1] if states else None
+
+
+def follow(
+    entries: Iterable[StoredEntry], agencies: Agencies, procedures: Procedures | None
+) -> Iterator[tuple[StoredEntry, Matter]]:
+    """Yield each entry of one stream with the state after it."""
     state: Matter | None = None
     for entry in entries:
-        state = fold(state, SupervisionAct(log.payload_of(entry), entry.payload_digest, agencies, books=None))
-    return state
+        books = None if procedures is None else procedures.at(entry.log_index).values()
+        state = fold(state, SupervisionAct(log.payload_of(entry), entry.payload_digest, agencies, books))
+        yield entry, state
 
 
 def advance(
     before: Matter | None, payload: Payload, digest: str, agencies: Agencies, books: Collection[Rulebook]
 ) -> Move:
     """Return the step from ``before`` by this event, under the procedures in force. Raises Conflict or RuleRefused."""
-    return Move(before, fold(before, SupervisionAct(payload, digest, agencies, books)))
+    return move(before, SupervisionAct(payload, digest, agencies, books))
 
 
 class Definitions(Protocol):
@@ -78,7 +96,7 @@ def cites_other_streams(payload: Payload) -> bool:
 
 
 def require_cited_elsewhere(connection: Connection, payload: Payload, authority: AuthorityState) -> None:
-    """Raise RuleRefused: unknown_lead, unknown_recommendation, not_anonymous, dataset_id_taken."""
+    """Raise RuleRefused: unknown_lead, unknown_recommendation, another_procedure, not_anonymous, dataset_id_taken."""
     body, agencies = payload.body, authority.agencies
     if isinstance(body, DatasetRegistered):
         _require_own_id(connection, body.dataset_id, agencies[payload.agency], agencies)
@@ -86,6 +104,7 @@ def require_cited_elsewhere(connection: Connection, payload: Payload, authority:
         _require_anonymous(connection, body, authority, payload)
     if isinstance(body, RecommendationIssued):
         _require_leads(connection, body, agencies[payload.agency], agencies)
+        _require_procedure(connection, body)
     if isinstance(body, LeadClosed) and body.recommendation_id is not None:
         _require_issued(connection, body.recommendation_id, payload)
 
@@ -182,3 +201,21 @@ def _require_leads(connection: Connection, body: RecommendationIssued, issuer: A
                 field=f"payload.body.leads[{place}]",
                 hint="The leads that you may see are listed at /api/v1/leads.",
             )
+
+
+def _require_procedure(connection: Connection, body: RecommendationIssued) -> None:
+    """Refuse (another_procedure) a recommendation on cases that are all of other procedures than it names."""
+    procedures = set[str]()
+    for case_id in supervision.cases_of(connection, body.leads):
+        (opened,) = log.stream(connection, "case", case_id, limit=1)
+        opening = log.payload_of(opened).body
+        assert isinstance(opening, CaseOpened | CaseTakenOver), "a case begins with one of them"
+        procedures.add(opening.procedure)
+    if procedures and body.procedure not in procedures:
+        raise RuleRefused(
+            "the cases of its leads are of {procedures}",
+            procedures=", ".join(sorted(procedures)),
+            code="another_procedure",
+            field="payload.body.procedure",
+            hint="A recommendation on leads is of the procedure of one of their cases.",
+        )

@@ -7,7 +7,7 @@ sequencer checks only that these have not changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -74,6 +74,20 @@ class Validator:
     def procedures_in_force(self) -> Collection[Rulebook]:
         """Return the versions of all procedures that are in force now."""
         return self.procedures().current.values()
+
+    def matter_of(
+        self, connection: Connection, stream_id: str, agencies: Mapping[str, Agency] | None = None
+    ) -> Matter | None:
+        """Return the state of a supervision stream, with its clocks; among the agencies of the registry by now."""
+        among = self._registry.authority.agencies if agencies is None else agencies
+        return supervision_streams.matter_of(connection, stream_id, among, self.procedures())
+
+    def steps_of(self, entries: Iterable[StoredEntry]) -> Iterator[tuple[StoredEntry, Move]]:
+        """Yield the entries of one stream of supervision, each with the step that it made."""
+        before: Matter | None = None
+        for entry, after in supervision_streams.follow(entries, self._registry.authority.agencies, self.procedures()):
+            yield entry, Move(before, after)
+            before = after
 
     def in_memory(self) -> Validator:
         """Return a validator that never reads the database.
@@ -151,7 +165,8 @@ class Validator:
         if payload.stream.kind == "supervision":
             adopted = self.procedures().last_index
             move = self._move(payload, envelope.payload_digest, authority)
-            return _judged(submitted, authority, adopted=adopted, move=move)
+            lines = clocks.changes_of_move(move, self.procedures().current)
+            return _judged(submitted, authority, adopted=adopted, move=move, flags=move.flags, clock_lines=lines)
         if payload.stream.kind != "case":
             self._require_cited_exists(authority, payload)
             return _judged(submitted, authority)
@@ -181,7 +196,7 @@ class Validator:
         before: Matter | None = None
         if payload.previous is not None:
             with self._database.read() as connection:
-                before = supervision_streams.matter_of(connection, payload.stream.id, authority.agencies)
+                before = self.matter_of(connection, payload.stream.id, authority.agencies)
         in_force = self.procedures_in_force()
         move = supervision_streams.advance(before, payload, digest, authority.agencies, in_force)
         self._require_cited_exists(authority, payload)

@@ -61,6 +61,7 @@ def from_import_to_governance(player: Player) -> None:
     recommendation = player.stream("supervision", f"recommendation-{ADVICE}")
     issued = RecommendationIssued(
         recommendation_id=ADVICE,
+        procedure="cn-criminal",
         kind="social_governance",
         to_agency="corrections-east",
         document_number="东检建〔样例〕11号",

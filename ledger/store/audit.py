@@ -7,12 +7,13 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, Table, cast, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, Table, cast, func, literal, or_, select, true
 from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
 from ledger.core.errors import NotFound
 from ledger.core.events import Payload
+from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.store import bindings, clocks, feed, log, supervision
 from ledger.store.access import ACCESS_LOG
 from ledger.store.append import changed, payload_projections, projections
@@ -31,6 +32,7 @@ from ledger.store.tables import (
     HANDOVERS,
     ITEMS,
     LETTERS,
+    NO_CASE,
     OF_CASES,
     SECTIONS,
     SPLITS,
@@ -216,6 +218,7 @@ def stored_models(connection: Connection, kind: str, first: str | None, last: st
     stream_ids: dict[Table, ColumnElement[str]] = {FEED: ENTRIES.c.stream_id}
     if kind == "supervision":
         stream_ids |= supervision.STREAM_IDS
+        stream_ids[CLOCKS] = literal(RECOMMENDATION_STREAM) + CLOCKS.c.subject
     if kind == "case":
         stream_ids |= {table: table.c.case_id for table in OF_CASES}
     by_stream_id: dict[str, Models] = {}
@@ -223,6 +226,9 @@ def stored_models(connection: Connection, kind: str, first: str | None, last: st
         query = select(table, stream_id.label("stream"))
         if table is FEED:
             query = query.join(ENTRIES, ENTRIES.c.log_index == FEED.c.log_index).where(ENTRIES.c.stream_kind == kind)
+        if table is CLOCKS:
+            of_case = CLOCKS.c.case_id != NO_CASE
+            query = query.where(of_case if kind == "case" else ~of_case)
         # By position: names of columns may be those of the joined table.
         for *values, stream in connection.execute(_between(query, stream_id, first, last)).all():
             row = dict(zip(table.columns.keys(), values, strict=True))

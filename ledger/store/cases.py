@@ -208,9 +208,9 @@ def agencies_of_letters(connection: Connection, case_id: str, letter_id: str | N
     return {agency for row in rows for agency in row if agency is not None}
 
 
-def visible(reader: Reader) -> ColumnElement[bool]:
-    """Build the condition that the reader sees a row of ``cases``."""
-    return or_(*(CASES.c.case_id.in_(ids) for ids in _ids(reader)))
+def visible(reader: Reader, case_id: ColumnElement[str] = CASES.c.case_id) -> ColumnElement[bool]:
+    """Build the condition that the reader sees a row of ``cases``, or of another table by its ``case_id``."""
+    return or_(*(case_id.in_(ids) for ids in _ids(reader)))
 
 
 def seen(reader: Reader, case_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """The list of deadlines, and what follows from it: the order of open offers, and the warnings of clocks that run out.
 
-The clocks of all cases are rows, projected from their states and counted by a calendar. A warning is derived from them
-and stored once.
+The clocks of all cases and recommendations are rows, projected from their states and counted by a calendar. A warning
+is derived from them and stored once.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import UNIVERSAL, Zone
+from ledger.core.supervision import Move, RecommendationState
 from ledger.core.visibility import Reader
 from ledger.store import bindings, log
 from ledger.store.cases import visible
 from ledger.store.database import Database, Row, fetched, one_of
-from ledger.store.tables import CASES, CLOCKS, HANDOVERS, LETTERS, WARNINGS
+from ledger.store.supervision import sees_recommendation
+from ledger.store.tables import CLOCKS, HANDOVERS, LETTERS, NO_CASE, WARNINGS
 
 LineStatus = Literal["running", "suspended", "ended", "void"]
 
@@ -84,7 +86,7 @@ class DeadlineFilter(Struct, frozen=True):
 
 
 def changes(before: CaseState | None, after: CaseState, book: Rulebook) -> tuple[ClockLine, ...]:
-    """Return the lines that an event changed between ``before`` and ``after``."""
+    """Return the lines that an event changed between ``before`` and ``after``, of a case or of a recommendation."""
     if before is None:
         return tuple(line_of(after, clock, book) for clock in after.clocks.values())
     lines: list[ClockLine] = []
@@ -96,6 +98,15 @@ def changes(before: CaseState | None, after: CaseState, book: Rulebook) -> tuple
             if old_clock is None or line != line_of(before, old_clock, book):
                 lines.append(line)
     return tuple(lines)
+
+
+def changes_of_move(move: Move, in_force: Mapping[str, Rulebook]) -> tuple[ClockLine, ...]:
+    """Return the lines that an event of supervision changed: of a recommendation, by the days off known now."""
+    after = move.after
+    if not isinstance(after, RecommendationState) or after.timing is None:
+        return ()
+    before = move.before.timing if isinstance(move.before, RecommendationState) else None
+    return changes(before, after.timing, in_force[after.issued.procedure])
 
 
 def _concerned(before: CaseState, after: CaseState) -> dict[str, tuple[Clock | None, Clock | None]]:
@@ -152,7 +163,16 @@ def replace_between(connection: Connection, first: str | None, last: str | None,
     """Replace the rows of the cases ``first <= id < last`` by these; None is no bound. Requires the writer's lock."""
     since = () if first is None else (CLOCKS.c.case_id >= first,)
     until = () if last is None else (CLOCKS.c.case_id < last,)
-    connection.execute(delete(CLOCKS).where(*since, *until))
+    _replace(connection, (CLOCKS.c.case_id != NO_CASE, *since, *until), new)
+
+
+def replace_of_recommendations(connection: Connection, new: Iterable[Row]) -> None:
+    """Replace the rows of all recommendations by these. Requires the writer's lock."""
+    _replace(connection, (CLOCKS.c.case_id == NO_CASE,), new)
+
+
+def _replace(connection: Connection, which: tuple[ColumnElement[bool], ...], new: Iterable[Row]) -> None:
+    connection.execute(delete(CLOCKS).where(*which))
     for row in new:
         connection.execute(CLOCKS.insert(), row)
 
@@ -170,8 +190,7 @@ def list_deadlines(
 ) -> list[ClockLine]:
     """Return lines that the reader sees, those that end first at the top."""
     order = (func.coalesce(CLOCKS.c.due_at, _NEVER), CLOCKS.c.case_id, CLOCKS.c.deadline_id)
-    query = select(*_COLUMNS).join(CASES, CASES.c.case_id == CLOCKS.c.case_id)
-    query = query.where(_shown(reader, CLOCKS), *_conditions(wanted))
+    query = select(*_COLUMNS).where(_shown(reader, CLOCKS), *_conditions(wanted))
     if after is not None:
         query = query.where(tuple_(*order) > tuple_(*astuple(after)))
     return [ClockLine(*row) for row in connection.execute(query.order_by(*order).limit(limit))]
@@ -196,14 +215,17 @@ def first_end(case_id: ColumnElement[str], as_of: str) -> ColumnElement[str]:
 def _shown(reader: Reader, table: Table) -> ColumnElement[bool]:
     """Build the condition that the reader sees a clock or warning: its case, or the letter to his agency that it is of.
 
-    A time that runs for the agency itself since something was served on it is shown to it alike.
+    A time that runs for the agency itself since something was served on it is shown to it alike. A clock of a
+    recommendation is shown to whoever sees that.
     """
     to_it = select(literal(1)).where(
         LETTERS.c.case_id == table.c.case_id,
         LETTERS.c.to_agency == reader.agency,
         or_(LETTERS.c.letter_id == table.c.subject, table.c.subject == reader.agency),
     )
-    return or_(visible(reader), and_(table.c.agency == reader.agency, to_it.exists()))
+    of_recommendation = and_(table.c.case_id == NO_CASE, sees_recommendation(reader, table.c.subject))
+    of_letter = and_(table.c.agency == reader.agency, to_it.exists())
+    return or_(visible(reader, table.c.case_id), of_letter, of_recommendation)
 
 
 def deadline_position(line: ClockLine) -> DeadlinePosition:
@@ -303,7 +325,8 @@ def parse_offer_position(text: str) -> OfferPosition:
 class Warned(Struct, frozen=True):
     """A warning (``tables.WarningsTable``). ``number`` rises without a gap over all agencies; ``days`` is 0 at the end.
 
-    ``agency`` and ``handler`` are those that the clock had then; ``warned_at`` is in unix milliseconds.
+    ``agency`` and ``handler`` are those that the clock had then; ``warned_at`` is in unix milliseconds. ``case_id`` is
+    empty for a clock of a recommendation, whose id is the ``subject``.
     """
 
     number: int
@@ -357,7 +380,6 @@ def store_warnings(connection: Connection, warnings: list[dict[str, Any]], warne
 def warnings_to(connection: Connection, reader: Reader, *, handler: str | None, after: int, limit: int) -> list[Warned]:
     """Return the warnings to the reader's agency that it may see, or only those to one ``handler``, in order."""
     query = select(*(WARNINGS.c[name] for name in Warned.__struct_fields__))
-    query = query.join(CASES, CASES.c.case_id == WARNINGS.c.case_id)
     query = query.where(WARNINGS.c.agency == reader.agency, _shown(reader, WARNINGS), WARNINGS.c.number > after)
     if handler is not None:
         query = query.where(WARNINGS.c.handler == handler)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Index, Select, Table, and_, false, func, literal, or_, select
 from sqlmodel import Field
 
+from ledger.core.errors import NotFound
 from ledger.core.events.supervision import BilingualText, RecommendationIssued
 from ledger.core.supervision import LeadState, Matter, ModelState, RecommendationState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
@@ -16,7 +17,7 @@ from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STR
 from ledger.core.visibility import LeadSides, ModelSides, Reader, RecommendationSides, Sides, Sight, can_see
 from ledger.store.cases import Page, paged
 from ledger.store.database import Change, Row, fetched, given, one_of, row_of
-from ledger.store.tables import StoreTable, big, core_of, text
+from ledger.store.tables import CASES, StoreTable, big, core_of, text
 
 
 class ModelsTable(StoreTable, table=True):
@@ -189,6 +190,12 @@ def sides(connection: Connection, stream_id: str) -> Sides | None:
     return None
 
 
+def sees_recommendation(reader: Reader, recommendation_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Build the condition that the reader sees the recommendation of that id."""
+    of_it = select(RECOMMENDATIONS.c.recommendation_id).where(_sees_recommendation(reader))
+    return recommendation_id.in_(of_it)
+
+
 def _sees_recommendation(reader: Reader) -> ColumnElement[bool]:
     """Build the condition that the reader sees a row of ``recommendations``."""
     both = (RECOMMENDATIONS.c.supervising, RECOMMENDATIONS.c.to_agency)
@@ -262,6 +269,15 @@ def list_recommendations(
     return fetched(connection, paged(query, RECOMMENDATIONS.c.updated_index, page))
 
 
+def recommendation(connection: Connection, recommendation_id: str) -> Row:
+    """Return the row of a recommendation. Raises NotFound."""
+    query = select(RECOMMENDATIONS).where(RECOMMENDATIONS.c.recommendation_id == recommendation_id)
+    rows = fetched(connection, query)
+    if not rows:
+        raise NotFound("no recommendation {recommendation_id}", recommendation_id=recommendation_id)
+    return rows[0]
+
+
 def newest_recommendations(connection: Connection, reader: Reader, supervising: str, limit: int) -> list[Row]:
     """Return the recommendations of a supervising agency that the reader sees, latest change first."""
     of_it = (RECOMMENDATIONS.c.supervising == supervising, _sees_recommendation(reader))
@@ -311,6 +327,12 @@ def standing(connection: Connection, lead_ids: frozenset[str]) -> dict[str, str]
     """Return the supervising agency of each of these leads that exists."""
     rows = connection.execute(select(LEADS.c.lead_id, LEADS.c.supervising).where(LEADS.c.lead_id.in_(lead_ids)))
     return {row.lead_id: row.supervising for row in rows}
+
+
+def cases_of(connection: Connection, lead_ids: Collection[str]) -> list[str]:
+    """Return the cases of the ledger that these leads are about, by their ids."""
+    query = select(CASES.c.case_id).distinct().join(LEADS, LEADS.c.case_id == CASES.c.case_id)
+    return list(connection.execute(query.where(one_of(LEADS.c.lead_id, lead_ids)).order_by(CASES.c.case_id)).scalars())
 
 
 def is_of(connection: Connection, lead_id: str, issued: RecommendationIssued) -> bool:

@@ -244,8 +244,13 @@ class ItemsTable(StoreTable, table=True):
     updated_index: int = Field(sa_column=big())
 
 
+NO_CASE = ""  # in the place of a case's id: of a clock of a recommendation, whose id is its ``subject``
+
+
 class ClocksTable(StoreTable, table=True):
     """A clock of a case in its present state: ``agency`` holds it now, ``handler`` is its officer for the case.
+
+    That of a recommendation has ``NO_CASE``.
 
     ``status`` is running, suspended, ended, or void: one that never ran, or that left for another case. ``due_at`` (RFC
     3339) is the first instant that is too late, null while the clock is suspended and where it cannot be computed.

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from ledger.core.custody.examples import faults_of_examples
 from ledger.core.procedure.facts import FACTS, KEYS
 from ledger.core.procedure.package import read_package
 from ledger.core.procedure.papers import LISTS, VALUES, ListRow, PaperCondition, PaperRow
@@ -23,6 +22,7 @@ from ledger.core.procedure.rulebook import (
     FlagName,
     Rulebook,
 )
+from ledger.core.supervision.examples import faults_of_examples
 from tests.testkit.builders import refused_at
 from tests.testkit.machine import REPOSITORY
 

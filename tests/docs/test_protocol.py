@@ -67,7 +67,9 @@ def test_a_part_that_was_edited_is_told(
             "supervision refusals",
             "supervision",
             {"already_closed", "already_decided", "not_assigned", "not_decided"}
-            | {"unknown_word", "one_correspondent", "before_its_start"},  # by rules that cases have, too
+            # by rules that cases have, too
+            | {"unknown_word", "one_correspondent", "before_its_start"}
+            | {"unknown_procedure", "unknown_deadline", "deadline_ended", "unknown_extension"},
         ),
     ],
 )

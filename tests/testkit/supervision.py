@@ -245,6 +245,7 @@ def closed(outcome: str = "rectification_notice", **fields: Any) -> LeadClosed:
 def issued(recommendation_id: str = "2026-7", **fields: Any) -> RecommendationIssued:
     defaults: dict[str, Any] = {
         "recommendation_id": recommendation_id,
+        "procedure": "cn-criminal",
         "kind": "rectification",
         "to_agency": POLICE,
         "document_number": "2026-7",

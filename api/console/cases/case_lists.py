@@ -51,7 +51,7 @@ def start(visit: VisitOf) -> Response:
         first_case = cases.list_cases(connection, visit.reading.reader, Page(1))
         leads = waiting(connection, visit.reading, FEW)
     is_empty = not first_case and visit.reading.session.has_role("clerk", "supervisor")
-    read_ids = (*(case_id for case_id, _, _ in clocks), *(lead.case_id for lead in leads if lead.case_id))
+    read_ids = (*(case_id for case_id, _, _ in clocks if case_id), *(lead.case_id for lead in leads if lead.case_id))
     visit.reading.record(Message("start page"), *dict.fromkeys(read_ids))
     return visit.page(
         "cases/start.html",

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from msgspec import Struct
 
-from api.auth.reading import Reading
 from api.console.shared.access import Visit
+from api.services.matters import timing_of
 from api.texts import Texts
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import Deadline, deadline, deadlines
 from ledger.core.procedure.deadlines import PeriodEnd
 from ledger.core.procedure.zones import Zone
-from ledger.core.supervision.recommendations import ReplyDue
+from ledger.core.supervision import RecommendationState
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels, zone_in_use
-from ledger.store import cases, clocks
+from ledger.store import cases, clocks, supervision
 from ledger.store.clocks import ClockLine, DeadlineFilter
 from ledger.store.database import Connection
+from ledger.store.tables import NO_CASE
 
 SOON, NEAR = 3, 7  # legal days left: the warnings of page and feed
 
@@ -41,67 +42,48 @@ class ClockView(Struct, frozen=True):
 def of_case(visit: Visit, state: CaseState) -> list[Deadline]:
     """Return the clocks of the case: first what ends first, then paused clocks, then ended ones."""
     validator = visit.service.parts.validator
-    now = datetime.fromisoformat(visit.reading.reader.now)
 
     def order(clock: Deadline) -> tuple[bool, str]:
         ended = clock.stopped_at is not None
         return ended, "9999" if clock.due_at is None or ended else clock.due_at.isoformat()
 
-    return sorted(deadlines(state, validator.book_of(state), now), key=order)
+    return sorted(deadlines(state, validator.book_of(state), visit.reading.moment), key=order)
 
 
 def nearest(connection: Connection, visit: Visit, case_ids: Iterable[str]) -> dict[str, ClockView]:
     """Return for each case the open clock that ends first, of any agency, if there is one."""
     lines = clocks.nearest_of(connection, case_ids, visit.reading.reader.now)
-    views = {case_id: _of_line(visit, line) for case_id, line in lines.items()}
+    views = {case_id: _of_line(connection, visit, line) for case_id, line in lines.items()}
     return {case_id: view for case_id, view in views.items() if view}
 
 
 def urgent(connection: Connection, visit: Visit, limit: int) -> list[tuple[str, str | None, ClockView]]:
     """Return the clocks of the reader's agency that have a week left or less, with their cases' ids and numbers.
 
-    The number is None where the agency sees the letter that its clock is of, and not the case.
+    The number is None where the agency sees the letter that its clock is of, and not the case. A recommendation has no
+    case, and a number of its own.
     """
     wanted = DeadlineFilter(
         as_of=visit.reading.reader.now, agency=visit.reading.agency, within_days=NEAR, zone=zone_in_use()
     )
     lines = clocks.list_deadlines(connection, visit.reading.reader, wanted, limit=limit)
     numbers = cases.numbers_of(connection, {line.case_id for line in lines}, visit.reading.reader)
-    views = ((line.case_id, _of_line(visit, line)) for line in lines)
-    return [(case_id, numbers.get(case_id), view) for case_id, view in views if view]
+    views = ((line, _of_line(connection, visit, line)) for line in lines)
+    return [(line.case_id, _number(connection, line, numbers), view) for line, view in views if view]
 
 
-def of_reply(due: ReplyDue | None, answered: bool, reading: Reading, labels: Labels) -> ClockView | None:
-    """Return the clock of the reply to a recommendation, or None if nothing sets a period."""
-    if due is None:
-        return None
-    texts, counted = Texts(labels.language), due.counted
-    colour, left = "rest", labels.of("deadline_status", "uncountable")
-    if answered:
-        left = texts("answered")
-    elif counted is not None:
-        last = counted.last_day or due.zone.day_of(counted.due_at)
-        colour, left = _reply_left((last - due.zone.day_of_text(reading.reader.now)).days, due, labels)
-    return ClockView(
-        label=texts("Time to reply") if due.row is None else labels.of_clock(due.row.name),
-        article="" if due.row is None else labels.of_article(due.row.article),
-        subject="",
-        agency="",
-        colour=colour,
-        left=left,
-        due_at=None if counted is None else counted.due_at,
-        arithmetic=_arithmetic(counted, due.unknown, due.zone, labels),
-        ended=answered,
-    )
+def _number(connection: Connection, line: ClockLine, numbers: Mapping[str, str]) -> str | None:
+    if line.case_id == NO_CASE:
+        return str(supervision.recommendation(connection, line.subject)["document_number"])
+    return numbers.get(line.case_id)
 
 
-def _reply_left(days: int, due: ReplyDue, labels: Labels) -> tuple[str, str]:
-    """Return the colour of the time to reply, and the days that it has left."""
-    if due.unknown is None:
-        return "bad" if days < 0 else _colour_of(days), _days_left(days, overdue=days < 0, texts=Texts(labels.language))
-    if days < 0:
-        return "rest", labels.of("deadline_status", "uncountable")
-    return _colour_of(days), Texts(labels.language)("{days} d left, or more", days=days)
+def of_recommendation(visit: Visit, state: RecommendationState) -> list[ClockView]:
+    """Return the clocks of a recommendation, in the order in which they began; none of one that was withdrawn."""
+    if state.timing is None or state.is_withdrawn:
+        return []
+    book = visit.service.parts.validator.book_of(state.timing)
+    return [view_of(each, visit.labels) for each in deadlines(state.timing, book, visit.reading.moment)]
 
 
 def _arithmetic(counted: PeriodEnd | None, unknown: str | None, zone: Zone, labels: Labels) -> tuple[str, ...]:
@@ -111,18 +93,17 @@ def _arithmetic(counted: PeriodEnd | None, unknown: str | None, zone: Zone, labe
     return (labels.translate(unknown),) if unknown else ()
 
 
-def _of_line(visit: Visit, line: ClockLine) -> ClockView | None:
+def _of_line(connection: Connection, visit: Visit, line: ClockLine) -> ClockView | None:
     validator = visit.service.parts.validator
-    state = validator.states.of_case(line.case_id)
+    state = timing_of(validator, connection, line)
     clock = state.clocks.get(line.deadline_id) if state else None
     if state is None or clock is None:
         return None
-    now = datetime.fromisoformat(visit.reading.reader.now)
-    return view_of(deadline(state, clock, validator.book_of(state), now), visit.labels)
+    return view_of(deadline(state, clock, validator.book_of(state), visit.reading.moment), visit.labels)
 
 
 def view_of(clock: Deadline, labels: Labels) -> ClockView:
-    """Return a clock of a case as a page shows it."""
+    """Return a clock as a page shows it."""
     colour, left = "rest", labels.of("deadline_status", clock.status)
     if clock.status in ("running", "overdue"):
         colour, left = _time_left(clock, Texts(labels.language))

@@ -9,23 +9,23 @@ from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.console.shared import clock_views
-from api.console.shared.access import Visit, VisitOf
+from api.console.shared.access import VisitOf
 from api.console.shared.cited_events import RecordedQuery, events_of_stream, recorded
-from api.console.shared.clock_views import ClockView
 from api.console.shared.rendering import language, shown_pdf
 from api.dependencies import Following, SlugPath, SlugQuery, WordQuery
 from api.services.documents import event_to_print, offered_papers, printed_event
 from api.services.governance import require_governing
-from api.services.matters import recurrence, require_matter
+from api.services.matters import recurrence, reply_deadlines, require_matter
 from api.services.service import position_after
-from ledger.core.encoding.decoding import convert
+from ledger.core.errors import NotFound
 from ledger.core.events import terms
 from ledger.core.events.supervision import SUPERVISING
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import supervises
-from ledger.core.procedure.rulebook import rows_of
-from ledger.core.supervision import LeadState, RecommendationState, ReplyTerm, reply_due
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.supervision import LeadState, RecommendationState
 from ledger.core.supervision.recommendations import STREAM
+from ledger.i18n import label_first_by
 from ledger.interchange.papers.paper_text import language_for
 from ledger.recording.event_signing import new_id
 from ledger.store import log, supervision
@@ -45,8 +45,10 @@ def recommendations(visit: VisitOf, after: Following = None) -> Response:
     window = Page(ROWS, position_after(visit.service, SCOPE, after))
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, visit.reading.reader, window)
+        ids = [row["recommendation_id"] for row in rows]
+        due = reply_deadlines(visit.service.parts.validator, connection, ids, visit.reading.moment)
     visit.reading.record(Message("list of recommendations"))
-    clocks = {row["recommendation_id"]: _clock(visit, convert(row, ReplyTerm), row["answered_at"]) for row in rows}
+    clocks = {key: clock_views.view_of(reply, visit.labels) for key, reply in due.items() if reply is not None}
     following = visit.service.cursors.seal(SCOPE, str(rows[-1]["updated_index"])) if len(rows) == ROWS else None
     may_issue = visit.reading.of_supervising_agency and visit.reading.session.has_role(*SUPERVISING)
     return visit.page(
@@ -55,8 +57,14 @@ def recommendations(visit: VisitOf, after: Following = None) -> Response:
 
 
 @router.get("/recommendations/new")
-def new_recommendation(visit: VisitOf, lead: SlugQuery = None, model: SlugQuery = None) -> Response:
-    """Show the form of a recommendation: to whom, based on which leads, the problem and the advice."""
+def new_recommendation(
+    visit: VisitOf, lead: SlugQuery = None, model: SlugQuery = None, procedure: SlugQuery = None
+) -> Response:
+    """Show the form of a recommendation: to whom, based on which leads, the problem and the advice.
+
+    It is of the procedure of the lead's case, or else of the first one in force that has recommendations, unless
+    another one is chosen.
+    """
     require_governing(visit.reading)
     with visit.service.parts.database.read() as connection:
         first = require_matter(connection, visit.reading, lead, LeadState, field="lead")[0] if lead else None
@@ -64,6 +72,15 @@ def new_recommendation(visit: VisitOf, lead: SlugQuery = None, model: SlugQuery 
         leads = supervision.list_leads(connection, visit.reading.reader, Page(LEADS_OFFERED), wanted, newest_first=True)
         models = supervision.list_models(connection, Page(1000))
     case_id = first.raised.case_id if first else None
+    in_force = visit.service.parts.validator.procedures().current
+    possible = {name: book for name, book in in_force.items() if book.recommendations}
+    of_case = visit.service.parts.validator.states.of_case(case_id) if case_id else None
+    if of_case is not None:
+        possible = {of_case.procedure: in_force[of_case.procedure]}
+    if not possible:
+        raise NotFound("no procedure in force has recommendations", field="procedure")
+    book = possible.get(procedure or "") or next(iter(possible.values()))
+    label_first_by(book)
     visit.reading.record(Message("form of a recommendation"), *([case_id] if case_id else ()), supervision=True)
     agencies = visit.reading.authority.agencies
     own = agencies[visit.reading.agency]
@@ -77,7 +94,9 @@ def new_recommendation(visit: VisitOf, lead: SlugQuery = None, model: SlugQuery 
         model_id=first.raised.model_id if first else model,
         agencies=sorted(supervised),
         others=sorted(agency_id for agency_id in agencies if agency_id != own.agency_id),
-        words=_words(visit),
+        words=_words(book),
+        procedure=book.procedure.id,
+        procedures=[other.procedure for other in possible.values()],
     )
 
 
@@ -98,13 +117,14 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         state=state,
         leads=leads,
         sight=sight,
-        clock=_clock(visit, ReplyTerm.of(state), state.answered_at),
+        clocks=clock_views.of_recommendation(visit, state),
+        replies=state.reply_clock is not None,
         life=events_of_stream(visit.service, visit.labels, entries),
         papers=offered_papers(event_to_print(visit.service, visit.reading, entries[0].event_id), visit.labels),
         found=counts,
         results=terms.choices(terms.RecheckResult),
         reviews=terms.choices(terms.ReviewResult),
-        words=_words(visit),
+        words=_words(visit.service.parts.validator.procedures().current[state.issued.procedure]),
         agencies=sorted(visit.reading.authority.agencies),
         acts=list(acts(state, visit.reading)),
         told=recorded(visit, event),
@@ -130,10 +150,9 @@ def acts(state: RecommendationState, reading: Reading) -> Iterator[str]:
         yield from ("recheck", "escalate", *(() if state.open_objection else ("review",)))
 
 
-def _words(visit: Visit) -> dict[str, list[str]]:
-    """Return the words of the procedures in force that forms of recommendations offer, by their tables."""
-    books = visit.service.parts.validator.procedures_in_force()
-    return {table: list(rows_of(books, table)) for table in ("recommendations", "escalations", "outsiders", "services")}
+def _words(book: Rulebook) -> dict[str, list[str]]:
+    """Return the words of the procedure that forms of recommendations offer, by their tables."""
+    return {table: list(getattr(book, table)) for table in ("recommendations", "escalations", "outsiders", "services")}
 
 
 @router.get("/recommendations/{recommendation_id}/paper")
@@ -146,8 +165,3 @@ def recommendation_paper(visit: VisitOf, recommendation_id: SlugPath, document: 
     paper_language = language_for(language(visit.request))
     pdf = printed_event(visit.service, visit.reading, issued.event_id, paper_language, name=document)
     return shown_pdf(pdf, recommendation_id)
-
-
-def _clock(visit: Visit, term: ReplyTerm, answered_at: str | None) -> ClockView | None:
-    due = reply_due(term, visit.service.parts.validator.procedures_in_force())
-    return clock_views.of_reply(due, answered_at is not None, visit.reading, visit.labels)

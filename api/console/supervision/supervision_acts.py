@@ -30,7 +30,6 @@ from ledger.core.supervision import Matter, ModelState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.recording.event_signing import new_id
-from ledger.recording.supervision_streams import matter_of
 from ledger.store import supervision as store
 from ledger.supervision.library.publishing import signed_fields_of
 from ledger.supervision.models.model_file import parse_model, require_publishable
@@ -71,7 +70,7 @@ def _state_of(visit: Visit, stream_id: str) -> Matter | None:
     with visit.service.parts.database.read() as connection:
         if store.sight(connection, stream_id, visit.reading.reader) is None:
             return None
-        return matter_of(connection, stream_id, visit.reading.authority.agencies)
+        return visit.reading.matter_of(connection, stream_id)
 
 
 def _draft(visit: Visit, form: PostedForm, stream_id: str, state: Matter | None, body: Body) -> Response:
@@ -165,7 +164,9 @@ def rechecked(form: PostedForm, *_: object) -> Mapping[str, Any]:
 
 
 FIRST = ("publish", "issue")
-_ISSUED = named(*("kind", "to_agency", "document_number", "problem", "advice", "model_id", "service"), lists=("lead",))
+_ISSUED = named(
+    *("kind", "to_agency", "document_number", "problem", "advice", "model_id", "service", "procedure"), lists=("lead",)
+)
 ACTS: dict[str, FormAct] = {
     "publish": (supervision.ModelPublished, published),
     "issue": (supervision.RecommendationIssued, _ISSUED, issued, addressed),

@@ -54,7 +54,7 @@ def case_group() -> None:
 @acting
 def open_(recorder: EventRecorder, case_id: str, procedure: str | None, **fields: Any) -> None:
     """Open a case."""
-    fields["procedure"] = procedure or _only_procedure(recorder.session)
+    fields["procedure"] = procedure or only_procedure(recorder.session)
     if None in (fields["business_line"], fields["stage"]):
         vocabularies = recorder.session.procedure_in_force(fields["procedure"], field="--procedure").vocabularies
         for name in ("business_line", "stage"):
@@ -62,7 +62,7 @@ def open_(recorder: EventRecorder, case_id: str, procedure: str | None, **fields
     recorder.open_case(case_id, make_body(case.CaseOpened, **fields))
 
 
-def _only_procedure(session: Session) -> str:
+def only_procedure(session: Session) -> str:
     """Return the procedure that the ledger has in force. Raises MalformedInput if it has none, or several."""
     in_force = [*session.procedures]
     if len(in_force) != 1:

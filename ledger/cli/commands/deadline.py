@@ -172,9 +172,18 @@ def _with_end(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, An
         due_at = row["due_at"]
         # Warnings have no last day; a deadline that is counted in hours ends at a moment.
         day = None if due_at is None else zone_in_use().day_that_ends(datetime.fromisoformat(due_at))
-        row["ends_at"] = row.get("last_day") or (due_at if day is None else day.isoformat())
+        ends_at = row.get("last_day") or (due_at if day is None else day.isoformat())
+        row["ends_at"] = end_in_words(session, row, ends_at)
+        row["case_id"] = row["case_id"] or row["subject"]  # a recommendation has no case
         row |= {"label": session.labels.of_clock(row["clock"]), "short_id": _short(row["deadline_id"])}
     return rows
+
+
+def end_in_words(session: Session, row: Mapping[str, Any], end: str | None) -> str | None:
+    """Return the end of a deadline, or that it is not before this, where it cannot be known yet."""
+    if end is None or not row.get("unknown"):
+        return end
+    return session.labels.of("message", "not_before").format(day=end)
 
 
 def _short(deadline_id: str) -> str:

@@ -16,7 +16,6 @@ from ledger.cli.errors import Exit
 from ledger.cli.output import Column, columns
 from ledger.cli.session import Session
 from ledger.client.service import at
-from ledger.core.custody.examples import faults_of_examples
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
@@ -32,6 +31,7 @@ from ledger.core.procedure.package import (
 )
 from ledger.core.procedure.papers import PaperRow
 from ledger.core.procedure.rulebook import ClockRule, Rulebook
+from ledger.core.supervision.examples import faults_of_examples
 from ledger.deadlines.working_days import arranged_days_off
 from ledger.deadlines.zone_tables import zone_table
 from ledger.procedures import SHARED, SHIPPED, shared_tables, shipped_package

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import click
 
 from ledger.cli.command import Group
+from ledger.cli.commands.case import only_procedure
+from ledger.cli.commands.deadline import end_in_words
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns
 from ledger.cli.params import MOMENT, ProcedureWord, acting, add_act, made_id, outsider, words
 from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, fetch_view, print_life, record_supervision, with_renamed_fields
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, supervision
 from ledger.core.events.terms import RecheckResult, ReviewResult, choices
 from ledger.core.procedure.legal_days import instant_text
@@ -61,6 +64,9 @@ def recommendation_group() -> None:
 def list_(session: Session, /, **query: str | None) -> None:
     """List the recommendations that your agency issued or got, with the last day for the reply."""
     rows = list(session.service.pages("/api/v1/recommendations", "recommendations", **query))
+    if not session.json:
+        for row in rows:
+            row["last_day"] = end_in_words(session, row, row["last_day"])
     session.output.table(rows, LISTED)
 
 
@@ -70,6 +76,7 @@ def show(session: Session, recommendation_id: str) -> None:
     """Show a recommendation: what it says, its receipt, objections, replies and re-checks, and each step."""
     view, output = fetch_view(session, "/api/v1/recommendations/{}", recommendation_id), session.output
     if not session.json and view["unknown"]:
+        view["last_day"] = end_in_words(session, view, view["last_day"])
         view["unknown"] = session.labels.translate(view["unknown"])
     output.record(view, SHOWN)
     output.parts(
@@ -84,7 +91,8 @@ def show(session: Session, recommendation_id: str) -> None:
 
 @recommendation_group.command("issue")
 @click.argument("to_agency", required=False)
-@click.option("--kind", type=ProcedureWord("recommendation_kind"), required=True, help="A word of the procedures.")
+@click.option("--kind", type=ProcedureWord("recommendation_kind"), required=True, help="A word of the procedure.")
+@click.option("--procedure", metavar="ID", help="The one that judges it [that of a lead's case, or the only one].")
 @OUTSIDE
 @PLACE
 @click.option("--copy", "copies_to", metavar="AGENCY", multiple=True, help="An agency that gets a copy.")
@@ -102,15 +110,27 @@ def show(session: Session, recommendation_id: str) -> None:
 @acting
 def issue(
     recorder: EventRecorder,
+    procedure: str | None,
     outside: tuple[str, str] | None,
     place: str | None,
     copy_outside: Sequence[tuple[str, str]],
     **fields: Any,
 ) -> None:
     """Issue a recommendation to an agency of your jurisdiction, or to somebody outside: the reply is due in time."""
+    fields["procedure"] = procedure or _procedure_of(recorder.session, fields["leads"])
     fields |= {"to_outside": outsider(outside, place), "copies_outside": [outsider(each) for each in copy_outside]}
     body = make_body(supervision.RecommendationIssued, **fields)
     recorder.open_supervision(STREAM + body.recommendation_id, body)
+
+
+def _procedure_of(session: Session, leads: Sequence[str]) -> str:
+    """Return the procedure of the first case that the leads are about, or else the only one that is in force."""
+    for lead_id in leads:
+        case_id = fetch_view(session, "/api/v1/leads/{}", lead_id)["case_id"]
+        if case_id is not None:
+            with suppress(NotFound):  # a lead may be about a case that the officer may not see
+                return str(fetch_view(session, "/api/v1/cases/{}", case_id)["procedure"])
+    return only_procedure(session)
 
 
 def _now() -> str:

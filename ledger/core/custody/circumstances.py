@@ -49,8 +49,8 @@ def _by(around: Circumstances) -> Collection[str]:
 
 
 def _of_trigger(
-    read: Callable[[Circumstances, Trigger], Collection[str]],
-) -> Callable[[Circumstances], Collection[str]]:
+    read: Callable[[Circumstances, Trigger], Collection[str | bool]],
+) -> Callable[[Circumstances], Collection[str | bool]]:
     return lambda around: () if around.trigger is None else read(around, around.trigger)
 
 
@@ -89,6 +89,8 @@ _ANSWERS: Mapping[str, Callable[[Circumstances], Collection[str | bool]]] = {
     "about": _of_trigger(lambda _, trigger: _words(trigger.about)),
     "handover": _of_trigger(lambda _, trigger: _words(None if trigger.earlier is None else trigger.earlier.purpose)),
     "grounds": _of_trigger(lambda _, trigger: trigger.grounds),
+    "urgent": _of_trigger(lambda _, trigger: (trigger.urgent,) if trigger.urgent is not None else ()),
+    "steps": _of_trigger(lambda _, trigger: trigger.steps),
     "case_type": lambda around: _words(around.state.case_type),
     "line": lambda around: _words(around.state.business_line),
     "stage": lambda around: _words(around.state.standing(around.subject).stage),

@@ -28,7 +28,7 @@ def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     """Return ``after`` with its clocks: those that the event stops are stopped first, then those that it starts."""
     body = act.payload.body
     if isinstance(body, case.CaseClosed) or (isinstance(body, case.CaseStageEntered) and body.stage == CLOSED):
-        return with_clocks(after, [_stop(after, clock, act, act.payload.occurred_at) for clock in _over(after, body)])
+        return with_clocks(after, [stopped(after, clock, act) for clock in _over(after, body)])
     if isinstance(body, item.ItemSplit):
         return with_clocks(after, _handed_on(after, act, (body.item_id,), body.parts))
     if isinstance(body, item.ItemMerged):
@@ -74,6 +74,11 @@ def whose(state: CaseState, clock: Clock) -> str:
         return clock.agency
     holder = state.persons.get(clock.subject) or state.items.get(clock.subject)
     return holder.responsible if holder else state.responsible
+
+
+def stopped(state: CaseState, clock: Clock, act: Act) -> Clock:
+    """Return a clock that ends with the act, because what it is about is over."""
+    return _stop(state, clock, act, act.payload.occurred_at)
 
 
 def with_clocks(state: CaseState, clocks: Iterable[Clock]) -> CaseState:
@@ -203,7 +208,8 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
     day = zone.day_of_text(trigger.at).isoformat()
     for row in act.book.started_by[trigger.name]:
         set_day = trigger.former_end if row.ends_as_before else trigger.until
-        given = (row.counts_back_from, trigger.effective_at) if row.counts_back else (row.bases, row.prompt, set_day)
+        by_paper = (set_day, trigger.within) if row.by_paper else (None, None)
+        given = (row.counts_back_from, trigger.effective_at) if row.counts_back else (row.bases, row.prompt, *by_paper)
         if holds_on(row, day) and any(given):
             for subject in _subjects(state, row, trigger):
                 around = Circumstances(state, act, subject, trigger)
@@ -218,11 +224,11 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                 for clock in state.clocks.marked(f"halted/{subject}"):
                     if clock.name == row.name:
                         yield _settled(clock, act, runs_on=False)
-                period, until = period_of(row, around), set_day if row.by_paper else None
+                period, (until, within) = period_of(row, around), by_paper
                 if row.counts_back and period and trigger.effective_at:
                     # Nothing changes it later: the day is that of the paper, less the time.
                     until = days_before(zone.day_of_text(trigger.effective_at), period).isoformat()
-                yield Clock(
+                clock = Clock(
                     deadline_id=_id(row.name, subject, act),
                     rule=row,
                     procedure=act.book.digest,
@@ -237,6 +243,17 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                     handover_id=trigger.handover_id,
                     letter_id=_letter_of(trigger),
                 )
+                yield clock if within is None else _within(clock, within, zone)
+
+
+def _within(clock: Clock, given: str, zone: Zone) -> Clock:
+    """Return the clock with the time that the paper gives; what is more than the law gives is only its last day."""
+    by_law = clock_periods.lawful_last_day(clock, zone)
+    by_paper = clock_periods.lawful_last_day(replace(clock, period=given), zone)
+    assert by_paper is not None, "papers give days"
+    if clock.period is None or (by_law is not None and by_paper <= by_law):
+        return replace(clock, period=given)
+    return replace(clock, until=by_paper.isoformat())
 
 
 def stated(state: CaseState, act: Act, body: case.CaseTakenOver) -> CaseState:

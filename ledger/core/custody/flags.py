@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime
 from functools import cache
 from typing import Any, get_args
@@ -331,12 +331,21 @@ class Flag(Struct, frozen=True):
 _NOTES = (record.AuditRecorded, record.DisclosureMade, record.ImportRecorded, record.SectionErased)
 
 
-def flags(before: CaseState | None, act: Act, after: CaseState) -> tuple[Flag, ...]:
-    """Return the flags that the step from ``before`` to ``after`` raises, under the rules in force on its day."""
+# What can be wrong with clocks alone, without a case around them.
+OF_CLOCKS: frozenset[FlagName] = frozenset(("term_beyond_law", "extension_without_basis", "extension_without_ground"))
+
+
+def flags(
+    before: CaseState | None, act: Act, after: CaseState, among: Collection[FlagName] | None = None
+) -> tuple[Flag, ...]:
+    """Return the flags that the step from ``before`` to ``after`` raises, under the rules in force on its day.
+
+    With ``among`` no others are looked for.
+    """
     body, in_force = act.payload.body, act.book.in_force(_day(act))
     raised: list[Flag] = []
     for name, check in _checks_at(type(body)):
-        rule = in_force.get(name)
+        rule = in_force.get(name) if among is None or name in among else None
         if rule is not None and (detail := check(before, act, after, body)):
             raised.append(Flag(name, rule.article, detail))
     return tuple(raised)

@@ -22,7 +22,9 @@ class Trigger(NamedTuple):
     ``former_end`` the last day that a clock had before its period was changed, ``handover_id`` the handover in which it
     happened. What a ``Condition`` asks: ``sender``, the signer unless another one is named, and ``receiver``; the kind
     of decision that it is ``about``, the purpose of the ``earlier`` handover that it returns or follows, and
-    ``grounds``. ``letter_id`` is the letter that was sent or received, ``answers`` the one that it answers.
+    ``grounds``. ``letter_id`` is the letter that was sent or received, ``answers`` the one that it answers. A
+    recommendation may be ``urgent``, has come through ``steps``, and its paper may give a time ``within`` which the
+    reply is due.
     """
 
     name: str
@@ -44,6 +46,9 @@ class Trigger(NamedTuple):
     letter_id: str | None = None
     answers: str | None = None
     former_end: str | None = None
+    urgent: bool | None = None
+    steps: tuple[str, ...] = ()
+    within: str | None = None
 
 
 Reading = Callable[[CaseState, Act, CaseState, Any], Iterator[Trigger]]

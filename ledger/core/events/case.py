@@ -309,11 +309,12 @@ class CustodyPeriodNotified(Body, frozen=True):
     article: terms.Line
 
 
-@event("deadline.extended")
+@event("deadline.extended", streams=("case", "supervision"))
 class DeadlineExtended(Body, frozen=True):
     """``extension`` names a row of the rules; ``until`` is the last day as decided, or left out for all the row gives.
 
-    ``qualifying_ground`` is the ground that the clause asks for, where it asks for one of a list.
+    ``qualifying_ground`` is the ground that the clause asks for, where it asks for one of a list. It stands in the
+    stream of the case or of the recommendation that has the deadline.
     """
 
     deadline_id: terms.DeadlineId

@@ -201,12 +201,14 @@ class LeadClosed(Body, frozen=True):
 class RecommendationIssued(Body, frozen=True):
     """A recommendation to an agency that the issuer supervises, or to somebody outside: to exactly one of them.
 
+    Its words, its clocks and its paper are those of the ``procedure``, of the version in force for each event.
     ``copies_to`` and ``copies_outside`` got a copy. Where it is ``urgent``, the reply is due sooner;
     ``reply_within_days`` are the days that the paper itself gives, ``objection_within_days`` those for an objection.
     ``service`` is how it is delivered.
     """
 
     recommendation_id: terms.RecommendationId
+    procedure: terms.ProcedureId
     kind: terms.RecommendationKind
     document_number: terms.Number
     problem: terms.Text

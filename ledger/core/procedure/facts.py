@@ -16,7 +16,7 @@ from msgspec import Struct
 Words = tuple[str, ...]
 
 # Keys that only some facts answer; all others are answered by the case, or by the subject of the clock.
-KEYS_OF_FACTS = ("fact", "by", "to", "about", "handover", "grounds", "urgent")
+KEYS_OF_FACTS = ("fact", "by", "to", "about", "handover", "grounds", "urgent", "steps")
 KEYS_OF_PERSONS = ("role", "measure", "in_custody", "kept_for_receiver")
 KEYS_OF_ITEMS = ("item_kind",)
 
@@ -27,7 +27,8 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     ``fact``: which of the facts that start the clock it is. ``by`` and ``to``: who did it or sent it, and to whom, by
     the agency's kind or one of its traits, by the kind of somebody outside, or by the role of a person. ``about``: the
     kind of the decision that it is about; ``handover``: the purpose of the handover that it returns or follows;
-    ``grounds``: those that the decision states; whether the recommendation is ``urgent``. Of the case:
+    ``grounds``: those that the decision states; whether the recommendation is ``urgent``, and which ``steps`` were
+    taken with it so far. Of the case:
     ``case_type``, ``line``, ``stage``, ``trial``, and ``decided``, the kinds of its decisions, for a person of those
     about this person. Of a person: ``role``, running ``measure``, ``in_custody``, and whether the person is
     ``kept_for_receiver``, whose time it is. Of an item: ``item_kind``.
@@ -40,6 +41,7 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     handover: Words = ()
     grounds: Words = ()
     urgent: bool | None = None
+    steps: Words = ()
     case_type: Words = ()
     line: Words = ()
     stage: Words = ()
@@ -74,6 +76,8 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
 KEYS = tuple(field.name for field in msgspec.structs.fields(Condition) if field.name != "unless")
 PARTICIPANT = "agency_kind"  # whose words are traits too
+STEP = "recommendation_step"
+STEPS = ("received", "objected", "upheld", "changed", "answered", "escalated")  # the words of ``steps``
 # The vocabulary of the words of each key; a type of case is free text.
 VOCABULARY_OF = {
     "by": PARTICIPANT,
@@ -88,6 +92,7 @@ VOCABULARY_OF = {
     "role": "person_role",
     "measure": "measure",
     "item_kind": "item_kind",
+    "steps": STEP,
 }
 
 
@@ -106,11 +111,11 @@ _HANDOVER = Fact("purposes", ("by", "to", "about", "handover"), ("person", "item
 _DECISION = Fact("decisions", ("by", "about", "grounds"), ("person", "item"))
 _SERVICE = Fact("decisions", ("by", "to", "about", "grounds"), ("person", "item"))
 _LETTER = Fact("letters", ("by", "to", "about"), ("person", "item", "letter"))
-_CLOCK = Fact("clocks", (), ("person", "item", "handover", "letter"))
+_CLOCK = Fact("clocks", (), ("person", "item", "handover", "letter", "recommendation"))
 _PLAIN = Fact()
 _ITEM = Fact(names=("item",))
 _REMEDY = Fact(names=("handover",))
-_RECOMMENDATION = Fact("recommendations", ("urgent",), ("recommendation",))
+_RECOMMENDATION = Fact("recommendations", ("by", "to", "urgent", "steps"), ("recommendation",))
 AWAITED = ("expired", "passed")  # facts that are no event
 
 FACTS: dict[str, Fact] = {
@@ -155,6 +160,9 @@ FACTS: dict[str, Fact] = {
     "offer_answered": _REMEDY,
     "recommendation_issued": _RECOMMENDATION,
     "recommendation_received": _RECOMMENDATION,
+    "recommendation_objected": _RECOMMENDATION,
+    "recommendation_reviewed": _RECOMMENDATION,
     "recommendation_answered": _RECOMMENDATION,
+    "recommendation_escalated": _RECOMMENDATION,
 }
 FACTS_OF_CLOCKS = ("clock_started", "clock_stopped", "period_changed", "pause_began", "pause_ended")

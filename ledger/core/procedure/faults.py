@@ -18,6 +18,8 @@ from ledger.core.procedure.facts import (
     KEYS_OF_ITEMS,
     KEYS_OF_PERSONS,
     PARTICIPANT,
+    STEP,
+    STEPS,
     VOCABULARY_OF,
     Condition,
 )
@@ -315,6 +317,8 @@ def unknown_words(vocabulary: str, words: tuple[str | bool, ...], book: Rulebook
     possible = book.vocabularies.get(vocabulary)
     if vocabulary == PARTICIPANT:
         possible = {*book.kinds, *get_args(terms.Trait), *book.outsiders, *book.persons}
+    if vocabulary == STEP:
+        possible = STEPS
     for word in words:
         if isinstance(word, str) and possible is not None and word not in possible:
             yield _no_word(vocabulary, word)

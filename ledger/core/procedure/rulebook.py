@@ -77,7 +77,7 @@ class ClockRule(Sourced, frozen=True, kw_only=True):
     """One row, for clocks that start on the days from ``valid_from`` up to, not including, ``valid_until``.
 
     ``per`` is the kind of subject: a recipient is the agency, person or, of one outside, the letter to which something
-    is sent or served, each with a time of its own; recommendations are counted by ``ledger.core.supervision``.
+    is sent or served, each with a time of its own; clocks of recommendations run in ``ledger.core.supervision``.
     ``provisional`` are triggers from which the clock runs until the receiver answers; ``renewals`` start it anew, with
     its time counted from the end of the running one. Without ``bases`` only a paper sets the end, or, where the clock
     ``ends_as_before`` a change of another one, the former last day of that one. ``whose`` time it is:
@@ -389,6 +389,7 @@ class PurposeRule(Word, frozen=True, kw_only=True):
 class ExampleAct(Struct, frozen=True, forbid_unknown_fields=True):
     """An event of an example by an officer of an agency, and what comes of it.
 
+    ``recommendation`` is the one that it belongs to, if it belongs to none of the case and its body names none.
     ``flags`` are those that it raises, all of them; ``refused`` is the rule that refuses it, ``stage`` that of the case
     after it.
     """
@@ -397,6 +398,7 @@ class ExampleAct(Struct, frozen=True, forbid_unknown_fields=True):
     by: terms.AgencyId
     at: str
     body: dict[str, Any] = {}
+    recommendation: terms.RecommendationId | None = None
     officer: terms.OfficerId | None = None
     flags: tuple[FlagName, ...] = ()
     refused: str | None = None
@@ -415,7 +417,7 @@ class ExpectedDeadline(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExampleCase(Struct, frozen=True, forbid_unknown_fields=True):
-    """Acts of one case and what they come to (``ledger.core.custody.examples`` plays them).
+    """Acts of one case, or of recommendations, and what they come to (``ledger.core.supervision.examples`` plays them).
 
     ``agencies`` are the kinds of the agencies that act, where a row asks for one.
     """

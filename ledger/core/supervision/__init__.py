@@ -5,11 +5,10 @@ stream. ``model_package`` verifies a published model; ``anonymity`` guards what 
 """
 
 from ledger.core.supervision.fold import fold as fold
+from ledger.core.supervision.fold import move as move
 from ledger.core.supervision.fold import subject_kind_of as subject_kind_of
 from ledger.core.supervision.leads import finding_digest as finding_digest
 from ledger.core.supervision.leads import lead_id_of as lead_id_of
-from ledger.core.supervision.recommendations import ReplyTerm as ReplyTerm
-from ledger.core.supervision.recommendations import reply_due as reply_due
 from ledger.core.supervision.recommendations import reply_period as reply_period
 from ledger.core.supervision.state import LeadState as LeadState
 from ledger.core.supervision.state import Matter as Matter

@@ -7,10 +7,11 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from ledger.core.custody.flags import Flag
 from ledger.core.custody.fold import require_head
 from ledger.core.errors import refuse
 from ledger.core.supervision import leads, models, recommendations
-from ledger.core.supervision.state import LeadState, Matter, ModelState, SupervisionAct
+from ledger.core.supervision.state import LeadState, Matter, ModelState, Move, RecommendationState, SupervisionAct
 
 SubjectKind = Literal["model", "lead", "recommendation"]
 _STREAMS: dict[str, SubjectKind] = {
@@ -28,6 +29,16 @@ _FIRST: dict[SubjectKind, Callable[[SupervisionAct], Matter]] = {
 def subject_kind_of(stream_id: str) -> SubjectKind | None:
     """Return what a stream of supervision is about, by its id; None for an id that no such stream has."""
     return next((subject for prefix, subject in _STREAMS.items() if stream_id.startswith(prefix)), None)
+
+
+def move(state: Matter | None, act: SupervisionAct) -> Move:
+    """Return the step from ``state`` by ``act``, with its flags. Raises as ``fold``."""
+    after = fold(state, act)
+    raised: tuple[Flag, ...] = ()
+    if isinstance(after, RecommendationState):
+        before = state if isinstance(state, RecommendationState) else None
+        raised = recommendations.flags_of(before, after, act)
+    return Move(state, after, raised)
 
 
 def fold(state: Matter | None, act: SupervisionAct) -> Matter:

@@ -1,26 +1,30 @@
 """Recommendations: issued to an agency or to somebody outside, received, objected to, answered, re-checked.
 
-The time to reply counts from the receipt, by a row ``per = "recommendation"`` of a procedure in force.
+A recommendation names its procedure, as a case does. The version that is in force for each event judges it, and its
+rows ``per = "recommendation"`` are the clocks: of the reply, of the decision on an objection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.core.custody import clocks
 from ledger.core.custody.claimed_times import require_no_earlier_day
+from ledger.core.custody.clock_facts import chained
+from ledger.core.custody.flags import OF_CLOCKS, Flag, flags
+from ledger.core.custody.fold import with_rests
 from ledger.core.custody.letters import require_one
+from ledger.core.custody.state import Act, CaseState
+from ledger.core.custody.triggers import OUTSIDE, Trigger
 from ledger.core.errors import refuse
 from ledger.core.events import Body, supervision
-from ledger.core.procedure.deadlines import Counting, Manner, PeriodEnd, earliest_end, parse_periods
-from ledger.core.procedure.facts import Condition
-from ledger.core.procedure.legal_days import holds_on
-from ledger.core.procedure.rulebook import ClockRule, Rulebook
-from ledger.core.procedure.zones import Zone
+from ledger.core.events.case import DeadlineExtended
+from ledger.core.procedure.event_words import require_words
+from ledger.core.procedure.legal_days import unix_seconds
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision.state import RecommendationState, SupervisionAct, require_supervised
 
 STREAM = "recommendation-"
@@ -41,9 +45,12 @@ def first(act: SupervisionAct) -> RecommendationState:
         require_supervised(act.admitted(body.to_agency, field="body.to_agency"), issuer, field="body.to_agency")
     for place, agency in enumerate(body.copies_to):
         act.admitted(agency, field=f"body.copies_to[{place}]")
-    act.require_words()
-    payload = act.payload
-    return RecommendationState(body, act.agency, payload.occurred_at, act.digest, payload.sequence)
+    book, payload = act.book_of(body.procedure), act.payload
+    state = RecommendationState(body, act.agency, payload.occurred_at, act.digest, payload.sequence)
+    if book is None:
+        return state
+    require_words(body, book)
+    return _with_first_clocks(state, _of_case(act, book))
 
 
 def following(body: Body, state: RecommendationState, act: SupervisionAct) -> RecommendationState:
@@ -53,8 +60,13 @@ def following(body: Body, state: RecommendationState, act: SupervisionAct) -> Re
         act.refuse_foreign()
     if state.is_withdrawn:
         refuse("already_withdrawn", "{state.supervising} has withdrawn it", state=state, field="event_type")
-    act.require_words()
-    return rule(state, act, body)
+    book = act.book_of(state.issued.procedure)
+    if book is not None:
+        require_words(body, book)
+    after = rule(state, act, body)
+    if book is None or after.timing is None:
+        return after
+    return _timed(state, after.timing, after, _of_case(act, book))
 
 
 def _received(
@@ -64,8 +76,8 @@ def _received(
         _require_addressee(state, act)
     if state.received_at is not None:
         refuse("already_received", "it arrived at {state.received_at}", state=state, field="event_type")
-    if act.zone is not None:
-        require_no_earlier_day("body.received_at", body.received_at, state.issued_at, act.zone)
+    if (book := act.book_of(state.issued.procedure)) is not None:
+        require_no_earlier_day("body.received_at", body.received_at, state.issued_at, book.zone)
     return replace(state, received_at=body.received_at)
 
 
@@ -111,11 +123,18 @@ def _rechecked(
     return replace(state, rechecks=(*state.rechecks, body))
 
 
+def _extended(state: RecommendationState, act: SupervisionAct, body: DeadlineExtended) -> RecommendationState:
+    _require_addressee(state, act)
+    book = act.book_of(state.issued.procedure)
+    if state.timing is None or book is None:
+        return state
+    return replace(state, timing=clocks.extended(state.timing, _of_case(act, book), body))
+
+
 def _require_addressee(state: RecommendationState, act: SupervisionAct) -> None:
     """Refuse an act of another than the addressee; for somebody outside, who signs nothing, the issuer acts."""
-    addressee = state.issued.to_agency or state.supervising
-    if act.agency != addressee:
-        refuse("not_the_addressee", "{addressee} has to answer this", addressee=addressee, field="agency")
+    if act.agency != state.addressee:
+        refuse("not_the_addressee", "{addressee} has to answer this", addressee=state.addressee, field="agency")
 
 
 def _require_issuer(state: RecommendationState, act: SupervisionAct) -> None:
@@ -132,112 +151,131 @@ _RULES: dict[type[Body], Callable[[RecommendationState, SupervisionAct, Any], Re
     supervision.RecommendationAnswered: _answered,
     supervision.RecommendationEscalated: _escalated,
     supervision.RecommendationRechecked: _rechecked,
+    DeadlineExtended: _extended,
 }
 
 
-# -- the time to reply -------------------------------------------------------------------------------------------------
+# -- its clocks --------------------------------------------------------------------------------------------------------
 
 
-class ReplyTerm(Struct, frozen=True):
-    """What the time to reply to a recommendation depends on; times are RFC 3339, as they are claimed."""
+def flags_of(before: RecommendationState | None, after: RecommendationState, act: SupervisionAct) -> tuple[Flag, ...]:
+    """Return the flags that the step raises: more days for the reply, or an extension, than the rules give.
 
-    kind: str
-    issued_at: str
-    received_at: str | None = None
-    urgent: bool = False
-    reply_within_days: int | None = None
-    status: str = "issued"
-
-    @classmethod
-    def of(cls, state: RecommendationState) -> ReplyTerm:
-        """Return that of a recommendation."""
-        issued = state.issued
-        days = issued.reply_within_days
-        return cls(issued.kind, state.issued_at, state.received_at, issued.urgent, days, state.status)
-
-
-def reply_period(issued: supervision.RecommendationIssued, at: str, book: Rulebook) -> str | None:
-    """Return the time for the reply, such as ``2 m``: that which the paper gives, else that of the procedure's row."""
-    term = ReplyTerm(issued.kind, at, at, issued.urgent, issued.reply_within_days)
-    starts = {f"{fact}.{term.kind}": at for fact in ("recommendation_issued", "recommendation_received")}
-    for row in book.clocks:
-        start = _start_of(row, term, starts, book.zone)
-        if start is not None:
-            return _period(row, term, start)
-    return None if term.reply_within_days is None else f"{term.reply_within_days} d"
-
-
-BY_PAPER = Manner(days_off="never")
-
-
-class ReplyDue(NamedTuple):
-    """When a reply is too late, by days of the ``zone``, and the row by which that is counted; None: the paper alone.
-
-    ``unknown`` says why what was counted is only the earliest end that there can be, or why there is nothing.
+    The days that the paper gives are compared at the issue, as if it arrived at once.
     """
+    book = act.book_of(after.issued.procedure)
+    if book is None or after.timing is None:
+        return ()
+    as_of_case = _of_case(act, book)
+    if before is None:
+        return flags(None, as_of_case, _arrived(after.timing, after, as_of_case), OF_CLOCKS)
+    if isinstance(act.payload.body, DeadlineExtended):
+        return flags(before.timing, as_of_case, after.timing, OF_CLOCKS)
+    return ()
 
-    row: ClockRule | None
-    counted: PeriodEnd | None
-    zone: Zone
-    unknown: str | None = None
 
+def reply_period(act: Act) -> str | None:
+    """Return the time for the reply, such as ``2 m``: that which the paper gives, else that of the procedure's row.
 
-def reply_due(term: ReplyTerm, books: Iterable[Rulebook]) -> ReplyDue | None:
-    """Return when a reply is too late, and how that was counted.
-
-    ``books`` are the procedures in force; the first that has a row for this kind of recommendation decides. The days
-    that the paper gives go before those of the row, and without a row they are counted from the receipt by the zone of
-    the first procedure. None if nothing started it yet, if it was withdrawn, or if no row or paper sets a time.
+    Requires the event that issues the recommendation. It is counted as if the paper arrived at once; None where neither
+    gives a time.
     """
-    if term.status == "withdrawn":
-        return None
-    starts = {f"recommendation_issued.{term.kind}": term.issued_at}
-    if term.received_at is not None:
-        starts[f"recommendation_received.{term.kind}"] = term.received_at
-    in_force = tuple(books)
-    for book in in_force:
-        for row in book.clocks:
-            start = _start_of(row, term, starts, book.zone)
-            if start is not None and (period := _period(row, term, start)) is not None:
-                return _due_by(row, starts[start], period, book)
-    if not in_force or term.received_at is None or term.reply_within_days is None:
-        return None
-    # Where no rule says so, no day off moves the last day.
-    zone, periods = in_force[0].zone, parse_periods(f"{term.reply_within_days} d")
-    counting = Counting(datetime.fromisoformat(term.received_at), periods, manner=BY_PAPER)
-    return ReplyDue(None, earliest_end(counting, zone, None, in_custody=False)[0], zone)
+    payload, body = act.payload, act.payload.body
+    assert isinstance(body, supervision.RecommendationIssued), "only the issue has the time for the reply"
+    if body.reply_within_days is not None:
+        return f"{body.reply_within_days} d"
+    state = RecommendationState(body, act.agency, payload.occurred_at, act.digest, payload.sequence)
+    state = _with_first_clocks(state, act)
+    assert state.timing is not None, "the procedure is known"
+    reply = replace(state, timing=_arrived(state.timing, state, act)).reply_clock
+    return None if reply is None else reply.period
 
 
-def _due_by(row: ClockRule, since: str, period: str, book: Rulebook) -> ReplyDue:
-    """Return when a reply is too late by a row; where days off are not known, the earliest that this can be."""
-    counting = Counting(datetime.fromisoformat(since), parse_periods(period), manner=row.manner)
-    end, error = earliest_end(counting, book.zone, book.calendar, in_custody=False)
-    if error is None:
-        last = end.last_day
-        return ReplyDue(row, end, book.zone, None if last is None else book.zone.unknown(last))
-    # To an earlier working day it may move as far as it likes.
-    return ReplyDue(row, None if row.days_off == "earlier" else end, book.zone, f"{error}. {error.hint}")
+def _arrived(timing: CaseState, state: RecommendationState, act: Act) -> CaseState:
+    """Return the clocks of a recommendation that arrives as soon as it is issued."""
+    return clocks.apply(timing, act, _fact(state, "received", state.issued_at))
 
 
-def _start_of(row: ClockRule, term: ReplyTerm, starts: Mapping[str, str], zone: Zone) -> str | None:
-    """Return the fact by which a row for the reply has started, or None."""
-    if row.per != "recommendation" or f"recommendation_answered.{term.kind}" not in row.stops:
-        return None
-    possible = (name for name in row.starts if name in starts and _holds(row.starts_if, term, name))
-    return next((name for name in possible if holds_on(row, zone.day_of_text(starts[name]).isoformat())), None)
+def _with_first_clocks(state: RecommendationState, act: Act) -> RecommendationState:
+    """Return the recommendation with the clocks that its issue starts; their conditions ask for nothing of a case."""
+    timing = CaseState(
+        case_id="",
+        procedure=state.issued.procedure,
+        judged_by=act.book.digest,
+        case_type="",
+        business_line="",
+        opened_by=state.supervising,
+        opened_at=state.issued_at,
+        responsible=state.addressee,
+        stage="",
+        head=act.digest,
+        sequence=act.payload.sequence,
+        last_occurred_at=state.issued_at,
+        agencies=frozenset(),
+    )
+    return _timed(None, timing, state, act)
 
 
-def _period(row: ClockRule, term: ReplyTerm, start: str) -> str | None:
-    if term.reply_within_days is not None:
-        return f"{term.reply_within_days} d"
-    return next((base.period for base in row.bases if _holds(base.condition, term, start)), None)
+def _of_case(act: SupervisionAct, book: Rulebook) -> Act:
+    """Return the event as clocks see it."""
+    kinds = {name: agency.kind for name, agency in act.agencies.items()}
+    return Act(act.payload, act.digest, unix_seconds(act.payload.occurred_at), book, kinds=kinds)
 
 
-def _holds(condition: Condition | None, term: ReplyTerm, start: str) -> bool:
-    """Tell whether a condition holds; one of a recommendation asks for nothing else."""
-    if condition is None:
-        return True
-    answers: Mapping[str, str | bool] = {"fact": start, "urgent": term.urgent}
-    if any(answers[key] not in wanted for key, wanted in condition.asked):
-        return False
-    return condition.unless is None or not _holds(condition.unless, term, start)
+def _timed(
+    before: RecommendationState | None, timing: CaseState, after: RecommendationState, act: Act
+) -> RecommendationState:
+    """Return the recommendation with its clocks: those that the event stops, then those that it starts."""
+    last = max(timing.last_occurred_at, act.payload.occurred_at)
+    place = {"head": act.digest, "sequence": act.payload.sequence, "judged_by": act.book.digest}
+    timing = replace(timing, last_occurred_at=last, **place)
+    for fact in _facts(after, act):
+        timing = clocks.apply(timing, act, fact)
+    if after.is_withdrawn:
+        timing = clocks.with_clocks(timing, [clocks.stopped(timing, each, act) for each in clocks.running(timing)])
+    earlier = None if before is None else before.timing
+    return replace(after, timing=chained(earlier, act, with_rests(earlier, act, timing)))
+
+
+def _facts(state: RecommendationState, act: Act) -> Iterator[Trigger]:
+    """Yield what the event is to clocks."""
+    body, at = act.payload.body, act.payload.occurred_at
+    if (word := _WORDS.get(type(body))) is not None:
+        yield _fact(state, word, at)
+    received = isinstance(body, supervision.RecommendationReceived)
+    if received:
+        yield _fact(state, "received", state.received_at or at)
+    # No order of the papers is asked for: what was answered before its receipt is answered.
+    answered_at = state.answered_at if received else at
+    if answered_at is not None and (received or isinstance(body, supervision.RecommendationAnswered)):
+        yield _fact(state, "answered", max(answered_at, state.received_at or answered_at))
+
+
+_WORDS: dict[type[Body], str] = {
+    supervision.RecommendationIssued: "issued",
+    supervision.RecommendationObjected: "objected",
+    supervision.RecommendationReviewed: "reviewed",
+    supervision.RecommendationEscalated: "escalated",
+}
+_BY_ADDRESSEE = ("objected", "answered")
+
+
+def _fact(state: RecommendationState, word: str, at: str) -> Trigger:
+    """Return what happened with the recommendation; it burdens the other side."""
+    issued = state.issued
+    outside = None if issued.to_outside is None else OUTSIDE + issued.to_outside.kind
+    by_addressee = word in _BY_ADDRESSEE
+    sides = (outside or state.addressee, state.supervising)
+    sender, receiver = sides if by_addressee else sides[::-1]
+    days = issued.reply_within_days
+    return Trigger(
+        f"recommendation_{word}.{issued.kind}",
+        at,
+        agency=state.supervising if by_addressee else state.addressee,
+        subjects=(state.recommendation_id,),
+        sender=sender,
+        receiver=receiver,
+        urgent=issued.urgent,
+        steps=state.steps,
+        within=None if days is None or word not in ("issued", "received") else f"{days} d",
+    )

@@ -8,13 +8,16 @@ from typing import Any, Literal, NoReturn
 import msgspec
 from msgspec import Struct
 
+from ledger.core.custody.flags import Flag
+from ledger.core.custody.state import CaseState
 from ledger.core.errors import refuse
 from ledger.core.events import Payload, supervision
 from ledger.core.messages import Term
+from ledger.core.procedure.adoption import require_in_force
+from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.event_words import require_words
 from ledger.core.procedure.jurisdiction import may_supervise, supervises
 from ledger.core.procedure.rulebook import Rulebook, rows_of
-from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
 
 LeadStatus = Literal["raised", "assigned", "answered", "confirmed", "dismissed", "closed"]
@@ -25,9 +28,9 @@ RecommendationStatus = Literal["issued", "received", "objected", "answered", "re
 class SupervisionAct(Struct, frozen=True):
     """An event with what is needed to judge it: its digest, and the agencies that the log has admitted.
 
-    Its words are those of any of ``books``, the procedures in force for it: a lead has no procedure of its own. They
-    are None for an event that the log has, whose words were judged when it was recorded. Only agencies admitted at an
-    index below ``index`` count; with None, all.
+    ``books`` are the procedures in force for it: words of a lead are those of any of them, for it has no procedure of
+    its own. They are None where the procedures are unknown; the words of what the log has were judged when it was
+    recorded. Only agencies admitted at an index below ``index`` count; with None, all.
     """
 
     payload: Payload
@@ -41,10 +44,14 @@ class SupervisionAct(Struct, frozen=True):
         """Return the agency that signed the event."""
         return self.payload.agency
 
-    @property
-    def zone(self) -> Zone | None:
-        """Return the time zone of the first procedure in force; None for an event that was judged already."""
-        return next((book.zone for book in self.books or ()), None)
+    def book_of(self, procedure_id: str) -> Rulebook | None:
+        """Return the version of a procedure that is in force for the event; None where the procedures are unknown.
+
+        Refuses (unknown_procedure) where none of it is in force.
+        """
+        if self.books is None:
+            return None
+        return require_in_force({book.procedure.id: book for book in self.books}, procedure_id, field="body.procedure")
 
     def admitted(self, agency_id: str, *, field: str) -> Agency:
         """Return the agency that ``field`` of the payload names. Raises RuleRefused (unknown_agency)."""
@@ -182,7 +189,9 @@ class LeadState(Struct, frozen=True):
 class RecommendationState(Struct, frozen=True):
     """A recommendation; ``answered_at`` is the claimed time of its first answer.
 
-    ``open_objection``: somebody objects, and the issuer has not decided on it yet.
+    ``open_objection``: somebody objects, and the issuer has not decided on it yet. ``timing`` is a case without things
+    and persons in which its clocks run, so that they are counted like all others; it has no id. It is None where the
+    procedures are unknown.
     """
 
     issued: supervision.RecommendationIssued
@@ -198,6 +207,7 @@ class RecommendationState(Struct, frozen=True):
     reviews: tuple[supervision.RecommendationReviewed, ...] = ()
     escalations: tuple[supervision.RecommendationEscalated, ...] = ()
     rechecks: tuple[supervision.RecommendationRechecked, ...] = ()
+    timing: CaseState | None = None
 
     @property
     def recommendation_id(self) -> str:
@@ -223,6 +233,33 @@ class RecommendationState(Struct, frozen=True):
         return any(review.result == "withdrawn" for review in self.reviews)
 
     @property
+    def addressee(self) -> str:
+        """Return the agency that acts for whom it goes to: of somebody outside, who signs nothing, the issuer."""
+        return self.issued.to_agency or self.supervising
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Return what has become of it so far, in the words that conditions ask for."""
+        reached: tuple[tuple[str, object], ...] = (
+            ("received", self.received_at),
+            ("objected", self.objections),
+            *((review.result, True) for review in self.reviews),
+            ("answered", self.answers),
+            ("escalated", self.escalations),
+        )
+        return tuple(step for step, holds in reached if holds)
+
+    @property
+    def reply_clock(self) -> Clock | None:
+        """Return the latest clock that a reply stops; None if there is none, or if it was withdrawn."""
+        if self.timing is None or self.is_withdrawn:
+            return None
+        stop = f"recommendation_answered.{self.issued.kind}"
+        replies = (clock for clock in self.timing.clocks.values() if stop in clock.rule.stops)
+        # The last that an event started, whenever that was claimed to be.
+        return max(replies, key=lambda clock: int(clock.deadline_id.rpartition("/")[2]), default=None)
+
+    @property
     def copied_to(self) -> frozenset[str]:
         """Return the agencies that got it beside its addressee: a copy, or because it went on to them."""
         further = (escalation.to_agency for escalation in self.escalations)
@@ -233,7 +270,8 @@ Matter = ModelState | LeadState | RecommendationState
 
 
 class Move(Struct, frozen=True):
-    """The change of a stream's state by one event; ``before`` is None for the first one."""
+    """The change of a stream's state by one event, and the flags that it raised; ``before`` is None for the first."""
 
     before: Matter | None
     after: Matter
+    flags: tuple[Flag, ...] = ()

@@ -11,6 +11,7 @@ from ledger.core.custody.fold import book_of
 from ledger.core.errors import NotFound
 from ledger.core.events import Section, decode_section
 from ledger.core.events.case import PersonNamed
+from ledger.core.events.supervision import RecommendationIssued
 from ledger.core.events.terms import NAME_FIELD
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.papers.printed_event import PrintedEvent, papers_of
@@ -78,14 +79,16 @@ def _of_supervision(
     kinds: Mapping[str, str],
     sections: Mapping[str, Section | None] | None,
 ) -> PrintedEvent:
-    """Return an event that belongs to the procedure of no case: by the first in force that has a paper for it."""
+    """Return an event of supervision: by its recommendation's procedure, else by the first that has a paper for it."""
     payload = log.payload_of(entry)
     stream = log.stream(connection, entry.stream_kind, entry.stream_id, limit=entry.sequence + 1)
     earlier = tuple(log.payload_of(each) for each in stream)
     in_force: Mapping[str, Rulebook] = states.procedures().at(entry.log_index)
+    issued = earlier[0].body
+    names = [issued.procedure] if isinstance(issued, RecommendationIssued) else in_force
     events = [
         PrintedEvent(entry, payload, in_force[procedure], kinds, earlier=earlier, sections=sections)
-        for procedure in sorted(in_force)
+        for procedure in names
     ]
     if not events:
         raise NotFound("no procedure is in force that says what it prints as", field="event_id", code="no_paper")

@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState, Handover, MeasureState
 from ledger.core.custody.particulars import is_confidential
-from ledger.core.custody.state import Letter
+from ledger.core.custody.state import Act, Letter
 from ledger.core.errors import NotFound
 from ledger.core.events import Payload, Section
 from ledger.core.events.handover import HandoverOffered, HandoverReturned
@@ -91,7 +91,8 @@ class PrintedEvent(Struct, frozen=True, dict=True):
             values = {name: value for stated in of_stream for name, value in stated.items()} | values
             values["addressee"] = values.get("to_agency") or values.get("to_outside")
             if isinstance(self.payload.body, RecommendationIssued):
-                values["reply_within"] = reply_period(self.payload.body, self.payload.occurred_at, self.book)
+                act = Act(self.payload, self.entry.payload_digest, self.entry.signed_at, self.book, kinds=self.kinds)
+                values["reply_within"] = reply_period(act)
             return values
         for part in (self._of_case(), self._of_handover(), self._of_letter(), self._of_items(), self._of_measures()):
             values |= part

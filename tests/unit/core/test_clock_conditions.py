@@ -6,11 +6,11 @@ import pytest
 
 from ledger.core.custody import Act
 from ledger.core.custody.circumstances import Circumstances, fits
-from ledger.core.custody.examples import faults_of_examples
 from ledger.core.errors import RuleRefused
 from ledger.core.events import case, handover, item
 from ledger.core.procedure.facts import Condition
 from ledger.core.procedure.package import read_package
+from ledger.core.supervision.examples import faults_of_examples
 from ledger.procedures import shipped_package
 from tests.testkit.builders import PROCURATORATE, clerk, instant, refused_at
 from tests.testkit.casework import Case, person_id

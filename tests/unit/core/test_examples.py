@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.core.custody.examples import faults_of_examples
 from ledger.core.procedure.package import read_package
+from ledger.core.supervision.examples import faults_of_examples
 from ledger.procedures import SHIPPED, shipped_package
 
 FILES = {name: data for name, data in shipped_package().items() if not name.startswith("examples")}
@@ -28,6 +28,13 @@ ACCEPTED = (
     '\n[[examples.acts]]\nevent = "item.disposed"\nby = "police"\nofficer = "police-2"\nat = "2026-03-02 13:00"\n'
     'body = { cites = "@3" }\nflags = ["disposal_without_decision"]\n'
 )
+ISSUED = (
+    '\n[[examples.acts]]\nevent = "recommendation.issued"\nby = "head"\nat = "2026-03-02 09:00"\n'
+    'body = { recommendation_id = "r-1", kind = "rectification", to_agency = "police", copies_to = ["court"] }\n'
+)
+RECEIVED = '\n[[examples.acts]]\nevent = "recommendation.received"\nby = "police"\nat = "2026-03-03 09:00"\n'
+OF_IT = 'recommendation = "r-1"\n'
+REPLY = '\n[[examples.deadlines]]\nclock = "reply_to_recommendation"\nsubject = "r-1"\nas_of = "2026-03-04 09:00"\n'
 
 
 def faults(example: str) -> list[tuple[tuple[str | int, ...], str]]:
@@ -57,10 +64,17 @@ def test_the_examples_of_what_ships_come_out(name: str) -> None:
         + REQUEST.replace("arrest_request", "family_notice")
         + 'due_at = "2026-03-03 11:00"\n',
         OPENED + ACCEPTED,
+        ISSUED + RECEIVED + OF_IT + REPLY + 'last_day = "2026-05-06"\n',
+        OPENED + ISSUED + RECEIVED + OF_IT + RECEIVED + OF_IT + 'refused = "already_received"\n',
+        'agencies = { head = "court" }\n' + ISSUED + 'refused = "not_a_supervising_agency"\n',
+        'agencies = { head = "procuratorate", police = "public_security" }\n' + ISSUED,
     ],
 )
 def test_what_comes_out_as_it_says_is_no_fault(example: str) -> None:
-    """Stages, refusals, last days, ends of hours, and events that cite others."""
+    """Stages, refusals, last days, ends of hours, events that cite others, and recommendations.
+
+    What is judged by the kind of an agency is judged only where the example says it.
+    """
     assert faults(example) == []
 
 
@@ -93,6 +107,8 @@ def test_what_comes_out_as_it_says_is_no_fault(example: str) -> None:
             (0, "deadlines", 0),
             "status is running, expected met",
         ),
+        (ISSUED + RECEIVED, (0, "acts", 1), "act 2: recommendation: recommendation.received names its recommendation"),
+        (ISSUED + 'stage = "investigation"\n', (0, "acts", 0), "act 1: the stage is -, expected investigation"),
         (OPENED + REQUEST, (0, "deadlines", 0), "deadline 1: no clock arrest_request of @li; it has: -"),
         (OPENED + 'body = { stage = "x" }\nrefused = "unknown_word"\n' + REQUEST, (0, "deadlines", 0), "no clock"),
     ],

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
+from ledger.core.custody.due_dates import Deadline, deadline
+from ledger.core.custody.state import Act
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Body
+from ledger.core.events.case import DeadlineExtended
 from ledger.core.events.letter import Outsider
 from ledger.core.procedure.deadlines import EndNotKnown
-from ledger.core.supervision import ReplyTerm, reply_due, reply_period
+from ledger.core.procedure.legal_days import unix_seconds
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.core.supervision import SupervisionAct, move, reply_period
+from ledger.core.supervision.recommendations import flags_of
 from ledger.procedures import books_that_ship, shipped_rulebook
 from tests.testkit.builders import COURT, FAR_POLICE, POLICE, PROCURATORATE, UPPER, Officer, clerk, refused, supervisor
 from tests.testkit.supervision import (
@@ -92,6 +97,7 @@ def test_who_got_a_copy_is_told_and_so_is_to_whom_it_went_on() -> None:
         ("one_correspondent", "body", issued(to_agency=None), ASSIGNER),
         ("one_correspondent", "body", issued(to_agency=POLICE, to_outside=BANK), ASSIGNER),
         ("unknown_word", "body.kind", issued(kind="friendly"), ASSIGNER),
+        ("unknown_procedure", "body.procedure", issued(procedure="evidence"), ASSIGNER),
         ("unknown_word", "body.to_outside.kind", issued(to_outside=Outsider(kind="ghost", name="G")), ASSIGNER),
         ("unknown_word", "body.service", issued(service="by_pigeon"), ASSIGNER),
         ("wrong_stream", "stream.id", issued("2026-8"), ASSIGNER),
@@ -137,13 +143,41 @@ def test_what_the_log_has_is_read_without_the_procedures() -> None:
     recommendation = Recommendation()
     recommendation.books = None
     recommendation.issued(kind="of_an_earlier_procedure").act(delivered(service="on_foot"), ANSWERER)
-    assert recommendation.state.status == "received"
+    recommendation.act(extended("reply/2026-7/1"), ANSWERER)
+    assert (recommendation.state.status, recommendation.state.timing) == ("received", None)
+    assert recommendation.state.reply_clock is None
+    act = SupervisionAct(recommendation.last.payload, recommendation.last.digest, recommendation.agencies, None)
+    assert flags_of(recommendation.state, recommendation.state, act) == ()
 
 
-# -- the time to reply -------------------------------------------------------------------------------------------------
+# -- its clocks --------------------------------------------------------------------------------------------------------
 
 RECEIVED = "2026-03-02T02:00:00Z"
 BOOKS = books_that_ship()
+
+
+def of_book(book: Rulebook, kind: str, issued_at: str = "2026-03-01T02:00:00Z", **fields: Any) -> Recommendation:
+    """Return a recommendation of the procedure, issued then."""
+    recommendation = Recommendation(start=unix_seconds(issued_at))
+    recommendation.books = (book,)
+    return recommendation.issued(kind=kind, procedure=book.procedure.id, **fields)
+
+
+TODAY = "2026-03-03T02:00:00Z"
+
+
+def reply_of(recommendation: Recommendation, as_of: str = TODAY, book: Rulebook | None = None) -> Deadline:
+    """Return the deadline of the reply at a moment, by the days off of the first of its books unless said otherwise."""
+    clock, timing = recommendation.state.reply_clock, recommendation.state.timing
+    assert clock is not None
+    assert timing is not None
+    assert recommendation.books
+    return deadline(timing, clock, book or next(iter(recommendation.books)), datetime.fromisoformat(as_of))
+
+
+def extended(deadline_id: str, **fields: Any) -> DeadlineExtended:
+    defaults = {"extension": "president_approval", "article": "execution supervision rules 13", "ground": "complex"}
+    return DeadlineExtended(deadline_id=deadline_id, **(defaults | fields))
 
 
 @pytest.mark.parametrize(
@@ -154,86 +188,84 @@ BOOKS = books_that_ship()
         ("cn-criminal", "public_interest", {"urgent": True}, date(2026, 3, 17)),
         ("cn-public-interest", "public_interest", {"urgent": True}, date(2026, 3, 17)),
         ("cn-criminal", "social_governance", {"reply_within_days": 10, "urgent": True}, date(2026, 3, 12)),
+        ("cn-criminal", "rectification", {"reply_within_days": 34}, date(2026, 4, 7)),  # 5 and 6 April are days off
+        ("cn-criminal", "rectification", {"reply_within_days": 90}, date(2026, 5, 6)),  # more than the law gives
+        ("cn-criminal", "retrial", {"reply_within_days": 30}, date(2026, 4, 1)),
         ("cn-civil-supervision", "retrial", {}, date(2026, 6, 2)),
         ("cn-civil-supervision", "execution", {}, date(2026, 6, 2)),
         ("cn-administrative-supervision", "retrial", {}, date(2026, 6, 2)),
         ("evidence", "corrective", {"reply_within_days": 30}, date(2026, 4, 1)),
-        ("ew-criminal", "learning", {}, date(2026, 4, 26)),
+        ("ew-criminal", "learning", {}, date(2026, 4, 25)),  # from the issue, which counts
+        ("ew-criminal", "other", {"reply_within_days": 20}, date(2026, 3, 22)),
     ],
 )
 def test_the_time_to_reply_counts_from_the_receipt(
     procedure: str, kind: str, fields: dict[str, Any], last_day: date
 ) -> None:
-    """By kind and urgency, worked out by hand; the days of the paper go first. It was issued a day earlier."""
-    issued_at = RECEIVED if procedure == "ew-criminal" else "2026-03-01T02:00:00Z"  # there the issue counts
-    due = reply_due(ReplyTerm(kind, issued_at, RECEIVED, **fields), [BOOKS[procedure]])
-    assert due is not None
-    assert due.counted is not None
-    assert due.row is not None
-    assert (due.counted.last_day, due.unknown, due.row.per) == (last_day, None, "recommendation")
+    """By kind and urgency, worked out by hand; the paper may give less. It was issued a day earlier."""
+    recommendation = of_book(BOOKS[procedure], kind, **fields).act(delivered(RECEIVED), ANSWERER)
+    reply = reply_of(recommendation)
+    assert (reply.last_day, reply.unknown, reply.status, reply.agency) == (last_day, None, "running", POLICE)
+    assert (reply.case_id, reply.subject) == ("", "2026-7")
+    recommendation.act(replied(), ANSWERER)
+    assert reply_of(recommendation, "2026-03-04T02:00:00Z").status == "met"
 
 
 def test_no_time_to_reply_runs_before_the_receipt() -> None:
-    """Nor once it is withdrawn; the first procedure in force that has a row for its kind decides."""
+    """Nor once it is withdrawn, which stops it; of somebody outside it is the issuer's time."""
     recommendation = Recommendation().issued()
-    books = [BOOKS["evidence"], shipped_rulebook()]
-    assert reply_due(ReplyTerm.of(recommendation.state), books) is None
-    due = reply_due(ReplyTerm.of(recommendation.act(delivered(), ANSWERER).state), books)
-    assert due is not None
-    assert due.row is not None
-    assert due.counted is not None
-    assert (due.row.article, due.counted.last_day) == ("recommendation rules 19", date(2026, 5, 6))
-    withdrawn = recommendation.act(reviewed("withdrawn"), ASSIGNER).state
-    assert reply_due(ReplyTerm.of(withdrawn), books) is None
+    assert recommendation.state.reply_clock is None
+    recommendation.act(delivered(), ANSWERER)
+    assert reply_of(recommendation).article == "recommendation rules 19"
+    state = recommendation.act(reviewed("withdrawn"), ASSIGNER).state
+    assert state.reply_clock is None
+    assert state.timing is not None
+    assert [clock.is_running for clock in state.timing.clocks.values()] == [False]
+    outside = Recommendation().issued(**OUTSIDE).act(delivered(), HANDLER)
+    assert reply_of(outside).agency == PROCURATORATE
 
 
 @pytest.mark.parametrize(
-    ("received_at", "book"),
+    ("received_at", "book", "kind"),
     [
-        ("2017-01-01T00:00:00Z", shipped_rulebook()),
-        (RECEIVED, procedure_of()),
-        (RECEIVED, BOOKS["evidence"]),
+        ("2017-01-01T00:00:00Z", shipped_rulebook(), "rectification"),
+        (RECEIVED, shipped_rulebook(), "retrial"),
+        (RECEIVED, BOOKS["evidence"], "corrective"),
     ],
 )
-def test_no_time_is_counted_without_a_rule(received_at: str, book: Any) -> None:
-    """Before the rule was in force, without a row, or without a paper's days."""
-    kind = "corrective" if book is BOOKS["evidence"] else "rectification"
-    assert reply_due(ReplyTerm(kind, received_at, received_at), [book]) is None
+def test_no_time_is_counted_without_a_rule(received_at: str, book: Rulebook, kind: str) -> None:
+    """Before the rule was in force, or where the paper alone could give days and gives none."""
+    recommendation = of_book(book, kind, received_at).act(delivered(received_at), ANSWERER)
+    assert recommendation.state.reply_clock is None
+
+
+def test_a_clock_keeps_the_version_that_was_in_force_for_its_entry() -> None:
+    """A version that is adopted afterwards judges what comes then: its words, and not the time that runs."""
+    earlier = procedure_of("flags = []\n" + ROW + 'bases = [{ period = "20 d" }]\n')
+    later = procedure_of("flags = []\n" + ROW + 'bases = [{ period = "5 d" }]\n')
+    recommendation = of_book(earlier, "a", RECEIVED)
+    recommendation.books = (shipped_rulebook(), later)
+    recommendation.act(objected(), ANSWERER)
+    assert (reply_of(recommendation, book=later).last_day, reply_of(recommendation, book=later).procedure) == (
+        date(2026, 3, 22),
+        earlier.digest,
+    )
+    recommendation.act(delivered(), ANSWERER)
+    assert reply_of(recommendation, book=later).last_day == date(2026, 3, 7)
+    with refused("unknown_word", field="payload.body.means"):
+        recommendation.act(escalated(), ASSIGNER)
 
 
 def test_where_days_off_are_not_known_a_reply_is_due_not_before_a_day() -> None:
     """The day as it falls is told, with the reason; so is a day that the zone's table does not have."""
-    received_at = "2100-01-01T00:00:00Z"
-    due = reply_due(ReplyTerm("rectification", received_at, received_at), [shipped_rulebook()])
-    assert due is not None
-    assert due.counted is not None
-    assert (due.counted.last_day, due.counted.steps[-1]) == (date(2100, 3, 1), EndNotKnown(date(2100, 3, 1)))
-    assert due.unknown is not None
-    assert "days off of 2100 are not all known" in due.unknown
-    book = procedure_of("flags = []\n" + ROW.replace('"never"', '"earlier"') + 'bases = [{ period = "5 d" }]\n')
-    earlier = reply_due(ReplyTerm("a", received_at), [book])
-    assert earlier is not None
-    assert (earlier.counted, earlier.unknown is None) == (None, False)
-    hours = procedure_of("flags = []\n" + ROW + 'bases = [{ period = "5 h" }]\n')
-    due = reply_due(ReplyTerm("a", RECEIVED), [hours])
-    assert due is not None
-    assert due.counted is not None
-    assert (due.counted.last_day, due.unknown) == (None, None)
-    untold = reply_due(ReplyTerm("learning", received_at), [BOOKS["ew-criminal"]])
-    assert untold is not None
+    at = "2100-01-01T00:00:00Z"
+    reply = reply_of(of_book(shipped_rulebook(), "rectification", at).act(delivered(at), ANSWERER), at)
+    assert (reply.last_day, reply.steps[-1]) == (date(2100, 3, 1), EndNotKnown(date(2100, 3, 1)))
+    assert reply.unknown is not None
+    assert "days off of 2100 are not all known" in reply.unknown
+    untold = reply_of(of_book(BOOKS["ew-criminal"], "learning", at), at)
     assert untold.unknown is not None
     assert untold.unknown.startswith("the offsets of Europe/London are known until")
-
-
-def test_without_a_row_the_days_of_the_paper_count_from_the_receipt() -> None:
-    """By days of the first procedure's zone, wherever days off fall; without any procedure nobody has days."""
-    term = ReplyTerm("rectification", "2026-03-01T02:00:00Z", "2026-03-02T17:00:00Z", reply_within_days=60)
-    due = reply_due(term, [procedure_of()])
-    assert due is not None
-    assert due.counted is not None
-    assert (due.row, due.counted.last_day, due.unknown) == (None, date(2026, 5, 2), None)
-    assert reply_due(term, []) is None
-    assert reply_due(replace(term, received_at=None), [procedure_of()]) is None
 
 
 ROW = """
@@ -257,26 +289,124 @@ def test_conditions_of_a_reply_ask_for_urgency_and_the_fact_it_counts_from() -> 
     conditions = 'starts_if = { fact = ["recommendation_received.a"] }\n'
     bases = 'bases = [{ period = "5 d", if = { unless = { urgent = false } } }, { period = "20 d" }]\n'
     book = procedure_of("flags = []\n" + ROW + conditions + bases)
-    assert reply_due(ReplyTerm("a", RECEIVED), [book]) is None
-    days = [reply_due(ReplyTerm("a", "2026-03-01T02:00:00Z", RECEIVED, urgent), [book]) for urgent in (True, False)]
-    assert [due and due.counted and due.counted.last_day for due in days] == [date(2026, 3, 7), date(2026, 3, 22)]
+    assert of_book(book, "a").state.reply_clock is None
+    urgent = [of_book(book, "a", urgent=urgent).act(delivered(RECEIVED), ANSWERER) for urgent in (True, False)]
+    assert [reply_of(each).last_day for each in urgent] == [date(2026, 3, 7), date(2026, 3, 22)]
+
+
+def test_what_is_answered_before_its_receipt_is_recorded_is_answered() -> None:
+    """The receipt starts a time that has ended with it."""
+    recommendation = of_book(shipped_rulebook(), "rectification").act(replied(), ANSWERER)
+    recommendation.act(delivered(RECEIVED), ANSWERER)
+    assert reply_of(recommendation).status == "met"
+
+
+FOLLOWING = """
+[[clocks]]
+name = "after"
+article = "rule 2"
+valid_from = "2020-01-01"
+label = { en = "what follows", zh = "后续" }
+per = "recommendation"
+by_paper = false
+starts = [{starts}]
+stops = ["recommendation_escalated.a"]
+bases = [{ period = "10 d" }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("starts", "condition", "acts", "burdened"),
+    [
+        ("recommendation_objected.a", "", (objected(),), PROCURATORATE),
+        ("recommendation_reviewed.a", "", (objected(), reviewed("upheld")), POLICE),
+        ("recommendation_answered.a", "", (replied(),), PROCURATORATE),
+        ("recommendation_answered.a", '{ steps = ["upheld"] }', (objected(), reviewed(), replied()), PROCURATORATE),
+        ("recommendation_answered.a", '{ by = ["public_security"], to = ["supervises"] }', (replied(),), PROCURATORATE),
+    ],
+)
+def test_each_step_of_a_recommendation_starts_and_stops_clocks(
+    starts: str, condition: str, acts: tuple[Body, ...], burdened: str
+) -> None:
+    """Of whoever has to act next; conditions ask for what was done so far, by whom and to whom."""
+    following = FOLLOWING.replace("{starts}", f'"{starts}"')
+    following += f"starts_if = {condition}\n" if condition else ""
+    escalations = "[escalations]\nup = { label = { en = 'up', zh = '上' } }\n"
+    book = procedure_of("flags = []\n" + escalations + ROW + following)
+    recommendation = of_book(book, "a", reply_within_days=3)
+    for body in acts:
+        recommendation.act(body, ASSIGNER if body == reviewed("upheld") else ANSWERER)
+    timing = recommendation.state.timing
+    assert timing is not None
+    (after,) = [clock for clock in timing.clocks.values() if clock.name == "after"]
+    assert (after.agency, after.period, after.until) == (burdened, "10 d", None)
+    recommendation.act(escalated(means="up"), ASSIGNER)
+    assert recommendation.state.timing is not None
+    ended = {clock.name: clock.is_running for clock in recommendation.state.timing.clocks.values()}
+    assert ended["after"] is False
+
+
+def test_a_condition_asks_for_no_step_that_there_is_not() -> None:
+    """Steps are words of the ledger's own."""
+    with pytest.raises(MalformedInput, match="no recommendation_step is called shouted"):
+        procedure_of("flags = []\n" + ROW + 'starts_if = { steps = ["shouted"] }\n')
+
+
+def test_more_days_than_the_law_gives_are_flagged_at_the_issue() -> None:
+    """They are the issuer's; the receipt and other acts raise nothing, and neither does what the law allows."""
+    recommendation = Recommendation()
+    flagged = []
+    for days in (90, 30, None):
+        draft = recommendation.draft(issued(reply_within_days=days), ASSIGNER)
+        act = SupervisionAct(draft.payload, draft.digest, recommendation.agencies, recommendation.books)
+        flagged.append([flag.name for flag in move(None, act).flags])
+    assert flagged == [["term_beyond_law"], [], []]
+    recommendation.issued(reply_within_days=90)
+    draft = recommendation.draft(delivered(), ANSWERER)
+    act = SupervisionAct(draft.payload, draft.digest, recommendation.agencies, recommendation.books)
+    assert move(recommendation.state, act).flags == ()
+
+
+def test_whoever_has_to_answer_extends_the_time() -> None:
+    """By an extension of the row; one that the rules do not have is flagged, and the issuer extends nothing."""
+    recommendation = of_book(BOOKS["cn-civil-supervision"], "execution").act(delivered(RECEIVED), ANSWERER)
+    clock = recommendation.state.reply_clock
+    assert clock is not None
+    with refused("not_the_addressee", field="payload.agency"):
+        recommendation.act(extended(clock.deadline_id), HANDLER)
+    draft = recommendation.draft(extended(clock.deadline_id, extension="grace", until="2026-06-20"), ANSWERER)
+    act = SupervisionAct(draft.payload, draft.digest, recommendation.agencies, recommendation.books)
+    flagged = {flag.name for flag in move(recommendation.state, act).flags}
+    assert flagged == {"term_beyond_law", "extension_without_basis"}
+    recommendation.act(extended(clock.deadline_id), ANSWERER)
+    assert reply_of(recommendation).last_day == date(2026, 7, 2)
 
 
 def test_a_paper_states_the_time_that_it_gives_or_else_that_of_the_row() -> None:
-    """What is urgent is due sooner; where neither gives a time, it states none."""
-    criminal = shipped_rulebook()
-    assert reply_period(issued(kind="rectification"), RECEIVED, criminal) == "2 m"
-    assert reply_period(issued(kind="public_interest", urgent=True), RECEIVED, criminal) == "15 d"
-    assert reply_period(issued(kind="rectification", reply_within_days=30), RECEIVED, criminal) == "30 d"
-    assert reply_period(issued(kind="retrial", reply_within_days=30), RECEIVED, criminal) == "30 d"
-    assert reply_period(issued(kind="retrial"), RECEIVED, criminal) is None
+    """What is urgent is due sooner, who issues it is asked for, and where neither gives a time, it states none."""
+    by_procuratorate = 'starts_if = { by = ["procuratorate"] }\nbases = [{ period = "20 d" }]\n'
+    asking = procedure_of("flags = []\n" + ROW + by_procuratorate)
+    criminal, kinds = shipped_rulebook(), {PROCURATORATE: "procuratorate"}
+    stated = [
+        ("2 m", criminal, {"kind": "rectification"}),
+        ("15 d", criminal, {"kind": "public_interest", "urgent": True}),
+        ("30 d", criminal, {"kind": "rectification", "reply_within_days": 30}),
+        ("90 d", criminal, {"kind": "rectification", "reply_within_days": 90}),
+        ("30 d", criminal, {"kind": "retrial", "reply_within_days": 30}),
+        (None, criminal, {"kind": "retrial"}),
+        ("20 d", asking, {"kind": "a"}),
+    ]
+    for period, book, fields in stated:
+        draft = Recommendation().draft(issued(**fields), ASSIGNER)
+        act = Act(draft.payload, draft.digest, unix_seconds(draft.payload.occurred_at), book, kinds=kinds)
+        assert reply_period(act) == period, fields
 
 
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
         ('starts_if = { stage = ["investigation"] }', "nothing answers stage here"),
-        ('starts_if = { by = ["court"] }', "nothing answers by here"),
+        ('starts_if = { role = ["suspect"] }', "nothing answers role here"),
         ('renewals = ["decided.judgment"]', "names no `recommendation`"),
     ],
 )

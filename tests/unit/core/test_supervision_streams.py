@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.core.errors import Conflict
-from ledger.core.supervision import SupervisionAct, fold, subject_kind_of
+from ledger.core.supervision import Move, SupervisionAct, fold, move, subject_kind_of
 from tests.testkit.builders import PROCURATORATE, analyst, refused
 from tests.testkit.supervision import ASSIGNER, Lead, Stream, assigned, published
 
@@ -33,3 +33,11 @@ def test_an_event_stands_on_the_streams_head() -> None:
     with pytest.raises(Conflict) as lost:
         fold(lead.state, SupervisionAct(late.payload, late.digest, lead.agencies, lead.books))
     assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", lead.last.digest, 2)
+
+
+def test_a_step_has_the_states_before_and_after_it() -> None:
+    """What becomes of leads and models raises no flags: they have no clocks."""
+    lead = Lead().raised()
+    before, draft = lead.state, lead.draft(assigned(), ASSIGNER)
+    step = move(before, SupervisionAct(draft.payload, draft.digest, lead.agencies, lead.books))
+    assert step == Move(before, lead.assigned().state)

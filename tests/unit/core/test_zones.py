@@ -13,12 +13,12 @@ from msgspec.structs import replace
 
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.custody.due_dates import deadlines
-from ledger.core.custody.examples import faults_of_examples
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import case
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.package import read_package
 from ledger.core.procedure.zones import UNIVERSAL, Zone
+from ledger.core.supervision.examples import faults_of_examples
 from ledger.deadlines.zone_tables import zone_table
 from ledger.procedures import shipped_package, shipped_rulebook
 from tests.testkit.builders import POLICE, START, clerk, instant, payload_of, refused_at

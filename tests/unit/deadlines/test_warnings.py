@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.core.events import case as acts
 from ledger.core.visibility import Reader
@@ -14,10 +15,11 @@ from ledger.deadlines import upkeep
 from ledger.deadlines.upkeep import horizons_at, warn
 from ledger.procedures import shipped_rulebook
 from ledger.store import clocks
-from ledger.store.clocks import Warned
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant
+from ledger.store.clocks import DeadlineFilter, Warned
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, START, clerk, instant, supervisor
 from tests.testkit.casework import Case, detained
 from tests.testkit.ledgers import Ledger, open_ledger
+from tests.testkit.supervision import Recommendation, delivered, replied
 
 ZONE = shipped_rulebook().zone
 
@@ -91,8 +93,9 @@ def test_another_end_is_warned_of_anew(ledger: Ledger) -> None:
     assert warn(ledger.database, at(4), ZONE) == 1
     case.extend("arrest_request", "special_circumstances")
     ledger.post(case.last)
-    assert [warn(ledger.database, at(day), ZONE) for day in (4, 5, 6, 8, 9, 10)] == [1, 0, 1, 1, 0, 1]
-    warnings = [(warning.days, warning.due_at[:10]) for warning in warned(ledger)]
+    # The notice of the new end to the detention house, due by the old one, is warned of twice besides.
+    assert [warn(ledger.database, at(day), ZONE) for day in (4, 5, 6, 8, 9, 10)] == [2, 0, 2, 1, 0, 1]
+    warnings = [(warning.days, warning.due_at[:10]) for warning in warned(ledger) if warning.clock == "arrest_request"]
     assert warnings == [(1, "2026-03-05"), *((days, "2026-03-09") for days in (7, 3, 1, 0))]
 
 
@@ -137,3 +140,29 @@ def test_distances_are_counted_in_days_of_shanghai() -> None:
     assert horizons_at(late, ZONE)[1] == "2026-03-03T16:00:00Z"
     assert horizons_at(early, ZONE)[1] == "2026-03-04T16:00:00Z"
     assert horizons_at(early, ZONE)[0] == "2026-03-02T16:01:00Z"
+
+
+def test_whoever_has_to_reply_to_a_recommendation_is_warned(ledger: Ledger) -> None:
+    """Before the last day and when it has passed, like of a clock of a case; the issuer's list does not have it."""
+    ledger.changes.grant(supervisor(PROCURATORATE))
+    ledger.put(ledger.changes.bodies[-1])
+    recommendation = Recommendation().issued().act(delivered(), clerk(POLICE))
+    for event in recommendation.events:
+        ledger.post(event)
+    last = datetime.fromisoformat("2026-05-06T01:00:00+00:00").timestamp()
+    times = [int((last + days * DAY) * 1000) for days in (-8, -7, -3, -1, 1)]
+    assert [warn(ledger.database, moment, ZONE) for moment in times] == [0, 1, 1, 1, 1]
+    given = warned(ledger)
+    assert {(warning.case_id, warning.subject, warning.clock) for warning in given} == {
+        ("", "2026-7", "reply_to_recommendation")
+    }
+    assert [warning.days for warning in given] == [7, 3, 1, 0]
+    assert warned(ledger, PROCURATORATE) == []
+    assert warned(ledger, COURT) == []
+    ledger.post(recommendation.act(replied(), clerk(POLICE)).last)
+    asked = DeadlineFilter(instant(ledger.clock.seconds))
+    reader = Reader(POLICE, frozenset(), instant(ledger.clock.seconds))
+    with ledger.database.read() as connection:
+        assert clocks.list_deadlines(connection, reader, asked, limit=9) == []
+        (line,) = clocks.list_deadlines(connection, reader, replace(asked, status="met"), limit=9)
+    assert (line.subject, line.agency, line.due_at) == ("2026-7", POLICE, "2026-05-06T16:00:00Z")

@@ -24,6 +24,7 @@ from ledger.core.events import EVENT_TYPES, terms
 from ledger.core.events.record import IncidentKind
 from ledger.core.messages import slot_names
 from ledger.core.procedure.deadlines import STEP_NAMES, Unit
+from ledger.core.procedure.facts import STEP
 from ledger.core.supervision.anonymity import INSTEAD
 from ledger.core.supervision.model_package import STEPS as PACKAGE_STEPS
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
@@ -70,7 +71,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "statement": ("shown", "contradicted", "not_checked"),
     "event_type": tuple(EVENT_TYPES),
     "status": ("offered", "accepted", "partially_accepted", "refused", "recalled", "held", "checked_out", "disposed"),
-    "vocabulary": tuple(terms.TABLE_OF),
+    "vocabulary": (*terms.TABLE_OF, STEP),
     "state": ("unanchored", "submitted", "mined", "confirmed", "stale", "invalid"),
     "role": terms.choices(terms.Role),
     "deadline_status": terms.choices(Status),

@@ -160,7 +160,7 @@ def test_what_prints_as_nothing_says_what_prints(dealt: Served) -> None:
     answer = problem(ask(dealt, "person.named"), 404, "no_paper", "event_id")
     assert "handover.offered" in answer["hint"]
     answer = problem(ask(dealt, "handover.offered", document="seizure_list"), 404, "no_paper", "document")
-    assert answer["hint"] == "These print: prosecution_opinion, exhibit_list."
+    assert answer["hint"] == "These print: prosecution_opinion, exhibit_list, service_receipt."
     problem(ask(dealt, "handover.offered", document="Diploma"), 400, "malformed_input", "document")
 
 

@@ -17,11 +17,12 @@ from ledger.core.supervision import LeadState
 from ledger.deadlines.upkeep import recount
 from ledger.procedures import shipped_procedures
 from ledger.recording.supervision_streams import matter_of
+from ledger.store import clocks
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, refused, supervisor
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
-from tests.testkit.supervision import Lead, closed
+from tests.testkit.supervision import Lead, Recommendation, closed, delivered
 from tests.unit.core.test_adoption import FIRST, SECOND, package_text
 
 OFFICERS = (clerk(POLICE), clerk(PROCURATORATE))
@@ -122,4 +123,20 @@ def test_an_outcome_of_a_lead_is_judged_by_what_is_in_force_at_its_entry(ledger:
         state = matter_of(connection, before.stream.id, ledger.registry.authority.agencies)
     assert isinstance(state, LeadState)
     assert state.came_to == "rectification_notice"
+    assert findings_of(ledger) == ()
+
+
+def test_clocks_of_recommendations_are_counted_anew_with_the_others(ledger: Ledger) -> None:
+    """Whatever the list has had of them; the audit finds the rows as they should be, and misses one that is gone."""
+    ledger.changes.grant(supervisor(PROCURATORATE))
+    ledger.put(ledger.changes.bodies[-1])
+    for event in Recommendation().issued().act(delivered(), clerk(POLICE)).events:
+        ledger.post(event)
+    assert findings_of(ledger) == ()
+    with ledger.database.write() as connection:
+        clocks.replace_of_recommendations(connection, [])
+    assert len(findings_of(ledger)) == 1
+    with ledger.database.write() as connection:
+        clocks.keep_counted_by(connection, ledger.database, "another calendar")
+    assert recount(ledger.database, ledger.validator)
     assert findings_of(ledger) == ()

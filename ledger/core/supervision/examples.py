@@ -1,8 +1,8 @@
-"""Examples of a procedure package, played by the rules of custody: what acts come to, against what is expected of them.
+"""Examples of a procedure package, played by the rules: what acts come to, against what is expected of them.
 
-An example says acts in their order, and of each which flags it raises or why it is refused; of clocks it says their
-last days. Times without a zone are those of the procedure. ``@li`` stands for a person of this name, ``@3`` for the
-event of act 3 (from 1).
+An example says acts in their order, of a case or of recommendations, and of each which flags it raises or why it is
+refused; of clocks it says their last days. Times without a zone are those of the procedure. ``@li`` stands for a person
+of this name, ``@3`` for the event of act 3 (from 1).
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
-from ledger.core.custody.due_dates import deadlines
+from ledger.core.custody.due_dates import Deadline, deadlines
+from ledger.core.custody.flags import Flag
 from ledger.core.custody.fold import fold
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.encoding import canonical
@@ -22,13 +23,19 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import Body, Payload, Stream
-from ledger.core.events.catalogue import EVENT_TYPES
+from ledger.core.events.catalogue import EVENT_TYPES, EventType
 from ledger.core.events.payload import PAYLOAD_TYPES
+from ledger.core.events.registry import AgencyProfile
+from ledger.core.events.terms import Trait
 from ledger.core.messages import Message
 from ledger.core.procedure.faults import Fault
 from ledger.core.procedure.legal_days import instant_text, spelled, unix_seconds
 from ledger.core.procedure.rulebook import ExampleAct, ExampleCase, ExpectedDeadline, Rulebook
 from ledger.core.procedure.zones import Zone
+from ledger.core.signing.authority import Agency
+from ledger.core.supervision.fold import move
+from ledger.core.supervision.recommendations import STREAM
+from ledger.core.supervision.state import RecommendationState, SupervisionAct
 
 CASE_ID = "example"
 _OF_PERSON = re.compile(r"/@([a-z0-9-]+)/")  # in the id of a deadline
@@ -36,7 +43,8 @@ _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
 # What an act need not say where it does not matter.
 _USUAL: Mapping[str, Any] = {
     **dict.fromkeys(("ground", "explanation", "description", "case_type", "method"), "as in the example"),
-    **dict.fromkeys(("number", "case_number", "article"), "1"),
+    **dict.fromkeys(("problem", "advice", "answer"), "as in the example"),
+    **dict.fromkeys(("number", "case_number", "article", "document_number"), "1"),
     "rest_as_listed": True,
 }
 _TIMES = (
@@ -46,10 +54,20 @@ _TIMES = (
 
 
 class _Stage(NamedTuple):
-    """How far an example has come: the case, and the events of its acts, as they are cited."""
+    """How far an example has come: case and recommendations, and the events of its acts, as they are cited."""
 
     state: CaseState | None
+    recommendations: Mapping[str, RecommendationState]  # by their streams
     cited: tuple[dict[str, str], ...] = ()
+
+    def at(self, stream: Stream) -> CaseState | RecommendationState | None:
+        """Return what stands in a stream, None if nothing does."""
+        return self.state if stream.kind == "case" else self.recommendations.get(stream.id)
+
+    def deadlines(self, book: Rulebook, as_of: datetime) -> Iterator[Deadline]:
+        """Yield the deadlines of the case and of the recommendations at a moment."""
+        for state in (self.state, *(each.timing for each in self.recommendations.values())):
+            yield from () if state is None else deadlines(state, book, as_of)
 
 
 def faults_of_examples(book: Rulebook) -> Iterator[Fault]:
@@ -61,7 +79,7 @@ def faults_of_examples(book: Rulebook) -> Iterator[Fault]:
 
 
 def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
-    stage = _Stage(None)
+    stage = _Stage(None, {})
     for number, act in enumerate(example.acts):
         path = ("acts", number)
         try:
@@ -71,8 +89,7 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
             return
         digest = blake3_text(canonical.encode(payload))
         try:
-            act_of_example = Act(payload, digest, unix_seconds(payload.occurred_at), book, kinds=example.agencies)
-            outcome = fold(stage.state, act_of_example)
+            stage_after, raised = _played(stage, payload, digest, example, book)
         except RuleRefused as refusal:
             if refusal.code != act.refused:
                 yield (
@@ -86,7 +103,7 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
                 )
                 return
             continue
-        flags = tuple(flag.name for flag in outcome.flags)
+        flags = tuple(flag.name for flag in raised)
         if act.refused is not None:
             yield path, Message("act {act}: it is not refused", act=number + 1)
         if sorted(flags) != sorted(act.flags):
@@ -99,35 +116,71 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
                     expected=_listed(act.flags),
                 ),
             )
-        if act.stage not in (None, outcome.state.stage):
+        entered = None if stage_after.state is None else stage_after.state.stage
+        if act.stage not in (None, entered):
             yield (
                 path,
                 Message(
                     "act {act}: the stage is {stage}, expected {expected}",
                     act=number + 1,
-                    stage=outcome.state.stage,
+                    stage=entered or "-",
                     expected=act.stage,
                 ),
             )
         cited = {"event_id": payload.event_id, "payload_digest": digest}
-        stage = _Stage(outcome.state, (*stage.cited, cited))
+        stage = stage_after._replace(cited=(*stage.cited, cited))
     for number, expected in enumerate(example.deadlines):
         try:
-            fault = _fault_of_deadline(expected, stage.state, book)
+            fault = _fault_of_deadline(expected, stage, book)
         except MalformedInput as error:
             fault = error.text
         if fault is not None:
             yield ("deadlines", number), Message("deadline {number}: {fault}", number=number + 1, fault=fault)
 
 
+def _played(
+    stage: _Stage, payload: Payload, digest: str, example: ExampleCase, book: Rulebook
+) -> tuple[_Stage, tuple[Flag, ...]]:
+    """Return how far the example has come by an act, and the flags that it raises. Raises RuleRefused."""
+    if payload.stream.kind == "case":
+        act = Act(payload, digest, unix_seconds(payload.occurred_at), book, kinds=example.agencies)
+        outcome = fold(stage.state, act)
+        return stage._replace(state=outcome.state), outcome.flags
+    stream_id = payload.stream.id
+    step = move(
+        stage.recommendations.get(stream_id), SupervisionAct(payload, digest, _agencies_of(example, book), (book,))
+    )
+    assert isinstance(step.after, RecommendationState), "no other stream of supervision has this id"
+    return stage._replace(recommendations={**stage.recommendations, stream_id: step.after}), step.flags
+
+
+def _agencies_of(example: ExampleCase, book: Rulebook) -> Mapping[str, Agency]:
+    """Return who acts, as if admitted; of an agency whose kind is not stated nothing is judged by it."""
+    every: frozenset[Trait] = frozenset(get_args(Trait))
+    profile = AgencyProfile("example", dict.fromkeys(book.procedure.languages, CASE_ID))
+    named = dict.fromkeys((*example.agencies, *(name for act in example.acts for name in _named(act))))
+    return {
+        name: Agency(name, example.agencies.get(name, ""), profile, "", -1, traits=traits)
+        for name, traits in ((name, book.traits.get(example.agencies.get(name, ""), every)) for name in named)
+    }
+
+
+def _named(act: ExampleAct) -> Iterator[str]:
+    """Yield the agency that acts, and those to which something goes."""
+    yield act.by
+    for field in ("to_agency", "copies_to"):
+        value = act.body.get(field, [])
+        yield from [value] if isinstance(value, str) else value
+
+
 def _listed(words: tuple[str, ...]) -> str:
     return ", ".join(words) or "-"
 
 
-def _fault_of_deadline(expected: ExpectedDeadline, state: CaseState | None, book: Rulebook) -> Message | None:
+def _fault_of_deadline(expected: ExpectedDeadline, stage: _Stage, book: Rulebook) -> Message | None:
     subject = _person_id(expected.subject[1:]) if expected.subject.startswith("@") else expected.subject
     as_of = datetime.fromisoformat(_instant(expected.as_of, book.zone))
-    started = () if state is None else deadlines(state, book, as_of)
+    started = [*stage.deadlines(book, as_of)]
     fitting = [deadline for deadline in started if (deadline.clock, deadline.subject) == (expected.clock, subject)]
     if not fitting:
         return Message(
@@ -158,22 +211,35 @@ def _payload_of(act: ExampleAct, stage: _Stage, book: Rulebook) -> Payload:
     """Build the event of an act. Raises MalformedInput."""
     if act.event not in EVENT_TYPES:
         raise MalformedInput("there is no event {event}", event=act.event, field="event")
-    body_type = EVENT_TYPES[act.event].body
+    event_type = EVENT_TYPES[act.event]
     at = _instant(act.at, book.zone)
-    sequence = 0 if stage.state is None else stage.state.sequence + 1
-    payload: Payload = PAYLOAD_TYPES[body_type](
+    body = _body_of(act, event_type.body, at, stage, book)
+    stream = _stream_of(act, event_type, body)
+    state = stage.at(stream)
+    sequence = 0 if state is None else state.sequence + 1
+    payload: Payload = PAYLOAD_TYPES[event_type.body](
         version=1,
-        event_id=f"00000000-0000-7000-8000-{sequence:012d}",
-        stream=Stream(kind="case", id=CASE_ID),
+        event_id=f"00000000-0000-7000-8000-{len(stage.cited):012d}",
+        stream=stream,
         sequence=sequence,
-        previous=None if stage.state is None else stage.state.head,
+        previous=None if state is None else state.head,
         agency=act.by,
         officer=act.officer or f"{act.by}-1"[:31],
         occurred_at=at,
         salt=f"{sequence:032x}",
-        body=_body_of(act, body_type, at, stage, book),
+        body=body,
     )
     return payload
+
+
+def _stream_of(act: ExampleAct, event_type: EventType, body: Body) -> Stream:
+    """Return the stream of an act: that of its recommendation, or the case. Raises MalformedInput."""
+    recommendation_id = getattr(body, "recommendation_id", None) or act.recommendation
+    if recommendation_id is not None and "supervision" in event_type.streams:
+        return Stream(kind="supervision", id=STREAM + recommendation_id)
+    if "case" not in event_type.streams:
+        raise MalformedInput("{event} names its recommendation", event=act.event, field="recommendation")
+    return Stream(kind="case", id=CASE_ID)
 
 
 def _body_of(act: ExampleAct, kind: type[Body], at: str, stage: _Stage, book: Rulebook) -> Body:
