@@ -43,10 +43,11 @@ def translate(text: str, language: str, show: Callable[[str, Any], str] | None =
     catalogue = _catalogue(language)
     if not isinstance(text, Message):
         return catalogue.gettext(text)
-    # A word of a vocabulary may be a procedure's own, which has its label.
-    if text.context is not None:
-        return Labels(language).find(text.context, text.msgid) or text.msgid
-    translation = catalogue.gettext(text.msgid)
+    if text.context is None:
+        translation = catalogue.gettext(text.msgid)
+    else:
+        # A word of a vocabulary may be a procedure's own, which has its label.
+        translation = Labels(language).find(text.context, text.msgid) or text.msgid
     if not text.params or (translation == text.msgid and show is None):
         return str(text) if translation == text.msgid else translation
     slots = {

@@ -109,7 +109,8 @@ def spoiled_case() -> tuple[SpoiledCase, SpoiledCase]:
     case_1.say(case.PersonNamed, **unit)
     case_1.say(case.CaseNumbered).say(case.CaseAssigned)
     bank = letter.Outsider(kind="bank", name="b", place="p")
-    case_1.say(letter.LetterSent, kind="reasons", to_outside=bank).say(letter.LetterReceived)
+    notice = {"kind": "rectification_notice", "particulars": {"violation_found": "v"}}
+    case_1.say(letter.LetterSent, to_outside=bank, **notice).say(letter.LetterReceived)
     case_1.say(letter.LetterFiled, letter_id="letter-2", kind="petition", from_outside=bank)
     case_1.say(case.CaseLinked, other_case_id="case-2", relation="related")
     case_1.say(record.ImportRecorded, source_system="s", source_key="k", file_digest="sha256:" + "00" * 32, row=1)

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from ledger.core.encoding.canonical import MEANINGS
+from ledger.core.events.terms import TABLE_OF
 from ledger.core.messages import Message, Term
 from ledger.i18n import Labels, translate
+from ledger.procedures import shipped_rulebook
 from scripts import texts
 from tests.testkit.machine import REPOSITORY
 
@@ -86,7 +88,9 @@ def test_a_word_in_a_slot_has_its_label() -> None:
     vocabularies = vocabularies_of_terms()
     assert {"agency_kind", "qualifying_ground", "event_type"} <= vocabularies
     for vocabulary in vocabularies:
-        words = Labels("zh-CN").all(vocabulary)
+        table = TABLE_OF.get(vocabulary)
+        of_procedure = {} if table is None else getattr(shipped_rulebook(), table)
+        words = Labels("zh-CN").all(vocabulary) | {word: row.label["zh"] for word, row in of_procedure.items()}
         assert words, vocabulary
         for word, label in words.items():
             assert translate(Message("{word}", word=Term(vocabulary, word)), "zh-CN", lambda _, value: value) == label
