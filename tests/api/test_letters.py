@@ -33,7 +33,8 @@ class Asked(NamedTuple):
 @pytest.fixture
 def asked(served: Served) -> Asked:
     case = name_confidentially(Case().open()).register("phone", "knife")
-    sent = {"kind": "reasons_required", "number": "No. 7", "content": "state the reasons", "to_agency": DETENTION}
+    kind = "refusal_reasons_required"
+    sent = {"kind": kind, "number": "No. 7", "content": "state the reasons", "to_agency": DETENTION}
     about = {"person_ids": (person_id("li"),), "due_at": instant(case.now + 864000), "sent_at": instant(case.now)}
     body = LetterSent(letter_id="letter-1", **sent, **about)  # type: ignore[arg-type]
     case.act(body, clerk(POLICE), sections={"letter": section("letter", text=SECRET)})

@@ -15,7 +15,7 @@ def test_a_letter_to_an_agency_outside_the_case(world: World, tmp_path: Path) ->
     secret.write_text("in confidence")
     sent = ("--number", "No. 7", "--sent-at", THEN, "--content", "explain", "--section", f"letter.text=@{secret}")
     to = ("--agency", "procuratorate-east", "--letter-id", "question")
-    world.ok("letter", "send", case_id, "reasons_required", *sent, *to)
+    world.ok("letter", "send", case_id, "refusal_reasons_required", *sent, *to)
     waiting = world.ok("letter", "list", "--box", "inbox", "--waiting", profile="prosecutor")
     assert (case_id, "question") in [(line["case_id"], line["letter_id"]) for line in waiting]
     shown = world.run("letter", "show", case_id, "question", profile="prosecutor").out
