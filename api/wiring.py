@@ -569,7 +569,7 @@ class TrustHolder:
         self.trust = replace(self.trust, chains=(contracts,))
         # Written beside and renamed, so that readers see either the old file or the new one, never half of it.
         fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(encode_trust(self.trust) + b"\n")
+        fresh.write_bytes(encode_trust(self.trust))
         fresh.replace(self._path)
 
 

@@ -14,7 +14,7 @@ from xdist.scheduler import LoadFileScheduling
 from api.middleware import logs
 from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.cli.output import ZONE_OF_TYPED
-from ledger.i18n import ZONE_IN_USE, zone_in_use
+from ledger.i18n import PROCEDURES_IN_USE, ZONE_IN_USE, zone_in_use
 from ledger.procedures import shipped_rulebook
 from tests.testkit import machine
 from tests.testkit.postgres import PostgresServer, running_server
@@ -59,8 +59,9 @@ class Folders(LoadFileScheduling):
 
 
 @pytest.fixture(autouse=True)
-def beijing_time() -> None:
-    """Show and read times as a service does whose first procedure is the one that most tests use."""
+def first_look() -> None:
+    """Show and read times as a service does whose first procedure is the one that most tests use; label by none yet."""
+    PROCEDURES_IN_USE.set(())  # a command or a plan that ran in this process before has left its own
     ZONE_IN_USE.set(lambda: shipped_rulebook().zone)
     ZONE_OF_TYPED.set(zone_in_use)  # a command that ran in this process before has left that of its ledger
 

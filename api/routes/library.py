@@ -26,7 +26,7 @@ from api.services.library_views import (
 from api.services.matters import require_model, version_of
 from ledger.core.events.terms import BusinessLine, Severity
 from ledger.core.messages import Message
-from ledger.core.supervision.model_package import FORMAT
+from ledger.core.verification.bundle import FORMAT
 from ledger.recording.supervision_streams import identified
 from ledger.store import supervision
 from ledger.store.cases import Page

@@ -205,7 +205,6 @@ def model_package(service: Service, reading: Reading, model_id: str, version: in
     with service.parts.database.read() as connection:
         state = matters.require_model(connection, reading, model_id)
     published = matters.version_of(state, version)
-    wanted = [earlier.event_id for earlier in state.versions if earlier.body.version <= published.body.version]
-    content = service.prover.package(model_id, published.body.version, wanted)
+    content = service.prover.package(published.event_id)
     reading.record(Message("package of model {model_id}", model_id=model_id))
     return content, f"{model_id}-{published.body.version}.json"

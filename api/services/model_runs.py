@@ -19,7 +19,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.procedure.legal_days import spelled
 from ledger.core.supervision import LeadState
-from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle
+from ledger.core.verification.bundle import decode_bundle
 from ledger.proofs.bundles import blocks_of
 from ledger.store import log
 from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
@@ -70,8 +70,8 @@ def rederived(service: Service, reading: Reading, lead_id: str) -> LeadReport:
         entries=lambda size: _entries(service, size),
     )
     validator, runner = service.parts.validator, ModelRunner(service.parts.workers, agency=reading.agency)
-    in_cases = [bytes(event) for data in held.cases.values() for event in decode_case_bundle(data).events]
-    blocks = blocks_of(*map(decode_bundle, (held.lead, *held.registrations, *in_cases)))
+    files = [decode_bundle(data).parts for data in (held.lead, *held.registrations, *held.cases.values())]
+    blocks = [block for file in files for block in blocks_of(file)]
     return rederive(held, service.parts.trust.trust, validator.procedures(), observed=blocks, runner=runner)
 
 

@@ -8,12 +8,12 @@ other key the chain is asked when a bundle needs it, at the same block if it sti
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import structlog
-from msgspec.structs import replace
+from msgspec import UNSET
 
 from ledger.chain.errors import ChainUnavailable
 from ledger.chain.eth import BlockRef
@@ -21,10 +21,9 @@ from ledger.chain.journal import ChainWrite, Deployment, WriteState
 from ledger.chain.writer import ChainBackend
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
-from ledger.core.ethereum import trie
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.verification.bundle_format import Anchor, ContractProof, SlotProof, raw
-from ledger.core.verification.contract_storage import anchor_slots, read_anchor_state, read_grant_state, registry_slots
+from ledger.core.verification.bundle import Anchor
+from ledger.core.verification.contract_storage import ContractStates, anchor_slots, grant_slots
 from ledger.core.verification.trust import FinalityRule, TrustedBlock, TrustedChain
 from ledger.proofs.bundles import RecordedHead
 from ledger.store import chain_journal, log
@@ -82,38 +81,44 @@ class StateProofs:
                     signers = log.officers_keys(connection, first, recorded.size, KEYS_AN_ANCHOR)
                 self._take(recorded, signers, self._final_block())
         except (Unavailable, MalformedInput, ProofRefused) as error:
-            self._wait(STEPS, error)
+            self._wait([STEPS], error)
         else:
             self._proven = last if len(writes) < ANCHORS_A_STEP else None
 
-    def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
-        """Return what proves the record and the key's grant, stored or fetched now; None if it cannot be had."""
-        kept = self._kept(recorded, key_id)
-        subject = (recorded.write.number, key_id)
-        if kept is not None or self._waits(subject):
-            return kept
-        asked = self._asking.submit(self._ask, recorded, key_id)
-        try:
-            asked.result(PATIENCE_S)
-        except TallystickError as error:
-            self._wait(subject, error)
-        except TimeoutError:  # a proof that arrives later is stored for the next reader
-            self._wait(
-                subject,
-                ChainUnavailable("the chain did not answer within {patience_s:.0f} s", patience_s=PATIENCE_S),
-            )
-            return None
-        return self._kept(recorded, key_id)
+    def anchor(self, recorded: RecordedHead, key_ids: Collection[str]) -> Anchor | None:
+        """Return what proves the record and the keys' grants, stored or fetched now; None if it cannot be had.
 
-    def _ask(self, recorded: RecordedHead, key_id: str | None) -> None:
-        """Fetch proofs at the block of the stored header, which witnesses may vouch for, else at a newer block."""
-        keys = [key_id] if key_id else []
+        Keys that cannot be proven are left out.
+        """
+        kept, missing = self._kept(recorded, key_ids)
+        number = recorded.write.number
+        wanted = [key_id for key_id in key_ids if not self._waits((number, key_id))]
+        asked = [key_id for key_id in missing if key_id in wanted]
+        if not asked and (kept is not None or key_ids or self._waits((number, None))):
+            return kept
+        subjects: list[Subject] = [(number, key_id) for key_id in (asked or (None,))]
+        answer = self._asking.submit(self._ask, recorded, asked, wanted)
+        try:
+            answer.result(PATIENCE_S)
+        except TallystickError as error:
+            self._wait(subjects, error)
+        except TimeoutError:  # a proof that arrives later is stored for the next reader
+            text = "the chain did not answer within {patience_s:.0f} s"
+            self._wait(subjects, ChainUnavailable(text, patience_s=PATIENCE_S))
+            return kept
+        return self._kept(recorded, key_ids)[0]
+
+    def _ask(self, recorded: RecordedHead, missing: Collection[str], keys: Collection[str]) -> None:
+        """Fetch proofs at the block of the stored header, which witnesses may vouch for, else at a newer block.
+
+        ``missing`` are those of the keys of which nothing is stored at that block.
+        """
         with self.database.read() as connection:
             proven = chain_journal.proven_block(connection, recorded.write)
         if proven is not None:
             block = read_header(proven.header)
             try:
-                self._take(recorded, keys, BlockRef(block.number, block.hash))
+                self._take(recorded, missing, BlockRef(block.number, block.hash))
             except (Unavailable, MalformedInput, ProofRefused) as error:  # a node need not have old state
                 logger.info("not proven at the block of before", block=block.number, reason=error.for_operator)
             else:
@@ -124,7 +129,7 @@ class StateProofs:
         now = time.monotonic()
         return now < self._chain_waits_until or now < self._waits_until.get(subject, 0.0)
 
-    def _wait(self, subject: Subject, error: TallystickError) -> None:
+    def _wait(self, subjects: Iterable[Subject], error: TallystickError) -> None:
         """Pause for all after a chain that did not answer, else for what it did not prove alone."""
         logger.warning("not proven by the chain's state", reason=error.for_operator, hint=error.hint)
         now = time.monotonic()
@@ -133,18 +138,29 @@ class StateProofs:
             return
         waiting = {key: until for key, until in [*self._waits_until.items()] if now < until}
         self._waits_until = {} if len(waiting) >= MAX_WAITING else waiting
-        self._waits_until[subject] = now + PAUSE_S
+        self._waits_until |= dict.fromkeys(subjects, now + PAUSE_S)
 
-    def _kept(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+    def _kept(self, recorded: RecordedHead, key_ids: Collection[str]) -> tuple[Anchor | None, list[str]]:
+        """Return what is stored, without the keys that it does not prove, and those keys."""
+        missing = list[str]()
         with self.database.read() as connection:
             proven = chain_journal.proven_block(connection, recorded.write)
             if proven is None:
-                return None
+                return None, [*key_ids]
+
+            def node_of(name: bytes) -> bytes | None:
+                return chain_journal.trie_node(connection, name)
+
             try:
-                anchor = _built(proven.header, recorded, key_id, lambda name: chain_journal.trie_node(connection, name))
+                built = _Built(proven.header, recorded, node_of)
             except (MalformedInput, ProofRefused):
-                return None
-        return anchor if proven.block_note is None else replace(anchor, block_note=raw(proven.block_note))
+                return None, [*key_ids]
+            for key_id in key_ids:
+                try:
+                    built.prove(key_id)
+                except (MalformedInput, ProofRefused):
+                    missing.append(key_id)
+        return built.anchor(proven.block_note), missing
 
     def _final_block(self) -> BlockRef:
         final = self.chain().final_block()
@@ -155,7 +171,7 @@ class StateProofs:
     def _take(self, recorded: RecordedHead, keys: Iterable[str], at: BlockRef) -> None:
         """Fetch at a final block what proves the record and each of the keys, verify it, and store it."""
         eth, contracts = self.chain().eth, recorded.contracts
-        slots = dict.fromkeys(slot for key in (None, *keys) for slot in registry_slots(key))
+        slots = dict.fromkeys(slot for key in keys for slot in grant_slots(key))
         proofs = (
             eth.proof(contracts.anchor, anchor_slots(recorded.number), at),
             eth.proof(contracts.registry, [*slots], at),
@@ -163,8 +179,9 @@ class StateProofs:
         header = eth.header(at)
         nodes = {keccak256(node): node for proof in proofs for path in proof.paths for node in path}
         # Verified before it is stored: the node is not trusted.
-        for key in (None, *keys):
-            _built(header, recorded, key, nodes.get)
+        built = _Built(header, recorded, nodes.get)
+        for key in keys:
+            built.prove(key)
         chain_journal.keep_state_proof(self.database, recorded.write, header, nodes)
 
 
@@ -188,56 +205,47 @@ def trusted_block(block: BlockRef) -> TrustedBlock:
     return TrustedBlock(block.number, _hex(block.hash))
 
 
-def _built(header: bytes, recorded: RecordedHead, key_id: str | None, node_of: NodeSource) -> Anchor:
-    """Assemble the proof from trie nodes and verify it as any reader would. Raises ProofRefused or MalformedInput."""
-    block, contracts, number = read_header(header), recorded.contracts, recorded.number
-    anchor = Anchor(
-        chain=contracts.identity,
-        contract=contracts.anchor,
-        number=number,
-        header_rlp=_hex(header),
-        anchor=_contract(block.state_root, contracts.anchor, anchor_slots(number), node_of),
-        registry=_contract(block.state_root, contracts.registry, registry_slots(key_id), node_of),
-    )
-    state = read_anchor_state(anchor, block, contracts)
-    if state.last_number < number:
-        raise ProofRefused(
-            "the contract ends at record {state.last_number}, below {number}",
-            state=state,
-            number=number,
-            field="record",
-        )
-    if key_id is not None:
-        read_grant_state(anchor, block, contracts, key_id)
-    return anchor
+class _Built:
+    """An anchor that is assembled from trie nodes, and verified as any reader would."""
 
+    def __init__(self, header: bytes, recorded: RecordedHead, node_of: NodeSource):
+        """Read the record. Raises ProofRefused or MalformedInput if the nodes do not prove it."""
+        self._header = header
+        self._recorded = recorded
+        self._node_of = node_of
+        self._nodes: dict[bytes, bytes] = {}
+        self._states = ContractStates(read_header(header).state_root, recorded.contracts, self._taken)
+        state = self._states.anchor(recorded.number)
+        if state.last_number < recorded.number:
+            raise ProofRefused(
+                "the contract ends at record {state.last_number}, below {number}",
+                state=state,
+                number=recorded.number,
+                field="record",
+            )
 
-def _contract(state_root: bytes, address: str, slots: tuple[bytes, ...], node_of: NodeSource) -> ContractProof:
-    account, account_path = _path(state_root, bytes.fromhex(address[2:]), node_of)
-    fields = trie.decode_rlp(account)
-    storage_root = fields[2] if isinstance(fields, tuple) and len(fields) == 4 else b""
-    assert isinstance(storage_root, bytes)
-    slot_proofs: list[SlotProof] = []
-    for slot in slots:
-        value, path = _path(storage_root, slot, node_of)
-        number = trie.decode_rlp(value) if value else b""
-        assert isinstance(number, bytes)
-        slot_proofs.append(SlotProof(key=_hex(slot), value=_hex(number.rjust(32, b"\0")), proof=path))
-    return ContractProof(account_proof=account_path, storage_proof=tuple(slot_proofs))
-
-
-def _path(root: bytes, key: bytes, node_of: NodeSource) -> tuple[bytes, tuple[str, ...]]:
-    """Return the trie's value under the key, empty if there is none, and the nodes that lead to it."""
-    path: list[str] = []
-
-    def recorded_node(name: bytes) -> bytes:
-        node = node_of(name)
-        if node is None or keccak256(node) != name:
+    def _taken(self, name: bytes) -> bytes:
+        node = self._node_of(name)
+        if node is None:
             raise ProofRefused("the node {name} is not here", name=name.hex(), field="proof")
-        path.append(_hex(node))
+        self._nodes[name] = node
         return node
 
-    return trie.walk(root, key, recorded_node) or b"", tuple(path)
+    def prove(self, key_id: str) -> None:
+        """Add the grant of a key. Raises as the constructor."""
+        self._states.grant(key_id)
+
+    def anchor(self, block_note: str | None) -> Anchor:
+        """Return the anchor with all that was read."""
+        contracts = self._recorded.contracts
+        return Anchor(
+            chain=contracts.identity,
+            contract=contracts.anchor,
+            number=self._recorded.number,
+            header=_hex(self._header),
+            state=tuple(sorted(map(_hex, self._nodes.values()))),
+            block_note=UNSET if block_note is None else block_note,
+        )
 
 
 def _hex(data: bytes) -> str:

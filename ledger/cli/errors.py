@@ -24,8 +24,7 @@ from ledger.core.messages import Message
 from ledger.i18n import Labels
 
 if TYPE_CHECKING:
-    from ledger.core.verification.case import CaseReport
-    from ledger.core.verification.report import ProofReport
+    from ledger.core.verification.report import Report
     from ledger.interchange.papers.certified import Certified
 
 
@@ -117,7 +116,7 @@ EXIT_OF_VERDICT = {
 _USAGE_CODES = frozenset({"secret_refused", "key_refused", "no_profile", "no_ledger", "no_anvil"})
 
 
-def exit_of_report(report: ProofReport | CaseReport | Certified) -> Exit:
+def exit_of_report(report: Report | Certified) -> Exit:
     """Return the exit code of a verification: that of its verdict, or CONTRADICTED if a statement contradicts it."""
     if report.verdict == "intact" and "contradicted" in {report.conformity.result, report.completeness.result}:
         return Exit.CONTRADICTED

@@ -22,7 +22,7 @@ from ledger.core.errors import (
     Unauthorized,
     Unavailable,
 )
-from ledger.core.events import decode_payload, digest_of
+from ledger.core.events import digest_of
 from ledger.core.events.supervision import ModelPublished, Origin
 from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message, Term
@@ -62,7 +62,7 @@ def check_package(
     from ledger.core.supervision.model_package import verify_package
     from ledger.supervision.library.publishing import check_model
 
-    report = verify_package(data, trust_for(session, data, trust_files, kind="model-package"))
+    report = verify_package(data, trust_for(session, data, trust_files))
     return CheckedPackage(data, report, check_model(report, words))
 
 
@@ -120,15 +120,9 @@ def find_publication(session: Session, named: str) -> ModelPublished:
 def _of_file(file: Path) -> ModelPublished:
     data = read(file, LARGEST * 16)
     if data.lstrip().startswith(b"{"):
-        from ledger.core.supervision.model_package import decode_package
-        from ledger.core.verification.bundle_format import decode_bundle
+        from ledger.core.supervision.model_package import decode_package, last_version
 
-        bundle = decode_bundle(bytes(decode_package(data).publications[-1]))
-        if bundle.payload is not msgspec.UNSET:
-            body = decode_payload(bytes(bundle.payload)).body
-            if isinstance(body, ModelPublished):
-                return body
-        raise MalformedInput("{file} has no publication of a model", file=file, field="FILE")
+        return last_version(decode_package(data))
     return _publication_of_text(text_of(file))
 
 

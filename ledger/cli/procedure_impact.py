@@ -6,17 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from ledger.core.custody import CaseState, fold
 from ledger.core.custody.due_dates import Deadline, deadlines
 from ledger.core.errors import RuleRefused
-from ledger.core.events import decode_envelope, decode_payload
 from ledger.core.events.registry import AgencyAdmitted
-from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_authority, read_part
+from ledger.core.verification.bundle import decode_bundle
 from ledger.supervision.views.case_record import SourceEvent
 from ledger.supervision.views.sources import BundleActs
 
@@ -45,28 +43,18 @@ class _Judged(NamedTuple):
 def events_of(data: bytes) -> list[SourceEvent] | None:
     """Return the events of a case bundle, which is not verified; None if a payload is withheld."""
     events = []
-    for part in decode_case_bundle(data).events:
-        bundle = decode_bundle(bytes(part))
-        if bundle.payload is UNSET:
+    for entry in decode_bundle(data).subjects:
+        if entry.payload is None:
             return None
-        envelope, _ = read_part(bundle.envelope, decode_envelope, "envelope")
-        payload, _ = read_part(bundle.payload, decode_payload, "payload")
-        index = parse_tlog_proof(bundle.proof).index
-        events.append(SourceEvent(index, envelope.payload_digest, envelope.signed_at, payload))
+        signed_at = entry.envelope.signed_at
+        events.append(SourceEvent(entry.index, entry.envelope.payload_digest, signed_at, entry.payload))
     return events
 
 
 def kinds_of(data: bytes) -> dict[str, str]:
-    """Return the kinds of the agencies that signed the events of a case bundle, by their ids."""
-    kinds = {}
-    for part in decode_case_bundle(data).events:
-        bundle = decode_bundle(bytes(part))
-        if bundle.authority is not UNSET:
-            admission = read_authority(bytes(bundle.authority)).agency.payload
-            body = read_part(admission, decode_payload, "authority")[0].body
-            assert isinstance(body, AgencyAdmitted), "it is the evidence of an agency"
-            kinds[body.agency] = body.kind
-    return kinds
+    """Return the kinds of the agencies whose admissions a case bundle shows, by their ids. Nothing is verified."""
+    bodies = [entry.payload.body for entry in decode_bundle(data).entries.values() if entry.payload]
+    return {body.agency: body.kind for body in bodies if isinstance(body, AgencyAdmitted)}
 
 
 def impact(

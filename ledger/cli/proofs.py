@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ledger.core.verification.case import CaseReport
     from ledger.core.verification.chain import ObservedBlock
     from ledger.core.verification.report import ProofReport
+    from ledger.core.verification.stream import StreamReport
     from ledger.core.verification.trust import ChainHistory, Trust
     from ledger.interchange.papers.certified import Certified
     from ledger.interchange.papers.paper_text import PaperLanguage
@@ -33,18 +35,23 @@ OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # parts of a file's form
 
 def verify(
     data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None, procedures: Procedures | None = None
-) -> ProofReport | CaseReport:
-    """Verify a bundle of an event or of a case and return the report; ``log_folder`` is a copy of the log.
+) -> ProofReport | StreamReport:
+    """Verify a bundle of an event, a case or a model and return the report; ``log_folder`` is a copy of the log.
 
     ``procedures`` are in force for this reader, besides those that the bundle carries. A ``node`` is asked for the
     blocks that the bundle ends in. Raises MalformedInput, and Unavailable if it is silent.
     """
     blocks = blocks_at_node(node, data, trust)
-    if is_case_bundle(data):
+    kind = _head(data).stream.kind
+    if kind == "case":
         return verify_whole_case(data, trust, procedures, log_folder, blocks)
-    from ledger.core.verification.bundle import verify_bundle
+    if kind == "supervision":
+        from ledger.core.supervision.model_package import verify_package
 
-    return verify_bundle(data, trust, observed=blocks)
+        return verify_package(data, trust, entries=_entries(log_folder), observed=blocks)
+    from ledger.core.verification.verify import verify_event
+
+    return verify_event(data, trust, observed=blocks).report
 
 
 def verify_with_entry(data: bytes, entry: BinaryIO | None, session: Session, files: Iterable[BinaryIO]) -> ProofReport:
@@ -85,12 +92,11 @@ def take_receipt(session: Session, index: int, entry: bytes, target: Path) -> No
 
 def entry_of(bundle: bytes) -> tuple[int, bytes]:
     """Return the index and the entry of a bundle that was checked (``require_asked``)."""
-    from ledger.core.events import decode_envelope
-    from ledger.core.log.tlog_proofs import parse_tlog_proof
-    from ledger.core.verification.bundle_format import decode_bundle, read_part
+    from ledger.core.encoding import canonical
+    from ledger.core.verification.bundle import decode_bundle
 
-    decoded = decode_bundle(bundle)
-    return parse_tlog_proof(decoded.proof).index, read_part(decoded.envelope, decode_envelope, "envelope")[1]
+    entry = decode_bundle(bundle).require_event()
+    return entry.index, canonical.encode(entry.envelope)
 
 
 def certificate_of(
@@ -109,40 +115,29 @@ def certificate_of(
 
 
 def blocks_at_node(node: Node | None, data: bytes, trust: Trust) -> tuple[ObservedBlock, ...]:
-    """Return what the node has at the blocks that the bundles of a file end in, or nothing without a node."""
+    """Return what the node has at the block that a bundle ends in, or nothing without a node."""
     if node is None:
         return ()
     from ledger.cli.own_node import OwnNode
 
-    own = OwnNode(node, trust)
-    numbers = {number for chain, number in anchor_blocks(data) if chain == own.chain.identity}
-    return tuple(block for number in sorted(numbers) if (block := own.seen(number)))
+    own, ends_in = OwnNode(node, trust), anchor_block(data)
+    block = own.seen(ends_in[1]) if ends_in and ends_in[0] == own.chain.identity else None
+    return (block,) if block else ()
 
 
-def anchor_blocks(data: bytes) -> set[tuple[ChainHistory, int]]:
-    """Return the blocks, by chain and number, that the anchors of a file's bundles end in. Nothing is verified.
+def anchor_block(data: bytes) -> tuple[ChainHistory, int] | None:
+    """Return the block, by chain and number, that a bundle's anchor ends in. Nothing is verified.
 
-    Raises MalformedInput for what is neither a bundle nor a file of several.
+    Raises MalformedInput for what is no bundle.
     """
     from ledger.core.ethereum.block_headers import read_header
-    from ledger.core.supervision.model_package import decode_package
-    from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_anchor
+    from ledger.core.verification.bundle import decode_bundle
 
-    bundles: Iterable[bytes] = (data,)
-    if is_case_bundle(data):
-        bundles = map(bytes, decode_case_bundle(data).events)
-    elif _head(data).format == "tallystick/model-package@v1":
-        bundles = map(bytes, decode_package(data).publications)
-    blocks: set[tuple[ChainHistory, int]] = set()
-    for bundle in bundles:
-        anchor = decode_bundle(bundle).anchor
-        try:
-            if anchor:
-                read = read_anchor(bytes(anchor))
-                blocks.add((read.chain, read_header(bytes.fromhex(read.header_rlp[2:])).number))
-        except MalformedInput:  # the step on the block will say so
-            continue
-    return blocks
+    anchor = decode_bundle(data).parts.anchor
+    if anchor:
+        with suppress(MalformedInput):  # the step on the block will say so
+            return (anchor.chain, read_header(bytes.fromhex(anchor.header[2:])).number)
+    return None
 
 
 def verify_whole_case(
@@ -175,13 +170,13 @@ def require_asked(session: Session, data: bytes, *, event_id: str | None, case_i
     The latter is checked if the profile has a trust file. Raises IntegrityBroken: a proof of something else holds too,
     and nobody would notice.
     """
-    from ledger.core.events import decode_envelope
-    from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_part
+    from ledger.core.verification.bundle import decode_bundle
 
+    bundle = decode_bundle(data)
     if case_id is not None:
-        actual, asked = decode_case_bundle(data).case_id, case_id
+        actual, asked = bundle.require_stream("case"), case_id
     else:
-        actual, asked = read_part(decode_bundle(data).envelope, decode_envelope, "envelope")[0].event_id, event_id or ""
+        actual, asked = bundle.require_event().envelope.event_id, event_id or ""
     if actual != asked:
         raise IntegrityBroken(
             "the service gave the proof of {actual}, not of {asked}", actual=actual, asked=asked, field="bundle"
@@ -206,7 +201,12 @@ def is_receipt(data: bytes) -> bool:
 
 def is_case_bundle(data: bytes) -> bool:
     """Return whether a bundle claims to be of a whole case."""
-    return _head(data).format == "tallystick/case-bundle@v1"
+    return _head(data).stream.kind == "case"
+
+
+def ledger_of(data: bytes) -> str:
+    """Return the id of the ledger that a bundle claims to be of."""
+    return _head(data).log_id
 
 
 def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO], *, kind: str = BUNDLE) -> Trust:
@@ -256,11 +256,16 @@ def _require_format(data: bytes, kind: str, field: str) -> bytes:
     return data
 
 
+class _StreamHead(Struct, frozen=True):
+    kind: str = ""
+
+
 class _Head(Struct):
-    """Format and ledger that a bundle claims: enough to choose by, and not verified."""
+    """Format, ledger and stream that a bundle claims: enough to choose by, and not verified."""
 
     format: str = ""
     log_id: str = ""
+    stream: _StreamHead = _StreamHead()
 
 
 def _head(data: bytes) -> _Head:

@@ -36,12 +36,12 @@ from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
-from ledger.core.verification.bundle import VerifiedEvent, verify_event
-from ledger.core.verification.bundle_format import CaseBundle, decode_case_bundle
-from ledger.core.verification.case import carried_rules, order_of, scan
+from ledger.core.verification.case import carried_procedures, open_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
+from ledger.core.verification.stream import VerifiedStream, order_of, scan
 from ledger.core.verification.trust import Trust
+from ledger.core.verification.verify import VerifiedEvent, verify_event
 from ledger.supervision.models.definition import Model, Sql, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.datasets import DatasetTable, Registered, table_of
@@ -251,20 +251,14 @@ def _cases(run: _Run) -> Outcome:
 
 def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
     """Take in the events of a case's bundle; return what keeps the bundle from being intact."""
-    bundle = decode_case_bundle(data)
-    _take_procedures(run, bundle)
-    events = [verify_event(bytes(event), run.trust, observed=run.observed) for event in bundle.events]
+    case = open_case(data, run.trust, observed=run.observed)
+    if case.stream.id != case_id:
+        raise ProofRefused("this is the bundle of {case.stream.id}, not of {case_id}", case=case, case_id=case_id)
+    _take_procedures(run, case)
     gap: NotChecked | None = None
-    for verified in events:
+    for verified in case.events:
         subject = verified.report.subject
         _require_sound(verified, verified.envelope.event_id)
-        if verified.envelope.stream != Stream(kind="case", id=case_id):
-            raise ProofRefused(
-                "{verified.envelope.event_id} is no event of {case_id}",
-                verified=verified,
-                case_id=case_id,
-                field="stream",
-            )
         gap = gap or _gap(verified)
         if subject.index is None:
             raise NotChecked("{subject.event_id} has no index that its proof shows", subject=subject)
@@ -276,18 +270,18 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
             run.events.append(SourceEvent(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
         if verified.report.record is not None and subject.size is not None:
             run.anchors[subject.size] = verified.report.record.timestamp
-    order = order_of(events)
+    order = order_of(case.events)
     return gap or (order if isinstance(order, NotChecked) else None)
 
 
-def _take_procedures(run: _Run, bundle: CaseBundle) -> None:
+def _take_procedures(run: _Run, case: VerifiedStream) -> None:
     """Take in the procedures that a case's bundle carries, unless another one carried them."""
     given = Procedures(tuple(version for version in run.procedures.versions if version.index < 0))
-    carried = carried_rules(bundle, run.trust, given, observed=run.observed)
+    carried = carried_procedures(case, given)
     if isinstance(carried, NotChecked):
         raise carried
     held = {version.index for version in run.procedures.versions}
-    later = [version for version in carried.procedures.versions if version.index not in held]
+    later = [version for version in carried.versions if version.index not in held]
     versions = sorted([*run.procedures.versions, *later], key=lambda version: version.index)
     run.procedures = Procedures(tuple(versions))
 

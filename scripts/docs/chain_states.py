@@ -16,8 +16,8 @@ from ledger.core.ethereum.block_headers import FIELDS, QUANTITY
 from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.signing.authority import Grant
-from ledger.core.verification.bundle_format import Anchor, ContractProof, SlotProof
-from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.bundle import Anchor
+from ledger.core.verification.contract_storage import anchor_slots, grant_slots
 from ledger.core.verification.trust import TrustedBlock, TrustedChain
 
 CANCUN = 20  # header fields
@@ -96,11 +96,10 @@ class State:
         self.anchor[slots[2]] = packed((size, 64), (block_number, 64), (timestamp, 64))
         return self
 
-    def has(self, registry_hash: bytes, *grants: Grant, revoked_at: dict[str, int] | None = None) -> State:
+    def has(self, *grants: Grant, revoked_at: dict[str, int] | None = None) -> State:
         """Set what the registry holds."""
-        self.registry[registry_slots(None)[0]] = int.from_bytes(registry_hash, "big")
         for grant in grants:
-            _, agency, officer, terms = registry_slots(grant.key_id)
+            agency, officer, terms = grant_slots(grant.key_id)
             self.registry[agency] = int.from_bytes(grant.agency_id.encode().ljust(32, b"\0"), "big")
             self.registry[officer] = int.from_bytes(grant.officer.encode().ljust(32, b"\0"), "big")
             roles = sum(ROLE_BITS[role] for role in grant.roles)
@@ -121,16 +120,21 @@ class State:
         """Return the block, as a trust file names it."""
         return TrustedBlock(self.number, hexed(keccak256(self.header())))
 
-    def proving(self, number: int, key_id: str | None = None, **changes: Any) -> Anchor:
-        """Return what proves record ``number``, and the grant of a key."""
+    def proving(self, number: int, *key_ids: str, **changes: Any) -> Anchor:
+        """Return what proves record ``number``, and the grants of keys."""
         state, anchor, registry = self._tries()
+        nodes = {
+            *path(state, bytes.fromhex(self.chain.anchor[2:])),
+            *path(state, bytes.fromhex(self.chain.registry[2:])),
+            *(node for slot in anchor_slots(number) for node in path(anchor, slot)),
+            *(node for key_id in key_ids for slot in grant_slots(key_id) for node in path(registry, slot)),
+        }
         parts: dict[str, Any] = {
             "chain": self.chain.identity,
             "contract": self.chain.anchor,
             "number": number,
-            "header_rlp": hexed(self._header_of(state)),
-            "anchor": _contract(state, self.chain.anchor, anchor, self.anchor, anchor_slots(number)),
-            "registry": _contract(state, self.chain.registry, registry, self.registry, registry_slots(key_id)),
+            "header": hexed(self._header_of(state)),
+            "state": tuple(sorted(map(hexed, nodes))),
         }
         return Anchor(**(parts | changes))
 
@@ -138,20 +142,14 @@ class State:
         """Return the path that shows that there is no such account."""
         return tuple(map(hexed, path(self._tries()[0], address)))
 
-    def with_handmade_trie(self, anchor: Anchor, nodes: list[Any], value: int, root: bytes | None = None) -> Anchor:
-        """Return an anchor of this state whose registry keeps these nodes as storage, which prove its first slot."""
+    def with_handmade_trie(self, anchor: Anchor, nodes: list[Any], root: bytes | None = None) -> Anchor:
+        """Return an anchor of this state whose registry keeps these nodes as storage."""
         proof = [node if isinstance(node, bytes) else rlp.encode(node) for node in nodes]
         trie = self._state_trie(storage_trie(self.anchor).root_hash, root or keccak256(proof[0]))
-        proven = anchor.registry.storage_proof[0]
-        return replace(
-            anchor,
-            header_rlp=hexed(header_rlp(trie.root_hash, self.number, self.timestamp)),
-            anchor=replace(anchor.anchor, account_proof=_account_proof(trie, self.chain.anchor)),
-            registry=ContractProof(
-                account_proof=_account_proof(trie, self.chain.registry),
-                storage_proof=(SlotProof(proven.key, hexed(value.to_bytes(32, "big")), tuple(map(hexed, proof))),),
-            ),
-        )
+        accounts = (path(trie, bytes.fromhex(address[2:])) for address in (self.chain.anchor, self.chain.registry))
+        more = {hexed(node) for node in (*(node for nodes in accounts for node in nodes), *proof)}
+        header = hexed(header_rlp(trie.root_hash, self.number, self.timestamp))
+        return replace(anchor, header=header, state=tuple(sorted({*anchor.state, *more})))
 
     def _tries(self) -> tuple[HexaryTrie, HexaryTrie, HexaryTrie]:
         """State, the anchor's storage, the registry's storage."""
@@ -193,26 +191,6 @@ def others(count: int) -> HexaryTrie:
     """Build a trie of the accounts of strangers."""
     names = [sha256(b"account %d" % number).digest()[:20] for number in range(count)]
     return secure_trie({name: account(keccak256(name), hexed(keccak256(b""))) for name in names})
-
-
-def _account_proof(state: HexaryTrie, address: str) -> tuple[str, ...]:
-    return tuple(map(hexed, path(state, bytes.fromhex(address[2:]))))
-
-
-def _contract(
-    state: HexaryTrie, address: str, storage: HexaryTrie, held: dict[bytes, int], slots: tuple[bytes, ...]
-) -> ContractProof:
-    return ContractProof(
-        account_proof=_account_proof(state, address),
-        storage_proof=tuple(
-            SlotProof(
-                key=hexed(slot),
-                value=hexed(held.get(slot, 0).to_bytes(32, "big")),
-                proof=tuple(map(hexed, path(storage, slot))),
-            )
-            for slot in slots
-        ),
-    )
 
 
 def deep(path: str, value: bytes, *, by_hash: bool = False) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from coincurve import PrivateKey
 from dilithium_py.ml_dsa import ML_DSA_44
-from msgspec import UNSET, Raw
+from msgspec import Raw
 from msgspec.structs import replace
 
 from ledger.config.keys import LocalSigner
@@ -44,17 +44,7 @@ from ledger.core.procedure.adoption import publication_of
 from ledger.core.procedure.package import MAIN_FILE, canonical_form
 from ledger.core.signing import authority
 from ledger.core.signing.signatures import address_of
-from ledger.core.supervision.model_package import ModelPackage
-from ledger.core.verification.bundle_format import (
-    Anchor,
-    AuthorityEvidence,
-    Bundle,
-    CaseBundle,
-    Erasure,
-    Evidence,
-    encode_bundle,
-    raw,
-)
+from ledger.core.verification.bundle import FORMAT, Anchor, BundleEntry, BundleFile, nodes_of
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from ledger.recording.event_signing import sign_payload
@@ -245,6 +235,7 @@ NARRATIVE = Section(salt="f" * 32, fields={"text": "found in the left pocket of 
 PROCEDURE_ENTRIES = (4, 5)  # its text, and its adoption
 REGISTERED, BY_COLLEAGUE, ERASURE, SEALED, PUBLISHED, REVOCATION = 7, 8, 9, 10, (11, 12), 13  # entries
 CASE_ENTRIES = (6, REGISTERED, BY_COLLEAGUE, ERASURE)
+KEY_CHANGES: tuple[type[Body], ...] = (registry.KeyGranted, registry.KeyRevoked)
 
 
 def opening() -> case.CaseOpened:
@@ -323,81 +314,73 @@ class Ledger:
         """Both contracts two blocks after the record. With no other accounts its proofs are short."""
         state = State(CHAIN, number=11, timestamp=ANCHORED_AT + 24, others=others, **changes)
         state.record(1, self.checkpoint.root, self.checkpoint.size, 9, ANCHORED_AT)
-        grants, rolled = [], ""
-        for index, entry in enumerate(self.entries):
-            body = entry.payload.body
-            rolled = getattr(body, "registry_hash", rolled)
-            if isinstance(body, registry.KeyGranted):
-                grants.append(authority.grant_of(body, index))
-        return state.has(bytes.fromhex(rolled[2:]), *grants, revoked_at={key_id(COLLEAGUE_KEY): revoked_at})
+        bodies = ((index, entry.payload.body) for index, entry in enumerate(self.entries))
+        grants = [authority.grant_of(body, index) for index, body in bodies if isinstance(body, registry.KeyGranted)]
+        return state.has(*grants, revoked_at={key_id(COLLEAGUE_KEY): revoked_at})
 
     def proof(self, index: int) -> str:
+        """Return the C2SP tlog-proof of an entry."""
         return TlogProof(index, self.paths[index], self.note).to_text()
 
-    def evidence(self, index: int) -> Evidence:
-        entry = self.entries[index]
-        return Evidence(envelope=Raw(entry.data), payload=Raw(entry.payload_bytes), proof=self.proof(index))
-
-    def index_of(self, change: type[Body], signer: str) -> int | None:
-        """Return the mirror entry of a key's grant or revocation."""
+    def indices_of(self, change: type[Body], **fields: str) -> list[int]:
+        """Return the entries of this body whose fields are these."""
         bodies = ((index, entry.payload.body) for index, entry in enumerate(self.entries))
-        return next((i for i, body in bodies if isinstance(body, change) and body.key_id == signer), None)  # type: ignore[attr-defined]
+        of_change = [(index, body) for index, body in bodies if isinstance(body, change)]
+        return [index for index, body in of_change if all(getattr(body, name) == fields[name] for name in fields)]
 
-    def authority(self, signer: str) -> AuthorityEvidence:
-        granted, revoked = (self.index_of(change, signer) for change in (registry.KeyGranted, registry.KeyRevoked))
-        assert granted is not None
-        revocation = UNSET if revoked is None else raw(self.evidence(revoked))
-        return AuthorityEvidence(agency=self.evidence(0), grant=self.evidence(granted), revocation=revocation)
+    def mirror_of(self, *signers: str) -> set[int]:
+        """Return the mirror entries about keys: their agency's admission, their grants and revocations."""
+        about = {index for key in signers for kind in KEY_CHANGES for index in self.indices_of(kind, key_id=key)}
+        return {*self.indices_of(registry.AgencyAdmitted), *about} if about else set()
 
-    def anchor(self, index: int, state: State | None = None, **changes: Any) -> Anchor:
-        """Return what the state proves of record 1 and of the entry's key, and who vouches for the block."""
-        envelope = self.entries[index].envelope
-        signer = None if envelope.stream.kind == "system" else envelope.key_id
-        proven = (state or self.state).proving(1, signer)  # type: ignore[union-attr]
-        return replace(proven, **({"block_note": raw(vouched(proven.header_rlp))} | changes))
+    def anchor(self, *signers: str, state: State | None = None, **changes: Any) -> Anchor:
+        """Return what the state proves of record 1 and of keys, and who vouches for the block."""
+        proven = (state or self.state).proving(1, *signers)  # type: ignore[union-attr]
+        return replace(proven, **({"block_note": vouched(proven.header)} | changes))
 
-    def bundle(self, index: int, **changes: Any) -> Bundle:
-        """Return the proof bundle of an entry, complete; ``changes`` are of its parts."""
+    def entry(self, index: int, **changes: Any) -> BundleEntry:
+        """Return an entry as a bundle has it."""
         shown = self.entries[index]
-        of_service = shown.payload.stream.kind == "system"
-        bundle = Bundle(
-            format="tallystick/bundle@v1",
-            log_id="0x" + LOG_ID.hex(),
-            envelope=Raw(shown.data),
-            payload=Raw(shown.payload_bytes),
-            sections={label: Raw(canonical.encode(section)) for label, section in shown.sections.items()},
-            proof=self.proof(index),
-            authority=UNSET if of_service else raw(self.authority(shown.envelope.key_id)),
-            anchor=raw(self.anchor(index)),
-        )
-        return replace(bundle, **changes)
+        parts = {"payload": Raw(shown.payload_bytes), "sections": dict(shown.sections)}
+        return BundleEntry(index=index, envelope=shown.envelope, **(parts | changes))
 
-    def case_bundle(self, indices: Iterable[int] = CASE_ENTRIES) -> CaseBundle:
-        return CaseBundle(
-            format="tallystick/case-bundle@v1",
-            log_id="0x" + LOG_ID.hex(),
-            case_id=CASE.id,
-            events=tuple(Raw(encode_bundle(self.bundle(index))) for index in indices),
-            procedures=tuple(Raw(encode_bundle(self.bundle(index))) for index in PROCEDURE_ENTRIES),
-        )
+    def file(self, subjects: Iterable[int], others: Iterable[int] = (), **changes: Any) -> BundleFile:
+        """Return a bundle of these entries, complete; ``changes`` are of its parts, ``event`` or ``stream`` one."""
+        subjects = [*subjects]
+        envelopes = [self.entries[index].envelope for index in subjects]
+        signers = sorted({e.key_id for e in envelopes if e.stream.kind != "system"})
+        shown = sorted({*subjects, *others, *self.mirror_of(*signers)})
+        parts: dict[str, Any] = {
+            "format": FORMAT,
+            "log_id": "0x" + LOG_ID.hex(),
+            "note": self.note,
+            "entries": tuple(self.entry(index) for index in shown),
+            "nodes": nodes_of(shown, self.checkpoint.size, self.paths.__getitem__),
+            "anchor": self.anchor(*signers),
+        }
+        return BundleFile(**(parts | changes))
 
-    def package(self) -> ModelPackage:
-        return ModelPackage(
-            format="tallystick/model-package@v1",
-            log_id="0x" + LOG_ID.hex(),
-            model_id=MODEL_ID,
-            version=len(PUBLISHED),
-            publications=tuple(Raw(encode_bundle(self.bundle(index))) for index in PUBLISHED),
-        )
+    def bundle(self, index: int, **changes: Any) -> BundleFile:
+        """Return the bundle of one entry."""
+        return self.file([index], **({"event": index} | changes))
+
+    def case_bundle(self, indices: Iterable[int] = CASE_ENTRIES) -> BundleFile:
+        """Return the bundle of the case, with the procedure that judges it."""
+        return self.file(indices, PROCEDURE_ENTRIES, stream=CASE)
+
+    def package(self) -> BundleFile:
+        """Return the bundle of the model."""
+        return self.file(PUBLISHED, stream=MODEL)
 
 
-def erased() -> Bundle:
+def erased() -> BundleFile:
     """Return the bundle of the item's registration once its section is erased."""
     ledger = Ledger(entries())
-    erasure = Erasure(label="narrative", entry=ledger.evidence(ERASURE))
-    return ledger.bundle(REGISTERED, sections={}, erased=(erasure,))
+    file = ledger.file([REGISTERED], [ERASURE], event=REGISTERED)
+    shown = (replace(entry, sections={}) if entry.index == REGISTERED else entry for entry in file.entries)
+    return replace(file, entries=tuple(shown))
 
 
-def bundle() -> Bundle:
+def bundle() -> BundleFile:
     """Return the proof bundle of the item's registration."""
     return Ledger(entries()).bundle(REGISTERED)

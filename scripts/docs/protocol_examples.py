@@ -26,8 +26,6 @@ from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
-import msgspec
-
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum import contract_changes
@@ -36,10 +34,9 @@ from ledger.core.log import merkle, tiles
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import signatures
-from ledger.core.supervision.model_package import encode_package
-from ledger.core.verification import bundle
-from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.bundle import encode_bundle
 from ledger.core.verification.trust import encode_trust
+from ledger.core.verification.verify import verify_event
 from scripts.docs import (
     example,
     receipt_vectors,
@@ -263,7 +260,7 @@ def receipt() -> str:
 
 def verification() -> str:
     """Show what the verifier says of the example's bundle."""
-    report = bundle.verify_bundle(encode_bundle(example.bundle()), example.trust())
+    report = verify_event(encode_bundle(example.bundle()), example.trust()).report
     lines = [f"{step.number:>2} {step.name:<11} {step.result:<12} {step.detail}" for step in report.steps]
     return block(*lines, "", f"verdict: {report.verdict}")
 
@@ -278,21 +275,17 @@ def example_files() -> dict[str, bytes]:
         "mirror.json": 1,
         "sealed.json": example.SEALED,
     }
-    examples = {name: _indented(encode_bundle(ledger.bundle(index))) for name, index in bundles.items()} | {
-        "erased.json": _indented(encode_bundle(example.erased())),
-        "case.json": _indented(encode_bundle(ledger.case_bundle())),
-        "package.json": _indented(encode_package(ledger.package())),
-        "trust.json": _indented(encode_trust(example.trust())),
+    examples = {name: encode_bundle(ledger.bundle(index)) for name, index in bundles.items()} | {
+        "erased.json": encode_bundle(example.erased()),
+        "case.json": encode_bundle(ledger.case_bundle()),
+        "package.json": encode_bundle(ledger.package()),
+        "trust.json": encode_trust(example.trust()),
         "log.jsonl": b"".join(entry.data + b"\n" for entry in ledger.entries),
         "receipt.cose": receipt_vectors.receipt().encode(),
         "receipt.entry.json": ledger.entries[example.REGISTERED].data,
         "receipts.json": receipt_vectors.encoded(),
     }
     return examples | {"spoiled.json": spoiled(examples)}
-
-
-def _indented(data: bytes) -> bytes:
-    return msgspec.json.format(data, indent=2) + b"\n"
 
 
 def spoiled(files: dict[str, bytes]) -> bytes:
@@ -304,7 +297,7 @@ def spoiled(files: dict[str, bytes]) -> bytes:
         *spoiled_trust.timestamp_vectors(),
         *spoiled_bundles.stream_vectors(),
         *spoiled_trust.trust_file_vectors(),
-        *spoiled_bundles.level_vectors(files),
+        *spoiled_bundles.form_vectors(files),
     ]
     lines = ",\n".join(json.dumps(vector.as_json()) for vector in vectors)
     return f"[\n{lines}\n]\n".encode()

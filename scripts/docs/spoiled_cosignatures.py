@@ -12,7 +12,7 @@ from hashlib import sha256
 from ledger.core.log.notes import NoteSignature, NoteSigner, SignatureType, VerifyingKey, parse_note
 from scripts.docs import example
 from scripts.docs.chain_states import hexed
-from scripts.docs.example import COSIGNED_AT, REGISTERED, WITNESS
+from scripts.docs.example import COSIGNED_AT, WITNESS
 from scripts.docs.example import ML_DSA_WITNESS as LATTICE
 from scripts.docs.vector import (
     Fails,
@@ -36,7 +36,7 @@ ONE_BY_ML_DSA, TWO = (LATTICE,), (WITNESS, LATTICE)
 
 
 def cosignature_vectors() -> list[Vector]:
-    """Return vectors of step 7, of block notes, and of the policy."""
+    """Return vectors of step 3, of block notes, and of the policy."""
     head = ledger().checkpoint.text()
     spoiled = {
         "a line that does not hold": spoiled_line(_note(ONE_BY_ML_DSA)),
@@ -64,8 +64,8 @@ def cosignature_vectors() -> list[Vector]:
         Vector("ML-DSA-44: a key that nobody knows", _bundle(TWO), trust=policy(f"{ED25519_LINE}quorum ed25519\n")),
         unverifiable(
             "ML-DSA-44: both keys asked for, and one there",
-            (*_bundle(TWO), *_proof(_note(ONE_BY_ML_DSA))),
-            unchecked=(7,),
+            (*_bundle(TWO), *put("/note", _note(ONE_BY_ML_DSA))),
+            unchecked=(3,),
             trust=BOTH,
         ),
         *(Fails.witnesses(f"ML-DSA-44: {name}", _spoiled(note), trust=EITHER) for name, note in spoiled.items()),
@@ -148,20 +148,15 @@ def _note(signers: Sequence[NoteSigner]) -> str:
     return example.cosigned(ledger().checkpoint, [(signer, COSIGNED_AT) for signer in signers])
 
 
-def _proof(note: str) -> tuple[Patch, ...]:
-    head = ledger().proof(REGISTERED).partition("\n\n")[0]
-    return put("/proof", f"{head}\n\n{note}")
-
-
 def _bundle(signers: Sequence[NoteSigner]) -> tuple[Patch, ...]:
     """Put the tree head and the block note of the bundle under the lines of these witnesses."""
     header = hexed(ledger().state_with().header())
-    return (*_proof(_note(signers)), *put("/anchor/block_note", example.vouched(header, signers)))
+    return (*put("/note", _note(signers)), *put("/anchor/block_note", example.vouched(header, signers)))
 
 
 def _spoiled(note: str) -> tuple[Patch, ...]:
     """Put the tree head under a note that is spoiled, and the block note under a sound one."""
-    return (*_bundle((WITNESS,)), *_proof(note))
+    return (*_bundle((WITNESS,)), *put("/note", note))
 
 
 def _vkey(name: str, length: int = 1312) -> str:

@@ -1,6 +1,6 @@
-"""Faults of what a bundle rests on: the anchor and its block (steps 10 to 12), the trust file, RFC 3161 timestamps.
+"""Faults of what a bundle rests on: the anchor and its block (steps 4, 5 and 11), the trust file, RFC 3161 timestamps.
 
-Only the time of step 13 tells good timestamps and others apart.
+Only the time of step 12 tells good timestamps and others apart.
 """
 
 from __future__ import annotations
@@ -21,17 +21,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec.structs import replace
 
 from ledger.core.encoding.digests import keccak256
-from ledger.core.ethereum.trie import EMPTY_ROOT
+from ledger.core.log import merkle
 from ledger.core.log.checkpoints import cosign_statement
 from ledger.core.log.notes import SeedSigner, SignatureType, SignedNote, parse_note
-from ledger.core.verification.bundle_format import Bundle, raw
-from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.bundle import BundleFile, TreeStamp, encode_hash
+from ledger.core.verification.contract_storage import anchor_slots, grant_slots
 from ledger.core.verification.trust import TrustedBlock
 from scripts.docs import example
-from scripts.docs.chain_states import State, branch, deep, extension, hashed, hexed, leaf, other, quantity
+from scripts.docs.chain_states import State, branch, deep, extension, hashed, hexed, leaf, other, quantity, storage_trie
 from scripts.docs.example import ANCHORED_AT, BY_COLLEAGUE, CHAIN, COSIGNED_AT, REGISTERED, REVOCATION, REVOKED_AT
 from scripts.docs.vector import (
-    OTHER,
     Fails,
     Patch,
     Vector,
@@ -50,9 +49,10 @@ from scripts.docs.vector import (
     without,
 )
 
-KEY_SLOTS = registry_slots(example.key_id(example.OFFICER_KEY))[1:]  # agency, officer, terms
+OFFICER, COLLEAGUE = example.key_id(example.OFFICER_KEY), example.key_id(example.COLLEAGUE_KEY)
+KEY_SLOTS = grant_slots(OFFICER)  # agency, officer, terms
 ELSEWHERE = "0x" + "ab" * 32
-NO_KEY_SLOTS = without(*(f"/anchor/registry/storage_proof/{place}" for place in (3, 2, 1)))
+REVOKED = "/entries/3"  # where the revocation stands in revoked.json
 
 
 def anchor_vectors() -> list[Vector]:
@@ -60,9 +60,9 @@ def anchor_vectors() -> list[Vector]:
     return [*_block(), *_notes(), *_record(), *_grant(), *_revocation(), *_tries()]
 
 
-def _anchor(state: State | None = None, index: int = REGISTERED, **changes: Any) -> tuple[Patch]:
+def _anchor(state: State | None = None, signer: str = OFFICER, **changes: Any) -> tuple[Patch]:
     """Another anchor: of another state, which its witnesses vouch for, or with other parts."""
-    return put("/anchor", plain(ledger().anchor(index, state, **changes)))
+    return put("/anchor", plain(ledger().anchor(signer, state=state, **changes)))
 
 
 def _named(state: State, **changes: Any) -> tuple[Patch]:
@@ -84,12 +84,11 @@ def _block() -> list[Vector]:
     forged = _state(lambda state: state.record(1, bytes(32), 12, 9, 1))
     no_note = without("/anchor/block_note")
     return [
-        untrusted("no anchor", without("/anchor")),
         refused("A: an anchor that is claimed", (*without("/anchor"), *put("/anchors", [claim]))),
         untrusted("A: a state in a block that nobody vouches for", no_note),
         untrusted(
             "B: header and tries built by whoever holds the bundle",
-            _anchor(forged, block_note=ledger().anchor(REGISTERED).block_note),
+            _anchor(forged, block_note=ledger().anchor(OFFICER).block_note),
         ),
         Vector("block named by the trust file", no_note, trust=_named(true)),
         Vector(
@@ -102,13 +101,14 @@ def _block() -> list[Vector]:
         untrusted("a contract that the trust file does not name", put("/anchor/contract", "0x" + "e3" * 20)),
         untrusted("another chain", put("/anchor/chain/deployment_block_hash", ELSEWHERE)),
         untrusted("no chain in the trust file", trust=put("/chains", [])),
-        Fails.block("record 0", put("/anchor/number", 0)),
-        Fails.block("an anchor in upper case", put("/anchor/contract", "0x" + "E2" * 20)),
-        Fails.block("a header that is none", put("/anchor/header_rlp", "0xc0")),
-        Fails.block("a byte behind the header", put("/anchor/header_rlp", hexed(true.header()) + "00")),
+        refused("record 0", put("/anchor/number", 0)),
+        refused("an anchor in upper case", put("/anchor/contract", "0x" + "E2" * 20)),
+        Fails.block("a header that is none", put("/anchor/header", "0xc0")),
+        Fails.block("a byte behind the header", put("/anchor/header", hexed(true.header()) + "00")),
         Vector("header of a block after the Merge alone", _anchor(_state(fields=15))),
         Vector("header of a block after Prague", _anchor(_state(fields=21))),
-        Fails.block("a list of nodes that is too long", put("/anchor/anchor/account_proof", ["0x80"] * 66)),
+        unverifiable("no node of the state", put("/anchor/state", []), unchecked=(5, 11)),
+        Vector("a node of the state that is not needed", put("/anchor/state/-", "0x80")),
     ]
 
 
@@ -142,15 +142,7 @@ def _notes() -> list[Vector]:
             "block note where the policy asks for no witness",
             trust=(*policy(f"{example.WITNESS_LINES}quorum none\n"), *put("/development", True)),
         ),
-        untrusted("C: a block note that is no text", put("/anchor/block_note", 7)),
-        *(
-            Vector(
-                f"C: a block note that is {name}, of a block that the trust file names",
-                put("/anchor/block_note", value),
-                trust=_named(ledger().state_with()),
-            )
-            for name, value in {"a number": 7, "null": None, "a list": [noted], "an object": {"note": noted}}.items()
-        ),
+        refused("a block note that is no text", put("/anchor/block_note", 7)),
         untrusted(
             "block note with an empty line more, well signed",
             put("/anchor/block_note", str(SignedNote(longer, tuple(lines)))),
@@ -171,7 +163,7 @@ def _term(number: int, value: Callable[[int], int]) -> State:
 
 
 def _record() -> list[Vector]:
-    proof, header = "/anchor/anchor/storage_proof", hexed(ledger().state_with().header())
+    header = hexed(ledger().state_with().header())
     other_code = dict.fromkeys(("anchor_code_hash", "registry_code_hash"), ELSEWHERE)
     before = _state(lambda state: state.record(2, bytes(32), 20, 10, ANCHORED_AT + 12))
     spoiled = {
@@ -188,12 +180,8 @@ def _record() -> list[Vector]:
         *(Fails.anchor(f"anchor: {name}", _anchor(state)) for name, state in spoiled.items()),
         Vector("anchor: not the last record any more", _anchor(before)),
         Vector("anchor: more above the packed numbers", _anchor(_slot(2, lambda word: word + (1 << 192)))),
-        Fails.anchor("anchor: another value of a slot than is proven", put(f"{proof}/1/value", OTHER)),
-        Fails.anchor("anchor: another slot", put(f"{proof}/1/key", OTHER)),
-        Fails.anchor("anchor: a slot left out", without(f"{proof}/4")),
-        Fails.anchor("anchor: a node left out", without("/anchor/anchor/account_proof/0")),
-        Fails.anchor("anchor: a node more", put("/anchor/anchor/account_proof/-", "0x80")),
-        failing(11, 12)(
+        unverifiable("anchor: a node of the state left out", _without_node(of_anchor=True), unchecked=(5,)),
+        failing(5, 11)(
             "contracts of other code",
             put("/anchor/block_note", example.vouched(header, contracts=replace(CHAIN, **other_code))),
             trust=tuple(patch for field in other_code for patch in put(f"/chains/0/{field}", ELSEWHERE)),
@@ -201,8 +189,16 @@ def _record() -> list[Vector]:
     ]
 
 
+def _without_node(*, of_anchor: bool) -> tuple[Patch]:
+    """Leave out the nodes of one contract's storage."""
+    state = ledger().state_with()
+    kept = ledger().anchor(OFFICER).state
+    roots = [storage_trie(slots).root_hash for slots in (state.anchor, state.registry)]
+    gone = roots[0 if of_anchor else 1]
+    return put("/anchor/state", [node for node in kept if keccak256(bytes.fromhex(node[2:])) != gone])
+
+
 def _grant() -> list[Vector]:
-    slots = "/anchor/registry/storage_proof"
     nothing = _state(lambda state: [*map(state.registry.pop, KEY_SLOTS)])
     spoiled = {
         "another agency": _term(0, lambda word: word + 1),
@@ -213,15 +209,11 @@ def _grant() -> list[Vector]:
     }
     return [
         *(Fails.registry(f"registry: {name}", _anchor(state)) for name, state in spoiled.items()),
-        unverifiable("J: the key's slots left out", NO_KEY_SLOTS, unchecked=(12,)),
-        Fails.registry("registry: one of the key's slots left out", without(f"{slots}/3")),
-        Fails.registry("registry: no slot", put(slots, [])),
-        Fails.registry("registry: the slots of another key", put("/anchor", plain(ledger().anchor(BY_COLLEAGUE)))),
-        Fails.registry("registry: no account", put("/anchor/registry/account_proof", [])),
+        unverifiable("J: the nodes of the registry left out", _without_node(of_anchor=False), unchecked=(11,)),
         Vector(
             "registry of an entry of the ledger itself, which no step looks at",
-            put(slots, []),
-            unchecked=(12,),
+            _without_node(of_anchor=False),
+            unchecked=(11,),
             of="sealed",
         ),
     ]
@@ -229,17 +221,16 @@ def _grant() -> list[Vector]:
 
 def _revocation() -> list[Vector]:
     def at(time: int) -> tuple[Patch]:
-        return _anchor(ledger().state_with(time), BY_COLLEAGUE)
+        return _anchor(ledger().state_with(time), COLLEAGUE)
 
     def by_second(time: int) -> tuple[Patch]:
         """Make the tree head record 2, after one at that time of a log that had not come to the revocation's entry."""
         state = ledger().state_with().record(1, bytes(32), REVOCATION, 8, time)
         state.record(2, ledger().checkpoint.root, ledger().checkpoint.size, 9, ANCHORED_AT)
-        proven = state.proving(2, ledger().entries[BY_COLLEAGUE].envelope.key_id)
-        return put("/anchor", plain(replace(proven, block_note=example.vouched(proven.header_rlp))))
+        proven = state.proving(2, COLLEAGUE)
+        return put("/anchor", plain(replace(proven, block_note=example.vouched(proven.header))))
 
-    hidden = without("/authority/revocation")
-    shown = put("/authority/revocation", plain(ledger().evidence(REVOCATION)))
+    hidden = without(REVOKED)
     # A log that took an entry of a key after its revocation.
     writer = example.Writer(example.entries())
     writer.write(example.registration(3), example.CASE, "p-0999")
@@ -247,7 +238,7 @@ def _revocation() -> list[Vector]:
     last = len(late.entries) - 1
     below = whole(late.bundle(last))
     fails, holds = (partial(make, of="revoked") for make in (Fails.registry, Vector))
-    not_shown = partial(unverifiable, of="revoked", unchecked=(12,))
+    not_shown = partial(unverifiable, of="revoked", unchecked=(11,))
     by_entry_above = "by an entry above that record"
     return [
         fails("C: revoked before the anchor, and hidden", hidden),
@@ -259,55 +250,61 @@ def _revocation() -> list[Vector]:
         *_borne_out_by_no_slot(late),
         fails("revoked below the entry", below),
         fails("revoked below the entry, in the second of the anchor", whole(_revoked_at(late, last, ANCHORED_AT))),
-        not_shown("revoked below the entry, and the key's slots left out", (*below, *NO_KEY_SLOTS)),
-        fails(
-            "revoked below the entry, in no block that is trusted", (*below, *without("/anchor")), unchecked=(10, 11)
-        ),
+        fails("revoked below the entry, in no block that is trusted", (*below, *without("/anchor")), unchecked=(4, 5)),
         untrusted("revoked above the entry, in no block that is trusted", without("/anchor"), of="revoked"),
-        Vector("C: a revocation of another key", shown),
-        Vector("C: a revocation that is a grant", put("/authority/revocation", plain(ledger().evidence(1)))),
-        Vector("C: a revocation that is nothing", put("/authority/revocation", 7)),
-        fails("a revocation that was edited", put("/authority/revocation/payload/body/number", 7)),
+        Vector("C: a revocation of another key", put("/entries/-", plain(ledger().entry(REVOCATION)))),
+        fails("a revocation that was edited", put(f"{REVOKED}/payload/body/number", 7)),
     ]
 
 
 def _borne_out_by_no_slot(late: example.Ledger) -> list[Vector]:
     """Mirror entries of a revocation that the registry does not have by then: shown or left out, it is the same."""
-    hidden = without("/authority/revocation")
     moments = {"which the registry does not have": 0, "which the registry has after the anchor": ANCHORED_AT + 1}
     bundles = {
-        f"C: a revocation {where} the entry, {why}": whole(_revoked_at(log, index, moment))
+        f"C: a revocation {where} the entry, {why}": _revoked_at(log, index, moment)
         for why, moment in moments.items()
         for where, log, index in (("above", ledger(), BY_COLLEAGUE), ("below", late, len(late.entries) - 1))
     }
     return [
-        Vector(f"{name}{left_out}", (*bundle, *change), of="revoked")
+        Vector(f"{name}{left_out}", whole(replace(bundle, entries=entries)), of="revoked")
         for name, bundle in bundles.items()
-        for left_out, change in {"": (), ", left out": hidden}.items()
+        for left_out, entries in {
+            "": bundle.entries,
+            ", left out": tuple(entry for entry in bundle.entries if entry.index != REVOCATION),
+        }.items()
     ]
 
 
-def _revoked_at(log: example.Ledger, index: int, time: int) -> Bundle:
-    """Return the bundle of an entry, in a chain that has the revocation then."""
-    return log.bundle(index, anchor=raw(log.anchor(index, log.state_with(time))))
+def _revoked_at(log: example.Ledger, index: int, time: int) -> BundleFile:
+    """Return the bundle of an entry of the colleague's, in a chain that has the revocation then."""
+    return log.bundle(index, anchor=log.anchor(COLLEAGUE, state=log.state_with(time)))
 
 
 # -- tries made by hand -----------------------------------------------------------------------------------------------
 
-KEY = keccak256(bytes(32)).hex()  # the path of the registry's slot 0
+PATH = keccak256(KEY_SLOTS[0]).hex()  # of the slot that is read first
+KEY = PATH[1:]  # below the root
 FIVE = rlp.encode(quantity(5))
 
 
-def _trie(name: str, proof: list[Any], value: int = 5, *, fails: bool = False, root: bytes | None = None) -> Vector:
-    """Make the registry's storage a trie of these nodes, its first slot proven by them, without the key's slots."""
-    anchor = ledger().state_with().with_handmade_trie(ledger().anchor(REGISTERED), proof, value, root)
-    anchor = replace(anchor, block_note=raw(example.vouched(anchor.header_rlp)))
-    comes = Fails.registry if fails else partial(unverifiable, unchecked=(12,))
+def _trie(name: str, nodes: list[Any], *, fails: bool = False) -> Vector:
+    """Make the registry's storage a branch under which these nodes lead to the first slot of a key.
+
+    Nothing else under it is here: where the first slot can be read, a node is missing for the next one.
+    """
+    root: list[Any] = [bytes([place + 1] * 32) for place in range(16)] + [b""]
+    first = rlp.encode(nodes[0]) if not isinstance(nodes[0], bytes) else nodes[0]
+    root[int(PATH[0], 16)] = keccak256(first) if len(first) >= 32 else nodes[0]
+    state = ledger().state_with()
+    anchor = state.with_handmade_trie(ledger().anchor(OFFICER), [root, *nodes])
+    anchor = replace(anchor, block_note=example.vouched(anchor.header))
+    comes = Fails.registry if fails else partial(unverifiable, unchecked=(11,))
     return comes(f"trie: {name}", put("/anchor", plain(anchor)))
 
 
 def _tries() -> list[Vector]:
-    """Where the trie holds, the key's slots are missing for themselves."""
+    """Where the first slot is read, the nodes of the next one are missing."""
+    assert keccak256(KEY_SLOTS[1]).hex()[0] != PATH[0], "the next slot is elsewhere"
     too_long = extension(other(KEY[1:]) + "0", bytes(32))
     return [
         _trie("a leaf", [leaf(KEY, FIVE)]),
@@ -315,27 +312,21 @@ def _tries() -> list[Vector]:
         _trie("an extension and a leaf", [extension(KEY[:7], hashed(leaf(KEY[7:], FIVE))), leaf(KEY[7:], FIVE)]),
         _trie("a node that stands in its parent", deep(KEY, FIVE)),
         _trie("a short node by its hash", deep(KEY, FIVE, by_hash=True), fails=True),
-        _trie("absent by an empty slot of a branch", [branch(other(KEY)[0], bytes(32))], 0),
-        _trie("absent by a leaf that differs", [leaf(other(KEY), FIVE)], 0),
-        _trie("absent by an extension that differs", [extension(other(KEY)[:8], bytes(32))], 0),
-        _trie("absent by an extension longer than the path", [extension(other(KEY) + "00", bytes(32))], 0, fails=True),
-        _trie(
-            "absent by an extension longer than the rest", [branch(KEY[0], hashed(too_long)), too_long], 0, fails=True
-        ),
-        _trie("absent by a leaf that is too short", [leaf(other(KEY)[:-1], FIVE)], 0, fails=True),
-        _trie("absent by the empty trie and no node", [], 0, root=EMPTY_ROOT),
-        _trie("absent by the empty trie and its node", [b"\x80"], 0, root=EMPTY_ROOT),
-        _trie("absent by the empty trie and another node", [b"\xc0"], 0, fails=True, root=EMPTY_ROOT),
-        _trie("a node below the end", [leaf(KEY, FIVE), leaf(KEY, FIVE)], fails=True),
+        _trie("absent by an empty slot of a branch", [branch(other(KEY)[0], bytes(32))]),
+        _trie("absent by a leaf that differs", [leaf(other(KEY), FIVE)]),
+        _trie("absent by an extension that differs", [extension(other(KEY)[:8], bytes(32))]),
+        _trie("absent by an extension longer than the path", [extension(other(KEY) + "00", bytes(32))], fails=True),
+        _trie("absent by an extension longer than the rest", [branch(KEY[0], hashed(too_long)), too_long], fails=True),
+        _trie("absent by a leaf that is too short", [leaf(other(KEY)[:-1], FIVE)], fails=True),
         _trie("a value with a zero before", [leaf(KEY, rlp.encode(b"\0\5"))], fails=True),
-        _trie("a value of zero that is there", [leaf(KEY, rlp.encode(b""))], 0, fails=True),
+        _trie("a value of zero that is there", [leaf(KEY, rlp.encode(b""))], fails=True),
         _trie("a value in a second spelling", [leaf(KEY, b"\x81\5")], fails=True),
         _trie(
             "a branch with a value",
             [branch(KEY[0], hashed(leaf(KEY[1:], FIVE)), b"x"), leaf(KEY[1:], FIVE)],
             fails=True,
         ),
-        _trie("a flag that is none", [[bytes.fromhex("40" + KEY), FIVE]], fails=True),
+        _trie("a flag that is none", [[bytes.fromhex("5" + KEY), FIVE]], fails=True),
         _trie("a node that is too long", [leaf(KEY, b"x" * 1100)], fails=True),
     ]
 
@@ -376,7 +367,7 @@ def trust_file_vectors() -> list[Vector]:
     }
     return [
         *(distrusted(name, trust=change) for name, change in changes.items()),
-        Vector("an empty list of trusted blocks", trust=put("/chains/0/trusted_blocks", [])),
+        distrusted("an empty list of trusted blocks", trust=put("/chains/0/trusted_blocks", [])),
         Vector(
             "a comment, tabs and blanks",
             trust=policy("# whom we trust\n\n  " + example.WITNESS_LINES + "group two\t2 w1  w2 w3\nquorum\ttwo\n"),
@@ -497,15 +488,21 @@ BY_QUORUM = COSIGNED_AT + 6
 
 
 def timestamp_vectors() -> list[Vector]:
-    text, proof = ledger().checkpoint.text(), example.bundle().proof
+    text, checkpoint = ledger().checkpoint.text(), ledger().checkpoint
     good = TRUSTED.stamp(text, STAMPED_AT)
     longer = example.Ledger([*ledger().entries, *ledger().entries[-1:]])
-    # The time that was proven first stays with the entry.
     smaller = example.Ledger(ledger().entries[: REGISTERED + 1])
-    earlier = TRUSTED.stamp(smaller.checkpoint.text(), STAMPED_AT)
+    before = example.Ledger(ledger().entries[:REGISTERED])
 
-    def stamped(response: bytes, of: str = proof) -> tuple[Patch]:
-        return put("/timestamps", [{"proof": of, "response": b64encode(response).decode()}])
+    def stamped(response: bytes, of: example.Ledger) -> tuple[Patch]:
+        """Put the timestamp of a tree that the example's log had."""
+        size = of.checkpoint.size
+        path = merkle.consistency_proof(size, checkpoint.size, _nodes) if size < checkpoint.size else ()
+        root, consistency = encode_hash(of.checkpoint.root), tuple(map(encode_hash, path))
+        response_text = b64encode(response).decode()
+        return put(
+            "/timestamps", [plain(TreeStamp(size=size, root=root, consistency=consistency, response=response_text))]
+        )
 
     def vector(
         name: str, file: tuple[Patch, ...], time: int = BY_QUORUM, root: x509.Certificate | None = None
@@ -514,23 +511,34 @@ def timestamp_vectors() -> list[Vector]:
         return Vector(f"timestamp: {name}", file, trust=put("/timestamp_roots", [trusted]), time=time)
 
     spoiled = good[:-1] + bytes([good[-1] ^ 1])
-    nothing: list[Any] = [7]
     return [
-        vector("of a known authority", stamped(good), BY_STAMP),
-        vector("its certificates in another order", stamped(TRUSTED.stamp(text, STAMPED_AT, in_order=False)), BY_STAMP),
-        vector("of a smaller tree", stamped(earlier, smaller.proof(REGISTERED)), BY_STAMP),
-        vector("later than the quorum", stamped(TRUSTED.stamp(text, COSIGNED_AT + 60))),
+        vector("of a known authority", stamped(good, ledger()), BY_STAMP),
+        vector(
+            "its certificates in another order",
+            stamped(TRUSTED.stamp(text, STAMPED_AT, in_order=False), ledger()),
+            BY_STAMP,
+        ),
+        vector("of a smaller tree", stamped(TRUSTED.stamp(smaller.checkpoint.text(), STAMPED_AT), smaller), BY_STAMP),
+        vector("of a tree without the entry", stamped(TRUSTED.stamp(before.checkpoint.text(), STAMPED_AT), before)),
+        vector("later than the quorum", stamped(TRUSTED.stamp(text, COSIGNED_AT + 60), ledger())),
         vector(
             "earlier than the entry was signed, which is told",
-            stamped(TRUSTED.stamp(text, example.SIGNED_AT - 400)),
+            stamped(TRUSTED.stamp(text, example.SIGNED_AT - 400), ledger()),
             example.SIGNED_AT - 398,
         ),
-        vector("of an authority that the trust file does not name", stamped(STRANGER.stamp(text, STAMPED_AT))),
-        vector("of a root that signs something else", stamped(good), root=STRANGER.root),
-        vector("C: a signature that does not hold", stamped(spoiled)),
-        vector("C: of another text", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT))),
-        vector("C: of another log's checkpoint", stamped(good, longer.proof(REGISTERED))),
-        vector("C: of nothing", stamped(b"")),
-        vector("C: of no form", put("/timestamps", nothing)),
-        Vector("timestamp: where no root is trusted", stamped(good), time=BY_QUORUM),
+        vector(
+            "of an authority that the trust file does not name", stamped(STRANGER.stamp(text, STAMPED_AT), ledger())
+        ),
+        vector("of a root that signs something else", stamped(good, ledger()), root=STRANGER.root),
+        vector("C: a signature that does not hold", stamped(spoiled, ledger())),
+        vector("C: of another text", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT), ledger())),
+        vector("C: of a larger tree", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT), longer)),
+        vector("C: of nothing", stamped(b"", ledger())),
+        Vector("timestamp: where no root is trusted", stamped(good, ledger()), time=BY_QUORUM),
     ]
+
+
+def _nodes(level: int, index: int) -> merkle.Hash:
+    """Return a complete node of the example's tree."""
+    leaves = [merkle.leaf_hash(entry.data) for entry in ledger().entries]
+    return merkle.root_of(leaves[index << level : (index + 1) << level])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -16,10 +15,10 @@ from scripts.docs import example
 NO_BUNDLE = "no bundle"
 NO_TRUST_FILE = "no trust file"
 OTHER = "0x" + "00" * 32  # bytes that stand for none of the ledger's
-STEPS = {"case": 5, "package": 4}  # of the others 13
-BY_DEFAULT = {"case": ("shown", "not_checked")}  # conformity and completeness
+STEPS = {"case": 9, "package": 9}  # of the others 12
+BY_DEFAULT = {"case": ("shown", "not_checked"), "package": ("shown", "not_checked")}  # conformity and completeness
 
-Patch = dict[str, Any]  # an operation of RFC 6902
+Patch = dict[str, Any]  # an operation of RFC 6902; the result is written as canonical JSON
 Edit = dict[str, Any]  # ``put`` or ``put_hex`` at byte ``at`` of the file as it is published, in place of ``cut`` bytes
 
 
@@ -28,7 +27,7 @@ class Vector:
     """Changes of a file and of the trust file, the verdict, and the numbers of the steps that are not checked or fail.
 
     ``of`` is a file of docs/examples. ``with_log``: the verifier is given the entries of log.jsonl besides. ``time`` is
-    that of step 13 (unix seconds), for a verifier that checks timestamps.
+    that of step 12 (unix seconds), for a verifier that checks timestamps.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Vector:
         if self.verdict in (NO_BUNDLE, NO_TRUST_FILE):
             return []
         named = dict.fromkeys(self.failed, "failed") | dict.fromkeys(self.unchecked, "not_checked")
-        return [named.get(number, "checked") for number in range(1, STEPS.get(self.of, 13) + 1)]
+        return [named.get(number, "checked") for number in range(1, STEPS.get(self.of, 12) + 1)]
 
     def as_json(self) -> dict[str, Any]:
         """Return the vector as it is published, what is empty left out."""
@@ -72,22 +71,24 @@ def failing(*steps: int, unchecked: tuple[int, ...] = (), **more: Any) -> partia
 refused = partial(Vector, verdict=NO_BUNDLE)
 distrusted = partial(Vector, verdict=NO_TRUST_FILE)
 unverifiable = partial(Vector, verdict="unverifiable")
-untrusted = partial(Vector, verdict="not_yet_anchored", unchecked=(10, 11, 12))
-quorum_of_none = partial(Vector, verdict="not_yet_anchored", unchecked=(7, 10, 11, 12, 13))
+untrusted = partial(Vector, verdict="not_yet_anchored", unchecked=(4, 5, 11))
+quorum_of_none = partial(Vector, verdict="not_yet_anchored", unchecked=(3, 4, 5, 11, 12))
 
 
 class Fails:
     """Makers of vectors in which one step fails, and those after it that need what it shows are not checked."""
 
-    payload = failing(1, unchecked=(4, 8))
-    section_form = failing(1, unchecked=(8,))
-    digest = failing(4, unchecked=(8,))
-    checkpoint = failing(5, unchecked=(6, 7, 9, 11, 12, 13))
-    inclusion = failing(6, unchecked=(9, 12, 13))
-    witnesses, sections = failing(7), failing(8)
-    authority = failing(9, unchecked=(12,))
-    block = failing(10, unchecked=(11, 12))
-    anchor, registry, time = failing(11), failing(12), failing(13)
+    ledger = failing(1)
+    checkpoint = failing(2, unchecked=(3, 5, 8, 10, 11, 12))
+    witnesses = failing(3)
+    block = failing(4, unchecked=(5, 11))
+    anchor = failing(5)
+    signature = failing(6)
+    digest = failing(7, unchecked=(9,))
+    inclusion = failing(8, unchecked=(10, 11, 12))
+    sections = failing(9)
+    authority = failing(10, unchecked=(11,))
+    registry, time = failing(11), failing(12)
 
 
 def put(path: str, value: Any) -> tuple[Patch]:
@@ -126,38 +127,9 @@ def policy(text: str) -> tuple[Patch]:
     return put("/witness_policy", text)
 
 
-def inserted(data: bytes, path: str, more: str | bytes) -> tuple[Edit]:
-    """Something more at the beginning of the object or list at a path of a file; bytes need be no text."""
-    return at(openings(data)[path], more)
-
-
 def at(place: int, more: str | bytes) -> tuple[Edit]:
     """Something more at this byte of a file."""
     return ({"at": place, "cut": 0} | ({"put_hex": more.hex()} if isinstance(more, bytes) else {"put": more}),)
-
-
-@cache
-def openings(data: bytes) -> dict[str, int]:
-    """Find where each object and list of an indented file begins: the byte after its bracket, by path (RFC 6901)."""
-    places: dict[str, int] = {}
-    above: list[tuple[str, int]] = []  # path of what is open, and how many of its items have begun
-    at = 0
-    for line in data.splitlines(keepends=True):
-        text = line.decode().strip().rstrip(",")
-        if text[:1] in ("}", "]"):
-            above.pop()
-        else:
-            path = ""
-            if above:
-                parent, number = above[-1]
-                above[-1] = (parent, number + 1)
-                key = json.loads(text.split(": ")[0]) if text.startswith('"') and '": ' in text else str(number)
-                path = f"{parent}/{key}"
-            if text.endswith(("{", "[")):
-                places[path] = at + len(line.decode().rstrip("\n").encode())
-                above.append((path, 0))
-        at += len(line)
-    return places
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 
 from api.console.shared.formats import minute
 from ledger.core.events.letter import LetterReceived, LetterSent
-from ledger.core.verification.bundle_format import decode_bundle
+from ledger.core.verification.bundle import decode_bundle
 from tests.api.console.pages import page_of, post
 from tests.api.service import Served, name_confidentially, problem
 from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, Officer, auditor, clerk, instant, section
@@ -72,7 +72,7 @@ def test_the_addressee_reads_its_letter_with_what_is_confidential_in_it(asked: A
     assert shown["event"]["sections"]["letter"]["fields"] == {"text": SECRET}
     assert served.get(f"/api/v1/events/{asked.letter}", STRANGER).json()["sections"] == shown["event"]["sections"]
     bundle = served.get(f"/api/v1/events/{asked.letter}/proof", STRANGER)
-    assert set(decode_bundle(bundle.content).sections) == {"letter"}
+    assert set(decode_bundle(bundle.content).require_event().sections) == {"letter"}
     assert sequences(served, STRANGER) == [asked.case.events[-2].envelope.sequence]
 
 

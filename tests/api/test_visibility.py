@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from ledger.core.verification.bundle_format import decode_bundle
+from ledger.core.verification.bundle import decode_bundle
 from tests.api.matrix import World, clerk_of, reader
 from tests.api.service import Served, problem
 from tests.testkit.builders import COURT, POLICE, Officer, clerk
@@ -49,7 +48,7 @@ def test_a_bundle_withholds_what_its_reader_may_not_see(
     """Sections leave the house only with who may read them."""
     path = f"/api/v1/events/{world.named}/proof"
     answer = world.served.get(path, by, **({"withhold": withhold} if withhold else {}))
-    assert set(decode_bundle(answer.content).sections) == shown
+    assert set(decode_bundle(answer.content).subjects[0].sections) == shown
     bundle = world.served.get("/api/v1/cases/case-1/proof", by, **({"withhold": withhold} if withhold else {}))
     assert (b"a name" in bundle.content) == bool(shown)
 
@@ -59,7 +58,7 @@ def test_a_withheld_payload_is_not_in_the_bundle(world: World) -> None:
     path = f"/api/v1/events/{world.accepted}/proof"
     answer = world.served.get(path, clerk_of("former"), withhold="payload")
     assert b"received_at" not in answer.content
-    assert decode_bundle(answer.content).payload is msgspec.UNSET
+    assert decode_bundle(answer.content).subjects[0].payload is None
 
 
 # -- the record of reads -----------------------------------------------------------------------------------------------

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from ledger.core.events import Envelope, Payload, Section
-from ledger.core.supervision import model_package
-from ledger.core.verification import bundle as verify
-from ledger.core.verification import case
+from ledger.core.verification import verify
+from ledger.core.verification.stream import CASE_STEPS
 from scripts.docs import protocol_examples, worked_deadlines
 from scripts.docs import protocol_tables as tables
 from tests.testkit.machine import REPOSITORY
@@ -98,12 +97,9 @@ def test_every_type_that_a_field_has_is_told() -> None:
 
 
 def test_the_steps_are_those_of_the_verifiers() -> None:
-    """The tables of steps name each, in the order in which it is performed: of a bundle, a case and a package."""
+    """The tables of steps name each, in the order in which it is performed: of a bundle, an event and a stream."""
     section = DOCUMENT.split("\n## 11. ")[1]
     rows = re.findall(r"^\| ([0-9]+) ([a-z]+) \|", section, re.MULTILINE)
-    performed = [
-        (str(number), name)
-        for steps in (verify.STEPS, case.STEPS, model_package.STEPS)
-        for number, (name, _) in enumerate(steps, 1)
-    ]
-    assert rows == performed
+    of_bundle, of_event = ([name for name, _ in steps] for steps in (verify.STEPS, verify.EVENT_STEPS))
+    of_streams = enumerate(CASE_STEPS, len(of_bundle) + 1)
+    assert rows == [(str(number), name) for number, name in (*enumerate([*of_bundle, *of_event], 1), *of_streams)]

@@ -6,26 +6,26 @@ verdict_of(held(anchor_1=77), using=...)               # of a chain whose slots 
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from msgspec.structs import replace
 
-from ledger.core.verification.bundle import verify_bundle
-from ledger.core.verification.bundle_format import Bundle, raw
+from ledger.core.encoding import canonical
+from ledger.core.verification.bundle import BundleFile
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.contract_storage import anchor_slots, grant_slots
 from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust, TrustedBlock
+from ledger.core.verification.verify import verify_event
 from scripts.docs.chain_states import State
 from tests.testkit.builders import POLICE, clerk
 from tests.testkit.bundles import CHAIN, Log, encode_bundle, naming, trust
 from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED, Tree
 
 
-def anchored(log: Log, index: int, state: State, *, number: int = 1, note: str | None = None) -> Bundle:
+def anchored(log: Log, index: int, state: State, *, number: int = 1, note: str | None = None) -> BundleFile:
     """Return the bundle of an entry whose anchor the state proves."""
-    return log.bundle(index, note, anchor=raw(state.proving(number, log.key_of(index))))
+    return log.bundle(index, note, anchor=state.proving(number, *log.keys_of(log.events[index])))
 
 
 def state_at(number: int) -> State:
@@ -35,12 +35,12 @@ def state_at(number: int) -> State:
     return state
 
 
-def held(**slots: int) -> Bundle:
+def held(**slots: int) -> BundleFile:
     """Return the good bundle of a chain whose slots hold other words, by their place in the proof."""
     state = LOG.state(number=2)
     for name, word in slots.items():
         contract, _, place = name.partition("_")
-        keys = anchor_slots(2) if contract == "anchor" else registry_slots(clerk(POLICE).key_id)
+        keys = anchor_slots(2) if contract == "anchor" else grant_slots(clerk(POLICE).key_id)
         (state.anchor if contract == "anchor" else state.registry)[keys[int(place)]] = word
     return anchored(LOG, REGISTERED, state, number=2, note=NOTE)
 
@@ -53,11 +53,11 @@ def trusting(*blocks: TrustedBlock) -> Trust:
     return trust(chains=(replace(CHAIN, trusted_blocks=blocks),))
 
 
-def verdict_of(bundle: Bundle | Tree, *observed: ObservedBlock, using: Trust | None = None) -> ProofReport:
+def verdict_of(bundle: BundleFile | Tree, *observed: ObservedBlock, using: Trust | None = None) -> ProofReport:
     """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
-    data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
+    data = canonical.encode(bundle) if isinstance(bundle, dict) else encode_bundle(bundle)
     default = trusting(NAMED) if isinstance(bundle, dict) else naming(bundle)
-    return verify_bundle(data, using or default, observed=observed)
+    return verify_event(data, using or default, observed=observed).report
 
 
 def on_chain(**changes: Any) -> ObservedBlock:

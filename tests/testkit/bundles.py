@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, cast
@@ -11,25 +11,14 @@ import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from ledger.core.encoding import canonical
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.events import EVENT_TYPES, SYSTEM_STREAM_ID, Body, registry
+from ledger.core.events import EVENT_TYPES, SYSTEM_STREAM_ID, Body, Stream, registry
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
-from ledger.core.verification.bundle_format import (
-    AuthorityEvidence,
-    Bundle,
-    CaseBundle,
-    Erasure,
-    Evidence,
-    decode_bundle,
-    encode_bundle,
-    raw,
-    read_anchor,
-)
+from ledger.core.verification.bundle import FORMAT, Anchor, BundleEntry, BundleFile, encode_bundle, nodes_of
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from scripts.docs.chain_states import State
 from tests.oracles import merkle_reference as reference
@@ -92,7 +81,7 @@ class Log:
     log_signer: SeedSigner = LOG_SIGNER
     registry: Registry = field(default_factory=Registry)
     system: Writer = field(default_factory=lambda: Writer("system", SYSTEM_STREAM_ID, start=START - 3600))
-    _anchors: dict[tuple[int, bytes, int, int], Raw] = field(default_factory=dict)
+    _anchors: dict[tuple[object, ...], Anchor] = field(default_factory=dict)
 
     def add(self, *events: Event) -> int:
         """Append entries; return the index of the last one."""
@@ -123,28 +112,24 @@ class Log:
         hashes = tuple(Hash(sibling) for sibling in reference.inclusion_proof(index, entries))
         return TlogProof(index, hashes, note).to_text()
 
-    def evidence(self, index: int, note: str) -> Evidence:
-        event = self.events[index]
-        return Evidence(envelope=Raw(event.entry), payload=Raw(event.payload_bytes), proof=self.proof(index, note))
+    def path(self, index: int, size: int) -> Sequence[bytes]:
+        """Return the inclusion proof of an entry in the tree of this size."""
+        return reference.inclusion_proof(index, self.entries(size))
 
-    def find(self, change: type[Body], **fields: Any) -> int | None:
-        """Return the index of the first entry of this body."""
-        for index, event in enumerate(self.events):
-            body = event.payload.body
-            if isinstance(body, change) and all(getattr(body, name) == value for name, value in fields.items()):
-                return index
-        return None
+    def find(self, change: type[Body], **fields: Any) -> list[int]:
+        """Return the indices of the entries of this body whose fields are these."""
+        bodies = ((index, event.payload.body) for index, event in enumerate(self.events))
+        of_change = [(index, body) for index, body in bodies if isinstance(body, change)]
+        return [index for index, body in of_change if all(getattr(body, name) == fields[name] for name in fields)]
 
-    def authority(self, event: Event, note: str) -> AuthorityEvidence | None:
-        granted = self.find(registry.KeyGranted, key_id=event.envelope.key_id)
-        admitted = self.find(registry.AgencyAdmitted, agency=event.envelope.agency)
-        revoked = self.find(registry.KeyRevoked, key_id=event.envelope.key_id)
-        if granted is None or admitted is None:
-            return None
-        revocation = UNSET if revoked is None else raw(self.evidence(revoked, note))
-        return AuthorityEvidence(
-            agency=self.evidence(admitted, note), grant=self.evidence(granted, note), revocation=revocation
-        )
+    def mirror_of(self, *events: Event) -> set[int]:
+        """Return the mirror entries that events rest on: admissions, grants and revocations."""
+        indices: set[int] = set()
+        for event in events:
+            indices |= {*self.find(registry.AgencyAdmitted, agency=event.envelope.agency)}
+            for change in (registry.KeyGranted, registry.KeyRevoked):
+                indices |= {*self.find(change, key_id=event.envelope.key_id)}
+        return indices
 
     def state(self, size: int | None = None, *, number: int = 1, revoked_at: dict[str, int] | None = None) -> State:
         """Return the contracts three blocks after they took the tree head of this size as record ``number``.
@@ -156,66 +141,69 @@ class Log:
             state.record(number - 1, bytes([5]) * 32, 5, 7, ANCHORED_AT - 24)
         checkpoint = self.checkpoint(size)
         state.record(number, checkpoint.root, checkpoint.size, 9, ANCHORED_AT)
-        authority = self.registry.authority
-        grants = authority.grants.values()
+        grants = self.registry.authority.grants.values()
         revoked = {grant.key_id: ANCHORED_AT - 1 for grant in grants if grant.revoked is not None}
-        return state.has(authority.registry_hash, *grants, revoked_at=revoked | (revoked_at or {}))
+        return state.has(*grants, revoked_at=revoked | (revoked_at or {}))
 
-    def anchor(self, index: int, size: int) -> Raw:
-        """Return what proves the anchor of the tree head of this size, and the key of the entry."""
-        key = (len(self.events), self.registry.authority.registry_hash, index, size)
+    def anchor(self, size: int, *key_ids: str) -> Anchor:
+        """Return what proves the anchor of the tree head of this size, and the grants of keys."""
+        key = (len(self.events), self.registry.authority.registry_hash, size, key_ids)
         if key not in self._anchors:
-            self._anchors[key] = raw(self.state(size).proving(1, self.key_of(index)))
+            self._anchors[key] = self.state(size).proving(1, *key_ids)
         return self._anchors[key]
 
-    def key_of(self, index: int) -> str | None:
-        """Return the key whose slots the bundle of the entry has: none for an entry of the ledger itself."""
-        envelope = self.events[index].envelope
-        return envelope.key_id if EVENT_TYPES[envelope.event_type].roles else None
+    def keys_of(self, *events: Event) -> tuple[str, ...]:
+        """Return the keys whose grants a bundle of events proves: none for those of the ledger itself."""
+        envelopes = (event.envelope for event in events)
+        return tuple(sorted({e.key_id for e in envelopes if EVENT_TYPES[e.event_type].roles}))
 
-    def bundle(self, index: int, note: str | None = None, *, anchored: bool = True, **changes: Any) -> Bundle:
-        """Return the bundle of an entry, complete; ``changes`` replace its parts."""
-        note, event = note or self.note(), self.events[index]
+    def entry(self, index: int, **changes: Any) -> BundleEntry:
+        """Return an entry as a bundle has it; ``changes`` are of its parts."""
+        event = self.events[index]
+        parts = {"payload": Raw(event.payload_bytes), "sections": dict(event.sections)}
+        return BundleEntry(index=index, envelope=event.envelope, **(parts | changes))
+
+    def file(
+        self, subjects: Iterable[int], note: str | None = None, *, anchored: bool = True, **changes: Any
+    ) -> BundleFile:
+        """Return a bundle of these entries, complete; ``changes`` are of its parts, ``event`` or ``stream`` one.
+
+        ``payload`` and ``sections`` are changes of the entries it is about, ``others`` further entries beside them.
+        """
+        subjects, note = [*subjects], note or self.note()
         size = parse_checkpoint(parse_note(note).text).size
-        bundle = Bundle(
-            format="tallystick/bundle@v1",
-            log_id="0x" + LOG_ID.hex(),
-            envelope=Raw(event.entry),
-            payload=Raw(event.payload_bytes),
-            sections={label: Raw(canonical.encode(section)) for label, section in event.sections.items()},
-            authority=UNSET if (evidence := self.authority(event, note)) is None else raw(evidence),
-            proof=self.proof(index, note),
-            anchor=self.anchor(index, size) if anchored and "anchor" not in changes else UNSET,
-        )
-        return replace(bundle, **changes)
+        events = [self.events[index] for index in subjects]
+        of_entries = {name: changes.pop(name) for name in ("payload", "sections") if name in changes}
+        beside = {*changes.pop("others", ()), *self.mirror_of(*events)} - {*subjects}
+        shown = sorted(index for index in {*subjects, *beside} if index in subjects or index < size)
+        parts: dict[str, Any] = {
+            "format": FORMAT,
+            "log_id": "0x" + LOG_ID.hex(),
+            "note": note,
+            "entries": tuple(self.entry(i, **(of_entries if i in subjects else {})) for i in shown),
+            "nodes": nodes_of(shown, size, lambda index: self.path(index, size)),
+        }
+        if anchored and "anchor" not in changes:
+            parts["anchor"] = self.anchor(size, *self.keys_of(*events))
+        return BundleFile(**(parts | changes))
 
-    def case_bundle(self, case_id: str = "case-1", note: str | None = None, **changes: Any) -> CaseBundle:
-        """Return the bundles of all events of a case."""
-        note = note or self.note()
-        indices = [i for i, event in enumerate(self.events) if event.envelope.stream.id == case_id]
-        return CaseBundle(
-            format="tallystick/case-bundle@v1",
-            log_id="0x" + LOG_ID.hex(),
-            case_id=case_id,
-            events=tuple(Raw(encode_bundle(self.bundle(index, note, **changes))) for index in indices),
-        )
+    def bundle(self, index: int, note: str | None = None, **changes: Any) -> BundleFile:
+        """Return the bundle of an entry; arguments as of ``file``."""
+        return self.file([index], note, **({"event": index} | changes))
 
-    def erasure(self, label: str, index: int, note: str) -> Erasure:
-        return Erasure(label=label, entry=self.evidence(index, note))
+    def case_bundle(self, case_id: str = "case-1", note: str | None = None, **changes: Any) -> BundleFile:
+        """Return the bundle of all events of a case."""
+        stream = Stream(kind="case", id=case_id)
+        indices = [i for i, event in enumerate(self.events) if event.envelope.stream == stream]
+        return self.file(indices, note, **({"stream": stream} | changes))
 
 
-def naming(*bundles: Bundle | CaseBundle, policy: str = "quorum none\n", **changes: Any) -> Trust:
+def naming(*bundles: BundleFile, policy: str = "quorum none\n", **changes: Any) -> Trust:
     """Return the trust file that names the blocks of these bundles' anchors."""
-    blocks = {block.number: block for bundle in bundles for block in _blocks(bundle)}
+    anchors = [bundle.anchor for bundle in bundles if bundle.anchor is not UNSET]
+    headers = [read_header(bytes.fromhex(anchor.header[2:])) for anchor in anchors]
+    blocks = {header.number: TrustedBlock(header.number, "0x" + header.hash.hex()) for header in headers}
     return trust(policy, **{"chains": (replace(CHAIN, trusted_blocks=tuple(blocks.values())),)} | changes)
-
-
-def _blocks(bundle: Bundle | CaseBundle) -> Iterable[TrustedBlock]:
-    events = [bundle] if isinstance(bundle, Bundle) else [decode_bundle(bytes(event)) for event in bundle.events]
-    for event in events:
-        if event.anchor is not UNSET:
-            header = read_header(bytes.fromhex(read_anchor(bytes(event.anchor)).header_rlp[2:]))
-            yield TrustedBlock(header.number, "0x" + header.hash.hex())
 
 
 def founded(*agencies: str) -> Log:
@@ -234,6 +222,6 @@ def log_with(case: Case, *agencies: str) -> Log:
     return log
 
 
-def tree(bundle: Bundle | CaseBundle) -> dict[str, Any]:
+def tree(bundle: BundleFile) -> dict[str, Any]:
     """Return the bundle as plain values, to be changed and encoded again."""
     return cast(dict[str, Any], msgspec.json.decode(encode_bundle(bundle)))

@@ -9,10 +9,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ledger.core.verification.bundle import verify_bundle
-from ledger.core.verification.bundle_format import Bundle, encode_bundle
+from ledger.core.encoding import canonical
+from ledger.core.verification.bundle import BundleFile, encode_bundle
 from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust
+from ledger.core.verification.verify import verify_event
 from tests.testkit.builders import POLICE, PROCURATORATE, section
 from tests.testkit.bundles import log_with, naming
 from tests.testkit.casework import Case, registration
@@ -33,10 +34,10 @@ GOOD = LOG.bundle(REGISTERED, NOTE)
 TRUST = naming(GOOD)
 
 
-def verdict_of(bundle: Bundle | Tree, using: Trust | None = None) -> ProofReport:
+def verdict_of(bundle: BundleFile | Tree, using: Trust | None = None) -> ProofReport:
     """Under a trust file that names the block of a bundle's anchor; that of the good one for a bundle as a tree."""
-    data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
-    return verify_bundle(data, using or (TRUST if isinstance(bundle, dict) else naming(bundle)))
+    data = canonical.encode(bundle) if isinstance(bundle, dict) else encode_bundle(bundle)
+    return verify_event(data, using or (TRUST if isinstance(bundle, dict) else naming(bundle))).report
 
 
 def results(report: ProofReport) -> dict[str, str]:
@@ -57,3 +58,9 @@ def put(*path: str | int, to: Any) -> Callable[[Tree], None]:
         at[path[-1]] = to(at[path[-1]]) if callable(to) else to
 
     return change
+
+
+def written(tree: Any) -> bytes:
+    """Write as canonical JSON, if it can be; half of a surrogate pair as the three bytes that UTF-8 does not have."""
+    spelled = json.dumps(tree, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return spelled.encode("utf-8", "surrogatepass")

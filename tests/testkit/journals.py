@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from typing import Any
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.encoding.digests import keccak256
-from ledger.core.verification.bundle_format import Anchor
+from ledger.core.verification.bundle import Anchor
 from ledger.core.verification.trust import Trust
 from ledger.proofs.bundles import Prover, RecordedHead, StateSource
 from ledger.store import bindings, log
@@ -68,9 +68,9 @@ class PaperChain:
         self._ledger = ledger
         self._journal = DatabaseJournal(ledger.database)
 
-    def anchor(self, recorded: RecordedHead, key_id: str | None) -> Anchor | None:
+    def anchor(self, recorded: RecordedHead, key_ids: Collection[str]) -> Anchor | None:
         """Return the state that proves the record."""
-        return self.state(recorded.write).proving(recorded.number, key_id)
+        return self.state(recorded.write).proving(recorded.number, *key_ids)
 
     def state(self, last: ChainWrite) -> State:
         """Return the state after this anchor."""
@@ -88,7 +88,7 @@ class PaperChain:
             for grant in authority.grants.values()
             if grant.revoked is not None
         }
-        return state.has(authority.registry_hash, *authority.grants.values(), revoked_at=revoked)
+        return state.has(*authority.grants.values(), revoked_at=revoked)
 
     def trusting(self, trust: Trust) -> Trust:
         """Return the trust file, naming the block after the last confirmed anchor where there is one."""

@@ -6,7 +6,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from tests.campaigns.verifiers.changes import written
+from tests.testkit.changed_bundles import written
 from tests.testkit.machine import REPOSITORY
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
@@ -19,7 +19,7 @@ def patched(data: bytes, operations: list[dict[str, Any]]) -> bytes:
 
     def place(path: str) -> tuple[Any, Any]:
         holder: Any = root
-        *above, last = path.split("/")
+        *above, last = (step.replace("~1", "/").replace("~0", "~") for step in path.split("/"))
         for step in above:
             holder = holder[int(step) if isinstance(holder, list) else step]
         return holder, len(holder) if last == "-" else int(last) if isinstance(holder, list) else last

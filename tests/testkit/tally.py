@@ -18,7 +18,7 @@ from ledger.cli.errors import Exit
 from ledger.cli.main import run
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import MalformedInput
-from ledger.core.verification.bundle_format import Bundle, CaseBundle, decode_bundle, decode_case_bundle, encode_bundle
+from ledger.core.verification.bundle import BundleFile, decode_bundle, encode_bundle
 from ledger.core.verification.trust import encode_trust
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, founder
@@ -155,10 +155,9 @@ def write_bundle(folder: Path, log: bundles.Log, index: int, **changes: Any) -> 
 
 def write_trust(folder: Path, **changes: Any) -> Path:
     """Write the trust file of the builders' logs, which names the blocks that the bundles in the folder end in."""
-    path, ending = folder / "trust.json", list[Bundle | CaseBundle]()
+    path, ending = folder / "trust.json", list[BundleFile]()
     for file in sorted(folder.glob("*.json")):
-        for decode in (decode_bundle, decode_case_bundle):
-            with suppress(MalformedInput):
-                ending.append(decode(file.read_bytes()))
+        with suppress(MalformedInput):
+            ending.append(decode_bundle(file.read_bytes()).parts)
     path.write_bytes(encode_trust(bundles.naming(*ending, **changes)))
     return path

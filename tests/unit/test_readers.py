@@ -35,13 +35,15 @@ from ledger.core.log.witness_protocol import (
     parse_add_entries,
     parse_request,
 )
+from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.deadlines import parse_periods
 from ledger.core.procedure.package import read_package
 from ledger.core.supervision.model_package import verify_package
-from ledger.core.verification.bundle import verify_bundle
-from ledger.core.verification.bundle_format import decode_case_bundle
+from ledger.core.verification.bundle import decode_bundle, tlog_proof_of
+from ledger.core.verification.case import verify_case
 from ledger.core.verification.receipts import verify_receipt
 from ledger.core.verification.trust import parse_trust
+from ledger.core.verification.verify import verify_event
 from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.tables import CsvTable, JsonTable
 from ledger.interchange.imports.workbooks import XlsxTable
@@ -61,8 +63,9 @@ TRUST = (REPOSITORY / "docs" / "examples" / "trust.json").read_bytes()
 RECEIPT = (REPOSITORY / "docs" / "examples" / "receipt.cose").read_bytes()
 ENTRY = (REPOSITORY / "docs" / "examples" / "receipt.entry.json").read_bytes()
 MODELS = sorted((REPOSITORY / "ledger" / "supervision" / "models" / "shipped").glob("*.yaml"))
-PROOF = json.loads(BUNDLE)["proof"]
-NOTE = PROOF.partition("\n\n")[2]
+PROOF = tlog_proof_of(decode_bundle(BUNDLE))
+NOTE = json.loads(BUNDLE)["note"]
+CASE, PACKAGE = ((REPOSITORY / "docs" / "examples" / name).read_bytes() for name in ("case.json", "package.json"))
 WORKBOOK = (IMPORTS / "procuratorate-card.xlsx").read_bytes()
 EXAMPLES = 20  # of each reader, unless the profile asks for more
 
@@ -124,10 +127,8 @@ def readers() -> dict[str, Reader]:
     hex32, address = "0x" + "ab" * 32, "0x" + "1a" * 20
     founding = {"development": True, "agencies": [founder(POLICE)]}
     anchor = {"chain_id": 1, "anchor": address, "size": 1, "root": hex32, "registry_hash": hex32}
-    package = {"format": "tallystick/model-package@v1", "log_id": hex32, "model_id": "m", "version": 1}
-    case = {"format": "tallystick/case-bundle@v1", "log_id": hex32, "case_id": "c", "events": [json.loads(BUNDLE)]}
     witness = json.loads(TRUST)["witness_policy"].split()[2]
-    submission = {name: json.loads(BUNDLE)[name] for name in ("envelope", "payload", "sections")}
+    submission = {name: json.loads(BUNDLE)["entries"][-1][name] for name in ("envelope", "payload", "sections")}
     trust = parse_trust(TRUST)
     views = frozenset({"cases", "items", "handovers"})
     return {
@@ -174,12 +175,9 @@ def readers() -> dict[str, Reader]:
         "note": text_reader(lambda text: parse_checkpoint(parse_note(text).text), NOTE),
         "tlog-proof": text_reader(parse_tlog_proof, PROOF),
         "COSE receipt": Reader(lambda data: verify_receipt(data, ENTRY, trust), (RECEIPT,)),
-        "bundle": Reader(lambda data: verify_bundle(data, trust), (BUNDLE,)),
-        "case bundle": Reader(decode_case_bundle, (json.dumps(case).encode(),)),
-        "model package": Reader(
-            lambda data: verify_package(data, trust),
-            (json.dumps(package | {"publications": [json.loads(BUNDLE)]}).encode(),),
-        ),
+        "bundle": Reader(lambda data: verify_event(data, trust), (BUNDLE,)),
+        "case bundle": Reader(lambda data: verify_case(data, trust, Procedures()), (CASE,)),
+        "model package": Reader(lambda data: verify_package(data, trust), (PACKAGE,)),
         "submission": Reader(
             decode_submission,
             (json.dumps(submission, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode(),),

@@ -25,10 +25,10 @@ export function showCode() {
 }
 
 // Return in words whether a bundle is the one on the paper, or nothing without a code. A bundle that failed never matches.
-export function compared(events, results) {
+export function compared(results) {
   const code = lookedFor();
   if (!code) return null;
-  const same = results.filter((_, at) => events[at]?.envelope?.payload_digest === code.digest);
+  const same = results.filter(({ envelope }) => envelope.payload_digest === code.digest);
   const holds = same.some(({ verdict }) => verdict !== "tampered");
   return { isFound: holds, text: say(holds ? "found" : same.length ? "found_failed" : "not_found", code) };
 }

@@ -7,7 +7,7 @@ import { showResult } from "./verify-result.js";
 import { say, why, words } from "./verify-words.js";
 
 const LARGEST = 64 * 1024 * 1024; // bytes of a file that is looked into
-const KINDS = { "trust@v1": "trust", "bundle@v1": "bundle", "case-bundle@v1": "bundle" };
+const KINDS = { "trust@v1": "trust", "bundle@v1": "bundle" };
 const part = (id) => document.getElementById(id);
 const drop = document.querySelector("[data-verify]");
 const worker = new Worker(new URL("./verify-worker.js", import.meta.url), { type: "module" });
@@ -44,7 +44,7 @@ function tell(fault) {
 
 function kindOf(bytes) {
   const text = new TextDecoder().decode(bytes);
-  const [, found] = /"format"\s*:\s*"tallystick\/([a-z-]+@v1)"/.exec(text.slice(0, 4096)) ?? /"format"\s*:\s*"tallystick\/((?:case-)?bundle@v1)"/.exec(text) ?? [];
+  const [, found] = /"format"\s*:\s*"tallystick\/([a-z-]+@v1)"/.exec(text) ?? [];
   return { kind: KINDS[found] ?? "file", text };
 }
 
@@ -101,18 +101,18 @@ async function check() {
   tell(answer.broken ? say("broken") : answer.refused === undefined ? "" : `${say("refused")} ${why(answer.refused)}`);
   result = answer.result ?? null;
   part("outcome-part").hidden = !result;
-  if (result) showResult(result, bundle.events, { trustName: trust?.name, paper: compared(bundle.events, result.events ?? [result]) });
+  if (result) showResult(result, { trustName: trust?.name, paper: compared(result.events ?? [result]) });
   compareFiles();
 }
 
-// Return the subject of a bundle and its events, or nothing for a broken one, which the verifier then refuses in words.
+// Return what a bundle is about, or nothing for a broken one, which the verifier then refuses in words.
 function looked(text) {
   try {
-    const { events, case_id: caseId, ...one } = JSON.parse(text);
-    if (!Array.isArray(events)) return { told: say("bundle"), events: [one] };
-    return { told: say("case_bundle", { case_id: caseId, count: events.length }), events };
+    const { stream, entries } = JSON.parse(text);
+    const isOfCase = ({ envelope }) => envelope.stream.kind === "case" && envelope.stream.id === stream.id;
+    return stream?.kind === "case" ? say("case_bundle", { case_id: stream.id, count: entries.filter(isOfCase).length }) : say("bundle");
   } catch {
-    return { told: "", events: [] };
+    return "";
   }
 }
 
@@ -138,9 +138,8 @@ async function take(file) {
       trust = { name: file.name, bytes };
       line.state.textContent = say("trust_dropped");
     } else {
-      const { told, events } = looked(text);
-      bundle = { bytes, events };
-      line.state.textContent = attached ? `${say("attached")} ${told}` : told;
+      bundle = { bytes };
+      line.state.textContent = attached ? `${say("attached")} ${looked(text)}` : looked(text);
     }
     return await check();
   } catch {

@@ -18,9 +18,9 @@ function line(step, names) {
   );
 }
 
-const typeOf = (event) => words.event_types[event?.envelope?.event_type] ?? event?.envelope?.event_type ?? "?";
+const typeOf = ({ envelope: { event_type: type } }) => words.event_types[type] ?? type;
 
-function* faults(result, events) {
+function* faults(result) {
   const failed = (steps) => steps.filter((step) => step.status === "failed");
   const about = (names, step) => ({ step: step.number, name: names[step.name].name, why: why(step.detail) });
   if (!result.events) {
@@ -29,14 +29,14 @@ function* faults(result, events) {
   }
   for (const step of failed(result.steps)) yield say("fault", about(words.case_steps, step));
   for (const [at, one] of result.events.entries()) {
-    const where = { number: at + 1, count: result.events.length, event_type: typeOf(events[at]) };
+    const where = { number: at + 1, count: result.events.length, event_type: typeOf(one) };
     for (const step of failed(one.steps)) yield say("fault_of", { ...where, ...about(words.steps, step) });
   }
 }
 
-function event(one, at, events) {
+function event(one, at) {
   const entry = one.index === undefined ? "—" : one.index;
-  const told = `${say("event")} ${at + 1} · ${typeOf(events[at])} · ${say("entry")} ${entry} · `;
+  const told = `${say("event")} ${at + 1} · ${typeOf(one)} · ${say("entry")} ${entry} · `;
   const details = made(
     "details", { className: `event ${one.verdict}` }, made("summary", {}, told, made("strong", { textContent: words.verdicts[one.verdict] })),
   );
@@ -72,19 +72,19 @@ function statements({ conformity, completeness }) {
 }
 
 // `paper` is the text on the code on paper, if there is one; `trustName` the name of the trust file, none for the server's.
-export function showResult(result, events, { trustName, paper }) {
+export function showResult(result, { trustName, paper }) {
   shown("verdict", words.verdicts[result.verdict], `verdict ${result.verdict}`);
   shown("meaning", `${words.statements.integrity}. ${words.meanings[result.verdict]}`);
   part("statements").replaceChildren(...statements(result));
   shown("paper-says", paper?.text, paper?.isFound ? "done" : "blocked");
   shown("development", result.development ? say("development") : null);
   shown("trusted-by", trustName ? say("by_file", { name: trustName }) : say("by_server"), trustName ? "done" : "notice");
-  const found = [...faults(result, events)];
+  const found = [...faults(result)];
   part("faults").hidden = !found.length;
   part("faults").querySelector("ul").replaceChildren(...found.map((text) => made("li", { textContent: text })));
   const names = result.events ? words.case_steps : words.steps;
   part("steps").replaceChildren(...result.steps.map((step) => line(step, names)));
-  const each = result.events?.map((one, at) => event(one, at, events)) ?? [];
+  const each = result.events?.map(event) ?? [];
   part("events").replaceChildren(...(each.length ? [made("h3", { textContent: say("events") }), ...each] : []));
   part("content").hidden = Boolean(result.events);
   part("content").querySelector("summary").textContent = say("content");

@@ -16,8 +16,9 @@ from api.console.shared.access import PublicVisitOf
 from api.console.shared.rendering import PATH, language
 from api.texts import Texts, later
 from ledger.core.events import EVENT_TYPES
-from ledger.core.verification import bundle, case
+from ledger.core.verification.stream import CASE_STEPS
 from ledger.core.verification.trust import encode_trust
+from ledger.core.verification.verify import EVENT_STEPS, STEPS
 from ledger.i18n import Labels
 
 router = APIRouter()
@@ -104,7 +105,7 @@ NOT_FOLDED: Final = later(
 def words_in(language: str) -> dict[str, Any]:
     """Return verdicts, results, steps with their meanings, the verifier's reasons, and the page's own texts."""
     labels, texts = Labels(language), Texts(language)
-    case_steps = {name: _step(labels, "case_check", name) for name, _ in case.STEPS}
+    case_steps = {name: _step(labels, "case_check", name) for name in CASE_STEPS}
     case_steps["custody"]["not_checked"] = texts(NOT_FOLDED)
     return {
         "verdicts": {word: labels.of("verdict", word) for word in MEANINGS},
@@ -113,7 +114,7 @@ def words_in(language: str) -> dict[str, Any]:
         "stated": {word: texts(text) for word, text in STATED.items()}
         | {"not_checked": labels.of("result", "not_checked")},
         "results": {word: labels.of("result", word) for word in RESULTS},
-        "steps": {name: _step(labels, "check", name) for name, _ in bundle.STEPS},
+        "steps": {name: _step(labels, "check", name) for name, _ in (*STEPS, *EVENT_STEPS)},
         "case_steps": case_steps,
         "event_types": {name: labels.of("event_type", name) for name in EVENT_TYPES},
         "reasons": labels.all("verifier"),

@@ -198,15 +198,10 @@ def make(
 
 def _contents_of(bundle: bytes) -> tuple[list[EventRef], list[str]]:
     """Return the events of a case bundle, and the labels of the sections that they commit to."""
-    from ledger.core.events import decode_envelope, decode_payload
-    from ledger.core.verification.bundle_format import decode_bundle, decode_case_bundle, read_part
+    from ledger.core.verification.bundle import decode_bundle
 
-    events: list[EventRef] = []
-    labels: set[str] = set()
-    for part in decode_case_bundle(bundle).events:
-        event = decode_bundle(bytes(part))
-        envelope, _ = read_part(event.envelope, decode_envelope, "envelope")
-        events.append(EventRef(event_id=envelope.event_id, payload_digest=envelope.payload_digest))
-        if event.payload:
-            labels.update(read_part(event.payload, decode_payload, "payload")[0].confidential)
-    return events, sorted(labels)
+    entries = decode_bundle(bundle).subjects
+    labels = {label for entry in entries if entry.payload for label in entry.payload.confidential}
+    envelopes = [entry.envelope for entry in entries]
+    refs = [EventRef(event_id=envelope.event_id, payload_digest=envelope.payload_digest) for envelope in envelopes]
+    return refs, sorted(labels)

@@ -17,7 +17,7 @@ from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.files import progress_of
 from ledger.cli.options import TRUST
 from ledger.cli.output import columns, printable_json, printable_line
-from ledger.cli.proofs import is_case_bundle, trust_for, verify_whole_case
+from ledger.cli.proofs import is_case_bundle, ledger_of, trust_for, verify_whole_case
 from ledger.cli.report import COLOURS
 from ledger.cli.session import Session
 from ledger.client.service import at
@@ -25,9 +25,9 @@ from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.messages import Message, Term, plain
-from ledger.core.verification.bundle import verify_event
 from ledger.core.verification.report import worst
 from ledger.core.verification.trust import Trust
+from ledger.core.verification.verify import verify_event
 from ledger.evidence.bag import FileFinding, binding
 from ledger.evidence.checking import EvidenceCheck, RecordedDigests, check_bag, check_file
 from ledger.evidence.folder_hashing import hash_folder
@@ -255,7 +255,7 @@ def from_bundle(session: Session, data: bytes, trust_files: Iterable[BinaryIO], 
 def _from_event(data: bytes, trust: Trust, item_id: str | None) -> RecordedDigests:
     verified = verify_event(data, trust)
     event = Message("event {event_id}", event_id=verified.envelope.event_id)
-    log_id, verdict = verified.bundle.log_id, verified.report.verdict
+    log_id, verdict = ledger_of(data), verified.report.verdict
     if verified.payload is None:
         return RecordedDigests(event, (), verdict, item_id, log_id)
     body = verified.payload.body

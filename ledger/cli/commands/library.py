@@ -217,7 +217,7 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
     With --public the whole library as static pages, anonymous, in Chinese and English: what is looked for and why, what
     came of it, exemplary cases. Counts under five are not told, and cannot be worked out.
     """
-    from ledger.core.supervision.model_package import decode_package
+    from ledger.core.supervision.model_package import decode_package, last_version
 
     if (model is None) == (folder is None):
         raise MalformedInput("expected one of the two", field="MODEL, --public")
@@ -230,9 +230,10 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
     model_id, _, version = model.partition("@")
     package_bytes = session.service.fetch(at("/api/v1/library/{}/package", model_id), version=version or None)
     package = decode_package(package_bytes)
-    target = output or Path(f"{model_id}-{package.version}.model.json")
+    last = last_version(package)
+    target = output or Path(f"{model_id}-{last.version}.model.json")
     write(target, package_bytes)
-    summary = {"file": str(target), "model_id": model_id, "version": package.version, "log_id": package.log_id}
+    summary = {"file": str(target), "model_id": model_id, "version": last.version, "log_id": package.parts.log_id}
     return session.output.record(summary)
 
 
@@ -242,7 +243,7 @@ def export(session: Session, model: str | None, folder: Path | None, output: Pat
 def verify(session: Session, file: BinaryIO, trust_files: tuple[BinaryIO, ...]) -> int:
     """Verify a package offline: who published which words, and whether the model can be taken over.
 
-    Steps 1 to 4 make the verdict; 5 to 8 say whether the model runs, and whether its case study leads to anybody.
+    Steps 1 to 7 make the verdict; 10 to 13 say whether the model runs, and whether its case study leads to anybody.
     """
     from ledger.cli.report import show_package
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +13,7 @@ from ledger.cli.command import Group
 from ledger.cli.errors import Exit
 from ledger.cli.options import COSE, Node, takes_node
 from ledger.cli.output import columns, printable, printable_json
-from ledger.cli.proofs import anchor_blocks, take_receipt
+from ledger.cli.proofs import anchor_block, take_receipt
 from ledger.cli.session import Session
 from ledger.client.log_copy import (
     decoded_entries,
@@ -73,7 +74,7 @@ def trust(
 
     Hashes of blocks are told by the service, or by the chain node at --rpc: who trusts them trusts that.
     """
-    of_bundles = sorted({number for bundle in bundles for _, number in anchor_blocks(bundle.read())})
+    of_bundles = sorted({block[1] for bundle in bundles if (block := anchor_block(bundle.read()))})
     named = [*blocks, *map(str, of_bundles)]
     if node is None:
         data = session.service.fetch("/api/v1/log/trust", block=named or None)
@@ -93,7 +94,8 @@ def trust(
         return click.echo(printable(trusted.tlog_policy), nl=False)
     if policy:
         return session.output.data({"policy": trusted.tlog_policy})
-    return click.echo(printable_json(data.decode()))
+    # A trust file has one spelling: a newline would make another file of what is written to one.
+    return click.echo(printable_json(data.decode()), nl=sys.stdout.isatty())
 
 
 @log_group.command("checkpoint")

@@ -110,7 +110,7 @@ def get(
 
     from ledger.cli.proofs import entry_of, require_asked, take_receipt
     from ledger.client.service import at
-    from ledger.core.verification.bundle_format import decode_bundle
+    from ledger.core.verification.bundle import decode_bundle, tlog_proof_of
 
     if (event_id is None) == (case_id is None):
         raise MalformedInput("expected one of the two", field="EVENT_ID, --case")
@@ -126,7 +126,7 @@ def get(
     if cose:
         return take_receipt(session, *entry_of(bundle), Path(output or f"{event_id}.cose"))
     target = Path(output or f"{event_id or case_id}.{'tlog-proof' if tlog_proof else 'bundle.json'}")
-    target.write_bytes(decode_bundle(bundle).proof.encode() if tlog_proof else bundle)
+    target.write_bytes(tlog_proof_of(decode_bundle(bundle)).encode() if tlog_proof else bundle)
     return session.output.record({"file": str(target)})
 
 

@@ -128,7 +128,7 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
     kept = file.with_name(f"{file.stem}-{trust_renewal.trust_digest(before)[7:15]}{file.suffix}")
     shutil.copy2(file, kept)
     fresh = file.with_name(f"{file.name}.new")
-    fresh.write_bytes(encode_trust(trust_renewal.accepted(renewal, before)) + b"\n")
+    fresh.write_bytes(encode_trust(trust_renewal.accepted(renewal, before)))
     shutil.copymode(file, fresh)
     fresh.replace(file)
     signers = [before.log_key.name] * consent.by_log + [cosignature.witness.name for cosignature in consent.witnesses]

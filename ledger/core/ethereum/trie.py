@@ -91,8 +91,7 @@ def _refused(why: str) -> MalformedInput:
     return MalformedInput("not RLP in its one spelling: {why}", why=why, field="rlp")
 
 
-EMPTY_NODE = encode_rlp(b"")
-EMPTY_ROOT = keccak256(EMPTY_NODE)
+EMPTY_ROOT = keccak256(encode_rlp(b""))
 MAX_NODE_LENGTH = 1024  # bytes; a branch of 16 hashes has 532
 
 _HASH = 32  # bytes; a node shorter than this is embedded in its parent instead of its hash
@@ -100,45 +99,24 @@ _PATH = 64  # nibbles
 _BRANCH = 17  # items
 
 
-def verify_path(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
-    """Return the value that a trie with this root has under ``key``; None if the proof shows that it has none.
+def walk(root: bytes, key: bytes, node_of: Callable[[bytes], bytes]) -> bytes | None:
+    """Return the value that the trie with this root has under ``key``, or None if it has none.
 
-    ``proof`` holds exactly the nodes from the root down, as EIP-1186 gives them. Raises ProofRefused if they do not
-    lead from the root, MalformedInput if one of them is not a node.
+    Each node of the path is read by its hash from ``node_of``. Raises MalformedInput for bytes that are not a node,
+    ProofRefused for a node of another hash, and what ``node_of`` raises.
     """
-    # Nodes of the chain prove an empty trie with no node, or with the empty one.
-    if root == EMPTY_ROOT and tuple(proof) in {(), (EMPTY_NODE,)}:
+    # An empty trie is known by its root.
+    if root == EMPTY_ROOT:
         return None
-    nodes = iter(proof)
 
-    def next_node(expected: bytes) -> bytes:
-        node = next(nodes, None)
-        if node is None:
-            raise ProofRefused("the proof ends before the node {node}", node=expected.hex(), field="proof")
-        calculated = keccak256(node)
-        if calculated != expected:
-            raise ProofRefused(
-                "expected the node {expected}, calculated {calculated}",
-                expected=expected.hex(),
-                calculated=calculated.hex(),
-                field="proof",
-            )
+    def read(name: bytes) -> bytes:
+        node = node_of(name)
+        if keccak256(node) != name:
+            raise ProofRefused("the node is not {name}", name=name.hex(), field="proof")
         return node
 
-    value = walk(root, key, next_node)
-    # A longer proof of the same value would be a second spelling of it.
-    if next(nodes, None) is not None:
-        raise ProofRefused("the proof has nodes beyond the end of the path", field="proof")
-    return value
-
-
-def walk(root: bytes, key: bytes, node_of: Callable[[bytes], bytes]) -> bytes | None:
-    """Return the value under ``key``, or None, reading each node of the path by its hash from ``node_of``.
-
-    Raises MalformedInput for bytes that are not a node, and what ``node_of`` raises.
-    """
     path = keccak256(key).hex()
-    node, walked = _node(node_of(root), is_root=True), 0
+    node, walked = _node(read(root), is_root=True), 0
     while True:
         child: Item
         if len(node) == _BRANCH:
@@ -158,7 +136,7 @@ def walk(root: bytes, key: bytes, node_of: Callable[[bytes], bytes]) -> bytes | 
                 return _bytes(child)
         if child == b"":
             return None
-        node = _child(child, node_of)
+        node = _child(child, read)
 
 
 def _node(data: bytes, *, is_root: bool) -> tuple[Item, ...]:

@@ -177,6 +177,19 @@ def consistency_proof(first_size: int, second_size: int, node: NodeReader) -> tu
     return tuple(seed + _path(level, index, second_size, node))
 
 
+def path_nodes(index: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield level and index of the nodes that an inclusion proof is made of, in its order.
+
+    Requires 0 <= index < size < 2**63.
+    """
+    level, last = 0, size - 1
+    while last:
+        # The last node of a level may have no sibling: it is then its own parent.
+        if index ^ 1 <= last:
+            yield level, index ^ 1
+        level, index, last = level + 1, index >> 1, last >> 1
+
+
 def verify_inclusion(leaf: Hash, index: int, size: int, proof: Sequence[Hash], root: Hash) -> None:
     """Accept that ``leaf`` is the leaf at ``index`` of the tree with this size and root (RFC 6962 2.1.1).
 

@@ -51,15 +51,6 @@ class TlogProof(Struct, frozen=True):
         return checkpoint
 
 
-def tree_head_of(note: str) -> str:
-    """Return the text of a checkpoint's note, without the signature lines.
-
-    Compare tree heads by it: anyone who passes a note on may add or drop signature lines, which changes nothing about
-    the tree.
-    """
-    return note.partition("\n\n")[0]
-
-
 def parse_tlog_proof(text: str) -> TlogProof:
     """Parse a tlog-proof; its checkpoint is neither parsed nor verified. Raises MalformedInput."""
     if len(text) > MAX_TLOG_PROOF_LENGTH:

@@ -1,502 +1,230 @@
-"""Verification of a proof bundle: bytes and a trust file in, numbered steps and one verdict out.
+"""Proof bundles: one file that proves one event, or a stream of events from its first on.
 
- 1  form        payload, sections and proof are of the form that the protocol gives them
- 2  ledger      the bundle is of the ledger that the trust file names
- 3  signature   the envelope is signed by the key it names, for this ledger
- 4  payload     the payload has the digest that was signed, and agrees with the envelope
- 5  checkpoint  the log signed the tree head of the proof
- 6  inclusion   the envelope is the entry at this index of that tree
- 7  witnesses   as many witnesses co-signed the tree head as the policy asks for
- 8  sections    each section shown has the digest that the payload commits to
- 9  authority   agency and key are in the registry's mirror below this entry, and the grant covers the act
-10  block       the block of the anchor is final: by the trust file, by a node that was asked, or by the witnesses
-11  anchor      the contract's storage in that block has this tree head as a record, after the record before it
-12  revocation  the registry's storage in that block has the grant of step 9, and the key was good for this entry
-13  time        the entry existed by a proven time, and was not signed after it
-
-A step is checked, failed or not checked. One failed step makes the verdict ``tampered``. Not checked makes it
-``unverifiable`` for steps 4 (payload withheld), 5, 6, 7 (quorum not reached), 9, and 12 (the key's slots left out, or
-revoked in the very second of the anchor), and ``not_yet_anchored`` for steps 10 to 12 if no block is trusted. It does
-not change the verdict for step 7 if the policy asks for no witness, for step 8 (withheld or erased), for step 12 if
-the ledger's own key signed the entry, and for step 13.
-
-The verdict is about the *content*, payload and sections, and rests on *evidence*. What ``intact`` needs is mandatory.
-Optional evidence (erasures, the entry of a revocation, a block note, timestamps) that does not verify counts as left
-out, and its step says so; so leaving evidence out never makes a verdict ``intact``. One exception follows from C2SP
-signed-note: a bad line of a named witness spoils the note of step 7. A chain's state is used only after its block is
-trusted; from then on the registry's slot decides whether a key was revoked, and a log entry that contradicts it is
-reported. Each step comes after those it rests on.
-
-Files, chains and clocks are not read here. Whether the custody rules were kept, and whether events followed, is judged
-for a whole case: ``ledger.core.verification.case``.
+A ``tallystick/bundle@v1`` is canonical JSON. All of it stands under one tree head: ``entries`` of the log by their
+index, and under them the ``nodes`` of the tree that lead from each to the root. What one entry says of another - that
+its key was granted, or a section of it erased - is shown by carrying that entry too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import NamedTuple
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Literal
 
-from msgspec import UNSET
-from msgspec.structs import replace
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, SignatureRefused, TallystickError
-from ledger.core.ethereum.block_headers import BlockHeader, read_header
-from ledger.core.events import (
-    EVENT_TYPES,
-    Envelope,
-    Payload,
-    decode_envelope,
-    decode_payload,
-    decode_section,
-    digest_of,
-    require_agreement,
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import MalformedInput
+from ledger.core.events import Envelope, Payload, Section, Stream, decode_payload
+from ledger.core.events.payload import decode_envelope
+from ledger.core.events.terms import Bytes32, KeyId, SafeInt, SectionLabel
+from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.merkle import Hash, leaf_hash, path_nodes
+from ledger.core.log.notes import MAX_NOTE_LENGTH, decode_base64, parse_note
+from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.messages import Message
+from ledger.core.verification.trust import ChainHistory
+
+FORMAT: Literal["tallystick/bundle@v1"] = "tallystick/bundle@v1"
+MAX_BUNDLE_LENGTH = 64 * 1024 * 1024  # bytes
+MAX_STAMPS = 16
+_HEX = r"^0x(?:[0-9a-f]{2})*$(?!\n)"
+_NODE = r"^(?:0|[1-9][0-9]?)/(?:0|[1-9][0-9]{0,15})$(?!\n)"
+_HASH = r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$(?!\n)"
+canonical.MEANINGS[_HEX] = Message("bytes in lower-case hex, for example 0x00ff")
+canonical.MEANINGS[_NODE] = Message("level and index of a node, for example 3/17")
+canonical.MEANINGS[_HASH] = Message("32 bytes in base64")
+
+HINT = (
+    "Ask for the bundle again ('tally proof get', or GET /api/v1/events/{event_id}/proof), and keep the file as given."
 )
-from ledger.core.log.checkpoints import Checkpoint, Cosignature, names_of, verify_checkpoint, verify_cosignatures
-from ledger.core.log.merkle import leaf_hash
-from ledger.core.log.notes import VerifyingKey
-from ledger.core.log.policy import Policy
-from ledger.core.log.tlog_proofs import TlogProof, parse_tlog_proof
-from ledger.core.messages import Message, joined
-from ledger.core.signing import authority as authorities
-from ledger.core.signing import signatures
-from ledger.core.signing.authority import Grant
-from ledger.core.verification.bundle_format import Anchor, Bundle, decode_bundle, read_anchor, read_authority, read_part
-from ledger.core.verification.chain import (
-    ObservedBlock,
-    require_below,
-    require_mirrored_by,
-    require_not_revoked,
-    require_record,
-    require_trusted,
-    when,
-)
-from ledger.core.verification.contract_storage import RecordState, read_anchor_state, read_grant_state
-from ledger.core.verification.evidence import TreeHead, erased_at, read_stamps, require_granted, revoked_at
-from ledger.core.verification.report import (
-    AnchorBlock,
-    Check,
-    NotChecked,
-    Outcome,
-    ProofReport,
-    ProvenRecord,
-    Statement,
-    perform,
-    subject_of,
-    worst,
-)
-from ledger.core.verification.timestamps import Timestamp
-from ledger.core.verification.trust import Trust, TrustedChain
 
-SIGNED_AHEAD_S = 300  # seconds by which a signer's clock may be ahead of the proven time
-
-CONFORMITY = Statement("not_checked", "the custody rules judge a case, not one event")
-COMPLETENESS = Statement("not_checked", "one event says nothing of those after it")
+HexBytes = Annotated[str, Meta(pattern=_HEX)]
+RecordNumber = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Note = Annotated[str, Meta(max_length=MAX_NOTE_LENGTH)]
+NodeName = Annotated[str, Meta(pattern=_NODE)]
+NodeHash = Annotated[str, Meta(pattern=_HASH)]
 
 
-class _Run:
-    """A verification in progress: what its steps have read and accepted so far, None for what they have not."""
-
-    def __init__(self, bundle: Bundle, trust: Trust, observed: Sequence[ObservedBlock]):
-        self.bundle = bundle
-        self.trust = trust
-        self.observed = observed
-        self.envelope, self.entry = read_part(bundle.envelope, decode_envelope, "envelope")
-        self.shown: Payload | None = None  # as step 1 read it
-        self.payload: Payload | None = None  # as step 4 accepted it
-        self.payload_bytes = b""
-        self.sections: dict[str, bytes] = {}
-        self.proof: TlogProof | None = None
-        self.accepted: TreeHead | None = None
-        self.index: int | None = None
-        self.quorum_time: int | None = None  # as step 7 accepted it
-        self.last_cosigned: int | None = None  # the latest of those times
-        self.block: AnchorBlock | None = None
-        self.trusted: tuple[Anchor, BlockHeader, TrustedChain] | None = None  # as step 10 accepted it
-        self.record: RecordState | None = None  # as step 11 accepted it
-        self.before: RecordState | None = None  # the record before it, unless it is record 0
-        self.evidence = b""
-        self.grant: Grant | None = None
-        self.kind: str | None = None  # of the agency, as step 9 accepted it
-        self.proven_time: int | None = None
-
-    def head(self) -> TreeHead:
-        """Return the tree head that step 5 accepted. Raises NotChecked if it did not."""
-        if self.accepted is None:
-            raise NotChecked("there is no checkpoint that step 5 accepted")
-        return self.accepted
-
-    def accepted_index(self) -> int:
-        """Return the index that step 6 accepted. Raises NotChecked if it did not."""
-        if self.index is None:
-            raise NotChecked("there is no index that step 6 accepted")
-        return self.index
+class BundlePart(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of a bundle: immutable, strict, absent optional fields left out."""
 
 
-class VerifiedEvent(NamedTuple):
-    """A bundle, its report, the parts of it that were read, and the kind of the signing agency.
+class BundleEntry(BundlePart, frozen=True, kw_only=True):
+    """An entry of the log. ``payload`` unset: withheld; ``sections`` are those shown."""
 
-    None stands for what is not shown or not accepted.
-    """
-
-    report: ProofReport
-    bundle: Bundle
+    index: SafeInt
     envelope: Envelope
-    payload: Payload | None
-    checkpoint: Checkpoint | None
-    kind: str | None
+    payload: Raw | UnsetType = UNSET
+    sections: dict[SectionLabel, Section] = msgspec.field(default_factory=dict)
 
 
-def verify_bundle(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> ProofReport:
-    """Verify a bundle against a trust file.
+class Anchor(BundlePart, frozen=True, kw_only=True):
+    """A record of a LogAnchor contract: what both contracts stored after one final block, and who vouches for it.
 
-    ``observed`` are blocks that a chain was asked for. Raises MalformedInput if the bytes are no bundle at all; every
-    other fault is a failed step of the report.
+    The block is that of the record or a later one; its number and hash follow from the header. ``state`` holds nodes of
+    the tries of its state (RLP), in any order: a reader finds each by its hash. ``block_note`` is a block note.
     """
-    return verify_event(data, trust, observed=observed).report
+
+    chain: ChainHistory
+    contract: KeyId
+    number: RecordNumber
+    header: HexBytes
+    state: tuple[HexBytes, ...]
+    block_note: Note | UnsetType = UNSET
 
 
-def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> VerifiedEvent:
-    """Verify a bundle as ``verify_bundle`` does; return the parts that were read with the report."""
-    run = _Run(decode_bundle(data), trust, observed)
-    steps = tuple([perform(number, name, check, run) for number, (name, check) in enumerate(STEPS, 1)])
-    checkpoint = run.accepted.checkpoint if run.accepted else None
-    record: ProvenRecord | None = None
-    if run.record is not None and run.trusted is not None:
-        record = ProvenRecord(run.trusted[0].number, run.record.block_number, run.record.timestamp)
-    report = ProofReport(
-        verdict=worst([step.verdict for step in steps]),
-        conformity=CONFORMITY,
-        completeness=COMPLETENESS,
-        development=trust.development,
-        subject=subject_of(run.envelope, run.payload, run.index, checkpoint),
-        steps=steps,
-        proven_time=run.proven_time,
-        block=run.block,
-        record=record,
-    )
-    return VerifiedEvent(report, run.bundle, run.envelope, run.payload, checkpoint, run.kind)
+class TreeStamp(BundlePart, frozen=True, kw_only=True):
+    """An RFC 3161 timestamp of the tree head {``size``, ``root``}, which the bundle's own tree is consistent with.
+
+    ``response`` is the TimeStampResp (DER, base64).
+    """
+
+    size: SafeInt
+    root: NodeHash
+    consistency: Annotated[tuple[NodeHash, ...], Meta(max_length=64)] = ()
+    response: str
 
 
-# 1
-def _form(run: _Run) -> Outcome:
-    first_fault: list[MalformedInput] = []
-    for read in (_read_proof, _read_payload, _read_sections):
-        try:
-            read(run)
-        except MalformedInput as fault:
-            if not first_fault:
-                first_fault.append(fault)
-    if first_fault:
-        raise first_fault.pop()  # popped, so that no cycle of frame and exception keeps the run alive
-    return Message("envelope, payload, sections and proof read strictly")
+class BundleFile(BundlePart, frozen=True, kw_only=True):
+    """The proof of the entry ``event``, or of all entries of ``stream``: one of the two is set.
+
+    ``note`` is the signed checkpoint, ``entries`` rise by index. ``nodes`` are hashes of the tree by level and index.
+    """
+
+    format: Literal["tallystick/bundle@v1"]
+    log_id: Bytes32
+    event: SafeInt | UnsetType = UNSET
+    stream: Stream | UnsetType = UNSET
+    note: Note
+    entries: Annotated[tuple[BundleEntry, ...], Meta(min_length=1)]
+    nodes: dict[NodeName, NodeHash] = msgspec.field(default_factory=dict)
+    anchor: Anchor | UnsetType = UNSET
+    timestamps: Annotated[tuple[TreeStamp, ...], Meta(max_length=MAX_STAMPS)] = ()
 
 
-def _read_proof(run: _Run) -> None:
-    run.proof = parse_tlog_proof(run.bundle.proof)
+class ShownEntry(Struct, frozen=True):
+    """An entry of a bundle as it was read: ``leaf`` is its hash in the tree, ``sections`` are canonical bytes."""
+
+    index: int
+    envelope: Envelope
+    leaf: Hash
+    payload: Payload | None
+    payload_bytes: bytes
+    sections: dict[str, bytes]
 
 
-def _read_payload(run: _Run) -> None:
-    if run.bundle.payload is not UNSET:
-        run.shown, run.payload_bytes = read_part(
-            run.bundle.payload, partial(decode_payload, event_type=run.envelope.event_type), "payload"
-        )
+class Bundle(Struct, frozen=True):
+    """A bundle as it was read; nothing of it is verified. ``entries`` are by their index, which rises."""
+
+    parts: BundleFile
+    entries: dict[int, ShownEntry]
+
+    @property
+    def subjects(self) -> tuple[ShownEntry, ...]:
+        """Return the entries that the bundle is about."""
+        if self.parts.event is not UNSET:
+            return (self.entries[self.parts.event],)
+        return tuple(entry for entry in self.entries.values() if entry.envelope.stream == self.parts.stream)
+
+    def require_event(self) -> ShownEntry:
+        """Return the one entry that the bundle is about. Raises MalformedInput if it is about a stream."""
+        if self.parts.event is UNSET:
+            raise MalformedInput("this bundle is about a stream, not one event", field="bundle.event", hint=HINT)
+        return self.subjects[0]
+
+    def require_stream(self, kind: str) -> str:
+        """Return the id of the stream that the bundle is about. Raises MalformedInput if it is about another thing."""
+        if self.parts.stream is UNSET or self.parts.stream.kind != kind:
+            raise MalformedInput("expected a bundle of a stream of the kind {kind}", kind=kind, field="bundle.stream")
+        return self.parts.stream.id
 
 
-def _read_sections(run: _Run) -> None:
-    for label, part in run.bundle.sections.items():
-        _, run.sections[label] = read_part(part, partial(decode_section, label=label), f"sections.{label}")
+def decode_bundle(data: bytes) -> Bundle:
+    """Decode the bytes of a bundle. Raises MalformedInput, which names the field.
 
-
-# 2
-def _ledger(run: _Run) -> Outcome:
-    expected = "0x" + run.trust.log_id.hex()
-    if run.bundle.log_id != expected:
-        raise IntegrityBroken("expected the ledger {expected}", expected=expected, field="log_id")
-    return Message("ledger {expected}", expected=expected)
-
-
-# 3
-def _signature(run: _Run) -> Outcome:
-    signatures.verify_envelope(run.envelope, run.trust.log_id)
-    return Message("signed by {run.envelope.key_id}", run=run)
-
-
-# 4
-def _payload(run: _Run) -> Outcome:
-    if run.bundle.payload is UNSET:
-        return NotChecked("withheld")
-    if run.shown is None:
-        return NotChecked("the payload has not the form of step 1")
-    require_agreement(run.envelope, run.shown, run.payload_bytes)
-    # Set only now: later steps must not rely on a payload that the signature does not cover.
-    run.payload = run.shown
-    return Message("{run.envelope.payload_digest}, and every field that stands in both is equal", run=run)
-
-
-# 5
-def _checkpoint(run: _Run) -> Outcome:
-    if run.proof is None:
-        return NotChecked("the proof has not the form of step 1")
+    All of it must have its form, with every payload and section: a file of which a part cannot be read proves nothing.
+    """
+    # Before it is read: the file may be of a stranger.
+    if len(data) > MAX_BUNDLE_LENGTH:
+        raise MalformedInput("expected at most {limit} bytes", limit=MAX_BUNDLE_LENGTH, field="bundle", hint=HINT)
     try:
-        checkpoint = verify_checkpoint(run.proof.checkpoint, run.trust.log_key_of(run.proof.checkpoint))
-    except SignatureRefused as error:
-        raise _spoiled(error, error.field) from error
-    run.accepted = TreeHead(checkpoint, run.proof.checkpoint, run.trust.log_id)
-    return Message("size {checkpoint.size}, root {root}", checkpoint=checkpoint, root=checkpoint.root.hex())
+        parts = canonical.decode(data, decoder_of(BundleFile), where="bundle")
+        if (parts.event is UNSET) == (parts.stream is UNSET):
+            raise MalformedInput("expected either event or stream", field="bundle")
+        entries = dict[int, ShownEntry]()
+        last = -1
+        for number, entry in enumerate(parts.entries):
+            where = f"bundle.entries[{number}]"
+            if entry.index <= last:
+                raise MalformedInput("expected an index above {last}", last=last, field=f"{where}.index")
+            entries[entry.index], last = _shown(entry, where), entry.index
+        bundle = Bundle(parts, entries)
+        if parts.event is not UNSET and parts.event not in entries:
+            raise MalformedInput("expected the index of one of the entries", field="bundle.event")
+        if not bundle.subjects:
+            raise MalformedInput("none of the entries is of this stream", field="bundle.stream")
+    except MalformedInput as error:
+        error.hint = HINT
+        raise
+    return bundle
 
 
-def _spoiled(error: SignatureRefused, field: str | None) -> SignatureRefused:
-    return SignatureRefused(
-        "{error}: whoever passed the note on may have spoiled it, which says nothing of the log; ask for another copy",
-        error=error,
-        field=field,
-    )
-
-
-# 6
-def _inclusion(run: _Run) -> Outcome:
-    checkpoint = run.head().checkpoint
-    assert run.proof is not None
-    run.proof.verify_inclusion(leaf_hash(run.entry), checkpoint)
-    # Set only after the proof held: an index that is merely claimed is reported nowhere.
-    run.index = run.proof.index
-    return Message("entry {run.index} of {checkpoint.size}", run=run, checkpoint=checkpoint)
-
-
-# 7
-def _witnesses(run: _Run) -> Outcome:
-    # Verified even where no quorum is asked for: a false line of a known witness spoils a note.
-    policy, note = run.trust.policy, run.head().note
+def _shown(entry: BundleEntry, where: str) -> ShownEntry:
     try:
-        cosignatures = verify_cosignatures(note, policy.witnesses.values())
-    except SignatureRefused as error:
-        raise _spoiled(error, "proof") from error
-    if not policy.asks_for_witnesses:
-        return NotChecked("the policy asks for no witness: this is a development ledger", "intact")
-    names = names_of(cosignatures)
-    run.quorum_time = _quorum_time(policy, cosignatures)
-    if run.quorum_time is None:
-        return NotChecked("the quorum {policy.quorum} is not reached by {names}", policy=policy, names=names)
-    run.last_cosigned = max(cosignature.timestamp for cosignature in cosignatures)
-    return Message("the quorum {policy.quorum} is reached by {names}", policy=policy, names=names)
+        envelope_bytes = canonical.encode(entry.envelope)
+        decode_envelope(envelope_bytes)  # which knows how long an entry may be
+        payload, payload_bytes = None, b""
+        if entry.payload is not UNSET:
+            payload_bytes = bytes(entry.payload)
+            payload = decode_payload(payload_bytes, entry.envelope.event_type)
+    except MalformedInput as error:
+        error.field = f"{where}.{error.field}"
+        raise
+    sections = {label: canonical.encode(section) for label, section in entry.sections.items()}
+    return ShownEntry(entry.index, entry.envelope, leaf_hash(envelope_bytes), payload, payload_bytes, sections)
 
 
-def _quorum_time(policy: Policy, cosignatures: Iterable[Cosignature]) -> int | None:
-    """Return when the quorum was reached, or None: no single witness can date an entry earlier."""
-    in_time_order = sorted(cosignatures, key=lambda cosignature: cosignature.timestamp)
-    cosigners = list[VerifyingKey]()
-    for cosignature in in_time_order:
-        cosigners.append(cosignature.witness)
-        if policy.is_met_by(cosigners):
-            return cosignature.timestamp
-    return None
+def tlog_proof_of(bundle: Bundle) -> str:
+    """Return the C2SP tlog-proof of the one entry that a bundle is about, as its nodes give it.
+
+    Raises MalformedInput if it is about a stream, or lacks a node.
+    """
+    index = bundle.require_event().index
+    size = parse_checkpoint(parse_note(bundle.parts.note).text).size
+    names = [node_name(*node) for node in path_nodes(index, size)]
+    if index >= size or not bundle.parts.nodes.keys() >= set(names):
+        raise MalformedInput("the bundle lacks a node of the tree", field="bundle.nodes", hint=HINT)
+    hashes = decode_hashes(bundle.parts.nodes[name] for name in names)
+    return TlogProof(index, hashes, bundle.parts.note).to_text()
 
 
-# 8
-def _sections(run: _Run) -> Outcome:
-    if run.payload is None:
-        return NotChecked("there is no payload that commits to sections", "intact")
-    committed = run.payload.confidential
-    for label, data in run.sections.items():
-        if committed.get(label) != digest_of(data):
-            raise IntegrityBroken(
-                "expected {committed}, calculated {calculated}",
-                committed=committed.get(label, Message("no section of this label")),
-                calculated=digest_of(data),
-                field=f"sections.{label}",
-            )
-    erased, faults = _erasures(run)
-    hidden = sorted(committed.keys() - run.sections.keys())  # a section that failed step 1 counts as not shown
-    if hidden:
-        reasons = [
-            Message("{label} erased by entry {entry}", label=label, entry=erased[label])
-            if label in erased
-            else Message("{label} withheld", label=label)
-            for label in hidden
-        ]
-        return NotChecked(joined([joined(reasons, by=", "), *faults]), "intact")
-    shown = Message("{count} of {count} sections shown, with the digests committed to", count=len(committed))
-    return joined([shown, *faults])
+def encode_bundle(file: BundleFile) -> bytes:
+    """Encode a bundle. Requires payloads that are canonical."""
+    return canonical.encode(file)
 
 
-def _erasures(run: _Run) -> tuple[dict[str, int], list[Message]]:
-    """Return the entries that erased sections, by label, and texts about claimed erasures that do not verify."""
-    held, faults = dict[str, int](), list[Message]()
-    for erasure in run.bundle.erased:
-        try:
-            held[erasure.label] = erased_at(erasure, run.envelope, run.head())
-        except NotChecked as gap:
-            faults.append(Message("erasure of {erasure.label} not looked at: {gap.why}", erasure=erasure, gap=gap))
-        except TallystickError as error:
-            faults.append(Message("erasure of {erasure.label} does not hold: {error}", erasure=erasure, error=error))
-    return held, faults
+def node_name(level: int, index: int) -> str:
+    """Return the name of a node of the tree in a bundle."""
+    return f"{level}/{index}"
 
 
-# 9
-def _authority(run: _Run) -> Outcome:
-    index, evidence = run.accepted_index(), run.bundle.authority
-    service = run.trust.service_keys
-    if _is_of_the_service(run.envelope):
-        authorities.require_key(authorities.initial(run.trust.log_id, service), run.envelope, index)
-        _require_officer(run, None)
-        signed = Message("signed by the ledger's own key, which the trust file names")
-        passed_over = Message("evidence of a grant is not looked at: it needs none")
-        return signed if evidence is UNSET else joined([signed, passed_over])
-    if evidence is UNSET:
-        return NotChecked("the bundle has no evidence of a grant")
-    run.evidence = bytes(evidence)
-    standing = require_granted(run.evidence, run.envelope, index, run.head(), service)
-    grant = standing.grant
-    _require_officer(run, grant)
-    run.grant, run.kind = grant, standing.kind
-    return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=grant)
+def nodes_of(indices: Iterable[int], size: int, proof_of: Callable[[int], Sequence[bytes]]) -> dict[NodeName, NodeHash]:
+    """Return the nodes that lead from these entries to the root of the tree; ``proof_of`` is an inclusion proof."""
+    nodes: dict[str, str] = {}
+    for index in indices:
+        for node, value in zip(path_nodes(index, size), proof_of(index), strict=True):
+            nodes[node_name(*node)] = encode_hash(value)
+    return nodes
 
 
-def _is_of_the_service(envelope: Envelope) -> bool:
-    row = EVENT_TYPES.get(envelope.event_type)
-    return row is not None and not row.roles
+def encode_hash(value: bytes) -> str:
+    """Encode 32 bytes as a bundle holds them."""
+    return b64encode(value).decode()
 
 
-def _require_officer(run: _Run, grant: Grant | None) -> None:
-    if run.payload is not None:
-        authorities.require_officer(grant, run.payload)
-
-
-# 10
-def _block(run: _Run) -> Outcome:
-    if run.bundle.anchor is UNSET:
-        return NotChecked("the bundle has no anchor: ask for a newer proof", "not_yet_anchored")
-    anchor = read_anchor(bytes(run.bundle.anchor))
-    header = read_header(bytes.fromhex(anchor.header_rlp[2:]))
-    outcome = require_trusted(anchor, header, run.trust, run.observed)
-    chain = run.trust.chain(anchor.chain, anchor.contract)
-    is_trusted = not isinstance(outcome, NotChecked)
-    run.block = AnchorBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)
-    if is_trusted and chain is not None:
-        # Without the note, many bundles share one anchor in the caches.
-        run.trusted = (replace(anchor, block_note=UNSET), header, chain)
-    return outcome
-
-
-# 11
-def _anchor(run: _Run) -> Outcome:
-    checkpoint = run.head().checkpoint
-    anchor, header, chain = _trusted_state(run)
-    state = read_anchor_state(anchor, header, chain)
-    compared = require_record(anchor.number, state, header, checkpoint)
-    run.record = state.record
-    run.before = state.previous if anchor.number > 1 else None
-    return compared
-
-
-def _trusted_state(run: _Run) -> tuple[Anchor, BlockHeader, TrustedChain]:
-    if run.trusted is None:
-        raise NotChecked("there is no block that step 10 accepted", "not_yet_anchored")
-    return run.trusted
-
-
-# 12
-def _revocation(run: _Run) -> Outcome:
-    index = run.accepted_index()
-    # The trust file, not the registry, says which key the ledger itself signs with.
-    if _is_of_the_service(run.envelope):
-        return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
-    if run.grant is None:
-        return NotChecked("there is no grant that step 9 accepted", "intact")
-    revoked, faults = None, list[Message]()
-    revocation = read_authority(run.evidence).revocation
-    if revocation is not UNSET:
-        try:
-            revoked = revoked_at(bytes(revocation), run.grant, run.head(), run.trust.service_keys)
-        except TallystickError as error:
-            faults = [Message("the entry of a revocation is shown that does not hold: {error}", error=error)]
-    # Without a trusted block there is no slot to decide: the log's own entry has to do.
-    if run.trusted is None and revoked is not None:
-        require_below(index, revoked)
-    anchor, header, chain = _trusted_state(run)
-    # The registry decides: the log's own entries are the operator's.
-    slot = read_grant_state(anchor, header, chain, run.grant.key_id)
-    if slot is None:
-        left_out = Message("the anchor leaves out the registry's slots of the key: ask for another proof")
-        return NotChecked(joined([left_out, *faults]))
-    anchored_at = None if run.record is None else run.record.timestamp
-    if revoked is not None:
-        require_mirrored_by(run.before, slot, revoked)
-    outcome = require_not_revoked(run.grant, slot, header, index, revoked=revoked, anchored_at=anchored_at)
-    return outcome if isinstance(outcome, NotChecked) else joined([outcome, *faults])
-
-
-# 13
-def _time(run: _Run) -> Outcome:
-    run.accepted_index()
-    signed_at = run.envelope.signed_at
-    proven = list[tuple[int, str]]()
-    # The step must not fail because a line was left out on the way: without some co-signatures the latest is no later.
-    latest = list[tuple[int, str]]()
-    if run.quorum_time is not None and run.last_cosigned is not None:
-        proven.append((run.quorum_time, Message("the quorum of witnesses")))
-        latest.append((run.last_cosigned, Message("each of the witnesses shown")))
-    if run.record is not None:
-        by_anchor = Message("block {record.block_number}, which has the anchor", record=run.record)
-        proven.append((run.record.timestamp, by_anchor))
-        latest.append((run.record.timestamp, by_anchor))
-    if latest and signed_at > min(latest)[0] + SIGNED_AHEAD_S:
-        shown_at, by = min(latest)
-        raise ProofRefused(
-            "signed at {signed_at}, but in the log at {shown_at} by {by}",
-            signed_at=when(signed_at),
-            shown_at=when(shown_at),
-            by=by,
-            field="envelope.signed_at",
-        )
-    stamps, remarks = _stamps(run)
-    if run.quorum_time is not None and signed_at > run.quorum_time + SIGNED_AHEAD_S:
-        after = Message("it says to be signed after the quorum of witnesses was reached, of whom one signed later")
-        remarks.append(after)
-    for stamp in stamps:
-        proven.append((stamp.time, Message("the timestamp of {stamp.authority}", stamp=stamp)))
-        if signed_at > stamp.time + SIGNED_AHEAD_S:
-            remarks.append(Message("it says to be signed after the timestamp of {stamp.authority}", stamp=stamp))
-    if not proven:
-        untold = Message("no quorum, no trusted block and no timestamp tells the time")
-        return NotChecked(joined([untold, *remarks]), "intact")
-    run.proven_time, by = min(proven)
-    in_log = Message("in the log at {time} by {by}", time=when(run.proven_time), by=by)
-    return joined([in_log, *remarks])
-
-
-def _stamps(run: _Run) -> tuple[Sequence[Timestamp], list[Message]]:
-    """Return the timestamps that verify, and texts about the others."""
-    if run.bundle.timestamps is UNSET:
-        return (), []
-    if not run.trust.timestamp_roots:
-        return (), [Message("timestamps are not checked: the trust file names no authority's root")]
-    stamps = read_stamps(
-        bytes(run.bundle.timestamps),
-        leaf_hash(run.entry),
-        run.accepted_index(),
-        run.trust.timestamp_roots,
-        lambda note: verify_checkpoint(note, run.trust.log_key_of(note)),
-    )
-    remarks = [Message("a timestamp does not hold: {fault}", fault=fault) for fault in stamps.faults]
-    if stamps.unknown:
-        remarks.append(Message("{stamps.unknown} of an authority that the trust file does not name", stamps=stamps))
-    return stamps.held, remarks
-
-
-STEPS: tuple[tuple[str, Check[_Run]], ...] = (
-    ("form", _form),
-    ("ledger", _ledger),
-    ("signature", _signature),
-    ("payload", _payload),
-    ("checkpoint", _checkpoint),
-    ("inclusion", _inclusion),
-    ("witnesses", _witnesses),
-    ("sections", _sections),
-    ("authority", _authority),
-    ("block", _block),
-    ("anchor", _anchor),
-    ("revocation", _revocation),
-    ("time", _time),
-)
+def decode_hashes(hashes: Iterable[str]) -> tuple[Hash, ...]:
+    """Decode hashes of a bundle that was read."""
+    return tuple(Hash(decode_base64(text, "nodes")) for text in hashes)

@@ -13,7 +13,7 @@ tlog-cosignature, v1). A block note cannot be mistaken for a checkpoint, whose s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 
@@ -36,7 +36,7 @@ from ledger.core.log.policy import Policy
 from ledger.core.messages import Message, joined
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import Grant
-from ledger.core.verification.bundle_format import Anchor, read_block_note
+from ledger.core.verification.bundle import Anchor
 from ledger.core.verification.contract_storage import AnchorState, GrantState, RecordState
 from ledger.core.verification.report import NotChecked, Outcome
 from ledger.core.verification.trust import ChainHistory, Trust, TrustedBlock, TrustedChain
@@ -156,7 +156,7 @@ def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tu
     if anchor.block_note is UNSET:
         return "", []
     try:
-        cosignatures = verify_block_note(read_block_note(bytes(anchor.block_note)), statement, trust.policy)
+        cosignatures = verify_block_note(anchor.block_note, statement, trust.policy)
     except TallystickError as error:
         return "", [Message("its block note does not count: {error}", error=error)]
     return names_of(cosignatures), []
@@ -182,21 +182,26 @@ def require_record(number: int, state: AnchorState, header: BlockHeader, checkpo
     return Message("record {number} is this tree head, in block {record.block_number}", number=number, record=record)
 
 
+def require_same_grant(grants: Iterable[Grant], slot: GrantState) -> None:
+    """Accept grants of a key of which the registry has one. Raises IntegrityBroken."""
+    for grant in grants:
+        roles = sum(ROLE_BITS[role] for role in set(grant.roles))
+        ids = (grant.agency_id.encode().ljust(32, b"\0"), grant.officer.encode().ljust(32, b"\0"))
+        # All of the grant as the registry stores it, but for the revocation.
+        if slot[:-1] == (*ids, roles, grant.suite, grant.valid_from, grant.valid_until):
+            return
+    raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="anchor")
+
+
 def require_not_revoked(
-    grant: Grant, slot: GrantState, header: BlockHeader, index: int, *, revoked: int | None, anchored_at: int | None
+    slot: GrantState, header: BlockHeader, index: int, *, revoked: int | None, anchored_at: int | None
 ) -> Outcome:
     """Accept a key that the registry's slot shows as good when it signed entry ``index``.
 
     The slot decides; a log entry that contradicts it is only reported. ``revoked`` is the entry by which the log
     revoked the key; ``anchored_at`` (unix seconds) is when the contract recorded the tree head, as far as that is
-    proven. Raises IntegrityBroken if the slot has another grant than the log, Unauthorized if the key was revoked
-    before the entry, or if the log's revocation is not shown.
+    proven. Raises Unauthorized if the key was revoked before the entry, or if the log's revocation is not shown.
     """
-    roles = sum(ROLE_BITS[role] for role in set(grant.roles))
-    ids = (grant.agency_id.encode().ljust(32, b"\0"), grant.officer.encode().ljust(32, b"\0"))
-    # All of the grant as the registry stores it, but for the revocation.
-    if slot[:-1] != (*ids, roles, grant.suite, grant.valid_from, grant.valid_until):
-        raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="anchor.registry")
     if slot.revoked_at == 0:
         good = Message("not revoked up to block {header.number}, by the registry's key slot", header=header)
         return joined([good, *_contradictions(revoked)])
@@ -212,9 +217,7 @@ def require_not_revoked(
     # The contract accepts a tree head only if the log has mirrored every change before it, so an earlier revocation
     # has an entry in that tree.
     if slot.revoked_at < anchored_at:
-        raise Unauthorized(
-            "revoked at {moment}, by no entry that is shown", moment=moment, field="authority.revocation"
-        )
+        raise Unauthorized("revoked at {moment}, by no entry that is shown", moment=moment, field="entries")
     return NotChecked("revoked at {moment}, in the very second of the anchor: ask for a newer proof", moment=moment)
 
 
@@ -226,13 +229,13 @@ def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: i
     Unauthorized.
     """
     if before is not None and 0 < slot.revoked_at < before.timestamp and revoked >= before.size:
-        raise Unauthorized("entry {revoked} is not the first revocation", revoked=revoked, field="authority.revocation")
+        raise Unauthorized("entry {revoked} is not the first revocation", revoked=revoked, field="entries")
 
 
 def require_below(index: int, revoked: int) -> None:
     """Accept an entry below the revocation of its key. Raises Unauthorized."""
     if revoked < index:
-        raise Unauthorized("revoked at entry {revoked}, below this one", revoked=revoked, field="authority.revocation")
+        raise Unauthorized("revoked at entry {revoked}, below this one", revoked=revoked, field="entries")
 
 
 def _contradictions(revoked: int | None) -> list[Message]:

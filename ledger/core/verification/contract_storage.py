@@ -1,4 +1,4 @@
-"""Storage of the two contracts at one block, by its header and EIP-1186 proofs: the ``anchor`` of a bundle.
+"""Storage of the two contracts in the state of one block, read from nodes of its tries: the ``anchor`` of a bundle.
 
 Slots are those of docs/contracts.md, "Storage that proofs read". A word is 32 bytes; packed numbers fill it from the
 low bits.
@@ -6,20 +6,16 @@ low bits.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, ProofRefused
 from ledger.core.ethereum import trie
-from ledger.core.ethereum.block_headers import BlockHeader
-from ledger.core.ethereum.trie import verify_path
-from ledger.core.verification.bundle_format import PARTS_KEPT, Anchor, ContractProof, SlotProof
 from ledger.core.verification.trust import TrustedChain
 
 WORD = 32  # bytes
 LAST_RECORD = bytes(WORD)  # slot 0 of LogAnchor
-REGISTRY_HASH = bytes(WORD)  # slot 0 of AgencyRegistry
 
 _RECORDS, _GRANTS = 1, 2  # slots of the mappings
 _WHERE = "anchor"
@@ -60,88 +56,70 @@ def anchor_slots(number: int) -> tuple[bytes, ...]:
     return (LAST_RECORD, *_from(_word(number), _RECORDS, 2), *_from(_word(number - 1), _RECORDS, 2))
 
 
-def registry_slots(key_id: str | None) -> tuple[bytes, ...]:
-    """Return the slots of AgencyRegistry that prove its hash, and the grant of a key if one is named."""
-    return (REGISTRY_HASH, *(_from(_word(int(key_id, 16)), _GRANTS, 3) if key_id else ()))
+def grant_slots(key_id: str) -> tuple[bytes, ...]:
+    """Return the slots of AgencyRegistry that prove the grant of a key."""
+    return _from(_word(int(key_id, 16)), _GRANTS, 3)
 
 
-@lru_cache(maxsize=PARTS_KEPT)
-def read_anchor_state(anchor: Anchor, header: BlockHeader, chain: TrustedChain) -> AnchorState:
-    """Return what the LogAnchor of ``chain`` holds about the record that ``anchor`` names, if the header is trusted.
+class ContractStates:
+    """The storage of both contracts of ``chain`` in a state.
 
-    Raises ProofRefused or MalformedInput, which name the part.
+    ``node_of`` gives a node of a trie by its hash, or raises. Words are those of the state whatever gives the nodes: a
+    node of another hash is refused.
     """
-    last, *records = _words(
-        anchor.anchor, "anchor", header, (chain.anchor, chain.anchor_code_hash), anchor_slots(anchor.number)
-    )
-    last_number, last_size = _unpacked(last, (64, 64))
-    return AnchorState(last_number, last_size, record=_record(*records[:2]), previous=_record(*records[2:]))
 
+    def __init__(self, state_root: bytes, chain: TrustedChain, node_of: Callable[[bytes], bytes]):
+        self._state_root = state_root
+        self._chain = chain
+        self._node_of = node_of
+        self._storage_roots: dict[str, bytes] = {}
 
-@lru_cache(maxsize=PARTS_KEPT)
-def read_grant_state(anchor: Anchor, header: BlockHeader, chain: TrustedChain, key_id: str) -> GrantState | None:
-    """Return what the AgencyRegistry of ``chain`` holds about a key; None if the proof leaves out the key's slots.
+    def anchor(self, number: int) -> AnchorState:
+        """Return what the LogAnchor holds about a record. Raises ProofRefused or MalformedInput, and as ``node_of``."""
+        account = self._chain.anchor, self._chain.anchor_code_hash
+        last, *records = [self._word(account, slot) for slot in anchor_slots(number)]
+        last_number, last_size = _unpacked(last, (64, 64))
+        return AnchorState(last_number, last_size, record=_record(*records[:2]), previous=_record(*records[2:]))
 
-    Raises ProofRefused or MalformedInput, which name the part.
-    """
-    slots = registry_slots(key_id if len(anchor.registry.storage_proof) > 1 else None)
-    _, *grant = _words(anchor.registry, "registry", header, (chain.registry, chain.registry_code_hash), slots)
-    return GrantState(grant[0], grant[1], *_unpacked(grant[2], (32, 8, 64, 64, 64))) if grant else None
+    def grant(self, key_id: str) -> GrantState:
+        """Return what the AgencyRegistry holds about a key. Raises as ``anchor``."""
+        account = self._chain.registry, self._chain.registry_code_hash
+        agency, officer, terms = [self._word(account, slot) for slot in grant_slots(key_id)]
+        return GrantState(agency, officer, *_unpacked(terms, (32, 8, 64, 64, 64)))
 
+    def _word(self, account: tuple[str, str], slot: bytes) -> bytes:
+        """Return the word in a slot of a contract, which is given by its address and code hash."""
+        value = self._value(self._storage_root(*account), slot)
+        number = b"" if value is None else value
+        if not isinstance(number, bytes) or len(number) > WORD or (value is not None and number[:1] in {b"", b"\0"}):
+            raise MalformedInput("expected a number of at most 32 bytes in the slot", field=_WHERE)
+        # RLP drops leading zeros, and an absent slot holds zero.
+        return number.rjust(WORD, b"\0")
 
-def _words(
-    proof: ContractProof, part: str, header: BlockHeader, account: tuple[str, str], slots: tuple[bytes, ...]
-) -> list[bytes]:
-    """Return the words in the slots of a contract, which is given by its address and code hash."""
-    where = f"{_WHERE}.{part}"
-    storage_root = _storage_root(proof, header.state_root, account, where)
-    keys = [bytes.fromhex(slot.key[2:]) for slot in proof.storage_proof]
-    # Exactly these slots in this order: a proof cannot add or leave out any.
-    if tuple(keys) != slots:
-        raise ProofRefused("expected the slots {slots}", slots=_listed(slots), field=f"{where}.storage_proof")
-    return [
-        _slot_word(storage_root, slot, f"{where}.storage_proof[{number}]")
-        for number, slot in enumerate(proof.storage_proof)
-    ]
+    def _storage_root(self, address: str, code_hash: str) -> bytes:
+        if address not in self._storage_roots:
+            fields = self._value(self._state_root, bytes.fromhex(address[2:]))
+            if fields is None:
+                raise ProofRefused("the block has no account {address}", address=address, field=_WHERE)
+            if not isinstance(fields, tuple) or len(fields) != 4:
+                raise MalformedInput("expected an account of four fields", field=_WHERE)
+            _, _, storage_root, deployed = fields
+            if not isinstance(storage_root, bytes) or not isinstance(deployed, bytes):
+                raise MalformedInput("expected the hashes of an account's storage and code", field=_WHERE)
+            # Slots mean something only in a contract whose code is known.
+            if "0x" + deployed.hex() != code_hash:
+                text = "{address} has not the code {code_hash}"
+                raise ProofRefused(text, address=address, code_hash=code_hash, field=_WHERE)
+            self._storage_roots[address] = storage_root
+        return self._storage_roots[address]
 
-
-def _storage_root(proof: ContractProof, state_root: bytes, account: tuple[str, str], where: str) -> bytes:
-    address, code_hash = account
-    where = f"{where}.account_proof"
-    fields = _proven(state_root, bytes.fromhex(address[2:]), proof.account_proof, where)
-    if fields is None:
-        raise ProofRefused("the block has no account {address}", address=address, field=where)
-    if not isinstance(fields, tuple) or len(fields) != 4:
-        raise MalformedInput("expected an account of four fields", field=where)
-    _, _, storage_root, deployed = fields
-    if not isinstance(storage_root, bytes) or not isinstance(deployed, bytes):
-        raise MalformedInput("expected the hashes of an account's storage and code", field=where)
-    # Slots mean something only in a contract whose code is known.
-    if "0x" + deployed.hex() != code_hash:
-        raise ProofRefused("{address} has not the code {code_hash}", address=address, code_hash=code_hash, field=where)
-    return storage_root
-
-
-def _slot_word(storage_root: bytes, slot: SlotProof, where: str) -> bytes:
-    number = _proven(storage_root, bytes.fromhex(slot.key[2:]), slot.proof, where)
-    if number is None:
-        number = b""
-    elif not isinstance(number, bytes) or not 0 < len(number) <= WORD or number[0] == 0:
-        raise MalformedInput("expected a number of at most 32 bytes in the slot", field=where)
-    # RLP drops leading zeros, and an absent slot holds zero.
-    word = number.rjust(WORD, b"\0")
-    if "0x" + word.hex() != slot.value:
-        raise ProofRefused("expected the word {slot.value}", slot=slot, field=where)
-    return word
-
-
-def _proven(root: bytes, key: bytes, proof: tuple[str, ...], where: str) -> trie.Item | None:
-    """Return what a trie has under the key: an account in the state, a number in storage."""
-    try:
-        value = verify_path(root, key, [bytes.fromhex(node[2:]) for node in proof])
-        return None if value is None else trie.decode_rlp(value)
-    except (MalformedInput, ProofRefused) as error:
-        raise ProofRefused(error.text, field=where) from error
+    def _value(self, root: bytes, key: bytes) -> trie.Item | None:
+        """Return what a trie has under the key: an account in the state, a number in storage."""
+        try:
+            value = trie.walk(root, key, self._node_of)
+            return None if value is None else trie.decode_rlp(value)
+        except (MalformedInput, ProofRefused) as error:
+            raise ProofRefused(error.text, field=_WHERE) from error
 
 
 def _record(root: bytes, packed: bytes) -> RecordState:
@@ -168,7 +146,3 @@ def _from(key: bytes, mapping: int, count: int) -> tuple[bytes, ...]:
 
 def _word(number: int) -> bytes:
     return number.to_bytes(WORD, "big")
-
-
-def _listed(slots: list[bytes] | tuple[bytes, ...]) -> str:
-    return ", ".join(f"0x{slot.hex()}" for slot in slots) or "none"

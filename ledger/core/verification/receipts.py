@@ -19,10 +19,9 @@ from ledger.core.log.cose_receipts import CoseReceipt, parse_receipt, thumbprint
 from ledger.core.log.notes import VerifyingKey
 from ledger.core.messages import Message
 from ledger.core.signing import signatures
-from ledger.core.verification.bundle import COMPLETENESS, CONFORMITY
-from ledger.core.verification.bundle_format import read_part
 from ledger.core.verification.report import Check, NotChecked, Outcome, ProofReport, perform, subject_of, worst
 from ledger.core.verification.trust import Trust
+from ledger.core.verification.verify import COMPLETENESS, CONFORMITY
 
 
 class _Run:
@@ -31,7 +30,8 @@ class _Run:
     def __init__(self, data: bytes, entry: bytes, trust: Trust):
         self.data = data
         self.trust = trust
-        self.envelope, self.entry = read_part(entry, decode_envelope, "entry")
+        self.entry = entry
+        self.envelope = decode_envelope(entry)
         self.receipt: CoseReceipt | None = None  # as step 1 read it
         self.checkpoint: Checkpoint | None = None  # as step 3 accepted it
 
@@ -39,7 +39,7 @@ class _Run:
 def verify_receipt(data: bytes, entry: bytes, trust: Trust) -> ProofReport:
     """Verify a receipt, and the entry that it is of, against a trust file.
 
-    The entry may be spelled in any way, as in a bundle. Raises MalformedInput if it is no envelope; every other fault
+    Raises MalformedInput if it is no envelope; every other fault
     is a failed step of the report.
     """
     run = _Run(data, entry, trust)

@@ -9,6 +9,7 @@ verification from the timestamp, and certificates only from its arguments.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -84,6 +85,11 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
         raise SignatureRefused("the timestamp does not hold: {error}", error=str(error)[:120], field=WHERE) from error
     (signer,) = signers
     return Timestamp(time, subjects[signer])
+
+
+def encode_response(response: bytes) -> str:
+    """Encode a TimeStampResp as a bundle holds it."""
+    return b64encode(response).decode()
 
 
 def _in_set_order(response: bytes) -> bytes:

@@ -1,4 +1,7 @@
-"""The trust file of a ledger (``tallystick/trust@v1``): what a verifier has beforehand, and takes from no bundle."""
+"""The trust file of a ledger (``tallystick/trust@v1``): what a verifier has beforehand, and takes from no bundle.
+
+It is canonical JSON, so that those who publish it can publish its digest.
+"""
 
 from __future__ import annotations
 
@@ -159,8 +162,7 @@ class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 def parse_trust(data: bytes) -> Trust:
     """Parse a trust file. Raises MalformedInput, which names the field."""
-    file = canonical.parse(data, decoder_of(_TrustFile), where="trust")
-    canonical.require_distinct_keys(data, where="trust")
+    file = canonical.decode(data, decoder_of(_TrustFile), where="trust")
     log_key = _log_key(file.log_key, file.origin, "trust.log_key")
     earlier = tuple(
         EarlierLogKey(_log_key(line.key, file.origin, "trust.earlier_log_keys"), line.until)

@@ -5,31 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, Struct
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of
-from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import IntegrityBroken, TallystickError
-from ledger.core.events import Payload, decode_envelope, decode_payload
-from ledger.core.events.registry import AgencyAdmitted, Name
+from ledger.core.events import Payload
+from ledger.core.events.registry import Name
 from ledger.core.events.terms import Verdict
 from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.procedure.legal_days import unix_seconds
-from ledger.core.verification.bundle import verify_bundle
-from ledger.core.verification.bundle_format import (
-    Anchor,
-    decode_bundle,
-    decode_case_bundle,
-    read_anchor,
-    read_authority,
-    read_part,
-)
-from ledger.core.verification.case import CaseReport, RaisedFlag, verify_case
+from ledger.core.verification.bundle import Anchor, decode_bundle
+from ledger.core.verification.case import RaisedFlag, judge_case, open_case
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import CheckedStep, ProofReport, Statement
+from ledger.core.verification.report import CheckedStep, ProofReport, Report, Statement
+from ledger.core.verification.stream import VerifiedStream
 from ledger.core.verification.trust import Trust
+from ledger.core.verification.verify import BundleVerification
 from ledger.i18n import Labels
 from ledger.timeline.sentences import Names, names_by_id
 
@@ -88,12 +80,6 @@ class Certified(Struct, frozen=True):
         return names_by_id(lambda: self.names, labels)
 
 
-class _BundleFormat(Struct):
-    """The format that a file claims to have. Nothing of it is believed."""
-
-    format: str = ""
-
-
 def certify(
     data: bytes,
     trust: Trust,
@@ -107,39 +93,30 @@ def certify(
     Raises MalformedInput for what is no bundle, and IntegrityBroken for one that was tampered with: that is not
     certified.
     """
-    try:
-        bundle_format = decode_json(data, _BundleFormat).format
-    except (msgspec.DecodeError, RecursionError):
-        bundle_format = ""  # the verifier says what is wrong with it
-    if bundle_format != "tallystick/case-bundle@v1":
-        report = verify_bundle(data, trust, observed=observed)
-        _require_untampered(report.verdict, report.faults)
-        parts = _VerifiedParts(data, report)
-        event = CertifiedEvent(report, parts.payload)
-        return _certified(report.subject.event_id, report, (event,), [parts])
-    case_report = verify_case(data, trust, procedures, entries=entries, observed=observed)
-    faults = (*case_report.faults, *(fault for event in case_report.events for fault in event.faults))
-    _require_untampered(case_report.verdict, faults)
-    bundles = decode_case_bundle(data).events
-    all_parts = [
-        _VerifiedParts(bytes(bundle), report) for bundle, report in zip(bundles, case_report.events, strict=True)
-    ]
-    events = tuple(_follow(case_report.events, all_parts, case_report.procedures))
-    book, index = None, case_report.events[-1].subject.index
-    if (state := case_report.state) is not None:
-        book = case_report.procedures.at(NOT_YET if index is None else index).get(state.procedure)
+    bundle = decode_bundle(data)
+    if bundle.parts.event is not UNSET:
+        verification = BundleVerification(bundle, trust, observed)
+        verified = verification.the_event()
+        _require_untampered(verified.report.verdict, verified.report.faults)
+        event = CertifiedEvent(verified.report, verified.payload)
+        return _certified(verified.report.subject.event_id, verified.report, verification, (event,))
+    case = open_case(data, trust, entries=entries, observed=observed)
+    report = judge_case(case, procedures)
+    faults = (*report.faults, *(fault for event in report.events for fault in event.faults))
+    _require_untampered(report.verdict, faults)
+    events = tuple(_follow(case, report.procedures))
+    book, index = None, report.events[-1].subject.index
+    if (state := report.state) is not None:
+        book = report.procedures.at(NOT_YET if index is None else index).get(state.procedure)
     digest = book.digest if book else None
-    of_case = {"case_steps": case_report.steps, "flags": case_report.flags, "procedure": digest}
-    return _certified(case_report.case_id, case_report, events, all_parts, **of_case)
+    of_case = {"case_steps": report.steps, "flags": report.flags, "procedure": digest}
+    return _certified(report.case_id, report, case.verification, events, **of_case)
 
 
 def _certified(
-    name: str,
-    report: ProofReport | CaseReport,
-    events: tuple[CertifiedEvent, ...],
-    parts: Sequence[_VerifiedParts],
-    **of_case: Any,
+    name: str, report: Report, verification: BundleVerification, events: tuple[CertifiedEvent, ...], **of_case: Any
 ) -> Certified:
+    anchor = verification.bundle.parts.anchor
     return Certified(
         name=name,
         verdict=report.verdict,
@@ -147,8 +124,9 @@ def _certified(
         completeness=report.completeness,
         development=report.development,
         events=events,
-        names={agency: name for part in parts for agency, name in part.names.items()},
-        anchor=parts[-1].anchor,
+        names={agency: body.profile.name for agency, body in verification.admissions().items()},
+        # Without a proven record the anchor of the bundle is only claimed.
+        anchor=None if verification.record is None or anchor is UNSET else anchor,
         **of_case,
     )
 
@@ -164,45 +142,22 @@ def _require_untampered(verdict: Verdict, faults: Sequence[CheckedStep]) -> None
         )
 
 
-class _VerifiedParts:
-    """The parts of one event's bundle, after its verification."""
-
-    def __init__(self, data: bytes, report: ProofReport):
-        bundle = decode_bundle(data)
-        self.envelope, _ = read_part(bundle.envelope, decode_envelope, "envelope")
-        self.payload = None if bundle.payload is UNSET else read_part(bundle.payload, decode_payload, "payload")[0]
-        self.names: dict[str, Name] = {}
-        self.kinds: dict[str, str] = {}
-        if bundle.authority is not UNSET and any(
-            step.name == "authority" and step.result == "checked" for step in report.steps
-        ):
-            admission = read_authority(bytes(bundle.authority)).agency.payload
-            body = read_part(admission, decode_payload, "authority")[0].body
-            assert isinstance(body, AgencyAdmitted), "step 9 has read it"
-            self.names[body.agency], self.kinds[body.agency] = body.profile.name, body.kind
-        # Without a proven record the anchor of the bundle is only claimed.
-        self.anchor = None if report.record is None or bundle.anchor is UNSET else read_anchor(bytes(bundle.anchor))
-
-
-def _follow(
-    reports: Iterable[ProofReport], parts: Iterable[_VerifiedParts], procedures: Procedures
-) -> Iterator[CertifiedEvent]:
+def _follow(case: VerifiedStream, procedures: Procedures) -> Iterator[CertifiedEvent]:
     """Yield the events with the case around each, from the first on until one cannot be followed."""
     state: CaseState | None = None
     is_followed = True
-    parts = tuple(parts)
-    kinds = {agency: kind for part in parts for agency, kind in part.kinds.items()}
-    for report, part in zip(reports, parts, strict=True):
+    kinds = {agency: body.kind for agency, body in case.verification.admissions().items()}
+    for event in case.events:
         before = state
-        if part.payload is None:
+        if event.payload is None:
             is_followed = False
         elif is_followed:
-            index = report.subject.index
+            index = event.report.subject.index
             try:
-                book = book_of(before, part.payload, procedures.at(NOT_YET if index is None else index))
-                act = Act(part.payload, part.envelope.payload_digest, part.envelope.signed_at, book, kinds=kinds)
+                book = book_of(before, event.payload, procedures.at(NOT_YET if index is None else index))
+                act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, book, kinds=kinds)
                 state = fold(before, act).state
             except TallystickError:  # it rests on another case, which is not in the bundle
                 is_followed = False
         around = (before, state) if is_followed else (None, None)
-        yield CertifiedEvent(report, part.payload, *around)
+        yield CertifiedEvent(event.report, event.payload, *around)

@@ -33,7 +33,7 @@ from ledger.workers.pool import WorkerPool
 
 AGREED: Final = ("model_id", "version", "title", "business_line", "severity")  # signed beside the definition
 FOUND_SOUND: Final = 64  # definitions that were tried: a draft is judged before it is signed, and once more after
-FIRST = 5  # the number of the first step: those before are the package's
+FIRST = 10  # the number of the first step: those before are the package's
 
 
 def signed_fields_of(model: Model) -> dict[str, Any]:
@@ -149,7 +149,8 @@ def check_model(report: PackageReport, words: ProcedureWords | None = None) -> U
     ``words`` are those of the procedures in force, if not those that come with this version.
     """
     numbered = [(number, name, check) for number, (name, check) in enumerate(STEPS, start=FIRST)]
-    if not report.published or report.verdict not in ("intact", "not_yet_anchored"):
+    is_proven = report.verdict in ("intact", "not_yet_anchored") and report.conformity.result == "shown"
+    if not report.published or not is_proven:
         why = "what was published is not proven"
         return Usable(False, tuple(CheckedStep(number, name, "not_checked", why) for number, name, _ in numbered))
     last = _Publication(report.published[-1], words)
@@ -161,26 +162,26 @@ def check_model(report: PackageReport, words: ProcedureWords | None = None) -> U
     return Usable(all(step.result == "checked" for step in steps), steps)
 
 
-# 5
+# 10
 def _model(last: _Publication) -> Outcome:
     model = parse_model(last.body.definition, last.words)
     return f"{len(model.parameters)} parameters, {len(model.examples)} examples"
 
 
-# 6
+# 11
 def _examples(last: _Publication) -> Outcome:
     model = require_publishable(last.body.definition, last.words)
     raised = sum(bool(example.raises) for example in model.examples)
     return f"{raised} raise what they must, {len(model.examples) - raised} raise nothing"
 
 
-# 7
+# 12
 def _agreement(last: _Publication) -> Outcome:
     require_agreement(parse_model(last.body.definition, UNCHECKED), last.body)
     return "id, version, title, business line and severity are those of the definition"
 
 
-# 8
+# 13
 def _anonymity(last: _Publication) -> Outcome:
     study = last.body.case_study
     if study is None:

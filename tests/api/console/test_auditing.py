@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.trust import Trust
+from ledger.core.verification.verify import verify_event
 from ledger.procedures import shipped_procedures
 from tests.api.conftest import Trusted
 from tests.api.console.desk import Clerk, Office, office_in
@@ -124,7 +124,7 @@ def test_an_event_is_told_with_its_proof_and_taken_away(desk: Clerk) -> None:
     expect(page.locator("#flags").locator("xpath=..")).to_contain_text("something else arrives")
     trust: Trust = Trusted.trust
     for name in ("Proof bundle", "Proof bundle without what is confidential", "Proof bundle without the content"):
-        report = verify_bundle(taken(page, name), trust)
+        report = verify_event(taken(page, name), trust).report
         assert report.verdict in ("not_yet_anchored", "unverifiable"), name
         assert report.faults == (), name
     assert verify_case(taken(page, "Bundle of the whole case"), trust, shipped_procedures()).faults == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from ledger.core.supervision import ModelState
-from ledger.core.supervision.model_package import FORMAT
+from ledger.core.verification.bundle import FORMAT
 from ledger.supervision.models.model_file import parse_model
 from tests.api.console.desk import READ, Office, axe_findings, too_wide
 from tests.api.console.prosecuting import MODEL, publish, raise_leads

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from api.app import create_app
 from ledger.config.settings import Settings
-from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.encoding import canonical
+from ledger.core.verification.bundle import encode_bundle
 from ledger.core.verification.trust import encode_trust
 from ledger.interchange.papers.document import link
 from ledger.interchange.papers.typeset import typeset
@@ -111,8 +111,13 @@ def visitor(tmp_path: Path, browser: Browser) -> Iterator[Visitor]:
         yield new_visitor
 
 
+def of_case(bundle: Any) -> list[Any]:
+    """The entries of the case in its bundle."""
+    return [entry for entry in bundle["entries"] if entry["envelope"]["stream"]["kind"] == "case"]
+
+
 def encoded(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    return canonical.encode(value)
 
 
 REGISTERED = tree(BUNDLES.bundle(FIRST + 1))
@@ -159,7 +164,7 @@ def test_without_a_trust_file_the_server_s_word_is_marked(visitor: Visitor) -> N
     visitor.drop(bundle__json=encoded(REGISTERED))
     expect(visitor.page.locator("#trusted-by")).to_contain_text("That is not independent")
     assert visitor.verdict() == "tampered"
-    expect(visitor.page.locator("#faults")).to_contain_text("Step 5 checkpoint: the tree head of another log")
+    expect(visitor.page.locator("#faults")).to_contain_text("Step 2 checkpoint: the tree head of another log")
     assert visitor.page.locator("#server-trust").text_content() == encode_trust(Trusted.trust).decode()
     visitor.drop(**OF_TESTS)
     expect(visitor.page.locator("#trusted-by")).to_contain_text("Checked against the trust file trust.json")
@@ -174,19 +179,19 @@ def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
         assert visitor.verdict() in ("unverifiable", "intact")
         events = visitor.page.locator("#events > details")
         expect(events).to_have_count(4)
-        case["events"][1]["payload"]["body"]["description"] = "another phone"
+        of_case(case)[1]["payload"]["body"]["description"] = "another phone"
         visitor.drop(case__json=encoded(case))
         expect(visitor.page.locator("#verdict")).to_have_text("已被篡改")
         expect(visitor.page.locator("#faults")).to_contain_text(
-            "第 2/4 个事件（登记物品），步骤 4 内容：内容校验值与所签名的不同"
+            "第 2/4 个事件（登记物品），步骤 7 内容：内容校验值与所签名的不同"
         )
         expect(visitor.page.locator("#faults")).to_contain_text("共 4 个事件中的第 2 个：已被篡改")
         events.nth(1).locator("summary").click()
-        expect(events.nth(1).locator(".steps > li").nth(3)).to_contain_text("未通过")
+        expect(events.nth(1).locator(".steps > li").nth(6)).to_contain_text("未通过")
         assert "tampered" not in (events.nth(2).get_attribute("class") or "")
         assert axe_findings(visitor.page) == []
-        visitor.drop(case__json=encoded(case | {"events": []}))
-        expect(visitor.page.locator("#state")).to_contain_text("信任文件： 不是案件证明包")
+        visitor.drop(case__json=encoded(case | {"entries": []}))
+        expect(visitor.page.locator("#state")).to_contain_text("信任文件： 不是证明包")
 
 
 def test_a_long_case_shows_how_far_it_is(visitor: Visitor) -> None:
@@ -266,7 +271,7 @@ def test_a_large_file_shows_how_far_it_is(visitor: Visitor, tmp_path: Path) -> N
     [
         (encoded(REGISTERED)[:-40], "no"),
         (encoded(REGISTERED | {"more": 1}), "no bundle"),
-        (b'{"format": "tallystick/trust@v1"}', "no trust file"),
+        (b'{"format":"tallystick/trust@v1"}', "no trust file"),
     ],
 )
 def test_what_is_no_bundle_is_refused_in_words(visitor: Visitor, data: bytes, says: str) -> None:
@@ -298,7 +303,7 @@ def test_the_code_on_paper_says_what_is_looked_for(tmp_path: Path, browser: Brow
         visitor.drop(case__json=WHOLE_CASE)
         expect(visitor.page.locator("#paper-says")).to_contain_text("This is what the code on paper leads to")
         spoiled = tree(BUNDLES.bundle(FIRST + 1))
-        spoiled["payload"]["body"]["description"] = "another phone"
+        spoiled["entries"][-1]["payload"]["body"]["description"] = "another phone"
         visitor.drop(bundle__json=encoded(spoiled))
         expect(visitor.page.locator("#paper-says")).to_contain_text("but it failed: see above")
         assert axe_findings(visitor.page) == []

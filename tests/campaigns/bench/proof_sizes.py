@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,11 +21,9 @@ from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Growth, Hash, leaf_hash
 from ledger.core.log.notes import parse_note
-from ledger.core.log.tlog_proofs import TlogProof
-from ledger.core.verification.bundle import verify_bundle
-from ledger.core.verification.bundle_format import StampedProof, encode_bundle, raw
-from ledger.core.verification.evidence import encode_response
-from ledger.core.verification.timestamps import verify_timestamp
+from ledger.core.verification.bundle import TreeStamp, decode_bundle, encode_bundle, encode_hash, tlog_proof_of
+from ledger.core.verification.timestamps import encode_response, verify_timestamp
+from ledger.core.verification.verify import verify_event
 from scripts.bench.figures import in_turn, options
 from tests.testkit import bundles
 from tests.testkit.casework import Case
@@ -50,13 +49,9 @@ class LargeLog(bundles.Log):
         assert size in {None, self.size}, "this log is of one size"
         return Checkpoint(self.log_signer.verifying_key.name, self.size, self._growth.root())
 
-    def proof(self, index: int, note: str) -> str:
-        hashes = merkle.inclusion_proof(
-            index,
-            self.size,
-            lambda level, at: Hash(self._growth.rows[level].nodes[at - self._growth.rows[level].first]),
-        )
-        return TlogProof(index, hashes, note).to_text()
+    def path(self, index: int, size: int) -> Sequence[bytes]:
+        rows = self._growth.rows
+        return merkle.inclusion_proof(index, size, lambda level, at: Hash(rows[level].nodes[at - rows[level].first]))
 
 
 def main() -> None:
@@ -84,21 +79,21 @@ def measured(size: int, folder: Path) -> list[tuple[int, str, int, float]]:
     authority = new_authority(folder)
     text = parse_note(note).text
     response = authority.stamp(text.encode())
-    stamps = raw([StampedProof(proof=log.proof(index, note), response=encode_response(response))])
+    stamp = TreeStamp(size=size, root=encode_hash(log.checkpoint().root), response=encode_response(response))
     plain = encode_bundle(log.bundle(index, note, anchored=False))
-    stamped = encode_bundle(log.bundle(index, note, anchored=False, timestamps=stamps))
+    stamped = encode_bundle(log.bundle(index, note, anchored=False, timestamps=(stamp,)))
     trust = bundles.trust(timestamp_roots=(authority.root,))
-    assert verify_bundle(stamped, trust).proven_time is not None
+    assert verify_event(stamped, trust).report.proven_time is not None
 
     def verify_anew() -> None:
         verify_timestamp.cache_clear()
-        verify_bundle(stamped, trust)
+        verify_event(stamped, trust)
 
     bare, fresh, warmed = in_turn(
-        ROUNDS, lambda: verify_bundle(plain, trust), verify_anew, lambda: verify_bundle(stamped, trust)
+        ROUNDS, lambda: verify_event(plain, trust), verify_anew, lambda: verify_event(stamped, trust)
     )
     return [
-        (size, "tlog-proof", len(log.proof(index, note).encode()), 0),
+        (size, "tlog-proof", len(tlog_proof_of(decode_bundle(plain)).encode()), 0),
         (size, "bundle", len(plain), bare),
         (size, "bundle with a timestamp", len(stamped), fresh),
         (size, "the same, the timestamp seen before", len(stamped), warmed),

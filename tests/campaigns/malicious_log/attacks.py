@@ -14,12 +14,12 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_ROOT, Hash
 from ledger.core.log.notes import SeedSigner, sign_note
 from ledger.core.log.tiles import encode_bundle
-from ledger.core.verification.bundle_format import encode_bundle as encode_proof
+from ledger.core.verification.bundle import encode_bundle as encode_proof
 from tests.campaigns.malicious_log.ground import Ground, Words
 from tests.campaigns.malicious_log.service import Hostile, filler, receipt
-from tests.campaigns.verifiers.changes import written
 from tests.campaigns.verifiers.compare import Sample
 from tests.testkit.bundles import ORIGIN, Log
+from tests.testkit.changed_bundles import written
 from tests.testkit.faulty_service import Asked
 
 Attack = Callable[[Ground], Words]

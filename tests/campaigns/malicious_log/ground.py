@@ -14,10 +14,10 @@ from typing import Any
 from ledger.core.events import case
 from ledger.core.verification.trust import Trust, encode_trust
 from tests.campaigns.malicious_log.service import Hostile, filler
-from tests.campaigns.verifiers.changes import written
 from tests.testkit.builders import COURT, POLICE, Writer, clerk
 from tests.testkit.bundles import Log, log_with, trust
 from tests.testkit.casework import Case
+from tests.testkit.changed_bundles import written
 from tests.testkit.tally import Tally
 
 PROFILE = "victim"

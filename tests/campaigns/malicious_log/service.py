@@ -12,7 +12,7 @@ from ledger.core.events import case, decode_submission
 from ledger.core.log.cose_receipts import sign_receipt
 from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.log.tiles import TILE_WIDTH, encode_bundle
-from ledger.core.verification.bundle_format import encode_bundle as encode_proof
+from ledger.core.verification.bundle import encode_bundle as encode_proof
 from tests.oracles import merkle_reference as reference
 from tests.testkit.builders import LOG_ID, Event, Writer, clerk
 from tests.testkit.bundles import Log

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from hashlib import sha512
@@ -21,7 +20,6 @@ from ledger.core.encoding import canonical
 from ledger.core.events import Envelope, Payload, digest_of
 from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint
 from ledger.core.log.notes import NoteSignature, SeedSigner, parse_note, sign_note
-from ledger.core.log.tlog_proofs import TlogProof, parse_tlog_proof
 from tests.campaigns.verifiers.worlds import Base, Tree, World
 from tests.testkit.builders import START, Event, Officer, clerk, signed, supervisor
 from tests.testkit.bundles import LOG_SIGNER, WITNESSES, Log
@@ -62,30 +60,12 @@ def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from paths(child, (*above, key))
 
 
-def written(tree: Any) -> bytes:
-    """Write as JSON; half of a surrogate pair as the three bytes that UTF-8 does not have."""
-    return json.dumps(tree, ensure_ascii=False).encode("utf-8", "surrogatepass")
-
-
 # -- proofs and notes --------------------------------------------------------------------------------------------------
 
 
-def with_proof(tree: Tree, **parts: Any) -> Tree:
-    """Return the bundle with parts of its own proof replaced, by value or by a function of the old one."""
-    proof = parse_tlog_proof(tree["proof"])
-    new = {name: value(getattr(proof, name)) if callable(value) else value for name, value in parts.items()}
-    fields = {"index": proof.index, "hashes": proof.hashes, "checkpoint": proof.checkpoint} | new
-    return tree | {"proof": TlogProof(fields["index"], tuple(fields["hashes"]), fields["checkpoint"]).to_text()}
-
-
 def with_note(tree: Tree, change: Callable[[str], str]) -> Tree:
-    """Return the bundle with another note, in its evidence too: as the log itself would hand it out."""
-    changed = deepcopy(tree)
-    erasures = (erasure["entry"] for erasure in changed.get("erased", []))
-    for holder in (changed, *changed.get("authority", {}).values(), *erasures):
-        head, _, note = holder["proof"].partition("\n\n")
-        holder["proof"] = f"{head}\n\n{change(note)}"
-    return changed
+    """Return the bundle with another note."""
+    return tree | {"note": change(tree["note"])}
 
 
 def resigned(world: World, text: str, signer: SeedSigner = LOG_SIGNER) -> str:

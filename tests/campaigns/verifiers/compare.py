@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from ledger.core.errors import MalformedInput
-from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.trust import Trust, parse_trust
+from ledger.core.verification.verify import verify_event
 from tests.campaigns.verifiers.faults import FAULTS, REFUSED, Expected
 from tests.campaigns.verifiers.worlds import bases, worlds
 from tests.testkit.machine import REPOSITORY
@@ -53,7 +53,7 @@ def samples(seed: int) -> Iterator[Sample]:
                 if mutated := fault(base, chance):
                     trust = mutated.trust or base.world.trust_bytes
                     named = f"{base.world.name}: {base.name}"
-                    event_id = base.tree["envelope"]["event_id"]
+                    event_id = base.world.log.events[base.index].envelope.event_id
                     yield Sample(name, named, mutated.data, trust, mutated.expected, event_id)
                     break
             else:
@@ -88,7 +88,7 @@ def summary(answer: Answer) -> str:
 
 def our_answer(sample: Sample) -> Answer:
     try:
-        report = verify_bundle(sample.data, _trust(sample.trust))
+        report = verify_event(sample.data, _trust(sample.trust)).report
     except MalformedInput:
         return [REFUSED]
     return [report.verdict, *(step.result for step in report.steps)]

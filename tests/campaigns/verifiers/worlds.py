@@ -14,7 +14,6 @@ import msgspec
 
 from ledger.core.encoding import canonical
 from ledger.core.events import Authority, case, record, registry
-from ledger.core.verification.bundle_format import raw
 from ledger.core.verification.trust import Trust, encode_trust
 from scripts.docs.chain_states import State
 from scripts.docs.example import vouched
@@ -68,7 +67,7 @@ class World:
 
     def state(self) -> State:
         """Return both contracts three blocks after they took the tree head as record 2."""
-        revoked = self.log.find(registry.KeyRevoked, key_id=clerk(POLICE).key_id) is not None
+        revoked = self.log.find(registry.KeyRevoked, key_id=clerk(POLICE).key_id)
         return self.log.state(
             number=self.number, revoked_at={clerk(POLICE).key_id: ANCHORED_AT - 12} if revoked else {}
         )
@@ -79,24 +78,25 @@ class World:
 
     def anchor(self, index: int, state: State, number: int | None = None) -> Tree:
         """Return what a state proves of a record and of the entry's key, with the note of its block."""
-        proven = state.proving(number or self.number, self.log.key_of(index))
+        proven = state.proving(number or self.number, *self.log.keys_of(self.log.events[index]))
         if self.witnesses:
-            proven = msgspec.structs.replace(proven, block_note=raw(self.block_note(proven.header_rlp)))
+            proven = msgspec.structs.replace(proven, block_note=self.block_note(proven.header))
         return dict(msgspec.json.decode(canonical.encode(proven)))
 
-    def block_note(self, header_rlp: str) -> str:
+    def block_note(self, header: str) -> str:
         """Return what the world's witnesses sign of a block."""
         signers = [WITNESSES[number - 1] for number in self.witnesses]
-        return vouched(header_rlp, signers, log_id=LOG_ID, contracts=CHAIN)
+        return vouched(header, signers, log_id=LOG_ID, contracts=CHAIN)
 
     @cached_property
-    def _anchors(self) -> dict[str | None, Tree]:
+    def _anchors(self) -> dict[tuple[str, ...], Tree]:
         """By the key whose slots they prove."""
         return {}
 
     def bundle(self, index: int, *, anchored: bool = True, **changes: Any) -> Tree:
         """Return the bundle of an entry, complete, as plain values."""
-        shown, key = tree(self.log.bundle(index, self.note, anchored=False, **changes)), self.log.key_of(index)
+        shown = tree(self.log.bundle(index, self.note, anchored=False, **changes))
+        key = self.log.keys_of(self.log.events[index])
         if anchored and key not in self._anchors:
             self._anchors[key] = self.anchor(index, self.state())
         return shown | ({"anchor": self._anchors[key]} if anchored else {})
@@ -118,6 +118,25 @@ class Base:
     index: int
     tree: Tree
     verdict: str = "intact"
+
+    def place(self, *path: Any) -> tuple[Any, ...]:
+        """Return where a part stands: that of the entry which the bundle is about, or of the file."""
+        if path[:1] and path[0] in ("envelope", "payload", "sections", "index"):
+            return ("entries", self.place_of(self.index), *path)
+        return path
+
+    def place_of(self, index: int) -> int:
+        """Return the number of an entry within the bundle."""
+        return [entry["index"] for entry in self.tree["entries"]].index(index)
+
+    def without(self, *indices: int) -> Tree:
+        """Return the bundle without these entries."""
+        return self.tree | {"entries": [entry for entry in self.tree["entries"] if entry["index"] not in indices]}
+
+    def with_entry(self, entry: Tree) -> Tree:
+        """Return the bundle with an entry, in its place and in that of one of the same index."""
+        others = self.without(entry["index"])["entries"]
+        return self.tree | {"entries": sorted([*others, entry], key=lambda shown: shown["index"])}
 
 
 def cosigned(log: Log, witnesses: tuple[int, ...]) -> str:
@@ -169,9 +188,7 @@ def bases(of: World) -> Iterator[Base]:
     for name, index in whole.items():
         yield Base(name, of, index, of.bundle(index))
     yield Base("not anchored", of, registered, of.bundle(registered, anchored=False), "not_yet_anchored")
-    shown = of.bundle(registered)
-    del shown["sections"]["narrative"]
-    yield Base("section withheld", of, registered, shown)
-    erased = of.bundle(registered, erased=(of.log.erasure("narrative", of.erasure, of.note),))
-    del erased["sections"]["narrative"]
+    sections = {label: part for label, part in of.log.events[registered].sections.items() if label != "narrative"}
+    yield Base("section withheld", of, registered, of.bundle(registered, sections=sections))
+    erased = of.bundle(registered, sections=sections, others=[of.erasure])
     yield Base("section erased", of, registered, erased)

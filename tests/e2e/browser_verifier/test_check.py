@@ -10,17 +10,15 @@ from typing import Any
 
 import pytest
 
-from ledger.core.errors import MalformedInput
-from ledger.core.verification.bundle import verify_bundle
-from ledger.core.verification.bundle_format import MAX_BUNDLE_LENGTH, encode_bundle
-from ledger.core.verification.case import verify_case
+from ledger.core.encoding import canonical
+from ledger.core.verification.bundle import MAX_BUNDLE_LENGTH, encode_bundle
 from ledger.core.verification.trust import encode_trust
-from ledger.procedures import shipped_procedures
+from ledger.core.verification.verify import verify_event
 from tests.campaigns.verifiers.compare import Sample, compared
 from tests.campaigns.verifiers.faults import Expected
 from tests.testkit.builders import changed_in_every_way
 from tests.testkit.bundles import Log, naming, tree
-from tests.testkit.changed_bundles import GOOD, LOG, NOTE, TRUST, Tree
+from tests.testkit.changed_bundles import GOOD, TRUST, Tree
 from tests.testkit.machine import REPOSITORY
 from tests.unit.core.test_rotated_keys import FILE, REFUSED, ROTATED
 
@@ -36,7 +34,7 @@ def check(bundle: Path, trusted: Path, *options: str) -> subprocess.CompletedPro
 
 def checked(folder: Path, bundle: Tree | bytes) -> tuple[int, dict[str, Any]]:
     """Exit code and what ``--json`` says."""
-    data = bundle if isinstance(bundle, bytes) else json.dumps(bundle).encode()
+    data = bundle if isinstance(bundle, bytes) else canonical.encode(bundle)
     (folder / "bundle.json").write_bytes(data)
     (folder / "trust.json").write_bytes(encode_trust(TRUST))
     done = check(folder / "bundle.json", folder / "trust.json", "--json")
@@ -45,8 +43,8 @@ def checked(folder: Path, bundle: Tree | bytes) -> tuple[int, dict[str, Any]]:
 
 VERDICTS: dict[str, tuple[Callable[[Tree], Any], int]] = {
     "intact": (lambda b: None, 0),
-    "tampered": (lambda b: b["payload"].update(salt="00" * 16), 1),
-    "unverifiable": (lambda b: b.pop("payload"), 3),
+    "tampered": (lambda b: b["entries"][-1]["payload"].update(salt="00" * 16), 1),
+    "unverifiable": (lambda b: b["entries"][-1].pop("payload"), 3),
     "not_yet_anchored": (lambda b: b.pop("anchor"), 4),
 }
 
@@ -57,7 +55,7 @@ def test_exit_codes(verdict: str, tmp_path: Path) -> None:
     change, code = VERDICTS[verdict]
     shown = tree(GOOD)
     change(shown)
-    report = verify_bundle(json.dumps(shown).encode(), TRUST)
+    report = verify_event(canonical.encode(shown), TRUST).report
     status, answer = checked(tmp_path, shown)
     assert (status, answer["verdict"], report.verdict) == (code, verdict, verdict)
     assert [step["status"] for step in answer["steps"]] == [step.result for step in report.steps]
@@ -69,11 +67,11 @@ def test_keys_of_before_count_for_their_time(tmp_path: Path) -> None:
     by_either = Expected(("intact", "tampered", "not_yet_anchored", "unverifiable", "refused"), None)
     example = (EXAMPLES / "bundle.json").read_bytes()
     samples = [
-        Sample(name, "", json.dumps(tree(bundle)).encode(), encode_trust(trusted), by_either)
+        Sample(name, "", encode_bundle(bundle), encode_trust(trusted), by_either)
         for name, (bundle, trusted, _) in ROTATED.items()
     ]
     for name, (changes, _) in REFUSED.items():
-        samples.append(Sample(name, "", example, json.dumps(FILE | changes).encode(), Expected("refused")))
+        samples.append(Sample(name, "", example, canonical.encode(FILE | changes), Expected("refused")))
     assert compared(samples, tmp_path / "samples.jsonl") == []
 
 
@@ -102,34 +100,21 @@ def test_what_is_no_bundle(tmp_path: Path) -> None:
 
 
 def test_the_examples_of_the_document() -> None:
-    """The command tells the thirteen steps by their names, the verdict, and the two statements beside it."""
+    """The command tells the twelve steps by their names, the verdict, and the two statements beside it."""
     done = check(EXAMPLES / "bundle.json", EXAMPLES / "trust.json")
     lines = done.stdout.splitlines()
     *_, verdict, conformity, completeness = lines
     assert (done.returncode, done.stderr, verdict) == (0, "", "verdict: intact")
     assert conformity == "conformity: not_checked (the custody rules judge a case, not one event)"
     assert completeness == "completeness: not_checked (one event says nothing of those after it)"
-    assert [line.split()[1] for line in lines[:13]] == [
-        step.name for step in verify_bundle((EXAMPLES / "bundle.json").read_bytes(), TRUST).steps
+    assert [line.split()[1] for line in lines[:12]] == [
+        step.name for step in verify_event((EXAMPLES / "bundle.json").read_bytes(), TRUST).report.steps
     ]
 
 
-@pytest.mark.parametrize(("more", "is_refused"), [(0, False), (1, True)])
-def test_event_of_a_case_that_is_too_large(more: int, is_refused: bool, tmp_path: Path) -> None:
-    """Within a case, too, a bundle has at most 4 MiB, counted as its bytes stand in the file."""
-    bundle = tree(LOG.case_bundle(note=NOTE))
-    event = bundle["events"][1]
-    event["timestamps"] = ""
-    event["timestamps"] = "é" + "x" * (
-        MAX_BUNDLE_LENGTH + more - len(json.dumps(event, ensure_ascii=False).encode()) - 2
-    )
-    data = json.dumps(bundle, ensure_ascii=False).encode()
-    assert (checked(tmp_path, data)[0] == 2) == is_refused
-    if is_refused:
-        with pytest.raises(MalformedInput, match="at most"):
-            verify_case(data, TRUST, shipped_procedures())
-    else:
-        assert verify_case(data, TRUST, shipped_procedures()).verdict == "intact"
+def test_file_that_is_too_large(tmp_path: Path) -> None:
+    """Nobody reads on forever: what is over the limit is no bundle, whatever is in it."""
+    assert checked(tmp_path, b" " * (MAX_BUNDLE_LENGTH + 1))[0] == 2
 
 
 def test_core_runs_with_what_a_page_has() -> None:

@@ -53,7 +53,7 @@ def disclose(town: Town, case: TownCase, bundle: Path, digests: list[str]) -> No
     given = ("disclosure", "make", CASE, "--recipient", "counsel of the suspect", "--item", IMAGE)
     recorded = town.ok("police", *given, "--output", bundle)
     assert WITHHELD not in bundle.read_text(encoding="utf-8")
-    events: list[Any] = [event["payload"] for event in json.loads(bundle.read_bytes())["events"]]
+    events: list[Any] = [entry["payload"] for entry in json.loads(bundle.read_bytes())["entries"]]
     (where,) = [event for event in events if event["event_id"] == differing]
     (line,) = where["body"]["received"]
     assert (line["item_id"], line["match_result"], line["digests"]) == (IMAGE, "mismatch", digests)

@@ -29,7 +29,7 @@ def statuses(report: Any, other: Any) -> tuple[list[str], list[str]]:
 
 
 def test_the_name_is_gone_and_both_verifiers_say_intact_and_erased(town: Town, tmp_path: Path) -> None:
-    """The new bundle has the digest and not the name; step 8 says erased, of whichever verifier. The case bundle holds
+    """The new bundle has the digest and not the name; step 9 says erased, of whichever verifier. The case bundle holds
     without the name, and who kept the old bundle can still prove it: others' copies are not the ledger's to erase."""
     points = town.story(ERASURE, "2025-03-03")
     _, case = next(points)
@@ -47,10 +47,10 @@ def test_the_name_is_gone_and_both_verifiers_say_intact_and_erased(town: Town, t
 
     checked(town, before, trust)
     report, other = checked(town, after, trust)
-    assert report["steps"][7]["detail"].startswith(f"{LABEL} erased by entry ")
-    assert other["steps"][7]["detail"] == f"{LABEL} erased"
+    assert report["steps"][8]["detail"].startswith(f"{LABEL} erased by entry ")
+    assert other["steps"][8]["detail"] == f"{LABEL} erased"
     ours, theirs = statuses(report, other)
-    assert (ours[7], ours) == ("not_checked", theirs)
+    assert (ours[8], ours) == ("not_checked", theirs)
     report, other = checked(town, whole, trust)
     for event, others in zip(report["events"], other["events"], strict=True):
         ours, theirs = statuses(event, others)

@@ -15,9 +15,9 @@ from ledger.chain.eth import BlockRef
 from ledger.chain.journal import ChainFingerprint, Purpose, WriteState
 from ledger.chain.remote import RemoteChain
 from ledger.chain.transaction import sign
+from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum import trie
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.ethereum.trie import verify_path
 from tests.testkit.builders import refused
 from tests.unit.chain.builders import EmbeddedBench, Key, make_older
 from tests.unit.chain.external import ExternalNode, running_anvil, running_hardhat
@@ -43,13 +43,14 @@ def require_proven(node: ExternalNode, at: BlockRef) -> None:
     header = read_header(node.eth.header(at))
     assert (header.number, header.hash) == (at.number, at.hash)
     to_account, *to_slots = node.eth.proof(ACCOUNT, SLOTS, at).paths
-    account = verify_path(header.state_root, bytes.fromhex(ACCOUNT[2:]), to_account)
+    nodes = {keccak256(node): node for path in (to_account, *to_slots) for node in path}
+    account = trie.walk(header.state_root, bytes.fromhex(ACCOUNT[2:]), nodes.__getitem__)
     assert account is not None
     fields = trie.decode_rlp(account)
     assert isinstance(fields, tuple)
     storage_root = fields[2]
     assert isinstance(storage_root, bytes)
-    held = [verify_path(storage_root, slot, path) for slot, path in zip(SLOTS, to_slots, strict=True)]
+    held = [trie.walk(storage_root, slot, nodes.__getitem__) for slot in SLOTS]
     assert held == [None, bytes([WORD]), None, None]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.cli.errors import Exit
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.bundle import encode_bundle
 from ledger.procedures import shipped_package, shipped_rulebook
 from tests.testkit.builders import POLICE
 from tests.testkit.bundles import log_with

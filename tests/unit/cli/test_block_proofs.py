@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ledger.cli.errors import Exit
-from ledger.cli.proofs import anchor_blocks
+from ledger.cli.proofs import anchor_block
+from ledger.core.encoding import canonical
 from tests.testkit.machine import free_port
 from tests.testkit.tally import Tally
 from tests.unit.chain.external import running_anvil
@@ -45,8 +46,9 @@ def blocks(report: Any) -> set[str]:
 
 
 def proven_block(proof: Path) -> int:
-    ((_, number),) = anchor_blocks(proof.read_bytes())
-    return number
+    block = anchor_block(proof.read_bytes())
+    assert block is not None
+    return block[1]
 
 
 def check(tally: Tally, proof: Path, *more: str | Path, status: Exit = Exit.OK) -> Any:
@@ -93,7 +95,7 @@ def test_block_of_another_history(world: World, proof: Path) -> None:
     trust = trust_file(world, "--block", str(proven_block(proof)))
     document = json.loads(trust.read_bytes())
     document["chains"][0]["trusted_blocks"][0]["hash"] = "0x" + "11" * 32
-    trust.write_text(json.dumps(document))
+    trust.write_bytes(canonical.encode(document))
     assert world.tally("proof", "check", proof, "--trust", trust).status == Exit.REFUSED
 
 

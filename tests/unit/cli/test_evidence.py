@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from ledger.cli.errors import Exit
 from ledger.core.events import case as case_events
-from ledger.core.verification.bundle_format import encode_bundle
+from ledger.core.verification.bundle import encode_bundle
 from tests.testkit import bundles
 from tests.testkit.builders import LOG_ID
 from tests.testkit.casework import Case
@@ -164,7 +164,7 @@ def test_bag_against_the_proof_of_its_case(tally: Tally, bag: Path) -> None:
 def test_bundle_that_says_nothing_of_an_item_is_refused(tally: Tally, bag: Path) -> None:
     """Such as that of the event that opened the case; the same digests registered as item-2 do not make it item-2."""
     log = registered(of_bag(tally, bag))
-    opened = log.find(case_events.CaseOpened)
+    (opened,) = log.find(case_events.CaseOpened)
     assert opened is not None
     status, output = check(tally, bag, write_bundle(tally.folder, log, opened))
     assert (status, "case.opened" in output) == (Exit.USAGE, True)

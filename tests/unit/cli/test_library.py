@@ -112,7 +112,7 @@ def test_a_package_is_verified_offline(package: Path, tmp_path: Path) -> None:
     alone = Tally(tmp_path)
     report = alone.ok("library", "verify", package, "--trust", trust(package))
     assert (report["verdict"], report["usable"]) == ("intact", True)
-    assert [step["number"] for step in report["steps"]] == list(range(1, 9))
+    assert [step["number"] for step in report["steps"]] == list(range(1, 14))
     out = alone("--lang", "zh-CN", "library", "verify", package, "--trust", trust(package)).out
     assert "完整未改" in out
     spoiled = tmp_path / "spoiled.json"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.cli.errors import Exit
+from ledger.core.encoding import canonical
 from tests.testkit.machine import free_port
 from tests.testkit.timestamping import Authority, new_authority, serving_authority
 from tests.unit.cli.world import World, service_of
@@ -66,7 +67,7 @@ def test_a_bundle_proves_its_time_by_a_third_party(stamped: World, tmp_path: Pat
     assert step["detail"].endswith("by the timestamp of CN=Test Timestamping")
     assert report["proven_time"] is not None
     rootless = {name: value for name, value in json.loads(trust.read_bytes()).items() if name != "timestamp_roots"}
-    trust.write_text(json.dumps(rootless))
+    trust.write_bytes(canonical.encode(rootless))
     report, step = time_step(stamped, bundle, trust)
     assert (report["verdict"], report["proven_time"]) == ("not_yet_anchored", None)
     assert step["result"] == "not_checked"

@@ -15,6 +15,7 @@ from ledger.core.log.cose_receipts import parse_receipt
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.verification.bundle import decode_bundle
 from tests.unit.cli.world import THEN, World, accept, offer, open_case
 
 
@@ -107,7 +108,7 @@ def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     saved = world.ok("log", "save", tmp_path / "copy")
     report = world.tally.ok("proof", "check", case, "--trust", trust, "--log", tmp_path / "copy")
     assert report["verdict"] == "intact"
-    assert {step["result"] for step in report["steps"]} == {"checked"}
+    assert {step["name"] for step in report["steps"] if step["result"] != "checked"} == {"witnesses"}
     assert saved["size"] >= report["events"][-1]["subject"]["size"]
     withheld = tmp_path / "withheld.json"
     world.ok("proof", "get", event_id, "--withhold", "payload", "-o", withheld)
@@ -127,7 +128,7 @@ def test_proofs_go_out_in_the_formats_of_others(world: World, tmp_path: Path) ->
     (log_key,) = parse_policy(policy.read_text()).logs
     assert world.ok("log", "trust", "--policy") == {"policy": policy.read_text()}
     assert world.run("log", "trust", "--policy").out == policy.read_text()
-    leaf = leaf_hash(canonical.encode(json.loads(bundle.read_bytes())["envelope"]))
+    leaf = leaf_hash(canonical.encode(json.loads(bundle.read_bytes())["entries"][-1]["envelope"]))
     index = parse_tlog_proof(private.read_text(encoding="utf-8")).index
     assert parse_tlog_proof(private.read_text(encoding="utf-8")).verify(leaf, log_key).size > index
     answer = world.ok("log", "proof", str(index), "-o", public)
@@ -148,7 +149,7 @@ def test_receipt_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     written = world.ok("proof", "get", event_id, "--cose", "-o", tmp_path / "a.cose")
     receipt, entry = tmp_path / "a.cose", tmp_path / "a.entry.json"
     assert written == {"file": str(receipt), "entry": str(entry)}
-    assert entry.read_bytes() == canonical.encode(json.loads(bundle.read_bytes())["envelope"])
+    assert entry.read_bytes() == canonical.encode(decode_bundle(bundle.read_bytes()).require_event().envelope)
     index = parse_receipt(receipt.read_bytes()).index
     public = tmp_path / "b.cose"
     world.ok("log", "proof", str(index), "--cose", "-o", public)
@@ -202,11 +203,11 @@ def test_log_is_public_and_grows(world: World, tmp_path: Path) -> None:
     before = world.ok("log", "checkpoint", profile=profile)
     assert before["signature"] == "checked"
     case_id = open_case(world)
-    world.wait("/api/v1/log", lambda log: log["published"] > before["size"])
+    world.anchored()
     grown = world.ok("log", "consistency", tmp_path / "copy" / "checkpoint", profile=profile)
     assert grown["second"] > grown["first"]
-    newest = world.ok("log", "entries", "--from", str(grown["second"] - 1), profile=profile)
-    assert newest[0]["stream"]["id"] == case_id
+    newer = world.ok("log", "entries", "--from", str(before["size"]), profile=profile)
+    assert case_id in [entry["stream"]["id"] for entry in newer]
     assert world.run("case", "open", "--number", "A", "--type", "x", profile=profile).status == Exit.USAGE
     assert world.run("case", "list", profile=profile).status == Exit.REFUSED
 

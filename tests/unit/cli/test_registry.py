@@ -11,6 +11,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from ledger.cli.errors import Exit
+from ledger.core.encoding import canonical
 from tests.testkit.builders import founder
 from tests.testkit.tally import Tally
 from tests.unit.cli.world import UNTIL, World
@@ -22,7 +23,7 @@ def test_admin_signs_only_at_the_trusted_contract(world: World, tmp_path: Path) 
     world.run("log", "trust", "-o", trust)
     document = json.loads(trust.read_bytes())
     document["chains"][0]["registry"] = "0x" + "22" * 20
-    trust.write_text(json.dumps(document))
+    trust.write_bytes(canonical.encode(document))
     key = ("--key", "admin-police-east", "--passphrase-file", world.tally.passphrase_file)
     who = ("--agency", "police-east", "--officer", "admin", *key, "--trust", trust, "--replace")
     world.tally.ok("profile", "add", "wary", "--url", world.url, *who)

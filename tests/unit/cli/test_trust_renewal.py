@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ledger.cli.errors import Exit
 from ledger.config.keys import create_note_key
+from ledger.core.encoding import canonical
 from ledger.core.log.policy import parse_policy
 from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust, parse_trust
 from ledger.core.verification.trust_renewal import trust_digest
@@ -141,5 +142,5 @@ def test_profile_renews_its_own_file(ledger: Ledger) -> None:
     file = ledger.tally.ok("trust", "accept", *copies, profile="reader")["file"]
     assert parse_trust(Path(file).read_bytes()) == newer(before)
     spoiled = json.loads(copies[0].read_bytes())
-    copies[0].write_text(json.dumps(spoiled | {"signatures": [spoiled["signatures"][0]] * 2}))
+    copies[0].write_bytes(canonical.encode(spoiled | {"signatures": [spoiled["signatures"][0]] * 2}))
     assert ledger.tally("trust", "accept", *copies, profile="reader").status == Exit.REFUSED

@@ -1,60 +1,118 @@
-"""``ledger.core.verification.bundle_format``: one file format, strict in its frame, free in its spelling."""
+"""``ledger.core.verification.bundle``: one file format with one spelling, and one rule for what is no bundle."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from msgspec import UNSET, Raw
+from msgspec import UNSET
+from msgspec.structs import replace
 
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.events import decode_envelope
-from ledger.core.verification import bundle_format
-from tests.testkit.builders import PROCURATORATE, clerk, event_of
-from tests.testkit.bundles import log_with
+from ledger.core.log.notes import MAX_NOTE_LENGTH, parse_note
+from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.verification import bundle
+from tests.testkit.builders import PROCURATORATE
+from tests.testkit.bundles import log_with, tree
 from tests.testkit.casework import Case
+from tests.testkit.changed_bundles import put
 
 CASE = Case().open().register("phone").offer("phone", to=PROCURATORATE)
 LOG = log_with(CASE)
-BUNDLE = LOG.bundle(len(LOG.events) - 1)
+LAST = len(LOG.events) - 1
+BUNDLE = LOG.bundle(LAST)
 
 
 @pytest.mark.parametrize("withheld", [False, True])
 def test_round_trip(withheld: bool) -> None:
     """What is written is read back to the same bytes, absent parts and a withheld payload left out."""
-    data = bundle_format.encode_bundle(LOG.bundle(4, payload=UNSET) if withheld else BUNDLE)
-    assert (bundle_format.decode_bundle(data).payload is UNSET) == withheld == ("payload" not in json.loads(data))
-    assert bundle_format.encode_bundle(bundle_format.decode_bundle(data)) == data
-    assert b"erased" not in data
+    data = bundle.encode_bundle(LOG.bundle(LAST, payload=UNSET) if withheld else BUNDLE)
+    read = bundle.decode_bundle(data)
+    assert (read.subjects[0].payload is None) == withheld
+    assert bundle.encode_bundle(read.parts) == data
     assert b"null" not in data.replace(b'"previous":null', b"")
 
 
-def test_case_bundle_round_trip() -> None:
-    """A case bundle holds the whole bundles of its events."""
-    data = bundle_format.encode_bundle(LOG.case_bundle())
-    case = bundle_format.decode_case_bundle(data)
-    assert bundle_format.encode_bundle(case) == data
-    assert [bundle_format.decode_bundle(bytes(event)).format for event in case.events] == ["tallystick/bundle@v1"] * 3
+def test_round_trip_of_a_stream() -> None:
+    """The bundle of a case is about the events of its stream, whatever stands beside them."""
+    data = bundle.encode_bundle(LOG.case_bundle())
+    read = bundle.decode_bundle(data)
+    assert bundle.encode_bundle(read.parts) == data
+    assert [entry.envelope for entry in read.subjects] == [event.envelope for event in CASE.events]
+    assert len(read.entries) > len(read.subjects)
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b" " * (bundle_format.MAX_BUNDLE_LENGTH + 1)])
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b" " * (bundle.MAX_BUNDLE_LENGTH + 1)])
 def test_what_is_no_bundle_is_refused_with_what_to_do(data: bytes) -> None:
     """Whoever holds a file that is none is told where to get one."""
     with pytest.raises(MalformedInput) as refusal:
-        bundle_format.decode_bundle(data)
+        bundle.decode_bundle(data)
     assert "tally proof get" in (refusal.value.hint or "")
 
 
-def test_part_in_any_spelling() -> None:
-    """A signed part counts by its canonical bytes, whatever the order and white space of the file."""
-    event = event_of(CASE.events[0].payload.body, clerk("court-east"))
-    turned = json.dumps(dict(reversed(json.loads(event.entry).items())), indent=3).encode()
-    assert turned != event.entry
-    assert bundle_format.read_part(Raw(turned), decode_envelope, "envelope") == (event.envelope, event.entry)
+def test_a_bundle_has_one_spelling() -> None:
+    """An indented file, or one with a newline at its end, is none."""
+    data = bundle.encode_bundle(BUNDLE)
+    for spelled in (json.dumps(json.loads(data), indent=1).encode(), data + b"\n"):
+        with pytest.raises(MalformedInput, match="canonical"):
+            bundle.decode_bundle(spelled)
 
 
-@pytest.mark.parametrize("part", [b"", b"null", b"{", b'{"a":1,"a":1}', b"\xff", b'"\\ud800"'])
-def test_part_that_is_none(part: bytes) -> None:
-    """What is no such part is malformed."""
-    with pytest.raises(MalformedInput):
-        bundle_format.read_part(part, decode_envelope, "envelope")
+def swapped(file: dict[str, Any]) -> None:
+    file["entries"].reverse()
+
+
+def elsewhere(file: dict[str, Any]) -> None:
+    del file["event"]
+    file["stream"] = {"id": "case-2", "kind": "case"}
+
+
+FAULTS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "neither event nor stream": lambda file: file.pop("event"),
+    "both event and stream": put("stream", to={"id": "case-1", "kind": "case"}),
+    "an event that is not here": put("event", to=LAST + 1),
+    "a stream without an entry here": elsewhere,
+    "entries in another order": swapped,
+    "no entry": put("entries", to=[]),
+    "a payload of another form": put("entries", -1, "payload", "body", to={}),
+    "an entry that is too long": put("entries", -1, "envelope", "stream", "id", to="a" * 64),
+    "a node without a place": put("nodes", "01/0", to="A" * 43 + "="),
+    "a node that is no hash": put("nodes", "0/0", to="AAAA"),
+    "a note that is too long": put("note", to="x" * (MAX_NOTE_LENGTH + 1)),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_file_of_another_form_is_none(name: str) -> None:
+    """Each fault names its field; an entry's length is that of its bytes."""
+    file = tree(BUNDLE)
+    FAULTS[name](file)
+    if name == "an entry that is too long":
+        put("entries", -1, "envelope", "agency", to="a" * 70_000)(file)
+    with pytest.raises(MalformedInput) as refusal:
+        bundle.decode_bundle(canonical.encode(file))
+    assert (refusal.value.field or "").startswith("bundle")
+
+
+def test_what_a_bundle_is_about() -> None:
+    """Who asks for an event or a stream gets it, and no other thing."""
+    event, case = (bundle.decode_bundle(bundle.encode_bundle(file)) for file in (BUNDLE, LOG.case_bundle()))
+    assert (event.require_event().index, case.require_stream("case")) == (LAST, "case-1")
+    for ask in (case.require_event, lambda: event.require_stream("case"), lambda: case.require_stream("system")):
+        with pytest.raises(MalformedInput):
+            ask()
+
+
+def test_tlog_proof() -> None:
+    """A bundle gives the C2SP proof of its event, which the log's key and the note of the bundle verify."""
+    read = bundle.decode_bundle(bundle.encode_bundle(BUNDLE))
+    proof = parse_tlog_proof(bundle.tlog_proof_of(read))
+    assert proof.index == LAST
+    checkpoint = proof.verify(read.subjects[0].leaf, LOG.log_signer.verifying_key)
+    assert checkpoint.text() == parse_note(BUNDLE.note).text
+    without = bundle.decode_bundle(bundle.encode_bundle(replace(BUNDLE, nodes={})))
+    with pytest.raises(MalformedInput, match="lacks a node of the tree"):
+        bundle.tlog_proof_of(without)

@@ -12,9 +12,9 @@ import pytest
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.supervision.model_package import verify_package
-from ledger.core.verification.bundle import verify_bundle
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.trust import parse_trust
+from ledger.core.verification.verify import verify_event
 from scripts.docs.vector import NO_BUNDLE, NO_TRUST_FILE
 from tests.testkit.published_vectors import EXAMPLES, VECTORS, files
 
@@ -47,7 +47,8 @@ def our_answer(vector: dict[str, Any]) -> Answer:
             entries = LOG if vector.get("with_log") else None
             report: Any = verify_case(data, trust, Procedures(), entries=entries)
         else:
-            report = (verify_package if vector["of"] == "package.json" else verify_bundle)(data, trust)
+            of_package = vector["of"] == "package.json"
+            report = verify_package(data, trust) if of_package else verify_event(data, trust).report
     except MalformedInput:
         return Answer(NO_BUNDLE, [])
     assert "time" not in vector or report.proven_time == vector["time"]

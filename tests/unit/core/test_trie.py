@@ -13,7 +13,7 @@ from trie import HexaryTrie
 
 from ledger.core.errors import MalformedInput, ProofRefused
 from ledger.core.ethereum import trie
-from ledger.core.ethereum.trie import MAX_NODE_LENGTH, Item, encode_rlp, verify_path
+from ledger.core.ethereum.trie import EMPTY_ROOT, MAX_NODE_LENGTH, Item, encode_rlp, walk
 from scripts.docs.chain_states import path, secure_trie
 
 ITEMS = st.recursive(st.binary(max_size=70), lambda inner: st.lists(inner, max_size=6), max_leaves=20)
@@ -131,7 +131,7 @@ def test_every_key_and_as_many_absent_ones(size: int) -> None:
     """Inclusion gives the value, exclusion None, as the library has them."""
     trie = TRIES[size]
     for number in range(min(2 * size + 4, 400)):
-        value = verify_path(trie.root_hash, key_of(number), path(trie, key_of(number)))
+        value = value_at(trie.root_hash, key_of(number), path(trie, key_of(number)))
         assert (value or b"") == trie[keccak(key_of(number))]
         assert (value is None) == (number >= size)
 
@@ -144,31 +144,41 @@ GOOD = path(TRIE, KEY)
 ABSENT = path(TRIE, key_of(5_000))
 
 
-@pytest.mark.parametrize(
-    ("proof", "message"),
-    [
-        (GOOD[:-1], "ends before"),
-        ((), "ends before"),
-        (GOOD[1:], "expected the node"),
-        ((*GOOD, GOOD[-1]), "beyond the end"),
-        ((*GOOD, b"\xc0"), "beyond the end"),
-        ((GOOD[1], GOOD[0], *GOOD[2:]), "expected the node"),
-        (ABSENT, "expected the node|ends where"),
-        (path(TRIE, key_of(8)), "expected the node|ends where"),
-    ],
-)
-def test_cut_extended_and_other_proofs(proof: Proof, message: str) -> None:
-    """The nodes are those of this key's path, in their order, no fewer and no more."""
-    with pytest.raises(ProofRefused, match=message):
-        verify_path(TRIE.root_hash, KEY, proof)
+def value_at(root: bytes, key: bytes, nodes: Proof) -> bytes | None:
+    """Walk the nodes, found by their hashes; a KeyError names one that is missing."""
+    return walk(root, key, {bytes(keccak(node)): node for node in nodes}.__getitem__)
+
+
+@pytest.mark.parametrize("nodes", [GOOD[:-1], (), GOOD[1:], ABSENT, path(TRIE, key_of(8))])
+def test_node_that_is_missing(nodes: Proof) -> None:
+    """Each node of the path is asked for by its hash."""
+    with pytest.raises(KeyError):
+        value_at(TRIE.root_hash, KEY, nodes)
+
+
+def test_nodes_in_any_order_and_more_of_them() -> None:
+    """What is not on the path is not looked at."""
+    nodes = (*reversed(GOOD), b"\xc0", *ABSENT)
+    assert value_at(TRIE.root_hash, KEY, nodes) == value_at(TRIE.root_hash, KEY, GOOD) is not None
+
+
+def test_node_of_another_hash() -> None:
+    """A source that gives something else is refused."""
+    with pytest.raises(ProofRefused, match="the node is not"):
+        walk(TRIE.root_hash, KEY, lambda _: GOOD[-1])
+
+
+def test_empty_trie() -> None:
+    """It has no node to ask for."""
+    assert walk(EMPTY_ROOT, KEY, {}.__getitem__) is None
 
 
 def test_exclusion_is_no_inclusion() -> None:
     """A proof that a key is absent says nothing of another key."""
     absent = key_of(5_000)
-    assert verify_path(TRIE.root_hash, absent, ABSENT) is None
-    with pytest.raises(ProofRefused):
-        verify_path(TRIE.root_hash, absent, GOOD)
+    assert value_at(TRIE.root_hash, absent, ABSENT) is None
+    with pytest.raises(KeyError):
+        value_at(TRIE.root_hash, absent, GOOD)
 
 
 def lone(node: Item) -> tuple[bytes, Proof]:
@@ -198,10 +208,10 @@ def below(nibbles: int) -> bytes:
 def test_nodes_that_stand_in_their_parent() -> None:
     """A short node is not hashed: the walk goes on in place, and its proof is the parent alone."""
     root, proof = lone((bytes.fromhex("00" + NIBBLES[:62]), branch_at(62, (below(63), b"v"))))
-    assert verify_path(root, KEY, proof) == b"v"
+    assert value_at(root, KEY, proof) == b"v"
     root, proof = lone((bytes.fromhex("00" + NIBBLES[:62]), branch_at(62, branch_at(63, (below(64), b"v")))))
     with pytest.raises(MalformedInput, match="too long"):
-        verify_path(root, KEY, proof)
+        value_at(root, KEY, proof)
 
 
 def branch_at(depth: int, child: Item) -> tuple[Item, ...]:
@@ -241,7 +251,7 @@ def test_what_is_no_node(name: str) -> None:
     """A node of another form is refused, though its hash is right."""
     root, proof = lone(FAULTS[name])
     with pytest.raises(MalformedInput):
-        verify_path(root, KEY, proof)
+        value_at(root, KEY, proof)
 
 
 def hashed_below(depth: int, node: bytes) -> tuple[bytes, Proof]:
@@ -254,11 +264,11 @@ def hashed_below(depth: int, node: bytes) -> tuple[bytes, Proof]:
 
 def test_no_node_lies_below_a_whole_path() -> None:
     """The last nibble leads to a leaf with nothing left of the path, to no branch and no other leaf."""
-    assert verify_path(*_args(hashed_below(63, encode_rlp((below(64), b"v" * 33))))) == b"v" * 33
+    assert value_at(*_args(hashed_below(63, encode_rlp((below(64), b"v" * 33))))) == b"v" * 33
     with pytest.raises(MalformedInput, match="ends a path"):
-        verify_path(*_args(hashed_below(63, encode_rlp(branch(b"x" * 32)))))
+        value_at(*_args(hashed_below(63, encode_rlp(branch(b"x" * 32)))))
     with pytest.raises(MalformedInput, match="length of a key"):
-        verify_path(*_args(hashed_below(63, encode_rlp((b"\x31", b"v" * 33)))))
+        value_at(*_args(hashed_below(63, encode_rlp((b"\x31", b"v" * 33)))))
 
 
 def _args(built: tuple[bytes, Proof]) -> tuple[bytes, bytes, Proof]:

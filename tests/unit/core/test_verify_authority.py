@@ -1,20 +1,31 @@
-"""``verification.bundle``: by what a key was good, whether it was revoked, and by what a section is gone."""
+"""``verification.verify``: by what a key was good, whether it was revoked, and by what a section is gone."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ledger.core.events import Authority, record
-from ledger.core.verification.bundle_format import raw
+from ledger.core.events.registry import AgencyAdmitted, KeyGranted
 from ledger.core.verification.report import ProofReport
 from tests.testkit.builders import POLICE, PROCURATORATE, SERVICE, START, Writer, auditor, clerk, event_of, supervisor
 from tests.testkit.bundles import Log, founded
 from tests.testkit.casework import Case
-from tests.testkit.changed_bundles import CASE, GOOD, LOG, REGISTERED, Tree, faults, results, verdict_of
+from tests.testkit.changed_bundles import (
+    CASE,
+    FOUNDING,
+    GOOD,
+    LOG,
+    REGISTERED,
+    TRUST,
+    Tree,
+    faults,
+    results,
+    verdict_of,
+)
 
 
 def test_grant_at_a_higher_index() -> None:
@@ -29,13 +40,14 @@ def test_grant_at_a_higher_index() -> None:
 
 
 def test_agency_admitted_after_the_grant() -> None:
-    """Admission comes before the grant."""
+    """An admission that does not come before the grant is none for it."""
     log = Log()
     log.registry.admit(POLICE).grant(clerk(POLICE))
     log.mirror()
     log.events.reverse()
     index = log.add(*Case().open().events)
-    assert faults(verdict_of(log.bundle(index))) == ["authority"]
+    report = verdict_of(log.bundle(index))
+    assert (report.verdict, results(report)["authority"]) == ("unverifiable", "not_checked")
 
 
 def test_grant_by_another_agency() -> None:
@@ -59,12 +71,22 @@ def test_service_key_signs_for_no_agency() -> None:
     """The ledger's own key opens no case, and an officer's key writes no mirror entry."""
     log = founded(POLICE)
     case = log.add(event_of(CASE.events[0].payload.body, SERVICE))
-    report = verdict_of(log.bundle(case, authority=GOOD.authority))
-    assert "authority" in faults(report)
+    assert verdict_of(log.bundle(case)).verdict == "unverifiable"
     system = Log()
     system.registry.admit(POLICE)
     mirror = system.mirror(by=clerk(POLICE))
-    assert faults(verdict_of(system.bundle(mirror, authority=UNSET))) == ["authority"]
+    assert faults(verdict_of(system.bundle(mirror))) == ["authority"]
+
+
+def test_grant_whose_payload_is_withheld() -> None:
+    """Its envelope alone grants nothing, and is no fault either."""
+    log = founded(POLICE)
+    index = log.add(*Case().open().events)
+    (grant,) = log.find(KeyGranted, key_id=clerk(POLICE).key_id)
+    bundle = log.bundle(index)
+    withheld = [replace(entry, payload=UNSET) if entry.index == grant else entry for entry in bundle.entries]
+    report = verdict_of(replace(bundle, entries=tuple(withheld)))
+    assert (faults(report), results(report)["authority"]) == ([], "not_checked")
 
 
 def test_revocation_without_grant() -> None:
@@ -73,11 +95,11 @@ def test_revocation_without_grant() -> None:
     log.registry.revoke(clerk(POLICE))
     log.mirror()
     index = log.add(*Case().open().events)
-    note = log.note()
-    evidence = log.authority(log.events[index], note)
-    assert evidence is not None
-    report = verdict_of(log.bundle(index, note, authority=raw(replace(evidence, grant=evidence.agency))))
-    assert (faults(report), results(report)["revocation"]) == (["authority"], "not_checked")
+    (grant,) = log.find(KeyGranted, key_id=clerk(POLICE).key_id)
+    bundle = log.bundle(index)
+    report = verdict_of(replace(bundle, entries=tuple(entry for entry in bundle.entries if entry.index != grant)))
+    assert (report.verdict, results(report)["authority"]) == ("unverifiable", "not_checked")
+    assert (faults(report), results(report)["revocation"]) == ([], "not_checked")
 
 
 # -- erasure -----------------------------------------------------------------------------------------------------------
@@ -93,10 +115,8 @@ def erased_log(**concerns: Any) -> tuple[Log, int]:
 
 
 def with_erasure(log: Log, erasure: int) -> ProofReport:
-    note = log.note()
-    shown = {name: part for name, part in GOOD.sections.items() if name != "narrative"}
-    bundle = log.bundle(REGISTERED, note, sections=shown, erased=(log.erasure("narrative", erasure, note),))
-    return verdict_of(bundle)
+    shown = {name: part for name, part in LOG.events[REGISTERED].sections.items() if name != "narrative"}
+    return verdict_of(log.bundle(REGISTERED, sections=shown, others=[erasure]))
 
 
 @pytest.mark.parametrize("concerns", [{"concerns": CASE.events[0].ref}, {"case_id": "case-2"}])
@@ -104,13 +124,53 @@ def test_erasure_of_something_else(concerns: Tree) -> None:
     """An erasure of another event or case proves nothing here: the section counts as withheld."""
     report = with_erasure(*erased_log(**concerns))
     assert (report.verdict, results(report)["sections"]) == ("intact", "not_checked")
-    assert report.steps[7].detail.startswith("narrative withheld; erasure of narrative does not hold")
+    assert report.steps[8].detail == "narrative withheld"
+
+
+def test_erasure() -> None:
+    """The entry that erased a section is named, where it holds; an edited one counts as left out."""
+    log, erasure = erased_log()
+    report = with_erasure(log, erasure)
+    assert (report.verdict, report.steps[8].detail) == ("intact", f"narrative erased by entry {erasure}")
+    bundle = log.bundle(REGISTERED, sections={}, others=[erasure])
+    edited = [replace(entry, payload=Raw(log.events[FOUNDING].payload_bytes)) for entry in bundle.entries[-1:]]
+    report = verdict_of(replace(bundle, entries=(*bundle.entries[:-1], *edited)))
+    assert (report.verdict, "narrative withheld" in report.steps[8].detail) == ("intact", True)
 
 
 def test_erasure_without_a_tree_head() -> None:
     """What no checkpoint has is not looked at."""
     log, erasure = erased_log()
-    note = log.note()
-    bad = log.bundle(REGISTERED, note, erased=(log.erasure("narrative", erasure, note),), sections={}, proof="none")
-    detail = verdict_of(bad).steps[7].detail
-    assert "narrative withheld; erasure of narrative not looked at" in detail
+    bad = log.bundle(REGISTERED, sections={}, others=[erasure])
+    assert "narrative withheld" in verdict_of(replace(bad, note="none")).steps[8].detail
+
+
+# -- several grants and revocations ------------------------------------------------------------------------------------
+
+
+def test_grant_that_does_not_hold_counts_as_left_out() -> None:
+    """The step says why, and the verdict is the one without it."""
+    (grant,) = LOG.find(KeyGranted, key_id=clerk(POLICE).key_id)
+    spoiled = [
+        replace(entry, payload=Raw(LOG.events[0].payload_bytes)) if entry.index == grant else entry
+        for entry in GOOD.entries
+    ]
+    report = verdict_of(replace(GOOD, entries=tuple(spoiled)), TRUST)
+    assert (report.verdict, faults(report)) == ("unverifiable", [])
+    assert report.steps[9].detail.startswith(f"entry {grant} does not hold")
+
+
+def test_grant_without_admission() -> None:
+    """A grant that no admission comes before shows no right: of an agency that is not here nothing is known."""
+    (admission,) = LOG.find(AgencyAdmitted, agency=POLICE)
+    shown = tuple(entry for entry in GOOD.entries if entry.index != admission)
+    report = verdict_of(replace(GOOD, entries=shown), TRUST)
+    assert (report.verdict, results(report)["authority"]) == ("unverifiable", "not_checked")
+    assert "admission" in report.steps[9].detail
+
+
+def test_node_that_is_missing() -> None:
+    """Without a node of the tree nothing is in it, and nothing is refused."""
+    report = verdict_of(replace(GOOD, nodes={}), TRUST)
+    assert (report.verdict, faults(report)) == ("unverifiable", [])
+    assert "lacks the node" in report.steps[7].detail

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.core.events import Stream, case
-from ledger.core.verification.bundle_format import CaseBundle, encode_bundle
-from ledger.core.verification.case import BATCH, CaseReport, scan, verify_case
+from ledger.core.events.registry import AgencyAdmitted
+from ledger.core.verification.bundle import BundleFile, encode_bundle
+from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.report import in_ranges
+from ledger.core.verification.stream import BATCH, scan
 from ledger.procedures import shipped_procedures
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk
-from tests.testkit.bundles import LOG_SIGNER, Log, log_with, naming, tree
+from tests.testkit.bundles import LOG_SIGNER, Log, log_with, naming
 from tests.testkit.casework import Case, registration
 
 AGENCIES = (POLICE, PROCURATORATE, COURT)
@@ -23,10 +25,13 @@ LOG = log_with(CASE, *AGENCIES)
 STREAM = Stream(kind="case", id="case-1")
 
 
-def report_of(bundle: CaseBundle | dict[str, Any], **options: Any) -> CaseReport:
-    data = json.dumps(bundle).encode() if isinstance(bundle, dict) else encode_bundle(bundle)
-    using = options.pop("using", None) or naming(LOG.case_bundle() if isinstance(bundle, dict) else bundle)
-    return verify_case(data, using, PROCEDURES, **options)
+def report_of(bundle: BundleFile, **options: Any) -> CaseReport:
+    return verify_case(encode_bundle(bundle), options.pop("using", None) or naming(bundle), PROCEDURES, **options)
+
+
+def complete(log: Log) -> BundleFile:
+    """The bundle of the case with the admissions of all agencies."""
+    return log.case_bundle(others=log.find(AgencyAdmitted))
 
 
 def faults(report: CaseReport) -> list[str]:
@@ -39,8 +44,9 @@ def results(report: CaseReport) -> dict[str, str]:
 
 def test_good_case() -> None:
     """Every step is checked, and the state is that of the custody rules."""
-    report = report_of(LOG.case_bundle(), entries=LOG.entries())
-    assert (report.verdict, set(results(report).values())) == ("intact", {"checked"})
+    report = report_of(complete(LOG), entries=LOG.entries())
+    assert (report.verdict, set(results(report).values())) == ("intact", {"checked", "not_checked"})
+    assert {name for name, result in results(report).items() if result != "checked"} == {"witnesses"}
     assert report.state == CASE.state
     assert [event.subject.sequence for event in report.events] == list(range(5))
     assert (report.case_id, report.development) == ("case-1", True)
@@ -61,9 +67,7 @@ def test_indices_that_fall() -> None:
     """The log has the events in another order than their stream: no honest sequencer does that."""
     log = Log(list(LOG.events[:9]), registry=LOG.registry)
     log.add(*(CASE.events[number] for number in (1, 0, 2, 3, 4)))
-    bundle = tree(log.case_bundle())
-    bundle["events"][:2] = reversed(bundle["events"][:2])
-    assert faults(report_of(bundle, using=naming(log.case_bundle()))) == ["order"]
+    assert faults(report_of(log.case_bundle())) == ["order", "custody"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,18 @@ def test_case_that_rests_on_another(number: int) -> None:
         )
     report = report_of(log_with(joined, *AGENCIES).case_bundle())
     assert (report.verdict, report.conformity.result) == ("intact", "not_checked")
-    assert f"event {number} " in report.steps[3].detail
+    assert f"event {number} " in report.steps[7].detail
+
+
+def test_kind_that_is_not_shown() -> None:
+    """Acts are judged by the kinds of agencies: which of them the bundle does not show is said."""
+    report = report_of(LOG.case_bundle())
+    assert (report.conformity.result, PROCURATORATE in report.conformity.detail) == ("shown", False)
+    (admission,) = LOG.find(AgencyAdmitted, agency=PROCURATORATE)
+    bundle = LOG.case_bundle()
+    shown = tuple(entry for entry in bundle.entries if entry.index != admission)
+    report = report_of(replace(bundle, entries=shown))
+    assert f"whether {PROCURATORATE} may receive what was sent there" in report.conformity.detail
 
 
 # -- scanning ----------------------------------------------------------------------------------------------------------
@@ -127,8 +142,7 @@ def test_scan_in_batches() -> None:
 
 def test_end_without_a_tree_head() -> None:
     """A copy of the log shows nothing where no proof says which tree it must be."""
-    bundle = tree(LOG.case_bundle())
-    bundle["events"][-1]["proof"] = "none"
+    bundle = replace(LOG.case_bundle(), note="none")
     assert "no checkpoint" in report_of(bundle, entries=LOG.entries()).completeness.detail
 
 
@@ -136,4 +150,4 @@ def test_copy_of_the_log_that_is_older_than_the_bundle() -> None:
     """An honest copy that ends below the checkpoint contradicts nothing: how long it must be is told."""
     report = report_of(LOG.case_bundle(), entries=LOG.entries()[:-1])
     assert (report.verdict, faults(report), report.completeness.result) == ("intact", [], "not_checked")
-    assert f"at least {len(LOG.events)} entries" in report.steps[4].detail
+    assert f"at least {len(LOG.events)} entries" in report.steps[8].detail

@@ -1,10 +1,10 @@
-"""``verification.bundle``, step 12: a key that the registry revoked, against what the bundle shows of it."""
+"""``verification.verify``, step 11: a key that the registry revoked, against what the bundle shows of it."""
 
 from __future__ import annotations
 
 import pytest
 
-from ledger.core.verification.bundle_format import Bundle
+from ledger.core.verification.bundle import BundleFile
 from ledger.core.verification.contract_storage import anchor_slots
 from tests.testkit.anchored_bundles import anchored, verdict_of
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
@@ -14,7 +14,7 @@ from tests.testkit.changed_bundles import CASE, REGISTERED, faults, results
 KEY = clerk(POLICE).key_id
 
 
-def revoked(moment: int, slots: dict[int, int] | None = None) -> Bundle:
+def revoked(moment: int, slots: dict[int, int] | None = None) -> BundleFile:
     """The registry says that the clerk's key was revoked then; the log does not have it."""
     log = log_with(CASE, POLICE, PROCURATORATE)
     state = log.state(revoked_at={KEY: moment})
@@ -39,7 +39,7 @@ def test_second_mirror_does_not_stand_in_for_the_first(moment: int, size: int, v
 
 
 def test_record_that_does_not_hold() -> None:
-    """Without a record of step 11 the time of a revocation is compared with nothing; an unrevoked key stays good."""
+    """Without a record of step 5 the time of a revocation is compared with nothing; an unrevoked key stays good."""
     other = {anchor_slots(1)[1]: 77}
     for moment, result in ((0, "checked"), (ANCHORED_AT - 1, "not_checked")):
         report = verdict_of(revoked(moment, other))

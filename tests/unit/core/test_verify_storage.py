@@ -1,4 +1,4 @@
-"""``ledger.core.verification.bundle``, steps 10, 11 and 13: who vouches for a block, and what its state shows."""
+"""``ledger.core.verification.verify``, steps 4, 5 and 12: who vouches for a block, and what its state shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import rlp
 from msgspec.structs import replace
 
 from ledger.core.log.merkle import EMPTY_TREE
-from ledger.core.verification.bundle_format import raw
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.contract_storage import anchor_slots
 from scripts.docs.chain_states import packed
@@ -28,7 +27,7 @@ def test_complete_bundle_ends_in_a_block_hash() -> None:
     assert (report.block.number, report.block.hash, report.block.trusted) == (NAMED.number, NAMED.hash, True)
     assert report.record is not None
     assert (report.record.number, report.record.block_number, report.record.timestamp) == (2, 9, ANCHORED_AT)
-    assert NAMED.hash in report.steps[9].detail
+    assert NAMED.hash in report.steps[3].detail
     assert report.proven_time == ANCHORED_AT
 
 
@@ -38,7 +37,7 @@ def test_block_that_the_chain_has() -> None:
     assert (report.verdict, results(report)["block"], report.proven_time) == ("intact", "checked", ANCHORED_AT)
     fresh = verdict_of(GOOD, on_chain(is_final=False), using=trust())
     assert (fresh.verdict, results(fresh)["block"]) == ("not_yet_anchored", "not_checked")
-    assert "not for good" in fresh.steps[9].detail
+    assert "not for good" in fresh.steps[3].detail
 
 
 def test_other_block_that_the_chain_has() -> None:
@@ -52,8 +51,8 @@ def test_other_block_that_the_chain_has() -> None:
     unnamed = verdict_of(GOOD, fresh, using=trust())
     assert (unnamed.verdict, results(unnamed)["block"]) == ("not_yet_anchored", "not_checked")
     for report in (named, unnamed):
-        assert f"; the chain has {other} there now, but not for good" in report.steps[9].detail
-    assert "nobody vouches for it" in unnamed.steps[9].detail
+        assert f"; the chain has {other} there now, but not for good" in report.steps[3].detail
+    assert "nobody vouches for it" in unnamed.steps[3].detail
 
 
 @pytest.mark.parametrize(
@@ -102,9 +101,10 @@ def test_account_that_is_not_there() -> None:
     state = LOG.state(number=2)
     state.chain = replace(CHAIN, anchor="0x" + "78" * 20)
     proof = state.proving(2, clerk(POLICE).key_id, contract=chain.anchor)
-    anchor = replace(proof, anchor=replace(proof.anchor, account_proof=state.absent(bytes.fromhex(chain.anchor[2:]))))
+    absent = state.absent(bytes.fromhex(chain.anchor[2:]))
+    anchor = replace(proof, state=tuple(sorted({*proof.state, *absent})))
     using = trust(chains=(replace(chain, trusted_blocks=(state.block(),)),))
-    report = verdict_of(LOG.bundle(REGISTERED, NOTE, anchor=raw(anchor)), using=using)
+    report = verdict_of(LOG.bundle(REGISTERED, NOTE, anchor=anchor), using=using)
     assert faults(report) == ["anchor"]
     assert "no account" in report.faults[0].detail
 

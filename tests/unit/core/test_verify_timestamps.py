@@ -1,4 +1,4 @@
-"""Step 14 with RFC 3161 timestamps: they tell the time where the trust file names their authority, and else nothing."""
+"""Step 12 with RFC 3161 timestamps: they tell the time where the trust file names their authority, and else nothing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import sys
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.log.notes import parse_note
-from ledger.core.verification.bundle_format import StampedProof, raw
-from ledger.core.verification.evidence import encode_response
+from ledger.core.verification.bundle import TreeStamp, encode_hash
+from ledger.core.verification.timestamps import encode_response
 from ledger.core.verification.trust import Trust, encode_trust, parse_trust
+from tests.oracles import merkle_reference as reference
 from tests.testkit.bundles import Log, trust
 from tests.testkit.changed_bundles import LOG, REGISTERED, TRUST, verdict_of
 from tests.testkit.timestamping import Authority, new_authority
@@ -35,13 +35,17 @@ def trusting(authority: Authority) -> Trust:
 def test_an_entry_that_stands_twice_is_stamped_at_its_own_index(trusting: Trust, authority: Authority) -> None:
     """A log that repeats an entry cannot lend the time of one index to another."""
     log = Log(events=[*LOG.events, LOG.events[REGISTERED]])
-    earlier = LOG.note(REGISTERED + 1)
-    response = encode_response(authority.stamp(parse_note(earlier).text.encode()))
-    stamped = StampedProof(proof=LOG.proof(REGISTERED, earlier), response=response)
-    bundle = replace(log.bundle(len(LOG.events), log.note()), timestamps=raw([stamped]))
-    report = verdict_of(bundle, trusting)
-    assert report.proven_time is None
-    assert f"this is a proof of entry {REGISTERED}" in report.steps[12].detail
+    size = REGISTERED + 1
+    earlier = LOG.checkpoint(size)
+    stamp = TreeStamp(
+        size=size,
+        root=encode_hash(earlier.root),
+        consistency=tuple(map(encode_hash, reference.consistency_proof(size, log.entries()))),
+        response=encode_response(authority.stamp(earlier.text().encode())),
+    )
+    first, again = (verdict_of(log.bundle(i, timestamps=(stamp,)), trusting) for i in (REGISTERED, len(LOG.events)))
+    assert first.proven_time is not None
+    assert again.proven_time is None
 
 
 def test_the_trust_file_carries_roots(trusting: Trust, authority: Authority) -> None:
@@ -54,7 +58,7 @@ def test_the_trust_file_carries_roots(trusting: Trust, authority: Authority) -> 
 @pytest.mark.parametrize("root", ["", "AAAA", "not base64", "MAMC\nAQE=", 7, "A" * 20_000])
 def test_a_root_must_be_a_certificate(root: Any) -> None:
     """What is none is refused before anything is checked by it."""
-    data = json.dumps(json.loads(encode_trust(TRUST)) | {"timestamp_roots": [root]}).encode()
+    data = canonical.encode(json.loads(encode_trust(TRUST)) | {"timestamp_roots": [root]})
     with pytest.raises(MalformedInput) as caught:
         parse_trust(data)
     assert (caught.value.field or "").startswith("trust.timestamp_roots")

@@ -26,10 +26,9 @@ from ledger.core.messages import slot_names
 from ledger.core.procedure.deadlines import STEP_NAMES, Unit
 from ledger.core.procedure.facts import STEP
 from ledger.core.supervision.anonymity import INSTEAD
-from ledger.core.supervision.model_package import STEPS as PACKAGE_STEPS
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
-from ledger.core.verification.bundle import STEPS
-from ledger.core.verification.case import STEPS as CASE_STEPS
+from ledger.core.verification.stream import CASE_STEPS
+from ledger.core.verification.verify import EVENT_STEPS, STEPS
 from ledger.core.visibility import Sight
 from ledger.evidence.bag import FileFault
 from ledger.evidence.checking import STEPS as EVIDENCE_STEPS
@@ -56,7 +55,9 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "chain_purpose": tuple(Purpose),
     "step": (
         *AUDIT_STEPS,
-        *dict((*STEPS, *CASE_STEPS, *EVIDENCE_STEPS, *LEAD_STEPS, *PACKAGE_STEPS, *MODEL_STEPS)),
+        *CASE_STEPS,
+        "versions",
+        *dict((*STEPS, *EVENT_STEPS, *EVIDENCE_STEPS, *LEAD_STEPS, *MODEL_STEPS)),
     ),
     "audit_finding": audit_words.FINDINGS,
     "audit_claimant": audit_words.CLAIMANTS,

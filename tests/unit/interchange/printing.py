@@ -9,8 +9,8 @@ from typing import Any
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.events import Section
-from ledger.core.verification.bundle import STEPS
-from ledger.core.verification.case import STEPS as CASE_STEPS
+from ledger.core.verification.stream import CASE_STEPS
+from ledger.core.verification.verify import EVENT_STEPS, STEPS
 from ledger.i18n import Labels
 from ledger.interchange import papers
 from ledger.interchange.papers.certificate import LIMITS
@@ -109,9 +109,9 @@ _EITHER = re.compile(r'paper\(\s*"([a-z_]+)" if [^"]+ else "([a-z_]+)"')
 def paper_words() -> tuple[str, ...]:
     """Literal words, and those that certificates ask for."""
     words = {f"limit.{name}" for name in LIMITS} | {f"verdict.{name}" for name in CERTIFIED}
-    for kind, steps in (("check", STEPS), ("case_check", CASE_STEPS)):
-        words |= {f"{kind}.{name}.checked" for name, _ in steps}
-        words |= {f"{kind}.{name}.not_checked" for name, _ in steps if name not in ("form", "ledger", "signature")}
+    for kind, steps in (("check", tuple(dict((*STEPS, *EVENT_STEPS)))), ("case_check", CASE_STEPS)):
+        words |= {f"{kind}.{name}.checked" for name in steps}
+        words |= {f"{kind}.{name}.not_checked" for name in steps if name not in ("ledger", "signature")}
     words |= {f"case_check.{name}.failed" for name in ("custody", "end")}  # no verdict: certified all the same
     for source in SOURCES.glob("*.py"):
         text = source.read_text(encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -14,14 +13,15 @@ from msgspec import UNSET, to_builtins
 from msgspec.structs import replace
 from pypdf import PdfReader
 
+from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.handover import HandoverRecalled
 from ledger.core.events.item import Seizure
-from ledger.core.verification.bundle import STEPS, verify_bundle
-from ledger.core.verification.bundle_format import Bundle, CaseBundle, encode_bundle
+from ledger.core.verification.bundle import BundleFile, encode_bundle
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.trust import Trust, parse_trust
+from ledger.core.verification.verify import EVENT_STEPS, STEPS, verify_event
 from ledger.i18n import Labels
 from ledger.interchange.papers.certificate import LIMITS, CertificateRequest, certificate
 from ledger.interchange.papers.certified import certify
@@ -60,7 +60,7 @@ NO_BLOCK = trust(TWO_OF_THREE, development=False)
 
 
 def certified_as(
-    bundle: Bundle | CaseBundle,
+    bundle: BundleFile,
     language: PaperLanguage = "en",
     using: Trust = TRUST,
     *,
@@ -73,7 +73,7 @@ def certified_as(
     return certificate(CertificateRequest(data, using, PROCEDURES, language, **asked), certified)
 
 
-def text_in(*given: Bundle | CaseBundle, **options: Any) -> str:
+def text_in(*given: BundleFile, **options: Any) -> str:
     """Return the certificate's words in one line, after checking that all its times are in one zone."""
     text = " ".join(words_in(to_builtins(certified_as(*given, **options))))
     assert utc_times(text) == []
@@ -89,17 +89,17 @@ def words_in(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("bundle", [OF_CASE, OF_EVENT], ids=["case", "event"])
-def test_the_bundle_is_inside_and_still_proves_it(bundle: Bundle | CaseBundle) -> None:
+def test_the_bundle_is_inside_and_still_proves_it(bundle: BundleFile) -> None:
     """The attachment is the bundle, byte by byte, under its name, and a check of it says intact."""
     pdf = typeset(certified_as(bundle), encode_bundle(bundle).decode())
     reader = PdfReader(io.BytesIO(pdf))
     ((name, (attached,)),) = reader.attachments.items()
     assert attached == encode_bundle(bundle)
-    if isinstance(bundle, CaseBundle):
+    if bundle is OF_CASE:
         assert name == "case-1.bundle.json"
         assert verify_case(attached, TRUST, PROCEDURES).verdict == "intact"
     else:
-        assert verify_bundle(attached, TRUST).verdict == "intact"
+        assert verify_event(attached, TRUST).report.verdict == "intact"
     assert sha256(attached).hexdigest() in text_of(pdf)
     claims = reader.xmp_metadata
     assert claims is not None
@@ -124,7 +124,7 @@ def test_a_case_is_told_with_items_chain_digests_and_times() -> None:
 def test_every_step_is_told_in_words_and_what_was_not_checked_says_so() -> None:
     """All by number; without a trusted block nothing is told of the record on the chain."""
     text = text_in(OF_EVENT, language="zh-CN", using=NO_BLOCK)
-    for number, (name, _) in enumerate(STEPS, 1):
+    for number, (name, _) in enumerate((*STEPS, *EVENT_STEPS), 1):
         assert f"{number} {Labels('zh-CN').of('step', name)}" in text
     assert "没有可信区块" in text
     assert "达到最低联署机关数的独立见证方联署了同一日志状态" in text
@@ -132,7 +132,7 @@ def test_every_step_is_told_in_words_and_what_was_not_checked_says_so() -> None:
 
 def test_what_was_not_checked_stands_beside_the_verdict() -> None:
     """By number and name; nothing where all was checked."""
-    assert "Not checked: 10 block, 11 anchor, 12 revocation" in text_in(OF_EVENT, using=NO_BLOCK)
+    assert "Not checked: 4 block, 5 anchor, 11 revocation" in text_in(OF_EVENT, using=NO_BLOCK)
     certified = certify(encode_bundle(OF_EVENT), TRUST, PROCEDURES)
     report = certified.last.report
     checked = replace(report, steps=tuple(replace(step, result="checked") for step in report.steps))
@@ -258,11 +258,11 @@ def test_what_is_not_anchored_is_not_certified_as_intact() -> None:
 def test_nothing_tampered_with_is_certified() -> None:
     """Not an event, not a case; the refusal names the step."""
     spoiled = tree(OF_EVENT)
-    spoiled["payload"]["body"]["handover_id"] = "handover-2"
-    with pytest.raises(IntegrityBroken, match="step 4, payload"):
+    spoiled["entries"][-1]["payload"]["body"]["handover_id"] = "handover-2"
+    with pytest.raises(IntegrityBroken, match="step 7, payload"):
         certify(as_bytes(spoiled), TRUST, PROCEDURES)
     whole = tree(OF_CASE)
-    whole["events"][3]["payload"]["body"]["purpose"] = "appeal"
+    whole["entries"][-2]["payload"]["body"]["purpose"] = "appeal"
     with pytest.raises(IntegrityBroken, match="events"):
         certify(as_bytes(whole), TRUST, PROCEDURES)
     with pytest.raises(MalformedInput):
@@ -270,7 +270,7 @@ def test_nothing_tampered_with_is_certified() -> None:
 
 
 def as_bytes(value: object) -> bytes:
-    return json.dumps(value).encode()
+    return canonical.encode(value)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

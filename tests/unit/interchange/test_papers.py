@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import get_args
 
 import pytest
@@ -34,14 +33,6 @@ from tests.unit.interchange.stories_of_papers import (
 from tests.unit.interchange.test_typeset import text_of
 
 EACH = [(package, *key) for package, stories in STORIES.items() for key in stories]
-
-
-@pytest.fixture(autouse=True)
-def _labels_of_packages() -> Iterator[None]:
-    """Let each test leave the procedures in use as they were."""
-    token = PROCEDURES_IN_USE.set(())
-    yield
-    PROCEDURES_IN_USE.reset(token)
 
 
 def book_in_use(package: str) -> Rulebook:

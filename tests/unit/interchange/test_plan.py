@@ -301,23 +301,23 @@ def test_without_a_witness_the_row_says_why(tmp_path: Path) -> None:
 
 STATED = """
 [[persons]]
-name = "unit"
+name = "firm"
 role = { value = "suspect_unit" }
-particulars = { registration_number = "number_of_unit" }
+particulars = { registration_number = "number_of_firm" }
 [[decisions]]
 kind = { value = "plea_statement" }
 number = "paper"
 decided_at = "day"
 [decisions.particulars]
 charge = "charge"
-signed_by_person = { column = "signed", words = { "是" = "yes", "否" = "no" } }
+sentence_accepted = { column = "accepted", words = { "是" = "yes", "否" = "no" } }
 lawyer_present = { value = "1" }
 """
 
 
 def with_particulars(folder: Path, cells: str) -> Tried:
     planner = Planner(parse_mapping((MAPPING + STATED).encode(), "m.toml", BOOKS), KEY, BOOKS)
-    columns = "unit,number_of_unit,paper,day,charge,signed"
+    columns = "firm,number_of_firm,paper,day,charge,accepted"
     with surveyed(csv_file(folder, f"{COLUMNS},{columns}\n{FULL},{cells}\n"), planner) as (source, survey):
         (row,) = source.table().rows()
         outcome = DryRun(planner, survey, BOOKS).take(row)
@@ -330,17 +330,17 @@ def test_particulars_are_read_as_their_fields_are(tmp_path: Path) -> None:
     content = bodies(plan)
     assert content["person"].particulars == {"registration_number": "913100007"}
     suspect = plan.events[1].body.person_id  # type: ignore[attr-defined]
-    shown = {"charge": "theft", "signed_by_person": "yes", "lawyer_present": suspect}
+    shown = {"charge": "theft", "sentence_accepted": "yes", "lawyer_present": suspect}
     assert content["decision"].particulars == shown
     (plan,) = with_particulars(tmp_path, "Works,,P-1,2026-03-05,theft,").plans
     assert bodies(plan)["person"].particulars == {}
-    assert "signed_by_person" not in bodies(plan)["decision"].particulars
+    assert "sentence_accepted" not in bodies(plan)["decision"].particulars
 
 
 def test_particulars_that_are_none_are_refused_at_their_column(tmp_path: Path) -> None:
     """A word that the mapping does not know, and a field that the rules require."""
     assert [fault[:2] for fault in with_particulars(tmp_path, "Works,1,P-1,2026-03-05,theft,maybe").faults] == [
-        (2, "signed")
+        (2, "accepted")
     ]
     ((_, _, reason),) = with_particulars(tmp_path, "Works,1,P-1,2026-03-05,,是").faults
     assert "charge" in reason
@@ -396,7 +396,7 @@ def test_words_are_those_of_the_procedures_that_the_mapping_names(tmp_path: Path
     )
     with pytest.raises(MalformedInput) as caught:
         parse_mapping((MAPPING + STATED).replace('= "no" }', '= "never" }').encode(), "m.toml", BOOKS)
-    assert caught.value.field == "m.toml: decisions[0].particulars.signed_by_person.words.否"
+    assert caught.value.field == "m.toml: decisions[0].particulars.sentence_accepted.words.否"
     column = SMALL.replace('{ value = "cn-criminal" }', '"law"')
     planner = Planner(parse_mapping(column.encode(), "m.toml", BOOKS), KEY, BOOKS)
     rows = "number,about,stage,law\nA,theft,x,no-such\nB,theft,x,\n"

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
-from ledger.core.verification.bundle_format import Bundle, CaseBundle, decode_bundle, decode_case_bundle
+from ledger.core.verification.bundle import BundleFile, decode_bundle
 from ledger.core.verification.trust import Trust
 from ledger.procedures import shipped_procedures
 from ledger.proofs.bundles import Prover
@@ -104,14 +105,10 @@ def checked(held: LeadMaterial) -> LeadReport:
 
 def trusting(held: LeadMaterial) -> Trust:
     """Return the trust file that names the blocks of what is held, as far as that can be read."""
-    bundles: list[Bundle | CaseBundle] = []
-    for decode, files in (
-        (decode_bundle, (held.lead, *held.registrations)),
-        (decode_case_bundle, tuple(held.cases.values())),
-    ):
-        for data in files:
-            with suppress(MalformedInput):
-                bundles.append(decode(data))
+    bundles: list[BundleFile] = []
+    for data in (held.lead, *held.registrations, *held.cases.values()):
+        with suppress(MalformedInput):
+            bundles.append(decode_bundle(data).parts)
     return naming(*bundles, log_key=LOG_SIGNER.verifying_key)
 
 
@@ -127,14 +124,22 @@ def test_a_lead_is_found_again_in_the_events_that_it_cites(held: LeadMaterial) -
     assert report.development
 
 
+def entry_of(bundle: Any) -> Any:
+    """The entry that a bundle is about."""
+    return next(entry for entry in bundle["entries"] if entry["index"] == bundle["event"])
+
+
 def other_words(held: LeadMaterial) -> LeadMaterial:
     lead = json.loads(held.lead)
-    lead["payload"]["body"]["says"]["en"] = "Nothing to see here."
-    return replace(held, lead=json.dumps(lead).encode())
+    entry_of(lead)["payload"]["body"]["says"]["en"] = "Nothing to see here."
+    return replace(held, lead=canonical.encode(lead))
 
 
 def another_event(held: LeadMaterial) -> LeadMaterial:
-    return replace(held, lead=json.dumps(json.loads(held.cases["case-1"])["events"][0]).encode())
+    bundle = json.loads(held.cases["case-1"])
+    del bundle["stream"]
+    bundle["event"] = next(e["index"] for e in bundle["entries"] if e["envelope"]["stream"]["id"] == "case-1")
+    return replace(held, lead=canonical.encode(bundle))
 
 
 FAULTS: dict[str, tuple[Callable[[LeadMaterial], LeadMaterial], str]] = {
@@ -155,8 +160,13 @@ def test_what_was_changed_is_named(held: LeadMaterial, name: str) -> None:
 
 def cut(data: bytes, last: int) -> bytes:
     bundle = json.loads(data)
-    bundle["events"] = bundle["events"][:last]
-    return json.dumps(bundle).encode()
+    for entry in of_case(bundle)[last:]:
+        bundle["entries"].remove(entry)
+    return canonical.encode(bundle)
+
+
+def of_case(bundle: Any) -> list[Any]:
+    return [entry for entry in bundle["entries"] if entry["envelope"]["stream"]["id"] == "case-1"]
 
 
 def test_a_lead_that_the_events_do_not_bear_is_refused(held: LeadMaterial) -> None:
@@ -170,16 +180,16 @@ def test_a_case_that_goes_on_shows_by_itself_that_nothing_is_left_out(held: Lead
     """No entries of the log are asked for; an event left out between breaks the order."""
     assert checked(replace(held, entries=None)).verdict == "intact"
     bundle = json.loads(held.cases["case-1"])
-    del bundle["events"][1]
-    report = checked(replace(held, entries=None, cases={"case-1": json.dumps(bundle).encode()}))
+    bundle["entries"].remove(of_case(bundle)[1])
+    report = checked(replace(held, entries=None, cases={"case-1": canonical.encode(bundle)}))
     assert next(step.name for step in report.faults) == "cases"
 
 
 def test_a_payload_that_is_withheld_is_no_fault(held: LeadMaterial) -> None:
     """What rests on it cannot be checked, and nothing is called tampered."""
     bundle = json.loads(held.cases["case-1"])
-    del bundle["events"][0]["payload"]
-    report = checked(replace(held, cases={"case-1": json.dumps(bundle).encode()}))
+    del of_case(bundle)[0]["payload"]
+    report = checked(replace(held, cases={"case-1": canonical.encode(bundle)}))
     assert (report.verdict, results(report)["finding"]) == ("unverifiable", "not_checked")
 
 
@@ -226,7 +236,7 @@ def test_of_much_evidence_the_first_events_are_cited(tmp_path: Path, monkeypatch
         monkeypatch.setattr(module, "MAX_CITED", 1)
     case = sent_back("case-1", 3)
     held = raised(tmp_path, case)
-    lead = json.loads(held.lead)["payload"]["body"]
+    lead = entry_of(json.loads(held.lead))["payload"]["body"]
     assert [ref["payload_digest"] for ref in lead["events"]] == [case.events[-2].digest]
     assert lead["cited_count"] == 2
     assert checked(held).verdict == "intact"

@@ -1,6 +1,6 @@
-// State proofs (docs/protocol.md, section 10): RLP, a block's header, paths of a Merkle-Patricia trie, and the contracts' slots.
+// State proofs (docs/protocol.md, State proofs): RLP, a block's header, paths of a Merkle-Patricia trie, and the contracts' slots.
 import { keccak_256 } from "@noble/hashes/sha3.js";
-import { hex, joined, refuse, same, struct, unhex, utf8 } from "./forms.js";
+import { hex, joined, refuse, same, unhex, utf8 } from "./forms.js";
 
 const number = (bytes) => (bytes.length ? BigInt(`0x${hex(bytes)}`) : 0n);
 const word = (value) => unhex(value.toString(16).padStart(64, "0"));
@@ -47,19 +47,15 @@ function readHeader(data) {
 const nibbles = (bytes) => [...bytes].flatMap((byte) => [byte >> 4, byte & 15]);
 const EMPTY = keccak_256(Uint8Array.of(0x80));
 
-// The value under a key, undefined where the proof shows that there is none.
-export function valueAt(root, key, proof) {
-  if (same(root, EMPTY) && (proof.length === 0 || (proof.length === 1 && same(proof[0], [0x80])))) return undefined;
+// The value under a key of the trie with this root, undefined where it has none. `nodeOf` gives a node by its hash.
+function valueAt(root, key, nodeOf) {
+  if (same(root, EMPTY)) return undefined;
   const path = nibbles(keccak_256(key));
-  const rest = [...proof];
-  const nodeOf = (hash, isRoot) => {
-    const data = rest.shift() ?? refuse("the proof ends before the path");
-    if (!same(keccak_256(data), hash)) refuse("a node is not the one referred to");
-    if (data.length > 1024 || (data.length < 32 && !isRoot)) refuse("a node of no such length");
-    return rlp(data);
+  const read = (hash, isRoot) => {
+    const data = nodeOf(hash);
+    return data.length > 1024 || (data.length < 32 && !isRoot) ? refuse("a node of no such length") : rlp(data);
   };
-  let [node, at] = [nodeOf(root, true), 0];
-  const ended = (value) => (rest.length ? refuse("a node is not on the path") : value);
+  let [node, at] = [read(root, true), 0];
   for (;;) {
     const { list } = node;
     let reference;
@@ -73,30 +69,18 @@ export function valueAt(root, key, proof) {
       if (flag & 1) part.unshift(odd);
       const isLeaf = flag >= 2;
       if (list[1].bytes?.length === 0 || (isLeaf ? at + part.length !== 64 : !part.length || at + part.length >= 64)) refuse("a part of another length");
-      if (part.some((nibble, offset) => nibble !== path[at + offset])) return ended(undefined);
+      if (part.some((nibble, offset) => nibble !== path[at + offset])) return undefined;
       at += part.length;
-      if (isLeaf) return ended(list[1].bytes ?? refuse("a value that is a list"));
+      if (isLeaf) return list[1].bytes ?? refuse("a value that is a list");
       reference = list[1];
     } else refuse("no node of a trie");
-    if (reference.bytes?.length === 0) return ended(undefined);
-    if (reference.bytes) node = reference.bytes.length === 32 ? nodeOf(reference.bytes, false) : refuse("no reference");
+    if (reference.bytes?.length === 0) return undefined;
+    if (reference.bytes) node = reference.bytes.length === 32 ? read(reference.bytes, false) : refuse("no reference");
     else node = reference.raw.length < 32 ? reference : refuse("a node within a node is too long");
   }
 }
 
-const isSlot = struct("`key` Bytes32, `value` Bytes32, `proof` (see the type)");
-const isContract = struct("`account_proof` (see the type), `storage_proof` (see the type)");
-const isFields = struct("`chain` (see the type), `contract` KeyId, `number` SafeInt, `header_rlp` (see the type), `anchor` (see the type), `registry` (see the type), `block_note`? (see the type)", false);
-const isChain = struct("`chain_id` SafeInt, `deployment_block_number` SafeInt, `deployment_block_hash` Bytes32");
-const isHex = (text) => typeof text === "string" && /^0x(?:[0-9a-f]{2})*$/.test(text);
-const isNodes = (value) => Array.isArray(value) && value.length <= 65 && value.every(isHex);
-const isOfContract = (value) => isContract(value) && isNodes(value.account_proof)
-  && Array.isArray(value.storage_proof) && value.storage_proof.length <= 16 && value.storage_proof.every((one) => isSlot(one) && isNodes(one.proof));
-
-export const isAnchor = (value) => isFields(value) && isChain(value.chain) && value.number >= 1 && isHex(value.header_rlp)
-  && isOfContract(value.anchor) && isOfContract(value.registry);
-
-export const headerOf = (anchor) => readHeader(bytesOf(anchor.header_rlp));
+export const headerOf = (anchor) => readHeader(bytesOf(anchor.header));
 
 // What a block note states: that this block is final on the chain of these contracts.
 export const blockStatement = (logId, chain, { number: height, hash }) => [
@@ -104,45 +88,48 @@ export const blockStatement = (logId, chain, { number: height, hash }) => [
   `registry ${chain.registry} ${chain.registry_code_hash}`, `anchor ${chain.anchor} ${chain.anchor_code_hash}`, `block ${height} ${hash}`, "",
 ].join("\n");
 
-// The values of a contract's slots, which must be just these.
-function slotsOf(contract, address, codeHash, stateRoot, keys) {
-  const { list = [] } = rlp(valueAt(stateRoot, bytesOf(address), contract.account_proof.map(bytesOf)) ?? refuse("the contract is not there"));
-  const [root, code] = list.slice(2).map(({ bytes }) => bytes ?? refuse("no account"));
-  if (list.length !== 4) refuse("no account");
-  if (`0x${hex(code)}` !== codeHash) refuse("the contract has other code");
-  const { storage_proof: slots } = contract;
-  if (slots.length !== keys.length || slots.some(({ key }, at) => key !== `0x${hex(keys[at])}`)) refuse("other slots than those of this record");
-  return slots.map(({ key, value, proof }) => {
-    const held = valueAt(root, bytesOf(key), proof.map(bytesOf));
-    const bytes = held === undefined ? new Uint8Array() : rlp(held).bytes;
-    if (held !== undefined && (!bytes?.length || !isQuantity(bytes))) refuse("no value of a slot");
-    return number(bytes) === BigInt(value) ? BigInt(value) : refuse("a slot holds another value than said");
-  });
-}
-
 const after = (key, steps) => word((number(key) + BigInt(steps)) % 2n ** 256n);
 const mapped = (key, slot) => keccak_256(joined(word(key), word(slot)));
 const bits = (value, from, count) => (value >> BigInt(from)) & (2n ** BigInt(count) - 1n);
 const text = (value) => hex(word(value));
 export const padded = (id) => hex(utf8(id)).padEnd(64, "0");
 
-// Record n of LogAnchor, the one before it, and the last one.
-export function provenRecord(anchor, chain, { root: stateRoot }) {
-  const n = BigInt(anchor.number);
-  const [here, before] = [mapped(n, 1n), mapped(n - 1n, 1n)];
-  const keys = [word(0n), here, after(here, 1), before, after(before, 1)];
-  const [last, ...words] = slotsOf(anchor.anchor, chain.anchor, chain.anchor_code_hash, stateRoot, keys);
-  const record = (root, packed) => ({ root: text(root), size: bits(packed, 0, 64), block: bits(packed, 64, 64), time: bits(packed, 128, 64) });
-  return { last: { number: bits(last, 0, 64), size: bits(last, 64, 64) }, record: record(words[0], words[1]), before: record(words[2], words[3]) };
-}
-
-// What the registry holds of a key; nothing where the anchor has none of the key's slots.
-export function provenGrant({ registry }, chain, { root: stateRoot }, keyId) {
-  const grant = mapped(BigInt(keyId), 2n);
-  const keys = [word(0n), ...(registry.storage_proof.length > 1 ? [grant, after(grant, 1), after(grant, 2)] : [])];
-  const [, agency, officer, terms] = slotsOf(registry, chain.registry, chain.registry_code_hash, stateRoot, keys);
-  return terms === undefined ? undefined : {
-    agency: text(agency), officer: text(officer), roles: bits(terms, 0, 32), suite: bits(terms, 32, 8),
-    from: bits(terms, 40, 64), until: bits(terms, 104, 64), revoked: bits(terms, 168, 64),
+// The contracts' storage in the state of a block, by the nodes of an anchor. A node that is missing throws `missing`.
+export function contractStates(anchor, chain, header, missing) {
+  const nodes = new Map(anchor.state.map((text) => [hex(keccak_256(bytesOf(text))), bytesOf(text)]));
+  const nodeOf = (hash) => nodes.get(hex(hash)) ?? missing(hex(hash));
+  const wordIn = (address, codeHash) => {
+    const { list = [] } = rlp(valueAt(header.root, bytesOf(address), nodeOf) ?? refuse("the contract is not there"));
+    const [root, code] = list.slice(2).map(({ bytes }) => bytes ?? refuse("no account"));
+    if (list.length !== 4) refuse("no account");
+    if (`0x${hex(code)}` !== codeHash) refuse("the contract has other code");
+    return (slot) => {
+      const held = valueAt(root, slot, nodeOf);
+      const bytes = held === undefined ? new Uint8Array() : rlp(held).bytes;
+      if (held !== undefined && (!bytes?.length || !isQuantity(bytes))) refuse("no value of a slot");
+      return number(bytes);
+    };
+  };
+  return {
+    // Record n of LogAnchor, the one before it, and the last one.
+    record(n) {
+      const at = wordIn(chain.anchor, chain.anchor_code_hash);
+      const one = (key) => {
+        const packed = at(after(key, 1));
+        return { root: text(at(key)), size: bits(packed, 0, 64), block: bits(packed, 64, 64), time: bits(packed, 128, 64) };
+      };
+      const last = at(word(0n));
+      return { last: { number: bits(last, 0, 64), size: bits(last, 64, 64) }, record: one(mapped(n, 1n)), before: one(mapped(n - 1n, 1n)) };
+    },
+    // What the registry holds of a key.
+    grant(keyId) {
+      const at = wordIn(chain.registry, chain.registry_code_hash);
+      const key = mapped(BigInt(keyId), 2n);
+      const [agency, officer, terms] = [0, 1, 2].map((offset) => at(after(key, offset)));
+      return {
+        agency: text(agency), officer: text(officer), roles: bits(terms, 0, 32), suite: bits(terms, 32, 8),
+        from: bits(terms, 40, 64), until: bits(terms, 104, 64), revoked: bits(terms, 168, 64),
+      };
+    },
   };
 }

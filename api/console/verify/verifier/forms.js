@@ -50,63 +50,31 @@ export function textOf(bytes) {
   }
 }
 
-const TOKEN = /[ \t\n\r]*([{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![0-9.])|true|false|null)/uy;
-const UNFIT = NaN; // fits no type: a number that is no integer, an object that has a key twice
-const PART = 3; // the level of an event within the list of a case's
 const DEEPEST = 32; // levels of nesting: lists and objects
+const UNWANTED = /[\u0000\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Surrogate}]/u;
 
-// The text of each object of that level, as the file spells it.
-export const spelled = new WeakMap();
-
-export function parseJson(bytes) {
+// The value of canonical bytes (section 2). A value has one spelling, so it is spelled again and compared.
+export function parseCanonical(bytes) {
   const text = textOf(bytes);
-  TOKEN.lastIndex = 0;
-  const next = () => (TOKEN.exec(text) ?? refuse("no JSON"))[1];
-  const string = (token) => {
-    const value = JSON.parse(token);
-    return /\p{Surrogate}/u.test(value) ? refuse("half a surrogate pair") : value;
-  };
-  const list = (level) => {
-    const items = [];
-    let token = next();
-    if (token === "]") return items;
-    for (;;) {
-      items.push(value(token, level));
-      if ((token = next()) === "]") return items;
-      if (token !== ",") refuse("no list");
-      token = next();
-    }
-  };
-  const object = (level) => {
-    const fields = Object.create(null);
-    const start = TOKEN.lastIndex - 1;
-    let [token, twice] = [next(), false];
-    if (token === "}") return fields;
-    for (;;) {
-      if (token[0] !== '"' || next() !== ":") refuse("no object");
-      const key = string(token);
-      twice ||= key in fields;
-      fields[key] = value(next(), level);
-      if ((token = next()) === "}") {
-        if (level === PART) spelled.set(fields, text.slice(start, TOKEN.lastIndex));
-        return twice ? UNFIT : fields;
-      }
-      if (token !== ",") refuse("no object");
-      token = next();
-    }
-  };
-  const value = (token, level) => {
-    if (level >= DEEPEST && (token === "{" || token === "[")) refuse("nested too deep");
-    if (token === "{") return object(level + 1);
-    if (token === "[") return list(level + 1);
-    if (token[0] === '"') return string(token);
-    if (token === "true" || token === "false") return token === "true";
-    if (token === "null") return null;
-    if (/^-?[0-9]+$/.test(token)) return Number.isSafeInteger(Number(token)) ? Number(token) : refuse("an integer beyond 2^53");
-    return /^[-0-9]/.test(token) ? UNFIT : refuse("no JSON value");
-  };
-  const read = value(next(), 0);
-  return /^[ \t\n\r]*$/.test(text.slice(TOKEN.lastIndex)) ? read : refuse("something stands behind the value");
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    refuse("no JSON");
+  }
+  requireProfile(value, 1);
+  return canonical(value) === text ? value : refuse("not in canonical form");
+}
+
+function requireProfile(value, level) {
+  if (typeof value === "string" && (UNWANTED.test(value) || value.normalize("NFC") !== value)) refuse("a string holds what none may hold");
+  if (typeof value === "number" && !Number.isSafeInteger(value)) refuse("a number that is no integer below 2^53");
+  if (value === null || typeof value !== "object") return;
+  if (level > DEEPEST) refuse("nested too deep");
+  for (const [key, one] of Object.entries(value)) {
+    if (/[^\x00-\x7f]/.test(key)) refuse("a key that is not ASCII");
+    requireProfile(one, level + 1);
+  }
 }
 
 export const isListOf = (value, isOne, most = 64) => Array.isArray(value) && value.length <= most && value.every(isOne);
@@ -127,8 +95,6 @@ const within = (range, size) => {
   const [least, most] = range?.match(/\d+|more/g) ?? [0, "more"];
   return size >= Number(least) && (most === "more" || size <= Number(most));
 };
-const UNWANTED = /[\u0000\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
-
 function word(form) {
   const [, least, most] = form.match(/^integer,? (\d+) to (\d+)$/) ?? [];
   if (least) return integer(Number(least), Number(most));
@@ -162,11 +128,10 @@ function compile(type) {
   return type in PARTS ? struct(PARTS[type]) : word(type);
 }
 
-// What is not signed may be empty: `"trusted_blocks": []` is as if it were left out.
-export function struct(fields, isSigned = true) {
+export function struct(fields) {
   const rows = fields.split(/, (?=`\w+`\?? )/).map((row) => row.match(/^`(\w+)`(\??) (.+)$/).slice(1));
   const known = new Set(rows.map(([name]) => name));
-  const empty = (value) => isSigned && (value === false || (typeof value === "object" && value !== null && !Object.keys(value).length));
+  const empty = (value) => value === false || (typeof value === "object" && value !== null && !Object.keys(value).length);
   return (value) => isObject(value) && Object.keys(value).every((name) => known.has(name))
     && rows.every(([name, optional, type]) => (name in value ? fits(value[name], type) && !(optional && empty(value[name])) : optional));
 }

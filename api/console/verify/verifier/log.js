@@ -11,7 +11,6 @@ const KEY_BYTES = { [LOG_KEY]: 32, [COSIGNATURE_V1]: 32, [SUBTREE_V1]: 1312 };
 const SIGNATURE_BYTES = { [COSIGNATURE_V1]: 64, [SUBTREE_V1]: 2420 };
 const LARGEST = 2n ** 63n; // of sizes, indexes and times
 const LONGEST_NOTE = 262144; // bytes
-const LONGEST_PROOF = 524288; // characters
 const LONGEST_POLICY = 262144; // characters
 const LONGEST_NAME = 255; // bytes, where the message that is signed holds it
 
@@ -150,16 +149,6 @@ function cosignedAt(note, witness, { data }) {
 
 // The times at which the witnesses co-signed the note. Refuses a line of one of them that does not hold, or stands twice.
 export function cosignatures(note, witnesses) {
-  const seen = SIGNED.get(witnesses) ?? new Map();
-  SIGNED.set(witnesses, seen);
-  if (!seen.has(note.note)) seen.set(note.note, timesOf(note, witnesses));
-  return seen.get(note.note);
-}
-
-// What each policy's witnesses have signed: the events of a case share a note, and ML-DSA-44 takes its time.
-const SIGNED = new WeakMap();
-
-function timesOf(note, witnesses) {
   const times = new Map();
   for (const witness of witnesses) {
     const signatures = signaturesBy(note, witness);
@@ -176,34 +165,18 @@ export function quorumTime(quorum, times) {
   return [...times.values()].sort((a, b) => (a < b ? -1 : 1)).find((time) => reached(quorum, signedBy(time)));
 }
 
-// The text of a checkpoint's note, without the lines under it, which whoever passes it on may add to or drop.
-export const treeHeadOf = (note) => note.split("\n\n")[0];
-
-export function parseProof(text) {
-  const at = text.indexOf("\n\n");
-  const [head, ...lines] = text.slice(0, at).split("\n");
-  if (at < 0 || at + 2 === text.length || [...text].length > LONGEST_PROOF || head !== "c2sp.org/tlog-proof@v1") refuse("no tlog-proof");
-  if (lines[0]?.startsWith("extra ") && base64(lines.shift().slice(6)).length === 0) refuse("an empty extra line");
-  const index = number(lines.shift()?.match(/^index (.*)$/)?.[1] ?? refuse("no index"));
-  const hashes = lines.map(base64);
-  if (hashes.length > 63 || hashes.some((one) => one.length !== 32)) refuse("no hashes of an inclusion proof");
-  return { index, hashes, note: text.slice(at + 2) };
-}
-
 export const leafHash = (entry) => sha256(joined([0], entry));
 const nodeHash = (left, right) => sha256(joined([1], left, right));
 
-// RFC 6962, 2.1.1: whether the hashes lead from the leaf at index to the root of size leaves, every hash used.
-export function included({ index, hashes }, leaf, size, root) {
-  if (index >= size) return false;
-  let [at, last, hash] = [index, size - 1n, leaf];
-  for (const sibling of hashes) {
-    if (last === 0n) return false;
-    if (at & 1n || at === last) {
-      hash = nodeHash(sibling, hash);
-      while (!(at & 1n) && at !== 0n) [at, last] = [at >> 1n, last >> 1n];
-    } else hash = nodeHash(hash, sibling);
-    [at, last] = [at >> 1n, last >> 1n];
+// Whether the leaf at index is in the tree of this size and root, by the nodes of a bundle: nothing where one of them is missing.
+export function included(nodes, leaf, index, size, root) {
+  let [hash, at, last, level] = [leaf, BigInt(index), size - 1n, 0];
+  if (at > last) return false;
+  for (; last > 0n; [at, last, level] = [at >> 1n, last >> 1n, level + 1]) {
+    if ((at ^ 1n) > last) continue; // the last node of a level may have no sibling: it is then its own parent
+    const sibling = nodes[`${level}/${at ^ 1n}`];
+    if (sibling === undefined) return undefined;
+    hash = at & 1n ? nodeHash(base64(sibling), hash) : nodeHash(hash, base64(sibling));
   }
-  return last === 0n && same(hash, root);
+  return same(hash, root);
 }

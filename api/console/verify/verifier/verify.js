@@ -1,139 +1,450 @@
 // A second verifier of Tallystick's proofs, written from docs/protocol.md alone. Bytes in, numbered steps and a verdict out.
+import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { blake3 } from "@noble/hashes/blake3.js";
-import { fits, hex, isListOf, isObject, parseJson, reason, Refused, refuse, spelled, utf8 } from "./forms.js";
-import { treeHeadOf } from "./log.js";
-import { checked, failed, hasFields, readBundle, readTrust, unchecked, unshown, verdictOf, verify, WORST_FIRST } from "./steps.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { keccak_256 } from "@noble/hashes/sha3.js";
+import { bothOf, canonical, fits, hex, isListOf, isObject, isPayload, joined, parseCanonical, reason, Refused, refuse, same, struct, unhex, utf8 } from "./forms.js";
+import { blockStatement, contractStates, headerOf, padded } from "./chain.js";
+import * as log from "./log.js";
+import { BODIES } from "./tables.js";
 
 export { Refused };
 export const EXIT = { intact: 0, tampered: 1, unverifiable: 3, not_yet_anchored: 4 };
-const LARGEST_BUNDLE = 4 * 1024 * 1024; // bytes
-const TOO_LARGE = reason("a bundle has at most 4 MiB");
-const LARGEST_PACKAGE = 16 * 1024 * 1024; // bytes
-const MOST_VERSIONS = 100;
+const WORST_FIRST = ["tampered", "unverifiable", "not_yet_anchored", "intact"];
+const LARGEST_BUNDLE = 64 * 1024 * 1024; // bytes
+const LONGEST_ENTRY = 65535; // bytes
+const LONGEST_NOTE = 262144; // characters
+const LONGEST_ROOT = 16384; // characters
+const [MOST_BLOCKS, MOST_ROOTS, MOST_EARLIER, MOST_STAMPS, MOST_CONFIRMATIONS] = [1024, 16, 16, 16, 10000];
+const TOLERANCE = 300n; // seconds that a signer's clock may be ahead
+const NOTHING = hex(sha256(new Uint8Array())); // the root of the empty tree
+const ROLE_BITS = { clerk: 1n, supervisor: 2n, auditor: 4n, analyst: 8n, witness: 16n };
+const BY_SERVICE = "the service's own key";
 
-// The verifications of several bundles as one step.
-function ofAll(results) {
-  const verdict = WORST_FIRST.find((one) => results.some((result) => result.verdict === one));
-  const concerned = inRanges(results.flatMap((result, at) => (result.verdict === verdict ? [at + 1] : [])));
-  if (verdict === "intact") return checked("each holds");
-  const step = unchecked(reason("events {numbers} of {count}: {verdict}", { numbers: concerned, count: results.length, verdict }), verdict);
-  return verdict === "tampered" ? failed(step.detail) : step;
+// -- forms of trust file and bundle ------------------------------------------------------------------------------------
+
+const isChainFields = struct("`chain_id` SafeInt, `deployment_block_number` SafeInt, `deployment_block_hash` Bytes32, `registry` KeyId, `anchor` KeyId, `registry_code_hash` Bytes32, `anchor_code_hash` Bytes32, `finality` (see the type), `trusted_blocks`? (see the type)");
+const isBlock = struct("`number` SafeInt, `hash` Bytes32");
+const isFinality = (value) => value === "safe" || value === "finalized" || (Number.isSafeInteger(value) && value >= 0 && value <= MOST_CONFIRMATIONS);
+const optional = (value, name, is) => !(name in value) || is(value[name]);
+const lists = (isOne, most) => (value) => isListOf(value, isOne, most);
+const isChain = (value) => isChainFields(value) && isFinality(value.finality) && optional(value, "trusted_blocks", lists(isBlock, MOST_BLOCKS));
+const isTrustFields = struct("`format` `tallystick/trust@v1`, `log_id` Bytes32, `origin` Line, `log_key` (see the type), `service_key_id` KeyId, `witness_policy` (see the type), `development` `true` or `false`, `chains` (see the type), `timestamp_roots`? (see the type), `earlier_log_keys`? (see the type), `earlier_service_keys`? (see the type)");
+const isEarlierLogKey = struct("`key` (see the type), `until` SafeInt");
+const isEarlierServiceKey = struct("`key_id` KeyId, `until` SafeInt");
+
+export function readTrust(bytes) {
+  const trust = parseCanonical(bytes);
+  const isRoot = (text) => typeof text === "string" && text !== "" && text.length <= LONGEST_ROOT && log.base64(text);
+  const ascend = (keys, least) => keys.every(({ until }, at) => at === 0 || keys[at - 1].until + least <= until);
+  if (!isTrustFields(trust) || typeof trust.log_key !== "string" || typeof trust.witness_policy !== "string"
+    || !isListOf(trust.chains, isChain) || !optional(trust, "timestamp_roots", lists(isRoot, MOST_ROOTS))
+    || !optional(trust, "earlier_log_keys", (keys) => isListOf(keys, isEarlierLogKey, MOST_EARLIER) && ascend(keys, 0))
+    || !optional(trust, "earlier_service_keys", (keys) => isListOf(keys, isEarlierServiceKey, MOST_EARLIER) && ascend(keys, 1))) refuse("no trust file");
+  const [earlierLog, earlierService] = [trust.earlier_log_keys ?? [], trust.earlier_service_keys ?? []];
+  const [logKey, policy] = [log.logKey(trust.log_key), log.parsePolicy(trust.witness_policy)];
+  const logKeys = [{ ...logKey, until: Infinity }, ...earlierLog.map(({ key, until }) => ({ ...log.logKey(key), until }))];
+  logKeys.forEach((one, at) => log.distinct(logKeys.slice(0, at), one));
+  for (const witness of policy.witnesses) log.distinct([...logKeys, ...policy.logs], witness);
+  const serviceKeys = [trust.service_key_id, ...earlierService.map((one) => one.key_id)];
+  if (new Set(serviceKeys).size < serviceKeys.length) refuse("an own key stands twice");
+  const contracts = new Set(trust.chains.map((one) => [one.chain_id, one.deployment_block_number, one.deployment_block_hash, one.anchor].join()));
+  if (contracts.size < trust.chains.length) refuse("a chain stands twice with the same anchor");
+  if (trust.chains.some(({ registry, anchor }) => new Set([registry, anchor, ...serviceKeys]).size < serviceKeys.length + 2)) refuse("an address has two roles");
+  if (logKeys.some(({ name }) => name !== trust.origin)) refuse("the log's key is not named by the origin");
+  if (policy.logs.length && !policy.logs.some(({ name, key }) => name === logKey.name && same(key, logKey.key))) refuse("the policy is of other logs");
+  if (policy.quorum === null && !trust.development) refuse("a quorum of none is for development only");
+  return { ...trust, logKeys, policy };
 }
 
-// Of two tree heads each could be of a fork of its own.
-const treeHead = ({ proof }) => treeHeadOf(proof.split("\n\n").slice(1).join("\n\n"));
-const isUnderOneTreeHead = (bundles) => bundles.every((one) => treeHead(one) === treeHead(bundles[0]));
+// The ledger's own key at an index: an earlier one below its `until`.
+const serviceKeyAt = (trust, index) => (trust.earlier_service_keys ?? []).find(({ until }) => index < until)?.key_id ?? trust.service_key_id;
 
-function order(events, results) {
-  let [previous, last] = [null, -1n];
-  for (const [at, { envelope }] of events.entries()) {
-    const { index } = results[at];
-    const event = reason("event {number} of {count}", { number: at + 1, count: events.length });
-    if (envelope.sequence !== at || envelope.previous !== previous) return failed("{event} is not on the one before", { event });
-    if (index === undefined) return unchecked(reason("{event} has no index that its proof shows", { event }), "unverifiable");
-    if (index <= last) return failed("{event} does not stand above the one before", { event });
-    [previous, last] = [envelope.payload_digest, index];
+const isText = (most) => (value) => typeof value === "string" && [...value].length <= most;
+const isHash = (value) => typeof value === "string" && /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(value);
+const isNodes = (value) => isObject(value) && Object.entries(value).every(([name, one]) => /^(?:0|[1-9][0-9]?)\/(?:0|[1-9][0-9]{0,15})$/.test(name) && isHash(one));
+const isHex = (value) => typeof value === "string" && /^0x(?:[0-9a-f]{2})*$/.test(value);
+const isBundleFields = struct("`format` `tallystick/bundle@v1`, `log_id` Bytes32, `event`? SafeInt, `stream`? Stream, `note` (see the type), `entries` (see the type), `nodes`? (see the type), `anchor`? (see the type), `timestamps`? (see the type)");
+const isEntryFields = struct("`index` SafeInt, `envelope` Envelope, `payload`? (see the type), `sections`? {SectionLabel: Section}");
+const isEntry = (value) => isEntryFields(value) && utf8(canonical(value.envelope)).length <= LONGEST_ENTRY && (value.payload === undefined || isPayload(value.payload));
+const isHistory = struct("`chain_id` SafeInt, `deployment_block_number` SafeInt, `deployment_block_hash` Bytes32");
+const isAnchorFields = struct("`chain` (see the type), `contract` KeyId, `number` SafeInt, `header` (see the type), `state` (see the type), `block_note`? (see the type)");
+const isAnchor = (value) => isAnchorFields(value) && isHistory(value.chain) && value.number > 0 && isHex(value.header) && isListOf(value.state, isHex, Infinity)
+  && optional(value, "block_note", isText(LONGEST_NOTE));
+const isStampFields = struct("`size` SafeInt, `root` (see the type), `consistency`? (see the type), `response` (see the type)");
+const isStamp = (value) => isStampFields(value) && isHash(value.root) && optional(value, "consistency", lists(isHash)) && typeof value.response === "string";
+
+export function readBundle(bytes) {
+  if (bytes.length > LARGEST_BUNDLE) refuse("a bundle has at most 64 MiB");
+  const file = parseCanonical(bytes);
+  if (!isBundleFields(file) || (file.event === undefined) === (file.stream === undefined) || !isText(LONGEST_NOTE)(file.note) || !optional(file, "nodes", isNodes)
+    || !isListOf(file.entries, isEntry, Infinity) || file.entries.length === 0 || file.entries.some(({ index }, at) => at > 0 && index <= file.entries[at - 1].index)
+    || !optional(file, "anchor", isAnchor) || !optional(file, "timestamps", lists(isStamp, MOST_STAMPS))) refuse("no bundle");
+  const isSubject = file.event === undefined ? ({ envelope }) => canonical(envelope.stream) === canonical(file.stream) : ({ index }) => index === file.event;
+  const subjects = file.entries.filter(isSubject);
+  return subjects.length ? { nodes: {}, timestamps: [], ...file, subjects } : refuse("no bundle");
+}
+
+// -- what is signed ----------------------------------------------------------------------------------------------------
+
+const digest = (value) => `blake3:${hex(blake3(utf8(canonical(value))))}`;
+const keccak = (text) => keccak_256(utf8(text));
+const number = (value) => unhex(BigInt(value).toString(16).padStart(64, "0"));
+const DOMAIN_TYPE = "EIP712Domain(string name,string version,bytes32 salt)";
+const EVENT_TYPE = "Event(string summary,string eventId,string eventType,string streamKind,string streamId,uint64 sequence,"
+  + "bytes32 previous,string agency,bytes32 payloadBlake3,uint64 signedAt,address signer)";
+
+export function signedHash(e, logId) {
+  const domain = keccak_256(joined(keccak(DOMAIN_TYPE), keccak("Tallystick"), keccak("1"), unhex(logId.slice(2))));
+  const summary = `${e.event_type} as entry ${e.sequence} of ${e.stream.kind} ${e.stream.id} for ${e.agency}`;
+  const event = [
+    keccak(EVENT_TYPE), keccak(summary), keccak(e.event_id), keccak(e.event_type), keccak(e.stream.kind), keccak(e.stream.id),
+    number(e.sequence), e.previous === null ? number(0) : unhex(e.previous.slice(7)), keccak(e.agency),
+    unhex(e.payload_digest.slice(7)), number(e.signed_at), number(e.key_id),
+  ];
+  return keccak_256(joined([0x19, 0x01], domain, keccak_256(joined(...event))));
+}
+
+export function signatureHolds(envelope, logId) {
+  const bytes = unhex(envelope.signature.slice(2));
+  if (bytes[64] !== 27 && bytes[64] !== 28) return false;
+  try {
+    const signature = secp256k1.Signature.fromBytes(bytes.subarray(0, 64), "compact").addRecoveryBit(bytes[64] - 27);
+    if (signature.hasHighS()) return false;
+    const key = signature.recoverPublicKey(signedHash(envelope, logId)).toBytes(false);
+    return `0x${hex(keccak_256(key.subarray(1)).subarray(12))}` === envelope.key_id;
+  } catch {
+    return false;
   }
-  return checked("sequence 0 to {last} without a gap", { last: events.length - 1 });
 }
+
+// What payload and envelope must agree on, and what a stream asks of them (section 3).
+function disagreement(envelope, payload) {
+  if (digest(payload) !== envelope.payload_digest) return reason("the payload's digest is not the signed one");
+  const differs = ["version", "event_id", "event_type", "stream", "sequence", "previous", "agency"]
+    .find((name) => canonical(payload[name]) !== canonical(envelope[name]));
+  if (differs) return reason("{field} is not the envelope's", { field: differs });
+  const { kind, id } = payload.stream;
+  if (!BODIES[payload.event_type][0].split(" or ").includes(kind)) return reason("this event has no place in a stream of kind {kind}", { kind });
+  if ((payload.previous === null) !== (payload.sequence === 0)) return reason("previous is null at sequence 0 and there only");
+  if (kind === "system" && id !== "ledger") return reason("the system stream is the ledger's");
+  if (BODIES[payload.event_type][2] && !payload.authority) return reason("an act on a named authority names it");
+  return kind === "agency" && id !== payload.agency ? reason("the stream is another agency's") : undefined;
+}
+
+// -- the steps ---------------------------------------------------------------------------------------------------------
+
+const checked = (id, slots) => ({ status: "checked", detail: reason(id, slots) });
+const failed = (id, slots) => ({ status: "failed", detail: reason(id, slots) });
+const unchecked = (id, verdict = "intact", slots = {}) => ({ status: "not_checked", detail: reason(id, slots), verdict });
+const unshown = (id, slots) => ({ result: "not_checked", detail: reason(id, slots) });
+const verdictOf = (steps) => WORST_FIRST.find((one) => steps.some((step) => (step.status === "failed" ? "tampered" : step.verdict ?? "intact") === one));
+const moment = (seconds) => reason("{seconds} (unix seconds)", { seconds });
+const NOT_YET = "not_yet_anchored";
+const NO_HEAD = unchecked("there is no tree head to go by", "unverifiable");
+const NO_INDEX = unchecked("there is no index to go by", "unverifiable");
+const NO_BLOCK = unchecked("there is no trusted block to go by", NOT_YET);
+
+class Gap extends Error {
+  constructor(step) {
+    super();
+    this.step = step;
+  }
+}
+const lack = (id, slots) => {
+  throw new Gap(unchecked(id, "unverifiable", slots));
+};
+
+function attempt(work) {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Refused) return failed(error.detail);
+    if (error instanceof Gap) return error.step;
+    throw error;
+  }
+}
+
+// The steps about the bundle, then those about each event; each method is the step of its name.
+class Verification {
+  constructor(bundle, trust) {
+    Object.assign(this, { bundle, trust, faults: new Map() });
+    this.steps = ["ledger", "checkpoint", "witnesses", "block", "anchor"].map((name, at) => ({ number: at + 1, name, ...attempt(() => this[`${name}_`]()) }));
+  }
+
+  ledger_() {
+    return this.bundle.log_id === this.trust.log_id ? checked(this.bundle.log_id) : failed("a bundle of ledger {log_id}", { log_id: this.bundle.log_id });
+  }
+
+  checkpoint_() {
+    const checkpoint = log.parseCheckpoint(this.bundle.note);
+    if (checkpoint.origin !== this.trust.origin) return failed("the tree head of another log, {origin}", { origin: checkpoint.origin });
+    const [now, ...earlier] = this.trust.logKeys;
+    const named = [now, ...earlier.filter(({ until }) => checkpoint.size <= until)].find((key) => log.names(checkpoint, key));
+    if (!log.logSigned(checkpoint, named ?? now)) return failed("not signed by the log, once: the note is not the log's, or whoever passed it on spoiled it; ask for another copy");
+    this.checkpoint = checkpoint;
+    return checked("size {size}, root {root}", { size: checkpoint.size, root: hex(checkpoint.root) });
+  }
+
+  witnesses_() {
+    if (!this.checkpoint) return NO_HEAD;
+    const { policy } = this.trust;
+    const times = attempt(() => log.cosignatures(this.checkpoint, policy.witnesses));
+    if (times.status) return failed("{wrong}: whoever passed the note on spoiled it, which says nothing of the log; ask for another copy", { wrong: times.detail });
+    if (policy.quorum === null) return unchecked("the policy asks for no witness");
+    this.cosignedAt = log.quorumTime(policy.quorum, times);
+    this.lastCosigned = [...times.values()].reduce((latest, time) => (time > latest ? time : latest), 0n);
+    return this.cosignedAt === undefined ? unchecked("the quorum is not reached", "unverifiable") : checked("the quorum is reached");
+  }
+
+  block_() {
+    const { anchor } = this.bundle;
+    if (anchor === undefined) return unchecked("the bundle has no anchor", NOT_YET);
+    const header = headerOf(anchor);
+    const chain = this.trust.chains.find((one) => one.anchor === anchor.contract && Object.keys(anchor.chain).every((name) => one[name] === anchor.chain[name]));
+    if (!chain) return unchecked("the trust file does not name the anchor's contract", NOT_YET);
+    const { hash, number: height } = header;
+    const named = (chain.trusted_blocks ?? []).filter((one) => BigInt(one.number) === height);
+    if (named.some((one) => one.hash !== hash)) return failed("block {height} has another hash", { height });
+    const note = named.length ? checked("the trust file names it") : attempt(() => this.blockNote(anchor.block_note, chain, header));
+    if (note.status !== "checked") return unchecked("nobody vouches for block {height} with the hash {hash}: {why}", NOT_YET, { height, hash, why: note.detail });
+    Object.assign(this, { header, states: contractStates(anchor, chain, header, (node) => lack("the anchor lacks the node {node} of the state", { node })) });
+    return checked("block {height} with the hash {hash}: {why}", { height, hash, why: note.detail });
+  }
+
+  // Whether as many witnesses as the policy asks for state that the block is final. A note that does not hold does not count.
+  blockNote(text, chain, header) {
+    const { policy, log_id: logId } = this.trust;
+    if (text === undefined) return unchecked("the trust file does not name it, and there is no block note: name it there once a node of yours has it, or ask for a newer proof");
+    const note = log.parseNote(text);
+    if (note.text !== blockStatement(logId, chain, header)) refuse("the block note states something else");
+    if (policy.quorum === null) refuse("the policy asks for no witness who could vouch for a block");
+    const time = log.quorumTime(policy.quorum, log.cosignatures(note, policy.witnesses));
+    return time === undefined ? refuse("the block note has not the quorum") : checked("the quorum vouches for it");
+  }
+
+  anchor_() {
+    if (!this.checkpoint) return NO_HEAD;
+    if (!this.states) return NO_BLOCK;
+    const n = BigInt(this.bundle.anchor.number);
+    const { record, before, last } = this.states.record(n);
+    const { size, root } = this.checkpoint;
+    const wrong = [
+      [record.root !== hex(root) || record.size !== size, reason("the record is of another tree head")],
+      [before.size >= record.size || before.block > record.block || before.time > record.time, reason("the record before does not come before")],
+      [(before.root === NOTHING) !== (n === 1n && before.size === 0n), reason("the record before is not the first")],
+      [record.block > this.header.number, reason("the record is above the block of the state")],
+      [last.number < n || (last.number === n) !== (last.size === record.size), reason("the last record is not at or after this")],
+    ].find(([is]) => is);
+    if (wrong) return failed(wrong[1]);
+    this.record = record;
+    this.before = n > 1n ? before : undefined; // no registry stands behind record 0
+    return checked("record {number} of {last}, by the state of block {block}", { number: n, last: last.number, block: this.header.number });
+  }
+
+  // Whether an entry is in the tree; refuses what leads elsewhere.
+  requireIncluded({ envelope, index }) {
+    const { size, root } = this.checkpoint ?? lack(NO_HEAD.detail);
+    const is = log.included(this.bundle.nodes, log.leafHash(utf8(canonical(envelope))), index, size, root);
+    if (is === undefined) lack("the bundle lacks a node of the tree");
+    if (!is) refuse("not in this tree");
+  }
+
+  // Whether another entry holds: signed, with its payload, and in the tree. What does not hold counts as left out.
+  holds(entry) {
+    if (!this.faults.has(entry)) {
+      this.faults.set(entry, attempt(() => {
+        if (!signatureHolds(entry.envelope, this.trust.log_id)) refuse("not signed by the key it names");
+        const wrong = entry.payload ? disagreement(entry.envelope, entry.payload) : undefined;
+        if (wrong) refuse(wrong);
+        this.requireIncluded(entry);
+        return checked("it holds");
+      }));
+    }
+    return this.faults.get(entry).status === "checked";
+  }
+
+  // The registry's changes of a type that hold, as {index, body}, in the order of the log.
+  mirrored(type) {
+    const isMirror = ({ envelope, payload, index }) => payload?.event_type === type && envelope.key_id === serviceKeyAt(this.trust, index)
+      && envelope.agency === "ledger" && payload.officer === "service";
+    return this.bundle.entries.filter((entry) => isMirror(entry) && this.holds(entry)).map(({ index, payload }) => ({ index, body: payload.body }));
+  }
+
+  event(entry) {
+    const run = new EventSteps(this, entry);
+    const own = ["signature", "payload", "inclusion", "sections", "authority", "revocation", "time"]
+      .map((name, at) => ({ number: this.steps.length + at + 1, name, ...attempt(() => run[`${name}_`]()) }));
+    const steps = [...this.steps, ...own];
+    return {
+      verdict: verdictOf(steps), conformity: unshown("the custody rules judge a case, not one event"), completeness: unshown("one event says nothing of those after it"),
+      development: this.trust.development, envelope: entry.envelope, index: run.index, payload: run.payload, steps,
+    };
+  }
+}
+
+class EventSteps {
+  constructor(of, entry) {
+    Object.assign(this, { of, entry, envelope: entry.envelope, trust: of.trust });
+    this.roles = Object.hasOwn(BODIES, this.envelope.event_type) ? BODIES[this.envelope.event_type][1] : "";
+    this.isOwn = this.roles === BY_SERVICE;
+  }
+
+  signature_() {
+    return signatureHolds(this.envelope, this.trust.log_id) ? checked("signed by {key_id}", { key_id: this.envelope.key_id }) : failed("not signed by the key it names");
+  }
+
+  payload_() {
+    const { payload } = this.entry;
+    if (payload === undefined) return unchecked("the payload is withheld", "unverifiable");
+    const wrong = disagreement(this.envelope, payload);
+    if (wrong) return failed(wrong);
+    this.payload = payload;
+    return checked(this.envelope.payload_digest);
+  }
+
+  inclusion_() {
+    this.of.requireIncluded(this.entry);
+    this.index = this.entry.index;
+    return checked("entry {index} of {size}", { index: this.index, size: this.of.checkpoint.size });
+  }
+
+  sections_() {
+    if (!this.payload) return unchecked("the payload that commits to them is not here");
+    const [committed, shown] = [this.payload.confidential ?? {}, this.entry.sections ?? {}];
+    const wrong = Object.keys(shown).find((label) => digest(shown[label]) !== committed[label]);
+    if (wrong) return failed("the section {label} is not the one committed to", { label: wrong });
+    const missing = Object.keys(committed).filter((label) => !(label in shown));
+    if (missing.length === 0) return checked("{count} shown", { count: Object.keys(committed).length });
+    return unchecked(missing.map((label) => reason(this.isErased(label) ? "{label} erased" : "{label} withheld", { label })).reduce(bothOf));
+  }
+
+  isErased(label) {
+    return this.of.bundle.entries.some((entry) => {
+      const { event_type: type, body } = entry.payload ?? {};
+      return type === "section.erased" && canonical(entry.envelope.stream) === canonical(this.envelope.stream) && body.label === label
+        && body.concerns.event_id === this.envelope.event_id && body.concerns.payload_digest === this.envelope.payload_digest && this.of.holds(entry);
+    });
+  }
+
+  authority_() {
+    const { envelope, payload, trust, of } = this;
+    if (this.index === undefined) return NO_INDEX;
+    if (this.isOwn) {
+      const own = envelope.key_id === serviceKeyAt(trust, this.index) && envelope.agency === "ledger" && (payload?.officer ?? "service") === "service";
+      return own ? checked("signed by the ledger's own key") : failed("only the ledger's own key signs this");
+    }
+    const admitted = of.mirrored("registry.agency_admitted");
+    const grants = of.mirrored("registry.key_granted").filter(({ body }) => body.key_id === envelope.key_id);
+    const covers = ({ index, body }) => index < this.index && body.agency === envelope.agency
+      && body.suite === 1 && body.valid_from <= envelope.signed_at && envelope.signed_at < body.valid_until
+      && (!payload || payload.officer === body.officer) && body.roles.some((role) => this.roles.split(" or ").includes(role));
+    const covering = grants.filter(covers);
+    if (covering.length === 0) return grants.length ? failed("the grant does not cover this act") : unchecked("no grant of the key that holds", "unverifiable");
+    this.grants = covering.filter(({ index, body }) => admitted.some((one) => one.body.agency === body.agency && one.index < index));
+    if (this.grants.length === 0) return unchecked("no admission of the agency that holds", "unverifiable");
+    return checked("granted at entry {index}", { index: this.grants[0].index });
+  }
+
+  revocation_() {
+    const { header, states, record, before } = this.of;
+    if (this.index === undefined) return NO_INDEX;
+    if (this.isOwn) return unchecked("the ledger's own key is not revoked: the trust file names another");
+    if (!this.grants?.length) return unchecked("there is no grant to go by");
+    const revocations = this.of.mirrored("registry.key_revoked").filter(({ index, body }) => body.key_id === this.envelope.key_id && index > this.grants[0].index);
+    const [shown] = revocations;
+    const isBelow = shown?.index < this.index;
+    if (!header && isBelow) return failed("revoked at entry {index}", shown);
+    if (!header) return NO_BLOCK;
+    const held = states.grant(this.envelope.key_id);
+    const isHeld = ({ body: { agency, officer, roles, suite, valid_from: from, valid_until: until } }) => {
+      const bits = [...new Set(roles)].reduce((sum, role) => sum | ROLE_BITS[role], 0n);
+      const mirrored = [padded(agency), padded(officer), bits, BigInt(suite), BigInt(from), BigInt(until)];
+      return mirrored.every((value, at) => value === [held.agency, held.officer, held.roles, held.suite, held.from, held.until][at]);
+    };
+    if (!this.grants.some(isHeld)) return failed("the registry's grant is another");
+    // The slot decides. An entry that the registry does not bear out spoils nothing: without it the verdict were the same.
+    const contradicted = shown ? reason("entry {index} mirrors a revocation that the registry did not have by then: tell the witnesses", shown) : undefined;
+    if (held.revoked === 0n) return checked(bothOf(reason("not revoked, by the registry's slot"), contradicted));
+    if (!record) return unchecked("there is no record with whose time the revocation could be compared", "unverifiable");
+    if (held.revoked > record.time) return checked(bothOf(reason("revoked after the anchor"), contradicted));
+    // What record n-1 rests on has the mirror of a revocation from before it: an entry above is a second one.
+    const isSecond = shown && before && held.revoked < before.time && BigInt(shown.index) >= before.size;
+    if (isSecond) return failed("revoked before the record before, and entry {index} above it is not the one that says so", shown);
+    if (shown) return isBelow ? failed("revoked at entry {index}", shown) : checked("revoked at entry {index}, above", shown);
+    return held.revoked === record.time ? unchecked("revoked in the block of the anchor", "unverifiable") : failed("revoked before the anchor, and the bundle hides it");
+  }
+
+  time_() {
+    const { cosignedAt, lastCosigned, record, bundle } = this.of;
+    if (this.index === undefined) return NO_INDEX;
+    const earliestOf = (times) => times.filter((time) => time !== undefined).sort((a, b) => (a < b ? -1 : 1))[0];
+    const stamps = bundle.timestamps.length ? reason("RFC 3161 timestamps are not checked by this verifier") : undefined;
+    const earliest = earliestOf([cosignedAt, record?.time]);
+    if (earliest === undefined) return unchecked(bothOf(reason("no quorum and no block proves a time"), stamps));
+    // By what no courier can move by leaving out a line: with fewer co-signatures the latest is no later.
+    const signedAt = BigInt(this.envelope.signed_at);
+    const logged = earliestOf([cosignedAt === undefined ? undefined : lastCosigned, record?.time]);
+    if (signedAt > logged + TOLERANCE) return failed("signed at {signed}, later than {logged}, when it was in the log", { signed: moment(signedAt), logged: moment(logged) });
+    const late = cosignedAt !== undefined && signedAt > cosignedAt + TOLERANCE ? reason("signed after the quorum was reached, of whom one signed later") : undefined;
+    return checked([reason("known to exist at {time}", { time: moment(earliest) }), late, stamps].reduce(bothOf));
+  }
+}
+
+// -- a stream ----------------------------------------------------------------------------------------------------------
 
 // Rising numbers, those in a row as a range: 3-7, 9.
 function inRanges(numbers) {
   const ranges = [];
-  for (const number of numbers) {
+  for (const one of numbers) {
     const last = ranges.at(-1);
-    if (last?.[1] === number - 1) last[1] = number;
-    else ranges.push([number, number]);
+    if (last?.[1] === one - 1) last[1] = one;
+    else ranges.push([one, one]);
   }
   return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(", ");
 }
 
-function verifyEach(parts, trust, told) {
-  if (parts.some((part) => isObject(part) && utf8(spelled.get(part) ?? "").length > LARGEST_BUNDLE)) refuse(TOO_LARGE);
-  const events = parts.map(readBundle);
-  const results = events.map((event, at) => {
-    told(at, events.length);
-    return verify(event, trust);
+// The verifications of several events as one step.
+function ofAll(results) {
+  const verdict = WORST_FIRST.find((one) => results.some((result) => result.verdict === one));
+  if (verdict === "intact") return checked("each holds");
+  const numbers = inRanges(results.flatMap((result, at) => (result.verdict === verdict ? [at + 1] : [])));
+  const step = unchecked("events {numbers} of {count}: {verdict}", verdict, { numbers, count: results.length, verdict });
+  return verdict === "tampered" ? failed(step.detail) : step;
+}
+
+function order(subjects, results) {
+  let previous = null;
+  for (const [at, { envelope }] of subjects.entries()) {
+    const event = reason("event {number} of {count}", { number: at + 1, count: subjects.length });
+    if (envelope.sequence !== at || envelope.previous !== previous) return failed("{event} is not on the one before", { event });
+    if (results[at].index === undefined) return unchecked("{event} has no index that its proof shows", "unverifiable", { event });
+    previous = envelope.payload_digest;
+  }
+  return checked("sequence 0 to {last} without a gap", { last: subjects.length - 1 });
+}
+
+// Of a stream the steps after those about its events; step 8 asks for rules that this verifier does not have.
+function verifyStream(verification, told) {
+  const { bundle, trust, steps: shared } = verification;
+  const results = bundle.subjects.map((entry, at) => {
+    told(at, bundle.subjects.length);
+    return verification.event(entry);
   });
-  return [events, results];
-}
-
-function report(named, results, trust, conformity, completeness) {
-  const steps = Object.entries(named).map(([name, result], at) => ({ number: at + 1, name, ...result }));
-  return { verdict: verdictOf(steps), conformity, completeness, development: trust.development, steps, events: results };
-}
-
-const MOST_CARRIED = 256; // entries about procedures, which only a verifier of conformity reads
-
-// The steps over a case bundle; step 4 asks for the rules of section 8, which this verifier does not have.
-function verifyCase(file, trust, told) {
-  if (!hasFields(file, ["format", "log_id", "case_id", "events"], ["procedures"]) || !fits(file.log_id, "Bytes32") || !fits(file.case_id, "CaseId")
-    || !Array.isArray(file.events) || file.events.length === 0 || !isListOf(file.procedures ?? [], () => true, MOST_CARRIED)) refuse("no case bundle");
-  const [events, results] = verifyEach(file.events, trust, told);
-  const isOurs = file.log_id === trust.log_id && events.every(({ log_id: id, envelope: { stream } }) => id === file.log_id && stream.kind === "case" && stream.id === file.case_id);
-  const form = () => {
-    if (!isOurs) return failed("an event of another ledger or case");
-    return isUnderOneTreeHead(events) ? checked("{count} events of {case_id}", { count: events.length, case_id: file.case_id }) : failed("the proofs stand under several tree heads");
+  const conformity = unshown("this verifier does not know the custody rules");
+  const completeness = unshown("that nothing came after event {sequence} is not shown", { sequence: bundle.subjects.at(-1).envelope.sequence });
+  const own = {
+    events: ofAll(results), order: order(bundle.subjects, results),
+    [bundle.stream.kind === "case" ? "custody" : "versions"]: unchecked(conformity.detail), end: unchecked(completeness.detail),
   };
-  const steps = {
-    form: form(), events: ofAll(results), order: order(events, results),
-    custody: unchecked("this verifier does not know the custody rules"), end: unchecked("no entries of the log were given"),
-  };
-  const completeness = unshown("that nothing came after event {sequence} is not shown", { sequence: events.at(-1).envelope.sequence });
-  return report(steps, results, trust, unshown("this verifier does not know the custody rules"), completeness);
+  const steps = [...shared, ...Object.entries(own).map(([name, step], at) => ({ number: shared.length + at + 1, name, ...step }))];
+  return { verdict: verdictOf(steps), conformity, completeness, development: trust.development, steps, events: results, stream: bundle.stream };
 }
 
-// The publications of a model, as far as each was accepted; none where one is missing.
-function versions(file, events, bodies, results) {
-  if (bodies.length < events.length) return NO_PUBLICATION;
-  const first = file.version - events.length + 1;
-  let last = -1n;
-  for (const [at, body] of bodies.entries()) {
-    const { index } = results[at];
-    const event = reason("publication {number} of {count}", { number: at + 1, count: events.length });
-    if (body.model_id !== file.model_id || body.version !== first + at) return failed("{event} is not version {version}", { event, version: first + at });
-    if (events[at].envelope.agency !== events[0].envelope.agency) return failed("{event} is by another agency", { event });
-    if (index === undefined) return unchecked(reason("{event} has no index that its proof shows", { event }), "unverifiable");
-    if (index <= last) return failed("{event} does not stand above the one before", { event });
-    last = index;
-  }
-  return checked("versions {first} to {last}", { first, last: file.version });
-}
-
-const NO_PUBLICATION = unchecked("a publication is withheld, or is not what it says", "unverifiable");
-
-function texts(events, bodies) {
-  if (bodies.length < events.length) return NO_PUBLICATION;
-  const wrong = bodies.findIndex((body) => body.model_digest !== `blake3:${hex(blake3(utf8(body.definition)))}`);
-  if (wrong < 0) return checked("each definition has the digest that was signed");
-  return failed("publication {number} of {count} has another definition than was signed", { number: wrong + 1, count: events.length });
-}
-
-// The steps over a model package.
-function verifyPackage(file, trust, told) {
-  if (!hasFields(file, ["format", "log_id", "model_id", "version", "publications"]) || !fits(file.log_id, "Bytes32") || !fits(file.model_id, "ModelId")
-    || !fits(file.version, "Count") || !isListOf(file.publications, () => true, MOST_VERSIONS) || file.publications.length === 0) refuse("no model package");
-  const [events, results] = verifyEach(file.publications, trust, told);
-  const bodies = results.flatMap(({ payload }) => (payload?.event_type === "model.published" ? [payload.body] : []));
-  const isOurs = events.every(({ log_id: id, envelope: { stream, event_type: type } }) =>
-    id === file.log_id && stream.kind === "supervision" && stream.id === `model-${file.model_id}` && type === "model.published");
-  const form = () => {
-    if (!isOurs) return failed("a publication of another ledger or model");
-    return isUnderOneTreeHead(events) ? checked("{count} versions of {model_id}", { count: events.length, model_id: file.model_id }) : failed("the proofs stand under several tree heads");
-  };
-  const steps = { form: form(), events: ofAll(results), versions: versions(file, events, bodies, results), texts: texts(events, bodies) };
-  return report(steps, results, trust, unshown("the custody rules judge a case, not a model"), unshown("no later version or retirement is excluded"));
-}
-
-// A bundle, case bundle or model package and a trust file, as bytes. Throws Refused where a file is none of these. `told`
-// hears, before each event of several, how many are done and how many there are.
+// A bundle and a trust file, as bytes. Throws Refused where a file is none of these. `told` hears, before each event of several,
+// how many are done and how many there are.
 export function verifyFile(bundleBytes, trustBytes, told = () => {}) {
-  const trust = readTrust(trustBytes);
-  const file = parseJson(bundleBytes);
-  if (isObject(file) && file.format === "tallystick/case-bundle@v1") return verifyCase(file, trust, told);
-  if (isObject(file) && file.format === "tallystick/model-package@v1") {
-    return bundleBytes.length > LARGEST_PACKAGE ? refuse("a package has at most 16 MiB") : verifyPackage(file, trust, told);
-  }
-  if (bundleBytes.length > LARGEST_BUNDLE) refuse(TOO_LARGE);
-  return verify(readBundle(file), trust);
+  const verification = new Verification(readBundle(bundleBytes), readTrust(trustBytes));
+  const { bundle } = verification;
+  return bundle.stream ? verifyStream(verification, told) : verification.event(bundle.subjects[0]);
 }

@@ -11,12 +11,10 @@ from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import keccak256
-from ledger.core.ethereum.trie import EMPTY_ROOT
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, parse_note
-from ledger.core.verification.bundle_format import raw
-from ledger.core.verification.contract_storage import anchor_slots, registry_slots
+from ledger.core.verification.contract_storage import anchor_slots, grant_slots
 from ledger.core.verification.trust import TrustedBlock, encode_trust
-from scripts.docs.chain_states import State, branch, extension, hashed, hexed, leaf, other, quantity
+from scripts.docs.chain_states import State, branch, extension, hashed, hexed, leaf, other, quantity, storage_trie
 from tests.campaigns.verifiers import changes
 from tests.campaigns.verifiers.changes import put, without
 from tests.campaigns.verifiers.faults.naming import (
@@ -32,6 +30,7 @@ from tests.campaigns.verifiers.faults.naming import (
     fault,
     harmless,
     has,
+    refused,
     simple,
     witnessed,
 )
@@ -47,19 +46,19 @@ ELSEWHERE = "0x" + "ab" * 32
 FORMS: dict[str, tuple[tuple[Any, ...], Any]] = {
     "that is a list": ((), lambda anchor: [anchor]),
     "with a number as text": (("number",), "2"),
-    "with a number as a float": (("number",), 2.0),
+    "with a number as a float": (("number",), 2.5),
     "with a chain id below zero": (("chain", "chain_id"), -1),
-    "with a header in upper case": (("header_rlp",), lambda text: "0x" + text[2:].upper()),
-    "with half a byte more in the header": (("header_rlp",), lambda text: text + "0"),
-    "with a header without 0x": (("header_rlp",), lambda text: text[2:]),
-    "with an empty header": (("header_rlp",), "0x"),
-    "with a cut value of a slot": (("anchor", "storage_proof", 0, "value"), lambda text: text[:-2]),
-    "with 17 slots": (("registry", "storage_proof"), lambda slots: (slots * 17)[:17]),
+    "with a header in upper case": (("header",), lambda text: "0x" + text[2:].upper()),
+    "with half a byte more in the header": (("header",), lambda text: text + "0"),
+    "with a header without 0x": (("header",), lambda text: text[2:]),
+    "with a node that is no text": (("state",), lambda nodes: [*nodes, 7]),
+    "with a block note that is no text": (("block_note",), 7),
 }
 for _name, (_path, _value) in FORMS.items():
-    edited(f"anchor {_name}", ("anchor", *_path), _value, 10, of=anchored)
-for _part in ("chain", "contract", "number", "header_rlp", "anchor", "registry"):
-    simple(f"anchor without {_part}", lambda base, p=_part: without(base.tree, ("anchor", p)), 10, of=anchored)
+    refused(f"anchor {_name}", lambda base, p=_path, v=_value: put(base.tree, ("anchor", *p), v), anchored)
+edited("anchor with an empty header", ("anchor", "header"), "0x", 4, of=anchored)
+for _part in ("chain", "contract", "number", "header", "state"):
+    refused(f"anchor without {_part}", lambda base, p=_part: without(base.tree, ("anchor", p)), anchored)
 for _field, _value in {"chain_id": 1, "deployment_block_number": 4}.items():
     harmless(
         f"anchor with another {_field}",
@@ -122,40 +121,45 @@ def believing(name: str, blocks: Callable[[TrustedBlock], tuple[TrustedBlock, ..
         harmless(name, of, of=anchored)
 
 
-believing("block trusted with two hashes", lambda block: (block, replace(block, hash=ELSEWHERE)), 10)
+believing("block trusted with two hashes", lambda block: (block, replace(block, hash=ELSEWHERE)), 4)
 believing("many blocks trusted", lambda block: tuple(replace(block, number=number) for number in range(1024)))
 
-# -- states ------------------------------------------------------------------------------------------------------------
-
-SPOILED = "0x" + "ab" * 32
-
-# -- header and paths --------------------------------------------------------------------------------------------------
-
-PROVEN: dict[str, Any] = {
-    "without the root": lambda nodes: nodes[1:],
-    "with an empty node": lambda nodes: [*nodes[:-1], "0x"],
-    "by the empty trie": ["0x80"],
-    "with an edited node": lambda nodes: [*nodes[:-1], nodes[-1] + "00"],
-}
-# Of an entry of the ledger itself the registry's part is not looked at.
-for _contract, _step, _of in (("anchor", 11, anchored), ("registry", 12, anchored_case)):
-    _slots, _account = ("anchor", _contract, "storage_proof"), ("anchor", _contract, "account_proof")
-    for _how, _value in PROVEN.items():
-        edited(f"account of the {_contract} proven {_how}", _account, _value, _step, of=_of)
-        edited(f"slot of the {_contract} proven {_how}", (*_slots, 0, "proof"), _value, _step, of=_of)
-    edited(f"account of the {_contract} that is none", _account, ["0xc0"], _step, of=_of)
-    edited(f"slot of the {_contract} of another key", (*_slots, 0, "key"), SPOILED, _step, of=_of)
-    edited(f"slots of the {_contract} in another order", _slots, lambda s: [s[1], s[0], *s[2:]], _step, of=_of)
-    edited(f"a slot of the {_contract} twice", _slots, lambda slots: [*slots, slots[-1]], _step, of=_of)
+# -- header and nodes --------------------------------------------------------------------------------------------------
 
 
-@fault("contracts swapped")
-def _swapped(base: Base, chance: Any) -> Mutated | None:
-    if not anchored(base):
-        return None
-    anchor = base.tree["anchor"]
-    changed = base.tree | {"anchor": anchor | {"anchor": anchor["registry"], "registry": anchor["anchor"]}}
-    return fails(changed, 11, *((12,) if anchored_case(base) else ()))
+def root_of(base: Base, *, of_anchor: bool) -> bytes:
+    """Return the root of a contract's storage in the state."""
+    state = base.world.state()
+    return bytes(storage_trie(state.anchor if of_anchor else state.registry).root_hash)
+
+
+def without_node(base: Base, name: bytes) -> Any:
+    return put(
+        base.tree, ("anchor", "state"), lambda nodes: [n for n in nodes if keccak256(bytes.fromhex(n[2:])) != name]
+    )
+
+
+harmless("no node of the state", lambda b: put(b.tree, ("anchor", "state"), []), "unverifiable", of=anchored)
+harmless(
+    "storage of the anchor left out", lambda b: without_node(b, root_of(b, of_anchor=True)), "unverifiable", of=anchored
+)
+harmless(
+    "storage of the registry left out",
+    lambda b: without_node(b, root_of(b, of_anchor=False)),
+    "unverifiable",
+    of=anchored_case,
+)
+harmless("nodes twice", lambda b: put(b.tree, ("anchor", "state"), lambda nodes: nodes * 2), of=anchored)
+harmless(
+    "nodes of nothing", lambda b: put(b.tree, ("anchor", "state"), lambda n: [*n, "0x80", "0x", "0xc0"]), of=anchored
+)
+harmless("nodes in another order", lambda b: put(b.tree, ("anchor", "state"), lambda n: [*reversed(n)]), of=anchored)
+harmless(
+    "every node edited",
+    lambda b: put(b.tree, ("anchor", "state"), lambda nodes: [f"{node}00" for node in nodes]),
+    "unverifiable",
+    of=anchored,
+)
 
 
 # -- states that are true, of contracts that hold something else -----------------------------------------------------
@@ -188,12 +192,12 @@ def held(slot: int, value: Callable[[int], int]) -> Callable[[State], None]:
     return of
 
 
-stated("record of another number", lambda state: None, 11, number=1)
-stated("record of a number above the last", lambda state: None, 11, number=3)
-stated("record before of the same size", held(4, lambda word: (word >> 64 << 64) + (1 << 60)), 11)
-stated("record before of a later block", held(4, lambda word: word + (100 << 64)), 11)
-stated("last record above of the same size", held(0, lambda word: word + 1), 11)
-stated("state from before the record", lambda state: setattr(state, "number", 8), 11)
+stated("record of another number", lambda state: None, 5, number=1)
+stated("record of a number above the last", lambda state: None, 5, number=3)
+stated("record before of the same size", held(4, lambda word: (word >> 64 << 64) + (1 << 60)), 5)
+stated("record before of a later block", held(4, lambda word: word + (100 << 64)), 5)
+stated("last record above of the same size", held(0, lambda word: word + 1), 5)
+stated("state from before the record", lambda state: setattr(state, "number", 8), 5)
 stated("record of an earlier block", held(2, lambda word: word - (1 << 64)))
 stated("state of the record's own block", lambda state: setattr(state, "number", 9))
 
@@ -213,15 +217,15 @@ def _no_fork(base: Base, chance: Any) -> Mutated | None:
         return None
     state = base.world.state()
     state.fields = chance.choice((14, 18, 19))
-    return fails(put(base.tree, ("anchor", "header_rlp"), "0x" + state.header().hex()), 10)
+    return fails(put(base.tree, ("anchor", "header"), "0x" + state.header().hex()), 4)
 
 
 @fault("record of a time before the entry was signed")
 def _signed_later(base: Base, chance: Any) -> Mutated | None:
     """By more than the tolerance: the key signed in its future, whoever dates the block."""
-    if not anchored_case(base) or base.world.log.key_of(base.index) == clerk(POLICE).key_id:
+    if not anchored_case(base) or base.world.log.events[base.index].envelope.key_id == clerk(POLICE).key_id:
         return None  # the clerk's key is revoked, before or after such an anchor
-    signed_at = base.tree["envelope"]["signed_at"]
+    signed_at = base.world.log.events[base.index].envelope.signed_at
     late = chance.choice((300, 301))
     words = anchor_slots(NUMBER)
 
@@ -230,7 +234,7 @@ def _signed_later(base: Base, chance: Any) -> Mutated | None:
             state.anchor[slot] = (state.anchor[slot] & (1 << 128) - 1) | time << 128
 
     changed, trust = restated(base, change)
-    return fails(changed, 13, trust=trust) if late > 300 else comes_to(changed, base.verdict, trust)
+    return fails(changed, 12, trust=trust) if late > 300 else comes_to(changed, base.verdict, trust)
 
 
 # -- the registry's grant ----------------------------------------------------------------------------------------------
@@ -240,7 +244,7 @@ def terms(change: Callable[[int], int]) -> Callable[[State], None]:
     """Let the registry hold other terms of the clerk's key."""
 
     def of(state: State) -> None:
-        key = registry_slots(clerk(PROCURATORATE).key_id)[3]
+        key = grant_slots(clerk(PROCURATORATE).key_id)[2]
         state.registry[key] = change(state.registry[key])
 
     return of
@@ -250,20 +254,20 @@ def registered(name: str, change: Callable[[State], Any], *steps: int) -> None:
     stated(f"registry: {name}", change, *steps, of=called("accepted"))
 
 
-registered("another suite", terms(lambda word: word ^ 3 << 32), 12)
-registered("another beginning", terms(lambda word: word ^ 1 << 40), 12)
-registered("empty", lambda state: setattr(state, "registry", {}), 12)
-registered("has gone on", lambda s: s.has(bytes([7]) * 32))
+registered("another suite", terms(lambda word: word ^ 3 << 32), 11)
+registered("another beginning", terms(lambda word: word ^ 1 << 40), 11)
+registered("empty", lambda state: setattr(state, "registry", {}), 11)
 
 # -- tries -------------------------------------------------------------------------------------------------------------
-# The registry's storage is the trie, its slot 0 at the path ``P``. The key's slots are left out: where the trie holds,
-# the bundle is unverifiable for that alone.
+# The registry's storage is a branch, under which the path ``P`` leads to the first slot of the key. Nothing else is
+# here: where that slot can be read, the bundle is unverifiable for the nodes of the next one.
 
-P = keccak256(bytes(32)).hex()
+PATHS = [keccak256(slot).hex() for slot in grant_slots(clerk(PROCURATORATE).key_id)]
+P = PATHS[0][1:]
 V = rlp.encode(quantity(5))
 
 
-def handmade(name: str, *nodes: Any, fails_by: int = 12, value: int = 5, root: bytes | None = None) -> None:
+def handmade(name: str, *nodes: Any, fails_by: int = 11) -> None:
     """``fails_by`` is the step that fails, 0 where the trie holds."""
 
     @fault(f"trie with {name}")
@@ -271,10 +275,13 @@ def handmade(name: str, *nodes: Any, fails_by: int = 12, value: int = 5, root: b
         if base.name != "accepted":
             return None
         world, state = base.world, base.world.state()
-        anchor = state.with_handmade_trie(state.proving(NUMBER), [*nodes], value, root)
+        first = nodes[0] if isinstance(nodes[0], bytes) else rlp.encode(nodes[0])
+        root: list[Any] = [bytes([place + 1] * 32) for place in range(16)] + [b""]
+        root[int(PATHS[0][0], 16)] = keccak256(first) if len(first) >= 32 else nodes[0]
+        anchor = state.with_handmade_trie(state.proving(world.number), [root, *nodes])
         if world.witnesses:
-            anchor = replace(anchor, block_note=raw(world.block_note(anchor.header_rlp)))
-        named = TrustedBlock(state.number, hexed(keccak256(bytes.fromhex(anchor.header_rlp[2:]))))
+            anchor = replace(anchor, block_note=world.block_note(anchor.header))
+        named = TrustedBlock(state.number, hexed(keccak256(bytes.fromhex(anchor.header[2:]))))
         chain = replace(CHAIN, trusted_blocks=(named,) if world.names_block else ())
         trust = encode_trust(replace(world.trust, chains=(chain,)))
         changed = put(base.tree, ("anchor",), json.loads(canonical.encode(anchor)))
@@ -285,12 +292,13 @@ def nested(levels: int) -> list[Any]:
     return [nested(levels - 1)] if levels else []
 
 
-handmade("another leaf with a list", leaf(other(P), [b"x"]), value=0, fails_by=0)
-handmade("a leaf with padding", [bytes.fromhex("21" + P), V])
+handmade("another leaf with a list", leaf(other(P), [b"x"]), fails_by=0)
+PADDED = [bytes.fromhex("21" + P[1:]), V]
+handmade("a leaf with padding", branch(P[0], hashed(PADDED)), PADDED)
 handmade("a leaf that ends too early", leaf(P[:-1], V))
 handmade("a leaf that ends too late", leaf(P + "0", V))
-handmade("a leaf without a value", leaf(P, b""), value=0)
-handmade("another leaf without a value", leaf(other(P), b""), value=0)
+handmade("a leaf without a value", leaf(P, b""))
+handmade("another leaf without a value", leaf(other(P), b""))
 handmade("a leaf with a list", leaf(P, [b"x"]))
 handmade("a value of 33 bytes", leaf(P, rlp.encode(b"\1" * 33)))
 handmade("a value that is a list", leaf(P, rlp.encode([b"\5"])))
@@ -298,12 +306,11 @@ handmade("a value and more", leaf(P, V + b"\5"))
 handmade("an empty part", [b"", V])
 handmade("an empty extension", extension("", hashed(leaf(P, V))), leaf(P, V))
 handmade("an extension to the end", extension(P, V))
-handmade("an extension to nothing", extension(P[:8], b""), value=0)
-handmade("another extension to nothing", extension(other(P)[:8], b""), value=0)
+handmade("an extension to nothing", extension(P[:8], b""))
+handmade("another extension to nothing", extension(other(P)[:8], b""))
 handmade("a node of three", [*leaf(P, V), b""])
 handmade("a node that is text", rlp.encode(b"text of a node that is none whatever"))
 handmade("a reference of 31 bytes", branch(P[0], bytes(31)))
 handmade("a long node that stands in another", branch(P[0], leaf(P[1:], b"x" * 40)))
 handmade("lists nine deep", leaf(P, nested(9)))
-handmade("an extension as long as the path", extension(other(P), bytes(32)), value=0)
-handmade("its empty node twice", b"\x80", b"\x80", value=0, root=EMPTY_ROOT)
+handmade("an extension as long as the path", extension(other(P), bytes(32)))

@@ -18,9 +18,10 @@ from ledger.core.encoding import canonical
 from ledger.core.events import Stream
 from ledger.core.log.notes import NoteSignature, SeedSigner
 from tests.campaigns.verifiers import changes
-from tests.campaigns.verifiers.changes import put, written
+from tests.campaigns.verifiers.changes import put
 from tests.campaigns.verifiers.worlds import Base, Tree
 from tests.testkit.bundles import ORIGIN
+from tests.testkit.changed_bundles import written
 
 REFUSED = "refused"
 OTHER = "blake3:" + "7e" * 32
@@ -98,7 +99,7 @@ def simple(name: str, change: Callable[[Base], Changed], *steps: int, of: Fits =
 
 def edited(name: str, path: tuple[Any, ...], value: Any, *steps: int, of: Fits = anything) -> None:
     """Name a fault of one place, by another value or a function of the old one."""
-    simple(name, lambda base: put(base.tree, path, value), *steps, of=of)
+    simple(name, lambda base: put(base.tree, base.place(*path), value), *steps, of=of)
 
 
 def harmless(name: str, change: Callable[[Base], Changed], verdict: str = "", *, of: Fits = anything) -> None:
@@ -133,7 +134,7 @@ def of_case(base: Base) -> bool:
 
 def has(base: Base, *path: Any) -> bool:
     value: Any = base.tree
-    for key in path:
+    for key in base.place(*path):
         if not isinstance(value, (dict, list)) or (isinstance(value, dict) and key not in value):
             return False
         value = value[key]
@@ -160,13 +161,6 @@ def witnessed(base: Base) -> bool:
 # -- parts that faults are made of -------------------------------------------------------------------------------------
 
 
-def other_tree_head(proof: str) -> str:
-    """Put the proof under a tree head that the log did not sign."""
-    head, _, note = proof.partition("\n\n")
-    origin, size, rest = note.split("\n", 2)
-    return f"{head}\n\n{origin}\n{int(size) + 1}\n{rest}"
-
-
 def strangers_line() -> str:
     key = SeedSigner.from_seed("nobody.example", bytes([9]) * 32).verifying_key
     return NoteSignature(key.name, key.key_id, bytes(64)).line()
@@ -184,8 +178,9 @@ def original(base: Base) -> Any:
     return base.world.log.events[base.index]
 
 
-def evidence(base: Base, index: int) -> Tree:
-    return dict(json.loads(canonical.encode(base.world.log.evidence(index, base.world.note))))
+def entry(base: Base, index: int) -> Tree:
+    """Return an entry of the base's log as a bundle has it."""
+    return dict(json.loads(canonical.encode(base.world.log.entry(index, sections={}))))
 
 
 def text_of(base: Base) -> str:

@@ -5,115 +5,77 @@ from __future__ import annotations
 import random
 from base64 import b64encode
 from collections.abc import Callable
+from typing import Any
 
 from ledger.core.log.checkpoints import Checkpoint
-from ledger.core.log.merkle import EMPTY_ROOT, Hash, leaf_hash, node_hash
+from ledger.core.log.merkle import EMPTY_ROOT, Hash, leaf_hash, node_hash, path_nodes
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType
-from ledger.core.log.tlog_proofs import parse_tlog_proof
+from ledger.core.verification.bundle import encode_hash, node_name
 from tests.campaigns.verifiers import changes
-from tests.campaigns.verifiers.changes import lines_changed, resigned, with_note, with_proof
+from tests.campaigns.verifiers.changes import lines_changed, put, resigned, with_note, without
 from tests.campaigns.verifiers.faults.naming import (
     OTHER_KEY,
     OTHER_ORIGIN,
     Mutated,
     anchored,
-    edited,
     fails,
     fault,
     harmless,
     original,
+    refused,
     simple,
     strangers_line,
     text_of,
 )
-from tests.campaigns.verifiers.worlds import Base, cosigned
+from tests.campaigns.verifiers.worlds import Base, Tree, cosigned
 from tests.testkit.builders import START
 from tests.testkit.bundles import LOG_SIGNER, ORIGIN, WITNESSES, Log, tree
 
-# -- proofs ------------------------------------------------------------------------------------------------------------
+# -- nodes of the tree -------------------------------------------------------------------------------------------------
 
-INDICES: dict[str, tuple[Callable[[int, int], int], int]] = {
-    "at the size": (lambda index, size: size, 6),
-    "2^62": (lambda index, size: 2**62 + index, 6),
-    "2^63": (lambda index, size: 2**63, 1),
-    "2^64": (lambda index, size: 2**64, 1),
-    "2^64 more": (lambda index, size: 2**64 + index, 1),
+
+def sibling(base: Base) -> str:
+    """Return the name of the lowest node that leads from the entry to the root."""
+    return node_name(*next(path_nodes(base.index, changes.head_of(base.world).size)))
+
+
+def moved(base: Base, index: int) -> Tree:
+    """Return the bundle with its entry at another index, alone."""
+    entry = base.tree["entries"][base.place_of(base.index)] | {"index": index}
+    return base.tree | {"event": index, "entries": [entry]}
+
+
+simple("node edited", lambda b: put(b.tree, ("nodes", sibling(b)), "A" * 43 + "="), 8)
+harmless("node left out", lambda b: without(b.tree, ("nodes", sibling(b))), "unverifiable")
+harmless("nodes that lead nowhere", lambda b: put(b.tree, ("nodes", "40/7"), "A" * 43 + "="))
+harmless("no node", lambda b: without(b.tree, ("nodes",)), "unverifiable")
+simple("index at the size", lambda b: moved(b, changes.head_of(b.world).size), 8)
+simple("index 2^53 - 1", lambda b: moved(b, 2**53 - 1), 8)
+NODE_FORMS: dict[str, tuple[str, Any]] = {
+    "of a level with a zero before": ("01/0", "A" * 43 + "="),
+    "of an index with a plus": ("1/+1", "A" * 43 + "="),
+    "of a level of three digits": ("100/0", "A" * 43 + "="),
+    "without an index": ("1/", "A" * 43 + "="),
+    "of 31 bytes": ("40/7", "A" * 42 + "=="),
+    "in base64 with bits to spare": ("40/7", "A" * 42 + "B="),
+    "in base64 for URLs": ("40/7", "-" * 43 + "="),
+    "that is a number": ("40/7", 7),
 }
-for _name, (_index, _step) in INDICES.items():
-    simple(
-        f"index {_name}",
-        lambda b, index=_index: with_proof(b.tree, index=index(b.index, changes.head_of(b.world).size)),
-        _step,
-    )
-
-Hashes = tuple[Hash, ...]
-HASHES: dict[str, tuple[Callable[[Hashes], Hashes], int]] = {
-    "without hashes": (lambda h: (), 6),
-    "with hashes swapped": (lambda h: (h[1], h[0], *h[2:]), 6),
-    "with a cut hash": (lambda h: (Hash(h[0][:31]), *h[1:]), 1),
-    "with a long hash": (lambda h: (Hash(h[0] + b"\0"), *h[1:]), 1),
-    "with an empty hash": (lambda h: (*h[:-1], Hash(b"")), 5),
-    "of 63 hashes": (lambda h: (h * 63)[:63], 6),
-    "of 64 hashes": (lambda h: (h * 64)[:64], 1),
-}
-for _name, (_hashes, _step) in HASHES.items():
-    simple(
-        f"proof {_name}",
-        lambda base, change=_hashes: with_proof(base.tree, hashes=change),
-        _step,
-        of=lambda base: len(parse_tlog_proof(base.tree["proof"]).hashes) > 1,
-    )
-
-
-def second_base64(text: str) -> str:
-    """Return the first hash with other bits where base64 has bits to spare."""
-    head, equal, rest = text.partition("=\n")
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    return head[:-1] + alphabet[alphabet.index(head[-1]) ^ 1] + equal + rest
-
-
-INDEX_LINES = {
-    "an index with a zero before": "\nindex 0",
-    "an index with a plus": "\nindex +",
-    "an index with a space": "\nindex  ",
-    "an index in other digits": "\nindex \u0661",
-    "no index": "\nIndex ",
-    "an empty extra line": "\nextra \nindex ",
-    "an extra line that is not base64": "\nextra ?\nindex ",
-    "an empty line before the hashes": "\n\nindex ",
-    "an algorithm of its own": "\nalgorithm none\nindex ",
-}
-PROOF_TEXTS: dict[str, tuple[Callable[[str], str], int]] = {
-    **{name: (lambda p, line=line: p.replace("\nindex ", line, 1), 1) for name, line in INDEX_LINES.items()},
-    "another first line": (lambda p: p.replace("@v1", "@v2", 1), 1),
-    "carriage returns": (lambda p: p.replace("\n", "\r\n"), 1),
-    "base64 in a second spelling": (second_base64, 1),
-    "base64 for URLs": (lambda p: p.replace("=\n", "\n", 1), 1),
-    "no note": (lambda p: p.partition("\n\n")[0] + "\n\n", 1),
-    "no empty line": (lambda p: p.replace("\n\n", "\n"), 1),
-    "a newline after the note": (lambda p: p + "\n", 5),
-    "a tab in the note": (lambda p: p[:-1] + "\t\n", 5),
-    "a note of 128 KiB and more": (lambda p: p + strangers_line() * 1500, 5),
-    "256 Ki characters and more": (lambda p: p + strangers_line() * 3000, 1),
-}
-for _name, (_change, _step) in PROOF_TEXTS.items():
-    edited(f"proof with {_name}", ("proof",), _change, _step)
-
-
-@fault("internal node as leaf")
-def _node_as_leaf(base: Base, chance: random.Random) -> Mutated | None:
-    """Prove a node in the place of an entry: its two hashes are no envelope, and the prefix differs."""
-    return None if base.index > 1 else fails(with_proof(base.tree, hashes=lambda h: h[1:], index=0), 6)
+for _name, (_node, _hash) in NODE_FORMS.items():
+    refused(f"node {_name}", lambda base, n=_node, v=_hash: put(base.tree, ("nodes", n), v))
+for _index in (2**53, -1, "7", 1.5):
+    refused(f"index {_index!r}", lambda base, v=_index: put(base.tree, base.place("index"), v))
 
 
 @fault("duplicated last leaf")
 def _duplicated_leaf(base: Base, chance: random.Random) -> Mutated:
     """Make a root that pairs the last of three leaves with itself, as another ledger's trees do."""
     leaf, other = leaf_hash(original(base).entry), Hash(bytes(32))
-    root = node_hash(node_hash(other, other), node_hash(leaf, leaf))
-    note = changes.resigned(base.world, Checkpoint(ORIGIN, 3, root).text())
-    shown = with_proof(base.tree, index=2, hashes=(leaf, node_hash(other, other)), checkpoint=note)
-    return fails(shown, 6, *((11,) if anchored(base) else ()))
+    pair = node_hash(other, other)
+    note = changes.resigned(base.world, Checkpoint(ORIGIN, 3, node_hash(pair, node_hash(leaf, leaf))).text())
+    nodes = {"0/3": encode_hash(leaf), "1/0": encode_hash(pair)}
+    shown = moved(base, 2) | {"note": note, "nodes": nodes}
+    return fails(shown, 8, *((5,) if anchored(base) else ()))
 
 
 # -- tree heads --------------------------------------------------------------------------------------------------------
@@ -121,7 +83,7 @@ def _duplicated_leaf(base: Base, chance: random.Random) -> Mutated:
 
 def note(name: str, change: Callable[[Base, str], str]) -> None:
     """Change the note, in all proofs of the bundle alike."""
-    simple(name, lambda base: with_note(base.tree, lambda text: change(base, text)), 5)
+    simple(name, lambda base: with_note(base.tree, lambda text: change(base, text)), 2)
 
 
 def line_set(number: int, line: str) -> Callable[[str], str]:
@@ -182,8 +144,8 @@ def _smaller(base: Base, chance: random.Random) -> Mutated | None:
     if base.index < 1:
         return None
     log = Log(base.world.log.events[: base.index], registry=base.world.log.registry)
-    shown = with_proof(base.tree, checkpoint=cosigned(log, base.world.witnesses))
-    return fails(shown, 6, *((11,) if anchored(base) else ()))
+    shown = base.tree | {"note": cosigned(log, base.world.witnesses)}
+    return fails(shown, 8, *((5,) if anchored(base) else ()))
 
 
 @fault("proof of another log")
@@ -191,7 +153,7 @@ def _other_log(base: Base, chance: random.Random) -> Mutated:
     """Prove the same entries in a log of another name."""
     world = base.world
     log = Log(world.log.events, log_signer=OTHER_ORIGIN, registry=world.log.registry)
-    return fails(tree(log.bundle(base.index, cosigned(log, world.witnesses), anchored=False)), 5)
+    return fails(tree(log.bundle(base.index, cosigned(log, world.witnesses), anchored=False)), 2)
 
 
 # -- witnesses ---------------------------------------------------------------------------------------------------------
@@ -211,7 +173,7 @@ def last_line(name: str, change: Callable[[Base, bytes, SeedSigner], bytes]) -> 
     simple(
         f"co-signature {name}",
         lambda base: with_note(base.tree, changes.lines_changed(lambda signed: of(base, signed))),
-        7,
+        3,
         of=lambda base: base.world.witnesses,
     )
 

@@ -12,16 +12,17 @@ from msgspec.structs import replace
 from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.verification.trust import encode_trust
 from tests.campaigns.verifiers import changes
-from tests.campaigns.verifiers.changes import put, without, written
+from tests.campaigns.verifiers.changes import put, without
 from tests.campaigns.verifiers.faults.naming import OTHER_KEY, REFUSED, Expected, Mutated, fails, fault
 from tests.campaigns.verifiers.worlds import Base, Tree
 from tests.testkit.bundles import LOG_SIGNER, WITNESSES
+from tests.testkit.changed_bundles import written
 
 
 @fault("trust in another key of the log")
 def _log_key(base: Base, chance: random.Random) -> Mutated:
     trust = replace(base.world.trust, log_key=OTHER_KEY.verifying_key)
-    return fails(base.tree, 5, trust=encode_trust(trust))
+    return fails(base.tree, 2, trust=encode_trust(trust))
 
 
 VKEY, WVKEY = LOG_SIGNER.verifying_key.vkey(), WITNESSES[0].verifying_key.vkey()

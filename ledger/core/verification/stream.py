@@ -1,0 +1,185 @@
+"""Verification of a bundle of a stream: every event by itself, and what only all of them together prove.
+
+After the five steps about the bundle (``ledger.core.verification.verify``):
+
+ 6  events   each event's own steps; the worst verdict counts
+ 7  order    sequence 0 to n-1 without a gap, each on the one before
+ 8  custody  every act was possible by the procedure in force for it (of a model, versions: they are consecutive)
+ 9  end      no event of the stream follows the last one, by all entries up to the checkpoint
+
+Steps 1 to 7 make the verdict; step 7 not checked makes it ``unverifiable``. Step 8 makes the statement on *conformity*
+and step 9 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither changes the verdict. Step
+9 is not checked if no entries were given, fewer than the checkpoint has, or others than those of its tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
+from ledger.core.events import Envelope, Stream, decode_envelope
+from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
+from ledger.core.log.replay import StreamHead, place_after
+from ledger.core.messages import Message
+from ledger.core.verification.bundle import Bundle
+from ledger.core.verification.chain import ObservedBlock
+from ledger.core.verification.report import (
+    NotChecked,
+    Outcome,
+    ProofReport,
+    Report,
+    of_all,
+    perform,
+    statement_of,
+    worst,
+)
+from ledger.core.verification.trust import Trust
+from ledger.core.verification.verify import STEPS, BundleVerification, VerifiedEvent
+
+CASE_STEPS = ("events", "order", "custody", "end")
+BATCH = 4096  # leaf hashes appended at once
+
+
+class StreamReport(Report, frozen=True):
+    """The result for a stream: ``events`` in their order."""
+
+    stream: Stream
+    events: tuple[ProofReport, ...]
+
+
+class VerifiedStream:
+    """A bundle of a stream with its verified events. ``entries`` are those of the log, as far as they were given."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        trust: Trust,
+        *,
+        entries: Iterable[bytes] | None = None,
+        observed: Sequence[ObservedBlock] = (),
+        types: Collection[str] = (),
+    ):
+        assert isinstance(bundle.parts.stream, Stream), "the bundle is about a stream (require_stream)"
+        self.stream = bundle.parts.stream
+        self.verification = BundleVerification(bundle, trust, observed)
+        self.events = [self.verification.event(entry) for entry in bundle.subjects]
+        self._entries = entries
+        self._types = types
+        self._scanned: list[ScannedEntry] | NotChecked | None = None
+
+    def report(self, name: str, rules: Callable[[], Outcome]) -> StreamReport:
+        """Return the report, in which ``rules`` is the check of step 8, and ``name`` is what it is called."""
+        events = tuple(event.report for event in self.events)
+        checks: tuple[Callable[[VerifiedStream], Outcome], ...] = (
+            lambda _: of_all(events, "events"),
+            lambda run: order_of(run.events),
+            lambda _: rules(),
+            VerifiedStream._end,
+        )
+        numbered = enumerate(zip(("events", "order", name, "end"), checks, strict=True), len(STEPS) + 1)
+        own = [perform(number, step, check, self) for number, (step, check) in numbered]
+        of_events, order, conformity, completeness = own
+        conformity, completeness = replace(conformity, verdict="intact"), replace(completeness, verdict="intact")
+        steps = (*self.verification.steps, of_events, order, conformity, completeness)
+        return StreamReport(
+            verdict=worst(step.verdict for step in steps),
+            conformity=statement_of(conformity),
+            completeness=statement_of(completeness),
+            development=self.verification.trust.development,
+            steps=steps,
+            stream=self.stream,
+            events=events,
+        )
+
+    # 9
+    def _end(self) -> Outcome:
+        scanned = self.scanned()
+        if isinstance(scanned, NotChecked):
+            return scanned
+        entries = [entry for entry in scanned if entry.envelope.stream == self.stream]
+        expected = [event.envelope.payload_digest for event in self.events]
+        if [entry.envelope.payload_digest for entry in entries] != expected:
+            counts = {"count": len(entries), "shown": len(expected)}
+            raise IntegrityBroken(
+                "the log has {count} events of the stream, not these {shown}", **counts, field="events"
+            )
+        checkpoint = self.verification.checkpoint()
+        return Message("none of the {checkpoint.size} entries is another event of the stream", checkpoint=checkpoint)
+
+    def scanned(self) -> list[ScannedEntry] | NotChecked:
+        """Return the entries of the stream and of ``types`` in the bundle's tree, or why they are not known."""
+        if self._scanned is None:
+            self._scanned = self._scan()
+        return self._scanned
+
+    def _scan(self) -> list[ScannedEntry] | NotChecked:
+        if self._entries is None:
+            last = self.events[-1].envelope.sequence
+            return NotChecked("that nothing came after event {last} is not shown: no entries were given", last=last)
+        checkpoint = self.verification.accepted
+        if checkpoint is None:
+            return NotChecked("there is no checkpoint that step 2 accepted")
+        try:
+            return scan(self._entries, checkpoint, self.stream, types=self._types)
+        except NotFound as error:
+            return NotChecked("the copy of the log is too short: {error}", error=error)
+        except (MalformedInput, RootMismatch) as error:
+            return NotChecked("the entries given are no copy of this tree: {error}", error=error)
+
+
+# 7
+def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
+    """Accept events that are a stream's from its first on, without a gap. Raises IntegrityBroken.
+
+    A bundle has its entries in the order of the log, so the order of the stream is that of the log too.
+    """
+    head = None
+    for number, event in enumerate(events):
+        envelope, place = event.envelope, f"events[{number}]"
+        sequence, previous = place_after(head)
+        if (envelope.sequence, envelope.previous) != (sequence, previous):
+            raise IntegrityBroken(
+                "expected event {sequence} on {previous}", sequence=sequence, previous=previous, field=place
+            )
+        if event.report.subject.index is None:
+            return NotChecked("event {number} has no index that its proof shows", number=number)
+        head = StreamHead(envelope.sequence, envelope.payload_digest)
+    return Message("sequence 0 to {count} without a gap", count=len(events) - 1)
+
+
+class ScannedEntry(Struct, frozen=True):
+    """An entry of one of the streams that were searched for."""
+
+    index: int
+    envelope: Envelope
+
+
+def scan(
+    entries: Iterable[bytes], checkpoint: Checkpoint, *streams: Stream, types: Collection[str] = ()
+) -> list[ScannedEntry]:
+    """Return all entries of these streams, or of these event types, in a tree.
+
+    The entries must lead to the root of its verified checkpoint; those beyond its size are not read. Raises NotFound if
+    there are fewer, MalformedInput if one of them is no envelope, RootMismatch if they lead to another root.
+    """
+    tree, batch, matches = EMPTY_TREE, list[Hash](), list[ScannedEntry]()
+    index = -1
+    for index, entry in enumerate(islice(entries, checkpoint.size)):
+        envelope = decode_envelope(entry)
+        if envelope.stream in streams or envelope.event_type in types:
+            matches.append(ScannedEntry(index, envelope))
+        # Entries come as a stream: the tree keeps its right edge and the batch, not the log.
+        batch.append(leaf_hash(entry))
+        if len(batch) == BATCH:
+            tree, batch = tree.append(batch), []
+    tree = tree.append(batch)
+    if index + 1 != checkpoint.size:
+        raise NotFound("expected at least {checkpoint.size} entries", checkpoint=checkpoint, field="entries")
+    if tree.root() != checkpoint.root:
+        raise RootMismatch(expected=checkpoint.root, calculated=tree.root(), field="root")
+    return matches

@@ -1,0 +1,481 @@
+"""Verification of a proof bundle: bytes and a trust file in, numbered steps and one verdict out.
+
+About the bundle, once:
+
+ 1  ledger      the bundle is of the ledger that the trust file names
+ 2  checkpoint  the log signed the tree head
+ 3  witnesses   as many witnesses co-signed the tree head as the policy asks for
+ 4  block       the block of the anchor is final: by the trust file, by a node that was asked, or by the witnesses
+ 5  anchor      the contract's storage in that block has this tree head as a record, after the record before it
+
+About each event:
+
+ 6  signature   the envelope is signed by the key it names, for this ledger
+ 7  payload     the payload has the digest that was signed, and agrees with the envelope
+ 8  inclusion   the envelope is the entry at this index of the tree
+ 9  sections    each section shown has the digest that the payload commits to
+10  authority   agency and key are in the registry's mirror below this entry, and the grant covers the act
+11  revocation  the registry's storage in that block has the grant of step 10, and the key was good for this entry
+12  time        the entry existed by a proven time, and was not signed after it
+
+A step is checked, failed or not checked. One failed step makes the verdict ``tampered``. Not checked makes it
+``unverifiable`` for steps 3 (quorum not reached), 7 (payload withheld), 8, 10, and 11 (revoked in the very second of
+the anchor), and where a node of a tree or trie is missing; and ``not_yet_anchored`` for steps 4, 5 and 11 if no block
+is trusted. It does not change the verdict for step 3 if the policy asks for no witness, for step 9 (withheld or
+erased), for step 11 if the ledger's own key signed the entry, and for step 12.
+
+The verdict is about the *content*, payload and sections, and rests on *evidence*. What ``intact`` needs is mandatory.
+Other entries, block notes and timestamps that do not verify count as left out, and the step that misses them says so;
+so leaving evidence out never makes a verdict ``intact``. One exception follows from C2SP signed-note: a bad line of a
+named witness spoils the note of step 3. A chain's state is used only after its block is trusted; from then on the
+registry's slot decides whether a key was revoked, and a log entry that contradicts it is reported. Each step comes
+after those it rests on.
+
+Files, chains and clocks are not read here. What only a whole stream shows is in ``ledger.core.verification.stream``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from ledger.core.encoding.digests import keccak256
+from ledger.core.errors import IntegrityBroken, ProofRefused, SignatureRefused, TallystickError
+from ledger.core.ethereum.block_headers import BlockHeader, read_header
+from ledger.core.events import EVENT_TYPES, Envelope, Payload, digest_of, require_agreement
+from ledger.core.events.registry import AgencyAdmitted
+from ledger.core.log.checkpoints import Checkpoint, Cosignature, names_of, verify_checkpoint, verify_cosignatures
+from ledger.core.log.merkle import Hash, verify_consistency
+from ledger.core.log.notes import VerifyingKey, decode_base64
+from ledger.core.log.policy import Policy
+from ledger.core.messages import Message, joined
+from ledger.core.signing import authority as authorities
+from ledger.core.signing import signatures
+from ledger.core.verification.bundle import Bundle, ShownEntry, TreeStamp, decode_bundle, decode_hashes
+from ledger.core.verification.chain import (
+    ObservedBlock,
+    require_below,
+    require_mirrored_by,
+    require_not_revoked,
+    require_record,
+    require_same_grant,
+    require_trusted,
+    when,
+)
+from ledger.core.verification.contract_storage import ContractStates, RecordState
+from ledger.core.verification.evidence import HeldEntries, KeyGrounds
+from ledger.core.verification.report import (
+    AnchorBlock,
+    Check,
+    CheckedStep,
+    NotChecked,
+    Outcome,
+    ProofReport,
+    ProvenRecord,
+    Statement,
+    perform,
+    subject_of,
+    worst,
+)
+from ledger.core.verification.timestamps import Timestamp, verify_timestamp
+from ledger.core.verification.trust import Trust
+
+SIGNED_AHEAD_S = 300  # seconds by which a signer's clock may be ahead of the proven time
+
+CONFORMITY = Statement("not_checked", "the custody rules judge a case, not one event")
+COMPLETENESS = Statement("not_checked", "one event says nothing of those after it")
+
+
+class VerifiedEvent(NamedTuple):
+    """An event of a bundle, its report, and what was accepted of it; None stands for what was not.
+
+    ``kind`` is that of the signing agency.
+    """
+
+    report: ProofReport
+    envelope: Envelope
+    payload: Payload | None
+    checkpoint: Checkpoint | None
+    kind: str | None
+
+
+def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> VerifiedEvent:
+    """Verify the bundle of one event against a trust file.
+
+    ``observed`` are blocks that a chain was asked for. Raises MalformedInput if the bytes are no bundle, or one of a
+    stream; every other fault is a failed step of the report.
+    """
+    return BundleVerification(decode_bundle(data), trust, observed).the_event()
+
+
+class BundleVerification:
+    """The verification of a bundle: of what its events share once, then of each event."""
+
+    def __init__(self, bundle: Bundle, trust: Trust, observed: Sequence[ObservedBlock] = ()):
+        self.bundle = bundle
+        self.trust = trust
+        self.observed = observed
+        self.accepted: Checkpoint | None = None  # by step 2
+        self.quorum_time: int | None = None  # as step 3 accepted it
+        self.last_cosigned: int | None = None  # the latest of those times
+        self.block: AnchorBlock | None = None
+        self.states: tuple[ContractStates, BlockHeader] | None = None  # as step 4 accepted the block
+        self.record: RecordState | None = None  # as step 5 accepted it
+        self.before: RecordState | None = None  # the record before it, unless it is record 0
+        self.held: HeldEntries | None = None
+        self.stamps: list[tuple[int, Timestamp]] | None = None  # sizes of trees, and when they existed
+        self.stamp_remarks: list[str] = []
+        self.steps = tuple([perform(number, name, check, self) for number, (name, check) in enumerate(STEPS, 1)])
+
+    def the_event(self) -> VerifiedEvent:
+        """Verify the one event that the bundle is about. Raises MalformedInput if it is about a stream."""
+        return self.event(self.bundle.require_event())
+
+    def event(self, entry: ShownEntry) -> VerifiedEvent:
+        """Verify an entry of the bundle."""
+        run = _EventRun(self, entry)
+        first = len(STEPS) + 1
+        of_event = [perform(number, name, check, run) for number, (name, check) in enumerate(EVENT_STEPS, first)]
+        steps: tuple[CheckedStep, ...] = (*self.steps, *of_event)
+        record = None
+        if self.record is not None and self.bundle.parts.anchor is not UNSET:
+            number = self.bundle.parts.anchor.number
+            record = ProvenRecord(number, self.record.block_number, self.record.timestamp)
+        report = ProofReport(
+            verdict=worst([step.verdict for step in steps]),
+            conformity=CONFORMITY,
+            completeness=COMPLETENESS,
+            development=self.trust.development,
+            subject=subject_of(entry.envelope, run.payload, run.index, self.accepted),
+            steps=steps,
+            proven_time=run.proven_time,
+            block=self.block,
+            record=record,
+        )
+        return VerifiedEvent(report, entry.envelope, run.payload, self.accepted, run.kind)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the tree head that step 2 accepted. Raises NotChecked if it did not."""
+        if self.accepted is None:
+            raise NotChecked("there is no checkpoint that step 2 accepted")
+        return self.accepted
+
+    def entries(self) -> HeldEntries:
+        """Return the entries that hold. Raises NotChecked without a tree head."""
+        if self.held is None:
+            self.held = HeldEntries(self.bundle, self.trust, self.checkpoint())
+        return self.held
+
+    def admissions(self) -> dict[str, AgencyAdmitted]:
+        """Return the admissions of agencies that the bundle proves, by agency."""
+        return {} if self.accepted is None else self.entries().admissions()
+
+    def trusted_states(self) -> tuple[ContractStates, BlockHeader]:
+        """Return the contracts' storage in the block that step 4 accepted. Raises NotChecked if it did not."""
+        if self.states is None:
+            raise NotChecked("there is no block that step 4 accepted", "not_yet_anchored")
+        return self.states
+
+
+# 1
+def _ledger(run: BundleVerification) -> Outcome:
+    expected = "0x" + run.trust.log_id.hex()
+    if run.bundle.parts.log_id != expected:
+        raise IntegrityBroken("expected the ledger {expected}", expected=expected, field="log_id")
+    return Message("ledger {expected}", expected=expected)
+
+
+# 2
+def _checkpoint(run: BundleVerification) -> Outcome:
+    note = run.bundle.parts.note
+    try:
+        checkpoint = verify_checkpoint(note, run.trust.log_key_of(note))
+    except SignatureRefused as error:
+        raise _spoiled(error, error.field) from error
+    run.accepted = checkpoint
+    return Message("size {checkpoint.size}, root {root}", checkpoint=checkpoint, root=checkpoint.root.hex())
+
+
+def _spoiled(error: SignatureRefused, field: str | None) -> SignatureRefused:
+    return SignatureRefused(
+        "{error}: whoever passed the note on may have spoiled it, which says nothing of the log; ask for another copy",
+        error=error,
+        field=field,
+    )
+
+
+# 3
+def _witnesses(run: BundleVerification) -> Outcome:
+    run.checkpoint()
+    # Verified even where no quorum is asked for: a false line of a known witness spoils a note.
+    policy = run.trust.policy
+    try:
+        cosignatures = verify_cosignatures(run.bundle.parts.note, policy.witnesses.values())
+    except SignatureRefused as error:
+        raise _spoiled(error, "note") from error
+    if not policy.asks_for_witnesses:
+        return NotChecked("the policy asks for no witness: this is a development ledger", "intact")
+    names = names_of(cosignatures)
+    run.quorum_time = _quorum_time(policy, cosignatures)
+    if run.quorum_time is None:
+        return NotChecked("the quorum {policy.quorum} is not reached by {names}", policy=policy, names=names)
+    run.last_cosigned = max(cosignature.timestamp for cosignature in cosignatures)
+    return Message("the quorum {policy.quorum} is reached by {names}", policy=policy, names=names)
+
+
+def _quorum_time(policy: Policy, cosignatures: Iterable[Cosignature]) -> int | None:
+    """Return when the quorum was reached, or None: no single witness can date an entry earlier."""
+    in_time_order = sorted(cosignatures, key=lambda cosignature: cosignature.timestamp)
+    cosigners = list[VerifyingKey]()
+    for cosignature in in_time_order:
+        cosigners.append(cosignature.witness)
+        if policy.is_met_by(cosigners):
+            return cosignature.timestamp
+    return None
+
+
+# 4
+def _block(run: BundleVerification) -> Outcome:
+    anchor = run.bundle.parts.anchor
+    if anchor is UNSET:
+        return NotChecked("the bundle has no anchor: ask for a newer proof", "not_yet_anchored")
+    header = read_header(bytes.fromhex(anchor.header[2:]))
+    outcome = require_trusted(anchor, header, run.trust, run.observed)
+    is_trusted = not isinstance(outcome, NotChecked)
+    run.block = AnchorBlock(header.number, "0x" + header.hash.hex(), header.timestamp, is_trusted)
+    chain = run.trust.chain(anchor.chain, anchor.contract)
+    if is_trusted and chain is not None:
+        nodes = {keccak256(node): node for node in (bytes.fromhex(text[2:]) for text in anchor.state)}
+
+        def node_of(name: bytes) -> bytes:
+            if name not in nodes:
+                raise NotChecked("the anchor lacks the node {name} of the state", name=name.hex())
+            return nodes[name]
+
+        run.states = ContractStates(header.state_root, chain, node_of), header
+    return outcome
+
+
+# 5
+def _anchor(run: BundleVerification) -> Outcome:
+    checkpoint = run.checkpoint()
+    states, header = run.trusted_states()
+    assert run.bundle.parts.anchor is not UNSET, "its block was accepted"
+    number = run.bundle.parts.anchor.number
+    state = states.anchor(number)
+    compared = require_record(number, state, header, checkpoint)
+    run.record = state.record
+    run.before = state.previous if number > 1 else None
+    return compared
+
+
+STEPS: tuple[tuple[str, Check[BundleVerification]], ...] = (
+    ("ledger", _ledger),
+    ("checkpoint", _checkpoint),
+    ("witnesses", _witnesses),
+    ("block", _block),
+    ("anchor", _anchor),
+)
+
+
+class _EventRun:
+    """The verification of one event in progress: what its steps have accepted so far, None for what they have not."""
+
+    def __init__(self, of: BundleVerification, entry: ShownEntry):
+        self.of = of
+        self.entry = entry
+        self.envelope = entry.envelope
+        self.payload: Payload | None = None  # as step 7 accepted it
+        self.index: int | None = None  # as step 8 accepted it
+        self.grounds: tuple[KeyGrounds, ...] = ()  # as step 10 accepted them
+        self.proven_time: int | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """Return the kind of the signing agency, as step 10 accepted it."""
+        return self.grounds[0].kind if self.grounds else None
+
+    @property
+    def is_of_the_service(self) -> bool:
+        """Return whether the ledger itself signs events of this type."""
+        row = EVENT_TYPES.get(self.envelope.event_type)
+        return row is not None and not row.roles
+
+    def accepted_index(self) -> int:
+        """Return the index that step 8 accepted. Raises NotChecked if it did not."""
+        if self.index is None:
+            raise NotChecked("there is no index that step 8 accepted")
+        return self.index
+
+
+# 6
+def _signature(run: _EventRun) -> Outcome:
+    signatures.verify_envelope(run.envelope, run.of.trust.log_id)
+    return Message("signed by {run.envelope.key_id}", run=run)
+
+
+# 7
+def _payload(run: _EventRun) -> Outcome:
+    if run.entry.payload is None:
+        return NotChecked("withheld")
+    require_agreement(run.envelope, run.entry.payload, run.entry.payload_bytes)
+    # Set only now: later steps must not rely on a payload that the signature does not cover.
+    run.payload = run.entry.payload
+    return Message("{run.envelope.payload_digest}, and every field that stands in both is equal", run=run)
+
+
+# 8
+def _inclusion(run: _EventRun) -> Outcome:
+    run.of.entries().require_included(run.entry)
+    # Set only after the proof held: an index that is merely claimed is reported nowhere.
+    run.index = run.entry.index
+    return Message("entry {run.index} of {checkpoint.size}", run=run, checkpoint=run.of.checkpoint())
+
+
+# 9
+def _sections(run: _EventRun) -> Outcome:
+    if run.payload is None:
+        return NotChecked("there is no payload that commits to sections", "intact")
+    committed = run.payload.confidential
+    for label, data in run.entry.sections.items():
+        if committed.get(label) != digest_of(data):
+            raise IntegrityBroken(
+                "expected {committed}, calculated {calculated}",
+                committed=committed.get(label, Message("no section of this label")),
+                calculated=digest_of(data),
+                field=f"sections.{label}",
+            )
+    hidden = sorted(committed.keys() - run.entry.sections.keys())
+    if hidden:
+        erased = {label: run.of.entries().erased_at(run.entry, label) for label in hidden} if run.of.accepted else {}
+        reasons = [
+            Message("{label} withheld", label=label)
+            if erased.get(label) is None
+            else Message("{label} erased by entry {entry}", label=label, entry=erased[label])
+            for label in hidden
+        ]
+        return NotChecked(joined(reasons, by=", "), "intact")
+    return Message("{count} of {count} sections shown, with the digests committed to", count=len(committed))
+
+
+# 10
+def _authority(run: _EventRun) -> Outcome:
+    index, trust = run.accepted_index(), run.of.trust
+    if run.is_of_the_service:
+        authorities.require_key(authorities.initial(trust.log_id, trust.service_keys), run.envelope, index)
+        if run.payload is not None:
+            authorities.require_officer(None, run.payload)
+        return Message("signed by the ledger's own key, which the trust file names")
+    run.grounds = run.of.entries().grounds(run.entry, run.payload)
+    grant = run.grounds[0].grant
+    return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=grant)
+
+
+# 11
+def _revocation(run: _EventRun) -> Outcome:
+    index = run.accepted_index()
+    # The trust file, not the registry, says which key the ledger itself signs with.
+    if run.is_of_the_service:
+        return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
+    if not run.grounds:
+        return NotChecked("there is no grant that step 10 accepted", "intact")
+    grants = [ground.grant for ground in run.grounds]
+    revoked = run.of.entries().revoked_at(grants[0])
+    # Without a trusted block there is no slot to decide: the log's own entry has to do.
+    if run.of.states is None and revoked is not None:
+        require_below(index, revoked)
+    states, header = run.of.trusted_states()
+    # The registry decides: the log's own entries are the operator's.
+    slot = states.grant(run.envelope.key_id)
+    require_same_grant(grants, slot)
+    if revoked is not None:
+        require_mirrored_by(run.of.before, slot, revoked)
+    anchored_at = None if run.of.record is None else run.of.record.timestamp
+    return require_not_revoked(slot, header, index, revoked=revoked, anchored_at=anchored_at)
+
+
+# 12
+def _time(run: _EventRun) -> Outcome:
+    index, signed_at, of = run.accepted_index(), run.envelope.signed_at, run.of
+    proven = list[tuple[int, str]]()
+    # The step must not fail because a line was left out on the way: without some co-signatures the latest is no later.
+    latest = list[tuple[int, str]]()
+    if of.quorum_time is not None and of.last_cosigned is not None:
+        proven.append((of.quorum_time, Message("the quorum of witnesses")))
+        latest.append((of.last_cosigned, Message("each of the witnesses shown")))
+    if of.record is not None:
+        by_anchor = Message("block {record.block_number}, which has the anchor", record=of.record)
+        proven.append((of.record.timestamp, by_anchor))
+        latest.append((of.record.timestamp, by_anchor))
+    if latest and signed_at > min(latest)[0] + SIGNED_AHEAD_S:
+        shown_at, by = min(latest)
+        raise ProofRefused(
+            "signed at {signed_at}, but in the log at {shown_at} by {by}",
+            signed_at=when(signed_at),
+            shown_at=when(shown_at),
+            by=by,
+            field="envelope.signed_at",
+        )
+    stamps, remarks = _stamps(of)
+    remarks = [*remarks]
+    if of.quorum_time is not None and signed_at > of.quorum_time + SIGNED_AHEAD_S:
+        after = Message("it says to be signed after the quorum of witnesses was reached, of whom one signed later")
+        remarks.append(after)
+    for size, stamp in stamps:
+        if index < size:
+            proven.append((stamp.time, Message("the timestamp of {stamp.authority}", stamp=stamp)))
+            if signed_at > stamp.time + SIGNED_AHEAD_S:
+                remarks.append(Message("it says to be signed after the timestamp of {stamp.authority}", stamp=stamp))
+    if not proven:
+        untold = Message("no quorum, no trusted block and no timestamp tells the time")
+        return NotChecked(joined([untold, *remarks]), "intact")
+    run.proven_time, by = min(proven)
+    in_log = Message("in the log at {time} by {by}", time=when(run.proven_time), by=by)
+    return joined([in_log, *remarks])
+
+
+def _stamps(run: BundleVerification) -> tuple[list[tuple[int, Timestamp]], list[str]]:
+    """Return the timestamps that verify, with the sizes of their trees, and texts about the others."""
+    if run.stamps is None:
+        run.stamps = []
+        stamps = run.bundle.parts.timestamps
+        if stamps and not run.trust.timestamp_roots:
+            run.stamp_remarks = [Message("timestamps are not checked: the trust file names no authority's root")]
+            return run.stamps, run.stamp_remarks
+        unknown = 0
+        for stamp in stamps:
+            try:
+                timestamp = _stamped(run, stamp)
+            except TallystickError as error:
+                run.stamp_remarks.append(Message("a timestamp does not hold: {fault}", fault=error.message))
+                continue
+            if timestamp is None:
+                unknown += 1
+            else:
+                run.stamps.append((stamp.size, timestamp))
+        if unknown:
+            text = Message("{unknown} of an authority that the trust file does not name", unknown=unknown)
+            run.stamp_remarks.append(text)
+    return run.stamps, run.stamp_remarks
+
+
+def _stamped(run: BundleVerification, stamp: TreeStamp) -> Timestamp | None:
+    """Return when the stamped tree existed, or None if the authority is none that the trust file names."""
+    checkpoint = run.checkpoint()
+    (root,) = decode_hashes([stamp.root])
+    verify_consistency(stamp.size, root, checkpoint.size, Hash(checkpoint.root), decode_hashes(stamp.consistency))
+    text = Checkpoint(checkpoint.origin, stamp.size, root).text()
+    return verify_timestamp(decode_base64(stamp.response, "timestamps"), text, run.trust.timestamp_roots)
+
+
+EVENT_STEPS: tuple[tuple[str, Check[_EventRun]], ...] = (
+    ("signature", _signature),
+    ("payload", _payload),
+    ("inclusion", _inclusion),
+    ("sections", _sections),
+    ("authority", _authority),
+    ("revocation", _revocation),
+    ("time", _time),
+)
