@@ -109,8 +109,9 @@ async function check() {
 function looked(text) {
   try {
     const { stream, entries } = JSON.parse(text);
-    const isOfCase = ({ envelope }) => envelope.stream.kind === "case" && envelope.stream.id === stream.id;
-    return stream?.kind === "case" ? say("case_bundle", { case_id: stream.id, count: entries.filter(isOfCase).length }) : say("bundle");
+    if (!stream) return say("bundle");
+    const count = entries.filter(({ envelope }) => envelope.stream.kind === stream.kind && envelope.stream.id === stream.id).length;
+    return say(stream.kind === "case" ? "case_bundle" : "package", { stream: stream.id, count });
   } catch {
     return "";
   }

@@ -9,8 +9,8 @@ const made = (kind, given = {}, ...inner) => {
 };
 const resultOf = (step) => (step.status === "checked" || step.status === "failed" ? step.status : "not_checked");
 
-function line(step, names) {
-  const [named, result] = [names[step.name], resultOf(step)];
+function line(step) {
+  const [named, result] = [words.steps[step.name], resultOf(step)];
   const reason = made("span", { className: "why" }, named[result] ?? "", made("span", { className: "detail", textContent: why(step.detail) }));
   return made(
     "li", {}, made("span", { className: "number", textContent: step.number }), made("strong", { textContent: named.name }),
@@ -22,15 +22,11 @@ const typeOf = ({ envelope: { event_type: type } }) => words.event_types[type] ?
 
 function* faults(result) {
   const failed = (steps) => steps.filter((step) => step.status === "failed");
-  const about = (names, step) => ({ step: step.number, name: names[step.name].name, why: why(step.detail) });
-  if (!result.events) {
-    for (const step of failed(result.steps)) yield say("fault", about(words.steps, step));
-    return;
-  }
-  for (const step of failed(result.steps)) yield say("fault", about(words.case_steps, step));
-  for (const [at, one] of result.events.entries()) {
+  const about = (step) => ({ step: step.number, name: words.steps[step.name].name, why: why(step.detail) });
+  for (const step of failed(result.steps)) yield say("fault", about(step));
+  for (const [at, one] of (result.events ?? []).entries()) {
     const where = { number: at + 1, count: result.events.length, event_type: typeOf(one) };
-    for (const step of failed(one.steps)) yield say("fault_of", { ...where, ...about(words.steps, step) });
+    for (const step of failed(one.steps)) yield say("fault_of", { ...where, ...about(step) });
   }
 }
 
@@ -42,7 +38,7 @@ function event(one, at) {
   );
   details.addEventListener("toggle", () => { // a long case has many steps: they are written when somebody looks
     if (details.querySelector("ol")) return;
-    details.append(made("ol", { className: "steps" }, ...one.steps.map((step) => line(step, words.steps))), made("dl", {}, ...content(one.payload)));
+    details.append(made("ol", { className: "steps" }, ...one.steps.map(line)), made("dl", {}, ...content(one.payload)));
   });
   return details;
 }
@@ -82,8 +78,7 @@ export function showResult(result, { trustName, paper }) {
   const found = [...faults(result)];
   part("faults").hidden = !found.length;
   part("faults").querySelector("ul").replaceChildren(...found.map((text) => made("li", { textContent: text })));
-  const names = result.events ? words.case_steps : words.steps;
-  part("steps").replaceChildren(...result.steps.map((step) => line(step, names)));
+  part("steps").replaceChildren(...result.steps.map(line));
   const each = result.events?.map(event) ?? [];
   part("events").replaceChildren(...(each.length ? [made("h3", { textContent: say("events") }), ...each] : []));
   part("content").hidden = Boolean(result.events);

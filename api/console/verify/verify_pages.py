@@ -40,7 +40,7 @@ def to_verify_page(_request: Request) -> Response:
 RESULTS: Final = ("checked", "failed", "not_checked")
 MEANINGS: Final = {
     "intact": later("Nothing was changed since it was put into the ledger: every step that the verdict needs held."),
-    "not_yet_anchored": later("Nothing is wrong, and no block that you trust has it yet. Step 10 says what helps."),
+    "not_yet_anchored": later("Nothing is wrong, and no block that you trust has it yet. Step 4 says what helps."),
     "unverifiable": later("Something is missing without which nothing is shown. The step says what."),
     "tampered": later("A step failed. It is not said who did it, nor why."),
 }
@@ -59,7 +59,8 @@ SAYS: Final = {
     "hashing": later("Hashing…"),
     "unread": later("could not be read"),
     "bundle": later("a bundle of one event"),
-    "case_bundle": later("a bundle of case {case_id} with {count} events"),
+    "case_bundle": later("a bundle of case {stream} with {count} events"),
+    "package": later("a package of the published versions of a model, {stream}: {count} events"),
     "attached": later("a certificate with a bundle attached, which is checked in its place:"),
     "trust_dropped": later("a trust file: it is used from now on"),
     "pdf": later(
@@ -105,8 +106,9 @@ NOT_FOLDED: Final = later(
 def words_in(language: str) -> dict[str, Any]:
     """Return verdicts, results, steps with their meanings, the verifier's reasons, and the page's own texts."""
     labels, texts = Labels(language), Texts(language)
-    case_steps = {name: _step(labels, "case_check", name) for name in CASE_STEPS}
-    case_steps["custody"]["not_checked"] = texts(NOT_FOLDED)
+    steps = {name: _step(labels, "check", name) for name, _ in (*STEPS, *EVENT_STEPS)}
+    steps |= {name: _step(labels, "case_check", name) for name in (*CASE_STEPS, "versions")}
+    steps["custody"]["not_checked"] = texts(NOT_FOLDED)
     return {
         "verdicts": {word: labels.of("verdict", word) for word in MEANINGS},
         "meanings": {word: texts(text) for word, text in MEANINGS.items()},
@@ -114,8 +116,7 @@ def words_in(language: str) -> dict[str, Any]:
         "stated": {word: texts(text) for word, text in STATED.items()}
         | {"not_checked": labels.of("result", "not_checked")},
         "results": {word: labels.of("result", word) for word in RESULTS},
-        "steps": {name: _step(labels, "check", name) for name, _ in (*STEPS, *EVENT_STEPS)},
-        "case_steps": case_steps,
+        "steps": steps,
         "event_types": {name: labels.of("event_type", name) for name in EVENT_TYPES},
         "reasons": labels.all("verifier"),
         "says": {name: texts(text) for name, text in SAYS.items()},

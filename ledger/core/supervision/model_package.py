@@ -93,6 +93,8 @@ def _versions(model_id: str, events: Sequence[VerifiedEvent]) -> Outcome:
         if event.payload is None:
             return NotChecked("the payload of event {number} is withheld", number=number)
     published = _published(events)
+    if not published:
+        raise IntegrityBroken("expected a published version of the model", field="events")
     for number, body in enumerate(published):
         field = f"events[{number}]"
         if (body.model_id, body.version) != (model_id, number + 1):

@@ -194,7 +194,7 @@ def tlog_proof_of(bundle: Bundle) -> str:
     """
     index = bundle.require_event().index
     size = parse_checkpoint(parse_note(bundle.parts.note).text).size
-    names = [node_name(*node) for node in path_nodes(index, size)]
+    names = [node_name(*node) for node in path_nodes(index, size)] if index < size else []
     if index >= size or not bundle.parts.nodes.keys() >= set(names):
         raise MalformedInput("the bundle lacks a node of the tree", field="bundle.nodes", hint=HINT)
     hashes = decode_hashes(bundle.parts.nodes[name] for name in names)

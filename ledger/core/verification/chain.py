@@ -207,7 +207,7 @@ def require_not_revoked(
         return joined([good, *_contradictions(revoked)])
     moment = when(slot.revoked_at)
     if anchored_at is None:
-        return NotChecked("revoked at {moment}: no record of step 11 to compare that with", moment=moment)
+        return NotChecked("revoked at {moment}: no record of step 5 to compare that with", moment=moment)
     if slot.revoked_at > anchored_at:
         later = Message("revoked at {moment}, after the entry was anchored: the key was good then", moment=moment)
         return joined([later, *_contradictions(revoked)])

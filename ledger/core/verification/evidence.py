@@ -109,11 +109,11 @@ class HeldEntries:
     def grounds(self, entry: ShownEntry, payload: Payload | None) -> tuple[KeyGrounds, ...]:
         """Return every grant in the mirror that makes the entry's key good for it, by the agency's admission.
 
-        ``payload`` is the entry's, as far as it was accepted. Raises a TallystickError if none of the key's grants
-        does, NotChecked if there is none of the key.
+        ``payload`` is the entry's, as far as it was accepted. Raises NotChecked if there is no grant of the key, or
+        one lacks nothing but an admission; a TallystickError if none of the key's grants does.
         """
         kinds: dict[str, str] = {}
-        grounds, fault = list[KeyGrounds](), None
+        grounds, fault, not_admitted = list[KeyGrounds](), None, None
         for index, body in self.mirrored():
             if isinstance(body, registry.AgencyAdmitted):
                 kinds.setdefault(body.agency, body.kind)
@@ -121,15 +121,17 @@ class HeldEntries:
                 grant = authorities.grant_of(body, index)
                 try:
                     self._require_granted(grant, kinds, entry, payload)
+                except NotChecked as error:
+                    not_admitted = error
                 except TallystickError as error:
                     fault = error
                 else:
                     grounds.append(KeyGrounds(grant, kinds[grant.agency_id]))
         if grounds:
             return tuple(grounds)
-        if fault is not None:
+        if fault is not None and not_admitted is None:
             raise fault
-        raise NotChecked(self._nothing_of(entry))
+        raise not_admitted or NotChecked(self._nothing_of(entry))
 
     def _require_granted(self, grant: Grant, kinds: dict[str, str], entry: ShownEntry, payload: Payload | None) -> None:
         alone = AuthorityState(

@@ -130,7 +130,7 @@ class ProvenEvent(Struct, frozen=True):
 
 
 class AnchorBlock(Struct, frozen=True):
-    """The block whose state proves the anchor, its time in unix seconds; ``trusted`` if step 10 was checked."""
+    """The block whose state proves the anchor, its time in unix seconds; ``trusted`` if step 4 was checked."""
 
     number: int
     hash: str

@@ -1,12 +1,12 @@
 """Publishing: whether a model can be published or adopted here, whoever has published it before.
 
 What a definition says is read here and not in the core: the verdict is of this version, and an older publication stands
-though a later version reads it otherwise. A model package that is proven (steps 1 to 4, in the core) is then checked:
+though a later version reads it otherwise. A model package that is proven (steps 1 to 9, in the core) is then checked:
 
-5  model      the last definition is a model that this version reads and runs
-6  examples   each of its examples comes out as it says
-7  agreement  what was signed beside the definition is what the definition says
-8  anonymity  nothing in the case study has the form of what leads to somebody
+10  model      the last definition is a model that this version reads and runs
+11  examples   each of its examples comes out as it says
+12  agreement  what was signed beside the definition is what the definition says
+13  anonymity  nothing in the case study has the form of what leads to somebody
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
+from ledger.core.log.checkpoints import Checkpoint, sign_checkpoint
+from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.core.log.notes import MAX_NOTE_LENGTH, parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.verification import bundle
@@ -113,6 +115,7 @@ def test_tlog_proof() -> None:
     assert proof.index == LAST
     checkpoint = proof.verify(read.subjects[0].leaf, LOG.log_signer.verifying_key)
     assert checkpoint.text() == parse_note(BUNDLE.note).text
-    without = bundle.decode_bundle(bundle.encode_bundle(replace(BUNDLE, nodes={})))
-    with pytest.raises(MalformedInput, match="lacks a node of the tree"):
-        bundle.tlog_proof_of(without)
+    empty = sign_checkpoint(Checkpoint(LOG.log_signer.verifying_key.name, 0, EMPTY_ROOT), LOG.log_signer)
+    for lacking in (replace(BUNDLE, nodes={}), replace(BUNDLE, note=empty)):
+        with pytest.raises(MalformedInput, match="lacks a node of the tree"):
+            bundle.tlog_proof_of(bundle.decode_bundle(bundle.encode_bundle(lacking)))

@@ -72,6 +72,14 @@ def test_other_events_of_the_stream_are_taken() -> None:
     assert (failed(report), report.version) == ({}, 1)
 
 
+def test_a_stream_without_a_version_proves_none() -> None:
+    """A retirement alone is no model that anybody could take over."""
+    retired = Model().published().act(ModelRetired(ground="amended"), analyst(PROCURATORATE))
+    whole = package(log_of(retired))
+    rest = [entry for entry in whole.entries if entry.envelope.event_type != "model.published"]
+    assert failed(report_of(replace(whole, entries=tuple(rest)))).keys() == {"order", "versions"}
+
+
 def test_versions_are_of_one_agency() -> None:
     """Two agencies' publications are no history of one model."""
     model = Model().published()

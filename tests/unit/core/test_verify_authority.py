@@ -50,6 +50,17 @@ def test_agency_admitted_after_the_grant() -> None:
     assert (report.verdict, results(report)["authority"]) == ("unverifiable", "not_checked")
 
 
+def test_grant_between_that_holds() -> None:
+    """One grant that holds is enough, whatever lacks its admission before or after it."""
+    log = Log()
+    log.registry.admit(POLICE).grant(clerk(POLICE))
+    log.mirror()
+    admitted, granted = log.events
+    log.events[:] = [granted, admitted, granted]
+    index = log.add(*Case().open().events)
+    assert results(verdict_of(log.bundle(index)))["authority"] == "checked"
+
+
 def test_grant_by_another_agency() -> None:
     """It gives no right to act for this one; the published vectors have what else a grant may lack."""
     log = Log()

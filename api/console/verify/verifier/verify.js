@@ -314,7 +314,7 @@ class EventSteps {
     const [committed, shown] = [this.payload.confidential ?? {}, this.entry.sections ?? {}];
     const wrong = Object.keys(shown).find((label) => digest(shown[label]) !== committed[label]);
     if (wrong) return failed("the section {label} is not the one committed to", { label: wrong });
-    const missing = Object.keys(committed).filter((label) => !(label in shown));
+    const missing = Object.keys(committed).filter((label) => !Object.hasOwn(shown, label));
     if (missing.length === 0) return checked("{count} shown", { count: Object.keys(committed).length });
     return unchecked(missing.map((label) => reason(this.isErased(label) ? "{label} erased" : "{label} withheld", { label })).reduce(bothOf));
   }
