@@ -15,6 +15,7 @@ import httpx
 from ledger.chain.errors import CallReverted
 from ledger.chain.eth import Eth
 from ledger.chain.rpc import JsonRpc
+from ledger.core.encoding import canonical
 from ledger.samples.operator import Operator
 from ledger.samples.theft_case import CASE
 from ledger.samples.town import admin_of
@@ -35,12 +36,10 @@ def export(stage: Stage) -> None:
     stage.held("everything is anchored and final", f"{size} entries, anchored up to {log['anchored']['confirmed']}")
     stage.exports.mkdir(exist_ok=True)
     events = stage.tally("case", "timeline", CASE, profile="auditor")
-    block = _vouched_block(stage, events[-1]["event_id"])
+    block = _export(stage, "case.json", "--case", CASE)
     stage.held("the witnesses vouch for the block that the proofs end in", block)
     for event in events:
-        target = stage.exports / f"{event['sequence']:03}-{event['event_type']}.json"
-        stage.tally("proof", "get", event["event_id"], "--output", str(target), profile="auditor")
-    stage.tally("proof", "get", "--case", CASE, "--output", str(stage.exports / "case.json"), profile="auditor")
+        _export(stage, f"{event['sequence']:03}-{event['event_type']}.json", event["event_id"])
     stage.held("proof bundles exported", f"{len(events)} events, one case bundle")
     stage.tally("log", "trust", "--output", str(stage.exports / "trust.json"), profile="auditor")
     report = stage.tally("audit", profile="auditor")
@@ -50,13 +49,13 @@ def export(stage: Stage) -> None:
     stage.held("the auditor's audit compares log and chain and finds nothing", f"intact; {tail}")
 
 
-def _vouched_block(stage: Stage, event_id: str) -> str:
-    """Wait for the block note of the newest proof; return the line that names the block."""
-    target = stage.directory / "vouched.json"
+def _export(stage: Stage, name: str, *of: str) -> str:
+    """Fetch a bundle once witnesses vouch for its block; return the line of the block note that names the block."""
+    target = stage.exports / name
 
     def block_line() -> str:
         target.unlink(missing_ok=True)
-        stage.tally("proof", "get", event_id, "--output", str(target), profile="auditor")
+        stage.tally("proof", "get", *of, "--output", str(target), profile="auditor")
         note: str | None = json.loads(target.read_bytes()).get("anchor", {}).get("block_note")
         return note.split("\n")[5] if note else ""
 
@@ -160,9 +159,9 @@ def tamper(stage: Stage) -> None:
     stage.act("Two cheats")
     bundle = next(stage.exports.glob("*handover.accepted.json"))
     forged, changed = stage.directory / "forged.json", json.loads(bundle.read_text())
-    body = changed["payload"]["body"]
+    (body,) = (entry["payload"]["body"] for entry in changed["entries"] if entry["index"] == changed["event"])
     body["received_at"] = "2025" + body["received_at"][4:]
-    forged.write_text(json.dumps(changed, ensure_ascii=False))
+    forged.write_bytes(canonical.encode(changed))
     report = _check(stage, forged, expect=TAMPERED)
     fault = next(step for step in report["steps"] if step["result"] == "failed")
     stage.held("a changed bundle is caught", f"step {fault['number']} {fault['name']}: {fault['detail']}")
