@@ -60,11 +60,11 @@ from ledger.witness.watch import Watch
 
 MAX_COSIGN = 4096  # bytes
 HINTS = {
-    400: "Correct the field named here; docs/protocol.md tells what a witness is asked, and in which form.",
+    400: "Correct the field named here; docs/protocol/witness.md tells what a witness is asked, and in which form.",
     403: "This witness takes what is signed by the log's key in its trust file.",
     404: "This witness follows one log on one chain: GET /status tells which.",
     409: "GET /status tells how far this witness has come: ask again for what it has.",
-    413: "Send one wish at a time, in the form that docs/protocol.md tells.",
+    413: "Send one wish at a time, in the form that docs/protocol/witness.md tells.",
     422: "Nothing was signed: mend what is named here, then ask again.",
     500: "Tell whoever operates this witness the request id in the header X-Request-Id.",
     503: "Try again after the time in the header Retry-After: the same may be asked again.",

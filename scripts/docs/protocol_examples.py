@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the generated parts of docs/protocol.md and docs/views.md, docs/examples, and the browser's verifier's tables.
+"""Write the generated parts of docs/protocol/ and docs/views.md, docs/examples, and the browser's verifier's tables.
 
 The table of deadlines that were worked out by hand (docs/deadlines-worked.md) is written too.
 
@@ -9,7 +9,7 @@ The table of deadlines that were worked out by hand (docs/deadlines-worked.md) i
 What stands between ``<!-- table:NAME -->``, ``<!-- example:NAME -->`` or ``<!-- views -->`` and ``<!-- end -->`` is
 generated: tables out of types and catalogues, worked examples out of the code. The rest is written by hand.
 
-The verdicts and steps of docs/examples/spoiled.json are written by hand from docs/protocol.md, not out of the code:
+The verdicts and steps of docs/examples/spoiled.json are written by hand from docs/protocol/, not out of the code:
 tests/e2e/browser_verifier holds both verifiers against them. So are those of receipts.json, about which
 tests/unit/core/test_verify_receipt.py asks our verifier and a foreign one.
 """
@@ -50,7 +50,7 @@ from scripts.docs.chain_states import hexed
 from scripts.docs.spoiled_cosignatures import tree_message
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = ROOT / "docs" / "protocol.md"
+PROTOCOL = ROOT / "docs" / "protocol"
 VIEWS = ROOT / "docs" / "views.md"
 EXAMPLES = ROOT / "docs" / "examples"
 READER_TABLES = ROOT / "api" / "console" / "verify" / "verifier" / "tables.js"
@@ -328,12 +328,15 @@ def main(arguments: list[str]) -> int:
 
 def generated() -> dict[Path, bytes]:
     """Return every generated file and its bytes as they should be."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    filled = MARKED.sub(lambda mark: f"{mark['begin']}{PARTS[mark['part']]()}\n{mark['end']}", text)
+    pages = {
+        page: MARKED.sub(lambda mark: f"{mark['begin']}{PARTS[mark['part']]()}\n{mark['end']}", page.read_text("utf-8"))
+        for page in sorted(PROTOCOL.glob("*.md"))
+    }
+    reader_tables = tables.module("".join(pages.values()))
     examples = {EXAMPLES / name: data for name, data in example_files().items()}
     views = MARKED_VIEWS.sub(lambda _: f"\n{tables.view_tables()}\n\n", VIEWS.read_text(encoding="utf-8"))
-    pages = {DOCUMENT: filled, VIEWS: views, worked_deadlines.PAGE: worked_deadlines.page()}
-    return {path: text.encode() for path, text in pages.items()} | {READER_TABLES: tables.module(filled)} | examples
+    pages |= {VIEWS: views, worked_deadlines.PAGE: worked_deadlines.page()}
+    return {path: text.encode() for path, text in pages.items()} | {READER_TABLES: reader_tables} | examples
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make the tables of docs/protocol.md out of the types that the code decodes with.
+"""Make the tables of docs/protocol/ out of the types that the code decodes with.
 
 ``module`` gives them as JavaScript for the second verifier, out of the document's text alone: a stranger copies them
 by hand.
@@ -21,7 +21,7 @@ from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.view_catalogue import views
 
-HEAD = "// The tables of docs/protocol.md in its own notation, copied by `python -m scripts.docs.protocol_examples`.\n"
+HEAD = "// The tables of docs/protocol/ in its own notation, copied by `python -m scripts.docs.protocol_examples`.\n"
 BODY = re.compile(
     r"^\*\*(?P<name>[a-z_.]+)\*\* \(stream: (?P<kinds>[a-z ]+); signed by (?P<roles>.+?)"
     r"(?P<paper>; on a named authority)?\)\..*\\\n(?P<fields>.+)$",

@@ -1,6 +1,6 @@
 """Co-signatures with ML-DSA-44 keys, beside Ed25519 or alone, and what a verifier must not take for one.
 
-The messages that are signed are put together here from docs/protocol.md, not by the code that is tested.
+The messages that are signed are put together here from docs/protocol/log.md, not by the code that is tested.
 """
 
 from __future__ import annotations

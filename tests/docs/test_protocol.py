@@ -18,9 +18,11 @@ from scripts.docs import protocol_examples, worked_deadlines
 from scripts.docs import protocol_tables as tables
 from tests.testkit.machine import REPOSITORY
 
-DOCUMENT = protocol_examples.DOCUMENT.read_text(encoding="utf-8")
+PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(protocol_examples.PROTOCOL.glob("*.md"))}
+DOCUMENT = "".join(PAGES.values())
 RULE = re.compile(r'(?:refuse\(\s*|code=)"([a-z_]+)"')
 TYPES = re.compile(r"`\w+`\?? [\[{]?([A-Z][a-z]\w+)(?:: ([A-Z][a-z]\w+))?")
+STEP = re.compile(r"^\| ([0-9]+) ([a-z]+) \|", re.MULTILINE)
 NOUN = re.compile(r'look_up\(\s*[a-z_.]+, [a-z_.]+, "([a-z ]+)"')
 
 
@@ -30,7 +32,7 @@ def test_the_generated_parts_are_current() -> None:
     assert [path.name for path, data in files.items() if path.read_bytes() != data] == []
 
 
-def test_every_part_stands_in_the_document() -> None:
+def test_every_part_stands_in_the_pages() -> None:
     """Each generated part has its markers, once, and no marker is without a part."""
     assert sorted(mark["part"] for mark in protocol_examples.MARKED.finditer(DOCUMENT)) == sorted(
         protocol_examples.PARTS
@@ -48,13 +50,15 @@ def test_the_worked_deadlines_of_every_line_are_listed() -> None:
 def test_a_part_that_was_edited_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``--check`` exits 1, names the document and no other file, and leaves it as it is."""
-    edited = tmp_path / "protocol.md"
-    edited.write_text(DOCUMENT.replace("version` 1", "version` 7", 1), encoding="utf-8")
+    """``--check`` exits 1, names the page and no other file, and leaves it as it is."""
+    for name, text in PAGES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    edited = tmp_path / "event.md"
+    edited.write_text(PAGES["event.md"].replace("version` 1", "version` 7", 1), encoding="utf-8")
     monkeypatch.setattr(protocol_examples, "ROOT", tmp_path)
-    monkeypatch.setattr(protocol_examples, "DOCUMENT", edited)
+    monkeypatch.setattr(protocol_examples, "PROTOCOL", tmp_path)
     assert protocol_examples.main(["--check"]) == 1
-    assert capsys.readouterr().out == "differs: protocol.md\n"
+    assert capsys.readouterr().out == "differs: event.md\n"
     assert "version` 7" in edited.read_text(encoding="utf-8")
 
 
@@ -98,8 +102,7 @@ def test_every_type_that_a_field_has_is_told() -> None:
 
 def test_the_steps_are_those_of_the_verifiers() -> None:
     """The tables of steps name each, in the order in which it is performed: of a bundle, an event and a stream."""
-    section = DOCUMENT.split("\n## 11. ")[1]
-    rows = re.findall(r"^\| ([0-9]+) ([a-z]+) \|", section, re.MULTILINE)
+    rows = [row for page in ("bundle.md", "case-bundle.md") for row in STEP.findall(PAGES[page])]
     of_bundle, of_event = ([name for name, _ in steps] for steps in (verify.STEPS, verify.EVENT_STEPS))
     of_streams = enumerate(CASE_STEPS, len(of_bundle) + 1)
     assert rows == [(str(number), name) for number, name in (*enumerate([*of_bundle, *of_event], 1), *of_streams)]

@@ -1,4 +1,4 @@
-// An event as defined in docs/protocol.md: the draft's payload, its digest, the envelope, and the typed data to sign.
+// An event as defined in docs/protocol/event.md: the draft's payload, its digest, the envelope, and the typed data to sign.
 import { blake3 } from "../vendor/blake3.js";
 import { canonical, hex, utf8 } from "../vendor/forms.js";
 

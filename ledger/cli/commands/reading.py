@@ -55,7 +55,7 @@ def search_command(session: Session, text: str | None, file: Path | None, limit:
     return session.output.table([hit | {"word_kind": hit["kind"]} for hit in hits], HIT_COLUMNS)
 
 
-DRAFT = 'Expected {"event_type": ..., "stream": {"kind": ..., "id": ...}, "body": {...}}: docs/protocol.md, section 4.'
+DRAFT = 'Expected {"event_type": ..., "stream": {"kind": ..., "id": ...}, "body": {...}}: docs/protocol/event-types.md.'
 EVENT_COLUMNS = columns(
     *("envelope.sequence", "payload.occurred_at", "event_type", "envelope.agency", "payload.officer"),
     *("event_id", "index"),

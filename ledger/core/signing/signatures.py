@@ -3,7 +3,7 @@
 The struct carries the envelope's fields and a ``summary`` built from them alone, so that a wallet shows what is signed
 and nothing of the payload can be guessed from it. The domain is salted with the ledger's id and names neither chain
 nor contract: a signature outlives a redeployment and does not replay on another ledger.
-Sources: EIP-712; ``docs/protocol.md``.
+Sources: EIP-712; ``docs/protocol/signature.md``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ python -m tests.campaigns.verifiers [--count 10000] [--seed N] [--keep FILE]
 
 In each round every fault of tests/campaigns/verifiers is made once, of a bundle that it fits. Compared are the
 verdict and the status of each step, of the Python verifier and of scripts/verify, which was written from
-docs/protocol.md alone. Exit code 1 where anything differs.
+docs/protocol/ alone. Exit code 1 where anything differs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// State proofs (docs/protocol.md, State proofs): RLP, a block's header, paths of a Merkle-Patricia trie, and the contracts' slots.
+// State proofs (docs/protocol/anchor.md): RLP, a block's header, paths of a Merkle-Patricia trie, and the contracts' slots.
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { hex, joined, refuse, same, unhex, utf8 } from "./forms.js";
 

@@ -1,4 +1,4 @@
-// Values and their forms (docs/protocol.md, sections 2 to 4): strict JSON in, canonical bytes out, and a check by the tables.
+// Values and their forms (docs/protocol/event.md, event-types.md): strict JSON in, canonical bytes out, and a check by the tables.
 import { BODIES, PARTS, VOCABULARIES, WORDS } from "./tables.js";
 
 // A sentence by its id: English, with slots by name. A page has other languages' sentences by the same id; as a string, and in
@@ -53,7 +53,7 @@ export function textOf(bytes) {
 const DEEPEST = 32; // levels of nesting: lists and objects
 const UNWANTED = /[\u0000\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Surrogate}]/u;
 
-// The value of canonical bytes (section 2). A value has one spelling, so it is spelled again and compared.
+// The value of canonical bytes (docs/protocol/event.md). A value has one spelling, so it is spelled again and compared.
 export function parseCanonical(bytes) {
   const text = textOf(bytes);
   let value;

@@ -1,4 +1,4 @@
-// The tables of docs/protocol.md in its own notation, copied by `python -m scripts.docs.protocol_examples`.
+// The tables of docs/protocol/ in its own notation, copied by `python -m scripts.docs.protocol_examples`.
 
 export const PARTS = {
   "Payload": "`agency` AgencyId, `authority`? Authority, `body` (see the type), `confidential`? {SectionLabel: Blake3} (0 to 64), `event_id` EventId, `event_type` EventTypeName, `occurred_at` Instant, `officer` OfficerId, `previous` Blake3 or null, `salt` Salt, `sequence` SafeInt, `stream` Stream, `version` 1",

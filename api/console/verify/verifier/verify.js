@@ -1,4 +1,4 @@
-// A second verifier of Tallystick's proofs, written from docs/protocol.md alone. Bytes in, numbered steps and a verdict out.
+// A second verifier of Tallystick's proofs, written from docs/protocol/ alone. Bytes in, numbered steps and a verdict out.
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { blake3 } from "@noble/hashes/blake3.js";
 import { sha256 } from "@noble/hashes/sha2.js";
@@ -118,7 +118,7 @@ export function signatureHolds(envelope, logId) {
   }
 }
 
-// What payload and envelope must agree on, and what a stream asks of them (section 3).
+// What payload and envelope must agree on, and what a stream asks of them (docs/protocol/event.md).
 function disagreement(envelope, payload) {
   if (digest(payload) !== envelope.payload_digest) return reason("the payload's digest is not the signed one");
   const differs = ["version", "event_id", "event_type", "stream", "sequence", "previous", "agency"]

@@ -1,4 +1,4 @@
-"""How a fault is named, and what the protocol says of it (docs/protocol.md, 11).
+"""How a fault is named, and what the protocol says of it (docs/protocol/bundle.md).
 
 A fault is a function of a base and a chance; it gives the file, and what must come of it: the verdict and exactly the
 steps that fail. It gives None where the base has nothing of the kind. Faults that docs/examples/spoiled.json publishes,
