@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, Protocol
 
@@ -17,6 +18,7 @@ from starlette.types import Scope
 Network = IPv4Network | IPv6Network
 
 SUBSCRIBER_BITS: Final = 64  # of an IPv6 address: a subscriber gets a whole /64 network
+KEPT_ADDRESSES: Final = 10_000  # addresses whose subscriber is remembered: clients send many requests
 KEPT_BACK: Final = 256  # descriptors reserved for the database, the chain, worker processes and served files
 WANTED_FILES: Final = 65_536
 
@@ -47,6 +49,7 @@ def client_of(scope: Scope, proxies: Sequence[Network]) -> str | None:
     return address
 
 
+@lru_cache(maxsize=KEPT_ADDRESSES)
 def subscriber_of(address: str | None) -> str:
     """Return what an address is counted by: itself, or the 64-bit network of an IPv6 address."""
     parsed = _parsed(address or "")

@@ -7,6 +7,7 @@ ASGI because every submission passes through it.
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 import time
@@ -25,6 +26,8 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.i18n import PROCEDURES_IN_USE, READERS_LANGUAGE, ZONE_IN_USE, language_of
 
+_PROCESS = secrets.token_hex(6).encode()
+_count = itertools.count(1)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _POLICY = b"default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
 _SECURITY = [
@@ -164,6 +167,9 @@ def _language(scope: Scope) -> str:
 
 
 def request_id(scope: Scope) -> bytes:
-    """Return the client's own request id if it is plain, or a new one."""
-    client_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return client_id if _REQUEST_ID.fullmatch(client_id) else secrets.token_hex(8).encode()
+    """Return the client's own request id if it is plain, or a new one: it only finds the request's line in the log."""
+    client_id: bytes | None = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+    if client_id is not None and _REQUEST_ID.fullmatch(client_id):
+        return client_id
+    # Counted, because to ask the system for randomness lets go of the interpreter.
+    return b"%b-%x" % (_PROCESS, next(_count))

@@ -95,7 +95,8 @@ def changes(before: CaseState | None, after: CaseState, book: Rulebook) -> tuple
             lines.append(replace(line_of(before, old_clock, book), due_at=None, status="void"))
         elif clock is not None:
             line = line_of(after, clock, book)
-            if old_clock is None or line != line_of(before, old_clock, book):
+            # Only of a clock that is as it was may the line be as it was.
+            if old_clock is not clock or line != line_of(before, old_clock, book):
                 lines.append(line)
     return tuple(lines)
 
