@@ -304,6 +304,7 @@ def spoiled(files: dict[str, bytes]) -> bytes:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    **{f"table:{part.__name__}": part for part in (tables.types, tables.values, tables.signers, tables.mirror)},
     **{f"table:{part.__name__}": part for part in (tables.words, tables.vocabularies, tables.parts, tables.bodies)},
     **{f"table:{part.__name__}": part for part in (tables.numbers, tables.purposes, tables.clocks, tables.flags)},
     **{f"table:{kind.__name__.lower()}": partial(tables.fields_of, kind) for kind in (Payload, Envelope, Section)},

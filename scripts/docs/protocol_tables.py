@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, get_type_hints
 
 from msgspec import inspect
@@ -28,20 +29,27 @@ BODY = re.compile(
     re.MULTILINE,
 )
 PART = re.compile(r"^- \*\*(?P<name>\w+)\*\*: (?P<fields>.+)$", re.MULTILINE)
-WORD = re.compile(r"^\| `(?P<name>\w+)` \|.*?\| (?P<form>(?:`[^`]*`)?[^|]*) \|[^|]*\|$", re.MULTILINE)
+WORD = re.compile(r"^\| `(?P<name>\w+)` \| (?P<form>(?:`[^`]*`)?[^|]*) \|(?:[^|]*\|)?$", re.MULTILINE)
 VOCABULARY = re.compile(r"^\| `(?P<name>\w+)` \| (?P<words>`.+`) \|$", re.MULTILINE)
 
 
 def module(document: str) -> bytes:
     """Return ``api/console/verify/verifier/tables.js``."""
     structs = {name: marked(document, name.lower()).strip() for name in ("Payload", "Section", "Envelope")}
-    structs |= {part["name"]: part["fields"] for part in PART.finditer(marked(document, "parts"))}
-    forms = {w["name"]: w["form"].replace(r"\|", "|").strip() for w in WORD.finditer(marked(document, "words"))}
+    parts = "".join(marked(document, name) for name in ("values", "mirror", "parts"))
+    structs |= {part["name"]: part["fields"] for part in PART.finditer(parts)}
+    words = marked(document, "types") + marked(document, "words")
+    forms = {word["name"]: word["form"].replace(r"\|", "|").strip() for word in WORD.finditer(words)}
     vocabularies = VOCABULARY.finditer(marked(document, "vocabularies"))
-    words = {v["name"]: " ".join(re.findall(r"\w+", v["words"])) for v in vocabularies}
+    choices = {v["name"]: " ".join(re.findall(r"\w+", v["words"])) for v in vocabularies}
     bodies = BODY.finditer(marked(document, "bodies"))
     rows = {b["name"]: [b["kinds"], b["roles"], bool(b["paper"]), b["fields"]] for b in bodies}
-    tables: dict[str, Mapping[str, object]] = {"PARTS": structs, "WORDS": forms, "VOCABULARIES": words, "BODIES": rows}
+    tables: dict[str, Mapping[str, object]] = {
+        "PARTS": structs,
+        "WORDS": forms,
+        "VOCABULARIES": choices,
+        "BODIES": rows,
+    }
     return (HEAD + "".join(declaration(name, values) for name, values in tables.items())).encode()
 
 
@@ -68,6 +76,14 @@ VOCABULARIES = {
     for name, value in vars(terms).items()
     if getattr(value, "__origin__", None) is not None and not hasattr(value, "__metadata__") and name[0].isupper()
 }
+# What the pages on integrity name; the other types are those of bodies.
+OF_ENVELOPES = ("AgencyId", "OfficerId", "StreamId", "EventId", "EventTypeName", "KeyId", "SignatureText")
+OF_PAYLOADS = ("Blake3", "Salt", "Instant", "SectionLabel", "SectionField", "Text", "Line")
+OF_FILES = ("SafeInt", "Bytes32", "AgencyKind", "Jurisdiction", "Language")
+INTEGRITY = (*OF_ENVELOPES, *OF_PAYLOADS, *OF_FILES)
+VALUES = ("Stream", "Authority")
+MIRRORED = ("registry.agency_admitted", "registry.key_granted", "registry.key_revoked")
+MIRRORED_VALUES = ("AgencyProfile", "ChangeLocation")
 NAMED = WORDS | {name: getattr(terms, name) for name in VOCABULARIES}
 
 
@@ -79,16 +95,22 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join([row(*head), row(*("---" for _ in head)), *(row(*cells) for cells in rows)])
 
 
+def types() -> str:
+    """Tabulate the forms that the pages on integrity name."""
+    return table(("type", "form"), [row[:2] for row in _forms(INTEGRITY)])
+
+
 def words() -> str:
-    """Tabulate the named forms of text and numbers."""
-    rows = []
-    for name, value in WORDS.items():
-        kind = inspect.type_info(value)
+    """Tabulate the other named forms of text and numbers."""
+    return table(("type", "form", ""), [*_forms(name for name in WORDS if name not in INTEGRITY)])
+
+
+def _forms(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    for name in names:
+        kind = inspect.type_info(WORDS[name])
         inner = kind.type if isinstance(kind, inspect.Metadata) else kind
         schema = (kind.extra_json_schema or {}) if isinstance(kind, inspect.Metadata) else {}
-        example = f"`{shortened(str(schema['examples'][0]))}`" if "examples" in schema else ""
-        rows.append((f"`{name}`", schema.get("description", ""), _form(inner), example))
-    return table(("name", "what", "form", "example"), rows)
+        yield f"`{name}`", _form(inner), schema.get("description", "")
 
 
 def _form(inner: Any) -> str:
@@ -102,10 +124,6 @@ def _form(inner: Any) -> str:
     if inner.max_length is not None:
         parts.append(f"1 to {inner.max_length} characters")
     return ", ".join(parts)
-
-
-def shortened(text: str) -> str:
-    return text if len(text) <= 48 else f"{text[:24]}...{text[-8:]}"
 
 
 def vocabularies() -> str:
@@ -125,12 +143,31 @@ def numbers() -> str:
     return table(("of", "numbers"), rows)
 
 
+def values() -> str:
+    """List the values that payload and envelope are made of."""
+    return _listed(VALUES)
+
+
+def mirror() -> str:
+    """List the bodies that authority is derived from, and the values that these are made of."""
+    bodies = [f"- **{name}**: {fields_of(EVENT_TYPES[name].body)}" for name in MIRRORED]
+    return "\n".join([*bodies, _listed(MIRRORED_VALUES)])
+
+
 def parts() -> str:
-    """List the values that bodies, payload and envelope are made of."""
+    """List the other values that bodies are made of."""
+    return _listed(name for name in sorted(_values()) if name not in VALUES + MIRRORED_VALUES)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return "\n".join(f"- **{name}**: {fields_of(_values()[name])}" for name in names)
+
+
+@cache
+def _values() -> dict[str, type]:
     wholes = {row.body for row in EVENT_TYPES.values()} | {events.Payload, events.Envelope, events.Body}
     used = {struct for whole in wholes for struct in _structs_in(inspect.type_info(whole))} - wholes
-    named = {struct.__name__: struct for struct in used}
-    return "\n".join(f"- **{name}**: {fields_of(named[name])}" for name in sorted(named))
+    return {struct.__name__: struct for struct in used}
 
 
 def _structs_in(kind: Any) -> Iterator[type]:
@@ -144,6 +181,18 @@ def _structs_in(kind: Any) -> Iterator[type]:
                 yield from _structs_in(inner)
         case inspect.VarTupleType(item_type=inner):
             yield from _structs_in(inner)
+
+
+def signers() -> str:
+    """Tabulate who signs which event type, in which streams."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, row in EVENT_TYPES.items():
+        roles = ", ".join(row.roles) or "the ledger itself"
+        signers = f"{roles}; on a named authority" if row.on_authority else roles
+        groups.setdefault((", ".join(row.streams), signers), []).append(f"`{name}`")
+    return table(
+        ("streams", "signed by", "event types"), [(*group, " ".join(names)) for group, names in groups.items()]
+    )
 
 
 def bodies() -> str:

@@ -22,7 +22,7 @@ PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(protocol
 DOCUMENT = "".join(PAGES.values())
 RULE = re.compile(r'(?:refuse\(\s*|code=)"([a-z_]+)"')
 TYPES = re.compile(r"`\w+`\?? [\[{]?([A-Z][a-z]\w+)(?:: ([A-Z][a-z]\w+))?")
-STEP = re.compile(r"^\| ([0-9]+) ([a-z]+) \|", re.MULTILINE)
+STEP = re.compile(r"^\*\*([0-9]+) ([a-z]+)", re.MULTILINE)
 NOUN = re.compile(r'look_up\(\s*[a-z_.]+, [a-z_.]+, "([a-z ]+)"')
 
 
@@ -89,19 +89,20 @@ def test_every_refusal_is_listed(part: str, folder: str, besides: set[str]) -> N
 def test_every_type_that_a_field_has_is_told() -> None:
     """Whoever reads the tables finds each type that they name: a form, a vocabulary or a value of listed fields."""
     structs = " ".join(map(tables.fields_of, (Payload, Section, Envelope)))
-    fields = f"{structs} {tables.parts()} {tables.bodies()}"
+    listed = f"{tables.values()}\n{tables.mirror()}\n{tables.parts()}"
+    fields = f"{structs} {listed} {tables.bodies()}"
     named = {name for names in TYPES.findall(fields) for name in names if name}
     types = {
         *tables.WORDS,
         *tables.VOCABULARIES,
-        *re.findall(r"^- \*\*(\w+)", tables.parts(), re.MULTILINE),
+        *re.findall(r"^- \*\*(\w+)", listed, re.MULTILINE),
     }
     assert {"Stream", "Authority", "EventRef", "Blake3", "SectionLabel", "Purpose"} <= named
     assert named <= types
 
 
 def test_the_steps_are_those_of_the_verifiers() -> None:
-    """The tables of steps name each, in the order in which it is performed: of a bundle, an event and a stream."""
+    """The pages name each step, in the order in which it is performed: of a bundle, an event and a stream."""
     rows = [row for page in ("bundle.md", "case-bundle.md") for row in STEP.findall(PAGES[page])]
     of_bundle, of_event = ([name for name, _ in steps] for steps in (verify.STEPS, verify.EVENT_STEPS))
     of_streams = enumerate(CASE_STEPS, len(of_bundle) + 1)
