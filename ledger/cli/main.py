@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 import msgspec
@@ -15,8 +16,9 @@ from ledger.cli.command import LazyGroup
 from ledger.cli.errors import MEANINGS, Exit, exit_of_error, in_one_line, next_step, refusal_message, usage_message
 from ledger.cli.output import ZONE_OF_TYPED, printable_line
 from ledger.cli.session import Session
-from ledger.core.errors import TallystickError
+from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.messages import Message, plain
+from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.i18n import ZONE_IN_USE, Labels, zone_in_use
 
 COMMANDS = {  # in the order of the help: the module below ledger.cli.commands, and the function in it
@@ -138,6 +140,14 @@ def _labels(session: Session) -> Labels:
     return Labels("en") if session.json else session.labels
 
 
+def _zone_of_messages(error: TallystickError | None) -> Zone:
+    """Return the zone of times in a message: UTC where the service that knows another one does not answer."""
+    if not isinstance(error, Unavailable):
+        with suppress(TallystickError):
+            return zone_in_use()
+    return UNIVERSAL
+
+
 def _complain(
     session: Session,
     message: str,
@@ -154,7 +164,7 @@ def _complain(
     line = in_one_line(
         session.labels,
         field,
-        zone_in_use().with_readable_times(message),
+        _zone_of_messages(error).with_readable_times(message),
         rule=code if status is Exit.REFUSED else "",
         hint=hint,
     )

@@ -164,6 +164,14 @@ def test_every_error_has_its_exit_code() -> None:
     assert {error: exit_of_error(error("it is so")) for error in expected} == expected
 
 
+def test_a_service_that_is_away_is_one_line(tally: Tally) -> None:
+    """The message of it needs no time zone, which that service alone would know."""
+    tally.ok("profile", "add", "reader", "--url", "http://127.0.0.1:1")
+    shown = tally.at_terminal("--profile", "reader", "case", "list", TALLYSTICK_TIME_ZONE="").err
+    assert "http://127.0.0.1:1 is not reachable" in shown
+    assert "Traceback" not in shown
+
+
 @pytest.mark.parametrize(("wish", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_no_colour_where_none_is_wanted(tally: Tally, tmp_path: Path, wish: dict[str, str], coloured: bool) -> None:
     """On a terminal errors and verdicts have colours, unless NO_COLOR is set (no-color.org)."""

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.recording.event_signing import Actor, StreamPosition, sign_event
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.testkit.machine import REPOSITORY, blocks, typed
+from tests.testkit.service import RunningService
 from tests.testkit.supervision import raised
 from tests.testkit.tally import PASSPHRASE
 from tests.unit.cli.world import World
@@ -68,12 +70,16 @@ def status(world: World, lead_id: str, profile: str = "prosecutor") -> str:
 
 
 @pytest.mark.extended
-def test_what_the_page_tells_to_type_works(place: World, tmp_path: Path) -> None:
-    """The life of a lead, one command after the other, as the page tells it."""
-    (tmp_path / f"{MODEL}.yaml").write_text(shipped_model(MODEL), encoding="utf-8")
-    (tmp_path / "depot-book.txt").write_text("page 12: a phone", encoding="utf-8")
-    raise_lead(place, {"case_id": "theft-21", "item_id": "phone"})
-    out = typed(blocks(PAGE), tmp_path, place.tally.environment())
+@pytest.mark.timeout(600)
+def test_what_the_page_tells_to_type_works(tmp_path: Path) -> None:
+    """The life of a lead, one command after the other, as the page tells it, in a ledger to try things out in."""
+    with closing(RunningService(tmp_path, supervision_interval_s=2)) as service:
+        pair = ("--data-dir", service.data)
+        service.tally.ok("init", "--development", "--light", *pair, "--passphrase-file", service.tally.passphrase_file)
+        service.start()
+        service.tally.ok("sample", "load", *pair, "--url", service.url)
+        service.tally.ok("sample", "profiles", *pair, "--url", service.url)
+        out = typed(blocks(PAGE), tmp_path, service.tally.environment())
     assert '"by_outcome": {\n      "recommendation": 1\n    }' in out
     assert "re-checked" in out
 
