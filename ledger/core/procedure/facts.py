@@ -160,6 +160,7 @@ FACTS: dict[str, Fact] = {
     "offer_answered": _REMEDY,
     "recommendation_issued": _RECOMMENDATION,
     "recommendation_received": _RECOMMENDATION,
+    "recommendation_objection_open": _RECOMMENDATION,
     "recommendation_objected": _RECOMMENDATION,
     "recommendation_reviewed": _RECOMMENDATION,
     "recommendation_answered": _RECOMMENDATION,

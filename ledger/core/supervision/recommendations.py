@@ -245,6 +245,8 @@ def _facts(state: RecommendationState, act: Act) -> Iterator[Trigger]:
     received = isinstance(body, supervision.RecommendationReceived)
     if received:
         yield _fact(state, "received", state.received_at or at)
+        if state.issued.objection_within_days is not None and not state.objections:
+            yield _fact(state, "objection_open", state.received_at or at)
     # No order of the papers is asked for: what was answered before its receipt is answered.
     answered_at = state.answered_at if received else at
     if answered_at is not None and (received or isinstance(body, supervision.RecommendationAnswered)):
@@ -258,6 +260,7 @@ _WORDS: dict[type[Body], str] = {
     supervision.RecommendationEscalated: "escalated",
 }
 _BY_ADDRESSEE = ("objected", "answered")
+_WITH_TIME = ("issued", "received", "objection_open")
 
 
 def _fact(state: RecommendationState, word: str, at: str) -> Trigger:
@@ -267,7 +270,7 @@ def _fact(state: RecommendationState, word: str, at: str) -> Trigger:
     by_addressee = word in _BY_ADDRESSEE
     sides = (outside or state.addressee, state.supervising)
     sender, receiver = sides if by_addressee else sides[::-1]
-    days = issued.reply_within_days
+    days = issued.objection_within_days if word == "objection_open" else issued.reply_within_days
     return Trigger(
         f"recommendation_{word}.{issued.kind}",
         at,
@@ -277,5 +280,5 @@ def _fact(state: RecommendationState, word: str, at: str) -> Trigger:
         receiver=receiver,
         urgent=issued.urgent,
         steps=state.steps,
-        within=None if days is None or word not in ("issued", "received") else f"{days} d",
+        within=None if days is None or word not in _WITH_TIME else f"{days} d",
     )

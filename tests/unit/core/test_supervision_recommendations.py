@@ -301,6 +301,29 @@ def test_what_is_answered_before_its_receipt_is_recorded_is_answered() -> None:
     assert reply_of(recommendation).status == "met"
 
 
+AT_ONCE = "2026-03-01T02:00:00Z"
+
+
+def test_the_days_for_an_objection_are_time_of_the_addressee() -> None:
+    """They run from the receipt, if the paper gives any and nobody has objected before, until somebody objects."""
+
+    def terms(recommendation: Recommendation) -> list[tuple[str, str | None, bool]]:
+        timing = recommendation.state.timing
+        assert timing is not None
+        clocks = [clock for clock in timing.clocks.values() if clock.name == "objection_term"]
+        return [(clock.agency, clock.period, clock.is_running) for clock in clocks]
+
+    book = shipped_rulebook()
+    recommendation = of_book(book, "rectification", objection_within_days=5)
+    assert terms(recommendation) == []
+    recommendation.act(delivered(AT_ONCE), ANSWERER)
+    assert terms(recommendation) == [(POLICE, "5 d", True)]
+    assert terms(recommendation.act(objected(), ANSWERER)) == [(POLICE, "5 d", False)]
+    before = of_book(book, "rectification", objection_within_days=5).act(objected(), ANSWERER)
+    assert terms(before.act(delivered(AT_ONCE), ANSWERER)) == []
+    assert terms(of_book(book, "rectification").act(delivered(AT_ONCE), ANSWERER)) == []
+
+
 FOLLOWING = """
 [[clocks]]
 name = "after"
