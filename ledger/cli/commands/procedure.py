@@ -41,10 +41,10 @@ CHANGED = columns("case_id", "part", "concerns", "before", "after")
 LISTED = (
     *columns("procedure_id", "version", "title"),
     Column("valid_from", label="in_force_from"),
-    *columns("languages", "clocks", "papers", "flags", "examples", "digest"),
+    *columns("languages", "clocks", "papers", "flags", "examples", "unconfirmed", "digest"),
 )
-CLOCKS = columns("clock", "label", "article", "per", "periods", "valid_from", "source", "unconfirmed")
-PAPERS = columns("document", "title", "event", "article", "sheets", "unconfirmed")
+CLOCKS = columns("clock", "label", "article", "per", "periods", "valid_from", "source")
+PAPERS = columns("document", "title", "event", "article", "sheets")
 UNCONFIRMED = columns("procedure_id", "part", "unconfirmed")
 UNSOURCED = columns("procedure_id", "part", "article")
 TRIED = columns("procedure_id", "example", "result", "fault")
@@ -61,18 +61,26 @@ def procedure_group() -> None:
 @procedure_group.command("list")
 @click.option("--ledger", is_flag=True, help="Those that the ledger of your profile has published and adopted.")
 def list_packages(session: Session, *, ledger: bool) -> None:
-    """List the packages that come with this version, or what a ledger has adopted."""
+    """List the packages that come with this version, or what a ledger has adopted.
+
+    A row is unconfirmed where the package says what of it has to be looked up: 'tally procedure show' names each.
+    """
     if ledger:
         session.output.table(session.service.get("/api/v1/procedures")["procedures"], IN_LEDGER)
         return
-    session.output.table([_summary(session, read_package(shipped_package(name))) for name in SHIPPED], LISTED)
+    summaries = [_summary(session, read_package(shipped_package(name))) for name in SHIPPED]
+    session.output.table(summaries if session.json else list(map(_counted, summaries)), LISTED)
 
 
 @procedure_group.command("show")
 @click.argument("package", metavar="FOLDER|NAME")
 def show(session: Session, package: str) -> None:
-    """Show what a package has: its identity, its words, its clocks with their articles, and its papers."""
+    """Show what a package has: its identity, its words, its clocks with their articles, and its papers.
+
+    At the end stands what is unconfirmed: what of which row has to be looked up.
+    """
     book = read_package(files_of(package))
+    summary = _summary(session, book)
     words = {vocabulary: len(words) for vocabulary, words in book.vocabularies.items()}
     clocks = [
         {
@@ -100,12 +108,13 @@ def show(session: Session, package: str) -> None:
         for row in book.papers
     ]
     if session.json:
-        session.output.data(_summary(session, book) | {"words": words, "clocks": clocks, "papers": papers})
+        session.output.data(summary | {"words": words, "clocks": clocks, "papers": papers})
         return
-    session.output.record(_summary(session, book), LISTED)
+    session.output.record(_counted(summary), LISTED)
     session.output.table(clocks, CLOCKS)
-    if papers:
-        session.output.part("papers", papers, PAPERS)
+    for name, rows, shown in (("papers", papers, PAPERS), ("unconfirmed", summary["unconfirmed"], UNCONFIRMED[1:])):
+        if rows:
+            session.output.part(name, rows, shown)
 
 
 @procedure_group.command("copy")
@@ -133,21 +142,20 @@ def check(session: Session, packages: Sequence[str]) -> int:
     What the package itself marks as not confirmed is listed, and what rests on an article whose text stands nowhere:
     they are no faults.
     """
-    summaries, unconfirmed, unsourced = [], [], []
+    summaries, unsourced = [], []
     for _, book in _checked(session, packages):
-        rows = [
-            ({"procedure_id": book.procedure.id, "part": _listed(book, path)}, row)
+        bare_rows = [
+            {"procedure_id": book.procedure.id, "part": _listed(book, path), "article": row.article}
             for path, row in rows_with_articles(book)
+            if lacks_source(row, book)
         ]
-        open_rows = [part | {"unconfirmed": text} for part, row in rows if (text := getattr(row, "unconfirmed", ""))]
-        bare_rows = [part | {"article": row.article} for part, row in rows if lacks_source(row, book)]
-        summaries.append(_summary(session, book) | {"unconfirmed": open_rows, "without_source": bare_rows})
-        unconfirmed += open_rows
+        summaries.append(_summary(session, book) | {"without_source": bare_rows})
         unsourced += bare_rows
     if session.json:
         session.output.data(summaries)
     else:
-        for listed, shown in ((summaries, LISTED), (unconfirmed, UNCONFIRMED)):
+        unconfirmed = [row for summary in summaries for row in summary["unconfirmed"]]
+        for listed, shown in ((list(map(_counted, summaries)), LISTED), (unconfirmed, UNCONFIRMED)):
             if listed:
                 session.output.table(listed, shown)
         if unsourced:
@@ -435,8 +443,18 @@ def _summary(session: Session, book: Rulebook) -> dict[str, Any]:
         "papers": len(book.papers),
         "flags": len(book.flags),
         "examples": len(book.examples),
+        "unconfirmed": [
+            {"procedure_id": identity.id, "part": _listed(book, path), "unconfirmed": text}
+            for path, row in rows_with_articles(book)
+            if (text := getattr(row, "unconfirmed", ""))
+        ],
         "digest": book.digest,
     }
+
+
+def _counted(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a summary for people: how many rows are unconfirmed, in the place of the rows."""
+    return {**summary, "unconfirmed": len(summary["unconfirmed"])}
 
 
 def _text(session: Session, label: dict[str, str]) -> str:

@@ -73,8 +73,12 @@ def test_what_nobody_has_looked_up_yet_is_listed(tally: Tally, folder: Path) -> 
         "part": "clocks[arrest_request 2018-10-26]",
         "unconfirmed": "the article",
     } in (checked["unconfirmed"])
-    done = tally("procedure", "check", folder)
-    assert (done.status, "the article" in done.out) == (Exit.OK, True)
+    for command in ("check", "show"):
+        done = tally("procedure", command, folder)
+        assert (done.status, "the article" in done.out) == (Exit.OK, True)
+    listed = {row["procedure_id"]: len(row["unconfirmed"]) for row in tally.ok("procedure", "list")}
+    assert listed["cn-criminal"] == len(checked["unconfirmed"]) - 1
+    assert listed["evidence"] == 0
 
 
 def test_what_rests_on_a_law_whose_text_stands_nowhere_is_listed(tally: Tally, folder: Path) -> None:
