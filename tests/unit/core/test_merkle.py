@@ -27,6 +27,7 @@ from ledger.core.log.merkle import (
     inclusion_proof,
     leaf_hash,
     node_hash,
+    path_nodes,
     root_of,
     verify_consistency,
     verify_inclusion,
@@ -168,6 +169,14 @@ class TestProofs:
         assert all((index + 1) << level <= size for level, index in calls)
         with pytest.raises(RootMismatch):
             verify_inclusion(LEAVES[0], 0, size, proof, ROOTS[1])
+
+
+@pytest.mark.parametrize("size", [*NOTABLE_SIZES, LARGEST])
+def test_the_nodes_of_a_path_are_those_that_a_proof_is_made_of(size: int) -> None:
+    """By level and index they name the subtrees whose hashes the recursive definition puts into the proof."""
+    for index in {0, 1, size // 2, size - 2, size - 1} & set(range(size)):
+        spans = [(place << level, min((place + 1) << level, size)) for level, place in path_nodes(index, size)]
+        assert [reference.mth(ENTRIES[start:end]) for start, end in spans] == inclusion(index, size)
 
 
 def test_published_inclusion_vectors(vectors: Path) -> None:
