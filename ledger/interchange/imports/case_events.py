@@ -138,23 +138,24 @@ def _correction(planned: PlannedEvent, recorded: RecordedFields, source_system: 
         for path in sorted(paths)
         if not path.startswith("confidential.") and recorded.fields.get(path, ABSENT) != fields.get(path, ABSENT)
     ]
-    section = None
-    if planned.section is not None and recorded.sections is not None:
-        label, section_fields = planned.section
-        # What was erased on authority (None) does not come back with an import.
-        if recorded.sections.get(label, {}) not in (None, section_fields):
-            section = planned.section
-    if section is not None:
-        corrections.append(
-            Correction(
-                field=f"confidential.{label}", recorded=IN_SECTION.format(label), correct=IN_NEW_SECTION.format(label)
-            )
+    shown = recorded.sections
+    # What was erased on authority (None) does not come back with an import.
+    sections = {
+        label: section
+        for label, section in planned.sections.items()
+        if shown is not None and shown.get(label, {}) not in (None, section)
+    }
+    corrections += [
+        Correction(
+            field=f"confidential.{label}", recorded=IN_SECTION.format(label), correct=IN_NEW_SECTION.format(label)
         )
+        for label in sections
+    ]
     if not corrections:
         return None
     ground = GROUND.format(source_system)
     body = RecordCorrected(corrects=recorded.ref, corrections=tuple(corrections), ground=ground)
-    return PlannedEvent(body, None, section)
+    return PlannedEvent(body, None, sections)
 
 
 def _fields(body: Struct) -> dict[str, str]:
@@ -208,7 +209,7 @@ class ImportSigner:
         """Return the events signed one on the other from ``position`` on. Raises MalformedInput."""
         in_order, events = tuple(unsigned), []
         for event in in_order:
-            sections = dict([event.section]) if event.section else None
+            sections = event.sections or None
             signed = sign_event(
                 event.body, position, self.actor, self._log_id, occurred_at=event.occurred_at, sections=sections
             )

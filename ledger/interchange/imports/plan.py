@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.core.custody.particulars import is_confidential
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import Body, case, item
-from ledger.core.events.terms import NAME_FIELD
+from ledger.core.events.terms import NAME_FIELD, VALUE_FIELD
 from ledger.core.messages import Message
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.i18n import label_first_by
@@ -45,7 +46,7 @@ from ledger.interchange.imports.values import Misread
 B = TypeVar("B", bound=Body)
 P = TypeVar("P", bound=Struct)
 EventKey = tuple[str, ...]
-Section = tuple[str, dict[str, str]]  # label and fields
+Sections = dict[str, dict[str, str]]  # the fields of each confidential section, by its label
 Parts = Mapping[str, ColumnOrSource | None]  # by the field of the event that they give
 # The parts of an item that are read on their own.
 PARTS_OF_ITEM = ("quantity", "unit", "volumes", "pages", "money", "seizure", "collection", "digests", "particulars")
@@ -67,7 +68,7 @@ class PlannedEvent(Struct, frozen=True):
 
     body: Body
     occurred_at: str | None = None
-    section: Section | None = None
+    sections: Sections = {}
     columns: dict[str, str] = {}
     key: EventKey = ()
     stated: Struct | None = None
@@ -147,7 +148,7 @@ class Planner:
             if _read(row, CellSource(column=column), values.text) is None:
                 raise CellRefused(column, "", "blank, and the mapping requires it")
         events = copy_context().run(self._events, row, source_key)
-        content = [[event.body, type(event.body).__name__, event.occurred_at, event.section] for event in events]
+        content = [[event.body, type(event.body).__name__, event.occurred_at, event.sections] for event in events]
         case_id = self._key.case_id(self.mapping.source_system, source_key)
         return Plan(row.number, source_key, case_id, self._key.digest(content), events)
 
@@ -207,8 +208,8 @@ class _RowReader:
             "deadlines": [self._deadline(each) for each in self._mapping.deadlines],
         }
         fields |= {name: [line for line in lines if line is not None] for name, lines in stated.items()}
-        section = self._section(NARRATIVE, part.confidential)
-        return self._event(("case",), case.CaseTakenOver, fields, parts, section=section)
+        sections = self._section(NARRATIVE, part.confidential)
+        return self._event(("case",), case.CaseTakenOver, fields, parts, sections=sections)
 
     def _stated_person(self, number: int) -> case.PersonTakenOver:
         part = self._mapping.persons[number - 1]
@@ -246,9 +247,9 @@ class _RowReader:
         person_id = self._persons[number] = self._key.person_id(*known_by)
         label = f"person:{number}"
         fields = {"person_id": person_id, "role": self._value("role", part.role), "section": label}
-        fields["particulars"] = self._particulars(part.particulars)
-        section = self._section(label, {NAME_FIELD: part.name, **part.details})
-        return self._event(("person", person_id), case.PersonNamed, fields, {"role": part.role}, section=section)
+        fields["particulars"], sections = self._particulars(part.particulars)
+        sections |= self._section(label, {NAME_FIELD: part.name, **part.details})
+        return self._event(("person", person_id), case.PersonNamed, fields, {"role": part.role}, sections=sections)
 
     def _measure(self, slot: int, part: MeasureMapping) -> Iterator[PlannedEvent]:
         """Yield the measure, and its end if it has ended."""
@@ -286,12 +287,12 @@ class _RowReader:
         if part.collection is not None:
             fields["collection"] = self._collection(part.collection)
         fields["digests"] = self._digests(part.digests)
-        fields["particulars"] = self._particulars(part.particulars)
+        fields["particulars"], sections = self._particulars(part.particulars)
         fields["quantity"] = {"value": self._value("quantity", part.quantity), "unit": self._value("unit", part.unit)}
         if part.person is not None:
             fields["person_id"] = self._person_of(part.person)
         parts |= {"quantity": part.quantity, "dossier": part.volumes, "money": part.money}
-        return self._event(("item", item_id), item.ItemRegistered, fields, parts)
+        return self._event(("item", item_id), item.ItemRegistered, fields, parts, sections=sections)
 
     def _seizure(self, part: SeizureMapping) -> dict[str, Any] | None:
         """Return the seizure, or None if the row has no number of its document."""
@@ -336,9 +337,13 @@ class _RowReader:
         digests = {algorithm: self._value("digest", source) for algorithm, source in sources.items()}
         return [f"{algorithm}:{digest.lower()}" for algorithm, digest in digests.items() if digest is not None]
 
-    def _particulars(self, sources: Mapping[str, ColumnOrSource]) -> dict[str, str]:
-        """Return what the row states in the fields of the procedure, each read as its type. Raises CellRefused."""
+    def _particulars(self, sources: Mapping[str, ColumnOrSource]) -> tuple[dict[str, str], Sections]:
+        """Return what the row states in the fields of the procedure, each read as its type. Raises CellRefused.
+
+        What is stated in a confidential field is a section of the event, by the field's name.
+        """
         stated: dict[str, str] = {}
+        sections: Sections = {}
         for name, part in sources.items():
             row_type = self._book.fields[name].type if name in self._book.fields else "text"
             value = _read(self._row, source_of(part), _PARTICULARS.get(row_type, values.line), self._mapping.dates)
@@ -350,8 +355,11 @@ class _RowReader:
                 value = persons if row_type == "person" else self._item_of(number)
             if value is None:
                 raise CellRefused(source_of(part).column or "", "", "the row has no such person or item")
-            stated[name] = value
-        return stated
+            if is_confidential(name, self._book):
+                sections[name] = {VALUE_FIELD: value}
+            else:
+                stated[name] = value
+        return stated, sections
 
     def _decision(self, slot: int, part: DecisionMapping) -> PlannedEvent | None:
         parts = _parts(part, "particulars")
@@ -360,8 +368,8 @@ class _RowReader:
             return None
         decision_id = self._id("decision", slot, part.key)
         fields |= {"decision_id": decision_id, "person_ids": self._persons_of(part.persons)}
-        fields["particulars"] = self._particulars(part.particulars)
-        return self._event(("decision", decision_id), case.DecisionRecorded, fields, parts)
+        fields["particulars"], sections = self._particulars(part.particulars)
+        return self._event(("decision", decision_id), case.DecisionRecorded, fields, parts, sections=sections)
 
     def _present(self, parts: Parts, *, lead: str, other: str) -> dict[str, Any] | None:
         """Return the values, or None if the row does not have the part.
@@ -386,9 +394,9 @@ class _RowReader:
     def _persons_of(self, numbers: Collection[int]) -> list[str]:
         return [self._person_of(number) for number in numbers]
 
-    def _section(self, label: str, parts: Mapping[str, ColumnOrSource]) -> Section | None:
+    def _section(self, label: str, parts: Mapping[str, ColumnOrSource]) -> Sections:
         fields = _without_none({name: _read(self._row, source_of(part), values.text) for name, part in parts.items()})
-        return (label, fields) if fields else None
+        return {label: fields} if fields else {}
 
     def _value(self, name: str, part: ColumnOrSource | None) -> Any:
         if part is None:
@@ -403,13 +411,13 @@ class _RowReader:
         parts: Parts,
         *,
         occurred_at: str | None = None,
-        section: Section | None = None,
+        sections: Sections | None = None,
     ) -> PlannedEvent:
         """Return the event. Raises CellRefused at the column of a value that it does not take, or RowRefused."""
         body = self._stated(kind, fields, parts)
         sources = {name: source_of(part).column for name, part in parts.items() if part is not None}
         columns = {name: column for name, column in sources.items() if column is not None}
-        return PlannedEvent(body, occurred_at, section, columns, key)
+        return PlannedEvent(body, occurred_at, sections or {}, columns, key)
 
     def _stated(self, kind: type[P], fields: dict[str, Any], parts: Parts) -> P:
         """Return a part of an event, or its body. Raises CellRefused or RowRefused, as ``_event`` does."""

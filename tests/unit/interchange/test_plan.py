@@ -107,8 +107,8 @@ def test_a_full_row_comes_to_its_events(tmp_path: Path) -> None:
     opened, named, imposed, registered = [event.body for event in plan.events]
     assert [type(body) for body in (opened, registered)] == [CaseTakenOver, ItemRegistered]
     assert (imposed.person_id, imposed.measure) == (named.person_id, "detention")
-    assert plan.events[0].section == ("narrative", {"summary": "in a shop"})
-    assert plan.events[1].section == ("person:1", {"name": "Zhang"})
+    assert plan.events[0].sections == {"narrative": {"summary": "in a shop"}}
+    assert plan.events[1].sections == {"person:1": {"name": "Zhang"}}
     assert plan == plan_of(tmp_path, FULL)
 
 
@@ -203,11 +203,15 @@ def test_the_police_sample_comes_to_what_its_cells_say() -> None:
     phone = next(event.body for event in first.events if event.key[0] == "item")
     assert phone.seizure.officers == ("012345", "012346")  # type: ignore[attr-defined]
     assert phone.seizure.no_witness == "夜间无适格见证人，已全程录像"  # type: ignore[attr-defined]
-    assert first.events[1].section == (
-        "person:1",
-        {"name": "张某", "id_number": "31010119900307001X", "sex": "男", "birth_date": "19900307"},
-    )
+    assert first.events[1].sections == {
+        "person:1": {"name": "张某", "id_number": "31010119900307001X", "sex": "男", "birth_date": "19900307"}
+    }
     assert bodies(second)["measure"].until == "2027-03-05"
+    (watcher,) = (event for event in second.events if getattr(event.body, "role", None) == "attesting_witness")
+    assert watcher.sections["residence"] == {"value": "城东路12号"}, "a confidential field of the procedure"
+    assert watcher.body.particulars == {}  # type: ignore[attr-defined]
+    knife = bodies(second)["item"]
+    assert (knife.seizure.witness, knife.seizure.no_witness) == (watcher.body.person_id, None)  # type: ignore[attr-defined]
 
 
 TAKEN = """
@@ -444,8 +448,7 @@ class Recording:
             fields: dict[str, Any] = {"occurred_at": step.occurred_at} if step.occurred_at else {}
             self._case.act(step.body, clerk(POLICE), **fields)
             event = self._case.last
-            sections = {step.section[0]: step.section[1]} if step.section else {}
-            self.seen.append(CaseEvent(event.payload, event.envelope.payload_digest, dict(sections)))
+            self.seen.append(CaseEvent(event.payload, event.envelope.payload_digest, dict(step.sections)))
         return [step.body for step in missing[:-1]]
 
 
