@@ -152,7 +152,7 @@ class StateProofs:
                 return chain_journal.trie_node(connection, name)
 
             try:
-                built = _Built(proven.header, recorded, node_of)
+                built = _Built(proven.header, recorded, node_of, self.journal)
             except (MalformedInput, ProofRefused):
                 return None, [*key_ids]
             for key_id in key_ids:
@@ -179,7 +179,11 @@ class StateProofs:
         header = eth.header(at)
         nodes = {keccak256(node): node for proof in proofs for path in proof.paths for node in path}
         # Verified before it is stored: the node is not trusted.
-        built = _Built(header, recorded, nodes.get)
+        built = _Built(header, recorded, nodes.get, self.journal)
+        if numbers := {number for number in map(built.first_record_after, keys) if number is not None}:
+            slots_of_records = dict.fromkeys(slot for number in sorted(numbers) for slot in anchor_slots(number))
+            proof = eth.proof(contracts.anchor, [*slots_of_records], at)
+            nodes |= {keccak256(node): node for path in proof.paths for node in path}
         for key in keys:
             built.prove(key)
         chain_journal.keep_state_proof(self.database, recorded.write, header, nodes)
@@ -206,16 +210,22 @@ def trusted_block(block: BlockRef) -> TrustedBlock:
 
 
 class _Built:
-    """An anchor that is assembled from trie nodes, and verified as any reader would."""
+    """An anchor that is assembled from trie nodes, and verified as any reader would.
 
-    def __init__(self, header: bytes, recorded: RecordedHead, node_of: NodeSource):
+    The journal tells which record is the first after a revocation.
+    """
+
+    def __init__(self, header: bytes, recorded: RecordedHead, node_of: NodeSource, journal: DatabaseJournal):
         """Read the record. Raises ProofRefused or MalformedInput if the nodes do not prove it."""
+        self._journal = journal
+        self._revocations: dict[str, int] = {}
         self._header = header
         self._recorded = recorded
         self._node_of = node_of
         self._nodes: dict[bytes, bytes] = {}
         self._states = ContractStates(read_header(header).state_root, recorded.contracts, self._taken)
         state = self._states.anchor(recorded.number)
+        self._previous_time = state.previous.timestamp
         if state.last_number < recorded.number:
             raise ProofRefused(
                 "the contract ends at record {state.last_number}, below {number}",
@@ -232,8 +242,19 @@ class _Built:
         return node
 
     def prove(self, key_id: str) -> None:
-        """Add the grant of a key. Raises as the constructor."""
-        self._states.grant(key_id)
+        """Add the grant of a key, and the first record after its revocation. Raises as the constructor."""
+        number = self.first_record_after(key_id)
+        if number is not None:
+            self._states.anchor(number)
+            self._revocations[key_id] = number
+
+    def first_record_after(self, key_id: str) -> int | None:
+        """Return the record that the anchor has to name for a key: None unless it was revoked before the last but one.
+
+        Raises as the constructor.
+        """
+        revoked_at = self._states.grant(key_id).revoked_at
+        return self._journal.first_anchor_after(revoked_at) if 0 < revoked_at < self._previous_time else None
 
     def anchor(self, block_note: str | None) -> Anchor:
         """Return the anchor with all that was read."""
@@ -245,6 +266,7 @@ class _Built:
             header=_hex(self._header),
             state=tuple(sorted(map(_hex, self._nodes.values()))),
             block_note=UNSET if block_note is None else block_note,
+            revocations=self._revocations,
         )
 
 

@@ -209,6 +209,12 @@ class DatabaseJournal:
         with self._database.read() as connection:
             return _confirmed_before(connection, up_to.number + 1)
 
+    def first_anchor_after(self, time: int) -> int | None:
+        """Return the number of the first confirmed anchor whose block is later than this time (unix seconds)."""
+        later = select(CHAIN_WRITES.c.anchor_number).where(_CONFIRMED, CHAIN_WRITES.c.block_time > time)
+        with self._database.read() as connection:
+            return connection.execute(later.order_by(CHAIN_WRITES.c.number).limit(1)).scalar()
+
     def _writes(self, query: Select[Any]) -> list[ChainWrite]:
         with self._database.read() as connection:
             return [_write(row) for row in connection.execute(query).mappings()]

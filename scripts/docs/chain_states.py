@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -121,12 +122,17 @@ class State:
         return TrustedBlock(self.number, hexed(keccak256(self.header())))
 
     def proving(self, number: int, *key_ids: str, **changes: Any) -> Anchor:
-        """Return what proves record ``number``, and the grants of keys."""
+        """Return what proves record ``number``, and the grants of keys.
+
+        Of a key that was revoked before the record before, also the first record after that.
+        """
         state, anchor, registry = self._tries()
+        revocations = changes.get("revocations", self._revocations(number, key_ids))
+        slots = {slot for shown in (number, *revocations.values()) for slot in anchor_slots(shown)}
         nodes = {
             *path(state, bytes.fromhex(self.chain.anchor[2:])),
             *path(state, bytes.fromhex(self.chain.registry[2:])),
-            *(node for slot in anchor_slots(number) for node in path(anchor, slot)),
+            *(node for slot in slots for node in path(anchor, slot)),
             *(node for key_id in key_ids for slot in grant_slots(key_id) for node in path(registry, slot)),
         }
         parts: dict[str, Any] = {
@@ -135,8 +141,19 @@ class State:
             "number": number,
             "header": hexed(self._header_of(state)),
             "state": tuple(sorted(map(hexed, nodes))),
+            "revocations": revocations,
         }
         return Anchor(**(parts | changes))
+
+    def _revocations(self, number: int, key_ids: Iterable[str]) -> dict[str, int]:
+        """Return the first records below ``number`` after keys were revoked."""
+        times = {shown: self.anchor.get(anchor_slots(shown)[2], 0) >> 128 for shown in range(1, number)}
+        firsts: dict[str, int] = {}
+        for key_id in key_ids:
+            revoked = self.registry.get(grant_slots(key_id)[2], 0) >> 168
+            later = [shown for shown, time in times.items() if 0 < revoked < time]
+            firsts |= dict.fromkeys([key_id][: len(later)], min(later, default=0))
+        return firsts
 
     def absent(self, address: bytes) -> tuple[str, ...]:
         """Return the path that shows that there is no such account."""

@@ -42,6 +42,7 @@ from scripts.docs import (
     receipt_vectors,
     spoiled_bundles,
     spoiled_cosignatures,
+    spoiled_revocations,
     spoiled_trust,
     worked_deadlines,
 )
@@ -294,6 +295,7 @@ def spoiled(files: dict[str, bytes]) -> bytes:
         *spoiled_bundles.entry_vectors(),
         *spoiled_cosignatures.cosignature_vectors(),
         *spoiled_trust.anchor_vectors(),
+        *spoiled_revocations.revocation_vectors(),
         *spoiled_trust.timestamp_vectors(),
         *spoiled_bundles.stream_vectors(),
         *spoiled_trust.trust_file_vectors(),

@@ -24,12 +24,12 @@ from ledger.core.encoding.digests import keccak256
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import cosign_statement
 from ledger.core.log.notes import SeedSigner, SignatureType, SignedNote, parse_note
-from ledger.core.verification.bundle import BundleFile, TreeStamp, encode_hash
+from ledger.core.verification.bundle import TreeStamp, encode_hash
 from ledger.core.verification.contract_storage import anchor_slots, grant_slots
 from ledger.core.verification.trust import TrustedBlock
 from scripts.docs import example
 from scripts.docs.chain_states import State, branch, deep, extension, hashed, hexed, leaf, other, quantity, storage_trie
-from scripts.docs.example import ANCHORED_AT, BY_COLLEAGUE, CHAIN, COSIGNED_AT, REGISTERED, REVOCATION, REVOKED_AT
+from scripts.docs.example import ANCHORED_AT, CHAIN, COSIGNED_AT, REGISTERED
 from scripts.docs.vector import (
     Fails,
     Patch,
@@ -45,19 +45,17 @@ from scripts.docs.vector import (
     spoiled_line,
     untrusted,
     unverifiable,
-    whole,
     without,
 )
 
-OFFICER, COLLEAGUE = example.key_id(example.OFFICER_KEY), example.key_id(example.COLLEAGUE_KEY)
+OFFICER = example.key_id(example.OFFICER_KEY)
 KEY_SLOTS = grant_slots(OFFICER)  # agency, officer, terms
 ELSEWHERE = "0x" + "ab" * 32
-REVOKED = "/entries/3"  # where the revocation stands in revoked.json
 
 
 def anchor_vectors() -> list[Vector]:
     """Return faults of the anchor: who vouches for its block, what its state proves, and the key in it."""
-    return [*_block(), *_notes(), *_record(), *_grant(), *_revocation(), *_tries()]
+    return [*_block(), *_notes(), *_record(), *_grant(), *_tries()]
 
 
 def _anchor(state: State | None = None, signer: str = OFFICER, **changes: Any) -> tuple[Patch]:
@@ -105,10 +103,15 @@ def _block() -> list[Vector]:
         refused("an anchor in upper case", put("/anchor/contract", "0x" + "E2" * 20)),
         Fails.block("a header that is none", put("/anchor/header", "0xc0")),
         Fails.block("a byte behind the header", put("/anchor/header", hexed(true.header()) + "00")),
+        Fails.block("a header as long as one may be, that is none", put("/anchor/header", "0x" + "c0" * 16384)),
+        refused("a header longer than one may be", put("/anchor/header", "0x" + "c0" * 16385)),
+        refused("a header of half a byte", put("/anchor/header", "0xc00")),
         Vector("header of a block after the Merge alone", _anchor(_state(fields=15))),
         Vector("header of a block after Prague", _anchor(_state(fields=21))),
         unverifiable("no node of the state", put("/anchor/state", []), unchecked=(5, 11)),
         Vector("a node of the state that is not needed", put("/anchor/state/-", "0x80")),
+        Vector("a node of the state as long as one may be", put("/anchor/state/-", "0x" + "80" * 1024)),
+        refused("a node of the state longer than one may be", put("/anchor/state/-", "0x" + "80" * 1025)),
     ]
 
 
@@ -219,67 +222,6 @@ def _grant() -> list[Vector]:
     ]
 
 
-def _revocation() -> list[Vector]:
-    def at(time: int) -> tuple[Patch]:
-        return _anchor(ledger().state_with(time), COLLEAGUE)
-
-    def by_second(time: int) -> tuple[Patch]:
-        """Make the tree head record 2, after one at that time of a log that had not come to the revocation's entry."""
-        state = ledger().state_with().record(1, bytes(32), REVOCATION, 8, time)
-        state.record(2, ledger().checkpoint.root, ledger().checkpoint.size, 9, ANCHORED_AT)
-        proven = state.proving(2, COLLEAGUE)
-        return put("/anchor", plain(replace(proven, block_note=example.vouched(proven.header))))
-
-    hidden = without(REVOKED)
-    # A log that took an entry of a key after its revocation.
-    writer = example.Writer(example.entries())
-    writer.write(example.registration(3), example.CASE, "p-0999")
-    late = example.Ledger(writer.entries)
-    last = len(late.entries) - 1
-    below = whole(late.bundle(last))
-    fails, holds = (partial(make, of="revoked") for make in (Fails.registry, Vector))
-    not_shown = partial(unverifiable, of="revoked", unchecked=(11,))
-    by_entry_above = "by an entry above that record"
-    return [
-        fails("C: revoked before the anchor, and hidden", hidden),
-        fails(f"C: revoked before the record before, {by_entry_above}", by_second(REVOKED_AT + 1)),
-        holds(f"revoked in the second of the record before, {by_entry_above}", by_second(REVOKED_AT)),
-        holds("revoked after the anchor, and no entry of it yet", (*hidden, *at(ANCHORED_AT + 1))),
-        not_shown("revoked in the second of the anchor", (*hidden, *at(ANCHORED_AT))),
-        holds("revoked in the second of the anchor, and mirrored", at(ANCHORED_AT)),
-        *_borne_out_by_no_slot(late),
-        fails("revoked below the entry", below),
-        fails("revoked below the entry, in the second of the anchor", whole(_revoked_at(late, last, ANCHORED_AT))),
-        fails("revoked below the entry, in no block that is trusted", (*below, *without("/anchor")), unchecked=(4, 5)),
-        untrusted("revoked above the entry, in no block that is trusted", without("/anchor"), of="revoked"),
-        Vector("C: a revocation of another key", put("/entries/-", plain(ledger().entry(REVOCATION)))),
-        fails("a revocation that was edited", put(f"{REVOKED}/payload/body/number", 7)),
-    ]
-
-
-def _borne_out_by_no_slot(late: example.Ledger) -> list[Vector]:
-    """Mirror entries of a revocation that the registry does not have by then: shown or left out, it is the same."""
-    moments = {"which the registry does not have": 0, "which the registry has after the anchor": ANCHORED_AT + 1}
-    bundles = {
-        f"C: a revocation {where} the entry, {why}": _revoked_at(log, index, moment)
-        for why, moment in moments.items()
-        for where, log, index in (("above", ledger(), BY_COLLEAGUE), ("below", late, len(late.entries) - 1))
-    }
-    return [
-        Vector(f"{name}{left_out}", whole(replace(bundle, entries=entries)), of="revoked")
-        for name, bundle in bundles.items()
-        for left_out, entries in {
-            "": bundle.entries,
-            ", left out": tuple(entry for entry in bundle.entries if entry.index != REVOCATION),
-        }.items()
-    ]
-
-
-def _revoked_at(log: example.Ledger, index: int, time: int) -> BundleFile:
-    """Return the bundle of an entry of the colleague's, in a chain that has the revocation then."""
-    return log.bundle(index, anchor=log.anchor(COLLEAGUE, state=log.state_with(time)))
-
-
 # -- tries made by hand -----------------------------------------------------------------------------------------------
 
 PATH = keccak256(KEY_SLOTS[0]).hex()  # of the slot that is read first
@@ -327,7 +269,6 @@ def _tries() -> list[Vector]:
             fails=True,
         ),
         _trie("a flag that is none", [[bytes.fromhex("5" + KEY), FIVE]], fails=True),
-        _trie("a node that is too long", [leaf(KEY, b"x" * 1100)], fails=True),
     ]
 
 

@@ -17,6 +17,8 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
+from ledger.core.ethereum.block_headers import MAX_HEADER_LENGTH
+from ledger.core.ethereum.trie import MAX_NODE_LENGTH
 from ledger.core.events import Envelope, Payload, Section, Stream, decode_payload
 from ledger.core.events.payload import decode_envelope
 from ledger.core.events.terms import Bytes32, KeyId, SafeInt, SectionLabel
@@ -41,7 +43,9 @@ HINT = (
     "Ask for the bundle again ('tally proof get', or GET /api/v1/events/{event_id}/proof), and keep the file as given."
 )
 
-HexBytes = Annotated[str, Meta(pattern=_HEX)]
+# The lengths are bounds of what is read before anything is verified: a file may be of a stranger.
+HeaderHex = Annotated[str, Meta(pattern=_HEX, max_length=2 + 2 * MAX_HEADER_LENGTH)]
+NodeHex = Annotated[str, Meta(pattern=_HEX, max_length=2 + 2 * MAX_NODE_LENGTH)]
 RecordNumber = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Note = Annotated[str, Meta(max_length=MAX_NOTE_LENGTH)]
 NodeName = Annotated[str, Meta(pattern=_NODE)]
@@ -66,14 +70,16 @@ class Anchor(BundlePart, frozen=True, kw_only=True):
 
     The block is that of the record or a later one; its number and hash follow from the header. ``state`` holds nodes of
     the tries of its state (RLP), in any order: a reader finds each by its hash. ``block_note`` is a block note.
+    ``revocations`` names for keys that were revoked before record ``number - 1`` the first record after that.
     """
 
     chain: ChainHistory
     contract: KeyId
     number: RecordNumber
-    header: HexBytes
-    state: tuple[HexBytes, ...]
+    header: HeaderHex
+    state: tuple[NodeHex, ...]
     block_note: Note | UnsetType = UNSET
+    revocations: dict[KeyId, RecordNumber] = msgspec.field(default_factory=dict)
 
 
 class TreeStamp(BundlePart, frozen=True, kw_only=True):

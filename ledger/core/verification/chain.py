@@ -13,7 +13,7 @@ tlog-cosignature, v1). A block note cannot be mistaken for a checkpoint, whose s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 
@@ -37,7 +37,7 @@ from ledger.core.messages import Message, joined
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import Grant
 from ledger.core.verification.bundle import Anchor
-from ledger.core.verification.contract_storage import AnchorState, GrantState, RecordState
+from ledger.core.verification.contract_storage import AnchorState, ContractStates, GrantState
 from ledger.core.verification.report import NotChecked, Outcome
 from ledger.core.verification.trust import ChainHistory, Trust, TrustedBlock, TrustedChain
 
@@ -194,26 +194,40 @@ def require_same_grant(grants: Iterable[Grant], slot: GrantState) -> None:
 
 
 def require_not_revoked(
-    slot: GrantState, header: BlockHeader, index: int, *, revoked: int | None, anchored_at: int | None
+    slot: GrantState,
+    header: BlockHeader,
+    index: int,
+    mirrored: Sequence[int],
+    *,
+    anchored_at: int | None,
+    bound: Callable[[], int],
 ) -> Outcome:
     """Accept a key that the registry's slot shows as good when it signed entry ``index``.
 
-    The slot decides; a log entry that contradicts it is only reported. ``revoked`` is the entry by which the log
+    The slot decides; a log entry that contradicts it is only reported. ``mirrored`` are the entries by which the log
     revoked the key; ``anchored_at`` (unix seconds) is when the contract recorded the tree head, as far as that is
-    proven. Raises Unauthorized if the key was revoked before the entry, or if the log's revocation is not shown.
+    proven; ``bound`` as ``size_after``. Raises Unauthorized if none of these entries is above this one and below the
+    bound.
     """
     if slot.revoked_at == 0:
         good = Message("not revoked up to block {header.number}, by the registry's key slot", header=header)
-        return joined([good, *_contradictions(revoked)])
+        return joined([good, *_before_their_time(mirrored)])
     moment = when(slot.revoked_at)
     if anchored_at is None:
         return NotChecked("revoked at {moment}: no record of step 5 to compare that with", moment=moment)
     if slot.revoked_at > anchored_at:
         later = Message("revoked at {moment}, after the entry was anchored: the key was good then", moment=moment)
-        return joined([later, *_contradictions(revoked)])
-    if revoked is not None:
-        require_below(index, revoked)
-        return Message("revoked at entry {revoked}, above this one: the key was good then", revoked=revoked)
+        return joined([later, *_before_their_time(mirrored)])
+    size = bound()
+    # One that fits is enough. Were it the first that counts, leaving that one out would improve the verdict, and
+    # whoever could get a second one past the witnesses could have had the first one written later.
+    above = [entry for entry in mirrored if index < entry < size]
+    if above:
+        good = Message("revoked at entry {revoked}, above this one: the key was good then", revoked=above[0])
+        return joined([good, *_mirrored_twice(index, mirrored)])
+    require_revoked_above(index, mirrored)
+    if mirrored:
+        raise Unauthorized("entry {revoked} is not the first revocation", revoked=mirrored[0], field="entries")
     # The contract accepts a tree head only if the log has mirrored every change before it, so an earlier revocation
     # has an entry in that tree.
     if slot.revoked_at < anchored_at:
@@ -221,28 +235,40 @@ def require_not_revoked(
     return NotChecked("revoked at {moment}, in the very second of the anchor: ask for a newer proof", moment=moment)
 
 
-def require_mirrored_by(before: RecordState | None, slot: GrantState, revoked: int) -> None:
-    """Accept entry ``revoked`` as the first mirror of the slot's revocation, as far as the record before can tell.
+def size_after(revoked_at: int, key_id: str, anchor: Anchor, states: ContractStates) -> int:
+    """Return the size of the first record that the contract made after it had revoked the key, up to the anchor's own.
 
-    The contract accepted that record only from a log that had mirrored every change before it. So a revocation from
-    before the record has an entry below its size, and an entry at or above its size is a second one. Raises
-    Unauthorized.
+    The contract accepted that record only from a log that had mirrored every change before it. So an entry at or above
+    its size comes after the mirror of the revocation. Raises NotChecked if the record that the anchor names, or else
+    its own, is not the first one.
     """
-    if before is not None and 0 < slot.revoked_at < before.timestamp and revoked >= before.size:
-        raise Unauthorized("entry {revoked} is not the first revocation", revoked=revoked, field="entries")
+    number = anchor.revocations.get(key_id, anchor.number)
+    state = states.anchor(number)
+    # Behind record 0 stands no registry, so record 1 can be the first whenever the key was revoked.
+    follows = number == 1 or state.previous.timestamp <= revoked_at
+    if follows and (number == anchor.number or (revoked_at < state.record.timestamp and number < anchor.number)):
+        return state.record.size
+    raise NotChecked("the anchor does not name the first record after {moment}", moment=when(revoked_at))
 
 
-def require_below(index: int, revoked: int) -> None:
-    """Accept an entry below the revocation of its key. Raises Unauthorized."""
-    if revoked < index:
-        raise Unauthorized("revoked at entry {revoked}, below this one", revoked=revoked, field="entries")
+def require_revoked_above(index: int, mirrored: Sequence[int]) -> None:
+    """Accept an entry below a revocation of its key, or none to compare with. Raises Unauthorized."""
+    if mirrored and mirrored[-1] < index:
+        raise Unauthorized("revoked at entry {revoked}, below this one", revoked=mirrored[0], field="entries")
 
 
-def _contradictions(revoked: int | None) -> list[Message]:
+def _before_their_time(mirrored: Sequence[int]) -> list[Message]:
     """Return a text about an entry that mirrors a revocation which the registry did not have by then."""
-    if revoked is None:
+    if not mirrored:
         return []
-    return [Message("entry {revoked} mirrors a revocation before its time: tell the witnesses", revoked=revoked)]
+    return [Message("entry {revoked} mirrors a revocation before its time: tell the witnesses", revoked=mirrored[0])]
+
+
+def _mirrored_twice(index: int, mirrored: Sequence[int]) -> list[Message]:
+    """Return a text about a mirror of a revocation below entry ``index``, where there is one above it."""
+    if mirrored[0] > index:
+        return []
+    return [Message("entry {revoked} mirrors the revocation too: tell the witnesses", revoked=mirrored[0])]
 
 
 @lru_cache(maxsize=512)

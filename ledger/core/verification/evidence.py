@@ -8,12 +8,12 @@ so.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
+from functools import cached_property
 
 from msgspec import Struct
 
 from ledger.core.errors import ProofRefused, TallystickError
-from ledger.core.events import Body, Payload, record, registry, require_agreement
+from ledger.core.events import NAME_OF, Body, Payload, Stream, record, registry, require_agreement
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import Hash, path_nodes, verify_inclusion
 from ledger.core.messages import Message
@@ -24,25 +24,28 @@ from ledger.core.verification.bundle import Bundle, ShownEntry, decode_hashes, n
 from ledger.core.verification.report import NotChecked
 from ledger.core.verification.trust import Trust
 
-B = TypeVar("B", bound=Body)
+_KEY_GRANTED = NAME_OF[registry.KeyGranted]
 
 
-class KeyGrounds(Struct, frozen=True):
-    """The grounds for a key: its grant, and the kind of the agency that gave it."""
+class MirroredRegistry(Struct, frozen=True):
+    """The mirror entries that hold, in the order of the log, found at once by what they are about."""
 
-    grant: Grant
-    kind: str
+    admissions: dict[str, tuple[int, registry.AgencyAdmitted]]  # the first of an agency, with its index
+    grants: dict[str, list[Grant]]  # by key
+    revocations: dict[str, list[int]]  # indices by key
 
 
 class HeldEntries:
-    """The entries of a bundle that hold, under a tree head that the log signed."""
+    """The entries of a bundle that hold, under a tree head that the log signed.
+
+    A case has thousands of events, so what each of them asks for is indexed once.
+    """
 
     def __init__(self, bundle: Bundle, trust: Trust, checkpoint: Checkpoint):
         self._bundle = bundle
         self._trust = trust
         self._checkpoint = checkpoint
         self._faults: dict[int, TallystickError | NotChecked | None] = {}
-        self._mirrored: list[tuple[int, Body]] | None = None
 
     def require_included(self, entry: ShownEntry) -> None:
         """Accept an entry that is in the tree at its index.
@@ -62,11 +65,18 @@ class HeldEntries:
             path.append(self._bundle.parts.nodes[name])
         verify_inclusion(entry.leaf, entry.index, size, decode_hashes(path), Hash(self._checkpoint.root))
 
-    def mirrored(self) -> list[tuple[int, Body]]:
-        """Return index and body of the registry's mirror entries that hold, in the order of the log."""
-        if self._mirrored is None:
-            self._mirrored = [*self._read_mirror()]
-        return self._mirrored
+    @cached_property
+    def mirror(self) -> MirroredRegistry:
+        """Return the registry's mirror as far as the bundle proves it."""
+        mirror = MirroredRegistry({}, {}, {})
+        for index, body in self._read_mirror():
+            if isinstance(body, registry.AgencyAdmitted):
+                mirror.admissions.setdefault(body.agency, (index, body))
+            elif isinstance(body, registry.KeyGranted):
+                mirror.grants.setdefault(body.key_id, []).append(authorities.grant_of(body, index))
+            elif isinstance(body, registry.KeyRevoked):
+                mirror.revocations.setdefault(body.key_id, []).append(index)
+        return mirror
 
     def _read_mirror(self) -> Iterator[tuple[int, Body]]:
         # A registry of which nothing is known yet accepts the ledger's own key alone, as a mirror entry requires.
@@ -81,14 +91,6 @@ class HeldEntries:
                     self._faults[entry.index] = error
                     continue
                 yield entry.index, entry.payload.body
-
-    def admissions(self) -> dict[str, registry.AgencyAdmitted]:
-        """Return the admissions of agencies that hold, by agency."""
-        admissions: dict[str, registry.AgencyAdmitted] = {}
-        for _, body in self.mirrored():
-            if isinstance(body, registry.AgencyAdmitted):
-                admissions.setdefault(body.agency, body)
-        return admissions
 
     def fault(self, entry: ShownEntry) -> TallystickError | NotChecked | None:
         """Return why an entry does not hold, or None if it does."""
@@ -106,34 +108,29 @@ class HeldEntries:
             return error.with_traceback(None)
         return None
 
-    def grounds(self, entry: ShownEntry, payload: Payload | None) -> tuple[KeyGrounds, ...]:
+    def grounds(self, entry: ShownEntry, payload: Payload | None) -> tuple[Grant, ...]:
         """Return every grant in the mirror that makes the entry's key good for it, by the agency's admission.
 
         ``payload`` is the entry's, as far as it was accepted. Raises NotChecked if there is no grant of the key, or
         one lacks nothing but an admission; a TallystickError if none of the key's grants does.
         """
-        kinds: dict[str, str] = {}
-        grounds, fault, not_admitted = list[KeyGrounds](), None, None
-        for index, body in self.mirrored():
-            if isinstance(body, registry.AgencyAdmitted):
-                kinds.setdefault(body.agency, body.kind)
-            elif isinstance(body, registry.KeyGranted) and body.key_id == entry.envelope.key_id:
-                grant = authorities.grant_of(body, index)
-                try:
-                    self._require_granted(grant, kinds, entry, payload)
-                except NotChecked as error:
-                    not_admitted = error
-                except TallystickError as error:
-                    fault = error
-                else:
-                    grounds.append(KeyGrounds(grant, kinds[grant.agency_id]))
+        grounds, fault, not_admitted = list[Grant](), None, None
+        for grant in self.mirror.grants.get(entry.envelope.key_id, ()):
+            try:
+                self._require_granted(grant, entry, payload)
+            except NotChecked as error:
+                not_admitted = error
+            except TallystickError as error:
+                fault = error
+            else:
+                grounds.append(grant)
         if grounds:
             return tuple(grounds)
         if fault is not None and not_admitted is None:
             raise fault
-        raise not_admitted or NotChecked(self._nothing_of(entry))
+        raise not_admitted or NotChecked(self._why_no_grant)
 
-    def _require_granted(self, grant: Grant, kinds: dict[str, str], entry: ShownEntry, payload: Payload | None) -> None:
+    def _require_granted(self, grant: Grant, entry: ShownEntry, payload: Payload | None) -> None:
         alone = AuthorityState(
             self._trust.log_id, self._trust.service_keys, self._trust.log_id, grants={grant.key_id: grant}
         )
@@ -143,35 +140,35 @@ class HeldEntries:
         if payload is not None:
             authorities.require_officer(grant, payload)
         # A grant by an agency that nobody had admitted gives no right to act for it.
-        if grant.agency_id not in kinds:
+        admitted, _ = self.mirror.admissions.get(grant.agency_id, (None, None))
+        if admitted is None or admitted > grant.granted:
             raise NotChecked("the bundle does not show the admission of {agency}", agency=grant.agency_id)
 
-    def _nothing_of(self, entry: ShownEntry) -> str:
-        for other in self._bundle.entries.values():
-            fault = self.fault(other)
-            if fault is not None and other.index != entry.index and other.envelope.event_type == "registry.key_granted":
-                return Message("entry {index} does not hold: {fault}", index=other.index, fault=fault)
+    @cached_property
+    def _why_no_grant(self) -> str:
+        """Why there may be no grant of a key: the first that does not hold."""
+        for entry in self._bundle.entries.values():
+            fault = self.fault(entry) if entry.envelope.event_type == _KEY_GRANTED else None
+            if fault is not None:
+                return Message("entry {index} does not hold: {fault}", index=entry.index, fault=fault)
         return Message("the bundle does not show a grant of the key")
-
-    def revoked_at(self, grant: Grant) -> int | None:
-        """Return the index of the first entry that revoked a grant, or None if none that holds is here."""
-        revoked = (
-            index
-            for index, body in self.mirrored()
-            if isinstance(body, registry.KeyRevoked) and body.key_id == grant.key_id and index > grant.granted
-        )
-        return next(revoked, None)
 
     def erased_at(self, entry: ShownEntry, label: str) -> int | None:
         """Return the index of the first entry that erased a section of an event, or None if none that holds is here.
 
         The right of its signer is not checked.
         """
-        for other in self._bundle.entries.values():
-            body = other.payload.body if other.payload else None
-            if isinstance(body, record.SectionErased) and other.envelope.stream == entry.envelope.stream:
-                concerned = (body.concerns.event_id, body.concerns.payload_digest, body.label)
-                expected = (entry.envelope.event_id, entry.envelope.payload_digest, label)
-                if concerned == expected and self.fault(other) is None:
-                    return other.index
-        return None
+        envelope = entry.envelope
+        erasures = self._erasures.get((envelope.stream, envelope.event_id, envelope.payload_digest, label), ())
+        return next((other.index for other in erasures if self.fault(other) is None), None)
+
+    @cached_property
+    def _erasures(self) -> dict[tuple[Stream, str, str, str], list[ShownEntry]]:
+        """The entries that say they erased a section, by stream, event, payload digest and label."""
+        erasures: dict[tuple[Stream, str, str, str], list[ShownEntry]] = {}
+        for entry in self._bundle.entries.values():
+            body = entry.payload.body if entry.payload else None
+            if isinstance(body, record.SectionErased):
+                concerned = entry.envelope.stream, body.concerns.event_id, body.concerns.payload_digest, body.label
+                erasures.setdefault(concerned, []).append(entry)
+        return erasures

@@ -53,19 +53,20 @@ from ledger.core.log.policy import Policy
 from ledger.core.messages import Message, joined
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
+from ledger.core.signing.authority import Grant
 from ledger.core.verification.bundle import Bundle, ShownEntry, TreeStamp, decode_bundle, decode_hashes
 from ledger.core.verification.chain import (
     ObservedBlock,
-    require_below,
-    require_mirrored_by,
     require_not_revoked,
     require_record,
+    require_revoked_above,
     require_same_grant,
     require_trusted,
+    size_after,
     when,
 )
 from ledger.core.verification.contract_storage import ContractStates, RecordState
-from ledger.core.verification.evidence import HeldEntries, KeyGrounds
+from ledger.core.verification.evidence import HeldEntries
 from ledger.core.verification.report import (
     AnchorBlock,
     Check,
@@ -89,16 +90,12 @@ COMPLETENESS = Statement("not_checked", "one event says nothing of those after i
 
 
 class VerifiedEvent(NamedTuple):
-    """An event of a bundle, its report, and what was accepted of it; None stands for what was not.
-
-    ``kind`` is that of the signing agency.
-    """
+    """An event of a bundle, its report, and what was accepted of it; None stands for what was not."""
 
     report: ProofReport
     envelope: Envelope
     payload: Payload | None
     checkpoint: Checkpoint | None
-    kind: str | None
 
 
 def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> VerifiedEvent:
@@ -123,7 +120,6 @@ class BundleVerification:
         self.block: AnchorBlock | None = None
         self.states: tuple[ContractStates, BlockHeader] | None = None  # as step 4 accepted the block
         self.record: RecordState | None = None  # as step 5 accepted it
-        self.before: RecordState | None = None  # the record before it, unless it is record 0
         self.held: HeldEntries | None = None
         self.stamps: list[tuple[int, Timestamp]] | None = None  # sizes of trees, and when they existed
         self.stamp_remarks: list[str] = []
@@ -154,7 +150,7 @@ class BundleVerification:
             block=self.block,
             record=record,
         )
-        return VerifiedEvent(report, entry.envelope, run.payload, self.accepted, run.kind)
+        return VerifiedEvent(report, entry.envelope, run.payload, self.accepted)
 
     def checkpoint(self) -> Checkpoint:
         """Return the tree head that step 2 accepted. Raises NotChecked if it did not."""
@@ -170,7 +166,9 @@ class BundleVerification:
 
     def admissions(self) -> dict[str, AgencyAdmitted]:
         """Return the admissions of agencies that the bundle proves, by agency."""
-        return {} if self.accepted is None else self.entries().admissions()
+        if self.accepted is None:
+            return {}
+        return {agency: body for agency, (_, body) in self.entries().mirror.admissions.items()}
 
     def trusted_states(self) -> tuple[ContractStates, BlockHeader]:
         """Return the contracts' storage in the block that step 4 accepted. Raises NotChecked if it did not."""
@@ -267,7 +265,6 @@ def _anchor(run: BundleVerification) -> Outcome:
     state = states.anchor(number)
     compared = require_record(number, state, header, checkpoint)
     run.record = state.record
-    run.before = state.previous if number > 1 else None
     return compared
 
 
@@ -289,13 +286,8 @@ class _EventRun:
         self.envelope = entry.envelope
         self.payload: Payload | None = None  # as step 7 accepted it
         self.index: int | None = None  # as step 8 accepted it
-        self.grounds: tuple[KeyGrounds, ...] = ()  # as step 10 accepted them
+        self.grants: tuple[Grant, ...] = ()  # as step 10 accepted them
         self.proven_time: int | None = None
-
-    @property
-    def kind(self) -> str | None:
-        """Return the kind of the signing agency, as step 10 accepted it."""
-        return self.grounds[0].kind if self.grounds else None
 
     @property
     def is_of_the_service(self) -> bool:
@@ -368,9 +360,8 @@ def _authority(run: _EventRun) -> Outcome:
         if run.payload is not None:
             authorities.require_officer(None, run.payload)
         return Message("signed by the ledger's own key, which the trust file names")
-    run.grounds = run.of.entries().grounds(run.entry, run.payload)
-    grant = run.grounds[0].grant
-    return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=grant)
+    run.grants = run.of.entries().grounds(run.entry, run.payload)
+    return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=run.grants[0])
 
 
 # 11
@@ -379,21 +370,28 @@ def _revocation(run: _EventRun) -> Outcome:
     # The trust file, not the registry, says which key the ledger itself signs with.
     if run.is_of_the_service:
         return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
-    if not run.grounds:
+    if not run.grants:
         return NotChecked("there is no grant that step 10 accepted", "intact")
-    grants = [ground.grant for ground in run.grounds]
-    revoked = run.of.entries().revoked_at(grants[0])
-    # Without a trusted block there is no slot to decide: the log's own entry has to do.
-    if run.of.states is None and revoked is not None:
-        require_below(index, revoked)
+    key_id = run.envelope.key_id
+    mirrored = run.of.entries().mirror.revocations.get(key_id, ())
+    # Without a trusted block there is no slot to decide: the log's own entries have to do.
+    if run.of.states is None and mirrored:
+        require_revoked_above(index, mirrored)
     states, header = run.of.trusted_states()
     # The registry decides: the log's own entries are the operator's.
-    slot = states.grant(run.envelope.key_id)
-    require_same_grant(grants, slot)
-    if revoked is not None:
-        require_mirrored_by(run.of.before, slot, revoked)
+    slot = states.grant(key_id)
+    require_same_grant(run.grants, slot)
+    anchor = run.of.bundle.parts.anchor
+    assert anchor is not UNSET, "its block was accepted"
     anchored_at = None if run.of.record is None else run.of.record.timestamp
-    return require_not_revoked(slot, header, index, revoked=revoked, anchored_at=anchored_at)
+    return require_not_revoked(
+        slot,
+        header,
+        index,
+        mirrored,
+        anchored_at=anchored_at,
+        bound=lambda: size_after(slot.revoked_at, key_id, anchor, states),
+    )
 
 
 # 12

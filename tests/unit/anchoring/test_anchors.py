@@ -261,6 +261,24 @@ def test_earlier_keys_at_later_anchors(proven: Stand) -> None:
     assert "record 2 is this tree head" in report.steps[4].detail
 
 
+def test_key_revoked_before_the_last_anchors(proven: Stand) -> None:
+    """What a key signed before its revocation stays proven: by the first record after that, which is fetched once."""
+    proven.linked.revoke(clerk(POLICE))
+    proven.linked.mirror.catch_up(proven.linked.final)
+    for number in range(2, 5):
+        proven.anchor()
+        proven.states.step(proven.contracts)
+        for states in (proven.states, chainless(proven)):
+            proven.states, asking = states, proven.states
+            report, anchor = proven.report(), states.anchor(recorded(proven), [clerk(POLICE).key_id])
+            proven.states = asking
+            assert (report.verdict, open_checks(report)) == ("intact", {"witnesses"})
+            assert "above this one" in report.steps[10].detail
+            assert anchor is not None
+            assert anchor.revocations == ({} if number == 2 else {clerk(POLICE).key_id: 2})
+        proven.linked.ledger.post(proven.case.register(f"phone-{number}", by=supervisor(POLICE)).last)
+
+
 def recorded(stand: Stand) -> RecordedHead:
     latest = stand.prover.latest_anchor()
     assert latest is not None

@@ -148,3 +148,14 @@ def test_bundles_rest_on_the_last_anchor_whose_block_time_is_known(journal: Data
         journal.append(in_block(write_of(number, Purpose.ANCHOR), WriteState.CONFIRMED))
     journal.update(replace(in_block(write_of(3, Purpose.ANCHOR), WriteState.CONFIRMED), block_time=None))
     assert journal.last_proven_anchor() == in_block(write_of(2, Purpose.ANCHOR), WriteState.CONFIRMED)
+
+
+def test_first_anchor_after_a_time(journal: DatabaseJournal) -> None:
+    """By the times of their blocks, strictly; one that is not confirmed, or whose time is not known, is passed over."""
+    for number in range(1, 5):
+        journal.append(in_block(write_of(number, Purpose.ANCHOR), WriteState.CONFIRMED))
+    times = [anchor.block_time or 0 for anchor in journal.confirmed()]
+    assert [journal.first_anchor_after(time - 1) for time in times] == [1, 2, 3, 4]
+    assert [journal.first_anchor_after(time) for time in times] == [2, 3, 4, None]
+    journal.update(replace(in_block(write_of(2, Purpose.ANCHOR), WriteState.CONFIRMED), block_time=None))
+    assert journal.first_anchor_after(times[0]) == 3

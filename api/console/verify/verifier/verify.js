@@ -3,7 +3,7 @@ import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { blake3 } from "@noble/hashes/blake3.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
-import { bothOf, canonical, fits, hex, isListOf, isObject, isPayload, joined, parseCanonical, reason, Refused, refuse, same, struct, unhex, utf8 } from "./forms.js";
+import { bothOf, canonical, fits, hex, isListOf, isObject, isPayload, joined, lengthOf, parseCanonical, reason, Refused, refuse, same, struct, unhex, utf8 } from "./forms.js";
 import { blockStatement, contractStates, headerOf, padded } from "./chain.js";
 import * as log from "./log.js";
 import { BODIES } from "./tables.js";
@@ -14,6 +14,7 @@ const WORST_FIRST = ["tampered", "unverifiable", "not_yet_anchored", "intact"];
 const LARGEST_BUNDLE = 64 * 1024 * 1024; // bytes
 const LONGEST_ENTRY = 65535; // bytes
 const LONGEST_NOTE = 262144; // characters
+const [LONGEST_HEADER, LONGEST_NODE] = [16384, 1024]; // bytes
 const LONGEST_ROOT = 16384; // characters
 const [MOST_BLOCKS, MOST_ROOTS, MOST_EARLIER, MOST_STAMPS, MOST_CONFIRMATIONS] = [1024, 16, 16, 16, 10000];
 const TOLERANCE = 300n; // seconds that a signer's clock may be ahead
@@ -60,17 +61,18 @@ export function readTrust(bytes) {
 // The ledger's own key at an index: an earlier one below its `until`.
 const serviceKeyAt = (trust, index) => (trust.earlier_service_keys ?? []).find(({ until }) => index < until)?.key_id ?? trust.service_key_id;
 
-const isText = (most) => (value) => typeof value === "string" && [...value].length <= most;
+const isText = (most) => (value) => typeof value === "string" && lengthOf(value) <= most;
 const isHash = (value) => typeof value === "string" && /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(value);
 const isNodes = (value) => isObject(value) && Object.entries(value).every(([name, one]) => /^(?:0|[1-9][0-9]?)\/(?:0|[1-9][0-9]{0,15})$/.test(name) && isHash(one));
-const isHex = (value) => typeof value === "string" && /^0x(?:[0-9a-f]{2})*$/.test(value);
+const isHex = (most) => (value) => typeof value === "string" && value.length % 2 === 0 && value.length <= 2 + 2 * most && /^0x[0-9a-f]*$/.test(value);
 const isBundleFields = struct("`format` `tallystick/bundle@v1`, `log_id` Bytes32, `event`? SafeInt, `stream`? Stream, `note` (see the type), `entries` (see the type), `nodes`? (see the type), `anchor`? (see the type), `timestamps`? (see the type)");
 const isEntryFields = struct("`index` SafeInt, `envelope` Envelope, `payload`? (see the type), `sections`? {SectionLabel: Section}");
 const isEntry = (value) => isEntryFields(value) && utf8(canonical(value.envelope)).length <= LONGEST_ENTRY && (value.payload === undefined || isPayload(value.payload));
 const isHistory = struct("`chain_id` SafeInt, `deployment_block_number` SafeInt, `deployment_block_hash` Bytes32");
-const isAnchorFields = struct("`chain` (see the type), `contract` KeyId, `number` SafeInt, `header` (see the type), `state` (see the type), `block_note`? (see the type)");
-const isAnchor = (value) => isAnchorFields(value) && isHistory(value.chain) && value.number > 0 && isHex(value.header) && isListOf(value.state, isHex, Infinity)
-  && optional(value, "block_note", isText(LONGEST_NOTE));
+const isRevocations = (value) => isObject(value) && Object.entries(value).every(([key, number]) => fits(key, "KeyId") && fits(number, "SafeInt") && number > 0);
+const isAnchorFields = struct("`chain` (see the type), `contract` KeyId, `number` SafeInt, `header` (see the type), `state` (see the type), `block_note`? (see the type), `revocations`? (see the type)");
+const isAnchor = (value) => isAnchorFields(value) && isHistory(value.chain) && value.number > 0 && isHex(LONGEST_HEADER)(value.header) && isListOf(value.state, isHex(LONGEST_NODE), Infinity)
+  && optional(value, "block_note", isText(LONGEST_NOTE)) && optional(value, "revocations", isRevocations);
 const isStampFields = struct("`size` SafeInt, `root` (see the type), `consistency`? (see the type), `response` (see the type)");
 const isStamp = (value) => isStampFields(value) && isHash(value.root) && optional(value, "consistency", lists(isHash)) && typeof value.response === "string";
 
@@ -165,6 +167,16 @@ function attempt(work) {
   }
 }
 
+// Values by the words that `keyOf` gives of each, joined by spaces, in lists that keep their order.
+function grouped(values, keyOf) {
+  const groups = new Map();
+  for (const value of values) {
+    const key = keyOf(value).join(" ");
+    groups.has(key) ? groups.get(key).push(value) : groups.set(key, [value]);
+  }
+  return groups;
+}
+
 // The steps about the bundle, then those about each event; each method is the step of its name.
 class Verification {
   constructor(bundle, trust) {
@@ -238,7 +250,6 @@ class Verification {
     ].find(([is]) => is);
     if (wrong) return failed(wrong[1]);
     this.record = record;
-    this.before = n > 1n ? before : undefined; // no registry stands behind record 0
     return checked("record {number} of {last}, by the state of block {block}", { number: n, last: last.number, block: this.header.number });
   }
 
@@ -264,11 +275,25 @@ class Verification {
     return this.faults.get(entry).status === "checked";
   }
 
-  // The registry's changes of a type that hold, as {index, body}, in the order of the log.
-  mirrored(type) {
-    const isMirror = ({ envelope, payload, index }) => payload?.event_type === type && envelope.key_id === serviceKeyAt(this.trust, index)
+  // The registry's changes of a type about a key or an agency that hold, as {index, body}, in the order of the log. They are gathered once:
+  // each of a case's thousands of events asks for some.
+  mirrored(type, about) {
+    const isMirror = ({ envelope, payload, index }) => payload?.event_type.startsWith("registry.") && envelope.key_id === serviceKeyAt(this.trust, index)
       && envelope.agency === "ledger" && payload.officer === "service";
-    return this.bundle.entries.filter((entry) => isMirror(entry) && this.holds(entry)).map(({ index, payload }) => ({ index, body: payload.body }));
+    this.mirror ??= grouped(
+      this.bundle.entries.filter((entry) => isMirror(entry) && this.holds(entry)).map(({ index, payload: { event_type: of, body } }) => ({ index, of, body })),
+      ({ of, body }) => [of, body.key_id ?? body.agency],
+    );
+    return this.mirror.get(`${type} ${about}`) ?? [];
+  }
+
+  // Whether an entry that holds says it erased a section.
+  isErased({ stream, event_id: event, payload_digest: digested }, label) {
+    this.erasures ??= grouped(
+      this.bundle.entries.filter(({ payload }) => payload?.event_type === "section.erased"),
+      ({ envelope, payload: { body: { concerns, label: of } } }) => [canonical(envelope.stream), concerns.event_id, concerns.payload_digest, of],
+    );
+    return (this.erasures.get([canonical(stream), event, digested, label].join(" ")) ?? []).some((entry) => this.holds(entry));
   }
 
   event(entry) {
@@ -316,15 +341,7 @@ class EventSteps {
     if (wrong) return failed("the section {label} is not the one committed to", { label: wrong });
     const missing = Object.keys(committed).filter((label) => !Object.hasOwn(shown, label));
     if (missing.length === 0) return checked("{count} shown", { count: Object.keys(committed).length });
-    return unchecked(missing.map((label) => reason(this.isErased(label) ? "{label} erased" : "{label} withheld", { label })).reduce(bothOf));
-  }
-
-  isErased(label) {
-    return this.of.bundle.entries.some((entry) => {
-      const { event_type: type, body } = entry.payload ?? {};
-      return type === "section.erased" && canonical(entry.envelope.stream) === canonical(this.envelope.stream) && body.label === label
-        && body.concerns.event_id === this.envelope.event_id && body.concerns.payload_digest === this.envelope.payload_digest && this.of.holds(entry);
-    });
+    return unchecked(missing.map((label) => reason(this.of.isErased(this.envelope, label) ? "{label} erased" : "{label} withheld", { label })).reduce(bothOf));
   }
 
   authority_() {
@@ -334,27 +351,26 @@ class EventSteps {
       const own = envelope.key_id === serviceKeyAt(trust, this.index) && envelope.agency === "ledger" && (payload?.officer ?? "service") === "service";
       return own ? checked("signed by the ledger's own key") : failed("only the ledger's own key signs this");
     }
-    const admitted = of.mirrored("registry.agency_admitted");
-    const grants = of.mirrored("registry.key_granted").filter(({ body }) => body.key_id === envelope.key_id);
+    const grants = of.mirrored("registry.key_granted", envelope.key_id);
     const covers = ({ index, body }) => index < this.index && body.agency === envelope.agency
       && body.suite === 1 && body.valid_from <= envelope.signed_at && envelope.signed_at < body.valid_until
       && (!payload || payload.officer === body.officer) && body.roles.some((role) => this.roles.split(" or ").includes(role));
     const covering = grants.filter(covers);
     if (covering.length === 0) return grants.length ? failed("the grant does not cover this act") : unchecked("no grant of the key that holds", "unverifiable");
-    this.grants = covering.filter(({ index, body }) => admitted.some((one) => one.body.agency === body.agency && one.index < index));
+    this.grants = covering.filter(({ index, body }) => of.mirrored("registry.agency_admitted", body.agency)[0]?.index < index);
     if (this.grants.length === 0) return unchecked("no admission of the agency that holds", "unverifiable");
     return checked("granted at entry {index}", { index: this.grants[0].index });
   }
 
   revocation_() {
-    const { header, states, record, before } = this.of;
+    const { header, states, record, bundle: { anchor } } = this.of;
     if (this.index === undefined) return NO_INDEX;
     if (this.isOwn) return unchecked("the ledger's own key is not revoked: the trust file names another");
     if (!this.grants?.length) return unchecked("there is no grant to go by");
-    const revocations = this.of.mirrored("registry.key_revoked").filter(({ index, body }) => body.key_id === this.envelope.key_id && index > this.grants[0].index);
+    const revocations = this.of.mirrored("registry.key_revoked", this.envelope.key_id);
     const [shown] = revocations;
-    const isBelow = shown?.index < this.index;
-    if (!header && isBelow) return failed("revoked at entry {index}", shown);
+    const areBelow = revocations.at(-1)?.index < this.index;
+    if (!header && areBelow) return failed("revoked at entry {index}", shown);
     if (!header) return NO_BLOCK;
     const held = states.grant(this.envelope.key_id);
     const isHeld = ({ body: { agency, officer, roles, suite, valid_from: from, valid_until: until } }) => {
@@ -368,10 +384,15 @@ class EventSteps {
     if (held.revoked === 0n) return checked(bothOf(reason("not revoked, by the registry's slot"), contradicted));
     if (!record) return unchecked("there is no record with whose time the revocation could be compared", "unverifiable");
     if (held.revoked > record.time) return checked(bothOf(reason("revoked after the anchor"), contradicted));
-    // What record n-1 rests on has the mirror of a revocation from before it: an entry above is a second one.
-    const isSecond = shown && before && held.revoked < before.time && BigInt(shown.index) >= before.size;
-    if (isSecond) return failed("revoked before the record before, and entry {index} above it is not the one that says so", shown);
-    if (shown) return isBelow ? failed("revoked at entry {index}", shown) : checked("revoked at entry {index}, above", shown);
+    // The first record after the revocation rests on a log that has its mirror: an entry at or above its size is a second one.
+    const [own, number] = [BigInt(anchor.number), BigInt(anchor.revocations?.[this.envelope.key_id] ?? anchor.number)];
+    const { record: first, before } = states.record(number);
+    const isFirst = (number === 1n || before.time <= held.revoked) && (number === own || (number < own && held.revoked < first.time));
+    if (!isFirst) return unchecked("the anchor does not name the first record after the revocation", "unverifiable");
+    const above = revocations.find(({ index }) => index > this.index && BigInt(index) < first.size);
+    const twice = above && shown.index < this.index ? reason("entry {index} mirrors the revocation too: tell the witnesses", shown) : undefined;
+    if (above) return checked(bothOf(reason("revoked at entry {index}, above", above), twice));
+    if (shown) return areBelow ? failed("revoked at entry {index}", shown) : failed("entry {index} is not the first revocation", shown);
     return held.revoked === record.time ? unchecked("revoked in the block of the anchor", "unverifiable") : failed("revoked before the anchor, and the bundle hides it");
   }
 

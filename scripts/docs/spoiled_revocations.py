@@ -1,0 +1,145 @@
+"""Faults of step 11: a key that the registry revoked, against what the log and the records of the contract show of it.
+
+All are about entries of the colleague's, whose key is revoked at the end of the example's log.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from ledger.core.verification.bundle import BundleFile
+from scripts.docs import example
+from scripts.docs.example import ANCHORED_AT, BY_COLLEAGUE, REVOCATION, REVOKED_AT
+from scripts.docs.vector import (
+    Fails,
+    Vector,
+    ledger,
+    plain,
+    put,
+    refused,
+    untrusted,
+    unverifiable,
+    whole,
+    without,
+)
+
+OFFICER, COLLEAGUE = example.key_id(example.OFFICER_KEY), example.key_id(example.COLLEAGUE_KEY)
+REVOKED = "/entries/3"  # where the revocation stands in revoked.json
+BETWEEN = REVOCATION + 1  # the colleague's entry after the revocation, in the logs that have one
+
+fails, holds = (partial(make, of="revoked") for make in (Fails.registry, Vector))
+not_shown = partial(unverifiable, of="revoked", unchecked=(11,))
+
+
+def revocation_vectors() -> list[Vector]:
+    """Return faults of the revocation of a key."""
+    return [*_by_one_record(), *_first_record_after(), *_revoked_twice(), *_borne_out_by_no_slot()]
+
+
+def _late(*, revoked_again: bool = False) -> example.Ledger:
+    """Return a log that took an entry of a key after its revocation, and may then mirror that a second time."""
+    writer = example.Writer(example.entries())
+    writer.write(example.registration(3), example.CASE, "p-0999")
+    if revoked_again:
+        writer.write(replace(writer.entries[REVOCATION].payload.body, number=7), example.SYSTEM)
+    return example.Ledger(writer.entries)
+
+
+def _revoked_at(log: example.Ledger, index: int, time: int) -> BundleFile:
+    """Return the bundle of an entry of the colleague's, in a chain that has the revocation then."""
+    return log.bundle(index, anchor=log.anchor(COLLEAGUE, state=log.state_with(time)))
+
+
+def _without_first(bundle: BundleFile) -> BundleFile:
+    """Leave out the first entry that mirrors the revocation."""
+    return replace(bundle, entries=tuple(entry for entry in bundle.entries if entry.index != REVOCATION))
+
+
+def _by_one_record() -> list[Vector]:
+    hidden, late = without(REVOKED), _late()
+    below = whole(late.bundle(BETWEEN))
+
+    def at(time: int) -> Any:
+        return put("/anchor", plain(ledger().anchor(COLLEAGUE, state=ledger().state_with(time))))
+
+    return [
+        fails("C: revoked before the anchor, and hidden", hidden),
+        holds("revoked after the anchor, and no entry of it yet", (*hidden, *at(ANCHORED_AT + 1))),
+        not_shown("revoked in the second of the anchor", (*hidden, *at(ANCHORED_AT))),
+        holds("revoked in the second of the anchor, and mirrored", at(ANCHORED_AT)),
+        fails("revoked below the entry", below),
+        fails("revoked below the entry, in the second of the anchor", whole(_revoked_at(late, BETWEEN, ANCHORED_AT))),
+        fails("revoked below the entry, in no block that is trusted", (*below, *without("/anchor")), unchecked=(4, 5)),
+        untrusted("revoked above the entry, in no block that is trusted", without("/anchor"), of="revoked"),
+        Vector("C: a revocation of another key", put("/entries/-", plain(ledger().entry(REVOCATION)))),
+        fails("a revocation that was edited", put(f"{REVOKED}/payload/body/number", 7)),
+    ]
+
+
+def _as_second(log: example.Ledger, index: int, size: int, time: int, **changes: Any) -> BundleFile:
+    """Return the bundle of an entry whose tree head is record 2, after a record 1 of this size at this time.
+
+    ``changes`` are of what the anchor names.
+    """
+    state = log.state_with().record(1, bytes(32), size, 8, time)
+    state.record(2, log.checkpoint.root, log.checkpoint.size, 9, ANCHORED_AT)
+    proven = state.proving(2, COLLEAGUE, **changes)
+    return log.bundle(index, anchor=replace(proven, block_note=example.vouched(proven.header)))
+
+
+def _first_record_after() -> list[Vector]:
+    """The tree head is record 2, and record 1 is from after the revocation, from its very second, or from before."""
+    log, mirrored, after = _late(), REVOCATION + 1, REVOKED_AT + 1
+
+    def of(size: int, time: int, **changes: Any) -> Any:
+        return whole(_as_second(log, BY_COLLEAGUE, size, time, **changes))
+
+    named = {number: of(mirrored, REVOKED_AT, revocations={COLLEAGUE: number}) for number in (1, 3)}
+    in_its_second = "revoked in the second of the record before"
+    return [
+        holds("revoked before the record before, and mirrored in it", of(mirrored, after)),
+        not_shown(
+            "C: revoked before the record before, which the anchor does not name", of(mirrored, after, revocations={})
+        ),
+        fails("C: revoked before the record before, by an entry above that record", of(REVOCATION, after)),
+        holds(f"{in_its_second}, by an entry above that record", of(REVOCATION, REVOKED_AT)),
+        *(not_shown(f"{in_its_second}, and the anchor names record {n}", patch) for n, patch in named.items()),
+        holds(
+            "revoked after the record before, and the anchor names a record for another key",
+            of(REVOCATION, REVOKED_AT - 1, revocations={OFFICER: 1}),
+        ),
+        refused("record 0 as the first after a revocation", put("/anchor/revocations", {COLLEAGUE: 0})),
+        refused("the first record after the revocation of no key", put("/anchor/revocations", {"p-0999": 1})),
+    ]
+
+
+def _revoked_twice() -> list[Vector]:
+    """An entry between two mirrors of one revocation: leaving out the first does not improve the verdict."""
+    log = _late(revoked_again=True)
+    name = "C: an entry between two revocations of its key"
+    anchored_above_the_first = _as_second(log, BETWEEN, BETWEEN, REVOKED_AT + 1)
+    anchored_above_both = log.bundle(BETWEEN)
+    return [
+        fails(f"{name}, with an anchor between", whole(anchored_above_the_first)),
+        fails(f"{name}, with an anchor between, the first left out", whole(_without_first(anchored_above_the_first))),
+        holds(f"{name}, with no anchor between", whole(anchored_above_both)),
+        holds(f"{name}, with no anchor between, the first left out", whole(_without_first(anchored_above_both))),
+    ]
+
+
+def _borne_out_by_no_slot() -> list[Vector]:
+    """Mirror entries of a revocation that the registry does not have by then: shown or left out, it is the same."""
+    moments = {"which the registry does not have": 0, "which the registry has after the anchor": ANCHORED_AT + 1}
+    bundles = {
+        f"C: a revocation {where} the entry, {why}": _revoked_at(log, index, moment)
+        for why, moment in moments.items()
+        for where, log, index in (("above", ledger(), BY_COLLEAGUE), ("below", _late(), BETWEEN))
+    }
+    return [
+        holds(f"{name}{left_out}", whole(entries))
+        for name, bundle in bundles.items()
+        for left_out, entries in {"": bundle, ", left out": _without_first(bundle)}.items()
+    ]
