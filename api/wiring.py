@@ -53,6 +53,7 @@ from ledger.deadlines.upkeep import recount, warn
 from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
+from ledger.recording.head_maps import HeadMapKeeper
 from ledger.recording.publisher import INTERVAL_MS, Publisher
 from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
@@ -303,7 +304,11 @@ class Connector:
             interval_s=parts.settings.anchor_interval_s,
             clock=now_s,
             others=other_contracts(chain.eth, deployment),
-            seal=AccessLogSealer(parts.database, parts.access, parts.system).before_anchor,
+            complete=partial(
+                complete_log,
+                AccessLogSealer(parts.database, parts.access, parts.system),
+                HeadMapKeeper(parts.database, parts.system),
+            ),
         )
         return ChainConnection(
             chain=chain,
@@ -330,6 +335,15 @@ class Connector:
             node.start()
             self.started.append(node)
         return self.started[0]
+
+
+def complete_log(sealer: AccessLogSealer, keeper: HeadMapKeeper, anchored: int) -> int:
+    """Append what is to be in the log before the next anchor, after one of the size ``anchored``.
+
+    Return the least size of a tree that has it all. Raises Unavailable.
+    """
+    # The map is last: it is of all entries before it.
+    return max(sealer.before_anchor(anchored), keeper.before_anchor(anchored))
 
 
 def founded_at(journal: Journal) -> int:

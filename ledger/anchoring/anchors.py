@@ -46,7 +46,8 @@ class Anchorer:
 
     ``clock`` gives unix seconds; if it was set back by more than the interval, the last anchor is no reason to wait.
     ``others`` are contracts of another version, on which nothing is anchored.
-    ``seal`` is called with the size of the last anchor and returns the least size that the next one must have.
+    ``complete`` is called with the size of the last anchor before there is another: it appends what the log itself has
+    to say of its entries, and returns the least size that the next anchor must have. That alone calls for no anchor.
     ``detail`` explains in one sentence what the last step waits for, if there is more to say than the name of the wait.
     """
 
@@ -60,7 +61,7 @@ class Anchorer:
     interval_s: int
     clock: Callable[[], int]
     others: Mapping[str, str] = field(default_factory=dict)
-    seal: Callable[[int], int] = lambda _anchored: 0
+    complete: Callable[[int], int] = lambda _anchored: 0
     detail: str | None = field(default=None, init=False)
 
     def require_one_history(self) -> None:
@@ -91,8 +92,8 @@ class Anchorer:
         with self.database.read() as connection:
             published = checkpoints.last_published(connection)
             authority = self.registry.at(connection, log.tree(connection).registry_changes)
-        if published is None or last_size(last) >= published.size:
-            return WaitReason.NOTHING_NEW
+            if published is None or not log.has_acts(connection, last_size(last), published.size):
+                return WaitReason.NOTHING_NEW
         if last is not None and abs(self.clock() - last.timestamp) < self.interval_s:
             return WaitReason.TOO_SOON
         at = self.registry_client.eth().head().hash
@@ -100,7 +101,8 @@ class Anchorer:
         is_mirrored = self.registry_client.rolling_hash(at) == authority.registry_hash
         if not is_mirrored or authority.last_index >= published.size:
             return WaitReason.MIRROR_LAGS
-        if published.size < self.seal(last_size(last)):  # the seal is published within a moment
+        least = self.complete(last_size(last))
+        if published.size < least:  # what was appended is published within a moment
             return WaitReason.TOO_SOON
         previous = self.anchors.head(at)
         with self.database.read() as connection:
@@ -110,7 +112,7 @@ class Anchorer:
             cosigned: CosignedCheckpoint | None = None
             if authority.quorum:
                 # A checkpoint must cover the mirrored registry change, and continue the contract's last record.
-                above = max(previous.size, authority.last_index)
+                above = max(previous.size, authority.last_index, least - 1)
                 cosigned = self.gatherer.cosigned_by_quorum(connection, authority, above)
                 if cosigned is None:
                     self.detail = self.gatherer.why_not_cosigned(authority)

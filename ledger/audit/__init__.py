@@ -16,9 +16,11 @@
 14  supervision  every step of a model, lead or recommendation possible, and by an agency that may take it
 15  bindings     rows that no event causes are as they were bound when they were written
 16  schema       tables, indexes and nothing else: no trigger or view between what is stored and what is read
+17  maps         each head map that the log has committed to is that of the entries before it
 
 ``chain`` has step 1, ``entries`` 2 to 5, ``streams`` 6 to 8 and 14 (the stored rows against the log), ``tree`` 9,
-``claims`` 10 to 12, ``bindings`` 15; ``whole`` takes them in order and has 13 and 16, ``case`` audits one case.
+``claims`` 10 to 12, ``bindings`` 15, ``maps`` 17; ``whole`` takes them in order and has 13 and 16, ``case`` audits one
+case.
 
 If nothing of what was audited is anchored, step 11 makes the verdict ``not_yet_anchored``; if the chain was not
 read, step 12 makes it ``unverifiable``. Entries since the last anchor are counted.

@@ -77,7 +77,7 @@ def audit_case(database: Database, trust: Trust, procedures: Procedures, case_id
     tell("custody", Message("each act was possible, its flags are those of the rules"))
     tell("models", Message("what lists show is what the events come to"))
     tell("tree", Message("each entry is in the tree of size {tree.size}", tree=tree))
-    for step in ("access", "supervision", "bindings", "schema"):
+    for step in ("access", "supervision", "bindings", "schema", "maps"):
         findings.not_checked(step, Message("shown by the audit of the whole log"))
     return findings.report(scope=f"case {case_id}", development=trust.development, size=tree.size, root=tree.root)
 

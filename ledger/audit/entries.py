@@ -9,6 +9,7 @@ from operator import attrgetter
 from msgspec import Struct
 
 from ledger.audit.findings import AuditFinding, differences, finding, finding_of
+from ledger.audit.maps import MapPart, MapParts
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.events import Envelope, Payload, decode_envelope, decode_payload, digest_of, require_agreement
 from ledger.core.log.merkle import leaf_hash
@@ -44,7 +45,8 @@ class Ground(Struct, frozen=True):
 class RangeResult(Struct, frozen=True):
     """The check of the entries ``start <= i < end``, with zeros for a missing one.
 
-    ``leaves`` are their leaf hashes one after the other; ``commits`` has for each the size and time of its commit.
+    ``leaves`` are their leaf hashes one after the other; ``commits`` has for each the size and time of its commit,
+    ``maps`` what they change in the head map.
     """
 
     start: int
@@ -52,6 +54,7 @@ class RangeResult(Struct, frozen=True):
     leaves: bytes
     commits: array[int]
     findings: list[AuditFinding]
+    maps: list[MapPart]
 
 
 def check_range(connection: Connection, ground: Ground, start: int, end: int) -> RangeResult:
@@ -59,6 +62,7 @@ def check_range(connection: Connection, ground: Ground, start: int, end: int) ->
     leaves: list[bytes] = []
     commits = array("q")
     findings: list[AuditFinding] = []
+    maps = MapParts()
     sections = rows.sections(connection, start, end)
 
     def miss(until: int) -> None:
@@ -77,10 +81,12 @@ def check_range(connection: Connection, ground: Ground, start: int, end: int) ->
             continue
         miss(row.log_index)
         findings += check_entry(row, sections.get(row.log_index, {}), ground)
-        leaves.append(leaf_hash(row.envelope))
+        leaf = leaf_hash(row.envelope)
+        leaves.append(leaf)
+        maps.add(row, leaf)
         commits.extend((row.committed_size, row.recorded_at))
     miss(end)
-    return RangeResult(start, end, b"".join(leaves), commits, findings)
+    return RangeResult(start, end, b"".join(leaves), commits, findings, maps.parts)
 
 
 def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[AuditFinding]:

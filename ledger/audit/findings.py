@@ -34,6 +34,7 @@ STEPS = (
     "supervision",
     "bindings",
     "schema",
+    "maps",
 )
 
 

@@ -15,6 +15,7 @@ from ledger.audit.bindings import Bound, KeptFiles, check_bound, check_commits_b
 from ledger.audit.chain import Look, read_ground, read_mirror
 from ledger.audit.entries import UNREADABLE, of_an_erasure
 from ledger.audit.findings import AuditFinding, AuditFindings, AuditReport, finding, finding_of
+from ledger.audit.maps import MapAudit
 from ledger.audit.streams import Faulty, StreamRange
 from ledger.audit.tree import Claimant, RootClaim, TreeAudit, check_tiles, claims_in_order, of_a_tile, read_leaf_tiles
 from ledger.audit.workers import Workers, workers
@@ -190,16 +191,19 @@ class _Pass(Struct):
     crew: Workers
     progress: Progress
 
-    # 2 to 5, 9
+    # 2 to 5, 9, 17
     def entries(self, claims: Sequence[RootClaim], failed: Collection[str]) -> Faulty:
         """Check every entry by itself, the tree over all of them, and what belongs to no entry.
 
         Claims of a step that has ``failed`` are not used against an entry's time.
         """
         size, commits = self.tree.size, array("q")
-        faults = list(self._by_index(TreeAudit(claims), commits))
+        maps = MapAudit()
+        unmapped: list[AuditFinding] = []
+        faults = list(self._by_index(TreeAudit(claims), maps, unmapped, commits))
         indices = frozenset(f.index for f in faults if f.index is not None and not (of_a_tile(f) or of_an_erasure(f)))
         self.findings.add(*(f for f in faults if not (of_an_erasure(f) and any(i > (f.index or 0) for i in indices))))
+        self._tell_maps(maps, unmapped, faults)
         disordered = list(check_commits(commits, size))
         named = indices | {f.index for f in disordered if f.index is not None}
         self.findings.add(*disordered, *check_commits_bound(self.bound, commits, named))
@@ -218,13 +222,30 @@ class _Pass(Struct):
         unreadable = frozenset(f.index for f in faults if f.index is not None and f.word == UNREADABLE)
         return Faulty(indices, displaced, unreadable)
 
-    def _by_index(self, tree: TreeAudit, commits: array[int]) -> Iterator[AuditFinding]:
+    # 17
+    def _tell_maps(self, maps: MapAudit, unmapped: Sequence[AuditFinding], faults: Iterable[AuditFinding]) -> None:
+        """Record the commitments to another map, up to the first false entry: it makes those after it others."""
+        steps = ("entries", "tree")
+        of_entries = (f.index for f in faults if f.index is not None and f.step in steps and not of_a_tile(f))
+        first_false = min(of_entries, default=self.tree.size)
+        sure = [fault for fault in unmapped if fault.index is not None and fault.index < first_false]
+        self.findings.add(*sure)
+        if len(sure) == len(unmapped):
+            text = Message("{count} head maps, each that of the entries before it", count=maps.count)
+            self.findings.checked("maps", text)
+        else:
+            self.findings.not_checked("maps", Message("an entry before a head map is not the one that the log had"))
+
+    def _by_index(
+        self, tree: TreeAudit, maps: MapAudit, unmapped: list[AuditFinding], commits: array[int]
+    ) -> Iterator[AuditFinding]:
         size = self.tree.size
         # At least one range, so that claims of size 0 are decided.
         ranges = [(start, min(start + RANGE, size)) for start in range(0, max(size, 1), RANGE)]
         for part in self.crew.apply(self.crew.entries, ranges):
             commits.extend(part.commits)
             yield from part.findings
+            unmapped.extend(maps.feed(part.maps))
             yield from tree.feed(part.leaves, read_leaf_tiles(self.connection, part.start, part.end))
             self.progress(part.end, 2 * size)
         yield from tree.finish()

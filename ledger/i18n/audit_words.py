@@ -26,6 +26,7 @@ FINDINGS: Final = (
         "recorded_after",
         "recorded_unsigned",
         "tree_rows",
+        "map",
     ),
 )
 CLAIMANTS: Final = ("checkpoint", "kept_checkpoint", "journal", "contract", "stored_root", "timestamp")

@@ -108,7 +108,9 @@ class AnswerSink(Protocol):
     def done(self) -> bool: ...
 
 
-Queued = tuple[ValidatedSubmission, AnswerSink]
+# Makes what must stand right behind the entries that the log has, given their number. The log is locked meanwhile.
+Maker = Callable[[Connection, int], ValidatedSubmission]
+Queued = tuple[ValidatedSubmission | Maker, AnswerSink]
 
 
 class Batch(Struct):
@@ -183,22 +185,22 @@ class Sequencer:
         )
         return self.failure
 
-    def submit(self, validated: ValidatedSubmission) -> Future[Answer]:
-        """Queue a submission.
+    def submit(self, submission: ValidatedSubmission | Maker) -> Future[Answer]:
+        """Queue a submission, or what makes it when its place is certain: right behind the entries that the log has.
 
         Return a future of its receipt once that is durable, or of a Duplicate; the future raises the refusal.
         """
         future: Future[Answer] = Future()
         future.set_running_or_notify_cancel()  # nobody who stops waiting may cancel what the batch will answer
-        self.queue(validated, future)
+        self.queue(submission, future)
         return future
 
-    def queue(self, validated: ValidatedSubmission, sink: AnswerSink) -> None:
+    def queue(self, submission: ValidatedSubmission | Maker, sink: AnswerSink) -> None:
         """Queue a submission whose answer goes to ``sink`` in the sequencer's thread, a refusal at once."""
         with self._door:
             refusal = self._refusal()
             if refusal is None:
-                self._queue.put((validated, sink))
+                self._queue.put((submission, sink))
         if refusal is not None:
             sink.set_exception(refusal)
 
@@ -283,8 +285,9 @@ class Sequencer:
         # recorded_at never runs backwards, even if the clock was set back.
         batch = Batch(max(self._clock(), tree.recorded_at), others)
         authority = self._registry.at(connection, tree.registry_changes)
-        view = LogView(connection, [validated for validated, _ in queued], authority)
-        _place(queued, view, tree.size, batch)
+        submissions = _made_first(queued, connection, tree.size, batch)
+        view = LogView(connection, [validated for validated, _ in submissions], authority)
+        _place(submissions, view, tree.size, batch)
         if batch.entries:
             batch.grown = grown = self._right_edge(connection, tree).append(batch.leaves)
             new = NewTree(grown.size, grown.root, view.authority.changes, batch.at)
@@ -335,7 +338,29 @@ class Sequencer:
                 sink.set_result(receipt)
 
 
-def _place(queued: Sequence[Queued], view: LogView, size: int, batch: Batch) -> None:
+def _made_first(
+    queued: Sequence[Queued], connection: Connection, size: int, batch: Batch
+) -> list[tuple[ValidatedSubmission, AnswerSink]]:
+    """Return the submissions of a batch, the one that is made for the index ``size`` before all others.
+
+    What cannot be made is answered. Of several, one has this index.
+    """
+    first: list[tuple[ValidatedSubmission, AnswerSink]] = []
+    others: list[tuple[ValidatedSubmission, AnswerSink]] = []
+    for submission, sink in queued:
+        if isinstance(submission, ValidatedSubmission):
+            others.append((submission, sink))
+        elif first:
+            batch.replies.append((sink, Unavailable("another was made for this place", code="busy", retry_after=1)))
+        else:
+            try:
+                first.append((submission(connection, size), sink))
+            except TallystickError as refusal:
+                batch.replies.append((sink, refusal))
+    return first + others
+
+
+def _place(queued: Sequence[tuple[ValidatedSubmission, AnswerSink]], view: LogView, size: int, batch: Batch) -> None:
     """Give each submission its place behind the ``size`` entries of the log, or its answer."""
     taken: dict[str, int] = {}
     for validated, sink in queued:

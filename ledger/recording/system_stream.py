@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from threading import Lock
 
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.errors import Conflict, Unavailable
 from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream, decode_payload
-from ledger.core.events.record import AccessSealed
+from ledger.core.events.record import AccessSealed, HeadsMapped
+from ledger.core.log.head_map import MAP_SALT
+from ledger.core.log.merkle import Hash
 from ledger.core.log.replay import place_after
 from ledger.core.signing import authority
 from ledger.recording.event_signing import Actor, Sources, StreamPosition, sign_event
 from ledger.recording.publisher import Publisher, Receipt
-from ledger.recording.sequencer import Sequencer
+from ledger.recording.sequencer import Answer, Sequencer
 from ledger.recording.validation import Duplicate, Validator
 from ledger.store import bindings, log
 from ledger.store.access import AccessLog
-from ledger.store.database import Database
+from ledger.store.append import ValidatedSubmission
+from ledger.store.database import Connection, Database
 from ledger.store.log import StoredEntry
 
 TRIES = 5  # another process may write here too; each loss shows the new head
@@ -66,23 +70,48 @@ class SystemStream:
                         raise
             return self._append(body, stream)
 
+    def append_map(self, root_at: Callable[[Connection, int], Hash]) -> Receipt:
+        """Commit to a head map, by the entry that stands right behind those that the map is of.
+
+        ``root_at`` returns the root of the map over all entries of the log, given their number. It is called while the
+        log is locked. Raises what it raises, and Unavailable as ``append``.
+        """
+
+        def make(connection: Connection, size: int) -> ValidatedSubmission:
+            place = _place_in(connection, _STREAM)
+            # The payload must follow from root and envelope, so nothing in it is by chance.
+            sources = Sources(now=self._now, salt=lambda: MAP_SALT)
+            body = HeadsMapped(root="0x" + root_at(connection, size).hex())
+            signed = sign_event(body, place, self._actor, self._log_id, sources=sources)
+            validated = self._validator.validate(signed.submission, self._now())
+            assert isinstance(validated, ValidatedSubmission), "its event id is fresh"
+            return validated
+
+        with self._lock:
+            return self._receipt(self._sequencer.submit(make))
+
     def _append(self, body: Body, stream: Stream) -> Receipt:
-        signed = sign_event(body, self._place(stream), self._actor, self._log_id, sources=Sources(now=self._now))
+        with self._database.read() as connection:
+            place = _place_in(connection, stream)
+        signed = sign_event(body, place, self._actor, self._log_id, sources=Sources(now=self._now))
         validated = self._validator.validate(signed.submission, self._now())
+        if isinstance(validated, Duplicate):
+            return self._publisher.stored_receipt(self._database, validated.entry)
+        return self._receipt(self._sequencer.submit(validated))
+
+    def _receipt(self, waiting: Future[Answer]) -> Receipt:
         try:
-            answer = (
-                validated if isinstance(validated, Duplicate) else self._sequencer.submit(validated).result(TIMEOUT)
-            )
+            answer = waiting.result(TIMEOUT)
         except TimeoutError as error:
             raise Unavailable("no commit within {timeout} s", timeout=TIMEOUT, code="outcome_unknown") from error
         if isinstance(answer, Duplicate):
             return self._publisher.stored_receipt(self._database, answer.entry)
         return answer
 
-    def _place(self, stream: Stream) -> StreamPosition:
-        with self._database.read() as connection:
-            head = log.heads(connection, [(stream.kind, stream.id)]).get((stream.kind, stream.id))
-        return StreamPosition(stream, *place_after(head))
+
+def _place_in(connection: Connection, stream: Stream) -> StreamPosition:
+    head = log.heads(connection, [(stream.kind, stream.id)]).get((stream.kind, stream.id))
+    return StreamPosition(stream, *place_after(head))
 
 
 LONGEST_UNSEALED_MS = 3600 * 1000

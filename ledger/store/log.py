@@ -12,6 +12,7 @@ from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, NotFound
 from ledger.core.events import Payload, decode_payload, digest_of
 from ledger.core.events.procedure import ProcedurePublished
+from ledger.core.events.record import HOUSEKEEPING
 from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.core.log.replay import StreamHead
 from ledger.core.log.tiles import TileReader
@@ -172,15 +173,33 @@ def registered_datasets(connection: Connection) -> list[StoredEntry]:
     return _entries(connection, ENTRIES.c.stream_kind == "agency", ENTRIES.c.event_type == "dataset.registered")
 
 
-def last_system_entry(connection: Connection, event_type: str) -> StoredEntry | None:
-    """Return the newest entry of this type that the service itself signed, or None."""
-    return next(iter(system_entries(connection, event_type, 1)), None)
+def last_system_entry(connection: Connection, event_type: str, *, below: int | None = None) -> StoredEntry | None:
+    """Return the newest entry of this type that the service itself signed, of an index ``below`` this, or None."""
+    return next(iter(system_entries(connection, event_type, 1, below=below)), None)
 
 
-def system_entries(connection: Connection, event_type: str, limit: int) -> list[StoredEntry]:
-    """Return the entries of this type that the service itself signed, newest first."""
+def system_entries(
+    connection: Connection, event_type: str, limit: int, *, below: int | None = None
+) -> list[StoredEntry]:
+    """Return the entries of this type that the service itself signed, newest first, of indices ``below`` this."""
+    conditions = [ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == event_type]
+    if below is not None:
+        conditions.append(ENTRIES.c.log_index < below)
+    return _entries(connection, *conditions, order=ENTRIES.c.sequence.desc(), limit=limit)
+
+
+def first_system_entry(connection: Connection, event_type: str, start: int, end: int) -> StoredEntry | None:
+    """Return the first entry of this type of an index ``start <= i < end`` that the service itself signed, or None."""
     of_service = (ENTRIES.c.stream_kind == "system", ENTRIES.c.event_type == event_type)
-    return _entries(connection, *of_service, order=ENTRIES.c.sequence.desc(), limit=limit)
+    between = (ENTRIES.c.log_index >= start, ENTRIES.c.log_index < end)
+    return next(iter(_entries(connection, *between, *of_service, limit=1)), None)
+
+
+def has_acts(connection: Connection, start: int, end: int) -> bool:
+    """Return whether one of the entries ``start <= i < end`` is more than the log's own housekeeping."""
+    query = select(ENTRIES.c.log_index).where(ENTRIES.c.log_index >= start, ENTRIES.c.log_index < end)
+    acts = query.where(ENTRIES.c.event_type.not_in(HOUSEKEEPING)).limit(1)
+    return connection.execute(acts).first() is not None
 
 
 def published_text(connection: Connection, digest: str, below: int) -> bytes | None:

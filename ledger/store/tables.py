@@ -107,6 +107,14 @@ class TilesTable(StoreTable, table=True):
     hashes: bytes = Field(sa_column=binary())
 
 
+class MapPagesTable(StoreTable, table=True):
+    """A page of the head map (``ledger.core.log.head_map``), as it is from the log's ``size`` on."""
+
+    name: str = Field(primary_key=True)
+    size: int = Field(sa_column=big(primary_key=True))
+    page: bytes = Field(sa_column=binary())
+
+
 class CheckpointsTable(StoreTable, table=True):
     """A published checkpoint: the sizes that witnesses see and anchors commit to."""
 
@@ -403,6 +411,7 @@ ENTRIES = core_of(EntriesTable)
 SECTIONS = core_of(SectionsTable)
 FLAGS = core_of(FlagsTable)
 TILES = core_of(TilesTable)
+MAP_PAGES = core_of(MapPagesTable)
 CHECKPOINTS = core_of(CheckpointsTable)
 COSIGNATURES = core_of(CosignaturesTable)
 TIMESTAMPS = core_of(TimestampsTable)

@@ -5,7 +5,7 @@ It is on the witness's own machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -21,6 +21,7 @@ from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, Unavailable
 from ledger.core.events import decode_payload
 from ledger.core.events.registry import RegistryChange
+from ledger.core.log.head_map import EMPTY_MAP, HeadMap, PageName
 from ledger.core.log.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
 from ledger.core.log.replay import PriorEntries, ReplayState, ReplayStep, StreamHead, StreamKey, replay_registry
 from ledger.core.log.tiles import RightEdge
@@ -35,6 +36,7 @@ from ledger.store.tables import WitnessTable, big, binary, core_of, text
 class FollowedTable(WitnessTable, table=True):
     """One row: how far the log was followed. ``roots`` are the complete subtrees of the frontier, 32 bytes each.
 
+    ``map_root`` is that of the head map, ``acts`` the size up to the last entry that is more than housekeeping.
     ``seen_size`` is the largest tree that the log has published, ``looked_at`` when it was last read without a fault
     (unix ms) and ``looked_size`` what it published then; ``anchor_*`` are of the last final record of the chain.
     """
@@ -44,6 +46,8 @@ class FollowedTable(WitnessTable, table=True):
     log_key: str
     size: int = Field(sa_column=big())
     roots: bytes = Field(sa_column=binary())
+    map_root: bytes = Field(sa_column=binary())
+    acts: int = Field(sa_column=big())
     seen_size: int = Field(sa_column=big())
     looked_at: int = Field(sa_column=big())
     looked_size: int = Field(sa_column=big())
@@ -61,6 +65,13 @@ class FollowedStreamsTable(WitnessTable, table=True):
     id: str = Field(primary_key=True)
     sequence: int = Field(sa_column=big())
     digest: str
+
+
+class FollowedMapPagesTable(WitnessTable, table=True):
+    """The pages of the head map over the entries that were followed (``ledger.core.log.head_map``)."""
+
+    name: str = Field(primary_key=True)
+    page: bytes = Field(sa_column=binary())
 
 
 class FollowedEventsTable(WitnessTable, table=True):
@@ -108,6 +119,7 @@ class AlarmsTable(WitnessTable, table=True):
 
 FOLLOWED = core_of(FollowedTable)
 FOLLOWED_STREAMS = core_of(FollowedStreamsTable)
+FOLLOWED_MAP_PAGES = core_of(FollowedMapPagesTable)
 FOLLOWED_EVENTS = core_of(FollowedEventsTable)
 FOLLOWED_CHANGES = core_of(FollowedChangesTable)
 COSIGNED = core_of(CosignedTable)
@@ -220,7 +232,18 @@ class WitnessStore:
             payloads = connection.execute(changes.order_by(FOLLOWED_CHANGES.c.number)).all()
             replayed = list(replay_registry(initial, payloads))
         roots = tuple(Hash(row.roots[at : at + HASH_LENGTH]) for at in range(0, len(row.roots), HASH_LENGTH))
-        return ReplayState(Frontier(row.size, roots), replayed[-1][1] if replayed else initial)
+        return ReplayState(Frontier(row.size, roots), replayed[-1][1] if replayed else initial, row.acts)
+
+    def head_map(self) -> HeadMap:
+        """Return the head map over the entries that were followed."""
+        with translated(), self._engine.connect() as connection:
+            root = connection.execute(select(FOLLOWED.c.map_root)).scalar_one()
+        return HeadMap(Hash(root), self._map_pages)
+
+    def _map_pages(self, names: Collection[PageName]) -> dict[PageName, bytes]:
+        query = select(FOLLOWED_MAP_PAGES).where(one_of(FOLLOWED_MAP_PAGES.c.name, names))
+        with translated(), self._engine.connect() as connection:
+            return {row.name: row.page for row in connection.execute(query)}
 
     def registry_hash_at(self, size: int) -> bytes:
         """Return the registry hash that the entries below ``size`` mirror. Requires size <= the followed size."""
@@ -249,7 +272,7 @@ class WitnessStore:
             rows = connection.execute(select(FOLLOWED_STREAMS).where(of_kinds, of_ids))
             heads = {(row.kind, row.id): StreamHead(row.sequence, row.digest) for row in rows}
             events = {row.event_id: row.log_index for row in connection.execute(of_events)}
-        return PriorEntries({key: head for key, head in heads.items() if key in wanted}, events)
+        return PriorEntries({key: head for key, head in heads.items() if key in wanted}, events, self.head_map())
 
     def advance(self, before: ReplayState, step: ReplayStep, entries: Sequence[bytes] = ()) -> bool:
         """Store a step that continues ``before``; return False, with nothing changed, if another was first.
@@ -262,7 +285,12 @@ class WitnessStore:
             moved = connection.execute(
                 FOLLOWED.update()
                 .where(FOLLOWED.c.size == before.size, FOLLOWED.c.roots == b"".join(before.frontier.roots))
-                .values(size=frontier.size, roots=b"".join(frontier.roots))
+                .values(
+                    size=frontier.size,
+                    roots=b"".join(frontier.roots),
+                    map_root=step.map_root,
+                    acts=step.followed.acts,
+                )
             )
             if moved.rowcount != 1:
                 return False
@@ -275,6 +303,10 @@ class WitnessStore:
                 for (kind, stream_id), head in step.heads.items()
             ]
             connection.execute(upsert.on_conflict_do_update(index_elements=["kind", "id"], set_=replaced), heads)
+            pages = [{"name": name, "page": page} for name, page in step.map_pages.items()]
+            upsert = insert(FOLLOWED_MAP_PAGES)
+            replaced = {"page": upsert.excluded.page}
+            connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_=replaced), pages)
             for mirrored in step.changes:
                 row = {"number": mirrored.change.number, "log_index": mirrored.index, "payload": mirrored.payload}
                 connection.execute(FOLLOWED_CHANGES.insert(), row)
@@ -418,7 +450,15 @@ class WitnessStore:
             row = connection.execute(select(FOLLOWED)).one_or_none()
             if row is None:
                 anchor = {"anchor_number": 0, "anchor_size": 0, "anchor_root": bytes(HASH_LENGTH)}
-                begun = {"id": 1, "log_id": log_id, "log_key": log_key, "size": 0, "roots": b""}
+                begun = {
+                    "id": 1,
+                    "log_id": log_id,
+                    "log_key": log_key,
+                    "size": 0,
+                    "roots": b"",
+                    "map_root": EMPTY_MAP,
+                    "acts": 0,
+                }
                 connection.execute(
                     FOLLOWED.insert().values(begun | anchor | {"seen_size": 0, "looked_at": 0, "looked_size": 0})
                 )

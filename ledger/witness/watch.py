@@ -16,6 +16,7 @@ from ledger.chain.errors import WrongChain
 from ledger.chain.eth import BlockRef
 from ledger.core.errors import IntegrityBroken, TallystickError, Unavailable
 from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
+from ledger.core.log.head_map import PageChanged
 from ledger.core.log.merkle import as_hash
 from ledger.core.log.replay import LogFault, LogUnreadable, SignedInFuture
 from ledger.core.messages import Message
@@ -82,6 +83,9 @@ class Watch:
             self.look()
         except LogFault:
             pass  # the alarm was raised where it was found
+        except PageChanged as error:
+            self.alarms.warn("look_failed", Message("{error}. {hint}", error=error.for_operator, hint=error.hint))
+            raise
         except TallystickError:
             raise
         except Exception as error:
@@ -224,7 +228,9 @@ class Watch:
             self.store.keep_anchor(last_seen)
             self._unanchored.seconds(is_so=False)
         self.alarms.passed("missing_anchor")
-        if self._unanchored.seconds(published.size > last_seen.size) > self.anchor_lag_s:
+        # Housekeeping alone is not anchored.
+        waiting = min(published.size, self.follower.followed.acts) > last_seen.size
+        if self._unanchored.seconds(waiting) > self.anchor_lag_s:
             text = Message(
                 "the log has {published.size} entries, of which the chain has {last_seen.size}: no anchor for "
                 "more than {lag_s} s",

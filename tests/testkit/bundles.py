@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import EVENT_TYPES, SYSTEM_STREAM_ID, Body, Stream, registry
+from ledger.core.events.record import HeadsMapped
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
@@ -21,6 +22,7 @@ from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.verification.bundle import FORMAT, Anchor, BundleEntry, BundleFile, encode_bundle, nodes_of
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from scripts.docs.chain_states import State
+from tests.oracles import head_map_reference
 from tests.oracles import merkle_reference as reference
 from tests.testkit.builders import (
     LOG_ID,
@@ -73,6 +75,18 @@ def trust(policy: str = "quorum none\n", *, development: bool = True, **changes:
     return replace(trust, **changes)
 
 
+def heads_of(events: Iterable[Event]) -> dict[bytes, tuple[int, bytes]]:
+    """Return the head map over these events: count and last leaf hash of each stream, by its key."""
+    streams = ((event.envelope.stream, event.entry) for event in events)
+    return head_map_reference.of_log((stream.kind, stream.id, entry) for stream, entry in streams)
+
+
+def mapping(system: Writer, root: bytes, by: Officer = SERVICE, **fields: Any) -> Event:
+    """Return the next event of the system stream, which commits to the head map with this root."""
+    fields = {"salt": "00" * 16, "signed_at": system.now} | fields
+    return system.write(HeadsMapped(root="0x" + root.hex()), by, **fields)
+
+
 @dataclass
 class Log:
     """A log in memory: any event may be put on it, allowed or not."""
@@ -90,8 +104,16 @@ class Log:
 
     def mirror(self, by: Officer = SERVICE) -> int:
         """Append the mirror entries of the registry's changes that the log does not have yet."""
-        mirrored = len(self.system.events)
+        mirrored = sum(isinstance(event.payload.body, registry.RegistryChange) for event in self.system.events)
         return self.add(*(self.system.write(change, by) for change in self.registry.bodies[mirrored:]))
+
+    def map_heads(self, root: bytes | None = None, **fields: Any) -> int:
+        """Append the entry that commits to the head map over all entries, or to another root."""
+        return self.add(mapping(self.system, self.map_root() if root is None else root, **fields))
+
+    def map_root(self, size: int | None = None) -> bytes:
+        """Return the root of the head map over the first entries."""
+        return head_map_reference.subtree(heads_of(self.events[:size]))
 
     def entries(self, size: int | None = None) -> list[bytes]:
         return [event.entry for event in self.events[:size]]

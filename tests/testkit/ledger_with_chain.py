@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -92,6 +92,7 @@ class Linked:
     interval_s: int = 10
     witnesses: list[Witness] = field(default_factory=list)
     policy: Policy = field(default_factory=lambda: parse_policy("quorum none\n"))
+    complete: Callable[[int], int] = lambda _anchored: 0
 
     @cached_property
     def gatherer(self) -> Gatherer:
@@ -122,6 +123,7 @@ class Linked:
             gatherer=self.gatherer,
             interval_s=self.interval_s,
             clock=lambda: self.clock.seconds,
+            complete=self.complete,
         )
 
     @property

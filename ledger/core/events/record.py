@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from ledger.core.events import terms
-from ledger.core.events.catalogue import SERVICE, Body, event
+from ledger.core.events.catalogue import NAME_OF, SERVICE, Body, event
 
 IncidentKind = Literal["chain_rebuilt", "chain_edited", "database_rolled_back", "anchor_lost", "witness_alarm", "other"]
 
@@ -114,6 +114,21 @@ class AccessSealed(Body, frozen=True):
 
     count: terms.SafeInt
     head: terms.Digest
+
+
+@event("heads.mapped", streams=("system",), roles=SERVICE)
+class HeadsMapped(Body, frozen=True):
+    """The root of the head map over all entries below this one: for each stream how many events it has, and the last.
+
+    Nothing in this payload is secret or free, so that whoever has computed the root knows all of it: the salt is zero,
+    and it occurred when it was signed.
+    """
+
+    root: terms.Bytes32
+
+
+# Entries that follow from others, or from reads: they alone call for no anchor, so an idle ledger stays idle.
+HOUSEKEEPING = (NAME_OF[AccessSealed], NAME_OF[HeadsMapped])
 
 
 @event("incident.recorded", streams=("system",), roles=SERVICE)

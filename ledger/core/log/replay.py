@@ -18,8 +18,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput, ProofRefused, TallystickError, Unavailable
 from ledger.core.events import (
     EVENT_TYPES,
@@ -30,16 +31,27 @@ from ledger.core.events import (
     require_agreement,
     require_place,
 )
+from ledger.core.events.record import HOUSEKEEPING
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.head_map import HeadMap, MapKey, MappedHead, PageName, is_map, map_key, require_mapped
+from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.signing.signatures import EARLIEST, LATEST
 
 FaultKind = Literal[
-    "fork", "rollback", "malformed", "bad_signature", "duplicate", "gap", "unauthorised_key", "false_mirror"
+    "fork",
+    "rollback",
+    "malformed",
+    "bad_signature",
+    "duplicate",
+    "gap",
+    "unauthorised_key",
+    "false_mirror",
+    "false_map",
 ]
 
 
@@ -82,10 +94,14 @@ def place_after(head: StreamHead | None) -> tuple[int, str | None]:
 
 
 class ReplayState(Struct, frozen=True):
-    """The state of a log replayed up to ``frontier.size``: its right edge, and the registry as its entries give it."""
+    """The state of a log replayed up to ``frontier.size``: its right edge, and the registry as its entries give it.
+
+    ``acts`` is the size of the smallest tree with all entries that are more than the log's own housekeeping.
+    """
 
     frontier: merkle.Frontier
     authority: AuthorityState
+    acts: int = 0
 
     @property
     def size(self) -> int:
@@ -94,10 +110,14 @@ class ReplayState(Struct, frozen=True):
 
 
 class PriorEntries(Struct, frozen=True):
-    """The heads of the streams, and the event ids, that occur in a step's entries and in entries before them."""
+    """The heads of the streams, and the event ids, that occur in a step's entries and in entries before them.
+
+    ``head_map`` is the map over all entries before; the step updates it.
+    """
 
     heads: Mapping[StreamKey, StreamHead] = {}
     events: Mapping[str, int] = {}  # event id -> index
+    head_map: HeadMap = field(default_factory=HeadMap)
 
 
 class MirroredChange(Struct, frozen=True):
@@ -109,12 +129,17 @@ class MirroredChange(Struct, frozen=True):
 
 
 class ReplayStep(Struct, frozen=True):
-    """The result of replaying entries: the new state, the heads of their streams, their ids, the registry's changes."""
+    """The result of replaying entries: the new state, the heads of their streams, their ids, the registry's changes.
+
+    ``map_root`` is that of the head map over all entries replayed, ``map_pages`` are its pages that were changed.
+    """
 
     followed: ReplayState
     heads: dict[StreamKey, StreamHead]
     events: dict[str, int]
     changes: tuple[MirroredChange, ...]
+    map_root: Hash
+    map_pages: dict[PageName, bytes]
 
 
 def empty_log(log_id: bytes, service: authorities.ServiceKeys | str) -> ReplayState:
@@ -124,7 +149,7 @@ def empty_log(log_id: bytes, service: authorities.ServiceKeys | str) -> ReplaySt
 
 def append_entries(frontier: merkle.Frontier, entries: Sequence[bytes]) -> merkle.Frontier:
     """Append entries to the tree."""
-    return frontier.append([merkle.leaf_hash(entry) for entry in entries])
+    return frontier.append([leaf_hash(entry) for entry in entries])
 
 
 def require_begins(frontier: merkle.Frontier, checkpoint: Checkpoint, node: merkle.NodeReader) -> None:
@@ -274,14 +299,16 @@ def replay_entries(
     2. its event id occurs in no entry before;
     3. it follows the head of its stream: sequence and previous digest fit;
     4. its key was good at its index, for its agency and event type;
-    5. if it mirrors a change of the registry, number and rolling hash follow from the change before.
+    5. if it mirrors a change of the registry, number and rolling hash follow from the change before;
+    6. if it commits to a head map, that is the map of all entries before it.
 
     Raises LogFault, and Unreadable for a payload that is missing or has another digest than was signed.
     """
     heads: dict[StreamKey, StreamHead] = {}
     events: dict[str, int] = {}
     changes: list[MirroredChange] = []
-    authority = followed.authority
+    head_map, unmapped = prior.head_map, dict[MapKey, MappedHead]()
+    authority, acts = followed.authority, followed.acts
     for index, envelope in enumerate(envelopes, followed.size):
         with _fault_of(index, "bad_signature"):  # 1
             signatures.verify_envelope(envelope, authority.log_id)
@@ -303,10 +330,20 @@ def replay_entries(
         if is_registry_change(envelope):  # 5
             mirrored, authority = with_change(authority, envelope, payloads.get(index), index)
             changes.append(mirrored)
+        if is_map(envelope):  # 6
+            head_map.update(unmapped)
+            unmapped = {}
+            with _fault_of(index, "false_map"):
+                require_mapped(envelope, head_map.root)
         # Only now: an entry that breaks a rule moves no head.
         heads[stream] = StreamHead(envelope.sequence, envelope.payload_digest)
+        unmapped[map_key(envelope.stream)] = MappedHead(envelope.sequence + 1, leaf_hash(canonical.encode(envelope)))
         events[envelope.event_id] = index
-    return ReplayStep(ReplayState(frontier, authority), heads, events, tuple(changes))
+        if envelope.event_type not in HOUSEKEEPING:
+            acts = index + 1
+    head_map.update(unmapped)
+    new_state = ReplayState(frontier, authority, acts)
+    return ReplayStep(new_state, heads, events, tuple(changes), head_map.root, head_map.changed)
 
 
 @contextmanager

@@ -24,12 +24,15 @@ from ledger.chain.writer import ChainBackend
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import IntegrityBroken, ProofRefused, Unavailable
 from ledger.core.ethereum.block_headers import read_header
+from ledger.core.events.record import AccessSealed
+from ledger.core.log.head_map import MAPPED
 from ledger.core.verification.bundle import Anchor
 from ledger.core.verification.contract_storage import ContractStates
 from ledger.core.verification.report import ProofReport
 from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.core.verification.verify import verify_event
 from ledger.proofs.bundles import Prover, RecordedHead
+from ledger.recording.head_maps import HeadMapKeeper
 from ledger.store import chain_journal, log
 from ledger.store import chain_journal as journals
 from ledger.store.chain_journal import DatabaseJournal
@@ -76,6 +79,48 @@ def test_published_checkpoints_are_anchored(linked: Linked) -> None:
         grow(linked, f"case-{number}")
         assert linked.anchorer.step() is WaitReason.TOO_SOON
         linked.clock.forward(2 * linked.interval_s)
+
+
+def mapped(linked: Linked) -> Linked:
+    """The ledger, which commits to its head map before an anchor."""
+    linked.complete = HeadMapKeeper(linked.ledger.database, linked.ledger.system).before_anchor
+    return linked
+
+
+def test_a_tree_is_anchored_that_ends_with_the_map_of_all_before(linked: Linked) -> None:
+    """First the map is appended, then the tree that has it is published and anchored; it is the last entry."""
+    mapped(linked).publish()
+    assert linked.anchorer.step() is WaitReason.TOO_SOON
+    assert linked.anchorer.step() is WaitReason.TOO_SOON
+    linked.clock.forward(2)
+    linked.publish()
+    assert isinstance(linked.anchorer.step(), ChainWrite)
+    size = linked.anchors.head("latest").size
+    with linked.ledger.database.read() as connection:
+        last = log.last_system_entry(connection, MAPPED)
+        assert last is not None
+        assert last.log_index == size - 1 == log.tree(connection).size - 1
+
+
+def test_an_idle_ledger_stays_idle(linked: Linked) -> None:
+    """Maps and seals alone are not anchored, however long it takes; with the next act they are."""
+    mapped(linked).publish()
+    linked.anchorer.step()
+    linked.clock.forward(2)
+    linked.publish()
+    assert isinstance(linked.anchorer.step(), ChainWrite)
+    anchored = linked.anchors.head("latest").size
+    for _ in range(3):
+        linked.ledger.system.append(AccessSealed(count=0, head="sha256:" + "a5" * 32))
+        linked.clock.forward(2 * linked.interval_s)
+        linked.publish()
+        assert linked.anchorer.step() is WaitReason.NOTHING_NEW
+    grow(linked, "case-1")
+    assert linked.anchorer.step() is WaitReason.TOO_SOON
+    linked.clock.forward(2)
+    linked.publish()
+    assert isinstance(linked.anchorer.step(), ChainWrite)
+    assert linked.anchors.head("latest").size == anchored + 3 + 2
 
 
 def test_of_two_services_that_anchor_at_once_one_waits(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def test_sound_ledger(stand: Stand) -> None:
     report = stand.audit(look=contracts(stand))
     assert report.findings == ()
     assert report.verdict == "intact"
-    assert [step.number for step in report.steps] == list(range(1, 17))
+    assert [step.number for step in report.steps] == list(range(1, 18))
     assert {step.result for step in report.steps} == {"checked"}
     assert (report.scope, report.size, report.development) == ("log", stand.size, True)
     with stand.database.read() as connection:

@@ -15,8 +15,10 @@ from ledger.core.errors import IntegrityBroken, Unavailable
 from ledger.core.events import case, registry
 from ledger.core.log import replay
 from ledger.core.log.checkpoints import Checkpoint
+from ledger.core.log.head_map import HeadMap
 from ledger.core.log.merkle import EMPTY_TREE, Frontier, Hash, NodeReader, leaf_hash, root_of
 from ledger.core.signing.signatures import EARLIEST, LATEST, signing_hash
+from tests.oracles import head_map_reference
 from tests.testkit.builders import (
     LOG_ID,
     POLICE,
@@ -31,7 +33,7 @@ from tests.testkit.builders import (
     signature_of,
     supervisor,
 )
-from tests.testkit.bundles import ORIGIN, Log, founded
+from tests.testkit.bundles import ORIGIN, Log, founded, heads_of
 from tests.testkit.casework import Case
 
 POLICE_CLERK = clerk(POLICE)
@@ -73,7 +75,11 @@ def judged(
     envelopes = replay.decode_entries(entries, before.size)
     payloads = changes.get("payloads", payloads_of(events, before.size))
     return replay.replay_entries(
-        before, envelopes, replay.append_entries(before.frontier, entries), prior or replay.PriorEntries(), payloads
+        before,
+        envelopes,
+        replay.append_entries(before.frontier, entries),
+        prior or replay.PriorEntries(),
+        payloads,
     )
 
 
@@ -222,6 +228,86 @@ def test_a_key_without_the_right_is_a_fault(who: str) -> None:
 def _quorum(log: Log) -> dict[str, Any]:
     body = log.registry.bodies[0]
     return {"number": 1, "registry_hash": body.registry_hash, "location": body.location, "quorum": 1}
+
+
+# -- head maps ---------------------------------------------------------------------------------------------------------
+
+
+def mapped_log() -> Log:
+    """A log with two cases, and a head map over them and what was before."""
+    log = founded(POLICE)
+    log.add(*Case("case-1").open().name("zhang").events, *Case("case-2").open().events)
+    log.map_heads()
+    return log
+
+
+def test_maps_of_all_entries_before_them_are_followed() -> None:
+    """Each commits to the map as it was at its own index, the entries of a step before it and the map before included;
+    the step keeps the map of all, and its pages."""
+    log = mapped_log()
+    log.map_heads()
+    log.add(*Case("case-3").open().events)
+    log.map_heads()
+    size = len(log.events)
+    assert judged(log.events).map_root == log.map_root()
+    for cut in range(1, size):
+        first = judged(log.events[:cut])
+        assert first.map_root == log.map_root(cut)
+        stored = HeadMap(first.map_root, lambda _names, pages=first.map_pages: pages)
+        prior = replay.PriorEntries(first.heads, first.events, stored)
+        second = judged(log.events[cut:], first.followed, prior)
+        assert second.map_root == log.map_root()
+        assert set(second.map_pages) <= {""}
+
+
+def omitted(log: Log) -> bytes:
+    """The map without the last case."""
+    return head_map_reference.subtree(heads_of(log.events[:-1]))
+
+
+def added(log: Log) -> bytes:
+    """The map with a case that is not in the log."""
+    return head_map_reference.subtree(heads_of([*log.events, Case("case-9").open().last]))
+
+
+def counted_otherwise(log: Log) -> bytes:
+    """The map with one event less counted of the first case."""
+    heads = heads_of(log.events)
+    key = head_map_reference.key_of("case", "case-1")
+    return head_map_reference.subtree(heads | {key: (1, heads[key][1])})
+
+
+def earlier_head(log: Log) -> bytes:
+    """The map with the count of all events of the first case, and the head of the one before the last."""
+    first = next(event for event in log.events if event.envelope.stream.id == "case-1")
+    changed = {head_map_reference.key_of("case", "case-1"): (2, leaf_hash(first.entry))}
+    return head_map_reference.subtree(heads_of(log.events) | changed)
+
+
+@pytest.mark.parametrize("lie", [omitted, added, counted_otherwise, earlier_head, lambda log: log.map_root(3)])
+def test_a_false_map_is_a_fault(lie: Callable[[Log], bytes]) -> None:
+    """A head omitted or added, another count or head, and the map of an earlier time."""
+    log = founded(POLICE)
+    log.add(*Case("case-1").open().name("zhang").events, *Case("case-2").open().events)
+    index = log.map_heads(lie(log))
+    fault("false_map", index, lambda: judged(log.events))
+
+
+def test_a_map_whose_payload_is_not_the_one_that_follows_is_a_fault() -> None:
+    """The payload of a map is not read: with a salt of its own nobody could tell what it commits to."""
+    log = founded(POLICE)
+    index = log.map_heads(salt="ab" * 16)
+    fault("false_map", index, lambda: judged(log.events))
+
+
+def test_of_two_maps_at_one_place_one_is_a_fork() -> None:
+    """To commit to a map, and to show another, takes two trees."""
+    log = mapped_log()
+    other = Log(log.events[:-1])
+    other.system.events = log.system.events[:-1]
+    other.map_heads(bytes(32))
+    entries, forged = log.entries(), other.entries()
+    fault("fork", None, lambda: replay.require_begins(frontier(entries), tree(forged), reader(forged)))
 
 
 # -- forms -------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange
 from ledger.core.events import registry
 from ledger.core.verification.chain import verify_block_note
-from ledger.store import chain_journal
+from ledger.recording.head_maps import HeadMapKeeper
+from ledger.store import chain_journal, log
 from ledger.store.chain_journal import ProvingHeader
 from ledger.witness.gathering import quorum, witnesses
 from ledger.witness.gathering.vouching import Voucher, statement_of
@@ -53,6 +54,10 @@ class Ring:
         self.linked.clock.forward(2 * self.linked.interval_s)
         assert self.linked.publish() is not None
         self.linked.collector.step()
+
+    def published(self) -> int:
+        with self.linked.ledger.database.read() as connection:
+            return log.tree(connection).size
 
     def mirror(self) -> None:
         self.linked.mirror.catch_up(self.linked.final)
@@ -102,6 +107,19 @@ def test_an_anchor_carries_the_co_signatures_of_a_quorum(ring: Ring) -> None:
         ring.grow()
         ring.anchors()
         assert ring.linked.anchors.head("latest").number == number + 1
+
+
+def test_a_quorum_under_a_tree_without_the_map_is_not_enough(ring: Ring) -> None:
+    """What is anchored ends with the map: the witnesses have to co-sign that tree, too."""
+    ring.linked.complete = HeadMapKeeper(ring.linked.ledger.database, ring.linked.ledger.system).before_anchor
+    ring.grow()
+    assert ring.linked.anchorer.step() is WaitReason.TOO_SOON
+    ring.linked.clock.forward(2)
+    ring.linked.publish()
+    assert "have co-signed a newer checkpoint" in ring.waits()
+    ring.linked.collector.step()
+    ring.anchors()
+    assert ring.linked.anchors.head("latest").size == ring.published()
 
 
 def test_without_a_quorum_under_a_checkpoint_anchors_wait_and_the_reason_is_told(ring: Ring) -> None:

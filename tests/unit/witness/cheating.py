@@ -16,9 +16,10 @@ from ledger.core.log.merkle import Hash, consistency_proof, leaf_hash, root_of
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.tiles import TILE_HEIGHT, TILE_WIDTH, BundleName, encode_bundle, parse_name, width_at
 from ledger.core.log.witness_protocol import AddCheckpoint
+from tests.oracles.head_map_reference import subtree
 from tests.testkit import faulty_service
 from tests.testkit.builders import SERVICE, Event, Writer
-from tests.testkit.bundles import LOG_SIGNER
+from tests.testkit.bundles import LOG_SIGNER, heads_of, mapping
 from tests.testkit.faulty_service import Asked
 
 Answer = bytes | int  # a body, or a status without one
@@ -47,6 +48,10 @@ class CheatingLog:
     def mirror(self, *changes: Body) -> None:
         """Appends changes of the registry as the log mirrors them."""
         self.add(*(self.system.write(change, SERVICE) for change in changes))
+
+    def map_heads(self, root: bytes | None = None) -> None:
+        """Appends the commitment to the head map over all entries, or to another root."""
+        self.add(mapping(self.system, subtree(heads_of(self.events)) if root is None else root))
 
     def copy(self) -> CheatingLog:
         """A second face of the same log, not served."""

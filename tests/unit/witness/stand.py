@@ -112,8 +112,8 @@ class Stand:
 
     def mirror(self) -> None:
         """The log mirrors what the chain has."""
-        mirrored = [event.payload.body for event in self.log.system.events]
-        self.log.mirror(*changes_of(self.linked)[len(mirrored) :])
+        mirrored = sum(isinstance(event.payload.body, RegistryChange) for event in self.log.system.events)
+        self.log.mirror(*changes_of(self.linked)[mirrored:])
 
     def open_cases(self, count: int, by: Officer) -> None:
         """So many events, each the first of its case."""

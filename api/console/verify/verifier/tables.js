@@ -184,6 +184,7 @@ export const BODIES = {
   "disclosure.made": ["case", "clerk or supervisor", false, "`digests`? [Digest] (0 to 1000), `events`? [EventRef] (0 to 1000), `item_ids`? [ItemId], `recipient` Line, `withheld`? [SectionLabel]"],
   "audit.recorded": ["case or agency", "auditor", false, "`document_number`? Number, `findings`? [Text] (0 to 1000), `scope` Line, `size` SafeInt, `verdict` Verdict"],
   "access.sealed": ["system", "the service's own key", false, "`count` SafeInt, `head` Digest"],
+  "heads.mapped": ["system", "the service's own key", false, "`root` Bytes32"],
   "incident.recorded": ["system", "the service's own key", false, "`block_hash`? Bytes32, `description` Text, `kind` `anchor_lost` or `chain_edited` or `chain_rebuilt` or `database_rolled_back` or `other` or `witness_alarm`"],
   "registry.agency_admitted": ["system", "the service's own key", false, "`admin` KeyId, `agency` AgencyId, `kind` AgencyKind, `location` ChangeLocation, `number` SafeInt, `profile` AgencyProfile, `registry_hash` Bytes32"],
   "registry.admin_changed": ["system", "the service's own key", false, "`admin` KeyId, `agency` AgencyId, `location` ChangeLocation, `number` SafeInt, `registry_hash` Bytes32"],

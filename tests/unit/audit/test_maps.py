@@ -1,0 +1,60 @@
+"""Head maps that the log has committed to are made again from the entries."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.core.log.merkle import Hash
+from ledger.recording.head_maps import HeadMapKeeper
+from tests.testkit.casework import Case
+from tests.unit.audit.stand import Stand, found
+
+
+@pytest.fixture
+def mapped(stand: Stand) -> Stand:
+    """Two maps: over the ledger as it was filled, which are entries 0 to 19, and over a case more."""
+    keeper = HeadMapKeeper(stand.database, stand.ledger.system)
+    keeper.before_anchor(20)
+    stand.ledger.post_all(Case("case-9").open().register("phone").events)
+    keeper.before_anchor(21)
+    return stand
+
+
+def test_true_maps_are_shown(mapped: Stand) -> None:
+    """The step says how many there are."""
+    report = mapped.audit()
+    assert found(report) == set()
+    step = next(step for step in report.steps if step.name == "maps")
+    assert (step.result, step.detail) == ("checked", "2 head maps, each that of the entries before it")
+
+
+def test_a_false_map_is_named(mapped: Stand) -> None:
+    """The log has committed to another map: that entry is at fault, and no other."""
+    receipt = mapped.ledger.system.append_map(lambda _connection, _size: Hash(bytes(32)))
+    report = mapped.audit()
+    assert found(report) == {("maps", receipt.index)}
+    assert report.findings[0].what == "head map over the entries before"
+
+
+def test_a_map_over_a_false_entry_accuses_no_map(mapped: Stand) -> None:
+    """The entry that was changed in the database is named; the maps that were made of the true one are not judged."""
+    mapped.change("UPDATE entries SET envelope = :value WHERE log_index = 12", value=b"{}")
+    report = mapped.audit()
+    assert {step for step, _ in found(report)} >= {"entries"}
+    assert not [finding for finding in report.findings if finding.step == "maps"]
+    assert next(step for step in report.steps if step.name == "maps").result == "not_checked"
+
+
+@pytest.mark.parametrize("value", [-5, 10**6])
+def test_a_row_with_another_sequence_is_no_map(mapped: Stand, value: int) -> None:
+    """The row is named, whatever number it has."""
+    mapped.change("UPDATE entries SET sequence = :value WHERE log_index = 9", value=value)
+    report = mapped.audit()
+    assert ("entries", 9) in found(report)
+    assert not [finding for finding in report.findings if finding.step == "maps"]
+
+
+def test_the_pages_that_the_service_keeps_are_no_evidence(mapped: Stand) -> None:
+    """The audit makes the map of the entries alone."""
+    mapped.change("DELETE FROM map_pages")
+    assert found(mapped.audit()) == set()
