@@ -49,6 +49,7 @@ from scripts.docs import (
 from scripts.docs import protocol_tables as tables
 from scripts.docs.chain_states import hexed
 from scripts.docs.spoiled_cosignatures import tree_message
+from scripts.docs.vector import on_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL = ROOT / "docs" / "protocol"
@@ -293,13 +294,13 @@ def spoiled(files: dict[str, bytes]) -> bytes:
     """Encode each vector as JSON, one a line, in the order of the steps that it spoils. ``files`` are published."""
     vectors = [
         *spoiled_bundles.entry_vectors(),
-        *spoiled_cosignatures.cosignature_vectors(),
+        *on_page("log", spoiled_cosignatures.cosignature_vectors()),
         *spoiled_trust.anchor_vectors(),
-        *spoiled_revocations.revocation_vectors(),
-        *spoiled_trust.timestamp_vectors(),
+        *on_page("registry", spoiled_revocations.revocation_vectors()),
+        *on_page("timestamp", spoiled_trust.timestamp_vectors()),
         *spoiled_bundles.stream_vectors(),
-        *spoiled_trust.trust_file_vectors(),
-        *spoiled_bundles.form_vectors(files),
+        *on_page("trust-file", spoiled_trust.trust_file_vectors()),
+        *on_page("event", spoiled_bundles.form_vectors(files)),
     ]
     lines = ",\n".join(json.dumps(vector.as_json()) for vector in vectors)
     return f"[\n{lines}\n]\n".encode()

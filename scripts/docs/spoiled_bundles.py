@@ -21,6 +21,7 @@ from scripts.docs.vector import (
     distrusted,
     failing,
     ledger,
+    on_page,
     plain,
     policy,
     put,
@@ -45,7 +46,13 @@ no_grant = partial(unverifiable, unchecked=(10, 11))
 
 def entry_vectors() -> list[Vector]:
     """Return faults that one entry shows, but for those of the anchor."""
-    return [*_as_it_is(), *_log(), *_witnesses(), *_sections(), *_authority()]
+    return [
+        *_as_it_is(),
+        *_log(),
+        *on_page("log", _witnesses()),
+        *on_page("event", _sections()),
+        *on_page("registry", _authority()),
+    ]
 
 
 def _as_it_is() -> list[Vector]:
@@ -194,7 +201,7 @@ wrong_versions = partial(package, failed=(8,), conformity="contradicted")
 
 def stream_vectors() -> list[Vector]:
     """Return faults that several entries show together."""
-    return [*_case(), *_package()]
+    return [*on_page("case-bundle", _case()), *on_page("package", _package())]
 
 
 def _log_of(*last: example.Entry, signed: Sequence[tuple[Body, Stream, str]] = (), size: int = -1) -> example.Ledger:

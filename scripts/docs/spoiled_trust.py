@@ -37,6 +37,7 @@ from scripts.docs.vector import (
     distrusted,
     failing,
     ledger,
+    on_page,
     plain,
     policy,
     put,
@@ -55,7 +56,8 @@ ELSEWHERE = "0x" + "ab" * 32
 
 def anchor_vectors() -> list[Vector]:
     """Return faults of the anchor: who vouches for its block, what its state proves, and the key in it."""
-    return [*_block(), *_notes(), *_record(), *_grant(), *_tries()]
+    of_anchor = on_page("anchor", [*_block(), *_notes(), *_record()])
+    return [*of_anchor, *on_page("registry", _grant()), *on_page("anchor", _tries())]
 
 
 def _anchor(state: State | None = None, signer: str = OFFICER, **changes: Any) -> tuple[Patch]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -27,7 +28,8 @@ class Vector:
     """Changes of a file and of the trust file, the verdict, and the numbers of the steps that are not checked or fail.
 
     ``of`` is a file of docs/examples. ``with_log``: the verifier is given the entries of log.jsonl besides. ``time`` is
-    that of step 12 (unix seconds), for a verifier that checks timestamps.
+    that of step 12 (unix seconds), for a verifier that checks timestamps. ``page`` is the one of docs/protocol that
+    says what is wrong.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Vector:
     completeness: str = ""
     with_log: bool = False
     time: int = 0
+    page: str = "bundle"
 
     @property
     def steps(self) -> list[str]:
@@ -57,10 +60,15 @@ class Vector:
         answers = {"conformity": self.conformity or conformity, "completeness": self.completeness or completeness}
         changes = {name: getattr(self, name) for name in ("file", "edits", "trust", "with_log", "time")}
         return (
-            {"name": self.name, "of": f"{self.of}.json", "verdict": self.verdict}
+            {"name": self.name, "page": self.page, "of": f"{self.of}.json", "verdict": self.verdict}
             | ({"steps": self.steps} | answers if self.steps else {})
             | {name: change for name, change in changes.items() if change}
         )
+
+
+def on_page(page: str, vectors: Iterable[Vector]) -> list[Vector]:
+    """Return the vectors as those of a page."""
+    return [replace(vector, page=page) for vector in vectors]
 
 
 def failing(*steps: int, unchecked: tuple[int, ...] = (), **more: Any) -> partial[Vector]:

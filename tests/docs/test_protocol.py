@@ -17,6 +17,7 @@ from ledger.core.verification.stream import CASE_STEPS
 from scripts.docs import protocol_examples, worked_deadlines
 from scripts.docs import protocol_tables as tables
 from tests.testkit.machine import REPOSITORY
+from tests.testkit.published_vectors import VECTORS
 
 PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(protocol_examples.PROTOCOL.glob("*.md"))}
 DOCUMENT = "".join(PAGES.values())
@@ -99,6 +100,12 @@ def test_every_type_that_a_field_has_is_told() -> None:
     }
     assert {"Stream", "Authority", "EventRef", "Blake3", "SectionLabel", "Purpose"} <= named
     assert named <= types
+
+
+def test_each_page_that_has_vectors_says_so() -> None:
+    """A vector names a page, which tells its reader to look for them; a page that does so has some."""
+    named = {page for page, text in PAGES.items() if f'"page": "{page.removesuffix(".md")}"' in text}
+    assert named == {f"{vector['page']}.md" for vector in VECTORS}
 
 
 def test_the_steps_are_those_of_the_verifiers() -> None:
