@@ -14,8 +14,8 @@ from xdist.scheduler import LoadFileScheduling
 from api.middleware import logs
 from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.cli.output import ZONE_OF_TYPED
-from ledger.i18n import PROCEDURES_IN_USE, ZONE_IN_USE, zone_in_use
-from ledger.procedures import shipped_rulebook
+from ledger.i18n import PROCEDURES_IN_USE, TABLES_IN_USE, ZONE_IN_USE, zone_in_use
+from ledger.procedures import shipped_rulebook, tables_that_ship
 from tests.testkit import machine
 from tests.testkit.postgres import PostgresServer, running_server
 
@@ -61,6 +61,7 @@ class Folders(LoadFileScheduling):
 @pytest.fixture(autouse=True)
 def first_look() -> None:
     """Show and read times as a service does whose first procedure is the one that most tests use; label by none yet."""
+    TABLES_IN_USE.set(tables_that_ship)
     PROCEDURES_IN_USE.set(())  # a command or a plan that ran in this process before has left its own
     ZONE_IN_USE.set(lambda: shipped_rulebook().zone)
     ZONE_OF_TYPED.set(zone_in_use)  # a command that ran in this process before has left that of its ledger

@@ -123,6 +123,9 @@ def show_handover(service: ServiceOf, reading: Reads, case_id: SlugPath, handove
     return json_response(views.handover_view(case_id, handover))
 
 
+Numbered = Annotated[
+    str | None, Query(min_length=1, max_length=LONGEST, description="a part of its number, as on the paper")
+]
 Waiting = Annotated[bool, Query(description="only those that wait for a receipt, or for the answer they ask for")]
 
 
@@ -134,11 +137,12 @@ def list_letters(
     page: PageOf,
     box: Literal["inbox", "outbox", "all"] = "all",
     waiting: Waiting = False,
+    number: Numbered = None,
 ) -> Response:
     """List the letters to you (inbox) or by you (outbox), also of cases that you do not see, the latest change last."""
     window = page.window("letters")
     with service.parts.database.read() as connection:
-        rows = cases.list_letters(connection, reading.agency, window, box=box, waiting=waiting)
+        rows = cases.list_letters(connection, reading.agency, window, box=box, waiting=waiting, number=number)
     lines = [views.letter_line(row) for row in rows]
     reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
     return page.response("letters", lines, lambda line: line.updated_index)

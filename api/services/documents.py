@@ -150,7 +150,7 @@ def printed_event(
         confidential = is_party and reading.sees_sections(connection, entry, sight, ground)
         event = read_event(connection, states, entry, reading.authority.kinds, confidential=confidential)
     label_first_by(event.book)
-    text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels), event.persons)
+    text = PaperText(language, lambda labels: names_by_id(reading.authority.names, labels), event.names_of_persons)
     log_id = f"0x{service.parts.trust.trust.log_id.hex()}"
     sheet = document(event, text, log_id=log_id, verify_url=_verify_url(service), name=name)
     pdf = service.parts.workers.run(typeset, sheet, agency=reading.agency)

@@ -19,7 +19,8 @@ from ledger.cli.session import Session
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.messages import Message, plain
 from ledger.core.procedure.zones import UNIVERSAL, Zone
-from ledger.i18n import ZONE_IN_USE, Labels, zone_in_use
+from ledger.i18n import TABLES_IN_USE, ZONE_IN_USE, Labels, zone_in_use
+from ledger.procedures import tables_that_ship
 
 COMMANDS = {  # in the order of the help: the module below ledger.cli.commands, and the function in it
     "init": ("installation", "init_command"),
@@ -92,6 +93,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     session = Session()
     session.speak()
     ZONE_IN_USE.set(lambda: session.zone)
+    TABLES_IN_USE.set(session.label_tables)
     ZONE_OF_TYPED.set(session.zone_of_typed)
     colour = False if os.environ.get("NO_COLOR") else None
     try:
@@ -104,6 +106,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _complain(session, error.format_message())
     except TallystickError as error:
+        if isinstance(error, Unavailable):
+            TABLES_IN_USE.set(tables_that_ship)  # those of the ledger would be asked from whom cannot be reached
         message, status = refusal_message(error, _labels(session)), exit_of_error(error)
         return _complain(session, message, code=error.code, status=status, error=error)
     except (click.Abort, KeyboardInterrupt):

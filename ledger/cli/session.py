@@ -6,16 +6,20 @@ import os
 import sys
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from ledger.client.session import ClientSession
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.messages import Message
 from ledger.i18n import Labels, language_of, speak
+from ledger.procedures import tables_that_ship
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from ledger.cli.output import Output
     from ledger.client.profiles import Profile
     from ledger.core.procedure.zones import Zone
@@ -42,6 +46,21 @@ class Session(ClientSession):
     def labels(self) -> Labels:
         """Return the labels in the user's language."""
         return Labels(self.language)
+
+    def label_tables(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the tables of packages whose labels are shown: those that the ledger has in force, then all that ship.
+
+        What works offline contacts nobody for them, and programs get no labels.
+        """
+        if "service" in self.__dict__ and not self.json:
+            yield from self._tables_in_force
+        yield from tables_that_ship()
+
+    @cached_property
+    def _tables_in_force(self) -> list[dict[str, Any]]:
+        with suppress(TallystickError):
+            return [msgspec.json.decode(text, type=dict[str, Any]) for text in self.texts_in_force]
+        return []
 
     @cached_property
     def output(self) -> Output:

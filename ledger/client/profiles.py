@@ -140,3 +140,7 @@ class Profiles:
     def monitor(self, profile: Profile) -> Path:
         """Return the file of the position of ``tally monitor``."""
         return self.folder(profile.name) / "monitor.json"
+
+    def procedure(self, profile: Profile, digest: str) -> Path:
+        """Return the file in which the text of a procedure package is kept."""
+        return self.folder(profile.name) / "procedures" / f"{digest.removeprefix('blake3:')}.json"

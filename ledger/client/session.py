@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
 from ledger.core.messages import Message
 
 if TYPE_CHECKING:
@@ -142,11 +142,33 @@ class ClientSession(ABC):
         """Return the procedures that the ledger has in force, by their ids, in the order of the log."""
         from ledger.core.procedure.package import decode_package
 
-        listed = self.service.get("/api/v1/procedures")["procedures"]
-        digests = [row["digest"] for row in listed if row["in_force"]]
-        texts = (self.service.get(f"/api/v1/procedures/{digest}")["text"] for digest in digests)
-        books = [decode_package(text.encode()) for text in texts]
+        books = map(decode_package, self.texts_in_force)
         return {book.procedure.id: book for book in books}
+
+    @cached_property
+    def texts_in_force(self) -> tuple[bytes, ...]:
+        """Return the texts of the procedures that the ledger has in force, in the order of the log.
+
+        Raises IntegrityBroken if the service shows another text than the digest is of.
+        """
+        listed = self.service.get("/api/v1/procedures")["procedures"]
+        return tuple(self._procedure_text(row["digest"]) for row in listed if row["in_force"])
+
+    def _procedure_text(self, digest: str) -> bytes:
+        """Return the text of a package: it is kept in the profile, for it never changes and may have 512 KB."""
+        from ledger.config.secret_files import write_secret
+        from ledger.core.encoding.digests import blake3_text
+
+        file = self.profiles.procedure(self.profile, digest)
+        with contextlib.suppress(OSError):
+            if blake3_text(kept := file.read_bytes()) == digest:
+                return kept
+        text = str(self.service.get(f"/api/v1/procedures/{digest}")["text"]).encode()
+        if blake3_text(text) != digest:
+            raise IntegrityBroken("the service shows another text of {digest}", digest=digest, field="text")
+        with contextlib.suppress(OSError, TallystickError):  # it is fetched again
+            write_secret(file, text, field="text", replace=True)
+        return text
 
     def procedure_in_force(self, procedure_id: str, *, field: str) -> Rulebook:
         """Return the version that the ledger has in force. Raises MalformedInput under the ``field`` if it has none."""

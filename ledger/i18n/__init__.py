@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gettext
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
@@ -64,6 +64,12 @@ def translate(text: str, language: str, show: Callable[[str, Any], str] | None =
 READERS_LANGUAGE: ContextVar[str] = ContextVar("readers_language", default="en")
 # The procedures whose labels are looked up before those that ship, of the case that is shown first: of one request.
 PROCEDURES_IN_USE: ContextVar[tuple[Rulebook, ...]] = ContextVar("procedures_in_use", default=())
+
+
+# The tables whose labels are looked up after those: of all packages that ship; in a command those of its ledger first.
+TABLES_IN_USE: ContextVar[Callable[[], Iterable[Mapping[str, Any]]]] = ContextVar(
+    "tables_in_use", default=tables_that_ship
+)
 
 
 # The time zone of what is shown and typed: of one request in a service, of one command. Called when a time is shown.
@@ -137,7 +143,7 @@ class Labels:
         for book in PROCEDURES_IN_USE.get():
             if (named := getattr(book, table).get(word)) is not None:
                 return self._in(named.label, book.procedure.languages)
-        for tables in tables_that_ship():
+        for tables in TABLES_IN_USE.get()():
             if word in (words := tables.get(table, {})):
                 return self._in(words[word]["label"], tables["procedure"]["languages"])
         return None
@@ -183,7 +189,7 @@ class Labels:
         for book in PROCEDURES_IN_USE.get():
             if (row := book.fields.get(name)) is not None:
                 return self._of_value(row.type, row.choices, book.procedure.languages, value)
-        for tables in tables_that_ship():
+        for tables in TABLES_IN_USE.get()():
             if name in (rows := tables.get("fields", {})):
                 row_type, choices = rows[name].get("type", "text"), rows[name].get("choices", {})
                 return self._of_value(row_type, choices, tables["procedure"]["languages"], value)
@@ -201,7 +207,7 @@ class Labels:
         for book in PROCEDURES_IN_USE.get():
             if book.procedure.id == procedure_id:
                 return self._in(book.procedure.title, book.procedure.languages)
-        for procedure in (tables["procedure"] for tables in tables_that_ship()):
+        for procedure in (tables["procedure"] for tables in TABLES_IN_USE.get()()):
             if procedure["id"] == procedure_id:
                 return self._in(procedure["title"], procedure["languages"])
         return procedure_id
@@ -227,7 +233,11 @@ class Labels:
         for book in PROCEDURES_IN_USE.get():
             if (row := book.laws.get(law)) is not None:
                 return row.names.get(self.suffix)
-        return _shipped_names().get(law, {}).get(self.suffix)
+        for tables in TABLES_IN_USE.get()():
+            if law in (laws := tables.get("laws", {})):
+                names: Mapping[str, str] = laws[law].get("names", {})
+                return names.get(self.suffix)
+        return None
 
     def _of_rule(self, kind: str, name: str, extension: str | None = None) -> str | None:
         """Return the label of a flag or clock, or of an extension of it, or None where no procedure has it."""
@@ -238,7 +248,7 @@ class Labels:
                 # An amended row may have what the one before lacks.
                 part = next(filter(None, reversed(parts)), None)
                 return None if part is None else self._in(part.label, book.procedure.languages)
-        for tables in tables_that_ship():
+        for tables in TABLES_IN_USE.get()():
             rows = [row for row in tables.get(kind, ()) if row["name"] == name]
             if extension is not None:
                 rows = [part for row in rows for part in row.get("extensions", ()) if part["name"] == extension]
@@ -266,13 +276,6 @@ def _catalogue(language: str) -> gettext.NullTranslations:
         raise RuntimeError("scripts/setup compiles the catalogues: run it once, and when texts have changed") from error
     catalogue.add_fallback(_Missing())
     return catalogue
-
-
-@cache
-def _shipped_names() -> dict[str, Mapping[str, str]]:
-    """Return what the laws of the packages that ship are called: of one in several, as in the first."""
-    tables = reversed([*tables_that_ship()])
-    return {law: row.get("names", {}) for table in tables for law, row in table.get("laws", {}).items()}
 
 
 def _data(name: str) -> bytes:

@@ -188,13 +188,17 @@ def list_letters(
     *,
     box: Literal["inbox", "outbox", "all"] = "all",
     waiting: bool = False,
+    number: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return letters to (inbox) or by (outbox) the agency, the latest change last.
 
-    With ``waiting`` only those without a receipt, and those that ask for an answer and have none.
+    With ``number`` only those whose number has it in it. With ``waiting`` only those without a receipt, and those that
+    ask for an answer and have none.
     """
     to, by = LETTERS.c.to_agency == agency, LETTERS.c.from_agency == agency
     query = select(LETTERS).where({"inbox": to, "outbox": by, "all": or_(to, by)}[box])
+    if number:
+        query = query.where(LETTERS.c.number.contains(number, autoescape=True))
     if waiting:
         is_asked = and_(LETTERS.c.due_at.is_not(None), LETTERS.c.answered_at.is_(None))
         query = query.where(or_(LETTERS.c.received_at.is_(None), is_asked))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 
@@ -98,6 +99,14 @@ def test_a_letter_to_another_agency_is_not_there(asked: Asked, by: Officer) -> N
     assert listed(asked.served, by) == (["letter-1"] if gets_it else [])
     for path in (LETTER, "/api/v1/cases/case-1/head", f"/api/v1/events/{asked.letter}"):
         assert asked.served.get(path, by).status_code == (200 if gets_it else 404), path
+
+
+def test_a_letter_is_found_by_its_number(asked: Asked) -> None:
+    """By a part of it, by its addressee as well, who does not see the case; signs of a pattern are no pattern."""
+    for number, ids in (("7", ["letter-1"]), ("No. 7", ["letter-1"]), ("No. 8", []), ("%", []), ("_", [])):
+        assert listed(asked.served, STRANGER, number=number) == ids
+        page = page_of(asked.served, STRANGER, f"/letters?number={quote(number)}").text
+        assert ("case-1/letters/letter-1" in page, "No letter here has this number" in page) == (bool(ids), not ids)
 
 
 def test_the_addressee_records_the_receipt_and_answers(asked: Asked) -> None:

@@ -17,7 +17,7 @@ from api.console.shared.formats import minute
 from api.console.shared.rendering import download, narrator_of
 from api.dependencies import Following, SlugPath
 from api.schemas.answers import LetterLine, letter_line
-from api.services.case_reading import read_letter
+from api.services.case_reading import LONGEST, read_letter
 from api.services.documents import bundle_of_event
 from api.services.service import position_after
 from ledger.core.events import decode_payload, decode_section
@@ -34,6 +34,7 @@ SCOPE = "letters"
 
 router = APIRouter()
 BoxQuery = Annotated[Literal["inbox", "outbox"], Query()]
+NumberQuery = Annotated[str, Query(max_length=LONGEST)]
 
 
 def waiting_letters(visit: Visit, limit: int) -> list[LetterLine]:
@@ -47,16 +48,19 @@ def waiting_letters(visit: Visit, limit: int) -> list[LetterLine]:
 
 
 @router.get("/letters")
-def list_letters(visit: VisitOf, box: BoxQuery = "inbox", after: Following = None) -> Response:
-    """Show the letters to the agency, or those by it, the latest change last."""
+def list_letters(
+    visit: VisitOf, box: BoxQuery = "inbox", number: NumberQuery = "", after: Following = None
+) -> Response:
+    """Show the letters to the agency, or those by it, the latest change last; all, or those of a number."""
+    number = number.strip()
     window = Page(ROWS, position_after(visit.service, SCOPE, after))
     with visit.service.parts.database.read() as connection:
-        rows = cases.list_letters(connection, visit.reading.agency, window, box=box)
+        rows = cases.list_letters(connection, visit.reading.agency, window, box=box, number=number)
     lines = [letter_line(row) for row in rows]
     visit.reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
     last = str(lines[-1].updated_index) if len(lines) == ROWS else None
     following = None if last is None else visit.service.cursors.seal(SCOPE, last)
-    return visit.page("cases/letters.html", lines=lines, box=box, following=following)
+    return visit.page("cases/letters.html", lines=lines, box=box, number=number, following=following)
 
 
 @router.get("/cases/{case_id}/letters/{letter_id}")

@@ -71,9 +71,11 @@ def _add_options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]],
     help="Those to your agency, those by it, or both.",
 )
 @click.option("--waiting", is_flag=True, help="Only those that wait for a receipt, or for the answer they ask for.")
-def list_(session: Session, /, *, box: str, waiting: bool) -> None:
+@click.option("--number", help="Only those whose number has this in it, as it stands on the paper.")
+def list_(session: Session, /, *, box: str, waiting: bool, number: str | None) -> None:
     """List the letters to and by your agency, also about cases in which it has no part."""
-    letters = list(session.service.pages("/api/v1/letters", "letters", box=box, waiting=waiting or None))
+    query = {"box": box, "waiting": waiting or None, "number": number}
+    letters = list(session.service.pages("/api/v1/letters", "letters", **query))
     session.output.table(letters, LISTED)
 
 

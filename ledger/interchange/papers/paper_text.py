@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Literal
 
 from ledger.core.custody import CaseState
@@ -23,18 +22,20 @@ def language_for(reader_language: str) -> PaperLanguage:
 
 
 class PaperText:
-    """``names`` gives the name of an agency by its id, in the language of labels; ``persons`` are names of persons."""
+    """``names`` gives the name of an agency by its id, in the language of labels; ``persons`` those of persons."""
 
     def __init__(
         self,
         language: PaperLanguage,
         names: Callable[[Labels], Names],
-        persons: Mapping[str, str] = MappingProxyType({}),
+        persons: Callable[[Labels], Mapping[str, str]] = lambda _: {},
     ):
         self.languages = LANGUAGES[language]
         self._labels = [Labels(each) for each in self.languages]
         self._names = [names(labels) for labels in self._labels]
-        self._narrators = [Narrator(*pair, persons) for pair in zip(self._labels, self._names, strict=True)]
+        self._narrators = [
+            Narrator(labels, names, persons(labels)) for labels, names in zip(self._labels, self._names, strict=True)
+        ]
 
     def each(self, render: Callable[[Labels], str]) -> Words:
         """Return what ``render`` makes of the labels of each language."""

@@ -5,6 +5,7 @@ Values have the names that rows of papers use (``ledger.core.procedure.papers``)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
@@ -27,6 +28,7 @@ from ledger.core.procedure.legal_days import holds_on
 from ledger.core.procedure.papers import PaperCondition, PaperRow
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision import reply_period
+from ledger.i18n import Labels
 from ledger.store.log import StoredEntry
 from ledger.timeline.case_history import HistoryEvent
 from ledger.timeline.sentences import slots_of
@@ -106,6 +108,20 @@ class PrintedEvent(Struct, frozen=True, dict=True):
         sections = (self.sections or {}).items()
         stated = {label: section.fields for label, section in sections if section and is_confidential(label, self.book)}
         return {label: fields[VALUE_FIELD] for label, fields in stated.items() if VALUE_FIELD in fields}
+
+    def names_of_persons(self, labels: Labels) -> dict[str, str]:
+        """Return how each person of the case stands on the paper.
+
+        By name where the reader may know it, else by the role, numbered as the persons of it were named: ``suspect 1``.
+        """
+        names: dict[str, str] = {}
+        numbers: Counter[str] = Counter()
+        for person in () if self.after is None else self.after.persons.values():
+            numbers[person.role] += 1
+            role, number = labels.of("person_role", person.role), numbers[person.role]
+            unnamed = labels.of("paper", "unnamed_person").format(role=role, number=number)
+            names[person.person_id] = self.persons.get(person.person_id, unnamed)
+        return names
 
     @cached_property
     def item_ids(self) -> tuple[str, ...]:

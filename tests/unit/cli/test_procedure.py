@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import ledger.procedures
 from ledger.cli.commands.procedure import files_of
 from ledger.cli.errors import Exit
 from ledger.procedures import SHIPPED, shipped_package, shipped_rulebook
+from tests.testkit.builders import POLICE, founder
+from tests.testkit.service import RunningService
 from tests.testkit.tally import Tally
 
 FOLDER = Path(ledger.procedures.__file__).parent
@@ -150,3 +154,23 @@ def test_the_days_off_of_a_part_of_a_country(tally: Tally) -> None:
     assert '"2026-04-06"' in tally("procedure", "calendar", "GB-ENG", "2026").out
     assert '"2026-04-06"' not in tally("procedure", "calendar", "GB-SCT", "2026").out
     tally.refuses(Exit.USAGE, "no days off of GB-XXX are known", "procedure", "calendar", "GB-XXX", "2026")
+
+
+@pytest.mark.extended
+def test_a_command_labels_by_the_packages_of_its_ledger(folder: Path, tmp_path: Path) -> None:
+    """Not by that of the same name which ships. The text is kept in the profile; a changed one is fetched again."""
+    replace(folder / "procedure.toml", 'zh = "公安机关"', 'zh = "本地公安"')
+    with closing(RunningService(tmp_path / "service")) as service:
+        tally = service.tally
+        file = tmp_path / "founding.json"
+        file.write_text(json.dumps({"agencies": [founder(POLICE)], "development": True}), encoding="utf-8")
+        given = ("--founding", file, "--data-dir", service.data, "--passphrase-file", tally.passphrase_file)
+        tally.ok("init", "--light", "--procedure", folder, *given)
+        service.start()
+        tally.ok("profile", "add", "reader", "--url", service.url)
+        listed = ("--lang", "zh-CN", "agency", "list")
+        assert "本地公安" in tally(*listed, profile="reader").out
+        (kept,) = (tally.config / "profiles" / "reader" / "procedures").iterdir()
+        kept.write_text("{}", encoding="utf-8")
+        assert "本地公安" in tally(*listed, profile="reader").out
+        assert "本地公安" in kept.read_text(encoding="utf-8")

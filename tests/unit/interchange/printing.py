@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.events import Section
 from ledger.core.verification.stream import CASE_STEPS
@@ -82,7 +84,7 @@ def sheet_of_event(
     persons: Mapping[str, str] = {},
 ) -> Sheet:
     """Return the paper of this name that the event prints, or its first."""
-    text = PaperText(language, names, persons)
+    text = PaperText(language, names, replace(event, persons=persons or event.persons).names_of_persons)
     log_id = f"0x{LOG_ID.hex()}"
     return document(event, text, log_id=log_id, verify_url="https://ledger.test/verify", name=name)
 
@@ -102,7 +104,7 @@ def blocks_of(case: Case, **options: Any) -> str:
 
 CERTIFIED = ("intact", "not_yet_anchored", "unverifiable")
 SOURCES = Path(papers.__file__).parent
-_SAID = re.compile(r'(?:\bpaper|\.table)\(\s*"([a-z_.]+)"')
+_SAID = re.compile(r'(?:\bpaper\(|\.table\(|\.of\("paper",)\s*"([a-z_.]+)"')
 _EITHER = re.compile(r'paper\(\s*"([a-z_]+)" if [^"]+ else "([a-z_]+)"')
 
 
