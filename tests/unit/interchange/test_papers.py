@@ -156,7 +156,7 @@ def test_persons_stand_by_name_where_the_reader_may_see_it() -> None:
     assert "李某某涉嫌theft一案" in shown
     assert person_id("li")[:8] not in shown
     hidden = str(sheet_of(offer()).blocks)
-    assert "犯罪嫌疑人1" in hidden
+    assert "犯罪嫌疑人（1）" in hidden
     assert "suspect 1" in str(sheet_of(offer(), "en").blocks)
     assert person_id("li")[:8] not in hidden
 
