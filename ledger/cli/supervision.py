@@ -18,6 +18,7 @@ from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Body
+from ledger.core.events.registry import names_of
 
 if TYPE_CHECKING:
     from ledger.cli.options import Node
@@ -140,7 +141,7 @@ def verify_lead(
     model = service.get(at("/api/v1/models/{}/{}", raised["model_id"], str(raised["model_version"])))
     cases, registrations = _cited(session, raised)
     agencies = tuple(
-        (agency["agency_id"], agency["kind"], agency["name"]["zh"], agency["name"]["en"], agency["jurisdiction"])
+        (agency["agency_id"], agency["kind"], *names_of(agency["name"]), agency["jurisdiction"])
         for agency in service.pages("/api/v1/agencies", "agencies")
     )
 
