@@ -36,19 +36,22 @@ OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # parts of a file's form
 def verify(
     data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None, procedures: Procedures | None = None
 ) -> ProofReport | StreamReport:
-    """Verify a bundle of an event, a case or a model and return the report; ``log_folder`` is a copy of the log.
+    """Verify a bundle of an event, a case, a model or another stream and return the report.
 
-    ``procedures`` are in force for this reader, besides those that the bundle carries. A ``node`` is asked for the
-    blocks that the bundle ends in. Raises MalformedInput, and Unavailable if it is silent.
+    ``log_folder`` is a copy of the log. ``procedures`` are in force for this reader, besides those that the bundle
+    carries. A ``node`` is asked for the blocks that the bundle ends in. Raises MalformedInput, and Unavailable if it is
+    silent.
     """
     blocks = blocks_at_node(node, data, trust)
-    kind = _head(data).stream.kind
-    if kind == "case":
+    stream = _head(data).stream
+    if stream.kind == "case":
         return verify_whole_case(data, trust, procedures, log_folder, blocks)
-    if kind == "supervision":
-        from ledger.core.supervision.model_package import verify_package
+    if stream.kind:
+        from ledger.core.supervision.model_package import is_model, verify_package
+        from ledger.core.verification.stream import verify_stream
 
-        return verify_package(data, trust, entries=_entries(log_folder), observed=blocks)
+        verify_one = verify_package if is_model(stream.kind, stream.id) else verify_stream
+        return verify_one(data, trust, entries=_entries(log_folder), observed=blocks)
     from ledger.core.verification.verify import verify_event
 
     return verify_event(data, trust, observed=blocks).report
@@ -258,6 +261,7 @@ def _require_format(data: bytes, kind: str, field: str) -> bytes:
 
 class _StreamHead(Struct, frozen=True):
     kind: str = ""
+    id: str = ""
 
 
 class _Head(Struct):

@@ -231,7 +231,7 @@ class Prover:
         for entry in subjects:
             for erasure in _erasures(view, entry, head) if withheld is None else ():
                 shown.setdefault(erasure.log_index, _entry(view, erasure, "sections"))
-        shown = {entry.log_index: _entry(view, entry, None) for entry in others} | shown
+        shown = {entry.log_index: _entry(view, entry, "sections") for entry in others} | shown
         keys = sorted({entry.key_id for entry in subjects} & view.authority.grants.keys())
         for index in _mirror_of(view.authority, keys, agencies, head):
             shown.setdefault(index, _entry(view, log.entry(connection, index), "sections"))

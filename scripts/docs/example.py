@@ -368,6 +368,11 @@ class Ledger:
         """Return the bundle of the case, with the procedure that judges it."""
         return self.file(indices, PROCEDURE_ENTRIES, stream=CASE)
 
+    def system_bundle(self) -> BundleFile:
+        """Return the bundle of the ledger's own stream."""
+        indices = (index for index, entry in enumerate(self.entries) if entry.envelope.stream == SYSTEM)
+        return self.file(indices, stream=SYSTEM)
+
     def package(self) -> BundleFile:
         """Return the bundle of the model."""
         return self.file(PUBLISHED, stream=MODEL)

@@ -281,6 +281,7 @@ def example_files() -> dict[str, bytes]:
         "erased.json": encode_bundle(example.erased()),
         "case.json": encode_bundle(ledger.case_bundle()),
         "package.json": encode_bundle(ledger.package()),
+        "system.json": encode_bundle(ledger.system_bundle()),
         "trust.json": encode_trust(example.trust()),
         "log.jsonl": b"".join(entry.data + b"\n" for entry in ledger.entries),
         "receipt.cose": receipt_vectors.receipt().encode(),

@@ -64,11 +64,31 @@ def _as_it_is() -> list[Vector]:
         Vector("as it is: mirror of the registry", unchecked=OWN, of="mirror"),
         Vector("as it is: reads sealed", unchecked=OWN, of="sealed"),
         withheld("payload and sections withheld", without(f"{SHOWN}/payload", f"{SHOWN}/sections")),
-        withheld("payload withheld", without(f"{SHOWN}/payload")),
+        refused("payload withheld, and its section shown", without(f"{SHOWN}/payload")),
         Vector("sections withheld", without(f"{SHOWN}/sections"), unchecked=(9,)),
         no_grant("grant left out", without(GRANT)),
         no_grant("admission left out", without(ADMISSION)),
+        *_inherited_names(),
         unverifiable("payload withheld of a mirror", without("/entries/0/payload"), unchecked=(7, 9, 11), of="mirror"),
+    ]
+
+
+def _inherited_names() -> list[Vector]:
+    """Labels that are no fields of their own, and yet every object of some languages answers to them."""
+    label, places = "constructor", ("/nodes", "/anchor", SHOWN, f"{SHOWN}/payload", f"{SHOWN}/sections")
+    writer = example.Writer(example.entries()[:-1])
+    writer.write(example.registration(3), example.CASE, sections={label: example.NARRATIVE})
+    log = example.Ledger(writer.entries)
+    bundle = log.bundle(len(log.entries) - 1)
+    withheld = replace(bundle, entries=tuple(replace(entry, sections={}) for entry in bundle.entries))
+    return [
+        Vector("a section of a name that objects inherit", whole(bundle)),
+        Vector("a section of a name that objects inherit, withheld", whole(withheld), unchecked=(9,)),
+        Fails.sections(
+            "a section of a name that objects inherit, which nobody committed to",
+            put(f"{SHOWN}/sections/{label}", plain(example.NARRATIVE)),
+        ),
+        *(refused(f"a field of a name that objects inherit: {path}", put(f"{path}/__proto__", {})) for path in places),
     ]
 
 
@@ -152,6 +172,7 @@ def _sections() -> list[Vector]:
     withheld = partial(Vector, unchecked=(9,), of="erased")
     return [
         Fails.sections("another section", put(f"{SHOWN}/sections/narrative/fields/text", "x")),
+        refused("a section of an entry that the bundle is not about", put(f"{GRANT}/sections", {"narrative": section})),
         Fails.sections("a section that nobody committed to", put(f"{SHOWN}/sections/other", section)),
         withheld("C: an erasure by an entry of another kind", _replaced(ERASED, SEALED)),
         withheld("C: an erasure that was edited", put(f"{ERASED}/payload/body/ground", "another")),
@@ -201,7 +222,8 @@ wrong_versions = partial(package, failed=(8,), conformity="contradicted")
 
 def stream_vectors() -> list[Vector]:
     """Return faults that several entries show together."""
-    return [*on_page("case-bundle", _case()), *on_page("package", _package())]
+    of_cases = on_page("case-bundle", [*_case(), *_of_another_kind()])
+    return [*of_cases, *on_page("package", _package())]
 
 
 def _log_of(*last: example.Entry, signed: Sequence[tuple[Body, Stream, str]] = (), size: int = -1) -> example.Ledger:
@@ -220,6 +242,8 @@ def _case() -> list[Vector]:
     fork = _log_of(signed=[(example.registration(9), CASE, "")], size=example.CASE_ENTRIES[-1])
     on_the_fork = plain(fork.case_bundle().entries[-1])
     not_judged = partial(Vector, of="case", conformity="not_checked")
+    edited_adoption = put(f"{ADOPTION}/payload/salt", "00" * 16)
+    misplaced = plain(ledger().entry(example.PROCEDURE_ENTRIES[1])) | {"index": SEALED}
     return [
         case("a case as it is"),
         with_log("a case as it is, with the log", completeness="shown"),
@@ -232,7 +256,12 @@ def _case() -> list[Vector]:
             "a case of another ledger", put("/log_id", OTHER)
         ),
         refused("a case of another name", put("/stream/id", "case-7f3b"), of="case"),
-        not_judged("a payload withheld", without(f"{SECOND}/payload"), "unverifiable", unchecked=(6, 8, 9)),
+        not_judged(
+            "a payload withheld",
+            without(f"{SECOND}/payload", f"{SECOND}/sections"),
+            "unverifiable",
+            unchecked=(6, 8, 9),
+        ),
         not_judged(
             "a payload edited",
             put(f"{SECOND}/payload/body/description", "another"),
@@ -256,6 +285,8 @@ def _case() -> list[Vector]:
         refused("two entries swapped", ({"op": "move", "from": SECOND, "path": FIRST},), of="case"),
         unverifiable("the admission of an agency left out", without("/entries/0"), unchecked=(6, 9), of="case"),
         not_judged("the adoption of its procedure left out", without(ADOPTION), unchecked=(8, 9)),
+        not_judged("the adoption of its procedure edited", edited_adoption, unchecked=(8, 9)),
+        case("an adoption besides that is not in the tree", put("/entries/9", misplaced)),
         not_judged("the text of its procedure edited", put(f"{TEXT}/payload/body/version", 2), unchecked=(8, 9)),
         case(
             "E: an act that the custody rules do not allow",
@@ -281,6 +312,16 @@ def _package() -> list[Vector]:
         ),
         not_judged("a publication withheld", without(published), "unverifiable", unchecked=(6, 8, 9)),
         wrong_versions("a definition with another digest, well signed", _published(misdigested, second)),
+    ]
+
+
+def _of_another_kind() -> list[Vector]:
+    """Return bundles of the ledger's own stream, for which there are no rules."""
+    system = partial(Vector, of="system", unchecked=(8, 9))
+    return [
+        system("a stream that is neither a case nor a model"),
+        system("a stream that is neither, without its last event", without("/entries/7")),
+        failing(7, of="system", unchecked=(8, 9))("a stream that is neither, with a gap", without("/entries/4")),
     ]
 
 

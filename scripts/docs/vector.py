@@ -16,7 +16,7 @@ from scripts.docs import example
 NO_BUNDLE = "no bundle"
 NO_TRUST_FILE = "no trust file"
 OTHER = "0x" + "00" * 32  # bytes that stand for none of the ledger's
-STEPS = {"case": 9, "package": 9}  # of the others 12
+STEPS = {"case": 9, "package": 9, "system": 9}  # of the others 12
 BY_DEFAULT = {"case": ("shown", "not_checked"), "package": ("shown", "not_checked")}  # conformity and completeness
 
 Patch = dict[str, Any]  # an operation of RFC 6902; the result is written as canonical JSON

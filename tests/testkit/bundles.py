@@ -182,8 +182,10 @@ class Log:
     def entry(self, index: int, **changes: Any) -> BundleEntry:
         """Return an entry as a bundle has it; ``changes`` are of its parts."""
         event = self.events[index]
-        parts = {"payload": Raw(event.payload_bytes), "sections": dict(event.sections)}
-        return BundleEntry(index=index, envelope=event.envelope, **(parts | changes))
+        parts = {"payload": Raw(event.payload_bytes), "sections": dict(event.sections)} | changes
+        if parts["payload"] is UNSET:
+            parts["sections"] = {}
+        return BundleEntry(index=index, envelope=event.envelope, **parts)
 
     def file(
         self, subjects: Iterable[int], note: str | None = None, *, anchored: bool = True, **changes: Any

@@ -231,7 +231,8 @@ def show_impact(session: Session, package: str, bundles: Sequence[Path], against
     """Show what cases would come to under a package: refusals, flags, stages and deadlines that differ.
 
     It is as if the package had been in force for all of their acts. The cases are those of the bundles, or else all of
-    the procedure that you may see in the ledger of your profile. An adoption itself changes nothing of the past: acts
+    the procedure that you may see in the ledger of your profile. Nothing of them is verified: that is 'tally proof
+    check'. An adoption itself changes nothing of the past: acts
     before it stay judged as they were.
     """
     from ledger.cli.files import bar

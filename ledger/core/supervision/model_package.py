@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import asdict
 
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.events import NAME_OF, digest_of
+from ledger.core.events import digest_of
 from ledger.core.events.supervision import ModelPublished
 from ledger.core.messages import Message
 from ledger.core.supervision.models import STREAM
@@ -22,14 +22,12 @@ from ledger.core.verification.stream import StreamReport, VerifiedStream
 from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import VerifiedEvent
 
-PUBLICATION = NAME_OF[ModelPublished]
-
 
 class PackageReport(StreamReport, frozen=True):
     """The result for a package.
 
     ``published`` are the versions whose payloads were accepted. They have the digests that were signed, but count no
-    more than the verdict.
+    more than the verdict. ``publisher`` is the agency of the first of them, empty if there is none.
     """
 
     model_id: str
@@ -45,10 +43,15 @@ def decode_package(data: bytes) -> Bundle:
     return bundle
 
 
+def is_model(kind: str, stream_id: str) -> bool:
+    """Return whether a stream is that of a model."""
+    return kind == "supervision" and stream_id.startswith(STREAM)
+
+
 def model_of(bundle: Bundle) -> str:
     """Return the id of the model whose stream the bundle is about. Raises MalformedInput if it is about another."""
     stream_id = bundle.require_stream("supervision")
-    if not stream_id.startswith(STREAM):
+    if not is_model("supervision", stream_id):
         raise MalformedInput("expected the bundle of a model's stream", field="bundle.stream")
     return stream_id.removeprefix(STREAM)
 
@@ -78,7 +81,7 @@ def verify_package(
         **asdict(report),
         model_id=model_id,
         version=published[-1].version if published else 0,
-        publisher=stream.events[0].envelope.agency,
+        publisher=next(iter(_publishers(stream.events)), ""),
         published=published,
     )
 
@@ -86,6 +89,12 @@ def verify_package(
 def _published(events: Sequence[VerifiedEvent]) -> tuple[ModelPublished, ...]:
     bodies = (event.payload.body for event in events if event.payload is not None)
     return tuple(body for body in bodies if isinstance(body, ModelPublished))
+
+
+def _publishers(events: Sequence[VerifiedEvent]) -> dict[str, None]:
+    """Return the agencies of the versions whose payloads were accepted, in their order."""
+    of_versions = (event for event in events if event.payload and isinstance(event.payload.body, ModelPublished))
+    return dict.fromkeys(event.envelope.agency for event in of_versions)
 
 
 def _versions(model_id: str, events: Sequence[VerifiedEvent]) -> Outcome:
@@ -102,7 +111,8 @@ def _versions(model_id: str, events: Sequence[VerifiedEvent]) -> Outcome:
         calculated = digest_of(body.definition.encode())
         if body.model_digest != calculated:
             raise IntegrityBroken("expected {digest}, the definition's", digest=calculated, field=field)
-    agencies = {event.envelope.agency for event in events if event.envelope.event_type == PUBLICATION}
-    if len(agencies) > 1:
-        raise IntegrityBroken("published by several agencies: {agencies}", agencies=", ".join(sorted(agencies)))
-    return Message("versions 1 to {last}, by {agency}", last=len(published), agency=events[0].envelope.agency)
+    agency, *others = _publishers(events)
+    if others:
+        agencies = ", ".join(sorted((agency, *others)))
+        raise IntegrityBroken("published by several agencies: {agencies}", agencies=agencies)
+    return Message("versions 1 to {last}, by {agency}", last=len(published), agency=agency)

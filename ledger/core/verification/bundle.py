@@ -57,7 +57,10 @@ class BundlePart(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 
 class BundleEntry(BundlePart, frozen=True, kw_only=True):
-    """An entry of the log. ``payload`` unset: withheld; ``sections`` are those shown."""
+    """An entry of the log. ``payload`` unset: withheld.
+
+    ``sections`` are those shown, of an entry that the bundle is about, beside its payload.
+    """
 
     index: SafeInt
     envelope: Envelope
@@ -170,8 +173,14 @@ def decode_bundle(data: bytes) -> Bundle:
         bundle = Bundle(parts, entries)
         if parts.event is not UNSET and parts.event not in entries:
             raise MalformedInput("expected the index of one of the entries", field="bundle.event")
-        if not bundle.subjects:
+        subjects = {entry.index for entry in bundle.subjects}
+        if not subjects:
             raise MalformedInput("none of the entries is of this stream", field="bundle.stream")
+        for number, shown in enumerate(entries.values()):
+            # No step compares them with what was committed to.
+            if shown.sections and (shown.payload is None or shown.index not in subjects):
+                where = f"bundle.entries[{number}].sections"
+                raise MalformedInput("expected sections only beside the payload of a subject", field=where)
     except MalformedInput as error:
         error.hint = HINT
         raise

@@ -75,20 +75,19 @@ def judge_case(stream: VerifiedStream, procedures: Procedures) -> CaseReport:
     """Return the report on a case whose events were verified, with the judgement of its acts."""
     conformity = _Conformity(stream, carried_procedures(stream, procedures))
     report = stream.report("custody", conformity.judge)
-    in_force = procedures if isinstance(conformity.procedures, NotChecked) else conformity.procedures
     return CaseReport(
         **asdict(report),
         case_id=stream.stream.id,
         flags=tuple(conformity.flags),
         state=conformity.state,
-        procedures=in_force,
+        procedures=conformity.procedures,
     )
 
 
-def carried_procedures(stream: VerifiedStream, given: Procedures) -> Procedures | NotChecked:
+def carried_procedures(stream: VerifiedStream, given: Procedures) -> Procedures:
     """Return the procedures that the entries in a bundle bring into force after those given.
 
-    NotChecked if one of these entries does not hold. Whether the log has further adoptions, they alone do not show.
+    An entry that does not hold counts as left out. Whether the log has further adoptions, they alone do not show.
     """
     texts: dict[str, tuple[int, bytes]] = {}
     adoptions: list[tuple[int, str]] = []
@@ -98,7 +97,7 @@ def carried_procedures(stream: VerifiedStream, given: Procedures) -> Procedures 
             continue
         verified = stream.verification.event(entry)
         if verified.report.faults or verified.report.subject.index is None:
-            return NotChecked("entry {index} about procedures is not proven", index=entry.index)
+            continue
         if isinstance(body, ProcedurePublished):
             text = body.text.encode()
             texts.setdefault(digest_of(text), (entry.index, text))
@@ -114,7 +113,7 @@ def carried_procedures(stream: VerifiedStream, given: Procedures) -> Procedures 
 class _Conformity:
     """The judgement of a case in progress."""
 
-    def __init__(self, stream: VerifiedStream, procedures: Procedures | NotChecked):
+    def __init__(self, stream: VerifiedStream, procedures: Procedures):
         self.stream = stream
         self.procedures = procedures
         self.flags: list[RaisedFlag] = []
@@ -122,9 +121,7 @@ class _Conformity:
 
     def judge(self) -> Outcome:
         """Judge every act in its order, as far as that is possible."""
-        if isinstance(self.procedures, NotChecked):
-            return self.procedures
-        left_out = self._adoption_left_out(self.procedures)
+        left_out = self._adoption_left_out()
         if left_out is not None:
             return NotChecked("entry {index} adopts a procedure, and the bundle does not carry it", index=left_out)
         kinds = {agency: body.kind for agency, body in self.stream.verification.admissions().items()}
@@ -164,7 +161,7 @@ class _Conformity:
             )
         return Message("{count} acts were possible, {flags} flags", **counts)
 
-    def _adoption_left_out(self, procedures: Procedures) -> int | None:
+    def _adoption_left_out(self) -> int | None:
         """Return the index of an adoption in the log before the last event that the bundle leaves out.
 
         None if there is none, or if the entries given do not show it.
@@ -172,7 +169,7 @@ class _Conformity:
         scanned, last = self.stream.scanned(), self.stream.events[-1].report.subject.index
         if isinstance(scanned, NotChecked) or last is None:
             return None
-        carried = {version.index for version in procedures.versions}
+        carried = {version.index for version in self.procedures.versions}
         adoptions = (entry.index for entry in scanned if entry.envelope.event_type == ADOPTION)
         return next((index for index in adoptions if index < last and index not in carried), None)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
@@ -26,7 +26,7 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.messages import Message
-from ledger.core.verification.bundle import Bundle
+from ledger.core.verification.bundle import Bundle, decode_bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import (
     NotChecked,
@@ -43,6 +43,20 @@ from ledger.core.verification.verify import STEPS, BundleVerification, VerifiedE
 
 CASE_STEPS = ("events", "order", "custody", "end")
 BATCH = 4096  # leaf hashes appended at once
+
+
+def verify_stream(
+    data: bytes, trust: Trust, *, entries: Iterable[bytes] | None = None, observed: Sequence[ObservedBlock] = ()
+) -> StreamReport:
+    """Verify the bundle of a stream that has no rules of its own, neither a case nor a model.
+
+    Arguments as ``verify_case``. Raises MalformedInput if the bytes are no bundle of a stream.
+    """
+    bundle = decode_bundle(data)
+    if bundle.parts.stream is UNSET:
+        raise MalformedInput("this bundle is about one event, not a stream", field="bundle.stream")
+    stream = VerifiedStream(bundle, trust, entries=entries, observed=observed)
+    return stream.report("custody", lambda: NotChecked("there are no rules for a stream of this kind"))
 
 
 class StreamReport(Report, frozen=True):
@@ -81,7 +95,8 @@ class VerifiedStream:
             lambda _: rules(),
             VerifiedStream._end,
         )
-        numbered = enumerate(zip(("events", "order", name, "end"), checks, strict=True), len(STEPS) + 1)
+        names = (name if step == "custody" else step for step in CASE_STEPS)
+        numbered = enumerate(zip(names, checks, strict=True), len(STEPS) + 1)
         own = [perform(number, step, check, self) for number, (step, check) in numbered]
         of_events, order, conformity, completeness = own
         conformity, completeness = replace(conformity, verdict="intact"), replace(completeness, verdict="intact")
@@ -102,8 +117,8 @@ class VerifiedStream:
         if isinstance(scanned, NotChecked):
             return scanned
         entries = [entry for entry in scanned if entry.envelope.stream == self.stream]
-        expected = [event.envelope.payload_digest for event in self.events]
-        if [entry.envelope.payload_digest for entry in entries] != expected:
+        expected = [ScannedEntry(entry.index, entry.envelope) for entry in self.verification.bundle.subjects]
+        if entries != expected:
             counts = {"count": len(entries), "shown": len(expected)}
             raise IntegrityBroken(
                 "the log has {count} events of the stream, not these {shown}", **counts, field="events"

@@ -16,6 +16,7 @@ from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.verification.bundle import decode_bundle
+from tests.testkit.published_vectors import EXAMPLES
 from tests.unit.cli.world import THEN, World, accept, offer, open_case
 
 
@@ -113,6 +114,12 @@ def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     withheld = tmp_path / "withheld.json"
     world.ok("proof", "get", event_id, "--withhold", "payload", "-o", withheld)
     assert world.tally("proof", "check", withheld, "--trust", trust).status == Exit.UNVERIFIABLE
+
+
+def test_stream_of_the_ledger_itself_is_checked(world: World) -> None:
+    """A bundle of any stream is verified; there are rules for cases and models alone."""
+    report = world.tally.ok("proof", "check", EXAMPLES / "system.json", "--trust", EXAMPLES / "trust.json")
+    assert (report["verdict"], report["conformity"]["result"]) == ("intact", "not_checked")
 
 
 def test_proofs_go_out_in_the_formats_of_others(world: World, tmp_path: Path) -> None:

@@ -72,12 +72,23 @@ def test_other_events_of_the_stream_are_taken() -> None:
     assert (failed(report), report.version) == ({}, 1)
 
 
+def test_the_publisher_is_who_published() -> None:
+    """Not whoever wrote the first event of the stream."""
+    writer = Writer("supervision", f"model-{MODEL}")
+    writer.write(ModelRetired(ground="amended"), analyst(COURT))
+    writer.write(published(1), analyst(PROCURATORATE))
+    report = report_of(package(log_of(writer)))
+    assert (report.publisher, report.conformity.result) == (PROCURATORATE, "shown")
+    assert PROCURATORATE in report.conformity.detail
+
+
 def test_a_stream_without_a_version_proves_none() -> None:
     """A retirement alone is no model that anybody could take over."""
     retired = Model().published().act(ModelRetired(ground="amended"), analyst(PROCURATORATE))
     whole = package(log_of(retired))
     rest = [entry for entry in whole.entries if entry.envelope.event_type != "model.published"]
-    assert failed(report_of(replace(whole, entries=tuple(rest)))).keys() == {"order", "versions"}
+    report = report_of(replace(whole, entries=tuple(rest)))
+    assert (failed(report).keys(), report.publisher) == ({"order", "versions"}, "")
 
 
 def test_versions_are_of_one_agency() -> None:

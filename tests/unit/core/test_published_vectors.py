@@ -13,6 +13,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.supervision.model_package import verify_package
 from ledger.core.verification.case import verify_case
+from ledger.core.verification.stream import verify_stream
 from ledger.core.verification.trust import parse_trust
 from ledger.core.verification.verify import verify_event
 from scripts.docs.vector import NO_BUNDLE, NO_TRUST_FILE
@@ -46,6 +47,8 @@ def our_answer(vector: dict[str, Any]) -> Answer:
         if vector["of"] == "case.json":
             entries = LOG if vector.get("with_log") else None
             report: Any = verify_case(data, trust, Procedures(), entries=entries)
+        elif vector["of"] == "system.json":
+            report = verify_stream(data, trust)
         else:
             of_package = vector["of"] == "package.json"
             report = verify_package(data, trust) if of_package else verify_event(data, trust).report

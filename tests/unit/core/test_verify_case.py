@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.core.events import Stream, case
+from ledger.core.errors import MalformedInput
+from ledger.core.events import SYSTEM_STREAM_ID, Stream, case
 from ledger.core.events.registry import AgencyAdmitted
 from ledger.core.verification.bundle import BundleFile, encode_bundle
 from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.report import in_ranges
-from ledger.core.verification.stream import BATCH, scan
+from ledger.core.verification.stream import BATCH, scan, verify_stream
 from ledger.procedures import shipped_procedures
 from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk
 from tests.testkit.bundles import LOG_SIGNER, Log, log_with, naming
@@ -51,6 +52,30 @@ def test_good_case() -> None:
     assert [event.subject.sequence for event in report.events] == list(range(5))
     assert (report.case_id, report.development) == ("case-1", True)
     assert (report.conformity.result, report.completeness.result) == ("shown", "shown")
+
+
+def test_stream_without_rules() -> None:
+    """A stream that is neither a case nor a model has integrity and completeness; there are no rules to conform to."""
+    stream = Stream(kind="system", id=SYSTEM_STREAM_ID)
+    indices = [index for index, event in enumerate(LOG.events) if event.envelope.stream == stream]
+    bundle = LOG.file(indices, stream=stream)
+    report = verify_stream(encode_bundle(bundle), naming(bundle), entries=LOG.entries())
+    assert (report.verdict, report.stream, len(report.events)) == ("intact", stream, len(indices))
+    assert (report.conformity.result, report.completeness.result) == ("not_checked", "shown")
+    cut = LOG.file(indices[:-1], stream=stream)
+    report = verify_stream(encode_bundle(cut), naming(cut), entries=LOG.entries())
+    assert (report.verdict, report.completeness.result) == ("intact", "contradicted")
+    with pytest.raises(MalformedInput, match="not a stream"):
+        verify_stream(encode_bundle(LOG.bundle(indices[0])), naming())
+
+
+def test_entries_of_the_log_are_the_very_events() -> None:
+    """An event that was signed anew, with the same payload, is not the one that the log has."""
+    again = replace(CASE.events[-1].envelope, signed_at=CASE.events[-1].envelope.signed_at + 1)
+    bundle = LOG.case_bundle()
+    *others, last = bundle.entries
+    report = report_of(replace(bundle, entries=(*others, replace(last, envelope=again))), entries=LOG.entries())
+    assert (report.verdict, report.completeness.result) == ("tampered", "contradicted")
 
 
 def test_flags_are_derived_anew() -> None:

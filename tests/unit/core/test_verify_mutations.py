@@ -121,7 +121,7 @@ def subject(bundle: Any) -> Any:
 
 
 LESS_THAN_INTACT: dict[str, Any] = {
-    "payload withheld": _spoiled(lambda b: subject(b).pop("payload")),
+    "payload withheld": _spoiled(lambda b: [subject(b).pop(part) for part in ("payload", "sections")]),
     "payload changed": _spoiled(lambda b: subject(b)["payload"].update(salt="00" * 16)),
     "without authority": _spoiled(lambda b: b.update(entries=[subject(b)])),
     "without an anchor": _spoiled(lambda b: b.pop("anchor")),

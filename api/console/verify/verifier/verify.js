@@ -84,7 +84,8 @@ export function readBundle(bytes) {
     || !optional(file, "anchor", isAnchor) || !optional(file, "timestamps", lists(isStamp, MOST_STAMPS))) refuse("no bundle");
   const isSubject = file.event === undefined ? ({ envelope }) => canonical(envelope.stream) === canonical(file.stream) : ({ index }) => index === file.event;
   const subjects = file.entries.filter(isSubject);
-  return subjects.length ? { nodes: {}, timestamps: [], ...file, subjects } : refuse("no bundle");
+  const mayShow = (entry) => entry.sections === undefined || (entry.payload !== undefined && isSubject(entry));
+  return subjects.length && file.entries.every(mayShow) ? { nodes: {}, timestamps: [], ...file, subjects } : refuse("no bundle");
 }
 
 // -- what is signed ----------------------------------------------------------------------------------------------------
@@ -456,7 +457,7 @@ function verifyStream(verification, told) {
   const completeness = unshown("that nothing came after event {sequence} is not shown", { sequence: bundle.subjects.at(-1).envelope.sequence });
   const own = {
     events: ofAll(results), order: order(bundle.subjects, results),
-    [bundle.stream.kind === "case" ? "custody" : "versions"]: unchecked(conformity.detail), end: unchecked(completeness.detail),
+    [bundle.stream.kind === "supervision" && bundle.stream.id.startsWith("model-") ? "versions" : "custody"]: unchecked(conformity.detail), end: unchecked(completeness.detail),
   };
   const steps = [...shared, ...Object.entries(own).map(([name, step], at) => ({ number: shared.length + at + 1, name, ...step }))];
   return { verdict: verdictOf(steps), conformity, completeness, development: trust.development, steps, events: results, stream: bundle.stream };

@@ -209,7 +209,17 @@ harmless("a timestamp where no authority is trusted", lambda base: base.tree | {
 harmless(
     "anchor left out", lambda base: without(base.tree, ("anchor",)), "not_yet_anchored", of=lambda b: has(b, "anchor")
 )
-harmless("payload left out", lambda base: without(base.tree, base.place("payload")), "unverifiable")
+harmless(
+    "payload left out",
+    lambda base: without(base.tree, base.place("payload")),
+    "unverifiable",
+    of=lambda base: not has(base, "sections"),
+)
+refused(
+    "payload left out, its sections not",
+    lambda base: without(base.tree, base.place("payload")),
+    lambda base: has(base, "sections"),
+)
 harmless(
     "all else left out",
     lambda base: base.tree | {"entries": [base.tree["entries"][base.place_of(base.index)]]},
