@@ -178,7 +178,7 @@ def sides_of_stream(connection: Connection, kind: str, stream_id: str) -> Sides 
 
 def _addressed_to(connection: Connection, entry: StoredEntry) -> Collection[str]:
     """Return the agency to which the event makes, or recalls, an offer, or the two of a letter that it is about."""
-    match decode_payload(entry.payload).body:
+    match decode_payload(entry.payload, entry.event_type).body:
         case HandoverOffered(to_agency=to_agency):
             return (to_agency,)
         case HandoverRecalled(handover_id=handover_id):

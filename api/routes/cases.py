@@ -60,7 +60,7 @@ def head(service: ServiceOf, reading: Reads, case_id: SlugPath) -> Response:
         reading.require_letter(connection, case_id)
         stream_head = log.heads(connection, [("case", case_id)])["case", case_id]
     reading.record(Message("head of the case"), case_id)
-    return json_response(views.HeadView(case_id, stream_head.sequence + 1, stream_head.digest))
+    return json_response(views.HeadView(case_id, stream_head.sequence + 1, stream_head.leaf_hash))
 
 
 @router.reads("/items", "List the items", Paged("items", views.ItemLine), tags=["items"])

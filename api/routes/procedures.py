@@ -18,7 +18,7 @@ from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures, publication_of
 from ledger.store import log
 from ledger.store.database import Connection
-from ledger.store.log import payload_of
+from ledger.store.log import event_of
 
 router = Routes(400, 503, prefix="/api/v1/procedures", tags=["registry"])
 
@@ -93,7 +93,7 @@ def _published(connection: Connection) -> list[tuple[int, PublishedVersion]]:
 
 
 def _body_at(connection: Connection, index: int) -> ProcedurePublished:
-    body = payload_of(log.entry(connection, index)).body
+    body = event_of(log.entry(connection, index)).body
     assert isinstance(body, ProcedurePublished), "the payload is of the type that its entry says"
     return body
 

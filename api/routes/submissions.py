@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,23 +21,21 @@ from api.middleware.problems import Refused
 from api.middleware.request_limits import JSON, NDJSON, charge, read_body
 from api.schemas.openapi import answers, problems, takes
 from api.services.submission import LineAnswer, SubmissionService
-from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.events import (
     NAME_OF,
     Body,
+    Event,
     Payload,
     Stream,
     Submission,
-    digest_of,
     encode_submission,
     handover,
-    make_payload,
+    unsigned_envelope,
 )
 from ledger.core.events.handover import HandoverOffered, OfferedItem
 from ledger.core.messages import Message, Term
 from ledger.i18n import in_readers_language
-from ledger.recording.event_signing import envelope_of
 from ledger.recording.publisher import Receipt
 
 EVENTS = "/api/v1/events"
@@ -112,20 +111,20 @@ def handover_routes(submissions: SubmissionService, *, limit: int, timeout_s: fl
     return [Route(path, endpoint(body=body), methods=["POST"]) for path, body in bodies.items()]
 
 
-def _require_fitting(payload: Payload, expected: type[Body], ids: Mapping[str, str]) -> None:
+def _require_fitting(event: Event, expected: type[Body], ids: Mapping[str, str]) -> None:
     """Raise MalformedInput unless the event is of the expected type, and of the case and handover in the address."""
-    body = payload.body
+    body = event.body
     if not isinstance(body, expected):
         raise MalformedInput(
             "this address takes another event, not {event_type}",
-            event_type=Term("event_type", payload.event_type),
-            field="payload.event_type",
+            event_type=Term("event_type", event.event_type),
+            field="envelope.event_type",
             code="wrong_address",
             hint=Message("Every event may be posted to {events}.", events=EVENTS),
         )
     handover_id = body.returns if isinstance(body, handover.HandoverReturned) else getattr(body, "handover_id", None)
     for name, field, in_payload in (
-        ("case_id", "payload.stream.id", payload.stream.id),
+        ("case_id", "envelope.stream.id", event.stream.id),
         ("handover_id", "payload.body.handover_id", handover_id),
     ):
         if ids.get(name, in_payload) != in_payload:
@@ -199,26 +198,18 @@ def example_submission() -> bytes:
         purpose="prosecution_review",
         items=(OfferedItem(item_id="item-7f3a-01"),),
     )
-    payload = make_payload(
-        body=body,
-        version=1,
+    payload = Payload(officer="p-0417", occurred_at="2026-03-01T08:30:00Z", salt="5a" * 16, body=body)
+    envelope = unsigned_envelope(
+        payload,
         event_id="01940000-0000-7000-8000-000000000000",
         stream=Stream(kind="case", id="case-7f3a"),
         sequence=4,
-        previous="blake3:" + "1a" * 32,
+        previous="sha256:" + "1a" * 32,
         agency="psb-east",
-        officer="p-0417",
-        occurred_at="2026-03-01T08:30:00Z",
-        salt="5a" * 16,
-    )
-    envelope = envelope_of(
-        payload,
-        digest_of(canonical.encode(payload)),
         key_id="0x" + "1a" * 20,
         signed_at=1772353800,
-        signature="0x" + "1b" * 65,
     )
-    return encode_submission(envelope, payload, {})
+    return encode_submission(replace(envelope, signature="0x" + "1b" * 65), payload, {})
 
 
 def _post(tag: str, operation_id: str, summary: str, description: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock
+from types import GenericAlias
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from api.middleware.problems import HINTS, MEDIA_TYPE, Problem
+from ledger.core.events import EVENT_TYPES, Payload, Submission
 
 DOCUMENT = "/api/v1/openapi.json"
 PAGE = "/docs"
@@ -174,7 +176,11 @@ def _document(app: FastAPI, paths: Mapping[str, Any]) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     for path, operations in paths.items():
         document["paths"].setdefault(path, {}).update(operations)
-    _, components = msgspec.json.schema_components(_documented.values(), ref_template=_REF)
+    # A submission's payload is of the event type that its envelope names, which no schema can choose by.
+    payloads = [GenericAlias(Payload, row.body) for row in EVENT_TYPES.values()]
+    refs, components = msgspec.json.schema_components([*payloads, *_documented.values()], ref_template=_REF)
+    by_type = [{"title": name, **ref} for name, ref in zip(EVENT_TYPES, refs, strict=False)]
+    components[Submission.__name__]["properties"]["payload"] = {"anyOf": by_type}
     document["components"] = document.get("components", {}) | {"schemas": _in_json_schema(components)}
     for operations in document["paths"].values():
         for operation in operations.values():

@@ -102,19 +102,19 @@ def place_of_paper(paper: OfferedPaper) -> str:
     return f"{paper.sequence},{paper.document}"
 
 
-def offered_papers(event: PrintedEvent, labels: Labels) -> list[OfferedPaper]:
+def offered_papers(printed: PrintedEvent, labels: Labels) -> list[OfferedPaper]:
     """Return the papers that an event prints, in the order of its procedure."""
-    first, payload = event.book.procedure.languages[0], event.payload
+    first, event = printed.book.procedure.languages[0], printed.event
     return [
         OfferedPaper(
-            event_id=payload.event_id,
-            event_type=payload.event_type,
-            sequence=payload.sequence,
+            event_id=event.event_id,
+            event_type=event.event_type,
+            sequence=event.sequence,
             document=row.name,
             title=row.title.get(labels.suffix) or row.title[first],
             article=row.article,
         )
-        for row in papers_of(event)
+        for row in papers_of(printed)
     ]
 
 

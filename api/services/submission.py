@@ -18,16 +18,17 @@ from api.middleware.problems import Problem, problem_of
 from api.middleware.request_limits import RateLimit
 from api.services.parts import Parts
 from ledger.core.errors import TallystickError, Unavailable
-from ledger.core.events import Payload, decode_payload
+from ledger.core.events import Event
 from ledger.recording.case_states import NeedsDatabase
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Answer, Sequencer
 from ledger.recording.validation import Duplicate
+from ledger.store import log
 from ledger.store.append import ValidatedSubmission
 
 LONGEST_GATHERING_S = 0.02  # seconds that an event waits at most for others to share its batch
 
-RouteCheck = Callable[[Payload], None]
+RouteCheck = Callable[[Event], None]
 Verdict = ValidatedSubmission | Duplicate | TallystickError
 
 
@@ -62,7 +63,7 @@ class SubmissionService:
     async def submit(self, body: bytes, check_route: RouteCheck | None = None) -> SubmissionResult:
         """Validate one submission, wait until it is durable, and return its receipt.
 
-        ``check_route`` raises if the payload does not belong to the route that it was posted to.
+        ``check_route`` raises if the event does not belong to the route that it was posted to.
 
         Raises:
             TallystickError: the submission was refused; nothing was recorded.
@@ -74,9 +75,7 @@ class SubmissionService:
         except NeedsDatabase:
             verdict = await run_in_threadpool(self._parts.validator.validate, body, now)
         if check_route is not None:
-            check_route(
-                verdict.payload if isinstance(verdict, ValidatedSubmission) else decode_payload(verdict.entry.payload)
-            )
+            check_route(verdict.event if isinstance(verdict, ValidatedSubmission) else log.event_of(verdict.entry))
         return await self._wait_for_result(self._queue(verdict))
 
     async def submit_each(self, lines: Sequence[bytes]) -> list[LineAnswer]:

@@ -18,14 +18,13 @@ from api.auth.sessions import sign_in_text
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
-from ledger.core.events import Envelope, decode_payload, digest_of
-from ledger.core.events.payload import decode_section, require_agreement
+from ledger.core.events import UNSIGNED, Envelope, decode_event, digest_of
+from ledger.core.events.payload import decode_section
 from ledger.core.signing.signatures import personal_digest, require_window, signing_hash, typed_data
 from ledger.i18n import Labels
 from ledger.timeline.event_fields import EventField, event_fields
 from ledger.timeline.sentences import Names, Narrator
 
-UNSIGNED = "0x" + "00" * 65
 _ZERO = "0x" + "00" * 32
 _MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 _VARYING = re.compile(
@@ -75,27 +74,24 @@ class QuestionBuilder:
         envelope = self._envelope(data)
         require_window(envelope, self._now())
         disclosed = convert(beside, _Disclosed)
-        payload = decode_payload(disclosed.payload.encode(), envelope.event_type)
-        require_agreement(envelope, payload, disclosed.payload.encode())
-        if (payload.agency, payload.officer) != (self.holder.agency, self.holder.officer):
+        event = decode_event(canonical.encode(envelope), disclosed.payload.encode())
+        if (event.agency, event.officer) != (self.holder.agency, self.holder.officer):
             raise Unauthorized(
                 "this key signs for {officer} of {agency} alone", officer=self.holder.officer, agency=self.holder.agency
             )
         # All sections that the payload commits to, each verified.
-        if payload.confidential.keys() != disclosed.sections.keys():
+        if event.confidential.keys() != disclosed.sections.keys():
             raise MalformedInput("each confidential section must be shown before it is signed", field="params")
         for label, text in disclosed.sections.items():
-            if digest_of(text.encode()) != payload.confidential[label]:
+            if digest_of(text.encode()) != event.confidential[label]:
                 raise MalformedInput("the section {label} is not the one that is signed", label=label, field="params")
         sections = {label: decode_section(text.encode(), label) for label, text in disclosed.sections.items()}
-        words = self._narrator.words(payload, None)
+        words = self._narrator.words(event, None)
         facts = (
-            EventField(self._labels.of("field", f"{payload.stream.kind}_id"), payload.stream.id),
-            *event_fields(payload, sections, words, self._labels),
+            EventField(self._labels.of("field", f"{event.stream.kind}_id"), event.stream.id),
+            *event_fields(event, sections, words, self._labels),
         )
-        return SigningQuestion(
-            "event", self._narrator.alone(payload), facts, signing_hash(envelope, self.holder.log_id)
-        )
+        return SigningQuestion("event", self._narrator.alone(event), facts, signing_hash(envelope, self.holder.log_id))
 
     def sign_in(self, data: Any, address: Any) -> SigningQuestion:
         """Return the question of ``personal_sign``; ``data`` is the text or its bytes in hex. Raises the refusal."""
@@ -139,7 +135,7 @@ class QuestionBuilder:
                     "event_type": message["eventType"],
                     "stream": {"kind": message["streamKind"], "id": message["streamId"]},
                     "sequence": message["sequence"],
-                    "previous": None if message["previous"] == _ZERO else "blake3:" + message["previous"][2:],
+                    "previous": None if message["previous"] == _ZERO else "sha256:" + message["previous"][2:],
                     "agency": message["agency"],
                     "payload_digest": "blake3:" + message["payloadBlake3"][2:],
                     "signed_at": message["signedAt"],

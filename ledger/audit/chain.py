@@ -170,7 +170,7 @@ def read_mirror(connection: Connection, trust: Trust, procedures: Procedures) ->
     replayed: list[tuple[MirroredChange, LogRegistry]] = []
     try:
         # What was replayed before an error stays in the list.
-        replayed.extend(replay(connection, initial, ((entry.log_index, entry.payload) for entry in entries)))
+        replayed.extend(replay(connection, initial, entries))
     except TallystickError as error:
         last = replayed[-1][0].index if replayed else -1
         procedures = replayed[-1][1].procedures if replayed else procedures
@@ -196,7 +196,7 @@ def read_ground(connection: Connection, mirror: Mirror) -> Ground:
     erased: set[tuple[str, str, str]] = set()
     for entry in rows.of_type(connection, "section.erased"):
         try:
-            body = decode_payload(entry.payload).body
+            body = decode_payload(entry.payload, entry.event_type).body
         except TallystickError:
             continue  # a finding of its own
         if isinstance(body, SectionErased):

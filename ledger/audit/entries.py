@@ -1,4 +1,4 @@
-"""Checks of one entry by itself: bytes, columns, payload, sections, signature and authority."""
+"""Checks of one entry by itself: bytes, columns, event, sections, signature and authority."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from msgspec import Struct
 from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.audit.maps import MapPart, MapParts
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.core.events import Envelope, Payload, decode_envelope, decode_payload, digest_of, require_agreement
+from ledger.core.events import (
+    Body,
+    Envelope,
+    Payload,
+    decode_envelope,
+    decode_payload,
+    digest_of,
+    require_digest,
+    require_kind,
+)
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
@@ -104,13 +113,16 @@ def check_entry(row: StoredEntry, sections: Sections, ground: Ground) -> list[Au
     except TallystickError as error:
         findings.append(finding_of("signatures", row.log_index, error))
     try:
+        require_digest(envelope, row.payload)
+        require_kind(envelope)
         payload = decode_payload(row.payload, envelope.event_type)
-        require_agreement(envelope, payload, row.payload)
     except MalformedInput as error:
         return [*findings, finding_of("payloads", row.log_index, error)]
     if ground.authority is not None:
         try:
-            authorities.require_officer(authorities.require_key(ground.authority, envelope, row.log_index), payload)
+            authorities.require_officer(
+                authorities.require_key(ground.authority, envelope, row.log_index), payload.officer
+            )
         except TallystickError as error:
             findings.append(finding_of("authority", row.log_index, error))
     return [*findings, *_sections(row, payload, sections, ground)]
@@ -128,7 +140,7 @@ def _columns(row: StoredEntry, envelope: Envelope) -> list[AuditFinding]:
     return differences("entries", row.log_index, "entries", zip(COLUMNS, expected, stored, strict=True))
 
 
-def _sections(row: StoredEntry, payload: Payload, sections: Sections, ground: Ground) -> Iterator[AuditFinding]:
+def _sections(row: StoredEntry, payload: Payload[Body], sections: Sections, ground: Ground) -> Iterator[AuditFinding]:
     committed = payload.confidential
     if not committed and not sections:
         return

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ledger.audit.findings import AuditFinding, differences, finding, finding_of
 from ledger.core.custody import CaseState, Flag, fold
 from ledger.core.errors import TallystickError
-from ledger.core.events import Payload, decode_again
+from ledger.core.events import Event, decode_again, entry_hash
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import Matter, SupervisionAct, move
@@ -101,12 +101,12 @@ class _StreamAudit:
         if row.log_index in self._faulty.indices:
             self._sound = False
         else:
-            payload = decode_again(row.payload, row.event_type)
-            yield from self._order(row, payload.previous)
+            event = decode_again(row.envelope, row.payload)
+            yield from self._order(row, event.previous)
             if flags and not self.raises_flags:
                 yield finding("custody", row.log_index, "flags", "none outside of cases", names_of(flags))
             if self._sound:
-                yield from self._judge(row, payload, flags)
+                yield from self._judge(row, event, flags)
         self._last = row
 
     def _order(self, row: StoredEntry, previous: str | None) -> Iterator[AuditFinding]:
@@ -115,7 +115,7 @@ class _StreamAudit:
         If that row or a missing one is faulty, nothing is reported.
         """
         last = self._last
-        expected = place_after(StreamHead(last.sequence, last.payload_digest) if last else None)
+        expected = place_after(StreamHead(last.sequence, entry_hash(last.envelope)) if last else None)
         rises = last is None or last.log_index < row.log_index
         if (row.sequence, previous) == expected and rises:
             return
@@ -130,16 +130,17 @@ class _StreamAudit:
         """Compare the stored head and read models with those that the events lead to."""
         last = self._last
         assert last is not None, "a group has at least one row"
-        if head != (last.sequence, last.payload_digest):
+        leaf_hash = entry_hash(last.envelope)
+        if head != (last.sequence, leaf_hash):
             if last.log_index in self._faulty.indices or self._faulty.lacking(last.log_index):
                 return  # the stream's true end may be what is missing
-            expected = _place(last.sequence, last.payload_digest)
+            expected = _place(last.sequence, leaf_hash)
             actual = _place(*head) if head else "no such row"
             yield finding("streams", last.log_index, "stream", expected, actual, name=name)
         if self._sound:
             yield from _compare(self._led_to(), stored)
 
-    def _judge(self, row: StoredEntry, _payload: Payload, _flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
+    def _judge(self, row: StoredEntry, _event: Event, _flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         """Judge the next event, given the flags that are stored for it."""
         if self._kind == "agency":
             self._models.update([feed_row(row.stream_id, row.log_index, row.sequence)])
@@ -158,28 +159,21 @@ class _CaseAudit(_StreamAudit):
         self._state: CaseState | None = None
         self._expected = Expected()
 
-    def _judge(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
+    def _judge(self, row: StoredEntry, event: Event, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         states = self._rules.states
         try:
-            act = states.act(
-                self._state,
-                payload,
-                row.payload_digest,
-                row.signed_at,
-                index=row.log_index,
-                registered=self._rules.agencies,
-            )
+            act = states.act(self._state, event, index=row.log_index, registered=self._rules.agencies)
             after, raised = fold(self._state, act)
-            states.require_free_id(payload, below=row.log_index)
+            states.require_free_id(event, below=row.log_index)
         except TallystickError as error:
             self._sound = False
             # Entries of the other case may be faulty, too.
-            if not (self._faulty.indices and rests_on_another_case(payload)):
+            if not (self._faulty.indices and rests_on_another_case(event)):
                 yield finding_of("custody", row.log_index, error, "impossible")
             return
         # By the days off that are in force now, whatever they were when the event was recorded.
         lines = clocks.changes(self._state, after, states.procedures().current[after.procedure])
-        self._expected.take(self._state, after, payload, row.log_index, lines)
+        self._expected.take(self._state, after, event, row.log_index, lines)
         self._state = after
         if raised != flags:
             yield finding("custody", row.log_index, "flags", names_of(raised), names_of(flags))
@@ -193,14 +187,12 @@ class _MatterAudit(_StreamAudit):
     _matter: Matter | None = None
     _index = -1  # of the last event
 
-    def _judge(self, row: StoredEntry, payload: Payload, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
+    def _judge(self, row: StoredEntry, event: Event, flags: tuple[Flag, ...]) -> Iterator[AuditFinding]:
         assert self._rules.agencies is not None, "no such stream is sound without them"
         procedures = self._rules.states.procedures()
         try:
             books = procedures.at(row.log_index).values()
-            step = move(
-                self._matter, SupervisionAct(payload, row.payload_digest, self._rules.agencies, books, row.log_index)
-            )
+            step = move(self._matter, SupervisionAct(event, self._rules.agencies, books, row.log_index))
         except TallystickError as error:
             self._sound = False
             yield finding_of("supervision", row.log_index, error, "impossible")
@@ -237,8 +229,8 @@ def _compare(expected: Models, stored: Models) -> Iterator[AuditFinding]:
             yield from differences("models", index, key_text, pairs)
 
 
-def _place(sequence: int, digest: str | None) -> str:
-    return f"{sequence} / {digest or '—'}"
+def _place(sequence: int, previous: str | None) -> str:
+    return f"{sequence} / {previous or '—'}"
 
 
 def _stray(step: str, word: str, **slots: str) -> AuditFinding:

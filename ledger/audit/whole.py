@@ -314,7 +314,7 @@ def _access(database: Database, connection: Connection, findings: AuditFindings)
         return
     for entry in rows.of_type(connection, "access.sealed"):
         try:
-            body = decode_payload(entry.payload).body
+            body = decode_payload(entry.payload, entry.event_type).body
         except TallystickError:
             continue  # a finding of its own
         if isinstance(body, AccessSealed) and (digest := rows.access_digest(database, body.count)) != body.head:

@@ -19,7 +19,7 @@ from ledger.client.events import Claims
 from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.events import Authority, Body, decode_payload, digest_of
+from ledger.core.events import Authority, Body, digest_of
 from ledger.core.events.terms import TABLE_OF, WORD, choices
 from ledger.i18n import label_first_by, spoken
 from ledger.i18n.money import smallest_units, usual_currency
@@ -314,7 +314,8 @@ def event_ref(session: Session, text: str, *, option: str) -> dict[str, str]:
     if "=" in text:
         event_id, digest = split_once(text, "=", option, "EVENT_ID or EVENT_ID=blake3:...")
         return {"event_id": event_id, "payload_digest": digest}
-    data = canonical.encode(session.service.get(at("/api/v1/events/{}", text))["payload"])
-    if decode_payload(data).event_id != text:
+    shown = session.service.get(at("/api/v1/events/{}", text))
+    digest = digest_of(canonical.encode(shown["payload"]))
+    if (shown["envelope"]["event_id"], shown["envelope"]["payload_digest"]) != (text, digest):
         raise IntegrityBroken("the service shows another event than {text}", text=text, field=option)
-    return {"event_id": text, "payload_digest": digest_of(data)}
+    return {"event_id": text, "payload_digest": digest}

@@ -41,19 +41,21 @@ class _Judged(NamedTuple):
 
 
 def events_of(data: bytes) -> list[SourceEvent] | None:
-    """Return the events of a case bundle, which is not verified; None if a payload is withheld."""
+    """Return the events of a case bundle, which is not verified; None if a payload is withheld.
+
+    Raises MalformedInput.
+    """
     events = []
     for entry in decode_bundle(data).subjects:
         if entry.payload is None:
             return None
-        signed_at = entry.envelope.signed_at
-        events.append(SourceEvent(entry.index, entry.envelope.payload_digest, signed_at, entry.payload))
+        events.append(SourceEvent(entry.index, entry.require_event()))
     return events
 
 
 def kinds_of(data: bytes) -> dict[str, str]:
     """Return the kinds of the agencies whose admissions a case bundle shows, by their ids. Nothing is verified."""
-    bodies = [entry.payload.body for entry in decode_bundle(data).entries.values() if entry.payload]
+    bodies = [entry.event.body for entry in decode_bundle(data).entries.values() if entry.event]
     return {body.agency: body.kind for body in bodies if isinstance(body, AgencyAdmitted)}
 
 
@@ -81,12 +83,12 @@ def _judge(events: Iterable[SourceEvent], acts: BundleActs, book: Rulebook, as_o
     refusal: tuple[int, str] | None = None
     for event in events:
         try:
-            act = acts.act(state, event.payload, event.digest, event.signed_at, index=event.log_index)
+            act = acts.act(state, event.event, index=event.log_index)
             state, raised = fold(state, act)
         except RuleRefused as error:
-            refusal = event.payload.sequence, error.code
+            refusal = event.event.sequence, error.code
             break
-        flags[event.payload.sequence] = sorted(flag.name for flag in raised)
+        flags[event.event.sequence] = sorted(flag.name for flag in raised)
     due = deadlines(state, book, as_of) if state else ()
     return _Judged(flags, refusal, state, {(deadline.clock, deadline.subject): deadline for deadline in due})
 

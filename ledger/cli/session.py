@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from ledger.client.session import ClientSession
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.messages import Message
 from ledger.i18n import Labels, language_of, speak
@@ -59,7 +59,7 @@ class Session(ClientSession):
     @cached_property
     def _tables_in_force(self) -> list[dict[str, Any]]:
         with suppress(TallystickError):
-            return [msgspec.json.decode(text, type=dict[str, Any]) for text in self.texts_in_force]
+            return [decode_json(text, dict[str, Any]) for text in self.texts_in_force]
         return []
 
     @cached_property

@@ -56,8 +56,7 @@ def fetch_view(session: Session, path: str, *ids: str) -> dict[str, Any]:
 
 def print_life(output: Output, events: Iterable[Mapping[str, Any]]) -> None:
     """Print for people the steps of a life, each with its signed event."""
-    of_payload = ("agency", "officer", "occurred_at")
-    rows = [dict(event) | {name: event["payload"][name] for name in of_payload} for event in events]
+    rows = [{**event["payload"], **event["envelope"], **event} for event in events]
     output.parts([("steps", rows, STEPS)])
 
 

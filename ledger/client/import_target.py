@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from ledger.client.service import ServiceClient
 from ledger.core.encoding import canonical
-from ledger.core.errors import IntegrityBroken, TallystickError
-from ledger.core.events import decode_payload, digest_of
+from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
+from ledger.core.events import decode_event
 from ledger.interchange.imports.case_events import CaseEvent
 from ledger.interchange.imports.importing import LookedUpRow
 from ledger.interchange.imports.plan import Plan
@@ -58,12 +58,13 @@ class ImportTarget:
         pages = self._service.pages("/api/v1/events", "events", case_id=case_id, ground=GROUND, limit=PAGE)
         events = []
         for view in pages:
-            data, signed = canonical.encode(view["payload"]), view["envelope"]["payload_digest"]
-            if digest_of(data) != signed:
-                raise IntegrityBroken("the service shows another payload than {signed}", signed=signed, field="payload")
+            try:
+                event = decode_event(canonical.encode(view["envelope"]), canonical.encode(view["payload"]))
+            except MalformedInput as error:
+                raise IntegrityBroken("the service shows an event that is none: {error}", error=error) from error
             shown = view.get("sections")
             sections = None if shown is None else {name: part and part["fields"] for name, part in shown.items()}
-            events.append(CaseEvent(decode_payload(data), signed, sections))
+            events.append(CaseEvent(event, sections))
         return events
 
     def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:

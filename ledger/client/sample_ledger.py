@@ -19,7 +19,7 @@ from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import parse_note
 from ledger.core.procedure.package import decode_package
 from ledger.core.procedure.rulebook import Rulebook
-from ledger.samples.player import LeadHead
+from ledger.samples.player import LeadHead, LoggedEvent
 from ledger.samples.town import AGENCIES, TownKeys
 
 READER = "analyst"  # registers the data set
@@ -64,9 +64,9 @@ class ServiceLedger:
     def relay(self, call: bytes, admin: TransactionSigner, /) -> None:
         relay(self._service, admin, call)
 
-    def submit(self, submission: bytes, /) -> int:
-        index: int = self._service.post("/api/v1/events", submission, dict[str, Any])["index"]
-        return index
+    def submit(self, submission: bytes, /) -> LoggedEvent:
+        receipt = self._service.post("/api/v1/events", submission, dict[str, Any])
+        return LoggedEvent(receipt["index"], receipt["leaf_hash"])
 
     def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
         path = at("/api/v1/datasets/{}/file", dataset.dataset_id)

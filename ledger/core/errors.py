@@ -151,6 +151,10 @@ class Unavailable(TallystickError):
         self.retry_after = retry_after
 
 
+_OF_ENVELOPE = ("agency", "event_type", "sequence", "stream")
+
+
 def refuse(rule: str, text: str, /, *, field: str, hint: str | None = None, **slots: object) -> NoReturn:
-    """Raise the refusal of an act that the rule forbids; ``field`` is a path within the payload."""
-    raise RuleRefused(text, code=rule, field=f"payload.{field}", hint=hint, **slots)
+    """Raise the refusal of an act that the rule forbids; ``field`` is a path within the event's payload or envelope."""
+    part = "envelope" if field.partition(".")[0] in _OF_ENVELOPE else "payload"
+    raise RuleRefused(text, code=rule, field=f"{part}.{field}", hint=hint, **slots)

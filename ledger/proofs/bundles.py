@@ -13,10 +13,11 @@ from typing import Literal, Protocol
 from msgspec import UNSET, Raw, Struct
 
 from ledger.chain.journal import ChainWrite
+from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, SignatureRefused
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.events import Section, Stream, decode_envelope, record
+from ledger.core.events import Payload, Section, Stream, decode_envelope, record
 from ledger.core.events.terms import EventRef
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import verify_checkpoint
@@ -127,7 +128,7 @@ class Prover:
                 raise NotFound("no case {case_id}", case_id=case_id, field="case_id")
             stream = Stream(kind="case", id=case_id)
             others = self._of_procedure(connection, entries)
-            agencies = {agency for entry in entries for agency in receivers_of(log.payload_of(entry).body)}
+            agencies = {agency for entry in entries for agency in receivers_of(log.event_of(entry).body)}
             file = self._file(connection, entries, stream, withheld, others=others, agencies=agencies)
         encoded = encode_bundle(file)
         with _readable(entries[0].log_index):
@@ -151,7 +152,7 @@ class Prover:
 
     def _of_procedure(self, connection: Connection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
         """Return all adoptions before a case's last event, and the texts of its own procedure, in the log's order."""
-        procedure_id = getattr(log.payload_of(entries[0]).body, "procedure", None)
+        procedure_id = getattr(log.event_of(entries[0]).body, "procedure", None)
         adopted = [version for version in self._procedures().versions if 0 <= version.index < entries[-1].log_index]
         own = [version for version in adopted if version.book and version.book.procedure.id == procedure_id]
         texts = log.publications(connection, {version.digest for version in own})
@@ -264,10 +265,11 @@ def _entry(view: _View, entry: StoredEntry, withheld: Withheld | None) -> Bundle
     decode = decoder_of(Section).decode
     with _readable(entry.log_index):
         envelope = decode_envelope(entry.envelope)
+        payload = canonical.parse(entry.payload, decoder_of(Payload[Raw]), where="payload")
     return BundleEntry(
         index=entry.log_index,
         envelope=envelope,
-        payload=UNSET if withheld == "payload" else Raw(entry.payload),
+        payload=UNSET if withheld == "payload" else payload,
         sections={label: decode(data) for label, data in sections.items() if data is not None},
     )
 
@@ -311,7 +313,7 @@ def _erasures(view: _View, entry: StoredEntry, head: _ProofHead) -> Iterator[Sto
         return
     event = EventRef(event_id=entry.event_id, payload_digest=entry.payload_digest)
     for other in log.stream(view.connection, entry.stream_kind, entry.stream_id, after=entry.sequence):
-        body = log.payload_of(other).body if other.event_type == "section.erased" else None
+        body = log.event_of(other).body if other.event_type == "section.erased" else None
         # At this head a later erasure cannot be proven: the section is then only missing.
         if not isinstance(body, record.SectionErased) or body.concerns != event or other.log_index >= head.size:
             continue

@@ -1,4 +1,4 @@
-"""A cache of case states, keyed by the digest of the event that they end in, and by what was adopted by then.
+"""A cache of case states, keyed by the leaf hash of the entry that they end in, and by what was adopted by then.
 
 Both determine the state, so an entry of the cache never becomes stale.
 """
@@ -11,9 +11,10 @@ from typing import NoReturn
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of, not_on_head
-from ledger.core.errors import NotFound, RuleRefused, TallystickError
-from ledger.core.events import Payload
+from ledger.core.errors import RuleRefused, TallystickError
+from ledger.core.events import Event
 from ledger.core.events.case import CaseJoined, CaseOpened, CaseSplit, CaseTakenOver
+from ledger.core.events.terms import EventRef
 from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.signing.authority import Agency
 from ledger.recording.registry_view import KindsOf, ReadAccess
@@ -22,7 +23,7 @@ from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 
 STATES_KEPT = 20_000
-StateKey = tuple[int, str]  # of the newest adoption that it was judged by, and of the event
+StateKey = tuple[int, str]  # of the newest adoption that it was judged by, and of the entry
 READ_ON_AT_MOST = 1_000  # entries of another process that are taken in at a time
 
 
@@ -38,7 +39,7 @@ class NoDatabase:
 
 
 class CaseStates:
-    """Case states by the digest of their last event: the newest are cached, others are folded again from the stream."""
+    """Case states by the leaf hash of their last entry: the newest are cached, others folded again from the stream."""
 
     def __init__(
         self,
@@ -64,20 +65,20 @@ class CaseStates:
         while len(self._kept) > STATES_KEPT:
             self._kept.popitem(last=False)
 
-    def at_head(self, payload: Payload) -> CaseState | None:
+    def at_head(self, event: Event) -> CaseState | None:
         """Return the state that the event follows, None for the first event of a case.
 
         Raises:
             Conflict: the event does not follow the head of its stream.
         """
-        if payload.previous is None:
+        if event.previous is None:
             return None
         # A cached state may have been overtaken by now; the sequencer checks that under the lock.
-        kept = self._kept.get((self.procedures().last_index, payload.previous))
-        if kept is not None and kept.case_id == payload.stream.id:
+        kept = self._kept.get((self.procedures().last_index, event.previous))
+        if kept is not None and kept.case_id == event.stream.id:
             return kept
-        state = self.of_case(payload.stream.id)
-        if state is None or state.head != payload.previous:
+        state = self.of_case(event.stream.id)
+        if state is None or state.head != event.previous:
             raise not_on_head(state.head if state else None, state.sequence + 1 if state else 0)
         return state
 
@@ -89,7 +90,7 @@ class CaseStates:
     def kept_of(self, connection: Connection, case_id: str) -> CaseState | None:
         """Return the state at the stream's head if it is cached, else None."""
         head = log.heads(connection, [("case", case_id)]).get(("case", case_id))
-        return None if head is None else self._kept.get((self.procedures().last_index, head.digest))
+        return None if head is None else self._kept.get((self.procedures().last_index, head.leaf_hash))
 
     def of_listed_case(self, case_id: str) -> CaseState:
         """Return the state of a case that the read model lists."""
@@ -97,14 +98,11 @@ class CaseStates:
         assert state is not None, "the read model shows a case that has a stream"
         return state
 
-    def after(self, payload_digest: str) -> CaseState | None:
-        """Return the state right after the event of this digest, or None if it is in no case."""
+    def after(self, cited: EventRef) -> CaseState | None:
+        """Return the state right after the cited event, or None if it is in no case."""
         with self._database.read() as connection:
-            try:
-                entry = log.entry_by_digest(connection, payload_digest)
-            except NotFound:
-                return None
-            if entry.stream_kind != "case":
+            entry = log.identities(connection, [cited.event_id]).get(cited.event_id)
+            if entry is None or entry.stream_kind != "case":
                 return None
             # Up to that event only: the case may have moved on since.
             stream = log.stream(connection, "case", entry.stream_id, limit=entry.sequence + 1)
@@ -119,26 +117,26 @@ class CaseStates:
             if entry.stream_kind != "case":
                 continue
             try:
-                payload = log.payload_of(entry)
+                event = log.event_of(entry)
                 adopted = self.procedures().last_index
-                before = self._kept.get((adopted, payload.previous)) if payload.previous else None
-                if before is not None or payload.previous is None:
-                    self.keep(fold(before, self.act_of(entry, payload, before)).state, adopted)
+                before = self._kept.get((adopted, event.previous)) if event.previous else None
+                if before is not None or event.previous is None:
+                    self.keep(fold(before, self.act_of(entry, event, before)).state, adopted)
             except TallystickError:
                 continue  # the next event of this case folds the whole stream and reports what is wrong with it
 
     def follow(
         self, entries: Iterable[StoredEntry], before: CaseState | None = None
-    ) -> Iterator[tuple[StoredEntry, Payload, CaseState]]:
+    ) -> Iterator[tuple[StoredEntry, Event, CaseState]]:
         """Yield each of a case's entries with the state after it.
 
         The first entry follows ``before``. Nothing is cached.
         """
         state = before
         for entry in entries:
-            payload = log.payload_of(entry)
-            state = fold(state, self.act_of(entry, payload, state)).state
-            yield entry, payload, state
+            event = log.event_of(entry)
+            state = fold(state, self.act_of(entry, event, state)).state
+            yield entry, event, state
 
     def _fold(self, entries: Iterable[StoredEntry]) -> CaseState | None:
         state: CaseState | None = None
@@ -149,22 +147,20 @@ class CaseStates:
             self.keep(state, adopted)
         return state
 
-    def require_free_id(self, payload: Payload, *, below: int | None = None) -> None:
+    def require_free_id(self, event: Event, *, below: int | None = None) -> None:
         """Refuse an event that ``require_free_id`` refuses by the entries of an index below that one, or by all."""
-        if (new_case_id := new_case_of(payload)) is not None:
+        if (new_case_id := new_case_of(event)) is not None:
             with self._database.read() as connection:
-                require_free_id(payload, cases.splitting_agencies(connection, [new_case_id], below=below))
+                require_free_id(event, cases.splitting_agencies(connection, [new_case_id], below=below))
 
-    def act_of(self, entry: StoredEntry, payload: Payload, before: CaseState | None) -> Act:
+    def act_of(self, entry: StoredEntry, event: Event, before: CaseState | None) -> Act:
         """Return a logged event as the rules see it after ``before``, by what was in force for its entry."""
-        return self.act(before, payload, entry.payload_digest, entry.signed_at, index=entry.log_index)
+        return self.act(before, event, index=entry.log_index)
 
     def act(
         self,
         before: CaseState | None,
-        payload: Payload,
-        digest: str,
-        signed_at: int,
+        event: Event,
         *,
         index: int = NOT_YET,
         registered: Mapping[str, Agency] | None = None,
@@ -173,39 +169,39 @@ class CaseStates:
 
         ``registered`` are the agencies by which jurisdiction is decided. Refuses (unknown_procedure, not_opened).
         """
-        book = book_of(before, payload, self.procedures().at(index))
-        body = payload.body
+        book = book_of(before, event, self.procedures().at(index))
+        body = event.body
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
         # The state as it was when it was cited decides, whatever has become of that case.
-        source = self.after(cites.payload_digest) if cites else None
-        named = {payload.agency, getattr(body, "to_agency", None) or payload.agency}
+        source = self.after(cites) if cites else None
+        named = {event.agency, getattr(body, "to_agency", None) or event.agency}
         kinds = self._kinds(self._database, named)
-        return Act(payload, digest, signed_at, book, source, registered, kinds)
+        return Act(event, book, source, registered, kinds)
 
 
-def new_case_of(payload: Payload) -> str | None:
+def new_case_of(event: Event) -> str | None:
     """Return the id of the case that the event opens, or splits something off for."""
-    match payload.body:
+    match event.body:
         case CaseOpened() | CaseTakenOver():
-            return payload.stream.id
+            return event.stream.id
         case CaseSplit(new_case_id=new_case_id):
             return new_case_id
     return None
 
 
-def require_free_id(payload: Payload, splitting: Mapping[str, str]) -> None:
+def require_free_id(event: Event, splitting: Mapping[str, str]) -> None:
     """Refuse the id of an unopened case for which another agency split something off.
 
     Whoever opened it first would keep the splitting agency from what it gave up. ``splitting`` are the agencies that
     split something off for cases that are not opened yet, by case id.
     """
-    new_case_id = new_case_of(payload)
-    if new_case_id is not None and splitting.get(new_case_id, payload.agency) != payload.agency:
+    new_case_id = new_case_of(event)
+    if new_case_id is not None and splitting.get(new_case_id, event.agency) != event.agency:
         raise RuleRefused(
             "another agency split something off for case {new_case_id}, and opens it",
             new_case_id=new_case_id,
             code="split_for_another",
-            field="payload.body.new_case_id" if isinstance(payload.body, CaseSplit) else "payload.stream.id",
+            field="payload.body.new_case_id" if isinstance(event.body, CaseSplit) else "envelope.stream.id",
             hint="Take a new id for a new case.",
         )

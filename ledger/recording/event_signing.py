@@ -17,18 +17,18 @@ from ledger.chain.transaction import TransactionSigner
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.encoding import canonical
 from ledger.core.events import (
-    VERSION,
     Authority,
     Body,
     Envelope,
+    Event,
     Payload,
     Section,
     Stream,
-    decode_payload,
     decode_submission,
     digest_of,
     encode_submission,
-    make_payload,
+    make_event,
+    unsigned_envelope,
 )
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.signatures import signing_hash
@@ -43,7 +43,7 @@ class Sources(Struct, frozen=True):
 
 
 class StreamPosition(Struct, frozen=True):
-    """The position of a stream's next event: ``head`` is the digest that it follows, None at sequence 0."""
+    """The position of a stream's next event: ``head`` is the leaf hash that it follows, None at sequence 0."""
 
     stream: Stream
     sequence: int = 0
@@ -61,9 +61,14 @@ class Actor(Struct, frozen=True):
 class Signed(Struct, frozen=True):
     """A signed event. ``submission`` is what the service takes; the same bytes may be sent any number of times."""
 
+    event: Event
     envelope: Envelope
-    payload: Payload
     submission: bytes
+
+    @property
+    def following(self) -> StreamPosition:
+        """Return the position of the event that is signed on this one."""
+        return StreamPosition(self.event.stream, self.event.sequence + 1, self.event.leaf_hash)
 
 
 SYSTEM_SOURCES = Sources()
@@ -92,50 +97,34 @@ def sign_event(
     now = sources.now()
     parts = (sections or {}).items()
     kept_apart = {label: Section(salt=sources.salt(), fields=dict(fields)) for label, fields in parts}
-    payload = make_payload(
+    payload = Payload(
+        officer=actor.officer,
+        occurred_at=occurred_at or instant_text(now),
+        salt=sources.salt(),
         body=body,
-        version=VERSION,
+        authority=authority,
+        confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
+    )
+    envelope = unsigned_envelope(
+        payload,
         event_id=sources.event_id(),
         stream=place.stream,
         sequence=place.sequence,
         previous=place.head,
         agency=actor.agency,
-        officer=actor.officer,
-        occurred_at=occurred_at or instant_text(now),
-        salt=sources.salt(),
-        authority=authority,
-        confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
+        key_id=actor.signer.key_id,
+        signed_at=now,
     )
-    # Decoded again, so that what is checked is what the service will read.
-    require_consistent(decode_payload(canonical.encode(payload)), now)
-    envelope = sign_payload(payload, actor.signer, log_id, signed_at=now)
+    # Decoded before it is signed, so that what is checked is what the service will read.
+    require_consistent(decode_submission(encode_submission(envelope, payload, kept_apart)).event)
+    envelope = sign_envelope(envelope, actor.signer, log_id)
     submission = encode_submission(envelope, payload, kept_apart)
-    # The service's own decoder refuses here what it would refuse there, before anything is sent.
-    decode_submission(submission)
-    return Signed(envelope, payload, submission)
+    return Signed(make_event(envelope, payload, canonical.encode(envelope)), envelope, submission)
 
 
-def sign_payload(payload: Payload, signer: TransactionSigner, log_id: bytes, *, signed_at: int) -> Envelope:
-    """Return the signed envelope of ``payload``. ``signed_at`` is in unix seconds."""
-    unsigned = envelope_of(payload, digest_of(canonical.encode(payload)), key_id=signer.key_id, signed_at=signed_at)
-    return replace(unsigned, signature="0x" + signer.sign(signing_hash(unsigned, log_id)).hex())
-
-
-def envelope_of(payload: Payload, digest: str, *, key_id: str, signed_at: int, signature: str = "") -> Envelope:
-    """Return the envelope of a payload with this digest: the fields that it repeats, and the key that signs."""
-    return Envelope(
-        version=payload.version,
-        event_id=payload.event_id,
-        event_type=payload.event_type,
-        stream=payload.stream,
-        sequence=payload.sequence,
-        previous=payload.previous,
-        agency=payload.agency,
-        payload_digest=digest,
-        signed_at=signed_at,
-        key_id=key_id,
-        signature=signature,
-    )
+def sign_envelope(envelope: Envelope, signer: TransactionSigner, log_id: bytes) -> Envelope:
+    """Return the envelope under the signature of its key."""
+    return replace(envelope, signature="0x" + signer.sign(signing_hash(envelope, log_id)).hex())
 
 
 def new_id(noun: str) -> str:

@@ -69,7 +69,7 @@ class HeadMapKeeper:
                 end = end if commitment is None else commitment.log_index
                 updated = _updated(connection, before, end)
             after, body = MapState(end, updated.root), HeadsMapped(root="0x" + updated.root.hex())
-            if commitment is not None and log.payload_of(commitment).body != body:
+            if commitment is not None and log.event_of(commitment).body != body:
                 raise IntegrityBroken(
                     "entry {end} commits to another head map than that of the entries before it", end=end, hint=CHANGED
                 )

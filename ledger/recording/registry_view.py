@@ -16,6 +16,7 @@ from ledger.core.signing import authority as authorities
 from ledger.core.signing.authority import AuthorityState, ServiceKeys
 from ledger.store import log
 from ledger.store.database import Connection
+from ledger.store.log import StoredEntry
 
 
 class ReadAccess(Protocol):
@@ -41,11 +42,12 @@ def initial_state(log_id: bytes, service: ServiceKeys | str, procedures: Procedu
 
 
 def replay(
-    connection: Connection, state: LogRegistry, payloads: Iterable[tuple[int, bytes]]
+    connection: Connection, state: LogRegistry, entries: Iterable[StoredEntry]
 ) -> Iterator[tuple[MirroredChange, LogRegistry]]:
     """Yield each mirrored change with the state after it, as ``replay_registry``; texts are read from the log."""
-    for index, payload in payloads:
-        mirrored, authority = next(replay_registry(state.authority, [(index, payload)]))
+    for entry in entries:
+        index = entry.log_index
+        mirrored, authority = next(replay_registry(state.authority, [(index, entry.event_type, entry.payload)]))
         procedures = state.procedures
         if isinstance(mirrored.change, ProcedureAdopted):
             digest = mirrored.change.digest
@@ -81,8 +83,7 @@ class Registry:
         with self._lock:
             if self.authority.changes != changes:
                 entries = log.registry_entries(connection, after=self._index)
-                payloads = ((entry.log_index, entry.payload) for entry in entries)
-                for mirrored, state in replay(connection, self._state, payloads):
+                for mirrored, state in replay(connection, self._state, entries):
                     self._state, self._index = state, mirrored.index
             return self.authority
 

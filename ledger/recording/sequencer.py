@@ -44,7 +44,7 @@ class LogView:
 
     def __init__(self, connection: Connection, batch: Sequence[ValidatedSubmission], authority: AuthorityState):
         envelopes = [validated.envelope for validated in batch]
-        new_cases = {new_case for validated in batch if (new_case := new_case_of(validated.payload)) is not None}
+        new_cases = {new_case for validated in batch if (new_case := new_case_of(validated.event)) is not None}
         streams = [(envelope.stream.kind, envelope.stream.id) for envelope in envelopes]
         self.stored = log.identities(connection, [envelope.event_id for envelope in envelopes])
         self.heads = log.heads(connection, [*streams, *(("case", new_case) for new_case in new_cases)])
@@ -54,31 +54,31 @@ class LogView:
 
     def admit(self, validated: ValidatedSubmission, index: int) -> None:
         """Admit the event at ``index``, or raise Conflict, RuleRefused or Unauthorized."""
-        envelope, payload = validated.envelope, validated.payload
-        stream = (envelope.stream.kind, envelope.stream.id)
+        event = validated.event
+        stream = (event.stream.kind, event.stream.id)
         head = self.heads.get(stream)
-        if (envelope.sequence, envelope.previous) != place_after(head):
-            raise not_on_head(head.digest if head else None, place_after(head)[0])
+        if (event.sequence, event.previous) != place_after(head):
+            raise not_on_head(head.leaf_hash if head else None, place_after(head)[0])
         # The registry has changed since validation: the key may have been revoked.
         if validated.registry_changes != self.authority.changes:
-            grant = authorities.require_key(self.authority, envelope, index)
-            authorities.require_officer(grant, payload)
+            grant = authorities.require_key(self.authority, validated.envelope, index)
+            authorities.require_officer(grant, event.officer)
             self._require_same_procedures(validated)
-        require_free_id(payload, self.splitting)
-        if isinstance(payload.body, RegistryChange):
-            if payload.body.number <= self.authority.changes:
+        require_free_id(event, self.splitting)
+        if isinstance(event.body, RegistryChange):
+            if event.body.number <= self.authority.changes:
                 raise Conflict(
-                    "change {payload.body.number} of the registry is in the log already",
-                    payload=payload,
+                    "change {event.body.number} of the registry is in the log already",
+                    event=event,
                     field="payload.body.number",
                     code="already_mirrored",
                 )
-            self.authority = authorities.fold(self.authority, payload.body, index)
-        self.heads[stream] = StreamHead(envelope.sequence, envelope.payload_digest)
+            self.authority = authorities.fold(self.authority, event.body, index)
+        self.heads[stream] = StreamHead(event.sequence, event.leaf_hash)
         # The id is the splitting agency's until the case is opened; then it is nobody's any more.
-        if isinstance(payload.body, CaseSplit) and ("case", payload.body.new_case_id) not in self.heads:
-            self.splitting[payload.body.new_case_id] = payload.agency
-        elif (opened := new_case_of(payload)) is not None:
+        if isinstance(event.body, CaseSplit) and ("case", event.body.new_case_id) not in self.heads:
+            self.splitting[event.body.new_case_id] = event.agency
+        elif (opened := new_case_of(event)) is not None:
             self.splitting.pop(opened, None)
 
     def _require_same_procedures(self, validated: ValidatedSubmission) -> None:
@@ -259,7 +259,7 @@ class Sequencer:
                 _fail(batch, _not_recorded(error))
                 logger.warning("a batch came to nothing", trace=_trace(error))
                 return
-        if any(isinstance(new.event.payload.body, RegistryChange) for new in written.entries):
+        if any(isinstance(new.submission.event.body, RegistryChange) for new in written.entries):
             # Before the answers: what is judged after them is judged by the registry as it is now.
             with self._database.read() as connection:
                 self._registry.at(connection, log.tree(connection).registry_changes)
@@ -333,7 +333,9 @@ class Sequencer:
         proofs = grown.inclusion_proofs()
         for entry, leaf, hashes, sinks in zip(batch.entries, batch.leaves, proofs, batch.sinks, strict=True):
             proof = TlogProof(entry.log_index, hashes, note)
-            receipt = self._publisher.receipt(entry.event.envelope.event_id, leaf, proof, entry.event.flags, batch.at)
+            receipt = self._publisher.receipt(
+                entry.submission.event.event_id, leaf, proof, entry.submission.flags, batch.at
+            )
             for sink in sinks:
                 sink.set_result(receipt)
 
@@ -367,7 +369,7 @@ def _place(queued: Sequence[tuple[ValidatedSubmission, AnswerSink]], view: LogVi
         event_id = validated.envelope.event_id
         try:
             if event_id in taken:  # the same event twice in one batch: both get the one receipt
-                require_same_event(batch.entries[taken[event_id]].event.envelope, validated)
+                require_same_event(batch.entries[taken[event_id]].submission.envelope, validated)
                 batch.sinks[taken[event_id]].append(sink)
                 continue
             # Before the rules: a repeated submission gets its receipt whatever has happened since.

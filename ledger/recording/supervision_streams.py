@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from ledger.core.errors import RuleRefused
-from ledger.core.events import Payload
+from ledger.core.events import Event
 from ledger.core.events.case import CaseOpened, CaseTakenOver
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import LeadClosed, ModelAdopted, ModelPublished, RecommendationIssued
@@ -54,15 +54,13 @@ def follow(
     state: Matter | None = None
     for entry in entries:
         books = None if procedures is None else procedures.at(entry.log_index).values()
-        state = fold(state, SupervisionAct(log.payload_of(entry), entry.payload_digest, agencies, books))
+        state = fold(state, SupervisionAct(log.event_of(entry), agencies, books))
         yield entry, state
 
 
-def advance(
-    before: Matter | None, payload: Payload, digest: str, agencies: Agencies, books: Collection[Rulebook]
-) -> Move:
+def advance(before: Matter | None, event: Event, agencies: Agencies, books: Collection[Rulebook]) -> Move:
     """Return the step from ``before`` by this event, under the procedures in force. Raises Conflict or RuleRefused."""
-    return move(before, SupervisionAct(payload, digest, agencies, books))
+    return move(before, SupervisionAct(event, agencies, books))
 
 
 class Definitions(Protocol):
@@ -80,33 +78,33 @@ class Definitions(Protocol):
         ...
 
 
-def require_runnable(payload: Payload, move: Move, definitions: Definitions, in_force: Collection[Rulebook]) -> None:
+def require_runnable(event: Event, move: Move, definitions: Definitions, in_force: Collection[Rulebook]) -> None:
     """Raise RuleRefused unless what the event publishes or adopts can be run, under the procedures in force."""
-    body = payload.body
+    body = event.body
     if isinstance(body, ModelPublished):
-        definitions.require_publishable(body, payload.agency, in_force)
+        definitions.require_publishable(body, event.agency, in_force)
     if isinstance(body, ModelAdopted) and isinstance(move.after, ModelState):
         adopted = next(version.body for version in move.after.versions if version.body.version == body.version)
-        definitions.require_adoptable(adopted.definition, body.parameters, payload.agency)
+        definitions.require_adoptable(adopted.definition, body.parameters, event.agency)
 
 
-def cites_other_streams(payload: Payload) -> bool:
+def cites_other_streams(event: Event) -> bool:
     """Return whether the event cites something that only other streams show."""
-    return isinstance(payload.body, RecommendationIssued | LeadClosed | ModelPublished | DatasetRegistered)
+    return isinstance(event.body, RecommendationIssued | LeadClosed | ModelPublished | DatasetRegistered)
 
 
-def require_cited_elsewhere(connection: Connection, payload: Payload, authority: AuthorityState) -> None:
+def require_cited_elsewhere(connection: Connection, event: Event, authority: AuthorityState) -> None:
     """Raise RuleRefused: unknown_lead, unknown_recommendation, another_procedure, not_anonymous, dataset_id_taken."""
-    body, agencies = payload.body, authority.agencies
+    body, agencies = event.body, authority.agencies
     if isinstance(body, DatasetRegistered):
-        _require_own_id(connection, body.dataset_id, agencies[payload.agency], agencies)
+        _require_own_id(connection, body.dataset_id, agencies[event.agency], agencies)
     if isinstance(body, ModelPublished):
-        _require_anonymous(connection, body, authority, payload)
+        _require_anonymous(connection, body, authority, event)
     if isinstance(body, RecommendationIssued):
-        _require_leads(connection, body, agencies[payload.agency], agencies)
+        _require_leads(connection, body, agencies[event.agency], agencies)
         _require_procedure(connection, body)
     if isinstance(body, LeadClosed) and body.recommendation_id is not None:
-        _require_issued(connection, body.recommendation_id, payload)
+        _require_issued(connection, body.recommendation_id, event)
 
 
 def identified(connection: Connection, text: str, authority: AuthorityState, reader: Reader) -> tuple[Trace, ...]:
@@ -120,15 +118,13 @@ def identified(connection: Connection, text: str, authority: AuthorityState, rea
     return tuple(sorted({*traces(text), *known_traces(text, identifiers)}))
 
 
-def _require_anonymous(
-    connection: Connection, body: ModelPublished, authority: AuthorityState, payload: Payload
-) -> None:
+def _require_anonymous(connection: Connection, body: ModelPublished, authority: AuthorityState, event: Event) -> None:
     """Raise RuleRefused if the case study identifies somebody or something.
 
     Ids are looked up as far as an analyst of the publisher may see them; only an analyst signs such an event.
     """
     study = body.case_study
-    reader = reader_of(payload.agency, SUPERVISORS, authority.agencies, now=payload.occurred_at)
+    reader = reader_of(event.agency, SUPERVISORS, authority.agencies, now=event.occurred_at)
     for language in ("zh", "en") if study is not None else ():
         text = getattr(study, language)
         for trace in identified(connection, text, authority, reader):
@@ -164,14 +160,14 @@ def _require_own_id(connection: Connection, dataset_id: str, agency: Agency, age
         )
 
 
-def _require_issued(connection: Connection, recommendation_id: str, payload: Payload) -> None:
+def _require_issued(connection: Connection, recommendation_id: str, event: Event) -> None:
     """Refuse to close a lead by a recommendation that its supervising agency has not issued on it.
 
     Who closes the lead is told the same whether another agency issued one of this id, or nobody.
     """
-    lead_id, issuer = payload.stream.id, payload.agency
+    lead_id, issuer = event.stream.id, event.agency
     entries = log.stream(connection, "supervision", RECOMMENDATION_STREAM + recommendation_id, limit=1)
-    issued = log.payload_of(entries[0]) if entries else None
+    issued = log.event_of(entries[0]) if entries else None
     if (
         issued is None
         or issued.agency != issuer
@@ -208,7 +204,7 @@ def _require_procedure(connection: Connection, body: RecommendationIssued) -> No
     procedures = set[str]()
     for case_id in supervision.cases_of(connection, body.leads):
         (opened,) = log.stream(connection, "case", case_id, limit=1)
-        opening = log.payload_of(opened).body
+        opening = log.event_of(opened).body
         assert isinstance(opening, CaseOpened | CaseTakenOver), "a case begins with one of them"
         procedures.add(opening.procedure)
     if procedures and body.procedure not in procedures:

@@ -8,7 +8,7 @@ from threading import Lock
 
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.errors import Conflict, Unavailable
-from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream, decode_payload
+from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream
 from ledger.core.events.record import AccessSealed, HeadsMapped
 from ledger.core.log.head_map import MAP_SALT
 from ledger.core.log.merkle import Hash
@@ -181,5 +181,5 @@ class AccessLogSealer:
 
 
 def _count(entry: StoredEntry | None) -> int:
-    body = decode_payload(entry.payload).body if entry else None
+    body = log.event_of(entry).body if entry else None
     return body.count if isinstance(body, AccessSealed) else 0

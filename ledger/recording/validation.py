@@ -15,9 +15,8 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState, Outcome, fold
 from ledger.core.custody.claimed_times import require_consistent
-from ledger.core.encoding import canonical
 from ledger.core.errors import Conflict, RuleRefused, TallystickError, Unauthorized
-from ledger.core.events import Body, Envelope, Payload, Submitted, decode_payload, decode_submission, digest_of
+from ledger.core.events import Body, Envelope, Event, Submitted, decode_submission
 from ledger.core.events.case import CustodyChangeRequested, CustodyPeriodNotified
 from ledger.core.events.handover import HandoverOffered
 from ledger.core.events.letter import LetterSent
@@ -121,24 +120,22 @@ class Validator:
             require_same_event(stored, submitted)
             return Duplicate(stored)
 
-    def foresee(self, payload: Payload, now: int) -> tuple[CaseState | None, Outcome]:
+    def foresee(self, event: Event) -> tuple[CaseState | None, Outcome]:
         """Return the state that an unsigned event of a case would follow, and its outcome.
 
-        Raises what validation would raise, except for the signature and the rights of the key. ``now`` is in unix
-        seconds. Nothing is cached.
+        Raises what validation would raise, except for the signature and the rights of the key. Nothing is cached.
         """
         authority = self._newest_authority()
-        before = self.states.at_head(payload)
-        digest = digest_of(canonical.encode(payload))
-        outcome = fold(before, self.states.act(before, payload, digest, now, registered=authority.agencies))
+        before = self.states.at_head(event)
+        outcome = fold(before, self.states.act(before, event, registered=authority.agencies))
         # Of another case, so that the fold of this one cannot know it.
-        self.states.require_free_id(payload)
-        self._require_cited_exists(authority, payload)
+        self.states.require_free_id(event)
+        self._require_cited_exists(authority, event)
         return before, outcome
 
-    def foresee_matter(self, payload: Payload) -> Move:
+    def foresee_matter(self, event: Event) -> Move:
         """Return the step that an unsigned event of a model, a lead or a recommendation would make."""
-        return self._move(payload, digest_of(canonical.encode(payload)), self._newest_authority())
+        return self._move(event, self._newest_authority())
 
     def _validate(self, submitted: Submitted) -> ValidatedSubmission:
         """Validate against the cached registry; if that refuses, again if the log has a newer one."""
@@ -157,27 +154,25 @@ class Validator:
             return self._registry.at(connection, log.tree(connection).registry_changes)
 
     def _validate_by(self, authority: AuthorityState, submitted: Submitted) -> ValidatedSubmission:
-        envelope, payload = submitted.envelope, submitted.payload
+        envelope, event = submitted.envelope, submitted.event
         grant = authorities.require_key(authority, envelope, _NOT_YET)
-        authorities.require_officer(grant, payload)
-        if payload.stream.kind != "case":  # of a case its rules say so
-            require_consistent(payload, envelope.signed_at)
-        if payload.stream.kind == "supervision":
+        authorities.require_officer(grant, event.officer)
+        if event.stream.kind != "case":  # of a case its rules say so
+            require_consistent(event)
+        if event.stream.kind == "supervision":
             adopted = self.procedures().last_index
-            move = self._move(payload, envelope.payload_digest, authority)
+            move = self._move(event, authority)
             lines = clocks.changes_of_move(move, self.procedures().current)
             return _judged(submitted, authority, adopted=adopted, move=move, flags=move.flags, clock_lines=lines)
-        if payload.stream.kind != "case":
-            self._require_cited_exists(authority, payload)
+        if event.stream.kind != "case":
+            self._require_cited_exists(authority, event)
             return _judged(submitted, authority)
-        before = self.states.at_head(payload)
+        before = self.states.at_head(event)
         # Before the act is judged: if another adoption comes in between, the sequencer turns the event away.
         adopted = self.procedures().last_index
-        act = self.states.act(
-            before, payload, envelope.payload_digest, envelope.signed_at, registered=authority.agencies
-        )
+        act = self.states.act(before, event, registered=authority.agencies)
         outcome = fold(before, act)
-        self._require_cited_exists(authority, payload)
+        self._require_cited_exists(authority, event)
         # States are keyed by digest, so that one which is never committed does no harm in the cache.
         self.states.keep(outcome.state, adopted)
         lines = clocks.changes(before, outcome.state, act.book)
@@ -191,25 +186,25 @@ class Validator:
             clock_lines=lines,
         )
 
-    def _move(self, payload: Payload, digest: str, authority: AuthorityState) -> Move:
+    def _move(self, event: Event, authority: AuthorityState) -> Move:
         """Return the step that an event of supervision makes; nothing is read for the first one of its stream."""
         before: Matter | None = None
-        if payload.previous is not None:
+        if event.previous is not None:
             with self._database.read() as connection:
-                before = self.matter_of(connection, payload.stream.id, authority.agencies)
+                before = self.matter_of(connection, event.stream.id, authority.agencies)
         in_force = self.procedures_in_force()
-        move = supervision_streams.advance(before, payload, digest, authority.agencies, in_force)
-        self._require_cited_exists(authority, payload)
-        supervision_streams.require_runnable(payload, move, self._definitions, in_force)
+        move = supervision_streams.advance(before, event, authority.agencies, in_force)
+        self._require_cited_exists(authority, event)
+        supervision_streams.require_runnable(event, move, self._definitions, in_force)
         return move
 
-    def _require_cited_exists(self, authority: AuthorityState, payload: Payload) -> None:
+    def _require_cited_exists(self, authority: AuthorityState, event: Event) -> None:
         """Require that what an event cites outside its state exists.
 
         This is checked last, only for an event that the stream accepts from this signer: the answer reveals other
         events.
         """
-        body = payload.body
+        body = event.body
         if isinstance(body, HandoverOffered | LetterSent) and body.to_agency is not None:
             _require_admitted(authority, body.to_agency, "to_agency")
         if isinstance(body, CustodyChangeRequested | CustodyPeriodNotified):
@@ -224,7 +219,7 @@ class Validator:
                 )
         if isinstance(body, SectionErased):
             with self._database.read() as connection:
-                entry = _cited_entry(log.identities(connection, [body.concerns.event_id]), payload, body.concerns)
+                entry = _cited_entry(log.identities(connection, [body.concerns.event_id]), event, body.concerns)
                 if entry is None or body.label not in log.sections(connection, entry.log_index):
                     raise RuleRefused(
                         "this stream has no section {body.label} of that event",
@@ -235,10 +230,10 @@ class Validator:
                     )
         if cites(body):
             with self._database.read() as connection:
-                require_cited(connection, payload)
-        if supervision_streams.cites_other_streams(payload):
+                require_cited(connection, event)
+        if supervision_streams.cites_other_streams(event):
             with self._database.read() as connection:
-                supervision_streams.require_cited_elsewhere(connection, payload, authority)
+                supervision_streams.require_cited_elsewhere(connection, event, authority)
 
 
 def _judged(submitted: Submitted, authority: AuthorityState, **outcome: Any) -> ValidatedSubmission:
@@ -281,16 +276,16 @@ def cites(body: Body) -> tuple[tuple[str, EventRef], ...]:
     return ()
 
 
-def require_cited(connection: Connection, payload: Payload) -> None:
+def require_cited(connection: Connection, event: Event) -> None:
     """Raise RuleRefused for a citation that does not hold.
 
     ``unknown_event``: the stream has no such event. ``unknown_field``: a correction names a field that the corrected
     event does not have.
     """
-    cited = cites(payload.body)
+    cited = cites(event.body)
     stored = log.identities(connection, [ref.event_id for _, ref in cited])
     for field, ref in cited:
-        if _cited_entry(stored, payload, ref) is None:
+        if _cited_entry(stored, event, ref) is None:
             raise RuleRefused(
                 "this stream has no event {ref.event_id} with the digest that is cited",
                 ref=ref,
@@ -298,12 +293,12 @@ def require_cited(connection: Connection, payload: Payload) -> None:
                 field=f"payload.body.{field}",
                 hint="An event is cited by its id and its payload's digest, once it is recorded.",
             )
-    if isinstance(payload.body, RecordCorrected):
-        corrected = decode_payload(stored[payload.body.corrects.event_id].payload)
+    if isinstance(event.body, RecordCorrected):
+        corrected = log.event_of(stored[event.body.corrects.event_id])
         fields = (*corrected.body.__struct_fields__, "occurred_at")
-        labels = corrected.confidential.keys() | payload.confidential.keys()
+        labels = corrected.confidential.keys() | event.confidential.keys()
         correctable = {*fields, *(f"{_SECTION}{label}" for label in labels)}
-        for place, field in enumerate(correction.field for correction in payload.body.corrections):
+        for place, field in enumerate(correction.field for correction in event.body.corrections):
             if (field if field.startswith(_SECTION) else _STEP.split(field)[0]) not in correctable:
                 raise RuleRefused(
                     "{event_type} does not say {name}",
@@ -317,10 +312,10 @@ def require_cited(connection: Connection, payload: Payload) -> None:
                 )
 
 
-def _cited_entry(stored: Mapping[str, StoredEntry], payload: Payload, ref: EventRef) -> StoredEntry | None:
+def _cited_entry(stored: Mapping[str, StoredEntry], event: Event, ref: EventRef) -> StoredEntry | None:
     """Return the cited entry, or None unless it has the cited digest and is in the stream of the event that cites."""
     entry = stored.get(ref.event_id)
-    cited = (ref.payload_digest, payload.stream.kind, payload.stream.id)
+    cited = (ref.payload_digest, event.stream.kind, event.stream.id)
     if entry is None or (entry.payload_digest, entry.stream_kind, entry.stream_id) != cited:
         return None
     return entry

@@ -26,7 +26,7 @@ from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, RuleRefused, Unavailable
 from ledger.core.ethereum.contract_changes import ROLE_BITS
-from ledger.core.events import Envelope, decode_envelope
+from ledger.core.events import Envelope, decode_envelope, entry_hash
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.supervision import BilingualText
 from ledger.core.messages import Term
@@ -37,7 +37,7 @@ from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.validation import Duplicate, Validator
 from ledger.samples import governance, stories
-from ledger.samples.player import POLL, LeadHead, Player, SampleLedger
+from ledger.samples.player import POLL, LeadHead, LoggedEvent, Player, SampleLedger
 from ledger.samples.town import AGENCIES, GRANTED_UNTIL, PEOPLE, SamplePerson, TownKeys, admin_of
 from ledger.store import log
 from ledger.store.database import Database
@@ -222,10 +222,12 @@ class InsideLedger:
         registry = self.registry()
         registry.relay(sign(registry.prepare(admin.key_id, call), admin).raw)
 
-    def submit(self, submission: bytes, /) -> int:
+    def submit(self, submission: bytes, /) -> LoggedEvent:
         judged = self.validator.validate(submission, self.clock() // 1000)
         answer = judged if isinstance(judged, Duplicate) else self.sequencer.submit(judged).result()
-        return answer.index if isinstance(answer, Receipt) else answer.entry.log_index
+        if isinstance(answer, Receipt):
+            return LoggedEvent(answer.index, answer.leaf_hash)
+        return LoggedEvent(answer.entry.log_index, entry_hash(answer.entry.envelope))
 
     def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
         self.files.keep(dataset, data)
@@ -234,4 +236,4 @@ class InsideLedger:
         stream = ("supervision", lead_id)
         with self.database.read() as connection:
             head = log.heads(connection, [stream]).get(stream)
-        return LeadHead(head.sequence, head.digest) if head else None
+        return LeadHead(head.sequence, head.leaf_hash) if head else None

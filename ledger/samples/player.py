@@ -13,6 +13,9 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, Self
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from ledger.chain.contract import ContractDomain
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.custody import Act, CaseState, Flag, fold
@@ -38,7 +41,14 @@ class LeadHead(NamedTuple):
     """The last event of a lead's stream."""
 
     sequence: int
-    digest: str
+    leaf_hash: str
+
+
+class LoggedEvent(Struct, frozen=True):
+    """The place of an event in the log, and the leaf hash of its entry, signed now or earlier."""
+
+    index: int
+    leaf_hash: str
 
 
 class SampleLedger(Protocol):
@@ -63,8 +73,8 @@ class SampleLedger(Protocol):
     def relay(self, call: bytes, admin: TransactionSigner, /) -> None:
         """Send the call of the registry in the name of an agency's admin."""
 
-    def submit(self, submission: bytes, /) -> int:
-        """Return the log index of the event, which is durable by then."""
+    def submit(self, submission: bytes, /) -> LoggedEvent:
+        """Return what the log has of the event, which is durable by then."""
 
     def give(self, dataset: DatasetRegistered, data: bytes, /) -> None:
         """Keep the file of a registered data set."""
@@ -140,7 +150,7 @@ class SampleStream:
     @property
     def ref(self) -> EventRef:
         """Return the last event, as others cite it."""
-        return EventRef(event_id=self.last.payload.event_id, payload_digest=self.last.envelope.payload_digest)
+        return self.last.event.ref
 
     @property
     def moment(self) -> str:
@@ -163,10 +173,11 @@ class SampleStream:
                 salt=lambda: self.player.noise("salt", *place, next(salts))[:32],
             ),
         )
-        self.index = self.player.ledger.submit(signed.submission)
-        self.events.append(signed)
+        # Played again, the event is signed anew: the log has it under the first signature.
+        logged = self.player.ledger.submit(signed.submission)
+        self.index, self._head = logged.index, logged.leaf_hash
+        self.events.append(replace(signed, event=replace(signed.event, leaf_hash=logged.leaf_hash)))
         self.sequence += 1
-        self._head = signed.envelope.payload_digest
         self.player.events += 1
         return self
 
@@ -188,8 +199,7 @@ class SampleCase(CaseActs[str], SampleStream):
     def act(self, body: Body, by: str | None = None, *, source: CaseState | None = None, **fields: Any) -> Self:
         self.write(body, by or self.clerk_of(self.state.responsible), **fields)
         # Folded once the ledger has it: what the ledger refuses leaves the case as it was.
-        payload, envelope = self.last.payload, self.last.envelope
-        act = Act(payload, envelope.payload_digest, envelope.signed_at, self.player.book, source, kinds=KINDS)
+        act = Act(self.last.event, self.player.book, source, kinds=KINDS)
         self.current, self.flags = fold(self.current, act)
         self.now += self.step
         return self
@@ -244,7 +254,7 @@ class SampleLead(SampleStream):
             self.player.events += 1
             return self
         if self.sequence == self._recorded.sequence + 1:  # the first step after those that the ledger has
-            self._head = self._recorded.digest
+            self._head = self._recorded.leaf_hash
         return super().write(body, by, **fields)
 
     @property

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.register import Register
 from ledger.core.errors import IntegrityBroken
-from ledger.core.events import Payload, Submitted
+from ledger.core.events import Event, Submitted
 from ledger.core.events.record import SectionErased
 from ledger.core.log.tiles import TileContents
 from ledger.core.supervision import Move
@@ -50,7 +50,7 @@ _ERASED = "erased_section"  # the last erasure whose bytes may be in the write-a
 
 def erase(connection: Connection, database: Database, body: SectionErased) -> None:
     """Empty the section in the open transaction. Requires the writer's lock."""
-    target = select(ENTRIES.c.log_index).where(ENTRIES.c.payload_digest == body.concerns.payload_digest)
+    target = select(ENTRIES.c.log_index).where(ENTRIES.c.event_id == body.concerns.event_id)
     named = (SECTIONS.c.log_index == target.scalar_subquery(), SECTIONS.c.label == body.label)
     connection.execute(update(SECTIONS).where(*named).values(data=None))
     mark = f"{body.concerns.event_id} {body.label}"
@@ -96,7 +96,7 @@ class NewEntry(NamedTuple):
     """A submission with its place in the log."""
 
     log_index: int
-    event: ValidatedSubmission
+    submission: ValidatedSubmission
 
 
 class NewTree(Struct, frozen=True):
@@ -128,12 +128,12 @@ def write_batch(
         ENTRIES: [
             row_of(
                 ENTRIES,
-                entry.event.envelope,
+                entry.submission.envelope,
                 log_index=entry.log_index,
-                stream_kind=entry.event.envelope.stream.kind,
-                stream_id=entry.event.envelope.stream.id,
-                envelope=entry.event.envelope_bytes,
-                payload=entry.event.payload_bytes,
+                stream_kind=entry.submission.envelope.stream.kind,
+                stream_id=entry.submission.envelope.stream.id,
+                envelope=entry.submission.envelope_bytes,
+                payload=entry.submission.payload_bytes,
                 **committed,
             )
             for entry in entries
@@ -141,14 +141,14 @@ def write_batch(
         SECTIONS: [
             {"log_index": entry.log_index, "label": label, "data": data}
             for entry in entries
-            for label, data in entry.event.section_bytes.items()
+            for label, data in entry.submission.section_bytes.items()
         ],
         FLAGS: [
             {"log_index": entry.log_index, "position": position}
             | {**asdict(flag), "detail": log.packed_detail(flag.detail)}
             for entry in entries
             # The position keeps the order in which receipts repeat the flags.
-            for position, flag in enumerate(entry.event.flags)
+            for position, flag in enumerate(entry.submission.flags)
         ],
         FEED: feed.rows(entries),
         # What nobody signs about a commit: its first index and its time.
@@ -168,8 +168,8 @@ def write_batch(
         raise broken from error
     # Behind the rows: an event may erase a section of another event of this batch.
     for entry in entries:
-        if isinstance(entry.event.payload.body, SectionErased):
-            erase(connection, database, entry.event.payload.body)
+        if isinstance(entry.submission.event.body, SectionErased):
+            erase(connection, database, entry.submission.event.body)
     # Nothing of the batch counts until the caller's transaction is committed.
     connection.execute(_MOVE_TREE, asdict(tree))
 
@@ -178,23 +178,23 @@ def _latest_rows(entries: Sequence[NewEntry]) -> NewRows:
     """Return the stream heads and the rows of the read models. Of several events the last one's row is kept."""
     latest: dict[Table, dict[tuple[Any, ...], Row]] = {table: {} for table in (STREAMS, *OF_CASES)}
     # Most batches have nothing of supervision, and then no table of it.
-    if any(entry.event.move is not None for entry in entries):
+    if any(entry.submission.move is not None for entry in entries):
         latest |= {table: {} for table in supervision.STREAM_IDS}
     keys = {table: key_names(table) for table in latest}
     for entry in entries:
-        for table, row in _changes(entry.event, entry.log_index):
+        for table, row in _changes(entry.submission, entry.log_index):
             latest[table][tuple(row[name] for name in keys[table])] = row
     return {table: list(by_key.values()) for table, by_key in latest.items()}
 
 
-def _changes(event: ValidatedSubmission, index: int) -> Iterator[Change]:
-    envelope = event.envelope
-    yield STREAMS, row_of(STREAMS, envelope.stream, envelope, head=envelope.payload_digest)
-    yield from projections(event.before, event.after, index)
-    yield from payload_projections(event.payload, index)
-    yield from ((CLOCKS, row) for row in clocks.rows(event.clock_lines, index))
-    if event.move is not None:
-        yield supervision.projection(event.move.after, index)
+def _changes(submission: ValidatedSubmission, index: int) -> Iterator[Change]:
+    event = submission.event
+    yield STREAMS, row_of(STREAMS, event.stream, event, head=event.leaf_hash)
+    yield from projections(submission.before, submission.after, index)
+    yield from event_projections(event, index)
+    yield from ((CLOCKS, row) for row in clocks.rows(submission.clock_lines, index))
+    if submission.move is not None:
+        yield supervision.projection(submission.move.after, index)
 
 
 def projections(before: CaseState | None, after: CaseState | None, index: int) -> Iterator[Change]:
@@ -217,11 +217,11 @@ def projections(before: CaseState | None, after: CaseState | None, index: int) -
         yield ITEMS, row_of(ITEMS, item, **counted, **own)
 
 
-def payload_projections(payload: Payload, index: int) -> Iterator[Change]:
-    """Yield what the payload alone changes in the read models, without the case's state."""
-    yield from imports.projections(payload, index)
-    yield from search.projections(payload, index)
-    yield from cases.split_projections(payload, index)
+def event_projections(event: Event, index: int) -> Iterator[Change]:
+    """Yield what the event alone changes in the read models, without the case's state."""
+    yield from imports.projections(event, index)
+    yield from search.projections(event, index)
+    yield from cases.split_projections(event, index)
 
 
 def changed(before: Register[T] | None, after: Register[T]) -> Iterator[T]:

@@ -12,11 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.core.custody import CaseState, Flag
 from ledger.core.errors import NotFound
-from ledger.core.events import Payload
+from ledger.core.events import Event
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
 from ledger.store import bindings, clocks, feed, log, supervision
 from ledger.store.access import ACCESS_LOG
-from ledger.store.append import changed, payload_projections, projections
+from ledger.store.append import changed, event_projections, projections
 from ledger.store.clocks import ClockLine
 from ledger.store.database import Database, Row, key_of
 from ledger.store.log import PAGE, StoredEntry
@@ -255,7 +255,7 @@ class Expected:
         self._lines: dict[str, tuple[ClockLine, int]] = {}
 
     def take(
-        self, before: CaseState | None, after: CaseState, payload: Payload, index: int, lines: Iterable[ClockLine]
+        self, before: CaseState | None, after: CaseState, event: Event, index: int, lines: Iterable[ClockLine]
     ) -> None:
         """Apply the entry at ``index``, which changed these clock lines."""
         for handover in changed(before.handovers if before else None, after.handovers):
@@ -264,9 +264,9 @@ class Expected:
             self._changed_at[LETTERS.name, after.case_id, letter.letter_id] = index
         for item in changed(before.items if before else None, after.items):
             self._changed_at[ITEMS.name, item.item_id, after.case_id] = index
-        self._event_rows.update(keyed(table, row) for table, row in payload_projections(payload, index))
+        self._event_rows.update(keyed(table, row) for table, row in event_projections(event, index))
         self._lines.update((line.deadline_id, (line, index)) for line in lines)
-        lines_of_feeds = feed.of_case(before, after, payload.sequence)
+        lines_of_feeds = feed.of_case(before, after, event.sequence)
         self._event_rows.update(feed_row(agency, index, since) for agency, since in lines_of_feeds)
         self._changed_at[CASES.name, after.case_id] = index
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from ledger.core.errors import NotFound
-from ledger.core.events import Payload
+from ledger.core.events import Event
 from ledger.core.events.case import CaseSplit
 from ledger.core.visibility import CaseSides, Offer, Reader, Sight, can_see
 from ledger.store.database import Change, array_of, fetched, given, one_of, row_of, texts_named
@@ -277,10 +277,10 @@ _SPLITTING = (
 )
 
 
-def split_projections(payload: Payload, index: int) -> Iterator[Change]:
+def split_projections(event: Event, index: int) -> Iterator[Change]:
     """Yield the row of the split that the entry at ``index`` is, if it is one."""
-    if isinstance(payload.body, CaseSplit):
-        yield SPLITS, row_of(SPLITS, payload.body, payload, log_index=index, case_id=payload.stream.id)
+    if isinstance(event.body, CaseSplit):
+        yield SPLITS, row_of(SPLITS, event.body, event, log_index=index, case_id=event.stream.id)
 
 
 def splitting_agencies(

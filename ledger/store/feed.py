@@ -95,7 +95,7 @@ def recipients(entry: NewEntry) -> Iterator[tuple[str, int]]:
 
     An entry concerns all who see its case, model, lead or recommendation before it or after it.
     """
-    event = entry.event
+    event = entry.submission
     stream, sequence = event.envelope.stream, event.envelope.sequence
     if event.after is not None:
         yield from of_case(event.before, event.after, sequence)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from msgspec import Struct
 from sqlalchemy import Connection, and_, func, or_, select
 
-from ledger.core.events import Payload, decode_payload
+from ledger.core.events import Event, decode_again
 from ledger.core.events.record import DatasetRegistered, ImportRecorded
 from ledger.core.log.replay import StreamHead
 from ledger.store import log
@@ -53,11 +53,11 @@ class RegisteredDataset(Struct, frozen=True):
     body: DatasetRegistered
 
 
-def projections(payload: Payload, index: int) -> Iterator[Change]:
+def projections(event: Event, index: int) -> Iterator[Change]:
     """Yield what the entry at ``index`` changes here."""
-    if isinstance(payload.body, ImportRecorded) and payload.stream.kind == "case":
-        own = {"case_id": payload.stream.id, "agency": payload.agency, "updated_index": index}
-        yield IMPORTS, row_of(IMPORTS, payload.body, **own)
+    if isinstance(event.body, ImportRecorded) and event.stream.kind == "case":
+        own = {"case_id": event.stream.id, "agency": event.agency, "updated_index": index}
+        yield IMPORTS, row_of(IMPORTS, event.body, **own)
 
 
 def of_keys(connection: Connection, agency: str, source_system: str, keys: Sequence[str]) -> list[CaseImport]:
@@ -106,15 +106,15 @@ def datasets(connection: Connection, agency: str, page: Page) -> list[Registered
     own = and_(ENTRIES.c.stream_kind == "agency", ENTRIES.c.stream_id == agency)
     # In streams of supervision other agencies register, too: there the signer decides.
     shared = and_(ENTRIES.c.stream_kind == "supervision", ENTRIES.c.agency == agency)
-    query = select(ENTRIES.c.log_index, ENTRIES.c.payload)
+    query = select(ENTRIES.c.log_index, ENTRIES.c.envelope, ENTRIES.c.payload)
     query = query.where(or_(own, shared), ENTRIES.c.event_type == "dataset.registered")
     rows = connection.execute(paged(query, ENTRIES.c.log_index, page))
-    return [_dataset(row.log_index, decode_payload(row.payload)) for row in rows]
+    return [_dataset(row.log_index, decode_again(row.envelope, row.payload)) for row in rows]
 
 
 def every_dataset(connection: Connection) -> list[RegisteredDataset]:
     """Return what all agencies registered, in the order of the log."""
-    return [_dataset(entry.log_index, log.payload_of(entry)) for entry in log.registered_datasets(connection)]
+    return [_dataset(entry.log_index, log.event_of(entry)) for entry in log.registered_datasets(connection)]
 
 
 def registrations(connection: Connection, agency: str, dataset_id: str) -> list[RegisteredDataset]:
@@ -132,7 +132,7 @@ def first_to_register(connection: Connection, dataset_id: str, agencies: Collect
 _COLUMNS = [IMPORTS.c[name] for name in CaseImport.__struct_fields__]
 
 
-def _dataset(index: int, payload: Payload) -> RegisteredDataset:
-    body = payload.body
+def _dataset(index: int, event: Event) -> RegisteredDataset:
+    body = event.body
     assert isinstance(body, DatasetRegistered), "the payload is of the type that its entry says"
-    return RegisteredDataset(index, payload.event_id, payload.agency, payload.officer, payload.occurred_at, body)
+    return RegisteredDataset(index, event.event_id, event.agency, event.officer, event.occurred_at, body)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgspec import DecodeError, Struct, json
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from ledger.core.custody import Flag
-from ledger.core.errors import Conflict, IntegrityBroken, NotFound
-from ledger.core.events import Payload, decode_payload, digest_of
+from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
+from ledger.core.events import Event, decode_again, digest_of
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.record import HOUSEKEEPING
 from ledger.core.log.merkle import EMPTY_ROOT
@@ -210,7 +211,7 @@ def published_text(connection: Connection, digest: str, below: int) -> bytes | N
     entry = publications(connection, {digest}).get(digest)
     if entry is None or entry.log_index >= below:
         return None
-    body = payload_of(entry).body
+    body = event_of(entry).body
     assert isinstance(body, ProcedurePublished), "it was found by its text"
     return body.text.encode()
 
@@ -222,7 +223,7 @@ def publications(connection: Connection, digests: Collection[str]) -> dict[str, 
     """
     entries: dict[str, StoredEntry] = {}
     for entry in published_procedures(connection):
-        body = payload_of(entry).body
+        body = event_of(entry).body
         if isinstance(body, ProcedurePublished) and (digest := digest_of(body.text.encode())) in digests:
             entries.setdefault(digest, entry)
     return entries
@@ -293,17 +294,20 @@ def count_entries(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(ENTRIES)).scalar_one()
 
 
-def payload_of(entry: StoredEntry) -> Payload:
-    """Decode the entry's payload.
+def event_of(entry: StoredEntry) -> Event:
+    """Decode the entry's event.
 
-    Raises IntegrityBroken if the stored bytes are not those that were signed: nothing is decided by them.
+    Raises IntegrityBroken if the stored payload is not the one that was signed: nothing is decided by it.
     """
     # The envelope's signature covers the digest, not the bytes of the payload.
-    if digest_of(entry.payload) != entry.payload_digest:
-        raise IntegrityBroken(
-            "the stored payload of entry {index} is not the one that was signed", index=entry.log_index, hint=CHANGED
-        )
-    return decode_payload(entry.payload, entry.event_type)
+    if digest_of(entry.payload) == entry.payload_digest:
+        with suppress(MalformedInput):
+            event = decode_again(entry.envelope, entry.payload)
+            if event.payload_digest == entry.payload_digest:
+                return event
+    raise IntegrityBroken(
+        "the stored payload of entry {index} is not the one that was signed", index=entry.log_index, hint=CHANGED
+    )
 
 
 def _one(connection: Connection, condition: ColumnElement[bool], name: str) -> StoredEntry:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, and_, literal, null, or_, select, tuple_, union_all
 
 from ledger.core.encoding.digests import Algorithm
-from ledger.core.events import Payload
+from ledger.core.events import Event
 from ledger.core.visibility import Reader
 from ledger.store.cases import seen
 from ledger.store.database import Change, one_of
@@ -82,12 +82,12 @@ class SearchPage(Struct, frozen=True):
 # -- the projection ----------------------------------------------------------------------------------------------------
 
 
-def projections(payload: Payload, index: int) -> Iterator[Change]:
+def projections(event: Event, index: int) -> Iterator[Change]:
     """Yield what the entry at ``index`` changes here."""
-    if payload.stream.kind != "case":
+    if event.stream.kind != "case":
         return
-    row = {"case_id": payload.stream.id, "updated_index": index}
-    for kind, text, item_id in (("officer", payload.officer, None), *_said(payload.body, None)):
+    row = {"case_id": event.stream.id, "updated_index": index}
+    for kind, text, item_id in (("officer", event.officer, None), *_said(event.body, None)):
         yield WORDS, {**row, "word": folded(text), "kind": kind, "item_id": item_id}
 
 

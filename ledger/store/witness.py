@@ -19,7 +19,7 @@ from sqlmodel import Field
 
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import Conflict, Unavailable
-from ledger.core.events import decode_payload
+from ledger.core.events import NAME_OF, decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.head_map import EMPTY_MAP, HeadMap, PageName
 from ledger.core.log.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
@@ -64,7 +64,7 @@ class FollowedStreamsTable(WitnessTable, table=True):
     kind: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
     sequence: int = Field(sa_column=big())
-    digest: str
+    leaf_hash: str
 
 
 class FollowedMapPagesTable(WitnessTable, table=True):
@@ -88,6 +88,7 @@ class FollowedChangesTable(WitnessTable, table=True):
 
     number: int = Field(sa_column=big(primary_key=True))
     log_index: int = Field(sa_column=big())
+    event_type: str
     payload: bytes = Field(sa_column=binary())
 
 
@@ -228,7 +229,7 @@ class WitnessStore:
         with translated(), self._engine.connect() as connection:
             row = connection.execute(select(FOLLOWED)).one()
             initial = authorities.initial(self._trust.log_id, self._trust.service_keys)
-            changes = select(FOLLOWED_CHANGES.c.log_index, FOLLOWED_CHANGES.c.payload)
+            changes = select(*(FOLLOWED_CHANGES.c[name] for name in ("log_index", "event_type", "payload")))
             payloads = connection.execute(changes.order_by(FOLLOWED_CHANGES.c.number)).all()
             replayed = list(replay_registry(initial, payloads))
         roots = tuple(Hash(row.roots[at : at + HASH_LENGTH]) for at in range(0, len(row.roots), HASH_LENGTH))
@@ -248,12 +249,12 @@ class WitnessStore:
     def registry_hash_at(self, size: int) -> bytes:
         """Return the registry hash that the entries below ``size`` mirror. Requires size <= the followed size."""
         with translated(), self._engine.connect() as connection:
-            query = select(FOLLOWED_CHANGES.c.payload).where(FOLLOWED_CHANGES.c.log_index < size)
-            payload = connection.execute(query.order_by(FOLLOWED_CHANGES.c.number.desc()).limit(1)).scalar()
+            query = select(FOLLOWED_CHANGES).where(FOLLOWED_CHANGES.c.log_index < size)
+            row = connection.execute(query.order_by(FOLLOWED_CHANGES.c.number.desc()).limit(1)).first()
             # Before the first change the contract's hash is the log's own id.
-            if payload is None:
+            if row is None:
                 return bytes(connection.execute(select(FOLLOWED.c.log_id)).scalar_one())
-        body = decode_payload(payload).body
+        body = decode_payload(row.payload, row.event_type).body
         assert isinstance(body, RegistryChange), "only these are kept"
         return bytes.fromhex(body.registry_hash[2:])
 
@@ -270,7 +271,7 @@ class WitnessStore:
         of_events = select(FOLLOWED_EVENTS).where(one_of(FOLLOWED_EVENTS.c.event_id, event_ids))
         with translated(), self._engine.connect() as connection:
             rows = connection.execute(select(FOLLOWED_STREAMS).where(of_kinds, of_ids))
-            heads = {(row.kind, row.id): StreamHead(row.sequence, row.digest) for row in rows}
+            heads = {(row.kind, row.id): StreamHead(row.sequence, row.leaf_hash) for row in rows}
             events = {row.event_id: row.log_index for row in connection.execute(of_events)}
         return PriorEntries({key: head for key, head in heads.items() if key in wanted}, events, self.head_map())
 
@@ -297,9 +298,9 @@ class WitnessStore:
             events = [{"event_id": event_id, "log_index": index} for event_id, index in step.events.items()]
             connection.execute(FOLLOWED_EVENTS.insert(), events)
             upsert = insert(FOLLOWED_STREAMS)
-            replaced = {name: upsert.excluded[name] for name in ("sequence", "digest")}
+            replaced = {name: upsert.excluded[name] for name in ("sequence", "leaf_hash")}
             heads = [
-                {"kind": kind, "id": stream_id, "sequence": head.sequence, "digest": head.digest}
+                {"kind": kind, "id": stream_id, "sequence": head.sequence, "leaf_hash": head.leaf_hash}
                 for (kind, stream_id), head in step.heads.items()
             ]
             connection.execute(upsert.on_conflict_do_update(index_elements=["kind", "id"], set_=replaced), heads)
@@ -308,7 +309,8 @@ class WitnessStore:
             replaced = {"page": upsert.excluded.page}
             connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_=replaced), pages)
             for mirrored in step.changes:
-                row = {"number": mirrored.change.number, "log_index": mirrored.index, "payload": mirrored.payload}
+                change = {"number": mirrored.change.number, "event_type": NAME_OF[type(mirrored.change)]}
+                row = change | {"log_index": mirrored.index, "payload": mirrored.payload}
                 connection.execute(FOLLOWED_CHANGES.insert(), row)
             if entries:
                 mirror.append(connection, before.size, entries)

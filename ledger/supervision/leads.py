@@ -199,7 +199,7 @@ def rederive(
 # 1
 def _lead(run: _Run) -> Outcome:
     verified = verify_event(run.held.lead, run.trust, observed=run.observed)
-    body = verified.payload.body if verified.payload else None
+    body = verified.event.body if verified.event else None
     if not isinstance(body, LeadRaised):
         raise MalformedInput("expected the bundle of a lead.raised with its payload", field="lead")
     _require_sound(verified, "the lead")
@@ -242,9 +242,9 @@ def _cases(run: _Run) -> Outcome:
         verified = verify_event(data, run.trust, observed=run.observed)
         _require_sound(verified, verified.envelope.event_id)
         gap = gap or _gap(verified)
-        if verified.payload is not None and isinstance(verified.payload.body, DatasetRegistered):
+        if verified.event is not None and isinstance(verified.event.body, DatasetRegistered):
             digest = verified.envelope.payload_digest
-            run.registered.append(Registered(verified.envelope.agency, digest, verified.payload.body))
+            run.registered.append(Registered(verified.envelope.agency, digest, verified.event.body))
             _place(run, verified)
     return gap or f"{len(run.events)} events of {len(run.held.cases)} cases below the lead's tree size"
 
@@ -264,10 +264,10 @@ def _take_case(run: _Run, case_id: str, data: bytes) -> NotChecked | None:
             raise NotChecked("{subject.event_id} has no index that its proof shows", subject=subject)
         run.ends[subject.stream_id] = subject.index
         _place(run, verified)
-        if verified.payload is None:
+        if verified.event is None:
             run.withheld = subject.event_id
         else:
-            run.events.append(SourceEvent(subject.index, subject.payload_digest, subject.signed_at, verified.payload))
+            run.events.append(SourceEvent(subject.index, verified.event))
         if verified.report.record is not None and subject.size is not None:
             run.anchors[subject.size] = verified.report.record.timestamp
     order = order_of(case.events)

@@ -20,7 +20,7 @@ from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.claimed_times import Break, breaks
 from ledger.core.custody.due_dates import Status, deadline
 from ledger.core.custody.spans import Concerned, Span, Subject, concerned, custody_spans
-from ledger.core.events import Authority, Payload, record
+from ledger.core.events import Authority, Event, record
 from ledger.core.events.case import CaseJoined, CaseOpened
 from ledger.core.procedure.legal_days import spelled
 from ledger.recording.case_states import CaseStates
@@ -57,14 +57,14 @@ class HistoryEvent(NamedTuple):
     """An event with the case before and after it."""
 
     entry: StoredEntry
-    payload: Payload
+    event: Event
     before: CaseState | None
     after: CaseState
 
     @property
     def concerned(self) -> Concerned:
         """Return the items and persons that the event is about."""
-        return concerned(self.before, self.payload, self.after)
+        return concerned(self.before, self.event, self.after)
 
 
 def read_history(
@@ -78,8 +78,8 @@ def read_history(
     """Yield the events of the case after the ``last`` one, in their order, at most ``limit``."""
     before, sequence = (last.after, last.entry.sequence) if last else (None, -1)
     entries = log.stream(connection, "case", case_id, after=sequence, limit=limit)
-    for entry, payload, after in states.follow(entries, before):
-        yield HistoryEvent(entry, payload, before, after)
+    for entry, event, after in states.follow(entries, before):
+        yield HistoryEvent(entry, event, before, after)
         before = after
 
 
@@ -332,7 +332,7 @@ class TimelineBuilder:
         return EventFindings(
             flags=flags,
             changes=tuple(_changes(before, after)),
-            breaks=breaks(before, event.payload, after),
+            breaks=breaks(before, event.event, after),
             deadlines=tuple(self._ended_deadlines(before, after)),
             discrepancies=tuple(
                 DiscrepancyStep(new.discrepancy_id, new.item_id, new.expected, new.found, new.is_resolved)
@@ -341,30 +341,30 @@ class TimelineBuilder:
             ),
         )
 
-    def _step(self, event: HistoryEvent, flags: tuple[Flag, ...], proven_at: int | None) -> TimelineStep:
-        entry, payload = event.entry, event.payload
-        about, findings = event.concerned, self.findings(event, flags)
+    def _step(self, past: HistoryEvent, flags: tuple[Flag, ...], proven_at: int | None) -> TimelineStep:
+        entry, event = past.entry, past.event
+        about, findings = past.concerned, self.findings(past, flags)
         return TimelineStep(
             sequence=entry.sequence,
             index=entry.log_index,
             event_id=entry.event_id,
             event_type=entry.event_type,
             agency=entry.agency,
-            officer=payload.officer,
+            officer=event.officer,
             key_id=entry.key_id,
-            occurred_at=payload.occurred_at,
+            occurred_at=event.occurred_at,
             signed_at=entry.signed_at,
             recorded_at=entry.recorded_at,
             proven_at=proven_at,
             state=self._anchored.of(entry.log_index),
-            sentence=self._narrator.tell(event.before, payload, event.after),
+            sentence=self._narrator.tell(past.before, event, past.after),
             item_ids=about.item_ids,
             person_ids=about.person_ids,
             payload_digest=entry.payload_digest,
-            body=Raw(msgspec.json.encode(payload.body)),
-            authority=payload.authority,
-            confidential=tuple(sorted(payload.confidential)),
-            notes=event_notes(self._narrator.words(payload, event.after), findings),
+            body=Raw(msgspec.json.encode(event.body)),
+            authority=event.authority,
+            confidential=tuple(sorted(event.confidential)),
+            notes=event_notes(self._narrator.words(event, past.after), findings),
             **asdict(findings),
         )
 
@@ -380,17 +380,17 @@ class TimelineBuilder:
     def _earlier_cases(self, events: list[HistoryEvent]) -> Iterator[str]:
         """Yield the cases whose splits these events cite."""
         for event in events:
-            match event.payload.body:
+            match event.event.body:
                 case CaseJoined(other_case_id=other):
                     yield other
                 case CaseOpened(split_from=cited) if cited is not None:
-                    source = self._validator.states.after(cited.payload_digest)
+                    source = self._validator.states.after(cited)
                     assert source is not None, "an opening that cites no split is not in the log"
                     yield source.case_id
 
 
 def _spans(events: Sequence[HistoryEvent]) -> tuple[Span, ...]:
-    return custody_spans((event.payload, event.after) for event in events)
+    return custody_spans((event.event, event.after) for event in events)
 
 
 def _events_about(events: Sequence[HistoryEvent], subject: Subject, subject_id: str) -> list[HistoryEvent]:
@@ -399,7 +399,7 @@ def _events_about(events: Sequence[HistoryEvent], subject: Subject, subject_id: 
     own_ids: set[str] = set()  # a correction of a correction belongs to the history too
     for event in events:
         about = event.concerned.item_ids if subject == "item" else event.concerned.person_ids
-        match event.payload.body:
+        match event.event.body:
             case (
                 record.RecordCorrected(corrects=cited)
                 | record.SectionErased(concerns=cited)

@@ -88,7 +88,7 @@ class Picture(Struct, frozen=True):
 def picture(history: Sequence[HistoryEvent], findings: Mapping[int, EventFindings]) -> Picture:
     """Return the picture of a whole case; ``findings`` are by sequence number. Requires at least one event."""
     state = history[-1].after
-    spans = custody_spans((event.payload, event.after) for event in history)
+    spans = custody_spans((event.event, event.after) for event in history)
     marks = tuple(_mark(event, findings[event.entry.sequence]) for event in history)
     bars = tuple(sorted(_bars(spans), key=lambda bar: (bar.since, bar.ids)))
     parties = (agency for handover in state.handovers.values() for agency in handover.parties)
@@ -147,7 +147,7 @@ def _mark(event: HistoryEvent, findings: EventFindings) -> EventMark:
         "flag": bool(findings.flags),
     }
     kinds = tuple(kind for kind, is_so in wrong.items() if is_so) or ("plain",)
-    entry, at = event.entry, unix_seconds(event.payload.occurred_at)
+    entry, at = event.entry, unix_seconds(event.event.occurred_at)
     return EventMark(entry.sequence, entry.event_id, entry.event_type, entry.agency, at, kinds)
 
 
@@ -228,7 +228,7 @@ def lineage(history: Sequence[HistoryEvent]) -> Lineage:
 
 def _descents(event: HistoryEvent) -> Iterator[Descent]:
     """Yield each parent that the event named of an item."""
-    match event.payload.body:
+    match event.event.body:
         case item.ItemSplit():
             relation: ItemRelation = "split"
         case item.ItemMerged():
@@ -244,14 +244,14 @@ def _descents(event: HistoryEvent) -> Iterator[Descent]:
             earlier = old.parents if old else ()
             for parent in new.parents:
                 if parent not in earlier:
-                    yield Descent(parent, item_id, relation, event.entry.event_id, event.payload.occurred_at)
+                    yield Descent(parent, item_id, relation, event.entry.event_id, event.event.occurred_at)
 
 
 def _loans(history: Iterable[HistoryEvent]) -> Iterator[Loan]:
     """Yield the loans in the order in which they ended, then those that last."""
     lasting: dict[str, Loan] = {}
     for event in history:
-        at, event_id = event.payload.occurred_at, event.entry.event_id
+        at, event_id = event.event.occurred_at, event.entry.event_id
         for item_id, old, new in event.after.items.changes(event.before.items if event.before else None):
             was_lent_by, lent_by = (old.lent_by if old else None), (new.lent_by if new else None)
             if was_lent_by == lent_by:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from ledger.core.events import Payload, Section
+from ledger.core.events import Event, Section
 from ledger.core.events.terms import EventRef, Money, Quantity
 from ledger.i18n import Labels
 from ledger.timeline.sentences import EventWords, officer_of
@@ -23,15 +23,15 @@ class EventField(NamedTuple):
     value: str
 
 
-def event_fields(payload: Payload, sections: dict[str, Section], words: EventWords, labels: Labels) -> list[EventField]:
+def event_fields(event: Event, sections: dict[str, Section], words: EventWords, labels: Labels) -> list[EventField]:
     """Return everything that a payload and its confidential sections state. Lines of a list are numbered."""
     fields = [
-        EventField(labels.of("field", "officer"), officer_of(payload, labels)),
-        EventField(labels.of("field", "occurred_at"), words.value("occurred_at", payload.occurred_at)),
+        EventField(labels.of("field", "officer"), officer_of(event, labels)),
+        EventField(labels.of("field", "occurred_at"), words.value("occurred_at", event.occurred_at)),
     ]
-    if payload.authority is not None:
-        fields.append(EventField(labels.of("field", "authority"), words.value("authority", payload.authority)))
-    fields += _fields(payload.body, words, labels, "")
+    if event.authority is not None:
+        fields.append(EventField(labels.of("field", "authority"), words.value("authority", event.authority)))
+    fields += _fields(event.body, words, labels, "")
     for label, section in sections.items():
         of = labels.find("particular", label) or label
         fields += [EventField(f"{of} · {labels.of('field', name)}", text) for name, text in section.fields.items()]

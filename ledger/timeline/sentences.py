@@ -18,7 +18,7 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.spans import concerned
-from ledger.core.events import NAME_OF, Payload, handover
+from ledger.core.events import NAME_OF, Event, handover
 from ledger.core.events.case import ItemDecision
 from ledger.core.events.handover import AspectCheck, NotAcceptedItem, ReceivedItem
 from ledger.core.events.item import ItemDisposed, ItemPart
@@ -119,9 +119,9 @@ def naming(names: Names) -> Callable[[str, Any], Any]:
     return show
 
 
-def officer_of(payload: Payload, labels: Labels) -> str:
+def officer_of(event: Event, labels: Labels) -> str:
     """Return the officer who signed, or the words for the service, which signs as nobody."""
-    return labels.of("noun", payload.officer) if payload.agency == SERVICE_AGENCY else payload.officer
+    return labels.of("noun", event.officer) if event.agency == SERVICE_AGENCY else event.officer
 
 
 class Narrator:
@@ -135,24 +135,24 @@ class Narrator:
         self._names = names
         self._persons = persons
 
-    def tell(self, before: CaseState | None, payload: Payload, after: CaseState | None) -> str:
+    def tell(self, before: CaseState | None, event: Event, after: CaseState | None) -> str:
         """Return the event in sentences. ``before`` and ``after`` are the case around it, None in other streams."""
-        return self.words(payload, after).sentence(slots_of(before, payload, after))
+        return self.words(event, after).sentence(slots_of(before, event, after))
 
-    def alone(self, payload: Payload) -> str:
+    def alone(self, event: Event) -> str:
         """Return the content of a payload without its case, for whoever is asked to sign it."""
-        slots = slots_of(None, payload, None)
+        slots = slots_of(None, event, None)
         items = tuple(getattr(line, "item_id", line) for line in slots.get("items") or slots.get("item_ids") or ())
-        slots["things"] = (*items, *(getattr(payload.body, "person_ids", None) or ()))
-        return self.words(payload, None).sentence(slots, "alone")
+        slots["things"] = (*items, *(getattr(event.body, "person_ids", None) or ()))
+        return self.words(event, None).sentence(slots, "alone")
 
     def detail(self, text: str) -> str:
         """Return the detail of a flag, for whoever does not have the case at hand."""
         return EventWords(self._labels, self._names, "", None).value("detail", text)
 
-    def words(self, payload: Payload, after: CaseState | None) -> EventWords:
+    def words(self, event: Event, after: CaseState | None) -> EventWords:
         """Return the words for the values of an event; ``after`` is the case of its items."""
-        return EventWords(self._labels, self._names, NAME_OF[type(payload.body)], after, self._persons)
+        return EventWords(self._labels, self._names, NAME_OF[type(event.body)], after, self._persons)
 
 
 class EventWords:
@@ -350,15 +350,15 @@ def _moment_in(field: str, value: Any) -> datetime | None:
     return datetime.fromtimestamp(value, UTC) if field in ("valid_from", "valid_until") else None
 
 
-def slots_of(before: CaseState | None, payload: Payload, after: CaseState | None) -> dict[str, Any]:
+def slots_of(before: CaseState | None, event: Event, after: CaseState | None) -> dict[str, Any]:
     """Return the body's fields, with agency, officer and authority, and what they stand for in the case."""
-    body, authority = payload.body, payload.authority
-    slots = {"agency": payload.agency, "officer": payload.officer} | asdict(body)
+    body, authority = event.body, event.authority
+    slots = {"agency": event.agency, "officer": event.officer} | asdict(body)
     if authority is not None:
         slots["authority"] = authority.authorization_type, authority.authorization_identifier
     if after is None:
         return slots
-    about = concerned(before, payload, after)
+    about = concerned(before, event, after)
     slots["things"] = (*about.item_ids, *about.person_ids)
     for field, by_id in (("measure_id", after.measures), ("custody_change_id", after.custody_changes)):
         if (named := by_id.get(slots.get(field, ""))) is not None:
@@ -370,7 +370,7 @@ def slots_of(before: CaseState | None, payload: Payload, after: CaseState | None
             present = [person_id for person_id in offered.person_ids if person_id not in body.absent_person_ids]
             slots["things"] = (*offered.accepted_items, *present)
     if before is not None and isinstance(body, ItemDisposed):  # what the first signature proposed
-        proposal = before.proposals[body.cites.payload_digest]
+        proposal = before.proposals[body.cites.event_id]
         slots |= {"things": proposal.item_ids, "disposal": proposal.disposal, "decision_id": proposal.decision_id}
     deadline_id = getattr(body, "deadline_id", None)
     if deadline_id is not None:

@@ -20,7 +20,7 @@ from ledger.recording.event_signing import Actor, StreamPosition, sign_event
 from ledger.samples.case_acts import listed, registration
 from ledger.store import log
 from ledger.store.tables import CASE_AGENCIES, CASES, CLOCKS, ENTRIES, FEED, HANDOVERS, ITEMS, STREAMS, TILES, TREE
-from scripts.campaigns.casework import LOG_ID, POLICE, PROCURATORATE, Casework, following
+from scripts.campaigns.casework import LOG_ID, POLICE, PROCURATORATE, Casework
 
 STEPS = 4  # events of one case
 
@@ -51,7 +51,7 @@ def busy_case(case_id: str) -> Iterator[bytes]:
     place = StreamPosition(Stream(kind="case", id=case_id))
     for body, actor in _busy_acts(case_id):
         signed = sign_event(body, place, actor, LOG_ID)
-        place = following(place, signed)
+        place = signed.following
         yield signed.submission
 
 

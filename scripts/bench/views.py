@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from api.wiring import model_limits
 from ledger.config.settings import Settings
 from ledger.core.errors import TallystickError
-from ledger.core.events import Stream
+from ledger.core.events import Event, Stream
 from ledger.procedures import shipped_procedures
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model, shipped_models
@@ -40,7 +40,6 @@ from ledger.supervision.views.sources import BundleActs, BundleViewSource
 from ledger.workers.pool import Used, WorkerPool
 from scripts.bench.figures import Figure, cpu_seconds, options, show
 from scripts.histories.history import generate
-from scripts.histories.simulation import SimulatedEvent
 
 CASES = 300  # of the history that is repeated
 AS_OF = datetime(2027, 1, 1, tzinfo=UTC)
@@ -49,9 +48,9 @@ AS_OF = datetime(2027, 1, 1, tzinfo=UTC)
 class Repeated(BundleViewSource):
     """A log of at least ``size`` events: whole cases one after the other, then the last events of the first few."""
 
-    def __init__(self, cases: list[list[SimulatedEvent]], size: int, grown: int):
+    def __init__(self, cases: list[list[Event]], size: int, grown: int):
         super().__init__((), shipped_procedures())
-        self._cases: dict[str, tuple[list[SimulatedEvent], int]] = {}
+        self._cases: dict[str, tuple[list[Event], int]] = {}
         self._size = 0
         for number in count():
             if self._size >= size:
@@ -82,7 +81,7 @@ class Repeated(BundleViewSource):
         if late is not None:
             indices[-1] = late
         return [
-            SourceEvent(index, event.digest, event.recorded_at, replace(event.payload, stream=stream))
+            SourceEvent(index, replace(event, stream=stream))
             for index, event in zip(indices, events, strict=True)
             if index < end
         ]
@@ -93,12 +92,12 @@ class Repeated(BundleViewSource):
         deque((read_case(self.case(case_id, self._size), acts, self._size) for case_id in self._cases), 0)
 
 
-def cases() -> Iterator[list[SimulatedEvent]]:
+def cases() -> Iterator[list[Event]]:
     """Return the cases of a history that stand alone, and have more than one event."""
     for simulated in generate(1, CASES).cases:
         events = [step.event for step in simulated.steps]
         with suppress(TallystickError):
-            logged = [SourceEvent(i, event.digest, event.recorded_at, event.payload) for i, event in enumerate(events)]
+            logged = [SourceEvent(i, event) for i, event in enumerate(events)]
             if len(read_case(logged, BundleActs({}, shipped_procedures(), {}), len(logged)).steps) > 1:
                 yield events
 
@@ -149,7 +148,7 @@ def ask(views: Views, models: Iterable[Model], cases: frozenset[str] | None) -> 
             find(model, {}, session, AS_OF)
 
 
-def measure(histories: list[list[SimulatedEvent]], size: int, grown: int) -> Measured:
+def measure(histories: list[list[Event]], size: int, grown: int) -> Measured:
     """Measure one log of this size."""
     models = [parse_model(text) for text in shipped_models().values()]
     with tempfile.TemporaryDirectory() as folder:

@@ -144,7 +144,7 @@ def _of_entries(entries: Sequence[StoredEntry]) -> Iterator[str]:
         if (envelope["sequence"], envelope["previous"]) != heads.get(stream, (0, None)):
             yield f"entry {index} does not follow its stream"
         event_ids.add(envelope["event_id"])
-        heads[stream] = (envelope["sequence"] + 1, envelope["payload_digest"])
+        heads[stream] = (envelope["sequence"] + 1, "sha256:" + sha256(b"\0" + entry.envelope).hexdigest())
 
 
 def _of_receipts(

@@ -107,11 +107,6 @@ def registry_changes() -> Iterator[RegistryChange]:
         yield replace(change, registry_hash="0x" + rolling.hex())
 
 
-def following(place: StreamPosition, signed: Signed) -> StreamPosition:
-    """Return the position after an event."""
-    return StreamPosition(place.stream, place.sequence + 1, signed.envelope.payload_digest)
-
-
 @dataclass
 class Casework:
     """One case after another, written event by event: opened, an item registered, offered, accepted."""
@@ -138,4 +133,4 @@ class Casework:
     def acknowledged(self, signed: Signed) -> None:
         """Note that the event stands: the next one follows it."""
         assert self.place is not None
-        self.place = following(self.place, signed)
+        self.place = signed.following

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ledger.config.keys import LocalSigner
 from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.ethereum import contract_changes
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import (
@@ -22,19 +23,22 @@ from ledger.core.events import (
     Authority,
     Body,
     Envelope,
+    Event,
     Payload,
     Section,
     Stream,
     case,
     digest_of,
+    entry_hash,
     item,
-    make_payload,
+    make_event,
     record,
     registry,
     supervision,
+    unsigned_envelope,
 )
 from ledger.core.events.procedure import ProcedurePublished
-from ledger.core.events.terms import EventRef, Quantity, Role
+from ledger.core.events.terms import Quantity, Role
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
 from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, SignedNote, VerifyingKey, parse_note
@@ -47,7 +51,7 @@ from ledger.core.signing.signatures import address_of
 from ledger.core.verification.bundle import FORMAT, Anchor, BundleEntry, BundleFile, nodes_of
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
-from ledger.recording.event_signing import sign_payload
+from ledger.recording.event_signing import sign_envelope
 from scripts.docs.chain_states import State
 
 LOG_ID = bytes(range(32))
@@ -107,7 +111,7 @@ def key_id(key: PrivateKey) -> str:
 class Entry:
     """An event of the example with the bytes of its parts."""
 
-    payload: Payload
+    payload: Payload[Body]
     envelope: Envelope
     sections: dict[str, Section]
 
@@ -118,6 +122,11 @@ class Entry:
     @property
     def data(self) -> bytes:
         return canonical.encode(self.envelope)
+
+    @property
+    def event(self) -> Event:
+        """Return it as the rules read it."""
+        return make_event(self.envelope, self.payload, self.data)
 
 
 OFFICERS = {"p-0417": OFFICER_KEY, "p-0999": COLLEAGUE_KEY, "p-0555": ANALYST_KEY}
@@ -146,29 +155,41 @@ class Writer:
         signed_at: int = SIGNED_AT,
     ) -> Entry:
         """Append an entry, signed by the service in the system stream."""
-        of_stream = [entry for entry in self.entries if entry.payload.stream == stream]
+        of_stream = [entry for entry in self.entries if entry.envelope.stream == stream]
         previous = of_stream[-1] if of_stream else None
         of_service = stream.kind == "system"
         officer = officer or (authority.SERVICE_OFFICER if of_service else "p-0417")
         sections, number = sections or {}, len(self.entries)
-        payload = make_payload(
-            body=body,
-            version=1,
-            event_id=f"01940000-0000-7000-8000-{number:012x}",
-            stream=stream,
-            sequence=previous.payload.sequence + 1 if previous else 0,
-            previous=previous.envelope.payload_digest if previous else None,
-            agency=authority.SERVICE_AGENCY if of_service else "psb-east",
+        payload = Payload(
             officer=officer,
             occurred_at=OCCURRED_AT,
             salt=f"{number:032x}",
+            body=body,
             authority=None if of_service else AUTHORIZED,
             confidential={label: digest_of(canonical.encode(section)) for label, section in sections.items()},
         )
         signer = LocalSigner.from_private_key((SERVICE_KEY if of_service else OFFICERS[officer]).secret)
-        entry = Entry(payload, sign_payload(payload, signer, LOG_ID, signed_at=signed_at), sections)
+        envelope = unsigned_envelope(
+            payload,
+            event_id=f"01940000-0000-7000-8000-{number:012x}",
+            stream=stream,
+            sequence=previous.envelope.sequence + 1 if previous else 0,
+            previous=entry_hash(previous.data) if previous else None,
+            agency=authority.SERVICE_AGENCY if of_service else "psb-east",
+            key_id=signer.key_id,
+            signed_at=signed_at,
+        )
+        entry = Entry(payload, sign_envelope(envelope, signer, LOG_ID), sections)
         self.entries.append(entry)
         return entry
+
+
+def resigned(entry: Entry, body: Any = None, **envelope: Any) -> Entry:
+    """Return the entry with another body, or other fields of the envelope, signed again by its key."""
+    payload = entry.payload if body is None else replace(entry.payload, body=body)
+    unsigned = replace(entry.envelope, payload_digest=digest_of(canonical.encode(payload)), **envelope)
+    key = next(key for key in (SERVICE_KEY, *OFFICERS.values()) if key_id(key) == entry.envelope.key_id)
+    return Entry(payload, sign_envelope(unsigned, LocalSigner.from_private_key(key.secret), LOG_ID), entry.sections)
 
 
 def registry_changes(**of_officer: Any) -> list[registry.RegistryChange]:
@@ -265,8 +286,7 @@ def entries(signed_at: int = SIGNED_AT, *, mirrored_by: str = "", **of_officer: 
     writer.write(opening(), CASE)
     registered = writer.write(registration(1), CASE, sections={"narrative": NARRATIVE}, signed_at=signed_at)
     writer.write(registration(2), CASE, "p-0999")
-    concerns = EventRef(event_id=registered.payload.event_id, payload_digest=registered.envelope.payload_digest)
-    writer.write(record.SectionErased(concerns=concerns, label="narrative", ground="court order 12"), CASE)
+    writer.write(record.SectionErased(concerns=registered.event.ref, label="narrative", ground="court order 12"), CASE)
     writer.write(record.AccessSealed(count=7, head="sha256:" + "a5" * 32), SYSTEM)
     for version in (1, 2):
         writer.write(model_version(version), MODEL, "p-0555")
@@ -341,7 +361,10 @@ class Ledger:
     def entry(self, index: int, **changes: Any) -> BundleEntry:
         """Return an entry as a bundle has it."""
         shown = self.entries[index]
-        parts = {"payload": Raw(shown.payload_bytes), "sections": dict(shown.sections)}
+        parts: dict[str, Any] = {
+            "payload": decode_json(shown.payload_bytes, Payload[Raw]),
+            "sections": dict(shown.sections),
+        }
         return BundleEntry(index=index, envelope=shown.envelope, **(parts | changes))
 
     def file(self, subjects: Iterable[int], others: Iterable[int] = (), **changes: Any) -> BundleFile:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the generated parts of docs/protocol/ and docs/views.md, docs/examples, and the browser's verifier's tables.
+"""Write the generated parts of docs/protocol/ and docs/views.md, and docs/examples.
 
 The table of deadlines that were worked out by hand (docs/deadlines-worked.md) is written too.
 
@@ -55,7 +55,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL = ROOT / "docs" / "protocol"
 VIEWS = ROOT / "docs" / "views.md"
 EXAMPLES = ROOT / "docs" / "examples"
-READER_TABLES = ROOT / "api" / "console" / "verify" / "verifier" / "tables.js"
 
 MARKED = re.compile(r"(?P<begin><!-- (?P<part>(?:table|example):[a-z_]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 MARKED_VIEWS = re.compile(r"(?<=<!-- views -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -337,11 +336,10 @@ def generated() -> dict[Path, bytes]:
         page: MARKED.sub(lambda mark: f"{mark['begin']}{PARTS[mark['part']]()}\n{mark['end']}", page.read_text("utf-8"))
         for page in sorted(PROTOCOL.glob("*.md"))
     }
-    reader_tables = tables.module("".join(pages.values()))
     examples = {EXAMPLES / name: data for name, data in example_files().items()}
     views = MARKED_VIEWS.sub(lambda _: f"\n{tables.view_tables()}\n\n", VIEWS.read_text(encoding="utf-8"))
     pages |= {VIEWS: views, worked_deadlines.PAGE: worked_deadlines.page()}
-    return {path: text.encode() for path, text in pages.items()} | {READER_TABLES: reader_tables} | examples
+    return {path: text.encode() for path, text in pages.items()} | examples
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ by hand.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, get_type_hints
@@ -22,49 +20,6 @@ from ledger.core.procedure.rulebook import ClockRule, ExtensionRule, FlagName
 from ledger.procedures import shipped_rulebook
 from ledger.supervision.view_catalogue import views
 
-HEAD = "// The tables of docs/protocol/ in its own notation, copied by `python -m scripts.docs.protocol_examples`.\n"
-BODY = re.compile(
-    r"^\*\*(?P<name>[a-z_.]+)\*\* \(stream: (?P<kinds>[a-z ]+); signed by (?P<roles>.+?)"
-    r"(?P<paper>; on a named authority)?\)\..*\\\n(?P<fields>.+)$",
-    re.MULTILINE,
-)
-PART = re.compile(r"^- \*\*(?P<name>\w+)\*\*: (?P<fields>.+)$", re.MULTILINE)
-WORD = re.compile(r"^\| `(?P<name>\w+)` \| (?P<form>(?:`[^`]*`)?[^|]*) \|(?:[^|]*\|)?$", re.MULTILINE)
-VOCABULARY = re.compile(r"^\| `(?P<name>\w+)` \| (?P<words>`.+`) \|$", re.MULTILINE)
-
-
-def module(document: str) -> bytes:
-    """Return ``api/console/verify/verifier/tables.js``."""
-    structs = {name: marked(document, name.lower()).strip() for name in ("Payload", "Section", "Envelope")}
-    parts = "".join(marked(document, name) for name in ("values", "mirror", "parts"))
-    structs |= {part["name"]: part["fields"] for part in PART.finditer(parts)}
-    words = marked(document, "types") + marked(document, "words")
-    forms = {word["name"]: word["form"].replace(r"\|", "|").strip() for word in WORD.finditer(words)}
-    vocabularies = VOCABULARY.finditer(marked(document, "vocabularies"))
-    choices = {v["name"]: " ".join(re.findall(r"\w+", v["words"])) for v in vocabularies}
-    bodies = BODY.finditer(marked(document, "bodies"))
-    rows = {b["name"]: [b["kinds"], b["roles"], bool(b["paper"]), b["fields"]] for b in bodies}
-    tables: dict[str, Mapping[str, object]] = {
-        "PARTS": structs,
-        "WORDS": forms,
-        "VOCABULARIES": choices,
-        "BODIES": rows,
-    }
-    return (HEAD + "".join(declaration(name, values) for name, values in tables.items())).encode()
-
-
-def marked(document: str, table: str) -> str:
-    match = re.search(rf"<!-- table:{table} -->\n(.*?)<!-- end -->", document, re.DOTALL)
-    if match is None:
-        raise ValueError(f"the document has no table {table}")
-    return match[1]
-
-
-def declaration(name: str, rows: Mapping[str, object]) -> str:
-    lines = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)},\n" for key, value in rows.items())
-    return f"\nexport const {name} = {{\n{''.join(lines)}}};\n"
-
-
 BOOK = shipped_rulebook()
 WORDS = {
     name: value
@@ -78,7 +33,7 @@ VOCABULARIES = {
 }
 # What the pages on integrity name; the other types are those of bodies.
 OF_ENVELOPES = ("AgencyId", "OfficerId", "StreamId", "EventId", "EventTypeName", "KeyId", "SignatureText")
-OF_PAYLOADS = ("Blake3", "Salt", "Instant", "SectionLabel", "SectionField", "Text", "Line")
+OF_PAYLOADS = ("Blake3", "LeafHash", "Salt", "Instant", "SectionLabel", "SectionField", "Text", "Line")
 OF_FILES = ("SafeInt", "Bytes32", "AgencyKind", "Jurisdiction", "Language")
 INTEGRITY = (*OF_ENVELOPES, *OF_PAYLOADS, *OF_FILES)
 VALUES = ("Stream", "Authority")
@@ -216,8 +171,6 @@ def fields_of(struct: type) -> str:
         + (" or null" if field.required and isinstance(field.type, inspect.UnionType) else "")
         for field in inspect.type_info(struct).fields  # type: ignore[attr-defined]
     }
-    if struct is events.Payload:
-        fields["event_type"] = "`event_type` EventTypeName"
     return ", ".join(fields[name] for name in sorted(fields))
 
 
@@ -240,7 +193,9 @@ def spelled(hint: Any, kind: Any) -> str:
             keys, values = _unwrapped(hint).__args__
             return f"{{{spelled(keys, key)}: {spelled(values, value)}}}{_count(low, high)}"
         case inspect.StructType(cls=cls):
-            return "(see the type)" if cls is events.Body else cls.__name__
+            return cls.__name__
+        case inspect.AnyType():  # of a generic struct: which type it is, the text says
+            return "(see the type)"
         case inspect.LiteralType(values=values):
             return " or ".join(f"`{value}`" for value in values)
         case inspect.IntType(ge=low, le=high):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ledger.core.events import Body, Stream
 from ledger.core.log.notes import parse_note
+from ledger.core.verification.bundle import BundleFile
 from scripts.docs import example
 from scripts.docs.example import CASE, COSIGNED_AT, PUBLISHED, REGISTERED, SEALED, SIGNED_AT, WITNESSES
 from scripts.docs.vector import (
@@ -52,6 +53,7 @@ def entry_vectors() -> list[Vector]:
         *on_page("log", _witnesses()),
         *on_page("event", _sections()),
         *on_page("registry", _authority()),
+        *on_page("event-types", _conformity()),
     ]
 
 
@@ -102,10 +104,10 @@ def _log() -> list[Vector]:
         failing(6, 8, unchecked=(10, 11, 12))(
             "another signature", put(f"{envelope}/signature", f"{signature[:10]}00{signature[12:]}")
         ),
-        failing(6, 7, 8, unchecked=(9, 10, 11, 12))("another agency", put(f"{envelope}/agency", "psb-west")),
+        failing(6, 8, unchecked=(10, 11, 12))("another agency", put(f"{envelope}/agency", "psb-west")),
         Fails.digest("another text", put(f"{SHOWN}/payload/body/description", "another telephone")),
         Fails.digest("another officer", put(f"{SHOWN}/payload/officer", "p-0999")),
-        Fails.digest("null: previous, at sequence 1", put(f"{SHOWN}/payload/previous", None)),
+        Fails.digest("another text, in a body of another form", put(f"{SHOWN}/payload/body", {"remark": "x"})),
         Fails.checkpoint("the note without its last newline", put("/note", note[:-1])),
         Fails.checkpoint("a note that is empty", put("/note", "")),
         Fails.checkpoint("F: the log's signature twice", put("/note", note.replace(lines[-3], lines[-3] * 2))),
@@ -192,13 +194,15 @@ def _other(**changes: Any) -> tuple[Patch]:
 
 def _authority() -> list[Vector]:
     other_key = put("/service_key_id", "0x" + "77" * 20)
+    misshapen = _rewritten(1, {"remark": "x"})
     return [
         no_grant("a grant that was edited", put(f"{GRANT}/payload/body/valid_until", 1_900_000_000)),
         no_grant("a grant of a colleague", _replaced(GRANT, 2)),
         Vector("a grant of a colleague besides", put(SHOWN, plain(ledger().entry(2)))),
         Fails.authority("a grant that has ended", _other(valid_until=example.SIGNED_AT)),
         no_grant("a mirror in the name of an officer", _other(mirrored_by="p-0417")),
-        Fails.authority("a grant for another role", _other(roles=("auditor",))),
+        Vector("a grant for another role", _other(roles=("auditor",)), conformity="contradicted"),
+        no_grant("a grant of another form", whole(misshapen.file([REGISTERED], [1], event=REGISTERED))),
         no_grant("another key of the ledger", trust=other_key),
         Fails.authority("another key of the ledger, of a mirror", of="mirror", trust=other_key),
         failing(1, 6, unchecked=(4, 5, 10, 11))("a trust file of another ledger", trust=put("/log_id", OTHER)),
@@ -207,6 +211,30 @@ def _authority() -> list[Vector]:
         Vector("signed as late as the tolerance allows", _other(signed_at=FUTURE - 1)),
         Fails.authority("signed a year before", _other(signed_at=example.VALID_FROM - 1)),
     ]
+
+
+def _rewritten(index: int, body: Any = None, **envelope: Any) -> example.Ledger:
+    """Return a log in which this entry has another body, or other fields of the envelope, as its signer wanted it."""
+    entries = example.entries()
+    entries[index] = example.resigned(entries[index], body, **envelope)
+    return example.Ledger(entries)
+
+
+def _conformity() -> list[Vector]:
+    """Return events that their event types do not allow, which says nothing of their integrity."""
+    contradicted = partial(Vector, conformity="contradicted")
+    agency = Stream(kind="agency", id="psb-east")
+    return [
+        contradicted("a body that its event type does not have", whole(_registered({"remark": "x"}))),
+        contradicted("a body of another event type", whole(_registered(event_type="item.sealed"))),
+        contradicted("a stream that its event type does not belong to", whole(_registered(stream=agency))),
+        contradicted("an event that the ledger itself signs", whole(_registered(event_type="access.sealed"))),
+        Vector("an event type that is none", whole(_registered(event_type="item.lost"))),
+    ]
+
+
+def _registered(body: Any = None, **envelope: Any) -> BundleFile:
+    return _rewritten(REGISTERED, body, **envelope).bundle(REGISTERED)
 
 
 # -- whole cases and packages ------------------------------------------------------------------------------------------
@@ -237,7 +265,7 @@ def _log_of(*last: example.Entry, signed: Sequence[tuple[Body, Stream, str]] = (
 def _case() -> list[Vector]:
     # Another last entry; the id of a registration, taken already.
     broken = _log_of(ledger().entries[-1], signed=[(example.registration(1), CASE, "")])
-    indices = [index for index, entry in enumerate(broken.entries) if entry.payload.stream == CASE]
+    indices = [index for index, entry in enumerate(broken.entries) if entry.envelope.stream == CASE]
     another_log = example.Ledger(example.entries(example.SIGNED_AT - 1)).case_bundle()
     fork = _log_of(signed=[(example.registration(9), CASE, "")], size=example.CASE_ENTRIES[-1])
     on_the_fork = plain(fork.case_bundle().entries[-1])
@@ -343,10 +371,7 @@ LEVELS = (
     f"{SHOWN}/envelope/stream",
     f"{SHOWN}/payload",
     f"{SHOWN}/payload/authority",
-    f"{SHOWN}/payload/body",
-    f"{SHOWN}/payload/body/quantity",
     f"{SHOWN}/sections/narrative",
-    f"{GRANT}/payload/body",
     "/anchor",
     "/anchor/chain",
 )
@@ -366,7 +391,8 @@ def form_vectors(files: dict[str, bytes]) -> list[Vector]:
         refused("a comment", edits=at(len(data), "// x")),
         refused("a key twice", edits=at(1, '"remark":1,"remark":1,')),
         refused("a byte that is no UTF-8", edits=at(data.index(b"a mobile phone"), b"\xff")),
-        refused("a fraction", put(f"{SHOWN}/payload/sequence", 1.5)),
+        refused("a fraction", put(f"{SHOWN}/payload/body/quantity/value", 1.5)),
+        refused("a body that is no object", put(body, [])),
         refused("33 levels", put("/timestamps", _nested(32))),
         *(refused(f"a field that is not listed: {path or 'the file'}", put(f"{path}/remark", "x")) for path in LEVELS),
         *(refused(f"null: {path}", put(path, None)) for path in NULLS),
@@ -376,7 +402,12 @@ def form_vectors(files: dict[str, bytes]) -> list[Vector]:
         *(refused(f"what may be left out, and is empty: {path}", put(path, value)) for path, value in EMPTY.items()),
         refused("a text that is not in form C", put(f"{body}/description", "e\u0301")),
         refused("a text with NUL", put(f"{body}/description", "a\0b")),
-        refused("an event type that is none", put(f"{SHOWN}/payload/event_type", "item.lost")),
+        refused("an event type of another form", put(f"{SHOWN}/envelope/event_type", "item")),
+        refused("a payload with a field of the envelope", put(f"{SHOWN}/payload/sequence", 1)),
+        refused("null: previous, at sequence 1", put(f"{SHOWN}/envelope/previous", None)),
+        refused("previous, at sequence 0", put(f"{SHOWN}/envelope/sequence", 0)),
+        refused("another system stream", put(f"{GRANT}/envelope/stream/id", "other")),
+        refused("a key that is not ASCII", put(f"{body}/é", "x")),
         refused("a section without fields", put(f"{SHOWN}/sections/narrative/fields", {})),
         refused("a label that is none", put(f"{SHOWN}/sections/Narrative", {})),
         refused("an entry that is not the event's", put("/event", 3)),
@@ -390,7 +421,7 @@ def form_vectors(files: dict[str, bytes]) -> list[Vector]:
     ]
 
 
-EMPTY: dict[str, Any] = {f"{SHOWN}/payload/body/digests": [], "/timestamps": [], f"{GRANT}/sections": {}}
+EMPTY: dict[str, Any] = {f"{SHOWN}/payload/authority": {}, "/timestamps": [], f"{GRANT}/sections": {}}
 
 
 def _nested(levels: int) -> Any:

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import CaseState
 from ledger.core.encoding.digests import blake3_text
+from ledger.core.events import Event
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import AgencyKind
 from ledger.core.procedure.adoption import Procedures
@@ -32,7 +33,7 @@ from ledger.supervision.views.case_record import SourceEvent
 from ledger.supervision.views.sources import BundleViewSource
 from scripts.histories.courses import CommissionCourse, CriminalCourse, LinkedTwin, ReferralCourse, SupervisionCourse
 from scripts.histories.plants import PLANTS, Plant
-from scripts.histories.simulation import BEGINS, BOOK, ENDS, Breach, EndOfHistory, SimulatedCase, SimulatedEvent, drawn
+from scripts.histories.simulation import BEGINS, BOOK, ENDS, Breach, EndOfHistory, SimulatedCase, drawn
 
 LAST_OPENED = 20  # days before the end
 RATE = 0.004  # of the cases break one part of one rule
@@ -59,10 +60,10 @@ class GeneratedHistory:
     planted_on: list[Breach]
 
     @cached_property
-    def events(self) -> list[SimulatedEvent]:
+    def events(self) -> list[Event]:
         """Return the events of all cases in the order of the log."""
         events = [step.event for simulated in self.cases for step in simulated.steps]
-        return sorted(events, key=lambda event: (event.recorded_at, event.payload.stream.id))
+        return sorted(events, key=lambda event: (event.signed_at, event.stream.id))
 
     @cached_property
     def planted(self) -> tuple[Breach, ...]:
@@ -72,7 +73,7 @@ class GeneratedHistory:
     def anchors(self) -> Iterator[tuple[int, int]]:
         """Yield tree size and block time (unix seconds): at every full hour with new entries, all entries by then."""
         hour = 3600
-        hours = [event.recorded_at // hour for event in self.events]
+        hours = [event.signed_at // hour for event in self.events]
         for size, (this, following) in enumerate(pairwise([*hours, hours[-1] + 1]), 1):
             if this != following:
                 yield size, (this + 1) * hour
@@ -194,8 +195,8 @@ class HistorySource(BundleViewSource):
     def __init__(self, history: GeneratedHistory) -> None:
         self._cases: dict[str, list[SourceEvent]] = defaultdict(list)
         for index, event in enumerate(history.events):
-            logged = SourceEvent(index, event.digest, event.recorded_at, event.payload)
-            self._cases[event.payload.stream.id].append(logged)
+            logged = SourceEvent(index, event)
+            self._cases[event.stream.id].append(logged)
         events = [event for events in self._cases.values() for event in events]
         anchors = [(size, datetime.fromtimestamp(at, UTC).replace(tzinfo=None)) for size, at in history.anchors()]
         super().__init__(events, Procedures.of(BOOK), agencies=agencies(), anchors=anchors)

@@ -507,7 +507,7 @@ class Backdated(CriminalCourse):
         self.say(item.ItemMoved, item_id=exhibit, storage_location="room 4")
         claimed = instant_text(self.now - 5 * DAY_S)
         self.say(item.ItemMoved, item_id=exhibit, storage_location="room 5", occurred_at=claimed)
-        self.plant(self.last.payload.event_id, claimed)
+        self.plant(self.last.event_id, claimed)
 
 
 @plant(12, "same_officer")
@@ -531,7 +531,7 @@ class RecordedLate(CriminalCourse):
         super().offer(*items, **fields, delay=7 if resubmits else 0)
         if resubmits:
             self.delivered[self.sent.handover_id] = self.sent.offered_at
-            self.plant(self.sent.handover_id, self.last.payload.event_id)
+            self.plant(self.sent.handover_id, self.last.event_id)
         return self
 
 

@@ -55,8 +55,8 @@ class ExaminedCase:
     def saying(self, body: type[B]) -> Iterator[tuple[SimulatedStep, B]]:
         """Yield the steps whose events are of this type, with their bodies."""
         for step in self.steps:
-            if isinstance(step.event.payload.body, body):
-                yield step, step.event.payload.body
+            if isinstance(step.event.body, body):
+                yield step, step.event.body
 
     def changed(self, kind: Literal["handovers", "items"]) -> Iterator[tuple[SimulatedStep, Any, Any]]:
         """Yield what each step wrote of the case's handovers or items, before, if it was there, and after."""
@@ -120,7 +120,7 @@ def detention(examined: ExaminedCase) -> Iterator[Breach]:
         days = (date.fromisoformat(body.until) - day(before.started_at)).days
         if days > WEEK and body.qualifying_ground not in GROUNDS:
             yield examined.breach(1, "no_ground", body.measure_id)
-        if before.until and day(step.event.payload.occurred_at) > date.fromisoformat(before.until):
+        if before.until and day(step.event.occurred_at) > date.fromisoformat(before.until):
             yield examined.breach(1, "after_expiry", body.measure_id)
 
 
@@ -219,15 +219,15 @@ def custody_changes(examined: ExaminedCase) -> Iterator[Breach]:
 def _kept_from(examined: ExaminedCase, accepted: SimulatedStep, person: str) -> str | None:
     """Return when, after the acceptance, the person was kept for the receiver, free, or passed on; None if never."""
     receiver = accepted.after.persons[person].responsible
-    for step in examined.steps[accepted.event.payload.sequence + 1 :]:
+    for step in examined.steps[accepted.event.sequence + 1 :]:
         now = step.after.persons[person]
         if now.kept_for in (receiver, None):
-            body = step.event.payload.body
+            body = step.event.body
             if isinstance(body, case.CustodyChangeServed):
                 return body.served_at
-            return step.event.payload.occurred_at
+            return step.event.occurred_at
         if now.responsible != receiver:
-            return step.event.payload.occurred_at
+            return step.event.occurred_at
     return None
 
 
@@ -313,7 +313,7 @@ def lists(examined: ExaminedCase) -> Iterator[Breach]:
 
 def receipts(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 11: what was received of an item was corrected afterwards, and no discrepancy was opened."""
-    halves = {step.event.digest: body for step, body in examined.saying(handover.HandoverAccepted)}
+    halves = {step.event.payload_digest: body for step, body in examined.saying(handover.HandoverAccepted)}
     for _, body in examined.saying(record.RecordCorrected):
         half = halves.get(body.corrects.payload_digest)
         for correction in body.corrections if half else ():
@@ -338,12 +338,12 @@ def examinations(examined: ExaminedCase) -> Iterator[Breach]:
         other = body.quantity not in (None, recorded.quantity)
         digest = bool(body.digests) and not set(body.digests) & set(recorded.digests)
         differs = other or digest or body.match_result == "mismatch"
-        if differs and not _raised(examined, body.item_id, step.event.payload.occurred_at):
+        if differs and not _raised(examined, body.item_id, step.event.occurred_at):
             yield examined.breach(11, "examination", body.item_id)
     for step, back in examined.saying(item.ItemCheckedIn):
         assert step.before is not None
         differing = differences(step.before.items[back.item_id], back)
-        if differing and not _raised(examined, back.item_id, step.event.payload.occurred_at):
+        if differing and not _raised(examined, back.item_id, step.event.occurred_at):
             yield examined.breach(11, "checked_in_short", back.item_id)
 
 
@@ -351,17 +351,17 @@ def _raised(examined: ExaminedCase, item_id: str, moment: str) -> bool:
     """Return whether a discrepancy was raised in time, or may still be."""
     last = day(moment) + DAYS_TO_RAISE * DAY
     raised = [step for step, body in examined.saying(handover.DiscrepancyRaised) if body.item_id == item_id]
-    return last >= TODAY or any(day(step.event.payload.occurred_at) <= last for step in raised)
+    return last >= TODAY or any(day(step.event.occurred_at) <= last for step in raised)
 
 
 def check_outs(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 11: what an officer took along is back late, or not at all."""
     for step, body in examined.saying(item.ItemCheckedOut):
-        sequence = step.event.payload.sequence
+        sequence = step.event.sequence
         back = [
-            other.event.payload.occurred_at
+            other.event.occurred_at
             for other, returned in examined.saying(item.ItemCheckedIn)
-            if returned.item_id == body.item_id and other.event.payload.sequence > sequence
+            if returned.item_id == body.item_id and other.event.sequence > sequence
         ]
         if body.due_at and _ended(back) > utc(body.due_at):
             yield examined.breach(11, "checked_in_late", body.item_id)
@@ -396,7 +396,7 @@ def freezes(examined: ExaminedCase) -> Iterator[Breach]:
     for item_id in examined.state.items:
         last: date | None = None
         for step in examined.steps:
-            moment, after = step.event.payload.occurred_at, step.after.items.get(item_id)
+            moment, after = step.event.occurred_at, step.after.items.get(item_id)
             if after is None:
                 continue
             until = date.fromisoformat(after.frozen_until) if after.frozen_until else None
@@ -422,7 +422,7 @@ def deliveries(examined: ExaminedCase) -> Iterator[Breach]:
             yield examined.breach(12, "gap", sent.handover_id)
         if utc(sent.offered_at) - utc(sent.received_at) > MINUTE:
             yield examined.breach(12, "overlap", sent.handover_id)
-        if sent.offered_by == step.event.payload.officer:
+        if sent.offered_by == step.event.officer:
             yield examined.breach(12, "same_officer", sent.handover_id, sent.offered_by)
 
 
@@ -430,9 +430,9 @@ def backdated(examined: ExaminedCase) -> Iterator[Breach]:
     """Yield rule 12: an event claims to lie before one that was recorded before it."""
     latest = ""
     for step in examined.steps:
-        claimed = step.event.payload.occurred_at
+        claimed = step.event.occurred_at
         if claimed < latest:
-            yield examined.breach(12, "backdated", step.event.payload.event_id, claimed)
+            yield examined.breach(12, "backdated", step.event.event_id, claimed)
         latest = max(latest, claimed)
 
 
@@ -446,10 +446,10 @@ def unanswered(examined: ExaminedCase) -> Iterator[Breach]:
 
 def anchored_late(history: GeneratedHistory, cases: list[ExaminedCase]) -> Iterator[Breach]:
     """Yield rule 12: an act claims to have met a deadline, and was anchored more than a day after it."""
-    index = {event.digest: index for index, event in enumerate(history.events)}
+    index = {event.payload_digest: index for index, event in enumerate(history.events)}
     sizes, moments = zip(*history.anchors(), strict=True)
     for examined in cases:
-        by_digest = {step.event.digest: step.event.payload for step in examined.steps}
+        by_digest = {step.event.payload_digest: step.event for step in examined.steps}
         for deadline in deadlines(examined.state, BOOK, ENDS):
             if deadline.status != "met" or deadline.due_at is None:
                 continue
@@ -496,7 +496,7 @@ def unusual(cases: list[ExaminedCase], limits: UnusualLimits) -> Iterator[Breach
     for examined in cases:
         # The handovers that a discrepancy or a correction is about.
         spoilt = {discrepancy.handover_id for discrepancy in examined.state.discrepancies.values()}
-        by_digest = {step.event.digest: step.event.payload.body for step in examined.steps}
+        by_digest = {step.event.payload_digest: step.event.body for step in examined.steps}
         for _, body in examined.saying(record.RecordCorrected):
             spoilt.add(getattr(by_digest[body.corrects.payload_digest], "handover_id", ""))
         for sent in examined.state.handovers.values():
@@ -525,9 +525,9 @@ def pensions(history: GeneratedHistory, cases: list[ExaminedCase]) -> Iterator[B
         began = ended = ""
         for step in examined.steps:
             if step.after.stage == "execution" and not began:
-                began = step.event.payload.occurred_at
+                began = step.event.occurred_at
             if step.after.closed and began:
-                ended = step.event.payload.occurred_at
+                ended = step.event.occurred_at
         convicts = {person for sent in examined.accepted("execution") for person in sent.person_ids}
         for person in convicts if began else ():
             if any(day(began) <= on and (not ended or on < day(ended)) for on in paid.get(person, ())):

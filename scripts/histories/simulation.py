@@ -13,8 +13,7 @@ from msgspec import Struct
 from ledger.core.custody import Act, CaseState, Flag, Handover, Item, fold
 from ledger.core.custody.due_dates import deadlines
 from ledger.core.encoding import canonical
-from ledger.core.events import VERSION, Body, Payload, Stream, case, digest_of, item, make_payload, record
-from ledger.core.events.terms import EventRef
+from ledger.core.events import NO_KEY, Body, Event, Payload, Stream, case, item, make_event, record, unsigned_envelope
 from ledger.core.procedure.legal_days import DAY
 from ledger.procedures import shipped_rulebook
 from ledger.samples.case_acts import CaseActs, digest, ordered
@@ -84,24 +83,11 @@ class Breach(Struct, frozen=True, order=True):
     subjects: tuple[str, ...]
 
 
-class SimulatedEvent(Struct, frozen=True):
-    """An event before it is signed; ``recorded_at`` (unix seconds) is when the log takes it."""
-
-    payload: Payload
-    payload_bytes: bytes
-    digest: str
-    recorded_at: int
-
-    @property
-    def ref(self) -> EventRef:
-        return EventRef(event_id=self.payload.event_id, payload_digest=self.digest)
-
-
 class SimulatedStep(NamedTuple):
     """An event with the case before and after it."""
 
     before: CaseState | None
-    event: SimulatedEvent
+    event: Event
     after: CaseState
     flags: tuple[Flag, ...]
 
@@ -148,22 +134,21 @@ class SimulatedCase(CaseActs[str]):
         sequence = len(self.steps)
         noise = sha256(f"{self.case_id} {sequence}".encode()).hexdigest()
         stamp = f"{recorded_at * 1000:012x}"
-        payload = make_payload(
-            body=body,
-            version=VERSION,
+        payload = Payload(officer=officer, salt=noise[32:], body=body, **claimed)
+        # Nobody signs it: its signing time is when the log takes it.
+        envelope = unsigned_envelope(
+            payload,
             event_id=f"{stamp[:8]}-{stamp[8:]}-7{noise[:3]}-8{noise[3:6]}-{noise[6:18]}",
             stream=Stream(kind="case", id=self.case_id),
             sequence=sequence,
-            previous=self.last.digest if self.steps else None,
+            previous=self.last.leaf_hash if self.steps else None,
             agency=agency,
-            officer=officer,
-            salt=noise[32:],
-            **claimed,
+            key_id=NO_KEY,
+            signed_at=recorded_at,
         )
-        encoded = canonical.encode(payload)
-        event = SimulatedEvent(payload, encoded, digest_of(encoded), recorded_at)
+        event = make_event(envelope, payload, canonical.encode(envelope))
         before = self.current
-        self.current, flags = fold(before, Act(payload, event.digest, recorded_at, BOOK))
+        self.current, flags = fold(before, Act(event, BOOK))
         self.steps.append(SimulatedStep(before, event, self.current, flags))
         return self
 
@@ -172,7 +157,7 @@ class SimulatedCase(CaseActs[str]):
         return agency
 
     @property
-    def last(self) -> SimulatedEvent:
+    def last(self) -> Event:
         """Return the last event."""
         return self.steps[-1].event
 
@@ -385,7 +370,7 @@ class SimulatedCase(CaseActs[str]):
                 self.ask_custody_change(person, by=accepted.to_agency)
         return list(self.state.custody_changes)[before:]
 
-    def correct(self, event: SimulatedEvent, by: str, ground: str, **correction: str) -> None:
+    def correct(self, event: Event, by: str, ground: str, **correction: str) -> None:
         """Correct a field of an event; the old entry stays."""
         corrections = (record.Correction(**correction),)
         self.say(record.RecordCorrected, by, corrects=event.ref, corrections=corrections, ground=ground)

@@ -23,7 +23,7 @@ from api.services.parts import Parts
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.signatures import personal_digest
-from tests.testkit.builders import Event, Officer, section, signature_of
+from tests.testkit.builders import Officer, SignedEvent, section, signature_of
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import Ledger
 from tests.testkit.machine import free_port
@@ -127,7 +127,7 @@ class Served:
         """Return how many reads are recorded."""
         return self.parts.access.head().count
 
-    def submit(self, event: Event | bytes, path: str = "/api/v1/events") -> httpx.Response:
+    def submit(self, event: SignedEvent | bytes, path: str = "/api/v1/events") -> httpx.Response:
         return self.post(path, event if isinstance(event, bytes) else event.submission)
 
     def record(self, case: Case) -> Case:

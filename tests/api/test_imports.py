@@ -43,9 +43,9 @@ def test_a_key_leads_to_its_case_and_to_where_the_case_stands(served: Served) ->
     asked = look_up(served, POLICE_CLERK, ("A-1", "whole"), ("A-2", "begun"), ("A-3", "unknown"))
     first, second, third = asked.json()["rows"]
     assert [entry["case_id"] for entry in first["imports"]] == ["again", "whole"]
-    assert (first["sequence"], first["head"]) == (2, whole.last.envelope.payload_digest)
+    assert (first["sequence"], first["head"]) == (2, whole.last.event.leaf_hash)
     assert first["imports"][0]["row_digest"] == DIGEST
-    assert (second["sequence"], second["head"], second["imports"]) == (1, begun.last.envelope.payload_digest, [])
+    assert (second["sequence"], second["head"], second["imports"]) == (1, begun.last.event.leaf_hash, [])
     assert (third["sequence"], third["head"], third["imports"]) == (None, None, [])
 
 

@@ -113,7 +113,7 @@ def test_the_addressee_records_the_receipt_and_answers(asked: Asked) -> None:
     """On the head of the case, which it is given. Both sides learn what becomes of each letter, and others nothing."""
     served, case = asked.served, asked.case
     head = served.get("/api/v1/cases/case-1/head", STRANGER).json()
-    assert (head["sequence"], head["head"]) == (len(case.events), case.last.digest)
+    assert (head["sequence"], head["head"]) == (len(case.events), case.last.event.leaf_hash)
     served.record(answer(receipt(case)))
     assert listed(served, STRANGER, waiting=True) == ["answer"], "which the police has not received yet"
     assert listed(served, clerk(POLICE), box="inbox", waiting=True) == ["answer"]

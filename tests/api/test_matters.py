@@ -50,7 +50,7 @@ def test_a_lead_is_shown_with_its_life(served: Served) -> None:
         "confirmed",
         "party",
         3,
-        lead.last.digest,
+        lead.last.event.leaf_hash,
     )
     assert shown["raised"]["model_digest"] == supervision.published().model_digest
     assert shown["confirmed"]["digests"] == [supervision.MATERIAL]

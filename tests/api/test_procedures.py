@@ -10,12 +10,12 @@ import pytest
 
 from api.routes import procedures
 from ledger.core.encoding.digests import blake3_text
-from ledger.core.events import Payload
+from ledger.core.events import Event
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.procedure.adoption import publication_of
 from ledger.core.procedure.package import canonical_form
 from ledger.procedures import shipped_package, shipped_rulebook
-from ledger.store.log import StoredEntry, payload_of
+from ledger.store.log import StoredEntry, event_of
 from tests.api.conftest import serving
 from tests.api.console.pages import page_of
 from tests.api.service import Served, problem
@@ -77,11 +77,11 @@ def test_the_list_decodes_a_text_once(served: Served, monkeypatch: pytest.Monkey
     """However often it is read: texts are long, and their entries do not change."""
     decoded: list[int] = []
 
-    def counted(entry: StoredEntry) -> Payload:
+    def counted(entry: StoredEntry) -> Event:
         decoded.append(entry.log_index)
-        return payload_of(entry)
+        return event_of(entry)
 
-    monkeypatch.setattr(procedures, "payload_of", counted)
+    monkeypatch.setattr(procedures, "event_of", counted)
     publish(served, msgspec.json.encode({"text": SECOND.decode()}), supervisor(POLICE))
     before = len(decoded)
     lists = [served.get(PATH).json() for _ in range(3)]

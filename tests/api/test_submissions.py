@@ -50,10 +50,10 @@ def test_an_event_beside_the_head_is_told_where_the_head_is(served: Served) -> N
     case = served.record(Case().open().register("phone"))
     opened = case.events[0]
     beside = case.draft(
-        registration("knife"), clerk(POLICE), sequence=1, previous=opened.digest, event_id=event_id("beside")
+        registration("knife"), clerk(POLICE), sequence=1, previous=opened.event.leaf_hash, event_id=event_id("beside")
     )
-    refusal = problem(served.submit(beside), 409, "not_on_head", "payload.previous")
-    assert (refusal["head"], refusal["sequence"]) == (case.last.digest, 2)
+    refusal = problem(served.submit(beside), 409, "not_on_head", "envelope.previous")
+    assert (refusal["head"], refusal["sequence"]) == (case.last.event.leaf_hash, 2)
 
 
 # -- bulk --------------------------------------------------------------------------------------------------------------
@@ -93,13 +93,13 @@ def test_an_event_must_fit_the_address_that_it_is_posted_to(served: Served) -> N
     case.accept()
     size = served.size()
     for path, field in (
-        ("/api/v1/cases/case-1/handovers/handover-1/refuse", "payload.event_type"),
-        ("/api/v1/cases/case-2/handovers/handover-1/accept", "payload.stream.id"),
+        ("/api/v1/cases/case-1/handovers/handover-1/refuse", "envelope.event_type"),
+        ("/api/v1/cases/case-2/handovers/handover-1/accept", "envelope.stream.id"),
         ("/api/v1/cases/case-1/handovers/handover-2/accept", "payload.body.handover_id"),
-        ("/api/v1/handovers", "payload.event_type"),
+        ("/api/v1/handovers", "envelope.event_type"),
     ):
         problem(served.submit(case.last, path), 400, "wrong_address", field)
-    problem(served.submit(case.events[0], "/api/v1/handovers"), 400, "wrong_address", "payload.event_type")
+    problem(served.submit(case.events[0], "/api/v1/handovers"), 400, "wrong_address", "envelope.event_type")
     assert served.size() == size
 
 

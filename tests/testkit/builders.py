@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -30,13 +30,15 @@ from ledger.core.events import (
     Authority,
     Body,
     Envelope,
+    Event,
     Payload,
     Section,
     Stream,
     digest_of,
     encode_submission,
-    make_payload,
+    make_event,
     registry,
+    unsigned_envelope,
 )
 from ledger.core.events.registry import AgencyProfile, ChangeLocation, RegistryChange
 from ledger.core.events.terms import AgencyKind, EventRef, Role
@@ -148,12 +150,17 @@ class ServiceKeyHolder(Officer):
 
 
 @dataclass(frozen=True)
-class Event:
+class SignedEvent:
     """A signed event with the bytes of its parts."""
 
     envelope: Envelope
-    payload: Payload
+    payload: Payload[Body]
     sections: dict[str, Section] = field(default_factory=dict)
+
+    @cached_property
+    def event(self) -> Event:
+        """Return it as the rules read it."""
+        return make_event(self.envelope, self.payload, self.entry)
 
     @property
     def submission(self) -> bytes:
@@ -173,7 +180,7 @@ class Event:
 
     @property
     def ref(self) -> EventRef:
-        return EventRef(event_id=self.envelope.event_id, payload_digest=self.digest)
+        return self.event.ref
 
 
 def instant(seconds: int) -> str:
@@ -197,22 +204,10 @@ def section(label: str = "narrative", **fields: str) -> Section:
     return Section(salt=salt(label), fields=fields or {"text": "withheld from all but the parties"})
 
 
-def payload_of(body: Body, by: Officer, stream: Stream | None = None, **fields: Any) -> Payload:
-    """Return the first payload of a stream that the body's event type belongs to; ``fields`` replace the defaults."""
-    stream = stream or stream_for(body, by)
-    label = f"{stream.kind} {stream.id} {fields.get('sequence', 0)}"
-    defaults = {
-        "version": 1,
-        "event_id": event_id(label),
-        "stream": stream,
-        "sequence": 0,
-        "previous": None,
-        "agency": by.agency,
-        "officer": by.officer_id,
-        "occurred_at": instant(START),
-        "salt": salt(label),
-    }
-    return make_payload(body=body, **(defaults | fields))
+def payload_of(body: Body, by: Officer, **fields: Any) -> Payload[Body]:
+    """Return a payload by ``by``; ``fields`` replace the defaults."""
+    defaults = {"officer": by.officer_id, "occurred_at": instant(START), "salt": salt("case-1 0")}
+    return Payload(body=body, **(defaults | fields))
 
 
 def stream_for(body: Body, by: Officer) -> Stream:
@@ -222,16 +217,22 @@ def stream_for(body: Body, by: Officer) -> Stream:
     return Stream(kind=kind, id=ids[kind])
 
 
-def envelope_of(payload: Payload, by: Officer, *, log_id: bytes = LOG_ID, **fields: Any) -> Envelope:
-    """Return the payload's envelope, signed by ``by``; ``fields`` replace what is signed."""
-    common = ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency")
-    defaults = {name: getattr(payload, name) for name in common} | {
-        "payload_digest": digest_of(canonical.encode(payload)),
-        "signed_at": START + 30,
+def envelope_of(payload: Payload[Any], by: Officer, *, log_id: bytes = LOG_ID, **fields: Any) -> Envelope:
+    """Return the envelope of the payload as its stream's first event, signed by ``by``.
+
+    ``fields`` replace what is signed.
+    """
+    stream = fields.get("stream") or stream_for(payload.body, by)
+    place = {
+        "event_id": event_id(f"{stream.kind} {stream.id} {fields.get('sequence', 0)}"),
+        "stream": stream,
+        "sequence": 0,
+        "previous": None,
+        "agency": by.agency,
         "key_id": by.key_id,
-        "signature": "0x" + "00" * 65,
+        "signed_at": START + 30,
     }
-    return signed(Envelope(**(defaults | fields)), by, log_id)
+    return signed(replace(unsigned_envelope(payload, **place), **fields), by, log_id)
 
 
 def signed(envelope: Envelope, by: Officer, log_id: bytes = LOG_ID) -> Envelope:
@@ -245,15 +246,17 @@ def event_of(
     *,
     sections: dict[str, Section] | None = None,
     log_id: bytes = LOG_ID,
-    signed_at: int = START + 30,
     **fields: Any,
-) -> Event:
-    """Return a whole event; ``sections`` are committed to, ``fields`` replace defaults of the payload."""
+) -> SignedEvent:
+    """Return a whole event; ``sections`` are committed to, ``fields`` replace defaults of envelope and payload."""
     sections = sections or {}
     if sections:
         fields["confidential"] = {label: digest_of(canonical.encode(part)) for label, part in sections.items()}
-    payload = payload_of(body, by, **fields)
-    return Event(envelope_of(payload, by, log_id=log_id, signed_at=signed_at), payload, sections)
+    content = {name: fields.pop(name) for name in Payload.__struct_fields__ if name in fields}
+    stream = fields.get("stream") or stream_for(body, by)
+    content.setdefault("salt", salt(f"{stream.kind} {stream.id} {fields.get('sequence', 0)}"))
+    payload = payload_of(body, by, **content)
+    return SignedEvent(envelope_of(payload, by, log_id=log_id, **fields), payload, sections)
 
 
 def _latest_claim(body: Body, occurred_at: str | None) -> int:
@@ -269,23 +272,23 @@ class Writer:
         self, kind: str, stream_id: str, *, start: int = START, step: int = 60, log_id: bytes = LOG_ID
     ) -> None:
         self.stream = Stream(kind=kind, id=stream_id)  # type: ignore[arg-type]
-        self.events: list[Event] = []
+        self.events: list[SignedEvent] = []
         self.now = start
         self._step = step
         self._log_id = log_id
 
     @property
-    def last(self) -> Event:
+    def last(self) -> SignedEvent:
         return self.events[-1]
 
-    def draft(self, body: Body, by: Officer, **fields: Any) -> Event:
+    def draft(self, body: Body, by: Officer, **fields: Any) -> SignedEvent:
         """Return the next event of the stream, not written yet."""
         sequence = len(self.events)
         label = f"{self.stream.kind} {self.stream.id} {sequence}"
         place: dict[str, Any] = {
             "stream": self.stream,
             "sequence": sequence,
-            "previous": self.last.digest if self.events else None,
+            "previous": self.last.event.leaf_hash if self.events else None,
             "event_id": event_id(label, self.now),
             "occurred_at": instant(self.now),
             "signed_at": max(self.now + 30, _latest_claim(body, fields.get("occurred_at"))),
@@ -293,7 +296,7 @@ class Writer:
         }
         return event_of(body, by, **(place | fields))
 
-    def write(self, body: Body, by: Officer, **fields: Any) -> Event:
+    def write(self, body: Body, by: Officer, **fields: Any) -> SignedEvent:
         """Return the next event of the stream."""
         self.events.append(self.draft(body, by, **fields))
         self.now += self._step
@@ -386,6 +389,11 @@ def location(number: int) -> ChangeLocation:
         block_hash="0x" + sha256(b"block %d" % number).hexdigest(),
         transaction_hash="0x" + sha256(b"transaction %d" % number).hexdigest(),
     )
+
+
+def path_of(field: str) -> str:
+    """Return the path of a field that a rule names: within the envelope, or within the payload."""
+    return f"{'envelope' if field.partition('.')[0] in Envelope.__struct_fields__ else 'payload'}.{field}"
 
 
 @contextmanager

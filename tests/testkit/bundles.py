@@ -12,13 +12,14 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ledger.core.ethereum.block_headers import read_header
-from ledger.core.events import EVENT_TYPES, SYSTEM_STREAM_ID, Body, Stream, registry
+from ledger.core.events import SYSTEM_STREAM_ID, Body, Stream, registry
 from ledger.core.events.record import HeadsMapped
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
+from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.core.verification.bundle import FORMAT, Anchor, BundleEntry, BundleFile, encode_bundle, nodes_of
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from scripts.docs.chain_states import State
@@ -29,9 +30,9 @@ from tests.testkit.builders import (
     POLICE,
     SERVICE,
     START,
-    Event,
     Officer,
     Registry,
+    SignedEvent,
     Writer,
     clerk,
     key_id,
@@ -75,13 +76,13 @@ def trust(policy: str = "quorum none\n", *, development: bool = True, **changes:
     return replace(trust, **changes)
 
 
-def heads_of(events: Iterable[Event]) -> dict[bytes, tuple[int, bytes]]:
+def heads_of(events: Iterable[SignedEvent]) -> dict[bytes, tuple[int, bytes]]:
     """Return the head map over these events: count and last leaf hash of each stream, by its key."""
     streams = ((event.envelope.stream, event.entry) for event in events)
     return head_map_reference.of_log((stream.kind, stream.id, entry) for stream, entry in streams)
 
 
-def mapping(system: Writer, root: bytes, by: Officer = SERVICE, **fields: Any) -> Event:
+def mapping(system: Writer, root: bytes, by: Officer = SERVICE, **fields: Any) -> SignedEvent:
     """Return the next event of the system stream, which commits to the head map with this root."""
     fields = {"salt": "00" * 16, "signed_at": system.now} | fields
     return system.write(HeadsMapped(root="0x" + root.hex()), by, **fields)
@@ -91,13 +92,13 @@ def mapping(system: Writer, root: bytes, by: Officer = SERVICE, **fields: Any) -
 class Log:
     """A log in memory: any event may be put on it, allowed or not."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[SignedEvent] = field(default_factory=list)
     log_signer: SeedSigner = LOG_SIGNER
     registry: Registry = field(default_factory=Registry)
     system: Writer = field(default_factory=lambda: Writer("system", SYSTEM_STREAM_ID, start=START - 3600))
     _anchors: dict[tuple[object, ...], Anchor] = field(default_factory=dict)
 
-    def add(self, *events: Event) -> int:
+    def add(self, *events: SignedEvent) -> int:
         """Append entries; return the index of the last one."""
         self.events.extend(events)
         return len(self.events) - 1
@@ -144,7 +145,7 @@ class Log:
         of_change = [(index, body) for index, body in bodies if isinstance(body, change)]
         return [index for index, body in of_change if all(getattr(body, name) == fields[name] for name in fields)]
 
-    def mirror_of(self, *events: Event) -> set[int]:
+    def mirror_of(self, *events: SignedEvent) -> set[int]:
         """Return the mirror entries that events rest on: admissions, grants and revocations."""
         indices: set[int] = set()
         for event in events:
@@ -174,10 +175,10 @@ class Log:
             self._anchors[key] = self.state(size).proving(1, *key_ids)
         return self._anchors[key]
 
-    def keys_of(self, *events: Event) -> tuple[str, ...]:
+    def keys_of(self, *events: SignedEvent) -> tuple[str, ...]:
         """Return the keys whose grants a bundle of events proves: none for those of the ledger itself."""
         envelopes = (event.envelope for event in events)
-        return tuple(sorted({e.key_id for e in envelopes if EVENT_TYPES[e.event_type].roles}))
+        return tuple(sorted({e.key_id for e in envelopes if e.agency != SERVICE_AGENCY}))
 
     def entry(self, index: int, **changes: Any) -> BundleEntry:
         """Return an entry as a bundle has it; ``changes`` are of its parts."""

@@ -34,6 +34,7 @@ from tests.testkit.builders import (
     Writer,
     clerk,
     instant,
+    path_of,
     refused,
     sample_body,
     supervisor,
@@ -66,7 +67,7 @@ class Case(CaseActs[Officer], Writer):
 
     def act(self, body: Body, by: Officer | None = None, *, source: CaseState | None = None, **fields: Any) -> Self:
         event = self.draft(body, by or clerk(self.state.responsible), **fields)
-        act = Act(event.payload, event.digest, event.envelope.signed_at, self.book, source, kinds=self.kinds)
+        act = Act(event.event, self.book, source, kinds=self.kinds)
         self.current, self.flags = fold(self.current, act)
         self.events.append(event)
         self.now += self._step
@@ -223,7 +224,7 @@ def require_refusal(refusal: Refusal) -> None:
     written = refusal.written
     rule, field = refusal.named.split()
     before, count = written.current, len(written.events)
-    with refused(rule, field=f"payload.{field}"):
+    with refused(rule, field=path_of(field)):
         refusal.act(written)
     assert written.current is before
     assert len(written.events) == count

@@ -39,7 +39,7 @@ from ledger.store.database import Database, open_database
 from ledger.store.log import initialise
 from ledger.supervision.library.publishing import ModelDefinitions
 from tests.testkit import builders
-from tests.testkit.builders import LOG_ID, SERVICE, START, Event, Officer, Writer, instant
+from tests.testkit.builders import LOG_ID, SERVICE, START, Officer, SignedEvent, Writer, instant
 
 ORIGIN = "ledger.test/tests"
 LOG_SIGNER = SeedSigner.from_seed(ORIGIN, b"\x11" * 32)
@@ -99,13 +99,13 @@ class Ledger:
         """Put an entry of the service's own into the log."""
         return self.post(self._change(body))
 
-    def _change(self, body: Body) -> Event:
+    def _change(self, body: Body) -> SignedEvent:
         now = self.clock.seconds
         return self.system_writer.write(
             body, SERVICE, signed_at=now, occurred_at=instant(min(now, self.system_writer.now))
         )
 
-    def submit(self, event: Event | bytes) -> Future[Answer]:
+    def submit(self, event: SignedEvent | bytes) -> Future[Answer]:
         """Validate and queue an event. Raises the refusal; a Duplicate is answered at once."""
         data = event if isinstance(event, bytes) else event.submission
         judged = self.validator.validate(data, self._now_of(event))
@@ -115,16 +115,16 @@ class Ledger:
             return answered
         return self.sequencer.submit(judged)
 
-    def _now_of(self, event: Event | bytes) -> int:
+    def _now_of(self, event: SignedEvent | bytes) -> int:
         """When the event is judged: now, or when it was signed where a case runs ahead of the clock."""
-        signed_at = event.envelope.signed_at if isinstance(event, Event) else 0
+        signed_at = event.envelope.signed_at if isinstance(event, SignedEvent) else 0
         return max(self.clock.seconds, signed_at)
 
-    def post(self, event: Event | bytes) -> Receipt:
+    def post(self, event: SignedEvent | bytes) -> Receipt:
         """Return the receipt, new or stored; raise the refusal."""
         return self.receipt(self.submit(event))
 
-    def post_all(self, events: list[Event]) -> list[Receipt]:
+    def post_all(self, events: list[SignedEvent]) -> list[Receipt]:
         return [self.receipt(future) for future in [self.submit(event) for event in events]]
 
     def receipt(self, future: Future[Answer]) -> Receipt:
@@ -132,7 +132,7 @@ class Ledger:
         return self.publisher.stored_receipt(self.database, answer.entry) if isinstance(answer, Duplicate) else answer
 
 
-def verified(receipt: Receipt, event: Event) -> Checkpoint:
+def verified(receipt: Receipt, event: SignedEvent) -> Checkpoint:
     """Return the checkpoint that the receipt's proof leads to, from this event's entry to the log's signature."""
     leaf = leaf_hash(event.entry)
     assert receipt.leaf_hash == f"sha256:{leaf.hex()}"

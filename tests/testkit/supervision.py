@@ -100,9 +100,7 @@ class Stream(Writer, Generic[S]):
     def act(self, body: Body, by: Officer, *, index: int | None = None, **fields: Any) -> Self:
         """Write and fold one event."""
         event = self.draft(body, by, **fields)
-        self.current = cast(
-            S, fold(self.current, SupervisionAct(event.payload, event.digest, self.agencies, self.books, index))
-        )
+        self.current = cast(S, fold(self.current, SupervisionAct(event.event, self.agencies, self.books, index)))
         self.events.append(event)
         self.now += self._step
         return self

@@ -106,23 +106,24 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
         state = parts.validator.states.of_listed_case(case_id)
     body = body_of(ACTS[act], form, state)
     require_role(visit.reading, type(body))
-    payload = unsigned(visit, form, stream=Stream(kind="case", id=case_id), state=state, body=body)
-    before, outcome = parts.validator.foresee(payload, parts.clock() // 1000)
+    drafted_event = unsigned(visit, form, stream=Stream(kind="case", id=case_id), state=state, body=body)
+    event = drafted_event.event
+    before, outcome = parts.validator.foresee(event)
     with parts.database.read() as connection:
         # Said before anybody signs. The public log shows that the id is taken, so this gives nothing away.
         if before is None and log.heads(connection, [("case", case_id)]):
             raise NotFound("the id {case_id} is taken already", case_id=case_id, code="duplicate_id")
     visit.reading.record(
-        Message("draft of {event_type}", event_type=Term("event_type", payload.event_type)),
+        Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
         *(() if state is None else (case_id,)),
     )
     narrator = narrator_of(visit.service, visit.labels)
     draft = drafted(
         visit,
         form,
-        payload,
-        sentence=narrator.tell(before, payload, outcome.state) if sees_case else narrator.alone(payload),
-        words=narrator.words(payload, outcome.state if sees_case else None),
+        drafted_event,
+        sentence=narrator.tell(before, event, outcome.state) if sees_case else narrator.alone(event),
+        words=narrator.words(event, outcome.state if sees_case else None),
         following="/inbox" if act == "refuse" else _page_of(case_id, body),
         sees_others=sees_case,
     )

@@ -45,13 +45,13 @@ def event_page(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath) -> Resp
         stored = log.sections(connection, entry.log_index) if shows_sections else {}
         proof_stages = stages(connection, entry, step.state, step.proven_at)
     sections = {label: decode_section(data, label) for label, data in stored.items() if data is not None}
-    words = narrator_of(visit.service, visit.labels).words(here.payload, here.after)
+    words = narrator_of(visit.service, visit.labels).words(here.event, here.after)
     return visit.page(
         "cases/event.html",
         **visible._asdict(),
         step=step,
         stages=proof_stages,
-        particulars=event_fields(here.payload, sections, words, visit.labels),
+        particulars=event_fields(here.event, sections, words, visit.labels),
         hidden=() if shows_sections else step.confidential,
         erased=[label for label, data in stored.items() if data is None],
         papers=offered_papers(event_to_print(visit.service, visit.reading, event_id), visit.labels),

@@ -20,7 +20,7 @@ from api.schemas.answers import LetterLine, letter_line
 from api.services.case_reading import LONGEST, read_letter
 from api.services.documents import bundle_of_event
 from api.services.service import position_after
-from ledger.core.events import decode_payload, decode_section
+from ledger.core.events import decode_event, decode_section
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
 from ledger.core.procedure.legal_days import unix_seconds
@@ -72,18 +72,18 @@ def letter_page(visit: VisitOf, case_id: SlugPath, letter_id: SlugPath, event: R
     visit.reading.record(Message("letter {letter_id}", letter_id=letter_id), case_id)
     book = visit.service.parts.validator.procedures().current[procedure]
     label_first_by(book)
-    payload = decode_payload(bytes(view.payload))
+    sent = decode_event(bytes(view.envelope), bytes(view.payload))
     stored = view.sections or {}
     sections = {label: decode_section(bytes(raw), label) for label, raw in stored.items() if raw is not None}
     signs, own = visit.reading.session.has_role(*HANDLING), visit.reading.agency
-    words = narrator_of(visit.service, visit.labels).words(payload, None)
+    words = narrator_of(visit.service, visit.labels).words(sent, None)
     return visit.page(
         "cases/letter.html",
         case_id=case_id,
         letter=letter,
         sight=sight,
-        particulars=event_fields(payload, sections, words, visit.labels),
-        hidden=sorted(payload.confidential.keys() - stored.keys()),
+        particulars=event_fields(sent, sections, words, visit.labels),
+        hidden=sorted(sent.confidential.keys() - stored.keys()),
         erased=[label for label, raw in stored.items() if raw is None],
         is_mine_to_receive=signs and letter.received_at is None and own in letter.agencies,
         is_mine_to_answer=signs and letter.to_agency == own and letter.from_agency is not None,

@@ -21,7 +21,6 @@ from ledger.anchoring.timestamps import TimestampWorkerState
 from ledger.anchoring.worker import ChainWorkerState
 from ledger.chain.chain_status import ChainStatus
 from ledger.chain.journal import WriteState
-from ledger.core.events import decode_payload
 from ledger.core.events.record import IncidentRecorded
 from ledger.i18n import zone_in_use
 from ledger.store import checkpoints, growth, imports, log, webhooks
@@ -156,9 +155,9 @@ def _inside(connection: Connection, service: Service, reading: Reading) -> Signe
 
 
 def _incident(entry: log.StoredEntry) -> Incident:
-    payload = decode_payload(entry.payload)
-    assert isinstance(payload.body, IncidentRecorded), "the payload is of the type that its entry says"
-    return Incident(entry.log_index, payload.body.kind, payload.body.description, entry.recorded_at)
+    body = log.event_of(entry).body
+    assert isinstance(body, IncidentRecorded), "the payload is of the type that its entry says"
+    return Incident(entry.log_index, body.kind, body.description, entry.recorded_at)
 
 
 Colour = Literal["bad", "soon"]

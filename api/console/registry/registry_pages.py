@@ -17,7 +17,7 @@ from api.dependencies import After, SlugPath, known_agency
 from api.services.documents import bundle_of_event
 from ledger.chain.journal import Purpose
 from ledger.core.errors import NotFound
-from ledger.core.events import Payload, decode_payload
+from ledger.core.events import Event
 from ledger.core.events import registry as changes
 from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import Agency, Grant
@@ -50,7 +50,7 @@ class ChangeLine(NamedTuple):
     """A change of the registry as the log has it, in a sentence, and by whose decision."""
 
     entry: StoredEntry
-    payload: Payload
+    event: Event
     sentence: str
     decided: Literal["founding", "admin", "majority"]
 
@@ -106,16 +106,16 @@ def show_change(visit: PublicVisitOf, entry: EntryPath) -> Response:
     with visit.service.parts.database.read() as connection:
         stored = _registry_entry(connection, entry)
         proof_stages = stages(connection, stored, anchored.of(entry), anchored.proven_at([entry]).get(entry))
-    payload = log.payload_of(stored)
+    event = log.event_of(stored)
     (change,) = _changes(visit, [stored])
-    words = narrator_of(visit.service, visit.labels).words(payload, None)
+    words = narrator_of(visit.service, visit.labels).words(event, None)
     return visit.page(
         "registry/registry_change.html",
         change=change,
-        particulars=event_fields(payload, {}, words, visit.labels),
+        particulars=event_fields(event, {}, words, visit.labels),
         stages=proof_stages,
-        agency=getattr(payload.body, "agency", None),
-        key=getattr(payload.body, "key_id", None),
+        agency=getattr(event.body, "agency", None),
+        key=getattr(event.body, "key_id", None),
     )
 
 
@@ -199,7 +199,7 @@ def _history(visit: PublicVisit, agency_id: str) -> dict[int, ChangeLine]:
     """Return the changes of the registry about one agency, by log index."""
     with visit.service.parts.database.read() as connection:
         entries = log.registry_entries(connection)
-    own = [entry for entry in entries if getattr(decode_payload(entry.payload).body, "agency", None) == agency_id]
+    own = [entry for entry in entries if getattr(log.event_of(entry).body, "agency", None) == agency_id]
     return {change.entry.log_index: change for change in _changes(visit, own)}
 
 
@@ -208,11 +208,11 @@ def _changes(visit: PublicVisit, entries: list[StoredEntry]) -> Iterator[ChangeL
     journal = DatabaseJournal(visit.service.parts.database)
     founding: dict[str, bool] = {}
     for entry in entries:
-        payload = decode_payload(entry.payload)
-        assert isinstance(payload.body, RegistryChange), "the registry's entries mirror its changes"
-        sent = payload.body.location.transaction_hash
+        event = log.event_of(entry)
+        assert isinstance(event.body, RegistryChange), "the registry's entries mirror its changes"
+        sent = event.body.location.transaction_hash
         if sent not in founding:
             write = journal.find(bytes.fromhex(sent[2:]))
             founding[sent] = write is not None and write.purpose is Purpose.DEPLOYMENT
-        decided: Literal["admin", "majority"] = "admin" if isinstance(payload.body, BY_ADMIN) else "majority"
-        yield ChangeLine(entry, payload, narrator.alone(payload), "founding" if founding[sent] else decided)
+        decided: Literal["admin", "majority"] = "admin" if isinstance(event.body, BY_ADMIN) else "majority"
+        yield ChangeLine(entry, event, narrator.alone(event), "founding" if founding[sent] else decided)

@@ -8,14 +8,14 @@ let asked = null; // the form that the shown draft came from
 let unsent = null; // a submission whose outcome is not known
 
 async function sign(draft) {
-  const text = draft.dataset.payload;
-  const envelope = envelopeOf(text, keyId, Math.floor(Date.now() / 1000));
+  const { envelope: drafted, payload } = draft.dataset;
+  const envelope = envelopeOf(drafted, payload, keyId, Math.floor(Date.now() / 1000));
   const data = JSON.stringify(typedData(envelope, logId));
   const provider = chosen();
   draft.classList.toggle("by-wallet", !provider.isSigner);
   say(draft, provider.isSigner ? draft.dataset.agree : draft.dataset.walletAgree);
-  const signature = await signTyped(provider, keyId, data, { payload: text, sections: {} });
-  return submissionOf(text, envelope, signature);
+  const signature = await signTyped(provider, keyId, data, { payload, sections: {} });
+  return submissionOf(payload, envelope, signature);
 }
 
 async function post(draft) {

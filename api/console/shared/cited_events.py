@@ -16,7 +16,7 @@ from api.services.case_reading import find_event, timeline_builder
 from api.services.service import Service
 from ledger.core.custody import Flag
 from ledger.core.errors import NotFound
-from ledger.core.events import Payload
+from ledger.core.events import Event
 from ledger.core.messages import Message
 from ledger.i18n import Labels
 from ledger.store import log
@@ -36,7 +36,7 @@ class CitedEvent(NamedTuple):
 
     digest: str
     entry: StoredEntry | None = None
-    payload: Payload | None = None
+    event: Event | None = None
     sentence: str = ""
     state: Anchored = "unanchored"
     proven_at: int | None = None
@@ -74,7 +74,7 @@ def cited(visit: Visit, digests: Sequence[str], *, first: int = 0) -> CitedPage:
             for event, step in zip(history, timelines.steps(connection, case_id, history), strict=True):
                 how_proven = step.state, step.proven_at
                 events.append(
-                    CitedEvent(step.payload_digest, event.entry, event.payload, step.sentence, *how_proven, step.notes)
+                    CitedEvent(step.payload_digest, event.entry, event.event, step.sentence, *how_proven, step.notes)
                 )
     visit.reading.record(Message("cited events"), *by_case, supervision=True)
     visible = {event.digest: event for event in events}
@@ -91,12 +91,12 @@ def events_of_stream(service: Service, labels: Labels, entries: Iterable[StoredE
         CitedEvent(
             entry.payload_digest,
             entry,
-            payload,
-            narrator.alone(payload),
+            event,
+            narrator.alone(event),
             anchored.of(entry.log_index),
             proven.get(entry.log_index),
         )
-        for entry, payload in ((entry, log.payload_of(entry)) for entry in newest_first)
+        for entry, event in ((entry, log.event_of(entry)) for entry in newest_first)
     ]
 
 
@@ -130,5 +130,5 @@ def recorded(visit: Visit, event_id: str | None) -> RecordedEvent | None:
         if entry.key_id != visit.reading.session.grant.key_id:
             return None
         flags = log.flags(connection, entry.log_index)
-    sentence = narrator_of(visit.service, visit.labels).alone(log.payload_of(entry))
+    sentence = narrator_of(visit.service, visit.labels).alone(log.event_of(entry))
     return RecordedEvent(sentence, entry.log_index, flags)

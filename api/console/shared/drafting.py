@@ -1,4 +1,4 @@
-"""Drafts of events: the payload that a form asks for, which the page signs, and what the draft shows of it."""
+"""Drafts of events: what a form asks for, which the page signs, and what the draft shows of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, Unauthorized
-from ledger.core.events import EVENT_TYPES, NAME_OF, VERSION, Authority, Body, Payload, Stream, make_payload
+from ledger.core.events import (
+    EVENT_TYPES,
+    NAME_OF,
+    Authority,
+    Body,
+    Envelope,
+    Event,
+    Payload,
+    Stream,
+    make_event,
+    unsigned_envelope,
+)
 from ledger.core.messages import Term, joined
 from ledger.core.procedure.legal_days import instant_text, spelled
 from ledger.recording.event_signing import SYSTEM_SOURCES
@@ -25,16 +36,29 @@ from ledger.timeline.sentences import EventWords
 SINCE_SHOWN = 5  # events recorded in between that are listed
 
 
+class UnsignedEvent(NamedTuple):
+    """An event before it is signed."""
+
+    envelope: Envelope
+    payload: Payload[Body]
+
+    @property
+    def event(self) -> Event:
+        """Return it as the rules read it."""
+        return make_event(self.envelope, self.payload, canonical.encode(self.envelope))
+
+
 class EventDraft(NamedTuple):
-    """A draft of an event. ``text`` is the canonical payload, to be signed.
+    """A draft of an event. ``envelope`` and ``payload`` are their canonical texts, to be signed.
 
     ``flags`` are those that it will raise, with detail and article. ``since`` lists what was recorded in between if the
     event was drafted again on a newer head. ``warnings`` name possibly unwanted effects, and prevent nobody from
     signing.
     """
 
-    payload: Payload
-    text: str
+    event: Event
+    envelope: str
+    payload: str
     sentence: str
     particulars: list[EventField]
     since: list[str]
@@ -62,7 +86,7 @@ def named(*names: str, times: Collection[str] = (), lists: Collection[str] = ())
 
 
 class PlaceInStream(Protocol):
-    """The number and digest of a stream's last event."""
+    """The number and leaf hash of a stream's last event."""
 
     @property
     def sequence(self) -> int: ...
@@ -71,22 +95,30 @@ class PlaceInStream(Protocol):
     def head(self) -> str: ...
 
 
-def unsigned(visit: Visit, form: PostedForm, *, stream: Stream, state: PlaceInStream | None, body: Body) -> Payload:
+def unsigned(
+    visit: Visit, form: PostedForm, *, stream: Stream, state: PlaceInStream | None, body: Body
+) -> UnsignedEvent:
     """Return the next event of the stream, unsigned, in the reader's name, at the time that the form gives."""
-    authority = form.fields("authorization_type", "authorization_identifier")
-    return make_payload(
+    authority, now = form.fields("authorization_type", "authorization_identifier"), visit.service.parts.clock() // 1000
+    grant = visit.reading.session.grant
+    payload = Payload(
+        officer=grant.officer,
+        occurred_at=_occurred_at(form, now),
+        salt=SYSTEM_SOURCES.salt(),
         body=body,
-        version=VERSION,
+        authority=Authority(**authority) if len(authority) == 2 else None,
+    )
+    envelope = unsigned_envelope(
+        payload,
         event_id=SYSTEM_SOURCES.event_id(),
         stream=stream,
         sequence=0 if state is None else state.sequence + 1,
         previous=None if state is None else state.head,
         agency=visit.reading.agency,
-        officer=visit.reading.session.grant.officer,
-        occurred_at=_occurred_at(form, visit.service.parts.clock() // 1000),
-        salt=SYSTEM_SOURCES.salt(),
-        authority=Authority(**authority) if len(authority) == 2 else None,
+        key_id=grant.key_id,
+        signed_at=now,
     )
+    return UnsignedEvent(envelope, payload)
 
 
 def _occurred_at(form: PostedForm, now: int) -> str:
@@ -107,37 +139,39 @@ def _occurred_at(form: PostedForm, now: int) -> str:
 def drafted(
     visit: Visit,
     form: PostedForm,
-    payload: Payload,
+    unsigned: UnsignedEvent,
     *,
     sentence: str,
     words: EventWords,
     following: str,
     sees_others: bool = True,
 ) -> EventDraft:
-    """Return the draft of a payload that the ledger would accept; ``following`` is the page to go to when it is in.
+    """Return the draft of an event that the ledger would accept; ``following`` is the page to go to when it is in.
 
     ``sees_others`` is False for a reader who may not see what else was recorded in the stream.
     """
+    event = unsigned.event
     return EventDraft(
-        payload=payload,
-        text=canonical.encode(payload).decode(),
+        event=event,
+        envelope=canonical.encode(unsigned.envelope).decode(),
+        payload=canonical.encode(unsigned.payload).decode(),
         sentence=sentence,
-        particulars=event_fields(payload, {}, words, visit.labels),
-        since=_since(visit, form, payload) if sees_others else [],
+        particulars=event_fields(event, {}, words, visit.labels),
+        since=_since(visit, form, event) if sees_others else [],
         following=f"{PATH}{following}",
     )
 
 
-def _since(visit: Visit, form: PostedForm, payload: Payload) -> list[str]:
+def _since(visit: Visit, form: PostedForm, event: Event) -> list[str]:
     """Return what was recorded between the draft that could not be submitted and this one."""
     earlier = whole_number(form.get("drafted_at"))
-    if earlier is None or earlier >= payload.sequence:
+    if earlier is None or earlier >= event.sequence:
         return []
-    stream = payload.stream
+    stream = event.stream
     with visit.service.parts.database.read() as connection:
         entries = log.stream(connection, stream.kind, stream.id, after=earlier - 1, limit=SINCE_SHOWN)
     narrator = narrator_of(visit.service, visit.labels)
-    return [narrator.alone(log.payload_of(entry)) for entry in entries]
+    return [narrator.alone(log.event_of(entry)) for entry in entries]
 
 
 def require_role(reading: Reading, body: type[Body]) -> None:

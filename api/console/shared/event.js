@@ -2,7 +2,6 @@
 import { blake3 } from "../vendor/blake3.js";
 import { canonical, hex, utf8 } from "../vendor/forms.js";
 
-const SHARED = ["version", "event_id", "event_type", "stream", "sequence", "previous", "agency"];
 const string = (name) => ({ name, type: "string" });
 const TYPES = {
   EIP712Domain: [string("name"), string("version"), { name: "salt", type: "bytes32" }],
@@ -12,14 +11,13 @@ const TYPES = {
     { name: "payloadBlake3", type: "bytes32" }, { name: "signedAt", type: "uint64" }, { name: "signer", type: "address" },
   ],
 };
-const bytes32 = (digest) => (digest === null ? `0x${"0".repeat(64)}` : `0x${digest.slice("blake3:".length)}`);
+const bytes32 = (digest) => (digest === null ? `0x${"0".repeat(64)}` : `0x${digest.split(":")[1]}`);
 
-// Return the unsigned envelope of a payload's canonical text. Throws if the text is not canonical.
-export function envelopeOf(text, keyId, signedAt) {
-  const payload = JSON.parse(text);
-  if (canonical(payload) !== text) throw new Error("the draft is not in canonical form");
-  const shared = Object.fromEntries(SHARED.map((name) => [name, payload[name]]));
-  return { ...shared, key_id: keyId, payload_digest: `blake3:${hex(blake3(utf8(text)))}`, signed_at: signedAt };
+// Return the envelope that this key is to sign: the draft's, about this payload. Throws if the payload's text is not canonical.
+export function envelopeOf(drafted, payload, keyId, signedAt) {
+  if (canonical(JSON.parse(payload)) !== payload) throw new Error("the draft is not in canonical form");
+  const { signature, ...place } = JSON.parse(drafted);
+  return { ...place, key_id: keyId, payload_digest: `blake3:${hex(blake3(utf8(payload)))}`, signed_at: signedAt };
 }
 
 export function typedData(e, logId) {
@@ -35,9 +33,9 @@ export function typedData(e, logId) {
   };
 }
 
-// Return the submission: the text exactly as it was signed, with its envelope.
-export function submissionOf(text, envelope, signature) {
-  return `{"envelope":${canonical({ ...envelope, signature: lowV(signature) })},"payload":${text},"sections":{}}`;
+// Return the submission: the payload exactly as it was signed, with its envelope.
+export function submissionOf(payload, envelope, signature) {
+  return `{"envelope":${canonical({ ...envelope, signature: lowV(signature) })},"payload":${payload},"sections":{}}`;
 }
 
 // Some wallets return 0 or 1 where others return 27 or 28.

@@ -182,7 +182,7 @@ def environment(template_language: str) -> Environment:
         "advice": advice,
         "label": labels.of,
         "labels": labels,
-        "officer_of": lambda payload: officer_of(payload, labels),
+        "officer_of": lambda event: officer_of(event, labels),
         "language": template_language,
         "zone": zone_in_use,
         "zone_label": lambda: labels.of_zone(zone_in_use()),

@@ -76,18 +76,19 @@ def _state_of(visit: Visit, stream_id: str) -> Matter | None:
 def _draft(visit: Visit, form: PostedForm, stream_id: str, state: Matter | None, body: Body) -> Response:
     """Return the draft of the act. Raises what the ledger would refuse of the signed event."""
     stream = Stream(kind="supervision", id=stream_id)
-    payload = unsigned(visit, form, stream=stream, state=state, body=body)
-    visit.service.parts.validator.foresee_matter(payload)
-    event_type = Term("event_type", payload.event_type)
+    drafted_event = unsigned(visit, form, stream=stream, state=state, body=body)
+    event = drafted_event.event
+    visit.service.parts.validator.foresee_matter(event)
+    event_type = Term("event_type", event.event_type)
     visit.reading.record(Message("draft of {event_type} of {stream_id}", event_type=event_type, stream_id=stream_id))
     narrator = narrator_of(visit.service, visit.labels)
     folder, prefix = _PAGES.get(subject_kind_of(stream_id) or "", ("leads", ""))
     draft = drafted(
         visit,
         form,
-        payload,
-        sentence=narrator.alone(payload),
-        words=narrator.words(payload, None),
+        drafted_event,
+        sentence=narrator.alone(event),
+        words=narrator.words(event, None),
         following=f"/{folder}/{stream_id.removeprefix(prefix)}",
     )
     return visit.page("shared/draft.html", draft=draft._replace(warnings=list(_warnings(visit, state, body))))

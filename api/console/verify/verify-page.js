@@ -80,7 +80,7 @@ function* recorded(value, field, event) {
 
 function compareFiles() {
   const events = result ? (result.events ?? [result]) : [];
-  const all = events.flatMap(({ payload }, number) => [...recorded(payload?.body, "body", { number, type: payload?.event_type })]);
+  const all = events.flatMap(({ envelope, payload }, number) => [...recorded(payload?.body, "body", { number, type: envelope.event_type })]);
   for (const { name, found, state } of files) {
     const same = all.find(({ value }) => found.includes(value));
     state.className = same ? "same" : all.length ? "other" : "quiet";

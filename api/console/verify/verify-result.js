@@ -38,7 +38,7 @@ function event(one, at) {
   );
   details.addEventListener("toggle", () => { // a long case has many steps: they are written when somebody looks
     if (details.querySelector("ol")) return;
-    details.append(made("ol", { className: "steps" }, ...one.steps.map(line)), made("dl", {}, ...content(one.payload)));
+    details.append(made("ol", { className: "steps" }, ...one.steps.map(line)), made("dl", {}, ...content(one)));
   });
   return details;
 }
@@ -48,9 +48,9 @@ function* values(value, path) {
   else for (const [name, one] of Object.entries(value)) yield* values(one, path ? `${path}.${name}` : name);
 }
 
-function content(payload) {
+function content({ envelope: { event_id, event_type, stream, sequence, agency }, payload }) {
   if (!payload) return [made("dt", { textContent: "payload" }), made("dd", { textContent: say("withheld") })];
-  return [...values(payload, "")].flatMap(([path, text]) => [made("dt", { textContent: path }), made("dd", { textContent: text })]);
+  return [...values({ event_id, event_type, stream, sequence, agency, ...payload }, "")].flatMap(([path, text]) => [made("dt", { textContent: path }), made("dd", { textContent: text })]);
 }
 
 function shown(id, text, className) {
@@ -83,6 +83,6 @@ export function showResult(result, { trustName, paper }) {
   part("events").replaceChildren(...(each.length ? [made("h3", { textContent: say("events") }), ...each] : []));
   part("content").hidden = Boolean(result.events);
   part("content").querySelector("summary").textContent = say("content");
-  part("content").querySelector("dl").replaceChildren(...(result.events ? [] : content(result.payload)));
+  part("content").querySelector("dl").replaceChildren(...(result.events ? [] : content(result)));
   part("verdict").focus();
 }

@@ -256,9 +256,9 @@ def _from_event(data: bytes, trust: Trust, item_id: str | None) -> RecordedDiges
     verified = verify_event(data, trust)
     event = Message("event {event_id}", event_id=verified.envelope.event_id)
     log_id, verdict = ledger_of(data), verified.report.verdict
-    if verified.payload is None:
+    if verified.event is None:
         return RecordedDigests(event, (), verdict, item_id, log_id)
-    body = verified.payload.body
+    body = verified.event.body
     if not isinstance(body, ItemRegistered | ItemExamined) or item_id not in (None, body.item_id):
         raise MalformedInput(
             "{event} is {event_type}, and does not say what {item_id} is",

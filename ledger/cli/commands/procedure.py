@@ -257,7 +257,7 @@ def show_impact(session: Session, package: str, bundles: Sequence[Path], against
             if events is None:
                 withheld += 1
             elif getattr(events[0].body, "procedure", None) == after.procedure.id:
-                cases[events[0].payload.stream.id] = events
+                cases[events[0].event.stream.id] = events
                 kinds |= kinds_of(data)
     rows = []
     with bar(session, "cases judged", len(cases)) as judged:

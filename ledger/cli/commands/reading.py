@@ -24,7 +24,7 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
-from ledger.core.events.terms import Blake3, Instant, SafeInt
+from ledger.core.events.terms import Instant, LeafHash, SafeInt
 from ledger.core.messages import Term
 from ledger.recording.event_signing import StreamPosition
 from ledger.timeline.sentences import LABEL_IN, VOCABULARY_IN
@@ -69,7 +69,7 @@ class _Draft(Struct, frozen=True, forbid_unknown_fields=True):
     stream: Stream
     body: dict[str, Any]
     sequence: SafeInt | None = None
-    previous: Blake3 | None = None
+    previous: LeafHash | None = None
     occurred_at: Instant | None = None
     authority: Authority | None = None
     sections: dict[str, dict[str, str]] = {}
@@ -87,7 +87,7 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
     """Sign the event that FILE describes, without sending it.
 
     FILE is JSON: event_type, stream {kind, id}, body, and where wanted occurred_at, authority, sections. With sequence
-    and previous (the digest that it follows), and for the first event of a case, the service is not asked where the
+    and previous (the leaf hash that it follows), and for the first event of a case, the service is not asked where the
     case stands.
     """
     try:

@@ -46,19 +46,19 @@ def opened(act: Act, body: case.CaseOpened) -> CaseState:
 def _first_state(act: Act, body: case.CaseOpened | case.CaseTakenOver) -> CaseState:
     _require_not_closed(body.stage)
     return CaseState(
-        case_id=act.payload.stream.id,
+        case_id=act.event.stream.id,
         procedure=body.procedure,
         judged_by=act.book.digest,
         case_type=body.case_type,
         business_line=body.business_line,
         opened_by=act.agency,
-        opened_at=act.payload.occurred_at,
+        opened_at=act.event.occurred_at,
         responsible=act.agency,
         stage=body.stage,
         trial=act.book.usual_trial,
-        head=act.digest,
+        head=act.event.leaf_hash,
         sequence=0,
-        last_occurred_at=act.payload.occurred_at,
+        last_occurred_at=act.event.occurred_at,
         agencies=frozenset((act.agency,)),
         numbers={act.agency: body.case_number},
     )
@@ -73,7 +73,7 @@ def taken_over(act: Act, body: case.CaseTakenOver) -> CaseState:
         opened_at=body.opened_at or state.opened_at,
         trial=body.trial or state.trial,
         numbers=others | state.numbers,
-        taken_over_as_of=body.as_of or act.payload.occurred_at,
+        taken_over_as_of=body.as_of or act.event.occurred_at,
     )
     require_distinct([line.person_id for line in body.persons], "person", field="persons")
     require_distinct([line.measure_id for line in body.measures], "measure", field="measures")
@@ -174,9 +174,7 @@ def split(state: CaseState, act: Act, body: case.CaseSplit) -> CaseState:
         persons=state.persons.without(leaving),
         measures=state.measures.without(measure.measure_id for measure in measures),
         clocks=state.clocks.without(clock.deadline_id for clock in ticking),
-        split=Split(
-            act.payload.event_id, act.agency, body.new_case_id, items, persons, tuple(measures), tuple(ticking)
-        ),
+        split=Split(act.event.ref, act.agency, body.new_case_id, items, persons, tuple(measures), tuple(ticking)),
     )
 
 
@@ -214,12 +212,12 @@ def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_c
     split gets the same refusal as an event that does not exist, so that the refusal reveals nothing.
     """
     source = act.source
-    split = source.split if source and source.head == cited.payload_digest else None
+    split = source.split if source else None
     if (
         source is None
         or split is None
         or other_case_id not in (None, source.case_id)
-        or (split.event_id, split.agency, split.new_case_id) != (cited.event_id, act.agency, state.case_id)
+        or (split.event, split.agency, split.new_case_id) != (cited, act.agency, state.case_id)
     ):
         refuse(
             "no_such_split",
@@ -237,7 +235,7 @@ def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_c
             hint="What is split off goes into a case of the same procedure.",
         )
     # Cited a second time, a split would bring back things that have gone on their way since.
-    if cited.payload_digest in state.joined_splits:
+    if cited.event_id in state.joined_splits:
         refuse("already_taken_over", "what the split cited gave up stands in this case already", field=f"body.{field}")
     for item in split.items:
         existing = state.items.get(item.item_id)
@@ -254,7 +252,7 @@ def _take_in(state: CaseState, act: Act, cited: EventRef, *, field: str, other_c
         persons=state.persons | {person.person_id: person for person in split.persons},
         measures=state.measures | {measure.measure_id: measure for measure in split.measures},
         clocks=state.clocks | {clock.deadline_id: clock for clock in clocks.transferred(split.clocks, act)},
-        joined_splits=state.joined_splits | {cited.payload_digest},
+        joined_splits=state.joined_splits | {cited.event_id},
     )
 
 
@@ -578,7 +576,7 @@ def requested(state: CaseState, act: Act, body: case.CustodyChangeRequested) -> 
         person_id=body.person_id,
         requested_by=act.agency,
         keeper=body.keeper,
-        requested_at=act.payload.occurred_at,
+        requested_at=act.event.occurred_at,
         number=body.number,
         period_from=body.period_from,
         until=body.until,

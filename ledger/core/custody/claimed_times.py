@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.errors import refuse
-from ledger.core.events import Body, Payload, case, handover, item, letter, record, supervision
+from ledger.core.events import Body, Event, case, handover, item, letter, record, supervision
 from ledger.core.messages import Message, slot_names
 from ledger.core.procedure import legal_days
 from ledger.core.procedure.zones import Zone
@@ -121,29 +121,29 @@ def begins_at(claim: str, zone: Zone) -> int:
 _FIRST_ON_EARTH = Zone("Etc/GMT-14", {"1970-01-01T00:00:00Z": "+14:00"})
 
 
-def require_consistent(payload: Payload, signed_at: int, zone: Zone | None = None) -> None:
+def require_consistent(event: Event, zone: Zone | None = None) -> None:
     """Refuse an event whose claims are impossible by themselves, whatever came before it.
 
-    in_future: something past lies after the signature (unix seconds). before_its_start: of two claims of the body, one
+    in_future: something past lies after the signature. before_its_start: of two claims of the body, one
     lies on a day before the other, which it follows. Without a ``zone``, where the procedure is not known, days are
     compared with days alone.
     """
     anywhere = zone or _FIRST_ON_EARTH
-    claims = [("occurred_at", payload.occurred_at)]
-    claims += [(f"body.{path}", at) for path, at in times_of(payload.body, HAPPENED)]
+    claims = [("occurred_at", event.occurred_at)]
+    claims += [(f"body.{path}", at) for path, at in times_of(event.body, HAPPENED)]
     for field, at in claims:
         # A clock that starts in the future would give time that nobody has.
-        if begins_at(at, anywhere) - signed_at > TOLERANCE:
+        if begins_at(at, anywhere) - event.signed_at > TOLERANCE:
             refuse(
                 "in_future",
                 "expected {signed_at} or earlier, when it is signed, not {at}",
-                signed_at=legal_days.instant_text(signed_at),
+                signed_at=legal_days.instant_text(event.signed_at),
                 at=at,
                 field=field,
                 hint="What is to come is signed when it has happened. Look at the day, the year and the time zone.",
             )
-    for path, earlier_path in ORDERED.get(type(payload.body), ()):
-        later, earlier = _claim(payload.body, path), _claim(payload.body, earlier_path)
+    for path, earlier_path in ORDERED.get(type(event.body), ()):
+        later, earlier = _claim(event.body, path), _claim(event.body, earlier_path)
         if later is None or earlier is None:
             continue
         if zone is not None or not ("T" in later or "T" in earlier):
@@ -156,12 +156,12 @@ def require_possible(before: CaseState | None, act: Act) -> None:
     Within one day, an order that does not fit is flagged, not refused: papers are often written after the fact. But an
     offer that expires before it is made is refused, because nobody could accept it.
     """
-    require_consistent(act.payload, act.signed_at, act.book.zone)
-    for claim in _claims_after(before, act.payload):
+    require_consistent(act.event, act.book.zone)
+    for claim in _claims_after(before, act.event):
         require_no_earlier_day(claim.field, claim.at, claim.earliest, act.book.zone)
-    body = act.payload.body
-    if isinstance(body, handover.HandoverOffered) and body.expires_at and body.expires_at < act.payload.occurred_at:
-        refuse_before("body.expires_at", body.expires_at, act.payload.occurred_at)
+    body = act.event.body
+    if isinstance(body, handover.HandoverOffered) and body.expires_at and body.expires_at < act.event.occurred_at:
+        refuse_before("body.expires_at", body.expires_at, act.event.occurred_at)
 
 
 def require_no_earlier_day(field: str, at: str, earliest: str, zone: Zone) -> None:
@@ -222,15 +222,15 @@ def receipt(received_at: str, offered_at: str) -> Follows:
     return Follows("body.received_at", received_at, offered_at, RECEIVED_BEFORE_OFFERED)
 
 
-def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follows]:
+def _claims_after(before: CaseState | None, event: Event) -> Iterator[Follows]:
     """Yield the claims that follow something that the case has recorded."""
     if before is None:
         return
-    body = payload.body
+    body = event.body
     match body:
         case handover.HandoverChecked() | handover.HandoverAccepted() | handover.HandoverRefused():
             offered_at = before.handovers[body.handover_id].offered_at
-            yield Follows("occurred_at", payload.occurred_at, offered_at)
+            yield Follows("occurred_at", event.occurred_at, offered_at)
             received_at = _claim(body, "received_at")
             if received_at is not None:
                 yield receipt(received_at, offered_at)
@@ -242,7 +242,7 @@ def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follow
             assert sent_at is not None, "a letter that was filed has its receipt"
             yield receipt(body.received_at, sent_at)
         case item.ItemDisposed():
-            proposal = before.proposals[body.cites.payload_digest]
+            proposal = before.proposals[body.cites.event_id]
             yield Follows("body.disposed_at", body.disposed_at, proposal.proposed_at, DISPOSED_BEFORE_PROPOSED)
             if proposal.decision_id is not None:
                 decided_at = before.decisions[proposal.decision_id].decided_at
@@ -253,10 +253,10 @@ def _claims_after(before: CaseState | None, payload: Payload) -> Iterator[Follow
             yield Follows("body.until", body.until, before.clocks[body.deadline_id].started_at)
 
 
-def contradictions(before: CaseState | None, payload: Payload, zone: Zone) -> Iterator[str]:
+def contradictions(before: CaseState | None, event: Event, zone: Zone) -> Iterator[str]:
     """Yield which claimed times contradict each other by more than a minute."""
-    body, occurred_at = payload.body, payload.occurred_at
-    claims = list(_claims_after(before, payload))
+    body, occurred_at = event.body, event.occurred_at
+    claims = list(_claims_after(before, event))
     received_at = _claim(body, "received_at")
     if received_at is not None:
         claims.append(Follows("occurred_at", occurred_at, received_at, ANSWERED_BEFORE_RECEIVED))
@@ -297,20 +297,20 @@ class Break(Struct, frozen=True):
     person_ids: tuple[str, ...] = ()
 
 
-def breaks(before: CaseState | None, payload: Payload, after: CaseState) -> tuple[Break, ...]:
+def breaks(before: CaseState | None, event: Event, after: CaseState) -> tuple[Break, ...]:
     """Return the breaks that the event, which led from ``before`` to ``after``, opens."""
-    return tuple(_event_breaks(before, payload, after))
+    return tuple(_event_breaks(before, event, after))
 
 
-def _event_breaks(before: CaseState | None, payload: Payload, after: CaseState) -> Iterator[Break]:
+def _event_breaks(before: CaseState | None, event: Event, after: CaseState) -> Iterator[Break]:
     """Yield the breaks of an event."""
-    body = payload.body
-    if before is not None and legal_days.is_surely_before(payload.occurred_at, before.last_occurred_at):
-        yield Break("backdated", payload.occurred_at, before.last_occurred_at)
+    body = event.body
+    if before is not None and legal_days.is_surely_before(event.occurred_at, before.last_occurred_at):
+        yield Break("backdated", event.occurred_at, before.last_occurred_at)
     if isinstance(body, item.ItemRegistered) and body.seizure:
         seized_at = body.seizure.seized_at
-        if legal_days.is_surely_before(seized_at, payload.occurred_at):
-            yield Break("unrecorded", seized_at, payload.occurred_at, item_ids=(body.item_id,))
+        if legal_days.is_surely_before(seized_at, event.occurred_at):
+            yield Break("unrecorded", seized_at, event.occurred_at, item_ids=(body.item_id,))
     if isinstance(body, handover.HandoverAccepted):
         offer = after.handovers[body.handover_id]
         # Between offer and receipt only what is carried over can be out of hand: what stays is not carried.

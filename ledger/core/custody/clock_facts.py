@@ -79,7 +79,7 @@ def _facts(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Tri
     for _, old, new in after.clocks.changes(before.clocks if before else None):
         if new is None or new.awaits:
             continue
-        at = act.payload.occurred_at
+        at = act.event.occurred_at
         facts: dict[str, str] = {}
         # A clock that goes on elsewhere, after a split, has begun with an earlier event.
         if old is None:

@@ -13,7 +13,6 @@ from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, look
 from ledger.core.custody.triggers import CASE, OUTSIDE, Trigger, triggers
 from ledger.core.errors import refuse
 from ledger.core.events import Body, case, handover, item
-from ledger.core.events.terms import EventRef
 from ledger.core.messages import Message
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
@@ -26,7 +25,7 @@ _ANSWERS = ("delivered", "received", "accepted", "refused")
 
 def advance(before: CaseState | None, act: Act, after: CaseState) -> CaseState:
     """Return ``after`` with its clocks: those that the event stops are stopped first, then those that it starts."""
-    body = act.payload.body
+    body = act.event.body
     if isinstance(body, case.CaseClosed) or (isinstance(body, case.CaseStageEntered) and body.stage == CLOSED):
         return with_clocks(after, [stopped(after, clock, act) for clock in _over(after, body)])
     if isinstance(body, item.ItemSplit):
@@ -78,7 +77,7 @@ def whose(state: CaseState, clock: Clock) -> str:
 
 def stopped(state: CaseState, clock: Clock, act: Act) -> Clock:
     """Return a clock that ends with the act, because what it is about is over."""
-    return _stop(state, clock, act, act.payload.occurred_at)
+    return _stop(state, clock, act, act.event.occurred_at)
 
 
 def with_clocks(state: CaseState, clocks: Iterable[Clock]) -> CaseState:
@@ -106,7 +105,7 @@ def _settle(state: CaseState, act: Act, trigger: Trigger) -> CaseState:
     if answer not in ("accepted", "refused"):
         return state
     halted = state.clocks.marked(f"halted_in/{trigger.handover_id}")
-    return with_clocks(state, [_settled(clock, act, _stays(clock.subject, act.payload.body)) for clock in halted])
+    return with_clocks(state, [_settled(clock, act, _stays(clock.subject, act.event.body)) for clock in halted])
 
 
 def _stays(subject: str, answer: Body) -> bool:
@@ -120,7 +119,7 @@ def _settled(clock: Clock, act: Act, runs_on: bool) -> Clock:
     """Return a halted clock as running on, or as stopped for good."""
     if not runs_on:
         return replace(clock, stopped_in=None)
-    return replace(clock, stopped_at=None, stopped_in=None, events=(*clock.events, _ref(act)))
+    return replace(clock, stopped_at=None, stopped_in=None, events=(*clock.events, act.event.ref))
 
 
 def _stopped(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
@@ -196,7 +195,7 @@ def _stop(state: CaseState, clock: Clock, act: Act, at: str, handover_id: str | 
         stopped_at=at,
         stopped_in=handover_id,
         pauses=pauses,
-        events=(*clock.events, _ref(act)),
+        events=(*clock.events, act.event.ref),
     )
 
 
@@ -236,7 +235,7 @@ def _started(state: CaseState, act: Act, trigger: Trigger) -> Iterator[Clock]:
                     agency=trigger.agency,
                     started_at=trigger.at,
                     period=period,
-                    events=(_ref(act),),
+                    events=(act.event.ref,),
                     counted_from=_renewed_from(same, trigger, zone) if trigger.name in row.renewals else None,
                     until=until,
                     provisional=trigger.name in row.provisional,
@@ -286,7 +285,7 @@ def stated(state: CaseState, act: Act, body: case.CaseTakenOver) -> CaseState:
                 agency=line.agency or act.agency,
                 started_at=line.started_at,
                 period=period,
-                events=(_ref(act),),
+                events=(act.event.ref,),
                 until=line.until,
                 taken_over=True,
             )
@@ -400,7 +399,7 @@ def _refitted(before: CaseState, act: Act, state: CaseState) -> Iterator[Clock]:
             period = period_of(clock.rule, Circumstances(state, act, clock.subject))
             # An unchanged clock stays the same object, so that it counts as untouched.
             if period != clock.period:
-                yield replace(clock, period=period, events=(*clock.events, _ref(act)))
+                yield replace(clock, period=period, events=(*clock.events, act.event.ref))
 
 
 def _handed_on(state: CaseState, act: Act, gone: tuple[str, ...], new: tuple[item.ItemPart, ...]) -> Iterator[Clock]:
@@ -411,28 +410,24 @@ def _handed_on(state: CaseState, act: Act, gone: tuple[str, ...], new: tuple[ite
     ticking = [clock for item_id in gone for clock in running(state, item_id)]
     # The clocks of the parts begin when those of the whole did: splitting gives nobody more time.
     for clock in ticking:
-        yield _stop(state, clock, act, act.payload.occurred_at)
+        yield _stop(state, clock, act, act.event.occurred_at)
     # Sorted with the earliest last, so that it overwrites the later ones of its name.
     first = {clock.name: clock for clock in sorted(ticking, key=lambda clock: clock.counts_from, reverse=True)}
     for part in new:
         for clock in first.values():
-            events, own = (*clock.events, _ref(act)), _id(clock.name, part.item_id, act)
+            events, own = (*clock.events, act.event.ref), _id(clock.name, part.item_id, act)
             yield replace(clock, deadline_id=own, subject=part.item_id, events=events)
 
 
 def transferred(clocks: Iterable[Clock], act: Act) -> Iterator[Clock]:
     """Yield clocks that come from another case, under ids of this one: they name the event that brings them."""
     for clock in clocks:
-        events = (*clock.events, _ref(act))
+        events = (*clock.events, act.event.ref)
         yield replace(clock, deadline_id=_id(clock.name, clock.subject, act), events=events)
 
 
 def _id(name: str, subject: str, act: Act) -> str:
-    return f"{name}/{subject}/{act.payload.sequence}"
-
-
-def _ref(act: Act) -> EventRef:
-    return EventRef(event_id=act.payload.event_id, payload_digest=act.digest)
+    return f"{name}/{subject}/{act.event.sequence}"
 
 
 # -- decisions about a running clock -----------------------------------------------------------------------------------
@@ -454,7 +449,7 @@ def extended(state: CaseState, act: Act, body: case.DeadlineExtended) -> CaseSta
             field="body.extension",
             hint="Name one of the rules, or state `until`.",
         )
-    name, at = row.name if row else None, act.payload.occurred_at
+    name, at = row.name if row else None, act.event.occurred_at
     extension = Extension(name, body.article, at, body.until, body.qualifying_ground)
     return with_clocks(state, [_extend(clock, act, extension)])
 
@@ -474,13 +469,13 @@ def extended_by_measure(state: CaseState, act: Act, measure: MeasureState, body:
             ]
             preferred = [rule for rule in fitting if bool(rule.grounds) == (body.qualifying_ground is not None)]
             chosen = next(iter(preferred or fitting), None)
-            name, at = chosen.name if chosen else None, act.payload.occurred_at
+            name, at = chosen.name if chosen else None, act.event.occurred_at
             changed.append(_extend(clock, act, Extension(name, body.article, at, body.until, body.qualifying_ground)))
     return with_clocks(state, changed)
 
 
 def _extend(clock: Clock, act: Act, extension: Extension) -> Clock:
-    return replace(clock, extensions=(*clock.extensions, extension), events=(*clock.events, _ref(act)))
+    return replace(clock, extensions=(*clock.extensions, extension), events=(*clock.events, act.event.ref))
 
 
 @rule(case.DeadlineSuspended)
@@ -491,7 +486,7 @@ def suspended(state: CaseState, act: Act, body: case.DeadlineSuspended) -> CaseS
         refuse("already_suspended", "deadline {clock.deadline_id} rests already", clock=clock, field="body.deadline_id")
     require_not_before(body.suspended_at, clock.pauses[-1].until if clock.pauses else clock.started_at, "suspended_at")
     pauses = (*clock.pauses, Pause(body.suspended_at, body.excluded_for, body.article))
-    return with_clocks(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
+    return with_clocks(state, [replace(clock, pauses=pauses, events=(*clock.events, act.event.ref))])
 
 
 @rule(case.DeadlineResumed)
@@ -502,7 +497,7 @@ def resumed(state: CaseState, act: Act, body: case.DeadlineResumed) -> CaseState
         refuse("not_suspended", "deadline {clock.deadline_id} is running", clock=clock, field="body.deadline_id")
     require_not_before(body.resumed_at, clock.pauses[-1].since, "resumed_at")
     pauses = (*clock.pauses[:-1], replace(clock.pauses[-1], until=body.resumed_at))
-    return with_clocks(state, [replace(clock, pauses=pauses, events=(*clock.events, _ref(act)))])
+    return with_clocks(state, [replace(clock, pauses=pauses, events=(*clock.events, act.event.ref))])
 
 
 @rule(case.DeadlineReset)
@@ -518,7 +513,7 @@ def reset(state: CaseState, act: Act, body: case.DeadlineReset) -> CaseState:
         extensions=(),
         pauses=(),
         resets=clock.resets + 1,
-        events=(*clock.events, _ref(act)),
+        events=(*clock.events, act.event.ref),
     )
     return with_clocks(state, [anew])
 

@@ -86,7 +86,7 @@ def loan_overdue(
     """Return the items that come back late from an officer or an agency that had borrowed them."""
     if isinstance(body, item.ItemCheckedIn):
         due = before.items[body.item_id].due_at
-        return _was_due(body.item_id, due) if due and act.payload.occurred_at > due else None
+        return _was_due(body.item_id, due) if due and act.event.occurred_at > due else None
     back = [before.items[item_id] for item_id in after.handovers[body.handover_id].accepted_items]
     late = [
         _was_due(thing.item_id, thing.lent_until)
@@ -126,7 +126,7 @@ def moved_while_frozen(
 ) -> str | None:
     """Return the frozen items that pass into other hands, or are disposed of without a decision."""
     if isinstance(body, item.ItemDisposed):
-        proposal = before.proposals[body.cites.payload_digest]
+        proposal = before.proposals[body.cites.event_id]
         item_ids = () if proposal.decision_id else proposal.item_ids
     else:
         accepted = after.handovers[body.handover_id]
@@ -138,7 +138,7 @@ def moved_while_frozen(
 def _is_frozen(thing: Item, act: Act) -> bool:
     """Tell whether a freeze is in force on the day of the act; its last day counts."""
     until = thing.frozen_until
-    return until is not None and date.fromisoformat(until) >= act.book.zone.day_of_text(act.payload.occurred_at)
+    return until is not None and date.fromisoformat(until) >= act.book.zone.day_of_text(act.event.occurred_at)
 
 
 @flag("decision_silent", case.DecisionRecorded)
@@ -182,7 +182,7 @@ def property_left(after: CaseState) -> list[str]:
 @flag("disposal_against_decision", item.ItemDisposed)
 def disposal_against_decision(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> str | None:
     """Return the items whose disposal differs from the one that the cited decision orders."""
-    proposal = before.proposals[body.cites.payload_digest]
+    proposal = before.proposals[body.cites.event_id]
     if proposal.decision_id is None:
         return None
     lines = before.decisions[proposal.decision_id].items
@@ -342,7 +342,7 @@ def flags(
 
     With ``among`` no others are looked for.
     """
-    body, in_force = act.payload.body, act.book.in_force(_day(act))
+    body, in_force = act.event.body, act.book.in_force(_day(act))
     raised: list[Flag] = []
     for name, check in _checks_at(type(body)):
         rule = in_force.get(name) if among is None or name in among else None
@@ -364,7 +364,7 @@ def _limit(act: Act, name: FlagName) -> int:
 
 def _day(act: Act) -> str:
     """Return the day of the act."""
-    return act.book.zone.day_of_text(act.payload.occurred_at).isoformat()
+    return act.book.zone.day_of_text(act.event.occurred_at).isoformat()
 
 
 @flag("returned_too_often", *handover.OFFERS)
@@ -427,7 +427,7 @@ def _resubmission_overdue(before: CaseState, act: Act, after: CaseState, body: h
 
 def _overdue(earlier: Handover, act: Act) -> str | None:
     due = earlier.due_at
-    if due and act.payload.occurred_at > due:
+    if due and act.event.occurred_at > due:
         return Message("handover {handover_id} set {due_at}", handover_id=earlier.handover_id, due_at=due)
     return None
 
@@ -440,18 +440,18 @@ def _same_officer(before: CaseState, act: Act, after: CaseState, body: handover.
 
 @flag("backdated")
 def _backdated(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
-    if before is None or act.payload.occurred_at >= before.last_occurred_at:
+    if before is None or act.event.occurred_at >= before.last_occurred_at:
         return None
-    happened, last = unix_seconds(act.payload.occurred_at), unix_seconds(before.last_occurred_at)
+    happened, last = unix_seconds(act.event.occurred_at), unix_seconds(before.last_occurred_at)
     # Papers are often recorded a little out of order.
     if last - happened <= _limit(act, "backdated"):
         return None
-    return Message("{act.payload.occurred_at}, after an act of {before.last_occurred_at}", act=act, before=before)
+    return Message("{act.event.occurred_at}, after an act of {before.last_occurred_at}", act=act, before=before)
 
 
 @flag("late_entry")
 def _late_entry(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
-    late = act.signed_at - unix_seconds(act.payload.occurred_at)
+    late = act.event.signed_at - unix_seconds(act.event.occurred_at)
     if late <= 0 or late <= _limit(act, "late_entry"):
         return None
     return Message("signed {duration} after it happened", duration=_duration(late // 3600))
@@ -472,18 +472,18 @@ def _property_undisposed(before: CaseState, act: Act, after: CaseState, body: ca
 
 @flag("disposal_without_decision", item.ItemDisposed)
 def _disposal_without_decision(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> str | None:
-    proposal = before.proposals[body.cites.payload_digest]
+    proposal = before.proposals[body.cites.event_id]
     return joined(proposal.item_ids, by=", ") if proposal.decision_id is None else None
 
 
 @flag("act_after_closing")
 def _after_closing(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
-    if before is None or isinstance(act.payload.body, _NOTES):
+    if before is None or isinstance(act.event.body, _NOTES):
         return None
     if not before.closed:
         return None
     # Who was not where the case was when it was closed has a course of his own.
-    persons = [after.persons[person_id] for person_id in concerned(before, act.payload, after).person_ids]
+    persons = [after.persons[person_id] for person_id in concerned(before, act.event, after).person_ids]
     return None if persons and all(p.stage != CLOSED for p in persons) else Message("the case was closed")
 
 
@@ -576,4 +576,4 @@ def _of_another_kind(act: Act, agency: str, fitting: tuple[str, ...]) -> str | N
 
 @flag("odd_time")
 def _odd_time(before: CaseState | None, act: Act, after: CaseState, body: Body) -> str | None:
-    return joined(list(claimed_times.contradictions(before, act.payload, act.book.zone)), by=", ") or None
+    return joined(list(claimed_times.contradictions(before, act.event, act.book.zone)), by=", ") or None

@@ -19,7 +19,7 @@ from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.letters import has_letter_to_answer
 from ledger.core.custody.state import RULES, Act, CaseState
 from ledger.core.errors import Conflict, refuse
-from ledger.core.events import Payload, case, handover, record
+from ledger.core.events import Event, case, handover, record
 from ledger.core.events.terms import EventRef
 from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.clock_periods import Clock, Pause
@@ -52,7 +52,7 @@ def require_admitted(state: CaseState, act: Act) -> None:
 
 def _answers_an_offer(state: CaseState, act: Act) -> bool:
     """Return whether the event answers an offer to the signer, even if that is answered or recalled by now."""
-    body = act.payload.body
+    body = act.event.body
     if not isinstance(body, _ANSWERS):
         return False
     offer = state.handovers.get(body.handover_id)
@@ -64,7 +64,7 @@ def _notes_an_audit(state: CaseState, act: Act) -> bool:
 
     It is admitted if the jurisdictions are unknown.
     """
-    if not isinstance(act.payload.body, record.AuditRecorded):
+    if not isinstance(act.event.body, record.AuditRecorded):
         return False
     return act.registered is None or supervises_any(act.agency, state.agencies, act.registered)
 
@@ -114,7 +114,7 @@ def _paused(clock: Clock, holder: Clock, act: Act) -> Clock:
 
 def _events_with(clock: Clock, act: Act) -> tuple[EventRef, ...]:
     """Return the events of the clock, including this one."""
-    ref = EventRef(event_id=act.payload.event_id, payload_digest=act.digest)
+    ref = act.event.ref
     return clock.events if ref in clock.events else (*clock.events, ref)
 
 
@@ -132,19 +132,19 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     is impossible, or a word of it is none of the procedure's. Pure: the same stream gives the same states, refusals and
     flags.
     """
-    require_head(state.head if state else None, state.sequence + 1 if state else 0, act.payload)
-    body = act.payload.body
+    require_head(state.head if state else None, state.sequence + 1 if state else 0, act.event)
+    body = act.event.body
     if state is not None:
         require_admitted(state, act)
         require_words(body, act.book)
         # `split` describes the latest event only, so it does not survive the next one.
         after = RULES[type(body)](replace(state, split=None) if state.split else state, act, body)
         # Claimed times may go back, which is flagged as `backdated`: the latest claim stays the measure.
-        last = max(state.last_occurred_at, act.payload.occurred_at)
-        place = {"head": act.digest, "sequence": act.payload.sequence, "judged_by": act.book.digest}
+        last = max(state.last_occurred_at, act.event.occurred_at)
+        place = {"head": act.event.leaf_hash, "sequence": act.event.sequence, "judged_by": act.book.digest}
         after = replace(after, **place, last_occurred_at=last)
     else:
-        opening = require_opening(act.payload)
+        opening = require_opening(act.event)
         require_words(opening, act.book)
         after = cases.begun(act, opening)
     # After the rule, which has made sure that the handover, measure or clock exists that a claim refers to.
@@ -154,38 +154,38 @@ def fold(state: CaseState | None, act: Act) -> Outcome:
     return Outcome(after, flags(state, act, after))
 
 
-def require_opening(payload: Payload) -> case.CaseOpened | case.CaseTakenOver:
+def require_opening(event: Event) -> case.CaseOpened | case.CaseTakenOver:
     """Return the body of the event that a case begins with. Refuses (not_opened) any other."""
-    if not isinstance(payload.body, case.CaseOpened | case.CaseTakenOver):
+    if not isinstance(event.body, case.CaseOpened | case.CaseTakenOver):
         refuse("not_opened", "the first event of a case is case.opened or case.taken_over", field="event_type")
-    return payload.body
+    return event.body
 
 
-def book_of(state: CaseState | None, payload: Payload, in_force: Mapping[str, Rulebook]) -> Rulebook:
+def book_of(state: CaseState | None, event: Event, in_force: Mapping[str, Rulebook]) -> Rulebook:
     """Return the version that judges an event, of those that are in force for it, by their ids.
 
     Refuses (unknown_procedure) where none of the case's procedure is, and (not_opened) what does not open a case.
     """
-    procedure_id = require_opening(payload).procedure if state is None else state.procedure
+    procedure_id = require_opening(event).procedure if state is None else state.procedure
     return require_in_force(in_force, procedure_id, field="body.procedure")
 
 
-def require_head(head: str | None, sequence: int, payload: Payload) -> None:
+def require_head(head: str | None, sequence: int, event: Event) -> None:
     """Accept an event that comes at ``sequence`` after ``head``. Raises Conflict."""
-    if payload.sequence == sequence and payload.previous == head:
+    if event.sequence == sequence and event.previous == head:
         return
-    raise not_on_head(head, sequence, "sequence" if payload.sequence != sequence else "previous")
+    raise not_on_head(head, sequence, "sequence" if event.sequence != sequence else "previous")
 
 
 def not_on_head(head: str | None, sequence: int, field: str = "previous") -> Conflict:
     """Return the refusal of an event that does not follow the ``head`` of its stream; ``sequence`` is the next."""
     return Conflict(
-        "expected sequence {next_sequence} on {digest}",
+        "expected sequence {next_sequence} on {leaf_hash}",
         next_sequence=sequence,
-        digest=head or "null",
+        leaf_hash=head or "null",
         head=head,
         sequence=sequence,
-        field=f"payload.{field}",
+        field=f"envelope.{field}",
         code="not_on_head",
         hint="Look at what happened since, then sign again on this head.",
     )

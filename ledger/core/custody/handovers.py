@@ -67,7 +67,7 @@ def _new_handover(state: CaseState, act: Act, body: halves.Offer, to_agency: str
         purpose=body.purpose,
         stage=state.stage,
         offered_by=act.officer,
-        offered_at=act.payload.occurred_at,
+        offered_at=act.event.occurred_at,
         items={line.item_id: line for line in body.items},
         person_ids=body.person_ids,
         due_at=body.due_at,
@@ -200,7 +200,7 @@ def refused(state: CaseState, act: Act, body: halves.HandoverRefused) -> CaseSta
     answered = replace(
         handover,
         status="refused",
-        answered_at=act.payload.occurred_at,
+        answered_at=act.event.occurred_at,
         received_at=body.received_at,
         reason_code=body.reason_code,
         remedy=body.remedy,
@@ -215,7 +215,7 @@ def recalled(state: CaseState, act: Act, body: halves.HandoverRecalled) -> CaseS
     handover = _require_open(state, body.handover_id)
     if handover.from_agency != act.agency:
         refuse("not_yours", "{handover.from_agency} offered this and recalls it", handover=handover, field="agency")
-    answered = replace(handover, status="recalled", answered_at=act.payload.occurred_at)
+    answered = replace(handover, status="recalled", answered_at=act.event.occurred_at)
     return _release(state, handover).with_handover(answered)
 
 
@@ -228,7 +228,7 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
     """Accept a handover. Custody moves here and nowhere else, and only for the accepted items."""
     handover = _require_receiver(state, act, body.handover_id)
     # By the claimed time of the acceptance: it may be signed a little later.
-    if handover.expires_at is not None and act.payload.occurred_at > handover.expires_at:
+    if handover.expires_at is not None and act.event.occurred_at > handover.expires_at:
         refuse(
             "offer_expired",
             "handover {handover.handover_id} was open until {handover.expires_at}",
@@ -248,7 +248,7 @@ def accepted(state: CaseState, act: Act, body: halves.HandoverAccepted) -> CaseS
         handover,
         stages={key: stage for key, stage in handover.stages.items() if key not in body.absent_person_ids},
         status="partially_accepted" if kept or body.absent_person_ids else "accepted",
-        answered_at=act.payload.occurred_at,
+        answered_at=act.event.occurred_at,
         received_at=body.received_at,
         accepted_items=tuple(taken),
     )

@@ -59,7 +59,7 @@ def registered(state: CaseState, act: Act, body: things.ItemRegistered) -> CaseS
             parents=body.parent_items,
             seal_state=_seal_state(body.seal_number),
             # Custody before this signature is only claimed.
-            recorded_from=instant_text(act.signed_at),
+            recorded_from=instant_text(act.event.signed_at),
             **{name: getattr(body, name) for name in _AS_REGISTERED},
         )
     )
@@ -270,22 +270,22 @@ def disposal_proposed(state: CaseState, act: Act, body: things.ItemDisposalPropo
     if body.decision_id is not None:
         look_up(state.decisions, body.decision_id, "decision")
     proposal = DisposalProposal(
-        event_id=act.payload.event_id,
+        event=act.event.ref,
         item_ids=body.item_ids,
         disposal=body.disposal,
         agency=act.agency,
         officer=act.officer,
         decision_id=body.decision_id,
-        proposed_at=act.payload.occurred_at,
+        proposed_at=act.event.occurred_at,
     )
-    return replace(state, proposals=state.proposals | {act.digest: proposal})
+    return replace(state, proposals=state.proposals | {act.event.event_id: proposal})
 
 
 @rule(things.ItemDisposed)
 def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState:
     """Dispose of items by the second signature: of the same agency, by another officer, with the items in hand."""
-    proposal = state.proposals.get(body.cites.payload_digest)
-    if proposal is None or proposal.event_id != body.cites.event_id:
+    proposal = state.proposals.get(body.cites.event_id)
+    if proposal is None or proposal.event != body.cites:
         refuse("unknown_proposal", "id and digest cited are of no disposal that is still open", field="body.cites")
     # Two officers of the holder: who proposed alone could make things disappear.
     if proposal.agency != act.agency:
@@ -295,7 +295,7 @@ def disposed(state: CaseState, act: Act, body: things.ItemDisposed) -> CaseState
     items = [require_present(state, act, item_id, field="cites") for item_id in proposal.item_ids]
     gone = [replace(item, status="disposed", disposal=proposal.disposal) for item in items]
     # A proposal is used up by its second signature.
-    rest = state.proposals.without((body.cites.payload_digest,))
+    rest = state.proposals.without((body.cites.event_id,))
     return replace(state.with_items(*gone, *_proceeds(state, act, body, proposal)), proposals=rest)
 
 

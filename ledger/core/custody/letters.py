@@ -28,7 +28,7 @@ def sent(state: CaseState, act: Act, body: letters.LetterSent) -> CaseState:
         Letter(
             letter_id=body.letter_id,
             kind=body.kind,
-            event_id=act.payload.event_id,
+            event_id=act.event.event_id,
             number=body.number,
             from_agency=act.agency,
             to_agency=body.to_agency,
@@ -73,7 +73,7 @@ def filed(state: CaseState, act: Act, body: letters.LetterFiled) -> CaseState:
         Letter(
             letter_id=body.letter_id,
             kind=body.kind,
-            event_id=act.payload.event_id,
+            event_id=act.event.event_id,
             number=body.number,
             to_agency=act.agency,
             person_id=body.from_person,
@@ -93,7 +93,7 @@ def has_letter_to_answer(state: CaseState, act: Act) -> bool:
 
     Only for such an event the case admits an agency that is no party of it.
     """
-    body = act.payload.body
+    body = act.event.body
     if isinstance(body, letters.LetterReceived):
         letter = state.letters.get(body.letter_id)
         return letter is not None and act.agency in letter.agencies
@@ -157,4 +157,4 @@ def _require_known(
 def _with(state: CaseState, letter: Letter, act: Act) -> CaseState:
     """Return the state with a new letter, and with the one that it answers answered."""
     after = replace(state, letters=state.letters | {letter.letter_id: letter})
-    return with_answer(after, act, letter.answers, letter.sent_at or letter.received_at or act.payload.occurred_at)
+    return with_answer(after, act, letter.answers, letter.sent_at or letter.received_at or act.event.occurred_at)

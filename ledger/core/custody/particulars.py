@@ -61,7 +61,7 @@ def lacking(act: Act, stated: Mapping[str, str], uses: Mapping[str, FieldUse], m
 
     That a confidential one is stated, its section tells; what it says, the rules do not look at.
     """
-    names = {*stated, *(label for label in act.payload.confidential if is_confidential(label, act.book))}
+    names = {*stated, *(label for label in act.event.confidential if is_confidential(label, act.book))}
     return [
         name
         for name, use in uses.items()

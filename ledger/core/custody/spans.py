@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from ledger.core.custody.state import CaseState, Item, ItemStatus, Person
-from ledger.core.events import Payload
+from ledger.core.events import Event
 from ledger.core.events.item import ItemDisposed
 from ledger.core.events.terms import Quantity, Stage
 
@@ -56,7 +56,7 @@ class Span(Struct, frozen=True):
     standing: CustodyStanding
 
 
-def custody_spans(steps: Iterable[tuple[Payload, CaseState]]) -> tuple[Span, ...]:
+def custody_spans(steps: Iterable[tuple[Event, CaseState]]) -> tuple[Span, ...]:
     """Return the spans of the case, then those of its items and persons by id, each in order of time and without gaps.
 
     ``steps`` are the events of the whole stream in their order, with the case after each.
@@ -64,8 +64,8 @@ def custody_spans(steps: Iterable[tuple[Payload, CaseState]]) -> tuple[Span, ...
     lasting: dict[Key, tuple[SpanEnd, CustodyStanding]] = {}
     spans: list[Span] = []
     before: CaseState | None = None
-    for payload, after in steps:
-        now = SpanEnd(payload.sequence, payload.event_id, payload.occurred_at)
+    for event, after in steps:
+        now = SpanEnd(event.sequence, event.event_id, event.occurred_at)
         for key, standing in _standings_touched(before, after):
             since = lasting.get(key)
             if since is not None and since[1] == standing:
@@ -143,9 +143,9 @@ class Concerned(Struct, frozen=True):
     person_ids: tuple[str, ...]
 
 
-def concerned(before: CaseState | None, payload: Payload, after: CaseState) -> Concerned:
+def concerned(before: CaseState | None, event: Event, after: CaseState) -> Concerned:
     """Return the items and persons concerned by the event, which led from ``before`` to ``after``."""
-    named = {*_named(payload.body), *_implied(before, payload, after)}
+    named = {*_named(event.body), *_implied(before, event, after)}
     changed = {change.key for change in after.items.changes(before.items if before else None)}
     items = changed | {item_id for item_id in named if item_id in after.items}
     persons_before = before.persons.keys() if before else frozenset[str]()
@@ -165,9 +165,9 @@ def _named(value: Any) -> Iterator[str]:
                 yield part
 
 
-def _implied(before: CaseState | None, payload: Payload, after: CaseState) -> Iterator[str]:
+def _implied(before: CaseState | None, event: Event, after: CaseState) -> Iterator[str]:
     """Yield the ids behind the handover, measure, discrepancy, custody change, deadline or proposal in the body."""
-    body = payload.body
+    body = event.body
     handover = after.handovers.get(getattr(body, "handover_id", ""))
     if handover is not None:
         yield from (*handover.items, *handover.person_ids)
@@ -187,4 +187,4 @@ def _implied(before: CaseState | None, payload: Payload, after: CaseState) -> It
     if clock is not None:
         yield clock.subject
     if isinstance(body, ItemDisposed) and before is not None:
-        yield from before.proposals[body.cites.payload_digest].item_ids
+        yield from before.proposals[body.cites.event_id].item_ids

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody.register import Register
 from ledger.core.errors import refuse
-from ledger.core.events import Body, Payload, terms
+from ledger.core.events import Body, Event, terms
 from ledger.core.events.case import DecisionRecorded
 from ledger.core.events.handover import OfferedItem, OutlinePoint
 from ledger.core.events.item import Collection as DataCollection
@@ -40,9 +40,7 @@ class Act(NamedTuple):
     the case: then jurisdiction is not judged. ``kinds`` are those of agencies by their ids, as far as they are known.
     """
 
-    payload: Payload
-    digest: str
-    signed_at: int  # unix seconds
+    event: Event
     book: Rulebook
     source: CaseState | None = None
     registered: Mapping[str, Agency] | None = None
@@ -51,12 +49,12 @@ class Act(NamedTuple):
     @property
     def agency(self) -> str:
         """Return the agency that signed the event."""
-        return self.payload.agency
+        return self.event.agency
 
     @property
     def officer(self) -> str:
         """Return the officer who signed the event."""
-        return self.payload.officer
+        return self.event.officer
 
 
 class Item(Struct, frozen=True):
@@ -286,9 +284,9 @@ class Assignment(Struct, frozen=True):
 
 
 class DisposalProposal(Struct, frozen=True):
-    """The first signature of a disposal, found by its payload digest."""
+    """The first signature of a disposal, found by its event id."""
 
-    event_id: str
+    event: terms.EventRef
     item_ids: tuple[str, ...]
     disposal: terms.Disposal
     agency: str
@@ -303,7 +301,7 @@ class Split(Struct, frozen=True):
     Only ``agency`` may take them over.
     """
 
-    event_id: str
+    event: terms.EventRef
     agency: str
     new_case_id: str
     items: tuple[Item, ...]
@@ -357,11 +355,11 @@ class CaseState(Struct, frozen=True):
     """The state of a case after one of its events.
 
     ``procedure`` is the id of the one that judges its acts, ``judged_by`` the digest of its version that judged the
-    latest of them, ``responsible`` the agency responsible for the case,
-    ``agencies`` are all that are or were parties of it. ``joined_splits`` are the digests of the splits whose items and
-    persons came into this case. A case that was under way elsewhere has ``taken_over_as_of``: what was before started
-    no clock. ``assignments`` and ``numbers`` are by agency, ``clocks`` by deadline id and with those that have ended,
-    ``links`` by the other case's id.
+    latest of them, ``responsible`` the agency responsible for the case, ``agencies`` are all that are or were parties
+    of it. ``head`` is the leaf hash of its last entry. ``joined_splits`` are the event ids of the splits whose items
+    and persons came into this case. A case that was under way elsewhere has ``taken_over_as_of``: what was before
+    started no clock. ``assignments`` and ``numbers`` are by agency, ``clocks`` by deadline id and with those that have
+    ended, ``links`` by the other case's id.
     """
 
     case_id: str

@@ -56,9 +56,9 @@ Reading = Callable[[CaseState, Act, CaseState, Any], Iterator[Trigger]]
 
 def triggers(before: CaseState | None, act: Act, after: CaseState) -> Iterator[Trigger]:
     """Yield all triggers that the event is to clocks."""
-    read = _READINGS.get(type(act.payload.body))
+    read = _READINGS.get(type(act.event.body))
     if read is not None and before is not None:
-        yield from read(before, act, after, act.payload.body)
+        yield from read(before, act, after, act.event.body)
 
 
 def in_custody(state: CaseState, person_id: str) -> bool:
@@ -185,7 +185,7 @@ def _stage_entered(before: CaseState, act: Act, after: CaseState, body: case.Cas
             (turned if slower else chosen).append(subject)
         for word, subjects in (("turned_to", turned), ("trial", chosen)):
             if subjects:
-                yield Trigger(f"{word}.{body.trial}", act.payload.occurred_at, act.agency, tuple(subjects))
+                yield Trigger(f"{word}.{body.trial}", act.event.occurred_at, act.agency, tuple(subjects))
 
 
 def _offered(before: CaseState, act: Act, after: CaseState, body: handover.Offer) -> Iterator[Trigger]:
@@ -201,7 +201,7 @@ def _offered(before: CaseState, act: Act, after: CaseState, body: handover.Offer
 
 def _accepted(before: CaseState, act: Act, after: CaseState, body: handover.HandoverAccepted) -> Iterator[Trigger]:
     offer, key = after.handovers[body.handover_id], body.handover_id
-    at = act.payload.occurred_at
+    at = act.event.occurred_at
     present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
     passed = _ids(before.persons_going(offer, body.absent_person_ids))
     yield Trigger("offer_answered", at, act.agency, handover_id=key)
@@ -266,7 +266,7 @@ def _lent(before: CaseState, act: Act, after: CaseState, body: handover.Handover
 
 
 def _refused(before: CaseState, act: Act, after: CaseState, body: handover.HandoverRefused) -> Iterator[Trigger]:
-    offer, at = after.handovers[body.handover_id], act.payload.occurred_at
+    offer, at = after.handovers[body.handover_id], act.event.occurred_at
     yield Trigger("offer_answered", at, act.agency, handover_id=offer.handover_id)
     received, named = body.received_at or offer.offered_at, _named_in(before, offer)
     yield _of_handover(after, offer, "delivered", received, agency=act.agency, **named)
@@ -277,7 +277,7 @@ def _refused(before: CaseState, act: Act, after: CaseState, body: handover.Hando
 
 def _recalled(before: CaseState, act: Act, after: CaseState, body: handover.HandoverRecalled) -> Iterator[Trigger]:
     offer = after.handovers[body.handover_id]
-    at = act.payload.occurred_at
+    at = act.event.occurred_at
     yield Trigger("offer_answered", at, act.agency, handover_id=offer.handover_id)
     yield _of_handover(after, offer, "refused", at, agency=offer.from_agency, **_named_in(before, offer))
 
@@ -294,7 +294,7 @@ def _served(before: CaseState, act: Act, after: CaseState, body: case.CustodyCha
 
 
 def _registered(before: CaseState, act: Act, after: CaseState, body: item.ItemRegistered) -> Iterator[Trigger]:
-    yield Trigger("item_registered", act.payload.occurred_at, act.agency, items=(body.item_id,))
+    yield Trigger("item_registered", act.event.occurred_at, act.agency, items=(body.item_id,))
     if body.seizure is not None:
         yield Trigger("seized", body.seizure.seized_at, act.agency, items=(body.item_id,))
 
@@ -303,7 +303,7 @@ def _frozen(
     before: CaseState, act: Act, after: CaseState, body: item.ItemFrozen | item.ItemFreezeRenewed
 ) -> Iterator[Trigger]:
     name = "frozen" if isinstance(body, item.ItemFrozen) else "freeze_renewed"
-    yield Trigger(name, act.payload.occurred_at, act.agency, items=(body.item_id,), until=body.frozen_until)
+    yield Trigger(name, act.event.occurred_at, act.agency, items=(body.item_id,), until=body.frozen_until)
 
 
 def _unfrozen(before: CaseState, act: Act, after: CaseState, body: item.ItemUnfrozen) -> Iterator[Trigger]:
@@ -311,16 +311,16 @@ def _unfrozen(before: CaseState, act: Act, after: CaseState, body: item.ItemUnfr
 
 
 def _disposed(before: CaseState, act: Act, after: CaseState, body: item.ItemDisposed) -> Iterator[Trigger]:
-    proposal = before.proposals[body.cites.payload_digest]
+    proposal = before.proposals[body.cites.event_id]
     yield Trigger("disposed", body.disposed_at, act.agency, items=proposal.item_ids)
 
 
 def _checked_out(before: CaseState, act: Act, after: CaseState, body: item.ItemCheckedOut) -> Iterator[Trigger]:
-    yield Trigger("checked_out", act.payload.occurred_at, act.agency, items=(body.item_id,), until=body.due_at)
+    yield Trigger("checked_out", act.event.occurred_at, act.agency, items=(body.item_id,), until=body.due_at)
 
 
 def _checked_in(before: CaseState, act: Act, after: CaseState, body: item.ItemCheckedIn) -> Iterator[Trigger]:
-    yield Trigger("checked_in", act.payload.occurred_at, act.agency, items=(body.item_id,))
+    yield Trigger("checked_in", act.event.occurred_at, act.agency, items=(body.item_id,))
 
 
 _READINGS: dict[type[Body], Reading] = {

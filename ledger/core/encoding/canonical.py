@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
+from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message, plain
 
@@ -63,6 +64,22 @@ def decode(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") ->
     require_same(data, encode(value), where=where)
     require_profile(data, where=where)
     return value
+
+
+def require_canonical(data: bytes, *, where: str = "") -> None:
+    """Accept the canonical bytes of any value: for what has a type that is not known, or not looked at, yet.
+
+    Raises MalformedInput, which names the field.
+    """
+    require_same(data, encode(parse(data, decoder_of(Any), where=where)), where=where)
+    require_profile(data, where=where)
+    for number in _NUMBER.finditer(_KEY_OR_TEXT.sub(_blank, data)):
+        if not number[0].lstrip(b"-").isdigit() or abs(int(number[0])) >= _LARGEST:
+            field = _field_at(data, number.start(), where)
+            raise MalformedInput("a number that is no integer below 2**53", field=field)
+    for key in () if data.isascii() else _KEY.finditer(data):
+        if key[2] and not key[1].isascii():
+            raise MalformedInput("a key that is not ASCII", field=_field_at(data, key.start(), where))
 
 
 def parse(data: bytes, decoder: msgspec.json.Decoder[T], *, where: str = "") -> T:
@@ -141,6 +158,10 @@ def require_profile(data: bytes, *, where: str = "") -> None:
             character=ord(bidi[0]),
             field=_field_at(data, len(text[: bidi.start()].encode()), where),
         )
+
+
+def _blank(string: re.Match[bytes]) -> bytes:
+    return b" " * len(string[0])
 
 
 def _require_shallow(data: bytes, where: str) -> None:
@@ -237,6 +258,9 @@ _STEPS = bytes.maketrans(b"[{]}", b"\2\2\0\0")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[{]}"))
 _NO_OPENING = bytes(set(range(256)) - set(b"[{"))
 _KEY_OR_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_KEY = re.compile(rb'("(?:[^"\\]++|\\.)*+")(:?)', re.DOTALL)
+_NUMBER = re.compile(rb"-?[0-9][-+.0-9eE]*")
+_LARGEST = 2**53
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],]', re.DOTALL)
 
 
@@ -357,10 +381,13 @@ def _inside(kind: Any, value: Any, name: str | None) -> list[Any]:
         # The type of a container's entries: ``tuple[X, ...]`` names it first, ``dict[str, X]`` last.
         entries = [part for part in get_args(kind) if part is not Ellipsis][-1:]
         return [alternative for part in entries for alternative in _alternatives(part)]
-    if not (isinstance(kind, type) and issubclass(kind, Struct)) or not _is_tagged_as(kind, value):
+    struct = get_origin(kind) or kind
+    if not (isinstance(struct, type) and issubclass(struct, Struct)) or not _is_tagged_as(struct, value):
         return []
-    hints = get_type_hints(kind, include_extras=True)
-    return _alternatives(hints[name]) if name in hints else []
+    hint = get_type_hints(struct, include_extras=True).get(name)
+    # Of a generic struct the field may be of the type that it is filled with.
+    filled = dict(zip(getattr(struct, "__parameters__", ()), get_args(kind), strict=False))
+    return [] if hint is None else _alternatives(filled.get(hint, hint))
 
 
 def _is_tagged_as(kind: type[Struct], value: Any) -> bool:

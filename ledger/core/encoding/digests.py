@@ -85,6 +85,12 @@ _HASHERS: dict[Algorithm, Callable[[], Hasher]] = {
 }
 
 
+# The prefix 0x00 of RFC 6962 keeps an entry apart from an inner node of the tree, which has 0x01.
+def leaf_hash(entry: bytes) -> bytes:
+    """Hash an entry of a log, as RFC 6962 2.1 does."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
 def keccak256(data: bytes) -> bytes:
     """Compute Keccak-256 as Ethereum uses it (not SHA3-256)."""
     digest: bytes = sha3.keccak_256(data).digest()

@@ -1,31 +1,37 @@
 """Payload, envelope, section and submission: the one definition of an event for request, signature and storage.
 
 submission  {envelope, payload, sections}       what a client posts
+envelope    the signed fields with their signature; its canonical bytes are the log entry
 payload     the content, salted; canonical bytes, digested with BLAKE3; never in the log
 section     a confidential part with a salt of its own, committed to in ``payload.confidential``
-envelope    the signed fields with their signature; its canonical bytes are the log entry
+
+Envelope and payload say nothing twice: the envelope has the event's place and the digest of the payload. ``Event`` is
+what both say, as the rules and the views read it.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cache
-from operator import attrgetter
-from typing import Annotated, Any, Union, cast
+from types import GenericAlias
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Raw
 
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
-from ledger.core.encoding.digests import blake3_text
+from ledger.core.encoding.digests import blake3_text, leaf_hash
 from ledger.core.errors import MalformedInput
-from ledger.core.events import catalogue, terms
-from ledger.core.events.catalogue import EVENT_TYPES, Body
+from ledger.core.events import terms
+from ledger.core.events.catalogue import EVENT_TYPES, NAME_OF, Body, EventType
+
+B = TypeVar("B")
 
 VERSION = 1
 SYSTEM_STREAM_ID = "ledger"
 MAX_ENTRY_BYTES = 65_535  # C2SP tlog-tiles: entry bundles prefix each entry with a u16 length
+UNSIGNED = "0x" + "00" * 65  # in place of a signature: of an event that nobody has signed yet
+NO_KEY = "0x" + "00" * 20  # in place of a key id: of an event that nobody is to sign
 Version = Annotated[int, Meta(ge=VERSION, le=VERSION)]
 
 
@@ -50,38 +56,27 @@ class Section(terms.Value, frozen=True):
     fields: Annotated[dict[terms.SectionField, terms.Text], Meta(min_length=1)]
 
 
-class Payload(terms.Value, frozen=True, tag_field="event_type", kw_only=True):
-    """The fields that all payloads share; those of the event type are in ``body``.
+class Payload(terms.Value, Generic[B], frozen=True, kw_only=True):
+    """The content of an event; ``body`` has the fields of the event type that the envelope names.
 
-    ``previous`` is the digest of the stream's previous payload, null at sequence 0. ``occurred_at`` is the signer's
-    claim. ``confidential`` maps a section's label to the digest of its canonical bytes.
+    ``occurred_at`` is the signer's claim. ``confidential`` maps a section's label to the digest of its canonical bytes.
     """
 
-    version: Version
-    event_id: terms.EventId
-    stream: Stream
-    sequence: terms.SafeInt
-    previous: terms.Blake3 | None
-    agency: terms.AgencyId
     officer: terms.OfficerId
     occurred_at: terms.Instant
     salt: terms.Salt
-    body: Body
+    body: B
     authority: Authority | None = None
     confidential: Annotated[dict[terms.SectionLabel, terms.Blake3], Meta(max_length=64)] = msgspec.field(
         default_factory=dict
     )
 
-    @property
-    def event_type(self) -> str:
-        """Return the type's name, ``subject.verb``: the tag of the payload."""
-        return str(self.__struct_config__.tag)
-
 
 class Envelope(terms.Value, frozen=True):
     """The log entry: only what the signer signed, and the signature.
 
-    Fields that stand in payload and envelope are equal; ``signed_at`` is in unix seconds; ``signature`` is r, s, v.
+    ``previous`` is the leaf hash of the stream's previous entry, null at sequence 0; ``signed_at`` is in unix seconds;
+    ``signature`` is r, s, v.
     """
 
     version: Version
@@ -89,7 +84,7 @@ class Envelope(terms.Value, frozen=True):
     event_type: terms.EventTypeName
     stream: Stream
     sequence: terms.SafeInt
-    previous: terms.Blake3 | None
+    previous: terms.LeafHash | None
     agency: terms.AgencyId
     payload_digest: terms.Blake3
     signed_at: terms.SafeInt
@@ -97,53 +92,75 @@ class Envelope(terms.Value, frozen=True):
     signature: terms.SignatureText
 
 
-def _payload_type(name: str, body: type[Body]) -> type[Payload]:
-    label = "".join(part.capitalize() for part in name.replace(".", "_").split("_"))
-    payload_type = msgspec.defstruct(
-        f"{label}Payload", [("body", body)], bases=(Payload,), tag=name, module=__name__, frozen=True, kw_only=True
-    )
-    return cast(type[Payload], payload_type)
+class Event(msgspec.Struct, frozen=True):
+    """An event in memory: what its envelope and its payload say. ``leaf_hash`` is that of its envelope."""
 
+    event_id: str
+    event_type: str
+    stream: Stream
+    sequence: int
+    previous: str | None
+    agency: str
+    payload_digest: str
+    signed_at: int
+    leaf_hash: str
+    officer: str
+    occurred_at: str
+    body: Body
+    authority: Authority | None
+    confidential: dict[str, str]
 
-PAYLOAD_TYPES = {row.body: _payload_type(name, row.body) for name, row in EVENT_TYPES.items()}
-AnyPayload: Any = Union[tuple(PAYLOAD_TYPES.values())]  # noqa: UP007 - built from the table
+    @property
+    def ref(self) -> terms.EventRef:
+        """Return the citation of this event."""
+        return terms.EventRef(event_id=self.event_id, payload_digest=self.payload_digest)
 
 
 class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client posts. ``sections`` carries the confidential parts, each under its label."""
 
     envelope: Envelope
-    payload: AnyPayload
+    payload: Raw
     sections: Annotated[dict[terms.SectionLabel, Section], Meta(max_length=64)]
-
-
-class _Tag(msgspec.Struct, frozen=True):
-    event_type: str
-
-
-@cache
-def _payload_decoder(event_type: str | None) -> msgspec.json.Decoder[Payload]:
-    """Return the decoder of one event type, or of all if the type is None or unknown.
-
-    Making the decoder of all types takes longer than checking a proof, which needs only a few of them.
-    """
-    row = EVENT_TYPES.get(event_type or "")
-    return decoder_of(PAYLOAD_TYPES[row.body] if row else AnyPayload)
 
 
 class Submitted(msgspec.Struct, frozen=True):
     """A submission that is canonical and consistent in itself, with the bytes to store."""
 
+    event: Event
     envelope: Envelope
-    payload: Payload
     envelope_bytes: bytes
     payload_bytes: bytes
     section_bytes: dict[str, bytes]
 
 
-def make_payload(*, body: Body, **common: Any) -> Payload:
-    """Make the payload of ``body``'s event type."""
-    return PAYLOAD_TYPES[type(body)](body=body, **common)
+def make_event(envelope: Envelope, payload: Payload[Body], entry: bytes) -> Event:
+    """Return the event of an envelope and its payload; ``entry`` are the envelope's canonical bytes."""
+    return Event(
+        envelope.event_id,
+        envelope.event_type,
+        envelope.stream,
+        envelope.sequence,
+        envelope.previous,
+        envelope.agency,
+        envelope.payload_digest,
+        envelope.signed_at,
+        entry_hash(entry),
+        payload.officer,
+        payload.occurred_at,
+        payload.body,
+        payload.authority,
+        payload.confidential,
+    )
+
+
+def unsigned_envelope(payload: Payload[Any], **fields: Any) -> Envelope:
+    """Return the envelope of a payload before it is signed, with ``UNSIGNED`` as its signature.
+
+    ``fields`` are ``event_id``, ``stream``, ``sequence``, ``previous``, ``agency``, ``key_id`` and ``signed_at``.
+    """
+    event_type, digest = NAME_OF[type(payload.body)], digest_of(canonical.encode(payload))
+    return Envelope(version=VERSION, event_type=event_type, payload_digest=digest, signature=UNSIGNED, **fields)
 
 
 def digest_of(data: bytes) -> str:
@@ -151,25 +168,30 @@ def digest_of(data: bytes) -> str:
     return blake3_text(data)
 
 
-def decode_payload(data: bytes, event_type: str | None = None) -> Payload:
-    """Decode the canonical bytes of a payload. Raises MalformedInput.
-
-    ``event_type`` is the type that the caller expects, which makes decoding faster; the payload may be of another type.
-    """
-    if event_type in EVENT_TYPES:
-        # The decoder of one type is quick to make; its refusal says nothing if the payload is of another type.
-        with suppress(MalformedInput):
-            return canonical.decode(data, _payload_decoder(event_type), where="payload")
-    try:
-        event_type = canonical.parse(data, decoder_of(_Tag)).event_type
-    except MalformedInput:
-        event_type = None  # the decoder of all types says what is wrong
-    return canonical.decode(data, _payload_decoder(event_type if event_type in EVENT_TYPES else None), where="payload")
+def entry_hash(entry: bytes) -> str:
+    """Compute ``sha256:<hex>``, the leaf hash of an entry (RFC 6962 2.1), by which the next of its stream names it."""
+    return "sha256:" + leaf_hash(entry).hex()
 
 
-def decode_again(data: bytes, event_type: str) -> Payload:
-    """Decode bytes that ``decode_payload`` accepted before, without checking their spelling again."""
-    return _payload_decoder(event_type).decode(data)
+@cache
+def _payload_decoder(event_type: str) -> msgspec.json.Decoder[Payload[Body]]:
+    # A type at a time: making the decoders of all takes longer than checking a proof, which needs a few of them.
+    return decoder_of(GenericAlias(Payload, type_of(event_type).body))
+
+
+def type_of(event_type: str) -> EventType:
+    """Return the row of an event type. Raises MalformedInput."""
+    row = EVENT_TYPES.get(event_type)
+    if row is None:
+        raise MalformedInput("there is no event type {event_type}", event_type=event_type, field="envelope.event_type")
+    return row
+
+
+def decode_payload(data: bytes, event_type: str) -> Payload[Body]:
+    """Decode the canonical bytes of a payload by the event type that its envelope names. Raises MalformedInput."""
+    payload = canonical.decode(data, _payload_decoder(event_type), where="payload")
+    _require_authority(payload, event_type)
+    return payload
 
 
 def decode_envelope(data: bytes) -> Envelope:
@@ -177,7 +199,9 @@ def decode_envelope(data: bytes) -> Envelope:
     # Before it is read: a longer entry could not be served in a bundle of the log.
     if len(data) > MAX_ENTRY_BYTES:
         raise MalformedInput("expected at most {limit} bytes", limit=MAX_ENTRY_BYTES, field="envelope")
-    return canonical.decode(data, decoder_of(Envelope), where="envelope")
+    envelope = canonical.decode(data, decoder_of(Envelope), where="envelope")
+    require_place(envelope)
+    return envelope
 
 
 def decode_section(data: bytes, label: str) -> Section:
@@ -185,28 +209,51 @@ def decode_section(data: bytes, label: str) -> Section:
     return canonical.decode(data, decoder_of(Section), where=f"sections.{label}")
 
 
+def decode_event(entry: bytes, payload: bytes) -> Event:
+    """Decode an event from the canonical bytes of its envelope and its payload. Raises MalformedInput.
+
+    Accepts only the payload that the envelope signs; whose signature it is, is checked elsewhere.
+    """
+    envelope = decode_envelope(entry)
+    require_digest(envelope, payload)
+    require_kind(envelope)
+    return make_event(envelope, decode_payload(payload, envelope.event_type), entry)
+
+
+def decode_again(entry: bytes, payload: bytes) -> Event:
+    """Decode an event from bytes that were accepted before, without checking spelling and digest again.
+
+    Raises MalformedInput if they are of another type by now.
+    """
+    envelope = canonical.parse(entry, decoder_of(Envelope), where="envelope")
+    return make_event(envelope, canonical.parse(payload, _payload_decoder(envelope.event_type), where="payload"), entry)
+
+
 def decode_submission(data: bytes) -> Submitted:
     """Decode a posted submission. Raises MalformedInput, which names the field.
 
-    Accepts only the canonical spelling, and a payload that agrees with the envelope, has the digest that the envelope
-    signs, and commits to exactly the sections given. Signature, authority and custody are checked elsewhere.
+    Accepts only the canonical spelling, and a payload that is of the envelope's event type, has the digest that the
+    envelope signs, and commits to exactly the sections given. Signature, authority and custody are checked elsewhere.
     """
     submission = canonical.parse(data, decoder_of(Submission))
-    envelope_bytes = canonical.encode(submission.envelope)
-    payload_bytes = canonical.encode(submission.payload)
+    envelope = submission.envelope
+    require_kind(envelope)
+    payload = canonical.parse(bytes(submission.payload), _payload_decoder(envelope.event_type), where="payload")
+    envelope_bytes = canonical.encode(envelope)
+    payload_bytes = canonical.encode(payload)
     section_bytes = {label: canonical.encode(section) for label, section in submission.sections.items()}
     # The parts are encoded once, and their bytes are both compared here and stored.
     sections = b",".join(b'"%s":%s' % (label.encode(), section_bytes[label]) for label in sorted(section_bytes))
     joined = b'{"envelope":%s,"payload":%s,"sections":{%s}}' % (envelope_bytes, payload_bytes, sections)
     canonical.require_same(data, joined)
     canonical.require_profile(data)
-    submitted = Submitted(submission.envelope, submission.payload, envelope_bytes, payload_bytes, section_bytes)
-    require_agreement(submitted.envelope, submitted.payload, payload_bytes)
-    confidential = submission.payload.confidential
-    for label in confidential.keys() - section_bytes.keys():
+    require_place(envelope)
+    require_digest(envelope, payload_bytes)
+    _require_authority(payload, envelope.event_type)
+    for label in payload.confidential.keys() - section_bytes.keys():
         raise MalformedInput("the payload commits to this section, but it is not here", field=f"sections.{label}")
     for label, section in section_bytes.items():
-        committed = confidential.get(label)
+        committed = payload.confidential.get(label)
         if committed is None:
             raise MalformedInput("the payload commits to no section of this label", field=f"sections.{label}")
         if committed != digest_of(section):
@@ -215,61 +262,47 @@ def decode_submission(data: bytes) -> Submitted:
                 digest=digest_of(section),
                 field=f"payload.confidential.{label}",
             )
-    return submitted
+    event = make_event(envelope, payload, envelope_bytes)
+    return Submitted(event, envelope, envelope_bytes, payload_bytes, section_bytes)
 
 
-def encode_submission(envelope: Envelope, payload: Payload, sections: dict[str, Section]) -> bytes:
+def encode_submission(envelope: Envelope, payload: Payload[Any], sections: dict[str, Section]) -> bytes:
     """Encode a submission as the canonical bytes to post."""
     return canonical.encode({"envelope": envelope, "payload": payload, "sections": sections})
 
 
-_SHARED = ("version", "event_id", "event_type", "stream", "sequence", "previous", "agency")
-_shared = attrgetter(*_SHARED)
-
-
-def require_agreement(envelope: Envelope, payload: Payload, payload_bytes: bytes) -> None:
-    """Accept an envelope whose fields and digest are those of this payload. Raises MalformedInput."""
-    # Compared as tuples first: this runs for every entry of a log, and differences are rare.
-    if _shared(envelope) != _shared(payload):
-        differing = zip(_SHARED, _shared(envelope), _shared(payload), strict=True)
-        field, _, stated = next(values for values in differing if values[1] != values[2])
-        raise MalformedInput("the payload says {stated}", stated=_plain(stated), field=f"envelope.{field}")
-    calculated = digest_of(payload_bytes)
+def require_digest(envelope: Envelope, payload: bytes) -> None:
+    """Accept the payload whose digest the envelope signs. Raises MalformedInput."""
+    calculated = digest_of(payload)
     if envelope.payload_digest != calculated:
         raise MalformedInput("expected {digest}, the payload's", digest=calculated, field="envelope.payload_digest")
-    require_shape(payload)
 
 
-def require_shape(payload: Payload) -> None:
-    """Accept a payload that keeps the rules which its type cannot express. Raises MalformedInput.
+def require_place(envelope: Envelope) -> None:
+    """Accept an envelope whose place is possible, whatever its event type. Raises MalformedInput.
 
-    These are its place (``require_place``), and an authority if its event type requires one.
+    ``previous`` is null at sequence 0 and only there, an agency writes in its own stream only, and there is one system
+    stream.
     """
-    require_place(payload, where="payload")
-    row = catalogue.EVENT_TYPES[payload.event_type]
-    if row.on_authority and payload.authority is None:
-        raise MalformedInput("this names the authority it is done on", field="payload.authority")
-
-
-def require_place(event: Envelope | Payload, *, where: str) -> None:
-    """Accept an event of a known type whose place is possible. Raises MalformedInput.
-
-    The stream is of a kind that the event type belongs to, ``previous`` is null at sequence 0 and only there, an agency
-    writes in its own stream only, and there is one system stream.
-    """
-    row = catalogue.EVENT_TYPES[event.event_type]
-    if event.stream.kind not in row.streams:
-        raise MalformedInput(
-            "expected a stream of kind {streams}", streams=" or ".join(row.streams), field=f"{where}.stream.kind"
-        )
     # Else a stream could begin twice.
-    if (event.previous is None) != (event.sequence == 0):
-        raise MalformedInput("expected null at sequence 0, and a digest after it", field=f"{where}.previous")
+    if (envelope.previous is None) != (envelope.sequence == 0):
+        raise MalformedInput("expected null at sequence 0, and a digest after it", field="envelope.previous")
     # An agency cannot write in another agency's stream.
-    only = {"agency": event.agency, "system": SYSTEM_STREAM_ID}.get(event.stream.kind, event.stream.id)
-    if event.stream.id != only:
-        raise MalformedInput("expected {only}, the one stream of this kind", only=only, field=f"{where}.stream.id")
+    stream = envelope.stream
+    only = {"agency": envelope.agency, "system": SYSTEM_STREAM_ID}.get(stream.kind, stream.id)
+    if stream.id != only:
+        raise MalformedInput("expected {only}, the one stream of this kind", only=only, field="envelope.stream.id")
 
 
-def _plain(value: object) -> str:
-    return canonical.encode(value).decode()
+def require_kind(envelope: Envelope) -> None:
+    """Accept an envelope of a known event type, in a stream of a kind that it belongs to. Raises MalformedInput."""
+    row = type_of(envelope.event_type)
+    if envelope.stream.kind not in row.streams:
+        raise MalformedInput(
+            "expected a stream of kind {streams}", streams=" or ".join(row.streams), field="envelope.stream.kind"
+        )
+
+
+def _require_authority(payload: Payload[Body], event_type: str) -> None:
+    if payload.authority is None and EVENT_TYPES[event_type].on_authority:
+        raise MalformedInput("this names the authority it is done on", field="payload.authority")

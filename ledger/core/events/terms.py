@@ -118,6 +118,7 @@ Digest = Annotated[
     str, text(r"(?:blake3|sha256|sm3):[0-9a-f]{64}", "digest that names its algorithm", "sha256:" + "00" * 32)
 ]
 Blake3 = Annotated[str, text(r"blake3:[0-9a-f]{64}", "BLAKE3-256 digest", "blake3:" + "00" * 32)]
+LeafHash = Annotated[str, text(r"sha256:[0-9a-f]{64}", "leaf hash of an entry (RFC 6962)", "sha256:" + "00" * 32)]
 Bytes32 = Annotated[str, text(r"0x[0-9a-f]{64}", "32 bytes, lower-case hex", "0x" + "00" * 32)]
 Salt = Annotated[str, text(r"[0-9a-f]{32}", "16 random bytes, lower-case hex", "00" * 16)]
 SignatureText = Annotated[str, text(r"0x[0-9a-f]{130}", "r, s, v: 65 bytes, lower-case hex", "0x" + "1b" * 65)]

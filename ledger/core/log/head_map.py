@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, ProofRefused
-from ledger.core.events import NAME_OF, Envelope, Stream, digest_of, make_payload
+from ledger.core.events import NAME_OF, Envelope, Payload, Stream, digest_of
 from ledger.core.events.record import HeadsMapped
 from ledger.core.log.merkle import HASH_LENGTH, Hash, RootMismatch, node_hash
 from ledger.core.procedure.legal_days import instant_text
@@ -137,19 +137,8 @@ def map_payload(envelope: Envelope, root: Hash) -> bytes:
 
     Whoever knows the root therefore checks the entry by its ``payload_digest`` alone.
     """
-    payload = make_payload(
-        body=HeadsMapped(root="0x" + root.hex()),
-        version=envelope.version,
-        event_id=envelope.event_id,
-        stream=envelope.stream,
-        sequence=envelope.sequence,
-        previous=envelope.previous,
-        agency=envelope.agency,
-        officer=SERVICE_OFFICER,
-        occurred_at=instant_text(envelope.signed_at),
-        salt=MAP_SALT,
-    )
-    return canonical.encode(payload)
+    body, occurred_at = HeadsMapped(root="0x" + root.hex()), instant_text(envelope.signed_at)
+    return canonical.encode(Payload(officer=SERVICE_OFFICER, occurred_at=occurred_at, salt=MAP_SALT, body=body))
 
 
 def require_mapped(envelope: Envelope, root: Hash) -> None:

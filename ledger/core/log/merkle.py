@@ -14,6 +14,7 @@ from typing import NamedTuple, NewType, Protocol
 
 from msgspec import Struct
 
+from ledger.core.encoding import digests
 from ledger.core.errors import MalformedInput, ProofRefused
 from ledger.core.messages import Message
 
@@ -51,10 +52,9 @@ class NodeRow(NamedTuple):
     nodes: list[Hash]
 
 
-# The prefixes 0x00 and 0x01 keep leaves and inner nodes apart: no inner node can pass for an entry.
 def leaf_hash(data: bytes) -> Hash:
     """Hash a log entry (RFC 6962 2.1)."""
-    return Hash(sha256(b"\x00" + data).digest())
+    return Hash(digests.leaf_hash(data))
 
 
 def node_hash(left: Hash, right: Hash) -> Hash:

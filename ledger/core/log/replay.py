@@ -28,8 +28,7 @@ from ledger.core.events import (
     decode_envelope,
     decode_payload,
     digest_of,
-    require_agreement,
-    require_place,
+    require_kind,
 )
 from ledger.core.events.record import HOUSEKEEPING
 from ledger.core.events.registry import RegistryChange
@@ -79,18 +78,18 @@ class SignedInFuture(Unavailable):
 
 
 class StreamHead(Struct, frozen=True):
-    """The last event of a stream; ``digest`` is that of its payload."""
+    """The last event of a stream; ``leaf_hash`` is that of its entry."""
 
     sequence: int
-    digest: str
+    leaf_hash: str
 
 
 StreamKey = tuple[str, str]  # kind and id
 
 
 def place_after(head: StreamHead | None) -> tuple[int, str | None]:
-    """Return sequence and previous digest of the event that comes next in a stream; ``head`` is None if it is empty."""
-    return (0, None) if head is None else (head.sequence + 1, head.digest)
+    """Return sequence and ``previous`` of the event that comes next in a stream; ``head`` is None if it is empty."""
+    return (0, None) if head is None else (head.sequence + 1, head.leaf_hash)
 
 
 class ReplayState(Struct, frozen=True):
@@ -271,7 +270,7 @@ def decode_entries(entries: Iterable[bytes], first: int) -> list[Envelope]:
                     hint="Update this program; it goes on from here.",
                 )
             # An event in an impossible place is as much a fault of the log as one that cannot be decoded.
-            require_place(envelope, where="envelope")
+            require_kind(envelope)
         except MalformedInput as error:
             raise LogFault("malformed", "entry {index}: {error.field}: {error}", index=index, error=error) from error
         envelopes.append(envelope)
@@ -297,7 +296,7 @@ def replay_entries(
 
     1. the signature is of the key that it names, for this ledger;
     2. its event id occurs in no entry before;
-    3. it follows the head of its stream: sequence and previous digest fit;
+    3. it follows the head of its stream: sequence and previous leaf hash fit;
     4. its key was good at its index, for its agency and event type;
     5. if it mirrors a change of the registry, number and rolling hash follow from the change before;
     6. if it commits to a head map, that is the map of all entries before it.
@@ -336,8 +335,9 @@ def replay_entries(
             with _fault_of(index, "false_map"):
                 require_mapped(envelope, head_map.root)
         # Only now: an entry that breaks a rule moves no head.
-        heads[stream] = StreamHead(envelope.sequence, envelope.payload_digest)
-        unmapped[map_key(envelope.stream)] = MappedHead(envelope.sequence + 1, leaf_hash(canonical.encode(envelope)))
+        hashed = leaf_hash(canonical.encode(envelope))
+        heads[stream] = StreamHead(envelope.sequence, "sha256:" + hashed.hex())
+        unmapped[map_key(envelope.stream)] = MappedHead(envelope.sequence + 1, hashed)
         events[envelope.event_id] = index
         if envelope.event_type not in HOUSEKEEPING:
             acts = index + 1
@@ -367,21 +367,20 @@ def with_change(
         raise LogUnreadable("the log does not serve the payload of entry {index}", index=index)
     with _fault_of(index, "false_mirror"):
         decoded = decode_payload(payload, envelope.event_type)
-        require_agreement(envelope, decoded, payload)
-        authorities.require_officer(None, decoded)
-        return next(replay_registry(authority, [(index, payload)]))
+        authorities.require_officer(None, decoded.officer)
+        return next(replay_registry(authority, [(index, envelope.event_type, payload)]))
 
 
 def replay_registry(
-    authority: AuthorityState, payloads: Iterable[tuple[int, bytes]]
+    authority: AuthorityState, payloads: Iterable[tuple[int, str, bytes]]
 ) -> Iterator[tuple[MirroredChange, AuthorityState]]:
     """Yield the changes that ``registry.*`` entries mirror, in order, each with the registry after it.
 
-    ``payloads`` are index and payload of the entries behind ``authority``. Raises MalformedInput, or IntegrityBroken if
-    number or rolling hash of a change does not follow from the change before.
+    ``payloads`` are index, event type and payload of the entries behind ``authority``. Raises MalformedInput, or
+    IntegrityBroken if number or rolling hash of a change does not follow from the change before.
     """
-    for index, payload in payloads:
-        body = decode_payload(payload).body
+    for index, event_type, payload in payloads:
+        body = decode_payload(payload, event_type).body
         if not isinstance(body, RegistryChange):
             raise IntegrityBroken("entry {index} mirrors no change of the registry", index=index)
         authority = authorities.fold(authority, body, index)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ledger.core.errors import IntegrityBroken, Unauthorized
 from ledger.core.ethereum.contract_changes import registry_hash
-from ledger.core.events import EVENT_TYPES, Envelope, Payload, registry
+from ledger.core.events import EVENT_TYPES, Envelope, registry
 from ledger.core.events.registry import AgencyProfile, Name, RegistryChange
 from ledger.core.events.terms import AgencyKind, KeyId, Role, SafeInt, Trait
 from ledger.core.messages import Message, Term, joined
@@ -133,11 +133,18 @@ def require_key(authority: AuthorityState, envelope: Envelope, index: int) -> Gr
 
     The signature itself is not checked here. Raises Unauthorized.
     """
-    event_type = EVENT_TYPES.get(envelope.event_type)
-    if event_type is None:
-        raise Unauthorized("no such event type: {envelope.event_type}", envelope=envelope, field="envelope.event_type")
-    if not event_type.roles:
-        if envelope.key_id != authority.service.at(index) or envelope.agency != SERVICE_AGENCY:
+    grant = require_signer(authority, envelope, index)
+    require_role(envelope.event_type, grant)
+    return grant
+
+
+def require_signer(authority: AuthorityState, envelope: Envelope, index: int) -> Grant | None:
+    """Return the grant by which the envelope's key may sign for its agency at entry ``index``, whatever the event type.
+
+    None for the service's own key. Raises Unauthorized.
+    """
+    if envelope.agency == SERVICE_AGENCY:
+        if envelope.key_id != authority.service.at(index):
             raise Unauthorized("only the service's own key signs this", field="envelope.key_id", code="service_only")
         return None
     grant = standing_grant(authority, envelope.key_id, index, field="envelope.key_id")
@@ -147,15 +154,27 @@ def require_key(authority: AuthorityState, envelope: Envelope, index: int) -> Gr
     if grant.suite != SUITE_SECP256K1_EIP712:
         raise Unauthorized("suite {grant.suite} is unknown", grant=grant, field="envelope.key_id", code="suite_unknown")
     require_valid(grant, envelope.signed_at, field="envelope.signed_at")
+    return grant
+
+
+def require_role(event_type: str, grant: Grant | None) -> None:
+    """Accept a grant with a role that may sign events of this type; None is the service's own key.
+
+    Raises Unauthorized, also for a type that is not known.
+    """
+    row = EVENT_TYPES.get(event_type)
+    if row is None:
+        raise Unauthorized("no such event type: {event_type}", event_type=event_type, field="envelope.event_type")
+    if not row.roles and grant is not None:
+        raise Unauthorized("only the service's own key signs this", field="envelope.key_id", code="service_only")
     # One of the roles is enough: an event type lists alternatives.
-    if not set(event_type.roles) & set(grant.roles):
+    if row.roles and not set(row.roles) & set(grant.roles if grant else ()):
         raise Unauthorized(
             "expected a key with the role {roles}",
-            roles=joined([Term("role", role) for role in event_type.roles], by=" or "),
+            roles=joined([Term("role", role) for role in row.roles], by=" or "),
             field="envelope.key_id",
             code="role_missing",
         )
-    return grant
 
 
 def standing_grant(authority: AuthorityState, key_id: str, index: int, *, field: str) -> Grant:
@@ -193,11 +212,11 @@ def require_valid(grant: Grant, at: int, *, field: str) -> None:
         )
 
 
-def require_officer(grant: Grant | None, payload: Payload) -> None:
-    """Accept a payload whose officer is the one that the key was granted to. Raises Unauthorized."""
-    officer = grant.officer if grant else SERVICE_OFFICER
-    if payload.officer != officer:
-        raise Unauthorized("the key is of {officer}", officer=officer, field="payload.officer", code="wrong_officer")
+def require_officer(grant: Grant | None, officer: str) -> None:
+    """Accept the officer of a payload if the key was granted to him. Raises Unauthorized."""
+    expected = grant.officer if grant else SERVICE_OFFICER
+    if officer != expected:
+        raise Unauthorized("the key is of {officer}", officer=expected, field="payload.officer", code="wrong_officer")
 
 
 # -- folding the mirror ------------------------------------------------------------------------------------------------

@@ -22,9 +22,8 @@ from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import MalformedInput, RuleRefused
-from ledger.core.events import Body, Payload, Stream
+from ledger.core.events import NO_KEY, Body, Event, Payload, Stream, make_event, unsigned_envelope
 from ledger.core.events.catalogue import EVENT_TYPES, EventType
-from ledger.core.events.payload import PAYLOAD_TYPES
 from ledger.core.events.registry import AgencyProfile
 from ledger.core.events.terms import Trait
 from ledger.core.messages import Message
@@ -83,13 +82,12 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
     for number, act in enumerate(example.acts):
         path = ("acts", number)
         try:
-            payload = _payload_of(act, stage, book)
+            event = _event_of(act, stage, book)
         except MalformedInput as error:
             yield path, Message("act {act}: {field}: {fault}", act=number + 1, field=error.field, fault=error.text)
             return
-        digest = blake3_text(canonical.encode(payload))
         try:
-            stage_after, raised = _played(stage, payload, digest, example, book)
+            stage_after, raised = _played(stage, event, example, book)
         except RuleRefused as refusal:
             if refusal.code != act.refused:
                 yield (
@@ -127,7 +125,7 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
                     expected=act.stage,
                 ),
             )
-        cited = {"event_id": payload.event_id, "payload_digest": digest}
+        cited = {"event_id": event.event_id, "payload_digest": event.payload_digest}
         stage = stage_after._replace(cited=(*stage.cited, cited))
     for number, expected in enumerate(example.deadlines):
         try:
@@ -138,18 +136,14 @@ def _faults_of_example(example: ExampleCase, book: Rulebook) -> Iterator[Fault]:
             yield ("deadlines", number), Message("deadline {number}: {fault}", number=number + 1, fault=fault)
 
 
-def _played(
-    stage: _Stage, payload: Payload, digest: str, example: ExampleCase, book: Rulebook
-) -> tuple[_Stage, tuple[Flag, ...]]:
+def _played(stage: _Stage, event: Event, example: ExampleCase, book: Rulebook) -> tuple[_Stage, tuple[Flag, ...]]:
     """Return how far the example has come by an act, and the flags that it raises. Raises RuleRefused."""
-    if payload.stream.kind == "case":
-        act = Act(payload, digest, unix_seconds(payload.occurred_at), book, kinds=example.agencies)
+    if event.stream.kind == "case":
+        act = Act(event, book, kinds=example.agencies)
         outcome = fold(stage.state, act)
         return stage._replace(state=outcome.state), outcome.flags
-    stream_id = payload.stream.id
-    step = move(
-        stage.recommendations.get(stream_id), SupervisionAct(payload, digest, _agencies_of(example, book), (book,))
-    )
+    stream_id = event.stream.id
+    step = move(stage.recommendations.get(stream_id), SupervisionAct(event, _agencies_of(example, book), (book,)))
     assert isinstance(step.after, RecommendationState), "no other stream of supervision has this id"
     return stage._replace(recommendations={**stage.recommendations, stream_id: step.after}), step.flags
 
@@ -207,7 +201,7 @@ def _fault_of_deadline(expected: ExpectedDeadline, stage: _Stage, book: Rulebook
     return None
 
 
-def _payload_of(act: ExampleAct, stage: _Stage, book: Rulebook) -> Payload:
+def _event_of(act: ExampleAct, stage: _Stage, book: Rulebook) -> Event:
     """Build the event of an act. Raises MalformedInput."""
     if act.event not in EVENT_TYPES:
         raise MalformedInput("there is no event {event}", event=act.event, field="event")
@@ -217,19 +211,18 @@ def _payload_of(act: ExampleAct, stage: _Stage, book: Rulebook) -> Payload:
     stream = _stream_of(act, event_type, body)
     state = stage.at(stream)
     sequence = 0 if state is None else state.sequence + 1
-    payload: Payload = PAYLOAD_TYPES[event_type.body](
-        version=1,
+    payload = Payload(officer=act.officer or f"{act.by}-1"[:31], occurred_at=at, salt=f"{sequence:032x}", body=body)
+    envelope = unsigned_envelope(
+        payload,
         event_id=f"00000000-0000-7000-8000-{len(stage.cited):012d}",
         stream=stream,
         sequence=sequence,
         previous=None if state is None else state.head,
         agency=act.by,
-        officer=act.officer or f"{act.by}-1"[:31],
-        occurred_at=at,
-        salt=f"{sequence:032x}",
-        body=body,
+        key_id=NO_KEY,
+        signed_at=unix_seconds(at),
     )
-    return payload
+    return make_event(envelope, payload, canonical.encode(envelope))
 
 
 def _stream_of(act: ExampleAct, event_type: EventType, body: Body) -> Stream:

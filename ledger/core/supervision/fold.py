@@ -47,8 +47,8 @@ def fold(state: Matter | None, act: SupervisionAct) -> Matter:
     Raises Conflict if the event does not follow the stream's head, RuleRefused (its ``code`` names the rule) if the act
     is impossible. Pure: the same stream gives the same states and refusals.
     """
-    payload = act.payload
-    subject = subject_kind_of(payload.stream.id)
+    event = act.event
+    subject = subject_kind_of(event.stream.id)
     if subject is None:
         refuse(
             "wrong_stream",
@@ -56,14 +56,14 @@ def fold(state: Matter | None, act: SupervisionAct) -> Matter:
             field="stream.id",
             hint="model-<model id>, lead-<32 hex digits> or recommendation-<id>.",
         )
-    require_head(state.head if state else None, state.sequence + 1 if state else 0, payload)
+    require_head(state.head if state else None, state.sequence + 1 if state else 0, event)
     if state is None:
         return _FIRST[subject](act)
     after: Matter
     if isinstance(state, ModelState):
-        after = models.following(payload.body, state, act)
+        after = models.following(event.body, state, act)
     elif isinstance(state, LeadState):
-        after = leads.following(payload.body, state, act)
+        after = leads.following(event.body, state, act)
     else:
-        after = recommendations.following(payload.body, state, act)
-    return replace(after, head=act.digest, sequence=payload.sequence)
+        after = recommendations.following(event.body, state, act)
+    return replace(after, head=act.event.leaf_hash, sequence=event.sequence)

@@ -36,9 +36,9 @@ def first(act: SupervisionAct) -> LeadState:
 
     Refuses a finding whose digest or id is wrong, and an agency that does not supervise the other.
     """
-    payload, body = act.payload, act.payload.body
+    event, body = act.event, act.event.body
     if not isinstance(body, supervision.LeadRaised):
-        refuse("not_raised", "no lead {payload.stream.id} is raised", payload=payload, field="event_type")
+        refuse("not_raised", "no lead {event.stream.id} is raised", event=event, field="event_type")
     finding = finding_digest(body.model_id, body.key)
     if body.finding != finding:
         refuse("finding_differs", "expected {finding}, of model and key", finding=finding, field="body.finding")
@@ -52,7 +52,7 @@ def first(act: SupervisionAct) -> LeadState:
     supervised = act.admitted(body.supervised, field="body.supervised")
     supervising = act.admitted(body.supervising, field="body.supervising")
     require_supervised(supervised, supervising, field="body.supervising")
-    return LeadState(body, payload.occurred_at, body.supervising, act.digest, payload.sequence)
+    return LeadState(body, event.occurred_at, body.supervising, event.leaf_hash, event.sequence)
 
 
 def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:

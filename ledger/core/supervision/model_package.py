@@ -17,8 +17,8 @@ from ledger.core.messages import Message
 from ledger.core.supervision.models import STREAM
 from ledger.core.verification.bundle import Bundle, decode_bundle
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import NotChecked, Outcome
-from ledger.core.verification.stream import StreamReport, VerifiedStream
+from ledger.core.verification.report import Outcome
+from ledger.core.verification.stream import StreamReport, VerifiedStream, unread
 from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import VerifiedEvent
 
@@ -58,7 +58,7 @@ def model_of(bundle: Bundle) -> str:
 
 def last_version(bundle: Bundle) -> ModelPublished:
     """Return the last version in a package, which is not verified. Raises MalformedInput if it has none."""
-    bodies = [entry.payload.body for entry in bundle.subjects if entry.payload]
+    bodies = [entry.event.body for entry in bundle.subjects if entry.event]
     published = [body for body in bodies if isinstance(body, ModelPublished)]
     if not published:
         raise MalformedInput("the package has no publication of a model", field="bundle.entries")
@@ -87,20 +87,20 @@ def verify_package(
 
 
 def _published(events: Sequence[VerifiedEvent]) -> tuple[ModelPublished, ...]:
-    bodies = (event.payload.body for event in events if event.payload is not None)
+    bodies = (event.event.body for event in events if event.event is not None)
     return tuple(body for body in bodies if isinstance(body, ModelPublished))
 
 
 def _publishers(events: Sequence[VerifiedEvent]) -> dict[str, None]:
     """Return the agencies of the versions whose payloads were accepted, in their order."""
-    of_versions = (event for event in events if event.payload and isinstance(event.payload.body, ModelPublished))
+    of_versions = (event for event in events if event.event and isinstance(event.event.body, ModelPublished))
     return dict.fromkeys(event.envelope.agency for event in of_versions)
 
 
 def _versions(model_id: str, events: Sequence[VerifiedEvent]) -> Outcome:
     for number, event in enumerate(events):
-        if event.payload is None:
-            return NotChecked("the payload of event {number} is withheld", number=number)
+        if event.event is None:
+            return unread(number)
     published = _published(events)
     if not published:
         raise IntegrityBroken("expected a published version of the model", field="events")

@@ -19,14 +19,14 @@ _NOT_YOURS = Message("Tell a supervising agency what is to be looked for: the le
 
 def first(act: SupervisionAct) -> ModelState:
     """Return the state of a model at its first event, which publishes version 1."""
-    body = act.payload.body
+    body = act.event.body
     if not isinstance(body, ModelPublished):
-        refuse("not_published", "no {act.payload.stream.id} is published", act=act, field="event_type")
+        refuse("not_published", "no {act.event.stream.id} is published", act=act, field="event_type")
     act.require_stream(STREAM + body.model_id)
     act.supervising_agency(hint=_NOT_YOURS)
     _require_sound(body, next_version=1)
-    payload = act.payload
-    return ModelState(body.model_id, act.agency, act.digest, payload.sequence, (_version(act, body),))
+    event = act.event
+    return ModelState(body.model_id, act.agency, event.leaf_hash, event.sequence, (_version(act, body),))
 
 
 def following(body: Body, state: ModelState, act: SupervisionAct) -> ModelState:
@@ -61,14 +61,14 @@ def _adopted(state: ModelState, act: SupervisionAct, body: ModelAdopted) -> Mode
     # The number alone would leave open which text the agency has read and adopted.
     if published.model_digest != body.model_digest:
         refuse("digest_differs", "expected {published.model_digest}", published=published, field="body.model_digest")
-    payload = act.payload
-    adoption = Adoption(body.version, body.parameters, payload.occurred_at, payload.officer, body.note)
+    event = act.event
+    adoption = Adoption(body.version, body.parameters, event.occurred_at, event.officer, body.note)
     return replace(state, adoptions=state.adoptions | {act.agency: adoption})
 
 
 def _version(act: SupervisionAct, body: ModelPublished) -> ModelVersion:
-    payload = act.payload
-    return ModelVersion(body, payload.officer, payload.occurred_at, payload.event_id)
+    event = act.event
+    return ModelVersion(body, event.officer, event.occurred_at, event.event_id)
 
 
 def _require_sound(body: ModelPublished, *, next_version: int) -> None:

@@ -23,7 +23,6 @@ from ledger.core.errors import refuse
 from ledger.core.events import Body, supervision
 from ledger.core.events.case import DeadlineExtended
 from ledger.core.procedure.event_words import require_words
-from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision.state import RecommendationState, SupervisionAct, require_supervised
 
@@ -35,9 +34,9 @@ def first(act: SupervisionAct) -> RecommendationState:
 
     Copies go to any agencies.
     """
-    body = act.payload.body
+    body = act.event.body
     if not isinstance(body, supervision.RecommendationIssued):
-        refuse("not_issued", "no {act.payload.stream.id} is issued", act=act, field="event_type")
+        refuse("not_issued", "no {act.event.stream.id} is issued", act=act, field="event_type")
     act.require_stream(STREAM + body.recommendation_id)
     issuer = act.supervising_agency()
     require_one((body.to_agency, body.to_outside), "to_agency or to_outside")
@@ -45,8 +44,8 @@ def first(act: SupervisionAct) -> RecommendationState:
         require_supervised(act.admitted(body.to_agency, field="body.to_agency"), issuer, field="body.to_agency")
     for place, agency in enumerate(body.copies_to):
         act.admitted(agency, field=f"body.copies_to[{place}]")
-    book, payload = act.book_of(body.procedure), act.payload
-    state = RecommendationState(body, act.agency, payload.occurred_at, act.digest, payload.sequence)
+    book, event = act.book_of(body.procedure), act.event
+    state = RecommendationState(body, act.agency, event.occurred_at, event.leaf_hash, event.sequence)
     if book is None:
         return state
     require_words(body, book)
@@ -101,7 +100,7 @@ def _answered(
     state: RecommendationState, act: SupervisionAct, body: supervision.RecommendationAnswered
 ) -> RecommendationState:
     _require_addressee(state, act)
-    answered_at = state.answered_at or act.payload.occurred_at
+    answered_at = state.answered_at or act.event.occurred_at
     return replace(state, answers=(*state.answers, body), answered_at=answered_at)
 
 
@@ -169,7 +168,7 @@ def flags_of(before: RecommendationState | None, after: RecommendationState, act
     as_of_case = _of_case(act, book)
     if before is None:
         return flags(None, as_of_case, _arrived(after.timing, after, as_of_case), OF_CLOCKS)
-    if isinstance(act.payload.body, DeadlineExtended):
+    if isinstance(act.event.body, DeadlineExtended):
         return flags(before.timing, as_of_case, after.timing, OF_CLOCKS)
     return ()
 
@@ -180,11 +179,11 @@ def reply_period(act: Act) -> str | None:
     Requires the event that issues the recommendation. It is counted as if the paper arrived at once; None where neither
     gives a time.
     """
-    payload, body = act.payload, act.payload.body
+    event, body = act.event, act.event.body
     assert isinstance(body, supervision.RecommendationIssued), "only the issue has the time for the reply"
     if body.reply_within_days is not None:
         return f"{body.reply_within_days} d"
-    state = RecommendationState(body, act.agency, payload.occurred_at, act.digest, payload.sequence)
+    state = RecommendationState(body, act.agency, event.occurred_at, event.leaf_hash, event.sequence)
     state = _with_first_clocks(state, act)
     assert state.timing is not None, "the procedure is known"
     reply = replace(state, timing=_arrived(state.timing, state, act)).reply_clock
@@ -208,8 +207,8 @@ def _with_first_clocks(state: RecommendationState, act: Act) -> RecommendationSt
         opened_at=state.issued_at,
         responsible=state.addressee,
         stage="",
-        head=act.digest,
-        sequence=act.payload.sequence,
+        head=act.event.leaf_hash,
+        sequence=act.event.sequence,
         last_occurred_at=state.issued_at,
         agencies=frozenset(),
     )
@@ -219,15 +218,15 @@ def _with_first_clocks(state: RecommendationState, act: Act) -> RecommendationSt
 def _of_case(act: SupervisionAct, book: Rulebook) -> Act:
     """Return the event as clocks see it."""
     kinds = {name: agency.kind for name, agency in act.agencies.items()}
-    return Act(act.payload, act.digest, unix_seconds(act.payload.occurred_at), book, kinds=kinds)
+    return Act(act.event, book, kinds=kinds)
 
 
 def _timed(
     before: RecommendationState | None, timing: CaseState, after: RecommendationState, act: Act
 ) -> RecommendationState:
     """Return the recommendation with its clocks: those that the event stops, then those that it starts."""
-    last = max(timing.last_occurred_at, act.payload.occurred_at)
-    place = {"head": act.digest, "sequence": act.payload.sequence, "judged_by": act.book.digest}
+    last = max(timing.last_occurred_at, act.event.occurred_at)
+    place = {"head": act.event.leaf_hash, "sequence": act.event.sequence, "judged_by": act.book.digest}
     timing = replace(timing, last_occurred_at=last, **place)
     for fact in _facts(after, act):
         timing = clocks.apply(timing, act, fact)
@@ -239,7 +238,7 @@ def _timed(
 
 def _facts(state: RecommendationState, act: Act) -> Iterator[Trigger]:
     """Yield what the event is to clocks."""
-    body, at = act.payload.body, act.payload.occurred_at
+    body, at = act.event.body, act.event.occurred_at
     if (word := _WORDS.get(type(body))) is not None:
         yield _fact(state, word, at)
     received = isinstance(body, supervision.RecommendationReceived)

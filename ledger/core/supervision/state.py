@@ -11,7 +11,7 @@ from msgspec import Struct
 from ledger.core.custody.flags import Flag
 from ledger.core.custody.state import CaseState
 from ledger.core.errors import refuse
-from ledger.core.events import Payload, supervision
+from ledger.core.events import Event, supervision
 from ledger.core.messages import Term
 from ledger.core.procedure.adoption import require_in_force
 from ledger.core.procedure.clock_periods import Clock
@@ -26,15 +26,14 @@ RecommendationStatus = Literal["issued", "received", "objected", "answered", "re
 
 
 class SupervisionAct(Struct, frozen=True):
-    """An event with what is needed to judge it: its digest, and the agencies that the log has admitted.
+    """An event with what is needed to judge it: the agencies that the log has admitted.
 
     ``books`` are the procedures in force for it: words of a lead are those of any of them, for it has no procedure of
     its own. They are None where the procedures are unknown; the words of what the log has were judged when it was
     recorded. Only agencies admitted at an index below ``index`` count; with None, all.
     """
 
-    payload: Payload
-    digest: str
+    event: Event
     agencies: Mapping[str, Agency]
     books: Collection[Rulebook] | None
     index: int | None = None
@@ -42,7 +41,7 @@ class SupervisionAct(Struct, frozen=True):
     @property
     def agency(self) -> str:
         """Return the agency that signed the event."""
-        return self.payload.agency
+        return self.event.agency
 
     def book_of(self, procedure_id: str) -> Rulebook | None:
         """Return the version of a procedure that is in force for the event; None where the procedures are unknown.
@@ -72,7 +71,7 @@ class SupervisionAct(Struct, frozen=True):
     def require_words(self) -> None:
         """Refuse (unknown_word) words that none of the procedures in force has."""
         if self.books is not None:
-            require_words(self.payload.body, *self.books)
+            require_words(self.event.body, *self.books)
 
     def row(self, table: str, word: str) -> Any:
         """Return the row that a word of the event has in ``table``, or None for an event that the log has."""
@@ -82,12 +81,12 @@ class SupervisionAct(Struct, frozen=True):
 
     def require_stream(self, stream_id: str) -> None:
         """Refuse (wrong_stream) an event in another stream."""
-        if self.payload.stream.id != stream_id:
+        if self.event.stream.id != stream_id:
             refuse("wrong_stream", "expected the stream {stream_id}", stream_id=stream_id, field="stream.id")
 
     def refuse_foreign(self) -> NoReturn:
         """Refuse (wrong_stream) an event that is none of this stream."""
-        event_type = Term("event_type", self.payload.event_type)
+        event_type = Term("event_type", self.event.event_type)
         refuse("wrong_stream", "{event_type} is no event of this stream", event_type=event_type, field="event_type")
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -19,7 +21,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.ethereum.block_headers import MAX_HEADER_LENGTH
 from ledger.core.ethereum.trie import MAX_NODE_LENGTH
-from ledger.core.events import Envelope, Payload, Section, Stream, decode_payload
+from ledger.core.events import Envelope, Event, Payload, Section, Stream, decode_event
 from ledger.core.events.payload import decode_envelope
 from ledger.core.events.terms import Bytes32, KeyId, SafeInt, SectionLabel
 from ledger.core.log.checkpoints import parse_checkpoint
@@ -64,7 +66,7 @@ class BundleEntry(BundlePart, frozen=True, kw_only=True):
 
     index: SafeInt
     envelope: Envelope
-    payload: Raw | UnsetType = UNSET
+    payload: Payload[Raw] | UnsetType = UNSET
     sections: dict[SectionLabel, Section] = msgspec.field(default_factory=dict)
 
 
@@ -114,15 +116,34 @@ class BundleFile(BundlePart, frozen=True, kw_only=True):
     timestamps: Annotated[tuple[TreeStamp, ...], Meta(max_length=MAX_STAMPS)] = ()
 
 
-class ShownEntry(Struct, frozen=True):
-    """An entry of a bundle as it was read: ``leaf`` is its hash in the tree, ``sections`` are canonical bytes."""
+class ShownEntry(Struct, frozen=True, dict=True):
+    """An entry of a bundle as it was read; ``data`` are the bytes of the envelope, ``sections`` canonical bytes.
+
+    What the body of its payload says is not known: only its bytes were read.
+    """
 
     index: int
     envelope: Envelope
-    leaf: Hash
-    payload: Payload | None
+    data: bytes
+    payload: Payload[Raw] | None
     payload_bytes: bytes
     sections: dict[str, bytes]
+
+    @property
+    def leaf(self) -> Hash:
+        """Return its hash in the tree."""
+        return leaf_hash(self.data)
+
+    def require_event(self) -> Event:
+        """Return the event. Raises MalformedInput if it is withheld, or not as its event type demands."""
+        return decode_event(self.data, self.payload_bytes)
+
+    @cached_property
+    def event(self) -> Event | None:
+        """Return the event, None if ``require_event`` refuses it."""
+        with suppress(MalformedInput):
+            return self.require_event()
+        return None
 
 
 class Bundle(Struct, frozen=True):
@@ -155,11 +176,13 @@ def decode_bundle(data: bytes) -> Bundle:
     """Decode the bytes of a bundle. Raises MalformedInput, which names the field.
 
     All of it must have its form, with every payload and section: a file of which a part cannot be read proves nothing.
+    Bodies of payloads may be any objects: what their event types demand is a matter of conformity.
     """
     # Before it is read: the file may be of a stranger.
     if len(data) > MAX_BUNDLE_LENGTH:
         raise MalformedInput("expected at most {limit} bytes", limit=MAX_BUNDLE_LENGTH, field="bundle", hint=HINT)
     try:
+        canonical.require_canonical(data, where="bundle")
         parts = canonical.decode(data, decoder_of(BundleFile), where="bundle")
         if (parts.event is UNSET) == (parts.stream is UNSET):
             raise MalformedInput("expected either event or stream", field="bundle")
@@ -193,13 +216,14 @@ def _shown(entry: BundleEntry, where: str) -> ShownEntry:
         decode_envelope(envelope_bytes)  # which knows how long an entry may be
         payload, payload_bytes = None, b""
         if entry.payload is not UNSET:
-            payload_bytes = bytes(entry.payload)
-            payload = decode_payload(payload_bytes, entry.envelope.event_type)
+            payload, payload_bytes = entry.payload, canonical.encode(entry.payload)
+            if not bytes(payload.body).startswith(b"{"):
+                raise MalformedInput("expected an object", field="payload.body")
     except MalformedInput as error:
         error.field = f"{where}.{error.field}"
         raise
     sections = {label: canonical.encode(section) for label, section in entry.sections.items()}
-    return ShownEntry(entry.index, entry.envelope, leaf_hash(envelope_bytes), payload, payload_bytes, sections)
+    return ShownEntry(entry.index, entry.envelope, envelope_bytes, payload, payload_bytes, sections)
 
 
 def tlog_proof_of(bundle: Bundle) -> str:

@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 from ledger.core.custody import Act, CaseState, Flag, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import RuleRefused, TallystickError
-from ledger.core.events import NAME_OF, Body, Payload, case, digest_of
+from ledger.core.events import NAME_OF, Body, Event, case, digest_of
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.messages import Message, joined
@@ -23,7 +23,7 @@ from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.verification.bundle import decode_bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import NotChecked, Outcome
-from ledger.core.verification.stream import StreamReport, VerifiedStream
+from ledger.core.verification.stream import StreamReport, VerifiedStream, unread
 from ledger.core.verification.trust import Trust
 
 ADOPTION = NAME_OF[ProcedureAdopted]
@@ -92,7 +92,7 @@ def carried_procedures(stream: VerifiedStream, given: Procedures) -> Procedures:
     texts: dict[str, tuple[int, bytes]] = {}
     adoptions: list[tuple[int, str]] = []
     for entry in stream.verification.bundle.entries.values():
-        body = entry.payload.body if entry.payload else None
+        body = entry.event.body if entry.event else None
         if not isinstance(body, ProcedurePublished | ProcedureAdopted):
             continue
         verified = stream.verification.event(entry)
@@ -127,15 +127,15 @@ class _Conformity:
         kinds = {agency: body.kind for agency, body in self.stream.verification.admissions().items()}
         unknown = set[str]()
         for number, event in enumerate(self.stream.events):
-            if event.payload is None:
-                return NotChecked("the payload of event {number} is withheld", number=number)
-            if rests_on_another_case(event.payload):
+            if event.event is None:
+                return unread(number)
+            if rests_on_another_case(event.event):
                 return NotChecked("event {number} rests on another case, which is not in the bundle", number=number)
             # Without the registry: a bundle does not hold all of it, so jurisdiction is not judged.
-            unknown |= {agency for agency in receivers_of(event.payload.body) if agency not in kinds}
+            unknown |= {agency for agency in receivers_of(event.event.body) if agency not in kinds}
             index = event.report.subject.index
             in_force = self.procedures.at(NOT_YET if index is None else index)
-            procedure_id = self.state.procedure if self.state else getattr(event.payload.body, "procedure", None)
+            procedure_id = self.state.procedure if self.state else getattr(event.event.body, "procedure", None)
             if procedure_id is not None and procedure_id not in in_force:
                 return NotChecked(
                     "no version of the procedure {procedure_id} is here that was in force for event {number}",
@@ -143,8 +143,8 @@ class _Conformity:
                     number=number,
                 )
             try:
-                book = book_of(self.state, event.payload, in_force)
-                act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, book, kinds=kinds)
+                book = book_of(self.state, event.event, in_force)
+                act = Act(event.event, book, kinds=kinds)
                 self.state, raised = fold(self.state, act)
             except TallystickError as error:
                 raise RuleRefused(
@@ -180,7 +180,7 @@ def receivers_of(body: Body) -> tuple[str, ...]:
     return () if agency is None else (agency,)
 
 
-def rests_on_another_case(payload: Payload) -> bool:
+def rests_on_another_case(event: Event) -> bool:
     """Return whether the event takes over what a split of another case gave up."""
-    body = payload.body
+    body = event.body
     return isinstance(body, case.CaseJoined) or (isinstance(body, case.CaseOpened) and body.split_from is not None)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ledger.core.errors import ProofRefused, TallystickError
-from ledger.core.events import NAME_OF, Body, Payload, Stream, record, registry, require_agreement
+from ledger.core.events import NAME_OF, Body, Payload, Stream, record, registry, require_digest
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import Hash, path_nodes, verify_inclusion
 from ledger.core.messages import Message
@@ -25,6 +25,7 @@ from ledger.core.verification.report import NotChecked
 from ledger.core.verification.trust import Trust
 
 _KEY_GRANTED = NAME_OF[registry.KeyGranted]
+_MIRRORED = {NAME_OF[body] for body in (registry.AgencyAdmitted, registry.KeyGranted, registry.KeyRevoked)}
 
 
 class MirroredRegistry(Struct, frozen=True):
@@ -74,7 +75,8 @@ class HeldEntries:
                 mirror.admissions.setdefault(body.agency, (index, body))
             elif isinstance(body, registry.KeyGranted):
                 mirror.grants.setdefault(body.key_id, []).append(authorities.grant_of(body, index))
-            elif isinstance(body, registry.KeyRevoked):
+            else:
+                assert isinstance(body, registry.KeyRevoked), "no other type is read"
                 mirror.revocations.setdefault(body.key_id, []).append(index)
         return mirror
 
@@ -82,15 +84,16 @@ class HeldEntries:
         # A registry of which nothing is known yet accepts the ledger's own key alone, as a mirror entry requires.
         registry_before = authorities.initial(self._trust.log_id, self._trust.service_keys)
         for entry in self._bundle.entries.values():
-            if isinstance(entry.payload and entry.payload.body, registry.RegistryChange) and self.fault(entry) is None:
-                assert entry.payload is not None, "it has a body"
-                try:
-                    authorities.require_key(registry_before, entry.envelope, entry.index)
-                    authorities.require_officer(None, entry.payload)
-                except TallystickError as error:
-                    self._faults[entry.index] = error
-                    continue
-                yield entry.index, entry.payload.body
+            if entry.payload is None or entry.envelope.event_type not in _MIRRORED or self.fault(entry) is not None:
+                continue
+            try:
+                event = entry.require_event()
+                authorities.require_key(registry_before, entry.envelope, entry.index)
+                authorities.require_officer(None, event.officer)
+            except TallystickError as error:
+                self._faults[entry.index] = error.with_traceback(None)
+                continue
+            yield entry.index, event.body
 
     def fault(self, entry: ShownEntry) -> TallystickError | NotChecked | None:
         """Return why an entry does not hold, or None if it does."""
@@ -102,13 +105,13 @@ class HeldEntries:
         try:
             signatures.verify_envelope(entry.envelope, self._trust.log_id)
             if entry.payload is not None:
-                require_agreement(entry.envelope, entry.payload, entry.payload_bytes)
+                require_digest(entry.envelope, entry.payload_bytes)
             self.require_included(entry)
         except (TallystickError, NotChecked) as error:
             return error.with_traceback(None)
         return None
 
-    def grounds(self, entry: ShownEntry, payload: Payload | None) -> tuple[Grant, ...]:
+    def grounds(self, entry: ShownEntry, payload: Payload[Raw] | None) -> tuple[Grant, ...]:
         """Return every grant in the mirror that makes the entry's key good for it, by the agency's admission.
 
         ``payload`` is the entry's, as far as it was accepted. Raises NotChecked if there is no grant of the key, or
@@ -130,15 +133,15 @@ class HeldEntries:
             raise fault
         raise not_admitted or NotChecked(self._why_no_grant)
 
-    def _require_granted(self, grant: Grant, entry: ShownEntry, payload: Payload | None) -> None:
+    def _require_granted(self, grant: Grant, entry: ShownEntry, payload: Payload[Raw] | None) -> None:
         alone = AuthorityState(
             self._trust.log_id, self._trust.service_keys, self._trust.log_id, grants={grant.key_id: grant}
         )
         # The same rules as for the log itself, applied to a registry that has this grant alone. By indices that proofs
         # have shown, not by times that somebody claims.
-        authorities.require_key(alone, entry.envelope, entry.index)
+        authorities.require_signer(alone, entry.envelope, entry.index)
         if payload is not None:
-            authorities.require_officer(grant, payload)
+            authorities.require_officer(grant, payload.officer)
         # A grant by an agency that nobody had admitted gives no right to act for it.
         admitted, _ = self.mirror.admissions.get(grant.agency_id, (None, None))
         if admitted is None or admitted > grant.granted:
@@ -167,7 +170,7 @@ class HeldEntries:
         """The entries that say they erased a section, by stream, event, payload digest and label."""
         erasures: dict[tuple[Stream, str, str, str], list[ShownEntry]] = {}
         for entry in self._bundle.entries.values():
-            body = entry.payload.body if entry.payload else None
+            body = entry.event.body if entry.payload and entry.event else None
             if isinstance(body, record.SectionErased):
                 concerned = entry.envelope.stream, body.concerns.event_id, body.concerns.payload_digest, body.label
                 erasures.setdefault(concerned, []).append(entry)

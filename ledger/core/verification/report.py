@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Envelope, Payload
@@ -207,7 +207,7 @@ def in_ranges(numbers: Iterable[int]) -> str:
 
 
 def subject_of(
-    envelope: Envelope, payload: Payload | None, index: int | None, checkpoint: Checkpoint | None
+    envelope: Envelope, payload: Payload[Raw] | None, index: int | None, checkpoint: Checkpoint | None
 ) -> ProvenEvent:
     """Return the subject, as far as it was accepted."""
     head = checkpoint if index is not None else None

@@ -20,8 +20,8 @@ from itertools import islice
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
-from ledger.core.events import Envelope, Stream, decode_envelope
+from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, RuleRefused
+from ledger.core.events import Envelope, Stream, decode_envelope, entry_hash
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
@@ -92,7 +92,7 @@ class VerifiedStream:
         checks: tuple[Callable[[VerifiedStream], Outcome], ...] = (
             lambda _: of_all(events, "events"),
             lambda run: order_of(run.events),
-            lambda _: rules(),
+            lambda _: self._rules(rules),
             VerifiedStream._end,
         )
         names = (name if step == "custody" else step for step in CASE_STEPS)
@@ -110,6 +110,14 @@ class VerifiedStream:
             stream=self.stream,
             events=events,
         )
+
+    # 8
+    def _rules(self, rules: Callable[[], Outcome]) -> Outcome:
+        for number, event in enumerate(self.events):
+            stated = event.report.conformity
+            if stated.result == "contradicted":
+                raise RuleRefused(stated.detail, field=f"events[{number}]")
+        return rules()
 
     # 9
     def _end(self) -> Outcome:
@@ -147,6 +155,14 @@ class VerifiedStream:
             return NotChecked("the entries given are no copy of this tree: {error}", error=error)
 
 
+def unread(number: int) -> NotChecked:
+    """Return why an event is not judged that was not read."""
+    return NotChecked(
+        "event {number} is not read: its payload is withheld or another one, or its type of a later release",
+        number=number,
+    )
+
+
 # 7
 def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
     """Accept events that are a stream's from its first on, without a gap. Raises IntegrityBroken.
@@ -163,7 +179,7 @@ def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
             )
         if event.report.subject.index is None:
             return NotChecked("event {number} has no index that its proof shows", number=number)
-        head = StreamHead(envelope.sequence, envelope.payload_digest)
+        head = StreamHead(envelope.sequence, entry_hash(event.entry.data))
     return Message("sequence 0 to {count} without a gap", count=len(events) - 1)
 
 

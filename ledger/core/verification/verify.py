@@ -11,10 +11,10 @@ About the bundle, once:
 About each event:
 
  6  signature   the envelope is signed by the key it names, for this ledger
- 7  payload     the payload has the digest that was signed, and agrees with the envelope
+ 7  payload     the payload has the digest that was signed
  8  inclusion   the envelope is the entry at this index of the tree
  9  sections    each section shown has the digest that the payload commits to
-10  authority   agency and key are in the registry's mirror below this entry, and the grant covers the act
+10  authority   agency and key are in the registry's mirror below this entry, and the grant is of this agency and time
 11  revocation  the registry's storage in that block has the grant of step 10, and the key was good for this entry
 12  time        the entry existed by a proven time, and was not signed after it
 
@@ -39,12 +39,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import IntegrityBroken, ProofRefused, SignatureRefused, TallystickError
 from ledger.core.ethereum.block_headers import BlockHeader, read_header
-from ledger.core.events import EVENT_TYPES, Envelope, Payload, digest_of, require_agreement
+from ledger.core.events import EVENT_TYPES, Envelope, Event, Payload, digest_of, require_digest, require_kind
 from ledger.core.events.registry import AgencyAdmitted
 from ledger.core.log.checkpoints import Checkpoint, Cosignature, names_of, verify_checkpoint, verify_cosignatures
 from ledger.core.log.merkle import Hash, verify_consistency
@@ -90,12 +91,20 @@ COMPLETENESS = Statement("not_checked", "one event says nothing of those after i
 
 
 class VerifiedEvent(NamedTuple):
-    """An event of a bundle, its report, and what was accepted of it; None stands for what was not."""
+    """An event of a bundle, its report, and what was accepted of it; None stands for what was not.
+
+    ``event`` is None also if the payload is not as its event type demands.
+    """
 
     report: ProofReport
-    envelope: Envelope
-    payload: Payload | None
+    entry: ShownEntry
+    event: Event | None
     checkpoint: Checkpoint | None
+
+    @property
+    def envelope(self) -> Envelope:
+        """Return the envelope of the event."""
+        return self.entry.envelope
 
 
 def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> VerifiedEvent:
@@ -141,7 +150,7 @@ class BundleVerification:
             record = ProvenRecord(number, self.record.block_number, self.record.timestamp)
         report = ProofReport(
             verdict=worst([step.verdict for step in steps]),
-            conformity=CONFORMITY,
+            conformity=_conformity(run),
             completeness=COMPLETENESS,
             development=self.trust.development,
             subject=subject_of(entry.envelope, run.payload, run.index, self.accepted),
@@ -150,7 +159,7 @@ class BundleVerification:
             block=self.block,
             record=record,
         )
-        return VerifiedEvent(report, entry.envelope, run.payload, self.accepted)
+        return VerifiedEvent(report, entry, entry.event if run.payload else None, self.accepted)
 
     def checkpoint(self) -> Checkpoint:
         """Return the tree head that step 2 accepted. Raises NotChecked if it did not."""
@@ -284,22 +293,39 @@ class _EventRun:
         self.of = of
         self.entry = entry
         self.envelope = entry.envelope
-        self.payload: Payload | None = None  # as step 7 accepted it
+        self.payload: Payload[Raw] | None = None  # as step 7 accepted it
         self.index: int | None = None  # as step 8 accepted it
         self.grants: tuple[Grant, ...] = ()  # as step 10 accepted them
         self.proven_time: int | None = None
 
     @property
     def is_of_the_service(self) -> bool:
-        """Return whether the ledger itself signs events of this type."""
-        row = EVENT_TYPES.get(self.envelope.event_type)
-        return row is not None and not row.roles
+        """Return whether the ledger itself signs the event."""
+        return self.envelope.agency == authorities.SERVICE_AGENCY
 
     def accepted_index(self) -> int:
         """Return the index that step 8 accepted. Raises NotChecked if it did not."""
         if self.index is None:
             raise NotChecked("there is no index that step 8 accepted")
         return self.index
+
+
+def _conformity(run: _EventRun) -> Statement:
+    """Return what one event shows of its conformity: a form, stream or role that its event type does not have."""
+    if run.envelope.event_type not in EVENT_TYPES:
+        return Statement("not_checked", Message("this release does not know the event type"))
+    roles = tuple(role for grant in run.grants for role in grant.roles)
+    try:
+        require_kind(run.envelope)
+        if run.payload is not None and run.entry.event is None:
+            run.entry.require_event()
+        if run.grants:
+            authorities.require_role(run.envelope.event_type, replace(run.grants[0], roles=roles))
+        elif run.is_of_the_service:
+            authorities.require_role(run.envelope.event_type, None)
+    except TallystickError as error:
+        return Statement("contradicted", Message("{error.field}: {error}", error=error))
+    return CONFORMITY
 
 
 # 6
@@ -312,10 +338,10 @@ def _signature(run: _EventRun) -> Outcome:
 def _payload(run: _EventRun) -> Outcome:
     if run.entry.payload is None:
         return NotChecked("withheld")
-    require_agreement(run.envelope, run.entry.payload, run.entry.payload_bytes)
+    require_digest(run.envelope, run.entry.payload_bytes)
     # Set only now: later steps must not rely on a payload that the signature does not cover.
     run.payload = run.entry.payload
-    return Message("{run.envelope.payload_digest}, and every field that stands in both is equal", run=run)
+    return run.envelope.payload_digest
 
 
 # 8
@@ -356,9 +382,9 @@ def _sections(run: _EventRun) -> Outcome:
 def _authority(run: _EventRun) -> Outcome:
     index, trust = run.accepted_index(), run.of.trust
     if run.is_of_the_service:
-        authorities.require_key(authorities.initial(trust.log_id, trust.service_keys), run.envelope, index)
+        authorities.require_signer(authorities.initial(trust.log_id, trust.service_keys), run.envelope, index)
         if run.payload is not None:
-            authorities.require_officer(None, run.payload)
+            authorities.require_officer(None, run.payload.officer)
         return Message("signed by the ledger's own key, which the trust file names")
     run.grants = run.of.entries().grounds(run.entry, run.payload)
     return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=run.grants[0])

@@ -17,7 +17,7 @@ from msgspec import Struct
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import TallystickError
-from ledger.core.events import Body, Payload, Stream
+from ledger.core.events import Body, Event, Stream
 from ledger.core.events.case import CaseTakenOver
 from ledger.core.events.record import Correction, ImportRecorded, RecordCorrected
 from ledger.core.events.terms import EventRef
@@ -42,8 +42,7 @@ ShownSections = dict[str, dict[str, str] | None] | None
 class CaseEvent(Struct, frozen=True):
     """An event of the case as the ledger shows it."""
 
-    payload: Payload
-    payload_digest: str
+    event: Event
     sections: ShownSections
 
 
@@ -67,26 +66,25 @@ class RecordedFields(Struct):
 def recorded_fields(events: Iterable[CaseEvent], agency: str) -> dict[EventKey, RecordedFields]:
     """Return what the agency has recorded of a case, by the key of the event."""
     by_key: dict[EventKey, RecordedFields] = {}
-    by_digest: defaultdict[str, list[RecordedFields]] = defaultdict(list)
-    for event in events:
-        payload, body = event.payload, event.payload.body
-        if payload.agency != agency:
+    by_id: defaultdict[str, list[RecordedFields]] = defaultdict(list)
+    for shown in events:
+        event, body = shown.event, shown.event.body
+        if event.agency != agency:
             continue
         if isinstance(body, RecordCorrected):
-            for corrected in by_digest[body.corrects.payload_digest]:
+            for corrected in by_id[body.corrects.event_id]:
                 corrected.correct(body.corrections)
-                if corrected.sections is not None and event.sections is not None:
-                    corrected.sections = corrected.sections | event.sections
+                if corrected.sections is not None and shown.sections is not None:
+                    corrected.sections = corrected.sections | shown.sections
         elif (key := event_key(body)) and key not in by_key:
-            ref = EventRef(event_id=payload.event_id, payload_digest=event.payload_digest)
-            fields = _fields(body) | {"occurred_at": payload.occurred_at}
+            fields = _fields(body) | {"occurred_at": event.occurred_at}
             own = {path: text for path, text in fields.items() if _is_about(path, "")}
-            by_key[key] = RecordedFields(ref, own, event.sections)
-            by_digest[event.payload_digest].append(by_key[key])
+            by_key[key] = RecordedFields(event.ref, own, shown.sections)
+            by_id[event.event_id].append(by_key[key])
             for stated_key, within in _stated_in(body):
                 about = {path: text for path, text in fields.items() if _is_about(path, within)}
-                by_key[stated_key] = RecordedFields(ref, about, None, within)
-                by_digest[event.payload_digest].append(by_key[stated_key])
+                by_key[stated_key] = RecordedFields(event.ref, about, None, within)
+                by_id[event.event_id].append(by_key[stated_key])
     return by_key
 
 
@@ -214,7 +212,7 @@ class ImportSigner:
                 event.body, position, self.actor, self._log_id, occurred_at=event.occurred_at, sections=sections
             )
             events.append(signed)
-            position = StreamPosition(position.stream, position.sequence + 1, signed.envelope.payload_digest)
+            position = signed.following
         return EventChain(in_order, tuple(events))
 
     def sign_new_case(self, plan: Plan, origin: ImportRecorded) -> EventChain:
@@ -226,11 +224,9 @@ class ImportSigner:
         chain = self.sign(missing_events(plan, {}, origin), position)
         state: CaseState | None = None
         for unsigned, event in zip(chain.unsigned, chain.events, strict=True):
-            envelope = event.envelope
             try:
-                book = book_of(state, event.payload, self._in_force)
-                act = Act(event.payload, envelope.payload_digest, envelope.signed_at, book)
-                state = fold(state, act).state
+                book = book_of(state, event.event, self._in_force)
+                state = fold(state, Act(event.event, book)).state
             except TallystickError as error:
                 raise at_column(error, unsigned) from error
         return chain

@@ -195,7 +195,7 @@ class Importer:
         if not events:
             raise RowRefused("the case {plan.case_id} is there, and none of its events is shown", plan=plan)
         last = events[-1]
-        position = StreamPosition(Stream(kind="case", id=plan.case_id), last.payload.sequence + 1, last.payload_digest)
+        position = StreamPosition(Stream(kind="case", id=plan.case_id), last.event.sequence + 1, last.event.leaf_hash)
         recorded = recorded_fields(events, self._signer.actor.agency)
         return self._signer.sign(missing_events(plan, recorded, origin), position)
 

@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 from ledger.core.custody import Item
 from ledger.core.custody.spans import concerned
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.core.events import Payload
+from ledger.core.events import Event
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.legal_days import instant_text
 from ledger.core.verification.report import CheckedStep
@@ -147,9 +147,9 @@ def _select(certified: Certified, item_id: str | None) -> tuple[list[Item], list
         raise NotFound("case {case_id} has no item {item_id}", case_id=state.case_id, item_id=item_id, field="item_id")
     events = []
     for event in certified.events:
-        assert event.payload is not None, "events before a state could be followed"
+        assert event.event is not None, "events before a state could be followed"
         assert event.after is not None
-        if item_id in concerned(event.before, event.payload, event.after).item_ids:
+        if item_id in concerned(event.before, event.event, event.after).item_ids:
             events.append(event)
     return [state.items[item_id]], events
 
@@ -176,10 +176,10 @@ def _case_facts(text: PaperText, certified: Certified) -> Iterator[LabelledValue
 
 def _items(text: PaperText, certified: Certified, items: Iterable[Item]) -> Iterator[SheetBlock]:
     """Yield the list of items as they are after the last event."""
-    payload = certified.last.payload
-    if payload is None:
+    event = certified.last.event
+    if event is None:
         return
-    event_text = text.of_event(payload, certified.state)
+    event_text = text.of_event(event, certified.state)
     rows = []
     for item in items:
         seal_fields = ("seal_number", "seal_state", "condition")
@@ -215,10 +215,10 @@ def _event_content(text: PaperText, event: CertifiedEvent) -> Iterator[SheetBloc
     claimed, proven = _local(_claimed_time(event)), _proven_time(text, event, _local)
     yield from text.table("times", {"claimed": 1, "proven": 1}, [((claimed,), (proven,))])
     heading = text.paper("heading.stated")
-    if event.payload is None:
+    if event.event is None:
         yield ProseBlock(heading, (_withheld(text, event),))
     else:
-        yield FactsBlock(heading, tuple(text.fact(name, value) for name, value in _stated(text, event.payload)))
+        yield FactsBlock(heading, tuple(text.fact(name, value) for name, value in _stated(text, event.event)))
 
 
 def _local(instant: str) -> tuple[str]:
@@ -239,13 +239,13 @@ def _handling(text: PaperText, events: Iterable[CertifiedEvent]) -> Iterator[She
     """Yield who did what, when as claimed, and since when at the latest it is proven to be recorded."""
     rows = []
     for event in events:
-        if event.payload is None:
+        if event.event is None:
             content = cell(_withheld(text, event))
         elif event.after is not None:
-            content = cell(text.sentences(event.before, event.payload, event.after))
+            content = cell(text.sentences(event.before, event.event, event.after))
         else:  # without the case around it, what it states by itself
-            stated = (text.labelled(name, value) for name, value in _stated(text, event.payload))
-            content = cell(text.of("event_type", event.payload.event_type), *stated)
+            stated = (text.labelled(name, value) for name, value in _stated(text, event.event))
+            content = cell(text.of("event_type", event.event.event_type), *stated)
         claimed, proven = text.moment(_claimed_time(event)), _proven_time(text, event, text.moment)
         rows.append((cell((str(event.report.subject.sequence),)), cell(claimed), cell(proven), content))
     columns = {"sequence_number": 0.6, "claimed": 1.7, "proven": 1.7, "sentence": 7}
@@ -258,10 +258,10 @@ def _withheld(text: PaperText, event: CertifiedEvent) -> Words:
     return text.paper("payload_withheld", agency=text.agency(subject.agency), event_type=kind)
 
 
-def _stated(text: PaperText, payload: Payload) -> Iterator[tuple[str, Words]]:
+def _stated(text: PaperText, event: Event) -> Iterator[tuple[str, Words]]:
     """Yield name and value of each field of the event's body, and nothing that it does not state itself."""
-    event_text = text.of_event(payload, None)
-    for name, value in asdict(payload.body).items():
+    event_text = text.of_event(event, None)
+    for name, value in asdict(event.body).items():
         words = text.paper("yes" if value else "no") if isinstance(value, bool) else event_text.value(name, value)
         if words and name != "digests":
             yield name, words
@@ -284,8 +284,8 @@ def _flags(text: PaperText, certified: Certified) -> Iterator[SheetBlock]:
 def _item_digests(text: PaperText, certified: Certified, items: Iterable[Item]) -> Iterator[SheetBlock]:
     """Yield the digests of the items, or of a single event those that its body states."""
     listed = [(item.description, item.item_id, item.digests) for item in items]
-    if not listed and certified.last.payload is not None:
-        body = certified.last.payload.body
+    if not listed and certified.last.event is not None:
+        body = certified.last.event.body
         listed = [("", getattr(body, "item_id", ""), getattr(body, "digests", ()))]
     rows = [
         (

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import IntegrityBroken, TallystickError
-from ledger.core.events import Payload
+from ledger.core.events import Event
 from ledger.core.events.registry import Name
 from ledger.core.events.terms import Verdict
 from ledger.core.procedure.adoption import NOT_YET, Procedures
@@ -29,12 +29,12 @@ from ledger.timeline.sentences import Names, names_by_id
 class CertifiedEvent(Struct, frozen=True):
     """An event with the report of its own verification.
 
-    ``payload`` is None if it was withheld; ``before`` and ``after`` are the case around it, None if the acts could not
-    be followed.
+    ``event`` is None if its payload was withheld; ``before`` and ``after`` are the case around it, None if the acts
+    could not be followed.
     """
 
     report: ProofReport
-    payload: Payload | None
+    event: Event | None
     before: CaseState | None = None
     after: CaseState | None = None
 
@@ -72,8 +72,8 @@ class Certified(Struct, frozen=True):
     @property
     def date(self) -> int:
         """Return the unix seconds of the last event, as its signer claims."""
-        payload = self.last.payload
-        return self.last.report.subject.signed_at if payload is None else unix_seconds(payload.occurred_at)
+        event = self.last.event
+        return self.last.report.subject.signed_at if event is None else unix_seconds(event.occurred_at)
 
     def name_of(self, labels: Labels) -> Names:
         """Return a function from an agency's id to its name, or to the id if the bundle does not tell the name."""
@@ -98,7 +98,7 @@ def certify(
         verification = BundleVerification(bundle, trust, observed)
         verified = verification.the_event()
         _require_untampered(verified.report.verdict, verified.report.faults)
-        event = CertifiedEvent(verified.report, verified.payload)
+        event = CertifiedEvent(verified.report, verified.event)
         return _certified(verified.report.subject.event_id, verified.report, verification, (event,))
     case = open_case(data, trust, entries=entries, observed=observed)
     report = judge_case(case, procedures)
@@ -149,15 +149,14 @@ def _follow(case: VerifiedStream, procedures: Procedures) -> Iterator[CertifiedE
     kinds = {agency: body.kind for agency, body in case.verification.admissions().items()}
     for event in case.events:
         before = state
-        if event.payload is None:
+        if event.event is None:
             is_followed = False
         elif is_followed:
             index = event.report.subject.index
             try:
-                book = book_of(before, event.payload, procedures.at(NOT_YET if index is None else index))
-                act = Act(event.payload, event.envelope.payload_digest, event.envelope.signed_at, book, kinds=kinds)
-                state = fold(before, act).state
+                book = book_of(before, event.event, procedures.at(NOT_YET if index is None else index))
+                state = fold(before, Act(event.event, book, kinds=kinds)).state
             except TallystickError:  # it rests on another case, which is not in the bundle
                 is_followed = False
         around = (before, state) if is_followed else (None, None)
-        yield CertifiedEvent(event.report, event.payload, *around)
+        yield CertifiedEvent(event.report, event.event, *around)

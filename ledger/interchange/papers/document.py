@@ -32,19 +32,19 @@ def document(printed: PrintedEvent, text: PaperText, *, log_id: str, verify_url:
     """
     row = paper_of(printed, name)
     writer = PaperWriter(printed, row, text)
-    payload = printed.payload
+    event = printed.event
     return Sheet(
         layout="form",
         languages=text.languages,
         title=writer.label(row.title),
         issuer=writer.value(row.issuer),
         number=text.paper("number", number=writer.value(row.number)),
-        date=unix_seconds(payload.occurred_at),
-        link=link(verify_url, log_id, payload.event_id, printed.entry.payload_digest),
+        date=unix_seconds(event.occurred_at),
+        link=link(verify_url, log_id, event.event_id, printed.entry.payload_digest),
         link_text=text.paper("link"),
         blocks=(*_sheets(writer), *_confidential(writer), *_record(writer, log_id)),
         footer=text.paper("footer", zone=text.zone()),
-        reference=payload.event_id,
+        reference=event.event_id,
     )
 
 
@@ -92,7 +92,7 @@ def _sign(writer: PaperWriter, word: str) -> Stamp:
 
 def _confidential(writer: PaperWriter) -> Iterator[SheetBlock]:
     """Yield the event's own sections if the reader may read them, else that there are some."""
-    text, labels = writer.text, sorted(writer.printed.payload.confidential)
+    text, labels = writer.text, sorted(writer.printed.event.confidential)
     sections = writer.printed.sections
     if sections is None:
         if labels:
@@ -111,23 +111,23 @@ def _confidential(writer: PaperWriter) -> Iterator[SheetBlock]:
 def _record(writer: PaperWriter, log_id: str) -> Iterator[SheetBlock]:
     """Yield the event in sentences, and what it is found by."""
     text, printed = writer.text, writer.printed
-    sentences = text.sentences(printed.before, printed.payload, printed.after)
+    sentences = text.sentences(printed.before, printed.event, printed.after)
     yield ProseBlock(text.paper("heading.in_words"), (sentences,))
     yield FactsBlock(text.paper("heading.record"), tuple(_found_by(writer, log_id)), together=True)
 
 
 def _found_by(writer: PaperWriter, log_id: str) -> Iterator[LabelledValue]:
     """Yield the ids of the event, and its times: those that the signer claims beside the service's own."""
-    text, entry, payload = writer.text, writer.printed.entry, writer.printed.payload
-    yield text.fact("event_id", (payload.event_id,), exact=True)
+    text, entry, event = writer.text, writer.printed.entry, writer.printed.event
+    yield text.fact("event_id", (event.event_id,), exact=True)
     yield text.fact("place", text.paper("place", sequence=str(entry.sequence), index=str(entry.log_index)))
     for field, instant in (
-        ("occurred_at", payload.occurred_at),
+        ("occurred_at", event.occurred_at),
         ("signed_at", instant_text(entry.signed_at)),
         ("recorded_at", instant_text(entry.recorded_at // 1000)),
     ):
         yield text.fact(field, writer.words(field, instant))
-    yield text.fact("officer", (payload.officer,))
+    yield text.fact("officer", (event.officer,))
     yield text.fact("key_id", (entry.key_id,), exact=True)
     yield text.fact("payload_digest", (entry.payload_digest,), exact=True)
     yield text.fact("log_id", (log_id,), exact=True)

@@ -34,12 +34,12 @@ def read_event(
         return _of_supervision(connection, states, entry, kinds, sections)
     history = tuple(read_history(connection, states, entry.stream_id, limit=entry.sequence + 1))
     last = history[-1]
-    event = PrintedEvent(last.entry, last.payload, _book_of(states, last), kinds, history=history)
+    event = PrintedEvent(last.entry, last.event, _book_of(states, last), kinds, history=history)
     if not confidential:
         return event
     names: dict[str, str] = {}
     for earlier in history:
-        match earlier.payload.body:
+        match earlier.event.body:
             case PersonNamed(person_id=person_id, section=label) if label is not None:
                 section = _sections(connection, earlier.entry).get(label)
                 if section is not None and NAME_FIELD in section.fields:
@@ -61,15 +61,15 @@ def events_of(
         if number < first:
             continue
         book = _book_of(states, event)
-        if any(row.event == event.payload.event_type for row in book.papers):
-            printed = PrintedEvent(event.entry, event.payload, book, kinds, history=events[: number + 1])
+        if any(row.event == event.event.event_type for row in book.papers):
+            printed = PrintedEvent(event.entry, event.event, book, kinds, history=events[: number + 1])
             seizure = printed.seizure
             kinds_seized = None if seizure is None else frozenset(seized[seizure.document_number])
             yield replace(printed, seized_kinds=kinds_seized)
 
 
 def _book_of(states: CaseStates, event: HistoryEvent) -> Rulebook:
-    return book_of(event.before, event.payload, states.procedures().at(event.entry.log_index))
+    return book_of(event.before, event.event, states.procedures().at(event.entry.log_index))
 
 
 def _of_supervision(
@@ -80,14 +80,14 @@ def _of_supervision(
     sections: Mapping[str, Section | None] | None,
 ) -> PrintedEvent:
     """Return an event of supervision: by its recommendation's procedure, else by the first that has a paper for it."""
-    payload = log.payload_of(entry)
+    event = log.event_of(entry)
     stream = log.stream(connection, entry.stream_kind, entry.stream_id, limit=entry.sequence + 1)
-    earlier = tuple(log.payload_of(each) for each in stream)
+    earlier = tuple(log.event_of(each) for each in stream)
     in_force: Mapping[str, Rulebook] = states.procedures().at(entry.log_index)
     issued = earlier[0].body
     names = [issued.procedure] if isinstance(issued, RecommendationIssued) else in_force
     events = [
-        PrintedEvent(entry, payload, in_force[procedure], kinds, earlier=earlier, sections=sections)
+        PrintedEvent(entry, event, in_force[procedure], kinds, earlier=earlier, sections=sections)
         for procedure in names
     ]
     if not events:

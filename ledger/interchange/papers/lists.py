@@ -87,7 +87,7 @@ def _items(writer: PaperWriter, listed: ListRow) -> Iterator[Row]:
     """Yield the things that the event is about: as its list states them, and else as they are recorded."""
     printed = writer.printed
     lines = {} if printed.handover is None else printed.handover.items
-    decided = {line.item_id: line.disposal for line in getattr(printed.payload.body, "items", ()) if _orders(line)}
+    decided = {line.item_id: line.disposal for line in getattr(printed.event.body, "items", ()) if _orders(line)}
     for item_id in printed.item_ids:
         item = printed.case.items[item_id]
         if listed.kinds and item.kind not in listed.kinds:
@@ -136,7 +136,7 @@ def _item_row(writer: PaperWriter, item: Item) -> Row:
 def _received(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
     """Yield each line of the list with what the receiver found and took."""
     printed, words = writer.printed, writer.words
-    handover, body, before = printed.handover, printed.payload.body, printed.before
+    handover, body, before = printed.handover, printed.event.body, printed.before
     assert handover is not None
     assert before is not None, "an acceptance answers an offer"
     assert isinstance(body, HandoverAccepted)
@@ -200,7 +200,7 @@ def _discrepancies(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
 def _persons(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
     """Yield the persons, each with the measures that run on this person."""
     printed = writer.printed
-    absent = getattr(printed.payload.body, "absent_person_ids", ())
+    absent = getattr(printed.event.body, "absent_person_ids", ())
     for person_id in printed.person_ids:
         person = printed.case.persons.get(person_id)
         measures = printed.running_measures(person_id)
@@ -228,7 +228,7 @@ def _keepers(printed: PrintedEvent, person_id: str) -> list[str]:
 
 def _found_digests(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
     """Yield the digests that the event states, of each thing that was received."""
-    body = writer.printed.payload.body
+    body = writer.printed.event.body
     if isinstance(body, HandoverAccepted):
         lines = [(line.item_id, line.digests) for line in body.received]
     else:
@@ -264,27 +264,27 @@ def _collected(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
 def _custody(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
     """Yield what happened with the things up to the event: when, and by whom."""
     items = {*writer.printed.item_ids}
-    for event in writer.printed.history:
-        payload = event.payload
-        if items.intersection(event.concerned.item_ids):
+    for past in writer.printed.history:
+        event = past.event
+        if items.intersection(past.concerned.item_ids):
             yield {
-                "occurred_at": cell(writer.words("occurred_at", payload.occurred_at)),
-                "agency": cell(writer.text.agency(payload.agency)),
-                "officer": cell((payload.officer,)),
-                "act": cell(writer.text.sentences(event.before, payload, event.after)),
+                "occurred_at": cell(writer.words("occurred_at", event.occurred_at)),
+                "agency": cell(writer.text.agency(event.agency)),
+                "officer": cell((event.officer,)),
+                "act": cell(writer.text.sentences(past.before, event, past.after)),
             }
 
 
 def _outline(writer: PaperWriter) -> Iterator[Words]:
     """Yield the points of an outline, each with the person or thing that it is about."""
-    for point in getattr(writer.printed.payload.body, "outline", ()):
+    for point in getattr(writer.printed.event.body, "outline", ()):
         about = getattr(point, "person_id", None) or getattr(point, "item_id", None)
         words: Words = (point.text,)
         yield words if about is None else writer.text.paper("about", about=writer.words("item_id", about), text=words)
 
 
 def _measures(writer: PaperWriter) -> Iterator[Words]:
-    for measure in getattr(writer.printed.payload.body, "measures", ()):
+    for measure in getattr(writer.printed.event.body, "measures", ()):
         yield (measure,)
 
 

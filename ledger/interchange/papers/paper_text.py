@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from ledger.core.custody import CaseState
-from ledger.core.events import Payload
+from ledger.core.events import Event
 from ledger.i18n import Labels, zone_in_use
 from ledger.interchange.papers.sheet import BLANK, Cell, LabelledValue, TableBlock, Words
 from ledger.timeline.sentences import EventWords, Names, Narrator
@@ -116,15 +116,15 @@ class PaperText:
         """Return a time (RFC 3339) in the zone in use."""
         return self.each(lambda labels: labels.moment(datetime.fromisoformat(instant)))
 
-    def of_event(self, payload: Payload, after: CaseState | None) -> EventText:
+    def of_event(self, event: Event, after: CaseState | None) -> EventText:
         """Return the text of one event's values."""
         separators = (labels.of("telling", "separator") for labels in self._labels)
-        words = (narrator.words(payload, after) for narrator in self._narrators)
+        words = (narrator.words(event, after) for narrator in self._narrators)
         return EventText(tuple(zip(words, separators, strict=True)))
 
-    def sentences(self, before: CaseState | None, payload: Payload, after: CaseState | None) -> Words:
+    def sentences(self, before: CaseState | None, event: Event, after: CaseState | None) -> Words:
         """Return the event in sentences."""
-        return _once_if_equal(narrator.tell(before, payload, after) for narrator in self._narrators)
+        return _once_if_equal(narrator.tell(before, event, after) for narrator in self._narrators)
 
 
 class EventText:

@@ -32,7 +32,7 @@ class PaperWriter(NamedTuple):
 
     def words(self, field: str, value: Any) -> Words:
         """Return a value in words, as of this field of the event."""
-        return self.text.of_event(self.printed.payload, self.printed.after).value(field, value)
+        return self.text.of_event(self.printed.event, self.printed.after).value(field, value)
 
     def label(self, label: Label) -> Words:
         """Return a text of the row in each language of the paper that the procedure has, else in its first one."""
@@ -55,7 +55,7 @@ class PaperWriter(NamedTuple):
             return BLANK
         match name:
             case _ if name not in VALUES:
-                return self.text.of_event(self.printed.payload, self.printed.after).particular(name, value)
+                return self.text.of_event(self.printed.event, self.printed.after).particular(name, value)
             case "case_numbers":
                 return tuple(", ".join(value.values()) for _ in (0,))
             case "item_id":  # in full, as a number of the paper

@@ -17,7 +17,7 @@ from ledger.core.custody import CaseState, Handover, MeasureState
 from ledger.core.custody.particulars import is_confidential
 from ledger.core.custody.state import Act, Letter
 from ledger.core.errors import NotFound
-from ledger.core.events import Payload, Section
+from ledger.core.events import Event, Section
 from ledger.core.events.handover import HandoverOffered, HandoverReturned
 from ledger.core.events.item import ItemDisposalProposed, ItemDisposed, ItemRegistered, Seizure
 from ledger.core.events.letter import LetterSent
@@ -44,11 +44,11 @@ class PrintedEvent(Struct, frozen=True, dict=True):
     """
 
     entry: StoredEntry
-    payload: Payload
+    event: Event
     book: Rulebook
     kinds: Mapping[str, str] = {}
     history: tuple[HistoryEvent, ...] = ()
-    earlier: tuple[Payload, ...] = ()
+    earlier: tuple[Event, ...] = ()
     sections: Mapping[str, Section | None] | None = None
     persons: Mapping[str, str] = {}
     seized_kinds: frozenset[str] | None = None
@@ -70,30 +70,30 @@ class PrintedEvent(Struct, frozen=True, dict=True):
     @property
     def handover(self) -> Handover | None:
         """Return the handover that the event's body names."""
-        return None if self.after is None else self.after.handovers.get(getattr(self.payload.body, "handover_id", ""))
+        return None if self.after is None else self.after.handovers.get(getattr(self.event.body, "handover_id", ""))
 
     @property
     def seizure(self) -> Seizure | None:
         """Return the seizure that the event states, of which it registers one thing."""
-        body = self.payload.body
+        body = self.event.body
         return body.seizure if isinstance(body, ItemRegistered) else None
 
     @property
     def letter(self) -> Letter | None:
         """Return the letter that the event's body names."""
-        return None if self.after is None else self.after.letters.get(getattr(self.payload.body, "letter_id", ""))
+        return None if self.after is None else self.after.letters.get(getattr(self.event.body, "letter_id", ""))
 
     @cached_property
     def values(self) -> Mapping[str, Any]:
         """Return what the event states, and what stands behind it in the case."""
-        values = slots_of(self.before, self.payload, self.after)
-        values |= {"event_id": self.payload.event_id, "occurred_at": self.payload.occurred_at}
+        values = slots_of(self.before, self.event, self.after)
+        values |= {"event_id": self.event.event_id, "occurred_at": self.event.occurred_at}
         if self.after is None:
-            of_stream = (asdict(payload.body) for payload in self.earlier[:1])  # what it is about
+            of_stream = (asdict(event.body) for event in self.earlier[:1])  # what it is about
             values = {name: value for stated in of_stream for name, value in stated.items()} | values
             values["addressee"] = values.get("to_agency") or values.get("to_outside")
-            if isinstance(self.payload.body, RecommendationIssued):
-                act = Act(self.payload, self.entry.payload_digest, self.entry.signed_at, self.book, kinds=self.kinds)
+            if isinstance(self.event.body, RecommendationIssued):
+                act = Act(self.event, self.book, kinds=self.kinds)
                 values["reply_within"] = reply_period(act)
             return values
         for part in (self._of_case(), self._of_handover(), self._of_letter(), self._of_items(), self._of_measures()):
@@ -139,15 +139,15 @@ class PrintedEvent(Struct, frozen=True, dict=True):
     def person_ids(self) -> tuple[str, ...]:
         """Return the persons that the event is about."""
         if self.handover is not None:
-            person_id = getattr(self.payload.body, "person_id", None)
+            person_id = getattr(self.event.body, "person_id", None)
             return self.handover.person_ids if person_id is None else (person_id,)
-        if isinstance(self.payload.body, ItemRegistered | ItemDisposed):
+        if isinstance(self.event.body, ItemRegistered | ItemDisposed):
             return ()
         return () if not self.history else self.history[-1].concerned.person_ids
 
     def of_history(self, kinds: type | tuple[type, ...], field: str, value: str) -> Any:
         """Return the body of these kinds that has the value in this field, or None."""
-        bodies = (event.payload.body for event in self.history)
+        bodies = (event.event.body for event in self.history)
         return next((body for body in bodies if isinstance(body, kinds) and getattr(body, field) == value), None)
 
     def running_measures(self, person_id: str) -> list[MeasureState]:
@@ -157,12 +157,12 @@ class PrintedEvent(Struct, frozen=True, dict=True):
 
     def _of_case(self) -> dict[str, Any]:
         case = self.case
-        number = case.numbers.get(self.payload.agency) or case.numbers.get(case.opened_by)
+        number = case.numbers.get(self.event.agency) or case.numbers.get(case.opened_by)
         names = ("case_id", "case_type", "business_line", "stage")
         return {name: getattr(case, name) for name in names} | {"case_number": number, "case_numbers": case.numbers}
 
     def _of_handover(self) -> dict[str, Any]:
-        handover, body = self.handover, self.payload.body
+        handover, body = self.handover, self.event.body
         if handover is None:
             return {}
         offer = self.of_history((HandoverOffered, HandoverReturned), "handover_id", handover.handover_id)
@@ -186,16 +186,16 @@ class PrintedEvent(Struct, frozen=True, dict=True):
             "due_at": getattr(sent, "due_at", None),
             "addressee": letter.to_agency or letter.person_id or letter.outside,
             "answered_letter": None if letter.answers is None else self.case.letters.get(letter.answers),
-            "agency": self.payload.agency,
+            "agency": self.event.agency,
         }
 
     def _of_items(self) -> dict[str, Any]:
-        body = self.payload.body
+        body = self.event.body
         if self.seizure is not None:
             return asdict(self.seizure)
         if isinstance(body, ItemDisposed):
-            payloads = (event.payload for event in self.history)
-            proposed = next(payload.body for payload in payloads if payload.event_id == body.cites.event_id)
+            events = (past.event for past in self.history)
+            proposed = next(event.body for event in events if event.event_id == body.cites.event_id)
             assert isinstance(proposed, ItemDisposalProposed), "the rules accept no other"
             return {"recipient": proposed.recipient, "ground": proposed.ground}
         item = self.case.items.get(getattr(body, "item_id", ""))
@@ -203,7 +203,7 @@ class PrintedEvent(Struct, frozen=True, dict=True):
 
     def _of_measures(self) -> dict[str, Any]:
         """Return the measure that the event names, or those of its person that hold the person in custody."""
-        measure = self.case.measures.get(getattr(self.payload.body, "measure_id", ""))
+        measure = self.case.measures.get(getattr(self.event.body, "measure_id", ""))
         measures = [measure] if measure is not None else []
         if not measures:
             held = (each for person_id in self.person_ids for each in self.running_measures(person_id))
@@ -211,7 +211,7 @@ class PrintedEvent(Struct, frozen=True, dict=True):
         if not measures:
             return {}
         last = measures[-1]
-        changed = self.case.measures.get(getattr(self.payload.body, "new_measure_id", ""), last)
+        changed = self.case.measures.get(getattr(self.event.body, "new_measure_id", ""), last)
         former = None if measure is None or changed is measure else measure.measure
         return {
             "former_measure": former,
@@ -230,10 +230,10 @@ def _first(values: Mapping[str, Any], *names: str) -> Any:
 
 def papers_of(printed: PrintedEvent) -> list[PaperRow]:
     """Return the rows by which the event prints, in the order of its procedure."""
-    day = printed.book.zone.day_of_text(printed.payload.occurred_at).isoformat()
+    day = printed.book.zone.day_of_text(printed.event.occurred_at).isoformat()
     rows: dict[str, PaperRow] = {}
     for row in printed.book.papers:
-        if row.event == printed.payload.event_type and holds_on(row, day) and _fits(row.condition, printed):
+        if row.event == printed.event.event_type and holds_on(row, day) and _fits(row.condition, printed):
             rows.setdefault(row.name, row)
     replaced = {name for row in rows.values() for name in row.replaces}
     return [row for row in rows.values() if row.name not in replaced]
@@ -248,7 +248,7 @@ def paper_of(printed: PrintedEvent, name: str | None) -> PaperRow:
     kinds = dict.fromkeys(row.event for row in printed.book.papers)
     raise NotFound(
         "{event_type}, as it stands here, prints as no {document}",
-        event_type=Term("event_type", printed.payload.event_type),
+        event_type=Term("event_type", printed.event.event_type),
         document=name or "document",
         field="document" if name else "event_id",
         code="no_paper",
@@ -304,7 +304,7 @@ def _roles(printed: PrintedEvent) -> Collection[str]:
 
 
 _ANSWERS: Final[Mapping[str, Callable[[PrintedEvent], Collection[str]]]] = {
-    "by": lambda printed: tuple(_named(printed, printed.payload.agency)),
+    "by": lambda printed: tuple(_named(printed, printed.event.agency)),
     "to": lambda printed: tuple(_named(printed, _receiver(printed))),
     "returned": _words_of("returned_purpose"),
     "line": _words_of("business_line"),

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct
 
 from ledger.core.custody import Act, CaseState, Flag, fold
-from ledger.core.events import Body, Payload
+from ledger.core.events import Body, Event
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.supervision.view_catalogue import kept_kinds
@@ -55,22 +55,21 @@ def _named(value: Struct) -> Iterator[tuple[Noun, str]]:
 
 
 class SourceEvent(Struct, frozen=True):
-    """An event of the log: its index, the digest of its payload, when it was signed (unix seconds)."""
+    """An event of the log, with its index."""
 
     log_index: int
-    digest: str
-    signed_at: int
-    payload: Payload
+    event: Event
 
     @property
     def body(self) -> Body:
-        return self.payload.body
+        return self.event.body
 
 
 class CaseStep(Struct, frozen=True):
     """An event with the case before and after it."""
 
-    event: SourceEvent
+    log_index: int
+    event: Event
     before: CaseState | None
     after: CaseState
     flags: tuple[Flag, ...]
@@ -82,15 +81,11 @@ class CaseStep(Struct, frozen=True):
 
     @property
     def body(self) -> Body:
-        return self.event.payload.body
-
-    @property
-    def payload(self) -> Payload:
-        return self.event.payload
+        return self.event.body
 
     @property
     def digest(self) -> str:
-        return self.event.digest
+        return self.event.payload_digest
 
 
 class Acts(Protocol):
@@ -101,7 +96,7 @@ class Acts(Protocol):
         """Return what returns the procedures that the acts are judged by."""
         ...
 
-    def act(self, before: CaseState | None, payload: Payload, digest: str, signed_at: int, *, index: int) -> Act: ...
+    def act(self, before: CaseState | None, event: Event, *, index: int) -> Act: ...
 
 
 class CaseRecord:
@@ -129,10 +124,8 @@ def read_case(events: Iterable[SourceEvent], acts: Acts, size: int) -> CaseRecor
     steps: list[CaseStep] = []
     for event in events:
         before = steps[-1].after if steps else None
-        after, flags = fold(
-            before, acts.act(before, event.payload, event.digest, event.signed_at, index=event.log_index)
-        )
-        steps.append(CaseStep(event, before, after, flags, mentions(event.payload.body)))
+        after, flags = fold(before, acts.act(before, event.event, index=event.log_index))
+        steps.append(CaseStep(event.log_index, event.event, before, after, flags, mentions(event.body)))
     in_force = acts.procedures().at(size)
     return CaseRecord(tuple(steps), in_force[steps[-1].after.procedure])
 
@@ -167,5 +160,5 @@ def row_of(view: str, *sources: object, **columns: Any) -> Row:
 
 def evidence(steps: Iterable[CaseStep | None]) -> list[str]:
     """Return the digests of the steps' events in the order of the log, each once."""
-    digests = {step.event.log_index: step.digest for step in steps if step is not None}
+    digests = {step.log_index: step.digest for step in steps if step is not None}
     return [digests[index] for index in sorted(digests)]

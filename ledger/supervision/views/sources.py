@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from ledger.chain.journal import WriteState
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of
-from ledger.core.events import Payload, decode_payload
+from ledger.core.events import Event, decode_event
 from ledger.core.events.case import CaseJoined, CaseOpened
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.registry import names_of
+from ledger.core.events.terms import EventRef
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import LeadState, RecommendationState
@@ -78,7 +79,7 @@ class LedgerViewSource:
         rows = []
         for entry in self._registered(end):
             event = logged(entry)
-            columns = {"registered_at": event.payload.occurred_at, "evidence": [event.digest]}
+            columns = {"registered_at": event.event.occurred_at, "evidence": [event.event.payload_digest]}
             rows.append(row_of("datasets", event.body, entry, **columns))
         return rows
 
@@ -113,10 +114,8 @@ class LedgerViewSource:
 
 
 def logged(entry: StoredEntry) -> SourceEvent:
-    """Decode a stored event. Raises MalformedInput if the stored bytes are no payload."""
-    return SourceEvent(
-        entry.log_index, entry.payload_digest, entry.signed_at, decode_payload(entry.payload, entry.event_type)
-    )
+    """Decode a stored event. Raises MalformedInput if the stored bytes are none."""
+    return SourceEvent(entry.log_index, decode_event(entry.envelope, entry.payload))
 
 
 class BundleActs:
@@ -131,24 +130,24 @@ class BundleActs:
         """Return those that the acts are judged by."""
         return self._procedures
 
-    def act(self, before: CaseState | None, payload: Payload, digest: str, signed_at: int, *, index: int) -> Act:
+    def act(self, before: CaseState | None, event: Event, *, index: int) -> Act:
         """Return the event with the state that it cites."""
-        book = book_of(before, payload, self._procedures.at(index))
-        body = payload.body
+        book = book_of(before, event, self._procedures.at(index))
+        body = event.body
         cites = body.split_from if isinstance(body, CaseOpened) else None
         cites = body.cites if isinstance(body, CaseJoined) else cites
-        source = self._after(cites.payload_digest) if cites else None
-        return Act(payload, digest, signed_at, book, source, kinds=self._kinds)
+        source = self._after(cites) if cites else None
+        return Act(event, book, source, kinds=self._kinds)
 
-    def _after(self, digest: str) -> CaseState | None:
+    def _after(self, cited: EventRef) -> CaseState | None:
         for events in self._cases.values():
-            if not any(event.digest == digest for event in events):
+            if not any(event.event.ref == cited for event in events):
                 continue
             state: CaseState | None = None
             for event in events:
-                act = self.act(state, event.payload, event.digest, event.signed_at, index=event.log_index)
+                act = self.act(state, event.event, index=event.log_index)
                 state = fold(state, act).state
-                if event.digest == digest:
+                if event.event.ref == cited:
                     return state
         return None
 
@@ -178,11 +177,11 @@ class BundleViewSource:
         return LogHead(size, self.digest_at(size))
 
     def digest_at(self, size: int) -> str | None:
-        below = [event.digest for event in self.events if event.log_index < size]
+        below = [event.event.payload_digest for event in self.events if event.log_index < size]
         return below[-1] if below else None
 
     def touched(self, start: int, end: int) -> list[str]:
-        return sorted({event.payload.stream.id for event in self.events if start <= event.log_index < end})
+        return sorted({event.event.stream.id for event in self.events if start <= event.log_index < end})
 
     def case(self, case_id: str, end: int) -> list[SourceEvent]:
         return [event for event in self._by_case().get(case_id, ()) if event.log_index < end]
@@ -203,5 +202,5 @@ class BundleViewSource:
     def _by_case(self) -> dict[str, list[SourceEvent]]:
         by_case: dict[str, list[SourceEvent]] = {}
         for event in self.events:
-            by_case.setdefault(event.payload.stream.id, []).append(event)
+            by_case.setdefault(event.event.stream.id, []).append(event)
         return by_case

@@ -34,14 +34,14 @@ _ANSWERS = (handover.HandoverAccepted, handover.HandoverRefused)
 
 def cases(of: CaseRecord) -> Iterator[Row]:
     closed = next((step for step in reversed(of.steps) if isinstance(step.body, case.CaseClosed)), None)
-    closed_at = closed.payload.occurred_at if closed and of.state.closed else None
+    closed_at = closed.event.occurred_at if closed and of.state.closed else None
     yield row_of("cases", of.state, closed_at=closed_at, events=len(of.steps), evidence=evidence(of.steps[:1]))
 
 
 def persons(of: CaseRecord) -> Iterator[Row]:
     for person in of.state.persons.values():
         naming = of.steps_naming("person", person.person_id, case.PersonNamed)
-        named_at = naming[0].payload.occurred_at if naming else None
+        named_at = naming[0].event.occurred_at if naming else None
         yield row_of("persons", person, of, named_at=named_at, evidence=evidence(naming or of.steps[:1]))
 
 
@@ -66,11 +66,11 @@ def measures(of: CaseRecord) -> Iterator[Row]:
             "measures",
             measure,
             of,
-            agency=imposed.payload.agency if imposed else None,
+            agency=imposed.event.agency if imposed else None,
             imposed_at=measure.started_at,
             ended_by=ended_by if measure.ended_at else None,
             extensions=len(extended),
-            last_extended_at=last.payload.occurred_at if last else None,
+            last_extended_at=last.event.occurred_at if last else None,
             last_until=last.before.measures[measure_id].until if last and last.before else None,
             qualifying_ground=next((ground for ground in reversed(grounds) if ground), None),
             evidence=evidence(steps or of.steps[:1]),
@@ -83,7 +83,7 @@ def decisions(of: CaseRecord) -> Iterator[Row]:
         if isinstance(body, case.DecisionRecorded):
             item_ids = [item.item_id for item in body.items]
             columns = {"has_document": bool(body.digests), "item_ids": item_ids, "evidence": [step.digest]}
-            yield row_of("decisions", body, step.payload, of, **columns)
+            yield row_of("decisions", body, step.event, of, **columns)
 
 
 def particulars(of: CaseRecord) -> Iterator[Row]:
@@ -109,24 +109,24 @@ def events(of: CaseRecord) -> Iterator[Row]:
     for step in of.steps:
         subjects = {f"{noun}_id": step.first(noun) for noun in ("person", "item", "handover")}
         signed_at = instant_text(step.event.signed_at)
-        yield row_of("events", step.event, step.payload, of, signed_at=signed_at, **subjects, evidence=[step.digest])
+        yield row_of("events", step, step.event, of, signed_at=signed_at, **subjects, evidence=[step.digest])
 
 
 def flags(of: CaseRecord) -> Iterator[Row]:
     for step in of.steps:
         for flag in step.flags:
-            yield row_of("flags", flag, step.event, step.payload, of, evidence=[step.digest])
+            yield row_of("flags", flag, step, step.event, of, evidence=[step.digest])
 
 
 def officers(of: CaseRecord) -> Iterator[Row]:
     acts: dict[tuple[str, str], list[CaseStep]] = {}
     for step in of.steps:
-        acts.setdefault((step.payload.agency, step.payload.officer), []).append(step)
+        acts.setdefault((step.event.agency, step.event.officer), []).append(step)
     for _, steps in sorted(acts.items()):
-        times = sorted(step.payload.occurred_at for step in steps)
+        times = sorted(step.event.occurred_at for step in steps)
         yield row_of(
             "officers",
-            steps[0].payload,
+            steps[0].event,
             of,
             acts=len(steps),
             offered=sum(isinstance(step.body, handover.OFFERS) for step in steps),
@@ -138,7 +138,7 @@ def officers(of: CaseRecord) -> Iterator[Row]:
 
 
 def corrections(of: CaseRecord) -> Iterator[Row]:
-    by_id = {step.payload.event_id: step for step in of.steps}
+    by_id = {step.event.event_id: step for step in of.steps}
     for step in of.steps:
         body = step.body
         if isinstance(body, record.RecordCorrected | record.RecordLate):
@@ -146,12 +146,12 @@ def corrections(of: CaseRecord) -> Iterator[Row]:
             cited = by_id.get(ref.event_id) if ref else None
             yield row_of(
                 "corrections",
-                step.payload,
+                step.event,
                 of,
                 kind="corrected" if isinstance(body, record.RecordCorrected) else "late",
-                corrects_type=cited.payload.event_type if cited else None,
+                corrects_type=cited.event.event_type if cited else None,
                 handover_id=cited.first("handover") if cited else None,
-                corrected_at=step.payload.occurred_at,
+                corrected_at=step.event.occurred_at,
                 evidence=evidence([step, cited]),
             )
 
@@ -168,11 +168,11 @@ def links(of: CaseRecord) -> Iterator[Row]:
             case _:
                 continue
         names = dict(zip(("other_case_id", "relation"), linked, strict=True))
-        yield row_of("links", of, **names, linked_at=step.payload.occurred_at, evidence=[step.digest])
+        yield row_of("links", of, **names, linked_at=step.event.occurred_at, evidence=[step.digest])
 
 
 def custody_spans(of: CaseRecord) -> Iterator[Row]:
-    for span in spans.custody_spans((step.payload, step.after) for step in of.steps):
+    for span in spans.custody_spans((step.event, step.after) for step in of.steps):
         ends = [end for end in (span.since, span.until) if end is not None]
         yield row_of(
             "custody_spans",
@@ -197,15 +197,15 @@ def stages(of: CaseRecord) -> Iterator[Row]:
             number=number,
             agency=step.after.responsible,
             # A case that was taken over was at its stage before.
-            entered_at=step.after.opened_at if step.before is None else step.payload.occurred_at,
-            left_at=following.payload.occurred_at if following else None,
+            entered_at=step.after.opened_at if step.before is None else step.event.occurred_at,
+            left_at=following.event.occurred_at if following else None,
             evidence=evidence([step, following]),
         )
 
 
 def deadlines(of: CaseRecord) -> Iterator[Row]:
     """Yield the clocks without their status, which depends on the moment asked about."""
-    indices = {step.digest: step.event.log_index for step in of.steps}
+    indices = {step.digest: step.log_index for step in of.steps}
     for clock in of.state.clocks.values():
         refs = {ref.payload_digest for ref in clock.events}
         yield row_of(
@@ -239,7 +239,7 @@ def handovers(of: CaseRecord) -> Iterator[Row]:
         is_return = sent.purpose in of.book.supplementing and sent.status not in ("recalled", "refused")
         returns += [sent] if is_return else []
         answers = _steps_of(of, sent, *_SETTLED)
-        answer = answers[-1].payload if answers else None
+        answer = answers[-1].event if answers else None
         yield row_of(
             "handovers",
             sent,
@@ -331,9 +331,9 @@ def discrepancies(of: CaseRecord) -> Iterator[Row]:
             of,
             from_agency=sent.from_agency if sent else None,
             to_agency=sent.to_agency if sent else None,
-            opened_at=opened.payload.occurred_at,
+            opened_at=opened.event.occurred_at,
             resolved=discrepancy.is_resolved,
-            resolved_at=resolved.payload.occurred_at if resolved and discrepancy.is_resolved else None,
+            resolved_at=resolved.event.occurred_at if resolved and discrepancy.is_resolved else None,
             evidence=evidence((opened, *signed)),
         )
 
@@ -342,7 +342,7 @@ def custody_changes(of: CaseRecord) -> Iterator[Row]:
     for change in of.state.custody_changes.values():
         steps = of.steps_naming("custody_change", change.custody_change_id)
         requested = next((step for step in steps if isinstance(step.body, case.CustodyChangeRequested)), None)
-        requested_at = requested.payload.occurred_at if requested else None
+        requested_at = requested.event.occurred_at if requested else None
         cited = evidence(steps or of.steps[:1])
         yield row_of("custody_changes", change, of, requested_at=requested_at, evidence=cited)
 
@@ -350,7 +350,7 @@ def custody_changes(of: CaseRecord) -> Iterator[Row]:
 def items(of: CaseRecord) -> Iterator[Row]:
     for thing in of.state.items.values():
         steps = of.steps_naming("item", thing.item_id)
-        own = [step for step in steps if step.payload.event_type.startswith("item.")]
+        own = [step for step in steps if step.event.event_type.startswith("item.")]
         first = next((step for step in steps if step.before is None or thing.item_id not in step.before.items), None)
         froze = [step for step in own if isinstance(step.body, _FREEZES)]
         yield row_of(
@@ -361,10 +361,10 @@ def items(of: CaseRecord) -> Iterator[Row]:
             seized=thing.seizure is not None,
             seizure_document=thing.seizure.document_number if thing.seizure else None,
             seized_at=thing.seizure.seized_at if thing.seizure else None,
-            registered_at=first.payload.occurred_at if first else None,
-            registered_by=first.payload.agency if first else None,
+            registered_at=first.event.occurred_at if first else None,
+            registered_by=first.event.agency if first else None,
             disposed_at=_disposed_at(of, thing),
-            frozen_at=froze[-1].payload.occurred_at if froze and thing.frozen_until else None,
+            frozen_at=froze[-1].event.occurred_at if froze and thing.frozen_until else None,
             money=thing.money.amount if thing.money else None,
             currency=thing.money.currency if thing.money else None,
             evidence=evidence(own or [first or of.steps[0]]),
@@ -413,8 +413,8 @@ def _first_stated(
             for value in values(line):
                 if value is not None and (line.item_id, value) not in yielded:
                     yielded.add((line.item_id, value))
-                    columns = {column: value, "recorded_at": step.payload.occurred_at, "evidence": [step.digest]}
-                    yield row_of(view, line, step.payload, of, **columns)
+                    columns = {column: value, "recorded_at": step.event.occurred_at, "evidence": [step.digest]}
+                    yield row_of(view, line, step.event, of, **columns)
 
 
 def examinations(of: CaseRecord) -> Iterator[Row]:
@@ -425,14 +425,14 @@ def examinations(of: CaseRecord) -> Iterator[Row]:
         recorded = step.before.items[body.item_id]
         # The latest event before that names the item: the record that the examination is held against.
         naming = of.steps_naming("item", body.item_id)
-        earlier = [before for before in naming if before.event.log_index < step.event.log_index]
+        earlier = [before for before in naming if before.log_index < step.log_index]
         seal = body.seal_number if isinstance(body, item.ItemCheckedIn) else None
         yield row_of(
             "examinations",
             body,
-            step.payload,
+            step.event,
             of,
-            examined_at=step.payload.occurred_at,
+            examined_at=step.event.occurred_at,
             differs=(body.quantity is not None and body.quantity != recorded.quantity)
             or digests_conflict(recorded.digests, body.digests)
             or (seal is not None and recorded.seal_number is not None and seal != recorded.seal_number),
@@ -453,11 +453,11 @@ class MatterRecord(Struct, frozen=True):
 
     def last_at(self, *bodies: type[Body]) -> str | None:
         """Return the claimed time of the last event of these types."""
-        times = [event.payload.occurred_at for event in self.events if isinstance(event.body, bodies)]
+        times = [event.event.occurred_at for event in self.events if isinstance(event.body, bodies)]
         return times[-1] if times else None
 
     def evidence(self) -> list[str]:
-        return [event.digest for event in self.events]
+        return [event.event.payload_digest for event in self.events]
 
 
 def leads(of: MatterRecord) -> Iterator[Row]:

@@ -120,7 +120,7 @@ def test_an_act_is_dated_when_it_happened(office: Office) -> None:
     desk.sign()
     with office.parts.database.read() as connection:
         (entry,) = log.stream(connection, "case", "case-1", after=office.state().sequence - 1, limit=1)
-    assert log.payload_of(entry).occurred_at == "2026-03-02T01:02:00Z"
+    assert log.event_of(entry).occurred_at == "2026-03-02T01:02:00Z"
 
 
 def test_a_receipt_before_its_offer_is_warned_of_before_it_is_signed(office: Office) -> None:

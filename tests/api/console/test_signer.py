@@ -16,7 +16,7 @@ from ledger.core.encoding import canonical
 from ledger.core.events import Section, digest_of
 from ledger.core.signing.signatures import recover, signing_hash, typed_data
 from tests.api.console.desk import PAGE_KEY, Signing, signer_of
-from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, Event, clerk
+from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, SignedEvent, clerk
 from tests.testkit.casework import Case, offered
 from tests.testkit.machine import free_port
 
@@ -84,7 +84,7 @@ def desk() -> Iterator[Desk]:
         yield new_desk
 
 
-def asked_for(case_event: Event) -> list[Any]:
+def asked_for(case_event: SignedEvent) -> list[Any]:
     """Return the parameters of eth_signTypedData_v4 for an event, as the page gives them."""
     sections = {label: canonical.encode(section).decode() for label, section in case_event.sections.items()}
     beside = {"payload": canonical.encode(case_event.payload).decode(), "sections": sections}

@@ -24,7 +24,7 @@ from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import TILE_WIDTH, BundleName, RightEdge, TileName, encode_bundle
 from ledger.core.signing.signatures import signing_hash
 from scripts.bench.figures import Figure, options, show
-from tests.testkit.builders import LOG_ID, Event, Writer
+from tests.testkit.builders import LOG_ID, SignedEvent, Writer
 from tests.testkit.bundles import LOG_SIGNER
 from tests.testkit.ledger_with_chain import linked_ledger
 from tests.testkit.machine import Quiet, listening
@@ -60,7 +60,7 @@ def main() -> None:
     show("Witness", figures, given.json)
 
 
-def cases(count: int) -> Iterator[Event]:
+def cases(count: int) -> Iterator[SignedEvent]:
     """Make so many entries in cases of ``PER_CASE``."""
     for number in track(range(0, count, PER_CASE), f"{count:,} entries"):
         writer = Writer("case", f"case-{number}")
@@ -68,7 +68,7 @@ def cases(count: int) -> Iterator[Event]:
             yield writer.write(case.PersonNamed(person_id=f"p-{position}", role="suspect"), CLERK)
 
 
-def lay_down(folder: Path, events: list[Event], stand: Stand) -> None:
+def lay_down(folder: Path, events: list[SignedEvent], stand: Stand) -> None:
     """Write the public routes of the log as files."""
     entries = [event.entry for event in events]
     edge = RightEdge()
@@ -113,7 +113,7 @@ def follow(stand: Stand, folder: Path, size: int) -> tuple[float, float]:
     return seconds, int(peak) / 1000
 
 
-def recover(events: list[Event]) -> float:
+def recover(events: list[SignedEvent]) -> float:
     """Return the seconds to recover the signer of each entry, and nothing else."""
     signed = [(bytes.fromhex(event.envelope.signature[2:]), signing_hash(event.envelope, LOG_ID)) for event in events]
     began = time.monotonic()

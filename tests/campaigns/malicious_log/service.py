@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ledger.core.events import case, decode_submission
+from ledger.core.events import case, decode_payload, decode_submission
 from ledger.core.log.cose_receipts import sign_receipt
 from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.log.tiles import TILE_WIDTH, encode_bundle
 from ledger.core.verification.bundle import encode_bundle as encode_proof
 from tests.oracles import merkle_reference as reference
-from tests.testkit.builders import LOG_ID, Event, Writer, clerk
+from tests.testkit.builders import LOG_ID, SignedEvent, Writer, clerk
 from tests.testkit.bundles import Log
 from tests.testkit.faulty_service import Answer, Asked
 
@@ -104,7 +104,7 @@ class Hostile:
 
     def _take(self, submission: bytes) -> bytes:
         sent = decode_submission(submission)
-        self.log.add(Event(sent.envelope, sent.payload))
+        self.log.add(SignedEvent(sent.envelope, decode_payload(sent.payload_bytes, sent.event.event_type)))
         return written(receipt(self.log, len(self.log.events) - 1))
 
 

@@ -10,7 +10,6 @@ import msgspec
 
 from api.services.parts import Parts
 from ledger.audit import audit_log, left_out
-from ledger.core.events import decode_payload
 from ledger.core.events.record import AccessSealed
 from ledger.core.log.checkpoints import cosign_checkpoint, parse_checkpoint
 from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
@@ -125,6 +124,6 @@ def _require_sealed(parts: Parts) -> None:
     """Raise RuntimeError if a read is not sealed: nobody could name its removal."""
     with parts.database.read() as connection:
         seal = log.last_system_entry(connection, "access.sealed")
-    body = decode_payload(seal.payload).body if seal else None
+    body = log.event_of(seal).body if seal else None
     if not isinstance(body, AccessSealed) or body.count != parts.access.head().count:
         raise RuntimeError("the reads of the ledger are not all sealed")

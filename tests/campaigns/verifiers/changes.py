@@ -21,7 +21,7 @@ from ledger.core.events import Envelope, Payload, digest_of
 from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint
 from ledger.core.log.notes import NoteSignature, SeedSigner, parse_note, sign_note
 from tests.campaigns.verifiers.worlds import Base, Tree, World
-from tests.testkit.builders import START, Event, Officer, clerk, signed, supervisor
+from tests.testkit.builders import START, Officer, SignedEvent, clerk, signed, supervisor
 from tests.testkit.bundles import LOG_SIGNER, WITNESSES, Log
 
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -114,13 +114,13 @@ def second_spelling(signature: bytes) -> bytes:
 # -- entries that the log itself holds ---------------------------------------------------------------------------------
 
 
-def officer_of(event: Event) -> Officer:
+def officer_of(event: SignedEvent) -> Officer:
     """Return who signed it."""
     officers = [officer for agency in AGENCIES for officer in (clerk(agency), supervisor(agency))]
     return next(officer for officer in officers if officer.key_id == event.envelope.key_id)
 
 
-def relogged(base: Base, event: Event) -> tuple[Tree, bytes]:
+def relogged(base: Base, event: SignedEvent) -> tuple[Tree, bytes]:
     """Return the bundle where log and chain hold ``event`` in place of the base's entry, and the trust file for it."""
     events = list(base.world.log.events)
     events[base.index] = event
@@ -128,22 +128,20 @@ def relogged(base: Base, event: Event) -> tuple[Tree, bytes]:
     return world.bundle(base.index), world.trust_bytes
 
 
-def resaid(base: Base, **fields: Any) -> Event:
+def resaid(base: Base, **fields: Any) -> SignedEvent:
     """Return the base's event with another payload, well signed by its officer."""
     event = base.world.log.events[base.index]
     return resealed(event, replace(event.payload, **fields))
 
 
-def resealed(event: Event, payload: Payload, **envelope: Any) -> Event:
-    """Return ``payload`` under a true signature of the same officer; ``envelope`` says otherwise than the payload."""
-    common = ("event_id", "event_type", "stream", "sequence", "previous", "agency")
-    unchanged = {name: getattr(payload, name) for name in common}
+def resealed(event: SignedEvent, payload: Payload, **envelope: Any) -> SignedEvent:
+    """Return ``payload`` under a true signature of the same officer; ``envelope`` are other values of its fields."""
     digest = digest_of(canonical.encode(payload))
-    changed = replace(event.envelope, **(unchanged | {"payload_digest": digest} | envelope))
-    return Event(signed(changed, officer_of(event)), payload, event.sections)
+    changed = replace(event.envelope, **({"payload_digest": digest} | envelope))
+    return SignedEvent(signed(changed, officer_of(event)), payload, event.sections)
 
 
-def resigned_as(event: Event, change: Callable[[bytes], bytes]) -> Envelope:
+def resigned_as(event: SignedEvent, change: Callable[[bytes], bytes]) -> Envelope:
     """Return the envelope with its 65 signature bytes changed."""
     signature = change(bytes.fromhex(event.envelope.signature[2:]))
     return replace(event.envelope, signature="0x" + signature.hex())

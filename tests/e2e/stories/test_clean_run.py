@@ -63,5 +63,5 @@ def test_with_the_service_off_every_bundle_is_intact_and_nothing_came_after_the_
     assert results.pop("witnesses") == "not_checked", "a development ledger asks for none"
     steps = ("ledger", "checkpoint", "block", "anchor", "events", "order", "custody", "end")
     assert results == dict.fromkeys(steps, "checked")
-    assert report["state"]["head"] == case.last.envelope.payload_digest
+    assert report["state"]["head"] == case.last.event.leaf_hash
     assert {raised["flag"]["name"] for raised in report["flags"]} <= {"late_entry", "backdated"}

@@ -27,7 +27,7 @@ def test_thirty_days_without_a_ground_are_recorded_and_flagged(case: TownCase) -
     first, second = (
         {flag["name"] for flag in receipt["flags"]}
         for event, receipt in pairs
-        if event.payload.event_type == "measure.extended"
+        if event.event.event_type == "measure.extended"
     )
     assert "term_beyond_law" in first
     assert not {"term_beyond_law", "extension_without_ground", "extension_without_basis"} & second

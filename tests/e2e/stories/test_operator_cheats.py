@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
 from ledger.core.ethereum import contract_changes
-from ledger.core.events import SYSTEM_STREAM_ID, Stream, decode_payload, registry
+from ledger.core.events import SYSTEM_STREAM_ID, Stream, decode_payload, entry_hash, registry
 from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.recording.event_signing import Actor, StreamPosition, sign_event
@@ -179,7 +179,7 @@ def test_an_invented_agency_stops_the_ledger_and_nothing_of_it_is_ever_proven(hi
         with town.chain_frozen():  # so that it is not found out before the impostor has signed
             forged, _ = [town.post(submission)["index"] for submission in forged_mirror(town)]
             writer = Writer("case", "invented", start=history.theft.now, log_id=town.log_id)
-            event = writer.write(history.theft.events[0].payload.body, IMPOSTOR)
+            event = writer.write(history.theft.events[0].event.body, IMPOSTOR)
             town.post(event.submission)
 
         town.until("the service stops writing", lambda: town.readiness()["sequencer"] == "failed")
@@ -198,19 +198,19 @@ def test_an_invented_agency_stops_the_ledger_and_nothing_of_it_is_ever_proven(hi
 def forged_mirror(town: Town) -> list[bytes]:
     """Submissions that admit the impostor's agency and grant his key, as the log would have them from the chain."""
     registered = [change_of(entry) for entry in town.get("/api/v1/registry")["entries"]]
-    head = [entry for entry in map(json.loads, town.entries()) if entry["stream"]["kind"] == "system"][-1]
-    place = StreamPosition(SYSTEM, head["sequence"] + 1, head["payload_digest"])
+    head = [entry for entry in town.entries() if json.loads(entry)["stream"]["kind"] == "system"][-1]
+    place = StreamPosition(SYSTEM, json.loads(head)["sequence"] + 1, entry_hash(head))
     actor = Actor(SERVICE_AGENCY, SERVICE_OFFICER, town.key("service"))
     submissions = []
     for body in forged_changes(registered[-1]):
         signed = sign_event(body, place, actor, town.log_id)
         submissions.append(signed.submission)
-        place = StreamPosition(SYSTEM, place.sequence + 1, signed.envelope.payload_digest)
+        place = signed.following
     return submissions
 
 
 def change_of(entry: dict[str, Any]) -> RegistryChange:
-    body = decode_payload(canonical.encode(entry["payload"])).body
+    body = decode_payload(canonical.encode(entry["payload"]), entry["envelope"]["event_type"]).body
     assert isinstance(body, RegistryChange)
     return body
 

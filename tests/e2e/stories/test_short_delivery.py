@@ -44,7 +44,7 @@ def test_eighteen_of_twenty_are_accepted_and_two_discrepancies_hold_the_case_ope
     resolution: dict[str, Any] = {"discrepancy_id": f"handover-1/{COUNTED}", "resolution": "nine were sent"}
     case.say(handover.DiscrepancyResolved, "prosecutor", **resolution)
     assert refusal_to_close(case).code == "open_discrepancy"
-    signed_by_the_police = case.events[-2].payload.body
+    signed_by_the_police = case.events[-2].event.body
     case.act(signed_by_the_police, "prosecutor")
     case.close("prosecutor")
     assert case.seen_by("police")["closed"]

@@ -14,7 +14,6 @@ from ledger.anchoring.worker import ChainConnection, ChainWorker, ChainWorkerSta
 from ledger.chain.contract_clients import RegistryReader
 from ledger.chain.errors import ChainAhead
 from ledger.core.errors import Unavailable
-from ledger.core.events import decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.store import log
 from tests.campaigns.faults.commits import database_error, failing_commits
@@ -110,7 +109,7 @@ def test_the_thread_outlives_every_fault(linked: Linked, monkeypatch: pytest.Mon
 
 def mirrored(ledger: Ledger) -> list[RegistryChange]:
     with ledger.database.read() as connection:
-        bodies = [decode_payload(entry.payload).body for entry in log.registry_entries(connection)]
+        bodies = [log.event_of(entry).body for entry in log.registry_entries(connection)]
     assert all(isinstance(body, RegistryChange) for body in bodies)
     return bodies  # type: ignore[return-value]
 

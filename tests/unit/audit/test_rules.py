@@ -18,21 +18,21 @@ from ledger.core.log.tiles import RightEdge, hashes_in
 from ledger.store import log as stored_log
 from ledger.store.append import NewEntry, NewTree, ValidatedSubmission, write_batch
 from ledger.store.database import open_database
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SERVICE, Event, Writer, clerk, event_of
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SERVICE, SignedEvent, Writer, clerk, event_of
 from tests.testkit.bundles import trust
 from tests.testkit.casework import Case, registration
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
 from tests.unit.audit.stand import FOUNDING, OFFICERS, PROCEDURES, TRUST, Stand, contracts, found
 
 
-def force(ledger: Ledger, *events: Event) -> int:
+def force(ledger: Ledger, *events: SignedEvent) -> int:
     """Sequences events that nobody judged, as a dishonest operator can; gives the index of the first."""
     database = ledger.database
     with database.write() as connection:
         tree = stored_log.tree(connection)
         edge = RightEdge.read(tree.size, stored_log.tile_reader(connection))
         grown = edge.append([leaf_hash(event.entry) for event in events])
-        parts = [(event.envelope, event.payload, event.entry, event.payload_bytes, {}) for event in events]
+        parts = [(event.event, event.envelope, event.entry, event.payload_bytes, {}) for event in events]
         forced = [ValidatedSubmission(*part, registry_changes=0) for part in parts]
         entries = [NewEntry(index, submission) for index, submission in enumerate(forced, tree.size)]
         changes = sum(isinstance(event.payload.body, RegistryChange) for event in events)
@@ -68,7 +68,7 @@ def test_event_out_of_its_stream(stand: Stand, sequence: int) -> None:
         clerk(PROCURATORATE),
         stream=stand.theft.stream,
         sequence=sequence,
-        previous="blake3:" + "7e" * 32,
+        previous="sha256:" + "7e" * 32,
     )
     index = force(stand.ledger, stray)
     assert ("streams", index) in found(stand.audit())

@@ -24,11 +24,11 @@ from ledger.core.errors import (
     Unauthorized,
     Unavailable,
 )
-from ledger.core.events import decode_submission
+from ledger.core.events import decode_payload, decode_submission
 from ledger.core.log.notes import SeedSigner
 from ledger.i18n import LANGUAGES, translate
 from tests.campaigns.malicious_log.service import filler, receipt
-from tests.testkit.builders import LOG_ID, POLICE, Event, clerk
+from tests.testkit.builders import LOG_ID, POLICE, SignedEvent, clerk
 from tests.testkit.bundles import founded, trust
 from tests.testkit.casework import Case
 from tests.testkit.faulty_service import Answer, Asked, FaultyService, faulty_service
@@ -37,7 +37,7 @@ from tests.testkit.machine import free_port
 from tests.testkit.tally import Tally
 
 RECORDED = Answer(201, b"receipt")  # stands for the receipt of what was sent
-HEAD = "blake3:" + "ab" * 32
+HEAD = "sha256:" + "ab" * 32
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +136,7 @@ def receipt_of(submission: bytes) -> bytes:
     """Encode the receipt of an event that is entry 7 of a log."""
     sent = decode_submission(submission)
     log = filler(founded(), 7)
-    log.add(Event(sent.envelope, sent.payload))
+    log.add(SignedEvent(sent.envelope, decode_payload(sent.payload_bytes, sent.event.event_type)))
     return json.dumps(receipt(log, 7)).encode()
 
 
@@ -214,12 +214,12 @@ def test_refused_event_does_not_wait(tally: Tally) -> None:
 
 def test_event_is_signed_anew_where_others_wrote_meanwhile(tally: Tally) -> None:
     """Not on the head: the same act is signed on the head that the refusal names, as a new event."""
-    moved = problem(409, "not_on_head", head="blake3:" + "cd" * 32, sequence=5)
+    moved = problem(409, "not_on_head", head="sha256:" + "cd" * 32, sequence=5)
     with faulty_service(Counter(moved, RECORDED)) as faulty:
         assert number(tally, faulty).status == 0
-        first, second = (decode_submission(data).payload for data in posted(faulty))
+        first, second = (decode_submission(data).event for data in posted(faulty))
     assert (first.sequence, second.sequence) == (3, 5)
-    assert second.previous == "blake3:" + "cd" * 32
+    assert second.previous == "sha256:" + "cd" * 32
     assert (first.body, first.event_id != second.event_id) == (second.body, True)
 
 

@@ -15,7 +15,17 @@ from ledger.config.secret_files import write_secret
 from ledger.core.log.notes import SeedSigner
 from ledger.core.verification.trust import encode_trust
 from tests.testkit import bundles
-from tests.testkit.builders import POLICE, PROCURATORATE, Event, Officer, Registry, clerk, instant, signed, supervisor
+from tests.testkit.builders import (
+    POLICE,
+    PROCURATORATE,
+    Officer,
+    Registry,
+    SignedEvent,
+    clerk,
+    instant,
+    signed,
+    supervisor,
+)
 from tests.testkit.casework import Case
 from tests.testkit.tally import Done, Tally
 from tests.unit.witness.cheating import CheatingLog, served
@@ -42,7 +52,7 @@ class Watch:
         act()
         self.log.mirror(*self.registry.bodies[count:])
 
-    def open(self, case_id: str, by: Officer = CLERK) -> Event:
+    def open(self, case_id: str, by: Officer = CLERK) -> SignedEvent:
         event = Case(case_id).open(by).last
         self.log.add(event)
         return event
@@ -242,10 +252,10 @@ def test_whose_keys_and_whose_word_must_be_known(watch: Watch) -> None:
     assert watch.done().status == Exit.USAGE
 
 
-def _under(agency: str, event: Event) -> Event:
+def _under(agency: str, event: SignedEvent) -> SignedEvent:
     """Give the same event as if it were of another agency, signed by the same key."""
-    return Event(signed(replace(event.envelope, agency=agency), CLERK), event.payload)
+    return SignedEvent(signed(replace(event.envelope, agency=agency), CLERK), event.payload)
 
 
-def _unsigned(event: Event) -> Event:
-    return Event(replace(event.envelope, signature="0x" + "11" * 64 + "1b"), event.payload)
+def _unsigned(event: SignedEvent) -> SignedEvent:
+    return SignedEvent(replace(event.envelope, signature="0x" + "11" * 64 + "1b"), event.payload)

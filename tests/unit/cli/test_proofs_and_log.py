@@ -11,6 +11,7 @@ import pytest
 
 from ledger.cli.errors import Exit
 from ledger.core.encoding import canonical
+from ledger.core.events import entry_hash
 from ledger.core.log.cose_receipts import parse_receipt
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.policy import parse_policy
@@ -28,7 +29,7 @@ def test_event_signed_as_a_file_and_sent_later(world: World, tmp_path: Path) -> 
         "event_type": "record.late",
         "stream": {"kind": "case", "id": case_id},
         "sequence": 1,
-        "previous": head["envelope"]["payload_digest"],
+        "previous": entry_hash(canonical.encode(head["envelope"])),
         "body": {"happened_at": THEN, "ground": "the line was down"},
         "authority": {"authorization_type": "order", "authorization_identifier": "O-1"},
         "sections": {"narrative": {"text": "what happened"}},

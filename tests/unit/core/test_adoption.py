@@ -123,14 +123,14 @@ def test_a_publication_says_what_its_text_says() -> None:
 
 def test_a_case_is_judged_by_its_own_procedure() -> None:
     """An opening names a procedure that has a version in force; what follows has none to name."""
-    payload = Case().open().last.payload
+    payload = Case().open().last.event
     assert book_of(None, payload, adopted(FIRST).current).procedure.id == "cn-criminal"
     with refused("unknown_procedure", field="payload.body.procedure"):
         book_of(None, payload, adopted(FIRST).at(3))
     opened = Case().open().name("li")
-    assert book_of(opened.state, opened.last.payload, adopted(FIRST, SECOND).current).procedure.version == 2
-    with refused("not_opened", field="payload.event_type"):
-        book_of(None, opened.last.payload, adopted(FIRST).current)
+    assert book_of(opened.state, opened.last.event, adopted(FIRST, SECOND).current).procedure.version == 2
+    with refused("not_opened", field="envelope.event_type"):
+        book_of(None, opened.last.event, adopted(FIRST).current)
 
 
 def test_what_is_split_off_stays_under_its_procedure() -> None:
@@ -151,14 +151,14 @@ def test_an_adoption_changes_no_state_of_acts_before_it() -> None:
     by_index = [procedures.at(0)] * len(early.events) + [procedures.at(15)] * 2
     state, states = None, []
     for event, in_force in zip(late.events, by_index, strict=True):
-        book = book_of(state, event.payload, in_force)
-        state = fold(state, Act(event.payload, event.digest, event.envelope.signed_at, book)).state
+        book = book_of(state, event.event, in_force)
+        state = fold(state, Act(event.event, book)).state
         states.append(state)
     alone = adopted(FIRST, at=-1)
     before = None
     for event, expected in zip(late.events, states[: len(early.events)], strict=False):
-        book = book_of(before, event.payload, alone.current)
-        before = fold(before, Act(event.payload, event.digest, event.envelope.signed_at, book)).state
+        book = book_of(before, event.event, alone.current)
+        before = fold(before, Act(event.event, book)).state
         assert before == expected
     clocks = [clock for clock in states[-1].clocks.values() if clock.name == "arrest_request"]
     assert [(clock.procedure, clock.period) for clock in clocks] == [

@@ -79,7 +79,7 @@ FAULTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a stream without an entry here": elsewhere,
     "entries in another order": swapped,
     "no entry": put("entries", to=[]),
-    "a payload of another form": put("entries", -1, "payload", "body", to={}),
+    "a payload of another form": put("entries", -1, "payload", "officer", to=7),
     "an entry that is too long": put("entries", -1, "envelope", "stream", "id", to="a" * 64),
     "a node without a place": put("nodes", "01/0", to="A" * 43 + "="),
     "a node that is no hash": put("nodes", "0/0", to="AAAA"),

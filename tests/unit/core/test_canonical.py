@@ -93,6 +93,51 @@ def test_our_encoder_gives_the_shared_vector_of_the_profile(vectors: Path) -> No
     assert canonical.encode(value) == (vectors / "jcs" / "output" / "arrays.json").read_bytes()
 
 
+# -- values whose type is not known ------------------------------------------------------------------------------------
+
+
+@given(values)
+def test_bytes_of_any_value_are_accepted_in_their_one_spelling(value: Any) -> None:
+    """Whatever stands in a body that is not looked at, it has the one spelling that every value has."""
+    data = canonical.encode(value)
+    canonical.require_canonical(data)
+    with pytest.raises(MalformedInput):
+        canonical.require_canonical(data + b" ")
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (b'{"a":{"b":1.5}}', "part.a.b"),
+        (b'{"a":1e3}', "part.a"),
+        (b'{"a":-0}', "part.a"),
+        (b'{"a":[0,%d]}' % 2**53, "part.a[1]"),
+        (b'{"a":-%d}' % 2**53, "part.a"),
+        ('{"a":{"é":"x"}}'.encode(), "part.a"),
+        (b'{"a":1,"a":2}', "part.a"),
+        ('{"a":"e\u0301"}'.encode(), "part.a"),
+        (b'{"a":', "part.a"),
+        (b'{"a":"\xff"}', "part.a"),
+        (b"[" * 40 + b"]" * 40, "part"),
+    ],
+)
+def test_a_value_of_no_known_type_keeps_to_the_profile(data: bytes, field: str) -> None:
+    """Numbers, keys and strings are limited in it as everywhere; the refusal names the field."""
+    with refused_at(field):
+        canonical.require_canonical(data, where="part")
+
+
+def test_a_part_that_is_not_read_yet_is_utf_8_all_the_same() -> None:
+    """Its bytes were taken as they came; the profile is that of the whole text."""
+    with refused_at("part.a"):
+        canonical.decode(b'{"a":"\xff"}', msgspec.json.Decoder(dict[str, msgspec.Raw]), where="part")
+
+
+def test_numbers_and_keys_within_strings_are_no_numbers_and_keys() -> None:
+    """What looks like one in a text is none."""
+    canonical.require_canonical('{"a":"1.5 \\"é\\":1e9 99999999999999999999","b":["é",9007199254740991]}'.encode())
+
+
 # -- bad input ---------------------------------------------------------------------------------------------------------
 
 SEQUENCE = '"sequence":1'
@@ -110,8 +155,9 @@ FIELD_REFUSALS = {
     "unknown key": (replaced('"item_id":', '"colour":"red","item_id":'), "payload.body.colour"),
     "__proto__": (replaced('"item_id":', '"__proto__":{},"item_id":'), "payload.body.__proto__"),
     "missing key": (replaced('"description":"the phone",', ""), "payload.body.description"),
-    "missing tag": (replaced('"event_type":"item.registered","occurred_at"', '"occurred_at"'), "payload.event_type"),
-    "unknown event type": (replaced('item.registered","occ', 'item.found","occ'), "payload.event_type"),
+    "missing event type": (replaced('"event_type":"item.registered",', ""), "envelope.event_type"),
+    "unknown event type": (replaced('"item.registered"', '"item.found"'), "envelope.event_type"),
+    "a field of the envelope": (replaced('"occurred_at"', '"event_id":"","occurred_at"'), "payload.event_id"),
     "nested too deeply": (replaced('"the phone"', "[" * 100_000 + "]" * 100_000), "payload.body.description"),
     "invalid UTF-8": (replaced(DESCRIPTION, b"the \xff"), "payload.body.description"),
     "lone surrogate": (replaced(DESCRIPTION, r"the \ud800"), "payload.body.description"),
@@ -171,10 +217,19 @@ def test_a_repeated_key_is_called_that() -> None:
         canonical.decode(b'{"a":1,"a":2}', ANYTHING)
 
 
+class Round(msgspec.Struct, tag_field="kind", tag="round"):
+    pass
+
+
+class Square(msgspec.Struct, tag_field="kind", tag="square"):
+    pass
+
+
 def test_a_long_refusal_is_cut() -> None:
     """What the input holds comes back in a message of at most 400 characters."""
-    error = refusal(replaced('item.registered","occ', "x" * 5000 + '","occ'))
-    assert (error.field, len(error.message)) == ("payload.event_type", 400)
+    with pytest.raises(MalformedInput) as caught:
+        canonical.parse(b'{"kind":"%s"}' % (b"x" * 5000), msgspec.json.Decoder(Round | Square), where="shape")
+    assert (caught.value.field, len(caught.value.message)) == ("shape.kind", 400)
 
 
 @pytest.mark.parametrize("data", WHOLE_REFUSALS.values(), ids=WHOLE_REFUSALS)

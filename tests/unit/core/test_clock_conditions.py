@@ -131,7 +131,7 @@ def test_a_lifted_freeze_is_a_fact() -> None:
 def test_what_has_no_answer_does_not_hold(condition: Condition) -> None:
     """A case has no role and no kind, and is kept for nobody; an act without a fact is about nothing."""
     written = Case().open()
-    act = Act(written.last.payload, written.last.digest, written.now, written.book)
+    act = Act(written.last.event, written.book)
     assert not fits(condition, Circumstances(written.state, act, "case"))
 
 

@@ -67,7 +67,7 @@ def outcome(state: CaseState, body: Body, agency: str) -> tuple[CaseState | None
     """What comes of the body signed by a clerk of the agency, as the next event of this case."""
     written = travelled()
     event = written.draft(body, clerk(agency))
-    act = Act(event.payload, event.digest, event.envelope.signed_at, written.book, registered=REGISTERED)
+    act = Act(event.event, written.book, registered=REGISTERED)
     try:
         return fold(state, act).state, None
     except TallystickError as error:
@@ -90,7 +90,7 @@ def test_a_case_takes_from_strangers_what_the_protocol_says_alone(event_type: st
             assert after.agencies == state.agencies, "to note an audit makes nobody a party"
             continue
         words = in_words(refusal)
-        assert words[:2] == ("not_a_party", "payload.agency"), relation
+        assert words[:2] == ("not_a_party", "envelope.agency"), relation
         for named in (sample_body(event_type, full=True), *naming_what_there_is(body)):
             assert in_words(outcome(state, named, agency)[1]) == words, relation
 

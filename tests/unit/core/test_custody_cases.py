@@ -23,6 +23,7 @@ from tests.testkit.builders import (
     PROCURATORATE,
     Officer,
     clerk,
+    path_of,
     refused,
     sample_body,
     supervisor,
@@ -70,34 +71,34 @@ def test_each_agency_adds_its_number() -> None:
 
 def test_a_stream_begins_with_its_opening() -> None:
     """Any other first event is refused."""
-    with refused("not_opened", field="payload.event_type"):
+    with refused("not_opened", field="envelope.event_type"):
         Case().say(case.CaseNumbered, clerk(POLICE), case_number="7")
 
 
-@pytest.mark.parametrize(("field", "value"), [("sequence", 5), ("previous", "blake3:" + "00" * 32)])
+@pytest.mark.parametrize(("field", "value"), [("sequence", 5), ("previous", "sha256:" + "00" * 32)])
 def test_an_event_stands_on_the_head(field: str, value: Any) -> None:
     """An event at another place than next is a conflict that tells head and sequence."""
     written = holding()
     draft = written.draft(case.CaseNumbered(case_number="7"), clerk(POLICE), **{field: value})
     with pytest.raises(Conflict) as caught:
-        fold(written.state, Act(draft.payload, draft.digest, written.now, written.book))
-    assert (caught.value.code, caught.value.field) == ("not_on_head", f"payload.{field}")
-    assert (caught.value.head, caught.value.sequence) == (written.last.digest, 3)
+        fold(written.state, Act(draft.event, written.book))
+    assert (caught.value.code, caught.value.field) == ("not_on_head", path_of(field))
+    assert (caught.value.head, caught.value.sequence) == (written.last.event.leaf_hash, 3)
 
 
 def test_an_opening_does_not_stand_on_another_event() -> None:
     """Where no case is, the next event is number 0 on nothing."""
     draft = holding().draft(case.CaseNumbered(case_number="7"), clerk(POLICE))
     with pytest.raises(Conflict) as caught:
-        fold(None, Act(draft.payload, draft.digest, 0, shipped_rulebook()))
+        fold(None, Act(draft.event, shipped_rulebook()))
     assert (caught.value.head, caught.value.sequence) == (None, 0)
 
 
 def test_the_head_moves_with_each_event() -> None:
-    """The state after an event stands on its digest; the latest claimed time stays though a later act claims less."""
+    """The state after an event stands on its leaf hash; the latest claimed time stays."""
     written = holding().say(case.CaseNumbered, case_number="7", occurred_at="2026-03-09T00:00:00Z")
     written.say(case.CaseNumbered, case_number="8", occurred_at="2026-03-01T00:00:00Z")
-    assert (written.state.head, written.state.sequence) == (written.last.digest, 4)
+    assert (written.state.head, written.state.sequence) == (written.last.event.leaf_hash, 4)
     assert written.state.last_occurred_at == "2026-03-09T00:00:00Z"
 
 
@@ -378,7 +379,7 @@ def test_a_case_that_is_not_the_signers_joins_nothing() -> None:
     """Only the agency that answers for a case takes over what was split off for it."""
     old, new = split_off(), Case("case-2").open(clerk(COURT))
     new.register("file", kind="dossier").offer("file", to=POLICE, purpose="loan").accept()
-    with refused("not_responsible", field="payload.agency"):
+    with refused("not_responsible", field="envelope.agency"):
         joining(old, new, by=clerk(POLICE))
 
 

@@ -96,9 +96,9 @@ def test_one_request_at_a_time() -> None:
 def test_only_the_house_that_was_asked_serves_and_only_once() -> None:
     """Another house, a second time, an unknown request: impossible."""
     case = request(accepted())
-    with refused("not_a_party", field="payload.agency"):
+    with refused("not_a_party", field="envelope.agency"):
         serve(case, by=LAB)
-    with refused("not_the_keeper", field="payload.agency"):
+    with refused("not_the_keeper", field="envelope.agency"):
         serve(case, by=PROCURATORATE)
     serve(case)
     with refused("already_served", field="payload.body.custody_change_id"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from ledger.core.custody import claimed_times
 from ledger.core.errors import RuleRefused
@@ -17,7 +18,7 @@ from ledger.core.events.supervision import Figures, PeriodCount
 from ledger.core.events.terms import Date, Instant
 from ledger.core.messages import Message
 from ledger.procedures import shipped_rulebook
-from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, START, clerk, instant, payload_of, refused
+from tests.testkit.builders import COURT, DETENTION, POLICE, PROCURATORATE, START, clerk, event_of, instant, refused
 from tests.testkit.casework import Case, detained, dispose, holding, person_id
 
 ZONE = shipped_rulebook().zone
@@ -111,27 +112,27 @@ def is_day(path: str) -> bool:
 @pytest.mark.parametrize(("kind", "path"), sorted(PATHS, key=str), ids=lambda part: getattr(part, "__name__", part))
 def test_what_has_happened_was_not_after_the_signature(kind: type[Body], path: str) -> None:
     """Of every event type: what is to come is refused beyond what clocks differ by; what lies ahead may."""
-    payload = payload_of(case.CaseNumbered(case_number="1"), clerk(POLICE))
+    event = event_of(case.CaseNumbered(case_number="1"), clerk(POLICE)).event
     for late in (-DAY, claimed_times.TOLERANCE, claimed_times.TOLERANCE + 1, 365 * DAY):
-        claim = msgspec.structs.replace(payload, body=told_at(kind, path, START + late))
+        claim = replace(event, body=told_at(kind, path, START + late), signed_at=START)
         tolerated = (
             DAY - claimed_times.TOLERANCE if is_day(path) else claimed_times.TOLERANCE
         )  # of a day, what is left of today
         if late > tolerated and path in claimed_times.HAPPENED.get(kind, ()):
             with refused("in_future", field=f"payload.body.{path.replace('[]', '[0]')}", error=RuleRefused):
-                claimed_times.require_consistent(claim, START, ZONE)
+                claimed_times.require_consistent(claim, ZONE)
         else:
-            claimed_times.require_consistent(claim, START, ZONE)
+            claimed_times.require_consistent(claim, ZONE)
 
 
 def test_no_event_happened_after_its_signature() -> None:
     """``occurred_at`` of whatever event."""
-    payload = payload_of(case.CaseNumbered(case_number="1"), clerk(POLICE), occurred_at=instant(START))
+    event = event_of(case.CaseNumbered(case_number="1"), clerk(POLICE), occurred_at=instant(START)).event
     for row in EVENT_TYPES.values():
-        claim = msgspec.structs.replace(payload, body=at(row.body))
-        claimed_times.require_consistent(claim, START - claimed_times.TOLERANCE, ZONE)
+        claim = replace(event, body=at(row.body), signed_at=START - claimed_times.TOLERANCE)
+        claimed_times.require_consistent(claim, ZONE)
         with refused("in_future", field="payload.occurred_at", error=RuleRefused):
-            claimed_times.require_consistent(claim, START - claimed_times.TOLERANCE - 1)
+            claimed_times.require_consistent(replace(claim, signed_at=claim.signed_at - 1))
 
 
 def test_fields_that_are_not_told_claim_nothing() -> None:
@@ -245,19 +246,19 @@ def test_a_day_that_was_over_when_it_was_set_is_flagged() -> None:
 )
 def test_what_a_body_tells_of_stands_in_its_order(kind: type[Body], later: str, earlier: str) -> None:
     """The last day of something is no day before its first, nor a service one before the decision."""
-    payload = payload_of(case.CaseNumbered(case_number="1"), clerk(POLICE))
+    event = event_of(case.CaseNumbered(case_number="1"), clerk(POLICE)).event
     for days in (-1, 0, 1):
         claims = {later: START + days * DAY, earlier: START}
         times = {
             path.replace(".", "__"): str(ZONE.day_of_text(instant(moment))) if is_day(path) else instant(moment)
             for path, moment in claims.items()
         }
-        claim = msgspec.structs.replace(payload, body=at(kind, **times))
+        claim = replace(event, body=at(kind, **times), signed_at=START + 2 * DAY)
         if days < 0:
             with refused("before_its_start", field=f"payload.body.{later}", error=RuleRefused):
-                claimed_times.require_consistent(claim, START + 2 * DAY, ZONE)
+                claimed_times.require_consistent(claim, ZONE)
         else:
-            claimed_times.require_consistent(claim, START + 2 * DAY, ZONE)
+            claimed_times.require_consistent(claim, ZONE)
 
 
 def test_a_day_begins_in_beijing() -> None:

@@ -56,7 +56,7 @@ def test_a_letter_concerns_whom_it_is_about_and_to_whom_it_goes() -> None:
     """They stand in the history of the person and of the item, with its receipt too."""
     written = send(written_by(), to_person=person_id("wang"), person_ids=(person_id("li"),), item_ids=("knife",))
     receive(written, by=PROCURATORATE)
-    about = concerned(None, written.last.payload, written.state)
+    about = concerned(None, written.last.event, written.state)
     assert {person_id("li"), person_id("wang")} <= {*about.person_ids}
     assert about.item_ids == ("knife",)
 
@@ -104,7 +104,7 @@ def test_a_letter_is_received_once_and_by_its_sides_alone() -> None:
     written = passed("knife")
     send(written)
     written.offer("knife", to=COURT, purpose="property_transfer").accept()
-    with refused("not_your_letter", field="payload.agency"):
+    with refused("not_your_letter", field="envelope.agency"):
         receive(written, by=COURT)
     receive(written)
     with refused("already_received", field="payload.body.letter_id"):
@@ -302,5 +302,5 @@ STRANGE: dict[str, Any] = {
 @pytest.mark.parametrize("what_it_does", STRANGE)
 def test_a_letter_opens_nothing_else_of_the_case(what_it_does: str) -> None:
     """Every other act of the addressee is refused as that of a stranger."""
-    with refused("not_a_party", field="payload.agency"):
+    with refused("not_a_party", field="envelope.agency"):
         STRANGE[what_it_does](asked())

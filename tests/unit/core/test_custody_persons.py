@@ -279,8 +279,8 @@ def test_who_did_not_come_back_was_not_returned() -> None:
 def test_the_spans_of_a_person_tell_his_stages() -> None:
     """Each stage of his is a span of its own."""
     written = suspects("li", "wang").offer(to=PROCURATORATE, persons=("li",)).accept()
-    payloads = [event.payload for event in written.events]
-    spans = custody_spans([(payload, written.state) for payload in payloads[-1:]])
+    events = [event.event for event in written.events]
+    spans = custody_spans([(event, written.state) for event in events[-1:]])
     shown = {span.subject_id: span.standing.stage for span in spans if span.subject == "person"}
     assert shown == {LI: "prosecution_review", WANG: "investigation"}
 

@@ -10,7 +10,7 @@ import pytest
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.claimed_times import Break, breaks
 from ledger.core.custody.spans import Concerned, CustodyStanding, Span, Subject, concerned, custody_spans
-from ledger.core.events import Payload, handover, item
+from ledger.core.events import Event, handover, item
 from ledger.core.events import case as cases
 from tests.testkit.builders import COURT, DETENTION, LAB, POLICE, PROCURATORATE, START, clerk, instant
 from tests.testkit.casework import (
@@ -34,7 +34,7 @@ class Walked(NamedTuple):
     """An event with the case before and after it."""
 
     before: CaseState | None
-    payload: Payload
+    event: Event
     after: CaseState
 
 
@@ -42,14 +42,14 @@ def walked(case: Case) -> Iterator[Walked]:
     """Every event of a case that takes nothing over from another one."""
     before: CaseState | None = None
     for event in case.events:
-        act = Act(event.payload, event.digest, event.envelope.signed_at, case.book)
+        act = Act(event.event, case.book)
         after = fold(before, act).state
-        yield Walked(before, event.payload, after)
+        yield Walked(before, event.event, after)
         before = after
 
 
 def spans(case: Case, subject: Subject, subject_id: str) -> list[Span]:
-    all_spans = custody_spans((step.payload, step.after) for step in walked(case))
+    all_spans = custody_spans((step.event, step.after) for step in walked(case))
     return [span for span in all_spans if (span.subject, span.subject_id) == (subject, subject_id)]
 
 
@@ -64,13 +64,13 @@ def told(case: Case, subject: Subject, subject_id: str, *names: str) -> list[tup
 
 def last_breaks(case: Case) -> tuple[Break, ...]:
     step = list(walked(case))[-1]
-    return breaks(step.before, step.payload, step.after)
+    return breaks(step.before, step.event, step.after)
 
 
 def about(case: Case) -> Concerned:
     """What the last event is about."""
     step = list(walked(case))[-1]
-    return concerned(step.before, step.payload, step.after)
+    return concerned(step.before, step.event, step.after)
 
 
 # -- spans -------------------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_spans_leave_no_hole_and_change_where_an_event_changes_something() -> No
     assert [span.standing.location for span in phone_spans] == [POLICE, PROCURATORATE, "room 4"]
     assert [span.until for span in phone_spans[:-1]] == [span.since for span in phone_spans[1:]]
     assert phone_spans[-1].until is None
-    assert phone_spans[1].since.sequence == case.events[-2].payload.sequence
+    assert phone_spans[1].since.sequence == case.events[-2].envelope.sequence
     assert phone_spans[1].since.event_id == case.events[-2].envelope.event_id
 
 
@@ -281,5 +281,5 @@ def test_what_comes_or_leaves_by_a_split_is_what_the_split_is_about() -> None:
     expected = Concerned(("phone",), (person_id("li"),))
     assert about(giving) == expected
     taking = Case("case-2").open(split_from=giving.last.ref, source=giving.state)
-    assert concerned(None, taking.last.payload, taking.state) == expected
+    assert concerned(None, taking.last.event, taking.state) == expected
     assert about(holding("phone").offer(to=COURT, purpose="jurisdiction_transfer").accept()) == Concerned((), ())

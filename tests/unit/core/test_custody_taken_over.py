@@ -280,5 +280,5 @@ BEGIN: dict[str, Callable[[Case], Case]] = {
 @pytest.mark.parametrize("begin", BEGIN.values(), ids=BEGIN)
 def test_a_case_begins_once(begin: Callable[[Case], Case]) -> None:
     """Neither opened nor taken over again."""
-    with refused("already_opened", field="payload.sequence"):
+    with refused("already_opened", field="envelope.sequence"):
         begin(in_review())

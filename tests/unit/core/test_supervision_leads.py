@@ -25,6 +25,7 @@ from tests.testkit.builders import (
     analyst,
     auditor,
     clerk,
+    path_of,
     refused,
     supervisor,
 )
@@ -60,7 +61,7 @@ def test_a_lead_lives_from_the_finding_to_its_outcome() -> None:
     assert (lead.state.status, lead.state.came_to) == ("closed", "rectification_notice")
     assert lead.state.confirmed == confirmed()
     assert lead.state.closed == closed()
-    assert (lead.state.sequence, lead.state.head) == (6, lead.last.digest)
+    assert (lead.state.sequence, lead.state.head) == (6, lead.last.event.leaf_hash)
 
 
 def test_a_lead_may_be_dismissed_unanswered() -> None:
@@ -116,7 +117,7 @@ def test_each_step_is_possible_or_refused_in_each_state(status: str, step: str) 
         lead.act(body, by)
         return
     before = lead.state
-    with refused(refusals[step], field="payload.event_type"):
+    with refused(refusals[step], field="envelope.event_type"):
         lead.act(body, by)
     assert lead.state == before
 
@@ -170,7 +171,7 @@ NO_LEADS: list[tuple[str, dict[str, Any]]] = [
 def test_what_a_lead_does_not_allow_is_refused(lead: Lead, rule: str, body: Body, by: Officer) -> None:
     """Who has it decides or draws it up from above, the supervised agency answers, and it is raised once as it says."""
     before, (code, field) = lead.current, rule.split()
-    with refused(code, field=f"payload.{field}"):
+    with refused(code, field=path_of(field)):
         lead.act(body, by)
     assert lead.current is before
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.core.events import Body
-from tests.testkit.builders import COURT, PROCURATORATE, UPPER, Officer, analyst, refused, supervisor
+from tests.testkit.builders import COURT, PROCURATORATE, UPPER, Officer, analyst, path_of, refused, supervisor
 from tests.testkit.supervision import ASSIGNER, Model, adopted, assigned, dataset, figures, published, retired
 
 
@@ -55,7 +55,7 @@ def test_what_a_model_does_not_allow_is_refused(rule: str, field: str, body: Bod
     """The refusal names the rule and the field, and leaves the model as it was."""
     model = Model().published()
     before = model.state
-    with refused(rule, field=f"payload.{field}"):
+    with refused(rule, field=path_of(field)):
         model.act(body, by)
     assert model.state == before
 
@@ -64,7 +64,7 @@ def test_what_a_model_does_not_allow_is_refused(rule: str, field: str, body: Bod
 def test_a_retired_model_is_not_run(body: Body, by: Officer) -> None:
     """Nobody adopts it, and it is not retired twice."""
     model = Model().published().act(retired(), supervisor(PROCURATORATE))
-    with refused("model_retired", field="payload.stream.id"):
+    with refused("model_retired", field="envelope.stream.id"):
         model.act(body, by)
 
 
@@ -80,11 +80,11 @@ def test_a_retired_model_is_not_run(body: Body, by: Officer) -> None:
 )
 def test_a_model_begins_with_its_first_version(rule: str, field: str, body: Body) -> None:
     """Nothing else may take the stream of a model."""
-    with refused(rule, field=f"payload.{field}"):
+    with refused(rule, field=path_of(field)):
         Model().act(body, analyst(PROCURATORATE))
 
 
 def test_a_model_is_a_procuratorate_s() -> None:
     """Its leads are raised for whoever publishes it: no other kind of agency does."""
-    with refused("not_a_supervising_agency", field="payload.agency"):
+    with refused("not_a_supervising_agency", field="envelope.agency"):
         Model().published(analyst(COURT))

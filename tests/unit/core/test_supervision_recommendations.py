@@ -19,7 +19,18 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision import SupervisionAct, move, reply_period
 from ledger.core.supervision.recommendations import flags_of
 from ledger.procedures import books_that_ship, shipped_rulebook
-from tests.testkit.builders import COURT, FAR_POLICE, POLICE, PROCURATORATE, UPPER, Officer, clerk, refused, supervisor
+from tests.testkit.builders import (
+    COURT,
+    FAR_POLICE,
+    POLICE,
+    PROCURATORATE,
+    UPPER,
+    Officer,
+    clerk,
+    path_of,
+    refused,
+    supervisor,
+)
 from tests.testkit.supervision import (
     ANSWERER,
     ASSIGNER,
@@ -64,7 +75,7 @@ def test_an_objection_is_decided_on_by_the_issuer() -> None:
     recommendation.act(reviewed("withdrawn", document_number="2026-8"), ASSIGNER)
     assert (recommendation.state.status, recommendation.state.is_withdrawn) == ("withdrawn", True)
     assert [review.result for review in recommendation.state.reviews] == ["upheld", "changed", "withdrawn"]
-    with refused("already_withdrawn", field="payload.event_type"):
+    with refused("already_withdrawn", field="envelope.event_type"):
         recommendation.act(replied(), ANSWERER)
 
 
@@ -73,7 +84,7 @@ def test_of_somebody_outside_the_issuer_records_everything() -> None:
     recommendation = Recommendation().issued(**OUTSIDE).act(delivered(service="by_post"), HANDLER)
     recommendation.act(objected(), HANDLER).act(reviewed(), ASSIGNER).act(replied(), HANDLER)
     assert recommendation.state.status == "answered"
-    with refused("not_the_addressee", field="payload.agency"):
+    with refused("not_the_addressee", field="envelope.agency"):
         recommendation.act(replied(), ANSWERER)
 
 
@@ -106,7 +117,7 @@ def test_who_got_a_copy_is_told_and_so_is_to_whom_it_went_on() -> None:
 )
 def test_a_recommendation_begins_with_its_issue(rule: str, field: str, body: Body, by: Officer) -> None:
     """By a procuratorate, to one addressee that it supervises or outside, in words in force, in its own stream."""
-    with refused(rule, field=f"payload.{field}"):
+    with refused(rule, field=path_of(field)):
         Recommendation().act(body, by)
 
 
@@ -134,7 +145,7 @@ def test_each_side_of_a_recommendation_speaks_for_itself(rule: str, field: str, 
     recommendation = Recommendation().issued()
     if rule != "before_its_start":
         recommendation.act(delivered(), ANSWERER)
-    with refused(rule, field=f"payload.{field}"):
+    with refused(rule, field=path_of(field)):
         recommendation.act(body, by)
 
 
@@ -146,7 +157,7 @@ def test_what_the_log_has_is_read_without_the_procedures() -> None:
     recommendation.act(extended("reply/2026-7/1"), ANSWERER)
     assert (recommendation.state.status, recommendation.state.timing) == ("received", None)
     assert recommendation.state.reply_clock is None
-    act = SupervisionAct(recommendation.last.payload, recommendation.last.digest, recommendation.agencies, None)
+    act = SupervisionAct(recommendation.last.event, recommendation.agencies, None)
     assert flags_of(recommendation.state, recommendation.state, act) == ()
 
 
@@ -381,12 +392,12 @@ def test_more_days_than_the_law_gives_are_flagged_at_the_issue() -> None:
     flagged = []
     for days in (90, 30, None):
         draft = recommendation.draft(issued(reply_within_days=days), ASSIGNER)
-        act = SupervisionAct(draft.payload, draft.digest, recommendation.agencies, recommendation.books)
+        act = SupervisionAct(draft.event, recommendation.agencies, recommendation.books)
         flagged.append([flag.name for flag in move(None, act).flags])
     assert flagged == [["term_beyond_law"], [], []]
     recommendation.issued(reply_within_days=90)
     draft = recommendation.draft(delivered(), ANSWERER)
-    act = SupervisionAct(draft.payload, draft.digest, recommendation.agencies, recommendation.books)
+    act = SupervisionAct(draft.event, recommendation.agencies, recommendation.books)
     assert move(recommendation.state, act).flags == ()
 
 
@@ -395,10 +406,10 @@ def test_whoever_has_to_answer_extends_the_time() -> None:
     recommendation = of_book(BOOKS["cn-civil-supervision"], "execution").act(delivered(RECEIVED), ANSWERER)
     clock = recommendation.state.reply_clock
     assert clock is not None
-    with refused("not_the_addressee", field="payload.agency"):
+    with refused("not_the_addressee", field="envelope.agency"):
         recommendation.act(extended(clock.deadline_id), HANDLER)
     draft = recommendation.draft(extended(clock.deadline_id, extension="grace", until="2026-06-20"), ANSWERER)
-    act = SupervisionAct(draft.payload, draft.digest, recommendation.agencies, recommendation.books)
+    act = SupervisionAct(draft.event, recommendation.agencies, recommendation.books)
     flagged = {flag.name for flag in move(recommendation.state, act).flags}
     assert flagged == {"term_beyond_law", "extension_without_basis"}
     recommendation.act(extended(clock.deadline_id), ANSWERER)
@@ -421,7 +432,7 @@ def test_a_paper_states_the_time_that_it_gives_or_else_that_of_the_row() -> None
     ]
     for period, book, fields in stated:
         draft = Recommendation().draft(issued(**fields), ASSIGNER)
-        act = Act(draft.payload, draft.digest, unix_seconds(draft.payload.occurred_at), book, kinds=kinds)
+        act = Act(draft.event, book, kinds=kinds)
         assert reply_period(act) == period, fields
 
 

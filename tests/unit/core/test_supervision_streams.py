@@ -21,7 +21,7 @@ def test_streams_say_by_their_names_what_they_are_of() -> None:
 def test_nothing_stands_in_a_stream_of_another_name() -> None:
     """A stream that is of nothing would take events of anybody."""
     stream: Stream[Any] = Stream("pensions")
-    with refused("wrong_stream", field="payload.stream.id"):
+    with refused("wrong_stream", field="envelope.stream.id"):
         stream.act(published(), analyst(PROCURATORATE))
 
 
@@ -31,13 +31,13 @@ def test_an_event_stands_on_the_streams_head() -> None:
     late = lead.draft(assigned(), ASSIGNER)
     lead.assigned()
     with pytest.raises(Conflict) as lost:
-        fold(lead.state, SupervisionAct(late.payload, late.digest, lead.agencies, lead.books))
-    assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", lead.last.digest, 2)
+        fold(lead.state, SupervisionAct(late.event, lead.agencies, lead.books))
+    assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", lead.last.event.leaf_hash, 2)
 
 
 def test_a_step_has_the_states_before_and_after_it() -> None:
     """What becomes of leads and models raises no flags: they have no clocks."""
     lead = Lead().raised()
     before, draft = lead.state, lead.draft(assigned(), ASSIGNER)
-    step = move(before, SupervisionAct(draft.payload, draft.digest, lead.agencies, lead.books))
+    step = move(before, SupervisionAct(draft.event, lead.agencies, lead.books))
     assert step == Move(before, lead.assigned().state)

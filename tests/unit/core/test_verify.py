@@ -77,10 +77,10 @@ def test_verification_leaves_no_garbage(bundle: BundleFile) -> None:
 def test_parts_that_were_accepted() -> None:
     """``verify_event`` hands on what was accepted, and nothing else."""
     good = verify_event(encode_bundle(GOOD), TRUST)
-    assert (good.payload, good.checkpoint) == (CASE.events[1].payload, LOG.checkpoint())
+    assert (good.event, good.checkpoint) == (CASE.events[1].event, LOG.checkpoint())
     other = LOG.bundle(REGISTERED, NOTE.replace(ORIGIN, "other"), payload=Raw(LOG.events[FOUNDING].payload_bytes))
     bad = verify_event(encode_bundle(other), TRUST)
-    assert (bad.payload, bad.checkpoint) == (None, None)
+    assert (bad.event, bad.checkpoint) == (None, None)
 
 
 def test_withheld_section_is_named() -> None:

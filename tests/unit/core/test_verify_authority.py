@@ -11,7 +11,18 @@ from msgspec.structs import replace
 from ledger.core.events import Authority, record
 from ledger.core.events.registry import AgencyAdmitted, KeyGranted
 from ledger.core.verification.report import ProofReport
-from tests.testkit.builders import POLICE, PROCURATORATE, SERVICE, START, Writer, auditor, clerk, event_of, supervisor
+from tests.testkit.builders import (
+    COURT,
+    POLICE,
+    PROCURATORATE,
+    SERVICE,
+    START,
+    Writer,
+    auditor,
+    clerk,
+    event_of,
+    supervisor,
+)
 from tests.testkit.bundles import Log, founded
 from tests.testkit.casework import Case
 from tests.testkit.changed_bundles import (
@@ -70,23 +81,24 @@ def test_grant_by_another_agency() -> None:
 
 
 def test_role_counts_also_without_the_payload() -> None:
-    """A withheld payload hides the officer, not the agency, the role or the time."""
+    """A withheld payload hides officer and body, not the agency, the time or the role, which is of conformity."""
     log = Log()
     log.registry.admit(POLICE).grant(auditor(POLICE))
     log.mirror()
-    index = log.add(*Case().open(auditor(POLICE)).events)
-    assert faults(verdict_of(log.bundle(index, payload=UNSET))) == ["authority"]
+    report = verdict_of(log.bundle(log.add(*Case().open(auditor(POLICE)).events), payload=UNSET))
+    assert (report.verdict, report.conformity.result) == ("unverifiable", "contradicted")
+    assert "with the role" in report.conformity.detail
 
 
 def test_service_key_signs_for_no_agency() -> None:
-    """The ledger's own key opens no case, and an officer's key writes no mirror entry."""
+    """The ledger's own key opens no case, and an officer's key writes no mirror entry: neither conforms to its type."""
     log = founded(POLICE)
-    case = log.add(event_of(CASE.events[0].payload.body, SERVICE))
-    assert verdict_of(log.bundle(case)).verdict == "unverifiable"
-    system = Log()
-    system.registry.admit(POLICE)
-    mirror = system.mirror(by=clerk(POLICE))
-    assert faults(verdict_of(system.bundle(mirror))) == ["authority"]
+    opened = log.add(event_of(CASE.events[0].payload.body, SERVICE))
+    log.registry.admit(COURT)
+    mirror = log.mirror(by=clerk(POLICE))
+    for index in (opened, mirror):
+        report = verdict_of(log.bundle(index))
+        assert (report.faults, report.conformity.result) == ((), "contradicted")
 
 
 def test_grant_whose_payload_is_withheld() -> None:

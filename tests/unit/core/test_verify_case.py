@@ -15,7 +15,7 @@ from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.report import in_ranges
 from ledger.core.verification.stream import BATCH, scan, verify_stream
 from ledger.procedures import shipped_procedures
-from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, SignedEvent, clerk, signed
 from tests.testkit.bundles import LOG_SIGNER, Log, log_with, naming
 from tests.testkit.casework import Case, registration
 
@@ -52,6 +52,17 @@ def test_good_case() -> None:
     assert [event.subject.sequence for event in report.events] == list(range(5))
     assert (report.case_id, report.development) == ("case-1", True)
     assert (report.conformity.result, report.completeness.result) == ("shown", "shown")
+
+
+def test_an_event_that_its_type_does_not_allow() -> None:
+    """It contradicts conformity wherever it stands in the case, and says nothing of integrity."""
+    case_log = log_with(Case().open().register("phone").say(case.CaseNumbered, case_number="2"), *AGENCIES)
+    last = case_log.events[-1]
+    renamed = signed(replace(last.envelope, event_type="case.linked"), clerk(POLICE))
+    case_log.events[-1] = SignedEvent(renamed, last.payload)
+    report = report_of(complete(case_log))
+    assert (report.verdict, report.conformity.result) == ("intact", "contradicted")
+    assert "events[2]" in report.conformity.detail
 
 
 def test_stream_without_rules() -> None:

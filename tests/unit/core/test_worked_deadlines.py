@@ -88,9 +88,7 @@ class Played(Case):
 
     def act(self, body: Body, by: Officer | None = None, **fields: Any) -> Self:
         event = self.draft(body, by or clerk(self.state.responsible), **fields)
-        self.current, self.flags = fold(
-            self.current, Act(event.payload, event.digest, event.envelope.signed_at, self.book, kinds=KINDS)
-        )
+        self.current, self.flags = fold(self.current, Act(event.event, self.book, kinds=KINDS))
         self.events.append(event)
         self.now += self._step
         return self

@@ -21,7 +21,7 @@ from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.core.supervision.examples import faults_of_examples
 from ledger.deadlines.zone_tables import zone_table
 from ledger.procedures import shipped_package, shipped_rulebook
-from tests.testkit.builders import POLICE, START, clerk, instant, payload_of, refused_at
+from tests.testkit.builders import POLICE, START, clerk, event_of, instant, refused_at
 from tests.testkit.casework import detained
 
 YEARS = range(2000, 2031)
@@ -221,7 +221,7 @@ def test_without_a_procedure_only_what_is_impossible_everywhere_is_refused() -> 
     claim = case.MeasureImposed(
         measure_id="m", person_id="1" * 32, measure="bail", started_at=instant(START), ground="g", until=DAY_BEFORE
     )
-    payload = payload_of(claim, clerk(POLICE), occurred_at=instant(START))
-    require_consistent(payload, START)
+    event = event_of(claim, clerk(POLICE), occurred_at=instant(START), signed_at=START).event
+    require_consistent(event)
     with pytest.raises(RuleRefused, match="or later"):
-        require_consistent(payload, START, ZONES["Asia/Shanghai"])
+        require_consistent(event, ZONES["Asia/Shanghai"])

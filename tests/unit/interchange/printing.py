@@ -43,7 +43,7 @@ def history_of(case: Case) -> Iterator[HistoryEvent]:
     before: CaseState | None = None
     for index, event in enumerate(case.events):
         envelope = event.envelope
-        after = fold(before, Act(event.payload, event.digest, envelope.signed_at, case.book)).state
+        after = fold(before, Act(event.event, case.book)).state
         entry = StoredEntry(
             log_index=index,
             event_id=envelope.event_id,
@@ -60,7 +60,7 @@ def history_of(case: Case) -> Iterator[HistoryEvent]:
             envelope=event.entry,
             payload=event.payload_bytes,
         )
-        yield HistoryEvent(entry, event.payload, before, after)
+        yield HistoryEvent(entry, event.event, before, after)
         before = after
 
 
@@ -93,7 +93,7 @@ def printed(case: Case, *, sections: Mapping[str, Section | None] | None = None)
     """Return the case's last event, to be printed by the procedure of the case."""
     history = tuple(history_of(case))
     last = history[-1]
-    return PrintedEvent(last.entry, last.payload, case.book, KINDS, history=history, sections=sections)
+    return PrintedEvent(last.entry, last.event, case.book, KINDS, history=history, sections=sections)
 
 
 def blocks_of(case: Case, **options: Any) -> str:

@@ -12,7 +12,7 @@ import stamina
 
 from ledger.config.keys import LocalSigner
 from ledger.core.errors import TallystickError, Unavailable
-from ledger.core.events import Stream, decode_payload
+from ledger.core.events import Stream
 from ledger.core.events.case import CaseStageEntered
 from ledger.interchange.imports import importing
 from ledger.interchange.imports.case_events import CaseEvent, ImportSigner
@@ -49,14 +49,14 @@ class Local:
         for plan in plans:
             own = [EarlierImport(of.case_id, of.row_digest) for of in earlier if of.source_key == plan.source_key]
             head = heads.get(plan.case_id)
-            place = (head.sequence + 1, head.digest) if head else (None, None)
+            place = (head.sequence + 1, head.leaf_hash) if head else (None, None)
             rows.append(LookedUpRow(plan.source_key, plan.case_id, *place, tuple(own)))
         return rows
 
     def events(self, case_id: str) -> Sequence[CaseEvent]:
         with self.ledger.database.read() as connection:
             entries = log.stream(connection, "case", case_id)
-        return [CaseEvent(decode_payload(entry.payload), entry.payload_digest, None) for entry in entries]
+        return [CaseEvent(log.event_of(entry), None) for entry in entries]
 
     def submit(self, submissions: Sequence[bytes]) -> Sequence[TallystickError | None]:
         return [self._submitted(submission) for submission in submissions]
@@ -99,7 +99,7 @@ class Rival(Local):
         events = super().events(case_id)
         if self._times:
             self._times -= 1
-            place = StreamPosition(Stream(kind="case", id=case_id), len(events), events[-1].payload_digest)
+            place = StreamPosition(Stream(kind="case", id=case_id), len(events), events[-1].event.leaf_hash)
             chain = self._pen.sign([PlannedEvent(CaseStageEntered(stage="arrest_review"))], place)
             assert self._submitted(chain.events[0].submission) is None
         return events
@@ -205,7 +205,7 @@ def test_what_the_ledger_refuses_is_told_at_its_column(tmp_path: Path, ledger: L
         """Shows the case without its item, as if it had never been registered."""
 
         def events(self, case_id: str) -> Sequence[CaseEvent]:
-            return [event for event in super().events(case_id) if event.payload.event_type != "item.registered"]
+            return [event for event in super().events(case_id) if event.event.event_type != "item.registered"]
 
     (result,) = run(tmp_path, Elsewhere(ledger), FULL.replace("a phone", "phones"))
     assert result.case_id == case_id

@@ -17,7 +17,18 @@ from ledger.interchange.papers.printed_event import papers_of
 from ledger.timeline.case_history import read_history
 from tests.api.conftest import serving
 from tests.api.service import Served, problem
-from tests.testkit.builders import LAB, POLICE, PROCURATORATE, START, Event, Officer, auditor, clerk, instant, section
+from tests.testkit.builders import (
+    LAB,
+    POLICE,
+    PROCURATORATE,
+    START,
+    Officer,
+    SignedEvent,
+    auditor,
+    clerk,
+    instant,
+    section,
+)
 from tests.testkit.casework import Case, got, kept, person_id, pieces
 from tests.unit.interchange.test_typeset import text_of
 
@@ -56,7 +67,7 @@ def other_case() -> Case:
     return case.offer("knife", to=LAB, purpose="forensic_examination", persons=("zhao",))
 
 
-def event_of(event_type: str) -> Event:
+def event_of(event_type: str) -> SignedEvent:
     return next(e for e in reversed(made_case().events) if e.envelope.event_type == event_type)
 
 

@@ -448,7 +448,7 @@ class Recording:
             fields: dict[str, Any] = {"occurred_at": step.occurred_at} if step.occurred_at else {}
             self._case.act(step.body, clerk(POLICE), **fields)
             event = self._case.last
-            self.seen.append(CaseEvent(event.payload, event.envelope.payload_digest, dict(step.sections)))
+            self.seen.append(CaseEvent(event.event, dict(step.sections)))
         return [step.body for step in missing[:-1]]
 
 
@@ -704,7 +704,7 @@ def test_a_section_that_was_erased_or_is_not_shown_is_left_alone(tmp_path: Path,
     recording.add(plan_of(tmp_path, FULL))
     changed = plan_of(tmp_path, FULL.replace("Zhang", "Wang"))
     for sections in ({"person:1": None, "narrative": None}, None):
-        recording.seen = [CaseEvent(each.payload, each.payload_digest, sections) for each in recording.seen]
+        recording.seen = [CaseEvent(each.event, sections) for each in recording.seen]
         assert list(recording.add(changed)) == []
 
 

@@ -12,7 +12,7 @@ from ledger.core.events import case as acts
 from ledger.recording.publisher import Receipt
 from ledger.recording.sequencer import Answer
 from ledger.store import log
-from tests.testkit.builders import POLICE, PROCURATORATE, Event, Officer, clerk, signed
+from tests.testkit.builders import POLICE, PROCURATORATE, Officer, SignedEvent, clerk, signed
 from tests.testkit.ledgers import Ledger
 
 OFFICERS = (clerk(POLICE), clerk(POLICE, 2), clerk(PROCURATORATE))
@@ -21,9 +21,9 @@ OPENED = acts.CaseOpened(
 )
 
 
-def resigned(event: Event, by: Officer, **fields: Any) -> Event:
+def resigned(event: SignedEvent, by: Officer, **fields: Any) -> SignedEvent:
     """The same payload under another signature."""
-    return Event(signed(replace(event.envelope, **fields), by), event.payload, event.sections)
+    return SignedEvent(signed(replace(event.envelope, **fields), by), event.payload, event.sections)
 
 
 def entries_of(ledger: Ledger) -> list[bytes]:

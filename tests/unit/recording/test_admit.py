@@ -35,7 +35,7 @@ def test_of_two_rivals_for_one_head_one_wins(each_database_url: str) -> None:
         verified(ledger.receipt(futures[2]), other.last)
         lost = refusal(futures[1])
         assert isinstance(lost, Conflict)
-        assert (lost.code, lost.head, lost.sequence) == ("not_on_head", mine.last.digest, 2)
+        assert (lost.code, lost.head, lost.sequence) == ("not_on_head", mine.last.event.leaf_hash, 2)
         rebased = mine.register("knife", by=clerk(POLICE, 2))
         verified(ledger.post(rebased.last), rebased.last)
 
@@ -88,7 +88,7 @@ def test_a_case_that_another_agency_split_off_is_not_opened_first(gathering: Led
         gathering.sequencer.start()
     errors = [refusal(future) for future in futures[:2]]
     assert [(error.code, error.field) for error in errors if isinstance(error, RuleRefused)] == [
-        ("split_for_another", "payload.stream.id"),
+        ("split_for_another", "envelope.stream.id"),
         ("split_for_another", "payload.body.new_case_id"),
     ]
     for future in (*before, *futures[2:]):
@@ -102,9 +102,9 @@ def test_who_drafts_an_opening_is_told_that_the_case_is_another_agencys(ledger: 
     mine.say(case.CaseSplit, new_case_id="case-2", ground="two offences", item_ids=("phone",))
     ledger.post_all(mine.events)
     for by, code in ((clerk(PROCURATORATE), "split_for_another"), (clerk(POLICE), None)):
-        payload = Case("case-2").open(by).last.payload
-        with refused(code, field="payload.stream.id") if code else nullcontext():
-            ledger.validator.foresee(payload, ledger.clock.seconds)
+        event = Case("case-2").open(by).last.event
+        with refused(code, field="envelope.stream.id") if code else nullcontext():
+            ledger.validator.foresee(event)
 
 
 def test_a_key_revoked_between_judging_and_committing_is_refused_at_its_index(gathering: Ledger) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from ledger.core.errors import IntegrityBroken, Unavailable
-from ledger.core.events import Stream, decode_envelope, decode_payload
+from ledger.core.events import Stream, decode_envelope
 from ledger.core.events.record import IncidentRecorded
 from ledger.core.log.head_map import EMPTY_MAP, MAPPED, map_key, require_mapped, verify_head
 from ledger.core.log.merkle import Hash
@@ -39,7 +39,7 @@ def maps_of(ledger: Ledger) -> list[tuple[int, Hash]]:
     """Index and root of each entry that commits to a map, newest first."""
     with ledger.database.read() as connection:
         entries = log.system_entries(connection, MAPPED, 100)
-    return [(entry.log_index, Hash(bytes.fromhex(decode_payload(entry.payload).body.root[2:]))) for entry in entries]
+    return [(entry.log_index, Hash(bytes.fromhex(log.event_of(entry).body.root[2:]))) for entry in entries]
 
 
 def require_true(ledger: Ledger) -> None:

@@ -63,7 +63,7 @@ def test_an_adopted_version_judges_what_comes_after_it(ledger: Ledger) -> None:
     written.impose("wang", "detention")
     ledger.post(written.last)
     assert detentions(ledger, "case-1") == [(blake3_text(FIRST), "3 d"), (blake3_text(SECOND), "5 d")]
-    assert before == ledger.validator.states.after(written.events[-2].digest)
+    assert before == ledger.validator.states.after(written.events[-2].ref)
     recount(ledger.database, ledger.validator)
     assert findings_of(ledger) == ()
 

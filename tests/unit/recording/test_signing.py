@@ -18,7 +18,7 @@ from tests.testkit.builders import LOG_ID, START, event_id, instant, salt
 PRIVATE_KEY = bytes(31) + b"\x07"
 CLERK = Actor("police-east", "police-east-c1", LocalSigner.from_private_key(PRIVATE_KEY))
 CASE = Stream(kind="case", id="case-1")
-HEAD = "blake3:" + "ab" * 32
+HEAD = "sha256:" + "ab" * 32
 OPENED = case.CaseOpened(
     case_number="A-1", case_type="theft", business_line="criminal", stage="investigation", procedure="cn-criminal"
 )
@@ -32,30 +32,35 @@ def sign(body: Body = OPENED, place: StreamPosition | None = None, **options: An
     return sign_event(body, place or StreamPosition(CASE), CLERK, LOG_ID, sources=sources, **options)
 
 
+def salt_of(data: bytes) -> str:
+    """Return the salt in a payload, or in a submission without sections."""
+    return data.partition(b'"salt":"')[2][:32].decode()
+
+
 def test_submission_is_canonical_and_signed() -> None:
     """The strict reader takes the bytes, and the signature is the clerk's for this ledger."""
     signed = sign()
     assert signed == sign()  # by the same time and chance; nothing else enters
     submitted = decode_submission(signed.submission)
-    assert (submitted.envelope, submitted.payload) == (signed.envelope, signed.payload)
-    assert submitted.payload.body == OPENED
+    assert (submitted.envelope, submitted.event) == (signed.envelope, signed.event)
+    assert submitted.event.body == OPENED
     verify_envelope(submitted.envelope, LOG_ID)
 
 
 def test_event_stands_where_it_is_placed() -> None:
     """Stream, sequence and head are those of the place; agency and officer those of the actor; on what authority."""
     paper = Authority(authorization_type="warrant", authorization_identifier="W-7")
-    payload = sign(NUMBERED, StreamPosition(CASE, 4, HEAD), authority=paper).payload
-    assert payload.authority == paper
-    assert (payload.stream, payload.sequence, payload.previous) == (CASE, 4, HEAD)
-    assert (payload.agency, payload.officer) == ("police-east", "police-east-c1")
+    event = sign(NUMBERED, StreamPosition(CASE, 4, HEAD), authority=paper).event
+    assert event.authority == paper
+    assert (event.stream, event.sequence, event.previous) == (CASE, 4, HEAD)
+    assert (event.agency, event.officer) == ("police-east", "police-east-c1")
 
 
 def test_claimed_time_is_now_unless_given() -> None:
     """occurred_at is the signer's claim; signed_at is the clock's whatever is claimed."""
     signed, untold = sign(occurred_at="2026-02-28T10:00:00Z"), sign()
-    assert (signed.payload.occurred_at, signed.envelope.signed_at) == ("2026-02-28T10:00:00Z", START)
-    assert (untold.payload.occurred_at, untold.envelope.signed_at) == (instant(START), START)
+    assert (signed.event.occurred_at, signed.envelope.signed_at) == ("2026-02-28T10:00:00Z", START)
+    assert (untold.event.occurred_at, untold.envelope.signed_at) == (instant(START), START)
 
 
 def test_sections_are_kept_apart_under_their_own_salts() -> None:
@@ -65,18 +70,18 @@ def test_sections_are_kept_apart_under_their_own_salts() -> None:
     kept = {label: decode_section(data, label) for label, data in submitted.section_bytes.items()}
     assert {label: section.fields for label, section in kept.items()} == parts
     assert b"withheld name" not in submitted.payload_bytes
-    assert len({section.salt for section in kept.values()} | {submitted.payload.salt}) == 3
+    assert len({section.salt for section in kept.values()} | {salt_of(submitted.payload_bytes)}) == 3
 
 
 @pytest.mark.parametrize(
     ("place", "changes", "field"),
     [
-        (StreamPosition(CASE, 0, HEAD), {}, "payload.previous"),
-        (StreamPosition(CASE, 3), {}, "payload.previous"),
-        (StreamPosition(Stream(kind="agency", id="police-east")), {}, "payload.stream.kind"),
-        (StreamPosition(Stream(kind="case", id="Case 1")), {}, "payload.stream.id"),
+        (StreamPosition(CASE, 0, HEAD), {}, "envelope.previous"),
+        (StreamPosition(CASE, 3), {}, "envelope.previous"),
+        (StreamPosition(Stream(kind="agency", id="police-east")), {}, "envelope.stream.kind"),
+        (StreamPosition(Stream(kind="case", id="Case 1")), {}, "envelope.stream.id"),
         (StreamPosition(CASE), {"occurred_at": "2026-02-30T10:00:00Z"}, "payload.occurred_at"),
-        (StreamPosition(CASE), {"sections": {"Person": {"name": "x"}}}, "payload.confidential"),
+        (StreamPosition(CASE), {"sections": {"Person": {"name": "x"}}}, "sections"),
         (StreamPosition(CASE), {"sections": {"narrative": {"text": ""}}}, "sections"),
     ],
 )
@@ -95,4 +100,4 @@ def test_system_sources_are_new_each_time() -> None:
     minted = int(first.envelope.event_id.replace("-", "")[:12], 16) // 1000
     assert abs(datetime.fromtimestamp(minted, UTC).timestamp() - before) < 60
     assert first.envelope.event_id != two.envelope.event_id
-    assert first.payload.salt != two.payload.salt
+    assert salt_of(first.submission) != salt_of(two.submission)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger.core.errors import Conflict, Unavailable
-from ledger.core.events import decode_envelope, decode_payload
+from ledger.core.events import decode_envelope, entry_hash
 from ledger.core.events.record import AccessSealed, IncidentRecorded
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tlog_proofs import parse_tlog_proof
@@ -51,11 +51,11 @@ def test_what_is_appended_is_signed_chained_and_durable(ledger: Ledger) -> None:
     receipts = [ledger.system.append(incident(number)) for number in range(3)]
     previous = None
     for number, (entry, receipt) in enumerate(zip(stream_of(ledger), receipts, strict=True)):
-        envelope, payload = decode_envelope(entry.envelope), decode_payload(entry.payload)
+        envelope, event = decode_envelope(entry.envelope), log.event_of(entry)
         assert (envelope.key_id, envelope.sequence, envelope.previous) == (SERVICE.key_id, number, previous)
-        assert payload.body == incident(number)
+        assert event.body == incident(number)
         parse_tlog_proof(receipt.proof).verify(leaf_hash(entry.envelope), LOG_SIGNER.verifying_key)
-        previous = entry.payload_digest
+        previous = entry_hash(entry.envelope)
 
 
 def test_several_processes_append_to_one_stream(each_database_url: str) -> None:
@@ -69,7 +69,7 @@ def test_several_processes_append_to_one_stream(each_database_url: str) -> None:
         for future in done:
             future.result()
         entries = stream_of(first)
-    bodies = {decode_payload(entry.payload).body for entry in entries}
+    bodies = {log.event_of(entry).body for entry in entries}
     assert bodies == {incident(number) for start in (0, 100) for number in range(start, start + 8)}
     assert [entry.sequence for entry in entries] == list(range(16))
 
@@ -110,7 +110,7 @@ def test_reads_are_sealed_once_the_oldest_is_an_hour_old(ledger: Ledger) -> None
     receipt = sealer.step(now + LONGEST_UNSEALED_MS)
     assert receipt is not None
     with ledger.database.read() as connection:
-        body = decode_payload(log.entry(connection, receipt.index).payload).body
+        body = log.event_of(log.entry(connection, receipt.index)).body
     assert body == AccessSealed(count=2, head=head.digest)
 
 

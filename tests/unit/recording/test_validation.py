@@ -38,9 +38,9 @@ from tests.testkit.builders import (
     PROCURATORATE,
     SERVICE,
     START,
-    Event,
     Officer,
     Registry,
+    SignedEvent,
     Writer,
     clerk,
     event_id,
@@ -57,7 +57,7 @@ from tests.unit.recording.stand import OPENED, resigned
 OFFICERS = (clerk(POLICE), clerk(PROCURATORATE), supervisor(POLICE))
 
 
-def opening(case_id: str = "case-1", **fields: Any) -> Event:
+def opening(case_id: str = "case-1", **fields: Any) -> SignedEvent:
     """The first event of a case, by a clerk of the police."""
     return Writer("case", case_id).write(OPENED, clerk(POLICE), **fields)
 
@@ -67,7 +67,7 @@ def size_of(ledger: Ledger) -> int:
         return log.tree(connection).size
 
 
-def judge(ledger: Ledger, event: Event) -> object:
+def judge(ledger: Ledger, event: SignedEvent) -> object:
     return ledger.validator.validate(event.submission, ledger.clock.seconds)
 
 
@@ -89,7 +89,7 @@ class Forged(Officer):
 
 QUORUM = Registry().add(registry.QuorumSet, quorum=1)
 MIRRORED = Writer("system", "ledger").draft(QUORUM, clerk(POLICE), event_id=event_id("forged"))
-REFUSED: dict[str, tuple[Event, type[TallystickError], str]] = {
+REFUSED: dict[str, tuple[SignedEvent, type[TallystickError], str]] = {
     "signed_at_out_of_window": (opening(signed_at=START - 24 * 3600), SignatureRefused, "envelope.signed_at"),
     "signature_refused": (Case(log_id=b"\x07" * 32).open().last, SignatureRefused, "envelope.signature"),
     "key_unknown": (Case().open(clerk(COURT)).last, Unauthorized, "envelope.key_id"),
@@ -98,7 +98,7 @@ REFUSED: dict[str, tuple[Event, type[TallystickError], str]] = {
     "not_opened": (
         Writer("case", "fresh").draft(acts.CaseNumbered(case_number="1"), clerk(POLICE)),
         RuleRefused,
-        "payload.event_type",
+        "envelope.event_type",
     ),
 }
 
@@ -165,23 +165,23 @@ def test_a_person_is_kept_by_an_admitted_detention_house_only(ledger: Ledger) ->
 
 
 def test_an_event_on_an_old_head_is_told_the_new_one(ledger: Ledger) -> None:
-    """The 409 carries what the client needs to sign again: the head's digest and the next sequence."""
+    """The 409 carries what the client needs to sign again: the head's leaf hash and the next sequence."""
     case = Case().open().register("phone")
     ledger.post_all(case.events)
-    late = case.draft(acts.CaseNumbered(case_number="2"), clerk(POLICE), previous="blake3:" + "ab" * 32)
+    late = case.draft(acts.CaseNumbered(case_number="2"), clerk(POLICE), previous="sha256:" + "ab" * 32)
     with pytest.raises(Conflict) as lost:
         judge(ledger, late)
-    assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", case.last.digest, 2)
+    assert (lost.value.code, lost.value.head, lost.value.sequence) == ("not_on_head", case.last.event.leaf_hash, 2)
 
 
 def test_an_event_cannot_stand_on_another_case(ledger: Ledger) -> None:
     """An event of one case on the head of another is off its own stream's head; the other case does not judge it."""
     first, two = Case("case-one").open(), Case("case-two").open()
     ledger.post_all([*first.events, *two.events])
-    astray = two.draft(acts.CaseNumbered(case_number="2"), clerk(POLICE), previous=first.last.digest)
+    astray = two.draft(acts.CaseNumbered(case_number="2"), clerk(POLICE), previous=first.last.event.leaf_hash)
     with pytest.raises(Conflict) as lost:
         judge(ledger, astray)
-    assert (lost.value.head, lost.value.sequence) == (two.last.digest, 1)
+    assert (lost.value.head, lost.value.sequence) == (two.last.event.leaf_hash, 1)
 
 
 def test_a_recorded_event_is_a_duplicate_whatever_has_happened_since(ledger: Ledger) -> None:
@@ -233,7 +233,7 @@ def long_history() -> Case:
 def test_a_case_is_not_there_until_it_is_opened(ledger: Ledger) -> None:
     """No state, no error: there is no such case."""
     assert ledger.validator.states.of_case("nowhere") is None
-    assert ledger.validator.states.after("blake3:" + "00" * 32) is None
+    assert ledger.validator.states.after(Case().open().last.ref) is None
 
 
 def test_what_a_split_gives_up_is_taken_over_by_the_case_that_cites_it(ledger: Ledger) -> None:
@@ -287,25 +287,25 @@ def test_an_act_knows_the_kinds_of_the_agencies_of_the_log(ledger: Ledger) -> No
     ledger.post_all(story.events)
     behind = registry_view.Registry(ledger.registry.authority.log_id, SERVICE.key_id, {})
     states = case_states.CaseStates(ledger.database, ledger.validator.procedures, behind.kinds)
-    act = states.act(None, story.last.payload, story.last.digest, ledger.clock.seconds)
+    act = states.act(None, story.last.event)
     assert act.kinds[POLICE] == KINDS[POLICE]
-    assert states.in_memory().act(None, story.last.payload, story.last.digest, 0).kinds is act.kinds
+    assert states.in_memory().act(None, story.last.event).kinds is act.kinds
 
 
 def test_what_would_come_of_a_draft_is_foreseen(ledger: Ledger) -> None:
     """The outcome is that of the signed event, refusals are those of judging it, and nothing is kept of it."""
     case = Case().open()
     ledger.post(case.last)
-    drafted = case.register("phone").last.payload
-    before, outcome = ledger.validator.foresee(drafted, ledger.clock.seconds)
+    drafted = case.register("phone").last.event
+    before, outcome = ledger.validator.foresee(drafted)
     assert before is not None
     assert (before.sequence, outcome.state.head) == (0, case.state.head)
-    offer = case.offer("phone", to="nobody-there").last.payload
-    with refused("not_on_head", field="payload.previous", error=Conflict):
-        ledger.validator.foresee(case.recall().last.payload, ledger.clock.seconds)
+    offer = case.offer("phone", to="nobody-there").last.event
+    with refused("not_on_head", field="envelope.previous", error=Conflict):
+        ledger.validator.foresee(case.recall().last.event)
     ledger.post(case.events[1])
     with refused("unknown_agency", field="payload.body.to_agency"):
-        ledger.validator.foresee(offer, ledger.clock.seconds)
+        ledger.validator.foresee(offer)
 
 
 # -- what an event says of others --------------------------------------------------------------------------------------

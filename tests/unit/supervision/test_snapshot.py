@@ -26,7 +26,7 @@ from ledger.supervision.views.case_record import Row, SourceEvent
 from ledger.supervision.views.snapshot import LeftDigest, Views
 from ledger.supervision.views.sources import BundleViewSource
 from ledger.supervision.views.view_rows import OF_A_CASE
-from tests.testkit.builders import POLICE, PROCURATORATE, Event, clerk
+from tests.testkit.builders import POLICE, PROCURATORATE, SignedEvent, clerk
 from tests.testkit.casework import Case, person_id
 from tests.unit.core.test_custody_machine import Custody
 
@@ -38,12 +38,10 @@ AGENCIES: list[Row] = [
 
 
 def log_of(
-    events: Iterable[Event], anchors: Iterable[Row] = (), procedures: Procedures | None = None
+    events: Iterable[SignedEvent], anchors: Iterable[Row] = (), procedures: Procedures | None = None
 ) -> BundleViewSource:
     """Return a log of these events in this order."""
-    logged = [
-        SourceEvent(index, event.digest, event.envelope.signed_at, event.payload) for index, event in enumerate(events)
-    ]
+    logged = [SourceEvent(index, event.event) for index, event in enumerate(events)]
     return BundleViewSource(logged, procedures or shipped_procedures(), agencies=AGENCIES, anchors=anchors)
 
 
@@ -256,7 +254,7 @@ def test_a_session_keeps_its_tree_size_while_the_log_grows(handed_over: Case) ->
     assert len(ask(asked, "FROM events")) == len(events)
 
 
-def require_same_as_at_once(events: list[Event], *, step: int) -> None:
+def require_same_as_at_once(events: list[SignedEvent], *, step: int) -> None:
     """Grown by ``step`` events at a time the views are those made of all events at once."""
     log = log_of(events)
     everything = log.events

@@ -32,12 +32,13 @@ from tests.testkit.builders import (
     PROCURATORATE,
     SERVICE,
     UPPER,
-    Event,
+    SignedEvent,
     Writer,
     analyst,
     auditor,
     clerk,
     event_of,
+    path_of,
     refused,
     supervisor,
 )
@@ -93,7 +94,7 @@ def post(ledger: Ledger, *streams: Any) -> None:
         write(ledger, stream.events)
 
 
-def write(ledger: Ledger, events: list[Event]) -> None:
+def write(ledger: Ledger, events: list[SignedEvent]) -> None:
     for event in events:
         ledger.post(event)
 
@@ -162,7 +163,7 @@ def test_an_impossible_step_is_refused_by_its_rule(ledger: Ledger) -> None:
         (confirmed(), supervisor(NEIGHBOUR), "not_the_supervising_agency", "agency"),
         (transferred("procuratorate-moon"), supervisor(PROCURATORATE), "unknown_agency", "body.to_agency"),
     ):
-        with refused(rule, field=f"payload.{field}"):
+        with refused(rule, field=path_of(field)):
             ledger.post(lead.draft(body, by))
     assert rows(ledger, LEADS)[0]["status"] == "assigned"
 
@@ -217,9 +218,9 @@ def test_a_lead_closes_by_its_own_procuratorates_recommendation_on_it(ledger: Le
 def test_a_data_set_takes_no_ones_stream(ledger: Ledger) -> None:
     """It stands in the stream of its agency, and in no other one, where anybody could come before him."""
     for stream in (Stream(kind="supervision", id="pensions"), Lead().stream):
-        with refused("malformed_input", field="payload.stream.kind", error=MalformedInput):
+        with refused("malformed_input", field="envelope.stream.kind", error=MalformedInput):
             ledger.post(event_of(dataset(), analyst(COURT), stream=stream))
-    with refused("malformed_input", field="payload.stream.id", error=MalformedInput):
+    with refused("malformed_input", field="envelope.stream.id", error=MalformedInput):
         ledger.post(event_of(dataset(), analyst(COURT), stream=Stream(kind="agency", id=PROCURATORATE)))
     assert findings(ledger) == set()
 

@@ -40,7 +40,7 @@ NAMES = {POLICE: "Eastern Police", PROCURATORATE: "东区检察院"}
 def last_sentence(case: Case, language: str = "en") -> str:
     step = list(walked(case))[-1]
     return Narrator(Labels(language), lambda agency: NAMES.get(agency, agency)).tell(
-        step.before, step.payload, step.after
+        step.before, step.event, step.after
     )
 
 
@@ -51,7 +51,7 @@ def slots_in(template: str) -> set[str]:
 def written(event_type: str, *, full: bool) -> Payload:
     """Return an event of this type by the police."""
     writer = Writer(EVENT_TYPES[event_type].streams[0], "stream-1")
-    return writer.draft(sample_body(event_type, full=full), clerk(POLICE)).payload
+    return writer.draft(sample_body(event_type, full=full), clerk(POLICE)).event
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
@@ -140,7 +140,7 @@ def test_long_lists_are_counted() -> None:
     items = [f"item-{number}" for number in range(8)]
     case = passed(*items)
     assert "the item-4 (item-4) and 5 more" in last_sentence(case)
-    chinese = Narrator(Labels("zh-CN")).words(case.last.payload, None)
+    chinese = Narrator(Labels("zh-CN")).words(case.last.event, None)
     assert chinese.value("item_ids", tuple(items)) == "item-0、item-1、item-2、item-3、item-4等共8项"
 
 
@@ -178,8 +178,8 @@ def test_particulars_are_told_by_the_labels_of_the_procedure() -> None:
     plea = {"charge": "theft", "sentence_accepted": "yes", "lawyer_present": person_id("li")}
     case.say(DecisionRecorded, kind="plea_statement", particulars=plea, **(paper | {"decision_id": "e"}))
     labels = Labels("zh-CN")
-    words = Narrator(labels).words(case.last.payload, case.state)
-    lines = event_fields(case.last.payload, {}, words, labels)
+    words = Narrator(labels).words(case.last.event, case.state)
+    lines = event_fields(case.last.event, {}, words, labels)
     fields = {line.label.removeprefix("载明事项 · "): line.value for line in lines}
     assert (fields["罪名"], fields["同意量刑建议"]) == ("theft", "是")
     assert person_id("li")[:8] in fields["在场的辩护人、值班律师"]
@@ -282,7 +282,7 @@ def test_text_of_a_body_is_no_template() -> None:
 
 def test_a_case_state_that_is_missing_leaves_ids_as_they_are() -> None:
     """Without the case around it an event still is told."""
-    sentence = Narrator(Labels("en")).tell(None, request(accepted()).last.payload, None)
+    sentence = Narrator(Labels("en")).tell(None, request(accepted()).last.event, None)
     assert "asks detention-east to keep person" in sentence
 
 

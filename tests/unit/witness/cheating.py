@@ -18,7 +18,7 @@ from ledger.core.log.tiles import TILE_HEIGHT, TILE_WIDTH, BundleName, encode_bu
 from ledger.core.log.witness_protocol import AddCheckpoint
 from tests.oracles.head_map_reference import subtree
 from tests.testkit import faulty_service
-from tests.testkit.builders import SERVICE, Event, Writer
+from tests.testkit.builders import SERVICE, SignedEvent, Writer
 from tests.testkit.bundles import LOG_SIGNER, heads_of, mapping
 from tests.testkit.faulty_service import Asked
 
@@ -32,7 +32,7 @@ class CheatingLog:
     def __init__(self, signer: SeedSigner = LOG_SIGNER):
         self.signer = signer
         self.system = Writer("system", "ledger", step=0)
-        self.events: list[Event] = []
+        self.events: list[SignedEvent] = []
         self.published = 0
         self.lies: dict[str, Answer | Callable[[], Answer]] = {}
         self.asked: list[str] = []
@@ -40,7 +40,7 @@ class CheatingLog:
 
     # -- what it has ---------------------------------------------------------------------------------------------------
 
-    def add(self, *events: Event) -> None:
+    def add(self, *events: SignedEvent) -> None:
         """Appends events, allowed or not, and publishes them."""
         self.events += events
         self.published = len(self.events)

@@ -29,7 +29,7 @@ from ledger.witness.follow import LogFollower
 from ledger.witness.mirror import LogMirror
 from ledger.witness.source import LogSource
 from ledger.witness.watch import Watch
-from tests.testkit.builders import LOG_ID, SERVICE, START, Event, Officer, clerk, secret_key
+from tests.testkit.builders import LOG_ID, SERVICE, START, Officer, SignedEvent, clerk, secret_key
 from tests.testkit.bundles import LOG_SIGNER
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES, Linked
@@ -162,7 +162,7 @@ def standing(linked: Linked, folder: Path) -> Iterator[Stand]:
             stand.close()
 
 
-def event_by(officer: Officer, case_id: str, **fields: object) -> Event:
+def event_by(officer: Officer, case_id: str, **fields: object) -> SignedEvent:
     """The opening of a case as this officer signs it, allowed or not."""
     return Case(case_id).open(officer, **fields).last
 

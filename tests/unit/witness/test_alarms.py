@@ -26,7 +26,7 @@ from ledger.store.witness import Halted, Moved
 from ledger.witness.alarms import Health
 from ledger.witness.contracts import Contracts, contracts_at
 from tests.oracles.head_map_reference import key_of, subtree
-from tests.testkit.builders import LOG_ID, SERVICE, START, Event, Registry, Writer, clerk
+from tests.testkit.builders import LOG_ID, SERVICE, START, Registry, SignedEvent, Writer, clerk
 from tests.testkit.bundles import LOG_SIGNER, heads_of, mapping
 from tests.testkit.casework import Case
 from tests.testkit.ledger_with_chain import AGENCIES
@@ -131,7 +131,7 @@ def test_a_look_that_another_overtakes(stand: Stand) -> None:
     assert (stand.kinds(), stand.status.published) == ([], size + 3)
 
 
-def with_gap() -> list[Event]:
+def with_gap() -> list[SignedEvent]:
     events = Case("case-gap").open(CLERK).name("zhang", by=CLERK).name("li", by=CLERK).events
     return [events[0], events[2]]
 
@@ -141,7 +141,7 @@ def with_gap() -> list[Event]:
     [("unauthorised_key", lambda: [event_by(STRANGER, "case-stranger")], "submitted"), ("gap", with_gap, "looked at")],
 )
 def test_an_entry_that_should_not_be_there(
-    stand: Stand, kind: str, events: Callable[[], list[Event]], way: str
+    stand: Stand, kind: str, events: Callable[[], list[SignedEvent]], way: str
 ) -> None:
     """The log has signed it, so it can be shown: the alarm names the entry, and what came before stays followed.
     tests/unit/core/test_following.py has each such fault."""

@@ -1,5 +1,4 @@
-// Values and their forms (docs/protocol/event.md, event-types.md): strict JSON in, canonical bytes out, and a check by the tables.
-import { BODIES, PARTS, VOCABULARIES, WORDS } from "./tables.js";
+// Values and their types (docs/protocol/event.md): strict JSON in, canonical bytes out.
 
 // A sentence by its id: English, with slots by name. A page has other languages' sentences by the same id; as a string, and in
 // JSON, it is the English.
@@ -88,8 +87,7 @@ function requireProfile(value, level) {
   }
 }
 
-export const isListOf = (value, isOne, most = 64) => Array.isArray(value) && value.length <= most && value.every(isOne);
-export const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
 export function canonical(value) {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
@@ -97,64 +95,57 @@ export function canonical(value) {
   return `{${Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(",")}}`;
 }
 
-// A type of the tables, as a function that returns what is wrong with a value, or nothing.
-const checks = new Map();
-const DATE = "([12][0-9]{3}-[01][0-9]-[0-3][0-9])";
-const real = (day) => day === undefined || new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day);
+// Types, as functions that tell whether a value is of them. What no string of a file may hold was refused when it was parsed.
 const integer = (least, most) => (value) => Number.isSafeInteger(value) && value >= least && value <= most;
-const within = (range, size) => {
-  const [least, most] = range?.match(/\d+|more/g) ?? [0, "more"];
-  return size >= Number(least) && (most === "more" || size <= Number(most));
-};
-function word(form) {
-  const [, least, most] = form.match(/^integer,? (\d+) to (\d+)$/) ?? [];
-  if (least) return integer(Number(least), Number(most));
-  const pattern = form.match(/`(.+?)`/)?.[1].replace("<Date>", DATE) ?? "[^]*";
-  const whole = new RegExp(`^(?:${pattern})$`, "u");
-  const range = form.match(/(\d+ to \d+) characters/)?.[1];
-  return (value) => {
-    const found = typeof value === "string" && within(range, lengthOf(value)) && whole.exec(value);
-    return found && real(form.includes("<Date>") ? found[1] : undefined) && value.normalize("NFC") === value && !UNWANTED.test(value);
-  };
-}
+const like = (pattern) => (value) => typeof value === "string" && pattern.test(value);
+const slug = (most) => like(new RegExp(`^[a-z0-9](?:[a-z0-9-]{0,${most - 2}}[a-z0-9])?$`));
+export const oneOf = (...words) => (value) => words.includes(value);
+export const textUpTo = (most, least = 0) => (value) => typeof value === "string" && value.length >= least && lengthOf(value) <= most;
+export const listOf = (isOne, most, least = 0) => (value) => Array.isArray(value) && value.length >= least && value.length <= most && value.every(isOne);
+export const mapOf = (isKey, isOne, most = Infinity, least = 0) => (value) => isObject(value) && Object.keys(value).length >= least
+  && Object.keys(value).length <= most && Object.entries(value).every(([key, one]) => isKey(key) && isOne(one));
 
-function compile(type) {
-  const [, item, range] = type.match(/^\[(.+)\](?: \((.+)\))?$/) ?? [];
-  if (item) return (value) => Array.isArray(value) && within(range, value.length) && value.every((one) => fits(one, item));
-  const [, key, held, count] = type.match(/^\{(\w+): (\w+)\}(?: \((.+)\))?$/) ?? [];
-  if (key) {
-    return (value) => isObject(value) && within(count, Object.keys(value).length)
-      && Object.entries(value).every(([name, one]) => fits(name, key) && fits(one, held));
-  }
-  if (type.endsWith(" or null")) return (value) => value === null || fits(value, type.slice(0, -8));
-  if (type.startsWith("`")) {
-    const words = type.split(" or ").map((one) => one.slice(1, -1)).map((one) => ({ true: true, false: false })[one] ?? one);
-    return (value) => words.includes(value);
-  }
-  if (/^\d+$/.test(type)) return (value) => value === Number(type);
-  if (type === "(see the type)") return () => true;
-  if (type in WORDS) return word(WORDS[type]);
-  if (type in VOCABULARIES) return (value) => VOCABULARIES[type].split(" ").includes(value);
-  return type in PARTS ? struct(PARTS[type]) : word(type);
-}
-
-export function struct(fields) {
-  const rows = fields.split(/, (?=`\w+`\?? )/).map((row) => row.match(/^`(\w+)`(\??) (.+)$/).slice(1));
+// An object with these fields and no others. What may be absent has a question mark, and is absent where it would be false or empty.
+export function struct(types) {
+  const rows = Object.entries(types).map(([name, is]) => [name.replace("?", ""), name.endsWith("?"), is]);
   const known = new Set(rows.map(([name]) => name));
-  const empty = (value) => value === false || (typeof value === "object" && value !== null && !Object.keys(value).length);
+  const isEmpty = (value) => value === false || (typeof value === "object" && value !== null && !Object.keys(value).length);
   return (value) => isObject(value) && Object.keys(value).every((name) => known.has(name))
-    && rows.every(([name, optional, type]) => (name in value ? fits(value[name], type) && !(optional && empty(value[name])) : optional));
+    && rows.every(([name, optional, is]) => (Object.hasOwn(value, name) ? is(value[name]) && !(optional && isEmpty(value[name])) : optional));
 }
 
-export function fits(value, type) {
-  if (!checks.has(type)) checks.set(type, compile(type));
-  return Boolean(checks.get(type)(value));
-}
+const DAY = /^([12][0-9]{3}-[01][0-9]-[0-3][0-9])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$/;
+const isInstant = (value) => like(DAY)(value) && new Date(`${value.slice(0, 10)}T00:00:00Z`).toJSON()?.startsWith(value.slice(0, 10));
+const [isBlake3, isLeafHash, isSalt] = [like(/^blake3:[0-9a-f]{64}$/), like(/^sha256:[0-9a-f]{64}$/), like(/^[0-9a-f]{32}$/)];
+const [isAgencyId, isOfficerId] = [slug(31), slug(31)];
+export const [isSafeInt, isBytes32, isKeyId] = [integer(0, Number.MAX_SAFE_INTEGER), like(/^0x[0-9a-f]{64}$/), like(/^0x[0-9a-f]{40}$/)];
+export const isLine = (value) => textUpTo(200, 1)(value) && !/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(value);
+export const isLabel = like(/^[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?$/);
+export const isStream = struct({ kind: oneOf("case", "agency", "supervision", "system"), id: slug(64) });
+const isEnvelopeFields = struct({
+  version: oneOf(1), event_id: like(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/), event_type: like(/^[a-z_]{1,24}\.[a-z_]{1,24}$/),
+  stream: isStream, sequence: isSafeInt, previous: (value) => value === null || isLeafHash(value), agency: isAgencyId, payload_digest: isBlake3, signed_at: isSafeInt,
+  key_id: isKeyId, signature: like(/^0x[0-9a-f]{130}$/),
+});
+export const isEnvelope = (value) => isEnvelopeFields(value) && (value.previous === null) === (value.sequence === 0)
+  && ({ agency: value.agency, system: "ledger" }[value.stream.kind] ?? value.stream.id) === value.stream.id;
+export const isPayload = struct({
+  officer: isOfficerId, occurred_at: isInstant, salt: isSalt, body: isObject, "authority?": struct({ authorization_type: isLine, authorization_identifier: isLine }),
+  "confidential?": mapOf(isLabel, isBlake3, 64),
+});
+export const isSection = struct({ salt: isSalt, fields: mapOf(like(/^[a-z][a-z0-9_]{0,31}$/), textUpTo(4000, 1), Infinity, 1) });
 
-// Whether a payload is of the form of its event type. What is possible in custody is another matter.
-export function isPayload(value) {
-  if (!fits(value, "Payload") || !Object.hasOwn(BODIES, value.event_type)) return false;
-  const fields = BODIES[value.event_type][3];
-  if (!checks.has(fields)) checks.set(fields, struct(fields));
-  return checks.get(fields)(value.body);
-}
+// The bodies that verification reads: changes of the registry, as the log mirrors them (docs/protocol/registry.md).
+const CHANGE = { number: isSafeInt, registry_hash: isBytes32, location: struct({ block_number: isSafeInt, block_hash: isBytes32, transaction_hash: isBytes32 }), agency: isAgencyId };
+const isName = mapOf(like(/^[a-z]{2,3}(?:-[A-Z]{2})?$/), isLine, 16, 1);
+const isJurisdiction = like(/^[a-z0-9]{1,16}(?:\/[a-z0-9]{1,16}){0,4}$/);
+const isRole = oneOf("clerk", "supervisor", "auditor", "analyst", "witness");
+export const MIRRORED = {
+  "registry.agency_admitted": struct({
+    ...CHANGE, kind: like(/^[a-z0-9](?:[a-z0-9_]{0,29}[a-z0-9])?$/), admin: isKeyId, profile: struct({ jurisdiction: isJurisdiction, name: isName }),
+  }),
+  "registry.key_granted": struct({
+    ...CHANGE, key_id: isKeyId, officer: isOfficerId, roles: listOf(isRole, Infinity, 1), suite: integer(1, 255), valid_from: isSafeInt, valid_until: isSafeInt,
+  }),
+  "registry.key_revoked": struct({ ...CHANGE, key_id: isKeyId }),
+};

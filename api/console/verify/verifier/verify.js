@@ -3,10 +3,12 @@ import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { blake3 } from "@noble/hashes/blake3.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
-import { bothOf, canonical, fits, hex, isListOf, isObject, isPayload, joined, lengthOf, parseCanonical, reason, Refused, refuse, same, struct, unhex, utf8 } from "./forms.js";
+import {
+  bothOf, canonical, hex, isBytes32, isEnvelope, isKeyId, isLabel, isLine, isPayload, isSafeInt, isSection, isStream, joined, listOf, mapOf, MIRRORED, oneOf,
+  parseCanonical, reason, Refused, refuse, same, struct, textUpTo, unhex, utf8,
+} from "./forms.js";
 import { blockStatement, contractStates, headerOf, padded } from "./chain.js";
 import * as log from "./log.js";
-import { BODIES } from "./tables.js";
 
 export { Refused };
 export const EXIT = { intact: 0, tampered: 1, unverifiable: 3, not_yet_anchored: 4 };
@@ -16,32 +18,32 @@ const LONGEST_ENTRY = 65535; // bytes
 const LONGEST_NOTE = 262144; // characters
 const [LONGEST_HEADER, LONGEST_NODE] = [16384, 1024]; // bytes
 const LONGEST_ROOT = 16384; // characters
+const MOST = 64; // of chains, and of hashes of a proof of consistency
 const [MOST_BLOCKS, MOST_ROOTS, MOST_EARLIER, MOST_STAMPS, MOST_CONFIRMATIONS] = [1024, 16, 16, 16, 10000];
 const TOLERANCE = 300n; // seconds that a signer's clock may be ahead
 const NOTHING = hex(sha256(new Uint8Array())); // the root of the empty tree
 const ROLE_BITS = { clerk: 1n, supervisor: 2n, auditor: 4n, analyst: 8n, witness: 16n };
-const BY_SERVICE = "the service's own key";
 
 // -- forms of trust file and bundle ------------------------------------------------------------------------------------
 
-const isChainFields = struct("`chain_id` SafeInt, `deployment_block_number` SafeInt, `deployment_block_hash` Bytes32, `registry` KeyId, `anchor` KeyId, `registry_code_hash` Bytes32, `anchor_code_hash` Bytes32, `finality` (see the type), `trusted_blocks`? (see the type)");
-const isBlock = struct("`number` SafeInt, `hash` Bytes32");
-const isFinality = (value) => value === "safe" || value === "finalized" || (Number.isSafeInteger(value) && value >= 0 && value <= MOST_CONFIRMATIONS);
-const optional = (value, name, is) => !(name in value) || is(value[name]);
-const lists = (isOne, most) => (value) => isListOf(value, isOne, most);
-const isChain = (value) => isChainFields(value) && isFinality(value.finality) && optional(value, "trusted_blocks", lists(isBlock, MOST_BLOCKS));
-const isTrustFields = struct("`format` `tallystick/trust@v1`, `log_id` Bytes32, `origin` Line, `log_key` (see the type), `service_key_id` KeyId, `witness_policy` (see the type), `development` `true` or `false`, `chains` (see the type), `timestamp_roots`? (see the type), `earlier_log_keys`? (see the type), `earlier_service_keys`? (see the type)");
-const isEarlierLogKey = struct("`key` (see the type), `until` SafeInt");
-const isEarlierServiceKey = struct("`key_id` KeyId, `until` SafeInt");
+const isText = textUpTo(Infinity);
+const HISTORY = { chain_id: isSafeInt, deployment_block_number: isSafeInt, deployment_block_hash: isBytes32 };
+const isFinality = (value) => value === "safe" || value === "finalized" || (isSafeInt(value) && value <= MOST_CONFIRMATIONS);
+const isRoot = (value) => textUpTo(LONGEST_ROOT, 1)(value) && log.base64(value);
+const isTrust = struct({
+  format: oneOf("tallystick/trust@v1"), log_id: isBytes32, origin: isLine, log_key: isText, service_key_id: isKeyId, witness_policy: isText, development: oneOf(true, false),
+  chains: listOf(struct({
+    ...HISTORY, registry: isKeyId, anchor: isKeyId, registry_code_hash: isBytes32, anchor_code_hash: isBytes32, finality: isFinality,
+    "trusted_blocks?": listOf(struct({ number: isSafeInt, hash: isBytes32 }), MOST_BLOCKS),
+  }), MOST),
+  "timestamp_roots?": listOf(isRoot, MOST_ROOTS), "earlier_log_keys?": listOf(struct({ key: isText, until: isSafeInt }), MOST_EARLIER),
+  "earlier_service_keys?": listOf(struct({ key_id: isKeyId, until: isSafeInt }), MOST_EARLIER),
+});
 
 export function readTrust(bytes) {
   const trust = parseCanonical(bytes);
-  const isRoot = (text) => typeof text === "string" && text !== "" && text.length <= LONGEST_ROOT && log.base64(text);
-  const ascend = (keys, least) => keys.every(({ until }, at) => at === 0 || keys[at - 1].until + least <= until);
-  if (!isTrustFields(trust) || typeof trust.log_key !== "string" || typeof trust.witness_policy !== "string"
-    || !isListOf(trust.chains, isChain) || !optional(trust, "timestamp_roots", lists(isRoot, MOST_ROOTS))
-    || !optional(trust, "earlier_log_keys", (keys) => isListOf(keys, isEarlierLogKey, MOST_EARLIER) && ascend(keys, 0))
-    || !optional(trust, "earlier_service_keys", (keys) => isListOf(keys, isEarlierServiceKey, MOST_EARLIER) && ascend(keys, 1))) refuse("no trust file");
+  const ascend = (keys, least) => (keys ?? []).every(({ until }, at) => at === 0 || keys[at - 1].until + least <= until);
+  if (!isTrust(trust) || !ascend(trust.earlier_log_keys, 0) || !ascend(trust.earlier_service_keys, 1)) refuse("no trust file");
   const [earlierLog, earlierService] = [trust.earlier_log_keys ?? [], trust.earlier_service_keys ?? []];
   const [logKey, policy] = [log.logKey(trust.log_key), log.parsePolicy(trust.witness_policy)];
   const logKeys = [{ ...logKey, until: Infinity }, ...earlierLog.map(({ key, until }) => ({ ...log.logKey(key), until }))];
@@ -61,27 +63,28 @@ export function readTrust(bytes) {
 // The ledger's own key at an index: an earlier one below its `until`.
 const serviceKeyAt = (trust, index) => (trust.earlier_service_keys ?? []).find(({ until }) => index < until)?.key_id ?? trust.service_key_id;
 
-const isText = (most) => (value) => typeof value === "string" && lengthOf(value) <= most;
-const isHash = (value) => typeof value === "string" && /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(value);
-const isNodes = (value) => isObject(value) && Object.entries(value).every(([name, one]) => /^(?:0|[1-9][0-9]?)\/(?:0|[1-9][0-9]{0,15})$/.test(name) && isHash(one));
-const isHex = (most) => (value) => typeof value === "string" && value.length % 2 === 0 && value.length <= 2 + 2 * most && /^0x[0-9a-f]*$/.test(value);
-const isBundleFields = struct("`format` `tallystick/bundle@v1`, `log_id` Bytes32, `event`? SafeInt, `stream`? Stream, `note` (see the type), `entries` (see the type), `nodes`? (see the type), `anchor`? (see the type), `timestamps`? (see the type)");
-const isEntryFields = struct("`index` SafeInt, `envelope` Envelope, `payload`? (see the type), `sections`? {SectionLabel: Section}");
-const isEntry = (value) => isEntryFields(value) && utf8(canonical(value.envelope)).length <= LONGEST_ENTRY && (value.payload === undefined || isPayload(value.payload));
-const isHistory = struct("`chain_id` SafeInt, `deployment_block_number` SafeInt, `deployment_block_hash` Bytes32");
-const isRevocations = (value) => isObject(value) && Object.entries(value).every(([key, number]) => fits(key, "KeyId") && fits(number, "SafeInt") && number > 0);
-const isAnchorFields = struct("`chain` (see the type), `contract` KeyId, `number` SafeInt, `header` (see the type), `state` (see the type), `block_note`? (see the type), `revocations`? (see the type)");
-const isAnchor = (value) => isAnchorFields(value) && isHistory(value.chain) && value.number > 0 && isHex(LONGEST_HEADER)(value.header) && isListOf(value.state, isHex(LONGEST_NODE), Infinity)
-  && optional(value, "block_note", isText(LONGEST_NOTE)) && optional(value, "revocations", isRevocations);
-const isStampFields = struct("`size` SafeInt, `root` (see the type), `consistency`? (see the type), `response` (see the type)");
-const isStamp = (value) => isStampFields(value) && isHash(value.root) && optional(value, "consistency", lists(isHash)) && typeof value.response === "string";
+const isHash = (value) => textUpTo(44)(value) && /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(value);
+const isNodeName = (value) => /^(?:0|[1-9][0-9]?)\/(?:0|[1-9][0-9]{0,15})$/.test(value);
+const isHex = (most) => (value) => textUpTo(2 + 2 * most, 2)(value) && value.length % 2 === 0 && /^0x[0-9a-f]*$/.test(value);
+const isNumber = (value) => isSafeInt(value) && value > 0;
+const isBundle = struct({
+  format: oneOf("tallystick/bundle@v1"), log_id: isBytes32, "event?": isSafeInt, "stream?": isStream, note: textUpTo(LONGEST_NOTE),
+  entries: listOf(struct({
+    index: isSafeInt, envelope: (value) => isEnvelope(value) && utf8(canonical(value)).length <= LONGEST_ENTRY, "payload?": isPayload, "sections?": mapOf(isLabel, isSection),
+  }), Infinity, 1),
+  "nodes?": mapOf(isNodeName, isHash),
+  "anchor?": struct({
+    chain: struct(HISTORY), contract: isKeyId, number: isNumber, header: isHex(LONGEST_HEADER), state: listOf(isHex(LONGEST_NODE), Infinity), "block_note?": textUpTo(LONGEST_NOTE),
+    "revocations?": mapOf(isKeyId, isNumber),
+  }),
+  "timestamps?": listOf(struct({ size: isSafeInt, root: isHash, "consistency?": listOf(isHash, MOST), response: isText }), MOST_STAMPS),
+});
 
 export function readBundle(bytes) {
   if (bytes.length > LARGEST_BUNDLE) refuse("a bundle has at most 64 MiB");
   const file = parseCanonical(bytes);
-  if (!isBundleFields(file) || (file.event === undefined) === (file.stream === undefined) || !isText(LONGEST_NOTE)(file.note) || !optional(file, "nodes", isNodes)
-    || !isListOf(file.entries, isEntry, Infinity) || file.entries.length === 0 || file.entries.some(({ index }, at) => at > 0 && index <= file.entries[at - 1].index)
-    || !optional(file, "anchor", isAnchor) || !optional(file, "timestamps", lists(isStamp, MOST_STAMPS))) refuse("no bundle");
+  const rise = (entries) => entries.every(({ index }, at) => at === 0 || index > entries[at - 1].index);
+  if (!isBundle(file) || (file.event === undefined) === (file.stream === undefined) || !rise(file.entries)) refuse("no bundle");
   const isSubject = file.event === undefined ? ({ envelope }) => canonical(envelope.stream) === canonical(file.stream) : ({ index }) => index === file.event;
   const subjects = file.entries.filter(isSubject);
   const mayShow = (entry) => entry.sections === undefined || (entry.payload !== undefined && isSubject(entry));
@@ -119,20 +122,6 @@ export function signatureHolds(envelope, logId) {
   } catch {
     return false;
   }
-}
-
-// What payload and envelope must agree on, and what a stream asks of them (docs/protocol/event.md).
-function disagreement(envelope, payload) {
-  if (digest(payload) !== envelope.payload_digest) return reason("the payload's digest is not the signed one");
-  const differs = ["version", "event_id", "event_type", "stream", "sequence", "previous", "agency"]
-    .find((name) => canonical(payload[name]) !== canonical(envelope[name]));
-  if (differs) return reason("{field} is not the envelope's", { field: differs });
-  const { kind, id } = payload.stream;
-  if (!BODIES[payload.event_type][0].split(" or ").includes(kind)) return reason("this event has no place in a stream of kind {kind}", { kind });
-  if ((payload.previous === null) !== (payload.sequence === 0)) return reason("previous is null at sequence 0 and there only");
-  if (kind === "system" && id !== "ledger") return reason("the system stream is the ledger's");
-  if (BODIES[payload.event_type][2] && !payload.authority) return reason("an act on a named authority names it");
-  return kind === "agency" && id !== payload.agency ? reason("the stream is another agency's") : undefined;
 }
 
 // -- the steps ---------------------------------------------------------------------------------------------------------
@@ -267,8 +256,7 @@ class Verification {
     if (!this.faults.has(entry)) {
       this.faults.set(entry, attempt(() => {
         if (!signatureHolds(entry.envelope, this.trust.log_id)) refuse("not signed by the key it names");
-        const wrong = entry.payload ? disagreement(entry.envelope, entry.payload) : undefined;
-        if (wrong) refuse(wrong);
+        if (entry.payload && digest(entry.payload) !== entry.envelope.payload_digest) refuse("the payload's digest is not the signed one");
         this.requireIncluded(entry);
         return checked("it holds");
       }));
@@ -279,10 +267,10 @@ class Verification {
   // The registry's changes of a type about a key or an agency that hold, as {index, body}, in the order of the log. They are gathered once:
   // each of a case's thousands of events asks for some.
   mirrored(type, about) {
-    const isMirror = ({ envelope, payload, index }) => payload?.event_type.startsWith("registry.") && envelope.key_id === serviceKeyAt(this.trust, index)
-      && envelope.agency === "ledger" && payload.officer === "service";
+    const isMirror = ({ envelope: { event_type: of, stream, agency, key_id: key }, payload, index }) => payload && Object.hasOwn(MIRRORED, of) && MIRRORED[of](payload.body)
+      && stream.kind === "system" && agency === "ledger" && key === serviceKeyAt(this.trust, index) && payload.officer === "service";
     this.mirror ??= grouped(
-      this.bundle.entries.filter((entry) => isMirror(entry) && this.holds(entry)).map(({ index, payload: { event_type: of, body } }) => ({ index, of, body })),
+      this.bundle.entries.filter((entry) => isMirror(entry) && this.holds(entry)).map(({ index, envelope: { event_type: of }, payload: { body } }) => ({ index, of, body })),
       ({ of, body }) => [of, body.key_id ?? body.agency],
     );
     return this.mirror.get(`${type} ${about}`) ?? [];
@@ -291,8 +279,8 @@ class Verification {
   // Whether an entry that holds says it erased a section.
   isErased({ stream, event_id: event, payload_digest: digested }, label) {
     this.erasures ??= grouped(
-      this.bundle.entries.filter(({ payload }) => payload?.event_type === "section.erased"),
-      ({ envelope, payload: { body: { concerns, label: of } } }) => [canonical(envelope.stream), concerns.event_id, concerns.payload_digest, of],
+      this.bundle.entries.filter(({ envelope, payload }) => payload && envelope.event_type === "section.erased"),
+      ({ envelope, payload: { body: { concerns, label: of } } }) => [canonical(envelope.stream), concerns?.event_id, concerns?.payload_digest, of],
     );
     return (this.erasures.get([canonical(stream), event, digested, label].join(" ")) ?? []).some((entry) => this.holds(entry));
   }
@@ -312,8 +300,7 @@ class Verification {
 class EventSteps {
   constructor(of, entry) {
     Object.assign(this, { of, entry, envelope: entry.envelope, trust: of.trust });
-    this.roles = Object.hasOwn(BODIES, this.envelope.event_type) ? BODIES[this.envelope.event_type][1] : "";
-    this.isOwn = this.roles === BY_SERVICE;
+    this.isOwn = this.envelope.agency === "ledger";
   }
 
   signature_() {
@@ -323,8 +310,7 @@ class EventSteps {
   payload_() {
     const { payload } = this.entry;
     if (payload === undefined) return unchecked("the payload is withheld", "unverifiable");
-    const wrong = disagreement(this.envelope, payload);
-    if (wrong) return failed(wrong);
+    if (digest(payload) !== this.envelope.payload_digest) return failed("the payload's digest is not the signed one");
     this.payload = payload;
     return checked(this.envelope.payload_digest);
   }
@@ -349,15 +335,15 @@ class EventSteps {
     const { envelope, payload, trust, of } = this;
     if (this.index === undefined) return NO_INDEX;
     if (this.isOwn) {
-      const own = envelope.key_id === serviceKeyAt(trust, this.index) && envelope.agency === "ledger" && (payload?.officer ?? "service") === "service";
+      const own = envelope.key_id === serviceKeyAt(trust, this.index) && (payload?.officer ?? "service") === "service";
       return own ? checked("signed by the ledger's own key") : failed("only the ledger's own key signs this");
     }
     const grants = of.mirrored("registry.key_granted", envelope.key_id);
     const covers = ({ index, body }) => index < this.index && body.agency === envelope.agency
       && body.suite === 1 && body.valid_from <= envelope.signed_at && envelope.signed_at < body.valid_until
-      && (!payload || payload.officer === body.officer) && body.roles.some((role) => this.roles.split(" or ").includes(role));
+      && (!payload || payload.officer === body.officer);
     const covering = grants.filter(covers);
-    if (covering.length === 0) return grants.length ? failed("the grant does not cover this act") : unchecked("no grant of the key that holds", "unverifiable");
+    if (covering.length === 0) return grants.length ? failed("the grant is not of this agency, officer and time") : unchecked("no grant of the key that holds", "unverifiable");
     this.grants = covering.filter(({ index, body }) => of.mirrored("registry.agency_admitted", body.agency)[0]?.index < index);
     if (this.grants.length === 0) return unchecked("no admission of the agency that holds", "unverifiable");
     return checked("granted at entry {index}", { index: this.grants[0].index });
@@ -441,7 +427,7 @@ function order(subjects, results) {
     const event = reason("event {number} of {count}", { number: at + 1, count: subjects.length });
     if (envelope.sequence !== at || envelope.previous !== previous) return failed("{event} is not on the one before", { event });
     if (results[at].index === undefined) return unchecked("{event} has no index that its proof shows", "unverifiable", { event });
-    previous = envelope.payload_digest;
+    previous = `sha256:${hex(log.leafHash(utf8(canonical(envelope))))}`;
   }
   return checked("sequence 0 to {last} without a gap", { last: subjects.length - 1 });
 }

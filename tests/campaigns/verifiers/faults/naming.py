@@ -25,13 +25,14 @@ from tests.testkit.changed_bundles import written
 
 REFUSED = "refused"
 OTHER = "blake3:" + "7e" * 32
-# What an envelope says of its payload, otherwise.
-SAID_TWICE: dict[str, Any] = {
+OTHER_ENTRY = "sha256:" + "7e" * 32
+# Other values of what an envelope says of an event that is not the first of its stream.
+OTHERWISE: dict[str, Any] = {
     "event_id": "01940000-0000-7000-8000-00000000ffff",
+    "event_type": "case.joined",
     "stream": Stream(kind="case", id="case-77"),
     "sequence": 77,
-    "previous": OTHER,
-    "payload_digest": OTHER,
+    "previous": OTHER_ENTRY,
 }
 OTHER_ORIGIN = SeedSigner.from_seed("other.example", bytes([1]) * 32)
 OTHER_KEY = SeedSigner.from_seed(ORIGIN, bytes([77]) * 32)
@@ -126,6 +127,12 @@ def worse(first: str, other: str) -> str:
 
 
 # -- bases that a fault fits -------------------------------------------------------------------------------------------
+
+
+def later(base: Base) -> bool:
+    """Tell whether the event is not the first of its stream, which is of a case."""
+    envelope = original(base).envelope
+    return envelope.stream.kind == "case" and envelope.sequence > 0
 
 
 def of_case(base: Base) -> bool:

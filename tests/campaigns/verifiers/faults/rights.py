@@ -13,26 +13,28 @@ from tests.campaigns.verifiers import changes
 from tests.campaigns.verifiers.changes import SECP256K1_ORDER, put, relogged, resaid, resealed, resigned_as
 from tests.campaigns.verifiers.faults.naming import (
     OTHER,
-    SAID_TWICE,
+    OTHER_ENTRY,
     Changed,
     Fits,
+    anchored,
     called,
     entry,
     harmless,
     has,
     of_case,
     original,
+    refused,
     simple,
 )
-from tests.campaigns.verifiers.worlds import Base
-from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Event, Officer, clerk, signed
+from tests.campaigns.verifiers.worlds import Base, Tree
+from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Officer, SignedEvent, clerk, signed
 from tests.testkit.bundles import Log
 from tests.testkit.casework import Case
 
 # -- entries -----------------------------------------------------------------------------------------------------------
 
 
-def logged(name: str, make: Callable[[Base, Event], Event], *steps: int, of: Fits = of_case) -> None:
+def logged(name: str, make: Callable[[Base, SignedEvent], SignedEvent], *steps: int, of: Fits = of_case) -> None:
     """Record an event that a dishonest log took in, in place of the base's."""
     simple(name, lambda base: relogged(base, make(base, original(base))), *steps, of=of)
 
@@ -58,33 +60,55 @@ for _name, _change in SIGNATURES.items():
     logged(_name, lambda _, event, change=_change: replace(event, envelope=resigned_as(event, change)), 6)
 
 
-def signed_by(event: Event, officer: Officer, log_id: bytes = LOG_ID) -> Event:
+def signed_by(event: SignedEvent, officer: Officer, log_id: bytes = LOG_ID) -> SignedEvent:
     return replace(event, envelope=signed(event.envelope, officer, log_id))
 
 
 logged("signed by another's key", lambda _, event: signed_by(event, clerk(COURT)), 6)
 logged("signed for another ledger", lambda _, event: signed_by(event, changes.officer_of(event), bytes(32)), 6)
 
-for _field, _value in SAID_TWICE.items():
-    logged(
-        f"envelope and payload differ in {_field}",
-        lambda _, event, f=_field, v=_value: resealed(event, event.payload, **{f: v}),
-        7,
-    )
+
+def misplaced(base: Base, **fields: Any) -> Tree:
+    """Return the bundle of a log with the base's event in another place, signed as such."""
+    event = original(base)
+    return relogged(base, resealed(event, event.payload, **fields))[0]
+
 
 IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "previous null above sequence 0": {"previous": None, "sequence": 5},
-    "previous given at sequence 0": {"previous": OTHER, "sequence": 0},
-    "stream of a kind that has no place for it": {"stream": Stream(kind="supervision", id="m")},
+    "previous given at sequence 0": {"previous": OTHER_ENTRY, "sequence": 0},
+    "previous that is the digest of a payload": {"previous": OTHER, "sequence": 5},
     "system stream of another name": {"stream": Stream(kind="system", id="mine")},
+    "agency stream of another agency": {"stream": Stream(kind="agency", id="another")},
 }
 for _name, _fields in IMPOSSIBLE.items():
-    logged(_name, lambda base, _, fields=_fields: resaid(base, **fields), 7)
+    refused(_name, lambda base, fields=_fields: misplaced(base, **fields), of_case)
 
+# What its event type demands is no matter of integrity.
 ERASURE = called("erasure")
-other_agency = Stream(kind="agency", id=COURT)
-logged("agency stream of another agency", lambda base, _: resaid(base, stream=other_agency), 7, of=ERASURE)
-logged("no authority named", lambda base, _: resaid(base, authority=None), 7, of=ERASURE)
+
+
+def sound(name: str, make: Callable[[Base, SignedEvent], SignedEvent], of: Fits = of_case) -> None:
+    """Record another event in place of the base's, with which integrity finds no fault."""
+    harmless(
+        name,
+        lambda base: relogged(base, make(base, original(base))),
+        of=lambda base: of(base) and anchored(base),  # as the log is that holds the other one
+    )
+
+
+UNLIKELY: dict[str, dict[str, Any]] = {
+    "stream of a kind that has no place for it": {"stream": Stream(kind="supervision", id="m")},
+    "an event type that is none": {"event_type": "to_string.constructor"},
+    "an event type of the ledger itself": {"event_type": "registry.key_granted"},
+    "an event type of another body": {"event_type": "case.joined"},
+}
+for _name, _fields in UNLIKELY.items():
+    sound(_name, lambda _, event, fields=_fields: resealed(event, event.payload, **fields))
+BODIES: tuple[Any, ...] = ({}, {"toString": 1}, {"__proto__": {}}, {"item_id": ["x", None, True, -1]})
+for _body in BODIES:
+    sound(f"the body {_body}", lambda base, _, body=_body: resaid(base, body=body))
+sound("no authority named", lambda base, _: resaid(base, authority=None), ERASURE)
 logged("officer without the key", lambda base, _: resaid(base, officer="somebody-else"), 10)
 logged("signed before the grant", lambda _, event: resealed(event, event.payload, signed_at=START - 86_401), 10)
 logged(
@@ -95,14 +119,14 @@ logged(
 )
 
 
-def by_clerk(base: Base, _: Event) -> Event:
+def by_clerk(base: Base, _: SignedEvent) -> SignedEvent:
     """Let a clerk sign the erasure, which only a supervisor of the agency may."""
     officer = clerk(PROCURATORATE)
     event = resaid(base, officer=officer.officer_id)
     return signed_by(replace(event, envelope=structs.replace(event.envelope, key_id=officer.key_id)), officer)
 
 
-logged("erasure by a clerk", by_clerk, 10, of=ERASURE)
+sound("erasure by a clerk", by_clerk, ERASURE)
 logged(
     "commitment to other sections",
     lambda base, _: resaid(base, confidential={"narrative": OTHER, "description": OTHER}),
