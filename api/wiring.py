@@ -562,6 +562,7 @@ class TrustHolder:
                 EarlierLogKey(parse_vkey(earlier.key), earlier.until) for earlier in installation.earlier_log_keys
             ),
             earlier_service_keys=installation.earlier_service_keys,
+            suites=installation.founding.suites,
             timestamp_roots=timestamp_roots,
         )
 

@@ -21,8 +21,9 @@ from ledger.chain.recursion_limit import kept_recursion_limit
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.encoding.digests import keccak256
 from ledger.core.ethereum.contract_changes import ContractChange
+from ledger.core.events import SUITE_SECP256K1_EIP712
 from ledger.core.messages import Message
-from ledger.core.signing.signatures import DOMAIN_NAME, DOMAIN_VERSION, SUITE_SECP256K1_EIP712
+from ledger.core.signing.signatures import DOMAIN_NAME, DOMAIN_VERSION
 
 with kept_recursion_limit():
     from eth_account.messages import encode_typed_data

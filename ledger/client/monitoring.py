@@ -50,7 +50,8 @@ Alarm = Literal[
     "wrong_agency",
     "key_not_valid",
     "role_missing",
-    "suite_unknown",
+    "wrong_suite",
+    "suite_not_taken",
     "service_only",
 ]
 

@@ -35,13 +35,15 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound, TallystickError
 from ledger.core.ethereum.contract_changes import profile_bytes
+from ledger.core.events import SUITE_SECP256K1_EIP712
 from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Jurisdiction, KeyId
 from ledger.core.log.notes import parse_vkey
 from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy, parse_witness_keys
 from ledger.core.messages import Message
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
-from ledger.core.verification.trust import FinalityRule, LogKeyLine, require_no_own_witness
+from ledger.core.signing.signatures import SUITES
+from ledger.core.verification.trust import FinalityRule, LogKeyLine, Suites, require_no_own_witness, require_rising
 
 FORMAT = "tallystick/installation@v1"
 WHOSE_KEY = "Whoever runs the witness has them: tally witness key prints them as verifier_keys."
@@ -78,7 +80,7 @@ class Founding(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``procedures`` are the packages that it adopts, by their digests, in this order.
     ``development`` allows quorum 0, and every verdict says so; ``finality`` is the rule by which blocks of the
-    anchoring chain are final.
+    anchoring chain are final. ``suites`` are those of the signatures that it takes.
     """
 
     agencies: Annotated[tuple[FoundingAgency, ...], Meta(min_length=1, max_length=64)]
@@ -86,6 +88,7 @@ class Founding(Struct, frozen=True, forbid_unknown_fields=True):
     development: bool = False
     finality: FinalityRule = CONFIRMATIONS
     procedures: Annotated[tuple[Blake3, ...], Meta(max_length=64)] = ()
+    suites: Suites = (SUITE_SECP256K1_EIP712,)
 
 
 class Installation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +109,7 @@ class Installation(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def service_keys(self) -> ServiceKeys:
         """Return the ledger's own keys, by the index of the entry."""
-        return ServiceKeys(self.service_key_id, self.earlier_service_keys)
+        return ServiceKeys(self.service_key_id, self.earlier_service_keys, self.founding.suites)
 
     @property
     def log_id_bytes(self) -> bytes:
@@ -185,6 +188,16 @@ def read_founding(data: bytes) -> Founding:
         if digest == NO_PACKAGE:
             field = f"founding.procedures[{number}]"
             raise MalformedInput("no package has the digest zero", field=field, hint="See: tally procedure list")
+    require_rising(founding.suites, "founding.suites")
+    if unknown := set(founding.suites) - SUITES.keys():
+        raise MalformedInput(
+            "this program has suites {known}, not {unknown}",
+            known=", ".join(map(str, SUITES)),
+            unknown=", ".join(map(str, sorted(unknown))),
+            field="founding.suites",
+        )
+    if SUITE_SECP256K1_EIP712 not in founding.suites:
+        raise MalformedInput("expected suite 1 among them: the ledger itself signs by it", field="founding.suites")
     _require_witnesses(founding, places)
     return founding
 

@@ -32,9 +32,9 @@ VOCABULARIES = {
     if getattr(value, "__origin__", None) is not None and not hasattr(value, "__metadata__") and name[0].isupper()
 }
 # What the pages on integrity name; the other types are those of bodies.
-OF_ENVELOPES = ("AgencyId", "OfficerId", "StreamId", "EventId", "EventTypeName", "KeyId", "SignatureText")
+OF_ENVELOPES = ("AgencyId", "OfficerId", "StreamId", "EventId", "EventTypeName", "KeyId", "EnvelopeSignature")
 OF_PAYLOADS = ("Blake3", "LeafHash", "Salt", "Instant", "SectionLabel", "SectionField", "Text", "Line")
-OF_FILES = ("SafeInt", "Bytes32", "AgencyKind", "Jurisdiction", "Language")
+OF_FILES = ("SafeInt", "Suite", "Bytes32", "AgencyKind", "Jurisdiction", "Language")
 INTEGRITY = (*OF_ENVELOPES, *OF_PAYLOADS, *OF_FILES)
 VALUES = ("Stream", "Authority")
 MIRRORED = ("registry.agency_admitted", "registry.key_granted", "registry.key_revoked")

@@ -44,6 +44,8 @@ FUTURE = COSIGNED_AT + 6 + 301  # later by one second than the last witness allo
 OWN = (11,)  # of an entry of the ledger itself this is not checked
 no_grant = partial(unverifiable, unchecked=(10, 11))
 
+UNFIT_SUITES = {"none": [], "not in order": [2, 1], "twice the same": [1, 1], "beyond a byte": [256]}
+
 
 def entry_vectors() -> list[Vector]:
     """Return faults that one entry shows, but for those of the anchor."""
@@ -104,6 +106,7 @@ def _log() -> list[Vector]:
         failing(6, 8, unchecked=(10, 11, 12))(
             "another signature", put(f"{envelope}/signature", f"{signature[:10]}00{signature[12:]}")
         ),
+        failing(8, unchecked=(6, 10, 11, 12))("a suite that nobody has", put(f"{envelope}/suite", 2)),
         failing(6, 8, unchecked=(10, 11, 12))("another agency", put(f"{envelope}/agency", "psb-west")),
         Fails.digest("another text", put(f"{SHOWN}/payload/body/description", "another telephone")),
         Fails.digest("another officer", put(f"{SHOWN}/payload/officer", "p-0999")),
@@ -204,6 +207,8 @@ def _authority() -> list[Vector]:
         Vector("a grant for another role", _other(roles=("auditor",)), conformity="contradicted"),
         no_grant("a grant of another form", whole(misshapen.file([REGISTERED], [1], event=REGISTERED))),
         no_grant("another key of the ledger", trust=other_key),
+        no_grant("a ledger that takes another suite alone", trust=put("/suites", [2])),
+        Fails.authority("a ledger that takes another suite alone, of a mirror", of="mirror", trust=put("/suites", [2])),
         Fails.authority("another key of the ledger, of a mirror", of="mirror", trust=other_key),
         failing(1, 6, unchecked=(4, 5, 10, 11))("a trust file of another ledger", trust=put("/log_id", OTHER)),
         # The time of step 12.
@@ -415,6 +420,7 @@ def form_vectors(files: dict[str, bytes]) -> list[Vector]:
         refused("a node of 31 bytes", put("/nodes/0~10", "A" * 42 + "==")),
         refused("an older format", put("/format", "tallystick/bundle@v0")),
         distrusted("a field that is not listed: trust file", trust=put("/remark", "x")),
+        *(distrusted(f"suites that are {name}", trust=put("/suites", suites)) for name, suites in UNFIT_SUITES.items()),
         distrusted("a field that is not listed: a chain of the trust file", trust=put("/chains/0/remark", "x")),
         distrusted("half a surrogate pair: trust file", trust=put("/origin", f"x{HALF}")),
         untrusted("no anchor", without("/anchor")),

@@ -83,4 +83,4 @@ def test_aics_tlog_proves_entries_from_tiles(live: Live, index: int) -> None:
     entry = live.folder / f"{index}.entry"
     assert aics(live, "verify-inclusion", "--tiles", live.url, "--index", index, "--entry-out", entry)["ok"]
     envelope = json.loads(entry.read_bytes())
-    assert envelope["version"] == 1
+    assert envelope["suite"] == 1

@@ -55,12 +55,12 @@ def test_a_part_that_was_edited_is_told(
     for name, text in PAGES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     edited = tmp_path / "event.md"
-    edited.write_text(PAGES["event.md"].replace("version` 1", "version` 7", 1), encoding="utf-8")
+    edited.write_text(PAGES["event.md"].replace("`sequence` SafeInt", "`sequence` Text", 1), encoding="utf-8")
     monkeypatch.setattr(protocol_examples, "ROOT", tmp_path)
     monkeypatch.setattr(protocol_examples, "PROTOCOL", tmp_path)
     assert protocol_examples.main(["--check"]) == 1
     assert capsys.readouterr().out == "differs: event.md\n"
-    assert "version` 7" in edited.read_text(encoding="utf-8")
+    assert "`sequence` Text" in edited.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

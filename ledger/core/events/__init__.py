@@ -18,9 +18,9 @@ from ledger.core.events.catalogue import Body as Body
 from ledger.core.events.catalogue import EventType as EventType
 from ledger.core.events.payload import MAX_ENTRY_BYTES as MAX_ENTRY_BYTES
 from ledger.core.events.payload import NO_KEY as NO_KEY
+from ledger.core.events.payload import SUITE_SECP256K1_EIP712 as SUITE_SECP256K1_EIP712
 from ledger.core.events.payload import SYSTEM_STREAM_ID as SYSTEM_STREAM_ID
 from ledger.core.events.payload import UNSIGNED as UNSIGNED
-from ledger.core.events.payload import VERSION as VERSION
 from ledger.core.events.payload import Authority as Authority
 from ledger.core.events.payload import Envelope as Envelope
 from ledger.core.events.payload import Event as Event

@@ -27,12 +27,11 @@ from ledger.core.events.catalogue import EVENT_TYPES, NAME_OF, Body, EventType
 
 B = TypeVar("B")
 
-VERSION = 1
+SUITE_SECP256K1_EIP712 = 1
 SYSTEM_STREAM_ID = "ledger"
 MAX_ENTRY_BYTES = 65_535  # C2SP tlog-tiles: entry bundles prefix each entry with a u16 length
 UNSIGNED = "0x" + "00" * 65  # in place of a signature: of an event that nobody has signed yet
 NO_KEY = "0x" + "00" * 20  # in place of a key id: of an event that nobody is to sign
-Version = Annotated[int, Meta(ge=VERSION, le=VERSION)]
 
 
 class Stream(terms.Value, frozen=True):
@@ -76,10 +75,10 @@ class Envelope(terms.Value, frozen=True):
     """The log entry: only what the signer signed, and the signature.
 
     ``previous`` is the leaf hash of the stream's previous entry, null at sequence 0; ``signed_at`` is in unix seconds;
-    ``signature`` is r, s, v.
+    ``suite`` says what the key signs, and how ``signature`` is made.
     """
 
-    version: Version
+    suite: terms.Suite
     event_id: terms.EventId
     event_type: terms.EventTypeName
     stream: Stream
@@ -89,7 +88,7 @@ class Envelope(terms.Value, frozen=True):
     payload_digest: terms.Blake3
     signed_at: terms.SafeInt
     key_id: terms.KeyId
-    signature: terms.SignatureText
+    signature: terms.EnvelopeSignature
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -160,7 +159,9 @@ def unsigned_envelope(payload: Payload[Any], **fields: Any) -> Envelope:
     ``fields`` are ``event_id``, ``stream``, ``sequence``, ``previous``, ``agency``, ``key_id`` and ``signed_at``.
     """
     event_type, digest = NAME_OF[type(payload.body)], digest_of(canonical.encode(payload))
-    return Envelope(version=VERSION, event_type=event_type, payload_digest=digest, signature=UNSIGNED, **fields)
+    return Envelope(
+        suite=SUITE_SECP256K1_EIP712, event_type=event_type, payload_digest=digest, signature=UNSIGNED, **fields
+    )
 
 
 def digest_of(data: bytes) -> str:

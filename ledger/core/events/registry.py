@@ -67,13 +67,13 @@ class AdminChanged(RegistryChange, frozen=True):
 
 @event("registry.key_granted", streams=("system",), roles=SERVICE)
 class KeyGranted(RegistryChange, frozen=True):
-    """``suite`` 1 is secp256k1 with EIP-712; the grant holds for ``valid_from <= signed_at < valid_until`` (unix s)."""
+    """A grant for signatures of ``suite``; it holds for ``valid_from <= signed_at < valid_until`` (unix s)."""
 
     agency: terms.AgencyId
     key_id: terms.KeyId
     officer: terms.OfficerId
     roles: Annotated[tuple[terms.Role, ...], Meta(min_length=1)]
-    suite: Annotated[int, Meta(ge=1, le=255)]
+    suite: terms.Suite
     valid_from: terms.SafeInt
     valid_until: terms.SafeInt
 

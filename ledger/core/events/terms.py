@@ -121,6 +121,10 @@ Blake3 = Annotated[str, text(r"blake3:[0-9a-f]{64}", "BLAKE3-256 digest", "blake
 LeafHash = Annotated[str, text(r"sha256:[0-9a-f]{64}", "leaf hash of an entry (RFC 6962)", "sha256:" + "00" * 32)]
 Bytes32 = Annotated[str, text(r"0x[0-9a-f]{64}", "32 bytes, lower-case hex", "0x" + "00" * 32)]
 Salt = Annotated[str, text(r"[0-9a-f]{32}", "16 random bytes, lower-case hex", "00" * 16)]
+Suite = Annotated[int, Meta(ge=1, le=255)]  # of signatures: which bytes are signed, and how
+EnvelopeSignature = Annotated[
+    str, text(r"0x(?:[0-9a-f]{2}){1,16384}", "signature as its suite makes it, lower-case hex", "0x" + "1b" * 65)
+]
 SignatureText = Annotated[str, text(r"0x[0-9a-f]{130}", "r, s, v: 65 bytes, lower-case hex", "0x" + "1b" * 65)]
 Date = Annotated[str, text(_DATE, "calendar date, in the time zone of the procedure", "2026-03-01")]
 Instant = Annotated[str, text(f"{_DATE}{_TIME}Z", "RFC 3339 in UTC, whole seconds", "2026-03-01T08:30:00Z")]

@@ -15,11 +15,10 @@ from msgspec.structs import replace
 
 from ledger.core.errors import IntegrityBroken, Unauthorized
 from ledger.core.ethereum.contract_changes import registry_hash
-from ledger.core.events import EVENT_TYPES, Envelope, registry
+from ledger.core.events import EVENT_TYPES, SUITE_SECP256K1_EIP712, Envelope, registry
 from ledger.core.events.registry import AgencyProfile, Name, RegistryChange
 from ledger.core.events.terms import AgencyKind, KeyId, Role, SafeInt, Trait
 from ledger.core.messages import Message, Term, joined
-from ledger.core.signing.signatures import SUITE_SECP256K1_EIP712
 
 SERVICE_AGENCY = "ledger"  # the agency in the envelope of entries that the service signs
 SERVICE_OFFICER = "service"
@@ -59,10 +58,14 @@ class EarlierServiceKey(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServiceKeys(Struct, frozen=True):
-    """The service's keys: the current one, and its predecessors with their ``until`` ascending."""
+    """The service's keys: the current one, and its predecessors with their ``until`` ascending.
+
+    ``suites`` are those of the signatures that it takes, of its own keys and of others.
+    """
 
     current: str
     earlier: tuple[EarlierServiceKey, ...] = ()
+    suites: tuple[int, ...] = (SUITE_SECP256K1_EIP712,)
 
     def at(self, index: int) -> str:
         """Return the id of the key that signs entry ``index``."""
@@ -143,6 +146,14 @@ def require_signer(authority: AuthorityState, envelope: Envelope, index: int) ->
 
     None for the service's own key. Raises Unauthorized.
     """
+    if envelope.suite not in authority.service.suites:
+        raise Unauthorized(
+            "this ledger takes signatures of suite {suites}, not {envelope.suite}",
+            suites=", ".join(map(str, authority.service.suites)),
+            envelope=envelope,
+            field="envelope.suite",
+            code="suite_not_taken",
+        )
     if envelope.agency == SERVICE_AGENCY:
         if envelope.key_id != authority.service.at(index):
             raise Unauthorized("only the service's own key signs this", field="envelope.key_id", code="service_only")
@@ -151,10 +162,21 @@ def require_signer(authority: AuthorityState, envelope: Envelope, index: int) ->
     # Else a clerk of one agency could sign in the name of another.
     if grant.agency_id != envelope.agency:
         raise Unauthorized("the key is of {grant.agency_id}", grant=grant, field="envelope.agency", code="wrong_agency")
-    if grant.suite != SUITE_SECP256K1_EIP712:
-        raise Unauthorized("suite {grant.suite} is unknown", grant=grant, field="envelope.key_id", code="suite_unknown")
+    require_suite(grant, envelope)
     require_valid(grant, envelope.signed_at, field="envelope.signed_at")
     return grant
+
+
+def require_suite(grant: Grant, envelope: Envelope) -> None:
+    """Accept an envelope of the suite that its key was granted for. Raises Unauthorized."""
+    if grant.suite != envelope.suite:
+        raise Unauthorized(
+            "the key is granted for suite {grant.suite}, and signs by suite {envelope.suite}",
+            grant=grant,
+            envelope=envelope,
+            field="envelope.suite",
+            code="wrong_suite",
+        )
 
 
 def require_role(event_type: str, grant: Grant | None) -> None:

@@ -1,24 +1,24 @@
-"""EIP-712 signatures over envelopes, suite 1 (secp256k1).
+"""Signatures over envelopes, by suites; suite 1, the only one, is secp256k1 over EIP-712.
 
-The struct carries the envelope's fields and a ``summary`` built from them alone, so that a wallet shows what is signed
-and nothing of the payload can be guessed from it. The domain is salted with the ledger's id and names neither chain
-nor contract: a signature outlives a redeployment and does not replay on another ledger.
+The struct of EIP-712 carries the envelope's fields and a ``summary`` built from them alone, so that a wallet shows what
+is signed and nothing of the payload can be guessed from it. The domain is salted with the ledger's id and names neither
+chain nor contract: a signature outlives a redeployment and does not replay on another ledger.
 Sources: EIP-712; ``docs/protocol/signature.md``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from coincurve import PublicKey
 
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import SignatureRefused
-from ledger.core.events import Envelope
+from ledger.core.events import SUITE_SECP256K1_EIP712, Envelope
 
-SUITE_SECP256K1_EIP712 = 1
 DOMAIN_NAME = "Tallystick"
-DOMAIN_VERSION = "1"
+DOMAIN_VERSION = str(SUITE_SECP256K1_EIP712)
 EARLIEST = 24 * 3600  # seconds before now that signed_at may lie at first submission
 LATEST = 5 * 60  # seconds after now
 
@@ -159,7 +159,29 @@ def recover(digest: bytes, signature: bytes, *, field: str = "envelope.signature
 
 
 def verify_envelope(envelope: Envelope, log_id: bytes) -> None:
-    """Accept an envelope that ``envelope.key_id`` signed for this ledger. Raises SignatureRefused."""
+    """Accept an envelope that ``envelope.key_id`` signed for this ledger, by its suite.
+
+    Whether the ledger takes the suite is a matter of its authority. Raises SignatureRefused; SuiteUnknown for a suite
+    that this program has not.
+    """
+    verify = SUITES.get(envelope.suite)
+    if verify is None:
+        raise SuiteUnknown(
+            "this program does not verify signatures of suite {envelope.suite}",
+            envelope=envelope,
+            field="envelope.suite",
+            hint="Take a newer version of it.",
+        )
+    verify(envelope, log_id)
+
+
+class SuiteUnknown(SignatureRefused):
+    """A signature of a suite that this program has not: nobody can say here whether it holds."""
+
+    code = "suite_unknown"
+
+
+def _verify_secp256k1(envelope: Envelope, log_id: bytes) -> None:
     # The key is recovered, not given: a signature over other fields recovers to some other address.
     signer = recover(signing_hash(envelope, log_id), bytes.fromhex(envelope.signature[2:]))
     if signer != envelope.key_id:
@@ -170,6 +192,10 @@ def verify_envelope(envelope: Envelope, log_id: bytes) -> None:
             field="envelope.signature",
             hint="Sign again with the key that key_id names, over exactly these fields, for this log_id.",
         )
+
+
+# How each suite verifies; docs/protocol/signature.md says what another one has to lay down.
+SUITES: dict[int, Callable[[Envelope, bytes], None]] = {SUITE_SECP256K1_EIP712: _verify_secp256k1}
 
 
 def require_window(envelope: Envelope, now: int) -> None:

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput, TallystickError
-from ledger.core.events.terms import Bytes32, KeyId, Line, SafeInt
+from ledger.core.events import SUITE_SECP256K1_EIP712
+from ledger.core.events.terms import Bytes32, KeyId, Line, SafeInt, Suite
 from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import SignatureType, VerifyingKey, decode_base64, parse_note, parse_vkey, require_type
 from ledger.core.log.policy import Policy, parse_policy
@@ -25,6 +26,7 @@ from ledger.core.verification.timestamps import require_root
 MAX_ROOT_LENGTH = 16_384  # characters of base64
 MAX_CONFIRMATIONS = 10_000
 MAX_EARLIER = 16  # keys
+Suites = Annotated[tuple[Suite, ...], Meta(min_length=1, max_length=16)]
 Base64Text = Annotated[str, Meta(min_length=1, max_length=MAX_ROOT_LENGTH)]
 
 # When a block counts as final: under so many blocks, or when a node of the chain calls it so.
@@ -82,7 +84,8 @@ class Trust(Struct, frozen=True):
 
     ``development``: the contracts were deployed for development, and no witness need have seen what is anchored.
     ``timestamp_roots`` are certificates (DER) under which RFC 3161 timestamps count; without one, none does.
-    ``earlier_log_keys`` and ``earlier_service_keys`` are replaced keys, their ``until`` in order.
+    ``earlier_log_keys`` and ``earlier_service_keys`` are replaced keys, their ``until`` in order. ``suites`` are those
+    of the signatures that the ledger takes.
     """
 
     log_id: bytes
@@ -94,11 +97,12 @@ class Trust(Struct, frozen=True):
     timestamp_roots: tuple[bytes, ...] = ()
     earlier_log_keys: tuple[EarlierLogKey, ...] = ()
     earlier_service_keys: tuple[EarlierServiceKey, ...] = ()
+    suites: tuple[int, ...] = (SUITE_SECP256K1_EIP712,)
 
     @property
     def service_keys(self) -> ServiceKeys:
-        """Return the ledger's own keys, by the index of the entry."""
-        return ServiceKeys(self.service_key_id, self.earlier_service_keys)
+        """Return the ledger's own keys, by the index of the entry, and the suites that it takes."""
+        return ServiceKeys(self.service_key_id, self.earlier_service_keys, self.suites)
 
     def log_key_of(self, note: str) -> VerifyingKey:
         """Return the key for a checkpoint's note: the current one, unless only an earlier one signed it.
@@ -155,6 +159,7 @@ class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     witness_policy: str
     development: bool
     chains: Annotated[tuple[TrustedChain, ...], Meta(max_length=64)]
+    suites: Suites
     timestamp_roots: Annotated[tuple[Base64Text, ...], Meta(max_length=16)] = ()
     earlier_log_keys: Annotated[tuple[LogKeyLine, ...], Meta(max_length=MAX_EARLIER)] = ()
     earlier_service_keys: Annotated[tuple[EarlierServiceKey, ...], Meta(max_length=MAX_EARLIER)] = ()
@@ -195,12 +200,19 @@ def parse_trust(data: bytes) -> Trust:
             field="trust.witness_policy",
             hint="Name the witnesses and the quorum, or take the trust file of a development ledger.",
         )
+    require_rising(file.suites, "trust.suites")
     log_id = bytes.fromhex(file.log_id[2:])
     roots = tuple(decode_base64(text, "trust.timestamp_roots") for text in file.timestamp_roots)
     for root in roots:
         require_root(root, "trust.timestamp_roots")
     own = file.service_key_id, policy, file.development, file.chains
-    return Trust(log_id, log_key, *own, roots, earlier, file.earlier_service_keys)
+    return Trust(log_id, log_key, *own, roots, earlier, file.earlier_service_keys, file.suites)
+
+
+def require_rising(suites: tuple[int, ...], field: str) -> None:
+    """Accept suites of signatures that stand once each, in order. Raises MalformedInput."""
+    if list(suites) != sorted(set(suites)):
+        raise MalformedInput("expected each suite above the one before", field=field)
 
 
 def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
@@ -239,6 +251,7 @@ def encode_trust(trust: Trust) -> bytes:
             witness_policy=trust.policy.text,
             development=trust.development,
             chains=trust.chains,
+            suites=trust.suites,
             timestamp_roots=tuple(b64encode(root).decode() for root in trust.timestamp_roots),
             earlier_log_keys=tuple(LogKeyLine(former.key.vkey(), former.until) for former in trust.earlier_log_keys),
             earlier_service_keys=trust.earlier_service_keys,

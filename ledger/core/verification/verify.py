@@ -330,7 +330,10 @@ def _conformity(run: _EventRun) -> Statement:
 
 # 6
 def _signature(run: _EventRun) -> Outcome:
-    signatures.verify_envelope(run.envelope, run.of.trust.log_id)
+    try:
+        signatures.verify_envelope(run.envelope, run.of.trust.log_id)
+    except signatures.SuiteUnknown as unknown:
+        return NotChecked(unknown.text)
     return Message("signed by {run.envelope.key_id}", run=run)
 
 

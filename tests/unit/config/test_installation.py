@@ -137,6 +137,9 @@ def test_an_identity_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
         (founding_text(POLICE, COURT).replace(key_id(f"admin of {COURT}").encode(),
                                               key_id(f"admin of {POLICE}").encode()),
          "founding.agencies[1].admin"),
+        (founding_text(POLICE, suites=[1, 1]), "founding.suites"),
+        (founding_text(POLICE, suites=[1, 2]), "founding.suites"),
+        (founding_text(POLICE, suites=[]), "founding.suites"),
         (b"agencies: []", "founding"),
     ],
 )  # fmt: skip

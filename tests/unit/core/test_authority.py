@@ -88,10 +88,10 @@ def test_the_right_signature_of_the_wrong_agency_is_refused() -> None:
         judge(authority_with(CLERK, court), forged)
 
 
-def test_an_unknown_suite_is_refused() -> None:
-    """A key of another signature suite than secp256k1 with EIP-712 is not judged by it."""
+def test_a_key_of_another_suite_is_refused() -> None:
+    """A key that was granted for another signature suite than the envelope's is not judged by it."""
     mirror = Registry().admit(POLICE).grant(CLERK, suite=2)
-    with refused("suite_unknown", field="envelope.key_id", error=Unauthorized):
+    with refused("wrong_suite", field="envelope.suite", error=Unauthorized):
         judge(mirror.authority, act_of())
 
 

@@ -167,11 +167,12 @@ def test_an_entry_has_a_limit() -> None:
 # -- agreement ---------------------------------------------------------------------------------------------------------
 
 
-def test_there_is_one_version() -> None:
-    """A version that this code does not know is refused."""
+@pytest.mark.parametrize("suite", [0, 256])
+def test_a_suite_is_a_byte(suite: int) -> None:
+    """And never 0, which the registry's contract takes for none."""
     event = event_of(sample_body("case.opened", full=False), clerk(POLICE))
-    with refused_at("envelope.version", match="Expected `int` <= 1"):
-        decode_submission(encode_submission(replace(event.envelope, version=2), event.payload, {}))
+    with refused_at("envelope.suite", match="Expected `int`"):
+        decode_submission(encode_submission(replace(event.envelope, suite=suite), event.payload, {}))
 
 
 def test_the_envelope_names_the_payloads_digest() -> None:

@@ -39,7 +39,7 @@ secrets = st.integers(1, N - 1).map(PrivateKey.from_int)
 log_ids = st.binary(min_size=32, max_size=32)
 envelopes = st.builds(
     Envelope,
-    version=st.just(1),
+    suite=st.just(1),
     event_id=st.uuids(version=4).map(str),
     event_type=st.sampled_from(sorted(EVENT_TYPES)),
     stream=st.builds(Stream, kind=st.sampled_from(choices(StreamKind)), id=st.text(letters, min_size=1, max_size=64)),
@@ -150,8 +150,8 @@ def test_every_field_is_signed(field: str, value: Any) -> None:
 
 
 def test_every_field_of_an_envelope_is_tried() -> None:
-    """These are all that an envelope has, but for the signature and its version, which the domain states."""
-    assert set(CHANGES) == set(Envelope.__struct_fields__) - {"version", "signature"}
+    """These are all that an envelope has, but for the signature and its suite, which the domain states."""
+    assert set(CHANGES) == set(Envelope.__struct_fields__) - {"suite", "signature"}
 
 
 def test_a_null_previous_is_32_zero_bytes() -> None:

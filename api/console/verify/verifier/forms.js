@@ -119,13 +119,15 @@ const isInstant = (value) => like(DAY)(value) && new Date(`${value.slice(0, 10)}
 const [isBlake3, isLeafHash, isSalt] = [like(/^blake3:[0-9a-f]{64}$/), like(/^sha256:[0-9a-f]{64}$/), like(/^[0-9a-f]{32}$/)];
 const [isAgencyId, isOfficerId] = [slug(31), slug(31)];
 export const [isSafeInt, isBytes32, isKeyId] = [integer(0, Number.MAX_SAFE_INTEGER), like(/^0x[0-9a-f]{64}$/), like(/^0x[0-9a-f]{40}$/)];
+export const isSuite = integer(1, 255);
+const isSignature = like(/^0x(?:[0-9a-f]{2}){1,16384}$/);
 export const isLine = (value) => textUpTo(200, 1)(value) && !/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(value);
 export const isLabel = like(/^[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?$/);
 export const isStream = struct({ kind: oneOf("case", "agency", "supervision", "system"), id: slug(64) });
 const isEnvelopeFields = struct({
-  version: oneOf(1), event_id: like(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/), event_type: like(/^[a-z_]{1,24}\.[a-z_]{1,24}$/),
+  suite: isSuite, event_id: like(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/), event_type: like(/^[a-z_]{1,24}\.[a-z_]{1,24}$/),
   stream: isStream, sequence: isSafeInt, previous: (value) => value === null || isLeafHash(value), agency: isAgencyId, payload_digest: isBlake3, signed_at: isSafeInt,
-  key_id: isKeyId, signature: like(/^0x[0-9a-f]{130}$/),
+  key_id: isKeyId, signature: isSignature,
 });
 export const isEnvelope = (value) => isEnvelopeFields(value) && (value.previous === null) === (value.sequence === 0)
   && ({ agency: value.agency, system: "ledger" }[value.stream.kind] ?? value.stream.id) === value.stream.id;
@@ -145,7 +147,7 @@ export const MIRRORED = {
     ...CHANGE, kind: like(/^[a-z0-9](?:[a-z0-9_]{0,29}[a-z0-9])?$/), admin: isKeyId, profile: struct({ jurisdiction: isJurisdiction, name: isName }),
   }),
   "registry.key_granted": struct({
-    ...CHANGE, key_id: isKeyId, officer: isOfficerId, roles: listOf(isRole, Infinity, 1), suite: integer(1, 255), valid_from: isSafeInt, valid_until: isSafeInt,
+    ...CHANGE, key_id: isKeyId, officer: isOfficerId, roles: listOf(isRole, Infinity, 1), suite: isSuite, valid_from: isSafeInt, valid_until: isSafeInt,
   }),
   "registry.key_revoked": struct({ ...CHANGE, key_id: isKeyId }),
 };

@@ -4,7 +4,7 @@ import { blake3 } from "@noble/hashes/blake3.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import {
-  bothOf, canonical, hex, isBytes32, isEnvelope, isKeyId, isLabel, isLine, isPayload, isSafeInt, isSection, isStream, joined, listOf, mapOf, MIRRORED, oneOf,
+  bothOf, canonical, hex, isBytes32, isEnvelope, isKeyId, isLabel, isLine, isPayload, isSafeInt, isSection, isStream, isSuite, joined, listOf, mapOf, MIRRORED, oneOf,
   parseCanonical, reason, Refused, refuse, same, struct, textUpTo, unhex, utf8,
 } from "./forms.js";
 import { blockStatement, contractStates, headerOf, padded } from "./chain.js";
@@ -35,7 +35,7 @@ const isTrust = struct({
   chains: listOf(struct({
     ...HISTORY, registry: isKeyId, anchor: isKeyId, registry_code_hash: isBytes32, anchor_code_hash: isBytes32, finality: isFinality,
     "trusted_blocks?": listOf(struct({ number: isSafeInt, hash: isBytes32 }), MOST_BLOCKS),
-  }), MOST),
+  }), MOST), suites: listOf(isSuite, MOST_EARLIER, 1),
   "timestamp_roots?": listOf(isRoot, MOST_ROOTS), "earlier_log_keys?": listOf(struct({ key: isText, until: isSafeInt }), MOST_EARLIER),
   "earlier_service_keys?": listOf(struct({ key_id: isKeyId, until: isSafeInt }), MOST_EARLIER),
 });
@@ -43,7 +43,8 @@ const isTrust = struct({
 export function readTrust(bytes) {
   const trust = parseCanonical(bytes);
   const ascend = (keys, least) => (keys ?? []).every(({ until }, at) => at === 0 || keys[at - 1].until + least <= until);
-  if (!isTrust(trust) || !ascend(trust.earlier_log_keys, 0) || !ascend(trust.earlier_service_keys, 1)) refuse("no trust file");
+  if (!isTrust(trust) || !ascend(trust.earlier_log_keys, 0) || !ascend(trust.earlier_service_keys, 1)
+    || trust.suites.some((suite, at) => at && trust.suites[at - 1] >= suite)) refuse("no trust file");
   const [earlierLog, earlierService] = [trust.earlier_log_keys ?? [], trust.earlier_service_keys ?? []];
   const [logKey, policy] = [log.logKey(trust.log_key), log.parsePolicy(trust.witness_policy)];
   const logKeys = [{ ...logKey, until: Infinity }, ...earlierLog.map(({ key, until }) => ({ ...log.logKey(key), until }))];
@@ -111,9 +112,12 @@ export function signedHash(e, logId) {
   return keccak_256(joined([0x19, 0x01], domain, keccak_256(joined(...event))));
 }
 
+export const SUITE = 1; // secp256k1 over EIP-712: the only suite that this program has
+
 export function signatureHolds(envelope, logId) {
+  if (envelope.suite !== SUITE) return false;
   const bytes = unhex(envelope.signature.slice(2));
-  if (bytes[64] !== 27 && bytes[64] !== 28) return false;
+  if (bytes.length !== 65 || (bytes[64] !== 27 && bytes[64] !== 28)) return false;
   try {
     const signature = secp256k1.Signature.fromBytes(bytes.subarray(0, 64), "compact").addRecoveryBit(bytes[64] - 27);
     if (signature.hasHighS()) return false;
@@ -267,8 +271,9 @@ class Verification {
   // The registry's changes of a type about a key or an agency that hold, as {index, body}, in the order of the log. They are gathered once:
   // each of a case's thousands of events asks for some.
   mirrored(type, about) {
-    const isMirror = ({ envelope: { event_type: of, stream, agency, key_id: key }, payload, index }) => payload && Object.hasOwn(MIRRORED, of) && MIRRORED[of](payload.body)
-      && stream.kind === "system" && agency === "ledger" && key === serviceKeyAt(this.trust, index) && payload.officer === "service";
+    const isMirror = ({ envelope: { suite, event_type: of, stream, agency, key_id: key }, payload, index }) => payload && Object.hasOwn(MIRRORED, of) && MIRRORED[of](payload.body)
+      && stream.kind === "system" && agency === "ledger" && key === serviceKeyAt(this.trust, index) && payload.officer === "service"
+      && this.trust.suites.includes(suite);
     this.mirror ??= grouped(
       this.bundle.entries.filter((entry) => isMirror(entry) && this.holds(entry)).map(({ index, envelope: { event_type: of }, payload: { body } }) => ({ index, of, body })),
       ({ of, body }) => [of, body.key_id ?? body.agency],
@@ -304,6 +309,7 @@ class EventSteps {
   }
 
   signature_() {
+    if (this.envelope.suite !== SUITE) return unchecked("a signature of a suite that this program has not", "unverifiable");
     return signatureHolds(this.envelope, this.trust.log_id) ? checked("signed by {key_id}", { key_id: this.envelope.key_id }) : failed("not signed by the key it names");
   }
 
@@ -335,12 +341,12 @@ class EventSteps {
     const { envelope, payload, trust, of } = this;
     if (this.index === undefined) return NO_INDEX;
     if (this.isOwn) {
-      const own = envelope.key_id === serviceKeyAt(trust, this.index) && (payload?.officer ?? "service") === "service";
+      const own = envelope.key_id === serviceKeyAt(trust, this.index) && (payload?.officer ?? "service") === "service" && trust.suites.includes(envelope.suite);
       return own ? checked("signed by the ledger's own key") : failed("only the ledger's own key signs this");
     }
     const grants = of.mirrored("registry.key_granted", envelope.key_id);
     const covers = ({ index, body }) => index < this.index && body.agency === envelope.agency
-      && body.suite === 1 && body.valid_from <= envelope.signed_at && envelope.signed_at < body.valid_until
+      && body.suite === envelope.suite && trust.suites.includes(body.suite) && body.valid_from <= envelope.signed_at && envelope.signed_at < body.valid_until
       && (!payload || payload.officer === body.officer);
     const covering = grants.filter(covers);
     if (covering.length === 0) return grants.length ? failed("the grant is not of this agency, officer and time") : unchecked("no grant of the key that holds", "unverifiable");

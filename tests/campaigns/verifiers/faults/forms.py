@@ -75,11 +75,17 @@ for _field, _value in {**OTHERWISE, "agency": "somewhere"}.items():
 edited("envelope.payload_digest edited", ("envelope", "payload_digest"), OTHER, 6, 7, 8)
 edited("envelope.signed_at edited", ("envelope", "signed_at"), lambda at: at + 1, 6, 8)
 edited("envelope.key_id edited", ("envelope", "key_id"), clerk(COURT, 9).key_id, 6, 8)
+edited("envelope.suite edited", ("envelope", "suite"), 2, 8)
+edited("signature cut", ("envelope", "signature"), lambda s: s[:-2], 6, 8)
 edited("signature edited", ("envelope", "signature"), lambda s: s[:9] + flip(s[9:]), 6, 8)
 
 
 def cut(text: str) -> str:
     return text[:-2]
+
+
+def halved(text: str) -> str:
+    return text[:-1]
 
 
 def in_capitals(text: str) -> str:
@@ -95,12 +101,12 @@ def named_sha256(digest: str) -> str:
 
 
 ENVELOPE_FORMS: dict[str, tuple[Any, ...]] = {
-    "version": (2, "1", True),
+    "suite": (0, 256, "1", True),
     "event_type": ("item", "item.", "Item.registered", "a" * 25 + ".b"),
     "sequence": (1.5, -1, 2**53, 2**64, True, -0.0),
     "previous": (OTHER, "sha256:" + "7E" * 32),
     "payload_digest": (named_sha256, cut),
-    "signature": (cut, in_capitals, ""),
+    "signature": (halved, in_capitals, "", "0x"),
     "event_id": ("01940000-0000-4000-8000-00000000ffff",),
     "agency": (with_newline, "ｐｏｌｉｃｅ"),
     "stream": ({"kind": "person", "id": "case-1"},),
@@ -109,14 +115,14 @@ ENVELOPE_FORMS: dict[str, tuple[Any, ...]] = {
 }
 for _named, _path, _value in forms("envelope", ENVELOPE_FORMS):
     refused(_named, lambda base, p=_path, v=_value: put(base.tree, base.place(*p), v))
-for _field in (*OTHERWISE, "payload_digest", "agency", "version", "key_id", "signature", "signed_at"):
+for _field in (*OTHERWISE, "payload_digest", "agency", "suite", "key_id", "signature", "signed_at"):
     refused(f"envelope without {_field}", lambda base, f=_field: without(base.tree, base.place("envelope", f)))
 
 # -- payloads ----------------------------------------------------------------------------------------------------------
 
 PAYLOAD_FORMS: dict[str, tuple[Any, ...]] = {
     "event_type": ("item.registered",),
-    "version": (1,),
+    "suite": (1,),
     "authority": ({}, {"authorization_type": "order"}),
     "confidential": ({}, {"narrative": "sha256:" + "00" * 32}),
     "occurred_at": (
