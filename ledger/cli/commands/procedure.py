@@ -43,7 +43,10 @@ LISTED = (
     Column("valid_from", label="in_force_from"),
     *columns("languages", "clocks", "papers", "flags", "examples", "unconfirmed", "digest"),
 )
-CLOCKS = columns("clock", "label", "article", "per", "periods", "valid_from", "source")
+CLOCKS = (
+    *columns("clock", "label", "article", "per:noun", "periods", "valid_from"),
+    Column("source", label="source_of_row"),
+)
 PAPERS = columns("document", "title", "event", "article", "sheets")
 UNCONFIRMED = columns("procedure_id", "part", "unconfirmed")
 UNSOURCED = columns("procedure_id", "part", "article")

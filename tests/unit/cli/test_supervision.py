@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,7 @@ from ledger.core.events.supervision import LeadRaised
 from ledger.core.signing.authority import SERVICE_AGENCY, SERVICE_OFFICER
 from ledger.recording.event_signing import Actor, StreamPosition, sign_event
 from ledger.supervision.models.model_file import parse_model, shipped_model
-from tests.testkit.machine import REPOSITORY, blocks, typed
-from tests.testkit.service import RunningService
+from tests.testkit.machine import REPOSITORY
 from tests.testkit.supervision import raised
 from tests.testkit.tally import PASSPHRASE
 from tests.unit.cli.world import World
@@ -67,21 +65,6 @@ def raise_lead(world: World, key: Mapping[str, str], **fields: Any) -> LeadRaise
 
 def status(world: World, lead_id: str, profile: str = "prosecutor") -> str:
     return world.ok("lead", "show", lead_id, profile=profile)["status"]
-
-
-@pytest.mark.extended
-@pytest.mark.timeout(600)
-def test_what_the_page_tells_to_type_works(tmp_path: Path) -> None:
-    """The life of a lead, one command after the other, as the page tells it, in a ledger to try things out in."""
-    with closing(RunningService(tmp_path, supervision_interval_s=2)) as service:
-        pair = ("--data-dir", service.data)
-        service.tally.ok("init", "--development", "--light", *pair, "--passphrase-file", service.tally.passphrase_file)
-        service.start()
-        service.tally.ok("sample", "load", *pair, "--url", service.url)
-        service.tally.ok("sample", "profiles", *pair, "--url", service.url)
-        out = typed(blocks(PAGE), tmp_path, service.tally.environment())
-    assert '"by_outcome": {\n      "recommendation": 1\n    }' in out
-    assert "re-checked" in out
 
 
 def test_every_step_of_the_page_is_one_that_there_is() -> None:
