@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.dependencies import DECIMAL_PATTERN, ServiceOf, json_response
+from api.dependencies import DECIMAL_PATTERN, ServiceOf, StreamIdQuery, json_response
 from api.middleware.request_limits import charge
 from api.routes.chain import asking_the_node
 from api.routes.tiles import FRESH, published, served
@@ -22,6 +22,8 @@ from ledger.anchoring.state_proofs import trusted_block
 from ledger.chain.eth import final_block_of
 from ledger.chain.writer import ChainBackend
 from ledger.core.errors import NotFound, ProofRefused
+from ledger.core.events import Stream
+from ledger.core.events.terms import StreamKind
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import parse_size
 from ledger.core.log.cose_receipts import RECEIPT_TYPE
@@ -37,6 +39,8 @@ from ledger.timeline.anchored_sizes import AnchoredSizes
 router = Routes(503, prefix="/api/v1/log", tags=["log"])
 TRUST = {"content": {"application/json": {"schema": {"type": "object"}}}}
 RECEIPT = {"content": {RECEIPT_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+ABSENCE = {"content": {"application/json": {"schema": {"type": "object", "description": "tallystick/bundle@v1"}}}}
+StreamKindQuery = Annotated[StreamKind, Query(description="the kind of the stream")]
 Block = Annotated[str, Field(max_length=16)]
 Blocks = Annotated[list[Block] | None, Query(max_length=16, description="a block's number, or latest-final; several")]
 Size = Annotated[str, Query(pattern=r"^[1-9][0-9]{0,17}$", description="a tree size from 1 on, a plain decimal")]
@@ -216,6 +220,16 @@ def receipt(service: ServiceOf, index: Annotated[str, Path(pattern=DECIMAL_PATTE
     with service.parts.database.read() as connection:
         head = _published_above(service, connection, at)
     return Response(service.prover.cose_receipt(at, head.note), headers=FRESH, media_type=RECEIPT_TYPE)
+
+
+@router.files("/absence", "Prove that the log has no such stream", ABSENCE, 400, 409)
+def absence(service: ServiceOf, kind: StreamKindQuery, stream_id: StreamIdQuery) -> Response:
+    """Return a bundle that shows, by the last head map below the newest anchor, that no entry is of this stream.
+
+    409 if there is one. Streams and their ids are public, as the entries are.
+    """
+    bundle = service.prover.absence(Stream(kind=kind, id=stream_id))
+    return Response(bundle, headers=FRESH, media_type="application/json")
 
 
 def _published_above(service: Service, connection: Connection, index: int) -> PublishedCheckpoint:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ledger.core.procedure.adoption import Procedures
     from ledger.core.verification.case import CaseReport
     from ledger.core.verification.chain import ObservedBlock
+    from ledger.core.verification.heads import AbsenceReport
     from ledger.core.verification.report import ProofReport
     from ledger.core.verification.stream import StreamReport
     from ledger.core.verification.trust import ChainHistory, Trust
@@ -35,15 +36,20 @@ OURS, BUNDLE, TRUST = "tallystick/", "bundle", "trust"  # parts of a file's form
 
 def verify(
     data: bytes, trust: Trust, log_folder: str | None, node: Node | None = None, procedures: Procedures | None = None
-) -> ProofReport | StreamReport:
-    """Verify a bundle of an event, a case, a model or another stream and return the report.
+) -> ProofReport | StreamReport | AbsenceReport:
+    """Verify a bundle of an event, a case, a model, another stream or an absence and return the report.
 
     ``log_folder`` is a copy of the log. ``procedures`` are in force for this reader, besides those that the bundle
     carries. A ``node`` is asked for the blocks that the bundle ends in. Raises MalformedInput, and Unavailable if it is
     silent.
     """
     blocks = blocks_at_node(node, data, trust)
-    stream = _head(data).stream
+    head = _head(data)
+    if head.absent.kind:
+        from ledger.core.verification.heads import verify_absence
+
+        return verify_absence(data, trust, observed=blocks)
+    stream = head.stream
     if stream.kind == "case":
         return verify_whole_case(data, trust, procedures, log_folder, blocks)
     if stream.kind:
@@ -167,8 +173,12 @@ def _entries(log_folder: str | None) -> Iterator[bytes] | None:
     return stored_entries(Path(log_folder))
 
 
-def require_asked(session: Session, data: bytes, *, event_id: str | None, case_id: str | None) -> None:
+def require_asked(
+    session: Session, data: bytes, *, event_id: str | None = None, case_id: str | None = None, absent: str | None = None
+) -> None:
     """Check that a bundle is the one that was asked for and that it was not tampered with.
+
+    ``absent`` is kind and id of a stream that the log does not have.
 
     The latter is checked if the profile has a trust file. Raises IntegrityBroken: a proof of something else holds too,
     and nobody would notice.
@@ -178,6 +188,9 @@ def require_asked(session: Session, data: bytes, *, event_id: str | None, case_i
     bundle = decode_bundle(data)
     if case_id is not None:
         actual, asked = bundle.require_stream("case"), case_id
+    elif absent is not None:
+        stream = bundle.require_absent()
+        actual, asked = f"{stream.kind} {stream.id}", absent
     else:
         actual, asked = bundle.require_event().envelope.event_id, event_id or ""
     if actual != asked:
@@ -265,11 +278,12 @@ class _StreamHead(Struct, frozen=True):
 
 
 class _Head(Struct):
-    """Format, ledger and stream that a bundle claims: enough to choose by, and not verified."""
+    """Format, ledger and stream that a bundle claims, or claims to be absent: enough to choose by, and not verified."""
 
     format: str = ""
     log_id: str = ""
     stream: _StreamHead = _StreamHead()
+    absent: _StreamHead = _StreamHead()
 
 
 def _head(data: bytes) -> _Head:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ledger.cli.session import Session
     from ledger.core.custody import Flag
     from ledger.core.supervision.model_package import PackageReport
+    from ledger.core.verification.heads import AbsenceReport
     from ledger.core.verification.report import CheckedStep, ProofReport, Statement
     from ledger.core.verification.stream import StreamReport
     from ledger.i18n import Labels
@@ -37,7 +38,7 @@ COLOURS = {
 }
 
 
-def show_report(session: Session, report: ProofReport | StreamReport | LeadReport) -> None:
+def show_report(session: Session, report: ProofReport | StreamReport | AbsenceReport | LeadReport) -> None:
     """Print the report of a bundle or a lead, or as JSON."""
     if session.json:
         echo_json(report)
@@ -67,7 +68,7 @@ def show_package(session: Session, report: PackageReport, usable: Usable) -> Non
     return None
 
 
-def _show_conclusion(labels: Labels, report: ProofReport | StreamReport | LeadReport) -> None:
+def _show_conclusion(labels: Labels, report: ProofReport | StreamReport | AbsenceReport | LeadReport) -> None:
     """Print the verdict, and beside it whether the rules were kept, and whether anything is left out."""
     _show_verdict(labels, report.verdict, report.steps, development=report.development)
     for name in ("conformity", "completeness"):
@@ -114,7 +115,7 @@ def _show_steps(labels: Labels, steps: Iterable[CheckedStep]) -> None:
         click.echo(f"{step.number:>2}  {padded(name, name_width)}  {marked}  {detail}")
 
 
-def _about(labels: Labels, report: ProofReport | StreamReport | LeadReport) -> Iterable[str]:
+def _about(labels: Labels, report: ProofReport | StreamReport | AbsenceReport | LeadReport) -> Iterable[str]:
     case_id = getattr(report, "case_id", None)
     if case_id is not None:
         yield f"{labels.of('field', 'case_id')}: {case_id}"

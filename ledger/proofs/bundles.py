@@ -6,22 +6,32 @@ that a quorum of witnesses has co-signed; else at the present size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ledger.chain.journal import ChainWrite
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
-from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, ProofRefused, SignatureRefused
+from ledger.core.errors import (
+    Conflict,
+    IntegrityBroken,
+    MalformedInput,
+    NotFound,
+    ProofRefused,
+    SignatureRefused,
+    Unavailable,
+)
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import Payload, Section, Stream, decode_envelope, record
+from ledger.core.events.record import HeadsMapped
 from ledger.core.events.terms import EventRef
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import verify_checkpoint
-from ledger.core.log.merkle import NodeReader
+from ledger.core.log.head_map import MAPPED, PageChanged, map_key, state_in
+from ledger.core.log.merkle import Hash, NodeReader
 from ledger.core.log.tiles import TileNodes
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import AuthorityState
@@ -31,6 +41,8 @@ from ledger.core.verification.bundle import (
     Anchor,
     BundleEntry,
     BundleFile,
+    MapLeaf,
+    MapProof,
     TreeStamp,
     encode_bundle,
     encode_hash,
@@ -38,15 +50,17 @@ from ledger.core.verification.bundle import (
 )
 from ledger.core.verification.case import receivers_of, verify_case
 from ledger.core.verification.chain import ObservedBlock
+from ledger.core.verification.heads import verify_absence
 from ledger.core.verification.report import CheckedStep, Report
 from ledger.core.verification.timestamps import encode_response
 from ledger.core.verification.trust import Trust, TrustedChain
 from ledger.core.verification.verify import verify_event
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry
-from ledger.store import checkpoints, log
+from ledger.store import checkpoints, head_map, log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import CHANGED, Connection, Database
+from ledger.store.head_map import MapState
 from ledger.store.log import StoredEntry
 
 Withheld = Literal["payload", "sections"]  # a payload is withheld with its sections
@@ -134,6 +148,27 @@ class Prover:
         with _readable(entries[0].log_index):
             report = verify_case(encoded, self._trust(), self._given(), observed=blocks_of(file))
         return _proven(encoded, report, zip(entries, report.events, strict=True))
+
+    def absence(self, stream: Stream) -> bytes:
+        """Return the bundle that shows that the log has no such stream.
+
+        Raises Conflict if it has, and Unavailable before the first head map is in a tree that can be proven.
+        """
+        with self._database.read() as connection:
+            if log.heads(connection, [(stream.kind, stream.id)]):
+                raise Conflict("the log has {stream.kind} {stream.id}", stream=stream, code="stream_exists")
+            view = self._view(connection)
+            places = ((head, _place_in_map(view, head, stream, ())) for head in view.heads)
+            head, place = next(((head, place) for head, place in places if place is not None), (None, None))
+            if head is None or place is None:
+                raise Unavailable("no head map is in the log yet", code="no_head_map", retry_after=60)
+            commitment = log.entry(connection, place.index)
+            shown = {place.index: _entry(view, commitment, "payload")}
+            file = self._under(view, head, shown, absent=stream, map=place)
+        encoded = encode_bundle(file)
+        with _readable(place.index):
+            report = verify_absence(encoded, self._trust(), observed=blocks_of(file))
+        return _proven(encoded, report, [(commitment, report)])
 
     def cose_receipt(self, index: int, note: str) -> bytes:
         """Return the COSE receipt of the entry at ``index``, in the tree of a checkpoint's note that this log signed.
@@ -236,19 +271,30 @@ class Prover:
         keys = sorted({entry.key_id for entry in subjects} & view.authority.grants.keys())
         for index in _mirror_of(view.authority, keys, agencies, head):
             shown.setdefault(index, _entry(view, log.entry(connection, index), "sections"))
-        anchor = None
+        of_subject: dict[str, Any] = {"event": about, "timestamps": _timestamps(view, subjects, head.size)}
+        if isinstance(about, Stream):
+            del of_subject["event"]
+            of_subject["stream"] = about
+            place = _place_in_map(view, head, about, subjects)
+            if place is not None:
+                shown.setdefault(place.index, _entry(view, log.entry(connection, place.index), "payload"))
+                of_subject["map"] = place
+        return self._under(view, head, shown, keys, **of_subject)
+
+    def _under(
+        self, view: _View, head: _ProofHead, shown: Mapping[int, BundleEntry], keys: Collection[str] = (), **parts: Any
+    ) -> BundleFile:
+        """Return the bundle of these entries under a tree head; the anchor proves the grants of ``keys`` too."""
         if head.recorded is not None and self._states is not None:
             anchor = self._states.anchor(head.recorded, keys)
+            parts["anchor"] = UNSET if anchor is None else anchor
         return BundleFile(
             format=FORMAT,
             log_id="0x" + self._trust().log_id.hex(),
-            event=about if isinstance(about, int) else UNSET,
-            stream=about if isinstance(about, Stream) else UNSET,
             note=head.note,
             entries=tuple(shown[index] for index in sorted(shown)),
             nodes=nodes_of(shown, head.size, lambda index: merkle.inclusion_proof(index, head.size, view.nodes)),
-            anchor=UNSET if anchor is None else anchor,
-            timestamps=_timestamps(view, subjects, head.size),
+            **parts,
         )
 
 
@@ -272,6 +318,34 @@ def _entry(view: _View, entry: StoredEntry, withheld: Withheld | None) -> Bundle
         payload=UNSET if withheld == "payload" else payload,
         sections={label: decode(data) for label, data in sections.items() if data is not None},
     )
+
+
+def _place_in_map(view: _View, head: _ProofHead, stream: Stream, entries: Sequence[StoredEntry]) -> MapProof | None:
+    """Return the place of a stream in the last head map below a tree head.
+
+    None if there is no such map, if its pages are not kept, or if it has other events than these: of a stream of which
+    a part is shown, it would say no more than that.
+    """
+    commitment = log.last_system_entry(view.connection, MAPPED, below=head.size)
+    body = None if commitment is None else log.event_of(commitment).body
+    if commitment is None or not isinstance(body, HeadsMapped):
+        return None
+    size = commitment.log_index
+    if head_map.state(view.connection).size < size:
+        return None  # the map is being made
+    key = map_key(stream)
+    try:
+        proof = head_map.map_at(view.connection, MapState(size, Hash(bytes.fromhex(body.root[2:])))).prove(key)
+    except PageChanged:  # the next commitment makes the map anew
+        return None
+    state = state_in(key, proof)
+    if (state.count if state else 0) != sum(entry.log_index < size for entry in entries):
+        return None
+    leaf: MapLeaf | UnsetType = UNSET
+    if proof.leaf is not None:
+        leaf_key, at_leaf = proof.leaf
+        leaf = MapLeaf(key="0x" + leaf_key.hex(), count=at_leaf.count, head="0x" + at_leaf.head.hex())
+    return MapProof(index=size, siblings=tuple(map(encode_hash, proof.siblings)), leaf=leaf)
 
 
 def _mirror_of(

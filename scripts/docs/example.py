@@ -10,7 +10,7 @@ from typing import Any
 
 from coincurve import PrivateKey
 from dilithium_py.ml_dsa import ML_DSA_44
-from msgspec import Raw
+from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ledger.config.keys import LocalSigner
@@ -41,14 +41,25 @@ from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.terms import Quantity, Role
 from ledger.core.log import merkle
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, sign_checkpoint
+from ledger.core.log.head_map import MAP_SALT, HeadMap, MapKey, MappedHead, map_key
 from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, SignedNote, VerifyingKey, parse_note
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.procedure.adoption import publication_of
+from ledger.core.procedure.legal_days import instant_text
 from ledger.core.procedure.package import MAIN_FILE, canonical_form
 from ledger.core.signing import authority
 from ledger.core.signing.signatures import address_of
-from ledger.core.verification.bundle import FORMAT, Anchor, BundleEntry, BundleFile, nodes_of
+from ledger.core.verification.bundle import (
+    FORMAT,
+    Anchor,
+    BundleEntry,
+    BundleFile,
+    MapLeaf,
+    MapProof,
+    encode_hash,
+    nodes_of,
+)
 from ledger.core.verification.chain import BlockStatement, cosign_block
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from ledger.recording.event_signing import sign_envelope
@@ -153,8 +164,9 @@ class Writer:
         officer: str = "",
         sections: dict[str, Section] | None = None,
         signed_at: int = SIGNED_AT,
+        **of_payload: str,
     ) -> Entry:
-        """Append an entry, signed by the service in the system stream."""
+        """Append an entry, signed by the service in the system stream. ``of_payload`` are salt and ``occurred_at``."""
         of_stream = [entry for entry in self.entries if entry.envelope.stream == stream]
         previous = of_stream[-1] if of_stream else None
         of_service = stream.kind == "system"
@@ -162,8 +174,8 @@ class Writer:
         sections, number = sections or {}, len(self.entries)
         payload = Payload(
             officer=officer,
-            occurred_at=OCCURRED_AT,
-            salt=f"{number:032x}",
+            occurred_at=of_payload.get("occurred_at", OCCURRED_AT),
+            salt=of_payload.get("salt", f"{number:032x}"),
             body=body,
             authority=None if of_service else AUTHORIZED,
             confidential={label: digest_of(canonical.encode(section)) for label, section in sections.items()},
@@ -252,9 +264,30 @@ def registration(number: int) -> item.ItemRegistered:
     )
 
 
+def head_map(of: Iterable[Entry]) -> HeadMap:
+    """Return the head map over these entries."""
+    heads: dict[MapKey, MappedHead] = {}
+    for entry in of:
+        heads[map_key(entry.envelope.stream)] = MappedHead(entry.envelope.sequence + 1, merkle.leaf_hash(entry.data))
+    mapped = HeadMap()
+    mapped.update(heads)
+    return mapped
+
+
+def mapped_entries(root: bytes | None = None, **of_payload: str) -> list[Entry]:
+    """Return the log with an entry behind it that commits to its head map, or to another root."""
+    writer = Writer(entries())
+    body = record.HeadsMapped(root="0x" + (head_map(writer.entries).root if root is None else root).hex())
+    of_commitment = {"occurred_at": instant_text(SIGNED_AT), "salt": MAP_SALT} | of_payload
+    writer.write(body, SYSTEM, **of_commitment)  # type: ignore[arg-type]
+    return writer.entries
+
+
 NARRATIVE = Section(salt="f" * 32, fields={"text": "found in the left pocket of 张某"})
 PROCEDURE_ENTRIES = (4, 5)  # its text, and its adoption
 REGISTERED, BY_COLLEAGUE, ERASURE, SEALED, PUBLISHED, REVOCATION = 7, 8, 9, 10, (11, 12), 13  # entries
+MAPPED = 14  # the entry that commits to the map, in the longer log
+NO_CASE = Stream(kind="case", id="case-0b5d")
 CASE_ENTRIES = (6, REGISTERED, BY_COLLEAGUE, ERASURE)
 KEY_CHANGES: tuple[type[Body], ...] = (registry.KeyGranted, registry.KeyRevoked)
 
@@ -399,6 +432,25 @@ class Ledger:
     def package(self) -> BundleFile:
         """Return the bundle of the model."""
         return self.file(PUBLISHED, stream=MODEL)
+
+    def map_proof(self, stream: Stream) -> MapProof:
+        """Return the place of a stream in the head map to which the last entry commits."""
+        proof, leaf = head_map(self.entries[:MAPPED]).prove(map_key(stream)), None
+        if proof.leaf is not None:
+            key, head = proof.leaf
+            leaf = MapLeaf(key="0x" + key.hex(), count=head.count, head="0x" + head.head.hex())
+        siblings = tuple(map(encode_hash, proof.siblings))
+        return MapProof(index=MAPPED, siblings=siblings, leaf=UNSET if leaf is None else leaf)
+
+    def whole_case(self, indices: Iterable[int] = CASE_ENTRIES) -> BundleFile:
+        """Return the bundle of the case that shows that it is whole. Requires a log that ends with its head map."""
+        return self.file(indices, (*PROCEDURE_ENTRIES, MAPPED), stream=CASE, map=self.map_proof(CASE))
+
+    def absence(self, stream: Stream) -> BundleFile:
+        """Return the bundle that shows that there is no such stream. Requires the same."""
+        commitment = self.entry(MAPPED, payload=UNSET)
+        place = {"absent": stream, "map": self.map_proof(stream)}
+        return replace(self.file((), (MAPPED,), event=MAPPED), event=UNSET, entries=(commitment,), **place)
 
 
 def erased() -> BundleFile:

@@ -16,8 +16,13 @@ from scripts.docs import example
 NO_BUNDLE = "no bundle"
 NO_TRUST_FILE = "no trust file"
 OTHER = "0x" + "00" * 32  # bytes that stand for none of the ledger's
-STEPS = {"case": 9, "package": 9, "system": 9}  # of the others 12
-BY_DEFAULT = {"case": ("shown", "not_checked"), "package": ("shown", "not_checked")}  # conformity and completeness
+STEPS = {"case": 9, "package": 9, "system": 9, "whole": 9, "absent": 7}  # of the others 12
+BY_DEFAULT = {  # conformity and completeness
+    "case": ("shown", "not_checked"),
+    "package": ("shown", "not_checked"),
+    "whole": ("shown", "shown"),
+    "absent": ("not_checked", "shown"),
+}
 
 Patch = dict[str, Any]  # an operation of RFC 6902; the result is written as canonical JSON
 Edit = dict[str, Any]  # ``put`` or ``put_hex`` at byte ``at`` of the file as it is published, in place of ``cut`` bytes

@@ -426,6 +426,7 @@ PUBLIC = (
     ("GET /api/v1/log/inclusion/{index}", "/api/v1/log/inclusion/1"),
     ("GET /api/v1/log/receipt/{index}", "/api/v1/log/receipt/1"),
     ("GET /api/v1/log/consistency", "/api/v1/log/consistency?first=1&second=3"),
+    ("GET /api/v1/log/absence", "/api/v1/log/absence?kind=case&id=case-none"),
     ("GET /api/v1/agencies", "/api/v1/agencies"),
     ("GET /api/v1/agencies/{agency_id}", "/api/v1/agencies/police-east"),
     ("GET /api/v1/agencies/{agency_id}/keys", "/api/v1/agencies/police-east/keys"),

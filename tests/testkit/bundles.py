@@ -20,7 +20,17 @@ from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing.authority import SERVICE_AGENCY
-from ledger.core.verification.bundle import FORMAT, Anchor, BundleEntry, BundleFile, encode_bundle, nodes_of
+from ledger.core.verification.bundle import (
+    FORMAT,
+    Anchor,
+    BundleEntry,
+    BundleFile,
+    MapLeaf,
+    MapProof,
+    encode_bundle,
+    encode_hash,
+    nodes_of,
+)
 from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from scripts.docs.chain_states import State
 from tests.oracles import head_map_reference
@@ -215,6 +225,24 @@ class Log:
     def bundle(self, index: int, note: str | None = None, **changes: Any) -> BundleFile:
         """Return the bundle of an entry; arguments as of ``file``."""
         return self.file([index], note, **({"event": index} | changes))
+
+    def map_proof(self, stream: Stream, index: int) -> MapProof:
+        """Return the place of a stream in the head map to which the entry at ``index`` commits."""
+        heads, key = heads_of(self.events[:index]), head_map_reference.key_of(stream.kind, stream.id)
+        siblings, leaf = head_map_reference.proof(heads, key)
+        shown = MapLeaf(key="0x" + leaf[0].hex(), count=leaf[1], head="0x" + leaf[2].hex()) if leaf else UNSET
+        return MapProof(index=index, siblings=tuple(map(encode_hash, siblings)), leaf=shown)
+
+    def mapped(self, index: int, case_id: str = "case-1", note: str | None = None, **changes: Any) -> BundleFile:
+        """Return the bundle of a case with its place in the map of the entry at ``index``."""
+        proof = self.map_proof(Stream(kind="case", id=case_id), index)
+        others = {*changes.pop("others", ()), index}
+        return self.case_bundle(case_id, note, **({"map": proof, "others": others} | changes))
+
+    def absence(self, stream: Stream, index: int, note: str | None = None, **changes: Any) -> BundleFile:
+        """Return the bundle that shows, by the map of the entry at ``index``, that there is no such stream."""
+        parts = {"absent": stream, "map": self.map_proof(stream, index), "others": (index,), "payload": UNSET}
+        return self.file((), note, **(parts | changes))
 
     def case_bundle(self, case_id: str = "case-1", note: str | None = None, **changes: Any) -> BundleFile:
         """Return the bundle of all events of a case."""

@@ -108,7 +108,8 @@ async function check() {
 // Return what a bundle is about, or nothing for a broken one, which the verifier then refuses in words.
 function looked(text) {
   try {
-    const { stream, entries } = JSON.parse(text);
+    const { stream, absent, entries } = JSON.parse(text);
+    if (absent) return say("absence", { stream: absent.id });
     if (!stream) return say("bundle");
     const count = entries.filter(({ envelope }) => envelope.stream.kind === stream.kind && envelope.stream.id === stream.id).length;
     return say(stream.kind === "case" ? "case_bundle" : "package", { stream: stream.id, count });

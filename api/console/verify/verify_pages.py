@@ -16,6 +16,7 @@ from api.console.shared.access import PublicVisitOf
 from api.console.shared.rendering import PATH, language
 from api.texts import Texts, later
 from ledger.core.events import EVENT_TYPES
+from ledger.core.verification.heads import ABSENCE_STEPS
 from ledger.core.verification.stream import CASE_STEPS
 from ledger.core.verification.trust import encode_trust
 from ledger.core.verification.verify import EVENT_STEPS, STEPS
@@ -61,6 +62,7 @@ SAYS: Final = {
     "bundle": later("a bundle of one event"),
     "case_bundle": later("a bundle of case {stream} with {count} events"),
     "package": later("a package of the published versions of a model, {stream}: {count} events"),
+    "absence": later("a file that shows that the log has no {stream}"),
     "attached": later("a certificate with a bundle attached, which is checked in its place:"),
     "trust_dropped": later("a trust file: it is used from now on"),
     "pdf": later(
@@ -108,6 +110,7 @@ def words_in(language: str) -> dict[str, Any]:
     labels, texts = Labels(language), Texts(language)
     steps = {name: _step(labels, "check", name) for name, _ in (*STEPS, *EVENT_STEPS)}
     steps |= {name: _step(labels, "case_check", name) for name in (*CASE_STEPS, "versions")}
+    steps |= {name: _step(labels, "case_check", name) for name in ABSENCE_STEPS}
     steps["custody"]["not_checked"] = texts(NOT_FOLDED)
     return {
         "verdicts": {word: labels.of("verdict", word) for word in MEANINGS},

@@ -130,6 +130,34 @@ def get(
     return session.output.record({"file": str(target)})
 
 
+@proof_group.command("absence")
+@click.option("--case", "case_id", help="The case that the log does not have.")
+@click.option("--lead", "lead_id", help="The lead.")
+@click.option("--agency", "agency_id", help="The agency, of whose own stream there is no event.")
+@click.option("--output", "-o", type=click.Path(), help="Where to write it [ID.absence.json].")
+def absence(
+    session: Session, /, *, case_id: str | None, lead_id: str | None, agency_id: str | None, output: str | None
+) -> None:
+    """Fetch a file that shows that the log has no event of a case, a lead or an agency, up to its last head map.
+
+    'tally proof check' checks it.
+    """
+    from pathlib import Path
+
+    from ledger.cli.proofs import require_asked
+
+    named = {"case": case_id, "supervision": lead_id, "agency": agency_id}
+    streams = [(kind, stream_id) for kind, stream_id in named.items() if stream_id is not None]
+    if len(streams) != 1:
+        raise MalformedInput("expected one of the three", field="--case, --lead, --agency")
+    kind, stream_id = streams[0]
+    bundle = session.service.fetch("/api/v1/log/absence", kind=kind, id=stream_id)
+    require_asked(session, bundle, absent=f"{kind} {stream_id}")
+    target = Path(output or f"{stream_id}.absence.json")
+    target.write_bytes(bundle)
+    return session.output.record({"file": str(target)})
+
+
 @proof_group.command("certificate")
 @click.argument("file", type=FILE)
 @TRUST

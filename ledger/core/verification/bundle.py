@@ -1,5 +1,7 @@
 """Proof bundles: one file that proves one event, or a stream of events from its first on.
 
+It may also prove, by a head map, that this is the whole stream, or that there is no such stream.
+
 A ``tallystick/bundle@v1`` is canonical JSON. All of it stands under one tree head: ``entries`` of the log by their
 index, and under them the ``nodes`` of the tree that lead from each to the root. What one entry says of another - that
 its key was granted, or a section of it erased - is shown by carrying that entry too.
@@ -25,6 +27,7 @@ from ledger.core.events import Envelope, Event, Payload, Section, Stream, decode
 from ledger.core.events.payload import decode_envelope
 from ledger.core.events.terms import Bytes32, KeyId, SafeInt, SectionLabel
 from ledger.core.log.checkpoints import parse_checkpoint
+from ledger.core.log.head_map import MAX_DEPTH
 from ledger.core.log.merkle import Hash, leaf_hash, path_nodes
 from ledger.core.log.notes import MAX_NOTE_LENGTH, decode_base64, parse_note
 from ledger.core.log.tlog_proofs import TlogProof
@@ -87,6 +90,26 @@ class Anchor(BundlePart, frozen=True, kw_only=True):
     revocations: dict[KeyId, RecordNumber] = msgspec.field(default_factory=dict)
 
 
+class MapLeaf(BundlePart, frozen=True, kw_only=True):
+    """The state of the stream with this key in a head map."""
+
+    key: Bytes32
+    count: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    head: Bytes32
+
+
+class MapProof(BundlePart, frozen=True, kw_only=True):
+    """The place of the bundle's stream in the head map to which the entry ``index`` commits (``log.head_map``).
+
+    ``siblings`` are those on the way to the root, the deepest first. ``leaf`` is the only stream below them, unset if
+    there is none.
+    """
+
+    index: SafeInt
+    siblings: Annotated[tuple[NodeHash, ...], Meta(max_length=MAX_DEPTH)] = ()
+    leaf: MapLeaf | UnsetType = UNSET
+
+
 class TreeStamp(BundlePart, frozen=True, kw_only=True):
     """An RFC 3161 timestamp of the tree head {``size``, ``root``}, which the bundle's own tree is consistent with.
 
@@ -100,8 +123,9 @@ class TreeStamp(BundlePart, frozen=True, kw_only=True):
 
 
 class BundleFile(BundlePart, frozen=True, kw_only=True):
-    """The proof of the entry ``event``, or of all entries of ``stream``: one of the two is set.
+    """The proof of the entry ``event``, of all entries of ``stream``, or that the log has no stream ``absent``.
 
+    One of the three is set. ``map`` has the place of the stream; with ``absent`` it is set, with ``event`` it is not.
     ``note`` is the signed checkpoint, ``entries`` rise by index. ``nodes`` are hashes of the tree by level and index.
     """
 
@@ -109,9 +133,11 @@ class BundleFile(BundlePart, frozen=True, kw_only=True):
     log_id: Bytes32
     event: SafeInt | UnsetType = UNSET
     stream: Stream | UnsetType = UNSET
+    absent: Stream | UnsetType = UNSET
     note: Note
     entries: Annotated[tuple[BundleEntry, ...], Meta(min_length=1)]
     nodes: dict[NodeName, NodeHash] = msgspec.field(default_factory=dict)
+    map: MapProof | UnsetType = UNSET
     anchor: Anchor | UnsetType = UNSET
     timestamps: Annotated[tuple[TreeStamp, ...], Meta(max_length=MAX_STAMPS)] = ()
 
@@ -165,6 +191,12 @@ class Bundle(Struct, frozen=True):
             raise MalformedInput("this bundle is about a stream, not one event", field="bundle.event", hint=HINT)
         return self.subjects[0]
 
+    def require_absent(self) -> Stream:
+        """Return the stream that the log does not have. Raises MalformedInput if the bundle is about another thing."""
+        if self.parts.absent is UNSET:
+            raise MalformedInput("this bundle is not about an absent stream", field="bundle.absent", hint=HINT)
+        return self.parts.absent
+
     def require_stream(self, kind: str) -> str:
         """Return the id of the stream that the bundle is about. Raises MalformedInput if it is about another thing."""
         if self.parts.stream is UNSET or self.parts.stream.kind != kind:
@@ -184,8 +216,11 @@ def decode_bundle(data: bytes) -> Bundle:
     try:
         canonical.require_canonical(data, where="bundle")
         parts = canonical.decode(data, decoder_of(BundleFile), where="bundle")
-        if (parts.event is UNSET) == (parts.stream is UNSET):
-            raise MalformedInput("expected either event or stream", field="bundle")
+        if (parts.event, parts.stream, parts.absent).count(UNSET) != 2:
+            raise MalformedInput("expected one of event, stream and absent", field="bundle")
+        # One event says nothing of a stream, and only a map says that there is none.
+        if (parts.event is not UNSET and parts.map is not UNSET) or (parts.absent is not UNSET and parts.map is UNSET):
+            raise MalformedInput("expected a map with absent, and none with event", field="bundle.map")
         entries = dict[int, ShownEntry]()
         last = -1
         for number, entry in enumerate(parts.entries):
@@ -197,8 +232,12 @@ def decode_bundle(data: bytes) -> Bundle:
         if parts.event is not UNSET and parts.event not in entries:
             raise MalformedInput("expected the index of one of the entries", field="bundle.event")
         subjects = {entry.index for entry in bundle.subjects}
-        if not subjects:
+        if parts.absent is UNSET and not subjects:
             raise MalformedInput("none of the entries is of this stream", field="bundle.stream")
+        if any(entry.envelope.stream == parts.absent for entry in entries.values()):
+            raise MalformedInput("one of the entries is of this stream", field="bundle.absent")
+        if parts.map is not UNSET and parts.map.index not in entries:
+            raise MalformedInput("expected the index of one of the entries", field="bundle.map.index")
         for number, shown in enumerate(entries.values()):
             # No step compares them with what was committed to.
             if shown.sections and (shown.payload is None or shown.index not in subjects):

@@ -9,7 +9,8 @@ After the five steps about the bundle (``ledger.core.verification.verify``):
 
 Steps 1 to 7 make the verdict; step 7 not checked makes it ``unverifiable``. Step 8 makes the statement on *conformity*
 and step 9 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither changes the verdict. Step
-9 is not checked if no entries were given, fewer than the checkpoint has, or others than those of its tree.
+9 is not checked without entries and head map, if the entries are fewer than the checkpoint has or others than those of
+its tree, or if the map does not hold, or no quorum of witnesses has co-signed the tree (``verification.heads``).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.messages import Message
 from ledger.core.verification.bundle import Bundle, decode_bundle
 from ledger.core.verification.chain import ObservedBlock
+from ledger.core.verification.heads import require_whole
 from ledger.core.verification.report import (
     NotChecked,
     Outcome,
@@ -121,6 +123,8 @@ class VerifiedStream:
 
     # 9
     def _end(self) -> Outcome:
+        if self._entries is None and self.verification.bundle.parts.map is not UNSET:
+            return require_whole(self.verification, self.stream, self.verification.bundle.subjects)
         scanned = self.scanned()
         if isinstance(scanned, NotChecked):
             return scanned
@@ -143,7 +147,10 @@ class VerifiedStream:
     def _scan(self) -> list[ScannedEntry] | NotChecked:
         if self._entries is None:
             last = self.events[-1].envelope.sequence
-            return NotChecked("that nothing came after event {last} is not shown: no entries were given", last=last)
+            return NotChecked(
+                "that nothing came after event {last} is not shown: there is no head map, and no entries were given",
+                last=last,
+            )
         checkpoint = self.verification.accepted
         if checkpoint is None:
             return NotChecked("there is no checkpoint that step 2 accepted")

@@ -36,7 +36,7 @@ def of_a_stranger(vector: dict[str, Any]) -> list[str]:
     if "steps" not in vector:
         return ["refused"]
     steps = list(vector["steps"])
-    if vector["of"] in ("case.json", "package.json"):
+    if vector["of"] in ("case.json", "package.json", "whole.json"):
         steps[CUSTODY - 1] = "not_checked"
     return [vector["verdict"], *steps]
 

@@ -117,6 +117,32 @@ def test_proof_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
     assert world.tally("proof", "check", withheld, "--trust", trust).status == Exit.UNVERIFIABLE
 
 
+def test_absence_goes_out_and_is_checked(world: World, tmp_path: Path) -> None:
+    """A case that nobody opened is shown not to be there; one that is there is refused, and one kind is asked for."""
+    case_id = open_case(world)
+    world.anchored()
+    trust, file = tmp_path / "trust.json", tmp_path / "absence.json"
+    world.run("log", "trust", "-o", trust)
+    world.ok("proof", "absence", "--case", "case-of-nobody", "-o", file)
+    world.run("log", "trust", "--block-of", file, "-o", trust)
+    report = world.tally.ok("proof", "check", file, "--trust", trust)
+    assert (report["verdict"], report["stream"]["id"]) == ("intact", "case-of-nobody")
+    assert report["steps"][-1]["detail"].endswith("is an event of case case-of-nobody")
+    assert report["completeness"]["result"] == "not_checked"  # a development ledger has no witnesses
+    world.refuses(Exit.REFUSED, f"the log has case {case_id}", "proof", "absence", "--case", case_id)
+    world.refuses(Exit.USAGE, "expected one of the three", "proof", "absence")
+    world.refuses(Exit.USAGE, "expected one of the three", "proof", "absence", "--case", "a", "--lead", "b")
+
+
+def test_examples_of_head_maps_are_checked(world: World) -> None:
+    """Whole and absent, by witnesses; in words, and by the exit code where an event was left out."""
+    trust = ("--trust", EXAMPLES / "trust.json")
+    report = world.tally.ok("proof", "check", EXAMPLES / "whole.json", *trust)
+    assert report["completeness"]["result"] == "shown"
+    shown = world.tally("proof", "check", EXAMPLES / "absent.json", *trust)
+    assert (shown.status, "none of the first 14 entries is an event of case case-0b5d" in shown.out) == (Exit.OK, True)
+
+
 def test_stream_of_the_ledger_itself_is_checked(world: World) -> None:
     """A bundle of any stream is verified; there are rules for cases and models alone."""
     report = world.tally.ok("proof", "check", EXAMPLES / "system.json", "--trust", EXAMPLES / "trust.json")

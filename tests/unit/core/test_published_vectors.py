@@ -13,6 +13,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.supervision.model_package import verify_package
 from ledger.core.verification.case import verify_case
+from ledger.core.verification.heads import verify_absence
 from ledger.core.verification.stream import verify_stream
 from ledger.core.verification.trust import parse_trust
 from ledger.core.verification.verify import verify_event
@@ -44,9 +45,11 @@ def our_answer(vector: dict[str, Any]) -> Answer:
     except MalformedInput:
         return Answer(NO_TRUST_FILE, [])
     try:
-        if vector["of"] == "case.json":
+        if vector["of"] == "absent.json":
+            report: Any = verify_absence(data, trust)
+        elif vector["of"] in ("case.json", "whole.json"):
             entries = LOG if vector.get("with_log") else None
-            report: Any = verify_case(data, trust, Procedures(), entries=entries)
+            report = verify_case(data, trust, Procedures(), entries=entries)
         elif vector["of"] == "system.json":
             report = verify_stream(data, trust)
         else:

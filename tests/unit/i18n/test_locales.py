@@ -27,6 +27,7 @@ from ledger.core.procedure.deadlines import STEP_NAMES, Unit
 from ledger.core.procedure.facts import STEP
 from ledger.core.supervision.anonymity import INSTEAD
 from ledger.core.supervision.state import LeadStatus, RecommendationStatus
+from ledger.core.verification.heads import ABSENCE_STEPS
 from ledger.core.verification.stream import CASE_STEPS
 from ledger.core.verification.verify import EVENT_STEPS, STEPS
 from ledger.core.visibility import Sight
@@ -55,6 +56,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "chain_purpose": tuple(Purpose),
     "step": (
         *AUDIT_STEPS,
+        *ABSENCE_STEPS,
         *CASE_STEPS,
         "versions",
         *dict((*STEPS, *EVENT_STEPS, *EVIDENCE_STEPS, *LEAD_STEPS, *MODEL_STEPS)),

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.events import Section
+from ledger.core.verification.heads import ABSENCE_STEPS
 from ledger.core.verification.stream import CASE_STEPS
 from ledger.core.verification.verify import EVENT_STEPS, STEPS
 from ledger.i18n import Labels
@@ -111,7 +112,10 @@ _EITHER = re.compile(r'paper\(\s*"([a-z_]+)" if [^"]+ else "([a-z_]+)"')
 def paper_words() -> tuple[str, ...]:
     """Literal words, and those that certificates ask for."""
     words = {f"limit.{name}" for name in LIMITS} | {f"verdict.{name}" for name in CERTIFIED}
-    for kind, steps in (("check", tuple(dict((*STEPS, *EVENT_STEPS)))), ("case_check", (*CASE_STEPS, "versions"))):
+    for kind, steps in (
+        ("check", tuple(dict((*STEPS, *EVENT_STEPS)))),
+        ("case_check", (*CASE_STEPS, "versions", *ABSENCE_STEPS)),
+    ):
         words |= {f"{kind}.{name}.checked" for name in steps}
         words |= {f"{kind}.{name}.not_checked" for name in steps if name not in ("ledger", "signature")}
     words |= {f"case_check.{name}.failed" for name in ("custody", "end")}  # no verdict: certified all the same

@@ -154,8 +154,8 @@ def test_what_it_does_not_prove_stands_on_every_certificate() -> None:
 
 def test_only_a_copy_of_the_log_shows_that_nothing_came_after() -> None:
     """Without one the certificate says that this is not shown."""
-    assert "it is not shown that nothing came after" in text_in(OF_CASE)
-    assert "there is no other event of the case" in text_in(OF_CASE, log=True)
+    assert "It is not shown that nothing was left out, or came after" in text_in(OF_CASE)
+    assert "the log has no other event of the case" in text_in(OF_CASE, log=True)
 
 
 def test_what_stands_beside_the_verdict_is_told() -> None:

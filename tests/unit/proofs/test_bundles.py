@@ -10,30 +10,35 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 from sqlalchemy import text
 
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.encoding import canonical
-from ledger.core.errors import IntegrityBroken, NotFound
-from ledger.core.events import Authority, record
+from ledger.core.errors import Conflict, IntegrityBroken, NotFound, Unavailable
+from ledger.core.events import Authority, Stream, record
 from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, sign_checkpoint
 from ledger.core.log.cose_receipts import parse_receipt
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner, parse_note
+from ledger.core.verification.bundle import MapProof, decode_bundle
 from ledger.core.verification.case import CaseReport, verify_case
+from ledger.core.verification.heads import verify_absence
 from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import verify_event
 from ledger.procedures import shipped_procedures
 from ledger.proofs.bundles import Prover, StateSource, Withheld
+from ledger.recording.head_maps import HeadMapKeeper
 from ledger.store import log as stored_log
 from ledger.store.checkpoints import PublishedCheckpoint, store
 from scripts.docs.chain_states import State
-from tests.testkit.builders import POLICE, PROCURATORATE, clerk, section, supervisor
+from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk, section, supervisor
 from tests.testkit.bundles import CHAIN, trust
 from tests.testkit.casework import Case, registration
 from tests.testkit.journals import PaperChain, anchor_present, prover_of
 from tests.testkit.ledgers import LOG_SIGNER, Ledger, open_ledger, sqlite_url
+from tests.testkit.supervision import Model
 
 OFFICERS = (clerk(POLICE), supervisor(POLICE), clerk(PROCURATORATE))
 
@@ -346,3 +351,95 @@ def test_source_of_the_anchor_is_free(stand: Stand) -> None:
     wrong = Mock(anchor=lambda recorded, key_ids: others.proving(recorded.number, *key_ids))
     with pytest.raises(IntegrityBroken, match="step 5"):
         stand.proving(wrong).bundle(stand.event_id(0))
+
+
+# -- head maps ---------------------------------------------------------------------------------------------------------
+
+
+def mapped(stand: Stand, *, anchored: bool = True) -> HeadMapKeeper:
+    """The log commits to its map, and anchors the tree that ends with the commitment."""
+    keeper = HeadMapKeeper(stand.ledger.database, stand.ledger.system)
+    keeper.before_anchor(0)
+    if anchored:
+        stand.anchor()
+    return keeper
+
+
+def place_of(bundle: bytes) -> MapProof:
+    place = decode_bundle(bundle).parts.map
+    assert isinstance(place, MapProof)
+    return place
+
+
+def test_a_case_is_shown_with_its_place_in_the_map(stand: Stand) -> None:
+    """Whoever trusts the witnesses of the tree knows by it that the case is whole; without them it is our own word."""
+    mapped(stand)
+    bundle = stand.prover.case_bundle("case-1")
+    assert (place_of(bundle).index, place_of(bundle).leaf.count) == (9, len(stand.case.events))  # type: ignore[union-attr]
+    report = stand.case_report()
+    assert (report.verdict, report.completeness.result) == ("intact", "not_checked")
+    assert "own word" in report.completeness.detail
+
+
+def test_a_bundle_is_shown_with_the_map_of_its_tree(stand: Stand) -> None:
+    """Not with a later one: of the tree that is anchored the map is in it. Events since are in the next."""
+    keeper = mapped(stand)
+    stand.ledger.post(stand.case.register("knife", by=clerk(PROCURATORATE)).last)
+    keeper.before_anchor(10)
+    bundle = stand.prover.case_bundle("case-1")
+    assert place_of(bundle).index == 11
+    assert place_of(stand.prover.absence(Stream(kind="case", id="case-9"))).index == 9
+    stand.anchor()
+    assert place_of(stand.prover.absence(Stream(kind="case", id="case-9"))).index == 11
+
+
+def test_a_stream_of_which_a_part_is_shown_has_no_place(stand: Stand) -> None:
+    """The package of a version says nothing of the versions after it: the map would contradict it."""
+    stand.ledger.mirror(stand.ledger.changes.grant(analyst(PROCURATORATE)).bodies[-1])
+    model = Model().published().published()
+    for event in model.events:
+        stand.ledger.post(event)
+    mapped(stand)
+    first, second = (stand.prover.package(event.envelope.event_id) for event in model.events)
+    assert decode_bundle(first).parts.map is UNSET
+    assert place_of(second).leaf.count == 2  # type: ignore[union-attr]
+
+
+def test_an_absence_is_shown_by_a_small_file(stand: Stand) -> None:
+    """One entry, its path, the place in the map and the anchor; the payload is not needed."""
+    mapped(stand)
+    stream = Stream(kind="case", id="case-9")
+    bundle = stand.prover.absence(stream)
+    report = verify_absence(bundle, stand.chain.trusting(stand.trust))
+    assert (report.verdict, report.stream, report.size) == ("intact", stream, 9)
+    (entry,) = decode_bundle(bundle).entries.values()
+    assert (entry.index, entry.payload) == (9, None)
+
+
+def test_an_absence_is_not_given_of_what_is_there(stand: Stand) -> None:
+    """Also where the map does not have it yet: it would be true, and misleading."""
+    mapped(stand)
+    stand.ledger.post(Case("case-2").open().last)
+    for case_id in ("case-1", "case-2"):
+        with pytest.raises(Conflict) as refused:
+            stand.prover.absence(Stream(kind="case", id=case_id))
+        assert refused.value.code == "stream_exists"
+
+
+def test_before_the_first_map_there_is_nothing_to_show(stand: Stand) -> None:
+    """The bundle of a case does without; an absence has to wait."""
+    stand.anchor()
+    assert decode_bundle(stand.prover.case_bundle("case-1")).parts.map is UNSET
+    with pytest.raises(Unavailable) as refused:
+        stand.prover.absence(Stream(kind="case", id="case-9"))
+    assert refused.value.code == "no_head_map"
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM map_pages", "DELETE FROM meta WHERE name = 'head_map'"])
+def test_a_map_that_is_not_kept_shows_nothing(stand: Stand, statement: str) -> None:
+    """Until it is made again, bundles do without it."""
+    mapped(stand)
+    stand.change(statement)
+    assert decode_bundle(stand.prover.case_bundle("case-1")).parts.map is UNSET
+    with pytest.raises(Unavailable):
+        stand.prover.absence(Stream(kind="case", id="case-9"))

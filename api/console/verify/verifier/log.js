@@ -166,7 +166,7 @@ export function quorumTime(quorum, times) {
 }
 
 export const leafHash = (entry) => sha256(joined([0], entry));
-const nodeHash = (left, right) => sha256(joined([1], left, right));
+export const nodeHash = (left, right) => sha256(joined([1], left, right));
 
 // Whether the leaf at index is in the tree of this size and root, by the nodes of a bundle: nothing where one of them is missing.
 export function included(nodes, leaf, index, size, root) {

@@ -8,6 +8,7 @@ import {
   parseCanonical, reason, Refused, refuse, same, struct, textUpTo, unhex, utf8,
 } from "./forms.js";
 import { blockStatement, contractStates, headerOf, padded } from "./chain.js";
+import { headOf, isHash, isMapProof, mapPayload, provenRoot } from "./heads.js";
 import * as log from "./log.js";
 
 export { Refused };
@@ -64,16 +65,15 @@ export function readTrust(bytes) {
 // The ledger's own key at an index: an earlier one below its `until`.
 const serviceKeyAt = (trust, index) => (trust.earlier_service_keys ?? []).find(({ until }) => index < until)?.key_id ?? trust.service_key_id;
 
-const isHash = (value) => textUpTo(44)(value) && /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(value);
 const isNodeName = (value) => /^(?:0|[1-9][0-9]?)\/(?:0|[1-9][0-9]{0,15})$/.test(value);
 const isHex = (most) => (value) => textUpTo(2 + 2 * most, 2)(value) && value.length % 2 === 0 && /^0x[0-9a-f]*$/.test(value);
 const isNumber = (value) => isSafeInt(value) && value > 0;
 const isBundle = struct({
-  format: oneOf("tallystick/bundle@v1"), log_id: isBytes32, "event?": isSafeInt, "stream?": isStream, note: textUpTo(LONGEST_NOTE),
+  format: oneOf("tallystick/bundle@v1"), log_id: isBytes32, "event?": isSafeInt, "stream?": isStream, "absent?": isStream, note: textUpTo(LONGEST_NOTE),
   entries: listOf(struct({
     index: isSafeInt, envelope: (value) => isEnvelope(value) && utf8(canonical(value)).length <= LONGEST_ENTRY, "payload?": isPayload, "sections?": mapOf(isLabel, isSection),
   }), Infinity, 1),
-  "nodes?": mapOf(isNodeName, isHash),
+  "nodes?": mapOf(isNodeName, isHash), "map?": isMapProof,
   "anchor?": struct({
     chain: struct(HISTORY), contract: isKeyId, number: isNumber, header: isHex(LONGEST_HEADER), state: listOf(isHex(LONGEST_NODE), Infinity), "block_note?": textUpTo(LONGEST_NOTE),
     "revocations?": mapOf(isKeyId, isNumber),
@@ -85,11 +85,15 @@ export function readBundle(bytes) {
   if (bytes.length > LARGEST_BUNDLE) refuse("a bundle has at most 64 MiB");
   const file = parseCanonical(bytes);
   const rise = (entries) => entries.every(({ index }, at) => at === 0 || index > entries[at - 1].index);
-  if (!isBundle(file) || (file.event === undefined) === (file.stream === undefined) || !rise(file.entries)) refuse("no bundle");
-  const isSubject = file.event === undefined ? ({ envelope }) => canonical(envelope.stream) === canonical(file.stream) : ({ index }) => index === file.event;
-  const subjects = file.entries.filter(isSubject);
+  if (!isBundle(file) || !rise(file.entries)) refuse("no bundle");
+  const { event, stream, absent, map } = file;
+  const has = (value) => value !== undefined;
+  if ([event, stream, absent].filter(has).length !== 1 || (has(event) && has(map)) || (has(absent) && !has(map))) refuse("no bundle");
+  const isSubject = has(event) ? ({ index }) => index === event : ({ envelope }) => canonical(envelope.stream) === canonical(stream ?? absent);
+  const [subjects, commitment] = [file.entries.filter(isSubject), has(map) ? file.entries.find(({ index }) => index === map.index) : undefined];
   const mayShow = (entry) => entry.sections === undefined || (entry.payload !== undefined && isSubject(entry));
-  return subjects.length && file.entries.every(mayShow) ? { nodes: {}, timestamps: [], ...file, subjects } : refuse("no bundle");
+  if (has(map) !== has(commitment) || has(absent) === subjects.length > 0 || !file.entries.every(mayShow)) refuse("no bundle");
+  return { nodes: {}, timestamps: [], ...file, subjects, commitment };
 }
 
 // -- what is signed ----------------------------------------------------------------------------------------------------
@@ -290,6 +294,17 @@ class Verification {
     return (this.erasures.get([canonical(stream), event, digested, label].join(" ")) ?? []).some((entry) => this.holds(entry));
   }
 
+  // What the head map of the bundle has for a stream, as {size, count, head}: by an entry of the ledger that holds and commits to the root.
+  mapped(stream) {
+    const { map, commitment: { envelope, index } } = this.bundle;
+    const entry = this.bundle.commitment;
+    if (!this.holds(entry)) throw new Gap(this.faults.get(entry));
+    if (envelope.event_type !== "heads.mapped" || envelope.key_id !== serviceKeyAt(this.trust, index) || envelope.agency !== "ledger" || envelope.stream.kind !== "system") refuse("not the ledger's entry of a head map");
+    const root = `0x${hex(provenRoot(stream, map))}`;
+    if (digest(mapPayload(envelope, root)) !== envelope.payload_digest) refuse("the entry commits to another head map");
+    return { size: index, count: 0, ...headOf(stream, map) };
+  }
+
   event(entry) {
     const run = new EventSteps(this, entry);
     const own = ["signature", "payload", "inclusion", "sections", "authority", "revocation", "time"]
@@ -438,6 +453,36 @@ function order(subjects, results) {
   return checked("sequence 0 to {last} without a gap", { last: subjects.length - 1 });
 }
 
+const OWN_WORD = unchecked("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word");
+
+// Whether the subjects are all events of the stream up to the head map. What does not hold counts as left out.
+function whole(verification) {
+  const { bundle } = verification;
+  if (!bundle.map) return unchecked("that nothing came after event {sequence} is not shown: there is no head map", "intact", { sequence: bundle.subjects.at(-1).envelope.sequence });
+  const mapped = attempt(() => verification.mapped(bundle.stream));
+  if (mapped.status) return unchecked("the head map does not hold: {why}", "intact", { why: mapped.detail });
+  const covered = bundle.subjects.filter(({ index }) => index < mapped.size);
+  const last = covered.length ? `0x${hex(log.leafHash(utf8(canonical(covered.at(-1).envelope))))}` : undefined;
+  if (mapped.count !== covered.length || mapped.head !== last) return failed("the head map of entry {size} has {count} events of the stream, not these {shown}", { ...mapped, shown: covered.length });
+  return verification.cosignedAt === undefined ? OWN_WORD : checked("these {count} events are all of the stream among the first {size} entries", mapped);
+}
+
+const STATED = { checked: "shown", failed: "contradicted", not_checked: "not_checked" };
+const statementOf = ({ status, detail }) => ({ result: STATED[status], detail });
+
+// Of a stream that the log does not have, the steps about the map.
+function verifyAbsence(verification) {
+  const { bundle: { absent }, trust, steps: shared } = verification;
+  const map = verification.checkpoint ? attempt(() => verification.mapped(absent)) : NO_HEAD;
+  const own = { map: map.status ? map : checked("the head map of the first {size} entries", map) };
+  if (map.status) own.absence = unchecked("there is no head map to go by", "unverifiable");
+  else own.absence = map.count ? failed("the head map has {count} events of the stream", map) : checked("none of the first {size} entries is of this stream", map);
+  const steps = [...shared, ...Object.entries(own).map(([name, step], at) => ({ number: shared.length + at + 1, name, ...step }))];
+  const isOwnWord = own.absence.status === "checked" && verification.cosignedAt === undefined;
+  const completeness = statementOf(isOwnWord ? OWN_WORD : own.absence);
+  return { verdict: verdictOf(steps), conformity: unshown("there is no act to judge"), completeness, development: trust.development, steps, events: [], stream: absent };
+}
+
 // Of a stream the steps after those about its events; step 8 asks for rules that this verifier does not have.
 function verifyStream(verification, told) {
   const { bundle, trust, steps: shared } = verification;
@@ -446,13 +491,14 @@ function verifyStream(verification, told) {
     return verification.event(entry);
   });
   const conformity = unshown("this verifier does not know the custody rules");
-  const completeness = unshown("that nothing came after event {sequence} is not shown", { sequence: bundle.subjects.at(-1).envelope.sequence });
+  const end = whole(verification);
   const own = {
     events: ofAll(results), order: order(bundle.subjects, results),
-    [bundle.stream.kind === "supervision" && bundle.stream.id.startsWith("model-") ? "versions" : "custody"]: unchecked(conformity.detail), end: unchecked(completeness.detail),
+    [bundle.stream.kind === "supervision" && bundle.stream.id.startsWith("model-") ? "versions" : "custody"]: unchecked(conformity.detail), end,
   };
   const steps = [...shared, ...Object.entries(own).map(([name, step], at) => ({ number: shared.length + at + 1, name, ...step }))];
-  return { verdict: verdictOf(steps), conformity, completeness, development: trust.development, steps, events: results, stream: bundle.stream };
+  const integrity = steps.filter((step) => step.name !== "end");
+  return { verdict: verdictOf(integrity), conformity, completeness: statementOf(end), development: trust.development, steps, events: results, stream: bundle.stream };
 }
 
 // A bundle and a trust file, as bytes. Throws Refused where a file is none of these. `told` hears, before each event of several,
@@ -460,5 +506,6 @@ function verifyStream(verification, told) {
 export function verifyFile(bundleBytes, trustBytes, told = () => {}) {
   const verification = new Verification(readBundle(bundleBytes), readTrust(trustBytes));
   const { bundle } = verification;
+  if (bundle.absent) return verifyAbsence(verification);
   return bundle.stream ? verifyStream(verification, told) : verification.event(bundle.subjects[0]);
 }

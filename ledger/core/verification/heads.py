@@ -1,0 +1,186 @@
+"""What a head map in a bundle shows of its stream: how many events the log has, or that it has none.
+
+The map is a claim of the log until a quorum of witnesses has co-signed the tree: they have made the map themselves.
+
+A bundle about an absent stream has these steps after the five about the bundle:
+
+6  map      the entry holds, is of the ledger, and commits to the root that the proof leads to
+7  absence  the map does not have the stream
+
+Both make the verdict. Step 7 is also the statement on completeness, which is *shown* only if the quorum is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct
+
+from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
+from ledger.core.events import Stream, require_kind
+from ledger.core.log.head_map import (
+    HeadProof,
+    MapKey,
+    MappedHead,
+    is_map,
+    map_key,
+    proven_root,
+    require_mapped,
+    state_in,
+)
+from ledger.core.log.merkle import Hash
+from ledger.core.messages import Message
+from ledger.core.signing import authority as authorities
+from ledger.core.verification.bundle import MapProof, ShownEntry, decode_bundle, decode_hashes
+from ledger.core.verification.chain import ObservedBlock
+from ledger.core.verification.report import (
+    NotChecked,
+    Outcome,
+    Report,
+    Statement,
+    perform,
+    statement_of,
+    worst,
+)
+from ledger.core.verification.trust import Trust
+from ledger.core.verification.verify import STEPS, BundleVerification
+
+NO_QUORUM = Message("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word")
+ABSENCE_STEPS = ("map", "absence")
+CONFORMITY = Statement("not_checked", "there is no act to judge")
+
+
+class ProvenHead(Struct, frozen=True):
+    """What the map over the first ``size`` entries has for the stream; None if it does not have it."""
+
+    size: int
+    head: MappedHead | None
+
+
+class AbsenceReport(Report, frozen=True):
+    """The result for a stream that the log does not have; ``size`` is that of the map, None if none was accepted."""
+
+    stream: Stream
+    size: int | None = None
+
+
+def proven_head(run: BundleVerification, stream: Stream) -> ProvenHead:
+    """Return what the map in the bundle has for a stream.
+
+    Requires a bundle with a map. Raises NotChecked if a part is missing, and a TallystickError if the entry does not
+    hold, is not of the ledger, or commits to another root than the proof leads to.
+    """
+    shown = run.bundle.parts.map
+    assert shown is not UNSET, "the bundle has a map"
+    entry = run.bundle.entries[shown.index]
+    fault = run.entries().fault(entry)
+    if fault is not None:
+        raise fault
+    _require_of_ledger(entry, run.trust)
+    key, proof = map_key(stream), _proof_of(shown)
+    require_mapped(entry.envelope, proven_root(key, proof))
+    return ProvenHead(entry.index, state_in(key, proof))
+
+
+def _require_of_ledger(entry: ShownEntry, trust: Trust) -> None:
+    if not is_map(entry.envelope):
+        raise MalformedInput("expected an entry that commits to a head map", field="envelope.event_type")
+    require_kind(entry.envelope)
+    authorities.require_key(authorities.initial(trust.log_id, trust.service_keys), entry.envelope, entry.index)
+
+
+def _proof_of(shown: MapProof) -> HeadProof:
+    siblings = decode_hashes(shown.siblings)
+    if shown.leaf is UNSET:
+        return HeadProof(siblings)
+    key, head = (bytes.fromhex(text[2:]) for text in (shown.leaf.key, shown.leaf.head))
+    return HeadProof(siblings, (MapKey(key), MappedHead(shown.leaf.count, Hash(head))))
+
+
+def require_whole(run: BundleVerification, stream: Stream, events: Sequence[ShownEntry]) -> Outcome:
+    """Accept that ``events`` are all of the stream up to the map of the bundle.
+
+    What does not verify counts as left out: the outcome is NotChecked, as without a quorum. Raises IntegrityBroken if
+    the map has other events.
+    """
+    try:
+        proven = proven_head(run, stream)
+    except TallystickError as error:
+        return NotChecked("the head map does not hold: {error}", error=error)
+    covered = [entry for entry in events if entry.index < proven.size]
+    count = proven.head.count if proven.head else 0
+    if count != len(covered) or (proven.head and proven.head.head != covered[-1].leaf):
+        raise IntegrityBroken(
+            "the head map of entry {size} has {count} events of the stream, not these {shown}",
+            size=proven.size,
+            count=count,
+            shown=len(covered),
+            field="map",
+        )
+    if run.quorum_time is None:
+        return NotChecked(NO_QUORUM)
+    return Message(
+        "these {count} events are all of the stream among the first {size} entries, by the head map of entry {size}",
+        count=count,
+        size=proven.size,
+    )
+
+
+# -- a stream that the log does not have -------------------------------------------------------------------------------
+
+
+class _AbsenceRun:
+    """The verification of an absence in progress."""
+
+    def __init__(self, of: BundleVerification, stream: Stream):
+        self.of = of
+        self.stream = stream
+        self.proven: ProvenHead | None = None  # as step 6 accepted it
+
+
+# 6
+def _map(run: _AbsenceRun) -> Outcome:
+    run.of.checkpoint()
+    run.proven = proven_head(run.of, run.stream)
+    return Message("the head map of the first {size} entries", size=run.proven.size)
+
+
+# 7
+def _absence(run: _AbsenceRun) -> Outcome:
+    if run.proven is None:
+        return NotChecked("there is no head map that step 6 accepted")
+    if run.proven.head is not None:
+        raise IntegrityBroken(
+            "the head map has {count} events of the stream", count=run.proven.head.count, field="map.leaf"
+        )
+    return Message(
+        "none of the first {size} entries is an event of {stream.kind} {stream.id}",
+        size=run.proven.size,
+        stream=run.stream,
+    )
+
+
+def verify_absence(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> AbsenceReport:
+    """Verify a bundle about a stream that the log does not have.
+
+    ``observed`` are blocks that a chain was asked for. Raises MalformedInput if the bytes are no such bundle.
+    """
+    bundle = decode_bundle(data)
+    stream = bundle.require_absent()
+    verification = BundleVerification(bundle, trust, observed)
+    run = _AbsenceRun(verification, stream)
+    first = len(STEPS) + 1
+    own = [perform(first, "map", _map, run), perform(first + 1, "absence", _absence, run)]
+    steps = (*verification.steps, *own)
+    completeness = statement_of(own[-1])
+    if completeness.result == "shown" and verification.quorum_time is None:
+        completeness = Statement("not_checked", NO_QUORUM)
+    return AbsenceReport(
+        verdict=worst(step.verdict for step in steps),
+        conformity=CONFORMITY,
+        completeness=completeness,
+        development=trust.development,
+        steps=steps,
+        stream=stream,
+        size=run.proven.size if run.proven else None,
+    )

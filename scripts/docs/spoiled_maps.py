@@ -1,0 +1,135 @@
+"""Vectors about head maps: a case that is whole or not, and a stream that the log does not have."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from ledger.core.events import Stream
+from ledger.core.log import merkle
+from ledger.core.log.head_map import HeadMap, MappedHead, map_key
+from ledger.core.verification.bundle import BundleFile, MapLeaf, MapProof, encode_hash
+from scripts.docs import example
+from scripts.docs.example import CASE, CASE_ENTRIES, MAPPED, NO_CASE
+from scripts.docs.vector import Vector, copied, failing, plain, put, refused, spoiled_line, unverifiable, whole, without
+
+LAST, MIDDLE = "/entries/8", "/entries/6"  # events of the case
+COMMITMENT = "/entries/10"
+EMPTY = encode_hash(bytes(32))
+
+whole_case = partial(Vector, of="whole")
+# What does not hold of a map counts as left out.
+not_shown = partial(Vector, of="whole", unchecked=(9,), completeness="not_checked")
+contradicted = partial(Vector, of="whole", failed=(9,), completeness="contradicted")
+absent = partial(Vector, of="absent")
+no_map = failing(6, unchecked=(7,), of="absent", completeness="not_checked")
+
+
+@cache
+def ledger() -> example.Ledger:
+    """Return the log of the example with its head map behind it."""
+    return example.Ledger(example.mapped_entries())
+
+
+def map_vectors() -> list[Vector]:
+    """Return faults of maps and of what is shown by them."""
+    return [*_whole(), *_absent()]
+
+
+def _false_map(count: int, head: bytes) -> tuple[bytes, MapProof]:
+    """Return the root of the map in which the case has this state, and the proof of it."""
+    true = example.head_map(example.entries())
+    key = map_key(CASE)
+    true.update({key: MappedHead(count, merkle.Hash(head))})
+    return true.root, _proof(true, CASE)
+
+
+def _proof(of: HeadMap, stream: Stream) -> MapProof:
+    proof = of.prove(map_key(stream))
+    assert proof.leaf is not None
+    key, state = proof.leaf
+    leaf = MapLeaf(key="0x" + key.hex(), count=state.count, head="0x" + state.head.hex())
+    return MapProof(index=MAPPED, siblings=tuple(map(encode_hash, proof.siblings)), leaf=leaf)
+
+
+def _committed(root: bytes, proof: MapProof, **of_payload: str) -> tuple[Any, ...]:
+    """Return the case of a log that has committed to this map."""
+    of = example.Ledger(example.mapped_entries(root, **of_payload))
+    return whole(replace(of.whole_case(), map=proof))
+
+
+def _whole() -> list[Vector]:
+    true = ledger()
+    head = merkle.leaf_hash(true.entries[CASE_ENTRIES[-1]].data)
+    old = example.head_map(true.entries[: CASE_ENTRIES[-1]])
+    root, proof = example.head_map(true.entries[:MAPPED]).root, true.map_proof(CASE)
+    elsewhere = "0x" + bytes(byte ^ 255 for byte in map_key(CASE)).hex()
+    one_witness = example.cosigned(true.checkpoint, example.COSIGNATURES[:1])
+    return [
+        whole_case("a whole case as it is"),
+        contradicted("D: the last event left out of a whole case", without(LAST)),
+        failing(7, 8, 9, of="whole", conformity="contradicted", completeness="contradicted")(
+            "an event left out in the middle of a whole case", without(MIDDLE)
+        ),
+        not_shown("the map left out", without("/map")),
+        not_shown("the siblings of the map left out", without("/map/siblings")),
+        not_shown("a sibling of the map that is another", put("/map/siblings/0", encode_hash(b"\x01" * 32))),
+        not_shown("a sibling of the map twice", copied("/map/siblings/0", "/map/siblings/-")),
+        not_shown("an empty deepest sibling", put("/map/siblings/0", EMPTY)),
+        not_shown("no leaf in the map", without("/map/leaf")),
+        not_shown("a leaf with another count", put("/map/leaf/count", 3)),
+        not_shown("a leaf with another head", put("/map/leaf/head", "0x" + "07" * 32)),
+        not_shown("a leaf of another stream", put("/map/leaf/key", "0x" + map_key(NO_CASE).hex())),
+        not_shown("a leaf that has another place", put("/map/leaf/key", elsewhere)),
+        not_shown("an entry that commits to no map", put("/map/index", CASE_ENTRIES[0])),
+        not_shown("a commitment to another map", _committed(bytes(32), proof)),
+        not_shown("a commitment whose payload has a salt of its own", _committed(root, proof, salt="ab" * 16)),
+        not_shown(
+            "a commitment that occurred before it was signed", _committed(root, proof, occurred_at=example.OCCURRED_AT)
+        ),
+        contradicted("a log that commits to a case of three events", _committed(*_false_map(3, head))),
+        contradicted("a log that commits to another last event", _committed(*_false_map(4, b"\x07" * 32))),
+        contradicted("a log that commits to an old map", _committed(old.root, _proof(old, CASE))),
+        unverifiable(
+            "a whole case without the quorum",
+            put("/note", one_witness),
+            unchecked=(3, 6, 9),
+            of="whole",
+            completeness="not_checked",
+        ),
+        whole_case("a whole case without an anchor", without("/anchor"), "not_yet_anchored", unchecked=(4, 5, 6)),
+        refused("a map of an entry that is not here", put("/map/index", 3), of="whole"),
+        refused("a leaf of no events", put("/map/leaf/count", 0), of="whole"),
+        refused("more siblings than a key has bits", put("/map/siblings", [EMPTY] * 257), of="whole"),
+        refused("a sibling of another length", put("/map/siblings/0", "AAAA"), of="whole"),
+        refused("a map with one event", (*without("/stream"), *put("/event", CASE_ENTRIES[-1])), of="whole"),
+    ]
+
+
+def _absent() -> list[Vector]:
+    true = ledger()
+    file: BundleFile = true.absence(NO_CASE)
+    one_witness = example.cosigned(true.checkpoint, example.COSIGNATURES[:1])
+    unproven = partial(unverifiable, of="absent", completeness="not_checked")
+    another = plain(example.Ledger(example.mapped_entries(bytes(32))).entries[MAPPED].envelope)
+    return [
+        absent("a case that the log does not have"),
+        absent("an agency that has written nothing", whole(true.absence(Stream(kind="agency", id="psb-east")))),
+        failing(7, of="absent", completeness="contradicted")("a case that the log has", whole(true.absence(CASE))),
+        no_map("the proof of another case's absence", put("/absent/id", "case-7f3a")),
+        no_map("a sibling of the absence left out", without("/map/siblings/0")),
+        no_map("an empty deepest sibling of the absence", put("/map/siblings/0", EMPTY)),
+        no_map("a commitment to another map than the absence needs", put("/entries/0/envelope", another)),
+        unproven("an absence without nodes", without("/nodes"), unchecked=(6, 7)),
+        unproven("an absence without the quorum", put("/note", one_witness), unchecked=(3,)),
+        absent("an absence without an anchor", without("/anchor"), "not_yet_anchored", unchecked=(4, 5)),
+        failing(1, of="absent")("an absence of another ledger", put("/log_id", "0x" + "00" * 32)),
+        failing(3, of="absent", completeness="not_checked")(
+            "an absence whose note somebody spoiled", put("/note", spoiled_line(file.note))
+        ),
+        refused("an absence without a map", without("/map"), of="absent"),
+        refused("an absence and a stream", copied("/absent", "/stream"), of="absent"),
+        refused("an absence with an entry of the stream", put("/absent", plain(example.SYSTEM)), of="absent"),
+    ]
