@@ -176,7 +176,7 @@ def _entries(log_folder: str | None) -> Iterator[bytes] | None:
 def require_asked(
     session: Session, data: bytes, *, event_id: str | None = None, case_id: str | None = None, absent: str | None = None
 ) -> None:
-    """Check that a bundle is the one that was asked for and that it was not tampered with.
+    """Check that a bundle is the one that was asked for, is whole, and was not tampered with.
 
     ``absent`` is kind and id of a stream that the log does not have.
 
@@ -207,6 +207,10 @@ def require_asked(
             hint = RENEW if fault.name == "checkpoint" else None
             raise IntegrityBroken(
                 "step {fault.number}, {fault.name}: {fault.detail}", fault=fault, field="bundle", hint=hint
+            )
+        if report.completeness.result == "contradicted":
+            raise IntegrityBroken(
+                "the bundle is not whole: {detail}", detail=report.completeness.detail, field="bundle"
             )
 
 

@@ -10,6 +10,9 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
+from ledger.core.events import Stream, case, item
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_ROOT, Hash
 from ledger.core.log.notes import SeedSigner, sign_note
@@ -18,6 +21,7 @@ from ledger.core.verification.bundle import encode_bundle as encode_proof
 from tests.campaigns.malicious_log.ground import Ground, Words
 from tests.campaigns.malicious_log.service import Hostile, filler, receipt
 from tests.campaigns.verifiers.compare import Sample
+from tests.testkit.builders import POLICE, clerk
 from tests.testkit.bundles import ORIGIN, Log
 from tests.testkit.changed_bundles import written
 from tests.testkit.faulty_service import Asked
@@ -25,6 +29,7 @@ from tests.testkit.faulty_service import Asked
 Attack = Callable[[Ground], Words]
 ATTACKS: dict[str, Attack] = {}
 OTHER_KEY = SeedSigner.from_seed(ORIGIN, bytes([77]) * 32)
+OTHER = "0x" + "07" * 32
 OTHER_ORIGIN = SeedSigner.from_seed("other.example", bytes([1]) * 32)
 
 
@@ -343,6 +348,77 @@ def _other_case(ground: Ground) -> Words:
 def _renamed_case(ground: Ground) -> Words:
     ground.spoil("case proof", lambda answer: answer | {"case_id": "case-1", "events": answer["events"][1:]})
     return ["proof", "get", "--case", "case-1", "--output", ground.folder / "bundle.json"]
+
+
+# -- head maps ---------------------------------------------------------------------------------------------------------
+# Of what only the log has signed they are its own word; what contradicts itself is refused all the same.
+
+
+def mapped(ground: Ground, root: bytes | None = None, **fields: Any) -> int:
+    """Let the log commit to a map, and publish it; return the index."""
+    index = ground.log.map_heads(root, **fields)
+    ground.hostile.size = len(ground.log.events)
+    return index
+
+
+def absence(name: str, prepare: Callable[[Ground], Any], case_id: str = "case-none") -> None:
+    @attack(f"absence: {name}")
+    def of(ground: Ground) -> Words:
+        mapped(ground)
+        prepare(ground)
+        return ["proof", "absence", "--case", case_id, "--output", ground.folder / "absence.json"]
+
+
+def spoiled_map(change: Callable[[Ground, dict[str, Any]], Any]) -> Callable[[Ground], None]:
+    return lambda ground: ground.spoil("absence", lambda answer: answer | {"map": change(ground, answer["map"])})
+
+
+def noise(ground: Ground) -> str:
+    return b64encode(ground.chance.randbytes(32)).decode()
+
+
+def of_the_tree_before(ground: Ground) -> None:
+    """An honest proof, of a map that the log has not committed to in this entry."""
+    index, stream = len(ground.log.events) - 1, Stream(kind="case", id="case-none")
+    filler(ground.log, 3, "since")
+    later = mapped(ground)
+    old = ground.log.map_proof(stream, index)
+    spoiled = ground.log.absence(stream, later, ground.log.note(), anchored=False, map=replace(old, index=later))
+    ground.spoil_bytes("absence", lambda _: encode_proof(spoiled))
+
+
+absence("of a case that is there", lambda ground: None, "case-1")
+absence(
+    "of another case",
+    lambda ground: ground.spoil("absence", lambda answer: answer | {"absent": {"id": "case-2", "kind": "case"}}),
+)
+absence("with a leaf more", spoiled_map(lambda g, m: m | {"leaf": {"count": 1, "head": OTHER, "key": OTHER}}))
+absence("without its siblings", spoiled_map(lambda g, m: {k: v for k, v in m.items() if k != "siblings"}))
+absence("with other siblings", spoiled_map(lambda g, m: m | {"siblings": [noise(g) for _ in m["siblings"]]}))
+absence("with a sibling more", spoiled_map(lambda g, m: m | {"siblings": [noise(g), *m["siblings"]]}))
+absence("by an entry that is no map", spoiled_map(lambda g, m: m | {"index": 0}))
+absence("by an old map", of_the_tree_before)
+absence("by a map with a salt of its own", lambda ground: mapped(ground, salt="ab" * 16))
+absence("by a map of nothing", lambda ground: mapped(ground, bytes(32)))
+absence("by a map under another key", lambda ground: mapped(ground, by=clerk(POLICE)))
+
+
+def partial_case(name: str, left_out: int) -> None:
+    @attack(f"map: {name}")
+    def of(ground: Ground) -> Words:
+        index = mapped(ground)
+        shown = ground.log.find(case.CaseOpened) + ground.log.find(item.ItemRegistered)
+        indices = [at for at in shown if ground.log.events[at].envelope.stream.id == "case-1"]
+        del indices[left_out]
+        stream = Stream(kind="case", id="case-1")
+        place = {"map": ground.log.map_proof(stream, index), "others": {index}, "stream": stream}
+        file = encode_proof(ground.log.file(indices, ground.log.note(), anchored=False, **place))
+        ground.spoil_bytes("case proof", lambda _: file)
+        return ["proof", "get", "--case", "case-1", "--output", ground.folder / "bundle.json"]
+
+
+partial_case("the last event of a case left out", -1)
+partial_case("the first event of a case left out", 0)
 
 
 def serve_spoiled(ground: Ground, sample: Sample) -> Words:

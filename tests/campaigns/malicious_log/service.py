@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ledger.core.events import case, decode_payload, decode_submission
+from ledger.core.events import Stream, case, decode_payload, decode_submission
+from ledger.core.events.record import HeadsMapped
 from ledger.core.log.cose_receipts import sign_receipt
 from ledger.core.log.merkle import Hash, leaf_hash
 from ledger.core.log.tiles import TILE_WIDTH, encode_bundle
@@ -23,8 +24,8 @@ from tests.testkit.faulty_service import Answer, Asked
 class Hostile:
     """What the service has, ``size`` entries of which are published, and the answers that replace the honest ones.
 
-    ``spoiled`` names a route: checkpoint, consistency, inclusion, receipt, entries, submission, event proof, case
-    proof. Its function is given the honest answer's body and says another.
+    ``spoiled`` names a route: checkpoint, consistency, inclusion, receipt, absence, entries, submission, event proof,
+    case proof. Its function is given the honest answer's body and says another.
     """
 
     log: Log
@@ -54,6 +55,7 @@ class Hostile:
             ("inclusion", "/api/v1/log/inclusion/", lambda rest, *_: self._inclusion(int(rest))),
             ("receipt", "/api/v1/log/receipt/", lambda rest, *_: self.receipt_of(int(rest))),
             ("entries", "/tile/entries/", lambda rest, *_: self._entries(rest)),
+            ("absence", "/api/v1/log/absence", lambda _, query, __: self._absence(query)),
             ("log", "/api/v1/log", lambda *_: written({"log_id": "0x" + LOG_ID.hex()})),
             ("head", "/api/v1/cases/case-1/head", lambda *_: written({"head": "blake3:" + "ab" * 32, "sequence": 3})),
             (
@@ -95,6 +97,11 @@ class Hostile:
         first = int(index.replace("x", "").replace("/", "")) * TILE_WIDTH
         entries = self.log.entries(self.size)[first : first + int(width or TILE_WIDTH)]
         return encode_bundle(entries)
+
+    def _absence(self, query: dict[str, str]) -> bytes | None:
+        stream = Stream(kind=query["kind"], id=query["id"])  # type: ignore[arg-type]
+        maps = self.log.find(HeadsMapped)
+        return encode_proof(self.log.absence(stream, maps[-1], self.note(), anchored=False)) if maps else None
 
     def _bundle(self, event_id: str) -> bytes | None:
         for index, event in enumerate(self.log.events[: self.size]):

@@ -50,6 +50,8 @@ def test_an_honest_service_is_believed(ground: Ground) -> None:
     old.write_text(ground.log.note(ground.size), encoding="utf-8")
     copy = ground.has_copy()
     event_id = ground.log.events[9].envelope.event_id
+    ground.log.map_heads()
+    ground.hostile.size = len(ground.log.events)
     for words in (
         ["log", "checkpoint"],
         ["log", "consistency", old],
@@ -60,6 +62,7 @@ def test_an_honest_service_is_believed(ground: Ground) -> None:
         ["proof", "get", event_id, "--output", ground.folder / "bundle.json"],
         ["proof", "get", event_id, "--cose", "--output", ground.folder / "event.cose"],
         ["proof", "get", "--case", "case-1", "--output", ground.folder / "case.json"],
+        ["proof", "absence", "--case", "case-none", "--output", ground.folder / "absence.json"],
         ["event", "submit", ground.submission()],
     ):
         assert ground.run(words) == 0, words
