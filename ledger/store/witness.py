@@ -23,7 +23,7 @@ from ledger.core.events import NAME_OF, decode_payload
 from ledger.core.events.registry import RegistryChange
 from ledger.core.log.head_map import EMPTY_MAP, HeadMap, PageName
 from ledger.core.log.merkle import EMPTY_ROOT, HASH_LENGTH, Frontier, Hash
-from ledger.core.log.replay import PriorEntries, ReplayState, ReplayStep, StreamHead, StreamKey, replay_registry
+from ledger.core.log.replay import PriorEntries, ReplayState, ReplayStep, replay_registry
 from ledger.core.log.tiles import RightEdge
 from ledger.core.messages import plain
 from ledger.core.signing import authority as authorities
@@ -54,17 +54,6 @@ class FollowedTable(WitnessTable, table=True):
     anchor_number: int = Field(sa_column=big())
     anchor_size: int = Field(sa_column=big())
     anchor_root: bytes = Field(sa_column=binary())
-
-
-class FollowedStreamsTable(WitnessTable, table=True):
-    """The head of each stream that was followed."""
-
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    kind: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
-    sequence: int = Field(sa_column=big())
-    leaf_hash: str
 
 
 class FollowedMapPagesTable(WitnessTable, table=True):
@@ -119,7 +108,6 @@ class AlarmsTable(WitnessTable, table=True):
 
 
 FOLLOWED = core_of(FollowedTable)
-FOLLOWED_STREAMS = core_of(FollowedStreamsTable)
 FOLLOWED_MAP_PAGES = core_of(FollowedMapPagesTable)
 FOLLOWED_EVENTS = core_of(FollowedEventsTable)
 FOLLOWED_CHANGES = core_of(FollowedChangesTable)
@@ -263,17 +251,12 @@ class WitnessStore:
         with translated(), self._engine.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(FOLLOWED_CHANGES)).scalar_one())
 
-    def known(self, streams: Iterable[StreamKey], event_ids: Iterable[str]) -> PriorEntries:
-        """Return the heads of these streams and the indices of these event ids, as far as they were followed."""
-        wanted = set(streams)
-        of_kinds = one_of(FOLLOWED_STREAMS.c.kind, {kind for kind, _ in wanted})
-        of_ids = one_of(FOLLOWED_STREAMS.c.id, {stream_id for _, stream_id in wanted})
+    def known(self, event_ids: Iterable[str]) -> PriorEntries:
+        """Return the indices of these event ids, as far as they were followed, and the head map."""
         of_events = select(FOLLOWED_EVENTS).where(one_of(FOLLOWED_EVENTS.c.event_id, event_ids))
         with translated(), self._engine.connect() as connection:
-            rows = connection.execute(select(FOLLOWED_STREAMS).where(of_kinds, of_ids))
-            heads = {(row.kind, row.id): StreamHead(row.sequence, row.leaf_hash) for row in rows}
             events = {row.event_id: row.log_index for row in connection.execute(of_events)}
-        return PriorEntries({key: head for key, head in heads.items() if key in wanted}, events, self.head_map())
+        return PriorEntries(events, self.head_map())
 
     def advance(self, before: ReplayState, step: ReplayStep, entries: Sequence[bytes] = ()) -> bool:
         """Store a step that continues ``before``; return False, with nothing changed, if another was first.
@@ -297,13 +280,6 @@ class WitnessStore:
                 return False
             events = [{"event_id": event_id, "log_index": index} for event_id, index in step.events.items()]
             connection.execute(FOLLOWED_EVENTS.insert(), events)
-            upsert = insert(FOLLOWED_STREAMS)
-            replaced = {name: upsert.excluded[name] for name in ("sequence", "leaf_hash")}
-            heads = [
-                {"kind": kind, "id": stream_id, "sequence": head.sequence, "leaf_hash": head.leaf_hash}
-                for (kind, stream_id), head in step.heads.items()
-            ]
-            connection.execute(upsert.on_conflict_do_update(index_elements=["kind", "id"], set_=replaced), heads)
             pages = [{"name": name, "page": page} for name, page in step.map_pages.items()]
             upsert = insert(FOLLOWED_MAP_PAGES)
             replaced = {"page": upsert.excluded.page}

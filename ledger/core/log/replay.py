@@ -4,7 +4,7 @@ The witness and an agency's monitor replay a whole log with ``replay_entries`` a
 the verification of a case replay parts of one by the same rules: its registry (``replay_registry``), the order of one
 stream (``place_after``).
 
-``ReplayState`` is the state that does not grow with the log. The heads of streams and the ids of events do grow, so a
+``ReplayState`` is the state that does not grow with the log. The head map and the ids of events do grow, so a
 step gets only those that its entries need (``PriorEntries``). Reading entries and storing state are left to others.
 
 No entry is judged before the log has signed a tree that contains it (``require_served``). So each ``LogFault`` can be
@@ -84,9 +84,6 @@ class StreamHead(Struct, frozen=True):
     leaf_hash: str
 
 
-StreamKey = tuple[str, str]  # kind and id
-
-
 def place_after(head: StreamHead | None) -> tuple[int, str | None]:
     """Return sequence and ``previous`` of the event that comes next in a stream; ``head`` is None if it is empty."""
     return (0, None) if head is None else (head.sequence + 1, head.leaf_hash)
@@ -109,12 +106,11 @@ class ReplayState(Struct, frozen=True):
 
 
 class PriorEntries(Struct, frozen=True):
-    """The heads of the streams, and the event ids, that occur in a step's entries and in entries before them.
+    """The event ids that occur in a step's entries and in entries before them, and the head map over all before.
 
-    ``head_map`` is the map over all entries before; the step updates it.
+    The step updates the map.
     """
 
-    heads: Mapping[StreamKey, StreamHead] = {}
     events: Mapping[str, int] = {}  # event id -> index
     head_map: HeadMap = field(default_factory=HeadMap)
 
@@ -128,13 +124,12 @@ class MirroredChange(Struct, frozen=True):
 
 
 class ReplayStep(Struct, frozen=True):
-    """The result of replaying entries: the new state, the heads of their streams, their ids, the registry's changes.
+    """The result of replaying entries: the new state, the ids of their events, the registry's changes.
 
     ``map_root`` is that of the head map over all entries replayed, ``map_pages`` are its pages that were changed.
     """
 
     followed: ReplayState
-    heads: dict[StreamKey, StreamHead]
     events: dict[str, int]
     changes: tuple[MirroredChange, ...]
     map_root: Hash
@@ -291,7 +286,7 @@ def replay_entries(
 ) -> ReplayStep:
     """Verify the entries by which ``followed.frontier`` became ``frontier``, whose tree the log has signed.
 
-    ``prior`` holds what earlier entries have of these streams and event ids, ``payloads`` the payloads of the
+    ``prior`` holds what earlier entries have of streams and of these event ids, ``payloads`` the payloads of the
     ``registry.*`` entries by index. For each entry, in their order:
 
     1. the signature is of the key that it names, for this ledger;
@@ -303,10 +298,10 @@ def replay_entries(
 
     Raises LogFault, and Unreadable for a payload that is missing or has another digest than was signed.
     """
-    heads: dict[StreamKey, StreamHead] = {}
     events: dict[str, int] = {}
     changes: list[MirroredChange] = []
     head_map, unmapped = prior.head_map, dict[MapKey, MappedHead]()
+    heads = head_map.heads(map_key(envelope.stream) for envelope in envelopes)
     authority, acts = followed.authority, followed.acts
     for index, envelope in enumerate(envelopes, followed.size):
         with _fault_of(index, "bad_signature"):  # 1
@@ -314,8 +309,8 @@ def replay_entries(
         earlier = events.get(envelope.event_id, prior.events.get(envelope.event_id))
         if earlier is not None:  # 2
             raise LogFault("duplicate", "entry {index} repeats the event id of {earlier}", index=index, earlier=earlier)
-        stream = (envelope.stream.kind, envelope.stream.id)
-        expected = place_after(heads.get(stream, prior.heads.get(stream)))
+        key = map_key(envelope.stream)
+        expected = place_after(_stream_head(heads.get(key)))
         if (envelope.sequence, envelope.previous) != expected:  # 3
             raise LogFault(
                 "gap",
@@ -335,15 +330,17 @@ def replay_entries(
             with _fault_of(index, "false_map"):
                 require_mapped(envelope, head_map.root)
         # Only now: an entry that breaks a rule moves no head.
-        hashed = leaf_hash(canonical.encode(envelope))
-        heads[stream] = StreamHead(envelope.sequence, "sha256:" + hashed.hex())
-        unmapped[map_key(envelope.stream)] = MappedHead(envelope.sequence + 1, hashed)
+        heads[key] = unmapped[key] = MappedHead(envelope.sequence + 1, leaf_hash(canonical.encode(envelope)))
         events[envelope.event_id] = index
         if envelope.event_type not in HOUSEKEEPING:
             acts = index + 1
     head_map.update(unmapped)
     new_state = ReplayState(frontier, authority, acts)
-    return ReplayStep(new_state, heads, events, tuple(changes), head_map.root, head_map.changed)
+    return ReplayStep(new_state, events, tuple(changes), head_map.root, head_map.changed)
+
+
+def _stream_head(mapped: MappedHead | None) -> StreamHead | None:
+    return None if mapped is None else StreamHead(mapped.count - 1, f"sha256:{mapped.head.hex()}")
 
 
 @contextmanager

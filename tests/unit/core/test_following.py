@@ -82,6 +82,11 @@ def judged(
     )
 
 
+def after(step: replay.ReplayStep) -> replay.PriorEntries:
+    """What the next step gets, where this one was the first: its event ids, and its map as it was stored."""
+    return replay.PriorEntries(step.events, HeadMap(step.map_root, lambda _names: step.map_pages))
+
+
 def fault(kind: str, index: int | None, act: Callable[[], object]) -> replay.LogFault:
     """The fault that the act must raise."""
     with pytest.raises(replay.LogFault) as raised:
@@ -154,9 +159,9 @@ def test_a_log_is_followed_in_any_cut() -> None:
     at_once = judged(log.events)
     for cut in range(1, len(log.events)):
         first = judged(log.events[:cut])
-        second = judged(log.events[cut:], first.followed, replay.PriorEntries(first.heads, first.events))
+        second = judged(log.events[cut:], first.followed, after(first))
         assert second.followed == at_once.followed
-        assert first.heads | second.heads == at_once.heads
+        assert second.map_root == at_once.map_root == log.map_root()
         assert first.events | second.events == at_once.events
         assert first.changes + second.changes == at_once.changes
     assert at_once.followed.frontier.root() == log.checkpoint().root
@@ -187,9 +192,7 @@ def test_an_event_id_stands_once(earlier: bool) -> None:
     log = case_log(event)
     if earlier:
         before = judged(log.events)
-        fault(
-            "duplicate", 4, lambda: judged([event], before.followed, replay.PriorEntries(before.heads, before.events))
-        )
+        fault("duplicate", 4, lambda: judged([event], before.followed, after(before)))
     else:
         log.add(event)
         fault("duplicate", 4, lambda: judged(log.events))
@@ -252,9 +255,7 @@ def test_maps_of_all_entries_before_them_are_followed() -> None:
     for cut in range(1, size):
         first = judged(log.events[:cut])
         assert first.map_root == log.map_root(cut)
-        stored = HeadMap(first.map_root, lambda _names, pages=first.map_pages: pages)
-        prior = replay.PriorEntries(first.heads, first.events, stored)
-        second = judged(log.events[cut:], first.followed, prior)
+        second = judged(log.events[cut:], first.followed, after(first))
         assert second.map_root == log.map_root()
         assert set(second.map_pages) <= {""}
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ledger.core.events import Stream
+from ledger.core.log.head_map import map_key
 from ledger.core.log.merkle import EMPTY_ROOT
 from ledger.store.witness import Cosigned, Halted, Moved, SeenAnchor, WitnessStore
 from tests.testkit import bundles
@@ -31,8 +33,10 @@ def test_a_step_is_kept_whole_and_once(store: WitnessStore, tmp_path: Path) -> N
     assert not store.advance(before, step)
     again = WitnessStore.open(tmp_path / "witness.db", bundles.trust())
     assert again.followed() == step.followed
-    prior = again.known(step.heads, [*step.events, "no such event"])
-    assert (prior.heads, prior.events) == (step.heads, step.events)
+    prior = again.known([*step.events, "no such event"])
+    assert (prior.events, prior.head_map.root) == (step.events, step.map_root)
+    stream = Stream(kind="system", id="ledger")
+    assert prior.head_map.heads([map_key(stream)])[map_key(stream)].count == step.followed.size
     assert again.registry_hash_at(0) == bundles.LOG_ID
     assert again.registry_hash_at(step.followed.size) == step.followed.authority.registry_hash
     assert again.registry_hash_at(1).hex() == step.changes[0].change.registry_hash[2:]
