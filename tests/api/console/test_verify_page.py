@@ -185,7 +185,7 @@ def test_of_a_case_the_event_is_named(tmp_path: Path, browser: Browser) -> None:
         expect(visitor.page.locator("#faults")).to_contain_text(
             "第 2/4 个事件（登记物品），步骤 7 内容：内容校验值与所签名的不同"
         )
-        expect(visitor.page.locator("#faults")).to_contain_text("共 4 个事件中的第 2 个：已被篡改")
+        expect(visitor.page.locator("#faults")).to_contain_text("4 个事件中有 1 个：已被篡改")
         events.nth(1).locator("summary").click()
         expect(events.nth(1).locator(".steps > li").nth(6)).to_contain_text("未通过")
         assert "tampered" not in (events.nth(2).get_attribute("class") or "")

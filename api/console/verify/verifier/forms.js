@@ -1,4 +1,6 @@
 // Values and their types (docs/protocol/event.md): strict JSON in, canonical bytes out.
+export { bytesToHex as hex, concatBytes as joined, equalBytes as same, hexToBytes as unhex } from "@noble/curves/utils.js";
+export { utf8ToBytes as utf8 } from "@noble/hashes/utils.js";
 
 // A sentence by its id: English, with slots by name. A page has other languages' sentences by the same id; as a string, and in
 // JSON, it is the English.
@@ -30,28 +32,6 @@ export class Refused extends Error {
 export const refuse = (id, slots) => {
   throw new Refused(reason(id, slots));
 };
-export const utf8 = (text) => new TextEncoder().encode(text);
-export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-export function unhex(text) {
-  const bytes = new Uint8Array(text.length / 2);
-  for (let at = 0; at < bytes.length; at += 1) bytes[at] = parseInt(text.slice(2 * at, 2 * at + 2), 16);
-  return bytes;
-}
-export const same = (a, b) => a.length === b.length && a.every((byte, at) => byte === b[at]);
-
-export function joined(...parts) {
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
-  return whole;
-}
-
-export function textOf(bytes) {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return refuse("not UTF-8");
-  }
-}
 
 // The number of characters, counted without a copy of them: the text may be as long as a file.
 export function lengthOf(text) {
@@ -65,12 +45,12 @@ const UNWANTED = /[\u0000\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Surrogat
 
 // The value of canonical bytes (docs/protocol/event.md). A value has one spelling, so it is spelled again and compared.
 export function parseCanonical(bytes) {
-  const text = textOf(bytes);
-  let value;
+  let [text, value] = [];
   try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     value = JSON.parse(text);
   } catch {
-    refuse("no JSON");
+    refuse("no JSON in UTF-8");
   }
   requireProfile(value, 1);
   return canonical(value) === text ? value : refuse("not in canonical form");

@@ -19,7 +19,7 @@ export function provenRoot(stream, { siblings = [], leaf }) {
   if (leaf) {
     const own = unhex(leaf.key.slice(2));
     if (hashes.some((_, depth) => bit(own, depth) !== bit(key, depth))) refuse("the leaf in the head map has another place");
-    hash = sha256(joined([0], own, unhex(leaf.count.toString(16).padStart(16, "0")), unhex(leaf.head.slice(2))));
+    hash = sha256(joined(Uint8Array.of(0), own, unhex(leaf.count.toString(16).padStart(16, "0")), unhex(leaf.head.slice(2))));
   }
   for (const [at, sibling] of hashes.entries()) hash = bit(key, hashes.length - 1 - at) ? nodeHash(sibling, hash) : nodeHash(hash, sibling);
   return hash;

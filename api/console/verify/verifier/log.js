@@ -1,5 +1,6 @@
 // The log (docs/protocol/log.md; c2sp.org signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-policy).
 import { ed25519 } from "@noble/curves/ed25519.js";
+import { bytesToNumberLE } from "@noble/curves/utils.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { ml_dsa44 } from "@noble/post-quantum/ml-dsa.js";
 import { hex, joined, lengthOf, refuse, same, unhex, utf8 } from "./forms.js";
@@ -26,16 +27,15 @@ const number = (text) => {
 };
 
 const ORDER = ed25519.Point.CURVE().n;
-const little = (bytes) => BigInt(`0x${hex([...bytes].reverse())}`);
 
 // R is computed and compared as bytes: no cofactor, no second spelling of a point, no point of small order.
 export function ed25519Holds(signature, message, key) {
-  const s = little(signature.subarray(32));
+  const s = bytesToNumberLE(signature.subarray(32));
   if (s >= ORDER) return false;
   try {
     const [A, R] = [ed25519.Point.fromBytes(key, false), ed25519.Point.fromBytes(signature.subarray(0, 32), false)];
     if (A.isSmallOrder() || R.isSmallOrder()) return false;
-    const k = little(sha512(joined(signature.subarray(0, 32), key, message))) % ORDER;
+    const k = bytesToNumberLE(sha512(joined(signature.subarray(0, 32), key, message))) % ORDER;
     const base = s ? ed25519.Point.BASE.multiply(s) : ed25519.Point.ZERO;
     return same(base.subtract(A.multiplyUnsafe(k)).toBytes(), signature.subarray(0, 32));
   } catch {
@@ -128,7 +128,7 @@ export function logSigned(note, key) {
 }
 
 const uint64 = (value) => unhex(value.toString(16).padStart(16, "0"));
-const counted = (text) => joined([utf8(text).length], utf8(text));
+const counted = (text) => joined(Uint8Array.of(utf8(text).length), utf8(text));
 
 // What an ML-DSA-44 key signs: of a checkpoint the tree from leaf 0 to its size, of any other note its text.
 function namedMessage(note, { name }, time) {
@@ -165,8 +165,8 @@ export function quorumTime(quorum, times) {
   return [...times.values()].sort((a, b) => (a < b ? -1 : 1)).find((time) => reached(quorum, signedBy(time)));
 }
 
-export const leafHash = (entry) => sha256(joined([0], entry));
-export const nodeHash = (left, right) => sha256(joined([1], left, right));
+export const leafHash = (entry) => sha256(joined(Uint8Array.of(0), entry));
+export const nodeHash = (left, right) => sha256(joined(Uint8Array.of(1), left, right));
 
 // Whether the leaf at index is in the tree of this size and root, by the nodes of a bundle: nothing where one of them is missing.
 export function included(nodes, leaf, index, size, root) {

@@ -1,5 +1,6 @@
 // A second verifier of Tallystick's proofs, written from docs/protocol/ alone. Bytes in, numbered steps and a verdict out.
 import { secp256k1 } from "@noble/curves/secp256k1.js";
+import { numberToBytesBE } from "@noble/curves/utils.js";
 import { blake3 } from "@noble/hashes/blake3.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
@@ -100,7 +101,7 @@ export function readBundle(bytes) {
 
 const digest = (value) => `blake3:${hex(blake3(utf8(canonical(value))))}`;
 const keccak = (text) => keccak_256(utf8(text));
-const number = (value) => unhex(BigInt(value).toString(16).padStart(64, "0"));
+const number = (value) => numberToBytesBE(BigInt(value), 32);
 const DOMAIN_TYPE = "EIP712Domain(string name,string version,bytes32 salt)";
 const EVENT_TYPE = "Event(string summary,string eventId,string eventType,string streamKind,string streamId,uint64 sequence,"
   + "bytes32 previous,string agency,bytes32 payloadBlake3,uint64 signedAt,address signer)";
@@ -113,7 +114,7 @@ export function signedHash(e, logId) {
     number(e.sequence), e.previous === null ? number(0) : unhex(e.previous.slice(7)), keccak(e.agency),
     unhex(e.payload_digest.slice(7)), number(e.signed_at), number(e.key_id),
   ];
-  return keccak_256(joined([0x19, 0x01], domain, keccak_256(joined(...event))));
+  return keccak_256(joined(Uint8Array.of(0x19, 0x01), domain, keccak_256(joined(...event))));
 }
 
 export const SUITE = 1; // secp256k1 over EIP-712: the only suite that this program has
@@ -145,22 +146,18 @@ const NO_HEAD = unchecked("there is no tree head to go by", "unverifiable");
 const NO_INDEX = unchecked("there is no index to go by", "unverifiable");
 const NO_BLOCK = unchecked("there is no trusted block to go by", NOT_YET);
 
-class Gap extends Error {
-  constructor(step) {
-    super();
-    this.step = step;
-  }
-}
-const lack = (id, slots) => {
-  throw new Gap(unchecked(id, "unverifiable", slots));
+// Ends a step with this result, for want of something that it needs.
+const endWith = (step) => {
+  throw Object.assign(new Error(), { step });
 };
+const lack = (id, slots) => endWith(unchecked(id, "unverifiable", slots));
 
 function attempt(work) {
   try {
     return work();
   } catch (error) {
     if (error instanceof Refused) return failed(error.detail);
-    if (error instanceof Gap) return error.step;
+    if (error.step) return error.step;
     throw error;
   }
 }
@@ -298,7 +295,7 @@ class Verification {
   mapped(stream) {
     const { map, commitment: { envelope, index } } = this.bundle;
     const entry = this.bundle.commitment;
-    if (!this.holds(entry)) throw new Gap(this.faults.get(entry));
+    if (!this.holds(entry)) endWith(this.faults.get(entry));
     if (envelope.event_type !== "heads.mapped" || envelope.key_id !== serviceKeyAt(this.trust, index) || envelope.agency !== "ledger" || envelope.stream.kind !== "system") refuse("not the ledger's entry of a head map");
     const root = `0x${hex(provenRoot(stream, map))}`;
     if (digest(mapPayload(envelope, root)) !== envelope.payload_digest) refuse("the entry commits to another head map");
@@ -422,23 +419,12 @@ class EventSteps {
 
 // -- a stream ----------------------------------------------------------------------------------------------------------
 
-// Rising numbers, those in a row as a range: 3-7, 9.
-function inRanges(numbers) {
-  const ranges = [];
-  for (const one of numbers) {
-    const last = ranges.at(-1);
-    if (last?.[1] === one - 1) last[1] = one;
-    else ranges.push([one, one]);
-  }
-  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(", ");
-}
-
 // The verifications of several events as one step.
 function ofAll(results) {
   const verdict = WORST_FIRST.find((one) => results.some((result) => result.verdict === one));
   if (verdict === "intact") return checked("each holds");
-  const numbers = inRanges(results.flatMap((result, at) => (result.verdict === verdict ? [at + 1] : [])));
-  const step = unchecked("events {numbers} of {count}: {verdict}", verdict, { numbers, count: results.length, verdict });
+  const worst = results.filter((result) => result.verdict === verdict);
+  const step = unchecked("{number} of {count} events: {verdict}", verdict, { number: worst.length, count: results.length, verdict });
   return verdict === "tampered" ? failed(step.detail) : step;
 }
 
