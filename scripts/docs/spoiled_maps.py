@@ -13,7 +13,19 @@ from ledger.core.log.head_map import HeadMap, MappedHead, map_key
 from ledger.core.verification.bundle import BundleFile, MapLeaf, MapProof, encode_hash
 from scripts.docs import example
 from scripts.docs.example import CASE, CASE_ENTRIES, MAPPED, NO_CASE
-from scripts.docs.vector import Vector, copied, failing, plain, put, refused, spoiled_line, unverifiable, whole, without
+from scripts.docs.vector import (
+    OTHER,
+    Vector,
+    copied,
+    failing,
+    plain,
+    put,
+    refused,
+    spoiled_line,
+    unverifiable,
+    whole,
+    without,
+)
 
 LAST, MIDDLE = "/entries/8", "/entries/6"  # events of the case
 COMMITMENT = "/entries/10"
@@ -122,6 +134,8 @@ def _absent() -> list[Vector]:
         no_map("a sibling of the absence left out", without("/map/siblings/0")),
         no_map("an empty deepest sibling of the absence", put("/map/siblings/0", EMPTY)),
         no_map("a commitment to another map than the absence needs", put("/entries/0/envelope", another)),
+        no_map("an absence by another key than the ledger's", trust=put("/service_key_id", OTHER[:42])),
+        no_map("an absence by a suite that the ledger does not take", trust=put("/suites", [2])),
         unproven("an absence without nodes", without("/nodes"), unchecked=(6, 7)),
         unproven("an absence without the quorum", put("/note", one_witness), unchecked=(3,)),
         absent("an absence without an anchor", without("/anchor"), "not_yet_anchored", unchecked=(4, 5)),

@@ -296,7 +296,8 @@ class Verification {
     const { map, commitment: { envelope, index } } = this.bundle;
     const entry = this.bundle.commitment;
     if (!this.holds(entry)) endWith(this.faults.get(entry));
-    if (envelope.event_type !== "heads.mapped" || envelope.key_id !== serviceKeyAt(this.trust, index) || envelope.agency !== "ledger" || envelope.stream.kind !== "system") refuse("not the ledger's entry of a head map");
+    if (envelope.event_type !== "heads.mapped" || envelope.key_id !== serviceKeyAt(this.trust, index) || envelope.agency !== "ledger" || envelope.stream.kind !== "system"
+      || !this.trust.suites.includes(envelope.suite)) refuse("not the ledger's entry of a head map");
     const root = `0x${hex(provenRoot(stream, map))}`;
     if (digest(mapPayload(envelope, root)) !== envelope.payload_digest) refuse("the entry commits to another head map");
     return { size: index, count: 0, ...headOf(stream, map) };
