@@ -92,6 +92,7 @@ def _inherited_names() -> list[Vector]:
             "a section of a name that objects inherit, which nobody committed to",
             put(f"{SHOWN}/sections/{label}", plain(example.NARRATIVE)),
         ),
+        refused("a field whose name holds NUL", put(f"{SHOWN}/payload/body/\0", 1)),
         *(refused(f"a field of a name that objects inherit: {path}", put(f"{path}/__proto__", {})) for path in places),
     ]
 

@@ -194,7 +194,7 @@ def _verify_secp256k1(envelope: Envelope, log_id: bytes) -> None:
         )
 
 
-# How each suite verifies; docs/protocol/signature.md says what another one has to lay down.
+# How each suite verifies; docs/protocol/suites.md says what another one has to lay down.
 SUITES: dict[int, Callable[[Envelope, bytes], None]] = {SUITE_SECP256K1_EIP712: _verify_secp256k1}
 
 

@@ -1,6 +1,6 @@
 """A second suite of signatures: a few lines of its own, and no change of the log, the bundle or the contract.
 
-The toy is Ed25519, laid down as docs/protocol/signature.md asks of suites from 2 on.
+The toy is Ed25519, laid down as docs/protocol/suites.md asks of suites from 2 on.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ function requireProfile(value, level) {
   if (value === null || typeof value !== "object") return;
   if (level > DEEPEST) refuse("nested too deep");
   for (const [key, one] of Object.entries(value)) {
-    if (/[^\x00-\x7f]/.test(key)) refuse("a key that is not ASCII");
+    if (/[^\x01-\x7f]/.test(key)) refuse("a key that is not ASCII, or holds NUL");
     requireProfile(one, level + 1);
   }
 }
