@@ -18,7 +18,7 @@ from api.auth.sessions import sign_in_text
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
-from ledger.core.events import UNSIGNED, Envelope, decode_event, digest_of
+from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, decode_event, digest_of
 from ledger.core.events.payload import decode_section
 from ledger.core.signing.signatures import personal_digest, require_window, signing_hash, typed_data
 from ledger.i18n import Labels
@@ -130,7 +130,7 @@ class QuestionBuilder:
             message = document["message"]
             envelope = convert(
                 {
-                    "version": 1,
+                    "suite": SUITE_SECP256K1_EIP712,
                     "event_id": message["eventId"],
                     "event_type": message["eventType"],
                     "stream": {"kind": message["streamKind"], "id": message["streamId"]},

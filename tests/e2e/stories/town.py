@@ -29,7 +29,7 @@ from ledger.recording.event_signing import Actor
 from ledger.samples import governance
 from ledger.samples.load import grant_keys
 from ledger.samples.operator import Operator
-from ledger.samples.player import OPENS_AT, Player, SampleCase, SampleLead
+from ledger.samples.player import OPENS_AT, LoggedEvent, Player, SampleCase, SampleLead
 from ledger.samples.stories import LeadStory, Story
 from ledger.samples.town import AGENCIES, BY_PROFILE, PEOPLE, SampleAgency, SamplePerson, TownKeys, admin_of
 from tests.testkit.builders import secret_key
@@ -298,11 +298,10 @@ class TownLedger(ServiceLedger):
         lists = (self.town.get(f"/api/v1/agencies/{agency.agency_id}/keys") for agency in self.town.agencies)
         return frozenset(key["key_id"] for answer in lists for key in answer["keys"])
 
-    def submit(self, submission: bytes, /) -> int:
-        """Return the log index. Raises Refused."""
+    def submit(self, submission: bytes, /) -> LoggedEvent:
+        """Return its place in the log. Raises Refused."""
         self.receipt = self.town.post(submission)
-        index: int = self.receipt["index"]
-        return index
+        return LoggedEvent(self.receipt["index"], self.receipt["leaf_hash"])
 
 
 class TownPlayer(Player):
