@@ -53,9 +53,9 @@ def disclose(town: Town, case: TownCase, bundle: Path, digests: list[str]) -> No
     given = ("disclosure", "make", CASE, "--recipient", "counsel of the suspect", "--item", IMAGE)
     recorded = town.ok("police", *given, "--output", bundle)
     assert WITHHELD not in bundle.read_text(encoding="utf-8")
-    events: list[Any] = [entry["payload"] for entry in json.loads(bundle.read_bytes())["entries"]]
-    (where,) = [event for event in events if event["event_id"] == differing]
-    (line,) = where["body"]["received"]
+    entries: list[Any] = json.loads(bundle.read_bytes())["entries"]
+    (where,) = [entry for entry in entries if entry["envelope"]["event_id"] == differing]
+    (line,) = where["payload"]["body"]["received"]
     assert (line["item_id"], line["match_result"], line["digests"]) == (IMAGE, "mismatch", digests)
     checked = town.at_the_terminal("police", "proof", "check", bundle, "--trust", town.trusting(bundle))
     assert checked.json()["verdict"] == "intact", checked.out
