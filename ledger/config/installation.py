@@ -191,8 +191,8 @@ def read_founding(data: bytes) -> Founding:
     require_rising(founding.suites, "founding.suites")
     if unknown := set(founding.suites) - SUITES.keys():
         raise MalformedInput(
-            "this program has suites {known}, not {unknown}",
-            known=", ".join(map(str, SUITES)),
+            "this program has suites {supported}, not {unknown}",
+            supported=", ".join(map(str, SUITES)),
             unknown=", ".join(map(str, sorted(unknown))),
             field="founding.suites",
         )

@@ -149,7 +149,7 @@ class HeldEntries:
 
     @cached_property
     def _why_no_grant(self) -> str:
-        """Why there may be no grant of a key: the first that does not hold."""
+        """Return why there may be no grant of a key: the first that does not hold."""
         for entry in self._bundle.entries.values():
             fault = self.fault(entry) if entry.envelope.event_type == _KEY_GRANTED else None
             if fault is not None:
@@ -167,7 +167,7 @@ class HeldEntries:
 
     @cached_property
     def _erasures(self) -> dict[tuple[Stream, str, str, str], list[ShownEntry]]:
-        """The entries that say they erased a section, by stream, event, payload digest and label."""
+        """Return the entries that say they erased a section, by stream, event, payload digest and label."""
         erasures: dict[tuple[Stream, str, str, str], list[ShownEntry]] = {}
         for entry in self._bundle.entries.values():
             body = entry.event.body if entry.payload and entry.event else None
