@@ -239,6 +239,11 @@ def _conformity() -> list[Vector]:
     ]
 
 
+def _described(text: str) -> Body:
+    body: Body = replace(example.entries()[REGISTERED].payload.body, description=text)
+    return body
+
+
 def _registered(body: Any = None, **envelope: Any) -> BundleFile:
     return _rewritten(REGISTERED, body, **envelope).bundle(REGISTERED)
 
@@ -406,8 +411,8 @@ def form_vectors(files: dict[str, bytes]) -> list[Vector]:
         *(refused(f"half a surrogate pair: {path}", put(path, HALF)) for path in (f"{body}/description", "/note")),
         *(refused(f"an integer of 2^53: {path}", put(path, BEYOND)) for path in ("/event", "/anchor/number")),
         *(refused(f"what may be left out, and is empty: {path}", put(path, value)) for path, value in EMPTY.items()),
-        refused("a text that is not in form C", put(f"{body}/description", "e\u0301")),
         refused("a text with NUL", put(f"{body}/description", "a\0b")),
+        Vector("a text that is not in form C", whole(_registered(_described("e\u0301")))),
         refused("an event type of another form", put(f"{SHOWN}/envelope/event_type", "item")),
         refused("a payload with a field of the envelope", put(f"{SHOWN}/payload/sequence", 1)),
         refused("null: previous, at sequence 1", put(f"{SHOWN}/envelope/previous", None)),

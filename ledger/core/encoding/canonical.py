@@ -1,6 +1,6 @@
 """Canonical JSON: RFC 8785 under the ledger's profile, so that a value has exactly one spelling.
 
-Profile: no floats, ``|integer| < 2**53``, ASCII keys, strings in NFC without NUL and without bidirectional controls.
+Profile: no floats, ``|integer| < 2**53``, ASCII keys, strings without NUL and without bidirectional controls.
 Under it ``msgspec``'s sorted encoding gives the bytes of RFC 8785. A text that is decoded strictly and encoded again
 must come out byte for byte: that one comparison refuses duplicate keys, BOM, ``-0``, needless escapes, white space and
 every other second spelling.
@@ -136,7 +136,7 @@ def require_same(data: bytes, canonical: bytes, *, where: str = "") -> None:
 
 
 def require_profile(data: bytes, *, where: str = "") -> None:
-    """Accept canonical bytes whose strings are within the profile: NFC, no NUL, no bidirectional controls.
+    """Accept canonical bytes whose strings are within the profile: no NUL, no bidirectional controls.
 
     Requires ``data`` to be canonical: then only quotation marks, backslashes and control characters are escaped.
     Raises MalformedInput, which names the field.
@@ -150,14 +150,27 @@ def require_profile(data: bytes, *, where: str = "") -> None:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:  # within a part that is read later
         raise _not_json(data, error, where) from error
-    if not unicodedata.is_normalized("NFC", text):
-        _require_strings_in_nfc(text, where)
     if bidi := _BIDI.search(text):
         raise MalformedInput(
             "a string holds the bidirectional control U+{character:04X}",
             character=ord(bidi[0]),
             field=_field_at(data, len(text[: bidi.start()].encode()), where),
         )
+
+
+def require_nfc(data: bytes) -> None:
+    """Accept canonical bytes whose strings are in Unicode Normalization Form C. Raises MalformedInput, with the field.
+
+    Only writers ask for it: the tables of Unicode grow, so two readers could disagree.
+    """
+    text = data.decode()
+    if unicodedata.is_normalized("NFC", text):
+        return
+    # The whole text is no measure: a combining mark after the ``n`` of an escaped newline composes with nothing.
+    for string in _STRING.finditer(text):
+        if not unicodedata.is_normalized("NFC", json.loads(string[0])):
+            position = len(text[: string.start()].encode())
+            raise MalformedInput("a string is not in normal form C", field=path_at(data, position).lstrip("."))
 
 
 def _blank(string: re.Match[bytes]) -> bytes:
@@ -172,17 +185,6 @@ def _require_shallow(data: bytes, where: str) -> None:
     path = deep_field(data)
     if path is not None:
         raise MalformedInput("nested deeper than {limit} levels", limit=MAX_LEVELS, field=_join(where, path))
-
-
-def _require_strings_in_nfc(text: str, where: str) -> None:
-    """Refuse a string that is not in NFC, looking at each one decoded.
-
-    The whole text is no measure: a combining mark after the ``n`` of an escaped newline composes with nothing.
-    """
-    for string in _STRING.finditer(text):
-        if not unicodedata.is_normalized("NFC", json.loads(string[0])):
-            position = len(text[: string.start()].encode())
-            raise MalformedInput("a string is not in normal form C", field=_field_at(text.encode(), position, where))
 
 
 def refusal_of(message: str, value: Any, kind: Any, where: str) -> MalformedInput:

@@ -233,8 +233,9 @@ def decode_again(entry: bytes, payload: bytes) -> Event:
 def decode_submission(data: bytes) -> Submitted:
     """Decode a posted submission. Raises MalformedInput, which names the field.
 
-    Accepts only the canonical spelling, and a payload that is of the envelope's event type, has the digest that the
-    envelope signs, and commits to exactly the sections given. Signature, authority and custody are checked elsewhere.
+    Accepts only the canonical spelling, with strings in NFC, and a payload that is of the envelope's event type, has
+    the digest that the envelope signs, and commits to exactly the sections given. Signature, authority and custody are
+    checked elsewhere.
     """
     submission = canonical.parse(data, decoder_of(Submission))
     envelope = submission.envelope
@@ -248,6 +249,7 @@ def decode_submission(data: bytes) -> Submitted:
     joined = b'{"envelope":%s,"payload":%s,"sections":{%s}}' % (envelope_bytes, payload_bytes, sections)
     canonical.require_same(data, joined)
     canonical.require_profile(data)
+    canonical.require_nfc(data)
     require_place(envelope)
     require_digest(envelope, payload_bytes)
     _require_authority(payload, envelope.event_type)

@@ -177,12 +177,10 @@ def _outside_profile(text: str) -> Wording | None:
     except MalformedInput as error:
         if "\0" in text:
             return Wording("nul")
-        if not unicodedata.is_normalized("NFC", text):
-            return Wording("not_nfc")
         return Wording("bidirectional", control=error.message.rpartition(" ")[2])
     except UnicodeEncodeError:
         return Wording("not_utf8")
-    return None
+    return None if unicodedata.is_normalized("NFC", text) else Wording("not_nfc")
 
 
 class _Builder:

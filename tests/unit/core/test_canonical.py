@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,9 +22,7 @@ ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 keys = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=8)
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0" + BIDI)).map(
-    lambda text: unicodedata.normalize("NFC", text)
-)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0" + BIDI))
 scalars = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | texts
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=12
@@ -115,7 +112,7 @@ def test_bytes_of_any_value_are_accepted_in_their_one_spelling(value: Any) -> No
         (b'{"a":-%d}' % 2**53, "part.a"),
         ('{"a":{"é":"x"}}'.encode(), "part.a"),
         (b'{"a":1,"a":2}', "part.a"),
-        ('{"a":"e\u0301"}'.encode(), "part.a"),
+        ('{"a":"\u202e"}'.encode(), "part.a"),
         (b'{"a":', "part.a"),
         (b'{"a":"\xff"}', "part.a"),
         (b"[" * 40 + b"]" * 40, "part"),
@@ -239,17 +236,17 @@ def test_a_body_that_is_no_submission_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("twin", ["\u212b", "\ufb1f", "e\u0301", "\u1100\u1161"])
-def test_text_outside_nfc_is_refused(twin: str) -> None:
-    """Singletons, composition exclusions, combining marks and conjoining jamo that NFC would change are refused."""
+def test_writers_keep_to_nfc_and_readers_do_not_ask(twin: str) -> None:
+    """Singletons, composition exclusions, combining marks and conjoining jamo: no two verifiers may differ on them."""
     data = canonical.encode({"a": {"b": ["x", twin]}})
+    assert canonical.decode(data, ANYTHING) == {"a": {"b": ["x", twin]}}
     with refused_at("a.b[1]", match="normal form C"):
-        canonical.decode(data, ANYTHING)
+        canonical.require_nfc(data)
 
 
 def test_a_mark_after_an_escape_composes_with_nothing() -> None:
     """A combining mark after a newline stands in NFC, though its canonical text shows it behind an n."""
-    value = {"a": "\n\u0303"}
-    assert canonical.decode(canonical.encode(value), ANYTHING) == value
+    canonical.require_nfc(canonical.encode({"a": "\n\u0303"}))
 
 
 @pytest.mark.parametrize("control", BIDI)

@@ -142,14 +142,14 @@ for _field in ("body", "salt", "occurred_at", "officer"):
     refused(f"payload without {_field}", lambda base, f=_field: without(base.tree, base.place("payload", f)))
 
 DESCRIPTION = ("payload", "body", "description")
-for _text in ("a\u202eb", "a\u200eb", "e\u0301", 1.5, 2**53):
+for _text in ("a\u202eb", "a\u200eb", 1.5, 2**53):
     refused(
         f"{_text!r} as description",
         lambda base, v=_text: put(base.tree, base.place(*DESCRIPTION), v),
         called("registered"),
     )
 # The form that an event type gives its body is no matter of integrity: this is another payload than was signed.
-for _text in ("\U00020000" * 4001, "a\u200db", "", None, True, [], {"a": {}}):
+for _text in ("\U00020000" * 4001, "a\u200db", "e\u0301", "", None, True, [], {"a": {}}):
     edited(f"{str(_text)[:9]!r} as description", DESCRIPTION, _text, 7, of=called("registered"))
 refused(
     "half a surrogate in the payload",
@@ -171,12 +171,7 @@ NARRATIVE = ("sections", "narrative")
 
 edited("section salt edited", (*NARRATIVE, "salt"), "00" * 16, 9, of=REGISTERED)
 edited("section with one field more said", (*NARRATIVE, "fields", "more"), "x", 9, of=REGISTERED)
-for _text in ("e\u0301", 7):
-    refused(
-        f"section with {_text!r}",
-        lambda base, v=_text: put(base.tree, base.place(*NARRATIVE, "fields", "text"), v),
-        REGISTERED,
-    )
+refused("section with a number", lambda base: put(base.tree, base.place(*NARRATIVE, "fields", "text"), 7), REGISTERED)
 simple(
     "sections swapped",
     lambda b: put(b.tree, b.place(*NARRATIVE), at(b.tree, b.place("sections", "description"))),
