@@ -306,7 +306,7 @@ def spoiled(files: dict[str, bytes]) -> bytes:
         *on_page("trust-file", spoiled_trust.trust_file_vectors()),
         *on_page("event", spoiled_bundles.form_vectors(files)),
     ]
-    lines = ",\n".join(json.dumps(vector.as_json()) for vector in vectors)
+    lines = ",\n".join(json.dumps(vector.as_json(files)) for vector in vectors)
     return f"[\n{lines}\n]\n".encode()
 
 

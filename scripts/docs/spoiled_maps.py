@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import replace as other
 from functools import cache, partial
+from hashlib import sha256
 from typing import Any
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from ledger.core.events import Stream
 from ledger.core.log import merkle
-from ledger.core.log.head_map import HeadMap, MappedHead, map_key
-from ledger.core.verification.bundle import BundleFile, MapLeaf, MapProof, encode_hash
+from ledger.core.log.head_map import HeadMap, HeadProof, MappedHead, map_key
+from ledger.core.verification.bundle import BundleFile, MapLeaf, MapProof, encode_hash, nodes_of
 from scripts.docs import example
 from scripts.docs.example import CASE, CASE_ENTRIES, MAPPED, NO_CASE
 from scripts.docs.vector import (
@@ -19,6 +24,7 @@ from scripts.docs.vector import (
     copied,
     failing,
     plain,
+    policy,
     put,
     refused,
     spoiled_line,
@@ -47,7 +53,7 @@ def ledger() -> example.Ledger:
 
 def map_vectors() -> list[Vector]:
     """Return faults of maps and of what is shown by them."""
-    return [*_whole(), *_absent()]
+    return [*_whole(), *_commitments(), *_covered(), *_absent()]
 
 
 def _false_map(count: int, head: bytes) -> tuple[bytes, MapProof]:
@@ -60,10 +66,14 @@ def _false_map(count: int, head: bytes) -> tuple[bytes, MapProof]:
 
 def _proof(of: HeadMap, stream: Stream) -> MapProof:
     proof = of.prove(map_key(stream))
-    assert proof.leaf is not None
+    return MapProof(index=MAPPED, siblings=tuple(map(encode_hash, proof.siblings)), leaf=_leaf_of(proof))
+
+
+def _leaf_of(proof: HeadProof) -> MapLeaf | UnsetType:
+    if proof.leaf is None:
+        return UNSET
     key, state = proof.leaf
-    leaf = MapLeaf(key="0x" + key.hex(), count=state.count, head="0x" + state.head.hex())
-    return MapProof(index=MAPPED, siblings=tuple(map(encode_hash, proof.siblings)), leaf=leaf)
+    return MapLeaf(key="0x" + key.hex(), count=state.count, head="0x" + state.head.hex())
 
 
 def _committed(root: bytes, proof: MapProof, **of_payload: str) -> tuple[Any, ...]:
@@ -120,6 +130,102 @@ def _whole() -> list[Vector]:
     ]
 
 
+def _commitment(**envelope: Any) -> tuple[Any, ...]:
+    """Return the case of a log whose commitment has other fields of its envelope, signed by the ledger's key."""
+    *entries, last = example.mapped_entries()
+    return whole(example.Ledger([*entries, example.resigned(last, **envelope)]).whole_case())
+
+
+def _badly_signed(of: Callable[[example.Ledger], BundleFile]) -> tuple[Any, ...]:
+    """Return a bundle of a log whose last entry has the signature of another."""
+    *entries, last = example.mapped_entries()
+    signature = entries[-1].envelope.signature
+    return whole(of(example.Ledger([*entries, other(last, envelope=replace(last.envelope, signature=signature))])))
+
+
+def _led_to(stream: Stream, proof: MapProof) -> bytes:
+    """Return the root to which a proof leads, whatever is wrong with it, by docs/protocol/head-map.md."""
+    key, hashed = int.from_bytes(map_key(stream)), bytes(32)
+    if proof.leaf is not UNSET:
+        leaf_key, head = (bytes.fromhex(text[2:]) for text in (proof.leaf.key, proof.leaf.head))
+        hashed = sha256(b"\0" + leaf_key + proof.leaf.count.to_bytes(8) + head).digest()
+    siblings = [b64decode(sibling) for sibling in proof.siblings]
+    for depth, sibling in zip(reversed(range(len(siblings))), siblings, strict=True):
+        halves = sibling + hashed if key >> (255 - depth) & 1 else hashed + sibling
+        hashed = sha256(b"\1" + halves).digest()
+    return hashed
+
+
+def _commitments() -> list[Vector]:
+    """Return entries that commit to no map, whatever root their payloads name."""
+    true = ledger().map_proof(CASE)
+    assert true.leaf is not UNSET
+    elsewhere = "0x" + bytes([map_key(CASE)[0] ^ 128, *map_key(CASE)[1:]]).hex()
+    misplaced = replace(true, leaf=replace(true.leaf, key=elsewhere))
+    hollow = replace(true, siblings=(EMPTY, *true.siblings))
+    malformed = {"a leaf that has another place": misplaced, "an empty deepest sibling": hollow}
+    of_agency = {"stream": Stream(kind="agency", id="ledger"), "sequence": 0, "previous": None}
+    return [
+        not_shown("a commitment that is not signed by its key", _badly_signed(example.Ledger.whole_case)),
+        not_shown("a commitment of another event type", _commitment(event_type="access.sealed")),
+        not_shown("a commitment in the name of an agency", _commitment(agency="psb-east")),
+        not_shown("a commitment in another stream", _commitment(**of_agency)),
+        not_shown("a commitment whose payload was edited", put(f"{COMMITMENT}/payload/salt", "01" * 16)),
+        whole_case("a commitment without its payload", without(f"{COMMITMENT}/payload")),
+        *(
+            not_shown(f"a commitment to the root to which {name} leads", _committed(_led_to(CASE, proof), proof))
+            for name, proof in malformed.items()
+        ),
+    ]
+
+
+def _covered() -> list[Vector]:
+    """Return maps with events at the index of the map and above it, and maps that only the log vouches for."""
+    writer = example.Writer(example.mapped_entries())
+    writer.write(example.registration(3), CASE)
+    writer.write(example.opening(), NO_CASE)
+    longer = example.Ledger(writer.entries)
+    case_after, other_after = MAPPED + 1, MAPPED + 2
+    without_case = example.head_map(entry for entry in example.entries() if entry.envelope.stream != CASE)
+    lacking = example.Ledger(example.mapped_entries(without_case.root))
+    nothing = _proof(without_case, CASE)
+    true = ledger()
+    own = [index for index, entry in enumerate(true.entries) if entry.envelope.stream == example.SYSTEM]
+    of_system = true.file(own, stream=example.SYSTEM, map=true.map_proof(example.SYSTEM))
+    system = partial(Vector, of="system", unchecked=(8,), completeness="shown")
+    one_witness = put("/note", example.cosigned(true.checkpoint, example.COSIGNATURES[:1]))
+    no_witness = (*policy(f"{example.WITNESS_LINES}quorum none\n"), *put("/development", True))
+    return [
+        whole_case("an event after the map", whole(longer.whole_case((*CASE_ENTRIES, case_after)))),
+        whole_case("an event after the map left out", whole(longer.whole_case())),
+        system("a map of the stream of its own commitment", whole(of_system)),
+        whole_case(
+            "a case that begins after the map",
+            whole(replace(longer.whole_case((other_after,)), stream=NO_CASE, map=longer.map_proof(NO_CASE))),
+        ),
+        contradicted("a log that commits to a map without the case", whole(replace(lacking.whole_case(), map=nothing))),
+        contradicted(
+            "D: the last event left out of a whole case without the quorum",
+            (*without(LAST), *one_witness),
+            "unverifiable",
+            unchecked=(3, 6),
+        ),
+        not_shown(
+            "a whole case where the policy asks for no witness",
+            verdict="not_yet_anchored",
+            unchecked=(3, 4, 5, 6, 9),
+            trust=no_witness,
+        ),
+        absent(
+            "an absence where the policy asks for no witness",
+            verdict="not_yet_anchored",
+            unchecked=(3, 4, 5),
+            completeness="not_checked",
+            trust=no_witness,
+        ),
+    ]
+
+
 def _absent() -> list[Vector]:
     true = ledger()
     file: BundleFile = true.absence(NO_CASE)
@@ -142,6 +248,29 @@ def _absent() -> list[Vector]:
         failing(1, of="absent")("an absence of another ledger", put("/log_id", "0x" + "00" * 32)),
         failing(3, of="absent", completeness="not_checked")(
             "an absence whose note somebody spoiled", put("/note", spoiled_line(file.note))
+        ),
+        failing(7, unchecked=(3,), of="absent", completeness="contradicted")(
+            "a case that the log has, without the quorum",
+            (*whole(true.absence(CASE)), *put("/note", one_witness)),
+        ),
+        no_map("an absence by a commitment that is not signed", _badly_signed(lambda log: log.absence(NO_CASE))),
+        unproven(
+            "an absence by a commitment that is not signed, without nodes",
+            (*_badly_signed(lambda log: log.absence(NO_CASE)), *without("/nodes")),
+            unchecked=(6, 7),
+        ),
+        failing(2, unchecked=(3, 5, 6, 7), of="absent", completeness="not_checked")(
+            "an absence without a tree head", put("/note", "")
+        ),
+        absent(
+            "an absence with an entry besides",
+            whole(
+                replace(
+                    file,
+                    entries=(true.entry(0), *file.entries),
+                    nodes=nodes_of((0, MAPPED), true.checkpoint.size, true.paths.__getitem__),
+                )
+            ),
         ),
         refused("an absence without a map", without("/map"), of="absent"),
         refused("an absence and a stream", copied("/absent", "/stream"), of="absent"),

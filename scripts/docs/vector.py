@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from functools import cache, partial
 from typing import Any
 
@@ -59,11 +61,14 @@ class Vector:
         named = dict.fromkeys(self.failed, "failed") | dict.fromkeys(self.unchecked, "not_checked")
         return [named.get(number, "checked") for number in range(1, STEPS.get(self.of, 12) + 1)]
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the vector as it is published, what is empty left out."""
+    def as_json(self, files: Mapping[str, bytes]) -> dict[str, Any]:
+        """Return the vector as it is published, what is empty left out. ``files`` are published, by name."""
         conformity, completeness = BY_DEFAULT.get(self.of, ("not_checked", "not_checked"))
         answers = {"conformity": self.conformity or conformity, "completeness": self.completeness or completeness}
         changes = {name: getattr(self, name) for name in ("file", "edits", "trust", "with_log", "time")}
+        if self.file and self.file[0]["path"] == "":
+            published, another = json.loads(files[f"{self.of}.json"]), self.file[0]["value"]
+            changes["file"] = (*differences(published, another), *self.file[1:])
         return (
             {"name": self.name, "page": self.page, "of": f"{self.of}.json", "verdict": self.verdict}
             | ({"steps": self.steps} | answers if self.steps else {})
@@ -118,8 +123,41 @@ def copied(source: str, path: str) -> tuple[Patch]:
 
 
 def whole(part: Any) -> tuple[Patch]:
-    """Another file altogether."""
+    """Another file altogether; published are its differences."""
     return put("", plain(part))
+
+
+def differences(before: Any, after: Any, path: str = "") -> list[Patch]:
+    """Return the operations that make one value of JSON out of another."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        names = {name: f"{path}/{name.replace('~', '~0').replace('/', '~1')}" for name in sorted({*before, *after})}
+        gone = [patch for name in names if name not in after for patch in without(names[name])]
+        new = [patch for name in names if name not in before for patch in put(names[name], after[name])]
+        kept = (
+            differences(before[name], after[name], names[name]) for name in names if name in before and name in after
+        )
+        return [*gone, *new, *(patch for patches in kept for patch in patches)]
+    if isinstance(before, list) and isinstance(after, list):
+        return _differences_of_lists(before, after, path)
+    return [] if json.dumps(before) == json.dumps(after) else [{"op": "replace", "path": path, "value": after}]
+
+
+def _differences_of_lists(before: list[Any], after: list[Any], path: str) -> list[Patch]:
+    """Do the same for lists, from the last place to the first, so that no operation moves the place of the next."""
+    spelled = [[json.dumps(value, sort_keys=True) for value in values] for values in (before, after)]
+    patches: list[Patch] = []
+    matched = SequenceMatcher(None, spelled[0], spelled[1], autojunk=False)
+    for kind, start, end, first, last in reversed(matched.get_opcodes()):
+        if kind == "equal":
+            continue
+        both = min(end - start, last - first)
+        gone = [f"{path}/{place}" for place in reversed(range(start + both, end))]
+        new = [put(f"{path}/{start + both}", after[place])[0] for place in reversed(range(first + both, last))]
+        pairs = (
+            differences(before[start + step], after[first + step], f"{path}/{start + step}") for step in range(both)
+        )
+        patches += [*without(*gone), *new, *(patch for pair in pairs for patch in pair)]
+    return patches
 
 
 def plain(part: Any) -> Any:

@@ -14,7 +14,7 @@ VECTORS: list[dict[str, Any]] = json.loads((EXAMPLES / "spoiled.json").read_byte
 
 
 def patched(data: bytes, operations: list[dict[str, Any]]) -> bytes:
-    """A file after patches of RFC 6902, of the operations add, copy, move and remove."""
+    """A file after patches of RFC 6902, of the operations add, copy, move, remove and replace."""
     root = {"": json.loads(data)}
 
     def place(path: str) -> tuple[Any, Any]:
@@ -34,7 +34,7 @@ def patched(data: bytes, operations: list[dict[str, Any]]) -> bytes:
         holder, key = place(operation["path"])
         if operation["op"] == "remove":
             del holder[key]
-        elif isinstance(holder, list):
+        elif isinstance(holder, list) and operation["op"] != "replace":
             holder.insert(key, value)
         else:
             holder[key] = value

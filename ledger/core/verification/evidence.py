@@ -103,10 +103,10 @@ class HeldEntries:
 
     def _look_at(self, entry: ShownEntry) -> TallystickError | NotChecked | None:
         try:
+            self.require_included(entry)
             signatures.verify_envelope(entry.envelope, self._trust.log_id)
             if entry.payload is not None:
                 require_digest(entry.envelope, entry.payload_bytes)
-            self.require_included(entry)
         except (TallystickError, NotChecked) as error:
             return error.with_traceback(None)
         return None

@@ -260,9 +260,9 @@ class Verification {
   holds(entry) {
     if (!this.faults.has(entry)) {
       this.faults.set(entry, attempt(() => {
+        this.requireIncluded(entry);
         if (!signatureHolds(entry.envelope, this.trust.log_id)) refuse("not signed by the key it names");
         if (entry.payload && digest(entry.payload) !== entry.envelope.payload_digest) refuse("the payload's digest is not the signed one");
-        this.requireIncluded(entry);
         return checked("it holds");
       }));
     }
