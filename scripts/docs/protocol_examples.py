@@ -44,6 +44,7 @@ from scripts.docs import (
     spoiled_cosignatures,
     spoiled_maps,
     spoiled_revocations,
+    spoiled_signatures,
     spoiled_trust,
     worked_deadlines,
 )
@@ -298,6 +299,7 @@ def spoiled(files: dict[str, bytes]) -> bytes:
     vectors = [
         *spoiled_bundles.entry_vectors(),
         *on_page("log", spoiled_cosignatures.cosignature_vectors()),
+        *spoiled_signatures.signature_vectors(),
         *spoiled_trust.anchor_vectors(),
         *on_page("registry", spoiled_revocations.revocation_vectors()),
         *on_page("timestamp", spoiled_trust.timestamp_vectors()),

@@ -280,6 +280,17 @@ ONE = example.WITNESS_LINES.splitlines()[0]
 HIMSELF = SeedSigner.from_seed("himself.example", b"\x01" * 32, SignatureType.COSIGNATURE_V1)
 OWN_LINE = f"witness w4 {HIMSELF.verifying_key.vkey()}\n"
 NONE = policy(f"{example.WITNESS_LINES}quorum none\n")
+OWN_LOG = example.LOG.verifying_key.vkey()
+OTHER_LOG = SeedSigner.from_seed("x.example", b"9" * 32).verifying_key.vkey()
+W1_AS_LOG = SeedSigner.from_seed("x.example", b"\x02" * 32).verifying_key.vkey()
+TWO_THREE = "".join(example.WITNESS_LINES.splitlines(keepends=True)[1:]) + "quorum w3\n"
+OWN_KEY = example.key_id(example.SERVICE_KEY)
+
+
+def _own_keys(*ends: tuple[str, int]) -> tuple[Patch, ...]:
+    """Trust another key of the ledger itself, and these earlier ones up to an index."""
+    earlier = [{"key_id": key_id, "until": until} for key_id, until in ends]
+    return (*put("/service_key_id", "0x" + "77" * 20), *put("/earlier_service_keys", earlier))
 
 
 def trust_file_vectors() -> list[Vector]:
@@ -304,7 +315,33 @@ def trust_file_vectors() -> list[Vector]:
         "a policy of another log": policy(
             f"log {SeedSigner.from_seed('x.example', b'9' * 32).verifying_key.vkey()}\n{ONE}\nquorum w1\n"
         ),
+        "DEL in the policy": policy(f"# \x7f\n{example.POLICY}"),
+        "a control character in a comment of the policy": policy(f"# \x01\n{example.POLICY}"),
+        "a word behind a witness's URL": policy(f"{ONE} https://w1.example/ x\nquorum w1\n"),
+        "a word behind a log's URL": policy(f"log {OWN_LOG} https://log.example/ x\n{example.POLICY}"),
+        "a word behind the quorum": policy(f"{example.POLICY.rstrip()} x\n"),
+        "a group without members": policy(f"{example.WITNESS_LINES}group g any\nquorum w1\n"),
+        "a threshold of 0": policy(f"{example.WITNESS_LINES}group g 0 w1\nquorum g\n"),
+        "a threshold with a zero before": policy(f"{example.WITNESS_LINES}group g 02 w1 w2 w3\nquorum g\n"),
+        "a threshold above the members": policy(f"{example.WITNESS_LINES}group g 4 w1 w2 w3\nquorum g\n"),
+        "a member twice in one group": policy(f"{example.WITNESS_LINES}group g 2 w1 w1\nquorum g\n"),
+        "two quorum lines": policy(f"{example.POLICY}quorum two\n"),
+        "a quorum of a name that nobody defined": policy(f"{ONE}\nquorum w9\n"),
+        "a witness and a group of one name": policy(f"{example.WITNESS_LINES}group w1 any w2\nquorum w2\n"),
+        "a witness by the name none": policy(f"{ONE.replace('w1', 'none', 1)}\nquorum none\n"),
+        "a line of another kind": policy(f"{example.POLICY}mirror w1\n"),
+        "a witness's line without a key": policy(f"witness w9\n{example.POLICY}"),
+        "a log's type of key as a witness's": policy(f"witness w4 {OTHER_LOG}\n{example.POLICY}"),
+        "a witness's type of key as a log's": policy(f"log {OWN_LOG}\nlog {ONE.split()[2]}\n{TWO_THREE}"),
+        "one key in a log's line and in a witness's": policy(f"log {OWN_LOG}\nlog {W1_AS_LOG}\n{example.POLICY}"),
+        "one key in two lines of logs": policy(f"log {OWN_LOG}\nlog {OWN_LOG}\n{example.POLICY}"),
         "another origin": put("/origin", "another.example"),
+        "two keys of the ledger until one index": _own_keys((ELSEWHERE[:42], 2), (OWN_KEY, 2)),
+        "earlier keys of the ledger out of order": _own_keys((ELSEWHERE[:42], 3), (OWN_KEY, 2)),
+        "an earlier key of the ledger that is its key": put("/earlier_service_keys", [{"key_id": OWN_KEY, "until": 2}]),
+        "an earlier key of the ledger as a contract": put(
+            "/earlier_service_keys", [{"key_id": CHAIN.anchor, "until": 2}]
+        ),
         "no chains": without("/chains"),
         "development as a number": put("/development", 1),
     }
@@ -316,6 +353,62 @@ def trust_file_vectors() -> list[Vector]:
             trust=policy("# whom we trust\n\n  " + example.WITNESS_LINES + "group two\t2 w1  w2 w3\nquorum\ttwo\n"),
         ),
         quorum_of_none("no witness asked for by a development ledger", trust=(*NONE, *put("/development", True))),
+        Vector("URLs in the policy", trust=policy(f"log {OWN_LOG} x\n{ONE} https://w1.example/\nquorum w1\n")),
+        Vector("a policy whose last line has no end", trust=policy(example.POLICY.rstrip())),
+        Vector(
+            "a line of blanks in the policy, and a comment behind a blank", trust=policy(f" \t\n #x\n{example.POLICY}")
+        ),
+        Vector("groups within a group", trust=policy(f"{example.WITNESS_LINES}{GROUPS}quorum g\n")),
+        unverifiable(
+            "a group within a group that is not met",
+            trust=policy(f"{example.WITNESS_LINES}{GROUPS.replace('group g any', 'group g all')}quorum g\n"),
+            unchecked=(3, 4, 5, 11, 12),
+        ),
+        *_of_chains(),
+        *_of_own_keys(),
+    ]
+
+
+GROUPS = "group a all w1 w3\ngroup b any w2\ngroup g any a b\n"
+
+
+def _of_chains() -> list[Vector]:
+    return [
+        Vector("one chain twice, with other contracts", trust=put("/chains/0", plain(OTHER_CONTRACTS))),
+        Vector("two chains with the same anchor", trust=put("/chains/0", plain(replace(CHAIN, chain_id=1)))),
+        *(
+            untrusted(f"another {field} of the chain", trust=put(f"/chains/0/{field}", value))
+            for field, value in {"chain_id": 1, "deployment_block_number": 7}.items()
+        ),
+        *(
+            Vector(f"a finality of {finality}", trust=put("/chains/0/finality", finality))
+            for finality in (0, 10_000, "safe")
+        ),
+        *(
+            distrusted(f"a finality of {finality}", trust=put("/chains/0/finality", finality))
+            for finality in (-1, 10_001, "latest")
+        ),
+    ]
+
+
+OTHER_CONTRACTS = replace(CHAIN, registry="0x" + "e3" * 20, anchor="0x" + "e4" * 20)
+
+
+def _of_own_keys() -> list[Vector]:
+    """Return entries by a key of the ledger that another one has replaced: the mirror has them at 0 and 1."""
+    mirror, other = partial(Vector, unchecked=(11,), of="mirror"), ELSEWHERE[:42]
+    no_grant = partial(unverifiable, unchecked=(10, 11))
+    return [
+        mirror("an earlier key of the ledger, until the index after", trust=_own_keys((OWN_KEY, 2))),
+        Fails.authority("an earlier key of the ledger, until this index", of="mirror", trust=_own_keys((OWN_KEY, 1))),
+        mirror("an earlier key of the ledger, behind another one", trust=_own_keys((other, 1), (OWN_KEY, 2))),
+        Fails.authority(
+            "an earlier key of the ledger, behind another one that still counted",
+            of="mirror",
+            trust=_own_keys((other, 2), (OWN_KEY, 3)),
+        ),
+        Vector("a grant by an earlier key of the ledger, until the index after", trust=_own_keys((OWN_KEY, 2))),
+        no_grant("a grant by an earlier key of the ledger, until its index", trust=_own_keys((OWN_KEY, 1))),
     ]
 
 

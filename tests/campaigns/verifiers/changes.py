@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from hashlib import sha512
 from typing import Any
 
 from msgspec.structs import replace
-from nacl.bindings import (
-    crypto_core_ed25519_add,
-    crypto_core_ed25519_scalar_add,
-    crypto_core_ed25519_scalar_mul,
-    crypto_core_ed25519_scalar_reduce,
-    crypto_scalarmult_ed25519_base_noclamp,
-)
 
 from ledger.core.encoding import canonical
 from ledger.core.events import Envelope, Payload, digest_of
 from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint
 from ledger.core.log.notes import NoteSignature, SeedSigner, parse_note, sign_note
+from scripts.docs.spoiled_signatures import SECP256K1_ORDER
 from tests.campaigns.verifiers.worlds import Base, Tree, World
 from tests.testkit.builders import START, Officer, SignedEvent, clerk, signed, supervisor
 from tests.testkit.bundles import LOG_SIGNER, WITNESSES, Log
 
-SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
-OF_ORDER_EIGHT = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
-LOG_SEED = bytes([1]) * 32
 AGENCIES = ("police-east", "procuratorate-east", "court-east")
 
 
@@ -91,24 +80,6 @@ def lines_changed(change: Callable[[list[NoteSignature]], list[NoteSignature]]) 
 
 def head_of(world: World) -> Checkpoint:
     return parse_checkpoint(parse_note(world.note).text)
-
-
-def with_torsion(text: str) -> bytes:
-    """Make a signature by the log's key that only a verifier with cofactor accepts: R has a part of order eight."""
-    expanded = sha512(LOG_SEED).digest()
-    clamped = bytes([expanded[0] & 248]) + expanded[1:31] + bytes([expanded[31] & 127 | 64])
-    secret = crypto_core_ed25519_scalar_reduce(clamped + bytes(32))
-    nonce = crypto_core_ed25519_scalar_reduce(sha512(expanded[32:] + text.encode()).digest())
-    commitment = crypto_core_ed25519_add(crypto_scalarmult_ed25519_base_noclamp(nonce), OF_ORDER_EIGHT)
-    key = LOG_SIGNER.verifying_key.public_key
-    challenge = crypto_core_ed25519_scalar_reduce(sha512(commitment + key + text.encode()).digest())
-    return commitment + crypto_core_ed25519_scalar_add(nonce, crypto_core_ed25519_scalar_mul(challenge, secret))
-
-
-def second_spelling(signature: bytes) -> bytes:
-    """Return the same Ed25519 signature with S + L."""
-    s = int.from_bytes(signature[32:], "little") + ED25519_ORDER
-    return signature[:32] + s.to_bytes(32, "little")
 
 
 # -- entries that the log itself holds ---------------------------------------------------------------------------------

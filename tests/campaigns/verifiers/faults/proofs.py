@@ -11,6 +11,7 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_ROOT, Hash, leaf_hash, node_hash, path_nodes
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType
 from ledger.core.verification.bundle import encode_hash, node_name
+from scripts.docs.spoiled_signatures import OF_ORDER_EIGHT, second_spelling, with_commitment
 from tests.campaigns.verifiers import changes
 from tests.campaigns.verifiers.changes import lines_changed, put, resigned, with_note, without
 from tests.campaigns.verifiers.faults.naming import (
@@ -112,8 +113,8 @@ SIGNED_ANEW: dict[str, Callable[[str], str]] = {
 SIGNATURES: dict[str, Callable[[bytes, str], bytes]] = {
     "cut": lambda true, _: true[:63],
     "with a byte more": lambda true, _: true + b"\0",
-    "with S + L": lambda true, _: changes.second_spelling(true),
-    "with a part of small order": lambda _, text: changes.with_torsion(text),
+    "with S + L": lambda true, _: second_spelling(true),
+    "with a part of small order": lambda _, text: with_commitment(text, OF_ORDER_EIGHT),
     "of zeros": lambda *_: bytes(64),
     "with R of order one": lambda *_: bytes([1]) + bytes(63),
 }

@@ -9,8 +9,9 @@ from typing import Any
 from msgspec import structs
 
 from ledger.core.events import Stream, registry
+from scripts.docs.spoiled_signatures import SECP256K1_ORDER
 from tests.campaigns.verifiers import changes
-from tests.campaigns.verifiers.changes import SECP256K1_ORDER, put, relogged, resaid, resealed, resigned_as
+from tests.campaigns.verifiers.changes import put, relogged, resaid, resealed, resigned_as
 from tests.campaigns.verifiers.faults.naming import (
     OTHER,
     OTHER_ENTRY,

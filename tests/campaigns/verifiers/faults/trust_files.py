@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.verification.trust import encode_trust
-from tests.campaigns.verifiers import changes
+from scripts.docs.spoiled_signatures import LOG_SEED
 from tests.campaigns.verifiers.changes import put, without
 from tests.campaigns.verifiers.faults.naming import OTHER_KEY, REFUSED, Expected, Mutated, fails, fault
 from tests.campaigns.verifiers.worlds import Base, Tree
@@ -26,7 +26,7 @@ def _log_key(base: Base, chance: random.Random) -> Mutated:
 
 
 VKEY, WVKEY = LOG_SIGNER.verifying_key.vkey(), WITNESSES[0].verifying_key.vkey()
-OWN_WITNESS = SeedSigner.from_seed("himself.example", changes.LOG_SEED, SignatureType.COSIGNATURE_V1)
+OWN_WITNESS = SeedSigner.from_seed("himself.example", LOG_SEED, SignatureType.COSIGNATURE_V1)
 OWN = OWN_WITNESS.verifying_key.vkey()
 A = f"witness a {WVKEY}\n"
 
