@@ -26,14 +26,18 @@ class MapParts:
 
     def __init__(self) -> None:
         self.parts = [MapPart({})]
+        self._keys: dict[tuple[str, str], MapKey] = {}  # by kind and id: most entries continue a stream
 
     def add(self, entry: StoredEntry, leaf: Hash) -> None:
         """Add an entry and its leaf hash. Stream and sequence are those of its row, which another step compares."""
         if entry.event_type == MAPPED:
             self.parts[-1].commitment = (entry.log_index, entry.envelope)
             self.parts.append(MapPart({}))
-        stream = Stream(kind=entry.stream_kind, id=entry.stream_id)  # type: ignore[arg-type]
-        self.parts[-1].heads[map_key(stream)] = MappedHead(max(0, entry.sequence) + 1, leaf)
+        names = (entry.stream_kind, entry.stream_id)
+        key = self._keys.get(names)
+        if key is None:
+            key = self._keys[names] = map_key(Stream(*names))  # type: ignore[arg-type]
+        self.parts[-1].heads[key] = MappedHead(max(0, entry.sequence) + 1, leaf)
 
 
 class MapAudit:

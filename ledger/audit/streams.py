@@ -15,7 +15,7 @@ from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import Matter, SupervisionAct, move
 from ledger.core.verification.case import rests_on_another_case
-from ledger.recording.case_states import CaseStates
+from ledger.recording.case_states import CaseStates, new_case_of
 from ledger.store import audit as rows
 from ledger.store import clocks, feed, supervision
 from ledger.store.audit import Expected, Models, feed_row, keyed
@@ -25,10 +25,15 @@ from ledger.store.tables import CLOCKS
 
 
 class Rules(Struct, frozen=True):
-    """What streams are judged by. ``agencies`` are those that the log admitted, None if its mirror is broken."""
+    """What streams are judged by.
+
+    ``agencies`` are those that the log admitted, None if its mirror is broken. ``split_for`` are the ids of cases for
+    which something was split off: only who opens one of them is looked up.
+    """
 
     states: CaseStates
     agencies: Mapping[str, Agency] | None
+    split_for: frozenset[str]
 
 
 def names_of(flags: tuple[Flag, ...]) -> str:
@@ -164,7 +169,8 @@ class _CaseAudit(_StreamAudit):
         try:
             act = states.act(self._state, event, index=row.log_index, registered=self._rules.agencies)
             after, raised = fold(self._state, act)
-            states.require_free_id(event, below=row.log_index)
+            if new_case_of(event) in self._rules.split_for:
+                states.require_free_id(event, below=row.log_index)
         except TallystickError as error:
             self._sound = False
             # Entries of the other case may be faulty, too.

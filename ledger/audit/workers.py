@@ -15,6 +15,7 @@ from ledger.audit.findings import AuditFinding
 from ledger.audit.streams import Faulty, Rules, StreamRange, check_part
 from ledger.core.procedure.adoption import Procedures
 from ledger.recording.case_states import CaseStates
+from ledger.store import audit as rows
 from ledger.store.database import Database, attach
 
 NEW_OBJECTS = 50_000  # of a worker's process, between two garbage collections
@@ -37,7 +38,9 @@ class Worker:
         self._database = database
         self._ground = ground
         agencies = None if ground.authority is None else ground.authority.agencies
-        self._rules = Rules(CaseStates(database, lambda: procedures, lambda *_: kinds_of(ground)), agencies)
+        states = CaseStates(database, lambda: procedures, lambda *_: kinds_of(ground))
+        with database.read() as connection:
+            self._rules = Rules(states, agencies, rows.split_for(connection))
 
     def entries(self, task: Range) -> RangeResult:
         with self._database.read() as connection:

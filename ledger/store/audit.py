@@ -197,6 +197,11 @@ def heads(connection: Connection, kind: str, first: str | None, last: str | None
     return {row.id: (row.sequence, row.head) for row in connection.execute(query).all()}
 
 
+def split_for(connection: Connection) -> frozenset[str]:
+    """Return the ids of all cases for which something was split off."""
+    return frozenset(connection.execute(select(SPLITS.c.new_case_id).distinct()).scalars())
+
+
 def flags(connection: Connection, kind: str, first: str | None, last: str | None) -> dict[int, tuple[Flag, ...]]:
     """Return the stored flags of these streams' entries, by index.
 

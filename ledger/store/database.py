@@ -208,8 +208,9 @@ def array_of(texts: Iterable[str]) -> str:
 
 def key_of(table: Table, row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the primary key of a row as text, bytes in hex."""
-    key = (row[name] for name in key_names(table))
-    return tuple(part.hex() if isinstance(part, bytes) else str(part) for part in key)
+    # Lists, for it is called for every row of a batch and of an audit, and generators take twice as long.
+    key = [row[name] for name in key_names(table)]
+    return tuple([part.hex() if isinstance(part, bytes) else str(part) for part in key])
 
 
 def given(query: Select[Any], **values: object) -> Select[Any]:
