@@ -40,6 +40,7 @@ from ledger.core.verification.verify import verify_event
 from scripts.docs import (
     example,
     receipt_vectors,
+    spoiled_anchors,
     spoiled_bundles,
     spoiled_cosignatures,
     spoiled_maps,
@@ -300,7 +301,7 @@ def spoiled(files: dict[str, bytes]) -> bytes:
         *spoiled_bundles.entry_vectors(),
         *on_page("log", spoiled_cosignatures.cosignature_vectors()),
         *spoiled_signatures.signature_vectors(),
-        *spoiled_trust.anchor_vectors(),
+        *spoiled_anchors.anchor_vectors(),
         *on_page("registry", spoiled_revocations.revocation_vectors()),
         *on_page("timestamp", spoiled_trust.timestamp_vectors()),
         *spoiled_bundles.stream_vectors(),

@@ -22,6 +22,7 @@ from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, Veri
 from scripts.docs import example
 from scripts.docs.example import LOG, REGISTERED, WITNESS
 from scripts.docs.vector import (
+    Edit,
     Fails,
     Patch,
     Vector,
@@ -29,6 +30,7 @@ from scripts.docs.vector import (
     ledger,
     on_page,
     put,
+    repeated,
     whole,
 )
 
@@ -135,10 +137,25 @@ def _lines() -> list[Vector]:
     }
     return [
         *(Fails.checkpoint(f"a stranger's line {name}", _with_line(f"{line}\n")) for name, line in spoiled.items()),
+        Vector("a note of 262144 bytes", edits=_stranger(0)),
+        Fails.checkpoint("a note of more bytes, and of fewer characters", edits=_stranger(1)),
         Vector("a stranger's line whose name is not ASCII", _with_line("— 见证\u200b AAAAAAA=\n")),
         Vector("a stranger's line whose name has DEL", _with_line("— stranger\x7fs AAAAAAA=\n")),
         Vector("a line by the log's name and another key", _with_line(f"— {LOG.verifying_key.name} AAAAAAA=\n")),
     ]
+
+
+def _stranger(more: int) -> tuple[Edit, ...]:
+    """Lengthen the note by a stranger's line to as many bytes as it may have, by the characters of a name, and more."""
+    begin, rest = "\\n— ", " AAAAAAA=\\n"
+    times, left = divmod(262_144 - len(f"{ledger().note}— {rest[:-1]}".encode()), 4)
+    end = repeated(rest, 1, '\\n"}')
+    place = end["at"] - len('"}')
+    return (
+        {"at": place - 2, "cut": 1, "put": begin + "x" * left, "times": 1},
+        {"at": place - 1, "cut": 1, "put": "\U0001f600", "times": times + more},
+        end | {"at": place},
+    )
 
 
 def _signed(text: str) -> tuple[Patch]:

@@ -1,4 +1,4 @@
-"""Faults of what a bundle rests on: the anchor and its block (steps 4, 5 and 11), the trust file, RFC 3161 timestamps.
+"""Faults of the trust file, and of RFC 3161 timestamps.
 
 Only the time of step 12 tells good timestamps and others apart.
 """
@@ -6,13 +6,10 @@ Only the time of step 12 tells good timestamps and others apart.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
-from typing import Any
 
-import rlp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,259 +17,27 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec.structs import replace
 
-from ledger.core.encoding.digests import keccak256
 from ledger.core.log import merkle
-from ledger.core.log.checkpoints import cosign_statement
-from ledger.core.log.notes import SeedSigner, SignatureType, SignedNote, parse_note
+from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.verification.bundle import TreeStamp, encode_hash
-from ledger.core.verification.contract_storage import anchor_slots, grant_slots
-from ledger.core.verification.trust import TrustedBlock
 from scripts.docs import example
-from scripts.docs.chain_states import State, branch, deep, extension, hashed, hexed, leaf, other, quantity, storage_trie
-from scripts.docs.example import ANCHORED_AT, CHAIN, COSIGNED_AT, REGISTERED
+from scripts.docs.example import CHAIN, COSIGNED_AT, REGISTERED
 from scripts.docs.vector import (
     Fails,
     Patch,
     Vector,
     distrusted,
-    failing,
     ledger,
-    on_page,
     plain,
     policy,
     put,
     quorum_of_none,
-    refused,
-    spoiled_line,
     untrusted,
     unverifiable,
     without,
 )
 
-OFFICER = example.key_id(example.OFFICER_KEY)
-KEY_SLOTS = grant_slots(OFFICER)  # agency, officer, terms
 ELSEWHERE = "0x" + "ab" * 32
-
-
-def anchor_vectors() -> list[Vector]:
-    """Return faults of the anchor: who vouches for its block, what its state proves, and the key in it."""
-    of_anchor = on_page("anchor", [*_block(), *_notes(), *_record()])
-    return [*of_anchor, *on_page("registry", _grant()), *on_page("anchor", _tries())]
-
-
-def _anchor(state: State | None = None, signer: str = OFFICER, **changes: Any) -> tuple[Patch]:
-    """Another anchor: of another state, which its witnesses vouch for, or with other parts."""
-    return put("/anchor", plain(ledger().anchor(signer, state=state, **changes)))
-
-
-def _named(state: State, **changes: Any) -> tuple[Patch]:
-    """Let the trust file name the block of a state."""
-    block = replace(state.block(), **changes)
-    return put("/chains/0/trusted_blocks", [{"number": block.number, "hash": block.hash}])
-
-
-def _state(change: Callable[[State], Any] = bool, **terms: Any) -> State:
-    """Return a state of the ledger's contracts that hold something else."""
-    state = ledger().state_with(**terms)
-    change(state)
-    return state
-
-
-def _block() -> list[Vector]:
-    true = ledger().state_with()
-    claim = {"size": 12, "root": "0x" + ledger().checkpoint.root.hex(), "contract": CHAIN.anchor, "number": 1}
-    forged = _state(lambda state: state.record(1, bytes(32), 12, 9, 1))
-    no_note = without("/anchor/block_note")
-    return [
-        refused("A: an anchor that is claimed", (*without("/anchor"), *put("/anchors", [claim]))),
-        untrusted("A: a state in a block that nobody vouches for", no_note),
-        untrusted(
-            "B: header and tries built by whoever holds the bundle",
-            _anchor(forged, block_note=ledger().anchor(OFFICER).block_note),
-        ),
-        Vector("block named by the trust file", no_note, trust=_named(true)),
-        Vector(
-            "block named by the trust file, with a note that does not count",
-            put("/anchor/block_note", "x"),
-            trust=_named(true),
-        ),
-        Fails.block("another hash of the block in the trust file", trust=_named(true, hash=ELSEWHERE)),
-        untrusted("another block in the trust file", no_note, trust=_named(true, number=12)),
-        untrusted("a contract that the trust file does not name", put("/anchor/contract", "0x" + "e3" * 20)),
-        untrusted("another chain", put("/anchor/chain/deployment_block_hash", ELSEWHERE)),
-        untrusted("no chain in the trust file", trust=put("/chains", [])),
-        refused("record 0", put("/anchor/number", 0)),
-        refused("an anchor in upper case", put("/anchor/contract", "0x" + "E2" * 20)),
-        Fails.block("a header that is none", put("/anchor/header", "0xc0")),
-        Fails.block("a byte behind the header", put("/anchor/header", hexed(true.header()) + "00")),
-        Fails.block("a header as long as one may be, that is none", put("/anchor/header", "0x" + "c0" * 16384)),
-        refused("a header longer than one may be", put("/anchor/header", "0x" + "c0" * 16385)),
-        refused("a header of half a byte", put("/anchor/header", "0xc00")),
-        Vector("header of a block after the Merge alone", _anchor(_state(fields=15))),
-        Vector("header of a block after Prague", _anchor(_state(fields=21))),
-        unverifiable("no node of the state", put("/anchor/state", []), unchecked=(5, 11)),
-        Vector("a node of the state that is not needed", put("/anchor/state/-", "0x80")),
-        Vector("a node of the state as long as one may be", put("/anchor/state/-", "0x" + "80" * 1024)),
-        refused("a node of the state longer than one may be", put("/anchor/state/-", "0x" + "80" * 1025)),
-    ]
-
-
-def _notes() -> list[Vector]:
-    """Return notes that do not count: none of them fails a step."""
-    header = hexed(ledger().state_with().header())
-    noted = example.vouched(header)
-
-    not_counting = {
-        "below the quorum": example.vouched(header, example.WITNESSES[:1]),
-        "of contracts with other code": example.vouched(header, contracts=replace(CHAIN, anchor_code_hash=ELSEWHERE)),
-        "of another registry": example.vouched(header, contracts=replace(CHAIN, registry="0x" + "e3" * 20)),
-        "of another chain": example.vouched(header, contracts=replace(CHAIN, chain_id=1)),
-        "of another block": example.vouched(header, block=TrustedBlock(11, ELSEWHERE)),
-        "of another ledger": example.vouched(header, log_id=bytes(32)),
-        "with a line that does not hold": spoiled_line(example.vouched(header, example.WITNESSES), 0),
-        "with a line twice": noted + noted.splitlines(keepends=True)[-1],
-        "with a line of text more": noted.replace("\n\n", "\nmore\n\n", 1),
-        "that is the checkpoint's": ledger().note,
-        "that is empty": "",
-    }
-    longer = parse_note(noted).text + "\n"
-    lines = (
-        cosign_statement(longer, witness, example.VOUCHED_AT)
-        for witness in (example.WITNESSES[0], example.WITNESSES[2])
-    )
-    return [
-        *(untrusted(f"block note {name}", put("/anchor/block_note", text)) for name, text in not_counting.items()),
-        Vector("block note of all witnesses", put("/anchor/block_note", example.vouched(header, example.WITNESSES))),
-        quorum_of_none(
-            "block note where the policy asks for no witness",
-            trust=(*policy(f"{example.WITNESS_LINES}quorum none\n"), *put("/development", True)),
-        ),
-        refused("a block note that is no text", put("/anchor/block_note", 7)),
-        untrusted(
-            "block note with an empty line more, well signed",
-            put("/anchor/block_note", str(SignedNote(longer, tuple(lines)))),
-        ),
-    ]
-
-
-def _slot(number: int, value: Callable[[int], int]) -> State:
-    """Give a slot of LogAnchor another word, by its place among those of record 1."""
-    key = anchor_slots(1)[number]
-    return _state(lambda state: state.anchor.update({key: value(state.anchor[key])}))
-
-
-def _term(number: int, value: Callable[[int], int]) -> State:
-    """Give a slot of the registry another word, by its place among those of the officer's key."""
-    key = KEY_SLOTS[number]
-    return _state(lambda state: state.registry.update({key: value(state.registry[key])}))
-
-
-def _record() -> list[Vector]:
-    header = hexed(ledger().state_with().header())
-    other_code = dict.fromkeys(("anchor_code_hash", "registry_code_hash"), ELSEWHERE)
-    before = _state(lambda state: state.record(2, bytes(32), 20, 10, ANCHORED_AT + 12))
-    spoiled = {
-        "another root": _slot(1, lambda word: word ^ 1),
-        "another size": _slot(2, lambda word: word + 1),
-        "a record that is not there": _slot(1, lambda word: word & 0),
-        "a record above the block": _slot(2, lambda word: word + (9 << 64)),
-        "a record before that is not the start": _slot(3, lambda word: word ^ 1),
-        "a record before of a later time": _slot(4, lambda word: word + (1 << 160)),
-        "a last record of another size": _slot(0, lambda word: word + (1 << 64)),
-        "a last record below": _slot(0, lambda word: word - 1),
-    }
-    return [
-        *(Fails.anchor(f"anchor: {name}", _anchor(state)) for name, state in spoiled.items()),
-        Vector("anchor: not the last record any more", _anchor(before)),
-        Vector("anchor: more above the packed numbers", _anchor(_slot(2, lambda word: word + (1 << 192)))),
-        unverifiable("anchor: a node of the state left out", _without_node(of_anchor=True), unchecked=(5,)),
-        failing(5, 11)(
-            "contracts of other code",
-            put("/anchor/block_note", example.vouched(header, contracts=replace(CHAIN, **other_code))),
-            trust=tuple(patch for field in other_code for patch in put(f"/chains/0/{field}", ELSEWHERE)),
-        ),
-    ]
-
-
-def _without_node(*, of_anchor: bool) -> tuple[Patch]:
-    """Leave out the nodes of one contract's storage."""
-    state = ledger().state_with()
-    kept = ledger().anchor(OFFICER).state
-    roots = [storage_trie(slots).root_hash for slots in (state.anchor, state.registry)]
-    gone = roots[0 if of_anchor else 1]
-    return put("/anchor/state", [node for node in kept if keccak256(bytes.fromhex(node[2:])) != gone])
-
-
-def _grant() -> list[Vector]:
-    nothing = _state(lambda state: [*map(state.registry.pop, KEY_SLOTS)])
-    spoiled = {
-        "another agency": _term(0, lambda word: word + 1),
-        "another officer": _term(1, lambda word: word + 1),
-        "other roles": _term(2, lambda word: word ^ 4),
-        "another end": _term(2, lambda word: word + (1 << 104)),
-        "J: a grant that no chain has": nothing,
-    }
-    return [
-        *(Fails.registry(f"registry: {name}", _anchor(state)) for name, state in spoiled.items()),
-        unverifiable("J: the nodes of the registry left out", _without_node(of_anchor=False), unchecked=(11,)),
-        Vector(
-            "registry of an entry of the ledger itself, which no step looks at",
-            _without_node(of_anchor=False),
-            unchecked=(11,),
-            of="sealed",
-        ),
-    ]
-
-
-# -- tries made by hand -----------------------------------------------------------------------------------------------
-
-PATH = keccak256(KEY_SLOTS[0]).hex()  # of the slot that is read first
-KEY = PATH[1:]  # below the root
-FIVE = rlp.encode(quantity(5))
-
-
-def _trie(name: str, nodes: list[Any], *, fails: bool = False) -> Vector:
-    """Make the registry's storage a branch under which these nodes lead to the first slot of a key.
-
-    Nothing else under it is here: where the first slot can be read, a node is missing for the next one.
-    """
-    root: list[Any] = [bytes([place + 1] * 32) for place in range(16)] + [b""]
-    first = rlp.encode(nodes[0]) if not isinstance(nodes[0], bytes) else nodes[0]
-    root[int(PATH[0], 16)] = keccak256(first) if len(first) >= 32 else nodes[0]
-    state = ledger().state_with()
-    anchor = state.with_handmade_trie(ledger().anchor(OFFICER), [root, *nodes])
-    anchor = replace(anchor, block_note=example.vouched(anchor.header))
-    comes = Fails.registry if fails else partial(unverifiable, unchecked=(11,))
-    return comes(f"trie: {name}", put("/anchor", plain(anchor)))
-
-
-def _tries() -> list[Vector]:
-    """Where the first slot is read, the nodes of the next one are missing."""
-    assert keccak256(KEY_SLOTS[1]).hex()[0] != PATH[0], "the next slot is elsewhere"
-    too_long = extension(other(KEY[1:]) + "0", bytes(32))
-    return [
-        _trie("a leaf", [leaf(KEY, FIVE)]),
-        _trie("a branch and a leaf", [branch(KEY[0], hashed(leaf(KEY[1:], FIVE))), leaf(KEY[1:], FIVE)]),
-        _trie("an extension and a leaf", [extension(KEY[:7], hashed(leaf(KEY[7:], FIVE))), leaf(KEY[7:], FIVE)]),
-        _trie("a node that stands in its parent", deep(KEY, FIVE)),
-        _trie("a short node by its hash", deep(KEY, FIVE, by_hash=True), fails=True),
-        _trie("absent by an empty slot of a branch", [branch(other(KEY)[0], bytes(32))]),
-        _trie("absent by a leaf that differs", [leaf(other(KEY), FIVE)]),
-        _trie("absent by an extension that differs", [extension(other(KEY)[:8], bytes(32))]),
-        _trie("absent by an extension longer than the path", [extension(other(KEY) + "00", bytes(32))], fails=True),
-        _trie("absent by an extension longer than the rest", [branch(KEY[0], hashed(too_long)), too_long], fails=True),
-        _trie("absent by a leaf that is too short", [leaf(other(KEY)[:-1], FIVE)], fails=True),
-        _trie("a value with a zero before", [leaf(KEY, rlp.encode(b"\0\5"))], fails=True),
-        _trie("a value of zero that is there", [leaf(KEY, rlp.encode(b""))], fails=True),
-        _trie("a value in a second spelling", [leaf(KEY, b"\x81\5")], fails=True),
-        _trie(
-            "a branch with a value",
-            [branch(KEY[0], hashed(leaf(KEY[1:], FIVE)), b"x"), leaf(KEY[1:], FIVE)],
-            fails=True,
-        ),
-        _trie("a flag that is none", [[bytes.fromhex("5" + KEY), FIVE]], fails=True),
-    ]
-
 
 # -- the trust file and timestamps -------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import msgspec
 
 from ledger.core.encoding import canonical
 from ledger.core.log.notes import NoteSignature, SignedNote, parse_note
+from ledger.core.verification.bundle import encode_bundle
 from scripts.docs import example
 
 NO_BUNDLE = "no bundle"
@@ -27,7 +28,8 @@ BY_DEFAULT = {  # conformity and completeness
 }
 
 Patch = dict[str, Any]  # an operation of RFC 6902; the result is written as canonical JSON
-Edit = dict[str, Any]  # ``put`` or ``put_hex`` at byte ``at`` of the file as it is published, in place of ``cut`` bytes
+# ``put`` or ``put_hex``, so many ``times``, at byte ``at`` of the file as it is published, in place of ``cut`` bytes.
+Edit = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,8 @@ class Vector:
         conformity, completeness = BY_DEFAULT.get(self.of, ("not_checked", "not_checked"))
         answers = {"conformity": self.conformity or conformity, "completeness": self.completeness or completeness}
         changes = {name: getattr(self, name) for name in ("file", "edits", "trust", "with_log", "time")}
-        if self.file and self.file[0]["path"] == "":
-            published, another = json.loads(files[f"{self.of}.json"]), self.file[0]["value"]
-            changes["file"] = (*differences(published, another), *self.file[1:])
+        if self.file and isinstance(self.file[0].get("value"), dict):
+            changes["file"] = (*_briefly(self.file[0], json.loads(files[f"{self.of}.json"])), *self.file[1:])
         return (
             {"name": self.name, "page": self.page, "of": f"{self.of}.json", "verdict": self.verdict}
             | ({"steps": self.steps} | answers if self.steps else {})
@@ -127,6 +128,13 @@ def whole(part: Any) -> tuple[Patch]:
     return put("", plain(part))
 
 
+def _briefly(patch: Patch, file: Any) -> list[Patch]:
+    """Return operations that do the same to a file, where it has an object in that place already."""
+    for step in patch["path"].split("/")[1:]:
+        file = file.get(step) if isinstance(file, dict) else None
+    return differences(file, patch["value"], patch["path"]) if isinstance(file, dict) else [patch]
+
+
 def differences(before: Any, after: Any, path: str = "") -> list[Patch]:
     """Return the operations that make one value of JSON out of another."""
     if isinstance(before, dict) and isinstance(after, dict):
@@ -181,6 +189,12 @@ def policy(text: str) -> tuple[Patch]:
 def at(place: int, more: str | bytes) -> tuple[Edit]:
     """Something more at this byte of a file."""
     return ({"at": place, "cut": 0} | ({"put_hex": more.hex()} if isinstance(more, bytes) else {"put": more}),)
+
+
+def repeated(more: str, times: int, behind: str, cut: int = 0) -> Edit:
+    """So many times the same in bundle.json, behind a text that it has, in place of ``cut`` bytes."""
+    file = encode_bundle(example.bundle())
+    return {"at": file.rindex(behind.encode()) + len(behind.encode()), "cut": cut, "put": more, "times": times}
 
 
 @cache

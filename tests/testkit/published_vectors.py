@@ -46,7 +46,7 @@ def edited(data: bytes, edits: list[dict[str, Any]]) -> bytes:
     for edit in sorted(edits, key=lambda edit: -edit["at"]):
         at = edit["at"]
         put = bytes.fromhex(edit["put_hex"]) if "put_hex" in edit else edit["put"].encode()
-        data = data[:at] + put + data[at + edit["cut"] :]
+        data = data[:at] + put * edit.get("times", 1) + data[at + edit["cut"] :]
     return data
 
 
