@@ -20,7 +20,7 @@ from ledger.store.database import CHANGED, Connection, Database
 from ledger.store.head_map import MapState
 
 STEP = 2048  # entries that are added at a time
-LEFT = 256  # entries that may be left for when the writer's lock is held
+LEFT = 16  # entries that may be left for when the writer's lock is held: some milliseconds
 
 logger = structlog.get_logger(__name__)
 
