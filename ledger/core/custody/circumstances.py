@@ -11,12 +11,16 @@ from ledger.core.procedure.facts import Condition
 
 
 class Circumstances(NamedTuple):
-    """A subject of a case at an act; ``trigger`` is the fact that is asked about, None if the act itself is."""
+    """A subject of a case at an act; ``trigger`` is the fact that is asked about, None if the act itself is.
+
+    Decisions count that were made later than ``since``.
+    """
 
     state: CaseState
     act: Act
     subject: str
     trigger: Trigger | None = None
+    since: str = ""
 
     def names(self, participant: str | None) -> Collection[str]:
         """Return what an agency, a person or somebody outside is called by: kind and traits, the role, the kind."""
@@ -56,7 +60,8 @@ def _of_trigger(
 
 def _decided(around: Circumstances) -> Collection[str]:
     """Return the kinds of the decisions; of a person, of those that name nobody or this person."""
-    decisions, subject = around.state.decisions.values(), around.subject
+    decisions = [row for row in around.state.decisions.values() if row.decided_at > around.since]
+    subject = around.subject
     is_person = subject in around.state.persons
     return {row.kind for row in decisions if not (is_person and row.person_ids) or subject in row.person_ids}
 

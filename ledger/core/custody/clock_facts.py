@@ -120,11 +120,15 @@ def _last_day(state: CaseState, clock: Clock, act: Act) -> date | None:
 
 
 class _Awaited(NamedTuple):
-    """What starts clocks of the ``row``: that a clock of this ``name`` has ``expired`` or ``passed``."""
+    """What starts clocks of the ``row``: that a clock of this ``name`` has ``expired`` or ``passed``.
+
+    What was decided by ``since`` belongs to a former time: an appeal against the judgment that was quashed.
+    """
 
     fact: str
     name: str
     row: ClockRule
+    since: str = ""
 
 
 def _with_awaiting(act: Act, state: CaseState, awaited: _Awaited, concerned: set[str] | None) -> CaseState:
@@ -140,12 +144,17 @@ def _with_awaiting(act: Act, state: CaseState, awaited: _Awaited, concerned: set
         # What is of the case waits for the clocks of all subjects.
         runs = runs if of_case and of_concerned else of_concerned
     latest: dict[str, dict[str, Clock]] = defaultdict(dict)
+    former: dict[str, list[Clock]] = defaultdict(list)
     for run in runs:
         # Of a subject the latest counts; a clock of the case waits for all subjects.
         if not run.provisional:
-            latest[CASE if of_case else run.subject][run.subject] = run
+            subject = CASE if of_case else run.subject
+            if run.subject in latest[subject]:
+                former[subject].append(latest[subject][run.subject])
+            latest[subject][run.subject] = run
     for subject, by_subject in latest.items():
-        state = _awaiting(act, state, awaited, subject, [*by_subject.values()])
+        since = _last_moment(act, state, "passed", former[subject]) or ""
+        state = _awaiting(act, state, awaited._replace(since=since), subject, [*by_subject.values()])
     return state
 
 
@@ -178,7 +187,7 @@ def _with_counted_back(act: Act, state: CaseState, concerned: set[str] | None) -
 
 def _awaiting(act: Act, state: CaseState, awaited: _Awaited, subject: str, runs: list[Clock]) -> CaseState:
     """Return the state with the subject's clock that starts once the last of the ``runs`` ends, or without it."""
-    fact, _, row = awaited
+    fact, row = awaited.fact, awaited.row
     key = f"{row.name}/{subject}/{runs[-1].deadline_id.rpartition('/')[2]}"
     existing = state.clocks.get(key)
     at = _last_moment(act, state, fact, runs)
@@ -187,7 +196,7 @@ def _awaiting(act: Act, state: CaseState, awaited: _Awaited, subject: str, runs:
         return state
     if at is not None and holds_on(row, act.book.zone.day_of_text(at).isoformat()):
         trigger = Trigger(f"{fact}.{runs[-1].name}", at, clocks.whose(state, runs[-1]), (subject,))
-        around = Circumstances(state, act, subject, trigger)
+        around = Circumstances(state, act, subject, trigger, awaited.since)
         if fits(row.starts_if, around):
             awaiting = Clock(
                 deadline_id=key,

@@ -30,7 +30,8 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     ``grounds``: those that the decision states; whether the recommendation is ``urgent``, and which ``steps`` were
     taken with it so far. Of the case:
     ``case_type``, ``line``, ``stage``, ``trial``, and ``decided``, the kinds of its decisions, for a person of those
-    about this person. Of a person: ``role``, running ``measure``, ``in_custody``, and whether the person is
+    about this person, and for a clock that waits for the end of another of those since that one last ended before.
+    Of a person: ``role``, running ``measure``, ``in_custody``, and whether the person is
     ``kept_for_receiver``, whose time it is. Of an item: ``item_kind``.
     """
 

@@ -142,6 +142,18 @@ def test_a_time_that_was_met_has_passed_all_the_same() -> None:
     assert last_days(written, "2026-03-15T10:00:00+08:00")["review"] == "2026-03-17 running"
 
 
+def test_what_was_decided_in_a_former_time_does_not_count_again() -> None:
+    """The appeal against the first judgment starts nothing when the time against the second one has passed."""
+    written = opened(TERM, follower("passed.term", 'starts_if = { decided = ["appealed"] }\n')).decide("judgment")
+    written.decide("appealed")
+    written.now += 20 * DAY
+    written.decide("judgment")
+    assert last_days(written, "2026-03-14T10:00:00+08:00")["review"] == "2026-03-15 running"
+    assert [clock.name for clock in written.state.clocks.values()] == ["term", "review", "term"]
+    written.decide("appealed")
+    assert last_days(written, "2026-04-02T10:00:00+08:00")["review"] == "2026-04-04 running"
+
+
 def test_what_has_begun_stays_and_what_was_done_beforehand_is_done() -> None:
     """After the day nothing changes it; before it, the act that stops it ends it."""
     written = opened(TERM, follower("expired.term")).decide("judgment")
