@@ -12,7 +12,18 @@ from ledger.core.events import Body, Stream
 from ledger.core.log.notes import parse_note
 from ledger.core.verification.bundle import BundleFile
 from scripts.docs import example
-from scripts.docs.example import CASE, COSIGNED_AT, PUBLISHED, REGISTERED, SEALED, SIGNED_AT, WITNESSES
+from scripts.docs.example import (
+    BY_COLLEAGUE,
+    CASE,
+    COSIGNED_AT,
+    ERASURE,
+    PUBLISHED,
+    REGISTERED,
+    REVOCATION,
+    SEALED,
+    SIGNED_AT,
+    WITNESSES,
+)
 from scripts.docs.vector import (
     OTHER,
     Fails,
@@ -211,11 +222,38 @@ def _authority() -> list[Vector]:
         no_grant("a ledger that takes another suite alone", trust=put("/suites", [2])),
         Fails.authority("a ledger that takes another suite alone, of a mirror", of="mirror", trust=put("/suites", [2])),
         Fails.authority("another key of the ledger, of a mirror", of="mirror", trust=other_key),
+        *_by_suite_2(),
         failing(1, 6, unchecked=(4, 5, 10, 11))("a trust file of another ledger", trust=put("/log_id", OTHER)),
         # The time of step 12.
         Fails.time("H: signed in the future", _other(signed_at=FUTURE)),
         Vector("signed as late as the tolerance allows", _other(signed_at=FUTURE - 1)),
         Fails.authority("signed a year before", _other(signed_at=example.VALID_FROM - 1)),
+    ]
+
+
+def _by_suite_2() -> list[Vector]:
+    """Evidence that only a verifier with suite 2 can judge, of a ledger that takes it."""
+    taken = put("/suites", [1, 2])
+    ended = example.entries(valid_until=example.SIGNED_AT)
+    good = replace(ended[1].payload.body, valid_until=example.VALID_UNTIL)
+    renewed, same = (
+        whole(example.Ledger([*ended[:2], example.resigned(ended[2], body, suite=2), *ended[3:]]).bundle(REGISTERED))
+        for body in (good, ended[1].payload.body)
+    )
+    revoked = whole(_rewritten(REVOCATION, suite=2).bundle(BY_COLLEAGUE))
+    of_erased = whole(_rewritten(ERASURE, suite=2).file([REGISTERED], [ERASURE], event=REGISTERED))
+    erased = (*of_erased, *without(f"{SHOWN}/sections"))
+    of_colleague = partial(Vector, of="revoked")
+    by_nobody = partial(no_grant, trust=taken)
+    return [
+        by_nobody("a grant by a suite that nobody has", whole(_rewritten(1, suite=2).bundle(REGISTERED))),
+        by_nobody("an admission by a suite that nobody has", whole(_rewritten(0, suite=2).bundle(REGISTERED))),
+        by_nobody("a grant that has ended, and another by a suite that nobody has", renewed),
+        Fails.authority("a grant that has ended, and the same by a suite that nobody has", same, trust=taken),
+        Fails.authority("a grant that has ended, and another by a suite that the ledger does not take", renewed),
+        of_colleague("a revocation by a suite that nobody has", revoked, "unverifiable", unchecked=(11,), trust=taken),
+        of_colleague("a revocation by a suite that the ledger does not take", revoked, "tampered", failed=(11,)),
+        Vector("an erasure by a suite that nobody has", erased, unchecked=(9,), of="erased", trust=taken),
     ]
 
 

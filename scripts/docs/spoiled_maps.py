@@ -82,6 +82,12 @@ def _committed(root: bytes, proof: MapProof, **of_payload: str) -> tuple[Any, ..
     return whole(replace(of.whole_case(), map=proof))
 
 
+def _by_suite_2() -> example.Ledger:
+    """Return the log whose head map is signed by suite 2."""
+    *others, mapped = example.mapped_entries()
+    return example.Ledger([*others, example.resigned(mapped, suite=2)])
+
+
 def _whole() -> list[Vector]:
     true = ledger()
     head = merkle.leaf_hash(true.entries[CASE_ENTRIES[-1]].data)
@@ -105,6 +111,7 @@ def _whole() -> list[Vector]:
         not_shown("a leaf with another head", put("/map/leaf/head", "0x" + "07" * 32)),
         not_shown("a leaf of another stream", put("/map/leaf/key", "0x" + map_key(NO_CASE).hex())),
         not_shown("a leaf that has another place", put("/map/leaf/key", elsewhere)),
+        not_shown("a map by a suite that nobody has", whole(_by_suite_2().whole_case()), trust=put("/suites", [1, 2])),
         not_shown("an entry that commits to no map", put("/map/index", CASE_ENTRIES[0])),
         not_shown("a commitment to another map", _committed(bytes(32), proof)),
         not_shown("a commitment whose payload has a salt of its own", _committed(root, proof, salt="ab" * 16)),
@@ -231,6 +238,7 @@ def _absent() -> list[Vector]:
     file: BundleFile = true.absence(NO_CASE)
     one_witness = example.cosigned(true.checkpoint, example.COSIGNATURES[:1])
     unproven = partial(unverifiable, of="absent", completeness="not_checked")
+    by_suite_2 = _by_suite_2()
     another = plain(example.Ledger(example.mapped_entries(bytes(32))).entries[MAPPED].envelope)
     return [
         absent("a case that the log does not have"),
@@ -242,6 +250,17 @@ def _absent() -> list[Vector]:
         no_map("a commitment to another map than the absence needs", put("/entries/0/envelope", another)),
         no_map("an absence by another key than the ledger's", trust=put("/service_key_id", OTHER[:42])),
         no_map("an absence by a suite that the ledger does not take", trust=put("/suites", [2])),
+        unproven(
+            "an absence by a suite that nobody has",
+            whole(by_suite_2.absence(NO_CASE)),
+            trust=put("/suites", [1, 2]),
+            unchecked=(6, 7),
+        ),
+        no_map(
+            "an absence by a suite that nobody has, whose proof leads elsewhere",
+            whole(replace(by_suite_2.absence(NO_CASE), map=true.map_proof(CASE))),
+            trust=put("/suites", [1, 2]),
+        ),
         unproven("an absence without nodes", without("/nodes"), unchecked=(6, 7)),
         unproven("an absence without the quorum", put("/note", one_witness), unchecked=(3,)),
         absent("an absence without an anchor", without("/anchor"), "not_yet_anchored", unchecked=(4, 5)),

@@ -110,7 +110,7 @@ def words_in(language: str) -> dict[str, Any]:
     labels, texts = Labels(language), Texts(language)
     steps = {name: _step(labels, "check", name) for name, _ in (*STEPS, *EVENT_STEPS)}
     steps |= {name: _step(labels, "case_check", name) for name in (*CASE_STEPS, "versions")}
-    steps |= {name: _step(labels, "case_check", name) for name in ABSENCE_STEPS}
+    steps |= {name: _step(labels, "case_check", name) for name, _ in ABSENCE_STEPS}
     steps["custody"]["not_checked"] = texts(NOT_FOLDED)
     return {
         "verdicts": {word: labels.of("verdict", word) for word in MEANINGS},

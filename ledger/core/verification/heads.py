@@ -33,20 +33,11 @@ from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.verification.bundle import MapProof, ShownEntry, decode_bundle, decode_hashes
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.report import (
-    NotChecked,
-    Outcome,
-    Report,
-    Statement,
-    perform,
-    statement_of,
-    worst,
-)
+from ledger.core.verification.report import Check, NotChecked, Outcome, Report, Statement, statement_of, worst
 from ledger.core.verification.trust import Trust
-from ledger.core.verification.verify import STEPS, BundleVerification
+from ledger.core.verification.verify import BundleVerification
 
 NO_QUORUM = Message("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word")
-ABSENCE_STEPS = ("map", "absence")
 CONFORMITY = Statement("not_checked", "there is no act to judge")
 
 
@@ -160,6 +151,9 @@ def _absence(run: _AbsenceRun) -> Outcome:
     )
 
 
+ABSENCE_STEPS: tuple[tuple[str, Check[_AbsenceRun]], ...] = (("map", _map), ("absence", _absence))
+
+
 def verify_absence(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock] = ()) -> AbsenceReport:
     """Verify a bundle about a stream that the log does not have.
 
@@ -168,11 +162,8 @@ def verify_absence(data: bytes, trust: Trust, *, observed: Sequence[ObservedBloc
     bundle = decode_bundle(data)
     stream = bundle.require_absent()
     verification = BundleVerification(bundle, trust, observed)
-    run = _AbsenceRun(verification, stream)
-    first = len(STEPS) + 1
-    own = [perform(first, "map", _map, run), perform(first + 1, "absence", _absence, run)]
-    steps = (*verification.steps, *own)
-    completeness = statement_of(own[-1])
+    run, steps = verification.perform(ABSENCE_STEPS, lambda reading: _AbsenceRun(reading, stream))
+    completeness = statement_of(steps[-1])
     if completeness.result == "shown" and verification.quorum_time is None:
         completeness = Statement("not_checked", NO_QUORUM)
     return AbsenceReport(

@@ -18,10 +18,9 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.cose_receipts import CoseReceipt, parse_receipt, thumbprint
 from ledger.core.log.notes import VerifyingKey
 from ledger.core.messages import Message
-from ledger.core.signing import signatures
 from ledger.core.verification.report import Check, NotChecked, Outcome, ProofReport, perform, subject_of, worst
 from ledger.core.verification.trust import Trust
-from ledger.core.verification.verify import COMPLETENESS, CONFORMITY
+from ledger.core.verification.verify import COMPLETENESS, CONFORMITY, signed
 
 
 class _Run:
@@ -69,8 +68,7 @@ def _form(run: _Run) -> Outcome:
 
 # 2
 def _signature(run: _Run) -> Outcome:
-    signatures.verify_envelope(run.envelope, run.trust.log_id)
-    return Message("signed by {run.envelope.key_id}", run=run)
+    return signed(run.envelope, run.trust)
 
 
 # 3

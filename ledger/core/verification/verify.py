@@ -36,7 +36,8 @@ Files, chains and clocks are not read here. What only a whole stream shows is in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from msgspec import UNSET, Raw
@@ -76,6 +77,7 @@ from ledger.core.verification.report import (
     Outcome,
     ProofReport,
     ProvenRecord,
+    R,
     Statement,
     perform,
     subject_of,
@@ -119,7 +121,7 @@ def verify_event(data: bytes, trust: Trust, *, observed: Sequence[ObservedBlock]
 class BundleVerification:
     """The verification of a bundle: of what its events share once, then of each event."""
 
-    def __init__(self, bundle: Bundle, trust: Trust, observed: Sequence[ObservedBlock] = ()):
+    def __init__(self, bundle: Bundle, trust: Trust, observed: Sequence[ObservedBlock] = (), *, assumed: bool = False):
         self.bundle = bundle
         self.trust = trust
         self.observed = observed
@@ -129,6 +131,8 @@ class BundleVerification:
         self.block: AnchorBlock | None = None
         self.states: tuple[ContractStates, BlockHeader] | None = None  # as step 4 accepted the block
         self.record: RecordState | None = None  # as step 5 accepted it
+        self.unknown_suites = sorted({e.envelope.suite for e in bundle.entries.values()} - signatures.SUITES.keys())
+        self.assumed = assumed  # whether entries of these suites count as signed
         self.held: HeldEntries | None = None
         self.stamps: list[tuple[int, Timestamp]] | None = None  # sizes of trees, and when they existed
         self.stamp_remarks: list[str] = []
@@ -140,10 +144,7 @@ class BundleVerification:
 
     def event(self, entry: ShownEntry) -> VerifiedEvent:
         """Verify an entry of the bundle."""
-        run = _EventRun(self, entry)
-        first = len(STEPS) + 1
-        of_event = [perform(number, name, check, run) for number, (name, check) in enumerate(EVENT_STEPS, first)]
-        steps: tuple[CheckedStep, ...] = (*self.steps, *of_event)
+        run, steps = self.perform(EVENT_STEPS, lambda reading: _EventRun(reading, entry))
         record = None
         if self.record is not None and self.bundle.parts.anchor is not UNSET:
             number = self.bundle.parts.anchor.number
@@ -161,6 +162,31 @@ class BundleVerification:
         )
         return VerifiedEvent(report, entry, entry.event if run.payload else None, self.accepted)
 
+    def perform(
+        self, checks: Sequence[tuple[str, Check[R]]], begin: Callable[[BundleVerification], R]
+    ) -> tuple[R, tuple[CheckedStep, ...]]:
+        """Perform the steps after those about the bundle; return the run that ``begin`` has begun, and all steps.
+
+        Nobody can say here whether an entry is signed by a suite that this program has not. So the steps are performed
+        as if none of those were, and again as if all were: one with another result then is not checked.
+        """
+        numbered = [(number, name, check) for number, (name, check) in enumerate(checks, len(STEPS) + 1)]
+        runs = [begin(self), *([begin(self._assuming)] if self.unknown_suites else ())]
+        performed = [[perform(*step, run) for step in numbered] for run in runs]
+        suites = ", ".join(map(str, self.unknown_suites))
+        why = Message("it rests on an entry of suite {suites}, which this program does not verify", suites=suites)
+        differ = [len({step.result for step in alike}) > 1 for alike in zip(*performed, strict=True)]
+        steps = [
+            replace(step, result="not_checked", detail=why, verdict="unverifiable") if differs else step
+            for step, differs in zip(performed[0], differ, strict=True)
+        ]
+        return runs[0], (*self.steps, *steps)
+
+    @cached_property
+    def _assuming(self) -> BundleVerification:
+        """Return this verification with the entries of unknown suites as signed."""
+        return BundleVerification(self.bundle, self.trust, self.observed, assumed=True)
+
     def checkpoint(self) -> Checkpoint:
         """Return the tree head that step 2 accepted. Raises NotChecked if it did not."""
         if self.accepted is None:
@@ -170,7 +196,7 @@ class BundleVerification:
     def entries(self) -> HeldEntries:
         """Return the entries that hold. Raises NotChecked without a tree head."""
         if self.held is None:
-            self.held = HeldEntries(self.bundle, self.trust, self.checkpoint())
+            self.held = HeldEntries(self.bundle, self.trust, self.checkpoint(), assumed=self.assumed)
         return self.held
 
     def admissions(self) -> dict[str, AgencyAdmitted]:
@@ -330,11 +356,16 @@ def _conformity(run: _EventRun) -> Statement:
 
 # 6
 def _signature(run: _EventRun) -> Outcome:
+    return signed(run.envelope, run.of.trust)
+
+
+def signed(envelope: Envelope, trust: Trust) -> Outcome:
+    """Accept an envelope that is signed for the ledger, if this program has its suite. Raises SignatureRefused."""
     try:
-        signatures.verify_envelope(run.envelope, run.of.trust.log_id)
+        signatures.verify_envelope(envelope, trust.log_id)
     except signatures.SuiteUnknown as unknown:
         return NotChecked(unknown.text)
-    return Message("signed by {run.envelope.key_id}", run=run)
+    return Message("signed by {envelope.key_id}", envelope=envelope)
 
 
 # 7

@@ -5,6 +5,7 @@ The toy is Ed25519, laid down as docs/protocol/suites.md asks of suites from 2 o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,15 +16,18 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import SignatureRefused, Unauthorized
-from ledger.core.events import Envelope, case
+from ledger.core.events import Body, Envelope, case, registry
 from ledger.core.log import replay
+from ledger.core.log.cose_receipts import sign_receipt
+from ledger.core.log.merkle import Hash
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import ServiceKeys
 from ledger.core.verification.bundle import encode_bundle
-from ledger.core.verification.report import ProofReport
+from ledger.core.verification.receipts import verify_receipt
+from ledger.core.verification.report import CheckedStep, ProofReport
 from ledger.core.verification.verify import verify_event
-from tests.testkit.builders import LOG_ID, POLICE, SERVICE, Officer, SignedEvent, event_of, refused
+from tests.testkit.builders import LOG_ID, POLICE, SERVICE, Officer, SignedEvent, clerk, event_of, refused
 from tests.testkit.bundles import Log, naming
 
 TOY = 7
@@ -134,6 +138,53 @@ def test_who_has_not_the_suite_says_nothing_of_its_signature() -> None:
     """Neither that it holds nor that it does not: the verdict is unverifiable."""
     report = report_on(toy_event())
     assert (report.verdict, report.steps[5].result) == ("unverifiable", "not_checked")
+
+
+@pytest.mark.parametrize("change", [registry.AgencyAdmitted, registry.KeyGranted, registry.KeyRevoked])
+def test_evidence_by_a_suite_that_is_not_here_is_neither_signed_nor_left_out(
+    change: type[Body], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it matters whether it is signed, the step is not checked, and names the suite; nothing else changes."""
+    log, officer = Log(), clerk(POLICE)
+    log.registry.admit(POLICE).grant(officer)
+    log.mirror()
+    subject = log.add(event_of(OPENING, officer))
+    log.registry.revoke(officer)
+    log.mirror()
+    (index,) = log.find(change)
+    log.events[index] = replace_envelope(log.events[index], suite=TOY)
+    bundle = log.bundle(subject)
+
+    def steps_with(verify: Callable[[Envelope, bytes], None] | None) -> tuple[CheckedStep, ...]:
+        if verify:
+            monkeypatch.setitem(signatures.SUITES, TOY, verify)
+        else:
+            monkeypatch.delitem(signatures.SUITES, TOY)
+        return verify_event(encode_bundle(bundle), naming(bundle, suites=(1, TOY))).report.steps
+
+    if_signed, if_not, not_here = steps_with(lambda *_: None), steps_with(refusing), steps_with(None)
+    assert [step.result for step in if_signed[5:11]] == ["checked"] * 6
+    undecided = [here for here, a, b in zip(not_here, if_signed, if_not, strict=True) if a.result != b.result]
+    assert undecided
+    assert {(step.result, step.verdict, "suite 7" in step.detail) for step in undecided} == {
+        ("not_checked", "unverifiable", True)
+    }
+    assert all(step.result != "failed" for step in not_here)
+
+
+def refusing(*_: object) -> None:
+    raise SignatureRefused("a bad signature", field="envelope.signature")
+
+
+def test_a_receipt_of_a_suite_that_is_not_here_is_no_tampering() -> None:
+    """Whether its entry is signed is not checked, as in a bundle."""
+    log = log_of(toy_event())
+    index, entries = len(log.events) - 1, log.entries()
+    hashes = [Hash(node) for node in log.path(index, len(entries))]
+    receipt = sign_receipt(entries[index], index, log.checkpoint(), hashes, log.log_signer).encode()
+    report = verify_receipt(receipt, entries[index], naming(log.bundle(index)))
+    assert [step.result for step in report.steps[:3]] == ["checked", "not_checked", "checked"]
+    assert report.verdict == "unverifiable"
 
 
 @pytest.mark.usefixtures("with_toy")

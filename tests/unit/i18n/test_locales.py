@@ -56,10 +56,9 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "chain_purpose": tuple(Purpose),
     "step": (
         *AUDIT_STEPS,
-        *ABSENCE_STEPS,
         *CASE_STEPS,
         "versions",
-        *dict((*STEPS, *EVENT_STEPS, *EVIDENCE_STEPS, *LEAD_STEPS, *MODEL_STEPS)),
+        *dict((*STEPS, *EVENT_STEPS, *ABSENCE_STEPS, *EVIDENCE_STEPS, *LEAD_STEPS, *MODEL_STEPS)),
     ),
     "audit_finding": audit_words.FINDINGS,
     "audit_claimant": audit_words.CLAIMANTS,

@@ -114,7 +114,7 @@ def paper_words() -> tuple[str, ...]:
     words = {f"limit.{name}" for name in LIMITS} | {f"verdict.{name}" for name in CERTIFIED}
     for kind, steps in (
         ("check", tuple(dict((*STEPS, *EVENT_STEPS)))),
-        ("case_check", (*CASE_STEPS, "versions", *ABSENCE_STEPS)),
+        ("case_check", (*CASE_STEPS, "versions", *dict(ABSENCE_STEPS))),
     ):
         words |= {f"{kind}.{name}.checked" for name in steps}
         words |= {f"{kind}.{name}.not_checked" for name in steps if name not in ("ledger", "signature")}

@@ -175,7 +175,8 @@ function grouped(values, keyOf) {
 // The steps about the bundle, then those about each event; each method is the step of its name.
 class Verification {
   constructor(bundle, trust) {
-    Object.assign(this, { bundle, trust, faults: new Map() });
+    const lacking = new Set(bundle.entries.map(({ envelope: { suite } }) => suite).filter((suite) => suite !== SUITE));
+    Object.assign(this, { bundle, trust, faults: new Map(), suites: [...lacking].join(", ") });
     this.steps = ["ledger", "checkpoint", "witnesses", "block", "anchor"].map((name, at) => ({ number: at + 1, name, ...attempt(() => this[`${name}_`]()) }));
   }
 
@@ -261,7 +262,7 @@ class Verification {
     if (!this.faults.has(entry)) {
       this.faults.set(entry, attempt(() => {
         this.requireIncluded(entry);
-        if (!signatureHolds(entry.envelope, this.trust.log_id)) refuse("not signed by the key it names");
+        if (!(this.assumes && entry.envelope.suite !== SUITE) && !signatureHolds(entry.envelope, this.trust.log_id)) refuse("not signed by the key it names");
         if (entry.payload && digest(entry.payload) !== entry.envelope.payload_digest) refuse("the payload's digest is not the signed one");
         return checked("it holds");
       }));
@@ -303,11 +304,22 @@ class Verification {
     return { size: index, count: 0, ...headOf(stream, map) };
   }
 
+  // Steps after those about the bundle. Nobody can say here whether an entry is signed by a suite that this program lacks, so they are
+  // performed as if none of those were, and again as if all were: one with another status then is not checked.
+  performed(begin, names) {
+    const { suites } = this;
+    if (suites) this.assuming ??= Object.assign(Object.create(Verification.prototype), this, { assumes: true, faults: new Map(), mirror: undefined, erasures: undefined });
+    const [run, again] = [this, this.assuming].map((of) => of && begin(of));
+    const own = names.map((name, at) => {
+      const [step, other] = [run, again].map((one) => one && attempt(() => one[`${name}_`]()));
+      const differs = other && other.status !== step.status;
+      return { number: this.steps.length + at + 1, name, ...(differs ? unchecked("it rests on an entry of suite {suites}, which this program does not verify", "unverifiable", { suites }) : step) };
+    });
+    return { run, steps: [...this.steps, ...own] };
+  }
+
   event(entry) {
-    const run = new EventSteps(this, entry);
-    const own = ["signature", "payload", "inclusion", "sections", "authority", "revocation", "time"]
-      .map((name, at) => ({ number: this.steps.length + at + 1, name, ...attempt(() => run[`${name}_`]()) }));
-    const steps = [...this.steps, ...own];
+    const { run, steps } = this.performed((of) => new EventSteps(of, entry), ["signature", "payload", "inclusion", "sections", "authority", "revocation", "time"]);
     return {
       verdict: verdictOf(steps), conformity: unshown("the custody rules judge a case, not one event"), completeness: unshown("one event says nothing of those after it"),
       development: this.trust.development, envelope: entry.envelope, index: run.index, payload: run.payload, steps,
@@ -459,14 +471,21 @@ const statementOf = ({ status, detail }) => ({ result: STATED[status], detail })
 
 // Of a stream that the log does not have, the steps about the map.
 function verifyAbsence(verification) {
-  const { bundle: { absent }, trust, steps: shared } = verification;
-  const map = verification.checkpoint ? attempt(() => verification.mapped(absent)) : NO_HEAD;
-  const own = { map: map.status ? map : checked("the head map of the first {size} entries", map) };
-  if (map.status) own.absence = unchecked("there is no head map to go by", "unverifiable");
-  else own.absence = map.count ? failed("the head map has {count} events of the stream", map) : checked("none of the first {size} entries is of this stream", map);
-  const steps = [...shared, ...Object.entries(own).map(([name, step], at) => ({ number: shared.length + at + 1, name, ...step }))];
-  const isOwnWord = own.absence.status === "checked" && verification.cosignedAt === undefined;
-  const completeness = statementOf(isOwnWord ? OWN_WORD : own.absence);
+  const { bundle: { absent }, trust } = verification;
+  const begin = (of) => ({
+    map_() {
+      if (!of.checkpoint) return NO_HEAD;
+      this.map = of.mapped(absent);
+      return checked("the head map of the first {size} entries", this.map);
+    },
+    absence_() {
+      if (!this.map) return unchecked("there is no head map to go by", "unverifiable");
+      return this.map.count ? failed("the head map has {count} events of the stream", this.map) : checked("none of the first {size} entries is of this stream", this.map);
+    },
+  });
+  const { steps } = verification.performed(begin, ["map", "absence"]);
+  const absence = steps.at(-1);
+  const completeness = statementOf(absence.status === "checked" && verification.cosignedAt === undefined ? OWN_WORD : absence);
   return { verdict: verdictOf(steps), conformity: unshown("there is no act to judge"), completeness, development: trust.development, steps, events: [], stream: absent };
 }
 
