@@ -103,7 +103,7 @@ class State:
             agency, officer, terms = grant_slots(grant.key_id)
             self.registry[agency] = int.from_bytes(grant.agency_id.encode().ljust(32, b"\0"), "big")
             self.registry[officer] = int.from_bytes(grant.officer.encode().ljust(32, b"\0"), "big")
-            roles = sum(ROLE_BITS[role] for role in grant.roles)
+            roles = sum(ROLE_BITS[role] for role in set(grant.roles))
             until, revoked = grant.valid_until, (revoked_at or {}).get(grant.key_id, 0)
             self.registry[terms] = packed(
                 (roles, 32), (grant.suite, 8), (grant.valid_from, 64), (until, 64), (revoked, 64)

@@ -8,14 +8,20 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import rlp
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from ledger.core.verification.bundle import BundleFile
+from ledger.core.encoding.digests import keccak256
+from ledger.core.log.merkle import EMPTY_TREE
+from ledger.core.verification.bundle import Anchor, BundleFile
 from scripts.docs import example
+from scripts.docs.chain_states import hexed, storage_trie
 from scripts.docs.example import ANCHORED_AT, BY_COLLEAGUE, REVOCATION, REVOKED_AT
 from scripts.docs.vector import (
     Fails,
     Vector,
+    failing,
     ledger,
     plain,
     put,
@@ -59,7 +65,8 @@ def _without_first(bundle: BundleFile) -> BundleFile:
 
 
 def _by_one_record() -> list[Vector]:
-    hidden, late = without(REVOKED), _late()
+    hidden, late, true = without(REVOKED), _late(), ledger().state_with()
+    anchor = ledger().anchor(COLLEAGUE)
     below = whole(late.bundle(BETWEEN))
 
     def at(time: int) -> Any:
@@ -74,6 +81,28 @@ def _by_one_record() -> list[Vector]:
         fails("revoked below the entry, in the second of the anchor", whole(_revoked_at(late, BETWEEN, ANCHORED_AT))),
         fails("revoked below the entry, in no block that is trusted", (*below, *without("/anchor")), unchecked=(4, 5)),
         untrusted("revoked above the entry, in no block that is trusted", without("/anchor"), of="revoked"),
+        untrusted(
+            "revoked below the entry and above it, in no block that is trusted",
+            (*whole(_late(revoked_again=True).bundle(BETWEEN)), *without("/anchor")),
+            of="revoked",
+        ),
+        untrusted(
+            "revoked below the entry, by an entry that does not hold, in no block that is trusted",
+            (*below, *without("/anchor"), *put("/entries/2/payload/salt", "11" * 16)),
+            of="revoked",
+        ),
+        failing(4, 11, unchecked=(5,), of="revoked")(
+            "revoked below the entry, and another hash of the block in the trust file",
+            below,
+            trust=put("/chains/0/trusted_blocks", [{"number": 11, "hash": "0x" + "ab" * 32}]),
+        ),
+        failing(5, unchecked=(11,), of="revoked")("revoked, and no such record", put("/anchor/number", 2)),
+        unverifiable(
+            "revoked, and no storage of LogAnchor",
+            put("/anchor/state", _without(anchor, storage_trie(true.anchor).root_hash)),
+            unchecked=(5, 11),
+            of="revoked",
+        ),
         Vector("C: a revocation of another key", put("/entries/-", plain(ledger().entry(REVOCATION)))),
         fails("a revocation that was edited", put(f"{REVOKED}/payload/body/number", 7)),
     ]
@@ -111,9 +140,26 @@ def _first_record_after() -> list[Vector]:
             "revoked after the record before, and the anchor names a record for another key",
             of(REVOCATION, REVOKED_AT - 1, revocations={OFFICER: 1}),
         ),
+        *_below_the_first(),
         refused("record 0 as the first after a revocation", put("/anchor/revocations", {COLLEAGUE: 0})),
         refused("the first record after the revocation of no key", put("/anchor/revocations", {"p-0999": 1})),
     ]
+
+
+def _below_the_first() -> list[Vector]:
+    """Return slots of record 0 that cannot be read: with record 1 as the first after the revocation they are needed."""
+    true = _as_second(_late(), BY_COLLEAGUE, REVOCATION + 1, REVOKED_AT + 1)
+    assert true.anchor is not UNSET
+    root = hexed(rlp.encode(EMPTY_TREE.root()))[2:]
+    nodes = [node for node in true.anchor.state if not node.endswith(root)]
+    assert len(nodes) < len(true.anchor.state)
+    lacking = replace(true, anchor=replace(true.anchor, state=tuple(nodes)))
+    return [not_shown("revoked before the record before, and the root of record 0 left out", whole(lacking))]
+
+
+def _without(anchor: Anchor, node: bytes) -> list[str]:
+    """Return the nodes of the state but for one, by its hash."""
+    return [text for text in anchor.state if keccak256(bytes.fromhex(text[2:])) != node]
 
 
 def _revoked_twice() -> list[Vector]:

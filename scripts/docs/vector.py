@@ -69,7 +69,13 @@ class Vector:
         answers = {"conformity": self.conformity or conformity, "completeness": self.completeness or completeness}
         changes = {name: getattr(self, name) for name in ("file", "edits", "trust", "with_log", "time")}
         if self.file and isinstance(self.file[0].get("value"), dict):
-            changes["file"] = (*_briefly(self.file[0], json.loads(files[f"{self.of}.json"])), *self.file[1:])
+            first, *rest = self.file
+            # Of a part that another operation leaves out, as "/anchor", no difference need be published.
+            gone = tuple(
+                f"{patch['path']}/" for patch in rest if patch["op"] == "remove" and patch["path"].count("/") == 1
+            )
+            differing = _briefly(first, json.loads(files[f"{self.of}.json"]))
+            changes["file"] = (*(patch for patch in differing if not patch["path"].startswith(gone)), *rest)
         return (
             {"name": self.name, "page": self.page, "of": f"{self.of}.json", "verdict": self.verdict}
             | ({"steps": self.steps} | answers if self.steps else {})
