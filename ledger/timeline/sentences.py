@@ -18,8 +18,9 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import CaseState
 from ledger.core.custody.spans import concerned
-from ledger.core.events import NAME_OF, Event, handover
+from ledger.core.events import EVENT_TYPES, NAME_OF, Event, handover
 from ledger.core.events.case import ItemDecision
+from ledger.core.events.fields import field_of
 from ledger.core.events.handover import AspectCheck, NotAcceptedItem, ReceivedItem
 from ledger.core.events.item import ItemDisposed, ItemPart
 from ledger.core.events.letter import Outsider
@@ -33,7 +34,7 @@ from ledger.i18n import Bilingual, Labels, translate, zone_in_use
 from ledger.i18n.money import money_in_words
 
 SHOWN = 5  # items or persons of a list that are named; the others are counted
-# A field whose values are words of a vocabulary: by its name, and by the event type where that decides.
+# What is told beside the fields of events has words of these vocabularies, by its name.
 _VOCABULARY = {
     **{
         name: name
@@ -51,19 +52,6 @@ _VOCABULARY = {
     "service": "service",
     "particular": "particular",
     "means": "escalation",
-}
-VOCABULARY_IN = {
-    ("person.named", "role"): "person_role",
-    ("decision.recorded", "kind"): "decision_kind",
-    ("letter.sent", "kind"): "letter_kind",
-    ("letter.filed", "kind"): "letter_kind",
-    ("letter.received", "kind"): "letter_kind",
-    ("discrepancy.raised", "kind"): "discrepancy_kind",
-    ("registry.agency_admitted", "kind"): "agency_kind",
-    ("lead.dismissed", "reason_code"): "dismissal_reason",
-    ("recommendation.issued", "kind"): "recommendation_kind",
-    ("recommendation.reviewed", "result"): "review_result",
-    ("recommendation.rechecked", "result"): "recheck_result",
 }
 _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")
@@ -122,6 +110,13 @@ def naming(names: Names) -> Callable[[str, Any], Any]:
 def officer_of(event: Event, labels: Labels) -> str:
     """Return the officer who signed, or the words for the service, which signs as nobody."""
     return labels.of("noun", event.officer) if event.agency == SERVICE_AGENCY else event.officer
+
+
+def vocabulary_of(event_type: str, field: str) -> str | None:
+    """Return the vocabulary of a field's values, None if they are no words; an unknown event type has no fields."""
+    row = EVENT_TYPES.get(event_type)
+    own = None if row is None else field_of(row.body, field)
+    return _VOCABULARY.get(field) if own is None else own.type.vocabulary
 
 
 class Narrator:
@@ -239,8 +234,7 @@ class EventWords:
             return self._list([self.value(field, part) for part in value])
         if isinstance(value, Struct):
             return self._struct(value)
-        vocabulary = VOCABULARY_IN.get((self._event_type, field)) or _VOCABULARY.get(field)
-        if vocabulary is not None:
+        if (vocabulary := vocabulary_of(self._event_type, field)) is not None:
             return self._labels.of(vocabulary, str(value))
         if field in _AGENCIES:
             return self._names(str(value))

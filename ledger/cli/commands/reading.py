@@ -27,7 +27,7 @@ from ledger.core.events import EVENT_TYPES, Authority, Stream, decode_submission
 from ledger.core.events.terms import Instant, LeafHash, SafeInt
 from ledger.core.messages import Term
 from ledger.recording.event_signing import StreamPosition
-from ledger.timeline.sentences import LABEL_IN, VOCABULARY_IN
+from ledger.timeline.sentences import LABEL_IN, vocabulary_of
 
 HIT_COLUMNS = columns(
     *("word_kind:word_kind", "word", "item_id", "case_id", "case_number", "case_type", "stage", "event_id")
@@ -175,8 +175,7 @@ def _show_fields(output: Output, name: str, fields: Mapping[str, Any], event_typ
 
 
 def _column_of(event_type: str, field: str) -> Column:
-    place = event_type, field
-    return Column(field, VOCABULARY_IN.get(place), label=LABEL_IN.get(place))
+    return Column(field, vocabulary_of(event_type, field), label=LABEL_IN.get((event_type, field)))
 
 
 READ_COLUMNS = columns("number", "read_at", "agency", "officer", "what", "case_id", "reading_ground")

@@ -23,29 +23,35 @@ _SLUG_64 = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
 _ONE_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+"
 
 
-def text(pattern: str, description: str, example: str) -> Meta:
-    """Return what a text is: its pattern, and the words and the example that a refusal has instead of the pattern."""
+def text(pattern: str, description: str, example: str, **extra: str) -> Meta:
+    """Return what a text is: its pattern, and the words and the example that a refusal has instead of the pattern.
+
+    ``extra`` has the ``kind`` of value, what an id ``names`` or the ``vocabulary`` of labels (see ``events.fields``).
+    """
     whole = f"^{pattern}{_END}"
     described = description if isinstance(description, Message) else Message(description)
     meaning = Message("{description}, for example {example}", description=described, example=example)
     MEANINGS.setdefault(whole, meaning)
-    return Meta(pattern=whole, description=str(description), examples=[example])
+    return Meta(pattern=whole, description=str(description), examples=[example], extra=extra or None)
 
 
-def _slug(longest: int, description: str, example: str) -> Meta:
-    """Lower-case letters and digits with hyphens between them. ``longest`` is in characters."""
+def _slug(longest: int, description: str, example: str, names: str) -> Meta:
+    """Lower-case letters and digits with hyphens between them: an id of what it ``names``.
+
+    ``longest`` is in characters.
+    """
     pattern = rf"[a-z0-9](?:[a-z0-9-]{{0,{longest - 2}}}[a-z0-9])?"
     MEANINGS[f"^{pattern}{_END}"] = Message(
         "a slug of at most {longest} characters: a-z, 0-9 and hyphens between them", longest=longest
     )
-    return text(pattern, description, example)
+    return text(pattern, description, example, names=names)
 
 
 # -- identifiers -------------------------------------------------------------------------------------------------------
 
-AgencyId = Annotated[str, _slug(31, "slug of at most 31 characters", "psb-east")]
+AgencyId = Annotated[str, _slug(31, "slug of at most 31 characters", "psb-east", "agency")]
 # A pseudonymous service number, never a name, because it is public on the chain.
-OfficerId = Annotated[str, _slug(31, "slug of at most 31 characters", "p-0417")]
+OfficerId = Annotated[str, _slug(31, "slug of at most 31 characters", "p-0417", "officer")]
 # The contract takes any, since it knows no procedure: what a kind means, the procedure of a case says.
 AgencyKind = Annotated[
     str,
@@ -53,25 +59,36 @@ AgencyKind = Annotated[
         r"[a-z0-9](?:[a-z0-9_]{0,29}[a-z0-9])?",
         "at most 31 characters: a-z, 0-9 and underscores between them",
         "a_kind",
+        kind="line",
+        vocabulary="agency_kind",
     ),
 ]
-CaseId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all agencies", "case-7f3a")]
-ItemId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "item-7f3a-01")]
-HandoverId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "handover-1")]
-MeasureId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "measure-1")]
-DecisionId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "decision-1")]
-CustodyChangeId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "custody-1")]
-LetterId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "letter-1")]
-DatasetId = Annotated[str, _slug(64, "slug of at most 64 characters", "pensions-2026")]
-StreamId = Annotated[str, _slug(64, "slug of at most 64 characters", "case-7f3a")]
+CaseId = Annotated[str, _slug(64, "slug of at most 64 characters, unique over all agencies", "case-7f3a", "case")]
+ItemId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "item-7f3a-01", "item")]
+HandoverId = Annotated[
+    str, _slug(64, "slug of at most 64 characters, unique within the case", "handover-1", "handover")
+]
+MeasureId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "measure-1", "measure")]
+DecisionId = Annotated[
+    str, _slug(64, "slug of at most 64 characters, unique within the case", "decision-1", "decision")
+]
+CustodyChangeId = Annotated[
+    str, _slug(64, "slug of at most 64 characters, unique within the case", "custody-1", "custody_change")
+]
+LetterId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "letter-1", "letter")]
+DatasetId = Annotated[str, _slug(64, "slug of at most 64 characters", "pensions-2026", "dataset")]
+StreamId = Annotated[str, _slug(64, "slug of at most 64 characters", "case-7f3a", "stream")]
 # Of a discrepancy that a side raises; those that an acceptance states have no event of their own.
-RaisedDiscrepancyId = Annotated[str, _slug(64, "slug of at most 64 characters, unique within the case", "short-1")]
+RaisedDiscrepancyId = Annotated[
+    str, _slug(64, "slug of at most 64 characters, unique within the case", "short-1", "discrepancy")
+]
 DiscrepancyId = Annotated[
     str,
     text(
         f"{_SLUG_64}(?:/{_SLUG_64})?",
         "a slug, or handover_id/item_id for a difference stated with the acceptance",
         "handover-1/item-7f3a-01",
+        names="discrepancy",
     ),
 ]
 DeadlineId = Annotated[
@@ -80,18 +97,27 @@ DeadlineId = Annotated[
         rf"[a-z][a-z_]{{0,39}}/{_SLUG_64}/(?:0|[1-9][0-9]{{0,8}})",
         "clock/subject/sequence: the clock's name, the person, item or case, the sequence of the event that started it",
         "remedy/handover-1/12",
+        names="deadline",
     ),
 ]
-ClockName = Annotated[str, text(r"[a-z][a-z_]{0,39}", "name of a clock in the rules", "remedy")]
-ExtensionName = Annotated[str, text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "longer")]
-ProcedureId = Annotated[str, _slug(48, "slug of at most 48 characters", "a-procedure")]
-ModelId = Annotated[str, _slug(48, "slug of at most 48 characters", "item-not-handed-over")]
-LeadId = Annotated[
-    str, text(r"lead-[0-9a-f]{32}", "lead- and the first 32 hex digits of its finding's digest", "lead-" + "5f" * 16)
+ClockName = Annotated[str, text(r"[a-z][a-z_]{0,39}", "name of a clock in the rules", "remedy", names="clock")]
+ExtensionName = Annotated[
+    str, text(r"[a-z][a-z_]{0,39}", "name of an extension in the rules", "longer", names="extension")
 ]
-RecommendationId = Annotated[str, _slug(49, "slug of at most 49 characters", "2026-7-east")]
+ProcedureId = Annotated[str, _slug(48, "slug of at most 48 characters", "a-procedure", "procedure")]
+ModelId = Annotated[str, _slug(48, "slug of at most 48 characters", "item-not-handed-over", "model")]
+LeadId = Annotated[
+    str,
+    text(
+        r"lead-[0-9a-f]{32}",
+        "lead- and the first 32 hex digits of its finding's digest",
+        "lead-" + "5f" * 16,
+        names="lead",
+    ),
+]
+RecommendationId = Annotated[str, _slug(49, "slug of at most 49 characters", "2026-7-east", "recommendation")]
 Column = Annotated[str, text(r"[a-z][a-z0-9_]{0,63}", "name of a column or parameter", "case_id")]
-PersonId = Annotated[str, text(r"[0-9a-f]{32}", "keyed digest of the person's identity", "5f" * 16)]
+PersonId = Annotated[str, text(r"[0-9a-f]{32}", "keyed digest of the person's identity", "5f" * 16, names="person")]
 EventId = Annotated[
     str,
     text(
@@ -105,7 +131,9 @@ EventTypeName = Annotated[str, text(r"[a-z_]{1,24}\.[a-z_]{1,24}", "event type, 
 SectionField = Annotated[str, text(r"[a-z][a-z0-9_]{0,31}", "name of a section's field", "name")]
 VALUE_FIELD = "value"  # of the section of a confidential field of a kind
 NAME_FIELD = "name"  # of the section of a person: papers print the person by it
-SectionLabel = Annotated[str, text(r"[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?", "section label", "person:1")]
+SectionLabel = Annotated[
+    str, text(r"[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?", "section label", "person:1", names="section")
+]
 Jurisdiction = Annotated[
     str, text(r"[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}", "path in the tree province/city/county", "31/01/05")
 ]
@@ -115,7 +143,10 @@ MAX_PACKAGE = 512 * 1024  # bytes of a procedure package in its canonical form; 
 # -- bytes, times, amounts ---------------------------------------------------------------------------------------------
 
 Digest = Annotated[
-    str, text(r"(?:blake3|sha256|sm3):[0-9a-f]{64}", "digest that names its algorithm", "sha256:" + "00" * 32)
+    str,
+    text(
+        r"(?:blake3|sha256|sm3):[0-9a-f]{64}", "digest that names its algorithm", "sha256:" + "00" * 32, kind="digest"
+    ),
 ]
 Blake3 = Annotated[str, text(r"blake3:[0-9a-f]{64}", "BLAKE3-256 digest", "blake3:" + "00" * 32)]
 LeafHash = Annotated[str, text(r"sha256:[0-9a-f]{64}", "leaf hash of an entry (RFC 6962)", "sha256:" + "00" * 32)]
@@ -126,8 +157,10 @@ EnvelopeSignature = Annotated[
     str, text(r"0x(?:[0-9a-f]{2}){1,16384}", "signature as its suite makes it, lower-case hex", "0x" + "1b" * 65)
 ]
 SignatureText = Annotated[str, text(r"0x[0-9a-f]{130}", "r, s, v: 65 bytes, lower-case hex", "0x" + "1b" * 65)]
-Date = Annotated[str, text(_DATE, "calendar date, in the time zone of the procedure", "2026-03-01")]
-Instant = Annotated[str, text(f"{_DATE}{_TIME}Z", "RFC 3339 in UTC, whole seconds", "2026-03-01T08:30:00Z")]
+Date = Annotated[str, text(_DATE, "calendar date, in the time zone of the procedure", "2026-03-01", kind="day")]
+Instant = Annotated[
+    str, text(f"{_DATE}{_TIME}Z", "RFC 3339 in UTC, whole seconds", "2026-03-01T08:30:00Z", kind="moment")
+]
 SafeInt = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 MAX_DECIMALS = 18  # as the finest units of virtual currencies have
@@ -139,8 +172,8 @@ DecimalText = Annotated[
         "12.5",
     ),
 ]
-Text = Annotated[str, Meta(min_length=1, max_length=4000)]
-Definition = Annotated[str, Meta(min_length=1, max_length=32_000)]
+Text = Annotated[str, Meta(min_length=1, max_length=4000, extra={"kind": "text"})]
+Definition = Annotated[str, Meta(min_length=1, max_length=32_000, extra={"kind": "text"})]
 PackageText = Annotated[str, Meta(min_length=2, max_length=MAX_PACKAGE)]
 Line = Annotated[str, text(_ONE_LINE, "one line of text", "volume 2"), Meta(max_length=200)]
 Language = Annotated[str, text(r"[a-z]{2,3}(?:-[A-Z]{2})?", "language of a text", "en")]
@@ -261,6 +294,21 @@ DismissalReason = Literal["explained", "lawful", "data_error", "remedied", "alre
 RecheckResult = Literal["fell", "recurs", "unchanged"]
 ReviewResult = Literal["upheld", "changed", "withdrawn"]
 Verdict = Literal["intact", "tampered", "unverifiable", "not_yet_anchored"]
+
+
+# The closed vocabularies that fields of bodies have, by the name that their labels have.
+CLOSED = {
+    "role": Role,
+    "seal_state": SealState,
+    "match_result": MatchResult,
+    "check_result": CheckResult,
+    "discrepancy_kind": DiscrepancyKind,
+    "severity": Severity,
+    "dismissal_reason": DismissalReason,
+    "recheck_result": RecheckResult,
+    "review_result": ReviewResult,
+    "verdict": Verdict,
+}
 
 
 def choices(vocabulary: Any) -> tuple[str, ...]:

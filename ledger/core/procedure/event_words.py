@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-import msgspec
 from msgspec import Struct
 
 from ledger.core.errors import refuse
 from ledger.core.events import terms
+from ledger.core.events.fields import fields_of
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.rulebook import Rulebook
 
@@ -68,27 +68,10 @@ def _require_decimals(quantity: terms.Quantity, books: tuple[Rulebook, ...], pat
 @cache
 def _word_fields(kind: type[Struct]) -> tuple[tuple[str, str | None, bool], ...]:
     """Return the fields that are words, with their vocabulary, and those that hold parts with such fields."""
-    shape = msgspec.inspect.type_info(kind)
-    assert isinstance(shape, msgspec.inspect.StructType), "it is a body or a part"
     fields = []
-    for field in shape.fields:
-        vocabulary, parts = _words_in(field.type)
-        if vocabulary is not None or any(_word_fields(part) for part in parts):
-            fields.append((field.name, vocabulary, bool(parts)))
+    for field in fields_of(kind):
+        vocabulary = field.type.vocabulary if field.type.kind == "word" else None
+        is_deep = field.type.part is not None and bool(_word_fields(field.type.part))
+        if vocabulary is not None or is_deep:
+            fields.append((field.name, vocabulary, is_deep))
     return tuple(fields)
-
-
-def _words_in(kind: msgspec.inspect.Type) -> tuple[str | None, list[type[Struct]]]:
-    """Return the vocabulary of a field of this type, if it is a word, and the parts that it may hold."""
-    match kind:
-        case msgspec.inspect.Metadata():
-            vocabulary = (kind.extra or {}).get("vocabulary")
-            return (vocabulary, []) if vocabulary is not None else _words_in(kind.type)
-        case msgspec.inspect.UnionType():
-            inner = [_words_in(part) for part in kind.types]
-            return next((word for word, _ in inner if word), None), [part for _, parts in inner for part in parts]
-        case msgspec.inspect.VarTupleType():
-            return _words_in(kind.item_type)
-        case msgspec.inspect.StructType():
-            return None, [kind.cls]
-    return None, []
