@@ -290,6 +290,7 @@ BY_QUORUM = COSIGNED_AT + 6
 
 def timestamp_vectors() -> list[Vector]:
     text, checkpoint = ledger().checkpoint.text(), ledger().checkpoint
+    root, foreign = (authority.root.public_bytes(Encoding.DER) for authority in (TRUSTED, STRANGER))
     good = TRUSTED.stamp(text, STAMPED_AT)
     longer = example.Ledger([*ledger().entries, *ledger().entries[-1:]])
     smaller = example.Ledger(ledger().entries[: REGISTERED + 1])
@@ -305,11 +306,9 @@ def timestamp_vectors() -> list[Vector]:
             "/timestamps", [plain(TreeStamp(size=size, root=root, consistency=consistency, response=response_text))]
         )
 
-    def vector(
-        name: str, file: tuple[Patch, ...], time: int = BY_QUORUM, root: x509.Certificate | None = None
-    ) -> Vector:
-        trusted = b64encode((root or TRUSTED.root).public_bytes(Encoding.DER)).decode()
-        return Vector(f"timestamp: {name}", file, trust=put("/timestamp_roots", [trusted]), time=time)
+    def vector(name: str, file: tuple[Patch, ...], time: int = BY_QUORUM, roots: tuple[bytes, ...] = (root,)) -> Vector:
+        trusted = [b64encode(each).decode() for each in roots]
+        return Vector(f"timestamp: {name}", file, trust=put("/timestamp_roots", trusted), time=time)
 
     spoiled = good[:-1] + bytes([good[-1] ^ 1])
     return [
@@ -330,7 +329,9 @@ def timestamp_vectors() -> list[Vector]:
         vector(
             "of an authority that the trust file does not name", stamped(STRANGER.stamp(text, STAMPED_AT), ledger())
         ),
-        vector("of a root that signs something else", stamped(good, ledger()), root=STRANGER.root),
+        vector("of a root that signs something else", stamped(good, ledger()), roots=(foreign,)),
+        vector("of a root that is no certificate", stamped(good, ledger()), roots=(b"abc",)),
+        vector("beside a root that is no certificate", stamped(good, ledger()), BY_STAMP, (b"abc", root)),
         vector("C: a signature that does not hold", stamped(spoiled, ledger())),
         vector("C: of another text", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT), ledger())),
         vector("C: of a larger tree", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT), longer)),

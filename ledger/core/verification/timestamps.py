@@ -1,7 +1,7 @@
 """Time from a third party: RFC 3161 timestamps of tree heads, verified against roots that the verifier trusts.
 
 Stamped is the SHA-256 of a checkpoint's note text, its three lines with their newlines, without any signature. The
-library that reads the CMS structures is imported when the first timestamp or root is verified. It takes the time of
+library that reads the CMS structures is imported when the first timestamp is verified. It takes the time of
 verification from the timestamp, and certificates only from its arguments.
 """
 
@@ -10,6 +10,7 @@ verification from the timestamp, and certificates only from its arguments.
 from __future__ import annotations
 
 from base64 import b64encode
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -43,20 +44,12 @@ class Timestamp(Struct, frozen=True):
     authority: str
 
 
-def require_root(certificate: bytes, field: str) -> None:
-    """Accept the DER bytes of an X.509 certificate as a root. Raises MalformedInput."""
-    try:
-        _certificate(certificate)
-    except _refusals() as error:
-        raise MalformedInput("this is no X.509 certificate in DER", field=field) from error
-
-
 @lru_cache(maxsize=RESPONSES_KEPT)
 def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Timestamp | None:
     """Verify a TimeStampResp (DER) over the text; None if its authority is under none of the roots.
 
-    Requires roots that ``require_root`` accepted. An authority counts as under a root if a certificate in the response,
-    or that of its signer, names the root's subject as its issuer. Raises MalformedInput if it is no timestamp,
+    A root that is no certificate (DER) vouches for nothing. An authority counts as under a root if a certificate in the
+    response, or that of its signer, names the root's subject as issuer. Raises MalformedInput if it is no timestamp,
     ProofRefused if it is one of something else, SignatureRefused if it names a root's authority that did not sign.
     """
     from rfc3161_client import VerifierBuilder, decode_timestamp_response
@@ -76,7 +69,10 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
     # The digest is fixed: a proof must not choose a weaker one.
     if stamped != (_SHA256, expected):
         raise ProofRefused("expected a timestamp of the SHA-256 {digest}", digest=expected.hex(), field=WHERE)
-    trusted = [_certificate(root) for root in roots]
+    trusted = []
+    for root in roots:
+        with suppress(*_refusals()):
+            trusted.append(_certificate(root))
     if {issuer for issuer, _ in (*signers, *subjects)}.isdisjoint(root.subject for root in trusted):
         return None
     try:

@@ -21,7 +21,6 @@ from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import SignatureType, VerifyingKey, decode_base64, parse_note, parse_vkey, require_type
 from ledger.core.log.policy import Policy, parse_policy
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
-from ledger.core.verification.timestamps import require_root
 
 MAX_ROOT_LENGTH = 16_384  # characters of base64
 MAX_CONFIRMATIONS = 10_000
@@ -83,7 +82,7 @@ class Trust(Struct, frozen=True):
     """A parsed trust file, in which each key has one role only.
 
     ``development``: the contracts were deployed for development, and no witness need have seen what is anchored.
-    ``timestamp_roots`` are certificates (DER) under which RFC 3161 timestamps count; without one, none does.
+    ``timestamp_roots`` are certificates (DER) under which RFC 3161 timestamps count; what is none, vouches for nothing.
     ``earlier_log_keys`` and ``earlier_service_keys`` are replaced keys, their ``until`` in order. ``suites`` are those
     of the signatures that the ledger takes.
     """
@@ -203,8 +202,6 @@ def parse_trust(data: bytes) -> Trust:
     require_rising(file.suites, "trust.suites")
     log_id = bytes.fromhex(file.log_id[2:])
     roots = tuple(decode_base64(text, "trust.timestamp_roots") for text in file.timestamp_roots)
-    for root in roots:
-        require_root(root, "trust.timestamp_roots")
     own = file.service_key_id, policy, file.development, file.chains
     return Trust(log_id, log_key, *own, roots, earlier, file.earlier_service_keys, file.suites)
 
