@@ -19,6 +19,7 @@ from ledger.client.service import at
 from ledger.core.encoding.decoding import convert, decode_toml
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
+from ledger.core.procedure.deadlines import parse_periods
 from ledger.core.procedure.faults import lacks_source, rows_with_articles
 from ledger.core.procedure.package import (
     INCLUDE,
@@ -47,8 +48,8 @@ CLOCKS = (
     *columns("clock", "label", "article", "per:noun", "periods", "valid_from"),
     Column("source", label="source_of_row"),
 )
-PAPERS = columns("document", "title", "event", "article", "sheets")
-UNCONFIRMED = columns("procedure_id", "part", "unconfirmed")
+PAPERS = columns("document", "title", "event:event_type", "article", "sheets")
+UNCONFIRMED = (*columns("procedure_id"), Column("label", label="title"), *columns("article", "unconfirmed"))
 UNSOURCED = columns("procedure_id", "part", "article")
 TRIED = columns("procedure_id", "example", "result", "fault")
 DIFFERING = columns("part", "before", "after")
@@ -94,7 +95,6 @@ def show(session: Session, package: str) -> None:
             "periods": [base.period for base in row.bases],
             "valid_from": row.valid_from,
             "source": _source(book, row),
-            "unconfirmed": row.unconfirmed,
         }
         for row in book.clocks
     ]
@@ -106,7 +106,6 @@ def show(session: Session, package: str) -> None:
             "article": row.article,
             "sheets": len(row.sheets),
             "source": _source(book, row),
-            "unconfirmed": row.unconfirmed,
         }
         for row in book.papers
     ]
@@ -114,7 +113,8 @@ def show(session: Session, package: str) -> None:
         session.output.data(summary | {"words": words, "clocks": clocks, "papers": papers})
         return
     session.output.record(_counted(summary), LISTED)
-    session.output.table(clocks, CLOCKS)
+    in_words = [row | {"periods": [_in_words(session, period) for period in row["periods"]]} for row in clocks]
+    session.output.table(in_words, CLOCKS)
     for name, rows, shown in (("papers", papers, PAPERS), ("unconfirmed", summary["unconfirmed"], UNCONFIRMED[1:])):
         if rows:
             session.output.part(name, rows, shown)
@@ -448,9 +448,15 @@ def _summary(session: Session, book: Rulebook) -> dict[str, Any]:
         "flags": len(book.flags),
         "examples": len(book.examples),
         "unconfirmed": [
-            {"procedure_id": identity.id, "part": _listed(book, path), "unconfirmed": text}
+            {
+                "procedure_id": identity.id,
+                "part": _listed(book, path),
+                "label": _text(session, row.title if isinstance(row, PaperRow) else row.label),
+                "article": row.article,
+                "unconfirmed": _text(session, unconfirmed),
+            }
             for path, row in rows_with_articles(book)
-            if (text := getattr(row, "unconfirmed", ""))
+            if (unconfirmed := getattr(row, "unconfirmed", {}))
         ],
         "digest": book.digest,
     }
@@ -459,6 +465,13 @@ def _summary(session: Session, book: Rulebook) -> dict[str, Any]:
 def _counted(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return a summary for people: how many rows are unconfirmed, in the place of the rows."""
     return {**summary, "unconfirmed": len(summary["unconfirmed"])}
+
+
+def _in_words(session: Session, period: str) -> str:
+    """Return a period as people read it: ``3 months`` for ``3 m``."""
+    parts = [(part.amount, part.unit) for part in parse_periods(period)]
+    texts = [session.output.labels.of("unit", unit if n == 1 else f"{unit}s").format(n) for n, unit in parts]
+    return " ".join(texts)
 
 
 def _text(session: Session, label: dict[str, str]) -> str:

@@ -151,7 +151,7 @@ def _stated(word: str | None) -> tuple[str, ...]:
 
 
 def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
-    """Yield the rows without a label in each language of the procedure, and in no other."""
+    """Yield the rows without a label, or a note, in each language of the procedure, and in no other."""
     rows: list[tuple[Path, Any]] = [
         ((table, word), row) for table in terms.TABLE_OF.values() for word, row in getattr(book, table).items()
     ]
@@ -167,6 +167,9 @@ def _faults_of_labels(book: Rulebook) -> Iterator[Fault]:
         ]
         for place, label in labels:
             yield from faults_of_label(book, place, label)
+    for path, row in rows_with_articles(book):
+        if unconfirmed := getattr(row, "unconfirmed", {}):
+            yield from faults_of_label(book, (*path, "unconfirmed"), unconfirmed)
 
 
 def faults_of_label(book: Rulebook, place: Path, label: Label) -> Iterator[Fault]:

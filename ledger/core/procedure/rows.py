@@ -13,7 +13,7 @@ class Sourced(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A row that rests on a text: its ``source`` in full, and what of it is ``unconfirmed`` and has to be looked up."""
 
     source: str = ""
-    unconfirmed: str = ""
+    unconfirmed: Label = {}
 
 
 class Law(Struct, frozen=True, forbid_unknown_fields=True):

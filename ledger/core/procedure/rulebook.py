@@ -306,7 +306,7 @@ class DecisionKind(Word, frozen=True):
     enters: dict[terms.Stage, terms.Stage] = {}
     article: str = ""
     source: str = ""
-    unconfirmed: str = ""
+    unconfirmed: Label = {}
 
 
 class LetterKind(Word, frozen=True):
@@ -353,7 +353,7 @@ class Reason(Word, frozen=True, kw_only=True):
     returns_for: tuple[terms.Purpose, ...] = msgspec.field(default=(), name="for")
     article: str = ""
     source: str = ""
-    unconfirmed: str = ""
+    unconfirmed: Label = {}
 
 
 class LeadOutcome(Word, frozen=True):
@@ -383,7 +383,7 @@ class PurposeRule(Word, frozen=True, kw_only=True):
     custody_change: bool = False
     supplements: bool = False
     source: str = ""
-    unconfirmed: str = ""
+    unconfirmed: Label = {}
 
 
 class ExampleAct(Struct, frozen=True, forbid_unknown_fields=True):

@@ -69,17 +69,21 @@ def test_what_nobody_has_looked_up_yet_is_listed(tally: Tally, folder: Path) -> 
     replace(
         folder / "clocks-detention.toml",
         'name = "arrest_request"',
-        'name = "arrest_request"\nunconfirmed = "the article"',
+        'name = "arrest_request"\nunconfirmed = { en = "the article", zh = "条文" }',
     )
     (checked,) = tally.ok("procedure", "check", folder)
     assert {
         "procedure_id": "cn-criminal",
         "part": "clocks[arrest_request 2018-10-26]",
+        "label": "request arrest of the detained person",
+        "article": "CPL 91",
         "unconfirmed": "the article",
     } in (checked["unconfirmed"])
     for command in ("check", "show"):
         done = tally("procedure", command, folder)
         assert (done.status, "the article" in done.out) == (Exit.OK, True)
+    in_chinese = tally("--lang", "zh-CN", "procedure", "show", folder).out
+    assert ("条文" in in_chinese, "the article" in in_chinese, "3日" in in_chinese) == (True, False, True)
     listed = {row["procedure_id"]: len(row["unconfirmed"]) for row in tally.ok("procedure", "list")}
     assert listed["cn-criminal"] == len(checked["unconfirmed"]) - 1
     assert listed["evidence"] == 0

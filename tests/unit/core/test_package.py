@@ -87,6 +87,11 @@ def test_a_row_without_end_holds_on() -> None:
             "rows.toml:5: flags[0].label",
             "each of these languages: en, zh",
         ),
+        (
+            flag("2026-01-01") + 'unconfirmed = { en = "the article" }\n',
+            "rows.toml:6: flags[0].unconfirmed",
+            "each of these languages: en, zh",
+        ),
     ],
 )
 def test_rows_that_are_not_whole_are_refused(rows: str, place: str, message: str) -> None:
