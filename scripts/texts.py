@@ -58,7 +58,7 @@ TEXT_AT = {"Message": 0, "_": 0, "texts": 0, "later": 0, "told_as": 0, "refuse":
 TEXT_AT |= {"text": 1, "LogFault": 1, "CellRefused": 2, "NotChecked": 0, "Misread": 0, "Statement": 1}
 # The context of what the verifier in the browser says, and the calls in its code that say it.
 VERIFIER = "verifier"
-REASON = re.compile(r'\b(?:reason|refuse|checked|failed|unchecked|unshown)\(("(?:[^"\\]|\\.)*"|`)')
+REASON = re.compile(r'\b(?:reason|refuse|lack|unshown)\(("(?:[^"\\]|\\.)*"|`)')
 NOT_ERRORS = ("ModelRefused", "QueryRefused", "RpcRefused", "OtherContracts", "OtherSize", "RootMismatch", "Moved")
 
 

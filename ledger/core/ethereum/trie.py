@@ -1,8 +1,8 @@
 """Ethereum's Merkle-Patricia trie (Yellow Paper, appendix D), and the RLP of its nodes (appendix B).
 
-State and storage are secure tries: the path of a key is the 64 nibbles of its Keccak-256. So no node lies below a
-whole path, no branch holds a value, and a walk is at most 64 nodes long. Of RLP only the canonical spelling is
-accepted, so that bytes which hash to a root have exactly one meaning.
+State and storage are secure tries: the path of a key is the 64 nibbles of its Keccak-256. Of RLP only the canonical
+spelling is accepted, so that bytes which hash to a root have exactly one meaning. Of a node only what leads on is read:
+a root that is trusted is that of a trie which a chain made.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeAlias
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, ProofRefused
 
-MAX_DEPTH = 8  # lists within lists; a trie's node has 4 at most
+MAX_DEPTH = 512  # lists within lists: more than the longest node has room for
 
 _LIST = 0xC0
 _STRING = 0x80
@@ -95,7 +95,6 @@ EMPTY_ROOT = keccak256(encode_rlp(b""))
 MAX_NODE_LENGTH = 1024  # bytes; a branch of 16 hashes has 532
 
 _HASH = 32  # bytes; a node shorter than this is embedded in its parent instead of its hash
-_PATH = 64  # nibbles
 _BRANCH = 17  # items
 
 
@@ -106,81 +105,51 @@ def walk(root: bytes, key: bytes, node_of: Callable[[bytes], bytes]) -> bytes | 
     ProofRefused for a node of another hash, and what ``node_of`` raises.
     """
     # An empty trie is known by its root.
-    if root == EMPTY_ROOT:
-        return None
-
-    def read(name: bytes) -> bytes:
-        node = node_of(name)
-        if keccak256(node) != name:
-            raise ProofRefused("the node is not {name}", name=name.hex(), field="proof")
-        return node
-
+    reference: Item = b"" if root == EMPTY_ROOT else root
     path = keccak256(key).hex()
-    node, walked = _node(read(root), is_root=True), 0
-    while True:
-        child: Item
-        if len(node) == _BRANCH:
-            if walked == _PATH or node[-1] != b"":
-                raise _malformed("a branch ends a path")
-            child = node[int(path[walked], 16)]
-            walked += 1
-        else:
-            is_leaf, part, child = _short(node)
-            end = walked + len(part)
-            if end > _PATH or is_leaf != (end == _PATH):
-                raise _malformed("its path has not the length of a key's")
-            if not path.startswith(part, walked):
-                return None
-            walked += len(part)
-            if is_leaf:
-                return _bytes(child)
-        if child == b"":
+    while reference:
+        node = _node(reference, node_of)
+        if len(node) == _BRANCH and path:
+            reference, path = node[int(path[0], 16)], path[1:]
+            continue
+        is_leaf, part, rest = _taken_apart(node)
+        if is_leaf:
+            return _bytes(rest) if part == path else None
+        if not path.startswith(part):
             return None
-        node = _child(child, read)
+        reference, path = rest, path.removeprefix(part)
+    return None
 
 
-def _node(data: bytes, *, is_root: bool) -> tuple[Item, ...]:
+def _node(reference: Item, node_of: Callable[[bytes], bytes]) -> tuple[Item, ...]:
+    """Return the node that stands here itself, or that has this hash."""
+    if not isinstance(reference, bytes):
+        return reference
+    if len(reference) != _HASH:
+        raise _malformed(f"it is referred to by {len(reference)} bytes")
+    data = node_of(reference)
+    if keccak256(data) != reference:
+        raise ProofRefused("the node is not {name}", name=reference.hex(), field="proof")
     if len(data) > MAX_NODE_LENGTH:
         raise _malformed(f"it has {len(data)} bytes, more than {MAX_NODE_LENGTH}")
-    if len(data) < _HASH and not is_root:
-        raise _malformed("it is short enough to stand in its parent")
     node = decode_rlp(data)
     if not isinstance(node, tuple):
         raise _malformed("it is no list")
     return node
 
 
-def _child(child: Item, node_of: Callable[[bytes], bytes]) -> tuple[Item, ...]:
-    if isinstance(child, bytes):
-        if len(child) != _HASH:
-            raise _malformed(f"it refers to a child by {len(child)} bytes")
-        return _node(node_of(child), is_root=False)
-    # A child this long must be referred to by its hash: a node has one spelling.
-    if len(encode_rlp(child)) >= _HASH:
-        raise _malformed("a child stands in it that is too long for that")
-    return child
-
-
-def _short(node: tuple[Item, ...]) -> tuple[bool, str, Item]:
-    """Take a two-item node apart.
-
-    Return whether it is a leaf (else an extension), its part of the path in hex, and its child.
-    """
+def _taken_apart(node: tuple[Item, ...]) -> tuple[bool, str, Item]:
+    """Return of a two-item node whether it is a leaf (else an extension), its part of the path in hex, and the rest."""
     if len(node) != 2:
         raise _malformed(f"it has {len(node)} items")
-    spelled, below = _bytes(node[0]).hex(), node[1]
-    flag = spelled[0]
-    if flag not in "0123" or (flag in "02" and spelled[1] != "0"):
+    spelled = _bytes(node[0]).hex()
+    if not spelled.startswith(("00", "1", "20", "3")):
         raise _malformed("its path has another form")
-    part = spelled[1 if flag in "13" else 2 :]
-    is_leaf = flag in "23"
-    if below == b"" or (not is_leaf and not part):
-        raise _malformed("it leads nowhere")
-    return is_leaf, part, below
+    return spelled[0] in "23", spelled[1 if spelled[0] in "13" else 2 :], node[1]
 
 
 def _bytes(item: Item) -> bytes:
-    if not isinstance(item, bytes) or not item:
+    if not isinstance(item, bytes):
         raise _malformed("it holds something else than bytes")
     return item
 

@@ -1,11 +1,10 @@
 // Runs the verifier in a context that has the globals of a page and none of Node's; prints the verdict of the example.
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import vm from "node:vm";
 
 const root = process.argv[2];
-const { resolve } = createRequire(join(root, "package.json"));
 const context = vm.createContext({ TextEncoder, TextDecoder, atob, btoa, crypto });
 const loaded = new Map();
 
@@ -14,7 +13,7 @@ function load(path) {
   return loaded.get(path);
 }
 
-const link = (name, from) => load(name.startsWith("@") ? resolve(name) : join(from.identifier, "..", name));
+const link = (name, from) => load(name.startsWith("@") ? fileURLToPath(import.meta.resolve(name)) : join(from.identifier, "..", name));
 const verifier = load(join(root, "api/console/verify/verifier/verify.js"));
 await verifier.link(link);
 await verifier.evaluate();

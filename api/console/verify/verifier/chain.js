@@ -1,135 +1,101 @@
-// State proofs (docs/protocol/anchor.md): RLP, a block's header, paths of a Merkle-Patricia trie, and the contracts' slots.
+// State proofs (docs/protocol/anchor.md): a block's header, paths of a Merkle-Patricia trie, and the contracts' slots.
+import { RLP } from "@ethereumjs/rlp";
+import { bytesToNumberBE as number, numberToBytesBE } from "@noble/curves/utils.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
-import { hex, joined, refuse, same, unhex, utf8 } from "./forms.js";
+import { hex, joined, lack, refuse, same, unhex, utf8 } from "./forms.js";
 
-const number = (bytes) => (bytes.length ? BigInt(`0x${hex(bytes)}`) : 0n);
-const word = (value) => unhex(value.toString(16).padStart(64, "0"));
-const bytesOf = (text) => unhex(text.slice(2));
-
-// One RLP item and where it ends: {bytes} or {list}, and raw, its own spelling.
-function rlpItem(data, at, level) {
-  if (at >= data.length) refuse("RLP ends too early");
-  const first = data[at];
-  if (first < 0x80) return { bytes: data.subarray(at, at + 1), raw: data.subarray(at, at + 1), end: at + 1 };
-  const [short, isList] = [first & 0x3f, first >= 0xc0];
-  const more = short > 55 ? short - 55 : 0;
-  const size = more ? Number(number(data.subarray(at + 1, at + 1 + more))) : short;
-  const [start, end] = [at + 1 + more, at + 1 + more + size];
-  if (end > data.length || (more && (data[at + 1] === 0 || size < 56))) refuse("no RLP, or not in its one spelling");
-  const raw = data.subarray(at, end);
-  if (!isList) {
-    if (size === 1 && data[start] < 0x80) refuse("RLP in a second spelling");
-    return { bytes: data.subarray(start, end), raw, end };
-  }
-  if (level >= 8) refuse("RLP nested too deep");
-  const list = [];
-  for (let next = start; next < end; next = list.at(-1).end) list.push(rlpItem(data.subarray(0, end), next, level + 1));
-  return { list, raw, end };
-}
+export const word = (value) => numberToBytesBE(BigInt(value), 32);
+const isBytes = (item) => item instanceof Uint8Array;
+const isQuantity = (item) => isBytes(item) && item.length <= 32 && item[0] !== 0;
 
 function rlp(data) {
-  const item = rlpItem(data, 0, 0);
-  return item.end === data.length ? item : refuse("something follows the RLP");
+  try {
+    return RLP.decode(data);
+  } catch {
+    return refuse("no RLP, or not in its one spelling");
+  }
 }
 
-const isQuantity = (bytes) => bytes.length <= 32 && bytes[0] !== 0;
-const FIELDS = [32, 32, 20, 32, 32, 32, 256, "q", "q", "q", "q", "q", "any", 32, 8, "q", 32, "q", "q", 32, 32];
-
-function readHeader(data) {
-  const { list } = rlp(data);
-  const isField = ({ bytes }, at) => bytes && (FIELDS[at] === "any" || (FIELDS[at] === "q" ? isQuantity(bytes) : bytes.length === FIELDS[at]));
-  if (!list || ![15, 16, 17, 20, 21].includes(list.length) || !list.every(isField)) refuse("no header of a block");
-  const [height, time] = [number(list[8].bytes), number(list[11].bytes)];
-  if (height >= 2n ** 53n || time >= 2n ** 53n) refuse("no number or time of a block");
-  return { hash: `0x${hex(keccak_256(data))}`, root: list[3].bytes, number: height, time };
+// Of a header what verification reads: the other fields stand in it for its hash alone.
+export function readHeader(data) {
+  const fields = rlp(data);
+  const [root, height, time] = [3, 8, 11].map((at) => fields[at]);
+  const isOfForm = Array.isArray(fields) && fields.every(isBytes) && root?.length === 32 && [height, time].every((one) => isQuantity(one) && number(one) < 2n ** 53n);
+  if (!isOfForm) refuse("no header of a block");
+  return { hash: `0x${hex(keccak_256(data))}`, root, number: Number(number(height)) };
 }
 
-const nibbles = (bytes) => [...bytes].flatMap((byte) => [byte >> 4, byte & 15]);
 const EMPTY = keccak_256(Uint8Array.of(0x80));
 
 // The value under a key of the trie with this root, undefined where it has none. `nodeOf` gives a node by its hash.
 function valueAt(root, key, nodeOf) {
-  if (same(root, EMPTY)) return undefined;
-  const path = nibbles(keccak_256(key));
-  const read = (hash, isRoot) => {
-    const data = nodeOf(hash);
-    return data.length < 32 && !isRoot ? refuse("a node of no such length") : rlp(data);
-  };
-  let [node, at] = [read(root, true), 0];
-  for (;;) {
-    const { list } = node;
-    let reference;
-    if (list?.length === 17) {
-      if (at >= 64 || list[16].bytes?.length !== 0) refuse("a branch with a value");
-      reference = list[path[at]];
-      at += 1;
-    } else if (list?.length === 2 && list[0].bytes?.length) {
-      const [flag, odd, ...part] = nibbles(list[0].bytes);
-      if (flag > 3 || (!(flag & 1) && odd !== 0)) refuse("no part of a path");
-      if (flag & 1) part.unshift(odd);
-      const isLeaf = flag >= 2;
-      if (list[1].bytes?.length === 0 || (isLeaf ? at + part.length !== 64 : !part.length || at + part.length >= 64)) refuse("a part of another length");
-      if (part.some((nibble, offset) => nibble !== path[at + offset])) return undefined;
-      at += part.length;
-      if (isLeaf) return list[1].bytes ?? refuse("a value that is a list");
-      reference = list[1];
-    } else refuse("no node of a trie");
-    if (reference.bytes?.length === 0) return undefined;
-    if (reference.bytes) node = reference.bytes.length === 32 ? read(reference.bytes, false) : refuse("no reference");
-    else node = reference.raw.length < 32 ? reference : refuse("a node within a node is too long");
+  let [reference, path] = [same(root, EMPTY) ? [] : root, hex(keccak_256(key))];
+  while (reference.length) {
+    const node = !isBytes(reference) ? reference : reference.length === 32 ? rlp(nodeOf(reference)) : refuse("no reference to a node");
+    if (Array.isArray(node) && node.length === 17 && path) [reference, path] = [node[parseInt(path[0], 16)], path.slice(1)];
+    else {
+      const [part, rest] = Array.isArray(node) && node.length === 2 && isBytes(node[0]) ? node : refuse("no node of a trie");
+      const [flag] = /^(?:[02]0|[13])/.exec(hex(part)) ?? refuse("no part of a path");
+      const nibbles = hex(part).slice(flag.length);
+      if (flag >= "2") return nibbles !== path ? undefined : isBytes(rest) ? rest : refuse("a value that is a list");
+      if (!path.startsWith(nibbles)) return undefined;
+      [reference, path] = [rest, path.slice(nibbles.length)];
+    }
   }
+  return undefined;
 }
 
-export const headerOf = (anchor) => readHeader(bytesOf(anchor.header));
-
 // What a block note states: that this block is final on the chain of these contracts.
-export const blockStatement = (logId, chain, { number: height, hash }) => [
+export const blockStatement = (logId, chain, block) => [
   "tallystick/block@v1", logId, `chain ${chain.chain_id} ${chain.deployment_block_number} ${chain.deployment_block_hash}`,
-  `registry ${chain.registry} ${chain.registry_code_hash}`, `anchor ${chain.anchor} ${chain.anchor_code_hash}`, `block ${height} ${hash}`, "",
+  `registry ${chain.registry} ${chain.registry_code_hash}`, `anchor ${chain.anchor} ${chain.anchor_code_hash}`, `block ${block.number} ${block.hash}`, "",
 ].join("\n");
 
 const after = (key, steps) => word((number(key) + BigInt(steps)) % 2n ** 256n);
 const mapped = (key, slot) => keccak_256(joined(word(key), word(slot)));
 const bits = (value, from, count) => (value >> BigInt(from)) & (2n ** BigInt(count) - 1n);
-const text = (value) => hex(word(value));
-export const padded = (id) => hex(utf8(id)).padEnd(64, "0");
 
-// The contracts' storage in the state of a block, by the nodes of an anchor. A node that is missing throws `missing`.
-export function contractStates(anchor, chain, header, missing) {
-  const nodes = new Map(anchor.state.map((text) => [hex(keccak_256(bytesOf(text))), bytesOf(text)]));
-  const nodeOf = (hash) => nodes.get(hex(hash)) ?? missing(hex(hash));
-  const wordIn = (address, codeHash) => {
-    const { list = [] } = rlp(valueAt(header.root, bytesOf(address), nodeOf) ?? refuse("the contract is not there"));
-    const [root, code] = list.slice(2).map(({ bytes }) => bytes ?? refuse("no account"));
-    if (list.length !== 4) refuse("no account");
+const ROLE_BITS = { clerk: 1n, supervisor: 2n, auditor: 4n, analyst: 8n, witness: 16n };
+const idWord = (id) => number(utf8(id.padEnd(32, "\0")));
+
+// A grant that the log mirrors, as the three words that the registry has of it while it is not revoked.
+export function grantWords({ agency, officer, roles, suite, valid_from: from, valid_until: until }) {
+  const bits = [...new Set(roles)].reduce((sum, role) => sum | ROLE_BITS[role], 0n);
+  return [idWord(agency), idWord(officer), bits | (BigInt(suite) << 32n) | (BigInt(from) << 40n) | (BigInt(until) << 104n)];
+}
+
+// The contracts' storage in the state of a block, by the nodes of an anchor.
+export function contractStates(anchor, chain, header) {
+  const nodes = new Map(anchor.state.map(unhex).map((node) => [hex(keccak_256(node)), node]));
+  const nodeOf = (hash) => nodes.get(hex(hash)) ?? lack("the anchor lacks the node {node} of the state", "unverifiable", { node: hex(hash) });
+  const slotsOf = (address, codeHash) => {
+    const account = rlp(valueAt(header.root, unhex(address), nodeOf) ?? refuse("the contract is not there"));
+    const [, , root, code] = Array.isArray(account) && account.length === 4 ? account : refuse("no account");
+    if (!isBytes(root) || !isBytes(code)) refuse("no account");
     if (`0x${hex(code)}` !== codeHash) refuse("the contract has other code");
-    return (slot) => {
-      const held = valueAt(root, slot, nodeOf);
-      const bytes = held === undefined ? new Uint8Array() : rlp(held).bytes;
-      if (held !== undefined && (!bytes?.length || !isQuantity(bytes))) refuse("no value of a slot");
-      return number(bytes);
+    return (key, offset = 0) => {
+      const held = valueAt(root, after(key, offset), nodeOf);
+      const value = held && rlp(held);
+      if (value && (!isQuantity(value) || !value.length)) refuse("no value of a slot");
+      return value ? number(value) : 0n;
     };
   };
   return {
     // Record n of LogAnchor, the one before it, and the last one.
     record(n) {
-      const at = wordIn(chain.anchor, chain.anchor_code_hash);
-      const one = (key) => {
-        const [root, packed] = [at(key), at(after(key, 1))];
-        return { root: text(root), size: bits(packed, 0, 64), block: bits(packed, 64, 64), time: bits(packed, 128, 64) };
+      const slot = slotsOf(chain.anchor, chain.anchor_code_hash);
+      const last = slot(word(0));
+      const recordAt = (key) => {
+        const [root, packed] = [slot(key), slot(key, 1)];
+        return { root: word(root), size: bits(packed, 0, 64), block: bits(packed, 64, 64), time: bits(packed, 128, 64) };
       };
-      const last = at(word(0n));
-      return { last: { number: bits(last, 0, 64), size: bits(last, 64, 64) }, record: one(mapped(n, 1n)), before: one(mapped(n - 1n, 1n)) };
+      return { last: { number: bits(last, 0, 64), size: bits(last, 64, 64) }, record: recordAt(mapped(n, 1)), before: recordAt(mapped(n - 1, 1)) };
     },
-    // What the registry holds of a key.
+    // What the registry holds of a key: the words of its grant, and when it was revoked.
     grant(keyId) {
-      const at = wordIn(chain.registry, chain.registry_code_hash);
-      const key = mapped(BigInt(keyId), 2n);
-      const [agency, officer, terms] = [0, 1, 2].map((offset) => at(after(key, offset)));
-      return {
-        agency: text(agency), officer: text(officer), roles: bits(terms, 0, 32), suite: bits(terms, 32, 8),
-        from: bits(terms, 40, 64), until: bits(terms, 104, 64), revoked: bits(terms, 168, 64),
-      };
+      const [slot, key] = [slotsOf(chain.registry, chain.registry_code_hash), mapped(keyId, 2)];
+      const [agency, officer, terms] = [0, 1, 2].map((offset) => slot(key, offset));
+      return { words: [agency, officer, bits(terms, 0, 168)], revoked: bits(terms, 168, 64) };
     },
   };
 }

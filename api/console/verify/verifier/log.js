@@ -1,19 +1,17 @@
-// The log (docs/protocol/log.md; c2sp.org signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-policy).
+// The log (docs/protocol/log.md; c2sp.org signed-note, tlog-checkpoint, tlog-cosignature, tlog-policy), and the head map in it (head-map.md).
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { bytesToNumberLE } from "@noble/curves/utils.js";
+import { bytesToNumberBE, bytesToNumberLE, numberToBytesBE } from "@noble/curves/utils.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { ml_dsa44 } from "@noble/post-quantum/ml-dsa.js";
-import { hex, joined, lengthOf, refuse, same, unhex, utf8 } from "./forms.js";
+import { canonical, hex, isDistinct, joined, refuse, same, unhex, utf8 } from "./forms.js";
 
-const LOG_KEY = 1;
-const COSIGNATURE_V1 = 4;
-const SUBTREE_V1 = 6; // ML-DSA-44; the others are of Ed25519
+const [LOG_KEY, COSIGNATURE_V1, SUBTREE_V1] = [1, 4, 6]; // the last of ML-DSA-44, the others of Ed25519
 const KEY_BYTES = { [LOG_KEY]: 32, [COSIGNATURE_V1]: 32, [SUBTREE_V1]: 1312 };
-const SIGNATURE_BYTES = { [COSIGNATURE_V1]: 64, [SUBTREE_V1]: 2420 };
-const LARGEST = 2n ** 63n; // of sizes, indexes and times
+const SIGNATURE_BYTES = { [LOG_KEY]: 64, [COSIGNATURE_V1]: 8 + 64, [SUBTREE_V1]: 8 + 2420 }; // a co-signature begins with its time
+const LARGEST = 2n ** 63n; // of sizes and times
 const LONGEST_NOTE = 262144; // bytes
-const LONGEST_POLICY = 262144; // characters
 const LONGEST_NAME = 255; // bytes, where the message that is signed holds it
+export const EMPTY_TREE = sha256(new Uint8Array());
 
 export function base64(text) {
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) refuse("no base64");
@@ -21,31 +19,11 @@ export function base64(text) {
   return btoa(decoded) === text ? Uint8Array.from(decoded, (one) => one.charCodeAt(0)) : refuse("base64 in a second spelling");
 }
 
-const number = (text) => {
-  if (!/^(?:0|[1-9][0-9]{0,18})$/.test(text) || BigInt(text) >= LARGEST) refuse("no size or index: {text}", { text });
-  return BigInt(text);
-};
-
-const ORDER = ed25519.Point.CURVE().n;
-
-// R is computed and compared as bytes: no cofactor, no second spelling of a point, no point of small order.
-export function ed25519Holds(signature, message, key) {
-  const s = bytesToNumberLE(signature.subarray(32));
-  if (s >= ORDER) return false;
-  try {
-    const [A, R] = [ed25519.Point.fromBytes(key, false), ed25519.Point.fromBytes(signature.subarray(0, 32), false)];
-    if (A.isSmallOrder() || R.isSmallOrder()) return false;
-    const k = bytesToNumberLE(sha512(joined(signature.subarray(0, 32), key, message))) % ORDER;
-    const base = s ? ed25519.Point.BASE.multiply(s) : ed25519.Point.ZERO;
-    return same(base.subtract(A.multiplyUnsafe(k)).toBytes(), signature.subarray(0, 32));
-  } catch {
-    return false;
-  }
-}
+// -- keys and the policy -----------------------------------------------------------------------------------------------
 
 const isName = (name) => name !== "" && !/[\p{White_Space}+\x00-\x1f]/u.test(name);
 
-export function verifierKey(text, ...types) {
+function verifierKey(text, ...types) {
   const [name, id, encoded, ...more] = text.split("+");
   const data = base64([encoded, ...more].join("+"));
   const type = data[0];
@@ -57,119 +35,118 @@ export function verifierKey(text, ...types) {
 
 export const logKey = (text) => verifierKey(text, LOG_KEY);
 
-export const distinct = (others, one) => (others.some(({ key }) => same(key, one.key)) ? refuse("the key of {name} stands twice", { name: one.name }) : one);
+export const requireDistinct = (keys) => isDistinct(keys.map(({ key }) => hex(key))) || refuse("a public key stands twice");
 
 export function parsePolicy(text) {
-  if (lengthOf(text) > LONGEST_POLICY || /[\x00-\x08\x0b-\x1f\x7f]/.test(text)) refuse("no policy text");
-  const policy = { logs: [], witnesses: [], members: new Map([["none", null]]), quorum: undefined };
-  const grouped = new Set();
-  const define = (name, member) => {
-    if (policy.members.has(name)) refuse("{name} is defined twice", { name });
-    policy.members.set(name, member);
-  };
-  const member = (name) => policy.members.get(name) ?? refuse("{name} is not defined above", { name });
+  if (/[\x00-\x08\x0b-\x1f\x7f]/.test(text)) refuse("no policy text");
+  const policy = { logs: [], witnesses: [], quorum: undefined };
+  const [members, grouped] = [new Map([["none", null]]), new Set()];
+  const define = (name, member) => (members.has(name) ? refuse("{name} is defined twice", { name }) : members.set(name, member));
+  const member = (name) => members.get(name) ?? refuse("{name} is not defined above", { name });
   for (const line of text.split("\n")) {
-    const [what, ...words] = line.split(/[ \t]+/).filter(Boolean);
-    if (what === undefined || what.startsWith("#")) continue;
-    if (what === "log" && (words.length === 1 || words.length === 2)) {
-      policy.logs.push(distinct(policy.logs, verifierKey(words[0], LOG_KEY, SUBTREE_V1)));
-    } else if (what === "witness" && (words.length === 2 || words.length === 3)) {
-      const witness = distinct(policy.witnesses, verifierKey(words[1], COSIGNATURE_V1, SUBTREE_V1));
+    const [first, ...words] = line.split(/[ \t]+/).filter(Boolean);
+    const is = (kind, least, most) => first === kind && words.length >= least && words.length <= most;
+    if (is("log", 1, 2)) policy.logs.push(verifierKey(words[0], LOG_KEY, SUBTREE_V1));
+    else if (is("witness", 2, 3)) {
+      const witness = verifierKey(words[1], COSIGNATURE_V1, SUBTREE_V1);
       policy.witnesses.push(witness);
       define(words[0], { witness });
-    } else if (what === "group" && words.length >= 3) {
+    } else if (is("group", 3, Infinity)) {
       const [name, k, ...names] = words;
-      const least = new Map([["all", names.length], ["any", 1]]).get(k) ?? (/^[1-9][0-9]{0,8}$/.test(k) ? Number(k) : refuse("no threshold"));
+      const least = new Map([["all", names.length], ["any", 1]]).get(k) ?? (/^[1-9][0-9]{0,8}$/.test(k) ? Number(k) : Infinity);
       if (least > names.length) refuse("a group can never be reached");
       for (const one of names) grouped.has(one) ? refuse("{name} stands in two groups", { name: one }) : grouped.add(one);
       define(name, { least, of: names.map(member) });
-    } else if (what === "quorum" && words.length === 1 && policy.quorum === undefined) {
-      policy.quorum = words[0] === "none" ? null : member(words[0]);
-    } else refuse("no line of a policy: {line}", { line });
+    } else if (is("quorum", 1, 1) && policy.quorum === undefined) policy.quorum = words[0] === "none" ? null : member(words[0]);
+    else if (first !== undefined && !first.startsWith("#")) refuse("no line of a policy: {line}", { line });
   }
+  requireDistinct([...policy.logs, ...policy.witnesses]);
   return policy.quorum === undefined ? refuse("no quorum") : policy;
 }
 
-const reached = (node, signed) => (node.witness ? signed.has(node.witness) : node.of.filter((one) => reached(one, signed)).length >= node.least);
+// -- notes -------------------------------------------------------------------------------------------------------------
 
-// {note, text, signatures} of a signed note; nothing is verified yet.
+// {text, signatures} of a signed note; nothing is verified yet.
 export function parseNote(note) {
   const at = note.lastIndexOf("\n\n");
   if (at < 0 || !note.endsWith("\n") || utf8(note).length > LONGEST_NOTE || /[\x00-\x09\x0b-\x1f]/.test(note)) refuse("no note");
-  const text = note.slice(0, at + 1);
   const signatures = note.slice(at + 2, -1).split("\n").map((line) => {
-    const [dash, name, encoded, ...more] = line.split(" ");
-    const data = base64(encoded ?? refuse("no signature line"));
+    const [dash, name = "", encoded = "", ...more] = line.split(" ");
+    const data = base64(encoded);
     if (dash !== "—" || !isName(name) || more.length || data.length < 5) refuse("no signature line");
     return { name, id: hex(data.subarray(0, 4)), data: data.subarray(4) };
   });
-  return { note, text, signatures };
+  return { text: note.slice(0, at + 1), signatures };
 }
 
 // The same of a checkpoint's note, with {origin, size, root}.
-export function parseCheckpoint(note) {
-  const parsed = parseNote(note);
-  const lines = parsed.text.split("\n");
-  if (lines.length !== 4 || lines[0] === "") refuse("a checkpoint has three lines");
-  if (utf8(lines[0]).length > LONGEST_NAME) refuse("the origin is too long");
-  const [size, root] = [number(lines[1]), base64(lines[2])];
-  if (root.length !== 32 || (size === 0n) !== same(root, sha256(new Uint8Array()))) refuse("the root is not one of this size");
-  return { ...parsed, origin: lines[0], size, root };
+export function parseCheckpoint(text) {
+  const note = parseNote(text);
+  const [, origin, digits, encoded] = /^([^\n]+)\n(0|[1-9][0-9]{0,18})\n([^\n]+)\n$/.exec(note.text) ?? refuse("no checkpoint of three lines");
+  const [size, root] = [BigInt(digits), base64(encoded)];
+  if (utf8(origin).length > LONGEST_NAME || size >= LARGEST || root.length !== 32 || (size === 0n) !== same(root, EMPTY_TREE)) refuse("no origin, size and root of a tree");
+  return { ...note, origin, size, root };
 }
 
-const signaturesBy = (note, { name, id }) => note.signatures.filter((one) => one.name === name && one.id === id);
+const ORDER = ed25519.Point.CURVE().n;
 
-export const names = (note, key) => signaturesBy(note, key).length > 0;
-
-// Whether the log's key signed the note, once.
-export function logSigned(note, key) {
-  const signatures = signaturesBy(note, key);
-  return signatures.length === 1 && signatures[0].data.length === 64 && ed25519Holds(signatures[0].data, utf8(note.text), key.key);
+// R is computed and compared as bytes: no cofactor, no second spelling of a point, no point of small order.
+function ed25519Holds(signature, message, key) {
+  const [r, s] = [signature.subarray(0, 32), bytesToNumberLE(signature.subarray(32))];
+  try {
+    const [A, R] = [key, r].map((bytes) => ed25519.Point.fromBytes(bytes));
+    if (s >= ORDER || A.isSmallOrder() || R.isSmallOrder()) return false;
+    const k = bytesToNumberLE(sha512(joined(r, key, message))) % ORDER;
+    return same(ed25519.Point.BASE.multiplyUnsafe(s).subtract(A.multiplyUnsafe(k)).toBytes(), r);
+  } catch {
+    return false;
+  }
 }
 
-const uint64 = (value) => unhex(value.toString(16).padStart(16, "0"));
+const uint64 = (value) => numberToBytesBE(value, 8);
 const counted = (text) => joined(Uint8Array.of(utf8(text).length), utf8(text));
 
-// What an ML-DSA-44 key signs: of a checkpoint the tree from leaf 0 to its size, of any other note its text.
-function namedMessage(note, { name }, time) {
-  if (note.size === undefined) return joined(utf8("tallystick/statement@v1\n\0"), counted(name), uint64(time), utf8(note.text));
-  return joined(utf8("subtree/v1\n\0"), counted(name), uint64(time), counted(note.origin), uint64(0n), uint64(note.size), note.root);
+// Whether a line of a note is a signature by the key. ML-DSA-44 signs of a checkpoint the tree from leaf 0 to its size.
+function holds({ text, origin, size, root }, { name, type, key }, data) {
+  if (data.length !== SIGNATURE_BYTES[type]) return false;
+  if (type === LOG_KEY) return ed25519Holds(data, utf8(text), key);
+  const [time, signature] = [data.subarray(0, 8), data.subarray(8)];
+  const at = bytesToNumberBE(time);
+  if (at === 0n || at >= LARGEST) return false;
+  if (type === COSIGNATURE_V1) return ed25519Holds(signature, utf8(`cosignature/v1\ntime ${at}\n${text}`), key);
+  const message = origin === undefined ? joined(utf8("tallystick/statement@v1\n\0"), counted(name), time, utf8(text))
+    : joined(utf8("subtree/v1\n\0"), counted(name), time, counted(origin), uint64(0n), uint64(size), root);
+  return ml_dsa44.verify(signature, message, key);
 }
 
-// The time of a witness's co-signature, or nothing where it does not hold.
-function cosignedAt(note, witness, { data }) {
-  if (data.length !== 8 + SIGNATURE_BYTES[witness.type]) return undefined;
-  const [time, signature] = [BigInt(`0x${hex(data.subarray(0, 8))}`), data.subarray(8)];
-  if (time === 0n || time >= LARGEST) return undefined;
-  const holds = witness.type === SUBTREE_V1
-    ? ml_dsa44.verify(signature, namedMessage(note, witness, time), witness.key)
-    : ed25519Holds(signature, utf8(`cosignature/v1\ntime ${time}\n${note.text}`), witness.key);
-  return holds ? time : undefined;
-}
-
-// The times at which the witnesses co-signed the note. Refuses a line of one of them that does not hold, or stands twice.
-export function cosignatures(note, witnesses) {
-  const times = new Map();
-  for (const witness of witnesses) {
-    const signatures = signaturesBy(note, witness);
-    if (signatures.length === 0) continue;
-    const time = signatures.length === 1 ? cosignedAt(note, witness, signatures[0]) : undefined;
-    times.set(witness, time ?? refuse("the co-signature of {name} does not hold", { name: witness.name }));
+// The signature by a key, undefined without a line by it. Refuses a line that does not hold, or stands twice.
+export function signatureBy(key, note) {
+  const [line, ...more] = note.signatures.filter(({ name, id }) => name === key.name && id === key.id);
+  if (line && (more.length || !holds(note, key, line.data))) {
+    refuse("a line by {name} does not hold: whoever passed the note on spoiled it, which says nothing of the log; ask for another copy", key);
   }
-  return times;
+  return line?.data;
 }
 
-// The earliest time by which enough witnesses had co-signed, nothing where the quorum is not reached.
+// The times at which the witnesses co-signed the note.
+export const cosignatures = (note, witnesses) => new Map(witnesses.map((witness) => [witness, signatureBy(witness, note)])
+  .filter(([, data]) => data).map(([witness, data]) => [witness, bytesToNumberBE(data.subarray(0, 8))]));
+
+const isMet = (node, met) => (node.witness ? met.has(node.witness) : node.of.filter((one) => isMet(one, met)).length >= node.least);
+
+// The earliest time by which enough witnesses had co-signed, undefined where the quorum is not reached, or none is asked for.
 export function quorumTime(quorum, times) {
   const signedBy = (time) => new Set([...times.keys()].filter((witness) => times.get(witness) <= time));
-  return [...times.values()].sort((a, b) => (a < b ? -1 : 1)).find((time) => reached(quorum, signedBy(time)));
+  return quorum ? [...times.values()].sort((a, b) => (a < b ? -1 : 1)).find((time) => isMet(quorum, signedBy(time))) : undefined;
 }
 
-export const leafHash = (entry) => sha256(joined(Uint8Array.of(0), entry));
-export const nodeHash = (left, right) => sha256(joined(Uint8Array.of(1), left, right));
+// -- the tree and the head map -----------------------------------------------------------------------------------------
+
+export const leafHash = (envelope) => sha256(joined(Uint8Array.of(0), utf8(canonical(envelope))));
+const nodeHash = (left, right) => sha256(joined(Uint8Array.of(1), left, right));
 
 // Whether the leaf at index is in the tree of this size and root, by the nodes of a bundle: nothing where one of them is missing.
-export function included(nodes, leaf, index, size, root) {
+export function included(nodes, leaf, index, { size, root }) {
   let [hash, at, last, level] = [leaf, BigInt(index), size - 1n, 0];
   if (at > last) return false;
   for (; last > 0n; [at, last, level] = [at >> 1n, last >> 1n, level + 1]) {
@@ -179,4 +156,20 @@ export function included(nodes, leaf, index, size, root) {
     hash = at & 1n ? nodeHash(base64(sibling), hash) : nodeHash(hash, base64(sibling));
   }
   return same(hash, root);
+}
+
+const bit = (key, at) => (key[at >> 3] >> (7 - (at & 7))) & 1;
+
+// What a proof says that a map has for a stream: {count, head}, no count where it does not have it, and the root of that map.
+export function mappedHead(stream, { siblings = [], leaf }) {
+  const [key, hashes] = [sha256(utf8(canonical(stream))), siblings.map(base64)];
+  if (hashes[0]?.every((one) => one === 0)) refuse("the deepest sibling in the head map is empty");
+  let hash = new Uint8Array(32);
+  const own = leaf && unhex(leaf.key);
+  if (leaf) {
+    if (hashes.some((_, depth) => bit(own, depth) !== bit(key, depth))) refuse("the leaf in the head map has another place");
+    hash = sha256(joined(Uint8Array.of(0), own, uint64(leaf.count), unhex(leaf.head)));
+  }
+  for (const [at, sibling] of hashes.entries()) hash = bit(key, hashes.length - 1 - at) ? nodeHash(sibling, hash) : nodeHash(hash, sibling);
+  return { root: `0x${hex(hash)}`, ...(leaf && same(own, key) ? leaf : { count: 0 }) };
 }
