@@ -274,12 +274,12 @@ def head_map(of: Iterable[Entry]) -> HeadMap:
     return mapped
 
 
-def mapped_entries(root: bytes | None = None, **of_payload: str) -> list[Entry]:
+def mapped_entries(root: bytes | None = None, **of_payload: Any) -> list[Entry]:
     """Return the log with an entry behind it that commits to its head map, or to another root."""
     writer = Writer(entries())
     body = record.HeadsMapped(root="0x" + (head_map(writer.entries).root if root is None else root).hex())
     of_commitment = {"occurred_at": instant_text(SIGNED_AT), "salt": MAP_SALT} | of_payload
-    writer.write(body, SYSTEM, **of_commitment)  # type: ignore[arg-type]
+    writer.write(body, SYSTEM, **of_commitment)
     return writer.entries
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ledger.core.events import Stream
 from ledger.core.log import merkle
 from ledger.core.log.head_map import HeadMap, HeadProof, MappedHead, map_key
-from ledger.core.verification.bundle import BundleFile, MapLeaf, MapProof, encode_hash, nodes_of
+from ledger.core.verification.bundle import BundleEntry, BundleFile, MapLeaf, MapProof, encode_hash, nodes_of
 from scripts.docs import example
 from scripts.docs.example import CASE, CASE_ENTRIES, MAPPED, NO_CASE
 from scripts.docs.vector import (
@@ -86,6 +86,14 @@ def _by_suite_2() -> example.Ledger:
     """Return the log whose head map is signed by suite 2."""
     *others, mapped = example.mapped_entries()
     return example.Ledger([*others, example.resigned(mapped, suite=2)])
+
+
+def _dated(signed_at: int, occurred_at: str) -> tuple[Any, ...]:
+    """Return the absence in a log that has committed to its map at this time; the payload is withheld."""
+    of = example.Ledger(example.mapped_entries(None, signed_at=signed_at, occurred_at=occurred_at))
+    entries = (BundleEntry(index=MAPPED, envelope=of.entries[MAPPED].envelope),)
+    nodes = nodes_of([MAPPED], of.checkpoint.size, of.paths.__getitem__)
+    return whole(replace(ledger().absence(NO_CASE), entries=entries, nodes=nodes, note=of.note, anchor=of.anchor()))
 
 
 def _whole() -> list[Vector]:
@@ -248,6 +256,9 @@ def _absent() -> list[Vector]:
         no_map("a sibling of the absence left out", without("/map/siblings/0")),
         no_map("an empty deepest sibling of the absence", put("/map/siblings/0", EMPTY)),
         no_map("a commitment to another map than the absence needs", put("/entries/0/envelope", another)),
+        absent("an absence by a map of the last second", _dated(32_503_679_999, "2999-12-31T23:59:59Z")),
+        no_map("an absence by a map of the year 3000", _dated(32_503_680_000, "3000-01-01T00:00:00Z")),
+        no_map("an absence by a map of no year at all", _dated(2**53 - 1, "285428751-11-12T07:36:31Z")),
         no_map("an absence by another key than the ledger's", trust=put("/service_key_id", OTHER[:42])),
         no_map("an absence by a suite that the ledger does not take", trust=put("/suites", [2])),
         unproven(

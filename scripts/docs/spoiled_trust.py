@@ -58,6 +58,20 @@ def _own_keys(*ends: tuple[str, int]) -> tuple[Patch, ...]:
     return (*put("/service_key_id", "0x" + "77" * 20), *put("/earlier_service_keys", earlier))
 
 
+LONG = "é" * 128
+
+
+def _vkey(name: str, kind: int, public_key: bytes) -> str:
+    """Return the text of a key, whether or not it may be one."""
+    data = bytes([kind]) + public_key
+    key_id = sha256(b"%b\n%b" % (name.encode(), data)).hexdigest()[:8]
+    return f"{name}+{key_id}+{b64encode(data).decode()}"
+
+
+# Found by trying: of 2^16 keys of a name two are likely to have one id.
+ALIKE = "".join(f"witness {n} {_vkey('twice.example', 4, n.to_bytes(32, 'big'))}\n" for n in (16_435, 26_983))
+
+
 def trust_file_vectors() -> list[Vector]:
     """Return faults of the trust file."""
     changes = {
@@ -73,6 +87,8 @@ def trust_file_vectors() -> list[Vector]:
         "a threshold of a name that objects inherit": policy(
             f"{example.WITNESS_LINES}group g __proto__ w1 w2 w3\nquorum g\n"
         ),
+        "an origin of 256 bytes": (*put("/origin", LONG), *put("/log_key", _vkey(LONG, 1, bytes(32)))),
+        "two keys of one name and key id": policy(f"{ALIKE}{example.POLICY}"),
         "a member of two groups": policy(f"{ONE}\ngroup a any w1\ngroup b any w1\nquorum a\n"),
         "a name used above its line": policy(f"quorum w1\n{ONE}\n"),
         "a carriage return in the policy": policy(f"{ONE}\r\nquorum w1\r\n"),

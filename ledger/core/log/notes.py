@@ -22,7 +22,7 @@ from ledger.core.errors import MalformedInput, SignatureRefused
 from ledger.core.messages import Message
 
 MAX_NOTE_LENGTH = 262_144  # bytes, room for 64 witnesses that sign with both kinds of keys
-MAX_KEY_NAME_LENGTH = 255  # bytes, of a key whose signatures name it
+MAX_KEY_NAME_LENGTH = 255  # bytes: signatures of ML-DSA-44 state it in one
 KEY_ID_LENGTH = 4  # bytes
 SEED_LENGTH = 32  # bytes
 ED25519_SIGNATURE_LENGTH = 64  # bytes
@@ -67,7 +67,7 @@ class VerifyingKey(Struct, frozen=True):
         if len(self.public_key) != expected:
             text = Message("expected {expected} bytes, not {count}", expected=expected, count=len(self.public_key))
             raise MalformedInput(text, field="public_key")
-        if self.is_ml_dsa_44 and len(self.name.encode()) > MAX_KEY_NAME_LENGTH:
+        if len(self.name.encode()) > MAX_KEY_NAME_LENGTH:
             raise MalformedInput("expected a name of at most {limit} bytes", limit=MAX_KEY_NAME_LENGTH, field="name")
 
     @property
@@ -85,6 +85,10 @@ class VerifyingKey(Struct, frozen=True):
         """Compute SHA-256(name, newline, type, public key)[:4]."""
         named = self.name.encode() + b"\n" + bytes([self.signature_type]) + self.public_key
         return sha256(named).digest()[:KEY_ID_LENGTH]
+
+    def is_alike(self, other: VerifyingKey) -> bool:
+        """Tell whether both keys are one, whatever name and type they have, or a signature line could be by both."""
+        return self.public_key == other.public_key or (self.name, self.key_id) == (other.name, other.key_id)
 
     def vkey(self) -> str:
         """Return the key as text: ``<name>+<key id in hex>+<base64 of type and public key>``."""

@@ -134,8 +134,8 @@ class _Reader:
         except (MalformedInput, SignatureRefused) as error:
             raise MalformedInput(error.text, field=where, hint=error.hint) from error
         # The keys of all roles are compared: a log that is its own witness would count as two parties.
-        if any(role_key.public_key == key.public_key for role_key in (*self.logs, *self.witnesses.values())):
-            raise MalformedInput("the public key of {key.name} stands in a line above", key=key, field=where)
+        if any(role_key.is_alike(key) for role_key in (*self.logs, *self.witnesses.values())):
+            raise MalformedInput("the key of {key.name} stands in a line above", key=key, field=where)
         return key
 
     def _new_name(self, name: str, where: str) -> str:

@@ -23,6 +23,7 @@ from ledger.core.log.policy import Policy, parse_policy
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
 
 MAX_ROOT_LENGTH = 16_384  # characters of base64
+MAX_TRUST_LENGTH = 16 * 1024 * 1024  # bytes
 MAX_CONFIRMATIONS = 10_000
 MAX_EARLIER = 16  # keys
 Suites = Annotated[tuple[Suite, ...], Meta(min_length=1, max_length=16)]
@@ -166,6 +167,8 @@ class _TrustFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 def parse_trust(data: bytes) -> Trust:
     """Parse a trust file. Raises MalformedInput, which names the field."""
+    if len(data) > MAX_TRUST_LENGTH:
+        raise MalformedInput("expected at most {limit} bytes", limit=MAX_TRUST_LENGTH, field="trust")
     file = canonical.decode(data, decoder_of(_TrustFile), where="trust")
     log_key = _log_key(file.log_key, file.origin, "trust.log_key")
     earlier = tuple(
@@ -215,7 +218,7 @@ def require_rising(suites: tuple[int, ...], field: str) -> None:
 def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
     """Accept a policy in which no witness has a key of the log itself, under any name. Raises MalformedInput."""
     for name, witness in policy.witnesses.items():
-        if any(witness.public_key == key.public_key for key in log_keys):
+        if any(witness.is_alike(key) for key in log_keys):
             raise MalformedInput(
                 "{name} has the log's own key: nobody witnesses himself", name=name, field="trust.witness_policy"
             )
@@ -223,8 +226,7 @@ def require_no_own_witness(policy: Policy, *log_keys: VerifyingKey) -> None:
 
 def _require_one_role_a_key(file: _TrustFile, log_keys: tuple[VerifyingKey, ...], policy: Policy) -> None:
     """Refuse a log that witnesses itself, and contracts at the ledger's own keys. Raises MalformedInput."""
-    # Compared by public key: another name or type does not make it another party.
-    if len({key.public_key for key in log_keys}) < len(log_keys):
+    if any(key.is_alike(former) for number, key in enumerate(log_keys) for former in log_keys[:number]):
         raise MalformedInput("a key of the log stands twice", field="trust.earlier_log_keys")
     service_keys = (file.service_key_id, *(key.key_id for key in file.earlier_service_keys))
     if len(set(service_keys)) < len(service_keys):

@@ -15,7 +15,7 @@ from ledger.core.log.checkpoints import Cosignature, parse_checkpoint
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
 from ledger.core.verification import trust_renewal
-from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust, parse_trust
+from ledger.core.verification.trust import MAX_TRUST_LENGTH, Trust, TrustedBlock, encode_trust, parse_trust
 from tests.testkit.builders import refused_at
 from tests.testkit.bundles import CHAIN, LOG_SIGNER, ORIGIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, trust
 
@@ -100,6 +100,12 @@ def test_refused(changes: dict[str, Any], field: str) -> None:
     """Each fault is malformed and names its field."""
     with refused_at(field):
         parse_trust(spelled(**changes))
+
+
+def test_a_file_that_is_too_long_is_not_read() -> None:
+    """It may be of a stranger."""
+    with refused_at("trust", match="at most 16777216 bytes"):
+        parse_trust(b" " * (MAX_TRUST_LENGTH + 1))
 
 
 @pytest.mark.parametrize("missing", FILE)

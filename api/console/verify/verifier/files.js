@@ -5,7 +5,7 @@ import {
 } from "./forms.js";
 import * as log from "./log.js";
 
-const LARGEST_BUNDLE = 64 * 1024 * 1024; // bytes
+const [LARGEST_BUNDLE, LARGEST_TRUST] = [64 * 1024 * 1024, 16 * 1024 * 1024]; // bytes
 const LONGEST_ENTRY = 65535; // bytes
 const LONGEST_NOTE = 262144; // characters, of a policy too
 const MOST = 16; // of most lists
@@ -27,7 +27,7 @@ const isTrust = struct({
 const rise = (numbers, least = 1) => numbers.every((one, at) => at === 0 || one - numbers[at - 1] >= least);
 
 export function readTrust(bytes) {
-  const file = parseCanonical(bytes);
+  const file = parseCanonical(bytes, LARGEST_TRUST);
   if (!isTrust(file)) refuse("no trust file");
   const trust = { earlier_log_keys: [], earlier_service_keys: [], ...file };
   const untils = (keys) => keys.map(({ until }) => until);
@@ -62,7 +62,7 @@ const isBundle = struct({
 
 // The bundle, with its subjects, the entries that it is about, and the commitment, the entry of its head map.
 export function readBundle(bytes) {
-  const file = bytes.length <= LARGEST_BUNDLE ? parseCanonical(bytes) : refuse("a bundle has at most 64 MiB");
+  const file = parseCanonical(bytes, LARGEST_BUNDLE);
   if (!isBundle(file) || !rise(file.entries.map(({ index }) => index))) refuse("no bundle");
   const { event, stream, absent, map, entries } = file;
   const about = canonical(stream ?? absent ?? {});

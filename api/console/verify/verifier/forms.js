@@ -56,7 +56,8 @@ export function canonical(value, level = 1) {
 }
 
 // The value of canonical bytes. A value has one spelling, so it is spelled again and compared.
-export function parseCanonical(bytes) {
+export function parseCanonical(bytes, most) {
+  if (bytes.length > most) refuse("a file of more than {most} bytes", { most });
   let [text, value] = [];
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -10,7 +10,7 @@ const KEY_BYTES = { [LOG_KEY]: 32, [COSIGNATURE_V1]: 32, [SUBTREE_V1]: 1312 };
 const SIGNATURE_BYTES = { [LOG_KEY]: 64, [COSIGNATURE_V1]: 8 + 64, [SUBTREE_V1]: 8 + 2420 }; // a co-signature begins with its time
 const LARGEST = 2n ** 63n; // of sizes and times
 const LONGEST_NOTE = 262144; // bytes
-const LONGEST_NAME = 255; // bytes, where the message that is signed holds it
+const LONGEST_NAME = 255; // bytes
 export const EMPTY_TREE = sha256(new Uint8Array());
 
 export function base64(text) {
@@ -28,14 +28,15 @@ function verifierKey(text, ...types) {
   const data = base64([encoded, ...more].join("+"));
   const type = data[0];
   if (!isName(name) || !types.includes(type) || data.length !== 1 + KEY_BYTES[type]) refuse("no key of type {type}: {text}", { type: types.join("/"), text });
-  if (type === SUBTREE_V1 && utf8(name).length > LONGEST_NAME) refuse("the key's name is too long: {text}", { text });
+  if (utf8(name).length > LONGEST_NAME) refuse("the key's name is too long: {text}", { text });
   if (hex(sha256(joined(utf8(`${name}\n`), data)).subarray(0, 4)) !== id) refuse("the key's id is not its own: {text}", { text });
   return { name, id, type, key: data.subarray(1) };
 }
 
 export const logKey = (text) => verifierKey(text, LOG_KEY);
 
-export const requireDistinct = (keys) => isDistinct(keys.map(({ key }) => hex(key))) || refuse("a public key stands twice");
+export const requireDistinct = (keys) => (isDistinct(keys.map(({ key }) => hex(key))) && isDistinct(keys.map(({ name, id }) => `${name}+${id}`)))
+  || refuse("a public key stands twice, or a name with its key id");
 
 export function parsePolicy(text) {
   if (/[\x00-\x08\x0b-\x1f\x7f]/.test(text)) refuse("no policy text");
@@ -84,7 +85,7 @@ export function parseCheckpoint(text) {
   const note = parseNote(text);
   const [, origin, digits, encoded] = /^([^\n]+)\n(0|[1-9][0-9]{0,18})\n([^\n]+)\n$/.exec(note.text) ?? refuse("no checkpoint of three lines");
   const [size, root] = [BigInt(digits), base64(encoded)];
-  if (utf8(origin).length > LONGEST_NAME || size >= LARGEST || root.length !== 32 || (size === 0n) !== same(root, EMPTY_TREE)) refuse("no origin, size and root of a tree");
+  if (size >= LARGEST || root.length !== 32 || (size === 0n) !== same(root, EMPTY_TREE)) refuse("no size and root of a tree");
   return { ...note, origin, size, root };
 }
 

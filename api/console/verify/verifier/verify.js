@@ -289,7 +289,7 @@ const ABSENCE_STEPS = {
     if (envelope.event_type !== "heads.mapped" || envelope.stream.kind !== "system" || !of.isOfLedger(commitment)) refuse("not the ledger's entry of a head map");
     const { root, count, head } = log.mappedHead(stream, map);
     const at = new Date(envelope.signed_at * 1000);
-    if (!(at.getUTCFullYear() <= 9999)) refuse("the head map's entry was signed at no possible time");
+    if (!(at.getUTCFullYear() <= 2999)) refuse("the head map's entry was signed at no possible time");
     const payload = { body: { root }, occurred_at: at.toISOString().replace(".000Z", "Z"), officer: "service", salt: "0".repeat(32) };
     if (digest(payload) !== envelope.payload_digest) refuse("the entry commits to another head map");
     run.mapped = { size: index, count, head };
