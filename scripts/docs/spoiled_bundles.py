@@ -136,6 +136,11 @@ def _log() -> list[Vector]:
             (*put(f"{SHOWN}/index", NEXT), *put("/event", NEXT), *put(f"/nodes/0~1{REGISTERED}", "A" * 43 + "=")),
         ),
         Fails.inclusion("an index beyond the tree", (*put(f"{SHOWN}/index", size), *put("/event", size))),
+        Fails.inclusion(
+            "an index beyond the tree, and no nodes",
+            (*put(f"{SHOWN}/index", size), *put("/event", size), *without("/nodes")),
+        ),
+        Fails.inclusion("the largest index", (*put(f"{SHOWN}/index", BEYOND - 1), *put("/event", BEYOND - 1))),
     ]
 
 
@@ -147,6 +152,10 @@ def _lines(*numbers: int) -> NoteChange:
     """Return the note with these of its lines: 0 the log's, 1 and 2 co-signatures."""
     signed = parse_note(ledger().note)
     return lambda _: str(type(signed)(signed.text, tuple(signed.signatures[number] for number in numbers)))
+
+
+def _spoiled_alone(note: str) -> str:
+    return spoiled_line(_lines(0, 1)(note))
 
 
 def _dated(*times: tuple[int, int]) -> tuple[Patch]:
@@ -163,6 +172,9 @@ def _witnesses() -> list[Vector]:
         Fails.witnesses("F: the same line twice", _note(_lines(0, 1, 2, 2))),
         Vector("the lines in another order", _note(_lines(2, 0, 1))),
         unverifiable("one witness short of the quorum", _note(_lines(0, 1)), unchecked=(3,)),
+        Fails.witnesses("one witness short of the quorum, by a line that does not hold", _note(_spoiled_alone)),
+        Vector("co-signed in the first second and in the last one", _dated((1, 1), (3, 2**63 - 1))),
+        Fails.time("co-signed twice in the first second", _dated((1, 1), (3, 1))),
         unverifiable("no witness", _note(_lines(0)), unchecked=(3,)),
         Vector("G: one witness dates the entry to 1970", _dated((1, 1), (2, COSIGNED_AT), (3, COSIGNED_AT))),
         Vector("G: as many as the quorum date it to 1970, and one does not", _dated((1, 1), (2, 2), (3, COSIGNED_AT))),
@@ -191,6 +203,10 @@ def _sections() -> list[Vector]:
         Fails.sections("another section", put(f"{SHOWN}/sections/narrative/fields/text", "x")),
         refused("a section of an entry that the bundle is not about", put(f"{GRANT}/sections", {"narrative": section})),
         Fails.sections("a section that nobody committed to", put(f"{SHOWN}/sections/other", section)),
+        Fails.sections(
+            "a section that nobody committed to, and one withheld", put(f"{SHOWN}/sections", {"other": section})
+        ),
+        Fails.sections("a section under another label", put(f"{SHOWN}/sections", {"other": plain(example.NARRATIVE)})),
         withheld("C: an erasure by an entry of another kind", _replaced(ERASED, SEALED)),
         withheld("C: an erasure that was edited", put(f"{ERASED}/payload/body/ground", "another")),
         withheld("erasure left out", without(ERASED)),
@@ -356,6 +372,22 @@ def _case() -> list[Vector]:
         case("a section withheld", without(f"{SECOND}/sections")),
         case("an anchor left out", without("/anchor"), verdict="not_yet_anchored", unchecked=(4, 5, 6, 9)),
         unverifiable("an event that no node leads from", without(f"/nodes/0~1{NEXT}"), unchecked=(6, 7, 9), of="case"),
+        # The first event that is out of order, or has no index, decides.
+        case(
+            "an event that no node leads from, and a gap behind it",
+            (*without(f"/nodes/0~1{NEXT}"), *without(THIRD)),
+            "unverifiable",
+            failed=(8,),
+            unchecked=(6, 7, 9),
+            conformity="contradicted",
+        ),
+        failing(7, 8, unchecked=(6, 9), of="case", conformity="contradicted")(
+            "an event behind a gap that no node leads from",
+            (*without(f"/nodes/0~1{example.ERASURE}"), *without(SECOND)),
+        ),
+        failing(6, 7, 8, unchecked=(9,), of="case", conformity="contradicted")(
+            "an event of another sequence", put(f"{FOURTH}/envelope/sequence", 4)
+        ),
         refused("both an event and a stream", put("/event", REGISTERED), of="case"),
         refused("neither an event nor a stream", without("/stream"), of="case"),
         refused("no entry", put("/entries", []), of="case"),
