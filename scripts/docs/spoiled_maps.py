@@ -20,6 +20,7 @@ from scripts.docs import example
 from scripts.docs.example import CASE, CASE_ENTRIES, MAPPED, NO_CASE
 from scripts.docs.vector import (
     OTHER,
+    Edit,
     Vector,
     copied,
     failing,
@@ -27,6 +28,7 @@ from scripts.docs.vector import (
     policy,
     put,
     refused,
+    repeated,
     spoiled_line,
     unverifiable,
     whole,
@@ -96,6 +98,13 @@ def _dated(signed_at: int, occurred_at: str) -> tuple[Any, ...]:
     return whole(replace(ledger().absence(NO_CASE), entries=entries, nodes=nodes, note=of.note, anchor=of.anchor()))
 
 
+def _siblings(count: int) -> tuple[Edit]:
+    """Put so many siblings before those of whole.json."""
+    file = ledger().whole_case()
+    more = count - len(_proof(example.head_map(example.entries()), CASE).siblings)
+    return (repeated(f'"{encode_hash(bytes([7] * 32))}",', more, '"siblings":[', file=file),)
+
+
 def _whole() -> list[Vector]:
     true = ledger()
     head = merkle.leaf_hash(true.entries[CASE_ENTRIES[-1]].data)
@@ -139,7 +148,14 @@ def _whole() -> list[Vector]:
         whole_case("a whole case without an anchor", without("/anchor"), "not_yet_anchored", unchecked=(4, 5, 6)),
         refused("a map of an entry that is not here", put("/map/index", 3), of="whole"),
         refused("a leaf of no events", put("/map/leaf/count", 0), of="whole"),
-        refused("more siblings than a key has bits", put("/map/siblings", [EMPTY] * 257), of="whole"),
+        refused("a leaf of 2^53 events", put("/map/leaf/count", 2**53), of="whole"),
+        refused("a leaf whose key has 31 bytes", put("/map/leaf/key", "0x" + "07" * 31), of="whole"),
+        refused("a leaf whose head has 31 bytes", put("/map/leaf/head", "0x" + "07" * 31), of="whole"),
+        refused("a field of a map that is not listed", put("/map/remark", "x"), of="whole"),
+        refused("a field of a leaf that is not listed", put("/map/leaf/remark", "x"), of="whole"),
+        refused("a map of one event", put("/map", {"index": CASE_ENTRIES[1]})),
+        not_shown("as many siblings as a key has bits", edits=_siblings(256)),
+        refused("more siblings than a key has bits", edits=_siblings(257), of="whole"),
         refused("a sibling of another length", put("/map/siblings/0", "AAAA"), of="whole"),
         refused("a map with one event", (*without("/stream"), *put("/event", CASE_ENTRIES[-1])), of="whole"),
     ]
