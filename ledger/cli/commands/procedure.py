@@ -45,7 +45,8 @@ LISTED = (
     *columns("languages", "clocks", "papers", "flags", "examples", "unconfirmed", "digest"),
 )
 CLOCKS = (
-    *columns("clock", "label", "article", "per:noun", "periods", "valid_from"),
+    *columns("clock", "label", "article", "per:noun", "periods"),
+    Column("valid_from", label="in_force_from"),
     Column("source", label="source_of_row"),
 )
 PAPERS = columns("document", "title", "event:event_type", "article", "sheets")
