@@ -13,31 +13,26 @@ tlog-cosignature, v1). A block note cannot be mistaken for a checkpoint, whose s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import zip_longest
 
 from msgspec import UNSET, Struct
 
-from ledger.core.errors import IntegrityBroken, ProofRefused, SignatureRefused, TallystickError, Unauthorized
+from ledger.core.errors import ProofRefused, SignatureRefused, TallystickError
 from ledger.core.ethereum.block_headers import BlockHeader
-from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.log.checkpoints import (
-    Checkpoint,
     Cosignature,
     cosign_statement,
     names_of,
     require_quorum,
     verify_statement,
 )
-from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.log.notes import NoteSignature, NoteSigner, parse_note
 from ledger.core.log.policy import Policy
 from ledger.core.messages import Message, joined
 from ledger.core.procedure.legal_days import instant_text
-from ledger.core.signing.authority import Grant
 from ledger.core.verification.bundle import Anchor
-from ledger.core.verification.contract_storage import AnchorState, ContractStates, GrantState
 from ledger.core.verification.report import NotChecked, Outcome
 from ledger.core.verification.trust import ChainHistory, Trust, TrustedBlock, TrustedChain
 
@@ -160,115 +155,6 @@ def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tu
     except TallystickError as error:
         return "", [Message("its block note does not count: {error}", error=error)]
     return names_of(cosignatures), []
-
-
-def require_record(number: int, state: AnchorState, header: BlockHeader, checkpoint: Checkpoint) -> str:
-    """Accept contract storage that has this tree head as record ``number``, after another. Raises ProofRefused.
-
-    Returns what was compared, as text.
-    """
-    record, previous = state.record, state.previous
-    if (record.root, record.size) != (checkpoint.root, checkpoint.size):
-        raise ProofRefused("the contract has another tree head, of size {record.size}", record=record, field="anchor")
-    is_start = number == 1 and previous.size == 0
-    if is_start != (previous.root == EMPTY_TREE.root()):
-        raise ProofRefused("record {number} is not where the log started", number=number - 1, field="anchor")
-    in_order = previous.size < record.size and previous.block_number <= record.block_number <= header.number
-    if not in_order or previous.timestamp > record.timestamp:
-        raise ProofRefused("record {number} does not come before", number=number - 1, field="anchor")
-    is_last = state.last_number == number
-    if state.last_number < number or (state.last_size == record.size) != is_last:
-        raise ProofRefused("the contract ends at record {state.last_number}", state=state, field="anchor")
-    return Message("record {number} is this tree head, in block {record.block_number}", number=number, record=record)
-
-
-def require_same_grant(grants: Iterable[Grant], slot: GrantState) -> None:
-    """Accept grants of a key of which the registry has one. Raises IntegrityBroken."""
-    for grant in grants:
-        roles = sum(ROLE_BITS[role] for role in set(grant.roles))
-        ids = (grant.agency_id.encode().ljust(32, b"\0"), grant.officer.encode().ljust(32, b"\0"))
-        # All of the grant as the registry stores it, but for the revocation.
-        if slot[:-1] == (*ids, roles, grant.suite, grant.valid_from, grant.valid_until):
-            return
-    raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="anchor")
-
-
-def require_not_revoked(
-    slot: GrantState,
-    header: BlockHeader,
-    index: int,
-    mirrored: Sequence[int],
-    *,
-    anchored_at: int | None,
-    bound: Callable[[], int],
-) -> Outcome:
-    """Accept a key that the registry's slot shows as good when it signed entry ``index``.
-
-    The slot decides; a log entry that contradicts it is only reported. ``mirrored`` are the entries by which the log
-    revoked the key; ``anchored_at`` (unix seconds) is when the contract recorded the tree head, as far as that is
-    proven; ``bound`` as ``size_after``. Raises Unauthorized if none of these entries is above this one and below the
-    bound.
-    """
-    if slot.revoked_at == 0:
-        good = Message("not revoked up to block {header.number}, by the registry's key slot", header=header)
-        return joined([good, *_before_their_time(mirrored)])
-    moment = when(slot.revoked_at)
-    if anchored_at is None:
-        return NotChecked("revoked at {moment}: no record of step 5 to compare that with", moment=moment)
-    if slot.revoked_at > anchored_at:
-        later = Message("revoked at {moment}, after the entry was anchored: the key was good then", moment=moment)
-        return joined([later, *_before_their_time(mirrored)])
-    size = bound()
-    # One that fits is enough. Were it the first that counts, leaving that one out would improve the verdict, and
-    # whoever could get a second one past the witnesses could have had the first one written later.
-    above = [entry for entry in mirrored if index < entry < size]
-    if above:
-        good = Message("revoked at entry {revoked}, above this one: the key was good then", revoked=above[0])
-        return joined([good, *_mirrored_twice(index, mirrored)])
-    require_revoked_above(index, mirrored)
-    if mirrored:
-        raise Unauthorized("entry {revoked} is not the first revocation", revoked=mirrored[0], field="entries")
-    # The contract accepts a tree head only if the log has mirrored every change before it, so an earlier revocation
-    # has an entry in that tree.
-    if slot.revoked_at < anchored_at:
-        raise Unauthorized("revoked at {moment}, by no entry that is shown", moment=moment, field="entries")
-    return NotChecked("revoked at {moment}, in the very second of the anchor: ask for a newer proof", moment=moment)
-
-
-def size_after(revoked_at: int, key_id: str, anchor: Anchor, states: ContractStates) -> int:
-    """Return the size of the first record that the contract made after it had revoked the key, up to the anchor's own.
-
-    The contract accepted that record only from a log that had mirrored every change before it. So an entry at or above
-    its size comes after the mirror of the revocation. Raises NotChecked if the record that the anchor names, or else
-    its own, is not the first one.
-    """
-    number = anchor.revocations.get(key_id, anchor.number)
-    state = states.anchor(number)
-    # Behind record 0 stands no registry, so record 1 can be the first whenever the key was revoked.
-    follows = number == 1 or state.previous.timestamp <= revoked_at
-    if follows and (number == anchor.number or (revoked_at < state.record.timestamp and number < anchor.number)):
-        return state.record.size
-    raise NotChecked("the anchor does not name the first record after {moment}", moment=when(revoked_at))
-
-
-def require_revoked_above(index: int, mirrored: Sequence[int]) -> None:
-    """Accept an entry below a revocation of its key, or none to compare with. Raises Unauthorized."""
-    if mirrored and mirrored[-1] < index:
-        raise Unauthorized("revoked at entry {revoked}, below this one", revoked=mirrored[0], field="entries")
-
-
-def _before_their_time(mirrored: Sequence[int]) -> list[Message]:
-    """Return a text about an entry that mirrors a revocation which the registry did not have by then."""
-    if not mirrored:
-        return []
-    return [Message("entry {revoked} mirrors a revocation before its time: tell the witnesses", revoked=mirrored[0])]
-
-
-def _mirrored_twice(index: int, mirrored: Sequence[int]) -> list[Message]:
-    """Return a text about a mirror of a revocation below entry ``index``, where there is one above it."""
-    if mirrored[0] > index:
-        return []
-    return [Message("entry {revoked} mirrors the revocation too: tell the witnesses", revoked=mirrored[0])]
 
 
 @lru_cache(maxsize=512)

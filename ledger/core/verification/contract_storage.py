@@ -12,6 +12,8 @@ from typing import NamedTuple
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, ProofRefused
 from ledger.core.ethereum import trie
+from ledger.core.ethereum.contract_changes import ROLE_BITS
+from ledger.core.signing.authority import Grant
 from ledger.core.verification.trust import TrustedChain
 
 WORD = 32  # bytes
@@ -40,6 +42,13 @@ class GrantState(NamedTuple):
     valid_from: int
     valid_until: int
     revoked_at: int
+
+
+def stored_grant(grant: Grant) -> GrantState:
+    """Return what the registry holds of a grant that it has not revoked."""
+    agency, officer = (name.encode().ljust(WORD, b"\0") for name in (grant.agency_id, grant.officer))
+    roles = sum(ROLE_BITS[role] for role in set(grant.roles))
+    return GrantState(agency, officer, roles, grant.suite, grant.valid_from, grant.valid_until, revoked_at=0)
 
 
 class AnchorState(NamedTuple):

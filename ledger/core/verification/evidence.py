@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from ledger.core.errors import ProofRefused, TallystickError
 from ledger.core.events import NAME_OF, Body, Payload, Stream, record, registry, require_digest
@@ -19,7 +20,7 @@ from ledger.core.log.merkle import Hash, path_nodes, verify_inclusion
 from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
-from ledger.core.signing.authority import AuthorityState, Grant
+from ledger.core.signing.authority import Grant
 from ledger.core.verification.bundle import Bundle, ShownEntry, decode_hashes, node_name
 from ledger.core.verification.report import NotChecked
 from ledger.core.verification.trust import Trust
@@ -118,37 +119,32 @@ class HeldEntries:
         """Return every grant in the mirror that makes the entry's key good for it, by the agency's admission.
 
         ``payload`` is the entry's, as far as it was accepted. Raises NotChecked if there is no grant of the key, or
-        one lacks nothing but an admission; a TallystickError if none of the key's grants does.
+        those that cover the entry lack an admission; a TallystickError if none of the key's grants covers it.
         """
-        grounds, fault, not_admitted = list[Grant](), None, None
+        covering, fault = list[Grant](), None
         for grant in self.mirror.grants.get(entry.envelope.key_id, ()):
             try:
-                self._require_granted(grant, entry, payload)
-            except NotChecked as error:
-                not_admitted = error
+                self._require_covers(grant, entry, payload)
             except TallystickError as error:
                 fault = error
             else:
-                grounds.append(grant)
-        if grounds:
-            return tuple(grounds)
-        if fault is not None and not_admitted is None:
-            raise fault
-        raise not_admitted or NotChecked(self._why_no_grant)
+                covering.append(grant)
+        # A grant by an agency that nobody had admitted gives no right to act for it.
+        admitted = self.mirror.admissions.get(entry.envelope.agency, (None, None))[0]
+        grounds = tuple(grant for grant in covering if admitted is not None and admitted < grant.granted)
+        if covering and not grounds:
+            raise NotChecked("the bundle does not show the admission of {agency}", agency=entry.envelope.agency)
+        if not covering:
+            raise fault or NotChecked(self._why_no_grant)
+        return grounds
 
-    def _require_granted(self, grant: Grant, entry: ShownEntry, payload: Payload[Raw] | None) -> None:
-        alone = AuthorityState(
-            self._trust.log_id, self._trust.service_keys, self._trust.log_id, grants={grant.key_id: grant}
-        )
+    def _require_covers(self, grant: Grant, entry: ShownEntry, payload: Payload[Raw] | None) -> None:
         # The same rules as for the log itself, applied to a registry that has this grant alone. By indices that proofs
         # have shown, not by times that somebody claims.
-        authorities.require_signer(alone, entry.envelope, entry.index)
+        nothing = authorities.initial(self._trust.log_id, self._trust.service_keys)
+        authorities.require_signer(replace(nothing, grants={grant.key_id: grant}), entry.envelope, entry.index)
         if payload is not None:
             authorities.require_officer(grant, payload.officer)
-        # A grant by an agency that nobody had admitted gives no right to act for it.
-        admitted, _ = self.mirror.admissions.get(grant.agency_id, (None, None))
-        if admitted is None or admitted > grant.granted:
-            raise NotChecked("the bundle does not show the admission of {agency}", agency=grant.agency_id)
 
     @cached_property
     def _why_no_grant(self) -> str:
@@ -166,7 +162,7 @@ class HeldEntries:
         """
         envelope = entry.envelope
         erasures = self._erasures.get((envelope.stream, envelope.event_id, envelope.payload_digest, label), ())
-        return next((other.index for other in erasures if self.fault(other) is None), None)
+        return next((erasure.index for erasure in erasures if self.fault(erasure) is None), None)
 
     @cached_property
     def _erasures(self) -> dict[tuple[Stream, str, str, str], list[ShownEntry]]:

@@ -67,17 +67,14 @@ def proven_head(run: BundleVerification, stream: Stream) -> ProvenHead:
     fault = run.entries().fault(entry)
     if fault is not None:
         raise fault
-    _require_of_ledger(entry, run.trust)
-    key, proof = map_key(stream), _proof_of(shown)
-    require_mapped(entry.envelope, proven_root(key, proof))
-    return ProvenHead(entry.index, state_in(key, proof))
-
-
-def _require_of_ledger(entry: ShownEntry, trust: Trust) -> None:
     if not is_map(entry.envelope):
         raise MalformedInput("expected an entry that commits to a head map", field="envelope.event_type")
     require_kind(entry.envelope)
-    authorities.require_key(authorities.initial(trust.log_id, trust.service_keys), entry.envelope, entry.index)
+    registry_before = authorities.initial(run.trust.log_id, run.trust.service_keys)
+    authorities.require_key(registry_before, entry.envelope, entry.index)
+    key, proof = map_key(stream), _proof_of(shown)
+    require_mapped(entry.envelope, proven_root(key, proof))
+    return ProvenHead(entry.index, state_in(key, proof))
 
 
 def _proof_of(shown: MapProof) -> HeadProof:

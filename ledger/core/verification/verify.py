@@ -44,30 +44,25 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from ledger.core.encoding.digests import keccak256
-from ledger.core.errors import IntegrityBroken, ProofRefused, SignatureRefused, TallystickError
+from ledger.core.errors import IntegrityBroken, ProofRefused, SignatureRefused, TallystickError, Unauthorized
 from ledger.core.ethereum.block_headers import BlockHeader, read_header
 from ledger.core.events import EVENT_TYPES, Envelope, Event, Payload, digest_of, require_digest, require_kind
 from ledger.core.events.registry import AgencyAdmitted
 from ledger.core.log.checkpoints import Checkpoint, Cosignature, names_of, verify_checkpoint, verify_cosignatures
-from ledger.core.log.merkle import Hash, verify_consistency
+from ledger.core.log.merkle import EMPTY_TREE, Hash, verify_consistency
 from ledger.core.log.notes import VerifyingKey, decode_base64
 from ledger.core.log.policy import Policy
 from ledger.core.messages import Message, joined
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import Grant
-from ledger.core.verification.bundle import Bundle, ShownEntry, TreeStamp, decode_bundle, decode_hashes
+from ledger.core.verification.bundle import Anchor, Bundle, ShownEntry, TreeStamp, decode_bundle, decode_hashes
 from ledger.core.verification.chain import (
     ObservedBlock,
-    require_not_revoked,
-    require_record,
-    require_revoked_above,
-    require_same_grant,
     require_trusted,
-    size_after,
     when,
 )
-from ledger.core.verification.contract_storage import ContractStates, RecordState
+from ledger.core.verification.contract_storage import ContractStates, RecordState, stored_grant
 from ledger.core.verification.evidence import HeldEntries
 from ledger.core.verification.report import (
     AnchorBlock,
@@ -129,7 +124,7 @@ class BundleVerification:
         self.quorum_time: int | None = None  # as step 3 accepted it
         self.last_cosigned: int | None = None  # the latest of those times
         self.block: AnchorBlock | None = None
-        self.states: tuple[ContractStates, BlockHeader] | None = None  # as step 4 accepted the block
+        self.states: tuple[ContractStates, BlockHeader, Anchor] | None = None  # as step 4 accepted the block
         self.record: RecordState | None = None  # as step 5 accepted it
         self.unknown_suites = sorted({e.envelope.suite for e in bundle.entries.values()} - signatures.SUITES.keys())
         self.assumed = assumed  # whether entries of these suites count as signed
@@ -205,8 +200,11 @@ class BundleVerification:
             return {}
         return {agency: body for agency, (_, body) in self.entries().mirror.admissions.items()}
 
-    def trusted_states(self) -> tuple[ContractStates, BlockHeader]:
-        """Return the contracts' storage in the block that step 4 accepted. Raises NotChecked if it did not."""
+    def trusted_states(self) -> tuple[ContractStates, BlockHeader, Anchor]:
+        """Return the contracts' storage in the block that step 4 accepted, its header, and the anchor that shows them.
+
+        Raises NotChecked if it did not.
+        """
         if self.states is None:
             raise NotChecked("there is no block that step 4 accepted", "not_yet_anchored")
         return self.states
@@ -287,20 +285,29 @@ def _block(run: BundleVerification) -> Outcome:
                 raise NotChecked("the anchor lacks the node {name} of the state", name=name.hex())
             return nodes[name]
 
-        run.states = ContractStates(header.state_root, chain, node_of), header
+        run.states = ContractStates(header.state_root, chain, node_of), header, anchor
     return outcome
 
 
 # 5
 def _anchor(run: BundleVerification) -> Outcome:
     checkpoint = run.checkpoint()
-    states, header = run.trusted_states()
-    assert run.bundle.parts.anchor is not UNSET, "its block was accepted"
-    number = run.bundle.parts.anchor.number
-    state = states.anchor(number)
-    compared = require_record(number, state, header, checkpoint)
-    run.record = state.record
-    return compared
+    states, header, anchor = run.trusted_states()
+    number, state = anchor.number, states.anchor(anchor.number)
+    record, previous = state.record, state.previous
+    if (record.root, record.size) != (checkpoint.root, checkpoint.size):
+        raise ProofRefused("the contract has another tree head, of size {record.size}", record=record, field="anchor")
+    is_start = number == 1 and previous.size == 0
+    if is_start != (previous.root == EMPTY_TREE.root()):
+        raise ProofRefused("record {number} is not where the log started", number=number - 1, field="anchor")
+    in_order = previous.size < record.size and previous.block_number <= record.block_number <= header.number
+    if not in_order or previous.timestamp > record.timestamp:
+        raise ProofRefused("record {number} does not come before", number=number - 1, field="anchor")
+    is_last = state.last_number == number
+    if state.last_number < number or (state.last_size == record.size) != is_last:
+        raise ProofRefused("the contract ends at record {state.last_number}", state=state, field="anchor")
+    run.record = record
+    return Message("record {number} is this tree head, in block {record.block_number}", number=number, record=record)
 
 
 STEPS: tuple[tuple[str, Check[BundleVerification]], ...] = (
@@ -426,32 +433,65 @@ def _authority(run: _EventRun) -> Outcome:
 
 # 11
 def _revocation(run: _EventRun) -> Outcome:
-    index = run.accepted_index()
+    index, of = run.accepted_index(), run.of
     # The trust file, not the registry, says which key the ledger itself signs with.
     if run.is_of_the_service:
         return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
     if not run.grants:
         return NotChecked("there is no grant that step 10 accepted", "intact")
-    key_id = run.envelope.key_id
-    mirrored = run.of.entries().mirror.revocations.get(key_id, ())
+    mirrored = of.entries().mirror.revocations.get(run.envelope.key_id, [])
     # Without a trusted block there is no slot to decide: the log's own entries have to do.
-    if run.of.states is None and mirrored:
-        require_revoked_above(index, mirrored)
-    states, header = run.of.trusted_states()
+    if of.states is None and mirrored and mirrored[-1] < index:
+        raise _revoked_below(mirrored)
+    states, header, _ = of.trusted_states()
     # The registry decides: the log's own entries are the operator's.
-    slot = states.grant(key_id)
-    require_same_grant(run.grants, slot)
-    anchor = run.of.bundle.parts.anchor
-    assert anchor is not UNSET, "its block was accepted"
-    anchored_at = None if run.of.record is None else run.of.record.timestamp
-    return require_not_revoked(
-        slot,
-        header,
-        index,
-        mirrored,
-        anchored_at=anchored_at,
-        bound=lambda: size_after(slot.revoked_at, key_id, anchor, states),
-    )
+    slot = states.grant(run.envelope.key_id)
+    if slot._replace(revoked_at=0) not in map(stored_grant, run.grants):
+        raise IntegrityBroken("the registry has another grant of the key than the log mirrors", field="anchor")
+    if slot.revoked_at and (of.record is None or slot.revoked_at <= of.record.timestamp):
+        return _revoked(run, slot.revoked_at, index, mirrored)
+    if slot.revoked_at:
+        moment = when(slot.revoked_at)
+        good = Message("revoked at {moment}, after the entry was anchored: the key was good then", moment=moment)
+    else:
+        good = Message("not revoked up to block {header.number}, by the registry's key slot", header=header)
+    early = Message("entry {revoked} mirrors a revocation before its time: tell the witnesses")
+    return joined([good, *(Message(early, revoked=entry) for entry in mirrored[:1])])
+
+
+def _revoked(run: _EventRun, revoked_at: int, index: int, mirrored: Sequence[int]) -> Outcome:
+    """Accept a key that was revoked before the anchor if the log has the revocation above the entry."""
+    moment, record = when(revoked_at), run.of.record
+    if record is None:
+        return NotChecked("revoked at {moment}: no record of step 5 to compare that with", moment=moment)
+    states, _, anchor = run.of.trusted_states()
+    number = anchor.revocations.get(run.envelope.key_id, anchor.number)
+    first = states.anchor(number)
+    # Behind record 0 stands no registry, so record 1 can be the first whenever the key was revoked.
+    follows = number == 1 or first.previous.timestamp <= revoked_at
+    precedes = number < anchor.number and revoked_at < first.record.timestamp
+    if not follows or not (precedes or number == anchor.number):
+        raise NotChecked("the anchor does not name the first record after {moment}", moment=moment)
+    # The contract accepted that record only from a log that had mirrored every change before it: an entry at or above
+    # its size comes after the mirror of the revocation. One that fits is enough. Were it the first that counts, leaving
+    # that one out would improve the verdict, and whoever could get a second one past the witnesses could have had the
+    # first one written later.
+    above = [entry for entry in mirrored if index < entry < first.record.size]
+    if above:
+        good = Message("revoked at entry {revoked}, above this one: the key was good then", revoked=above[0])
+        twice = Message("entry {revoked} mirrors the revocation too: tell the witnesses")
+        return joined([good, *(Message(twice, revoked=entry) for entry in mirrored[:1] if entry < index)])
+    if mirrored and mirrored[-1] < index:
+        raise _revoked_below(mirrored)
+    if mirrored:
+        raise Unauthorized("entry {revoked} is not the first revocation", revoked=mirrored[0], field="entries")
+    if revoked_at < record.timestamp:
+        raise Unauthorized("revoked at {moment}, by no entry that is shown", moment=moment, field="entries")
+    return NotChecked("revoked at {moment}, in the very second of the anchor: ask for a newer proof", moment=moment)
+
+
+def _revoked_below(mirrored: Sequence[int]) -> Unauthorized:
+    return Unauthorized("revoked at entry {revoked}, below this one", revoked=mirrored[0], field="entries")
 
 
 # 12
