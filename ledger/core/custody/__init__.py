@@ -1,8 +1,8 @@
 """The custody rules: a pure fold over the stream of one case.
 
 ``state`` is what a case is, ``register`` how it keeps its parts, ``fold`` the step, ``cases``, ``items``,
-``handovers``, ``letters``, ``discrepancies`` and ``clocks`` the rules by subject, ``triggers`` what an event is to a
-clock, ``circumstances`` what is asked about it, and ``flags`` what is recorded although it is unlawful.
+``measures``, ``handovers``, ``letters``, ``discrepancies`` and ``clocks`` the rules by subject, ``triggers`` what an
+event is to a clock, ``circumstances`` what is asked about it, and ``flags`` what is recorded although it is unlawful.
 ``claimed_times`` says which times are possible and where they break the chain, ``spans`` how the chain of custody stood
 between events and what each event concerns.
 """

@@ -1,4 +1,4 @@
-"""Rules for the case itself, its persons, measures, decisions and the record."""
+"""Rules for the case itself, its persons, changes of custody, decisions and the record."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from msgspec.structs import replace
 
 from ledger.core.custody import clocks
 from ledger.core.custody.letters import with_answer
+from ledger.core.custody.measures import (
+    measure_of,
+    require_can_be_locked_up,
+    require_measure,
+    with_keeping,
+    with_measures,
+)
 from ledger.core.custody.particulars import require_particulars
 from ledger.core.custody.state import (
     CLOSED,
@@ -17,7 +24,6 @@ from ledger.core.custody.state import (
     CustodyChange,
     Handover,
     Item,
-    MeasureState,
     Person,
     Split,
     look_up,
@@ -29,7 +35,7 @@ from ledger.core.custody.triggers import in_custody
 from ledger.core.errors import refuse
 from ledger.core.events import Body, case, record
 from ledger.core.events.terms import EventRef, Stage
-from ledger.core.messages import Message, Term
+from ledger.core.messages import Message
 
 
 def begun(act: Act, body: case.CaseOpened | case.CaseTakenOver) -> CaseState:
@@ -88,10 +94,10 @@ def taken_over(act: Act, body: case.CaseTakenOver) -> CaseState:
         clocks.require_not_before(
             stated.ended_at or stated.started_at, stated.started_at, f"measures[{number}].ended_at"
         )
-        _require_can_be_locked_up(state, act, stated.person_id, stated.measure, f"measures[{number}].measure")
-        state = _with_measures(state, _measure(act, stated.measure_id, stated.person_id, stated, stated.ended_at))
+        require_can_be_locked_up(state, act, stated.person_id, stated.measure, f"measures[{number}].measure")
+        state = with_measures(state, measure_of(act, stated.measure_id, stated.person_id, stated, stated.ended_at))
     for line in body.persons:
-        state = _with_keeping(state, act, line.person_id)
+        state = with_keeping(state, act, line.person_id)
     for number, earlier in enumerate(body.handovers):
         for person_id in earlier.person_ids:
             state.person(person_id, field=f"handovers[{number}].person_ids")
@@ -332,67 +338,6 @@ def named(state: CaseState, act: Act, body: case.PersonNamed) -> CaseState:
     )
 
 
-@rule(case.MeasureImposed)
-def imposed(state: CaseState, act: Act, body: case.MeasureImposed) -> CaseState:
-    """Impose a measure on a person of the case."""
-    _require_can_be_locked_up(state, act, body.person_id, body.measure, "measure")
-    require_new(state.measures, body.measure_id, "measure")
-    measure = _measure(act, body.measure_id, body.person_id, body)
-    return _with_keeping(_with_measures(state, measure), act, body.person_id)
-
-
-def _require_can_be_locked_up(state: CaseState, act: Act, person_id: str, measure: str, field: str) -> None:
-    """Refuse (nobody_to_lock_up) a measure that locks up a unit, and a person that the case does not have."""
-    if state.person(person_id).is_unit and act.book.measures[measure].locks_up:
-        refuse(
-            "nobody_to_lock_up",
-            "{person_id} is a unit: {measure} locks somebody up",
-            person_id=person_id,
-            measure=Term("measure", measure),
-            field=f"body.{field}",
-            hint="Impose it on a person of the unit, whom the case names by himself.",
-        )
-
-
-def _measure(
-    act: Act,
-    measure_id: str,
-    person_id: str,
-    body: case.MeasureImposed | case.MeasureChanged | case.MeasureTakenOver,
-    ended_at: str | None = None,
-) -> MeasureState:
-    locks_up = act.book.measures[body.measure].locks_up
-    return MeasureState(measure_id, person_id, body.measure, locks_up, body.started_at, body.until, ended_at)
-
-
-@rule(case.MeasureChanged)
-def changed(state: CaseState, act: Act, body: case.MeasureChanged) -> CaseState:
-    """Replace a running measure by another one, which begins when the old one ends."""
-    old = require_measure(state, body.measure_id)
-    clocks.require_not_before(body.started_at, old.started_at, "started_at")
-    # The old measure keeps its id: papers refer to both.
-    require_new(state.measures, body.new_measure_id, "measure", field="new_measure_id")
-    _require_can_be_locked_up(state, act, old.person_id, body.measure, "measure")
-    new = _measure(act, body.new_measure_id, old.person_id, body)
-    return _with_keeping(_with_measures(state, replace(old, ended_at=body.started_at), new), act, old.person_id)
-
-
-@rule(case.MeasureExtended)
-def extended(state: CaseState, act: Act, body: case.MeasureExtended) -> CaseState:
-    """Extend a running measure, and the clock that it started."""
-    measure = replace(require_measure(state, body.measure_id), until=body.until)
-    return clocks.extended_by_measure(_with_measures(state, measure), act, measure, body)
-
-
-@rule(case.MeasureLifted)
-def lifted(state: CaseState, act: Act, body: case.MeasureLifted) -> CaseState:
-    """End a running measure."""
-    old = require_measure(state, body.measure_id)
-    clocks.require_not_before(body.ended_at, old.started_at, "ended_at")
-    measure = replace(old, ended_at=body.ended_at)
-    return _with_keeping(_with_measures(state, measure), act, measure.person_id)
-
-
 @rule(case.DecisionRecorded)
 def decided(state: CaseState, act: Act, body: case.DecisionRecorded) -> CaseState:
     """Record a decision. Refuses persons and items that the case does not have."""
@@ -485,19 +430,6 @@ def require_accepted(state: CaseState, act: Act, handover_id: str, *, field: str
     return handover
 
 
-def require_measure(state: CaseState, measure_id: str) -> MeasureState:
-    """Return a measure that still runs; refuse unknown_measure, measure_ended."""
-    measure = look_up(state.measures, measure_id, "measure")
-    if measure.ended_at is not None:
-        refuse(
-            "measure_ended",
-            "measure {measure.measure_id} ended at {measure.ended_at}",
-            measure=measure,
-            field="body.measure_id",
-        )
-    return measure
-
-
 def require_in_hand(state: CaseState, act: Act, item_id: str, *, field: str = "item_id") -> Item:
     """Return an item that the signer's agency holds and has not offered; refuse as ``require_free``, and not_held."""
     item = state.item(item_id, field=field)
@@ -534,20 +466,6 @@ def require_free(state: CaseState, item_id: str, *, field: str = "item_id") -> I
             hint="Wait for the answer, or recall the offer first.",
         )
     return item
-
-
-def _with_measures(state: CaseState, *measures: MeasureState) -> CaseState:
-    return replace(state, measures=state.measures | {measure.measure_id: measure for measure in measures})
-
-
-def _with_keeping(state: CaseState, act: Act, person_id: str) -> CaseState:
-    """Set for whom a person is kept in custody.
-
-    That is the organ that decided the measure until a change of custody is served; None for a person not in custody.
-    """
-    person = state.persons[person_id]
-    kept_for = (person.kept_for or act.agency) if in_custody(state, person_id) else None
-    return state.with_persons(replace(person, kept_for=kept_for))
 
 
 @rule(case.CustodyChangeRequested)
