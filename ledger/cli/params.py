@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property, partial, wraps
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
+from ledger.acts import ACTS
 from ledger.cli.command import fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import instant, unix_seconds
@@ -19,7 +21,7 @@ from ledger.client.events import Claims
 from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput
-from ledger.core.events import Authority, Body, digest_of
+from ledger.core.events import EVENT_TYPES, Authority, Body, digest_of
 from ledger.core.events.terms import TABLE_OF, WORD, choices
 from ledger.i18n import label_first_by, spoken
 from ledger.i18n.money import smallest_units, usual_currency
@@ -260,20 +262,34 @@ def record_in_case(recorder: EventRecorder, case_id: str, body: type[Body], fiel
     recorder.record(case_id, make_body(body, **fields))
 
 
+def act_command(group: click.Group, event_type: str) -> Callable[[Any], click.Command]:
+    """Return a decorator that adds the command of an act, with its name and words in ``ACTS``.
+
+    What the function's docstring has beside its first paragraph is told of the options.
+    """
+    definition = ACTS[event_type]
+
+    def add(function: Any) -> click.Command:
+        texts = (definition.title, definition.note, cleandoc(function.__doc__ or "").partition("\n\n")[2])
+        help_text = "\n\n".join(str(text) for text in texts if text)
+        return group.command(definition.command.partition(" ")[2], help=help_text)(function)
+
+    return add
+
+
 def add_act(
     group: click.Group,
-    name: str,
-    body: type[Body],
-    text: str,
+    event_type: str,
     *parameters: str | Callable[..., Any],
     subject: str = "case_id",
     record: Callable[[EventRecorder, str, type[Body], dict[str, Any]], None] = record_in_case,
 ) -> None:
-    """Add the command ``name`` with the help ``text`` that records an event with a body of this type.
+    """Add the command that records an event of this type, by its name and words in ``ACTS``.
 
     Its parameters are the argument ``subject``, which names the stream, and one for each field of the body; those that
     are given by their name alone have the help that all commands share.
     """
+    body = EVENT_TYPES[event_type].body
 
     def act(recorder: EventRecorder, **fields: Any) -> None:
         record(recorder, fields.pop(subject), body, fields)
@@ -284,7 +300,7 @@ def add_act(
             command = parameter(command)
         else:
             command = (click.option if parameter.startswith("-") else click.argument)(parameter)(command)
-    group.command(name, help=text)(command)
+    act_command(group, event_type)(command)
 
 
 _CLAIMS = (

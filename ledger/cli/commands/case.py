@@ -12,7 +12,7 @@ import msgspec
 from ledger.cli.command import Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, EventReference, ProcedureWord, acting, add_act, made_id
+from ledger.cli.params import FILE, EventReference, ProcedureWord, act_command, acting, add_act, made_id
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_spans, show_steps
 from ledger.client.service import at
@@ -41,7 +41,7 @@ def case_group() -> None:
     """Cases: open, look, number, assign, stage, close."""
 
 
-@case_group.command("open")
+@act_command(case_group, "case.opened")
 @click.option("--number", "case_number", required=True, help="The agency's own number of the case.")
 @click.option("--type", "case_type", required=True, help="What it is about, such as theft.")
 @click.option(
@@ -75,12 +75,12 @@ def only_procedure(session: Session) -> str:
     return in_force[0]
 
 
-@case_group.command("take-over")
+@act_command(case_group, "case.taken_over")
 @click.argument("file", type=FILE)
 @made_id("--case-id", "case", "Unique over all agencies; made up unless given.")
 @acting
 def take_over(recorder: EventRecorder, case_id: str, *, file: Path) -> None:
-    """Take over a case that was under way elsewhere, as FILE states it.
+    """Take over a case that was under way elsewhere.
 
     FILE is TOML or JSON with the fields of case.taken_over: case_number, case_type, business_line, stage,
     procedure, source_system, source_key, and where they are known persons, measures, handovers, deadlines and as_of.
@@ -155,44 +155,34 @@ ITEMS = click.option("--item", "item_ids", multiple=True, help="An item that lea
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who leaves; may be given several times.")
 RELATION = click.option("--relation", type=ProcedureWord("case_relation"), required=True)
 
-act("number", case.CaseNumbered, "Record your agency's own number of a case.", "case_number")
+act("case.numbered", "case_number")
 act(
-    "assign",
-    case.CaseAssigned,
-    "Assign a case to a department and a handler.",
+    "case.assigned",
     click.option("--department", required=True),
     click.option("--handler", required=True, help="Id of the officer who handles the case."),
 )
 act(
-    "stage",
-    case.CaseStageEntered,
-    "Record that a case enters a stage.",
+    "case.stage_entered",
     click.argument("stage", type=ProcedureWord("stage")),
     click.option("--trial", type=ProcedureWord("trial"), help="Kind of trial from here on."),
     click.option("--person", "person_ids", multiple=True, help="A person who enters it alone; several times for more."),
 )
-act("link", case.CaseLinked, "Link a case to another one.", "other_case_id", RELATION)
+act("case.linked", "other_case_id", RELATION)
 act(
-    "split",
-    case.CaseSplit,
-    "Split items and persons off into a new case.",
+    "case.split",
     made_id("--new-case-id", "case", "Made up unless given; its opening cites this event."),
     ITEMS,
     PERSONS,
     GROUND,
 )
 act(
-    "join",
-    case.CaseJoined,
-    "Take in what another case gave up.",
+    "case.joined",
     "other_case_id",
     click.option("--cites", type=EventReference(), required=True, help="The other case's split that gave it up."),
     GROUND,
 )
 act(
-    "close",
-    case.CaseClosed,
-    "Close a case.",
+    "case.closed",
     GROUND,
     click.option("--decision", "decision_id", help="Id of the decision that ends it."),
 )

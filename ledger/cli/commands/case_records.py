@@ -16,6 +16,7 @@ from ledger.cli.params import (
     DigestedFile,
     EventReference,
     ProcedureWord,
+    act_command,
     acting,
     add_act,
     made_id,
@@ -25,8 +26,7 @@ from ledger.cli.params import (
 )
 from ledger.client.service import at
 from ledger.core.events.case import DecisionRecorded
-from ledger.core.events.handover import DiscrepancyRaised, DiscrepancyResolved
-from ledger.core.events.record import DisclosureMade, RecordCorrected, RecordLate, SectionErased
+from ledger.core.events.record import DisclosureMade, RecordCorrected, SectionErased
 from ledger.core.events.terms import DiscrepancyKind, EventRef
 
 GROUND = click.option("--ground", required=True)
@@ -37,7 +37,7 @@ def decision_group() -> None:
     """Decisions, with their paper."""
 
 
-@decision_group.command("record")
+@act_command(decision_group, "decision.recorded")
 @click.argument("case_id")
 @click.argument("kind", type=ProcedureWord("decision_kind"))
 @click.option("--number", required=True, help="As written on the paper.")
@@ -70,7 +70,7 @@ def record_group() -> None:
     """Corrections, and why something was recorded late."""
 
 
-@record_group.command("correct")
+@act_command(record_group, "record.corrected")
 @click.argument("case_id")
 @click.argument("corrects", type=EventReference())
 @click.option(
@@ -87,16 +87,14 @@ def record_group() -> None:
 def correct(
     recorder: EventRecorder, case_id: str, corrections: tuple[tuple[str, str, str], ...], **fields: Any
 ) -> None:
-    """Correct what an event says. The event stays; the correction stands beside it."""
+    """Correct what an event says."""
     changes = [dict(zip(("field", "recorded", "correct"), change, strict=True)) for change in corrections]
     recorder.record(case_id, make_body(RecordCorrected, corrections=changes, **fields))
 
 
 add_act(
     record_group,
-    "late",
-    RecordLate,
-    "Say why something was not recorded when it happened.",
+    "record.late",
     click.option("--happened-at", type=MOMENT, required=True),
     click.option("--ground", required=True, help="Why it was not recorded then."),
     click.option("--concerns", type=EventReference(), help="The late entry, where there is one."),
@@ -110,9 +108,7 @@ def discrepancy_group() -> None:
 
 add_act(
     discrepancy_group,
-    "raise",
-    DiscrepancyRaised,
-    "Raise a difference that was found after the acceptance.",
+    "discrepancy.raised",
     "handover_id",
     "item_id",
     click.option("--kind", type=words(DiscrepancyKind), required=True, help="In what it differs."),
@@ -122,9 +118,7 @@ add_act(
 )
 add_act(
     discrepancy_group,
-    "resolve",
-    DiscrepancyResolved,
-    "Sign a resolution; it ends when both sides have signed the same words.",
+    "discrepancy.resolved",
     "discrepancy_id",
     click.option("--resolution", required=True, help="The same words for both sides."),
 )
@@ -135,16 +129,16 @@ def section_group() -> None:
     """Confidential sections of events."""
 
 
-@section_group.command("erase")
+@act_command(section_group, "section.erased")
 @click.argument("case_id")
 @click.argument("concerns", type=EventReference())
 @click.argument("label")
 @GROUND
 @acting
 def erase(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Erase a section of an event for good, such as person:1. Takes a supervisor, and the --authority that orders it.
+    """Erase a confidential section of an event for good.
 
-    What was signed stays, and so does every proof of it: it says that the section was erased, and by whom.
+    LABEL names the section, such as person:1; --authority names what orders it. Takes a supervisor.
     """
     recorder.record(case_id, make_body(SectionErased, **fields))
 
@@ -157,7 +151,7 @@ def disclosure_group() -> None:
     """Disclosures to defence counsel."""
 
 
-@disclosure_group.command("make")
+@act_command(disclosure_group, "disclosure.made")
 @click.argument("case_id")
 @click.option("--recipient", required=True, help="Who receives it.")
 @click.option("--item", "item_ids", multiple=True, help="An item whose copy goes with it; may be given several times.")
@@ -179,7 +173,9 @@ def make(
     copies: tuple[Path, ...],
     output: Path | None,
 ) -> None:
-    """Write the bundle of a case without its confidential sections, and record who receives it.
+    """Record what defence counsel received.
+
+    The bundle of the case is written to a file, without its confidential sections.
 
     The record names the events, the sections that are withheld, and the digests of what was given. The file is checked
     offline like any bundle: tally proof check.

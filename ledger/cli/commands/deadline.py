@@ -18,7 +18,7 @@ from ledger.cli.params import MOMENT, ProcedureWord, add_act
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.errors import NotFound
-from ledger.core.events import Body, case
+from ledger.core.events import Body
 from ledger.i18n import zone_in_use
 
 SOON = 3  # days left from which a deadline is yellow
@@ -97,9 +97,7 @@ act = partial(add_act, deadline_group, record=_record)
 EXTENDED_UNTIL = "The last day as decided, if it is not all that the clause gives."
 
 act(
-    "extend",
-    case.DeadlineExtended,
-    "Record that a deadline is extended, by an EXTENSION of the rules such as special_circumstances.",
+    "deadline.extended",
     "deadline_id",
     "extension",
     ARTICLE,
@@ -110,9 +108,7 @@ act(
     ),
 )
 act(
-    "suspend",
-    case.DeadlineSuspended,
-    "Record that time does not count from now on.",
+    "deadline.suspended",
     "deadline_id",
     click.option("--suspended-at", type=MOMENT, required=True, help="From when on time does not count."),
     click.option(
@@ -126,16 +122,12 @@ act(
     GROUND,
 )
 act(
-    "resume",
-    case.DeadlineResumed,
-    "Record that time counts again.",
+    "deadline.resumed",
     "deadline_id",
     click.option("--resumed-at", type=MOMENT, required=True, help="From when on time counts again."),
 )
 act(
-    "reset",
-    case.DeadlineReset,
-    "Record that a deadline runs anew, without its extensions.",
+    "deadline.reset",
     "deadline_id",
     click.option("--reset-at", type=MOMENT, required=True, help="From when on it runs anew."),
     ARTICLE,

@@ -16,7 +16,7 @@ import click
 from ledger.cli.command import Group, Words
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import columns, when
-from ledger.cli.params import MOMENT, ProcedureWord, acting, add_act, made_id, quantity, split_once, words
+from ledger.cli.params import MOMENT, ProcedureWord, act_command, acting, add_act, made_id, quantity, split_once, words
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.custody.claimed_times import receipt
@@ -66,7 +66,7 @@ def handover_group() -> None:
     """Handovers between agencies: offer, accept item by item, refuse, recall, return."""
 
 
-@handover_group.command("offer")
+@act_command(handover_group, "handover.offered")
 @CASE
 @click.argument("to_agency")
 @click.option("--purpose", type=ProcedureWord("purpose"), required=True)
@@ -92,14 +92,14 @@ def handover_group() -> None:
 @NEW_ID
 @acting
 def offer(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Offer a case, items or persons to another agency. Nothing moves until it accepts.
+    """Offer a case, items or persons to another agency.
 
     FIELD of --listed is quantity, condition or seal_number; what it leaves out is as recorded.
     """
     _record_offer(recorder, case_id, handover.HandoverOffered, fields)
 
 
-@handover_group.command("accept")
+@act_command(handover_group, "handover.accepted")
 @CASE
 @HANDOVER
 @click.option("--received-at", type=MOMENT, required=True, help="When it was delivered: the clock starts there.")
@@ -127,7 +127,7 @@ def accept(
     refused: tuple[str, ...],
     **fields: Any,
 ) -> None:
-    """Accept a handover, wholly or in part: custody of what is accepted moves now.
+    """Accept a handover, wholly or in part.
 
     FIELD is quantity, condition, seal_number, seal_state, digest, remark or match_result. With --except it tells how
     the item was found that stays with the sender.
@@ -150,7 +150,7 @@ def accept(
     recorder.record(case_id, body)
 
 
-@handover_group.command("refuse")
+@act_command(handover_group, "handover.refused")
 @CASE
 @HANDOVER
 @click.option("--reason", "reason_code", type=ProcedureWord("reason_code"), required=True)
@@ -161,7 +161,7 @@ def accept(
 @NUMBER
 @acting
 def refuse(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
-    """Refuse a handover: everything stays with the sender."""
+    """Refuse a handover."""
     if fields["received_at"] is not None:
         _look_at_receipt(recorder.session, case_id, fields)
     recorder.record(case_id, make_body(handover.HandoverRefused, **fields))
@@ -205,16 +205,12 @@ def _record_check(recorder: EventRecorder, case_id: str, body: type[Body], field
 
 act = partial(add_act, handover_group)
 act(
-    "recall",
-    handover.HandoverRecalled,
-    "Take back an offer that is not answered yet.",
+    "handover.recalled",
     "handover_id",
     click.option("--ground", required=True),
 )
 act(
-    "return",
-    handover.HandoverReturned,
-    "Offer back what an accepted handover brought. Nothing moves until the other side accepts.",
+    "handover.returned",
     click.argument("returns", metavar="HANDOVER_ID"),
     click.option("--purpose", type=ProcedureWord("purpose"), default="return", show_default=True),
     click.option("--reason", "reason_code", type=ProcedureWord("reason_code"), required=True),
@@ -229,9 +225,7 @@ act(
     record=_record_offer,
 )
 act(
-    "check",
-    handover.HandoverChecked,
-    "Record the receiver's check before the answer.",
+    "handover.checked",
     "handover_id",
     click.option(
         "--aspect",

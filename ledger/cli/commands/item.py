@@ -21,6 +21,7 @@ from ledger.cli.params import (
     DigestedFile,
     EventReference,
     ProcedureWord,
+    act_command,
     acting,
     add_act,
     particulars_of,
@@ -82,7 +83,7 @@ def item_group() -> None:
 KIND = ProcedureWord("item_kind")
 
 
-@item_group.command("register")
+@act_command(item_group, "item.registered")
 @click.argument("case_id")
 @click.argument("description")
 @click.option("--kind", "item_kind", type=KIND, help="Kind [the procedure's first].")
@@ -128,7 +129,7 @@ KIND = ProcedureWord("item_kind")
 def register(
     recorder: EventRecorder, case_id: str, item_id: str | None, digests: list[str], bag: Path | None, **given: Any
 ) -> None:
-    """Register an item; your agency holds it from then on."""
+    """Register an item."""
     parts = {
         part: {field: value for field, name in fields.items() if (value := given.pop(name)) not in (None, (), [])}
         for part, fields in PARTS_OF_ITEM.items()
@@ -202,12 +203,10 @@ PARTS = "At least two, such as 10 or 3:note@300.00; cash-1=3:note@300.00 gives t
 WHOLE = "What they come to, such as 10 or 5:note@500.00."
 PROCEEDS = "Of an early sale, such as 1@52000.00: becomes an item of its own."
 
-act("seal", item.ItemSealed, "Seal an item.", "item_id", "seal_number")
-act("unseal", item.ItemUnsealed, "Open the seal of an item.", "item_id", "seal_number", GROUND)
+act("item.sealed", "item_id", "seal_number")
+act("item.unsealed", "item_id", "seal_number", GROUND)
 act(
-    "examine",
-    item.ItemExamined,
-    "Record what an examination found.",
+    "item.examined",
     "item_id",
     click.option("--method", required=True),
     click.option("--match", "match_result", type=words(MatchResult), required=True, help="Against the record."),
@@ -217,33 +216,25 @@ act(
     "--finding",
 )
 act(
-    "split",
-    item.ItemSplit,
-    "Split an item into parts whose quantities and money add up to it; they get new ids unless they are given.",
+    "item.split",
     "item_id",
     click.option("--part", "parts", type=PORTION, multiple=True, required=True, help=PARTS),
 )
 act(
-    "merge",
-    item.ItemMerged,
-    "Merge fungible goods of one case into one item; it gets a new id unless one is given.",
+    "item.merged",
     ITEMS,
     click.option("--whole", type=PORTION, required=True, help=WHOLE),
 )
-act("move", item.ItemMoved, "Move an item to another place; custody stays.", "item_id", "storage_location")
+act("item.moved", "item_id", "storage_location")
 act(
-    "check-out",
-    item.ItemCheckedOut,
-    "Give an item to an officer of your agency for a time.",
+    "item.checked_out",
     "item_id",
     click.option("--to-officer", required=True),
     GROUND,
     click.option("--due-at", type=MOMENT),
 )
 act(
-    "check-in",
-    item.ItemCheckedIn,
-    "Take an item back into storage, and say how it came back.",
+    "item.checked_in",
     "item_id",
     "--condition",
     "--seal-number",
@@ -254,29 +245,23 @@ act(
     "--remark",
 )
 act(
-    "freeze",
-    item.ItemFrozen,
-    "Freeze property, or data at a provider, until a day.",
+    "item.frozen",
     "item_id",
     DAY,
     "--number",
     click.option("--method", help="What keeps it unchanged, such as a locked account."),
     click.option("--file", "digests", type=DigestedFile(), help="The data as it is frozen, to digest."),
 )
-act("renew-freeze", item.ItemFreezeRenewed, "Renew a freeze until a later day.", "item_id", DAY, "--number")
+act("item.freeze_renewed", "item_id", DAY, "--number")
 act(
-    "unfreeze",
-    item.ItemUnfrozen,
-    "Lift a freeze.",
+    "item.unfrozen",
     "item_id",
     click.option("--unfrozen-at", type=MOMENT, required=True, help="When it was lifted."),
     GROUND,
     "--number",
 )
 act(
-    "propose-disposal",
-    item.ItemDisposalProposed,
-    "Propose a disposal: the first of its two signatures.",
+    "item.disposal_proposed",
     click.argument("disposal", type=ProcedureWord("disposal")),
     ITEMS,
     GROUND,
@@ -284,9 +269,7 @@ act(
     "--recipient",
 )
 act(
-    "dispose",
-    item.ItemDisposed,
-    "Sign a disposal second, as another officer: cites the event that proposed it.",
+    "item.disposed",
     click.argument("cites", type=EventReference()),
     click.option("--disposed-at", type=MOMENT, required=True),
     click.option("--proceeds", type=PORTION, help=PROCEEDS),

@@ -19,7 +19,6 @@ from ledger.cli.params import FILE, MOMENT, EventReference, ProcedureWord, add_a
 from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, fetch_view, parameters_of, print_life, record_supervision, show_run
 from ledger.client.service import at
-from ledger.core.events import supervision
 from ledger.core.events.terms import DismissalReason
 from ledger.core.supervision.state import OPEN, LeadStatus
 
@@ -73,46 +72,34 @@ OUTCOME = "What came of it; of a dismissed lead, that nothing did."
 DOCUMENT = "Number of the paper, where the outcome is one."
 
 act(
-    "assign",
-    supervision.LeadAssigned,
-    "Assign a lead to HANDLER, an officer of your agency. From then on the agency that must answer sees it.",
+    "lead.assigned",
     "handler",
     click.option("--department", help="Of your agency."),
     click.option("--note", help="For the handler."),
 )
 act(
-    "transfer",
-    supervision.LeadTransferred,
-    "Transfer a lead to the agency above or below, or draw it up from one below.",
+    "lead.transferred",
     "to_agency",
     GROUND,
 )
 act(
-    "answer",
-    supervision.LeadAnswered,
-    "Answer a lead for the supervised agency.",
+    "lead.answered",
     click.option("--answer", required=True, help="What your agency says of it."),
     *MATERIAL,
     CITED,
 )
 act(
-    "confirm",
-    supervision.LeadConfirmed,
-    "Confirm a lead by the material that was checked: without any it is refused.",
+    "lead.confirmed",
     click.option("--finding", required=True, help="What the check has shown."),
     *MATERIAL,
 )
 act(
-    "dismiss",
-    supervision.LeadDismissed,
-    "Dismiss a lead, with the reason.",
+    "lead.dismissed",
     click.option("--reason", "reason_code", type=words(DismissalReason), required=True),
     GROUND,
 )
 act(
-    "close",
-    supervision.LeadClosed,
-    "Close a lead with its outcome.",
+    "lead.closed",
     click.option("--outcome", type=ProcedureWord("lead_outcome"), required=True, help=OUTCOME),
     click.option("--summary", required=True, help="In a sentence or two."),
     click.option("--document", "document_number", help=DOCUMENT),

@@ -15,6 +15,7 @@ from ledger.cli.params import (
     PARTICULARS,
     DigestedFile,
     ProcedureWord,
+    act_command,
     acting,
     made_id,
     outsider,
@@ -97,7 +98,7 @@ def show(session: Session, /, *, case_id: str, letter_id: str) -> None:
         session.output.record((section or {}).get("fields", {}))
 
 
-@letter_group.command("send")
+@act_command(letter_group, "letter.sent")
 @click.argument("case_id")
 @click.argument("kind", type=ProcedureWord("letter_kind"))
 @click.option("--number", required=True, help="As written on the paper.")
@@ -124,7 +125,7 @@ def send(
     recorder.record(case_id, make_body(LetterSent, **fields))
 
 
-@letter_group.command("receive")
+@act_command(letter_group, "letter.received")
 @click.argument("case_id")
 @click.argument("letter_id")
 @click.option("--received-at", type=MOMENT, required=True, help="When it was delivered.")
@@ -136,7 +137,7 @@ def receive(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
     recorder.record(case_id, make_body(LetterReceived, **fields))
 
 
-@letter_group.command("file")
+@act_command(letter_group, "letter.filed")
 @click.argument("case_id")
 @click.argument("kind", type=ProcedureWord("letter_kind"))
 @click.option("--received-at", type=MOMENT, required=True, help="When it was delivered.")

@@ -8,7 +8,7 @@ import click
 
 from ledger.cli.command import Group, confidential, fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
-from ledger.cli.params import MOMENT, PARTICULARS, ProcedureWord, acting, add_act, made_id, particulars_of
+from ledger.cli.params import MOMENT, PARTICULARS, ProcedureWord, act_command, acting, add_act, made_id, particulars_of
 from ledger.cli.session import Session
 from ledger.cli.timeline_output import show_history
 from ledger.client.service import at
@@ -23,7 +23,7 @@ def person_group() -> None:
     """Persons of a case."""
 
 
-@person_group.command("name")
+@act_command(person_group, "person.named")
 @click.argument("case_id")
 @click.option("--role", type=ProcedureWord("person_role"), required=True, help="What the person is in the case.")
 @click.option(
@@ -80,9 +80,7 @@ def measure_group() -> None:
 
 add_act(
     measure_group,
-    "impose",
-    case.MeasureImposed,
-    "Impose a measure on a person.",
+    "measure.imposed",
     "person_id",
     click.argument("measure", type=ProcedureWord("measure")),
     *(STARTED_AT, UNTIL, GROUND),
@@ -91,9 +89,7 @@ add_act(
 )
 add_act(
     measure_group,
-    "change",
-    case.MeasureChanged,
-    "End a measure and begin another one.",
+    "measure.changed",
     "measure_id",
     click.argument("measure", type=ProcedureWord("measure")),
     *(STARTED_AT, UNTIL, GROUND),
@@ -102,9 +98,7 @@ add_act(
 )
 add_act(
     measure_group,
-    "extend",
-    case.MeasureExtended,
-    "Extend a measure.",
+    "measure.extended",
     "measure_id",
     click.option("--until", metavar="DAY", required=True, help="The new last day, such as 2026-03-31."),
     click.option("--article", required=True, help=EXTENDED_BY),
@@ -115,9 +109,7 @@ add_act(
 )
 add_act(
     measure_group,
-    "lift",
-    case.MeasureLifted,
-    "Lift a measure.",
+    "measure.lifted",
     "measure_id",
     click.option("--ended-at", type=MOMENT, required=True),
     GROUND,
@@ -131,9 +123,7 @@ def custody_group() -> None:
 
 add_act(
     custody_group,
-    "request",
-    case.CustodyChangeRequested,
-    "Ask a keeper to keep a person for your agency from now on.",
+    "custody_change.requested",
     "person_id",
     "keeper",
     click.option("--handover", "handover_id", required=True, help="The handover whose acceptance calls for it."),
@@ -145,17 +135,13 @@ add_act(
 )
 add_act(
     custody_group,
-    "serve",
-    case.CustodyChangeServed,
-    "Sign, as the keeper, that a change of custody was served.",
+    "custody_change.served",
     "custody_change_id",
     click.option("--served-at", type=MOMENT, required=True, help="When the certificate was served."),
 )
 add_act(
     custody_group,
-    "notify",
-    case.CustodyPeriodNotified,
-    "Record that a keeper was told of a new period of custody.",
+    "custody_period.notified",
     "measure_id",
     "keeper",
     click.option("--until", metavar="DAY", required=True, help=NOTIFIED_UNTIL),

@@ -144,33 +144,25 @@ def _record(recorder: EventRecorder, recommendation_id: str, body: type[Body], f
 act = partial(add_act, recommendation_group, subject="recommendation_id", record=_record)
 
 act(
-    "receive",
-    supervision.RecommendationReceived,
-    "Record the receipt, as the addressee or with the receipt in hand: the time to reply begins.",
+    "recommendation.received",
     click.option("--received-at", type=MOMENT, default=_now, show_default="now", help="When it was delivered."),
     click.option("--service", type=ProcedureWord("service"), help="How it was delivered."),
     *MATERIAL,
 )
 act(
-    "object",
-    supervision.RecommendationObjected,
-    "Object to a recommendation that your agency got, or file the objection of somebody outside.",
+    "recommendation.objected",
     GROUND,
     *MATERIAL,
 )
 act(
-    "review",
-    supervision.RecommendationReviewed,
-    "Decide on an objection, or change or withdraw a recommendation of your agency.",
+    "recommendation.reviewed",
     click.option("--result", type=words(ReviewResult), required=True, help="What becomes of the recommendation."),
     GROUND,
     click.option("--advice", help="What it advises from now on."),
     click.option("--document", "document_number", help="Number of the paper."),
 )
 act(
-    "answer",
-    supervision.RecommendationAnswered,
-    "Reply to a recommendation that your agency got, or file the reply of somebody outside.",
+    "recommendation.answered",
     click.option("--answer", required=True, help="What the reply says."),
     click.option("--measure", "measures", metavar="TEXT", multiple=True, help=MEASURE),
     *MATERIAL,
