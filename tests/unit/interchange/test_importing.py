@@ -27,7 +27,7 @@ from ledger.store import imports, log
 from tests.testkit.builders import LOG_ID, POLICE, clerk
 from tests.testkit.ledgers import Clock, Ledger, open_ledger, sqlite_url
 from tests.unit.interchange.files import csv_file
-from tests.unit.interchange.test_plan import COLUMNS, FULL, MAPPING
+from tests.unit.interchange.planning import COLUMNS, FULL, MAPPING
 
 BOOKS = books_that_ship()
 KEY = IdentityKey(POLICE, b"\x01" * 32)
