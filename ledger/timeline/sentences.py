@@ -52,6 +52,7 @@ _VOCABULARY = {
     "service": "service",
     "particular": "particular",
     "means": "escalation",
+    "kind": "letter_kind",  # of the letter that an event is about
 }
 _THINGS = {"items", "person_ids"}
 _NUMBER = re.compile(r"[0-9.]+")

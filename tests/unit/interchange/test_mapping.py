@@ -40,12 +40,7 @@ def test_a_part_that_cannot_be_is_refused_by_its_key(part: str, field: str) -> N
     assert caught.value.field == f"m.toml: {field}"
 
 
-# -- several files -----------------------------------------------------------------------------------------------------
-
-
 PERSON = '[[persons]]\nname = "suspect"\nrole = { value = "suspect" }\n'
-
-
 MEASURE = '[[measures]]\nmeasure = { value = "arrest" }\nstarted_at = "from"\nground = "why"\n'
 
 

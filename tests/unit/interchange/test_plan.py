@@ -353,9 +353,6 @@ def test_the_samples_of_police_and_court_speak_of_one_person() -> None:
     assert bodies(court)["person"].person_id in {event.key[1] for event in police.events if event.key[0] == "person"}
 
 
-# -- comparison --------------------------------------------------------------------------------------------------------
-
-
 def test_the_samples_have_the_clocks_that_their_state_implies() -> None:
     """What was due before the import is no clock, and what was decided has ended."""
     clocks = {
