@@ -250,7 +250,7 @@ def _covered() -> list[Vector]:
         absent(
             "an absence where the policy asks for no witness",
             verdict="not_yet_anchored",
-            unchecked=(3, 4, 5),
+            unchecked=(3, 4, 5, 7),
             completeness="not_checked",
             trust=no_witness,
         ),
@@ -289,10 +289,10 @@ def _absent() -> list[Vector]:
             trust=put("/suites", [1, 2]),
         ),
         unproven("an absence without nodes", without("/nodes"), unchecked=(6, 7)),
-        unproven("an absence without the quorum", put("/note", one_witness), unchecked=(3,)),
+        unproven("an absence without the quorum", put("/note", one_witness), unchecked=(3, 7)),
         absent("an absence without an anchor", without("/anchor"), "not_yet_anchored", unchecked=(4, 5)),
         failing(1, of="absent")("an absence of another ledger", put("/log_id", "0x" + "00" * 32)),
-        failing(3, of="absent", completeness="not_checked")(
+        failing(3, unchecked=(7,), of="absent", completeness="not_checked")(
             "an absence whose note somebody spoiled", put("/note", spoiled_line(file.note))
         ),
         failing(7, unchecked=(3,), of="absent", completeness="contradicted")(

@@ -7,7 +7,7 @@ A bundle about an absent stream has these steps after the five about the bundle:
 6  map      the entry holds, is of the ledger, and commits to the root that the proof leads to
 7  absence  the map does not have the stream
 
-Both make the verdict. Step 7 is also the statement on completeness, which is *shown* only if the quorum is reached.
+Both make the verdict. Step 7 is also the statement on completeness.
 """
 
 from __future__ import annotations
@@ -141,6 +141,8 @@ def _absence(run: _AbsenceRun) -> Outcome:
         raise IntegrityBroken(
             "the head map has {count} events of the stream", count=run.proven.head.count, field="map.leaf"
         )
+    if run.of.quorum_time is None:
+        return NotChecked(NO_QUORUM, "intact")
     return Message(
         "none of the first {size} entries is an event of {stream.kind} {stream.id}",
         size=run.proven.size,
@@ -160,13 +162,10 @@ def verify_absence(data: bytes, trust: Trust, *, observed: Sequence[ObservedBloc
     stream = bundle.require_absent()
     verification = BundleVerification(bundle, trust, observed)
     run, steps = verification.perform(ABSENCE_STEPS, lambda reading: _AbsenceRun(reading, stream))
-    completeness = statement_of(steps[-1])
-    if completeness.result == "shown" and verification.quorum_time is None:
-        completeness = Statement("not_checked", NO_QUORUM)
     return AbsenceReport(
         verdict=worst(step.verdict for step in steps),
         conformity=CONFORMITY,
-        completeness=completeness,
+        completeness=statement_of(steps[-1]),
         development=trust.development,
         steps=steps,
         stream=stream,

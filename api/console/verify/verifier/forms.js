@@ -7,30 +7,15 @@ export { utf8 };
 // The bytes of hex digits, and of those that follow a prefix such as 0x or sha256:.
 export const unhex = (text) => hexToBytes(text.replace(/^.*[x:]/, ""));
 
-// A sentence by its id: English, with slots by name, which may be sentences too. A page has other languages' by the same id; as a string,
-// and in JSON, it is the English.
-class Reason {
-  constructor(id, slots) {
-    Object.assign(this, { id, slots });
-  }
-
-  toString() {
-    return this.id.replace(/{(\w+)}/g, (_, slot) => this.slots[slot]);
-  }
-
-  toJSON() {
-    return String(this);
-  }
-}
-
+// A sentence by its id: English, with slots by name, which may hold sentences too. Whoever shows it has it in other languages by the same id.
 // A reason stays what it is, and a value, such as a digest, stands for itself.
-export const reason = (id, slots = {}) => (id instanceof Reason ? id : new Reason(id, slots));
-export const joinedBy = (reasons) => reasons.filter(Boolean).reduce((first, second) => reason("{first}; {second}", { first, second }));
+export const reason = (id, slots = {}) => (id.slots ? id : { id, slots });
+export const both = (first, second) => (second ? reason("{first}; {second}", { first, second }) : first);
 
 // Ends the reading of a file, or a step, for which the verdict follows.
 export class Refused extends Error {
   constructor(detail, verdict) {
-    super(detail);
+    super(detail.id);
     Object.assign(this, { detail, verdict });
   }
 }

@@ -27,9 +27,8 @@ function verifierKey(text, ...types) {
   const [name, id, encoded, ...more] = text.split("+");
   const data = base64([encoded, ...more].join("+"));
   const type = data[0];
-  if (!isName(name) || !types.includes(type) || data.length !== 1 + KEY_BYTES[type]) refuse("no key of type {type}: {text}", { type: types.join("/"), text });
-  if (utf8(name).length > LONGEST_NAME) refuse("the key's name is too long: {text}", { text });
-  if (hex(sha256(joined(utf8(`${name}\n`), data)).subarray(0, 4)) !== id) refuse("the key's id is not its own: {text}", { text });
+  const isOfForm = isName(name) && types.includes(type) && utf8(name).length <= LONGEST_NAME && data.length === 1 + KEY_BYTES[type];
+  if (!isOfForm || hex(sha256(joined(utf8(`${name}\n`), data)).subarray(0, 4)) !== id) refuse("no key of type {type} and its id: {text}", { type: types.join("/"), text });
   return { name, id, type, key: data.subarray(1) };
 }
 
@@ -129,16 +128,13 @@ export function signatureBy(key, note) {
   return line?.data;
 }
 
-// The times at which the witnesses co-signed the note.
-export const cosignatures = (note, witnesses) => new Map(witnesses.map((witness) => [witness, signatureBy(witness, note)])
-  .filter(([, data]) => data).map(([witness, data]) => [witness, bytesToNumberBE(data.subarray(0, 8))]));
-
-const isMet = (node, met) => (node.witness ? met.has(node.witness) : node.of.filter((one) => isMet(one, met)).length >= node.least);
-
-// The earliest time by which enough witnesses had co-signed, undefined where the quorum is not reached, or none is asked for.
-export function quorumTime(quorum, times) {
-  const signedBy = (time) => new Set([...times.keys()].filter((witness) => times.get(witness) <= time));
-  return quorum ? [...times.values()].sort((a, b) => (a < b ? -1 : 1)).find((time) => isMet(quorum, signedBy(time))) : undefined;
+// When enough witnesses had co-signed a note, undefined if they have not or the policy asks for none, and when the last of all did.
+export function cosigned(note, { quorum, witnesses }) {
+  const lines = witnesses.map((witness) => [witness, signatureBy(witness, note)]).filter(([, data]) => data);
+  const times = new Map(lines.map(([witness, data]) => [witness, bytesToNumberBE(data.subarray(0, 8))]));
+  const inOrder = [...times.values()].sort((a, b) => (a < b ? -1 : 1));
+  const isMet = (node, by) => (node.witness ? times.get(node.witness) <= by : node.of.filter((one) => isMet(one, by)).length >= node.least);
+  return { at: quorum ? inOrder.find((by) => isMet(quorum, by)) : undefined, last: inOrder.at(-1) };
 }
 
 // -- the tree and the head map -----------------------------------------------------------------------------------------

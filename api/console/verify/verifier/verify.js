@@ -4,11 +4,10 @@ import { blake3 } from "@noble/hashes/blake3.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { blockStatement, contractStates, grantWords, readHeader, word } from "./chain.js";
 import { readBundle, readTrust, serviceKeyAt } from "./files.js";
-import { canonical, hex, joined, joinedBy, lack, MIRRORED, reason, Refused, refuse, same, unhex, utf8 } from "./forms.js";
+import { both, canonical, hex, joined, lack, MIRRORED, reason, Refused, refuse, same, unhex, utf8 } from "./forms.js";
 import * as log from "./log.js";
 
 export { Refused };
-export const EXIT = { intact: 0, tampered: 1, unverifiable: 3, not_yet_anchored: 4 };
 const WORST_FIRST = ["tampered", "unverifiable", "not_yet_anchored", "intact"];
 const NOT_YET = "not_yet_anchored";
 const TOLERANCE = 300n; // seconds that a signer's clock may be ahead
@@ -58,41 +57,32 @@ function attempt(work) {
   }
 }
 
-// The steps by their names, numbered after those before them.
-const perform = (steps, run, before = []) => Object.entries(steps).reduce(
-  (done, [name, step]) => [...done, { number: done.length + 1, name, ...attempt(() => step(run)) }], before,
-);
-
 const verdictOf = (steps) => WORST_FIRST.find((verdict) => steps.some((step) => step.verdict === verdict));
 const headOf = ({ checkpoint }) => checkpoint ?? lack("there is no tree head to go by");
 const indexOf = ({ index }) => index ?? lack("there is no index to go by");
 const statesOf = ({ states }) => states ?? lack("there is no trusted block to go by", NOT_YET);
 
 const BUNDLE_STEPS = {
-  ledger({ bundle: { log_id: logId }, trust }) {
+  ledger({ of: { bundle: { log_id: logId }, trust } }) {
     return logId === trust.log_id ? logId : refuse("a bundle of ledger {log_id}", { log_id: logId });
   },
 
-  checkpoint(run) {
-    const checkpoint = log.parseCheckpoint(run.bundle.note);
-    if (checkpoint.origin !== run.trust.origin) refuse("the tree head of another log, {origin}", { origin: checkpoint.origin });
-    const keys = run.trust.logKeys.filter(({ until }) => checkpoint.size <= until);
+  checkpoint({ of }) {
+    const checkpoint = log.parseCheckpoint(of.bundle.note);
+    if (checkpoint.origin !== of.trust.origin) refuse("the tree head of another log, {origin}", { origin: checkpoint.origin });
+    const keys = of.trust.logKeys.filter(({ until }) => checkpoint.size <= until);
     if (!keys.some((key) => log.signatureBy(key, checkpoint))) refuse("not signed by the log: the note is not its own, or whoever passed it on spoiled it; ask for another copy");
-    run.checkpoint = checkpoint;
+    of.checkpoint = checkpoint;
     return reason("size {size}, root {root}", { size: checkpoint.size, root: hex(checkpoint.root) });
   },
 
-  witnesses(run) {
-    const { quorum, witnesses } = run.trust.policy;
-    const times = log.cosignatures(headOf(run), witnesses);
-    run.cosignedAt = log.quorumTime(quorum, times);
-    run.lastCosigned = [...times.values()].reduce((latest, time) => (time > latest ? time : latest), 0n);
-    if (quorum === null) lack("the policy asks for no witness", "intact");
-    return run.cosignedAt === undefined ? lack("the quorum is not reached") : reason("the quorum is reached");
+  witnesses({ of, of: { trust: { policy } } }) {
+    of.cosigned = log.cosigned(headOf(of), policy);
+    if (policy.quorum === null) lack("the policy asks for no witness", "intact");
+    return of.cosigned.at ? reason("the quorum is reached") : lack("the quorum is not reached");
   },
 
-  block(run) {
-    const { bundle: { anchor }, trust } = run;
+  block({ of, of: { bundle: { anchor }, trust } }) {
     if (!anchor) lack("the bundle has no anchor", NOT_YET);
     const header = readHeader(unhex(anchor.header));
     const { number, hash } = header;
@@ -102,66 +92,66 @@ const BUNDLE_STEPS = {
     if (named.some((block) => block.hash !== hash)) refuse("block {number} has another hash", { number });
     const vouched = attempt(() => (named.length ? reason("the trust file names it") : blockNote(anchor.block_note, blockStatement(trust.log_id, chain, header), trust.policy)));
     if (vouched.status !== "checked") lack("nobody vouches for block {number} with the hash {hash}: {why}", NOT_YET, { number, hash, why: vouched.detail });
-    Object.assign(run, { header, states: contractStates(anchor, chain, header) });
+    Object.assign(of, { header, states: contractStates(anchor, chain, header) });
     return reason("block {number} with the hash {hash}: {why}", { number, hash, why: vouched.detail });
   },
 
-  anchor(run) {
-    const { size, root } = headOf(run);
-    const { number } = statesOf(run) && run.bundle.anchor;
-    const { record, before, last } = run.states.record(number);
+  anchor({ of, of: { bundle, header } }) {
+    const { size, root } = headOf(of);
+    const states = statesOf(of);
+    const { number } = bundle.anchor;
+    const { record, before, last } = states.record(number);
     if (!same(record.root, root) || record.size !== size) refuse("the record is of another tree head");
     const isFirst = number === 1 && before.size === 0n;
     const follows = before.size < record.size && before.block <= record.block && before.time <= record.time && same(before.root, log.EMPTY_TREE) === isFirst;
-    const isUpTo = record.block <= run.header.number && last.number >= number && (last.number === BigInt(number)) === (last.size === record.size);
+    const isUpTo = record.block <= header.number && last.number >= number && (last.number === BigInt(number)) === (last.size === record.size);
     if (!follows || !isUpTo) refuse("the record does not stand between the one before, the last one and the block of the state");
-    run.record = record;
-    return reason("record {number} of {last}, by the state of block {block}", { number, last: last.number, block: run.header.number });
+    of.record = record;
+    return reason("record {number} of {last}, by the state of block {block}", { number, last: last.number, block: header.number });
   },
 };
 
 // As many witnesses as the policy asks for state that the block is final. A note that does not hold does not count.
-function blockNote(text, statement, { quorum, witnesses }) {
+function blockNote(text, statement, policy) {
   if (text === undefined) lack("the trust file does not name it, and there is no block note: name it there once a node of yours has it, or ask for a newer proof");
   const note = log.parseNote(text);
   if (note.text !== statement) refuse("the block note states something else");
-  return log.quorumTime(quorum, log.cosignatures(note, witnesses)) === undefined ? lack("the block note has not the quorum") : reason("the quorum vouches for it");
+  return log.cosigned(note, policy).at ? reason("the quorum vouches for it") : lack("the block note has not the quorum");
 }
 
 // The verification of a bundle: the steps about it, and the entries that others rest on. What does not hold of these counts as left out.
 class Verification {
   constructor(bundle, trust) {
-    const lacking = new Set(bundle.entries.map(({ envelope }) => envelope.suite).filter((suite) => suite !== SUITE));
-    Object.assign(this, { bundle, trust, results: new Map(), about: new Map(), suites: [...lacking].join(", ") });
-    this.steps = perform(BUNDLE_STEPS, this);
+    Object.assign(this, { bundle, trust, results: new Map(), about: new Map(), cosigned: {}, steps: [] });
     // By what they are about: each of a case's thousands of events asks for some.
-    for (const entry of bundle.entries) {
-      const { envelope: { event_type: type, stream }, payload: { body } = {} } = entry;
-      const key = type === "section.erased" ? body && erasureOf(stream, body.concerns, body.label) : this.isMirror(entry) && `${type} ${body.key_id ?? body.agency}`;
+    for (const entry of bundle.entries.filter(({ payload }) => payload)) {
+      const { envelope: { event_type: type, stream }, payload: { body } } = entry;
+      const key = type === "section.erased" ? erasureOf(stream, body.concerns, body.label) : this.isMirror(entry) && `${type} ${body.key_id ?? body.agency}`;
       if (key) this.about.set(key, this.about.get(key) ?? []).get(key).push(entry);
     }
+    this.steps = this.perform(BUNDLE_STEPS, {});
+    this.suites = [...new Set(bundle.entries.map(({ envelope: { suite } }) => suite))].filter((suite) => suite !== SUITE).join(", ");
+    if (this.suites) this.assuming = Object.assign(Object.create(Verification.prototype), this, { assumes: true, results: new Map() });
   }
 
-  isOfLedger({ envelope, payload, index }) {
-    const { suite, agency, key_id: key } = envelope;
+  isOfLedger({ envelope: { suite, agency, key_id: key }, payload, index }) {
     return agency === "ledger" && this.trust.suites.includes(suite) && key === serviceKeyAt(this.trust, index) && (payload?.officer ?? "service") === "service";
   }
 
-  isMirror({ envelope, payload, index }) {
-    const { event_type: type, stream } = envelope;
-    return Object.hasOwn(MIRRORED, type) && stream.kind === "system" && payload && this.isOfLedger({ envelope, payload, index }) && MIRRORED[type](payload.body);
+  isMirror(entry) {
+    const { envelope: { event_type: type, stream }, payload: { body } } = entry;
+    return Object.hasOwn(MIRRORED, type) && stream.kind === "system" && this.isOfLedger(entry) && MIRRORED[type](body);
   }
 
   // Whether another entry is in the tree, signed, and with its payload if that is shown: a result like a step's.
   resultOf(entry) {
-    if (!this.results.has(entry)) {
-      this.results.set(entry, attempt(() => {
-        const [run, isAssumed] = [{ of: this, entry }, this.assumes && entry.envelope.suite !== SUITE];
-        EVENT_STEPS.inclusion(run);
-        if (!isAssumed && !signatureHolds(entry.envelope, this.trust.log_id)) refuse("not signed by the key it names");
-        return entry.payload ? EVENT_STEPS.payload(run) : "";
-      }));
-    }
+    const isAssumed = this.assumes && entry.envelope.suite !== SUITE;
+    const look = () => {
+      EVENT_STEPS.inclusion({ of: this, entry });
+      if (!isAssumed && !signatureHolds(entry.envelope, this.trust.log_id)) refuse("not signed by the key it names");
+      return entry.payload ? EVENT_STEPS.payload({ entry }) : "";
+    };
+    if (!this.results.has(entry)) this.results.set(entry, attempt(look));
     return this.results.get(entry);
   }
 
@@ -170,14 +160,15 @@ class Verification {
     return (this.about.get(about) ?? []).filter((entry) => this.resultOf(entry).status === "checked");
   }
 
-  // Steps after those about the bundle. Nobody can say here whether an entry is signed by a suite that this program lacks, so they are
-  // performed as if none of those were, and again as if all were: one with another status then is not checked.
+  // Steps after those before. Nobody can say here whether an entry is signed by a suite that this program lacks, so they are performed as
+  // if none of those were, and again as if all were: one with another status then is not checked.
   perform(steps, run) {
-    if (this.suites) this.assuming ??= Object.assign(Object.create(Verification.prototype), this, { assumes: true, results: new Map() });
-    const again = this.suites && perform(steps, { ...run, of: this.assuming }, this.steps);
-    const done = perform(steps, Object.assign(run, { of: this }), this.steps);
-    const lacking = attempt(() => lack("it rests on an entry of suite {suites}, which this program does not verify", "unverifiable", { suites: this.suites }));
-    return done.map((step, at) => (!again || step.status === again[at].status ? step : { ...step, ...lacking }));
+    const { suites, assuming } = this;
+    const done = (on) => Object.entries(steps).map(([name, step], at) => ({ number: this.steps.length + at + 1, name, ...attempt(() => step(on)) }));
+    const again = assuming && done({ ...run, of: assuming });
+    const lacking = attempt(() => lack("it rests on an entry of suite {suites}, which this program does not verify", "unverifiable", { suites }));
+    const own = done(Object.assign(run, { of: this }));
+    return [...this.steps, ...own.map((step, at) => (!again || step.status === again[at].status ? step : { ...step, ...lacking }))];
   }
 
   event(entry) {
@@ -221,7 +212,7 @@ const EVENT_STEPS = {
     if (label) refuse("the section {label} is not the one committed to", { label });
     const missing = Object.keys(committed).filter((one) => !Object.hasOwn(shown, one));
     const fateOf = (one) => (of.held(erasureOf(envelope.stream, envelope, one)).length ? reason("{label} erased", { label: one }) : reason("{label} withheld", { label: one }));
-    return missing.length ? lack(joinedBy(missing.map(fateOf)), "intact") : reason("{count} shown", { count: Object.keys(committed).length });
+    return missing.length ? lack(missing.map(fateOf).reduce(both), "intact") : reason("{count} shown", { count: Object.keys(committed).length });
   },
 
   authority(run) {
@@ -247,7 +238,7 @@ const EVENT_STEPS = {
     const { words, revoked } = statesOf(of).grant(key);
     if (!grounds.some(({ payload: { body } }) => grantWords(body).join() === words.join())) refuse("the registry's grant is another");
     // The slot decides. An entry that the registry does not bear out spoils nothing: without it the verdict were the same.
-    const good = (why, stray) => joinedBy([why, stray && reason("entry {index} mirrors a revocation that does not count: tell the witnesses", { index: stray.index })]);
+    const good = (why, stray) => both(why, stray && reason("entry {index} mirrors a revocation that does not count: tell the witnesses", { index: stray.index }));
     if (revoked === 0n) return good(reason("not revoked, by the registry's slot"), revocations[0]);
     const { record = lack("there is no record with whose time the revocation could be compared"), bundle: { anchor } } = of;
     if (revoked > record.time) return good(reason("revoked after the anchor"), revocations[0]);
@@ -263,15 +254,15 @@ const EVENT_STEPS = {
   },
 
   time(run) {
-    const { of: { cosignedAt, lastCosigned, record, bundle }, entry: { envelope } } = run;
+    const { of: { cosigned, record, bundle }, entry: { envelope } } = run;
     indexOf(run);
     const stamps = bundle.timestamps.length > 0 && reason("RFC 3161 timestamps are not checked by this verifier");
-    const earliest = [cosignedAt, record?.time].reduce((a, b) => (a === undefined || b < a ? b : a));
-    if (earliest === undefined) lack(joinedBy([reason("no quorum and no block proves a time"), stamps]), "intact");
+    const earliest = [cosigned.at, record?.time].reduce((a, b) => (a === undefined || b < a ? b : a));
+    if (earliest === undefined) lack(both(reason("no quorum and no block proves a time"), stamps), "intact");
     // Not by the quorum's time, which a courier can move by leaving out a line: with fewer co-signatures the latest is no later.
-    const late = [cosignedAt && lastCosigned, record?.time].find((time) => time !== undefined && BigInt(envelope.signed_at) > time + TOLERANCE);
+    const late = [cosigned.at && cosigned.last, record?.time].find((time) => time !== undefined && BigInt(envelope.signed_at) > time + TOLERANCE);
     if (late !== undefined) refuse("signed at {signed}, later than {logged}, when it was in the log", { signed: moment(envelope.signed_at), logged: moment(late) });
-    return joinedBy([reason("known to exist at {time}", { time: moment(earliest) }), stamps]);
+    return both(reason("known to exist at {time}", { time: moment(earliest) }), stamps);
   },
 };
 
@@ -296,8 +287,9 @@ const ABSENCE_STEPS = {
     return reason("the head map of the first {size} entries", run.mapped);
   },
 
-  absence({ mapped = lack("there is no head map to go by") }) {
-    return mapped.count ? refuse("the head map has {count} events of the stream", mapped) : reason("none of the first {size} entries is of this stream", mapped);
+  absence({ of, mapped = lack("there is no head map to go by") }) {
+    if (mapped.count) refuse("the head map has {count} events of the stream", mapped);
+    return of.cosigned.at ? reason("none of the first {size} entries is of this stream", mapped) : lack(OWN_WORD, "intact");
   },
 };
 
@@ -323,7 +315,7 @@ const STREAM_STEPS = {
 
   // What does not hold of a head map counts as left out.
   end(run) {
-    const { bundle: { map, subjects }, cosignedAt } = run.of;
+    const { bundle: { map, subjects }, cosigned } = run.of;
     if (!map) lack("that nothing came after event {sequence} is not shown: there is no head map", "intact", { sequence: subjects.length - 1 });
     const { status, detail: why } = attempt(() => ABSENCE_STEPS.map(run));
     if (status !== "checked") lack("the head map does not hold: {why}", "intact", { why });
@@ -332,7 +324,7 @@ const STREAM_STEPS = {
     if (count !== covered.length || (count && head !== `0x${hex(log.leafHash(covered.at(-1).envelope))}`)) {
       refuse("the head map of entry {size} has {count} events of the stream, not these {shown}", { size, count, shown: covered.length });
     }
-    return cosignedAt === undefined ? lack(OWN_WORD, "intact") : reason("these {count} events are all of the stream among the first {size} entries", run.mapped);
+    return cosigned.at ? reason("these {count} events are all of the stream among the first {size} entries", run.mapped) : lack(OWN_WORD, "intact");
   },
 };
 
@@ -349,12 +341,10 @@ export function verifyFile(bundleBytes, trustBytes, told = () => {}) {
     told(at, subjects.length);
     return of.event(entry);
   });
-  const steps = absent ? of.perform(ABSENCE_STEPS, { stream: absent }) : perform(STREAM_STEPS, { of, stream, events }, of.steps);
-  const last = steps.at(-1);
-  const isOwnWord = last.status === "checked" && of.cosignedAt === undefined;
-  const completeness = isOwnWord ? { result: "not_checked", detail: OWN_WORD } : { result: STATED[last.status], detail: last.detail };
-  const conformity = absent ? unshown("there is no act to judge") : unshown("this verifier does not know the custody rules");
+  const steps = of.perform(absent ? ABSENCE_STEPS : STREAM_STEPS, { stream: stream ?? absent, events });
   if (stream?.id.startsWith("model-") && stream.kind === "supervision") steps.at(-2).name = "versions";
+  const { status, detail } = steps.at(-1);
+  const conformity = absent ? unshown("there is no act to judge") : unshown("this verifier does not know the custody rules");
   const verdict = verdictOf(stream ? steps.slice(0, -1) : steps);
-  return { verdict, conformity, completeness, development: of.trust.development, steps, events, stream: stream ?? absent };
+  return { verdict, conformity, completeness: { result: STATED[status], detail }, development: of.trust.development, steps, events, stream: stream ?? absent };
 }
