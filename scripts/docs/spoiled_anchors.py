@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import xor
 from typing import Any
 
 import rlp
@@ -47,7 +48,9 @@ EMPTY = EMPTY_TREE.root()
 
 def anchor_vectors() -> list[Vector]:
     """Return faults of the anchor: who vouches for its block, what its state proves, and the key in it."""
-    of_anchor = on_page("anchor", [*_block(), *_headers(), *_notes(), *_record(), *_read_in_order(), *_accounts()])
+    of_anchor = on_page(
+        "anchor", [*_block(), *_headers(), *_notes(), *_record(), *_high_bits(), *_read_in_order(), *_accounts()]
+    )
     return [*of_anchor, *on_page("registry", _grant()), *on_page("anchor", _tries())]
 
 
@@ -105,6 +108,10 @@ def _block() -> list[Vector]:
         ),
         unverifiable("no node of the state", put("/anchor/state", []), unchecked=(5, 11)),
         Vector("a node of the state that is not needed", put("/anchor/state/-", "0x80")),
+        Vector("a node of the state that is empty", put("/anchor/state/-", "0x")),
+        refused("a node of the state that does not begin with 0x", put("/anchor/state/-", "000x")),
+        refused("a node of the state in upper case", put("/anchor/state/-", "0xAB")),
+        refused("a number of 0 in revocations", put("/anchor/revocations", {OFFICER: 0})),
         Vector("a node of the state as long as one may be", put("/anchor/state/-", "0x" + "80" * 1024)),
         refused("a node of the state longer than one may be", put("/anchor/state/-", "0x" + "80" * 1025)),
     ]
@@ -226,6 +233,36 @@ def _record() -> list[Vector]:
             put("/anchor/block_note", example.vouched(header, contracts=replace(CHAIN, **other_code))),
             trust=tuple(patch for field in other_code for patch in put(f"/chains/0/{field}", ELSEWHERE)),
         ),
+    ]
+
+
+def _high_bits() -> list[Vector]:
+    """Set the highest bit of each packed number: it belongs to the number."""
+    last, record, before = 0, 2, 4  # slots
+    of_anchor = {
+        "number of the last record": (last, 0),
+        "size of the last record": (last, 64),
+        "size": (record, 0),
+        "block number": (record, 64),
+        "size before": (before, 0),
+        "block number before": (before, 64),
+        "time before": (before, 128),
+    }
+    of_grant = {"roles": 0 + 31, "suite": 32 + 7, "beginning": 40 + 63, "end": 104 + 63}
+    return [
+        *(
+            Fails.anchor(f"anchor: the highest bit of the {name}", _anchor(_slot(slot, partial(xor, 1 << low + 63))))
+            for name, (slot, low) in of_anchor.items()
+        ),
+        *(
+            Fails.registry(f"registry: the highest bit of the {name}", _anchor(_term(2, partial(xor, 1 << bit))))
+            for name, bit in of_grant.items()
+        ),
+        Vector(
+            "registry: revoked in the last second that there is",
+            _anchor(_term(2, lambda word: word | (2**64 - 1) << 168)),
+        ),
+        Vector("registry: more above the packed numbers", _anchor(_term(2, lambda word: word | 1 << 232))),
     ]
 
 
@@ -375,7 +412,7 @@ def _trie(name: str, nodes: list[Any], *, fails: bool = False) -> Vector:
 
     Nothing else under it is here: where the first slot can be read, a node is missing for the next one.
     """
-    root: list[Any] = [bytes([place + 1] * 32) for place in range(16)] + [b""]
+    root = branch(keccak256(KEY_SLOTS[1]).hex()[0], bytes([7] * 32))
     first = rlp.encode(nodes[0]) if not isinstance(nodes[0], bytes) else nodes[0]
     root[int(PATH[0], 16)] = keccak256(first) if len(first) >= 32 else nodes[0]
     state = ledger().state_with()

@@ -1,4 +1,4 @@
-"""Faults of a bundle: of the entry, the log and the key, of a whole case and a model package, and of the bytes."""
+"""Faults of a bundle: of the entry, the log and the key, of a whole case and a model package."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ from scripts.docs.vector import (
     Fails,
     Patch,
     Vector,
-    at,
-    distrusted,
     failing,
     ledger,
     on_page,
@@ -38,8 +36,8 @@ from scripts.docs.vector import (
     policy,
     put,
     refused,
+    repeated,
     spoiled_line,
-    untrusted,
     unverifiable,
     whole,
     without,
@@ -47,6 +45,7 @@ from scripts.docs.vector import (
 
 NoteChange = Callable[[str], str]
 
+TEXT_OF_SECTION = example.NARRATIVE.fields["text"].encode()
 UNKNOWN_SIGNATURE = "— stranger.example/s AAAAAAA=\n"  # five bytes: a key id and one more
 # Where entries stand in bundle.json and erased.json: the agency's admission, the grant, the registration, its erasure.
 ADMISSION, GRANT, SHOWN, ERASED = (f"/entries/{place}" for place in range(4))
@@ -54,8 +53,6 @@ NEXT = REGISTERED ^ 1  # beside which the registration stands in the tree
 FUTURE = COSIGNED_AT + 6 + 301  # later by one second than the last witness allows
 OWN = (11,)  # of an entry of the ledger itself this is not checked
 no_grant = partial(unverifiable, unchecked=(10, 11))
-
-UNFIT_SUITES = {"none": [], "not in order": [2, 1], "twice the same": [1, 1], "beyond a byte": [256]}
 
 
 def entry_vectors() -> list[Vector]:
@@ -140,7 +137,7 @@ def _log() -> list[Vector]:
             "an index beyond the tree, and no nodes",
             (*put(f"{SHOWN}/index", size), *put("/event", size), *without("/nodes")),
         ),
-        Fails.inclusion("the largest index", (*put(f"{SHOWN}/index", BEYOND - 1), *put("/event", BEYOND - 1))),
+        Fails.inclusion("the largest index", (*put(f"{SHOWN}/index", 2**53 - 1), *put("/event", 2**53 - 1))),
     ]
 
 
@@ -173,6 +170,7 @@ def _witnesses() -> list[Vector]:
         Vector("the lines in another order", _note(_lines(2, 0, 1))),
         unverifiable("one witness short of the quorum", _note(_lines(0, 1)), unchecked=(3,)),
         Fails.witnesses("one witness short of the quorum, by a line that does not hold", _note(_spoiled_alone)),
+        Vector("H: as late as the first of the policy's witnesses allows", _dated((1, SIGNED_AT - 300), (2, 1))),
         Vector("co-signed in the first second and in the last one", _dated((1, 1), (3, 2**63 - 1))),
         Fails.time("co-signed twice in the first second", _dated((1, 1), (3, 1))),
         unverifiable("no witness", _note(_lines(0)), unchecked=(3,)),
@@ -210,6 +208,39 @@ def _sections() -> list[Vector]:
         withheld("C: an erasure by an entry of another kind", _replaced(ERASED, SEALED)),
         withheld("C: an erasure that was edited", put(f"{ERASED}/payload/body/ground", "another")),
         withheld("erasure left out", without(ERASED)),
+        Vector("a text that is not in form C", whole(_registered(_described("e\u0301")))),
+        withheld("an erasure whose payload is withheld", without(f"{ERASED}/payload")),
+        *_of_one_section(),
+    ]
+
+
+def _of_one_section() -> list[Vector]:
+    """Return forms of a section that has other fields than the one that was signed."""
+    section, text = f"{SHOWN}/sections/narrative", '"fields":{"text":"'
+    return [
+        *(
+            Fails.sections(f"a section with a field {name}", put(f"{section}/fields/{name}", "x"))
+            for name in ("a", "a1_", "z" * 32)
+        ),
+        *(
+            refused(f"a section with a field {name!r}", put(f"{section}/fields/{name}", "x"))
+            for name in ("", "A", "1a", "_a", "z" * 33)
+        ),
+        Fails.sections("a section of 4000 characters", edits=(repeated("😀", 4000, text, cut=len(TEXT_OF_SECTION)),)),
+        refused("a section of 4001 characters", edits=(repeated("x", 4001, text, cut=len(TEXT_OF_SECTION)),)),
+        refused("a section of an empty text", put(f"{section}/fields/text", "")),
+        refused("a section of another salt", put(f"{section}/salt", "F" * 32)),
+        refused("a section without salt", without(f"{section}/salt")),
+        *(
+            Fails.sections(
+                f"a section under the label {label}", put(f"{SHOWN}/sections/{label}", plain(example.NARRATIVE))
+            )
+            for label in ("a", "a:1", "a_1:9999", "z" * 32)
+        ),
+        *(
+            refused(f"a section under the label {label!r}", put(f"{SHOWN}/sections/{label}", plain(example.NARRATIVE)))
+            for label in ("a:0", "a:", "a:10000", "1a", "z" * 33)
+        ),
     ]
 
 
@@ -438,205 +469,3 @@ def _published(*bodies: Body) -> tuple[Patch]:
     """Put a package of another log, in which these were published."""
     signed = [(body, example.MODEL, "p-0555") for body in bodies]
     return whole(_log_of(ledger().entries[-1], signed=signed, size=PUBLISHED[0]).package())
-
-
-# -- what is no bundle -------------------------------------------------------------------------------------------------
-
-HALF = "\ud800"
-BEYOND = 2**53
-# Objects of bundle.json in which no field may stand that is not listed.
-LEVELS = (
-    "",
-    SHOWN,
-    f"{SHOWN}/envelope",
-    f"{SHOWN}/envelope/stream",
-    f"{SHOWN}/payload",
-    f"{SHOWN}/payload/authority",
-    f"{SHOWN}/sections/narrative",
-    "/anchor",
-    "/anchor/chain",
-)
-NULLS = ("/event", "/note", "/nodes", "/anchor", "/timestamps", SHOWN, f"{SHOWN}/payload", f"{SHOWN}/sections")
-NEEDED = ("/format", "/log_id", "/note", "/entries", f"{SHOWN}/index", f"{SHOWN}/envelope")
-
-
-def form_vectors(files: dict[str, bytes]) -> list[Vector]:
-    """Return faults of form: each makes the file no bundle, wherever it stands. ``files`` are published."""
-    data = files["bundle.json"]
-    body = f"{SHOWN}/payload/body"
-    return [
-        refused("a byte order mark", edits=at(0, b"\xef\xbb\xbf")),
-        refused("something behind the value", edits=at(len(data), "{}")),
-        refused("a newline behind the value", edits=at(len(data), "\n")),
-        refused("a space before the value", edits=at(0, " ")),
-        refused("a comment", edits=at(len(data), "// x")),
-        refused("a key twice", edits=at(1, '"remark":1,"remark":1,')),
-        refused("a byte that is no UTF-8", edits=at(data.index(b"a mobile phone"), b"\xff")),
-        refused("a fraction", put(f"{SHOWN}/payload/body/quantity/value", 1.5)),
-        refused("a body that is no object", put(body, [])),
-        refused("33 levels", put("/timestamps", _nested(32))),
-        *(refused(f"a field that is not listed: {path or 'the file'}", put(f"{path}/remark", "x")) for path in LEVELS),
-        *(refused(f"null: {path}", put(path, None)) for path in NULLS),
-        *(refused(f"nothing: {path}", without(path)) for path in NEEDED),
-        *(refused(f"half a surrogate pair: {path}", put(path, HALF)) for path in (f"{body}/description", "/note")),
-        *(refused(f"an integer of 2^53: {path}", put(path, BEYOND)) for path in ("/event", "/anchor/number")),
-        *(refused(f"what may be left out, and is empty: {path}", put(path, value)) for path, value in EMPTY.items()),
-        refused("a text with NUL", put(f"{body}/description", "a\0b")),
-        Vector("a text that is not in form C", whole(_registered(_described("e\u0301")))),
-        refused("an event type of another form", put(f"{SHOWN}/envelope/event_type", "item")),
-        refused("a payload with a field of the envelope", put(f"{SHOWN}/payload/sequence", 1)),
-        refused("null: previous, at sequence 1", put(f"{SHOWN}/envelope/previous", None)),
-        refused("previous, at sequence 0", put(f"{SHOWN}/envelope/sequence", 0)),
-        refused("another system stream", put(f"{GRANT}/envelope/stream/id", "other")),
-        refused("a key that is not ASCII", put(f"{body}/é", "x")),
-        refused("a section without fields", put(f"{SHOWN}/sections/narrative/fields", {})),
-        refused("a label that is none", put(f"{SHOWN}/sections/Narrative", {})),
-        *_canonical(data),
-        *_values(),
-        refused("an entry that is not the event's", put("/event", 3)),
-        refused("a node by another name", put("/nodes/00~10", "A" * 43 + "=")),
-        refused("a node of 31 bytes", put("/nodes/0~10", "A" * 42 + "==")),
-        refused("an older format", put("/format", "tallystick/bundle@v0")),
-        distrusted("a field that is not listed: trust file", trust=put("/remark", "x")),
-        *(distrusted(f"suites that are {name}", trust=put("/suites", suites)) for name, suites in UNFIT_SUITES.items()),
-        distrusted("a field that is not listed: a chain of the trust file", trust=put("/chains/0/remark", "x")),
-        distrusted("half a surrogate pair: trust file", trust=put("/origin", f"x{HALF}")),
-        untrusted("no anchor", without("/anchor")),
-    ]
-
-
-EMPTY: dict[str, Any] = {f"{SHOWN}/payload/authority": {}, "/timestamps": [], f"{GRANT}/sections": {}}
-
-
-def _nested(levels: int) -> Any:
-    value: Any = []
-    for _ in range(levels - 1):
-        value = [value]
-    return value
-
-
-BODY = f"{SHOWN}/payload/body"
-edited = Fails.digest  # a payload of good form that is not the signed one
-
-
-def _canonical(data: bytes) -> list[Vector]:
-    """Return spellings of the file that are none, and texts that may stand in it. ``data`` are those of bundle.json."""
-    text = data.index(b"a mobile phone")
-    body = data.index(b'"body":{"description"') + len(b'"body":{')
-    spelled = {
-        "with a slash escaped": at(text, "\\/"),
-        "with a letter escaped": at(text, "\\u0061"),
-        "with U+000B escaped in upper case": at(text, "\\u000B"),
-        "with a line feed escaped by its number": at(text, "\\u000a"),
-        "with DEL escaped": at(text, "\\u007f"),
-        "with U+2028 escaped": at(text, "\\u2028"),
-        "with a control character that is not escaped": at(text, b"\x01"),
-        "with an escaped half of a surrogate pair": at(text, "\\ud800"),
-        "with bytes for half of a surrogate pair": at(text, b"\xed\xa0\x80"),
-        "with a slash in two bytes of UTF-8": at(text, b"\xc0\xaf"),
-    }
-    numbers = ("-0", "01", "1.0", "1e3", "+1", "9007199254740992", "-9007199254740992", "NaN")
-    texts = {
-        "U+0001, escaped": "\x01",
-        "DEL": "\x7f",
-        "U+2028": "\u2028",
-        "a combining character": "e\u0301",
-        "an emoji": "\U0001f600",
-        "U+200D": "\u200d",
-        "U+202F": "\u202f",
-        "U+2065 and U+206A": "\u2065\u206a",
-        "U+FFFE": "\ufffe",
-    }
-    controls = (0x61C, 0x200E, 0x200F, 0x202A, 0x202E, 0x2066, 0x2069)
-    return [
-        *(refused(f"a text {name}", edits=edits) for name, edits in spelled.items()),
-        *(refused(f"a number spelled {number}", edits=at(body, f'"a":{number},')) for number in numbers),
-        *(edited(f"a text with {name}", put(f"{BODY}/description", text)) for name, text in texts.items()),
-        *(refused(f"a text with U+{char:04X}", put(f"{BODY}/description", f"a{chr(char)}")) for char in controls),
-        refused("a key with a bidirectional control", put(f"{BODY}/\u200e", 1)),
-        edited(
-            "keys that ASCII orders otherwise than a dictionary", put(BODY, {"B": 1, "a": 2, "_": 3, "~": 4, " ": 5})
-        ),
-        refused("keys out of order", edits=at(body, '"x":1,')),
-        refused("a space behind a colon", edits=at(body - 1, " ")),
-        refused("a comma too many", edits=at(body, ",")),
-        edited("a body with null, false, and nothing in a list", put(BODY, {"a": [], "b": {}, "c": None, "d": False})),
-        edited("the largest numbers in a body", put(BODY, {"a": BEYOND - 1, "b": 1 - BEYOND})),
-        edited("a body 32 levels deep", put(BODY, {"a": _nested(27)})),
-        refused("a body 33 levels deep", put(BODY, {"a": _nested(28)})),
-    ]
-
-
-def _values() -> list[Vector]:
-    """Return values that have the form of their field, and others that have not."""
-    payload, envelope = f"{SHOWN}/payload", f"{SHOWN}/envelope"
-    line = f"{payload}/authority/authorization_type"
-    signed = failing(6, 8, unchecked=(10, 11, 12))  # an envelope of good form that is not the signed one
-    good: dict[str, tuple[str, ...]] = {
-        f"{payload}/occurred_at": ("2024-02-29T23:59:59Z", "1000-01-01T00:00:00Z", "2999-12-31T00:00:00Z"),
-        f"{payload}/officer": ("a", "0" * 31),
-        line: ("x" * 200, "\U0001f600" * 200),
-    }
-    bad: dict[str, tuple[Any, ...]] = {
-        f"{payload}/occurred_at": (
-            "2026-02-30T00:00:00Z",
-            "2025-02-29T00:00:00Z",
-            "2100-02-29T00:00:00Z",
-            "2026-04-31T00:00:00Z",
-            "2026-13-01T00:00:00Z",
-            "2026-00-01T00:00:00Z",
-            "2026-01-00T00:00:00Z",
-            "2026-01-01T24:00:00Z",
-            "2026-01-01T23:60:00Z",
-            "2026-01-01T23:59:60Z",
-            "2026-01-01T00:00:00+00:00",
-            "2026-01-01T00:00:00.0Z",
-            "2026-01-01T00:00Z",
-            "0999-12-31T00:00:00Z",
-            "3000-01-01T00:00:00Z",
-        ),
-        f"{payload}/officer": ("", "0" * 32, "p-", "-p", "P-0417", "p_0417"),
-        f"{payload}/salt": ("0" * 31, "0" * 33, "F" * 32),
-        line: ("", "x" * 201, "a\nb", "a\x7f", "a\x85", "a\u2028"),
-        f"{envelope}/agency": ("", "a" * 32, "Psb"),
-        f"{envelope}/event_id": ("01940000-0000-6000-8000-000000000007", "01940000-0000-7000-7000-000000000007"),
-        f"{envelope}/event_type": ("item.", "a" * 25 + ".b", "a." + "b" * 25, "item.sealed.x", "Item.sealed"),
-        f"{envelope}/key_id": ("0x" + "00" * 19, "0x" + "AB" * 20, "00" * 20),
-        f"{envelope}/payload_digest": ("sha256:" + "00" * 32, "blake3:" + "00" * 31, "blake3:" + "AB" * 32),
-        f"{envelope}/previous": ("blake3:" + "00" * 32, "sha256:" + "00" * 31),
-        f"{envelope}/sequence": (-1, "1", BEYOND),
-        f"{envelope}/signed_at": (-1, BEYOND),
-        f"{envelope}/suite": (0, 256, "1"),
-        f"{envelope}/signature": ("0x", "0x0", "0xAB", "00"),
-        f"{envelope}/stream/id": ("", "a" * 65, "Case"),
-        f"{envelope}/stream/kind": ("agency", "system", "lead"),
-        "/log_id": ("0x" + "00" * 31, "0x" + "AB" * 32),
-    }
-    streams = {
-        "an agency's": ("agency", "psb-east"),
-        "a long id's": ("case", "a" * 64),
-        "a model's": ("supervision", "a"),
-    }
-    return [
-        *(
-            edited(f"a value of its form: {path} {value[:40]}", put(path, value))
-            for path in good
-            for value in good[path]
-        ),
-        *(
-            refused(f"a value of another form: {path} {str(value)[:40]!r}", put(path, value))
-            for path in bad
-            for value in bad[path]
-        ),
-        *(
-            signed(
-                f"another stream, {name}",
-                put(f"{envelope}/stream", {"id": id_, "kind": kind}),
-                conformity="" if kind == "case" else "contradicted",
-            )
-            for name, (kind, id_) in streams.items()
-        ),
-        signed("another event type, as long as one may be", put(f"{envelope}/event_type", f"{'a' * 24}.{'_' * 24}")),
-        signed("a signature of one byte", put(f"{envelope}/signature", "0x00")),
-        failing(8, unchecked=(6, 10, 11, 12))("another suite, the last one", put(f"{envelope}/suite", 255)),
-    ]

@@ -68,6 +68,13 @@ def _as_object(index: int, **more: Any) -> dict[str, Any]:
 
 def _none() -> list[Vector]:
     """Return entries that are no mirror entries: they count as left out."""
+    place, profile = plain(_body(GRANTED).location), plain(_body(ADMITTED).profile)
+    jurisdictions = ("31/", "/31", "31//01", "a" * 17, f"31/{'a' * 17}", "1/1/1/1/1/1", "31-01", "A")
+    languages = ("english", "e", "EN", "zh-cn", "zh-CHN", "zh-", "-CN")
+    at_the_limits = {
+        "kind": f"a{'_' * 29}9",
+        "profile": {"jurisdiction": "/".join(["0" * 16] * 5), "name": {"eng": "x" * 200, "zh": "东", "zh-CN": "城"}},
+    }
     misshapen = {
         "with a field more": _as_object(GRANTED, remark="x"),
         "without roles": _as_object(GRANTED, roles=[]),
@@ -77,18 +84,27 @@ def _none() -> list[Vector]:
         "of a key id in upper case": _as_object(GRANTED, key_id=_body(GRANTED).key_id.upper().replace("0X", "0x")),
         "of a time below zero": _as_object(GRANTED, valid_from=-1),
         "without its place in the chain": _as_object(GRANTED, location={}),
+        "of a block hash of 31 bytes": _as_object(GRANTED, location=place | {"block_hash": "0x" + "b1" * 31}),
+        "of a number below zero": _as_object(GRANTED, number=-1),
+        "of a registry hash of 31 bytes": _as_object(GRANTED, registry_hash="0x" + "00" * 31),
     }
     unadmitted = {
         "with a field more": _as_object(ADMITTED, remark="x"),
-        "with a field more in its profile": _as_object(ADMITTED, profile=plain(_body(ADMITTED).profile) | {"x": "x"}),
+        "with a field more in its profile": _as_object(ADMITTED, profile=profile | {"x": "x"}),
         "without a name": _as_object(ADMITTED, profile={"jurisdiction": "31/01", "name": {}}),
-        "of a kind in upper case": _as_object(ADMITTED, kind="Police"),
-        "of a jurisdiction that ends in a slash": _as_object(
-            ADMITTED, profile=plain(_body(ADMITTED).profile) | {"jurisdiction": "31/"}
-        ),
-        "of a name in a language that is none": _as_object(
-            ADMITTED, profile=plain(_body(ADMITTED).profile) | {"name": {"english": "x"}}
-        ),
+        "of an admin that is no address": _as_object(ADMITTED, admin="0x" + "00" * 19),
+        "of a name of 201 characters": _as_object(ADMITTED, profile=profile | {"name": {"en": "x" * 201}}),
+        **{f"of the kind {kind}": _as_object(ADMITTED, kind=kind) for kind in ("Police", "_a", "a_", "a" * 32, "a-b")},
+        **{
+            f"of the jurisdiction {jurisdiction}": _as_object(
+                ADMITTED, profile=profile | {"jurisdiction": jurisdiction}
+            )
+            for jurisdiction in jurisdictions
+        },
+        **{
+            f"of a name in the language {language}": _as_object(ADMITTED, profile=profile | {"name": {language: "x"}})
+            for language in languages
+        },
     }
     logs = {f"a grant {name}": _log((GRANTED, body, {})) for name, body in misshapen.items()}
     logs |= {f"an admission {name}": _log((ADMITTED, body, {})) for name, body in unadmitted.items()}
@@ -101,6 +117,11 @@ def _none() -> list[Vector]:
     }
     return [
         *(unanchored(name, (*_shown(log), *without("/anchor"))) for name, log in logs.items()),
+        Vector(
+            "an admission at the limits of its form",
+            _shown(_log((ADMITTED, _as_object(ADMITTED, **at_the_limits), {}))),
+        ),
+        Vector("a grant of all roles", _granted(roles=("clerk", "supervisor", "auditor", "analyst", "witness"))),
         no_grant("a grant whose payload is withheld", without("/entries/1/payload")),
         no_grant("an admission whose payload is withheld", without("/entries/0/payload")),
         Vector("a grant by a change of any number", _granted(number=2**53 - 1)),

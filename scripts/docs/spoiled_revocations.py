@@ -91,6 +91,11 @@ def _by_one_record() -> list[Vector]:
             (*below, *without("/anchor"), *put("/entries/2/payload/salt", "11" * 16)),
             of="revoked",
         ),
+        untrusted(
+            "revoked below the entry, by an entry of another form, in no block that is trusted",
+            (*_misshapen(), *without("/anchor")),
+            of="revoked",
+        ),
         failing(4, 11, unchecked=(5,), of="revoked")(
             "revoked below the entry, and another hash of the block in the trust file",
             below,
@@ -155,6 +160,16 @@ def _below_the_first() -> list[Vector]:
     assert len(nodes) < len(true.anchor.state)
     lacking = replace(true, anchor=replace(true.anchor, state=tuple(nodes)))
     return [not_shown("revoked before the record before, and the root of record 0 left out", whole(lacking))]
+
+
+def _misshapen() -> tuple[Any, ...]:
+    """Return the bundle of an entry above its key's revocation, which has a field more than that has."""
+    writer = example.Writer(example.entries())
+    revocation = writer.entries[REVOCATION]
+    body = {**plain(revocation.payload.body), "remark": "x"}
+    writer.entries[REVOCATION] = example.resigned(revocation, body)
+    writer.write(example.registration(3), example.CASE, "p-0999")
+    return whole(example.Ledger(writer.entries).file([BETWEEN], [REVOCATION], event=BETWEEN))
 
 
 def _without(anchor: Anchor, node: bytes) -> list[str]:

@@ -18,6 +18,7 @@ from nacl.bindings import (
     crypto_scalarmult_ed25519_base_noclamp,
 )
 
+from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, VerifyingKey, parse_note
 from scripts.docs import example
 from scripts.docs.example import LOG, REGISTERED, WITNESS
@@ -27,6 +28,7 @@ from scripts.docs.vector import (
     Patch,
     Vector,
     distrusted,
+    failing,
     ledger,
     on_page,
     put,
@@ -46,7 +48,7 @@ BETWEEN = SeedSigner.from_seed(LOG.verifying_key.name, b"\x0e" * 32)  # another 
 
 def signature_vectors() -> list[Vector]:
     """Return odd spellings of signatures, of the lines that hold them, and keys of the log that were replaced."""
-    of_notes = [*_ed25519(), *_lines(), *_checkpoints(), *_replaced_keys()]
+    of_notes = [*_ed25519(), *_lines(), *_checkpoints(), _empty(), *_replaced_keys()]
     return [*on_page("log", of_notes), *on_page("signature", _secp256k1()), *on_page("trust-file", _faulty_log_keys())]
 
 
@@ -93,7 +95,13 @@ def _ed25519() -> list[Vector]:
         "of 63 bytes": good[:63],
         "of 65 bytes": good + b"\0",
     }
+    of_time = example.COSIGNED_AT.to_bytes(8)
+    lengths = {"a byte more": of_time + WITNESS.sign(by_witness.encode()) + b"\0", "its time alone": of_time}
     return [
+        *(
+            Fails.witnesses(f"a witness's signature of {name}", _with_line(_line_of(WITNESS, signature), 0, 2))
+            for name, signature in lengths.items()
+        ),
         *(Fails.checkpoint(f"log's signature {name}", _by_log(signature)) for name, signature in signatures.items()),
         Fails.checkpoint(
             "log's signature by a key of small order",
@@ -173,6 +181,7 @@ def _checkpoints() -> list[Vector]:
         "an extension line": f"{name}\n{true.size}\n{root}\nmore\n",
         "two lines": f"{name}\n{true.size}\n",
         "a size with a zero before": f"{name}\n0{true.size}\n{root}\n",
+        "a size with a letter behind": f"{name}\n{true.size}x\n{root}\n",
         "a size with a plus": f"{name}\n+{true.size}\n{root}\n",
         "a size of 2^63": f"{name}\n{2**63}\n{root}\n",
         "a size of 0 and a root": f"{name}\n0\n{root}\n",
@@ -184,6 +193,14 @@ def _checkpoints() -> list[Vector]:
 
 
 # -- keys of the log that were replaced --------------------------------------------------------------------------------
+
+
+def _empty() -> Vector:
+    """Return the tree head of an empty log, which no witness has co-signed."""
+    root = b64encode(EMPTY_TREE.root()).decode()
+    return failing(5, 8, unchecked=(3, 10, 11, 12))(
+        "a checkpoint of nothing", _signed(f"{LOG.verifying_key.name}\n0\n{root}\n")
+    )
 
 
 def _replaced(*ends: tuple[SeedSigner, int]) -> tuple[Patch, ...]:

@@ -20,9 +20,11 @@ from msgspec.structs import replace
 from ledger.core.log import merkle
 from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.verification.bundle import TreeStamp, encode_hash
+from ledger.core.verification.trust import encode_trust
 from scripts.docs import example
 from scripts.docs.example import CHAIN, COSIGNED_AT, REGISTERED
 from scripts.docs.vector import (
+    Edit,
     Fails,
     Patch,
     Vector,
@@ -50,6 +52,16 @@ OTHER_LOG = SeedSigner.from_seed("x.example", b"9" * 32).verifying_key.vkey()
 W1_AS_LOG = SeedSigner.from_seed("x.example", b"\x02" * 32).verifying_key.vkey()
 TWO_THREE = "".join(example.WITNESS_LINES.splitlines(keepends=True)[1:]) + "quorum w3\n"
 OWN_KEY = example.key_id(example.SERVICE_KEY)
+SAME_NAME = SeedSigner.from_seed(example.LOG.verifying_key.name, b"\x0d" * 32).verifying_key.vkey()
+SAME_KEY = SeedSigner.from_seed("x.example", b"\x01" * 32).verifying_key.vkey()
+NBSP = "a\u00a0b"
+
+
+def _unnamed(name: str) -> str:
+    """Return a witness's key of a name that no key may have."""
+    material = b"\4" + example.ML_DSA_WITNESS.verifying_key.public_key[:32]
+    key_id = sha256(name.encode() + b"\n" + material).digest()[:4]
+    return f"{name}+{key_id.hex()}+{b64encode(material).decode()}"
 
 
 def _own_keys(*ends: tuple[str, int]) -> tuple[Patch, ...]:
@@ -104,6 +116,11 @@ def trust_file_vectors() -> list[Vector]:
         "a group without members": policy(f"{example.WITNESS_LINES}group g any\nquorum w1\n"),
         "a threshold of 0": policy(f"{example.WITNESS_LINES}group g 0 w1\nquorum g\n"),
         "a threshold with a zero before": policy(f"{example.WITNESS_LINES}group g 02 w1 w2 w3\nquorum g\n"),
+        "a threshold with a letter behind": policy(f"{example.WITNESS_LINES}group g 2x w1 w2 w3\nquorum g\n"),
+        "a log's line by the log's name and another key": policy(f"log {SAME_NAME}\n{example.POLICY}"),
+        "a log's line by another name and the log's key": policy(f"log {SAME_KEY}\n{example.POLICY}"),
+        "a witness's key without a name": policy(f"witness w4 {_unnamed('')}\n{example.POLICY}"),
+        "a witness's key whose name has a no-break space": policy(f"witness w4 {_unnamed(NBSP)}\n{example.POLICY}"),
         "a threshold above the members": policy(f"{example.WITNESS_LINES}group g 4 w1 w2 w3\nquorum g\n"),
         "a member twice in one group": policy(f"{example.WITNESS_LINES}group g 2 w1 w1\nquorum g\n"),
         "two quorum lines": policy(f"{example.POLICY}quorum two\n"),
@@ -147,6 +164,73 @@ def trust_file_vectors() -> list[Vector]:
         ),
         *_of_chains(),
         *_of_own_keys(),
+        *_limits(),
+    ]
+
+
+def _edited(more: str, times: int, behind: str) -> tuple[Edit]:
+    """Put so many times the same behind a text of trust.json."""
+    place = encode_trust(example.trust()).index(behind.encode()) + len(behind.encode())
+    return ({"at": place, "cut": 0, "put": more, "times": times},)
+
+
+def _blocks(count: int) -> tuple[Edit, ...]:
+    """Name so many blocks of the chain in trust.json, all of them one."""
+    block, behind = f'{{"hash":"{ELSEWHERE}","number":1}}', f'"registry_code_hash":"{CHAIN.registry_code_hash}"'
+    (first,), (inner,) = (
+        _edited(f',"trusted_blocks":[{block}', 1, behind),
+        _edited(f",{block}", count - 1, f"{behind}}}"),
+    )
+    return (
+        first | {"cut": 1},
+        inner | {"cut": 1},
+        {"at": inner["at"] + 1, "cut": 0, "put": "]}]", "times": 1},
+    )
+
+
+def _limits() -> list[Vector]:
+    """Return lists and texts of the trust file that are as long as they may be, or longer by one."""
+    lines = 262_144 - len(example.POLICY)
+    keys = [SeedSigner.from_seed(example.LOG.verifying_key.name, b"\x20" * 31 + bytes([n])) for n in range(17)]
+    earlier = [{"key": signer.verifying_key.vkey(), "until": 1} for signer in keys]
+    own = [{"key_id": f"0x{n:040x}", "until": n} for n in range(1, 18)]
+    as_many = {
+        "suites": put("/suites", [*range(1, 17)]),
+        "earlier keys of the log": put("/earlier_log_keys", earlier[:16]),
+        "earlier keys of the ledger": _own_keys((OWN_KEY, 20), *((f"0x{n:040x}", n) for n in range(21, 36))),
+    }
+    too_many = {
+        "suites": put("/suites", [*range(1, 18)]),
+        "earlier keys of the log": put("/earlier_log_keys", earlier),
+        "earlier keys of the ledger": put("/earlier_service_keys", own),
+    }
+    misshapen = {
+        "/chains/0/chain_id": (-1, 2**53),
+        "/chains/0/deployment_block_number": (-1,),
+        "/chains/0/deployment_block_hash": ("0x" + "b0" * 31,),
+        "/chains/0/registry": ("0x" + "e1" * 19,),
+        "/chains/0/anchor_code_hash": ("0x" + "d2" * 33,),
+        "/chains/0/registry_code_hash": ("0x" + "D1" * 32,),
+        "/chains/0/trusted_blocks": ([{"number": -1, "hash": ELSEWHERE}], [{"number": 1, "hash": "0x"}]),
+        "/suites": ([0], ["1"]),
+        "/log_id": ("0x",),
+        "/format": ("tallystick/trust@v2",),
+        "/service_key_id": ("0x" + "77" * 19,),
+        "/earlier_log_keys": ([earlier[0] | {"until": -1}], [earlier[0] | {"remark": 1}], []),
+        "/earlier_service_keys": ([own[0] | {"until": -1}], [own[0] | {"remark": 1}], []),
+    }
+    return [
+        *(Vector(f"as many {name} as may be", trust=change) for name, change in as_many.items()),
+        *(distrusted(f"more {name} than may be", trust=change) for name, change in too_many.items()),
+        Vector("as many trusted blocks as may be", trust_edits=_blocks(1024)),
+        distrusted("more trusted blocks than may be", trust_edits=_blocks(1025)),
+        Vector("a policy as long as one may be", trust_edits=_edited("\\n", lines, '"witness_policy":"')),
+        distrusted("a policy longer than one may be", trust_edits=_edited("\\n", lines + 1, '"witness_policy":"')),
+        *(
+            distrusted(f"a value of another form in the trust file: {path} {number}", trust=put(path, value))
+            for path, values in misshapen.items()
+            for number, value in enumerate(values, 1)
+        ),
     ]
 
 

@@ -49,6 +49,7 @@ class Vector:
     of: str = "bundle"
     edits: tuple[Edit, ...] = ()
     trust: tuple[Patch, ...] = ()
+    trust_edits: tuple[Edit, ...] = ()
     conformity: str = ""
     completeness: str = ""
     with_log: bool = False
@@ -67,7 +68,7 @@ class Vector:
         """Return the vector as it is published, what is empty left out. ``files`` are published, by name."""
         conformity, completeness = BY_DEFAULT.get(self.of, ("not_checked", "not_checked"))
         answers = {"conformity": self.conformity or conformity, "completeness": self.completeness or completeness}
-        changes = {name: getattr(self, name) for name in ("file", "edits", "trust", "with_log", "time")}
+        changes = {name: getattr(self, name) for name in ("file", "edits", "trust", "trust_edits", "with_log", "time")}
         if self.file and isinstance(self.file[0].get("value"), dict):
             first, *rest = self.file
             # Of a part that another operation leaves out, as "/anchor", no difference need be published.

@@ -54,6 +54,7 @@ def files(vector: dict[str, Any]) -> tuple[bytes, bytes]:
     """The file and the trust file of a vector."""
     data = (EXAMPLES / vector["of"]).read_bytes()
     trust = (EXAMPLES / "trust.json").read_bytes()
-    return edited(patched(data, vector.get("file", [])), vector.get("edits", [])), patched(
-        trust, vector.get("trust", [])
+    return (
+        edited(patched(data, vector.get("file", [])), vector.get("edits", [])),
+        edited(patched(trust, vector.get("trust", [])), vector.get("trust_edits", [])),
     )
