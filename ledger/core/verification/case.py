@@ -84,8 +84,8 @@ def judge_case(stream: VerifiedStream, procedures: Procedures) -> CaseReport:
     )
 
 
-def carried_procedures(stream: VerifiedStream, given: Procedures) -> Procedures:
-    """Return the procedures that the entries in a bundle bring into force after those given.
+def carried_procedures(stream: VerifiedStream, before: Procedures) -> Procedures:
+    """Return the procedures that the entries in a bundle bring into force after those before.
 
     An entry that does not hold counts as left out. Whether the log has further adoptions, they alone do not show.
     """
@@ -103,7 +103,7 @@ def carried_procedures(stream: VerifiedStream, given: Procedures) -> Procedures:
             texts.setdefault(digest_of(text), (entry.index, text))
         else:
             adoptions.append((entry.index, body.digest))
-    procedures = given
+    procedures = before
     for index, digest in adoptions:
         published_at, text = texts.get(digest, (index, b""))
         procedures = procedures.adopt(digest, index, text if published_at < index else None)
@@ -166,7 +166,7 @@ class _Conformity:
 
         None if there is none, or if the entries given do not show it.
         """
-        scanned, last = self.stream.scanned(), self.stream.events[-1].report.subject.index
+        scanned, last = self.stream.scanned, self.stream.events[-1].report.subject.index
         if isinstance(scanned, NotChecked) or last is None:
             return None
         carried = {version.index for version in self.procedures.versions}

@@ -117,17 +117,20 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed:
     for final_hash in (*(block.hash for block in reported if block.is_final), *(block.hash for block in named)):
         if final_hash != block_hash:
             raise ProofRefused("the block is another one, {final_hash} is final", final_hash=final_hash, field="anchor")
-    vouched, note_faults = _witnesses_of(
-        anchor, BlockStatement(trust.log_id, chain, TrustedBlock(header.number, block_hash)), trust
-    )
+    others = [block.hash for block in reported if block.hash != block_hash]  # none of them final
+    remarks = [Message("the chain has {other} there now, but not for good", other=each) for each in others]
+    vouched = ""
+    if anchor.block_note is not UNSET:
+        statement = BlockStatement(trust.log_id, chain, TrustedBlock(header.number, block_hash))
+        try:
+            vouched = names_of(verify_block_note(anchor.block_note, statement, trust.policy))
+        except TallystickError as error:
+            remarks.append(Message("its block note does not count: {error}", error=error))
     grounds = {
         Message("the trust file names it"): bool(named),
         Message("the chain has it now"): any(block.hash == block_hash for block in reported),
         Message("its block note is signed by {vouched}", vouched=vouched): bool(vouched),
     }
-    others = [block.hash for block in reported if block.hash != block_hash]  # none of them final
-    remarks = [Message("the chain has {other} there now, but not for good", other=other) for other in others]
-    remarks += note_faults
     if named or vouched or any(block.is_final for block in reported):
         held = joined([ground for ground, holds in grounds.items() if holds], by=" and ")
         trusted = Message("{described}, of {time}: {held}", described=described, time=when(header.timestamp), held=held)
@@ -144,17 +147,6 @@ def require_trusted(anchor: Anchor, header: BlockHeader, trust: Trust, observed:
         described=described,
         why=joined([why, *remarks]),
     )
-
-
-def _witnesses_of(anchor: Anchor, statement: BlockStatement, trust: Trust) -> tuple[str, list[Message]]:
-    """Return the witnesses that vouch for the block by the anchor's note, and a text about a note that fails."""
-    if anchor.block_note is UNSET:
-        return "", []
-    try:
-        cosignatures = verify_block_note(anchor.block_note, statement, trust.policy)
-    except TallystickError as error:
-        return "", [Message("its block note does not count: {error}", error=error)]
-    return names_of(cosignatures), []
 
 
 @lru_cache(maxsize=512)

@@ -7,14 +7,13 @@ so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from ledger.core.errors import ProofRefused, TallystickError
-from ledger.core.events import NAME_OF, Body, Payload, Stream, record, registry, require_digest
+from ledger.core.events import NAME_OF, Payload, Stream, record, registry, require_digest
 from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import Hash, path_nodes, verify_inclusion
 from ledger.core.messages import Message
@@ -73,17 +72,6 @@ class HeldEntries:
     def mirror(self) -> MirroredRegistry:
         """Return the registry's mirror as far as the bundle proves it."""
         mirror = MirroredRegistry({}, {}, {})
-        for index, body in self._read_mirror():
-            if isinstance(body, registry.AgencyAdmitted):
-                mirror.admissions.setdefault(body.agency, (index, body))
-            elif isinstance(body, registry.KeyGranted):
-                mirror.grants.setdefault(body.key_id, []).append(authorities.grant_of(body, index))
-            else:
-                assert isinstance(body, registry.KeyRevoked), "no other type is read"
-                mirror.revocations.setdefault(body.key_id, []).append(index)
-        return mirror
-
-    def _read_mirror(self) -> Iterator[tuple[int, Body]]:
         # A registry of which nothing is known yet accepts the ledger's own key alone, as a mirror entry requires.
         registry_before = authorities.initial(self._trust.log_id, self._trust.service_keys)
         for entry in self._bundle.entries.values():
@@ -96,7 +84,15 @@ class HeldEntries:
             except TallystickError as error:
                 self._faults[entry.index] = error.with_traceback(None)
                 continue
-            yield entry.index, event.body
+            body = event.body
+            if isinstance(body, registry.AgencyAdmitted):
+                mirror.admissions.setdefault(body.agency, (entry.index, body))
+            elif isinstance(body, registry.KeyGranted):
+                mirror.grants.setdefault(body.key_id, []).append(authorities.grant_of(body, entry.index))
+            else:
+                assert isinstance(body, registry.KeyRevoked), "no other type is read"
+                mirror.revocations.setdefault(body.key_id, []).append(entry.index)
+        return mirror
 
     def fault(self, entry: ShownEntry) -> TallystickError | NotChecked | None:
         """Return why an entry does not hold, or None if it does."""

@@ -64,7 +64,7 @@ def proven_head(run: BundleVerification, stream: Stream) -> ProvenHead:
     shown = run.bundle.parts.map
     assert shown is not UNSET, "the bundle has a map"
     entry = run.bundle.entries[shown.index]
-    fault = run.entries().fault(entry)
+    fault = run.entries.fault(entry)
     if fault is not None:
         raise fault
     if not is_map(entry.envelope):

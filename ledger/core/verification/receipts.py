@@ -83,13 +83,6 @@ def _inclusion(run: _Run) -> Outcome:
     )
 
 
-# 4
-def _payload(run: _Run) -> Outcome:
-    return NotChecked(
-        "a receipt is of the entry, which has the digest {run.envelope.payload_digest} of the payload", run=run
-    )
-
-
 # 5
 def _witnesses(run: _Run) -> Outcome:
     if not run.trust.policy.asks_for_witnesses:
@@ -97,22 +90,17 @@ def _witnesses(run: _Run) -> Outcome:
     return NotChecked("a receipt has no co-signatures: ask for the bundle of the event")
 
 
-# 6
-def _authority(_: _Run) -> Outcome:
-    return NotChecked("a receipt has no evidence of a grant: ask for the bundle of the event")
-
-
-# 7
-def _block(_: _Run) -> Outcome:
-    return NotChecked("a receipt has no anchor: ask for the bundle of the event", "not_yet_anchored")
-
-
 STEPS: tuple[tuple[str, Check[_Run]], ...] = (
     ("form", _form),
     ("signature", _signature),
     ("inclusion", _inclusion),
-    ("payload", _payload),
+    (
+        "payload",
+        lambda run: NotChecked(
+            "a receipt is of the entry, which has the digest {run.envelope.payload_digest} of the payload", run=run
+        ),
+    ),
     ("witnesses", _witnesses),
-    ("authority", _authority),
-    ("block", _block),
+    ("authority", lambda _: NotChecked("a receipt has no evidence of a grant: ask for the bundle of the event")),
+    ("block", lambda _: NotChecked("a receipt has no anchor: ask for the bundle of the event", "not_yet_anchored")),
 )

@@ -84,19 +84,15 @@ def perform(number: int, name: str, check: Check[R], run: R) -> CheckedStep:
     """Run one check: it returns what it compared or that it could not be checked, and raises what it refuses."""
     try:
         outcome = check(run)
-    except NotChecked as gap:  # kept in no variable: its traceback would keep this frame alive, and so the whole run
-        return _not_checked(number, name, gap)
+    except NotChecked as gap:
+        outcome = gap.with_traceback(None)  # which would keep this frame alive, and so the whole run
     except TallystickError as error:
         # Only refusals are verdicts; any other exception is a bug and must surface.
         detail = Message("{error.field}: {error}", error=error) if error.field else error.text
         return CheckedStep(number, name, "failed", detail, "tampered")
     if isinstance(outcome, NotChecked):
-        return _not_checked(number, name, outcome)
+        return CheckedStep(number, name, "not_checked", outcome.why, outcome.verdict)
     return CheckedStep(number, name, "checked", outcome)
-
-
-def _not_checked(number: int, name: str, gap: NotChecked) -> CheckedStep:
-    return CheckedStep(number, name, "not_checked", gap.why, gap.verdict)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -211,17 +207,11 @@ def subject_of(
 ) -> ProvenEvent:
     """Return the subject, as far as it was accepted."""
     head = checkpoint if index is not None else None
+    same = ("event_id", "event_type", "sequence", "previous", "agency", "key_id", "payload_digest", "signed_at")
     return ProvenEvent(
-        event_id=envelope.event_id,
-        event_type=envelope.event_type,
+        **{name: getattr(envelope, name) for name in same},
         stream_kind=envelope.stream.kind,
         stream_id=envelope.stream.id,
-        sequence=envelope.sequence,
-        previous=envelope.previous,
-        agency=envelope.agency,
-        key_id=envelope.key_id,
-        payload_digest=envelope.payload_digest,
-        signed_at=envelope.signed_at,
         officer=payload.officer if payload else None,
         occurred_at=payload.occurred_at if payload else None,
         index=index,

@@ -16,6 +16,7 @@ its tree, or if the map does not hold, or no quorum of witnesses has co-signed t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cached_property
 from itertools import islice
 
 from msgspec import UNSET, Struct
@@ -31,6 +32,7 @@ from ledger.core.verification.bundle import Bundle, decode_bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.heads import require_whole
 from ledger.core.verification.report import (
+    Check,
     NotChecked,
     Outcome,
     ProofReport,
@@ -86,23 +88,20 @@ class VerifiedStream:
         self.events = [self.verification.event(entry) for entry in bundle.subjects]
         self._entries = entries
         self._types = types
-        self._scanned: list[ScannedEntry] | NotChecked | None = None
 
     def report(self, name: str, rules: Callable[[], Outcome]) -> StreamReport:
         """Return the report, in which ``rules`` is the check of step 8, and ``name`` is what it is called."""
         events = tuple(event.report for event in self.events)
-        checks: tuple[Callable[[VerifiedStream], Outcome], ...] = (
-            lambda _: of_all(events, "events"),
-            lambda run: order_of(run.events),
-            lambda _: self._rules(rules),
-            VerifiedStream._end,
-        )
-        names = (name if step == "custody" else step for step in CASE_STEPS)
-        numbered = enumerate(zip(names, checks, strict=True), len(STEPS) + 1)
-        own = [perform(number, step, check, self) for number, (step, check) in numbered]
-        of_events, order, conformity, completeness = own
-        conformity, completeness = replace(conformity, verdict="intact"), replace(completeness, verdict="intact")
-        steps = (*self.verification.steps, of_events, order, conformity, completeness)
+        checks: dict[str, Check[VerifiedStream]] = {
+            "events": lambda _: of_all(events, "events"),
+            "order": lambda run: order_of(run.events),
+            name: lambda run: run.judged(rules),
+            "end": VerifiedStream.end,
+        }
+        numbered = enumerate(checks.items(), len(STEPS) + 1)
+        *own, conformity, completeness = [perform(number, step, check, self) for number, (step, check) in numbered]
+        stated = [replace(step, verdict="intact") for step in (conformity, completeness)]
+        steps = (*self.verification.steps, *own, *stated)
         return StreamReport(
             verdict=worst(step.verdict for step in steps),
             conformity=statement_of(conformity),
@@ -114,7 +113,8 @@ class VerifiedStream:
         )
 
     # 8
-    def _rules(self, rules: Callable[[], Outcome]) -> Outcome:
+    def judged(self, rules: Callable[[], Outcome]) -> Outcome:
+        """Return the outcome of the rules, unless an event by itself contradicts its type. Raises RuleRefused."""
         for number, event in enumerate(self.events):
             stated = event.report.conformity
             if stated.result == "contradicted":
@@ -122,10 +122,11 @@ class VerifiedStream:
         return rules()
 
     # 9
-    def _end(self) -> Outcome:
+    def end(self) -> Outcome:
+        """Accept events that are all of the stream. Raises IntegrityBroken."""
         if self._entries is None and self.verification.bundle.parts.map is not UNSET:
             return require_whole(self.verification, self.stream, self.verification.bundle.subjects)
-        scanned = self.scanned()
+        scanned = self.scanned
         if isinstance(scanned, NotChecked):
             return scanned
         entries = [entry for entry in scanned if entry.envelope.stream == self.stream]
@@ -138,13 +139,9 @@ class VerifiedStream:
         checkpoint = self.verification.checkpoint()
         return Message("none of the {checkpoint.size} entries is another event of the stream", checkpoint=checkpoint)
 
+    @cached_property
     def scanned(self) -> list[ScannedEntry] | NotChecked:
         """Return the entries of the stream and of ``types`` in the bundle's tree, or why they are not known."""
-        if self._scanned is None:
-            self._scanned = self._scan()
-        return self._scanned
-
-    def _scan(self) -> list[ScannedEntry] | NotChecked:
         if self._entries is None:
             last = self.events[-1].envelope.sequence
             return NotChecked(

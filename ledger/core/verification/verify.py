@@ -128,9 +128,6 @@ class BundleVerification:
         self.record: RecordState | None = None  # as step 5 accepted it
         self.unknown_suites = sorted({e.envelope.suite for e in bundle.entries.values()} - signatures.SUITES.keys())
         self.assumed = assumed  # whether entries of these suites count as signed
-        self.held: HeldEntries | None = None
-        self.stamps: list[tuple[int, Timestamp]] | None = None  # sizes of trees, and when they existed
-        self.stamp_remarks: list[str] = []
         self.steps = tuple([perform(number, name, check, self) for number, (name, check) in enumerate(STEPS, 1)])
 
     def the_event(self) -> VerifiedEvent:
@@ -188,17 +185,36 @@ class BundleVerification:
             raise NotChecked("there is no checkpoint that step 2 accepted")
         return self.accepted
 
+    @cached_property
     def entries(self) -> HeldEntries:
         """Return the entries that hold. Raises NotChecked without a tree head."""
-        if self.held is None:
-            self.held = HeldEntries(self.bundle, self.trust, self.checkpoint(), assumed=self.assumed)
-        return self.held
+        return HeldEntries(self.bundle, self.trust, self.checkpoint(), assumed=self.assumed)
+
+    @cached_property
+    def stamps(self) -> tuple[list[tuple[int, Timestamp]], list[str]]:
+        """Return the timestamps that verify, with the sizes of their trees, and texts about the others."""
+        held, remarks, unknown = list[tuple[int, Timestamp]](), list[str](), 0
+        if self.bundle.parts.timestamps and not self.trust.timestamp_roots:
+            return held, [Message("timestamps are not checked: the trust file names no authority's root")]
+        for stamp in self.bundle.parts.timestamps:
+            try:
+                timestamp = _stamped(self, stamp)
+            except TallystickError as error:
+                remarks.append(Message("a timestamp does not hold: {fault}", fault=error.message))
+                continue
+            if timestamp is None:
+                unknown += 1
+            else:
+                held.append((stamp.size, timestamp))
+        if unknown:
+            remarks.append(Message("{unknown} of an authority that the trust file does not name", unknown=unknown))
+        return held, remarks
 
     def admissions(self) -> dict[str, AgencyAdmitted]:
         """Return the admissions of agencies that the bundle proves, by agency."""
         if self.accepted is None:
             return {}
-        return {agency: body for agency, (_, body) in self.entries().mirror.admissions.items()}
+        return {agency: body for agency, (_, body) in self.entries.mirror.admissions.items()}
 
     def trusted_states(self) -> tuple[ContractStates, BlockHeader, Anchor]:
         """Return the contracts' storage in the block that step 4 accepted, its header, and the anchor that shows them.
@@ -387,7 +403,7 @@ def _payload(run: _EventRun) -> Outcome:
 
 # 8
 def _inclusion(run: _EventRun) -> Outcome:
-    run.of.entries().require_included(run.entry)
+    run.of.entries.require_included(run.entry)
     # Set only after the proof held: an index that is merely claimed is reported nowhere.
     run.index = run.entry.index
     return Message("entry {run.index} of {checkpoint.size}", run=run, checkpoint=run.of.checkpoint())
@@ -408,7 +424,7 @@ def _sections(run: _EventRun) -> Outcome:
             )
     hidden = sorted(committed.keys() - run.entry.sections.keys())
     if hidden:
-        erased = {label: run.of.entries().erased_at(run.entry, label) for label in hidden} if run.of.accepted else {}
+        erased = {label: run.of.entries.erased_at(run.entry, label) for label in hidden} if run.of.accepted else {}
         reasons = [
             Message("{label} withheld", label=label)
             if erased.get(label) is None
@@ -427,7 +443,7 @@ def _authority(run: _EventRun) -> Outcome:
         if run.payload is not None:
             authorities.require_officer(None, run.payload.officer)
         return Message("signed by the ledger's own key, which the trust file names")
-    run.grants = run.of.entries().grounds(run.entry, run.payload)
+    run.grants = run.of.entries.grounds(run.entry, run.payload)
     return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=run.grants[0])
 
 
@@ -439,7 +455,7 @@ def _revocation(run: _EventRun) -> Outcome:
         return NotChecked("the ledger's own key is not revoked, the trust file names another", "intact")
     if not run.grants:
         return NotChecked("there is no grant that step 10 accepted", "intact")
-    mirrored = of.entries().mirror.revocations.get(run.envelope.key_id, [])
+    mirrored = of.entries.mirror.revocations.get(run.envelope.key_id, [])
     # Without a trusted block there is no slot to decide: the log's own entries have to do.
     if of.states is None and mirrored and mirrored[-1] < index:
         raise _revoked_below(mirrored)
@@ -516,8 +532,8 @@ def _time(run: _EventRun) -> Outcome:
             by=by,
             field="envelope.signed_at",
         )
-    stamps, remarks = _stamps(of)
-    remarks = [*remarks]
+    stamps, not_held = of.stamps
+    remarks = [*not_held]
     if of.quorum_time is not None and signed_at > of.quorum_time + SIGNED_AHEAD_S:
         after = Message("it says to be signed after the quorum of witnesses was reached, of whom one signed later")
         remarks.append(after)
@@ -532,31 +548,6 @@ def _time(run: _EventRun) -> Outcome:
     run.proven_time, by = min(proven)
     in_log = Message("in the log at {time} by {by}", time=when(run.proven_time), by=by)
     return joined([in_log, *remarks])
-
-
-def _stamps(run: BundleVerification) -> tuple[list[tuple[int, Timestamp]], list[str]]:
-    """Return the timestamps that verify, with the sizes of their trees, and texts about the others."""
-    if run.stamps is None:
-        run.stamps = []
-        stamps = run.bundle.parts.timestamps
-        if stamps and not run.trust.timestamp_roots:
-            run.stamp_remarks = [Message("timestamps are not checked: the trust file names no authority's root")]
-            return run.stamps, run.stamp_remarks
-        unknown = 0
-        for stamp in stamps:
-            try:
-                timestamp = _stamped(run, stamp)
-            except TallystickError as error:
-                run.stamp_remarks.append(Message("a timestamp does not hold: {fault}", fault=error.message))
-                continue
-            if timestamp is None:
-                unknown += 1
-            else:
-                run.stamps.append((stamp.size, timestamp))
-        if unknown:
-            text = Message("{unknown} of an authority that the trust file does not name", unknown=unknown)
-            run.stamp_remarks.append(text)
-    return run.stamps, run.stamp_remarks
 
 
 def _stamped(run: BundleVerification, stamp: TreeStamp) -> Timestamp | None:
