@@ -17,6 +17,7 @@ from scripts.docs.example import (
     CASE,
     COSIGNED_AT,
     ERASURE,
+    PROCEDURE_ENTRIES,
     PUBLISHED,
     REGISTERED,
     REVOCATION,
@@ -300,6 +301,14 @@ def _by_suite_2() -> list[Vector]:
         Fails.authority("a grant that has ended, and another by a suite that the ledger does not take", renewed),
         of_colleague("a revocation by a suite that nobody has", revoked, "unverifiable", unchecked=(11,), trust=taken),
         of_colleague("a revocation by a suite that the ledger does not take", revoked, "tampered", failed=(11,)),
+        Vector(
+            "a procedure adopted by a suite that nobody has",
+            whole(_rewritten(PROCEDURE_ENTRIES[1], suite=2).case_bundle()),
+            unchecked=(8, 9),
+            of="case",
+            conformity="not_checked",
+            trust=taken,
+        ),
         Vector("an erasure by a suite that nobody has", erased, unchecked=(9,), of="erased", trust=taken),
     ]
 

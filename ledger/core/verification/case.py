@@ -95,8 +95,8 @@ def carried_procedures(stream: VerifiedStream, before: Procedures) -> Procedures
         body = entry.event.body if entry.event else None
         if not isinstance(body, ProcedurePublished | ProcedureAdopted):
             continue
-        verified = stream.verification.event(entry)
-        if verified.report.faults or verified.report.subject.index is None:
+        report = stream.verification.event(entry).report
+        if report.faults or stream.verification.entries.fault(entry) is not None:
             continue
         if isinstance(body, ProcedurePublished):
             text = body.text.encode()

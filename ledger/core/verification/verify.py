@@ -19,10 +19,11 @@ About each event:
 12  time        the entry existed by a proven time, and was not signed after it
 
 A step is checked, failed or not checked. One failed step makes the verdict ``tampered``. Not checked makes it
-``unverifiable`` for steps 3 (quorum not reached), 7 (payload withheld), 8, 10, and 11 (revoked in the very second of
-the anchor), and where a node of a tree or trie is missing; and ``not_yet_anchored`` for steps 4, 5 and 11 if no block
-is trusted. It does not change the verdict for step 3 if the policy asks for no witness, for step 9 (withheld or
-erased), for step 11 if the ledger's own key signed the entry, and for step 12.
+``unverifiable`` for steps 3 (quorum not reached), 6 and whatever rests on a suite that this program has not, 7 (payload
+withheld), 8, 10, and 11 (revoked in the very second of the anchor), and where a node of a tree or trie is missing; and
+``not_yet_anchored`` for steps 4, 5 and 11 if no block is trusted. It does not change the verdict for step 3 if the
+policy asks for no witness, for step 9 (withheld or erased), for step 11 if the ledger's own key signed the entry, and
+for step 12.
 
 The verdict is about the *content*, payload and sections, and rests on *evidence*. What ``intact`` needs is mandatory.
 Other entries, block notes and timestamps that do not verify count as left out, and the step that misses them says so;
