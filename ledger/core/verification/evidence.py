@@ -48,6 +48,8 @@ class HeldEntries:
         self._trust = trust
         self._checkpoint = checkpoint
         self._assumed = assumed
+        # A registry of which nothing is known yet accepts the ledger's own keys alone.
+        self._registry_before = authorities.initial(trust.log_id, trust.service_keys)
         self._faults: dict[int, TallystickError | NotChecked | None] = {}
 
     def require_included(self, entry: ShownEntry) -> None:
@@ -68,19 +70,25 @@ class HeldEntries:
             path.append(self._bundle.parts.nodes[name])
         verify_inclusion(entry.leaf, entry.index, size, decode_hashes(path), Hash(self._checkpoint.root))
 
+    def require_of_ledger(self, entry: ShownEntry, payload: Payload[Raw] | None) -> None:
+        """Accept an entry that the ledger itself made, by its key and as far as its payload is known.
+
+        Raises Unauthorized.
+        """
+        authorities.require_signer(self._registry_before, entry.envelope, entry.index)
+        if payload is not None:
+            authorities.require_officer(None, payload.officer)
+
     @cached_property
     def mirror(self) -> MirroredRegistry:
         """Return the registry's mirror as far as the bundle proves it."""
         mirror = MirroredRegistry({}, {}, {})
-        # A registry of which nothing is known yet accepts the ledger's own key alone, as a mirror entry requires.
-        registry_before = authorities.initial(self._trust.log_id, self._trust.service_keys)
         for entry in self._bundle.entries.values():
             if entry.payload is None or entry.envelope.event_type not in _MIRRORED or self.fault(entry) is not None:
                 continue
             try:
                 event = entry.require_event()
-                authorities.require_key(registry_before, entry.envelope, entry.index)
-                authorities.require_officer(None, event.officer)
+                self.require_of_ledger(entry, entry.payload)
             except TallystickError as error:
                 self._faults[entry.index] = error.with_traceback(None)
                 continue
@@ -137,8 +145,8 @@ class HeldEntries:
     def _require_covers(self, grant: Grant, entry: ShownEntry, payload: Payload[Raw] | None) -> None:
         # The same rules as for the log itself, applied to a registry that has this grant alone. By indices that proofs
         # have shown, not by times that somebody claims.
-        nothing = authorities.initial(self._trust.log_id, self._trust.service_keys)
-        authorities.require_signer(replace(nothing, grants={grant.key_id: grant}), entry.envelope, entry.index)
+        alone = replace(self._registry_before, grants={grant.key_id: grant})
+        authorities.require_signer(alone, entry.envelope, entry.index)
         if payload is not None:
             authorities.require_officer(grant, payload.officer)
 

@@ -30,7 +30,6 @@ from ledger.core.log.head_map import (
 )
 from ledger.core.log.merkle import Hash
 from ledger.core.messages import Message
-from ledger.core.signing import authority as authorities
 from ledger.core.verification.bundle import MapProof, ShownEntry, decode_bundle, decode_hashes
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, NotChecked, Outcome, Report, Statement, statement_of, worst
@@ -70,8 +69,7 @@ def proven_head(run: BundleVerification, stream: Stream) -> ProvenHead:
     if not is_map(entry.envelope):
         raise MalformedInput("expected an entry that commits to a head map", field="envelope.event_type")
     require_kind(entry.envelope)
-    registry_before = authorities.initial(run.trust.log_id, run.trust.service_keys)
-    authorities.require_key(registry_before, entry.envelope, entry.index)
+    run.entries.require_of_ledger(entry, entry.payload)
     key, proof = map_key(stream), _proof_of(shown)
     require_mapped(entry.envelope, proven_root(key, proof))
     return ProvenHead(entry.index, state_in(key, proof))

@@ -438,11 +438,9 @@ def _sections(run: _EventRun) -> Outcome:
 
 # 10
 def _authority(run: _EventRun) -> Outcome:
-    index, trust = run.accepted_index(), run.of.trust
+    run.accepted_index()
     if run.is_of_the_service:
-        authorities.require_signer(authorities.initial(trust.log_id, trust.service_keys), run.envelope, index)
-        if run.payload is not None:
-            authorities.require_officer(None, run.payload.officer)
+        run.of.entries.require_of_ledger(run.entry, run.payload)
         return Message("signed by the ledger's own key, which the trust file names")
     run.grants = run.of.entries.grounds(run.entry, run.payload)
     return Message("{grant.key_id} granted to {grant.agency_id} at entry {grant.granted}", grant=run.grants[0])
