@@ -127,6 +127,3 @@ def test_what_other_agencies_recorded_is_not_corrected(tmp_path: Path, recording
     """Only the agency's own events count as the import's."""
     recording.add(plan_of(tmp_path, FULL))
     assert recorded_fields(recording.seen, "court-east") == {}
-
-
-# -- the file ----------------------------------------------------------------------------------------------------------

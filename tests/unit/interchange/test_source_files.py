@@ -137,6 +137,3 @@ def test_a_change_with_its_time_set_back_is_found_at_the_end(tmp_path: Path) -> 
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
         with pytest.raises(IntegrityBroken):
             source.require_same(survey.digest)
-
-
-# -- mappings ----------------------------------------------------------------------------------------------------------
