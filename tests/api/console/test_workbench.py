@@ -82,7 +82,7 @@ def test_a_model_is_written_without_programming(desk: Clerk) -> None:
     expect(page.get_by_text("The file is sound.")).to_be_visible()
     model = parse_model(file_of(page))
     assert (model.title.zh, model.parameters["grace_days"].default) == ("物品滞留", 2)
-    assert "# 移送目的" in file_of(page), "the author's comments stay"
+    assert "# 移送事由" in file_of(page), "the author's comments stay"
     assert axe_findings(page) == []
 
     page.get_by_role("button", name="Run the examples").click()
