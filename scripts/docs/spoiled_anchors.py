@@ -262,6 +262,10 @@ def _high_bits() -> list[Vector]:
             "registry: revoked in the last second that there is",
             _anchor(_term(2, lambda word: word | (2**64 - 1) << 168)),
         ),
+        Vector("anchor: more above the packed numbers before", _anchor(_slot(before, partial(xor, 1 << 192)))),
+        Vector(
+            "anchor: more above the packed numbers of the last record", _anchor(_slot(last, partial(xor, 1 << 128)))
+        ),
         Vector("registry: more above the packed numbers", _anchor(_term(2, lambda word: word | 1 << 232))),
     ]
 

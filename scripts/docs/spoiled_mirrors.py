@@ -70,11 +70,15 @@ def _none() -> list[Vector]:
     """Return entries that are no mirror entries: they count as left out."""
     place, profile = plain(_body(GRANTED).location), plain(_body(ADMITTED).profile)
     jurisdictions = ("31/", "/31", "31//01", "a" * 17, f"31/{'a' * 17}", "1/1/1/1/1/1", "31-01", "A")
-    languages = ("english", "e", "EN", "zh-cn", "zh-CHN", "zh-", "-CN")
+    languages = ("english", "abcd", "e", "EN", "zh-cn", "zh-CHN", "zh-", "-CN")
     at_the_limits = {
-        "kind": f"a{'_' * 29}9",
-        "profile": {"jurisdiction": "/".join(["0" * 16] * 5), "name": {"eng": "x" * 200, "zh": "东", "zh-CN": "城"}},
+        "kind": f"9{'_' * 29}9",
+        "profile": {
+            "jurisdiction": "/".join(["z" * 16, "0" * 16, "a", "0", "9z"]),
+            "name": {"eng": "x" * 200, "zh": "东", "zh-CN": "城"},
+        },
     }
+    of_a_letter = {"kind": "a", "profile": {"jurisdiction": "z", "name": {"en": "x"}}}
     misshapen = {
         "with a field more": _as_object(GRANTED, remark="x"),
         "without roles": _as_object(GRANTED, roles=[]),
@@ -121,6 +125,7 @@ def _none() -> list[Vector]:
             "an admission at the limits of its form",
             _shown(_log((ADMITTED, _as_object(ADMITTED, **at_the_limits), {}))),
         ),
+        Vector("an admission of one letter each", _shown(_log((ADMITTED, _as_object(ADMITTED, **of_a_letter), {})))),
         Vector("a grant of all roles", _granted(roles=("clerk", "supervisor", "auditor", "analyst", "witness"))),
         no_grant("a grant whose payload is withheld", without("/entries/1/payload")),
         no_grant("an admission whose payload is withheld", without("/entries/0/payload")),

@@ -54,7 +54,13 @@ TWO_THREE = "".join(example.WITNESS_LINES.splitlines(keepends=True)[1:]) + "quor
 OWN_KEY = example.key_id(example.SERVICE_KEY)
 SAME_NAME = SeedSigner.from_seed(example.LOG.verifying_key.name, b"\x0d" * 32).verifying_key.vkey()
 SAME_KEY = SeedSigner.from_seed("x.example", b"\x01" * 32).verifying_key.vkey()
+LONG_NAME = SeedSigner.from_seed("x" * 255, b"\x1f" * 32, SignatureType.COSIGNATURE_V1).verifying_key.vkey()
 NBSP = "a\u00a0b"
+
+
+def _named_log(name: str) -> tuple[Patch, ...]:
+    key = SeedSigner.from_seed(name, b"\x01" * 32).verifying_key
+    return (*put("/origin", name), *put("/log_key", key.vkey()))
 
 
 def _unnamed(name: str) -> str:
@@ -109,6 +115,10 @@ def trust_file_vectors() -> list[Vector]:
             f"log {SeedSigner.from_seed('x.example', b'9' * 32).verifying_key.vkey()}\n{ONE}\nquorum w1\n"
         ),
         "DEL in the policy": policy(f"# \x7f\n{example.POLICY}"),
+        "a vertical tab in a comment of the policy": policy(f"# \x0b\n{example.POLICY}"),
+        "U+001F in a comment of the policy": policy(f"# \x1f\n{example.POLICY}"),
+        "an origin of 201 characters": _named_log("x" * 201),
+        "an origin with DEL": _named_log("x\x7f"),
         "a control character in a comment of the policy": policy(f"# \x01\n{example.POLICY}"),
         "a word behind a witness's URL": policy(f"{ONE} https://w1.example/ x\nquorum w1\n"),
         "a word behind a log's URL": policy(f"log {OWN_LOG} https://log.example/ x\n{example.POLICY}"),
@@ -151,6 +161,7 @@ def trust_file_vectors() -> list[Vector]:
             trust=policy("# whom we trust\n\n  " + example.WITNESS_LINES + "group two\t2 w1  w2 w3\nquorum\ttwo\n"),
         ),
         quorum_of_none("no witness asked for by a development ledger", trust=(*NONE, *put("/development", True))),
+        Vector("a witness's name of 255 bytes", trust=policy(f"witness w4 {LONG_NAME}\n{example.POLICY}")),
         Vector("URLs in the policy", trust=policy(f"log {OWN_LOG} x\n{ONE} https://w1.example/\nquorum w1\n")),
         Vector("a policy whose last line has no end", trust=policy(example.POLICY.rstrip())),
         Vector(
