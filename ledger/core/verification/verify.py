@@ -63,7 +63,7 @@ from ledger.core.verification.chain import (
     require_trusted,
     when,
 )
-from ledger.core.verification.contract_storage import ContractStates, RecordState, stored_grant
+from ledger.core.verification.contract_storage import ContractStates, stored_grant
 from ledger.core.verification.evidence import HeldEntries
 from ledger.core.verification.report import (
     AnchorBlock,
@@ -126,7 +126,7 @@ class BundleVerification:
         self.last_cosigned: int | None = None  # the latest of those times
         self.block: AnchorBlock | None = None
         self.states: tuple[ContractStates, BlockHeader, Anchor] | None = None  # as step 4 accepted the block
-        self.record: RecordState | None = None  # as step 5 accepted it
+        self.record: ProvenRecord | None = None  # as step 5 accepted it
         self.unknown_suites = sorted({e.envelope.suite for e in bundle.entries.values()} - signatures.SUITES.keys())
         self.assumed = assumed  # whether entries of these suites count as signed
         self.steps = tuple([perform(number, name, check, self) for number, (name, check) in enumerate(STEPS, 1)])
@@ -138,10 +138,6 @@ class BundleVerification:
     def event(self, entry: ShownEntry) -> VerifiedEvent:
         """Verify an entry of the bundle."""
         run, steps = self.perform(EVENT_STEPS, lambda reading: _EventRun(reading, entry))
-        record = None
-        if self.record is not None and self.bundle.parts.anchor is not UNSET:
-            number = self.bundle.parts.anchor.number
-            record = ProvenRecord(number, self.record.block_number, self.record.timestamp)
         report = ProofReport(
             verdict=worst([step.verdict for step in steps]),
             conformity=_conformity(run),
@@ -151,7 +147,7 @@ class BundleVerification:
             steps=steps,
             proven_time=run.proven_time,
             block=self.block,
-            record=record,
+            record=self.record,
         )
         return VerifiedEvent(report, entry, entry.event if run.payload else None, self.accepted)
 
@@ -323,7 +319,7 @@ def _anchor(run: BundleVerification) -> Outcome:
     is_last = state.last_number == number
     if state.last_number < number or (state.last_size == record.size) != is_last:
         raise ProofRefused("the contract ends at record {state.last_number}", state=state, field="anchor")
-    run.record = record
+    run.record = ProvenRecord(number, record.block_number, record.timestamp)
     return Message("record {number} is this tree head, in block {record.block_number}", number=number, record=record)
 
 
