@@ -201,12 +201,12 @@ def _values() -> list[Vector]:
     }
     return [
         *(
-            edited(f"a value of its form: {path} {value[:40]}", put(path, value))
+            edited(f"a value of its form: {path} {_briefly(value)}", put(path, value))
             for path in good
             for value in good[path]
         ),
         *(
-            refused(f"a value of another form: {path} {str(value)[:40]!r}", put(path, value))
+            refused(f"a value of another form: {path} {_briefly(value)!r}", put(path, value))
             for path in bad
             for value in bad[path]
         ),
@@ -232,3 +232,8 @@ def _values() -> list[Vector]:
         signed("a signature of one byte", put(f"{envelope}/signature", "0x00")),
         failing(8, unchecked=(6, 10, 11, 12))("another suite, the last one", put(f"{envelope}/suite", 255)),
     ]
+
+
+def _briefly(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:30]}... of {len(text)} characters"
