@@ -1,7 +1,7 @@
 // The two files of a verification (docs/protocol/trust-file.md, bundle.md): their types and rules. Any other bytes are refused.
 import {
-  canonical, integer, isBytes32, isDistinct, isEnvelope, isHash, isKeyId, isLabel, isLine, isPayload, isPositive, isSafeInt, isSection, isStream, isSuite, like, listOf, mapOf,
-  oneOf, parseCanonical, refuse, same, struct, text, utf8,
+  canonical, integer, isBytes32, isDistinct, isEnvelope, isHash, isKeyId, isLabel, isLine, isPayload, isPositive, isSafeInt, isSection, isStream,
+  isSuite, like, listOf, mapOf, oneOf, parseCanonical, refuse, same, struct, text, utf8,
 } from "./forms.js";
 import * as log from "./log.js";
 
@@ -15,8 +15,8 @@ const HISTORY = { chain_id: isSafeInt, deployment_block_number: isSafeInt, deplo
 const isFinality = (value) => oneOf("safe", "finalized")(value) || integer(0, 10000)(value);
 
 const isTrust = struct({
-  format: oneOf("tallystick/trust@v1"), log_id: isBytes32, origin: isLine, log_key: isText, service_key_id: isKeyId, witness_policy: isNote, development: oneOf(true, false),
-  chains: listOf(struct({
+  format: oneOf("tallystick/trust@v1"), log_id: isBytes32, origin: isLine, log_key: isText, service_key_id: isKeyId, witness_policy: isNote,
+  development: oneOf(true, false), chains: listOf(struct({
     ...HISTORY, registry: isKeyId, anchor: isKeyId, registry_code_hash: isBytes32, anchor_code_hash: isBytes32, finality: isFinality,
     "trusted_blocks?": listOf(struct({ number: isSafeInt, hash: isBytes32 }), 1024),
   }), 64),

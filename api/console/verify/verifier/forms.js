@@ -79,7 +79,8 @@ export function struct(types) {
 
 export const [isSafeInt, isPositive, isSuite] = [integer(0), integer(1), integer(1, 255)];
 export const [isBytes32, isKeyId, isHash] = [like(/^0x[0-9a-f]{64}$/), like(/^0x[0-9a-f]{40}$/), like(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/)];
-const [isBlake3, isSalt, isSlug, isField] = [like(/^blake3:[0-9a-f]{64}$/), like(/^[0-9a-f]{32}$/), like(/^[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?$/), like(/^[a-z][a-z0-9_]{0,31}$/)];
+const [isBlake3, isSalt, isField] = [like(/^blake3:[0-9a-f]{64}$/), like(/^[0-9a-f]{32}$/), like(/^[a-z][a-z0-9_]{0,31}$/)];
+const isSlug = like(/^[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?$/);
 export const isLabel = like(/^[a-z][a-z0-9_]{0,31}(?::[1-9][0-9]{0,3})?$/);
 export const isLine = (value) => text(200, 1)(value) && !/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(value);
 const isInstant = (value) => like(/^[12][0-9]{3}-/)(value) && new Date(value).toJSON() === value.replace("Z", ".000Z");
@@ -99,7 +100,8 @@ export const isPayload = struct({
 export const isSection = struct({ salt: isSalt, fields: mapOf(isField, text(4000, 1), Infinity, 1) });
 
 // The bodies that verification reads: changes of the registry, as the log mirrors them (docs/protocol/registry.md).
-const CHANGE = { number: isSafeInt, registry_hash: isBytes32, location: struct({ block_number: isSafeInt, block_hash: isBytes32, transaction_hash: isBytes32 }), agency: isSlug };
+const isLocation = struct({ block_number: isSafeInt, block_hash: isBytes32, transaction_hash: isBytes32 });
+const CHANGE = { number: isSafeInt, registry_hash: isBytes32, location: isLocation, agency: isSlug };
 const isName = mapOf(like(/^[a-z]{2,3}(?:-[A-Z]{2})?$/), isLine, 16, 1);
 export const MIRRORED = {
   "registry.agency_admitted": struct({

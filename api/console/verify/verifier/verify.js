@@ -71,7 +71,8 @@ const BUNDLE_STEPS = {
     const checkpoint = log.parseCheckpoint(of.bundle.note);
     if (checkpoint.origin !== of.trust.origin) refuse("the tree head of another log, {origin}", { origin: checkpoint.origin });
     const keys = of.trust.logKeys.filter(({ until }) => checkpoint.size <= until);
-    if (!keys.some((key) => log.signatureBy(key, checkpoint))) refuse("not signed by the log: the note is not its own, or whoever passed it on spoiled it; ask for another copy");
+    const isSigned = keys.some((key) => log.signatureBy(key, checkpoint));
+    if (!isSigned) refuse("not signed by the log: the note is not its own, or whoever passed it on spoiled it; ask for another copy");
     of.checkpoint = checkpoint;
     return reason("size {size}, root {root}", { size: checkpoint.size, root: hex(checkpoint.root) });
   },
@@ -90,7 +91,8 @@ const BUNDLE_STEPS = {
     const chain = trust.chains.find(isNamed) ?? lack("the trust file does not name the anchor's contract", NOT_YET);
     const named = (chain.trusted_blocks ?? []).filter((block) => block.number === number);
     if (named.some((block) => block.hash !== hash)) refuse("block {number} has another hash", { number });
-    const vouched = attempt(() => (named.length ? reason("the trust file names it") : blockNote(anchor.block_note, blockStatement(trust.log_id, chain, header), trust.policy)));
+    const statement = blockStatement(trust.log_id, chain, header);
+    const vouched = attempt(() => (named.length ? reason("the trust file names it") : blockNote(anchor.block_note, statement, trust.policy)));
     if (vouched.status !== "checked") lack("nobody vouches for block {number} with the hash {hash}: {why}", NOT_YET, { number, hash, why: vouched.detail });
     Object.assign(of, { header, states: contractStates(anchor, chain, header) });
     return reason("block {number} with the hash {hash}: {why}", { number, hash, why: vouched.detail });
@@ -166,9 +168,9 @@ class Verification {
     const { suites, assuming } = this;
     const done = (on) => Object.entries(steps).map(([name, step], at) => ({ number: this.steps.length + at + 1, name, ...attempt(() => step(on)) }));
     const again = assuming && done({ ...run, of: assuming });
-    const lacking = attempt(() => lack("it rests on an entry of suite {suites}, which this program does not verify", "unverifiable", { suites }));
+    const lackSuite = () => lack("it rests on an entry of suite {suites}, which this program does not verify", "unverifiable", { suites });
     const own = done(Object.assign(run, { of: this }));
-    return [...this.steps, ...own.map((step, at) => (!again || step.status === again[at].status ? step : { ...step, ...lacking }))];
+    return [...this.steps, ...own.map((step, at) => (!again || step.status === again[at].status ? step : { ...step, ...attempt(lackSuite) }))];
   }
 
   event(entry) {
@@ -211,21 +213,25 @@ const EVENT_STEPS = {
     const label = Object.keys(shown).find((one) => digest(shown[one]) !== committed[one]);
     if (label) refuse("the section {label} is not the one committed to", { label });
     const missing = Object.keys(committed).filter((one) => !Object.hasOwn(shown, one));
-    const fateOf = (one) => (of.held(erasureOf(envelope.stream, envelope, one)).length ? reason("{label} erased", { label: one }) : reason("{label} withheld", { label: one }));
-    return missing.length ? lack(missing.map(fateOf).reduce(both), "intact") : reason("{count} shown", { count: Object.keys(committed).length });
+    const isErased = (one) => of.held(erasureOf(envelope.stream, envelope, one)).length > 0;
+    const fates = missing.map((one) => (isErased(one) ? reason("{label} erased", { label: one }) : reason("{label} withheld", { label: one })));
+    return fates.length ? lack(fates.reduce(both), "intact") : reason("{count} shown", { count: Object.keys(committed).length });
   },
 
   authority(run) {
     const { of, entry: { envelope }, payload } = run;
     const index = indexOf(run);
-    if (envelope.agency === "ledger") return of.isOfLedger({ envelope, payload, index }) ? reason("signed by the ledger's own key") : refuse("only the ledger's own key signs this");
+    if (envelope.agency === "ledger" && !of.isOfLedger({ envelope, payload, index })) refuse("only the ledger's own key signs this");
+    if (envelope.agency === "ledger") return reason("signed by the ledger's own key");
     const grants = of.held(`registry.key_granted ${envelope.key_id}`);
     const covering = grants.filter(({ index: at, payload: { body } }) => at < index && body.agency === envelope.agency && body.suite === envelope.suite
-      && of.trust.suites.includes(body.suite) && body.valid_from <= envelope.signed_at && envelope.signed_at < body.valid_until && (payload?.officer ?? body.officer) === body.officer);
+      && of.trust.suites.includes(body.suite) && body.valid_from <= envelope.signed_at && envelope.signed_at < body.valid_until
+      && (payload?.officer ?? body.officer) === body.officer);
     if (grants.length && !covering.length) refuse("the grant is not of this agency, officer and time");
     const [admission] = of.held(`registry.agency_admitted ${envelope.agency}`);
     run.grounds = covering.filter((grant) => admission?.index < grant.index);
-    return run.grounds.length ? reason("granted at entry {index}", { index: run.grounds[0].index }) : lack("no grant of the key, after an admission of the agency, that holds");
+    const [first] = run.grounds;
+    return first ? reason("granted at entry {index}", { index: first.index }) : lack("no grant of the key, after an admission of the agency, that holds");
   },
 
   revocation(run) {
