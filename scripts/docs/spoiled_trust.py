@@ -421,6 +421,14 @@ def timestamp_vectors() -> list[Vector]:
         trusted = [b64encode(each).decode() for each in roots]
         return Vector(f"timestamp: {name}", file, trust=put("/timestamp_roots", trusted), time=time)
 
+    def alone(name: str, file: tuple[Patch, ...], time: int = 0) -> Vector:
+        """Have no witness asked for and no anchor: nothing else proves a time."""
+        roots = put("/timestamp_roots", [b64encode(root).decode()])
+        trust = (*NONE, *put("/development", True), *roots)
+        unchecked = (3, 4, 5, 11) if time else (3, 4, 5, 11, 12)
+        changed = (*file, *without("/anchor"))
+        return Vector(f"timestamp: {name}", changed, "not_yet_anchored", unchecked=unchecked, trust=trust, time=time)
+
     spoiled = good[:-1] + bytes([good[-1] ^ 1])
     return [
         vector("of a known authority", stamped(good, ledger()), BY_STAMP),
@@ -447,6 +455,14 @@ def timestamp_vectors() -> list[Vector]:
         vector("C: of another text", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT), ledger())),
         vector("C: of a larger tree", stamped(TRUSTED.stamp(longer.checkpoint.text(), STAMPED_AT), longer)),
         vector("C: of nothing", stamped(b"", ledger())),
+        alone("alone", stamped(good, ledger()), BY_STAMP),
+        alone(
+            "alone, of a smaller tree", stamped(TRUSTED.stamp(smaller.checkpoint.text(), STAMPED_AT), smaller), BY_STAMP
+        ),
+        alone(
+            "alone, of a tree without the entry", stamped(TRUSTED.stamp(before.checkpoint.text(), STAMPED_AT), before)
+        ),
+        alone("alone, of another authority", stamped(STRANGER.stamp(text, STAMPED_AT), ledger())),
         Vector("timestamp: where no root is trusted", stamped(good, ledger()), time=BY_QUORUM),
     ]
 

@@ -16,6 +16,7 @@ from tests.testkit.published_vectors import VECTORS, files
 
 ROWS = "ABCDEFGHIJK"  # of the faults that the verdict was mended for
 CUSTODY = 8  # the step that asks for rules which the stranger does not have
+QUORUM, ANCHOR, TIME = 3, 5, 12  # where the first two prove no time, the stranger has none: it reads no timestamps
 
 
 @pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.extended)])
@@ -38,6 +39,8 @@ def of_a_stranger(vector: dict[str, Any]) -> list[str]:
     steps = list(vector["steps"])
     if vector["of"] in ("case.json", "package.json", "whole.json"):
         steps[CUSTODY - 1] = "not_checked"
+    if "time" in vector and "checked" not in (steps[QUORUM - 1], steps[ANCHOR - 1]):
+        steps[TIME - 1] = "not_checked"
     return [vector["verdict"], *steps]
 
 
