@@ -70,10 +70,13 @@ def verify_timestamp(response: bytes, text: str, roots: tuple[bytes, ...]) -> Ti
     if stamped != (_SHA256, expected):
         raise ProofRefused("expected a timestamp of the SHA-256 {digest}", digest=expected.hex(), field=WHERE)
     trusted = []
+    authorities = set()
     for root in roots:
         with suppress(*_refusals()):
-            trusted.append(_certificate(root))
-    if {issuer for issuer, _ in (*signers, *subjects)}.isdisjoint(root.subject for root in trusted):
+            certificate = _certificate(root)
+            authorities.add(certificate.subject)  # which is parsed only now
+            trusted.append(certificate)
+    if authorities.isdisjoint(issuer for issuer, _ in (*signers, *subjects)):
         return None
     try:
         VerifierBuilder(roots=trusted).build().verify(read, expected)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import load_der_x509_certificate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rfc3161_client import HashAlgorithm
@@ -125,6 +126,9 @@ def test_a_changed_timestamp_never_tells_another_time(
 
 
 def test_a_root_that_is_no_certificate_vouches_for_nothing(authority: Authority, response: bytes) -> None:
-    """Nor does it stand in the way of another one."""
-    assert verify_timestamp(response, TEXT, (b"\x30\x03abc",)) is None
-    assert verify_timestamp(response, TEXT, (b"\x30\x03abc", authority.root)) is not None
+    """Nor does it stand in the way of another one, also if only its name cannot be read."""
+    (name,) = load_der_x509_certificate(authority.root).subject
+    spelled = str(name.value).encode()
+    for root in (b"\x30\x03abc", authority.root.replace(spelled, b"\xff" + spelled[1:])):
+        assert verify_timestamp(response, TEXT, (root,)) is None
+        assert verify_timestamp(response, TEXT, (root, authority.root)) is not None
