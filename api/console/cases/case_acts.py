@@ -6,22 +6,25 @@ What makes an act impossible is reported before it is signed. A refusal names th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from api.console.cases.act_fields import ActForm, Sections
 from api.console.cases.case_pages import (
     BAR_CLOSING,
     blocks,
+    book_of,
     changes_due,
     changes_to_serve,
     may_resolve,
     read_case,
 )
-from api.console.shared.access import VisitOf
+from api.console.shared.access import Visit, VisitOf
 from api.console.shared.drafting import (
     FormAct,
+    body_from,
     body_of,
     drafted,
     instant_of,
@@ -34,9 +37,10 @@ from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import names_of, narrator_of
 from api.dependencies import SlugPath
+from ledger.acts import ACTS, HEADINGS
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.core.events import Body, Stream, case, handover, letter
+from ledger.core.events import EVENT_TYPES, Body, Stream, case, handover, letter
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message, Term
@@ -50,6 +54,47 @@ router = APIRouter()
 OfQuery = Annotated[str | None, Query(max_length=200)]
 OF_LETTERS = ("receive-letter", "answer-letter")
 FORMS = ("resolve", "request-custody", "serve-custody", "close")
+# Acts that a page of its own asks for, by its path below the case; None if they are done where they are due.
+OWN_PAGES = {
+    "item.registered": "items/new",
+    "handover.offered": "offer",
+    "case.closed": "acts/close",
+    "discrepancy.resolved": "acts/resolve",
+    "custody_change.requested": "acts/request-custody",
+    "custody_change.served": "acts/serve-custody",
+    **dict.fromkeys(("handover.returned", "handover.checked", "handover.accepted", "handover.refused")),
+    **dict.fromkeys(("case.opened", "case.taken_over", "handover.recalled", "letter.received")),
+}
+FROM_FIELDS = tuple(name for name in ACTS if "case" in EVENT_TYPES[name].streams and name not in OWN_PAGES)
+
+
+class ActLink(NamedTuple):
+    """An act to choose: its title, and the page of its form below the case."""
+
+    title: str
+    path: str
+
+
+@router.get("/cases/{case_id}/acts")
+def acts(visit: VisitOf, case_id: SlugPath) -> Response:
+    """Show the acts in the case that the reader's role may sign, under their headings."""
+    visit.reading.require_role(*HANDLING)
+    visible = read_case(visit, case_id, Message("case"))
+    paths = {name: path for name, path in OWN_PAGES.items() if path} | {name: f"acts/{name}" for name in FROM_FIELDS}
+    signed = [name for name in ACTS if name in paths and visit.reading.session.has_role(*EVENT_TYPES[name].roles)]
+    groups = [
+        (
+            visit.labels.translate(heading),
+            [ActLink(_heading(visit, ACTS[name].title), paths[name]) for name in signed if ACTS[name].group in groups],
+        )
+        for heading, groups in HEADINGS
+    ]
+    return visit.page("cases/acts.html", **visible._asdict(), groups=groups)
+
+
+def _heading(visit: Visit, title: Message) -> str:
+    """Return a title as a heading has it: without its full stop."""
+    return visit.labels.translate(title).rstrip(".。")
 
 
 @router.get("/cases/{case_id}/acts/{act}")
@@ -59,6 +104,8 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
     If the reader's agency has nothing to sign for, the page says so and has no form.
     """
     visit.reading.require_role(*HANDLING)
+    if act in FROM_FIELDS:
+        return _form_of_fields(visit, case_id, act)
     if act not in FORMS:
         raise NotFound("no act {act} has a form here", act=act[:40], field="act")
     visible = read_case(visit, case_id, Message("case"))
@@ -72,6 +119,22 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
         words=EventWords(visit.labels, names_of(visit.service, visit.labels), "", visible.state),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
         **_act_values(act, visible.state, visit.reading.agency),
+    )
+
+
+def _form_of_fields(visit: Visit, case_id: str, event_type: str) -> Response:
+    """Show the form that follows from the fields of the event type."""
+    require_role(visit.reading, EVENT_TYPES[event_type].body)
+    visible = read_case(visit, case_id, Message("case"))
+    definition = ACTS[event_type]
+    return visit.page(
+        "cases/act_form.html",
+        **visible._asdict(),
+        act=event_type,
+        title=_heading(visit, definition.title),
+        note=definition.note and visit.labels.translate(definition.note),
+        fields=ActForm(visit, visible.state, book_of(visit, visible.state), event_type).asked(),
+        this_minute=minute(unix_seconds(visit.reading.reader.now)),
     )
 
 
@@ -94,7 +157,7 @@ def _act_values(act: str, state: CaseState, agency: str) -> dict[str, Any]:
 @router.post("/cases/{case_id}/drafts/{act}")
 def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Response:
     """Return a part of a page: the draft with its sentence, or what prevents it."""
-    if act not in ACTS:
+    if act not in DRAFTED and act not in FROM_FIELDS:
         raise NotFound("no act {act} is drafted here", act=act[:40])
     parts, state, sees_case = visit.service.parts, None, True
     if act != "open":
@@ -104,9 +167,16 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
             require(connection, case_id)
             sees_case = cases.sight(connection, case_id, visit.reading.reader) is not None
         state = parts.validator.states.of_listed_case(case_id)
-    body = body_of(ACTS[act], form, state)
-    require_role(visit.reading, type(body))
-    drafted_event = unsigned(visit, form, stream=Stream(kind="case", id=case_id), state=state, body=body)
+    sections: Sections = {}
+    if act in FROM_FIELDS and state is not None:
+        require_role(visit.reading, EVENT_TYPES[act].body)
+        of_fields = ActForm(visit, state, book_of(visit, state), act)
+        body, sections = body_from(EVENT_TYPES[act].body, of_fields.body_fields(form)), of_fields.sections(form)
+    else:
+        body = body_of(DRAFTED[act], form, state)
+        require_role(visit.reading, type(body))
+    stream = Stream(kind="case", id=case_id)
+    drafted_event = unsigned(visit, form, stream=stream, state=state, body=body, sections=sections)
     event = drafted_event.event
     before, outcome = parts.validator.foresee(event)
     with parts.database.read() as connection:
@@ -259,7 +329,7 @@ def letter_answered(form: PostedForm, state: CaseState | None) -> Mapping[str, A
 
 _ANSWER = ("handover_id", "reason_code", "remedy", "explanation")
 _RETURN = named("returns", "purpose", "reason_code", "explanation", "remedy", "number", times=("due_at",))
-ACTS: dict[str, FormAct] = {
+DRAFTED: dict[str, FormAct] = {
     "open": (case.CaseOpened, named("case_number", "case_type", "business_line", "stage", "procedure")),
     "register": (ItemRegistered, registered),
     "offer": (

@@ -224,7 +224,7 @@ def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
     """Show the form of an item's registration."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("case"))
-    book = _book_of(visit, visible.state)
+    book = book_of(visit, visible.state)
     kinds = {kind: row for kind, row in book.items.items() if not row.is_person}
     values = {"fields": book.fields, "particular": visit.labels.of_particular}
     return visit.page(
@@ -237,7 +237,7 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
     """Show the form of an offer, with ``returns`` of an offer to give back what that handover brought."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("case"))
-    book = _book_of(visit, visible.state)
+    book = book_of(visit, visible.state)
     usual = _usual_return(book) if returns else None
     own, others = visit.reading.agency, visit.service.authority().agencies.values()
     agencies = sorted(others, key=lambda agency: (agency.kind, agency.agency_id))
@@ -274,7 +274,7 @@ def handover_lines(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, res
     """Return a part of the acceptance's form: more of the sender's list."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("handover {handover_id}", handover_id=handover_id))
-    offered, book = _handover(visible.state, handover_id), _book_of(visit, visible.state)
+    offered, book = _handover(visible.state, handover_id), book_of(visit, visible.state)
     lines = rest.of(list(offered.items.values()))
     return visit.page(
         "cases/handover_lines.html", **visible._asdict(), **_findings(book), handover=offered, lines=lines
@@ -289,7 +289,7 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
     """
     shown = _shown_handover(visit, case_id, handover_id)
     handover: Handover = shown["handover"]
-    book = _book_of(visit, shown["state"])
+    book = book_of(visit, shown["state"])
     own, now, is_open = visit.reading.agency, visit.reading.reader.now, handover.is_open
     expired = is_open and handover.expires_at is not None and handover.expires_at < now
     signs = visit.reading.session.has_role(*HANDLING)
@@ -341,7 +341,7 @@ def _findings(book: Rulebook) -> dict[str, Any]:
     return {"reasons": formal, "seals": terms.choices(terms.SealState)}
 
 
-def _book_of(visit: Visit, state: CaseState) -> Rulebook:
+def book_of(visit: Visit, state: CaseState) -> Rulebook:
     """Return the procedure of the case, whose labels are looked up first from here on."""
     book = visit.service.parts.validator.book_of(state)
     label_first_by(book)
@@ -364,7 +364,7 @@ def read_case(visit: Visit, case_id: str, subject: Message) -> VisibleCase:
         row = cases.case(connection, case_id)
         state = visit.service.histories.state(connection, case_id)
     visit.reading.record(subject, case_id)
-    _book_of(visit, state)
+    book_of(visit, state)
     return VisibleCase(row, state, sight)
 
 

@@ -1,5 +1,5 @@
 // Acts: a form asks for a draft, which the officer's provider signs and this script posts to the ledger.
-import { envelopeOf, submissionOf, typedData } from "./event.js";
+import { envelopeOf, submissionOf, textsOf, typedData } from "./event.js";
 import { BUSY, chosen, DECLINED, NO_WALLET, OTHER_ACCOUNT, signTyped, UNPAIRED } from "./provider.js";
 import { JSON_HEADERS, refusal } from "./refusal.js";
 
@@ -8,14 +8,14 @@ let asked = null; // the form that the shown draft came from
 let unsent = null; // a submission whose outcome is not known
 
 async function sign(draft) {
-  const { envelope: drafted, payload } = draft.dataset;
+  const { envelope: drafted, payload, sections } = draft.dataset;
   const envelope = envelopeOf(drafted, payload, keyId, Math.floor(Date.now() / 1000));
   const data = JSON.stringify(typedData(envelope, logId));
   const provider = chosen();
   draft.classList.toggle("by-wallet", !provider.isSigner);
   say(draft, provider.isSigner ? draft.dataset.agree : draft.dataset.walletAgree);
-  const signature = await signTyped(provider, keyId, data, { payload, sections: {} });
-  return submissionOf(payload, envelope, signature);
+  const signature = await signTyped(provider, keyId, data, { payload, sections: textsOf(sections) });
+  return submissionOf(payload, envelope, signature, sections);
 }
 
 async function post(draft) {

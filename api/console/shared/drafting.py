@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from api.auth.reading import Reading
@@ -22,7 +23,9 @@ from ledger.core.events import (
     Envelope,
     Event,
     Payload,
+    Section,
     Stream,
+    digest_of,
     make_event,
     unsigned_envelope,
 )
@@ -37,10 +40,11 @@ SINCE_SHOWN = 5  # events recorded in between that are listed
 
 
 class UnsignedEvent(NamedTuple):
-    """An event before it is signed."""
+    """An event before it is signed, with its confidential sections by their labels."""
 
     envelope: Envelope
     payload: Payload[Body]
+    sections: dict[str, Section]
 
     @property
     def event(self) -> Event:
@@ -49,7 +53,7 @@ class UnsignedEvent(NamedTuple):
 
 
 class EventDraft(NamedTuple):
-    """A draft of an event. ``envelope`` and ``payload`` are their canonical texts, to be signed.
+    """A draft of an event. ``envelope``, ``payload`` and ``sections`` are their canonical texts, to be signed.
 
     ``flags`` are those that it will raise, with detail and article. ``since`` lists what was recorded in between if the
     event was drafted again on a newer head. ``warnings`` name possibly unwanted effects, and prevent nobody from
@@ -59,6 +63,7 @@ class EventDraft(NamedTuple):
     event: Event
     envelope: str
     payload: str
+    sections: str
     sentence: str
     particulars: list[EventField]
     since: list[str]
@@ -96,17 +101,28 @@ class PlaceInStream(Protocol):
 
 
 def unsigned(
-    visit: Visit, form: PostedForm, *, stream: Stream, state: PlaceInStream | None, body: Body
+    visit: Visit,
+    form: PostedForm,
+    *,
+    stream: Stream,
+    state: PlaceInStream | None,
+    body: Body,
+    sections: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> UnsignedEvent:
-    """Return the next event of the stream, unsigned, in the reader's name, at the time that the form gives."""
+    """Return the next event of the stream, unsigned, in the reader's name, at the time that the form gives.
+
+    ``sections`` are confidential texts by label and field.
+    """
     authority, now = form.fields("authorization_type", "authorization_identifier"), visit.service.parts.clock() // 1000
     grant = visit.reading.session.grant
+    kept_apart = {label: Section(salt=SYSTEM_SOURCES.salt(), fields=dict(fields)) for label, fields in sections.items()}
     payload = Payload(
         officer=grant.officer,
         occurred_at=_occurred_at(form, now),
         salt=SYSTEM_SOURCES.salt(),
         body=body,
         authority=Authority(**authority) if len(authority) == 2 else None,
+        confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
     )
     envelope = unsigned_envelope(
         payload,
@@ -118,7 +134,7 @@ def unsigned(
         key_id=grant.key_id,
         signed_at=now,
     )
-    return UnsignedEvent(envelope, payload)
+    return UnsignedEvent(envelope, payload, kept_apart)
 
 
 def _occurred_at(form: PostedForm, now: int) -> str:
@@ -155,8 +171,9 @@ def drafted(
         event=event,
         envelope=canonical.encode(unsigned.envelope).decode(),
         payload=canonical.encode(unsigned.payload).decode(),
+        sections=canonical.encode(unsigned.sections).decode(),
         sentence=sentence,
-        particulars=event_fields(event, {}, words, visit.labels),
+        particulars=event_fields(event, unsigned.sections, words, visit.labels),
         since=_since(visit, form, event) if sees_others else [],
         following=f"{PATH}{following}",
     )
@@ -189,7 +206,11 @@ def require_role(reading: Reading, body: type[Body]) -> None:
 def body_of(act: FormAct, form: PostedForm, *context: object) -> Body:
     """Return the body with the fields that are filled in. Raises MalformedInput, naming the field."""
     body, *makers = act
-    fields = {name: value for make in makers for name, value in make(form, *context).items()}
+    return body_from(body, {name: value for make in makers for name, value in make(form, *context).items()})
+
+
+def body_from(body: type[Body], fields: Mapping[str, Any]) -> Body:
+    """Return the body with those fields that are not empty. Raises MalformedInput, naming the field."""
     filled = {name: value for name, value in fields.items() if value not in (None, (), [], {})}
     return canonical.parse(canonical.encode(filled), decoder_of(body))
 

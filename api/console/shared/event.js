@@ -33,9 +33,14 @@ export function typedData(e, logId) {
   };
 }
 
-// Return the submission: the payload exactly as it was signed, with its envelope.
-export function submissionOf(payload, envelope, signature) {
-  return `{"envelope":${canonical({ ...envelope, signature: lowV(signature) })},"payload":${payload},"sections":{}}`;
+// Return the canonical text of each confidential section, by its label.
+export function textsOf(sections) {
+  return Object.fromEntries(Object.entries(JSON.parse(sections)).map(([label, section]) => [label, canonical(section)]));
+}
+
+// Return the submission: the payload and the sections exactly as they were signed, with their envelope.
+export function submissionOf(payload, envelope, signature, sections) {
+  return `{"envelope":${canonical({ ...envelope, signature: lowV(signature) })},"payload":${payload},"sections":${sections}}`;
 }
 
 // Some wallets return 0 or 1 where others return 27 or 28.

@@ -1,0 +1,313 @@
+"""What the form of an act asks for, and what it posts back: both follow from the fields of the event's body."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from api.console.shared.access import Visit
+from api.console.shared.drafting import instant_of, required_number
+from api.console.shared.forms import PostedForm
+from api.console.shared.rendering import names_of, narrator_of
+from ledger.acts import ACTS, MADE_IN_PARTS
+from ledger.core.custody import CaseState
+from ledger.core.errors import MalformedInput, NotFound
+from ledger.core.events import EVENT_TYPES
+from ledger.core.events.fields import Field, FieldKind, ValueType, fields_of
+from ledger.core.events.terms import NAME_FIELD, TABLE_OF, VALUE_FIELD
+from ledger.core.procedure.rulebook import FieldRule, Rulebook
+from ledger.i18n.money import smallest_units, usual_currency
+from ledger.recording.event_signing import new_id
+from ledger.store import log
+from ledger.timeline.sentences import EventWords
+
+EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
+ROWS_MORE = 5  # empty ones, beyond the least number of rows of a list
+PERSON_SECTION = "person:1"  # has the name of the person whom the act brings in
+_AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,4})?")
+Sections = dict[str, dict[str, str]]
+
+
+class Option(NamedTuple):
+    """A value that may be chosen, and what the reader is shown for it."""
+
+    value: str
+    text: str
+
+
+class Particulars(NamedTuple):
+    """The fields that a kind has in the procedure; ``kind`` is in the reader's words. Controls begin with ``path``."""
+
+    path: str
+    kind: str
+    fields: list[tuple[str, FieldRule]]
+
+
+class AskedField(NamedTuple):
+    """A field as a form asks for it. ``path`` names its control: what it is part of, with dots between.
+
+    ``options`` are what there is to choose from, empty where anything may be typed. A part has ``rows`` of fields, one
+    unless it is a list.
+    """
+
+    path: str
+    label: str
+    kind: FieldKind
+    is_required: bool
+    is_list: bool
+    longest: int | None
+    options: list[Option]
+    units: list[Option]
+    rows: list[list[AskedField]]
+    particulars: list[Particulars]
+
+
+class ActForm:
+    """The form of one event type for one case."""
+
+    def __init__(self, visit: Visit, state: CaseState, book: Rulebook, event_type: str):
+        self._visit = visit
+        self._state = state
+        self._book = book
+        self._type = event_type
+        self._body = EVENT_TYPES[event_type].body
+        self._makes = ACTS[event_type].makes
+        self._words = EventWords(visit.labels, names_of(visit.service, visit.labels), event_type, state)
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    def asked(self) -> list[AskedField]:
+        """Return the fields that the form asks for, the required ones first."""
+        fields = [self._asked(field, field.name) for field in self._fields(self._body, self._makes)]
+        return sorted(fields, key=lambda field: not field.is_required)
+
+    def _fields(self, struct: type[Struct], made: str | None) -> list[Field]:
+        """Return the fields of a body or part, without the id that is made up."""
+        return [field for field in fields_of(struct) if field.name != made]
+
+    def _asked(self, field: Field, path: str) -> AskedField:
+        kind = field.type.kind
+        of_name = self._names_person(field)
+        return AskedField(
+            path=path,
+            label=self._visit.labels.of("field", NAME_FIELD) if of_name else self._words.label(field.name),
+            kind="line" if of_name else kind,
+            is_required=field.is_required or of_name,
+            is_list=field.is_list,
+            longest=field.type.longest,
+            options=[] if of_name else list(self._options(field.type)),
+            units=list(self._units()) if kind == "quantity" else [],
+            rows=list(self._rows(field, path)) if kind == "part" else [],
+            particulars=list(self._particulars(path)) if kind == "texts" else [],
+        )
+
+    def _names_person(self, field: Field) -> bool:
+        """Tell whether the field is the section that has a person's name: the form asks for the name itself."""
+        return (self._type, field.name) == ("person.named", "section")
+
+    def _rows(self, field: Field, path: str) -> Iterator[list[AskedField]]:
+        part = field.type.part
+        assert part is not None, "its kind says so"
+        count = field.least + ROWS_MORE if field.is_list else 1
+        for number in range(count):
+            place = f"{path}.{number}" if field.is_list else path
+            yield [self._asked(each, f"{place}.{each.name}") for each in self._fields(part, MADE_IN_PARTS.get(part))]
+
+    def _units(self) -> Iterator[Option]:
+        for unit in self._book.units or ("piece",):
+            yield Option(unit, self._visit.labels.of("quantity_unit", unit))
+
+    def _particulars(self, path: str) -> Iterator[Particulars]:
+        """Yield the fields that the procedure gives each kind, for every kind that has any."""
+        kind = next((field.type.vocabulary for field in fields_of(self._body) if field.type.kind == "word"), None)
+        assert kind is not None, "what is stated in fields is of a kind that has them"
+        for word, row in getattr(self._book, TABLE_OF[kind]).items():
+            if row.fields:
+                fields = [(name, self._book.fields[name]) for name in row.fields]
+                yield Particulars(f"{path}:{word}:", self._visit.labels.of(kind, word), fields)
+
+    def _options(self, kind: ValueType) -> Iterator[Option]:
+        """Yield what there is to choose from: words, events of the case, or things of the kind that an id names."""
+        labels = self._visit.labels
+        match kind.kind:
+            case "word":
+                vocabulary = kind.vocabulary or ""
+                yield from (Option(word, labels.of(vocabulary, word)) for word in self._book.vocabularies[vocabulary])
+            case "choice":
+                yield from (Option(word, labels.of(kind.vocabulary or "", word)) for word in kind.words)
+            case "event":
+                yield from self._events()
+            case "id":
+                yield from (Option(*thing) for thing in self._things().get(kind.names or "", ()))
+
+    def _things(self) -> Mapping[str, Iterable[tuple[str, str]]]:
+        """Return the things that ids name, each with its words: those first of which an act is likely."""
+        labels, state, told = self._visit.labels, self._state, self._words.value
+        own = self._visit.reading.agency
+        items = sorted(state.items.values(), key=lambda item: (item.holder != own, not item.is_live))
+        clocks = sorted(state.clocks.values(), key=lambda clock: not clock.is_running)
+        return {
+            "item": ((item.item_id, told("item_id", item.item_id)) for item in items),
+            "person": (
+                (person.person_id, f"{labels.of('person_role', person.role)} · {told('person_id', person.person_id)}")
+                for person in state.persons.values()
+            ),
+            "measure": (
+                (held.measure_id, f"{labels.of('measure', held.measure)} · {told('person_id', held.person_id)}")
+                for held in state.measures.values()
+            ),
+            "decision": (
+                (decision.decision_id, f"{labels.of('decision_kind', decision.kind)} {decision.number}")
+                for decision in state.decisions.values()
+            ),
+            "letter": (
+                (letter.letter_id, f"{labels.of('letter_kind', letter.kind)} {letter.number or ''}".strip())
+                for letter in state.letters.values()
+            ),
+            "handover": (
+                (
+                    handover.handover_id,
+                    f"{labels.of('purpose', handover.purpose)} · {told('from_agency', handover.from_agency)} → "
+                    f"{told('to_agency', handover.to_agency)}",
+                )
+                for handover in state.handovers.values()
+            ),
+            "custody_change": (
+                (change.custody_change_id, f"{told('person_id', change.person_id)} · {told('keeper', change.keeper)}")
+                for change in state.custody_changes.values()
+            ),
+            "discrepancy": (
+                (difference.discrepancy_id, told("item_id", difference.item_id))
+                for difference in state.discrepancies.values()
+            ),
+            "deadline": ((clock.deadline_id, told("deadline_id", clock.deadline_id)) for clock in clocks),
+            "extension": (
+                (extension.name, labels.of_extension(clock.name, extension.name))
+                for clock in self._book.clocks
+                for extension in clock.extensions
+            ),
+            "agency": ((agency, told("agency", agency)) for agency in sorted(self._visit.service.authority().agencies)),
+        }
+
+    def _events(self) -> Iterator[Option]:
+        """Yield the newest events of the case, each by its sentence."""
+        narrator = narrator_of(self._visit.service, self._visit.labels)
+        with self._visit.service.parts.database.read() as connection:
+            history = self._visit.service.histories.of(connection, self._state.case_id)
+        for step in history[: -EVENTS_OFFERED - 1 : -1]:
+            yield Option(step.event.event_id, narrator.tell(step.before, step.event, step.after))
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def body_fields(self, form: PostedForm) -> dict[str, Any]:
+        """Return the fields of the body that are filled in. Raises MalformedInput or NotFound, naming the field."""
+        fields = self._values(form, self._body, "", self._makes)
+        if self._makes:
+            (made,) = (field for field in fields_of(self._body) if field.name == self._makes)
+            noun = made.type.names or ""
+            fields[made.name] = secrets.token_hex(16) if noun == "person" else new_id(noun.replace("_", "-"))
+        if self._name(form):
+            fields["section"] = PERSON_SECTION
+        return fields
+
+    def sections(self, form: PostedForm) -> Sections:
+        """Return the confidential texts of the form, by section and field."""
+        name = self._name(form)
+        sections = {PERSON_SECTION: {NAME_FIELD: name}} if name else {}
+        for kind in self._particulars("particulars") if self._has_particulars else ():
+            for field, rule in kind.fields:
+                if rule.confidential and (text := form.get(f"{kind.path}{field}")):
+                    sections[field] = {VALUE_FIELD: text}
+        return sections
+
+    @property
+    def _has_particulars(self) -> bool:
+        return any(field.name == "particulars" for field in fields_of(self._body))
+
+    def _name(self, form: PostedForm) -> str | None:
+        return form.get("section") if self._type == "person.named" else None
+
+    def _values(self, form: PostedForm, struct: type[Struct], prefix: str, made: str | None) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for field in self._fields(struct, made):
+            path = f"{prefix}{field.name}"
+            value = self._list(form, field, path) if field.is_list else self._value(form, field.type, path)
+            if value not in (None, [], {}):
+                values[field.name] = value
+        return values
+
+    def _list(self, form: PostedForm, field: Field, path: str) -> list[Any]:
+        kind = field.type
+        if kind.kind == "part":
+            assert kind.part is not None, "its kind says so"
+            made = MADE_IN_PARTS.get(kind.part)
+            numbers = sorted(
+                {name.partition(".")[0] for name in form.below(f"{path}.")}, key=lambda text: text.zfill(9)
+            )
+            rows = (self._values(form, kind.part, f"{path}.{number}.", made) for number in numbers)
+            return [_with_made(row, made) for row in rows if row]
+        texts = form.all(path)
+        if kind.kind == "event":
+            return [self._cited(text, path) for text in texts]
+        if kind.kind in ("text", "line"):
+            return [line.strip() for text in texts for line in text.splitlines() if line.strip()]
+        return [*texts]
+
+    def _value(self, form: PostedForm, kind: ValueType, path: str) -> Any:
+        text = form.get(path)
+        if kind.kind == "part":
+            assert kind.part is not None, "its kind says so"
+            made = MADE_IN_PARTS.get(kind.part)
+            values = self._values(form, kind.part, f"{path}.", made)
+            return _with_made(values, made) if values else None
+        if kind.kind == "texts":
+            return self._stated(form, path)
+        if text is None:
+            return None
+        match kind.kind:
+            case "moment":
+                return instant_of(form, path)
+            case "whole":
+                return required_number(form, path)
+            case "yes_no":
+                return text == "yes"
+            case "quantity":
+                return {"value": text, "unit": form.get(f"{path}.unit")}
+            case "money":
+                return _money(text, form.get(f"{path}.currency"), path)
+            case "event":
+                return self._cited(text, path)
+        return text
+
+    def _stated(self, form: PostedForm, path: str) -> dict[str, str]:
+        """Return what the form states openly in the fields of the kind that it has."""
+        kind = next(field for field in fields_of(self._body) if field.type.kind == "word")
+        texts = form.below(f"{path}:{form.get(kind.name)}:")
+        return {name: text for name, text in texts.items() if not self._book.fields[name].confidential}
+
+    def _cited(self, event_id: str, path: str) -> dict[str, str]:
+        """Return the reference to an event of the log. Raises NotFound."""
+        with self._visit.service.parts.database.read() as connection:
+            stored = log.identities(connection, [event_id]).get(event_id)
+        if stored is None:
+            raise NotFound("there is no event {event_id}", event_id=event_id[:64], field=path)
+        return {"event_id": event_id, "payload_digest": stored.payload_digest}
+
+
+def _with_made(part: dict[str, Any], made: str | None) -> dict[str, Any]:
+    return part | {made: new_id("item")} if made else part
+
+
+def _money(text: str, named: str | None, path: str) -> dict[str, Any]:
+    """Return an amount in the smallest unit of its currency: that of the procedure, unless another one is named."""
+    currency = named or usual_currency()
+    if currency is None:
+        raise MalformedInput("the procedure has no currency: expected one, such as CNY", field=f"{path}.currency")
+    amount = smallest_units(text, currency) if _AMOUNT.fullmatch(text) else None
+    if amount is None:
+        raise MalformedInput("expected an amount such as 1200.50, not {text!r}", text=text[:40], field=path)
+    return {"amount": amount, "currency": currency}

@@ -1,0 +1,183 @@
+"""Acts in the browser: every event type that an officer may sign in a case has a form that follows from its fields."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+
+import pytest
+from playwright.sync_api import expect
+
+from api.console.cases.case_acts import FROM_FIELDS, OWN_PAGES
+from ledger.acts import ACTS
+from ledger.core.events import EVENT_TYPES
+from ledger.core.events.case import MeasureImposed
+from tests.api.console.desk import READ, Office, axe_findings
+from tests.api.console.pages import page_of, post
+from tests.api.service import Served
+from tests.testkit.builders import POLICE, auditor, clerk, supervisor
+from tests.testkit.casework import Case, holding, person_id, pieces
+
+LI, WANG = person_id("li"), person_id("wang")
+
+
+def full() -> Case:
+    """Return a case with something of everything that acts are about."""
+    act = (
+        holding("phone", "knife")
+        .register("banknotes", quantity=pieces(2))
+        .say(
+            MeasureImposed,
+            measure_id="measure-1",
+            person_id=LI,
+            measure="detention",
+            started_at="2026-03-02T01:30:00Z",
+            ground="caught in the act",
+        )
+    )
+    return act.decide("case_filed", "li")
+
+
+@pytest.fixture(scope="module")
+def acting(shared: Served) -> Served:
+    """Return a service with such a case."""
+    shared.record(full())
+    return shared
+
+
+# What a clerk fills in, by act; the rest stays as the form has it.
+FORMS: dict[str, dict[str, str]] = {
+    "case.numbered": {"case_number": "2026-9"},
+    "case.assigned": {"department": "crime squad", "handler": "p-0099"},
+    "case.stage_entered": {"stage": "investigation"},
+    "case.linked": {"other_case_id": "case-2", "relation": "related"},
+    "case.split": {"ground": "another deed", "item_ids": "phone"},
+    "person.named": {"role": "victim", "section": "Zhao Liu"},
+    "measure.imposed": {
+        "person_id": WANG,
+        "measure": "bail",
+        "started_at": "2026-03-02T09:30",
+        "ground": "ill",
+        "until": "2026-06-01",
+    },
+    "measure.extended": {
+        "measure_id": "measure-1",
+        "until": "2026-03-09",
+        "ground": "more accomplices",
+        "article": "CPL 91",
+    },
+    "measure.lifted": {"measure_id": "measure-1", "ended_at": "2026-03-02T09:45", "ground": "released"},
+    "decision.recorded": {"kind": "case_filed", "number": "2026-1", "decided_at": "2026-03-02T09:30", "person_ids": LI},
+    "item.sealed": {"item_id": "phone", "seal_number": "S-1"},
+    "item.examined": {"item_id": "phone", "method": "looked at", "match_result": "match"},
+    "item.split": {
+        "item_id": "banknotes",
+        "parts.0.quantity": "1",
+        "parts.0.quantity.unit": "piece",
+        "parts.1.quantity": "1",
+        "parts.1.quantity.unit": "piece",
+    },
+    "item.moved": {"item_id": "knife", "storage_location": "shelf 3"},
+    "item.checked_out": {"item_id": "knife", "to_officer": "p-0099", "ground": "to show it to the witness"},
+    "item.disposal_proposed": {"item_ids": "knife", "disposal": "destroyed", "ground": "dangerous"},
+    "letter.sent": {
+        "kind": "data_freeze_notice",
+        "number": "2026-5",
+        "sent_at": "2026-03-02T09:30",
+        "to_outside.kind": "bank",
+        "to_outside.name": "Bank of the East",
+    },
+    "record.late": {"happened_at": "2026-03-02T09:30", "ground": "the line was down"},
+    "disclosure.made": {"recipient": "counsel of the accused", "item_ids": "phone"},
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize("event_type", FROM_FIELDS)
+def test_every_act_has_a_form_in_both_languages(acting: Served, event_type: str, language: str) -> None:
+    """The form is headed by the act's title and asks for each required field by a label."""
+    officer = supervisor(POLICE)
+    page = page_of(acting, officer, f"/cases/case-1/acts/{event_type}", **{"accept-language": language})
+    assert page.status_code == 200
+    assert f'/drafts/{event_type}"' in page.text
+    title = str(ACTS[event_type].title).rstrip(".")
+    assert (f"<h1>{title}</h1>" in unescape(page.text)) == (language == "en")
+    labelled = set(re.findall(r'<label for="([^"]+)"', page.text))
+    required = re.findall(r'<(?:input|select|textarea) id="([^"]+)" name="[^"]+"[^>]* required', page.text)
+    assert {*required} <= labelled
+
+
+@pytest.mark.parametrize("event_type", FORMS)
+def test_a_form_that_is_filled_in_makes_a_draft(acting: Served, event_type: str) -> None:
+    """What the clerk typed stands in the payload that he is to sign, with the id of what he brings in."""
+    answer = post(acting, clerk(POLICE), f"/cases/case-1/drafts/{event_type}", FORMS[event_type])
+    assert answer.status_code == 200, answer.text
+    (payload,) = re.findall(r'data-payload="([^"]*)"', answer.text)
+    body = json.loads(unescape(payload))["body"]
+    plain = {name: text for name, text in FORMS[event_type].items() if name in body and isinstance(body[name], str)}
+    times = {name for name in plain if name.endswith("_at")}
+    assert {name: body[name] for name in plain.keys() - times - {"section"}} == {
+        name: plain[name] for name in plain.keys() - times - {"section"}
+    }
+    if (made := ACTS[event_type].makes) is not None:
+        assert body[made]
+
+
+def test_parts_of_an_act_get_ids_of_their_own(acting: Served) -> None:
+    """Each row of a list that brings in a thing names another one."""
+    answer = post(acting, clerk(POLICE), "/cases/case-1/drafts/item.split", FORMS["item.split"])
+    (payload,) = re.findall(r'data-payload="([^"]*)"', answer.text)
+    parts = json.loads(unescape(payload))["body"]["parts"]
+    assert [part["quantity"] for part in parts] == [{"unit": "piece", "value": "1"}] * 2
+    assert len({part["item_id"] for part in parts}) == 2
+
+
+def test_what_a_form_lacks_is_named(acting: Served) -> None:
+    """A required field that is empty is refused by its name, and an event that is not there as well."""
+    refused = post(acting, clerk(POLICE), "/cases/case-1/drafts/item.sealed", {"item_id": "phone"})
+    assert refused.status_code == 400
+    assert "seal_number" in refused.text
+    lost = {"corrects": "01940000-0000-7000-8000-00000000ffff", "ground": "a slip of the pen"}
+    assert post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", lost).status_code == 404
+
+
+def test_the_menu_has_the_acts_of_the_readers_role(acting: Served) -> None:
+    """A clerk is offered what a clerk signs, a supervisor what only he signs besides; an auditor is refused."""
+    own = page_of(acting, clerk(POLICE), "/cases/case-1/acts").text
+    above = page_of(acting, supervisor(POLICE), "/cases/case-1/acts").text
+    assert "acts/item.sealed" in own
+    assert "acts/section.erased" not in own
+    assert "acts/section.erased" in above
+    assert page_of(acting, auditor(POLICE), "/cases/case-1/acts").status_code == 403
+    assert page_of(acting, clerk(POLICE), "/cases/case-1/acts/section.erased").status_code == 403
+
+
+def test_every_act_in_a_case_is_on_a_page() -> None:
+    """An event type of cases that an officer signs has a form of its fields, or a page of its own."""
+    of_cases = {name for name in ACTS if "case" in EVENT_TYPES[name].streams}
+    assert {*FROM_FIELDS} | OWN_PAGES.keys() == of_cases
+
+
+def test_a_person_is_named_and_bailed_in_the_browser(office: Office) -> None:
+    """The name is signed in a confidential section, which the signer shows; the person can be chosen from then on."""
+    office.record(Case().open())
+    desk = office.at(clerk(POLICE), "/cases/case-1")
+    desk.page.get_by_role("link", name="Record something else").click()
+    assert axe_findings(desk.page) == []
+    desk.page.get_by_role("link", name="Bring a person into a case, or a unit").click()
+    assert axe_findings(desk.page) == []
+    desk.page.get_by_label("Name").fill("Zhao Liu")
+    desk.page.locator("#role").select_option("suspect")
+    desk.page.get_by_role("button", name=READ).click()
+    assert "Zhao Liu" in desk.sign()
+    (person,) = office.state().persons.values()
+    page = desk.go("/cases/case-1/acts/measure.imposed")
+    page.locator("#person_id").select_option(person.person_id)
+    page.locator("#measure").select_option("bail")
+    page.get_by_label("Ground").fill("ill")
+    page.get_by_role("button", name=READ).click()
+    desk.sign()
+    (measure,) = office.state().measures.values()
+    assert (measure.person_id, measure.measure) == (person.person_id, "bail")
+    expect(page.locator(".done")).to_contain_text("Recorded as entry")
