@@ -40,10 +40,11 @@ class Option(NamedTuple):
 
 
 class Particulars(NamedTuple):
-    """The fields that a kind has in the procedure; ``kind`` is in the reader's words. Controls begin with ``path``."""
+    """The fields that a kind has in the procedure, with its ``word`` and label. Controls' names begin with ``path``."""
 
     path: str
-    kind: str
+    word: str
+    label: str
     fields: list[tuple[str, FieldRule]]
 
 
@@ -128,7 +129,7 @@ class ActForm:
         for word, row in getattr(self._book, TABLE_OF[kind]).items():
             if row.fields:
                 fields = [(name, self._book.fields[name]) for name in row.fields]
-                yield Particulars(f"{path}:{word}:", self._visit.labels.of(kind, word), fields)
+                yield Particulars(f"{path}:{word}:", word, self._visit.labels.of(kind, word), fields)
 
     def _options(self, kind: ValueType) -> Iterator[Option]:
         """Yield what there is to choose from: words, events of the case, or things of the kind that an id names."""
@@ -218,15 +219,12 @@ class ActForm:
         """Return the confidential texts of the form, by section and field."""
         name = self._name(form)
         sections = {PERSON_SECTION: {NAME_FIELD: name}} if name else {}
-        for kind in self._particulars("particulars") if self._has_particulars else ():
-            for field, rule in kind.fields:
-                if rule.confidential and (text := form.get(f"{kind.path}{field}")):
-                    sections[field] = {VALUE_FIELD: text}
+        for field in fields_of(self._body):
+            if field.type.kind == "texts":
+                stated = self._texts(form, field.name).items()
+                kept_apart = {name: text for name, text in stated if self._book.fields[name].confidential}
+                sections |= {name: {VALUE_FIELD: text} for name, text in kept_apart.items()}
         return sections
-
-    @property
-    def _has_particulars(self) -> bool:
-        return any(field.name == "particulars" for field in fields_of(self._body))
 
     def _name(self, form: PostedForm) -> str | None:
         return form.get("section") if self._type == "person.named" else None
@@ -265,7 +263,8 @@ class ActForm:
             values = self._values(form, kind.part, f"{path}.", made)
             return _with_made(values, made) if values else None
         if kind.kind == "texts":
-            return self._stated(form, path)
+            stated = self._texts(form, path).items()
+            return {name: text for name, text in stated if not self._book.fields[name].confidential}
         if text is None:
             return None
         match kind.kind:
@@ -283,11 +282,11 @@ class ActForm:
                 return self._cited(text, path)
         return text
 
-    def _stated(self, form: PostedForm, path: str) -> dict[str, str]:
-        """Return what the form states openly in the fields of the kind that it has."""
+    def _texts(self, form: PostedForm, path: str) -> dict[str, str]:
+        """Return what the form states in the fields of the kind that it has; what no kind has is left out."""
         kind = next(field for field in fields_of(self._body) if field.type.kind == "word")
         texts = form.below(f"{path}:{form.get(kind.name)}:")
-        return {name: text for name, text in texts.items() if not self._book.fields[name].confidential}
+        return {name: text for name, text in texts.items() if name in self._book.fields}
 
     def _cited(self, event_id: str, path: str) -> dict[str, str]:
         """Return the reference to an event of the log. Raises NotFound."""

@@ -13,12 +13,14 @@ from api.console.cases.case_acts import FROM_FIELDS, OWN_PAGES
 from ledger.acts import ACTS
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.case import MeasureImposed
+from ledger.procedures import shipped_rulebook
 from tests.api.console.desk import READ, Office, axe_findings
 from tests.api.console.pages import page_of, post
 from tests.api.service import Served
 from tests.testkit.builders import POLICE, auditor, clerk, supervisor
 from tests.testkit.casework import Case, holding, person_id, pieces
 
+BOOK = shipped_rulebook()
 LI, WANG = person_id("li"), person_id("wang")
 
 
@@ -131,6 +133,31 @@ def test_parts_of_an_act_get_ids_of_their_own(acting: Served) -> None:
     parts = json.loads(unescape(payload))["body"]["parts"]
     assert [part["quantity"] for part in parts] == [{"unit": "piece", "value": "1"}] * 2
     assert len({part["item_id"] for part in parts}) == 2
+
+
+def test_what_is_confidential_of_a_kind_is_signed_in_a_section(acting: Served) -> None:
+    """What the procedure keeps confidential of the chosen kind leaves the payload; what other kinds ask is ignored."""
+    kind, field = next(
+        (word, name)
+        for word, row in BOOK.decisions.items()
+        for name in row.fields
+        if BOOK.fields[name].confidential and BOOK.fields[name].type == "text"
+    )
+    other = next(word for word in BOOK.decisions if word != kind)
+    form = {
+        **FORMS["decision.recorded"],
+        "kind": kind,
+        f"particulars:{kind}:{field}": "wiretap",
+        f"particulars:{other}:{field}": "none",
+    }
+    answer = post(acting, clerk(POLICE), "/cases/case-1/drafts/decision.recorded", form)
+    assert answer.status_code == 200, answer.text
+    payload, sections = (
+        json.loads(unescape(*re.findall(rf'data-{part}="([^"]*)"', answer.text))) for part in ("payload", "sections")
+    )
+    assert [section["fields"] for section in sections.values()] == [{"value": "wiretap"}]
+    assert payload["confidential"].keys() == sections.keys() == {field}
+    assert "particulars" not in payload["body"]
 
 
 def test_what_a_form_lacks_is_named(acting: Served) -> None:
