@@ -86,9 +86,9 @@ class ActForm:
         fields = [self._asked(field, field.name) for field in self._fields(self._body, self._makes)]
         return sorted(fields, key=lambda field: not field.is_required)
 
-    def _fields(self, struct: type[Struct], made: str | None) -> list[Field]:
+    def _fields(self, struct: type[Struct], own_id: str | None) -> list[Field]:
         """Return the fields of a body or part, without the id that is made up."""
-        return [field for field in fields_of(struct) if field.name != made]
+        return [field for field in fields_of(struct) if field.name != own_id]
 
     def _asked(self, field: Field, path: str) -> AskedField:
         kind = field.type.kind
@@ -147,18 +147,21 @@ class ActForm:
 
     def _things(self) -> Mapping[str, Iterable[tuple[str, str]]]:
         """Return the things that ids name, each with its words: those first of which an act is likely."""
-        labels, state, told = self._visit.labels, self._state, self._words.value
+        labels, state, in_words = self._visit.labels, self._state, self._words.value
         own = self._visit.reading.agency
         items = sorted(state.items.values(), key=lambda item: (item.holder != own, not item.is_live))
         clocks = sorted(state.clocks.values(), key=lambda clock: not clock.is_running)
         return {
-            "item": ((item.item_id, told("item_id", item.item_id)) for item in items),
+            "item": ((item.item_id, in_words("item_id", item.item_id)) for item in items),
             "person": (
-                (person.person_id, f"{labels.of('person_role', person.role)} · {told('person_id', person.person_id)}")
+                (
+                    person.person_id,
+                    f"{labels.of('person_role', person.role)} · {in_words('person_id', person.person_id)}",
+                )
                 for person in state.persons.values()
             ),
             "measure": (
-                (held.measure_id, f"{labels.of('measure', held.measure)} · {told('person_id', held.person_id)}")
+                (held.measure_id, f"{labels.of('measure', held.measure)} · {in_words('person_id', held.person_id)}")
                 for held in state.measures.values()
             ),
             "decision": (
@@ -172,26 +175,31 @@ class ActForm:
             "handover": (
                 (
                     handover.handover_id,
-                    f"{labels.of('purpose', handover.purpose)} · {told('from_agency', handover.from_agency)} → "
-                    f"{told('to_agency', handover.to_agency)}",
+                    f"{labels.of('purpose', handover.purpose)} · {in_words('from_agency', handover.from_agency)} → "
+                    f"{in_words('to_agency', handover.to_agency)}",
                 )
                 for handover in state.handovers.values()
             ),
             "custody_change": (
-                (change.custody_change_id, f"{told('person_id', change.person_id)} · {told('keeper', change.keeper)}")
+                (
+                    change.custody_change_id,
+                    f"{in_words('person_id', change.person_id)} · {in_words('keeper', change.keeper)}",
+                )
                 for change in state.custody_changes.values()
             ),
             "discrepancy": (
-                (difference.discrepancy_id, told("item_id", difference.item_id))
+                (difference.discrepancy_id, in_words("item_id", difference.item_id))
                 for difference in state.discrepancies.values()
             ),
-            "deadline": ((clock.deadline_id, told("deadline_id", clock.deadline_id)) for clock in clocks),
+            "deadline": ((clock.deadline_id, in_words("deadline_id", clock.deadline_id)) for clock in clocks),
             "extension": (
                 (extension.name, labels.of_extension(clock.name, extension.name))
                 for clock in self._book.clocks
                 for extension in clock.extensions
             ),
-            "agency": ((agency, told("agency", agency)) for agency in sorted(self._visit.service.authority().agencies)),
+            "agency": (
+                (agency, in_words("agency", agency)) for agency in sorted(self._visit.service.authority().agencies)
+            ),
         }
 
     def _events(self) -> Iterator[Option]:
@@ -208,9 +216,9 @@ class ActForm:
         """Return the fields of the body that are filled in. Raises MalformedInput or NotFound, naming the field."""
         fields = self._values(form, self._body, "", self._makes)
         if self._makes:
-            (made,) = (field for field in fields_of(self._body) if field.name == self._makes)
-            noun = made.type.names or ""
-            fields[made.name] = secrets.token_hex(16) if noun == "person" else new_id(noun.replace("_", "-"))
+            (id_field,) = (field for field in fields_of(self._body) if field.name == self._makes)
+            noun = id_field.type.names or ""
+            fields[id_field.name] = secrets.token_hex(16) if noun == "person" else new_id(noun.replace("_", "-"))
         if self._name(form):
             fields["section"] = PERSON_SECTION
         return fields
@@ -229,9 +237,9 @@ class ActForm:
     def _name(self, form: PostedForm) -> str | None:
         return form.get("section") if self._type == "person.named" else None
 
-    def _values(self, form: PostedForm, struct: type[Struct], prefix: str, made: str | None) -> dict[str, Any]:
+    def _values(self, form: PostedForm, struct: type[Struct], prefix: str, own_id: str | None) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for field in self._fields(struct, made):
+        for field in self._fields(struct, own_id):
             path = f"{prefix}{field.name}"
             value = self._list(form, field, path) if field.is_list else self._value(form, field.type, path)
             if value not in (None, [], {}):
@@ -242,12 +250,12 @@ class ActForm:
         kind = field.type
         if kind.kind == "part":
             assert kind.part is not None, "its kind says so"
-            made = MADE_IN_PARTS.get(kind.part)
+            own_id = MADE_IN_PARTS.get(kind.part)
             numbers = sorted(
                 {name.partition(".")[0] for name in form.below(f"{path}.")}, key=lambda text: text.zfill(9)
             )
-            rows = (self._values(form, kind.part, f"{path}.{number}.", made) for number in numbers)
-            return [_with_made(row, made) for row in rows if row]
+            rows = (self._values(form, kind.part, f"{path}.{number}.", own_id) for number in numbers)
+            return [_with_made(row, own_id) for row in rows if row]
         texts = form.all(path)
         if kind.kind == "event":
             return [self._cited(text, path) for text in texts]
@@ -259,9 +267,9 @@ class ActForm:
         text = form.get(path)
         if kind.kind == "part":
             assert kind.part is not None, "its kind says so"
-            made = MADE_IN_PARTS.get(kind.part)
-            values = self._values(form, kind.part, f"{path}.", made)
-            return _with_made(values, made) if values else None
+            own_id = MADE_IN_PARTS.get(kind.part)
+            values = self._values(form, kind.part, f"{path}.", own_id)
+            return _with_made(values, own_id) if values else None
         if kind.kind == "texts":
             stated = self._texts(form, path).items()
             return {name: text for name, text in stated if not self._book.fields[name].confidential}
@@ -297,8 +305,8 @@ class ActForm:
         return {"event_id": event_id, "payload_digest": stored.payload_digest}
 
 
-def _with_made(part: dict[str, Any], made: str | None) -> dict[str, Any]:
-    return part | {made: new_id("item")} if made else part
+def _with_made(part: dict[str, Any], own_id: str | None) -> dict[str, Any]:
+    return part | {own_id: new_id("item")} if own_id else part
 
 
 def _money(text: str, named: str | None, path: str) -> dict[str, Any]:

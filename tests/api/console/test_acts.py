@@ -122,8 +122,8 @@ def test_a_form_that_is_filled_in_makes_a_draft(acting: Served, event_type: str)
     assert {name: body[name] for name in plain.keys() - times - {"section"}} == {
         name: plain[name] for name in plain.keys() - times - {"section"}
     }
-    if (made := ACTS[event_type].makes) is not None:
-        assert body[made]
+    if (own_id := ACTS[event_type].makes) is not None:
+        assert body[own_id]
 
 
 def test_parts_of_an_act_get_ids_of_their_own(acting: Served) -> None:
