@@ -122,10 +122,8 @@ function holds({ text, origin, size, root }, { name, type, key }, data) {
 // The signature by a key, undefined without a line by it. Refuses a line that does not hold, or stands twice.
 export function signatureBy(key, note) {
   const [line, ...more] = note.signatures.filter(({ name, id }) => name === key.name && id === key.id);
-  if (line && (more.length || !holds(note, key, line.data))) {
-    refuse("a line by {name} does not hold: whoever passed the note on spoiled it, which says nothing of the log; ask for another copy", key);
-  }
-  return line?.data;
+  if (!line || (!more.length && holds(note, key, line.data))) return line?.data;
+  return refuse("a line by {name} does not hold: whoever passed the note on spoiled it, which says nothing of the log; ask for another copy", { name: key.name });
 }
 
 // When enough witnesses had co-signed a note, undefined if they have not or the policy asks for none, and when the last of all did.
@@ -161,12 +159,9 @@ const bit = (key, at) => (key[at >> 3] >> (7 - (at & 7))) & 1;
 export function mappedHead(stream, { siblings = [], leaf }) {
   const [key, hashes] = [sha256(utf8(canonical(stream))), siblings.map(base64)];
   if (hashes[0]?.every((one) => one === 0)) refuse("the deepest sibling in the head map is empty");
-  let hash = new Uint8Array(32);
   const own = leaf && unhex(leaf.key);
-  if (leaf) {
-    if (hashes.some((_, depth) => bit(own, depth) !== bit(key, depth))) refuse("the leaf in the head map has another place");
-    hash = sha256(joined(Uint8Array.of(0), own, uint64(leaf.count), unhex(leaf.head)));
-  }
-  for (const [at, sibling] of hashes.entries()) hash = bit(key, hashes.length - 1 - at) ? nodeHash(sibling, hash) : nodeHash(hash, sibling);
-  return { root: `0x${hex(hash)}`, ...(leaf && same(own, key) ? leaf : { count: 0 }) };
+  if (leaf && hashes.some((_, depth) => bit(own, depth) !== bit(key, depth))) refuse("the leaf in the head map has another place");
+  const deepest = leaf ? sha256(joined(Uint8Array.of(0), own, uint64(leaf.count), unhex(leaf.head))) : new Uint8Array(32);
+  const above = (hash, sibling, at) => (bit(key, hashes.length - 1 - at) ? nodeHash(sibling, hash) : nodeHash(hash, sibling));
+  return { root: `0x${hex(hashes.reduce(above, deepest))}`, ...(leaf && same(own, key) ? leaf : { count: 0 }) };
 }
