@@ -228,7 +228,12 @@ def _limits() -> list[Vector]:
         "/format": ("tallystick/trust@v2",),
         "/service_key_id": ("0x" + "77" * 19,),
         "/earlier_log_keys": ([earlier[0] | {"until": -1}], [earlier[0] | {"remark": 1}], []),
-        "/earlier_service_keys": ([own[0] | {"until": -1}], [own[0] | {"remark": 1}], []),
+        "/earlier_service_keys": (
+            [own[0] | {"until": -1}],
+            [own[0] | {"remark": 1}],
+            [],
+            [own[0] | {"key_id": "0x00"}],
+        ),
     }
     return [
         *(Vector(f"as many {name} as may be", trust=change) for name, change in as_many.items()),
