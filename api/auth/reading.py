@@ -140,11 +140,13 @@ class Reading:
             return False
         if entry.stream_kind != "case":
             return self.shares(entry)
-        if ground is not None:
-            return True
-        if entry.stream_id not in self._held:
-            self._held[entry.stream_id] = cases.holds(connection, entry.stream_id, self.agency)
-        return self._held[entry.stream_id]
+        return ground is not None or self.holds(connection, entry.stream_id)
+
+    def holds(self, connection: Connection, case_id: str) -> bool:
+        """Return whether the reader's agency answers for the case or for anything in it, and so reads its sections."""
+        if case_id not in self._held:
+            self._held[case_id] = cases.holds(connection, case_id, self.agency)
+        return self._held[case_id]
 
     def shares(self, entry: StoredEntry) -> bool:
         """Return whether a party of a stream other than a case's may read its sections.

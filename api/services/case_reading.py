@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -10,6 +13,8 @@ from api.schemas.answers import EventView, event_view, view_of
 from api.services.service import Service, position_after
 from ledger.core.custody import Handover, Letter
 from ledger.core.errors import NotFound, RuleRefused
+from ledger.core.events import NAME_OF
+from ledger.core.events.case import PersonNamed
 from ledger.core.messages import Message
 from ledger.core.visibility import Sight, concerned
 from ledger.i18n import Labels
@@ -20,7 +25,7 @@ from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
 from ledger.store.search import Hit, SearchPosition
 from ledger.timeline.anchored_sizes import AnchoredSizes
-from ledger.timeline.case_history import TimelineBuilder
+from ledger.timeline.case_history import TimelineBuilder, names_of_persons
 from ledger.timeline.sentences import Narrator, names_by_id
 
 
@@ -96,11 +101,23 @@ def viewed_event(
     return event_view(entry, log.flags(connection, entry.log_index), sections)
 
 
-def timeline_builder(service: Service, reading: Reading, labels: Labels) -> TimelineBuilder:
-    """Return the builder of timelines in the reader's language, with the agencies' names and the anchored sizes."""
+def known_persons(connection: Connection, reading: Reading, case_id: str) -> Mapping[str, str]:
+    """Return the names of a case's persons by their ids: of none, for whoever may not read its sections."""
+    if cases.sight(connection, case_id, reading.reader) != "party" or not reading.holds(connection, case_id):
+        return {}
+    return names_of_persons(connection, log.stream(connection, "case", case_id, event_type=NAME_OF[PersonNamed]))
+
+
+def timeline_builder(
+    service: Service, reading: Reading, labels: Labels, persons: Mapping[str, str] = MappingProxyType({})
+) -> TimelineBuilder:
+    """Return the builder of timelines in the reader's language, with the agencies' names and the anchored sizes.
+
+    ``persons`` are the names of the case's persons, as far as the reader may know them.
+    """
     parts = service.parts
     anchored = AnchoredSizes(DatabaseJournal(parts.database))
-    narrator = Narrator(labels, names_by_id(reading.authority.names, labels))
+    narrator = Narrator(labels, names_by_id(reading.authority.names, labels), persons)
     return TimelineBuilder(parts.validator, service.histories, anchored, narrator)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from ledger.core.custody import Flag
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
-from ledger.core.events import Event, decode_again, digest_of
+from ledger.core.events import Event, Section, decode_again, decode_section, digest_of
 from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.record import HOUSEKEEPING
 from ledger.core.log.merkle import EMPTY_ROOT
@@ -156,10 +156,18 @@ def streams_between(connection: Connection, kind: str, start: int, end: int) -> 
 
 
 def stream(
-    connection: Connection, kind: str, stream_id: str, *, after: int = -1, limit: int | None = None
+    connection: Connection,
+    kind: str,
+    stream_id: str,
+    *,
+    after: int = -1,
+    limit: int | None = None,
+    event_type: str | None = None,
 ) -> list[StoredEntry]:
-    """Return a stream's entries of a sequence above ``after``, in order."""
-    of_stream = (ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id)
+    """Return a stream's entries of a sequence above ``after``, in order, of one event type or of all."""
+    of_stream = [ENTRIES.c.stream_kind == kind, ENTRIES.c.stream_id == stream_id]
+    if event_type is not None:
+        of_stream.append(ENTRIES.c.event_type == event_type)
     return _entries(connection, *of_stream, ENTRIES.c.sequence > after, order=ENTRIES.c.sequence, limit=limit)
 
 
@@ -254,6 +262,12 @@ def sections(connection: Connection, log_index: int) -> dict[str, bytes | None]:
     """Return the entry's sections by label; None for an erased one."""
     query = select(SECTIONS.c.label, SECTIONS.c.data).where(SECTIONS.c.log_index == log_index)
     return {row.label: row.data for row in connection.execute(query)}
+
+
+def decoded_sections(connection: Connection, log_index: int) -> dict[str, Section | None]:
+    """Return the entry's sections by label, as they were signed; None for an erased one."""
+    stored = sections(connection, log_index).items()
+    return {label: None if data is None else decode_section(data, label) for label, data in stored}
 
 
 def flags(connection: Connection, log_index: int) -> tuple[Flag, ...]:

@@ -7,7 +7,7 @@ clock, ``proven_at`` the chain's.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from threading import Lock
 from typing import Any, Literal, NamedTuple
@@ -20,8 +20,9 @@ from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.claimed_times import Break, breaks
 from ledger.core.custody.due_dates import Status, deadline
 from ledger.core.custody.spans import Concerned, Span, Subject, concerned, custody_spans
-from ledger.core.events import Authority, Event, record
-from ledger.core.events.case import CaseJoined, CaseOpened
+from ledger.core.events import NAME_OF, Authority, Event, record
+from ledger.core.events.case import CaseJoined, CaseOpened, PersonNamed
+from ledger.core.events.terms import NAME_FIELD
 from ledger.core.procedure.legal_days import spelled
 from ledger.recording.case_states import CaseStates
 from ledger.recording.validation import Validator
@@ -81,6 +82,23 @@ def read_history(
     for entry, event, after in states.follow(entries, before):
         yield HistoryEvent(entry, event, before, after)
         before = after
+
+
+def names_of_persons(connection: Connection, entries: Iterable[StoredEntry]) -> dict[str, str]:
+    """Return the names of the persons whom these entries of a case name, by their ids.
+
+    They stand in confidential sections: requires a reader who may read those. An erased name is left out.
+    """
+    names: dict[str, str] = {}
+    for entry in entries:
+        if entry.event_type != NAME_OF[PersonNamed]:
+            continue
+        body = log.event_of(entry).body
+        assert isinstance(body, PersonNamed), "its type says so"
+        section = log.decoded_sections(connection, entry.log_index).get(body.section or "")
+        if section is not None and NAME_FIELD in section.fields:
+            names[body.person_id] = section.fields[NAME_FIELD]
+    return names
 
 
 class Histories:

@@ -144,11 +144,15 @@ class Narrator:
 
     def detail(self, text: str) -> str:
         """Return the detail of a flag, for whoever does not have the case at hand."""
-        return EventWords(self._labels, self._names, "", None).value("detail", text)
+        return self.words_of("", None).value("detail", text)
 
     def words(self, event: Event, after: CaseState | None) -> EventWords:
         """Return the words for the values of an event; ``after`` is the case of its items."""
-        return EventWords(self._labels, self._names, NAME_OF[type(event.body)], after, self._persons)
+        return self.words_of(NAME_OF[type(event.body)], after)
+
+    def words_of(self, event_type: str, after: CaseState | None) -> EventWords:
+        """Return the words for values of an event of this type, or of none, in a case."""
+        return EventWords(self._labels, self._names, event_type, after, self._persons)
 
 
 class EventWords:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from api.console.shared.access import Visit
 from api.console.shared.drafting import instant_of, required_number
 from api.console.shared.forms import PostedForm
-from api.console.shared.rendering import names_of, narrator_of
+from api.console.shared.rendering import narrator_of
 from ledger.acts import ACTS, MADE_IN_PARTS
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput, NotFound
@@ -23,7 +23,6 @@ from ledger.core.procedure.rulebook import FieldRule, Rulebook
 from ledger.i18n.money import smallest_units, usual_currency
 from ledger.recording.event_signing import new_id
 from ledger.store import log
-from ledger.timeline.sentences import EventWords
 
 EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
 ROWS_MORE = 5  # empty ones, beyond the least number of rows of a list
@@ -68,16 +67,17 @@ class AskedField(NamedTuple):
 
 
 class ActForm:
-    """The form of one event type for one case."""
+    """The form of one event type for one case; ``known`` are the names of persons that the reader may know."""
 
-    def __init__(self, visit: Visit, state: CaseState, book: Rulebook, event_type: str):
+    def __init__(self, visit: Visit, state: CaseState, book: Rulebook, event_type: str, known: Mapping[str, str]):
         self._visit = visit
         self._state = state
         self._book = book
         self._type = event_type
         self._body = EVENT_TYPES[event_type].body
         self._makes = ACTS[event_type].makes
-        self._words = EventWords(visit.labels, names_of(visit.service, visit.labels), event_type, state)
+        self._narrator = narrator_of(visit.service, visit.labels, known)
+        self._words = self._narrator.words_of(event_type, state)
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
@@ -204,11 +204,10 @@ class ActForm:
 
     def _events(self) -> Iterator[Option]:
         """Yield the newest events of the case, each by its sentence."""
-        narrator = narrator_of(self._visit.service, self._visit.labels)
         with self._visit.service.parts.database.read() as connection:
             history = self._visit.service.histories.of(connection, self._state.case_id)
         for step in history[: -EVENTS_OFFERED - 1 : -1]:
-            yield Option(step.event.event_id, narrator.tell(step.before, step.event, step.after))
+            yield Option(step.event.event_id, self._narrator.tell(step.before, step.event, step.after))
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -35,8 +35,9 @@ from api.console.shared.drafting import (
 )
 from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, PostedForm
-from api.console.shared.rendering import names_of, narrator_of
+from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
+from api.services.case_reading import known_persons
 from ledger.acts import ACTS, HEADINGS
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput, NotFound
@@ -48,7 +49,6 @@ from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.recording.event_signing import new_id
 from ledger.store import cases, log
-from ledger.timeline.sentences import EventWords
 
 router = APIRouter()
 OfQuery = Annotated[str | None, Query(max_length=200)]
@@ -116,7 +116,7 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
         act=act,
         of=of,
         houses=sorted(agency.agency_id for agency in agencies if keeps_persons(agency)),
-        words=EventWords(visit.labels, names_of(visit.service, visit.labels), "", visible.state),
+        words=narrator_of(visit.service, visit.labels, visible.known).words_of("", visible.state),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
         **_act_values(act, visible.state, visit.reading.agency),
     )
@@ -133,7 +133,7 @@ def _form_of_fields(visit: Visit, case_id: str, event_type: str) -> Response:
         act=event_type,
         title=_heading(visit, definition.title),
         note=definition.note and visit.labels.translate(definition.note),
-        fields=ActForm(visit, visible.state, book_of(visit, visible.state), event_type).asked(),
+        fields=ActForm(visit, visible.state, book_of(visit, visible.state), event_type, visible.known).asked(),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
     )
 
@@ -160,17 +160,19 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
     if act not in DRAFTED and act not in FROM_FIELDS:
         raise NotFound("no act {act} is drafted here", act=act[:40])
     parts, state, sees_case = visit.service.parts, None, True
+    known: Mapping[str, str] = {}
     if act != "open":
         with parts.database.read() as connection:
             # Whoever gets a letter signs for that without seeing its case.
             require = visit.reading.require_letter if act in OF_LETTERS else visit.reading.require_case
             require(connection, case_id)
             sees_case = cases.sight(connection, case_id, visit.reading.reader) is not None
+            known = known_persons(connection, visit.reading, case_id)
         state = parts.validator.states.of_listed_case(case_id)
     sections: Sections = {}
     if act in FROM_FIELDS and state is not None:
         require_role(visit.reading, EVENT_TYPES[act].body)
-        of_fields = ActForm(visit, state, book_of(visit, state), act)
+        of_fields = ActForm(visit, state, book_of(visit, state), act, known)
         body, sections = body_from(EVENT_TYPES[act].body, of_fields.body_fields(form)), of_fields.sections(form)
     else:
         body = body_of(DRAFTED[act], form, state)
@@ -187,7 +189,7 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
         Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
         *(() if state is None else (case_id,)),
     )
-    narrator = narrator_of(visit.service, visit.labels)
+    narrator = narrator_of(visit.service, visit.labels, known)
     draft = drafted(
         visit,
         form,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Query
@@ -13,9 +13,9 @@ from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.formats import minute
-from api.console.shared.rendering import names_of
+from api.console.shared.rendering import narrator_of
 from api.dependencies import After, SlugPath
-from api.services.case_reading import require_handover, timeline_builder
+from api.services.case_reading import known_persons, require_handover, timeline_builder
 from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Handover, Item
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
@@ -28,7 +28,6 @@ from ledger.core.visibility import Sight
 from ledger.i18n import label_first_by
 from ledger.recording.event_signing import new_id
 from ledger.store import cases
-from ledger.timeline.sentences import EventWords
 
 BAR_CLOSING = ("yours_to_answer", "not_answered", "discrepancy")
 
@@ -64,11 +63,11 @@ def blocks(state: CaseState, agency: str) -> Iterator[CaseBlock]:
             yield CaseBlock("discrepancy", values | {"agency": ", ".join(missing)}, act, difference.discrepancy_id)
     for change in state.custody_changes.values():
         if change.served_at is None:
-            values = {"agency": change.keeper, "person_id": change.person_id[:8]}
+            values = {"agency": change.keeper, "person_id": change.person_id}
             act = "serve-custody" if change.keeper == agency else None
             yield CaseBlock("custody_change", values, act, change.custody_change_id)
     for clock in changes_due(state, agency):
-        yield CaseBlock("custody_change_due", {"person_id": clock.subject[:8]}, "request-custody", clock.subject)
+        yield CaseBlock("custody_change_due", {"person_id": clock.subject}, "request-custody", clock.subject)
     if not free_items(state, agency):
         yield CaseBlock("nothing_held", {})
 
@@ -156,11 +155,15 @@ ReturnsQuery = Annotated[str | None, Query(max_length=64)]
 
 
 class VisibleCase(NamedTuple):
-    """A case that the reader may see, under the names that templates have for it."""
+    """A case that the reader may see, under the names that templates have for it.
+
+    ``known`` are the names of its persons by their ids, as far as the reader may know them.
+    """
 
     case: dict[str, Any]
     state: CaseState
     sight: Sight
+    known: Mapping[str, str]
 
 
 @router.get("/cases/new")
@@ -192,7 +195,7 @@ def case(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = None) -> Resp
         items=list_part("items", visit, visible.state),
         handovers=list_part("handovers", visit, visible.state),
         blocks=list(blocks(visible.state, visit.reading.agency)),
-        words=EventWords(visit.labels, names_of(visit.service, visit.labels), "", visible.state),
+        words=narrator_of(visit.service, visit.labels, visible.known).words_of("", visible.state),
         free=len(free_items(visible.state, visit.reading.agency)),
         told=recorded(visit, event),
     )
@@ -213,7 +216,7 @@ def timeline(visit: VisitOf, case_id: SlugPath, before: After = -1) -> Response:
     end = visible.state.sequence + 1 if before < 0 else before
     first = max(0, end - STEPS)
     with visit.service.parts.database.read() as connection:
-        steps = timeline_builder(visit.service, visit.reading, visit.labels).page(
+        steps = timeline_builder(visit.service, visit.reading, visit.labels, visible.known).page(
             connection, case_id, after=first - 1, limit=end - first
         )
     return visit.page("cases/timeline.html", case_id=case_id, steps=steps[::-1], first=first)
@@ -326,12 +329,14 @@ def _shown_handover(visit: Visit, case_id: str, handover_id: str) -> dict[str, A
         handover_state = require_handover(connection, visit.service, visit.reading, case_id, handover_id)
         sight = cases.sight(connection, case_id, visit.reading.reader)
         row = cases.case(connection, case_id)
+        known = known_persons(connection, visit.reading, case_id)
     visit.reading.record(Message("handover {handover_id}", handover_id=handover_id), case_id)
     return {
         "case": row,
         "state": visit.service.parts.validator.states.of_case(case_id),
         "sight": sight,
         "handover": handover_state,
+        "known": known,
     }
 
 
@@ -363,9 +368,10 @@ def read_case(visit: Visit, case_id: str, subject: Message) -> VisibleCase:
         sight = visit.reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
         state = visit.service.histories.state(connection, case_id)
+        known = known_persons(connection, visit.reading, case_id)
     visit.reading.record(subject, case_id)
     book_of(visit, state)
-    return VisibleCase(row, state, sight)
+    return VisibleCase(row, state, sight, known)
 
 
 def _handover(state: CaseState, handover_id: str) -> Handover:

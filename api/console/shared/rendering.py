@@ -5,9 +5,11 @@ Scripts, styles and pictures are served at an address of this release, so that b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from blake3 import blake3
@@ -164,9 +166,12 @@ def names_of(service: Service, labels: Labels) -> Names:
     return names_by_id(lambda: service.authority().names(), labels)
 
 
-def narrator_of(service: Service, labels: Labels) -> Narrator:
-    """Return the narrator of events with the agencies' names, in the reader's language."""
-    return Narrator(labels, names_of(service, labels))
+def narrator_of(service: Service, labels: Labels, persons: Mapping[str, str] = MappingProxyType({})) -> Narrator:
+    """Return the narrator of events with the agencies' names, in the reader's language.
+
+    ``persons`` are the names of persons by their ids, as far as the reader may know them.
+    """
+    return Narrator(labels, names_of(service, labels), persons)
 
 
 @cache

@@ -9,17 +9,15 @@ from msgspec.structs import replace
 
 from ledger.core.custody.fold import book_of
 from ledger.core.errors import NotFound
-from ledger.core.events import Section, decode_section
-from ledger.core.events.case import PersonNamed
+from ledger.core.events import Section
 from ledger.core.events.supervision import RecommendationIssued
-from ledger.core.events.terms import NAME_FIELD
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.interchange.papers.printed_event import PrintedEvent, papers_of
 from ledger.recording.case_states import CaseStates
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.store.log import StoredEntry
-from ledger.timeline.case_history import HistoryEvent, read_history
+from ledger.timeline.case_history import HistoryEvent, names_of_persons, read_history
 
 
 def read_event(
@@ -30,21 +28,15 @@ def read_event(
     Nothing that came after the event is read, but that a section was erased. ``kinds`` are the kinds of agencies.
     """
     if entry.stream_kind != "case":
-        sections = _sections(connection, entry) if confidential else None
+        sections = log.decoded_sections(connection, entry.log_index) if confidential else None
         return _of_supervision(connection, states, entry, kinds, sections)
     history = tuple(read_history(connection, states, entry.stream_id, limit=entry.sequence + 1))
     last = history[-1]
     event = PrintedEvent(last.entry, last.event, _book_of(states, last), kinds, history=history)
     if not confidential:
         return event
-    names: dict[str, str] = {}
-    for earlier in history:
-        match earlier.event.body:
-            case PersonNamed(person_id=person_id, section=label) if label is not None:
-                section = _sections(connection, earlier.entry).get(label)
-                if section is not None and NAME_FIELD in section.fields:
-                    names[person_id] = section.fields[NAME_FIELD]
-    return replace(event, sections=_sections(connection, entry), persons=names)
+    names = names_of_persons(connection, (earlier.entry for earlier in history))
+    return replace(event, sections=log.decoded_sections(connection, entry.log_index), persons=names)
 
 
 def events_of(
@@ -93,8 +85,3 @@ def _of_supervision(
     if not events:
         raise NotFound("no procedure is in force that says what it prints as", field="event_id", code="no_paper")
     return next((event for event in events if papers_of(event)), events[0])
-
-
-def _sections(connection: Connection, entry: StoredEntry) -> dict[str, Section | None]:
-    stored = log.sections(connection, entry.log_index)
-    return {label: None if data is None else decode_section(data, label) for label, data in stored.items()}

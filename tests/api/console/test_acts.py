@@ -12,22 +12,27 @@ from playwright.sync_api import expect
 from api.console.cases.case_acts import FROM_FIELDS, OWN_PAGES
 from ledger.acts import ACTS
 from ledger.core.events import EVENT_TYPES
-from ledger.core.events.case import MeasureImposed
+from ledger.core.events.case import MeasureImposed, PersonNamed
 from ledger.procedures import shipped_rulebook
 from tests.api.console.desk import READ, Office, axe_findings
 from tests.api.console.pages import page_of, post
 from tests.api.service import Served
-from tests.testkit.builders import POLICE, auditor, clerk, supervisor
-from tests.testkit.casework import Case, holding, person_id, pieces
+from tests.testkit.builders import POLICE, PROCURATORATE, auditor, clerk, section, supervisor
+from tests.testkit.casework import Case, person_id, pieces
 
 BOOK = shipped_rulebook()
 LI, WANG = person_id("li"), person_id("wang")
+NAMES = {LI: "Li Si", WANG: "Wang Wu"}
 
 
 def full() -> Case:
     """Return a case with something of everything that acts are about."""
+    case = Case().open()
+    for who, name in NAMES.items():
+        sections = {"person:1": section("person", name=name)}
+        case.act(PersonNamed(person_id=who, role="suspect", section="person:1"), sections=sections)
     act = (
-        holding("phone", "knife")
+        case.register("phone", "knife")
         .register("banknotes", quantity=pieces(2))
         .say(
             MeasureImposed,
@@ -184,6 +189,23 @@ def test_every_act_in_a_case_is_on_a_page() -> None:
     """An event type of cases that an officer signs has a form of its fields, or a page of its own."""
     of_cases = {name for name in ACTS if "case" in EVENT_TYPES[name].streams}
     assert {*FROM_FIELDS} | OWN_PAGES.keys() == of_cases
+
+
+def test_persons_have_names_for_whoever_may_read_them(acting: Served) -> None:
+    """The agency that holds the case reads names on its page, in forms and in sentences, and their digests small."""
+    page = page_of(acting, clerk(POLICE), "/cases/case-1").text
+    assert f"suspect {NAMES[LI]}" in unescape(page)
+    form = page_of(acting, clerk(POLICE), "/cases/case-1/acts/measure.imposed").text
+    assert f'<option value="{WANG}">suspect · {NAMES[WANG]}</option>' in unescape(form)
+    sentence = post(acting, clerk(POLICE), "/cases/case-1/drafts/measure.imposed", FORMS["measure.imposed"]).text
+    assert NAMES[WANG] in re.findall(r'<p class="sentence">([^<]*)</p>', sentence)[0]
+
+
+def test_a_supervising_reader_is_shown_no_name(acting: Served) -> None:
+    """Whoever sees the case by jurisdiction alone reads roles and digests, as the rule for sections has it."""
+    page = page_of(acting, auditor(PROCURATORATE), "/cases/case-1").text
+    assert f"suspect {LI[:12]}…" in unescape(page)
+    assert NAMES[LI] not in page
 
 
 def test_a_person_is_named_and_bailed_in_the_browser(office: Office) -> None:
