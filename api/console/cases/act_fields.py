@@ -67,16 +67,18 @@ class AskedField(NamedTuple):
 
 
 class ActForm:
-    """The form of one event type for one case; ``known`` are the names of persons that the reader may know."""
+    """The form of one event type for one case; ``person_names`` are the names of persons that the reader may know."""
 
-    def __init__(self, visit: Visit, state: CaseState, book: Rulebook, event_type: str, known: Mapping[str, str]):
+    def __init__(
+        self, visit: Visit, state: CaseState, book: Rulebook, event_type: str, person_names: Mapping[str, str]
+    ):
         self._visit = visit
         self._state = state
         self._book = book
         self._type = event_type
         self._body = EVENT_TYPES[event_type].body
         self._makes = ACTS[event_type].makes
-        self._narrator = narrator_of(visit.service, visit.labels, known)
+        self._narrator = narrator_of(visit.service, visit.labels, person_names)
         self._words = self._narrator.words_of(event_type, state)
 
     # -- asking --------------------------------------------------------------------------------------------------------

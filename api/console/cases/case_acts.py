@@ -116,7 +116,7 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
         act=act,
         of=of,
         houses=sorted(agency.agency_id for agency in agencies if keeps_persons(agency)),
-        words=narrator_of(visit.service, visit.labels, visible.known).words_of("", visible.state),
+        words=narrator_of(visit.service, visit.labels, visible.person_names).words_of("", visible.state),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
         **_act_values(act, visible.state, visit.reading.agency),
     )
@@ -133,7 +133,7 @@ def _form_of_fields(visit: Visit, case_id: str, event_type: str) -> Response:
         act=event_type,
         title=_heading(visit, definition.title),
         note=definition.note and visit.labels.translate(definition.note),
-        fields=ActForm(visit, visible.state, book_of(visit, visible.state), event_type, visible.known).asked(),
+        fields=ActForm(visit, visible.state, book_of(visit, visible.state), event_type, visible.person_names).asked(),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
     )
 
@@ -160,19 +160,19 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
     if act not in DRAFTED and act not in FROM_FIELDS:
         raise NotFound("no act {act} is drafted here", act=act[:40])
     parts, state, sees_case = visit.service.parts, None, True
-    known: Mapping[str, str] = {}
+    person_names: Mapping[str, str] = {}
     if act != "open":
         with parts.database.read() as connection:
             # Whoever gets a letter signs for that without seeing its case.
             require = visit.reading.require_letter if act in OF_LETTERS else visit.reading.require_case
             require(connection, case_id)
             sees_case = cases.sight(connection, case_id, visit.reading.reader) is not None
-            known = known_persons(connection, visit.reading, case_id)
+            person_names = known_persons(connection, visit.reading, case_id)
         state = parts.validator.states.of_listed_case(case_id)
     sections: Sections = {}
     if act in FROM_FIELDS and state is not None:
         require_role(visit.reading, EVENT_TYPES[act].body)
-        of_fields = ActForm(visit, state, book_of(visit, state), act, known)
+        of_fields = ActForm(visit, state, book_of(visit, state), act, person_names)
         body, sections = body_from(EVENT_TYPES[act].body, of_fields.body_fields(form)), of_fields.sections(form)
     else:
         body = body_of(DRAFTED[act], form, state)
@@ -189,7 +189,7 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
         Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
         *(() if state is None else (case_id,)),
     )
-    narrator = narrator_of(visit.service, visit.labels, known)
+    narrator = narrator_of(visit.service, visit.labels, person_names)
     draft = drafted(
         visit,
         form,

@@ -157,13 +157,13 @@ ReturnsQuery = Annotated[str | None, Query(max_length=64)]
 class VisibleCase(NamedTuple):
     """A case that the reader may see, under the names that templates have for it.
 
-    ``known`` are the names of its persons by their ids, as far as the reader may know them.
+    ``person_names`` are the names of its persons by their ids, as far as the reader may know them.
     """
 
     case: dict[str, Any]
     state: CaseState
     sight: Sight
-    known: Mapping[str, str]
+    person_names: Mapping[str, str]
 
 
 @router.get("/cases/new")
@@ -195,7 +195,7 @@ def case(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = None) -> Resp
         items=list_part("items", visit, visible.state),
         handovers=list_part("handovers", visit, visible.state),
         blocks=list(blocks(visible.state, visit.reading.agency)),
-        words=narrator_of(visit.service, visit.labels, visible.known).words_of("", visible.state),
+        words=narrator_of(visit.service, visit.labels, visible.person_names).words_of("", visible.state),
         free=len(free_items(visible.state, visit.reading.agency)),
         told=recorded(visit, event),
     )
@@ -216,7 +216,7 @@ def timeline(visit: VisitOf, case_id: SlugPath, before: After = -1) -> Response:
     end = visible.state.sequence + 1 if before < 0 else before
     first = max(0, end - STEPS)
     with visit.service.parts.database.read() as connection:
-        steps = timeline_builder(visit.service, visit.reading, visit.labels, visible.known).page(
+        steps = timeline_builder(visit.service, visit.reading, visit.labels, visible.person_names).page(
             connection, case_id, after=first - 1, limit=end - first
         )
     return visit.page("cases/timeline.html", case_id=case_id, steps=steps[::-1], first=first)
@@ -329,14 +329,14 @@ def _shown_handover(visit: Visit, case_id: str, handover_id: str) -> dict[str, A
         handover_state = require_handover(connection, visit.service, visit.reading, case_id, handover_id)
         sight = cases.sight(connection, case_id, visit.reading.reader)
         row = cases.case(connection, case_id)
-        known = known_persons(connection, visit.reading, case_id)
+        person_names = known_persons(connection, visit.reading, case_id)
     visit.reading.record(Message("handover {handover_id}", handover_id=handover_id), case_id)
     return {
         "case": row,
         "state": visit.service.parts.validator.states.of_case(case_id),
         "sight": sight,
         "handover": handover_state,
-        "known": known,
+        "person_names": person_names,
     }
 
 
@@ -368,10 +368,10 @@ def read_case(visit: Visit, case_id: str, subject: Message) -> VisibleCase:
         sight = visit.reading.require_case(connection, case_id)
         row = cases.case(connection, case_id)
         state = visit.service.histories.state(connection, case_id)
-        known = known_persons(connection, visit.reading, case_id)
+        person_names = known_persons(connection, visit.reading, case_id)
     visit.reading.record(subject, case_id)
     book_of(visit, state)
-    return VisibleCase(row, state, sight, known)
+    return VisibleCase(row, state, sight, person_names)
 
 
 def _handover(state: CaseState, handover_id: str) -> Handover:
