@@ -15,6 +15,8 @@ from ledger.config.installation import DataDirectory, Founding, FoundingAgency
 from ledger.core.encoding.decoding import convert
 from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.log.notes import parse_vkey
+from ledger.core.procedure.package import canonical_form
+from ledger.procedures import shipped_package
 from ledger.recording.publisher import Receipt
 from scripts.campaigns import casework
 from scripts.campaigns.casework import FOREVER
@@ -40,7 +42,9 @@ class ServiceTarget(Stage):
         )
         where, founding = DataDirectory(self.data), Founding(agencies, development=True)
         # With keys that open with little work: the service is started a hundred times.
-        installation = installations.create(where, founding, "fault.example/log", PASSPHRASE, light=True)
+        installation = installations.create(
+            where, founding, "fault.example/log", PASSPHRASE, procedures=[canonical_form(shipped_package())], light=True
+        )
         self.database_url = f"sqlite:///{where.database}"
         self.log_id = installation.log_id_bytes
         self.log_key = parse_vkey(installation.log_key)
@@ -80,5 +84,6 @@ class ServiceTarget(Stage):
             request = request_key(clerk.signer, domain, agency=clerk.agency, officer=clerk.officer)
             call = grant_key(request, roles=ROLE_BITS["clerk"], valid_from=0, valid_until=FOREVER)
             relay(service, casework.admin_of(clerk.agency), call)
-        expected = len(casework.KINDS) + 1 + len(casework.CLERKS)  # agencies, the submitter, keys
+        # Agencies, the submitter, the procedure's adoption and its text, keys.
+        expected = len(casework.KINDS) + 3 + len(casework.CLERKS)
         self.wait_until("the keys are mirrored", "/api/v1/log", lambda log: log["size"] >= expected)
