@@ -118,6 +118,17 @@ def _whole() -> list[Vector]:
         failing(7, 8, 9, of="whole", conformity="contradicted", completeness="contradicted")(
             "an event left out in the middle of a whole case", without(MIDDLE)
         ),
+        failing(6, 7, 8, unchecked=(9,), of="whole", conformity="contradicted", completeness="not_checked")(
+            "an event of a whole case in the place of another",
+            (*copied("/entries/7/envelope", f"{MIDDLE}/envelope"), *copied("/entries/7/payload", f"{MIDDLE}/payload")),
+        ),
+        unverifiable(
+            "a whole case without a node of one event",
+            without("/nodes/0~16"),
+            unchecked=(6, 7, 9),
+            of="whole",
+            completeness="not_checked",
+        ),
         not_shown("the map left out", without("/map")),
         not_shown("the siblings of the map left out", without("/map/siblings")),
         not_shown("a sibling of the map that is another", put("/map/siblings/0", encode_hash(b"\x01" * 32))),

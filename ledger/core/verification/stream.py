@@ -10,7 +10,8 @@ After the five steps about the bundle (``ledger.core.verification.verify``):
 Steps 1 to 7 make the verdict; step 7 not checked makes it ``unverifiable``. Step 8 makes the statement on *conformity*
 and step 9 that on *completeness*: checked is ``shown``, failed ``contradicted``, and neither changes the verdict. Step
 9 is not checked without entries and head map, if the entries are fewer than the checkpoint has or others than those of
-its tree, or if the map does not hold, or no quorum of witnesses has co-signed the tree (``verification.heads``).
+its tree, or if the map does not hold, step 7 was not checked, or no quorum of witnesses has co-signed the tree
+(``verification.heads``).
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class VerifiedStream:
         self.stream = bundle.parts.stream
         self.verification = BundleVerification(bundle, trust, observed)
         self.events = [self.verification.event(entry) for entry in bundle.subjects]
+        self.in_order = False  # whether step 7 accepted the events
         self._entries = entries
         self._types = types
 
@@ -94,7 +96,7 @@ class VerifiedStream:
         events = tuple(event.report for event in self.events)
         checks: dict[str, Check[VerifiedStream]] = {
             "events": lambda _: of_all(events, "events"),
-            "order": lambda run: order_of(run.events),
+            "order": VerifiedStream.order,
             name: lambda run: run.judged(rules),
             "end": VerifiedStream.end,
         }
@@ -112,6 +114,13 @@ class VerifiedStream:
             events=events,
         )
 
+    # 7
+    def order(self) -> Outcome:
+        """Accept events that follow each other. Raises IntegrityBroken."""
+        outcome = order_of(self.events)
+        self.in_order = not isinstance(outcome, NotChecked)
+        return outcome
+
     # 8
     def judged(self, rules: Callable[[], Outcome]) -> Outcome:
         """Return the outcome of the rules, unless an event by itself contradicts its type. Raises RuleRefused."""
@@ -125,7 +134,11 @@ class VerifiedStream:
     def end(self) -> Outcome:
         """Accept events that are all of the stream. Raises IntegrityBroken."""
         if self._entries is None and self.verification.bundle.parts.map is not UNSET:
-            return require_whole(self.verification, self.stream, self.verification.bundle.subjects)
+            whole = require_whole(self.verification, self.stream, self.verification.bundle.subjects)
+            # A map has the number of the events and the last: what is between follows from their order.
+            if self.in_order or isinstance(whole, NotChecked):
+                return whole
+            return NotChecked("there is no order of the events that step 7 accepted")
         scanned = self.scanned
         if isinstance(scanned, NotChecked):
             return scanned
@@ -167,7 +180,6 @@ def unread(number: int) -> NotChecked:
     )
 
 
-# 7
 def order_of(events: Sequence[VerifiedEvent]) -> Outcome:
     """Accept events that are a stream's from its first on, without a gap. Raises IntegrityBroken.
 

@@ -95,6 +95,15 @@ def test_an_event_that_was_left_out_is_named() -> None:
     assert "has 3 events of the stream, not these 2" in report.completeness.detail
 
 
+def test_number_and_last_event_alone_show_no_whole_case() -> None:
+    """A holder puts an event twice, for one that he leaves out: the map has as many, and the same last one."""
+    _, second, third = (entry for entry in WHOLE.entries if entry.envelope.stream == PRESENT)
+    entries = [replace(third, index=second.index) if entry is second else entry for entry in WHOLE.entries]
+    report = case_report(replace(WHOLE, entries=tuple(entries)))
+    assert stated(report) == ("tampered", "not_checked")
+    assert "step 7" in report.completeness.detail
+
+
 def test_a_case_of_which_the_map_knows_nothing() -> None:
     """A log that commits to a map without the case contradicts what the bundle shows, whoever co-signed it."""
     log = mapped_log(lambda log: head_map_reference.subtree(heads_of(log.events[:3])))

@@ -330,6 +330,8 @@ const STREAM_STEPS = {
     if (count !== covered.length || (count && head !== `0x${hex(log.leafHash(covered.at(-1).envelope))}`)) {
       refuse("the head map of entry {size} has {count} events of the stream, not these {shown}", { size, count, shown: covered.length });
     }
+    // The map has their number and the last: what is between follows from their order.
+    if (attempt(() => STREAM_STEPS.order(run)).status !== "checked") lack("there is no order of the events to go by", "intact");
     return cosigned.at ? reason("these {count} events are all of the stream among the first {size} entries", run.mapped) : lack(OWN_WORD, "intact");
   },
 };
