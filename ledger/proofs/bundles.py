@@ -156,7 +156,12 @@ class Prover:
         """
         with self._database.read() as connection:
             if log.heads(connection, [(stream.kind, stream.id)]):
-                raise Conflict("the log has {stream.kind} {stream.id}", stream=stream, code="stream_exists")
+                raise Conflict(
+                    "the log has {stream.kind} {stream.id}",
+                    stream=stream,
+                    code="stream_exists",
+                    hint="Fetch the proofs of its events instead ('tally proof get').",
+                )
             view = self._view(connection)
             places = ((head, _place_in_map(view, head, stream, ())) for head in view.heads)
             head, place = next(((head, place) for head, place in places if place is not None), (None, None))
@@ -271,15 +276,16 @@ class Prover:
         keys = sorted({entry.key_id for entry in subjects} & view.authority.grants.keys())
         for index in _mirror_of(view.authority, keys, agencies, head):
             shown.setdefault(index, _entry(view, log.entry(connection, index), "sections"))
-        of_subject: dict[str, Any] = {"event": about, "timestamps": _timestamps(view, subjects, head.size)}
-        if isinstance(about, Stream):
-            del of_subject["event"]
-            of_subject["stream"] = about
+        parts: dict[str, Any] = {"timestamps": _timestamps(view, subjects, head.size)}
+        if isinstance(about, int):
+            parts["event"] = about
+        else:
+            parts["stream"] = about
             place = _place_in_map(view, head, about, subjects)
             if place is not None:
                 shown.setdefault(place.index, _entry(view, log.entry(connection, place.index), "payload"))
-                of_subject["map"] = place
-        return self._under(view, head, shown, keys, **of_subject)
+                parts["map"] = place
+        return self._under(view, head, shown, keys, **parts)
 
     def _under(
         self, view: _View, head: _ProofHead, shown: Mapping[int, BundleEntry], keys: Collection[str] = (), **parts: Any

@@ -1,9 +1,11 @@
-// node scripts/verify/check.js BUNDLE --trust TRUST [--json]: exit codes 0 intact, 1 tampered, 2 usage, 3 unverifiable, 4 not yet anchored.
+// node scripts/verify/check.js BUNDLE --trust TRUST [--json]: exit codes 0 intact, 1 tampered, 2 usage, 3 unverifiable, 4 not yet anchored,
+// 6 intact, but events of the stream are left out.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Refused, verifyFile } from "../../api/console/verify/verifier/verify.js";
 
 const EXIT = { intact: 0, tampered: 1, unverifiable: 3, not_yet_anchored: 4 };
+const INCOMPLETE = 6;
 
 // A reason in English, which its id is, with slots.
 const english = ({ id, slots }) => id.replace(/{(\w+)}/g, (_, slot) => (slots[slot].slots ? english(slots[slot]) : slots[slot]));
@@ -22,7 +24,7 @@ function main() {
     console.log(`\nverdict: ${result.verdict}${result.development ? " (development)" : ""}`);
     for (const name of ["conformity", "completeness"]) console.log(`${name}: ${result[name].result} (${english(result[name].detail)})`);
   }
-  return EXIT[result.verdict];
+  return result.verdict === "intact" && result.completeness.result === "contradicted" ? INCOMPLETE : EXIT[result.verdict];
 }
 
 try {

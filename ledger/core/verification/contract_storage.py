@@ -117,8 +117,9 @@ class ContractStates:
                 raise MalformedInput("expected the hashes of an account's storage and code", field=_WHERE)
             # Slots mean something only in a contract whose code is known.
             if "0x" + deployed.hex() != code_hash:
-                text = "{address} has not the code {code_hash}"
-                raise ProofRefused(text, address=address, code_hash=code_hash, field=_WHERE)
+                raise ProofRefused(
+                    "{address} has not the code {code_hash}", address=address, code_hash=code_hash, field=_WHERE
+                )
             self._storage_roots[address] = storage_root
         return self._storage_roots[address]
 

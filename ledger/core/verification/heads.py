@@ -29,7 +29,7 @@ from ledger.core.log.head_map import (
     state_in,
 )
 from ledger.core.log.merkle import Hash
-from ledger.core.messages import Message
+from ledger.core.messages import Message, joined
 from ledger.core.verification.bundle import MapProof, ShownEntry, decode_bundle, decode_hashes
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, NotChecked, Outcome, Report, Statement, statement_of, worst
@@ -105,11 +105,23 @@ def require_whole(run: BundleVerification, stream: Stream, events: Sequence[Show
         )
     if run.quorum_time is None:
         return NotChecked(NO_QUORUM)
-    return Message(
+    shown = Message(
         "these {count} events are all of the stream among the first {size} entries, by the head map of entry {size}",
         count=count,
         size=proven.size,
     )
+    return _up_to(run, shown, proven.size)
+
+
+def _up_to(run: BundleVerification, shown: Message, size: int) -> str:
+    """Return what a map over ``size`` entries shows, and how much of the tree it says nothing of.
+
+    Whoever passes a bundle on can put an older map under the same tree head.
+    """
+    later = run.checkpoint().size - size
+    # The entry of the map itself is not worth a word.
+    remarks = [Message("nothing is shown of the {later} entries after those", later=later)] if later > 1 else []
+    return joined([shown, *remarks])
 
 
 # -- a stream that the log does not have -------------------------------------------------------------------------------
@@ -141,11 +153,12 @@ def _absence(run: _AbsenceRun) -> Outcome:
         )
     if run.of.quorum_time is None:
         return NotChecked(NO_QUORUM, "intact")
-    return Message(
+    shown = Message(
         "none of the first {size} entries is an event of {stream.kind} {stream.id}",
         size=run.proven.size,
         stream=run.stream,
     )
+    return _up_to(run.of, shown, run.proven.size)
 
 
 ABSENCE_STEPS: tuple[tuple[str, Check[_AbsenceRun]], ...] = (("map", _map), ("absence", _absence))

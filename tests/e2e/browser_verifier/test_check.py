@@ -62,6 +62,16 @@ def test_exit_codes(verdict: str, tmp_path: Path) -> None:
     assert answer["development"] is True
 
 
+def test_case_whose_last_event_is_cut_off(tmp_path: Path) -> None:
+    """Its verdict stays; the exit code is that of ``tally proof check`` for what is contradicted beside it."""
+    cut = json.loads((EXAMPLES / "whole.json").read_bytes())
+    cut["entries"] = [entry for entry in cut["entries"] if entry["index"] != 9]
+    (tmp_path / "cut.json").write_bytes(canonical.encode(cut))
+    done = check(tmp_path / "cut.json", EXAMPLES / "trust.json", "--json")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["verdict"], answer["completeness"]["result"]) == (6, "intact", "contradicted")
+
+
 def test_keys_of_before_count_for_their_time(tmp_path: Path) -> None:
     """Both verifiers say the same of each step by a trust file that names keys of before, and refuse the same files."""
     by_either = Expected(("intact", "tampered", "not_yet_anchored", "unverifiable", "refused"), None)

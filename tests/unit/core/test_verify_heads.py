@@ -84,7 +84,19 @@ def test_events_after_the_map_are_not_counted() -> None:
     log.add(later.events[-1])
     report = case_report(log.mapped(INDEX, note=log.note(witnesses=SIGNED)))
     assert stated(report) == ("intact", "shown")
-    assert "3 events" in report.completeness.detail
+    assert report.completeness.detail.startswith("these 3 events")
+
+
+def test_how_much_of_the_tree_the_map_leaves_out_is_said() -> None:
+    """A holder can put an older map under the same tree head, and leave out what came after it."""
+    log = mapped_log()
+    log.add(*Case("case-3").open().events)
+    log.add(*Case("case-4").open().events)
+    note = log.note(witnesses=SIGNED)
+    after = "; nothing is shown of the 3 entries after those"
+    assert case_report(log.mapped(INDEX, note=note)).completeness.detail.endswith(after)
+    assert absence_report(log.absence(ABSENT, INDEX, note)).completeness.detail.endswith(after)
+    assert "nothing is shown" not in case_report(WHOLE).completeness.detail
 
 
 def test_an_event_that_was_left_out_is_named() -> None:

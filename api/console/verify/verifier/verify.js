@@ -295,7 +295,7 @@ const ABSENCE_STEPS = {
 
   absence({ of, mapped = lack("there is no head map to go by") }) {
     if (mapped.count) refuse("the head map has {count} events of the stream", mapped);
-    return of.cosigned.at ? reason("none of the first {size} entries is of this stream", mapped) : lack(OWN_WORD, "intact");
+    return of.cosigned.at ? upTo(mapped, of, reason("none of the first {size} entries is of this stream", mapped)) : lack(OWN_WORD, "intact");
   },
 };
 
@@ -332,9 +332,15 @@ const STREAM_STEPS = {
     }
     // The map has their number and the last: what is between follows from their order.
     if (attempt(() => STREAM_STEPS.order(run)).status !== "checked") lack("there is no order of the events to go by", "intact");
-    return cosigned.at ? reason("these {count} events are all of the stream among the first {size} entries", run.mapped) : lack(OWN_WORD, "intact");
+    return cosigned.at ? upTo(run.mapped, run.of, reason("these {count} events are all of the stream among the first {size} entries", run.mapped)) : lack(OWN_WORD, "intact");
   },
 };
+
+// Whoever passes a bundle on can put an older map under the same tree head.
+function upTo({ size }, { checkpoint }, shown) {
+  const later = Number(checkpoint.size) - size;
+  return both(shown, later > 1 && reason("nothing is shown of the {later} entries after those", { later }));
+}
 
 const OWN_WORD = reason("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word");
 const STATED = { checked: "shown", failed: "contradicted", not_checked: "not_checked" };
