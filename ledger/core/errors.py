@@ -98,7 +98,7 @@ class RuleRefused(TallystickError):
 class Conflict(TallystickError):
     """The event does not follow the head of its stream, or its id is taken.
 
-    ``head`` is the payload digest of the stream's last event (None if it has none), ``sequence`` the next free number.
+    ``head`` is the leaf hash of the stream's last entry (None if it has none), ``sequence`` the next free number.
     """
 
     code = "conflict"
