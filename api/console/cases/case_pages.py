@@ -242,15 +242,18 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
     visible = read_case(visit, case_id, Message("case"))
     book = book_of(visit, visible.state)
     usual = _usual_return(book) if returns else None
-    own, others = visit.reading.agency, visit.service.authority().agencies.values()
-    agencies = sorted(others, key=lambda agency: (agency.kind, agency.agency_id))
+    own, others = visit.reading.agency, visit.service.authority().agencies
+    agencies = sorted(others.values(), key=lambda agency: (agency.kind, agency.agency_id))
+    lines = _offer_lines(visible.state, visit.reading, returns, PartRequest())
+    receiver = others[lines["original"].from_agency].kind if returns else None
     return visit.page(
         "cases/offer.html",
         **visible._asdict(),
-        **_offer_lines(visible.state, visit.reading, returns, PartRequest()),
+        **lines,
         persons=[person for person in visible.state.persons.values() if person.responsible == own],
         agencies=[agency for agency in agencies if agency.agency_id != own],
-        purposes=tuple(book.purposes),
+        purposes=book.purposes_between(others[own].kind, receiver),
+        purposes_for={kind: book.purposes_between(others[own].kind, kind) for kind in {each.kind for each in agencies}},
         usual=usual,
         reasons=sorted(book.reasons, key=lambda word: usual not in book.reasons[word].returns_for),
         remedies=tuple(book.remedies),

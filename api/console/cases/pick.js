@@ -44,6 +44,15 @@ scan?.addEventListener("keydown", async (event) => {
   counted();
 });
 
+// Only the purposes for which cases go to an agency of its kind are offered for the chosen receiver.
+const receiver = document.getElementById("to_agency");
+const purpose = document.getElementById("purpose");
+receiver?.addEventListener("change", () => {
+  const fitting = receiver.selectedOptions[0].dataset.purposes?.split(" ");
+  for (const option of purpose.options) option.hidden = option.disabled = Boolean(fitting && option.value && !fitting.includes(option.value));
+  if (purpose.selectedOptions[0]?.disabled) purpose.value = "";
+});
+
 document.querySelector("[data-all]")?.addEventListener("click", async () => {
   await whole();
   for (const box of boxes()) box.checked = true;
@@ -54,3 +63,14 @@ document.addEventListener("change", ({ target }) => {
   if (target.matches(".how input")) target.closest("li").classList.add("seen");
   counted();
 });
+
+// Whoever receives without having looked at anything is asked once whether he means it.
+const answer = document.querySelector("form[data-unseen]");
+answer?.addEventListener("submit", (event) => {
+  const ask = answer.querySelector("[data-ask]");
+  const looked = (line) => line.classList.contains("seen") || line.querySelector(".hashed li");
+  if (!ask.hidden || !lines().length || lines().some(looked)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  ask.hidden = false;
+}, true);

@@ -563,7 +563,7 @@ def _receiver_of_another_kind(before: CaseState, act: Act, after: CaseState, bod
 def _of_another_kind(act: Act, agency: str, fitting: tuple[str, ...]) -> str | None:
     """Return the kind of an agency that is none of those that fit; of an unknown agency nothing can be said."""
     kind = act.kinds.get(agency)
-    if kind is None or not fitting or not act.book.names_of_kind(kind).isdisjoint(fitting):
+    if kind is None or act.book.fits(kind, fitting):
         return None
     kinds = [word for word in act.book.kinds if not act.book.names_of_kind(word).isdisjoint(fitting)]
     return Message(

@@ -501,6 +501,21 @@ class Rulebook(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         """Return by which words an agency of the kind is asked for: the kind, and its traits; none if it is unknown."""
         return frozenset() if kind is None else frozenset((kind, *self.traits.get(kind, ())))
 
+    def fits(self, kind: str | None, asked_for: Collection[str]) -> bool:
+        """Tell whether an agency of the kind is one of those that are asked for, by their kinds or traits.
+
+        Where none is asked for, any is; so is one whose kind nobody knows.
+        """
+        return kind is None or not asked_for or not self.names_of_kind(kind).isdisjoint(asked_for)
+
+    def purposes_between(self, sender: str | None, receiver: str | None) -> tuple[terms.Purpose, ...]:
+        """Return the purposes for which an agency of one kind hands over to one of another."""
+        return tuple(
+            purpose
+            for purpose, row in self.purposes.items()
+            if self.fits(sender, row.senders) and self.fits(receiver, row.receivers)
+        )
+
     def law_of(self, article: str) -> Law | None:
         """Return the law of an article, which is that law or ends with a number of its own; None if it is not known."""
         return self.laws.get(article) or self.laws.get(article.rpartition(" ")[0])

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.api.console.desk import READ, Office, axe_findings
-from tests.testkit.builders import POLICE, PROCURATORATE, clerk
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import holding, offered, passed
 
 
@@ -52,6 +52,8 @@ def test_what_blocks_is_said_before_anybody_signs(office: Office) -> None:
     expect(page.locator(".notice")).to_contain_text("尚未答复")
     page = police.go("/cases/case-1/offer")
     expect(page.get_by_text("目前没有可移送的物品")).to_be_visible()
+    page.locator("#to_agency").select_option(COURT)
+    expect(page.locator("#purpose option[value=prosecution_review]")).to_be_disabled()
     page.locator("#to_agency").select_option(PROCURATORATE)
     page.locator("#purpose").select_option("prosecution_review")
     page.locator("form[data-act] button:not([type])").click()
@@ -91,6 +93,8 @@ def test_a_return_says_what_to_complete_and_is_answered(office: Office) -> None:
     assert [point.text for point in returned.outline] == ["hear the buyer", "examine the phone"]
     police = office.at(clerk(POLICE), f"/cases/case-1/handovers/{returned.handover_id}")
     expect(police.page.locator("ol > li")).to_have_text(["hear the buyer", "examine the phone"])
+    police.page.get_by_role("button", name="Accept: read what you will sign").click()
+    expect(police.page.locator("[data-ask]")).to_contain_text("You have looked at no item yet")
     police.page.get_by_role("button", name="Accept: read what you will sign").click()
     police.sign()
     page = police.go("/cases/case-1/offer")

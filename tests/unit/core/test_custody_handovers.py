@@ -9,6 +9,7 @@ import pytest
 
 from ledger.core.events import handover, item
 from ledger.core.events.handover import OfferedItem
+from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import COURT, DEPOT, LAB, POLICE, PROCURATORATE, clerk, instant, refused
 from tests.testkit.casework import (
     AT,
@@ -400,3 +401,13 @@ def test_an_outline_names_persons_and_items_of_the_case() -> None:
     ):
         with refused(rule, field=f"payload.body.{field}"):
             passed("phone").give_back("phone", outline=(point,))
+
+
+def test_purposes_go_between_kinds_of_agencies() -> None:
+    """The police hand a case over for review to a procuratorate and not to a court; to an unknown kind all fit."""
+    book = shipped_rulebook()
+    to_procuratorate = book.purposes_between("public_security", "procuratorate")
+    assert "prosecution_review" in to_procuratorate
+    assert "prosecution_review" not in book.purposes_between("public_security", "court")
+    assert "public_prosecution" not in to_procuratorate
+    assert book.purposes_between(None, None) == tuple(book.purposes)
