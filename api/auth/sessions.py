@@ -64,13 +64,17 @@ class AccessToken(Struct, frozen=True):
 
 
 class TokenClaims(Struct, frozen=True, forbid_unknown_fields=True):
-    """The complete claims of a token. Times are in unix seconds; ``aud`` is the ledger's id."""
+    """The complete claims of a token. Times are in unix seconds; ``aud`` is the ledger's id.
+
+    ``auth_time`` is when the officer signed in: a token that was renewed is younger (OpenID Connect Core).
+    """
 
     iss: str
     aud: str
     sub: KeyId
     agency: AgencyId
     officer: OfficerId
+    auth_time: SafeInt
     iat: SafeInt
     nbf: SafeInt
     exp: SafeInt
@@ -78,9 +82,10 @@ class TokenClaims(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReaderSession(Struct, frozen=True):
-    """The grant of the key by which a reader signed in."""
+    """The grant of the key by which a reader signed in, and the claims of his token, None if he needed none."""
 
     grant: Grant
+    claims: TokenClaims | None = None
 
     @property
     def agency(self) -> str:
@@ -152,20 +157,36 @@ class SignInService:
                 field="signature",
                 code="signature_refused",
             )
-        grant = require_granted(authority, challenge.key_id, now)
+        return self._token(require_granted(authority, challenge.key_id, now), now, now)
+
+    def renewed(self, session: ReaderSession) -> AccessToken | None:
+        """Return a new token for a session in use, once its token is half over; None before, or if it is at its end.
+
+        However long it is used, a session ends ``session_lifetime_s`` after the officer signed in.
+        """
+        now, claims = self._clock(), session.claims
+        if claims is None or 2 * now < claims.iat + claims.exp:
+            return None
+        is_longer = claims.exp < claims.auth_time + self._settings.session_lifetime_s
+        return self._token(session.grant, now, claims.auth_time) if is_longer else None
+
+    def _token(self, grant: Grant, now: int, auth_time: int) -> AccessToken:
+        last = auth_time + max(self._settings.session_lifetime_s, self._settings.token_lifetime_s)
+        lifetime_s = min(self._settings.token_lifetime_s, last - now)
         claims = TokenClaims(
             iss=self._url,
             aud=self._audience,
-            sub=challenge.key_id,
+            sub=grant.key_id,
             agency=grant.agency_id,
             officer=grant.officer,
+            auth_time=auth_time,
             iat=now,
             nbf=now,
-            exp=now + self._settings.token_lifetime_s,
+            exp=now + lifetime_s,
             jti=secrets.token_hex(16),
         )
         text = jwt.encode(_HEADER, msgspec.to_builtins(claims), self._key, [ALGORITHM], registry=_REGISTRY)
-        return AccessToken(text, "Bearer", self._settings.token_lifetime_s)
+        return AccessToken(text, "Bearer", lifetime_s)
 
     def session(self, token: str, authority: AuthorityState) -> ReaderSession:
         """Return the session of this token. Raises TokenRefused."""
@@ -194,7 +215,7 @@ class SignInService:
             raise TokenRefused(error.text, code=error.code, hint=error.hint) from error
         if (grant.agency_id, grant.officer) != (claims.agency, claims.officer):
             raise TokenRefused("the key was granted anew to somebody else", code="token_outdated")
-        return ReaderSession(grant)
+        return ReaderSession(grant, claims)
 
 
 def sign_in_text(url: str, key_id: str, audience: str, *, chain_id: str, nonce: str, issued: str, expires: str) -> str:

@@ -134,6 +134,7 @@ class Settings(KeyedSettings):
     trusted_proxies: str = ""  # networks whose word for whom they ask is taken: 127.0.0.1/32,fd00:20::/64
     max_page_entries: Annotated[int, Field(ge=1, le=1000)] = 1000
     token_lifetime_s: Annotated[int, Field(ge=60, le=3600)] = 900
+    session_lifetime_s: Annotated[int, Field(ge=60, le=86_400)] = 36_000  # of a session in use, from signing in on
     challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120
 
     webhook_networks: str = ""  # that webhooks may reach though they are not public: 10.20.0.0/16,fd00:20::/32

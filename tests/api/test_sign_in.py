@@ -30,6 +30,7 @@ CLAIMS = {
     "officer": OFFICER.officer_id,
     "iat": NOW,
     "nbf": NOW,
+    "auth_time": NOW,
     "exp": NOW + 900,
     "jti": "0123456789abcdef0123456789abcdef",
 }

@@ -94,8 +94,11 @@ class Visit(Struct, frozen=True):
     labels: Annotated[Labels, Depends(labels)]
 
     def page(self, template: str, **values: Any) -> Response:
-        """Return the page or fragment of this template."""
-        return page(self.request, self.service, template, self.reading.session, **values)
+        """Return the page or fragment of this template, with a new token for a session in use."""
+        response = page(self.request, self.service, template, self.reading.session, **values)
+        if (token := self.service.sign_in.renewed(self.reading.session)) is not None:
+            SessionCookie(self.service.parts.settings).give(response, token.access_token, token.expires_in)
+        return response
 
 
 class PublicVisit(Struct, frozen=True):

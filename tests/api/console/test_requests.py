@@ -104,3 +104,23 @@ def test_the_faults_of_a_model_are_told_with_their_lines(tmp_path: Path, languag
     assert answer.status_code == 400, answer.text
     assert len(re.findall(pattern, answer.text)) == 2, answer.text
     assert ("应为" in answer.text) == (language == "zh-CN"), answer.text
+
+
+# -- how long a session lasts ------------------------------------------------------------------------------------------
+
+
+def test_a_session_in_use_is_renewed_until_its_day_is_over(served: Served) -> None:
+    """A page gives a new token once half of the old one's time is gone, and none beyond the session's own end."""
+    clock, settings = served.ledger.clock, served.parts.settings
+    cookie, began = served.cookie(clerk(POLICE)), clock.seconds
+    assert "set-cookie" not in served.request("GET", "/console/inbox", headers=cookie).headers
+    while True:
+        clock.forward(settings.token_lifetime_s // 2)
+        answer = served.request("GET", "/console/inbox", headers=cookie)
+        if "set-cookie" not in answer.headers:
+            break
+        cookie = {"cookie": answer.headers["set-cookie"].partition(";")[0]}
+    assert abs(clock.seconds - began - settings.session_lifetime_s) <= settings.token_lifetime_s
+    clock.forward(settings.token_lifetime_s)
+    over = served.request("GET", "/console/inbox", headers=cookie)
+    assert (over.status_code, over.headers["location"]) == (303, "/console/sign-in?next=/console/inbox")
