@@ -27,6 +27,7 @@ from api.routes import (
     cases,
     chain,
     deadlines,
+    drafts,
     events,
     health,
     imports,
@@ -80,7 +81,7 @@ def create_app(
 
 
 ROUTE_MODULES = (
-    *(health, tiles, log, agencies, procedures, events, cases, timelines, deadlines, imports, proofs),
+    *(health, tiles, log, agencies, procedures, events, drafts, cases, timelines, deadlines, imports, proofs),
     *(analyses, supervision, library, oversight, webhooks, chain),
 )
 

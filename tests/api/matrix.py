@@ -451,6 +451,8 @@ SIGNED = (
 )
 # The file of a data set is taken from who registered it, which ``test_imports`` tries.
 GIVEN = "POST /api/v1/datasets/{dataset_id}/file"
+# Acts are drafted for whoever may sign them in a case that he sees, which ``test_drafts`` tries.
+DRAFTED = "POST /api/v1/drafts"
 # Texts of procedures are published and read in ``test_procedures``.
 PROCEDURES = ("GET /api/v1/procedures/{digest}", "POST /api/v1/procedures")
 # Audits of the whole log are tried by ``tests/unit/audit``: here by their role alone.
@@ -460,4 +462,4 @@ WHOLE_LOG = "GET /api/v1/audit"
 def covered() -> set[str]:
     """Return the operations that have a row."""
     rows = {row.operation for row in (*READS, *OWN, *WEBHOOK, *GOVERNANCE)}
-    return rows | {operation for operation, _ in PUBLIC} | {*SIGNED, *PROCEDURES, GIVEN, WHOLE_LOG}
+    return rows | {operation for operation, _ in PUBLIC} | {*SIGNED, *PROCEDURES, GIVEN, DRAFTED, WHOLE_LOG}

@@ -37,6 +37,12 @@ def test_what_supervision_asks_is_not_even_read_for_others(shared: Served, path:
     problem(posted(shared, f"/api/v1{path}", analyst(POLICE), "application/json"), 403, "not_a_supervising_agency")
 
 
+def test_an_act_is_not_even_read_of_who_signs_none(shared: Served) -> None:
+    """An analyst signs no event of a case; a clerk is told what is wrong with the text."""
+    problem(posted(shared, "/api/v1/drafts", analyst(POLICE), "application/json"), 403, "role_missing")
+    assert posted(shared, "/api/v1/drafts", clerk(POLICE), "application/json").json()["code"] == "malformed_input"
+
+
 def test_the_file_of_a_data_set_that_nobody_registered_is_not_read(shared: Served) -> None:
     """The role first, then the registration, then the bytes."""
     path = "/api/v1/datasets/pensions/file"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from api.console.shared.access import Visit
 from api.console.shared.drafting import instant_of, required_number
 from api.console.shared.forms import PostedForm
 from api.console.shared.rendering import narrator_of
+from api.services.drafts import with_made_ids
 from ledger.acts import ACTS, MADE_IN_PARTS
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput, NotFound
@@ -21,7 +21,6 @@ from ledger.core.events.fields import Field, FieldKind, ValueType, fields_of
 from ledger.core.events.terms import NAME_FIELD, TABLE_OF, VALUE_FIELD
 from ledger.core.procedure.rulebook import FieldRule, Rulebook
 from ledger.i18n.money import smallest_units, usual_currency
-from ledger.recording.event_signing import new_id
 from ledger.store import log
 
 EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
@@ -215,11 +214,7 @@ class ActForm:
 
     def body_fields(self, form: PostedForm) -> dict[str, Any]:
         """Return the fields of the body that are filled in. Raises MalformedInput or NotFound, naming the field."""
-        fields = self._values(form, self._body, "", self._makes)
-        if self._makes:
-            (id_field,) = (field for field in fields_of(self._body) if field.name == self._makes)
-            noun = id_field.type.names or ""
-            fields[id_field.name] = secrets.token_hex(16) if noun == "person" else new_id(noun.replace("_", "-"))
+        fields = with_made_ids(self._body, self._values(form, self._body, "", self._makes))
         if self._name(form):
             fields["section"] = PERSON_SECTION
         return fields
@@ -256,7 +251,7 @@ class ActForm:
                 {name.partition(".")[0] for name in form.below(f"{path}.")}, key=lambda text: text.zfill(9)
             )
             rows = (self._values(form, kind.part, f"{path}.{number}.", own_id) for number in numbers)
-            return [_with_made(row, own_id) for row in rows if row]
+            return [row for row in rows if row]
         texts = form.all(path)
         if kind.kind == "event":
             return [self._cited(text, path) for text in texts]
@@ -269,8 +264,7 @@ class ActForm:
         if kind.kind == "part":
             assert kind.part is not None, "its kind says so"
             own_id = MADE_IN_PARTS.get(kind.part)
-            values = self._values(form, kind.part, f"{path}.", own_id)
-            return _with_made(values, own_id) if values else None
+            return self._values(form, kind.part, f"{path}.", own_id) or None
         if kind.kind == "texts":
             stated = self._texts(form, path).items()
             return {name: text for name, text in stated if not self._book.fields[name].confidential}
@@ -304,10 +298,6 @@ class ActForm:
         if stored is None:
             raise NotFound("there is no event {event_id}", event_id=event_id[:64], field=path)
         return {"event_id": event_id, "payload_digest": stored.payload_digest}
-
-
-def _with_made(part: dict[str, Any], own_id: str | None) -> dict[str, Any]:
-    return part | {own_id: new_id("item")} if own_id else part
 
 
 def _money(text: str, named: str | None, path: str) -> dict[str, Any]:

@@ -24,31 +24,28 @@ from api.console.cases.case_pages import (
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.drafting import (
     FormAct,
-    body_from,
     body_of,
     drafted,
     instant_of,
     named,
-    require_role,
     required_number,
-    unsigned,
+    stated,
 )
 from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
-from api.services.case_reading import known_persons
+from api.services.drafts import CaseAtHand, body_from, case_at_hand, draft_in_case, require_role
 from ledger.acts import ACTS, HEADINGS
 from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput, NotFound
-from ledger.core.events import EVENT_TYPES, Body, Stream, case, handover, letter
+from ledger.core.events import EVENT_TYPES, Body, case, handover, letter
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.item import ItemRegistered
-from ledger.core.messages import Message, Term
+from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import keeps_persons
 from ledger.core.procedure.legal_days import unix_seconds
 from ledger.recording.event_signing import new_id
-from ledger.store import cases, log
 
 router = APIRouter()
 OfQuery = Annotated[str | None, Query(max_length=200)]
@@ -159,48 +156,29 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
     """Return a part of a page: the draft with its sentence, or what prevents it."""
     if act not in DRAFTED and act not in FROM_FIELDS:
         raise NotFound("no act {act} is drafted here", act=act[:40])
-    parts, state, sees_case = visit.service.parts, None, True
-    person_names: Mapping[str, str] = {}
+    at = CaseAtHand(case_id)
     if act != "open":
-        with parts.database.read() as connection:
-            # Whoever gets a letter signs for that without seeing its case.
-            require = visit.reading.require_letter if act in OF_LETTERS else visit.reading.require_case
-            require(connection, case_id)
-            sees_case = cases.sight(connection, case_id, visit.reading.reader) is not None
-            person_names = known_persons(connection, visit.reading, case_id)
-        state = parts.validator.states.of_listed_case(case_id)
+        at = case_at_hand(visit.service, visit.reading, case_id, by_letter=act in OF_LETTERS)
     sections: Sections = {}
-    if act in FROM_FIELDS and state is not None:
+    if act in FROM_FIELDS and at.state is not None:
         require_role(visit.reading, EVENT_TYPES[act].body)
-        of_fields = ActForm(visit, state, book_of(visit, state), act, person_names)
+        of_fields = ActForm(visit, at.state, book_of(visit, at.state), act, at.person_names)
         body, sections = body_from(EVENT_TYPES[act].body, of_fields.body_fields(form)), of_fields.sections(form)
     else:
-        body = body_of(DRAFTED[act], form, state)
+        body = body_of(DRAFTED[act], form, at.state)
         require_role(visit.reading, type(body))
-    stream = Stream(kind="case", id=case_id)
-    drafted_event = unsigned(visit, form, stream=stream, state=state, body=body, sections=sections)
-    event = drafted_event.event
-    before, outcome = parts.validator.foresee(event)
-    with parts.database.read() as connection:
-        # Said before anybody signs. The public log shows that the id is taken, so this gives nothing away.
-        if before is None and log.heads(connection, [("case", case_id)]):
-            raise NotFound("the id {case_id} is taken already", case_id=case_id, code="duplicate_id")
-    visit.reading.record(
-        Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
-        *(() if state is None else (case_id,)),
-    )
-    narrator = narrator_of(visit.service, visit.labels, person_names)
+    context = stated(form, sections)
+    in_case = draft_in_case(visit.service, visit.reading, visit.labels, at=at, body=body, context=context)
     draft = drafted(
         visit,
         form,
-        drafted_event,
-        sentence=narrator.tell(before, event, outcome.state) if sees_case else narrator.alone(event),
-        words=narrator.words(event, outcome.state if sees_case else None),
+        in_case.unsigned,
+        sentence=in_case.sentence,
+        particulars=in_case.particulars,
         following="/inbox" if act == "refuse" else _page_of(case_id, body),
-        sees_others=sees_case,
+        sees_others=at.is_visible,
     )
-    flags = [(flag, narrator.detail(flag.detail)) for flag in outcome.flags]
-    return visit.page("shared/draft.html", draft=draft._replace(flags=flags))
+    return visit.page("shared/draft.html", draft=draft._replace(flags=in_case.flags))
 
 
 def _page_of(case_id: str, body: Body) -> str:

@@ -9,18 +9,11 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.console.shared.access import Visit, VisitOf
-from api.console.shared.drafting import (
-    FormAct,
-    body_of,
-    drafted,
-    named,
-    require_role,
-    required_number,
-    unsigned,
-)
+from api.console.shared.drafting import FormAct, body_of, drafted, named, required_number, stated
 from api.console.shared.forms import FormOf, PostedForm, whole_number
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
+from api.services.drafts import require_role, unsigned
 from api.services.governance import known_to_models
 from api.services.model_runs import words_in_force, work_on_file
 from ledger.core.errors import MalformedInput, NotFound
@@ -35,6 +28,7 @@ from ledger.supervision.library.publishing import signed_fields_of
 from ledger.supervision.models.model_file import parse_model, require_publishable
 from ledger.supervision.models.procedure_words import UNCHECKED
 from ledger.supervision.models.templates import dataset_of
+from ledger.timeline.event_fields import event_fields
 
 router = APIRouter()
 _PAGES = {"model": ("library", MODEL_STREAM), "recommendation": ("recommendations", RECOMMENDATION_STREAM)}
@@ -76,9 +70,10 @@ def _state_of(visit: Visit, stream_id: str) -> Matter | None:
 def _draft(visit: Visit, form: PostedForm, stream_id: str, state: Matter | None, body: Body) -> Response:
     """Return the draft of the act. Raises what the ledger would refuse of the signed event."""
     stream = Stream(kind="supervision", id=stream_id)
-    drafted_event = unsigned(visit, form, stream=stream, state=state, body=body)
+    parts, context = visit.service.parts, stated(form)
+    drafted_event = unsigned(parts, visit.reading, stream=stream, state=state, body=body, context=context)
     event = drafted_event.event
-    visit.service.parts.validator.foresee_matter(event)
+    parts.validator.foresee_matter(event)
     event_type = Term("event_type", event.event_type)
     visit.reading.record(Message("draft of {event_type} of {stream_id}", event_type=event_type, stream_id=stream_id))
     narrator = narrator_of(visit.service, visit.labels)
@@ -88,7 +83,7 @@ def _draft(visit: Visit, form: PostedForm, stream_id: str, state: Matter | None,
         form,
         drafted_event,
         sentence=narrator.alone(event),
-        words=narrator.words(event, None),
+        particulars=event_fields(event, drafted_event.sections, narrator.words(event, None), visit.labels),
         following=f"/{folder}/{stream_id.removeprefix(prefix)}",
     )
     return visit.page("shared/draft.html", draft=draft._replace(warnings=list(_warnings(visit, state, body))))

@@ -1,0 +1,149 @@
+"""Drafts of events: what a client's officer is to sign, made and foretold by the service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import Depends
+from msgspec import Raw, Struct
+from starlette.responses import Response
+
+from api.auth.reading import Reading
+from api.dependencies import LabelsOf, Reads, ServiceOf, json_body, json_response
+from api.schemas.openapi import OF_A_BODY, Routes
+from api.services.drafts import (
+    ActContext,
+    CaseAtHand,
+    CaseDraft,
+    body_from,
+    case_at_hand,
+    draft_in_case,
+    require_role,
+    with_made_ids,
+)
+from ledger.core.encoding import canonical
+from ledger.core.errors import MalformedInput
+from ledger.core.events import EVENT_TYPES, NAME_OF, Authority, Stream
+from ledger.core.events.case import CaseOpened, CaseTakenOver
+from ledger.core.events.letter import LetterReceived, LetterSent
+from ledger.core.events.terms import EventTypeName, Instant, SectionField, SectionLabel, Text
+from ledger.core.signing.signatures import typed_data
+from ledger.i18n import Labels
+
+MAX_BODY: Final = 1024 * 1024  # bytes
+OF_CASES = {row.name: row for row in EVENT_TYPES.values() if "case" in row.streams and row.roles}
+SIGNING = tuple(dict.fromkeys(role for row in OF_CASES.values() for role in row.roles))
+OPENING = (NAME_OF[CaseOpened], NAME_OF[CaseTakenOver])
+
+router = Routes(400, 401, 403, 404, 409, 422, 503, prefix="/api/v1/drafts", tags=["events"])
+
+
+class ActToDraft(Struct, frozen=True, forbid_unknown_fields=True):
+    """An act in a case, as the file for ``tally event sign`` has it.
+
+    ``body`` has the fields of the event type, in any order. The ids of what the act brings in may be left out: they are
+    made up. ``occurred_at`` is now unless it is given. ``sections`` are confidential texts by label and field.
+    """
+
+    event_type: EventTypeName
+    stream: Stream
+    body: dict[str, Any]
+    occurred_at: Instant | None = None
+    authority: Authority | None = None
+    sections: dict[SectionLabel, dict[SectionField, Text]] = {}
+
+
+class DraftedTexts(Struct, frozen=True):
+    """Canonical texts, whose UTF-8 bytes are hashed: of the envelope without signature, the payload, the sections."""
+
+    envelope: str
+    payload: str
+    sections: dict[str, str]
+
+
+class ValueInWords(Struct, frozen=True):
+    """A value that is signed, under its label."""
+
+    label: str
+    value: str
+
+
+class FlagForeseen(Struct, frozen=True):
+    """A flag that the event will raise: its name and article as they will be recorded, and both in words."""
+
+    name: str
+    article: str
+    label: str
+    law: str
+    detail: str
+
+
+class EventDraftView(Struct, frozen=True):
+    """A draft. ``submission`` is what is posted to record it, once ``submission.envelope.signature`` is the signature.
+
+    ``typed_data`` is what is signed (EIP-712, for ``eth_signTypedData_v4``). ``submission`` is in canonical form: it
+    stays so in a JSON library that keeps the order of keys and writes letters of other scripts as they are.
+    """
+
+    submission: Raw
+    canonical: DraftedTexts
+    typed_data: dict[str, Any]
+    sentence: str
+    values: tuple[ValueInWords, ...]
+    flags: tuple[FlagForeseen, ...]
+
+
+def signing(reading: Reads) -> Reading:
+    """Return the reader, whose role may sign events of cases. Raises Unauthorized."""
+    reading.require_role(*SIGNING)
+    return reading
+
+
+@router.posts("", "Draft an event of a case, to be signed", ActToDraft, EventDraftView, *OF_A_BODY)
+def draft(
+    service: ServiceOf,
+    reading: Annotated[Reading, Depends(signing)],
+    act: Annotated[ActToDraft, json_body(ActToDraft, limit=MAX_BODY)],
+    labels: LabelsOf,
+) -> Response:
+    """Return the next event of the case in your name: its bytes, what to sign, and the same in words.
+
+    Nothing is recorded of it before it is posted with the signature. What the ledger would refuse is refused here, in
+    the same words. If somebody else's event comes in between, draft it again.
+    """
+    row = OF_CASES.get(act.event_type)
+    if row is None:
+        raise MalformedInput(
+            "no event {event_type} of a case is signed by officers", event_type=act.event_type, field="event_type"
+        )
+    require_role(reading, row.body)
+    if act.stream.kind != "case":
+        raise MalformedInput("expected a case, not {stream.kind}", stream=act.stream, field="stream.kind")
+    at = CaseAtHand(act.stream.id)
+    if act.event_type not in OPENING:
+        answers = act.event_type == NAME_OF[LetterSent] and act.body.get("answers") is not None
+        by_letter = answers or act.event_type == NAME_OF[LetterReceived]
+        at = case_at_hand(service, reading, act.stream.id, by_letter=by_letter)
+    body = body_from(row.body, with_made_ids(row.body, act.body), where="payload.body")
+    context = ActContext(act.occurred_at, act.authority, act.sections)
+    drafted = draft_in_case(service, reading, labels, at=at, body=body, context=context)
+    return json_response(_view(drafted, labels, service.parts.trust.trust.log_id))
+
+
+def _view(drafted: CaseDraft, labels: Labels, log_id: bytes) -> EventDraftView:
+    event = drafted.unsigned
+    return EventDraftView(
+        submission=Raw(event.submission),
+        canonical=DraftedTexts(
+            canonical.encode(event.envelope).decode(),
+            canonical.encode(event.payload).decode(),
+            {label: canonical.encode(section).decode() for label, section in event.sections.items()},
+        ),
+        typed_data=typed_data(event.envelope, log_id),
+        sentence=drafted.sentence,
+        values=tuple(ValueInWords(*each) for each in drafted.particulars),
+        flags=tuple(
+            FlagForeseen(flag.name, flag.article, labels.of_flag(flag.name), labels.of_article(flag.article), detail)
+            for flag, detail in drafted.flags
+        ),
+    )

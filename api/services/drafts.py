@@ -1,0 +1,237 @@
+"""Drafts: the next event of a stream before it is signed, in words, and what the ledger would make of it.
+
+Pages and routes draft alike. What makes an act impossible is reported here, before anybody signs.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+from api.auth.reading import Reading
+from api.services.case_reading import known_persons
+from api.services.parts import Parts
+from api.services.service import Service
+from ledger.acts import ACTS, MADE_IN_PARTS
+from ledger.core.custody import CaseState, Flag
+from ledger.core.encoding import canonical
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import MalformedInput, NotFound, Unauthorized
+from ledger.core.events import (
+    EVENT_TYPES,
+    NAME_OF,
+    Authority,
+    Body,
+    Envelope,
+    Event,
+    Payload,
+    Section,
+    Stream,
+    decode_submission,
+    digest_of,
+    encode_submission,
+    make_event,
+    unsigned_envelope,
+)
+from ledger.core.events.fields import field_of, fields_of
+from ledger.core.messages import Message, Term, joined
+from ledger.core.procedure.legal_days import instant_text
+from ledger.i18n import Labels
+from ledger.recording.event_signing import SYSTEM_SOURCES, new_id
+from ledger.store import cases, log
+from ledger.timeline.event_fields import EventField, event_fields
+from ledger.timeline.sentences import Narrator, names_by_id
+
+
+class UnsignedEvent(NamedTuple):
+    """An event before it is signed, with its confidential sections by their labels."""
+
+    envelope: Envelope
+    payload: Payload[Body]
+    sections: dict[str, Section]
+
+    @property
+    def event(self) -> Event:
+        """Return it as the rules read it."""
+        return make_event(self.envelope, self.payload, canonical.encode(self.envelope))
+
+    @property
+    def submission(self) -> bytes:
+        """Return the canonical bytes to post, once the envelope has the signature."""
+        return encode_submission(self.envelope, self.payload, self.sections)
+
+
+class ActContext(NamedTuple):
+    """What an act states beside its body: when it happened (UTC, now unless it is given), and on what authority.
+
+    ``sections`` are confidential texts by label and field.
+    """
+
+    occurred_at: str | None = None
+    authority: Authority | None = None
+    sections: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+
+
+class PlaceInStream(Protocol):
+    """The number and leaf hash of a stream's last event."""
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def head(self) -> str: ...
+
+
+class CaseAtHand(NamedTuple):
+    """A case as whoever drafts an event of it sees it; ``state`` is None if the event is to open it.
+
+    ``person_names`` are the names that the reader may know. ``is_visible`` is False for whoever sees only a letter.
+    """
+
+    case_id: str
+    state: CaseState | None = None
+    person_names: Mapping[str, str] = MappingProxyType({})
+    is_visible: bool = True
+
+
+class CaseDraft(NamedTuple):
+    """An event of a case that the ledger would accept, in words, and each flag that it will raise with its detail."""
+
+    unsigned: UnsignedEvent
+    sentence: str
+    particulars: list[EventField]
+    flags: list[tuple[Flag, str]]
+
+
+def require_role(reading: Reading, body: type[Body]) -> None:
+    """Raise Unauthorized if the reader's role may not sign such an event."""
+    row = EVENT_TYPES[NAME_OF[body]]
+    if not reading.session.has_role(*row.roles):
+        raise Unauthorized(
+            "{row} takes the role {roles}",
+            row=Term("event_type", row.name),
+            roles=joined([Term("role", role) for role in row.roles], by=" or "),
+            code="role_missing",
+        )
+
+
+def case_at_hand(service: Service, reading: Reading, case_id: str, *, by_letter: bool = False) -> CaseAtHand:
+    """Return the case, of which an act ``by_letter`` takes no more than to see a letter.
+
+    Raises NotFound alike if it is missing and if it may not be seen.
+    """
+    with service.parts.database.read() as connection:
+        # Whoever gets a letter signs for that without seeing its case.
+        require = reading.require_letter if by_letter else reading.require_case
+        require(connection, case_id)
+        is_visible = cases.sight(connection, case_id, reading.reader) is not None
+        person_names = known_persons(connection, reading, case_id)
+    return CaseAtHand(case_id, service.parts.validator.states.of_listed_case(case_id), person_names, is_visible)
+
+
+def with_made_ids(body: type[Body], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with the ids of what the act brings in: they are made up unless they are given."""
+    act, filled = ACTS.get(NAME_OF[body]), dict(fields)
+    own = field_of(body, act.makes) if act and act.makes else None
+    if own is not None and not filled.get(own.name):
+        noun = own.type.names or ""
+        filled[own.name] = secrets.token_hex(16) if noun == "person" else new_id(noun.replace("_", "-"))
+    for field in fields_of(body):
+        part_id = MADE_IN_PARTS.get(field.type.part) if field.type.part else None
+        if part_id is not None and isinstance(rows := filled.get(field.name), list):
+            filled[field.name] = [{part_id: new_id("item")} | row if isinstance(row, dict) else row for row in rows]
+    return filled
+
+
+def body_from(body: type[Body], fields: Mapping[str, Any], *, where: str = "") -> Body:
+    """Return the body with those fields that are not empty. Raises MalformedInput, naming the field below ``where``."""
+    filled = {name: value for name, value in fields.items() if value not in (None, (), [], {})}
+    return canonical.parse(canonical.encode(filled), decoder_of(body), where=where)
+
+
+def unsigned(
+    parts: Parts,
+    reading: Reading,
+    *,
+    stream: Stream,
+    state: PlaceInStream | None,
+    body: Body,
+    context: ActContext,
+) -> UnsignedEvent:
+    """Return the next event of the stream, unsigned, in the reader's name.
+
+    Raises MalformedInput for what no service would accept, naming the field, and for a time that is to come.
+    """
+    now, grant = parts.clock() // 1000, reading.session.grant
+    kept_apart = {
+        label: Section(salt=SYSTEM_SOURCES.salt(), fields=dict(fields)) for label, fields in context.sections.items()
+    }
+    payload = Payload(
+        officer=grant.officer,
+        occurred_at=_occurred_at(context.occurred_at, now),
+        salt=SYSTEM_SOURCES.salt(),
+        body=body,
+        authority=context.authority,
+        confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
+    )
+    envelope = unsigned_envelope(
+        payload,
+        event_id=SYSTEM_SOURCES.event_id(),
+        stream=stream,
+        sequence=0 if state is None else state.sequence + 1,
+        previous=None if state is None else state.head,
+        agency=reading.agency,
+        key_id=grant.key_id,
+        signed_at=now,
+    )
+    event = UnsignedEvent(envelope, payload, kept_apart)
+    decode_submission(event.submission)  # what is shown is what the service will read
+    return event
+
+
+def _occurred_at(claimed: str | None, now: int) -> str:
+    """Return when the event happened: now, unless an earlier time is claimed. Raises MalformedInput."""
+    latest = instant_text(now)
+    if claimed is None:
+        return latest
+    if claimed > latest:
+        raise MalformedInput(
+            "expected a time until now, {latest}, not {claimed}: it is to come",
+            latest=latest,
+            claimed=claimed,
+            field="occurred_at",
+        )
+    return claimed
+
+
+def draft_in_case(
+    service: Service, reading: Reading, labels: Labels, *, at: CaseAtHand, body: Body, context: ActContext
+) -> CaseDraft:
+    """Return the draft of an event of the case, and record that it was made.
+
+    Raises what the ledger would refuse of the signed event.
+    """
+    parts, stream = service.parts, Stream(kind="case", id=at.case_id)
+    drafted = unsigned(parts, reading, stream=stream, state=at.state, body=body, context=context)
+    event = drafted.event
+    before, outcome = parts.validator.foresee(event)
+    with parts.database.read() as connection:
+        # Said before anybody signs. The public log shows that the id is taken, so this gives nothing away.
+        if before is None and log.heads(connection, [("case", at.case_id)]):
+            raise NotFound(
+                "the id {case_id} is taken already", case_id=at.case_id, code="duplicate_id", field="case_id"
+            )
+    reading.record(
+        Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
+        *(() if at.state is None else (at.case_id,)),
+    )
+    narrator = Narrator(labels, names_by_id(reading.authority.names, labels), at.person_names)
+    words = narrator.words(event, outcome.state if at.is_visible else None)
+    return CaseDraft(
+        drafted,
+        narrator.tell(before, event, outcome.state) if at.is_visible else narrator.alone(event),
+        event_fields(event, drafted.sections, words, labels),
+        [(flag, narrator.detail(flag.detail)) for flag in outcome.flags],
+    )
