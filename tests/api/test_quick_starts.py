@@ -20,7 +20,8 @@ from tests.testkit.machine import REPOSITORY, environment
 FOLDER = REPOSITORY / "examples" / "quick-start"
 LONGEST = 30  # lines that are not empty
 WITHIN_S = 120
-COMMANDS = {"quick_start.py": [sys.executable, "quick_start.py"]}
+SIGNER = f"{sys.executable} sign.py"  # of the environment that has its packages
+COMMANDS = {"quick_start.py": [sys.executable, "quick_start.py"], "quick_start.sh": ["bash", "quick_start.sh"]}
 
 
 def secret(officer: Officer) -> str:
@@ -36,7 +37,7 @@ def test_a_quick_start_offers_accepts_and_verifies(served: Served, name: str) ->
         done = subprocess.run(
             [*COMMANDS[name], f"http://127.0.0.1:{port}", case.stream.id, "phone", PROCURATORATE],
             cwd=FOLDER,
-            env=environment(SENDER_KEY=secret(clerk(POLICE)), RECEIVER_KEY=secret(clerk(PROCURATORATE))),
+            env=environment(SENDER_KEY=secret(clerk(POLICE)), RECEIVER_KEY=secret(clerk(PROCURATORATE)), SIGNER=SIGNER),
             capture_output=True,
             text=True,
             timeout=WITHIN_S,
@@ -45,6 +46,13 @@ def test_a_quick_start_offers_accepts_and_verifies(served: Served, name: str) ->
     state = served.parts.validator.states.of_listed_case("case-1")
     assert state.items["phone"].holder == PROCURATORATE
     assert len(done.stdout.splitlines()) == 2
+
+
+def in_shell(envelope: object, receipt: object) -> subprocess.CompletedProcess[str]:
+    """Check the receipt by the functions for bash."""
+    submission = json.dumps({"envelope": envelope}, separators=(",", ":"))
+    words = ["bash", "-c", 'source ./verify.sh; require_logged "$1" "$2"', "bash", submission, json.dumps(receipt)]
+    return subprocess.run(words, cwd=FOLDER, capture_output=True, text=True)
 
 
 def test_the_check_of_a_receipt_notices_another_entry(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +65,8 @@ def test_the_check_of_a_receipt_notices_another_entry(served: Served, monkeypatc
     documents = [typed_data(event.envelope, LOG_ID) for event in case.events]
     for checked in zip(envelopes, receipts, documents, strict=True):
         require_logged(*checked)
+        assert in_shell(*checked[:2]).returncode == 0
+    assert "another entry" in in_shell(envelopes[1], receipts[2]).stderr
     with pytest.raises(AssertionError, match="another entry"):
         require_logged(envelopes[1], receipts[2], documents[1])
     with pytest.raises(AssertionError, match="another key"):
