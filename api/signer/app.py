@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.middleware.edge import EdgeMiddleware
 from api.middleware.problems import HANDLERS
 from api.middleware.request_limits import JSON, RateLimit, decode, read_body
-from api.signer.asking import AskedAlready, Declined, OfficerPrompt
+from api.signer.asking import AskedAlready, Declined, NotAnswered, OfficerPrompt
 from api.signer.guard import Guard, Pairing, bearer
 from api.signer.question import QuestionBuilder, SigningQuestion
 from api.texts import Texts
@@ -97,8 +97,8 @@ class SigningProvider(Struct, frozen=True):
         try:
             question = judge()
             await self.prompt.ask(question)
-        except Declined as error:
-            raise CallRefused(USER_REJECTED, error.message) from error
+        except (Declined, NotAnswered) as error:
+            raise CallRefused(USER_REJECTED, error.message, error.code) from error
         except AskedAlready as error:
             raise CallRefused(BUSY, error.message) from error
         except TallystickError as error:

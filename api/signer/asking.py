@@ -30,9 +30,15 @@ class AskedAlready(TallystickError):
 
 
 class Declined(TallystickError):
-    """The officer said no, or did not answer."""
+    """The officer said no."""
 
     code = "declined"
+
+
+class NotAnswered(TallystickError):
+    """The officer did not answer in time."""
+
+    code = "not_answered"
 
 
 @dataclass(slots=True)
@@ -102,7 +108,7 @@ class OfficerPrompt:
         self.waiting: PendingQuestion | None = None
 
     async def ask(self, question: SigningQuestion) -> None:
-        """Return once the officer has agreed. Raises Declined or AskedAlready."""
+        """Return once the officer has agreed. Raises Declined, NotAnswered or AskedAlready."""
         if self.waiting is not None:
             raise AskedAlready("another question waits for an answer")
         loop = asyncio.get_running_loop()
@@ -115,7 +121,7 @@ class OfficerPrompt:
         except TimeoutError:
             if self._terminal is not None:
                 self._terminal.drop()
-            raise Declined("nobody answered in time") from None
+            raise NotAnswered("nobody answered in time") from None
         finally:
             self.waiting = None
         if not agreed:

@@ -1,6 +1,6 @@
 // Acts: a form asks for a draft, which the officer's provider signs and this script posts to the ledger.
 import { envelopeOf, submissionOf, textsOf, typedData } from "./event.js";
-import { BUSY, chosen, DECLINED, NO_WALLET, OTHER_ACCOUNT, signTyped, UNPAIRED } from "./provider.js";
+import { BUSY, chosen, DECLINED, NO_WALLET, OTHER_ACCOUNT, signTyped, UNANSWERED, UNPAIRED } from "./provider.js";
 import { JSON_HEADERS, refusal } from "./refusal.js";
 
 const { keyId, logId } = document.body.dataset;
@@ -67,7 +67,8 @@ async function told(draft, error) {
     ? { busy: words.walletBusy, unpaired: words.walletAccount, refused: words.walletRefused }
     : { busy: words.busy, unpaired: words.unpaired, refused: words.signerRefused, absent: words.absent };
   if (asks.absent && error instanceof TypeError) return [asks.absent];
-  const known = { [DECLINED]: words.declined, [BUSY]: asks.busy, [UNPAIRED]: asks.unpaired, [OTHER_ACCOUNT]: words.walletAccount }[code];
+  const declined = error.data?.code === UNANSWERED ? words.unanswered : words.declined;
+  const known = { [DECLINED]: declined, [BUSY]: asks.busy, [UNPAIRED]: asks.unpaired, [OTHER_ACCOUNT]: words.walletAccount }[code];
   return known ? [known] : refusal(asks.refused, { code: error.data?.code, detail: message });
 }
 

@@ -3,6 +3,7 @@ const TOKEN = "tallystick-signer-token"; // pairs this browser with the signer; 
 const CHOICE = "tallystick-provider";
 
 export const DECLINED = 4001;
+export const UNANSWERED = "not_answered"; // the signer's own code beside it: nobody said no
 export const UNPAIRED = 4100;
 export const BUSY = -32002;
 export const NO_WALLET = "no_wallet";

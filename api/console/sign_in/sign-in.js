@@ -1,5 +1,5 @@
 // Signing in: a challenge of the service, signed by the signer or a wallet, is exchanged for a session cookie.
-import { BUSY, DECLINED, UNPAIRED, remember, SignerProvider, wallet } from "../shared/provider.js";
+import { BUSY, DECLINED, UNANSWERED, UNPAIRED, remember, SignerProvider, wallet } from "../shared/provider.js";
 import { JSON_HEADERS, refusal } from "../shared/refusal.js";
 
 const part = (id) => document.getElementById(id);
@@ -47,7 +47,8 @@ async function signIn(provider) {
 async function told(error, provider) {
   if (error.problem) return refusal(words.refused, error.problem);
   if (error instanceof TypeError) return [words.lost];
-  const known = { [DECLINED]: words.declined, [BUSY]: provider.isSigner ? words.busy : words.walletBusy }[error.code];
+  const declined = error.data?.code === UNANSWERED ? words.unanswered : words.declined;
+  const known = { [DECLINED]: declined, [BUSY]: provider.isSigner ? words.busy : words.walletBusy }[error.code];
   const refused = provider.isSigner ? words.signerRefused : words.walletRefused;
   return known ? [known] : refusal(refused, { code: error.data?.code, detail: error.message });
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from api.signer import asking
 from tests.api.console.desk import OF_CASE, PAGES, READ, Clerk, Office
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.casework import holding, offered
@@ -115,8 +117,11 @@ def test_the_skip_link_leads_past_the_menu(office: Office) -> None:
     assert page.evaluate("document.getElementById('main').contains(document.activeElement)")
 
 
-def test_what_happens_is_announced(office: Office) -> None:
-    """A refusal is an alert; a scanned code, a hashed file and a signature that waits are told politely."""
+def test_what_happens_is_announced(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal is an alert; a scanned code, a hashed file and a signature that waits are told politely.
+
+    Whoever does not answer in time did not say no.
+    """
     office.record(holding("phone"))
     police = office.at(clerk(POLICE))
     page = police.draft_offer()
@@ -126,6 +131,9 @@ def test_what_happens_is_announced(office: Office) -> None:
     expect(page.get_by_role("status").filter(has_text="Agree to it")).to_be_visible()
     police.decline()
     expect(page.get_by_role("status").filter(has_text="You did not agree")).to_be_visible()
+    monkeypatch.setattr(asking, "PATIENCE_S", 0.1)
+    page.locator("[data-sign]").click()
+    expect(page.get_by_role("status").filter(has_text="Nobody answered in time")).to_be_visible()
     police.go("/cases/case-1/items/new")
     expect(page.locator(".hashed")).to_have_attribute("aria-live", "polite")
     description = page.get_by_label("Description")

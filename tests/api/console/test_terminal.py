@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.signer import asking
-from api.signer.asking import Declined, OfficerPrompt, Terminal
+from api.signer.asking import Declined, NotAnswered, OfficerPrompt, Terminal
 from api.signer.question import SigningQuestion
 from api.texts import Texts
 
@@ -36,7 +36,7 @@ async def asked(counter: OfficerPrompt, keyboard: int, sentence: str, typed: byt
     os.write(keyboard, typed)
     try:
         await asking_it
-    except Declined as error:
+    except (Declined, NotAnswered) as error:
         return str(error)
     return "agreed"
 
