@@ -68,9 +68,9 @@ def init_command(
 
     FOUNDING lists agencies, each with agency_id, kind, admin (the address of its admin's key), jurisdiction and
     name {en, ...}; beside them quorum (of witnesses), development, finality (of the chain's blocks: how many on top of
-    one make it final, 12 unless told, or safe, or finalized) and procedures (digests of the packages to adopt). Make
-    admin keys with 'tally key new'. A quorum takes agencies with a witness {account, verifier_keys}, as 'tally witness
-    key' prints them.
+    one make it final, 12 unless told, or safe, or finalized), suites (of the signatures that the ledger takes, 1 unless
+    told) and procedures (digests of the packages to adopt). Make admin keys with 'tally key new'. A quorum takes
+    agencies with a witness {account, verifier_keys}, as 'tally witness key' prints them.
 
     Without FOUNDING, --development founds a town of eleven agencies, to try things out: the keys of its people are kept
     in the data directory, and 'tally sample load' plays the sample with them; its procedure is cn-criminal.
