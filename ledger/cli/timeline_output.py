@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.output import Column, Output, printable, when
+from ledger.cli.output import Column, Output, columns, instant, printable, when
 from ledger.cli.session import Session
 
 # The colour of a note, by its kind; notes that only describe the state are dim.
@@ -72,6 +73,54 @@ def show_spans(output: Output, spans: Iterable[Mapping[str, Any]]) -> None:
 
 def _moment(moment: Mapping[str, Any]) -> str:
     return f"#{moment['sequence']} {when(moment['occurred_at'])}"
+
+
+ON = click.option("--on", metavar="DAY|TIME", help="Who had custody then, on what authority, and in time?")
+HELD = (
+    *columns("held.since", "held.until", "holder", "responsible", "kept_for", "event_type"),
+    Column("rests_on", label="authority"),
+    *columns("in_time", "flags", "deadlines"),
+)
+
+
+def show_custody(session: Session, path: str, on: str | None) -> None:
+    """Ask the ledger for the history of an item or a person, and print it, or who had custody ``on`` a day or time."""
+    if on is not None and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", on):
+        on = instant(on, field="--on")
+    history = session.service.get(path, lang=session.language, on=on)
+    if on is None:
+        show_history(session, history)
+    else:
+        show_answer(session, history["answer"])
+
+
+def show_answer(session: Session, answer: Mapping[str, Any]) -> None:
+    """Print who had custody in sentences, then a table of it, and of where the chain of custody is open."""
+    output, labels = session.output, session.output.labels
+    if session.json:
+        return output.data(answer)
+    click.secho(printable(answer["sentence"]), bold=True)
+    rows = [
+        {
+            **{name: held[name] for name in ("holder", "responsible", "kept_for", "in_time")},
+            "held": {"since": held["since"], "until": held["until"] or labels.of("message", "now")},
+            "event_type": held["act"]["event_type"],
+            "rests_on": [ground["text"] for ground in held["grounds"]],
+            "flags": [labels.of_flag(flag["name"]) for flag in held["flags"]],
+            "deadlines": [_ended(output, ended) for ended in held["deadlines"]],
+        }
+        for held in answer["holdings"]
+    ]
+    if rows:
+        output.table(rows, HELD)
+    for gap in answer["open"]:
+        click.secho(printable(gap["text"]), fg=COLOURS["break"])
+    return None
+
+
+def _ended(output: Output, ended: Mapping[str, Any]) -> str:
+    """Return a deadline that the act ended, and whether in time."""
+    return f"{output.labels.of_clock(ended['clock'])}: {output.labels.of('deadline_status', ended['status'])}"
 
 
 def show_history(session: Session, history: Mapping[str, Any]) -> None:

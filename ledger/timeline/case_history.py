@@ -19,9 +19,9 @@ from msgspec.structs import asdict
 from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.claimed_times import Break, breaks
 from ledger.core.custody.due_dates import Status, deadline
-from ledger.core.custody.spans import Concerned, Span, Subject, concerned, custody_spans
-from ledger.core.events import NAME_OF, Authority, Event, record
-from ledger.core.events.case import CaseJoined, CaseOpened, PersonNamed
+from ledger.core.custody.spans import Concerned, Span, concerned, custody_spans
+from ledger.core.events import NAME_OF, Authority, Event
+from ledger.core.events.case import PersonNamed
 from ledger.core.events.terms import NAME_FIELD
 from ledger.core.procedure.legal_days import spelled
 from ledger.recording.case_states import CaseStates
@@ -223,14 +223,19 @@ def event_notes(words: EventWords, findings: EventFindings) -> tuple[TimelineNot
         values = {"clock": ended.clock, "article": ended.article, "subject": ended.subject, "ends_at": last}
         notes.append((kind, values))
     for gap in findings.breaks:
-        times = {"since_at": gap.since, "until_at": gap.until}
-        notes.append(("break", {"what": words.of_break(gap.kind), "things": (*gap.item_ids, *gap.person_ids), **times}))
+        notes.append(("break", break_values(gap, words)))
     for flag in findings.flags:
         notes.append(("flag", {"what": words.of_flag(flag.name), "article": flag.article, "detail": flag.detail}))
     for differing in findings.discrepancies:
         values = {"item_id": differing.item_id, "expected": differing.expected, "found": differing.found}
         notes.append(("resolved" if differing.is_resolved else "differs", values))
     return tuple(TimelineNote(kind, words.note(kind, values)) for kind, values in notes)
+
+
+def break_values(gap: Break, words: EventWords) -> dict[str, Any]:
+    """Return what the note of a break in the chain of custody has in its slots."""
+    things = (*gap.item_ids, *gap.person_ids)
+    return {"what": words.of_break(gap.kind), "things": things, "since_at": gap.since, "until_at": gap.until}
 
 
 # -- timelines ---------------------------------------------------------------------------------------------------------
@@ -273,21 +278,6 @@ class TimelineStep(Struct, frozen=True):
     notes: tuple[TimelineNote, ...]
 
 
-class CustodyHistory(Struct, frozen=True):
-    """The chain of custody of an item or a person: who held it, when, in what condition, on what authority.
-
-    ``spans`` tells who held it between events, ``steps`` the events. ``came_from`` names the cases that it came out of
-    by a split: what was before is in their history.
-    """
-
-    subject: Subject
-    subject_id: str
-    case_id: str
-    came_from: tuple[str, ...]
-    spans: tuple[Span, ...]
-    steps: tuple[TimelineStep, ...]
-
-
 class CaseTimeline(Struct, frozen=True):
     """A whole case: its state, the spans between its events, and every step."""
 
@@ -301,7 +291,7 @@ class TimelineBuilder:
 
     def __init__(self, validator: Validator, histories: Histories, anchored: AnchoredSizes, narrator: Narrator):
         self.histories = histories
-        self._validator = validator
+        self.validator = validator
         self._anchored = anchored
         self._narrator = narrator
 
@@ -329,19 +319,9 @@ class TimelineBuilder:
         """Return who held the case and everything in it between events."""
         return _spans(self.histories.of(connection, case_id))
 
-    def custody(self, connection: Connection, case_id: str, subject: Subject, subject_id: str) -> CustodyHistory:
-        """Return the history of one item or person; without steps if it is not in the case. Requires the case."""
-        events = self.histories.of(connection, case_id)
-        own = _events_about(events, subject, subject_id)
-        spans = (span for span in _spans(events) if (span.subject, span.subject_id) == (subject, subject_id))
-        return CustodyHistory(
-            subject=subject,
-            subject_id=subject_id,
-            case_id=case_id,
-            came_from=tuple(self._earlier_cases(own)),
-            spans=tuple(spans),
-            steps=tuple(self.steps(connection, case_id, own)),
-        )
+    def words(self, after: CaseState) -> EventWords:
+        """Return the words for values of a case."""
+        return self._narrator.words_of("", after)
 
     def findings(self, event: HistoryEvent, flags: tuple[Flag, ...]) -> EventFindings:
         """Return what is known of an event beside its own words."""
@@ -391,45 +371,13 @@ class TimelineBuilder:
         for _, old, new in after.clocks.changes(before.clocks if before else None):
             if new is not None and new.stopped_at is not None and (old is None or old.is_running):
                 moment = datetime.fromisoformat(max(new.started_at, new.stopped_at))
-                ended = deadline(after, new, self._validator.book_of(after), moment)
+                ended = deadline(after, new, self.validator.book_of(after), moment)
                 fields = {name: getattr(ended, name) for name in EndedDeadline.__struct_fields__}
                 yield EndedDeadline(**fields | {"due_at": None if ended.due_at is None else spelled(ended.due_at)})
-
-    def _earlier_cases(self, events: list[HistoryEvent]) -> Iterator[str]:
-        """Yield the cases whose splits these events cite."""
-        for event in events:
-            match event.event.body:
-                case CaseJoined(other_case_id=other):
-                    yield other
-                case CaseOpened(split_from=cited) if cited is not None:
-                    source = self._validator.states.after(cited)
-                    assert source is not None, "an opening that cites no split is not in the log"
-                    yield source.case_id
 
 
 def _spans(events: Sequence[HistoryEvent]) -> tuple[Span, ...]:
     return custody_spans((event.event, event.after) for event in events)
-
-
-def _events_about(events: Sequence[HistoryEvent], subject: Subject, subject_id: str) -> list[HistoryEvent]:
-    """Return the events about it, and those that correct or explain one of them."""
-    own: list[HistoryEvent] = []
-    own_ids: set[str] = set()  # a correction of a correction belongs to the history too
-    for event in events:
-        about = event.concerned.item_ids if subject == "item" else event.concerned.person_ids
-        match event.event.body:
-            case (
-                record.RecordCorrected(corrects=cited)
-                | record.SectionErased(concerns=cited)
-                | record.RecordLate(concerns=cited)
-            ):
-                cited_id = None if cited is None else cited.event_id
-            case _:
-                cited_id = None
-        if subject_id in about or cited_id in own_ids:
-            own.append(event)
-            own_ids.add(event.entry.event_id)
-    return own
 
 
 def _changes(before: CaseState | None, after: CaseState) -> Iterator[CaseChange]:

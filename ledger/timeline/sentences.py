@@ -190,7 +190,7 @@ class EventWords:
             for field in CLAUSES
             if field not in taken and slots.get(field) not in (None, (), {}, "", False)
         ]
-        return self._joined((self._filled(template, slots), *clauses))
+        return self.joined((self._filled(template, slots), *clauses))
 
     def label(self, field: str) -> str:
         """Return the label of a field of this event."""
@@ -206,7 +206,7 @@ class EventWords:
 
     def note(self, kind: str, values: Mapping[str, Any]) -> str:
         """Return a note of this kind; see ``ledger.timeline.case_history``."""
-        return self._joined((self._filled(self._labels.of("note", kind), values),))
+        return self.joined((self._filled(self._labels.of("note", kind), values),))
 
     def of_break(self, kind: str) -> str:
         """Return what is wrong with a time that the chain of custody leaves open."""
@@ -223,7 +223,8 @@ class EventWords:
         ends = {name for name in slots if f"{{{name}}}." in template or f"{{{name}}}。" in template}
         return template.format_map({name: text.rstrip(".。") if name in ends else text for name, text in texts.items()})
 
-    def _joined(self, sentences: Iterable[str]) -> str:
+    def joined(self, sentences: Iterable[str]) -> str:
+        """Return sentences as one text, each with its full stop."""
         stop = self._labels.of("telling", "full_stop")
         return stop.join(sentence.rstrip(".。") for sentence in sentences) + stop.rstrip()
 

@@ -357,6 +357,7 @@ READS = (
     Row("GET /api/v1/items", query="?case_id=case-1", key="items"),
     Row("GET /api/v1/items/{item_id}"),
     Row("GET /api/v1/items/{item_id}/history"),
+    Row("GET /api/v1/items/{item_id}/history", query="?on=2026-03-02"),
     Row("GET /api/v1/handovers", hands_over, key="handovers"),
     Row("GET /api/v1/events", query="?case_id=case-1"),
     Row("GET /api/v1/events", is_told, key="events"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.events import record
+from ledger.core.events import Authority, record
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.record import Correction
 from tests.api.service import Served
@@ -40,6 +40,7 @@ def late_delivery(shared: Served) -> Served:
         occurred_at=instant(START + 104 * HOUR),
     )
     shared.record(case)
+    shared.ledger.clock.forward(200 * HOUR)
     return shared
 
 
@@ -102,3 +103,89 @@ def test_what_came_by_a_split_says_where_its_past_stands(served: Served) -> None
     served.record(taking)
     answer = served.get("/api/v1/items/phone/history", clerk(POLICE)).json()
     assert (answer["case_id"], answer["came_from"]) == (taking.stream.id, [giving.stream.id])
+
+
+def answered(served: Served, subject: str, on: str) -> dict[str, Any]:
+    """Return who had custody of an item or person of the case then."""
+    answer = served.get(f"/api/v1/{subject}/history", clerk(PROCURATORATE), on=on)
+    assert answer.status_code == 200, answer.text
+    answered: dict[str, Any] = answer.json()["answer"]
+    return answered
+
+
+def test_who_held_an_item_at_a_moment_is_answered_with_the_act_and_its_ground(late_delivery: Served) -> None:
+    """From the receipt on, not from the act that was signed an hour later; a moment before, it was the sender."""
+    (sender,) = answered(late_delivery, "items/phone", instant(START + 99 * HOUR))["holdings"]
+    assert (sender["holder"], sender["responsible"], sender["act"]["event_type"]) == (POLICE, POLICE, "item.registered")
+    assert sender["until"] == instant(START + 102 * HOUR)
+    received = answered(late_delivery, "items/phone", instant(START + 102 * HOUR))
+    (holding_,) = received["holdings"]
+    assert (holding_["holder"], holding_["since"], holding_["until"]) == (
+        PROCURATORATE,
+        instant(START + 102 * HOUR),
+        None,
+    )
+    assert holding_["act"]["event_type"] == "handover.accepted"
+    assert [standing["condition"] for standing in holding_["standings"]] == ["screen broken"]
+    assert received["sentence"].startswith("procuratorate-east held it and answered for it, since 2026-03-06 15:00.")
+
+
+def test_a_day_has_all_who_held_it_and_where_the_chain_was_open(late_delivery: Served) -> None:
+    """Of the day of the delivery in the zone of the ledger: both, in their order, and the gap between them."""
+    answer = answered(late_delivery, "items/coins", "2026-03-06")
+    assert [held["holder"] for held in answer["holdings"]] == [POLICE, PROCURATORATE]
+    (gap,) = answer["open"]
+    assert (gap["since"], gap["until"]) == (instant(START + 100 * HOUR), instant(START + 102 * HOUR))
+    assert gap["text"] in answer["sentence"]
+    assert answered(late_delivery, "items/coins", "2026-03-08")["open"] == []
+
+
+def test_nobody_held_what_was_not_in_the_record_yet(late_delivery: Served) -> None:
+    """A day before the registration has no holding, and says so."""
+    answer = answered(late_delivery, "items/coins", "2026-02-01")
+    assert (answer["holdings"], answer["sentence"]) == ([], "By this record nobody held it then.")
+
+
+def test_who_kept_a_person_is_answered_alike(late_delivery: Served) -> None:
+    """In custody for the police from the measure on; the case passed on, and who answers for the person with it."""
+    before, after = (
+        answered(late_delivery, f"cases/case-1/persons/{LI}", instant(START + hours * HOUR)) for hours in (99, 104)
+    )
+    assert [(held["responsible"], held["kept_for"]) for held in before["holdings"]] == [(POLICE, POLICE)]
+    assert [held["responsible"] for held in after["holdings"]] == [PROCURATORATE]
+    assert "police-east answered for the person, kept in custody for police-east" in before["sentence"]
+
+
+def test_what_a_handover_rests_on_is_that_of_its_offer_and_of_its_receipt(served: Served) -> None:
+    """The number of the offer's list and the receiver's authority, each with the event that states it."""
+    case = (
+        holding("phone")
+        .offer("phone", to=PROCURATORATE, number="List 7")
+        .accept(
+            authority=Authority("receipt", "R-8"),
+            occurred_at=instant(START + 90 * HOUR),
+            received_at=instant(START + HOUR),
+        )
+    )
+    served.record(case)
+    served.ledger.clock.forward(200 * HOUR)
+    (_, held) = answered(served, "items/phone", "2026-03-02")["holdings"]
+    offered, accepted = (event.envelope.event_id for event in case.events[-2:])
+    assert [(ground["kind"], ground["text"], ground["event_id"]) for ground in held["grounds"]] == [
+        ("paper", "List 7", offered),
+        ("authority", "receipt, R-8", accepted),
+    ]
+
+
+@pytest.mark.parametrize("on", ["2026-02-30", "yesterday", "2026-03-02T10:00:00", "0001-01-01", "2026-03-02T25:00:00Z"])
+def test_a_time_that_is_none_is_refused_by_its_field(late_delivery: Served, on: str) -> None:
+    """With an example of what is meant, for items and persons."""
+    for subject in ("items/coins", f"cases/case-1/persons/{LI}"):
+        answer = late_delivery.get(f"/api/v1/{subject}/history", clerk(POLICE), on=on)
+        assert (answer.status_code, answer.json()["field"]) == (400, "on")
+
+
+def test_nobody_says_who_will_have_custody(late_delivery: Served) -> None:
+    """A day that has not begun is refused."""
+    answer = late_delivery.get("/api/v1/items/coins/history", clerk(POLICE), on="2199-01-01")
+    assert (answer.status_code, answer.json()["field"]) == (400, "on")

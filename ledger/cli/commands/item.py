@@ -28,7 +28,7 @@ from ledger.cli.params import (
     words,
 )
 from ledger.cli.session import Session
-from ledger.cli.timeline_output import show_history
+from ledger.cli.timeline_output import ON, show_custody
 from ledger.client.service import at
 from ledger.core.errors import IntegrityBroken, MalformedInput
 from ledger.core.events import item
@@ -189,9 +189,10 @@ def show(session: Session, item_id: str) -> None:
 
 @item_group.command("history")
 @click.argument("item_id")
-def history(session: Session, item_id: str) -> None:
+@ON
+def history(session: Session, item_id: str, on: str | None) -> None:
     """Say who held an item, when, in what condition, on what authority, and whether in time."""
-    show_history(session, session.service.get(at("/api/v1/items/{}/history", item_id), lang=session.language))
+    show_custody(session, at("/api/v1/items/{}/history", item_id), on)
 
 
 act = partial(add_act, item_group)

@@ -10,7 +10,7 @@ from ledger.cli.command import Group, confidential, fields_of
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.params import MOMENT, PARTICULARS, ProcedureWord, act_command, acting, add_act, made_id, particulars_of
 from ledger.cli.session import Session
-from ledger.cli.timeline_output import show_history
+from ledger.cli.timeline_output import ON, show_custody
 from ledger.client.service import at
 from ledger.core.events import case
 from ledger.core.events.terms import NAME_FIELD
@@ -59,10 +59,10 @@ def name(
 @person_group.command("history")
 @click.argument("case_id")
 @click.argument("person_id")
-def history(session: Session, case_id: str, person_id: str) -> None:
+@ON
+def history(session: Session, case_id: str, person_id: str, on: str | None) -> None:
     """Say who answered for a person of a case, where the person was and for whom, and whether in time."""
-    path = at("/api/v1/cases/{}/persons/{}/history", case_id, person_id)
-    show_history(session, session.service.get(path, lang=session.language))
+    show_custody(session, at("/api/v1/cases/{}/persons/{}/history", case_id, person_id), on)
 
 
 STARTED_AT = click.option("--started-at", type=MOMENT, required=True)

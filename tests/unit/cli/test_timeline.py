@@ -54,6 +54,24 @@ def test_histories_answer_who_held_what_when(world: World) -> None:
     assert "保管链" in world.run("case", "spans", case_id, "--lang", "zh-CN", profile="prosecutor").out
 
 
+def test_who_had_custody_on_a_day_is_answered_in_a_sentence_and_a_table(world: World) -> None:
+    """Of an item and of a person, in both languages, as data; a day that is none is refused."""
+    case_id, item_id, person_id = handed_over(world)
+    (step, *_) = world.ok("item", "history", item_id, profile="prosecutor")["steps"]
+    on = ("--on", step["occurred_at"][:10])
+    answer = world.ok("item", "history", item_id, *on, profile="prosecutor")
+    assert [held["holder"] for held in answer["holdings"]][-1] == "procuratorate-east"
+    out = world.run("item", "history", item_id, *on, profile="prosecutor").out
+    assert "procuratorate-east held it and answered for it, since" in out
+    assert "handover accepted" in out
+    chinese = world.run("item", "history", item_id, *on, "--lang", "zh-CN", profile="prosecutor").out
+    assert "procuratorate-east机关保管并负责" in chinese
+    of_person = world.ok("person", "history", case_id, person_id, *on, profile="prosecutor")
+    assert of_person["holdings"][-1]["responsible"] == "procuratorate-east"
+    refused = world.run("item", "history", item_id, "--on", "2026-02-30", profile="prosecutor")
+    assert (refused.status, "2026-02-30" in refused.err) == (Exit.USAGE, True)
+
+
 def test_exports_are_written_to_new_files(world: World, tmp_path: Path) -> None:
     """In each format; a file that is there already stays as it is."""
     case_id, _, _ = handed_over(world)

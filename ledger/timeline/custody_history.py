@@ -1,0 +1,408 @@
+"""The history of one item or person, and who had custody of it on a day or at a moment, by what is recorded now.
+
+Times are as claimed: custody passes when a thing was received, which may be before the act that says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from ledger.core.custody import Flag
+from ledger.core.custody.claimed_times import Break
+from ledger.core.custody.spans import CustodyStanding, Key, Span, Subject
+from ledger.core.errors import MalformedInput
+from ledger.core.events import case, handover, item, record
+from ledger.core.events.fields import field_of
+from ledger.core.messages import Message, Term
+from ledger.core.procedure.legal_days import YEARS, spelled
+from ledger.core.procedure.zones import Zone
+from ledger.store.database import Connection
+from ledger.timeline.case_history import (
+    EndedDeadline,
+    HistoryEvent,
+    TimelineBuilder,
+    TimelineStep,
+    break_values,
+)
+from ledger.timeline.sentences import EventWords
+
+# Flags by which an act, or its record, came after its time.
+LATE = frozenset(("late_entry", "loan_overdue", "remedy_overdue", "resubmission_overdue"))
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+# -- what is asked -----------------------------------------------------------------------------------------------------
+
+
+class AskedTime(NamedTuple):
+    """A day, from its first instant ``since`` to the first one after it ``until``; or a moment, which is both."""
+
+    since: str
+    until: str
+
+    def has(self, begins: str, ends: str | None) -> bool:
+        """Tell whether what lasts from ``begins`` until ``ends``, None if it still does, lasts at this time."""
+        if ends is not None and ends <= begins:  # claims that contradict each other leave no time between them
+            return False
+        return (begins < self.until or begins == self.since) and (ends is None or ends > self.since)
+
+
+def asked_time(on: str, zone: Zone, now: str) -> AskedTime:
+    """Return the time that is asked for: a day (``2026-03-02``) of the zone, or an instant of RFC 3339.
+
+    Raises MalformedInput, naming the field ``on``, for what is neither, and for what is still to come.
+    """
+    try:
+        if _DAY.fullmatch(on):
+            day = date.fromisoformat(on)
+            since, until = spelled(zone.start_of(day)), spelled(zone.end_of(day))
+        else:
+            day = datetime.fromisoformat(on).date()
+            since = until = spelled(datetime.fromisoformat(on)) if "T" in on and on.endswith("Z") else ""
+    except (ValueError, OverflowError):
+        day, since, until = date.min, "", ""
+    if not since or day.year not in YEARS:
+        raise MalformedInput(
+            "expected a day such as 2026-03-02, or a time such as 2026-03-02T09:30:00Z, not {text!r}",
+            text=on[:40],
+            field="on",
+        )
+    if since > now:
+        raise MalformedInput(
+            "expected {now} or earlier: nobody can say yet who will have custody at {since}",
+            now=now,
+            since=since,
+            field="on",
+        )
+    return AskedTime(since, until)
+
+
+# -- what is answered --------------------------------------------------------------------------------------------------
+
+
+class StatedGround(Struct, frozen=True):
+    """What an act rests on, in words, and the event that states it: an authority, a decision, or a paper's number."""
+
+    kind: Literal["authority", "decision", "paper"]
+    text: str
+    event_id: str
+
+
+class Holding(Struct, frozen=True):
+    """A time in which one agency held it and one answered for it, from ``since`` until ``until``, None while it lasts.
+
+    ``act`` is the event by which it began, ``ended_by`` the id of the one by which it ended. ``grounds`` are what the
+    act rests on. ``in_time``: neither the act nor its record came late, by its ``flags`` and by the ``deadlines`` that
+    it ended. ``standings`` are its states at the time that was asked for, in their order.
+    """
+
+    responsible: str | None
+    holder: str | None
+    kept_for: str | None
+    since: str
+    until: str | None
+    act: TimelineStep
+    ended_by: str | None
+    grounds: tuple[StatedGround, ...]
+    in_time: bool
+    flags: tuple[Flag, ...]
+    deadlines: tuple[EndedDeadline, ...]
+    standings: tuple[CustodyStanding, ...]
+
+
+class OpenCustody(Struct, frozen=True):
+    """A time in which custody is not accounted for or disputed, in words, and the event by which that is known."""
+
+    event_id: str
+    since: str
+    until: str
+    text: str
+
+
+class CustodyAnswer(Struct, frozen=True):
+    """Who had custody from ``since`` until ``until``, the ends of a day, or at a moment, which is both.
+
+    ``sentence`` tells the rest in words. Several may have held it on one day. With no holding, the record has nobody.
+    """
+
+    since: str
+    until: str
+    sentence: str
+    holdings: tuple[Holding, ...]
+    open: tuple[OpenCustody, ...]
+
+
+class CustodyHistory(Struct, frozen=True):
+    """The chain of custody of an item or a person: who held it, when, in what condition, on what authority.
+
+    ``spans`` tells who held it between events, ``steps`` the events. ``came_from`` names the cases that it came out of
+    by a split: what was before is in their history. ``answer`` is for the time that was asked for, null if none was.
+    """
+
+    subject: Subject
+    subject_id: str
+    case_id: str
+    came_from: tuple[str, ...]
+    spans: tuple[Span, ...]
+    steps: tuple[TimelineStep, ...]
+    answer: CustodyAnswer | None = None
+
+
+def custody_history(
+    timelines: TimelineBuilder,
+    connection: Connection,
+    case_id: str,
+    of: Key,
+    time: AskedTime | None = None,
+) -> CustodyHistory:
+    """Return the history of one item or person; without steps if it is not in the case. Requires the case."""
+    subject, subject_id = of
+    events = timelines.histories.of(connection, case_id)
+    own = events_about(events, subject, subject_id)
+    all_spans = timelines.spans(connection, case_id)
+    spans = tuple(span for span in all_spans if (span.subject, span.subject_id) == of)
+    came_from = tuple(_earlier_cases(timelines, own))
+    steps = tuple(timelines.steps(connection, case_id, own))
+    answer = None
+    if time is not None:
+        holdings = tuple(_holdings(timelines, connection, events, spans, time))
+        words = timelines.words(events[-1].after)
+        gaps = tuple(_open_at(steps, of, words, time))
+        sentence = words.joined([*_told(holdings, subject, came_from, words), *(gap.text for gap in gaps)])
+        answer = CustodyAnswer(time.since, time.until, sentence, holdings, gaps)
+    return CustodyHistory(subject, subject_id, case_id, came_from, spans, steps, answer)
+
+
+def events_about(events: Sequence[HistoryEvent], subject: Subject, subject_id: str) -> list[HistoryEvent]:
+    """Return the events about it, and those that correct or explain one of them."""
+    own: list[HistoryEvent] = []
+    own_ids: set[str] = set()  # a correction of a correction belongs to the history too
+    for event in events:
+        about = event.concerned.item_ids if subject == "item" else event.concerned.person_ids
+        match event.event.body:
+            case (
+                record.RecordCorrected(corrects=cited)
+                | record.SectionErased(concerns=cited)
+                | record.RecordLate(concerns=cited)
+            ):
+                cited_id = None if cited is None else cited.event_id
+            case _:
+                cited_id = None
+        if subject_id in about or cited_id in own_ids:
+            own.append(event)
+            own_ids.add(event.entry.event_id)
+    return own
+
+
+def _earlier_cases(timelines: TimelineBuilder, events: Sequence[HistoryEvent]) -> Iterator[str]:
+    """Yield the cases whose splits these events cite."""
+    for event in events:
+        match event.event.body:
+            case case.CaseJoined(other_case_id=other):
+                yield other
+            case case.CaseOpened(split_from=cited) if cited is not None:
+                source = timelines.validator.states.after(cited)
+                assert source is not None, "an opening that cites no split is not in the log"
+                yield source.case_id
+
+
+# -- holdings ----------------------------------------------------------------------------------------------------------
+
+
+def _holdings(
+    timelines: TimelineBuilder,
+    connection: Connection,
+    events: Sequence[HistoryEvent],
+    spans: Sequence[Span],
+    time: AskedTime,
+) -> Iterator[Holding]:
+    """Yield the holdings of the time, in the order of the record."""
+    case_id = events[-1].after.case_id
+    for held in _by_holders(spans):
+        first, end = held[0], held[-1].until
+        began = events[first.since.sequence]
+        since = _in_effect_at(began)
+        until = None if end is None else _in_effect_at(events[end.sequence])
+        if not time.has(since, until):
+            continue
+        (act,) = timelines.steps(connection, case_id, [began])
+        others = {*began.after.items, *began.after.persons} - {first.subject_id}
+        deadlines = tuple(ended for ended in act.deadlines if ended.subject not in others)
+        shown = [
+            span.standing
+            for span in held
+            if time.has(span.since.occurred_at, None if span.until is None else span.until.occurred_at)
+        ]
+        is_late = any(flag.name in LATE for flag in act.flags) or any(each.status == "missed" for each in deadlines)
+        yield Holding(
+            responsible=first.standing.responsible,
+            holder=first.standing.holder,
+            kept_for=first.standing.kept_for,
+            since=since,
+            until=until,
+            act=act,
+            ended_by=None if end is None else end.event_id,
+            grounds=tuple(_grounds(events[: first.since.sequence + 1], timelines.words(began.after))),
+            in_time=not is_late,
+            flags=act.flags,
+            deadlines=deadlines,
+            standings=tuple(shown or [first.standing]),
+        )
+
+
+def _by_holders(spans: Sequence[Span]) -> list[list[Span]]:
+    """Return the spans in groups that follow each other, each of the same agencies."""
+    groups: list[list[Span]] = []
+    for span in spans:
+        last = groups[-1][-1] if groups else None
+        if last is not None and last.until == span.since and _agencies(last) == _agencies(span):
+            groups[-1].append(span)
+        else:
+            groups.append([span])
+    return groups
+
+
+def _agencies(span: Span) -> tuple[str | None, ...]:
+    return span.standing.responsible, span.standing.holder, span.standing.kept_for
+
+
+def _in_effect_at(event: HistoryEvent) -> str:
+    """Return when custody passed by the event, as it claims."""
+    match event.event.body:
+        case (
+            handover.HandoverAccepted(received_at=at)
+            | case.CustodyChangeServed(served_at=at)
+            | case.MeasureImposed(started_at=at)
+            | case.MeasureLifted(ended_at=at)
+            | item.ItemDisposed(disposed_at=at)
+        ):
+            return at
+    return event.event.occurred_at
+
+
+def _grounds(events: Sequence[HistoryEvent], words: EventWords) -> Iterator[StatedGround]:
+    """Yield what the last of the events rests on: as it states itself, and as what it answers states."""
+    last = events[-1]
+    for event in (*_answered(events), last):
+        body, event_id = event.event.body, event.entry.event_id
+        if event.event.authority is not None:
+            yield StatedGround("authority", words.value("authority", event.event.authority), event_id)
+        for number in _numbers(body):
+            yield StatedGround("paper", number, event_id)
+        decision = last.after.decisions.get(_decision_of(event) or "")
+        if decision is not None:
+            kind = Term("decision_kind", decision.kind)
+            rests_on = Message("{kind} {number}", kind=kind, number=decision.number)
+            yield StatedGround("decision", words.value("", rests_on), event_id)
+
+
+def _answered(events: Sequence[HistoryEvent]) -> Iterator[HistoryEvent]:
+    """Yield the offer, request or proposal that the last of the events answers."""
+    for field in ("handover_id", "custody_change_id"):
+        answered_id = getattr(events[-1].event.body, field, None)
+        opening = (each for each in events[:-1] if getattr(each.event.body, field, None) == answered_id)
+        if answered_id is not None and (first := next(opening, None)) is not None:
+            yield first
+    match events[-1].event.body:
+        case item.ItemDisposed(cites=cited):
+            yield from (each for each in events if each.entry.event_id == cited.event_id)
+
+
+def _decision_of(event: HistoryEvent) -> str | None:
+    """Return the decision that the body names, by whatever field."""
+    for field in ("decision_id", "about"):
+        row = field_of(type(event.event.body), field)
+        if row is not None and row.type.names == "decision":
+            decision_id: str | None = getattr(event.event.body, field)
+            return decision_id
+    return None
+
+
+def _numbers(body: Struct) -> Iterator[str]:
+    """Yield the numbers of the papers that the body names: its own, that of the seizure or of the collection."""
+    papers = (body, getattr(body, "seizure", None), getattr(body, "collection", None))
+    for paper, field in zip(papers, ("number", "document_number", "record_number"), strict=True):
+        number = getattr(paper, field, None)
+        if number is not None:
+            yield str(number)
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def _open_at(steps: Sequence[TimelineStep], of: Key, words: EventWords, time: AskedTime) -> Iterator[OpenCustody]:
+    """Yield where the chain of custody of it is open at the time."""
+    for step in steps:
+        for gap in step.breaks:
+            if time.has(gap.since, gap.until) and _concerns(gap, *of):
+                text = words.note("break", break_values(gap, words))
+                yield OpenCustody(step.event_id, gap.since, gap.until, text)
+
+
+def _concerns(gap: Break, subject: Subject, subject_id: str) -> bool:
+    """Tell whether the break is one of the thing; one that names nothing is of all that its event is about."""
+    ids = gap.item_ids if subject == "item" else gap.person_ids
+    return subject_id in ids or not (gap.item_ids or gap.person_ids)
+
+
+def _told(holdings: Sequence[Holding], subject: Subject, came_from: Sequence[str], words: EventWords) -> Iterator[str]:
+    """Yield the sentences of an answer."""
+    if not holdings:
+        yield words.value("", Message("By this record nobody held it then"))
+        for case_id in came_from:
+            came = Message("It came from case {case_id}, whose record has the time before", case_id=case_id)
+            yield words.value("", came)
+    for holding in holdings:
+        who = _whose(holding, subject)
+        span = Message("{who}, since {since_at}", who=who, since_at=holding.since)
+        if holding.until is not None:
+            span = Message(
+                "{who}, from {since_at} until {until_at}", who=who, since_at=holding.since, until_at=holding.until
+            )
+        yield words.value("", span)
+        rests_on = words.value("", tuple(ground.text for ground in holding.grounds))
+        yield words.value(
+            "",
+            Message("It rests on {rests_on}", rests_on=rests_on)
+            if holding.grounds
+            else Message("No authority or paper is stated for it"),
+        )
+        late = tuple(words.of_flag(flag.name) for flag in holding.flags if flag.name in LATE)
+        late += tuple(words.value("clock", each.clock) for each in holding.deadlines if each.status == "missed")
+        yield words.value(
+            "",
+            Message("Done and recorded in time")
+            if holding.in_time
+            else Message("Not in time: {lateness}", lateness=words.value("", late)),
+        )
+
+
+def _whose(holding: Holding, subject: Subject) -> Message:
+    """Return who held it and who answered for it; agencies are put into the slots that stand for agencies."""
+    agency, keeper, kept_for = holding.responsible, holding.holder, holding.kept_for
+    if agency is None:
+        status = Term("status", str(holding.standings[-1].status))
+        return Message("Nobody in this case held it any more: {status}", status=status)
+    if subject == "item":
+        if agency == keeper:
+            return Message("{agency} held it and answered for it", agency=agency)
+        return Message("{keeper} held it, {agency} answered for it", keeper=keeper, agency=agency)
+    if kept_for is None:
+        return Message("{agency} answered for the person, who was not in custody", agency=agency)
+    if keeper is None:
+        return Message(
+            "{agency} answered for the person, kept in custody for {requested_by} where the record does not say",
+            agency=agency,
+            requested_by=kept_for,
+        )
+    return Message(
+        "{keeper} kept the person in custody for {requested_by}, {agency} answered for the person",
+        keeper=keeper,
+        requested_by=kept_for,
+        agency=agency,
+    )
