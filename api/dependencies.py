@@ -183,6 +183,12 @@ def known_agency(authority: AuthorityState, agency_id: str, *, field: str = "age
 Day = Annotated[str, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="day of the ledger's time zone")]
 
 
+# What no calendar has is refused where it is read.
+_ON = Query(max_length=40, description="a day of the ledger's time zone, or an instant: answer who had custody then")
+On = Annotated[str, _ON]
+OnQuery = Annotated[str | None, _ON]
+
+
 Tree = Annotated[
     str | None, Query(pattern=r"^[a-z0-9]{1,16}(?:/[a-z0-9]{1,16}){0,4}$", description="province/city/county")
 ]

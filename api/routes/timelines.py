@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Path
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, json_response
+from api.dependencies import LabelsOf, OnQuery, PageOf, Reads, ServiceOf, SlugPath, json_response
 from api.schemas.openapi import Paged, Routes
 from api.services.case_reading import timeline_builder
 from ledger.core.custody.spans import Span
@@ -23,11 +23,6 @@ TIMELINE = "timeline/{}"  # a place in one case is none in another
 
 router = Routes(400, 401, 404, 503, prefix="/api/v1", tags=["custody"])
 PersonPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
-# What the record cannot answer for, such as a day that no calendar has, is refused where it is read.
-On = Annotated[
-    str | None,
-    Query(max_length=40, description="a day of the ledger's time zone, or an instant: answer who had custody then"),
-]
 
 
 @router.reads("/cases/{case_id}/timeline", "Say what happened in a case, step by step", Paged("events", TimelineStep))
@@ -61,7 +56,9 @@ def case_spans(*, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id:
 @router.reads(
     "/items/{item_id}/history", "Say who held an item, when, in what condition, on what authority", CustodyHistory
 )
-def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_id: SlugPath, on: On = None) -> Response:
+def item_history(
+    *, service: ServiceOf, reading: Reads, labels: LabelsOf, item_id: SlugPath, on: OnQuery = None
+) -> Response:
     """Return the state of the item between the events that concern it, and those events.
 
     With `on`, `answer` says who held it and answered for it then, by which act, on what authority, whether in time.
@@ -82,7 +79,13 @@ def item_history(*, service: ServiceOf, reading: Reads, labels: LabelsOf, item_i
     CustodyHistory,
 )
 def person_history(
-    *, service: ServiceOf, reading: Reads, labels: LabelsOf, case_id: SlugPath, person_id: PersonPath, on: On = None
+    *,
+    service: ServiceOf,
+    reading: Reads,
+    labels: LabelsOf,
+    case_id: SlugPath,
+    person_id: PersonPath,
+    on: OnQuery = None,
 ) -> Response:
     """Return measures, changes of custody, handovers and the deadlines they met or missed, under the pseudonym.
 

@@ -49,8 +49,8 @@ class Particulars(NamedTuple):
 class AskedField(NamedTuple):
     """A field as a form asks for it. ``path`` names its control: what it is part of, with dots between.
 
-    ``options`` are what there is to choose from, empty where anything may be typed. A part has ``rows`` of fields, one
-    unless it is a list.
+    ``options`` are what there is to choose from, empty where anything may be typed, ``chosen`` the one that is chosen
+    beforehand. A part has ``rows`` of fields, one unless it is a list.
     """
 
     path: str
@@ -63,6 +63,19 @@ class AskedField(NamedTuple):
     units: list[Option]
     rows: list[list[AskedField]]
     particulars: list[Particulars]
+    chosen: str | None = None
+
+
+def subject_field(event_type: str) -> Field | None:
+    """Return the first field by which an act names something, None if it names nothing."""
+    fields = fields_of(EVENT_TYPES[event_type].body)
+    return next((field for field in fields if field.type.kind == "id" and field.name != ACTS[event_type].makes), None)
+
+
+def subject_of(event_type: str) -> str | None:
+    """Return what kind of thing an act is about first, such as ``item``."""
+    field = subject_field(event_type)
+    return None if field is None else field.type.names
 
 
 class ActForm:
@@ -82,9 +95,14 @@ class ActForm:
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
-    def asked(self) -> list[AskedField]:
-        """Return the fields that the form asks for, the required ones first."""
+    def asked(self, of: str | None = None) -> list[AskedField]:
+        """Return the fields that the form asks for, the required ones first; the act is to be about ``of``."""
         fields = [self._asked(field, field.name) for field in self._fields(self._body, self._makes)]
+        subject = subject_field(self._type)
+        fields = [
+            field._replace(chosen=of) if subject is not None and field.path == subject.name else field
+            for field in fields
+        ]
         return sorted(fields, key=lambda field: not field.is_required)
 
     def _fields(self, struct: type[Struct], own_id: str | None) -> list[Field]:

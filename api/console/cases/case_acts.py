@@ -66,8 +66,9 @@ FROM_FIELDS = tuple(name for name in ACTS if "case" in EVENT_TYPES[name].streams
 
 
 class ActLink(NamedTuple):
-    """An act to choose: its title, and the page of its form below the case."""
+    """An act to choose: its event type and title, and the page of its form below the case."""
 
+    act: str
     title: str
     path: str
 
@@ -77,16 +78,22 @@ def acts(visit: VisitOf, case_id: SlugPath) -> Response:
     """Show the acts in the case that the reader's role may sign, under their headings."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("case"))
-    paths = {name: path for name, path in OWN_PAGES.items() if path} | {name: f"acts/{name}" for name in FROM_FIELDS}
-    signed = [name for name in ACTS if name in paths and visit.reading.session.has_role(*EVENT_TYPES[name].roles)]
+    signed = acts_in_case(visit)
     groups = [
-        (
-            visit.labels.translate(heading),
-            [ActLink(_heading(visit, ACTS[name].title), paths[name]) for name in signed if ACTS[name].group in groups],
-        )
+        (visit.labels.translate(heading), [link for link in signed if ACTS[link.act].group in groups])
         for heading, groups in HEADINGS
     ]
     return visit.page("cases/acts.html", **visible._asdict(), groups=groups)
+
+
+def acts_in_case(visit: Visit) -> list[ActLink]:
+    """Return the acts in a case that have a page, as far as the reader's role may sign them."""
+    paths = {name: path for name, path in OWN_PAGES.items() if path} | {name: f"acts/{name}" for name in FROM_FIELDS}
+    return [
+        ActLink(name, _heading(visit, ACTS[name].title), paths[name])
+        for name in ACTS
+        if name in paths and visit.reading.session.has_role(*EVENT_TYPES[name].roles)
+    ]
 
 
 def _heading(visit: Visit, title: Message) -> str:
@@ -102,7 +109,7 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
     """
     visit.reading.require_role(*HANDLING)
     if act in FROM_FIELDS:
-        return _form_of_fields(visit, case_id, act)
+        return _form_of_fields(visit, case_id, act, of)
     if act not in FORMS:
         raise NotFound("no act {act} has a form here", act=act[:40], field="act")
     visible = read_case(visit, case_id, Message("case"))
@@ -119,8 +126,8 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
     )
 
 
-def _form_of_fields(visit: Visit, case_id: str, event_type: str) -> Response:
-    """Show the form that follows from the fields of the event type."""
+def _form_of_fields(visit: Visit, case_id: str, event_type: str, of: str | None) -> Response:
+    """Show the form that follows from the fields of the event type, with ``of`` chosen beforehand."""
     require_role(visit.reading, EVENT_TYPES[event_type].body)
     visible = read_case(visit, case_id, Message("case"))
     definition = ACTS[event_type]
@@ -130,7 +137,7 @@ def _form_of_fields(visit: Visit, case_id: str, event_type: str) -> Response:
         act=event_type,
         title=_heading(visit, definition.title),
         note=definition.note and visit.labels.translate(definition.note),
-        fields=ActForm(visit, visible.state, book_of(visit, visible.state), event_type, visible.person_names).asked(),
+        fields=ActForm(visit, visible.state, book_of(visit, visible.state), event_type, visible.person_names).asked(of),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
     )
 

@@ -114,6 +114,8 @@ ROWS = (
     Row("/audit/{audit_id}/state", anybody, ("auditor",), shows=False),
     Row("/audit/{audit_id}/report", anybody, ("auditor",), shows=False, is_file=True),
     Row("/cases/{case_id}/items/new", roles=HANDLING),
+    Row("/cases/{case_id}/items/{item_id}"),
+    Row("/cases/{case_id}/items/{item_id}/custody", query="?on=2026-03-02"),
     Row("/cases/{case_id}/offer", roles=HANDLING),
     Row("/cases/{case_id}/acts", roles=HANDLING),
     *(Row("/cases/{case_id}/acts/{act}", roles=HANDLING, act=act) for act in (*FORMS_OF_ACTS, "item.sealed")),

@@ -1,0 +1,114 @@
+"""The page of an item: what it is, where it is, who held it on a day, its history, whether in time, and its papers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.console.cases.act_fields import subject_of
+from api.console.cases.case_acts import acts_in_case
+from api.console.cases.case_pages import VisibleCase, book_of, read_case
+from api.console.shared import clock_views
+from api.console.shared.access import Visit, VisitOf
+from api.console.shared.rendering import narrator_of
+from api.dependencies import On, OnQuery, SlugPath
+from api.services.case_reading import timeline_builder
+from api.services.documents import OfferedPaper, offered_papers
+from ledger.core.custody import Item
+from ledger.core.errors import NotFound
+from ledger.core.events import NAME_OF
+from ledger.core.events.item import ItemRegistered
+from ledger.core.messages import Message
+from ledger.i18n import zone_in_use
+from ledger.interchange.papers.events_to_print import events_of
+from ledger.timeline.custody_history import CustodyHistory, asked_time, custody_history
+from ledger.timeline.event_fields import EventField
+from ledger.timeline.sentences import EventWords
+
+router = APIRouter()
+# What is stated of the item itself, of its dossier, and of its seizure, each under the field's own label.
+_OF_ITEM = (
+    *("item_kind", "quantity", "exhibit_number", "seal_number", "seal_state", "condition", "features"),
+    *("obtained_from", "account", "money", "particulars", "parent_items"),
+)
+_OF_DOSSIER = ("volumes", "pages")
+_OF_SEIZURE = ("document_number", "seized_at", "officers", "place", "no_witness")
+_OTHER_NAMES = {"item_kind": "kind", "parent_items": "parents"}  # what the state calls them
+
+
+@router.get("/cases/{case_id}/items/{item_id}")
+def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnQuery = None) -> Response:
+    """Show the item with its history, and with ``on`` who held it on that day."""
+    visible = read_case(visit, case_id, Message("item {item_id}", item_id=item_id))
+    item = _item(visible, item_id)
+    history = _history(visit, visible, item_id, on)
+    clocks = [clock for clock in clock_views.of_case(visit, visible.state) if clock.subject == item_id]
+    own = visit.reading.agency
+    signs = visible.sight == "party" and not visible.state.closed and own in (item.holder, item.responsible)
+    words = narrator_of(visit.service, visit.labels, visible.person_names).words_of(
+        NAME_OF[ItemRegistered], visible.state
+    )
+    return visit.page(
+        "cases/item.html",
+        **visible._asdict(),
+        item=item,
+        fields=list(_fields(item, words)),
+        steps=history.steps[::-1],
+        came_from=history.came_from,
+        answer=history.answer,
+        on=on,
+        clocks=[clock_views.view_of(clock, visit.labels) for clock in clocks],
+        papers=list(_papers(visit, case_id, history)),
+        acts=[link for link in acts_in_case(visit) if subject_of(link.act) == "item"] if signs and item.is_live else [],
+    )
+
+
+@router.get("/cases/{case_id}/items/{item_id}/custody")
+def item_custody(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: On) -> Response:
+    """Return a part of the item's page: who held it on the day or at the time ``on``."""
+    visible = read_case(visit, case_id, Message("custody of item {item_id}", item_id=item_id))
+    _item(visible, item_id)
+    history = _history(visit, visible, item_id, on)
+    return visit.page("cases/item_custody.html", **visible._asdict(), answer=history.answer)
+
+
+def _item(visible: VisibleCase, item_id: str) -> Item:
+    item = visible.state.items.get(item_id)
+    if item is None:
+        raise NotFound("this case has no item {item_id}", item_id=item_id, field="item_id")
+    return item
+
+
+def _history(visit: Visit, visible: VisibleCase, item_id: str, on: str | None) -> CustodyHistory:
+    book_of(visit, visible.state)  # a day is one of the zone of its procedure, in which the page shows times
+    time = asked_time(on, zone_in_use(), visit.reading.reader.now) if on else None
+    timelines = timeline_builder(visit.service, visit.reading, visit.labels, visible.person_names)
+    with visit.service.parts.database.read() as connection:
+        return custody_history(timelines, connection, visible.state.case_id, ("item", item_id), time)
+
+
+def _fields(item: Item, words: EventWords) -> Iterator[EventField]:
+    """Yield what is stated of the item, in words."""
+    parts: tuple[tuple[Any, tuple[str, ...]], ...] = (
+        (item, _OF_ITEM),
+        (item.dossier, _OF_DOSSIER),
+        (item.seizure, _OF_SEIZURE),
+    )
+    for part, names in parts:
+        for name in names:
+            value = getattr(part, _OTHER_NAMES.get(name, name), None)
+            if value not in (None, (), {}, False):
+                yield EventField(words.label(name), words.value(name, value))
+
+
+def _papers(visit: Visit, case_id: str, history: CustodyHistory) -> Iterator[OfferedPaper]:
+    """Yield the papers that the events about the item print."""
+    own = {step.event_id for step in history.steps}
+    with visit.service.parts.database.read() as connection:
+        events = visit.service.histories.of(connection, case_id)
+    for printed in events_of(visit.service.parts.validator.states, events, visit.reading.authority.kinds):
+        if printed.event.event_id in own:
+            yield from offered_papers(printed, visit.labels)
