@@ -21,7 +21,11 @@ FOLDER = REPOSITORY / "examples" / "quick-start"
 LONGEST = 30  # lines that are not empty
 WITHIN_S = 120
 SIGNER = f"{sys.executable} sign.py"  # of the environment that has its packages
-COMMANDS = {"quick_start.py": [sys.executable, "quick_start.py"], "quick_start.sh": ["bash", "quick_start.sh"]}
+COMMANDS = {
+    "quick_start.py": [sys.executable, "quick_start.py"],
+    "quick_start.mjs": ["node", "quick_start.mjs"],
+    "quick_start.sh": ["bash", "quick_start.sh"],
+}
 
 
 def secret(officer: Officer) -> str:
