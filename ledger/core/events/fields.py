@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-from msgspec import NODEFAULT, Struct, convert, inspect
+from msgspec import NODEFAULT, Struct, inspect
 
+from ledger.core.encoding.decoding import convert
 from ledger.core.events.terms import CLOSED, EventRef, Money, Quantity, choices
 
 # fmt: off
