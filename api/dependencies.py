@@ -17,15 +17,22 @@ from api.services.governance import require_governing
 from api.services.service import LONGEST, PATTERN, Service, position_after
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
-from ledger.core.events.terms import WORD, Instant
+from ledger.core.events.terms import WORD, Date, Instant
 from ledger.core.signing.authority import Agency, AuthorityState
 from ledger.i18n import Labels, in_readers_language, language_of
 from ledger.store.cases import Page
 
 T = TypeVar("T")
 
+
+def _whole(text: Any) -> str:
+    """Return the pattern of a text of events, without its ends."""
+    pattern: str = get_args(text)[1].pattern
+    return pattern.removeprefix("^").removesuffix(r"$(?!\n)")
+
+
 # The document must call no time, size or index valid that would be refused for its form.
-INSTANT_PATTERN = get_args(Instant)[1].pattern.replace(r"$(?!\n)", "$")
+INSTANT_PATTERN = f"^{_whole(Instant)}$"
 DECIMAL_PATTERN = r"^(?:0|[1-9][0-9]{0,17})$"
 _SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 _EVENT_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
@@ -184,9 +191,13 @@ Day = Annotated[str, Query(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description=
 
 
 # What no calendar has is refused where it is read.
-_ON = Query(max_length=40, description="a day of the ledger's time zone, or an instant: answer who had custody then")
-On = Annotated[str, _ON]
-OnQuery = Annotated[str | None, _ON]
+OnQuery = Annotated[
+    str | None,
+    Query(
+        pattern=rf"^(?:{_whole(Date)}|{_whole(Instant)})$",
+        description="day of the ledger's time zone, or instant: answer who had custody then",
+    ),
+]
 
 
 Tree = Annotated[

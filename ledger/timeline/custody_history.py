@@ -15,7 +15,7 @@ from msgspec import Struct
 from ledger.core.custody import Flag
 from ledger.core.custody.claimed_times import Break
 from ledger.core.custody.spans import CustodyStanding, Key, Span, Subject
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import case, handover, item, record
 from ledger.core.events.fields import field_of
 from ledger.core.messages import Message, Term
@@ -55,7 +55,8 @@ class AskedTime(NamedTuple):
 def asked_time(on: str, zone: Zone, now: str) -> AskedTime:
     """Return the time that is asked for: a day (``2026-03-02``) of the zone, or an instant of RFC 3339.
 
-    Raises MalformedInput, naming the field ``on``, for what is neither, and for what is still to come.
+    Raises MalformedInput, naming the field ``on``, for what is neither; RuleRefused for what is still to come
+    (in_future), and for a year that has no days of the record (out_of_range).
     """
     try:
         if _DAY.fullmatch(on):
@@ -66,17 +67,20 @@ def asked_time(on: str, zone: Zone, now: str) -> AskedTime:
             since = until = spelled(datetime.fromisoformat(on)) if "T" in on and on.endswith("Z") else ""
     except (ValueError, OverflowError):
         day, since, until = date.min, "", ""
-    if not since or day.year not in YEARS:
+    if not since:
         raise MalformedInput(
             "expected a day such as 2026-03-02, or a time such as 2026-03-02T09:30:00Z, not {text!r}",
             text=on[:40],
             field="on",
         )
+    if day.year < YEARS[0]:
+        raise RuleRefused("expected a day of {year} or later", year=YEARS[0], code="out_of_range", field="on")
     if since > now:
-        raise MalformedInput(
+        raise RuleRefused(
             "expected {now} or earlier: nobody can say yet who will have custody at {since}",
             now=now,
             since=since,
+            code="in_future",
             field="on",
         )
     return AskedTime(since, until)

@@ -186,6 +186,7 @@ def test_a_time_that_is_none_is_refused_by_its_field(late_delivery: Served, on: 
 
 
 def test_nobody_says_who_will_have_custody(late_delivery: Served) -> None:
-    """A day that has not begun is refused."""
-    answer = late_delivery.get("/api/v1/items/coins/history", clerk(POLICE), on="2199-01-01")
-    assert (answer.status_code, answer.json()["field"]) == (400, "on")
+    """A day that has not begun is refused, and one before all record."""
+    for on, code in (("2199-01-01", "in_future"), ("1900-01-01", "out_of_range")):
+        answer = late_delivery.get("/api/v1/items/coins/history", clerk(POLICE), on=on)
+        assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, code, "on")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.console.cases.act_fields import subject_of
@@ -14,7 +14,7 @@ from api.console.cases.case_pages import VisibleCase, book_of, read_case
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.rendering import narrator_of
-from api.dependencies import On, OnQuery, SlugPath
+from api.dependencies import SlugPath
 from api.services.case_reading import timeline_builder
 from api.services.documents import OfferedPaper, offered_papers
 from ledger.core.custody import Item
@@ -38,9 +38,11 @@ _OF_DOSSIER = ("volumes", "pages")
 _OF_SEIZURE = ("document_number", "seized_at", "officers", "place", "no_witness")
 _OTHER_NAMES = {"item_kind": "kind", "parent_items": "parents"}  # what the state calls them
 
+OnField = Annotated[str, Query(max_length=40)]  # what a browser's field for a day has; it may be empty
+
 
 @router.get("/cases/{case_id}/items/{item_id}")
-def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnQuery = None) -> Response:
+def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField = "") -> Response:
     """Show the item with its history, and with ``on`` who held it on that day."""
     visible = read_case(visit, case_id, Message("item {item_id}", item_id=item_id))
     item = _item(visible, item_id)
@@ -67,7 +69,7 @@ def item_page(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnQuery 
 
 
 @router.get("/cases/{case_id}/items/{item_id}/custody")
-def item_custody(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: On) -> Response:
+def item_custody(visit: VisitOf, case_id: SlugPath, item_id: SlugPath, on: OnField) -> Response:
     """Return a part of the item's page: who held it on the day or at the time ``on``."""
     visible = read_case(visit, case_id, Message("custody of item {item_id}", item_id=item_id))
     _item(visible, item_id)
@@ -82,7 +84,7 @@ def _item(visible: VisibleCase, item_id: str) -> Item:
     return item
 
 
-def _history(visit: Visit, visible: VisibleCase, item_id: str, on: str | None) -> CustodyHistory:
+def _history(visit: Visit, visible: VisibleCase, item_id: str, on: str) -> CustodyHistory:
     book_of(visit, visible.state)  # a day is one of the zone of its procedure, in which the page shows times
     time = asked_time(on, zone_in_use(), visit.reading.reader.now) if on else None
     timelines = timeline_builder(visit.service, visit.reading, visit.labels, visible.person_names)

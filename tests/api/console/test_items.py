@@ -41,7 +41,7 @@ def test_the_answer_stands_on_the_page_of_its_address(kept: Served) -> None:
     page = page_of(kept, clerk(POLICE), f"{ITEM}?on=2026-03-03").text
     assert "police-east held it and answered for it, from" in page
     assert page_of(kept, clerk(POLICE), f"{ITEM}?on=2026-02-30").status_code == 400
-    assert page_of(kept, clerk(POLICE), f"{ITEM}/custody?on=2199-01-01").status_code == 400
+    assert page_of(kept, clerk(POLICE), f"{ITEM}/custody?on=2199-01-01").status_code == 422
     assert page_of(kept, clerk(POLICE), "/cases/case-1/items/ghost").status_code == 404
     assert page_of(kept, clerk(POLICE), "/cases/case-1/items/ghost/custody?on=2026-03-03").status_code == 404
 
