@@ -24,43 +24,16 @@ from ledger.core.events import (
     NAME_OF,
     Authority,
     Body,
-    Envelope,
-    Event,
-    Payload,
-    Section,
     Stream,
-    decode_submission,
-    digest_of,
-    encode_submission,
-    make_event,
-    unsigned_envelope,
 )
 from ledger.core.events.fields import field_of, fields_of
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.legal_days import instant_text
 from ledger.i18n import Labels
-from ledger.recording.event_signing import SYSTEM_SOURCES, new_id
+from ledger.recording.event_signing import StreamPosition, UnsignedEvent, new_id, unsigned_event
 from ledger.store import cases, log
 from ledger.timeline.event_fields import EventField, event_fields
 from ledger.timeline.sentences import Narrator, names_by_id
-
-
-class UnsignedEvent(NamedTuple):
-    """An event before it is signed, with its confidential sections by their labels."""
-
-    envelope: Envelope
-    payload: Payload[Body]
-    sections: dict[str, Section]
-
-    @property
-    def event(self) -> Event:
-        """Return it as the rules read it."""
-        return make_event(self.envelope, self.payload, canonical.encode(self.envelope))
-
-    @property
-    def submission(self) -> bytes:
-        """Return the canonical bytes to post, once the envelope has the signature."""
-        return encode_submission(self.envelope, self.payload, self.sections)
 
 
 class ActContext(NamedTuple):
@@ -165,30 +138,18 @@ def unsigned(
     Raises MalformedInput for what no service would accept, naming the field, and for a time that is to come.
     """
     now, grant = parts.clock() // 1000, reading.session.grant
-    kept_apart = {
-        label: Section(salt=SYSTEM_SOURCES.salt(), fields=dict(fields)) for label, fields in context.sections.items()
-    }
-    payload = Payload(
-        officer=grant.officer,
+    place = StreamPosition(stream) if state is None else StreamPosition(stream, state.sequence + 1, state.head)
+    return unsigned_event(
+        body,
+        place,
+        reading.agency,
+        grant.officer,
+        grant.key_id,
+        now=now,
         occurred_at=_occurred_at(context.occurred_at, now),
-        salt=SYSTEM_SOURCES.salt(),
-        body=body,
         authority=context.authority,
-        confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
+        sections=context.sections,
     )
-    envelope = unsigned_envelope(
-        payload,
-        event_id=SYSTEM_SOURCES.event_id(),
-        stream=stream,
-        sequence=0 if state is None else state.sequence + 1,
-        previous=None if state is None else state.head,
-        agency=reading.agency,
-        key_id=grant.key_id,
-        signed_at=now,
-    )
-    event = UnsignedEvent(envelope, payload, kept_apart)
-    decode_submission(event.submission)  # what is shown is what the service will read
-    return event
 
 
 def _occurred_at(claimed: str | None, now: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -58,6 +59,24 @@ class Actor(Struct, frozen=True):
     signer: TransactionSigner
 
 
+class UnsignedEvent(Struct, frozen=True):
+    """An event before it is signed, with its confidential sections by their labels."""
+
+    envelope: Envelope
+    payload: Payload[Body]
+    sections: dict[str, Section]
+
+    @property
+    def event(self) -> Event:
+        """Return it as the rules read it."""
+        return make_event(self.envelope, self.payload, canonical.encode(self.envelope))
+
+    @property
+    def submission(self) -> bytes:
+        """Return the canonical bytes to post, once the envelope has the signature."""
+        return encode_submission(self.envelope, self.payload, self.sections)
+
+
 class Signed(Struct, frozen=True):
     """A signed event. ``submission`` is what the service takes; the same bytes may be sent any number of times."""
 
@@ -72,6 +91,47 @@ class Signed(Struct, frozen=True):
 
 
 SYSTEM_SOURCES = Sources()
+
+
+def unsigned_event(
+    body: Body,
+    place: StreamPosition,
+    agency: str,
+    officer: str,
+    key_id: str,
+    *,
+    now: int,
+    occurred_at: str | None = None,
+    authority: Authority | None = None,
+    sections: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    sources: Sources = SYSTEM_SOURCES,
+) -> UnsignedEvent:
+    """Return ``body`` as the event at ``place``, which the officer's key is to sign ``now`` (unix seconds).
+
+    Raises MalformedInput, naming the field, for what no service would accept.
+    """
+    kept_apart = {label: Section(salt=sources.salt(), fields=dict(fields)) for label, fields in sections.items()}
+    payload = Payload(
+        officer=officer,
+        occurred_at=occurred_at or instant_text(now),
+        salt=sources.salt(),
+        body=body,
+        authority=authority,
+        confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
+    )
+    envelope = unsigned_envelope(
+        payload,
+        event_id=sources.event_id(),
+        stream=place.stream,
+        sequence=place.sequence,
+        previous=place.head,
+        agency=agency,
+        key_id=key_id,
+        signed_at=now,
+    )
+    unsigned = UnsignedEvent(envelope, payload, kept_apart)
+    decode_submission(unsigned.submission)  # so that what is checked is what the service will read
+    return unsigned
 
 
 def sign_event(
@@ -94,32 +154,21 @@ def sign_event(
         MalformedInput: no service would accept the event; the error names the field.
         RuleRefused: ``occurred_at`` lies in the future (in_future). Nothing is signed.
     """
-    now = sources.now()
-    parts = (sections or {}).items()
-    kept_apart = {label: Section(salt=sources.salt(), fields=dict(fields)) for label, fields in parts}
-    payload = Payload(
-        officer=actor.officer,
-        occurred_at=occurred_at or instant_text(now),
-        salt=sources.salt(),
-        body=body,
+    unsigned = unsigned_event(
+        body,
+        place,
+        actor.agency,
+        actor.officer,
+        actor.signer.key_id,
+        now=sources.now(),
+        occurred_at=occurred_at,
         authority=authority,
-        confidential={label: digest_of(canonical.encode(section)) for label, section in kept_apart.items()},
+        sections=sections or {},
+        sources=sources,
     )
-    envelope = unsigned_envelope(
-        payload,
-        event_id=sources.event_id(),
-        stream=place.stream,
-        sequence=place.sequence,
-        previous=place.head,
-        agency=actor.agency,
-        key_id=actor.signer.key_id,
-        signed_at=now,
-    )
-    # Decoded before it is signed, so that what is checked is what the service will read.
-    require_consistent(decode_submission(encode_submission(envelope, payload, kept_apart)).event)
-    envelope = sign_envelope(envelope, actor.signer, log_id)
-    submission = encode_submission(envelope, payload, kept_apart)
-    return Signed(make_event(envelope, payload, canonical.encode(envelope)), envelope, submission)
+    require_consistent(unsigned.event)
+    signed = replace(unsigned, envelope=sign_envelope(unsigned.envelope, actor.signer, log_id))
+    return Signed(signed.event, signed.envelope, signed.submission)
 
 
 def sign_envelope(envelope: Envelope, signer: TransactionSigner, log_id: bytes) -> Envelope:
