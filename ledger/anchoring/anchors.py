@@ -96,14 +96,14 @@ class Anchorer:
                 return WaitReason.NOTHING_NEW
         if last is not None and abs(self.clock() - last.timestamp) < self.interval_s:
             return WaitReason.TOO_SOON
+        least = self.complete(last_size(last))
+        if published.size < least:  # what was appended is published within a moment
+            return WaitReason.TOO_SOON
         at = self.registry_client.eth().head().hash
         # A revocation on the chain must be in the log, and published, before the chain vouches for more of the log.
         is_mirrored = self.registry_client.rolling_hash(at) == authority.registry_hash
         if not is_mirrored or authority.last_index >= published.size:
             return WaitReason.MIRROR_LAGS
-        least = self.complete(last_size(last))
-        if published.size < least:  # what was appended is published within a moment
-            return WaitReason.TOO_SOON
         previous = self.anchors.head(at)
         with self.database.read() as connection:
             _require_one_history(connection, previous)

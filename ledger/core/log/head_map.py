@@ -175,7 +175,7 @@ class _Subtree(NamedTuple):
 
 
 _EMPTY = _Subtree(0, EMPTY_MAP)
-_Record = tuple[MapKey, MappedHead]
+_Record = bytes  # key, count and leaf hash of a stream, as a page holds them and as its leaf hashes them
 
 
 class HeadMap:
@@ -197,8 +197,8 @@ class HeadMap:
         """Return the state of those of these streams that the map has."""
         heads: dict[MapKey, MappedHead] = {}
         for name, inside in self._pages_of(set(keys)):
-            records = dict(_records(self._pages[name]))
-            heads.update((key, records[key]) for key in inside if key in records)
+            states = dict(map(_decode_record, _records(self._pages[name])))
+            heads.update((key, states[key]) for key in inside if key in states)
         return heads
 
     def update(self, heads: Mapping[MapKey, MappedHead]) -> None:
@@ -207,7 +207,7 @@ class HeadMap:
             # Read by levels first: page by page, a batch of a thousand streams would be thousands of queries.
             for _ in self._pages_of(heads):
                 pass
-            self.root = self._place("", sorted(heads.items(), key=lambda record: record[0])).hash
+            self.root = self._place("", sorted(map(_encode_record, heads.items()))).hash
 
     def prove(self, key: MapKey) -> HeadProof:
         """Return the place of a stream in the map."""
@@ -220,18 +220,17 @@ class HeadMap:
                 if rows[level][at].streams < 2:
                     parts = range(at << 4 - level, at + 1 << 4 - level)
                     only = next((part for part in parts if rows[4][part].streams), None)
-                    leaf = None if only is None else _records(self._page(f"{name}{only:x}"))[0]
-                    return HeadProof(tuple(reversed(siblings)), leaf)
+                    return _proof(siblings, [] if only is None else _records(self._page(f"{name}{only:x}")))
                 if level < 4:
                     siblings.append(rows[level + 1][digit >> 3 - level ^ 1].hash)
             name = f"{name}{digit:x}"
         records, depth = _records(page), 4 * len(name)
         while len(records) > 1:
-            halves = _halves(records, depth)
             side = _bit(key, depth)
-            records, depth = halves[side], depth + 1
-            siblings.append(_subtree(halves[1 - side], depth).hash)
-        return HeadProof(tuple(reversed(siblings)), records[0] if records else None)
+            others = [record for record in records if _bit(record, depth) != side]
+            records, depth = [record for record in records if _bit(record, depth) == side], depth + 1
+            siblings.append(_subtree(others, depth).hash)
+        return _proof(siblings, records)
 
     def _page(self, name: PageName) -> bytes:
         self._fetch([name])
@@ -271,12 +270,12 @@ class HeadMap:
         if page[:1] == _PARTS:
             parts = _parts(page)
         else:
-            heads = sorted({**dict(_records(page)), **dict(heads)}.items(), key=lambda record: record[0])
+            heads = sorted({record[:HASH_LENGTH]: record for record in (*_records(page), *heads)}.values())
             if len(heads) <= MAX_IN_PAGE:
-                self._keep(name, _STREAMS + b"".join(map(_encode_record, heads)))
+                self._keep(name, _STREAMS + b"".join(heads))
                 return _subtree(heads, 4 * len(name))
             parts = [_EMPTY] * 16
-        for digit, inside in groupby(heads, lambda record: _digit(record[0], len(name))):
+        for digit, inside in groupby(heads, lambda record: _digit(record, len(name))):
             parts[digit] = self._place(f"{name}{digit:x}", list(inside))
         page = _PARTS + b"".join(bytes([part.streams]) + part.hash for part in parts)
         self._keep(name, page)
@@ -290,23 +289,24 @@ def _subtree_of(page: bytes, depth: int) -> _Subtree:
     return _rows(page)[0][0] if page[:1] == _PARTS else _subtree(_records(page), depth)
 
 
-def _encode_record(record: _Record) -> bytes:
-    key, head = record
+def _encode_record(stream: tuple[MapKey, MappedHead]) -> _Record:
+    key, head = stream
     return key + head.count.to_bytes(8, "big") + head.head
+
+
+def _decode_record(record: _Record) -> tuple[MapKey, MappedHead]:
+    key, count, head = record[:HASH_LENGTH], record[HASH_LENGTH:-HASH_LENGTH], record[-HASH_LENGTH:]
+    return MapKey(key), MappedHead(int.from_bytes(count, "big"), Hash(head))
+
+
+def _proof(siblings: list[Hash], records: list[_Record]) -> HeadProof:
+    """Return the proof with these siblings, from the root down, of the only stream below them, or of none."""
+    return HeadProof(tuple(reversed(siblings)), _decode_record(records[0]) if records else None)
 
 
 def _records(page: bytes) -> list[_Record]:
     """Return the streams of a page that holds streams, by key."""
-    return [
-        (
-            MapKey(page[at : at + HASH_LENGTH]),
-            MappedHead(
-                int.from_bytes(page[at + HASH_LENGTH : at + HASH_LENGTH + 8], "big"),
-                Hash(page[at + HASH_LENGTH + 8 : at + _RECORD_LENGTH]),
-            ),
-        )
-        for at in range(1, len(page), _RECORD_LENGTH)
-    ]
+    return [page[at : at + _RECORD_LENGTH] for at in range(1, len(page), _RECORD_LENGTH)]
 
 
 def _parts(page: bytes) -> list[_Subtree]:
@@ -332,19 +332,26 @@ def _joined(left: _Subtree, right: _Subtree) -> _Subtree:
 
 
 def _subtree(records: list[_Record], depth: int) -> _Subtree:
-    """Return the subtree of these streams, whose keys share ``depth`` bits."""
+    """Return the subtree of these streams, sorted by key, whose keys share ``depth`` bits."""
     if not records:
         return _EMPTY
-    if len(records) == 1:
-        return _Subtree(1, map_leaf(*records[0]))
-    left, right = _halves(records, depth)
-    return _joined(_subtree(left, depth + 1), _subtree(right, depth + 1))
+    keys = [int.from_bytes(record[:HASH_LENGTH], "big") for record in records]
+    leaves = [Hash(sha256(b"\x00" + record).digest()) for record in records]
 
+    def hashed(start: int, end: int, depth: int) -> Hash:
+        if end - start == 1:
+            return leaves[start]
+        # Below the first bit in which the outermost two differ, the subtree has two halves, above it one.
+        low = (keys[start] ^ keys[end - 1]).bit_length() - 1
+        middle = bisect_left(keys, keys[end - 1] >> low << low, start, end)
+        split = MAX_DEPTH - 1 - low
+        node = node_hash(hashed(start, middle, split + 1), hashed(middle, end, split + 1))
+        for level in range(split - 1, depth - 1, -1):
+            siblings = (EMPTY_MAP, node) if _bit(records[start], level) else (node, EMPTY_MAP)
+            node = node_hash(*siblings)
+        return node
 
-def _halves(records: list[_Record], depth: int) -> tuple[list[_Record], list[_Record]]:
-    """Divide streams, sorted by key, by the bit of their keys at ``depth``."""
-    middle = bisect_left(records, 1, key=lambda record: _bit(record[0], depth))
-    return records[:middle], records[middle:]
+    return _Subtree(min(len(records), 2), hashed(0, len(records), depth))
 
 
 def _bit(key: bytes, depth: int) -> int:
