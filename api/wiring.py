@@ -48,7 +48,7 @@ from ledger.core.events.registry import AgencyProfile
 from ledger.core.log.notes import NoteSigner, parse_vkey
 from ledger.core.procedure.adoption import Procedures, publication_of
 from ledger.core.signing.authority import ServiceKeys
-from ledger.core.verification.trust import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
+from ledger.core.trust.trust_file import EarlierLogKey, FinalityRule, Trust, TrustedChain, encode_trust, parse_trust
 from ledger.deadlines.upkeep import recount, warn
 from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.proofs.bundles import Prover

@@ -29,7 +29,7 @@ from ledger.core.log.checkpoints import parse_size
 from ledger.core.log.cose_receipts import RECEIPT_TYPE
 from ledger.core.log.tiles import TileNodes
 from ledger.core.log.tlog_proofs import TlogProof
-from ledger.core.verification.trust import TrustedBlock, encode_trust
+from ledger.core.trust.trust_file import TrustedBlock, encode_trust
 from ledger.store import checkpoints, log
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.checkpoints import PublishedCheckpoint

@@ -21,7 +21,7 @@ from ledger.config.settings import EMBEDDED
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.store import audit as audits
 from ledger.store import log
 from ledger.store.audit import KeptAudit

@@ -12,7 +12,7 @@ from ledger.anchoring.worker import ChainWorker
 from ledger.config.settings import Settings
 from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import AuthorityState
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.deadlines.zone_tables import named_zone
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry

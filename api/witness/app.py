@@ -46,7 +46,7 @@ from ledger.core.log.witness_protocol import (
     parse_request,
 )
 from ledger.core.messages import Message
-from ledger.core.verification.trust import Trust, parse_trust
+from ledger.core.trust.trust_file import Trust, parse_trust
 from ledger.i18n import in_readers_language
 from ledger.store.witness import Moved, WitnessStore
 from ledger.witness.alarms import Alarms, Health, Status, status_of

@@ -22,9 +22,9 @@ from ledger.chain.writer import ChainBackend
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, ProofRefused, TallystickError, Unavailable
 from ledger.core.ethereum.block_headers import read_header
+from ledger.core.trust.trust_file import FinalityRule, TrustedBlock, TrustedChain
 from ledger.core.verification.bundle import Anchor
 from ledger.core.verification.contract_storage import ContractStates, anchor_slots, grant_slots
-from ledger.core.verification.trust import FinalityRule, TrustedBlock, TrustedChain
 from ledger.proofs.bundles import RecordedHead
 from ledger.store import chain_journal, log
 from ledger.store.chain_journal import DatabaseJournal

@@ -19,7 +19,7 @@ from ledger.chain.journal import Deployment
 from ledger.chain.writer import ChainBackend
 from ledger.core.errors import Conflict, IntegrityBroken, TallystickError, Unavailable
 from ledger.core.messages import Message
-from ledger.core.verification.trust import TrustedChain
+from ledger.core.trust.trust_file import TrustedChain
 from ledger.recording.registry_view import Registry
 from ledger.recording.system_stream import SystemStream
 from ledger.store import log

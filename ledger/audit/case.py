@@ -19,7 +19,7 @@ from ledger.core.log.merkle import Hash, NodeReader, leaf_hash
 from ledger.core.log.tiles import TileNodes
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.recording.case_states import CaseStates
 from ledger.store import audit as rows
 from ledger.store import checkpoints, log

@@ -25,7 +25,7 @@ from ledger.core.log.replay import MirroredChange
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import AuthorityState
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.recording.registry_view import LogRegistry, initial_state, replay
 from ledger.store import audit as rows
 from ledger.store import log

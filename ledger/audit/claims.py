@@ -16,8 +16,8 @@ from ledger.core.log.checkpoints import verify_checkpoint, verify_cosignatures
 from ledger.core.log.notes import parse_note
 from ledger.core.messages import Message
 from ledger.core.signing.signatures import LATEST
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.timestamps import verify_timestamp
-from ledger.core.verification.trust import Trust
 from ledger.store import checkpoints
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.database import Connection

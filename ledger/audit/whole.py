@@ -24,7 +24,7 @@ from ledger.core.events import decode_payload
 from ledger.core.events.record import AccessSealed
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.store import audit as rows
 from ledger.store import log
 from ledger.store.access import AccessLog

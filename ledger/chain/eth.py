@@ -29,7 +29,7 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import keccak256
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.core.ethereum.block_headers import FIELDS, QUANTITY
-from ledger.core.verification.trust import FinalityRule
+from ledger.core.trust.trust_file import FinalityRule
 
 with kept_recursion_limit():
     from web3 import Web3

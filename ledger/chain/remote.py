@@ -12,7 +12,7 @@ from ledger.chain.errors import ChainUnavailable, RpcRefused, TransactionRefused
 from ledger.chain.eth import Block, BlockRef, Eth, SendOutcome, TransactionReceipt, final_block
 from ledger.chain.journal import ChainFingerprint, ChainWrite, Journal, WriteState
 from ledger.chain.transaction import Fees
-from ledger.core.verification.trust import FinalityRule
+from ledger.core.trust.trust_file import FinalityRule
 
 _log = logging.getLogger(__name__)
 

@@ -306,7 +306,7 @@ def _watching(session: Session, published: int) -> Finding:
     """Check how far the agency has watched the use of its keys."""
     from ledger.cli.proofs import trust_of_profile
     from ledger.client.monitoring import read_position
-    from ledger.core.verification.trust import parse_trust
+    from ledger.core.trust.trust_file import parse_trust
 
     profile = session.profile
     if not session.profiles.trust(profile).exists():

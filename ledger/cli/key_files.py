@@ -37,7 +37,7 @@ from ledger.core.events.terms import AgencyId, Bytes32, KeyId, OfficerId, SafeIn
 from ledger.core.log.notes import parse_vkey
 from ledger.core.signing.authority import EarlierServiceKey
 from ledger.core.signing.signatures import recover
-from ledger.core.verification.trust import MAX_EARLIER, LogKeyLine
+from ledger.core.trust.trust_file import MAX_EARLIER, LogKeyLine
 
 
 class RotatedKey(NamedTuple):

@@ -8,8 +8,8 @@ from ledger.chain.eth import Eth, final_block, final_block_of
 from ledger.chain.journal import ChainFingerprint
 from ledger.chain.rpc import JsonRpc
 from ledger.cli.options import Node
+from ledger.core.trust.trust_file import Trust, TrustedBlock
 from ledger.core.verification.chain import ObservedBlock
-from ledger.core.verification.trust import Trust, TrustedBlock
 
 
 class OwnNode:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from ledger.cli.options import Node
     from ledger.cli.session import Session
     from ledger.core.procedure.adoption import Procedures
+    from ledger.core.trust.trust_file import ChainHistory, Trust
     from ledger.core.verification.case import CaseReport
     from ledger.core.verification.chain import ObservedBlock
     from ledger.core.verification.heads import AbsenceReport
     from ledger.core.verification.report import ProofReport
     from ledger.core.verification.stream import StreamReport
-    from ledger.core.verification.trust import ChainHistory, Trust
     from ledger.interchange.papers.certified import Certified
     from ledger.interchange.papers.paper_text import PaperLanguage
 
@@ -199,7 +199,7 @@ def require_asked(
         )
     file = session.profiles.trust(session.profile)
     if file.exists():
-        from ledger.core.verification.trust import parse_trust
+        from ledger.core.trust.trust_file import parse_trust
 
         report = verify(data, parse_trust(file.read_bytes()), None)
         if report.verdict == "tampered":
@@ -242,7 +242,7 @@ def trust_for(session: Session, data: bytes, files: Iterable[BinaryIO], *, kind:
 
 def _trusted(session: Session, files: Iterable[BinaryIO]) -> list[Trust]:
     """Return the trust files that were given, or else the profile's."""
-    from ledger.core.verification.trust import parse_trust
+    from ledger.core.trust.trust_file import parse_trust
 
     given = [_require_format(file.read(), TRUST, "--trust") for file in files]
     return [parse_trust(file) for file in given or [trust_of_profile(session)]]

@@ -27,7 +27,7 @@ from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import parse_note
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.messages import Message
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
 
 REBASES = 3  # an event is signed anew as often if others write between the query of the head and the submission

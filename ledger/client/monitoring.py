@@ -37,7 +37,7 @@ from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import AuthorityState
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.witness.source import LogSource
 
 FORMAT = "tallystick/monitor@v1"

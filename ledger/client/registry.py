@@ -27,7 +27,7 @@ from ledger.core.events import registry
 from ledger.core.events.registry import AgencyProfile, Name
 from ledger.core.events.terms import AgencyId, AgencyKind, Blake3, Bytes32, Jurisdiction, KeyId, SafeInt
 from ledger.core.signing.signatures import recover
-from ledger.core.verification.trust import parse_trust
+from ledger.core.trust.trust_file import parse_trust
 from ledger.i18n import Labels
 from ledger.recording.event_signing import SYSTEM_SOURCES
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ledger.client.sign_in import SignIn
     from ledger.client.tree_heads import RememberedTreeHeads
     from ledger.core.procedure.rulebook import Rulebook
-    from ledger.core.verification.trust import Trust
+    from ledger.core.trust.trust_file import Trust
 
 
 class ClientSession(ABC):
@@ -189,7 +189,7 @@ class ClientSession(ABC):
 
     def trust(self) -> Trust | None:
         """Return the trust file of the profile, or None if it has none. Raises MalformedInput if it is broken."""
-        from ledger.core.verification.trust import parse_trust
+        from ledger.core.trust.trust_file import parse_trust
 
         file = self.profiles.trust(self.profile)
         return parse_trust(file.read_bytes()) if file.is_file() else None

@@ -23,7 +23,7 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound, Tallys
 from ledger.core.log.checkpoints import Checkpoint, verify_checkpoint
 from ledger.core.log.merkle import Hash, verify_consistency
 from ledger.core.messages import Message
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 
 PUBLISHED, RECEIPTS = "seen.checkpoint", "receipts"
 FRESH_S = 10  # a checkpoint fetched within these seconds is not fetched again before a submission

@@ -43,7 +43,7 @@ from ledger.core.log.policy import NO_QUORUM, Policy, parse_policy, parse_witnes
 from ledger.core.messages import Message
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
 from ledger.core.signing.signatures import SUITES
-from ledger.core.verification.trust import FinalityRule, LogKeyLine, Suites, require_no_own_witness, require_rising
+from ledger.core.trust.trust_file import FinalityRule, LogKeyLine, Suites, require_no_own_witness, require_rising
 
 FORMAT = "tallystick/installation@v1"
 WHOSE_KEY = "Whoever runs the witness has them: tally witness key prints them as verifier_keys."

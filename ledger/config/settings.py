@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ledger.config.secret_files import SecretRefused, read_secret
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.messages import Message
-from ledger.core.verification.trust import MAX_CONFIRMATIONS
+from ledger.core.trust.trust_file import MAX_CONFIRMATIONS
 
 PREFIX = "TALLYSTICK_"
 WITNESS_PREFIX = "TALLYSTICK_WITNESS_"

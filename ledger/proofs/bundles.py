@@ -36,6 +36,7 @@ from ledger.core.log.tiles import TileNodes
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision.model_package import verify_package
+from ledger.core.trust.trust_file import Trust, TrustedChain
 from ledger.core.verification.bundle import (
     FORMAT,
     Anchor,
@@ -53,7 +54,6 @@ from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.heads import verify_absence
 from ledger.core.verification.report import CheckedStep, Report
 from ledger.core.verification.timestamps import encode_response
-from ledger.core.verification.trust import Trust, TrustedChain
 from ledger.core.verification.verify import verify_event
 from ledger.recording.publisher import Publisher
 from ledger.recording.registry_view import Registry

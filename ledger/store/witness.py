@@ -27,7 +27,7 @@ from ledger.core.log.replay import PriorEntries, ReplayState, ReplayStep, replay
 from ledger.core.log.tiles import RightEdge
 from ledger.core.messages import plain
 from ledger.core.signing import authority as authorities
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.store import mirror
 from ledger.store.database import WriterLock, one_of, open_witness_engine, translated, writing
 from ledger.store.tables import WitnessTable, big, binary, core_of, text

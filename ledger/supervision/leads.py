@@ -36,11 +36,11 @@ from ledger.core.procedure.jurisdiction import supervises
 from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.case import carried_procedures, open_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
 from ledger.core.verification.stream import VerifiedStream, order_of, scan
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import VerifiedEvent, verify_event
 from ledger.supervision.models.definition import Model, Sql, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused

@@ -13,7 +13,7 @@ from ledger.chain.journal import ChainFingerprint, Deployment
 from ledger.core.errors import Conflict, NotFound
 from ledger.core.events.registry import RegistryChange
 from ledger.core.signing.authority import AuthorityState
-from ledger.core.verification.trust import FinalityRule, Trust, TrustedChain
+from ledger.core.trust.trust_file import FinalityRule, Trust, TrustedChain
 
 logger = structlog.get_logger(__name__)
 

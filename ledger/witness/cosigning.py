@@ -22,8 +22,8 @@ from ledger.core.log.merkle import as_hash, verify_consistency
 from ledger.core.log.replay import LogFault, LogUnreadable
 from ledger.core.log.witness_protocol import AddCheckpoint, AnchorCosignature, CosignAnchor, CosignBlock
 from ledger.core.messages import Message
-from ledger.core.verification.chain import BlockStatement, cosign_block
-from ledger.core.verification.trust import TrustedBlock
+from ledger.core.trust.block_notes import BlockStatement, cosign_block
+from ledger.core.trust.trust_file import TrustedBlock
 from ledger.store.witness import Cosigned, Moved
 from ledger.witness.contracts import Contracts
 from ledger.witness.watch import Watch

@@ -20,7 +20,7 @@ from ledger.core.log.head_map import PageChanged
 from ledger.core.log.merkle import as_hash
 from ledger.core.log.replay import LogFault, LogUnreadable, SignedInFuture
 from ledger.core.messages import Message
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.store.witness import SeenAnchor, WitnessProgress
 from ledger.witness.contracts import Contracts
 from ledger.witness.follow import LogFollower

@@ -21,7 +21,7 @@ from ledger.core.events.terms import AgencyKind
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
 from ledger.core.procedure.legal_days import instant_text
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.procedures import shipped_procedures
 from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event
 from ledger.samples.case_acts import listed, registration

@@ -17,9 +17,9 @@ from ledger.core.ethereum.block_headers import FIELDS, QUANTITY
 from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.signing.authority import Grant
+from ledger.core.trust.trust_file import TrustedBlock, TrustedChain
 from ledger.core.verification.bundle import Anchor
 from ledger.core.verification.contract_storage import anchor_slots, grant_slots
-from ledger.core.verification.trust import TrustedBlock, TrustedChain
 
 CANCUN = 20  # header fields
 OTHERS = 40  # accounts that have nothing to do with us, so that the tries have branches

@@ -50,6 +50,8 @@ from ledger.core.procedure.legal_days import instant_text
 from ledger.core.procedure.package import MAIN_FILE, canonical_form
 from ledger.core.signing import authority
 from ledger.core.signing.signatures import address_of
+from ledger.core.trust.block_notes import BlockStatement, cosign_block
+from ledger.core.trust.trust_file import Trust, TrustedBlock, TrustedChain
 from ledger.core.verification.bundle import (
     FORMAT,
     Anchor,
@@ -60,8 +62,6 @@ from ledger.core.verification.bundle import (
     encode_hash,
     nodes_of,
 )
-from ledger.core.verification.chain import BlockStatement, cosign_block
-from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from ledger.recording.event_signing import sign_envelope
 from scripts.docs.chain_states import State
 

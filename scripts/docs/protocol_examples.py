@@ -34,8 +34,8 @@ from ledger.core.log import merkle, tiles
 from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing import signatures
+from ledger.core.trust.trust_file import encode_trust
 from ledger.core.verification.bundle import encode_bundle
-from ledger.core.verification.trust import encode_trust
 from ledger.core.verification.verify import verify_event
 from scripts.docs import (
     example,

@@ -15,8 +15,8 @@ from ledger.core.ethereum.block_headers import FIELDS
 from ledger.core.log.checkpoints import cosign_statement
 from ledger.core.log.merkle import EMPTY_TREE
 from ledger.core.log.notes import SignedNote, parse_note
+from ledger.core.trust.trust_file import TrustedBlock
 from ledger.core.verification.contract_storage import anchor_slots, grant_slots
-from ledger.core.verification.trust import TrustedBlock
 from scripts.docs import example
 from scripts.docs.chain_states import State, branch, deep, extension, hashed, hexed, leaf, other, quantity, storage_trie
 from scripts.docs.example import ANCHORED_AT, CHAIN

@@ -19,8 +19,8 @@ from msgspec.structs import replace
 
 from ledger.core.log import merkle
 from ledger.core.log.notes import SeedSigner, SignatureType
+from ledger.core.trust.trust_file import encode_trust
 from ledger.core.verification.bundle import TreeStamp, encode_hash
-from ledger.core.verification.trust import encode_trust
 from scripts.docs import example
 from scripts.docs.example import CHAIN, COSIGNED_AT, REGISTERED
 from scripts.docs.vector import (

@@ -18,7 +18,7 @@ from ledger.anchoring.worker import ChainConnection
 from ledger.config.settings import Settings
 from ledger.core.errors import Unavailable
 from ledger.core.log.policy import parse_policy
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.interchange.webhooks.deliverer import Deliverer
 from ledger.workers.pool import WorkerPool
 from tests.api.service import Served

@@ -12,7 +12,7 @@ from api.wiring import TrustHolder, open_parts
 from ledger.anchoring.worker import ChainWorker
 from ledger.config.settings import Settings, read_settings
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
-from ledger.core.verification.trust import parse_trust
+from ledger.core.trust.trust_file import parse_trust
 from ledger.store import checkpoints
 from ledger.store.database import Database
 from tests.api.service import until

@@ -27,6 +27,7 @@ QUALIFYING = (
     "ledger/core/custody",
     "ledger/core/events",
     "ledger/core/supervision",
+    "ledger/core/trust",
     "ledger/core/verification",
     "ledger/store",
 )

@@ -11,11 +11,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
+from ledger.core.trust.trust_file import Trust, TrustedBlock
 from ledger.core.verification.bundle import BundleFile
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.contract_storage import anchor_slots, grant_slots
 from ledger.core.verification.report import ProofReport
-from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.core.verification.verify import verify_event
 from scripts.docs.chain_states import State
 from tests.testkit.builders import POLICE, clerk

@@ -20,6 +20,7 @@ from ledger.core.log.notes import SeedSigner, SignatureType, parse_note
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.signing.authority import SERVICE_AGENCY
+from ledger.core.trust.trust_file import Trust, TrustedBlock, TrustedChain
 from ledger.core.verification.bundle import (
     FORMAT,
     Anchor,
@@ -31,7 +32,6 @@ from ledger.core.verification.bundle import (
     encode_hash,
     nodes_of,
 )
-from ledger.core.verification.trust import Trust, TrustedBlock, TrustedChain
 from scripts.docs.chain_states import State
 from tests.oracles import head_map_reference
 from tests.oracles import merkle_reference as reference

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger.core.encoding import canonical
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import BundleFile, encode_bundle
 from ledger.core.verification.report import ProofReport
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import verify_event
 from tests.testkit.builders import POLICE, PROCURATORATE, section
 from tests.testkit.bundles import log_with, naming

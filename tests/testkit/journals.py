@@ -8,8 +8,8 @@ from typing import Any
 
 from ledger.chain.journal import AnchoredHead, ChainWrite, Purpose, WriteState
 from ledger.core.encoding.digests import keccak256
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Anchor
-from ledger.core.verification.trust import Trust
 from ledger.proofs.bundles import Prover, RecordedHead, StateSource
 from ledger.store import bindings, log
 from ledger.store.chain_journal import DatabaseJournal

@@ -18,8 +18,8 @@ from ledger.cli.errors import Exit
 from ledger.cli.main import run
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import MalformedInput
+from ledger.core.trust.trust_file import encode_trust
 from ledger.core.verification.bundle import BundleFile, decode_bundle, encode_bundle
-from ledger.core.verification.trust import encode_trust
 from tests.testkit import bundles
 from tests.testkit.builders import POLICE, founder
 from tests.testkit.time_zones import utc_times

@@ -17,8 +17,8 @@ from ledger.core.log.checkpoints import Checkpoint, cosign_checkpoint, verify_ch
 from ledger.core.log.merkle import Hash, verify_consistency
 from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, VerifyingKey
 from ledger.core.log.witness_protocol import CosignBlock, parse_add_checkpoint, parse_add_entries, parse_request
-from ledger.core.verification.chain import BlockStatement, cosign_block
-from ledger.core.verification.trust import TrustedBlock, TrustedChain
+from ledger.core.trust.block_notes import BlockStatement, cosign_block
+from ledger.core.trust.trust_file import TrustedBlock, TrustedChain
 from ledger.witness.gathering.witnesses import Witness
 from tests.testkit.faulty_service import Answer, Asked, faulty_service
 from tests.unit.chain.builders import Key

@@ -39,10 +39,10 @@ from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.deadlines import parse_periods
 from ledger.core.procedure.package import read_package
 from ledger.core.supervision.model_package import verify_package
+from ledger.core.trust.trust_file import parse_trust
 from ledger.core.verification.bundle import decode_bundle, tlog_proof_of
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.receipts import verify_receipt
-from ledger.core.verification.trust import parse_trust
 from ledger.core.verification.verify import verify_event
 from ledger.interchange.imports.mapping import parse_mapping
 from ledger.interchange.imports.tables import CsvTable, JsonTable

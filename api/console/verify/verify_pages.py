@@ -16,9 +16,9 @@ from api.console.shared.access import PublicVisitOf
 from api.console.shared.rendering import PATH, language
 from api.texts import Texts, later
 from ledger.core.events import EVENT_TYPES
+from ledger.core.trust.trust_file import encode_trust
 from ledger.core.verification.heads import ABSENCE_STEPS
 from ledger.core.verification.stream import CASE_STEPS
-from ledger.core.verification.trust import encode_trust
 from ledger.core.verification.verify import EVENT_STEPS, STEPS
 from ledger.i18n import Labels
 

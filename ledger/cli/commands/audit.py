@@ -25,7 +25,7 @@ from ledger.core.events.record import AuditRecorded
 if TYPE_CHECKING:
     from ledger.audit import Look
     from ledger.config.settings import Settings
-    from ledger.core.verification.trust import FinalityRule, Trust
+    from ledger.core.trust.trust_file import FinalityRule, Trust
     from ledger.store.database import Database
 
 MOST_FINDINGS = 1000  # that an event holds
@@ -91,7 +91,7 @@ def _recomputed(
     from ledger.config.installation import DataDirectory, finality_rule, load
     from ledger.config.settings import read_settings
     from ledger.core.procedure.adoption import Procedures
-    from ledger.core.verification.trust import parse_trust
+    from ledger.core.trust.trust_file import parse_trust
     from ledger.store.database import open_database
     from ledger.supervision.runs.datasets import DatasetFiles
 

@@ -25,8 +25,8 @@ from ledger.core.encoding.digests import Algorithm
 from ledger.core.errors import MalformedInput
 from ledger.core.events.item import ItemExamined, ItemRegistered
 from ledger.core.messages import Message, Term, plain
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.report import worst
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import verify_event
 from ledger.evidence.bag import FileFinding, binding
 from ledger.evidence.checking import EvidenceCheck, RecordedDigests, check_bag, check_file

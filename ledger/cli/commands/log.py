@@ -25,7 +25,7 @@ from ledger.client.log_copy import (
 )
 from ledger.config.secret_files import write_secret
 from ledger.core.errors import IntegrityBroken
-from ledger.core.verification.trust import encode_trust, parse_trust
+from ledger.core.trust.trust_file import encode_trust, parse_trust
 
 ENTRY = columns("index", "signed_at", "event_type", "stream.kind", "stream.id", "sequence", "agency")
 

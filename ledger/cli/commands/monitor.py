@@ -49,7 +49,7 @@ def _look(session: Session, agency: str, *, one_by_one: bool) -> int:
     """Watch what is new, print it and then keep the position; return the number of alarms."""
     from ledger.cli.proofs import trust_of_profile
     from ledger.client.monitoring import evidence_kept, read_position, watch_log, write_position
-    from ledger.core.verification.trust import parse_trust
+    from ledger.core.trust.trust_file import parse_trust
     from ledger.witness.source import LogSource
 
     trust = parse_trust(trust_of_profile(session))

@@ -18,7 +18,7 @@ from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import AgencyId, OfficerId
 from ledger.core.messages import Message
-from ledger.core.verification.trust import parse_trust
+from ledger.core.trust.trust_file import parse_trust
 
 
 @click.group("profile", cls=Group)

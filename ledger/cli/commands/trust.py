@@ -16,13 +16,13 @@ from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_p
 from ledger.cli.session import Session
 from ledger.config.keys import note_key, open_note_key
 from ledger.core.errors import NotFound
-from ledger.core.verification.trust import encode_trust, parse_trust
+from ledger.core.trust.trust_file import encode_trust, parse_trust
 
 if TYPE_CHECKING:
     from ledger.config.installation import DataDirectory
     from ledger.core.log.notes import NoteSigner, VerifyingKey
-    from ledger.core.verification.trust import Trust
-    from ledger.core.verification.trust_renewal import Renewal
+    from ledger.core.trust.trust_file import Trust
+    from ledger.core.trust.trust_renewal import Renewal
 
 OUTPUT = click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Where to write it."
@@ -58,7 +58,7 @@ def renew(
     """
     from ledger.config.installation import DataDirectory
     from ledger.config.settings import read_settings
-    from ledger.core.verification import trust_renewal
+    from ledger.core.trust import trust_renewal
 
     before = parse_trust(old.read_bytes())
     renewal = trust_renewal.renew(before, parse_trust(new.read_bytes()))
@@ -89,7 +89,7 @@ def cosign(
 ) -> None:
     """Co-sign a renewal as a witness, after reading what it changes."""
     from ledger.config.settings import read_witness_settings
-    from ledger.core.verification import trust_renewal
+    from ledger.core.trust import trust_renewal
     from ledger.witness.directory import WitnessDirectory, open_keys
 
     before, asked = parse_trust(trust.read_bytes()), trust_renewal.parse_renewal(renewal.read_bytes())
@@ -116,7 +116,7 @@ def accept(session: Session, /, *, renewals: tuple[Path, ...], trust: Path | Non
     RENEWALS are copies of one renewal, each signed by some. The old file is kept beside: a proof from before that the
     new one does not cover is checked with it, or fetched anew.
     """
-    from ledger.core.verification import trust_renewal
+    from ledger.core.trust import trust_renewal
 
     file = trust or session.profiles.trust(session.profile)
     if not file.exists():
@@ -149,7 +149,7 @@ def _log_signer(where: DataDirectory, key: VerifyingKey, passphrase: str) -> Not
 
 
 def _write(session: Session, renewal: Renewal, old: Trust, output: Path) -> None:
-    from ledger.core.verification.trust_renewal import encode_renewal
+    from ledger.core.trust.trust_renewal import encode_renewal
 
     _show(session, renewal, old)
     output.write_bytes(encode_renewal(renewal) + b"\n")
@@ -159,7 +159,7 @@ def _write(session: Session, renewal: Renewal, old: Trust, output: Path) -> None
 
 def _show(session: Session, renewal: Renewal, old: Trust) -> None:
     """Print what the renewal changes, field by field."""
-    from ledger.core.verification.trust_renewal import changes
+    from ledger.core.trust.trust_renewal import changes
 
     for name, before, after in changes(renewal, old):
         session.output.note(printable_line(f"{name}: {before} -> {after}"))

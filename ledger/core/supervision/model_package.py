@@ -15,11 +15,11 @@ from ledger.core.events import digest_of
 from ledger.core.events.supervision import ModelPublished
 from ledger.core.messages import Message
 from ledger.core.supervision.models import STREAM
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Bundle, decode_bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Outcome
 from ledger.core.verification.stream import StreamReport, VerifiedStream, unread
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import VerifiedEvent
 
 

@@ -32,7 +32,7 @@ from ledger.core.log.merkle import Hash, leaf_hash, path_nodes
 from ledger.core.log.notes import MAX_NOTE_LENGTH, decode_base64, parse_note
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.messages import Message
-from ledger.core.verification.trust import ChainHistory
+from ledger.core.trust.trust_file import ChainHistory
 
 FORMAT: Literal["tallystick/bundle@v1"] = "tallystick/bundle@v1"
 MAX_BUNDLE_LENGTH = 64 * 1024 * 1024  # bytes

@@ -20,11 +20,11 @@ from ledger.core.events.procedure import ProcedurePublished
 from ledger.core.events.registry import ProcedureAdopted
 from ledger.core.messages import Message, joined
 from ledger.core.procedure.adoption import NOT_YET, Procedures
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import decode_bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import NotChecked, Outcome
 from ledger.core.verification.stream import StreamReport, VerifiedStream, unread
-from ledger.core.verification.trust import Trust
 
 ADOPTION = NAME_OF[ProcedureAdopted]
 

@@ -14,7 +14,7 @@ from ledger.core.errors import MalformedInput, ProofRefused
 from ledger.core.ethereum import trie
 from ledger.core.ethereum.contract_changes import ROLE_BITS
 from ledger.core.signing.authority import Grant
-from ledger.core.verification.trust import TrustedChain
+from ledger.core.trust.trust_file import TrustedChain
 
 WORD = 32  # bytes
 LAST_RECORD = bytes(WORD)  # slot 0 of LogAnchor

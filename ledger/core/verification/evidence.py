@@ -20,9 +20,9 @@ from ledger.core.messages import Message
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import Grant
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Bundle, ShownEntry, decode_hashes, node_name
 from ledger.core.verification.report import NotChecked
-from ledger.core.verification.trust import Trust
 
 _KEY_GRANTED = NAME_OF[registry.KeyGranted]
 _MIRRORED = {NAME_OF[body] for body in (registry.AgencyAdmitted, registry.KeyGranted, registry.KeyRevoked)}

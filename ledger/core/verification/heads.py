@@ -30,10 +30,10 @@ from ledger.core.log.head_map import (
 )
 from ledger.core.log.merkle import Hash
 from ledger.core.messages import Message, joined
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import MapProof, ShownEntry, decode_bundle, decode_hashes
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, NotChecked, Outcome, Report, Statement, statement_of, worst
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import BundleVerification
 
 NO_QUORUM = Message("the head map says so, but no quorum of witnesses has co-signed the tree: it is the log's own word")

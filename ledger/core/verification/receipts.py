@@ -18,8 +18,8 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.cose_receipts import CoseReceipt, parse_receipt, thumbprint
 from ledger.core.log.notes import VerifyingKey
 from ledger.core.messages import Message
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.report import Check, NotChecked, Outcome, ProofReport, perform, subject_of, worst
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import COMPLETENESS, CONFORMITY, signed
 
 

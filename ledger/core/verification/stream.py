@@ -29,6 +29,7 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.log.merkle import EMPTY_TREE, Hash, RootMismatch, leaf_hash
 from ledger.core.log.replay import StreamHead, place_after
 from ledger.core.messages import Message
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Bundle, decode_bundle
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.heads import require_whole
@@ -43,7 +44,6 @@ from ledger.core.verification.report import (
     statement_of,
     worst,
 )
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import STEPS, BundleVerification, VerifiedEvent
 
 CASE_STEPS = ("events", "order", "custody", "end")

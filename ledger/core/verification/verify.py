@@ -57,6 +57,7 @@ from ledger.core.messages import Message, joined
 from ledger.core.signing import authority as authorities
 from ledger.core.signing import signatures
 from ledger.core.signing.authority import Grant
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Anchor, Bundle, ShownEntry, TreeStamp, decode_bundle, decode_hashes
 from ledger.core.verification.chain import (
     ObservedBlock,
@@ -80,7 +81,6 @@ from ledger.core.verification.report import (
     worst,
 )
 from ledger.core.verification.timestamps import Timestamp, verify_timestamp
-from ledger.core.verification.trust import Trust
 
 SIGNED_AHEAD_S = 300  # seconds by which a signer's clock may be ahead of the proven time
 

@@ -16,8 +16,8 @@ from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Event
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.legal_days import instant_text
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.report import CheckedStep
-from ledger.core.verification.trust import Trust
 from ledger.i18n import zone_in_use
 from ledger.interchange.papers.certified import Certified, CertifiedEvent, certify
 from ledger.interchange.papers.document import link

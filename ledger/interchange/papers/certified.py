@@ -15,12 +15,12 @@ from ledger.core.events.registry import Name
 from ledger.core.events.terms import Verdict
 from ledger.core.procedure.adoption import NOT_YET, Procedures
 from ledger.core.procedure.legal_days import unix_seconds
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Anchor, decode_bundle
 from ledger.core.verification.case import RaisedFlag, judge_case, open_case
 from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import CheckedStep, ProofReport, Report, Statement
 from ledger.core.verification.stream import VerifiedStream
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import BundleVerification
 from ledger.i18n import Labels
 from ledger.timeline.sentences import Names, names_by_id

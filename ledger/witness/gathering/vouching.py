@@ -16,8 +16,8 @@ from ledger.core.ethereum.block_headers import read_header
 from ledger.core.log.checkpoints import verify_statement
 from ledger.core.log.notes import NoteSignature, SignedNote, VerifyingKey
 from ledger.core.log.witness_protocol import CosignBlock
-from ledger.core.verification.chain import BlockStatement, verify_block_note
-from ledger.core.verification.trust import Trust, TrustedBlock
+from ledger.core.trust.block_notes import BlockStatement, verify_block_note
+from ledger.core.trust.trust_file import Trust, TrustedBlock
 from ledger.store import chain_journal
 from ledger.store.chain_journal import ProvingHeader
 from ledger.store.database import Database

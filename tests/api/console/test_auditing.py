@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.case import verify_case
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import verify_event
 from ledger.procedures import shipped_procedures
 from tests.api.conftest import Trusted

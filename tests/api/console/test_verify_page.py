@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, Page, expect
 from api.app import create_app
 from ledger.config.settings import Settings
 from ledger.core.encoding import canonical
+from ledger.core.trust.trust_file import encode_trust
 from ledger.core.verification.bundle import encode_bundle
-from ledger.core.verification.trust import encode_trust
 from ledger.interchange.papers.document import link
 from ledger.interchange.papers.typeset import typeset
 from tests.api.conftest import Trusted, no_chain, parts_of

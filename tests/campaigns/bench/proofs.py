@@ -24,9 +24,9 @@ from ledger.core.events import decode_envelope
 from ledger.core.events.terms import Verdict
 from ledger.core.log.checkpoints import verify_checkpoint
 from ledger.core.signing.signatures import signing_hash
+from ledger.core.trust.trust_file import Trust, encode_trust
 from ledger.core.verification.bundle import encode_bundle
 from ledger.core.verification.contract_storage import anchor_slots, grant_slots
-from ledger.core.verification.trust import Trust, encode_trust
 from ledger.core.verification.verify import verify_event
 from scripts.bench.figures import Figure, children_cpu, in_turn, options, show
 from scripts.docs.chain_states import State, packed

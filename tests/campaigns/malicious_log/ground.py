@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.core.events import case
-from ledger.core.verification.trust import Trust, encode_trust
+from ledger.core.trust.trust_file import Trust, encode_trust
 from tests.campaigns.malicious_log.service import Hostile, filler
 from tests.testkit.builders import COURT, POLICE, Writer, clerk
 from tests.testkit.bundles import Log, log_with, trust

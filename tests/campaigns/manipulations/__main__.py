@@ -32,7 +32,7 @@ from ledger.audit import AuditReport, audit_log, left_out, replaying
 from ledger.config.installation import DataDirectory
 from ledger.config.settings import read_settings
 from ledger.core.errors import TallystickError
-from ledger.core.verification.trust import parse_trust
+from ledger.core.trust.trust_file import parse_trust
 from ledger.procedures import shipped_procedures
 from ledger.store.database import open_database
 from ledger.supervision.runs.datasets import DatasetFiles

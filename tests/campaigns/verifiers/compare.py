@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ledger.core.errors import MalformedInput
-from ledger.core.verification.trust import Trust, parse_trust
+from ledger.core.trust.trust_file import Trust, parse_trust
 from ledger.core.verification.verify import verify_event
 from tests.campaigns.verifiers.faults import FAULTS, REFUSED, Expected
 from tests.campaigns.verifiers.worlds import bases, worlds

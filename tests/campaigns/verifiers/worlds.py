@@ -14,7 +14,7 @@ import msgspec
 
 from ledger.core.encoding import canonical
 from ledger.core.events import Authority, case, record, registry
-from ledger.core.verification.trust import Trust, encode_trust
+from ledger.core.trust.trust_file import Trust, encode_trust
 from scripts.docs.chain_states import State
 from scripts.docs.example import vouched
 from tests.testkit.builders import COURT, LOG_ID, POLICE, PROCURATORATE, START, Writer, clerk, section, supervisor

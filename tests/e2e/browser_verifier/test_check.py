@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ledger.core.encoding import canonical
+from ledger.core.trust.trust_file import encode_trust
 from ledger.core.verification.bundle import MAX_BUNDLE_LENGTH, encode_bundle
-from ledger.core.verification.trust import encode_trust
 from ledger.core.verification.verify import verify_event
 from tests.campaigns.verifiers.compare import Sample, compared
 from tests.campaigns.verifiers.faults import Expected

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.verification.trust import parse_trust
+from ledger.core.trust.trust_file import parse_trust
 from tests.e2e.stories.guarded import COURT, POLICE, GuardedTown
 from tests.e2e.stories.town import SmallTown, Town
 

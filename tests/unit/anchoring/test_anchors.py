@@ -26,10 +26,10 @@ from ledger.core.errors import IntegrityBroken, ProofRefused, Unavailable
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events.record import AccessSealed
 from ledger.core.log.head_map import MAPPED
+from ledger.core.trust.trust_file import Trust, TrustedBlock
 from ledger.core.verification.bundle import Anchor
 from ledger.core.verification.contract_storage import ContractStates
 from ledger.core.verification.report import ProofReport
-from ledger.core.verification.trust import Trust, TrustedBlock
 from ledger.core.verification.verify import verify_event
 from ledger.proofs.bundles import Prover, RecordedHead
 from ledger.recording.head_maps import HeadMapKeeper

@@ -19,7 +19,7 @@ from ledger.audit.findings import AuditFinding
 from ledger.chain.contract_clients import AnchorRecord
 from ledger.core.events import Authority, case, record
 from ledger.core.events.registry import RegistryChange
-from ledger.core.verification.trust import Trust
+from ledger.core.trust.trust_file import Trust
 from ledger.procedures import shipped_procedures
 from ledger.store import log as stored_log
 from ledger.store.access import AccessLog, Read

@@ -12,7 +12,7 @@ from ledger.chain.journal import AnchoredHead, ChainWrite, Deployment, Journal
 from ledger.chain.remote import RemoteChain
 from ledger.chain.rpc import JsonRpc
 from ledger.chain.writer import ChainBackend, ChainWriter
-from ledger.core.verification.trust import FinalityRule
+from ledger.core.trust.trust_file import FinalityRule
 from tests.oracles.merkle_reference import consistency_proof, mth
 from tests.unit.chain.builders import Key
 from tests.unit.chain.external import ExternalNode

@@ -18,7 +18,7 @@ from ledger.config.settings import read_settings
 from ledger.core.errors import Conflict, TallystickError
 from ledger.core.log.notes import SeedSigner
 from ledger.core.signing.authority import EarlierServiceKey
-from ledger.core.verification.trust import MAX_EARLIER, LogKeyLine
+from ledger.core.trust.trust_file import MAX_EARLIER, LogKeyLine
 from tests.testkit.tally import PASSPHRASE, Tally
 
 NAMES = ("log", "service", "submitter")

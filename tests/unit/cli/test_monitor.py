@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ledger.cli.errors import Exit
 from ledger.config.secret_files import write_secret
 from ledger.core.log.notes import SeedSigner
-from ledger.core.verification.trust import encode_trust
+from ledger.core.trust.trust_file import encode_trust
 from tests.testkit import bundles
 from tests.testkit.builders import (
     POLICE,

@@ -13,8 +13,8 @@ from ledger.cli.errors import Exit
 from ledger.config.keys import create_note_key
 from ledger.core.encoding import canonical
 from ledger.core.log.policy import parse_policy
-from ledger.core.verification.trust import Trust, TrustedBlock, encode_trust, parse_trust
-from ledger.core.verification.trust_renewal import trust_digest
+from ledger.core.trust.trust_file import Trust, TrustedBlock, encode_trust, parse_trust
+from ledger.core.trust.trust_renewal import trust_digest
 from tests.testkit import bundles
 from tests.testkit.bundles import CHAIN, ORIGIN
 from tests.testkit.tally import PASSPHRASE, Tally

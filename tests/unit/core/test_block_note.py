@@ -11,8 +11,8 @@ from ledger.core.errors import MalformedInput
 from ledger.core.log.checkpoints import Cosignature, parse_checkpoint
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, SignedNote
 from ledger.core.log.policy import parse_policy
-from ledger.core.verification.chain import BlockStatement, cosign_block, verify_block_note
-from ledger.core.verification.trust import TrustedBlock
+from ledger.core.trust.block_notes import BlockStatement, cosign_block, verify_block_note
+from ledger.core.trust.trust_file import TrustedBlock
 from tests.testkit.bundles import CHAIN, TWO_OF_THREE, WITNESSES
 
 LOG_ID = bytes(31) + b"\x01"

@@ -12,8 +12,8 @@ from ledger.core.errors import MalformedInput
 from ledger.core.events import Stream
 from ledger.core.events.supervision import ModelRetired
 from ledger.core.supervision import model_package
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import BundleFile, encode_bundle
-from ledger.core.verification.trust import Trust
 from tests.testkit.builders import COURT, PROCURATORATE, Writer, analyst
 from tests.testkit.bundles import Log, naming, trust
 from tests.testkit.supervision import Model, published

@@ -12,10 +12,10 @@ import pytest
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.supervision.model_package import verify_package
+from ledger.core.trust.trust_file import parse_trust
 from ledger.core.verification.case import verify_case
 from ledger.core.verification.heads import verify_absence
 from ledger.core.verification.stream import verify_stream
-from ledger.core.verification.trust import parse_trust
 from ledger.core.verification.verify import verify_event
 from scripts.docs.vector import NO_BUNDLE, NO_TRUST_FILE
 from tests.testkit.published_vectors import EXAMPLES, VECTORS, files

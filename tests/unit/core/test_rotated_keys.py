@@ -13,8 +13,8 @@ from ledger.core.errors import MalformedInput
 from ledger.core.log.checkpoints import parse_checkpoint
 from ledger.core.log.notes import SeedSigner, parse_note
 from ledger.core.signing.authority import EarlierServiceKey, ServiceKeys
+from ledger.core.trust.trust_file import EarlierLogKey, Trust, encode_trust, parse_trust
 from ledger.core.verification.bundle import BundleFile
-from ledger.core.verification.trust import EarlierLogKey, Trust, encode_trust, parse_trust
 from tests.testkit.builders import COURT, SERVICE, clerk, refused_at
 from tests.testkit.bundles import LOG_SIGNER, ORIGIN, WITNESSES
 from tests.testkit.changed_bundles import FOUNDING, GOOD, LOG, NOTE, REGISTERED, TRUST, faults, results, verdict_of

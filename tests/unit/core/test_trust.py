@@ -14,8 +14,8 @@ from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused, T
 from ledger.core.log.checkpoints import Cosignature, parse_checkpoint
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
-from ledger.core.verification import trust_renewal
-from ledger.core.verification.trust import MAX_TRUST_LENGTH, Trust, TrustedBlock, encode_trust, parse_trust
+from ledger.core.trust import trust_renewal
+from ledger.core.trust.trust_file import MAX_TRUST_LENGTH, Trust, TrustedBlock, encode_trust, parse_trust
 from tests.testkit.builders import refused_at
 from tests.testkit.bundles import CHAIN, LOG_SIGNER, ORIGIN, TWO_OF_THREE, WITNESS_LINES, WITNESSES, trust
 

@@ -19,8 +19,8 @@ from msgspec import UNSET
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.log.notes import parse_note
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import decode_bundle, encode_bundle
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import verify_event
 from tests.testkit.anchored_bundles import anchored
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk

@@ -15,9 +15,9 @@ from ledger.core.errors import MalformedInput
 from ledger.core.log.cose_receipts import sign_receipt
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner
+from ledger.core.trust.trust_file import EarlierLogKey, Trust, parse_trust
 from ledger.core.verification.receipts import STEPS, verify_receipt
 from ledger.core.verification.report import ProofReport
-from ledger.core.verification.trust import EarlierLogKey, Trust, parse_trust
 from tests.oracles import merkle_reference as reference
 from tests.testkit.bundles import LOG_SIGNER, ORIGIN, TWO_OF_THREE, trust
 from tests.testkit.changed_bundles import LOG, NOTE, REGISTERED

@@ -11,9 +11,9 @@ import pytest
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
+from ledger.core.trust.trust_file import Trust, encode_trust, parse_trust
 from ledger.core.verification.bundle import TreeStamp, encode_hash
 from ledger.core.verification.timestamps import encode_response
-from ledger.core.verification.trust import Trust, encode_trust, parse_trust
 from tests.oracles import merkle_reference as reference
 from tests.testkit.bundles import Log, trust
 from tests.testkit.changed_bundles import LOG, REGISTERED, TRUST, verdict_of

@@ -15,7 +15,7 @@ from ledger.chain.contract import Approval, ContractDomain, decision_digest
 from ledger.chain.journal import ChainWrite, WriteState
 from ledger.core.ethereum.contract_changes import CHANGE_KINDS, ContractChange
 from ledger.core.events import registry
-from ledger.core.verification.chain import verify_block_note
+from ledger.core.trust.block_notes import verify_block_note
 from ledger.recording.head_maps import HeadMapKeeper
 from ledger.store import chain_journal, log
 from ledger.store.chain_journal import ProvingHeader

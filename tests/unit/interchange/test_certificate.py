@@ -18,9 +18,9 @@ from ledger.core.errors import IntegrityBroken, MalformedInput, NotFound
 from ledger.core.events.case import CaseSplit
 from ledger.core.events.handover import HandoverRecalled
 from ledger.core.events.item import Seizure
+from ledger.core.trust.trust_file import Trust, parse_trust
 from ledger.core.verification.bundle import BundleFile, encode_bundle
 from ledger.core.verification.case import verify_case
-from ledger.core.verification.trust import Trust, parse_trust
 from ledger.core.verification.verify import EVENT_STEPS, STEPS, verify_event
 from ledger.i18n import Labels
 from ledger.interchange.papers.certificate import LIMITS, CertificateRequest, certificate

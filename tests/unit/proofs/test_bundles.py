@@ -22,10 +22,10 @@ from ledger.core.log.checkpoints import Checkpoint, parse_checkpoint, sign_check
 from ledger.core.log.cose_receipts import parse_receipt
 from ledger.core.log.merkle import Hash
 from ledger.core.log.notes import SeedSigner, parse_note
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import MapProof, decode_bundle
 from ledger.core.verification.case import CaseReport, verify_case
 from ledger.core.verification.heads import verify_absence
-from ledger.core.verification.trust import Trust
 from ledger.core.verification.verify import verify_event
 from ledger.procedures import shipped_procedures
 from ledger.proofs.bundles import Prover, StateSource, Withheld

@@ -15,8 +15,8 @@ from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import CitedDataset, LeadRaised
 from ledger.core.events.terms import EventRef
+from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import BundleFile, decode_bundle
-from ledger.core.verification.trust import Trust
 from ledger.procedures import shipped_procedures
 from ledger.proofs.bundles import Prover
 from ledger.store import log

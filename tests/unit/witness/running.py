@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from ledger.cli.main import run
 from ledger.core.encoding import canonical
 from ledger.core.log.witness_protocol import ADD_CHECKPOINT, COSIGN_ANCHOR, AddCheckpoint, CosignAnchor
-from ledger.core.verification.trust import encode_trust
+from ledger.core.trust.trust_file import encode_trust
 from tests.testkit.machine import REPOSITORY, environment, free_port, wait_until
 from tests.testkit.tally import Done, alone
 from tests.unit.witness.stand import Stand

@@ -20,7 +20,7 @@ from ledger.core.log.notes import SeedSigner, SignatureType
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.replay import LogFault
 from ledger.core.log.witness_protocol import CosignAnchor
-from ledger.core.verification.trust import FinalityRule, Trust
+from ledger.core.trust.trust_file import FinalityRule, Trust
 from ledger.store.witness import Halted, WitnessStore
 from ledger.witness.alarms import Alarms, Health, Status, status_of
 from ledger.witness.contracts import Contracts, contracts_at

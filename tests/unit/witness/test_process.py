@@ -13,7 +13,7 @@ from ledger.cli.errors import Exit
 from ledger.core.log.checkpoints import verify_cosignatures
 from ledger.core.log.notes import parse_vkey
 from ledger.core.signing.signatures import recover
-from ledger.core.verification.trust import encode_trust
+from ledger.core.trust.trust_file import encode_trust
 from ledger.store.witness import WitnessStore
 from tests.testkit import bundles
 from tests.testkit.machine import REPOSITORY, blocks, free_port, typed_at_home

@@ -22,8 +22,8 @@ from ledger.core.log.notes import SignedNote, VerifyingKey, parse_signature_line
 from ledger.core.log.replay import LogUnreadable
 from ledger.core.log.tiles import encode_bundle
 from ledger.core.log.witness_protocol import COSIGN_BLOCK, AddCheckpoint, CosignBlock
-from ledger.core.verification.chain import BlockStatement
-from ledger.core.verification.trust import TrustedBlock
+from ledger.core.trust.block_notes import BlockStatement
+from ledger.core.trust.trust_file import TrustedBlock
 from ledger.store.witness import Halted, Moved
 from ledger.witness.contracts import Contracts, contracts_at
 from ledger.witness.source import LogSource

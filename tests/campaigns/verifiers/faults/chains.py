@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import keccak256
 from ledger.core.log.notes import NoteSignature, SeedSigner, SignatureType, parse_note
+from ledger.core.trust.trust_file import TrustedBlock, encode_trust
 from ledger.core.verification.contract_storage import anchor_slots, grant_slots
-from ledger.core.verification.trust import TrustedBlock, encode_trust
 from scripts.docs.chain_states import State, branch, extension, hashed, hexed, leaf, other, quantity, storage_trie
 from tests.campaigns.verifiers import changes
 from tests.campaigns.verifiers.changes import put, without

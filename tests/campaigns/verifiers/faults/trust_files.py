@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ledger.core.log.notes import SeedSigner, SignatureType
-from ledger.core.verification.trust import encode_trust
+from ledger.core.trust.trust_file import encode_trust
 from scripts.docs.spoiled_signatures import LOG_SEED
 from tests.campaigns.verifiers.changes import put, without
 from tests.campaigns.verifiers.faults.naming import OTHER_KEY, REFUSED, Expected, Mutated, fails, fault

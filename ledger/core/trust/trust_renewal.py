@@ -28,7 +28,7 @@ from ledger.core.errors import MalformedInput, ProofRefused, SignatureRefused
 from ledger.core.log import notes
 from ledger.core.log.checkpoints import Cosignature, cosign_statement, require_quorum, verify_statement
 from ledger.core.messages import Message
-from ledger.core.verification.trust import Trust, TrustedChain, encode_trust, parse_trust
+from ledger.core.trust.trust_file import Trust, TrustedChain, encode_trust, parse_trust
 
 RENEWAL_FORMAT: Literal["tallystick/trust-renewal@v1"] = "tallystick/trust-renewal@v1"
 MAX_SIGNATURES = 1024
