@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from fastapi.exceptions import RequestValidationError
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -76,6 +77,8 @@ HINTS_IN_USE: ContextVar[Mapping[int, str]] = ContextVar("hints", default=HINTS)
 class Problem(Struct, frozen=True):
     """A problem document (RFC 9457). After a conflict, ``head`` and ``sequence`` are those of the stream now.
 
+    ``line`` is that of a bulk request in which one refusal refuses all, counted from 1.
+
     ``detail`` and ``hint`` are in the language that the request asks for (Accept-Language), the rest is for programs.
     """
 
@@ -89,6 +92,7 @@ class Problem(Struct, frozen=True):
     head: str | UnsetType | None = UNSET
     sequence: int | UnsetType = UNSET
     index: int | UnsetType = UNSET
+    line: int | UnsetType = UNSET
 
 
 class TokenRefused(TallystickError):
@@ -131,9 +135,9 @@ def status_of(error: TallystickError) -> int:
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 400)
 
 
-def response_of(error: TallystickError) -> Response:
-    """Return the response to an error."""
-    problem = problem_of(error)
+def response_of(error: TallystickError, *, line: int | UnsetType = UNSET) -> Response:
+    """Return the response to an error, at this line of a bulk request."""
+    problem = replace(problem_of(error), line=line)
     headers = {"Content-Language": READERS_LANGUAGE.get(), "Vary": "Accept-Language"}
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="tallystick", error="invalid_token"'
@@ -142,11 +146,11 @@ def response_of(error: TallystickError) -> Response:
     return Response(msgspec.json.encode(problem, enc_hook=in_readers_language), problem.status, headers, MEDIA_TYPE)
 
 
-def answer_to(error: TallystickError) -> Response:
+def answer_to(error: TallystickError, *, line: int | UnsetType = UNSET) -> Response:
     """Return the response to an error, and log what no client may see if it is a fault of the service."""
     if status_of(error) >= 500:
         logger.warning("refused", code=error.code, reason=error.for_operator)
-    return response_of(error)
+    return response_of(error, line=line)
 
 
 def unexpected() -> Response:

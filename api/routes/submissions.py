@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
+from starlette.datastructures import QueryParams
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.middleware.problems import Refused
+from api.middleware.problems import Refused, answer_to
 from api.middleware.request_limits import JSON, NDJSON, charge, read_body
-from api.schemas.openapi import answers, problems, takes
-from api.services.submission import LineAnswer, SubmissionService
+from api.schemas.openapi import answers, takes
+from api.services.submission import LineAnswer, RefusedLine, SubmissionService
 from ledger.core.errors import MalformedInput
 from ledger.core.events import (
     NAME_OF,
@@ -37,6 +38,7 @@ from ledger.core.events.handover import HandoverOffered, OfferedItem
 from ledger.core.messages import Message, Term
 from ledger.i18n import in_readers_language
 from ledger.recording.publisher import Receipt
+from ledger.recording.sequencer import MAX_BATCH
 
 EVENTS = "/api/v1/events"
 BATCH = "/api/v1/events/batch"
@@ -50,6 +52,8 @@ ANSWERS: dict[str, type[Body]] = {
 }
 ANSWER = "/api/v1/cases/{case_id}/handovers/{handover_id}"
 MAX_LINES = 1000  # events of one bulk request
+MAX_TOGETHER = MAX_BATCH  # events of one that is recorded all or not at all: in one transaction
+ALL_OR_NONE = "all_or_none"  # the parameter that asks for it
 
 _encoder = msgspec.json.Encoder(enc_hook=in_readers_language)
 
@@ -77,21 +81,40 @@ class _EventEndpoint:
 
 
 class _BatchEndpoint(_EventEndpoint):
-    """POST /events/batch: many submissions, each answered on its own."""
+    """POST /events/batch: many submissions, each answered on its own, or recorded all or not at all."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        together = _all_or_none(scope)
         data = await read_body(scope, receive, NDJSON, limit=self.limit, timeout_s=self.timeout_s)
         lines = data.removesuffix(b"\n").split(b"\n")
-        if len(lines) > MAX_LINES:
+        limit = MAX_TOGETHER if together else MAX_LINES
+        if len(lines) > limit:
             raise Refused(
                 413,
                 "expected at most {limit} lines, not {count}",
-                limit=MAX_LINES,
+                limit=limit,
                 count=len(lines),
                 code="too_many_events",
             )
         charge(scope, len(lines) - 1)
-        await _send(send, 200, _encoder.encode(BatchAnswer(await self.submissions.submit_each(lines))))
+        if not together:
+            results = await self.submissions.submit_each(lines)
+            await _send(send, 200, _encoder.encode(BatchAnswer(results)))
+            return
+        outcome = await self.submissions.submit_together(lines)
+        if isinstance(outcome, RefusedLine):
+            await answer_to(outcome.refusal, line=outcome.line)(scope, receive, send)
+            return
+        results = [LineAnswer(result.status, receipt=result.receipt) for result in outcome]
+        await _send(send, max(result.status for result in results), _encoder.encode(BatchAnswer(results)))
+
+
+def _all_or_none(scope: Scope) -> bool:
+    """Return whether the query asks that all lines are recorded or none. Raises MalformedInput."""
+    value = QueryParams(scope["query_string"]).get(ALL_OR_NONE, "false")
+    if value not in ("true", "false"):
+        raise MalformedInput("expected true or false, not {value!r}", value=value[:20], field=ALL_OR_NONE)
+    return value == "true"
 
 
 def submission_endpoints(
@@ -172,9 +195,21 @@ def submission_paths() -> dict[str, Any]:
                 "operationId": "submit_events",
                 "summary": "Submit many signed events",
                 "description": f"At most {MAX_LINES} submissions, one a line. Each is judged in its order and answered "
-                "on its own; a later one may stand on an earlier one.",
+                f"on its own; a later one may stand on an earlier one. With `{ALL_OR_NONE}=true` (at most "
+                f"{MAX_TOGETHER} lines) all are recorded in one transaction or none is: 201 with a receipt for each "
+                "line (200 if all were recorded before), or the problem of the first line that is refused, whose "
+                "number is `line`. The same lines again get the same receipts: where the outcome is not known, send "
+                "them again. An event can cite no event of the same request.",
+                "parameters": [
+                    {
+                        "name": ALL_OR_NONE,
+                        "in": "query",
+                        "description": "whether the first refusal refuses all",
+                        "schema": {"type": "boolean", "default": False},
+                    }
+                ],
                 "requestBody": {"required": True, "content": {NDJSON: lines}},
-                "responses": _by_text(answers(BatchAnswer) | problems(408, 413, 415, 429)),
+                "responses": _by_text(answers(BatchAnswer) | answers(BatchAnswer, *_REFUSALS, status=201)),
             }
         },
     }

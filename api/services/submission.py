@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +22,7 @@ from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.events import Event
 from ledger.recording.case_states import NeedsDatabase
 from ledger.recording.publisher import Receipt
-from ledger.recording.sequencer import Answer, Sequencer
+from ledger.recording.sequencer import NOT_ALONE, Answer, Pair, Sequencer
 from ledger.recording.validation import Duplicate
 from ledger.store import log
 from ledger.store.append import ValidatedSubmission
@@ -49,6 +50,13 @@ class LineAnswer(Struct, frozen=True, omit_defaults=True):
     status: int
     receipt: Receipt | None = None
     problem: Problem | None = None
+
+
+class RefusedLine(NamedTuple):
+    """The line, counted from 1, because of which nothing of a bulk request was recorded."""
+
+    line: int
+    refusal: TallystickError
 
 
 class SubmissionService:
@@ -84,6 +92,56 @@ class SubmissionService:
         # All lines are queued before the first answer is awaited, so that they share batches.
         return [await self._line_answer(outcome) for outcome in [self._queue(verdict) for verdict in verdicts]]
 
+    async def submit_together(self, lines: Sequence[bytes]) -> list[SubmissionResult] | RefusedLine:
+        """Record all lines in one transaction and return their receipts, or none, and return the first refusal.
+
+        Each line is judged on the state after those before it. A line that is in the log already counts as recorded.
+
+        Raises:
+            Unavailable: nothing was recorded, or the outcome is unknown. Submitting the same lines again returns the
+                receipts if they were recorded.
+        """
+        verdicts = await run_in_threadpool(self._validate_together, lines, self._parts.clock() // 1000)
+        if isinstance(verdicts, RefusedLine):
+            return verdicts
+        agencies = Counter(verdict.envelope.agency for verdict in verdicts if isinstance(verdict, ValidatedSubmission))
+        for agency, count in agencies.items():
+            self._agencies.take(agency, count)
+        loop = asyncio.get_running_loop()
+        queued: list[tuple[ValidatedSubmission, asyncio.Future[Answer]]] = []
+        outcomes: list[asyncio.Future[Answer]] = []
+        for verdict in verdicts:
+            outcomes.append(loop.create_future())
+            if isinstance(verdict, Duplicate):
+                outcomes[-1].set_result(verdict)
+            else:
+                queued.append((verdict, outcomes[-1]))
+        if queued:
+            self._bridge_of(loop).queue(*queued)
+        # All at once, so that the time that a request may take is that of the whole request.
+        results = await asyncio.gather(*map(self._wait_for_result, outcomes), return_exceptions=True)
+        refusals = [
+            RefusedLine(line, result) for line, result in enumerate(results, 1) if isinstance(result, TallystickError)
+        ]
+        for refused in refusals:
+            if isinstance(refused.refusal, Unavailable):
+                raise refused.refusal
+            if refused.refusal.code != NOT_ALONE:
+                return refused
+        return [result for result in results if isinstance(result, SubmissionResult)]
+
+    def _validate_together(
+        self, lines: Sequence[bytes], now: int
+    ) -> list[ValidatedSubmission | Duplicate] | RefusedLine:
+        """Return the verdicts on the lines, or the first refusal: nothing is spent on the lines after it."""
+        verdicts: list[ValidatedSubmission | Duplicate] = []
+        for line in lines:
+            try:
+                verdicts.append(self._parts.validator.validate(line, now))
+            except TallystickError as refusal:
+                return RefusedLine(len(verdicts) + 1, refusal)
+        return verdicts
+
     def _validate_each(self, lines: Sequence[bytes], now: int) -> list[Verdict]:
         """Return the verdict on each line. Runs in a thread: signature checks release the interpreter's lock."""
         verdicts: list[Verdict] = []
@@ -117,10 +175,13 @@ class SubmissionService:
             except TallystickError as refusal:
                 answer.set_exception(refusal)
             else:
-                if self._bridge is None or self._bridge.loop is not loop:
-                    self._bridge = _SequencerBridge(self._parts.sequencer, loop)
-                self._bridge.queue(verdict, answer)
+                self._bridge_of(loop).queue((verdict, answer))
         return answer
+
+    def _bridge_of(self, loop: asyncio.AbstractEventLoop) -> _SequencerBridge:
+        if self._bridge is None or self._bridge.loop is not loop:
+            self._bridge = _SequencerBridge(self._parts.sequencer, loop)
+        return self._bridge
 
     async def _wait_for_result(self, answer: asyncio.Future[Answer]) -> SubmissionResult:
         """Wait until the sequencer has answered, or the time is up, and return the receipt.
@@ -148,15 +209,15 @@ class _SequencerBridge:
     def __init__(self, sequencer: Sequencer, loop: asyncio.AbstractEventLoop):
         self._sequencer = sequencer
         self.loop = loop
-        self._queued: list[tuple[ValidatedSubmission, asyncio.Future[Answer]]] = []
+        self._queued: list[tuple[Pair, ...]] = []
         self._answered: deque[_PendingAnswer] = deque()
         self._is_drain_scheduled = False
 
-    def queue(self, judged: ValidatedSubmission, answer: asyncio.Future[Answer]) -> None:
-        """Queue an event; it is passed on after whatever the loop has ready."""
+    def queue(self, *together: tuple[ValidatedSubmission, asyncio.Future[Answer]]) -> None:
+        """Queue an event, or those that are recorded together; passed on after whatever the loop has ready."""
         if not self._queued:
             self.loop.call_soon(self._pass_on, 0, self.loop.time() + LONGEST_GATHERING_S)
-        self._queued.append((judged, answer))
+        self._queued.append(tuple((validated, _PendingAnswer(self, answer)) for validated, answer in together))
 
     def _pass_on(self, last_count: int, latest: float) -> None:
         """Pass the queued events on, or wait another turn of the loop if the last one brought more.
@@ -167,8 +228,8 @@ class _SequencerBridge:
             self.loop.call_soon(self._pass_on, len(self._queued), latest)
             return
         queued, self._queued = self._queued, []
-        for judged, answer in queued:
-            self._sequencer.queue(judged, _PendingAnswer(self, answer))
+        for together in queued:
+            self._sequencer.queue_together(together)
 
     def deliver(self, pending: _PendingAnswer) -> None:
         """Accept an answer. Called in the thread that answered."""

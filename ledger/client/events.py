@@ -7,7 +7,8 @@ unknown outcome is resolved by sending the same bytes again: the answer is the r
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -32,6 +33,8 @@ from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_e
 
 REBASES = 3  # an event is signed anew as often if others write between the query of the head and the submission
 EVENTS = "/api/v1/events"
+TOGETHER = "/api/v1/events/batch?all_or_none=true"
+NDJSON = "application/x-ndjson"
 SUPERVISION_SUBJECTS = ("model", "lead", "recommendation")  # what the ids of supervision streams begin with
 
 
@@ -98,6 +101,27 @@ class EventClient(Generic[S]):
         write_secret(file, signed.submission, field="outbox")
         return send(self.session, signed.submission, file)
 
+    def append_together(self, place: StreamPosition, bodies: Sequence[Body]) -> list[dict[str, Any]]:
+        """Append events to a stream, the first at ``place``, and return their receipts: all are recorded, or none.
+
+        Raises what refuses the first of them that is refused; a Conflict is for the caller, who asks for the new place.
+        """
+        signed: list[Signed] = []
+        for body in bodies:
+            signed.append(self.sign(body, signed[-1].following if signed else place, self.claims))
+        return self.send_together(signed)
+
+    def send_together(self, signed: Sequence[Signed]) -> list[dict[str, Any]]:
+        """Send signed events, of which all are recorded or none, and return their receipts in the same order.
+
+        The events stay in the outbox until their outcome is known.
+        """
+        folder = self.session.profiles.outbox(self.session.profile)
+        files = [folder / f"{event.envelope.event_id}.json" for event in signed]
+        for event, file in zip(signed, files, strict=True):
+            write_secret(file, event.submission, field="outbox")
+        return send_together(self.session, [event.submission for event in signed], files)
+
     def place(self, stream: Stream) -> StreamPosition:
         """Ask the service for the place of the next event of a case, model, lead or recommendation."""
         if stream.kind == "case":
@@ -126,28 +150,64 @@ def send(session: ClientSession, submission: bytes, file: Path) -> dict[str, Any
             remembers; the file is kept.
         TallystickError: the submission was refused; nothing was recorded.
     """
+    post = partial(session.service.post, EVENTS, submission, dict[str, Any])
+    hint = Message("Send it again, it counts once: tally event submit {file}", file=file)
+    return _sent(session, lambda: [post()], (submission,), (file,), hint)[0]
+
+
+class _Recorded(Struct):
+    receipt: dict[str, Any] = {}
+
+
+class _BatchRecorded(Struct):
+    results: list[_Recorded]
+
+
+def send_together(session: ClientSession, submissions: Sequence[bytes], files: Sequence[Path]) -> list[dict[str, Any]]:
+    """Send submissions, each kept in one of the ``files``, and return their receipts: all are recorded, or none.
+
+    Raises as ``send`` does. What refuses the first that is refused is raised; nothing was recorded then.
+    """
+    post = partial(session.service.post, TOGETHER, b"\n".join(submissions), _BatchRecorded, content_type=NDJSON)
+    again = "Send them again, each counts once: tally event submit --all-or-none {files}"
+    hint = Message(again, files=" ".join(map(str, files)))
+    return _sent(session, lambda: [result.receipt for result in post().results], submissions, files, hint)
+
+
+def _sent(
+    session: ClientSession,
+    post: Callable[[], list[dict[str, Any]]],
+    submissions: Sequence[bytes],
+    files: Sequence[Path],
+    hint: Message,
+) -> list[dict[str, Any]]:
+    """Return the receipts that ``post`` gets for the submissions, verified; ``hint`` says how they are sent again."""
     tree_heads = session.tree_heads()
     if tree_heads:
         # Nothing is signed into another history: the log must continue what the profile remembers of it.
         with contextlib.suppress(Unavailable):
             tree_heads.refresh()
     try:
-        receipt = session.service.post(EVENTS, submission, dict[str, Any])
+        receipts = post()
     except Unavailable as error:
         raise Unavailable(
             "{error}; whether the event was recorded is not known, and it is kept",
             error=error,
             code=error.code,
-            hint=Message("Send it again, it counts once: tally event submit {file}", file=file),
+            hint=hint,
         ) from error
     except TallystickError:
-        file.unlink(missing_ok=True)
+        for file in files:
+            file.unlink(missing_ok=True)
         raise
-    verified = require_receipt(receipt, submission, tree_heads.trust if tree_heads else None)
-    if tree_heads:
-        tree_heads.add(verified)
-    file.unlink(missing_ok=True)
-    return receipt
+    if len(receipts) != len(submissions):
+        raise IntegrityBroken("the service did not answer each event", field="results", hint=HINT)
+    for receipt, submission, file in zip(receipts, submissions, files, strict=True):
+        verified = require_receipt(receipt, submission, tree_heads.trust if tree_heads else None)
+        if tree_heads:
+            tree_heads.add(verified)
+        file.unlink(missing_ok=True)
+    return receipts
 
 
 HINT = Message(

@@ -81,6 +81,12 @@ class LogView:
         elif (opened := new_case_of(event)) is not None:
             self.splitting.pop(opened, None)
 
+    def fork(self) -> LogView:
+        """Return a view of the same log that is updated on its own."""
+        other = copy(self)
+        other.heads, other.splitting = dict(self.heads), dict(self.splitting)
+        return other
+
     def _require_same_procedures(self, validated: ValidatedSubmission) -> None:
         """Turn an act away (procedure_changed) that was judged before the adoption of a procedure that precedes it."""
         adopted = self.authority.procedures
@@ -89,7 +95,8 @@ class LogView:
             raise Unavailable("a procedure was adopted at this moment", code="procedure_changed", retry_after=1)
 
 
-MAX_BATCH = 512  # events of one transaction
+MAX_BATCH = 512  # events of one transaction, and of what is recorded together; at most these two beside each other
+NOT_ALONE = "not_alone"  # code of the answer to what was to be recorded together with something that was refused
 MAX_WAITING = 20_000  # events; above this a submission is turned away
 STOPPED_FOR = 3600  # seconds until it is worth asking again once the writer has stopped for good
 
@@ -110,7 +117,8 @@ class AnswerSink(Protocol):
 
 # Makes what must stand right behind the entries that the log has, given their number. The log is locked meanwhile.
 Maker = Callable[[Connection, int], ValidatedSubmission]
-Queued = tuple[ValidatedSubmission | Maker, AnswerSink]
+Pair = tuple[ValidatedSubmission, AnswerSink]
+Queued = tuple[tuple[ValidatedSubmission | Maker, AnswerSink], ...]  # what is recorded together or not at all
 
 
 class Batch(Struct):
@@ -152,6 +160,7 @@ class Sequencer:
         self._edge: tuple[int, bytes, RightEdge] | None = None
         self.failure: Unavailable | None = None  # why this writer stopped for good
         self._door = Lock()
+        self._waiting = 0  # events that are queued or being committed
         self._closed = False
         self._is_ending = False
         self._thread = Thread(target=self._run, name="sequencer", daemon=True)
@@ -197,19 +206,31 @@ class Sequencer:
 
     def queue(self, submission: ValidatedSubmission | Maker, sink: AnswerSink) -> None:
         """Queue a submission whose answer goes to ``sink`` in the sequencer's thread, a refusal at once."""
+        self._put(((submission, sink),))
+
+    def queue_together(self, pairs: Sequence[Pair]) -> None:
+        """Queue at most MAX_BATCH submissions that are recorded together, in one transaction, or not at all.
+
+        Each may follow those before it. The first that is refused gets its refusal, all others Conflict (NOT_ALONE).
+        """
+        assert len(pairs) <= MAX_BATCH, "the caller bounds what is recorded together"
+        self._put(tuple(pairs))
+
+    def _put(self, queued: Queued) -> None:
         with self._door:
             refusal = self._refusal()
             if refusal is None:
-                self._queue.put((submission, sink))
+                self._waiting += len(queued)
+                self._queue.put(queued)
         if refusal is not None:
-            sink.set_exception(refusal)
+            _fail([queued], refusal)
 
     def _refusal(self) -> Unavailable | None:
         if self.failure is not None:
             return copy(self.failure)
         if self._closed:
             return Unavailable("the service is stopping", code="stopping")
-        if self._queue.qsize() >= MAX_WAITING:
+        if self._waiting >= MAX_WAITING:
             return Unavailable("too many submissions are waiting", code="busy", retry_after=1)
         return None
 
@@ -224,10 +245,13 @@ class Sequencer:
                     self._stop_for_good(Unavailable("the writer was ended", code="writer_ended"))
                 _fail(batch, _unknown(error))
                 logger.critical("a batch was not answered", trace=_trace(error))
+            with self._door:
+                self._waiting -= _count(batch)
 
     def _gather(self, batch: list[Queued]) -> None:
         """Add what is queued to the batch."""
-        while len(batch) < MAX_BATCH and not self._is_ending:
+        count = _count(batch)
+        while count < MAX_BATCH and not self._is_ending:
             try:
                 queued = self._queue.get_nowait()
             except queue.Empty:
@@ -237,6 +261,7 @@ class Sequencer:
                 self._is_ending = True
             else:
                 batch.append(queued)
+                count += len(queued)
 
     def _commit(self, batch: list[Queued]) -> None:
         """Write one batch and answer its submissions."""
@@ -286,8 +311,8 @@ class Sequencer:
         batch = Batch(max(self._clock(), tree.recorded_at), others)
         authority = self._registry.at(connection, tree.registry_changes)
         submissions = _made_first(queued, connection, tree.size, batch)
-        view = LogView(connection, [validated for validated, _ in submissions], authority)
-        _place(submissions, view, tree.size, batch)
+        view = LogView(connection, [validated for pairs in submissions for validated, _ in pairs], authority)
+        view = _place(submissions, view, tree.size, batch)
         if batch.entries:
             batch.grown = grown = self._right_edge(connection, tree).append(batch.leaves)
             new = NewTree(grown.size, grown.root, view.authority.changes, batch.at)
@@ -340,52 +365,95 @@ class Sequencer:
                 sink.set_result(receipt)
 
 
-def _made_first(
-    queued: Sequence[Queued], connection: Connection, size: int, batch: Batch
-) -> list[tuple[ValidatedSubmission, AnswerSink]]:
+def _made_first(queued: Sequence[Queued], connection: Connection, size: int, batch: Batch) -> list[tuple[Pair, ...]]:
     """Return the submissions of a batch, the one that is made for the index ``size`` before all others.
 
     What cannot be made is answered. Of several, one has this index.
     """
-    first: list[tuple[ValidatedSubmission, AnswerSink]] = []
-    others: list[tuple[ValidatedSubmission, AnswerSink]] = []
-    for submission, sink in queued:
-        if isinstance(submission, ValidatedSubmission):
-            others.append((submission, sink))
-        elif first:
-            batch.replies.append((sink, Unavailable("another was made for this place", code="busy", retry_after=1)))
-        else:
+    first: list[tuple[Pair, ...]] = []
+    others: list[tuple[Pair, ...]] = []
+    for together in queued:
+        pairs = tuple(
+            (submission, sink) for submission, sink in together if isinstance(submission, ValidatedSubmission)
+        )
+        if pairs:
+            others.append(pairs)
+            continue
+        for make, sink in together:
+            assert not isinstance(make, ValidatedSubmission), "nothing is made together with others"
+            if first:
+                batch.replies.append((sink, Unavailable("another was made for this place", code="busy", retry_after=1)))
+                continue
             try:
-                first.append((submission(connection, size), sink))
+                first.append(((make(connection, size), sink),))
             except TallystickError as refusal:
                 batch.replies.append((sink, refusal))
     return first + others
 
 
-def _place(queued: Sequence[tuple[ValidatedSubmission, AnswerSink]], view: LogView, size: int, batch: Batch) -> None:
-    """Give each submission its place behind the ``size`` entries of the log, or its answer."""
+def _place(queued: Sequence[tuple[Pair, ...]], view: LogView, size: int, batch: Batch) -> LogView:
+    """Give each submission its place behind the ``size`` entries of the log, or its answer; return the log's view then.
+
+    What is recorded together is placed on a fork of the view, which is kept only if all of it is admitted.
+    """
     taken: dict[str, int] = {}
-    for validated, sink in queued:
-        event_id = validated.envelope.event_id
+    for pairs in queued:
+        trial, first = view if len(pairs) == 1 else view.fork(), len(batch.entries)
+        places: list[int | Duplicate] = []
         try:
-            if event_id in taken:  # the same event twice in one batch: both get the one receipt
-                require_same_event(batch.entries[taken[event_id]].submission.envelope, validated)
-                batch.sinks[taken[event_id]].append(sink)
-                continue
-            # Before the rules: a repeated submission gets its receipt whatever has happened since.
-            if event_id in view.stored:
-                require_same_event(view.stored[event_id], validated)
-                batch.replies.append((sink, Duplicate(view.stored[event_id])))
-                continue
-            index = size + len(batch.entries)
-            view.admit(validated, index)
+            for validated, _ in pairs:
+                places.append(_place_of(validated, trial, size, batch, taken))
         except TallystickError as refusal:
-            batch.replies.append((sink, refusal))
+            for new in batch.entries[first:]:
+                del taken[new.submission.envelope.event_id]
+            for placed in (batch.entries, batch.leaves, batch.sinks):
+                del placed[first:]
+            for number, (_, sink) in enumerate(pairs):
+                batch.replies.append((sink, refusal if number == len(places) else _not_alone(len(places) + 1)))
             continue
-        taken[event_id] = len(batch.entries)
-        batch.entries.append(NewEntry(index, validated))
-        batch.leaves.append(leaf_hash(validated.envelope_bytes))
-        batch.sinks.append([sink])
+        view = trial
+        for (_, sink), place in zip(pairs, places, strict=True):
+            if isinstance(place, Duplicate):
+                batch.replies.append((sink, place))
+            else:
+                batch.sinks[place].append(sink)
+    return view
+
+
+def _place_of(
+    validated: ValidatedSubmission, view: LogView, size: int, batch: Batch, taken: dict[str, int]
+) -> int | Duplicate:
+    """Return the place in the batch of a submission, which it gets unless it has one, or where the log has it."""
+    event_id = validated.envelope.event_id
+    if event_id in taken:  # the same event twice in one batch: both get the one receipt
+        require_same_event(batch.entries[taken[event_id]].submission.envelope, validated)
+        return taken[event_id]
+    # Before the rules: a repeated submission gets its receipt whatever has happened since.
+    if event_id in view.stored:
+        require_same_event(view.stored[event_id], validated)
+        return Duplicate(view.stored[event_id])
+    index = size + len(batch.entries)
+    view.admit(validated, index)
+    taken[event_id] = len(batch.entries)
+    batch.entries.append(NewEntry(index, validated))
+    batch.leaves.append(leaf_hash(validated.envelope_bytes))
+    batch.sinks.append([])
+    return taken[event_id]
+
+
+def _not_alone(number: int) -> Conflict:
+    """Return what is answered of a submission that was to be recorded together with one that was refused."""
+    hint = "Mend what is refused, then submit all of them again."
+    return Conflict(
+        "submission {number} of those that are recorded together was refused",
+        number=number,
+        code=NOT_ALONE,
+        hint=hint,
+    )
+
+
+def _count(batch: Sequence[Queued]) -> int:
+    return sum(map(len, batch))
 
 
 def _fail(batch: Sequence[Queued], error: Unavailable) -> None:
@@ -393,9 +461,10 @@ def _fail(batch: Sequence[Queued], error: Unavailable) -> None:
 
     A shared one would collect the frames of every place that raises it.
     """
-    for _, sink in batch:
-        if not sink.done():
-            sink.set_exception(copy(error))
+    for together in batch:
+        for _, sink in together:
+            if not sink.done():
+                sink.set_exception(copy(error))
 
 
 def _not_recorded(error: Exception) -> Unavailable:

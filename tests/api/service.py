@@ -109,10 +109,14 @@ class Served:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("POST", path, content=body, headers=JSON | given)
 
-    def post_lines(self, *lines: bytes, **headers: str) -> httpx.Response:
+    def post_lines(self, *lines: bytes, query: str = "", **headers: str) -> httpx.Response:
         """Post events in bulk, one a line."""
         body, kind = b"\n".join(lines), {"content-type": "application/x-ndjson"}
-        return self.request("POST", "/api/v1/events/batch", content=body, headers=kind | headers)
+        return self.request("POST", f"/api/v1/events/batch{query}", content=body, headers=kind | headers)
+
+    def post_together(self, *lines: bytes) -> httpx.Response:
+        """Post events of which all are recorded or none."""
+        return self.post_lines(*lines, query="?all_or_none=true")
 
     def pages(self, path: str, by: Officer | None = None, **query: Any) -> Iterator[dict[str, Any]]:
         """Give the pages of a list, one after the other by their ``next``."""

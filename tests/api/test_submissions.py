@@ -83,6 +83,51 @@ def test_a_bulk_request_has_at_most_a_thousand_lines(served: Served) -> None:
     problem(served.post_lines(*[b"{}"] * 1001), 413, "too_many_events")
 
 
+def test_a_bulk_request_may_be_recorded_all_or_not_at_all(served: Served) -> None:
+    """201 with every receipt, and the same again with 200, also where only a part of the lines is new."""
+    case = Case().open().register("phone", "knife").offer("phone", "knife", to=PROCURATORATE)
+    lines = [event.submission for event in case.events]
+    answer = served.post_together(*lines)
+    assert answer.status_code == 201, answer.text
+    results = answer.json()["results"]
+    assert [result["status"] for result in results] == [201] * 4
+    for event, result in zip(case.events, results, strict=True):
+        verified(msgspec.convert(result["receipt"], Receipt), event)
+    again = served.post_together(*lines)
+    assert (again.status_code, [result["status"] for result in again.json()["results"]]) == (200, [200] * 4)
+    assert [result["receipt"] for result in again.json()["results"]] == [result["receipt"] for result in results]
+    more = served.post_together(*lines[2:], case.accept().last.submission)
+    assert (more.status_code, [result["status"] for result in more.json()["results"]]) == (201, [200, 200, 201])
+
+
+def test_the_first_refused_line_refuses_all(served: Served) -> None:
+    """The problem names the line, what is wrong with it and where the stream stands; nothing is recorded."""
+    case = served.record(Case().open())
+    other, size = Case("case-2").open().register("knife"), served.size()
+    good = [event.submission for event in other.events]
+    refused = problem(served.post_together(*good, b"{}", good[0]), 400, "malformed_input", "envelope")
+    assert refused["line"] == 3
+    served.record(case.register("phone"))
+    beside = case.draft(
+        registration("coat"),
+        clerk(POLICE),
+        sequence=1,
+        previous=case.events[0].event.leaf_hash,
+        event_id=event_id("beside"),
+    )
+    refused = problem(served.post_together(*good, beside.submission), 409, "not_on_head", "envelope.previous")
+    assert (refused["line"], refused["sequence"], served.size()) == (3, 2, size + 1)
+    stranger = Case("case-3").open(by=clerk("nobody")).last
+    refused = problem(served.post_together(stranger.submission, *good), 403, "key_unknown", "envelope.key_id")
+    assert (refused["line"], served.size()) == (1, size + 1)
+
+
+def test_what_goes_together_is_bounded(served: Served) -> None:
+    """413 above what one transaction takes; another value of the parameter than true or false is refused."""
+    problem(served.post_together(*[b"{}"] * 513), 413, "too_many_events")
+    problem(served.post_lines(b"{}", query="?all_or_none=maybe"), 400, "malformed_input", "all_or_none")
+
+
 # -- the addresses of handovers ----------------------------------------------------------------------------------------
 
 

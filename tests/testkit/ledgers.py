@@ -115,6 +115,17 @@ class Ledger:
             return answered
         return self.sequencer.submit(judged)
 
+    def submit_together(self, events: list[SignedEvent]) -> list[Future[Answer]]:
+        """Validate the events one on the other and queue them to be recorded all or not at all; none may be stored."""
+        pairs = []
+        for event in events:
+            judged = self.validator.validate(event.submission, self._now_of(event))
+            assert not isinstance(judged, Duplicate)
+            future: Future[Answer] = Future()
+            pairs.append((judged, future))
+        self.sequencer.queue_together(pairs)
+        return [future for _, future in pairs]
+
     def _now_of(self, event: SignedEvent | bytes) -> int:
         """When the event is judged: now, or when it was signed where a case runs ahead of the clock."""
         signed_at = event.envelope.signed_at if isinstance(event, SignedEvent) else 0

@@ -17,7 +17,7 @@ from ledger.cli.output import Column, Output, columns
 from ledger.cli.params import FILE
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
-from ledger.client.events import Claims, send
+from ledger.client.events import Claims, send, send_together
 from ledger.client.service import at
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
@@ -116,8 +116,16 @@ def sign(session: Session, file: Path, output: Path | None) -> None:
 
 @event_group.command("submit")
 @click.argument("files", type=FILE, nargs=-1, required=True)
-def submit(session: Session, files: tuple[Path, ...]) -> None:
+@click.option("--all-or-none", is_flag=True, help="Record all of them, or none if one is refused.")
+def submit(session: Session, files: tuple[Path, ...], all_or_none: bool) -> None:
     """Send signed submissions; each counts once, however often it is sent."""
+    if all_or_none:
+        submissions = [file.read_bytes() for file in files]
+        for submission in submissions:
+            decode_submission(submission)
+        for receipt in send_together(session, submissions, files):
+            print_receipt(session, receipt)
+        return
     for file in files:
         submission = file.read_bytes()
         decode_submission(submission)

@@ -84,6 +84,30 @@ def test_a_commit_that_did_not_persist_acknowledges_nobody(ledger: Ledger, which
     require_sound(ledger, holds=[case.last.entry], lacks=[])
 
 
+@pytest.mark.parametrize("when", ["before", "after", "unknown"])
+def test_what_goes_together_is_whole_whatever_becomes_of_its_commit(ledger: Ledger, when: str) -> None:
+    """All of it is in the log or nothing; sent again it is recorded once, with the receipts of that."""
+    case = Case().open().register("phone", "knife")
+    error = errors_of(ledger)[0]
+    if when == "unknown":
+        with silent_after_commit(ledger.database.log, "after", error):
+            answers = [future.exception(60) for future in ledger.submit_together(case.events)]
+    else:
+        with failing_commits(ledger.database.log, "after" if when == "after" else "before", error):
+            answers = [future.exception(60) for future in ledger.submit_together(case.events)]
+    entries = [event.entry for event in case.events]
+    if when == "after":
+        assert answers == [None] * 3
+    else:
+        assert {type(answer) for answer in answers} == {Unavailable}
+    require_sound(ledger, holds=[] if when == "before" else entries, lacks=entries if when == "before" else [])
+    if when == "before":
+        ledger.submit_together(case.events)
+    for event in case.events:
+        verified(ledger.post(event), event)
+    require_sound(ledger, holds=entries, lacks=[])
+
+
 def test_a_refusal_is_told_only_of_what_was_committed(tmp_path: Path) -> None:
     """A rival that lost against an event which then came to nothing is not told that he lost."""
     with open_ledger(sqlite_url(tmp_path)) as first:

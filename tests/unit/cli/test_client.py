@@ -200,6 +200,27 @@ def test_outcome_that_stays_unknown_is_kept(tally: Tally) -> None:
     assert outbox(tally) == []
 
 
+def test_events_go_together_and_wait_together(tally: Tally) -> None:
+    """All are one request; while its outcome is unknown each is kept, and the message says how to send them again."""
+    tally.new_key("clerk")
+    events = Case().open().register("phone").events
+    receipts = [{"status": 201, "receipt": json.loads(receipt_of(event.submission))} for event in events]
+    with faulty_service(Counter(Answer(hang_up=True))) as faulty:
+        tally.add_profile("police", faulty.url, "police-east", "p-0417", "clerk")
+        files = [tally.config / f"{place}.json" for place in range(2)]
+        for file, event in zip(files, events, strict=True):
+            file.write_bytes(event.submission)
+        done = tally("--json", "event", "submit", "--all-or-none", *files)
+        assert done.status == Exit.UNREACHABLE
+        assert f"--all-or-none {files[0]} {files[1]}" in json.loads(done.err)["error"]["hint"]
+        assert all(file.exists() for file in files)
+        faulty.script = Counter(Answer(201, json.dumps({"results": receipts}).encode()))
+        assert tally("--json", "event", "submit", "--all-or-none", *files).status == 0
+        assert not any(file.exists() for file in files)
+        assert faulty.asked[-1].path == "/api/v1/events/batch?all_or_none=true"
+        assert faulty.asked[-1].body == b"\n".join(event.submission for event in events)
+
+
 def test_refused_event_does_not_wait(tally: Tally) -> None:
     """A refusal is an outcome: nothing is kept, nothing is sent again, the option is blamed."""
     refusal = problem(422, "not_held", field="payload.body.case_number")

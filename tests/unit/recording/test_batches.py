@@ -168,6 +168,50 @@ def test_what_another_process_wrote_and_somebody_edited_is_not_learnt(ledger: Le
             other.validator.in_memory().validate(theirs.register("phone").last.submission, other.clock.seconds)
 
 
+# -- together or not at all --------------------------------------------------------------------------------------------
+
+
+def test_what_goes_together_is_recorded_whole(gathering: Ledger) -> None:
+    """A case with its items and an offer is one run of entries, and what came behind it may build on it."""
+    case = Case().open().register("phone", "knife").offer("phone", "knife", to=PROCURATORATE)
+    futures = gathering.submit_together(case.events)
+    later = gathering.submit(case.accept().last)
+    again = gathering.submit(case.events[1])
+    gathering.sequencer.start()
+    receipts = [gathering.receipt(future) for future in futures]
+    assert [after.index - before.index for before, after in pairwise(receipts)] == [1] * 3
+    assert len({verified(receipt, event) for receipt, event in zip(receipts, case.events, strict=False)}) == 1
+    assert gathering.receipt(later).index == receipts[-1].index + 1
+    assert receipt_bytes(gathering.receipt(again)) == receipt_bytes(receipts[1])
+
+
+def test_one_refusal_refuses_all_that_goes_together(gathering: Ledger) -> None:
+    """Nothing of it is recorded, its other members are told so, and neighbours in the batch are as if it never came."""
+    rival = Case("case-2").open(case_number="the rival's").last
+    mixed = Case().open().register("phone").events + Case("case-2").open().events + Case("case-3").open().events
+    first = gathering.submit(rival)
+    futures = gathering.submit_together(mixed)
+    neighbour = gathering.submit(mixed[0])
+    gathering.sequencer.start()
+    assert [refusal(future).code for future in futures] == ["not_alone", "not_alone", "event_id_taken", "not_alone"]
+    assert gathering.receipt(neighbour).index == gathering.receipt(first).index + 1
+    entries = entries_of(gathering)
+    assert [entries.count(event.entry) for event in mixed] == [1, 0, 0, 0]
+    with gathering.database.read() as connection:
+        assert log.tree(connection).root == mth(entries)
+
+
+def test_an_event_that_stands_in_the_log_goes_together_with_new_ones(gathering: Ledger) -> None:
+    """It gets its stored receipt, also where it was recorded between judging and writing; the new ones are recorded."""
+    case = Case().open().register("phone")
+    futures = gathering.submit_together(case.events)
+    with open_ledger(gathering.database.url) as other:
+        first = other.post(case.events[0])
+    gathering.sequencer.start()
+    assert receipt_bytes(gathering.receipt(futures[0])) == receipt_bytes(first)
+    assert gathering.receipt(futures[1]).index == first.index + 1
+
+
 # -- time, load, stopping ----------------------------------------------------------------------------------------------
 
 
@@ -189,13 +233,15 @@ def test_more_than_the_queue_takes_is_turned_away(gathering: Ledger, monkeypatch
     """Above the bound a submission is told to come back; what waits already is recorded."""
     monkeypatch.setattr(sequencing, "MAX_WAITING", 3)
     events = [Case(f"case-{number}").open().last for number in range(5)]
-    futures = [gathering.submit(event) for event in events]
+    futures = [gathering.submit(events[0]), *gathering.submit_together(events[1:3]), *map(gathering.submit, events[3:])]
     for future in futures[3:]:
         busy = refusal(future)
         assert isinstance(busy, Unavailable)
         assert (busy.code, busy.retry_after) == ("busy", 1)
     gathering.sequencer.start()
     assert [gathering.receipt(future).index for future in futures[:3]]
+    together = gathering.submit_together(Case("case-7").open().register(*"abcd").events)
+    assert [gathering.receipt(future).index for future in together]
     assert gathering.post(events[4]).index == len(entries_of(gathering)) - 1
 
 
