@@ -12,13 +12,13 @@ from datetime import datetime
 
 from api.auth.sessions import ReaderSession
 from api.services.parts import Parts
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import NotFound, Unauthorized
 from ledger.core.events import NAME_OF, decode_payload
 from ledger.core.events.handover import HandoverOffered, HandoverRecalled
 from ledger.core.events.letter import LetterReceived, LetterSent
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.jurisdiction import may_supervise
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import Matter, subject_kind_of
 from ledger.core.visibility import Sides, Sight, can_see_event, can_see_letter, may_search_jurisdiction, reader_of

@@ -23,9 +23,9 @@ from msgspec import Meta, Struct
 from api.middleware.problems import TokenRefused
 from ledger.config.settings import Settings
 from ledger.core.encoding.decoding import convert
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.events.terms import AgencyId, KeyId, OfficerId, SafeInt, SignatureText
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import AuthorityState, Grant, require_valid, standing_grant
 from ledger.core.signing.signatures import personal_digest, recover
 from ledger.store import access

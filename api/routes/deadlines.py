@@ -14,8 +14,8 @@ from api.schemas.answers import view_of
 from api.schemas.openapi import Paged, Routes
 from api.services.matters import timing_of
 from ledger.core.custody.due_dates import ClockAtMoment, Deadline, Status, deadline, deadlines
+from ledger.core.encoding.instants import spelled
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import spelled
 from ledger.deadlines.working_days import period_in_words
 from ledger.i18n import Labels, zone_in_use
 from ledger.store import clocks

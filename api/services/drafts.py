@@ -18,6 +18,7 @@ from ledger.acts import ACTS, MADE_IN_PARTS
 from ledger.core.custody import CaseState, Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound, Unauthorized
 from ledger.core.events import (
     EVENT_TYPES,
@@ -28,7 +29,6 @@ from ledger.core.events import (
 )
 from ledger.core.events.fields import field_of, fields_of
 from ledger.core.messages import Message, Term, joined
-from ledger.core.procedure.legal_days import instant_text
 from ledger.i18n import Labels
 from ledger.recording.event_signing import StreamPosition, UnsignedEvent, new_id, unsigned_event
 from ledger.store import cases, log

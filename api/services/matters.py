@@ -14,10 +14,11 @@ from api.schemas.answers import EventView, event_view, view_of
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import Deadline, deadline
 from ledger.core.encoding.decoding import convert
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import NotFound
 from ledger.core.events import supervision as acts
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import DAY, spelled
+from ledger.core.procedure.legal_days import DAY
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import LeadState, ModelState, RecommendationState
 from ledger.core.supervision.models import STREAM

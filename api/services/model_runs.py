@@ -14,10 +14,10 @@ from api.services.documents import bundle_of_case, bundle_of_event
 from api.services.governance import dataset_files, require_governing
 from api.services.matters import require_matter, require_model, version_of
 from api.services.service import Service
+from ledger.core.encoding.instants import spelled
 from ledger.core.events.registry import names_of
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import lies_within
-from ledger.core.procedure.legal_days import spelled
 from ledger.core.supervision import LeadState
 from ledger.core.verification.bundle import decode_bundle
 from ledger.proofs.bundles import blocks_of

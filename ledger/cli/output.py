@@ -18,9 +18,9 @@ from unicodedata import east_asian_width
 import click
 import msgspec
 
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import plain
-from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.zones import Zone
 from ledger.i18n import Labels, zone_in_use
 

@@ -17,8 +17,8 @@ import structlog
 from ledger.core.custody import CaseState
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import blake3_text
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import TallystickError
-from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import Zone
 from ledger.core.supervision import subject_kind_of

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
-from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.zones import Zone
 
 _STEP = timedelta(hours=6)  # no zone has changed its offset and changed it back within so short a time

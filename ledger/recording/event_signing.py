@@ -17,6 +17,7 @@ from uuid_utils import uuid7
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.custody.claimed_times import require_consistent
 from ledger.core.encoding import canonical
+from ledger.core.encoding.instants import instant_text
 from ledger.core.events import (
     Authority,
     Body,
@@ -31,7 +32,6 @@ from ledger.core.events import (
     make_event,
     unsigned_envelope,
 )
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.signatures import signing_hash
 
 

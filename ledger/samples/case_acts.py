@@ -12,9 +12,9 @@ from hashlib import sha256
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from ledger.core.custody import CaseState, Handover
+from ledger.core.encoding.instants import instant_text
 from ledger.core.events import Body, case, handover, item
 from ledger.core.events.terms import Quantity
-from ledger.core.procedure.legal_days import instant_text
 
 O = TypeVar("O")  # noqa: E741 - whoever signs
 

@@ -19,11 +19,11 @@ from msgspec.structs import replace
 from ledger.chain.contract import ContractDomain
 from ledger.chain.transaction import TransactionSigner
 from ledger.core.custody import Act, CaseState, Flag, fold
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import Unavailable
 from ledger.core.events import Body, Envelope, Stream, case
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.events.terms import NAME_FIELD, EventRef
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.procedures import IN_USE

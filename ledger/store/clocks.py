@@ -18,9 +18,9 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, case, delete, fun
 from ledger.core.custody import CaseState
 from ledger.core.custody.clocks import whose
 from ledger.core.custody.due_dates import AtEnd, Status, end_of_clock, subjects_of_other_ends
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.core.supervision import Move, RecommendationState

@@ -23,6 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.encoding.digests import digest_of, parse_digest
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput, NotFound, ProofRefused, Unavailable
 from ledger.core.events import Stream
 from ledger.core.events.record import DatasetRegistered
@@ -33,7 +34,6 @@ from ledger.core.log.checkpoints import Checkpoint
 from ledger.core.messages import Message
 from ledger.core.procedure.adoption import Procedures
 from ledger.core.procedure.jurisdiction import supervises
-from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency
 from ledger.core.trust.trust_file import Trust

@@ -20,10 +20,10 @@ from ledger.core.custody import CaseState, Flag
 from ledger.core.custody.claimed_times import Break, breaks
 from ledger.core.custody.due_dates import Status, deadline
 from ledger.core.custody.spans import Concerned, Span, concerned, custody_spans
+from ledger.core.encoding.instants import spelled
 from ledger.core.events import NAME_OF, Authority, Event
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.terms import NAME_FIELD
-from ledger.core.procedure.legal_days import spelled
 from ledger.recording.case_states import CaseStates
 from ledger.recording.validation import Validator
 from ledger.store import log

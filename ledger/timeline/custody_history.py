@@ -15,11 +15,12 @@ from msgspec import Struct
 from ledger.core.custody import Flag
 from ledger.core.custody.claimed_times import Break
 from ledger.core.custody.spans import CustodyStanding, Key, Span, Subject
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import case, handover, item, record
 from ledger.core.events.fields import field_of
 from ledger.core.messages import Message, Term
-from ledger.core.procedure.legal_days import YEARS, spelled
+from ledger.core.procedure.legal_days import YEARS
 from ledger.core.procedure.zones import Zone
 from ledger.store.database import Connection
 from ledger.timeline.case_history import (

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from ledger.core.custody import Handover
 from ledger.core.custody.claimed_times import BreakKind
 from ledger.core.custody.spans import Span, Subject, custody_spans
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import item
-from ledger.core.procedure.legal_days import unix_seconds
 from ledger.store import log
 from ledger.store.database import Connection
 from ledger.timeline.case_history import EventFindings, HistoryEvent, TimelineBuilder

@@ -12,10 +12,10 @@ from rich.progress import track
 from sqlalchemy import Column, ColumnElement, MetaData, Table, create_engine, insert, literal, select, update
 from sqlalchemy.engine import Connection
 
+from ledger.core.encoding.instants import instant_text
 from ledger.core.events import Body, Stream, case, handover, item
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.tiles import RightEdge
-from ledger.core.procedure.legal_days import instant_text
 from ledger.recording.event_signing import Actor, StreamPosition, sign_event
 from ledger.samples.case_acts import listed, registration
 from ledger.store import log

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from api.services.parts import RecordingParts
 from api.wiring import make_recording_parts, now_ms
 from ledger.config.keys import LocalSigner
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import Conflict
 from ledger.core.ethereum import contract_changes
 from ledger.core.events import Stream, case, handover, registry
@@ -20,7 +21,6 @@ from ledger.core.events.registry import AgencyProfile, ChangeLocation, Name, Reg
 from ledger.core.events.terms import AgencyKind
 from ledger.core.log.notes import SeedSigner
 from ledger.core.log.policy import parse_policy
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.trust.trust_file import Trust
 from ledger.procedures import shipped_procedures
 from ledger.recording.event_signing import Actor, Signed, StreamPosition, sign_event

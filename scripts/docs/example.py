@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from ledger.config.keys import LocalSigner
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decode_json
+from ledger.core.encoding.instants import instant_text
 from ledger.core.ethereum import contract_changes
 from ledger.core.ethereum.block_headers import read_header
 from ledger.core.events import (
@@ -46,7 +47,6 @@ from ledger.core.log.notes import NoteSigner, SeedSigner, SignatureType, SignedN
 from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import TlogProof
 from ledger.core.procedure.adoption import publication_of
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.procedure.package import MAIN_FILE, canonical_form
 from ledger.core.signing import authority
 from ledger.core.signing.signatures import address_of

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Self, TypeVar
 from msgspec.structs import replace
 
 from ledger.core.custody import Handover, Item
+from ledger.core.encoding.instants import instant_text
 from ledger.core.events import handover, item
-from ledger.core.procedure.legal_days import DAY, instant_text
+from ledger.core.procedure.legal_days import DAY
 from ledger.samples.case_acts import pieces
 from scripts.histories.courses import CriminalCourse, DataTwin, SealTwin, SupervisionCourse
 from scripts.histories.simulation import DAY_S, CasePlan, EndOfHistory

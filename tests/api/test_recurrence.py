@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.services.matters import Recurrence, recurrence
-from ledger.core.procedure.legal_days import spelled
+from ledger.core.encoding.instants import spelled
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import POLICE, PROCURATORATE, analyst, clerk, supervisor
 from tests.testkit.ledgers import Ledger, Untried, open_ledger, sqlite_url

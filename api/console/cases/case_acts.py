@@ -38,13 +38,13 @@ from api.dependencies import SlugPath
 from api.services.drafts import CaseAtHand, body_from, case_at_hand, draft_in_case, require_role
 from ledger.acts import ACTS, HEADINGS
 from ledger.core.custody import CaseState
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import EVENT_TYPES, Body, case, handover, letter
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import keeps_persons
-from ledger.core.procedure.legal_days import unix_seconds
 from ledger.recording.event_signing import new_id
 
 router = APIRouter()

@@ -17,12 +17,12 @@ from api.console.shared.rendering import narrator_of
 from api.dependencies import After, SlugPath
 from api.services.case_reading import known_persons, require_handover, timeline_builder
 from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Handover, Item
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Sight
 from ledger.i18n import label_first_by

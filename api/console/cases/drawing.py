@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.core.custody.due_dates import Deadline
-from ledger.core.procedure.legal_days import unix_seconds
+from ledger.core.encoding.instants import unix_seconds
 from ledger.i18n import zone_in_use
 from ledger.timeline.diagrams import (
     MARK_KINDS,

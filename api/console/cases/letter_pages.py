@@ -20,10 +20,10 @@ from api.schemas.answers import LetterLine, letter_line
 from api.services.case_reading import LONGEST, read_letter
 from api.services.documents import bundle_of_event
 from api.services.service import position_after
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import decode_event, decode_section
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import unix_seconds
 from ledger.i18n import label_first_by
 from ledger.store import cases
 from ledger.store.cases import Page

@@ -16,9 +16,10 @@ from api.dependencies import SlugPath
 from api.services.case_reading import timeline_builder
 from ledger.core.custody import CaseState
 from ledger.core.custody.due_dates import deadlines
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import YEARS, unix_seconds
+from ledger.core.procedure.legal_days import YEARS
 from ledger.i18n import Labels
 from ledger.timeline.diagrams import CustodyBar, Picture, lineage
 

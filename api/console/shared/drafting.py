@@ -13,9 +13,9 @@ from api.console.shared.rendering import PATH, narrator_of
 from api.services.drafts import ActContext, body_from
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Authority, Body, Event
-from ledger.core.procedure.legal_days import spelled
 from ledger.recording.event_signing import UnsignedEvent
 from ledger.store import log
 from ledger.timeline.event_fields import EventField

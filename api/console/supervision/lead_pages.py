@@ -18,13 +18,13 @@ from api.dependencies import Following, SlugPath, known_agency
 from api.services.matters import LeadLine, lead_line, require_matter, version_of
 from api.services.model_runs import rederived
 from api.services.service import position_after
+from ledger.core.encoding.instants import spelled, unix_seconds
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.supervision import SUPERVISING
 from ledger.core.events.terms import BusinessLine, Severity
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervises
-from ledger.core.procedure.legal_days import spelled, unix_seconds
 from ledger.core.procedure.rulebook import Rulebook, rows_of
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM

@@ -18,10 +18,10 @@ from ledger.cli.output import Column, columns
 from ledger.cli.params import MOMENT, ProcedureWord, acting, add_act, made_id, outsider, words
 from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, fetch_view, print_life, record_supervision, with_renamed_fields
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, supervision
 from ledger.core.events.terms import RecheckResult, ReviewResult, choices
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.supervision.recommendations import STREAM
 from ledger.core.supervision.state import RecommendationStatus
 

@@ -20,10 +20,10 @@ from typing import Literal, NamedTuple, NoReturn, get_args
 from msgspec import Struct
 
 from ledger.core.custody.state import Act, CaseState
+from ledger.core.encoding import instants
 from ledger.core.errors import refuse
 from ledger.core.events import Body, Event, case, handover, item, letter, record, supervision
 from ledger.core.messages import Message, slot_names
-from ledger.core.procedure import legal_days
 from ledger.core.procedure.zones import Zone
 
 TOLERANCE = 300  # seconds that the clock of the signer may be behind
@@ -114,7 +114,7 @@ def _claim(body: Struct, path: str) -> str | None:
 
 def begins_at(claim: str, zone: Zone) -> int:
     """Return the unix seconds of a time, or of the first instant of a day."""
-    return legal_days.unix_seconds(claim) if "T" in claim else int(zone.start_of(date.fromisoformat(claim)).timestamp())
+    return instants.unix_seconds(claim) if "T" in claim else int(zone.start_of(date.fromisoformat(claim)).timestamp())
 
 
 # Where days begin first on earth: without a procedure, only what is in the future everywhere is impossible.
@@ -137,7 +137,7 @@ def require_consistent(event: Event, zone: Zone | None = None) -> None:
             refuse(
                 "in_future",
                 "expected {signed_at} or earlier, when it is signed, not {at}",
-                signed_at=legal_days.instant_text(event.signed_at),
+                signed_at=instants.instant_text(event.signed_at),
                 at=at,
                 field=field,
                 hint="What is to come is signed when it has happened. Look at the day, the year and the time zone.",
@@ -169,7 +169,7 @@ def require_no_earlier_day(field: str, at: str, earliest: str, zone: Zone) -> No
     if _day(at, zone) >= _day(earliest, zone):
         return
     # Times a minute apart across midnight may be one moment on two clocks.
-    if begins_at(earliest, zone) - begins_at(at, zone) > legal_days.CLAIMED_WITHIN:
+    if begins_at(earliest, zone) - begins_at(at, zone) > instants.CLAIMED_WITHIN:
         refuse_before(field, at, earliest)
 
 
@@ -202,7 +202,7 @@ class Follows(NamedTuple):
 
     def contradictions(self) -> Iterator[str]:
         """Yield the text if the claim lies more than a minute before the act that it follows."""
-        if self.text and legal_days.is_surely_before(self.at, self.earliest):
+        if self.text and instants.is_surely_before(self.at, self.earliest):
             yield Message(self.text, **dict(zip(slot_names(self.text), (self.at, self.earliest), strict=True)))
 
 
@@ -305,18 +305,18 @@ def breaks(before: CaseState | None, event: Event, after: CaseState) -> tuple[Br
 def _event_breaks(before: CaseState | None, event: Event, after: CaseState) -> Iterator[Break]:
     """Yield the breaks of an event."""
     body = event.body
-    if before is not None and legal_days.is_surely_before(event.occurred_at, before.last_occurred_at):
+    if before is not None and instants.is_surely_before(event.occurred_at, before.last_occurred_at):
         yield Break("backdated", event.occurred_at, before.last_occurred_at)
     if isinstance(body, item.ItemRegistered) and body.seizure:
         seized_at = body.seizure.seized_at
-        if legal_days.is_surely_before(seized_at, event.occurred_at):
+        if instants.is_surely_before(seized_at, event.occurred_at):
             yield Break("unrecorded", seized_at, event.occurred_at, item_ids=(body.item_id,))
     if isinstance(body, handover.HandoverAccepted):
         offer = after.handovers[body.handover_id]
         # Between offer and receipt only what is carried over can be out of hand: what stays is not carried.
         moved = tuple(item_id for item_id in offer.accepted_items if not offer.items[item_id].stays)
         present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
-        if (moved or present) and legal_days.is_surely_before(offer.offered_at, body.received_at):
+        if (moved or present) and instants.is_surely_before(offer.offered_at, body.received_at):
             yield Break("gap", offer.offered_at, body.received_at, moved, present)
-        if (moved or present) and legal_days.is_surely_before(body.received_at, offer.offered_at):
+        if (moved or present) and instants.is_surely_before(body.received_at, offer.offered_at):
             yield Break("overlap", body.received_at, offer.offered_at, moved, present)

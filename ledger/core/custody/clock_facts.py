@@ -20,8 +20,9 @@ from ledger.core.custody.circumstances import Circumstances, fits
 from ledger.core.custody.due_dates import end_of_clock, subjects_of_other_ends
 from ledger.core.custody.state import Act, CaseState
 from ledger.core.custody.triggers import CASE, Trigger
+from ledger.core.encoding.instants import spelled
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.legal_days import days_before, holds_on, spelled
+from ledger.core.procedure.legal_days import days_before, holds_on
 from ledger.core.procedure.rulebook import ClockRule
 
 

@@ -11,12 +11,13 @@ from ledger.core.custody.circumstances import Circumstances, fits
 from ledger.core.custody.claimed_times import refuse_before
 from ledger.core.custody.state import CLOSED, Act, CaseState, MeasureState, look_up, require_distinct, rule
 from ledger.core.custody.triggers import CASE, OUTSIDE, Trigger, triggers
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import refuse
 from ledger.core.events import Body, case, handover, item
 from ledger.core.messages import Message
 from ledger.core.procedure import clock_periods
 from ledger.core.procedure.clock_periods import Clock, Extension, Pause
-from ledger.core.procedure.legal_days import days_before, holds_on, spelled
+from ledger.core.procedure.legal_days import days_before, holds_on
 from ledger.core.procedure.rulebook import ClockRule, Rulebook
 from ledger.core.procedure.zones import Zone
 

@@ -17,11 +17,12 @@ from ledger.core.custody.particulars import lacking
 from ledger.core.custody.spans import concerned
 from ledger.core.custody.state import CLOSED, Act, CaseState, Handover, Item
 from ledger.core.custody.triggers import changes_custody, in_custody
+from ledger.core.encoding.instants import spelled, unix_seconds
 from ledger.core.events import Body, case, handover, item, letter, record
 from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.clock_periods import Clock, Extension, decided, latest_lawful_day
 from ledger.core.procedure.deadlines import last_day_of, parse_periods
-from ledger.core.procedure.legal_days import days_before, spelled, unix_seconds
+from ledger.core.procedure.legal_days import days_before
 from ledger.core.procedure.rulebook import ExtensionRule, FlagName
 
 # The state before is None only for the event that opens a case, which no check of particular bodies watches.

@@ -18,6 +18,7 @@ from ledger.core.custody.clock_facts import chained
 from ledger.core.custody.flags import Flag, flags
 from ledger.core.custody.letters import has_letter_to_answer
 from ledger.core.custody.state import RULES, Act, CaseState
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import Conflict, refuse
 from ledger.core.events import Event, case, handover, record
 from ledger.core.events.terms import EventRef
@@ -26,7 +27,6 @@ from ledger.core.procedure.clock_periods import Clock, Pause
 from ledger.core.procedure.deadlines import last_day_of, parse_periods
 from ledger.core.procedure.event_words import require_words
 from ledger.core.procedure.jurisdiction import supervises_any
-from ledger.core.procedure.legal_days import spelled
 from ledger.core.procedure.rulebook import Rulebook
 
 _ANSWERS = (handover.HandoverChecked, handover.HandoverAccepted, handover.HandoverRefused)

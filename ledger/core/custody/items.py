@@ -20,11 +20,11 @@ from ledger.core.custody.state import (
     require_new,
     rule,
 )
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import refuse
 from ledger.core.events import item as things
 from ledger.core.events.terms import Money, Quantity, SealState
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.procedure.rulebook import ItemKind
 
 _EXACT = Context(prec=64, traps=[Inexact])  # wide enough for the sum of the longest quantities, and never rounds

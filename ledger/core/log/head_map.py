@@ -26,11 +26,11 @@ from typing import NamedTuple, NewType
 from msgspec import Struct
 
 from ledger.core.encoding import canonical
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import IntegrityBroken, ProofRefused
 from ledger.core.events import NAME_OF, Envelope, Payload, Stream, digest_of
 from ledger.core.events.record import HeadsMapped
 from ledger.core.log.merkle import HASH_LENGTH, Hash, RootMismatch, node_hash
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.signing.authority import SERVICE_OFFICER
 
 MapKey = NewType("MapKey", bytes)  # 32 bytes

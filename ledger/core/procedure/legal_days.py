@@ -1,40 +1,10 @@
-"""Instants as the record spells them (RFC 3339 in UTC, to the second), and rows of rules that hold for days.
-
-On which day an instant lies is a question to a ``zones.Zone``. Papers and people give times to the minute, so claimed
-times are compared with that tolerance.
-"""
+"""Days of the law: those that a period lies back, and on which a row of rules is in force."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Protocol
-
-CLAIMED_WITHIN = 60  # seconds: the precision of a time read from a paper or a clock on the wall
-
-
-def spelled(at: datetime) -> str:
-    """Format an aware time as an instant."""
-    return f"{at.astimezone(UTC).isoformat(timespec='seconds').removesuffix('+00:00')}Z"
-
-
-def instant_text(unix_seconds: int) -> str:
-    """Format unix seconds as an instant."""
-    return spelled(datetime.fromtimestamp(unix_seconds, UTC))
-
-
-def unix_seconds(instant: str) -> int:
-    """Parse an instant to unix seconds."""
-    return int(datetime.fromisoformat(instant).timestamp())
-
-
-def is_surely_before(earlier: str, later: str) -> bool:
-    """Tell whether ``earlier`` lies more than a minute before ``later``; within a minute, claims do not prove an order.
-
-    A clerk's ``10:00`` may be any second of that minute; it is recorded as the first.
-    """
-    return earlier < later and unix_seconds(later) - unix_seconds(earlier) > CLAIMED_WITHIN
-
 
 DAY = timedelta(days=1)
 YEARS = range(1949, 2201)  # accepted in questions; well within what date can represent

@@ -21,6 +21,7 @@ from ledger.core.custody.state import Act, CaseState
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.digests import blake3_text
+from ledger.core.encoding.instants import instant_text, spelled, unix_seconds
 from ledger.core.errors import MalformedInput, RuleRefused
 from ledger.core.events import NO_KEY, Body, Event, Payload, Stream, make_event, unsigned_envelope
 from ledger.core.events.catalogue import EVENT_TYPES, EventType
@@ -28,7 +29,6 @@ from ledger.core.events.registry import AgencyProfile
 from ledger.core.events.terms import Trait
 from ledger.core.messages import Message
 from ledger.core.procedure.faults import Fault
-from ledger.core.procedure.legal_days import instant_text, spelled, unix_seconds
 from ledger.core.procedure.rulebook import ExampleAct, ExampleCase, ExpectedDeadline, Rulebook
 from ledger.core.procedure.zones import Zone
 from ledger.core.signing.authority import Agency

@@ -7,11 +7,11 @@ from functools import lru_cache
 
 from msgspec import UNSET, Struct
 
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import ProofRefused, TallystickError
 from ledger.core.ethereum.block_headers import BlockHeader
 from ledger.core.log.checkpoints import names_of
 from ledger.core.messages import Message, joined
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.trust.block_notes import BlockStatement, verify_block_note
 from ledger.core.trust.trust_file import ChainHistory, Trust, TrustedBlock
 from ledger.core.verification.bundle import Anchor

@@ -17,9 +17,9 @@ from msgspec import Struct, structs
 from ledger.core.custody import Handover
 from ledger.core.custody.spans import Span
 from ledger.core.encoding.decoding import decode_json
+from ledger.core.encoding.instants import instant_text
 from ledger.core.events.terms import Quantity
 from ledger.core.messages import plain
-from ledger.core.procedure.legal_days import instant_text
 from ledger.timeline.case_history import CaseTimeline, TimelineStep
 
 ObjectType = Literal["case", "item", "person", "agency", "handover"]

@@ -9,8 +9,8 @@ from io import StringIO
 import msgspec
 from msgspec.structs import astuple
 
+from ledger.core.encoding.instants import instant_text
 from ledger.core.messages import plain
-from ledger.core.procedure.legal_days import instant_text
 from ledger.i18n import Labels, zone_in_use
 from ledger.interchange.exports.csv_output import CsvWriter
 from ledger.timeline.case_history import CaseTimeline, TimelineStep

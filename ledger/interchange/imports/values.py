@@ -12,9 +12,9 @@ from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import Literal
 
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
-from ledger.core.procedure.legal_days import spelled
 from ledger.i18n import zone_in_use
 from ledger.i18n.money import decimals_of
 from ledger.interchange.imports.tables import Cell, Unusable

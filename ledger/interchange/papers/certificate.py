@@ -12,10 +12,10 @@ from msgspec.structs import asdict
 
 from ledger.core.custody import Item
 from ledger.core.custody.spans import concerned
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Event
 from ledger.core.procedure.adoption import Procedures
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.report import CheckedStep
 from ledger.i18n import zone_in_use

@@ -9,12 +9,12 @@ from msgspec import UNSET, Struct
 
 from ledger.core.custody import Act, CaseState, fold
 from ledger.core.custody.fold import book_of
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import IntegrityBroken, TallystickError
 from ledger.core.events import Event
 from ledger.core.events.registry import Name
 from ledger.core.events.terms import Verdict
 from ledger.core.procedure.adoption import NOT_YET, Procedures
-from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.trust.trust_file import Trust
 from ledger.core.verification.bundle import Anchor, decode_bundle
 from ledger.core.verification.case import RaisedFlag, judge_case, open_case

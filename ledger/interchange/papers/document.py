@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
-from ledger.core.procedure.legal_days import instant_text, unix_seconds
+from ledger.core.encoding.instants import instant_text, unix_seconds
 from ledger.core.procedure.papers import PaperPart
 from ledger.interchange.papers.lists import list_blocks
 from ledger.interchange.papers.paper_text import PaperText

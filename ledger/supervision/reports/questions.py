@@ -16,9 +16,10 @@ from typing import Literal
 from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
 from ledger.core.events.terms import BusinessLine
-from ledger.core.procedure.legal_days import YEARS, spelled
+from ledger.core.procedure.legal_days import YEARS
 from ledger.i18n import zone_in_use
 from ledger.supervision.view_catalogue import ViewQueries
 

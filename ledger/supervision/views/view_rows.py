@@ -13,6 +13,7 @@ from ledger.core.custody import spans
 from ledger.core.custody.discrepancies import digests_conflict
 from ledger.core.custody.handovers import return_number
 from ledger.core.custody.state import Handover, Item
+from ledger.core.encoding.instants import instant_text
 from ledger.core.events import Body, case, handover, item, letter, record
 from ledger.core.events.supervision import (
     LeadClosed,
@@ -22,7 +23,6 @@ from ledger.core.events.supervision import (
     RecommendationObjected,
     RecommendationRechecked,
 )
-from ledger.core.procedure.legal_days import instant_text
 from ledger.core.supervision import LeadState, RecommendationState
 from ledger.store.clocks import line_of
 from ledger.supervision.views.case_record import CaseRecord, CaseStep, Row, SourceEvent, evidence, row_of

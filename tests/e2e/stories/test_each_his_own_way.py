@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ledger.core.procedure.legal_days import instant_text
+from ledger.core.encoding.instants import instant_text
 from ledger.samples.case_acts import person_id
 from tests.e2e.stories.town import Town
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ledger.cli.errors import Exit
 from ledger.cli.output import when
-from ledger.core.procedure.legal_days import instant_text
+from ledger.core.encoding.instants import instant_text
 from tests.unit.cli.world import THEN, World, accept, holder, offer, open_case, register
 
 DAY = 86_400

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ledger.cli.errors import Exit
-from ledger.core.procedure.legal_days import instant_text
+from ledger.core.encoding.instants import instant_text
 from tests.unit.cli.world import THEN, World, accept, offer, open_case, register
 
 

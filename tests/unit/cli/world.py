@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from ledger.cli.errors import Exit
-from ledger.core.procedure.legal_days import instant_text
+from ledger.core.encoding.instants import instant_text
 from tests.testkit.builders import POLICE, PROCURATORATE, founder
 from tests.testkit.machine import free_port
 from tests.testkit.service import RunningService

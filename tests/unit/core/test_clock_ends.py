@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from ledger.core.custody.due_dates import Deadline, deadlines, due_at, end_of_clock
 from ledger.core.encoding.decoding import convert
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import case, item
 from ledger.core.procedure.clock_periods import latest_lawful_day
 from ledger.core.procedure.deadlines import DayBeyondLaw, DayDecided, EndNotKnown
-from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.procedure.rulebook import ClockRule, DaysOff
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import instant

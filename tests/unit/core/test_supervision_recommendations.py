@@ -9,12 +9,12 @@ import pytest
 
 from ledger.core.custody.due_dates import Deadline, deadline
 from ledger.core.custody.state import Act
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Body
 from ledger.core.events.case import DeadlineExtended
 from ledger.core.events.letter import Outsider
 from ledger.core.procedure.deadlines import EndNotKnown
-from ledger.core.procedure.legal_days import unix_seconds
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision import SupervisionAct, move, reply_period
 from ledger.core.supervision.recommendations import flags_of

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from ledger.core.custody import Act, fold
 from ledger.core.custody.due_dates import Deadline, deadline
 from ledger.core.encoding.decoding import convert
+from ledger.core.encoding.instants import instant_text, unix_seconds
 from ledger.core.events import Body, case, item, letter
 from ledger.core.procedure.clock_periods import Clock
-from ledger.core.procedure.legal_days import instant_text, unix_seconds
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import (
     COURT,
