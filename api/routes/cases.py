@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, WordQuery, json_response
 from api.schemas import answers as views
 from api.schemas.openapi import Paged, Routes, problems
-from api.services.case_reading import LONGEST, SHORTEST, read_letter, require_handover, search_cases, timeline_builder
+from api.services.case_reading import read_letter, require_handover, search_cases, timeline_builder
 from ledger.core.custody.state import HandoverStatus
 from ledger.core.errors import NotFound
 from ledger.core.messages import Message
@@ -18,7 +18,7 @@ from ledger.interchange.exports import ocel
 from ledger.interchange.exports.case_uco import case_uco
 from ledger.interchange.exports.timeline_files import timeline_csv, timeline_json
 from ledger.store import cases, log
-from ledger.store.search import Hit
+from ledger.store.search import LONGEST, SHORTEST, Hit
 from ledger.timeline.sentences import names_by_id
 
 router = Routes(400, 401, 503, prefix="/api/v1")
@@ -160,17 +160,26 @@ def show_letter(service: ServiceOf, reading: Reads, case_id: SlugPath, letter_id
     return json_response(views.letter_view(case_id, letter, procedure=procedure, event=view))
 
 
-Asked = Annotated[str, Query(min_length=SHORTEST, max_length=LONGEST, description="the word, or its beginning")]
+Asked = Annotated[
+    str,
+    Query(
+        min_length=SHORTEST,
+        max_length=LONGEST,
+        description="the text, or a part of it: three characters at least, or two Chinese ones",
+    ),
+]
 
 
 @router.reads(
     "/search", "Find cases by what stands on a paper, a seal or a file", Paged("hits", Hit), 422, tags=["cases"]
 )
 def find(service: ServiceOf, reading: Reads, page: PageOf, q: Asked) -> Response:
-    """Find the cases that you may see by a word in full, or by its beginning.
+    """Find the cases that you may see by a text on a paper, a seal or an item.
 
-    Searched are case numbers of any agency, numbers of papers, exhibits and seals, digests (with or without the
-    algorithm), officers, pseudonyms of persons, and ids of cases, items, handovers and events. The search is recorded.
+    Any part is enough of case numbers of any agency, matters, numbers of papers, exhibits, seals and accounts,
+    descriptions of items, and names of persons whose sections you may read; the beginning of digests (with or without
+    the algorithm), officers and pseudonyms of persons, and of ids of handovers; ids of cases, items and events in full.
+    Width, case, brackets and white space do not count. The search is recorded.
     """
     results = search_cases(service, reading, q, page.limit, page.after)
     return json_response({"hits": results.hits} | ({"next": results.following} if results.following else {}))

@@ -121,10 +121,8 @@ def timeline_builder(
     return TimelineBuilder(parts.validator, service.histories, anchored, narrator)
 
 
-SHORTEST, LONGEST = 3, 200  # characters
-
-
 SEARCH_FOR = Message("search for {text}")
+TOO_SHORT = Message("expected at least three characters to search for, or two Chinese ones")
 
 
 class SearchResults(Struct, frozen=True):
@@ -137,17 +135,22 @@ class SearchResults(Struct, frozen=True):
 def search_cases(service: Service, reading: Reading, text: str, limit: int, after: str | None) -> SearchResults:
     """Return a page of hits and record the search. Raises RuleRefused for a text that is too short."""
     position = position_after(service, "hits", after)
-    # A word may have commas, what follows it has none.
-    place = None if position is None else SearchPosition(*position.rsplit(",", 2))
-    if len(search.folded(text)) < SHORTEST:
-        raise RuleRefused("expected at least {shortest} characters to search for", shortest=SHORTEST, field="q")
+    place = None
+    if position is not None:
+        rank, position = position.split(",", 1)
+        # A word may have commas, what follows it has none.
+        place = SearchPosition(int(rank), *position.rsplit(",", 2))
+    if not search.is_searchable(search.folded(text)):
+        raise RuleRefused(TOO_SHORT, field="q")
     with service.parts.database.read() as connection:
         matches = search.search(connection, reading.reader, text, limit, place)
     reading.record(Message(SEARCH_FOR, text=text), *dict.fromkeys(hit.case_id for hit in matches.hits))
     last = matches.following
     if last is None:
         return SearchResults(matches.hits)
-    return SearchResults(matches.hits, service.cursors.seal("hits", f"{last.word},{last.kind},{last.case_id}"))
+    return SearchResults(
+        matches.hits, service.cursors.seal("hits", f"{last.rank},{last.word},{last.kind},{last.case_id}")
+    )
 
 
 ACCESS_LOG_ROLES = ("auditor", "supervisor")

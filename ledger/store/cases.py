@@ -11,6 +11,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Connection,
     Integer,
@@ -81,11 +82,18 @@ def no_such_case(case_id: str) -> NotFound:
 
 def holds(connection: Connection, case_id: str, agency: str) -> bool:
     """Return whether the agency is responsible for the case, or has custody of an item of it."""
+    return connection.execute(select(literal(1)).where(held(agency, literal(case_id)))).first() is not None
+
+
+def held(agency: str, case_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Build the condition that the agency is responsible for the case of that id, or has custody of an item of it."""
     responsible = select(CASES.c.case_id).where(CASES.c.case_id == case_id, CASES.c.responsible == agency)
-    custody = select(ITEMS.c.case_id).where(
-        ITEMS.c.case_id == case_id, ITEMS.c.holder == agency, ITEMS.c.status.in_(("held", "checked_out"))
-    )
-    return connection.execute(responsible.union_all(custody)).first() is not None
+    # Written as an expression, the holder is compared for the items of the case: an agency may hold very many.
+    is_held = (ITEMS.c.holder.concat("") == agency, ITEMS.c.status.in_(("held", "checked_out")))
+    custody = select(ITEMS.c.case_id).where(ITEMS.c.case_id == case_id, *is_held)
+    if isinstance(case_id, Column):  # the row of an outer query, which may have the same tables
+        responsible, custody = responsible.correlate(case_id.table), custody.correlate(case_id.table)
+    return or_(responsible.exists(), custody.exists())
 
 
 def parties_among(connection: Connection, agency: str, case_ids: Collection[str]) -> set[str]:

@@ -1,42 +1,81 @@
 """Search: from the text on a paper, a seal or a file to the cases whose events contain it.
 
 Only cases that the reader may see are found. ``words`` is a read model that changes with the log; ids of cases, items
-and events are looked up in their own tables. A text matches the words that it begins; a digest matches with or
-without its algorithm.
+and events are looked up in their own tables. A text matches the words that it begins, by their index, and the numbers
+and descriptions that have it anywhere; a digest matches with or without its algorithm.
+
+For what a text does not begin, the words are gone through until the page is full. An index of the parts of words would
+have ten rows for each entry, each on a page of its own, and would slow down every submission for the sake of few
+searches. Names of persons stand in confidential sections and are copied nowhere: the sections themselves are searched,
+of the cases whose sections the reader's agency reads. What is erased is found no longer.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Final, Literal, get_args, get_type_hints
 
-from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, and_, literal, null, or_, select, tuple_, union_all
+from msgspec import Struct, json
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    Select,
+    Subquery,
+    and_,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from ledger.core.encoding.digests import Algorithm
-from ledger.core.events import Event
+from ledger.core.errors import MalformedInput
+from ledger.core.events import NAME_OF, Event
+from ledger.core.events.case import PersonNamed
+from ledger.core.events.payload import decode_section
+from ledger.core.events.terms import NAME_FIELD
 from ledger.core.visibility import Reader
-from ledger.store.cases import seen
+from ledger.store.cases import held, seen
 from ledger.store.database import Change, one_of
-from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, WORDS
+from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, ITEMS, SECTIONS, WORDS
 
 _HEX_FROM = 8  # hexadecimal characters that may be taken as the beginning of a digest
 # Sorts behind every character: the end of the words with a beginning.
 _LAST = "\U0010ffff"
-_BRACKETS = str.maketrans("", "", "()[]〔〕【】《》")
+_BRACKETS = str.maketrans("", "", "()[]{}<>〔〕【】《》〈〉「」『』〖〗")
+_TWO_IDEOGRAPHS = re.compile("[〇々㐀-䶿一-鿿\U00020000-\U0003ffff]{2}")
+SHORTEST: Final = 2  # characters that are searched for at least; three where not both are ideographs
+LONGEST: Final = 200
+# A long text is kept in pieces, each a row of an index; any text that may be searched for lies within one of them.
+_PIECE, _STEP = 300, 100
 
 Kind = Literal[
-    "case", "item", "event", "case_number", "document", "exhibit", "seal", "digest", "officer", "person", "handover"
-]
+    "case", "item", "event", "case_number", "document", "exhibit", "seal", "account", "description", "matter", "digest",
+    "officer", "person", "name", "handover",
+]  # fmt: skip
 # The fields of bodies whose values can be searched for, each with its kind.
 _KINDS: dict[str, Kind] = {
     "case_number": "case_number",
+    "case_type": "matter",
     "number": "document",
     "document_number": "document",
+    "record_number": "document",
     "exhibit_number": "exhibit",
     "seal_number": "seal",
+    "account": "account",
+    "description": "description",
+    "features": "description",
     "digests": "digest",
     "officers": "officer",
     "collectors": "officer",
@@ -45,30 +84,37 @@ _KINDS: dict[str, Kind] = {
     "person_ids": "person",
     "handover_id": "handover",
 }
+# The kinds of which any part can be searched for, not the beginning alone.
+_WITHIN: tuple[Kind, ...] = ("case_number", "matter", "document", "exhibit", "seal", "account", "description")
 
 
 class SearchPosition(Struct, frozen=True):
-    """The word after which a search continues."""
+    """The hit after which a search continues; ``rank`` is the place of the step that gave it."""
 
-    word: str
-    kind: str
-    case_id: str
+    rank: int
+    word: str = ""
+    kind: str = ""
+    case_id: str = ""
 
 
 class Hit(Struct, frozen=True):
     """A case that matches: the word and its kind, and the item and event that last contained it.
 
-    The event of a case's id is the case's latest one, that of an item's id the latest that changed the item.
+    The event of a case's id is the case's latest one, that of an item's id the latest that changed the item, that of a
+    name the one that named the person. ``description`` is that of the item, ``sequence`` the event's place in the case,
+    ``index`` in the log.
     """
 
     kind: Kind
     word: str
     item_id: str | None
+    description: str | None
     case_id: str
     case_number: str
     case_type: str
     stage: str
     event_id: str
+    sequence: int
     index: int
 
 
@@ -88,7 +134,8 @@ def projections(event: Event, index: int) -> Iterator[Change]:
         return
     row = {"case_id": event.stream.id, "updated_index": index}
     for kind, text, item_id in (("officer", event.officer, None), *_said(event.body, None)):
-        yield WORDS, {**row, "word": folded(text), "kind": kind, "item_id": item_id}
+        for piece in _pieces(folded(text)):
+            yield WORDS, {**row, "word": piece, "kind": kind, "item_id": item_id}
 
 
 def _said(value: Struct, item_id: str | None) -> Iterator[tuple[Kind, str, str | None]]:
@@ -124,74 +171,196 @@ def folded(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).casefold().translate(_BRACKETS).split())
 
 
+def is_searchable(word: str) -> bool:
+    """Return whether a folded text is long enough to be searched for."""
+    return len(word) > SHORTEST or _TWO_IDEOGRAPHS.fullmatch(word) is not None
+
+
+def _pieces(word: str) -> list[str]:
+    starts = range(0, max(len(word) - _PIECE + _STEP, 1), _STEP)
+    return [word[start : start + _PIECE] for start in starts if word]
+
+
 # -- the search --------------------------------------------------------------------------------------------------------
+
+
+_Places = list[tuple[SearchPosition, Hit]]
+_BY_WORD: Final = {"word": WORDS.c.word, "kind": WORDS.c.kind, "case_id": WORDS.c.case_id}
 
 
 def search(
     connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition | None = None
 ) -> SearchPage:
-    """Return at most ``limit`` hits, ids first, then words in order.
+    """Return at most ``limit`` hits: ids, then what begins with the text, what has it elsewhere, and names.
 
     Cases that the reader may not see are left out before anything is counted, so that neither the number of hits nor
     the start of the next page reveals them.
     """
-    word = folded(text)
-    words = _words(word, reader, limit + 1, after).subquery().select()
-    candidates = union_all(words, *(_ids(word) if after is None else ())).subquery("candidates")
-    shown = (CASES.c.case_number, CASES.c.case_type, CASES.c.stage, ENTRIES.c.event_id)
-    query = (
-        select(candidates, *shown)
-        .join(CASES, CASES.c.case_id == candidates.c.case_id)
-        .join(ENTRIES, ENTRIES.c.log_index == candidates.c.log_index)
-        # Words were selected by what the reader sees; ids of any case are tested here.
-        .where(or_(candidates.c.rank > 0, seen(reader, candidates.c.case_id)))
-        .limit(limit + 1)
-        .order_by(candidates.c.rank, candidates.c.word, candidates.c.kind, candidates.c.case_id)
-    )
-    rows = connection.execute(query).all()
-    following = None
-    if len(rows) > limit:
-        # Ids come on the first page alone; words begin after them.
-        last = rows[limit - 1]
-        following = SearchPosition(last.word, last.kind, last.case_id) if last.rank else SearchPosition("", "", "")
-    names = (*Hit.__struct_fields__[:-1], "log_index")
-    return SearchPage(tuple(Hit(*(getattr(row, name) for name in names)) for row in rows[:limit]), following)
+    places: _Places = []
+    for rank, step in enumerate(_STEPS):
+        if len(places) <= limit and (after is None or after.rank <= rank):
+            start = after if after is not None and after.rank == rank else SearchPosition(rank)
+            places += step(connection, reader, text, limit + 1 - len(places), start)
+    following = places[limit - 1][0] if len(places) > limit else None
+    return SearchPage(tuple(hit for _, hit in places[:limit]), following)
 
 
-def _words(word: str, reader: Reader, limit: int, after: SearchPosition | None) -> Select[Any]:
-    """Select the words that begin with this one after the position, of cases that the reader sees.
+def _by_id(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Places:
+    """Return the things that have this very id or payload digest, in order, after the position."""
+    ids = union_all(*_ids(folded(text))).subquery("ids")
+    key = {"word": ids.c.word, "kind": ids.c.kind, "case_id": ids.c.case_id}
+    return _page(connection, ids.select().where(seen(reader, ids.c.case_id)), key, limit, after)
+
+
+def _beginning(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Places:
+    """Return the words that begin with the text, in order, after the position.
 
     Hexadecimal digits are the beginning of a digest of any algorithm, too.
     """
+    word = folded(text)
     is_hex = len(word) >= _HEX_FROM and not word.strip("0123456789abcdef")
     starts = [word, *(f"{algorithm.value}:{word}" for algorithm in Algorithm if is_hex)]
-    begins = or_(*(and_(WORDS.c.word >= start, WORDS.c.word < start + _LAST) for start in starts))
-    key = (WORDS.c.word, WORDS.c.kind, WORDS.c.case_id)
-    query = _candidates(1, WORDS.c.kind, WORDS.c.word, WORDS.c.item_id, WORDS.c.case_id, WORDS.c.updated_index)
-    # Limited before it is joined: any number of words may begin like this.
-    query = query.where(begins, seen(reader, WORDS.c.case_id)).order_by(*key).limit(limit)
-    if after is not None:
-        query = query.where(tuple_(*key) > tuple_(*map(literal, (after.word, after.kind, after.case_id))))
-    return query
+    query = _words(or_(*map(_begins, starts)), seen(reader, WORDS.c.case_id))
+    return _page(connection, query, _BY_WORD, limit, after)
+
+
+def _containing(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Places:
+    """Return the numbers and descriptions that have the text behind their beginning, in order, after the position."""
+    word = folded(text)
+    has_it = (WORDS.c.word.contains(word, autoescape=True), not_(_begins(word)), WORDS.c.kind.in_(_WITHIN))
+    return _page(connection, _words(*has_it, seen(reader, WORDS.c.case_id)), _BY_WORD, limit, after)
+
+
+def _named(connection: Connection, reader: Reader, text: str, limit: int, after: SearchPosition) -> _Places:
+    """Return the persons whose names have the text in them, as they were named, after the position.
+
+    Only of cases to which the reader's agency is a party, and of which it holds something: it reads their sections.
+    """
+    word = folded(text)
+    shapes = {text.strip(), unicodedata.normalize("NFKC", text).strip(), word}
+    parts = [literal(json.encode(shape)[1:-1], LargeBinary()) for shape in sorted(shapes)]
+    in_name = or_(*(_Holds(SECTIONS.c.data, _NAME_KEY, part) for part in parts))
+    case_id, of_party = ENTRIES.c.stream_id, CASE_AGENCIES.c.agency == reader.agency
+    is_party = select(CASE_AGENCIES.c.agency).where(CASE_AGENCIES.c.case_id == case_id, of_party).exists()
+    query = (
+        select(SECTIONS.c.data, SECTIONS.c.label, null().label("item_id"), null().label("description"), *_SHOWN)
+        .select_from(SECTIONS)
+        # Written as an expression, the index is looked up for each section, never the other way round.
+        .join(ENTRIES, ENTRIES.c.log_index == SECTIONS.c.log_index + 0)
+        .join(CASES, CASES.c.case_id == case_id)
+        .where(in_name, SECTIONS.c.log_index > int(after.word or -1))
+        .where(ENTRIES.c.event_type == NAME_OF[PersonNamed], ENTRIES.c.stream_kind == "case")
+        .where(is_party, held(reader.agency, case_id))
+        .order_by(SECTIONS.c.log_index)
+    )
+    places: _Places = []
+    with connection.execute(query.execution_options(yield_per=100)) as rows:
+        for row in rows:
+            try:
+                name = decode_section(row.data, row.label).fields.get(NAME_FIELD)
+            except MalformedInput:  # written by somebody else: an audit reports it
+                continue
+            if name is not None and word in folded(name):
+                place = SearchPosition(after.rank, str(row.log_index), "name", row.case_id)
+                places.append((place, _hit(row, kind="name", word=name)))
+            if len(places) == limit:
+                break
+    return places
+
+
+_NAME_KEY = literal(f'"{NAME_FIELD}":'.encode(), LargeBinary())  # as a section is stored
+_Step = Callable[[Connection, Reader, str, int, SearchPosition], _Places]
+_STEPS: Final[tuple[_Step, ...]] = (_by_id, _beginning, _containing, _named)
+
+
+def _page(
+    connection: Connection,
+    query: Select[Any],
+    key: Mapping[str, ColumnElement[str]],
+    limit: int,
+    after: SearchPosition,
+) -> _Places:
+    """Return the first of these candidates, in the order of the key, behind the position."""
+    if after.case_id:
+        query = query.where(tuple_(*key.values()) > tuple_(*(literal(getattr(after, name)) for name in key)))
+    # Limited before it is joined: any number may match.
+    first = query.order_by(*key.values()).limit(limit).subquery("candidates")
+    rows = connection.execute(_with_case(first).order_by(*(first.c[name] for name in key)))
+    return [(SearchPosition(after.rank, row.word, row.kind, row.case_id), _hit(row)) for row in rows]
+
+
+_SHOWN = (
+    CASES.c.case_id,
+    CASES.c.case_number,
+    CASES.c.case_type,
+    CASES.c.stage,
+    ENTRIES.c.event_id,
+    ENTRIES.c.sequence,
+    ENTRIES.c.log_index,
+)
+
+
+def _with_case(candidates: Subquery) -> Select[Any]:
+    """Select these candidates with what a hit shows of their cases, events and items."""
+    is_item = and_(ITEMS.c.item_id == candidates.c.item_id, ITEMS.c.case_id == candidates.c.case_id)
+    return (
+        select(candidates.c.kind, candidates.c.word, candidates.c.item_id, ITEMS.c.description, *_SHOWN)
+        .join(CASES, CASES.c.case_id == candidates.c.case_id)
+        .join(ENTRIES, ENTRIES.c.log_index == candidates.c.log_index)
+        .outerjoin(ITEMS, is_item)
+    )
+
+
+def _hit(row: Any, **own: Any) -> Hit:
+    own["index"] = row.log_index
+    return Hit(*(own[name] if name in own else getattr(row, name) for name in Hit.__struct_fields__))
+
+
+class _Holds(FunctionElement[bool]):
+    """Whether the bytes of the first have those of the third in them, at or behind the first place of the second."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(_Holds, "sqlite")
+def _sqlite_holds(element: _Holds, compiler: SQLCompiler, **options: Any) -> str:
+    whole, start, part = (compiler.process(each, **options) for each in element.clauses)
+    return f"instr(substr({whole}, instr({whole}, {start})), {part}) > 0"
+
+
+@compiles(_Holds, "postgresql")
+def _postgresql_holds(element: _Holds, compiler: SQLCompiler, **options: Any) -> str:
+    whole, start, part = (compiler.process(each, **options) for each in element.clauses)
+    return f"position({part} IN substring({whole} FROM position({start} IN {whole}))) > 0"
+
+
+def _words(*conditions: ColumnElement[bool]) -> Select[Any]:
+    words = (WORDS.c.kind, WORDS.c.word, WORDS.c.item_id, WORDS.c.case_id, WORDS.c.updated_index)
+    return _candidates(*words).where(*conditions)
+
+
+def _begins(word: str) -> ColumnElement[bool]:
+    return and_(WORDS.c.word >= word, WORDS.c.word < word + _LAST)
 
 
 def _ids(word: str) -> Iterator[Select[Any]]:
     """Yield a query for each kind of thing that has this very id or payload digest."""
     nothing: ColumnElement[Any] = null()
     event = (ENTRIES.c.event_id, nothing, ENTRIES.c.stream_id, ENTRIES.c.log_index)
-    of_case = _candidates(0, literal("event"), *event).where(ENTRIES.c.stream_kind == "case")
+    of_case = _candidates(literal("event"), *event).where(ENTRIES.c.stream_kind == "case")
     case = (CASES.c.case_id, nothing, CASES.c.case_id, CASES.c.updated_index)
     item = (ITEMS.c.item_id, ITEMS.c.item_id, ITEMS.c.case_id, ITEMS.c.updated_index)
-    yield _candidates(0, literal("case"), *case).where(CASES.c.case_id == word)
-    yield _candidates(0, literal("item"), *item).where(ITEMS.c.item_id == word)
+    yield _candidates(literal("case"), *case).where(CASES.c.case_id == word)
+    yield _candidates(literal("item"), *item).where(ITEMS.c.item_id == word)
     yield of_case.where(ENTRIES.c.event_id == word)
     yield of_case.where(ENTRIES.c.payload_digest == word)
 
 
-def _candidates(rank: int, *columns: ColumnElement[Any]) -> Select[Any]:
+def _candidates(*columns: ColumnElement[Any]) -> Select[Any]:
     """Select kind, word, item, case and log index under their names."""
     named = zip(("kind", "word", "item_id", "case_id", "log_index"), columns, strict=True)
-    return select(literal(rank).label("rank"), *(column.label(name) for name, column in named))
+    return select(*(column.label(name) for name, column in named))
 
 
 _COLUMNS = {  # each with the case that it is of

@@ -17,13 +17,13 @@ from api.console.shared.rendering import PATH
 from api.console.supervision.lead_pages import waiting
 from api.dependencies import Following
 from api.schemas.answers import HandoverLine, case_line, handover_line
-from api.services.case_reading import LONGEST, SHORTEST, SearchResults, search_cases
+from api.services.case_reading import SearchResults, search_cases
 from api.services.service import position_after
 from ledger.core.messages import Message
 from ledger.store import cases
 from ledger.store.cases import Page
 from ledger.store.clocks import Box, offer_position, open_offers, parse_offer_position
-from ledger.store.search import folded
+from ledger.store.search import LONGEST, SHORTEST, Hit, folded, is_searchable
 
 ROWS = 50  # of a list on one page
 FEW = 8  # of a list on the start page
@@ -126,7 +126,7 @@ Asked = Annotated[str, Query(max_length=LONGEST)]
 @router.get("/search")
 def search_page(visit: VisitOf, q: Asked = "", after: Following = None) -> Response:
     """Show the form, and below it the results."""
-    is_short = len(folded(q)) < SHORTEST
+    is_short = not is_searchable(folded(q))
     results = SearchResults(()) if is_short else search_cases(visit.service, visit.reading, q, ROWS, after)
     return visit.page(
         "cases/search.html",
@@ -136,4 +136,22 @@ def search_page(visit: VisitOf, q: Asked = "", after: Following = None) -> Respo
         found=results,
         following=results.following,
         word=folded(q),
+        place=place_of,
     )
+
+
+def place_of(hit: Hit) -> str:
+    """Return the address at which a hit opens: a paper, an item, a handover, or an event's place on the timeline."""
+    address = f"{PATH}/cases/{hit.case_id}"
+    if hit.kind == "document":
+        return f"{address}/events/{hit.event_id}/paper"
+    if hit.item_id is not None:
+        return f"{address}/items/{hit.item_id}"
+    match hit.kind:
+        case "case" | "case_number" | "matter":
+            return address
+        case "handover":
+            return f"{address}/handovers/{hit.word}"
+        case "person" | "name":
+            return f"{address}?tab=persons#parts"
+    return f"{address}?tab=timeline&before={hit.sequence + 1}#e{hit.sequence}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from api.console.cases.case_pages import read_case
 from api.console.shared.access import VisitOf
-from api.console.shared.rendering import download, language, narrator_of, shown_pdf
+from api.console.shared.rendering import PATH, download, language, narrator_of, shown_pdf
 from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery
 from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
 from api.services.documents import (
@@ -93,7 +93,9 @@ def case_certificate(visit: VisitOf, case_id: SlugPath, item_id: SlugQuery = Non
 
 @router.get("/cases/{case_id}/events/{event_id}/paper")
 def event_paper(visit: VisitOf, case_id: SlugPath, event_id: EventIdPath, document: WordQuery = None) -> Response:
-    """Return a paper that the event prints: the requested one, or the first."""
+    """Return a paper that the event prints: the requested one, or the first; or the event's page if it prints none."""
+    if document is None and not offered_papers(event_to_print(visit.service, visit.reading, event_id), visit.labels):
+        return RedirectResponse(f"{PATH}/cases/{case_id}/events/{event_id}", 303)
     pdf = printed_event(
         visit.service,
         visit.reading,

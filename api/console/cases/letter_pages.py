@@ -17,7 +17,7 @@ from api.console.shared.formats import minute
 from api.console.shared.rendering import download, narrator_of
 from api.dependencies import Following, SlugPath
 from api.schemas.answers import LetterLine, letter_line
-from api.services.case_reading import LONGEST, read_letter
+from api.services.case_reading import read_letter
 from api.services.documents import bundle_of_event
 from api.services.service import position_after
 from ledger.core.encoding.instants import unix_seconds
@@ -27,6 +27,7 @@ from ledger.core.messages import Message
 from ledger.i18n import label_first_by
 from ledger.store import cases
 from ledger.store.cases import Page
+from ledger.store.search import LONGEST
 from ledger.timeline.event_fields import event_fields
 
 ROWS = 50  # of the list on one page

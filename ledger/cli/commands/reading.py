@@ -30,7 +30,17 @@ from ledger.recording.event_signing import StreamPosition
 from ledger.timeline.sentences import LABEL_IN, vocabulary_of
 
 HIT_COLUMNS = columns(
-    *("word_kind:word_kind", "word", "item_id", "case_id", "case_number", "case_type", "stage", "event_id")
+    *(
+        "word_kind:word_kind",
+        "word",
+        "item_id",
+        "description",
+        "case_id",
+        "case_number",
+        "case_type",
+        "stage",
+        "event_id",
+    )
 )
 
 
@@ -39,9 +49,9 @@ HIT_COLUMNS = columns(
 @click.option("--file", type=FILE, help="Search for this very file.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Hits at most.")
 def search_command(session: Session, text: str | None, file: Path | None, limit: int) -> None:
-    """Find cases by a case number, the number of a paper, exhibit or seal, a digest, an officer, a person or any id.
+    """Find cases by a number, a description, the name of a person, a digest, an officer or any id.
 
-    The beginning is enough; --file searches for the digest of a file. What you search for is recorded.
+    Three characters are enough, or two Chinese ones; --file takes the digest of a file. Searches are recorded.
     """
     from ledger.core.encoding.digests import Algorithm
     from ledger.evidence.hashing import hash_file

@@ -37,7 +37,11 @@ def town(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
 def scanned() -> Case:
     """Return a case with data whose file is at hand."""
     digest = f"sha256:{hashlib.sha256(SCAN).hexdigest()}"
-    return Case("case-4").open(case_number="〔2026〕法刑初7号").register("scan", digests=(digest,))
+    return (
+        Case("case-4")
+        .open(case_number="〔2026〕法刑初7号")
+        .register("scan", digests=(digest,), description="黑色移动硬盘")
+    )
 
 
 @pytest.fixture
@@ -61,6 +65,22 @@ def test_a_case_is_found_by_what_is_typed_and_by_a_file(desk: Clerk) -> None:
     assert not any(bodies)
     page.locator("tbody th a").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("〔2026〕法刑初7号")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("硬盘", "/cases/case-4/items/scan"),
+        ("法刑", "/cases/case-4"),
+        ("handover-1", "/cases/case-1/handovers/handover-1"),
+    ],
+)
+def test_a_hit_opens_at_its_place(desk: Clerk, text: str, place: str) -> None:
+    """Two Chinese characters from the midst of a text are enough; the matching text is the way to what has it."""
+    page = desk.go(f"/search?q={text}")
+    page.locator("tbody td a:has(mark)").first.click()
+    page.wait_for_url(f"**/console{place}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
 def test_the_picture_leads_to_events_and_says_what_the_table_says(desk: Clerk) -> None:

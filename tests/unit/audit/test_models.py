@@ -16,6 +16,8 @@ from tests.unit.audit.stand import Stand, found
         ("UPDATE handovers SET status = 'refused'", "models"),
         ("DELETE FROM words WHERE kind = 'officer'", "models"),
         ("UPDATE words SET item_id = 'knife' WHERE kind = 'handover'", "models"),
+        ("UPDATE words SET word = word || 'x' WHERE kind = 'description'", "models"),
+        ("INSERT INTO words SELECT 'x', kind, case_id, item_id, 0 FROM words WHERE kind = 'matter'", "models"),
         ("UPDATE items SET holder = 'court-east' WHERE item_id = 'phone'", "models"),
         ("UPDATE items SET case_id = 'case-1' WHERE item_id = 'cash-box' AND status = 'held'", "models"),
         ("DELETE FROM items WHERE item_id = 'knife'", "models"),

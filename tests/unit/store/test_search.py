@@ -1,23 +1,27 @@
-"""Search: what is found by which word, by whom, at what cost; and that the words are those of the log."""
+"""Search: what is found by which text, by whom, at what cost; and that the words are those of the log."""
 
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
+from ledger.core.events import Authority, item
 from ledger.core.events import case as acts
-from ledger.core.events import item
+from ledger.core.events.record import SectionErased
 from ledger.core.visibility import Reader
-from ledger.store.search import SearchPage, search
-from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, clerk, instant
+from ledger.store.search import SearchPage, folded, is_searchable, search
+from ledger.store.tables import WORDS as WORDS_TABLE
+from tests.testkit.builders import COURT, LAB, POLICE, PROCURATORATE, START, clerk, instant, section, supervisor
 from tests.testkit.casework import Case, person_id
 from tests.testkit.ledgers import Ledger
 from tests.unit.store.plans import noted, plan
 
 DIGEST = "sha256:" + "5a" * 32
 NOW = instant(START + 3600)
+GROUND = Authority("statute", "Personal Information Protection Law 47")
 WORDS = {  # what is typed, and as what it is found
     "case-1": ["case"],
-    "phone": ["item"],
+    "phone": ["item", "description"],
     "〔２０２６〕刑初0417号": ["case_number"],
     "(2026) 刑初": ["case_number"],
     "2026刑初04": ["case_number"],
@@ -30,21 +34,42 @@ WORDS = {  # what is typed, and as what it is found
     person_id("li"): ["person"],
     "handover-1": ["handover"],
     clerk(POLICE).officer_id: ["officer"],
+    # Any part of numbers and descriptions; two characters, where both are ideographs.
+    "0417": ["case_number"],
+    "［2026］刑初０４１７": ["case_number"],
+    "刑初": ["case_number"],
+    "【2026】": ["case_number", "document"],
+    "黑色": ["description"],
+    "华为 手机": ["description"],
+    "盗窃": ["matter"],
+    "行账": ["account"],
+    "扣字〔2026〕12": ["document"],
 }
 
 
-OFFICERS = tuple(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, LAB))
+OFFICERS = (*(clerk(agency) for agency in (POLICE, PROCURATORATE, COURT, LAB)), supervisor(PROCURATORATE))
 
 
-def recorded(ledger: Ledger, case_id: str = "case-1") -> Ledger:
+def recorded(ledger: Ledger, case_id: str = "case-1", **clock: int) -> Ledger:
+    """Record that case."""
+    ledger.post_all(recorded_case(case_id, **clock).events)
+    return ledger
+
+
+def recorded_case(case_id: str = "case-1", **clock: int) -> Case:
     """A case with something of every kind; its first seal is broken since."""
-    case = Case(case_id).open(case_number="〔2026〕刑初 0417号").name("li")
-    case.register("phone", seal_number="Seal-7", exhibit_number="E12", digests=(DIGEST,))
+    case = Case(case_id, **clock).open(case_number="〔2026〕刑初 0417号", case_type="入户盗窃").name("li")
+    named = section("person:1", name="张三丰", address="青石巷九号")
+    naming = acts.PersonNamed(person_id=person_id("li"), role="suspect", section="person:1")
+    case.act(naming, sections={"person:1": named})
+    description, account = "phone，黑色华为（手机）", "银行账号 6222"
+    case.register("phone", seal_number="Seal-7", exhibit_number="E12", digests=(DIGEST,), description=description)
+    case.register("money", description="存款", account=account)
+    case.say(acts.DecisionRecorded, decision_id="decision-1", kind="case_filed", number="公扣字〔2026〕12号")
     case.say(item.ItemUnsealed, clerk(POLICE), item_id="phone", seal_number="Seal-7", ground="to look")
     case.say(item.ItemSealed, clerk(POLICE), item_id="phone", seal_number="Seal-8")
-    case.offer("phone", to=PROCURATORATE, persons=("li",)).accept()
-    ledger.post_all(case.events)
-    return ledger
+    case.offer("phone", "money", to=PROCURATORATE, persons=("li",)).accept()
+    return case
 
 
 @pytest.fixture
@@ -63,7 +88,7 @@ def test_every_word_of_a_case_finds_it(ledger: Ledger) -> None:
     for word, kinds in WORDS.items():
         hits = matches(ledger, word).hits
         assert [hit.kind for hit in hits] == kinds, word
-        assert [hit.case_id for hit in hits] == ["case-1"], word
+        assert {hit.case_id for hit in hits} == {"case-1"}, word
     (hit,) = matches(ledger, DIGEST).hits
     assert (hit.item_id, hit.case_number, hit.stage) == ("phone", "〔2026〕刑初 0417号", "prosecution_review")
     (by_event,) = matches(ledger, hit.event_id).hits
@@ -113,19 +138,74 @@ def test_pages_follow_each_other(ledger: Ledger) -> None:
     assert [[f"{hit.kind} {hit.case_id}" for hit in hits] for hits in read] == [
         ["case_number case-1"],
         ["case_number case-of-two"],
+        ["document case-1"],
         ["case case-1"],
         ["case_number case-of-case-1"],
     ]
 
 
-def test_one_query_that_goes_by_indexes(sqlite: Ledger) -> None:
-    """However large the log, no table is read from end to end, and the database is asked once."""
+@pytest.mark.parametrize("word", ["刑初", "phone", "2026", "张三"])
+def test_small_pages_give_what_a_large_one_does(ledger: Ledger, word: str) -> None:
+    """Across the ways of finding, and within each of them: beginnings, parts of words, and names."""
+    for number in ("a", "b", "c"):
+        recorded(ledger, f"case-{number}", step=ord(number))
+    (whole,) = pages(ledger, PROCURATORATE, word, 100)
+    assert len(whole.hits) >= 4
+    assert [hit for page in pages(ledger, PROCURATORATE, word, 1) for hit in page.hits] == list(whole.hits)
+
+
+def test_all_of_a_long_description_is_searched(ledger: Ledger) -> None:
+    """Of the longest that there can be, the end, and what stands anywhere between."""
+    text = "".join(f"第{number}册。" for number in range(1000))[:3990]
+    case = Case("case-of-books").open().register("books", description=f"{text}末尾有批注")
+    ledger.post_all(case.events)
+    for word in ("批注", text[1000:1200], text[-200:]):
+        assert {(hit.kind, hit.item_id) for hit in matches(ledger, word).hits} == {("description", "books")}, word
+
+
+@pytest.mark.parametrize("text", ["刑", "04", "a刑", "〔刑〕", "", "()"])
+def test_too_short_to_be_searched_for(text: str) -> None:
+    """One ideograph, or two characters that are not both ideographs, would be found everywhere."""
+    assert not is_searchable(folded(text))
+
+
+def test_names_are_found_by_those_who_may_read_them(ledger: Ledger) -> None:
+    """Not by a former party, a supervisor or a stranger; not by what else is in the section; not in any index."""
+    for name in ("张三", "三丰", "张三丰", " 张 三丰"):
+        (hit,) = matches(ledger, name, PROCURATORATE).hits
+        assert (hit.kind, hit.word, hit.case_id) == ("name", "张三丰", "case-1")
+        for agency in (POLICE, COURT, LAB):
+            assert matches(ledger, name, agency).hits == (), agency
+    with ledger.database.read() as connection:
+        supervising = Reader(COURT, frozenset((POLICE, PROCURATORATE)), NOW)
+        assert search(connection, supervising, "张三丰", 9).hits == ()
+        words = connection.execute(select(WORDS_TABLE.c.word)).scalars()
+        assert not [word for word in words if "三丰" in word or "张三" in word]
+    assert matches(ledger, "青石巷", PROCURATORATE).hits == ()
+
+
+def test_an_erased_name_is_found_no_longer(ledger: Ledger) -> None:
+    """From the entry on that erases its section."""
+    case = recorded_case("case-erased", step=61)
+    naming = case.events[2]
+    case.act(SectionErased(naming.ref, "person:1", "on request"), supervisor(PROCURATORATE), authority=GROUND)
+    ledger.post_all(case.events[:-1])
+    assert [hit.case_id for hit in matches(ledger, "张三丰", PROCURATORATE).hits] == ["case-1", "case-erased"]
+    ledger.post(case.last)
+    assert [hit.case_id for hit in matches(ledger, "张三丰", PROCURATORATE).hits] == ["case-1"]
+
+
+@pytest.mark.parametrize("word", ["5a5a5a5a5a", "刑初", "0417号"])
+def test_queries_that_go_by_indexes(sqlite: Ledger, word: str) -> None:
+    """However large the log, the database is asked once for each way of finding: the words are gone through for what
+    begins none of them, and what is stored of sections for names, and nothing else."""
     recorded(sqlite)
+    tables = {"words", "sections", "entries", "items", "cases", "case_agencies"}
     with sqlite.database.read() as connection:
         with noted(connection) as statements:
-            search(connection, Reader(POLICE, frozenset((PROCURATORATE, COURT)), NOW), "5a5a5a5a5a", 9)
-        steps = plan(connection, statements)
-    assert len(statements) == 1
-    scans = [step for step in steps if step.startswith("SCAN")]
-    assert all(table not in step for step in scans for table in ("words", "entries", "items", "cases", "case_agencies"))
-    assert any("SEARCH words" in step for step in steps)
+            search(connection, Reader(POLICE, frozenset((PROCURATORATE, COURT)), NOW), word, 9)
+        plans = [plan(connection, {text: values}) for text, values in statements.items()]
+    scanned = [{step.split()[1] for step in steps if step.startswith("SCAN")} & tables for steps in plans]
+    assert scanned == [set(), set(), {"words"}, set()]
+    assert any("SEARCH words USING PRIMARY KEY" in step for step in plans[1])
+    assert any("SEARCH sections USING" in step for step in plans[3])
