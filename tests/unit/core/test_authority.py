@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.core.errors import IntegrityBroken, Unauthorized
 from ledger.core.events import Envelope, case, digest_of, record, registry
 from ledger.core.signing import authority as authorities
-from ledger.core.signing.authority import AdoptedProcedure, AuthorityState
+from ledger.core.signing.authority import AdoptedProcedure, AuthorityState, EarlierServiceKey, ServiceKeys
 from tests.testkit.builders import (
     COURT,
     LOG_ID,
@@ -44,6 +44,25 @@ def act_of(by: Officer = CLERK, *, signed_at: int = START + 30) -> Envelope:
 
 def judge(authority: AuthorityState, envelope: Envelope, index: int = 100) -> Any:
     return authorities.require_key(authority, envelope, index)
+
+
+# -- the ledger's own keys and suites ----------------------------------------------------------------------------------
+
+
+def test_a_former_key_of_the_ledger_signs_entries_below_its_end() -> None:
+    """The ledger's own entry is signed by the key of its index: a former one below its ``until``, then the next."""
+    former, later = (f"0x{digit * 40}" for digit in "12")
+    keys = ServiceKeys(SERVICE.key_id, (EarlierServiceKey(former, 3), EarlierServiceKey(later, 7)))
+    assert [keys.at(index) for index in (0, 2, 3, 6, 7)] == [former, former, later, later, SERVICE.key_id]
+
+
+def test_a_suite_that_the_ledger_does_not_take_is_refused() -> None:
+    """A good key signs nothing by a suite that the founding does not name."""
+    authority = authority_with(CLERK)
+    assert judge(authority, act_of()).suite == 1
+    other = replace(authority, service=replace(authority.service, suites=(2,)))
+    with refused("suite_not_taken", field="envelope.suite", error=Unauthorized):
+        judge(other, act_of())
 
 
 # -- when a key is good ------------------------------------------------------------------------------------------------
