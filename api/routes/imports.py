@@ -20,7 +20,7 @@ from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
 from api.services.governance import dataset_files, datasets_in_line, require_governing
 from ledger.core.errors import NotFound
 from ledger.core.events import EVENT_TYPES
-from ledger.core.events.record import DatasetRegistered
+from ledger.core.events.record import DatasetRegistered, TableLayout
 from ledger.core.events.terms import CaseId, Line
 from ledger.core.messages import Message
 from ledger.store import imports
@@ -70,7 +70,8 @@ class ImportedRow(Struct, frozen=True):
 
 
 class DatasetLine(Struct, frozen=True):
-    """An outside data set as it was registered. ``index`` is the log index, ``kept`` whether its file is here."""
+    """An outside data set as it was registered. ``index`` is the log index, ``kept`` whether its file is here,
+    ``readable`` whether what models find may show its cells."""
 
     index: int
     event_id: str
@@ -85,6 +86,8 @@ class DatasetLine(Struct, frozen=True):
     rows: int
     digest: str
     kept: bool
+    layout: TableLayout | None = None
+    readable: bool = False
 
 
 class DatasetKept(Struct, frozen=True):

@@ -86,7 +86,8 @@ FOUND_AT_MOST = 1000
 
 
 class FoundView(Struct, frozen=True):
-    """A finding. ``lead_id`` is the id of its lead, ``known`` whether that lead was raised."""
+    """A finding. ``lead_id`` is the id of its lead, ``known`` whether that lead was raised. ``listed`` are the digests
+    of the rows that it rests on, by the ids of their data sets."""
 
     lead_id: str
     known: bool
@@ -97,6 +98,7 @@ class FoundView(Struct, frozen=True):
     key: Mapping[str, str]
     values: Mapping[str, str]
     evidence: tuple[str, ...]
+    listed: Mapping[str, tuple[str, ...]] = {}
 
 
 class RunView(Struct, frozen=True):

@@ -42,7 +42,8 @@ from ledger.core.verification.chain import ObservedBlock
 from ledger.core.verification.report import Check, CheckedStep, NotChecked, Outcome, perform, worst
 from ledger.core.verification.stream import VerifiedStream, order_of, scan
 from ledger.core.verification.verify import VerifiedEvent, verify_event
-from ledger.supervision.models.definition import Model, Sql, fill_text, text_of
+from ledger.supervision.models.conditions import query_of
+from ledger.supervision.models.definition import Model, fill_text, text_of
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.datasets import DatasetTable, Registered, table_of
 from ledger.supervision.runs.findings import ModelFinding
@@ -66,6 +67,12 @@ def supervising_agency_for(agencies: Mapping[str, Agency], supervised: str) -> s
     # The deepest jurisdiction is the nearest; the id decides between two of one depth.
     nearest = min(others, key=lambda other: (-other.profile.jurisdiction.count("/"), other.agency_id), default=None)
     return None if nearest is None else nearest.agency_id
+
+
+def cited_rows(listed: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return the digests of rows that a lead cites of each list that its finding rests on: so many all in all."""
+    most = MAX_CITED // max(len(listed), 1)
+    return {dataset_id: tuple(rows[:most]) for dataset_id, rows in listed.items()}
 
 
 def lead_of(
@@ -338,7 +345,7 @@ def _tables(run: _Run) -> dict[str, DatasetTable]:
         if registration is None or cited.digest not in files:
             raise NotChecked("the lead rests on the data set {cited.dataset_id}, whose file is not here", cited=cited)
         table = table_of(files[cited.digest], registration)
-        tables[dataset_view(cited.dataset_id)] = DatasetTable(registration.agency, table)
+        tables[dataset_view(cited.dataset_id)] = DatasetTable(registration, table)
     return tables
 
 
@@ -348,7 +355,9 @@ def _finding(run: _Run) -> Outcome:
     if run.withheld is not None:
         return NotChecked("the payload of {run.withheld} is withheld", run=run)
     by_digest = {finding.digest: finding for finding in _findings(run, lead, model, _tables(run))}
-    is_query = isinstance(model.condition, Sql)  # which other cases a query depends on, its text does not show
+    # Which other cases a query depends on, its text does not show; others show that it depends on none having a row.
+    query = query_of(model.condition, model.parameters, model.parameters_of(lead.parameters))
+    is_query = not query.stands_alone
     run.finding = by_digest.get(lead.finding)
     if run.finding is not None:
         if is_query and model.scope == "all":
@@ -365,7 +374,9 @@ def _findings(run: _Run, lead: LeadRaised, model: Model, tables: dict[str, Datas
         for size, at in run.anchors.items()
         if size <= lead.tree_size
     ]
-    source = BundleViewSource(run.events, run.procedures, agencies=run.held.agencies, anchors=anchors)
+    source = BundleViewSource(
+        run.events, run.procedures, agencies=run.held.agencies, anchors=anchors, size=lead.tree_size
+    )
     views = Views(None, source, datasets=lambda _size, _near: tables)
     try:
         views.refresh()
@@ -397,8 +408,8 @@ def _words(run: _Run) -> Outcome:
         return NotChecked(
             "it rests on {lead.cited_count} events, and cites the first {limit}", lead=lead, limit=MAX_CITED
         )
-    rows = finding.dataset_rows[:MAX_CITED]
-    datasets = [replace(cited, rows=rows) for cited in lead.datasets if cited.dataset_id == finding.dataset_id]
+    rows = cited_rows(finding.listed)
+    datasets = [replace(cited, rows=rows.get(cited.dataset_id, ())) for cited in lead.datasets]
     expected = {
         "key": dict(finding.key),
         "values": dict(finding.values),
@@ -409,7 +420,7 @@ def _words(run: _Run) -> Outcome:
         "checks": model.checks,
         "cited_count": len(finding.evidence),
         "events": _refs(run, finding),
-        "datasets": tuple(datasets[:1]),
+        "datasets": tuple(cited for cited in datasets if cited.dataset_id in rows),
     }
     _require_same(lead, expected)
     # The lead was found among all cases; of these here only some of the procedures are known.

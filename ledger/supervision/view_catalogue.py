@@ -19,6 +19,9 @@ from ledger.supervision.model_faults import Unfit, Wording, one_of, unknown
 
 DATASET = "dataset_"  # what the names of the views of registered data sets begin with
 DATASET_COLUMNS: Mapping[str, str] = {"row_digest": "VARCHAR", "evidence": "VARCHAR[]"}  # beside its own, as text
+LIST = "list_"  # what a condition calls a data set by: with the name of the parameter that names it
+LISTED = "listed"  # the column with the rows of lists that a row rests on: their ids and digests
+LIST_COLUMNS: Mapping[str, str] = {**DATASET_COLUMNS, LISTED: "VARCHAR[]"}
 _DATASET_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _EXPECTED = {
     "VARCHAR": Wording("of_quoted"),
@@ -35,6 +38,15 @@ class ViewQueries(Protocol):
     """Answers queries over the views."""
 
     def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, Any]]: ...
+
+
+class ListUse(Struct, frozen=True):
+    """A data set as a condition asks it: its headings by the names that the condition has for them, all as they are if
+    none are given; ``shown`` says whether what it finds may show the cells, or only that they agree with others."""
+
+    dataset_id: str
+    columns: Mapping[str, str]
+    shown: bool
 
 
 class ViewColumn(Struct, frozen=True):
@@ -121,6 +133,11 @@ def fault_of_column(view: str, column: str) -> Wording | None:
 def type_of(view: str, column: str) -> str:
     """Return the DuckDB type of a known column; a data set's own columns are text."""
     return DATASET_COLUMNS.get(column, "VARCHAR") if view.startswith(DATASET) else view_columns()[view][column]
+
+
+def listed_row(dataset_id: str, digest: str) -> str:
+    """Spell a row of a data set as the column ``listed`` has it."""
+    return f"{dataset_id} {digest}"
 
 
 def view_of_dataset(dataset_id: str) -> str:

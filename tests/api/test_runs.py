@@ -79,10 +79,10 @@ def test_a_run_sees_the_cases_of_ones_own_jurisdiction(served: Served) -> None:
 # -- outside data ------------------------------------------------------------------------------------------------------
 
 
-def give(served: Served, by: Officer) -> None:
+def give(served: Served, by: Officer, *, readable: bool = False) -> None:
     """Register and give a list of two persons of this agency's, one of them of case-east."""
     data = f"who,paid_on,name\n{person_id('li')},2026-02-15,Li Si\nsomebody-else,2026-02-16,Wang Wu\n".encode()
-    body = dataset(data, rows=2)
+    body = dataset(data, rows=2, readable=readable)
     served.submit(Writer("agency", by.agency).write(body, by, signed_at=served.ledger.clock.seconds))
     headers = {"content-type": "application/octet-stream"} | served.token(by)
     kept = served.request("POST", "/api/v1/datasets/pensions/file", content=data, headers=headers)
@@ -160,18 +160,35 @@ def test_whoever_publishes_is_told_first_that_a_data_set_is_missing(served: Serv
     assert (len(first["datasets"]), after.json()["datasets"]) == (1, [])
 
 
-def test_no_run_lists_the_rows_of_a_data_set(served: Served) -> None:
-    """Not even to the agency's own procuratorate: a query of a model's author cannot name one, however it tries."""
+LIST = (
+    "  pensions: {type: dataset, default: pensions, columns: {who: who, name: name}, meaning: {zh: 名册, en: list}}\n"
+)
+LISTED = "SELECT who AS case_id, name AS handover_id, 'police-east' AS to_agency, listed, evidence FROM list_pensions"
+LISTING = with_sql(LISTED, parameters=LIST)
+
+
+def test_no_run_lists_the_rows_of_a_data_set_that_is_for_comparison(served: Served) -> None:
+    """Not even to the agency's own procuratorate, however the query of a model's author tries."""
     give(served, clerk(POLICE))
     tries = (
         "SELECT who AS case_id, name AS handover_id, 'police-east' AS to_agency, evidence FROM dataset_pensions",
         "SELECT d.who AS case_id, name AS handover_id, 'police-east' AS to_agency, d.evidence "
         'FROM (WITH "dataset_pensions" AS (SELECT 1) FROM "dataset_pensions") x, main.dataset_pensions d',
     )
-    for sql in tries:
-        answer = run(served, with_sql(sql), analyst(PROCURATORATE))
+    for text in (*map(with_sql, tries), LISTING):
+        answer = run(served, text, analyst(PROCURATORATE))
         assert answer.status_code == 400, answer.text
         assert "Li Si" not in answer.text
+
+
+def test_a_run_shows_what_the_registration_lets_be_shown(served: Served) -> None:
+    """Each finding cites its row of the list by its digest."""
+    give(served, clerk(POLICE), readable=True)
+    answer = run(served, LISTING, analyst(PROCURATORATE))
+    assert answer.status_code == 200, answer.text
+    listed = answer.json()["findings"]
+    assert sorted(finding["key"]["handover_id"] for finding in listed) == ["Li Si", "Wang Wu"]
+    assert all(len(finding["listed"]["pensions"]) == 1 for finding in listed)
 
 
 def test_a_run_elsewhere_sees_what_a_session_here_sees(served: Served) -> None:

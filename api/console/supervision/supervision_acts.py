@@ -25,9 +25,9 @@ from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STR
 from ledger.recording.event_signing import new_id
 from ledger.store import supervision as store
 from ledger.supervision.library.publishing import signed_fields_of
+from ledger.supervision.models.conditions import datasets_of
 from ledger.supervision.models.model_file import parse_model, require_publishable
 from ledger.supervision.models.procedure_words import UNCHECKED
-from ledger.supervision.models.templates import dataset_of
 from ledger.timeline.event_fields import event_fields
 
 router = APIRouter()
@@ -99,8 +99,7 @@ def _warnings(visit: Visit, state: Matter | None, body: Body) -> Iterator[str]:
     else:
         return
     model = work_on_file(visit.service, visit.reading, parse_model, definition, UNCHECKED)
-    dataset_id = dataset_of(model.condition, model.parameters_of(parameters))
-    if dataset_id is not None and dataset_id not in known_to_models(visit.service, visit.reading):
+    for dataset_id in sorted(set(datasets_of(model, parameters)) - set(known_to_models(visit.service, visit.reading))):
         yield visit.labels.of("message", "dataset_missing").format(dataset=dataset_id)
 
 

@@ -166,6 +166,14 @@ class BenchForm:
                     hint = self._say(later("This filter is written in the file alone."))
                     return base._replace(kind="filter", hint=hint)
                 return base._replace(kind="filter", choices=self._columns_of(view), rows=rows)
+            case "cells" | "lists":
+                rows = rows_of(template_values.get(name)) if field.kind == "cells" else None
+                hint = self._say(later("This filter is written in the file alone."))
+                return (
+                    base._replace(kind="filter", hint=hint) if rows is None else base._replace(kind="filter", rows=rows)
+                )
+            case "headers":
+                return base._replace(kind="many", values=self._several(path))
             case "yes_no":
                 return base._replace(kind="yes_no", value=self._at(path) or text_of(field.default))
             case "count":
@@ -254,8 +262,8 @@ def rows_of_condition(tree: Mapping[str, Any]) -> tuple[dict[str, str], tuple[st
             return {}, ()
         condition = condition_of(condition_tree)
         if isinstance(condition, Sql):
-            return columns_of_sql(condition.text, values), ()
-        query = query_of(condition, values)
+            return columns_of_sql(query_of(condition, parameters, values), values), ()
+        query = query_of(condition, parameters, values)
         return dict(query.columns), query.views
     except (TallystickError, msgspec.ValidationError, LookupError, ValueError, TypeError, AttributeError):
         return {}, ()  # faults are shown beside the file

@@ -51,6 +51,8 @@ TITLES = {
     "count_over": later("It happened too often"),
     "same_value_elsewhere": later("The same value stands in two cases"),
     "dataset_match": later("It stands in outside data, too"),
+    "case_not_listed": later("It is in a case, and on no outside list"),
+    "list_rows": later("Rows of an outside list, or those that no case has"),
 }
 
 

@@ -16,7 +16,7 @@ from ledger.cli.params import FILE, ProcedureWord, acting, identity_key_option
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert, decode_json
-from ledger.core.errors import Conflict, MalformedInput
+from ledger.core.errors import Conflict, MalformedInput, NotFound
 from ledger.core.events.record import DatasetRegistered, TableLayout
 
 if TYPE_CHECKING:
@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     from ledger.i18n import Labels
 
 LISTED = columns(
-    *("dataset_id", "source", "legal_basis", "period_from", "period_until", "rows", "digest", "registered_at", "kept")
+    *(
+        "dataset_id",
+        "source",
+        "legal_basis",
+        "period_from",
+        "period_until",
+        "rows",
+        "readable",
+        "digest",
+        "registered_at",
+        "kept",
+    )
 )
 ENCODING = click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
 DELIMITER = click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
@@ -44,6 +55,7 @@ def dataset_group() -> None:
 @click.option("--from", "period_from", metavar="DAY", required=True, help="First day that it covers, 2026-01-01.")
 @click.option("--until", "period_until", metavar="DAY", required=True, help="Last day that it covers, 2026-06-30.")
 @click.option("--dataset-id", help="Told by the digest unless given.")
+@click.option("--readable", is_flag=True, help="What models find may show its cells; else they may only compare them.")
 @ENCODING
 @DELIMITER
 @SHEET
@@ -108,14 +120,33 @@ def pseudonyms(
     session.output.record({"file": str(output), "rows": pseudonymised.rows, "left_out": pseudonymised.left_out})
 
 
+@dataset_group.command("row")
+@click.argument("dataset_id")
+@click.argument("file", type=FILE)
+@click.argument("digest", nargs=-1, required=True)
+@click.option("--for-models", is_flag=True, help="Of an agency in line with yours, whose data sets your models ask.")
+def row(session: Session, dataset_id: str, file: Path, digest: tuple[str, ...], *, for_models: bool) -> None:
+    """Show the rows of FILE that a lead cites by DIGEST: FILE must be the one that was registered, unchanged."""
+    from ledger.supervision.runs.datasets import Registered, rows_of_file
+
+    lines = [line for line in _datasets(session, for_models=for_models) if line["dataset_id"] == dataset_id]
+    if not lines:
+        raise NotFound("no data set {dataset_id} is registered", dataset_id=dataset_id, field="dataset_id")
+    fields = {name: lines[-1][name] for name in DatasetRegistered.__struct_fields__}
+    registered = Registered(lines[-1]["agency"], "", convert(fields, DatasetRegistered))
+    for cells in rows_of_file(file, registered, digest):
+        session.output.record(cells)
+
+
 @dataset_group.command("list")
 def list_(session: Session) -> None:
     """List the data sets that your agency registered."""
     session.output.table(_datasets(session), LISTED)
 
 
-def _datasets(session: Session) -> list[dict[str, Any]]:
-    return list(session.service.pages("/api/v1/datasets", "datasets", limit=1000))
+def _datasets(session: Session, *, for_models: bool = False) -> list[dict[str, Any]]:
+    whose = {"for_models": "true"} if for_models else {}
+    return list(session.service.pages("/api/v1/datasets", "datasets", limit=1000, **whose))
 
 
 COLOURS = {"case": "bold", "item": "", "seal": "yellow", "digest": "cyan", "officer": "magenta", "person": "green"}

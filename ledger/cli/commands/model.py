@@ -32,10 +32,10 @@ from ledger.core.events import digest_of, supervision
 from ledger.core.supervision.models import STREAM
 from ledger.supervision.model_faults import ModelRefused, unknown
 from ledger.supervision.models import model_file
+from ledger.supervision.models.conditions import datasets_of
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.editing import FORMS, derived, draft
 from ledger.supervision.models.procedure_words import UNCHECKED, ProcedureWords, words_of
-from ledger.supervision.models.templates import dataset_of
 from ledger.supervision.models.yaml_document import read_document
 
 CHECKED = columns("file", "model_id", "version", "title", "severity", "views", "examples")
@@ -271,11 +271,10 @@ def adopt(
 def _warn_of_missing_dataset(recorder: EventRecorder, model: Model, given: Mapping[str, str]) -> None:
     """Says before anything is signed that the model will find nothing here; it is signed all the same, since others may
     have the list. Raises MalformedInput for parameters out of bounds."""
-    dataset_id = dataset_of(model.condition, model.parameters_of(given))
-    if dataset_id is None:
+    if not (asked := datasets_of(model, given)):
         return
     lines = recorder.session.service.pages("/api/v1/datasets", "datasets", for_models="true", limit=1000)
-    if dataset_id not in {line["dataset_id"] for line in lines if line["kept"]}:
+    for dataset_id in sorted(set(asked) - {line["dataset_id"] for line in lines if line["kept"]}):
         warning = recorder.session.labels.of("message", "dataset_missing").format(dataset=dataset_id)
         recorder.session.output.warn(warning)
 

@@ -74,7 +74,10 @@ class TableLayout(terms.Value, frozen=True):
 
 @event("dataset.registered", streams=("agency",), roles=("clerk", "supervisor", "analyst"))
 class DatasetRegistered(Body, frozen=True):
-    """A data set that models may use: its source, legal basis, period, number of rows, and digest."""
+    """A data set that models may use: its source, legal basis, period, number of rows, and digest.
+
+    ``readable`` lets what models find show its cells; else models may only compare them.
+    """
 
     dataset_id: terms.DatasetId
     source: terms.Line
@@ -84,6 +87,7 @@ class DatasetRegistered(Body, frozen=True):
     rows: terms.SafeInt
     digest: terms.Digest
     layout: TableLayout | None = None
+    readable: bool = False
 
 
 @event("disclosure.made")

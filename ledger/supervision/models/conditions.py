@@ -2,39 +2,41 @@
 
 In the Common Expression Language, ``row``, ``parameters`` and ``as_of`` give true or false. It has no loops but its
 macros over lists, which may not be nested here, and no clock: what a condition says of a row, it says always. A day is
-text (``2026-03-01``) and compares as such.
+text (``2026-03-01``) and compares as such. ``count_in`` says in how many rows of another view or list a value stands.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.core.messages import Message
 from ledger.core.procedure.zones import Zone
 from ledger.supervision.model_faults import Wording, unknown
 from ledger.supervision.models.definition import Parameter
 from ledger.supervision.runs.query_session import QueryRefused
-from ledger.supervision.view_catalogue import view_columns
+from ledger.supervision.view_catalogue import LIST, LIST_COLUMNS, LISTED, ListUse, dataset_view, view_columns
 
 if TYPE_CHECKING:
     from cel import Program
 from ledger.core.errors import TallystickError
-from ledger.supervision.models.definition import Cel, Condition, Query, Scope, Sql, Template
+from ledger.supervision.models.definition import Cel, Condition, Model, Query, Scope, Sql, Template
+from ledger.supervision.models.filters import united_sql, unknown_word
+from ledger.supervision.models.list_templates import uses_of
 from ledger.supervision.models.procedure_words import FieldWords, vocabulary_of
 from ledger.supervision.models.sql_guard import ComparedTexts, compared_texts
-from ledger.supervision.models.templates import faults_of_form, forms, template_query, unknown_word
+from ledger.supervision.models.templates import faults_of_form, forms, template_query
 from ledger.supervision.runs.query_session import QuerySession, quoted
 
 MAX_CHARACTERS = 2000
 MAX_SECONDS = 20.0  # for all rows of a run
 _NAMES = ("row", "parameters", "as_of")
-OWN_FUNCTIONS = ("legal_day", "days")  # of the ledger; the others are of the language
+OWN_FUNCTIONS = ("legal_day", "days", "count_in")  # of the ledger; the others are of the language
 _FUNCTIONS = (
     *OWN_FUNCTIONS,
     *("size", "contains", "startsWith", "endsWith", "matches", "string", "int", "double", "timestamp", "duration"),
@@ -47,6 +49,10 @@ _COMPARED = re.compile(
     rf"(?<![\w.])row\s*\.\s*(?P<column>[a-z_]+)\s*(?:[=!]=|\bin)\s*(?P<texts>{_TEXTS}|\[\s*{_TEXTS}(?:\s*,\s*{_TEXTS})*\s*\])"
     rf"|(?P<text_before>{_TEXTS})\s*[=!]=\s*row\s*\.\s*(?P<column_after>[a-z_]+)"
 )
+_COUNT_IN = re.compile(
+    r"\bcount_in\s*\(\s*[\"']([a-z0-9_]+)[\"']\s*,\s*[\"']([a-z0-9_]+)[\"']\s*,\s*row\s*\.\s*([a-z][a-z0-9_]*)\s*\)"
+)
+MAX_COUNTED = 4  # views and lists that one condition counts in
 _CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
 _MACRO = re.compile(rf"\.\s*(?:{'|'.join(_MACROS)}|map)\s*\(\s*([A-Za-z_]\w*)")
 _PLACE = re.compile(r"(?<![\w.])(row|parameters)\b(?:\s*\.\s*([A-Za-z_]\w*))?")
@@ -65,7 +71,13 @@ def faults_of_cel(
     if len(expression) > MAX_CHARACTERS:
         yield Wording("cel_too_long", most=f"{MAX_CHARACTERS:,}")
         return
+    columns = columns_of_view(view, parameters)
+    expression, counted = counting(expression)
+    yield from _faults_of_counting(counted, columns, parameters)
     bare = _STRING.sub('""', expression)
+    if "count_in" in bare:
+        yield Wording("cel_count_in")
+        return
     if "//" in bare:  # brackets in a comment would count here, and the language does not see them
         yield Wording("cel_comment")
         return
@@ -78,7 +90,9 @@ def faults_of_cel(
         match = _SYNTAX.search(str(error))
         yield Wording("not_cel_at", at=match[1], why=match[2][:200]) if match else Wording("not_cel")
         return
-    yield from _unknown_names(bare, program.references()["variables"], view_columns()[view], parameters)
+    yield from _unknown_names(
+        bare, program.references()["variables"], {*columns, *(each.name for each in counted)}, parameters
+    )
     if _has_nested_macros(bare):
         yield Wording("cel_list_in_list")
     yield from _unknown_words(_compared_in_cel(view, expression), words)
@@ -247,8 +261,9 @@ def faults_of_condition(
         yield from _faults_of_sql(given, parameters, words)
     elif kind == "cel":
         view, expression = given["view"], given["cel"]
-        if view not in view_columns():
-            yield ".view", unknown("view", str(view), view_columns())
+        if not columns_of_view(view, parameters):
+            lists = [name for name in list_columns(parameters) if columns_of_view(name, parameters)]
+            yield ".view", unknown("view", str(view), (*view_columns(), *lists))
         elif not isinstance(expression, str) or not expression.strip():
             yield ".cel", Wording("no_cel_text")
         else:
@@ -264,15 +279,106 @@ def faults_of_condition(
             yield from ((f".with.{path}", fault) for path, fault in faults)
 
 
-def query_of(condition: Condition, values: Mapping[str, Any]) -> Query:
+def query_of(condition: Condition, parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> Query:
     """Build the query under these values of the parameters. Raises QueryRefused for SQL that cannot be asked."""
     if isinstance(condition, Template):
-        return template_query(condition, {name: value for name, value in values.items() if isinstance(value, str)})
+        return template_query(condition, parameters, values)
+    lists = uses_of({f"{LIST}{name}": str(values[name]) for name in _lists_in(parameters)}, parameters, shown=True)
     if isinstance(condition, Cel):
-        columns = view_columns()[condition.view]
-        scope: Scope = "case" if "case_id" in columns else "all"
-        return Query(f"SELECT * FROM {quoted(condition.view)}", {}, columns, scope, (condition.view,))  # noqa: S608
-    return Query(condition.text, {}, {}, condition.scope, ())
+        return _cel_query(condition, columns_of_view(condition.view, parameters), lists)
+    return Query(condition.text, {}, {}, condition.scope, (), lists, False)
+
+
+def datasets_of(model: Model, given: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the ids of the data sets that a run with these parameters asks. Raises MalformedInput."""
+    query = query_of(model.condition, model.parameters, model.parameters_of(given))
+    return tuple(dict.fromkeys(use.dataset_id for use in query.lists.values()))
+
+
+def headings_of(parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the headings of lists that the parameters state, by the views of the data sets that the values name."""
+    headings: dict[str, tuple[str, ...]] = {}
+    for name in _lists_in(parameters):
+        view = dataset_view(str(values[name]))
+        headings[view] = tuple(dict.fromkeys((*headings.get(view, ()), *parameters[name].columns.values())))
+    return headings
+
+
+def _lists_in(parameters: Mapping[str, Parameter]) -> list[str]:
+    return [name for name, parameter in parameters.items() if parameter.type == "dataset"]
+
+
+def list_columns(parameters: Mapping[str, Parameter]) -> dict[str, Mapping[str, str]]:
+    """Return the columns that each list has for CEL and SQL, with their types; none where its parameter states none."""
+    stated = {f"{LIST}{name}": parameters[name].columns for name in _lists_in(parameters)}
+    return {
+        name: {**dict.fromkeys(columns, "VARCHAR"), **LIST_COLUMNS} if columns else {}
+        for name, columns in stated.items()
+    }
+
+
+def columns_of_view(view: object, parameters: Mapping[str, Parameter]) -> Mapping[str, str]:
+    """Return the columns of a view, or of a list by its parameter, with their types; nothing if there is none."""
+    if not isinstance(view, str):
+        return {}
+    return view_columns().get(view) or list_columns(parameters).get(view, {})
+
+
+class Counted(NamedTuple):
+    """A place where a condition counts rows: those of ``view`` whose ``column`` has the value of ``row.by``."""
+
+    name: str  # of the column of its rows that has the number
+    view: str
+    column: str
+    by: str
+
+
+def counting(expression: str) -> tuple[str, tuple[Counted, ...]]:
+    """Return the expression with each ``count_in(view, column, row.by)`` as a column of the row, and what they are."""
+    places = dict.fromkeys(match.groups() for match in _COUNT_IN.finditer(expression))
+    counted = {place: Counted(f"counted_{number}", *place) for number, place in enumerate(places, start=1)}
+    return _COUNT_IN.sub(lambda match: f"row.{counted[match.groups()].name}", expression), tuple(counted.values())
+
+
+def _faults_of_counting(
+    counted: Sequence[Counted], columns: Mapping[str, str], parameters: Mapping[str, Parameter]
+) -> Iterator[Wording]:
+    if len(counted) > MAX_COUNTED:
+        yield Wording("cel_counts", most=MAX_COUNTED)
+    for place in counted:
+        others = columns_of_view(place.view, parameters)
+        if not others:
+            yield unknown("view", place.view, (*view_columns(), *list_columns(parameters)))
+        elif place.column not in others:
+            yield unknown("column", place.column, others)
+        elif place.by not in columns:
+            yield unknown("column", place.by, columns)
+
+
+def _cel_query(condition: Cel, columns: Mapping[str, str], lists: Mapping[str, ListUse]) -> Query:
+    """Build the query of the rows that a condition goes through, with what it counts and what that rests on."""
+    counted = counting(condition.expression)[1]
+    of_rows = [column for column in (EVIDENCE, LISTED) if column in columns]
+    joins, shown = list[str](), list[str]()
+    rests = {column: [f"coalesce(v.{column}, [])"] if column in of_rows else [] for column in (EVIDENCE, LISTED)}
+    for place in counted:
+        name, is_list = place.name, place.view in lists
+        has = [column for column in rests if is_list or column in view_columns()[place.view]]
+        united = "".join(f", {united_sql(f'c.{column}')} AS {column}" for column in has)
+        joins.append(
+            f"LEFT JOIN (SELECT CAST(c.{quoted(place.column)} AS VARCHAR) AS value, count(*) AS counted{united} "  # noqa: S608
+            f"FROM {quoted(place.view)} c GROUP BY 1) {name} ON {name}.value = CAST(v.{quoted(place.by)} AS VARCHAR)"
+        )
+        shown.append(f"coalesce({name}.counted, 0) AS {name}")
+        for column in has:
+            rests[column].append(f"coalesce({name}.{column}, [])")
+    shown += [f"{' || '.join(parts)} AS {column}" for column, parts in rests.items() if parts]
+    hidden = f"EXCLUDE ({', '.join(of_rows)})" if of_rows else ""
+    selected = f"v.* {hidden}, {', '.join(shown)}" if counted else "*"
+    sql = f"SELECT {selected} FROM {quoted(condition.view)} v {' '.join(joins)}"  # noqa: S608
+    scope: Scope = "case" if "case_id" in columns and not counted else "all"
+    views = dict.fromkeys((condition.view, *(place.view for place in counted)))
+    return Query(sql, {}, columns, scope, tuple(view for view in views if view in view_columns()), lists, not counted)
 
 
 def bindings_of(query: Query, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -286,13 +392,24 @@ def references(sql: str) -> set[str]:
     return set(_REFERENCE.findall(_IN_QUOTES.sub(" ", sql)))
 
 
-def columns_of_sql(text: str, values: Mapping[str, Any]) -> dict[str, str]:
+def columns_of_sql(query: Query, values: Mapping[str, Any]) -> dict[str, str]:
     """Return the columns of a file's query with their types, by asking it of no rows at all. Raises QueryRefused."""
-    query = Query(text, {}, {}, "all", ())
-    asked = f"SELECT q.* FROM (SELECT 1) LEFT JOIN (\n{text.strip().rstrip(';')}\n) q ON true"  # noqa: S608 - judged
-    with QuerySession.of_rows({}) as session:
+    asked = f"SELECT q.* FROM (SELECT 1) LEFT JOIN (\n{query.sql.strip().rstrip(';')}\n) q ON true"  # noqa: S608 - judged
+    lists = {name: use for name, use in query.lists.items() if use.columns}
+    empty: dict[str, list[dict[str, Any]]] = {dataset_view(use.dataset_id): [] for use in lists.values()}
+    headings = {
+        view: tuple(
+            heading
+            for use in lists.values()
+            if dataset_view(use.dataset_id) == view
+            for heading in use.columns.values()
+        )
+        for view in empty
+    }
+    with QuerySession.of_rows(empty, headings=headings) as session:
+        session.open_lists(lists)
         session.rows(
-            text, bindings_of(query, values), _NO_MOMENT
+            query.sql, bindings_of(query, values), _NO_MOMENT
         )  # as it is: what stands around it could hide a second one
         (row,) = session.rows(asked, bindings_of(query, values), _NO_MOMENT)[:1]
     return dict.fromkeys(row, "")
@@ -311,7 +428,8 @@ def _faults_of_sql(
     yield from ((".sql", unknown("parameter", name, (*parameters, "as_of"))) for name in wrong)
     if not wrong:
         try:
-            columns_of_sql(text, {name: parameter.value(parameter.default) for name, parameter in parameters.items()})
+            values = {name: parameter.value(parameter.default) for name, parameter in parameters.items()}
+            columns_of_sql(query_of(Sql(text, "all"), parameters, values), values)
         except TallystickError as error:
             yield ".sql", error.expected if isinstance(error, QueryRefused) else error.text
         else:

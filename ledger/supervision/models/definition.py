@@ -22,7 +22,7 @@ from ledger.core.events.terms import BusinessLine, Column, Count, Line, ModelId,
 from ledger.core.messages import Message
 from ledger.core.procedure.zones import Zone
 from ledger.supervision.model_faults import Unfit, Wording, unknown
-from ledger.supervision.view_catalogue import view_of_dataset
+from ledger.supervision.view_catalogue import LIST_COLUMNS, ListUse, view_of_dataset
 
 Kind = Literal["integer", "decimal", "text", "boolean", "date", "dataset"]
 MAX_PARAMETER_LENGTH = 200  # characters
@@ -50,7 +50,10 @@ _PLACE = re.compile(r"\{([^{}]*)\}")
 
 
 class Parameter(Value, frozen=True):
-    """One of them. Numbers have both bounds; ``choices`` are of texts."""
+    """One of them. Numbers have both bounds; ``choices`` are of texts.
+
+    ``columns`` are of a data set: what the condition calls them, with their headings in the list.
+    """
 
     type: Kind
     default: Any
@@ -58,6 +61,7 @@ class Parameter(Value, frozen=True):
     minimum: Any = None
     maximum: Any = None
     choices: Annotated[tuple[Line, ...], Meta(max_length=50)] = ()
+    columns: Annotated[dict[Column, Line], Meta(max_length=64)] = field(default_factory=dict)
 
     def value(self, given: object) -> Any:
         """Return ``given``, of the parameter's type or as text, within its bounds. Raises Unfit."""
@@ -102,6 +106,10 @@ def faults_of_parameter(parameter: Parameter) -> Iterator[tuple[str, Message]]:
             return
     if parameter.choices and parameter.type != "text":
         yield "choices", Wording("choices_of_text")
+    if parameter.columns and parameter.type != "dataset":
+        yield "columns", Wording("columns_of_dataset")
+    if taken := sorted(parameter.columns.keys() & LIST_COLUMNS.keys()):
+        yield f"columns.{taken[0]}", Wording("name_taken")
     try:
         parameter.value(parameter.default)
     except Unfit as error:
@@ -192,6 +200,8 @@ class Query(Struct, frozen=True):
     """A condition as SQL over the views: ``bindings`` are the values of the file, parameters are bound beside them.
 
     ``columns`` are those of its rows with their types, ``scope`` says whether a finding depends on one case alone.
+    ``lists`` are the data sets that it asks, by the names that it has for them. ``stands_alone`` says whether a row
+    stays one whatever other cases there are.
     """
 
     sql: str
@@ -199,6 +209,8 @@ class Query(Struct, frozen=True):
     columns: Mapping[str, str]
     scope: Scope
     views: tuple[str, ...]
+    lists: Mapping[str, ListUse] = field(default_factory=dict)
+    stands_alone: bool = True
 
 
 class Template(Struct, frozen=True):

@@ -29,7 +29,8 @@ from ledger.supervision.models.yaml_document import MAX_CHARACTERS, read_documen
 
 # The forms of conditions, from easy to free: templates, then a condition on one kind of row, then a query.
 FORMS = (
-    *("missing_in_next_handover", "exceeded_clock", "count_over", "same_value_elsewhere", "dataset_match"),
+    *("missing_in_next_handover", "exceeded_clock", "count_over", "same_value_elsewhere"),
+    *("dataset_match", "case_not_listed", "list_rows"),
     *("cel", "sql"),
 )
 _TEXT = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")

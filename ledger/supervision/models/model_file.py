@@ -27,7 +27,14 @@ from ledger.core.events.supervision import BilingualText
 from ledger.core.events.terms import Column, ModelId
 from ledger.core.messages import Message
 from ledger.supervision.model_faults import ModelRefused, Unfit, Wording, unknown
-from ledger.supervision.models.conditions import EVIDENCE, columns_of_sql, condition_of, faults_of_condition, query_of
+from ledger.supervision.models.conditions import (
+    EVIDENCE,
+    columns_of_sql,
+    condition_of,
+    faults_of_condition,
+    headings_of,
+    query_of,
+)
 from ledger.supervision.models.definition import (
     Example,
     Model,
@@ -38,13 +45,13 @@ from ledger.supervision.models.definition import (
     parameters_of,
     text_of,
 )
+from ledger.supervision.models.filters import PREFIX
 from ledger.supervision.models.procedure_words import (
     ProcedureWords,
     united,
     words_that_ship,
     zone_of_examples,
 )
-from ledger.supervision.models.templates import PREFIX
 from ledger.supervision.models.yaml_document import Document, faults_of_shape, read_document
 from ledger.supervision.runs.findings import find
 from ledger.supervision.runs.query_session import QuerySession
@@ -76,8 +83,8 @@ def parse_model(text: str, words: ProcedureWords | None = None) -> Model:
     faults = faults_of_condition(file.condition, file.parameters, united(file.procedures, known_words))
     _require_none(document, ((f".condition{path}", fault) for path, fault in faults))
     condition = condition_of(file.condition)
-    query = query_of(condition, values)
-    columns = columns_of_sql(condition.text, values) if isinstance(condition, Sql) else query.columns
+    query = query_of(condition, file.parameters, values)
+    columns = columns_of_sql(query, values) if isinstance(condition, Sql) else query.columns
     _require_none(document, (*_faults_of_lead(file, columns), *_faults_of_examples(file)))
     parts = {name: getattr(file, name) for name in ModelParts.__struct_fields__}
     return Model(model_id=file.model, condition=condition, query=query, definition=text, **parts)
@@ -175,7 +182,8 @@ def run_examples(model: Model, words: ProcedureWords | None = None) -> list[Exam
             for view, given in example.rows.items()
         }
         as_of = convert_value(example.as_of, "TIMESTAMP").replace(tzinfo=UTC)
-        with QuerySession.of_rows(rows, zone=zone) as session:
+        values = model.parameters_of(example.parameters)
+        with QuerySession.of_rows(rows, zone=zone, headings=headings_of(model.parameters, values)) as session:
             try:
                 findings = find(model, example.parameters, session, as_of)
             except MalformedInput as error:

@@ -1,12 +1,9 @@
-"""Templates: conditions without a query language, as forms to fill in (templates.toml) and the SQL that they make.
-
-Values of a model's file are bound by name, never spelled out in the text of a query.
-"""
+"""Templates: conditions without a query language, as forms to fill in (templates.toml) and the SQL that they make."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -15,138 +12,51 @@ import msgspec
 from msgspec import Struct
 
 from ledger.core.encoding.decoding import convert
-from ledger.core.messages import Message, Term
-from ledger.supervision.model_faults import Unfit, Wording, one_of, unknown
-from ledger.supervision.models.definition import Condition, Parameter, Query, Scope, Template
-from ledger.supervision.models.procedure_words import CLOCK, FieldWords, vocabulary_of
+from ledger.core.messages import Message
+from ledger.supervision.model_faults import Wording, unknown
+from ledger.supervision.models.definition import Parameter, Query, Scope, Template
+from ledger.supervision.models.filters import (
+    Bindings,
+    Made,
+    faults_of_cells,
+    faults_of_filter,
+    filter_sql,
+    united_sql,
+    unknown_word,
+    words_sql,
+)
+from ledger.supervision.models.list_templates import (
+    case_not_listed,
+    columns_of_list,
+    dataset_match,
+    fault_of_list_field,
+    fault_of_reference,
+    faults_of_lists,
+    list_rows,
+    lists_of,
+    uses_of,
+)
+from ledger.supervision.models.procedure_words import FieldWords
 from ledger.supervision.runs.query_session import quoted
-from ledger.supervision.view_catalogue import convert_value, fault_of_column, type_of, view_columns, view_of_dataset
+from ledger.supervision.view_catalogue import fault_of_column, type_of, view_columns
 
-PREFIX = "with_"  # what the names of bound values begin with; parameters of models have other names
-_WORDS = ("not", "over", "under", "has")
-_ORDERED = ("BIGINT", "DECIMAL(33,18)", "TIMESTAMP", "DATE")
-_KINDS = {
-    "VARCHAR": ("text",),
-    "VARCHAR[]": ("text",),
-    "BIGINT": ("integer",),
-    "DECIMAL(33,18)": ("integer", "decimal"),
-    "BOOLEAN": ("boolean",),
-    "DATE": ("date",),
-    "TIMESTAMP": (),
-}
-FieldKind = Literal["view", "column", "columns", "where", "words", "count", "yes_no", "dataset", "header"]
+FieldKind = Literal[
+    "view",
+    "column",
+    "columns",
+    "where",
+    "words",
+    "count",
+    "yes_no",
+    "dataset",
+    "header",
+    "headers",
+    "cells",
+    "lists",
+    "answers",
+]
 NONE = "none"
 MAX_COUNT = 1_000_000
-Made = tuple[str, dict[str, str]]  # the SQL, and the columns of its rows with their types
-
-
-class Bindings:
-    """The values that a query binds. A value ``$name`` is the parameter of that name, which is bound when it runs."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-
-    def name(self, value: Any, kind: str) -> str:
-        """Bind a value of the DuckDB type and return how the query refers to it."""
-        if isinstance(value, str) and value.startswith("$"):
-            return f"CAST({value} AS {kind})"
-        name = f"{PREFIX}{len(self.values) + 1}"
-        self.values[name] = convert_value(value, kind)
-        return f"CAST(${name} AS {kind})"
-
-
-def faults_of_filter(
-    view: str, given: Any, parameters: Mapping[str, Parameter], words: FieldWords | None = None
-) -> Iterator[tuple[str, Message]]:
-    """Yield what is wrong with a filter on a known view: the path below it and what was expected.
-
-    ``words`` are those that a case can have; without them none is unknown.
-    """
-    if not isinstance(given, dict) or not given:
-        yield "", Wording("filter_expected", view=view)
-        return
-    for column, asked in given.items():
-        fault = fault_of_column(view, column)
-        fault = fault or _fault_of(asked, type_of(view, column), parameters)
-        if fault is None and words is not None:
-            fault = unknown_word(vocabulary_of(view, column), _asked_words(asked), words)
-        if fault:
-            yield f".{column}", fault
-
-
-def _asked_words(asked: Any) -> list[Any]:
-    value = next(iter(asked.values())) if isinstance(asked, dict) else asked
-    return value if isinstance(value, list) else [value]
-
-
-def unknown_word(name: str | None, listed: Collection[Any], words: FieldWords) -> Wording | None:
-    """Return the first text that is no word of the vocabulary, and no parameter."""
-    if name is None:
-        return None
-    texts = (text for text in listed if isinstance(text, str) and not text.startswith("$"))
-    wrong = next((text for text in texts if text not in words[name]), None)
-    if wrong is None:
-        return None
-    return unknown(CLOCK if name == CLOCK else Term("vocabulary", name), wrong, words[name])
-
-
-def filter_sql(alias: str, view: str, given: Mapping[str, Any] | None, bindings: Bindings) -> str:
-    """Return a sound filter as a SQL condition on ``alias``, its values bound; true if it asks nothing."""
-    terms = (
-        _term(f"{alias}.{quoted(name)}", asked, type_of(view, name), bindings) for name, asked in (given or {}).items()
-    )
-    return " AND ".join(terms) or "true"
-
-
-def _fault_of(asked: Any, kind: str, parameters: Mapping[str, Parameter]) -> Wording | None:
-    if not isinstance(asked, dict):
-        return _fault_of_values(asked, kind, parameters)
-    if len(asked) != 1:
-        return Wording("expected_words", words=_WORDS)
-    ((word, value),) = asked.items()
-    if word not in _WORDS:
-        return unknown("word", word, _WORDS)
-    if word in ("over", "under") and (kind not in _ORDERED or value is None or isinstance(value, list)):
-        return Wording("comparison", word=word)
-    if word == "has":
-        return _fault_of_value(value, "VARCHAR", parameters) if kind == "VARCHAR[]" else Wording("has_of_lists")
-    return _fault_of_values(value, kind, parameters)
-
-
-def _fault_of_values(asked: Any, kind: str, parameters: Mapping[str, Parameter]) -> Wording | None:
-    if asked is not None and kind == "VARCHAR[]":
-        return Wording("ask_list")
-    values = asked if isinstance(asked, list) else [asked]
-    if not values:
-        return Wording("no_value")
-    return next((fault for value in values if (fault := _fault_of_value(value, kind, parameters))), None)
-
-
-def _fault_of_value(value: Any, kind: str, parameters: Mapping[str, Parameter]) -> Wording | None:
-    if isinstance(value, str) and value.startswith("$"):
-        parameter = parameters.get(value[1:])
-        if parameter is None:
-            return unknown("parameter", value[1:], parameters)
-        return None if parameter.type in _KINDS[kind] else Wording("parameter_type", name=value, type=parameter.type)
-    try:
-        convert_value(value, kind)
-    except Unfit as error:
-        return error.expected
-    return None
-
-
-def _term(column: str, asked: Any, kind: str, bindings: Bindings) -> str:
-    word, value = next(iter(asked.items())) if isinstance(asked, dict) else ("is", asked)
-    if word in ("over", "under"):
-        return f"{column} {'>' if word == 'over' else '<'} {bindings.name(value, kind)}"
-    if word == "has":
-        return f"list_contains({column}, {bindings.name(value, 'VARCHAR')})"
-    values = value if isinstance(value, list) else [value]
-    # `in` with a null is neither true nor false: emptiness is asked for apart.
-    given = [bindings.name(item, kind) for item in values if item is not None]
-    is_one = [f"{column} IS NULL"] if None in values else []
-    is_one += [f"coalesce({column} IN ({', '.join(given)}), false)"] if given else []
-    return f"{'NOT ' if word == 'not' else ''}({' OR '.join(is_one)})"
 
 
 class TemplateField(Struct, frozen=True, forbid_unknown_fields=True):
@@ -209,21 +119,43 @@ def faults_of_form(
             if field.required:
                 yield name, Wording("missing")
             continue
-        value = given[name]
-        view = given.get("view") if field.of == "view" else field.of
-        if field.of == "view" and view not in view_columns():
-            continue  # the field `view` has that fault
-        if field.kind == "where":
-            faults = faults_of_filter(view or "", value, parameters, words)
-            yield from ((f"{name}{path}", fault) for path, fault in faults)
-        elif fault := _fault_of_field(value, field, view or "", parameters, words):
-            yield name, fault
+        faults = _faults_of_field(given[name], field, given, parameters, words)
+        yield from ((f"{name}{path}", fault) for path, fault in faults)
+    optional = [name for name, field in form.fields.items() if field.of == "view" and name == "column"]
+    if given.get("view") is not None and optional and "column" not in given and not form.fields["column"].required:
+        yield "column", Wording("missing")
 
 
-def _fault_of_field(
+def _faults_of_field(
+    value: Any,
+    field: TemplateField,
+    given: Mapping[str, Any],
+    parameters: Mapping[str, Parameter],
+    words: FieldWords | None,
+) -> Iterator[tuple[str, Message]]:
+    """Yield what is wrong with a field that was filled in: the path below it and what was expected."""
+    view = given.get("view") if field.of == "view" else field.of
+    if field.of == "view" and view not in view_columns():
+        return  # the field `view` has that fault
+    columns = columns_of_list(given.get("dataset"), parameters)
+    match field.kind:
+        case "where":
+            yield from faults_of_filter(view or "", value, parameters, words)
+        case "cells":
+            yield from faults_of_cells(columns, value, parameters)
+        case "lists":
+            yield from faults_of_lists(value, columns, parameters)
+        case "header" | "headers" | "answers" | "dataset":
+            if fault := fault_of_list_field(value, field.kind, columns, parameters):
+                yield "", fault
+        case _:
+            if fault := _fault_of_value(value, field, view or "", parameters, words):
+                yield "", fault
+
+
+def _fault_of_value(
     value: Any, field: TemplateField, view: str, parameters: Mapping[str, Parameter], words: FieldWords | None
 ) -> Wording | None:
-    is_reference = isinstance(value, str) and value.startswith("$")
     fault: Wording | None = None
     match field.kind:
         case "view":
@@ -237,20 +169,12 @@ def _fault_of_field(
             fault = Wording("columns_expected", view=view)
         case "words":
             fault = _fault_of_words(value, field.of, words)
-        case "count" | "dataset" if is_reference:
-            kinds = ("integer",) if field.kind == "count" else ("dataset",)
-            fault = fault_of_reference(value, parameters, kinds)
+        case "count" if isinstance(value, str) and value.startswith("$"):
+            fault = fault_of_reference(value, parameters, "integer")
         case "count" if type(value) is not int or not 0 <= value <= MAX_COUNT:
             fault = Wording("count_expected", most=f"{MAX_COUNT:,}")
         case "yes_no" if not isinstance(value, bool):
             fault = Wording("expected", expected=Wording("of_boolean"))
-        case "dataset":
-            try:
-                view_of_dataset(str(value))
-            except Unfit as error:
-                fault = error.expected
-        case "header" if not (isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()):
-            fault = Wording("heading_expected")
     return fault
 
 
@@ -270,25 +194,11 @@ def _fault_of_column(value: Any, field: TemplateField, view: str) -> Wording | N
     return fault
 
 
-def fault_of_reference(text: str, parameters: Mapping[str, Parameter], kinds: tuple[str, ...]) -> Wording | None:
-    """Return what is wrong with ``$name`` where a parameter of one of the kinds is expected."""
-    parameter = parameters.get(text[1:])
-    if parameter is None:
-        return unknown("parameter", text[1:], parameters)
-    return (
-        None
-        if parameter.type in kinds
-        else Wording("parameter_expected", kinds=one_of(kinds), name=text, type=parameter.type)
-    )
-
-
-def template_query(template: Template, datasets: Mapping[str, str]) -> Query:
-    """Build the query of a soundly filled-in form. ``datasets`` are the parameters that name data sets."""
+def template_query(template: Template, parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> Query:
+    """Build the query of a soundly filled-in form. ``values`` are those of the parameters."""
     name, form = template.name, forms()[template.name]
     given = filled_in(form, template.given)
-    if "dataset" in given:
-        given["dataset"] = _dataset_named(given["dataset"], datasets)
-    bindings = Bindings()
+    bindings = Bindings(parameters)
     sql, columns = _MAKERS[name](given, bindings)
     scope: Scope = "case" if form.scope == "case" or (form.scope == "per" and "case_id" in given["per"]) else "all"
     joined = {
@@ -296,23 +206,18 @@ def template_query(template: Template, datasets: Mapping[str, str]) -> Query:
         "exceeded_clock": ("deadlines",),
         "same_value_elsewhere": ("links",) if given.get("unless_linked") else (),
         "dataset_match": () if given.get("stage") is None else ("stages",),
+        "list_rows": ("agencies",),
     }
-    views = dict.fromkeys((*([given["view"]] if "view" in given else ()), *joined.get(name, ())))
-    return Query(sql=sql, bindings=bindings.values, columns=columns, scope=scope, views=tuple(views))
-
-
-def dataset_of(condition: Condition, values: Mapping[str, Any]) -> str | None:
-    """Return the id of the data set that a run under these values of the parameters compares with, if any."""
-    named = condition.given.get("dataset") if isinstance(condition, Template) else None
-    return None if named is None else _dataset_named(named, values)
-
-
-def _dataset_named(named: str, values: Mapping[str, Any]) -> str:
-    return str(values[named[1:]]) if named.startswith("$") else named
+    of_view = given.get("view")
+    views = dict.fromkeys((*(() if of_view is None else (of_view,)), *joined.get(name, ())))
+    lists = uses_of(lists_of(given, values), parameters, shown=name == "list_rows")
+    # Rows that no case has are none once another case has them.
+    alone = name != "list_rows" or of_view is None
+    return Query(sql, bindings.values, columns, scope, tuple(views), lists, alone)
 
 
 def _missing_in_next_handover(given: Mapping[str, Any], bindings: Bindings) -> Made:
-    purposes = _listed(given["purpose"], bindings)
+    purposes = words_sql(given["purpose"], bindings)
     handover = ("handover_id", "purpose", "from_agency", "to_agency", "offered_at")
     columns = dict(view_columns()["items"]) | {name: view_columns()["handovers"][name] for name in handover}
     grace = bindings.name(given["grace_days"], "BIGINT")
@@ -354,7 +259,7 @@ def _exceeded_clock(given: Mapping[str, Any], bindings: Bindings) -> Made:
         SELECT d.*,
             date_diff('day', legal_day({due}), legal_day({ended})) + (d.due_at IS NOT NULL)::INTEGER AS days_late
         FROM deadlines d
-        WHERE d.clock IN ({_listed(given["clock"], bindings)}) AND {due} IS NOT NULL
+        WHERE d.clock IN ({words_sql(given["clock"], bindings)}) AND {due} IS NOT NULL
             AND d.status IS DISTINCT FROM 'uncountable'
             AND {ended} >= {due} + to_days(CAST({grace} AS INTEGER))
             AND {filter_sql("d", "deadlines", given["where"], bindings)}
@@ -376,7 +281,7 @@ def _count_over(given: Mapping[str, Any], bindings: Bindings) -> Made:
         conditions.append(f"v.{quoted(time)} > $as_of - to_days(CAST({days} AS INTEGER))")
         conditions.append(f"v.{quoted(time)} <= $as_of")
     sql = f"""
-        SELECT {", ".join(shown)}, {_united("v.evidence")} AS evidence
+        SELECT {", ".join(shown)}, {united_sql("v.evidence")} AS evidence
         FROM {quoted(view)} v
         WHERE {" AND ".join(conditions)}
         GROUP BY {", ".join(f"v.{quoted(name)}" for name in per)}
@@ -408,61 +313,12 @@ def _same_value_elsewhere(given: Mapping[str, Any], bindings: Bindings) -> Made:
     return sql, dict(view_columns()[view]) | others
 
 
-def _dataset_match(given: Mapping[str, Any], bindings: Bindings) -> Made:
-    view, dataset_id = given["view"], given["dataset"]
-    columns = [name for name in view_columns()[view] if name != "evidence"]
-    extra = {"dataset_id": "VARCHAR", "row_digests": "VARCHAR[]", "matched": "BIGINT"}
-    day = None if given["day"] is None else f"TRY_CAST(d.{quoted(given['day'])} AS DATE)"
-    conditions = [filter_sql("v", view, given["where"], bindings), *_in_time(given, day, bindings)]
-    days = ""
-    if day is not None:
-        days = f"min({day}) AS first_day, max({day}) AS last_day, "
-        extra |= {"first_day": "DATE", "last_day": "DATE"}
-    shown = ", ".join(f"v.{quoted(name)}" for name in columns)
-    same = f"d.{quoted(given['header'])} = v.{quoted(given['column'])}"
-    sql = f"""
-        SELECT {shown}, {bindings.name(dataset_id, "VARCHAR")} AS dataset_id,
-            list_sort(list_distinct(list(d.row_digest ORDER BY d.row_digest))) AS row_digests,
-            count(*) AS matched, {days}
-            list_concat({_united("v.evidence")}, {_united("d.evidence")}) AS evidence
-        FROM {quoted(view)} v JOIN {quoted(view_of_dataset(dataset_id))} d ON {same}
-        WHERE {" AND ".join(conditions)}
-        GROUP BY {shown}
-    """  # noqa: S608
-    return sql, dict(view_columns()[view]) | extra
-
-
-def _in_time(given: Mapping[str, Any], day: str | None, bindings: Bindings) -> Iterator[str]:
-    """Yield the conditions that the day of the data set's row lies in the time that is asked about."""
-    if day is not None:
-        yield f"{day} <= legal_day($as_of)"
-        if given["from"] is not None:
-            yield f"{day} >= legal_day(v.{quoted(given['from'])})"
-        if given["until"] is not None:
-            yield f"coalesce({day} < legal_day(v.{quoted(given['until'])}), true)"
-    if given["stage"] is not None:
-        meanwhile = f"AND {day} >= legal_day(g.entered_at) AND coalesce({day} < legal_day(g.left_at), true)"
-        stages = _listed(given["stage"], bindings)
-        yield f"""EXISTS (
-                FROM stages g WHERE g.case_id = v.case_id AND g.stage IN ({stages}) {meanwhile if day else ""}
-            )"""
-
-
-def _listed(words: str | list[str], bindings: Bindings) -> str:
-    return ", ".join(bindings.name(word, "VARCHAR") for word in ([words] if isinstance(words, str) else words))
-
-
-def _united(lists: str) -> str:
-    """Return the SQL for the members of many lists, each once, in an order that no thread decides."""
-    return (
-        f"coalesce(list_sort(list_distinct(flatten(list({lists} ORDER BY {lists}) FILTER ({lists} IS NOT NULL)))), [])"
-    )
-
-
 _MAKERS: Mapping[str, Callable[[Mapping[str, Any], Bindings], Made]] = {
     "missing_in_next_handover": _missing_in_next_handover,
     "exceeded_clock": _exceeded_clock,
     "count_over": _count_over,
     "same_value_elsewhere": _same_value_elsewhere,
-    "dataset_match": _dataset_match,
+    "dataset_match": dataset_match,
+    "case_not_listed": case_not_listed,
+    "list_rows": list_rows,
 }

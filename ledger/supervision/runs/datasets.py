@@ -24,7 +24,7 @@ from msgspec import Struct
 from ledger.config.secret_files import write_secret
 from ledger.core.encoding import canonical
 from ledger.core.encoding.digests import Algorithm, blake3_text, digest_of, new_hasher, parse_digest
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events.record import DatasetRegistered
 from ledger.core.messages import Message
 from ledger.interchange.imports.source_file import Layout, SourceFile
@@ -33,6 +33,7 @@ from ledger.interchange.imports.values import Misread, line, text
 from ledger.store import bindings
 from ledger.store.database import Database
 from ledger.store.imports import RegisteredDataset
+from ledger.supervision.runs.query_session import SessionDataset
 from ledger.supervision.view_catalogue import DATASET_COLUMNS, dataset_view
 from ledger.workers.pool import TooCostly
 
@@ -55,11 +56,16 @@ class Registered(Struct, frozen=True):
 
 
 class DatasetTable(NamedTuple):
-    """A data set as a session has it: the agency that registered it, its rows, and the Arrow file that they are in."""
+    """A data set as a session has it: its registration, its rows, and the Arrow file that they are in."""
 
-    agency: str
+    registered: Registered
     table: pyarrow.Table
     path: str = ""
+
+    @property
+    def known(self) -> SessionDataset:
+        """Return what a session has to know of it beside its rows."""
+        return SessionDataset(self.registered.body.readable, self.registered.digest)
 
 
 class DatasetFiles:
@@ -167,7 +173,7 @@ class Datasets:
             logger.warning("a data set cannot be read", dataset=registered.body.dataset_id, reason=error.for_operator)
             return None
         table = pyarrow.ipc.open_file(pyarrow.memory_map(str(target))).read_all()
-        return DatasetTable(registered.agency, table, str(target))
+        return DatasetTable(registered, table, str(target))
 
 
 def table_of(path: Path, registered: Registered) -> pyarrow.Table:
@@ -179,6 +185,18 @@ def table_of(path: Path, registered: Registered) -> pyarrow.Table:
         )
     columns, rows = _read_through(path, registered.body)
     return _table(columns, list(rows), registered.digest)
+
+
+def rows_of_file(path: Path, registered: Registered, digests: Collection[str]) -> list[dict[str, str]]:
+    """Return the rows with these digests of a data set's file, in its order: their cells that are not blank.
+
+    Raises MalformedInput if it is not the file that was registered, NotFound for a digest that none of its rows has.
+    """
+    rows = [row for row in table_of(path, registered).to_pylist() if row["row_digest"] in digests]
+    if missing := sorted(set(digests) - {row["row_digest"] for row in rows}):
+        raise NotFound("no row of the file has the digest {missing}", missing=missing[0], field="digest")
+    hidden = DATASET_COLUMNS.keys() - {"row_digest"}
+    return [{name: cell for name, cell in row.items() if cell is not None and name not in hidden} for row in rows]
 
 
 R = TypeVar("R", Registered, RegisteredDataset)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.supervision import finding_digest, lead_id_of
-from ledger.supervision.models.conditions import EVIDENCE, bindings_of, matching_rows, query_of
-from ledger.supervision.models.definition import Cel, Model, Template, text_of
-from ledger.supervision.models.templates import dataset_of
+from ledger.supervision.models.conditions import EVIDENCE, bindings_of, counting, matching_rows, query_of
+from ledger.supervision.models.definition import Cel, Model, Query, text_of
 from ledger.supervision.runs.query_session import QuerySession, quoted
-from ledger.supervision.view_catalogue import view_columns
+from ledger.supervision.view_catalogue import LISTED
 
-ROW_DIGESTS = "row_digests"  # a column with the digests of a data set's rows, beside dataset_id
 ROWS_AT_ONCE = 20_000  # of a view that is gone through row by row
 MAX_VALUE = 4000  # characters: a longer list of a row is left out of the values of its finding
 
@@ -27,7 +25,8 @@ class ModelFinding(Struct, frozen=True, kw_only=True):
     """A row of a condition. ``key`` makes it the same finding; ``values`` are its columns that are not empty.
 
     ``evidence`` are payload digests, sorted, each once: who cites them puts them into the order of the log.
-    ``dataset_rows`` are digests of rows of the data set ``dataset_id``, where the condition joined one.
+    ``listed`` are the data sets that the condition asked, by their ids, with the digests of the rows of each that it
+    rests on: none where it rests on a value not being there.
     """
 
     model_id: str
@@ -36,8 +35,7 @@ class ModelFinding(Struct, frozen=True, kw_only=True):
     case_id: str | None
     supervised: str
     evidence: tuple[str, ...]
-    dataset_id: str | None = None
-    dataset_rows: tuple[str, ...] = ()
+    listed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -65,19 +63,18 @@ def find(
     cannot be asked.
     """
     values = model.parameters_of(parameters)
-    query = query_of(model.condition, values)
-    if (dataset_id := dataset_of(model.condition, values)) is not None:
-        session.require_dataset(dataset_id)
+    query = query_of(model.condition, model.parameters, values)
+    registrations = session.open_lists(query.lists)
     if isinstance(model.condition, Cel):
-        of_view = _all_rows(model.condition.view, session, as_of)
-        rows = matching_rows(model.condition.expression, of_view, values, as_of, session.zone)
+        expression, _ = counting(model.condition.expression)
+        rows = matching_rows(expression, _all_rows(query, session, as_of), values, as_of, session.zone)
     else:
-        by_template = isinstance(model.condition, Template)
-        rows = iter(session.rows(query.sql, bindings_of(query, values), as_of, by_template=by_template))
+        rows = iter(session.rows(query.sql, bindings_of(query, values), as_of))
+    asked = {use.dataset_id for use in query.lists.values()}
     findings = []
     for row in rows:
         try:
-            findings.append(_finding(model, row))
+            findings.append(_finding(model, row, asked, registrations))
         except MalformedInput as error:
             if refused is None:
                 raise
@@ -85,25 +82,26 @@ def find(
     return _merge_by_key(findings)
 
 
-def _all_rows(view: str, session: QuerySession, as_of: datetime) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows of a view, in parts that the session can return at once."""
-    name = quoted(view)
-    ((counted),) = session.rows(f"SELECT count(*) AS rows FROM {name}", {}, as_of)  # noqa: S608
+def _all_rows(query: Query, session: QuerySession, as_of: datetime) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a query over one view, in parts that the session can return at once."""
+    ((counted),) = session.rows(f"SELECT count(*) AS rows FROM ({query.sql})", {}, as_of)  # noqa: S608
     # Parts by hash need no order, which the limits of a session could not hold for a large view.
     parts = int(counted["rows"]) // ROWS_AT_ONCE + 1
-    spread = quoted("case_id" if "case_id" in view_columns()[view] else next(iter(view_columns()[view])))
-    part_of = f"SELECT * FROM {name} WHERE hash({spread}) % $parts = $part"  # noqa: S608
+    spread = next(name for name in ("case_id", "row_digest", *query.columns) if name in query.columns)
+    part_of = f"SELECT * FROM ({query.sql}) WHERE hash({quoted(spread)}) % $parts = $part"  # noqa: S608
     for part in range(parts):
         yield from session.rows(part_of, {"parts": parts, "part": part}, as_of)
 
 
-def _finding(model: Model, row: Mapping[str, Any]) -> ModelFinding:
+def _finding(
+    model: Model, row: Mapping[str, Any], asked: Collection[str], registrations: Sequence[str]
+) -> ModelFinding:
     for column in (*model.lead.key, model.lead.supervised, EVIDENCE):
         if column not in row:
             raise MalformedInput(
                 "the condition's rows have no column {column}", column=column, field=f"condition ({model.model_id})"
             )
-    named = ((name, value) for name, value in row.items() if value is not None and name not in (EVIDENCE, ROW_DIGESTS))
+    named = ((name, value) for name, value in row.items() if value is not None and name not in (EVIDENCE, LISTED))
     values = {name: text for name, value in named if 0 < len(text := text_of(value)) <= MAX_VALUE}
     supervised = values.get(model.lead.supervised)
     key = {name: values[name] for name in model.lead.key if name in values}
@@ -121,10 +119,21 @@ def _finding(model: Model, row: Mapping[str, Any]) -> ModelFinding:
         values=values,
         case_id=values.get("case_id"),
         supervised=supervised,
-        evidence=_sorted(row[EVIDENCE]),
-        dataset_id=values.get("dataset_id"),
-        dataset_rows=_sorted(row.get(ROW_DIGESTS)),
+        # A finding rests on the registration of a list even if it rests on none of its rows.
+        evidence=_sorted((*(row[EVIDENCE] or ()), *registrations)),
+        listed=_listed_rows(row.get(LISTED), asked),
     )
+
+
+def _listed_rows(rows: Any, asked: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return the digests of rows, as the column ``listed`` has them, by the data sets that were asked."""
+    digests: dict[str, set[str]] = {dataset_id: set() for dataset_id in sorted(asked)}
+    for text in rows or ():
+        dataset_id, _, digest = str(text).partition(" ")
+        if dataset_id not in digests:
+            raise MalformedInput("{text!r} names no row of a list that was asked", text=str(text)[:80], field=LISTED)
+        digests[dataset_id].add(digest)
+    return {dataset_id: tuple(sorted(of_list)) for dataset_id, of_list in digests.items()}
 
 
 def _sorted(digests: Any) -> tuple[str, ...]:
@@ -144,6 +153,6 @@ def _merge_by_key(findings: Iterable[ModelFinding]) -> list[ModelFinding]:
             by_key[key] = replace(
                 first,
                 evidence=_sorted((*first.evidence, *finding.evidence)),
-                dataset_rows=_sorted((*first.dataset_rows, *finding.dataset_rows)),
+                listed={name: _sorted((*first.listed[name], *rows)) for name, rows in finding.listed.items()},
             )
     return [by_key[key] for key in sorted(by_key)]

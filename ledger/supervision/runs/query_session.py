@@ -6,7 +6,7 @@ file, asks no clock, and ends within its limits; what it may name is decided fro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from sys import getsizeof
@@ -20,12 +20,30 @@ from ledger.core.errors import MalformedInput
 from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.sql_guard import QueryRefused, refused, require_sound
-from ledger.supervision.view_catalogue import DATASET, DATASET_COLUMNS, dataset_view, nearest, views
+from ledger.supervision.view_catalogue import (
+    DATASET,
+    DATASET_COLUMNS,
+    LISTED,
+    ListUse,
+    dataset_view,
+    nearest,
+    views,
+)
 
 AS_OF = "as_of"
 ROWS_OF_A_PIECE = 100
 
-__all__ = ["LIMITS", "Limits", "QueryRefused", "QuerySession", "open_database", "quoted", "set_moment", "table_of"]
+__all__ = [
+    "LIMITS",
+    "Limits",
+    "QueryRefused",
+    "QuerySession",
+    "SessionDataset",
+    "open_database",
+    "quoted",
+    "set_moment",
+    "table_of",
+]
 
 
 class Limits(Struct, frozen=True):
@@ -40,6 +58,13 @@ class Limits(Struct, frozen=True):
 
 
 LIMITS = Limits()
+
+
+class SessionDataset(Struct, frozen=True):
+    """A data set that a session has: whether conditions may show its cells, and the digest of its registration."""
+
+    readable: bool
+    registration: str | None = None
 
 
 def open_database(path: str = ":memory:", limits: Limits = LIMITS) -> duckdb.DuckDBPyConnection:
@@ -74,8 +99,8 @@ def _day_in_sql(zone: Zone) -> str:
 class QuerySession:
     """Asks the views that ``connection`` has, which are of the log at ``size``.
 
-    ``datasets`` are the names of those of registered data sets, which only templates ask: they list no row.
-    ``legal_day`` is the day of the ``zone``.
+    ``datasets`` are the registered data sets by the names of their views. A condition asks those that ``open_lists``
+    opens for it, by names of its own. ``legal_day`` is the day of the ``zone``.
     """
 
     def __init__(
@@ -84,7 +109,7 @@ class QuerySession:
         *,
         zone: Zone,
         size: int = 0,
-        datasets: Sequence[str] = (),
+        datasets: Mapping[str, SessionDataset] | None = None,
         limits: Limits = LIMITS,
     ):
         self.size = size
@@ -92,14 +117,21 @@ class QuerySession:
         self._connection = connection
         connection.execute(f"CREATE OR REPLACE TEMP MACRO legal_day(moment) AS {_day_in_sql(zone)}")
         self._views = frozenset(views())
-        self._datasets = frozenset(datasets)
+        self._datasets = dict(datasets or {})
+        self._lists = frozenset[str]()
         self._limits = limits
 
     @classmethod
     def of_rows(
-        cls, rows: Mapping[str, Sequence[Mapping[str, Any]]], limits: Limits = LIMITS, zone: Zone = UNIVERSAL
+        cls,
+        rows: Mapping[str, Sequence[Mapping[str, Any]]],
+        limits: Limits = LIMITS,
+        zone: Zone = UNIVERSAL,
+        headings: Mapping[str, Collection[str]] | None = None,
     ) -> Self:
         """Open a session whose views have only these rows; columns that are left out are NULL.
+
+        ``headings`` are those that data sets have besides the ones that their rows name.
 
         Raises MalformedInput for an unknown view or column, or a value that is not of its type.
         """
@@ -107,7 +139,7 @@ class QuerySession:
         datasets = [name for name in rows if name.startswith(DATASET)]
         for name, given in rows.items():
             if name in datasets:
-                own = (column for row in given for column in row if column not in DATASET_COLUMNS)
+                own = [*(headings or {}).get(name, ()), *(column for row in given for column in row)]
                 kinds[name] = {**dict.fromkeys(own, "VARCHAR"), **DATASET_COLUMNS}
             elif name not in kinds:
                 raise MalformedInput("there is no view {name}", name=name, field=name, hint=str(nearest(name, views())))
@@ -115,16 +147,14 @@ class QuerySession:
         connection.execute("".join(map(table_of, kinds, kinds.values())))
         for name, given in rows.items():
             _insert(connection, name, kinds[name], given)
-        return cls(connection, zone=zone, datasets=datasets, limits=limits)
+        return cls(connection, zone=zone, datasets=dict.fromkeys(datasets, SessionDataset(True)), limits=limits)
 
-    def rows(
-        self, sql: str, parameters: Mapping[str, object], as_of: datetime, *, by_template: bool = False
-    ) -> list[dict[str, Any]]:
+    def rows(self, sql: str, parameters: Mapping[str, object], as_of: datetime) -> list[dict[str, Any]]:
         """Return the rows of a query, in its order. ``$name`` stands for a parameter, ``$as_of`` for the moment.
 
         Raises QueryRefused.
         """
-        statement = require_sound(sql, self._views | self._datasets if by_template else self._views)
+        statement = require_sound(sql, self._views | self._lists)
         given = {**parameters, AS_OF: as_of}
         missing = statement.named_parameters - given.keys()
         if missing:
@@ -158,10 +188,36 @@ class QuerySession:
                 raise QueryRefused(Wording("too_many_bytes", megabytes=limits.result_mb), hint=Wording("hint_less"))
         return fetched
 
-    def require_dataset(self, dataset_id: str) -> None:
-        """Raise QueryRefused if the data set is not among those that this session has."""
-        if dataset_view(dataset_id) not in self._datasets:
-            raise QueryRefused(Wording("no_dataset", name=dataset_id), field="dataset", hint=Wording("hint_dataset"))
+    def open_lists(self, lists: Mapping[str, ListUse]) -> tuple[str, ...]:
+        """Make data sets askable under these names, and no others; return the digests of their registrations.
+
+        Raises QueryRefused for a data set that this session does not have, lacks a heading that is asked for, or may
+        only be compared with.
+        """
+        for name, use in lists.items():
+            source = dataset_view(use.dataset_id)
+            dataset = self._datasets.get(source)
+            if dataset is None:
+                message = Wording("no_dataset", name=use.dataset_id)
+                raise QueryRefused(message, field="dataset", hint=Wording("hint_dataset"))
+            if use.shown and not dataset.readable:
+                message = Wording("not_readable", name=use.dataset_id)
+                raise QueryRefused(message, field="dataset", hint=Wording("hint_readable"))
+            described = self._connection.execute(f"SELECT * FROM {quoted(source)} LIMIT 0").description  # noqa: S608
+            own = [column[0] for column in described if column[0] not in DATASET_COLUMNS]
+            columns = use.columns or {heading: heading for heading in own}
+            if lacking := sorted(set(columns.values()) - set(own)):
+                message = Wording("no_heading", name=use.dataset_id, heading=lacking[0])
+                raise QueryRefused(message, field="dataset", hint=nearest(lacking[0], own))
+            cells = [f"{quoted(heading)} AS {quoted(column)}" for column, heading in columns.items()]
+            # The id is a slug: it needs no quoting.
+            listed = f"CASE WHEN row_digest IS NULL THEN [] ELSE ['{use.dataset_id} ' || row_digest] END"
+            selected = ", ".join((*cells, f"{listed} AS {LISTED}", *DATASET_COLUMNS))
+            query = f"SELECT {selected} FROM {quoted(source)}"  # noqa: S608 - of the catalogue, and quoted
+            self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {query}")
+        self._lists = frozenset(lists)
+        used = (self._datasets[dataset_view(use.dataset_id)].registration for use in lists.values())
+        return tuple(dict.fromkeys(digest for digest in used if digest is not None))
 
     def close(self) -> None:
         """Close the connection."""

@@ -33,7 +33,7 @@ from ledger.recording.system_stream import SystemStream
 from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Database
-from ledger.supervision.leads import lead_of, supervising_agency_for
+from ledger.supervision.leads import cited_rows, lead_of, supervising_agency_for
 from ledger.supervision.model_faults import Wording
 from ledger.supervision.models.definition import Model, Sql
 from ledger.supervision.models.sql_guard import QueryRefused
@@ -156,21 +156,20 @@ class SupervisionLog:
             raise NotFound("the evidence {missing} is no event of the log", missing=missing, field="evidence")
         return tuple(EventRef(event_id=event_id, payload_digest=digest) for event_id, digest in refs[:MAX_CITED])
 
-    def datasets(
-        self, dataset_id: str | None, rows: Sequence[str], size: int, supervising: str
-    ) -> tuple[CitedDataset, ...]:
-        """Cite rows of the data set that the supervising agency's models see at this tree size; empty for None."""
-        if dataset_id is None:
+    def datasets(self, listed: Mapping[str, Sequence[str]], size: int, supervising: str) -> tuple[CitedDataset, ...]:
+        """Cite rows of the data sets, by their ids, that the supervising agency's models see at this tree size."""
+        if not listed:
             return ()
         agencies = self.authority().agencies
         near = {name for name, agency in agencies.items() if in_line(agency, agencies[supervising])}
-        registered = current_registrations(self._registered(size), near).get(dataset_view(dataset_id))
-        if registered is None:
-            raise NotFound("no data set {dataset_id} is registered", dataset_id=dataset_id, field="dataset_id")
-        cited = CitedDataset(
-            dataset_id=registered.body.dataset_id, digest=registered.body.digest, rows=tuple(rows[:MAX_CITED])
-        )
-        return (cited,)
+        current = current_registrations(self._registered(size), near)
+        cited = []
+        for dataset_id, rows in cited_rows(listed).items():
+            registered = current.get(dataset_view(dataset_id))
+            if registered is None:
+                raise NotFound("no data set {dataset_id} is registered", dataset_id=dataset_id, field="dataset_id")
+            cited.append(CitedDataset(dataset_id=dataset_id, digest=registered.body.digest, rows=rows))
+        return tuple(cited)
 
     def append(self, lead: LeadRaised) -> bool:
         """Record the lead durably; return False if another process raised it meanwhile."""
@@ -350,7 +349,7 @@ class Supervisor:
             size=size,
             as_of=as_of,
             events=self.record.events(finding.evidence),
-            datasets=self.record.datasets(finding.dataset_id, finding.dataset_rows, size, run.supervising),
+            datasets=self.record.datasets(finding.listed, size, run.supervising),
             zone=self.views.zone,
             procedures=self.views.procedures(size),
         )

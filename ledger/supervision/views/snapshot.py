@@ -21,7 +21,7 @@ from ledger.config.secret_files import make_private_folder
 from ledger.core.encoding.digests import blake3_text
 from ledger.core.procedure.zones import Zone
 from ledger.supervision.runs.datasets import DatasetTable
-from ledger.supervision.runs.query_session import Limits, QuerySession, open_database, table_of
+from ledger.supervision.runs.query_session import Limits, QuerySession, SessionDataset, open_database, table_of
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views import snapshot_tables
 from ledger.supervision.views.case_record import Acts, Row, SourceEvent, read_case
@@ -55,13 +55,20 @@ class Anchors(Struct, frozen=True):
     rows: list[Row]
 
 
+class ExportedDataset(Struct, frozen=True):
+    """The Arrow file of a data set, and what a session has to know of it."""
+
+    path: str
+    known: SessionDataset
+
+
 class Export(Struct, frozen=True):
     """A folder of ``tables.export``, the size of its log, and the Arrow files of data sets by the names of their
     views."""
 
     folder: str
     size: int
-    datasets: Mapping[str, str]
+    datasets: Mapping[str, ExportedDataset]
     zone: Zone
 
 
@@ -73,9 +80,9 @@ def exported_session(export: Export, limits: Limits, procedures: Collection[str]
     """
     with snapshot_tables.open_export(Path(export.folder), limits) as connection:
         snapshot_tables.create_views(connection, None, procedures=procedures)
-        for name, path in export.datasets.items():
-            connection.register(name, snapshot_tables.map_table(Path(path)))
-        datasets = tuple(export.datasets)
+        for name, dataset in export.datasets.items():
+            connection.register(name, snapshot_tables.map_table(Path(dataset.path)))
+        datasets = {name: dataset.known for name, dataset in export.datasets.items()}
         yield QuerySession(connection, zone=export.zone, size=export.size, datasets=datasets, limits=limits)
 
 
@@ -209,7 +216,8 @@ class Views:
             datasets = self._dataset_tables(connection, size, jurisdiction) if with_datasets else {}
             for name, dataset in datasets.items():
                 connection.register(name, dataset.table)
-            yield QuerySession(connection, zone=self.zone, size=size, datasets=tuple(datasets))
+            opened = {name: dataset.known for name, dataset in datasets.items()}
+            yield QuerySession(connection, zone=self.zone, size=size, datasets=opened)
 
     def read_datasets(self, jurisdiction: str) -> None:
         """Read the data sets that an export for a jurisdiction includes, if they were not read yet.
@@ -235,7 +243,10 @@ class Views:
             datasets = self._dataset_tables(connection, size, jurisdiction)
             connection.execute("ROLLBACK")
             files = {
-                name: dataset.path or snapshot_tables.write(Path(folder, f"{name}{DATASET_FILE}"), dataset.table)
+                name: ExportedDataset(
+                    dataset.path or snapshot_tables.write(Path(folder, f"{name}{DATASET_FILE}"), dataset.table),
+                    dataset.known,
+                )
                 for name, dataset in datasets.items()
             }
             yield Export(folder, size, files, self.zone)

@@ -153,7 +153,8 @@ class BundleActs:
 
 
 class BundleViewSource:
-    """A ``Source`` of these events, in any order; ``anchors``, size and block time, may go beyond the last of them."""
+    """A ``Source`` of these events, in any order; ``anchors``, size and block time, may go beyond the last of them, and
+    so may the log, which has at least ``size`` entries."""
 
     def __init__(
         self,
@@ -162,7 +163,9 @@ class BundleViewSource:
         *,
         agencies: Iterable[Row] = (),
         anchors: Iterable[Row] = (),
+        size: int = 0,
     ):
+        self._size = size
         self.events = sorted(events, key=lambda event: event.log_index)
         self._procedures = procedures
         self._agencies = list(agencies)
@@ -173,7 +176,7 @@ class BundleViewSource:
         return BundleActs(self._by_case(), self._procedures, {agency: kind for agency, kind, *_ in self._agencies})
 
     def head(self) -> LogHead:
-        size = self.events[-1].log_index + 1 if self.events else 0
+        size = max(self._size, self.events[-1].log_index + 1 if self.events else 0)
         return LogHead(size, self.digest_at(size))
 
     def digest_at(self, size: int) -> str | None:

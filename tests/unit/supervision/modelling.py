@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from ledger.supervision.models.conditions import headings_of
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.runs.findings import find
@@ -79,10 +80,17 @@ def with_condition(condition: str, *, key: Sequence[str], supervised: str, param
     return text if not parameters else text.replace("parameters:\n", f"parameters:\n{parameters}", 1)
 
 
-def with_sql(sql: str, *, key: Sequence[str] = ("case_id", "handover_id"), supervised: str = "to_agency") -> str:
+def with_sql(
+    sql: str,
+    *,
+    key: Sequence[str] = ("case_id", "handover_id"),
+    supervised: str = "to_agency",
+    parameters: str = "",
+) -> str:
     """Return a model that asks this query."""
     indented = sql.strip().replace("\n", "\n    ")
-    return with_condition(f"condition:\n  scope: all\n  sql: |\n    {indented}\n", key=key, supervised=supervised)
+    condition = f"condition:\n  scope: all\n  sql: |\n    {indented}\n"
+    return with_condition(condition, key=key, supervised=supervised, parameters=parameters)
 
 
 @cache
@@ -98,5 +106,7 @@ def keys_found(
     parameters: Mapping[str, object] | None = None,
 ) -> list[dict[str, str]]:
     """Return the keys of what the model finds in rows of its views."""
-    with QuerySession.of_rows(rows) as session:
-        return [dict(finding.key) for finding in find(model_of(text), parameters or {}, session, as_of)]
+    model = model_of(text)
+    headings = headings_of(model.parameters, model.parameters_of(parameters or {}))
+    with QuerySession.of_rows(rows, headings=headings) as session:
+        return [dict(finding.key) for finding in find(model, parameters or {}, session, as_of)]

@@ -147,9 +147,9 @@ def pensioner() -> tuple[Case, bytes]:
     return case, f"person_id,paid_on\n{person_id('li')},{paid}\n".encode()
 
 
-def registered(watched: Watched, data: bytes, by: Officer) -> Writer:
+def registered(watched: Watched, data: bytes, by: Officer, **fields: Any) -> Writer:
     """Keep a data set, and return the writer that has registered it for the officer's agency."""
-    body = dataset(data, period_until="2026-12-31")
+    body = dataset(data, period_until="2026-12-31", **fields)
     watched.files.keep(body, data)
     writer = Writer("agency", by.agency, start=NOW - 3000)
     writer.write(body, by)

@@ -12,12 +12,19 @@ import pytest
 from blake3 import blake3
 from openpyxl import Workbook as Book
 
-from ledger.core.errors import MalformedInput
+from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events.record import DatasetRegistered, TableLayout
 from ledger.procedures import shipped_procedures
-from ledger.supervision.runs.datasets import DatasetFiles, Datasets, Registered, current_registrations, table_of
+from ledger.supervision.runs.datasets import (
+    DatasetFiles,
+    Datasets,
+    Registered,
+    current_registrations,
+    rows_of_file,
+    table_of,
+)
 from ledger.supervision.runs.query_session import QueryRefused
-from ledger.supervision.view_catalogue import DATASET_COLUMNS
+from ledger.supervision.view_catalogue import DATASET_COLUMNS, ListUse
 from ledger.supervision.views.snapshot import Views
 from ledger.supervision.views.sources import BundleViewSource
 from tests.testkit.supervision import dataset
@@ -138,8 +145,8 @@ def test_an_id_belongs_to_who_registered_it_first() -> None:
 
 
 def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
-    """Where it is given them, and by a template: each row with its digest and the registering event; else there is no
-    such view."""
+    """Where it is given them and a condition opens them: each row with its digest and the registering event; else there
+    is no such view."""
     registration = Registered("procuratorate-east", DIGEST, dataset(CSV, rows=2, dataset_id="pension-list"))
     datasets = Datasets(files)
     assert datasets.tables([registration]) == {}
@@ -152,15 +159,33 @@ def test_a_session_asks_the_rows_beside_the_views(files: DatasetFiles) -> None:
         datasets=lambda size, near: datasets.tables([registration][size:], near),
     )
     views.refresh()
-    sql = 'SELECT "身份证" AS id, amount AS amount, row_digest, evidence FROM dataset_pension_list ORDER BY id'
+    sql = 'SELECT "身份证" AS id, amount AS amount, row_digest, evidence FROM list_pensions ORDER BY id'
+    opened = {"list_pensions": ListUse("pension-list", {}, shown=False)}
     with views.session(with_datasets=True) as session:
-        rows = session.rows(sql, {}, AS_OF, by_template=True)
-        with pytest.raises(QueryRefused, match="there is no view") as refused:
+        with pytest.raises(QueryRefused, match="there is no view"):
             session.rows(sql, {}, AS_OF)
-    assert "dataset_match" in str(refused.value.hint)
+        assert session.open_lists(opened) == (registration.digest,)
+        rows = session.rows(sql, {}, AS_OF)
+        with pytest.raises(QueryRefused, match="there is no view") as refused:
+            session.rows("SELECT amount FROM dataset_pension_list", {}, AS_OF)
+    assert "the name of the parameter" in str(refused.value.hint)
     assert [(row["id"], row["amount"]) for row in rows] == [("310101", "1200"), ("310102", None)]
     assert [row["row_digest"] for row in rows] == digests
     assert {tuple(row["evidence"]) for row in rows} == {(registration.digest,)}
-    with views.session() as session, pytest.raises(QueryRefused, match="there is no view dataset_pension_list"):
-        session.rows(sql, {}, AS_OF, by_template=True)
+    with views.session() as session, pytest.raises(QueryRefused, match="the data set pension-list is not registered"):
+        session.open_lists(opened)
     views.close()
+
+
+def test_a_cited_row_is_found_again_in_the_file(tmp_path: Path) -> None:
+    """By its digest, in the file that was registered; another file, and a digest of no row, are refused."""
+    (tmp_path / "list.csv").write_bytes(CSV)
+    (tmp_path / "other.csv").write_bytes(CSV + b"x,1\r\n")
+    registration = Registered("procuratorate-east", DIGEST, dataset(CSV, rows=2))
+    text = '[["身份证","310102"]]'
+    second = f"blake3:{blake3(text.encode()).hexdigest()}"
+    assert rows_of_file(tmp_path / "list.csv", registration, [second]) == [{"身份证": "310102", "row_digest": second}]
+    with pytest.raises(NotFound, match=DIGEST):
+        rows_of_file(tmp_path / "list.csv", registration, [second, DIGEST])
+    with pytest.raises(MalformedInput, match="expected the file"):
+        rows_of_file(tmp_path / "other.csv", registration, [second])

@@ -14,7 +14,8 @@ from ledger.i18n import Labels
 from ledger.supervision.models.model_file import parse_model
 from ledger.supervision.models.sql_guard import QueryRefused
 from ledger.supervision.runs.model_runner import ModelRunner
-from ledger.supervision.views.snapshot import EXPORTS, Export
+from ledger.supervision.runs.query_session import SessionDataset
+from ledger.supervision.views.snapshot import EXPORTS, Export, ExportedDataset
 from ledger.workers.pool import WorkerPool, WorkLimits
 from tests.unit.supervision.modelling import with_sql
 from tests.unit.supervision.supervised_ledger import THIRD_RETURN, Watched, sent_back, watched_ledger
@@ -92,7 +93,12 @@ def test_a_busy_pool_is_no_fault_of_the_record(watched: Watched, workers: Worker
 def test_a_defect_in_a_run_is_that_run_s_fault(workers: WorkerPool, tmp_path: Path) -> None:
     """An error that nobody foresaw comes back as a refusal in both languages, which stops no other run."""
     runner, model = ModelRunner(workers, LIMITS, agency="the service"), parse_model(THIRD_RETURN)
-    spoiled = Export(str(tmp_path), 0, {"dataset_x": str(tmp_path / "missing.arrow")}, UNIVERSAL)
+    spoiled = Export(
+        str(tmp_path),
+        0,
+        {"dataset_x": ExportedDataset(str(tmp_path / "missing.arrow"), SessionDataset(True))},
+        UNIVERSAL,
+    )
     with pytest.raises(QueryRefused, match="defect of this service") as refusal:
         runner.run(spoiled, model, {}, datetime.now(UTC))
     assert not Labels("zh-CN").translate(refusal.value.expected).isascii()

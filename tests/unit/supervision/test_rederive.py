@@ -25,11 +25,12 @@ from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
 from ledger.supervision.runs import supervisor
 from ledger.supervision.runs.model_runner import ModelRunner
 from ledger.workers.pool import WorkerPool, WorkLimits
-from tests.testkit.builders import PROCURATORATE, UPPER, analyst
+from tests.testkit.builders import POLICE, PROCURATORATE, UPPER, analyst
 from tests.testkit.bundles import naming, trust
-from tests.testkit.casework import Case
+from tests.testkit.casework import Case, person_id
 from tests.testkit.journals import PaperChain, anchor_present, prover_of
 from tests.testkit.ledgers import LOG_SIGNER
+from tests.unit.supervision.modelling import with_condition
 from tests.unit.supervision.supervised_ledger import (
     NOW,
     PENSIONS,
@@ -318,6 +319,35 @@ def raised_on(watched: Watched, case: Case, data: bytes) -> LeadMaterial:
     anchor(watched)
     registration = prover(watched).bundle(register.last.envelope.event_id)
     return replace(held_of(watched), definition=PENSIONS, registrations=[registration])
+
+
+NOT_IN_A_CASE = with_condition(
+    "condition:\n  template: list_rows\n"
+    "  with: {dataset: $list, header: person, answers: agency, view: persons, column: person_id}\n",
+    key=["person"],
+    supervised="supervised",
+    parameters="  list: {type: dataset, default: pensions, columns: {person: person_id, agency: agency},"
+    " meaning: {zh: 名册, en: list}}\n",
+)
+
+
+def test_that_no_case_has_a_row_shows_only_in_all_cases(tmp_path: Path) -> None:
+    """The lead cites the row; without the other cases the finding is made again, and is not proven."""
+    data = f"person_id,agency\nsomebody,{POLICE}\n{person_id('li')},{POLICE}\n".encode()
+    (tmp_path / "list.csv").write_bytes(data)
+    with watched_ledger(tmp_path) as watched:
+        register = registered(watched, data, analyst(PROCURATORATE), readable=True, rows=2)
+        watched.post(pensioner()[0], register)
+        watched.publish(NOT_IN_A_CASE)
+        assert watched.supervisor.step() == 1, watched.supervisor.state
+        anchor(watched)
+        (lead,) = watched.leads()
+        registration = prover(watched).bundle(register.last.envelope.event_id)
+        held = replace(held_of(watched), definition=NOT_IN_A_CASE, registrations=[registration], cases={})
+    assert [len(cited.rows) for cited in lead.raised.datasets] == [1]
+    report = checked(replace(held, files=[tmp_path / "list.csv"]))
+    assert (report.verdict, results(report)["finding"]) == ("unverifiable", "not_checked")
+    assert results(report)["words"] == "checked"
 
 
 def without_rows(lead: LeadRaised) -> LeadRaised:
