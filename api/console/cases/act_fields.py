@@ -95,14 +95,16 @@ class ActForm:
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
-    def asked(self, of: str | None = None) -> list[AskedField]:
-        """Return the fields that the form asks for, the required ones first; the act is to be about ``of``."""
-        fields = [self._asked(field, field.name) for field in self._fields(self._body, self._makes)]
-        subject = subject_field(self._type)
-        fields = [
-            field._replace(chosen=of) if subject is not None and field.path == subject.name else field
-            for field in fields
-        ]
+    def asked(self, of: str | None = None, kind: str | None = None) -> list[AskedField]:
+        """Return the fields that the form asks for, the required ones first.
+
+        Chosen beforehand: what the act is about, or the event that it cites (``of``), and its first word (``kind``).
+        """
+        own = self._fields(self._body, self._makes)
+        subject = subject_field(self._type) or next((field for field in own if field.type.kind == "event"), None)
+        word = next((field for field in own if field.type.kind == "word"), None)
+        chosen = {field.name: value for field, value in ((subject, of), (word, kind)) if field is not None}
+        fields = [self._asked(field, field.name)._replace(chosen=chosen.get(field.name)) for field in own]
         return sorted(fields, key=lambda field: not field.is_required)
 
     def _fields(self, struct: type[Struct], own_id: str | None) -> list[Field]:

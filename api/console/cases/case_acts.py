@@ -12,15 +12,8 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.console.cases.act_fields import ActForm, Sections
-from api.console.cases.case_pages import (
-    BAR_CLOSING,
-    blocks,
-    book_of,
-    changes_due,
-    changes_to_serve,
-    may_resolve,
-    read_case,
-)
+from api.console.cases.case_pages import book_of, read_case
+from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.drafting import (
     FormAct,
@@ -49,6 +42,7 @@ from ledger.recording.event_signing import new_id
 
 router = APIRouter()
 OfQuery = Annotated[str | None, Query(max_length=200)]
+KindQuery = Annotated[str | None, Query(max_length=64)]
 OF_LETTERS = ("receive-letter", "answer-letter")
 FORMS = ("resolve", "request-custody", "serve-custody", "close")
 # Acts that a page of its own asks for, by its path below the case; None if they are done where they are due.
@@ -102,14 +96,14 @@ def _heading(visit: Visit, title: Message) -> str:
 
 
 @router.get("/cases/{case_id}/acts/{act}")
-def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) -> Response:
-    """Show the form of an act, with ``of`` for one thing only.
+def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None, kind: KindQuery = None) -> Response:
+    """Show the form of an act, with ``of`` for one thing only, and with ``kind`` for one kind of decision or letter.
 
     If the reader's agency has nothing to sign for, the page says so and has no form.
     """
     visit.reading.require_role(*HANDLING)
     if act in FROM_FIELDS:
-        return _form_of_fields(visit, case_id, act, of)
+        return _form_of_fields(visit, case_id, act, of, kind)
     if act not in FORMS:
         raise NotFound("no act {act} has a form here", act=act[:40], field="act")
     visible = read_case(visit, case_id, Message("case"))
@@ -126,18 +120,18 @@ def act_form(visit: VisitOf, case_id: SlugPath, act: str, of: OfQuery = None) ->
     )
 
 
-def _form_of_fields(visit: Visit, case_id: str, event_type: str, of: str | None) -> Response:
-    """Show the form that follows from the fields of the event type, with ``of`` chosen beforehand."""
+def _form_of_fields(visit: Visit, case_id: str, event_type: str, of: str | None, kind: str | None) -> Response:
+    """Show the form that follows from the fields of the event type, with ``of`` and ``kind`` chosen beforehand."""
     require_role(visit.reading, EVENT_TYPES[event_type].body)
     visible = read_case(visit, case_id, Message("case"))
-    definition = ACTS[event_type]
+    definition, book = ACTS[event_type], book_of(visit, visible.state)
     return visit.page(
         "cases/act_form.html",
         **visible._asdict(),
         act=event_type,
         title=_heading(visit, definition.title),
         note=definition.note and visit.labels.translate(definition.note),
-        fields=ActForm(visit, visible.state, book_of(visit, visible.state), event_type, visible.person_names).asked(of),
+        fields=ActForm(visit, visible.state, book, event_type, visible.person_names).asked(of, kind),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
     )
 

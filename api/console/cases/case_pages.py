@@ -1,110 +1,43 @@
-"""A case: its blocks, clocks, items, persons, handovers and timeline; and the forms of items and handovers."""
+"""A case: what is to be done in it and its parts, a tab each; and the forms of items and handovers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from api.auth.reading import Reading
+from api.console.cases.case_tasks import agenda, free_items
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.formats import minute
 from api.console.shared.rendering import narrator_of
-from api.dependencies import After, SlugPath
+from api.dependencies import After, Following, SlugPath
 from api.services.case_reading import known_persons, require_handover, timeline_builder
-from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Handover, Item
+from api.services.documents import papers_of_case, place_of_paper
+from api.services.service import position_after
+from ledger.core.custody import CaseState, Handover
+from ledger.core.custody.state import MeasureState
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message, Term
-from ledger.core.procedure.clock_periods import Clock
 from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Sight
 from ledger.i18n import label_first_by
 from ledger.recording.event_signing import new_id
 from ledger.store import cases
 
-BAR_CLOSING = ("yours_to_answer", "not_answered", "discrepancy")
-
-
-class CaseBlock(NamedTuple):
-    """The kind of block, and the values in its sentence.
-
-    ``act`` is the act of the reader's agency that removes it, done to ``of``; None if another agency must act.
-    """
-
-    kind: str
-    values: dict[str, str]
-    act: str | None = None
-    of: str | None = None
-
-
-def blocks(state: CaseState, agency: str) -> Iterator[CaseBlock]:
-    """Yield what blocks the agency."""
-    if state.closed:
-        yield CaseBlock("closed", {})
-        return
-    for handover in state.handovers.values():
-        if handover.is_open:
-            kind = "yours_to_answer" if handover.to_agency == agency else "not_answered"
-            yield CaseBlock(
-                kind, {"handover_id": handover.handover_id, "agency": handover.to_agency, "since": handover.offered_at}
-            )
-    for difference in state.discrepancies.values():
-        if not difference.is_resolved:
-            missing = [party for party in difference.parties if party not in difference.resolutions]
-            values = {"item_id": difference.item_id, "expected": difference.expected, "found": difference.found}
-            act = "resolve" if may_resolve(difference, agency) else None
-            yield CaseBlock("discrepancy", values | {"agency": ", ".join(missing)}, act, difference.discrepancy_id)
-    for change in state.custody_changes.values():
-        if change.served_at is None:
-            values = {"agency": change.keeper, "person_id": change.person_id}
-            act = "serve-custody" if change.keeper == agency else None
-            yield CaseBlock("custody_change", values, act, change.custody_change_id)
-    for clock in changes_due(state, agency):
-        yield CaseBlock("custody_change_due", {"person_id": clock.subject}, "request-custody", clock.subject)
-    if not free_items(state, agency):
-        yield CaseBlock("nothing_held", {})
-
-
-def may_resolve(difference: Discrepancy, agency: str) -> bool:
-    """Return whether the agency may sign next: it has not signed, or the two have signed different words."""
-    if agency not in difference.parties or difference.is_resolved:
-        return False
-    return agency not in difference.resolutions or len(difference.resolutions) == len(difference.parties)
-
-
-def changes_due(state: CaseState, agency: str) -> list[Clock]:
-    """Return the clocks of the detained persons whose change of custody the agency has yet to request."""
-    return [
-        clock
-        for clock in state.clocks.marked("running")
-        if (clock.name, clock.agency) == ("custody_change", agency)
-        and not any(
-            change.requested_by == agency for change in state.custody_changes.marked(f"unserved/{clock.subject}")
-        )
-    ]
-
-
-def changes_to_serve(state: CaseState, agency: str) -> list[CustodyChange]:
-    """Return the changes of custody that wait for the agency, a keeper."""
-    return [change for change in state.custody_changes.values() if change.served_at is None and change.keeper == agency]
-
-
-def free_items(state: CaseState, agency: str) -> list[Item]:
-    """Return the items that the agency could offer now: it holds them, they are in store and not offered."""
-    return [item for item in state.items.values() if (item.holder, item.status, item.offer) == (agency, "held", None)]
-
-
 ROWS = 50
-Kind = Literal["items", "handovers", "clocks"]
+Tab = Literal["items", "persons", "handovers", "deadlines", "timeline", "documents"]
+Kind = Literal["items", "handovers", "deadlines", "ended"]
 FirstQuery = Annotated[int, Query(ge=0, le=1_000_000)]
 AllQuery = Annotated[bool, Query()]
+TabQuery = Annotated[Tab, Query()]
 
 
 class ListPart(NamedTuple):
@@ -136,22 +69,24 @@ PartRequested = Annotated[PartRequest, Depends(part_requested)]
 
 
 def list_part(kind: Kind, visit: Visit, state: CaseState, *, first: int = 0) -> ListPart:
-    """Return items in the order of registration, handovers newest first, or clocks by what runs out first."""
+    """Return items as they were registered, handovers newest first, deadlines by what ends first, or ended ones."""
     part = PartRequest(first)
     match kind:
         case "items":
             return part.of(list(state.items.values()))
         case "handovers":
             return part.of(list(state.handovers.values())[::-1])
-    clocks = part.of(clock_views.of_case(visit, state))
-    return clocks._replace(rows=[clock_views.view_of(clock, visit.labels) for clock in clocks.rows])
+    of_case = clock_views.of_case(visit, state)
+    listed = part.of([each for each in of_case if (each.stopped_at is not None) == (kind == "ended")])
+    return listed._replace(rows=[clock_views.view_of(each, visit.labels) for each in listed.rows])
 
 
 STEPS = 50  # of the timeline at a time
+PAPERS = "papers of {}"
 
 router = APIRouter()
 ProcedureQuery = Annotated[str | None, Query(max_length=64)]
-ReturnsQuery = Annotated[str | None, Query(max_length=64)]
+HandoverQuery = Annotated[str | None, Query(max_length=64)]
 
 
 class VisibleCase(NamedTuple):
@@ -184,42 +119,96 @@ def new_case(visit: VisitOf, procedure: ProcedureQuery = None) -> Response:
     )
 
 
+class TabRequest(NamedTuple):
+    """The requested part of a case's page: the list in it from ``first`` on, or what is ``before`` or ``after``."""
+
+    tab: Tab = "items"
+    first: int = 0
+    before: int = -1
+    after: str | None = None
+
+
+def tab_requested(
+    tab: TabQuery = "items", first: FirstQuery = 0, before: After = -1, after: Following = None
+) -> TabRequest:
+    """Return the part that the address asks for."""
+    return TabRequest(tab, first, before, after)
+
+
 @router.get("/cases/{case_id}")
-def case(visit: VisitOf, case_id: SlugPath, event: RecordedQuery = None) -> Response:
-    """Show the case in its present state. Its timeline is loaded after it."""
+def case(
+    visit: VisitOf, case_id: SlugPath, shown: Annotated[TabRequest, Depends(tab_requested)], event: RecordedQuery = None
+) -> Response:
+    """Show what is to be done in the case now, and one of its parts."""
     visible = read_case(visit, case_id, Message("case"))
+    state, own = visible.state, visit.reading.agency
     return visit.page(
         "cases/case.html",
         **visible._asdict(),
-        clocks=list_part("clocks", visit, visible.state),
-        items=list_part("items", visit, visible.state),
-        handovers=list_part("handovers", visit, visible.state),
-        blocks=list(blocks(visible.state, visit.reading.agency)),
-        words=narrator_of(visit.service, visit.labels, visible.person_names).words_of("", visible.state),
-        free=len(free_items(visible.state, visit.reading.agency)),
+        **_tab(visit, visible, shown),
+        tab=shown.tab,
+        first=shown.first,
+        agenda=agenda(visit, state, looks_on=visible.sight == "jurisdiction"),
+        running=len(state.clocks.marked("running")),
+        signs=visit.reading.session.has_role(*HANDLING),
+        words=narrator_of(visit.service, visit.labels, visible.person_names).words_of("", state),
+        free=len(free_items(state, own)),
         told=recorded(visit, event),
     )
 
 
-@router.get("/cases/{case_id}/parts/{kind}")
-def case_part(visit: VisitOf, case_id: SlugPath, kind: Kind, first: FirstQuery = 0) -> Response:
-    """Return a part of the case's page: more of its items, handovers or clocks."""
-    visible = read_case(visit, case_id, Message("{kind} of the case", kind=Term("field", kind)))
-    rows = list_part(kind, visit, visible.state, first=first)
-    return visit.page("cases/case_part.html", state=visible.state, kind=kind, part=rows)
+def _tab(visit: Visit, visible: VisibleCase, shown: TabRequest) -> dict[str, Any]:
+    """Return what one part of the case's page shows."""
+    state = visible.state
+    match shown.tab:
+        case "items" | "handovers":
+            return {"part": list_part(shown.tab, visit, state, first=shown.first)}
+        case "deadlines":
+            return {
+                "deadlines": list_part("deadlines", visit, state, first=shown.first),
+                "ended": list_part("ended", visit, state, first=shown.first),
+            }
+        case "persons":
+            return {"measures": {person_id: _measures_in_force(state, person_id) for person_id in state.persons}}
+        case "timeline":
+            return _timeline(visit, visible, shown.before)
+    scope = PAPERS.format(state.case_id)
+    place = position_after(visit.service, scope, shown.after)
+    papers = papers_of_case(visit.service, visit.reading, state.case_id, visit.labels, after=place, limit=ROWS)
+    last = place_of_paper(papers[-1]) if len(papers) == ROWS else None
+    return {"papers": papers, "following": None if last is None else visit.service.cursors.seal(scope, last)}
 
 
-@router.get("/cases/{case_id}/timeline")
-def timeline(visit: VisitOf, case_id: SlugPath, before: After = -1) -> Response:
-    """Return a part of the case's page: the newest steps, or those before a sequence number."""
-    visible = read_case(visit, case_id, Message("timeline of the case"))
+def _measures_in_force(state: CaseState, person_id: str) -> list[MeasureState]:
+    return [each for each in state.measures.marked(f"person/{person_id}") if each.ended_at is None]
+
+
+def _timeline(visit: Visit, visible: VisibleCase, before: int) -> dict[str, Any]:
+    """Return the newest steps of the case, or those before a sequence number, newest first."""
+    case_id = visible.state.case_id
     end = visible.state.sequence + 1 if before < 0 else before
     first = max(0, end - STEPS)
     with visit.service.parts.database.read() as connection:
         steps = timeline_builder(visit.service, visit.reading, visit.labels, visible.person_names).page(
             connection, case_id, after=first - 1, limit=end - first
         )
-    return visit.page("cases/timeline.html", case_id=case_id, steps=steps[::-1], first=first)
+    return {"steps": steps[::-1], "earliest": first}
+
+
+@router.get("/cases/{case_id}/parts/{kind}")
+def case_part(visit: VisitOf, case_id: SlugPath, kind: Kind, first: FirstQuery = 0) -> Response:
+    """Return more rows of a list on the case's page."""
+    visible = read_case(visit, case_id, Message("{kind} of the case", kind=Term("field", kind)))
+    rows = list_part(kind, visit, visible.state, first=first)
+    words = narrator_of(visit.service, visit.labels, visible.person_names).words_of("", visible.state)
+    return visit.page("cases/case_part.html", state=visible.state, kind=kind, part=rows, words=words)
+
+
+@router.get("/cases/{case_id}/timeline")
+def timeline(visit: VisitOf, case_id: SlugPath, before: After = -1) -> Response:
+    """Return a part of the case's page: the newest steps, or those before a sequence number."""
+    visible = read_case(visit, case_id, Message("timeline of the case"))
+    return visit.page("cases/timeline.html", case_id=case_id, **_timeline(visit, visible, before))
 
 
 @router.get("/cases/{case_id}/items/new")
@@ -236,8 +225,17 @@ def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
 
 
 @router.get("/cases/{case_id}/offer")
-def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Response:
-    """Show the form of an offer, with ``returns`` of an offer to give back what that handover brought."""
+def offer(
+    visit: VisitOf,
+    case_id: SlugPath,
+    returns: HandoverQuery = None,
+    follows: HandoverQuery = None,
+    purpose: HandoverQuery = None,
+) -> Response:
+    """Show the form of an offer, with ``returns`` of an offer to give back what that handover brought.
+
+    Chosen beforehand: the ``purpose``, or what the handover that it ``follows`` had, offered again to whom it went.
+    """
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("case"))
     book = book_of(visit, visible.state)
@@ -246,13 +244,15 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
     agencies = sorted(others.values(), key=lambda agency: (agency.kind, agency.agency_id))
     lines = _offer_lines(visible.state, visit.reading, returns, PartRequest())
     receiver = others[lines["original"].from_agency].kind if returns else None
+    purposes = book.purposes_between(others[own].kind, receiver)
     return visit.page(
         "cases/offer.html",
         **visible._asdict(),
         **lines,
         persons=[person for person in visible.state.persons.values() if person.responsible == own],
         agencies=[agency for agency in agencies if agency.agency_id != own],
-        purposes=book.purposes_between(others[own].kind, receiver),
+        purposes=purposes,
+        **_chosen(visible.state, own, follows, purpose, purposes),
         purposes_for={kind: book.purposes_between(others[own].kind, kind) for kind in {each.kind for each in agencies}},
         usual=usual,
         reasons=sorted(book.reasons, key=lambda word: usual not in book.reasons[word].returns_for),
@@ -261,13 +261,25 @@ def offer(visit: VisitOf, case_id: SlugPath, returns: ReturnsQuery = None) -> Re
     )
 
 
+def _chosen(
+    state: CaseState, own: str, follows: str | None, purpose: str | None, purposes: tuple[str, ...]
+) -> dict[str, str | None]:
+    """Return what is chosen beforehand: what is resumed goes to where it came back from, for what it first went for."""
+    receiver = None
+    if follows is not None:
+        resumed = _handover(state, follows)
+        first = state.handovers.get(resumed.returns or "", resumed)
+        receiver, purpose = next(agency for agency in resumed.parties if agency != own), first.purpose
+    return {"follows": follows, "to": receiver, "purpose": purpose if purpose in purposes else None}
+
+
 def _usual_return(book: Rulebook) -> str:
     """Return the purpose for which a case mostly goes back: to be supplemented, where the procedure has that."""
     return next((purpose for purpose, row in book.purposes.items() if row.supplements), "return")
 
 
 @router.get("/cases/{case_id}/offer/lines")
-def offer_lines(visit: VisitOf, case_id: SlugPath, rest: PartRequested, returns: ReturnsQuery = None) -> Response:
+def offer_lines(visit: VisitOf, case_id: SlugPath, rest: PartRequested, returns: HandoverQuery = None) -> Response:
     """Return a part of the offer's form: more of the items that can be picked."""
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("items of the case"))

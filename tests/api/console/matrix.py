@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from api.console.cases.case_acts import FORMS as FORMS_OF_ACTS
+from api.console.cases.case_pages import Tab
 from api.console.shared.guidance import HANDLING
 from ledger.core.visibility import GOVERNING
 from ledger.supervision.models.editing import FORMS
@@ -95,6 +97,7 @@ ROWS = (
     Row("/cases", sees, query="?all=true", is_list=True),
     Row("/cases/new", anybody, HANDLING, shows=False),
     Row("/cases/{case_id}"),
+    *(Row("/cases/{case_id}", query=f"?tab={tab}") for tab in get_args(Tab)[1:]),
     Row("/cases/{case_id}/timeline"),
     Row("/cases/{case_id}/parts/{kind}"),
     Row("/cases/{case_id}/picture"),

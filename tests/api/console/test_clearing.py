@@ -39,7 +39,7 @@ def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Of
     page.get_by_label("Resolution").fill(RESOLUTION)
     page.get_by_role("button", name=READ).click()
     prosecutor.sign()
-    expect(page.locator(".notice")).to_contain_text(f"Not signed yet: {POLICE}")
+    expect(page.locator(".tasks")).to_contain_text(f"Not signed yet: {POLICE}")
     expect(page.get_by_role("link", name="Sign a resolution")).to_have_count(0)
     police = led_to("Sign a resolution", office, clerk(POLICE))
     page = police.page
@@ -57,7 +57,7 @@ def test_a_difference_is_resolved_from_both_sides_and_the_case_closed(office: Of
     page.get_by_role("button", name=READ).click()
     prosecutor.sign()
     assert office.state().closed
-    expect(page.locator(".notice")).to_contain_text("The case is closed.")
+    expect(page.locator(".tasks")).to_contain_text("The case is closed. It asks for nothing any more.")
     page = prosecutor.go("/cases/case-1/acts/close")
     expect(page.locator(".notice")).to_contain_text("Only the agency that answers for the case closes it")
 
@@ -72,7 +72,7 @@ def test_a_change_of_custody_is_asked_for_and_served(office: Office) -> None:
     assert axe_findings(page) == []
     page.get_by_role("button", name=READ).click()
     prosecutor.sign()
-    expect(page.locator(".notice")).to_contain_text(f"{DETENTION} has not served the change of custody")
+    expect(page.locator(".tasks")).to_contain_text(f"{DETENTION} has not served the change of custody")
     expect(page.get_by_role("link", name="Ask for the change of custody")).to_have_count(0)
     house = led_to("Serve the change of custody", office, clerk(DETENTION))
     page = house.page

@@ -49,7 +49,7 @@ def test_what_blocks_is_said_before_anybody_signs(office: Office) -> None:
     office.record(offered("phone"))
     police = office.at(clerk(POLICE), "/cases/case-1", language="zh-CN")
     page = police.page
-    expect(page.locator(".notice")).to_contain_text("尚未答复")
+    expect(page.locator(".tasks")).to_contain_text("尚未答复")
     page = police.go("/cases/case-1/offer")
     expect(page.get_by_text("目前没有可移送的物品")).to_be_visible()
     page.locator("#to_agency").select_option(COURT)

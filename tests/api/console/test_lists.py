@@ -53,6 +53,7 @@ def test_a_long_case_comes_in_parts(served: Served) -> None:
     page = page_of(served, clerk(POLICE), "/cases/case-1").text
     assert rows_of(page, "items") == items[:ROWS]
     assert followed(served, page, "items") == items
+    page = page_of(served, clerk(POLICE), "/cases/case-1?tab=handovers").text
     handover_ids = [f"handover-{number}" for number in range(ROWS + 2, 0, -1)]
     assert followed(served, page, "handovers") == handover_ids
     assert page_of(served, clerk(POLICE), "/cases/case-1/parts/items?first=9999").text.strip() == ""
@@ -60,7 +61,7 @@ def test_a_long_case_comes_in_parts(served: Served) -> None:
 
 
 def rows_of(text: str, kind: str) -> list[str]:
-    pattern = r"item_id=(item-\d+)" if kind == "items" else r"/handovers/(handover-\d+)\""
+    pattern = r"/items/(item-\d+)\"" if kind == "items" else r"/handovers/(handover-\d+)\""
     return re.findall(pattern, text)
 
 

@@ -52,9 +52,10 @@ def test_every_paper_is_linked_where_it_prints(shared: Served, case: Case) -> No
         paper_links.setdefault(event.envelope.event_type, []).extend(links)
     assert len(paper_links["custody_change.served"]) == 2
     assert len(paper_links["item.registered"]) == 1
-    text = page_of(shared, clerk(PROCURATORATE), "/cases/case-1").text
-    of_items = re.findall(r'href="/console(/cases/case-1/certificate\?item_id=[^"]+)"', text)
-    assert [link.rpartition("=")[2] for link in of_items] == ["coat", "phone"]
+    text = page_of(shared, clerk(PROCURATORATE), "/cases/case-1?tab=documents").text
+    all_links = [link for links in paper_links.values() for link in links]
+    assert sorted(re.findall(r'href="/console(/[^"]+/paper[^"]*)"', text)) == sorted(all_links)
+    of_items = [f"/cases/case-1/certificate?item_id={item}" for item in ("coat", "phone")]
     for link in (*paper_links["custody_change.served"], *paper_links["item.registered"], of_items[0]):
         answer = page_of(shared, clerk(PROCURATORATE), link)
         assert (answer.status_code, answer.content[:5]) == (200, b"%PDF-"), answer.text

@@ -89,7 +89,7 @@ def test_what_blocks_is_told_in_the_readers_words(office: Office) -> None:
     short = handover.ReceivedItem(item_id="knife", match_result="mismatch", quantity=Quantity(value="0", unit="piece"))
     office.record(case.accept(received=(short,)))
     desk = office.at(clerk(POLICE), language="zh-CN")
-    notice = desk.go("/cases/case-1").locator(".notice")
+    notice = desk.go("/cases/case-1").locator(".tasks")
     expect(notice).to_contain_text("尚未签署： police-east机关, procuratorate-east机关")
     expect(notice).to_contain_text("the knife")
     expect(notice).to_contain_text("0 件")
@@ -99,7 +99,7 @@ def test_what_blocks_is_told_in_the_readers_words(office: Office) -> None:
     for agency, words in ((POLICE, "recount"), (PROCURATORATE, "write off")):
         case.act(handover.DiscrepancyResolved(discrepancy_id=key, resolution=words), clerk(agency))
     office.record(case)
-    expect(desk.go("/cases/case-1").locator(".notice")).to_contain_text("双方所签的处理意见不一致")
+    expect(desk.go("/cases/case-1").locator(".tasks")).to_contain_text("双方所签的处理意见不一致")
 
 
 def test_clocks_of_the_start_page_name_their_case(office: Office) -> None:

@@ -1,0 +1,143 @@
+"""The page of a case: what it asks of the reader now, each with its form, and its parts as tabs, plain links."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from playwright.sync_api import expect
+
+from ledger.core.events import item, letter
+from ledger.core.events.case import CustodyChangeRequested
+from tests.api.console.desk import READ, Office, barriers
+from tests.api.console.pages import page_of
+from tests.api.service import Served
+from tests.testkit.builders import DETENTION, POLICE, PROCURATORATE, START, auditor, clerk, instant, supervisor
+from tests.testkit.casework import AT, DAY, Case, li_detained, person_id, proposed
+
+TABS = ("items", "persons", "handovers", "deadlines", "timeline", "documents")
+
+
+def tasks_of(text: str) -> dict[str, str]:
+    """Return what a page of a case asks for: the sentence of each task by the page of its form."""
+    section = text.partition('class="card tasks"')[2].partition("<details")[0].partition("</section>")[0]
+    links = re.findall(r'<a href="/console/cases/case-1/([^"]+)">([^<]*)</a>', section)
+    return {unescape(path): unescape(sentence) for path, sentence in links}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_each_rule_asks_its_agency_for_what_is_next(served: Served, language: str) -> None:
+    """Offers, refusals, letters, second signatures and what is out too long are tasks of who can do them, in order."""
+    case = proposed("knife").register("phone", "coat", "hat").offer("phone", to=PROCURATORATE)
+    case.refuse(due_at=instant(START + 2 * DAY)).offer("coat", to=PROCURATORATE)
+    case.say(item.ItemCheckedOut, item_id="hat", to_officer="p-9", ground="shown", due_at=instant(START + 1800))
+    case.say(
+        letter.LetterSent,
+        letter_id="letter-1",
+        kind="data_freeze_notice",
+        number="2026-5",
+        sent_at=AT,
+        to_agency=PROCURATORATE,
+        due_at=instant(START + DAY),
+    )
+    served.record(case)
+    shown = {"accept-language": language}
+    of_police = tasks_of(page_of(served, supervisor(POLICE), "/cases/case-1", **shown).text)
+    proposal = next(iter(case.state.proposals.values()))
+    assert of_police.keys() == {
+        f"acts/item.disposed?of={proposal.event.event_id}",
+        "acts/item.checked_in?of=hat",
+        "offer?follows=handover-1",
+    }
+    assert f"acts/item.disposed?of={proposal.event.event_id}" not in tasks_of(
+        page_of(served, clerk(POLICE), "/cases/case-1", **shown).text
+    )
+    of_receiver = tasks_of(page_of(served, clerk(PROCURATORATE), "/cases/case-1", **shown).text)
+    assert of_receiver.keys() == {"handovers/handover-2", "letters/letter-1"}
+    assert all("{" not in sentence for sentence in (*of_police.values(), *of_receiver.values()))
+    form = page_of(served, supervisor(POLICE), "/cases/case-1/offer?follows=handover-1", **shown).text
+    assert f'<option value="{PROCURATORATE}" selected' in form
+    assert '<option value="handover-1" selected' in form
+    read_only = page_of(served, auditor(POLICE), "/cases/case-1", **shown).text
+    assert tasks_of(read_only) == {}
+    assert ("A clerk or supervisor of your agency signs what is to be done." in read_only) == (language == "en")
+
+
+def test_a_closed_case_asks_for_nothing(served: Served) -> None:
+    """Neither a task nor a button stands on its page, whatever clock runs; one without items asks for its first."""
+    case = Case().open()
+    served.record(case)
+    assert tasks_of(page_of(served, clerk(POLICE), "/cases/case-1").text).keys() == {"items/new"}
+    served.record(case.close())
+    text = page_of(served, clerk(POLICE), "/cases/case-1").text
+    assert tasks_of(text) == {}
+    assert "It asks for nothing any more." in text
+    assert 'class="button' not in text.partition("<main")[2]
+
+
+def test_who_keeps_a_person_serves_and_who_took_over_asks(served: Served) -> None:
+    """A change of custody is one task, of the agency whose turn it is, with the clock that runs against it."""
+    case = li_detained().offer(to=PROCURATORATE, persons=("li",)).accept()
+    served.record(case)
+    text = page_of(served, clerk(PROCURATORATE), "/cases/case-1").text
+    assert f"acts/request-custody?of={person_id('li')}" in tasks_of(text)
+    assert text.count("acts/request-custody") == 1
+    case.say(
+        CustodyChangeRequested,
+        clerk(PROCURATORATE),
+        custody_change_id="custody-1",
+        handover_id="handover-1",
+        person_id=person_id("li"),
+        keeper=DETENTION,
+        number="2026-11",
+    )
+    served.record(case)
+    assert "acts/serve-custody?of=custody-1" in tasks_of(page_of(served, clerk(DETENTION), "/cases/case-1").text)
+
+
+def test_the_page_leads_from_a_deadline_to_its_form_and_from_tab_to_tab(office: Office) -> None:
+    """What ends first is on top and opens its form filled in; parts open without scripts; nobody is kept out of any."""
+    office.record(li_detained().register("phone"))
+    desk = office.at(clerk(POLICE), "/cases/case-1")
+    page = desk.page
+    first = page.locator(".tasks li").first
+    expect(first).to_contain_text("1 d left")
+    page.get_by_role("link", name="notify the family of the detention").click()
+    expect(page.locator("#kind")).to_have_value("family_notified")
+    expect(page.locator(f"[value='{person_id('li')}']")).to_be_checked()
+    page.locator("#number").fill("2026-7")
+    page.get_by_role("button", name=READ).click()
+    desk.sign()
+    expect(page.get_by_role("link", name="notify the family of the detention")).to_have_count(0)
+    for tab in TABS:
+        page.get_by_role("navigation", name="Parts of the case").locator(f"[href*='tab={tab}']").click()
+        expect(page.locator(f"section[aria-labelledby={tab}]")).to_be_visible()
+        expect(page.locator(".tabs [aria-current]")).to_have_attribute("href", f"/console/cases/case-1?tab={tab}#parts")
+        assert barriers(page) == [], tab
+        page.set_viewport_size({"width": 1280, "height": 800})
+    page = desk.go("/cases/case-1?tab=deadlines")
+    expect(page.locator("section[aria-labelledby=deadlines] > .clocks")).not_to_contain_text("notify the family")
+    ended = page.locator("details", has_text="Ended: 1")
+    expect(ended.get_by_text("notify the family")).to_be_hidden()
+    ended.locator("summary").first.click()
+    expect(ended.get_by_text("notify the family")).to_be_visible()
+    desk = office.at(clerk(POLICE), "/cases/case-1", language="zh-CN", viewport={"width": 390, "height": 800})
+    page = desk.page
+    expect(page.get_by_role("heading", name="待办事项")).to_be_visible()
+    page.get_by_role("link", name="时间线").click()
+    expect(page.locator(".timeline .sentence").first).to_be_visible()
+    assert barriers(page) == []
+
+
+def test_tabs_work_without_scripts(office: Office) -> None:
+    """A browser that runs none shows each part all the same, and more of a long one."""
+    office.record(Case(step=1).open().register(*(f"item-{number:02}" for number in range(60))))
+    desk = office.at(clerk(POLICE), "/cases/case-1", java_script_enabled=False)
+    page = desk.page
+    expect(page.get_by_role("table").get_by_role("row")).to_have_count(52)
+    page.get_by_role("link", name="More: 50 of 60 are shown").click()
+    expect(page.get_by_role("table").get_by_role("row")).to_have_count(11)
+    page.get_by_role("link", name="Timeline").click()
+    page.get_by_role("link", name="Earlier").click()
+    expect(page.locator(".timeline > li")).to_have_count(11)
