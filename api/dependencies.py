@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.auth.reading import Reading
 from api.middleware.problems import TokenRefused
 from api.middleware.request_limits import JSON, decode, read_body
-from api.services.governance import require_governing
+from api.services.governance import require_governing, require_modelling
 from api.services.service import LONGEST, PATTERN, Service, position_after
 from ledger.core.encoding.decoding import decoder_of
 from ledger.core.errors import NotFound
@@ -92,6 +92,15 @@ def governing(reading: Reads) -> Reading:
 
 
 Governs = Annotated[Reading, Depends(governing)]
+
+
+def modelling(reading: Reads) -> Reading:
+    """Return the reader, who must be a supervising agency's officer of a role that runs models. Raises Unauthorized."""
+    require_modelling(reading)
+    return reading
+
+
+Models = Annotated[Reading, Depends(modelling)]
 
 
 def labels(request: Request, lang: Lang = None) -> Labels:

@@ -21,7 +21,15 @@ from ledger.core.messages import Message, Term, joined
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import Matter, subject_kind_of
-from ledger.core.visibility import Sides, Sight, can_see_event, can_see_letter, may_search_jurisdiction, reader_of
+from ledger.core.visibility import (
+    Sides,
+    Sight,
+    can_see_event,
+    can_see_letter,
+    may_run_models,
+    may_search_jurisdiction,
+    reader_of,
+)
 from ledger.store import cases, supervision
 from ledger.store.access import Read
 from ledger.store.database import Connection
@@ -38,7 +46,11 @@ class Reading:
         self._now_ms = parts.clock()
         self._held: dict[str, bool] = {}  # cases, by whether the agency holds them
         self.reader = reader_of(
-            session.agency, session.grant.roles, authority.agencies, now=instant_text(self._now_ms // 1000)
+            session.agency,
+            session.grant.roles,
+            authority.agencies,
+            now=instant_text(self._now_ms // 1000),
+            officer=session.grant.officer,
         )
 
     @property
@@ -58,9 +70,14 @@ class Reading:
         """Record what is about to be shown in the access log. Raises Unavailable: then it must not be shown.
 
         ``supervision`` marks a read that the agencies of the cases must not learn of: that a lead, a model or a
-        recommendation is why their case was read.
+        recommendation is why their case was read. Where a lead that is assigned to the reader is all that shows him
+        a case, the read is marked so too, and names the lead.
         """
         grant = self.session.grant
+        leads = dict[str, str]()
+        if case_ids and self.of_supervising_agency:
+            with self._parts.database.read() as connection:
+                leads = cases.seen_by_lead(connection, self.reader, case_ids)
         packed = subject.packed()
         self._parts.access.append(
             *(
@@ -73,7 +90,8 @@ class Reading:
                     read_at=self._now_ms,
                     case_id=case_id,
                     ground=ground,
-                    supervision=supervision,
+                    supervision=supervision or case_id in leads,
+                    lead_id=leads.get(case_id or ""),
                 )
                 for case_id in case_ids or (None,)
             )
@@ -83,6 +101,10 @@ class Reading:
     def of_supervising_agency(self) -> bool:
         """Return whether its agency supervises: only then it may know how many leads there are beside its own."""
         return may_supervise(self.authority.agencies[self.agency])
+
+    @property
+    def runs_models(self) -> bool:
+        return may_run_models(self.authority.agencies[self.agency], self.session.grant.roles)
 
     @property
     def searches_jurisdiction(self) -> bool:

@@ -9,7 +9,7 @@ from fastapi import Path, Query
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from api.dependencies import Day, Governs, LabelsOf, Reads, ServiceOf, Tree, json_body, json_response
+from api.dependencies import Day, LabelsOf, Models, Reads, ServiceOf, Tree, json_body, json_response
 from api.schemas.answers import view_of
 from api.schemas.openapi import OF_A_BODY, Routes, answers
 from api.services.governance import node_named, report_file, require_governing, within_own
@@ -139,17 +139,17 @@ WidenRequestBody = Annotated[WidenRequest, json_body(WidenRequest, limit=MAX_BOD
 
 
 @router.posts("/models/run", "Say what a model would find now", RunRequest, RunView, 403, *OF_A_BODY, 422)
-def run_model(service: ServiceOf, reading: Governs, asked: RunRequestBody) -> Response:
+def run_model(service: ServiceOf, reading: Models, asked: RunRequestBody) -> Response:
     """Run a model without raising leads.
 
-    For auditors, analysts and supervisors of an agency that supervises, over the agencies in its jurisdiction. Each
-    run is recorded as a read.
+    For clerks, auditors, analysts and supervisors of an agency that supervises, over the agencies in its jurisdiction.
+    Each run is recorded as a read.
     """
     return json_response(run_model_file(service, reading, asked.definition, asked.parameters, asked.as_of))
 
 
 @router.posts("/leads/{lead_id}/kind", "Find all of a lead's kind", WidenRequest, RunView, 403, 404, *OF_A_BODY, 422)
-def find_kind(service: ServiceOf, reading: Governs, lead_id: LeadPath, asked: WidenRequestBody) -> Response:
+def find_kind(service: ServiceOf, reading: Models, lead_id: LeadPath, asked: WidenRequestBody) -> Response:
     """Run the model that raised the lead over all history, with its parameters or with others."""
     with service.parts.database.read() as connection:
         lead, _ = require_matter(connection, reading, lead_id, LeadState, field="lead_id")

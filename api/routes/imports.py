@@ -17,7 +17,7 @@ from api.dependencies import PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json
 from api.middleware.request_limits import read_body
 from api.schemas.answers import view_of
 from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
-from api.services.governance import dataset_files, datasets_in_line, require_governing
+from api.services.governance import dataset_files, datasets_in_line, require_modelling
 from ledger.core.errors import NotFound
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.record import DatasetRegistered, TableLayout
@@ -145,12 +145,12 @@ def list_imports(
 def list_datasets(service: ServiceOf, reading: Reads, page: PageOf, for_models: ForModels = False) -> Response:
     """List data sets with source, legal basis, period and digest.
 
-    `for_models` is for auditors, analysts and supervisors of supervising agencies.
+    `for_models` is for clerks, auditors, analysts and supervisors of supervising agencies.
     """
     window = page.window("datasets")
     with service.parts.database.read() as connection:
         if for_models:
-            require_governing(reading)
+            require_modelling(reading)
             registered = datasets_in_line(connection, reading, window)
         else:
             registered = imports.datasets(connection, reading.agency, window)

@@ -8,7 +8,7 @@ from fastapi import Query
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from api.dependencies import Governs, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_body, json_response
+from api.dependencies import Models, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, json_body, json_response
 from api.routes.supervision import Retired
 from api.schemas.openapi import OF_A_BODY, Paged, Routes
 from api.services.library_views import (
@@ -178,10 +178,10 @@ def show_outturn(service: ServiceOf, reading: Reads, model_id: SlugPath) -> Resp
 @router.posts(
     "/anonymity", "Say what in texts leads to a case, a thing or a person", TextsToCheck, AnonymityView, 403, *OF_A_BODY
 )
-def check_anonymity(service: ServiceOf, reading: Governs, asked: TextsToCheckBody) -> Response:
+def check_anonymity(service: ServiceOf, reading: Models, asked: TextsToCheckBody) -> Response:
     """Find ids of cases and things that you may see, and whatever has the form of an identifier.
 
-    For auditors, analysts and supervisors of an agency that supervises, before they publish. Each check
+    For clerks, auditors, analysts and supervisors of an agency that supervises, before they publish. Each check
     is recorded as a read.
     """
     with service.parts.database.read() as connection:

@@ -166,7 +166,8 @@ class ReadView(Struct, frozen=True):
     """A read. ``read_at`` is in unix milliseconds; ``number`` is its place in the access log.
 
     A read by your own agency's officers is shown as it was recorded. The words that another agency searched for are
-    left out. Of a read by supervision only the fact is shown: neither who read nor for what.
+    left out. Of a read by supervision only the fact is shown: neither who read nor for what. ``lead_id`` is the lead
+    that was assigned to the officer, if he saw the case only because of that.
     """
 
     number: int
@@ -177,6 +178,7 @@ class ReadView(Struct, frozen=True):
     what: str
     case_id: str | None
     ground: str | None
+    lead_id: str | None
 
 
 def visible_reads(service: Service, reading: Reading, records: list[RecordedRead]) -> list[ReadView]:
@@ -196,7 +198,7 @@ def visible_reads(service: Service, reading: Reading, records: list[RecordedRead
         elif read.case_id in own:
             by_a_side = read.agency in sides[read.case_id]
             if read.supervision or (not by_a_side and reading.is_supervising(read.agency)):
-                view = replace(view, officer=None, key_id=None, what=BY_SUPERVISION, ground=None)
+                view = replace(view, officer=None, key_id=None, what=BY_SUPERVISION, ground=None, lead_id=None)
             elif read.what == SEARCH_FOR:
                 view = replace(view, what=SEARCH)  # the words may be of the other agency's own cases
             views.append(view)

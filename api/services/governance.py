@@ -14,7 +14,7 @@ from ledger.core.errors import Unauthorized
 from ledger.core.events.supervision import BilingualText
 from ledger.core.messages import Message, plain
 from ledger.core.procedure.jurisdiction import in_line, lies_within
-from ledger.core.visibility import GOVERNING
+from ledger.core.visibility import GOVERNING, MODELLING
 from ledger.i18n import Labels
 from ledger.store import cases, imports, supervision
 from ledger.store.cases import Page
@@ -52,6 +52,17 @@ def require_governing(reading: Reading) -> str:
     """
     reading.require_role(*GOVERNING)
     if not reading.searches_jurisdiction:
+        raise Unauthorized("this is for supervising agencies", code="not_a_supervising_agency")
+    return reading.authority.agencies[reading.agency].profile.jurisdiction
+
+
+def require_modelling(reading: Reading) -> str:
+    """Return the jurisdiction of the reader's supervising agency if the reader may write and run models over it.
+
+    Raises Unauthorized.
+    """
+    reading.require_role(*MODELLING)
+    if not reading.runs_models:
         raise Unauthorized("this is for supervising agencies", code="not_a_supervising_agency")
     return reading.authority.agencies[reading.agency].profile.jurisdiction
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from api.auth.reading import Reading
 from api.schemas.answers import view_of
 from api.services.documents import bundle_of_case, bundle_of_event
-from api.services.governance import dataset_files, require_governing
+from api.services.governance import dataset_files, require_modelling
 from api.services.matters import require_matter, require_model, version_of
 from api.services.service import Service
 from ledger.core.encoding.instants import spelled
@@ -122,7 +122,7 @@ def run_model_file(
     It runs in a process of its own, over an export of what the reader may see. Raises Unauthorized for a reader without
     such a role, ModelRefused, MalformedInput for parameters, QueryRefused, TooCostly, and Unavailable.
     """
-    own = require_governing(reading)
+    own = require_modelling(reading)
     views, workers = service.parts.supervisor.views, service.parts.workers
     now = datetime.fromtimestamp(service.parts.clock() // 1000, UTC)
     at = datetime.fromisoformat(as_of) if as_of else now

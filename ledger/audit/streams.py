@@ -214,7 +214,7 @@ class _MatterAudit(_StreamAudit):
     def _led_to(self) -> Models:
         if self._matter is None:
             return {}
-        return self._models | dict([keyed(*supervision.projection(self._matter, self._index))])
+        return self._models | dict(keyed(*row) for row in supervision.projections(self._matter, self._index))
 
 
 _AUDITS = {"case": _CaseAudit, "supervision": _MatterAudit}

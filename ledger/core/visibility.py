@@ -1,7 +1,8 @@
 """Visibility: which agency sees a case, a lead, a recommendation, a model, an event. No other module decides this.
 
 ========================  =======================================================================================
-case                      its parties; an agency to which it is offered, until the offer ends; auditors and
+case                      its parties; an agency to which it is offered, until the offer ends; the officer to whom a
+                          lead that cites it is assigned, until the lead is closed or somebody else's; auditors and
                           analysts of an agency that supervises one of these
 lead                      the agency that has it; the supervised agency once it was notified; those who supervise
                           the agency that has it
@@ -14,8 +15,9 @@ an event of a stream      whoever sees the subject of the stream, the agency tha
                           everybody
 a letter of a case        whoever sees the case; its sender and its addressee, who also see how the stream of the case
                           goes on, so that they can sign its receipt and the answer, and the time that an answer has
-models, reports,          auditors, analysts and supervisors of an agency that supervises: these look at every case
-correlation               that its auditors see, also for a supervisor, who opens none of them by jurisdiction
+reports, correlation      auditors, analysts and supervisors of an agency that supervises: these look at every case
+                          that its auditors see, also for a supervisor, who opens none of them by jurisdiction
+runs of a model           the same, and clerks of such an agency; nobody opens a case by what a run finds in it
 ========================  =======================================================================================
 
 Lists of many rows are filtered by SQL (``ledger.store.cases``, ``ledger.store.supervision``) or by views
@@ -35,17 +37,22 @@ from ledger.core.procedure.jurisdiction import may_supervise, supervised_by
 from ledger.core.signing.authority import Agency
 from ledger.core.supervision import LeadState, Matter, RecommendationState
 
-Sight = Literal["party", "offered", "jurisdiction"]  # strongest reason first
+Sight = Literal["party", "offered", "assigned", "jurisdiction"]  # strongest reason first
 SUPERVISORS: Final[tuple[Role, ...]] = ("auditor", "analyst")  # whose agency's jurisdiction counts
 GOVERNING: Final[tuple[Role, ...]] = (*SUPERVISORS, "supervisor")  # who may have all of it searched
+MODELLING: Final[tuple[Role, ...]] = (*GOVERNING, "clerk")  # who may run models over it
 
 
 class Reader(Struct, frozen=True):
-    """A reading agency and the agencies whose cases it sees by jurisdiction. ``now`` is RFC 3339 in UTC."""
+    """A reading agency and the agencies whose cases it sees by jurisdiction. ``now`` is RFC 3339 in UTC.
+
+    ``officer`` is who reads, as the agency's leads name him; None if nobody in particular.
+    """
 
     agency: str
     supervised: frozenset[str]
     now: str
+    officer: str | None = None
 
 
 class Offer(Struct, frozen=True):
@@ -55,11 +62,20 @@ class Offer(Struct, frozen=True):
     expires_at: str | None = None
 
 
+class AssignedLead(Struct, frozen=True):
+    """A lead at work: the agency that has it, and the officer to whom it is assigned."""
+
+    lead_id: str
+    agency: str
+    officer: str
+
+
 class CaseSides(Struct, frozen=True):
-    """The agencies that are parties to a case, and its open offers."""
+    """The agencies that are parties to a case, its open offers, and the leads at work that cite it."""
 
     parties: frozenset[str]
     offers: tuple[Offer, ...] = ()
+    leads: tuple[AssignedLead, ...] = ()
 
 
 class LeadSides(Struct, frozen=True):
@@ -87,10 +103,12 @@ class ModelSides(Struct, frozen=True):
 Sides = CaseSides | LeadSides | RecommendationSides | ModelSides
 
 
-def reader_of(agency_id: str, roles: Collection[str], agencies: Mapping[str, Agency], *, now: str) -> Reader:
+def reader_of(
+    agency_id: str, roles: Collection[str], agencies: Mapping[str, Agency], *, now: str, officer: str | None = None
+) -> Reader:
     """Return the reader for an officer of the agency; jurisdiction counts if one of the officer's roles supervises."""
     supervises = not set(SUPERVISORS).isdisjoint(roles)
-    return Reader(agency_id, supervised_by(agency_id, agencies) if supervises else frozenset(), now)
+    return Reader(agency_id, supervised_by(agency_id, agencies) if supervises else frozenset(), now, officer)
 
 
 def may_search_jurisdiction(agency: Agency, roles: Collection[str]) -> bool:
@@ -98,11 +116,24 @@ def may_search_jurisdiction(agency: Agency, roles: Collection[str]) -> bool:
     return may_supervise(agency) and not set(GOVERNING).isdisjoint(roles)
 
 
-def sides_of(subject: CaseState | Matter) -> Sides:
-    """Return the agencies that stand in a relation to this case or subject of supervision."""
+def may_run_models(agency: Agency, roles: Collection[str]) -> bool:
+    """Return whether an officer of the agency may write models and run them over its whole jurisdiction."""
+    return may_supervise(agency) and not set(MODELLING).isdisjoint(roles)
+
+
+def sides_of(subject: CaseState | Matter, leads: Collection[LeadState] = ()) -> Sides:
+    """Return the agencies that stand in a relation to this case or subject of supervision.
+
+    Of ``leads``, those count that cite the case and are assigned.
+    """
     if isinstance(subject, CaseState):
         offers = (Offer(offer.to_agency, offer.expires_at) for offer in subject.handovers.marked("open"))
-        return CaseSides(subject.agencies, tuple(offers))
+        at_work = (
+            AssignedLead(lead.lead_id, lead.supervising, lead.assignee)
+            for lead in leads
+            if lead.assignee is not None and subject.case_id in lead.raised.cases
+        )
+        return CaseSides(subject.agencies, tuple(offers), tuple(at_work))
     if isinstance(subject, LeadState):
         return LeadSides(subject.supervising, subject.raised.supervised, subject.notified)
     if isinstance(subject, RecommendationState):
@@ -120,7 +151,16 @@ def can_see(reader: Reader, sides: Sides) -> Sight | None:
     # The order is that of `Sight`: a party that also supervises sees the case as a party.
     if isinstance(sides, CaseSides) and reader.agency in _offered(sides, reader.now):
         return "offered"
+    if assigned_lead(reader, sides) is not None:
+        return "assigned"
     return None if reader.supervised.isdisjoint(_supervised(sides, reader.now)) else "jurisdiction"
+
+
+def assigned_lead(reader: Reader, sides: Sides) -> str | None:
+    """Return the first of the leads that cite the case and are assigned to the reader, or None."""
+    leads = sides.leads if isinstance(sides, CaseSides) else ()
+    own = (lead.lead_id for lead in leads if (lead.agency, lead.officer) == (reader.agency, reader.officer))
+    return min(own, default=None)
 
 
 def can_see_event(
@@ -158,8 +198,8 @@ def can_see_letter(reader: Reader, sides: CaseSides, agencies: Collection[str]) 
 def concerned(sides: Sides) -> frozenset[str]:
     """Return the agencies that are notified of each event.
 
-    Those are all that see it other than by jurisdiction; of a model, its users. An offer counts even if it has expired:
-    expiry is decided when the agency reads.
+    Those are all that see it other than by jurisdiction or by a lead; of a model, its users. An offer counts even if it
+    has expired: expiry is decided when the agency reads.
     """
     if isinstance(sides, CaseSides):
         return sides.parties.union(offer.to_agency for offer in sides.offers)

@@ -121,7 +121,8 @@ def identified(connection: Connection, text: str, authority: AuthorityState, rea
 def _require_anonymous(connection: Connection, body: ModelPublished, authority: AuthorityState, event: Event) -> None:
     """Raise RuleRefused if the case study identifies somebody or something.
 
-    Ids are looked up as far as an analyst of the publisher may see them; only an analyst signs such an event.
+    Ids are looked up as far as an analyst of the publisher may see them: whoever may sign such an event may run models
+    over all of these cases.
     """
     study = body.case_study
     reader = reader_of(event.agency, SUPERVISORS, authority.agencies, now=event.occurred_at)

@@ -57,7 +57,7 @@ class Read(Struct, frozen=True, omit_defaults=True):
     ``what`` is the id of a message, and ``slots`` fill it (``Message.packed``): readers get it in their language.
 
     ``ground`` is the reason, where one is required. ``supervision`` marks reads for a lead, a model, a correlation or a
-    recommendation.
+    recommendation. ``lead_id`` is the lead that is assigned to the officer, if he sees the case only because of that.
     """
 
     agency: str
@@ -68,6 +68,7 @@ class Read(Struct, frozen=True, omit_defaults=True):
     case_id: str | None = None
     ground: str | None = None
     supervision: bool = False
+    lead_id: str | None = None
     slots: dict[str, Any] = {}
 
     @property

@@ -194,7 +194,7 @@ def _changes(submission: ValidatedSubmission, index: int) -> Iterator[Change]:
     yield from event_projections(event, index)
     yield from ((CLOCKS, row) for row in clocks.rows(submission.clock_lines, index))
     if submission.move is not None:
-        yield supervision.projection(submission.move.after, index)
+        yield from supervision.projections(submission.move.after, index)
 
 
 def projections(before: CaseState | None, after: CaseState | None, index: int) -> Iterator[Change]:

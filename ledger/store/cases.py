@@ -28,9 +28,9 @@ from sqlalchemy import (
 from ledger.core.errors import NotFound
 from ledger.core.events import Event
 from ledger.core.events.case import CaseSplit
-from ledger.core.visibility import CaseSides, Offer, Reader, Sight, can_see
+from ledger.core.visibility import AssignedLead, CaseSides, Offer, Reader, Sight, assigned_lead, can_see
 from ledger.store.database import Change, array_of, fetched, given, one_of, row_of, texts_named
-from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, HANDOVERS, ITEMS, LETTERS, SPLITS
+from ledger.store.tables import CASE_AGENCIES, CASES, ENTRIES, HANDOVERS, ITEMS, LEAD_CASES, LETTERS, SPLITS
 
 MOST_MERGED = 100  # agencies whose lists are merged to one; who sees those of more sees nearly every case
 
@@ -60,11 +60,23 @@ def sight(connection: Connection, case_id: str, reader: Reader) -> Sight | None:
 
 
 def sides(connection: Connection, case_id: str) -> CaseSides:
-    """Return the agencies that have a part in the case or an open offer; empty if there is no such case."""
+    """Return who has a part in the case, an open offer or a lead that cites it; nobody if there is no such case."""
     parties = connection.execute(select(CASE_AGENCIES.c.agency).where(CASE_AGENCIES.c.case_id == case_id)).scalars()
     is_open = (HANDOVERS.c.case_id == case_id, HANDOVERS.c.status == "offered")
     offers = connection.execute(select(HANDOVERS.c.to_agency, HANDOVERS.c.expires_at).where(*is_open))
-    return CaseSides(frozenset(parties), tuple(Offer(*offer) for offer in offers))
+    assigned = (LEAD_CASES.c.case_id == case_id, LEAD_CASES.c.officer.is_not(None))
+    leads = connection.execute(select(LEAD_CASES.c.lead_id, LEAD_CASES.c.agency, LEAD_CASES.c.officer).where(*assigned))
+    return CaseSides(
+        frozenset(parties), tuple(Offer(*offer) for offer in offers), tuple(AssignedLead(*lead) for lead in leads)
+    )
+
+
+def seen_by_lead(connection: Connection, reader: Reader, case_ids: Collection[str]) -> dict[str, str]:
+    """Return those of the cases that the reader sees only because a lead is assigned to him, with the lead's id."""
+    of_reader = _of_leads(reader).where(one_of(LEAD_CASES.c.case_id, case_ids)).distinct()
+    of_cases = {case_id: sides(connection, case_id) for case_id in connection.execute(of_reader).scalars()}
+    only_so = {case_id: of_case for case_id, of_case in of_cases.items() if can_see(reader, of_case) == "assigned"}
+    return {case_id: assigned_lead(reader, of_case) or "" for case_id, of_case in only_so.items()}
 
 
 def require_sight(connection: Connection, case_id: str, reader: Reader) -> Sight:
@@ -119,7 +131,8 @@ def list_cases(
         # The ids of the page and few more, however many cases the reader sees: the next ids for each agency and each
         # way of seeing, because an index has each of these in order.
         agencies = (reader.agency, *sorted(reader.supervised - {reader.agency}))
-        sources = (ids for agency in agencies for ids in _of_agencies(reader, (agency,)))
+        sources = [ids for agency in agencies for ids in _of_agencies(reader, (agency,))]
+        sources.append(_of_leads(reader))
         nexts = (paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in sources)
         query = query.where(CASES.c.case_id.in_(union(*(select(ids.subquery().c.case_id) for ids in nexts))))
     else:
@@ -241,7 +254,7 @@ def _ids(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...
 
     With ``of_one_case`` they start from the few rows of the case, not from each of the many supervised agencies.
     """
-    own = _of_agencies(reader, (reader.agency,))
+    own = (*_of_agencies(reader, (reader.agency,)), _of_leads(reader))
     return (*own, *_of_agencies(reader, reader.supervised, by_case=of_one_case)) if reader.supervised else own
 
 
@@ -260,6 +273,13 @@ def _of_agencies(
     offered = (is_one(HANDOVERS.c.to_agency), HANDOVERS.c.status == "offered", unexpired)
     parties = select(CASE_AGENCIES.c.case_id).where(is_one(CASE_AGENCIES.c.agency))
     return parties, select(HANDOVERS.c.case_id).where(*offered)
+
+
+def _of_leads(reader: Reader) -> Select[Any]:
+    """Select the cases that leads cite which are assigned to the reader."""
+    # Of no officer: without the text, None would be compared as null, which is that of leads without an officer.
+    assigned = (LEAD_CASES.c.agency == reader.agency, LEAD_CASES.c.officer == literal(reader.officer or ""))
+    return select(LEAD_CASES.c.case_id).where(*assigned)
 
 
 def paged(query: Select[Any], key: ColumnElement[Any], page: Page) -> Select[Any]:

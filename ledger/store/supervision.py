@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STR
 from ledger.core.visibility import LeadSides, ModelSides, Reader, RecommendationSides, Sides, Sight, can_see
 from ledger.store.cases import Page, paged
 from ledger.store.database import Change, Row, fetched, given, one_of, row_of
-from ledger.store.tables import CASES, StoreTable, big, core_of, text
+from ledger.store.tables import CASES, LEAD_CASES, StoreTable, big, core_of, text
 
 
 class ModelsTable(StoreTable, table=True):
@@ -130,23 +130,26 @@ class LeadFilter(Struct, frozen=True):
 # -- the projection ----------------------------------------------------------------------------------------------------
 
 
-def projection(matter: Matter, index: int) -> Change:
-    """Return the row of a model, lead or recommendation after the entry at ``index``."""
+def projections(matter: Matter, index: int) -> Iterator[Change]:
+    """Yield the rows of a model, lead or recommendation after the entry at ``index``."""
     own: dict[str, Any] = {"updated_index": index}
     match matter:
         case ModelState(newest=newest):
             own |= {"title_en": newest.body.title.en, "title_zh": newest.body.title.zh}
             own |= {"retired": matter.retired is not None, "adoptions": len(matter.adoptions)}
-            return MODELS, row_of(MODELS, newest.body, matter, newest, **own)
+            yield MODELS, row_of(MODELS, newest.body, matter, newest, **own)
         case LeadState(raised=raised, closed=closed):
             own |= {"says_en": raised.says.en, "says_zh": raised.says.zh, "outcome": matter.came_to}
             own["recommendation_id"] = closed.recommendation_id if closed else None
-            return LEADS, row_of(LEADS, matter, raised, **own)
+            yield LEADS, row_of(LEADS, matter, raised, **own)
+            at_work = {"agency": matter.supervising, "officer": matter.assignee}
+            for case_id in raised.cases:
+                yield LEAD_CASES, row_of(LEAD_CASES, matter, case_id=case_id, **at_work)
         case RecommendationState(issued=issued, rechecks=rechecks):
             own |= {"result": rechecks[-1].result if rechecks else None, "leads": len(issued.leads)}
             own["to_outside"] = issued.to_outside and issued.to_outside.name
             own["copied_to"] = _listed(matter.copied_to)
-            return RECOMMENDATIONS, row_of(RECOMMENDATIONS, matter, issued, **own)
+            yield RECOMMENDATIONS, row_of(RECOMMENDATIONS, matter, issued, **own)
 
 
 def _listed(agencies: Collection[str]) -> str:
@@ -158,6 +161,7 @@ def _listed(agencies: Collection[str]) -> str:
 STREAM_IDS: Mapping[Table, ColumnElement[str]] = {
     MODELS: literal(MODEL_STREAM) + MODELS.c.model_id,
     LEADS: LEADS.c.lead_id,
+    LEAD_CASES: LEAD_CASES.c.lead_id,
     RECOMMENDATIONS: literal(RECOMMENDATION_STREAM) + RECOMMENDATIONS.c.recommendation_id,
 }
 

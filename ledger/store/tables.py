@@ -405,6 +405,17 @@ class MetaTable(StoreTable, table=True):
     value: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class LeadCasesTable(StoreTable, table=True):
+    """A case that a lead cites: the ``agency`` that has the lead, the ``officer`` to whom it is assigned, if any."""
+
+    __table_args__ = (Index("ix_lead_cases_officer", "agency", "officer"), {"sqlite_with_rowid": False})
+
+    lead_id: str = Field(primary_key=True)
+    case_id: str = Field(primary_key=True, index=True)
+    agency: str
+    officer: str | None = None
+
+
 # The same tables for SQLAlchemy Core: queries and the hot path speak of these.
 TREE = core_of(TreeTable)
 ENTRIES = core_of(EntriesTable)
@@ -432,6 +443,7 @@ AUDITS = core_of(AuditsTable)
 BINDINGS = core_of(BindingsTable)
 CHALLENGES = core_of(ChallengesTable)
 META = core_of(MetaTable)
+LEAD_CASES = core_of(LeadCasesTable)
 OF_CASES = (CASES, CASE_AGENCIES, HANDOVERS, LETTERS, ITEMS, CLOCKS, IMPORTS, WORDS, SPLITS)  # the read models of cases
 
 

@@ -5,7 +5,7 @@ Whoever holds the events that a lead cites verifies it in these steps:
 1  lead     the event proves that the service raised it, at a tree size below its own index
 2  model    the text at hand is the model that the lead names
 3  cases    the events at hand are proven, and each belongs to its case
-4  cited    every cited event is among them
+4  cited    every cited event is among them, and it cites no case but theirs
 5  end      none of these cases has another event below the tree size
 6  finding  the model, run over these events alone, finds it again
 7  words    the lead says what the finding says, and went to the right supervising agency
@@ -85,13 +85,14 @@ def lead_of(
     as_of: datetime,
     events: tuple[EventRef, ...],
     zone: Zone,
+    cases: tuple[str, ...] = (),
     datasets: tuple[CitedDataset, ...] = (),
     procedures: tuple[str, ...] = (),
 ) -> LeadRaised:
     """Build the event that the service signs for a finding.
 
     ``procedures`` are the digests of those in force. ``events`` are the first of the finding's evidence, in the order
-    of the log. ``zone`` is that of the ledger.
+    of the log, ``cases`` those of them that whoever runs the model sees. ``zone`` is that of the ledger.
     """
     values = model.parameters_of(parameters)
     return LeadRaised(
@@ -111,6 +112,7 @@ def lead_of(
         says=fill_text(model.lead.says, finding.values, values, zone),
         checks=model.checks,
         events=events,
+        cases=cases,
         cited_count=len(finding.evidence),
         datasets=datasets,
         procedures=procedures,
@@ -163,6 +165,7 @@ class _Run:
     ends: dict[str, int] = field(default_factory=dict)  # the index of the last event that is held of each case
     # Of all events below the tree size, by digest: the index, and how it is cited.
     places: dict[str, tuple[int, EventRef]] = field(default_factory=dict)
+    case_ids: dict[str, str] = field(default_factory=dict)  # by digest, too
     anchors: dict[int, int] = field(default_factory=dict)  # sizes with the unix time of their block
     withheld: str | None = None  # an event whose payload is not here
     registered: list[Registered] = field(default_factory=list)
@@ -296,6 +299,7 @@ def _place(run: _Run, verified: VerifiedEvent) -> None:
     if subject.index is not None and subject.index < run.raised().tree_size:
         ref = EventRef(event_id=subject.event_id, payload_digest=subject.payload_digest)
         run.places[subject.payload_digest] = subject.index, ref
+        run.case_ids[subject.payload_digest] = subject.stream_id
 
 
 # 4
@@ -306,6 +310,10 @@ def _cited(run: _Run) -> Outcome:
         raise ProofRefused(
             "cites {missing}, which none of what is here has at that tree size", missing=missing, field="events"
         )
+    # Which of these cases the supervising agency saw then is not told by the events: it may be fewer, never others.
+    other = next(iter(sorted({*lead.cases} - {run.case_ids[ref.payload_digest] for ref in lead.events})), None)
+    if other is not None:
+        raise ProofRefused("cites the case {other}, and no event of it", other=other, field="cases")
     return f"{len(lead.events)} cited events stand here"
 
 

@@ -22,7 +22,7 @@ from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import ImportRecorded
 from ledger.core.events.registry import AgencyProfile
 from ledger.core.events.terms import AgencyKind, Role
-from ledger.core.visibility import GOVERNING
+from ledger.core.visibility import GOVERNING, MODELLING
 from ledger.store import audit
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.api.conftest import no_chain, serving_ledger
@@ -405,9 +405,9 @@ GOVERNANCE = (
     Row("GET /api/v1/report", governs, GOVERNING, _YEAR),
     Row("GET /api/v1/report", governs, GOVERNING, f"{_YEAR}&format=html"),
     Row("GET /api/v1/correlation", governs, GOVERNING, "?from=case:case-1"),
-    Row("POST /api/v1/models/run", governs, GOVERNING, body=_RUN),
-    Row("POST /api/v1/library/anonymity", governs, GOVERNING, body=b'{"texts":["case-1"]}'),
-    Row("POST /api/v1/leads/{lead_id}/kind", governs, GOVERNING, body=b"{}"),
+    Row("POST /api/v1/models/run", governs, MODELLING, body=_RUN),
+    Row("POST /api/v1/library/anonymity", governs, MODELLING, body=b'{"texts":["case-1"]}'),
+    Row("POST /api/v1/leads/{lead_id}/kind", governs, MODELLING, body=b"{}"),
 )
 # The webhook is one of the police, made for each question.
 WEBHOOK = (

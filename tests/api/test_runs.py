@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from ledger.config.settings import Settings
+from ledger.core.events import Body, Stream
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.runs.query_session import LIMITS, QueryRefused
 from ledger.supervision.view_catalogue import views
@@ -22,6 +23,7 @@ from tests.api.service import Served, problem
 from tests.testkit.builders import (
     COURT,
     FAR_POLICE,
+    LOG_ID,
     NEIGHBOUR,
     POLICE,
     PROCURATORATE,
@@ -30,15 +32,19 @@ from tests.testkit.builders import (
     Writer,
     analyst,
     clerk,
+    event_id,
+    event_of,
+    instant,
     supervisor,
 )
 from tests.testkit.casework import Case, person_id
-from tests.testkit.supervision import Model, dataset
+from tests.testkit.supervision import Model, assigned, closed, confirmed, dataset
 from tests.unit.supervision.modelling import with_condition, with_sql
 
 OFFICERS = (
     *(clerk(agency) for agency in (POLICE, FAR_POLICE, COURT, PROCURATORATE)),
-    supervisor(PROCURATORATE),
+    clerk(PROCURATORATE, 2),
+    *(supervisor(agency) for agency in (PROCURATORATE, POLICE)),
     *(analyst(agency) for agency in (PROCURATORATE, NEIGHBOUR, UPPER)),
 )
 
@@ -74,6 +80,50 @@ def test_a_run_sees_the_cases_of_ones_own_jurisdiction(served: Served) -> None:
     assert set(keys(served, listing("events", POLICE), analyst(PROCURATORATE))) == {"case-east"}
     assert set(keys(served, listing("events", FAR_POLICE), analyst(NEIGHBOUR))) == {"case-west"}
     assert set(keys(served, listing("cases", POLICE), analyst(UPPER))) == {"case-east", "case-west"}
+
+
+def test_front_line_staff_write_a_model_and_see_the_cases_of_a_lead_that_is_theirs(served: Served) -> None:
+    """A clerk of the procuratorate runs, publishes, and works a lead on a case that his agency is no party to. He sees
+    it from the assignment until the lead is closed; each read is recorded with the lead, and the police learn of
+    supervision alone. A case of another jurisdiction, which a query named by a digest, is none of it."""
+    by, colleague, case = clerk(PROCURATORATE), supervisor(PROCURATORATE), "/api/v1/cases/case-east"
+    west = Case("case-west").open(by=clerk(FAR_POLICE)).last.digest
+    asked = f"SELECT case_id, list_concat(evidence, ['{west}']) AS evidence, '{POLICE}' AS answers FROM cases"
+    text = with_sql(asked, key=("case_id",), supervised="answers")
+    text = text.replace("rows: {}, raises: [{", "rows: {cases: [{case_id: a}]}, raises: [{")
+    assert keys(served, text, by) == ["case-east"]
+    assert run(served, text, clerk(POLICE)).status_code == 403
+    model = parse_model(text)
+    of_it = {"title": model.title, "business_line": model.business_line, "severity": model.severity}
+    published = Model(model.model_id).published(by=by, definition=text, model_digest=model.digest, **of_it)
+    assert served.submit(published.last).status_code == 201
+    assert served.parts.supervisor.step() == 1
+    (line,) = served.get("/api/v1/leads", by).json()["leads"]
+    raised = served.get(f"/api/v1/leads/{line['lead_id']}", by).json()["raised"]
+    assert (len(raised["events"]), raised["cases"]) == (2, ["case-east"])
+    problem(served.get(case, by), 404, "not_found", "case_id")
+
+    def act(body: Body, officer: Officer) -> None:
+        lead, now = served.get(f"/api/v1/leads/{line['lead_id']}", colleague).json(), served.ledger.clock.seconds
+        place = {"stream": Stream(kind="supervision", id=line["lead_id"]), "sequence": lead["sequence"] + 1}
+        named = {"event_id": event_id(type(body).__name__, now), "occurred_at": instant(now), "signed_at": now}
+        event = event_of(body, officer, **place, **named, previous=lead["head"], log_id=LOG_ID)
+        assert served.submit(event).status_code == 201
+
+    act(assigned(handler=by.officer_id), colleague)
+    assert served.get(case, by).json()["sight"] == "assigned"
+    assert [row["case_id"] for row in served.get("/api/v1/cases", by).json()["cases"]] == ["case-east"]
+    assert served.get("/api/v1/cases/case-east/proof", by).status_code == 200
+    assert served.post(f"/api/v1/leads/{line['lead_id']}/kind", b"{}", **served.token(by)).json()["total"] == 1
+    problem(served.get(case, clerk(PROCURATORATE, 2)), 404, "not_found", "case_id")
+    for officer, expected in ((colleague, line["lead_id"]), (supervisor(POLICE), None)):
+        reads = served.get("/api/v1/access", officer, limit=1000).json()["reads"]
+        of_case = [read for read in reads if read["agency"] == PROCURATORATE and read["case_id"] == "case-east"]
+        assert {read["lead_id"] for read in of_case} == {None, expected}  # the run was by no lead
+        assert of_case[-1]["officer"] == (by.officer_id if expected else None)
+    act(confirmed(), by)
+    act(closed(), by)
+    problem(served.get(case, by), 404, "not_found", "case_id")
 
 
 # -- outside data ------------------------------------------------------------------------------------------------------
@@ -154,7 +204,7 @@ def test_whoever_publishes_is_told_first_that_a_data_set_is_missing(served: Serv
         listed = [(line["dataset_id"], line["agency"], line["kept"]) for line in lines]
         assert listed == [("pensions", POLICE, True)] * count
         assert (missing[0] in drafted(served, analyst(by), "en").lower()) == (count == 0)
-    problem(for_models(served, clerk(POLICE)), 403, "role_missing")
+    problem(for_models(served, clerk(POLICE)), 403, "not_a_supervising_agency")
     first = served.get("/api/v1/datasets", analyst(PROCURATORATE), for_models="true", limit=1).json()
     after = served.get("/api/v1/datasets", analyst(PROCURATORATE), for_models="true", after=first["next"])
     assert (len(first["datasets"]), after.json()["datasets"]) == (1, [])

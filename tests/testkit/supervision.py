@@ -125,8 +125,11 @@ class Lead(Stream[LeadState]):
     def raised(self, **fields: Any) -> Self:
         return self.act(raised(**({"key": self.body.key, "model_id": self.body.model_id} | fields)), SERVICE)
 
-    def assigned(self) -> Self:
-        return self.act(assigned(), supervisor(self.state.supervising))
+    def assigned(self, to: Officer | None = None) -> Self:
+        """Assign it, to this officer if one is given."""
+        return self.act(
+            assigned(**({} if to is None else {"handler": to.officer_id})), supervisor(self.state.supervising)
+        )
 
     def confirmed(self) -> Self:
         return self.act(confirmed(), clerk(self.state.supervising))

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.core.events.letter import Outsider
 from ledger.core.signing.authority import Agency
-from ledger.core.visibility import Reader, can_see, concerned, reader_of, sides_of
+from ledger.core.visibility import Reader, Sides, assigned_lead, can_see, concerned, reader_of, sides_of
 from ledger.store import cases, feed, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Connection
@@ -31,7 +31,7 @@ from tests.testkit.builders import (
 )
 from tests.testkit.casework import Case
 from tests.testkit.ledgers import Ledger, open_ledger
-from tests.testkit.supervision import ASSIGNER, Lead, Model, Recommendation, transferred
+from tests.testkit.supervision import ASSIGNER, Lead, Model, Recommendation, closed, transferred
 from tests.unit.core.test_custody_admission import travelled
 
 ROLES = ("clerk", "supervisor", "auditor", "analyst", "witness")
@@ -48,10 +48,14 @@ class World(NamedTuple):
     matters: dict[str, Any]
 
     def reader(self, agency: str, role: str) -> Reader:
-        return reader_of(agency, (role,), self.agencies, now=instant(self.ledger.clock.seconds))
+        now, officer = instant(self.ledger.clock.seconds), clerk(agency).officer_id
+        return reader_of(agency, (role,), self.agencies, now=now, officer=officer)
 
     def visible(self, things: dict[str, Any], reader: Reader) -> set[str]:
-        return {name for name, thing in things.items() if can_see(reader, sides_of(thing.state))}
+        return {name for name, thing in things.items() if can_see(reader, self.sides(thing))}
+
+    def sides(self, thing: Any) -> Sides:
+        return sides_of(thing.state, [lead.state for lead in self.matters.values() if isinstance(lead, Lead)])
 
 
 def made_cases(now: int) -> dict[str, Case]:
@@ -72,16 +76,25 @@ def made_cases(now: int) -> dict[str, Case]:
     return by_id
 
 
+CITED, OTHERS = (f"own-{COURT}", f"own-{NEIGHBOUR}", f"own-{POLICE}"), (f"own-{UPPER}",)
 BANK = Outsider(kind="bank", name="East Bank")
 
 
 def made_matters() -> dict[str, Any]:
-    """Make a model; leads that wait, that the police were told of, that went up; recommendations, one with a copy."""
+    """Make a model; leads that wait, that the police were told of, that went up, of which some cite cases and are
+    somebody's or were; recommendations, one with a copy."""
     key: Callable[[str], dict[str, str]] = lambda name: {"case_id": "case-1", "item_id": name}  # noqa: E731
     matters = [
         Model(step=1).published(),
         Lead(key("raised"), step=1).raised(),
-        Lead(key("told"), step=1).raised().assigned(),
+        Lead(key("told"), step=1).raised(cases=CITED).assigned(clerk(PROCURATORATE)),
+        Lead(key("too"), step=1).raised(cases=CITED).assigned(clerk(PROCURATORATE)),
+        Lead(key("again"), step=1).raised(cases=OTHERS).assigned(clerk(PROCURATORATE)).assigned(clerk(POLICE)),
+        Lead(key("over"), step=1)
+        .raised(cases=OTHERS)
+        .assigned(clerk(PROCURATORATE))
+        .confirmed()
+        .act(closed(), ASSIGNER),
         Lead(key("moved"), step=1).raised().act(transferred(UPPER), ASSIGNER),
         Recommendation(step=1).issued(by=ASSIGNER, leads=(Lead(key("told")).body.lead_id,)),
         Recommendation("copied", step=1).issued(by=ASSIGNER, to_outside=BANK, copies_to=(COURT,)),
@@ -135,7 +148,14 @@ def test_lists_of_cases_are_what_the_rule_lets_see(world: World, agency: str, ro
         for name, case_ids in listed(connection, reader).items():
             assert case_ids == expected, name
         for case_id, case in world.cases.items():
-            assert cases.sight(connection, case_id, reader) == can_see(reader, sides_of(case.state))
+            assert cases.sight(connection, case_id, reader) == can_see(reader, world.sides(case))
+        by_lead = cases.seen_by_lead(connection, reader, world.cases)
+    sights = {case_id: (can_see(reader, world.sides(case)), world.sides(case)) for case_id, case in world.cases.items()}
+    expected_leads = {
+        case_id: assigned_lead(reader, sides) for case_id, (sight, sides) in sights.items() if sight == "assigned"
+    }
+    assert by_lead == expected_leads
+    assert set(by_lead) == ({f"own-{NEIGHBOUR}", f"own-{COURT}", f"own-{POLICE}"} if agency == PROCURATORATE else set())
 
 
 @pytest.mark.parametrize("role", EACH_ROLE)

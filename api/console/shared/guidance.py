@@ -12,7 +12,7 @@ from api.texts import later
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.procedure.jurisdiction import may_supervise
 from ledger.core.signing.authority import Agency
-from ledger.core.visibility import GOVERNING
+from ledger.core.visibility import GOVERNING, MODELLING
 from ledger.store import growth
 
 EVERYBODY: Final = (*GOVERNING, "clerk", "witness")
@@ -64,7 +64,7 @@ MENU: Final = (
         later("Supervision"),
         (
             MenuLink("/leads", later("Leads"), (*GOVERNING, "clerk")),
-            MenuLink("/models", later("Models"), GOVERNING, for_supervising=True),
+            MenuLink("/models", later("Models"), MODELLING, for_supervising=True),
             MenuLink("/library", later("Library"), GOVERNING),
             MenuLink("/recommendations", later("Recommendations"), (*GOVERNING, "clerk")),
             MenuLink("/reports", later("Reports"), GOVERNING, for_supervising=True),

@@ -166,6 +166,7 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         digest_shown=DIGEST_SHOWN,
         case_number=numbers.get(state.raised.case_id or ""),
         governs=visit.reading.searches_jurisdiction,
+        runs_models=visit.reading.runs_models,
     )
 
 

@@ -14,11 +14,12 @@ from api.console.shared.rendering import download
 from api.console.workbench.bench_fields import OPERATORS, example_of
 from api.console.workbench.bench_form import BenchForm, in_plain_words
 from api.dependencies import SlugQuery
-from api.services.governance import require_governing
+from api.services.governance import require_modelling
 from api.services.matters import require_matter
 from api.services.model_runs import run_model_file, words_in_force, work_on_file
 from api.texts import Texts, later
 from ledger.core.errors import MalformedInput
+from ledger.core.events.supervision import PUBLISHING
 from ledger.core.messages import Message
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM
@@ -59,7 +60,7 @@ TITLES = {
 @router.get("/models")
 def models(visit: VisitOf) -> Response:
     """Show how to begin a model, and those that the supervising agency has published."""
-    require_governing(visit.reading)
+    require_modelling(visit.reading)
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_models(connection, Page(1000))
     visit.reading.record(Message("workbench"))
@@ -76,7 +77,7 @@ def begin(
     visit: VisitOf, start: Start, name: Annotated[str, Query(max_length=64)], model_id: SlugQuery = None
 ) -> Response:
     """Show the file of a new model: from a template, a shipped or a published model, or the model of a lead."""
-    require_governing(visit.reading)
+    require_modelling(visit.reading)
     return _shown(visit, _begun(visit, start, name, model_id), "workbench/workbench.html")
 
 
@@ -89,7 +90,7 @@ def take_up(visit: VisitOf, form: FormOf) -> Response:
 @router.post("/models/workbench/write")
 def write(visit: VisitOf, form: FormOf) -> Response:
     """Return the part with the file after what was typed into the form, and its faults now."""
-    require_governing(visit.reading)
+    require_modelling(visit.reading)
     text = definition_of(form)
     try:
         tree = work_on_file(visit.service, visit.reading, read_document, text).tree
@@ -110,7 +111,7 @@ def read(visit: VisitOf, form: FormOf) -> Response:
 @router.post("/models/workbench/examples")
 def try_examples(visit: VisitOf, form: FormOf) -> Response:
     """Return the part with what each example must raise, and what the model finds in it."""
-    require_governing(visit.reading)
+    require_modelling(visit.reading)
     results = work_on_file(
         visit.service, visit.reading, tried_examples, definition_of(form), words_in_force(visit.service)
     )
@@ -120,7 +121,7 @@ def try_examples(visit: VisitOf, form: FormOf) -> Response:
 @router.post("/models/workbench/hits")
 def try_live(visit: VisitOf, form: FormOf) -> Response:
     """Return the part with what the model finds in the record now. Nothing is raised."""
-    require_governing(visit.reading)
+    require_modelling(visit.reading)
     run_view = run_model_file(visit.service, visit.reading, definition_of(form), {}, None)
     return visit.page("workbench/bench_hits.html", found=run_view)
 
@@ -128,7 +129,7 @@ def try_live(visit: VisitOf, form: FormOf) -> Response:
 @router.post("/models/workbench/file")
 def save(visit: VisitOf, form: FormOf) -> Response:
     """Return the file for download."""
-    require_governing(visit.reading)
+    require_modelling(visit.reading)
     text = definition_of(form)
     named = _id_in(work_on_file(visit.service, visit.reading, examine, text, words_in_force(visit.service)).tree)
     return download(text.encode(), f"{named}.yaml", "application/yaml")
@@ -172,7 +173,7 @@ def _next_version(visit: Visit, name: str, model_id: str | None) -> str:
 
 def _shown(visit: Visit, text: str, template: str = "workbench/bench.html") -> Response:
     """Return the workbench, or the part of it that changes, with the file and its form if the text can be parsed."""
-    require_governing(visit.reading)
+    require_modelling(visit.reading)
     visit.reading.record(Message("model on the workbench"))
     examined = work_on_file(visit.service, visit.reading, examine, text, words_in_force(visit.service))
     with visit.service.parts.database.read() as connection:
@@ -189,7 +190,7 @@ def _shown(visit: Visit, text: str, template: str = "workbench/bench.html") -> R
         operators=OPERATORS,
         example_for=lambda place: example_of(Texts(visit.labels.language), place),
         views=list(view_catalogue.views().values()),
-        may_publish=visit.reading.session.has_role("analyst"),
+        may_publish=visit.reading.session.has_role(*PUBLISHING),
     )
 
 

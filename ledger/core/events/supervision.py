@@ -19,6 +19,7 @@ MAX_CITED = 1000  # events that a lead cites; ``cited_count`` says how many were
 
 SUPERVISING: tuple[terms.Role, ...] = ("supervisor", "auditor", "analyst")
 _CHECKING: tuple[terms.Role, ...] = ("clerk", *SUPERVISING)
+PUBLISHING: tuple[terms.Role, ...] = (*HANDLING, "analyst")  # of models: those who see in casework what goes wrong
 
 Parameters = Annotated[dict[terms.Column, terms.Text], Meta(max_length=64)]
 Row = Annotated[dict[terms.Column, terms.Text], Meta(min_length=1, max_length=64)]
@@ -55,7 +56,7 @@ class Origin(terms.Value, frozen=True):
     model_digest: terms.Blake3
 
 
-@event("model.published", streams=("supervision",), roles=("analyst",))
+@event("model.published", streams=("supervision",), roles=PUBLISHING)
 class ModelPublished(Body, frozen=True):
     """The next version of a model. ``definition`` is its file's text, ``model_digest`` that of the text in UTF-8.
 
@@ -117,7 +118,9 @@ class LeadRaised(Body, frozen=True):
     ``key`` identifies the finding; ``finding`` is the digest of key and model, so the same finding has the same
     ``lead_id``. ``events`` are cited up to their limit, ``cited_count`` is how many there are. ``values`` are the row
     that the model returned. ``supervised`` has to answer, ``supervising`` is the agency that supervises it.
-    ``procedures`` are the digests of those that were in force at the tree size, in the order of their ids.
+    ``procedures`` are the digests of those that were in force at the tree size, in the order of their ids. ``cases``
+    are those of the cited events, by their ids, as far as who ran the model sees them: whoever is assigned the lead
+    sees them, too.
     """
 
     lead_id: terms.LeadId
@@ -136,6 +139,7 @@ class LeadRaised(Body, frozen=True):
     procedures: Annotated[tuple[terms.Blake3, ...], Meta(max_length=256)] = ()
     checks: Annotated[tuple[Check, ...], Meta(max_length=50)] = ()
     events: Annotated[tuple[terms.EventRef, ...], Meta(max_length=MAX_CITED)] = ()
+    cases: Annotated[tuple[terms.CaseId, ...], Meta(max_length=MAX_CITED)] = ()
     datasets: Annotated[tuple[CitedDataset, ...], Meta(max_length=20)] = ()
     values: Parameters = msgspec.field(default_factory=dict)
     parameters: Parameters = msgspec.field(default_factory=dict)

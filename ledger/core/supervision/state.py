@@ -178,6 +178,11 @@ class LeadState(Struct, frozen=True):
         return self.raised.lead_id
 
     @property
+    def assignee(self) -> str | None:
+        """Return the officer to whom it is assigned, as long as it is: until it is closed, or transferred."""
+        return None if self.status == "closed" else self.handler
+
+    @property
     def came_to(self) -> str | None:
         """Return what came of it once it is closed: ``dismissed``, or the outcome of a confirmed lead."""
         if self.closed is None:

@@ -19,6 +19,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ledger.core.encoding.instants import spelled
 from ledger.core.errors import Conflict, NotFound, RuleRefused, TallystickError, Unavailable
 from ledger.core.events import Stream
 from ledger.core.events.supervision import MAX_CITED, CitedDataset, LeadRaised
@@ -28,9 +29,10 @@ from ledger.core.procedure.jurisdiction import in_line, is_within
 from ledger.core.signing.authority import AuthorityState
 from ledger.core.supervision import ModelState
 from ledger.core.supervision.models import STREAM
+from ledger.core.visibility import SUPERVISORS, reader_of
 from ledger.recording import supervision_streams
 from ledger.recording.system_stream import SystemStream
-from ledger.store import log, supervision
+from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
 from ledger.store.database import Database
 from ledger.supervision.leads import cited_rows, lead_of, supervising_agency_for
@@ -155,6 +157,17 @@ class SupervisionLog:
             missing = min(set(digests) - {digest for _, digest in refs})
             raise NotFound("the evidence {missing} is no event of the log", missing=missing, field="evidence")
         return tuple(EventRef(event_id=event_id, payload_digest=digest) for event_id, digest in refs[:MAX_CITED])
+
+    def cited_cases(self, events: Iterable[EventRef], supervising: str, as_of: datetime) -> tuple[str, ...]:
+        """Return the ids of the cases of these events that the auditors of the supervising agency see, sorted.
+
+        A query may name the digest of any event, and so of a case that is none of its agency's.
+        """
+        reader = reader_of(supervising, SUPERVISORS, self.authority().agencies, now=spelled(as_of))
+        with self._database.read() as connection:
+            cited = log.identities(connection, [ref.event_id for ref in events]).values()
+            case_ids = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
+            return tuple(sorted(cases.numbers_of(connection, case_ids, reader)))
 
     def datasets(self, listed: Mapping[str, Sequence[str]], size: int, supervising: str) -> tuple[CitedDataset, ...]:
         """Cite rows of the data sets, by their ids, that the supervising agency's models see at this tree size."""
@@ -341,6 +354,7 @@ class Supervisor:
         return raised
 
     def _put(self, run: ModelRun, finding: ModelFinding, supervising: str, size: int, as_of: datetime) -> bool:
+        events = self.record.events(finding.evidence)
         lead = lead_of(
             finding,
             run.model,
@@ -348,7 +362,8 @@ class Supervisor:
             supervising=supervising,
             size=size,
             as_of=as_of,
-            events=self.record.events(finding.evidence),
+            events=events,
+            cases=self.record.cited_cases(events, run.supervising, as_of),
             datasets=self.record.datasets(finding.listed, size, run.supervising),
             zone=self.views.zone,
             procedures=self.views.procedures(size),

@@ -13,7 +13,7 @@ from typing import get_args
 from api.console.cases.case_acts import FORMS as FORMS_OF_ACTS
 from api.console.cases.case_pages import Tab
 from api.console.shared.guidance import HANDLING
-from ledger.core.visibility import GOVERNING
+from ledger.core.visibility import GOVERNING, MODELLING
 from ledger.supervision.models.editing import FORMS
 from tests.api.matrix import GONE, ROLES, Relation, Role, anybody, governs, sees, sees_letter, supervises
 
@@ -133,8 +133,8 @@ ROWS = (
     Row("/leads", supervises, is_list=True, mark="{lead_id}"),
     Row("/leads/{lead_id}", supervises),
     Row("/leads/{lead_id}/cited", supervises),
-    Row("/models", anybody, GOVERNING, shows=False, governing=True),
-    Row("/models/workbench", anybody, GOVERNING, f"?start=form&name={FORMS[0]}", shows=False, governing=True),
+    Row("/models", anybody, MODELLING, shows=False, governing=True),
+    Row("/models/workbench", anybody, MODELLING, f"?start=form&name={FORMS[0]}", shows=False, governing=True),
     Row("/recommendations", supervises, is_list=True, mark="/recommendations/{recommendation_id}"),
     Row("/recommendations/new", anybody, GOVERNING, shows=False, governing=True),
     Row("/recommendations/{recommendation_id}", supervises),

@@ -24,9 +24,10 @@ from tests.testkit.builders import (
     UPPER,
     admitted_agency,
     analyst,
+    clerk,
 )
 from tests.testkit.casework import Case
-from tests.testkit.supervision import ASSIGNER, Lead, Model, Recommendation, adopted, escalated, transferred
+from tests.testkit.supervision import ASSIGNER, Lead, Model, Recommendation, adopted, closed, escalated, transferred
 from tests.unit.core.test_custody_admission import travelled
 
 NOW = "2026-03-02T12:00:00Z"
@@ -104,6 +105,50 @@ def test_a_lead_is_hidden_from_who_is_supervised_until_it_is_told() -> None:
         for stranger in (UPPER, NEIGHBOUR, PARALLEL, COURT):
             assert visibility.can_see(reader(stranger), sides) is None
         assert visibility.can_see(reader(NEIGHBOUR, "auditor"), sides) is None
+
+
+def test_whoever_is_assigned_a_lead_sees_the_cases_that_it_cites_as_long_as_it_is_his() -> None:
+    """Not another officer of the agency, nor his namesake elsewhere, nor another case, nor a lead that only waits."""
+    handler, case = clerk(PROCURATORATE), Case().open()
+    cited = (case.stream.id,)
+
+    def sights(*leads: Lead) -> list[str | None]:
+        sides = visibility.sides_of(case.state, [lead.state for lead in leads])
+        readers = [
+            (PROCURATORATE, handler.officer_id),
+            (PROCURATORATE, "another"),
+            (COURT, handler.officer_id),
+            (PROCURATORATE, None),
+        ]
+        return [
+            visibility.can_see(visibility.reader_of(agency, ("clerk",), AGENCIES, now=NOW, officer=officer), sides)
+            for agency, officer in readers
+        ]
+
+    nobody = [None] * 4
+    assert sights(Lead().raised(cases=cited)) == nobody
+    assert sights(Lead().raised(cases=("case-2",)).assigned(handler)) == nobody
+    assert sights(Lead().raised(cases=cited).assigned(handler)) == ["assigned", None, None, None]
+    decided = Lead().raised(cases=cited).assigned(handler).confirmed()
+    assert sights(decided) == ["assigned", None, None, None]
+    assert sights(decided.act(closed(), clerk(PROCURATORATE))) == nobody
+    assert sights(Lead().raised(cases=cited).assigned(handler).assigned(clerk(POLICE))) == nobody
+    assert sights(Lead().raised(cases=cited).assigned(handler).act(transferred(UPPER), ASSIGNER)) == nobody
+    assert visibility.concerned(visibility.sides_of(case.state, [Lead().raised(cases=cited).assigned().state])) == {
+        POLICE
+    }
+
+
+def test_a_lead_is_no_reason_beside_a_stronger_one() -> None:
+    """A party reads as a party. Of several leads the first by its id is named."""
+    case = Case().open()
+    leads = [Lead({"case_id": name}).raised(cases=(case.stream.id,)).assigned(clerk(POLICE)).state for name in "ab"]
+    own = visibility.Reader(POLICE, frozenset(), NOW, clerk(POLICE).officer_id)
+    assert visibility.can_see(own, visibility.sides_of(case.state, leads)) == "party"
+    by_lead = visibility.Reader(PROCURATORATE, frozenset(), NOW, clerk(POLICE).officer_id)
+    expected = min(lead.lead_id for lead in leads)
+    assert visibility.assigned_lead(by_lead, visibility.sides_of(case.state, leads)) == expected
+    assert visibility.assigned_lead(by_lead, visibility.sides_of(leads[0])) is None
 
 
 def test_a_recommendation_is_seen_by_both_sides_and_from_above() -> None:
@@ -188,7 +233,9 @@ def test_a_letter_is_seen_by_its_two_sides_and_by_whoever_sees_its_case() -> Non
 @pytest.mark.parametrize("trait", get_args(Trait))
 @pytest.mark.parametrize("role", get_args(Role))
 def test_who_may_have_a_jurisdiction_searched(trait: Trait, role: Role) -> None:
-    """Models, reports and correlation look at what the agency's auditors see, also for a supervisor, for no clerk."""
+    """Reports and correlation look at what the agency's auditors see, also for a supervisor; runs also for a clerk."""
     agency = replace(AGENCIES[POLICE], traits=frozenset((trait,)))
     expected = trait == "supervises" and role in ("auditor", "analyst", "supervisor")
     assert visibility.may_search_jurisdiction(agency, {role}) is expected
+    expected = trait == "supervises" and role != "witness"
+    assert visibility.may_run_models(agency, {role}) is expected

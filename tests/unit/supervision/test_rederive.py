@@ -265,7 +265,8 @@ def test_a_case_that_is_cut_is_found_out(tmp_path: Path) -> None:
 
 FALSE: dict[str, tuple[dict[str, Any], str, str]] = {
     "severity": ({"severity": "low"}, "words", "tampered"),
-    "events": ({"events": ()}, "words", "tampered"),
+    "events": ({"events": (), "cases": ()}, "words", "tampered"),
+    "cases": ({"cases": ("case-1", "case-2")}, "cited", "tampered"),
     "version": ({"model_version": 2}, "model", "tampered"),
     "parameters": ({"parameters": {"returns": "02"}}, "model", "tampered"),
     "left_out": ({"parameters": {}}, "model", "tampered"),
