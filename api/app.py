@@ -36,6 +36,7 @@ from api.routes import (
     oversight,
     procedures,
     proofs,
+    pseudonyms,
     supervision,
     tiles,
     timelines,
@@ -82,7 +83,7 @@ def create_app(
 
 ROUTE_MODULES = (
     *(health, tiles, log, agencies, procedures, events, drafts, cases, timelines, deadlines, imports, proofs),
-    *(analyses, supervision, library, oversight, webhooks, chain),
+    *(pseudonyms, analyses, supervision, library, oversight, webhooks, chain),
 )
 
 

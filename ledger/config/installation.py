@@ -139,6 +139,10 @@ class DataDirectory:
         self.procedures = path / "procedures"
         self.lock = path / "service.lock"
 
+    def pseudonym_key(self, agency: str) -> Path:
+        """Return where the key is that the service evaluates pseudonyms with for a supervising agency, if it does."""
+        return self.path / "keys" / "pseudonyms" / f"{agency}.key"
+
     def procedure_text(self, digest: str) -> Path:
         """Return where the canonical form of a procedure package is kept."""
         return self.procedures / f"{digest.removeprefix('blake3:')}.json"

@@ -452,6 +452,8 @@ SIGNED = (
 )
 # The file of a data set is taken from who registered it, which ``test_imports`` tries.
 GIVEN = "POST /api/v1/datasets/{dataset_id}/file"
+# Persons are blinded for a supervising agency in line, which ``test_pseudonyms`` tries.
+PSEUDONYMS = ("GET /api/v1/pseudonyms/{agency_id}", "POST /api/v1/pseudonyms/{agency_id}")
 # Acts are drafted for whoever may sign them in a case that he sees, which ``test_drafts`` tries.
 DRAFTED = "POST /api/v1/drafts"
 # Texts of procedures are published and read in ``test_procedures``.
@@ -463,4 +465,6 @@ WHOLE_LOG = "GET /api/v1/audit"
 def covered() -> set[str]:
     """Return the operations that have a row."""
     rows = {row.operation for row in (*READS, *OWN, *WEBHOOK, *GOVERNANCE)}
-    return rows | {operation for operation, _ in PUBLIC} | {*SIGNED, *PROCEDURES, GIVEN, DRAFTED, WHOLE_LOG}
+    return (
+        rows | {operation for operation, _ in PUBLIC} | {*SIGNED, *PROCEDURES, *PSEUDONYMS, GIVEN, DRAFTED, WHOLE_LOG}
+    )

@@ -11,7 +11,7 @@ gets it can compare persons and look up none.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,24 @@ def pseudonymise(source: SourceFile, identity: Sequence[str], key: IdentityKey, 
     Requires ``identity`` as the import's mapping has it. Raises MalformedInput for a column that does not exist, a row
     that cannot be read, and a target that exists.
     """
+    named = read_named(source, identity)
+    return write_named(named, {COLUMN: [key.person_id(*numbers) for numbers in named.persons]}, target)
+
+
+class NamedRows(Struct, frozen=True):
+    """The rows of a list that name a person: the numbers of each in ``persons``, the ``rows`` without them."""
+
+    persons: list[tuple[str, ...]]
+    columns: list[str]
+    rows: list[dict[str, str | None]]
+    left_out: int
+
+
+def read_named(source: SourceFile, identity: Sequence[str]) -> NamedRows:
+    """Read a list whose columns of ``identity`` have the numbers of persons. Rows with a blank there are left out.
+
+    Raises MalformedInput for a column that does not exist, and a row that cannot be read.
+    """
     table = source.table()
     rows: list[dict[str, str | None]] = []
     for row in table.rows():
@@ -114,15 +132,26 @@ def pseudonymise(source: SourceFile, identity: Sequence[str], key: IdentityKey, 
         if name not in columns:
             hint = Message("The file has: {columns}", columns=", ".join(columns))
             raise MalformedInput("there is no column {name}", name=name, field="--identity", hint=hint)
-    if COLUMN in columns and COLUMN not in identity:
-        raise MalformedInput("there is a column {column}", column=COLUMN, field="FILE", hint="Give it another name.")
-    other_columns = [name for name in columns if name not in identity]
     identified = [cells for cells in rows if all(cells.get(name) for name in identity)]
+    persons = [tuple(cells[name] or "" for name in identity) for cells in identified]
+    other_columns = [name for name in columns if name not in identity]
+    return NamedRows(persons, other_columns, identified, len(rows) - len(identified))
+
+
+def write_named(named: NamedRows, written: Mapping[str, Sequence[str]], target: Path) -> Pseudonymised:
+    """Write a CSV file in UTF-8: the columns of ``written``, which have no numbers of persons, and the others.
+
+    Raises MalformedInput for a column of such a name in the list, and for a target that exists.
+    """
+    for column in written:
+        if column in named.columns:
+            raise MalformedInput(
+                "there is a column {column}", column=column, field="FILE", hint="Give it another name."
+            )
     text = StringIO(newline="")
     writer = CsvWriter(text, exact=True, line_end="\n")  # it is read by programs, which compare the cells
-    writer.row([COLUMN, *other_columns])
-    for cells in identified:
-        person_id = key.person_id(*(cells[name] or "" for name in identity))
-        writer.row([person_id, *(cells.get(name) for name in other_columns)])
+    writer.row([*written, *named.columns])
+    for number, cells in enumerate(named.rows):
+        writer.row([*(values[number] for values in written.values()), *(cells.get(name) for name in named.columns)])
     write_secret(target, text.getvalue().encode(), field="--output")
-    return Pseudonymised(len(identified), len(rows) - len(identified))
+    return Pseudonymised(len(named.rows), named.left_out)
