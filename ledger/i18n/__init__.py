@@ -21,7 +21,7 @@ from ledger.core.procedure.zones import UNIVERSAL, Zone
 from ledger.procedures import tables_that_ship
 
 if TYPE_CHECKING:
-    from ledger.core.procedure.rulebook import Rulebook
+    from ledger.core.procedure.rulebook import Level, Rulebook
 
 LANGUAGES = ("en", "zh-CN")
 _DOMAIN = "tallystick"
@@ -175,6 +175,17 @@ class Labels:
     def of_flag(self, name: str) -> str:
         """Return the rules' name of a flag."""
         return self._of_rule("flags", name) or name.replace("_", " ")
+
+    def level_of_flag(self, name: str) -> Level:
+        """Return how much the rules' flag matters; it deserves a look where no procedure has it."""
+        for book in PROCEDURES_IN_USE.get():
+            if rules := [rule for rule in book.flags if rule.name == name]:
+                return rules[-1].level
+        for tables in TABLES_IN_USE.get()():
+            if rows := [row for row in tables.get("flags", ()) if row["name"] == name]:
+                level: Level = rows[-1].get("level", "look")
+                return level
+        return "look"
 
     def of_clock(self, name: str) -> str:
         """Return the rules' name of a clock."""

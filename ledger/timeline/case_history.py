@@ -7,7 +7,7 @@ clock, ``proven_at`` the chain's.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from threading import Lock
 from typing import Any, Literal, NamedTuple
@@ -24,6 +24,7 @@ from ledger.core.encoding.instants import spelled
 from ledger.core.events import NAME_OF, Authority, Event
 from ledger.core.events.case import PersonNamed
 from ledger.core.events.terms import NAME_FIELD
+from ledger.core.procedure.rulebook import Level
 from ledger.recording.case_states import CaseStates
 from ledger.recording.validation import Validator
 from ledger.store import log
@@ -46,6 +47,8 @@ NoteKind = Literal[
     "uncountable",
     "flag",
     "break",
+    "between",
+    "noted",
     "differs",
     "resolved",
 ]
@@ -196,46 +199,69 @@ _NOTE_OF: dict[Status, NoteKind] = {
 
 
 class TimelineNote(Struct, frozen=True):
-    """A sentence about an event, and what kind of thing it tells."""
+    """A sentence about an event, what kind of thing it tells, and how much it matters if it is not in order."""
 
     kind: NoteKind
     text: str
+    level: Level | None = None
 
 
-def event_notes(words: EventWords, findings: EventFindings) -> tuple[TimelineNote, ...]:
-    """Return notes of what moved first, then of the deadlines, then of what is wrong."""
-    notes: list[tuple[NoteKind, dict[str, Any]]] = []
-    held: dict[str, list[str]] = defaultdict(list)
-    for change in findings.changes:
-        if change.what == "responsible":
-            notes.append(("answers", {"agency": change.after}))
-        elif change.what == "stage":
-            notes.append(("stage", {"stage": change.after}))
-        elif change.what.startswith("stage of "):
-            person_id = change.what.removeprefix("stage of ")
-            notes.append(("person_stage", {"person_id": person_id, "stage": change.after}))
-        elif change.after is not None:
-            held[change.after].append(change.what.removeprefix("holder of "))
-    notes += [("holds", {"agency": agency, "things": tuple(item_ids)}) for agency, item_ids in held.items()]
+def event_notes(words: EventWords, findings: EventFindings, alike: Mapping[str, int]) -> tuple[TimelineNote, ...]:
+    """Return notes of what moved first, then of the deadlines, then of what is wrong.
+
+    Of the flags that are only noted, those in ``alike`` are told, each with the number of other events that have it.
+    """
+    notes: list[TimelineNote] = []
+
+    def add(kind: NoteKind, values: Mapping[str, Any], level: Level | None = None) -> None:
+        notes.append(TimelineNote(kind, words.note(kind, values), level))
+
+    for kind, values in _moved(findings.changes):
+        add(kind, values)
     for ended in findings.deadlines:
         kind = _NOTE_OF[ended.status] if ended.due_at else "done" if ended.status == "met" else "uncountable"
         last = ended.due_at if ended.last_day is None else ended.last_day.isoformat()
         values = {"clock": ended.clock, "article": ended.article, "subject": ended.subject, "ends_at": last}
-        notes.append((kind, values))
-    for gap in findings.breaks:
-        notes.append(("break", break_values(gap, words)))
+        add(kind, values, "look" if kind == "missed" else None)
+    notes += [break_note(gap, words) for gap in findings.breaks]
     for flag in findings.flags:
-        notes.append(("flag", {"what": words.of_flag(flag.name), "article": flag.article, "detail": flag.detail}))
+        level, others = words.level_of_flag(flag.name), alike.get(flag.name)
+        values = {"what": words.of_flag(flag.name), "article": flag.article, "detail": flag.detail}
+        if level != "noted" or others == 0:
+            add("flag", values, level)
+        elif others is not None:
+            add("noted", values | {"others": str(others)}, level)
     for differing in findings.discrepancies:
         values = {"item_id": differing.item_id, "expected": differing.expected, "found": differing.found}
-        notes.append(("resolved" if differing.is_resolved else "differs", values))
-    return tuple(TimelineNote(kind, words.note(kind, values)) for kind, values in notes)
+        if differing.is_resolved:
+            add("resolved", values)
+        else:
+            add("differs", values, "act")
+    return tuple(notes)
 
 
-def break_values(gap: Break, words: EventWords) -> dict[str, Any]:
-    """Return what the note of a break in the chain of custody has in its slots."""
+def _moved(changes: Iterable[CaseChange]) -> Iterator[tuple[NoteKind, dict[str, Any]]]:
+    """Yield what moved, as notes tell it: what one agency holds from then on together."""
+    held: dict[str, list[str]] = defaultdict(list)
+    for change in changes:
+        if change.what == "responsible":
+            yield "answers", {"agency": change.after}
+        elif change.what == "stage":
+            yield "stage", {"stage": change.after}
+        elif change.what.startswith("stage of "):
+            yield "person_stage", {"person_id": change.what.removeprefix("stage of "), "stage": change.after}
+        elif change.after is not None:
+            held[change.after].append(change.what.removeprefix("holder of "))
+    for agency, item_ids in held.items():
+        yield "holds", {"agency": agency, "things": tuple(item_ids)}
+
+
+def break_note(gap: Break, words: EventWords) -> TimelineNote:
+    """Return the note of a break in the chain of custody."""
+    kind: NoteKind = "between" if gap.level == "noted" else "break"
     things = (*gap.item_ids, *gap.person_ids)
-    return {"what": words.of_break(gap.kind), "things": things, "since_at": gap.since, "until_at": gap.until}
+    values = {"what": words.of_break(gap.kind), "things": things, "since_at": gap.since, "until_at": gap.until}
+    return TimelineNote(kind, words.note(kind, values), gap.level)
 
 
 # -- timelines ---------------------------------------------------------------------------------------------------------
@@ -298,14 +324,33 @@ class TimelineBuilder:
     def page(self, connection: Connection, case_id: str, *, after: int, limit: int) -> list[TimelineStep]:
         """Return at most ``limit`` steps of a sequence above ``after``, in their order."""
         events = self.histories.of(connection, case_id)
-        return self.steps(connection, case_id, events[after + 1 : after + 1 + limit])
+        return self._steps(connection, case_id, events[after + 1 : after + 1 + limit], told_once_in=events)
 
     def steps(self, connection: Connection, case_id: str, events: Collection[HistoryEvent]) -> list[TimelineStep]:
         """Return the steps of these events of the case."""
+        return self._steps(connection, case_id, events, told_once_in=events)
+
+    def _steps(
+        self,
+        connection: Connection,
+        case_id: str,
+        events: Collection[HistoryEvent],
+        *,
+        told_once_in: Collection[HistoryEvent],
+    ) -> list[TimelineStep]:
+        """Return the steps of some events; what is only noted is told at the first event that has it of the others."""
         flags = log.flags_of_stream(connection, "case", case_id)
         proven = self._anchored.proven_at([event.entry.log_index for event in events])
+        alike: dict[int, dict[str, int]] = defaultdict(dict)
+        for name, indices in _events_with(flags, [event.entry.log_index for event in told_once_in]).items():
+            alike[indices[0]][name] = len(indices) - 1
         return [
-            self._step(event, flags.get(event.entry.log_index, ()), proven.get(event.entry.log_index))
+            self._step(
+                event,
+                flags.get(event.entry.log_index, ()),
+                proven.get(event.entry.log_index),
+                alike[event.entry.log_index],
+            )
             for event in events
         ]
 
@@ -339,7 +384,9 @@ class TimelineBuilder:
             ),
         )
 
-    def _step(self, past: HistoryEvent, flags: tuple[Flag, ...], proven_at: int | None) -> TimelineStep:
+    def _step(
+        self, past: HistoryEvent, flags: tuple[Flag, ...], proven_at: int | None, alike: Mapping[str, int]
+    ) -> TimelineStep:
         entry, event = past.entry, past.event
         about, findings = past.concerned, self.findings(past, flags)
         return TimelineStep(
@@ -362,7 +409,7 @@ class TimelineBuilder:
             body=Raw(msgspec.json.encode(event.body)),
             authority=event.authority,
             confidential=tuple(sorted(event.confidential)),
-            notes=event_notes(self._narrator.words(event, past.after), findings),
+            notes=event_notes(self._narrator.words(event, past.after), findings, alike),
             **asdict(findings),
         )
 
@@ -374,6 +421,15 @@ class TimelineBuilder:
                 ended = deadline(after, new, self.validator.book_of(after), moment)
                 fields = {name: getattr(ended, name) for name in EndedDeadline.__struct_fields__}
                 yield EndedDeadline(**fields | {"due_at": None if ended.due_at is None else spelled(ended.due_at)})
+
+
+def _events_with(flags: Mapping[int, Iterable[Flag]], log_indices: Iterable[int]) -> dict[str, list[int]]:
+    """Return which of the log indices have each flag, in their order."""
+    with_flag: dict[str, list[int]] = defaultdict(list)
+    for index in log_indices:
+        for flag in flags.get(index, ()):
+            with_flag[flag.name].append(index)
+    return with_flag
 
 
 def _spans(events: Sequence[HistoryEvent]) -> tuple[Span, ...]:

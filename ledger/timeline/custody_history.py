@@ -21,6 +21,7 @@ from ledger.core.events import case, handover, item, record
 from ledger.core.events.fields import field_of
 from ledger.core.messages import Message, Term
 from ledger.core.procedure.legal_days import YEARS
+from ledger.core.procedure.rulebook import Level
 from ledger.core.procedure.zones import Zone
 from ledger.store.database import Connection
 from ledger.timeline.case_history import (
@@ -28,7 +29,7 @@ from ledger.timeline.case_history import (
     HistoryEvent,
     TimelineBuilder,
     TimelineStep,
-    break_values,
+    break_note,
 )
 from ledger.timeline.sentences import EventWords
 
@@ -121,12 +122,16 @@ class Holding(Struct, frozen=True):
 
 
 class OpenCustody(Struct, frozen=True):
-    """A time in which custody is not accounted for or disputed, in words, and the event by which that is known."""
+    """A time in which custody is not accounted for or disputed, in words, and the event by which that is known.
+
+    What is usual, such as being in transit for some minutes, has the level ``noted``.
+    """
 
     event_id: str
     since: str
     until: str
     text: str
+    level: Level
 
 
 class CustodyAnswer(Struct, frozen=True):
@@ -345,8 +350,8 @@ def _open_at(steps: Sequence[TimelineStep], of: Key, words: EventWords, time: As
     for step in steps:
         for gap in step.breaks:
             if time.has(gap.since, gap.until) and _concerns(gap, *of):
-                text = words.note("break", break_values(gap, words))
-                yield OpenCustody(step.event_id, gap.since, gap.until, text)
+                note = break_note(gap, words)
+                yield OpenCustody(step.event_id, gap.since, gap.until, note.text, gap.level)
 
 
 def _concerns(gap: Break, subject: Subject, subject_id: str) -> bool:

@@ -125,7 +125,11 @@ class Pictures:
         with self._lock:
             kept = self._kept.get(head)
         if kept is None:
-            flags = log.flags_of_stream(connection, "case", history[-1].after.case_id)
+            level_of = timelines.words(history[-1].after).level_of_flag
+            flags = {
+                index: tuple(flag for flag in raised if level_of(flag.name) != "noted")
+                for index, raised in log.flags_of_stream(connection, "case", history[-1].after.case_id).items()
+            }
             findings = {
                 event.entry.sequence: timelines.findings(event, flags.get(event.entry.log_index, ()))
                 for event in history
@@ -143,7 +147,7 @@ def _mark(event: HistoryEvent, findings: EventFindings) -> EventMark:
     wrong: dict[MarkKind, bool] = {
         "differs": any(not discrepancy.is_resolved for discrepancy in findings.discrepancies),
         "missed": any(ended.status == "missed" for ended in findings.deadlines),
-        "break": bool(findings.breaks),
+        "break": any(gap.level != "noted" for gap in findings.breaks),
         "flag": bool(findings.flags),
     }
     kinds = tuple(kind for kind, is_so in wrong.items() if is_so) or ("plain",)

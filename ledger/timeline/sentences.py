@@ -29,6 +29,7 @@ from ledger.core.events.registry import Name
 from ledger.core.events.supervision import BilingualText, PeriodCount
 from ledger.core.events.terms import EventRef, Money, Quantity
 from ledger.core.messages import Message
+from ledger.core.procedure.rulebook import Level
 from ledger.core.signing.authority import SERVICE_AGENCY
 from ledger.i18n import Bilingual, Labels, translate, zone_in_use
 from ledger.i18n.money import money_in_words
@@ -215,6 +216,10 @@ class EventWords:
     def of_flag(self, name: str) -> str:
         """Return what a flag means."""
         return self._labels.of_flag(name)
+
+    def level_of_flag(self, name: str) -> Level:
+        """Return how much a flag matters."""
+        return self._labels.level_of_flag(name)
 
     def _filled(self, template: str, values: Mapping[str, Any]) -> str:
         slots = {name for _, name, _, _ in Formatter().parse(template) if name}

@@ -55,6 +55,21 @@ def noted(step: dict[str, Any], kind: str) -> list[str]:
     return [note["text"] for note in step["notes"] if note["kind"] == kind]
 
 
+def test_what_is_only_noted_is_told_once_a_case(served: Served) -> None:
+    """Where many acts are recorded late, the first says so, and of how many more; each has its flag all the same."""
+    case = Case().open().register("phone", "coins")
+    served.record(case)
+    served.ledger.clock.forward(72 * HOUR)
+    for item_id in ("knife", "coat", "hat"):
+        case.register(item_id, signed_at=served.ledger.clock.seconds)
+    served.record(case)
+    told = steps(served)
+    assert [[flag["name"] for flag in step["flags"]].count("late_entry") for step in told] == [0, 0, 0, 1, 1, 1]
+    levels = [[note["level"] for note in step["notes"] if note["kind"] in ("flag", "noted")] for step in told]
+    assert levels == [[], [], [], ["noted"], [], []]
+    assert noted(told[3], "noted")[0].endswith("2 more events of this case likewise.")
+
+
 def test_an_event_is_told_with_all_that_is_known_of_it(late_delivery: Served) -> None:
     """Sentence, break, discrepancy, who holds and answers from then on; without a chain nothing is proven."""
     accepted = [step for step in steps(late_delivery) if step["event_type"] == "handover.accepted"][-1]

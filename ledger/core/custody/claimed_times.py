@@ -24,6 +24,7 @@ from ledger.core.encoding import instants
 from ledger.core.errors import refuse
 from ledger.core.events import Body, Event, case, handover, item, letter, record, supervision
 from ledger.core.messages import Message, slot_names
+from ledger.core.procedure.rulebook import Level
 from ledger.core.procedure.zones import Zone
 
 TOLERANCE = 300  # seconds that the clock of the signer may be behind
@@ -276,8 +277,10 @@ def contradictions(before: CaseState | None, event: Event, zone: Zone) -> Iterat
             yield Message(ENDED_BEFORE_SET, until=at, occurred_at=occurred_at)
 
 
-BreakKind = Literal["gap", "overlap", "unrecorded", "backdated"]
+BreakKind = Literal["gap", "transit", "overlap", "unrecorded", "backdated"]
 BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
+IN_TRANSIT = 3600  # seconds: what is carried across a town is under way for some minutes, and not lost
+RECORDED_WITHIN = 86400  # seconds: a seizure is recorded once its list is written, as acts are, within a day
 
 
 class Break(Struct, frozen=True):
@@ -285,7 +288,8 @@ class Break(Struct, frozen=True):
 
     It is longer than a minute, because claims are no more precise than that. The kinds:
 
-    ``gap``: the sender had given it away, the receiver had not yet received it. ``overlap``: both claim to have had it.
+    ``gap``: the sender had given it away, the receiver had not yet received it; ``transit`` if that took an hour at
+    most. ``overlap``: both claim to have had it.
     ``unrecorded``: seized, but not yet in the record. ``backdated``: the event claims a time before an event that was
     recorded earlier.
     """
@@ -295,6 +299,16 @@ class Break(Struct, frozen=True):
     until: str
     item_ids: tuple[str, ...] = ()
     person_ids: tuple[str, ...] = ()
+
+    @property
+    def level(self) -> Level:
+        """Return how much it matters: what is usual is only noted."""
+        is_soon = _lasts(self.since, self.until) <= RECORDED_WITHIN
+        return "noted" if self.kind == "transit" or (self.kind == "unrecorded" and is_soon) else "look"
+
+
+def _lasts(since: str, until: str) -> int:
+    return instants.unix_seconds(until) - instants.unix_seconds(since)
 
 
 def breaks(before: CaseState | None, event: Event, after: CaseState) -> tuple[Break, ...]:
@@ -317,6 +331,7 @@ def _event_breaks(before: CaseState | None, event: Event, after: CaseState) -> I
         moved = tuple(item_id for item_id in offer.accepted_items if not offer.items[item_id].stays)
         present = tuple(person for person in offer.person_ids if person not in body.absent_person_ids)
         if (moved or present) and instants.is_surely_before(offer.offered_at, body.received_at):
-            yield Break("gap", offer.offered_at, body.received_at, moved, present)
+            kind: BreakKind = "transit" if _lasts(offer.offered_at, body.received_at) <= IN_TRANSIT else "gap"
+            yield Break(kind, offer.offered_at, body.received_at, moved, present)
         if (moved or present) and instants.is_surely_before(body.received_at, offer.offered_at):
             yield Break("overlap", body.received_at, offer.offered_at, moved, present)

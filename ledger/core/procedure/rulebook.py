@@ -187,16 +187,22 @@ FlagName = Literal[
 ]
 
 
+# How much it matters: somebody has to act on it, it deserves a look, or it is only noted.
+Level = Literal["act", "look", "noted"]
+
+
 class FlagRule(Sourced, frozen=True, kw_only=True):
     """One row: the flag is raised for acts of the days from ``valid_from`` up to, not including, ``valid_until``.
 
-    ``limit`` is the rule's number if it has one: a count, or seconds.
+    ``limit`` is the rule's number if it has one: a count, or seconds. Of a flag whose ``level`` is ``noted``, timelines
+    tell once a case.
     """
 
     name: FlagName
     article: str
     valid_from: terms.Date
     label: Label
+    level: Level = "look"
     limit: int = 0
     valid_until: terms.Date | None = None
 

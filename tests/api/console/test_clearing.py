@@ -131,7 +131,7 @@ def test_a_receipt_before_its_offer_is_warned_of_before_it_is_signed(office: Off
     page.get_by_label("Delivered at").first.fill("2026-03-02T08:30")
     for _ in range(2):  # the first time it asks whether nothing is to be looked at
         page.get_by_role("button", name="Accept: read what you will sign").click()
-    warned = page.locator(".draft .flagged", has_text="claimed times that contradict each other")
+    warned = page.locator(".draft .note.look", has_text="claimed times that contradict each other")
     expect(warned).to_contain_text("received at 2026-03-02 08:30, before it was offered at 2026-03-02 09:04")
     page.get_by_label("Delivered at").first.fill("2026-03-01T08:30")
     page.get_by_role("button", name="Accept: read what you will sign").click()

@@ -89,7 +89,7 @@ def test_an_auditor_asks_who_held_an_item_on_a_day(office: Office) -> None:
     expect(answer.get_by_role("rowheader")).to_have_text([POLICE, PROCURATORATE])
     expect(answer.get_by_role("link", name="List 7")).to_be_visible()
     expect(answer.get_by_role("link", name="receipt, R-8")).to_be_visible()
-    expect(answer.locator(".note.break")).to_contain_text("released")
+    expect(answer.locator(".note.look")).to_contain_text("released")
     assert barriers(page) == []
     assert office.complaints == []
     answer.get_by_role("link", name="handover accepted").click()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ledger.core.custody import Act, CaseState, fold
-from ledger.core.custody.claimed_times import Break, breaks
+from ledger.core.custody.claimed_times import BREAK_KINDS, Break, breaks
 from ledger.core.custody.spans import Concerned, CustodyStanding, Span, Subject, concerned, custody_spans
 from ledger.core.events import Event, handover, item
 from ledger.core.events import case as cases
@@ -185,11 +185,11 @@ def test_receipt_before_release_is_an_overlap() -> None:
 
 @pytest.mark.parametrize(
     ("received", "kinds"),
-    [(-61, ["overlap"]), (-60, []), (60, []), (61, ["gap"])],
-    ids=["more than a minute before", "a minute before", "a minute after", "more than a minute after"],
+    [(-61, ["overlap"]), (-60, []), (60, []), (61, ["transit"]), (3600, ["transit"]), (3601, ["gap"])],
+    ids=["more than a minute before", "a minute before", "a minute after", "minutes after", "an hour", "longer"],
 )
-def test_a_receipt_within_a_minute_of_the_release_breaks_nothing(received: int, kinds: list[str]) -> None:
-    """A clerk's 10:00 is any second of that minute: what is typed so is told neither as an overlap nor as a gap."""
+def test_a_receipt_soon_after_the_release_is_no_gap(received: int, kinds: list[str]) -> None:
+    """A clerk's 10:00 is any second of that minute, and what is carried is in transit: a gap is what takes longer."""
     case = offered("phone", occurred_at=instant(START + 30)).accept(received_at=instant(START + 30 + received))
     assert [gap.kind for gap in last_breaks(case)] == kinds
 
@@ -213,6 +213,17 @@ def test_what_was_seized_before_it_was_recorded_says_since_when() -> None:
     assert last_breaks(case) == (Break("unrecorded", instant(START - 3600), case.last.payload.occurred_at, ("phone",)),)
     at_once = item.Seizure(document_number="S-7", seized_at=instant(START + 900), officers=("p-1", "p-2"))
     assert last_breaks(Case().open().register("phone", seizure=at_once)) == ()
+
+
+def test_what_is_usual_between_two_times_is_only_noted() -> None:
+    """To be carried over for an hour, or registered on the day of the seizure; what takes longer deserves a look."""
+    levels = {
+        kind: [Break(kind, instant(START), instant(START + seconds)).level for seconds in (3600, 86400, 86401)]
+        for kind in BREAK_KINDS
+    }
+    assert levels.pop("transit") == ["noted"] * 3
+    assert levels.pop("unrecorded") == ["noted", "noted", "look"]
+    assert set(map(tuple, levels.values())) == {("look",) * 3}
 
 
 def test_acts_typed_to_the_minute_are_not_out_of_order() -> None:
