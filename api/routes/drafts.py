@@ -79,7 +79,9 @@ class FlagForeseen(Struct, frozen=True):
 
 
 class EventDraftView(Struct, frozen=True):
-    """A draft. ``submission`` is what is posted to record it, once ``submission.envelope.signature`` is the signature.
+    """A draft, with the flags that it would raise, and ``warnings`` in words of what may not be meant.
+
+    ``submission`` is what is posted to record it, once ``submission.envelope.signature`` is the signature.
 
     ``typed_data`` is what is signed (EIP-712, for ``eth_signTypedData_v4``). ``submission`` is in canonical form: it
     stays so in a JSON library that keeps the order of keys and writes letters of other scripts as they are.
@@ -91,6 +93,7 @@ class EventDraftView(Struct, frozen=True):
     sentence: str
     values: tuple[ValueInWords, ...]
     flags: tuple[FlagForeseen, ...]
+    warnings: tuple[str, ...]
 
 
 def signing(reading: Reads) -> Reading:
@@ -146,4 +149,5 @@ def _view(drafted: CaseDraft, labels: Labels, log_id: bytes) -> EventDraftView:
             FlagForeseen(flag.name, flag.article, labels.of_flag(flag.name), labels.of_article(flag.article), detail)
             for flag, detail in drafted.flags
         ),
+        warnings=tuple(drafted.warnings),
     )

@@ -27,11 +27,13 @@ from ledger.core.events import (
     Body,
     Stream,
 )
+from ledger.core.events.case import CaseNumbered, CaseOpened, CaseTakenOver
 from ledger.core.events.fields import field_of, fields_of
 from ledger.core.messages import Message, Term, joined
 from ledger.i18n import Labels
 from ledger.recording.event_signing import StreamPosition, UnsignedEvent, new_id, unsigned_event
 from ledger.store import cases, log
+from ledger.store.database import Connection
 from ledger.timeline.event_fields import EventField, event_fields
 from ledger.timeline.sentences import Narrator, names_by_id
 
@@ -69,13 +71,20 @@ class CaseAtHand(NamedTuple):
     is_visible: bool = True
 
 
+SAME_NUMBER = Message("There is a case of this number already: {case_id}. Go on only if this is another one.")
+
+
 class CaseDraft(NamedTuple):
-    """An event of a case that the ledger would accept, in words, and each flag that it will raise with its detail."""
+    """An event of a case that the ledger would accept, in words, and each flag that it will raise with its detail.
+
+    ``warnings`` tell in the reader's language of what may not be meant.
+    """
 
     unsigned: UnsignedEvent
     sentence: str
     particulars: list[EventField]
     flags: list[tuple[Flag, str]]
+    warnings: list[str]
 
 
 def require_role(reading: Reading, body: type[Body]) -> None:
@@ -184,9 +193,11 @@ def draft_in_case(
             raise NotFound(
                 "the id {case_id} is taken already", case_id=at.case_id, code="duplicate_id", field="case_id"
             )
+        twins = _of_same_number(connection, reading, at.case_id, body)
     reading.record(
         Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
         *(() if at.state is None else (at.case_id,)),
+        *twins,
     )
     narrator = Narrator(labels, names_by_id(reading.authority.names, labels), at.person_names)
     words = narrator.words(event, outcome.state if at.is_visible else None)
@@ -195,4 +206,13 @@ def draft_in_case(
         narrator.tell(before, event, outcome.state) if at.is_visible else narrator.alone(event),
         event_fields(event, drafted.sections, words, labels),
         [(flag, narrator.detail(flag.detail)) for flag in outcome.flags],
+        [labels.translate(Message(SAME_NUMBER, case_id=case_id)) for case_id in twins],
     )
+
+
+def _of_same_number(connection: Connection, reading: Reading, case_id: str, body: Body) -> list[str]:
+    """Return the other cases that have the number already which the body gives this one, as far as the reader sees."""
+    if not isinstance(body, CaseOpened | CaseTakenOver | CaseNumbered):
+        return []
+    others = set(cases.with_number(connection, body.case_number)) - {case_id}
+    return sorted(cases.numbers_of(connection, others, reading.reader))

@@ -137,7 +137,10 @@ class ActForm:
         count = field.least + ROWS_MORE if field.is_list else 1
         for number in range(count):
             place = f"{path}.{number}" if field.is_list else path
-            yield [self._asked(each, f"{place}.{each.name}") for each in self._fields(part, MADE_IN_PARTS.get(part))]
+            # A browser would not send the form before what stands in a part that may be left out is filled in.
+            is_needed = field.is_required and number < max(field.least, 1)
+            asked = (self._asked(each, f"{place}.{each.name}") for each in self._fields(part, MADE_IN_PARTS.get(part)))
+            yield [each._replace(is_required=each.is_required and is_needed) for each in asked]
 
     def _units(self) -> Iterator[Option]:
         for unit in self._book.units or ("piece",):

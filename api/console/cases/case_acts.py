@@ -179,7 +179,7 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
         following="/inbox" if act == "refuse" else _page_of(case_id, body),
         sees_others=at.is_visible,
     )
-    return visit.page("shared/draft.html", draft=draft._replace(flags=in_case.flags))
+    return visit.page("shared/draft.html", draft=draft._replace(flags=in_case.flags, warnings=in_case.warnings))
 
 
 def _page_of(case_id: str, body: Body) -> str:

@@ -1,5 +1,6 @@
 // Acts: a form asks for a draft, which the officer's provider signs and this script posts to the ledger.
 import { envelopeOf, submissionOf, textsOf, typedData } from "./event.js";
+import { forget } from "./kept.js";
 import { BUSY, chosen, DECLINED, NO_WALLET, OTHER_ACCOUNT, signTyped, UNANSWERED, UNPAIRED } from "./provider.js";
 import { JSON_HEADERS, refusal } from "./refusal.js";
 
@@ -26,7 +27,10 @@ async function post(draft) {
   } catch {
     return lost(draft);
   }
-  if (answer.ok) return location.assign(`${draft.dataset.following}?event=${draft.dataset.eventId}`);
+  if (answer.ok) {
+    forget();
+    return location.assign(`${draft.dataset.following}?event=${draft.dataset.eventId}`);
+  }
   if (answer.status >= 500) return lost(draft);
   const problem = await answer.json();
   if (problem.code === "not_on_head") return rebase(draft);

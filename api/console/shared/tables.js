@@ -16,5 +16,5 @@ function label(table) {
 }
 
 const labelAll = () => document.querySelectorAll(".scroll > table").forEach(label);
-document.addEventListener("htmx:afterSwap", labelAll);
+document.addEventListener("htmx:after:swap", labelAll);
 labelAll();

@@ -36,7 +36,9 @@ def as_found(item: Item, line: ReceivedItem | ItemCheckedIn) -> Item:
     """Return the item as the receiver describes it; what the line leaves out is as it was."""
     received = replace(item, quantity=line.quantity or item.quantity, condition=line.condition or item.condition)
     if line.seal_state in _NOT_INTACT:
-        return replace(received, seal_number=None, seal_state=line.seal_state)
+        # A broken seal is still there, with its number; what is missing or open is not.
+        number = line.seal_number or item.seal_number if line.seal_state == "broken" else None
+        return replace(received, seal_number=number, seal_state=line.seal_state)
     return _sealed(received, line.seal_number or item.seal_number)
 
 
@@ -120,6 +122,8 @@ def _quantity_difference(item: Item, quantity: Quantity | None) -> Iterator[Desc
 
 def _seal_difference(item: Item, seal_state: str | None, seal_number: str | None) -> Iterator[DescriptionDifference]:
     seal = item.seal_number
+    if seal_state == item.seal_state == "broken" and seal_number in (None, seal):
+        return  # as the record has it already
     # An unsealed thing cannot arrive unsealed otherwise than it left.
     if seal_state in ("broken", "missing") or (seal_state == "unsealed" and seal is not None):
         yield DescriptionDifference("seal", f"seal {seal or 'intact'}", f"seal {seal_state}")

@@ -88,9 +88,9 @@ def _require_known_origin(state: CaseState, body: things.ItemRegistered, kind: I
 
 @rule(things.ItemSealed)
 def sealed(state: CaseState, act: Act, body: things.ItemSealed) -> CaseState:
-    """Seal an unsealed item in hand."""
+    """Seal an item in hand that bears no seal, or a broken one."""
     item = require_in_hand(state, act, body.item_id)
-    if item.seal_number is not None:
+    if item.seal_number is not None and item.seal_state != "broken":
         refuse("already_sealed", "{item.item_id} bears the seal {item.seal_number}", item=item, field="body.item_id")
     return state.with_items(replace(item, seal_number=body.seal_number, seal_state="intact"))
 

@@ -130,6 +130,51 @@ def test_the_page_leads_from_a_deadline_to_its_form_and_from_tab_to_tab(office: 
     assert barriers(page) == []
 
 
+def test_what_was_typed_is_not_lost(office: Office) -> None:
+    """After a refusal, a reload and a look at another page it is still there; recorded or signed out, it is gone."""
+    office.record(Case().open())
+    desk = office.at(clerk(POLICE), "/cases/new")
+    page = desk.page
+    address = "/cases/case-1/acts/letter.sent"
+    page = desk.go(address)
+    page.locator("#number").fill("2026-5")
+    page.locator("#kind").select_option("data_freeze_notice")
+    page.locator("#sent_at").fill("2036-01-01T00:00")
+    page.get_by_role("button", name=READ).click()
+    expect(page.locator("#draft .blocked")).to_be_visible()
+    desk.go("/cases")
+    page = desk.go(address)
+    expect(page.locator("#number")).to_have_value("2026-5")
+    expect(page.locator("#kind")).to_have_value("data_freeze_notice")
+    page.locator("#sent_at").fill("2026-03-02T09:30")
+    page.locator("#to_agency").select_option(PROCURATORATE)
+    page.get_by_role("button", name=READ).click()
+    desk.sign()
+    expect(desk.go(address).locator("#number")).to_have_value("")
+    page.locator("#number").fill("2026-6")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(re.compile("sign-in"))
+    assert page.evaluate("Object.keys(sessionStorage).filter((key) => key.includes('typed'))") == []
+
+
+def test_a_second_case_of_one_number_warns(office: Office) -> None:
+    """Before it is signed the draft names the case that has the number, to whoever sees that one."""
+    office.record(Case().open())
+    desk = office.at(clerk(POLICE), "/cases/new", language="zh-CN")
+    for number, warned in (("2026-0417", 1), ("2026-0418", 0)):
+        desk.page.locator("#case_number").fill(number)
+        desk.page.locator("#case_type").fill("盗窃")
+        desk.page.locator("[data-act] button").last.click()
+        expect(desk.page.locator(".draft .sentence")).to_contain_text(number)
+        expect(desk.page.locator(".draft .note.look", has_text="case-1")).to_have_count(warned)
+    stranger = office.at(clerk(PROCURATORATE), "/cases/new")
+    stranger.page.locator("#case_number").fill("2026-0417")
+    stranger.page.locator("#case_type").fill("theft")
+    stranger.page.get_by_role("button", name=READ).click()
+    expect(stranger.page.locator(".draft .sentence")).to_be_visible()
+    expect(stranger.page.locator(".draft .note.look")).to_have_count(0)
+
+
 def test_tabs_work_without_scripts(office: Office) -> None:
     """A browser that runs none shows each part all the same, and more of a long one."""
     office.record(Case(step=1).open().register(*(f"item-{number:02}" for number in range(60))))

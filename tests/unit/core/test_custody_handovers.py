@@ -215,11 +215,12 @@ def test_what_is_not_found_otherwise_is_as_listed_or_recorded() -> None:
 
 
 @pytest.mark.parametrize("seal_state", ["broken", "missing", "unsealed"])
-def test_a_seal_that_is_not_whole_is_none(seal_state: str) -> None:
-    """An item whose seal was found broken, missing or open bears none, and can be sealed anew."""
+@pytest.mark.parametrize("number", [None, "S-1"], ids=["not retyped", "retyped"])
+def test_an_item_whose_seal_is_not_whole_can_be_sealed_anew(seal_state: str, number: str | None) -> None:
+    """A broken seal keeps its number, whether it is typed again or not; one that is missing or open is none."""
     written = sent("phone", seal_number="S-1")
-    written.accept(received=(got("phone", seal_state=seal_state, seal_number="S-1"),))
-    assert written.state.items["phone"].seal_number is None
+    written.accept(received=(got("phone", seal_state=seal_state, seal_number=number),))
+    assert written.state.items["phone"].seal_number == ("S-1" if seal_state == "broken" else None)
     written.say(item.ItemSealed, clerk(LAB), item_id="phone", seal_number="S-2")
 
 

@@ -55,7 +55,7 @@ def test_what_is_found_at_the_check_in_becomes_the_record() -> None:
     """From then on the case has what there is."""
     written = taken_out().say(item.ItemCheckedIn, item_id="bag", quantity=pieces(9), seal_state="broken")
     bag = written.state.items["bag"]
-    assert (bag.quantity, bag.seal_number, bag.seal_state, bag.status) == (pieces(9), None, "broken", "held")
+    assert (bag.quantity, bag.seal_number, bag.seal_state, bag.status) == (pieces(9), "S-1", "broken", "held")
 
 
 @pytest.mark.parametrize(("late", "flagged"), [(0, []), (1, ["loan_overdue"])])

@@ -1,0 +1,40 @@
+// What somebody typed into the form of an act outlives a refusal, a reload and a step aside: in his window alone, until it is recorded.
+const PREFIX = "tallystick-typed";
+const { keyId } = document.body.dataset;
+const place = `${PREFIX} ${keyId} ${location.pathname}${location.search}`;
+const forms = [...document.querySelectorAll("form[data-act]")];
+
+const fieldsOf = (form) => [...form.elements].filter(({ name, type }) => name && !["hidden", "file", "submit"].includes(type));
+const isTicked = ({ type }) => type === "checkbox" || type === "radio";
+const keyOf = (field) => (isTicked(field) ? `${field.name} ${field.value}` : field.name);
+const usual = (field) => {
+  if (isTicked(field)) return field.defaultChecked;
+  return field.options ? ([...field.options].find((option) => option.defaultSelected) ?? field.options[0])?.value : field.defaultValue;
+};
+const now = (field) => (isTicked(field) ? field.checked : field.value);
+
+export const forget = () => sessionStorage.removeItem(place);
+
+function keep() {
+  const changed = forms.map((form) => Object.fromEntries(fieldsOf(form).filter((field) => now(field) !== usual(field)).map((field) => [keyOf(field), now(field)])));
+  sessionStorage.setItem(place, JSON.stringify(changed));
+}
+
+function restore(form, typed) {
+  for (const field of fieldsOf(form)) {
+    const value = typed[keyOf(field)];
+    if (value === undefined) continue;
+    if (isTicked(field)) field.checked = value;
+    else field.value = value;
+    field.closest("details")?.setAttribute("open", "");
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+}
+
+// Nothing of it is left to whoever signs in next.
+for (const key of Object.keys(sessionStorage)) if (key.startsWith(PREFIX) && !(keyId && key.startsWith(`${PREFIX} ${keyId} `))) sessionStorage.removeItem(key);
+if (forms.length) {
+  const kept = JSON.parse(sessionStorage.getItem(place) ?? "[]");
+  forms.forEach((form, at) => kept[at] && restore(form, kept[at]));
+  for (const changed of ["input", "change"]) document.addEventListener(changed, ({ target }) => target.closest("[data-act]") && keep());
+}
