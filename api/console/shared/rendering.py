@@ -23,6 +23,7 @@ from starlette.types import Scope
 from api.auth.sessions import ReaderSession
 from api.console.shared import formats
 from api.console.shared.guidance import NextStep, advice, menu_of, next_step
+from api.console.shared.page_help import HELP
 from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import Unavailable
@@ -128,6 +129,7 @@ def page(
         "languages": _NAMES,
         "agency_name": names_of(service, Labels(reader_language)),
         "url": settings.url,
+        "help": HELP.get(template),
         "next_step": lambda: _next_step(service, session),
         "samples_offered": request.app.state.loading.is_offered,
     }
