@@ -63,11 +63,11 @@ def test_what_is_only_noted_is_told_once_a_case(served: Served) -> None:
     for item_id in ("knife", "coat", "hat"):
         case.register(item_id, signed_at=served.ledger.clock.seconds)
     served.record(case)
-    told = steps(served)
-    assert [[flag["name"] for flag in step["flags"]].count("late_entry") for step in told] == [0, 0, 0, 1, 1, 1]
-    levels = [[note["level"] for note in step["notes"] if note["kind"] in ("flag", "noted")] for step in told]
+    listed = steps(served)
+    assert [[flag["name"] for flag in step["flags"]].count("late_entry") for step in listed] == [0, 0, 0, 1, 1, 1]
+    levels = [[note["level"] for note in step["notes"] if note["kind"] in ("flag", "noted")] for step in listed]
     assert levels == [[], [], [], ["noted"], [], []]
-    assert noted(told[3], "noted")[0].endswith("2 more events of this case likewise.")
+    assert noted(listed[3], "noted")[0].endswith("2 more events of this case likewise.")
 
 
 def test_an_event_is_told_with_all_that_is_known_of_it(late_delivery: Served) -> None:

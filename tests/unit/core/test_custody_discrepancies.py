@@ -123,11 +123,11 @@ def test_an_unsealed_thing_may_arrive_unsealed() -> None:
 def test_a_seal_that_is_recorded_as_broken_is_no_new_difference() -> None:
     """It was found so before, and arrives so; under another number it is another seal."""
     case = sent().accept(**got(seal_state="broken"))
-    known = set(case.state.discrepancies)
+    opened = set(case.state.discrepancies)
     case.offer("thing", to=POLICE, purpose="property_transfer", by=clerk(LAB)).accept(**got(seal_state="broken"))
-    assert set(case.state.discrepancies) == known
+    assert set(case.state.discrepancies) == opened
     case.offer("thing", to=LAB, purpose="forensic_examination").accept(**got(seal_state="broken", seal_number="S-9"))
-    assert len(case.state.discrepancies) == len(known) + 1
+    assert len(case.state.discrepancies) == len(opened) + 1
 
 
 def test_one_of_several_digests_is_enough() -> None:
