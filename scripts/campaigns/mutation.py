@@ -3,7 +3,8 @@
 scripts/programs mutation python -m scripts.campaigns.mutation            every module, about half an hour
 scripts/programs mutation python -m scripts.campaigns.mutation custody    only this one
 
-cosmic-ray puts the faults in: those of its operators that say something here, and one operator of our own.
+cosmic-ray puts the faults in: those of its operators that say something here, and one operator of our own. Each core of
+the machine works in a copy of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,38 +116,41 @@ def main() -> int:
         parser.error(f"no such module: {', '.join(unknown)}; there are {', '.join(MODULES)}")
     cosmic_ray.plugins.OPERATOR_PROVIDERS = {"tried": Operators()}
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # starting pytest is most of a run
-    with copy_of_the_checkout(), Progress() as progress:
-        scores = {module: measure(module, progress) for module in modules}
+    with (
+        tempfile.TemporaryDirectory(prefix="mutation-") as folder,
+        ProcessPoolExecutor(initializer=enter_copy_of_the_checkout, initargs=(folder,)) as pool,
+        Progress() as progress,
+    ):
+        scores = {module: measure(module, pool, progress) for module in modules}
     Console().print(table(scores))
     return 0 if all(per_cent(score) >= LEAST for score in scores.values()) else 1
 
 
-@contextmanager
-def copy_of_the_checkout() -> Iterator[None]:
-    """Run the block in a copy of what the tests need: nobody else sees a mutant."""
-    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        for name in COPIED:
-            subprocess.run(["cp", "-r", ROOT / name, folder], check=True)
-        with chdir(folder):
-            yield
+def enter_copy_of_the_checkout(folder: str) -> None:
+    """Go to a copy of what the tests need: nobody else sees a mutant."""
+    copy = tempfile.mkdtemp(dir=folder)
+    for name in COPIED:
+        subprocess.run(["cp", "-r", ROOT / name, copy], check=True)
+    os.chdir(copy)
 
 
-def measure(module: str, progress: Progress) -> Score:
+def measure(module: str, pool: ProcessPoolExecutor, progress: Progress) -> Score:
     sources, tests = MODULES[module]
-    plan = {source: mutants(source) for pattern in sources for source in sorted(Path().glob(pattern))}
-    task = progress.add_task(module, total=sum(map(len, plan.values())))
     score = Score()
-    for source, planned in plan.items():
-        command = shlex.join([*PYTEST, *map(str, tests_of(source, tests))])
-        deadline = seconds_unmutated(command) * 5
-        for mutant in planned:
-            result = mutate_and_test(mutant.mutations, command, deadline)
-            progress.advance(task)
-            if result.worker_outcome is not WorkerOutcome.NORMAL:
-                continue  # cosmic-ray makes no mutant of an exception with a dotted name
-            score[result.test_outcome] += 1
-            if result.test_outcome is not TestOutcome.KILLED:
-                progress.console.print(described(mutant, result), style="yellow", highlight=False, soft_wrap=True)
+    commands = {source: command_of(source, tests) for pattern in sources for source in sorted(Path().glob(pattern))}
+    seconds = pool.map(seconds_unmutated, commands.values())
+    tried = [
+        (mutant, pool.submit(mutate_and_test, mutant.mutations, command, 5 * unmutated))
+        for (source, command), unmutated in zip(commands.items(), list(seconds), strict=True)
+        for mutant in mutants(source)
+    ]
+    for mutant, future in progress.track(tried, description=module):
+        result = future.result()
+        if result.worker_outcome is not WorkerOutcome.NORMAL:
+            continue  # cosmic-ray makes no mutant of an exception with a dotted name
+        score[result.test_outcome] += 1
+        if result.test_outcome is not TestOutcome.KILLED:
+            progress.console.print(described(mutant, result), style="yellow", highlight=False, soft_wrap=True)
     return score
 
 
@@ -156,10 +160,13 @@ def mutants(source: Path) -> list[Any]:
         return list(session.work_items)
 
 
-def tests_of(source: Path, patterns: list[str]) -> list[Path]:
-    """Those named after the source come first: most mutants end with them."""
-    files = (path for pattern in patterns for path in Path("tests/unit/core").glob(pattern))
-    return sorted(files, key=lambda path: (source.stem not in path.stem, path))
+def command_of(source: Path, patterns: list[str]) -> str:
+    """Return the command that runs first the tests named after the source, with which most mutants end, then others."""
+    files = sorted(path for pattern in patterns for path in Path("tests/unit/core").glob(pattern))
+    named = [file for file in files if source.stem in file.stem]
+    others = [file for file in files if file not in named]
+    runs = [shlex.join([*PYTEST, *map(str, group)]) for group in (named, others) if group]
+    return shlex.join(["sh", "-c", " && ".join(runs)])
 
 
 def seconds_unmutated(command: str) -> float:

@@ -330,7 +330,9 @@ def test_a_path_shows_printable_ascii_and_is_cut() -> None:
     """Keys of the input stand in a message escaped and cut, and deep paths end."""
     key = "\r\n移\ud800" + "k" * 200
     assert canonical.shown(key) == "\\u000d\\u000a\\u79fb\\ud800" + "k" * 76
-    assert canonical.path_at(b"[" * 100, 100).count("[0]") == canonical.SHOWN_LEVELS
+    assert canonical.path_at(b"[" * 100, 100).count("[0]") == 12
+    # A key that is no JSON is shown as it stands.
+    assert canonical.path_at(rb'{"a\qb":1', 8) == r".a\qb"
 
 
 @pytest.mark.parametrize(

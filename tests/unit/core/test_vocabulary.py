@@ -28,7 +28,7 @@ class Bowl(Struct, tag="bowl", tag_field="of"):
 
 class Shelf(Struct):
     things: tuple[Cup | Bowl, ...] = ()
-    by_name: dict[str, Size] = {}
+    by_colour: dict[Colour, Size] = {}
     best: Annotated[Colour, Meta(description="the one in front")] | None = None
     pair: tuple[Size, Size] | None = None
 
@@ -40,9 +40,10 @@ class Shelf(Struct):
         ({"things": [{"of": "cup", "kind": "blue"}]}, ".things[0].kind", ("red", "green")),
         ({"things": [{"of": "cup", "handle": "blue"}]}, ".things[0].handle", ("small", "large")),
         ({"things": [{"of": "cup"}, {"of": "bowl", "kind": "blue"}]}, ".things[1].kind", ("small", "large")),
-        ({"by_name": {"a": "blue"}}, ".by_name[...]", ("small", "large")),
+        ({"by_colour": {"red": "blue"}}, ".by_colour[...]", ("small", "large")),
         ({"pair": ["small", "blue"]}, ".pair[1]", ("small", "large")),
         (None, ".things[0].kind", ("red", "green", "small", "large")),
+        ({"things": []}, ".things[0].kind", ("red", "green", "small", "large")),
         ({"things": []}, ".things[3].kind", ("red", "green", "small", "large")),
         ({}, ".things[0].depth", ()),
         ({}, ".no_such_field", ()),
