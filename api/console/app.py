@@ -13,7 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from api.console.audit import audit_pages
-from api.console.cases import case_acts, case_lists, case_pages, event_pages, item_pages, letter_pages, picture_pages
+from api.console.cases import (
+    case_acts,
+    case_lists,
+    case_pages,
+    event_pages,
+    item_pages,
+    letter_pages,
+    list_files,
+    picture_pages,
+)
 from api.console.operation import operation_pages
 from api.console.registry import registry_pages
 from api.console.shared.access import SignInNeeded, require_own_page, sign_in_first, visiting
@@ -47,6 +56,7 @@ _FEATURES = (
     case_acts,
     item_pages,
     letter_pages,
+    list_files,
     lead_pages,
     bench_pages,
     library_pages,

@@ -81,6 +81,8 @@ OTHERS = {
     "code": "key_unknown",
     "act": "offer",
     "kind": "items",
+    "part": "items",
+    "box": "inbox",
     "agency_id": COURT,
     "key_id": Officer(f"{COURT}-clerk", COURT).key_id,
     "entry": "0",

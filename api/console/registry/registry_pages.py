@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from api.console.shared.access import PublicVisit, PublicVisitOf, VisitOf
+from api.console.shared.access import PublicVisit, PublicVisitOf, Visit, VisitOf
 from api.console.shared.rendering import download, narrator_of
 from api.dependencies import After, SlugPath, known_agency
 from api.services.documents import bundle_of_event
@@ -76,6 +76,18 @@ class KeyLine(NamedTuple):
 @router.get("/agencies")
 def list_agencies(visit: PublicVisitOf) -> Response:
     """Show all agencies, and what waits to be decided or mirrored."""
+    status = visit.service.parts.chain_worker.chain_status
+    return visit.page(
+        "registry/agencies.html",
+        lines=agency_lines(visit),
+        authority=visit.service.authority(),
+        seen=status,
+        counted=_uses(visit).counted,
+    )
+
+
+def agency_lines(visit: Visit | PublicVisit) -> list[AgencyLine]:
+    """Return all agencies, those of a kind beside each other."""
     authority, uses = visit.service.authority(), _uses(visit)
     now = visit.service.parts.clock() // 1000
     lines = []
@@ -83,8 +95,7 @@ def list_agencies(visit: PublicVisitOf) -> Response:
         own = [grant for grant in authority.grants.values() if grant.agency_id == agency.agency_id]
         holding = sum(_state(grant, now) == "holds" for grant in own)
         lines.append(AgencyLine(agency, holding, len(own) - holding, sum(uses.count(grant.key_id) for grant in own)))
-    status = visit.service.parts.chain_worker.chain_status
-    return visit.page("registry/agencies.html", lines=lines, authority=authority, seen=status, counted=uses.counted)
+    return lines
 
 
 @router.get("/agencies/changes")
@@ -167,7 +178,7 @@ def _registry_entry(connection: Connection, entry: int) -> StoredEntry:
     return stored
 
 
-def _uses(visit: PublicVisit) -> KeyUses:
+def _uses(visit: Visit | PublicVisit) -> KeyUses:
     """Return the counts of key uses after reading a further stretch of the log."""
     uses: KeyUses = visit.request.app.state.uses
     with visit.service.parts.database.read() as connection:

@@ -15,7 +15,7 @@ from api.console.cases.case_pages import Tab
 from api.console.shared.guidance import HANDLING
 from ledger.core.visibility import GOVERNING, MODELLING
 from ledger.supervision.models.editing import FORMS
-from tests.api.matrix import GONE, ROLES, Relation, Role, anybody, governs, sees, sees_letter, supervises
+from tests.api.matrix import GONE, ROLES, Relation, Role, anybody, governs, nobody, sees, sees_letter, supervises
 
 
 def is_offered(relation: Relation, role: Role) -> bool:
@@ -144,6 +144,20 @@ ROWS = (
     Row("/correlation", anybody, GOVERNING, shows=False, governing=True),
     Row("/correlation", governs, GOVERNING, "?from=case:case-1", governing=True),
     Row("/agencies/changes/{entry}/bundle", anybody, shows=False, is_file=True),
+    Row("/lists/cases", is_own, is_list=True, is_file=True),
+    Row("/lists/cases", sees, query="?all=true", is_list=True, is_file=True),
+    Row("/lists/handovers/{box}", is_offered, is_list=True, is_file=True),
+    Row("/lists/letters", is_addressed, is_list=True, is_file=True),
+    Row("/lists/letters", is_own, query="?box=outbox", is_list=True, is_file=True),
+    Row("/lists/deadlines", nobody, is_list=True, is_file=True),  # none runs for an agency
+    Row("/lists/search", sees, query="?q=2026-0417", is_list=True, is_file=True),
+    Row("/lists/cases/{case_id}/{part}", is_file=True),
+    Row("/lists/reads/{case_id}", roles=("auditor", "supervisor"), is_file=True),
+    Row("/lists/leads", supervises, is_list=True, mark="{lead_id}", is_file=True),
+    Row("/lists/recommendations", supervises, is_list=True, mark="{recommendation_id}", is_file=True),
+    Row("/lists/models", anybody, shows=False, is_file=True),
+    Row("/lists/agencies", anybody, shows=False, is_file=True),
+    Row("/lists/audits", anybody, ("auditor",), shows=False, is_file=True),
     Row("/library", anybody, shows=False),
     Row("/library/{model_id}", anybody, shows=False),
     Row("/library/{model_id}/comparison", anybody, shows=False),

@@ -8,7 +8,7 @@ import pytest
 from api.console.app import routes
 from api.console.shared.guidance import HANDLING
 from tests.api.console.matrix import POSTS, PUBLIC, ROWS, Row
-from tests.api.console.pages import page_of, post
+from tests.api.console.pages import page_of, post, text_of
 from tests.api.matrix import RELATIONS, ROLES, Relation, World, crossed, elsewhere, reader, sees
 from tests.testkit.builders import Officer
 
@@ -32,7 +32,7 @@ def test_what_a_page_shows_of_a_case(world: World, row: Row, relation: Relation)
         elif not row.shows:
             assert answer.status_code == 200, (officer, answer.text)
         elif row.is_list:
-            assert (answer.status_code, row.mark.format_map(world.names) in answer.text) == (
+            assert (answer.status_code, row.mark.format_map(world.names) in text_of(answer)) == (
                 200,
                 row.may(relation, role),
             ), officer

@@ -83,6 +83,13 @@ def test_a_hit_opens_at_its_place(desk: Clerk, text: str, place: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
+def test_a_hit_of_an_event_opens_at_its_place_on_the_timeline(desk: Clerk) -> None:
+    """Where an officer signed last: the step is in view and marked."""
+    page = desk.go("/search?q=police-east-clerk")
+    page.locator("tr", has_text="case-2").locator("td a:has(mark)").first.click()
+    expect(page.locator(".timeline li:target")).to_be_in_viewport()
+
+
 def test_the_picture_leads_to_events_and_says_what_the_table_says(desk: Clerk) -> None:
     """As many events in signs as in the table; a sign leads to its event, keys come closer."""
     page = desk.go("/cases/case-1/picture")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import re
 
+import httpx
+import pytest
+from openpyxl import load_workbook
+
+from api.console.cases import list_files
 from api.console.cases.case_lists import ROWS
 from tests.api.console.pages import page_of
 from tests.api.service import Served
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, clerk, instant
-from tests.testkit.casework import Case
+from tests.testkit.casework import Case, person_id
 
 HOUR = 3600
 
@@ -71,3 +77,45 @@ def followed(served: Served, page: str, kind: str) -> list[str]:
         page = page_of(served, clerk(POLICE), more[1]).text
         rows += rows_of(page, kind)
     return rows
+
+
+# -- as files ----------------------------------------------------------------------------------------------------------
+
+
+def sheet(answer: httpx.Response) -> list[tuple[object, ...]]:
+    """Return the rows of a list's file, the headings first."""
+    assert answer.status_code == 200, answer.text
+    active = load_workbook(io.BytesIO(answer.content)).active
+    assert active is not None
+    assert all(cell.data_type != "f" for row in active.iter_rows() for cell in row)
+    return list(active.iter_rows(values_only=True))
+
+
+def test_every_list_is_a_file_by_a_link(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the rows of its page; what somebody wrote is text; a file that is cut says so."""
+    case = Case("case-1", step=1).open(case_number="=1+1").name("li").register("phone", description="-黑色手机")
+    served.record(case.offer("phone", to=PROCURATORATE))
+    served.record(Case("case-2", step=2).open())
+    cookie = {"cookie": served.cookie(clerk(POLICE))["cookie"] + "; tallystick-language=zh-CN"}
+
+    def asked(path: str) -> httpx.Response:
+        return served.request("GET", path, headers=cookie)
+
+    links = set()
+    tabs = (f"/cases/case-1?tab={tab}" for tab in ("items", "persons", "handovers"))
+    for page in ("/", "/cases", "/cases?all=true", "/outbox", "/search?q=手机", "/agencies", *tabs):
+        links |= set(re.findall(r'href="(/console/lists/[^"]+)"', asked(f"/console{page}").text))
+    rows = {link.removeprefix("/console/lists/").replace("&amp;", "&"): sheet(asked(link)) for link in sorted(links)}
+    assert [row[0] for row in rows["cases"][1:]] == ["=1+1", "2026-0417"]
+    assert rows["cases"][0][0] == "案号"
+    assert rows["handovers/outbox"][1][0] == "=1+1"
+    assert rows["cases/case-1/items"][1][0] == "-黑色手机"
+    assert rows["cases/case-1/persons"][1][1] == person_id("li")
+    assert rows["cases/case-1/handovers"][1][-1] == "handover-1"
+    assert rows["search?q=%E6%89%8B%E6%9C%BA"][1][-1] == "case-1"
+    assert all(None not in listed[0] for listed in rows.values()), "each column has a heading"
+    monkeypatch.setattr(list_files, "MOST_ROWS", 1)
+    assert [row[0] for row in sheet(asked("/console/lists/cases"))[1:]] == [
+        "=1+1",
+        "行数超过单个文件的上限，其余未列出，请先筛选列表。",
+    ]
