@@ -32,15 +32,21 @@ class ActDefinition(NamedTuple):
 
 # What the parts of an act bring in, by the field with the id: such an id, too, is made up unless it is given.
 MADE_IN_PARTS: dict[type[Struct], str] = {ItemPart: "item_id"}
-# The groups of commands under the headings under which people look for them in a case.
+# Commands and groups of commands under the headings under which people look for them: in help, and among acts.
 HEADINGS = (
-    (Message("The case"), ("case",)),
+    (Message("The case"), ("case", "search")),
     (Message("Persons"), ("person", "measure", "custody")),
-    (Message("Items"), ("item",)),
+    (Message("Items"), ("item", "evidence")),
     (Message("Handovers"), ("handover", "discrepancy")),
     (Message("Decisions and letters"), ("decision", "letter")),
     (Message("Deadlines"), ("deadline",)),
-    (Message("The record"), ("record", "section", "disclosure")),
+    (Message("The record"), ("record", "section", "disclosure", "event", "import")),
+    (Message("Supervision"), ("dataset", "model", "library", "correlate", "report", "lead", "recommendation")),
+    (Message("Proofs and audits"), ("proof", "paper", "audit", "access")),
+    (Message("The log and who watches it"), ("log", "trust", "monitor", "anchor", "witness")),
+    (Message("Agencies and what they agree on"), ("agency", "registry", "procedure")),
+    (Message("This computer"), ("init", "serve", "sample", "signer", "doctor", "profile", "key")),
+    (Message("Other programs"), ("webhook", "completion")),
 )
 NOTHING_MOVES = Message("Nothing moves until the other agency accepts.")
 

@@ -7,9 +7,13 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.dependencies import PageOf, Reads, ServiceOf, SlugQuery, json_response
+from api.routes.proofs import PDF, Language, pdf_response
 from api.schemas.openapi import Paged, Routes
+from api.services import documents
 from api.services.case_reading import ACCESS_LOG_ROLES, ReadView, visible_reads
+from api.services.service import Service
 from ledger.audit import AuditReport
 from ledger.core.errors import NotFound
 from ledger.core.messages import Message
@@ -62,12 +66,28 @@ def audit(service: ServiceOf, reading: Reads, case_id: SlugQuery = None) -> Resp
 
     Takes the role auditor. Only one audit of the whole log runs at a time.
     """
+    return json_response(_audited(service, reading, case_id))
+
+
+@router.files("/audit/report", "Audit a case, or everything, and print the report", PDF)
+def audit_report(service: ServiceOf, reading: Reads, language: Language, case_id: SlugQuery = None) -> Response:
+    """Return the report of `audit` as a paper: steps and findings in words, the root of the log, what is not proven.
+
+    The report is attached as `audit` returns it.
+    """
+    report, name = _audited(service, reading, case_id), f"audit-{case_id or 'log'}"
+    pdf = documents.audited(service, report, language, made_at=service.parts.clock() // 1000, name=name)
+    return pdf_response(pdf, name)
+
+
+def _audited(service: Service, reading: Reading, case_id: str | None) -> AuditReport:
+    """Audit what the reader may, and record the read."""
     reading.require_role("auditor")
     if case_id is None:
         reading.record(Message("audit of the log"))
-        return json_response(service.audits.of_log_alone())
+        return service.audits.of_log_alone()
     with service.parts.database.read() as connection:
         reading.require_case(connection, case_id)
     reading.record(Message("audit of the case"), case_id)
     with service.parts.workers.turn(reading.agency):
-        return json_response(service.audits.of_case(case_id))
+        return service.audits.of_case(case_id)

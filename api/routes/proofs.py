@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from api.dependencies import (
     EventIdPath,
@@ -20,6 +20,7 @@ from api.dependencies import (
 )
 from api.schemas.openapi import Paged, Routes
 from api.services import documents
+from api.services.archives import archive_of_case
 from ledger.i18n import language_of
 from ledger.interchange.papers.paper_text import PaperLanguage, language_for
 from ledger.proofs.bundles import Withheld
@@ -59,7 +60,7 @@ LanguageQuery = Annotated[
 ]
 DocumentQuery = WordQuery
 ItemQuery = Annotated[SlugQuery, Query(description="only this item, and what happened with it")]
-_PDF: dict[str, Any] = {"description": "The paper, PDF/A-3b", "content": {"application/pdf": {}}}
+PDF: dict[str, Any] = {"description": "The paper, PDF/A-3b", "content": {"application/pdf": {}}}
 
 
 def paper_language(request: Request, language: LanguageQuery = None) -> PaperLanguage:
@@ -84,7 +85,7 @@ def papers(service: ServiceOf, reading: Reads, labels: LabelsOf, page: PageOf, c
     return page.response("papers", listed, documents.place_of_paper, scope=scope)
 
 
-@router.files("/events/{event_id}/paper", "Print an event as a paper of its procedure", _PDF, tags=["paper"])
+@router.files("/events/{event_id}/paper", "Print an event as a paper of its procedure", PDF, tags=["paper"])
 def paper(
     *,
     service: ServiceOf,
@@ -100,10 +101,10 @@ def paper(
     With `withhold` there are none of these. The same event gives the same file until a section is erased.
     """
     pdf = documents.printed_event(service, reading, event_id, language, name=document, withhold=withhold, ground=ground)
-    return _pdf_response(pdf, event_id)
+    return pdf_response(pdf, event_id)
 
 
-@router.files("/events/{event_id}/certificate", "Certify what is proven of an event", _PDF, tags=["paper"])
+@router.files("/events/{event_id}/certificate", "Certify what is proven of an event", PDF, tags=["paper"])
 def event_certificate(
     service: ServiceOf, reading: Reads, event_id: EventIdPath, language: Language, disclosure: DisclosureOf
 ) -> Response:
@@ -113,10 +114,10 @@ def event_certificate(
     returns it to you.
     """
     pdf = documents.certified_event(service, reading, event_id, language, disclosure)
-    return _pdf_response(pdf, f"{event_id}.certificate")
+    return pdf_response(pdf, f"{event_id}.certificate")
 
 
-@router.files("/cases/{case_id}/certificate", "Certify what is proven of a case, or of one item", _PDF, tags=["paper"])
+@router.files("/cases/{case_id}/certificate", "Certify what is proven of a case, or of one item", PDF, tags=["paper"])
 def case_certificate(
     *,
     service: ServiceOf,
@@ -128,10 +129,27 @@ def case_certificate(
 ) -> Response:
     """Return the same for all events of the case, with items, their digests and the handling chain."""
     pdf = documents.certified_case(service, reading, case_id, language, disclosure, item_id=item_id)
-    return _pdf_response(pdf, f"{case_id}.certificate")
+    return pdf_response(pdf, f"{case_id}.certificate")
 
 
-def _pdf_response(pdf: bytes, name: str) -> Response:
+_ZIP: dict[str, Any] = {"description": "The archive, a ZIP", "content": {"application/zip": {}}}
+
+
+@router.files("/cases/{case_id}/archive", "Take a case away in one archive", _ZIP, tags=["cases"])
+def case_archive(
+    service: ServiceOf, reading: Reads, labels: LabelsOf, language: Language, case_id: SlugPath
+) -> Response:
+    """Return every paper of the case, its timeline, its proof bundle and its certificate, under names that people read.
+
+    It is a BagIt bag (RFC 8493) in a ZIP, with the SHA-256 of each file, made while it is sent: where it is cut off, it
+    has no list of files and does not open. Only what you may see is in it, and each part is recorded as a read.
+    """
+    pieces = archive_of_case(service, reading, case_id, labels, language)
+    headers = {"Content-Disposition": f'attachment; filename="{case_id}.zip"'}
+    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+
+
+def pdf_response(pdf: bytes, name: str) -> Response:
     """Return a response with the PDF under this file name."""
     headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
     return Response(pdf, media_type="application/pdf", headers=headers)

@@ -14,8 +14,10 @@ from msgspec import Struct
 from api.auth.reading import Reading
 from api.services.case_reading import find_event, record_event
 from api.services.service import Service
+from ledger.audit import AuditReport
 from ledger.core.messages import Message
 from ledger.i18n import Labels, label_first_by
+from ledger.interchange.papers.audit_paper import AuditPaperRequest, print_audit
 from ledger.interchange.papers.certificate import CertificateRequest, print_certificate
 from ledger.interchange.papers.document import document
 from ledger.interchange.papers.events_to_print import events_of, read_event
@@ -203,6 +205,12 @@ def _certificate_request(
     parts = service.parts
     procedures = parts.validator.procedures()
     return CertificateRequest(bundle, parts.trust.trust, procedures, language, _verify_url(service), item_id)
+
+
+def audited(service: Service, report: AuditReport, language: PaperLanguage, *, made_at: int, name: str) -> bytes:
+    """Return the report of an audit that ended at ``made_at`` (unix seconds) as a PDF."""
+    trust, verify_url = service.parts.trust.trust, _verify_url(service)
+    return print_audit(AuditPaperRequest(report, trust, made_at, language, name, verify_url))
 
 
 def _verify_url(service: Service) -> str:

@@ -351,8 +351,20 @@ class Command(TranslatedCommand):
                         formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
 
+def signing(command: Any) -> Any:
+    """Give a command that signs the option ``--yes``, by which ``Session.confirm`` does not ask."""
+    agrees = _keep("agrees")
+    return click.option("--yes", is_flag=True, expose_value=False, callback=agrees, help="Sign without being asked.")(
+        command
+    )
+
+
+SIGNED = Message("Acts: each is shown, and signed if you agree")
+READ = Message("Look, check and prepare")
+
+
 class Group(TranslatedCommand, click.Group):
-    """A group of such commands."""
+    """A group of such commands, in help those that sign apart from those that do not."""
 
     command_class = Command
     group_class = type
@@ -361,14 +373,42 @@ class Group(TranslatedCommand, click.Group):
         super().__init__(*arguments, **keywords)
         self.params.extend(shared_options())
 
+    def headed(self, commands: Mapping[str, click.Command]) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return headings with the names of the commands under each."""
+        signed = [name for name, command in commands.items() if any(each.name == "yes" for each in command.params)]
+        rest = [name for name in commands if name not in signed]
+        return ((SIGNED, signed), (READ, rest)) if signed and rest else ((Message("Commands"), commands),)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = {name: command for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))}
+        for heading, names in self.headed(commands):
+            if rows := [(name, commands[name].get_short_help_str()) for name in names]:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
 
 class LazyGroup(Group):
-    """A group of commands that are imported when used; ``functions`` has the module and function of each by name."""
+    """A group of commands that are imported when used.
 
-    def __init__(self, *arguments: Any, package: str, functions: Mapping[str, tuple[str, str]], **keywords: Any):
+    ``functions`` has the module and function of each by name, ``headings`` the names under the headings of help.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        package: str,
+        functions: Mapping[str, tuple[str, str]],
+        headings: Iterable[tuple[str, Iterable[str]]],
+        **keywords: Any,
+    ):
         super().__init__(*arguments, **keywords)
         self._package = package
         self._functions = functions
+        self._headings = headings
+
+    def headed(self, commands: Mapping[str, click.Command]) -> Iterable[tuple[str, Iterable[str]]]:  # noqa: ARG002
+        """Return the headings with the names of the commands under each."""
+        return self._headings
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self._functions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,15 +11,17 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from ledger.acts import ACTS
 from ledger.cli.report import flag_in_words
 from ledger.cli.session import Session
-from ledger.client.events import EventClient
+from ledger.client.events import Claims, EventClient
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert, decoder_of
 from ledger.core.errors import Conflict, MalformedInput, TallystickError
 from ledger.core.events import Body, Stream
 from ledger.core.messages import Message
+from ledger.recording.event_signing import Signed, StreamPosition, UnsignedEvent, unsigned_event
 
 B = TypeVar("B", bound=Body)
 
@@ -82,7 +85,55 @@ NEW_ITEMS = frozenset({"parts", "whole", "proceeds"})  # fields of bodies that b
 
 
 class EventRecorder(EventClient[Session]):
-    """Records events for a command; a refusal names the option that a wrong field came from."""
+    """Records events for a command, each once it was shown and agreed to.
+
+    A refusal names the option that a wrong field came from.
+    """
+
+    def __init__(self, session: Session, claims: Claims):
+        super().__init__(session, claims)
+        self._agreed: tuple[tuple[Stream, Body, Claims], Claims] | None = None
+
+    def sign(self, body: Body, place: StreamPosition, claims: Claims) -> Signed:
+        """Sign an event after asking, which is not done again if it is signed anew because others wrote meanwhile.
+
+        Raises as ``Session.confirm``.
+        """
+        asked = (place.stream, body, claims)
+        if self._agreed is None or self._agreed[0] != asked:
+            self._agreed = asked, claims if self.session.agrees else self._ask(body, place, claims)
+        return super().sign(body, place, self._agreed[1])
+
+    def _ask(self, body: Body, place: StreamPosition, claims: Claims) -> Claims:
+        """Ask whether to sign what is shown, and return the claims with the time that was shown."""
+        from ledger.config.keys import keystore_key_id
+
+        session = self.session
+        unsigned = unsigned_event(
+            body,
+            place,
+            *session.officer,
+            keystore_key_id(session.keystore),
+            now=int(time.time()),
+            occurred_at=claims.occurred_at,
+            authority=claims.authority,
+            sections=claims.sections,
+        )
+        session.confirm(self._in_words(unsigned))
+        return msgspec.structs.replace(claims, occurred_at=unsigned.payload.occurred_at)
+
+    def _in_words(self, unsigned: UnsignedEvent) -> Iterator[str]:
+        """Yield what the signer would show: the sentence, what it states, and what there is to know of the act."""
+        from ledger.timeline.event_fields import fields_to_sign
+        from ledger.timeline.sentences import Narrator
+
+        session, event = self.session, unsigned.event
+        narrator = Narrator(session.labels, session.full_name)
+        yield narrator.alone(event)
+        for label, value in fields_to_sign(event, unsigned.sections, narrator.words(event, None), session.labels):
+            yield f"  {label}: {value}"
+        if (act := ACTS.get(event.event_type)) is not None and act.note is not None:
+            yield session.labels.translate(act.note)
 
     def append(
         self, stream: Stream, body: Body, *, section: tuple[str, Mapping[str, str]] | None = None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import msgspec
 
@@ -12,6 +16,7 @@ from ledger.client.service import at
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.messages import Message
+from ledger.interchange.exports.case_archive import ArchivedFile, pieces_of, readable_name, with_files
 
 
 def export_case(session: Session, case_id: str, file_format: str, *, bom: bool) -> bytes:
@@ -35,6 +40,73 @@ def export_all(session: Session) -> bytes:
     return ocel.encode(ocel.merged(files))
 
 
+def archive_case(session: Session, case_id: str, target: Path, folders: Sequence[Path]) -> dict[str, Any]:
+    """Write the archive of a case to a new file, with the files below ``folders`` that the case has by their digests.
+
+    Raises MalformedInput if the target is there already. What is cut off leaves no file.
+    """
+    path = at("/api/v1/cases/{}/archive", case_id)
+    query = {"lang": session.language}
+    with TemporaryFile(dir=target.parent) as fetched, opened_new(target) as archive:
+        if not folders:
+            session.service.download(path, archive, **query)
+            return {"file": str(target), "bytes": archive.tell()}
+        session.service.download(path, fetched, **query)
+        items = session.service.get(at("/api/v1/cases/{}", case_id))["items"]
+        files, added = _below(folders), 0
+        with zipfile.ZipFile(fetched) as received:
+            own = list(_own_files(session, items, files))
+            added = len(own)
+            for piece in with_files(received, own):
+                archive.write(piece)
+        return {"file": str(target), "bytes": archive.tell(), "files": added}
+
+
+def _below(folders: Sequence[Path]) -> Iterator[Path]:
+    for folder in folders:
+        yield from sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else (folder,)
+
+
+def _own_files(session: Session, items: Sequence[Mapping[str, Any]], files: Iterable[Path]) -> Iterator[ArchivedFile]:
+    """Yield those of the files that are of an item, by a digest that the case states."""
+    from ledger.cli.files import digests_of
+
+    of_digest = {digest: item for item in items for digest in item["digests"]}
+    folder = session.labels.translate(Message("Files"))
+    for file in files:
+        item = next((of_digest[each] for each in digests_of(file, session.output) if each in of_digest), None)
+        if item is not None:
+            name = f"{item['item_id']} {item['description']}"
+            yield ArchivedFile(
+                folder, name, _read(file), name, ending=readable_name(file.suffix) if file.suffix else ""
+            )
+
+
+def _read(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        yield from pieces_of(opened)
+
+
+@contextmanager
+def opened_new(
+    file: Path,
+    *,
+    refusal: type[TallystickError] = MalformedInput,
+    hint: str = Message("Name another file."),
+) -> Iterator[IO[bytes]]:
+    """Open a new file, and remove it if what is written to it fails. Raises ``refusal`` if there is one already."""
+    try:
+        opened = file.open("xb")
+    except FileExistsError as error:
+        raise refusal(Message("{file} is there already", file=file), field="--output", hint=hint) from error
+    with opened:
+        try:
+            yield opened
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+
+
 def paper_of(session: Session, event_id: str, **query: str | None) -> bytes:
     """Fetch a paper of an event."""
     return session.service.fetch(at("/api/v1/events/{}/paper", event_id), **query)
@@ -56,11 +128,8 @@ def write(
     hint: str = Message("Name another file."),
 ) -> None:
     """Write a new file. Raises ``refusal`` if there is one already, so that nothing is lost."""
-    try:
-        with file.open("xb") as opened:
-            opened.write(data)
-    except FileExistsError as error:
-        raise refusal(Message("{file} is there already", file=file), field="--output", hint=hint) from error
+    with opened_new(file, refusal=refusal, hint=hint) as opened:
+        opened.write(data)
 
 
 def print_or_write(session: Session, value: msgspec.Struct, output: Path | None) -> None:

@@ -12,17 +12,18 @@ from contextlib import suppress
 import click
 import msgspec
 
-from ledger.cli.command import LazyGroup
+from ledger.acts import HEADINGS
+from ledger.cli.command import LazyGroup, signing
 from ledger.cli.errors import MEANINGS, Exit, exit_of_error, in_one_line, next_step, refusal_message, usage_message
 from ledger.cli.output import ZONE_OF_TYPED, printable_line
 from ledger.cli.session import Session
 from ledger.core.errors import TallystickError, Unavailable
 from ledger.core.messages import Message, plain
-from ledger.core.procedure.zones import UNIVERSAL, Zone
+from ledger.core.procedure.zones import Zone
 from ledger.i18n import TABLES_IN_USE, ZONE_IN_USE, Labels, zone_in_use
 from ledger.procedures import tables_that_ship
 
-COMMANDS = {  # in the order of the help: the module below ledger.cli.commands, and the function in it
+COMMANDS = {  # the module below ledger.cli.commands, and the function in it
     "init": ("installation", "init_command"),
     "serve": ("installation", "serve_command"),
     "sample": ("installation", "sample_group"),
@@ -75,7 +76,8 @@ NEW_OBJECTS = 20_000  # before garbage is looked for: most commands are over by 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items())
 
 
-@click.group(cls=LazyGroup, package="ledger.cli.commands", functions=COMMANDS, epilog=EXIT_CODES)
+@click.group(cls=LazyGroup, package="ledger.cli.commands", functions=COMMANDS, headings=HEADINGS, epilog=EXIT_CODES)
+@signing
 @click.version_option(package_name="tallystick", prog_name="tally", message="%(prog)s %(version)s")
 def tally() -> None:
     """Case handovers and evidence between agencies: signed, logged, anchored, and checked offline."""
@@ -145,12 +147,12 @@ def _labels(session: Session) -> Labels:
     return Labels("en") if session.json else session.labels
 
 
-def _zone_of_messages(error: TallystickError | None) -> Zone:
-    """Return the zone of times in a message: UTC where the service that knows another one does not answer."""
+def _zone_of_messages(session: Session, error: TallystickError | None) -> Zone:
+    """Return the zone of times in a message: the remembered one where the service does not answer."""
     if not isinstance(error, Unavailable):
         with suppress(TallystickError):
             return zone_in_use()
-    return UNIVERSAL
+    return session.remembered_zone
 
 
 def _complain(
@@ -169,7 +171,7 @@ def _complain(
     line = in_one_line(
         session.labels,
         field,
-        _zone_of_messages(error).with_readable_times(message),
+        _zone_of_messages(session, error).with_readable_times(message),
         rule=code if status is Exit.REFUSED else "",
         hint=hint,
     )

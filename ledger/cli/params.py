@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ledger.acts import ACTS
-from ledger.cli.command import fields_of
+from ledger.cli.command import fields_of, signing
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import instant, unix_seconds
 from ledger.cli.session import Session
@@ -213,7 +213,7 @@ def made_id(option: str, noun: str, help_text: str = "Made up unless given.") ->
 
 
 def acting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the command an ``EventRecorder`` as its first argument, and the options of ``Claims``."""
+    """Give the command an ``EventRecorder`` as its first argument, the options of ``Claims``, and ``--yes``."""
 
     @wraps(command)
     def act(
@@ -234,7 +234,7 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
         claims = Claims(occurred_at, claimed_authority, sections)
         return command(EventRecorder(session, claims), **given)
 
-    for option in reversed(_CLAIMS):
+    for option in reversed((*_CLAIMS, signing)):
         act = option(act)
     return act
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+import termios
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import DecodeError, json
 
 from ledger.client.session import ClientSession
 from ledger.core.encoding.decoding import decode_json
-from ledger.core.errors import MalformedInput, TallystickError
+from ledger.core.errors import MalformedInput, SignatureRefused, TallystickError
 from ledger.core.messages import Message
 from ledger.i18n import Labels, language_of, speak
 from ledger.procedures import tables_that_ship
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ledger.cli.output import Output
     from ledger.client.profiles import Profile
@@ -29,7 +31,7 @@ class Session(ClientSession):
     """One run of ``tally``."""
 
     def __init__(self) -> None:
-        self.json = False
+        self.json = self.agrees = False
         self.language = language_of(os.environ.get("TALLYSTICK_LANG") or os.environ.get("LANG"))
         self.profile_name = os.environ.get("TALLYSTICK_PROFILE") or None
 
@@ -73,12 +75,22 @@ class Session(ClientSession):
     def zone(self) -> Zone:
         """Return the zone of times that are shown: that of TALLYSTICK_TIME_ZONE, or else of the ledger.
 
-        UTC where neither is known: what works offline contacts nobody for it.
+        What works offline contacts nobody for it: it is the one that the profile remembers, or UTC.
         """
-        from ledger.core.procedure.zones import UNIVERSAL
-
         if os.environ.get("TALLYSTICK_TIME_ZONE") or "service" in self.__dict__:
             return self._known_zone
+        return self.remembered_zone
+
+    @cached_property
+    def remembered_zone(self) -> Zone:
+        """Return the zone that the ledger of the profile had when it last answered, UTC if that is not known."""
+        from ledger.core.procedure.zones import UNIVERSAL, Zone
+
+        folder = os.environ.get("TALLYSTICK_CONFIG_DIR") or click.get_app_dir("tallystick")
+        if not os.path.isdir(f"{folder}/profiles"):  # noqa: PTH112 - pathlib is loaded with the profiles
+            return UNIVERSAL  # a proof check without a profile loads nothing for one
+        with suppress(OSError, DecodeError, TallystickError):
+            return decode_json(self.profiles.zone(self.profile).read_bytes(), Zone)
         return UNIVERSAL
 
     def zone_of_typed(self) -> Zone:
@@ -89,6 +101,7 @@ class Session(ClientSession):
 
     @cached_property
     def _known_zone(self) -> Zone:
+        from ledger.config.secret_files import write_secret
         from ledger.core.encoding.decoding import convert
         from ledger.core.procedure.zones import Zone
 
@@ -96,11 +109,21 @@ class Session(ClientSession):
             from ledger.deadlines.zone_tables import named_zone
 
             return named_zone(name)
-        return convert(self.service.get("/api/v1/log/zone"), Zone)
+        zone = convert(self.service.get("/api/v1/log/zone"), Zone)
+        with suppress(OSError, TallystickError):
+            write_secret(self.profiles.zone(self.profile), json.encode(zone), field="zone", replace=True)
+        return zone
 
     def _agency_name(self, agency_id: str) -> str:
         """Return what a Chinese reader calls the agency; to others its id, which commands take, reads as a name."""
         return agency_id if self.language == "en" else self._agency_names.get(agency_id, agency_id)
+
+    def full_name(self, agency_id: str) -> str:
+        """Return the agency's name in the registry with its id, which alone is signed; or the id alone."""
+        name = None
+        with suppress(TallystickError):
+            name = self._agency_names.get(agency_id)
+        return agency_id if name is None else f"{name} ({agency_id})"
 
     @cached_property
     def _agency_names(self) -> dict[str, str]:
@@ -121,12 +144,25 @@ class Session(ClientSession):
         """Print a warning on standard error."""
         self.output.warn(self.labels.translate(text))
 
-    def confirm(self) -> None:
-        """Ask whether to go on. Raises MalformedInput if there is nobody to ask, click.Abort for a no."""
+    def confirm(self, lines: Iterable[str] = ()) -> None:
+        """Show what is to be signed, in ``lines``, and ask, unless ``--yes`` was given.
+
+        Raises MalformedInput if there is nobody to ask, SignatureRefused for a no.
+        """
+        if self.agrees:
+            return
         if self.json or not sys.stdin.isatty():
-            hint = Message("Read it, then give --yes.")
-            raise MalformedInput("expected somebody at a terminal to ask", field="--yes", hint=hint)
-        click.confirm(self.labels.of("message", "decide.ask"), abort=True, err=True)
+            hint = Message("Run it at a terminal and read what it signs, or give --yes.")
+            message = Message("nothing was signed: there is no terminal to ask at whether you agree")
+            raise MalformedInput(message, field="--yes", hint=hint)
+        from ledger.cli.output import printable_line
+
+        for line in lines:
+            click.echo(printable_line(line), err=True)
+        with suppress(OSError):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)  # what was typed before answers no question
+        if not click.confirm(self.labels.of("message", "decide.ask"), err=True):
+            raise SignatureRefused("nothing was signed: you did not agree", code="declined")
 
     def name_field(self, field: str | None) -> str | None:
         """Return the option of the running command that a field comes from, or the field itself."""

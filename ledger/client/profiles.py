@@ -4,6 +4,7 @@ profiles/<name>/profile.json   the options of ``tally profile add``; names no se
 profiles/<name>/token.json     the last access token
 profiles/<name>/trust.json     the trust file that this profile checks proofs with
 profiles/<name>/monitor.json   how far ``tally monitor`` has watched the log for this profile
+profiles/<name>/zone.json      the time zone that its ledger had when it last answered
 profiles/<name>/outbox/        submissions whose outcome is unknown
 keys/                          keystores, unless a profile names another folder
 """
@@ -14,16 +15,19 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 from msgspec import Struct
 
-from ledger.config.keys import KeyDirectory
 from ledger.config.secret_files import read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.messages import Message
+
+if TYPE_CHECKING:
+    from ledger.config.keys import KeyDirectory
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?")
 
@@ -122,6 +126,8 @@ class Profiles:
 
     def keys(self, profile: Profile | None = None) -> KeyDirectory:
         """Return the key folder of a profile, or that of all profiles that name no folder of their own."""
+        from ledger.config.keys import KeyDirectory  # heavy, and what is checked offline needs no key
+
         own = profile.key_dir if profile else None
         return KeyDirectory(Path(own) if own else self.path / "keys")
 
@@ -140,6 +146,10 @@ class Profiles:
     def monitor(self, profile: Profile) -> Path:
         """Return the file of the position of ``tally monitor``."""
         return self.folder(profile.name) / "monitor.json"
+
+    def zone(self, profile: Profile) -> Path:
+        """Return the file of the time zone that its ledger had when it last answered."""
+        return self.folder(profile.name) / "zone.json"
 
     def procedure(self, profile: Profile, digest: str) -> Path:
         """Return the file in which the text of a procedure package is kept."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, Self, TypeVar
+from contextlib import contextmanager
+from typing import IO, Any, Protocol, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -92,6 +93,26 @@ class ServiceClient:
         params = {name: value for name, value in query.items() if value is not None}
         return self._answer("GET", path, params=params)
 
+    def download(self, path: str, target: IO[bytes], **query: Any) -> None:
+        """Write the bytes at ``path`` to an open file, a piece at a time. Raises Unavailable if they are cut off."""
+        params = {name: value for name, value in query.items() if value is not None}
+        for renewed in (False, True):
+            signed_in = self._credentials.header() if self._credentials else {}
+            with (
+                self._reaching(),
+                self._client.stream(
+                    "GET", self.url + path, params=params, headers=self._headers | signed_in
+                ) as response,
+            ):
+                if response.is_success:
+                    for piece in response.iter_bytes():
+                        target.write(piece)
+                    return
+                response.read()
+            if response.status_code != 401 or renewed or not self._credentials:
+                raise self.error(response.status_code, _problem(response))
+            self._credentials.renew()
+
     def pages(self, path: str, key: str, *, after: Any = None, **query: Any) -> Iterator[Any]:
         """Yield the rows of all pages behind ``after``.
 
@@ -146,8 +167,14 @@ class ServiceClient:
     def _send(self, method: str, path: str, parts: dict[str, Any]) -> httpx.Response:
         signed_in = self._credentials.header() if self._credentials else {}
         headers = self._headers | parts.get("headers", {}) | signed_in
+        with self._reaching():
+            return self._client.request(method, self.url + path, **parts | {"headers": headers})
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Raise Unavailable where nobody answers, or not to the end."""
         try:
-            response = self._client.request(method, self.url + path, **parts | {"headers": headers})
+            yield
         except httpx.TimeoutException as error:
             raise Unavailable(
                 "{url} did not answer in time", url=self.url, code="service_timeout", hint="Try again later."
@@ -160,7 +187,6 @@ class ServiceClient:
                 code="service_unreachable",
                 hint="Is it running (tally serve), and is the URL of the profile right? See: tally doctor",
             ) from error
-        return response
 
 
 def at(template: str, *parts: str) -> str:

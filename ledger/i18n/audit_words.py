@@ -35,6 +35,22 @@ VALUES: Final = (
     *("none", "none outside of cases", "the log is smaller", "no such tile", "a file", "no such file"),
 )
 
+VERDICT_MEANS: Final = {
+    "intact": Message("Everything is as it was signed, and as the chain has it."),
+    "tampered": Message(
+        "Something was changed. The findings below say what and where. Keep the report, tell the other agencies, "
+        "and do not write to this database."
+    ),
+    "not_yet_anchored": Message(
+        "Nothing is wrong, but nothing of it is anchored for good yet: the chain proves nothing so far. Audit again "
+        "when the next anchor is final."
+    ),
+    "unverifiable": Message(
+        "Something could not be looked at; the steps below say what is missing. Nothing is said to be whole that was "
+        "not compared."
+    ),
+}
+
 
 def finding_told(labels: Labels, word: str, slots: Mapping[str, Any]) -> str:
     """Return the sentence of a finding.

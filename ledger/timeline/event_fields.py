@@ -38,6 +38,14 @@ def event_fields(event: Event, sections: dict[str, Section], words: EventWords, 
     return fields
 
 
+def fields_to_sign(
+    event: Event, sections: dict[str, Section], words: EventWords, labels: Labels
+) -> tuple[EventField, ...]:
+    """Return what an officer reads before he signs an event: its stream, then all that it states."""
+    stream = EventField(labels.of("field", f"{event.stream.kind}_id"), event.stream.id)
+    return (stream, *event_fields(event, sections, words, labels))
+
+
 def _fields(struct: Struct, words: EventWords, labels: Labels, above: str) -> Iterator[EventField]:
     for name, value in asdict(struct).items():
         label = f"{above}{words.label(name)}"

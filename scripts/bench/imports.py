@@ -105,7 +105,16 @@ class Clerk:
         began = time.monotonic()
         memory = 0
         file, tally = self._folder / system, Path(sys.executable).with_name("tally")
-        command: list[str | Path] = [tally, "--json", "import", "run", f"{file}.csv", "--mapping", f"{file}.toml"]
+        command: list[str | Path] = [
+            tally,
+            "--json",
+            "--yes",
+            "import",
+            "run",
+            f"{file}.csv",
+            "--mapping",
+            f"{file}.toml",
+        ]
         command += ["--identity-key", self._folder / "identity.key", "--report", f"{file}.json"]
         environment = {"TALLYSTICK_CONFIG_DIR": str(self._folder / "config"), "LANG": "C.UTF-8"}
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:

@@ -214,7 +214,7 @@ class Stage:
 
         Raises StepFailed unless it ends with the exit code ``expect``; with None any will do.
         """
-        command = [str(TALLY), "--json", *(("--profile", profile) if profile else ()), *arguments]
+        command = [str(TALLY), "--json", "--yes", *(("--profile", profile) if profile else ()), *arguments]
         environment = self.environment()
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if expect is not None and done.returncode != expect:

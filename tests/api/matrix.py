@@ -392,7 +392,9 @@ READS = (
         body=b'{"source_system":"cases","rows":[{"source_key":"A-1","case_id":"case-1"}]}',
     ),
     Row("GET /api/v1/access", is_party, ("auditor", "supervisor"), "?case_id=case-1"),
+    Row("GET /api/v1/cases/{case_id}/archive"),
     Row("GET /api/v1/audit", sees, ("auditor",), "?case_id=case-1"),
+    Row("GET /api/v1/audit/report", sees, ("auditor",), "?case_id=case-1"),
 )
 # For one's own agency, whatever it has to do with the case.
 OWN = (
@@ -461,12 +463,11 @@ DRAFTED = "POST /api/v1/drafts"
 # Texts of procedures are published and read in ``test_procedures``.
 PROCEDURES = ("GET /api/v1/procedures/{digest}", "POST /api/v1/procedures")
 # Audits of the whole log are tried by ``tests/unit/audit``: here by their role alone.
-WHOLE_LOG = "GET /api/v1/audit"
+WHOLE_LOG = ("GET /api/v1/audit", "GET /api/v1/audit/report")
 
 
 def covered() -> set[str]:
     """Return the operations that have a row."""
     rows = {row.operation for row in (*READS, *OWN, *WEBHOOK, *GOVERNANCE)}
-    return (
-        rows | {operation for operation, _ in PUBLIC} | {*SIGNED, *PROCEDURES, *PSEUDONYMS, GIVEN, DRAFTED, WHOLE_LOG}
-    )
+    given = {*SIGNED, *PROCEDURES, *PSEUDONYMS, GIVEN, DRAFTED, *WHOLE_LOG}
+    return rows | {operation for operation, _ in PUBLIC} | given

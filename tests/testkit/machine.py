@@ -96,10 +96,13 @@ def blocks(page: str, language: str = "bash") -> list[str]:
 
 
 def typed(commands: Iterable[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """Type the commands one after the other in the folder; return what they print. None of them fails."""
+    """Type the commands one after the other in the folder; return what they print. None of them fails.
+
+    A reader at a terminal is asked before ``tally`` signs; here it is told to.
+    """
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],
+        ["bash", "-euo", "pipefail", "-c", "\n".join(['tally() { command tally --yes "$@"; }', *commands])],
         cwd=folder,
         env={**environment, "PATH": path},
         capture_output=True,

@@ -52,10 +52,10 @@ class Tally:
         self.passphrase_file = folder / "passphrase"
         write_secret(self.passphrase_file, PASSPHRASE.encode() + b"\n", field="passphrase")
 
-    def __call__(self, *arguments: str | Path, profile: str | None = None) -> Done:
-        chosen = ["--profile", profile] if profile else []
+    def __call__(self, *arguments: str | Path, profile: str | None = None, agrees: bool = True) -> Done:
+        chosen, agreeing = ["--profile", profile] if profile else [], ["--yes"] if agrees and arguments else []
         with alone(), CliRunner().isolation(env=self.environment()) as (out, err, _):
-            status = run([*chosen, *map(str, arguments)])
+            status = run([*chosen, *agreeing, *map(str, arguments)])
             done = Done(status, out.getvalue().decode(), err.getvalue().decode())
         words = [*map(str, arguments)]
         if not FOR_PROGRAMS & {*words, " ".join(words[:2])}:

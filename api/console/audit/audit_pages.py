@@ -11,11 +11,14 @@ from api.console.shared.access import Visit, VisitOf
 from api.console.shared.forms import FormOf
 from api.console.shared.rendering import PATH, download
 from api.dependencies import SlugQuery
+from api.services import documents
 from api.services.auditing import Running
 from ledger.audit import AuditReport
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import NotFound
 from ledger.core.messages import Message
+from ledger.i18n.audit_words import VERDICT_MEANS
+from ledger.interchange.papers.paper_text import language_for
 from ledger.store import audit as audits
 from ledger.store import cases, log
 from ledger.store.audit import KeptAudit
@@ -77,6 +80,17 @@ def audit_report(visit: VisitOf, audit_id: AuditIdPath) -> Response:
     return download(kept.report or b"null", f"{audit_id}.json")
 
 
+@router.get("/audit/{audit_id}/paper")
+def audit_paper(visit: VisitOf, audit_id: AuditIdPath) -> Response:
+    """Return the report as a PDF in the reader's language. Raises NotFound if the audit did not come to its end."""
+    kept = _kept(visit, audit_id)
+    if kept.report is None:
+        raise NotFound("the audit {audit_id} was not brought to its end", audit_id=audit_id, field="audit_id")
+    report, language = decode_json(kept.report, AuditReport), language_for(visit.labels.language)
+    pdf = documents.audited(visit.service, report, language, made_at=kept.ended_at // 1000, name=audit_id)
+    return download(pdf, f"{audit_id}.pdf", "application/pdf")
+
+
 def _shown(visit: Visit, audit_id: str, template: str) -> Response:
     visit.reading.require_role("auditor")
     running = visit.service.audits.running
@@ -91,7 +105,7 @@ def _shown(visit: Visit, audit_id: str, template: str) -> Response:
         failure = Message.unpacked(decode_json(kept.failure, dict[str, Any])) if kept.failure else None
         seconds = (kept.ended_at - kept.started_at) // 1000
         values |= {"kept": kept, "report": report, "failure": failure, "seconds": seconds}
-    return visit.page(template, audit_id=audit_id, **values)
+    return visit.page(template, audit_id=audit_id, verdict_means=VERDICT_MEANS, **values)
 
 
 def _kept(visit: Visit, audit_id: str) -> KeptAudit:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from api.console.cases.case_pages import read_case
 from api.console.shared.access import VisitOf
 from api.console.shared.rendering import PATH, download, language, narrator_of, shown_pdf
 from api.dependencies import EventIdPath, Following, SlugPath, SlugQuery, WordQuery
+from api.services.archives import archive_of_case
 from api.services.case_reading import ACCESS_LOG_ROLES, find_event, timeline_builder, visible_reads
 from api.services.documents import (
     Disclosure,
@@ -74,6 +75,15 @@ def case_bundle(visit: VisitOf, case_id: SlugPath, withhold: Withheld | None = N
     """Return the proof bundle of all events of a case for download."""
     bundle = bundle_of_case(visit.service, visit.reading, case_id, Disclosure(withhold))
     return download(bundle, f"{case_id}{_without(withhold)}.bundle.json")
+
+
+@router.get("/cases/{case_id}/archive")
+def archive(visit: VisitOf, case_id: SlugPath) -> Response:
+    """Return the case with all its papers and proofs for download."""
+    in_language = language_for(language(visit.request))
+    pieces = archive_of_case(visit.service, visit.reading, case_id, visit.labels, in_language)
+    headers = {"Content-Disposition": f'attachment; filename="{case_id}.zip"'}
+    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
 
 @router.get("/cases/{case_id}/events/{event_id}/certificate")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, signing
 from ledger.cli.exporting import print_or_write
 from ledger.cli.output import columns, printable_line
 from ledger.cli.params import FILE
 from ledger.cli.session import Session
 from ledger.client.service import at
+from ledger.core.messages import Message
 
 if TYPE_CHECKING:
     from ledger.client.registry import Decision, Proposal
@@ -45,6 +46,7 @@ def show_agency(session: Session, agency_id: str) -> None:
 
 @agency_group.command("propose-admin")
 @click.argument("account")
+@signing
 def propose_admin(session: Session, account: str) -> None:
     """Propose ACCOUNT as the next admin of your agency, as its admin. Nothing changes until it accepts.
 
@@ -52,11 +54,14 @@ def propose_admin(session: Session, account: str) -> None:
     """
     from ledger.client.registry import propose_admin as propose
 
+    asked = Message("You name {account} as your agency's next admin, which it is once it accepts.", account=account)
+    session.confirm([session.labels.translate(asked)])
     session.output.record(propose(session, account))
 
 
 @agency_group.command("accept-admin")
 @click.argument("agency_id")
+@signing
 def accept_admin(session: Session, agency_id: str) -> None:
     """Become the admin of the agency that proposed your account. Its admin before is none from then on.
 
@@ -64,6 +69,9 @@ def accept_admin(session: Session, agency_id: str) -> None:
     """
     from ledger.client.registry import accept_admin as accept
 
+    named = session.full_name(agency_id)
+    asked = Message("You become the admin of {agency}, in the place of the one before.", agency=named)
+    session.confirm([session.labels.translate(asked)])
     session.output.record(accept(session, agency_id))
 
 
@@ -162,17 +170,16 @@ def propose_procedure(session: Session, digest: str, output: Path | None) -> Non
 
 @registry_group.command("approve")
 @click.argument("proposal", type=FILE)
-@click.option("--yes", is_flag=True, help="Sign without being asked.")
+@signing
 @output_option
-def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None) -> None:
+def approve(session: Session, proposal: Path, output: Path | None) -> None:
     """Sign a proposal as an agency's admin, after reading it in words; gives the approval as a file."""
     from ledger.client import registry
 
     read = registry.read_file(proposal, registry.Proposal)
     registry.require_current(session, read)
     _show(session, read)
-    if not yes:
-        session.confirm()
+    session.confirm()
     print_or_write(session, registry.approve(session, read), output)
 
 
@@ -181,6 +188,7 @@ def approve(session: Session, proposal: Path, *, yes: bool, output: Path | None)
 @click.option(
     "--approval", "approvals", type=FILE, multiple=True, required=True, help="As 'registry approve' gave it; repeat it."
 )
+@signing
 def send(session: Session, proposal: Path, approvals: tuple[Path, ...]) -> None:
     """Send a proposal that a majority of the admins has approved; anybody may."""
     from ledger.client import registry
@@ -188,6 +196,7 @@ def send(session: Session, proposal: Path, approvals: tuple[Path, ...]) -> None:
     read = registry.read_file(proposal, registry.Proposal)
     signed = [registry.read_file(path, registry.AdminApproval) for path in approvals]
     _show(session, read)
+    session.confirm()
     session.output.record(registry.send(session, read, signed))
 
 

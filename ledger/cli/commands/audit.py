@@ -6,13 +6,14 @@ embedded chain is then made again from its journal, any other is asked. Where ne
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import to_builtins
 
-from ledger.cli.command import Command
+from ledger.cli.command import Command, signing
 from ledger.cli.errors import EXIT_OF_VERDICT
 from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
 from ledger.cli.files import bar
@@ -21,6 +22,7 @@ from ledger.cli.session import Session
 from ledger.client.events import Claims
 from ledger.core.events import Stream
 from ledger.core.events.record import AuditRecorded
+from ledger.core.messages import Message
 
 if TYPE_CHECKING:
     from ledger.audit import Look
@@ -46,8 +48,10 @@ MOST_FINDINGS = 1000  # that an event holds
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="With --data-dir: a checkpoint of this log, kept elsewhere, that the database must continue.",
 )
+@click.option("--pdf", type=click.Path(path_type=Path), help="Write the report as a paper to a new file.")
 @click.option("--record", is_flag=True, help="Sign what was found into the case, or into your agency's own events.")
 @click.option("--number", help="With --record: number of the paper on which it is reported.")
+@signing
 def audit_command(
     session: Session,
     *,
@@ -55,6 +59,7 @@ def audit_command(
     data_dir: Path | None,
     database_only: bool,
     checkpoints: tuple[Path, ...],
+    pdf: Path | None,
     record: bool,
     number: str | None,
 ) -> int:
@@ -71,6 +76,10 @@ def audit_command(
         answer = session.service.get("/api/v1/audit", case_id=case_id)
     else:
         answer = _recomputed(session, case_id, data_dir, database_only, checkpoints)
+    if not session.json:
+        show_audit(session, answer)
+    if pdf is not None:
+        _print(session, answer, data_dir, pdf)
     if record:
         findings = [finding["what"] for finding in answer["findings"][:MOST_FINDINGS]]
         stated = {name: answer[name] for name in ("scope", "size", "verdict")}
@@ -78,10 +87,36 @@ def audit_command(
         recorder = EventRecorder(session, Claims())
         stream = Stream(kind="case", id=case_id) if case_id else recorder.own_agency()
         answer |= {"recorded": recorder.append(stream, body)}
-    show_audit(session, answer)
-    if record and not session.json:
-        print_receipt(session, answer["recorded"])
+        if not session.json:
+            print_receipt(session, answer["recorded"])
+    if session.json:
+        show_audit(session, answer)
     return EXIT_OF_VERDICT[answer["verdict"]]
+
+
+def _print(session: Session, answer: dict[str, Any], data_dir: Path | None, target: Path) -> None:
+    """Write the report that was shown as a PDF, by the trust file of the installation, the profile or the service."""
+    from ledger.audit import AuditReport
+    from ledger.cli.exporting import write
+    from ledger.config.installation import DataDirectory
+    from ledger.core.encoding.decoding import convert
+    from ledger.core.trust.trust_file import parse_trust
+    from ledger.interchange.papers.audit_paper import AuditPaperRequest, print_audit
+    from ledger.interchange.papers.certificate import NOWHERE
+    from ledger.interchange.papers.paper_text import language_for
+
+    verify_url = NOWHERE
+    if data_dir is not None:
+        trust = parse_trust(DataDirectory(data_dir).trust.read_bytes())
+    else:
+        trust = session.trust() or parse_trust(session.service.fetch("/api/v1/log/trust"))
+        verify_url = f"{session.profile.url.rstrip('/')}/verify"
+    report, name = convert(answer, AuditReport), target.name.removesuffix(".pdf")
+    request = AuditPaperRequest(
+        report, trust, int(time.time()), language_for(session.language), name, verify_url=verify_url
+    )
+    write(target, print_audit(request))
+    session.note(Message("the report is written to {file}", file=target))
 
 
 def _recomputed(

@@ -149,6 +149,29 @@ def export(session: Session, /, *, case_id: str | None, every: bool, file_format
     session.output.record({"file": str(output), "bytes": len(data)})
 
 
+@case_group.command("archive")
+@click.argument("case_id")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), required=True, help="A ZIP file that is not there yet."
+)
+@click.option(
+    "--files",
+    "folders",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="A file or folder of this computer: files that the case has by their digests go in, under their items' names.",
+)
+def archive(session: Session, /, *, case_id: str, output: Path, folders: tuple[Path, ...]) -> None:
+    """Take a case away in one archive: every paper, the timeline, the proofs, and files under names that people read.
+
+    It is a BagIt bag (RFC 8493) in a ZIP, with the SHA-256 of each file. Only what you may see is in it, and it is
+    recorded as read.
+    """
+    from ledger.cli.exporting import archive_case
+
+    session.output.record(archive_case(session, case_id, output, folders))
+
+
 act = partial(add_act, case_group)
 GROUND = click.option("--ground", required=True)
 ITEMS = click.option("--item", "item_ids", multiple=True, help="An item that leaves; may be given several times.")

@@ -13,12 +13,12 @@ import click
 import msgspec
 from msgspec import Struct
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, signing
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns
 from ledger.cli.params import FILE, IN_FORCE, identity_key_option
 from ledger.cli.session import Session
-from ledger.core.messages import plain
+from ledger.core.messages import Message, plain
 from ledger.procedures import books_that_ship
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def check(
 @WITH
 @identity_key_option
 @click.option("--report", type=click.Path(path_type=Path), help="Where the report goes [FILE.import.json].")
+@signing
 def run(
     session: Session,
     /,
@@ -135,7 +136,7 @@ def run(
     key_file: Path | None,
     report: Path | None,
 ) -> Exit:
-    """Import the rows of FILE: each becomes the events of its case, signed with your key.
+    """Import the rows of FILE: each becomes the events of its case, signed with your key once you agree.
 
     Run it again after an interruption, or with a newer file: rows that are in are left alone, half-imported ones are
     completed, and changed ones are corrected. Rows with faults are listed beside the report and do not stop the rest.
@@ -152,6 +153,14 @@ def run(
     mapping = read_mapping(mapping_file, session.procedures)
     planner = Planner(mapping, key, session.procedures)
     with open_surveyed(session, file, planner, joined) as surveyed, refused as listed:
+        asked = Message(
+            "You sign the events that the {rows} rows of {file} become, as {officer}; "
+            "'tally import check' shows them first.",
+            rows=surveyed.survey.rows,
+            file=file,
+            officer=session.officer[1],
+        )
+        session.confirm([session.labels.translate(asked), f"  {surveyed.survey.digest}"])
         report_rows = ImportReport(
             str(file), surveyed.survey.digest, mapping.name, mapping.source_system, {}, 0, 0.0, None
         )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, signing
 from ledger.cli.exporting import print_or_write
-from ledger.cli.output import columns
+from ledger.cli.output import columns, when
 from ledger.cli.params import DATA_DIR, LIGHT, SECOND, words
 from ledger.cli.passphrase import Passphrase, change, key_file, passphrase_options
 from ledger.cli.session import Session
@@ -188,6 +188,7 @@ def request(session: Session, *, key_id: str | None, signature: str | None, outp
 @click.option("--role", "roles", type=words(Role), multiple=True, required=True, help="May be given several times.")
 @click.option("--from", "valid_from", type=SECOND, help="From when the key may sign [now].")
 @click.option("--until", "valid_until", type=SECOND, required=True, help="From when it may sign no longer.")
+@signing
 def grant(session: Session, /, *, key: str, officer: str | None, **terms: Any) -> None:
     """Grant a key to an officer of your agency, as its admin. It counts once the log mirrors it.
 
@@ -202,15 +203,27 @@ def grant(session: Session, /, *, key: str, officer: str | None, **terms: Any) -
         raise MalformedInput("expected the officer who holds the key", field="--officer")
     else:
         request = key_files.request_key_here(session, account_of(key, field="KEY"), officer)
+    asked = Message(
+        "You grant the key {key_id} to officer {officer} of {agency}, as {roles}, until {until}.",
+        key_id=request.key_id,
+        officer=request.officer,
+        agency=session.full_name(request.agency),
+        roles=", ".join(session.labels.of("role", role) for role in terms["roles"]),
+        until=when(terms["valid_until"]),
+    )
+    session.confirm([session.labels.translate(asked)])
     session.output.record(grant_key(session, request, **terms))
 
 
 @key_group.command("revoke")
 @click.argument("key_id")
+@signing
 def revoke(session: Session, key_id: str) -> None:
     """Revoke a key of your agency, as its admin. Anchoring waits until the log mirrors it."""
     from ledger.client.registry import revoke_key
 
+    asked = Message("You revoke the key {key_id} for good: what it signs from then on is refused.", key_id=key_id)
+    session.confirm([session.labels.translate(asked)])
     session.output.record(revoke_key(session, key_id))
 
 

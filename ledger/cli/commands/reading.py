@@ -10,7 +10,7 @@ from typing import Any
 import click
 from msgspec import Struct
 
-from ledger.cli.command import Command, Group
+from ledger.cli.command import Command, Group, signing
 from ledger.cli.event_recorder import EventRecorder, make_body, print_receipt
 from ledger.cli.options import GROUND
 from ledger.cli.output import Column, Output, columns
@@ -93,6 +93,7 @@ def event_group() -> None:
 @event_group.command("sign")
 @click.argument("file", type=FILE)
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Where to write it [EVENT_ID.json].")
+@signing
 def sign(session: Session, file: Path, output: Path | None) -> None:
     """Sign the event that FILE describes, without sending it.
 

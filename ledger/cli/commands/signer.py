@@ -46,21 +46,16 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     origin = f"{urlsplit(url).scheme}://{domain_of(url)}"  # as browsers write it: without the scheme's own port
     own, page_key = f"http://127.0.0.1:{port}", secrets.token_urlsafe(24)
     texts, note = Texts(session.language), session.output.note
-    chain_id, names = 1, dict[str, str]()  # as wallets would show the chain; it binds nothing here
+    chain_id = 1  # as wallets would show the chain; it binds nothing here
     with suppress(TallystickError):
         chain_id = int(session.service.get("/api/v1/chain")["chain_id"])
     with suppress(TallystickError):
-        for row in session.service.pages("/api/v1/agencies", "agencies"):
-            names[row["agency_id"]] = session.labels.told(row["name"])
-
-    def named(agency: str) -> str:
-        """Return an agency by its name in the registry, with its id: only the id is signed."""
-        return f"{names[agency]} ({agency})" if agency in names else agency
+        session.full_name(agency)  # the names are loaded while nobody waits
 
     signer = session.signer
     prompt = OfficerPrompt(Terminal(texts, sys.stdin.fileno()) if ask == "terminal" else None)
     provider = SigningProvider(
-        QuestionBuilder(holder, session.labels, named, lambda: int(time.time())), signer, prompt, chain_id
+        QuestionBuilder(holder, session.labels, session.full_name, lambda: int(time.time())), signer, prompt, chain_id
     )
     with listening("127.0.0.1", port, field="--port", hint=OTHER_PORT) as socket:
         socket.listen()  # whoever opens the page as soon as its address is told waits a moment

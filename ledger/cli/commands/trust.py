@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.command import Group
+from ledger.cli.command import Group, signing
 from ledger.cli.output import printable_line
 from ledger.cli.params import DATA_DIR, FILE
 from ledger.cli.passphrase import Passphrase, passphrase_options, read_service_passphrase
@@ -74,7 +74,7 @@ def renew(
 @click.argument("renewal", type=FILE)
 @click.option("--trust", type=FILE, required=True, help="The trust file that is renewed.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="[TALLYSTICK_WITNESS_DATA_DIR]")
-@click.option("--yes", is_flag=True, help="Sign without being asked.")
+@signing
 @OUTPUT
 @passphrase_options
 def cosign(
@@ -83,7 +83,6 @@ def cosign(
     renewal: Path,
     trust: Path,
     data_dir: Path | None,
-    yes: bool,
     output: Path,
     passphrase: Passphrase,
 ) -> None:
@@ -95,8 +94,7 @@ def cosign(
     before, asked = parse_trust(trust.read_bytes()), trust_renewal.parse_renewal(renewal.read_bytes())
     trust_renewal.require_renews(asked, before)
     _show(session, asked, before)
-    if not yes:
-        session.confirm()
+    session.confirm()
     settings = read_witness_settings(data_dir)
     where = WitnessDirectory(settings.data_dir)
     keys = open_keys(where, read_service_passphrase(settings, where, passphrase, of="the witness's keys"))

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from ledger.acts import HEADINGS
 from ledger.cli.command import EXAMPLES, Formatter, shell_lines, wrap
+from ledger.cli.main import COMMANDS
 from ledger.cli.main import tally as group
 from ledger.cli.output import columns_of
 from tests.docs.test_cited_in_docs import misnamed
@@ -32,8 +34,8 @@ def test_help_is_chinese_where_that_is_asked_for(tally: Tally, way: tuple[str, .
 
 def test_lists_tell_whole_sentences(tally: Tally) -> None:
     """A command's line in a list breaks instead of ending in dots, in both languages."""
-    assert "..." not in tally("recommendation", "--help").out.partition("Commands:")[2]
-    commands = tally("--lang", "zh-CN", "recommendation", "--help").out.partition("命令:")[2]
+    assert "..." not in tally("recommendation", "--help").out.partition("\nActs: ")[2]
+    commands = tally("--lang", "zh-CN", "recommendation", "--help").out.partition("\n办理事项")[2]
     whole = "登记检察建议的收到时间（由被建议单位登记，或者由制发机关凭回执登记）。"
     assert whole in commands.replace("\n", "").replace(" ", "")
 
@@ -89,3 +91,14 @@ def test_every_example_is_a_command_that_stands_in_its_own_help(tally: Tally) ->
     for language, heading in (("en", "Examples:"), ("zh-CN", "示例:")):
         out = tally("--lang", language, "proof", "check", "--help").out
         assert f"{heading}\n  tally proof check case-1.json --trust trust.json\n" in out
+
+
+def test_commands_stand_under_headings(tally: Tally) -> None:
+    """Each command of ``tally`` once, under what it is for; within a group those that sign first, in both languages."""
+    listed = [name for _, names in HEADINGS for name in names]
+    assert sorted(listed) == sorted(COMMANDS)
+    out = tally("--help").out
+    assert all(f"\n{heading}:\n" in out for heading, _ in HEADINGS)
+    signed, _, read = tally("--lang", "zh-CN", "handover", "--help").out.partition("\n查阅、核对与准备")
+    assert ("\n  accept " in signed, "\n  inbox " in signed, "\n  inbox " in read) == (True, False, True)
+    assert "\nCommands:\n" in tally("access", "--help").out

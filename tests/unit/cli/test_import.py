@@ -113,7 +113,7 @@ class Desk:
     def command(self, file: Path, report: str) -> list[str | Path]:
         """``tally import run`` as a process of its own."""
         words = ["--mapping", self.mapping, "--identity-key", self.key, "--report", self.folder / report]
-        return [TALLY, "--json", "--profile", self.profile, "import", "run", file, *words]
+        return [TALLY, "--json", "--yes", "--profile", self.profile, "import", "run", file, *words]
 
 
 EXAMPLES = REPOSITORY / "examples" / "import"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -18,7 +20,8 @@ from ledger.core.log.policy import parse_policy
 from ledger.core.log.tlog_proofs import parse_tlog_proof
 from ledger.core.verification.bundle import decode_bundle
 from tests.testkit.published_vectors import EXAMPLES
-from tests.unit.cli.world import THEN, World, accept, offer, open_case
+from tests.unit.cli.world import THEN, World, accept, offer, open_case, register
+from tests.unit.interchange.test_typeset import text_of
 
 
 def test_event_signed_as_a_file_and_sent_later(world: World, tmp_path: Path) -> None:
@@ -256,11 +259,18 @@ def test_anchors_are_listed(world: World) -> None:
     assert world.ok("anchor", "status")["anchored"]["confirmed"] == sizes[-1]
 
 
-def test_audit_finds_nothing(world: World) -> None:
-    """An auditor audits a case; a clerk may not. The tutorial audits the whole log (tests/docs/test_readme.py)."""
+def test_audit_finds_nothing(world: World, tmp_path: Path) -> None:
+    """An auditor audits a case, and takes the report as a paper; a clerk may not.
+
+    The tutorial audits the whole log (tests/docs/test_readme.py).
+    """
     case_id = open_case(world, items=1)
     world.anchored()
     assert world.ok("audit", case_id, profile="auditor")["verdict"] == "intact"
+    paper = tmp_path / "audit.pdf"
+    audited = world.ok("audit", case_id, "--pdf", paper, profile="auditor")
+    assert audited["root"] in text_of(paper.read_bytes())
+    world.refuses(Exit.USAGE, "is there already", "audit", case_id, "--pdf", paper, profile="auditor")
     recorded = world.ok("audit", case_id, "--record", "--number", "2026-3", profile="auditor")["recorded"]
     event = world.ok("event", "show", recorded["event_id"], profile="auditor")
     assert (event["event_type"], event["payload"]["body"]["verdict"]) == ("audit.recorded", "intact")
@@ -269,3 +279,32 @@ def test_audit_finds_nothing(world: World) -> None:
     assert world.run("audit").status == Exit.REFUSED
     shown = world.run("audit", case_id, "--lang", "zh-CN", profile="auditor").out
     assert "结论: 完整未改" in shown
+
+
+def test_a_case_is_taken_away_in_one_archive(world: World, tmp_path: Path) -> None:
+    """With papers, proofs and the files that its items state, under names that people read; it checks as a bag."""
+    photo = tmp_path / "IMG_0001.jpg"
+    photo.write_bytes(b"a photograph")
+    (tmp_path / "other.jpg").write_bytes(b"of another case")
+    case_id = open_case(world)
+    register(world, case_id, "a ../lock: forced", "--item-id", f"{case_id}-lock", "--file", photo)
+    offer(world, case_id, "--item", f"{case_id}-lock")
+    target = tmp_path / "case.zip"
+    done = world.ok("case", "archive", case_id, "--lang", "zh-CN", "--files", tmp_path, "-o", target)
+    assert done["files"] == 1
+    with ZipFile(target) as archive:
+        assert archive.testzip() is None
+        assert all(".." not in name.split("/") for name in archive.namelist())
+        archive.extractall(tmp_path / "out")
+    bag = tmp_path / "out" / case_id
+    names = {str(path.relative_to(bag / "data")) for path in bag.rglob("data/*/*")}
+    assert f"附件/{case_id}-lock a .._lock_ forced.jpg" in names
+    assert {f"存证/{case_id}.bundle.json", "时间线/时间线.csv"} <= names
+    assert any(name.startswith("文书/0002 ") and name.endswith(".pdf") for name in names), names
+    checked = subprocess.run(["sha256sum", "--check", "--strict", "manifest-sha256.txt"], cwd=bag, capture_output=True)
+    assert checked.returncode == 0, checked.stderr
+    bundle = decode_bundle((bag / f"data/存证/{case_id}.bundle.json").read_bytes())
+    assert bundle.parts is not None
+    assert world.run("case", "archive", case_id, "-o", target).status == Exit.USAGE
+    world.refuses(Exit.REFUSED, "", "case", "archive", "case-nowhere", "-o", tmp_path / "none.zip")
+    assert not (tmp_path / "none.zip").exists()

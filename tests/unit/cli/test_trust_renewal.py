@@ -122,7 +122,7 @@ def test_witness_reads_before_it_signs(ledger: Ledger) -> None:
     _, old, new = ledger.prepared()
     asked, signed = ledger.operator(old, new), ledger.folder / "signed.json"
     where = ("--data-dir", ledger.folder / AGENCIES[0], "--passphrase-file", ledger.tally.passphrase_file, "-o", signed)
-    done = ledger.tally("trust", "cosign", asked, "--trust", old, *where)
+    done = ledger.tally("trust", "cosign", asked, "--trust", old, *where, agrees=False)
     assert (done.status, "--yes" in done.err, "0x" + "77" * 20 in done.err) == (Exit.USAGE, True, True)
     done = ledger.tally("trust", "cosign", asked, "--trust", new, "--yes", *where)
     assert (done.status, "renews another trust file" in done.err) == (Exit.REFUSED, True)

@@ -58,7 +58,10 @@ class World(RunningService):
             self.tally.add_profile(f"admin-{agency}", self.url, agency, "admin", f"admin-{agency}")
         for profile, (agency, officer, role) in PEOPLE.items():
             self.grant(profile, agency, officer, role)
-        self.wait("/api/v1/log", lambda log: log["size"] >= len(AGENCIES) + len(PEOPLE))
+        for agency in AGENCIES:
+            own = sum(member == agency for member, _, _ in PEOPLE.values())
+            path = f"/api/v1/agencies/{agency}/keys"
+            self.wait(path, lambda answer, own=own: len(answer["keys"]) == own)
 
     def grant(self, profile: str, agency: str, officer: str, role: str) -> str:
         """Make a key and a profile for somebody, granted by the agency's admin; return the key id."""

@@ -16,6 +16,7 @@ from ledger.core.verification.stream import CASE_STEPS
 from ledger.core.verification.verify import EVENT_STEPS, STEPS
 from ledger.i18n import Labels
 from ledger.interchange import papers
+from ledger.interchange.papers.audit_paper import AUDIT_LIMITS
 from ledger.interchange.papers.certificate import LIMITS
 from ledger.interchange.papers.document import document
 from ledger.interchange.papers.paper_text import PaperLanguage, PaperText
@@ -112,6 +113,7 @@ _EITHER = re.compile(r'paper\(\s*"([a-z_]+)" if [^"]+ else "([a-z_]+)"')
 def paper_words() -> tuple[str, ...]:
     """Literal words, and those that certificates ask for."""
     words = {f"limit.{name}" for name in LIMITS} | {f"verdict.{name}" for name in CERTIFIED}
+    words |= {f"limit.{name}" for name in AUDIT_LIMITS}
     for kind, steps in (
         ("check", tuple(dict((*STEPS, *EVENT_STEPS)))),
         ("case_check", (*CASE_STEPS, "versions", *dict(ABSENCE_STEPS))),

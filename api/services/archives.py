@@ -1,0 +1,86 @@
+"""The archive of a case: its papers, its proofs and its timeline, as far as the reader may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
+
+from api.auth.reading import Reading
+from api.services import documents
+from api.services.case_reading import timeline_builder
+from api.services.service import Service
+from ledger.core.encoding.instants import instant_text
+from ledger.core.errors import NotFound
+from ledger.core.messages import Message
+from ledger.core.trust.trust_file import encode_trust
+from ledger.i18n import Labels
+from ledger.interchange.exports.case_archive import ArchivedFile, case_archive
+from ledger.interchange.exports.timeline_files import timeline_csv, timeline_json
+from ledger.interchange.papers.paper_text import PaperLanguage
+from ledger.interchange.papers.typeset import require_fonts
+from ledger.workers.pool import TooCostly
+
+PAGE = 100  # papers that are looked for at a time
+
+
+def archive_of_case(
+    service: Service, reading: Reading, case_id: str, labels: Labels, language: PaperLanguage
+) -> Iterator[bytes]:
+    """Return the pieces of the archive; each file is made when those before it are sent, and each read is recorded.
+
+    Raises NotFound for a case that the reader may not see, and Unavailable if this machine lacks the fonts of papers.
+    """
+    with service.parts.database.read() as connection:
+        reading.require_case(connection, case_id)
+    require_fonts()
+    reading.record(Message("archive of the case"), case_id)
+    return case_archive(
+        case_id,
+        _files(service, reading, case_id, labels, language),
+        log_id=f"0x{service.parts.trust.trust.log_id.hex()}",
+        date=instant_text(service.parts.clock() // 1000),
+        software=f"tallystick {version('tallystick')}",
+    )
+
+
+def _files(
+    service: Service, reading: Reading, case_id: str, labels: Labels, language: PaperLanguage
+) -> Iterator[ArchivedFile]:
+    texts = labels.translate
+    proofs, timeline_name = texts(Message("Proofs")), texts(Message("Timeline"))
+    with service.parts.workers.turn(reading.agency), service.parts.database.read() as connection:
+        timeline = timeline_builder(service, reading, labels).case(connection, case_id)
+    for content, ending in ((timeline_csv(timeline, labels, bom=True), ".csv"), (timeline_json(timeline), ".json")):
+        yield ArchivedFile(timeline_name, timeline_name, [content], timeline_name, ending=ending)
+    yield from _papers(service, reading, case_id, labels, language)
+    bundle = documents.bundle_of_case(service, reading, case_id)
+    trust = encode_trust(service.parts.trust.trust)
+    bundle_says, trust_says = (
+        texts(Message("Proof bundle of the case")),
+        texts(Message("Trust file: compare it with what the agencies published")),
+    )
+    yield ArchivedFile(proofs, f"{case_id}.bundle", [bundle], bundle_says, ending=".json")
+    yield ArchivedFile(proofs, "trust", [trust], trust_says, ending=".json")
+    certificate = texts(Message("Certificate of the case"))
+    try:
+        pdf = documents.certified_case(service, reading, case_id, language)
+    except TooCostly:  # of so many events it is made from the bundle, by tally proof certificate
+        return
+    yield ArchivedFile(proofs, certificate, [pdf], certificate, ending=".pdf")
+
+
+def _papers(
+    service: Service, reading: Reading, case_id: str, labels: Labels, language: PaperLanguage
+) -> Iterator[ArchivedFile]:
+    """Yield each paper that the reader may have, under the number of its event and its title."""
+    folder, after = labels.translate(Message("Documents")), None
+    while papers := documents.papers_of_case(service, reading, case_id, labels, after=after, limit=PAGE):
+        for paper in papers:
+            pdf = None
+            with suppress(NotFound):  # who sees a part of the case is not shown every event of it
+                pdf = documents.printed_event(service, reading, paper.event_id, language, name=paper.document)
+            if pdf is not None:
+                name = f"{paper.sequence:04} {paper.title}"
+                yield ArchivedFile(folder, name, [pdf], paper.title, paper.event_id, ".pdf")
+        after = documents.place_of_paper(papers[-1])
