@@ -116,8 +116,7 @@ class SubmissionService:
                 outcomes[-1].set_result(verdict)
             else:
                 queued.append((verdict, outcomes[-1]))
-        if queued:
-            self._bridge_of(loop).queue(*queued)
+        self._bridge_of(loop).queue(*queued)
         # All at once, so that the time that a request may take is that of the whole request.
         results = await asyncio.gather(*map(self._wait_for_result, outcomes), return_exceptions=True)
         refusals = [

@@ -214,7 +214,8 @@ class Sequencer:
         Each may follow those before it. The first that is refused gets its refusal, all others Conflict (NOT_ALONE).
         """
         assert len(pairs) <= MAX_BATCH, "the caller bounds what is recorded together"
-        self._put(tuple(pairs))
+        if pairs:
+            self._put(tuple(pairs))
 
     def _put(self, queued: Queued) -> None:
         with self._door:

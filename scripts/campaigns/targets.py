@@ -84,7 +84,7 @@ class WriterTarget:
         self._port = int(port)
 
     def post(self, submission: bytes) -> Answer:
-        """Submit at the port. A writer that lives and does not answer in time has failed."""
+        """Submit at the port, one event or several lines. A writer that does not answer in time has failed."""
         try:
             with connection.Client(("127.0.0.1", self._port)) as line:
                 line.send_bytes(submission)

@@ -2,8 +2,9 @@
 
 python -m scripts.campaigns.writer DATABASE_URL PUBLISH_EVERY_SECONDS
 
-Once it can write it prints a port. Whoever connects there (``multiprocessing.connection``) sends one submission, and
-gets its answer once it is durable. The writer ends by itself when its standard input does.
+Once it can write it prints a port. Whoever connects there (``multiprocessing.connection``) sends one submission, or
+several, one a line, that are recorded all or not at all, and gets the answer to the last once it is durable. The writer
+ends by itself when its standard input does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing.connection import Connection, Listener
 
@@ -18,16 +20,23 @@ from api.middleware import logs
 from api.services.parts import RecordingParts
 from api.wiring import now_ms
 from ledger.core.errors import TallystickError, Unavailable
+from ledger.recording.sequencer import Answer as LoggedAnswer
 from ledger.recording.validation import Duplicate
+from ledger.store.append import ValidatedSubmission
 from scripts.campaigns.casework import recording_into
 from scripts.campaigns.targets import Answer, Failed, Lost, Refused
 
 
-def answer_of(recording: RecordingParts, submission: bytes) -> Answer:
-    """Judge a submission, wait until it is durable, and return its receipt, or what is known instead."""
+def answer_of(recording: RecordingParts, submissions: bytes) -> Answer:
+    """Judge submissions, wait until they are durable, and return the last one's receipt, or what is known instead."""
     try:
-        judged = recording.validator.validate(submission, now_ms() // 1000)
-        answer = judged if isinstance(judged, Duplicate) else recording.sequencer.submit(judged).result()
+        verdicts = [recording.validator.validate(line, now_ms() // 1000) for line in submissions.split(b"\n")]
+        futures: list[tuple[ValidatedSubmission, Future[LoggedAnswer]]] = [
+            (judged, Future()) for judged in verdicts if not isinstance(judged, Duplicate)
+        ]
+        recording.sequencer.queue_together(futures)
+        results = [future.result() for _, future in futures]
+        answer = verdicts[-1] if isinstance(verdicts[-1], Duplicate) else results[-1]
         if isinstance(answer, Duplicate):
             answer = recording.publisher.stored_receipt(recording.database, answer.entry)
     except TallystickError as error:
@@ -37,9 +46,9 @@ def answer_of(recording: RecordingParts, submission: bytes) -> Answer:
 
 def serve(recording: RecordingParts, connection: Connection) -> None:
     with connection, suppress(EOFError, OSError):  # the client is gone
-        submission = connection.recv_bytes()
+        submissions = connection.recv_bytes()
         try:
-            answer = answer_of(recording, submission)
+            answer = answer_of(recording, submissions)
         except Exception as error:  # noqa: BLE001 - a fault that the client is to count
             answer = Failed(f"{type(error).__name__}: {error}")
         connection.send(answer)

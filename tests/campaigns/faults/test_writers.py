@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from ledger.core.encoding import canonical
+from ledger.recording.event_signing import Signed
 from ledger.recording.publisher import Receipt
+from ledger.store import log
 from ledger.store.database import open_database
 from scripts.campaigns.books import Load, check
 from scripts.campaigns.casework import LOG_ID, LOG_SIGNER, Casework
@@ -57,6 +60,37 @@ def require_noticed(url: str) -> None:
     with closing(open_database(url)) as database, database.write() as connection:
         connection.execute(text("DELETE FROM entries WHERE log_index = (SELECT max(log_index) FROM entries)"))
     assert any("the tree says" in fault for fault in faults_of(url))
+
+
+@pytest.mark.extended
+def test_a_killed_writer_keeps_lists_whole(tmp_path: Path) -> None:
+    """Killed while it writes cases in one request each: of every list all is in the log or nothing, sent again once."""
+    target, chance = WriterTarget(sqlite_url(tmp_path)), random.Random(11)
+    casework = Casework("together", LOG_ID)
+    lists: list[list[Signed]] = []
+    wholes = 0
+    for _ in range(3):
+        target.start()
+        moment = threading.Timer(chance.uniform(0.02, 0.1), target.kill)
+        moment.start()
+        while moment.is_alive():
+            lists.append([])
+            for _ in range(4):
+                lists[-1].append(casework.next(int(time.time())))
+                casework.acknowledged(lists[-1][-1])
+            target.post(b"\n".join(signed.submission for signed in lists[-1]))
+        moment.join()
+        with closing(open_database(target.database_url)) as database, database.read() as connection:
+            stored = {entry.event_id for entry in log.entries(connection, 0, log.count_entries(connection))}
+        counts = [sum(signed.envelope.event_id in stored for signed in together) for together in lists]
+        assert {*counts} <= {0, 4}
+        wholes += counts.count(4)
+    assert wholes
+    target.start()
+    for together in lists:
+        assert isinstance(target.post(b"\n".join(signed.submission for signed in together)), Receipt)
+    target.kill()
+    assert faults_of(target.database_url) == []
 
 
 def faults_of(url: str, *loads: Load) -> list[str]:
