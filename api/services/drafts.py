@@ -6,7 +6,7 @@ Pages and routes draft alike. What makes an act impossible is reported here, bef
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -183,31 +183,44 @@ def draft_in_case(
 
     Raises what the ledger would refuse of the signed event.
     """
+    return drafts_in_case(service, reading, labels, at=at, acts=[(body, context)])[0]
+
+
+def drafts_in_case(
+    service: Service, reading: Reading, labels: Labels, *, at: CaseAtHand, acts: Sequence[tuple[Body, ActContext]]
+) -> list[CaseDraft]:
+    """Return the drafts of events of the case that follow each other, each judged on the state after those before it.
+
+    Raises what the ledger would refuse of the first that it would refuse.
+    """
     parts, stream = service.parts, Stream(kind="case", id=at.case_id)
-    drafted = unsigned(parts, reading, stream=stream, state=at.state, body=body, context=context)
-    event = drafted.event
-    before, outcome = parts.validator.foresee(event)
-    with parts.database.read() as connection:
-        # Said before anybody signs. The public log shows that the id is taken, so this gives nothing away.
-        if before is None and log.heads(connection, [("case", at.case_id)]):
-            raise NotFound(
-                "the id {case_id} is taken already", case_id=at.case_id, code="duplicate_id", field="case_id"
-            )
-        twins = _of_same_number(connection, reading, at.case_id, body)
-    reading.record(
-        Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
-        *(() if at.state is None else (at.case_id,)),
-        *twins,
-    )
-    narrator = Narrator(labels, names_by_id(reading.authority.names, labels), at.person_names)
-    words = narrator.words(event, outcome.state if at.is_visible else None)
-    return CaseDraft(
-        drafted,
-        narrator.tell(before, event, outcome.state) if at.is_visible else narrator.alone(event),
-        event_fields(event, drafted.sections, words, labels),
-        [(flag, narrator.detail(flag.detail)) for flag in outcome.flags],
-        [labels.translate(Message(SAME_NUMBER, case_id=case_id)) for case_id in twins],
-    )
+    drafts: list[CaseDraft] = []
+    state = at.state
+    for body, context in acts:
+        drafted = unsigned(parts, reading, stream=stream, state=state, body=body, context=context)
+        event = drafted.event
+        before, outcome = parts.validator.foresee(event, state)
+        with parts.database.read() as connection:
+            # Said before anybody signs. The public log shows that the id is taken, so this gives nothing away.
+            if before is None and log.heads(connection, [("case", at.case_id)]):
+                raise NotFound(
+                    "the id {case_id} is taken already", case_id=at.case_id, code="duplicate_id", field="case_id"
+                )
+            twins = _of_same_number(connection, reading, at.case_id, body)
+        reading.record(
+            Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
+            *(() if at.state is None else (at.case_id,)),
+            *twins,
+        )
+        narrator = Narrator(labels, names_by_id(reading.authority.names, labels), at.person_names)
+        words = narrator.words(event, outcome.state if at.is_visible else None)
+        sentence = narrator.tell(before, event, outcome.state) if at.is_visible else narrator.alone(event)
+        flags = [(flag, narrator.detail(flag.detail)) for flag in outcome.flags]
+        warnings = [labels.translate(Message(SAME_NUMBER, case_id=case_id)) for case_id in twins]
+        particulars = event_fields(event, drafted.sections, words, labels)
+        drafts.append(CaseDraft(drafted, sentence, particulars, flags, warnings))
+        state = outcome.state
+    return drafts
 
 
 def _of_same_number(connection: Connection, reading: Reading, case_id: str, body: Body) -> list[str]:

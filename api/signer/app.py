@@ -84,16 +84,18 @@ class SigningProvider(Struct, frozen=True):
             case "eth_chainId", _:
                 return hex(self.chain_id)
             case "eth_signTypedData_v4", [address, data, beside]:
-                return await self._signed(lambda: self.questioner.event(address, data, beside))
+                return (await self._signatures(lambda: self.questioner.events(address, [[data, beside]])))[0]
+            case "tallystick_signEvents", [address, documents]:
+                return await self._signatures(lambda: self.questioner.events(address, documents))
             case "personal_sign", [data, address]:
-                return await self._signed(lambda: self.questioner.sign_in(data, address))
-            case "eth_signTypedData_v4" | "personal_sign", _:
+                return (await self._signatures(lambda: self.questioner.sign_in(data, address)))[0]
+            case "eth_signTypedData_v4" | "tallystick_signEvents" | "personal_sign", _:
                 raise CallRefused(
                     INVALID_PARAMS, "expected the parameters of this method; an event comes with its payload"
                 )
         raise CallRefused(UNSUPPORTED, f"this signer knows no method {call.method[:100]}")
 
-    async def _signed(self, judge: Callable[[], SigningQuestion]) -> str:
+    async def _signatures(self, judge: Callable[[], SigningQuestion]) -> list[str]:
         try:
             question = judge()
             await self.prompt.ask(question)
@@ -105,7 +107,7 @@ class SigningProvider(Struct, frozen=True):
             raise CallRefused(INVALID_PARAMS, str(error), error.code) from error
         except (msgspec.MsgspecError, UnicodeError) as error:
             raise CallRefused(INVALID_PARAMS, str(error)) from error
-        return "0x" + self.signer.sign(question.digest).hex()
+        return question.signatures(self.signer)
 
 
 def create_app(own: SignerRoutes) -> ASGIApp:
@@ -182,9 +184,12 @@ class SignerRoutes(Struct, frozen=True):
         self.guard.require_own_page(request.headers)
         pending, question = self.prompt.waiting if self.asks_here else None, None
         if pending is not None:
-            names = ("kind", "sentence", "particulars")
-            question = {name: getattr(pending.question, name) for name in names}
-            question |= {"number": pending.number, "seconds_left": pending.seconds_left}
+            question = {
+                "kind": pending.question.kind,
+                "acts": pending.question.acts,
+                "number": pending.number,
+                "seconds_left": pending.seconds_left,
+            }
         code = self.pairing.code
         return _json({"code": f"{code[:4]}-{code[4:]}", "question": question})
 

@@ -65,6 +65,7 @@ class Terminal:
 
     def __init__(self, texts: Texts, source: int):
         self._prompt, self._late = texts("Sign this?"), texts("Nobody answered in time; nothing was signed.")
+        self._together = texts("Sign all {count}?")
         self._source = source
         self._heard: Callable[[bool], object] | None = None
         self._has_ended = False
@@ -76,8 +77,12 @@ class Terminal:
 
         if os.isatty(self._source):
             termios.tcflush(self._source, termios.TCIFLUSH)  # what was typed before answers no question
-        lines = [question.sentence, *(f"  {label}: {value}" for label, value in question.particulars)]
-        click.echo(printable("\n".join(["", *lines, f"{self._prompt} [y/N]: "])), nl=False, err=True)
+        lines, count = [], len(question.acts)
+        for number, act in enumerate(question.acts, 1):
+            lines += ["", f"{number}. {act.sentence}" if count > 1 else act.sentence]
+            lines += [f"  {label}: {value}" for label, value in act.particulars]
+        prompt = self._together.format(count=count) if count > 1 else self._prompt
+        click.echo(printable("\n".join([*lines, f"{prompt} [y/N]: "])), nl=False, err=True)
         self._heard = heard
         if self._has_ended:
             heard(False)

@@ -15,13 +15,15 @@ import msgspec
 from msgspec import Struct
 
 from api.auth.sessions import sign_in_text
+from ledger.chain.transaction import TransactionSigner
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
-from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, decode_event, digest_of
+from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Stream, decode_event, digest_of
 from ledger.core.events.payload import decode_section
-from ledger.core.signing.signatures import personal_digest, require_window, signing_hash, typed_data
+from ledger.core.signing.signatures import personal_digest, require_window, typed_data
 from ledger.i18n import Labels
+from ledger.recording.event_signing import MAX_ACTS, sign_in_order
 from ledger.timeline.event_fields import EventField, event_fields
 from ledger.timeline.sentences import Names, Narrator
 
@@ -43,13 +45,19 @@ class KeyHolder(Struct, frozen=True):
     url: str
 
 
-class SigningQuestion(Struct, frozen=True):
-    """A question to the officer. Only ``digest`` (32 bytes) is signed if the officer agrees."""
+class ActInWords(Struct, frozen=True):
+    """An act in a sentence, and every value that is signed with it."""
 
-    kind: str
     sentence: str
     particulars: tuple[EventField, ...]
-    digest: bytes
+
+
+class SigningQuestion(Struct, frozen=True):
+    """A question to the officer, with the acts that one consent is for. ``signatures`` signs them, and nothing else."""
+
+    kind: str
+    acts: tuple[ActInWords, ...]
+    signatures: Callable[[TransactionSigner], list[str]]
 
 
 class _Disclosed(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,10 +76,35 @@ class QuestionBuilder:
         self._narrator = Narrator(labels, names)
         self._now = now
 
-    def event(self, address: Any, data: Any, beside: Any) -> SigningQuestion:
-        """Return the question of ``eth_signTypedData_v4``; ``data`` is a document or its JSON. Raises the refusal."""
+    def events(self, address: Any, documents: Any) -> SigningQuestion:
+        """Return the question for a list of events that are signed by one consent, in their order.
+
+        Each is the typed data, as a document or its JSON, with what it discloses. An event that comes after another of
+        its stream is signed to follow that one. Raises the refusal.
+        """
         self._require_own(address)
-        envelope = self._envelope(data)
+        if not isinstance(documents, list) or not 0 < len(documents) <= MAX_ACTS:
+            raise MalformedInput("expected a list of 1 to {limit} events", limit=MAX_ACTS, field="params")
+        last: dict[Stream, int] = {}
+        envelopes: list[Envelope] = []
+        acts: list[ActInWords] = []
+        for document in documents:
+            data, beside = convert(document, tuple[Any, Any])
+            envelope = self._envelope(data)
+            if envelope.sequence != last.get(envelope.stream, envelope.sequence - 1) + 1:
+                raise MalformedInput("the events of a stream must follow each other", field="params")
+            last[envelope.stream] = envelope.sequence
+            envelopes.append(envelope)
+            acts.append(self._act(envelope, beside))
+        log_id = self.holder.log_id
+        return SigningQuestion(
+            "event",
+            tuple(acts),
+            lambda signer: [envelope.signature for envelope in sign_in_order(envelopes, signer, log_id)],
+        )
+
+    def _act(self, envelope: Envelope, beside: Any) -> ActInWords:
+        """Return the act in words, if the holder may sign it and all of it is disclosed. Raises the refusal."""
         require_window(envelope, self._now())
         disclosed = convert(beside, _Disclosed)
         event = decode_event(canonical.encode(envelope), disclosed.payload.encode())
@@ -91,7 +124,7 @@ class QuestionBuilder:
             EventField(self._labels.of("field", f"{event.stream.kind}_id"), event.stream.id),
             *event_fields(event, sections, words, self._labels),
         )
-        return SigningQuestion("event", self._narrator.alone(event), facts, signing_hash(envelope, self.holder.log_id))
+        return ActInWords(self._narrator.alone(event), facts)
 
     def sign_in(self, data: Any, address: Any) -> SigningQuestion:
         """Return the question of ``personal_sign``; ``data`` is the text or its bytes in hex. Raises the refusal."""
@@ -121,7 +154,10 @@ class QuestionBuilder:
             EventField(self._labels.of("field", "officer"), self.holder.officer),
             EventField(self._labels.of("field", "key_id"), self.holder.key_id),
         )
-        return SigningQuestion("sign_in", sentence, facts, personal_digest(text))
+        digest = personal_digest(text)
+        return SigningQuestion(
+            "sign_in", (ActInWords(sentence, facts),), lambda signer: ["0x" + signer.sign(digest).hex()]
+        )
 
     def _envelope(self, data: Any) -> Envelope:
         """Return the envelope in the typed data, which must contain nothing else."""

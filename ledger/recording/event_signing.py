@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -32,7 +32,10 @@ from ledger.core.events import (
     make_event,
     unsigned_envelope,
 )
+from ledger.core.log.merkle import leaf_hash
 from ledger.core.signing.signatures import signing_hash
+
+MAX_ACTS = 100  # events that one consent is asked for: more than anybody reads at once
 
 
 class Sources(Struct, frozen=True):
@@ -174,6 +177,20 @@ def sign_event(
 def sign_envelope(envelope: Envelope, signer: TransactionSigner, log_id: bytes) -> Envelope:
     """Return the envelope under the signature of its key."""
     return replace(envelope, signature="0x" + signer.sign(signing_hash(envelope, log_id)).hex())
+
+
+def sign_in_order(envelopes: Sequence[Envelope], signer: TransactionSigner, log_id: bytes) -> list[Envelope]:
+    """Return the envelopes under the signature of their key, to be recorded in this order.
+
+    One that comes after another of its stream follows it as it was signed, whatever it says of ``previous``.
+    """
+    signed: list[Envelope] = []
+    heads: dict[Stream, str] = {}
+    for envelope in envelopes:
+        placed = replace(envelope, previous=heads.get(envelope.stream, envelope.previous))
+        signed.append(sign_envelope(placed, signer, log_id))
+        heads[envelope.stream] = f"sha256:{leaf_hash(canonical.encode(signed[-1])).hex()}"
+    return signed
 
 
 def new_id(noun: str) -> str:

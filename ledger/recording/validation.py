@@ -120,13 +120,14 @@ class Validator:
             require_same_event(stored, submitted)
             return Duplicate(stored)
 
-    def foresee(self, event: Event) -> tuple[CaseState | None, Outcome]:
+    def foresee(self, event: Event, before: CaseState | None = None) -> tuple[CaseState | None, Outcome]:
         """Return the state that an unsigned event of a case would follow, and its outcome.
 
+        ``before`` is that state if it is one that was itself foreseen; else the event follows its stream's head.
         Raises what validation would raise, except for the signature and the rights of the key. Nothing is cached.
         """
         authority = self._newest_authority()
-        before = self.states.at_head(event)
+        before = before or self.states.at_head(event)
         outcome = fold(before, self.states.act(before, event, registered=authority.agencies))
         # Of another case, so that the fold of this one cannot know it.
         self.states.require_free_id(event)

@@ -5,7 +5,7 @@ What makes an act impossible is reported before it is signed. A refusal names th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query
@@ -16,6 +16,7 @@ from api.console.cases.case_pages import book_of, read_case
 from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.drafting import (
+    EventDraft,
     FormAct,
     body_of,
     drafted,
@@ -28,7 +29,7 @@ from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, PostedForm
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
-from api.services.drafts import CaseAtHand, body_from, case_at_hand, draft_in_case, require_role
+from api.services.drafts import ActContext, CaseAtHand, body_from, case_at_hand, drafts_in_case, require_role
 from ledger.acts import ACTS, HEADINGS
 from ledger.core.custody import CaseState
 from ledger.core.encoding.instants import unix_seconds
@@ -38,7 +39,7 @@ from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.item import ItemRegistered
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import keeps_persons
-from ledger.recording.event_signing import new_id
+from ledger.recording.event_signing import MAX_ACTS, new_id
 
 router = APIRouter()
 OfQuery = Annotated[str | None, Query(max_length=200)]
@@ -164,22 +165,84 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
     if act in FROM_FIELDS and at.state is not None:
         require_role(visit.reading, EVENT_TYPES[act].body)
         of_fields = ActForm(visit, at.state, book_of(visit, at.state), act, at.person_names)
-        body, sections = body_from(EVENT_TYPES[act].body, of_fields.body_fields(form)), of_fields.sections(form)
+        bodies = [body_from(EVENT_TYPES[act].body, of_fields.body_fields(form))]
+        sections = of_fields.sections(form)
     else:
-        body = body_of(DRAFTED[act], form, at.state)
-        require_role(visit.reading, type(body))
+        bodies = acts_of(act, form, at.state)
+        for body in bodies:
+            require_role(visit.reading, type(body))
     context = stated(form, sections)
-    in_case = draft_in_case(visit.service, visit.reading, visit.labels, at=at, body=body, context=context)
-    draft = drafted(
-        visit,
-        form,
-        in_case.unsigned,
-        sentence=in_case.sentence,
-        particulars=in_case.particulars,
-        following="/inbox" if act == "refuse" else _page_of(case_id, body),
-        sees_others=at.is_visible,
-    )
-    return visit.page("shared/draft.html", draft=draft._replace(flags=in_case.flags, warnings=in_case.warnings))
+    beside = context._replace(authority=None)  # of items that are registered beside the act
+    acts = [(body, beside if isinstance(body, ItemRegistered) else context) for body in bodies]
+    following = "/inbox" if act == "refuse" else _page_of(case_id, bodies[-1])
+    return _draft_page(visit, _drafts(visit, form, at, acts, following))
+
+
+@router.post("/inbox/drafts")
+def draft_receipts(visit: VisitOf, form: FormOf) -> Response:
+    """Return a part of a page: the drafts of the acceptances of offers, each as listed and in full."""
+    require_role(visit.reading, handover.HandoverAccepted)
+    by_case: dict[str, list[str]] = {}
+    for picked in form.all("handover"):
+        case_id, _, handover_id = picked.partition("/")
+        by_case.setdefault(case_id, []).append(handover_id)
+    if not by_case:
+        raise MalformedInput("choose one offer at least", field="handover")
+    context, drafts = stated(form), list[EventDraft]()
+    for case_id, handover_ids in by_case.items():
+        at = case_at_hand(visit.service, visit.reading, case_id)
+        received = ("received_at", form.get("received_at") or "")
+        answers = [PostedForm([("handover_id", handover_id), received]) for handover_id in handover_ids]
+        acts = [(body_of(DRAFTED["accept"], answer, at.state), context) for answer in answers]
+        drafts += _drafts(visit, form, at, acts, "/inbox")
+    return _draft_page(visit, drafts)
+
+
+def _draft_page(visit: Visit, drafts: Sequence[EventDraft]) -> Response:
+    """Return the part of a page that shows what is signed together. Raises MalformedInput if that is too much."""
+    if len(drafts) > MAX_ACTS:
+        raise MalformedInput("expected at most {limit} acts at once", limit=MAX_ACTS, field="acts")
+    return visit.page("shared/draft.html", drafts=drafts)
+
+
+def _drafts(
+    visit: Visit, form: PostedForm, at: CaseAtHand, acts: Sequence[tuple[Body, ActContext]], following: str
+) -> list[EventDraft]:
+    """Return the drafts of acts in one case that are signed together, after which the page ``following`` is shown."""
+    return [
+        drafted(
+            visit,
+            form,
+            draft.unsigned,
+            sentence=draft.sentence,
+            particulars=draft.particulars,
+            following=following,
+            sees_others=at.is_visible,
+        )._replace(flags=draft.flags, warnings=draft.warnings)
+        for draft in drafts_in_case(visit.service, visit.reading, visit.labels, at=at, acts=acts)
+    ]
+
+
+def acts_of(act: str, form: PostedForm, state: CaseState | None) -> list[Body]:
+    """Return what the form states: the act, items that are registered with it, and the offer of a case's first items.
+
+    What is offered is registered before. Raises MalformedInput, naming the field.
+    """
+    if act not in WITH_ITEMS:
+        return [body_of(DRAFTED[act], form, state)]
+    items = [body_of(DRAFTED["register"], part, state) for part in form.parts("new") if _is_filled(part)]
+    if act == "register":
+        return [body_of(DRAFTED["register"], form, state), *items]
+    opening = [body_of(DRAFTED["open"], form, state)] if act == "open" else []
+    if act == "open" and not form.get("to_agency"):
+        return [*opening, *items]
+    offer = form.extended("item", (item.item_id for item in items if isinstance(item, ItemRegistered)))
+    return [*opening, *items, body_of(DRAFTED["offer"], offer, state)]
+
+
+def _is_filled(item: PostedForm) -> bool:
+    """Return whether anything of an item was filled in that the form does not state by itself."""
+    return any(name not in _STATED and not name.startswith("needs:") for name in item.below(""))
 
 
 def _page_of(case_id: str, body: Body) -> str:
@@ -190,6 +253,8 @@ def _page_of(case_id: str, body: Body) -> str:
     return f"/cases/{case_id}"
 
 
+WITH_ITEMS = ("open", "register", "offer")  # acts whose form registers further items, which are signed together with it
+_STATED = ("item_kind", "quantity", "unit")
 DIFFERS, REFUSED = "differs", "refused"  # else as listed
 
 

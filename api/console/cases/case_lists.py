@@ -12,6 +12,7 @@ from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.clock_views import ClockView
+from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf
 from api.console.shared.rendering import PATH
 from api.console.supervision.lead_pages import waiting
@@ -19,6 +20,8 @@ from api.dependencies import Following
 from api.schemas.answers import HandoverLine, case_line, handover_line
 from api.services.case_reading import SearchResults, search_cases
 from api.services.service import position_after
+from ledger.core.encoding.instants import unix_seconds
+from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
 from ledger.store import cases
 from ledger.store.cases import Page
@@ -69,7 +72,15 @@ def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = None) 
     """Show the open offers to the agency, those that expire first at the top, and the letters that wait for it."""
     rows, following = _box(visit, "inbox", limit=ROWS, after=after)
     letters = waiting_letters(visit, FEW)
-    return visit.page("cases/inbox.html", rows=rows, letters=letters, following=following, told=recorded(visit, event))
+    return visit.page(
+        "cases/inbox.html",
+        rows=rows,
+        picks=len(rows) > 1 and visit.reading.session.has_role(*HANDLING),
+        this_minute=minute(unix_seconds(visit.reading.reader.now)),
+        letters=letters,
+        following=following,
+        told=recorded(visit, event),
+    )
 
 
 @router.get("/outbox")

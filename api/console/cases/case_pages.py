@@ -116,6 +116,8 @@ def new_case(visit: VisitOf, procedure: ProcedureQuery = None) -> Response:
         words={"BusinessLine": tuple(book.lines), "Stage": tuple(book.stages)},
         procedure=book.procedure.id,
         procedures=[each.procedure for each in books.values()],
+        **_receivers(visit, book, None),
+        **_item_words(visit, book),
     )
 
 
@@ -217,11 +219,30 @@ def new_item(visit: VisitOf, case_id: SlugPath) -> Response:
     visit.reading.require_role(*HANDLING)
     visible = read_case(visit, case_id, Message("case"))
     book = book_of(visit, visible.state)
-    kinds = {kind: row for kind, row in book.items.items() if not row.is_person}
-    values = {"fields": book.fields, "particular": visit.labels.of_particular}
-    return visit.page(
-        "cases/new_item.html", **visible._asdict(), **values, kinds=kinds, units=tuple(book.units) or ("piece",)
-    )
+    return visit.page("cases/new_item.html", **visible._asdict(), **_item_words(visit, book))
+
+
+def _item_words(visit: Visit, book: Rulebook) -> dict[str, Any]:
+    """Return what the form of an item takes from the procedure: kinds with their fields, and units."""
+    return {
+        "kinds": {kind: row for kind, row in book.items.items() if not row.is_person},
+        "fields": book.fields,
+        "particular": visit.labels.of_particular,
+        "units": tuple(book.units) or ("piece",),
+    }
+
+
+def _receivers(visit: Visit, book: Rulebook, receiver: str | None) -> dict[str, Any]:
+    """Return to whom the reader's agency may offer, and for which purposes: to a ``receiver`` of this kind, or any."""
+    own, others = visit.reading.agency, visit.service.authority().agencies
+    agencies = sorted(others.values(), key=lambda agency: (agency.kind, agency.agency_id))
+    return {
+        "agencies": [agency for agency in agencies if agency.agency_id != own],
+        "purposes": book.purposes_between(others[own].kind, receiver),
+        "purposes_for": {
+            kind: book.purposes_between(others[own].kind, kind) for kind in {each.kind for each in agencies}
+        },
+    }
 
 
 @router.get("/cases/{case_id}/offer")
@@ -240,20 +261,17 @@ def offer(
     visible = read_case(visit, case_id, Message("case"))
     book = book_of(visit, visible.state)
     usual = _usual_return(book) if returns else None
-    own, others = visit.reading.agency, visit.service.authority().agencies
-    agencies = sorted(others.values(), key=lambda agency: (agency.kind, agency.agency_id))
     lines = _offer_lines(visible.state, visit.reading, returns, PartRequest())
-    receiver = others[lines["original"].from_agency].kind if returns else None
-    purposes = book.purposes_between(others[own].kind, receiver)
+    receiver = visit.service.authority().agencies[lines["original"].from_agency].kind if returns else None
+    receivers = _receivers(visit, book, receiver)
     return visit.page(
         "cases/offer.html",
         **visible._asdict(),
         **lines,
-        persons=[person for person in visible.state.persons.values() if person.responsible == own],
-        agencies=[agency for agency in agencies if agency.agency_id != own],
-        purposes=purposes,
-        **_chosen(visible.state, own, follows, purpose, purposes),
-        purposes_for={kind: book.purposes_between(others[own].kind, kind) for kind in {each.kind for each in agencies}},
+        **receivers,
+        **_item_words(visit, book),
+        **_chosen(visible.state, visit.reading.agency, follows, purpose, receivers["purposes"]),
+        persons=[person for person in visible.state.persons.values() if person.responsible == visit.reading.agency],
         usual=usual,
         reasons=sorted(book.reasons, key=lambda word: usual not in book.reasons[word].returns_for),
         remedies=tuple(book.remedies),

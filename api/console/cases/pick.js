@@ -51,6 +51,7 @@ receiver?.addEventListener("change", () => {
   const fitting = receiver.selectedOptions[0].dataset.purposes?.split(" ");
   for (const option of purpose.options) option.hidden = option.disabled = Boolean(fitting && option.value && !fitting.includes(option.value));
   if (purpose.selectedOptions[0]?.disabled) purpose.value = "";
+  purpose.required = Boolean(receiver.value);
 });
 
 document.querySelector("[data-all]")?.addEventListener("click", async () => {

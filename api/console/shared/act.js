@@ -1,29 +1,46 @@
-// Acts: a form asks for a draft, which the officer's provider signs and this script posts to the ledger.
-import { envelopeOf, submissionOf, textsOf, typedData } from "./event.js";
+// Acts: a form asks for drafts, which the officer's provider signs and this script posts to the ledger, all or none.
+import { envelopeOf, follow, following, submissionOf, textsOf, typedData } from "./event.js";
 import { forget } from "./kept.js";
-import { BUSY, chosen, DECLINED, NO_WALLET, OTHER_ACCOUNT, signTyped, UNANSWERED, UNPAIRED } from "./provider.js";
+import { BUSY, chosen, DECLINED, NO_WALLET, OTHER_ACCOUNT, signTogether, signTyped, UNANSWERED, UNPAIRED } from "./provider.js";
 import { JSON_HEADERS, refusal } from "./refusal.js";
 
 const { keyId, logId } = document.body.dataset;
 let asked = null; // the form that the shown draft came from
-let unsent = null; // a submission whose outcome is not known
+let unsent = null; // submissions whose outcome is not known
 
+// Return the submissions. The signer is asked once for all; a wallet, which knows no lists, once for each.
 async function sign(draft) {
-  const { envelope: drafted, payload, sections } = draft.dataset;
-  const envelope = envelopeOf(drafted, payload, keyId, Math.floor(Date.now() / 1000));
-  const data = JSON.stringify(typedData(envelope, logId));
+  const signedAt = Math.floor(Date.now() / 1000);
+  const acts = [...draft.querySelectorAll("[data-envelope]")].map(({ dataset: { envelope, payload, sections } }) => ({
+    envelope: envelopeOf(envelope, payload, keyId, signedAt), payload, sections, beside: { payload, sections: textsOf(sections) },
+  }));
   const provider = chosen();
+  const typed = (envelope) => JSON.stringify(typedData(envelope, logId));
   draft.classList.toggle("by-wallet", !provider.isSigner);
   say(draft, provider.isSigner ? draft.dataset.agree : draft.dataset.walletAgree);
-  const signature = await signTyped(provider, keyId, data, { payload, sections: textsOf(sections) });
-  return submissionOf(payload, envelope, signature, sections);
+  const isOneConsent = provider.isSigner && acts.length > 1;
+  const signatures = isOneConsent && (await signTogether(provider, keyId, acts.map((act) => [typed(act.envelope), act.beside])));
+  const [heads, submissions] = [new Map(), []];
+  for (const [place, { envelope: drafted, payload, sections, beside }] of acts.entries()) {
+    const envelope = following(drafted, heads);
+    const signature = signatures ? signatures[place] : await signTyped(provider, keyId, typed(envelope), beside);
+    follow(envelope, signature, heads);
+    submissions.push(submissionOf(payload, envelope, signature, sections));
+  }
+  return submissions;
+}
+
+function sent(submissions) {
+  if (submissions.length === 1) return fetch("/api/v1/events", { method: "POST", headers: JSON_HEADERS, body: submissions[0] });
+  const headers = { ...JSON_HEADERS, "content-type": "application/x-ndjson" };
+  return fetch("/api/v1/events/batch?all_or_none=true", { method: "POST", headers, body: submissions.join("\n") });
 }
 
 async function post(draft) {
   say(draft, draft.dataset.recording);
   let answer;
   try {
-    answer = await fetch("/api/v1/events", { method: "POST", headers: JSON_HEADERS, body: unsent });
+    answer = await sent(unsent);
   } catch {
     return lost(draft);
   }
@@ -35,7 +52,7 @@ async function post(draft) {
   const problem = await answer.json();
   if (problem.code === "not_on_head") return rebase(draft);
   release(draft);
-  return say(draft, ...(await refusal(draft.dataset.refused, problem)));
+  return say(draft, ...(await refusal(draft.dataset.refused.replace("{line}", problem.line), problem)));
 }
 
 // Draft the same form on the newer head. The server validates it again and lists what was recorded in between; the officer is asked again.

@@ -1,6 +1,7 @@
 // An event as defined in docs/protocol/event.md: the draft's payload, its digest, the envelope, and the typed data to sign.
 import { blake3 } from "../vendor/blake3.js";
-import { canonical, hex, utf8 } from "../vendor/forms.js";
+import { canonical, hex, joined, utf8 } from "../vendor/forms.js";
+import { sha256 } from "../vendor/sha2.js";
 
 const string = (name) => ({ name, type: "string" });
 const TYPES = {
@@ -19,6 +20,21 @@ export function envelopeOf(drafted, payload, keyId, signedAt) {
   const { signature, ...place } = JSON.parse(drafted);
   return { ...place, key_id: keyId, payload_digest: `blake3:${hex(blake3(utf8(payload)))}`, signed_at: signedAt };
 }
+
+// Return the envelope, to follow what was signed before it in its stream. heads has the leaf hash by stream.
+export function following(envelope, heads) {
+  const head = heads.get(streamOf(envelope));
+  return head ? { ...envelope, previous: head } : envelope;
+}
+
+// Note an envelope as the last one that was signed in its stream.
+export function follow(envelope, signature, heads) {
+  const entry = utf8(canonical({ ...envelope, signature: lowV(signature) }));
+  heads.set(streamOf(envelope), `sha256:${hex(sha256(joined(LEAF, entry)))}`);
+}
+
+const LEAF = new Uint8Array([0]); // before an entry's bytes, RFC 6962 section 2.1
+const streamOf = ({ stream }) => `${stream.kind}/${stream.id}`;
 
 export function typedData(e, logId) {
   return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 from urllib.parse import parse_qsl
 
@@ -47,6 +47,19 @@ class PostedForm:
     def below(self, prefix: str) -> Mapping[str, str]:
         """Return the fields whose names begin with the prefix and that are filled in, by the rest of their names."""
         return {name.removeprefix(prefix): text for name, text in self._pairs if name.startswith(prefix) and text}
+
+    def parts(self, name: str) -> list[PostedForm]:
+        """Return the forms within the form, in their order: the fields ``name:1:field`` and so on, as ``field``."""
+        numbers = dict.fromkeys(field.split(":")[1] for field, _ in self._pairs if field.startswith(f"{name}:"))
+        prefixes = [f"{name}:{number}:" for number in numbers]
+        return [
+            PostedForm([(field.removeprefix(p), text) for field, text in self._pairs if field.startswith(p)])
+            for p in prefixes
+        ]
+
+    def extended(self, name: str, values: Iterable[str]) -> PostedForm:
+        """Return the form with further fields of that name."""
+        return PostedForm([*self._pairs, *((name, value) for value in values)])
 
 
 def whole_number(text: str | None) -> int | None:

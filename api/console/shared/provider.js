@@ -58,6 +58,11 @@ export function chosen() {
   throw new ProviderError({ code: NO_WALLET, message: "this browser has no wallet" });
 }
 
+// Sign a list of events, each [typed data, what it discloses], by one consent at the signer. Returns the signatures.
+export function signTogether(provider, keyId, documents) {
+  return provider.request({ method: "tallystick_signEvents", params: [keyId, documents] });
+}
+
 // Sign with the session's key. A wallet lists accounts in any order, and its user may have switched accounts since signing in.
 export async function signTyped(provider, keyId, data, beside) {
   if (provider.isSigner) return provider.request({ method: "eth_signTypedData_v4", params: [keyId, data, beside] });

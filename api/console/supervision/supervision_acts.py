@@ -86,7 +86,7 @@ def _draft(visit: Visit, form: PostedForm, stream_id: str, state: Matter | None,
         particulars=event_fields(event, drafted_event.sections, narrator.words(event, None), visit.labels),
         following=f"/{folder}/{stream_id.removeprefix(prefix)}",
     )
-    return visit.page("shared/draft.html", draft=draft._replace(warnings=list(_warnings(visit, state, body))))
+    return visit.page("shared/draft.html", drafts=[draft._replace(warnings=list(_warnings(visit, state, body)))])
 
 
 def _warnings(visit: Visit, state: Matter | None, body: Body) -> Iterator[str]:

@@ -21,6 +21,15 @@ async function call(path, body) {
   return fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), cache: "no-store" });
 }
 
+const element = (name, text, className = "") => Object.assign(document.createElement(name), { textContent: text, className });
+
+function inWords({ sentence, particulars }) {
+  const [act, values] = [element("li", ""), element("dl", "")];
+  values.append(...particulars.flatMap(([label, value]) => [element("dt", label), element("dd", value)]));
+  act.append(element("p", sentence, "sentence"), values);
+  return act;
+}
+
 function show(question) {
   const isNew = question?.number !== shown?.number;
   shown = question;
@@ -29,12 +38,12 @@ function show(question) {
   if (!question) return;
   part("left").textContent = question.seconds_left;
   if (!isNew) return;
-  part("sentence").textContent = question.sentence;
-  part("particulars").replaceChildren(...question.particulars.flatMap(([label, value]) => {
-    const [term, said] = [document.createElement("dt"), document.createElement("dd")];
-    [term.textContent, said.textContent] = [label, value];
-    return [term, said];
-  }));
+  const { acts } = question, isList = acts.length > 1;
+  const { one, many } = part("question-title").dataset;
+  part("question-title").textContent = isList ? many.replace("{count}", acts.length) : one;
+  part("together").hidden = !isList;
+  part("acts").classList.toggle("one", !isList);
+  part("acts").replaceChildren(...acts.map(inWords));
   settle();
   part("question-title").focus();
 }

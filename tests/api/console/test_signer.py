@@ -97,10 +97,10 @@ def asked_for(case_event: SignedEvent) -> list[Any]:
 def test_an_event_is_told_in_words_and_signed(desk: Desk) -> None:
     """The officer reads what the payload says; what comes back is his signature of that very event."""
     question, answer = desk.asked(True, "eth_signTypedData_v4", *asked_for(OFFER))
-    assert question["sentence"].startswith(
+    assert question["acts"][0]["sentence"].startswith(
         "police-east offers to procuratorate-east for prosecution review: phone, knife"
     )
-    assert ["items 2 · item", "knife"] in question["particulars"]
+    assert ["items 2 · item", "knife"] in question["acts"][0]["particulars"]
     signature = bytes.fromhex(answer["result"][2:])
     assert recover(signing_hash(OFFER.envelope, LOG_ID), signature) == OFFICER.key_id
 
@@ -122,7 +122,7 @@ def test_confidential_sections_are_shown_whole(desk: Desk) -> None:
     section = Section(salt="11" * 16, fields={"name": "Li Ming"})
     case = Case().open(sections={"names": section})
     question, _ = desk.asked(False, "eth_signTypedData_v4", *asked_for(case.last))
-    assert ["names · name", "Li Ming"] in question["particulars"]
+    assert ["names · name", "Li Ming"] in question["acts"][0]["particulars"]
     address, data, beside = asked_for(case.last)
     for sections in ({}, {"names": canonical.encode(Section(salt="11" * 16, fields={"name": "Wang"})).decode()}):
         assert desk.call("eth_signTypedData_v4", address, data, beside | {"sections": sections})["error"]["code"] == (

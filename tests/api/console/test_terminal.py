@@ -12,7 +12,7 @@ import pytest
 
 from api.signer import asking
 from api.signer.asking import Declined, NotAnswered, OfficerPrompt, Terminal
-from api.signer.question import SigningQuestion
+from api.signer.question import ActInWords, SigningQuestion
 from api.texts import Texts
 
 
@@ -25,7 +25,7 @@ def keyboard() -> Iterator[tuple[int, Terminal]]:
 
 
 def question(sentence: str) -> SigningQuestion:
-    return SigningQuestion("event", sentence, (), bytes(32))
+    return SigningQuestion("event", (ActInWords(sentence, ()),), lambda _: [])
 
 
 async def asked(counter: OfficerPrompt, keyboard: int, sentence: str, typed: bytes) -> str:

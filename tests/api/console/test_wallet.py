@@ -34,6 +34,7 @@ class Wallet:
 
     holder: Officer
     answer: dict[str, Any] | None = None
+    patience: int = 1_000  # signatures, until its holder declines
     asked: list[str] = field(default_factory=list)
 
     def request(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -45,6 +46,9 @@ class Wallet:
             return {"result": [account.address]}
         if self.answer is not None:
             return self.answer
+        if self.patience == 0:
+            return DECLINED
+        self.patience -= 1
         of_account, message = self._read(method, params)
         assert of_account == account.address
         return {"result": "0x" + account.sign_message(message).signature.hex().removeprefix("0x")}
