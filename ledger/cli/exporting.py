@@ -77,9 +77,8 @@ def _own_files(session: Session, items: Sequence[Mapping[str, Any]], files: Iter
         item = next((of_digest[each] for each in digests_of(file, session.output) if each in of_digest), None)
         if item is not None:
             name = f"{item['item_id']} {item['description']}"
-            yield ArchivedFile(
-                folder, name, _read(file), name, ending=readable_name(file.suffix) if file.suffix else ""
-            )
+            ending = f".{readable_name(file.suffix[1:])}" if file.suffix else ""
+            yield ArchivedFile(folder, name, _read(file), name, ending=ending)
 
 
 def _read(file: Path) -> Iterator[bytes]:
