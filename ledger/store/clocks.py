@@ -213,6 +213,12 @@ def first_end(case_id: ColumnElement[str], as_of: str) -> ColumnElement[str]:
     return func.coalesce(ends.correlate(case_id.table).scalar_subquery(), _NEVER)
 
 
+def has_clock(case_id: ColumnElement[str], wanted: DeadlineFilter) -> ColumnElement[bool]:
+    """Build the condition that the case has a clock of the filter."""
+    query = select(literal(1)).where(CLOCKS.c.case_id == case_id, *_conditions(wanted))
+    return query.correlate(case_id.table).exists()
+
+
 def _shown(reader: Reader, table: Table) -> ColumnElement[bool]:
     """Build the condition that the reader sees a clock or warning: its case, or the letter to his agency that it is of.
 

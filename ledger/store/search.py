@@ -57,6 +57,7 @@ _BRACKETS = str.maketrans("", "", "()[]{}<>〔〕【】《》〈〉「」『』�
 _TWO_IDEOGRAPHS = re.compile("[〇々㐀-䶿一-鿿\U00020000-\U0003ffff]{2}")
 SHORTEST: Final = 2  # characters that are searched for at least; three where not both are ideographs
 LONGEST: Final = 200
+PERSONS: Final = 1000  # by whom cases are filtered at most
 # A long text is kept in pieces, each a row of an index; any text that may be searched for lies within one of them.
 _PIECE, _STEP = 300, 100
 
@@ -266,6 +267,17 @@ def _named(connection: Connection, reader: Reader, text: str, limit: int, after:
             if len(places) == limit:
                 break
     return places
+
+
+def cases_of_person(connection: Connection, reader: Reader, text: str) -> list[str]:
+    """Return cases with a person whose name has the text in it, or whose pseudonym begins with it.
+
+    The name counts where the reader may read it. Of very many persons, the first are considered.
+    """
+    named = _named(connection, reader, text, PERSONS, SearchPosition(0))
+    begins = (WORDS.c.kind == "person", _begins(folded(text)), seen(reader, WORDS.c.case_id))
+    pseudonyms = connection.execute(select(WORDS.c.case_id).where(*begins).limit(PERSONS)).scalars()
+    return list({*pseudonyms, *(hit.case_id for _, hit in named)})
 
 
 _NAME_KEY = literal(f'"{NAME_FIELD}":'.encode(), LargeBinary())  # as a section is stored

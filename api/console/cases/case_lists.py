@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from operator import itemgetter
+from typing import Annotated, Literal, NamedTuple, get_args
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
+from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
+from api.auth.reading import Reading
 from api.console.cases.letter_pages import waiting_letters
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
@@ -18,18 +21,23 @@ from api.console.shared.rendering import PATH
 from api.console.supervision.lead_pages import waiting
 from api.dependencies import Following
 from api.schemas.answers import HandoverLine, case_line, handover_line
-from api.services.case_reading import SearchResults, search_cases
+from api.services.case_reading import TOO_SHORT, SearchResults, search_cases
 from api.services.service import position_after
 from ledger.core.encoding.instants import unix_seconds
+from ledger.core.errors import RuleRefused
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
-from ledger.store import cases
+from ledger.i18n import words_in_use, zone_in_use
+from ledger.store import case_list, cases
+from ledger.store.case_list import CaseFilter, CasePosition, Order
 from ledger.store.cases import Page
 from ledger.store.clocks import Box, offer_position, open_offers, parse_offer_position
+from ledger.store.database import Connection, Row
 from ledger.store.search import LONGEST, SHORTEST, Hit, folded, is_searchable
 
 ROWS = 50  # of a list on one page
 FEW = 8  # of a list on the start page
+Due = Literal["overdue", "0", "3", "7", "30"]  # has run out, or runs out within so many days
 READ_AS: dict[Box, Message] = {"inbox": Message("inbox"), "outbox": Message("outbox")}
 
 router = APIRouter()
@@ -90,18 +98,91 @@ def outbox(visit: VisitOf, after: Following = None) -> Response:
     return visit.page("cases/outbox.html", rows=rows, following=following)
 
 
+class CaseFilters(Struct, frozen=True):
+    """The filters and the order of the list of cases, as in its form; without ``all``, of those that the agency
+    answers for."""
+
+    all: bool = False
+    agency: Annotated[str, Query(max_length=64)] = ""
+    stage: Annotated[str, Query(max_length=64)] = ""
+    person: Annotated[str, Query(max_length=LONGEST)] = ""
+    flag: Annotated[str, Query(max_length=64)] = ""
+    deadline: Due | Literal[""] = ""
+    order: Order = "id"
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Return the filters as query parameters, without those that restrict nothing."""
+        chosen = {name: getattr(self, name) for name in ("agency", "stage", "person", "flag", "deadline")}
+        shown = {"all": "true"} if self.all else {}
+        by = {"order": self.order} if self.order != "id" else {}
+        return shown | {name: value for name, value in chosen.items() if value} | by
+
+    @property
+    def restricts(self) -> bool:
+        """Return whether a filter is set, beside whose cases they are."""
+        return any((self.agency, self.stage, self.person, self.flag, self.deadline))
+
+
+def listed_cases(
+    connection: Connection, reading: Reading, filters: CaseFilters, limit: int, after: CasePosition | None = None
+) -> list[Row]:
+    """Return the cases of the filters. Raises RuleRefused for a person by too short a text."""
+    mine = filters.agency or (None if filters.all else reading.agency)
+    if filters.order == "id" and not filters.restricts:  # found by an index, however many there are
+        window = Page(limit, None if after is None else after.case_id)
+        rows = cases.list_cases(connection, reading.reader, window, responsible=mine)
+        return [{**row, "place": row["case_id"]} for row in rows]
+    person = filters.person.strip() or None
+    if person is not None and not is_searchable(folded(person)):
+        raise RuleRefused(TOO_SHORT, field="person")
+    wanted = CaseFilter(
+        as_of=reading.reader.now,
+        responsible=mine,
+        stage=filters.stage or None,
+        person=person,
+        flag=filters.flag or None,
+        within_days=int(filters.deadline) if filters.deadline not in ("", "overdue") else None,
+        overdue=filters.deadline == "overdue",
+        zone=zone_in_use(),
+    )
+    return case_list.filtered(connection, reading.reader, wanted, order=filters.order, limit=limit, after=after)
+
+
 @router.get("/cases")
-def list_cases(visit: VisitOf, all: Annotated[bool, Query()] = False, after: Following = None) -> Response:  # noqa: A002 - the address has it
-    """Show the cases that the agency is responsible for, or all that it may see."""
-    mine = None if all else visit.reading.agency
+def list_cases(visit: VisitOf, filters: Annotated[CaseFilters, Depends()], after: Following = None) -> Response:
+    """Show the cases that the agency is responsible for, or all that it may see; of these, those of the filters."""
+    position = position_after(visit.service, "cases", after)
+    # A number may have commas, an id has none.
+    last = None if position is None else CasePosition(*position.rsplit(",", 1))
     with visit.service.parts.database.read() as connection:
-        window = Page(ROWS, position_after(visit.service, "cases", after))
-        rows = cases.list_cases(connection, visit.reading.reader, window, responsible=mine)
+        rows = listed_cases(connection, visit.reading, filters, ROWS, last)
         lines = [case_line(row) for row in rows]
         clocks = clock_views.nearest(connection, visit, (line.case_id for line in lines))
     visit.reading.record(Message("list of cases"), *(line.case_id for line in lines))
-    following = visit.service.cursors.seal("cases", lines[-1].case_id) if len(lines) == ROWS else None
-    return visit.page("cases/cases.html", lines=lines, clocks=clocks, all=all, following=following)
+    following = None
+    if len(rows) == ROWS:
+        place = case_list.position_of(rows[-1])
+        following = visit.service.cursors.seal("cases", f"{place.value},{place.case_id}")
+    return visit.page(
+        "cases/cases.html",
+        lines=lines,
+        clocks=clocks,
+        filters=filters,
+        following=following,
+        agencies=sorted(visit.service.authority().agencies),
+        stages=words_in_use("stage"),
+        flags=flags_in_force(visit),
+        dues=get_args(Due),
+        orders=get_args(Order),
+    )
+
+
+def flags_in_force(visit: Visit) -> dict[str, str]:
+    """Return what the rules in force flag, each with its label, in the order of the labels."""
+    books = visit.service.parts.validator.procedures_in_force()
+    labels = {rule.name: visit.labels.of_flag(rule.name) for book in books for rule in book.flags}
+    return dict(sorted(labels.items(), key=itemgetter(1)))
 
 
 @router.post("/find")

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api.console.cases.case_lists import READ_AS, Asked
+from api.console.cases.case_lists import READ_AS, Asked, CaseFilters, listed_cases
 from api.console.cases.case_pages import read_case
 from api.console.cases.letter_pages import BoxQuery, NumberQuery
 from api.console.registry.registry_pages import agency_lines
@@ -43,14 +43,16 @@ Part = Literal["items", "persons", "handovers", "deadlines"]
 router = APIRouter()
 
 
-def list_file(visit: Visit, name: str, title: str, columns: str, rows: Iterable[Row]) -> Response:
-    """Return the file of a list for download.
+def list_file(
+    visit: Visit, name: str, title: str, columns: str, rows: Iterable[Row], *, has_more: bool = False
+) -> Response:
+    """Return the file of a list for download, which says so if the list ``has_more`` than its rows.
 
     ``title``, and ``columns``, the names of its columns with a | between them, are texts to be translated.
     """
     texts = Texts(visit.labels.language)
     written = list(rows)
-    if len(written) > MOST_ROWS:
+    if has_more or len(written) > MOST_ROWS:
         written[MOST_ROWS:] = [(texts("There are more rows than a file has. Filter the list."),)]
     headings = texts(columns).split(" | ")
     workers, agency = visit.service.parts.workers, visit.reading.agency
@@ -62,11 +64,10 @@ WHOLE = Page(MOST_ROWS + 1)
 
 
 @router.get("/lists/cases")
-def cases_file(visit: VisitOf, all: Annotated[bool, Query()] = False) -> Response:  # noqa: A002 - the address has it
-    """Return the list of cases."""
-    mine = None if all else visit.reading.agency
+def cases_file(visit: VisitOf, filters: Annotated[CaseFilters, Depends()]) -> Response:
+    """Return the cases of the filters, in their order."""
     with visit.service.parts.database.read() as connection:
-        rows = cases.list_cases(connection, visit.reading.reader, WHOLE, responsible=mine)
+        rows = listed_cases(connection, visit.reading, filters, WHOLE.limit)
         lines = [case_line(row) for row in rows]
         nearest = clocks.nearest_of(connection, [line.case_id for line in lines], visit.reading.reader.now)
     visit.reading.record(Message("list of cases"), *(line.case_id for line in lines))
@@ -182,7 +183,7 @@ def deadlines_file(visit: VisitOf) -> Response:
 @router.get("/lists/search")
 def search_file(visit: VisitOf, q: Asked) -> Response:
     """Return what is found by a text."""
-    hits = search_cases(visit.service, visit.reading, q, OF_SEARCH, None).hits
+    results = search_cases(visit.service, visit.reading, q, OF_SEARCH, None)
     label = visit.labels.of
     return list_file(
         visit,
@@ -200,8 +201,9 @@ def search_file(visit: VisitOf, q: Asked) -> Response:
                 hit.item_id,
                 hit.case_id,
             )
-            for hit in hits
+            for hit in results.hits
         ),
+        has_more=results.following is not None,
     )
 
 

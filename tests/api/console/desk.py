@@ -36,7 +36,16 @@ from tests.testkit.machine import REPOSITORY, free_port
 ROLES = (clerk, supervisor, auditor, analyst)
 PAGE_KEY = "key-to-the-page-of-the-signer"
 AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
-PAGES = ("/", "/inbox", "/outbox", "/cases", "/cases?all=true", "/cases/new", "/cases/case-1", "/cases/case-1/timeline")
+PAGES = (
+    "/",
+    "/inbox",
+    "/outbox",
+    "/cases",
+    "/cases?all=true&order=deadline",
+    "/cases/new",
+    "/cases/case-1",
+    "/cases/case-1/timeline",
+)
 OF_CASE = ("/cases/case-1/items/new", "/cases/case-1/offer", "/cases/case-1/handovers/handover-1")
 READ = "Read what you will sign"
 EXPECTED = ("Failed to load resource",)  # a refusal, or a signer that does not run: the page tells of it

@@ -90,6 +90,32 @@ def test_a_hit_of_an_event_opens_at_its_place_on_the_timeline(desk: Clerk) -> No
     expect(page.locator(".timeline li:target")).to_be_in_viewport()
 
 
+def test_filters_of_the_list_of_cases_are_in_its_address_and_can_be_kept(desk: Clerk) -> None:
+    """By name, in this browser, without a person that was typed; forgotten they are gone."""
+    page = desk.go("/cases?all=true")
+    page.get_by_text("Filter and sort").click()
+    page.get_by_label("Order").select_option("number")
+    page.get_by_label("Answers for it").select_option("police-east")
+    page.get_by_label("Suspect or other person").fill("p-no")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("No case fits the filters.")).to_be_visible()
+    page.get_by_label("Suspect or other person").fill("")
+    page.get_by_role("button", name="Show").click()
+    numbers = page.locator("tbody th a").all_inner_texts()
+    assert len(numbers) > 1
+    assert numbers == sorted(numbers)
+    page.get_by_label("Suspect or other person").fill("nobody")
+    page.get_by_label("Keep these filters as").fill("by number")
+    page.get_by_role("button", name="Keep").click()
+    page = desk.go("/cases?order=changed")
+    page.get_by_label("Kept filters").select_option("by number")
+    page.wait_for_url("**/cases?agency=police-east&order=number&all=true")
+    assert page.locator("tbody th a").all_inner_texts() == numbers
+    expect(page.get_by_label("Kept filters")).to_have_value("by number")
+    page.get_by_role("button", name="Forget").click()
+    assert desk.go("/cases?order=changed").locator("#kept option").count() == 1
+
+
 def test_the_picture_leads_to_events_and_says_what_the_table_says(desk: Clerk) -> None:
     """As many events in signs as in the table; a sign leads to its event, keys come closer."""
     page = desk.go("/cases/case-1/picture")
