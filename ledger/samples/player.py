@@ -207,6 +207,11 @@ class SampleCase(CaseActs[str], SampleStream):
     def clerk_of(self, agency: str) -> str:
         return CLERKS[agency]
 
+    def open(self, by: str | None = None, **fields: Any) -> Self:
+        """Take the case over: its past days lie before the ledger, which could not record them in time."""
+        stated = {"source_system": "samples", "source_key": self.stream.id, "as_of": self.moment}
+        return self.take_over(by, **(stated | fields))
+
     def on(self, day: int, hour: int = OPENS_AT) -> Self:
         """Go on to this day of the case, 0 being its first."""
         self.now = int(self.player.day(self._days_ago - day).replace(hour=hour).timestamp())

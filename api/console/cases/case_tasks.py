@@ -127,9 +127,11 @@ class CaseTask(NamedTuple):
     comes_later: bool = False
 
     @property
-    def due(self) -> str:
-        """Return by what tasks are put in order: their due time, which what has none comes before."""
-        return "" if self.clock is None or self.clock.due_at is None else spelled(self.clock.due_at)
+    def order(self) -> tuple[bool, str]:
+        """Return by what tasks are put in order: what is overdue, what has no time, and then by what ends first."""
+        if self.clock is None or self.clock.due_at is None:
+            return True, ""
+        return self.clock.colour != "bad", spelled(self.clock.due_at)
 
 
 class CaseAgenda(NamedTuple):
@@ -160,7 +162,7 @@ def agenda(visit: Visit, state: CaseState, *, looks_on: bool) -> CaseAgenda:
             tasks[path] = tasks[path]._replace(clock=view)
         else:
             of_clocks.append(CaseTask("clock", {}, path, view, _comes_later(deadline)))
-    ordered = sorted((*tasks.values(), *of_clocks), key=lambda task: task.due)
+    ordered = sorted((*tasks.values(), *of_clocks), key=lambda task: task.order)
     now = [task for task in ordered if not task.comes_later]
     return CaseAgenda(now, [task for task in ordered if task.comes_later], for_others)
 

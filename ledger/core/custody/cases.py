@@ -32,6 +32,7 @@ from ledger.core.custody.state import (
     rule,
 )
 from ledger.core.custody.triggers import in_custody
+from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import refuse
 from ledger.core.events import Body, case, record
 from ledger.core.events.terms import EventRef, Stage
@@ -80,6 +81,7 @@ def taken_over(act: Act, body: case.CaseTakenOver) -> CaseState:
         trial=body.trial or state.trial,
         numbers=others | state.numbers,
         taken_over_as_of=body.as_of or act.event.occurred_at,
+        taken_over_at=instant_text(act.event.signed_at),
     )
     require_distinct([line.person_id for line in body.persons], "person", field="persons")
     require_distinct([line.measure_id for line in body.measures], "measure", field="measures")

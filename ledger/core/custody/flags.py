@@ -455,6 +455,9 @@ def _late_entry(before: CaseState | None, act: Act, after: CaseState, body: Body
     late = act.event.signed_at - unix_seconds(act.event.occurred_at)
     if late <= 0 or late <= _limit(act, "late_entry"):
         return None
+    # What happened before the case came into the ledger could not be recorded in time.
+    if after.taken_over_at is not None and act.event.occurred_at < after.taken_over_at:
+        return None
     return Message("signed {duration} after it happened", duration=_duration(late // 3600))
 
 

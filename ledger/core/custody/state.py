@@ -358,8 +358,8 @@ class CaseState(Struct, frozen=True):
     latest of them, ``responsible`` the agency responsible for the case, ``agencies`` are all that are or were parties
     of it. ``head`` is the leaf hash of its last entry. ``joined_splits`` are the event ids of the splits whose items
     and persons came into this case. A case that was under way elsewhere has ``taken_over_as_of``: what was before
-    started no clock. ``assignments`` and ``numbers`` are by agency, ``clocks`` by deadline id and with those that have
-    ended, ``links`` by the other case's id.
+    started no clock; ``taken_over_at`` is when its take-over was signed. ``assignments`` and ``numbers`` are by agency,
+    ``clocks`` by deadline id and with those that have ended, ``links`` by the other case's id.
     """
 
     case_id: str
@@ -393,6 +393,7 @@ class CaseState(Struct, frozen=True):
     split: Split | None = None
     joined_splits: frozenset[str] = frozenset()
     taken_over_as_of: str | None = None
+    taken_over_at: str | None = None
 
     def item(self, item_id: str, *, field: str = "item_id") -> Item:
         """Return the item that ``field`` of the body names. Raises RuleRefused (unknown_item)."""

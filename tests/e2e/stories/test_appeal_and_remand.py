@@ -47,6 +47,6 @@ def test_remanded_the_first_instance_begins_anew(case: TownCase) -> None:
     assert [handover["purpose"] for handover in shown["handovers"]] == ["public_prosecution", "appeal", "remand"]
 
 
-def test_nothing_of_it_was_refused_for_being_entered_late(case: TownCase) -> None:
-    """Late entry is what the flags say, and nothing besides."""
-    assert {flag["name"] for receipt in case.receipts for flag in receipt["flags"]} == {"late_entry"}
+def test_nothing_of_a_past_that_was_taken_over_is_marked(case: TownCase) -> None:
+    """It lies before the ledger, which had none of it in time: nothing is refused or flagged for being entered late."""
+    assert [flag["name"] for receipt in case.receipts for flag in receipt["flags"]] == []

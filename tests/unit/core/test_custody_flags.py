@@ -27,7 +27,7 @@ from tests.testkit.builders import (
     instant,
     supervisor,
 )
-from tests.testkit.casework import AT, Case, dispose, holding, passed, person_id, pieces, stays
+from tests.testkit.casework import AT, DAY, Case, dispose, holding, passed, person_id, pieces, stays
 from tests.unit.core.test_package import procedure_of
 
 
@@ -177,6 +177,18 @@ def test_an_act_typed_to_the_minute_is_not_before_the_last(day: str, seconds_bef
     written = Case().open(occurred_at=instant(now), signed_at=now)
     written.register("knife", occurred_at=instant(now - seconds_before), signed_at=now)
     assert written.flag_names() == (["backdated"] if flagged else [])
+
+
+def test_what_was_before_a_case_was_taken_over_is_not_late() -> None:
+    """Nobody could record it here in time; what happens from the signature of the take-over on is late as ever."""
+    source = {"source_system": "PSB-ICMS", "source_key": "A-1", "as_of": instant(START)}
+    signed = START + 30 * DAY
+    written = Case().take_over(**source, occurred_at=instant(START), signed_at=signed)
+    assert written.flag_names() == []
+    written.register("phone", occurred_at=instant(START + DAY), signed_at=signed)
+    assert written.flag_names() == []
+    written.register("knife", occurred_at=instant(signed), signed_at=signed + 2 * DAY)
+    assert written.flag_names() == ["late_entry"]
 
 
 @pytest.mark.parametrize(("late", "hours"), [(86_400, None), (86_401, 24), (172_799, 47)])
