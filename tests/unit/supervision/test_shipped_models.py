@@ -21,7 +21,7 @@ WORDS = {
     "measure": shipped_words("measure"),
     "purpose": shipped_words("purpose"),
     "stage": shipped_words("stage"),
-    "role": shipped_words("role"),
+    "role": words_that_ship(("cn-criminal",))["cn-criminal"].words["person_role"],
     "clock": words_that_ship(("cn-criminal",))["cn-criminal"].words["clock"],
     "qualifying_ground": shipped_words("qualifying_ground"),
     "match_result": terms.choices(terms.MatchResult),
