@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -106,6 +106,22 @@ def known_persons(connection: Connection, reading: Reading, case_id: str) -> Map
     if cases.sight(connection, case_id, reading.reader) != "party" or not reading.holds(connection, case_id):
         return {}
     return names_of_persons(connection, log.stream(connection, "case", case_id, event_type=NAME_OF[PersonNamed]))
+
+
+def names_in_cases(
+    connection: Connection, service: Service, reading: Reading, case_ids: Iterable[str]
+) -> dict[str, str]:
+    """Return what readers call cases, their items and persons, by their ids, as far as the reader may know them.
+
+    An id that two of the cases use for different things has no name.
+    """
+    names: dict[str, set[str]] = {}
+    for case_id, number in cases.numbers_of(connection, {*case_ids}, reading.reader).items():
+        state = service.parts.validator.states.of_listed_case(case_id)
+        items = {item.item_id: item.description for item in state.items.values()}
+        for named_id, name in {case_id: number, **items, **known_persons(connection, reading, case_id)}.items():
+            names.setdefault(named_id, set()).add(name)
+    return {named_id: own.pop() for named_id, own in names.items() if len(own) == 1}
 
 
 def timeline_builder(

@@ -21,11 +21,12 @@ from ledger.core.procedure.jurisdiction import lies_within
 from ledger.core.supervision import LeadState
 from ledger.core.verification.bundle import decode_bundle
 from ledger.proofs.bundles import blocks_of
-from ledger.store import log
+from ledger.store import log, supervision
 from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
 from ledger.supervision.models.definition import fill_text
-from ledger.supervision.models.model_file import parse_model
+from ledger.supervision.models.model_file import parse_draft, parse_model
 from ledger.supervision.models.procedure_words import ProcedureWords, words_of
+from ledger.supervision.runs.example_rows import ExampleSource, example_in_export
 from ledger.supervision.runs.model_runner import ModelRunner, found_in_export, query_limits
 
 T = TypeVar("T")
@@ -115,12 +116,19 @@ class RunView(Struct, frozen=True):
 
 
 def run_model_file(
-    service: Service, reading: Reading, definition: str, parameters: Mapping[str, object], as_of: str | None
+    service: Service,
+    reading: Reading,
+    definition: str,
+    parameters: Mapping[str, object],
+    as_of: str | None,
+    *,
+    is_draft: bool = False,
 ) -> RunView:
     """Return what a model's file finds in the reader's jurisdiction now, and record the read.
 
-    It runs in a process of its own, over an export of what the reader may see. Raises Unauthorized for a reader without
-    such a role, ModelRefused, MalformedInput for parameters, QueryRefused, TooCostly, and Unavailable.
+    Of a draft, only what it looks for must be written. It runs in a process of its own, over an export of what the
+    reader may see. Raises Unauthorized for a reader without such a role, ModelRefused, MalformedInput for parameters,
+    QueryRefused, TooCostly, and Unavailable.
     """
     own = require_modelling(reading)
     views, workers = service.parts.supervisor.views, service.parts.workers
@@ -129,7 +137,8 @@ def run_model_file(
     views.refresh()
     views.read_datasets(own)
     with workers.turn(reading.agency) as turn:
-        model = turn.run(parse_model, definition, words_in_force(service), field="definition")
+        parse = parse_draft if is_draft else parse_model
+        model = turn.run(parse, definition, words_in_force(service), field="definition")
         values = model.parameters_of(parameters)
         with views.export(jurisdiction=own, now=now) as export:
             limits = query_limits(workers.limits)
@@ -159,3 +168,49 @@ def run_model_file(
         total=len(findings),
         findings=tuple(views_of_page),
     )
+
+
+def example_of_file(service: Service, reading: Reading, definition: str, source: ExampleSource) -> dict[str, Any]:
+    """Return an example of what a model's file finds, made of rows of the record, and record the read.
+
+    Raises as ``run_model_file`` does, and MalformedInput if the rows of the cases do not show the finding.
+    """
+    own = require_modelling(reading)
+    views, workers, words = service.parts.supervisor.views, service.parts.workers, words_in_force(service)
+    reading.record(Message("example for a model"), *source.case_ids, supervision=True)
+    with workers.turn(reading.agency) as turn:
+        model = turn.run(parse_draft, definition, words, field="definition")
+        with views.export(jurisdiction=own, now=source.as_of) as export:
+            limits = query_limits(workers.limits)
+            return turn.run(example_in_export, export, model, source, limits, words, field="definition")
+
+
+COMPARED_AT_MOST = 3  # models
+
+
+class Overlap(Struct, frozen=True):
+    """How many of a model's ``total`` findings another published model finds now in the same events."""
+
+    model_id: str
+    shared: int
+    total: int
+
+
+def overlaps_of_file(service: Service, reading: Reading, definition: str) -> list[Overlap]:
+    """Run a model's file, and the models that raised most leads on the cases that it finds, and compare their findings.
+
+    Earlier versions of the model itself are left out. Raises as ``run_model_file`` does.
+    """
+    own = run_model_file(service, reading, definition, {}, None)
+    case_ids = {finding.case_id for finding in own.findings if finding.case_id is not None}
+    with service.parts.database.read() as connection:
+        listed = supervision.models_with_leads_on(connection, reading.reader, case_ids, COMPARED_AT_MOST + 1)
+        others = [require_model(connection, reading, model_id) for model_id in listed if model_id != own.model_id]
+    overlaps = []
+    for other in others[:COMPARED_AT_MOST]:
+        run = run_model_file(service, reading, other.newest.body.definition, {}, None)
+        events = {digest for finding in run.findings for digest in finding.evidence}
+        shared = sum(1 for finding in own.findings if not events.isdisjoint(finding.evidence))
+        if shared:
+            overlaps.append(Overlap(other.model_id, shared, own.total))
+    return overlaps

@@ -300,6 +300,13 @@ def model_titles(connection: Connection) -> dict[str, BilingualText]:
     return {model_id: BilingualText(zh, en) for model_id, zh, en in rows}
 
 
+def models_with_leads_on(connection: Connection, reader: Reader, case_ids: Collection[str], limit: int) -> list[str]:
+    """Return the models that raised most leads on these cases that the reader sees, those with most first."""
+    query = _of_leads(select(LEADS.c.model_id), reader, LeadFilter()).where(one_of(LEADS.c.case_id, case_ids))
+    query = query.group_by(LEADS.c.model_id).order_by(_COUNT.desc(), LEADS.c.model_id).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
 def tally_of_model(connection: Connection, model_id: str) -> list[tuple[int, str, str | None, int]]:
     """Return how a model's leads turned out over all agencies: version, status, outcome, count."""
     return _tally(connection, LEADS.c.model_version, which=LEADS.c.model_id == model_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
@@ -11,11 +12,13 @@ from starlette.responses import RedirectResponse, Response
 
 from api.auth.reading import Reading
 from api.auth.sessions import domain_of
-from api.console.shared.rendering import PATH, language, page
+from api.console.shared.rendering import PATH, language, names_of, page
 from api.dependencies import ServiceOf, service_of
 from api.middleware.problems import Refused, TokenRefused
+from api.services.case_reading import names_in_cases
 from ledger.config.settings import Settings
 from ledger.i18n import Labels
+from ledger.store.database import Connection
 
 _METHODS_THAT_READ = ("GET", "HEAD")
 
@@ -92,6 +95,12 @@ class Visit(Struct, frozen=True):
     service: ServiceOf
     reading: Annotated[Reading, Depends(reading)]
     labels: Annotated[Labels, Depends(labels)]
+
+    def names(self, connection: Connection, case_ids: Iterable[str]) -> dict[str, str]:
+        """Return what the reader calls agencies, and these cases with what is in them, by their ids."""
+        agencies = names_of(self.service, self.labels)
+        of_agencies = {agency_id: agencies(agency_id) for agency_id in self.reading.authority.agencies}
+        return names_in_cases(connection, self.service, self.reading, case_ids) | of_agencies
 
     def page(self, template: str, **values: Any) -> Response:
         """Return the page or fragment of this template, with a new token for a session in use."""

@@ -115,12 +115,15 @@ def board(
         window = Page(limit, position_after(visit.service, "board", after))
         columns = {name: _cards(connection, visit.reading, filters, name, window) for name in shown_columns}
         models = supervision.list_models(connection, Page(1000))
-    visit.reading.record(Message("board of leads"))
+        case_ids = {card.lead.case_id for cards in columns.values() for card in cards if card.lead.case_id}
+        called = visit.names(connection, case_ids)
+    visit.reading.record(Message("board of leads"), *sorted(case_ids & called.keys()), supervision=True)
     last = columns[column][-1].lead.updated_index if column and len(columns[column]) == ROWS else None
     return visit.page(
         "supervision/leads.html",
         filters=filters,
         columns=columns,
+        called=called,
         column=column,
         totals={name: sum(counts.get(status, 0) for status in statuses) for name, statuses in COLUMNS.items()},
         models=models,
@@ -142,6 +145,8 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         )
         entries = log.stream(connection, "supervision", lead_id)
         advice = supervision.newest_recommendations(connection, visit.reading.reader, state.supervising, CHOICES)
+        names = visit.names(connection, state.raised.cases or [state.raised.case_id or ""])
+        numbers = cases.numbers_of(connection, state.raised.cases, visit.reading.reader) | numbers
     visit.reading.record(
         Message("lead {lead_id}", lead_id=lead_id),
         *([state.raised.case_id] if state.raised.case_id else ()),
@@ -165,6 +170,9 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         told=recorded(visit, event),
         digest_shown=DIGEST_SHOWN,
         case_number=numbers.get(state.raised.case_id or ""),
+        other_cases={case_id: number for case_id, number in numbers.items() if case_id != state.raised.case_id},
+        # What the finding does not name is a word of a sentence, even if it looks like an id.
+        names={text: names[text] for text in state.raised.values.values() if text in names},
         governs=visit.reading.searches_jurisdiction,
         runs_models=visit.reading.runs_models,
     )

@@ -15,8 +15,8 @@ from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.drafts import require_role, unsigned
 from api.services.governance import known_to_models
-from api.services.model_runs import words_in_force, work_on_file
-from ledger.core.errors import MalformedInput, NotFound
+from api.services.model_runs import overlaps_of_file, words_in_force, work_on_file
+from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.core.events import Body, Stream, supervision
 from ledger.core.messages import Message, Term
 from ledger.core.supervision import Matter, ModelState, subject_kind_of
@@ -90,9 +90,13 @@ def _draft(visit: Visit, form: PostedForm, stream_id: str, state: Matter | None,
 
 
 def _warnings(visit: Visit, state: Matter | None, body: Body) -> Iterator[str]:
-    """Yield a warning if a model's data set is not here. It is no refusal, since other places may have the list."""
+    """Yield a warning if a model's data set is not here, or if another model finds the same. Neither is a refusal.
+
+    Other places may have the list, and two models may be wanted for one thing.
+    """
     if isinstance(body, supervision.ModelPublished):
         definition, parameters = body.definition, dict[str, str]()
+        yield from _overlaps(visit, definition)
     elif isinstance(body, supervision.ModelAdopted) and isinstance(state, ModelState):
         definition = next(version.body.definition for version in state.versions if version.body.version == body.version)
         parameters = body.parameters
@@ -101,6 +105,21 @@ def _warnings(visit: Visit, state: Matter | None, body: Body) -> Iterator[str]:
     model = work_on_file(visit.service, visit.reading, parse_model, definition, UNCHECKED)
     for dataset_id in sorted(set(datasets_of(model, parameters)) - set(known_to_models(visit.service, visit.reading))):
         yield visit.labels.of("message", "dataset_missing").format(dataset=dataset_id)
+
+
+def _overlaps(visit: Visit, definition: str) -> Iterator[str]:
+    """Yield for each model that finds the same how much of it; nothing where that cannot be computed now."""
+    try:
+        overlaps = overlaps_of_file(visit.service, visit.reading, definition)
+    except TallystickError:
+        return  # whoever publishes may run no models, or a run takes too long: the model may still be published
+    with visit.service.parts.database.read() as connection:
+        titles = store.model_titles(connection)
+    for overlap in overlaps:
+        title = visit.labels.told(titles[overlap.model_id])
+        yield visit.labels.of("message", "models_overlap").format(
+            shared=overlap.shared, total=overlap.total, model=title
+        )
 
 
 def published(form: PostedForm, _state: Matter | None, visit: Visit) -> Mapping[str, Any]:

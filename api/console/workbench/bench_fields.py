@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from api.console.shared.forms import PostedForm
@@ -64,6 +65,11 @@ class FilterRow(NamedTuple):
     operator: str
     text: str
 
+    @property
+    def texts(self) -> list[str]:
+        """Return the values one by one."""
+        return [part.strip() for part in _SPLIT_VALUES.split(self.text) if part.strip()]
+
     def asked(self) -> Any:
         """Return the condition as the file writes it."""
         match self.operator:
@@ -94,7 +100,7 @@ def filter_of(path: str, form: PostedForm) -> tuple[FilterRow, ...] | None:
     for number in range(ROWS_AT_MOST):
         column, operator = form.get(f"{path}:{number}:column"), form.get(f"{path}:{number}:operator") or "is"
         if column is not None and operator in OPERATORS:
-            rows.append(FilterRow(column, operator, form.get(f"{path}:{number}:value") or ""))
+            rows.append(FilterRow(column, operator, ", ".join(form.all(f"{path}:{number}:value"))))
     return tuple(rows)
 
 
@@ -113,7 +119,7 @@ def _text_of_value(value: Any) -> str:
 
 
 def _values(text: str) -> Any:
-    parts = [value_of(part.strip()) for part in _SPLIT_VALUES.split(text) if part.strip()]
+    parts = [value_of(part) for part in FilterRow("", "is", text).texts]
     return parts[0] if len(parts) == 1 else parts or ""
 
 
@@ -150,6 +156,7 @@ class BenchField(NamedTuple):
     values: tuple[str, ...] = ()
     choices: Sequence[Choice] = ()
     rows: tuple[FilterRow, ...] = ()
+    words: Mapping[str, Sequence[Choice]] = MappingProxyType({})  # of a filter's columns that hold words
     hint: str = ""
     optional: bool = False
     languages: bool = False  # the path is of a text in both: its fields are .zh and .en

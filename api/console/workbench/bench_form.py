@@ -16,6 +16,7 @@ from api.console.workbench.bench_fields import (
     BenchSection,
     Choice,
     ExampleForm,
+    FilterRow,
     Kind,
     changed,
     example_of,
@@ -32,7 +33,7 @@ from ledger.supervision import view_catalogue
 from ledger.supervision.models.conditions import columns_of_sql, condition_of, faults_of_condition, query_of
 from ledger.supervision.models.definition import Parameter, Sql, parameters_of, text_of
 from ledger.supervision.models.editing import value_at
-from ledger.supervision.models.procedure_words import united, words_of
+from ledger.supervision.models.procedure_words import united, vocabulary_of, words_of
 from ledger.supervision.models.templates import TemplateField, TemplateForm, forms
 from ledger.supervision.view_catalogue import view_columns
 
@@ -51,7 +52,7 @@ class BenchForm:
         self.columns, self._asked = rows_of_condition(tree)
 
     def sections(self) -> Iterator[BenchSection]:
-        """Yield the sections in the order in which a prosecutor thinks: need, condition, law, lead, checks."""
+        """Yield the sections: what it looks for, which can be tried at once, then what is written when it is right."""
         articles = range(len(list_of(self._tree.get("legal_basis"))) + 1)
         checks = range(len(list_of(self._tree.get("checks"))) + 1)
         choices = {
@@ -165,7 +166,8 @@ class BenchForm:
                 if rows is None:
                     hint = self._say(later("This filter is written in the file alone."))
                     return base._replace(kind="filter", hint=hint)
-                return base._replace(kind="filter", choices=self._columns_of(view), rows=rows)
+                words_of_columns = {row.column: self._words_of(view, row) for row in rows}
+                return base._replace(kind="filter", choices=self._columns_of(view), rows=rows, words=words_of_columns)
             case "cells" | "lists":
                 rows = rows_of(template_values.get(name)) if field.kind == "cells" else None
                 hint = self._say(later("This filter is written in the file alone."))
@@ -207,6 +209,17 @@ class BenchForm:
 
     def _choice(self, path: str, label: str, choices: Sequence[Choice]) -> BenchField:
         return with_current_values(BenchField(path, self._say(label), "choice", self._at(path), choices=choices))
+
+    def _words_of(self, view: str, row: FilterRow) -> list[Choice]:
+        """Return the words that the column of a filter's row may hold, and what the file asks for; none of others."""
+        kind = view_columns().get(view, {}).get(row.column)
+        vocabulary = vocabulary_of(view, row.column)
+        if kind == "BOOLEAN":
+            words = [Choice("true", self._say(later("yes"))), Choice("false", self._say(later("no")))]
+        else:
+            words = self._labelled(vocabulary or "", self._words.get(vocabulary or "", ()))
+        offered = {choice.value for choice in words}
+        return [*words, *(Choice(text, text) for text in row.texts if text not in offered)] if words else []
 
     # -- choices -------------------------------------------------------------------------------------------------------
 
@@ -276,18 +289,18 @@ _PARTS_OF_CHECK: tuple[tuple[str, str, Kind], ...] = (
 )
 # A heading, and a sentence on the purpose; that of a template's condition is its own.
 _SECTIONS = {
-    "need": (later("Why it is wanted"), later("Business leads: no model is published without a stated need.")),
     "condition": (later("What it looks for"), later("The views and their columns are listed beside.")),
     "parameters": (
         later("What others may set otherwise"),
         later("Another place that adopts the model sets these within the bounds."),
     ),
+    "need": (later("Why it is wanted"), later("Business leads: no model is published without a stated need.")),
     "name": (later("Name and kind"), later("For those who look for it in the library.")),
     "law": (
         later("On what law it rests"),
         later("Each article with its words; one more line appears when the last one is filled in."),
     ),
-    "lead": (later("The lead that it raises"), later("In both languages, so that everybody reads it.")),
+    "lead": (later("The lead that it raises"), later("In the language of your work; the other may be added later.")),
     "checks": (
         later("What must be checked, and by whom"),
         later("Data is not evidence: a lead is believed only after this."),

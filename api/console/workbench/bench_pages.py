@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
@@ -16,7 +18,7 @@ from api.console.workbench.bench_form import BenchForm, in_plain_words
 from api.dependencies import SlugQuery
 from api.services.governance import require_modelling
 from api.services.matters import require_matter
-from api.services.model_runs import run_model_file, words_in_force, work_on_file
+from api.services.model_runs import example_of_file, run_model_file, words_in_force, work_on_file
 from api.texts import Texts, later
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import PUBLISHING
@@ -28,10 +30,14 @@ from ledger.store import imports, supervision
 from ledger.store.cases import Page
 from ledger.supervision import view_catalogue
 from ledger.supervision.model_faults import ModelRefused
-from ledger.supervision.models.editing import FORMS, derived, draft, edited, examine, tried_examples
+from ledger.supervision.models.editing import FORMS, derived, draft, edited, examine, tried_examples, with_example
 from ledger.supervision.models.model_file import shipped_for, shipped_model
 from ledger.supervision.models.templates import forms
 from ledger.supervision.models.yaml_document import read_document
+from ledger.supervision.runs.example_rows import ExampleSource
+
+HITS_SHOWN = 50  # of a run
+CASES_AT_MOST = 4  # whose rows an example has
 
 router = APIRouter()
 
@@ -122,8 +128,41 @@ def try_examples(visit: VisitOf, form: FormOf) -> Response:
 def try_live(visit: VisitOf, form: FormOf) -> Response:
     """Return the part with what the model finds in the record now. Nothing is raised."""
     require_modelling(visit.reading)
-    run_view = run_model_file(visit.service, visit.reading, definition_of(form), {}, None)
-    return visit.page("workbench/bench_hits.html", found=run_view)
+    return visit.page("workbench/bench_hits.html", **_hits(visit, definition_of(form)))
+
+
+@router.post("/models/workbench/example")
+def add_example(visit: VisitOf, form: FormOf) -> Response:
+    """Return the workbench with an example more in the file, made of what the model found, and with its hits."""
+    require_modelling(visit.reading)
+    text, key = definition_of(form), _texts_by_name(form.get("key") or "")
+    source = ExampleSource(
+        key=key,
+        case_ids=tuple(sorted({value for name, value in key.items() if name.endswith("case_id")}))[:CASES_AT_MOST],
+        as_of=visit.reading.moment,
+        raises=form.get("verdict") == "found",
+    )
+    example = example_of_file(visit.service, visit.reading, text, source)
+    text = work_on_file(visit.service, visit.reading, with_example, text, example)
+    return _shown(visit, text, hits=_hits(visit, text))
+
+
+def _texts_by_name(text: str) -> dict[str, str]:
+    """Return a mapping of texts from JSON. Raises MalformedInput."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise MalformedInput("expected the key of a finding", field="key") from error
+
+
+def _hits(visit: Visit, text: str) -> dict[str, Any]:
+    """Return what the page about a run shows: what a model's file finds now, with the names of what it found."""
+    run_view = run_model_file(visit.service, visit.reading, text, {}, None, is_draft=True)
+    shown = run_view.findings[:HITS_SHOWN]
+    case_ids = {finding.case_id for finding in shown if finding.case_id is not None}
+    with visit.service.parts.database.read() as connection:
+        names = visit.names(connection, case_ids)
+    return {"found": run_view, "shown": shown, "names": names, "visible": case_ids & names.keys()}
 
 
 @router.post("/models/workbench/file")
@@ -171,8 +210,13 @@ def _next_version(visit: Visit, name: str, model_id: str | None) -> str:
     return edited(body.definition, {"version": body.version + 1})
 
 
-def _shown(visit: Visit, text: str, template: str = "workbench/bench.html") -> Response:
-    """Return the workbench, or the part of it that changes, with the file and its form if the text can be parsed."""
+def _shown(
+    visit: Visit, text: str, template: str = "workbench/bench.html", hits: Mapping[str, Any] = MappingProxyType({})
+) -> Response:
+    """Return the workbench, or the part of it that changes, with the file and its form if the text can be parsed.
+
+    ``hits`` are those of ``_hits``, if it was run.
+    """
     require_modelling(visit.reading)
     visit.reading.record(Message("model on the workbench"))
     examined = work_on_file(visit.service, visit.reading, examine, text, words_in_force(visit.service))
@@ -190,6 +234,7 @@ def _shown(visit: Visit, text: str, template: str = "workbench/bench.html") -> R
         operators=OPERATORS,
         example_for=lambda place: example_of(Texts(visit.labels.language), place),
         views=list(view_catalogue.views().values()),
+        **{"found": None, **hits},
         may_publish=visit.reading.session.has_role(*PUBLISHING),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from decimal import Decimal
+from functools import cache
 from importlib.resources import files
 from io import StringIO
 from itertools import pairwise
@@ -190,6 +191,24 @@ def _node(value: object) -> Any:
 def _flow(node: Any) -> Any:
     node.fa.set_flow_style()
     return node
+
+
+@cache
+def _examples_of_drafts() -> tuple[Any, ...]:
+    return tuple(read_document(draft("a-model", form)).tree["examples"] for form in FORMS)
+
+
+def with_example(text: str, example: Mapping[str, Any]) -> str:
+    """Return the text with one example more. The first one replaces those of a draft, which are of nobody's case.
+
+    With a first one that must raise a lead comes one without rows, which must raise none. Raises ModelRefused if the
+    text is no YAML that a model is written in.
+    """
+    examples = read_document(text).tree.get("examples") or []
+    if examples and examples not in _examples_of_drafts():
+        return edited(text, {f"examples[{len(examples)}]": example})
+    nothing = {"name": "-", "as_of": example["as_of"], "rows": {}, "raises": []}
+    return edited(text, {"examples": [example, *([nothing] if example["raises"] else [])]})
 
 
 class Examined(Struct, frozen=True):

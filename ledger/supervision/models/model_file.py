@@ -75,8 +75,63 @@ def parse_model(text: str, words: ProcedureWords | None = None) -> Model:
     that names another procedure are not compared.
     """
     document = read_document(text)
-    _require_none(document, faults_of_shape(document.tree, ModelFile))
-    file = convert(document.tree, ModelFile)
+    return _model_of(document, _in_both_languages(document.tree), text, words)
+
+
+def parse_draft(text: str, words: ProcedureWords | None = None) -> Model:
+    """Return the model of a file whose texts and examples may be missing still, so that it can be run.
+
+    What it looks for must be sound. Without a text of its own, a lead says the values of its key. Raises ModelRefused.
+    """
+    document = read_document(text)
+    tree = _in_both_languages(document.tree)
+    lead = tree.get("lead")
+    key = lead["key"] if isinstance(lead, dict) and isinstance(lead.get("key"), list) else []
+    if isinstance(lead, dict) and not any((lead.get("says") or {}).values()):
+        says = " · ".join(f"{{{name}}}" for name in key)
+        tree["lead"] = lead | {"says": {"zh": says, "en": says}}
+    raising = _UNWRITTEN_EXAMPLE | {"raises": [{str(name): "—" for name in key}]}
+    parameters = tree.get("parameters")
+    if isinstance(parameters, dict):
+        named = {name: given for name, given in parameters.items() if isinstance(given, dict)}
+        tree["parameters"] = parameters | {name: given | {"meaning": _UNWRITTEN} for name, given in named.items()}
+    examples = [raising, _UNWRITTEN_EXAMPLE]
+    return _model_of(document, {**tree, **_UNWRITTEN_PARTS, "examples": examples}, text, words)
+
+
+_UNWRITTEN = {"zh": "—", "en": "—"}
+_UNWRITTEN_PARTS = {
+    "title": _UNWRITTEN,
+    "explanation": _UNWRITTEN,
+    "need": {"problem": _UNWRITTEN, "requested_by": "—", "expected_outcome": _UNWRITTEN},
+    "legal_basis": [_UNWRITTEN],
+    "checks": [{"what": _UNWRITTEN, "by": _UNWRITTEN}],
+}
+_UNWRITTEN_EXAMPLE = {"name": "—", "as_of": "2000-01-01T00:00:00Z", "rows": {}, "raises": []}
+
+
+def _in_both_languages(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the tree in which a text in one language stands in the place of the one that is missing, too."""
+    return {
+        name: part if name in ("condition", "examples") else _with_other_language(part) for name, part in tree.items()
+    }
+
+
+def _with_other_language(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_with_other_language(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if part and part.keys() <= {"zh", "en"}:
+        written = [text for text in part.values() if isinstance(text, str) and text.strip()]
+        if len(written) == 1 and all(text in (None, "", *written) for text in part.values()):
+            return {"zh": written[0], "en": written[0]}
+    return {name: _with_other_language(value) for name, value in part.items()}
+
+
+def _model_of(document: Document, tree: dict[str, Any], text: str, words: ProcedureWords | None) -> Model:
+    _require_none(document, faults_of_shape(tree, ModelFile))
+    file = convert(tree, ModelFile)
     _require_none(document, _faults_of_parameters(file))
     values = parameters_of(file.parameters, {})
     known_words = words_that_ship(file.procedures) if words is None else words

@@ -197,5 +197,5 @@ POSTS = (
     "/supervision/drafts/{act}",
     "/supervision/{stream_id}/drafts/{act}",
     "/models/workbench",
-    *(f"/models/workbench/{part}" for part in ("write", "read", "examples", "hits", "file")),
+    *(f"/models/workbench/{part}" for part in ("write", "read", "examples", "example", "hits", "file")),
 )

@@ -12,7 +12,8 @@ from ledger.core.errors import MalformedInput
 from ledger.i18n import LANGUAGES, Labels
 from ledger.supervision import model_faults
 from ledger.supervision.model_faults import VOCABULARY, ModelRefused
-from ledger.supervision.models.model_file import parse_model, require_publishable
+from ledger.supervision.models.editing import draft
+from ledger.supervision.models.model_file import parse_draft, parse_model, require_publishable
 from tests.unit.i18n.test_locales import catalogue
 from tests.unit.supervision.modelling import SOUND, changed, with_sql
 
@@ -37,7 +38,7 @@ FAULTS: dict[str, tuple[str, str, str, str]] = {
     "number_for_text": ("requested_by: 案件管理部门", "requested_by: 7", "need.requested_by", "in quotes"),
     "no_need": ("need:", "needs:", "need", "missing"),
     "no_problem": ("  problem: {zh: 长期不签收, en: Offers wait}\n", "", "need.problem", "missing"),
-    "empty_text": ("en: Offers wait", 'en: ""', "need.problem.en", "fill it in"),
+    "empty_text": ("zh: 长期不签收, en: Offers wait", 'zh: "", en: ""', "need.problem.en", "fill it in"),
     "comma_in_flow": ("en: Offers wait", "en: Offers, wait", "need.problem.wait", "needs quotes"),
     "text_for_mapping": ("{zh: 长期不签收, en: Offers wait}", "x", "need.problem", "zh, en"),
     "no_legal_basis": (BASIS, " []", "legal_basis", "length >= 1"),
@@ -167,11 +168,30 @@ def test_a_sound_file_is_a_model() -> None:
 
 def test_all_that_is_to_be_filled_in_is_told_at_once() -> None:
     """An author sees every empty text of the file, by line, not one after the other."""
-    text = changed(("en: Offers wait", 'en: ""'), ("zh: 日数", 'zh: ""'), ("en: case management", 'en: ""'))
-    refusal = refusal_of(text)
-    expected = ["need.problem.en", "parameters.days.meaning.zh", "checks[0].by.en"]
-    assert [fault.field for fault in refusal.faults] == expected
-    assert refusal.hint == "There are 2 more faults in the file."
+    texts = ("zh: 长期不签收, en: Offers wait", "zh: 日数, en: days", "zh: 案件管理部门, en: case management")
+    refusal = refusal_of(changed(*((text, 'zh: "", en: ""') for text in texts)))
+    places = ("need.problem", "parameters.days.meaning", "checks[0].by")
+    assert [fault.field for fault in refusal.faults] == [f"{place}.{name}" for place in places for name in ("en", "zh")]
+    assert refusal.hint == "There are 5 more faults in the file."
+
+
+def test_a_text_in_one_language_stands_for_the_other() -> None:
+    """Left out or empty, in whatever part; the file stays as it was written, and one in neither is a fault."""
+    text = changed(("en: Offers wait", 'en: ""'), ("{zh: 日数, en: days}", "{zh: 日数}"), ("zh: 核实是否收到, ", ""))
+    model = parse_model(text)
+    assert (model.need.problem.en, model.parameters["days"].meaning.en) == ("长期不签收", "日数")
+    assert model.checks[0].what.zh == "Ask whether it arrived"
+    assert model.definition == text
+
+
+def test_a_draft_is_run_before_its_texts_are_written() -> None:
+    """What it looks for must be sound; its leads say the values of their key as long as they say nothing else."""
+    text = draft("a", "cel")
+    refusal_of(text)
+    assert parse_draft(text).lead.says.zh == "{case_id} · {handover_id}"
+    assert parse_draft(SOUND).lead.says == parse_model(SOUND).lead.says
+    with pytest.raises(ModelRefused, match="colour"):
+        parse_draft(text.replace("row.status", "row.colour"))
 
 
 NOT_PLAIN = {
