@@ -41,7 +41,10 @@ HEADINGS = (
     (Message("Decisions and letters"), ("decision", "letter")),
     (Message("Deadlines"), ("deadline",)),
     (Message("The record"), ("record", "section", "disclosure", "event", "import")),
-    (Message("Supervision"), ("dataset", "model", "library", "correlate", "report", "lead", "recommendation")),
+    (
+        Message("Supervision"),
+        ("dataset", "pseudonym", "model", "library", "correlate", "report", "lead", "recommendation"),
+    ),
     (Message("Proofs and audits"), ("proof", "paper", "audit", "access")),
     (Message("The log and who watches it"), ("log", "trust", "monitor", "anchor", "witness")),
     (Message("Agencies and what they agree on"), ("agency", "registry", "procedure")),

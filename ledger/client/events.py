@@ -7,8 +7,7 @@ unknown outcome is resolved by sending the same bytes again: the answer is the r
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -16,7 +15,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ledger.client.service import at
+from ledger.client.exchange import Exchange
+from ledger.client.requests import Requests, at
 from ledger.client.session import ClientSession
 from ledger.client.tree_heads import SignedTreeHead
 from ledger.config.secret_files import write_secret
@@ -69,15 +69,10 @@ class EventClient(Generic[S]):
         tells the head.
         """
         claims = self.claims.with_section(*section) if section else self.claims
-        place = StreamPosition(stream) if stream.kind == "agency" else self.place(stream)
-        for _ in range(REBASES):
-            try:
-                return self.send(self.sign(body, place, claims))
-            except Conflict as conflict:
-                if conflict.code != "not_on_head" or conflict.sequence is None:
-                    raise
-                place = StreamPosition(stream, conflict.sequence, conflict.head)
-        return self.send(self.sign(body, place, claims))
+        service = self.session.service
+        return service.run(
+            appending(service.requests, stream, lambda place: self.sign(body, place, claims), self._sending)
+        )
 
     def begin(self, stream: Stream, body: Body) -> dict[str, Any]:
         """Record the first event of a stream and return the receipt. Raises Conflict if the stream has events."""
@@ -97,9 +92,12 @@ class EventClient(Generic[S]):
 
     def send(self, signed: Signed) -> dict[str, Any]:
         """Send a signed event and return its receipt. The event stays in the outbox until its outcome is known."""
+        return self.session.service.run(self._sending(signed))
+
+    def _sending(self, signed: Signed) -> Exchange[dict[str, Any]]:
         file = self.session.profiles.outbox(self.session.profile) / f"{signed.envelope.event_id}.json"
         write_secret(file, signed.submission, field="outbox")
-        return send(self.session, signed.submission, file)
+        return (yield from _sending_one(self.session, signed.submission, file))
 
     def append_together(self, place: StreamPosition, bodies: Sequence[Body]) -> list[dict[str, Any]]:
         """Append events to a stream, the first at ``place``, and return their receipts: all are recorded, or none.
@@ -124,21 +122,50 @@ class EventClient(Generic[S]):
 
     def place(self, stream: Stream) -> StreamPosition:
         """Ask the service for the place of the next event of a case, model, lead or recommendation."""
-        if stream.kind == "case":
-            head = self.session.service.get(at("/api/v1/cases/{}/head", stream.id))
-            return StreamPosition(stream, head["sequence"], head["head"])
-        if stream.kind != "supervision":
-            raise MalformedInput("expected sequence and previous: heads of such streams are not told", field="sequence")
-        subject, _, own_id = stream.id.partition("-")
-        if subject not in SUPERVISION_SUBJECTS:
-            raise MalformedInput("{stream.id} is no model, lead or recommendation", stream=stream, field="stream.id")
-        own_id = stream.id if subject == "lead" else own_id  # a lead's id is the id of its stream
-        view = self.session.service.get(at(f"/api/v1/{subject}s/{{}}", own_id))
-        return StreamPosition(stream, view["sequence"] + 1, view["head"])
+        return self.session.service.run(placing(self.session.service.requests, stream))
 
     def own_agency(self) -> Stream:
         """Return the stream of the profile's agency."""
         return Stream(kind="agency", id=self.session.officer[0])
+
+
+def placing(requests: Requests, stream: Stream) -> Exchange[StreamPosition]:
+    """Ask for the place of the next event of a case, model, lead or recommendation; others raise MalformedInput."""
+    if stream.kind == "case":
+        head = yield from requests.get(at("/api/v1/cases/{}/head", stream.id))
+        return StreamPosition(stream, head["sequence"], head["head"])
+    if stream.kind != "supervision":
+        raise MalformedInput("expected sequence and previous: heads of such streams are not told", field="sequence")
+    subject, _, own_id = stream.id.partition("-")
+    if subject not in SUPERVISION_SUBJECTS:
+        raise MalformedInput("{stream.id} is no model, lead or recommendation", stream=stream, field="stream.id")
+    own_id = stream.id if subject == "lead" else own_id  # a lead's id is the id of its stream
+    view = yield from requests.get(at(f"/api/v1/{subject}s/{{}}", own_id))
+    return StreamPosition(stream, view["sequence"] + 1, view["head"])
+
+
+def appending(
+    requests: Requests,
+    stream: Stream,
+    sign: Callable[[StreamPosition], Signed],
+    send: Callable[[Signed], Exchange[dict[str, Any]]],
+) -> Exchange[dict[str, Any]]:
+    """Record what ``sign`` signs for a place behind the events that the stream has, and return the receipt.
+
+    It is signed anew if others wrote meanwhile. Anybody may not read the head of an agency's stream: there the first
+    attempt claims to open it, and the refusal tells the head.
+    """
+    place = StreamPosition(stream)
+    if stream.kind != "agency":
+        place = yield from placing(requests, stream)
+    for _ in range(REBASES):
+        try:
+            return (yield from send(sign(place)))
+        except Conflict as conflict:
+            if conflict.code != "not_on_head" or conflict.sequence is None:
+                raise
+            place = StreamPosition(stream, conflict.sequence, conflict.head)
+    return (yield from send(sign(place)))
 
 
 def send(session: ClientSession, submission: bytes, file: Path) -> dict[str, Any]:
@@ -150,9 +177,24 @@ def send(session: ClientSession, submission: bytes, file: Path) -> dict[str, Any
             remembers; the file is kept.
         TallystickError: the submission was refused; nothing was recorded.
     """
-    post = partial(session.service.post, EVENTS, submission, dict[str, Any])
+    return session.service.run(_sending_one(session, submission, file))
+
+
+def _sending_one(session: ClientSession, submission: bytes, file: Path) -> Exchange[dict[str, Any]]:
     hint = Message("Send it again, it counts once: tally event submit {file}", file=file)
-    return _sent(session, lambda: [post()], (submission,), (file,), hint)[0]
+    receipts = yield from _sending(session, posting(session.service.requests, submission), (submission,), (file,), hint)
+    return receipts[0]
+
+
+def posting(requests: Requests, submission: bytes) -> Exchange[list[dict[str, Any]]]:
+    """Post a submission, and return the answer, which is to be its receipt, in a list of one."""
+    return [(yield from requests.post(EVENTS, submission, dict[str, Any]))]
+
+
+def posting_together(requests: Requests, submissions: Sequence[bytes]) -> Exchange[list[dict[str, Any]]]:
+    """Post submissions of which all are recorded or none, and return the answers, which are to be their receipts."""
+    recorded = yield from requests.post(TOGETHER, b"\n".join(submissions), _BatchRecorded, content_type=NDJSON)
+    return [result.receipt for result in recorded.results]
 
 
 class _Recorded(Struct):
@@ -168,19 +210,19 @@ def send_together(session: ClientSession, submissions: Sequence[bytes], files: S
 
     Raises as ``send`` does. What refuses the first that is refused is raised; nothing was recorded then.
     """
-    post = partial(session.service.post, TOGETHER, b"\n".join(submissions), _BatchRecorded, content_type=NDJSON)
     again = "Send them again, each counts once: tally event submit --all-or-none {files}"
     hint = Message(again, files=" ".join(map(str, files)))
-    return _sent(session, lambda: [result.receipt for result in post().results], submissions, files, hint)
+    post = posting_together(session.service.requests, submissions)
+    return session.service.run(_sending(session, post, submissions, files, hint))
 
 
-def _sent(
+def _sending(
     session: ClientSession,
-    post: Callable[[], list[dict[str, Any]]],
+    post: Exchange[list[dict[str, Any]]],
     submissions: Sequence[bytes],
     files: Sequence[Path],
     hint: Message,
-) -> list[dict[str, Any]]:
+) -> Exchange[list[dict[str, Any]]]:
     """Return the receipts that ``post`` gets for the submissions, verified; ``hint`` says how they are sent again."""
     tree_heads = session.tree_heads()
     if tree_heads:
@@ -188,7 +230,7 @@ def _sent(
         with contextlib.suppress(Unavailable):
             tree_heads.refresh()
     try:
-        receipts = post()
+        receipts = yield from post
     except Unavailable as error:
         raise Unavailable(
             "{error}; whether the event was recorded is not known, and it is kept",
@@ -200,14 +242,22 @@ def _sent(
         for file in files:
             file.unlink(missing_ok=True)
         raise
-    if len(receipts) != len(submissions):
-        raise IntegrityBroken("the service did not answer each event", field="results", hint=HINT)
-    for receipt, submission, file in zip(receipts, submissions, files, strict=True):
-        verified = require_receipt(receipt, submission, tree_heads.trust if tree_heads else None)
+    trust = tree_heads.trust if tree_heads else None
+    for verified, file in zip(require_receipts(receipts, submissions, trust), files, strict=True):
         if tree_heads:
             tree_heads.add(verified)
         file.unlink(missing_ok=True)
     return receipts
+
+
+def require_receipts(
+    receipts: Sequence[dict[str, Any]], submissions: Sequence[bytes], trust: Trust | None
+) -> Iterator[SignedTreeHead]:
+    """Verify that each submission has its receipt, and yield the tree heads. Raises as ``require_receipt``."""
+    if len(receipts) != len(submissions):
+        raise IntegrityBroken("the service did not answer each event", field="results", hint=HINT)
+    for receipt, submission in zip(receipts, submissions, strict=True):
+        yield require_receipt(receipt, submission, trust)
 
 
 HINT = Message(

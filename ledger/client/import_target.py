@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ledger.client.exchange import error_of
 from ledger.client.service import ServiceClient
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken, MalformedInput, TallystickError
@@ -72,6 +73,5 @@ class ImportTarget:
         answer = self._service.post(BATCH, b"\n".join(submissions), _BatchAnswer, content_type=NDJSON)
         if len(answer.results) != len(submissions):
             raise IntegrityBroken("the service did not answer each event", field="results")
-        return [
-            None if line.status < 300 else self._service.error(line.status, line.problem) for line in answer.results
-        ]
+        renamed = self._service.requests.renamed
+        return [None if line.status < 300 else renamed(error_of(line.status, line.problem)) for line in answer.results]

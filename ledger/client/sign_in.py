@@ -15,7 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from ledger.chain.transaction import TransactionSigner
-from ledger.client.service import NameField, ServiceClient, same_name
+from ledger.client.exchange import Exchange, NameField, same_name
+from ledger.client.requests import Requests
+from ledger.client.service import ServiceClient
 from ledger.config.secret_files import SecretRefused, read_secret, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import SignatureRefused
@@ -47,11 +49,11 @@ class _Answer(Struct):
 
 
 class SignIn:
-    """Signs one key in; its token is kept in ``file`` (mode 0600)."""
+    """Signs one key in; its token is kept in ``file`` (mode 0600), or in memory alone if that is None."""
 
     def __init__(
         self,
-        file: Path,
+        file: Path | None,
         url: str,
         key_id: str,
         signer: Callable[[], TransactionSigner],
@@ -61,6 +63,7 @@ class SignIn:
     ):
         self._name_field = name_field
         self._file = file
+        self._token: Token | None = None
         self._url = url
         self._key_id = key_id
         self._signer = signer
@@ -74,26 +77,32 @@ class SignIn:
     def token(self) -> str:
         """Return a token that is valid now, after signing in if need be."""
         if self._stored() is None:
-            self.renew()
+            with ServiceClient(self._url) as service:
+                service.run(self.renewal())
         return self.header()["Authorization"].removeprefix("Bearer ")
 
-    def renew(self) -> None:
+    def renewal(self) -> Exchange[None]:
         """Sign in and store the token. Raises SignatureRefused for a message that this key should not sign."""
         log_id = self._log_id()
-        with ServiceClient(self._url, name_field=self._name_field) as service:
-            request = msgspec.json.encode({"key_id": self._key_id})
-            challenge = service.post("/api/v1/sign-in/challenge", request, _Challenge)
-            require_own_message(challenge.message, self._url, self._key_id, log_id)
-            signature = "0x" + self._signer().sign(personal_digest(challenge.message)).hex()
-            signed = msgspec.json.encode({"nonce": challenge.nonce, "signature": signature})
-            answer = service.post("/api/v1/sign-in/token", signed, _Answer)
-        token = Token(answer.access_token, time.time() + answer.expires_in, self._url, self._key_id)
-        write_secret(self._file, msgspec.json.encode(token), field="token", replace=True)
+        requests = Requests(self._url, name_field=self._name_field)
+        request = msgspec.json.encode({"key_id": self._key_id})
+        challenge = yield from requests.post("/api/v1/sign-in/challenge", request, _Challenge)
+        require_own_message(challenge.message, self._url, self._key_id, log_id)
+        signature = "0x" + self._signer().sign(personal_digest(challenge.message)).hex()
+        signed = msgspec.json.encode({"nonce": challenge.nonce, "signature": signature})
+        answer = yield from requests.post("/api/v1/sign-in/token", signed, _Answer)
+        self._token = Token(answer.access_token, time.time() + answer.expires_in, self._url, self._key_id)
+        if self._file is not None:
+            write_secret(self._file, msgspec.json.encode(self._token), field="token", replace=True)
 
     def _stored(self) -> Token | None:
-        try:
-            token = decode_json(read_secret(self._file, field="token"), Token)
-        except (SecretRefused, msgspec.DecodeError):
+        token = self._token
+        if self._file is not None:
+            try:
+                token = decode_json(read_secret(self._file, field="token"), Token)
+            except (SecretRefused, msgspec.DecodeError):
+                return None
+        if token is None:
             return None
         is_valid = (token.url, token.key_id) == (self._url, self._key_id) and time.time() < token.expires_at - SPARE_S
         return token if is_valid else None

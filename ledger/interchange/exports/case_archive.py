@@ -112,12 +112,14 @@ def with_files(received: zipfile.ZipFile, added: Iterable[ArchivedFile]) -> Iter
 
     def files() -> Iterator[ArchivedFile]:
         lines = received.read(members[manifest(Algorithm.SHA256)]).decode().splitlines()
-        for line, (_, what, event_id, *_) in zip(lines, islice(rows, 1, None), strict=False):  # the last is of the rows
+        for line, (_, description, event_id, *_) in zip(
+            lines, islice(rows, 1, None), strict=False
+        ):  # the last is of the rows
             digest, path = line.split("  ", 1)
             _, folder, name = path.split("/")
             stem, dot, ending = name.rpartition(".")
             pieces = _checked(received, members[path], digest)
-            yield ArchivedFile(folder, stem, pieces, what.removeprefix("'"), event_id or None, dot + ending)
+            yield ArchivedFile(folder, stem, pieces, description.removeprefix("'"), event_id or None, dot + ending)
         yield from added
 
     return case_archive(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,8 @@ import stamina
 
 from ledger.cli.errors import Exit
 from ledger.client.events import require_receipt
-from ledger.client.service import ATTEMPTS, ServiceClient, at
+from ledger.client.officer import AsyncOfficerClient, OfficerClient
+from ledger.client.service import ATTEMPTS, AsyncServiceClient, ServiceClient, at
 from ledger.core.errors import (
     Conflict,
     IntegrityBroken,
@@ -33,8 +38,9 @@ from tests.testkit.bundles import founded, trust
 from tests.testkit.casework import Case
 from tests.testkit.faulty_service import Answer, Asked, FaultyService, faulty_service
 from tests.testkit.ledgers import LOG_SIGNER, ORIGIN, open_ledger, sqlite_url
-from tests.testkit.machine import free_port
-from tests.testkit.tally import Tally
+from tests.testkit.machine import REPOSITORY, free_port
+from tests.testkit.tally import PASSPHRASE, Tally
+from tests.unit.cli.world import World, holder, open_case
 
 RECORDED = Answer(201, b"receipt")  # stands for the receipt of what was sent
 HEAD = "sha256:" + "ab" * 32
@@ -127,6 +133,79 @@ def test_pages_are_read_to_the_end() -> None:
 def test_ids_stay_one_segment_of_the_path() -> None:
     """An id with slashes or dots names nothing else than what it is."""
     assert at("/api/v1/cases/{}/head", "../log") == "/api/v1/cases/..%2Flog/head"
+
+
+# -- the awaiting client -----------------------------------------------------------------------------------------------
+
+
+def test_both_clients_have_the_same_methods() -> None:
+    """What the one blocks for is awaited of the other."""
+    for blocking, awaiting in ((ServiceClient, AsyncServiceClient), (OfficerClient, AsyncOfficerClient)):
+        names = {name for name in dir(blocking) if not name.startswith("_")}
+        assert names == {name for name in dir(awaiting) if not name.startswith("_")}
+
+
+def test_the_awaiting_client_tries_again_reads_pages_and_downloads() -> None:
+    """As the blocking one: the exchanges are the same."""
+    answers = in_turn(
+        problem(503),
+        Answer(body=b'{"cases":[1,2],"next":"c"}'),
+        Answer(body=b'{"cases":[3]}'),
+        Answer(body=b"a file"),
+        problem(404, "because"),
+    )
+
+    async def ask(url: str) -> tuple[list[int], bytes]:
+        async with AsyncServiceClient(url) as service:
+            rows, file = [row async for row in service.pages("/api/v1/cases", "cases")], io.BytesIO()
+            await service.download("/api/v1/cases/case-1/archive", file)
+            with pytest.raises(NotFound):
+                await service.get("/api/v1/cases/case-1")
+            return rows, file.getvalue()
+
+    with faulty_service(answers) as faulty:
+        assert asyncio.run(ask(faulty.url)) == ([1, 2, 3], b"a file")
+        assert len(faulty.asked) == 5
+    with pytest.raises(Unavailable):
+        asyncio.run(ask(f"http://127.0.0.1:{free_port()}"))
+
+
+def test_a_download_that_is_refused_or_cut_off_is_told_and_not_begun_anew() -> None:
+    """A problem is raised as one; nothing is written twice into the file."""
+    file = io.BytesIO()
+    with faulty_service(in_turn(problem(403, "because"))) as faulty, ServiceClient(faulty.url) as service:
+        with pytest.raises(Unauthorized):
+            service.download("/api/v1/cases/case-1/archive", file)
+        faulty.script = in_turn(Answer(hang_up=True))
+        with pytest.raises(Unavailable):
+            service.download("/api/v1/cases/case-1/archive", file)
+        assert (len(faulty.asked), file.getvalue()) == (2, b"")
+
+
+def test_the_quick_start_of_the_client_offers_and_accepts(world: World, tmp_path: Path) -> None:
+    """By the blocking and the awaiting client, on a service; receipts and proof are verified by the trust file."""
+    case_id, trust_file = open_case(world, items=1), tmp_path / "trust.json"
+    world.ok("log", "trust", "--output", trust_file)
+    keys = world.tally.config / "keys"
+    done = subprocess.run(
+        [sys.executable, "client.py", world.url, case_id, f"{case_id}-i1", trust_file],
+        cwd=REPOSITORY / "examples" / "quick-start",
+        env={
+            "PYTHONPATH": str(REPOSITORY),
+            "PASSPHRASE": PASSPHRASE,
+            "SENDER": "police-east/p-0417",
+            "SENDER_KEY": str(keys / "police.json"),
+            "RECEIVER": "procuratorate-east/j-0021",
+            "RECEIVER_KEY": str(keys / "prosecutor.json"),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    statuses, verdict = done.stdout.splitlines()
+    assert "accepted" in statuses
+    assert verdict in ("intact", "not_yet_anchored", "unverifiable")
+    assert holder(world, f"{case_id}-i1") == "procuratorate-east"
 
 
 # -- submissions -------------------------------------------------------------------------------------------------------
