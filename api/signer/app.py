@@ -11,6 +11,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from msgspec import Struct
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
@@ -97,7 +98,7 @@ class SigningProvider(Struct, frozen=True):
 
     async def _signatures(self, judge: Callable[[], SigningQuestion]) -> list[str]:
         try:
-            question = judge()
+            question = await run_in_threadpool(judge)  # it may have to fetch the record of the case
             await self.prompt.ask(question)
         except (Declined, NotAnswered) as error:
             raise CallRefused(USER_REJECTED, error.message, error.code) from error

@@ -80,6 +80,7 @@ class Terminal:
         lines, count = [], len(question.acts)
         for number, act in enumerate(question.acts, 1):
             lines += ["", f"{number}. {act.sentence}" if count > 1 else act.sentence]
+            lines += [act.source] if act.source else []
             lines += [f"  {label}: {value}" for label, value in act.particulars]
         prompt = self._together.format(count=count) if count > 1 else self._prompt
         click.echo(printable("\n".join([*lines, f"{prompt} [y/N]: "])), nl=False, err=True)

@@ -16,11 +16,13 @@ from msgspec import Struct
 
 from api.auth.sessions import sign_in_text
 from ledger.chain.transaction import TransactionSigner
+from ledger.client.case_names import CaseNames
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import convert
 from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Stream, decode_event, digest_of
 from ledger.core.events.payload import decode_section
+from ledger.core.messages import Message
 from ledger.core.signing.signatures import personal_digest, require_window, typed_data
 from ledger.i18n import Labels
 from ledger.recording.event_signing import MAX_ACTS, sign_in_order
@@ -35,6 +37,10 @@ _VARYING = re.compile(
 )
 
 
+VERIFIED = Message("Items, persons and the case are named by the record, which this signer has fetched and verified.")
+UNVERIFIED = Message("As the page says: this signer could not verify the record of the case, so that it shows ids.")
+
+
 class KeyHolder(Struct, frozen=True):
     """The owner of the key, and where it may sign: ``url`` is the console's, ``log_id`` (32 bytes) the ledger's."""
 
@@ -46,10 +52,11 @@ class KeyHolder(Struct, frozen=True):
 
 
 class ActInWords(Struct, frozen=True):
-    """An act in a sentence, and every value that is signed with it."""
+    """An act in a sentence, and every value that is signed with it. ``source`` says where names are from."""
 
     sentence: str
     particulars: tuple[EventField, ...]
+    source: str = ""
 
 
 class SigningQuestion(Struct, frozen=True):
@@ -68,13 +75,24 @@ class _Disclosed(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QuestionBuilder:
-    """Makes the questions to one holder, in one language. ``now`` returns unix seconds."""
+    """Makes the questions to one holder, in one language. ``now`` returns unix seconds.
 
-    def __init__(self, holder: KeyHolder, labels: Labels, names: Names, now: Callable[[], int]):
+    ``record`` returns what the things of a case are called by its verified record, None where that cannot be had.
+    """
+
+    def __init__(
+        self,
+        holder: KeyHolder,
+        labels: Labels,
+        names: Names,
+        now: Callable[[], int],
+        record: Callable[[str], CaseNames | None] = lambda _case_id: None,
+    ):
         self.holder = holder
         self._labels = labels
-        self._narrator = Narrator(labels, names)
+        self._names = names
         self._now = now
+        self._record = record
 
     def events(self, address: Any, documents: Any) -> SigningQuestion:
         """Return the question for a list of events that are signed by one consent, in their order.
@@ -86,6 +104,7 @@ class QuestionBuilder:
         if not isinstance(documents, list) or not 0 < len(documents) <= MAX_ACTS:
             raise MalformedInput("expected a list of 1 to {limit} events", limit=MAX_ACTS, field="params")
         last: dict[Stream, int] = {}
+        called: dict[Stream, CaseNames | None] = {}
         envelopes: list[Envelope] = []
         acts: list[ActInWords] = []
         for document in documents:
@@ -95,7 +114,10 @@ class QuestionBuilder:
                 raise MalformedInput("the events of a stream must follow each other", field="params")
             last[envelope.stream] = envelope.sequence
             envelopes.append(envelope)
-            acts.append(self._act(envelope, beside))
+            if envelope.stream.kind == "case" and envelope.stream not in called:
+                is_first = envelope.sequence == 0
+                called[envelope.stream] = CaseNames() if is_first else self._record(envelope.stream.id)
+            acts.append(self._act(envelope, beside, called.get(envelope.stream)))
         log_id = self.holder.log_id
         return SigningQuestion(
             "event",
@@ -103,8 +125,11 @@ class QuestionBuilder:
             lambda signer: [envelope.signature for envelope in sign_in_order(envelopes, signer, log_id)],
         )
 
-    def _act(self, envelope: Envelope, beside: Any) -> ActInWords:
-        """Return the act in words, if the holder may sign it and all of it is disclosed. Raises the refusal."""
+    def _act(self, envelope: Envelope, beside: Any, record: CaseNames | None) -> ActInWords:
+        """Return the act in words, if the holder may sign it and all of it is disclosed. Raises the refusal.
+
+        ``record`` is what the things of its case are called, to which the act adds.
+        """
         require_window(envelope, self._now())
         disclosed = convert(beside, _Disclosed)
         event = decode_event(canonical.encode(envelope), disclosed.payload.encode())
@@ -119,12 +144,22 @@ class QuestionBuilder:
             if digest_of(text.encode()) != event.confidential[label]:
                 raise MalformedInput("the section {label} is not the one that is signed", label=label, field="params")
         sections = {label: decode_section(text.encode(), label) for label, text in disclosed.sections.items()}
-        words = self._narrator.words(event, None)
+        case_id, source, persons = event.stream.id, "", dict[str, str]()
+        if record is not None:
+            record.learn(event, sections)
+            case_id = f"{record.number} ({case_id})" if record.number else case_id
+            item = self._labels.of("telling", "item")
+            persons = {thing: item.format(text, thing) for thing, text in record.items.items()}
+            persons |= {person_id: f"{name} ({person_id[:8]})" for person_id, name in record.persons.items()}
+        if event.stream.kind == "case" and event.previous is not None:
+            source = self._labels.translate(UNVERIFIED if record is None else VERIFIED)
+        narrator = Narrator(self._labels, self._names, persons)
+        words = narrator.words(event, None)
         facts = (
-            EventField(self._labels.of("field", f"{event.stream.kind}_id"), event.stream.id),
+            EventField(self._labels.of("field", f"{event.stream.kind}_id"), case_id),
             *event_fields(event, sections, words, self._labels),
         )
-        return ActInWords(self._narrator.alone(event), facts)
+        return ActInWords(narrator.alone(event), facts, source)
 
     def sign_in(self, data: Any, address: Any) -> SigningQuestion:
         """Return the question of ``personal_sign``; ``data`` is the text or its bytes in hex. Raises the refusal."""

@@ -4,6 +4,7 @@ const LOOK_EVERY = 400; // ms
 const SETTLE = 1000; // ms a question stands, in a window that has the focus, before it can be agreed to
 
 const part = (id) => document.getElementById(id);
+const TITLE = document.title;
 let shown = null;
 
 function takeKey() {
@@ -23,10 +24,10 @@ async function call(path, body) {
 
 const element = (name, text, className = "") => Object.assign(document.createElement(name), { textContent: text, className });
 
-function inWords({ sentence, particulars }) {
+function inWords({ sentence, particulars, source }) {
   const [act, values] = [element("li", ""), element("dl", "")];
   values.append(...particulars.flatMap(([label, value]) => [element("dt", label), element("dd", value)]));
-  act.append(element("p", sentence, "sentence"), values);
+  act.append(element("p", sentence, "sentence"), element("p", source, "quiet"), values);
   return act;
 }
 
@@ -34,6 +35,7 @@ function show(question) {
   const isNew = question?.number !== shown?.number;
   shown = question;
   part("question").hidden = !question;
+  document.title = question ? `(${question.acts.length}) ${part("question-title").dataset.one} ${TITLE}` : TITLE;
   part("nothing").hidden = Boolean(question);
   if (!question) return;
   part("left").textContent = question.seconds_left;

@@ -38,6 +38,7 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     from api.signer.question import KeyHolder, QuestionBuilder
     from api.texts import Texts
     from ledger.cli.listening import listening
+    from ledger.client.case_names import record_of
     from ledger.config.keys import keystore_key_id
 
     url = (console or session.profile.url).rstrip("/")
@@ -55,7 +56,16 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     signer = session.signer
     prompt = OfficerPrompt(Terminal(texts, sys.stdin.fileno()) if ask == "terminal" else None)
     provider = SigningProvider(
-        QuestionBuilder(holder, session.labels, session.full_name, lambda: int(time.time())), signer, prompt, chain_id
+        QuestionBuilder(
+            holder,
+            session.labels,
+            session.full_name,
+            lambda: int(time.time()),
+            record_of(session.service, session.trust()),
+        ),
+        signer,
+        prompt,
+        chain_id,
     )
     with listening("127.0.0.1", port, field="--port", hint=OTHER_PORT) as socket:
         socket.listen()  # whoever opens the page as soon as its address is told waits a moment

@@ -10,12 +10,20 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from api.auth.sessions import sign_in_text
+from api.signer.question import ActInWords, KeyHolder, QuestionBuilder
+from ledger.client.case_names import CaseNames, names_in
 from ledger.core.encoding import canonical
+from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Section, digest_of
+from ledger.core.log.merkle import leaf_hash
+from ledger.core.log.notes import SeedSigner
 from ledger.core.signing.signatures import recover, signing_hash, typed_data
+from ledger.i18n import Labels
 from tests.api.console.desk import PAGE_KEY, Signing, signer_of
+from tests.api.service import Served, name_confidentially
 from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, SignedEvent, clerk
 from tests.testkit.casework import Case, offered
 from tests.testkit.machine import free_port
@@ -292,3 +300,53 @@ def test_codes_serve_once_and_are_not_guessed() -> None:
         assert second not in signing.codes[-1:]
         assert desk.http.post("/pair", json={"code": second}, headers=headers).status_code == 403
         assert desk.call("eth_accounts")["result"] == [OFFICER.key_id]
+
+
+# -- by name -----------------------------------------------------------------------------------------------------------
+
+
+def test_things_are_named_by_the_record_that_the_signer_verified(served: Served) -> None:
+    """Items, persons and the case by name and number; ids, and the reason, where the record does not verify."""
+    case = served.record(name_confidentially(Case().open().register("phone", "knife")))
+    served.publish()
+    bundle = served.get("/api/v1/cases/case-1/proof", OFFICER).content
+    trust = served.parts.trust.trust
+    names = names_in(bundle, trust)
+    assert names.items == {"phone": "the phone", "knife": "the knife"}
+    assert [*names.persons.values()] == ["a name"]
+    holder = KeyHolder(OFFICER.key_id, OFFICER.agency, OFFICER.officer_id, LOG_ID, CONSOLE)
+    offer = case.offer("phone", "knife", to=PROCURATORATE, persons=("li",)).last
+    address, data, beside = asked_for(offer)
+
+    def act(record: CaseNames | None) -> ActInWords:
+        asked = QuestionBuilder(holder, Labels("en"), str, lambda: offer.envelope.signed_at, lambda _case_id: record)
+        return asked.events(address, [[data, beside]]).acts[0]
+
+    named, unnamed = act(names), act(None)
+    assert "the phone (phone), the knife (knife)" in named.sentence
+    assert any("a name" in value for _, value in named.particulars)
+    assert f"{names.number} (case-1)" in named.particulars[0].value
+    assert "fetched and verified" in named.source
+    assert "the phone" not in unnamed.sentence
+    assert "As the page says" in unnamed.source
+    with pytest.raises(IntegrityBroken):
+        names_in(bundle.replace(b"the phone", b"the spoon"), trust)
+    with pytest.raises(IntegrityBroken):
+        names_in(bundle, replace(trust, log_key=SeedSigner.from_seed("ledger.test/other", bytes(32)).verifying_key))
+
+
+def test_one_consent_signs_events_that_follow_each_other(desk: Desk) -> None:
+    """Each is signed to follow the one before as that was signed; items are named by the acts before them."""
+    events = Case("case-9").open().register("phone").offer("phone", to=PROCURATORATE).events
+    documents = [asked_for(event)[1:] for event in events]
+    question, answer = desk.asked(True, "tallystick_signEvents", OFFICER.key_id, documents)
+    assert len(question["acts"]) == len(answer["result"]) == 3
+    assert "the phone (phone)" in question["acts"][2]["sentence"]
+    previous = None
+    for event, signature in zip(events, answer["result"], strict=True):
+        envelope = replace(event.envelope, previous=previous, signature=signature)
+        assert recover(signing_hash(envelope, LOG_ID), bytes.fromhex(signature[2:])) == OFFICER.key_id
+        previous = f"sha256:{leaf_hash(canonical.encode(envelope)).hex()}"
+    apart = desk.call("tallystick_signEvents", OFFICER.key_id, [documents[0], documents[2]])
+    assert apart["error"]["code"] == UNSPEAKABLE
+    assert desk.call("tallystick_signEvents", OFFICER.key_id, [])["error"]["code"] == UNSPEAKABLE
