@@ -119,7 +119,7 @@ def _in_both_languages(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _with_other_language(part: Any) -> Any:
     if isinstance(part, list):
-        return [_with_other_language(one) for one in part]
+        return [_with_other_language(element) for element in part]
     if not isinstance(part, dict):
         return part
     if part and part.keys() <= {"zh", "en"}:
