@@ -190,7 +190,8 @@ class BenchForm:
 
     def _at(self, path: str) -> str:
         value = value_at(self._tree, path)
-        return "" if value is None or isinstance(value, dict) else text_of(value)
+        parts = value if isinstance(value, list) else [value]
+        return "" if value is None or any(isinstance(part, dict) for part in parts) else text_of(value)
 
     def _several(self, path: str) -> tuple[str, ...]:
         value = value_at(self._tree, path)
