@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.console.shared.access import Visit, VisitOf
-from api.console.shared.drafting import FormAct, body_of, drafted, named, required_number, stated
+from api.console.shared.drafting import EventDraft, FormAct, body_of, drafted, named, required_number, stated
 from api.console.shared.forms import FormOf, PostedForm, whole_number
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
@@ -22,7 +22,7 @@ from ledger.core.messages import Message, Term
 from ledger.core.supervision import Matter, ModelState, subject_kind_of
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
 from ledger.core.supervision.recommendations import STREAM as RECOMMENDATION_STREAM
-from ledger.recording.event_signing import new_id
+from ledger.recording.event_signing import MAX_ACTS, new_id
 from ledger.store import supervision as store
 from ledger.supervision.library.publishing import signed_fields_of
 from ledger.supervision.models.conditions import datasets_of
@@ -60,6 +60,25 @@ def draft_following(visit: VisitOf, form: FormOf, stream_id: SlugPath, act: str)
     return _draft(visit, form, stream_id, state, body)
 
 
+@router.post("/leads/drafts")
+def draft_for_many(visit: VisitOf, form: FormOf) -> Response:
+    """Return a part of a page: the drafts of one act on each lead that was chosen, which are signed together."""
+    act, lead_ids = form.get("act") or "", form.all("lead")
+    if act not in FOR_MANY:
+        raise MalformedInput("expected one of {acts}", acts=", ".join(FOR_MANY), field="act")
+    if not 0 < len(lead_ids) <= MAX_ACTS:
+        raise MalformedInput("choose 1 to {limit} leads", limit=MAX_ACTS, field="lead")
+    require_role(visit.reading, ACTS[act][0])
+    drafts = []
+    for lead_id in lead_ids:
+        state = _state_of(visit, lead_id)
+        if state is None:
+            raise NotFound("there is nothing of this id that you may act on", field="lead")
+        body = body_of(ACTS[act], form, state, visit)
+        drafts.append(_event_draft(visit, form, lead_id, state, body, following="/leads"))
+    return visit.page("shared/draft.html", drafts=drafts)
+
+
 def _state_of(visit: Visit, stream_id: str) -> Matter | None:
     with visit.service.parts.database.read() as connection:
         if store.sight(connection, stream_id, visit.reading.reader) is None:
@@ -68,7 +87,17 @@ def _state_of(visit: Visit, stream_id: str) -> Matter | None:
 
 
 def _draft(visit: Visit, form: PostedForm, stream_id: str, state: Matter | None, body: Body) -> Response:
-    """Return the draft of the act. Raises what the ledger would refuse of the signed event."""
+    """Return the page's part with the draft of the act. Raises what the ledger would refuse of the signed event."""
+    return visit.page("shared/draft.html", drafts=[_event_draft(visit, form, stream_id, state, body)])
+
+
+def _event_draft(
+    visit: Visit, form: PostedForm, stream_id: str, state: Matter | None, body: Body, *, following: str | None = None
+) -> EventDraft:
+    """Return the draft of the act, after which the page of its subject is shown, or the ``following`` one.
+
+    Raises what the ledger would refuse of the signed event.
+    """
     stream = Stream(kind="supervision", id=stream_id)
     parts, context = visit.service.parts, stated(form)
     drafted_event = unsigned(parts, visit.reading, stream=stream, state=state, body=body, context=context)
@@ -84,9 +113,9 @@ def _draft(visit: Visit, form: PostedForm, stream_id: str, state: Matter | None,
         drafted_event,
         sentence=narrator.alone(event),
         particulars=event_fields(event, drafted_event.sections, narrator.words(event, None), visit.labels),
-        following=f"/{folder}/{stream_id.removeprefix(prefix)}",
+        following=following or f"/{folder}/{stream_id.removeprefix(prefix)}",
     )
-    return visit.page("shared/draft.html", drafts=[draft._replace(warnings=list(_warnings(visit, state, body)))])
+    return draft._replace(warnings=list(_warnings(visit, state, body)))
 
 
 def _warnings(visit: Visit, state: Matter | None, body: Body) -> Iterator[str]:
@@ -178,6 +207,7 @@ def rechecked(form: PostedForm, *_: object) -> Mapping[str, Any]:
 
 
 FIRST = ("publish", "issue")
+FOR_MANY = ("assign", "dismiss")  # acts on several leads at once
 _ISSUED = named(
     *("kind", "to_agency", "document_number", "problem", "advice", "model_id", "service", "procedure"), lists=("lead",)
 )

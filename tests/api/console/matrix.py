@@ -191,6 +191,7 @@ POSTS = (
     "/find",
     "/audit",
     "/cases/{case_id}/drafts/{act}",
+    "/leads/drafts",
     "/inbox/drafts",
     "/leads/{lead_id}/rederive",
     "/cited",

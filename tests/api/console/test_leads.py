@@ -61,6 +61,36 @@ def test_a_lead_from_the_board_to_its_outcome(office: Office, tmp_path: Path) ->
     assert page.locator("details.act").count() == 0
 
 
+def test_several_leads_are_assigned_by_one_consent(office: Office) -> None:
+    """Chosen on their cards, shown as a list, signed by one answer; then two are dismissed together, or none is."""
+    first, second, third = raise_leads(office, "case-1", "case-2", "case-3")
+    desk = office.at(supervisor(PROCURATORATE), "/leads")
+    page = desk.page
+
+    def ask(*lead_ids: str, **choices: str) -> None:
+        for lead_id in lead_ids:
+            page.locator(f"input[value={lead_id}]").check()
+        if not page.locator("#act").is_visible():
+            page.get_by_text("Assign or dismiss several at once").click()
+        for name, choice in choices.items():
+            page.locator(f"#{name}").select_option(choice)
+        page.locator("#ground").fill("explained by the agency")
+        page.get_by_role("button", name=READ).click()
+
+    ask(first, second, handler=f"{PROCURATORATE}-c1")
+    expect(page.locator("#draft .sentence")).to_have_count(2)
+    assert axe_findings(page) == []
+    assert desk.sign().count("assigns the lead to") == 2
+    expect(page.get_by_role("heading", name="Being checked 2")).to_be_visible()
+    assert [office.matter(lead_id, LeadState).status for lead_id in (first, second, third)] == [
+        *["assigned"] * 2,
+        "raised",
+    ]
+    ask(first, third, act="dismiss", reason_code="explained")
+    expect(page.locator("#draft")).to_contain_text("the lead is")
+    assert office.matter(first, LeadState).status == "assigned"
+
+
 def test_the_cited_events_stand_side_by_side(office: Office) -> None:
     """Each in words with digest and times; the model finds the lead again in them, and the steps are told."""
     (lead_id,) = raise_leads(office)
