@@ -110,7 +110,7 @@ def _rows(
         named |= {condition.view, *re.findall(r"[a-z_]+", condition.expression)}
     if view not in named or "case_id" not in view_columns()[view]:
         return
-    asked = f"SELECT * FROM {quoted(view)} WHERE case_id = $case_id LIMIT {ROWS_AT_MOST}"  # noqa: S608
+    asked = f"SELECT * FROM {quoted(view)} WHERE case_id = $case_id ORDER BY ALL LIMIT {ROWS_AT_MOST}"  # noqa: S608
     for case_id in sorted(source.case_ids):
         for row in session.rows(asked, {"case_id": case_id}, source.as_of):
             own = {name: value for name, value in row.items() if name in named and value is not None}
