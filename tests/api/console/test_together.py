@@ -52,6 +52,7 @@ def test_a_case_with_three_items_and_an_offer_is_one_consent(office: Office) -> 
     expect(page.locator(".together > li").last).to_contain_text(ITEMS[2])
     question = desk.sign()
     assert question.startswith("Sign all 5?")
+    assert "Each is signed on its own; the console asks that all are recorded or none." in question
     assert all(description in question for description in ITEMS)
     assert clicks(page, desk.signer_page) <= 10
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
