@@ -119,15 +119,21 @@ class SubmissionService:
         self._bridge_of(loop).queue(*queued)
         # All at once, so that the time that a request may take is that of the whole request.
         results = await asyncio.gather(*map(self._wait_for_result, outcomes), return_exceptions=True)
-        refusals = [
-            RefusedLine(line, result) for line, result in enumerate(results, 1) if isinstance(result, TallystickError)
-        ]
-        for refused in refusals:
-            if isinstance(refused.refusal, Unavailable):
-                raise refused.refusal
-            if refused.refusal.code != NOT_ALONE:
-                return refused
-        return [result for result in results if isinstance(result, SubmissionResult)]
+        receipts: list[SubmissionResult] = []
+        refusals: list[RefusedLine] = []
+        for line, result in enumerate(results, 1):
+            if isinstance(result, TallystickError):
+                refusals.append(RefusedLine(line, result))
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                receipts.append(result)
+        if not refusals:
+            return receipts
+        first = min(refusals, key=lambda refused: refused.refusal.code == NOT_ALONE)
+        if isinstance(first.refusal, Unavailable):
+            raise first.refusal
+        return first
 
     def _validate_together(
         self, lines: Sequence[bytes], now: int

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from ledger.recording.publisher import Receipt
+from ledger.store.database import Database
+from ledger.store.log import StoredEntry
 from tests.api.service import Served, problem
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk, event_id
 from tests.testkit.casework import Case, registration
@@ -120,6 +123,28 @@ def test_the_first_refused_line_refuses_all(served: Served) -> None:
     stranger = Case("case-3").open(by=clerk("nobody")).last
     refused = problem(served.post_together(stranger.submission, *good), 403, "key_unknown", "envelope.key_id")
     assert (refused["line"], served.size()) == (1, size + 1)
+
+
+@pytest.mark.parametrize("failing", [{1}, {0, 1, 2}])
+def test_a_failure_of_one_line_is_no_answer_with_fewer_lines(
+    served: Served, monkeypatch: pytest.MonkeyPatch, failing: set[int]
+) -> None:
+    """If the receipt of one line cannot be made, the request fails: receipts are known by their place alone."""
+    events = served.record(Case().open().register("phone", "knife")).events
+    publisher, broken = served.parts.publisher, {events[number].envelope.event_id for number in failing}
+    stored = publisher.stored_receipt
+
+    def receipt(database: Database, entry: StoredEntry) -> Receipt:
+        if entry.event_id in broken:
+            raise ZeroDivisionError
+        return stored(database, entry)
+
+    monkeypatch.setattr(publisher, "stored_receipt", receipt)
+    served.may_fail = True
+    problem(served.post_together(*(event.submission for event in events)), 500, "internal_error")
+    served.may_fail = False
+    broken.clear()
+    assert served.post_together(*(event.submission for event in events)).status_code == 200
 
 
 def test_what_goes_together_is_bounded(served: Served) -> None:
