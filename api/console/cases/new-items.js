@@ -1,4 +1,6 @@
 // Items that are registered together with the act of a form: each is a copy of the template, numbered.
+import { keptNames } from "../shared/kept.js";
+
 function add(place) {
   const number = Number(place.dataset.added ?? 0) + 1;
   place.dataset.added = number;
@@ -7,7 +9,7 @@ function add(place) {
   const item = copy.firstElementChild;
   item.querySelector("[data-number]").textContent = number;
   place.querySelector("[data-another]").parentElement.before(item);
-  document.dispatchEvent(new Event("lines-added"));
+  document.dispatchEvent(new CustomEvent("lines-added", { detail: item }));
   return item;
 }
 
@@ -25,4 +27,9 @@ document.addEventListener("click", ({ target }) => {
     place.querySelector("[data-another]").focus();
   }
 });
-for (const button of document.querySelectorAll("[data-first]")) add(button.closest("[data-new-items]"));
+// As many as were there before the page was opened again, so that what was typed of them is not lost.
+for (const place of document.querySelectorAll("[data-new-items]")) {
+  const typed = keptNames.map((name) => Number(/^new:(\d+):/.exec(name)?.[1] ?? 0));
+  const count = Math.max(place.querySelector("[data-first]") ? 1 : 0, ...typed);
+  for (let number = 0; number < count; number += 1) add(place);
+}

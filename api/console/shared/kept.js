@@ -33,8 +33,14 @@ function restore(form, typed) {
 
 // Nothing of it is left to whoever signs in next.
 for (const key of Object.keys(sessionStorage)) if (key.startsWith(PREFIX) && !(keyId && key.startsWith(`${PREFIX} ${keyId} `))) sessionStorage.removeItem(key);
+const kept = JSON.parse(sessionStorage.getItem(place) ?? "[]");
+// The names of the fields that something was typed into before this page was opened again.
+export const keptNames = kept.flatMap((typed) => Object.keys(typed));
 if (forms.length) {
-  const kept = JSON.parse(sessionStorage.getItem(place) ?? "[]");
   forms.forEach((form, at) => kept[at] && restore(form, kept[at]));
   for (const changed of ["input", "change"]) document.addEventListener(changed, ({ target }) => target.closest("[data-act]") && keep());
+  document.addEventListener("lines-added", ({ detail: added }) => {
+    const typed = added && kept[forms.indexOf(added.form)];
+    if (typed) restore(added, typed);
+  });
 }

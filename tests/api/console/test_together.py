@@ -73,6 +73,9 @@ def test_the_form_of_a_case_keeps_nobody_out(office: Office) -> None:
     page.locator('[name="new:1:description"]').fill("手机")
     page.locator("[data-another]").click()
     page.locator('[name="new:2:description"]').fill("刀具")
+    page.reload()
+    expect(page.locator('[name="new:1:description"]')).to_have_value("手机")
+    expect(page.locator('[name="new:2:description"]')).to_have_value("刀具")
     page.locator("form[data-act] button:not([type])").click()
     expect(page.locator(".together > li")).to_have_count(3)
     assert barriers(page) == []
