@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from copy import copy
+from io import BytesIO
+from zipfile import ZipFile
 
 import httpx
 import msgspec
@@ -17,6 +19,7 @@ import pytest
 from ledger.core.events import case as acts
 from ledger.core.events.terms import Role
 from tests.api.matrix import (
+    ARCHIVED,
     GOVERNANCE,
     OWN,
     PUBLIC,
@@ -131,6 +134,20 @@ def test_what_is_shown_of_a_case(world: World, row: Row, relation: Relation) -> 
         else:
             require_denied_as_absent(world, row, path, officer)
             assert world.served.reads() == before, officer
+
+
+def test_an_archive_is_for_whoever_may_see_the_case_and_each_part_is_recorded(world: World) -> None:
+    """A whole ZIP with the papers; for all others there is no such case, and nothing is recorded."""
+    path, row = f"/api/v1/cases/{world.names['case_id']}/archive", Row(ARCHIVED)
+    before = world.served.reads()
+    for relation in RELATIONS:
+        if not sees(relation, "clerk"):
+            require_denied_as_absent(world, row, path, reader(relation, "clerk"))
+    assert world.served.reads() == before
+    answer = ask(world.served, row, path, world.served.token(reader("own", "clerk")))
+    with ZipFile(BytesIO(answer.content)) as archive:
+        papers = [name for name in archive.namelist() if "/Documents/" in name]
+    assert world.served.reads() - before > len(papers) > 1
 
 
 def has_payload(row: Row, relation: Relation) -> bool:

@@ -109,7 +109,6 @@ ROWS = (
     Row("/cases/{case_id}/events/{event_id}/certificate", is_file=True),
     Row("/cases/{case_id}/events/{event_id}/paper", event="accepted_id", is_file=True),
     Row("/cases/{case_id}/bundle", is_file=True),
-    Row("/cases/{case_id}/archive", is_file=True),
     Row("/cases/{case_id}/certificate", is_file=True),
     Row("/search", sees, query="?q=2026-0417", is_list=True),
     Row("/audit", anybody, ("auditor",), shows=False),
@@ -166,6 +165,8 @@ ROWS = (
     Row("/library/{model_id}/package", anybody, shows=False, is_file=True),
 )
 PAGES = tuple(row for row in ROWS if not row.is_file)
+# Of what is tried for the API, whose service makes it.
+OF_API = ("/cases/{case_id}/archive",)
 # For anybody, without a session.
 PUBLIC = (
     "/sign-in",
