@@ -199,7 +199,10 @@ ACTS = {
     "lead.assigned": ActDefinition(
         "lead assign",
         Message("Assign a lead to an officer of your agency."),
-        Message("From then on the agency that must answer sees it."),
+        Message(
+            "From then on the agency that must answer sees it. Its cases open only to an officer to whom somebody else "
+            "assigns it."
+        ),
     ),
     "lead.transferred": ActDefinition(
         "lead transfer", Message("Transfer a lead to the agency above or below, or draw it up from one below.")

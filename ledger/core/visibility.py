@@ -1,9 +1,9 @@
 """Visibility: which agency sees a case, a lead, a recommendation, a model, an event. No other module decides this.
 
 ========================  =======================================================================================
-case                      its parties; an agency to which it is offered, until the offer ends; the officer to whom a
-                          lead that cites it is assigned, until the lead is closed or somebody else's; auditors and
-                          analysts of an agency that supervises one of these
+case                      its parties; an agency to which it is offered, until the offer ends; the officer to whom
+                          somebody else assigned a lead that cites it, until the lead is dismissed, closed or somebody
+                          else's; auditors and analysts of an agency that supervises one of the first two
 lead                      the agency that has it; the supervised agency once it was notified; those who supervise
                           the agency that has it
 recommendation            the agency that issued it, its addressee, and the agencies that got a copy or to which it

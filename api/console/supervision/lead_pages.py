@@ -221,11 +221,11 @@ def acts(state: LeadState, reading: Reading) -> Iterator[LeadAct]:
         if state.status in ("assigned", "answered"):
             yield LeadAct("confirm", first=state.status == "answered")
             yield LeadAct("dismiss", first=False)
-    if state.status in OPEN and has(*SUPERVISING):
-        if own:
-            yield LeadAct("assign", first=state.status == "raised")
-        if own or supervises(agencies[reading.agency], agencies[state.supervising]):
-            yield LeadAct("transfer", first=False)
+    if own and state.status in (*OPEN, "confirmed") and has(*SUPERVISING):
+        yield LeadAct("assign", first=state.status == "raised")
+    may_transfer = own or supervises(agencies[reading.agency], agencies[state.supervising])
+    if may_transfer and state.status in OPEN and has(*SUPERVISING):
+        yield LeadAct("transfer", first=False)
 
 
 def outcomes_of(state: LeadState, books: Collection[Rulebook]) -> list[str]:

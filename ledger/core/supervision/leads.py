@@ -76,8 +76,16 @@ def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
 
 
 def _assigned(state: LeadState, act: SupervisionAct, body: supervision.LeadAssigned) -> LeadState:
+    """Assign a lead; one that is confirmed stays so, for another officer to close it."""
     _require_own(state, act)
-    return replace(state, status="assigned", notified=True, handler=body.handler, department=body.department)
+    return replace(
+        state,
+        status="confirmed" if state.status == "confirmed" else "assigned",
+        notified=True,
+        handler=body.handler,
+        assigned_by=act.event.officer,
+        department=body.department,
+    )
 
 
 def _transferred(state: LeadState, act: SupervisionAct, body: supervision.LeadTransferred) -> LeadState:
@@ -95,7 +103,7 @@ def _transferred(state: LeadState, act: SupervisionAct, body: supervision.LeadTr
             hint="A lead goes up or down in the tree of jurisdictions, never across.",
         )
     # The receiving supervising agency assigns the lead anew.
-    return replace(state, status="raised", supervising=body.to_agency, handler=None, department=None)
+    return replace(state, status="raised", supervising=body.to_agency, handler=None, assigned_by=None, department=None)
 
 
 def _answered(state: LeadState, act: SupervisionAct, body: supervision.LeadAnswered) -> LeadState:
@@ -158,7 +166,7 @@ def _refuse_stranger(state: LeadState) -> NoReturn:
 # The statuses in which an event is possible, the refusal if it is too early, and the rule that applies it.
 _Rule = Callable[[LeadState, SupervisionAct, Any], LeadState]
 _TRANSITIONS: dict[type[Body], tuple[tuple[LeadStatus, ...], str, _Rule]] = {
-    supervision.LeadAssigned: (OPEN, "already_decided", _assigned),
+    supervision.LeadAssigned: ((*OPEN, "confirmed"), "already_decided", _assigned),
     supervision.LeadTransferred: (OPEN, "already_decided", _transferred),
     supervision.LeadAnswered: (_AT_WORK, "not_assigned", _answered),
     supervision.LeadConfirmed: (_AT_WORK, "not_assigned", _confirmed),

@@ -166,6 +166,7 @@ class LeadState(Struct, frozen=True):
     status: LeadStatus = "raised"
     notified: bool = False
     handler: str | None = None
+    assigned_by: str | None = None  # the officer who signed the assignment to the handler
     department: str | None = None
     answers: tuple[supervision.LeadAnswered, ...] = ()
     confirmed: supervision.LeadConfirmed | None = None
@@ -179,8 +180,12 @@ class LeadState(Struct, frozen=True):
 
     @property
     def assignee(self) -> str | None:
-        """Return the officer to whom it is assigned, as long as it is: until it is closed, or transferred."""
-        return None if self.status == "closed" else self.handler
+        """Return the officer to whom somebody else assigned it, until it is dismissed, closed or transferred.
+
+        To this officer the lead opens its cases, so it takes two: nobody opens them to himself.
+        """
+        is_over = self.status in ("dismissed", "closed")
+        return None if is_over or self.handler == self.assigned_by else self.handler
 
     @property
     def came_to(self) -> str | None:

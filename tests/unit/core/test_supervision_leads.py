@@ -70,6 +70,12 @@ def test_a_lead_may_be_dismissed_unanswered() -> None:
     assert (lead.state.status, lead.state.dismissed, lead.state.came_to) == ("closed", dismissed(), "dismissed")
 
 
+def test_another_officer_may_close_what_one_confirmed() -> None:
+    """A confirmed lead is assigned anew and stays confirmed."""
+    lead = Lead().raised().assigned().confirmed().act(assigned(handler="p-0099"), ASSIGNER)
+    assert (lead.state.status, lead.state.handler, lead.state.assignee) == ("confirmed", "p-0099", "p-0099")
+
+
 def test_a_lead_goes_up_and_down_the_tree() -> None:
     """Whoever receives it assigns it anew; the supervised agency sees it all the same; one above may draw it up."""
     lead = Lead().raised().assigned().act(transferred(UPPER), ASSIGNER)
@@ -97,7 +103,7 @@ WAYS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     ),
     "assigned": (("assigned",), {"closed": "not_decided"}),
     "answered": (("assigned", "answered"), {"closed": "not_decided"}),
-    "confirmed": (("assigned", "confirmed"), dict.fromkeys([*STEPS][:5], "already_decided")),
+    "confirmed": (("assigned", "confirmed"), dict.fromkeys([*STEPS][1:5], "already_decided")),
     "dismissed": (("assigned", "dismissed"), dict.fromkeys([*STEPS][:5], "already_decided")),
     "closed": (("assigned", "confirmed", "closed"), dict.fromkeys(STEPS, "already_closed")),
 }

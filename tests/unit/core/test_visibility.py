@@ -27,7 +27,18 @@ from tests.testkit.builders import (
     clerk,
 )
 from tests.testkit.casework import Case
-from tests.testkit.supervision import ASSIGNER, Lead, Model, Recommendation, adopted, closed, escalated, transferred
+from tests.testkit.supervision import (
+    ASSIGNER,
+    Lead,
+    Model,
+    Recommendation,
+    adopted,
+    assigned,
+    closed,
+    dismissed,
+    escalated,
+    transferred,
+)
 from tests.unit.core.test_custody_admission import travelled
 
 NOW = "2026-03-02T12:00:00Z"
@@ -131,12 +142,23 @@ def test_whoever_is_assigned_a_lead_sees_the_cases_that_it_cites_as_long_as_it_i
     assert sights(Lead().raised(cases=cited).assigned(handler)) == ["assigned", None, None, None]
     decided = Lead().raised(cases=cited).assigned(handler).confirmed()
     assert sights(decided) == ["assigned", None, None, None]
+    assert sights(Lead().raised(cases=cited).assigned(handler).act(dismissed(), ASSIGNER)) == nobody
     assert sights(decided.act(closed(), clerk(PROCURATORATE))) == nobody
     assert sights(Lead().raised(cases=cited).assigned(handler).assigned(clerk(POLICE))) == nobody
     assert sights(Lead().raised(cases=cited).assigned(handler).act(transferred(UPPER), ASSIGNER)) == nobody
     assert visibility.concerned(visibility.sides_of(case.state, [Lead().raised(cases=cited).assigned().state])) == {
         POLICE
     }
+
+
+def test_nobody_opens_cases_to_himself_by_a_lead() -> None:
+    """Whoever assigns a lead to himself may work on it, but its cases wait for somebody else's assignment."""
+    case, other = Case().open(), analyst(PROCURATORATE)
+    by = visibility.reader_of(PROCURATORATE, ASSIGNER.roles, AGENCIES, now=NOW, officer=ASSIGNER.officer_id)
+    lead = Lead().raised(cases=(case.stream.id,)).act(assigned(handler=ASSIGNER.officer_id), ASSIGNER)
+    assert visibility.can_see(by, visibility.sides_of(case.state, [lead.state])) is None
+    lead.act(assigned(handler=ASSIGNER.officer_id), other)
+    assert visibility.can_see(by, visibility.sides_of(case.state, [lead.state])) == "assigned"
 
 
 def test_a_lead_is_no_reason_beside_a_stronger_one() -> None:
