@@ -169,25 +169,28 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
         sections = of_fields.sections(form)
     else:
         bodies = acts_of(act, form, at.state)
+        _require_few(len(bodies))
         for body in bodies:
             require_role(visit.reading, type(body))
     context = stated(form, sections)
     beside = context._replace(authority=None)  # of items that are registered beside the act
     acts = [(body, beside if isinstance(body, ItemRegistered) else context) for body in bodies]
     following = "/inbox" if act == "refuse" else _page_of(case_id, bodies[-1])
-    return _draft_page(visit, _drafts(visit, form, at, acts, following))
+    drafts = _drafts(visit, form, at, acts, following)
+    return visit.page("shared/draft.html", drafts=drafts)
 
 
 @router.post("/inbox/drafts")
 def draft_receipts(visit: VisitOf, form: FormOf) -> Response:
     """Return a part of a page: the drafts of the acceptances of offers, each as listed and in full."""
     require_role(visit.reading, handover.HandoverAccepted)
-    by_case: dict[str, list[str]] = {}
-    for picked in form.all("handover"):
-        case_id, _, handover_id = picked.partition("/")
-        by_case.setdefault(case_id, []).append(handover_id)
-    if not by_case:
+    picked, by_case = form.all("handover"), dict[str, list[str]]()
+    if not picked:
         raise MalformedInput("choose one offer at least", field="handover")
+    _require_few(len(picked))
+    for offer in picked:
+        case_id, _, handover_id = offer.partition("/")
+        by_case.setdefault(case_id, []).append(handover_id)
     context, drafts = stated(form), list[EventDraft]()
     for case_id, handover_ids in by_case.items():
         at = case_at_hand(visit.service, visit.reading, case_id)
@@ -195,14 +198,13 @@ def draft_receipts(visit: VisitOf, form: FormOf) -> Response:
         answers = [PostedForm([("handover_id", handover_id), received]) for handover_id in handover_ids]
         acts = [(body_of(DRAFTED["accept"], answer, at.state), context) for answer in answers]
         drafts += _drafts(visit, form, at, acts, "/inbox")
-    return _draft_page(visit, drafts)
-
-
-def _draft_page(visit: Visit, drafts: Sequence[EventDraft]) -> Response:
-    """Return the part of a page that shows what is signed together. Raises MalformedInput if that is too much."""
-    if len(drafts) > MAX_ACTS:
-        raise MalformedInput("expected at most {limit} acts at once", limit=MAX_ACTS, field="acts")
     return visit.page("shared/draft.html", drafts=drafts)
+
+
+def _require_few(count: int) -> None:
+    """Raise MalformedInput for more acts than are signed together: before their drafts are made and recorded."""
+    if count > MAX_ACTS:
+        raise MalformedInput("expected at most {limit} acts at once", limit=MAX_ACTS, field="acts")
 
 
 def _drafts(
@@ -230,7 +232,9 @@ def acts_of(act: str, form: PostedForm, state: CaseState | None) -> list[Body]:
     """
     if act not in WITH_ITEMS:
         return [body_of(DRAFTED[act], form, state)]
-    items = [body_of(DRAFTED["register"], part, state) for part in form.parts("new") if _is_filled(part)]
+    further = [part for part in form.parts("new") if _is_filled(part)]
+    _require_few(len(further))
+    items = [body_of(DRAFTED["register"], part, state) for part in further]
     if act == "register":
         return [body_of(DRAFTED["register"], form, state), *items]
     opening = [body_of(DRAFTED["open"], form, state)] if act == "open" else []
@@ -323,6 +327,7 @@ def accepted(form: PostedForm, state: CaseState | None) -> Mapping[str, Any]:
         raise MalformedInput("there is no such handover", field="handover_id")
     offer = state.handovers[handover_id]
     lines: dict[str | None, list[dict[str, Any]]] = {DIFFERS: [], REFUSED: []}
+    absent = frozenset(form.all("absent"))
     for item_id in offer.items:
         answer = form.get(f"how:{item_id}")
         if answer in lines:
@@ -333,7 +338,7 @@ def accepted(form: PostedForm, state: CaseState | None) -> Mapping[str, Any]:
         "rest_as_listed": True,
         "received": lines[DIFFERS],
         "not_accepted": lines[REFUSED],
-        "absent_person_ids": tuple(person_id for person_id in offer.person_ids if person_id in form.all("absent")),
+        "absent_person_ids": tuple(person_id for person_id in offer.person_ids if person_id in absent),
     }
 
 

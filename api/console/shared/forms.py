@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 from urllib.parse import parse_qsl
@@ -27,18 +28,21 @@ class PostedForm:
 
     def __init__(self, pairs: list[tuple[str, str]]):
         self._pairs = [(name, unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()) for name, text in pairs]
+        self._texts: defaultdict[str, list[str]] = defaultdict(list)
+        for name, text in self._pairs:
+            self._texts[name].append(text)
 
     def get(self, name: str) -> str | None:
         """Return the field's text, or None if it is empty or missing."""
-        return next((text for field, text in self._pairs if field == name and text), None)
+        return next(iter(self.all(name)), None)
 
     def raw(self, name: str) -> str | None:
         """Return the field's text, empty if it was left empty, or None if the form has no such field."""
-        return next((text for field, text in self._pairs if field == name), None)
+        return next(iter(self._texts.get(name, ())), None)
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return the texts of every field of that name."""
-        return tuple(text for field, text in self._pairs if field == name and text)
+        return tuple(filter(None, self._texts.get(name, ())))
 
     def fields(self, *names: str) -> Mapping[str, str]:
         """Return the named fields that are filled in."""
@@ -50,12 +54,13 @@ class PostedForm:
 
     def parts(self, name: str) -> list[PostedForm]:
         """Return the forms within the form, in their order: the fields ``name:1:field`` and so on, as ``field``."""
-        numbers = dict.fromkeys(field.split(":")[1] for field, _ in self._pairs if field.startswith(f"{name}:"))
-        prefixes = [f"{name}:{number}:" for number in numbers]
-        return [
-            PostedForm([(field.removeprefix(p), text) for field, text in self._pairs if field.startswith(p)])
-            for p in prefixes
-        ]
+        parts: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for field, text in self._pairs:
+            whole, _, rest = field.partition(":")
+            number, colon, inner = rest.partition(":")
+            if whole == name and colon:
+                parts[number].append((inner, text))
+        return list(map(PostedForm, parts.values()))
 
     def extended(self, name: str, values: Iterable[str]) -> PostedForm:
         """Return the form with further fields of that name."""

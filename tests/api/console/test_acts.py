@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from html import unescape
 
 import pytest
 from playwright.sync_api import expect
 
 from api.console.cases.case_acts import FROM_FIELDS, OWN_PAGES
+from api.console.shared.forms import MOST_FIELDS, PostedForm
 from ledger.acts import ACTS
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.case import MeasureImposed, PersonNamed
 from ledger.procedures import shipped_rulebook
+from ledger.recording.event_signing import MAX_ACTS
 from tests.api.console.desk import READ, Office, axe_findings
-from tests.api.console.pages import page_of, post
+from tests.api.console.pages import OWN, page_of, post
 from tests.api.service import Served
 from tests.testkit.builders import POLICE, PROCURATORATE, auditor, clerk, section, supervisor
 from tests.testkit.casework import Case, person_id, pieces
@@ -230,3 +233,31 @@ def test_a_person_is_named_and_bailed_in_the_browser(office: Office) -> None:
     (measure,) = office.state().measures.values()
     assert (measure.person_id, measure.measure) == (person.person_id, "bail")
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
+
+
+def test_more_acts_than_one_consent_takes_are_refused_before_they_are_drafted(acting: Served) -> None:
+    """Of items beside one another, and of offers of the inbox: no draft is made, of which each records a read."""
+    before = acting.reads()
+    coin = {"item_kind": "exhibit", "description": "a coin"}
+    items = {f"new:{number}:{name}": text for number in range(MAX_ACTS) for name, text in coin.items()}
+    refused = post(acting, clerk(POLICE), "/cases/case-1/drafts/register", coin | items)
+    assert (refused.status_code, "at most 100 acts at once" in refused.text) == (400, True)
+    assert acting.reads() <= before + 1, "of the case, not of each draft"
+    before = acting.reads()
+    picked = {"handover": [f"case-1/handover-{number}" for number in range(MAX_ACTS + 1)]}
+    refused = acting.request(
+        "POST", "/console/inbox/drafts", data=picked, headers={**acting.cookie(clerk(POLICE)), **OWN}
+    )
+    assert (refused.status_code, "at most 100 acts at once" in refused.text) == (400, True)
+    assert acting.reads() == before
+
+
+def test_the_parts_of_a_form_are_taken_apart_in_one_pass() -> None:
+    """In their order, by their numbers; as many as a form may have cost no more than its fields."""
+    form = PostedForm([("new:2:a", "x"), ("new:1:a", "y"), ("newer:3:a", "z"), ("new:2:b:c", "w"), ("new:4", "v")])
+    assert [part.below("") for part in form.parts("new")] == [{"a": "x", "b:c": "w"}, {"a": "y"}]
+    long = PostedForm([(f"new:{number}:a", "x") for number in range(MOST_FIELDS)])
+    begun = time.process_time()
+    assert len(long.parts("new")) == MOST_FIELDS
+    assert all(long.get(f"new:{number}:a") for number in range(MOST_FIELDS))
+    assert time.process_time() - begun < 5, "a pass for each part takes minutes"
