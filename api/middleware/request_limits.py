@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
@@ -90,7 +91,7 @@ KEPT = 10_000  # buckets; beyond that the least recently used are dropped, that 
 
 
 class RateLimit:
-    """A token bucket for each name, filled at ``per_second``. Used from the event loop only.
+    """A token bucket for each name, filled at ``per_second``.
 
     ``clock`` returns monotonic seconds; ``unit`` names what is counted in the refusal.
     """
@@ -100,27 +101,29 @@ class RateLimit:
         self._unit = unit
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()  # a route that runs in a thread counts for more than one request
 
     def take(self, name: str, count: int = 1) -> None:
         """Take ``count`` tokens of ``name``, at most a full bucket. Raises Refused (429) if there are too few."""
-        now = self._clock()
-        full = float(self._per_second * BURST_S)
-        count = min(count, self._per_second * BURST_S)
-        left, since = self._buckets.get(name, (full, now))
-        left = min(full, left + (now - since) * self._per_second) - count
-        if left < 0:
-            raise Refused(
-                429,
-                "expected at most {per_second} {unit} a second",
-                per_second=self._per_second,
-                unit=self._unit,
-                code="too_many_requests",
-                retry_after=int(-left / self._per_second) + 1,
-            )
-        self._buckets[name] = (left, now)
-        self._buckets.move_to_end(name)
-        if len(self._buckets) > KEPT:
-            self._buckets.popitem(last=False)
+        with self._lock:
+            now = self._clock()
+            full = float(self._per_second * BURST_S)
+            count = min(count, self._per_second * BURST_S)
+            left, since = self._buckets.get(name, (full, now))
+            left = min(full, left + (now - since) * self._per_second) - count
+            if left < 0:
+                raise Refused(
+                    429,
+                    "expected at most {per_second} {unit} a second",
+                    per_second=self._per_second,
+                    unit=self._unit,
+                    code="too_many_requests",
+                    retry_after=int(-left / self._per_second) + 1,
+                )
+            self._buckets[name] = (left, now)
+            self._buckets.move_to_end(name)
+            if len(self._buckets) > KEPT:
+                self._buckets.popitem(last=False)
 
 
 def charge(scope: Scope, count: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import Query
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from api.dependencies import LabelsOf, PageOf, Reads, ServiceOf, SlugPath, SlugQuery, WordQuery, json_response
@@ -173,15 +173,16 @@ Asked = Annotated[
 @router.reads(
     "/search", "Find cases by what stands on a paper, a seal or a file", Paged("hits", Hit), 422, tags=["cases"]
 )
-def find(service: ServiceOf, reading: Reads, page: PageOf, q: Asked) -> Response:
+def find(request: Request, service: ServiceOf, reading: Reads, page: PageOf, q: Asked) -> Response:
     """Find the cases that you may see by a text on a paper, a seal or an item.
 
     Any part is enough of case numbers of any agency, matters, numbers of papers, exhibits, seals and accounts,
     descriptions of items, and names of persons whose sections you may read; the beginning of digests (with or without
     the algorithm), officers and pseudonyms of persons, and of ids of handovers; ids of cases, items and events in full.
-    Width, case, brackets and white space do not count. The search is recorded.
+    Width, case, brackets and white space do not count. The search is recorded, and counts as a
+    hundred requests of the address.
     """
-    results = search_cases(service, reading, q, page.limit, page.after)
+    results = search_cases(request.scope, service, reading, q, limit=page.limit, after=page.after)
     return json_response({"hits": results.hits} | ({"next": results.following} if results.following else {}))
 
 

@@ -7,8 +7,10 @@ from types import MappingProxyType
 
 from msgspec import Struct
 from msgspec.structs import replace
+from starlette.types import Scope
 
 from api.auth.reading import Reading, no_such_letter
+from api.middleware.request_limits import charge
 from api.schemas.answers import EventView, event_view, view_of
 from api.services.service import Service, position_after
 from ledger.core.custody import Handover, Letter
@@ -138,6 +140,7 @@ def timeline_builder(
 
 
 SEARCH_FOR = Message("search for {text}")
+SEARCH_COST = 100  # requests of the address that a search counts as: one that finds little looks at every stored name
 TOO_SHORT = Message("expected at least three characters to search for, or two Chinese ones")
 
 
@@ -148,8 +151,13 @@ class SearchResults(Struct, frozen=True):
     following: str | None = None
 
 
-def search_cases(service: Service, reading: Reading, text: str, limit: int, after: str | None) -> SearchResults:
-    """Return a page of hits and record the search. Raises RuleRefused for a text that is too short."""
+def search_cases(
+    scope: Scope, service: Service, reading: Reading, text: str, *, limit: int, after: str | None
+) -> SearchResults:
+    """Return a page of hits and record the search, which counts as many requests of the address in ``scope``.
+
+    Raises RuleRefused for a text that is too short, and Refused (429).
+    """
     position = position_after(service, "hits", after)
     place = None
     if position is not None:
@@ -158,6 +166,7 @@ def search_cases(service: Service, reading: Reading, text: str, limit: int, afte
         place = SearchPosition(int(rank), *position.rsplit(",", 2))
     if not search.is_searchable(search.folded(text)):
         raise RuleRefused(TOO_SHORT, field="q")
+    charge(scope, SEARCH_COST)
     with service.parts.database.read() as connection:
         matches = search.search(connection, reading.reader, text, limit, place)
     reading.record(Message(SEARCH_FOR, text=text), *dict.fromkeys(hit.case_id for hit in matches.hits))

@@ -106,6 +106,17 @@ def test_what_another_agency_searched_for_is_its_own(served: Served) -> None:
     assert own[:1] == ["search for 2026-0417"]
 
 
+def test_a_list_of_cases_by_a_person_is_recorded_as_a_search(served: Served) -> None:
+    """The page and its file, with the name that was looked for."""
+    served.record(Case("case-1").open().register("phone"))
+    for path in ("cases", "lists/cases"):
+        for query in ("all=true", "all=true&person=+nobody+"):
+            answer = served.request("GET", f"/console/{path}?{query}", headers=served.cookie(clerk(POLICE)))
+            assert answer.status_code == 200, answer.text
+    own = [read["what"] for read in told_of(served, auditor(POLICE), POLICE)]
+    assert own == ["list of cases", "search for nobody"] * 2
+
+
 def test_a_ground_is_shown(served: Served) -> None:
     """Why a former party read what is confidential is there to be weighed."""
     case = Case().open().register("phone").offer("phone", to=COURT, purpose="jurisdiction_transfer")

@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 
+from api.console.cases import list_files
 from api.middleware.clients import Connections, client_of, subscriber_of
 from ledger.config.settings import Settings
 from tests.api.conftest import serving
 from tests.api.service import problem
+from tests.testkit.builders import POLICE, clerk
+from tests.testkit.casework import Case
 
 PROXIES = (ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8"), ip_network("fd00::/16"))
+
+SEARCHES = ("search?q", "lists/search?q", "cases?person", "lists/cases?person")
 
 
 def scope(peer: str | None, *forwarded: str) -> dict[str, Any]:
@@ -71,6 +76,29 @@ def test_a_batch_counts_by_its_lines(tmp_path: Path) -> None:
         assert first.status_code == 200
         assert len(first.json()["results"]) == 400
         problem(second, 429, "too_many_requests")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/search?q=nobody", *(f"/console/{page}=nobody" for page in SEARCHES)])
+def test_a_search_counts_by_what_it_looks_at(tmp_path: Path, path: str) -> None:
+    """One that finds little looks at every stored name: it costs as much as a hundred requests."""
+    with serving(tmp_path, Settings(public_url="https://ledger.test", max_requests_per_s=15)) as served:
+        by = served.token(clerk(POLICE)) | served.cookie(clerk(POLICE))
+        assert served.request("GET", path, headers=by).status_code == 200
+        refused = served.request("GET", path, headers=by)
+        assert (refused.status_code, "requests of one address" in refused.text) == (429, True)
+
+
+def test_a_list_as_a_file_counts_by_its_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs what its pages would, which one page does not; one that is refused adds nothing to the log of reads."""
+    monkeypatch.setattr(list_files, "ROWS", 1)
+    with serving(tmp_path, Settings(public_url="https://ledger.test", max_requests_per_s=2)) as served:
+        for number in range(20):
+            served.record(Case(f"case-{number}").open())
+        cookie = served.cookie(clerk(POLICE))
+        assert served.request("GET", "/console/cases", headers=cookie).status_code == 200
+        reads = served.reads()
+        assert served.request("GET", "/console/lists/cases", headers=cookie).status_code == 429
+        assert served.reads() == reads
 
 
 def test_bodies_count_by_their_bytes(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Query
 from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
-from api.auth.reading import Reading
 from api.console.cases.letter_pages import waiting_letters
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
@@ -20,8 +19,9 @@ from api.console.shared.forms import FormOf
 from api.console.shared.rendering import PATH
 from api.console.supervision.lead_pages import waiting
 from api.dependencies import Following
+from api.middleware.request_limits import charge
 from api.schemas.answers import HandoverLine, case_line, handover_line
-from api.services.case_reading import TOO_SHORT, SearchResults, search_cases
+from api.services.case_reading import SEARCH_COST, SEARCH_FOR, TOO_SHORT, SearchResults, search_cases
 from api.services.service import position_after
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import RuleRefused
@@ -123,19 +123,31 @@ class CaseFilters(Struct, frozen=True):
         """Return whether a filter is set, beside whose cases they are."""
         return any((self.agency, self.stage, self.person, self.flag, self.deadline))
 
+    @property
+    def read_as(self) -> Message:
+        """Return what the log of reads says of the list: of one by a person, what was searched for."""
+        person = self.person.strip()
+        return Message(SEARCH_FOR, text=person) if person else Message("list of cases")
+
 
 def listed_cases(
-    connection: Connection, reading: Reading, filters: CaseFilters, limit: int, after: CasePosition | None = None
+    connection: Connection, visit: Visit, filters: CaseFilters, limit: int, after: CasePosition | None = None
 ) -> list[Row]:
-    """Return the cases of the filters. Raises RuleRefused for a person by too short a text."""
+    """Return the cases of the filters, whose read the caller records; a person is searched for, at the same cost.
+
+    Raises RuleRefused for a person by too short a text, and Refused (429).
+    """
+    reading = visit.reading
     mine = filters.agency or (None if filters.all else reading.agency)
     if filters.order == "id" and not filters.restricts:  # found by an index, however many there are
         window = Page(limit, None if after is None else after.case_id)
         rows = cases.list_cases(connection, reading.reader, window, responsible=mine)
         return [{**row, "place": row["case_id"]} for row in rows]
     person = filters.person.strip() or None
-    if person is not None and not is_searchable(folded(person)):
-        raise RuleRefused(TOO_SHORT, field="person")
+    if person is not None:
+        if not is_searchable(folded(person)):
+            raise RuleRefused(TOO_SHORT, field="person")
+        charge(visit.request.scope, SEARCH_COST)
     wanted = CaseFilter(
         as_of=reading.reader.now,
         responsible=mine,
@@ -156,10 +168,10 @@ def list_cases(visit: VisitOf, filters: Annotated[CaseFilters, Depends()], after
     # A number may have commas, an id has none.
     last = None if position is None else CasePosition(*position.rsplit(",", 1))
     with visit.service.parts.database.read() as connection:
-        rows = listed_cases(connection, visit.reading, filters, ROWS, last)
+        rows = listed_cases(connection, visit, filters, ROWS, last)
         lines = [case_line(row) for row in rows]
         clocks = clock_views.nearest(connection, visit, (line.case_id for line in lines))
-    visit.reading.record(Message("list of cases"), *(line.case_id for line in lines))
+    visit.reading.record(filters.read_as, *(line.case_id for line in lines))
     following = None
     if len(rows) == ROWS:
         place = case_list.position_of(rows[-1])
@@ -219,7 +231,9 @@ Asked = Annotated[str, Query(max_length=LONGEST)]
 def search_page(visit: VisitOf, q: Asked = "", after: Following = None) -> Response:
     """Show the form, and below it the results."""
     is_short = not is_searchable(folded(q))
-    results = SearchResults(()) if is_short else search_cases(visit.service, visit.reading, q, ROWS, after)
+    results = SearchResults(())
+    if not is_short:
+        results = search_cases(visit.request.scope, visit.service, visit.reading, q, limit=ROWS, after=after)
     return visit.page(
         "cases/search.html",
         q=q,

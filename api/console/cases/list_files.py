@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api.console.cases.case_lists import READ_AS, Asked, CaseFilters, listed_cases
+from api.console.cases.case_lists import READ_AS, ROWS, Asked, CaseFilters, listed_cases
 from api.console.cases.case_pages import read_case
 from api.console.cases.letter_pages import BoxQuery, NumberQuery
 from api.console.registry.registry_pages import agency_lines
@@ -21,6 +21,7 @@ from api.console.shared.access import Visit, VisitOf
 from api.console.shared.rendering import download, names_of
 from api.console.supervision.lead_pages import Filters
 from api.dependencies import SlugPath
+from api.middleware.request_limits import charge
 from api.schemas.answers import case_line, handover_line, letter_line
 from api.services.case_reading import ACCESS_LOG_ROLES, search_cases, visible_reads
 from api.services.matters import lead_line
@@ -44,14 +45,27 @@ router = APIRouter()
 
 
 def list_file(
-    visit: Visit, name: str, title: str, columns: str, rows: Iterable[Row], *, has_more: bool = False
+    visit: Visit,
+    name: str,
+    title: str,
+    columns: str,
+    rows: Iterable[Row],
+    *,
+    read_as: Message | None = None,
+    case_ids: Iterable[str | None] = (),
+    has_more: bool = False,
 ) -> Response:
     """Return the file of a list for download, which says so if the list ``has_more`` than its rows.
 
-    ``title``, and ``columns``, the names of its columns with a | between them, are texts to be translated.
+    ``title``, and ``columns``, the names of its columns with a | between them, are texts to be translated. The file
+    counts as the requests of the pages that it stands for. It is recorded ``read_as``, for each of the cases, unless
+    what it is made of was recorded already. Raises Refused (429), and Unavailable if the read cannot be recorded.
     """
     texts = Texts(visit.labels.language)
     written = list(rows)
+    charge(visit.request.scope, len(written) // ROWS)
+    if read_as is not None:
+        visit.reading.record(read_as, *dict.fromkeys(filter(None, case_ids)))
     if has_more or len(written) > MOST_ROWS:
         written[MOST_ROWS:] = [(texts("There are more rows than a file has. Filter the list."),)]
     headings = texts(columns).split(" | ")
@@ -67,10 +81,9 @@ WHOLE = Page(MOST_ROWS + 1)
 def cases_file(visit: VisitOf, filters: Annotated[CaseFilters, Depends()]) -> Response:
     """Return the cases of the filters, in their order."""
     with visit.service.parts.database.read() as connection:
-        rows = listed_cases(connection, visit.reading, filters, WHOLE.limit)
+        rows = listed_cases(connection, visit, filters, WHOLE.limit)
         lines = [case_line(row) for row in rows]
         nearest = clocks.nearest_of(connection, [line.case_id for line in lines], visit.reading.reader.now)
-    visit.reading.record(Message("list of cases"), *(line.case_id for line in lines))
     label, agency = visit.labels.of, names_of(visit.service, visit.labels)
     columns = later("Number | Matter | Line | Stage | Answers for it | Opened | Runs out next | Last day | Case id")
     return list_file(
@@ -91,6 +104,8 @@ def cases_file(visit: VisitOf, filters: Annotated[CaseFilters, Depends()]) -> Re
             )
             for line in lines
         ),
+        read_as=filters.read_as,
+        case_ids=(line.case_id for line in lines),
     )
 
 
@@ -103,7 +118,6 @@ def box_file(visit: VisitOf, box: Box) -> Response:
         lines = [handover_line(row) for row in rows]
         ids = list(dict.fromkeys(line.case_id for line in lines))
         nearest, numbers = clocks.nearest_of(connection, ids, now), cases.numbers_of(connection, ids)
-    visit.reading.record(READ_AS[box], *ids)
     agency = names_of(visit.service, visit.labels)
     return list_file(
         visit,
@@ -123,6 +137,8 @@ def box_file(visit: VisitOf, box: Box) -> Response:
             )
             for line in lines
         ),
+        read_as=READ_AS[box],
+        case_ids=ids,
     )
 
 
@@ -132,7 +148,6 @@ def letters_file(visit: VisitOf, box: BoxQuery = "inbox", number: NumberQuery = 
     with visit.service.parts.database.read() as connection:
         rows = cases.list_letters(connection, visit.reading.agency, WHOLE, box=box, number=number.strip())
     lines = [letter_line(row) for row in rows]
-    visit.reading.record(Message("list of letters"), *dict.fromkeys(line.case_id for line in lines))
     agency = names_of(visit.service, visit.labels)
     return list_file(
         visit,
@@ -149,6 +164,8 @@ def letters_file(visit: VisitOf, box: BoxQuery = "inbox", number: NumberQuery = 
             )
             for line in lines
         ),
+        read_as=Message("list of letters"),
+        case_ids=(line.case_id for line in lines),
     )
 
 
@@ -160,7 +177,6 @@ def deadlines_file(visit: VisitOf) -> Response:
     with visit.service.parts.database.read() as connection:
         lines = clocks.list_deadlines(connection, reader, wanted, limit=WHOLE.limit)
         numbers = cases.numbers_of(connection, {line.case_id for line in lines}, reader)
-    visit.reading.record(Message("list of deadlines"), *dict.fromkeys(line.case_id for line in lines if line.case_id))
     return list_file(
         visit,
         "deadlines",
@@ -177,13 +193,15 @@ def deadlines_file(visit: VisitOf) -> Response:
             )
             for line in lines
         ),
+        read_as=Message("list of deadlines"),
+        case_ids=(line.case_id for line in lines),
     )
 
 
 @router.get("/lists/search")
 def search_file(visit: VisitOf, q: Asked) -> Response:
     """Return what is found by a text."""
-    results = search_cases(visit.service, visit.reading, q, OF_SEARCH, None)
+    results = search_cases(visit.request.scope, visit.service, visit.reading, q, limit=OF_SEARCH, after=None)
     label = visit.labels.of
     return list_file(
         visit,
@@ -308,7 +326,6 @@ def leads_file(visit: VisitOf, filters: Annotated[Filters, Depends()]) -> Respon
         lines = [lead_line(row) for row in rows]
         numbers = cases.numbers_of(connection, {line.case_id for line in lines if line.case_id}, reading.reader)
         titles = supervision.model_titles(connection)
-    reading.record(Message("board of leads"))
     agency = names_of(visit.service, labels)
     return list_file(
         visit,
@@ -331,6 +348,7 @@ def leads_file(visit: VisitOf, filters: Annotated[Filters, Depends()]) -> Respon
             )
             for line in lines
         ),
+        read_as=Message("board of leads"),
     )
 
 
@@ -339,7 +357,6 @@ def recommendations_file(visit: VisitOf) -> Response:
     """Return the recommendations that the agency issued or received."""
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_recommendations(connection, visit.reading.reader, WHOLE)
-    visit.reading.record(Message("list of recommendations"))
     label, agency = visit.labels.of, names_of(visit.service, visit.labels)
     return list_file(
         visit,
@@ -359,6 +376,7 @@ def recommendations_file(visit: VisitOf) -> Response:
             )
             for row in rows
         ),
+        read_as=Message("list of recommendations"),
     )
 
 
@@ -368,7 +386,6 @@ def models_file(visit: VisitOf) -> Response:
     with visit.service.parts.database.read() as connection:
         rows = supervision.list_models(connection, WHOLE)
         titles = supervision.model_titles(connection)
-    visit.reading.record(Message("list of the library"))
     label, agency = visit.labels.of, names_of(visit.service, visit.labels)
     return list_file(
         visit,
@@ -387,6 +404,7 @@ def models_file(visit: VisitOf) -> Response:
             )
             for row in rows
         ),
+        read_as=Message("list of the library"),
     )
 
 
