@@ -3,7 +3,7 @@
 ========================  =======================================================================================
 case                      its parties; an agency to which it is offered, until the offer ends; the officer to whom
                           somebody else assigned a lead that cites it, until the lead is dismissed, closed or somebody
-                          else's; auditors and analysts of an agency that supervises one of the first two
+                          else's, if his agency supervises one of the first two; its auditors and analysts
 lead                      the agency that has it; the supervised agency once it was notified; those who supervise
                           the agency that has it
 recommendation            the agency that issued it, its addressee, and the agencies that got a copy or to which it
@@ -46,13 +46,16 @@ MODELLING: Final[tuple[Role, ...]] = (*GOVERNING, "clerk")  # who may run models
 class Reader(Struct, frozen=True):
     """A reading agency and the agencies whose cases it sees by jurisdiction. ``now`` is RFC 3339 in UTC.
 
-    ``officer`` is who reads, as the agency's leads name him; None if nobody in particular.
+    ``officer`` is who reads, as the agency's leads name him; None if nobody in particular. ``jurisdiction`` are the
+    agencies whose cases the agency's auditors see by jurisdiction, whatever the role of who reads: a lead opens no
+    others.
     """
 
     agency: str
     supervised: frozenset[str]
     now: str
     officer: str | None = None
+    jurisdiction: frozenset[str] = frozenset()
 
 
 class Offer(Struct, frozen=True):
@@ -108,7 +111,8 @@ def reader_of(
 ) -> Reader:
     """Return the reader for an officer of the agency; jurisdiction counts if one of the officer's roles supervises."""
     supervises = not set(SUPERVISORS).isdisjoint(roles)
-    return Reader(agency_id, supervised_by(agency_id, agencies) if supervises else frozenset(), now, officer)
+    jurisdiction = supervised_by(agency_id, agencies)
+    return Reader(agency_id, jurisdiction if supervises else frozenset(), now, officer, jurisdiction)
 
 
 def may_search_jurisdiction(agency: Agency, roles: Collection[str]) -> bool:
@@ -157,9 +161,14 @@ def can_see(reader: Reader, sides: Sides) -> Sight | None:
 
 
 def assigned_lead(reader: Reader, sides: Sides) -> str | None:
-    """Return the first of the leads that cite the case and are assigned to the reader, or None."""
-    leads = sides.leads if isinstance(sides, CaseSides) else ()
-    own = (lead.lead_id for lead in leads if (lead.agency, lead.officer) == (reader.agency, reader.officer))
+    """Return the first of the leads that cite the case and are assigned to the reader, or None.
+
+    A lead may cite cases beyond the jurisdiction of the agency that has it: another's model found them, or it was
+    transferred. These it does not open.
+    """
+    if not isinstance(sides, CaseSides) or reader.jurisdiction.isdisjoint(_supervised(sides, reader.now)):
+        return None
+    own = (lead.lead_id for lead in sides.leads if (lead.agency, lead.officer) == (reader.agency, reader.officer))
     return min(own, default=None)
 
 

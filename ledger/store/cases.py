@@ -73,8 +73,9 @@ def sides(connection: Connection, case_id: str) -> CaseSides:
 
 def seen_by_lead(connection: Connection, reader: Reader, case_ids: Collection[str]) -> dict[str, str]:
     """Return those of the cases that the reader sees only because a lead is assigned to him, with the lead's id."""
-    of_reader = _of_leads(reader).where(one_of(LEAD_CASES.c.case_id, case_ids)).distinct()
-    of_cases = {case_id: sides(connection, case_id) for case_id in connection.execute(of_reader).scalars()}
+    of_reader = select(LEAD_CASES.c.case_id).where(*_assigned(reader), one_of(LEAD_CASES.c.case_id, case_ids))
+    cited = connection.execute(of_reader.distinct()).scalars()
+    of_cases = {case_id: sides(connection, case_id) for case_id in cited}
     only_so = {case_id: of_case for case_id, of_case in of_cases.items() if can_see(reader, of_case) == "assigned"}
     return {case_id: assigned_lead(reader, of_case) or "" for case_id, of_case in only_so.items()}
 
@@ -132,7 +133,7 @@ def list_cases(
         # way of seeing, because an index has each of these in order.
         agencies = (reader.agency, *sorted(reader.supervised - {reader.agency}))
         sources = [ids for agency in agencies for ids in _of_agencies(reader, (agency,))]
-        sources.append(_of_leads(reader))
+        sources += _of_leads(reader)
         nexts = (paged(ids.distinct(), ids.selected_columns.case_id, page) for ids in sources)
         query = query.where(CASES.c.case_id.in_(union(*(select(ids.subquery().c.case_id) for ids in nexts))))
     else:
@@ -254,7 +255,7 @@ def _ids(reader: Reader, *, of_one_case: bool = False) -> tuple[Select[Any], ...
 
     With ``of_one_case`` they start from the few rows of the case, not from each of the many supervised agencies.
     """
-    own = (*_of_agencies(reader, (reader.agency,)), _of_leads(reader))
+    own = (*_of_agencies(reader, (reader.agency,)), *_of_leads(reader))
     return (*own, *_of_agencies(reader, reader.supervised, by_case=of_one_case)) if reader.supervised else own
 
 
@@ -275,11 +276,25 @@ def _of_agencies(
     return parties, select(HANDOVERS.c.case_id).where(*offered)
 
 
-def _of_leads(reader: Reader) -> Select[Any]:
-    """Select the cases that leads cite which are assigned to the reader."""
+def _of_leads(reader: Reader) -> list[Select[Any]]:
+    """Select the cases in the jurisdiction of the reader's agency that leads cite which are assigned to the reader."""
+    if reader.jurisdiction <= reader.supervised:
+        return []  # he sees them all without a lead
+    # By case: an officer's leads cite few cases, and a jurisdiction has very many.
+    within = _of_agencies(reader, reader.jurisdiction, by_case=True)
+    return [
+        select(LEAD_CASES.c.case_id).where(
+            *_assigned(reader),
+            ids.where(ids.selected_columns.case_id == LEAD_CASES.c.case_id).correlate(LEAD_CASES).exists(),
+        )
+        for ids in within
+    ]
+
+
+def _assigned(reader: Reader) -> tuple[ColumnElement[bool], ...]:
+    """Build the conditions that a lead is assigned to the reader."""
     # Of no officer: without the text, None would be compared as null, which is that of leads without an officer.
-    assigned = (LEAD_CASES.c.agency == reader.agency, LEAD_CASES.c.officer == literal(reader.officer or ""))
-    return select(LEAD_CASES.c.case_id).where(*assigned)
+    return LEAD_CASES.c.agency == reader.agency, LEAD_CASES.c.officer == literal(reader.officer or "")
 
 
 def paged(query: Select[Any], key: ColumnElement[Any], page: Page) -> Select[Any]:

@@ -155,7 +155,7 @@ def test_lists_of_cases_are_what_the_rule_lets_see(world: World, agency: str, ro
         case_id: assigned_lead(reader, sides) for case_id, (sight, sides) in sights.items() if sight == "assigned"
     }
     assert by_lead == expected_leads
-    assert set(by_lead) == ({f"own-{NEIGHBOUR}", f"own-{COURT}", f"own-{POLICE}"} if agency == PROCURATORATE else set())
+    assert set(by_lead) == ({f"own-{COURT}", f"own-{POLICE}"} if agency == PROCURATORATE else set())
 
 
 @pytest.mark.parametrize("role", EACH_ROLE)

@@ -161,13 +161,24 @@ def test_nobody_opens_cases_to_himself_by_a_lead() -> None:
     assert visibility.can_see(by, visibility.sides_of(case.state, [lead.state])) == "assigned"
 
 
+@pytest.mark.parametrize(("agency", "expected"), [(PROCURATORATE, None), (UPPER, "assigned")])
+def test_a_lead_opens_no_case_beyond_the_jurisdiction_of_who_has_it(agency: str, expected: str | None) -> None:
+    """Whatever it cites: one that the city's model found, say, and that a district has; up again it opens it."""
+    case, handler = Case("case-2").open(by=clerk(FAR_POLICE)), clerk(agency)
+    lead = Lead().raised(cases=(case.stream.id,))
+    if agency == UPPER:
+        lead.act(transferred(UPPER), ASSIGNER)
+    eyes = visibility.reader_of(agency, ("clerk",), AGENCIES, now=NOW, officer=handler.officer_id)
+    assert visibility.can_see(eyes, visibility.sides_of(case.state, [lead.assigned(handler).state])) == expected
+
+
 def test_a_lead_is_no_reason_beside_a_stronger_one() -> None:
     """A party reads as a party. Of several leads the first by its id is named."""
     case = Case().open()
     leads = [Lead({"case_id": name}).raised(cases=(case.stream.id,)).assigned(clerk(POLICE)).state for name in "ab"]
     own = visibility.Reader(POLICE, frozenset(), NOW, clerk(POLICE).officer_id)
     assert visibility.can_see(own, visibility.sides_of(case.state, leads)) == "party"
-    by_lead = visibility.Reader(PROCURATORATE, frozenset(), NOW, clerk(POLICE).officer_id)
+    by_lead = visibility.Reader(PROCURATORATE, frozenset(), NOW, clerk(POLICE).officer_id, frozenset((POLICE,)))
     expected = min(lead.lead_id for lead in leads)
     assert visibility.assigned_lead(by_lead, visibility.sides_of(case.state, leads)) == expected
     assert visibility.assigned_lead(by_lead, visibility.sides_of(leads[0])) is None
