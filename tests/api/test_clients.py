@@ -93,7 +93,7 @@ def test_a_list_as_a_file_counts_by_its_pages(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(list_files, "ROWS", 1)
     with serving(tmp_path, Settings(public_url="https://ledger.test", max_requests_per_s=2)) as served:
         for number in range(20):
-            served.record(Case(f"case-{number}").open())
+            served.ledger.post_all(Case(f"case-{number}").open().events)
         cookie = served.cookie(clerk(POLICE))
         assert served.request("GET", "/console/cases", headers=cookie).status_code == 200
         reads = served.reads()
