@@ -117,6 +117,7 @@ def _register_pensions(player: Player) -> None:
         rows=len(rows),
         digest=digest(text),
         layout=record.TableLayout(format="csv"),
+        readable=True,
     )
     player.stream("agency", "procuratorate-east").write(body, "analyst")
     player.ledger.give(body, text.encode())

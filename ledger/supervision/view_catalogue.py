@@ -42,7 +42,7 @@ class ViewQueries(Protocol):
 
 class ListUse(Struct, frozen=True):
     """A data set as a condition asks it: its headings by the names that the condition has for them, all as they are if
-    none are given; ``shown`` says whether what it finds may show the cells, or only that they agree with others."""
+    none are given; ``shown`` says whether what it finds tells the cells, or only that they agree with others."""
 
     dataset_id: str
     columns: Mapping[str, str]

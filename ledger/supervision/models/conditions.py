@@ -283,7 +283,8 @@ def query_of(condition: Condition, parameters: Mapping[str, Parameter], values: 
     """Build the query under these values of the parameters. Raises QueryRefused for SQL that cannot be asked."""
     if isinstance(condition, Template):
         return template_query(condition, parameters, values)
-    lists = uses_of({f"{LIST}{name}": str(values[name]) for name in _lists_in(parameters)}, parameters, shown=True)
+    named = {f"{LIST}{name}": str(values[name]) for name in _lists_in(parameters)}
+    lists = uses_of(named, parameters, named)
     if isinstance(condition, Cel):
         return _cel_query(condition, columns_of_view(condition.view, parameters), lists)
     return Query(condition.text, {}, {}, condition.scope, (), lists, False)

@@ -3,7 +3,7 @@ case has, or too many of them. A list may be joined with further lists, by a val
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from typing import Any
 
 from ledger.core.encoding.decoding import convert
@@ -39,10 +39,20 @@ def list_name(dataset: str) -> str:
     return f"{LIST}{dataset[1:]}" if dataset.startswith("$") else f"{LISTED}_{dataset.replace('-', '_')}"
 
 
-def uses_of(named: Mapping[str, str], parameters: Mapping[str, Parameter], *, shown: bool) -> dict[str, ListUse]:
-    """Return how a condition asks the data sets ``named``: those of parameters by the columns that these state."""
+def lists_shown(form: str, given: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the lists whose cells a filled-in form shows: as its rows, or by a filter or a day, since a
+    cell that is compared with values of the author's choice is known after a few runs."""
+    parts = [given, *(given.get("lists") or ())]
+    if form != "list_rows":
+        parts = [part for part in parts if part.get("listed") is not None or part.get("day") is not None]
+    return frozenset(list_name(part["dataset"]) for part in parts if part.get("dataset") is not None)
+
+
+def uses_of(named: Mapping[str, str], parameters: Mapping[str, Parameter], shown: Container[str]) -> dict[str, ListUse]:
+    """Return how a condition asks the data sets ``named``, of which it shows some: those of parameters by the columns
+    that these state."""
     stated = {f"{LIST}{name}": parameter.columns for name, parameter in parameters.items()}
-    return {name: ListUse(dataset_id, stated.get(name, {}), shown) for name, dataset_id in named.items()}
+    return {name: ListUse(dataset_id, stated.get(name, {}), name in shown) for name, dataset_id in named.items()}
 
 
 def _id_of(dataset: str, values: Mapping[str, Any]) -> str:

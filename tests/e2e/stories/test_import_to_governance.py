@@ -141,7 +141,7 @@ def register(office: Office, dataset_id: str, rows: list[tuple[str, str]], since
     """Register, as the analyst, what the police made over, and give it to the models."""
     file = office.person_ids(dataset_id, rows)
     source = ("--source", "social security bureau", "--legal-basis", "Social Insurance Law art. 88")
-    period = ("--from", since, "--until", until, "--dataset-id", dataset_id)
+    period = ("--from", since, "--until", until, "--dataset-id", dataset_id, "--readable")
     office.cities.ok("analyst", "dataset", "register", file, *source, *period)
     kept = office.cities.ok("analyst", "dataset", "give", dataset_id, file)
     assert kept["rows"] == len(rows)

@@ -149,7 +149,7 @@ def pensioner() -> tuple[Case, bytes]:
 
 def registered(watched: Watched, data: bytes, by: Officer, **fields: Any) -> Writer:
     """Keep a data set, and return the writer that has registered it for the officer's agency."""
-    body = dataset(data, period_until="2026-12-31", **fields)
+    body = dataset(data, period_until="2026-12-31", readable=True, **fields)
     watched.files.keep(body, data)
     writer = Writer("agency", by.agency, start=NOW - 3000)
     writer.write(body, by)

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.core.errors import MalformedInput
 from ledger.core.procedure.zones import UNIVERSAL
-from ledger.supervision.models.conditions import headings_of
+from ledger.supervision.models.conditions import headings_of, query_of
 from ledger.supervision.models.editing import draft
 from ledger.supervision.models.model_file import ModelRefused, run_examples
 from ledger.supervision.runs.findings import ModelFinding, find
@@ -245,6 +245,30 @@ def test_cells_are_shown_where_the_registration_allows_it() -> None:
         session.open_lists({})
         with pytest.raises(QueryRefused, match="there is no view"):
             session.rows("SELECT * FROM list_tests", {}, AS_OF)
+
+
+@pytest.mark.parametrize("form", ["dataset_match", "case_not_listed"])
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ("", set()),
+        (", lists: [{dataset: $deaths, header: person, equals: person}]", set()),
+        (", listed: {mg: {over: 80}}", {"list_tests"}),
+        (", day: day", {"list_tests"}),
+        (", lists: [{dataset: $deaths, header: person, equals: mg, listed: {person: p1}}]", {"list_deaths"}),
+    ],
+    ids=["compared", "joined", "filtered", "by_day", "further_filtered"],
+)
+def test_a_filter_on_the_cells_of_a_list_shows_them(form: str, more: str, shown: set[str]) -> None:
+    """By bounds of the author's choice a cell is known after a few runs: so such a list must be a readable one."""
+    text = listing(
+        f"  template: {form}\n  with: {{view: persons, column: person_id, dataset: $tests, header: person{more}}}\n",
+        key=("case_id", "person_id"),
+        supervised="responsible",
+    )
+    model = model_of(text)
+    lists = query_of(model.condition, model.parameters, model.parameters_of({})).lists
+    assert {name for name, use in lists.items() if use.shown} == shown
 
 
 @pytest.mark.parametrize("form", ["dataset_match", "case_not_listed", "list_rows"])

@@ -337,7 +337,7 @@ def test_that_no_case_has_a_row_shows_only_in_all_cases(tmp_path: Path) -> None:
     data = f"person_id,agency\nsomebody,{POLICE}\n{person_id('li')},{POLICE}\n".encode()
     (tmp_path / "list.csv").write_bytes(data)
     with watched_ledger(tmp_path) as watched:
-        register = registered(watched, data, analyst(PROCURATORATE), readable=True, rows=2)
+        register = registered(watched, data, analyst(PROCURATORATE), rows=2)
         watched.post(pensioner()[0], register)
         watched.publish(NOT_IN_A_CASE)
         assert watched.supervisor.step() == 1, watched.supervisor.state
