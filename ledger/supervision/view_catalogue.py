@@ -156,11 +156,13 @@ def convert_value(value: Any, kind: str) -> Any:
         case "VARCHAR[]":
             fits = isinstance(value, list) and all(isinstance(part, str) for part in value)
         case "BIGINT":
-            fits = type(value) is int
+            fits = type(value) is int and -(2**63) <= value < 2**63
         case "BOOLEAN":
             fits = isinstance(value, bool)
         case "DECIMAL(33,18)" if type(value) in (int, Decimal):
-            fits, converted = True, Decimal(value)
+            converted = Decimal(value)
+            exponent = converted.as_tuple().exponent  # a letter for what is no finite number
+            fits = isinstance(exponent, int) and exponent >= -18 and converted.adjusted() < 15
         case "VARCHAR":
             fits = isinstance(value, str)
         case "DATE" | "TIMESTAMP" if isinstance(value, str):

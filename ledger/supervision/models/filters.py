@@ -201,8 +201,9 @@ def _fault_of_cell(value: Any, parameters: Mapping[str, Parameter]) -> Wording |
         if parameter is None:
             return unknown("parameter", value[1:], parameters)
         return None if parameter.type in _CELL_KINDS else Wording("parameter_type", name=value, type=parameter.type)
-    fits = value is None or (isinstance(value, str | int | Decimal) and not isinstance(value, bool))
-    return None if fits else Wording("expected", expected=Wording("of_quoted"))
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal | None):
+        return Wording("expected", expected=Wording("of_quoted"))
+    return None if isinstance(value, str) else _fault_of_value(value, NUMBER, parameters)
 
 
 def _cell_kind(value: Any, parameters: Mapping[str, Parameter]) -> str:

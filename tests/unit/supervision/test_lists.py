@@ -4,6 +4,7 @@ CEL and SQL alike, each finding with the digests of the rows that it rests on.""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ledger.core.errors import MalformedInput
 from ledger.core.procedure.zones import UNIVERSAL
 from ledger.supervision.models.conditions import headings_of, query_of
 from ledger.supervision.models.editing import draft
+from ledger.supervision.models.filters import faults_of_cells
 from ledger.supervision.models.model_file import ModelRefused, run_examples
 from ledger.supervision.runs.findings import ModelFinding, find
 from ledger.supervision.runs.query_session import QueryRefused, QuerySession, SessionDataset, open_database, table_of
@@ -135,6 +137,13 @@ def test_a_case_on_several_lists() -> None:
     assert found(changed(("header: person,", "header: person, over: 1,"), text=both)) == []
 
 
+@pytest.mark.parametrize("number", [10**20, Decimal("NaN"), Decimal("Infinity"), Decimal("1e15"), Decimal("1e-19")])
+def test_a_number_that_no_cell_is_compared_as_is_wrong(number: int | Decimal) -> None:
+    """DECIMAL(33,18) has none of them: told when the filter is checked, not when it runs."""
+    assert [path for path, _ in faults_of_cells((), {"mg": {"over": number}}, {})] == [".mg"]
+    assert not list(faults_of_cells((), {"mg": {"over": Decimal("-999999999999999.999999999999999999")}}, {}))
+
+
 CEL = listing(
     "  view: list_tests\n  cel: >-\n    double(row.mg) >= 80.0 && count_in('persons', 'person_id', row.person) == 0\n"
     '    && count_in("list_deaths", "person", row.person) == 0\n',
@@ -179,6 +188,8 @@ def test_sql_joins_lists_and_views() -> None:
         (("header: person,", "header: persn,"), "did you mean person"),
         (("listed: {mg:", "listed: {mgs:"), "did you mean mg"),
         (("{over: $limit}", "{over: much}"), "expected a number or a day after over"),
+        (("{over: $limit}", "{over: 1000000000000000}"), "expected a number such as 12 or 0.5"),
+        (("{over: $limit}", "{not: [3, 1000000000000000]}"), "expected a number such as 12 or 0.5"),
         (("{over: $limit}", "{above: 3}"), "expected one of not, over, under"),
         (("{over: $limit}", "{over: $tests}"), "parameter"),
         (("{mg: {over: $limit}}", "[]"), "expected columns of the list"),
