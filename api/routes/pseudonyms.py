@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
+from threading import Lock
 from typing import Annotated
 
+import structlog
 from fastapi import Request
 from msgspec import Meta, Struct
 from starlette.responses import Response
@@ -17,8 +19,8 @@ from api.routes.imports import REGISTERING
 from api.schemas.openapi import OF_A_BODY, Routes
 from api.services.service import Service
 from ledger.config.installation import DataDirectory
-from ledger.config.secret_files import read_secret
-from ledger.core.errors import NotFound, Unauthorized
+from ledger.config.secret_files import SecretRefused, read_key
+from ledger.core.errors import MalformedInput, NotFound, Unauthorized, Unavailable
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import in_line
 from ledger.interchange.imports.blinded import BATCH, Element, PseudonymAnswer, PseudonymKey, PseudonymRequest
@@ -27,6 +29,7 @@ MAX_BODY = 128 * 1024  # bytes
 COST = 10  # elements that count as one request against the rate of an address
 MAX_A_DAY = 100_000  # elements of an agency
 
+logger = structlog.get_logger(__name__)
 router = Routes(400, 401, 403, 404, 503, prefix="/api/v1", tags=["pseudonyms"])
 
 
@@ -44,8 +47,33 @@ class BlindedPersons(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Asked = Annotated[BlindedPersons, json_body(BlindedPersons, limit=MAX_BODY)]
-# How many elements each agency has asked for on a day: a service that starts again counts from none.
-_asked: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+
+class DailyCount:
+    """How many elements each agency has asked for today. A service that starts again counts from none."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()  # requests are answered in several threads
+        self._day = ""
+        self._asked = Counter[str]()
+
+    def add(self, agency: str, day: str, count: int) -> None:
+        """Count elements of the agency on the UTC ``day``. Raises Refused (429), with nothing counted, if too many."""
+        with self._lock:
+            if day > self._day:
+                self._day, self._asked = day, Counter()
+            if self._asked[agency] + count > MAX_A_DAY:
+                raise Refused(
+                    429,
+                    "expected at most {most:,} pseudonyms a day",
+                    most=MAX_A_DAY,
+                    code="too_many_requests",
+                    retry_after=3600,
+                )
+            self._asked[agency] += count
+
+
+_asked_today = DailyCount()
 
 
 @router.reads("/pseudonyms/{agency_id}", "Get the public key of a supervising agency's pseudonyms", PublicKey)
@@ -65,19 +93,16 @@ def evaluate_pseudonyms(
     """
     key, count = _key_of(service, reading, agency_id), len(asked.elements)
     charge(request.scope, count // COST)
-    day = (reading.agency, reading.reader.now[:10])
-    if _asked[day] + count > MAX_A_DAY:
-        message = "expected at most {most:,} pseudonyms a day"
-        raise Refused(429, message, most=MAX_A_DAY, code="too_many_requests", retry_after=3600)
-    for other in [other for other in _asked if other[1] != day[1]]:
-        del _asked[other]
-    _asked[day] += count
+    _asked_today.add(reading.agency, reading.reader.now[:10], count)
     reading.record(Message("{count} pseudonyms under the key of {agency}", count=count, agency=agency_id))
     return json_response(key.answer(PseudonymRequest(asked.elements)))
 
 
 def _key_of(service: Service, reading: Reading, agency_id: str) -> PseudonymKey:
-    """Return the key of a supervising agency in line with the reader's. Raises Unauthorized or NotFound."""
+    """Return the key of a supervising agency in line with the reader's.
+
+    Raises Unauthorized, NotFound, or Unavailable if its file is not one that only the service can read, of 32 bytes.
+    """
     reading.require_role(*REGISTERING)
     agencies = reading.authority.agencies
     if agency_id not in agencies or not in_line(agencies[agency_id], agencies[reading.agency]):
@@ -87,4 +112,12 @@ def _key_of(service: Service, reading: Reading, agency_id: str) -> PseudonymKey:
     path = DataDirectory(service.parts.settings.data_dir).pseudonym_key(agency_id)
     if not path.exists():
         raise NotFound("this service has no key of {agency_id}", agency_id=agency_id, field="agency_id")
-    return PseudonymKey(bytes.fromhex(read_secret(path, field="agency_id").decode("ascii").strip()))
+    try:
+        return PseudonymKey(read_key(path, field="agency_id"))
+    except (SecretRefused, MalformedInput) as error:
+        logger.exception("pseudonym_key_unusable", agency=agency_id)  # where it is concerns the operator alone
+        raise Unavailable(
+            "this service's key of {agency_id} cannot be used: its operator has to put it there anew",
+            agency_id=agency_id,
+            retry_after=3600,
+        ) from error

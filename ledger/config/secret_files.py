@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ledger.core.errors import TallystickError
+from ledger.core.errors import MalformedInput, TallystickError
 from ledger.core.messages import Message
 
 OWNER_ONLY = 0o600
 OWNER_ONLY_FOLDER = 0o700
 OWNER_ONLY_UMASK = 0o077
+KEY_BYTES = 32
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -45,6 +46,20 @@ def read_secret(path: Path, *, field: str) -> bytes:
         raise SecretRefused("there is no file {path}", path=path, field=field) from error
     except OSError as error:
         raise SecretRefused("{path} cannot be read: {error.strerror}", path=path, error=error, field=field) from error
+
+
+def read_key(path: Path, *, field: str) -> bytes:
+    """Return the 32 bytes that a file of mode 0600 or stricter spells in hex.
+
+    Raises SecretRefused or MalformedInput.
+    """
+    try:
+        key = bytes.fromhex(read_secret(path, field=field).decode("ascii").strip())
+    except ValueError as error:
+        raise MalformedInput("expected 64 hex digits in {path}", path=path, field=field) from error
+    if len(key) != KEY_BYTES:
+        raise MalformedInput("expected {length} hex digits in {path}", length=2 * KEY_BYTES, path=path, field=field)
+    return key
 
 
 def write_secret(path: Path, data: bytes, *, field: str, replace: bool = False) -> None:

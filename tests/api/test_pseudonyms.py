@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from api.middleware.problems import Refused
 from api.routes import pseudonyms as route
 from ledger.config.installation import DataDirectory
 from ledger.config.secret_files import write_secret
@@ -81,7 +85,43 @@ def test_who_is_not_in_line_may_not_ask(answering: Served) -> None:
 def test_an_agency_may_ask_for_so_many_a_day(answering: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who could ask without end could try all numbers."""
     monkeypatch.setattr(route, "MAX_A_DAY", 3)
-    route._asked.clear()
+    monkeypatch.setattr(route, "_asked_today", route.DailyCount())
     assert ask(answering, clerk(POLICE)).status_code == 200
     problem(ask(answering, clerk(POLICE)), 429, "too_many_requests")
     assert ask(answering, analyst(PROCURATORATE)).status_code == 200
+
+
+def test_a_day_counts_whole_and_a_request_that_ends_late_counts_on_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests of many threads at once pass the limit by none; with the day all agencies begin anew."""
+    monkeypatch.setattr(route, "MAX_A_DAY", 100)
+    count, passed = route.DailyCount(), list[int]()
+
+    def ask_often() -> None:
+        for _ in range(100):
+            with suppress(Refused):
+                count.add(POLICE, "2026-03-01", 1)
+                passed.append(1)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            for done in [threads.submit(ask_often) for _ in range(8)]:
+                done.result()
+    finally:
+        sys.setswitchinterval(before)
+    assert len(passed) == 100
+    count.add(POLICE, "2026-03-02", 100)
+    with pytest.raises(Refused):
+        count.add(POLICE, "2026-03-01", 1)
+    count.add(PROCURATORATE, "2026-03-02", 100)
+
+
+@pytest.mark.parametrize("text", ["", "07" * 31, "no hex"])
+def test_a_key_that_anybody_could_compute_is_not_used(answering: Served, text: str) -> None:
+    """An empty file, a short or a spoiled one: neither an answer nor a public key comes of it, and no path is shown."""
+    key = DataDirectory(answering.parts.settings.data_dir).pseudonym_key(PROCURATORATE)
+    write_secret(key, text.encode(), field="key", replace=True)
+    for refused in (ask(answering, clerk(POLICE)), answering.get(PATH, clerk(POLICE))):
+        problem(refused, 503, "unavailable")
+        assert str(key) not in refused.text

@@ -14,7 +14,7 @@ from ledger.cli.commands.analysis import DELIMITER, ENCODING, SHEET
 from ledger.cli.params import FILE, identity_key_option
 from ledger.cli.session import Session
 from ledger.client.service import at
-from ledger.config.secret_files import read_secret, write_secret
+from ledger.config.secret_files import read_key, write_secret
 from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import MalformedInput
 
@@ -29,7 +29,9 @@ IDENTITY = click.option(
 )
 OUTPUT = click.option("--output", "-o", type=NEW_FILE, required=True, help="A new file.")
 WITH_IDS = click.option("--with-ids", is_flag=True, help="Add the column person_id, as your agency's cases have it.")
-PUBLIC_KEY = click.option("--public-key", metavar="HEX", help="The public key that the supervising agency told you.")
+PUBLIC_KEY = click.option(
+    "--public-key", metavar="HEX", required=True, help="The one that the supervising agency told you."
+)
 SECRET = click.option("--secret", type=NEW_FILE, required=True, help="A file for the secret of this request.")
 
 
@@ -85,7 +87,7 @@ def answer(session: Session, request: Path, key_file: Path, output: Path) -> Non
 @click.argument("answer", type=FILE)
 @IDENTITY
 @SECRET
-@click.option("--public-key", metavar="HEX", required=True, help="The one that the supervising agency told you.")
+@PUBLIC_KEY
 @OUTPUT
 @WITH_IDS
 @identity_key_option
@@ -112,7 +114,7 @@ def finish(
     named = _named(file, identity, layout)
     persons = _persons(named)
     answered = decode_json(answer.read_bytes(), PseudonymAnswer)
-    in_order = pseudonyms(persons, _bytes_in(secret, "--secret"), answered, public_key=public_key)
+    in_order = pseudonyms(persons, read_key(secret, field="--secret"), answered, public_key=public_key)
     _write(session, named, dict(zip(persons, in_order, strict=True)), output, with_ids=with_ids, key_file=key_file)
     secret.unlink()
 
@@ -135,7 +137,7 @@ def make(
     file: Path,
     agency: str,
     identity: tuple[str, ...],
-    public_key: str | None,
+    public_key: str,
     output: Path,
     with_ids: bool,
     key_file: Path | None,
@@ -151,7 +153,6 @@ def make(
         part, drawn = persons[first : first + BATCH], secrets.token_bytes(32)
         body = msgspec.json.encode(request_of(part, drawn))
         answered = session.service.post(path, body, PseudonymAnswer)
-        public_key = public_key or answered.public_key  # of all batches the same
         by_person |= zip(part, pseudonyms(part, drawn, answered, public_key=public_key), strict=True)
     _write(session, named, by_person, output, with_ids=with_ids, key_file=key_file, public_key=public_key)
 
@@ -196,7 +197,7 @@ def _write(
     *,
     with_ids: bool = False,
     key_file: Path | None = None,
-    **shown: str | None,
+    **shown: str,
 ) -> None:
     from ledger.cli.importing import identity_key
     from ledger.interchange.imports.identity import COLUMN, write_named
@@ -212,15 +213,4 @@ def _write(
 def _key_in(path: Path) -> PseudonymKey:
     from ledger.interchange.imports.blinded import PseudonymKey
 
-    return PseudonymKey(_bytes_in(path, "--key"))
-
-
-def _bytes_in(path: Path, field: str) -> bytes:
-    """Return the 32 bytes of a file of mode 0600. Raises SecretRefused or MalformedInput."""
-    try:
-        drawn = bytes.fromhex(read_secret(path, field=field).decode("ascii").strip())
-    except ValueError as error:
-        raise MalformedInput("expected 64 hex digits in {path}", path=path, field=field) from error
-    if len(drawn) != 32:
-        raise MalformedInput("expected {length} hex digits in {path}", length=64, path=path, field=field)
-    return drawn
+    return PseudonymKey(read_key(path, field="--key"))

@@ -19,7 +19,7 @@ from typing import Any
 from blake3 import blake3
 from msgspec import Struct
 
-from ledger.config.secret_files import read_secret, write_secret
+from ledger.config.secret_files import KEY_BYTES, read_key, write_secret
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
 from ledger.core.messages import Message
@@ -27,7 +27,6 @@ from ledger.interchange.exports.csv_output import CsvWriter
 from ledger.interchange.imports.source_file import SourceFile
 from ledger.interchange.imports.values import Misread, line
 
-LENGTH = 32  # bytes
 FIELD = "--identity-key"
 COLUMN = "person_id"  # of a pseudonymised list
 
@@ -42,13 +41,7 @@ class IdentityKey:
     @classmethod
     def read(cls, agency: str, path: Path) -> IdentityKey:
         """Read the key from a file of mode 0600. Raises SecretRefused or MalformedInput."""
-        try:
-            key = bytes.fromhex(read_secret(path, field=FIELD).decode("ascii").strip())
-        except ValueError as error:
-            raise MalformedInput("expected 64 hex digits in {path}", path=path, field=FIELD) from error
-        if len(key) != LENGTH:
-            raise MalformedInput("expected {length} hex digits in {path}", length=2 * LENGTH, path=path, field=FIELD)
-        return cls(agency, key)
+        return cls(agency, read_key(path, field=FIELD))
 
     def case_id(self, source_system: str, source_key: str) -> str:
         """Return the id of the case that the source system knows by this key."""
@@ -79,12 +72,12 @@ class IdentityKey:
 
 def make_key(path: Path) -> None:
     """Write a new key. Raises SecretRefused if the file exists: another key would double what was imported."""
-    write_secret(path, secrets.token_hex(LENGTH).encode() + b"\n", field=FIELD)
+    write_secret(path, secrets.token_hex(KEY_BYTES).encode() + b"\n", field=FIELD)
 
 
 def passing_key(agency: str) -> IdentityKey:
     """Return a key for a dry run, forgotten with it."""
-    return IdentityKey(agency, secrets.token_bytes(LENGTH))
+    return IdentityKey(agency, secrets.token_bytes(KEY_BYTES))
 
 
 class Pseudonymised(Struct, frozen=True):

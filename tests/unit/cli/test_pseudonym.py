@@ -77,3 +77,5 @@ def test_pseudonyms_come_from_the_service(world: World, folder: Path) -> None:
     assert first["pseudonym"] == third["pseudonym"] != second["pseudonym"]
     refused = world.run(*make, "--public-key", "00" * 32, "-o", folder / "never.csv")
     assert (refused.status, (folder / "never.csv").exists()) == (2, False)
+    untold = world.run(*make, "-o", folder / "never.csv")
+    assert (untold.status, "--public-key" in untold.err, (folder / "never.csv").exists()) == (2, True, False)
