@@ -151,8 +151,10 @@ def run_model_file(
     ]
     page_findings = findings[: min(service.limit(FOUND_AT_MOST), FOUND_AT_MOST)]
     raised_ids = service.parts.supervisor.record.raised_among(finding.lead_id for finding in page_findings)
-    cases = sorted({finding.case_id for finding in page_findings if finding.case_id is not None})
-    reading.record(Message("run of the model {model.model_id}", model=model), *cases, supervision=True)
+    evidence = {digest for finding in page_findings for digest in finding.evidence}
+    cases = {finding.case_id for finding in page_findings if finding.case_id is not None}
+    cases.update(service.parts.supervisor.record.cited_cases(evidence, reading.agency, now))
+    reading.record(Message("run of the model {model.model_id}", model=model), *sorted(cases), supervision=True)
     views_of_page = []
     for finding in page_findings:
         says = fill_text(model.lead.says, finding.values, values, export.zone)

@@ -126,6 +126,19 @@ def test_front_line_staff_write_a_model_and_see_the_cases_of_a_lead_that_is_thei
     problem(served.get(case, by), 404, "not_found", "case_id")
 
 
+def test_a_run_that_names_no_case_is_recorded_for_the_cases_that_it_rests_on(served: Served) -> None:
+    """The case's agency learns that supervision read it. A case of another jurisdiction, which a query named by a
+    digest, was not read."""
+    by, west = analyst(PROCURATORATE), Case("case-west").open(by=clerk(FAR_POLICE)).last.digest
+    asked = f"SELECT 'all' AS name, list_concat(evidence, ['{west}']) AS evidence, '{POLICE}' AS answers FROM cases"
+    answer = run(served, with_sql(asked, key=("name",), supervised="answers"), by).json()
+    assert [finding["case_id"] for finding in answer["findings"]] == [None]
+    (read,) = served.get("/api/v1/access", supervisor(POLICE)).json()["reads"]
+    assert (read["agency"], read["case_id"], read["officer"]) == (PROCURATORATE, "case-east", None)
+    own = served.get("/api/v1/access", supervisor(PROCURATORATE)).json()["reads"]
+    assert {each["case_id"] for each in own} - {None} == {"case-east"}
+
+
 # -- outside data ------------------------------------------------------------------------------------------------------
 
 

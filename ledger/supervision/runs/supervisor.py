@@ -158,14 +158,17 @@ class SupervisionLog:
             raise NotFound("the evidence {missing} is no event of the log", missing=missing, field="evidence")
         return tuple(EventRef(event_id=event_id, payload_digest=digest) for event_id, digest in refs[:MAX_CITED])
 
-    def cited_cases(self, events: Iterable[EventRef], supervising: str, as_of: datetime) -> tuple[str, ...]:
-        """Return the ids of the cases of these events that the auditors of the supervising agency see, sorted.
+    def cited_cases(self, digests: Collection[str], supervising: str, as_of: datetime) -> tuple[str, ...]:
+        """Return the ids of the cases of the events with these payload digests, sorted.
+
+        Only those count that the auditors of the supervising agency see.
 
         A query may name the digest of any event, and so of a case that is none of its agency's.
         """
         reader = reader_of(supervising, SUPERVISORS, self.authority().agencies, now=spelled(as_of))
         with self._database.read() as connection:
-            cited = log.identities(connection, [ref.event_id for ref in events]).values()
+            refs = log.references(connection, sorted(digests))
+            cited = log.identities(connection, [event_id for event_id, _ in refs]).values()
             case_ids = {entry.stream_id for entry in cited if entry.stream_kind == "case"}
             return tuple(sorted(cases.numbers_of(connection, case_ids, reader)))
 
@@ -363,7 +366,7 @@ class Supervisor:
             size=size,
             as_of=as_of,
             events=events,
-            cases=self.record.cited_cases(events, run.supervising, as_of),
+            cases=self.record.cited_cases([ref.payload_digest for ref in events], run.supervising, as_of),
             datasets=self.record.datasets(finding.listed, size, run.supervising),
             zone=self.views.zone,
             procedures=self.views.procedures(size),
