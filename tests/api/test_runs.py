@@ -12,13 +12,14 @@ import pytest
 
 from ledger.config.settings import Settings
 from ledger.core.events import Body, Stream
+from ledger.core.events.letter import LetterSent
 from ledger.supervision.models.model_file import parse_model, shipped_model
 from ledger.supervision.runs.query_session import LIMITS, QueryRefused
 from ledger.supervision.view_catalogue import views
 from ledger.supervision.views.snapshot import exported_session
 from ledger.workers.pool import WorkerPool
 from tests.api.conftest import serving
-from tests.api.console.pages import OWN, post
+from tests.api.console.pages import OWN, page_of, post
 from tests.api.service import Served, problem
 from tests.testkit.builders import (
     COURT,
@@ -84,8 +85,9 @@ def test_a_run_sees_the_cases_of_ones_own_jurisdiction(served: Served) -> None:
 
 def test_front_line_staff_write_a_model_and_see_the_cases_of_a_lead_that_is_theirs(served: Served) -> None:
     """A clerk of the procuratorate runs, publishes, and works a lead on a case that his agency is no party to. He sees
-    it from the assignment until the lead is closed; each read is recorded with the lead, and the police learn of
-    supervision alone. A case of another jurisdiction, which a query named by a digest, is none of it."""
+    it from the assignment until the lead is closed, as somebody who looks on and for whom nothing in it waits; each
+    read is recorded with the lead, and the police learn of supervision alone. A case of another jurisdiction, which a
+    query named by a digest, is none of it."""
     by, colleague, case = clerk(PROCURATORATE), supervisor(PROCURATORATE), "/api/v1/cases/case-east"
     west = Case("case-west").open(by=clerk(FAR_POLICE)).last.digest
     asked = f"SELECT case_id, list_concat(evidence, ['{west}']) AS evidence, '{POLICE}' AS answers FROM cases"
@@ -121,6 +123,13 @@ def test_front_line_staff_write_a_model_and_see_the_cases_of_a_lead_that_is_thei
         of_case = [read for read in reads if read["agency"] == PROCURATORATE and read["case_id"] == "case-east"]
         assert {read["lead_id"] for read in of_case} == {None, expected}  # the run was by no lead
         assert of_case[-1]["officer"] == (by.officer_id if expected else None)
+    letter = {"letter_id": "letter-1", "kind": "refusal_reasons_required", "number": "No. 7", "content": "why"}
+    east = Case("case-east").open().name("li").register("phone")
+    sent = LetterSent(**letter, to_agency=PROCURATORATE, sent_at=instant(east.now))  # type: ignore[arg-type]
+    served.ledger.post(east.act(sent).last)
+    page = page_of(served, by, "/cases/case-east").text
+    assert "Nothing in this case waits for your agency now." in page
+    assert "Record the receipt" not in page
     act(confirmed(), by)
     act(closed(), by)
     problem(served.get(case, by), 404, "not_found", "case_id")

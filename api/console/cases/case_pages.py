@@ -150,7 +150,7 @@ def case(
         **_tab(visit, visible, shown),
         tab=shown.tab,
         first=shown.first,
-        agenda=agenda(visit, state, looks_on=visible.sight == "jurisdiction"),
+        agenda=agenda(visit, state, looks_on=visible.sight in ("jurisdiction", "assigned")),
         running=len(state.clocks.marked("running")),
         signs=visit.reading.session.has_role(*HANDLING),
         words=narrator_of(visit.service, visit.labels, visible.person_names).words_of("", state),
