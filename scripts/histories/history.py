@@ -167,6 +167,7 @@ def registered(table: bytes) -> DatasetRegistered:
         period_until=ENDS.date().isoformat(),
         rows=table.count(b"\n") - 1,
         digest=blake3_text(table),
+        readable=True,
     )
 
 
