@@ -35,6 +35,7 @@ def test_a_supervisor_sees_who_read_the_agency_s_cases(served: Served) -> None:
         "what": "case",
         "case_id": "case-1",
         "ground": None,
+        "lead_id": None,
     }
 
 
