@@ -38,7 +38,10 @@ _VARYING = re.compile(
 
 
 VERIFIED = Message("Items, persons and the case are named by the record, which this signer has fetched and verified.")
-UNVERIFIED = Message("As the page says: this signer could not verify the record of the case, so that it shows ids.")
+UNVERIFIED = Message(
+    "As the page says: this signer could not verify the record of the case, so that it shows ids. "
+    "It takes the pinned trust file: tally log trust --pin."
+)
 
 
 class KeyHolder(Struct, frozen=True):

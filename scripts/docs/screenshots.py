@@ -59,7 +59,11 @@ def take(browser: Browser, url: str, signers_page: str, code: str) -> None:
     page = signed_in(desk, asking, f"{url}/console", code)
     page.goto(f"{url}/console{HANDOVER}")
     keep(page, "console-receive.png")
-    page.get_by_role("button", name="Accept: read what you will sign").click()
+    receive = page.get_by_role("button", name="Accept: read what you will sign")
+    receive.click()
+    # The items lie on nobody's table here: the page asks once whether they are received as listed.
+    expect(page.locator("[data-ask]")).to_be_visible()
+    receive.click()
     page.locator("[data-sign]").click()
     asking.bring_to_front()
     expect(asking.locator("#question")).to_be_visible()
@@ -102,6 +106,8 @@ def town(directory: Path) -> Iterator[Studio]:
         stage.start_service()
         stage.tally("sample", "load")
         stage.tally("sample", "profiles")
+        # By a trust file the signer verifies the record, whose names it then shows.
+        stage.tally("--profile", "prosecutor", "log", "trust", "--pin")
         yield stage
     finally:
         stage.stop_all()

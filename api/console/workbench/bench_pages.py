@@ -20,6 +20,7 @@ from api.services.governance import require_modelling
 from api.services.matters import require_matter
 from api.services.model_runs import example_of_file, run_model_file, words_in_force, work_on_file
 from api.texts import Texts, later
+from ledger.core.encoding.decoding import decode_json
 from ledger.core.errors import MalformedInput
 from ledger.core.events.supervision import PUBLISHING
 from ledger.core.messages import Message
@@ -150,7 +151,7 @@ def add_example(visit: VisitOf, form: FormOf) -> Response:
 def _texts_by_name(text: str) -> dict[str, str]:
     """Return a mapping of texts from JSON. Raises MalformedInput."""
     try:
-        return msgspec.json.decode(text, type=dict[str, str])
+        return decode_json(text, dict[str, str])
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise MalformedInput("expected the key of a finding", field="key") from error
 
