@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, get_args
 import msgspec
 import pytest
 
+from ledger.audit.findings import AuditReport
 from ledger.core.events import registry
 from ledger.core.events.letter import LetterSent
 from ledger.core.events.record import ImportRecorded
@@ -188,9 +189,9 @@ def made_world(folder: Path) -> Iterator[World]:
 def _audited(ledger: Ledger) -> None:
     """Let an audit that an auditor ran stand in the list of audits."""
     now = ledger.clock()
-    kept = audit.KeptAudit(
-        AUDIT, None, COURT, "court-east-auditor", now, now, None, '{"id": "the node was away", "slots": {}}'
-    )
+    report = AuditReport("intact", development=True, scope="log", size=1, root="00" * 32, steps=(), findings=())
+    text = msgspec.json.encode(report)
+    kept = audit.KeptAudit(AUDIT, None, COURT, "court-east-auditor", now, now, report.verdict, None, text)
     with ledger.database.write() as connection:
         audit.keep(connection, kept)
 

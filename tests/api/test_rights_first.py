@@ -13,6 +13,7 @@ from tests.api.console.pages import post
 from tests.api.service import Served, problem
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, analyst, auditor, clerk
 
+WITNESS = Officer("watch", PROCURATORATE, ("witness",))
 LEAD = "lead-" + "5f" * 16
 DEEP = b"[" * 100_000  # refused by whatever reads it
 
@@ -21,7 +22,7 @@ DEEP = b"[" * 100_000  # refused by whatever reads it
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("rights")
     settings = Settings(public_url="https://ledger.test", data_dir=folder / "data")
-    officers = (clerk(POLICE), clerk(PROCURATORATE), analyst(POLICE), auditor(POLICE))
+    officers = (clerk(POLICE), WITNESS, analyst(POLICE), auditor(POLICE))
     with serving(folder, settings, officers=officers) as served:
         yield served
 
@@ -32,8 +33,8 @@ def posted(served: Served, path: str, by: Officer, kind: str) -> Any:
 
 @pytest.mark.parametrize("path", ["/models/run", f"/leads/{LEAD}/kind", "/library/anonymity"])
 def test_what_supervision_asks_is_not_even_read_for_others(shared: Served, path: str) -> None:
-    """A clerk, and an analyst of no procuratorate, learn nothing but that; nothing is said of a body that is none."""
-    problem(posted(shared, f"/api/v1{path}", clerk(PROCURATORATE), "application/json"), 403, "role_missing")
+    """A witness, and an analyst of no procuratorate, learn nothing but that; nothing is said of a body that is none."""
+    problem(posted(shared, f"/api/v1{path}", WITNESS, "application/json"), 403, "role_missing")
     problem(posted(shared, f"/api/v1{path}", analyst(POLICE), "application/json"), 403, "not_a_supervising_agency")
 
 
@@ -53,7 +54,7 @@ def test_the_file_of_a_data_set_that_nobody_registered_is_not_read(shared: Serve
 @pytest.mark.parametrize("page", ["", "/write", "/read", "/examples", "/hits", "/file"])
 def test_the_workbench_reads_no_model_of_who_may_not_run_one(shared: Served, page: str) -> None:
     """Whatever its text says: the role comes first."""
-    assert drafted(shared, f"/models/workbench{page}", clerk(PROCURATORATE)) == 403
+    assert drafted(shared, f"/models/workbench{page}", WITNESS) == 403
 
 
 @pytest.mark.parametrize("act", ["publish", "issue"])

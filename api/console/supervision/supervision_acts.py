@@ -14,7 +14,7 @@ from api.console.shared.forms import FormOf, PostedForm, whole_number
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.drafts import require_role, unsigned
-from api.services.governance import known_to_models
+from api.services.governance import known_to_models, require_modelling
 from api.services.model_runs import overlaps_of_file, words_in_force, work_on_file
 from ledger.core.errors import MalformedInput, NotFound, TallystickError
 from ledger.core.events import Body, Stream, supervision
@@ -39,7 +39,10 @@ def draft_first(visit: VisitOf, form: FormOf, act: str) -> Response:
     """Return the draft of an act whose form names its subject: publishing a model, issuing a recommendation."""
     if act not in FIRST:
         raise NotFound("no act {act} is drafted here", act=act[:40])
-    require_role(visit.reading, ACTS[act][0])  # before the form is read: a model's file is tried out
+    # Before the form is read: a model's file is tried out.
+    require_role(visit.reading, ACTS[act][0])
+    if ACTS[act][0] is supervision.ModelPublished:
+        require_modelling(visit.reading)
     body = body_of(ACTS[act], form, None, visit)
     if isinstance(body, supervision.ModelPublished):
         stream_id = MODEL_STREAM + body.model_id
