@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from ledger.procedures import shipped_rulebook
 from ledger.supervision.models.conditions import headings_of
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.model_file import parse_model
@@ -108,5 +109,5 @@ def keys_found(
     """Return the keys of what the model finds in rows of its views."""
     model = model_of(text)
     headings = headings_of(model.parameters, model.parameters_of(parameters or {}))
-    with QuerySession.of_rows(rows, headings=headings) as session:
+    with QuerySession.of_rows(rows, zone=shipped_rulebook().zone, headings=headings) as session:
         return [dict(finding.key) for finding in find(model, parameters or {}, session, as_of)]
