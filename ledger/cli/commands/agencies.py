@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group("agency", cls=Group)
 def agency_group() -> None:
-    """The agencies of the ledger."""
+    """Show the agencies of the ledger, and change their admins."""
 
 
 @agency_group.command("list")
@@ -82,7 +82,7 @@ output_option = click.option(
 
 @click.group("registry", cls=Group)
 def registry_group() -> None:
-    """The registry on the chain: agencies, witnesses, quorum, submitters, procedures, and who decides about them."""
+    """Decide about the registry on the chain: agencies, witnesses, quorum, submitters and procedures."""
 
 
 @registry_group.command("show")

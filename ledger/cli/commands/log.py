@@ -32,7 +32,7 @@ ENTRY = columns("index", "signed_at", "event_type", "stream.kind", "stream.id", 
 
 @click.group("log", cls=Group)
 def log_group() -> None:
-    """The public log: checkpoint, entries, consistency, trust file."""
+    """Read the public log: checkpoint, entries, consistency, trust file."""
 
 
 @log_group.command("show")
@@ -166,7 +166,7 @@ LISTED = columns("number", "size", "state", "block_number", "transaction_hash", 
 
 @click.group("anchor", cls=Group)
 def anchor_group() -> None:
-    """What of the log stands on the chain."""
+    """Show what of the log stands on the chain."""
 
 
 @anchor_group.command("list")

@@ -23,7 +23,7 @@ from ledger.core.trust.trust_file import parse_trust
 
 @click.group("profile", cls=Group)
 def profile_group() -> None:
-    """Who acts, and where: several clerks can work on one machine."""
+    """Set who acts, and where: several clerks can work on one machine."""
 
 
 @profile_group.command("add")

@@ -202,7 +202,7 @@ READ_COLUMNS = columns("number", "read_at", "agency", "officer", "what", "case_i
 
 @click.group("access", cls=Group)
 def access_group() -> None:
-    """The log of reads. Takes an auditor or a supervisor."""
+    """Read the log of reads. Takes an auditor or a supervisor."""
 
 
 @access_group.command("list")
