@@ -28,6 +28,7 @@ ROWS_MORE = 5  # empty ones, beyond the least number of rows of a list
 PERSON_SECTION = "person:1"  # has the name of the person whom the act brings in
 _AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,4})?")
 Sections = dict[str, dict[str, str]]
+Citations = list[tuple[str, dict[str, str]]]  # references to events, each with the name of its control
 
 
 class Option(NamedTuple):
@@ -237,7 +238,9 @@ class ActForm:
 
     def body_fields(self, form: PostedForm) -> dict[str, Any]:
         """Return the fields of the body that are filled in. Raises MalformedInput or NotFound, naming the field."""
-        fields = with_made_ids(self._body, self._values(form, self._body, "", self._makes))
+        cited: Citations = []
+        fields = with_made_ids(self._body, self._values(form, self._body, "", self._makes, cited))
+        self._add_digests(cited)
         if self._name(form):
             fields["section"] = PERSON_SECTION
         return fields
@@ -256,38 +259,44 @@ class ActForm:
     def _name(self, form: PostedForm) -> str | None:
         return form.get("section") if self._type == "person.named" else None
 
-    def _values(self, form: PostedForm, struct: type[Struct], prefix: str, own_id: str | None) -> dict[str, Any]:
+    def _values(
+        self, form: PostedForm, struct: type[Struct], prefix: str, own_id: str | None, cited: Citations
+    ) -> dict[str, Any]:
+        """Return the fields below ``prefix``. The references to events among them, also added to ``cited``, have no
+        digests yet.
+        """
         values: dict[str, Any] = {}
         for field in self._fields(struct, own_id):
             path = f"{prefix}{field.name}"
-            value = self._list(form, field, path) if field.is_list else self._value(form, field.type, path)
+            read = self._list if field.is_list else self._value
+            value = read(form, field.type, path, cited)
             if value not in (None, [], {}):
                 values[field.name] = value
         return values
 
-    def _list(self, form: PostedForm, field: Field, path: str) -> list[Any]:
-        kind = field.type
+    def _list(self, form: PostedForm, kind: ValueType, path: str, cited: Citations) -> list[Any]:
         if kind.kind == "part":
             assert kind.part is not None, "its kind says so"
             own_id = MADE_IN_PARTS.get(kind.part)
             numbers = sorted(
                 {name.partition(".")[0] for name in form.below(f"{path}.")}, key=lambda text: text.zfill(9)
             )
-            rows = (self._values(form, kind.part, f"{path}.{number}.", own_id) for number in numbers)
+            rows = (self._values(form, kind.part, f"{path}.{number}.", own_id, cited) for number in numbers)
             return [row for row in rows if row]
         texts = form.all(path)
         if kind.kind == "event":
-            return [self._cited(text, path) for text in texts]
+            cited += (references := [(path, {"event_id": text}) for text in texts])
+            return [reference for _, reference in references]
         if kind.kind in ("text", "line"):
             return [line.strip() for text in texts for line in text.splitlines() if line.strip()]
         return [*texts]
 
-    def _value(self, form: PostedForm, kind: ValueType, path: str) -> Any:
+    def _value(self, form: PostedForm, kind: ValueType, path: str, cited: Citations) -> Any:
         text = form.get(path)
         if kind.kind == "part":
             assert kind.part is not None, "its kind says so"
             own_id = MADE_IN_PARTS.get(kind.part)
-            return self._values(form, kind.part, f"{path}.", own_id) or None
+            return self._values(form, kind.part, f"{path}.", own_id, cited) or None
         if kind.kind == "texts":
             stated = self._texts(form, path).items()
             return {name: text for name, text in stated if not self._book.fields[name].confidential}
@@ -305,7 +314,8 @@ class ActForm:
             case "money":
                 return _money(text, form.get(f"{path}.currency"), path)
             case "event":
-                return self._cited(text, path)
+                cited.append((path, reference := {"event_id": text}))
+                return reference
         return text
 
     def _texts(self, form: PostedForm, path: str) -> dict[str, str]:
@@ -314,13 +324,17 @@ class ActForm:
         texts = form.below(f"{path}:{form.get(kind.name)}:")
         return {name: text for name, text in texts.items() if name in self._book.fields}
 
-    def _cited(self, event_id: str, path: str) -> dict[str, str]:
-        """Return the reference to an event of the log. Raises NotFound."""
+    def _add_digests(self, cited: Citations) -> None:
+        """Add to each reference the digest of its event of the log. Raises NotFound."""
+        if not cited:
+            return
         with self._visit.service.parts.database.read() as connection:
-            stored = log.identities(connection, [event_id]).get(event_id)
-        if stored is None:
-            raise NotFound("there is no event {event_id}", event_id=event_id[:64], field=path)
-        return {"event_id": event_id, "payload_digest": stored.payload_digest}
+            stored = log.identities(connection, [reference["event_id"] for _, reference in cited])
+        for path, reference in cited:
+            event_id = reference["event_id"]
+            if event_id not in stored:
+                raise NotFound("there is no event {event_id}", event_id=event_id[:64], field=path)
+            reference["payload_digest"] = stored[event_id].payload_digest
 
 
 def _money(text: str, named: str | None, path: str) -> dict[str, Any]:

@@ -28,7 +28,11 @@ def text_of(answer: httpx.Response) -> str:
 
 
 def post(
-    served: Served, officer: Officer | None, path: str, form: Mapping[str, str], headers: Mapping[str, str] = OWN
+    served: Served,
+    officer: Officer | None,
+    path: str,
+    form: Mapping[str, str | list[str]],
+    headers: Mapping[str, str] = OWN,
 ) -> httpx.Response:
     """Post a form as a page of the console would, or with the ``headers`` of another one."""
     return served.request("POST", f"/console{path}", data=form, headers={**served.cookie(officer), **headers})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Sequence
 from html import unescape
 
 import pytest
@@ -17,6 +18,8 @@ from ledger.core.events import EVENT_TYPES
 from ledger.core.events.case import MeasureImposed, PersonNamed
 from ledger.procedures import shipped_rulebook
 from ledger.recording.event_signing import MAX_ACTS
+from ledger.store import log
+from ledger.store.database import Connection
 from tests.api.console.desk import READ, Office, axe_findings
 from tests.api.console.pages import OWN, page_of, post
 from tests.api.service import Served
@@ -175,6 +178,30 @@ def test_what_a_form_lacks_is_named(acting: Served) -> None:
     assert "seal_number" in refused.text
     lost = {"corrects": "01940000-0000-7000-8000-00000000ffff", "ground": "a slip of the pen"}
     assert post(acting, clerk(POLICE), "/cases/case-1/drafts/record.corrected", lost).status_code == 404
+
+
+def test_cited_events_are_looked_up_together(acting: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An act that cites ten events has the digest of each, and asks the database as often as one that cites one."""
+    lookups: list[Sequence[str]] = []
+    identities = log.identities
+
+    def noted(connection: Connection, event_ids: Sequence[str]) -> dict[str, log.StoredEntry]:
+        lookups.append(event_ids)
+        return identities(connection, event_ids)
+
+    monkeypatch.setattr(log, "identities", noted)
+    page = page_of(acting, clerk(POLICE), "/cases/case-1/acts/disclosure.made").text
+    offered = re.findall(r'name="events" value="([^"]+)"', page)[:10]
+    counts = []
+    for cited in (offered[:1], offered):
+        lookups.clear()
+        form = {"recipient": "counsel", "events": cited}
+        answer = post(acting, clerk(POLICE), "/cases/case-1/drafts/disclosure.made", form)
+        counts.append(len(lookups))
+    (payload,) = re.findall(r'data-payload="([^"]*)"', answer.text)
+    assert [cited["event_id"] for cited in json.loads(unescape(payload))["body"]["events"]] == offered
+    assert len(offered) >= 5
+    assert counts[0] == counts[1]
 
 
 def test_the_menu_has_the_acts_of_the_readers_role(acting: Served) -> None:
