@@ -294,6 +294,7 @@ class Connector:
         parts = self.parts
         registry_client = RegistryClient(address=deployment.registry, writer=writer)
         journal = DatabaseJournal(parts.database)
+        maps = HeadMapKeeper(parts.database, parts.system)
         anchorer = Anchorer(
             parts.database,
             parts.registry,
@@ -304,11 +305,8 @@ class Connector:
             interval_s=parts.settings.anchor_interval_s,
             clock=now_s,
             others=other_contracts(chain.eth, deployment),
-            complete=partial(
-                complete_log,
-                AccessLogSealer(parts.database, parts.access, parts.system),
-                HeadMapKeeper(parts.database, parts.system),
-            ),
+            complete=partial(complete_log, AccessLogSealer(parts.database, parts.access, parts.system), maps),
+            prepare=maps.keep_up,
         )
         return ChainConnection(
             chain=chain,

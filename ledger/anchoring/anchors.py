@@ -48,6 +48,7 @@ class Anchorer:
     ``others`` are contracts of another version, on which nothing is anchored.
     ``complete`` is called with the size of the last anchor before there is another: it appends what the log itself has
     to say of its entries, and returns the least size that the next anchor must have. That alone calls for no anchor.
+    ``prepare`` is called while an anchor is not due yet, and leaves ``complete`` little to do.
     ``detail`` explains in one sentence what the last step waits for, if there is more to say than the name of the wait.
     """
 
@@ -62,6 +63,7 @@ class Anchorer:
     clock: Callable[[], int]
     others: Mapping[str, str] = field(default_factory=dict)
     complete: Callable[[int], int] = lambda _anchored: 0
+    prepare: Callable[[], None] = lambda: None
     detail: str | None = field(default=None, init=False)
 
     def require_one_history(self) -> None:
@@ -95,6 +97,7 @@ class Anchorer:
             if published is None or not log.has_acts(connection, last_size(last), published.size):
                 return WaitReason.NOTHING_NEW
         if last is not None and abs(self.clock() - last.timestamp) < self.interval_s:
+            self.prepare()
             return WaitReason.TOO_SOON
         least = self.complete(last_size(last))
         if published.size < least:  # what was appended is published within a moment

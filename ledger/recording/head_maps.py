@@ -7,6 +7,8 @@ entries before it.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import structlog
 
 from ledger.core.errors import IntegrityBroken
@@ -32,6 +34,16 @@ class HeadMapKeeper:
         self._database = database
         self._system = system
         self._journal = DatabaseJournal(database)
+
+    def keep_up(self) -> None:
+        """Add to the map what came since, but for the last few entries.
+
+        Raises IntegrityBroken if the log has committed to another map.
+        """
+        with self._database.read() as connection:
+            size = log.tree(connection).size
+        with suppress(PageChanged):  # `before_anchor` makes the map anew
+            self._reach(size - LEFT)
 
     def before_anchor(self, anchored: int) -> int:
         """Commit to the map of the whole log, unless that was done since the anchor of size ``anchored``.

@@ -93,6 +93,7 @@ class Linked:
     witnesses: list[Witness] = field(default_factory=list)
     policy: Policy = field(default_factory=lambda: parse_policy("quorum none\n"))
     complete: Callable[[int], int] = lambda _anchored: 0
+    prepare: Callable[[], None] = lambda: None
 
     @cached_property
     def gatherer(self) -> Gatherer:
@@ -124,6 +125,7 @@ class Linked:
             interval_s=self.interval_s,
             clock=lambda: self.clock.seconds,
             complete=self.complete,
+            prepare=self.prepare,
         )
 
     @property

@@ -64,7 +64,9 @@ def grow(linked: Linked, case_id: str) -> None:
 
 def test_published_checkpoints_are_anchored(linked: Linked) -> None:
     """The contract has the log's size and root, and checks itself that each anchor continues the one before. Only what
-    is published is anchored, once, and not before the interval is over."""
+    is published is anchored, once, and not before the interval is over; the next is prepared meanwhile."""
+    prepared: list[bool] = []
+    linked.prepare = lambda: prepared.append(True)
     assert linked.anchorer.step() is WaitReason.NOTHING_NEW
     linked.publish()
     for number in range(1, 4):
@@ -78,6 +80,7 @@ def test_published_checkpoints_are_anchored(linked: Linked) -> None:
         assert linked.anchorer.step() is WaitReason.NOTHING_NEW
         grow(linked, f"case-{number}")
         assert linked.anchorer.step() is WaitReason.TOO_SOON
+        assert len(prepared) == number
         linked.clock.forward(2 * linked.interval_s)
 
 

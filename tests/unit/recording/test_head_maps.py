@@ -97,6 +97,25 @@ def test_a_stream_is_proven_at_each_map(ledger: Ledger, monkeypatch: pytest.Monk
     require_true(ledger)
 
 
+def test_the_map_is_kept_up_while_no_anchor_is_due(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the last few entries are left for the anchor; keeping up appends nothing, and damage is no obstacle."""
+    monkeypatch.setattr(head_maps, "LEFT", 2)
+    keeper = keeper_of(ledger)
+    for number in range(3):
+        ledger.post_all(Case(f"case-{number}").open().register("phone").events)
+        size = len(entries_of(ledger))
+        keeper.keep_up()
+        with ledger.database.read() as connection:
+            assert head_map.state(connection).size == size - 2
+        assert len(entries_of(ledger)) == size
+    with ledger.database.write() as connection:
+        connection.execute(text("UPDATE map_pages SET page = X'00'"))
+    ledger.post_all(Case("case-3").open().register("phone").events)
+    keeper.keep_up()
+    assert keeper.before_anchor(0) == len(entries_of(ledger))
+    require_true(ledger)
+
+
 def test_what_is_submitted_meanwhile_is_behind_the_map(gathering: Ledger) -> None:
     """The map is of the entries that the log has when it is written; what waits in the same batch comes after it."""
     ledger = gathering
