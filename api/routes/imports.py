@@ -71,7 +71,7 @@ class ImportedRow(Struct, frozen=True):
 
 class DatasetLine(Struct, frozen=True):
     """An outside data set as it was registered. ``index`` is the log index, ``kept`` whether its file is here,
-    ``readable`` whether what models find may show its cells."""
+    ``readable`` whether what models find may show its cells, ``compared`` the columns that they may compare if not."""
 
     index: int
     event_id: str
@@ -88,6 +88,7 @@ class DatasetLine(Struct, frozen=True):
     kept: bool
     layout: TableLayout | None = None
     readable: bool = False
+    compared: tuple[str, ...] = ()
 
 
 class DatasetKept(Struct, frozen=True):

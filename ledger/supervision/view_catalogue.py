@@ -42,11 +42,13 @@ class ViewQueries(Protocol):
 
 class ListUse(Struct, frozen=True):
     """A data set as a condition asks it: its headings by the names that the condition has for them, all as they are if
-    none are given; ``shown`` says whether what it finds tells the cells, or only that they agree with others."""
+    none are given. ``shown`` says whether what it finds tells the cells, or only that those of the columns ``compared``
+    agree with others."""
 
     dataset_id: str
     columns: Mapping[str, str]
     shown: bool
+    compared: frozenset[str] = frozenset()
 
 
 class ViewColumn(Struct, frozen=True):

@@ -297,5 +297,6 @@ def dataset(data: bytes = b"", **fields: Any) -> DatasetRegistered:
         "period_until": "2026-06-30",
         "rows": 1,
         "digest": f"sha256:{sha256(data).hexdigest()}",
+        "compared": ("who",),
     }
     return DatasetRegistered(**(defaults | fields))

@@ -33,6 +33,7 @@ LISTED = columns(
         "period_until",
         "rows",
         "readable",
+        "compared",
         "digest",
         "registered_at",
         "kept",
@@ -55,7 +56,14 @@ def dataset_group() -> None:
 @click.option("--from", "period_from", metavar="DAY", required=True, help="First day that it covers, 2026-01-01.")
 @click.option("--until", "period_until", metavar="DAY", required=True, help="Last day that it covers, 2026-06-30.")
 @click.option("--dataset-id", help="Told by the digest unless given.")
-@click.option("--readable", is_flag=True, help="What models find may show its cells; else they may only compare them.")
+@click.option("--readable", is_flag=True, help="What models find may show its cells.")
+@click.option(
+    "--compare",
+    "compared",
+    metavar="COLUMN",
+    multiple=True,
+    help="A column that models may compare, where its cells are not shown; may be given several times.",
+)
 @ENCODING
 @DELIMITER
 @SHEET
@@ -67,6 +75,8 @@ def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, 
     """
     from ledger.interchange.imports.source_file import Layout, SourceFile, format_of
 
+    if not (given["readable"] or given["compared"]):
+        raise MalformedInput("expected --readable or --compare: no model could ask it", field="--compare")
     layout = {name: given.pop(name) for name in ("encoding", "delimiter", "sheet")}
     kind = format_of(file)
     with SourceFile(file, Layout(kind, **layout)) as table:

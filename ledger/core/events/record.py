@@ -76,7 +76,8 @@ class TableLayout(terms.Value, frozen=True):
 class DatasetRegistered(Body, frozen=True):
     """A data set that models may use: its source, legal basis, period, number of rows, and digest.
 
-    ``readable`` lets what models find show its cells; else models may only compare them.
+    ``readable`` lets what models find show its cells. Of another data set models learn only which rows have a value of
+    a case, or of a list, in one of the columns ``compared``, given by their headings.
     """
 
     dataset_id: terms.DatasetId
@@ -88,6 +89,7 @@ class DatasetRegistered(Body, frozen=True):
     digest: terms.Digest
     layout: TableLayout | None = None
     readable: bool = False
+    compared: Annotated[tuple[terms.Line, ...], Meta(max_length=100)] = ()
 
 
 @event("disclosure.made")

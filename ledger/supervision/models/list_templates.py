@@ -3,7 +3,9 @@ case has, or too many of them. A list may be joined with further lists, by a val
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Container, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ledger.core.encoding.decoding import convert
@@ -48,11 +50,31 @@ def lists_shown(form: str, given: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(list_name(part["dataset"]) for part in parts if part.get("dataset") is not None)
 
 
-def uses_of(named: Mapping[str, str], parameters: Mapping[str, Parameter], shown: Container[str]) -> dict[str, ListUse]:
-    """Return how a condition asks the data sets ``named``, of which it shows some: those of parameters by the columns
-    that these state."""
+def lists_compared(given: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return the columns of each list that a filled-in form compares with other values, by the name of the list."""
+    if given.get("dataset") is None:
+        return {}
+    first = list_name(given["dataset"])
+    compared: defaultdict[str, set[str]] = defaultdict(set, {first: {given["header"]}})
+    for further in given.get("lists") or ():
+        compared[first].add(further["equals"])
+        compared[list_name(further["dataset"])].add(further["header"])
+    return compared
+
+
+def uses_of(
+    named: Mapping[str, str],
+    parameters: Mapping[str, Parameter],
+    shown: Container[str],
+    compared: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> dict[str, ListUse]:
+    """Return how a condition asks the data sets ``named``, of which it shows some, and compares columns: those of
+    parameters by the columns that these state."""
     stated = {f"{LIST}{name}": parameter.columns for name, parameter in parameters.items()}
-    return {name: ListUse(dataset_id, stated.get(name, {}), name in shown) for name, dataset_id in named.items()}
+    return {
+        name: ListUse(dataset_id, stated.get(name, {}), name in shown, frozenset(compared.get(name, ())))
+        for name, dataset_id in named.items()
+    }
 
 
 def _id_of(dataset: str, values: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ from ledger.supervision.models.list_templates import (
     fault_of_reference,
     faults_of_lists,
     list_rows,
+    lists_compared,
     lists_of,
     lists_shown,
     uses_of,
@@ -211,7 +212,7 @@ def template_query(template: Template, parameters: Mapping[str, Parameter], valu
     }
     of_view = given.get("view")
     views = dict.fromkeys((*(() if of_view is None else (of_view,)), *joined.get(name, ())))
-    lists = uses_of(lists_of(given, values), parameters, lists_shown(name, given))
+    lists = uses_of(lists_of(given, values), parameters, lists_shown(name, given), lists_compared(given))
     # Rows that no case has are none once another case has them.
     alone = name != "list_rows" or of_view is None
     return Query(sql, bindings.values, columns, scope, tuple(views), lists, alone)

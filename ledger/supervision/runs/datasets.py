@@ -65,7 +65,8 @@ class DatasetTable(NamedTuple):
     @property
     def known(self) -> SessionDataset:
         """Return what a session has to know of it beside its rows."""
-        return SessionDataset(self.registered.body.readable, self.registered.digest)
+        body = self.registered.body
+        return SessionDataset(body.readable, self.registered.digest, body.compared)
 
 
 class DatasetFiles:

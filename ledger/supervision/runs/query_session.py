@@ -61,10 +61,12 @@ LIMITS = Limits()
 
 
 class SessionDataset(Struct, frozen=True):
-    """A data set that a session has: whether conditions may show its cells, and the digest of its registration."""
+    """A data set that a session has: whether conditions may show its cells, the digest of its registration, and the
+    headings of the columns that may be compared where they may not."""
 
     readable: bool
     registration: str | None = None
+    compared: tuple[str, ...] = ()
 
 
 def open_database(path: str = ":memory:", limits: Limits = LIMITS) -> duckdb.DuckDBPyConnection:
@@ -192,7 +194,7 @@ class QuerySession:
         """Make data sets askable under these names, and no others; return the digests of their registrations.
 
         Raises QueryRefused for a data set that this session does not have, lacks a heading that is asked for, or may
-        only be compared with.
+        not be asked in this way.
         """
         for name, use in lists.items():
             source = dataset_view(use.dataset_id)
@@ -209,6 +211,11 @@ class QuerySession:
             if lacking := sorted(set(columns.values()) - set(own)):
                 message = Wording("no_heading", name=use.dataset_id, heading=lacking[0])
                 raise QueryRefused(message, field="dataset", hint=nearest(lacking[0], own))
+            # Whoever registers a list of guesses, and compares it, would learn a cell of any other column.
+            guessed = {columns.get(column, column) for column in use.compared} - {*dataset.compared}
+            if guessed and not dataset.readable:
+                message = Wording("not_compared", name=use.dataset_id, heading=min(guessed))
+                raise QueryRefused(message, field="dataset", hint=Wording("hint_readable"))
             cells = [f"{quoted(heading)} AS {quoted(column)}" for column, heading in columns.items()]
             # The id is a slug: it needs no quoting.
             listed = f"CASE WHEN row_digest IS NULL THEN [] ELSE ['{use.dataset_id} ' || row_digest] END"

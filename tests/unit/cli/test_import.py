@@ -285,7 +285,7 @@ def test_another_identity_key_doubles_nothing(desk: Desk, tmp_path: Path) -> Non
 
 def register(desk: Desk, file: Path, *more: str) -> Done:
     words = ("--source", "social security bureau", "--legal-basis", "agreement 2026-3")
-    period = ("--from", "2026-01-01", "--until", "2026-06-30")
+    period = ("--from", "2026-01-01", "--until", "2026-06-30", "--compare", "person_id")
     return desk.world.run("--json", "dataset", "register", file, *words, *period, *more)
 
 

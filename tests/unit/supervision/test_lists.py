@@ -236,11 +236,11 @@ def test_what_is_wrong_with_a_condition_on_a_list_is_told(change: tuple[str, str
 def test_cells_are_shown_where_the_registration_allows_it() -> None:
     """A list that may only be compared with is compared with, and no condition opens it that shows its cells."""
     connection = open_database()
-    kinds = {"人员": "VARCHAR", **DATASET_COLUMNS}
+    kinds = {"人员": "VARCHAR", "含量": "VARCHAR", **DATASET_COLUMNS}
     connection.execute("".join(table_of(name, view.kinds()) for name, view in views().items()))
     connection.execute(table_of("dataset_tests", kinds))
-    connection.execute("INSERT INTO dataset_tests VALUES ('p1', 'r1', ['blake3:1'])")
-    datasets = {"dataset_tests": SessionDataset(readable=False, registration="blake3:1")}
+    connection.execute("INSERT INTO dataset_tests VALUES ('p1', '180', 'r1', ['blake3:1'])")
+    datasets = {"dataset_tests": SessionDataset(False, "blake3:1", compared=("人员",))}
     with QuerySession(connection, zone=UNIVERSAL, datasets=datasets) as session:
         columns = {"person": "人员"}
         assert session.open_lists({"list_tests": ListUse("tests", columns, shown=False)}) == ("blake3:1",)
@@ -251,6 +251,10 @@ def test_cells_are_shown_where_the_registration_allows_it() -> None:
                 session.rows(sql, {}, AS_OF)
         with pytest.raises(QueryRefused, match="may be compared with, and its cells are not shown"):
             session.open_lists({"list_tests": ListUse("tests", columns, shown=True)})
+        both = {"person": "人员", "mg": "含量"}
+        session.open_lists({"list_tests": ListUse("tests", both, shown=False, compared=frozenset({"person"}))})
+        with pytest.raises(QueryRefused, match="column 含量 of the data set tests may be neither shown nor compared"):
+            session.open_lists({"list_tests": ListUse("tests", both, shown=False, compared=frozenset(both))})
         with pytest.raises(QueryRefused, match="has no column 证件"):
             session.open_lists({"list_tests": ListUse("tests", {"person": "证件"}, shown=False)})
         session.open_lists({})
@@ -271,7 +275,8 @@ def test_cells_are_shown_where_the_registration_allows_it() -> None:
     ids=["compared", "joined", "filtered", "by_day", "further_filtered"],
 )
 def test_a_filter_on_the_cells_of_a_list_shows_them(form: str, more: str, shown: set[str]) -> None:
-    """By bounds of the author's choice a cell is known after a few runs: so such a list must be a readable one."""
+    """By bounds of the author's choice a cell is known after a few runs: so such a list must be a readable one. Every
+    column that is compared is told, for a list of guesses that is joined tells a cell as well."""
     text = listing(
         f"  template: {form}\n  with: {{view: persons, column: person_id, dataset: $tests, header: person{more}}}\n",
         key=("case_id", "person_id"),
@@ -280,6 +285,9 @@ def test_a_filter_on_the_cells_of_a_list_shows_them(form: str, more: str, shown:
     model = model_of(text)
     lists = query_of(model.condition, model.parameters, model.parameters_of({})).lists
     assert {name for name, use in lists.items() if use.shown} == shown
+    compared = {name: set(use.compared) for name, use in lists.items()}
+    assert compared["list_tests"] == {"person", *(["mg"] if "equals: mg" in more else [])}
+    assert compared.get("list_deaths", {"person"}) == {"person"}
 
 
 @pytest.mark.parametrize("form", ["dataset_match", "case_not_listed", "list_rows"])
