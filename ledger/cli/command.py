@@ -215,7 +215,11 @@ IN_WORDS: Final = frozenset(
 
 # By the command's words.
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
-    "init": ("tally init --founding founding.toml", "tally init --development --keep-passphrase --data-dir town"),
+    "init": (
+        "tally init --agency psb-east.json --agency court-east.json --procedure cn-criminal",
+        "tally init --founding founding.toml",
+        "tally init --development --keep-passphrase --data-dir town",
+    ),
     "serve": ("tally serve --data-dir town",),
     "signer": ("tally --profile court signer",),
     "profile add": (

@@ -17,6 +17,7 @@ service.lock        locked by the service that runs; empty
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
@@ -57,11 +58,13 @@ class FoundingWitness(Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of a witness.
 
     The contract knows its account. Verifiers know the keys of its co-signatures on the log's notes (C2SP
-    tlog-cosignature, spelled ``<name>+<hash>+<key>``): one, or one of Ed25519 and one of ML-DSA-44.
+    tlog-cosignature, spelled ``<name>+<hash>+<key>``): one, or one of Ed25519 and one of ML-DSA-44. ``url`` is where
+    the service reaches it at first; from then on ``witnesses.toml`` says so.
     """
 
     account: KeyId
     verifier_keys: tuple[str, ...]
+    url: str | None = None
 
 
 class FoundingAgency(Struct, frozen=True, forbid_unknown_fields=True):
@@ -251,6 +254,19 @@ def witness_policy(founding: Founding) -> Policy:
         lines.append(f"group {agency_id} all {' '.join(names)}")
     group = f"group {QUORUM_GROUP} {founding.quorum} {' '.join(witnesses)}"
     return parse_policy("\n".join([*lines, group, f"quorum {QUORUM_GROUP}", ""]))
+
+
+def witness_addresses(founding: Founding) -> str:
+    """Return the text of ``witnesses.toml`` with those founding witnesses that say where they are reached."""
+    lines = ["# The witnesses that are asked to co-sign. The service reads this file again whenever it changes.\n"]
+    for agency in founding.agencies:
+        if agency.witness is not None and agency.witness.url is not None:
+            # A string, and a list of strings, is spelled in TOML as in JSON.
+            values = {"url": agency.witness.url, "account": agency.witness.account}
+            values_in_toml = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+            keys = f"verifier_keys = {json.dumps(agency.witness.verifier_keys)}"
+            lines.append("\n".join([f"# of {agency.agency_id}", "[[witnesses]]", *values_in_toml, keys, ""]))
+    return "\n".join(lines)
 
 
 def policy_of(where: DataDirectory, installation: Installation) -> Policy:

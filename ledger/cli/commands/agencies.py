@@ -44,6 +44,59 @@ def show_agency(session: Session, agency_id: str) -> None:
     return session.output.table(keys, shown)
 
 
+@agency_group.command("prepare")
+@click.argument("agency_id")
+@click.option("--kind", required=True, help="What kind of agency it is, a word of the procedure.")
+@click.option("--jurisdiction", required=True, metavar="PATH", help="Such as 31/01: province, city, county.")
+@click.option("--name", required=True, help="Its name in English.")
+@click.option("--name-zh", help="Its name in Chinese.")
+@click.option("--admin", default="admin", show_default=True, help="The key of its admin, see 'tally key list'.")
+@click.option("--witness", type=click.Path(exists=True, path_type=Path), help="The directory of its witness, if any.")
+@click.option("--witness-url", metavar="URL", help="Where the ledger's service will reach its witness.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="[AGENCY_ID.json]")
+def prepare(
+    session: Session,
+    /,
+    *,
+    agency_id: str,
+    name: str,
+    name_zh: str | None,
+    admin: str,
+    witness: Path | None,
+    witness_url: str | None,
+    output: Path | None,
+    **given: str,
+) -> None:
+    """Write the file by which your agency founds a ledger or joins one: its names, its admin's key, its witness.
+
+    Send it to whoever founds the ledger ('tally init --agency FILE'), or to an admin of a ledger that exists
+    ('tally registry propose agency FILE'). It has nothing secret.
+    """
+    from ledger.cli.passphrase import key_file
+    from ledger.config.installation import FoundingAgency
+    from ledger.config.keys import public_key
+    from ledger.core.encoding import canonical
+    from ledger.core.encoding.decoding import decoder_of
+    from ledger.core.errors import MalformedInput
+    from ledger.witness.directory import WitnessDirectory
+
+    if witness_url and not witness:
+        raise MalformedInput("expected the witness's directory with it", field="--witness")
+    given |= {"agency_id": agency_id, "admin": public_key(key_file(session.profiles.keys(), admin))}
+    parts: dict[str, object] = {**given, "name": {"en": name} | ({"zh": name_zh} if name_zh else {})}
+    if witness:
+        where = WitnessDirectory(witness)
+        if not where.held_types:
+            hint = Message("Make its keys first: tally witness key NAME --data-dir {witness}", witness=witness)
+            raise MalformedInput("{witness} holds no witness", witness=witness, field="--witness", hint=hint)
+        keys = [public_key(where.note_keys[kind]) for kind in where.held_types]
+        parts["witness"] = {"account": public_key(where.account_key), "verifier_keys": keys} | (
+            {"url": witness_url.rstrip("/")} if witness_url else {}
+        )
+    agency = canonical.parse(canonical.encode(parts), decoder_of(FoundingAgency))
+    print_or_write(session, agency, output or Path(f"{agency.agency_id}.json"))
+
+
 @agency_group.command("propose-admin")
 @click.argument("account")
 @signing
@@ -107,11 +160,15 @@ def propose_group() -> None:
 def propose_agency(session: Session, file: Path, output: Path | None) -> None:
     """Propose that the agency in FILE be admitted.
 
-    FILE is JSON: agency_id, kind, jurisdiction, name {en, ...}, admin.
+    FILE is what its admin wrote by 'tally agency prepare': agency_id, kind, jurisdiction, name {en, ...}, admin. Its
+    witness, if it has one, is proposed apart.
     """
     from ledger.client.registry import AdmitAgency, read_file
+    from ledger.config.installation import FoundingAgency
 
-    propose_decision(session, read_file(file, AdmitAgency), output)
+    agency = read_file(file, FoundingAgency)
+    decision = AdmitAgency(agency.agency_id, agency.kind, agency.admin, agency.jurisdiction, agency.name)
+    propose_decision(session, decision, output)
 
 
 @propose_group.command("witness")

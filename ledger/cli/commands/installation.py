@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -12,11 +14,12 @@ from ledger.cli.command import Command, Group
 from ledger.cli.diagnosis import diagnose
 from ledger.cli.errors import Exit
 from ledger.cli.output import columns
-from ledger.cli.params import DATA_DIR, LIGHT
+from ledger.cli.params import DATA_DIR, FILE, LIGHT
 from ledger.cli.passphrase import KEEP_PASSPHRASE, Passphrase, new_service_passphrase, passphrase_options
 from ledger.cli.session import Session
 from ledger.config import installation as installations
-from ledger.config.installation import DataDirectory, Founding, create, read_founding
+from ledger.config.installation import DataDirectory, Founding, create, read_founding, witness_addresses
+from ledger.config.secret_files import write_secret
 from ledger.config.settings import DEFAULT_DATA_DIR, EMBEDDED, read_settings
 from ledger.core.encoding.decoding import decode_toml
 from ledger.core.errors import Conflict, MalformedInput
@@ -31,6 +34,18 @@ from ledger.procedures import IN_USE
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="JSON or TOML with the founding agencies; see below.",
+)
+@click.option(
+    "--agency",
+    "agencies",
+    type=FILE,
+    multiple=True,
+    help="File of one that founds it, as 'tally agency prepare' wrote it; give it for each.",
+)
+@click.option(
+    "--quorum",
+    type=click.IntRange(0, 64),
+    help="How many witnesses must co-sign; more than half of them, unless the founding says.",
 )
 @click.option(
     "--data-dir",
@@ -56,6 +71,8 @@ def init_command(
     session: Session,
     *,
     file: Path | None,
+    agencies: tuple[Path, ...],
+    quorum: int | None,
     data_dir: Path,
     origin: str | None,
     procedures: tuple[str, ...],
@@ -70,27 +87,39 @@ def init_command(
     name {en, ...}; beside them quorum (of witnesses), development, finality (of the chain's blocks: how many on top of
     one make it final, 12 unless told, or safe, or finalized), suites (of the signatures that the ledger takes, 1 unless
     told) and procedures (digests of the packages to adopt). Make admin keys with 'tally key new'. A quorum takes
-    agencies with a witness {account, verifier_keys}, as 'tally witness key' prints them.
+    agencies with a witness {account, verifier_keys, url}, as 'tally witness key' prints them. Agencies that each wrote
+    a file by 'tally agency prepare' need no founding: name their files. The addresses of witnesses go into
+    witnesses.toml.
 
     Without FOUNDING, --development founds a town of eleven agencies, to try things out: the keys of its people are kept
     in the data directory, and 'tally sample load' plays the sample with them; its procedure is cn-criminal.
     """
     from ledger.cli.commands.procedure import files_of
     from ledger.core.procedure.package import canonical_form, decode_package
+    from ledger.witness.gathering.witnesses import read_witnesses
 
     where = DataDirectory(data_dir)
     if where.installation.exists():
         raise MalformedInput(
             "{data_dir} holds a ledger already", data_dir=data_dir, field="--data-dir", hint="Choose another one."
         )
-    founding = _founding(file, development=development) if file else _town(where, development=development)
+    by_others = file is not None or bool(agencies)
+    founding = (
+        _founding(file, agencies, quorum, development=development)
+        if by_others
+        else _town(where, development=development)
+    )
     if not (procedures or founding.procedures):
-        procedures = ("evidence",) if file else (IN_USE,)
+        procedures = ("evidence",) if by_others else (IN_USE,)
     texts = [canonical_form(files_of(procedure)) for procedure in procedures]
     for text in texts:
         decode_package(text)
     secret = new_service_passphrase(where.passphrase, passphrase, keep=keep_passphrase, of="the service's keys")
+    addresses = witness_addresses(founding)
+    asked = read_witnesses(addresses)
     installation = create(where, founding, origin, secret, procedures=texts, light=light)
+    if asked:
+        write_secret(where.witnesses, addresses.encode(), field="witnesses.toml", replace=True)
     adopted = ", ".join(procedures) or ", ".join(founding.procedures)
     shown = {name: getattr(installation, name) for name in ("log_id", "log_key", "service_key_id", "submitter")}
     shown |= {"development": founding.development, "procedures": adopted}
@@ -111,24 +140,42 @@ def _town(where: DataDirectory, *, development: bool) -> Founding:
     return TownKeys.of(where).make()
 
 
-def _founding(file: Path, *, development: bool) -> Founding:
-    data = file.read_bytes()
+def _founding(file: Path | None, agencies: Sequence[Path], quorum: int | None, *, development: bool) -> Founding:
+    """Read the founding from its file, the files of agencies, and the options. Raises MalformedInput."""
     hint = Message("A founding ends in .toml or .json; docs/tutorial.md begins with one.")
-    try:
-        tables = (
-            decode_toml(data, field="--founding", hint=hint) if file.suffix == ".toml" else msgspec.json.decode(data)
-        )
-    except (ValueError, RecursionError) as error:
-        raise MalformedInput(
-            "{file} is not JSON: {error}", file=file, error=error, field="--founding", hint=hint
-        ) from error
-    if development and isinstance(tables, dict):
-        tables["development"] = True
+    tables = _tables(file, hint) if file else {}
+    if isinstance(tables, dict):
+        if agencies:
+            own_hint = Message("The agency writes it by: tally agency prepare")
+            own = tables.setdefault("agencies", [])
+            own += [_tables(path, own_hint) for path in agencies]
+        if quorum is not None:
+            tables["quorum"] = quorum
+        elif agencies and "quorum" not in tables:
+            tables["quorum"] = _majority(sum(isinstance(row, dict) and "witness" in row for row in own))
+        if development:
+            tables["development"] = True
     try:
         return read_founding(msgspec.json.encode(tables))
     except MalformedInput as error:
         valid = Message("docs/tutorial.md begins with a founding that is valid.")
         raise MalformedInput(error.text, field=f"--founding: {error.field}", hint=error.hint or valid) from error
+
+
+def _majority(count: int) -> int:
+    """Return the least number that is more than half, and 0 of none."""
+    return count // 2 + 1 if count else 0
+
+
+def _tables(file: Path, hint: Message) -> Any:
+    """Read a file in TOML or JSON. Raises MalformedInput."""
+    data = file.read_bytes()
+    try:
+        return decode_toml(data, field="--founding", hint=hint) if file.suffix == ".toml" else msgspec.json.decode(data)
+    except (ValueError, RecursionError) as error:
+        raise MalformedInput(
+            "{file} is not JSON: {error}", file=file, error=error, field="--founding", hint=hint
+        ) from error
 
 
 @click.command("serve", cls=Command)

@@ -18,6 +18,7 @@ from ledger.config.keys import open_keystore, open_note_key
 from ledger.config.secret_files import open_to_others
 from ledger.core.errors import MalformedInput
 from ledger.core.log.notes import SeedSigner, SignatureType
+from ledger.witness.gathering.witnesses import WitnessFile
 from tests.testkit.builders import POLICE, founder
 from tests.testkit.machine import free_port
 from tests.testkit.tally import PASSPHRASE, Tally
@@ -51,6 +52,34 @@ def test_founding_may_be_toml_and_made_for_development(tally: Tally, where: Data
     assert open_keystore(where.keys.keystore("service"), PASSPHRASE).key_id == answer["service_key_id"]
     assert open_keystore(where.keys.keystore("submitter"), PASSPHRASE).key_id == answer["submitter"]
     assert installation.founding.agencies[0].name["zh"] == "东城公安"
+
+
+def test_agencies_found_by_files_of_their_own(tally: Tally, where: DataDirectory, tmp_path: Path) -> None:
+    """Each prepares a file on its machine; more than half of the witnesses are the quorum, and asked at their URLs."""
+    secret = ("--light", "--passphrase-file", tally.passphrase_file)
+    files: list[str | Path] = []
+    for agency in ("psb-east", "court-east", "detention-east"):
+        admin, witness, file = tally.new_key(agency), tmp_path / agency, tmp_path / f"{agency}.json"
+        about: tuple[str | Path, ...] = ("--kind", "court", "--jurisdiction", "31/01", "--name", agency)
+        if agency != "detention-east":
+            keys = tally.ok("witness", "key", f"{agency}/w1", "--data-dir", witness, *secret)
+            about += ("--witness", witness, "--witness-url", f"https://witness.{agency}.example/")
+        tally.ok("agency", "prepare", agency, *about, "--admin", agency, "-o", file)
+        assert json.loads(file.read_text())["admin"] == admin
+        files += ["--agency", file]
+    tally.ok("init", *files, "--data-dir", where.path, *secret)
+    founding = load(where).founding
+    assert founding.quorum == 2
+    assert [witness.url for witness in WitnessFile(where.witnesses).read()] == [
+        "https://witness.psb-east.example",
+        "https://witness.court-east.example",
+    ]
+    assert founding.agencies[1].witness is not None
+    assert list(founding.agencies[1].witness.verifier_keys) == keys["verifier_keys"]
+    refused = tally("agency", "prepare", "psb-east", *about, "--witness-url", "https://witness.example")
+    assert (refused.status, "--witness" in refused.err) == (Exit.USAGE, True)
+    lacking = tally("agency", "prepare", "psb-east", *about[:6], "--admin", "psb-east", "--witness", tmp_path)
+    assert (lacking.status, "tally witness key" in lacking.err) == (Exit.USAGE, True)
 
 
 def test_passphrase_can_be_minted(tally: Tally, where: DataDirectory) -> None:
