@@ -96,7 +96,13 @@ MODULES = {
         ["ledger/core/signing/authority.py", "ledger/core/ethereum/contract_changes.py"],
         ["test_authority.py", "test_contract_change.py"],
     ),
-    "custody": (["ledger/core/custody/*.py"], ["test_custody_*.py", "test_clock_decisions.py", "test_due.py"]),
+    "custody": (
+        ["ledger/core/custody/*.py"],
+        [
+            *("test_custody_*.py", "test_clock_*.py", "test_due.py", "test_particulars.py", "test_worked_deadlines.py"),
+            *("test_units.py", "test_adoption.py", "test_shipped_clocks.py", "test_supervision_recommendations.py"),
+        ],
+    ),
 }
 PYTEST = (
     str(ROOT / ".venv" / "bin" / "python"),
