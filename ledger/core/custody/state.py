@@ -336,19 +336,25 @@ def _custody_change_marks(change: CustodyChange) -> tuple[str, ...]:
 
 def _clock_marks(clock: Clock) -> tuple[str, ...]:
     """Return the marks of a clock. While it runs, also the clock that it makes rest, or that makes it rest."""
-    running: tuple[str, ...] = ()
+    of_letter = clock.rule.per == "letter"
+    marks = [f"of/{clock.subject}", f"named/{clock.name}"]
     if clock.is_running:
-        running = ("running", f"running/{clock.subject}")
+        marks += ["running", f"running/{clock.subject}"]
+        if of_letter:
+            marks.append("running/letters")
         if clock.rule.rests is not None:
-            running += (f"rests/{clock.subject}/{clock.rule.rests}",)
+            marks.append(f"rests/{clock.subject}/{clock.rule.rests}")
         if clock.rule.counts_back and clock.rule.counts_back_from:
-            running += ("counts_back", f"counts_back/{clock.subject}")
+            marks += ["counts_back", f"counts_back/{clock.subject}"]
         if clock.is_paused and clock.pauses[-1].held_by is not None:
-            running += (f"held/{clock.subject}/{clock.pauses[-1].held_by}",)
-    provisional = (f"provisional/{clock.letter_id or clock.handover_id}",) if clock.provisional else ()
-    halted = ("halted", f"halted/{clock.subject}", f"halted_in/{clock.stopped_in}") if clock.stopped_in else ()
-    of_letter = tuple(f"{mark}/letters" for mark in (*running[:1], *halted[:1])) if clock.rule.per == "letter" else ()
-    return (f"of/{clock.subject}", f"named/{clock.name}", *running, *provisional, *halted, *of_letter)
+            marks.append(f"held/{clock.subject}/{clock.pauses[-1].held_by}")
+    if clock.provisional:
+        marks.append(f"provisional/{clock.letter_id or clock.handover_id}")
+    if clock.stopped_in:
+        marks += ["halted", f"halted/{clock.subject}", f"halted_in/{clock.stopped_in}"]
+        if of_letter:
+            marks.append("halted/letters")
+    return tuple(marks)
 
 
 class CaseState(Struct, frozen=True):

@@ -76,6 +76,21 @@ def test_a_clock_that_is_changed_starts_another_one() -> None:
         assert "review" in written.running()
 
 
+@pytest.mark.parametrize("fact", ["pause_began", "pause_ended"])
+def test_of_several_rests_the_latest_is_the_fact(fact: str) -> None:
+    """The first rest was for another ground than the clock waits for, the second is for its own."""
+    written = opened(TERM, follower(f"{fact}.psychiatric_assessment")).decide("judgment")
+    for ground in ("travel", "psychiatric_assessment"):
+        assert written.running() == {"term"}
+        rests = {"deadline_id": term(written), "suspended_at": instant(written.now), "excluded_for": ground}
+        written.say(case.DeadlineSuspended, **rests)
+        written.now += DAY
+        written.say(case.DeadlineResumed, deadline_id=term(written), resumed_at=instant(written.now))
+    assert written.running() == {"term", "review"}
+    pause = written.clock("term").pauses[-1]
+    assert written.clock("review").started_at == (pause.since if fact == "pause_began" else pause.until)
+
+
 def test_a_time_ends_where_a_changed_one_would_have_ended() -> None:
     """Without bases, after each change anew: on 12 March, then 17 March; nothing starts of a time that rests."""
     ends = follower("period_changed.term", per="person").replace('bases = [{ period = "3 d" }]\n', "")
@@ -117,6 +132,7 @@ def test_a_clock_waits_for_the_end_of_another_one() -> None:
         "term": "2026-03-12 overdue",
         "review": "2026-03-15 running",
     }
+    assert written.clock("review").started_at == "2026-03-12T15:59:59Z"
 
 
 def test_what_waits_moves_with_the_end_and_goes_with_it() -> None:
@@ -140,6 +156,8 @@ def test_a_time_that_was_met_has_passed_all_the_same() -> None:
     assert "review" not in last_days(written, "2026-03-30T10:00:00+08:00")
     written.decide("appealed", "li")
     assert last_days(written, "2026-03-15T10:00:00+08:00")["review"] == "2026-03-17 running"
+    last = written.clock("term", "wang").deadline_id.rpartition("/")[2]
+    assert written.clock("review").deadline_id.rpartition("/")[2] == last
 
 
 def test_what_was_decided_in_a_former_time_does_not_count_again() -> None:

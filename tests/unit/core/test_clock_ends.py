@@ -92,6 +92,25 @@ def test_who_has_a_right_has_it_in_custody_too(days_off: str, expected: str) -> 
     assert last_day(held) == expected
 
 
+@pytest.mark.parametrize(
+    ("started_at", "ended_at", "expected"),
+    [
+        ("2026-03-07T15:59:59Z", None, "2026-03-07"),
+        ("2026-03-07T16:00:00Z", None, "2026-03-09"),
+        (MONDAY, "2026-03-07T16:00:00Z", "2026-03-07"),
+        (MONDAY, "2026-03-07T15:59:59Z", "2026-03-09"),
+    ],
+    ids=["just before", "just after", "until it is over", "not until it is over"],
+)
+def test_custody_counts_as_the_last_day_ends(started_at: str, ended_at: str | None, expected: str) -> None:
+    """Saturday, 7 March, is the last day of whoever is locked up in its last second, and of nobody else."""
+    written = on_bail(bases=[{"period": "5 d"}], days_off="later_at_liberty")
+    written.impose("li", "detention", started_at=started_at)
+    if ended_at is not None:
+        written.say(case.MeasureLifted, measure_id="detention-li", ended_at=ended_at)
+    assert last_day(written) == expected
+
+
 def test_hours_run_from_the_minute_where_the_row_says_so() -> None:
     """Twelve hours, or twenty-four in all: the longer of the two holds."""
     row = {"bases": [{"period": "12 h"}], "start_counts": True}
@@ -215,7 +234,13 @@ def test_extensions_have_an_order_a_number_and_a_last_moment() -> None:
     assert "comes only after" in str(opened.flags[0].detail)
     for _ in range(3):
         assert extended(opened).flag_names() == []
-    opened.now += 200 * 86400
+    end = due(opened).due_at
+    assert end is not None
+    opened.now = int(end.timestamp()) - 1
+    assert extended(opened).flag_names() == []
+    end = due(opened).due_at
+    assert end is not None
+    opened.now = int(end.timestamp())
     assert extended(opened).flag_names() == ["extension_without_basis"]
     assert "had ended at" in str(opened.flags[0].detail)
 

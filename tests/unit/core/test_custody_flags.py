@@ -191,15 +191,18 @@ def test_what_was_before_a_case_was_taken_over_is_not_late() -> None:
     assert written.flag_names() == ["late_entry"]
 
 
-@pytest.mark.parametrize(("late", "hours"), [(86_400, None), (86_401, 24), (172_799, 47)])
-def test_a_late_entry_is_flagged(late: int, hours: int | None) -> None:
-    """What is signed more than a day after it happened is recorded and flagged, and says how many whole hours."""
+@pytest.mark.parametrize(
+    ("late", "how"),
+    [(86_400, None), (86_401, "24 hours"), (172_799, "47 hours"), (172_800, "2 days"), (352_799, "4 days 1 hours")],
+)
+def test_a_late_entry_is_flagged(late: int, how: str | None) -> None:
+    """What is signed more than a day after it happened is recorded and flagged, and says after how many whole hours."""
     written = Case().open(occurred_at=instant(START), signed_at=START + late)
-    if hours is None:
+    if how is None:
         assert written.flag_names() == []
         return
     assert written.flag_names() == ["late_entry"]
-    assert detail(written, "late_entry") == f"signed {hours} hours after it happened"
+    assert detail(written, "late_entry") == f"signed {how} after it happened"
 
 
 def test_no_claim_of_a_day_escapes_the_ledgers_own_rules() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import item
 from ledger.core.procedure.clock_periods import Clock
 from tests.testkit.builders import LAB, POLICE, instant
@@ -89,6 +90,16 @@ def test_a_loan_to_another_agency_has_a_clock_until_it_is_given_back() -> None:
     written.accept()
     assert not loans(written)[0].is_running
     assert (written.state.items["phone"].lent_by, written.flags) == (None, ())
+
+
+@pytest.mark.parametrize(("late", "flagged"), [(0, []), (1, ["loan_overdue"])])
+def test_what_was_lent_to_an_agency_is_due_at_a_moment(late: int, flagged: list[str]) -> None:
+    """What is had again at the very moment is in time."""
+    written = lent()
+    due = unix_seconds(str(written.state.items["phone"].lent_until))
+    written.give_back("phone", purpose="return")
+    written.now = due + late
+    assert written.accept(received_at=instant(due + late)).flag_names() == flagged
 
 
 def test_what_is_given_back_late_is_flagged() -> None:
