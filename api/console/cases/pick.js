@@ -1,17 +1,18 @@
-// Picking items: all, one by one, or by a code that a scanner types, ending with Enter.
+// Picking items, or ticking those that were checked: all, one by one, or by a code that a scanner types or the camera reads.
 const lines = () => [...document.querySelectorAll(".lines [data-codes]")];
 const scan = document.querySelector("[data-scan]");
 const count = document.querySelector("[data-count]");
 const seen = document.querySelector("[data-seen]"); // where items are received: how many were scanned or looked at
-const boxes = () => [...document.querySelectorAll("input[name=item]")];
+const boxes = () => [...document.querySelectorAll("input[name=item], input[name=seen]")];
 
 function counted() {
-  if (seen) seen.textContent = document.querySelectorAll(".lines .seen").length;
-  if (count) count.textContent = `${boxes().filter((box) => box.checked).length} / ${count.dataset.count}`;
+  const ticked = boxes().filter((box) => box.checked).length;
+  if (seen) seen.textContent = ticked;
+  if (count) count.textContent = `${ticked} / ${count.dataset.count}`;
 }
 
 // Load all remaining lines at once, since a code may be on any of them.
-async function whole() {
+export async function whole() {
   const more = document.querySelector(".lines [data-more]");
   if (!more) return;
   const answer = await fetch(`${more.dataset.more}&all=true`);
@@ -20,12 +21,11 @@ async function whole() {
   document.dispatchEvent(new Event("lines-added"));
 }
 
-scan?.addEventListener("keydown", async (event) => {
-  if (event.key !== "Enter") return;
-  event.preventDefault();
+// Tick the item with the code that the field has, and tell which; return its line, or none.
+async function take() {
   const code = scan.value.trim().toLowerCase();
-  if (!code) return;
-  const named = () => lines().find(({ dataset }) => dataset.codes.split(" ").includes(code));
+  if (!code) return null;
+  const named = () => lines().find(({ dataset }) => dataset.codes.split("\n").includes(code));
   if (!named()) await whole();
   const line = named();
   const said = document.getElementById("scanned");
@@ -33,15 +33,23 @@ scan?.addEventListener("keydown", async (event) => {
   if (!line) {
     said.textContent = `${scan.dataset.none} ${code}`;
   } else {
-    const box = line.querySelector("input[name=item]");
-    if (box) box.checked = true;
-    line.classList.add("seen");
-    line.scrollIntoView({ block: "nearest" });
+    line.querySelector("input[name=item], input[name=seen]").checked = true;
     said.textContent = `${scan.dataset.picked} ${line.querySelector("strong").textContent}`;
     scan.dispatchEvent(new Event("input", { bubbles: true }));
   }
-  scan.select();
   counted();
+  return line;
+}
+
+scan?.addEventListener("keydown", async (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  (await take())?.scrollIntoView({ block: "nearest" }); // not where the camera reads codes: it would leave the screen
+  scan.select();
+});
+scan?.addEventListener("scanned", (event) => {
+  event.preventDefault();
+  event.detail.tell(take());
 });
 
 // Only the purposes for which cases go to an agency of its kind are offered for the chosen receiver.
@@ -61,7 +69,7 @@ document.querySelector("[data-all]")?.addEventListener("click", async () => {
   scan?.dispatchEvent(new Event("input", { bubbles: true }));
 });
 document.addEventListener("change", ({ target }) => {
-  if (target.matches(".how input")) target.closest("li").classList.add("seen");
+  if (target.matches(".how input")) target.closest("li").querySelector("input[name=seen]").checked = true;
   counted();
 });
 
@@ -69,7 +77,7 @@ document.addEventListener("change", ({ target }) => {
 const answer = document.querySelector("form[data-unseen]");
 answer?.addEventListener("submit", (event) => {
   const ask = answer.querySelector("[data-ask]");
-  const looked = (line) => line.classList.contains("seen") || line.querySelector(".hashed li");
+  const looked = (line) => line.querySelector("input[name=seen]:checked, .hashed li");
   if (!ask.hidden || !lines().length || lines().some(looked)) return;
   event.preventDefault();
   event.stopImmediatePropagation();

@@ -33,8 +33,10 @@ from ledger.timeline.sentences import Names, Narrator, names_by_id, officer_of
 PATH = "/console"
 # For worker scripts such as the verifier, which load scripts of this service and send no requests.
 WORKER_POLICY = "default-src 'none'; script-src 'self'; connect-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+# The worker that reads barcodes compiles WebAssembly, which the pages' own policy forbids.
+COMPILES = "shared/scan-worker.js"
 CONSOLE = Path(__file__).parent.parent
-_SERVED = (".js", ".css", ".svg")  # beside these, the folders of the console have its modules and templates
+_SERVED = (".js", ".css", ".svg", ".wasm")  # beside these, the folders of the console have its modules and templates
 _KEPT = "public, max-age=31536000, immutable"
 
 
@@ -49,7 +51,8 @@ class Assets(StaticFiles):
         if path not in self._paths:
             raise HTTPException(404)
         response = await super().get_response(path, scope)
-        response.headers["Content-Security-Policy"] = WORKER_POLICY
+        compiling = "script-src 'self' 'wasm-unsafe-eval'" if path == COMPILES else "script-src 'self'"
+        response.headers["Content-Security-Policy"] = WORKER_POLICY.replace("script-src 'self'", compiling)
         response.headers["Cache-Control"] = _KEPT
         return response
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.auth.sessions import personal_digest
-from api.console.shared.rendering import address, asset_paths, release
+from api.console.shared.rendering import COMPILES, address, asset_paths, release
 from tests.api.console.desk import Office
 from tests.api.console.matrix import PAGES, POSTS, PUBLIC
 from tests.api.console.pages import OWN, page_of, post
@@ -75,8 +75,10 @@ def test_scripts_and_styles_are_not_for_other_sites(world: World, name: str) -> 
     headers = world.served.get(f"{address()}/{name}").headers
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["x-content-type-options"] == "nosniff"
-    assert "default-src 'none'; script-src 'self'; connect-src 'none';" in headers["content-security-policy"]
-    assert headers["content-type"].split(";")[0] in ("text/javascript", "text/css", "image/svg+xml")
+    compiling = " 'wasm-unsafe-eval'" if name == COMPILES else ""
+    policy = f"default-src 'none'; script-src 'self'{compiling}; connect-src 'none';"
+    assert policy in headers["content-security-policy"]
+    assert headers["content-type"].split(";")[0] in ("text/javascript", "text/css", "image/svg+xml", "application/wasm")
     assert headers["cache-control"] == "public, max-age=31536000, immutable"
 
 

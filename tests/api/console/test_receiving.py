@@ -80,7 +80,7 @@ def test_scanned_items_are_ticked(office: Office) -> None:
         scan.fill(code)
         page.keyboard.press("Enter")
         expect(counter).to_have_text(count)
-    expect(page.locator(".lines > li.seen")).to_have_count(2)
+    expect(page.locator("input[name=seen]:checked")).to_have_count(2)
 
 
 def test_what_blocks_is_told_in_the_readers_words(office: Office) -> None:
