@@ -193,7 +193,7 @@ def _awaiting(act: Act, state: CaseState, awaited: _Awaited, subject: str, runs:
     existing = state.clocks.get(key)
     at = _last_moment(act, state, fact, runs)
     # What has begun stays, whatever comes later; so does what an act has ended beforehand.
-    if existing is not None and (not existing.is_running or (at or existing.started_at) <= state.last_occurred_at):
+    if existing is not None and (not existing.is_running or (at or existing.started_at) < state.last_occurred_at):
         return state
     if at is not None and holds_on(row, act.book.zone.day_of_text(at).isoformat()):
         trigger = Trigger(f"{fact}.{runs[-1].name}", at, clocks.whose(state, runs[-1]), (subject,))

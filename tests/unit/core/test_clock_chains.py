@@ -135,6 +135,15 @@ def test_a_clock_waits_for_the_end_of_another_one() -> None:
     assert written.clock("review").started_at == "2026-03-12T15:59:59Z"
 
 
+@pytest.mark.parametrize(("stopped_at", "names"), [("15:59:59", {"term"}), ("16:00:00", {"term", "review"})])
+def test_what_is_stopped_in_its_last_second_has_not_expired(stopped_at: str, names: set[str]) -> None:
+    """A second later it has, though an act has stopped it."""
+    written = opened(TERM, follower("expired.term")).decide("judgment", "li")
+    at = f"2026-03-12T{stopped_at}Z"
+    written.decide("appealed", "li", occurred_at=at, decided_at=at)
+    assert set(last_days(written, "2026-03-13T10:00:00+08:00")) == names
+
+
 def test_what_waits_moves_with_the_end_and_goes_with_it() -> None:
     """An extension moves it; if the other one is met, nothing expires; what rests has no end to wait for."""
     written = opened(TERM + MORE, follower("expired.term")).decide("judgment").extend("term", "more")

@@ -9,7 +9,7 @@ import pytest
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import item
 from ledger.core.procedure.clock_periods import Clock
-from tests.testkit.builders import LAB, POLICE, instant
+from tests.testkit.builders import LAB, POLICE, PROCURATORATE, clerk, instant
 from tests.testkit.casework import Case, got, holding, pieces
 
 HOUR = 3600
@@ -100,6 +100,17 @@ def test_what_was_lent_to_an_agency_is_due_at_a_moment(late: int, flagged: list[
     written.give_back("phone", purpose="return")
     written.now = due + late
     assert written.accept(received_at=instant(due + late)).flag_names() == flagged
+
+
+def test_a_handover_without_a_day_lends_nothing_and_what_is_lent_is_not_lent_on() -> None:
+    """What goes for good has no lender; of what a borrower lends on, the lender and the day stay the first ones."""
+    gone = holding("phone").offer("phone", to=LAB, purpose="forensic_examination").accept()
+    assert (gone.state.items["phone"].lent_by, gone.state.items["phone"].lent_until) == (None, None)
+    written = lent()
+    until = written.state.items["phone"].lent_until
+    later = instant(written.now + 9 * 24 * HOUR)
+    written.offer("phone", to=PROCURATORATE, purpose="loan", due_at=later, by=clerk(LAB)).accept()
+    assert (written.state.items["phone"].lent_by, written.state.items["phone"].lent_until) == (POLICE, until)
 
 
 def test_what_is_given_back_late_is_flagged() -> None:
