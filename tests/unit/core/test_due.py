@@ -90,6 +90,18 @@ def test_of_co_defendants_who_is_locked_up_has_no_day_more() -> None:
     assert ends == [day("2026-03-14"), day("2026-03-16")]
 
 
+def test_who_comes_to_a_trial_later_has_a_time_of_his_own() -> None:
+    """Chosen again, the kind of trial starts no time anew that runs, and starts that of whoever has none."""
+    opened = Case().open(by=clerk(PROCURATORATE), stage="prosecution_review").name("li")
+    opened.offer(to=COURT, purpose="public_prosecution").accept()
+    opened.say(case.CaseStageEntered, stage="first_instance", trial="fast_track")
+    first = opened.clock("first_instance", "li")
+    opened.name("wang").now += DAY
+    opened.say(case.CaseStageEntered, stage="first_instance", trial="fast_track")
+    assert opened.clock("first_instance", "li") == first
+    assert opened.clock("first_instance", "wang").is_running
+
+
 def test_released_before_the_end_the_end_rolls() -> None:
     """What counts is custody on the last day, not at the start."""
     opened = asked(detained("li"), "2026-03-01T02:00:00Z", "2026-03-01T03:00:00Z")
