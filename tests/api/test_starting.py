@@ -8,7 +8,8 @@ from threading import Event
 
 import pytest
 
-from api.wiring import TrustHolder, open_parts
+from api.chain_connector import TrustHolder
+from api.wiring import open_parts
 from ledger.anchoring.worker import ChainWorker
 from ledger.config.settings import Settings, read_settings
 from ledger.core.log.witness_protocol import SIZE_MEDIA_TYPE
