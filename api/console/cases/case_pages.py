@@ -34,7 +34,7 @@ from ledger.store import cases
 
 ROWS = 50
 Tab = Literal["items", "persons", "handovers", "deadlines", "timeline", "documents"]
-Kind = Literal["items", "handovers", "deadlines", "ended"]
+Kind = Literal["items", "handovers", "deadlines", "ended", "letters", "decisions"]
 FirstQuery = Annotated[int, Query(ge=0, le=1_000_000)]
 AllQuery = Annotated[bool, Query()]
 TabQuery = Annotated[Tab, Query()]
@@ -69,13 +69,20 @@ PartRequested = Annotated[PartRequest, Depends(part_requested)]
 
 
 def list_part(kind: Kind, visit: Visit, state: CaseState, *, first: int = 0) -> ListPart:
-    """Return items as they were registered, handovers newest first, deadlines by what ends first, or ended ones."""
+    """Return items as they were registered, handovers, letters and decisions newest first, or deadlines.
+
+    Deadlines that run come by what ends first; ended ones are a list of their own.
+    """
     part = PartRequest(first)
     match kind:
         case "items":
             return part.of(list(state.items.values()))
         case "handovers":
             return part.of(list(state.handovers.values())[::-1])
+        case "letters":
+            return part.of(list(state.letters.values())[::-1])
+        case "decisions":
+            return part.of(list(state.decisions.values())[::-1])
     of_case = clock_views.of_case(visit, state)
     listed = part.of([each for each in of_case if (each.stopped_at is not None) == (kind == "ended")])
     return listed._replace(rows=[clock_views.view_of(each, visit.labels) for each in listed.rows])
@@ -178,7 +185,11 @@ def _tab(visit: Visit, visible: VisibleCase, shown: TabRequest) -> dict[str, Any
     place = position_after(visit.service, scope, shown.after)
     papers = papers_of_case(visit.service, visit.reading, state.case_id, visit.labels, after=place, limit=ROWS)
     last = place_of_paper(papers[-1]) if len(papers) == ROWS else None
-    return {"papers": papers, "following": None if last is None else visit.service.cursors.seal(scope, last)}
+    return {
+        "papers": papers,
+        "following": None if last is None else visit.service.cursors.seal(scope, last),
+        **{kind: list_part(kind, visit, state, first=shown.first) for kind in ("letters", "decisions")},
+    }
 
 
 def _measures_in_force(state: CaseState, person_id: str) -> list[MeasureState]:

@@ -64,6 +64,25 @@ def test_each_rule_asks_its_agency_for_what_is_next(served: Served, language: st
     assert ("A clerk or supervisor of your agency signs what is to be done." in read_only) == (language == "en")
 
 
+def test_the_documents_of_a_case_are_its_decisions_and_letters_too(served: Served) -> None:
+    """Each with its number; a letter leads to its page and names both sides, agency, person or somebody outside."""
+    bank = letter.Outsider(kind="bank", name="城东银行")
+    case = Case().open().name("li").decide("judgment", number="2026-77")
+    for number, to in enumerate(({"to_agency": PROCURATORATE}, {"to_person": person_id("li")}, {"to_outside": bank})):
+        named = {"letter_id": f"letter-{number}", "kind": "data_freeze_notice", "number": f"N-{number}", "sent_at": AT}
+        case.say(letter.LetterSent, **named, **to)
+    served.record(case)
+    text = page_of(served, clerk(POLICE), "/cases/case-1?tab=documents").text
+    section = text.partition("Decisions and letters</h3>")[2].partition("</ul>")[0]
+    assert re.search(r"<li>[^<]* 2026-77 ·", section)
+    links = re.findall(r'<a href="/console/cases/case-1/letters/(letter-\d)">[^<]* (N-\d)</a>([^<]*)<', section)
+    assert [(letter_id, number) for letter_id, number, _ in links] == [(f"letter-{n}", f"N-{n}") for n in (2, 1, 0)]
+    assert [
+        side in sides for side, (_, _, sides) in zip(("城东银行", "person ", PROCURATORATE), links, strict=True)
+    ] == [True] * 3
+    assert page_of(served, clerk(POLICE), "/cases/case-1/parts/letters?first=1").text.count("<li>") == 2
+
+
 def test_a_closed_case_asks_for_nothing(served: Served) -> None:
     """Neither a task nor a button stands on its page, whatever clock runs; one without items asks for its first."""
     case = Case().open()
