@@ -264,7 +264,7 @@ def term_beyond_law(before: CaseState | None, act: Act, after: CaseState, body: 
         until = decided(clock)
         if until is None:
             continue
-        moves = row.days_off in ("later", "later_at_liberty") and not in_custody(after, clock.subject)
+        moves = row.days_off == "later" or (row.days_off == "later_at_liberty" and not in_custody(after, clock.subject))
         lawful = latest_lawful_day(clock, act.book, moves=moves)
         if lawful is not None and date.fromisoformat(until[:10]) > lawful:
             return Message(

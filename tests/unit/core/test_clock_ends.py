@@ -13,7 +13,7 @@ from ledger.core.encoding.decoding import convert
 from ledger.core.encoding.instants import unix_seconds
 from ledger.core.events import case, item
 from ledger.core.procedure.clock_periods import latest_lawful_day
-from ledger.core.procedure.deadlines import DayBeyondLaw, DayDecided, EndNotKnown
+from ledger.core.procedure.deadlines import DayBeyondLaw, DayDecided, EndNotKnown, PeriodAdded, StartDayLeftOut
 from ledger.core.procedure.rulebook import ClockRule, DaysOff
 from ledger.procedures import shipped_rulebook
 from tests.testkit.builders import instant
@@ -189,6 +189,27 @@ def test_a_paper_may_count_on_from_the_day_to_which_an_end_moved(until: str, fla
     assert ("term_beyond_law" in opened.flag_names()) == flagged
 
 
+@pytest.mark.parametrize(
+    ("days_off", "measure", "flagged"),
+    [
+        ("later", "bail", False),
+        ("later", "detention", False),
+        ("later_at_liberty", "bail", False),
+        ("later_at_liberty", "detention", True),
+        ("never", "bail", True),
+    ],
+)
+def test_a_paper_may_set_the_day_to_which_the_end_moves(days_off: str, measure: str, flagged: bool) -> None:
+    """A month ends on 2 May, a day off, and moves to the 6th where the row moves it; the page and the flag agree."""
+    start = "2026-04-02T02:00:00Z"
+    row = {"starts": [f"measure.{measure}"], "stops": [f"measure_ended.{measure}"], "bases": [{"period": "1 m"}]}
+    opened = case_with(start, **row, days_off=days_off)
+    opened.impose("li", measure, started_at=start, until="2026-05-06")
+    assert ("term_beyond_law" in opened.flag_names()) == flagged
+    deadline = due(opened, start)
+    assert (str(deadline.last_day), deadline.beyond_law) == ("2026-05-02" if flagged else "2026-05-06", flagged)
+
+
 def test_rests_are_in_every_lawful_count() -> None:
     """Four days that did not count are four days more for the paper too."""
     row = {"bases": [{"period": "1 m"}], "days_off": "never"}
@@ -329,3 +350,9 @@ def test_a_paper_sets_no_end_later_than_a_day_that_is_not_known() -> None:
     assert (str(deadline.last_day), deadline.beyond_law, deadline.unknown is None) == ("2027-03-02", True, False)
     opened = on_bail(until="2027-03-02", bases=[{"period": "12 m"}], years=ONLY_2026)
     assert (str(due(opened).last_day), due(opened).unknown) == ("2027-03-02", None)
+    opened = on_bail("2026-11-30T02:00:00Z", until="2026-12-10", bases=[{"period": "1 m"}], years=ONLY_2026)
+    assert [type(step) for step in due(opened, "2026-12-01T00:00:00Z").steps] == [
+        StartDayLeftOut,
+        PeriodAdded,
+        DayDecided,
+    ]
