@@ -37,10 +37,11 @@ class SampleTown:
 
 
 @contextmanager
-def founded(folder: Path) -> Iterator[SampleTown]:
+def founded(folder: Path, **settings: object) -> Iterator[SampleTown]:
     """Yield a town whose data directory is ``ledger`` in the folder; its chain was looked at."""
     tally, data = Tally(folder), folder / "ledger"
     tally.ok("init", "--development", "--light", "--keep-passphrase", "--data-dir", data)
-    with open_parts(read_settings(data, supervision_interval_s=2, anchor_interval_s=1)) as parts:
+    quick = {"supervision_interval_s": 2, "anchor_interval_s": 1}
+    with open_parts(read_settings(data, **quick, **settings)) as parts:
         assert parts.chain_worker.has_looked.wait(60)
         yield SampleTown(DataDirectory(data), parts)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
@@ -49,6 +49,7 @@ PAGES = (
 OF_CASE = ("/cases/case-1/items/new", "/cases/case-1/offer", "/cases/case-1/handovers/handover-1")
 READ = "Read what you will sign"
 EXPECTED = ("Failed to load resource",)  # a refusal, or a signer that does not run: the page tells of it
+View = tuple[Literal["light", "dark"], int]  # colours and the width of the window, in pixels
 M = TypeVar("M", bound=Matter)
 
 
@@ -87,12 +88,8 @@ class Office:
         leaving.callback(context.close)
         context.set_default_timeout(15_000)
         context.clock.set_fixed_time(self.ledger.clock.seconds)
-        context.add_init_script(
-            "addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.violatedDirective))"
-        )
-        context.on("console", self._notice)
-        context.on("request", self._watch)
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        own = (f"{self.url}/", f"http://127.0.0.1:{self.signer_port}/", "blob:", "data:")
+        watch(context, own, self.complaints)
         return Clerk(self, officer, signing, context)
 
     def at(self, officer: Officer, path: str = "/", **options: Any) -> Clerk:
@@ -117,16 +114,6 @@ class Office:
         for event in case.events:
             self.ledger.post(event)
         return case
-
-    def _watch(self, request: Request) -> None:
-        """Complain of what pages ask of others than the service and the signer on this machine."""
-        own = (f"{self.url}/", f"http://127.0.0.1:{self.signer_port}/", "blob:", "data:")
-        if not request.url.startswith(own):
-            self.complaints.append(f"asked outside: {request.url}")
-
-    def _notice(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(EXPECTED):
-            self.complaints.append(message.text)
 
 
 class Clerk:
@@ -153,15 +140,13 @@ class Clerk:
 
     def enter(self, path: str = "/") -> Page:
         """Open a page with a session and a paired signer that nobody was asked for: for tests of what comes after."""
-        ask = f"{self.office.url}/api/v1/sign-in"
-        challenge = httpx.post(f"{ask}/challenge", json={"key_id": self.officer.key_id}).json()
-        signature = "0x" + signature_of(personal_digest(challenge["message"]), self.officer.key).hex()
-        given = httpx.post(f"{ask}/token", json={"nonce": challenge["nonce"], "signature": signature}).json()
-        cookie = {"name": "tallystick", "value": given["access_token"], "domain": "127.0.0.1", "path": "/console"}
+        key = self.officer.key
+        token = session_cookie(self.office.url, self.officer.key_id, lambda digest: signature_of(digest, key))
+        cookie = {"name": "tallystick", "value": token, "domain": "127.0.0.1", "path": "/console"}
         self.context.add_cookies([cookie])  # type: ignore[list-item]
         code, origin = {"code": self.signing.codes[-1]}, {"origin": self.office.url}
-        token = httpx.post(f"{self.signing.url}/pair", json=code, headers=origin).json()["token"]
-        kept = f"localStorage.setItem('tallystick-signer-token', '{token}')"
+        paired = httpx.post(f"{self.signing.url}/pair", json=code, headers=origin).json()["token"]
+        kept = f"localStorage.setItem('tallystick-signer-token', '{paired}')"
         self.context.add_init_script(f"if (location.origin === '{self.office.url}') {kept}")
         return self.go(path)
 
@@ -219,6 +204,34 @@ class Clerk:
         return self.signer_page
 
 
+def watch(context: BrowserContext, own: tuple[str, ...], complaints: list[str]) -> None:
+    """Complain of errors in the context's windows, and of what they ask of others than their ``own`` addresses."""
+
+    def notice(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(EXPECTED):
+            complaints.append(message.text)
+
+    def require_own(request: Request) -> None:
+        if not request.url.startswith(own):
+            complaints.append(f"asked outside: {request.url}")
+
+    context.add_init_script(
+        "addEventListener('securitypolicyviolation', (e) => console.error('CSP', e.violatedDirective))"
+    )
+    context.on("console", notice)
+    context.on("request", require_own)
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+
+
+def session_cookie(url: str, key_id: str, sign: Callable[[bytes], bytes]) -> str:
+    """Sign in over the API; return the token, as the console's cookie has it."""
+    ask = f"{url}/api/v1/sign-in"
+    challenge = httpx.post(f"{ask}/challenge", json={"key_id": key_id}).json()
+    answer = {"nonce": challenge["nonce"], "signature": "0x" + sign(personal_digest(challenge["message"])).hex()}
+    token: str = httpx.post(f"{ask}/token", json=answer).json()["access_token"]
+    return token
+
+
 @contextmanager
 def signer_of(officer: Officer, port: int, console: str, now: Callable[[], int], language: str) -> Iterator[Signing]:
     """Run ``tally signer`` in this process, with the officer's key. ``now`` gives unix seconds."""
@@ -272,16 +285,17 @@ def drop(target: Locator, **files: bytes) -> None:
 
 def axe_findings(page: Page) -> list[str]:
     """Return what axe finds wrong with the page, however slight."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE.read_text(encoding="utf-8"))
     violations = page.evaluate("async () => (await axe.run()).violations")
     return [f"{violation['id']}: {node['html']}" for violation in violations for node in violation["nodes"]]
 
 
-def barriers(page: Page) -> list[str]:
-    """Return what keeps anybody out of the page that is open: on a large screen in light, on a telephone in dark."""
+def barriers(page: Page, views: Sequence[View] = (("light", 1280), ("dark", 360))) -> list[str]:
+    """Return what keeps anybody out of the page that is open, shown in these colours and as wide as this."""
     findings = [] if page.get_by_role("heading", level=1).count() == 1 else ["not one heading of the first level"]
-    for scheme, width in (("light", 1280), ("dark", 360)):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    for scheme, width in views:
+        page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})
         wrong = [*axe_findings(page), *(f"wider than the window: {element}" for element in too_wide(page))]
         findings += [f"{scheme}, {width}: {finding}" for finding in wrong]

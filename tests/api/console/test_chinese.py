@@ -12,6 +12,7 @@ import pytest
 from ledger.core.events.terms import TABLE_OF
 from ledger.i18n import Labels
 from ledger.store import log
+from ledger.store.database import Database
 from scripts import texts
 from tests.api.console.matrix import PAGES, PUBLIC, Row
 from tests.api.console.pages import OWN, page_of, post
@@ -27,14 +28,14 @@ READ_OUT = ("title", "placeholder", "aria-label", "alt")
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]+")
 # Times for machines, digests and ids, what is cut short, slots of a model's text, a column beside its label, commands.
 NO_WORDS = re.compile(
-    r"[\d-]+T[\d:.+]+|\b(?:0x|[a-z]+-)?[0-9a-f-]{8,}|\S*…\S*|\{[a-z_]+\}|(?<![\w-])[a-z_]+ · (?=[一-龥])"
-    r"|tally (?:[a-z-]+ ?)+|[\w.]*\.(?:toml|yaml)\b|\b[a-z]+-$",
+    r"[\d-]+T[\d:.+]+|(?<![\w-])(?:0x|[a-z]+-)?[0-9a-f-]{8,}(?![\w-])|\S*…\S*|\{[a-z_]+\}"
+    r"|(?<![\w-])[a-z_]+ · (?=[一-龥])|tally (?:[a-z-]+ ?)+|[\w.]*\.(?:toml|yaml)\b|\b[a-z]+-$",
     re.ASCII,
 )
 NAMES = frozenset(
     (
         *("Tallystick", "PDF", "JSON", "YAML", "CEL", "SQL", "SELECT", "JavaScript", "SHA-256", "BLAKE3", "EIP-712"),
-        *("KiB", "IP", "BTC", "ETH", "USDT"),
+        *("KiB", "MiB", "GiB", "IP", "BTC", "ETH", "USDT", "wei"),
     )
 )
 # What officers of the world wrote that has a label too, what is typed on the workbench, and what no event says.
@@ -85,12 +86,20 @@ def strings(value: object) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def written(world: World) -> frozenset[str]:
+    return written_in(world.served.parts.database)
+
+
+def written_in(database: Database) -> frozenset[str]:
     """Return the words of what people wrote, and of ids. A value that has a label is a code, and none of them."""
     codes = {entry.id for entry in texts.catalogue("zh_CN") if entry.context}
     codes |= {word for vocabulary in TABLE_OF for word in Labels("zh-CN").all(vocabulary)}
-    with world.served.parts.database.read() as connection:
-        payloads = [msgspec.json.decode(entry.payload) for entry in log.entries(connection, 0, 10_000)]
-    values = {value for payload in payloads for value in strings(payload)} - codes
+    values = set[str]()
+    with database.read() as connection:
+        for entry in log.entries(connection, 0, 10_000):
+            sections = log.decoded_sections(connection, entry.log_index)
+            values |= {entry.stream_id, *strings(msgspec.json.decode(entry.payload))}
+            values |= {text for section in sections.values() if section for text in section.fields.values()}
+    values -= codes
     return WRITTEN | NAMES | {word for value in values for word in WORD.findall(value)}
 
 
