@@ -33,6 +33,7 @@ from api.routes import (
     imports,
     library,
     log,
+    notices,
     oversight,
     procedures,
     proofs,
@@ -83,7 +84,7 @@ def create_app(
 
 ROUTE_MODULES = (
     *(health, tiles, log, agencies, procedures, events, drafts, cases, timelines, deadlines, imports, proofs),
-    *(pseudonyms, analyses, supervision, library, oversight, webhooks, chain),
+    *(pseudonyms, analyses, supervision, library, oversight, notices, webhooks, chain),
 )
 
 

@@ -19,6 +19,7 @@ import structlog
 from api.auth.sessions import SignInService
 from api.chain_connector import Connector, TrustHolder, now_s
 from api.services.auditing import Audits
+from api.services.notice_mail import NoticeMail, forget_gone, mail_server_of
 from api.services.parts import Parts, RecordingParts, TrustSource
 from api.services.service import Cursors, Service
 from api.services.submission import SubmissionService
@@ -37,7 +38,9 @@ from ledger.core.log.notes import NoteSigner
 from ledger.core.procedure.adoption import Procedures, publication_of
 from ledger.core.signing.authority import ServiceKeys
 from ledger.deadlines.upkeep import recount, warn
+from ledger.interchange.mail.sender import MailSender
 from ledger.interchange.webhooks.deliverer import Deliverer
+from ledger.notices.noticing import notice
 from ledger.proofs.bundles import Prover
 from ledger.recording import supervision_streams
 from ledger.recording.publisher import INTERVAL_MS, Publisher
@@ -72,6 +75,8 @@ PUBLISH_EVERY = 0.25  # seconds between checks whether a checkpoint is due
 FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
 VOUCH_EVERY = 0.5  # seconds between checks whether a block is to be vouched for
 WARN_EVERY = 10.0  # seconds between checks of approaching deadlines
+NOTICE_EVERY = 1.0  # seconds between looks at what is new for somebody
+FORGET_EVERY = 60.0  # seconds between checks whose last key has ended
 ERASE_EVERY = 1.0  # seconds between checks whether something was erased
 SEAL_EVERY = 60.0  # seconds between checks whether reads are to be sealed
 LOOK_S = 30  # seconds to wait at the start; a slower chain is looked at while submissions are served
@@ -283,10 +288,15 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         "vouch": _repeat(VOUCH_EVERY, voucher.step),
         "warn": _repeat(WARN_EVERY, lambda: count_and_warn(parts)),
         "deliver": deliverer.run,
+        "notice": _repeat(NOTICE_EVERY, lambda: notice(parts.database, parts.validator, now_ms())),
+        "forget": _repeat(FORGET_EVERY, lambda: forget_gone(parts)),
         "erase": _repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
         "seal": _repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),
         "supervise": parts.supervisor.run,
     }
+    if parts.settings.sends_mail:
+        sender = MailSender(parts.database, NoticeMail(parts), mail_server_of(parts.settings), clock=now_ms)
+        working["mail"] = sender.run
     if parts.timestamp_worker is not None:
         working["stamp"] = parts.timestamp_worker.run
     return working

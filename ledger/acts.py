@@ -39,7 +39,7 @@ HEADINGS = (
     (Message("Items"), ("item", "evidence")),
     (Message("Handovers"), ("handover", "discrepancy")),
     (Message("Decisions and letters"), ("decision", "letter")),
-    (Message("Deadlines"), ("deadline",)),
+    (Message("Deadlines"), ("deadline", "notice")),
     (Message("The record"), ("record", "section", "disclosure", "event", "import")),
     (
         Message("Supervision"),

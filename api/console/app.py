@@ -23,6 +23,7 @@ from api.console.cases import (
     list_files,
     picture_pages,
 )
+from api.console.notices import notice_pages
 from api.console.operation import operation_pages
 from api.console.registry import registry_pages
 from api.console.shared.access import SignInNeeded, require_own_page, sign_in_first, visiting
@@ -64,6 +65,7 @@ _FEATURES = (
     report_pages,
     correlation_pages,
     supervision_acts,
+    notice_pages,
     operation_pages,
     registry_pages,
     verify_pages,

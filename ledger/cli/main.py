@@ -63,6 +63,7 @@ COMMANDS = {  # the module below ledger.cli.commands, and the function in it
     "paper": ("reading", "paper_command"),
     "audit": ("audit", "audit_command"),
     "access": ("reading", "access_group"),
+    "notice": ("notice", "notice_group"),
     "webhook": ("webhook", "webhook_group"),
     "log": ("log", "log_group"),
     "trust": ("trust", "trust_group"),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ledger.config.secret_files import SecretRefused, read_secret
@@ -38,6 +38,20 @@ def _plain_url(url: str) -> str:
     return url.rstrip("/")
 
 
+# As browsers take it in a field for addresses: https://html.spec.whatwg.org/#valid-e-mail-address, and with a dot.
+ADDRESS = re.compile(
+    r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+"
+)
+
+
+def _mail_address(text: str) -> str:
+    if not ADDRESS.fullmatch(text):
+        raise ValueError(Message("expected an address such as ledger@example.org"))
+    return text
+
+
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
 PlainUrl = Annotated[str, AfterValidator(_plain_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
@@ -137,6 +151,18 @@ class Settings(KeyedSettings):
     session_lifetime_s: Annotated[int, Field(ge=60, le=86_400)] = 36_000  # of a session in use, from signing in on
     challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120
 
+    smtp_host: str | None = None  # of the server that takes mail of notices; without it and mail_from none is sent
+    smtp_port: Port = 587
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"  # tls from the first byte, mostly at port 465
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None  # the file is the better place
+    smtp_password_file: Path | None = None
+    smtp_roots: Path | None = None  # PEM file with the server's root certificate, unless it is a public one
+    smtp_timeout_s: Positive = 20  # of each answer of that server
+    mail_from: MailAddress | None = None
+    mail_domains: str = ""  # of which officers may give addresses, any if empty: court.gov.cn,police.gov.cn
+    digest_hour: Annotated[int, Field(ge=0, le=23)] = 8  # of the ledger's time zone, at which daily mail is sent
+
     webhook_networks: str = ""  # that webhooks may reach though they are not public: 10.20.0.0/16,fd00:20::/32
 
     @field_validator("database_url")
@@ -168,6 +194,13 @@ class Settings(KeyedSettings):
             raise ValueError("expected http://127.0.0.1:PORT")
         return url
 
+    @field_validator("smtp_user")
+    @classmethod
+    def _protected_login(cls, user: str | None, given: ValidationInfo) -> str | None:
+        if user is not None and given.data.get("smtp_security") == "none":
+            raise ValueError("expected no user where smtp_security is none: others could read the password")
+        return user
+
     @field_validator("webhook_networks", "trusted_proxies")
     @classmethod
     def _known_networks(cls, networks: str) -> str:
@@ -176,6 +209,24 @@ class Settings(KeyedSettings):
         except ValueError as error:
             raise ValueError("expected networks such as 10.20.0.0/16, separated by commas") from error
         return networks
+
+    @property
+    def sends_mail(self) -> bool:
+        """Return whether a mail server and a sender are set."""
+        return self.smtp_host is not None and self.mail_from is not None
+
+    @property
+    def allowed_mail_domains(self) -> frozenset[str]:
+        """Return the domains of ``mail_domains``, in small letters."""
+        return frozenset(part.strip().lower() for part in self.mail_domains.split(",") if part.strip())
+
+    def mail_password(self) -> str | None:
+        """Return the password at the mail server: given, or in the given file. Raises SecretRefused."""
+        if self.smtp_password is not None:
+            return self.smtp_password.get_secret_value()
+        if self.smtp_password_file is None:
+            return None
+        return read_secret(self.smtp_password_file, field="smtp_password_file").decode().rstrip("\r\n")
 
     @property
     def receiving_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -200,6 +200,18 @@ def sees_recommendation(reader: Reader, recommendation_id: ColumnElement[str]) -
     return recommendation_id.in_(of_it)
 
 
+def sees_lead(reader: Reader, lead_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Build the condition that the reader sees the lead of that id."""
+    return lead_id.in_(select(LEADS.c.lead_id).where(_sees_lead(reader)))
+
+
+def _sees_lead(reader: Reader) -> ColumnElement[bool]:
+    """Build the condition that the reader sees a row of ``leads``."""
+    # Until a lead is assigned its own subject must not learn of it.
+    as_supervised = and_(LEADS.c.supervised == reader.agency, LEADS.c.notified)
+    return or_(LEADS.c.supervising == reader.agency, as_supervised, _above(LEADS.c.supervising, reader))
+
+
 def _sees_recommendation(reader: Reader) -> ColumnElement[bool]:
     """Build the condition that the reader sees a row of ``recommendations``."""
     both = (RECOMMENDATIONS.c.supervising, RECOMMENDATIONS.c.to_agency)
@@ -249,10 +261,7 @@ def count_raised(connection: Connection, model_id: str, agency: str, since: str,
 
 def _of_leads(query: Select[Any], reader: Reader, wanted: LeadFilter) -> Select[Any]:
     """Restrict the query to rows of ``leads`` that the reader sees and the filter includes."""
-    # Until a lead is assigned its own subject must not learn of it.
-    as_supervised = and_(LEADS.c.supervised == reader.agency, LEADS.c.notified)
-    above = _above(LEADS.c.supervising, reader)
-    query = query.where(or_(LEADS.c.supervising == reader.agency, as_supervised, above))
+    query = query.where(_sees_lead(reader))
     names = ("status", "model_id", "case_id", "supervising", "severity", "handler")
     query = given(query, supervised=wanted.agency, **{name: getattr(wanted, name) for name in names})
     if wanted.statuses:

@@ -88,6 +88,7 @@ OTHERS = {
     "key_id": Officer(f"{COURT}-clerk", COURT).key_id,
     "entry": "0",
     "audit_id": AUDIT,
+    "number": "1",
     "item_id": "phone",
     "person_id": person_id("li"),
     "letter_id": "letter-1",
@@ -371,6 +372,7 @@ READS = (
     Row("GET /api/v1/events/{event_id}/certificate"),
     Row("GET /api/v1/deadlines", query="?case_id=case-1", key="deadlines"),
     Row("GET /api/v1/warnings", nobody, key="warnings"),
+    Row("GET /api/v1/notices", nobody, key="notices"),  # nothing derives them in the world
     Row("GET /api/v1/leads", supervises, key="leads"),
     Row("GET /api/v1/leads", supervises, query="?case_id=case-1", key="leads"),
     Row("GET /api/v1/leads/{lead_id}", supervises),
@@ -401,6 +403,9 @@ OWN = (
     Row("GET /api/v1/access", anybody, ("auditor", "supervisor")),
     Row("GET /api/v1/webhooks", anybody, ("supervisor",), records=False),
     Row("POST /api/v1/webhooks", anybody, ("supervisor",), body=b'{"url":"https://a.example/"}'),
+    Row("GET /api/v1/notices/settings", anybody, records=False),
+    Row("POST /api/v1/notices/settings", anybody, body=b'{"choices":{}}', records=False),
+    Row("POST /api/v1/notices/read", anybody, body=b"{}", records=False),
 )
 # For a procuratorate, over what lies in its jurisdiction.
 _RUN = msgspec.json.encode({"definition": shipped_model("item-not-handed-over")})
@@ -456,6 +461,8 @@ SIGNED = (
 )
 # The file of a data set is taken from who registered it, which ``test_imports`` tries.
 GIVEN = "POST /api/v1/datasets/{dataset_id}/file"
+# Mail of notices takes a server, and its links a token, which ``test_notices`` has.
+MAILED = ("POST /api/v1/notices/address", "POST /api/v1/notices/unsubscribe")
 # Persons are blinded for a supervising agency in line, which ``test_pseudonyms`` tries.
 PSEUDONYMS = ("GET /api/v1/pseudonyms/{agency_id}", "POST /api/v1/pseudonyms/{agency_id}")
 # Acts are drafted for whoever may sign them in a case that he sees, which ``test_drafts`` tries.
@@ -472,5 +479,5 @@ ARCHIVED = "GET /api/v1/cases/{case_id}/archive"
 def covered() -> set[str]:
     """Return the operations that have a row."""
     rows = {row.operation for row in (*READS, *OWN, *WEBHOOK, *GOVERNANCE)}
-    given = {*SIGNED, *PROCEDURES, *PSEUDONYMS, GIVEN, DRAFTED, ARCHIVED, *WHOLE_LOG}
+    given = {*SIGNED, *PROCEDURES, *PSEUDONYMS, *MAILED, GIVEN, DRAFTED, ARCHIVED, *WHOLE_LOG}
     return rows | {operation for operation, _ in PUBLIC} | given

@@ -157,6 +157,10 @@ class Served:
             self._tokens[officer.key_id] = self.sign_in(officer).json()["access_token"]
         return {"authorization": f"Bearer {self._tokens[officer.key_id]}"}
 
+    def forget_tokens(self) -> None:
+        """Let everybody sign in again: tokens end, and tests let time pass."""
+        self._tokens.clear()
+
     def cookie(self, officer: Officer | None) -> dict[str, str]:
         """Return the same as the console's pages take it; without an officer it has no token of anybody."""
         token = self.token(officer)["authorization"].removeprefix("Bearer ") if officer else "none"

@@ -23,13 +23,14 @@ from ledger.chain.chain_status import ChainStatus
 from ledger.chain.journal import WriteState
 from ledger.core.events.record import IncidentRecorded
 from ledger.i18n import zone_in_use
-from ledger.store import checkpoints, growth, imports, log, webhooks
+from ledger.store import checkpoints, growth, imports, log, notices, webhooks
 from ledger.store.chain_journal import DatabaseJournal
 from ledger.store.checkpoints import PublishedCheckpoint, StoredTimestamp
 from ledger.store.database import Connection
 from ledger.store.growth import Day
 from ledger.store.imports import SystemImports
 from ledger.store.log import TreeState
+from ledger.store.notices import MailState
 from ledger.store.webhooks import Webhook
 from ledger.supervision.runs.supervisor import ALL, RunState
 from ledger.witness.gathering.collector import WitnessState
@@ -76,7 +77,7 @@ class ServiceStatus(Struct, frozen=True):
     ``free_bytes`` is None if the database is on another machine. ``open_since`` (unix milliseconds) is when the first
     entry was recorded that no final anchor covers. ``chain_status`` is what the last look at the chain showed, of whose
     changes of the registry the log has ``mirrored``. ``witness_defect`` prevents asking any witness; ``quorum`` is from
-    how many agencies the contract demands a co-signature.
+    how many agencies the contract demands a co-signature. ``mail`` is None on a ledger that sends none.
     """
 
     now: int
@@ -98,6 +99,7 @@ class ServiceStatus(Struct, frozen=True):
     timestamp_url: str | None
     stamps: TimestampWorkerState | None
     stamped: StoredTimestamp | None
+    mail: MailState | None
     inside: SignedInOverview | None
 
 
@@ -139,6 +141,7 @@ def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
             timestamp_url=settings.timestamp_url,
             stamps=parts.timestamp_worker.state if parts.timestamp_worker else None,
             stamped=checkpoints.last_timestamp(connection),
+            mail=notices.mail_state(connection) if settings.sends_mail else None,
             inside=_inside(connection, service, reading) if reading else None,
         )
 
@@ -246,6 +249,12 @@ SAYINGS = {
         later("The timestamp authority gives no timestamps."),
         later("Nothing waits for it; it is asked again by itself. Compare its address and root certificate."),
     ),
+    "mail_failing": AlarmText(
+        "soon",
+        later("Mail of notices is not sent."),
+        later("See that the mail server answers and takes the login; then try it. Nothing is lost: it is sent later."),
+        "tally notice test-mail",
+    ),
     "runs_fault": AlarmText(
         "soon",
         later("Models are not run."),
@@ -306,6 +315,8 @@ def _raised(status: ServiceStatus) -> Iterator[ServiceAlarm]:
         yield from (ServiceAlarm("witness_fault", witness.name, witness.fault) for witness in faulty)
     if status.stamps is not None and status.stamps.fault is not None:
         yield ServiceAlarm("timestamps_fault", status.timestamp_url or "", status.stamps.fault, status.stamps.hint)
+    if status.mail is not None and status.mail.failing:
+        yield ServiceAlarm("mail_failing", detail=status.mail.last_error)
     if status.inside is not None:
         yield from _raised_inside(status.inside, status.now)
 

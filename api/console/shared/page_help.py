@@ -25,6 +25,7 @@ _LEADS: Final = "docs/console.md#leads"
 _LOOKING: Final = "docs/console.md#looking-into-cases"
 _MODELS: Final = "docs/console.md#models-and-their-library"
 _SIGNING: Final = "docs/console.md#signing"
+_NOTICES: Final = "docs/console.md#notices"
 _OPERATION: Final = "docs/console.md#state-agencies-and-keys"
 _BEGINNING: Final = "docs/console.md#the-first-minutes"
 _SAMPLES: Final = "docs/operations.md#a-ledger-to-try-things-out-in"
@@ -159,6 +160,26 @@ HELP: Final = {
         later("What waits for your agency today: offers, letters, leads, and clocks of this week."),
         later("Begin at the top. Each line opens the page on which it is done."),
         _BEGINNING,
+    ),
+    "notices/confirm.html": PageHelp(
+        later("The page that the link in the first mail leads to."),
+        later("Confirm only an address that is yours."),
+        _NOTICES,
+    ),
+    "notices/notices.html": PageHelp(
+        later("What is new for you: offers, answers, deadlines, letters, what was assigned to you."),
+        later("Open one to get to the page on which it is worked; it counts as read then."),
+        _NOTICES,
+    ),
+    "notices/settings.html": PageHelp(
+        later("For each kind of notice: whether the browser shows it, and whether and when it is mailed."),
+        later("Choose and save. For mail, give an address, and open the link that is sent there."),
+        _NOTICES,
+    ),
+    "notices/unsubscribe.html": PageHelp(
+        later("The page that the link at the end of each mail leads to."),
+        later("End the mail. No sign-in is needed, and the browser shows notices as before."),
+        _NOTICES,
     ),
     "operation/journal.html": PageHelp(
         later("What was sent to the chain, and what became of it."),

@@ -20,10 +20,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from api.auth.reading import Reading
 from api.auth.sessions import ReaderSession
 from api.console.shared import formats
 from api.console.shared.guidance import NextStep, advice, menu_of, next_step
 from api.console.shared.page_help import HELP
+from api.services.notices import Unread, unread
 from api.services.service import Service
 from api.texts import Texts
 from ledger.core.errors import Unavailable
@@ -134,6 +136,7 @@ def page(
         "url": settings.url,
         "help": HELP.get(template),
         "next_step": lambda: _next_step(service, session),
+        "bell": lambda: _bell(service, session, Labels(reader_language)),
         "samples_offered": request.app.state.loading.is_offered,
     }
     html = environment(reader_language).get_template(template).render(**frame, **values)
@@ -150,6 +153,16 @@ def _next_step(service: Service, session: ReaderSession | None) -> NextStep | No
     """Return the next step, or None if the database does not answer; the page itself says what to do then."""
     try:
         return next_step(service, session)
+    except Unavailable:
+        return None
+
+
+def _bell(service: Service, session: ReaderSession | None, labels: Labels) -> Unread | None:
+    """Return what the officer has not read, or None for visitors and where the database does not answer."""
+    if session is None:
+        return None
+    try:
+        return unread(service.parts, Reading(service.parts, session, service.authority()), labels)
     except Unavailable:
         return None
 

@@ -45,6 +45,8 @@ PAGES = (
     "/cases/new",
     "/cases/case-1",
     "/cases/case-1/timeline",
+    "/notices",
+    "/notices/settings",
 )
 OF_CASE = ("/cases/case-1/items/new", "/cases/case-1/offer", "/cases/case-1/handovers/handover-1")
 READ = "Read what you will sign"
@@ -252,11 +254,16 @@ def found(ledger: Ledger) -> None:
 
 
 @contextmanager
-def office_in(folder: Path, browser: Browser, founded: Callable[[Ledger], object] = found) -> Iterator[Office]:
-    """Yield an office whose service knows the tests' officers; at the end no window may have complained."""
+def office_in(
+    folder: Path, browser: Browser, founded: Callable[[Ledger], object] = found, **given: Any
+) -> Iterator[Office]:
+    """Yield an office whose service knows the tests' officers; at the end no window may have complained.
+
+    ``given`` are settings of the service.
+    """
     port, signer_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
-    settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}")
+    settings = Settings(public_url=url, signer_url=f"http://127.0.0.1:{signer_port}", **given)
     with open_ledger(sqlite_url(folder)) as ledger:
         founded(ledger)
         parts = parts_of(ledger, no_chain, settings)

@@ -89,6 +89,9 @@ ROWS = (
     Row("/", starts_with, is_list=True),
     Row("/inbox", receives, is_list=True),
     Row("/outbox", is_own, is_list=True),
+    Row("/notices", nobody, is_list=True),  # nothing derives them in the world
+    Row("/notices/settings", anybody, shows=False),
+    Row("/notices/{number}", nobody),
     Row("/letters", is_addressed, is_list=True),
     Row("/letters", is_own, query="?box=outbox", is_list=True),
     Row("/cases/{case_id}/letters/{letter_id}", sees_letter),
@@ -167,10 +170,13 @@ ROWS = (
 PAGES = tuple(row for row in ROWS if not row.is_file)
 # Of what is tried for the API, whose service makes it.
 OF_API = ("/cases/{case_id}/archive",)
+# What links in mail lead to, which ``test_notices`` tries with a token.
+OF_MAIL = ("/notices/confirm", "/notices/unsubscribe")
 # For anybody, without a session.
 PUBLIC = (
     "/sign-in",
     "/verify",
+    "/notices/bell",
     "/operation",
     "/operation/now",
     "/operation/journal",
@@ -189,6 +195,7 @@ POSTS = (
     "/sign-out",
     "/language",
     "/samples",
+    *(f"/notices/{part}" for part in ("settings", "address", "read", "confirm", "unsubscribe")),
     "/find",
     "/audit",
     "/cases/{case_id}/drafts/{act}",

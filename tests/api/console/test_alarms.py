@@ -23,7 +23,9 @@ from ledger.anchoring.timestamps import TimestampWorkerState
 from ledger.anchoring.worker import ChainWorkerState
 from ledger.chain.chain_status import ChainStatus
 from ledger.chain.contract_clients import RegistryState
+from ledger.core.messages import Message
 from ledger.store.log import TreeState
+from ledger.store.notices import MailState
 from ledger.store.webhooks import Webhook
 from ledger.supervision.runs.supervisor import ALL, RunFault, RunState
 from ledger.witness.gathering.collector import WitnessState
@@ -54,6 +56,7 @@ QUIET = ServiceStatus(
     timestamp_url=None,
     stamps=None,
     stamped=None,
+    mail=MailState(2, 0, NOW, None, None),
     inside=INSIDE,
 )
 
@@ -73,6 +76,7 @@ LOUD = {
     "witness_fault": replace(QUIET, witnesses=[WitnessState("w", 3, "silent")]),
     "witnesses_defect": replace(QUIET, witnesses=[WitnessState("w", 3, "x")], witness_defect="KeyError"),
     "timestamps_fault": replace(QUIET, stamps=TimestampWorkerState("away", "Wait.")),
+    "mail_failing": replace(QUIET, mail=MailState(2, 1, NOW, NOW - 1, Message("away"))),
     "runs_fault": inside(runs=RunState(faults=[RunFault(ALL, "", "no views")])),
     "model_fault": inside(runs=RunState(faults=[RunFault("third-return", "pro", "no such column")])),
     "webhook_failing": inside(webhooks=[replace(HOOK, failures=2, last_error="404")]),

@@ -1,0 +1,315 @@
+"""Notices as their reader may see them now, what he chooses about them, and the address for his mail.
+
+A link that confirms an address, or ends mail to it, carries what it is for under the service's key: nothing of it is
+stored, and whoever edits the database can make the service send nothing to an address that nobody confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from api.auth.reading import Reading
+from api.services.parts import Parts
+from api.services.service import LONGEST, Cursors
+from ledger.config.settings import ADDRESS
+from ledger.core.encoding.decoding import decoder_of
+from ledger.core.errors import MalformedInput, NotFound, RuleRefused
+from ledger.core.events.terms import Role
+from ledger.core.messages import Message
+from ledger.i18n import Labels
+from ledger.notices.topics import TOPICS, NoticeChoice, Topic, choices_of
+from ledger.notices.wording import sentence
+from ledger.store import cases, notices
+from ledger.store.database import Connection
+from ledger.store.notices import AddressLimits, NoticeFilter, NumberedNotice, Subscriber
+from ledger.store.tables import NO_CASE
+from ledger.timeline.sentences import names_by_id
+
+MOST_UNREAD = 99  # counted; beyond that the bell shows only that there are more
+LINK_HOLDS_S = 24 * 3600  # seconds for which an address can be confirmed
+LIMITS = AddressLimits(of_officer=3, of_agency=100, sharing=5)  # links in a day, officers of one address
+MOST_CHARACTERS = 254  # of an address (RFC 5321 4.5.3.1.3)
+_CONFIRM, _CONFIRMED, _UNSUBSCRIBE = "confirm address", "confirmed address", "unsubscribe"  # scopes of what is sealed
+_choices: Final = decoder_of(dict[Topic, NoticeChoice])
+
+
+class NoticeView(Struct, frozen=True):
+    """A notice. ``page`` is that of the console on which it is worked; ``says`` names no person and no case.
+
+    ``case_number`` is null where the reader sees the letter and not its case, and of what has no case. ``until`` is by
+    when, ``is_open`` whether it still waits. ``made_at`` is in unix milliseconds.
+    """
+
+    number: int
+    topic: str
+    kind: str
+    says: str
+    case_id: str | None
+    case_number: str | None
+    until: str | None
+    made_at: int
+    is_open: bool
+    is_read: bool
+    page: str
+
+
+class NoticeSettings(Struct, frozen=True):
+    """What the officer is told of, and where. ``confirmed`` is True once he has opened the link sent to the address.
+
+    ``sends_mail`` is whether the ledger has a mail server, ``digest_hour`` that of daily mail in its time zone.
+    """
+
+    choices: dict[Topic, NoticeChoice]
+    language: str
+    address: str | None
+    confirmed: bool
+    sends_mail: bool
+    digest_hour: int
+
+
+class Unread(Struct, frozen=True):
+    """How many notices the reader has not read, at most ``MOST_UNREAD`` + 1, and the newest of them."""
+
+    count: int
+    newest: NoticeView | None
+
+
+def chosen(row: Subscriber, roles: Sequence[Role]) -> dict[Topic, NoticeChoice]:
+    """Return what an officer of these roles is told of."""
+    return choices_of(roles, _choices.decode(row.choices))
+
+
+def in_browser(choices: Mapping[Topic, NoticeChoice], officer: str) -> NoticeFilter:
+    """Return the filter of what appears in the browser."""
+    return _filter([topic for topic, choice in choices.items() if choice.browser], officer)
+
+
+def by_mail(choices: Mapping[Topic, NoticeChoice], officer: str, rhythm: str) -> NoticeFilter:
+    """Return the filter of what is mailed in this rhythm, without what no longer waits."""
+    mailed = _filter([topic for topic, choice in choices.items() if choice.mail == rhythm], officer)
+    return msgspec.structs.replace(mailed, only_open=True)
+
+
+def _filter(topics: list[Topic], officer: str) -> NoticeFilter:
+    return NoticeFilter(officer, tuple(topics), of_others="due_of_others" in topics)
+
+
+def unread(parts: Parts, reading: Reading, labels: Labels) -> Unread:
+    """Return what the reader has not read. Nothing is recorded as read: it is told only that there is something."""
+    officer = reading.session.grant.officer
+    with parts.database.read() as connection:
+        row = notices.subscriber(connection, reading.agency, officer)
+        wanted = in_browser(chosen(row, reading.session.grant.roles), officer)
+        behind = msgspec.structs.replace(wanted, after=row.read_up_to, only_open=True)
+        count, number = notices.count_unread(connection, reading.reader, behind, MOST_UNREAD + 1)
+        if not count:
+            return Unread(0, None)
+        newest = notices.listed(connection, reading.reader, msgspec.structs.replace(behind, after=number - 1), limit=1)
+        return Unread(count, views(connection, reading, newest, labels)[0])
+
+
+def own_notices(
+    connection: Connection, reading: Reading, labels: Labels, *, limit: int, below: int | None = None
+) -> list[NoticeView]:
+    """Return the reader's notices, the newest first, of numbers ``below``."""
+    officer = reading.session.grant.officer
+    row = notices.subscriber(connection, reading.agency, officer)
+    wanted = in_browser(chosen(row, reading.session.grant.roles), officer)
+    if below is not None:
+        wanted = msgspec.structs.replace(wanted, up_to=below - 1)
+    rows = notices.listed(connection, reading.reader, wanted, limit=limit, newest_first=True, read_up_to=row.read_up_to)
+    return views(connection, reading, rows, labels)
+
+
+def own_notice(connection: Connection, reading: Reading, labels: Labels, number: int) -> NoticeView:
+    """Return one of the reader's notices, whatever he chose. Raises NotFound."""
+    wanted = NoticeFilter(reading.session.grant.officer, TOPICS, of_others=True, after=number - 1, up_to=number)
+    for row in notices.listed(connection, reading.reader, wanted, limit=1):
+        return views(connection, reading, [row], labels)[0]
+    raise NotFound("no notice {number} that you may see", number=number, field="number")
+
+
+def views(connection: Connection, reading: Reading, rows: Sequence[NumberedNotice], labels: Labels) -> list[NoticeView]:
+    """Return the notices as they are shown to the reader, in his language."""
+    numbers = cases.numbers_of(connection, {row.case_id for row in rows} - {NO_CASE}, reading.reader)
+    names = names_by_id(reading.authority.names, labels)
+    return [
+        NoticeView(
+            number=row.number,
+            topic=row.topic,
+            kind=row.kind,
+            says=sentence(row, names, labels.of_clock),
+            case_id=row.case_id or None,
+            case_number=numbers.get(row.case_id),
+            until=row.until,
+            made_at=row.made_at,
+            is_open=row.is_open,
+            is_read=row.is_read,
+            page=_page_of(row, reading.agency, sees_case=row.case_id in numbers),
+        )
+        for row in rows
+    ]
+
+
+def _page_of(row: NumberedNotice, agency: str, *, sees_case: bool) -> str:
+    """Return the page on which it is worked, below the console's address."""
+    of_case, thing = f"/cases/{row.case_id}", row.kind.partition(".")[0]
+    match thing:
+        case "handover" | "discrepancy":
+            return f"{of_case}/handovers/{row.subject}"
+        case "lead" | "recommendation":
+            return f"/{thing}s/{row.subject}"
+        case "deadline" if row.case_id == NO_CASE:
+            return f"/recommendations/{row.subject}"
+        case "deadline" if sees_case:
+            return f"{of_case}?tab=deadlines"
+        # A time that runs for the agency itself since something was served on it has no letter of its own.
+        case "deadline" if row.subject == agency:
+            return "/letters"
+        case "letter" | "deadline":
+            return f"{of_case}/letters/{row.subject}"
+    return of_case
+
+
+# -- what the officer chooses ------------------------------------------------------------------------------------------
+
+
+def settings_of(parts: Parts, reading: Reading) -> NoticeSettings:
+    """Return what the reader chose."""
+    with parts.database.read() as connection:
+        row = notices.subscriber(connection, reading.agency, reading.session.grant.officer)
+    return NoticeSettings(
+        choices=chosen(row, reading.session.grant.roles),
+        language=row.language,
+        address=row.address,
+        confirmed=is_confirmed(Cursors(parts.token_key), row),
+        sends_mail=parts.settings.sends_mail,
+        digest_hour=parts.settings.digest_hour,
+    )
+
+
+def choose(parts: Parts, reading: Reading, choices: Mapping[Topic, NoticeChoice], language: str) -> None:
+    """Store the reader's choices. Mail at once begins with what comes from now on."""
+    with parts.database.read() as connection:
+        last = notices.position(connection).number
+    values = {"choices": msgspec.json.encode(choices).decode(), "language": language}
+    begun = {"once_after": last, "once_to": None, "daily_to": None}
+    notices.keep(parts.database, reading.agency, reading.session.grant.officer, **values, **begun)
+
+
+def give_address(parts: Parts, reading: Reading, address: str | None, language: str) -> None:
+    """Store the address, to which a link is sent; without one, no mail is sent any more.
+
+    Raises MalformedInput, RuleRefused if the ledger sends no mail, and Conflict where a limit is reached.
+    """
+    agency, officer = reading.agency, reading.session.grant.officer
+    if address is None:
+        notices.end_mail(parts.database, agency, officer)
+        return
+    if not parts.settings.sends_mail:
+        raise RuleRefused(
+            "this ledger sends no mail",
+            field="address",
+            code="no_mail",
+            hint="Whoever runs the ledger can set a mail server. The browser shows notices without one.",
+        )
+    local, _, domain = address.strip().partition("@")
+    spelled = f"{local}@{domain.lower()}"
+    if len(spelled) > MOST_CHARACTERS or not ADDRESS.fullmatch(spelled):
+        raise MalformedInput("expected an address such as name@example.org", field="address")
+    allowed = parts.settings.allowed_mail_domains
+    if allowed and domain.lower() not in allowed:
+        raise MalformedInput("expected an address of {domains}", domains=", ".join(sorted(allowed)), field="address")
+    with parts.database.read() as connection:
+        row = notices.subscriber(connection, agency, officer)
+    if row.address == spelled and is_confirmed(Cursors(parts.token_key), row):
+        return
+    notices.ask_to_confirm(
+        parts.database, agency, officer, address=spelled, language=language, now_ms=parts.clock(), limits=LIMITS
+    )
+
+
+class _Link(Struct, frozen=True):
+    """What a link is for; ``until`` (unix milliseconds) is when it ends, if it does."""
+
+    agency: str
+    officer: str
+    address: str
+    until: int | None = None
+
+
+_link: Final = decoder_of(_Link)
+Token = Annotated[str, Meta(max_length=LONGEST)]
+
+
+def link_to_confirm(cursors: Cursors, row: Subscriber) -> str:
+    """Return the token of the link by which the address of the row is confirmed."""
+    assert row.to_confirm is not None, "the officer has asked for it"
+    return _sealed(cursors, _CONFIRM, row, row.to_confirm + 1000 * LINK_HOLDS_S)
+
+
+def link_to_unsubscribe(cursors: Cursors, row: Subscriber) -> str:
+    """Return the token of the link by which mail to the address of the row ends."""
+    return _sealed(cursors, _UNSUBSCRIBE, row)
+
+
+def is_confirmed(cursors: Cursors, row: Subscriber) -> bool:
+    """Return whether the officer has confirmed the address of the row, and nobody has put in another since."""
+    return row.address is not None and row.confirmation == _sealed(cursors, _CONFIRMED, row)
+
+
+def confirm(parts: Parts, token: str) -> str:
+    """Confirm the address that a link was sent to, and return it. Raises NotFound for a link that no longer holds."""
+    cursors = Cursors(parts.token_key)
+    link = _opened(cursors, _CONFIRM, token)
+    with parts.database.read() as connection:
+        row = notices.subscriber(connection, link.agency, link.officer)
+        last = notices.position(connection).number
+    if row.address != link.address or (link.until or 0) < parts.clock():
+        raise _over()
+    if not is_confirmed(cursors, row):
+        begun = {"once_after": last, "daily_after": last, "once_to": None, "daily_to": None, "to_confirm": None}
+        seal = _sealed(cursors, _CONFIRMED, row)
+        notices.keep(parts.database, row.agency, row.officer, confirmation=seal, **begun)
+    return link.address
+
+
+def address_of_link(parts: Parts, token: str) -> str:
+    """Return the address that a link to end mail was sent to. Raises NotFound."""
+    return _opened(Cursors(parts.token_key), _UNSUBSCRIBE, token).address
+
+
+def unsubscribe(parts: Parts, token: str) -> str:
+    """Delete the address that a link was sent to, and return it. Raises NotFound."""
+    link = _opened(Cursors(parts.token_key), _UNSUBSCRIBE, token)
+    with parts.database.read() as connection:
+        row = notices.subscriber(connection, link.agency, link.officer)
+    if row.address == link.address:
+        notices.end_mail(parts.database, link.agency, link.officer)
+    return link.address
+
+
+def _sealed(cursors: Cursors, scope: str, row: Subscriber, until: int | None = None) -> str:
+    return cursors.seal(scope, msgspec.json.encode(_Link(row.agency, row.officer, row.address or "", until)).decode())
+
+
+def _opened(cursors: Cursors, scope: str, token: str) -> _Link:
+    try:
+        return _link.decode(cursors.open(scope, token))
+    except (MalformedInput, msgspec.MsgspecError) as error:
+        raise _over() from error
+
+
+def _over() -> NotFound:
+    return NotFound(
+        "this link holds no longer, or it was cut short",
+        field="token",
+        hint="Sign in and give the address again; a new link is sent.",
+    )
+
+
+READ_AS = Message("notices")

@@ -1,0 +1,59 @@
+"""Wording: what a notice says, in one sentence without the names of persons, things and cases.
+
+The same sentence stands in the browser and in mail, which is read by others on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ledger.core.messages import Message
+from ledger.notices.topics import Topic
+from ledger.store.notices import Notice
+
+_SENTENCES: Final[Mapping[str, Message]] = {
+    "handover.offered": Message("{agency} makes an offer to your agency."),
+    "handover.returned": Message("{agency} returns what your agency handed over."),
+    "handover.recalled": Message("{agency} has recalled its offer to your agency."),
+    "handover.accepted": Message("{agency} has accepted your agency's offer."),
+    "handover.refused": Message("{agency} has refused your agency's offer."),
+    "case.assigned": Message("The case is assigned to you."),
+    "letter.sent": Message("{agency} has sent your agency a letter."),
+    "letter.answered": Message("{agency} has answered your agency's letter."),
+    "discrepancy.raised": Message("{agency} states a difference from what was handed over."),
+    "discrepancy.resolved": Message("{agency} has signed a resolution of a difference."),
+    "lead.assigned": Message("A lead is assigned to you."),
+    "lead.notified": Message("A lead concerns your agency, which is asked for an answer."),
+    "lead.transferred": Message("A lead is transferred to your agency."),
+    "lead.answered": Message("A lead has been answered."),
+    "recommendation.issued": Message("{agency} has issued a recommendation to your agency."),
+    "recommendation.received": Message("{agency} has recorded the receipt of a recommendation."),
+    "recommendation.objected": Message("{agency} objects to your agency's recommendation."),
+    "recommendation.reviewed": Message("{agency} has reviewed its recommendation to your agency."),
+    "recommendation.answered": Message("{agency} has replied to your agency's recommendation."),
+    "recommendation.escalated": Message("{agency} has gone on with a recommendation that was not followed."),
+    "recommendation.rechecked": Message("{agency} has checked what came of its recommendation."),
+}
+_PASSED = Message("Overdue: {clock}.")
+_LAST_DAY = Message("One day left: {clock}.")
+_DAYS_LEFT = Message("{days} days left: {clock}.")
+TITLES: Final[Mapping[Topic, Message]] = {
+    "offered": Message("Something is offered or returned to my agency, or recalled"),
+    "answered": Message("My agency's offer is accepted or refused"),
+    "assigned": Message("A case or a lead is assigned to me"),
+    "due": Message("A deadline of mine, or of nobody in particular, is due in 7, 3 or 1 days or overdue"),
+    "due_of_others": Message("A deadline that a colleague handles is due or overdue"),
+    "letter": Message("A letter to my agency, or the answer to one of its own"),
+    "discrepancy": Message("A difference is stated against my agency, or its resolution signed"),
+    "lead": Message("A lead is transferred to my agency, concerns it, or is answered"),
+    "recommendation": Message("A recommendation is issued to my agency, or something comes of one"),
+}
+
+
+def sentence(notice: Notice, name_of: Callable[[str], str], clock_of: Callable[[str], str]) -> Message:
+    """Return what the notice says. ``name_of`` names agencies by their ids, ``clock_of`` clocks by their names."""
+    if notice.kind != "deadline":
+        return Message(_SENTENCES[notice.kind].msgid, agency=name_of(notice.by_agency or ""))
+    pattern = {0: _PASSED, 1: _LAST_DAY}.get(notice.days or 0, _DAYS_LEFT)
+    return Message(pattern.msgid, days=notice.days, clock=clock_of(notice.word or ""))
