@@ -108,7 +108,9 @@ class SigningProvider(Struct, frozen=True):
             raise CallRefused(INVALID_PARAMS, str(error), error.code) from error
         except (msgspec.MsgspecError, UnicodeError) as error:
             raise CallRefused(INVALID_PARAMS, str(error)) from error
-        return question.signatures(self.signer)
+        signatures = question.signatures(self.signer)
+        self.prompt.note_signed(question)
+        return signatures
 
 
 def create_app(own: SignerRoutes) -> ASGIApp:
@@ -120,6 +122,7 @@ def create_app(own: SignerRoutes) -> ASGIApp:
         Route("/pair", own.pair, methods=["POST"]),
         Route("/waiting", own.waiting, methods=["GET"]),
         Route("/answer", own.answer, methods=["POST"]),
+        Route("/signed", own.signed, methods=["GET"]),
         Route("/", own.page, methods=["GET"]),
         *(Route(f"/{name}", FileResponse(_PAGE / name), methods=["GET"]) for name in ("signer.js", "signer.css")),
     ]
@@ -192,7 +195,11 @@ class SignerRoutes(Struct, frozen=True):
                 "seconds_left": pending.seconds_left,
             }
         code = self.pairing.code
-        return _json({"code": f"{code[:4]}-{code[4:]}", "question": question})
+        return _json({"code": f"{code[:4]}-{code[4:]}", "question": question, "signed": self.prompt.count})
+
+    async def signed(self, request: Request) -> Response:
+        self.guard.require_own_page(request.headers)
+        return _json({"signed": [*self.prompt.signed]})
 
     async def answer(self, request: Request) -> Response:
         self.guard.require_own_page(request.headers)

@@ -8,18 +8,21 @@ import secrets
 import termios
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 import click
+from msgspec import Struct
 
-from api.signer.question import SigningQuestion
+from api.signer.question import ActInWords, SigningQuestion
 from api.texts import Texts
 from ledger.core.errors import TallystickError
 
 PATIENCE_S = 120  # seconds that a question waits
+SHOWN = 50  # of the questions that were agreed to, the last
 YES = (b"y", b"yes")
 
 
@@ -39,6 +42,13 @@ class NotAnswered(TallystickError):
     """The officer did not answer in time."""
 
     code = "not_answered"
+
+
+class Signed(Struct, frozen=True):
+    """What the officer agreed to and was signed at the time ``at``, in unix seconds."""
+
+    at: int
+    acts: tuple[ActInWords, ...]
 
 
 @dataclass(slots=True)
@@ -65,7 +75,7 @@ class Terminal:
 
     def __init__(self, texts: Texts, source: int):
         self._prompt, self._late = texts("Sign this?"), texts("Nobody answered in time; nothing was signed.")
-        self._together = texts("Sign all {count}?")
+        self._together, self._signed = texts("Sign all {count}?"), texts("Signed:")
         self._source = source
         self._heard: Callable[[bool], object] | None = None
         self._has_ended = False
@@ -88,6 +98,13 @@ class Terminal:
         if self._has_ended:
             heard(False)
 
+    def signed(self, question: SigningQuestion) -> None:
+        """Show what was signed, by the names that it was asked by."""
+        from ledger.cli.output import printable  # noqa: PLC0415 - a page needs none
+
+        for act in question.acts:
+            click.echo(printable(f"{self._signed} {act.sentence}"), err=True)
+
     def drop(self) -> None:
         """Withdraw the question: nothing typed from now on answers it."""
         self._heard = None
@@ -107,11 +124,23 @@ class Terminal:
 
 
 class OfficerPrompt:
-    """Puts questions to the officer: in the ``terminal``, or if that is None on a page that asks for them itself."""
+    """Puts questions to the officer: in the ``terminal``, or if that is None on a page that asks for them itself.
+
+    ``signed`` is what was signed last, the newest first, ``count`` how often it was since the signer started.
+    """
 
     def __init__(self, terminal: Terminal | None = None):
         self._terminal = terminal
         self.waiting: PendingQuestion | None = None
+        self.signed: deque[Signed] = deque(maxlen=SHOWN)
+        self.count = 0
+
+    def note_signed(self, question: SigningQuestion) -> None:
+        """Keep what was signed, to be looked at afterwards."""
+        self.signed.appendleft(Signed(int(time.time()), question.acts))
+        self.count += 1
+        if self._terminal is not None:
+            self._terminal.signed(question)
 
     async def ask(self, question: SigningQuestion) -> None:
         """Return once the officer has agreed. Raises Declined, NotAnswered or AskedAlready."""

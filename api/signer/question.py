@@ -7,7 +7,8 @@ in the typed data (EIP-712); and the text that signs in at this console (EIP-436
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from datetime import datetime
 from typing import Any
 
@@ -23,10 +24,11 @@ from ledger.core.errors import MalformedInput, SignatureRefused, Unauthorized
 from ledger.core.events import SUITE_SECP256K1_EIP712, UNSIGNED, Envelope, Stream, decode_event, digest_of
 from ledger.core.events.payload import decode_section
 from ledger.core.messages import Message
+from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.signing.signatures import personal_digest, require_window, typed_data
-from ledger.i18n import Labels
+from ledger.i18n import Labels, label_first_by, zone_in_use
 from ledger.recording.event_signing import MAX_ACTS, sign_in_order
-from ledger.timeline.event_fields import EventField, event_fields
+from ledger.timeline.event_fields import EventField, fields_to_sign
 from ledger.timeline.sentences import Names, Narrator
 
 _ZERO = "0x" + "00" * 32
@@ -55,7 +57,10 @@ class KeyHolder(Struct, frozen=True):
 
 
 class ActInWords(Struct, frozen=True):
-    """An act in a sentence, and every value that is signed with it. ``source`` says where names are from."""
+    """An act in a sentence, and every value that is signed with it.
+
+    ``source`` says where names are from, and in which zone times are shown.
+    """
 
     sentence: str
     particulars: tuple[EventField, ...]
@@ -80,7 +85,8 @@ class _Disclosed(Struct, frozen=True, forbid_unknown_fields=True):
 class QuestionBuilder:
     """Makes the questions to one holder, in one language. ``now`` returns unix seconds.
 
-    ``record`` returns what the things of a case are called by its verified record, None where that cannot be had.
+    ``record`` returns what the things of a case of so many events are called by its verified record, None where that
+    cannot be had. ``procedures`` are those in force by their ids: of a case that has one, times are shown in its zone.
     """
 
     def __init__(
@@ -89,13 +95,16 @@ class QuestionBuilder:
         labels: Labels,
         names: Names,
         now: Callable[[], int],
-        record: Callable[[str], CaseNames | None] = lambda _case_id: None,
+        *,
+        record: Callable[[str, int], CaseNames | None] = lambda _case_id, _events: None,
+        procedures: Callable[[], Mapping[str, Rulebook]] = dict,
     ):
         self.holder = holder
         self._labels = labels
         self._names = names
         self._now = now
         self._record = record
+        self._procedures = procedures
 
     def events(self, address: Any, documents: Any) -> SigningQuestion:
         """Return the question for a list of events that are signed by one consent, in their order.
@@ -119,8 +128,11 @@ class QuestionBuilder:
             envelopes.append(envelope)
             if envelope.stream.kind == "case" and envelope.stream not in called:
                 is_first = envelope.sequence == 0
-                called[envelope.stream] = CaseNames() if is_first else self._record(envelope.stream.id)
-            acts.append(self._act(envelope, beside, called.get(envelope.stream)))
+                called[envelope.stream] = (
+                    CaseNames() if is_first else self._record(envelope.stream.id, envelope.sequence)
+                )
+            # The zone and labels of a case's procedure are for its act alone.
+            acts.append(copy_context().run(self._act, envelope, beside, called.get(envelope.stream)))
         log_id = self.holder.log_id
         return SigningQuestion(
             "event",
@@ -147,22 +159,21 @@ class QuestionBuilder:
             if digest_of(text.encode()) != event.confidential[label]:
                 raise MalformedInput("the section {label} is not the one that is signed", label=label, field="params")
         sections = {label: decode_section(text.encode(), label) for label, text in disclosed.sections.items()}
-        case_id, source, persons = event.stream.id, "", dict[str, str]()
+        persons = dict[str, str]()
         if record is not None:
             record.learn(event, sections)
-            case_id = f"{record.number} ({case_id})" if record.number else case_id
+            if record.procedure is not None and (book := self._procedures().get(record.procedure)) is not None:
+                label_first_by(book)  # as the console shows the case
             item = self._labels.of("telling", "item")
             persons = {thing: item.format(text, thing) for thing, text in record.items.items()}
             persons |= {person_id: f"{name} ({person_id[:8]})" for person_id, name in record.persons.items()}
+        source = [Message("Times: {zone}.", zone=self._labels.of_zone(zone_in_use()))]
         if event.stream.kind == "case" and event.previous is not None:
-            source = self._labels.translate(UNVERIFIED if record is None else VERIFIED)
+            source.insert(0, UNVERIFIED if record is None else VERIFIED)
         narrator = Narrator(self._labels, self._names, persons)
-        words = narrator.words(event, None)
-        facts = (
-            EventField(self._labels.of("field", f"{event.stream.kind}_id"), case_id),
-            *event_fields(event, sections, words, self._labels),
-        )
-        return ActInWords(narrator.alone(event), facts, source)
+        words, number = narrator.words(event, None), record.number if record else None
+        facts = fields_to_sign(event, sections, words, self._labels, number=number)
+        return ActInWords(narrator.alone(event), facts, " ".join(map(self._labels.translate, source)))
 
     def sign_in(self, data: Any, address: Any) -> SigningQuestion:
         """Return the question of ``personal_sign``; ``data`` is the text or its bytes in hex. Raises the refusal."""

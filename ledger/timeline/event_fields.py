@@ -39,10 +39,11 @@ def event_fields(event: Event, sections: dict[str, Section], words: EventWords, 
 
 
 def fields_to_sign(
-    event: Event, sections: dict[str, Section], words: EventWords, labels: Labels
+    event: Event, sections: dict[str, Section], words: EventWords, labels: Labels, *, number: str | None = None
 ) -> tuple[EventField, ...]:
-    """Return what an officer reads before he signs an event: its stream, then all that it states."""
-    stream = EventField(labels.of("field", f"{event.stream.kind}_id"), event.stream.id)
+    """Return what an officer reads before he signs an event: its stream with its number, then all that it states."""
+    called = event.stream.id if number is None else f"{number} ({event.stream.id})"
+    stream = EventField(labels.of("field", f"{event.stream.kind}_id"), called)
     return (stream, *event_fields(event, sections, words, labels))
 
 

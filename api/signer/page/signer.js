@@ -24,11 +24,75 @@ async function call(path, body) {
 
 const element = (name, text, className = "") => Object.assign(document.createElement(name), { textContent: text, className });
 
-function inWords({ sentence, particulars, source }) {
-  const [act, values] = [element("li", ""), element("dl", "")];
+function valuesOf(particulars) {
+  const values = element("dl", "");
   values.append(...particulars.flatMap(([label, value]) => [element("dt", label), element("dd", value)]));
-  act.append(element("p", sentence, "sentence"), element("p", source, "quiet"), values);
+  return values;
+}
+
+function inWords({ sentence, particulars, source }) {
+  const act = element("li", "");
+  act.append(element("p", sentence, "sentence"), element("p", source, "quiet"), valuesOf(particulars));
   return act;
+}
+
+// Calls the clerk who looks at another window, if the clerk asked for it.
+const CALLS = "tallystick-signer-calls";
+let sound;
+const calls = () => localStorage.getItem(CALLS) === "yes";
+
+function ring() {
+  sound ??= new AudioContext();
+  sound.resume();
+  for (const [number, pitch] of [660, 880].entries()) {
+    const tone = new OscillatorNode(sound, { frequency: pitch });
+    const volume = new GainNode(sound, { gain: 0.15 });
+    tone.connect(volume).connect(sound.destination);
+    tone.start(sound.currentTime + number * 0.18);
+    tone.stop(sound.currentTime + number * 0.18 + 0.16);
+  }
+}
+
+function callClerk(acts) {
+  if (!calls() || document.hasFocus()) return;
+  ring();
+  if (globalThis.Notification?.permission !== "granted") return;
+  const notice = new Notification(document.title, { body: acts[0].sentence, tag: "tallystick-signer" });
+  notice.addEventListener("click", () => { window.focus(); notice.close(); });
+}
+
+function showCalling() {
+  const { on, off } = part("call").dataset;
+  part("call").textContent = calls() ? on : off;
+  part("call").setAttribute("aria-pressed", calls());
+  part("muted").hidden = !calls() || globalThis.Notification?.permission === "granted";
+}
+part("call").addEventListener("click", async () => {
+  localStorage.setItem(CALLS, calls() ? "no" : "yes");
+  if (calls()) {
+    ring(); // a browser plays sounds of a page only after a click in it, and the clerk hears what it is like
+    await globalThis.Notification?.requestPermission();
+  }
+  showCalling();
+});
+showCalling();
+
+// What was signed, by the names that it was asked by.
+let signed = 0;
+async function showSigned(count) {
+  if (count === signed) return;
+  const given = await call("/signed");
+  if (!given.ok) return;
+  signed = count;
+  const times = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" });
+  const rows = (await given.json()).signed.flatMap(({ at, acts }) => acts.map(({ sentence, particulars }) => {
+    const [row, whole] = [element("li", ""), element("details", "")];
+    whole.append(element("summary", `${times.format(at * 1000)} ${sentence}`), valuesOf(particulars));
+    row.append(whole);
+    return row;
+  }));
+  part("signed-acts").replaceChildren(...rows);
+  part("signed").hidden = rows.length === 0;
 }
 
 function show(question) {
@@ -48,6 +112,7 @@ function show(question) {
   part("acts").replaceChildren(...acts.map(inWords));
   settle();
   part("question-title").focus();
+  callClerk(acts);
 }
 
 // A click that was meant for what was here before must not sign.
@@ -74,11 +139,12 @@ async function look() {
     const given = await call("/waiting");
     part("gone").hidden = true;
     part("locked").hidden = given.ok;
-    part("pairing").hidden = !given.ok;
+    part("pairing").hidden = part("calling").hidden = !given.ok;
     if (given.ok) {
-      const { code, question } = await given.json();
+      const { code, question, signed: count } = await given.json();
       if (part("code").textContent !== code) part("code").textContent = code;
       show(question);
+      await showSigned(count);
     }
   } catch {
     part("gone").hidden = false;

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -13,8 +15,19 @@ from ledger.cli.session import Session
 from ledger.core.errors import TallystickError
 from ledger.core.messages import Message
 
+if TYPE_CHECKING:
+    from ledger.core.procedure.rulebook import Rulebook
+
 PORT = 8546
 OTHER_PORT = Message("Choose another, and let signer_url of the service say the same: the console looks for it there.")
+
+
+def procedures_of(session: Session) -> Mapping[str, Rulebook]:
+    """Return the procedures in force, none while the service does not show them."""
+    try:
+        return session.procedures
+    except TallystickError:
+        return {}
 
 
 @click.command("signer", cls=Command)
@@ -38,7 +51,7 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
     from api.signer.question import KeyHolder, QuestionBuilder
     from api.texts import Texts
     from ledger.cli.listening import listening
-    from ledger.client.case_names import record_of
+    from ledger.client.case_names import CaseRecords
     from ledger.config.keys import keystore_key_id
 
     url = (console or session.profile.url).rstrip("/")
@@ -61,7 +74,8 @@ def signer_command(session: Session, /, *, port: int, console: str | None, ask: 
             session.labels,
             session.full_name,
             lambda: int(time.time()),
-            record_of(session.service, session.trust()),
+            record=CaseRecords(session.service, session.trust()).names,
+            procedures=lambda: procedures_of(session),
         ),
         signer,
         prompt,

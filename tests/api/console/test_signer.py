@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -14,19 +14,22 @@ from msgspec.structs import replace
 
 from api.auth.sessions import sign_in_text
 from api.signer.question import ActInWords, KeyHolder, QuestionBuilder
-from ledger.client.case_names import CaseNames, names_in
+from ledger.client.case_names import CaseNames, CaseRecords, names_in
+from ledger.client.service import ServiceClient
 from ledger.core.encoding import canonical
 from ledger.core.errors import IntegrityBroken
 from ledger.core.events import Section, digest_of
 from ledger.core.log.merkle import leaf_hash
 from ledger.core.log.notes import SeedSigner
+from ledger.core.procedure.zones import UNIVERSAL
 from ledger.core.signing.signatures import recover, signing_hash, typed_data
-from ledger.i18n import Labels
+from ledger.i18n import ZONE_IN_USE, Labels, zone_in_use
+from ledger.procedures import shipped_rulebook
 from tests.api.console.desk import PAGE_KEY, Signing, signer_of
 from tests.api.service import Served, name_confidentially
 from tests.testkit.builders import LOG_ID, POLICE, PROCURATORATE, START, SignedEvent, clerk
 from tests.testkit.casework import Case, offered
-from tests.testkit.machine import free_port
+from tests.testkit.machine import free_port, wait_until
 
 CONSOLE = "https://ledger.test"
 OFFICER = clerk(POLICE)
@@ -319,7 +322,8 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
     address, data, beside = asked_for(offer)
 
     def act(record: CaseNames | None) -> ActInWords:
-        asked = QuestionBuilder(holder, Labels("en"), str, lambda: offer.envelope.signed_at, lambda _case_id: record)
+        now = offer.envelope.signed_at
+        asked = QuestionBuilder(holder, Labels("en"), str, lambda: now, record=lambda _case_id, _events: record)
         return asked.events(address, [[data, beside]]).acts[0]
 
     named, unnamed = act(names), act(None)
@@ -333,6 +337,80 @@ def test_things_are_named_by_the_record_that_the_signer_verified(served: Served)
         names_in(bundle.replace(b"the phone", b"the spoon"), trust)
     with pytest.raises(IntegrityBroken):
         names_in(bundle, replace(trust, log_key=SeedSigner.from_seed("ledger.test/other", bytes(32)).verifying_key))
+
+
+def test_times_of_a_case_are_shown_in_the_zone_of_its_procedure() -> None:
+    """As the console shows them; those of a case whose procedure is not known, in the zone of the ledger."""
+    holder = KeyHolder(OFFICER.key_id, OFFICER.agency, OFFICER.officer_id, LOG_ID, CONSOLE)
+    opening = Case().open().last
+    address, data, beside = asked_for(opening)
+    shown = {}
+    of_ledger = ZONE_IN_USE.set(lambda: UNIVERSAL)
+    for name, books in {"known": {"cn-criminal": shipped_rulebook()}, "unknown": {}}.items():
+        now = opening.envelope.signed_at
+        asked = QuestionBuilder(holder, Labels("en"), str, lambda now=now: now, procedures=lambda books=books: books)
+        (act,) = asked.events(address, [[data, beside]]).acts
+        shown[name] = (dict(act.particulars)["occurred at"], act.source)
+    assert shown == {
+        "known": ("2026-03-02 09:00", "Times: Beijing time."),
+        "unknown": ("2026-03-02 01:00", "Times: UTC."),
+    }
+    assert zone_in_use() == UNIVERSAL, "the zone of a case is for its act alone"
+    ZONE_IN_USE.reset(of_ledger)
+
+
+def test_a_record_is_fetched_once_and_not_waited_for_without_end(served: Served) -> None:
+    """What was verified is kept until the case has more events. One that is too large, or too slow, is done without;
+    it is there for the next question. What a question adds to the names is not kept."""
+    case = served.record(name_confidentially(Case().open().register("phone")))
+    served.publish()
+    bundle = served.get("/api/v1/cases/case-1/proof", OFFICER).content
+    service, events = Shown(bundle), len(case.events)
+    records = CaseRecords(service, served.parts.trust.trust)
+    for _ in range(3):
+        names = records.names("case-1", events)
+        assert names is not None
+        assert names.items.pop("phone") == "the phone"
+    assert service.asked == 1
+    assert records.names("case-1", events + 1) is not None
+    assert service.asked == 2
+    assert CaseRecords(service, None).names("case-1", events) is None
+    small = CaseRecords(service, served.parts.trust.trust, most_bytes=len(bundle) - 1)
+    assert small.names("case-1", events) is None
+    service.may_answer.clear()
+    slow = CaseRecords(service, served.parts.trust.trust, within_s=0.01)
+    assert slow.names("case-1", events) is None
+    asked = service.asked
+    assert slow.names("case-1", events) is None
+    assert service.asked == asked, "one that is being fetched is not fetched twice"
+    service.may_answer.set()
+    wait_until(lambda: slow.names("case-1", events))
+
+
+class Shown(ServiceClient):
+    """A service that shows one bundle, once it may answer."""
+
+    def __init__(self, bundle: bytes):
+        super().__init__("https://ledger.test")
+        self.bundle, self.asked, self.may_answer = bundle, 0, threading.Event()
+        self.may_answer.set()
+
+    def download(self, path: str, target: IO[bytes], **_query: Any) -> None:  # type: ignore[override]
+        assert path == "/api/v1/cases/case-1/proof"
+        self.asked += 1
+        self.may_answer.wait(60)
+        target.write(self.bundle)
+
+
+def test_what_was_signed_can_be_looked_at(desk: Desk) -> None:
+    """By the names of the question, the newest first; what was declined is not there, and nobody else reads it."""
+    own = {"authorization": f"Bearer {PAGE_KEY}"}
+    before = desk.http.get("/waiting", headers=own).json()["signed"]
+    desk.asked(False, "eth_signTypedData_v4", *asked_for(OFFER))
+    question, _ = desk.asked(True, "eth_signTypedData_v4", *asked_for(OFFER))
+    assert desk.http.get("/waiting", headers=own).json()["signed"] == before + 1
+    assert desk.http.get("/signed", headers=own).json()["signed"][0]["acts"] == question["acts"]
+    assert desk.http.get("/signed").status_code == 403
 
 
 def test_one_consent_signs_events_that_follow_each_other(desk: Desk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.api.console.desk import Office, axe_findings
+from tests.api.console.desk import Office, axe_findings, too_wide
 from tests.testkit.builders import POLICE, clerk
 
 
@@ -25,6 +25,50 @@ def test_clerk_signs_in_with_the_signer(office: Office) -> None:
     (session,) = [cookie for cookie in police.context.cookies() if cookie["name"] == "tallystick"]
     assert (session["httpOnly"], session["sameSite"], session["path"]) == (True, "Strict", "/console")
     assert page.evaluate("document.cookie") == ""
+
+
+# What calls the clerk is noted: a headless browser has no loudspeaker, and shows no notification.
+CALLS = """
+window.calls = [];
+window.away = false;
+document.hasFocus = () => !window.away;
+window.Notification = class extends EventTarget {
+  static permission = "granted";
+  static requestPermission = async () => "granted";
+  constructor(title, options) { super(); window.calls.push(`${title}: ${options.body}`); }
+};
+const start = OscillatorNode.prototype.start;
+OscillatorNode.prototype.start = function (...at) { window.calls.push("sound"); return start.apply(this, at); };
+"""
+
+
+def test_the_signer_calls_and_keeps_what_was_signed(office: Office) -> None:
+    """Who asked for it hears and is shown that a question waits, while he looks elsewhere; then the page has what he
+    signed, in the same words, and what he declined it has not."""
+    police = office.sit_down(clerk(POLICE), viewport={"width": 390, "height": 800}, color_scheme="dark")
+    police.context.add_init_script(CALLS)
+    signer = police.signers()
+    signer.get_by_role("button", name="Call me").click()
+    expect(signer.get_by_role("button", name="Stop calling me")).to_have_attribute("aria-pressed", "true")
+    expect(signer.locator("#muted")).to_be_hidden()
+    signer.evaluate("calls.length = 0, away = true")
+    page = police.go("/sign-in")
+    page.locator("#code").fill(police.signing.codes[-1])
+    page.locator("#pairing button").click()
+    page.locator("#by-signer").click()
+    expect(signer.locator("#question")).to_be_visible()
+    *sounds, notification = signer.evaluate("calls")
+    assert sounds == ["sound", "sound"]
+    assert notification.startswith("(1) Sign this? Tallystick signer: Sign in at ")
+    signer.evaluate("away = false, dispatchEvent(new Event('focus'))")
+    police.decline()
+    expect(signer.locator("#signed")).to_be_hidden()
+    page.locator("#by-signer").click()
+    police.agree()
+    expect(signer.locator("#signed summary")).to_contain_text(f"Sign in at {office.url}. This signs no event.")
+    signer.locator("#signed summary").click()
+    expect(signer.locator("#signed dd").first).to_have_text(clerk(POLICE).officer_id)
+    assert (axe_findings(signer), too_wide(signer)) == ([], [])
 
 
 @pytest.mark.extended
