@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from api.auth.phone_access import PhoneAccess
 from api.auth.sessions import SignInService
 from api.chain_connector import Connector, TrustHolder, now_s
 from api.services.auditing import Audits
@@ -48,7 +49,7 @@ from ledger.recording.registry_view import Registry
 from ledger.recording.sequencer import Sequencer
 from ledger.recording.system_stream import AccessLogSealer, SystemStream
 from ledger.recording.validation import Validator
-from ledger.store import bindings
+from ledger.store import bindings, phones
 from ledger.store.access import AccessLog
 from ledger.store.append import clear_away
 from ledger.store.chain_journal import DatabaseJournal
@@ -76,7 +77,7 @@ FOLLOW_EVERY = 0.5  # seconds between two looks at the chain
 VOUCH_EVERY = 0.5  # seconds between checks whether a block is to be vouched for
 WARN_EVERY = 10.0  # seconds between checks of approaching deadlines
 NOTICE_EVERY = 1.0  # seconds between looks at what is new for somebody
-FORGET_EVERY = 60.0  # seconds between checks whose last key has ended
+FORGET_EVERY = 60.0  # seconds between checks whose last key has ended, and which offers were answered
 ERASE_EVERY = 1.0  # seconds between checks whether something was erased
 SEAL_EVERY = 60.0  # seconds between checks whether reads are to be sealed
 LOOK_S = 30  # seconds to wait at the start; a slower chain is looked at while submissions are served
@@ -169,15 +170,16 @@ def make_parts(
 
 def make_service(parts: Parts) -> Service:
     """Build what the routes share over the parts."""
-    trust = parts.trust
+    trust, clock = parts.trust, lambda: parts.clock() // 1000
     sign_in = SignInService(
         parts.database,
         parts.settings,
         log_id=trust.trust.log_id,
         token_key=parts.token_key,
         chain_id=lambda: trust.trust.chains[-1].chain_id if trust.trust.chains else NO_CHAIN,
-        clock=lambda: parts.clock() // 1000,
+        clock=clock,
     )
+    phone_access = PhoneAccess(parts.database, parts.settings, clock)
     database, trusted = parts.database, lambda: trust.trust
     prover = Prover(
         database,
@@ -189,7 +191,8 @@ def make_service(parts: Parts) -> Service:
     )
     histories, pictures = Histories(parts.validator.states), Pictures()
     submissions = SubmissionService(parts)
-    return Service(parts, sign_in, submissions, prover, histories, pictures, Audits(parts), Cursors(parts.token_key))
+    audits, cursors = Audits(parts), Cursors(parts.token_key)
+    return Service(parts, sign_in, phone_access, submissions, prover, histories, pictures, audits, cursors)
 
 
 def _supervisor(
@@ -277,6 +280,12 @@ def count_and_warn(parts: Parts) -> None:
     warn(parts.database, now_ms(), parts.zone())
 
 
+def forget(parts: Parts) -> None:
+    """Forget where officers without a key had mail sent, and what phones prepared for offers that are answered."""
+    forget_gone(parts)
+    phones.forget(parts.database, now_s())
+
+
 def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
     """Return the loops that write to the log on their own or report what was written, by the name of their thread."""
     sealer = AccessLogSealer(parts.database, parts.access, parts.system)
@@ -289,7 +298,7 @@ def writing_loops(parts: Parts) -> dict[str, Callable[[Event], None]]:
         "warn": _repeat(WARN_EVERY, lambda: count_and_warn(parts)),
         "deliver": deliverer.run,
         "notice": _repeat(NOTICE_EVERY, lambda: notice(parts.database, parts.validator, now_ms())),
-        "forget": _repeat(FORGET_EVERY, lambda: forget_gone(parts)),
+        "forget": _repeat(FORGET_EVERY, lambda: forget(parts)),
         "erase": _repeat(ERASE_EVERY, lambda: clear_away(parts.database)),
         "seal": _repeat(SEAL_EVERY, lambda: sealer.step(now_ms())),
         "supervise": parts.supervisor.run,

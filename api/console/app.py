@@ -21,6 +21,7 @@ from api.console.cases import (
     item_pages,
     letter_pages,
     list_files,
+    phone_pages,
     picture_pages,
 )
 from api.console.notices import notice_pages
@@ -55,6 +56,7 @@ _FEATURES = (
     case_lists,
     case_pages,
     case_acts,
+    phone_pages,
     item_pages,
     letter_pages,
     list_files,

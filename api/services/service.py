@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 
+from api.auth.phone_access import PhoneAccess
 from api.auth.sessions import SignInService
 from api.services.auditing import Audits
 from api.services.parts import Parts
@@ -62,6 +63,7 @@ class Service(Struct, frozen=True):
 
     parts: Parts
     sign_in: SignInService
+    phones: PhoneAccess
     submissions: SubmissionService
     prover: Prover
     histories: Histories

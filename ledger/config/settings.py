@@ -150,6 +150,7 @@ class Settings(KeyedSettings):
     token_lifetime_s: Annotated[int, Field(ge=60, le=3600)] = 900
     session_lifetime_s: Annotated[int, Field(ge=60, le=86_400)] = 36_000  # of a session in use, from signing in on
     challenge_lifetime_s: Annotated[int, Field(ge=10, le=600)] = 120
+    phone_lifetime_s: Annotated[int, Field(ge=60, le=36_000)] = 7_200  # of a phone that prepares an answer
 
     smtp_host: str | None = None  # of the server that takes mail of notices; without it and mail_from none is sent
     smtp_port: Port = 587

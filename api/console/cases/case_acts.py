@@ -353,6 +353,8 @@ def _answered_line(form: PostedForm, item_id: str, state: CaseState, *, differs:
     else:
         quantity, line["reason_code"] = f"refused_quantity:{item_id}", form.get(f"reason:{item_id}") or ""
         line |= _of_item(form, item_id, "explanation")
+    if photographs := form.all(f"photograph:{item_id}"):
+        line["photographs"] = photographs
     if form.get(quantity):
         unit = state.items[item_id].quantity.unit if item_id in state.items else None
         line["quantity"] = _quantity(form, quantity, unit)

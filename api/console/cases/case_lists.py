@@ -28,7 +28,7 @@ from ledger.core.errors import RuleRefused
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message
 from ledger.i18n import words_in_use, zone_in_use
-from ledger.store import case_list, cases
+from ledger.store import case_list, cases, phones
 from ledger.store.case_list import CaseFilter, CasePosition, Order
 from ledger.store.cases import Page
 from ledger.store.clocks import Box, offer_position, open_offers, parse_offer_position
@@ -80,11 +80,17 @@ def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = None) 
     """Show the open offers to the agency, those that expire first at the top, and the letters that wait for it."""
     rows, following = _box(visit, "inbox", limit=ROWS, after=after)
     letters = waiting_letters(visit, FEW)
+    now = unix_seconds(visit.reading.reader.now)
+    with visit.service.parts.database.read() as connection:
+        prepared = phones.of_officer(connection, visit.reading.session.grant.key_id, now)
+        numbers = cases.numbers_of(connection, [each.case_id for each in prepared])
     return visit.page(
         "cases/inbox.html",
         rows=rows,
+        prepared=[(each, numbers[each.case_id]) for each in prepared],
+        now=now,
         picks=len(rows) > 1 and visit.reading.session.has_role(*HANDLING),
-        this_minute=minute(unix_seconds(visit.reading.reader.now)),
+        this_minute=minute(now),
         letters=letters,
         following=following,
         told=recorded(visit, event),

@@ -14,7 +14,7 @@ from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.formats import minute
-from api.console.shared.rendering import narrator_of
+from api.console.shared.rendering import PATH, narrator_of
 from api.dependencies import After, Following, SlugPath
 from api.services.case_reading import known_persons, require_handover, timeline_builder
 from api.services.documents import papers_of_case, place_of_paper
@@ -22,7 +22,7 @@ from api.services.service import position_after
 from ledger.core.custody import CaseState, Handover
 from ledger.core.custody.state import MeasureState
 from ledger.core.encoding.instants import unix_seconds
-from ledger.core.errors import NotFound
+from ledger.core.errors import Conflict, NotFound
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.messages import Message, Term
@@ -30,7 +30,7 @@ from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.visibility import Sight
 from ledger.i18n import label_first_by
 from ledger.recording.event_signing import new_id
-from ledger.store import cases
+from ledger.store import cases, phones
 
 ROWS = 50
 Tab = Literal["items", "persons", "handovers", "deadlines", "timeline", "documents"]
@@ -324,7 +324,12 @@ def handover_lines(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, res
     offered, book = _handover(visible.state, handover_id), book_of(visit, visible.state)
     lines = rest.of(list(offered.items.values()))
     return visit.page(
-        "cases/handover_lines.html", **visible._asdict(), **_findings(book), handover=offered, lines=lines
+        "cases/handover_lines.html",
+        **visible._asdict(),
+        **findings(book),
+        handover=offered,
+        lines=lines,
+        answering=answering(case_id, handover_id),
     )
 
 
@@ -334,7 +339,7 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
 
     What was refused, recalled or has expired is shown to the agency that it was offered to without its case.
     """
-    shown = _shown_handover(visit, case_id, handover_id)
+    shown = shown_handover(visit, case_id, handover_id)
     handover: Handover = shown["handover"]
     book = book_of(visit, shown["state"])
     own, now, is_open = visit.reading.agency, visit.reading.reader.now, handover.is_open
@@ -344,7 +349,7 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
     return visit.page(
         "cases/handover.html",
         **shown,
-        **_findings(book),
+        **findings(book),
         is_mine_to_accept=is_offered_to_us and not expired,
         is_mine_to_refuse=is_offered_to_us and shown["sight"] is not None,
         is_mine_to_recall=is_open and handover.from_agency == own and signs,
@@ -356,25 +361,53 @@ def handover_page(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath) -> R
         results=terms.choices(terms.CheckResult),
         expired=expired,
         this_minute=minute(unix_seconds(now)),
+        **own_phone(visit, case_id, handover_id),
     )
+
+
+def answering(case_id: str, handover_id: str) -> str:
+    """Return the address below which the parts of an acceptance's form are, for an officer at his desk."""
+    return f"{PATH}/cases/{case_id}/handovers/{handover_id}"
+
+
+def own_phone(visit: Visit, case_id: str, handover_id: str) -> dict[str, Any]:
+    """Return what the desk shows of the officer's own phone for this offer: what it prepares, the time, its address."""
+    now = unix_seconds(visit.reading.reader.now)
+    with visit.service.parts.database.read() as connection:
+        own = phones.of_offer(connection, case_id, handover_id, visit.reading.session.grant.key_id, now)
+    return {"prepared": own, "now": now, "answering": answering(case_id, handover_id)}
+
+
+def require_offered(visit: Visit, case_id: str, handover_id: str) -> Handover:
+    """Return an offer that waits for the answer of the reader's agency.
+
+    Raises NotFound if he may not see it, and Conflict if his agency can answer it no more.
+    """
+    with visit.service.parts.database.read() as connection:
+        offer = require_handover(connection, visit.service, visit.reading, case_id, handover_id)
+    expired = offer.expires_at is not None and offer.expires_at < visit.reading.reader.now
+    if not offer.is_open or expired or offer.to_agency != visit.reading.agency:
+        words = "this offer does not wait for an answer of your agency"
+        raise Conflict(words, code="answered_already", field="handover_id")
+    return offer
 
 
 @router.get("/cases/{case_id}/handovers/{handover_id}/list")
 def handover_list(visit: VisitOf, case_id: SlugPath, handover_id: SlugPath, rest: PartRequested) -> Response:
     """Return a part of the page of a handover that the reader does not answer: more of the sender's list."""
-    values = _shown_handover(visit, case_id, handover_id)
+    values = shown_handover(visit, case_id, handover_id)
     lines = rest.of(list(values["handover"].items.values()))
     return visit.page("cases/handover_list.html", **values, lines=lines)
 
 
-def _shown_handover(visit: Visit, case_id: str, handover_id: str) -> dict[str, Any]:
+def shown_handover(visit: Visit, case_id: str, handover_id: str, read_as: Message | None = None) -> dict[str, Any]:
     """Return the handover with its case as far as the reader may see it, and record the read."""
     with visit.service.parts.database.read() as connection:
         handover_state = require_handover(connection, visit.service, visit.reading, case_id, handover_id)
         sight = cases.sight(connection, case_id, visit.reading.reader)
         row = cases.case(connection, case_id)
         person_names = known_persons(connection, visit.reading, case_id)
-    visit.reading.record(Message("handover {handover_id}", handover_id=handover_id), case_id)
+    visit.reading.record(read_as or Message("handover {handover_id}", handover_id=handover_id), case_id)
     return {
         "case": row,
         "state": visit.service.parts.validator.states.of_case(case_id),
@@ -384,7 +417,7 @@ def _shown_handover(visit: Visit, case_id: str, handover_id: str) -> dict[str, A
     }
 
 
-def _findings(book: Rulebook) -> dict[str, Any]:
+def findings(book: Rulebook) -> dict[str, Any]:
     """Return what may be found of an item that does not arrive as listed."""
     formal = tuple(word for word, reason in book.reasons.items() if not reason.returns_for)
     return {"reasons": formal, "seals": terms.choices(terms.SealState)}

@@ -24,11 +24,15 @@ _METHODS_THAT_READ = ("GET", "HEAD")
 
 
 class SessionCookie:
-    """Carries an officer's token. Scripts cannot read it, and requests from other sites do not carry it."""
+    """Carries an officer's token. Scripts cannot read it, and requests from other sites do not carry it.
 
-    def __init__(self, settings: Settings):
+    That of a phone has another ``name``, and is sent to the pages below ``path`` alone.
+    """
+
+    def __init__(self, settings: Settings, name: str = "tallystick", path: str = PATH):
         self._secure = settings.url.startswith("https://")
-        self.name = "__Secure-tallystick" if self._secure else "tallystick"
+        self.name = f"__Secure-{name}" if self._secure else name
+        self._path = path
 
     def token(self, request: Request) -> str | None:
         """Return the token that the browser sent."""
@@ -37,12 +41,12 @@ class SessionCookie:
     def give(self, response: Response, token: str, lifetime_s: int) -> None:
         """Set the cookie in the browser."""
         response.set_cookie(
-            self.name, token, max_age=lifetime_s, path=PATH, secure=self._secure, httponly=True, samesite="strict"
+            self.name, token, max_age=lifetime_s, path=self._path, secure=self._secure, httponly=True, samesite="strict"
         )
 
     def take(self, response: Response) -> None:
         """Remove the cookie from the browser."""
-        response.delete_cookie(self.name, path=PATH, secure=self._secure, httponly=True, samesite="strict")
+        response.delete_cookie(self.name, path=self._path, secure=self._secure, httponly=True, samesite="strict")
 
 
 def require_own_page(request: Request, service: ServiceOf) -> None:

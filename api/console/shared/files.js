@@ -25,27 +25,64 @@ function differs(drop) {
   if (choice) choice.checked = true;
 }
 
-async function take(drop, file) {
-  const [line, name, state, progress] = ["li", "strong", "span", "progress"].map((kind) => document.createElement(kind));
+// Add the line of a file; its digests come with `keep`.
+function addLine(drop, file) {
+  const [line, name] = ["li", "strong"].map((kind) => document.createElement(kind));
   name.textContent = file.name;
+  line.append(name, " ", remover(drop, line, file));
+  drop.querySelector(".hashed").append(line);
+  return line;
+}
+
+// Put the digests into the form, and show the first of them.
+function keep(drop, line, found) {
+  line.append(" ", Object.assign(document.createElement("code"), { textContent: found[0] }));
+  if (!drop.dataset.drop) return;
+  for (const value of found) line.append(Object.assign(document.createElement("input"), { type: "hidden", name: drop.dataset.drop, value }));
+}
+
+// A picture that a phone takes for a page is in no album: whoever does not save it here has a digest of nothing.
+function addSaving(drop, line, file) {
+  const link = Object.assign(document.createElement("a"), { download: file.name, href: URL.createObjectURL(file), textContent: drop.dataset.save });
+  line.append(" ", link);
+}
+
+async function take(drop, file) {
+  const line = addLine(drop, file);
+  const [state, progress] = ["span", "progress"].map((kind) => document.createElement(kind));
   state.textContent = drop.dataset.hashing;
   progress.setAttribute("aria-label", `${drop.dataset.hashing} ${file.name}`);
-  line.append(name, " ", state, " ", progress, " ", remover(drop, line, file));
-  drop.querySelector(".hashed").append(line);
+  line.firstElementChild.after(" ", state, " ", progress);
   try {
     const found = await digests(file, progress);
     state.textContent = verdict(drop, found);
     if (state.textContent === drop.dataset.other) differs(drop);
-    const told = Object.assign(document.createElement("code"), { textContent: found[0] });
-    progress.replaceWith(told);
-    if (drop.dataset.drop) {
-      for (const value of found) line.append(Object.assign(document.createElement("input"), { type: "hidden", name: drop.dataset.drop, value }));
-      drop.dispatchEvent(new Event("input", { bubbles: true }));
-    }
+    keep(drop, line, found);
+    if (drop.dataset.save) addSaving(drop, line, file);
+    if (drop.dataset.drop) drop.dispatchEvent(new Event("input", { bubbles: true }));
   } catch {
     state.textContent = drop.dataset.unread;
-    progress.remove();
   }
+  progress.remove();
+}
+
+// Return the files whose digests the form has, with the field that each is in.
+export function hashedIn(form) {
+  return [...form.querySelectorAll("[data-drop] .hashed li")].flatMap((line) => {
+    const found = [...line.querySelectorAll("input")];
+    const [name] = line.querySelectorAll("strong");
+    return found.length ? [{ field: found[0].name, name: name.textContent, digests: found.map(({ value }) => value) }] : [];
+  });
+}
+
+// Add a file that was hashed on another device, unless the form has it.
+export function addHashed(form, { field, name, digests: found }) {
+  const drop = form.querySelector(`[data-drop="${CSS.escape(field)}"]`);
+  if (!drop || [...drop.querySelectorAll("input[type=hidden]")].some(({ value }) => value === found[0])) return null;
+  drop.closest("details")?.setAttribute("open", "");
+  const line = addLine(drop, { name });
+  keep(drop, line, found);
+  return line;
 }
 
 // A file dropped beside its field must not replace the page, with what was typed in it.

@@ -209,6 +209,7 @@ def next_step(service: Service, session: ReaderSession | None) -> NextStep | Non
 
 _AGAIN = later("Wait a moment, then do the same again. What was signed counts once, however often it is sent.")
 _SIGN_IN = later("Sign in again.")
+_NEW_CODE = later("Have the desk show a new code on the page of the offer, and scan that one.")
 _GRANT = later("Make a file with tally key request. The admin of your agency grants your key with it: tally key grant.")
 _OPERATOR = later("Tell the operator of the ledger, and read the state of the service: here nothing can be done.")
 _ANEW = later("Load the page again to see how the case stands now, then draft anew.")
@@ -247,6 +248,8 @@ BY_CODE: Final = {
     "key_not_valid": _GRANT,
     "key_revoked": later("Use another key of yours that is granted, or ask the admin of your agency for a new one."),
     "challenge_unknown": _SIGN_IN,
+    **dict.fromkeys(("phone_ended", "phone_code_unknown"), _NEW_CODE),
+    "too_many_phones": later("Sign one of the answers that wait, or end its phone: the inbox lists them."),
     "foreign_origin": later("Open the console by its own address and use the forms of its pages."),
     "foreign_sign_in": later("Open the console by the address that the signer was started for, and sign in there."),
     "sign_in_expired": later("Set this computer's clock right, then sign in again."),

@@ -4,16 +4,18 @@ const { keyId } = document.body.dataset;
 const place = `${PREFIX} ${keyId} ${location.pathname}${location.search}`;
 const forms = [...document.querySelectorAll("form[data-act]")];
 
-const fieldsOf = (form) => [...form.elements].filter(({ name, type }) => name && !["hidden", "file", "submit"].includes(type));
-const isTicked = ({ type }) => type === "checkbox" || type === "radio";
-const keyOf = (field) => (isTicked(field) ? `${field.name} ${field.value}` : field.name);
-const usual = (field) => {
+export const fieldsOf = (form) => [...form.elements].filter(({ name, type }) => name && !["hidden", "file", "submit"].includes(type));
+export const isTicked = ({ type }) => type === "checkbox" || type === "radio";
+export const keyOf = (field) => (isTicked(field) ? `${field.name} ${field.value}` : field.name);
+export const usual = (field) => {
   if (isTicked(field)) return field.defaultChecked;
   return field.options ? ([...field.options].find((option) => option.defaultSelected) ?? field.options[0])?.value : field.defaultValue;
 };
-const now = (field) => (isTicked(field) ? field.checked : field.value);
+export const now = (field) => (isTicked(field) ? field.checked : field.value);
 
-export const forget = () => sessionStorage.removeItem(place);
+export const FROM_PHONE = `${place} phone`; // where a desk keeps what it took over from a phone
+
+export const forget = () => [place, FROM_PHONE].forEach((key) => sessionStorage.removeItem(key));
 
 function keep() {
   const changed = forms.map((form) => Object.fromEntries(fieldsOf(form).filter((field) => now(field) !== usual(field)).map((field) => [keyOf(field), now(field)])));

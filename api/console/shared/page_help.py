@@ -24,6 +24,7 @@ _HANDING_OVER: Final = "docs/console.md#handing-over-and-receiving"
 _LEADS: Final = "docs/console.md#leads"
 _LOOKING: Final = "docs/console.md#looking-into-cases"
 _MODELS: Final = "docs/console.md#models-and-their-library"
+_PHONE: Final = "docs/console.md#on-a-phone"
 _SIGNING: Final = "docs/console.md#signing"
 _NOTICES: Final = "docs/console.md#notices"
 _OPERATION: Final = "docs/console.md#state-agencies-and-keys"
@@ -134,10 +135,23 @@ HELP: Final = {
         later("Choose whom it goes to and what for, pick the items, read what you will sign, and sign it."),
         _HANDING_OVER,
     ),
+    "cases/open_phone.html": PageHelp(
+        later("A phone without a wallet prepares the answer to an offer here, for the desk that signs it."),
+        later("Have the desk show a code on the page of the offer. Scan it with this phone's camera, or type it."),
+        _PHONE,
+    ),
     "cases/outbox.html": PageHelp(
         later("Your agency's own offers that nobody has answered yet."),
         later("Open one to look at it, or to recall it."),
         _HANDING_OVER,
+    ),
+    "cases/phone_offer.html": PageHelp(
+        later("The sender's list, on the phone of the officer who receives it. What you note here goes to his desk."),
+        later(
+            "Tick or scan what came, say what differs, photograph it, and save the photographs. Then review and sign "
+            "at the desk."
+        ),
+        _PHONE,
     ),
     "cases/picture.html": PageHelp(
         later("The case over time: who held what, what was handed over, what is flagged or late."),

@@ -32,7 +32,7 @@ LINES = columns("item_id", "description", "quantity", "seal_number", "condition"
 LISTED_NOW = ("description", "quantity", "seal_number", "condition")
 FIELDS_LISTED = ("quantity", "condition", "seal_number")
 FIELDS_FOUND = ("quantity", "condition", "seal_number", "seal_state", "digest", "remark", "match_result")
-OF_NOT_ACCEPTED = frozenset({"quantity", "seal_state"})
+OF_NOT_ACCEPTED = frozenset({"quantity", "seal_state", "photographs"})
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _PERSON = re.compile(r"[0-9a-f]{32}")
 CASE = click.argument("case_id")
@@ -48,6 +48,7 @@ LISTED_AS = click.option(
 ALL = click.option("--all-items", is_flag=True, help="Every item that your agency holds, is in store and not offered.")
 PERSONS = click.option("--person", "person_ids", multiple=True, help="A person who goes along.")
 CASE_STAYS = click.option("--case-stays", is_flag=True, help="What is listed goes alone, without the case.")
+PHOTOGRAPH = "A picture of how an item was found that differs, to digest."
 EXCEPT = "An item not accepted. All others are as listed then, unless --received names those that are."
 OUTLINE = click.option(
     "--outline",
@@ -111,6 +112,7 @@ def offer(recorder: EventRecorder, case_id: str, **fields: Any) -> None:
 @click.option(
     "--file", "files", multiple=True, metavar="ITEM=PATH", help="The file of an item as it is now, to digest."
 )
+@click.option("--photograph", "photographs", multiple=True, metavar="ITEM=PATH", help=PHOTOGRAPH)
 @click.option("--except", "refused", multiple=True, metavar="ITEM=REASON[:TEXT]", help=EXCEPT)
 @click.option("--absent", "absent_person_ids", multiple=True, metavar="PERSON", help="A person who did not come.")
 @NUMBER
@@ -124,6 +126,7 @@ def accept(
     received: tuple[str, ...],
     differences: tuple[str, ...],
     files: tuple[str, ...],
+    photographs: tuple[str, ...],
     refused: tuple[str, ...],
     **fields: Any,
 ) -> None:
@@ -136,6 +139,7 @@ def accept(
 
     session = recorder.session
     paths = dict(split_once(text, "=", "--file", "ITEM=PATH") for text in files)
+    pictures = [split_once(text, "=", "--photograph", "ITEM=PATH") for text in photographs]
     answer = acceptance(
         received,
         differences,
@@ -143,6 +147,7 @@ def accept(
         unit_of=partial(_unit_of, session),
         files={item_id: digests_of(Path(path), session.output) for item_id, path in paths.items()},
         recorded=lambda item_id: _item(session, item_id)["digests"],
+        photographs=[(item_id, digests_of(Path(path), session.output)) for item_id, path in pictures],
     )
     rest_as_listed = all_as_listed or bool(refused and not received)
     body = make_body(handover.HandoverAccepted, rest_as_listed=rest_as_listed, **answer, **fields)
@@ -328,11 +333,13 @@ def acceptance(
     unit_of: Callable[[str], str],
     files: Mapping[str, Sequence[str]] | None = None,
     recorded: Callable[[str], Sequence[str]] = lambda _item_id: (),
+    photographs: Iterable[tuple[str, Sequence[str]]] = (),
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the lists ``received`` and ``not_accepted`` of an acceptance.
 
     ``unit_of`` tells the unit in which an item is counted, for a quantity that names none. ``files`` are items with the
-    digests of their files now, ``recorded`` tells those of the record: they match or are a difference.
+    digests of their files now, ``recorded`` tells those of the record: they match or are a difference. ``photographs``
+    are the digests of each picture of an item that differs, or is not accepted.
     """
     differences = _fields_by_item("--found", differing, FIELDS_FOUND, unit_of)
     for item_id, digests in (files or {}).items():
@@ -340,6 +347,8 @@ def acceptance(
         if not digests_conflict(recorded(item_id), digests) and item_id not in differences:
             entry["match_result"] = "match"
         differences[item_id] = differences.get(item_id, {}) | entry
+    for item_id, digests in photographs:
+        differences.setdefault(item_id, {}).setdefault("photographs", []).extend(digests)
     refused = []
     for text in not_accepted:
         item_id, reason_text = split_once(text, "=", "--except", "ITEM=REASON")

@@ -25,6 +25,7 @@ class OfferedItem(terms.Value, frozen=True):
 
 
 Lines = Annotated[tuple[OfferedItem, ...], Meta(max_length=1000)]
+Photographs = Annotated[tuple[terms.Digest, ...], Meta(max_length=32)]
 
 
 class OutlinePoint(terms.Value, frozen=True):
@@ -113,7 +114,10 @@ class HandoverChecked(Body, frozen=True):
 
 
 class ReceivedItem(terms.Value, frozen=True):
-    """One item as the receiver found it; a difference from the list opens a discrepancy with the acceptance."""
+    """One item as the receiver found it; a difference from the list opens a discrepancy with the acceptance.
+
+    ``digests`` are those of the thing's own files, ``photographs`` those of pictures that show how it was found.
+    """
 
     item_id: terms.ItemId
     match_result: terms.MatchResult
@@ -123,16 +127,18 @@ class ReceivedItem(terms.Value, frozen=True):
     seal_state: terms.SealState | None = None
     digests: Digests = ()
     remark: terms.Text | None = None
+    photographs: Photographs = ()
 
 
 class NotAcceptedItem(terms.Value, frozen=True):
-    """An item that stays with the sender, and why."""
+    """An item that stays with the sender, and why; ``photographs`` are digests of pictures that show how it was."""
 
     item_id: terms.ItemId
     reason_code: terms.ReasonCode
     explanation: terms.Text | None = None
     quantity: terms.Quantity | None = None
     seal_state: terms.SealState | None = None
+    photographs: Photographs = ()
 
 
 @event("handover.accepted")

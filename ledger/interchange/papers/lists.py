@@ -227,10 +227,11 @@ def _keepers(printed: PrintedEvent, person_id: str) -> list[str]:
 
 
 def _found_digests(writer: PaperWriter, _listed: ListRow) -> Iterator[Row]:
-    """Yield the digests that the event states, of each thing that was received."""
+    """Yield the digests that the event states, of each thing that was received and of its photographs."""
     body = writer.printed.event.body
     if isinstance(body, HandoverAccepted):
-        lines = [(line.item_id, line.digests) for line in body.received]
+        lines = [(line.item_id, (*line.digests, *line.photographs)) for line in body.received]
+        lines += [(line.item_id, line.photographs) for line in body.not_accepted]
     else:
         lines = [(getattr(body, "item_id", ""), getattr(body, "digests", ()))]
     for item_id, digests in lines:

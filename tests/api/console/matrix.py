@@ -130,6 +130,7 @@ ROWS = (
     Row("/cases/{case_id}/handovers/{handover_id}/lines", roles=HANDLING),
     Row("/cases/{case_id}/handovers/{handover_id}"),
     Row("/cases/{case_id}/handovers/{handover_id}/list"),
+    Row("/cases/{case_id}/handovers/{handover_id}/phone", anybody, shows=False),  # of a phone of his own
     *(
         Row("/cases/{case_id}/handovers/{handover_id}", was_offered(relation), handover=f"{relation}_id")
         for relation in GONE
@@ -172,9 +173,12 @@ PAGES = tuple(row for row in ROWS if not row.is_file)
 OF_API = ("/cases/{case_id}/archive",)
 # What links in mail lead to, which ``test_notices`` tries with a token.
 OF_MAIL = ("/notices/confirm", "/notices/unsubscribe")
+# For a phone with a token of its own, tried by test_phone_access.
+OF_PHONE = ("/phone/offer", "/phone/lines")
 # For anybody, without a session.
 PUBLIC = (
     "/sign-in",
+    "/phone",
     "/verify",
     "/notices/bell",
     "/operation",
@@ -201,6 +205,9 @@ POSTS = (
     "/cases/{case_id}/drafts/{act}",
     "/leads/drafts",
     "/inbox/drafts",
+    "/cases/{case_id}/handovers/{handover_id}/phone",
+    "/cases/{case_id}/handovers/{handover_id}/phone/end",
+    *(f"/phone{part}" for part in ("", "/answer", "/leave")),
     "/leads/{lead_id}/rederive",
     "/cited",
     "/supervision/drafts/{act}",

@@ -7,7 +7,7 @@ import pytest
 
 from api.console.app import routes
 from api.console.shared.guidance import HANDLING
-from tests.api.console.matrix import OF_API, OF_MAIL, POSTS, PUBLIC, ROWS, Row
+from tests.api.console.matrix import OF_API, OF_MAIL, OF_PHONE, POSTS, PUBLIC, ROWS, Row
 from tests.api.console.pages import page_of, post, text_of
 from tests.api.matrix import RELATIONS, ROLES, Relation, World, crossed, elsewhere, reader, sees
 from tests.testkit.builders import Officer
@@ -17,7 +17,8 @@ def test_every_route_has_a_row() -> None:
     """Nobody adds a page without saying who may see it, or a form without its being tried from another site."""
     all_routes = {(method, route.path) for route in routes() for method in route.methods}
     pages = {("GET", row.route) for row in ROWS} | {("GET", path) for path in PUBLIC}
-    assert pages | {("GET", path) for path in (*OF_API, *OF_MAIL)} | {("POST", path) for path in POSTS} == all_routes
+    pages |= {("GET", path) for path in (*OF_API, *OF_MAIL, *OF_PHONE)}
+    assert pages | {("POST", path) for path in POSTS} == all_routes
 
 
 @pytest.mark.parametrize(("row", "relation"), crossed(ROWS))

@@ -1,18 +1,22 @@
-"""A phone at the receiver's: its camera in a scanner's place."""
+"""A phone at the receiver's: its camera in a scanner's place, what it prepares for the desk, a wallet on it."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
+from ledger.store import log
 from tests.api.console.conftest import OPTIONS, PATIENCE_MS
-from tests.api.console.desk import Office, barriers, office_in
+from tests.api.console.desk import Clerk, Office, barriers, office_in, too_wide, watch
+from tests.api.console.test_wallet import sign_in, with_wallet
 from tests.testkit.builders import POLICE, PROCURATORATE, clerk
 from tests.testkit.camera import BARRED, SEEING, code_128, film, qr
 from tests.testkit.casework import Case, registration
@@ -91,3 +95,85 @@ def test_who_gets_no_camera_is_told_why(playwright: Playwright, tmp_path: Path) 
             desk.page.keyboard.press("Enter")
             expect(desk.page.locator("[data-seen]")).to_have_text("1")
         office.complaints.clear()  # of the other address
+
+
+def phone_of(office: Office, **options: Any) -> Page:
+    """Return a window on a phone, which has no session, no signer and no wallet."""
+    context = office.stack.enter_context(
+        closing(office.browser.new_context(locale=office.language, **PHONE, **options))
+    )
+    watch(context, (f"{office.url}/", "blob:"), office.complaints)
+    context.set_default_timeout(PATIENCE_MS)
+    return context.new_page()
+
+
+def show_code(desk: Clerk) -> str:
+    """Have the desk show a code for a phone; return the address that its QR code has."""
+    page = desk.page
+    page.get_by_text("Continue on a phone").click()
+    page.locator("#phone").get_by_role("button").last.click()
+    return f"{desk.office.url}/console/phone#{page.locator('#phone .code').inner_text()}"
+
+
+def test_a_phone_prepares_and_the_desk_signs(office: Office) -> None:
+    """Scanned, photographed and typed on a phone that can sign nothing; the record says what the desk signed."""
+    office.record(sealed())
+    desk = office.at(clerk(PROCURATORATE), "/cases/case-1/handovers/handover-1")
+    phone = phone_of(office)
+    phone.goto(show_code(desk))
+    phone.wait_for_url("**/phone/offer")
+    phone.get_by_role("button", name="Scan with the camera").click()
+    expect(phone.locator("[data-seen]")).to_have_text("2")
+    phone.get_by_role("button", name="Stop the camera").click()
+    line = phone.locator(".lines > li", has_text="the phone")
+    line.get_by_label("accepted, but it differs").check()
+    line.get_by_label("Seal", exact=True).select_option("broken")
+    line.get_by_label("Remark").fill("cut open")
+    line.locator(".photographs input[type=file]").set_input_files(
+        {"name": "cut.jpg", "mimeType": "image/jpeg", "buffer": b"picture"}
+    )
+    expect(line.get_by_role("link", name="Save")).to_have_attribute("download", "cut.jpg")
+    phone.get_by_role("button", name="Finished: over to the desk").click()
+    expect(phone.locator("#phone-outcome")).to_contain_text("the desk has it")
+    assert barriers(phone) == []
+    page = desk.page
+    expect(page.locator("#phone-state")).to_contain_text("It finished at")
+    expect(page.locator("[data-seen]")).to_have_text("2")
+    expect(page.locator(".lines > li", has_text="the phone exhibit")).to_contain_text("from the phone")
+    assert barriers(page) == []
+    at_desk = page.locator(".lines > li", has_text="the phone exhibit").get_by_label("Remark")
+    expect(at_desk).to_have_value("cut open")
+    at_desk.fill("cut open along the seam")
+    line.get_by_label("Remark").fill("cut open twice")
+    expect(page.locator("[data-differs]")).to_be_visible()
+    page.get_by_role("button", name="Accept: read what you will sign").click()
+    desk.sign()
+    (discrepancy,) = office.state().discrepancies.values()
+    assert (discrepancy.item_id, discrepancy.kinds) == ("phone", ("seal",))
+    with office.ledger.database.read() as connection:
+        (*_, last) = log.stream(connection, "case", "case-1", after=-1, limit=10)
+    (line_of_it,) = log.event_of(last).body.received  # type: ignore[attr-defined]
+    assert (line_of_it.remark, line_of_it.photographs[0]) == (
+        "cut open along the seam",
+        f"sha256:{sha256(b'picture').hexdigest()}",
+    )
+    phone.reload()
+    expect(phone.get_by_role("alert")).to_contain_text("may prepare no answer any more")
+
+
+def test_a_wallet_on_the_phone_signs_there(office: Office) -> None:
+    """In Chinese, on a narrow screen, from signing in by the inbox to the record, with no desk and no signer."""
+    office.record(sealed())
+    desk, _ = with_wallet(office, clerk(PROCURATORATE), language="zh-CN", **PHONE)
+    page = sign_in(desk)
+    for path in ("/inbox", "/cases/case-1/handovers/handover-1"):
+        desk.go(path)
+        assert too_wide(page) == []
+    for thing in ("the phone", "the knife"):
+        page.get_by_role("checkbox", name=thing).check()
+    expect(page.locator("[data-seen]")).to_have_text("2")
+    page.get_by_role("button", name="接收：先阅读将签署的内容").click()
+    assert too_wide(page) == []
+    page.locator("[data-sign]").click()
+    expect(page.locator(".done")).to_be_visible()
+    assert office.state().handovers["handover-1"].status == "accepted"
