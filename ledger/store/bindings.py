@@ -1,8 +1,9 @@
 """Bindings: rows that nobody signs are bound, as they are written, by digests in a chain of their own.
 
-Warnings, stored audits, webhooks, published checkpoints with their signatures and timestamps, chain writes and the
-times of commits follow from no event. Each change of such a row adds a record to the chain in the same transaction,
-so that a row and its record never exist without each other. The chain's head is sealed with the access log.
+Warnings, notices, stored audits, webhooks, published checkpoints with their signatures and timestamps, chain writes and
+the times of commits follow from no event, or are checked by none. Each change of such a row adds a record to the chain
+in the same transaction, so that a row and its record never exist without each other. The chain's head is sealed with
+the access log.
 
 The chain has no key. Whoever can write to the database can replace what came since the last seal, together with its
 records. What is sealed cannot be replaced without changing the log's root.
@@ -33,6 +34,7 @@ from ledger.store.tables import (
     COSIGNATURES,
     ENTRIES,
     META,
+    NOTICES,
     TIMESTAMPS,
     TRIE_NODES,
     WARNINGS,
@@ -43,11 +45,11 @@ FIRST = "blake3:" + "00" * 32  # what the first record follows
 PAGE = 1000  # records fetched at a time
 PAGE_BACK = 20  # where the last record of a row is looked for, which is mostly a late one
 
-_OF_SERVICE = (WARNINGS, AUDITS, WEBHOOKS, CHECKPOINTS, COSIGNATURES, TIMESTAMPS)
+_OF_SERVICE = (WARNINGS, NOTICES, AUDITS, WEBHOOKS, CHECKPOINTS, COSIGNATURES, TIMESTAMPS)
 _OF_CHAIN = (CHAIN_WRITES, ANCHOR_STATES, TRIE_NODES)
 BOUND_TABLES: Mapping[str, Table] = {table.name: table for table in (*_OF_SERVICE, *_OF_CHAIN)}
 UNBOUND = "anchor_number"  # the one column that is not bound: it follows from other rows
-# What people see and no entry causes: only this calls for a seal. The others come with every entry, a seal's included.
+# What people see and no entry causes: only this calls for a seal. The others come with entries, a seal's included.
 OF_PEOPLE = (WARNINGS.name, AUDITS.name, WEBHOOKS.name)
 COMMITS = ENTRIES.name  # by committed size: the first index and the time of the commit, as text
 DEPLOYMENT = META.name

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, fu
 from ledger.core.errors import Conflict
 from ledger.core.messages import Message
 from ledger.core.visibility import Reader
-from ledger.store import log
+from ledger.store import bindings, log
 from ledger.store.cases import seen
 from ledger.store.database import Database
 from ledger.store.log import ENTRY_COLUMNS, StoredEntry
@@ -33,6 +33,7 @@ from ledger.store.tables import (
     WARNINGS,
 )
 
+FORGOTTEN_AT_ONCE = 500
 _POSITION = "notices_position"  # how far the log and the warnings were looked at, and the last number
 # Of these the event itself is for the agency that is told (``visibility.can_see_event``), whatever it sees of the case.
 _ADDRESSED = ("handover.offered", "handover.returned", "handover.recalled", "letter.sent", "letter.answered")
@@ -120,19 +121,24 @@ def store(database: Database, before: NoticePosition, notices: Iterable[Notice],
         rows = [asdict(notice) | {"number": before.number + n} for n, notice in enumerate(notices, 1)]
         if rows:
             connection.execute(NOTICES.insert(), rows)
+            bindings.bind_rows(connection, NOTICES, rows)
         number = before.number + len(rows)
         log.keep_fact(connection, database, _POSITION, f"{after.log_index} {after.warning} {number}")
     return True
 
 
 def forget_before(database: Database, made_at: int) -> None:
-    """Delete the notices made before (unix milliseconds), and that they were read."""
+    """Delete the oldest of the notices made before (unix milliseconds), and that they were read; some at a time."""
+    oldest = (
+        select(NOTICES.c.number).where(NOTICES.c.made_at < made_at).order_by(NOTICES.c.number).limit(FORGOTTEN_AT_ONCE)
+    )
     with database.read() as connection:
-        last = connection.execute(select(func.max(NOTICES.c.number)).where(NOTICES.c.made_at < made_at)).scalar()
-    if last is not None:
+        numbers = connection.execute(oldest).scalars().all()
+    if numbers:
         with database.write() as connection:
-            connection.execute(delete(NOTICES).where(NOTICES.c.number <= last))
-            connection.execute(delete(NOTICE_READS).where(NOTICE_READS.c.number <= last))
+            connection.execute(delete(NOTICES).where(NOTICES.c.number.in_(numbers)))
+            connection.execute(delete(NOTICE_READS).where(NOTICE_READS.c.number.in_(numbers)))
+            bindings.bind_rows(connection, NOTICES, [{"number": number} for number in numbers])
 
 
 # -- what an officer may see -------------------------------------------------------------------------------------------

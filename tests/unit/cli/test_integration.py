@@ -12,7 +12,8 @@ from typing import Any
 from blake3 import blake3
 
 from ledger.cli.errors import Exit
-from tests.unit.cli.world import World, open_case
+from tests.testkit.mail_server import Mailbox, mailbox_in, text_of
+from tests.unit.cli.world import World, offer, open_case
 from tests.unit.webhooks.receiver import Receiver, receiving
 
 WITHIN_S = 60
@@ -38,6 +39,45 @@ def name_somebody(world: World, case_id: str) -> str:
     given = ("--role", "suspect", "--name", world.tally.off_the_line("Zhao Qiubai"))
     event_id: str = world.ok("person", "name", case_id, *given)["event_id"]
     return event_id
+
+
+def test_an_officer_is_told_what_is_new_and_chooses_of_what(world: World) -> None:
+    """What is offered comes to the other agency's clerk by itself; read, chosen, and no mail where none is sent."""
+    case_id = open_case(world, items=1)
+    handover_id = offer(world, case_id, "--item", f"{case_id}-i1")
+
+    def listed() -> list[Any]:
+        rows = world.ok("notice", "list", profile="prosecutor")
+        return [row for row in rows if row["page"] == f"/cases/{case_id}/handovers/{handover_id}"]
+
+    (row,) = wait_for(listed)
+    assert (row["kind"], row["is_read"]) == ("handover.offered", False)
+    assert "police-east makes an offer" in world.run("notice", "list", profile="prosecutor").out
+    world.ok("notice", "read", str(row["number"]), profile="prosecutor")
+    assert [row["is_read"] for row in listed()] == [True]
+    chosen = world.ok("notice", "choose", "offered", "--no-browser", profile="prosecutor")["choices"]
+    assert (chosen["offered"], chosen["answered"]["browser"]) == ({"browser": False, "mail": "once"}, True)
+    assert "offered" in world.run("notice", "topics", profile="prosecutor").out
+    assert listed() == []
+    world.refuses(Exit.REFUSED, "sends no mail", "notice", "address", "a@b.example", profile="prosecutor")
+    assert world.ok("notice", "address", profile="prosecutor")["address"] is None
+
+
+def test_the_mail_of_a_ledger_is_tried_from_its_machine(world: World, tmp_path: Path) -> None:
+    """By the settings of its service: it arrives, or the answer of the server is named; without one, no mail."""
+    world.refuses(Exit.REFUSED, "sends no mail", "notice", "test-mail", "a@b.example", "--data-dir", tmp_path)
+    with mailbox_in(tmp_path) as mailbox:
+        write_settings(mailbox, tmp_path)
+        world.ok("notice", "test-mail", "a@b.example", "--data-dir", tmp_path)
+        (message,) = mailbox.to("a@b.example")
+        assert "http://" in text_of(message)
+        mailbox.answer = "550 no such box"
+        world.refuses(Exit.REFUSED, "550", "notice", "test-mail", "a@b.example", "--data-dir", tmp_path)
+
+
+def write_settings(mailbox: Mailbox, folder: Path) -> None:
+    lines = [f"TALLYSTICK_{name.upper()}={value}" for name, value in mailbox.given.items()]
+    (folder / "settings.env").write_text("\n".join(lines))
 
 
 def test_a_webhook_tells_what_happens_from_now_on(world: World) -> None:
