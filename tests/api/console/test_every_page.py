@@ -12,9 +12,14 @@ from playwright.sync_api import Browser, Page
 
 from api.console.cases.case_acts import DRAFTED, FROM_FIELDS, OWN_PAGES
 from api.console.supervision.supervision_acts import ACTS
+from ledger.core.encoding.instants import instant_text
 from ledger.core.events import EVENT_TYPES
+from ledger.core.visibility import Reader
+from ledger.notices.noticing import notice
+from ledger.notices.topics import TOPICS
 from ledger.samples import governance
-from ledger.store import log
+from ledger.store import log, notices
+from ledger.store.notices import NoticeFilter
 from tests.api.console.desk import View, barriers
 from tests.api.console.matrix import PAGES, PUBLIC
 from tests.api.console.pages import OWN
@@ -61,7 +66,18 @@ def names_in(town: ShownTown) -> dict[str, str]:
         "part": "items",
         "box": "inbox",
         "entry": str(change.log_index),
+        "number": noticed(town),
     }
+
+
+def noticed(town: ShownTown) -> str:
+    """Derive the notices of all that was recorded; return the number of the newest that is for the prosecutors."""
+    parts = town.town.parts
+    notice(parts.database, parts.validator, parts.clock())
+    reader, nobody = Reader("procuratorate-east", frozenset(), instant_text(parts.clock() // 1000)), ""
+    with parts.database.read() as connection:
+        (newest,) = notices.listed(connection, reader, NoticeFilter(nobody, TOPICS), limit=1, newest_first=True)
+    return str(newest.number)
 
 
 def audited(town: ShownTown) -> str:
@@ -116,6 +132,8 @@ def stories_of(town: ShownTown) -> Iterator[Address]:
     for case_id in ("sample-04-third-return", "sample-05-detained-then-bailed", "sample-12-erasure"):
         yield "police", f"/cases/{case_id}"
     yield "depot", "/inbox"
+    for profile in ("police", "prosecutor-chief", "corrections"):
+        yield profile, "/notices"
     yield "police-chief", "/"
     yield "corrections", "/cases?all=true"
 
