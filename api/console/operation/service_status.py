@@ -77,7 +77,8 @@ class ServiceStatus(Struct, frozen=True):
     ``free_bytes`` is None if the database is on another machine. ``open_since`` (unix milliseconds) is when the first
     entry was recorded that no final anchor covers. ``chain_status`` is what the last look at the chain showed, of whose
     changes of the registry the log has ``mirrored``. ``witness_defect`` prevents asking any witness; ``quorum`` is from
-    how many agencies the contract demands a co-signature. ``mail`` is None on a ledger that sends none.
+    how many agencies the contract demands a co-signature. ``noticed`` is the size up to which notices were derived;
+    ``mail`` is None on a ledger that sends none.
     """
 
     now: int
@@ -99,6 +100,7 @@ class ServiceStatus(Struct, frozen=True):
     timestamp_url: str | None
     stamps: TimestampWorkerState | None
     stamped: StoredTimestamp | None
+    noticed: int
     mail: MailState | None
     inside: SignedInOverview | None
 
@@ -141,6 +143,7 @@ def service_status(service: Service, reading: Reading | None) -> ServiceStatus:
             timestamp_url=settings.timestamp_url,
             stamps=parts.timestamp_worker.state if parts.timestamp_worker else None,
             stamped=checkpoints.last_timestamp(connection),
+            noticed=notices.position(connection).log_index + 1,
             mail=notices.mail_state(connection) if settings.sends_mail else None,
             inside=_inside(connection, service, reading) if reading else None,
         )

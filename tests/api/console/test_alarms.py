@@ -56,6 +56,7 @@ QUIET = ServiceStatus(
     timestamp_url=None,
     stamps=None,
     stamped=None,
+    noticed=9,
     mail=MailState(2, 0, NOW, None, None),
     inside=INSIDE,
 )
