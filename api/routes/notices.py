@@ -13,6 +13,7 @@ from api.schemas.openapi import OF_A_BODY, Paged, Routes, answers
 from api.services import notices
 from api.services.notices import NoticeSettings, NoticeView
 from api.services.service import PATTERN
+from ledger.core.events.terms import SafeInt
 from ledger.i18n import LANGUAGES
 from ledger.notices.topics import NoticeChoice, Topic
 from ledger.store import notices as stored
@@ -27,7 +28,7 @@ TokenQuery = Annotated[str, Query(pattern=PATTERN, description="of the link in t
 class NoticesRead(Struct, frozen=True, forbid_unknown_fields=True):
     """The numbers of notices that were read; null for all that there are."""
 
-    numbers: Annotated[tuple[int, ...], Meta(max_length=MOST_MARKED)] | None = None
+    numbers: Annotated[tuple[SafeInt, ...], Meta(max_length=MOST_MARKED)] | None = None
 
 
 class NoticeChoices(Struct, frozen=True, forbid_unknown_fields=True):

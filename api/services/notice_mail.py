@@ -138,7 +138,7 @@ class NoticeMail:
         texts, labels = Texts(row.language), Labels(row.language)
         blocks = [self._block(view, texts, labels) for view in shown]
         if rhythm == "once" and len(shown) == 1:
-            subject = _headed(shown[0], labels)
+            subject = _headed(shown[0])
         else:
             subject = texts("Notices of this ledger: {count}", count=len(shown))
         settings, token = self._url("/notices/settings"), service.link_to_unsubscribe(self._cursors, row)
@@ -157,7 +157,7 @@ class NoticeMail:
         return message
 
     def _block(self, view: NoticeView, texts: Texts, labels: Labels) -> str:
-        lines = [_headed(view, labels)]
+        lines = [_headed(view)]
         if view.until is not None:
             lines.append(texts("Until {at}", at=labels.moment(datetime.fromisoformat(view.until))))
         return "\n".join((*lines, self._url(f"/notices/{view.number}")))
@@ -181,10 +181,9 @@ class NoticeMail:
         return f"{self._parts.settings.url}/console{path}"
 
 
-def _headed(view: NoticeView, labels: Labels) -> str:
-    """Return the sentence with the number of the case before it, except of supervision, which is nobody else's."""
-    says = labels.translate(view.says)
-    return says if view.case_number is None else f"{view.case_number}: {says}"
+def _headed(view: NoticeView) -> str:
+    """Return the sentence with the number of the case before it; what is of supervision has none."""
+    return view.says if view.case_number is None else f"{view.case_number}: {view.says}"
 
 
 def valid_grants(authority: AuthorityState, agency: str, officer: str, now_s: int) -> list[Grant]:

@@ -142,7 +142,7 @@ def views(connection: Connection, reading: Reading, rows: Sequence[NumberedNotic
             number=row.number,
             topic=row.topic,
             kind=row.kind,
-            says=sentence(row, names, labels.of_clock),
+            says=labels.translate(sentence(row, names, labels.of_clock)),
             case_id=row.case_id or None,
             case_number=numbers.get(row.case_id),
             until=row.until,

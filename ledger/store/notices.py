@@ -257,9 +257,10 @@ def _is_open(officer: str) -> ColumnElement[bool]:
 
 
 def mark_read(database: Database, agency: str, officer: str, numbers: Iterable[int]) -> None:
-    """Record that the officer has read these notices."""
+    """Record that the officer has read these notices, as far as they are of the agency."""
+    own = select(NOTICES.c.number).where(NOTICES.c.agency == agency, NOTICES.c.number.in_([*numbers]))
     with database.write() as connection:
-        for number in numbers:
+        for number in connection.execute(own).scalars().all():
             row = {"agency": agency, "officer": officer, "number": number}
             connection.execute(database.upsert(NOTICE_READS).values(row).on_conflict_do_nothing())
 

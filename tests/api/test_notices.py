@@ -213,6 +213,9 @@ def test_what_is_read_is_read_and_choices_are_kept(served: Served) -> None:
     assert (opened.status_code, opened.headers["location"]) == (303, "/console/cases/case-1/handovers/handover-1")
     assert [row["is_read"] for row in listed(served, lab)] == [False, True]
     assert 'data-count="1"' in page_of(served, lab, "/notices/bell").text
+    assert ask(served, clerk(POLICE), "/read", numbers=[2]).status_code == 200  # another agency's: nothing is marked
+    problem(ask(served, lab, "/read", numbers=[10**30]), 400, "malformed_input", "numbers[0]")
+    assert [row["says"] for row in listed(served, lab, lang="zh-CN")] == [f"{POLICE}机关向本机关移送。"] * 2
     assert post(served, lab, "/notices/read", {}).status_code == 303
     assert [row["is_read"] for row in listed(served, lab)] == [True, True]
     assert 'data-count="0"' in page_of(served, lab, "/notices").text
