@@ -82,7 +82,8 @@ def inbox(visit: VisitOf, after: Following = None, event: RecordedQuery = None) 
     letters = waiting_letters(visit, FEW)
     now = unix_seconds(visit.reading.reader.now)
     with visit.service.parts.database.read() as connection:
-        prepared = phones.of_officer(connection, visit.reading.session.grant.key_id, now)
+        own = phones.of_officer(connection, visit.reading.session.grant.key_id, now)
+        prepared = [each for each in own if each.text or each.may_prepare(now)]
         numbers = cases.numbers_of(connection, [each.case_id for each in prepared])
     return visit.page(
         "cases/inbox.html",

@@ -97,6 +97,18 @@ def test_a_phone_sees_its_offer_and_no_other_page(offering: Served) -> None:
     assert offering.request("POST", "/api/v1/drafts", json={}, headers=bearer).status_code == 401
 
 
+def test_a_phone_gets_the_whole_of_a_long_list(served: Served) -> None:
+    """By parts, as the desk does, each from the phone's own pages."""
+    things = [f"thing-{number}" for number in range(60)]
+    served.record(holding(*things).offer(*things, to=PROCURATORATE))
+    phone = phone_for(served)
+    page = ask(served, phone)
+    (more,) = re.findall(r'data-more="/console/phone(/lines\?first=50)"', page.text)
+    rest = ask(served, phone, f"{more}&all=true")
+    listed = re.findall(r'name="seen" value="([^"]+)"', page.text + rest.text)
+    assert listed == things
+
+
 def test_a_code_counts_once_and_not_for_long(offering: Served) -> None:
     """A second phone gets nothing by it, nor does one that comes late, nor by a guess; case and dashes do not count."""
     code = code_for(offering)

@@ -73,6 +73,30 @@ def test_not_accepted_with_what_was_found() -> None:
     }
 
 
+def test_photographs_show_what_differs() -> None:
+    """Each picture's digests stand with its item, which differs or is not accepted; a pictured item is no match."""
+    photographs = [
+        ("item-1", ("sha256:11",)),
+        ("item-1", ("sha256:22",)),
+        ("item-2", ("sha256:33",)),
+        ("item-3", ("sha256:44",)),
+    ]
+    assert acceptance(
+        (), ("item-1:remark=wet",), ("item-3=seal_broken",), unit_of=lambda _item_id: "gram", photographs=photographs
+    ) == {
+        "received": [
+            {
+                "item_id": "item-1",
+                "match_result": "mismatch",
+                "remark": "wet",
+                "photographs": ["sha256:11", "sha256:22"],
+            },
+            {"item_id": "item-2", "match_result": "mismatch", "photographs": ["sha256:33"]},
+        ],
+        "not_accepted": [{"item_id": "item-3", "reason_code": "seal_broken", "photographs": ["sha256:44"]}],
+    }
+
+
 @pytest.mark.parametrize(
     ("differing", "kept", "option"),
     [
