@@ -215,6 +215,13 @@ ACTS = {
     ),
     "lead.dismissed": ActDefinition("lead dismiss", Message("Dismiss a lead, with the reason.")),
     "lead.closed": ActDefinition("lead close", Message("Close a lead with its outcome.")),
+    "model.retired": ActDefinition("model retire", Message("Retire a model that your agency published.")),
+    "recommendation.issued": ActDefinition(
+        "recommendation issue",
+        Message("Issue a recommendation to an agency of your jurisdiction, or to somebody outside."),
+        Message("The time to reply counts from its receipt."),
+        makes="recommendation_id",
+    ),
     "recommendation.received": ActDefinition(
         "recommendation receive",
         Message("Record the receipt of a recommendation, as the addressee or with the receipt in hand."),
@@ -231,5 +238,13 @@ ACTS = {
     "recommendation.answered": ActDefinition(
         "recommendation answer",
         Message("Reply to a recommendation that your agency got, or file the reply of somebody outside."),
+    ),
+    "recommendation.escalated": ActDefinition(
+        "recommendation escalate",
+        Message("Record what your agency does where a recommendation mended nothing."),
+        Message("An agency to which it goes on sees it from then on."),
+    ),
+    "recommendation.rechecked": ActDefinition(
+        "recommendation recheck", Message("Record whether what a recommendation is about came again.")
     ),
 }

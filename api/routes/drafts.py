@@ -14,16 +14,18 @@ from api.schemas.openapi import OF_A_BODY, Routes
 from api.services.drafts import (
     ActContext,
     CaseAtHand,
-    CaseDraft,
+    ForeseenEvent,
     body_from,
     case_at_hand,
     draft_in_case,
     require_role,
     with_made_ids,
 )
+from api.services.matter_drafts import draft_of_matter, matter_at_hand, with_signed_fields
+from api.services.service import Service
 from ledger.core.encoding import canonical
 from ledger.core.errors import MalformedInput
-from ledger.core.events import EVENT_TYPES, NAME_OF, Authority, Stream
+from ledger.core.events import EVENT_TYPES, NAME_OF, Authority, Body, Stream
 from ledger.core.events.case import CaseOpened, CaseTakenOver
 from ledger.core.events.letter import LetterReceived, LetterSent
 from ledger.core.events.terms import EventTypeName, Instant, SectionField, SectionLabel, Text
@@ -31,18 +33,21 @@ from ledger.core.signing.signatures import typed_data
 from ledger.i18n import Labels
 
 MAX_BODY: Final = 1024 * 1024  # bytes
-OF_CASES = {row.name: row for row in EVENT_TYPES.values() if "case" in row.streams and row.roles}
-SIGNING = tuple(dict.fromkeys(role for row in OF_CASES.values() for role in row.roles))
+BODY: Final = "payload.body"
+OF_OFFICERS = {row.name: row for row in EVENT_TYPES.values() if row.roles}
+SIGNING = tuple(dict.fromkeys(role for row in OF_OFFICERS.values() for role in row.roles))
+DRAFTED: Final = ("case", "supervision")  # streams
 OPENING = (NAME_OF[CaseOpened], NAME_OF[CaseTakenOver])
 
 router = Routes(400, 401, 403, 404, 409, 422, 503, prefix="/api/v1/drafts", tags=["events"])
 
 
 class ActToDraft(Struct, frozen=True, forbid_unknown_fields=True):
-    """An act in a case, as the file for ``tally event sign`` has it.
+    """An act in a case, or on a model, a lead or a recommendation, as the file for ``tally event sign`` has it.
 
     ``body`` has the fields of the event type, in any order. The ids of what the act brings in may be left out: they are
-    made up. ``occurred_at`` is now unless it is given. ``sections`` are confidential texts by label and field.
+    made up. Of a model its ``definition`` suffices. ``occurred_at`` is now unless it is given. ``sections`` are
+    confidential texts by label and field.
     """
 
     event_type: EventTypeName
@@ -97,43 +102,68 @@ class EventDraftView(Struct, frozen=True):
 
 
 def signing(reading: Reads) -> Reading:
-    """Return the reader, whose role may sign events of cases. Raises Unauthorized."""
+    """Return the reader, whose role may sign events. Raises Unauthorized."""
     reading.require_role(*SIGNING)
     return reading
 
 
-@router.posts("", "Draft an event of a case, to be signed", ActToDraft, EventDraftView, *OF_A_BODY)
+@router.posts("", "Draft an event, to be signed", ActToDraft, EventDraftView, *OF_A_BODY)
 def draft(
     service: ServiceOf,
     reading: Annotated[Reading, Depends(signing)],
     act: Annotated[ActToDraft, json_body(ActToDraft, limit=MAX_BODY)],
     labels: LabelsOf,
 ) -> Response:
-    """Return the next event of the case in your name: its bytes, what to sign, and the same in words.
+    """Return the next event of the case, model, lead or recommendation in your name: its bytes, what to sign, and the
+    same in words.
 
     Nothing is recorded of it before it is posted with the signature. What the ledger would refuse is refused here, in
     the same words. If somebody else's event comes in between, draft it again.
     """
-    row = OF_CASES.get(act.event_type)
-    if row is None:
+    row = OF_OFFICERS.get(act.event_type)
+    if row is None or not {*DRAFTED} & {*row.streams}:
         raise MalformedInput(
-            "no event {event_type} of a case is signed by officers", event_type=act.event_type, field="event_type"
+            "no event {event_type} of a case or of supervision is signed by officers",
+            event_type=act.event_type,
+            field="event_type",
         )
     require_role(reading, row.body)
-    if act.stream.kind != "case":
-        raise MalformedInput("expected a case, not {stream.kind}", stream=act.stream, field="stream.kind")
+    if act.stream.kind not in DRAFTED or act.stream.kind not in row.streams:
+        possible = " or ".join(kind for kind in DRAFTED if kind in row.streams)
+        raise MalformedInput(
+            "expected {possible}, not {stream.kind}", possible=possible, stream=act.stream, field="stream.kind"
+        )
+    make = _draft_in_case if act.stream.kind == "case" else _draft_of_matter
+    return json_response(_view(make(service, reading, labels, act, row.body), labels, service.parts.trust.trust.log_id))
+
+
+def _draft_in_case(
+    service: Service, reading: Reading, labels: Labels, act: ActToDraft, body_type: type[Body]
+) -> ForeseenEvent:
     at = CaseAtHand(act.stream.id)
     if act.event_type not in OPENING:
         answers = act.event_type == NAME_OF[LetterSent] and act.body.get("answers") is not None
         by_letter = answers or act.event_type == NAME_OF[LetterReceived]
         at = case_at_hand(service, reading, act.stream.id, by_letter=by_letter)
-    body = body_from(row.body, with_made_ids(row.body, act.body), where="payload.body")
-    context = ActContext(act.occurred_at, act.authority, act.sections)
-    drafted = draft_in_case(service, reading, labels, at=at, body=body, context=context)
-    return json_response(_view(drafted, labels, service.parts.trust.trust.log_id))
+    body = body_from(body_type, with_made_ids(body_type, act.body), where=BODY)
+    return draft_in_case(service, reading, labels, at=at, body=body, context=_stated(act))
 
 
-def _view(drafted: CaseDraft, labels: Labels, log_id: bytes) -> EventDraftView:
+def _draft_of_matter(
+    service: Service, reading: Reading, labels: Labels, act: ActToDraft, body_type: type[Body]
+) -> ForeseenEvent:
+    stream_id = act.stream.id
+    state = matter_at_hand(service, reading, stream_id, body_type)
+    fields = with_signed_fields(service, reading, body_type, act.body, stream_id=stream_id, state=state)
+    body = body_from(body_type, fields, where=BODY)
+    return draft_of_matter(service, reading, labels, stream_id=stream_id, state=state, body=body, context=_stated(act))
+
+
+def _stated(act: ActToDraft) -> ActContext:
+    return ActContext(act.occurred_at, act.authority, act.sections)
+
+
+def _view(drafted: ForeseenEvent, labels: Labels, log_id: bytes) -> EventDraftView:
     event = drafted.unsigned
     return EventDraftView(
         submission=Raw(event.submission),

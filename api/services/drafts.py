@@ -74,8 +74,8 @@ class CaseAtHand(NamedTuple):
 SAME_NUMBER = Message("There is a case of this number already: {case_id}. Go on only if this is another one.")
 
 
-class CaseDraft(NamedTuple):
-    """An event of a case that the ledger would accept, in words, and each flag that it will raise with its detail.
+class ForeseenEvent(NamedTuple):
+    """An event that the ledger would accept, in words, and each flag that it will raise with its detail.
 
     ``warnings`` tell in the reader's language of what may not be meant.
     """
@@ -133,6 +133,15 @@ def body_from(body: type[Body], fields: Mapping[str, Any], *, where: str = "") -
     return canonical.parse(canonical.encode(filled), decoder_of(body), where=where)
 
 
+def require_free_id(connection: Connection, stream: Stream, *, field: str) -> None:
+    """Raise NotFound (duplicate_id) if there is such a stream, before anybody signs the first event of another one.
+
+    The public log shows that the id is taken, so this gives nothing away.
+    """
+    if log.heads(connection, [(stream.kind, stream.id)]):
+        raise NotFound("the id {stream.id} is taken already", stream=stream, code="duplicate_id", field=field)
+
+
 def unsigned(
     parts: Parts,
     reading: Reading,
@@ -178,7 +187,7 @@ def _occurred_at(claimed: str | None, now: int) -> str:
 
 def draft_in_case(
     service: Service, reading: Reading, labels: Labels, *, at: CaseAtHand, body: Body, context: ActContext
-) -> CaseDraft:
+) -> ForeseenEvent:
     """Return the draft of an event of the case, and record that it was made.
 
     Raises what the ledger would refuse of the signed event.
@@ -188,24 +197,21 @@ def draft_in_case(
 
 def drafts_in_case(
     service: Service, reading: Reading, labels: Labels, *, at: CaseAtHand, acts: Sequence[tuple[Body, ActContext]]
-) -> list[CaseDraft]:
+) -> list[ForeseenEvent]:
     """Return the drafts of events of the case that follow each other, each judged on the state after those before it.
 
     Raises what the ledger would refuse of the first that it would refuse.
     """
     parts, stream = service.parts, Stream(kind="case", id=at.case_id)
-    drafts: list[CaseDraft] = []
+    drafts: list[ForeseenEvent] = []
     state = at.state
     for body, context in acts:
         drafted = unsigned(parts, reading, stream=stream, state=state, body=body, context=context)
         event = drafted.event
         before, outcome = parts.validator.foresee(event, state)
         with parts.database.read() as connection:
-            # Said before anybody signs. The public log shows that the id is taken, so this gives nothing away.
-            if before is None and log.heads(connection, [("case", at.case_id)]):
-                raise NotFound(
-                    "the id {case_id} is taken already", case_id=at.case_id, code="duplicate_id", field="case_id"
-                )
+            if before is None:
+                require_free_id(connection, stream, field="case_id")
             twins = _of_same_number(connection, reading, at.case_id, body)
         reading.record(
             Message("draft of {event_type}", event_type=Term("event_type", event.event_type)),
@@ -218,7 +224,7 @@ def drafts_in_case(
         flags = [(flag, narrator.detail(flag.detail)) for flag in outcome.flags]
         warnings = [labels.translate(Message(SAME_NUMBER, case_id=case_id)) for case_id in twins]
         particulars = event_fields(event, drafted.sections, words, labels)
-        drafts.append(CaseDraft(drafted, sentence, particulars, flags, warnings))
+        drafts.append(ForeseenEvent(drafted, sentence, particulars, flags, warnings))
         state = outcome.state
     return drafts
 

@@ -22,12 +22,14 @@ from ledger.core.supervision import LeadState
 from ledger.core.verification.bundle import decode_bundle
 from ledger.proofs.bundles import blocks_of
 from ledger.store import log, supervision
+from ledger.store.cases import Page
 from ledger.supervision.leads import LeadMaterial, LeadReport, rederive
 from ledger.supervision.models.definition import fill_text
-from ledger.supervision.models.model_file import parse_draft, parse_model
+from ledger.supervision.models.model_file import parse_draft, parse_model, same_conditions
 from ledger.supervision.models.procedure_words import ProcedureWords, words_of
 from ledger.supervision.runs.example_rows import ExampleSource, example_in_export
 from ledger.supervision.runs.model_runner import ModelRunner, found_in_export, query_limits
+from ledger.supervision.runs.supervisor import MODELS_AT_MOST
 
 T = TypeVar("T")
 
@@ -187,7 +189,19 @@ def example_of_file(service: Service, reading: Reading, definition: str, source:
             return turn.run(example_in_export, export, model, source, limits, words, field="definition")
 
 
-COMPARED_AT_MOST = 3  # models
+COMPARED_AT_MOST = 3  # models whose findings are compared
+
+
+def alike(service: Service, reading: Reading, definition: str) -> list[str]:
+    """Return the published models that look for the same as a model's file, retired ones left out, by their ids.
+
+    Their condition and the defaults of their parameters are the same text up to white space.
+    """
+    with service.parts.database.read() as connection:
+        listed = supervision.list_models(connection, Page(MODELS_AT_MOST), retired=False)
+        published = {row["model_id"]: require_model(connection, reading, row["model_id"]) for row in listed}
+    others = {model_id: state.newest.body.definition for model_id, state in published.items()}
+    return work_on_file(service, reading, same_conditions, definition, others)
 
 
 class Overlap(Struct, frozen=True):

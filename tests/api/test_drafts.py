@@ -11,7 +11,7 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
-from api.routes.drafts import OF_CASES, OPENING
+from api.routes.drafts import OF_OFFICERS, OPENING
 from ledger.core.encoding import canonical
 from ledger.core.events import EVENT_TYPES, Authority, Envelope, Stream
 from ledger.core.events.case import PersonNamed
@@ -35,6 +35,7 @@ from tests.testkit.builders import (
 )
 from tests.testkit.casework import Case, person_id, pieces
 
+OF_CASES = [name for name, row in OF_OFFICERS.items() if "case" in row.streams]
 DRAFTS, EVENTS = "/api/v1/drafts", "/api/v1/events"
 LI = person_id("li")
 OFFER = {"to_agency": PROCURATORATE, "purpose": "prosecution_review", "items": [{"item_id": "phone"}]}
@@ -229,12 +230,14 @@ def test_the_role_is_what_the_event_takes(drafting: Served) -> None:
     )
 
 
-def test_only_events_of_cases_that_officers_sign_are_drafted(drafting: Served) -> None:
-    """Another type or stream is refused by its field."""
-    problem(ask(drafting, clerk(POLICE), act_of("lead.assigned", {})), 400, "malformed_input", "event_type")
+def test_only_events_that_officers_sign_are_drafted(drafting: Served) -> None:
+    """Another type or stream is refused by its field, and so is the stream of another kind than the type has."""
+    problem(ask(drafting, clerk(POLICE), act_of("lead.raised", {})), 400, "malformed_input", "event_type")
+    problem(ask(drafting, clerk(POLICE), act_of("dataset.registered", {})), 400, "malformed_input", "event_type")
     problem(ask(drafting, clerk(POLICE), act_of("cat.fed", {})), 400, "malformed_input", "event_type")
     elsewhere = act_of("record.late", {}) | {"stream": {"kind": "agency", "id": POLICE}}
     problem(ask(drafting, clerk(POLICE), elsewhere), 400, "malformed_input", "stream.kind")
+    problem(ask(drafting, clerk(POLICE), act_of("lead.answered", {})), 400, "malformed_input", "stream.kind")
     later = act_of("item.sealed", {"item_id": "phone", "seal_number": "1"}, occurred_at="2999-01-01T00:00:00Z")
     problem(ask(drafting, clerk(POLICE), later), 400, "malformed_input", "occurred_at")
 

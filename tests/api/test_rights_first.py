@@ -39,8 +39,8 @@ def test_what_supervision_asks_is_not_even_read_for_others(shared: Served, path:
 
 
 def test_an_act_is_not_even_read_of_who_signs_none(shared: Served) -> None:
-    """An analyst signs no event of a case; a clerk is told what is wrong with the text."""
-    problem(posted(shared, "/api/v1/drafts", analyst(POLICE), "application/json"), 403, "role_missing")
+    """A witness signs no event that is drafted; a clerk is told what is wrong with the text."""
+    problem(posted(shared, "/api/v1/drafts", WITNESS, "application/json"), 403, "role_missing")
     assert posted(shared, "/api/v1/drafts", clerk(POLICE), "application/json").json()["code"] == "malformed_input"
 
 
@@ -57,7 +57,7 @@ def test_the_workbench_reads_no_model_of_who_may_not_run_one(shared: Served, pag
     assert drafted(shared, f"/models/workbench{page}", WITNESS) == 403
 
 
-@pytest.mark.parametrize("act", ["publish", "issue"])
+@pytest.mark.parametrize("act", ["model.published", "recommendation.issued"])
 def test_nothing_is_drafted_of_who_may_not_sign_it(shared: Served, act: str) -> None:
     """A model would be tried out before anything is shown."""
     assert drafted(shared, f"/supervision/drafts/{act}", clerk(POLICE)) == 403

@@ -208,7 +208,7 @@ def for_models(served: Served, by: Officer) -> Any:
 def drafted(served: Served, by: Officer, language: str) -> str:
     """Return what the console shows whoever would publish the model, before anything is signed."""
     given = {"definition": shipped_model("pension-in-execution").rstrip("\n")}
-    page = post(served, by, "/supervision/drafts/publish", given, OWN | {"accept-language": language})
+    page = post(served, by, "/supervision/drafts/model.published", given, OWN | {"accept-language": language})
     assert page.status_code == 200, page.text
     return page.text
 

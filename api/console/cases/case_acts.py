@@ -11,10 +11,11 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.console.cases.act_fields import ActForm, Sections
+from api.console.cases.case_forms import form_in_case
 from api.console.cases.case_pages import book_of, read_case
 from api.console.cases.case_tasks import BAR_CLOSING, blocks, changes_due, changes_to_serve, may_resolve
 from api.console.shared.access import Visit, VisitOf
+from api.console.shared.act_fields import Sections, heading_of
 from api.console.shared.drafting import (
     EventDraft,
     FormAct,
@@ -85,15 +86,10 @@ def acts_in_case(visit: Visit) -> list[ActLink]:
     """Return the acts in a case that have a page, as far as the reader's role may sign them."""
     paths = {name: path for name, path in OWN_PAGES.items() if path} | {name: f"acts/{name}" for name in FROM_FIELDS}
     return [
-        ActLink(name, _heading(visit, ACTS[name].title), paths[name])
+        ActLink(name, heading_of(visit, name), paths[name])
         for name in ACTS
         if name in paths and visit.reading.session.has_role(*EVENT_TYPES[name].roles)
     ]
-
-
-def _heading(visit: Visit, title: Message) -> str:
-    """Return a title as a heading has it: without its full stop."""
-    return visit.labels.translate(title).rstrip(".。")
 
 
 @router.get("/cases/{case_id}/acts/{act}")
@@ -125,14 +121,15 @@ def _form_of_fields(visit: Visit, case_id: str, event_type: str, of: str | None,
     """Show the form that follows from the fields of the event type, with ``of`` and ``kind`` chosen beforehand."""
     require_role(visit.reading, EVENT_TYPES[event_type].body)
     visible = read_case(visit, case_id, Message("case"))
-    definition, book = ACTS[event_type], book_of(visit, visible.state)
+    note, book = ACTS[event_type].note, book_of(visit, visible.state)
+    form = form_in_case(visit, visible.state, book, event_type, visible.person_names)
     return visit.page(
         "cases/act_form.html",
         **visible._asdict(),
         act=event_type,
-        title=_heading(visit, definition.title),
-        note=definition.note and visit.labels.translate(definition.note),
-        fields=ActForm(visit, visible.state, book, event_type, visible.person_names).asked(of, kind),
+        title=heading_of(visit, event_type),
+        note=note and visit.labels.translate(note),
+        fields=form.asked(form.chosen(of, kind)),
         this_minute=minute(unix_seconds(visit.reading.reader.now)),
     )
 
@@ -164,7 +161,7 @@ def make_draft(visit: VisitOf, form: FormOf, case_id: SlugPath, act: str) -> Res
     sections: Sections = {}
     if act in FROM_FIELDS and at.state is not None:
         require_role(visit.reading, EVENT_TYPES[act].body)
-        of_fields = ActForm(visit, at.state, book_of(visit, at.state), act, at.person_names)
+        of_fields = form_in_case(visit, at.state, book_of(visit, at.state), act, at.person_names)
         bodies = [body_from(EVENT_TYPES[act].body, of_fields.body_fields(form))]
         sections = of_fields.sections(form)
     else:
@@ -212,15 +209,7 @@ def _drafts(
 ) -> list[EventDraft]:
     """Return the drafts of acts in one case that are signed together, after which the page ``following`` is shown."""
     return [
-        drafted(
-            visit,
-            form,
-            draft.unsigned,
-            sentence=draft.sentence,
-            particulars=draft.particulars,
-            following=following,
-            sees_others=at.is_visible,
-        )._replace(flags=draft.flags, warnings=draft.warnings)
+        drafted(visit, form, draft, following=following, sees_others=at.is_visible)
         for draft in drafts_in_case(visit.service, visit.reading, visit.labels, at=at, acts=acts)
     ]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from api.console.cases.act_fields import subject_of
 from api.console.shared import clock_views
 from api.console.shared.access import Visit
+from api.console.shared.act_fields import subject_of
 from api.console.shared.clock_views import ClockView
 from ledger.core.custody import CaseState, CustodyChange, Discrepancy, Item
 from ledger.core.custody.due_dates import Deadline

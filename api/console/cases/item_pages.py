@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.console.cases.act_fields import subject_of
 from api.console.cases.case_acts import acts_in_case
 from api.console.cases.case_pages import VisibleCase, book_of, read_case
 from api.console.shared import clock_views
 from api.console.shared.access import Visit, VisitOf
+from api.console.shared.act_fields import subject_of
 from api.console.shared.rendering import narrator_of
 from api.dependencies import SlugPath
 from api.services.case_reading import timeline_builder

@@ -10,13 +10,12 @@ from api.console.shared.access import Visit
 from api.console.shared.formats import typed
 from api.console.shared.forms import PostedForm, whole_number
 from api.console.shared.rendering import PATH, narrator_of
-from api.services.drafts import ActContext, body_from
+from api.services.drafts import ActContext, ForeseenEvent, body_from
 from ledger.core.custody import Flag
 from ledger.core.encoding import canonical
 from ledger.core.encoding.instants import spelled
 from ledger.core.errors import MalformedInput
 from ledger.core.events import Authority, Body, Event
-from ledger.recording.event_signing import UnsignedEvent
 from ledger.store import log
 from ledger.timeline.event_fields import EventField
 
@@ -39,8 +38,8 @@ class EventDraft(NamedTuple):
     particulars: list[EventField]
     since: list[str]
     following: str
-    flags: Sequence[tuple[Flag, str]] = ()
-    warnings: Sequence[str] = ()
+    flags: Sequence[tuple[Flag, str]]
+    warnings: Sequence[str]
 
 
 FieldMaker = Callable[..., Mapping[str, Any]]  # from a form and what else its feature passes
@@ -70,29 +69,25 @@ def stated(form: PostedForm, sections: Mapping[str, Mapping[str, str]] = Mapping
 
 
 def drafted(
-    visit: Visit,
-    form: PostedForm,
-    unsigned: UnsignedEvent,
-    *,
-    sentence: str,
-    particulars: list[EventField],
-    following: str,
-    sees_others: bool = True,
+    visit: Visit, form: PostedForm, foreseen: ForeseenEvent, *, following: str, sees_others: bool = True
 ) -> EventDraft:
     """Return the draft of an event that the ledger would accept; ``following`` is the page to go to when it is in.
 
     ``sees_others`` is False for a reader who may not see what else was recorded in the stream.
     """
+    unsigned = foreseen.unsigned
     event = unsigned.event
     return EventDraft(
         event=event,
         envelope=canonical.encode(unsigned.envelope).decode(),
         payload=canonical.encode(unsigned.payload).decode(),
         sections=canonical.encode(unsigned.sections).decode(),
-        sentence=sentence,
-        particulars=particulars,
+        sentence=foreseen.sentence,
+        particulars=foreseen.particulars,
         since=_since(visit, form, event) if sees_others else [],
         following=f"{PATH}{following}",
+        flags=foreseen.flags,
+        warnings=foreseen.warnings,
     )
 
 

@@ -11,9 +11,12 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from api.auth.reading import Reading
-from api.console.shared.access import VisitOf
-from api.console.shared.cited_events import RecordedQuery, cited, events_of_stream, recorded
+from api.console.shared.access import Visit, VisitOf
+from api.console.shared.cited_events import CitedPage, RecordedQuery, cited, events_of_stream, recorded
+from api.console.shared.formats import minute
 from api.console.shared.forms import FormOf, whole_number
+from api.console.shared.rendering import names_of
+from api.console.supervision.supervision_acts import FOR_MANY, Offers, act_to_do, agencies_offered
 from api.dependencies import Following, SlugPath, known_agency
 from api.services.matters import LeadLine, lead_line, require_matter, version_of
 from api.services.model_runs import rederived
@@ -32,7 +35,7 @@ from ledger.core.supervision.state import OPEN
 from ledger.i18n import words_in_use
 from ledger.store import cases, log, supervision
 from ledger.store.cases import Page
-from ledger.store.database import Connection
+from ledger.store.database import Connection, Row
 from ledger.store.supervision import LeadFilter
 from ledger.supervision.library.cards import card_of
 
@@ -96,13 +99,6 @@ class LeadCard(NamedTuple):
     late: bool
 
 
-class LeadAct(NamedTuple):
-    """Something that the reader may do with the lead now; ``first`` if it is the next thing to do."""
-
-    name: str
-    first: bool
-
-
 @router.get("/leads")
 def board(
     visit: VisitOf, filters: Annotated[Filters, Depends()], column: Column | None = None, after: Following = None
@@ -124,6 +120,7 @@ def board(
         filters=filters,
         columns=columns,
         called=called,
+        acts=FOR_MANY,
         picks=visit.reading.of_supervising_agency and visit.reading.session.has_role(*SUPERVISING),
         officers=officers(visit.reading, visit.reading.agency),
         reasons=terms.choices(terms.DismissalReason),
@@ -156,6 +153,8 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         supervision=True,
     )
     card = card_of(version_of(model, state.raised.model_version).body.definition)
+    cited_events = cited(visit, [ref.payload_digest for ref in state.raised.events])
+    offers = _offers(visit, state, cited_events, advice)
     return visit.page(
         "supervision/lead.html",
         state=state,
@@ -163,13 +162,12 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         sight=sight,
         model=model,
         life=events_of_stream(visit.service, visit.labels, entries),
-        cited=cited(visit, [ref.payload_digest for ref in state.raised.events]),
-        acts=list(acts(state, visit.reading)),
-        officers=officers(visit.reading, state.supervising),
-        supervising_agencies=in_line_with(visit.reading, state.supervising),
-        reasons=terms.choices(terms.DismissalReason),
-        outcomes=outcomes_of(state, visit.service.parts.validator.procedures_in_force()),
-        advice=advice,
+        cited=cited_events,
+        stream_id=lead_id,
+        acts=[
+            act_to_do(visit, act, offers.get(act, {}), is_next=is_next) for act, is_next in acts(state, visit.reading)
+        ],
+        this_minute=minute(unix_seconds(visit.reading.reader.now)),
         told=recorded(visit, event),
         digest_shown=DIGEST_SHOWN,
         case_number=numbers.get(state.raised.case_id or ""),
@@ -208,24 +206,44 @@ def rederive(visit: VisitOf, lead_id: SlugPath) -> Response:
     return visit.page("supervision/rederived.html", report=report, lead_id=lead_id)
 
 
-def acts(state: LeadState, reading: Reading) -> Iterator[LeadAct]:
-    """Yield what the reader may do with the lead now, the next step first."""
+def acts(state: LeadState, reading: Reading) -> Iterator[tuple[str, bool]]:
+    """Yield the types of the events that the reader may sign of the lead now, and whether each is the next step."""
     has = reading.session.has_role
     if reading.agency == state.raised.supervised and state.status in ("assigned", "answered") and has(*HANDLING):
-        yield LeadAct("answer", first=state.status == "assigned")
+        yield "lead.answered", state.status == "assigned"
     agencies = reading.authority.agencies
     own = reading.agency == state.supervising
     if own and has("clerk", *SUPERVISING):
         if state.status in ("confirmed", "dismissed"):
-            yield LeadAct("close", first=True)
+            yield "lead.closed", True
         if state.status in ("assigned", "answered"):
-            yield LeadAct("confirm", first=state.status == "answered")
-            yield LeadAct("dismiss", first=False)
+            yield "lead.confirmed", state.status == "answered"
+            yield "lead.dismissed", False
     if own and state.status in (*OPEN, "confirmed") and has(*SUPERVISING):
-        yield LeadAct("assign", first=state.status == "raised")
+        yield "lead.assigned", state.status == "raised"
     may_transfer = own or supervises(agencies[reading.agency], agencies[state.supervising])
     if may_transfer and state.status in OPEN and has(*SUPERVISING):
-        yield LeadAct("transfer", first=False)
+        yield "lead.transferred", False
+
+
+def _offers(visit: Visit, state: LeadState, shown: CitedPage, advice: Collection[Row]) -> dict[str, Offers]:
+    """Return what the forms of acts on the lead offer to choose from, by the types of their events.
+
+    ``shown`` are the cited events that the page shows, ``advice`` the recommendations that it may be closed with.
+    """
+    named = names_of(visit.service, visit.labels)
+    outcomes = outcomes_of(state, visit.service.parts.validator.procedures_in_force())
+    sent = ((row, named(row["to_agency"]) if row["to_agency"] else row["to_outside"]) for row in advice)
+    numbered = [(row["recommendation_id"], f"{row['document_number']} → {to}") for row, to in sent]
+    return {
+        "lead.assigned": {"handler": [(officer, officer) for officer in officers(visit.reading, state.supervising)]},
+        "lead.transferred": {"to_agency": agencies_offered(visit, in_line_with(visit.reading, state.supervising))},
+        "lead.answered": {"events": [(each.entry.event_id, each.sentence) for each in shown.events if each.entry]},
+        "lead.closed": {
+            "outcome": [(word, visit.labels.of("lead_outcome", word)) for word in outcomes],
+            "recommendation_id": numbered,
+        },
+    }
 
 
 def outcomes_of(state: LeadState, books: Collection[Rulebook]) -> list[str]:

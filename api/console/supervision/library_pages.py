@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from api.auth.reading import Reading
 from api.console.shared.access import VisitOf
 from api.console.shared.cited_events import RecordedQuery, recorded
 from api.console.shared.rendering import download
+from api.console.supervision.supervision_acts import act_to_do
 from api.dependencies import Following, SlugPath
 from api.services.library_views import (
     adopters,
@@ -21,7 +23,7 @@ from api.services.library_views import (
 )
 from api.services.matters import require_matter, version_of
 from api.services.service import position_after
-from ledger.core.events import terms
+from ledger.core.events import EVENT_TYPES, terms
 from ledger.core.events.terms import BusinessLine, Severity
 from ledger.core.messages import Message
 from ledger.core.supervision import ModelState
@@ -86,9 +88,14 @@ def model(visit: VisitOf, model_id: SlugPath, version: Version = None, event: Re
         governs=governs,
         own=state.adoptions.get(visit.reading.agency),
         may_adopt=governs and session.has_role("analyst") and state.retired is None,
-        may_retire=state.publisher == visit.reading.agency and session.has_role("analyst", "supervisor"),
+        acts=[act_to_do(visit, "model.retired", {})] if _may_retire(state, visit.reading) else [],
         told=recorded(visit, event),
     )
+
+
+def _may_retire(state: ModelState, reading: Reading) -> bool:
+    is_own = state.publisher == reading.agency and state.retired is None
+    return is_own and reading.session.has_role(*EVENT_TYPES["model.retired"].roles)
 
 
 @router.get("/library/{model_id}/comparison")

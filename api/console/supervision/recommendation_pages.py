@@ -9,25 +9,28 @@ from starlette.responses import Response
 
 from api.auth.reading import Reading
 from api.console.shared import clock_views
-from api.console.shared.access import VisitOf
+from api.console.shared.access import Visit, VisitOf
 from api.console.shared.cited_events import RecordedQuery, events_of_stream, recorded
+from api.console.shared.formats import brief, minute
 from api.console.shared.rendering import language, shown_pdf
+from api.console.supervision.supervision_acts import Offers, act_to_do, agencies_offered
 from api.dependencies import Following, SlugPath, SlugQuery, WordQuery
 from api.services.documents import event_to_print, offered_papers, printed_event
 from api.services.governance import require_governing
-from api.services.matters import recurrence, reply_deadlines, require_matter
+from api.services.matters import Recurrence, recurrence, reply_deadlines, require_matter
 from api.services.service import position_after
+from ledger.core.custody.clocks import running
+from ledger.core.encoding.instants import unix_seconds
 from ledger.core.errors import NotFound
 from ledger.core.events import terms
-from ledger.core.events.supervision import SUPERVISING
+from ledger.core.events.catalogue import HANDLING
+from ledger.core.events.supervision import SUPERVISING, BilingualText
 from ledger.core.messages import Message
 from ledger.core.procedure.jurisdiction import supervises
-from ledger.core.procedure.rulebook import Rulebook
 from ledger.core.supervision import LeadState, RecommendationState
 from ledger.core.supervision.recommendations import STREAM
 from ledger.i18n import label_first_by
 from ledger.interchange.papers.paper_text import language_for
-from ledger.recording.event_signing import new_id
 from ledger.store import log, supervision
 from ledger.store.cases import Page
 from ledger.store.supervision import LeadFilter
@@ -37,6 +40,14 @@ LEADS_OFFERED = 50  # confirmed leads that a new recommendation may rest on
 
 router = APIRouter()
 SCOPE = "recommendations"
+COUNTED = Message(
+    "Counted are the leads of its model about this agency by the day on which they were raised, in as many days up to "
+    "the day of issue as have gone by since; the model is not run anew. Correct the numbers if you counted otherwise."
+)
+RUNS_FROM = Message(
+    "The model was published on {day} only: what it raised then, it had found in all the time before. Run it for the "
+    "period before and count by hand."
+)
 
 
 @router.get("/recommendations")
@@ -84,17 +95,26 @@ def new_recommendation(
     visit.reading.record(Message("form of a recommendation"), *([case_id] if case_id else ()), supervision=True)
     agencies = visit.reading.authority.agencies
     own = agencies[visit.reading.agency]
-    supervised = (agency_id for agency_id, agency in agencies.items() if agency != own and supervises(own, agency))
+    others = {agency_id: agency for agency_id, agency in agencies.items() if agency != own}
+    chosen = ([] if first is None else [(first.lead_id, first.raised.says, first.raised.case_id)]) + [
+        (row["lead_id"], BilingualText(row["says_zh"], row["says_en"]), row["case_id"])
+        for row in leads
+        if first is None or row["lead_id"] != first.lead_id
+    ]
+    offers: Offers = {
+        "procedure": [(book.procedure.id, visit.labels.told(book.procedure.title))],
+        "to_agency": agencies_offered(visit, (name for name, other in others.items() if supervises(own, other))),
+        "copies_to": agencies_offered(visit, others),
+        "leads": [(lead_id, brief(visit.labels.told(says), of_case)) for lead_id, says, of_case in chosen],
+        "model_id": [(row["model_id"], row[f"title_{visit.labels.suffix}"]) for row in models],
+    }
+    given = {"leads": lead, "to_agency": first and first.raised.supervised}
+    given["model_id"] = first.raised.model_id if first else model
+    act = "recommendation.issued"
     return visit.page(
         "supervision/new_recommendation.html",
-        recommendation_id=new_id("advice"),
-        first=first,
-        leads=[row for row in leads if first is None or row["lead_id"] != first.lead_id],
-        models=models,
-        model_id=first.raised.model_id if first else model,
-        agencies=sorted(supervised),
-        others=sorted(agency_id for agency_id in agencies if agency_id != own.agency_id),
-        words=_words(book),
+        act=act_to_do(visit, act, offers, book=book, given={name: text for name, text in given.items() if text}),
+        model_id=given["model_id"],
         procedure=book.procedure.id,
         procedures=[other.procedure for other in possible.values()],
     )
@@ -112,6 +132,7 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         leads = supervision.leads_among(connection, visit.reading.reader, state.issued.leads)
         counts = recurrence(connection, state, visit.reading.reader.now, visit.service.authority().agencies)
     visit.reading.record(Message("recommendation {recommendation_id}", recommendation_id=recommendation_id))
+    book = visit.service.parts.validator.procedures().current[state.issued.procedure]
     return visit.page(
         "supervision/recommendation.html",
         state=state,
@@ -121,38 +142,91 @@ def recommendation(visit: VisitOf, recommendation_id: SlugPath, event: RecordedQ
         replies=state.reply_clock is not None,
         life=events_of_stream(visit.service, visit.labels, entries),
         papers=offered_papers(event_to_print(visit.service, visit.reading, entries[0].event_id), visit.labels),
-        found=counts,
-        results=terms.choices(terms.RecheckResult),
-        reviews=terms.choices(terms.ReviewResult),
-        words=_words(visit.service.parts.validator.procedures().current[state.issued.procedure]),
-        agencies=sorted(visit.reading.authority.agencies),
-        acts=list(acts(state, visit.reading)),
+        stream_id=stream_id,
+        acts=[
+            act_to_do(
+                visit,
+                act,
+                _offers(visit, state, act),
+                book=book,
+                given=_counted(state, counts) if act == "recommendation.rechecked" else {},
+                notes=_notes(visit, state, counts) if act == "recommendation.rechecked" else (),
+                is_next=place == 0,
+            )
+            for place, act in enumerate(acts(state, visit.reading))
+        ],
+        this_minute=minute(unix_seconds(visit.reading.reader.now)),
         told=recorded(visit, event),
     )
 
 
 def acts(state: RecommendationState, reading: Reading) -> Iterator[str]:
-    """Yield what the reader may do with the recommendation now, the next step first."""
+    """Yield the types of the events that the reader may sign of the recommendation now, the next step first."""
     if state.is_withdrawn:
         return
     has = reading.session.has_role
     issuer = reading.agency == state.supervising
-    addressee = reading.agency == (state.issued.to_agency or state.supervising)
+    addressee = reading.agency == state.addressee
     handles = has("clerk", *SUPERVISING)
+    reviews = issuer and has(*SUPERVISING)
     if state.received_at is None and (issuer or addressee) and handles:
-        yield "receive"
-    if issuer and state.open_objection and has(*SUPERVISING):
-        yield "review"
+        yield "recommendation.received"
+    if reviews and state.open_objection:
+        yield "recommendation.reviewed"
+    if reviews and state.answers:
+        yield "recommendation.rechecked"
     if addressee and handles:
-        yield "reply"
-        yield "object"
-    if issuer and has(*SUPERVISING):
-        yield from ("recheck", "escalate", *(() if state.open_objection else ("review",)))
+        yield "recommendation.answered"
+        yield "recommendation.objected"
+    if addressee and has(*HANDLING) and state.timing is not None and running(state.timing):
+        yield "deadline.extended"
+    if reviews:
+        yield from () if state.answers else ("recommendation.rechecked",)
+        yield "recommendation.escalated"
+        yield from () if state.open_objection else ("recommendation.reviewed",)
 
 
-def _words(book: Rulebook) -> dict[str, list[str]]:
-    """Return the words of the procedure that forms of recommendations offer, by their tables."""
-    return {table: list(getattr(book, table)) for table in ("recommendations", "escalations", "outsiders", "services")}
+def _offers(visit: Visit, state: RecommendationState, act: str) -> Offers:
+    """Return what the form of an act on the recommendation offers to choose from."""
+    match act:
+        case "recommendation.reviewed":
+            results = (word for word in terms.choices(terms.ReviewResult) if state.open_objection or word != "upheld")
+            return {"result": [(word, visit.labels.of("review_result", word)) for word in results]}
+        case "recommendation.escalated":
+            return {"to_agency": agencies_offered(visit, visit.reading.authority.agencies)}
+        case "recommendation.rechecked" if state.issued.model_id is not None:
+            with visit.service.parts.database.read() as connection:
+                titles = supervision.model_titles(connection)
+            return {"model_id": [(state.issued.model_id, visit.labels.told(titles[state.issued.model_id]))]}
+        case "deadline.extended" if state.timing is not None:
+            clocks = running(state.timing)
+            rows = [(clock.rule.name, extension.name) for clock in clocks for extension in clock.rule.extensions]
+            return {
+                "deadline_id": [(clock.deadline_id, visit.labels.of_clock(clock.rule.name)) for clock in clocks],
+                "extension": [(name, visit.labels.of_extension(clock, name)) for clock, name in rows],
+            }
+    return {}
+
+
+def _counted(state: RecommendationState, counts: Recurrence) -> dict[str, str]:
+    """Return what the form of a re-check has filled in: the counts of both periods, where the ledger makes them."""
+    own = {"model_id": state.issued.model_id} if state.issued.model_id else {}
+    periods = counts.periods().items()
+    return own | {
+        f"{name}.{field}": str(getattr(period, field))
+        for name, period in periods
+        for field in ("count", "period_from", "period_until", "tree_size")
+    }
+
+
+def _notes(visit: Visit, state: RecommendationState, counts: Recurrence) -> Iterator[str]:
+    """Yield how the numbers of a re-check were counted."""
+    if state.issued.model_id is None:
+        yield visit.labels.translate(Message("It names no model: count yourself, and say in which days."))
+        return
+    yield visit.labels.translate(COUNTED)
+    if counts.runs_from is not None:
+        yield visit.labels.translate(Message(RUNS_FROM, day=counts.runs_from))
 
 
 @router.get("/recommendations/{recommendation_id}/paper")

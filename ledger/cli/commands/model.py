@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,29 @@ import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.errors import Exit
-from ledger.cli.event_recorder import EventRecorder, make_body
+from ledger.cli.event_recorder import EventRecorder, errors_by_option, make_body
 from ledger.cli.exporting import write
 from ledger.cli.library import text_of
 from ledger.cli.output import columns
-from ledger.cli.params import FILE, IN_FORCE, MOMENT, acting, split_once
+from ledger.cli.params import FILE, IN_FORCE, MOMENT, acting, add_act, split_once
 from ledger.cli.session import Session
 from ledger.cli.supervision import (
     fetch_view,
     lead_counts,
     parameters_of,
     printing_faults,
+    record_supervision,
     show_faults,
     show_run,
     with_renamed_fields,
 )
 from ledger.client.service import at
+from ledger.core.encoding import canonical
 from ledger.core.errors import Conflict, IntegrityBroken, MalformedInput, NotFound
-from ledger.core.events import digest_of, supervision
+from ledger.core.events import NAME_OF, Body, digest_of, supervision
 from ledger.core.supervision.models import STREAM
 from ledger.supervision.model_faults import ModelRefused, unknown
 from ledger.supervision.models import model_file
-from ledger.supervision.models.conditions import datasets_of
 from ledger.supervision.models.definition import Model
 from ledger.supervision.models.editing import FORMS, derived, draft
 from ledger.supervision.models.procedure_words import UNCHECKED, ProcedureWords, words_of
@@ -233,21 +234,25 @@ def publish(recorder: EventRecorder, model: str, case_study: Path | None, figure
         )
     beside = {"case_study": _fields_of(recorder, case_study), "figures": _fields_of(recorder, figures)}
     body = make_body(supervision.ModelPublished, **signed_fields_of(read), **beside)
-    _warn_of_missing_dataset(recorder, read, {})
     stream_id = STREAM + read.model_id
+    _warn(recorder, stream_id, body)
     if read.version == 1:
         recorder.open_supervision(stream_id, body)
     else:
         recorder.record_supervision(stream_id, body)
 
 
-@model_group.command("retire")
-@MODEL
-@click.option("--ground", required=True, help="Why it is not run any more.")
-@acting
-def retire(recorder: EventRecorder, model_id: str, ground: str) -> None:
-    """Retire a model that your agency published."""
-    recorder.record_supervision(STREAM + model_id, make_body(supervision.ModelRetired, ground=ground))
+def _record(recorder: EventRecorder, model_id: str, body: type[Body], fields: dict[str, Any]) -> None:
+    record_supervision(recorder, STREAM + model_id, body, fields)
+
+
+add_act(
+    model_group,
+    "model.retired",
+    click.option("--ground", required=True, help="Why it is not run any more."),
+    subject="model_id",
+    record=_record,
+)
 
 
 @model_group.command("adopt")
@@ -262,20 +267,21 @@ def adopt(
     """Adopt a model for your agency, with parameters of your own within its bounds."""
     view = _model(recorder.session, model_id, version)
     parameters = dict(split_once(text, "=", "--set", "NAME=VALUE") for text in settings)
-    _warn_of_missing_dataset(recorder, model_file.parse_model(view["definition"], UNCHECKED), parameters)
     version_fields = {"version": view["version"], "model_digest": view["model_digest"]}
     body = make_body(supervision.ModelAdopted, **version_fields, parameters=parameters, note=note)
+    _warn(recorder, STREAM + model_id, body)
     recorder.record_supervision(STREAM + model_id, body)
 
 
-def _warn_of_missing_dataset(recorder: EventRecorder, model: Model, given: Mapping[str, str]) -> None:
-    """Says before anything is signed that the model will find nothing here; it is signed all the same, since others may
-    have the list. Raises MalformedInput for parameters out of bounds."""
-    if not (asked := datasets_of(model, given)):
-        return
-    lines = recorder.session.service.pages("/api/v1/datasets", "datasets", for_models="true", limit=1000)
-    for dataset_id in sorted(set(asked) - {line["dataset_id"] for line in lines if line["kept"]}):
-        warning = recorder.session.labels.of("message", "dataset_missing").format(dataset=dataset_id)
+def _warn(recorder: EventRecorder, stream_id: str, body: Body) -> None:
+    """Show what the ledger warns of before anything is signed: a list that is not here, a model that finds the same.
+
+    Raises what it would refuse of the signed event.
+    """
+    act = {"event_type": NAME_OF[type(body)], "stream": {"kind": "supervision", "id": stream_id}, "body": body}
+    with errors_by_option():
+        draft = recorder.session.service.post("/api/v1/drafts", canonical.encode(act), dict[str, Any])
+    for warning in draft["warnings"]:
         recorder.session.output.warn(warning)
 
 

@@ -15,7 +15,7 @@ from ledger.cli.commands.case import only_procedure
 from ledger.cli.commands.deadline import end_in_words
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns
-from ledger.cli.params import MOMENT, ProcedureWord, acting, add_act, made_id, outsider, words
+from ledger.cli.params import MOMENT, ProcedureWord, act_command, acting, add_act, made_id, outsider, words
 from ledger.cli.session import Session
 from ledger.cli.supervision import MATERIAL, fetch_view, print_life, record_supervision, with_renamed_fields
 from ledger.core.encoding.instants import instant_text
@@ -89,7 +89,7 @@ def show(session: Session, recommendation_id: str) -> None:
     print_life(output, view["events"])
 
 
-@recommendation_group.command("issue")
+@act_command(recommendation_group, "recommendation.issued")
 @click.argument("to_agency", required=False)
 @click.option("--kind", type=ProcedureWord("recommendation_kind"), required=True, help="A word of the procedure.")
 @click.option("--procedure", metavar="ID", help="The one that judges it [that of a lead's case, or the only one].")
@@ -116,7 +116,7 @@ def issue(
     copy_outside: Sequence[tuple[str, str]],
     **fields: Any,
 ) -> None:
-    """Issue a recommendation to an agency of your jurisdiction, or to somebody outside: the reply is due in time."""
+    """Issue a recommendation."""
     fields["procedure"] = procedure or _procedure_of(recorder.session, fields["leads"])
     fields |= {"to_outside": outsider(outside, place), "copies_outside": [outsider(each) for each in copy_outside]}
     body = make_body(supervision.RecommendationIssued, **fields)
@@ -169,7 +169,7 @@ act(
 )
 
 
-@recommendation_group.command("escalate")
+@act_command(recommendation_group, "recommendation.escalated")
 @ID
 @click.argument("means", type=ProcedureWord("escalation"))
 @GROUND
@@ -187,12 +187,12 @@ def escalate(
     place: str | None,
     **fields: Any,
 ) -> None:
-    """Record what your agency does where a recommendation mended nothing."""
+    """Record a further step."""
     fields["to_outside"] = outsider(outside, place)
     _record(recorder, recommendation_id, supervision.RecommendationEscalated, fields)
 
 
-@recommendation_group.command("recheck")
+@act_command(recommendation_group, "recommendation.rechecked")
 @ID
 @click.option("--result", type=words(RecheckResult), required=True, help="Whether it came again.")
 @click.option(

@@ -13,6 +13,7 @@ The models that come with this version are one file each in ``shipped``, by the 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC
 from functools import cache
 from importlib.resources import files
@@ -277,6 +278,40 @@ def faults_of_example(example: Example, key: tuple[str, ...]) -> Iterator[tuple[
     for number, raised in enumerate(example.raises):
         if raised.keys() != set(key):
             yield f".raises[{number}]", Wording("key_columns", names=key)
+
+
+def same_conditions(definition: str, others: Mapping[str, str]) -> list[str]:
+    """Return the ids of those of the ``others``, definitions by id, that look for the same as a model's file.
+
+    Their conditions and the defaults of their parameters are the same up to white space: such models find the same rows
+    in every record. Another version of the file's own model is none of the others, nor is what cannot be read.
+    """
+    asked = _asked_by(read_document(definition).tree)
+    own_id = read_document(definition).tree.get("model")
+    alike = []
+    for model_id, other in others.items():
+        with suppress(ModelRefused):
+            if model_id != own_id and _asked_by(read_document(other).tree) == asked:
+                alike.append(model_id)
+    return alike
+
+
+def _asked_by(tree: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what a file states of its condition and of the defaults of its parameters."""
+    parameters = tree.get("parameters") or {}
+    defaults = {name: parameter.get("default") for name, parameter in parameters.items()}
+    return _without_space(tree.get("condition")), defaults
+
+
+def _without_space(value: Any) -> Any:
+    match value:
+        case str():
+            return " ".join(value.split())
+        case dict():
+            return {name: _without_space(part) for name, part in value.items()}
+        case list():
+            return [_without_space(part) for part in value]
+    return value
 
 
 def shipped_models() -> Mapping[str, str]:

@@ -25,13 +25,13 @@ def test_a_lead_from_the_board_to_its_outcome(office: Office, tmp_path: Path) ->
     page.get_by_role("link", name="Leads").click()
     page.get_by_role("link", name="was handed over for prosecution").click()
     expect(page.get_by_role("heading", name="Data is not evidence")).to_be_visible()
-    page.get_by_label("Officer", exact=True).select_option(f"{PROCURATORATE}-c1")
+    page.get_by_label("handler").select_option(f"{PROCURATORATE}-c1")
     page.get_by_role("button", name=READ).first.click()
     question = head.sign()
     assert f"{PROCURATORATE} assigns the lead to {PROCURATORATE}-c1" in question
     police = office.at(clerk(POLICE), f"/leads/{lead_id}")
     page = police.page
-    page.get_by_label("What your agency says of it").fill("It lies in our depot.")
+    page.locator("details.act[open]").get_by_label("answer").fill("It lies in our depot.")
     page.locator("details.act[open] input[type=file]").set_input_files(paper)
     expect(page.locator(".hashed li")).to_contain_text("hashed")
     page.get_by_role("button", name=READ).first.click()
@@ -40,7 +40,7 @@ def test_a_lead_from_the_board_to_its_outcome(office: Office, tmp_path: Path) ->
     handler = office.at(clerk(PROCURATORATE), f"/leads/{lead_id}")
     page = handler.page
     expect(page.get_by_text("has answered. Check what is named below")).to_be_visible()
-    page.get_by_label("What the check has shown").fill("The depot's book lists it.")
+    page.get_by_label("finding").fill("The depot's book lists it.")
     page.get_by_role("button", name=READ).first.click()
     expect(page.locator("#draft .blocked")).to_contain_text("confirmed by the material that was checked")
     assert office.matter(lead_id, LeadState).status == "answered"
@@ -51,9 +51,9 @@ def test_a_lead_from_the_board_to_its_outcome(office: Office, tmp_path: Path) ->
     confirmed = office.matter(lead_id, LeadState).confirmed
     assert confirmed
     assert f"sha256:{sha256(paper.read_bytes()).hexdigest()}" in confirmed.digests
-    page.get_by_label("What came of it").select_option("rectification_notice")
-    page.get_by_label("In a sentence or two").fill("Handed over on notice.")
-    page.get_by_label("Number of the paper, where the outcome is one").fill("2026-12")
+    page.get_by_label("outcome").select_option("rectification_notice")
+    page.get_by_label("summary").fill("Handed over on notice.")
+    page.get_by_label("document no.").fill("2026-12")
     page.get_by_role("button", name=READ).first.click()
     handler.sign()
     expect(page.locator(".notice")).to_contain_text("The lead is closed: notice to rectify.")
@@ -86,7 +86,7 @@ def test_several_leads_are_assigned_by_one_consent(office: Office) -> None:
         *["assigned"] * 2,
         "raised",
     ]
-    ask(first, third, act="dismiss", reason_code="explained")
+    ask(first, third, act="lead.dismissed", reason_code="explained")
     expect(page.locator("#draft")).to_contain_text("the lead is")
     assert office.matter(first, LeadState).status == "assigned"
 

@@ -49,8 +49,8 @@ def test_a_model_is_retired_by_who_published_it(office: Office) -> None:
     assert page.locator("details.act").count() == 0
     desk = office.at(analyst(PROCURATORATE), f"/library/{MODEL}", language="zh-CN")
     page = desk.page
-    page.get_by_text("停用", exact=True).click()
-    page.get_by_label("停用理由").fill("法律已修改")
+    page.locator("summary", has_text="停用").click()
+    page.locator("details.act[open] [name=ground]").fill("法律已修改")
     page.locator("details.act[open] button").click()
     desk.sign()
     expect(page.locator(".blocked")).to_contain_text("法律已修改")

@@ -100,7 +100,7 @@ def test_the_faults_of_a_model_are_told_with_their_lines(tmp_path: Path, languag
     headers = OWN | {"accept-language": language, "hx-request": "true"}
     with served_to(tmp_path, analyst(PROCURATORATE)) as served:
         form = {"definition": spoiled}
-        answer = post(served, analyst(PROCURATORATE), "/supervision/drafts/publish", form, headers)
+        answer = post(served, analyst(PROCURATORATE), "/supervision/drafts/model.published", form, headers)
     assert answer.status_code == 400, answer.text
     assert len(re.findall(pattern, answer.text)) == 2, answer.text
     assert ("应为" in answer.text) == (language == "zh-CN"), answer.text

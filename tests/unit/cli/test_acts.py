@@ -13,8 +13,7 @@ from ledger.core.events.fields import field_of
 # Recorded by what reads a source or runs an audit, or published and adopted by commands about files.
 WITHOUT_FORM = {
     *("import.recorded", "dataset.registered", "audit.recorded", "procedure.published"),
-    *("model.published", "model.retired", "model.adopted", "lead.raised"),
-    *("recommendation.issued", "recommendation.escalated", "recommendation.rechecked"),
+    *("model.published", "model.adopted", "lead.raised"),
 }
 
 

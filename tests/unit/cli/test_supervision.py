@@ -176,7 +176,7 @@ def test_a_model_is_adopted_within_its_bounds_and_retired(place: World) -> None:
     """Parameters are checked before anything is signed; the text that is shown is the one that was signed."""
     publish(place)
     tally = place.tally
-    tally.refuses(Exit.USAGE, "0 to 30", "model", "adopt", MODEL, "--set", "grace_days=99", profile="analyst")
+    tally.refuses(Exit.REFUSED, "0 to 30", "model", "adopt", MODEL, "--set", "grace_days=99", profile="analyst")
     tally.ok("model", "adopt", MODEL, "--set", "grace_days=5", "--note", "for the county", profile="analyst")
     shown = tally.ok("model", "show", MODEL, "--version", "1", profile="police")
     assert [adoption["parameters"] for adoption in shown["adoptions"]] == [{"grace_days": "5"}]

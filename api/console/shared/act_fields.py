@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -11,19 +12,18 @@ from msgspec import Struct
 from api.console.shared.access import Visit
 from api.console.shared.drafting import instant_of, required_number
 from api.console.shared.forms import PostedForm
-from api.console.shared.rendering import narrator_of
 from api.services.drafts import with_made_ids
 from ledger.acts import ACTS, MADE_IN_PARTS
-from ledger.core.custody import CaseState
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import EVENT_TYPES
 from ledger.core.events.fields import Field, FieldKind, ValueType, fields_of
 from ledger.core.events.terms import NAME_FIELD, TABLE_OF, VALUE_FIELD
 from ledger.core.procedure.rulebook import FieldRule, Rulebook
+from ledger.i18n import words_in_use
 from ledger.i18n.money import smallest_units, usual_currency
 from ledger.store import log
+from ledger.timeline.sentences import EventWords
 
-EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
 ROWS_MORE = 5  # empty ones, beyond the least number of rows of a list
 PERSON_SECTION = "person:1"  # has the name of the person whom the act brings in
 _AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,4})?")
@@ -50,11 +50,14 @@ class Particulars(NamedTuple):
 class AskedField(NamedTuple):
     """A field as a form asks for it. ``path`` names its control: what it is part of, with dots between.
 
-    ``options`` are what there is to choose from, empty where anything may be typed, ``chosen`` the one that is chosen
-    beforehand. A part has ``rows`` of fields, one unless it is a list.
+    ``control`` is the id of its control.
+
+    ``options`` are what there is to choose from, empty where anything may be typed, ``chosen`` what is chosen or filled
+    in beforehand. A part has ``rows`` of fields, one unless it is a list.
     """
 
     path: str
+    control: str
     label: str
     kind: FieldKind
     is_required: bool
@@ -65,6 +68,11 @@ class AskedField(NamedTuple):
     rows: list[list[AskedField]]
     particulars: list[Particulars]
     chosen: str | None = None
+
+
+def heading_of(visit: Visit, event_type: str) -> str:
+    """Return the title of an act as a heading has it: without its full stop."""
+    return visit.labels.translate(ACTS[event_type].title).rstrip(".。")
 
 
 def subject_field(event_type: str) -> Field | None:
@@ -80,59 +88,81 @@ def subject_of(event_type: str) -> str | None:
 
 
 class ActForm:
-    """The form of one event type for one case; ``person_names`` are the names of persons that the reader may know."""
+    """The form of one event type. ``words`` are those of its event, ``vocabulary`` gives the words of a vocabulary.
+
+    ``offers`` gives what may be chosen for a field, with the text for each; None for other fields. ``book`` is the
+    procedure that judges the act, where it asks for quantities or for the fields of a kind. Ids of controls begin with
+    ``prefix``, where a page has several forms.
+    """
 
     def __init__(
-        self, visit: Visit, state: CaseState, book: Rulebook, event_type: str, person_names: Mapping[str, str]
+        self,
+        visit: Visit,
+        event_type: str,
+        words: EventWords,
+        *,
+        offers: Callable[[Field], Iterable[tuple[str, str]] | None],
+        vocabulary: Callable[[str], Iterable[str]] = words_in_use,
+        book: Rulebook | None = None,
+        prefix: str = "",
     ):
         self._visit = visit
-        self._state = state
-        self._book = book
         self._type = event_type
         self._body = EVENT_TYPES[event_type].body
         self._makes = ACTS[event_type].makes
-        self._narrator = narrator_of(visit.service, visit.labels, person_names)
-        self._words = self._narrator.words_of(event_type, state)
+        self._words = words
+        self._offers = offers
+        self._vocabulary = vocabulary
+        self._book = book
+        self._kinds_fields: Mapping[str, FieldRule] = book.fields if book else {}
+        self._prefix = prefix
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
-    def asked(self, of: str | None = None, kind: str | None = None) -> list[AskedField]:
+    def asked(self, given: Mapping[str, str] = MappingProxyType({})) -> list[AskedField]:
         """Return the fields that the form asks for, the required ones first.
 
-        Chosen beforehand: what the act is about, or the event that it cites (``of``), and its first word (``kind``).
+        ``given`` is what is filled in or chosen beforehand, by the paths of fields.
         """
+        asked = (self._asked(field, field.name, given) for field in self._fields(self._body, self._makes))
+        # An event can only be cited from a list.
+        shown = (field for field in asked if field.kind != "event" or field.options)
+        return sorted(shown, key=lambda field: not field.is_required)
+
+    def chosen(self, of: str | None, kind: str | None) -> dict[str, str]:
+        """Return what the act is about, or the event that it cites (``of``), and its first word (``kind``), by path."""
         own = self._fields(self._body, self._makes)
         subject = subject_field(self._type) or next((field for field in own if field.type.kind == "event"), None)
         word = next((field for field in own if field.type.kind == "word"), None)
-        chosen = {field.name: value for field, value in ((subject, of), (word, kind)) if field is not None}
-        fields = [self._asked(field, field.name)._replace(chosen=chosen.get(field.name)) for field in own]
-        return sorted(fields, key=lambda field: not field.is_required)
+        return {field.name: value for field, value in ((subject, of), (word, kind)) if field and value}
 
     def _fields(self, struct: type[Struct], own_id: str | None) -> list[Field]:
         """Return the fields of a body or part, without the id that is made up."""
         return [field for field in fields_of(struct) if field.name != own_id]
 
-    def _asked(self, field: Field, path: str) -> AskedField:
+    def _asked(self, field: Field, path: str, given: Mapping[str, str]) -> AskedField:
         kind = field.type.kind
         of_name = self._names_person(field)
         return AskedField(
             path=path,
+            control=f"{self._prefix}{path}",
             label=self._visit.labels.of("field", NAME_FIELD) if of_name else self._words.label(field.name),
             kind="line" if of_name else kind,
             is_required=field.is_required or of_name,
             is_list=field.is_list,
             longest=field.type.longest,
-            options=[] if of_name else list(self._options(field.type)),
+            options=[] if of_name else list(self._options(field)),
             units=list(self._units()) if kind == "quantity" else [],
-            rows=list(self._rows(field, path)) if kind == "part" else [],
+            rows=list(self._rows(field, path, given)) if kind == "part" else [],
             particulars=list(self._particulars(path)) if kind == "texts" else [],
+            chosen=given.get(path),
         )
 
     def _names_person(self, field: Field) -> bool:
         """Tell whether the field is the section that has a person's name: the form asks for the name itself."""
         return (self._type, field.name) == ("person.named", "section")
 
-    def _rows(self, field: Field, path: str) -> Iterator[list[AskedField]]:
+    def _rows(self, field: Field, path: str, given: Mapping[str, str]) -> Iterator[list[AskedField]]:
         part = field.type.part
         assert part is not None, "its kind says so"
         count = field.least + ROWS_MORE if field.is_list else 1
@@ -140,99 +170,35 @@ class ActForm:
             place = f"{path}.{number}" if field.is_list else path
             # A browser would not send the form before what stands in a part that may be left out is filled in.
             is_needed = field.is_required and number < max(field.least, 1)
-            asked = (self._asked(each, f"{place}.{each.name}") for each in self._fields(part, MADE_IN_PARTS.get(part)))
+            fields = self._fields(part, MADE_IN_PARTS.get(part))
+            asked = (self._asked(each, f"{place}.{each.name}", given) for each in fields)
             yield [each._replace(is_required=each.is_required and is_needed) for each in asked]
 
     def _units(self) -> Iterator[Option]:
-        for unit in self._book.units or ("piece",):
+        for unit in (self._book.units if self._book else ()) or ("piece",):
             yield Option(unit, self._visit.labels.of("quantity_unit", unit))
 
     def _particulars(self, path: str) -> Iterator[Particulars]:
         """Yield the fields that the procedure gives each kind, for every kind that has any."""
         kind = next((field.type.vocabulary for field in fields_of(self._body) if field.type.kind == "word"), None)
-        assert kind is not None, "what is stated in fields is of a kind that has them"
+        if kind is None or self._book is None:
+            return
         for word, row in getattr(self._book, TABLE_OF[kind]).items():
             if row.fields:
-                fields = [(name, self._book.fields[name]) for name in row.fields]
+                fields = [(name, self._kinds_fields[name]) for name in row.fields]
                 yield Particulars(f"{path}:{word}:", word, self._visit.labels.of(kind, word), fields)
 
-    def _options(self, kind: ValueType) -> Iterator[Option]:
-        """Yield what there is to choose from: words, events of the case, or things of the kind that an id names."""
-        labels = self._visit.labels
-        match kind.kind:
-            case "word":
-                vocabulary = kind.vocabulary or ""
-                yield from (Option(word, labels.of(vocabulary, word)) for word in self._book.vocabularies[vocabulary])
-            case "choice":
-                yield from (Option(word, labels.of(kind.vocabulary or "", word)) for word in kind.words)
-            case "event":
-                yield from self._events()
-            case "id":
-                yield from (Option(*thing) for thing in self._things().get(kind.names or "", ()))
-
-    def _things(self) -> Mapping[str, Iterable[tuple[str, str]]]:
-        """Return the things that ids name, each with its words: those first of which an act is likely."""
-        labels, state, in_words = self._visit.labels, self._state, self._words.value
-        own = self._visit.reading.agency
-        items = sorted(state.items.values(), key=lambda item: (item.holder != own, not item.is_live))
-        clocks = sorted(state.clocks.values(), key=lambda clock: not clock.is_running)
-        return {
-            "item": ((item.item_id, in_words("item_id", item.item_id)) for item in items),
-            "person": (
-                (
-                    person.person_id,
-                    f"{labels.of('person_role', person.role)} · {in_words('person_id', person.person_id)}",
-                )
-                for person in state.persons.values()
-            ),
-            "measure": (
-                (held.measure_id, f"{labels.of('measure', held.measure)} · {in_words('person_id', held.person_id)}")
-                for held in state.measures.values()
-            ),
-            "decision": (
-                (decision.decision_id, f"{labels.of('decision_kind', decision.kind)} {decision.number}")
-                for decision in state.decisions.values()
-            ),
-            "letter": (
-                (letter.letter_id, f"{labels.of('letter_kind', letter.kind)} {letter.number or ''}".strip())
-                for letter in state.letters.values()
-            ),
-            "handover": (
-                (
-                    handover.handover_id,
-                    f"{labels.of('purpose', handover.purpose)} · {in_words('from_agency', handover.from_agency)} → "
-                    f"{in_words('to_agency', handover.to_agency)}",
-                )
-                for handover in state.handovers.values()
-            ),
-            "custody_change": (
-                (
-                    change.custody_change_id,
-                    f"{in_words('person_id', change.person_id)} · {in_words('keeper', change.keeper)}",
-                )
-                for change in state.custody_changes.values()
-            ),
-            "discrepancy": (
-                (difference.discrepancy_id, in_words("item_id", difference.item_id))
-                for difference in state.discrepancies.values()
-            ),
-            "deadline": ((clock.deadline_id, in_words("deadline_id", clock.deadline_id)) for clock in clocks),
-            "extension": (
-                (extension.name, labels.of_extension(clock.name, extension.name))
-                for clock in self._book.clocks
-                for extension in clock.extensions
-            ),
-            "agency": (
-                (agency, in_words("agency", agency)) for agency in sorted(self._visit.service.authority().agencies)
-            ),
-        }
-
-    def _events(self) -> Iterator[Option]:
-        """Yield the newest events of the case, each by its sentence."""
-        with self._visit.service.parts.database.read() as connection:
-            history = self._visit.service.histories.of(connection, self._state.case_id)
-        for step in history[: -EVENTS_OFFERED - 1 : -1]:
-            yield Option(step.event.event_id, self._narrator.tell(step.before, step.event, step.after))
+    def _options(self, field: Field) -> Iterator[Option]:
+        """Yield what there is to choose from: words, or what is offered for the field or for what its value names."""
+        kind, labels = field.type, self._visit.labels
+        offered = self._offers(field)
+        if offered is not None:
+            yield from (Option(*each) for each in offered)
+        elif kind.vocabulary is not None:
+            words = self._vocabulary(kind.vocabulary) if kind.kind == "word" else kind.words
+            yield from (Option(word, labels.of(kind.vocabulary, word)) for word in words)
+        else:
+            yield from (Option(word, word) for word in kind.words)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -252,7 +218,7 @@ class ActForm:
         for field in fields_of(self._body):
             if field.type.kind == "texts":
                 stated = self._texts(form, field.name).items()
-                kept_apart = {name: text for name, text in stated if self._book.fields[name].confidential}
+                kept_apart = {name: text for name, text in stated if self._kinds_fields[name].confidential}
                 sections |= {name: {VALUE_FIELD: text} for name, text in kept_apart.items()}
         return sections
 
@@ -299,7 +265,7 @@ class ActForm:
             return self._values(form, kind.part, f"{path}.", own_id, cited) or None
         if kind.kind == "texts":
             stated = self._texts(form, path).items()
-            return {name: text for name, text in stated if not self._book.fields[name].confidential}
+            return {name: text for name, text in stated if not self._kinds_fields[name].confidential}
         if text is None:
             return None
         match kind.kind:
@@ -320,9 +286,9 @@ class ActForm:
 
     def _texts(self, form: PostedForm, path: str) -> dict[str, str]:
         """Return what the form states in the fields of the kind that it has; what no kind has is left out."""
-        kind = next(field for field in fields_of(self._body) if field.type.kind == "word")
-        texts = form.below(f"{path}:{form.get(kind.name)}:")
-        return {name: text for name, text in texts.items() if name in self._book.fields}
+        kind = next((field for field in fields_of(self._body) if field.type.kind == "word"), None)
+        texts = form.below(f"{path}:{form.get(kind.name)}:") if kind is not None else {}
+        return {name: text for name, text in texts.items() if name in self._kinds_fields}
 
     def _add_digests(self, cited: Citations) -> None:
         """Add to each reference the digest of its event of the log. Raises NotFound."""

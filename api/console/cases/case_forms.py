@@ -1,0 +1,100 @@
+"""Forms of acts in a case: what they offer to choose from are the things, persons, clocks and events of the case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from api.console.shared.access import Visit
+from api.console.shared.act_fields import ActForm
+from api.console.shared.rendering import narrator_of
+from ledger.core.custody import CaseState
+from ledger.core.events.fields import Field
+from ledger.core.procedure.rulebook import Rulebook
+from ledger.timeline.sentences import EventWords, Narrator
+
+EVENTS_OFFERED = 100  # the newest of the case, where an event is to be cited
+
+
+def form_in_case(
+    visit: Visit, state: CaseState, book: Rulebook, event_type: str, person_names: Mapping[str, str]
+) -> ActForm:
+    """Return the form of an act in a case; ``person_names`` are the names of persons that the reader may know."""
+    narrator = narrator_of(visit.service, visit.labels, person_names)
+    words = narrator.words_of(event_type, state)
+
+    def offers(field: Field) -> Iterable[tuple[str, str]] | None:
+        match field.type.kind:
+            case "event":
+                return _events(visit, state, narrator)
+            case "id":
+                return _things(visit, state, book, words).get(field.type.names or "")
+        return None
+
+    vocabulary = book.vocabularies.__getitem__
+    return ActForm(visit, event_type, words, offers=offers, vocabulary=vocabulary, book=book)
+
+
+def _events(visit: Visit, state: CaseState, narrator: Narrator) -> Iterator[tuple[str, str]]:
+    """Yield the newest events of the case, each by its sentence."""
+    with visit.service.parts.database.read() as connection:
+        history = visit.service.histories.of(connection, state.case_id)
+    for step in history[: -EVENTS_OFFERED - 1 : -1]:
+        yield step.event.event_id, narrator.tell(step.before, step.event, step.after)
+
+
+def _things(
+    visit: Visit, state: CaseState, book: Rulebook, words: EventWords
+) -> Mapping[str, Iterable[tuple[str, str]]]:
+    """Return the things that ids name, each with its words: those first of which an act is likely."""
+    labels, in_words = visit.labels, words.value
+    own = visit.reading.agency
+    items = sorted(state.items.values(), key=lambda item: (item.holder != own, not item.is_live))
+    clocks = sorted(state.clocks.values(), key=lambda clock: not clock.is_running)
+    return {
+        "item": ((item.item_id, in_words("item_id", item.item_id)) for item in items),
+        "person": (
+            (
+                person.person_id,
+                f"{labels.of('person_role', person.role)} · {in_words('person_id', person.person_id)}",
+            )
+            for person in state.persons.values()
+        ),
+        "measure": (
+            (held.measure_id, f"{labels.of('measure', held.measure)} · {in_words('person_id', held.person_id)}")
+            for held in state.measures.values()
+        ),
+        "decision": (
+            (decision.decision_id, f"{labels.of('decision_kind', decision.kind)} {decision.number}")
+            for decision in state.decisions.values()
+        ),
+        "letter": (
+            (letter.letter_id, f"{labels.of('letter_kind', letter.kind)} {letter.number or ''}".strip())
+            for letter in state.letters.values()
+        ),
+        "handover": (
+            (
+                handover.handover_id,
+                f"{labels.of('purpose', handover.purpose)} · {in_words('from_agency', handover.from_agency)} → "
+                f"{in_words('to_agency', handover.to_agency)}",
+            )
+            for handover in state.handovers.values()
+        ),
+        "custody_change": (
+            (
+                change.custody_change_id,
+                f"{in_words('person_id', change.person_id)} · {in_words('keeper', change.keeper)}",
+            )
+            for change in state.custody_changes.values()
+        ),
+        "discrepancy": (
+            (difference.discrepancy_id, in_words("item_id", difference.item_id))
+            for difference in state.discrepancies.values()
+        ),
+        "deadline": ((clock.deadline_id, in_words("deadline_id", clock.deadline_id)) for clock in clocks),
+        "extension": (
+            (extension.name, labels.of_extension(clock.name, extension.name))
+            for clock in book.clocks
+            for extension in clock.extensions
+        ),
+        "agency": ((agency, in_words("agency", agency)) for agency in sorted(visit.service.authority().agencies)),
+    }

@@ -1,0 +1,125 @@
+"""Drafts of supervision over the API: plain fields of an act on a model, a lead or a recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ledger.core.events.letter import Outsider
+from ledger.supervision.models.model_file import shipped_model
+from tests.api.conftest import serving
+from tests.api.service import Served, problem
+from tests.api.test_drafts import ask, drafted, record
+from tests.testkit.builders import POLICE, PROCURATORATE, Officer, analyst, auditor, clerk, supervisor
+from tests.testkit.supervision import MATERIAL, Lead, Recommendation
+
+OFFICERS = tuple(role(agency) for agency in (POLICE, PROCURATORATE) for role in (clerk, supervisor, analyst, auditor))
+HEAD, HANDLER, POLICEMAN, ANALYST = (
+    *(supervisor(PROCURATORATE), clerk(PROCURATORATE)),
+    *(clerk(POLICE), analyst(PROCURATORATE)),
+)
+ISSUED = {
+    "procedure": "cn-criminal",
+    "kind": "rectification",
+    "document_number": "2026-9",
+    "problem": "Seized items stay behind.",
+    "advice": "Check the list.",
+    "to_agency": POLICE,
+}
+PERIODS = {
+    name: {"count": count, "period_from": "2026-01-01", "period_until": "2026-03-31", "tree_size": 5}
+    for name, count in (("before", 2), ("after", 1))
+}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("matters"), officers=OFFICERS) as served:
+        yield served
+
+
+def act(event_type: str, stream_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    return {"event_type": event_type, "stream": {"kind": "supervision", "id": stream_id}, "body": body}
+
+
+def sign(served: Served, by: Officer, event_type: str, stream_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Draft an act of supervision, sign and record it; return the draft."""
+    draft = drafted(ask(served, by, act(event_type, stream_id, body)))
+    answer = record(served, by, draft)
+    assert answer.status_code == 201, answer.text
+    return draft
+
+
+def test_a_lead_is_worked_on_by_drafts_from_its_assignment_to_its_outcome(shared: Served) -> None:
+    """What is drafted is what is recorded, in words; the refusal of an act is that of the signed event."""
+    lead = Lead().raised()
+    shared.ledger.post(lead.last)
+    lead_id = lead.state.lead_id
+    draft = sign(shared, HEAD, "lead.assigned", lead_id, {"handler": HANDLER.officer_id})
+    assert "assigns the lead to" in draft["sentence"]
+    assert HANDLER.officer_id in [row["value"] for row in draft["values"]]
+    sign(shared, POLICEMAN, "lead.answered", lead_id, {"answer": "It lies in our depot.", "digests": [MATERIAL]})
+    refused = ask(shared, HANDLER, act("lead.confirmed", lead_id, {"finding": "The depot's book lists it."}))
+    problem(refused, 422, "material_missing", "payload.body.digests")
+    sign(shared, HANDLER, "lead.confirmed", lead_id, {"finding": "It is there.", "digests": [MATERIAL]})
+    sign(shared, HANDLER, "lead.closed", lead_id, {"outcome": "no_further_action", "summary": "Handed over."})
+    assert shared.get(f"/api/v1/leads/{lead_id}", HANDLER).json()["status"] == "closed"
+
+
+def test_a_lead_that_is_not_ones_own_is_drafted_as_if_there_were_none(shared: Served) -> None:
+    """Before it is assigned, by the agency that will have to answer it; and of a role that signs no such event."""
+    lead = Lead({"case_id": "case-2", "item_id": "phone"}).raised()
+    shared.ledger.post(lead.last)
+    answers = []
+    for lead_id in (lead.state.lead_id, "lead-" + "0" * 32):
+        answer = ask(shared, POLICEMAN, act("lead.answered", lead_id, {"answer": "-"}))
+        problem(answer, 404, "not_found", "stream.id")
+        answers.append(answer.text)
+    assert answers[0] == answers[1]
+    problem(ask(shared, HANDLER, act("lead.assigned", lead.state.lead_id, {"handler": "p-1"})), 403, "role_missing")
+
+
+def test_of_a_model_its_file_suffices(shared: Served) -> None:
+    """What is signed beside the file is taken from it; an adoption names the version that is in use, unless another is
+    given; another model with the same condition is named before anybody signs."""
+    text = shipped_model("third-return")
+    draft = sign(shared, ANALYST, "model.published", "model-third-return", {"definition": text})
+    assert draft["submission"]["payload"]["body"]["version"] == 1
+    assert draft["warnings"] == []
+    again = text.replace("model: third-return", "model: fourth-return")
+    draft = sign(shared, ANALYST, "model.published", "model-fourth-return", {"definition": again})
+    (warning,) = draft["warnings"]
+    assert "Third return for supplementary investigation" in warning
+    own = sign(shared, ANALYST, "model.adopted", "model-third-return", {"note": "tried"})
+    assert own["submission"]["payload"]["body"]["version"] == 1
+    unknown = ask(shared, ANALYST, act("model.adopted", "model-third-return", {"version": 7}))
+    problem(unknown, 400, "malformed_input", "version")
+    sign(shared, ANALYST, "model.retired", "model-fourth-return", {"ground": "two were too many"})
+    faulty = ask(shared, ANALYST, act("model.published", "model-none", {"definition": "model: none\n"}))
+    assert (faulty.status_code, faulty.json()["code"]) == (400, "model_refused")
+    problem(ask(shared, analyst(POLICE), act("model.published", "model-x", {"definition": "%"})), 403)
+
+
+def test_a_recommendation_has_the_id_of_its_stream(shared: Served) -> None:
+    """Issued, received, objected to, reviewed, answered, escalated and checked again, each by a draft; a taken id is
+    named so before anybody signs."""
+    stream_id = "recommendation-2026-9"
+    draft = sign(shared, HEAD, "recommendation.issued", stream_id, {**ISSUED, "reply_within_days": 90})
+    assert draft["submission"]["payload"]["body"]["recommendation_id"] == "2026-9"
+    assert [flag["name"] for flag in draft["flags"]] == ["term_beyond_law"]
+    now = draft["submission"]["payload"]["occurred_at"]
+    for by, verb, body in (
+        (POLICEMAN, "received", {"received_at": now}),
+        (POLICEMAN, "objected", {"ground": "The list was complete."}),
+        (HEAD, "reviewed", {"result": "upheld", "ground": "The depot's book says otherwise."}),
+        (POLICEMAN, "answered", {"answer": "We check each list.", "measures": ["a second officer signs"]}),
+        (HEAD, "escalated", {"means": "superior_notified", "ground": "Nothing was mended."}),
+        (HEAD, "rechecked", {"result": "fell", **PERIODS}),
+    ):
+        sign(shared, by, f"recommendation.{verb}", stream_id, body)
+    bank = Outsider(kind="bank", name="East Bank")
+    shared.ledger.post(Recommendation("2026-8").issued(to_outside=bank).last)
+    taken = ask(shared, supervisor(POLICE), act("recommendation.issued", "recommendation-2026-8", ISSUED))
+    problem(taken, 404, "duplicate_id", "stream.id")
