@@ -207,6 +207,17 @@ def particulars_of(texts: Iterable[str]) -> dict[str, str]:
     return dict(split_once(text, "=", "--particular", "FIELD=VALUE") for text in texts)
 
 
+def options(*given: Callable[..., Any]) -> Callable[..., Any]:
+    """Return options that several commands share as one decorator, in this order."""
+
+    def add(command: Any) -> Any:
+        for option in reversed(given):
+            command = option(command)
+        return command
+
+    return add
+
+
 def made_id(option: str, noun: str, help_text: str = "Made up unless given.") -> Callable[..., Any]:
     """Return an option for the id of what the command brings in."""
     return click.option(option, default=lambda: new_id(noun), help=help_text)

@@ -15,7 +15,7 @@ from ledger.chain.transaction import TransactionSigner
 from ledger.client.events import Claims, appending, placing, posting, posting_together, require_receipts
 from ledger.client.exchange import Exchange
 from ledger.client.requests import Requests, at
-from ledger.client.service import TIMEOUT_S, AsyncServiceClient, ServiceClient, awaiting, blocking
+from ledger.client.service import TIMEOUT_S, AsyncServiceClient, Connected, ServiceClient, awaiting, blocking
 from ledger.client.sign_in import SignIn
 from ledger.core.encoding import canonical
 from ledger.core.encoding.decoding import decoder_of
@@ -125,12 +125,18 @@ def _body(event_type: str, fields: Mapping[str, Any]) -> Body:
     return body
 
 
-class OfficerClient(ServiceClient):
-    """Acts for an officer, and blocks until the answer is there. Methods are those of ``OfficerRequests``."""
+class _OfOfficer(Connected):
+    """What both clients of an officer begin with: requests that are signed by him, beside the plain ones."""
+
+    requests: OfficerRequests
 
     def __init__(self, url: str, officer: Officer, trust: Trust, *, timeout_s: float = TIMEOUT_S, language: str = "en"):
         super().__init__(url, timeout_s=timeout_s)
         self.requests = OfficerRequests(url, officer, trust, language=language)
+
+
+class OfficerClient(_OfOfficer, ServiceClient):
+    """Acts for an officer, and blocks until the answer is there. Methods are those of ``OfficerRequests``."""
 
     open_case = blocking(OfficerRequests.open_case)
     record = blocking(OfficerRequests.record)
@@ -138,12 +144,8 @@ class OfficerClient(ServiceClient):
     verified = blocking(OfficerRequests.verified)
 
 
-class AsyncOfficerClient(AsyncServiceClient):
+class AsyncOfficerClient(_OfOfficer, AsyncServiceClient):
     """Acts for an officer, and is awaited. Methods are those of ``OfficerRequests``."""
-
-    def __init__(self, url: str, officer: Officer, trust: Trust, *, timeout_s: float = TIMEOUT_S, language: str = "en"):
-        super().__init__(url, timeout_s=timeout_s)
-        self.requests = OfficerRequests(url, officer, trust, language=language)
 
     open_case = awaiting(OfficerRequests.open_case)
     record = awaiting(OfficerRequests.record)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 import stamina
@@ -59,8 +59,10 @@ def awaiting(
     return ask
 
 
-class ServiceClient:
-    """A client that blocks until the answer is there. Methods are those of ``Requests``."""
+class Connected:
+    """What both clients begin with: the requests of somebody, and a connection to the service at ``url``."""
+
+    _transport: ClassVar[type[Any]]
 
     def __init__(
         self,
@@ -73,7 +75,13 @@ class ServiceClient:
     ):
         self.requests = Requests(url, credentials, name_field=name_field, language=language)
         self.url = self.requests.url
-        self._client = httpx.Client(**_settings(self.url, timeout_s))
+        self._client: Any = self._transport(**_settings(self.url, timeout_s))
+
+
+class ServiceClient(Connected):
+    """A client that blocks until the answer is there. Methods are those of ``Requests``."""
+
+    _transport = httpx.Client
 
     def __enter__(self) -> Self:
         return self
@@ -131,21 +139,10 @@ class ServiceClient:
             raise unreachable(self.url, error) from error
 
 
-class AsyncServiceClient:
+class AsyncServiceClient(Connected):
     """A client that is awaited. Methods are those of ``Requests``."""
 
-    def __init__(
-        self,
-        url: str,
-        credentials: Credentials | None = None,
-        *,
-        timeout_s: float = TIMEOUT_S,
-        name_field: NameField = same_name,
-        language: str = "en",
-    ):
-        self.requests = Requests(url, credentials, name_field=name_field, language=language)
-        self.url = self.requests.url
-        self._client = httpx.AsyncClient(**_settings(self.url, timeout_s))
+    _transport = httpx.AsyncClient
 
     async def __aenter__(self) -> Self:
         return self

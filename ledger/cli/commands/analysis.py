@@ -12,7 +12,7 @@ from ledger.cli.command import Command, Group
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.exporting import write
 from ledger.cli.output import Column, columns, printable
-from ledger.cli.params import FILE, ProcedureWord, acting, identity_key_option
+from ledger.cli.params import FILE, ProcedureWord, acting, identity_key_option, options
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.core.encoding.decoding import convert, decode_json
@@ -42,6 +42,7 @@ LISTED = columns(
 ENCODING = click.option("--encoding", type=click.Choice(["utf-8", "gb18030"]), default="utf-8", show_default=True)
 DELIMITER = click.option("--delimiter", default=",", show_default=True, help="Of a CSV file.")
 SHEET = click.option("--sheet", help="Of an XLSX file [the first].")
+LAYOUT = options(ENCODING, DELIMITER, SHEET)
 
 
 @click.group("dataset", cls=Group)
@@ -64,9 +65,7 @@ def dataset_group() -> None:
     multiple=True,
     help="A column that models may compare, where its cells are not shown; may be given several times.",
 )
-@ENCODING
-@DELIMITER
-@SHEET
+@LAYOUT
 @acting
 def register(recorder: EventRecorder, /, *, file: Path, dataset_id: str | None, **given: Any) -> None:
     """Register FILE (CSV, XLSX, JSON): rows, layout and digest are recorded; the file stays here until you give it.
@@ -110,9 +109,7 @@ def give(session: Session, dataset_id: str, file: Path) -> None:
     "--identity", metavar="COLUMN", multiple=True, required=True, help="As the import's mapping has it, in order."
 )
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new CSV file.")
-@ENCODING
-@DELIMITER
-@SHEET
+@LAYOUT
 @identity_key_option
 def pseudonyms(
     session: Session, /, *, file: Path, identity: tuple[str, ...], output: Path, key_file: Path | None, **layout: Any

@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from ledger.cli.command import Group
-from ledger.cli.commands.analysis import DELIMITER, ENCODING, SHEET
-from ledger.cli.params import FILE, identity_key_option
+from ledger.cli.commands.analysis import LAYOUT
+from ledger.cli.params import FILE, identity_key_option, options
 from ledger.cli.session import Session
 from ledger.client.service import at
 from ledger.config.secret_files import read_key, write_secret
@@ -33,6 +33,7 @@ PUBLIC_KEY = click.option(
     "--public-key", metavar="HEX", required=True, help="The one that the supervising agency told you."
 )
 SECRET = click.option("--secret", type=NEW_FILE, required=True, help="A file for the secret of this request.")
+FINISHING = options(IDENTITY, PUBLIC_KEY, OUTPUT, WITH_IDS, identity_key_option, LAYOUT)
 
 
 @click.group("pseudonym", cls=Group)
@@ -53,9 +54,7 @@ def key(session: Session, output: Path) -> None:
 @IDENTITY
 @SECRET
 @OUTPUT
-@ENCODING
-@DELIMITER
-@SHEET
+@LAYOUT
 def ask(
     session: Session, /, *, file: Path, identity: tuple[str, ...], secret: Path, output: Path, **layout: Any
 ) -> None:
@@ -85,15 +84,8 @@ def answer(session: Session, request: Path, key_file: Path, output: Path) -> Non
 @pseudonym_group.command("finish")
 @click.argument("file", type=FILE)
 @click.argument("answer", type=FILE)
-@IDENTITY
 @SECRET
-@PUBLIC_KEY
-@OUTPUT
-@WITH_IDS
-@identity_key_option
-@ENCODING
-@DELIMITER
-@SHEET
+@FINISHING
 def finish(
     session: Session,
     /,
@@ -122,14 +114,7 @@ def finish(
 @pseudonym_group.command("make")
 @click.argument("file", type=FILE)
 @click.argument("agency")
-@IDENTITY
-@PUBLIC_KEY
-@OUTPUT
-@WITH_IDS
-@identity_key_option
-@ENCODING
-@DELIMITER
-@SHEET
+@FINISHING
 def make(
     session: Session,
     /,
@@ -162,9 +147,7 @@ def make(
 @IDENTITY
 @KEY
 @OUTPUT
-@ENCODING
-@DELIMITER
-@SHEET
+@LAYOUT
 def own(
     session: Session, /, *, file: Path, identity: tuple[str, ...], key_file: Path, output: Path, **layout: Any
 ) -> None:
