@@ -37,7 +37,8 @@ from ledger.store.tables import NO_CASE
 class LeadLine(Struct, frozen=True):
     """A lead in a list. ``updated_index`` is its latest entry.
 
-    ``outcome`` is that of a closed lead, or ``dismissed``.
+    ``outcome`` is that of a closed lead, or ``dismissed``, ``passed_to`` the agency to which it went then.
+    ``business_line`` is the line that took it up, if not its model's.
     """
 
     lead_id: str
@@ -50,8 +51,10 @@ class LeadLine(Struct, frozen=True):
     says: acts.BilingualText
     status: str
     handler: str | None
+    business_line: str | None
     outcome: str | None
     recommendation_id: str | None
+    passed_to: str | None
     raised_at: str
     updated_index: int
 
@@ -70,6 +73,7 @@ class LeadView(Struct, frozen=True):
     status: str
     handler: str | None
     department: str | None
+    business_line: str | None
     raised_at: str
     sight: Sight
     sequence: int

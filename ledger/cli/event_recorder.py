@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -101,26 +101,29 @@ class EventRecorder(EventClient[Session]):
         """
         asked = (place.stream, body, claims)
         if self._agreed is None or self._agreed[0] != asked:
-            self._agreed = asked, claims if self.session.agrees else self._ask(body, place, claims)
+            self._agreed = asked, claims if self.session.agrees else self._ask([(body, place)], claims)
         return super().sign(body, place, self._agreed[1])
 
-    def _ask(self, body: Body, place: StreamPosition, claims: Claims) -> Claims:
-        """Ask whether to sign what is shown, and return the claims with the time that was shown."""
+    def _ask(self, acts: Sequence[tuple[Body, StreamPosition]], claims: Claims) -> Claims:
+        """Ask once whether to sign all that is shown, and return the claims with the time that was shown."""
         from ledger.config.keys import keystore_key_id
 
         session = self.session
-        unsigned = unsigned_event(
-            body,
-            place,
-            *session.officer,
-            keystore_key_id(session.keystore),
-            now=int(time.time()),
-            occurred_at=claims.occurred_at,
-            authority=claims.authority,
-            sections=claims.sections,
-        )
-        session.confirm(self._in_words(unsigned))
-        return msgspec.structs.replace(claims, occurred_at=unsigned.payload.occurred_at)
+        unsigned = [
+            unsigned_event(
+                body,
+                place,
+                *session.officer,
+                keystore_key_id(session.keystore),
+                now=int(time.time()),
+                occurred_at=claims.occurred_at,
+                authority=claims.authority,
+                sections=claims.sections,
+            )
+            for body, place in acts
+        ]
+        session.confirm(line for event in unsigned for line in self._in_words(event))
+        return msgspec.structs.replace(claims, occurred_at=unsigned[0].payload.occurred_at)
 
     def _in_words(self, unsigned: UnsignedEvent) -> Iterator[str]:
         """Yield what the signer would show: the sentence, what it states, and what there is to know of the act."""
@@ -160,6 +163,26 @@ class EventRecorder(EventClient[Session]):
         """Append an event to the stream of a model, lead or recommendation and print the receipt."""
         receipt = self.append(Stream(kind="supervision", id=stream_id), body)
         self._print_supervision(stream_id, body, receipt)
+
+    def record_supervision_of(self, stream_ids: Sequence[str], body: Body) -> None:
+        """Record the same of several leads, by one consent and all or none, and print the receipts.
+
+        Raises what refuses the first that is refused, and a Conflict if others wrote meanwhile.
+        """
+        if len(stream_ids) == 1:
+            self.record_supervision(stream_ids[0], body)
+            return
+        with errors_by_option():
+            places = [self.place(Stream(kind="supervision", id=stream_id)) for stream_id in stream_ids]
+            acts = [(body, place) for place in places]
+            claims = self.claims if self.session.agrees else self._ask(acts, self.claims)
+            receipts = self.send_together([super(EventRecorder, self).sign(*act, claims) for act in acts])
+        answers = [{"lead_id": stream_id} | receipt for stream_id, receipt in zip(stream_ids, receipts, strict=True)]
+        if self.session.json:
+            self.session.output.data(answers)
+        else:
+            for receipt in answers:
+                print_receipt(self.session, receipt)
 
     def open_supervision(self, stream_id: str, body: Body) -> None:
         """Record the first event of such a stream and print the receipt."""

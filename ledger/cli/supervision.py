@@ -12,7 +12,7 @@ import click
 from ledger.cli.errors import Exit
 from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Output, columns, printable_line
-from ledger.cli.params import DigestedFile
+from ledger.cli.params import DigestedFile, outsider
 from ledger.cli.proofs import blocks_at_node, trust_for
 from ledger.cli.session import Session
 from ledger.client.service import at
@@ -39,12 +39,19 @@ MATERIAL = (
         "--digest", "digests", metavar="DIGEST", multiple=True, help="A digest of material, such as sha256:..."
     ),
 )
+OUTSIDE = click.option("--outside", nargs=2, metavar="KIND NAME", help="Somebody who has no agency here.")
+PLACE = click.option("--place", metavar="PLACE", help="Where somebody outside has the seat.")
 
 
 def record_supervision(recorder: EventRecorder, stream_id: str, body: type[Body], fields: dict[str, Any]) -> None:
-    """Record an event of a model, lead or recommendation, with the digests of its ``MATERIAL`` if it takes any."""
+    """Record an event of a model, lead or recommendation, with the digests of its ``MATERIAL`` if it takes any.
+
+    It goes to whom ``OUTSIDE`` and ``PLACE`` name, if it takes these.
+    """
     if "files" in fields:
         fields["digests"] = [*fields["digests"], *fields.pop("files")]
+    if "outside" in fields:
+        fields["to_outside"] = outsider(fields.pop("outside"), fields.pop("place"))
     recorder.record_supervision(stream_id, make_body(body, **fields))
 
 

@@ -4,8 +4,8 @@
 case                      its parties; an agency to which it is offered, until the offer ends; the officer to whom
                           somebody else assigned a lead that cites it, until the lead is dismissed, closed or somebody
                           else's, if his agency supervises one of the first two; its auditors and analysts
-lead                      the agency that has it; the supervised agency once it was notified; those who supervise
-                          the agency that has it
+lead                      the agency that has it; the supervised agency once it was notified; the agency to which it
+                          was passed on; those who supervise the agency that has it
 recommendation            the agency that issued it, its addressee, and the agencies that got a copy or to which it
                           went on; those who supervise the first
 model                     everybody
@@ -87,6 +87,7 @@ class LeadSides(Struct, frozen=True):
     supervising: str
     supervised: str
     notified: bool
+    passed_to: str | None = None
 
 
 class RecommendationSides(Struct, frozen=True):
@@ -139,7 +140,7 @@ def sides_of(subject: CaseState | Matter, leads: Collection[LeadState] = ()) -> 
         )
         return CaseSides(subject.agencies, tuple(offers), tuple(at_work))
     if isinstance(subject, LeadState):
-        return LeadSides(subject.supervising, subject.raised.supervised, subject.notified)
+        return LeadSides(subject.supervising, subject.raised.supervised, subject.notified, subject.passed_to)
     if isinstance(subject, RecommendationState):
         return RecommendationSides(subject.supervising, subject.issued.to_agency, subject.copied_to)
     return ModelSides(frozenset((subject.publisher, *subject.adoptions)))
@@ -220,7 +221,8 @@ def _parties(sides: CaseSides | LeadSides | RecommendationSides) -> frozenset[st
     if isinstance(sides, CaseSides):
         return sides.parties
     if isinstance(sides, LeadSides):
-        return frozenset((sides.supervising, *((sides.supervised,) if sides.notified else ())))
+        further = (sides.supervised if sides.notified else None, sides.passed_to)
+        return frozenset((sides.supervising, *(agency for agency in further if agency is not None)))
     addressee = frozenset[str]() if sides.to_agency is None else frozenset((sides.to_agency,))
     return sides.copied_to | addressee | {sides.supervising}
 

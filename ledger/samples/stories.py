@@ -359,7 +359,9 @@ class LeadStory(NamedTuple):
         digests = tuple(map(digest, self.looked_at))
         lead.write(LeadConfirmed(finding=self.finding, digests=digests), self.working)
         yield "confirmed", lead
-        lead.write(LeadClosed(**self.closing), self.working)
+        paper = self.closing.get("document_number")
+        day, digests = (player.day(0).date().isoformat(), (digest(paper),)) if paper else (None, ())
+        lead.write(LeadClosed(**self.closing, document_date=day, digests=digests), self.working)  # type: ignore[arg-type]
         yield "closed", lead
 
     def work(self, player: Player, *, until: str) -> SampleLead:

@@ -41,7 +41,7 @@ class LeadsTable(StoreTable, table=True):
     """A lead in its present state.
 
     ``notified`` marks that the supervised agency sees it. ``outcome`` is that of a closed lead, ``dismissed`` for a
-    dismissed one.
+    dismissed one, ``passed_to`` the agency to which it went. ``business_line`` took it up, if not its model's.
     """
 
     __table_args__ = (
@@ -62,8 +62,10 @@ class LeadsTable(StoreTable, table=True):
     status: str
     notified: bool
     handler: str | None = None
+    business_line: str | None = None
     outcome: str | None = None
     recommendation_id: str | None = None
+    passed_to: str | None = None
     raised_at: str
     updated_index: int = Field(sa_column=big())
 
@@ -183,9 +185,9 @@ def sides(connection: Connection, stream_id: str) -> Sides | None:
             publisher = connection.execute(select(MODELS.c.publisher).where(MODELS.c.model_id == own_id)).scalar()
             return None if publisher is None else ModelSides(frozenset((publisher,)))
         case "lead":
-            lead = (LEADS.c.supervising, LEADS.c.supervised, LEADS.c.notified)
+            lead = (LEADS.c.supervising, LEADS.c.supervised, LEADS.c.notified, LEADS.c.passed_to)
             lead_row = connection.execute(select(*lead).where(LEADS.c.lead_id == stream_id)).first()
-            return None if lead_row is None else LeadSides(*lead_row[:2], bool(lead_row.notified))
+            return None if lead_row is None else LeadSides(*lead_row[:2], bool(lead_row.notified), lead_row.passed_to)
         case "recommendation":
             own_id = stream_id.removeprefix(RECOMMENDATION_STREAM)
             of_it = (RECOMMENDATIONS.c.supervising, RECOMMENDATIONS.c.to_agency, RECOMMENDATIONS.c.copied_to)
@@ -209,7 +211,8 @@ def _sees_lead(reader: Reader) -> ColumnElement[bool]:
     """Build the condition that the reader sees a row of ``leads``."""
     # Until a lead is assigned its own subject must not learn of it.
     as_supervised = and_(LEADS.c.supervised == reader.agency, LEADS.c.notified)
-    return or_(LEADS.c.supervising == reader.agency, as_supervised, _above(LEADS.c.supervising, reader))
+    own = (LEADS.c.supervising == reader.agency, LEADS.c.passed_to == reader.agency)
+    return or_(*own, as_supervised, _above(LEADS.c.supervising, reader))
 
 
 def _sees_recommendation(reader: Reader) -> ColumnElement[bool]:
@@ -270,7 +273,8 @@ def _of_leads(query: Select[Any], reader: Reader, wanted: LeadFilter) -> Select[
         query = query.where(LEADS.c.raised_at < wanted.raised_before)
     if wanted.business_line is not None:
         of_line = select(MODELS.c.model_id).where(MODELS.c.business_line == wanted.business_line)
-        query = query.where(LEADS.c.model_id.in_(of_line))
+        by_model = and_(LEADS.c.business_line.is_(None), LEADS.c.model_id.in_(of_line))
+        query = query.where(or_(LEADS.c.business_line == wanted.business_line, by_model))
     return query
 
 

@@ -60,7 +60,18 @@ _NUMBER = re.compile(r"[0-9.]+")
 _DAYS = frozenset({"until", "period_from", "day", "lawful", "ends_at"})
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # The label of a field where another than the field's own is meant: by the event type and the field's name.
-LABEL_IN = {("recommendation.issued", "to_agency"): "advised"}
+_WITH_MATERIAL = (
+    *("lead.answered", "lead.confirmed", "lead.closed"),
+    *("recommendation.received", "recommendation.objected", "recommendation.answered"),
+)
+LABEL_IN = {
+    ("recommendation.issued", "to_agency"): "advised",
+    ("recommendation.received", "received_at"): "paper_received_at",
+    ("lead.assigned", "note"): "remark",
+    ("model.adopted", "note"): "remark",
+    ("recommendation.rechecked", "note"): "remark",
+    **{(event_type, "digests"): "material" for event_type in _WITH_MATERIAL},
+}
 _AGENCIES = frozenset(
     ("agency", "from_agency", "to_agency", "keeper", "requested_by", "supervised", "supervising", "copies_to")
 )

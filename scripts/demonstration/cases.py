@@ -124,7 +124,8 @@ def work_lead(stage: Stage) -> None:
     stage.tally("lead", "confirm", lead_id, *finding, profile="prosecutor", expect=REFUSED)
     stage.held("assigned, answered; confirming it without material is refused: data is no evidence")
     stage.tally("lead", "confirm", lead_id, *finding, "--material", str(MATERIAL), profile="prosecutor")
-    notice = ("--outcome", "rectification_notice", "--document", "东检纠〔2026〕3号", "--summary", "notice was given")
+    paper = ("--document", "东检纠〔2026〕3号", "--dated", "2026-03-02", "--material", str(MATERIAL))
+    notice = ("--outcome", "rectification_notice", *paper, "--summary", "notice was given")
     stage.tally("lead", "close", lead_id, *notice, profile="prosecutor")
     stage.held("confirmed by what was looked at, closed with a rectification notice", lead_id)
 

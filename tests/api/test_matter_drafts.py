@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger.core.events import EVENT_TYPES
 from ledger.core.events.letter import Outsider
-from ledger.supervision.models.model_file import shipped_model
+from ledger.supervision.models.model_file import parse_model, shipped_model
 from tests.api.conftest import serving
+from tests.api.console.pages import page_of
 from tests.api.service import Served, problem
 from tests.api.test_drafts import ask, drafted, record
 from tests.testkit.builders import POLICE, PROCURATORATE, Officer, analyst, auditor, clerk, supervisor
-from tests.testkit.supervision import MATERIAL, Lead, Recommendation
+from tests.testkit.supervision import MATERIAL, Lead, Model, Recommendation, delivered
 
 OFFICERS = tuple(role(agency) for agency in (POLICE, PROCURATORATE) for role in (clerk, supervisor, analyst, auditor))
 HEAD, HANDLER, POLICEMAN, ANALYST = (
@@ -37,6 +41,12 @@ PERIODS = {
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(tmp_path_factory.mktemp("matters"), officers=OFFICERS) as served:
+        yield served
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path, officers=OFFICERS, tries_models=False) as served:
         yield served
 
 
@@ -66,6 +76,35 @@ def test_a_lead_is_worked_on_by_drafts_from_its_assignment_to_its_outcome(shared
     sign(shared, HANDLER, "lead.confirmed", lead_id, {"finding": "It is there.", "digests": [MATERIAL]})
     sign(shared, HANDLER, "lead.closed", lead_id, {"outcome": "no_further_action", "summary": "Handed over."})
     assert shared.get(f"/api/v1/leads/{lead_id}", HANDLER).json()["status"] == "closed"
+
+
+def test_every_act_of_supervision_has_a_form_on_a_page(served: Served) -> None:
+    """Of each event type that an officer signs, somebody whose turn it is finds the form, at some step."""
+    forms = set[str]()
+
+    def shown(by: Officer, path: str) -> None:
+        page = page_of(served, by, path)
+        assert page.status_code == 200, page.text
+        forms.update(re.findall(r"/drafts/([a-z]+\.[a-z]+)", page.text))
+
+    lead = Lead(step=1).raised().assigned()
+    model, advice = Model("third-return", step=1), Recommendation(step=1).issued()
+    text = shipped_model("third-return")
+    model.published(definition=text, model_digest=parse_model(text).digest, title=parse_model(text).title)
+    served.ledger.post(Model(step=1).published().last)
+    for event in (*lead.events, *model.events, *advice.events):
+        served.ledger.post(event)
+    path, to = f"/leads/{lead.state.lead_id}", "/recommendations/2026-7"
+    steps = [(HEAD, path), (POLICEMAN, path), (HEAD, to), (POLICEMAN, to), (ANALYST, "/library/third-return")]
+    steps += [(HEAD, "/recommendations/new"), (ANALYST, f"/models/workbench?start=lead&name={lead.state.lead_id}")]
+    for by, page in steps:
+        shown(by, page)
+    served.ledger.post(lead.confirmed().last)
+    served.ledger.post(advice.act(delivered(), POLICEMAN).last)
+    shown(HANDLER, path)
+    shown(POLICEMAN, to)
+    of_officers = {name for name, row in EVENT_TYPES.items() if "supervision" in row.streams and row.roles}
+    assert of_officers - forms == set()
 
 
 def test_a_lead_that_is_not_ones_own_is_drafted_as_if_there_were_none(shared: Served) -> None:
@@ -99,7 +138,11 @@ def test_of_a_model_its_file_suffices(shared: Served) -> None:
     sign(shared, ANALYST, "model.retired", "model-fourth-return", {"ground": "two were too many"})
     faulty = ask(shared, ANALYST, act("model.published", "model-none", {"definition": "model: none\n"}))
     assert (faulty.status_code, faulty.json()["code"]) == (400, "model_refused")
-    problem(ask(shared, analyst(POLICE), act("model.published", "model-x", {"definition": "%"})), 403)
+    problem(
+        ask(shared, analyst(POLICE), act("model.published", "model-x", {"definition": "%"})),
+        403,
+        "not_a_supervising_agency",
+    )
 
 
 def test_a_recommendation_has_the_id_of_its_stream(shared: Served) -> None:

@@ -238,9 +238,9 @@ def dismissed() -> LeadDismissed:
 
 
 def closed(outcome: str = "rectification_notice", **fields: Any) -> LeadClosed:
-    numbers = {} if outcome == "no_further_action" else {"document_number": "2026-12"}
-    named = {"recommendation_id": "2026-7"} if outcome == "recommendation" else {}
-    return LeadClosed(**({"outcome": outcome, "summary": "Handed over on notice."} | numbers | named | fields))
+    paper: dict[str, Any] = {"document_number": "2026-12", "document_date": "2026-03-01", "digests": (MATERIAL,)}
+    named = {"no_further_action": {}, "recommendation": {"recommendation_id": "2026-7"}}.get(outcome, paper)
+    return LeadClosed(**({"outcome": outcome, "summary": "Handed over on notice."} | named | fields))
 
 
 def issued(recommendation_id: str = "2026-7", **fields: Any) -> RecommendationIssued:

@@ -94,7 +94,7 @@ def made_matters() -> dict[str, Any]:
         .raised(cases=OTHERS)
         .assigned(clerk(PROCURATORATE))
         .confirmed()
-        .act(closed(), ASSIGNER),
+        .act(closed("clue_to_police", to_agency=COURT), ASSIGNER),
         Lead(key("moved"), step=1).raised().act(transferred(UPPER), ASSIGNER),
         Recommendation(step=1).issued(by=ASSIGNER, leads=(Lead(key("told")).body.lead_id,)),
         Recommendation("copied", step=1).issued(by=ASSIGNER, to_outside=BANK, copies_to=(COURT,)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 
@@ -18,10 +19,12 @@ from api.console.shared.forms import FormOf, whole_number
 from api.console.shared.rendering import names_of
 from api.console.supervision.supervision_acts import FOR_MANY, Offers, act_to_do, agencies_offered
 from api.dependencies import Following, SlugPath, known_agency
+from api.services.documents import OfferedPaper, event_to_print, offered_papers
 from api.services.matters import LeadLine, lead_line, require_matter, version_of
 from api.services.model_runs import rederived
 from api.services.service import position_after
 from ledger.core.encoding.instants import spelled, unix_seconds
+from ledger.core.errors import NotFound
 from ledger.core.events import terms
 from ledger.core.events.catalogue import HANDLING
 from ledger.core.events.supervision import SUPERVISING
@@ -31,6 +34,7 @@ from ledger.core.procedure.jurisdiction import in_line, may_supervise, supervise
 from ledger.core.procedure.rulebook import Rulebook, rows_of
 from ledger.core.supervision import LeadState, ModelState
 from ledger.core.supervision.models import STREAM as MODEL_STREAM
+from ledger.core.supervision.recommendations import STREAM as ADVICE
 from ledger.core.supervision.state import OPEN
 from ledger.i18n import words_in_use
 from ledger.store import cases, log, supervision
@@ -164,6 +168,7 @@ def lead(visit: VisitOf, lead_id: SlugPath, event: RecordedQuery = None) -> Resp
         life=events_of_stream(visit.service, visit.labels, entries),
         cited=cited_events,
         stream_id=lead_id,
+        papers=_papers(visit, state),
         acts=[
             act_to_do(visit, act, offers.get(act, {}), is_next=is_next) for act, is_next in acts(state, visit.reading)
         ],
@@ -226,6 +231,17 @@ def acts(state: LeadState, reading: Reading) -> Iterator[tuple[str, bool]]:
         yield "lead.transferred", False
 
 
+def _papers(visit: Visit, state: LeadState) -> list[OfferedPaper]:
+    """Return the papers of the recommendation that came of the lead, if the reader may see it."""
+    if state.closed is None or state.closed.recommendation_id is None:
+        return []
+    with visit.service.parts.database.read() as connection:
+        (issued,) = log.stream(connection, "supervision", f"{ADVICE}{state.closed.recommendation_id}", limit=1)
+    with suppress(NotFound):
+        return offered_papers(event_to_print(visit.service, visit.reading, issued.event_id), visit.labels)
+    return []
+
+
 def _offers(visit: Visit, state: LeadState, shown: CitedPage, advice: Collection[Row]) -> dict[str, Offers]:
     """Return what the forms of acts on the lead offer to choose from, by the types of their events.
 
@@ -240,6 +256,7 @@ def _offers(visit: Visit, state: LeadState, shown: CitedPage, advice: Collection
         "lead.transferred": {"to_agency": agencies_offered(visit, in_line_with(visit.reading, state.supervising))},
         "lead.answered": {"events": [(each.entry.event_id, each.sentence) for each in shown.events if each.entry]},
         "lead.closed": {
+            "to_agency": agencies_offered(visit, visit.reading.authority.agencies),
             "outcome": [(word, visit.labels.of("lead_outcome", word)) for word in outcomes],
             "recommendation_id": numbered,
         },

@@ -6,21 +6,34 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import msgspec
 
 from ledger.cli.command import Group
 from ledger.cli.errors import EXIT_OF_VERDICT
+from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.options import Node, takes_node
 from ledger.cli.output import columns, printable_line
-from ledger.cli.params import FILE, MOMENT, EventReference, ProcedureWord, add_act, words
+from ledger.cli.params import FILE, MOMENT, EventReference, ProcedureWord, act_command, acting, add_act, words
 from ledger.cli.session import Session
-from ledger.cli.supervision import MATERIAL, fetch_view, parameters_of, print_life, record_supervision, show_run
+from ledger.cli.supervision import (
+    MATERIAL,
+    OUTSIDE,
+    PLACE,
+    fetch_view,
+    parameters_of,
+    print_life,
+    record_supervision,
+    show_run,
+)
 from ledger.client.service import at
+from ledger.core.errors import MalformedInput
+from ledger.core.events.supervision import LeadAssigned, LeadDismissed
 from ledger.core.events.terms import DismissalReason
 from ledger.core.supervision.state import OPEN, LeadStatus
+from ledger.recording.event_signing import MAX_ACTS
 
 LISTED = columns(
     *("lead_id", "status:lead_status", "severity", "model_id", "case_id", "supervised", "supervising", "handler"),
@@ -31,11 +44,24 @@ SHOWN = columns(
     *("case_id", "supervised", "supervising", "handler", "department"),
     *(f"raised.{name}" for name in ("as_of", "tree_size", "cited_count", "model_digest", "parameters", "key")),
     *("raised.values", "confirmed.finding", "confirmed.digests", "dismissed.reason_code:dismissal_reason"),
-    *("dismissed.ground", "closed.outcome", "closed.summary", "closed.document_number", "closed.recommendation_id"),
+    *(
+        "dismissed.ground",
+        "closed.outcome",
+        "closed.summary",
+        "closed.document_number",
+        "closed.document_date",
+        "closed.recommendation_id",
+        "closed.to_agency",
+        "closed.to_outside.name",
+    ),
 )
 CHECKS = columns("what", "by")
 ANSWERS = columns("answer", "digests")
 LEAD = click.argument("lead_id")
+LEADS = click.argument("lead_ids", nargs=-1, metavar="LEAD...")
+LISTED_IN = click.option(
+    "--from", "file", type=click.File(), help="A file with the leads, one a line; - reads them here."
+)
 
 
 @click.group("lead", cls=Group)
@@ -71,12 +97,48 @@ CITED = click.option("--cite", "events", type=EventReference(), multiple=True, h
 OUTCOME = "What came of it; of a dismissed lead, that nothing did."
 DOCUMENT = "Number of the paper, where the outcome is one."
 
-act(
-    "lead.assigned",
-    "handler",
-    click.option("--department", help="Of your agency."),
-    click.option("--note", help="For the handler."),
+
+@act_command(lead_group, "lead.assigned")
+@LEADS
+@click.argument("handler")
+@LISTED_IN
+@click.option("--department", help="Of your agency.")
+@click.option(
+    "--line", "business_line", type=ProcedureWord("business_line"), help="The business line that takes it up."
 )
+@click.option("--note", help="For the handler.")
+@acting
+def assign(recorder: EventRecorder, lead_ids: Sequence[str], file: TextIO | None, **fields: Any) -> None:
+    """Assign leads.
+
+    Several are shown together, signed by one consent, and assigned all or not at all.
+    """
+    recorder.record_supervision_of(_chosen(lead_ids, file), make_body(LeadAssigned, **fields))
+
+
+@act_command(lead_group, "lead.dismissed")
+@LEADS
+@LISTED_IN
+@click.option("--reason", "reason_code", type=words(DismissalReason), required=True)
+@GROUND
+@acting
+def dismiss(recorder: EventRecorder, lead_ids: Sequence[str], file: TextIO | None, **fields: Any) -> None:
+    """Dismiss leads.
+
+    Several are shown together, signed by one consent, and dismissed all or not at all.
+    """
+    recorder.record_supervision_of(_chosen(lead_ids, file), make_body(LeadDismissed, **fields))
+
+
+def _chosen(lead_ids: Sequence[str], file: TextIO | None) -> list[str]:
+    """Return the leads that are named, and those of a file, once each. Raises MalformedInput."""
+    lines = file.read().split() if file is not None else ()
+    chosen = list(dict.fromkeys((*lead_ids, *lines)))
+    if not 0 < len(chosen) <= MAX_ACTS:
+        raise MalformedInput("choose 1 to {limit} leads", limit=MAX_ACTS, field="LEAD_IDS")
+    return chosen
+
+
 act(
     "lead.transferred",
     "to_agency",
@@ -94,16 +156,16 @@ act(
     *MATERIAL,
 )
 act(
-    "lead.dismissed",
-    click.option("--reason", "reason_code", type=words(DismissalReason), required=True),
-    GROUND,
-)
-act(
     "lead.closed",
     click.option("--outcome", type=ProcedureWord("lead_outcome"), required=True, help=OUTCOME),
     click.option("--summary", required=True, help="In a sentence or two."),
     click.option("--document", "document_number", help=DOCUMENT),
+    click.option("--dated", "document_date", metavar="DAY", help="Day of the paper."),
+    *MATERIAL,
     click.option("--recommendation", "recommendation_id", metavar="ID", help="The recommendation that came of it."),
+    click.option("--to", "to_agency", metavar="AGENCY", help="The agency to which it is passed on: it sees it then."),
+    OUTSIDE,
+    PLACE,
 )
 
 

@@ -17,7 +17,15 @@ from ledger.cli.event_recorder import EventRecorder, make_body
 from ledger.cli.output import Column, columns
 from ledger.cli.params import MOMENT, ProcedureWord, act_command, acting, add_act, made_id, outsider, words
 from ledger.cli.session import Session
-from ledger.cli.supervision import MATERIAL, fetch_view, print_life, record_supervision, with_renamed_fields
+from ledger.cli.supervision import (
+    MATERIAL,
+    OUTSIDE,
+    PLACE,
+    fetch_view,
+    print_life,
+    record_supervision,
+    with_renamed_fields,
+)
 from ledger.core.encoding.instants import instant_text
 from ledger.core.errors import MalformedInput, NotFound
 from ledger.core.events import Body, supervision
@@ -48,8 +56,6 @@ RECHECKS = columns("result:recheck_result", "before", "after", "model_id", "rema
 COUNTED = ("count", "period_from", "period_until", "tree_size")
 ID = click.argument("recommendation_id")
 MEASURE = "What was done; may be given several times."
-OUTSIDE = click.option("--outside", nargs=2, metavar="KIND NAME", help="Somebody who has no agency here.")
-PLACE = click.option("--place", metavar="PLACE", help="Where somebody outside has the seat.")
 GROUND = click.option("--ground", required=True, help="Why.")
 
 
@@ -167,29 +173,15 @@ act(
     click.option("--measure", "measures", metavar="TEXT", multiple=True, help=MEASURE),
     *MATERIAL,
 )
-
-
-@act_command(recommendation_group, "recommendation.escalated")
-@ID
-@click.argument("means", type=ProcedureWord("escalation"))
-@GROUND
-@click.option("--to", "to_agency", metavar="AGENCY", help="The agency to which it goes on.")
-@OUTSIDE
-@PLACE
-@click.option("--document", "document_number", help="Number of the paper.")
-@acting
-def escalate(
-    recorder: EventRecorder,
-    /,
-    *,
-    recommendation_id: str,
-    outside: tuple[str, str] | None,
-    place: str | None,
-    **fields: Any,
-) -> None:
-    """Record a further step."""
-    fields["to_outside"] = outsider(outside, place)
-    _record(recorder, recommendation_id, supervision.RecommendationEscalated, fields)
+act(
+    "recommendation.escalated",
+    click.argument("means", type=ProcedureWord("escalation")),
+    GROUND,
+    click.option("--to", "to_agency", metavar="AGENCY", help="The agency to which it goes on."),
+    OUTSIDE,
+    PLACE,
+    click.option("--document", "document_number", help="Number of the paper."),
+)
 
 
 @act_command(recommendation_group, "recommendation.rechecked")

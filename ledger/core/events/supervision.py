@@ -148,10 +148,14 @@ class LeadRaised(Body, frozen=True):
 
 @event("lead.assigned", streams=("supervision",), roles=SUPERVISING)
 class LeadAssigned(Body, frozen=True):
-    """The officer who works on the lead; from the first assignment on the supervised agency sees it."""
+    """The officer who works on the lead; from the first assignment on the supervised agency sees it.
+
+    ``business_line`` is the line that takes it up, if another than that of the model, or than the one that had it.
+    """
 
     handler: terms.OfficerId
     department: terms.Line | None = None
+    business_line: terms.BusinessLine | None = None
     note: terms.Text | None = None
 
 
@@ -190,12 +194,19 @@ class LeadDismissed(Body, frozen=True):
 
 @event("lead.closed", streams=("supervision",), roles=_CHECKING)
 class LeadClosed(Body, frozen=True):
-    """What came of the lead; ``document_number`` is that of the paper that the outcome needs."""
+    """What came of the lead, with number, day and digests of the paper that the outcome is, or the recommendation.
+
+    What is passed on goes to an agency, which sees the lead from then on, or to somebody outside: at most one of them.
+    """
 
     outcome: terms.LeadOutcome
     summary: terms.Text
     document_number: terms.Number | None = None
+    document_date: terms.Date | None = None
+    digests: Material = ()
     recommendation_id: terms.RecommendationId | None = None
+    to_agency: terms.AgencyId | None = None
+    to_outside: Outsider | None = None
 
 
 # -- recommendations ---------------------------------------------------------------------------------------------------

@@ -365,12 +365,14 @@ class Reason(Word, frozen=True, kw_only=True):
 class LeadOutcome(Word, frozen=True):
     """What comes of a lead: of one that was dismissed, only what is ``nothing``.
 
-    One that ``names_paper`` has the number of a document, one that ``needs_recommendation`` has that of its stream.
+    One that ``names_paper`` has number, day and digests of a paper, or names the recommendation that is its paper; one
+    that ``needs_recommendation`` names it. One that ``passes_on`` says to whom the lead goes.
     """
 
     nothing: bool = False
     names_paper: bool = False
     needs_recommendation: bool = False
+    passes_on: bool = False
 
 
 class PurposeRule(Word, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
+from ledger.core.custody.letters import require_one
 from ledger.core.encoding import canonical
 from ledger.core.errors import refuse
 from ledger.core.events import Body, digest_of, supervision
@@ -78,6 +79,7 @@ def following(body: Body, state: LeadState, act: SupervisionAct) -> LeadState:
 def _assigned(state: LeadState, act: SupervisionAct, body: supervision.LeadAssigned) -> LeadState:
     """Assign a lead; one that is confirmed stays so, for another officer to close it."""
     _require_own(state, act)
+    act.require_words()
     return replace(
         state,
         status="confirmed" if state.status == "confirmed" else "assigned",
@@ -85,6 +87,7 @@ def _assigned(state: LeadState, act: SupervisionAct, body: supervision.LeadAssig
         handler=body.handler,
         assigned_by=act.event.officer,
         department=body.department,
+        business_line=body.business_line or state.business_line,
     )
 
 
@@ -132,6 +135,8 @@ def _dismissed(state: LeadState, act: SupervisionAct, body: supervision.LeadDism
 def _closed(state: LeadState, act: SupervisionAct, body: supervision.LeadClosed) -> LeadState:
     _require_own(state, act)
     act.require_words()
+    if body.to_agency is not None:
+        act.admitted(body.to_agency, field="body.to_agency")
     outcome: LeadOutcome | None = act.row("outcomes", body.outcome)
     if outcome is not None:
         _require_fit(outcome, state, body)
@@ -144,8 +149,18 @@ def _require_fit(outcome: LeadOutcome, state: LeadState, body: supervision.LeadC
         refuse("dismissed_without_outcome", "nothing comes of a lead that was dismissed", field="body.outcome")
     if outcome.needs_recommendation and body.recommendation_id is None:
         refuse("recommendation_missing", "the outcome names its recommendation", field="body.recommendation_id")
-    if outcome.names_paper and body.document_number is None:
-        refuse("document_missing", "outcome {body.outcome} names its document", body=body, field="body.document_number")
+    # A recommendation is its paper, and has a number of its own.
+    if outcome.names_paper and body.recommendation_id is None:
+        for name in ("document_number", "document_date", "digests"):
+            if not getattr(body, name):
+                refuse(
+                    "document_missing",
+                    "outcome {body.outcome} names its document: number, day and digest",
+                    body=body,
+                    field=f"body.{name}",
+                )
+    if outcome.passes_on or (body.to_agency is not None and body.to_outside is not None):
+        require_one((body.to_agency, body.to_outside), "to_agency or to_outside")
 
 
 def _require_own(state: LeadState, act: SupervisionAct) -> None:

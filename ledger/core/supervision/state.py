@@ -168,6 +168,7 @@ class LeadState(Struct, frozen=True):
     handler: str | None = None
     assigned_by: str | None = None  # the officer who signed the assignment to the handler
     department: str | None = None
+    business_line: str | None = None  # that took it up, if another than its model's
     answers: tuple[supervision.LeadAnswered, ...] = ()
     confirmed: supervision.LeadConfirmed | None = None
     dismissed: supervision.LeadDismissed | None = None
@@ -186,6 +187,11 @@ class LeadState(Struct, frozen=True):
         """
         is_over = self.status in ("dismissed", "closed")
         return None if is_over or self.handler == self.assigned_by else self.handler
+
+    @property
+    def passed_to(self) -> str | None:
+        """Return the agency to which it was passed on when it was closed."""
+        return None if self.closed is None else self.closed.to_agency
 
     @property
     def came_to(self) -> str | None:

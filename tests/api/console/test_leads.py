@@ -8,9 +8,9 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from ledger.core.supervision import LeadState
-from tests.api.console.desk import READ, Office, axe_findings
+from tests.api.console.desk import READ, Office, axe_findings, too_wide
 from tests.api.console.prosecuting import raise_leads
-from tests.testkit.builders import POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
+from tests.testkit.builders import COURT, POLICE, PROCURATORATE, analyst, auditor, clerk, supervisor
 
 
 def test_a_lead_from_the_board_to_its_outcome(office: Office, tmp_path: Path) -> None:
@@ -54,11 +54,53 @@ def test_a_lead_from_the_board_to_its_outcome(office: Office, tmp_path: Path) ->
     page.get_by_label("outcome").select_option("rectification_notice")
     page.get_by_label("summary").fill("Handed over on notice.")
     page.get_by_label("document no.").fill("2026-12")
+    page.get_by_label("document date").fill("2026-03-02")
+    page.get_by_role("button", name=READ).first.click()
+    expect(page.locator("#draft .blocked")).to_contain_text("names its document: number, day and digest")
+    page.locator("details.act[open] input[type=file]").set_input_files(paper)
+    expect(page.locator("details.act[open] .hashed li")).to_contain_text("hashed")
     page.get_by_role("button", name=READ).first.click()
     handler.sign()
     expect(page.locator(".notice")).to_contain_text("The lead is closed: notice to rectify.")
     assert office.matter(lead_id, LeadState).status == "closed"
     assert page.locator("details.act").count() == 0
+    assert (axe_findings(page), too_wide(page)) == ([], [])
+
+
+def test_a_clue_goes_to_another_agency_in_chinese(office: Office, tmp_path: Path) -> None:
+    """Taken up by another line, confirmed, and closed with the paper by which it is passed on: the agency sees it from
+    then on, without the case. No English stands on the pages."""
+    (lead_id,) = raise_leads(office)
+    paper = tmp_path / "移送函.pdf"
+    paper.write_bytes(b"to whom it concerns")
+    handler = office.at(supervisor(PROCURATORATE), f"/leads/{lead_id}", language="zh-CN")
+    page = handler.page
+
+    def act(verb: str, *, with_paper: bool = False, **fields: str) -> None:
+        form = page.locator("details.act", has=page.locator(f"[hx-post$='/lead.{verb}']"))
+        if form.get_attribute("open") is None:
+            form.locator("summary").first.click()
+        for name, text in fields.items():
+            field = form.locator(f"[name='{name}']")
+            is_choice = field.evaluate("field => field.tagName") == "SELECT"
+            (field.select_option if is_choice else field.fill)(text)
+        if with_paper:
+            form.locator("input[type=file]").set_input_files(paper)
+            expect(form.locator(".hashed li")).to_contain_text("已计算")
+        form.locator("p.buttons button").click()
+        handler.sign()
+
+    act("assigned", handler=f"{PROCURATORATE}-c1", business_line="civil")
+    assert (axe_findings(page), too_wide(page)) == ([], [])
+    act("confirmed", with_paper=True, finding="台账载明")
+    number = {"document_number": "2026-13", "document_date": "2026-03-02"}
+    act("closed", with_paper=True, outcome="clue_to_police", summary="另有管辖", to_agency=COURT, **number)
+    state = office.matter(lead_id, LeadState)
+    assert (state.business_line, state.passed_to, state.status) == ("civil", COURT, "closed")
+    desk = office.at(clerk(COURT), f"/leads/{lead_id}", language="zh-CN")
+    expect(desk.page.get_by_text("另有管辖").first).to_be_visible()
+    assert desk.page.locator("details.act").count() == 0
+    assert desk.page.locator("a[href*='/cases/case-1']").count() == 0
 
 
 def test_several_leads_are_assigned_by_one_consent(office: Office) -> None:

@@ -106,6 +106,32 @@ def test_a_lead_is_dismissed_and_closed(place: World) -> None:
     assert "Item phone was seized and not handed over（中文）" in listed
 
 
+def test_leads_are_worked_on_together(place: World, tmp_path: Path) -> None:
+    """All that are named and those of a file, by one consent; the first refusal refuses all. A paper has number, day
+    and digest, and what is passed on goes to somebody."""
+    ids = [raise_lead(place, {"case_id": "theft-31", "item_id": f"knife-{number}"}).lead_id for number in range(4)]
+    listed, paper = tmp_path / "leads.txt", tmp_path / "letter.pdf"
+    listed.write_text(f"{ids[2]}\n{ids[1]}\n")
+    paper.write_bytes(b"to the court")
+    done = place.ok("lead", "assign", *ids[:2], "j-0021", "--line", "criminal", "--from", listed, profile="auditor")
+    assert [receipt["lead_id"] for receipt in done] == ids[:3]
+    assert place.ok("lead", "show", ids[0], profile="auditor")["business_line"] == "criminal"
+    ground = ("--reason", "explained", "--ground", "It came the next day.")
+    place.refuses(Exit.REFUSED, "not_assigned", "lead", "dismiss", *ids[2:], *ground, profile="prosecutor")
+    assert [status(place, lead_id) for lead_id in ids] == ["assigned"] * 3 + ["raised"]
+    place.ok("lead", "dismiss", *ids[1:3], *ground, profile="prosecutor")
+    place.refuses(Exit.USAGE, "1 to 100 leads", "lead", "dismiss", *ground, profile="prosecutor")
+    place.ok("lead", "confirm", ids[0], "--finding", "seen", "--material", paper, profile="prosecutor")
+    words = ("--outcome", "clue_to_police", "--summary", "Not ours.", "--document", "7")
+    outcome = ("lead", "close", ids[0], *words)
+    place.refuses(Exit.REFUSED, "document_missing", *outcome, profile="prosecutor")
+    paper_of = ("--dated", "2026-03-01", "--material", paper)
+    place.refuses(Exit.REFUSED, "one_correspondent", *outcome, *paper_of, profile="prosecutor")
+    place.ok(*outcome, *paper_of, "--to", "police-east", profile="prosecutor")
+    closed = place.ok("lead", "show", ids[0])["closed"]
+    assert (closed["to_agency"], closed["document_date"]) == ("police-east", "2026-03-01")
+
+
 def test_a_report_calls_a_model_by_its_title(place: World) -> None:
     """In the reader's language, with the id beside it that other commands take."""
     publish(place)

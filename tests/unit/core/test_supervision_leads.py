@@ -9,6 +9,7 @@ import pytest
 
 from ledger.core.encoding import canonical
 from ledger.core.events import Body
+from ledger.core.events.letter import Outsider
 from ledger.core.procedure.rulebook import rows_of
 from ledger.core.supervision import finding_digest, lead_id_of
 from ledger.procedures import SHIPPED, books_that_ship
@@ -33,6 +34,7 @@ from tests.testkit.supervision import (
     ANSWERER,
     ASSIGNER,
     HANDLER,
+    MATERIAL,
     Lead,
     answered,
     assigned,
@@ -134,7 +136,7 @@ def test_each_step_is_possible_or_refused_in_each_state(status: str, step: str) 
 RAISED, TOLD = Lead().raised(), Lead().raised().assigned()
 DECIDED, DROPPED = Lead().raised().assigned().confirmed(), Lead().raised().assigned().act(dismissed(), HANDLER)
 DECISIONS, NOT_THEIRS = (assigned(), confirmed(), dismissed()), (POLICE, NEIGHBOUR, UPPER)
-NO_DOCUMENT = [closed(outcome, document_number=None) for outcome in ("rectification_notice", "case_filed")]
+BANK = Outsider(kind="bank", name="East Bank")
 NO_LEADS: list[tuple[str, dict[str, Any]]] = [
     ("finding_differs body.finding", {"finding": "blake3:" + "00" * 32}),
     ("finding_differs body.finding", {"model_id": "another", "finding": RAISED.body.finding}),
@@ -165,7 +167,15 @@ NO_LEADS: list[tuple[str, dict[str, Any]]] = [
             closed("recommendation", recommendation_id=None),
             HANDLER,
         ),
-        *((DECIDED, "document_missing body.document_number", body, HANDLER) for body in NO_DOCUMENT),
+        *(
+            (DECIDED, f"document_missing body.{name}", closed(outcome, **{name: without}), HANDLER)
+            for outcome in ("rectification_notice", "case_filed")
+            for name, without in (("document_number", None), ("document_date", None), ("digests", ()))
+        ),
+        (DECIDED, "one_correspondent body", closed("clue_to_police"), HANDLER),
+        (DECIDED, "one_correspondent body", closed("protest", to_agency=POLICE, to_outside=BANK), HANDLER),
+        (DECIDED, "unknown_agency body.to_agency", closed("clue_to_police", to_agency="police-moon"), HANDLER),
+        (RAISED, "unknown_word body.business_line", assigned(business_line="baking"), ASSIGNER),
         (DROPPED, "dismissed_without_outcome body.outcome", closed("case_filed"), HANDLER),
         (RAISED, "raised_already event_type", raised(), SERVICE),
         (RAISED, "wrong_stream event_type", retired(), ASSIGNER),
@@ -201,10 +211,28 @@ def test_a_confirmed_lead_closes_with_any_outcome_of_a_procedure_in_force(proced
     for outcome, row in book.outcomes.items():
         lead = Lead().raised().assigned().confirmed()
         lead.books = (book,)
-        papers = {"document_number": "2026-12"} if row.names_paper else {}
+        without = {"document_number": None, "document_date": None, "digests": (), "recommendation_id": None}
+        paper = {"document_number": "2026-12", "document_date": "2026-03-01", "digests": (MATERIAL,)}
         advice = {"recommendation_id": "2026-7"} if row.needs_recommendation else {}
-        lead.act(closed(outcome, **({"document_number": None, "recommendation_id": None} | papers | advice)), HANDLER)
-        assert lead.state.came_to == outcome
+        to = {"to_agency": FAR_POLICE} if row.passes_on else {}
+        fields: dict[str, Any] = without | (paper if row.names_paper else {}) | advice | to
+        lead.act(closed(outcome, **fields), HANDLER)
+        assert (lead.state.came_to, lead.state.passed_to) == (outcome, FAR_POLICE if row.passes_on else None)
+
+
+def test_a_recommendation_is_the_paper_of_an_outcome() -> None:
+    """It has a number and a day of its own, and its text stands in the log."""
+    lead = Lead().raised().assigned().confirmed()
+    without = {"document_number": None, "document_date": None, "digests": ()}
+    lead.act(closed("rectification_notice", recommendation_id="2026-7", **without), HANDLER)
+    assert lead.state.came_to == "rectification_notice"
+
+
+def test_a_lead_is_taken_up_by_another_business_line() -> None:
+    """It stays with the line until it is assigned to another one."""
+    lead = Lead().raised().act(assigned(business_line="public_interest"), ASSIGNER).act(assigned(), ASSIGNER)
+    assert lead.state.business_line == "public_interest"
+    assert lead.act(assigned(business_line="civil"), ASSIGNER).state.business_line == "civil"
 
 
 def test_an_outcome_is_judged_by_the_procedures_in_force() -> None:

@@ -239,6 +239,7 @@ CASE, NOBODYS = (
         (LAB, ("system", "ledger"), "ledger", (), None, "party"),
         (POLICE, LEAD, "ledger", (), visibility.LeadSides(PROCURATORATE, POLICE, notified=False), None),
         (POLICE, LEAD, "ledger", (), visibility.LeadSides(PROCURATORATE, POLICE, notified=True), "party"),
+        (COURT, LEAD, "ledger", (), visibility.LeadSides(PROCURATORATE, POLICE, True, passed_to=COURT), "party"),
         (FAR_POLICE, LEAD, "ledger", (), None, None),
     ],
 )
