@@ -28,6 +28,7 @@ MoneyUnit = Literal["main", "ten_thousand", "smallest"]  # of the currency: 元,
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_BLANKS, _BREAK = re.compile(r"\s+"), re.compile("[\n\t\u2028\u2029]")
 _GUARDED = re.compile(r'="(?P<text>[^"]*)"')  # how exports keep a spreadsheet from rounding a long number
 _AROUND = " \t\r\n\u3000\u200b\ufeff\xa0"
 _NUMERALS = "〇一二三四五六七八九"
@@ -72,7 +73,8 @@ def text(cell: Cell) -> str | None:
 def line(cell: Cell) -> str | None:
     """Return the text of a cell in one line."""
     lines = text(cell)
-    return None if lines is None else re.sub(r"\s*[\n\t\u2028\u2029]\s*", " ", lines)
+    # One run of white space after the other: a pattern that looks for the break within would go over long runs again.
+    return None if lines is None else _BLANKS.sub(lambda run: " " if _BREAK.search(run[0]) else run[0], lines)
 
 
 def _plain_line(cell: Cell) -> str | None:

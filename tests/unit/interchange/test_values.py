@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from time import process_time
 from typing import Any
 
 import pytest
 
-from ledger.interchange.imports.tables import Unusable
+from ledger.interchange.imports.tables import MAX_CELL, Unusable
 from ledger.interchange.imports.values import Misread, MoneyUnit, amount, count, day, decimal, instant, line, text
 
 ALL = ("written", "compact", "serial")
@@ -131,7 +132,16 @@ def test_text_is_what_people_read(cell: Any, expected: str) -> None:
 def test_one_line_is_made_of_several() -> None:
     """Where one line is asked for, breaks become blanks."""
     assert line("a\r\nb\n c\u2028d") == "a b c d"
+    assert line("a  b \t c") == "a  b c"
     assert text("a\r\nb") == "a\nb"
+
+
+def test_a_long_cell_of_blanks_costs_as_much_as_another() -> None:
+    """Who makes a file decides what is in it: the longest cell of blanks takes milliseconds, not half a minute."""
+    cell = f"a{' ' * (MAX_CELL - 2)}b"
+    begun = process_time()
+    assert line(cell) == cell
+    assert process_time() - begun < 1
 
 
 @pytest.mark.parametrize(
