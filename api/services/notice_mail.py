@@ -46,6 +46,9 @@ class NoticeMail:
 
     def plan(self, row: Subscriber) -> Mapping[str, int] | None:
         """Return the end of the message that is due, as values of the row; None if nothing is due."""
+        # The operator may have limited the domains since the address was confirmed.
+        if row.address is None or not self._parts.settings.allows_mail_to(row.address):
+            return None
         if row.to_confirm is not None or row.once_to is not None or row.daily_to is not None:
             return {}
         if not service.is_confirmed(self._cursors, row):

@@ -185,7 +185,7 @@ def settings_of(parts: Parts, reading: Reading) -> NoticeSettings:
     return NoticeSettings(
         choices=chosen(row, reading.session.grant.roles),
         language=row.language,
-        address=row.address,
+        address=row.address if row.address and parts.settings.allows_mail_to(row.address) else None,
         confirmed=is_confirmed(Cursors(parts.token_key), row),
         sends_mail=parts.settings.sends_mail,
         digest_hour=parts.settings.digest_hour,
@@ -221,9 +221,9 @@ def give_address(parts: Parts, reading: Reading, address: str | None, language: 
     spelled = f"{local}@{domain.lower()}"
     if len(spelled) > MOST_CHARACTERS or not ADDRESS.fullmatch(spelled):
         raise MalformedInput("expected an address such as name@example.org", field="address")
-    allowed = parts.settings.allowed_mail_domains
-    if allowed and domain.lower() not in allowed:
-        raise MalformedInput("expected an address of {domains}", domains=", ".join(sorted(allowed)), field="address")
+    if not parts.settings.allows_mail_to(spelled):
+        domains = ", ".join(sorted(parts.settings.allowed_mail_domains))
+        raise MalformedInput("expected an address of {domains}", domains=domains, field="address")
     with parts.database.read() as connection:
         row = notices.subscriber(connection, agency, officer)
     if row.address == spelled and is_confirmed(Cursors(parts.token_key), row):

@@ -221,6 +221,11 @@ class Settings(KeyedSettings):
         """Return the domains of ``mail_domains``, in small letters."""
         return frozenset(part.strip().lower() for part in self.mail_domains.split(",") if part.strip())
 
+    def allows_mail_to(self, address: str) -> bool:
+        """Return whether the address is of an allowed domain."""
+        allowed = self.allowed_mail_domains
+        return not allowed or address.partition("@")[2].lower() in allowed
+
     def mail_password(self) -> str | None:
         """Return the password at the mail server: given, or in the given file. Raises SecretRefused."""
         if self.smtp_password is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import pytest
 
 from api.auth.reading import Reading
 from api.auth.sessions import ReaderSession
+from api.services import notices
 from api.services.notice_mail import NoticeMail, forget_gone, last_digest, mail_server_of
 from api.services.notices import LIMITS
+from ledger.core.errors import MalformedInput
 from ledger.core.events import case as acts
 from ledger.core.events import handover as halves
 from ledger.core.events.letter import LetterSent
@@ -313,7 +316,7 @@ def test_an_address_is_sent_nothing_but_a_link_until_it_is_confirmed(mailing: Se
 
 
 def test_links_are_limited(mailing: Served, mailbox: Mailbox) -> None:
-    """Nobody fills a stranger's box, and only addresses of the allowed domains are sent to at all."""
+    """Nobody fills a stranger's box."""
     by = clerk(POLICE)
     for number in range(LIMITS.of_officer):
         assert ask(mailing, by, "/address", address=f"a{number}@police.example").status_code == 200
@@ -332,6 +335,26 @@ def test_links_are_limited(mailing: Served, mailbox: Mailbox) -> None:
     assert ask(mailing, by, "/address", address="b@police.example").status_code == 200
     sender_of(mailing).step()
     assert [message["To"] for message in mailbox.taken] == ["b@police.example"]
+
+
+def test_only_addresses_of_the_allowed_domains_are_sent_to(mailing: Served, mailbox: Mailbox) -> None:
+    """No other can be given; one that was confirmed before the domains were limited gets nothing, and is not shown."""
+    by = clerk(LAB)
+    confirmed(mailing, mailbox, by)
+    mailing.record(Case().open().register("phone").offer("phone", to=LAB, purpose="forensic_examination"))
+    noticed(mailing)
+    limited = replace(mailing.parts, settings=mailbox.settings(mail_domains="Lab.example, b.example"))
+    reading = Reading(limited, session_of(by), limited.authority())
+    assert notices.settings_of(limited, reading).address is None
+    MailSender(limited.database, NoticeMail(limited), mail_server_of(limited.settings), clock=limited.clock).step()
+    assert mailbox.taken == []
+    sender_of(mailing).step()
+    assert [message["To"] for message in mailbox.taken] == [HOME], "it waits for nothing but the domain"
+    for address in ("clerk@a.lab.example", HOME):
+        with pytest.raises(MalformedInput, match=r"b\.example, lab\.example"):
+            notices.give_address(limited, reading, address, "en")
+    notices.give_address(limited, reading, "clerk@LAB.example", "en")
+    assert notices.settings_of(limited, reading).address == "clerk@lab.example"
 
 
 def test_mail_says_little_and_is_for_who_may_see_it_when_it_is_sent(mailing: Served, mailbox: Mailbox) -> None:
