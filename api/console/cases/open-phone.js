@@ -1,15 +1,14 @@
 // A phone that scanned the desk's code: it is behind the # of the address, so that it stands in no log, and counts once.
-import { JSON_HEADERS } from "../shared/refusal.js";
+import { PART_HEADERS, refusedPart } from "../shared/refusal.js";
 
 const form = document.getElementById("open-phone");
 const outcome = document.getElementById("phone-refused");
 
 async function open(code) {
-  const asked = { method: "POST", headers: { ...JSON_HEADERS, "hx-request": "true" }, body: JSON.stringify({ code }) };
-  const answer = await fetch(form.action, asked).catch(() => null);
+  const answer = await fetch(form.action, { method: "POST", headers: PART_HEADERS, body: JSON.stringify({ code }) }).catch(() => null);
   if (answer?.ok) return location.replace(form.dataset.next);
   if (!answer) return (outcome.textContent = form.dataset.lost);
-  return outcome.replaceChildren(...new DOMParser().parseFromString(await answer.text(), "text/html").body.childNodes);
+  return outcome.replaceChildren(...(await refusedPart(answer)));
 }
 
 form.addEventListener("submit", (event) => {

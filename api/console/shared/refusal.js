@@ -22,3 +22,11 @@ export async function refusal(before, { code, status, detail: told }) {
   if (ENGLISH.test(detail)) place.lang = "en";
   return [`${before} `, ...body.childNodes];
 }
+
+// What a page's form is answered with, where a script sends it and asks for the part of a page that tells of a refusal.
+export const PART_HEADERS = { ...JSON_HEADERS, "hx-request": "true" };
+
+export async function refusedPart(answer) {
+  const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return [...body.childNodes];
+}

@@ -1,6 +1,6 @@
 // Signing in: a challenge of the service, signed by the signer or a wallet, is exchanged for a session cookie.
 import { BUSY, DECLINED, UNANSWERED, UNPAIRED, remember, SignerProvider, wallet } from "../shared/provider.js";
-import { JSON_HEADERS, refusal } from "../shared/refusal.js";
+import { PART_HEADERS, refusal, refusedPart } from "../shared/refusal.js";
 
 const part = (id) => document.getElementById(id);
 const words = part("sign-in").dataset;
@@ -27,8 +27,9 @@ async function look() {
 }
 
 async function post(path, body) {
-  const answer = await fetch(path, { method: "POST", headers: JSON_HEADERS, body: JSON.stringify(body) });
+  const answer = await fetch(path, { method: "POST", headers: PART_HEADERS, body: JSON.stringify(body) });
   if (answer.ok) return answer.status === 204 ? null : answer.json();
+  if (answer.headers.get("content-type").startsWith("text/html")) throw Object.assign(new Error("refused"), { part: await refusedPart(answer) });
   throw Object.assign(new Error("refused"), { problem: await answer.json() });
 }
 
@@ -45,6 +46,7 @@ async function signIn(provider) {
 }
 
 async function told(error, provider) {
+  if (error.part) return error.part;
   if (error.problem) return refusal(words.refused, error.problem);
   if (error instanceof TypeError) return [words.lost];
   const declined = error.data?.code === UNANSWERED ? words.unanswered : words.declined;

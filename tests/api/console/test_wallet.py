@@ -63,7 +63,7 @@ class Wallet:
 def with_wallet(office: Office, officer: Officer, **options: Any) -> tuple[Clerk, Wallet]:
     """Seat the officer at a browser with a wallet that has his key; he has paired no signer."""
     desk, wallet = office.sit_down(officer, **options), Wallet(officer)
-    desk.context.expose_function("askWallet", wallet.request)
+    desk.context.expose_function("askWallet", lambda asked: wallet.request(asked))  # noqa: PLW0108 - a test may replace it
     desk.context.add_init_script(PROVIDER)
     return desk, wallet
 
@@ -114,6 +114,23 @@ def test_who_declines_in_the_wallet_signs_nothing(office: Office) -> None:
     wallet.answer = None
     page.locator("[data-sign]").click()
     expect(page.locator(".done")).to_contain_text("Recorded as entry")
+
+
+def test_who_takes_too_long_to_sign_in_is_told_so(office: Office) -> None:
+    """The challenge runs out while the wallet asks: the page says so in words, and a new attempt works."""
+    desk, wallet = with_wallet(office, clerk(POLICE), language="zh-CN")
+    page, sign = desk.go("/sign-in"), wallet.request
+
+    def slowly(asked: dict[str, Any]) -> dict[str, Any]:
+        if asked["method"] == "personal_sign":
+            office.ledger.clock.forward(office.parts.settings.challenge_lifetime_s)
+        return sign(asked)
+
+    wallet.request = slowly  # type: ignore[method-assign]
+    page.locator("#by-wallet").click()
+    expect(page.locator("#outcome .blocked")).to_contain_text("请重新登录")
+    wallet.request = sign  # type: ignore[method-assign]
+    sign_in(desk)
 
 
 def test_another_account_is_told_before_it_signs(office: Office) -> None:
